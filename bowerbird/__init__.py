@@ -1,0 +1,1 @@
+"""The `bowerbird` command: run a service, prepare topics and indexes, print settings, drive the embedded stack."""

@@ -1,0 +1,1 @@
+"""What the services share: plumbing (`common`) and the credential engine (`openbadges`)."""

@@ -1,0 +1,1 @@
+"""The credential engine: pure, synchronous, no I/O. Documents, proofs, status lists, DIDs, verification."""

@@ -1,0 +1,1 @@
+"""The four services. A service imports libs, never another service."""

@@ -1,0 +1,1 @@
+"""Issuer: decides awards, signs credentials, keeps their status and the catalogue."""

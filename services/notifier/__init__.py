@@ -1,0 +1,1 @@
+"""Notifier: tells learners, one e-mail per credential and occasion."""

@@ -1,0 +1,1 @@
+"""Verifier: verifies anything and shows it: badge pages, DID documents, status lists."""
