@@ -1,0 +1,42 @@
+"""Deterministic ids: UUIDv5 (RFC 9562) over stated inputs, so that doing work again makes the same ids."""
+
+from uuid import NAMESPACE_DNS, UUID, uuid5
+
+_ROOT = uuid5(NAMESPACE_DNS, "bowerbird")
+_LEARNER = uuid5(_ROOT, "learner")
+_EVIDENCE = uuid5(_ROOT, "evidence")
+_SUBMISSION = uuid5(_ROOT, "submission")
+_CREDENTIAL = uuid5(_ROOT, "credential")
+_EVENT = uuid5(_ROOT, "event")
+
+# No id holds this character (every id is a slug, a UUID or one line of text), so joining is unambiguous.
+_SEPARATOR = "\n"
+
+
+def _derive(kind: UUID, *inputs: str) -> UUID:
+    return uuid5(kind, _SEPARATOR.join(inputs))
+
+
+def learner_id(issuer_id: str, local_id: str) -> UUID:
+    """The learner whom one issuer knows under `local_id`."""
+    return _derive(_LEARNER, issuer_id, local_id)
+
+
+def evidence_id(issuer_id: str, source: str, source_id: str) -> UUID:
+    """One piece of evidence, however often its sender sends it."""
+    return _derive(_EVIDENCE, issuer_id, source, source_id)
+
+
+def submission_id(batch_id: UUID, row: int) -> UUID:
+    """One row of one batch: one sending of a piece of evidence."""
+    return _derive(_SUBMISSION, str(batch_id), str(row))
+
+
+def credential_id(learner: UUID, achievement_key: str, level: str | None) -> UUID:
+    """The award of an achievement at a level: its business key (promise 2 of the design)."""
+    return _derive(_CREDENTIAL, str(learner), achievement_key, level or "-")
+
+
+def event_id(event_type: str, natural_id: str) -> UUID:
+    """The CloudEvents `id` of the one event of this type about `natural_id`."""
+    return _derive(_EVENT, event_type, natural_id)
