@@ -2,12 +2,14 @@
 
 import asyncio
 import sys
+from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 from rich.console import Console
 from rich.table import Table
 
+from bowerbird.contracts import stale, write
 from bowerbird.registry import SERVICES
 from bowerbird.setup import set_up
 from libs.common.runtime import run_service
@@ -54,6 +56,19 @@ def show_settings(service: ServiceName | None = None) -> int:
                 table.add_row(*row)
             Console().print(table)
     return 0
+
+
+@app.command
+def contracts(*, folder: Path = Path("docs/events"), check: bool = False) -> int:
+    """Write the JSON Schemas and the AsyncAPI document of the events.
+
+    Args:
+        folder: where they stand.
+        check: write nothing; exit 1 where a file is not what the code says.
+    """
+    changed = stale(folder) if check else write(folder)
+    print(f"{'not up to date' if check else 'written'}: {', '.join(changed) or 'none'}")
+    return 1 if check and changed else 0
 
 
 def main() -> None:

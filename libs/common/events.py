@@ -356,8 +356,8 @@ class DeadLetter(Event):
     source_topic: str
     partition: int
     offset: int
-    record_key: str | None = Field(description="base64; none where the record had none")
-    record_value: str | None = Field(description="base64; none where the record was a tombstone")
+    record_key: str | None = Field(default=None, description="base64; none where the record had none")
+    record_value: str | None = Field(default=None, description="base64; none where the record was a tombstone")
     record_headers: list[tuple[str, str | None]] = Field(description="name and base64 value, as they came")
     reason: str = Field(description="a stable code")
     detail: str
