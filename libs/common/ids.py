@@ -5,6 +5,7 @@ from uuid import NAMESPACE_DNS, UUID, uuid5
 _ROOT = uuid5(NAMESPACE_DNS, "bowerbird")
 _LEARNER = uuid5(_ROOT, "learner")
 _EVIDENCE = uuid5(_ROOT, "evidence")
+_BATCH = uuid5(_ROOT, "batch")
 _SUBMISSION = uuid5(_ROOT, "submission")
 _CREDENTIAL = uuid5(_ROOT, "credential")
 _EVENT = uuid5(_ROOT, "event")
@@ -25,6 +26,11 @@ def learner_id(issuer_id: str, local_id: str) -> UUID:
 def evidence_id(issuer_id: str, source: str, source_id: str) -> UUID:
     """One piece of evidence, however often its sender sends it."""
     return _derive(_EVIDENCE, issuer_id, source, source_id)
+
+
+def batch_id(issuer_id: str, idempotency_key: str) -> UUID:
+    """The batch of an upload that its sender named, so that sending it again is the same batch."""
+    return _derive(_BATCH, issuer_id, idempotency_key)
 
 
 def submission_id(batch_id: UUID, row: int) -> UUID:
