@@ -3,8 +3,8 @@
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
+from time import monotonic
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -23,8 +23,8 @@ from services.issuer.status import Place
 # Losing against another worker means that its decisions are there to be read; losing so often is a defect.
 _ATTEMPTS = 10
 _PAUSE_SECONDS = 0.02
-# Signing this many keeps the loop (heartbeats of Kafka, HTTP) waiting for some 10 ms.
-_SIGNED_AT_ONCE = 50
+# Signing lets the rest of the process (heartbeats to Kafka, HTTP) have its turn this often.
+_TURN_SECONDS = 0.01
 
 
 class DecidingStuckError(Exception):
@@ -51,14 +51,6 @@ class Places(Protocol):
     async def take(self, issuer_id: str, count: int) -> list[Place]:
         """Places for `count` new credentials, in lists that are announced already."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class _Decided:
-    """A batch's decisions, and what they rest on."""
-
-    decisions: list[Decision]
-    issuers: dict[str, IssuerPublished]
 
 
 class Awarding:
@@ -103,8 +95,7 @@ class Awarding:
             fresh = [each for submission_id, each in evidence.items() if submission_id not in recorded]
             if not fresh:
                 return await self._announce(recorded, {}, traces)
-            found = await self._decide(fresh)  # 2, 3, 4
-            decisions, credentials = found
+            decisions, credentials = await self._decide(fresh)  # 2, 3, 4
             if await self._store.record(list(decisions.values()), list(credentials.values())):  # 5
                 _count(decisions.values())
                 in_order = {each: recorded.get(each) or decisions[each] for each in evidence}
@@ -159,7 +150,8 @@ class Awarding:
         places = {issuer: iter(each) for issuer, each in zip(by_issuer, taken, strict=True)}
         credentials: dict[UUID, Document] = {}
         refused: set[UUID] = set()
-        for count, award in enumerate(awards, 1):
+        turn_ends = monotonic() + _TURN_SECONDS
+        for award in awards:
             place = next(places[award.evidence.issuer_id])
             try:
                 document = await self._signer.credential(award, place, issuers, at)
@@ -168,8 +160,9 @@ class Awarding:
                 continue
             stored = _credential(award, place, document, at)
             credentials[stored["_id"]] = stored
-            if count % _SIGNED_AT_ONCE == 0:
+            if monotonic() > turn_ends:
                 await asyncio.sleep(0)
+                turn_ends = monotonic() + _TURN_SECONDS
         return credentials, refused
 
     async def _announce(
