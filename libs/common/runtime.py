@@ -86,7 +86,11 @@ class Plumbing:
                 except AWAY as error:
                     get_logger().warning("turn waits", loop=name, problem=type(error).__name__)
                     rest = 1.0
-                await asyncio.sleep(min(rest, _LONGEST_REST_SECONDS))
+                while rest > _LONGEST_REST_SECONDS:
+                    await asyncio.sleep(_LONGEST_REST_SECONDS)
+                    rest -= _LONGEST_REST_SECONDS
+                    heartbeat.beat()
+                await asyncio.sleep(rest)
 
         self.loops[name] = loop
 
