@@ -10,6 +10,7 @@ _SUBMISSION = uuid5(_ROOT, "submission")
 _HOLDING = uuid5(_ROOT, "holding")
 _CREDENTIAL = uuid5(_ROOT, "credential")
 _EVENT = uuid5(_ROOT, "event")
+_DELIVERY = uuid5(_ROOT, "delivery")
 
 # No id holds this character (every id is a slug, a UUID or one line of text), so joining is unambiguous.
 _SEPARATOR = "\n"
@@ -64,3 +65,8 @@ def credential_id(
 def event_id(event_type: str, natural_id: str) -> UUID:
     """The CloudEvents `id` of the one event of this type about `natural_id`."""
     return _derive(_EVENT, event_type, natural_id)
+
+
+def delivery_id(credential: UUID, occasion: str) -> UUID:
+    """The one mail about a credential on an occasion (promise 2 of the design)."""
+    return _derive(_DELIVERY, str(credential), occasion)
