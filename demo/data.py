@@ -213,7 +213,7 @@ def _week(
             for learner in learners:
                 if chance.happens(_SEEN_IN_AN_ACTIVITY):
                     level = _LEVELS[at[learner.local_id]]
-                    at[learner.local_id] = min(4, max(0, level.rank + chance.weighted((-1, 0, 1), (15, 55, 30))))
+                    at[learner.local_id] = min(4, max(0, level.rank + chance.weighted((-1, 0, 1), (12, 53, 35))))
                     number = source_id.format(len(rows) + 1)
                     linked = chance.happens(0.1)
                     rows.append(
@@ -244,12 +244,12 @@ def _with_long_comment(chance: Chance, row: Row) -> Row:
 
 
 def _spoil(chance: Chance, good: Sequence[Row], plan: Sequence[Mishap]) -> tuple[list[Row], list[Row]]:
-    """Let each mishap befall one row. Returns the rows as sent, and the door's refusals as they ought to have been."""
+    """Let each mishap befall one row. Returns the rows as sent, and what will be refused as it ought to have been."""
     sent, whole = list(good), []
     candidates = [index for index, row in enumerate(good) if row.values["learner_email"]]
     for mishap, index in zip(plan, chance.some_of(candidates, len(plan)), strict=True):
         sent[index] = mishap(good[index])
-        if sent[index].refused:
+        if sent[index].refused or sent[index].values["achievement"] != words.ACHIEVEMENT:
             whole.append(good[index])
     return sent, whole
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Final, Literal
+from typing import Literal
 
 Damage = Literal["none", "cut", "latin-1", "unquoted"]
 
@@ -109,7 +109,3 @@ def line_cut(row: Row) -> Row:
 def line_in_latin_1(row: Row) -> Row:
     """One line pasted from an old program."""
     return replace(row.but("not_utf8", comment="Très patient après l'échec."), damage="latin-1")
-
-
-# Which of them the door refuses, and why, stands in each function; these two go on to the issuer.
-BEYOND_THE_DOOR: Final = ("source_id_reused", "unknown_achievement")

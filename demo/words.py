@@ -23,15 +23,15 @@ LEVELS: Final[dict[SoloLevel, tuple[str, str]]] = {
     SoloLevel.PRESTRUCTURAL: (
         "Not there yet",
         (
-            "Meets a setback by stopping, by blaming, or by waiting for somebody to fix it. Cannot yet say what happened "
-            "or what they felt. Begins again only with an adult beside them."
+            "Meets a setback by stopping, by blaming, or by waiting for somebody to fix it. Cannot yet say what "
+            "happened or what they felt. Begins again only with an adult beside them."
         ),
     ),
     SoloLevel.UNISTRUCTURAL: (
         "One way to go on",
         (
-            "Names one thing that went wrong and has one way of going on, such as three slow breaths, asking for help or "
-            "trying once more. Uses it when reminded. When that way does not work, stops."
+            "Names one thing that went wrong and has one way of going on, such as three slow breaths, asking for help "
+            "or trying once more. Uses it when reminded. When that way does not work, stops."
         ),
     ),
     SoloLevel.MULTISTRUCTURAL: (
@@ -45,9 +45,9 @@ LEVELS: Final[dict[SoloLevel, tuple[str, str]]] = {
     SoloLevel.RELATIONAL: (
         "The way that fits",
         (
-            "Connects what happened, what they felt and what they did about it. Picks the way of going on that fits this "
-            "setback, gives a reason, and changes the plan when it is not working. Sees how their own calm or temper "
-            "changes things for the group."
+            "Connects what happened, what they felt and what they did about it. Picks the way of going on that fits "
+            "this setback, gives a reason, and changes the plan when it is not working. Sees how their own calm or "
+            "temper changes things for the group."
         ),
     ),
     SoloLevel.EXTENDED_ABSTRACT: (
