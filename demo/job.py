@@ -118,7 +118,7 @@ def _say_what_next(places: Places, result: Result, console: Console) -> None:
         "[bold]Revoke a badge[/bold] and see what its page says then:",
         f"  curl -H @{header} -H 'Content-Type: application/json' -d '{reason}' {revoke}",
         f"  {places.verifier}/badges/{other}",
-        "[bold]Try next:[/bold] run the demo again, and kill any of its processes meanwhile: the numbers stay the same.",
+        "[bold]Try next:[/bold] run the demo again, and kill any process meanwhile: the numbers stay the same.",
     )
     for line in lines:
         console.print(line, soft_wrap=True, highlight=False)
