@@ -17,6 +17,9 @@ _LONGEST_PAUSE_SECONDS = 3.0
 _MOST_CONNECTIONS = 32
 # Away or overloaded for the moment; nothing was acknowledged.
 _AGAIN = frozenset({429, 502, 503, 504})
+# What was made a moment ago travels to the other services by events: a key (401), a credential (404).
+_ARRIVING = frozenset({404})
+_UNDER_WAY = frozenset({409})
 
 
 class DemoError(Exception):
@@ -38,7 +41,7 @@ class Places:
 class Api:
     """One client for all services. Every call of it is safe to repeat, so it repeats while a service is away."""
 
-    def __init__(self, note: Callable[[str], None], *, patience_seconds: float = 180) -> None:
+    def __init__(self, note: Callable[[str], None], *, patience_seconds: float = 240) -> None:
         self._note = note
         self._patience = patience_seconds
         self._client = httpx.AsyncClient(
@@ -57,7 +60,7 @@ class Api:
 
     async def get(self, url: str, key: str = "", *, arriving: bool = False) -> Any:
         """The JSON that `url` answers; `arriving`: it may not be known there yet."""
-        return (await self._call("GET", url, key, arriving=arriving)).json()
+        return (await self._call("GET", url, key, patient_with=_ARRIVING if arriving else frozenset())).json()
 
     async def post(self, url: str, body: Any, key: str = "") -> Any:
         """Post JSON, given as bytes where each of them counts, and the JSON that it answers."""
@@ -66,12 +69,16 @@ class Api:
         return (await self._call("POST", url, key, content=content, headers=headers)).json()
 
     async def upload(self, url: str, content: bytes, headers: Mapping[str, str], key: str) -> Any:
-        """Post a file, and the JSON that it answers."""
-        return (await self._call("POST", url, key, content=content, headers=headers)).json()
+        """Post a file, and the JSON that it answers.
+
+        A service that was killed while it received the file says 409 to the same key for a while: an upload that may
+        be alive must not be overtaken.
+        """
+        return (await self._call("POST", url, key, content=content, headers=headers, patient_with=_UNDER_WAY)).json()
 
     async def text(self, url: str, *, arriving: bool = False) -> str:
         """What a public address answers, as it is."""
-        return (await self._call("GET", url, "", arriving=arriving)).text
+        return (await self._call("GET", url, "", patient_with=_ARRIVING if arriving else frozenset())).text
 
     async def knows(self, url: str, key: str) -> bool:
         """Whether the service at `url` takes this key: anything but 401."""
@@ -84,7 +91,7 @@ class Api:
         key: str,
         *,
         headers: Mapping[str, str] | None = None,
-        arriving: bool = False,
+        patient_with: frozenset[int] = frozenset(),
         **body: Any,
     ) -> httpx.Response:
         sent = {**(headers or {}), **({"Authorization": f"Bearer {key}"} if key else {})}
@@ -94,9 +101,7 @@ class Api:
             answer = await self._send(method, url, sent, body)
             if answer.is_success:
                 return answer
-            # A key, a credential or a school that was made a moment ago travels to the other services by events.
-            on_its_way = answer.status_code == 401 or (arriving and answer.status_code == 404)
-            if not on_its_way or monotonic() > give_up_at:
+            if answer.status_code not in {401} | patient_with or monotonic() > give_up_at:
                 raise DemoError(f"{method} {url} answered {answer.status_code}: {_detail(answer)}")
             await asyncio.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)

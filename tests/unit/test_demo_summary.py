@@ -6,7 +6,6 @@ from dataclasses import replace
 from demo import summary
 from demo.summary import Tally
 
-
 GOOD = Tally(
     sent=10,
     received=10,
