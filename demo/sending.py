@@ -42,6 +42,7 @@ class Sender:
 
     def __init__(self, api: Api, evidence: str, key: str, display: Display) -> None:
         self._api = api
+        self._evidence = evidence
         self._batches = f"{evidence}/v1/batches"
         self._key = key
         self._display = display
@@ -53,8 +54,11 @@ class Sender:
             for sending in range(file.sendings):
                 batch = await self._send(school, file, sending)
                 sent.rows += len(file.rows)
+                sent.received += batch["received"]
                 sent.counts.update(batch["counts"])
-                await self._read_rows(batch["id"], file, sent)
+                sent.refused.update(batch["reasons"].get("refused", {}))
+                async for row in self._rows(batch["id"], "issued"):
+                    sent.issued[row["credential_id"]] = file.rows[row["row"] - 1].values["learner_email"]
                 self._display.advance(SENDING)
         return sent
 
@@ -74,25 +78,16 @@ class Sender:
             decided = sum(count for state, count in batch["counts"].items() if state != "pending")
             self._display.advance(DECIDING, decided - counted)
             counted = decided
-            if batch["state"] == "complete":
+            if batch["complete"]:
                 return dict(batch)
             if batch["state"] == "interrupted":
                 await self._api.upload(self._batches, content, headers, self._key)
             await asyncio.sleep(_POLL_SECONDS)
 
-    async def _read_rows(self, batch_id: str, file: SchoolFile, sent: Sent) -> None:
-        async for row in self._rows(batch_id, "refused"):
-            sent.refused[row["reason"]] += 1
-        async for row in self._rows(batch_id, "issued"):
-            sent.issued[row["credential_id"]] = file.rows[row["row"] - 1].values["learner_email"]
-
     async def _rows(self, batch_id: str, state: str) -> AsyncIterator[dict[str, Any]]:
-        after = 0
-        while True:
-            url = f"{self._batches}/{batch_id}/rows?state={state}&limit={_PAGE_ROWS}&after={after}"
-            rows = (await self._api.get(url, self._key))["rows"]
-            for row in rows:
+        following = f"/v1/batches/{batch_id}/rows?state={state}&limit={_PAGE_ROWS}"
+        while following:
+            page = await self._api.get(f"{self._evidence}{following}", self._key)
+            for row in page["rows"]:
                 yield row
-            if len(rows) < _PAGE_ROWS:
-                return
-            after = rows[-1]["row"]
+            following = page["next"]
