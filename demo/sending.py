@@ -5,15 +5,17 @@ import hashlib
 from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from time import monotonic
 from typing import Any
 
 from demo import files
-from demo.api import Api
+from demo.api import Api, DemoError
 from demo.data import School, SchoolFile
 from demo.progress import Display
 
 _POLL_SECONDS = 0.25
 _PAGE_ROWS = 500
+_PATIENCE_SECONDS = 300.0
 SENDING = "files sent"
 DECIDING = "rows decided"
 
@@ -72,16 +74,20 @@ class Sender:
         digest = hashlib.sha256(content).hexdigest()[:16]
         headers = {**files.headers(file), "Idempotency-Key": f"{school.id}-{file.name}-{digest}-{sending + 1}"}
         batch = await self._api.upload(self._batches, content, headers, self._key)
-        counted = 0
+        counted, moved_at = 0, monotonic()
         while True:
             batch = await self._api.get(f"{self._batches}/{batch['id']}", self._key)
             decided = sum(count for state, count in batch["counts"].items() if state != "pending")
             self._display.advance(DECIDING, decided - counted)
-            counted = decided
+            if decided > counted:
+                counted, moved_at = decided, monotonic()
             if batch["complete"]:
                 return dict(batch)
             if batch["state"] == "interrupted":
                 await self._api.upload(self._batches, content, headers, self._key)
+            if monotonic() > moved_at + _PATIENCE_SECONDS:
+                still = f"{batch['received'] - counted} rows of {file.name} are still undecided"
+                raise DemoError(f"{still} after {_PATIENCE_SECONDS:.0f} s without progress: see `bowerbird status`")
             await asyncio.sleep(_POLL_SECONDS)
 
     async def _rows(self, batch_id: str, state: str) -> AsyncIterator[dict[str, Any]]:
