@@ -107,7 +107,7 @@ class Awarding:
             recorded = await self._store.decisions(evidence)  # 1
             fresh = [each for submission_id, each in evidence.items() if submission_id not in recorded]
             if not fresh:
-                return await self._announce(recorded, {}, traces)
+                return await self._announce({each: recorded[each] for each in evidence}, {}, traces)
             decisions, credentials = await self._decide(fresh)  # 2, 3, 4
             if await self._store.record(list(decisions.values()), list(credentials.values())):  # 5
                 _count(decisions.values())
