@@ -22,8 +22,8 @@ from jinja2 import BaseLoader, DictLoader, Environment, PackageLoader, StrictUnd
 
 from libs.common.results import SoloLevel
 from services.notifier.address import Address
-from services.notifier.catalogue import AchievementText
 from services.notifier.picture import HEIGHT, WIDTH, badge_alt, badge_png
+from services.notifier.repository.catalogue import AchievementText
 
 _LONGEST_NAME = 80
 # What turns the direction of the text around it (Unicode Standard Annex 9), and what breaks lines without being a
