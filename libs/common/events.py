@@ -220,6 +220,7 @@ class IssuerPublished(Event):
     parent: str | None = Field(default=None, description="the department whose shared achievements this issuer awards")
     name: str
     url: str | None = None
+    email: str | None = Field(default=None, description="the organisation's public address, never a person's")
     did: str
     did_document: str = Field(description="JSON text")
     published_at: AwareDatetime

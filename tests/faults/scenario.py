@@ -20,7 +20,7 @@ class Disturbance(threading.Thread):
     """Does `once` at random moments while the evidence is on its way, at least `times` times."""
 
     def __init__(
-        self, once: Callable[[], None], times: int, seed: int, pause: tuple[float, float] = (0.3, 2.5)
+        self, once: Callable[[], object], times: int, seed: int, pause: tuple[float, float] = (0.3, 2.5)
     ) -> None:
         super().__init__(daemon=True)
         self._once = once

@@ -27,10 +27,9 @@ def test_killing_kafka_loses_nothing_and_doubles_nothing(stack: Stack) -> None:
 
 def test_a_mongodb_that_refuses_writes_for_a_while_only_delays(stack: Stack) -> None:
     def refuse_writes() -> None:
-        with MongoClient[dict[str, object]](stack.mongo_url) as client:
-            # The only member steps down: it answers reads and refuses writes until it may stand for election again.
-            with contextlib.suppress(AutoReconnect):
-                client.admin.command("replSetStepDown", 8, force=True)
+        # The only member steps down: it answers reads and refuses writes until it may stand for election again.
+        with MongoClient[dict[str, object]](stack.mongo_url) as client, contextlib.suppress(AutoReconnect):
+            client.admin.command("replSetStepDown", 8, force=True)
         time.sleep(8)
 
     scenario = Scenario(stack, "refused-writes", seed=23)
