@@ -184,15 +184,17 @@ def _results(
         levels = _objects(description.get("rubricCriterionLevel"))
         if levels and not steps and isinstance(result.get("achievedLevel"), str):
             scale = name
-            steps = tuple(_step(level, result["achievedLevel"]) for level in levels)
+            ids = [level.get("id") for level in levels]
+            reached = ids.index(result["achievedLevel"]) if result["achievedLevel"] in ids else None
+            steps = tuple(_step(level, number == reached) for number, level in enumerate(levels))
         elif _text(result.get("value")):
             others.append((name, _text(result.get("value")) or ""))
     return scale, steps, tuple(others)
 
 
-def _step(level: dict[str, Any], achieved: str) -> Step:
+def _step(level: dict[str, Any], achieved: bool) -> Step:
     name = _text(level.get("name")) or _text(level.get("level")) or "A level without a name"
-    return Step(name, _text(level.get("description")), level.get("id") == achieved)
+    return Step(name, _text(level.get("description")), achieved)
 
 
 def _evidence(one: dict[str, Any]) -> EvidenceItem:

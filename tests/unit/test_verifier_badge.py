@@ -76,6 +76,12 @@ def test_the_badge_says_who_what_level_evidence_issuer_and_date() -> None:
     assert badge.evidence[0].host == "portfolio.wattlegrove.example"
 
 
+def test_one_level_is_reached_even_where_two_share_an_id() -> None:
+    text = School().badge(ID).replace("#extended-abstract", "#relational")
+    badge = badge_of(orjson.loads(text), report())
+    assert [step.name for step in badge.steps if step.achieved] == ["Relational"]
+
+
 def test_the_page_names_no_learner_and_says_why() -> None:
     html = html_of(document())
     assert LEARNER in html
