@@ -103,6 +103,8 @@ class Api:
                 return answer
             if answer.status_code not in {401} | patient_with or monotonic() > give_up_at:
                 raise DemoError(f"{method} {url} answered {answer.status_code}: {_detail(answer)}")
+            if pause > 1:
+                self._note(f"waiting for {_host(url)}: {_detail(answer)}")
             await asyncio.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
 
@@ -114,17 +116,24 @@ class Api:
             try:
                 answer = await self._client.request(method, url, headers=headers, **body)
                 if answer.status_code not in _AGAIN:
+                    if pause > 1:
+                        self._note("")
                     return answer
                 problem = f"answers {answer.status_code}"
             except httpx.TransportError as error:
                 problem = f"does not answer ({type(error).__name__})"
-            host = httpx.URL(url).netloc.decode()
             if monotonic() > give_up_at:
-                raise DemoError(f"{host} {problem} after {self._patience:.0f} s of trying: see `bowerbird status`")
+                raise DemoError(
+                    f"{_host(url)} {problem} after {self._patience:.0f} s of trying: see `bowerbird status`"
+                )
             if pause > 1:
-                self._note(f"{host} {problem}, trying again")
+                self._note(f"{_host(url)} {problem}, trying again")
             await asyncio.sleep(pause * random.uniform(0.8, 1.2))  # noqa: S311  # jitter, not secrecy
             pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
+
+
+def _host(url: str) -> str:
+    return httpx.URL(url).netloc.decode()
 
 
 def _detail(answer: httpx.Response) -> str:
