@@ -182,7 +182,8 @@ def prepare(layout: Layout, java_binary: Path, jars: Path) -> None:
     config.write_text(properties(layout), encoding="utf-8")
     if (layout.kafka / "data" / "meta.properties").is_file():
         return
-    cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode("ascii").rstrip("=")
+    # The tool would take an id that begins with a hyphen for an option.
+    cluster = "B" + base64.urlsafe_b64encode(uuid.uuid4().bytes).decode("ascii").rstrip("=")[1:]
     tool = [str(java_binary), *_classpath(jars), "kafka.tools.StorageTool", "format", "--ignore-formatted"]
     run = subprocess.run(  # noqa: S603  # fixed arguments
         [*tool, "--cluster-id", cluster, "--config", str(config)],

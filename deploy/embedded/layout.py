@@ -1,12 +1,15 @@
 """Where one embedded stack keeps its files, and which ports of loopback it uses."""
 
+import contextlib
 import os
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from deploy.embedded.problems import StackError, from_os_error
+from deploy.embedded.processes import PidFile
 
 HOST: Final = "127.0.0.1"
 SOURCE_ROOT: Final = Path(__file__).resolve().parents[2]
@@ -27,6 +30,9 @@ REPLICA_STEP: Final = 10
 
 MARKER: Final = ".bowerbird-stack"
 """The file by which a directory of ours is told from somebody else's."""
+
+OURS: Final = ("run", "log", "mongodb", "kafka", "mail", "secrets", "demo", "bench")
+"""What the stack, the demo and the benchmarks keep in the directory; nothing else in it is ever deleted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +92,60 @@ class Layout:
         """Keys made for this stack; mode 0700, files 0600."""
         return self.var / "secrets"
 
+    @property
+    def pid_files(self) -> dict[str, PidFile]:
+        """The processes that were started here, by name."""
+        return {path.stem: PidFile(path) for path in sorted(self.run.glob("*.pid"))}
+
+    def pid_file(self, name: str) -> PidFile:
+        """Where the pid of a process is noted."""
+        return PidFile(self.run / f"{name}.pid")
+
+    def log_file(self, name: str) -> Path:
+        """Where the output of a process goes."""
+        return self.log / f"{name}.log"
+
     def create(self) -> None:
-        """Make the directories, private to this user, and the marker that says whose they are."""
+        """Make the directories, private to this user, and the marker that says whose they are.
+
+        Raises:
+            StackError: the directory cannot be written, or is full of things that are not ours.
+        """
         directory = self.var
         try:
+            self._require_ours()
             for directory in (self.var, self.run, self.log, self.mongodb, self.kafka, self.mail, self.secrets):
                 directory.mkdir(mode=0o700, parents=True, exist_ok=True)
                 directory.chmod(0o700)
             (self.var / MARKER).touch(mode=0o600)
         except OSError as error:
             raise from_os_error(error, directory) from error
+
+    def _require_ours(self) -> None:
+        """Refuse a directory in use for something else: what is made private and may be erased must be ours."""
+        if not self.var.exists() or (self.var / MARKER).is_file():
+            return
+        strange = sorted(entry.name for entry in self.var.iterdir() if entry.name not in OURS)
+        if strange:
+            raise StackError(
+                f"{self.var} holds {strange[0]!r}, which is not the stack's.",
+                "Name a directory of the stack's own in BOWERBIRD_STACK_VAR.",
+            )
+
+    def erase(self) -> None:
+        """Delete what the stack keeps here; anything else in the directory stays.
+
+        Raises:
+            StackError: this is no directory of ours, or something cannot be deleted.
+        """
+        if not (self.var / MARKER).is_file():
+            raise StackError(f"{self.var} is not a directory of the embedded stack.", "Nothing was deleted.")
+        try:
+            for name in OURS:
+                if (self.var / name).is_dir():
+                    shutil.rmtree(self.var / name)
+            (self.var / MARKER).unlink()
+        except OSError as error:
+            raise from_os_error(error, self.var) from error
+        with contextlib.suppress(OSError):  # something of somebody else's is in it
+            self.var.rmdir()

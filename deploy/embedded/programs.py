@@ -1,5 +1,6 @@
 """What the table of services means on this machine: command line, environment and readiness check of each process."""
 
+import hashlib
 import os
 import smtplib
 import sys
@@ -8,17 +9,16 @@ import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Final, Literal
+from typing import Final
 
 from deploy.embedded import kafka, mongodb, secrets, tansu
 from deploy.embedded.layout import HOST, SOURCE_ROOT, Layout
-from deploy.embedded.services import BY_NAME, Service
+from deploy.embedded.services import BY_NAME, Broker, Service
 
-Broker = Literal["kafka", "tansu"]
 Tell = Callable[[str], None]
 
+GRACE_SECONDS: Final = 30.0
 _PROBE_SECONDS: Final = 3
-_GRACE_SECONDS: Final[Mapping[str, float]] = {"mongodb": 30, "kafka": 30}
 _OWN_PREFIX: Final = "BOWERBIRD_"
 
 
@@ -41,8 +41,13 @@ class Program:
     environment: Mapping[str, str]
     ports: tuple[int, ...]
     ready: Callable[[], bool]
-    grace: float = 15
+    grace: float = GRACE_SECONDS
     once: bool = False
+
+    def fingerprint(self) -> str:
+        """Equal for two programs that do the same; without what a shell happens to export."""
+        own = sorted(f"{name}={value}" for name, value in self.environment.items() if name.startswith(_OWN_PREFIX))
+        return hashlib.sha256("\0".join([*self.argv, *own]).encode()).hexdigest()
 
 
 def choose_broker(wanted: str, tell: Tell) -> Broker:
@@ -78,14 +83,27 @@ def build(layout: Layout, name: str, broker: Broker, tell: Tell) -> Program:
     return _own(layout, name, service, replica, broker)
 
 
+def probe(layout: Layout, name: str) -> Callable[[], bool]:
+    """The readiness check of a process."""
+    service, replica = split(name)
+    if service.name == "mongodb":
+        return partial(mongodb.ready, layout)
+    if service.name == "kafka":
+        return partial(kafka.ready, layout)
+    if service.name == "smtp":
+        return partial(_accepts_mail, layout.port("smtp"))
+    if service.port is None or service.health is None:
+        return _nothing_to_ask
+    return partial(_healthy, f"http://{layout.address(service.port, replica)}{service.health}")
+
+
 def _mongodb(layout: Layout) -> Program:
     return Program(
         "mongodb",
         tuple(mongodb.command(layout, mongodb.find())),
         _inherited(),
         (layout.port("mongodb"),),
-        partial(mongodb.ready, layout),
-        _GRACE_SECONDS["mongodb"],
+        probe(layout, "mongodb"),
     )
 
 
@@ -98,8 +116,7 @@ def _kafka(layout: Layout, tell: Tell) -> Program:
         tuple(kafka.command(layout, java, jars)),
         _inherited(),
         (layout.port("kafka"), layout.port("kafka-controller")),
-        partial(kafka.ready, layout),
-        _GRACE_SECONDS["kafka"],
+        probe(layout, "kafka"),
     )
 
 
@@ -109,14 +126,14 @@ def _tansu(layout: Layout) -> Program:
         tuple(tansu.command(tansu.find())),
         tansu.environment(layout),
         (layout.port("kafka"),),
-        partial(kafka.ready, layout),
+        probe(layout, "kafka"),
     )
 
 
 def _smtp(layout: Layout) -> Program:
     port = layout.port("smtp")
     argv = (sys.executable, "-m", "deploy.embedded.smtp_sink", str(port), str(layout.mail))
-    return Program("smtp", argv, _inherited(), (port,), partial(_accepts_mail, port))
+    return Program("smtp", argv, _inherited(), (port,), probe(layout, "smtp"))
 
 
 def _own(layout: Layout, name: str, service: Service, replica: int, broker: Broker) -> Program:
@@ -141,7 +158,7 @@ def _own(layout: Layout, name: str, service: Service, replica: int, broker: Brok
         (sys.executable, "-m", "bowerbird", *service.command),
         {**_inherited(), **own},
         (port,) if port else (),
-        partial(_healthy, f"http://{HOST}:{port}{service.health}") if service.health else _nothing_to_ask,
+        probe(layout, name),
         once=service.once,
     )
 

@@ -5,7 +5,9 @@ The embedded stack runs this table and docker-compose.yml repeats it; a test com
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Literal
+
+Broker = Literal["kafka", "tansu"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,32 +1,31 @@
-"""A mail server that delivers nothing and keeps every mail as a file, named after its Message-ID.
+"""A mail server on loopback that delivers nothing and keeps every mail as a file, before it says 250.
 
-The same mail offered again becomes `<id>.repeat-1.eml`, so that a repeat is seen. A file and its name are on the disk
-before the client is told 250. Faults for tests are read from a control file, see `Faults`.
+Faults for tests are read from a control file, see `Faults`.
 """
 
 import argparse
 import asyncio
 import json
-import os
-import re
+import logging
 import signal
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from email.parser import BytesHeaderParser
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
+import uvloop
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from deploy.embedded.layout import HOST
+from deploy.embedded.mail_store import MailStore
 
 CONTROL: Final = ".faults.json"
 """The file in the mail directory that switches faults on; removing it switches them off."""
 
 _MAX_BYTES: Final = 10 * 1024 * 1024
-_UNSAFE: Final = re.compile(r"[^A-Za-z0-9._@+-]")
-_LONGEST_NAME: Final = 180
+_IDLE_SECONDS: Final = 300
+_LOG: Final = logging.getLogger("smtp-sink")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,15 +34,15 @@ class Faults:
 
     Attributes:
         refuse: reply by recipient domain, such as {"full.example": "452 mailbox full"}; "*" is every domain.
-        hang: seconds of silence before each mail is taken (a client's timeout).
-        drop: "before" closes the connection instead of taking the mail, "after" keeps the mail and closes instead of
-            saying 250 (the mail is offered again: a repeat), "" neither.
-        every: faults `hang` and `drop` hit every n-th mail only.
+        hang: seconds of silence before a mail is taken (a client's timeout).
+        drop: "before" closes the connection instead of taking the mail; "after" keeps the mail and closes instead of
+            saying 250, so that it is offered again; "" neither.
+        every: `hang` and `drop` hit every n-th mail only.
     """
 
     refuse: dict[str, str] = field(default_factory=dict)
     hang: float = 0
-    drop: str = ""
+    drop: Literal["", "before", "after"] = ""
     every: int = 1
 
     @classmethod
@@ -55,72 +54,60 @@ class Faults:
             return cls()
 
     def write(self, path: Path) -> None:
-        """Put the faults in force, at once for the next command of every connection."""
+        """Put the faults in force, for the next command of every connection."""
         partial = path.with_suffix(".partial")
-        partial.write_text(
-            json.dumps({"refuse": self.refuse, "hang": self.hang, "drop": self.drop, "every": self.every}),
-            encoding="utf-8",
-        )
+        partial.write_text(json.dumps(asdict(self)), encoding="utf-8")
         partial.replace(path)
 
 
-class Store:
-    """The mails on disk: private, whole or not there, under names that show repeats."""
+class Committer:
+    """Writes mails in groups: while one group goes to the disk, the next one gathers, and a group costs one sync."""
 
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory
+    def __init__(self, store: MailStore) -> None:
+        self._store = store
+        self._waiting: list[tuple[bytes, asyncio.Future[None]]] = []
+        self._task: asyncio.Task[None] | None = None
+        self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="mail")
 
-    def keep(self, content: bytes) -> Path:
-        """Write one mail durably and return its file."""
-        name = _file_name(content)
-        partial = self._directory / f".{name}.{os.urandom(6).hex()}"
-        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            final = self._claim(partial, name)
-        finally:
-            partial.unlink(missing_ok=True)
-        self._sync_directory()
-        return final
+    async def keep(self, mail: bytes) -> None:
+        """Return when the mail is on the disk.
 
-    def _claim(self, partial: Path, name: str) -> Path:
-        """Give a whole file its name; a link fails where a name is taken, so that no mail replaces another one."""
-        repeat = 0
-        while True:
-            final = self._directory / (f"{name}.repeat-{repeat}.eml" if repeat else f"{name}.eml")
+        Raises:
+            OSError: it could not be written.
+        """
+        loop = asyncio.get_running_loop()
+        kept = loop.create_future()
+        self._waiting.append((mail, kept))
+        if self._task is None:
+            self._task = loop.create_task(self._drain())
+        await kept
+
+    async def _drain(self) -> None:
+        loop = asyncio.get_running_loop()
+        while self._waiting:
+            group, self._waiting = self._waiting, []
+            failure: OSError | None = None
             try:
-                os.link(partial, final)
-            except FileExistsError:
-                repeat += 1
-            else:
-                return final
-
-    def _sync_directory(self) -> None:
-        descriptor = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-
-
-def _file_name(content: bytes) -> str:
-    """The Message-ID without its brackets, with nothing that could leave the directory; `no-message-id` without one."""
-    head = re.split(rb"\r?\n\r?\n", content, maxsplit=1)[0]
-    told = str(BytesHeaderParser().parsebytes(head).get("Message-ID", "")).strip().strip("<>")
-    return _UNSAFE.sub("_", told)[:_LONGEST_NAME].lstrip(".") or "no-message-id"
+                await loop.run_in_executor(self._writer, self._store.keep, [mail for mail, _ in group])
+            except OSError as error:
+                failure = error
+            for _, kept in group:
+                if kept.done():  # the client left meanwhile
+                    continue
+                if failure is None:
+                    kept.set_result(None)
+                else:
+                    kept.set_exception(failure)
+        self._task = None
 
 
 class Handler:
-    """What aiosmtpd calls; its method names are the library's."""
+    """What aiosmtpd calls; the names of its methods are the library's."""
 
     def __init__(self, directory: Path) -> None:
-        self._store = Store(directory)
+        self._committer = Committer(MailStore(directory))
         self._control = directory / CONTROL
-        self._writers = ThreadPoolExecutor(max_workers=8, thread_name_prefix="mail")
-        self._taken = 0
+        self._offered = 0
 
     async def handle_RCPT(  # noqa: N802  # the library's name
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
@@ -134,29 +121,65 @@ class Handler:
         envelope.rcpt_options.extend(options)
         return "250 OK"
 
-    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802  # the library's name
-        """Keep the mail; misbehave as told."""
+    async def handle_DATA(self, server: "Sink", session: Session, envelope: Envelope) -> str:  # noqa: N802  # as above
+        """Keep the mail, or misbehave as told."""
         faults = Faults.read(self._control)
-        self._taken += 1
-        hit = self._taken % max(faults.every, 1) == 0
+        self._offered += 1
+        hit = self._offered % max(faults.every, 1) == 0
         if hit and faults.hang:
             await asyncio.sleep(faults.hang)
         if hit and faults.drop == "before":
-            return self._drop(server)
-        content = envelope.original_content or b""
-        await asyncio.get_running_loop().run_in_executor(self._writers, self._store.keep, content)
+            server.drop()
+            return ""
+        try:
+            await self._committer.keep(envelope.original_content or b"")
+        except OSError as error:
+            _LOG.warning("a mail could not be kept: %s", error.strerror)
+            return "452 the mail could not be kept, try later"
         if hit and faults.drop == "after":
-            return self._drop(server)
+            server.drop()
         return "250 kept"
 
-    def _drop(self, server: SMTP) -> str:
-        if isinstance(server.transport, asyncio.WriteTransport):
-            server.transport.abort()
-        return "421 closed"
+
+class Sink(SMTP):
+    """The library's server with the mail read in large pieces: line by line, as it has it, costs most of its time."""
+
+    line_length_limit = _MAX_BYTES
+
+    def drop(self) -> None:
+        """Close the connection without another word."""
+        self._writer.transport.abort()
+
+    async def smtp_DATA(self, arg: str | None) -> None:  # noqa: N802  # as above
+        """Take one mail, up to the lone dot."""
+        if self.envelope is None or not self.envelope.rcpt_tos or arg:
+            await self.push("503 RCPT first")
+            return
+        await self.push("354 end with a lone dot")
+        try:
+            content = await self._read_mail()
+        except asyncio.LimitOverrunError:
+            await self.push("552 too long")
+            self.drop()
+            return
+        self.envelope.content = self.envelope.original_content = content
+        status = await self._call_handler_hook("DATA")
+        self._set_post_data_state()  # type: ignore[no-untyped-call]  # the library publishes no types
+        if not self._writer.is_closing():
+            await self.push(status)
+
+    async def _read_mail(self) -> bytes:
+        mail = bytearray(b"\r\n")
+        while True:
+            mail += await self._reader.readuntil(b".\r\n")
+            if mail.endswith(b"\r\n.\r\n"):
+                return bytes(mail[2:-3]).replace(b"\r\n..", b"\r\n.")
+            if len(mail) > _MAX_BYTES:
+                raise asyncio.LimitOverrunError("the mail is too long", len(mail))
 
 
 async def serve(port: int, directory: Path) -> None:
-    """Take mail on loopback until told to end."""
+    """Take mail until told to end."""
     handler = Handler(directory)
     loop = asyncio.get_running_loop()
     ended = asyncio.Event()
@@ -164,11 +187,12 @@ async def serve(port: int, directory: Path) -> None:
         loop.add_signal_handler(number, ended.set)
 
     def protocol() -> SMTP:
-        return SMTP(handler, data_size_limit=_MAX_BYTES, enable_SMTPUTF8=True, hostname="localhost", timeout=300)
+        return Sink(handler, hostname="localhost", timeout=_IDLE_SECONDS, enable_SMTPUTF8=True)
 
     server = await loop.create_server(protocol, HOST, port, reuse_address=True, backlog=512)
-    async with server:
-        await ended.wait()
+    _LOG.warning("taking mail on %s:%d, keeping it in %s", HOST, port, directory)
+    await ended.wait()
+    server.close()
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -177,8 +201,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("port", type=int)
     parser.add_argument("directory", type=Path)
     arguments = parser.parse_args(argv)
+    logging.basicConfig(format="%(asctime)s %(message)s")
+    logging.getLogger("mail.log").setLevel(logging.ERROR)
     arguments.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    asyncio.run(serve(arguments.port, arguments.directory))
+    uvloop.run(serve(arguments.port, arguments.directory))
 
 
 if __name__ == "__main__":

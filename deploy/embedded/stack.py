@@ -13,8 +13,9 @@ from typing import Self
 from deploy.embedded import mongodb, programs, secrets
 from deploy.embedded.layout import SOURCE_ROOT, Layout
 from deploy.embedded.problems import StackError
-from deploy.embedded.processes import Identity, PidFile, gone_within, spawn, stop
-from deploy.embedded.programs import Broker, Program
+from deploy.embedded.processes import Identity, gone_within, spawn, stop
+from deploy.embedded.programs import Program
+from deploy.embedded.services import Broker
 
 
 class Stack:
@@ -101,7 +102,7 @@ class Stack:
         self._children[name] = child
         identity = Identity.of(child.pid)
         if identity is not None:
-            PidFile(self.layout.run / f"{name}.pid").write(identity)
+            self.layout.pid_file(name).write(identity, program.fingerprint())
 
     def wait_ready(self, *names: str, seconds: float = 90) -> None:
         """Wait until each process is healthy.
@@ -136,7 +137,7 @@ class Stack:
 
     def log(self, name: str) -> Path:
         """The file with what the process wrote."""
-        return self.layout.log / f"{name}.log"
+        return self.layout.log_file(name)
 
     def last_lines(self, name: str, count: int = 15) -> str:
         """The end of what the process wrote."""
@@ -169,7 +170,7 @@ class Stack:
                 stop(identity, self._program(name).grace)
                 gone_within(identity, 1)
             child.wait(timeout=30)
-            PidFile(self.layout.run / f"{name}.pid").remove()
+            self.layout.pid_file(name).remove()
 
 
 def _silent(_: str) -> None:

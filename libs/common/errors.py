@@ -48,6 +48,14 @@ class NotFoundError(BowerbirdError):
     title = "There is no such thing here"
 
 
+class RequestTimeoutError(BowerbirdError):
+    """The sender took too long; the text names the limit."""
+
+    status = 408
+    code = "request-timeout"
+    title = "The request took too long"
+
+
 class ConflictError(BowerbirdError):
     """The same id already stands for something else."""
 
@@ -85,6 +93,7 @@ ERRORS: tuple[type[BowerbirdError], ...] = (
     UnauthenticatedError,
     ForbiddenError,
     NotFoundError,
+    RequestTimeoutError,
     ConflictError,
     TooLargeError,
     UnsupportedMediaError,

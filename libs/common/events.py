@@ -220,6 +220,7 @@ class IssuerPublished(Event):
     parent: str | None = Field(default=None, description="the department whose shared achievements this issuer awards")
     name: str
     url: str | None = None
+    email: str | None = Field(default=None, description="the organisation's public address, never a person's")
     did: str
     did_document: str = Field(description="JSON text")
     published_at: AwareDatetime
@@ -356,8 +357,8 @@ class DeadLetter(Event):
     source_topic: str
     partition: int
     offset: int
-    record_key: str | None = Field(description="base64; none where the record had none")
-    record_value: str | None = Field(description="base64; none where the record was a tombstone")
+    record_key: str | None = Field(default=None, description="base64; none where the record had none")
+    record_value: str | None = Field(default=None, description="base64; none where the record was a tombstone")
     record_headers: list[tuple[str, str | None]] = Field(description="name and base64 value, as they came")
     reason: str = Field(description="a stable code")
     detail: str

@@ -58,7 +58,7 @@ class Kafka:
             linger_ms=5,
             max_batch_size=128 * 1024,
             request_timeout_ms=30_000,
-            logger=logging.getLogger("faststream"),
+            logger=logging.getLogger("bowerbird.kafka"),
             log_level=logging.DEBUG,
         )
         self._connected = False

@@ -10,7 +10,7 @@ from typing import Any
 
 from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorCollection, AsyncIOMotorDatabase
 from pymongo import ASCENDING, IndexModel
-from pymongo.errors import BulkWriteError, DocumentTooLarge, PyMongoError
+from pymongo.errors import BulkWriteError, DocumentTooLarge, OperationFailure, PyMongoError
 
 Document = dict[str, Any]
 Client = AsyncIOMotorClient[Document]
@@ -18,6 +18,7 @@ Database = AsyncIOMotorDatabase[Document]
 Collection = AsyncIOMotorCollection[Document]
 
 _DUPLICATE_KEY = 11000
+_WRITE_CONFLICT = 112
 # BadValue, FailedToParse, DocumentValidationFailure, BSONObjectTooLarge: no retry can mend these.
 _PERMANENT_CODES = frozenset({2, 9, 121, 10334})
 
@@ -94,6 +95,32 @@ async def insert_new(collection: Collection, documents: Sequence[Document]) -> s
             raise
         return {documents[e["index"]]["_id"] for e in refused}
     return set()
+
+
+async def insert_together(client: Client, parts: Sequence[tuple[Collection, Sequence[Document]]]) -> bool:
+    """Insert all documents of all collections in one transaction: all are stored, or none.
+
+    Returns:
+        False where another writer was there first (a duplicate key, or a write of the same key in flight): nothing of
+        this is stored, and what is stored must be read again.
+
+    Raises:
+        PyMongoError: anything else went wrong. All or nothing is stored; doing it again tells which.
+    """
+    try:
+        async with await client.start_session() as session, session.start_transaction():
+            for collection, documents in parts:
+                if documents:
+                    await collection.insert_many(documents, session=session)
+    except BulkWriteError as error:
+        if all(each["code"] == _DUPLICATE_KEY for each in error.details["writeErrors"]):
+            return False
+        raise
+    except OperationFailure as error:
+        if error.code in {_DUPLICATE_KEY, _WRITE_CONFLICT}:
+            return False
+        raise
+    return True
 
 
 async def find_by_ids(

@@ -42,6 +42,7 @@ class Plumbing:
         self.kafka = Kafka(settings, service)
         self.consumers: list[Consumer[Any]] = []
         self.loops: dict[str, Callable[[], Awaitable[None]]] = {}
+        self.closers: list[Callable[[], Awaitable[None]]] = []
         self.health.depend("kafka", self.kafka.probe)
         self.health.depend("mongodb", lambda: mongo.ping(self.client))
 
@@ -85,9 +86,17 @@ class Plumbing:
                 except AWAY as error:
                     get_logger().warning("turn waits", loop=name, problem=type(error).__name__)
                     rest = 1.0
-                await asyncio.sleep(min(rest, _LONGEST_REST_SECONDS))
+                while rest > _LONGEST_REST_SECONDS:
+                    await asyncio.sleep(_LONGEST_REST_SECONDS)
+                    rest -= _LONGEST_REST_SECONDS
+                    heartbeat.beat()
+                await asyncio.sleep(rest)
 
         self.loops[name] = loop
+
+    def at_stop(self, close: Callable[[], Awaitable[None]]) -> None:
+        """Await `close` when the process stops, after the loops have ended and while MongoDB is still connected."""
+        self.closers.append(close)
 
 
 class _Server(uvicorn.Server):
@@ -154,5 +163,9 @@ async def _stop(plumbing: Plumbing, server: uvicorn.Server, http: asyncio.Task[N
     await asyncio.gather(*(consumer.stop(patience) for consumer in plumbing.consumers))
     work.cancel()
     await asyncio.wait({work}, timeout=patience)
+    for close in plumbing.closers:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(patience):
+                await close()
     await plumbing.kafka.stop()
     await mongo.close(plumbing.client)

@@ -1,0 +1,96 @@
+"""The JSON-LD contexts and schemas that travel in the package; nothing is ever fetched."""
+
+import hashlib
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any, Final
+
+import orjson
+
+from libs.openbadges.errors import UnknownContextError
+
+CREDENTIALS_V1: Final = "https://www.w3.org/2018/credentials/v1"
+CREDENTIALS_V2: Final = "https://www.w3.org/ns/credentials/v2"
+DATA_INTEGRITY_V2: Final = "https://w3id.org/security/data-integrity/v2"
+OPEN_BADGES_V3: Final = "https://purl.imsglobal.org/spec/ob/v3p0/context-3.0.3.json"
+OPEN_BADGES_EXTENSIONS: Final = "https://purl.imsglobal.org/spec/ob/v3p0/extensions.json"
+EXAMPLES_V2: Final = "https://www.w3.org/ns/credentials/examples/v2"
+"""Defines every term there is; vectors and interoperability suites use it, production issuing has no use for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """One file of somebody else's standard, as manifest.json in the data folder describes it."""
+
+    file: str
+    url: str
+    version: str
+    licence: str
+    sha256: str
+    text: bytes
+
+
+def _carry() -> dict[str, Carried]:
+    folder = resources.files(__package__) / "data"
+    carried = {}
+    for entry in orjson.loads((folder / "manifest.json").read_bytes()):
+        text = (folder / entry["file"]).read_bytes()
+        if hashlib.sha256(text).hexdigest() != entry["sha256"]:
+            raise RuntimeError(f"{entry['file']} is not the file that its manifest names; reinstall the package.")
+        carried[entry["url"]] = Carried(
+            entry["file"], entry["url"], entry["version"], entry["licence"], entry["sha256"], text
+        )
+    return carried
+
+
+CARRIED: Final = _carry()
+CONTEXTS: Final = frozenset(url for url, one in CARRIED.items() if one.file.startswith("contexts/"))
+
+
+def load_document(url: str, options: dict[str, Any]) -> dict[str, Any]:
+    """Answer PyLD's question for a context from what is carried.
+
+    The tag lets PyLD keep the processed context; without it every canonicalization would begin from the JSON.
+
+    Raises:
+        UnknownContextError: the context is not carried.
+    """
+    if url not in CONTEXTS:
+        raise UnknownContextError("context_unknown", f"The context {url} is not one that is carried here.", "/@context")
+    return {
+        "contentType": "application/ld+json",
+        "contextUrl": None,
+        "documentUrl": url,
+        "document": orjson.loads(CARRIED[url].text),
+        "tag": "static",
+    }
+
+
+def check_contexts(node: Any, path: str = "") -> None:
+    """Refuse any `@context` in a document that is not one or a list of carried ones.
+
+    A context written into the document could give signed statements other names without breaking the proof
+    (Data Integrity 1.0, section 4.6, validating contexts), so it is as unknown as one of a foreign address.
+
+    Raises:
+        UnknownContextError: with the place and the name.
+    """
+    if isinstance(node, list):
+        for index, item in enumerate(node):
+            check_contexts(item, f"{path}/{index}")
+    elif isinstance(node, dict):
+        for key, value in node.items():
+            if key == "@context":
+                _check_context(value, f"{path}/@context")
+            elif isinstance(value, dict | list):
+                check_contexts(value, f"{path}/{key}")
+
+
+def _check_context(value: Any, path: str) -> None:
+    for item in value if isinstance(value, list) else [value]:
+        if not isinstance(item, str):
+            raise UnknownContextError(
+                "context_inline", "A context is named by its address; one written into the document is not used.", path
+            )
+        if item not in CONTEXTS:
+            raise UnknownContextError("context_unknown", f"The context {item} is not one that is carried here.", path)

@@ -1,0 +1,25 @@
+"""The one error of the engine: what is wrong with a document, where, and by which stable code."""
+
+
+class CredentialError(ValueError):
+    """A document, key, list or proof that cannot be used as it stands.
+
+    Attributes:
+        code: stable, snake_case, for programs.
+        path: where in the document, as a JSON Pointer (RFC 6901); empty for the whole.
+        sentence: for people, without the path.
+    """
+
+    def __init__(self, code: str, sentence: str, path: str = "") -> None:
+        super().__init__(f"{path}: {sentence}" if path else sentence)
+        self.code = code
+        self.path = path
+        self.sentence = sentence
+
+
+class LimitError(CredentialError):
+    """Checking this would take more than the engine allows; nothing is known about whether it is good."""
+
+
+class UnknownContextError(CredentialError):
+    """A JSON-LD context that the engine does not carry; what the document says cannot be determined."""

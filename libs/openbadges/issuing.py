@@ -1,0 +1,129 @@
+"""Issuing in two steps: preparing checks a document and gives a single-use token; signing takes only a token."""
+
+from datetime import datetime
+from typing import Any, Final
+
+import orjson
+
+from libs.openbadges import times
+from libs.openbadges.contexts import CREDENTIALS_V1, CREDENTIALS_V2, DATA_INTEGRITY_V2, EXAMPLES_V2
+from libs.openbadges.errors import CredentialError
+from libs.openbadges.keys import Signer, encode_multibase
+from libs.openbadges.parsing import LIMITS, check
+from libs.openbadges.proofs import SUITES
+from libs.openbadges.proofs.rdf import digest
+from libs.openbadges.schema import is_achievement, validate_achievement
+
+_MAKER: Final = object()
+
+
+class Prepared:
+    """A document that was checked and may be signed, once.
+
+    Only `prepare` makes these, and `sign` takes nothing else, so a credential that nobody checked cannot be signed.
+    """
+
+    __slots__ = ("_content", "_document")
+
+    def __init__(self, maker: object, document: dict[str, Any], content: bytes) -> None:
+        """Not for callers."""
+        if maker is not _MAKER:
+            raise CredentialError("not_prepared", "Only prepare() makes what sign() takes.")
+        self._document: dict[str, Any] | None = document
+        self._content = content
+
+    def take(self) -> tuple[dict[str, Any], bytes]:
+        """Use the token up: what is signed, parsed and as text."""
+        document, self._document = self._document, None
+        if document is None:
+            raise CredentialError("already_signed", "This document was signed already; prepare it again.")
+        return document, self._content
+
+
+def prepare(document: dict[str, Any]) -> Prepared:
+    """Check a document so that it may be signed: schema, defined terms and types, dates, no proof yet.
+
+    The document is copied; what the caller does to it afterwards changes nothing.
+
+    Raises:
+        CredentialError: what is wrong, where; codes `not_json`, `schema`, `term_undefined`, `type_undefined`,
+            `iri_invalid`, `proof_present`, `date_form`, `date_without_zone`, `not_a_credential` and others.
+        UnknownContextError: a context that is not carried, or the examples' context.
+        LimitError: larger than `parsing.LIMITS`.
+    """
+    try:
+        content = orjson.dumps(document, option=_STRICT)
+    except TypeError as error:
+        raise CredentialError("not_json", f"The document does not hold JSON alone: {error}.") from error
+    copy = orjson.loads(content)
+    check(copy, LIMITS)
+    _check_envelope(copy)
+    if is_achievement(copy):
+        validate_achievement(copy)
+    # Canonicalizing is what finds undefined terms and types; the digest of a known shape costs next to nothing.
+    digest(copy)
+    return Prepared(_MAKER, copy, content)
+
+
+def sign(
+    prepared: Prepared,
+    signer: Signer,
+    verification_method: str,
+    created: datetime,
+    *,
+    cryptosuite: str = "eddsa-rdfc-2022",
+) -> str:
+    """Sign a prepared document and answer the credential as compact JSON.
+
+    Args:
+        prepared: from `prepare`; used up.
+        signer: holds the private key.
+        verification_method: the DID URL of the public key.
+        created: the moment of signing, with a zone.
+        cryptosuite: how; one of `proofs.SUITES`.
+
+    Raises:
+        CredentialError: used already, an unknown cryptosuite, a moment without a zone.
+    """
+    suite = SUITES.get(cryptosuite)
+    if suite is None:
+        raise CredentialError("cryptosuite_unknown", f"There is no cryptosuite {cryptosuite!r} here.")
+    document, content = prepared.take()
+    options = {
+        "type": "DataIntegrityProof",
+        "created": times.write(created),
+        "verificationMethod": verification_method,
+        "cryptosuite": cryptosuite,
+        "proofPurpose": "assertionMethod",
+    }
+    signature = signer.sign(suite.signing_input(document, options))
+    proof = {**options, "proofValue": encode_multibase(signature)}
+    return (content[:-1] + b',"proof":' + orjson.dumps(proof) + b"}").decode()
+
+
+_STRICT: Final = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_SUBCLASS
+
+
+def _check_envelope(document: dict[str, Any]) -> None:
+    """Check what every credential has, badge or not (VCDM 2.0, section 4)."""
+    contexts = document.get("@context")
+    if not isinstance(contexts, list) or not contexts or contexts[0] not in (CREDENTIALS_V1, CREDENTIALS_V2):
+        raise CredentialError(
+            "not_a_credential", "The first context of a credential is the credentials context.", "/@context"
+        )
+    if EXAMPLES_V2 in contexts:
+        raise CredentialError(
+            "context_examples", "The examples' context defines every term; nothing is issued with it.", "/@context"
+        )
+    if contexts[0] == CREDENTIALS_V1 and DATA_INTEGRITY_V2 not in contexts:
+        raise CredentialError(
+            "context_missing", f"A 1.1 credential needs the context {DATA_INTEGRITY_V2} too.", "/@context"
+        )
+    if "proof" in document:
+        raise CredentialError("proof_present", "The document carries a proof already.", "/proof")
+    for name in ("type", "issuer", "credentialSubject"):
+        if not document.get(name):
+            raise CredentialError("not_a_credential", f"A credential has {name}.", f"/{name}")
+    for name in ("validFrom", "validUntil", "awardedDate", "issuanceDate", "expirationDate"):
+        if name in document:
+            times.read(document[name], f"/{name}")

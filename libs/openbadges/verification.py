@@ -1,0 +1,197 @@
+"""Verifying a credential from its text and what was looked up for it, the same online, offline and in a test."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from libs.openbadges import times
+from libs.openbadges.contexts import CREDENTIALS_V1, CREDENTIALS_V2, check_contexts
+from libs.openbadges.did import controller_of
+from libs.openbadges.errors import CredentialError, LimitError, UnknownContextError
+from libs.openbadges.parsing import LIMITS, Limits, parse
+from libs.openbadges.proofchecks import Finding, check_proofs, issuer_of, proofs_of
+from libs.openbadges.proofs.rdf import digest
+from libs.openbadges.report import CHECKS, Check, Outcome, Report
+from libs.openbadges.schema import is_achievement, validate_achievement
+from libs.openbadges.statuschecks import check_status, status_lists_of
+
+STATUS_LIST_LIMITS = Limits(bytes=8 * 1024 * 1024)
+"""A status list credential is one long text; everything else about it is small."""
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What was looked up for a verification; what is missing here makes a check unknown, never failed.
+
+    Attributes:
+        did_documents: by DID (or the address of a controller document). A did:key needs none.
+        status_lists: signed status list credentials, by their address, as text or parsed.
+    """
+
+    did_documents: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    status_lists: Mapping[str, str | bytes | dict[str, Any]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What `verify` would like to be given for a document."""
+
+    dids: frozenset[str]
+    status_lists: frozenset[str]
+
+
+def needs(document: str | bytes | dict[str, Any]) -> Needs:
+    """Tell what must be looked up to verify a document; nothing for one that cannot be read."""
+    try:
+        read = _read(document, LIMITS)
+    except CredentialError:
+        return Needs(frozenset(), frozenset())
+    owners = {controller_of(str(proof.get("verificationMethod", ""))) for proof in proofs_of(read)}
+    return Needs(
+        frozenset(owner for owner in owners if owner and not owner.startswith("did:key:")),
+        frozenset(status_lists_of(read)),
+    )
+
+
+def verify(document: str | bytes | dict[str, Any], material: Material, now: datetime) -> Report:
+    """Verify a credential: format, context, schema, proof, issuer, dates, status.
+
+    Nothing is fetched and nothing raises for what a document can hold: whatever stands in the way of an answer
+    makes that check unknown.
+
+    Args:
+        document: the credential as it came; text is better than parsed, since it shows keys that stand twice.
+        material: what `needs` asked for.
+        now: the moment to judge dates by, with a zone.
+    """
+    try:
+        read = _read(document, LIMITS)
+    except CredentialError as error:
+        return _unreadable(error, now)
+    proven, issued = check_proofs(read, material.did_documents, now)
+    findings = {
+        "format": _check_envelope(read),
+        "context": _check_context(read, proven),
+        "schema": _check_schema(read),
+        "proof": proven,
+        "issuer": issued,
+        "dates": _check_dates(read, now),
+        "status": check_status(read, lambda url: _status_list(url, read, material, now)),
+    }
+    return Report(
+        tuple(
+            Check(name, findings[name].outcome, findings[name].code, findings[name].sentence, findings[name].at or now)
+            for name in CHECKS
+        ),
+        read,
+    )
+
+
+def _read(document: str | bytes | dict[str, Any], limits: Limits) -> dict[str, Any]:
+    if isinstance(document, dict):
+        try:
+            document = orjson.dumps(document)
+        except TypeError as error:
+            raise CredentialError("not_json", f"The document does not hold JSON alone: {error}.") from error
+    return parse(document, limits)
+
+
+def _unreadable(error: CredentialError, now: datetime) -> Report:
+    """A document beyond the limits may be good; one that is not JSON is not a credential."""
+    outcome: Outcome = "unknown" if isinstance(error, LimitError) else "fail"
+    checks = [Check("format", outcome, error.code, str(error), now)]
+    checks += [
+        Check(name, "unknown", "not_read", "The document could not be read.", now)
+        for name in CHECKS
+        if name != "format"
+    ]
+    return Report(tuple(checks), None)
+
+
+def _check_envelope(document: dict[str, Any]) -> Finding:
+    """Check what every credential has (VCDM 2.0, section 4)."""
+    types = document.get("type")
+    listed = types if isinstance(types, list) else [types]
+    if "VerifiableCredential" not in listed:
+        return Finding("fail", "not_a_credential", "The document does not say that it is a VerifiableCredential.")
+    for name in ("issuer", "credentialSubject"):
+        if not document.get(name):
+            return Finding("fail", "not_a_credential", f"The credential has no {name}.")
+    if not isinstance(document["credentialSubject"], dict | list) or issuer_of(document) is None:
+        return Finding("fail", "not_a_credential", "The credential's issuer or subject is not of the right kind.")
+    return Finding("pass", "credential", "It is a verifiable credential in JSON.")
+
+
+def _check_context(document: dict[str, Any], proven: Finding) -> Finding:
+    """Check that every context is carried and defines every term and type, or else they are not in what is signed."""
+    if _contexts(document)[0] not in (CREDENTIALS_V1, CREDENTIALS_V2):
+        return Finding("fail", "context_first", "The first context is not that of verifiable credentials.")
+    try:
+        check_contexts(document)
+        if proven.code not in {"proof_valid", "proof_invalid", "key_unavailable"}:
+            # Otherwise the check of the proof has looked at every term.
+            digest({key: value for key, value in document.items() if key != "proof"})
+    except (UnknownContextError, LimitError) as error:
+        return Finding("unknown", error.code, str(error))
+    except CredentialError as error:
+        return Finding("fail", error.code, str(error))
+    return Finding("pass", "contexts_known", "All its terms have one known meaning.")
+
+
+def _contexts(document: dict[str, Any]) -> list[Any]:
+    """Answer the contexts as a list that has a first."""
+    contexts = document.get("@context")
+    return contexts if isinstance(contexts, list) and contexts else [contexts]
+
+
+def _check_schema(document: dict[str, Any]) -> Finding:
+    if not is_achievement(document):
+        return Finding("pass", "schema_none", "It is no Open Badge, so their schema does not apply.")
+    try:
+        validate_achievement(document)
+    except CredentialError as error:
+        return Finding("fail", error.code, str(error))
+    return Finding("pass", "schema", "It has the form of an Open Badges 3.0 credential.")
+
+
+def _check_dates(document: dict[str, Any], now: datetime) -> Finding:
+    """Check validFrom and validUntil, or their names in VCDM 1.1."""
+    older = _contexts(document)[0] == CREDENTIALS_V1
+    first, last = ("issuanceDate", "expirationDate") if older else ("validFrom", "validUntil")
+    try:
+        begins = times.read(document[first], f"/{first}") if first in document else None
+        ends = times.read(document[last], f"/{last}") if last in document else None
+    except CredentialError as error:
+        return Finding("fail", error.code, str(error))
+    if begins is not None and begins > now:
+        return Finding("fail", "not_yet_valid", f"It is valid only from {times.write(begins)}.")
+    if ends is not None and ends <= now:
+        return Finding("fail", "expired", f"It was valid until {times.write(ends)}.")
+    return Finding("pass", "in_force", "The date lies within its validity.")
+
+
+def _status_list(url: str, credential: dict[str, Any], material: Material, now: datetime) -> dict[str, Any]:
+    """Answer a status list credential that is this address's, this issuer's, proven and in force.
+
+    Raises:
+        CredentialError: `STATUS_RETRIEVAL_ERROR` where it is missing, else `STATUS_VERIFICATION_ERROR`.
+    """
+    given = material.status_lists.get(url)
+    if given is None:
+        raise CredentialError("STATUS_RETRIEVAL_ERROR", f"The status list {url} could not be had.")
+    try:
+        listing = _read(given, STATUS_LIST_LIMITS)
+    except CredentialError as error:
+        raise CredentialError("STATUS_VERIFICATION_ERROR", f"The status list cannot be read: {error}") from error
+    if listing.get("id", url) != url or issuer_of(listing) != issuer_of(credential):
+        raise CredentialError("STATUS_VERIFICATION_ERROR", "The status list is that of another address or issuer.")
+    for finding in (
+        *check_proofs(listing, material.did_documents, now),
+        _check_dates(listing, now),
+    ):
+        if finding.outcome != "pass":
+            raise CredentialError("STATUS_VERIFICATION_ERROR", f"The status list does not verify: {finding.sentence}")
+    return listing

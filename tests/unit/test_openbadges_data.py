@@ -1,0 +1,67 @@
+"""The standards' files that the package carries, and the classes that mirror the data model."""
+
+import hashlib
+
+import pytest
+from pydantic import ValidationError
+
+from libs.openbadges.building import SOLO_LEVELS, solo_result_description
+from libs.openbadges.contexts import CARRIED, CONTEXTS, CREDENTIALS_V2, load_document
+from libs.openbadges.documents import AchievementCredential, Criteria, ResultDescription
+from libs.openbadges.errors import UnknownContextError
+from tests.unit.openbadges_samples import RESILIENCE, badge
+
+
+def test_the_credentials_context_is_the_one_that_the_recommendation_pins() -> None:
+    digest = hashlib.sha256(CARRIED[CREDENTIALS_V2].text).hexdigest()
+    assert digest == "59955ced6697d61e03f2b2556febe5308ab16842846f5b586d7f1f7adec92734"
+
+
+def test_every_carried_file_has_its_version_licence_and_digest_noted() -> None:
+    assert len(CONTEXTS) >= 11
+    for one in CARRIED.values():
+        assert one.version
+        assert one.licence
+        assert hashlib.sha256(one.text).hexdigest() == one.sha256
+
+
+def test_a_context_that_is_not_carried_is_never_fetched() -> None:
+    with pytest.raises(UnknownContextError, match="elsewhere"):
+        load_document("https://elsewhere.example/context.json", {})
+
+
+def test_a_built_badge_reads_into_the_data_model_and_back() -> None:
+    document = badge()
+    read = AchievementCredential.model_validate(document)
+    assert read.credential_subject.achievement.name == "Resilience"
+    assert read.to_json() == document
+
+
+def test_extensions_are_kept() -> None:
+    document = badge()
+    document["evidence"][0]["https://school.example/terms#room"] = "B12"
+    assert AchievementCredential.model_validate(document).to_json() == document
+
+
+def test_solo_results_have_five_levels_lowest_first() -> None:
+    described = solo_result_description(RESILIENCE, required_level="relational", descriptions={})
+    levels = described.rubric_criterion_level or []
+    assert [level.name for level in levels] == [
+        "Prestructural",
+        "Unistructural",
+        "Multistructural",
+        "Relational",
+        "Extended abstract",
+    ]
+    assert [level.points for level in levels] == ["0", "1", "2", "3", "4"]
+    assert described.required_level == levels[SOLO_LEVELS.index("relational")].id
+
+
+def test_a_required_level_must_be_one_of_the_levels() -> None:
+    with pytest.raises(ValidationError, match="none of the levels"):
+        ResultDescription(id="urn:x:1", name="Level", result_type="RubricCriterionLevel", required_level="urn:x:2")
+
+
+def test_criteria_must_say_something() -> None:
+    with pytest.raises(ValidationError, match="narrative"):
+        Criteria()

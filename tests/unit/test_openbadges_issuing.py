@@ -1,0 +1,134 @@
+"""Preparing refuses what must not be signed; signing takes only what was prepared, once."""
+
+import json
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import orjson
+import pytest
+
+from libs.openbadges.building import Shown
+from libs.openbadges.errors import CredentialError, LimitError, UnknownContextError
+from libs.openbadges.issuing import Prepared, prepare, sign
+from tests.unit.openbadges_samples import KEY, METHOD, NOW, RESILIENCE, badge, signed
+
+Change = Callable[[dict[str, Any]], object]
+
+
+def test_a_signed_credential_is_the_document_with_a_proof_in_compact_json() -> None:
+    document = badge()
+    text = signed()
+    parsed = json.loads(text)
+    proof = parsed.pop("proof")
+    assert parsed == document
+    assert orjson.dumps(json.loads(text)).decode() == text
+    assert proof["created"] == "2026-03-06T09:30:00Z"
+    assert proof["cryptosuite"] == "eddsa-rdfc-2022"
+    assert proof["proofPurpose"] == "assertionMethod"
+
+
+def test_the_same_award_gives_the_same_bytes() -> None:
+    assert signed(7) == signed(7)
+
+
+def test_a_prepared_document_is_signed_once() -> None:
+    prepared = prepare(badge())
+    sign(prepared, KEY, METHOD, NOW)
+    with pytest.raises(CredentialError, match="already"):
+        sign(prepared, KEY, METHOD, NOW)
+
+
+def test_nothing_but_prepare_makes_what_is_signed() -> None:
+    with pytest.raises(CredentialError, match="prepare"):
+        Prepared(object(), badge(), b"{}")
+
+
+def test_changing_the_document_after_preparing_changes_nothing() -> None:
+    document = badge()
+    prepared = prepare(document)
+    document["credentialSubject"]["result"][0]["achievedLevel"] = "https://elsewhere.example"
+    assert "elsewhere" not in sign(prepared, KEY, METHOD, NOW)
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "name"),
+    [
+        (lambda d: d["credentialSubject"].pop("achievement"), "schema", "achievement"),
+        (lambda d: d["credentialSubject"]["achievement"].update(name=5), "schema", "name"),
+        (lambda d: d.update(validFrom="yesterday"), "date_form", "validFrom"),
+        (lambda d: d.update(favouriteColour="blue"), "term_undefined", "favouriteColour"),
+        (lambda d: d["evidence"][0].update(mood="good"), "term_undefined", "mood"),
+        (lambda d: d["type"].append("GoldBadge"), "type_undefined", "GoldBadge"),
+        (lambda d: d["evidence"][0]["type"].append("Snapshot"), "type_undefined", "Snapshot"),
+        (lambda d: d["credentialSubject"].update(id="student-7"), "iri_invalid", "student-7"),
+        (lambda d: d["credentialSubject"].update(id="urn:x> <urn:y"), "iri_invalid", "urn:y"),
+        (lambda d: d["credentialSubject"].update(id="urn:x\n"), "iri_invalid", "urn:x"),
+        (lambda d: d.update(proof={"type": "DataIntegrityProof"}), "proof_present", "proof"),
+        (lambda d: d.update({"@graph": []}), "keyword_refused", "@graph"),
+        (lambda d: d["evidence"][0].update({"@reverse": {}}), "keyword_refused", "@reverse"),
+        (lambda d: d.update(validFrom="2026-03-06T09:30:00"), "date_without_zone", "zone"),
+        (lambda d: d["credentialSubject"].update(creditsEarned=2**60), "number_too_large", "2^53"),
+        (lambda d: d.update(image={1, 2}), "not_json", "set"),
+        (lambda d: d.update(validFrom=NOW), "not_json", "datetime"),
+        (lambda d: d["@context"].reverse(), "not_a_credential", "@context"),
+        (lambda d: d.pop("@context"), "not_a_credential", "@context"),
+    ],
+)
+def test_a_document_that_must_not_be_signed_is_refused_with_what_is_wrong(change: Change, code: str, name: str) -> None:
+    document = badge()
+    change(document)
+    with pytest.raises(CredentialError) as raised:
+        prepare(document)
+    assert name in str(raised.value)
+    assert raised.value.code == code
+
+
+@pytest.mark.parametrize(
+    "context", ["https://elsewhere.example/context.json", {"name": "https://evil.example/other"}, None, 5]
+)
+def test_a_context_that_is_not_carried_is_named(context: Any) -> None:
+    document = badge()
+    document["@context"].append(context)
+    with pytest.raises(UnknownContextError):
+        prepare({**document, "type": ["VerifiableCredential"]})
+
+
+def test_the_examples_context_is_not_issued_with() -> None:
+    document = badge()
+    document["@context"].append("https://www.w3.org/ns/credentials/examples/v2")
+    with pytest.raises(CredentialError, match="examples"):
+        prepare(document)
+
+
+def test_a_document_deeper_or_longer_than_the_limits_is_refused() -> None:
+    deep: Any = {}
+    for _ in range(60):
+        deep = {"creator": deep}
+    with pytest.raises(LimitError):
+        prepare({**badge(), "x": deep})
+    with pytest.raises(LimitError):
+        prepare({**badge(), "x": ["a"] * 20_000})
+
+
+def test_a_level_that_the_achievement_does_not_describe_cannot_be_awarded() -> None:
+    with pytest.raises(CredentialError, match="SOLO"):
+        badge(shown=[Shown(level="excellent")])
+    with pytest.raises(CredentialError, match="describes no result"):
+        badge(shown=[Shown(value="80", result_description_id=f"{RESILIENCE}#score")])
+    with pytest.raises(CredentialError, match="level or a value"):
+        badge(shown=[Shown()])
+
+
+def test_moments_need_a_zone_and_an_order() -> None:
+    with pytest.raises(CredentialError, match="zone"):
+        badge(valid_from=datetime(2026, 3, 6))  # noqa: DTZ001  the missing zone is the point
+    with pytest.raises(CredentialError, match="before it begins"):
+        badge(valid_until=NOW)
+
+
+def test_an_unknown_cryptosuite_does_not_use_the_token_up() -> None:
+    prepared = prepare(badge())
+    with pytest.raises(CredentialError, match="cryptosuite"):
+        sign(prepared, KEY, METHOD, NOW, cryptosuite="rot13-2026")
+    assert "proofValue" in sign(prepared, KEY, METHOD, NOW)
