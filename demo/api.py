@@ -84,6 +84,18 @@ class Api:
         """Whether the service at `url` takes this key: anything but 401."""
         return (await self._send("GET", url, {"Authorization": f"Bearer {key}"}, {})).status_code != 401
 
+    async def until_known(self, url: str, key: str) -> None:
+        """Wait until the service at `url` takes this key, which was made a moment ago.
+
+        Raises:
+            DemoError: it does not learn of the key in time.
+        """
+        give_up_at = monotonic() + self._patience
+        while not await self.knows(url, key):
+            if monotonic() > give_up_at:
+                raise DemoError(f"{_host(url)} does not learn of a new API key: see `bowerbird status`")
+            await asyncio.sleep(_FIRST_PAUSE_SECONDS)
+
     async def _call(
         self,
         method: str,
