@@ -9,7 +9,7 @@ from libs.openbadges import times
 from libs.openbadges.did import controller_of, find_method, resolve_did_key
 from libs.openbadges.errors import CredentialError, LimitError, UnknownContextError
 from libs.openbadges.keys import decode_multibase
-from libs.openbadges.proofs import SUITES
+from libs.openbadges.proofs import OFFERED, Unsecured
 from libs.openbadges.report import Outcome, worst
 
 MOST_PROOFS = 8
@@ -45,11 +45,19 @@ def issuer_of(document: dict[str, Any]) -> str | None:
     return identifier if isinstance(identifier, str) and identifier else None
 
 
-def check_proofs(document: dict[str, Any], documents: Documents, now: datetime) -> tuple[Finding, Finding]:
+def check_proofs(
+    document: dict[str, Any], unsecured: Unsecured | CredentialError, documents: Documents, now: datetime
+) -> tuple[Finding, Finding]:
     """Check every proof of a document, each by its own key; then whether a good one is the issuer's.
 
     A proof that fails rules over all others. One that cannot be checked is passed over where another is good:
     Open Badges 3.0 (section 8.2) asks for any one proof.
+
+    Args:
+        document: the credential with its proofs.
+        unsecured: the same without, or why it could not be had.
+        documents: DID documents by DID.
+        now: the moment to judge expiry by.
 
     Returns:
         What was found about the proofs, and about the issuer.
@@ -61,7 +69,6 @@ def check_proofs(document: dict[str, Any], documents: Documents, now: datetime) 
     if len(proofs) > MOST_PROOFS:
         many = Finding("unknown", "too_many_proofs", "The credential carries more proofs than are checked.")
         return many, many
-    unsecured = {key: value for key, value in document.items() if key != "proof"}
     findings = [_check_proof(unsecured, proof, documents, now) for proof in proofs]
     outcomes = {finding.outcome for finding in findings}
     ruling: Outcome = "pass" if outcomes == {"pass", "unknown"} else worst(outcomes)
@@ -69,10 +76,14 @@ def check_proofs(document: dict[str, Any], documents: Documents, now: datetime) 
     return proven, _check_issuer(document, list(zip(proofs, findings, strict=True)), documents)
 
 
-def _check_proof(document: dict[str, Any], proof: dict[str, Any], documents: Documents, now: datetime) -> Finding:
+def _check_proof(
+    document: Unsecured | CredentialError, proof: dict[str, Any], documents: Documents, now: datetime
+) -> Finding:
     try:
         _check_form(proof, now)
-        suite = SUITES[proof["cryptosuite"]]
+        if isinstance(document, CredentialError):
+            raise document
+        suite = OFFERED[proof["cryptosuite"]]
         options = {name: value for name, value in proof.items() if name != "proofValue"}
         message = suite.signing_input(document, options)
         key = _resolve(proof["verificationMethod"], documents)
@@ -97,7 +108,7 @@ def _check_form(proof: dict[str, Any], now: datetime) -> None:
         CredentialError: a proof that is wrong whatever its value.
     """
     name = proof.get("cryptosuite", proof.get("type"))
-    if proof.get("type") != "DataIntegrityProof" or not isinstance(name, str) or name not in SUITES:
+    if proof.get("type") != "DataIntegrityProof" or not isinstance(name, str) or name not in OFFERED:
         raise UndecidedError("cryptosuite_unknown", f"Proofs of the kind {name} are not checked here.")
     if "previousProof" in proof:
         raise UndecidedError("proof_chain", "Proofs that rest on other proofs are not checked here.")
