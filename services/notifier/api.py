@@ -13,7 +13,7 @@ from libs.common.access import ApiKeys, Caller
 from libs.common.errors import NotFoundError
 from libs.common.mongo import Document
 from services.notifier.projection import OCCASIONS
-from services.notifier.repository import Deliveries
+from services.notifier.repository.deliveries import Deliveries
 from services.notifier.schedule import FailureKind, State
 
 

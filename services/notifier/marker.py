@@ -10,7 +10,8 @@ from pymongo.errors import PyMongoError
 
 from libs.common.mongo import is_permanent
 from libs.common.telemetry import get_logger
-from services.notifier.repository import Deliveries, Mark
+from services.notifier.repository.changes import Change
+from services.notifier.repository.deliveries import Deliveries
 
 _FIRST_PAUSE_SECONDS = 0.1
 _LONGEST_PAUSE_SECONDS = 5.0
@@ -21,10 +22,10 @@ class Marker:
 
     def __init__(self, deliveries: Deliveries) -> None:
         self._deliveries = deliveries
-        self._waiting: list[tuple[Mark, asyncio.Future[None]]] = []
+        self._waiting: list[tuple[Change, asyncio.Future[None]]] = []
         self._writing: asyncio.Task[None] | None = None
 
-    async def write(self, mark: Mark) -> None:
+    async def write(self, mark: Change) -> None:
         """Write this state change; returns when it is durable.
 
         Raises:
@@ -50,7 +51,7 @@ class Marker:
                 if not written.done():
                     written.set_result(None)
 
-    async def _persist(self, marks: list[Mark]) -> None:
+    async def _persist(self, marks: list[Change]) -> None:
         pause = _FIRST_PAUSE_SECONDS
         while True:
             try:

@@ -1,20 +1,19 @@
 """Writes the mail: text and HTML with the badge's picture, as bytes ready for SMTP (RFC 5322, RFC 2045 to 2049).
 
-The library's EmailMessage takes several milliseconds to write a mail of three parts; at hundreds of mails a second
-that is the whole machine. So the library writes the header fields, where escaping is subtle, and the body's three
-parts, whose shape never varies, are put together here.
+The library's EmailMessage takes several milliseconds to write a mail of three parts, which at hundreds of mails a
+second is the whole machine, and it can be talked into writing header lines that a name holds (see _encoded). The mail's
+shape never varies, so it is put together here.
 """
 
 import base64
 import binascii
+import re
 import unicodedata
 from dataclasses import dataclass
 from datetime import datetime
-from email.headerregistry import Address as HeaderAddress
-from email.message import EmailMessage
-from email.policy import SMTP, SMTPUTF8
+from email.header import Header
 from email.utils import format_datetime
-from functools import cache, lru_cache
+from functools import lru_cache
 from uuid import UUID
 
 import css_inline
@@ -22,10 +21,12 @@ from jinja2 import BaseLoader, DictLoader, Environment, PackageLoader, StrictUnd
 
 from libs.common.results import SoloLevel
 from services.notifier.address import Address
-from services.notifier.catalogue import AchievementText
 from services.notifier.picture import HEIGHT, WIDTH, badge_alt, badge_png
+from services.notifier.repository.catalogue import AchievementText
 
 _LONGEST_NAME = 80
+# Plain words: nothing that means something in a header field, and no '=?' of an encoded word.
+_PLAIN = re.compile(r"[A-Za-z0-9 .,:'!()&/_-]+")
 # What turns the direction of the text around it (Unicode Standard Annex 9), and what breaks lines without being a
 # control character. Joiners stay: Persian and Sinhala names are spelt with them.
 _TURNS_OR_BREAKS = frozenset(
@@ -90,7 +91,7 @@ class Writer:
             # RFC 3834: out-of-office replies to a machine help nobody.
             b"Auto-Submitted: auto-generated\r\nX-Auto-Response-Suppress: All\r\nMIME-Version: 1.0\r\n",
         ]
-        body = _body(letter.delivery_id, self._text.render(words), self._html.render(words), letter.level)
+        body = _body(letter.delivery_id, self._text.render(words), self._html.render(words), letter.level, issuer)
         return b"".join(head) + body
 
     def _words(self, letter: Letter, issuer: str, achievement: str, subject: str) -> dict[str, object]:
@@ -127,32 +128,36 @@ def _environment(loader: BaseLoader, *, autoescape: bool) -> Environment:
     )
 
 
-@lru_cache(maxsize=4096)
 def _from_field(issuer: str, mail_from: Address) -> bytes:
-    return _field("From", HeaderAddress(f"{issuer} via Bowerbird", mail_from.local, mail_from.domain))
-
-
-@lru_cache(maxsize=4096)
-def _subject_field(subject: str) -> bytes:
-    return _field("Subject", subject)
+    return f"From: {_phrase(f'{issuer} via Bowerbird')} <{mail_from}>\r\n".encode()
 
 
 def _to_field(name: str, to: Address) -> bytes:
-    return _field("To", HeaderAddress(name, to.local, to.domain), utf8=not to.is_ascii)
+    """The address stands in the clear only where it is not ASCII, which SMTPUTF8 allows (RFC 6532)."""
+    return (f"To: {_phrase(name)} <{to}>\r\n" if name else f"To: {to}\r\n").encode()
 
 
-def _field(name: str, value: str | HeaderAddress, *, utf8: bool = False) -> bytes:
-    """One header field, escaped and folded by the library."""
-    message = EmailMessage(policy=SMTPUTF8 if utf8 else SMTP)
-    message[name] = value
-    return message.as_bytes().removesuffix(b"\r\n")
+def _subject_field(subject: str) -> bytes:
+    return f"Subject: {subject if _PLAIN.fullmatch(subject) else _encoded(subject)}\r\n".encode()
+
+
+@lru_cache(maxsize=4096)
+def _phrase(name: str) -> str:
+    """A display name: a quoted string where it is plain, else encoded words (RFC 2047)."""
+    return f'"{name}"' if _PLAIN.fullmatch(name) else _encoded(name)
+
+
+def _encoded(text: str) -> str:
+    # Everything is encoded, so nothing of the text can be read as syntax. EmailMessage will not do here: it decodes
+    # what looks like an encoded word in a name it is given, and writes the line breaks that come out of it.
+    return Header(text, "utf-8", maxlinelen=70).encode(linesep="\r\n")
 
 
 def _picture_id(delivery_id: UUID) -> str:
     return f"badge.{delivery_id.hex}"
 
 
-def _body(delivery_id: UUID, text: str, html: str, level: SoloLevel | None) -> bytes:
+def _body(delivery_id: UUID, text: str, html: str, level: SoloLevel | None, issuer: str) -> bytes:
     """multipart/alternative of the text and of the HTML with its picture (RFC 2046, 5.1.4; RFC 2387).
 
     No line of quoted-printable or base64 can be a boundary: these hold '=_', which neither encoding writes.
@@ -168,7 +173,7 @@ def _body(delivery_id: UUID, text: str, html: str, level: SoloLevel | None) -> b
             b"Content-Type: text/html; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n",
             _quoted_printable(html),
             f"\r\n--{inner}\r\nContent-ID: <{_picture_id(delivery_id)}>\r\n".encode(),
-            _picture_part(level),
+            _picture_part(level, issuer),
             f"\r\n--{inner}--\r\n\r\n--{outer}--\r\n".encode(),
         )
     )
@@ -178,10 +183,10 @@ def _quoted_printable(text: str) -> bytes:
     return binascii.b2a_qp(text.replace("\n", "\r\n").encode(), istext=True)
 
 
-@cache
-def _picture_part(level: SoloLevel | None) -> bytes:
+@lru_cache(maxsize=256)
+def _picture_part(level: SoloLevel | None, issuer: str) -> bytes:
     head = (
         b'Content-Type: image/png; name="badge.png"\r\nContent-Transfer-Encoding: base64\r\n'
         b'Content-Disposition: inline; filename="badge.png"\r\n\r\n'
     )
-    return head + base64.encodebytes(badge_png(level)).replace(b"\n", b"\r\n").removesuffix(b"\r\n")
+    return head + base64.encodebytes(badge_png(level, issuer)).replace(b"\n", b"\r\n").removesuffix(b"\r\n")

@@ -6,13 +6,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from services.notifier import metrics, repository
+from services.notifier import metrics
 from services.notifier.address import Address
-from services.notifier.catalogue import Catalogue
-from services.notifier.contacts import Contact, Contacts
-from services.notifier.domains import Domains, Slots
 from services.notifier.message import Letter
-from services.notifier.repository import Deliveries, Delivery, Mark
+from services.notifier.repository import changes
+from services.notifier.repository.catalogue import Catalogue
+from services.notifier.repository.changes import Change
+from services.notifier.repository.contacts import Contact, Contacts
+from services.notifier.repository.deliveries import Deliveries
+from services.notifier.repository.delivery import Delivery
+from services.notifier.repository.domains import Domains, Slots
 from services.notifier.schedule import Failure, FailureKind, State
 
 # A mail whose slot is this near waits for it in memory; one that is further off goes back to the schedule.
@@ -58,14 +61,14 @@ class Preparation:
         self._clock = clock
         self._new_id = new_id
 
-    async def prepare(self, claimed: Sequence[Delivery]) -> tuple[list[Ready], list[Mark]]:
+    async def prepare(self, claimed: Sequence[Delivery]) -> tuple[list[Ready], list[Change]]:
         """What may go now, the longest due first, and what is to be written of the others."""
         contacts = await self._contacts.reachable(each.learner_id for each in claimed)
         await self._park([each for each in claimed if each.learner_id not in contacts and each.cancel_reason is None])
         letters, marks = await self._letters([each for each in claimed if each.learner_id in contacts], contacts)
         now = self._clock()
         cancelled = [each for each in claimed if each.cancel_reason is not None]
-        marks += [repository.cancel(each, now) for each in cancelled]
+        marks += [changes.cancel(each, now) for each in cancelled]
         ready, without_slot = await self._pace(letters)
         return ready, marks + without_slot
 
@@ -79,31 +82,31 @@ class Preparation:
             return
         now = self._clock()
         metrics.POSTPONED.labels("no_address").inc(len(unreachable))
-        await self._deliveries.write([repository.park(each, now) for each in unreachable])
+        await self._deliveries.write([changes.park(each, now) for each in unreachable])
         back = await self._contacts.reachable(each.learner_id for each in unreachable)
         if back:
             await self._deliveries.activate(list(back), now)
 
     async def _letters(
         self, deliveries: Sequence[Delivery], contacts: Mapping[UUID, Contact]
-    ) -> tuple[list[tuple[Delivery, Letter]], list[Mark]]:
+    ) -> tuple[list[tuple[Delivery, Letter]], list[Change]]:
         names = await self._catalogue.issuer_names({each.issuer_id for each in deliveries})
         texts = await self._catalogue.achievement_texts({each.achievement for each in deliveries})
         now = self._clock()
         letters: list[tuple[Delivery, Letter]] = []
-        marks: list[Mark] = []
+        marks: list[Change] = []
         for each in deliveries:
             if each.cancel_reason is not None:
                 continue
             to = Address.parse(contacts[each.learner_id].email)
             if to is None:
                 metrics.DELIVERIES.labels(FailureKind.PERMANENT).inc()
-                marks.append(repository.failed(each, _BAD_ADDRESS, State.FAILED_PERMANENTLY, None, now))
+                marks.append(changes.failed(each, _BAD_ADDRESS, State.FAILED_PERMANENTLY, None, now))
             elif each.issuer_id not in names or each.achievement not in texts:
                 # The catalogue travels on another topic; the older the delivery, the rarer it asks.
                 metrics.POSTPONED.labels("no_text").inc()
                 wait = min(max(now - each.created_at, _TEXT_FIRST_WAIT), _TEXT_LONGEST_WAIT)
-                marks.append(repository.put_back(each, now + wait, slot_at=each.slot_at))
+                marks.append(changes.put_back(each, now + wait, slot_at=each.slot_at))
             else:
                 page = f"{self._public_base}/badges/{each.credential_id}"
                 letter = Letter(
@@ -120,7 +123,7 @@ class Preparation:
                 letters.append((each, letter))
         return letters, marks
 
-    async def _pace(self, letters: Sequence[tuple[Delivery, Letter]]) -> tuple[list[Ready], list[Mark]]:
+    async def _pace(self, letters: Sequence[tuple[Delivery, Letter]]) -> tuple[list[Ready], list[Change]]:
         """Take slots of the domains' rates for those that hold none; who may not go yet keeps its slot for later."""
         if not letters:
             return [], []
@@ -131,11 +134,11 @@ class Preparation:
         domains = await self._domains.take(wanted, token=self._new_id(), now=now)
         fresh: dict[str, Iterator[float]] = {domain: iter(slots.granted) for domain, slots in domains.items()}
         ready: list[Ready] = []
-        marks: list[Mark] = []
+        marks: list[Change] = []
         for (delivery, letter), has in zip(letters, held, strict=True):
             domain = letter.to.domain
             if domain not in domains:
-                marks.append(repository.put_back(delivery, self._clock() + _GRANT_LOST_WAIT))
+                marks.append(changes.put_back(delivery, self._clock() + _GRANT_LOST_WAIT))
                 continue
             slot_at = delivery.slot_at if has and delivery.slot_at is not None else next(fresh[domain])
             mark = self._not_yet(delivery, slot_at, domains[domain], now)
@@ -146,10 +149,10 @@ class Preparation:
                 marks.append(mark)
         return ready, marks
 
-    def _not_yet(self, delivery: Delivery, slot_at: float, domain: Slots, now: float) -> Mark | None:
+    def _not_yet(self, delivery: Delivery, slot_at: float, domain: Slots, now: float) -> Change | None:
         if slot_at < domain.paused_until and now < domain.paused_until:
             # It held a slot when the domain complained: that slot is void.
-            return repository.put_back(delivery, datetime.fromtimestamp(domain.paused_until, UTC))
+            return changes.put_back(delivery, datetime.fromtimestamp(domain.paused_until, UTC))
         if slot_at > now + _NEAR_SECONDS:
-            return repository.put_back(delivery, datetime.fromtimestamp(slot_at, UTC), slot_at=slot_at)
+            return changes.put_back(delivery, datetime.fromtimestamp(slot_at, UTC), slot_at=slot_at)
         return None

@@ -26,9 +26,9 @@ from libs.common.events import (
     LearnerContact,
 )
 from libs.common.mongo import Document
-from services.notifier.catalogue import Catalogue
-from services.notifier.contacts import Contacts
-from services.notifier.repository import Deliveries
+from services.notifier.repository.catalogue import Catalogue
+from services.notifier.repository.contacts import Contacts
+from services.notifier.repository.deliveries import Deliveries
 from services.notifier.schedule import State
 
 OCCASION_ISSUED = "issued"

@@ -23,13 +23,16 @@ from typing import Protocol
 from pymongo.errors import PyMongoError
 
 from libs.common.telemetry import get_logger, trace_id
-from services.notifier import metrics, repository
+from services.notifier import metrics
 from services.notifier.address import Address
-from services.notifier.domains import Domains
 from services.notifier.marker import Marker
 from services.notifier.message import Writer
 from services.notifier.preparation import Preparation, Ready
-from services.notifier.repository import Deliveries, Delivery, Mark
+from services.notifier.repository import changes
+from services.notifier.repository.changes import Change
+from services.notifier.repository.deliveries import Deliveries
+from services.notifier.repository.delivery import Delivery
+from services.notifier.repository.domains import Domains
 from services.notifier.schedule import Failure, FailureKind, RetryPolicy, State, after_failure
 from services.notifier.share import FairShare
 from services.notifier.smtp import RelayAwayError
@@ -153,7 +156,7 @@ class Sender:
             else:
                 metrics.POSTPONED.labels("share").inc()
                 later = self._clock() + _SHARE_WAIT * (1 + self._draw())
-                marks.append(repository.put_back(each.delivery, later, slot_at=each.slot_at))
+                marks.append(changes.put_back(each.delivery, later, slot_at=each.slot_at))
         metrics.IN_HAND.set(len(self._in_hand))
         await self._deliveries.write(marks)
         return started
@@ -177,11 +180,11 @@ class Sender:
             self._share.give_back(ready.letter.to.domain)
         self._account(ready, outcome, failure, seconds)
 
-    async def _attempt(self, ready: Ready, lease_until: datetime) -> tuple[Mark, str, Failure | None]:
+    async def _attempt(self, ready: Ready, lease_until: datetime) -> tuple[Change, str, Failure | None]:
         delivery = ready.delivery
         if self._clock() >= lease_until:
             # Somebody else may have it by now; the mark changes nothing then.
-            return repository.put_back(delivery, self._clock()), "lease_ended", None
+            return changes.put_back(delivery, self._clock()), "lease_ended", None
         try:
             content = self._writer.write(ready.letter)
         except Exception as error:  # noqa: BLE001  # a defect met by one mail must not stop the others
@@ -193,10 +196,10 @@ class Sender:
             return self._relay_is_away(delivery, error), "relay_away", None
         self._relay_failures = 0
         if failure is None:
-            return repository.sent(delivery, self._clock()), "sent", None
+            return changes.sent(delivery, self._clock()), "sent", None
         return self._failed(delivery, failure)
 
-    def _failed(self, delivery: Delivery, failure: Failure) -> tuple[Mark, str, Failure]:
+    def _failed(self, delivery: Delivery, failure: Failure) -> tuple[Change, str, Failure]:
         now = self._clock()
         then = after_failure(
             failure,
@@ -208,9 +211,9 @@ class Sender:
         )
         if then.state is State.GAVE_UP:
             metrics.DELIVERIES.labels("gave_up").inc()
-        return repository.failed(delivery, failure, then.state, then.due_at, now), failure.kind.value, failure
+        return changes.failed(delivery, failure, then.state, then.due_at, now), failure.kind.value, failure
 
-    def _relay_is_away(self, delivery: Delivery, error: RelayAwayError) -> Mark:
+    def _relay_is_away(self, delivery: Delivery, error: RelayAwayError) -> Change:
         """The server takes nothing: no mail's fault, so nobody's attempt is counted and everything rests a while."""
         if monotonic() >= self._relay_resumes_at:
             # Mails that were under way together find out together; that is one failure, not many.
@@ -220,7 +223,7 @@ class Sender:
             metrics.RELAY_AWAY.inc()
             get_logger().warning("mail server away", problem=str(error), seconds=round(pause, 1))
         metrics.POSTPONED.labels("relay").inc()
-        return repository.put_back(delivery, self._clock())
+        return changes.put_back(delivery, self._clock())
 
     async def _tell_domain(self, ready: Ready, failure: Failure | None, outcome: str) -> None:
         domain = ready.letter.to.domain

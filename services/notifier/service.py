@@ -18,14 +18,14 @@ from libs.common.events import (
 from libs.common.runtime import Plumbing
 from services.notifier import metrics
 from services.notifier.api import routes
-from services.notifier.catalogue import Catalogue
-from services.notifier.contacts import Contacts
-from services.notifier.domains import Domains, Rate
 from services.notifier.marker import Marker
 from services.notifier.message import Writer
 from services.notifier.preparation import Preparation
 from services.notifier.projection import Projection
-from services.notifier.repository import INDEXES, Deliveries
+from services.notifier.repository.catalogue import Catalogue
+from services.notifier.repository.contacts import Contacts
+from services.notifier.repository.deliveries import INDEXES, Deliveries
+from services.notifier.repository.domains import Domains, Rate
 from services.notifier.schedule import RetryPolicy
 from services.notifier.sender import Sender, SenderSettings
 from services.notifier.settings import ServiceSettings

@@ -22,7 +22,7 @@ from services.notifier.address import Address
 from services.notifier.schedule import Failure, FailureKind
 
 # RFC 3463, section 2, at the start of the text of an answer.
-_ENHANCED = re.compile(r"\s*([245]\.\d{1,3}\.\d{1,3})\b")
+_ENHANCED = re.compile(r"\s*([245]\.\d{1,3}\.\d{1,3})(?:\s|$)")
 _IDLE_SECONDS = 30.0
 _TOO_LARGE = 552
 _CLOSING = 421

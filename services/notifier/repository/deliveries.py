@@ -8,17 +8,15 @@
 lease ends (its owner may be dead). So one index serves both, and claiming is the same for both.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, Self
+from typing import Any
 from uuid import UUID, uuid4
 
-from pymongo import UpdateOne
-
 from libs.common.mongo import Database, Document, Index, aggregate, find_by_ids, insert_new
-from libs.common.results import SoloLevel
-from services.notifier.schedule import OPEN, Failure, State
+from services.notifier.repository.changes import CLAIM_FIELDS, Change, unset
+from services.notifier.repository.delivery import Delivery
+from services.notifier.schedule import OPEN, State
 
 INDEXES: Sequence[Index] = (
     Index("deliveries", ["due_at"], partial={"due_at": {"$exists": True}}),
@@ -26,100 +24,7 @@ INDEXES: Sequence[Index] = (
     Index("deliveries", ["learner_id"]),
 )
 
-_CLAIM_FIELDS = ("due_at", "claim", "owner", "slot_at")
 _MOST_COUNTED = 1_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """A delivery that this process has claimed and may send until its lease ends."""
-
-    id: UUID
-    claim: UUID
-    issuer_id: str
-    credential_id: UUID
-    learner_id: UUID
-    achievement: str
-    level: SoloLevel | None
-    created_at: datetime
-    attempts: int
-    first_attempt_at: datetime | None
-    slot_at: float | None
-    cancel_reason: str | None
-    trace: str
-
-    @classmethod
-    def of(cls, document: Document, claim: UUID) -> Self:
-        """Read a stored delivery."""
-        level = document.get("level")
-        return cls(
-            id=document["_id"],
-            claim=claim,
-            issuer_id=document["issuer_id"],
-            credential_id=document["credential_id"],
-            learner_id=document["learner_id"],
-            achievement=document["achievement"],
-            level=None if level is None else SoloLevel(level),
-            created_at=document["created_at"],
-            attempts=document["attempts"],
-            first_attempt_at=document.get("first_attempt_at"),
-            slot_at=document.get("slot_at"),
-            cancel_reason=document.get("cancel_reason"),
-            trace=document["trace"],
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """One state change of one delivery, to be written with others in one call."""
-
-    update: UpdateOne
-
-
-def sent(delivery: Delivery, now: datetime) -> Mark:
-    """The server said 250. This holds even where the lease was lost meanwhile: the mail has gone."""
-    change = {"state": State.SENT, "sent_at": now, "attempts": delivery.attempts + 1, "changed_at": now}
-    return Mark(UpdateOne({"_id": delivery.id}, {"$set": change, "$unset": _unset(_CLAIM_FIELDS)}))
-
-
-def failed(delivery: Delivery, failure: Failure, state: State, due_at: datetime | None, now: datetime) -> Mark:
-    """An attempt failed; `due_at` is None where no other follows."""
-    change: Document = {
-        "state": state,
-        "attempts": delivery.attempts + 1,
-        "first_attempt_at": delivery.first_attempt_at or now,
-        "last_error": {"kind": failure.kind, "code": failure.code, "enhanced": failure.enhanced, "at": now},
-        "changed_at": now,
-    }
-    return _held(delivery, change, due_at, None)
-
-
-def put_back(delivery: Delivery, due_at: datetime, *, slot_at: float | None = None) -> Mark:
-    """No attempt was made; look again at `due_at`, with the slot of the domain's rate that it holds, if any."""
-    return _held(delivery, {"state": State.PENDING}, due_at, slot_at)
-
-
-def park(delivery: Delivery, now: datetime) -> Mark:
-    """The learner has no address (any more)."""
-    return _held(delivery, {"state": State.NO_ADDRESS, "changed_at": now}, None, None)
-
-
-def cancel(delivery: Delivery, now: datetime) -> Mark:
-    """The reason to cancel it was written down while it was being sent."""
-    return _held(delivery, {"state": State.CANCELLED, "changed_at": now}, None, None)
-
-
-def _held(delivery: Delivery, change: Document, due_at: datetime | None, slot_at: float | None) -> Mark:
-    """A change that only the holder of the claim may make."""
-    fields = {"due_at": due_at, "slot_at": slot_at}
-    kept = {name: value for name, value in fields.items() if value is not None}
-    gone = [name for name in _CLAIM_FIELDS if name not in kept]
-    query = {"_id": delivery.id, "claim": delivery.claim}
-    return Mark(UpdateOne(query, {"$set": {**change, **kept}, "$unset": _unset(gone)}))
-
-
-def _unset(names: Iterable[str]) -> dict[str, str]:
-    return dict.fromkeys(names, "")
 
 
 class Deliveries:
@@ -152,7 +57,7 @@ class Deliveries:
         await self._deliveries.update_many({**query, "state": {"$in": OPEN}}, {"$set": {"cancel_reason": reason}})
         await self._deliveries.update_many(
             {**query, "state": {"$in": [State.NO_ADDRESS, State.PENDING]}},
-            {"$set": {"state": State.CANCELLED, "changed_at": now}, "$unset": _unset(_CLAIM_FIELDS)},
+            {"$set": {"state": State.CANCELLED, "changed_at": now}, "$unset": unset(CLAIM_FIELDS)},
         )
 
     async def claim(self, limit: int, *, owner: str, now: datetime, lease_until: datetime) -> list[Delivery]:
@@ -185,7 +90,7 @@ class Deliveries:
             {"$set": {"due_at": lease_until}},
         )
 
-    async def write(self, marks: Sequence[Mark]) -> None:
+    async def write(self, marks: Sequence[Change]) -> None:
         """Write state changes; one whose claim was lost changes nothing."""
         if marks:
             await self._deliveries.bulk_write([mark.update for mark in marks], ordered=False)
