@@ -34,7 +34,7 @@ HEADER = (",".join(COLUMNS) + "\n").encode()
 
 
 def line(number: int) -> bytes:
-    level = ("relational", "Multistructural", "excellent")[number % 20 == 0 and 2 or number % 2]
+    level = "excellent" if number % 20 == 0 else ("relational", "Multistructural")[number % 2]
     learner = number % 5_000
     return (
         f"VW-{number},S{learner},Zoë {learner},s{learner}@school.example,resilience,{level},,2026-03-09,"
@@ -263,9 +263,11 @@ async def test_killed_in_the_middle_of_an_upload_the_numbers_add_up_and_the_file
 
     sending = threading.Thread(target=send)
     sending.start()
-    while await database["rows"].count_documents({"batch_id": batch_id}) < 4_000:
+    while True:
+        if await database["rows"].count_documents({"batch_id": batch_id}) >= 4_000:
+            await asyncio.to_thread(stack.kill, "evidence")
+            break
         await asyncio.sleep(0.05)
-    await asyncio.to_thread(stack.kill, "evidence")
     await asyncio.to_thread(sending.join)
     assert problems
     await asyncio.to_thread(stack.start, "evidence")
