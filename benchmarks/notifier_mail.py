@@ -36,7 +36,7 @@ from services.notifier.smtp import Relay, SmtpPool
 
 FROM = Address("badges", "bowerbird.example")
 DOMAINS = 50
-CONNECTIONS = 32
+CONNECTIONS = 16
 PORT_OFFSET = 5500
 
 
