@@ -56,7 +56,8 @@ async def consume(stack: Stack, topic: str, group: str, count: int) -> list[byte
             batches = await consumer.getmany(timeout_ms=500, max_records=min(500, count - len(taken)))
             taken += [record.value for records in batches.values() for record in records]
             silences = 0 if batches else silences + 1
-            await consumer.commit({part: records[-1].offset + 1 for part, records in batches.items()})
+            if batches:
+                await consumer.commit({part: records[-1].offset + 1 for part, records in batches.items()})
     finally:
         await consumer.stop()
     return taken
