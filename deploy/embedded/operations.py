@@ -20,7 +20,7 @@ from deploy.embedded.services import INFRASTRUCTURE, TABLE, Broker
 from deploy.embedded.state import StackState
 from deploy.embedded.supervisor import NAME as SUPERVISOR
 
-_START_SECONDS: Final = 180
+_START_SECONDS: Final = 300
 _STOP_SECONDS: Final = 90
 _POLL_SECONDS: Final = 0.1
 _HOPELESS: Final = 5
