@@ -1,0 +1,164 @@
+"""How many mails a second one notifier process sends: `python -m benchmarks.notifier_mail [MAILS]`.
+
+MongoDB and the mail sink are processes of their own; the sending half of the notifier runs in this one. It prints mails
+a second by the clock and by this process's CPU time (what one core does when nobody else wants it), and for comparison
+how many mails the writer alone writes in a second of CPU time in the same run.
+"""
+
+import asyncio
+import json
+import random
+import sys
+import tempfile
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from time import perf_counter, process_time
+from uuid import uuid4
+
+import uvloop
+
+from deploy.embedded.stack import Stack
+from libs.common import ids, mongo
+from libs.common.results import SoloLevel
+from libs.common.telemetry import configure_logging, new_trace
+from services.notifier.address import Address
+from services.notifier.marker import Marker
+from services.notifier.message import Letter, Writer
+from services.notifier.preparation import Preparation
+from services.notifier.repository.catalogue import AchievementText, Catalogue, LevelText
+from services.notifier.repository.contacts import Contacts
+from services.notifier.repository.deliveries import INDEXES, Deliveries
+from services.notifier.repository.domains import Domains, Rate
+from services.notifier.schedule import RetryPolicy
+from services.notifier.sender import Sender, SenderSettings
+from services.notifier.smtp import Relay, SmtpPool
+
+FROM = Address("badges", "bowerbird.example")
+DOMAINS = 50
+CONNECTIONS = 32
+PORT_OFFSET = 5500
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+async def seed(database: mongo.Database, mails: int) -> None:
+    """Contacts, texts and due deliveries, as the consumers would have left them."""
+    await mongo.create_indexes(database, INDEXES)
+    level = {"level": "relational", "name": "Relational", "description": "You kept going, and said how it helped."}
+    await database["issuers"].insert_one({"_id": "northside", "schema": 1, "name": "Northside Primary"})
+    await database["achievements"].insert_one(
+        {"_id": "dept/resilience/1", "schema": 1, "name": "Resilience", "description": "", "levels": [level]}
+    )
+    for start in range(0, mails, 1000):
+        learners = [ids.learner_id("northside", f"s{number}") for number in range(start, min(start + 1000, mails))]
+        await database["contacts"].insert_many(
+            {"_id": each, "name": "Mia Trần", "email": f"l@d{number % DOMAINS}.example"}
+            for number, each in enumerate(learners)
+        )
+        await database["deliveries"].insert_many(
+            {
+                "_id": uuid4(),
+                "schema": 1,
+                "issuer_id": "northside",
+                "credential_id": uuid4(),
+                "occasion": "issued",
+                "learner_id": each,
+                "achievement": "dept/resilience/1",
+                "level": "relational",
+                "state": "pending",
+                "attempts": 0,
+                "created_at": now(),
+                "due_at": now(),
+                "trace": new_trace(),
+            }
+            for each in learners
+        )
+
+
+def sender(database: mongo.Database, port: int) -> tuple[Sender, SmtpPool]:
+    """The sending half of the service, its rates out of the way."""
+    deliveries, domains = Deliveries(database), Domains(database, Rate(100_000, 100_000))
+    relay = Relay("127.0.0.1", port, "none", None, None, 10, 60, 600, 200)
+    pool = SmtpPool(relay, FROM)
+    preparation = Preparation(
+        deliveries=deliveries,
+        contacts=Contacts(database),
+        catalogue=Catalogue(database),
+        domains=domains,
+        public_base="https://badges.example",
+        clock=now,
+        new_id=uuid4,
+    )
+    settings = SenderSettings("bench", CONNECTIONS, timedelta(seconds=60), RetryPolicy())
+    return Sender(
+        settings,
+        deliveries=deliveries,
+        preparation=preparation,
+        domains=domains,
+        marker=Marker(deliveries),
+        server=pool,
+        writer=Writer(FROM),
+        clock=now,
+        draw=random.random,
+    ), pool
+
+
+async def send_all(stack: Stack, mails: int) -> dict[str, float]:
+    client = mongo.connect(stack.mongo_url, "bench")
+    database = client["notifier"]
+    await seed(database, mails)
+    one, pool = sender(database, stack.layout.port("smtp"))
+    started, cpu = perf_counter(), process_time()
+    while await database["deliveries"].count_documents({"state": "sent"}, limit=mails) < mails:
+        until = perf_counter() + 1
+        while perf_counter() < until:
+            await asyncio.sleep(min(await one.turn(), 0.05))
+    await one.finish()
+    seconds, cpu_seconds = perf_counter() - started, process_time() - cpu
+    await pool.close()
+    await mongo.close(client)
+    return {
+        "mails": mails,
+        "seconds": round(seconds, 2),
+        "per_second": round(mails / seconds, 1),
+        "per_cpu_second": round(mails / cpu_seconds, 1),
+    }
+
+
+def written_per_cpu_second(mails: int = 500) -> float:
+    """The writer alone."""
+    writer = Writer(FROM)
+    text = AchievementText("Resilience", "", {SoloLevel.RELATIONAL: LevelText("Relational", "You kept going.")})
+
+    def letter() -> Letter:
+        page = "https://badges.example/badges/1"
+        to = Address("l", "d.example")
+        return Letter(uuid4(), to, "Mia", "Northside", text, SoloLevel.RELATIONAL, page, f"{page}/x.json", now())
+
+    return mails / cpu_time(lambda: [writer.write(letter()) for _ in range(mails)])
+
+
+def cpu_time(work: Callable[[], object]) -> float:
+    started = process_time()
+    work()
+    return process_time() - started
+
+
+def main() -> None:
+    """Measure and print one line of JSON."""
+    mails = int(sys.argv[1]) if len(sys.argv) > 1 else 5000
+    configure_logging("bench", "warning")
+    with tempfile.TemporaryDirectory(prefix="bowerbird-mail-") as var, Stack(Path(var), PORT_OFFSET) as stack:
+        stack.start("mongodb", "smtp")
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            figures = runner.run(send_all(stack, mails))
+    figures["written_per_cpu_second"] = round(written_per_cpu_second(), 1)
+    figures["sent_to_written"] = round(figures["per_cpu_second"] / figures["written_per_cpu_second"], 3)
+    print(json.dumps(figures))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,31 @@
+"""The `bowerbird` command line; what a command needs is imported when it runs."""
+
+import sys
+
+from cyclopts import App
+
+app = App(name="bowerbird", help="Micro-credentials and digital badges, issued at the scale of a state.")
+
+COMMANDS = {
+    "up": ("deploy.embedded.commands:up", "Start the embedded stack; print the addresses."),
+    "demo": ("deploy.embedded.demo:demo", "Start it and take a Values Week from evidence to verified badges."),
+    "status": ("deploy.embedded.commands:status", "Show what of the embedded stack runs."),
+    "down": ("deploy.embedded.commands:down", "Stop the embedded stack; its data stay unless told otherwise."),
+    "run": ("bowerbird.commands:run", "Run one service in the foreground."),
+    "setup": ("bowerbird.commands:setup", "Create the topics and indexes that do not exist yet."),
+    "settings": ("bowerbird.commands:settings", "Print the settings of the services, secrets masked."),
+    "contracts": ("bowerbird.commands:contracts", "Write the schemas of the events, or check them."),
+}
+
+for name, (target, told) in COMMANDS.items():
+    app.command(target, name=name, help=told)
+
+
+def main() -> None:
+    """Run the command line; an error that we foresaw is one sentence on stderr and exit status 1."""
+    try:
+        status = app()
+    except (TimeoutError, OSError) as error:
+        print(f"bowerbird: {error}", file=sys.stderr)
+        status = 1
+    sys.exit(status or 0)

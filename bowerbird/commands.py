@@ -1,0 +1,86 @@
+"""The commands that run a service, prepare topics and indexes, and print settings, write the contracts."""
+
+import asyncio
+import functools
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Literal, ParamSpec
+
+from cyclopts import Parameter
+from rich.console import Console
+from rich.table import Table
+
+from bowerbird.contracts import stale, write
+from bowerbird.registry import SERVICES
+from bowerbird.setup import set_up
+from libs.common.runtime import run_service
+from libs.common.settings import Settings, SettingsError
+
+P = ParamSpec("P")
+
+ServiceName = Literal["evidence", "issuer", "verifier", "notifier"]
+
+
+def _one_sentence(command: Callable[P, int]) -> Callable[P, int]:
+    """A wrong setting is one sentence on stderr and exit status 1."""
+
+    @functools.wraps(command)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> int:
+        try:
+            return command(*args, **kwargs)
+        except SettingsError as error:
+            print(f"bowerbird: {error}", file=sys.stderr)
+            return 1
+
+    return wrapped
+
+
+@_one_sentence
+def run(service: ServiceName) -> int:
+    """Run one service in the foreground until it is asked to stop (SIGTERM or Ctrl-C).
+
+    Args:
+        service: which of the four.
+    """
+    entry = SERVICES[service]
+    loaded = entry.settings.load()
+    return run_service(service, loaded, lambda plumbing: entry.build(plumbing, loaded))
+
+
+@_one_sentence
+def setup(*, patience: Annotated[float, Parameter(help="longest wait for MongoDB and Kafka, in seconds")] = 60) -> int:
+    """Create the topics and indexes that do not exist yet; harmless to repeat."""
+    created = asyncio.run(set_up(Settings.load(), patience))
+    print(f"indexes are in place; topics created: {', '.join(created) or 'none, all were there'}")
+    return 0
+
+
+@_one_sentence
+def settings(service: ServiceName | None = None) -> int:
+    """Print the settings that the services would start with, secrets masked.
+
+    Args:
+        service: which of the four; all of them where none is named.
+    """
+    every = {name for entry in SERVICES.values() for name in entry.settings.model_fields}
+    for name, entry in SERVICES.items():
+        if service in {None, name}:
+            loaded = entry.settings.load(also_known=every if service is None else ())
+            table = Table("variable", "value", "meaning", title=name, title_justify="left")
+            for row in loaded.described():
+                table.add_row(*row)
+            Console().print(table)
+    return 0
+
+
+def contracts(*, folder: Path = Path("docs/events"), check: bool = False) -> int:
+    """Write the JSON Schemas and the AsyncAPI document of the events.
+
+    Args:
+        folder: where they stand.
+        check: write nothing; exit 1 where a file is not what the code says.
+    """
+    changed = stale(folder) if check else write(folder)
+    print(f"{'not up to date' if check else 'written'}: {', '.join(changed) or 'none'}")
+    return 1 if check and changed else 0

@@ -1,0 +1,53 @@
+"""The keys of an embedded stack: made once, random, readable by this user alone."""
+
+import base64
+import hashlib
+import os
+import secrets
+from pathlib import Path
+from typing import Final
+
+from deploy.embedded.layout import Layout
+from deploy.embedded.problems import from_os_error
+
+_KEY_BYTES: Final = 32
+
+
+def kek_file(layout: Layout) -> Path:
+    """The file with the key-encryption key: 32 random bytes in base64."""
+    path = layout.secrets / "kek"
+    _once(path, base64.b64encode(secrets.token_bytes(_KEY_BYTES)).decode("ascii"))
+    return path
+
+
+def admin_key(layout: Layout) -> str:
+    """The API key that creates issuers; 256 random bits. Only its digest is given to a service."""
+    path = layout.secrets / "admin-key"
+    _once(path, f"bb_{secrets.token_urlsafe(_KEY_BYTES)}")
+    return path.read_text(encoding="ascii").strip()
+
+
+def admin_key_sha256(layout: Layout) -> str:
+    """The digest, in hexadecimal, by which the issuer service knows the admin key."""
+    return hashlib.sha256(admin_key(layout).encode("ascii")).hexdigest()
+
+
+def _once(path: Path, content: str) -> None:
+    """Write a secret unless there is one: complete or not at all, and never over another one."""
+    if path.exists():
+        return
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(f"{content}\n")
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            os.link(partial, path)
+        except FileExistsError:
+            return
+    except OSError as error:
+        raise from_os_error(error, path) from error
+    finally:
+        partial.unlink(missing_ok=True)

@@ -1,0 +1,78 @@
+"""The table of services: what runs, by which command, on which port, with which environment, asked for health where.
+
+The embedded stack runs this table and docker-compose.yml repeats it; a test compares the two, lest they drift.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+Broker = Literal["kafka", "tansu"]
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One row.
+
+    Attributes:
+        name: of the process here and of the container there.
+        command: arguments of `python -m bowerbird`; empty where the program is not ours.
+        port: the key of its port in `layout.PORTS`; None where it listens nowhere.
+        environment: variables and their values, with {fields} for what depends on the place where it runs.
+        health: path of the readiness check over HTTP; None where the check is another one.
+        once: it does its work and ends, and the services start after it.
+    """
+
+    name: str
+    command: tuple[str, ...] = ()
+    port: str | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
+    health: str | None = None
+    once: bool = False
+
+
+_STORES: Final = {
+    "BOWERBIRD_KAFKA_BOOTSTRAP": "{kafka_bootstrap}",
+    "BOWERBIRD_KAFKA_IDEMPOTENCE": "{kafka_idempotence}",
+    "BOWERBIRD_MONGO_URL": "{mongo_url}",
+    "BOWERBIRD_LOG_LEVEL": "{log_level}",
+}
+_HTTP: Final = {"BOWERBIRD_HTTP_HOST": "{http_host}", "BOWERBIRD_HTTP_PORT": "{http_port}"}
+_PUBLIC: Final = {"BOWERBIRD_PUBLIC_URL": "{public_url}"}
+_READY: Final = "/health/ready"
+
+
+def _own(name: str, environment: Mapping[str, str]) -> Service:
+    return Service(name, ("run", name), name, {**_HTTP, **_STORES, **environment}, _READY)
+
+
+TABLE: Final[tuple[Service, ...]] = (
+    Service("mongodb", port="mongodb"),
+    Service("kafka", port="kafka"),
+    Service("smtp", port="smtp"),
+    Service("setup", ("setup",), None, _STORES, once=True),
+    _own("evidence", {}),
+    _own(
+        "issuer",
+        {
+            **_PUBLIC,
+            "BOWERBIRD_KEK_FILE": "{kek_file}",
+            "BOWERBIRD_ADMIN_KEY_SHA256": "{admin_key_sha256}",
+        },
+    ),
+    _own("verifier", _PUBLIC),
+    _own(
+        "notifier",
+        {
+            **_PUBLIC,
+            "BOWERBIRD_SMTP_HOST": "{smtp_host}",
+            "BOWERBIRD_SMTP_PORT": "{smtp_port}",
+            "BOWERBIRD_SMTP_TLS": "none",
+            "BOWERBIRD_MAIL_FROM": "{mail_from}",
+        },
+    ),
+)
+
+BY_NAME: Final[Mapping[str, Service]] = {service.name: service for service in TABLE}
+INFRASTRUCTURE: Final = ("mongodb", "kafka", "smtp")
+OWN: Final = tuple(service.name for service in TABLE if service.command and not service.once)

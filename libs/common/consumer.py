@@ -1,0 +1,324 @@
+"""The consumer loop, written once: take a batch, judge each record, do the effects, publish, commit its offsets.
+
+What a crash does between the steps (docs/adr/0005-the-consumer-pattern.md has the argument for each):
+
+1. take a batch of raw records            nothing happened yet
+2. parse each record on its own           nothing happened yet
+3. do the effects, idempotent             they are done again, and change nothing
+4. publish what follows, dead letters     published again, with the same event ids
+5. commit the exact offsets of the batch  the batch is done
+"""
+
+import asyncio
+import base64
+import random
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from time import monotonic
+from typing import Any, Generic
+
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
+from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
+from pymongo.errors import PyMongoError
+
+from libs.common import metrics
+from libs.common.cloudevents import (
+    EventT,
+    Outgoing,
+    Received,
+    UnreadableRecordError,
+    read_event,
+    readable_headers,
+)
+from libs.common.events import DeadLetter
+from libs.common.health import Heartbeat
+from libs.common.kafka import REBALANCE_TIMEOUT_MS, RECORD_TOO_LARGE, Kafka, is_away
+from libs.common.mongo import is_permanent
+from libs.common.telemetry import continue_trace, get_logger, new_trace, trace_id
+from libs.common.topics import Topic
+
+Handler = Callable[[Sequence[Received[EventT]]], Awaitable[Sequence[Outgoing]]]
+
+_POLL_MS = 200
+_FIRST_PAUSE_SECONDS = 0.1
+_LONGEST_PAUSE_SECONDS = 5.0
+# A record that fails alone this often, with everything it needs at hand, is the record's fault.
+_ATTEMPTS_ALONE = 3
+_TRACES_LOGGED = 20
+
+
+class _AbandonedError(Exception):
+    """The batch in hand was given up, uncommitted: its partitions moved, or the process stops."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Parsed(Generic[EventT]):
+    """A record that is one of ours, beside the record it came in."""
+
+    record: ConsumerRecord
+    received: Received[EventT]
+
+
+class Consumer(ConsumerRebalanceListener, Generic[EventT]):  # type: ignore[misc]  # aiokafka publishes no types
+    """One consumer group member; `handle` does the effects of a batch and returns what is to be published.
+
+    `handle` must be idempotent, and may be given any part of a batch again. It raises PyMongoError or OSError where
+    something is away, which is waited for; any other error is narrowed down to the record that causes it, and that
+    record goes to the dead letters.
+    """
+
+    def __init__(
+        self,
+        kafka: Kafka,
+        *,
+        service: str,
+        name: str,
+        topics: Sequence[Topic],
+        contracts: Sequence[type[EventT]],
+        handle: Handler[EventT],
+        max_records: int,
+        tombstones: bool = False,
+    ) -> None:
+        self.name = f"{service}-{name}"
+        self.heartbeat = Heartbeat()
+        self._kafka = kafka
+        self._service = service
+        self._contracts = tuple(contracts)
+        self._handle = handle
+        self._max_records = max_records
+        self._tombstones = tombstones
+        self._in_hand = asyncio.Lock()
+        self._abandon = asyncio.Event()
+        self._stopping = asyncio.Event()
+        self._consumer: Callable[[], AIOKafkaConsumer] = kafka.declare_consumer(self.name, topics, self)
+
+    async def run(self) -> None:
+        """Consume until `stop` is called. Any error that leaves this method is a defect and must end the process."""
+        consumer = self._consumer()
+        while not self._stopping.is_set():
+            self.heartbeat.beat()
+            try:
+                by_partition = await consumer.getmany(timeout_ms=_POLL_MS, max_records=self._max_records)
+            except KafkaError as error:
+                if not is_away(error):
+                    raise
+                get_logger().warning("waiting for kafka", consumer=self.name, problem=type(error).__name__)
+                await self._pause(_LONGEST_PAUSE_SECONDS)
+                continue
+            if by_partition:
+                async with self._in_hand:
+                    await self._one_batch(consumer, by_partition)
+            else:
+                self._measure_lag(consumer, by_partition)
+
+    async def stop(self, patience_seconds: float) -> None:
+        """Finish the batch in hand if it takes no longer than this, then end the loop."""
+        self._stopping.set()
+        try:
+            async with asyncio.timeout(patience_seconds), self._in_hand:
+                pass
+        except TimeoutError:
+            self._abandon.set()
+
+    async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
+        """Let the batch in hand finish before its partitions move; one that cannot is given up, uncommitted."""
+        try:
+            async with asyncio.timeout(REBALANCE_TIMEOUT_MS / 1000 / 2), self._in_hand:
+                pass
+        except TimeoutError:
+            self._abandon.set()
+        for tp in revoked:
+            metrics.LAG_RECORDS.labels(self.name, tp.topic, str(tp.partition)).set(0)
+
+    async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
+        """The positions of these are the committed offsets, so nothing of an earlier batch is in hand."""
+        self._abandon.clear()
+
+    async def _one_batch(
+        self, consumer: AIOKafkaConsumer, by_partition: dict[TopicPartition, list[ConsumerRecord]]
+    ) -> None:
+        started = monotonic()
+        records = [record for partition in by_partition.values() for record in partition]
+        self._measure_lag(consumer, by_partition)
+        outcomes: Counter[str] = Counter()
+        good, dead = self._parse(records, outcomes)
+        try:
+            dead += await self._do(good, outcomes)
+            await self._persist(lambda: self._kafka.publish([self._dead_letter(*letter) for letter in dead]))
+            await consumer.commit({tp: batch[-1].offset + 1 for tp, batch in by_partition.items()})
+        except (_AbandonedError, CommitFailedError, IllegalStateError) as error:
+            outcomes = Counter({"redelivered": len(records)})
+            get_logger().warning("batch will be redelivered", consumer=self.name, problem=type(error).__name__)
+            self._rewind(consumer, by_partition)
+        except KafkaError as error:
+            if not is_away(error):
+                raise
+            # The work is done and only its offsets are not committed: the next commit covers them.
+            get_logger().warning("commit waits for kafka", consumer=self.name, problem=type(error).__name__)
+        self._account(outcomes, good, len(records), monotonic() - started)
+
+    def _rewind(self, consumer: AIOKafkaConsumer, by_partition: dict[TopicPartition, list[ConsumerRecord]]) -> None:
+        """Stand before the batch again where its partitions are still ours, or a later commit would pass over it."""
+        for tp, batch in by_partition.items():
+            if tp in consumer.assignment():
+                consumer.seek(tp, batch[0].offset)
+
+    def _parse(
+        self, records: Sequence[ConsumerRecord], outcomes: "Counter[str]"
+    ) -> tuple[list[_Parsed[EventT]], list[tuple[ConsumerRecord, str, str, int]]]:
+        good: list[_Parsed[EventT]] = []
+        dead: list[tuple[ConsumerRecord, str, str, int]] = []
+        for record in records:
+            try:
+                parsed = self._parse_one(record)
+            except UnreadableRecordError as error:
+                dead.append((record, error.reason, str(error), 1))
+                outcomes["dead_letter"] += 1
+                continue
+            if parsed is None:
+                outcomes["not_for_us"] += 1
+            else:
+                good.append(_Parsed(record, parsed))
+        return good, dead
+
+    def _parse_one(self, record: ConsumerRecord) -> Received[EventT] | None:
+        headers = readable_headers(record.headers)
+        trace = continue_trace(headers.get("traceparent"))
+        key = (record.key or b"").decode("utf-8", "replace")
+        if record.value is None:
+            return Received(None, key, trace) if self._tombstones else None
+        event = read_event(headers, record.value)
+        return Received(event, key, trace) if isinstance(event, self._contracts) else None
+
+    async def _do(
+        self, batch: Sequence[_Parsed[EventT]], outcomes: "Counter[str]"
+    ) -> list[tuple[ConsumerRecord, str, str, int]]:
+        """Effects and publishing of these records; returns the ones whose own fault it is that they cannot be done."""
+        if not batch:
+            return []
+        try:
+            await self._persist(lambda: self._effects(batch))
+        except (_AbandonedError, asyncio.CancelledError):
+            raise
+        except Exception as error:  # noqa: BLE001  # a defect met by one record must not stop its partition
+            if len(batch) > 1:
+                middle = len(batch) // 2
+                return await self._do(batch[:middle], outcomes) + await self._do(batch[middle:], outcomes)
+            return await self._alone(batch[0], error, outcomes)
+        outcomes["done"] += len(batch)
+        return []
+
+    async def _alone(
+        self, parsed: _Parsed[EventT], error: Exception, outcomes: "Counter[str]"
+    ) -> list[tuple[ConsumerRecord, str, str, int]]:
+        for _attempt in range(1, _ATTEMPTS_ALONE):
+            await self._pause(_FIRST_PAUSE_SECONDS)
+            try:
+                await self._persist(lambda: self._effects([parsed]))
+            except (_AbandonedError, asyncio.CancelledError):
+                raise
+            except Exception as again:  # noqa: BLE001  # as above
+                error = again
+            else:
+                outcomes["done"] += 1
+                return []
+        get_logger().error(
+            "record cannot be processed",
+            consumer=self.name,
+            topic=parsed.record.topic,
+            partition=parsed.record.partition,
+            offset=parsed.record.offset,
+            error=type(error).__name__,
+        )
+        outcomes["dead_letter"] += 1
+        return [(parsed.record, "processing_failed", type(error).__name__, _ATTEMPTS_ALONE)]
+
+    async def _effects(self, batch: Sequence[_Parsed[EventT]]) -> None:
+        outgoing = await self._handle([parsed.received for parsed in batch])
+        await self._kafka.publish(outgoing)
+
+    async def _persist(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Do `work`, again and again with capped backoff while something it needs is away."""
+        pause = _FIRST_PAUSE_SECONDS
+        while True:
+            if self._abandon.is_set():
+                raise _AbandonedError
+            self.heartbeat.beat()
+            try:
+                return await work()
+            except PyMongoError as error:
+                if is_permanent(error):
+                    raise
+                problem: Exception = error
+            except KafkaError as error:
+                if isinstance(error, RECORD_TOO_LARGE):
+                    raise
+                if not is_away(error):
+                    raise _AbandonedError from error  # the process ends: see Kafka.failed
+                problem = error
+            except OSError as error:
+                problem = error
+            metrics.RETRIES.labels(self.name).inc()
+            get_logger().warning("batch waits", consumer=self.name, problem=type(problem).__name__, seconds=pause)
+            await self._pause(pause * random.uniform(0.8, 1.2))  # noqa: S311  # jitter, not secrecy
+            pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
+
+    async def _pause(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._abandon.wait()
+        except TimeoutError:
+            return
+
+    def _dead_letter(self, record: ConsumerRecord, reason: str, detail: str, attempt: int) -> Outgoing:
+        letter = DeadLetter(
+            service=self._service,
+            consumer=self.name,
+            source_topic=record.topic,
+            partition=record.partition,
+            offset=record.offset,
+            record_key=_base64(record.key),
+            record_value=_base64(record.value),
+            record_headers=[(name, _base64(value)) for name, value in record.headers],
+            reason=reason,
+            detail=detail,
+            attempt=attempt,
+            failed_at=datetime.now(UTC),
+        )
+        return Outgoing(letter, readable_headers(record.headers).get("traceparent") or new_trace())
+
+    def _measure_lag(
+        self, consumer: AIOKafkaConsumer, by_partition: dict[TopicPartition, list[ConsumerRecord]]
+    ) -> None:
+        oldest = min((batch[0].timestamp for batch in by_partition.values()), default=None)
+        age = 0.0 if oldest is None else max(0.0, datetime.now(UTC).timestamp() - oldest / 1000)
+        metrics.LAG_SECONDS.labels(self.name).set(age)
+        for tp in consumer.assignment():
+            end = consumer.highwater(tp)
+            if end is None:
+                continue
+            batch = by_partition.get(tp)
+            next_offset = batch[0].offset if batch else end
+            metrics.LAG_RECORDS.labels(self.name, tp.topic, str(tp.partition)).set(max(0, end - next_offset))
+
+    def _account(self, outcomes: "Counter[str]", good: Sequence[_Parsed[EventT]], records: int, seconds: float) -> None:
+        metrics.BATCH_RECORDS.labels(self.name).observe(records)
+        metrics.BATCH_SECONDS.labels(self.name).observe(seconds)
+        for outcome, count in outcomes.items():
+            metrics.RECORDS.labels(self.name, outcome).inc(count)
+        traces = list(dict.fromkeys(trace_id(parsed.received.trace) for parsed in good))
+        fields: dict[str, Any] = dict(outcomes)
+        get_logger().info(
+            "batch",
+            consumer=self.name,
+            records=records,
+            seconds=round(seconds, 4),
+            traces=traces[:_TRACES_LOGGED],
+            **fields,
+        )
+
+
+def _base64(raw: bytes | None) -> str | None:
+    return None if raw is None else base64.b64encode(raw).decode()

@@ -1,0 +1,399 @@
+"""The event contracts: one pydantic model per CloudEvents type, with its topic, key and deterministic id.
+
+A compatible change adds an optional field; anything else is a new type (design, section 3).
+"""
+
+from abc import ABC, abstractmethod
+from datetime import date, datetime
+from enum import StrEnum
+from typing import ClassVar, Literal
+from uuid import UUID
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from libs.common import ids, topics
+from libs.common.results import Result, SoloLevel
+from libs.common.topics import Topic
+
+
+class Event(BaseModel, ABC):
+    """A CloudEvents 1.0 payload. Fields that this version does not know are ignored when reading."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    type: ClassVar[str]
+    topic: ClassVar[Topic]
+
+    @property
+    def destination(self) -> Topic:
+        """The topic that this event goes to."""
+        return self.topic
+
+    @property
+    @abstractmethod
+    def key(self) -> str:
+        """The record's key: Kafka keeps order per key, and a compacted topic keeps the last record of it."""
+
+    @property
+    def natural_id(self) -> str:
+        """What this event is the only one of its type about; `ce_id` is derived from it."""
+        return self.key
+
+    @property
+    def event_id(self) -> UUID:
+        """The CloudEvents `id`: the same for every publication of the same fact."""
+        return ids.event_id(self.type, self.natural_id)
+
+    @property
+    @abstractmethod
+    def time(self) -> datetime:
+        """The CloudEvents `time`: when the fact came about (not when it was published)."""
+
+
+class EvidenceSubmitted(Event):
+    """A school sent one piece of evidence, whose form is good. What it earns is not decided yet."""
+
+    type = "bowerbird.evidence.submitted.v1"
+    topic = topics.EVIDENCE_SUBMITTED
+
+    submission_id: UUID = Field(description="this sending of the evidence: UUIDv5 of batch and row")
+    evidence_id: UUID = Field(description="the evidence, however often sent: UUIDv5 of issuer, source and source id")
+    digest: str = Field(description="SHA-256, hex, of what the evidence says: tells a repeat from a reused source id")
+    batch_id: UUID
+    row: int = Field(ge=1, description="the row of the batch, the first row of data being 1")
+    issuer_id: str
+    source: str = Field(description="the system or file that the source id comes from")
+    source_id: str
+    learner_id: UUID
+    achievement: str = Field(description="the achievement's id as the sender wrote it")
+    result: Result
+    observed_on: date
+    activity: str
+    link: str | None = None
+    received_at: AwareDatetime
+    mapping_version: str = Field(default="1", description="the version of the rules that read the row")
+
+    @property
+    def key(self) -> str:
+        return str(self.learner_id)
+
+    @property
+    def natural_id(self) -> str:
+        return str(self.submission_id)
+
+    @property
+    def time(self) -> datetime:
+        return self.received_at
+
+
+class Outcome(StrEnum):
+    """What became of a piece of evidence (promise 1 of the design)."""
+
+    ISSUED = "issued"
+    NOT_YET = "not_yet"
+    DUPLICATE = "duplicate"
+    WAITING = "waiting"
+    REFUSED = "refused"
+
+
+class EvidenceDecided(Event):
+    """The decision on one submission, with its reason."""
+
+    type = "bowerbird.evidence.decided.v1"
+    topic = topics.EVIDENCE_DECIDED
+
+    submission_id: UUID
+    evidence_id: UUID
+    batch_id: UUID
+    row: int = Field(ge=1)
+    issuer_id: str
+    source_id: str
+    learner_id: UUID
+    outcome: Outcome
+    reason: str | None = Field(default=None, description="a stable code; none where the outcome says it all")
+    detail: str | None = Field(default=None, description="a sentence for people, free of personal data")
+    rule_version: str = Field(description="achievement version and rule that decided")
+    credential_id: UUID | None = Field(default=None, description="the credential issued, or the one held already")
+    decided_at: AwareDatetime
+
+    @property
+    def key(self) -> str:
+        return str(self.learner_id)
+
+    @property
+    def natural_id(self) -> str:
+        return str(self.submission_id)
+
+    @property
+    def time(self) -> datetime:
+        return self.decided_at
+
+
+class RevokeCredential(Event):
+    """Somebody with the right to do so asks to revoke one credential."""
+
+    type = "bowerbird.credential.revoke.v1"
+    topic = topics.CREDENTIAL_COMMANDS
+
+    credential_id: UUID
+    issuer_id: str
+    reason: str
+    requested_at: AwareDatetime
+
+    @property
+    def key(self) -> str:
+        return str(self.credential_id)
+
+    @property
+    def time(self) -> datetime:
+        return self.requested_at
+
+
+class _CredentialEvent(Event):
+    """What the public lifecycle events share: thin, and free of personal data."""
+
+    topic = topics.CREDENTIAL_LIFECYCLE
+
+    credential_id: UUID
+    url: str = Field(description="the credential's page, which answers the signed document as JSON too")
+    issuer_id: str
+    learner_id: UUID = Field(description="derived from issuer and local id; names nobody by itself")
+    achievement: str = Field(description="OWNER/ID/VERSION, the key of the achievement version in the catalogue")
+    level: SoloLevel | None = None
+    occurred_at: AwareDatetime
+
+    @property
+    def key(self) -> str:
+        return str(self.credential_id)
+
+    @property
+    def time(self) -> datetime:
+        return self.occurred_at
+
+
+class CredentialIssued(_CredentialEvent):
+    """A credential was signed, stored and announced."""
+
+    type = "bowerbird.credential.issued.v1"
+
+
+class CredentialRevoked(_CredentialEvent):
+    """A credential was revoked; the learner stays eligible (promise 5)."""
+
+    type = "bowerbird.credential.revoked.v1"
+
+    reason: str
+
+
+class CredentialDocument(Event):
+    """The signed document as it was issued, and its state."""
+
+    type = "bowerbird.credential.document.v1"
+    topic = topics.CREDENTIAL_DOCUMENTS
+
+    credential_id: UUID
+    issuer_id: str
+    state: Literal["active", "revoked"]
+    document: str = Field(description="the signed JSON text, byte for byte")
+    changed_at: AwareDatetime
+
+    @property
+    def key(self) -> str:
+        return str(self.credential_id)
+
+    @property
+    def natural_id(self) -> str:
+        return f"{self.credential_id}/{self.state}"
+
+    @property
+    def time(self) -> datetime:
+        return self.changed_at
+
+
+class IssuerPublished(Event):
+    """An issuer's public profile and DID document."""
+
+    type = "bowerbird.issuer.published.v1"
+    topic = topics.CATALOGUE
+
+    issuer_id: str
+    parent: str | None = Field(default=None, description="the department whose shared achievements this issuer awards")
+    name: str
+    url: str | None = None
+    email: str | None = Field(default=None, description="the organisation's public address, never a person's")
+    did: str
+    did_document: str = Field(description="JSON text")
+    published_at: AwareDatetime
+
+    @property
+    def key(self) -> str:
+        return f"issuer:{self.issuer_id}"
+
+    @property
+    def time(self) -> datetime:
+        return self.published_at
+
+
+class AchievementLevel(BaseModel):
+    """What one SOLO level of an achievement looks like, as a teacher would write it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    level: SoloLevel
+    name: str
+    description: str
+
+
+class AchievementPublished(Event):
+    """One version of an achievement. A published version never changes (promise 4)."""
+
+    type = "bowerbird.achievement.published.v1"
+    topic = topics.CATALOGUE
+
+    owner: str = Field(description="the issuer that published it")
+    achievement_id: str
+    version: int = Field(ge=1)
+    shared: bool = Field(default=False, description="issuers whose parent is the owner may award it too")
+    name: str
+    description: str
+    criteria: str
+    levels: list[AchievementLevel] = Field(description="lowest first")
+    required_level: SoloLevel | None = None
+    required_score: float | None = None
+    repeatable: bool = False
+    published_at: AwareDatetime
+
+    @property
+    def version_key(self) -> str:
+        """OWNER/ID/VERSION: what credentials and lifecycle events refer to."""
+        return f"{self.owner}/{self.achievement_id}/{self.version}"
+
+    @property
+    def key(self) -> str:
+        return f"achievement:{self.version_key}"
+
+    @property
+    def time(self) -> datetime:
+        return self.published_at
+
+
+class StatusListPublished(Event):
+    """A Bitstring Status List credential, signed. A higher version replaces a lower one."""
+
+    type = "bowerbird.status-list.published.v1"
+    topic = topics.STATUS_LISTS
+
+    list_id: str
+    issuer_id: str
+    version: int = Field(ge=0, description="grows with each change; readers keep the highest they have seen")
+    credential: str = Field(description="the signed JSON text")
+    published_at: AwareDatetime
+
+    @property
+    def key(self) -> str:
+        return self.list_id
+
+    @property
+    def natural_id(self) -> str:
+        return f"{self.list_id}/{self.version}"
+
+    @property
+    def time(self) -> datetime:
+        return self.published_at
+
+
+class LearnerContact(Event):
+    """How to reach a learner: the only personal data on Kafka. A tombstone under the same key erases it."""
+
+    type = "bowerbird.learner.contact.v1"
+    topic = topics.LEARNER_CONTACTS
+
+    learner_id: UUID
+    issuer_id: str
+    name: str | None = None
+    email: str | None = None
+    changed_at: AwareDatetime
+
+    @property
+    def key(self) -> str:
+        return str(self.learner_id)
+
+    @property
+    def natural_id(self) -> str:
+        return f"{self.learner_id}/{self.changed_at.isoformat()}"
+
+    @property
+    def time(self) -> datetime:
+        return self.changed_at
+
+
+class ApiKeyGranted(Event):
+    """An API key may do this from now on. Only the key's SHA-256 travels; no scopes means that it is withdrawn."""
+
+    type = "bowerbird.access.key-granted.v1"
+    topic = topics.ACCESS_KEYS
+
+    key_sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    issuer_id: str = Field(description="the tenant it is bound to")
+    scopes: frozenset[str]
+    granted_at: AwareDatetime
+
+    @property
+    def key(self) -> str:
+        return self.key_sha256
+
+    @property
+    def time(self) -> datetime:
+        return self.granted_at
+
+
+class DeadLetter(Event):
+    """A record that a service could not process, as it came, with where it came from and why it stopped here."""
+
+    type = "bowerbird.dead-letter.v1"
+
+    service: str
+    consumer: str
+    source_topic: str
+    partition: int
+    offset: int
+    record_key: str | None = Field(default=None, description="base64; none where the record had none")
+    record_value: str | None = Field(default=None, description="base64; none where the record was a tombstone")
+    record_headers: list[tuple[str, str | None]] = Field(description="name and base64 value, as they came")
+    reason: str = Field(description="a stable code")
+    detail: str
+    attempt: int = Field(ge=1)
+    failed_at: AwareDatetime
+
+    @property
+    def destination(self) -> Topic:
+        return topics.DEAD_LETTERS[self.service]
+
+    @property
+    def key(self) -> str:
+        return f"{self.source_topic}/{self.partition}/{self.offset}"
+
+    @property
+    def natural_id(self) -> str:
+        return f"{self.consumer}/{self.key}"
+
+    @property
+    def time(self) -> datetime:
+        return self.failed_at
+
+
+EVENTS: tuple[type[Event], ...] = (
+    EvidenceSubmitted,
+    EvidenceDecided,
+    RevokeCredential,
+    CredentialIssued,
+    CredentialRevoked,
+    CredentialDocument,
+    IssuerPublished,
+    AchievementPublished,
+    StatusListPublished,
+    LearnerContact,
+    ApiKeyGranted,
+    DeadLetter,
+)
+BY_TYPE = {event.type: event for event in EVENTS}

@@ -1,0 +1,58 @@
+"""Health of a process: what is registered is asked, and a loop is healthy while its heart beats."""
+
+from collections.abc import Awaitable, Callable
+from time import monotonic
+
+# A loop beats at least once a second unless a batch is in hand; a batch takes seconds, never this long.
+STALE_AFTER_SECONDS = 60.0
+
+Probe = Callable[[], Awaitable[str | None]]
+
+
+class Heartbeat:
+    """The last moment that a loop was seen alive."""
+
+    def __init__(self, clock: Callable[[], float] = monotonic) -> None:
+        self._clock = clock
+        self._last = clock()
+
+    def beat(self) -> None:
+        """The loop is alive now."""
+        self._last = self._clock()
+
+    def problem(self) -> str | None:
+        """Why the loop counts as dead, or None."""
+        age = self._clock() - self._last
+        return f"no heartbeat for {age:.0f} s" if age > STALE_AFTER_SECONDS else None
+
+
+class Health:
+    """Everything that a process registered about its health.
+
+    Live: no loop has died (restart the process otherwise). Ready: live, and what it depends on answers.
+    """
+
+    def __init__(self) -> None:
+        self._heartbeats: dict[str, Heartbeat] = {}
+        self._probes: dict[str, Probe] = {}
+
+    def watch(self, name: str, heartbeat: Heartbeat) -> None:
+        """Liveness depends on this loop from now on."""
+        self._heartbeats[name] = heartbeat
+
+    def depend(self, name: str, probe: Probe) -> None:
+        """Readiness depends on this probe, which answers None or what is wrong."""
+        self._probes[name] = probe
+
+    def live(self) -> dict[str, str]:
+        """What is dead, by name; empty means alive."""
+        return {name: problem for name, beat in self._heartbeats.items() if (problem := beat.problem()) is not None}
+
+    async def ready(self) -> dict[str, str]:
+        """What is missing, by name; empty means ready."""
+        problems = self.live()
+        for name, probe in self._probes.items():
+            problem = await probe()
+            if problem is not None:
+                problems[name] = problem
+        return problems

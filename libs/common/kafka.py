@@ -1,0 +1,160 @@
+"""The connection to Kafka (FastStream's broker): publishing that is keyed, idempotent, pipelined and confirmed."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import (
+    KafkaError,
+    KafkaTimeoutError,
+    KafkaUnavailableError,
+    MessageSizeTooLargeError,
+    RecordTooLargeError,
+    UnknownError,
+)
+from faststream.kafka import KafkaBroker
+
+from libs.common import metrics
+from libs.common.cloudevents import Outgoing, headers_of
+from libs.common.settings import Settings
+from libs.common.telemetry import get_logger, trace_id
+from libs.common.topics import Topic
+
+RECORD_TOO_LARGE = (MessageSizeTooLargeError, RecordTooLargeError)
+_AWAY = (KafkaTimeoutError, KafkaUnavailableError, UnknownError)
+_CONNECT_AGAIN_SECONDS = 1.0
+# Fetching stops when a consumer has not asked for records for this long; a batch may wait for MongoDB longer
+# than that, and then its offsets simply are not committed.
+_MAX_POLL_INTERVAL_MS = 300_000
+# How long a rebalance waits for the batch in hand of each member.
+REBALANCE_TIMEOUT_MS = 60_000
+
+
+def is_away(error: KafkaError) -> bool:
+    """Whether the broker is only away, so that trying again can help.
+
+    Everything else (a fenced producer, a broken sequence, refused authentication) needs a new connection, and with it
+    a new process: nothing acknowledged is held in memory, so a restart is the one recovery to get right.
+    """
+    return bool(error.retriable) or isinstance(error, _AWAY)
+
+
+class Kafka:
+    """One process's connection: publishes for all of it, and opens its consumers."""
+
+    def __init__(self, settings: Settings, service: str) -> None:
+        self._service = service
+        self._bootstrap = settings.kafka_bootstrap
+        self._consumed: set[str] = set()
+        self._broker = KafkaBroker(
+            settings.kafka_bootstrap.split(","),
+            client_id=f"bowerbird-{service}",
+            enable_idempotence=settings.kafka_idempotence,
+            acks="all",
+            allow_auto_create_topics=False,
+            compression_type="lz4",
+            linger_ms=5,
+            max_batch_size=128 * 1024,
+            request_timeout_ms=30_000,
+            logger=logging.getLogger("bowerbird.kafka"),
+            log_level=logging.DEBUG,
+        )
+        self._connected = False
+        self.failed: asyncio.Future[KafkaError] = asyncio.get_running_loop().create_future()
+
+    def declare_consumer(
+        self, group: str, topics: Sequence[Topic], listener: ConsumerRebalanceListener
+    ) -> Callable[[], AIOKafkaConsumer]:
+        """Declare a consumer of `topics` in `group`; what is returned gives the consumer once `start` has returned."""
+        self._consumed.update(topic.name for topic in topics)
+        subscriber = self._broker.subscriber(
+            *(topic.name for topic in topics),
+            group_id=group,
+            auto_offset_reset="earliest",
+            listener=listener,
+            rebalance_timeout_ms=REBALANCE_TIMEOUT_MS,
+            max_poll_interval_ms=_MAX_POLL_INTERVAL_MS,
+            session_timeout_ms=15_000,
+            heartbeat_interval_ms=3_000,
+            fetch_max_wait_ms=100,
+        )
+
+        def consumer() -> AIOKafkaConsumer:
+            # A subscriber without a handler starts no loop of its own and leaves its consumer to us.
+            assert subscriber.consumer is not None, "Kafka.start() comes first"  # noqa: S101  # canary: FastStream's
+            return subscriber.consumer
+
+        return consumer
+
+    async def start(self) -> None:
+        """Connect, waiting for the brokers and for the topics that are consumed for as long as it takes."""
+        while not self._connected:
+            try:
+                missing = self._consumed - await self._existing_topics()
+                if not missing:
+                    await self._broker.start()
+                    self._connected = True
+                    return
+                problem = f"topics missing, run `bowerbird setup`: {', '.join(sorted(missing))}"
+            except (KafkaError, OSError) as error:
+                await self._broker.stop()
+                problem = type(error).__name__
+            get_logger().warning("waiting for kafka", problem=problem)
+            await asyncio.sleep(_CONNECT_AGAIN_SECONDS)
+
+    async def _existing_topics(self) -> set[str]:
+        admin = AIOKafkaAdminClient(bootstrap_servers=self._bootstrap)
+        try:
+            await admin.start()
+            return set(await admin.list_topics())
+        finally:
+            await admin.close()
+
+    async def stop(self) -> None:
+        """Leave the groups and close the connections."""
+        await self._broker.stop()
+
+    async def probe(self) -> str | None:
+        """None where the brokers answered, else what is wrong."""
+        return None if self._connected and await self._broker.ping(timeout=2.0) else "no connection to a broker"
+
+    async def publish(self, outgoing: Sequence[Outgoing]) -> None:
+        """Publish all of these and return when the broker has confirmed every one.
+
+        Raises:
+            KafkaError: at least one was not confirmed; publishing all of them again is safe, their ids are the same.
+        """
+        try:
+            pending = [await self._send(each) for each in outgoing]
+            outcomes = await asyncio.gather(*pending, return_exceptions=True)
+        except KafkaError as error:
+            self._give_up_unless_away(error)
+            raise
+        for outcome in outcomes:
+            if isinstance(outcome, KafkaError):
+                self._give_up_unless_away(outcome)
+            if isinstance(outcome, BaseException):
+                raise outcome
+        for each in outgoing:
+            metrics.PUBLISHED.labels(each.event.type).inc()
+
+    async def erase(self, topic: Topic, key: str) -> None:
+        """Publish a tombstone: a compacted topic forgets what `key` stood for."""
+        await self._broker.publish(None, topic.name, key=key.encode())
+
+    async def _send(self, outgoing: Outgoing) -> "asyncio.Future[object]":
+        event = outgoing.event
+        return await self._broker.publish(
+            event.model_dump_json(exclude_none=True).encode(),
+            event.destination.name,
+            key=event.key.encode(),
+            headers=headers_of(outgoing, self._service),
+            correlation_id=trace_id(outgoing.trace),
+            no_confirm=True,
+        )
+
+    def _give_up_unless_away(self, error: KafkaError) -> None:
+        if not (is_away(error) or isinstance(error, RECORD_TOO_LARGE) or self.failed.done()):
+            self.failed.set_result(error)

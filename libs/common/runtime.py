@@ -1,0 +1,171 @@
+"""The life of a service process: wait for what is missing, run its loops and its HTTP server, stop in order."""
+
+import asyncio
+import contextlib
+import signal
+import socket
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from typing import Any
+
+import uvicorn
+import uvloop
+from aiokafka.errors import KafkaError
+from fastapi import FastAPI
+from pymongo.errors import PyMongoError
+
+from libs.common import mongo
+from libs.common.cloudevents import EventT
+from libs.common.consumer import Consumer, Handler
+from libs.common.health import Health, Heartbeat
+from libs.common.http import create_app
+from libs.common.kafka import Kafka
+from libs.common.settings import Settings
+from libs.common.telemetry import configure_logging, get_logger
+from libs.common.topics import Topic
+
+AWAY = (PyMongoError, KafkaError, OSError)
+
+# A loop rests in pieces no longer than this, so that its heartbeat tells.
+_LONGEST_REST_SECONDS = 15.0
+
+
+class Plumbing:
+    """What a service builds upon; it registers its routes, consumers and loops here, and `run_service` runs them."""
+
+    def __init__(self, service: str, settings: Settings) -> None:
+        self.service = service
+        self.settings = settings
+        self.health = Health()
+        self.app: FastAPI = create_app(f"Bowerbird {service}", self.health)
+        self.client = mongo.connect(settings.mongo_url.get_secret_value(), f"bowerbird-{service}")
+        self.database: mongo.Database = self.client[service]
+        self.kafka = Kafka(settings, service)
+        self.consumers: list[Consumer[Any]] = []
+        self.loops: dict[str, Callable[[], Awaitable[None]]] = {}
+        self.closers: list[Callable[[], Awaitable[None]]] = []
+        self.health.depend("kafka", self.kafka.probe)
+        self.health.depend("mongodb", lambda: mongo.ping(self.client))
+
+    def consume(
+        self,
+        *,
+        name: str,
+        topics: Sequence[Topic],
+        contracts: Sequence[type[EventT]],
+        handle: Handler[EventT],
+        tombstones: bool = False,
+    ) -> None:
+        """Consume these contracts of these topics in the group SERVICE-NAME."""
+        consumer = Consumer(
+            self.kafka,
+            service=self.service,
+            name=name,
+            topics=topics,
+            contracts=contracts,
+            handle=handle,
+            max_records=self.settings.kafka_batch_records,
+            tombstones=tombstones,
+        )
+        self.health.watch(consumer.name, consumer.heartbeat)
+        self.consumers.append(consumer)
+
+    def repeat(self, name: str, turn: Callable[[], Awaitable[float]]) -> None:
+        """Run `turn` for ever; it returns the seconds to rest until its next turn (none if there is more to do).
+
+        A turn that fails because MongoDB, Kafka or the network is away rests and goes on; any other error is a defect
+        and ends the process.
+        """
+        heartbeat = Heartbeat()
+        self.health.watch(name, heartbeat)
+
+        async def loop() -> None:
+            while True:
+                heartbeat.beat()
+                try:
+                    rest = await turn()
+                except AWAY as error:
+                    get_logger().warning("turn waits", loop=name, problem=type(error).__name__)
+                    rest = 1.0
+                while rest > _LONGEST_REST_SECONDS:
+                    await asyncio.sleep(_LONGEST_REST_SECONDS)
+                    rest -= _LONGEST_REST_SECONDS
+                    heartbeat.beat()
+                await asyncio.sleep(rest)
+
+        self.loops[name] = loop
+
+    def at_stop(self, close: Callable[[], Awaitable[None]]) -> None:
+        """Await `close` when the process stops, after the loops have ended and while MongoDB is still connected."""
+        self.closers.append(close)
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, with the signals left to us: consumers stop in order after it."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def run_service(service: str, settings: Settings, build: Callable[[Plumbing], None]) -> int:
+    """Run one service until it is asked to stop (SIGTERM, SIGINT); returns the process's exit status.
+
+    `build` registers the service's routes, consumers and loops.
+
+    Raises:
+        OSError: the HTTP port cannot be had.
+    """
+    configure_logging(service, settings.log_level)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(_run(service, settings, build))
+
+
+async def _run(service: str, settings: Settings, build: Callable[[Plumbing], None]) -> int:
+    listening = socket.create_server((settings.http_host, settings.http_port))
+    plumbing = Plumbing(service, settings)
+    build(plumbing)
+    asked_to_stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, asked_to_stop.set)
+    server = _Server(uvicorn.Config(plumbing.app, log_config=None, access_log=False, lifespan="off"))
+    http = asyncio.create_task(server.serve(sockets=[listening]), name="http")
+    work = asyncio.create_task(_work(plumbing), name="work")
+    stop = asyncio.create_task(asked_to_stop.wait(), name="stop")
+    get_logger().info("started", port=settings.http_port)
+    ended, _ = await asyncio.wait({http, work, stop, plumbing.kafka.failed}, return_when=asyncio.FIRST_COMPLETED)
+    for each in ended - {stop}:
+        problem = each.exception() or (each.result() if each is plumbing.kafka.failed else None)
+        get_logger().error("ended by itself", part=getattr(each, "get_name", lambda: "kafka")(), exc_info=problem)
+    await _stop(plumbing, server, http, work)
+    get_logger().info("stopped")
+    return 0 if stop in ended else 1
+
+
+async def _work(plumbing: Plumbing) -> None:
+    """Every consumer and loop, once Kafka is there; the first that fails ends them all."""
+    await plumbing.kafka.start()
+    async with asyncio.TaskGroup() as group:
+        for consumer in plumbing.consumers:
+            group.create_task(consumer.run(), name=consumer.name)
+        for name, loop in plumbing.loops.items():
+            group.create_task(_awaited(loop), name=name)
+
+
+async def _awaited(loop: Callable[[], Awaitable[None]]) -> None:
+    await loop()
+
+
+async def _stop(plumbing: Plumbing, server: uvicorn.Server, http: asyncio.Task[None], work: asyncio.Task[None]) -> None:
+    """Take nothing new in, finish what is in hand, leave the groups, close."""
+    patience = plumbing.settings.shutdown_seconds
+    server.should_exit = True
+    await asyncio.wait({http}, timeout=patience)
+    await asyncio.gather(*(consumer.stop(patience) for consumer in plumbing.consumers))
+    work.cancel()
+    await asyncio.wait({work}, timeout=patience)
+    for close in plumbing.closers:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(patience):
+                await close()
+    await plumbing.kafka.stop()
+    await mongo.close(plumbing.client)

@@ -1,0 +1,78 @@
+"""Settings from the environment, prefix `BOWERBIRD_`; an unknown or invalid one stops the start, by name."""
+
+import difflib
+import os
+from collections.abc import Iterable
+from typing import Literal, Self
+
+from pydantic import AnyHttpUrl, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PREFIX = "BOWERBIRD_"
+# The commands of the embedded stack read these themselves; a service started from the same shell does not mind.
+_STACK_PREFIX = "BOWERBIRD_STACK_"
+
+
+class SettingsError(Exception):
+    """A setting is unknown, missing or invalid; the text names the environment variable and what to do."""
+
+
+class Settings(BaseSettings):
+    """What every service needs. A service adds its own fields in its own subclass."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True)
+
+    http_host: str = Field(default="127.0.0.1", description="address that the HTTP server listens on")
+    http_port: int = Field(default=8100, ge=1, le=65535, description="port that the HTTP server listens on")
+    kafka_bootstrap: str = Field(default="127.0.0.1:29092", description="HOST:PORT of Kafka brokers, comma-separated")
+    kafka_idempotence: bool = Field(
+        default=True, description="idempotent producer; off only for a broker that lacks it (Tansu)"
+    )
+    kafka_replication_factor: int = Field(default=1, ge=1, le=7, description="copies of each topic that setup creates")
+    kafka_batch_records: int = Field(default=500, ge=1, le=5000, description="most records a consumer takes at once")
+    mongo_url: SecretStr = Field(
+        default=SecretStr("mongodb://127.0.0.1:27117/?replicaSet=bowerbird"), description="MongoDB connection string"
+    )
+    public_url: AnyHttpUrl = Field(
+        default=AnyHttpUrl("http://127.0.0.1:8103"),
+        description="base address under which anybody reaches the verifier's pages",
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="least level logged")
+    shutdown_seconds: float = Field(
+        default=20, gt=0, le=300, description="longest wait for work in hand when asked to stop, in seconds"
+    )
+
+    @property
+    def public_base(self) -> str:
+        """`public_url` without a slash at its end."""
+        return str(self.public_url).rstrip("/")
+
+    @classmethod
+    def load(cls, also_known: Iterable[str] = ()) -> Self:
+        """Read the environment; `also_known` are names of other services' settings that may stand there too.
+
+        Raises:
+            SettingsError: a variable with our prefix is no setting of this service, or a value is not valid.
+        """
+        known = {f"{PREFIX}{name}".upper() for name in {*cls.model_fields, *also_known}}
+        for variable in sorted(os.environ):
+            name = variable.upper()
+            if name.startswith(PREFIX) and not name.startswith(_STACK_PREFIX) and name not in known:
+                near = difflib.get_close_matches(name, known, n=1)
+                hint = f"did you mean {near[0]}?" if near else "unset it, or see `bowerbird settings`."
+                raise SettingsError(f"{variable} is not a setting of this service: {hint}")
+        try:
+            return cls()
+        except ValidationError as error:
+            problems = [
+                f"{PREFIX}{'_'.join(str(part) for part in problem['loc']).upper()}: {problem['msg']}"
+                for problem in error.errors(include_input=False, include_url=False)
+            ]
+            raise SettingsError("; ".join(problems)) from None
+
+    def described(self) -> list[tuple[str, str, str]]:
+        """Variable, value (secrets masked) and meaning of every setting."""
+        return [
+            (f"{PREFIX}{name.upper()}", str(getattr(self, name)), field.description or "")
+            for name, field in type(self).model_fields.items()
+        ]

@@ -1,0 +1,131 @@
+"""What a batch is: its states, its rows, and how its numbers are told. Pure."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from libs.common.events import Outcome
+
+PENDING = "pending"
+# In the order in which people ask for them.
+ROW_STATES = (PENDING, *Outcome)
+
+
+class BatchState(StrEnum):
+    """Where an upload stands. Only `accepted` was acknowledged to its sender."""
+
+    RECEIVING = "receiving"
+    ACCEPTED = "accepted"
+    INTERRUPTED = "interrupted"
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """Who sends what: the sender's key for it makes its repetition the same batch."""
+
+    issuer_id: str
+    source: str
+    format: str
+    trace: str
+    idempotency_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far an upload is proven to be on Kafka and stored: its last such row, how many, and their fingerprint."""
+
+    row: int = 0
+    received: int = 0
+    fingerprint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The right to write a batch, held by one upload at a time, and what earlier uploads of it have done."""
+
+    batch_id: UUID
+    upload: UUID
+    progress: Progress
+    accepted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row as its sender may read it."""
+
+    row: int
+    source_id: str | None
+    state: str
+    column: str | None = None
+    reason: str | None = None
+    detail: str | None = None
+    credential_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NewRow:
+    """A row to be stored: what is known of it when it comes in, and what never leaves this database."""
+
+    submission_id: UUID
+    row: int
+    source_id: str | None
+    state: str
+    column: str | None = None
+    reason: str | None = None
+    detail: str | None = None
+    assessor: str | None = None
+    comment: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Rows by state and reason, counted at one moment. `received` is their sum: the numbers add up by definition."""
+
+    counts: Mapping[tuple[str, str], int] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, counted: Iterable[tuple[str, str | None, int]]) -> "Tally":
+        """From (state, reason or none, how many)."""
+        return cls({(state, reason or ""): count for state, reason, count in counted})
+
+    @property
+    def received(self) -> int:
+        return sum(self.counts.values())
+
+    @property
+    def by_state(self) -> dict[str, int]:
+        """Every state, those without a row included."""
+        totals = dict.fromkeys(map(str, ROW_STATES), 0)
+        for (state, _reason), count in self.counts.items():
+            totals[state] = totals.get(state, 0) + count
+        return totals
+
+    @property
+    def by_reason(self) -> dict[str, dict[str, int]]:
+        """State, then reason; states whose rows have no reasons are left out."""
+        reasons: dict[str, dict[str, int]] = {}
+        for (state, reason), count in sorted(self.counts.items()):
+            if reason:
+                reasons.setdefault(state, {})[reason] = count
+        return reasons
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A batch and its numbers, as of one moment."""
+
+    batch_id: UUID
+    state: BatchState
+    source: str
+    format: str
+    created_at: datetime
+    accepted_at: datetime | None
+    problem: str | None
+    tally: Tally
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing can change any more: all rows are in, and each is decided."""
+        return self.state is BatchState.ACCEPTED and self.tally.by_state[PENDING] == 0

@@ -1,0 +1,9 @@
+"""What the evidence service counts beside the plumbing's metrics."""
+
+from prometheus_client import Counter
+
+ROWS = Counter(
+    "bowerbird_evidence_rows", "Rows by what became of them at the door: taken, or the reason of refusal", ["outcome"]
+)
+BYTES = Counter("bowerbird_evidence_bytes", "Bytes of evidence files as they came in, before unpacking")
+UPLOADS = Counter("bowerbird_evidence_uploads", "Uploads by how they ended", ["end"])

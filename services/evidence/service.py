@@ -1,0 +1,62 @@
+"""Puts the evidence service together: its settings, routes, consumers and loops."""
+
+from datetime import UTC, datetime
+from uuid import uuid4
+
+from pydantic import Field
+
+from libs.common import topics
+from libs.common.access import api_keys
+from libs.common.events import EvidenceDecided
+from libs.common.runtime import Plumbing
+from libs.common.settings import Settings
+from services.evidence.api import routes
+from services.evidence.body import Limits
+from services.evidence.decisions import Decisions
+from services.evidence.intake import Intake
+from services.evidence.repository import INDEXES, Batches
+
+__all__ = ["INDEXES", "ServiceSettings", "build"]
+
+
+class ServiceSettings(Settings):
+    """The settings of the evidence service."""
+
+    upload_bytes: int = Field(default=1 << 30, ge=1, description="most bytes of one upload as sent")
+    upload_plain_bytes: int = Field(default=1 << 31, ge=1, description="most bytes of one upload once unpacked")
+    upload_row_length: int = Field(
+        default=65_536, ge=1_024, le=1_000_000, description="longest row of a file, in characters (JSON: bytes)"
+    )
+    upload_idle_seconds: float = Field(default=30, gt=0, le=100, description="longest silence within an upload")
+    upload_seconds: float = Field(default=3_600, gt=0, description="longest time that one upload may take")
+    upload_chunk_rows: int = Field(
+        default=500, ge=1, le=5_000, description="rows that are published, confirmed and stored at once"
+    )
+
+
+def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
+    """Register everything that this service does."""
+    batches = Batches(plumbing.database)
+    intake = Intake(
+        batches=batches,
+        publish=plumbing.kafka.publish,
+        clock=lambda: datetime.now(UTC),
+        new_id=uuid4,
+        chunk_rows=settings.upload_chunk_rows,
+    )
+    limits = Limits(
+        sent_bytes=settings.upload_bytes,
+        plain_bytes=settings.upload_plain_bytes,
+        idle_seconds=settings.upload_idle_seconds,
+        total_seconds=settings.upload_seconds,
+    )
+    plumbing.app.include_router(
+        routes(intake, batches, api_keys(plumbing), limits, longest_row=settings.upload_row_length)
+    )
+    plumbing.consume(
+        name="decisions",
+        topics=[topics.EVIDENCE_DECIDED],
+        contracts=[EvidenceDecided],
+        handle=Decisions(batches).learn,
+    )
+    plumbing.repeat("dead-uploads", intake.mark_dead)

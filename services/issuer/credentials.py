@@ -1,0 +1,225 @@
+"""Writing and signing an award as an Open Badges 3.0 AchievementCredential, and an issuer's status lists."""
+
+from collections import OrderedDict
+from collections.abc import Iterable
+from datetime import datetime
+from decimal import Decimal
+from time import perf_counter
+from typing import Any, Protocol
+
+from libs.common.events import AchievementPublished, EvidenceSubmitted, IssuerPublished
+from libs.common.results import SoloLevel
+from libs.openbadges import did, statuslist
+from libs.openbadges.building import CredentialTemplate, Shown, solo_level_id
+from libs.openbadges.documents import (
+    Achievement,
+    Criteria,
+    Profile,
+    ResultDescription,
+    RubricCriterionLevel,
+)
+from libs.openbadges.issuing import prepare, sign
+from libs.openbadges.keys import Ed25519Key
+from libs.openbadges.statuslist import StatusList
+from services.issuer import metrics
+from services.issuer.deciding import Decision
+from services.issuer.keys import KeyUnavailableError
+from services.issuer.status import Place
+
+_REMEMBERED_TEMPLATES = 2_000
+
+
+class Addresses:
+    """Where the public finds things: all under the verifier's public address."""
+
+    def __init__(self, public_base: str) -> None:
+        self.base = public_base
+
+    def credential(self, credential_id: object) -> str:
+        """A credential's page; it is the credential's `id` too."""
+        return f"{self.base}/badges/{credential_id}"
+
+    def status_list(self, list_id: str) -> str:
+        """A status list credential."""
+        return f"{self.base}/status/{list_id}"
+
+    def achievement(self, version: AchievementPublished) -> str:
+        """An achievement version."""
+        return f"{self.base}/achievements/{version.version_key}"
+
+    def did_web(self, issuer_id: str) -> str:
+        """The did:web whose document the verifier serves."""
+        return did.did_web(self.base, "issuers", issuer_id)
+
+
+class Keys(Protocol):
+    """Has issuers' signing keys."""
+
+    async def key(self, issuer_id: str) -> Ed25519Key:
+        """The issuer's key; KeyUnavailableError where it cannot be had."""
+        ...
+
+
+class Profiles(Protocol):
+    """Knows issuers' profiles."""
+
+    async def issuers(self, issuer_ids: Iterable[str]) -> dict[str, IssuerPublished]:
+        """Those of these issuers that are known."""
+        ...
+
+
+class CredentialSigner:
+    """Prepares and signs. What all awards of one achievement by one issuer share is written once and remembered."""
+
+    def __init__(self, keys: Keys, profiles: Profiles, addresses: Addresses) -> None:
+        self._keys = keys
+        self._profiles = profiles
+        self._addresses = addresses
+        self._templates: OrderedDict[tuple[IssuerPublished, IssuerPublished, str], CredentialTemplate] = OrderedDict()
+
+    async def open_keys(self, issuer_ids: set[str]) -> None:
+        """Have these issuers' keys in memory, so that signing waits for nothing.
+
+        Raises:
+            KeyUnavailableError: a key cannot be had.
+        """
+        for issuer_id in issuer_ids:
+            await self._keys.key(issuer_id)
+
+    async def credential(
+        self, decision: Decision, place: Place, issuers: dict[str, IssuerPublished], at: datetime
+    ) -> str:
+        """The signed credential of an award, as JSON text.
+
+        Raises:
+            CredentialError: what the evidence says cannot stand in a credential.
+            KeyUnavailableError: the issuer's key cannot be had.
+        """
+        evidence, version = decision.evidence, decision.achievement
+        assert version is not None, "an award has an achievement"  # noqa: S101  # what `decide` promises
+        issuer = issuers[evidence.issuer_id]
+        key = await self._keys.key(issuer.issuer_id)
+        started = perf_counter()
+        document = self._template(issuer, version, issuers[version.owner]).document(
+            credential_id=self._addresses.credential(decision.credential_id),
+            subject_id=f"urn:uuid:{evidence.learner_id}",
+            valid_from=at,
+            shown=[_shown(evidence, self._addresses.achievement(version))],
+            evidence=[_evidence(evidence)],
+            status=statuslist.entry(self._addresses.status_list(place.list_id), place.index),
+            image=f"{self._addresses.credential(decision.credential_id)}/image.svg",
+        )
+        document["credentialSubject"]["activityEndDate"] = f"{evidence.observed_on.isoformat()}T00:00:00Z"
+        signed = sign(prepare(document), key, did.verification_method(issuer.did, key.public_multibase), at)
+        metrics.SIGNING_SECONDS.observe(perf_counter() - started)
+        return signed
+
+    async def status_list(self, issuer_id: str, list_id: str, bits: StatusList, at: datetime) -> str:
+        """The signed credential of this list with these bits, as JSON text.
+
+        Raises:
+            KeyUnavailableError: the issuer's key or profile is not here yet.
+        """
+        issuer = (await self._profiles.issuers([issuer_id])).get(issuer_id)
+        if issuer is None:
+            raise KeyUnavailableError(f"the profile of issuer {issuer_id} has not arrived")
+        key = await self._keys.key(issuer_id)
+        document = statuslist.list_document(self._addresses.status_list(list_id), issuer.did, bits, valid_from=at)
+        return sign(prepare(document), key, did.verification_method(issuer.did, key.public_multibase), at)
+
+    def _template(
+        self, issuer: IssuerPublished, version: AchievementPublished, owner: IssuerPublished
+    ) -> CredentialTemplate:
+        place = issuer, owner, version.version_key
+        template = self._templates.get(place)
+        if template is None:
+            achievement = _achievement(version, self._addresses.achievement(version), _profile(owner))
+            template = self._templates[place] = CredentialTemplate(_profile(issuer), achievement)
+            if len(self._templates) > _REMEMBERED_TEMPLATES:
+                self._templates.popitem(last=False)
+        return template
+
+
+def _profile(issuer: IssuerPublished) -> Profile:
+    return Profile(id=issuer.did, name=issuer.name, url=issuer.url, email=issuer.email)
+
+
+def _achievement(version: AchievementPublished, achievement_id: str, creator: Profile) -> Achievement:
+    return Achievement(
+        id=achievement_id,
+        name=version.name,
+        description=version.description,
+        criteria=Criteria(narrative=version.criteria),
+        achievement_type="MicroCredential",
+        creator=creator,
+        version=str(version.version),
+        result_description=[*_solo(version, achievement_id), *_percent(version, achievement_id)],
+    )
+
+
+def _solo(version: AchievementPublished, achievement_id: str) -> list[ResultDescription]:
+    if version.required_level is None and version.required_score is not None:
+        return []
+    written = {each.level: each for each in version.levels}
+    levels = [
+        RubricCriterionLevel(
+            id=solo_level_id(achievement_id, level),
+            name=written[level].name if level in written else level.label,
+            level=level.label,
+            points=str(level.rank),
+            description=written[level].description if level in written else None,
+        )
+        for level in SoloLevel
+    ]
+    required = version.required_level
+    return [
+        ResultDescription(
+            id=_solo_id(achievement_id),
+            name="SOLO level",
+            result_type="RubricCriterionLevel",
+            required_level=None if required is None else solo_level_id(achievement_id, required),
+            rubric_criterion_level=levels,
+        )
+    ]
+
+
+def _percent(version: AchievementPublished, achievement_id: str) -> list[ResultDescription]:
+    if version.required_score is None and version.required_level is not None:
+        return []
+    return [
+        ResultDescription(
+            id=_score_id(achievement_id),
+            name="Score",
+            result_type="Percent",
+            required_value=None if version.required_score is None else _number(version.required_score),
+            value_min="0",
+            value_max="100",
+        )
+    ]
+
+
+def _shown(evidence: EvidenceSubmitted, achievement_id: str) -> Shown:
+    if evidence.result.level is not None:
+        return Shown(level=evidence.result.level.value, result_description_id=_solo_id(achievement_id))
+    assert evidence.result.score is not None, "a result is one of both"  # noqa: S101  # what `Result` promises
+    return Shown(value=_number(evidence.result.score), result_description_id=_score_id(achievement_id))
+
+
+def _evidence(evidence: EvidenceSubmitted) -> dict[str, Any]:
+    written: dict[str, Any] = {"type": ["Evidence"], "name": evidence.activity}
+    if evidence.link is not None:
+        written["id"] = evidence.link
+    return written
+
+
+def _solo_id(achievement_id: str) -> str:
+    return f"{achievement_id}#solo"
+
+
+def _score_id(achievement_id: str) -> str:
+    return f"{achievement_id}#score"
+
+
+def _number(value: float) -> str:
+    """A number as people write it: 87, not 87.0, and never 1E+2."""
+    return format(Decimal(repr(value)).normalize(), "f")

@@ -1,0 +1,173 @@
+"""What evidence earns: a pure function of the evidence, in its order, and of what was decided before."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from uuid import UUID
+
+from libs.common import ids
+from libs.common.events import AchievementPublished, EvidenceSubmitted, Outcome
+from libs.common.results import SoloLevel
+
+# Stands in every decision; raise it when a change of this file would decide the same evidence differently.
+RULES_VERSION = "1"
+
+
+class Reason(StrEnum):
+    """Why a piece of evidence earned no credential; stable codes, told to schools and counted."""
+
+    UNKNOWN_ISSUER = "unknown_issuer"
+    UNKNOWN_ACHIEVEMENT = "unknown_achievement"
+    LEVEL_NEEDED = "level_needed"
+    SCORE_NEEDED = "score_needed"
+    CANNOT_BE_WRITTEN = "cannot_be_written"
+    SOURCE_ID_REUSED = "source_id_reused"
+    SENT_BEFORE = "sent_before"
+    BELOW_REQUIRED_LEVEL = "below_required_level"
+    BELOW_REQUIRED_SCORE = "below_required_score"
+    ALREADY_AWARDED = "already_awarded"
+    HIGHER_LEVEL_HELD = "higher_level_held"
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """The submission that a piece of evidence was first taken from, and what it said."""
+
+    submission_id: UUID
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Award:
+    """A credential issued before. `evidence_id` tells the awards of a repeatable achievement apart."""
+
+    credential_id: UUID
+    level: SoloLevel | None
+    active: bool
+    evidence_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known before a batch. `decide` keeps `owners` and `holdings` up to date as it goes.
+
+    Attributes:
+        issuers: the ids of issuers that may issue.
+        achievements: by issuer and the achievement's id as the evidence has it, the version that decides now.
+        owners: by evidence id.
+        holdings: by holding id (`libs.common.ids`), all awards ever made, the revoked ones too.
+        unwritable: submissions that no valid credential can be written of (a link that is no IRI).
+    """
+
+    issuers: Collection[str]
+    achievements: Mapping[tuple[str, str], AchievementPublished]
+    owners: dict[UUID, Owner]
+    holdings: dict[UUID, list[Award]]
+    unwritable: Collection[UUID] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What becomes of one piece of evidence.
+
+    Attributes:
+        achievement: the version whose rule decided; None where it did not come to that.
+        credential_id: the credential to issue, or the one that is held already.
+        owns_evidence: whether its source id now stands for this submission. What was refused can be sent again under
+            the same source id once its fault is mended.
+    """
+
+    evidence: EvidenceSubmitted
+    outcome: Outcome
+    reason: Reason | None = None
+    achievement: AchievementPublished | None = None
+    credential_id: UUID | None = None
+    owns_evidence: bool = False
+
+    @property
+    def rule_version(self) -> str:
+        """Which rule decided: the version of this module, and of the achievement where one was asked."""
+        rules = f"rules {RULES_VERSION}"
+        return rules if self.achievement is None else f"{self.achievement.version_key}, {rules}"
+
+
+def achievement_key(achievement: AchievementPublished) -> str:
+    """OWNER/ID: the achievement whatever its version."""
+    return f"{achievement.owner}/{achievement.achievement_id}"
+
+
+def award_evidence(achievement: AchievementPublished, evidence: EvidenceSubmitted) -> UUID | None:
+    """The evidence as a part of the business key: only a repeatable achievement is awarded once per piece."""
+    return evidence.evidence_id if achievement.repeatable else None
+
+
+def decide(batch: Sequence[EvidenceSubmitted], known: Known) -> list[Decision]:
+    """Decide each piece in its order. Each submission stands in the batch once, and none is decided yet."""
+    return [_decide_one(evidence, known) for evidence in batch]
+
+
+def _decide_one(evidence: EvidenceSubmitted, known: Known) -> Decision:
+    achievement = known.achievements.get((evidence.issuer_id, evidence.achievement))
+    refusal = _refuse(evidence, achievement, known)
+    if refusal is not None:
+        return refusal
+    assert achievement is not None, "an unknown one is refused"  # noqa: S101  # what `_refuse` promises
+    known.owners[evidence.evidence_id] = Owner(evidence.submission_id, evidence.digest)
+    shortfall = _shortfall(evidence, achievement)
+    if shortfall is not None:
+        return Decision(evidence, Outcome.NOT_YET, shortfall, achievement, owns_evidence=True)
+    return _award(evidence, achievement, known)
+
+
+def _refuse(evidence: EvidenceSubmitted, achievement: AchievementPublished | None, known: Known) -> Decision | None:
+    """What does not come to be measured: its sender is unknown, it was sent before, or it asks for the impossible."""
+    owner = known.owners.get(evidence.evidence_id)
+    reason = None
+    if evidence.issuer_id not in known.issuers:
+        reason = Reason.UNKNOWN_ISSUER
+    elif owner is not None and owner.submission_id != evidence.submission_id:
+        if owner.digest == evidence.digest:
+            return Decision(evidence, Outcome.DUPLICATE, Reason.SENT_BEFORE)
+        reason = Reason.SOURCE_ID_REUSED
+    elif achievement is None:
+        reason = Reason.UNKNOWN_ACHIEVEMENT
+    elif evidence.submission_id in known.unwritable:
+        reason = Reason.CANNOT_BE_WRITTEN
+    else:
+        reason = _mismatch(evidence, achievement)
+    return None if reason is None else Decision(evidence, Outcome.REFUSED, reason, achievement)
+
+
+def _mismatch(evidence: EvidenceSubmitted, achievement: AchievementPublished) -> Reason | None:
+    """A level where the achievement asks for a score alone, or the other way round."""
+    by_level, by_score = achievement.required_level is not None, achievement.required_score is not None
+    if evidence.result.level is not None:
+        return Reason.SCORE_NEEDED if by_score and not by_level else None
+    return Reason.LEVEL_NEEDED if by_level and not by_score else None
+
+
+def _shortfall(evidence: EvidenceSubmitted, achievement: AchievementPublished) -> Reason | None:
+    """What the result lacks to earn the achievement, whatever is held already."""
+    level, score = evidence.result.level, evidence.result.score
+    if level is not None and achievement.required_level is not None:
+        return Reason.BELOW_REQUIRED_LEVEL if level.rank < achievement.required_level.rank else None
+    if score is not None and achievement.required_score is not None:
+        return Reason.BELOW_REQUIRED_SCORE if score < achievement.required_score else None
+    return None
+
+
+def _award(evidence: EvidenceSubmitted, achievement: AchievementPublished, known: Known) -> Decision:
+    key, level = achievement_key(achievement), evidence.result.level
+    piece = award_evidence(achievement, evidence)
+    awards = known.holdings.setdefault(ids.holding_id(evidence.learner_id, key), [])
+    same = [award for award in awards if award.level == level and award.evidence_id == piece]
+    held = next((award for award in same if award.active), None)
+    reason = Reason.ALREADY_AWARDED
+    if held is None and level is not None and piece is None:
+        reason = Reason.HIGHER_LEVEL_HELD
+        held = next((a for a in awards if a.active and a.level is not None and a.level.rank > level.rank), None)
+    if held is not None:
+        return Decision(evidence, Outcome.DUPLICATE, reason, achievement, held.credential_id, owns_evidence=True)
+    credential_id = ids.credential_id(evidence.learner_id, key, level, evidence=piece, number=len(same))
+    awards.append(Award(credential_id, level, active=True, evidence_id=piece))
+    return Decision(evidence, Outcome.ISSUED, None, achievement, credential_id, owns_evidence=True)

@@ -1,0 +1,98 @@
+"""Puts the issuer service together: its settings, routes, consumers and loops."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pydantic import Field
+
+from libs.common import topics
+from libs.common.access import api_keys
+from libs.common.events import AchievementPublished, EvidenceSubmitted, IssuerPublished, RevokeCredential
+from libs.common.mongo import Index
+from libs.common.runtime import Plumbing
+from libs.common.settings import Settings
+from services.issuer import catalogue, publications, repository, status
+from services.issuer.administration import Administration
+from services.issuer.announcing import Announcer
+from services.issuer.api import administration_routes, credential_routes
+from services.issuer.awarding import Awarding
+from services.issuer.credentials import Addresses, CredentialSigner
+from services.issuer.keys import FileKeyEncryption, SigningKeys
+from services.issuer.revoking import Revoking
+
+
+class ServiceSettings(Settings):
+    """The settings of the issuer service."""
+
+    kek_file: Path = Field(
+        default=Path("var/secrets/kek"),
+        description="file with the key that encrypts the issuers' signing keys: 32 bytes in base64, mode 0600",
+    )
+    admin_key_sha256: str | None = Field(
+        default=None,
+        pattern=r"^[0-9a-f]{64}$",
+        description="SHA-256, hex, of the API key that may add issuers; without it nobody may",
+    )
+
+
+INDEXES: Sequence[Index] = (*repository.INDEXES, *status.INDEXES, *catalogue.INDEXES, *publications.INDEXES)
+
+
+def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
+    """Register everything that this service does.
+
+    Raises:
+        SettingsError: the key-encryption key cannot be used.
+    """
+    database, publish = plumbing.database, plumbing.kafka.publish
+    addresses = Addresses(settings.public_base)
+    announcer = Announcer(addresses)
+    keys = api_keys(plumbing, admin_key_sha256=settings.admin_key_sha256)
+    signing_keys = SigningKeys(database, FileKeyEncryption.read(settings.kek_file))
+    known = catalogue.Catalogue(database)
+    store = repository.MongoAwards(plumbing.client, database)
+    signer = CredentialSigner(signing_keys, known, addresses)
+    lists = status.StatusLists(database, revoked=store, signer=signer, publish=publish, clock=_now)
+    claims = publications.Publications(database, catalogue=known, publish=publish, clock=_now)
+    administration = Administration(
+        catalogue=known,
+        publications=claims,
+        signing_keys=signing_keys,
+        api_keys=keys,
+        addresses=addresses,
+        publish=publish,
+        clock=_now,
+    )
+    awarding = Awarding(
+        store=store,
+        catalogue=known,
+        signer=signer,
+        places=lists,
+        announcer=announcer,
+        publish=publish,
+        clock=_now,
+    )
+    revoking = Revoking(store=store, lists=lists, announcer=announcer)
+    plumbing.consume(
+        name="catalogue",
+        topics=[topics.CATALOGUE],
+        contracts=[IssuerPublished, AchievementPublished],
+        handle=known.learn,
+    )
+    plumbing.consume(
+        name="evidence", topics=[topics.EVIDENCE_SUBMITTED], contracts=[EvidenceSubmitted], handle=awarding.handle
+    )
+    plumbing.consume(
+        name="commands", topics=[topics.CREDENTIAL_COMMANDS], contracts=[RevokeCredential], handle=revoking.handle
+    )
+    plumbing.repeat("status-lists", lists.repair)
+    plumbing.repeat("publications", claims.repair)
+    plumbing.app.include_router(administration_routes(keys, administration))
+    plumbing.app.include_router(credential_routes(keys, store, addresses, publish=publish, clock=_now))
+
+
+def _now() -> datetime:
+    """The moment, in whole milliseconds: MongoDB keeps no finer, and what is stored is what is told."""
+    now = datetime.now(UTC)
+    return now.replace(microsecond=now.microsecond // 1000 * 1000)

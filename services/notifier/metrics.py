@@ -1,0 +1,24 @@
+"""Prometheus metrics of the notifier; labels are our own words, never a domain or an address."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+DELIVERIES = Counter(
+    "bowerbird_notifier_deliveries",
+    "What came of taking a delivery in hand: sent, temporary, lost, permanent, unbuildable, relay_away, lease_ended;"
+    " gave_up beside the failure that was the last",
+    ["outcome"],
+)
+SENDING_SECONDS = Histogram(
+    "bowerbird_notifier_sending_seconds",
+    "Time that the mail server took for one mail, from MAIL to its last answer",
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 600),
+)
+POSTPONED = Counter(
+    "bowerbird_notifier_postponed",
+    "Claimed deliveries put back without an attempt, by reason: rate, share, no_address, no_text, relay",
+    ["reason"],
+)
+RELAY_AWAY = Counter("bowerbird_notifier_relay_away", "Times that the mail server took no mail from us at all")
+IN_HAND = Gauge("bowerbird_notifier_in_hand", "Mails being sent by this process")
+DUE = Gauge("bowerbird_notifier_due", "Pending deliveries that are due")
+OLDEST_DUE_SECONDS = Gauge("bowerbird_notifier_oldest_due_seconds", "How long the longest due delivery has been due")

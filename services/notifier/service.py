@@ -1,0 +1,143 @@
+"""Puts the notifier service together: its settings, routes, consumers and loops."""
+
+import os
+import random
+import socket
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+from libs.common import topics
+from libs.common.access import api_keys
+from libs.common.events import (
+    AchievementPublished,
+    CredentialIssued,
+    CredentialRevoked,
+    IssuerPublished,
+    LearnerContact,
+)
+from libs.common.runtime import Plumbing
+from services.notifier import metrics
+from services.notifier.api import routes
+from services.notifier.marker import Marker
+from services.notifier.message import Writer
+from services.notifier.preparation import Preparation
+from services.notifier.projection import Projection
+from services.notifier.repository.catalogue import Catalogue
+from services.notifier.repository.contacts import Contacts
+from services.notifier.repository.deliveries import INDEXES, Deliveries
+from services.notifier.repository.domains import Domains, Rate
+from services.notifier.schedule import RetryPolicy
+from services.notifier.sender import Sender, SenderSettings
+from services.notifier.settings import ServiceSettings
+from services.notifier.smtp import Relay, SmtpPool
+
+__all__ = ["INDEXES", "ServiceSettings", "build"]
+
+_MEASURE_SECONDS = 10.0
+_FORGET_SECONDS = 3600.0
+
+
+def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
+    """Register everything that this service does."""
+    contacts, catalogue = Contacts(plumbing.database), Catalogue(plumbing.database)
+    deliveries = Deliveries(plumbing.database)
+    domains = Domains(plumbing.database, Rate(settings.domain_rate, settings.domain_burst))
+    pool = SmtpPool(_relay(settings), settings.sender_address)
+    preparation = Preparation(
+        deliveries=deliveries,
+        contacts=contacts,
+        catalogue=catalogue,
+        domains=domains,
+        public_base=settings.public_base,
+        clock=_now,
+        new_id=uuid4,
+    )
+    sender = Sender(
+        _sender_settings(settings),
+        deliveries=deliveries,
+        preparation=preparation,
+        domains=domains,
+        marker=Marker(deliveries),
+        server=pool,
+        writer=Writer(settings.sender_address),
+        clock=_now,
+        draw=random.random,
+    )
+    _consume(plumbing, Projection(contacts, catalogue, deliveries, _now))
+    plumbing.repeat("sender", sender.turn)
+    plumbing.repeat("leases", sender.renew)
+    _keep_house(plumbing, deliveries, domains)
+    plumbing.at_stop(sender.finish)
+    plumbing.at_stop(pool.close)
+    plumbing.app.include_router(routes(deliveries, api_keys(plumbing), _now))
+
+
+def _consume(plumbing: Plumbing, projection: Projection) -> None:
+    plumbing.consume(
+        name="catalogue",
+        topics=[topics.CATALOGUE],
+        contracts=[IssuerPublished, AchievementPublished],
+        handle=projection.catalogue,
+    )
+    plumbing.consume(
+        name="contacts",
+        topics=[topics.LEARNER_CONTACTS],
+        contracts=[LearnerContact],
+        handle=projection.contacts,
+        tombstones=True,
+    )
+    plumbing.consume(
+        name="lifecycle",
+        topics=[topics.CREDENTIAL_LIFECYCLE],
+        contracts=[CredentialIssued, CredentialRevoked],
+        handle=projection.lifecycle,
+    )
+
+
+def _keep_house(plumbing: Plumbing, deliveries: Deliveries, domains: Domains) -> None:
+    async def measure() -> float:
+        now = _now()
+        count, oldest = await deliveries.backlog(now)
+        metrics.DUE.set(count)
+        metrics.OLDEST_DUE_SECONDS.set(0 if oldest is None else (now - oldest).total_seconds())
+        return _MEASURE_SECONDS
+
+    async def forget() -> float:
+        await domains.forget_idle(_now().timestamp())
+        return _FORGET_SECONDS
+
+    plumbing.repeat("backlog", measure)
+    plumbing.repeat("idle-domains", forget)
+
+
+def _relay(settings: ServiceSettings) -> Relay:
+    password = settings.smtp_password
+    return Relay(
+        host=settings.smtp_host,
+        port=settings.smtp_port,
+        tls=settings.smtp_tls,
+        username=settings.smtp_username,
+        password=None if password is None else password.get_secret_value(),
+        connect_seconds=settings.smtp_connect_seconds,
+        command_seconds=settings.smtp_command_seconds,
+        accept_seconds=settings.smtp_accept_seconds,
+        mails_per_connection=settings.smtp_mails_per_connection,
+    )
+
+
+def _sender_settings(settings: ServiceSettings) -> SenderSettings:
+    return SenderSettings(
+        owner=f"{socket.gethostname()}/{os.getpid()}",
+        places=settings.smtp_connections,
+        lease=timedelta(seconds=settings.lease_seconds),
+        retry=RetryPolicy(
+            refused_first=timedelta(seconds=settings.retry_first_seconds),
+            lost_first=timedelta(seconds=settings.retry_lost_seconds),
+            longest=timedelta(seconds=settings.retry_longest_seconds),
+            give_up_after=timedelta(seconds=settings.give_up_after_seconds),
+        ),
+    )
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

@@ -1,0 +1,171 @@
+"""The verifier's routes: verify anything, and the public documents that verifying needs. All are open to anybody."""
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+from pymongo.errors import PyMongoError
+
+from libs.common.errors import BowerbirdError, NotFoundError
+from libs.common.telemetry import get_logger
+from libs.openbadges.errors import CredentialError
+from libs.openbadges.parsing import parse
+from libs.openbadges.picture import badge_svg
+from services.verifier.badge import picture_words
+from services.verifier.negotiation import choose
+from services.verifier.pages import Pages
+from services.verifier.repository import Repository, StoredCredential
+from services.verifier.submission import parse_badge_id, read_body, read_submission
+from services.verifier.verification import Verifier
+
+HTML = "text/html"
+# The page first: a client without preferences is a person who follows a link.
+REPRESENTATIONS = (HTML, "application/vc+ld+json", "application/vc", "application/ld+json", "application/json")
+
+# What never changes under its address may be kept; what says whether a badge is still good, only for seconds.
+_FOR_AN_HOUR = "public, max-age=3600"
+_FOR_A_MINUTE = "public, max-age=60"
+_FOR_SECONDS = "public, max-age=2"
+_READ = ["GET", "HEAD"]
+
+
+class Api:
+    """The handlers, with what they depend on."""
+
+    def __init__(
+        self,
+        repository: Repository,
+        verifier: Verifier,
+        pages: Pages,
+        *,
+        public_base: str,
+    ) -> None:
+        self._repository = repository
+        self._verifier = verifier
+        self._pages = pages
+        self._public_base = public_base
+
+    def router(self) -> APIRouter:
+        """All routes of the service."""
+        router = APIRouter()
+        router.add_api_route("/v1/verify", self.verify, methods=["POST"], summary="Verify a credential")
+        router.add_api_route("/badges/{badge_id}", self.badge, methods=_READ, summary="A badge: page or signed JSON")
+        router.add_api_route(
+            "/badges/{badge_id}/credential.json", self.download, methods=_READ, summary="The signed badge as a file"
+        )
+        router.add_api_route("/badges/{badge_id}/image.svg", self.picture, methods=_READ, summary="A badge's picture")
+        router.add_api_route(
+            "/issuers/{issuer_id}/did.json", self.did_document, methods=_READ, summary="An issuer's DID document"
+        )
+        router.add_api_route(
+            "/status/{list_id}", self.status_list, methods=_READ, summary="A signed status list credential"
+        )
+        return router
+
+    async def verify(self, request: Request) -> Response:
+        """Verify what was sent; the answer is a report with a verdict of pass, fail or unknown."""
+        submission = read_submission(await read_body(request), self._public_base)
+        if submission.badge_id is not None:
+            stored = await self._repository.credential(submission.badge_id)
+            if stored is None:
+                raise NotFoundError("there is no badge of ours at this address; look whether it was copied in full")
+            report = await self._verifier.verify_stored(stored)
+        else:
+            report = await self._verifier.verify(submission.text or b"")
+        return Response(
+            orjson.dumps(report.to_dict()), media_type="application/json", headers={"Cache-Control": "no-store"}
+        )
+
+    async def badge(self, request: Request, badge_id: str) -> Response:
+        """The badge's page, or the signed document where the client prefers JSON."""
+        representation = choose(", ".join(request.headers.getlist("accept")), REPRESENTATIONS)
+        try:
+            stored = await self._stored(badge_id)
+            if representation == HTML:
+                answer = await self._page(stored)
+            else:
+                answer = _document(request, stored.text, representation, _FOR_A_MINUTE)
+        except (BowerbirdError, PyMongoError) as error:
+            if representation != HTML:
+                raise
+            answer = self._sorry(error)
+        answer.headers["Vary"] = "Accept"
+        return answer
+
+    async def download(self, request: Request, badge_id: str) -> Response:
+        """The signed document, byte for byte, as a file to keep."""
+        stored = await self._stored(badge_id)
+        answer = _document(request, stored.text, "application/vc+ld+json", _FOR_AN_HOUR)
+        answer.headers["Content-Disposition"] = f'attachment; filename="badge-{stored.id}.json"'
+        return answer
+
+    async def picture(self, request: Request, badge_id: str) -> Response:
+        """The badge's picture, drawn from its document."""
+        stored = await self._stored(badge_id)
+        name, issuer, level = picture_words(_readable(stored))
+        svg = badge_svg(name=name, issuer=issuer, level=level)
+        return _document(request, svg, "image/svg+xml", _FOR_AN_HOUR)
+
+    async def did_document(self, request: Request, issuer_id: str) -> Response:
+        """The DID document that did:web of an issuer stands for."""
+        text = await self._repository.did_document(issuer_id)
+        if text is None:
+            raise NotFoundError("there is no issuer of this id here")
+        return _document(request, text, "application/did+json", _FOR_A_MINUTE)
+
+    async def status_list(self, request: Request, list_id: str) -> Response:
+        """The newest version of a status list credential, byte for byte as it was signed."""
+        held = await self._repository.status_list(list_id)
+        if held is None:
+            raise NotFoundError("there is no status list of this id here")
+        return _document(request, held.text, "application/vc+ld+json", _FOR_SECONDS)
+
+    async def _stored(self, badge_id: str) -> StoredCredential:
+        known = parse_badge_id(badge_id)
+        stored = None if known is None else await self._repository.credential(known)
+        if stored is None:
+            raise NotFoundError("there is no badge of this id here")
+        return stored
+
+    async def _page(self, stored: StoredCredential) -> Response:
+        report = await self._verifier.verify_stored(stored)
+        document = report.credential if report.credential is not None else _readable(stored)
+        return self._pages.badge(stored.id, document, report)
+
+    def _sorry(self, error: Exception) -> Response:
+        if isinstance(error, NotFoundError):
+            return self._pages.message(
+                404,
+                "There is no badge here",
+                "The address may have been cut off when it was copied. Ask whoever sent it to you for the whole link.",
+                "A badge that was issued moments ago can take a few seconds to appear.",
+            )
+        get_logger().warning("page not possible", problem=type(error).__name__)
+        answer = self._pages.message(
+            503,
+            "This badge could not be checked just now",
+            "That is neither a yes nor a no: our own records could not be reached. Try again in a moment.",
+        )
+        answer.headers["Retry-After"] = "5"
+        return answer
+
+
+def _readable(stored: StoredCredential) -> Mapping[str, Any]:
+    """The document as far as it can be read; one that cannot be read has nothing to show."""
+    try:
+        return parse(stored.text)
+    except CredentialError:
+        return {}
+
+
+def _document(request: Request, text: str, media_type: str, cache: str) -> Response:
+    """A text as it is, or 304 where the client has it already (RFC 9110, section 13.1.2)."""
+    body = text.encode()
+    headers = {"ETag": f'"{hashlib.sha256(body).hexdigest()[:32]}"', "Cache-Control": cache}
+    known = [tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")]
+    if headers["ETag"] in known or "*" in known:
+        return Response(status_code=304, headers=headers)
+    return Response(body, headers={**headers, "Content-Type": media_type})

@@ -1,0 +1,271 @@
+"""What a badge's page shows, read out of a signed document of any shape, and the report on it, in plain words."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from libs.openbadges import times
+from libs.openbadges.building import SOLO_LEVELS
+from libs.openbadges.errors import CredentialError
+from libs.openbadges.report import Check, Outcome, Report
+
+LONGEST_TEXT = 4_000
+_MOST_ITEMS = 100
+# Control characters and those that reorder or hide the text around them: a reader must see what a program reads.
+_INVISIBLE = {
+    code: None
+    for code in (*range(0x20), *range(0x7F, 0xA0), 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
+    if code != 0x0A
+}
+_Verdict = Literal["pass", "fail", "revoked", "unknown"]
+
+CLAIMS: Mapping[str, str] = {
+    "proof": "The text is exactly as it was signed",
+    "issuer": "It was signed by the issuer that it names",
+    "status": "It has not been taken back",
+    "dates": "It is within its dates",
+    "schema": "It follows Open Badges 3.0",
+    "context": "All its terms have a known meaning",
+    "format": "It is a verifiable credential",
+}
+"""What each check tests, as people say it, in the order in which it matters to them."""
+
+_REAL = ("format", "context", "schema", "proof")
+_GOOD = ("dates", "status")
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One level of the scale, lowest first."""
+
+    name: str
+    description: str | None
+    achieved: bool
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceItem:
+    """One piece of evidence; `link` is http or https, or None."""
+
+    name: str
+    text: str | None
+    link: str | None
+
+    @property
+    def host(self) -> str:
+        """Where the link leads, for people."""
+        return (urlsplit(self.link).hostname or "") if self.link else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One check, or several in one, in words."""
+
+    question: str
+    outcome: Outcome
+    word: str
+    sentence: str
+    at: datetime
+    code: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Badge:
+    """Everything that the page shows."""
+
+    id: str | None
+    title: str
+    description: str | None
+    criteria: str | None
+    criteria_link: str | None
+    learner: str
+    issuer: str
+    issuer_link: str | None
+    issuer_id: str
+    issued: datetime | None
+    awarded: datetime | None
+    ends: datetime | None
+    scale: str | None
+    steps: tuple[Step, ...]
+    results: tuple[tuple[str, str], ...]
+    evidence: tuple[EvidenceItem, ...]
+    verdict: _Verdict
+    real: Answer
+    signed_by: Answer
+    good: Answer
+    checks: tuple[Answer, ...]
+    checked_at: datetime
+
+    @property
+    def achieved(self) -> Step | None:
+        """The level reached, where the achievement has levels."""
+        return next((step for step in self.steps if step.achieved), None)
+
+    @property
+    def position(self) -> int:
+        """Which step the level reached is, the lowest being 1; 0 where there is none."""
+        return next((number for number, step in enumerate(self.steps, 1) if step.achieved), 0)
+
+
+def badge_of(document: Mapping[str, Any], report: Report) -> Badge:
+    """Read a document out. Whatever is missing or of another kind than expected is left out, never an error."""
+    subject = _object(document.get("credentialSubject"))
+    achievement = _object(subject.get("achievement"))
+    criteria = _object(achievement.get("criteria"))
+    issuer = document.get("issuer")
+    issuer = {"id": issuer} if isinstance(issuer, str) else _object(issuer)
+    scale, steps, results = _results(achievement, subject)
+    issuer_id = _text(issuer.get("id")) or "not named"
+    real = _together("Is it real?", [report.check(name) for name in _REAL])
+    signed_by = _together("Who issued it?", [report.check("proof"), report.check("issuer")])
+    good = _together("Is it still good?", [report.check(name) for name in _GOOD])
+    return Badge(
+        id=_text(document.get("id")),
+        title=_text(achievement.get("name")) or _text(document.get("name")) or "A badge without a name",
+        description=_text(achievement.get("description")),
+        criteria=_text(criteria.get("narrative")),
+        criteria_link=safe_link(criteria.get("id")),
+        learner=_text(subject.get("id")) or "not named",
+        issuer=_text(issuer.get("name")) or issuer_id,
+        issuer_link=safe_link(issuer.get("url")),
+        issuer_id=issuer_id,
+        issued=_moment(document.get("validFrom")),
+        awarded=_moment(document.get("awardedDate")),
+        ends=_moment(document.get("validUntil")),
+        scale=scale,
+        steps=steps,
+        results=results,
+        evidence=tuple(_evidence(one) for one in _objects(document.get("evidence"))),
+        verdict=_verdict(report),
+        real=real,
+        signed_by=signed_by,
+        good=_only_as_good(good, (real, signed_by)),
+        checks=tuple(_answer(claim, report.check(name)) for name, claim in CLAIMS.items()),
+        checked_at=_utc(report.check("format").at),
+    )
+
+
+def picture_words(document: Mapping[str, Any]) -> tuple[str, str, str | None]:
+    """Name, issuer and SOLO level (its name, or None) for the badge's picture."""
+    subject = _object(document.get("credentialSubject"))
+    achievement = _object(subject.get("achievement"))
+    issuer = document.get("issuer")
+    issuer_name = _text(issuer.get("name")) if isinstance(issuer, dict) else None
+    _, steps, _ = _results(achievement, subject)
+    reached = next((step.name.lower().replace(" ", "_") for step in steps if step.achieved), None)
+    level = reached if reached in SOLO_LEVELS else None
+    return _text(achievement.get("name")) or "Badge", issuer_name or "", level
+
+
+def safe_link(value: Any) -> str | None:
+    """An http or https address with a host, or None: nothing else in a document becomes a link."""
+    if not isinstance(value, str) or len(value) > LONGEST_TEXT or not value.isprintable():
+        return None
+    try:
+        parts = urlsplit(value)
+    except ValueError:
+        return None
+    return value if parts.scheme in {"http", "https"} and parts.hostname else None
+
+
+def _results(
+    achievement: dict[str, Any], subject: dict[str, Any]
+) -> tuple[str | None, tuple[Step, ...], tuple[tuple[str, str], ...]]:
+    """The scale's name and its steps for the first result on levels; other results as name and value."""
+    described = {str(one.get("id")): one for one in _objects(achievement.get("resultDescription"))}
+    scale: str | None = None
+    steps: tuple[Step, ...] = ()
+    others: list[tuple[str, str]] = []
+    for result in _objects(subject.get("result")):
+        description = described.get(str(result.get("resultDescription")), {})
+        name = _text(description.get("name")) or "Result"
+        levels = _objects(description.get("rubricCriterionLevel"))
+        if levels and not steps and isinstance(result.get("achievedLevel"), str):
+            scale = name
+            ids = [level.get("id") for level in levels]
+            reached = ids.index(result["achievedLevel"]) if result["achievedLevel"] in ids else None
+            steps = tuple(_step(level, number == reached) for number, level in enumerate(levels))
+        elif _text(result.get("value")):
+            others.append((name, _text(result.get("value")) or ""))
+    return scale, steps, tuple(others)
+
+
+def _step(level: dict[str, Any], achieved: bool) -> Step:
+    name = _text(level.get("name")) or _text(level.get("level")) or "A level without a name"
+    return Step(name, _text(level.get("description")), achieved)
+
+
+def _evidence(one: dict[str, Any]) -> EvidenceItem:
+    link = safe_link(one.get("id"))
+    text = _text(one.get("narrative")) or _text(one.get("description"))
+    name = _text(one.get("name")) or _text(one.get("genre")) or "A piece of evidence"
+    return EvidenceItem(name, text, link)
+
+
+def _verdict(report: Report) -> _Verdict:
+    """Revoked is told apart where it is the only thing wrong: then the badge was real, and is no longer good."""
+    failed = {(check.name, check.code) for check in report.checks if check.outcome == "fail"}
+    if failed == {("status", "revoked")}:
+        return "revoked"
+    return report.verdict
+
+
+def _together(question: str, checks: list[Check]) -> Answer:
+    """The answer to one question that several checks answer together: the worst of them speaks."""
+    order = ("fail", "unknown", "pass")
+    worst = min(checks, key=lambda check: order.index(check.outcome))
+    speaking = checks[-1] if worst.outcome == "pass" else worst
+    word = {"pass": "Yes", "fail": "No", "unknown": "Could not check"}[speaking.outcome]
+    return Answer(question, speaking.outcome, word, speaking.sentence, _utc(speaking.at), speaking.code)
+
+
+def _only_as_good(good: Answer, grounds: tuple[Answer, ...]) -> Answer:
+    """What is not proven says nothing: its dates and its status entry could be anybody's words."""
+    if any(ground.outcome == "fail" for ground in grounds):
+        return replace(good, outcome="fail", word="No", sentence="What is not real cannot be good.", at=grounds[0].at)
+    if good.outcome == "pass" and any(ground.outcome == "unknown" for ground in grounds):
+        sentence = "Nothing is known against it, and whether it is real could not be checked."
+        return replace(good, outcome="unknown", word="Could not check", sentence=sentence)
+    return good
+
+
+def _answer(claim: str, check: Check) -> Answer:
+    word = {"pass": "Passed", "fail": "Failed", "unknown": "Could not check"}[check.outcome]
+    return Answer(claim, check.outcome, word, check.sentence, _utc(check.at), check.code)
+
+
+def _object(value: Any) -> dict[str, Any]:
+    if isinstance(value, list):
+        value = value[0] if value else None
+    return value if isinstance(value, dict) else {}
+
+
+def _objects(value: Any) -> list[dict[str, Any]]:
+    listed = value if isinstance(value, list) else [value]
+    return [one for one in listed[:_MOST_ITEMS] if isinstance(one, dict)]
+
+
+def _text(value: Any) -> str | None:
+    if not isinstance(value, str):
+        return None
+    text = value[: LONGEST_TEXT + 1].translate(_INVISIBLE).strip()
+    if not text:
+        return None
+    return text if len(text) <= LONGEST_TEXT else text[:LONGEST_TEXT] + " …"
+
+
+def _moment(value: Any) -> datetime | None:
+    try:
+        return _utc(times.read(value))
+    except CredentialError:
+        return None
+
+
+def _utc(moment: datetime) -> datetime:
+    """The moment in UTC; within hours of the calendar's ends it stays as it is."""
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        return moment

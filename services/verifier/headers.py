@@ -1,0 +1,56 @@
+"""Headers of everything public: what a browser may do with it, who may read it, how long it may be kept."""
+
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+PUBLIC_PATHS = ("/badges/", "/issuers/", "/status/", "/v1/verify")
+
+_PREFLIGHT = {
+    "Access-Control-Allow-Methods": "GET, HEAD, POST, OPTIONS",
+    "Access-Control-Allow-Headers": "Accept, Content-Type, traceparent",
+    "Access-Control-Max-Age": "86400",
+}
+_ALWAYS = {
+    "Access-Control-Allow-Origin": "*",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "X-Frame-Options": "DENY",
+    "Cross-Origin-Resource-Policy": "cross-origin",
+    # Who has the address may look; search engines need not make a list of learners' badges.
+    "X-Robots-Tag": "noindex",
+}
+_NOTHING_ALLOWED = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+
+class PublicHeaders:
+    """ASGI middleware: the headers of every public answer, errors too, and the answer to a CORS preflight."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or not scope["path"].startswith(PUBLIC_PATHS):
+            await self._app(scope, receive, send)
+            return
+
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in _ALWAYS.items():
+                    headers.setdefault(name, value)
+                headers.setdefault("Content-Security-Policy", _NOTHING_ALLOWED)
+                if message["status"] >= 400:
+                    headers["Cache-Control"] = "no-store"
+            await send(message)
+
+        if scope["method"] == "OPTIONS":
+            raw = [(name.lower().encode(), value.encode()) for name, value in _PREFLIGHT.items()]
+            await with_headers({"type": "http.response.start", "status": 204, "headers": raw})
+            await send({"type": "http.response.body", "body": b""})
+            return
+        await self._app(scope, receive, with_headers)
+
+
+def page_policy(style_sha256: str) -> str:
+    """The Content-Security-Policy of a page: its own style, pictures of ours, nothing else."""
+    return f"{_NOTHING_ALLOWED}; img-src 'self'; style-src 'sha256-{style_sha256}'"

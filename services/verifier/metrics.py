@@ -1,0 +1,21 @@
+"""What the verifier counts: verdicts, outcomes of checks, and how long verifying takes."""
+
+from prometheus_client import Counter, Histogram
+
+from libs.openbadges.report import Report
+
+VERIFICATIONS = Counter("bowerbird_verifications", "Credentials verified, by verdict", ["verdict"])
+CHECKS = Counter("bowerbird_verification_checks", "Checks made, by name and outcome", ["check", "outcome"])
+SECONDS = Histogram(
+    "bowerbird_verification_seconds",
+    "Time to look up and verify one credential",
+    buckets=(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
+)
+
+
+def observe(report: Report, seconds: float) -> None:
+    """Count one verification."""
+    VERIFICATIONS.labels(report.verdict).inc()
+    for check in report.checks:
+        CHECKS.labels(check.name, check.outcome).inc()
+    SECONDS.observe(seconds)

@@ -1,0 +1,50 @@
+"""Renders the HTML pages: templates with everything escaped, one style sheet inside, its hash in the policy."""
+
+import base64
+import hashlib
+from collections.abc import Mapping
+from importlib import resources
+from typing import Any
+from uuid import UUID
+
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from libs.openbadges.report import Report
+from services.verifier.badge import badge_of
+from services.verifier.headers import page_policy
+
+# A revocation must show within seconds, through any cache on the way.
+PAGE_SECONDS = 2
+
+
+class Pages:
+    """The pages of the verifier; they carry their style inside and use no script."""
+
+    def __init__(self) -> None:
+        style = (resources.files(__package__) / "templates" / "style.css").read_text("utf-8")
+        digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+        self._policy = page_policy(digest)
+        self._environment = Environment(
+            loader=PackageLoader("services.verifier"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._environment.globals["style"] = Markup(style)  # noqa: S704  # our own file
+        self._badge = self._environment.get_template("badge.html")
+        self._message = self._environment.get_template("message.html")
+
+    def badge(self, badge_id: UUID, document: Mapping[str, Any], report: Report) -> HTMLResponse:
+        """The page of a badge with the verdicts on it."""
+        badge = badge_of(document, report)
+        return self._answer(self._badge.render(id=badge_id, badge=badge), 200, f"public, max-age={PAGE_SECONDS}")
+
+    def message(self, status: int, heading: str, *paragraphs: str) -> HTMLResponse:
+        """A page that says why there is no other."""
+        return self._answer(self._message.render(heading=heading, paragraphs=paragraphs), status, "no-store")
+
+    def _answer(self, html: str, status: int, cache: str) -> HTMLResponse:
+        return HTMLResponse(html, status, {"Content-Security-Policy": self._policy, "Cache-Control": cache})

@@ -1,0 +1,153 @@
+"""What the verifier keeps: signed documents, issuers' DID documents, status lists; every query of the service is here.
+
+Ids come from events and a later fact never gives way to an earlier one, so that redelivery in any order, to any
+number of replicas, ends in the same documents.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from pymongo import UpdateOne
+
+from libs.common.events import CredentialDocument, IssuerPublished, StatusListPublished
+from libs.common.mongo import Collection, Database, Document, Index, find_by_ids, insert_new
+
+INDEXES: Sequence[Index] = (Index("issuers", ["did"]),)
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True, slots=True)
+class StoredCredential:
+    """A signed document as its issuer published it.
+
+    Attributes:
+        id: the credential's UUID, under which its page stands.
+        text: the signed JSON, byte for byte.
+        revoked_at: since when the issuer says that it is revoked, or None.
+    """
+
+    id: UUID
+    issuer_id: str
+    text: str
+    revoked_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredStatusList:
+    """A signed status list credential, the newest version that arrived."""
+
+    id: str
+    version: int
+    text: str
+
+
+class Repository:
+    """The verifier's own database."""
+
+    def __init__(self, database: Database) -> None:
+        self._documents: Collection = database["documents"]
+        self._issuers: Collection = database["issuers"]
+        self._status_lists: Collection = database["status_lists"]
+
+    async def store_documents(self, events: Sequence[CredentialDocument]) -> None:
+        """Keep each document; one that was ever revoked stays revoked.
+
+        New ones are inserted, which costs a quarter of an upsert; only revocations of what is there are updates.
+        """
+        held = await insert_new(self._documents, [_document(event) for event in events])
+        revocations = [
+            UpdateOne(
+                {"_id": event.credential_id, "state": "active"},
+                {"$set": {"state": "revoked", "changed_at": event.changed_at}},
+            )
+            for event in events
+            if event.state == "revoked" and event.credential_id in held
+        ]
+        await _apply(self._documents, revocations)
+
+    async def store_issuers(self, events: Sequence[IssuerPublished]) -> None:
+        """Keep each issuer as it was published last."""
+        held = await insert_new(self._issuers, [{"_id": event.issuer_id, **_issuer(event)} for event in events])
+        newer = [
+            UpdateOne(
+                {"_id": event.issuer_id, "published_at": {"$lt": event.published_at}},
+                {"$set": _issuer(event)},
+            )
+            for event in events
+            if event.issuer_id in held
+        ]
+        await _apply(self._issuers, newer)
+
+    async def store_status_lists(self, events: Sequence[StatusListPublished]) -> None:
+        """Keep the highest version of each list."""
+        held = await insert_new(self._status_lists, [{"_id": event.list_id, **_status_list(event)} for event in events])
+        higher = [
+            UpdateOne({"_id": event.list_id, "version": {"$lt": event.version}}, {"$set": _status_list(event)})
+            for event in events
+            if event.list_id in held
+        ]
+        await _apply(self._status_lists, higher)
+
+    async def credential(self, credential_id: UUID) -> StoredCredential | None:
+        """The document of this id, whoever issued it: badges are public to whoever knows their id."""
+        found = await self._documents.find_one({"_id": credential_id})
+        if found is None:
+            return None
+        revoked_at = found["changed_at"] if found["state"] == "revoked" else None
+        return StoredCredential(found["_id"], found["issuer_id"], found["document"], revoked_at)
+
+    async def did_document(self, issuer_id: str) -> str | None:
+        """The DID document of an issuer, as JSON text."""
+        found = await self._issuers.find_one({"_id": issuer_id}, {"did_document": 1})
+        return None if found is None else str(found["did_document"])
+
+    async def did_documents(self, dids: Iterable[str]) -> dict[str, str]:
+        """The DID documents that are held, as JSON text, by DID."""
+        found = await find_by_ids(self._issuers, "did", dids, projection={"did": 1, "did_document": 1})
+        return {one["did"]: one["did_document"] for one in found}
+
+    async def status_list(self, list_id: str) -> StoredStatusList | None:
+        """The newest version of a status list."""
+        found = await self._status_lists.find_one({"_id": list_id}, {"version": 1, "credential": 1})
+        return None if found is None else StoredStatusList(found["_id"], found["version"], found["credential"])
+
+
+def _document(event: CredentialDocument) -> Document:
+    return {
+        "_id": event.credential_id,
+        "schema": SCHEMA,
+        "issuer_id": event.issuer_id,
+        "state": event.state,
+        "document": event.document,
+        "changed_at": event.changed_at,
+    }
+
+
+def _issuer(event: IssuerPublished) -> Document:
+    return {
+        "schema": SCHEMA,
+        "name": event.name,
+        "url": event.url,
+        "did": event.did,
+        "did_document": event.did_document,
+        "published_at": event.published_at,
+    }
+
+
+def _status_list(event: StatusListPublished) -> Document:
+    return {
+        "schema": SCHEMA,
+        "issuer_id": event.issuer_id,
+        "version": event.version,
+        "credential": event.credential,
+        "published_at": event.published_at,
+    }
+
+
+async def _apply(collection: Collection, updates: list[Any]) -> None:
+    if updates:
+        await collection.bulk_write(updates, ordered=False)

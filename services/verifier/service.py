@@ -1,0 +1,69 @@
+"""Puts the verifier service together: its settings, routes and consumers."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from fastapi import FastAPI
+from pydantic import Field
+
+from libs.common import topics
+from libs.common.events import CredentialDocument, IssuerPublished, StatusListPublished
+from libs.common.runtime import Plumbing
+from libs.common.settings import Settings
+from services.verifier.api import Api
+from services.verifier.headers import PublicHeaders
+from services.verifier.material import MaterialSource
+from services.verifier.pages import Pages
+from services.verifier.projection import Projection
+from services.verifier.repository import INDEXES, Repository
+from services.verifier.verification import Verifier
+
+__all__ = ["INDEXES", "ServiceSettings", "build"]
+
+
+class ServiceSettings(Settings):
+    """The settings of the verifier service."""
+
+    http_port: int = Field(default=8103, ge=1, le=65535, description="port that the HTTP server listens on")
+    verify_threads: int = Field(default=2, ge=1, le=64, description="credentials verified at the same time")
+    verify_waiting: int = Field(
+        default=256, ge=1, le=100_000, description="most credentials in hand or waiting; one more is answered 503"
+    )
+    verify_seconds: float = Field(
+        default=5, gt=0, le=60, description="longest time for one credential; then its checks are unknown"
+    )
+
+
+def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
+    """Register everything that this service does."""
+    repository = Repository(plumbing.database)
+    projection = Projection(repository)
+    plumbing.consume(
+        name="documents",
+        topics=[topics.CREDENTIAL_DOCUMENTS],
+        contracts=[CredentialDocument],
+        handle=projection.documents,
+    )
+    plumbing.consume(name="issuers", topics=[topics.CATALOGUE], contracts=[IssuerPublished], handle=projection.issuers)
+    plumbing.consume(
+        name="status-lists",
+        topics=[topics.STATUS_LISTS],
+        contracts=[StatusListPublished],
+        handle=projection.status_lists,
+    )
+    serve(plumbing.app, repository, settings, lambda: datetime.now(UTC))
+
+
+def serve(app: FastAPI, repository: Repository, settings: ServiceSettings, clock: Callable[[], datetime]) -> None:
+    """Add the public routes to an application."""
+    source = MaterialSource(repository, settings.public_base, patience_seconds=settings.verify_seconds)
+    verifier = Verifier(
+        source,
+        clock,
+        threads=settings.verify_threads,
+        waiting=settings.verify_waiting,
+        seconds=settings.verify_seconds,
+    )
+    api = Api(repository, verifier, Pages(), public_base=settings.public_base)
+    app.include_router(api.router())
+    app.add_middleware(PublicHeaders)

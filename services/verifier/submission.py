@@ -1,0 +1,129 @@
+"""What POST /v1/verify was sent: a credential, a credential in an envelope, or the address of a badge of ours."""
+
+import asyncio
+import re
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import UUID
+
+import orjson
+from fastapi import Request
+
+from libs.common.errors import BowerbirdError, InvalidRequestError, TooLargeError, UnsupportedMediaError
+
+# Twice what the engine reads, so that a credential slightly too large is answered with a report that says so.
+MOST_BYTES = 512 * 1024
+_LONGEST_SECONDS = 15.0
+_MEDIA_TYPE = re.compile(r"application/(?:[\w.-]+\+)?json|application/vc")
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_HOW = (
+    'send the credential itself, or {"credential": {…}}, or {"url": "…/badges/ID"} with the address of a badge of ours'
+)
+
+
+class TooSlowError(BowerbirdError):
+    """The body did not arrive in time."""
+
+    status = 408
+    code = "too-slow"
+    title = "The request took too long to arrive"
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """Exactly one of a credential's text, as it was sent, and the id of a badge of ours."""
+
+    text: bytes | None = None
+    badge_id: UUID | None = None
+
+
+async def read_body(request: Request) -> bytes:
+    """The whole body of a JSON request.
+
+    Raises:
+        UnsupportedMediaError: not JSON, or compressed.
+        TooLargeError: more than `MOST_BYTES`.
+        TooSlowError: it takes too long to arrive.
+    """
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if not _MEDIA_TYPE.fullmatch(media_type):
+        raise UnsupportedMediaError("send JSON, with the header Content-Type: application/json")
+    if request.headers.get("content-encoding", "identity").lower() != "identity":
+        raise UnsupportedMediaError("send the body as it is, without Content-Encoding")
+    body = bytearray()
+    try:
+        async with asyncio.timeout(_LONGEST_SECONDS):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > MOST_BYTES:
+                    raise TooLargeError(f"a request to verify has {MOST_BYTES} bytes at most")
+    except TimeoutError:
+        raise TooSlowError(f"the body must arrive within {_LONGEST_SECONDS:.0f} seconds") from None
+    return bytes(body)
+
+
+def read_submission(body: bytes, public_base: str) -> Submission:
+    """Tell what was sent.
+
+    Raises:
+        InvalidRequestError: not JSON, none of the three forms, or an address that is not a badge of ours.
+    """
+    try:
+        sent = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise InvalidRequestError(f"the body is not JSON ({error.msg}, line {error.lineno}); {_HOW}") from None
+    if not isinstance(sent, dict):
+        raise InvalidRequestError(f"the body is not a JSON object; {_HOW}")
+    if "@context" in sent or "credentialSubject" in sent:
+        return Submission(text=body)
+    if set(sent) == {"credential"}:
+        if not isinstance(sent["credential"], dict):
+            raise InvalidRequestError(
+                f"`credential` is not a JSON object; {_HOW}", [{"field": "credential", "reason": "not an object"}]
+            )
+        return Submission(text=_only_value(body))
+    if set(sent) == {"url"}:
+        return Submission(badge_id=badge_id_of(sent["url"], public_base))
+    raise InvalidRequestError(f"this is none of the forms that can be verified; {_HOW}")
+
+
+def badge_id_of(url: Any, public_base: str) -> UUID:
+    """The id of the badge that an address of ours stands for; query and fragment do not matter.
+
+    Raises:
+        InvalidRequestError: not such an address.
+    """
+    try:
+        sent, ours = urlsplit(url if isinstance(url, str) else ""), urlsplit(public_base)
+    except ValueError:
+        sent, ours = urlsplit(""), urlsplit(public_base)
+    start = f"{ours.path}/badges/"
+    name = sent.path.removeprefix(start).removesuffix("/credential.json").rstrip("/")
+    same_place = (sent.scheme.lower(), sent.netloc.lower()) == (ours.scheme.lower(), ours.netloc.lower())
+    if not same_place or not sent.path.startswith(start) or not _UUID.fullmatch(name):
+        raise InvalidRequestError(
+            f"`url` is not the address of a badge of ours ({public_base}/badges/ID). Nothing is fetched from other "
+            'addresses: download that credential and send it as {"credential": {…}}',
+            [{"field": "url", "reason": "not a badge of ours"}],
+        )
+    return UUID(name)
+
+
+def parse_badge_id(text: str) -> UUID | None:
+    """The UUID written in its one usual form, or None."""
+    return UUID(text) if _UUID.fullmatch(text) else None
+
+
+def _only_value(body: bytes) -> bytes:
+    """The text of the one member's value as it was sent: parsed and written again, a key that stands twice were lost.
+
+    The body was read as an object whose keys are all `credential`, so its first colon ends a key, and what stands
+    from there to the last brace is one value, or more than one member.
+    """
+    text = body[body.index(b":") + 1 : body.rindex(b"}")].strip(b" \t\r\n")
+    try:
+        orjson.loads(text)
+    except orjson.JSONDecodeError:
+        raise InvalidRequestError(f"`credential` stands twice in the request; {_HOW}") from None
+    return text

@@ -1,0 +1,83 @@
+"""Verifies one credential: looks up, then lets the engine work in a thread, within limits of time and number."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import datetime
+from time import monotonic
+
+from libs.common.errors import UnavailableError
+from libs.openbadges import verification as engine
+from libs.openbadges.report import CHECKS, Check, Report
+from services.verifier import metrics
+from services.verifier.material import MaterialSource, explain
+from services.verifier.repository import StoredCredential
+
+
+class Verifier:
+    """The one way in which pages and API come to a verdict."""
+
+    def __init__(
+        self,
+        source: MaterialSource,
+        clock: Callable[[], datetime],
+        *,
+        threads: int,
+        waiting: int,
+        seconds: float,
+    ) -> None:
+        self._source = source
+        self._clock = clock
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="verify")
+        self._waiting = waiting
+        self._seconds = seconds
+        self._in_hand = 0
+
+    async def verify(self, document: str | bytes, *, revoked_at: datetime | None = None) -> Report:
+        """Verify a credential from its text.
+
+        Args:
+            document: the text as it came.
+            revoked_at: since when its issuer told us that it is revoked; rules even before the status list says so.
+
+        Raises:
+            UnavailableError: more is waiting than can be done in reasonable time.
+        """
+        if self._in_hand >= self._waiting:
+            raise UnavailableError("more credentials are waiting to be verified than can be done soon; try again")
+        self._in_hand += 1
+        started = monotonic()
+        try:
+            report = await self._verify(document)
+            if revoked_at is not None:
+                report = _revoked(report, revoked_at)
+        finally:
+            self._in_hand -= 1
+        metrics.observe(report, monotonic() - started)
+        return report
+
+    async def verify_stored(self, stored: StoredCredential) -> Report:
+        """Verify a credential of ours, with what its issuer told us of its state."""
+        return await self.verify(stored.text, revoked_at=stored.revoked_at)
+
+    async def _verify(self, document: str | bytes) -> Report:
+        gathered = await self._source.gather(engine.needs(document))
+        now = self._clock()
+        work = asyncio.get_running_loop().run_in_executor(self._pool, engine.verify, document, gathered.material, now)
+        try:
+            async with asyncio.timeout(self._seconds):
+                report = await work
+        except TimeoutError:
+            return _took_too_long(now)
+        return explain(report, gathered)
+
+
+def _revoked(report: Report, at: datetime) -> Report:
+    told = Check("status", "fail", "revoked", "The issuer has revoked it.", at)
+    return replace(report, checks=tuple(told if check.name == "status" else check for check in report.checks))
+
+
+def _took_too_long(now: datetime) -> Report:
+    sentence = "Checking it took longer than is allowed here."
+    return Report(tuple(Check(name, "unknown", "took_too_long", sentence, now) for name in CHECKS), None)

@@ -1,0 +1,77 @@
+"""The event contracts against what stands in docs/events/ and against records written by earlier versions."""
+
+import json
+from pathlib import Path
+
+import jsonschema_rs
+import pytest
+
+from bowerbird import contracts
+from libs.common.cloudevents import Outgoing, UnreadableRecordError, headers_of, read_event, readable_headers
+from libs.common.events import EVENTS, Event
+from libs.common.telemetry import new_trace
+
+ROOT = Path(__file__).parents[2]
+# As version 0.1.0 wrote them. A file here is never edited: a contract that cannot read it any more is a new type.
+WRITTEN_EARLIER = Path(__file__).parent / "events"
+
+
+def earlier(contract: type[Event]) -> bytes:
+    return (WRITTEN_EARLIER / f"{contract.type}.json").read_bytes()
+
+
+def test_the_schemas_and_the_asyncapi_document_are_what_the_code_says() -> None:
+    assert contracts.stale(ROOT / "docs" / "events") == [], "run `bowerbird contracts` and commit what it wrote"
+
+
+@pytest.mark.parametrize("contract", EVENTS, ids=lambda contract: contract.type)
+def test_an_event_of_an_earlier_version_is_read(contract: type[Event]) -> None:
+    event = read_event({"ce_type": contract.type}, earlier(contract))
+    assert type(event) is contract
+
+
+@pytest.mark.parametrize("contract", EVENTS, ids=lambda contract: contract.type)
+def test_an_event_of_a_later_version_with_a_new_field_is_read(contract: type[Event]) -> None:
+    later = {**json.loads(earlier(contract)), "a_field_of_tomorrow": {"x": 1}}
+    assert read_event({"ce_type": contract.type}, json.dumps(later).encode()) == read_event(
+        {"ce_type": contract.type}, earlier(contract)
+    )
+
+
+@pytest.mark.parametrize("contract", EVENTS, ids=lambda contract: contract.type)
+def test_what_is_written_satisfies_the_published_schema(contract: type[Event]) -> None:
+    event = contract.model_validate_json(earlier(contract))
+    schema = json.loads((ROOT / "docs" / "events" / f"{contract.type}.json").read_text(encoding="utf-8"))
+    jsonschema_rs.validate(schema, json.loads(event.model_dump_json(exclude_none=True)))
+
+
+@pytest.mark.parametrize("contract", EVENTS, ids=lambda contract: contract.type)
+def test_an_event_survives_the_way_through_a_record(contract: type[Event]) -> None:
+    event = contract.model_validate_json(earlier(contract))
+    headers = headers_of(Outgoing(event, new_trace()), "issuer")
+    assert read_event(headers, event.model_dump_json(exclude_none=True).encode()) == event
+    assert headers["ce_id"] == str(event.event_id)
+
+
+def test_the_id_of_an_event_depends_on_nothing_but_the_fact() -> None:
+    first, second = (EVENTS[0].model_validate_json(earlier(EVENTS[0])) for _ in range(2))
+    assert first.event_id == second.event_id
+
+
+def test_of_events_about_a_learner_only_the_contact_has_a_field_for_a_name_or_an_address() -> None:
+    personal = {"name", "email", "learner_name", "learner_email", "phone", "birth_date"}
+    about_a_learner = [contract for contract in EVENTS if "learner_id" in contract.model_fields]
+    with_personal = {contract.type for contract in about_a_learner if personal & contract.model_fields.keys()}
+    assert with_personal == {"bowerbird.learner.contact.v1"}
+
+
+def test_the_reason_of_an_unreadable_record_names_fields_and_no_values() -> None:
+    with pytest.raises(UnreadableRecordError) as caught:
+        read_event({"ce_type": "bowerbird.learner.contact.v1"}, b'{"learner_id": "zoe@learners.example"}')
+    assert caught.value.reason == "breaks_contract"
+    assert "learner_id" in str(caught.value)
+    assert "zoe" not in str(caught.value)
+
+
+def test_a_header_that_is_null_or_not_text_is_left_out() -> None:
+    assert readable_headers([("a", b"1"), ("b", b"\xff"), ("c", None)]) == {"a": "1", "c": ""}

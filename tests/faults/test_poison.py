@@ -1,0 +1,45 @@
+"""Records that nobody should have sent, between 20,000 good ones: they are set aside as they came, the rest is done."""
+
+import asyncio
+
+import pytest
+from aiokafka import AIOKafkaProducer
+
+from deploy.embedded.stack import Stack
+from libs.common import topics
+from tests.faults.promises import dead_letters
+from tests.faults.scenario import Scenario
+
+pytestmark = [pytest.mark.integration, pytest.mark.fault]
+
+TYPE = ("ce_type", b"bowerbird.evidence.submitted.v1")
+POISON: list[tuple[bytes | None, list[tuple[str, bytes | None]]]] = [
+    (b"\x00\xff not json", [TYPE]),
+    (b"{}", [TYPE]),
+    (b"[" * 100_000, [TYPE]),
+    (b'{"submission_id": "a"}', [("ce_type", b"\xff\xfe")]),
+    (b"{}", [("ce_type", None)]),
+    (b"{}", []),
+    (b"{}", [("ce_type", b"bowerbird.evidence.submitted.v99")]),
+]
+
+
+async def send_poison(stack: Stack) -> None:
+    producer = AIOKafkaProducer(bootstrap_servers=stack.kafka_bootstrap, acks="all")
+    await producer.start()
+    for partition in range(topics.PARTITIONS):
+        for value, headers in POISON:
+            await producer.send_and_wait(
+                topics.EVIDENCE_SUBMITTED.name, value, b"poison", partition=partition, headers=headers
+            )
+    await producer.stop()
+
+
+def test_poison_records_and_bad_headers_are_set_aside_and_stop_nothing(stack: Stack) -> None:
+    before = len(dead_letters(stack, "issuer"))
+    scenario = Scenario(stack, "poisoned", seed=41)
+    scenario.run(lambda: asyncio.run(send_poison(stack)), 2)
+    scenario.promises_hold()
+    letters = dead_letters(stack, "issuer")[before:]
+    assert len({letter.event_id for letter in letters}) == 2 * topics.PARTITIONS * len(POISON)
+    assert {letter.reason for letter in letters} == {"breaks_contract", "no_type", "unknown_type"}

@@ -1,0 +1,217 @@
+"""The consumer loop on a real broker: what is lost, what is done twice, what stops a partition (nothing)."""
+
+import asyncio
+import base64
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from uuid import UUID, uuid4
+
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient
+from pydantic import SecretStr
+from pymongo.errors import AutoReconnect
+
+from deploy.embedded.stack import Stack
+from libs.common import topics
+from libs.common.cloudevents import Outgoing, Received, headers_of
+from libs.common.consumer import Consumer
+from libs.common.events import DeadLetter, LearnerContact
+from libs.common.kafka import Kafka
+from libs.common.settings import Settings
+from libs.common.telemetry import new_trace
+
+pytestmark = pytest.mark.integration
+
+NOW = datetime(2026, 10, 12, 9, tzinfo=UTC)
+
+
+def contact(number: int) -> LearnerContact:
+    return LearnerContact(learner_id=UUID(int=number), issuer_id="northside", changed_at=NOW)
+
+
+@pytest.fixture
+def settings(infrastructure: Stack) -> Settings:
+    return Settings(kafka_bootstrap=infrastructure.kafka_bootstrap, mongo_url=SecretStr(infrastructure.mongo_url))
+
+
+class Seen:
+    """A handler that remembers what it was given, and fails as it is told."""
+
+    def __init__(self) -> None:
+        self.keys: list[str] = []
+        self.poison: set[str] = set()
+        self.away = 0
+
+    async def __call__(self, batch: Sequence[Received[LearnerContact]]) -> Sequence[Outgoing]:
+        await asyncio.sleep(0)
+        if self.away:
+            self.away -= 1
+            raise AutoReconnect("the database is away")
+        if self.poison & {received.key for received in batch}:
+            raise KeyError("a record that we did not foresee")
+        self.keys += [received.key for received in batch]
+        return []
+
+
+@asynccontextmanager
+async def consuming(settings: Settings, name: str, seen: Seen, max_records: int = 50) -> AsyncIterator[Kafka]:
+    kafka = Kafka(settings, "notifier")
+    consumer = Consumer(
+        kafka,
+        service="notifier",
+        name=name,
+        topics=[topics.LEARNER_CONTACTS],
+        contracts=[LearnerContact],
+        handle=seen,
+        max_records=max_records,
+    )
+    await kafka.start()
+    task = asyncio.create_task(consumer.run())
+    try:
+        yield kafka
+    finally:
+        await consumer.stop(10)
+        await task
+        await kafka.stop()
+
+
+async def eventually(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(60):
+        while not condition():  # noqa: ASYNC110  # what is waited for happens in Kafka, which sets no event
+            await asyncio.sleep(0.05)
+
+
+async def send_contacts(settings: Settings, count: int) -> list[str]:
+    """Publish contacts of fresh learners; returns their keys."""
+    contacts = [contact(uuid4().int) for _ in range(count)]
+    kafka = Kafka(settings, "evidence")
+    await kafka.start()
+    await kafka.publish([Outgoing(each, new_trace()) for each in contacts])
+    await kafka.stop()
+    return [each.key for each in contacts]
+
+
+async def dead_letters(settings: Settings, consumer: str) -> list[DeadLetter]:
+    reader = AIOKafkaConsumer(
+        topics.DEAD_LETTERS["notifier"].name,
+        bootstrap_servers=settings.kafka_bootstrap,
+        auto_offset_reset="earliest",
+        enable_auto_commit=False,
+    )
+    await reader.start()
+    try:
+        ends = await reader.end_offsets(reader.assignment())
+        letters = []
+        for tp, end in ends.items():
+            while await reader.position(tp) < end:
+                for batch in (await reader.getmany(timeout_ms=1000)).values():
+                    letters += [DeadLetter.model_validate_json(record.value) for record in batch]
+        return [letter for letter in letters if letter.consumer == consumer]
+    finally:
+        await reader.stop()
+
+
+async def failed_letters(settings: Settings, consumer: str) -> list[DeadLetter]:
+    return [each for each in await dead_letters(settings, consumer) if each.reason == "processing_failed"]
+
+
+async def committed(settings: Settings, group: str) -> int:
+    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap)
+    await admin.start()
+    try:
+        offsets = await admin.list_consumer_group_offsets(group)
+        return sum(max(0, each.offset) for each in offsets.values())
+    finally:
+        await admin.close()
+
+
+async def test_a_record_that_fails_alone_goes_to_the_dead_letters_and_the_rest_is_done(settings: Settings) -> None:
+    seen = Seen()
+    keys = await send_contacts(settings, 120)
+    seen.poison = {keys[7], keys[80]}
+    async with consuming(settings, "poison", seen):
+        await eventually(lambda: set(keys) - seen.poison <= set(seen.keys))
+        await asyncio.sleep(0.5)
+    letters = await failed_letters(settings, "notifier-poison")
+    assert {base64.b64decode(letter.record_key or "").decode() for letter in letters} == seen.poison
+
+
+async def test_bad_headers_cost_no_record_and_an_unreadable_one_is_kept_as_it_came(settings: Settings) -> None:
+    seen = Seen()
+    good = contact(uuid4().int)
+    headers = [(name, value.encode()) for name, value in headers_of(Outgoing(good, new_trace()), "evidence").items()]
+    producer = AIOKafkaProducer(bootstrap_servers=settings.kafka_bootstrap, acks="all")
+    await producer.start()
+    topic, key = topics.LEARNER_CONTACTS.name, good.key.encode()
+    body = good.model_dump_json().encode()
+    await producer.send_and_wait(topic, body, key, headers=[("x-null", None), ("x-bad", b"\xff\xfe"), *headers])
+    await producer.send_and_wait(topic, b"\x00not json", b"\xff", headers=[*headers, ("x-bad", b"\xff")])
+    await producer.send_and_wait(topic, body, key, headers=[("x-bad", b"\xff")])
+    await producer.stop()
+    async with consuming(settings, "headers", seen):
+        await eventually(lambda: good.key in seen.keys)
+        await asyncio.sleep(0.5)
+    letters = await dead_letters(settings, "notifier-headers")
+    assert {"breaks_contract", "no_type"} == {letter.reason for letter in letters}
+    broken = next(letter for letter in letters if letter.reason == "breaks_contract")
+    assert base64.b64decode(broken.record_value or "") == b"\x00not json"
+    assert ("x-bad", base64.b64encode(b"\xff").decode()) in broken.record_headers
+
+
+async def test_a_database_that_is_away_pauses_and_skips_nothing(settings: Settings) -> None:
+    seen = Seen()
+    seen.away = 4
+    keys = await send_contacts(settings, 30)
+    async with consuming(settings, "away", seen):
+        await eventually(lambda: set(keys) <= set(seen.keys))
+    assert not await failed_letters(settings, "notifier-away")
+
+
+async def test_two_members_and_forced_rebalances_lose_nothing(settings: Settings) -> None:
+    first, second = Seen(), Seen()
+    keys: list[str] = []
+    async with consuming(settings, "rebalance", first, max_records=20):
+        keys += await send_contacts(settings, 500)
+        for _ in range(3):
+            async with consuming(settings, "rebalance", second, max_records=20):
+                keys += await send_contacts(settings, 200)
+                await asyncio.sleep(1)
+        await eventually(lambda: set(keys) <= {*first.keys, *second.keys})
+    assert not await failed_letters(settings, "notifier-rebalance")
+
+
+async def test_offsets_are_committed_only_after_the_effects(settings: Settings) -> None:
+    seen = Seen()
+    await send_contacts(settings, 10)
+    async with consuming(settings, "commit", seen):
+        await eventually(lambda: len(seen.keys) >= 10)
+    before = await committed(settings, "notifier-commit")
+    seen.away = 1_000_000
+    await send_contacts(settings, 10)
+    async with consuming(settings, "commit", seen):
+        await eventually(lambda: seen.away < 999_998)
+        assert await committed(settings, "notifier-commit") == before
+        seen.away = 0
+
+
+async def test_the_heart_beats_while_there_is_nothing_to_do(settings: Settings) -> None:
+    beats: list[float] = []
+    kafka = Kafka(settings, "notifier")
+    consumer = Consumer(
+        kafka,
+        service="notifier",
+        name="idle",
+        topics=[topics.CATALOGUE],
+        contracts=[LearnerContact],
+        handle=Seen(),
+        max_records=10,
+    )
+    consumer.heartbeat.beat = lambda: beats.append(0.0)  # type: ignore[method-assign]  # counts instead
+    await kafka.start()
+    task = asyncio.create_task(consumer.run())
+    await eventually(lambda: len(beats) > 3)
+    await consumer.stop(5)
+    await task
+    await kafka.stop()

@@ -1,0 +1,283 @@
+"""The notifier as processes, on a real broker, a real database and a mail server that misbehaves as told."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from pymongo import MongoClient
+
+from deploy.embedded.smtp_sink import CONTROL, Faults
+from deploy.embedded.stack import Stack
+from libs.common import ids, topics
+from libs.common.cloudevents import Outgoing
+from libs.common.events import (
+    AchievementLevel,
+    AchievementPublished,
+    CredentialIssued,
+    CredentialRevoked,
+    Event,
+    IssuerPublished,
+    LearnerContact,
+)
+from libs.common.kafka import Kafka
+from libs.common.results import SoloLevel
+from libs.common.settings import Settings
+from libs.common.telemetry import new_trace
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
+
+CONNECTIONS = 16
+QUICK = {
+    "BOWERBIRD_SMTP_CONNECTIONS": str(CONNECTIONS),
+    "BOWERBIRD_DOMAIN_RATE": "10000",
+    "BOWERBIRD_DOMAIN_BURST": "10000",
+    "BOWERBIRD_LEASE_SECONDS": "2",
+    "BOWERBIRD_RETRY_FIRST_SECONDS": "1",
+    "BOWERBIRD_RETRY_LOST_SECONDS": "1",
+    "BOWERBIRD_RETRY_LONGEST_SECONDS": "4",
+    "BOWERBIRD_SMTP_ACCEPT_SECONDS": "2",
+}
+NOW = datetime(2026, 10, 12, 9, tzinfo=UTC)
+
+
+def catalogue(school: str) -> list[Event]:
+    level = AchievementLevel(level=SoloLevel.RELATIONAL, name="Relational", description="You kept going.")
+    return [
+        IssuerPublished(issuer_id=school, name="Northside", did="did:key:z", did_document="{}", published_at=NOW),
+        AchievementPublished(
+            owner=school,
+            achievement_id="resilience",
+            version=1,
+            name="Resilience",
+            description="Keeping going.",
+            criteria="Evidence.",
+            levels=[level],
+            published_at=NOW,
+        ),
+    ]
+
+
+class School:
+    """A school of its own for each test, and what it publishes."""
+
+    def __init__(self, stack: Stack) -> None:
+        self.id = f"school-{uuid4().hex[:12]}"
+        self.stack = stack
+
+    def learner(self, number: int) -> UUID:
+        return ids.learner_id(self.id, f"s{number}")
+
+    def contact(self, number: int, domain: str = "mail.example") -> LearnerContact:
+        email = f"learner.{number}@{domain}"
+        return LearnerContact(
+            learner_id=self.learner(number), issuer_id=self.id, name=f"L {number}", email=email, changed_at=NOW
+        )
+
+    def issued(self, number: int) -> CredentialIssued:
+        return CredentialIssued(**self._credential(number))
+
+    def revoked(self, number: int) -> CredentialRevoked:
+        return CredentialRevoked(**self._credential(number), reason="a slip")
+
+    def _credential(self, number: int) -> dict[str, Any]:
+        learner, achievement = self.learner(number), f"{self.id}/resilience/1"
+        return {
+            "credential_id": ids.credential_id(learner, achievement, "relational"),
+            "url": "https://badges.example/badges/x",
+            "issuer_id": self.id,
+            "learner_id": learner,
+            "achievement": achievement,
+            "level": SoloLevel.RELATIONAL,
+            "occurred_at": NOW,
+        }
+
+    def publish(self, events: Sequence[Event], erased: Sequence[int] = ()) -> None:
+        asyncio.run(self._publish(events, erased))
+
+    async def _publish(self, events: Sequence[Event], erased: Sequence[int]) -> None:
+        kafka = Kafka(Settings(kafka_bootstrap=self.stack.kafka_bootstrap), "issuer")
+        await kafka.start()
+        try:
+            await kafka.publish([Outgoing(event, new_trace()) for event in events])
+            for number in erased:
+                await kafka.erase(topics.LEARNER_CONTACTS, str(self.learner(number)))
+        finally:
+            await kafka.stop()
+
+    def deliveries(self) -> list[dict[str, Any]]:
+        with MongoClient[dict[str, Any]](self.stack.mongo_url, uuidRepresentation="standard") as client:
+            return list(client["notifier"]["deliveries"].find({"issuer_id": self.id}))
+
+    def states(self) -> "Counter[str]":
+        return Counter(each["state"] for each in self.deliveries())
+
+    def mails(self) -> "Counter[str]":
+        """How often each delivery stands in the mailbox: its file, and one more for each repeat."""
+        mine = {str(each["_id"]) for each in self.deliveries()}
+        kept = Counter(path.name.split("@")[0] for path in self.stack.layout.mail.glob("*.eml"))
+        return Counter({name: count for name, count in kept.items() if name in mine})
+
+
+@pytest.fixture(scope="module")
+def stack(infrastructure: Stack) -> Iterator[Stack]:
+    infrastructure.start("smtp")
+    yield infrastructure
+    infrastructure.stop("smtp")
+
+
+@pytest.fixture
+def school(stack: Stack) -> Iterator[School]:
+    yield School(stack)
+    (stack.layout.mail / CONTROL).unlink(missing_ok=True)
+    stack.stop("notifier", "notifier-2")
+
+
+def eventually(condition: Callable[[], bool], seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "not in time"
+        time.sleep(0.1)
+
+
+def test_each_learner_with_an_address_gets_one_mail_from_two_replicas_in_any_order_of_events(
+    stack: Stack, school: School
+) -> None:
+    stack.start("notifier", "notifier-2", env=QUICK)
+    with_address, without = range(200), range(200, 220)
+    contacts: list[Event] = [school.contact(number) for number in with_address]
+    issued: list[Event] = [school.issued(number) for number in (*with_address, *without)]
+    school.publish([*contacts[:100], *issued, *contacts[100:], *issued[:50]])
+    eventually(lambda: len(school.deliveries()) == 220)
+    school.publish(catalogue(school.id))  # the last thing that anybody would expect
+    eventually(lambda: school.states() == Counter(sent=200, no_address=20))
+    assert set(school.mails().values()) == {1}
+    assert len(school.mails()) == 200
+
+
+def test_a_killed_notifier_loses_no_mail_and_repeats_at_most_those_in_hand(stack: Stack, school: School) -> None:
+    mails, kills = 3000, 3
+    school.publish([*catalogue(school.id), *(school.contact(number) for number in range(mails))])
+    school.publish([school.issued(number) for number in range(mails)])
+    stack.start("notifier", env=QUICK)
+    for kill in range(1, kills + 1):
+        eventually(lambda kill=kill: len(school.mails()) > kill * mails // (kills + 2))  # type: ignore[misc]  # bound
+        stack.kill("notifier")
+        assert school.states()["sent"] < mails, "the kill came too late to prove anything"
+        stack.start("notifier", env=QUICK)
+    eventually(lambda: school.states() == Counter(sent=mails), seconds=120)
+    times = school.mails()
+    assert len(times) == mails
+    assert times.total() - mails <= kills * CONNECTIONS
+
+
+def test_a_permanent_refusal_ends_a_delivery_and_a_temporary_one_is_tried_again(stack: Stack, school: School) -> None:
+    faults = Faults(refuse={"gone.example": "550 5.1.1 no such user", "grey.example": "451 4.7.1 greylisted"})
+    faults.write(stack.layout.mail / CONTROL)
+    school.publish(catalogue(school.id))
+    school.publish([school.contact(number, "gone.example") for number in range(10)])
+    school.publish([school.contact(number, "grey.example") for number in range(10, 20)])
+    school.publish([school.contact(number) for number in range(20, 30)])
+    school.publish([school.issued(number) for number in range(30)])
+    stack.start("notifier", env=QUICK)
+    eventually(lambda: school.states() == Counter(sent=10, failed_permanently=10, pending=10))
+    eventually(lambda: any(each["attempts"] for each in school.deliveries() if each["state"] == "pending"))
+    (stack.layout.mail / CONTROL).unlink()
+    eventually(lambda: school.states() == Counter(sent=20, failed_permanently=10))
+    refused = [each for each in school.deliveries() if each["state"] == "failed_permanently"]
+    assert {each["attempts"] for each in refused} == {1}
+    assert {each["last_error"]["enhanced"] for each in refused} == {"5.1.1"}
+    assert set(school.mails().values()) == {1}
+
+
+@pytest.mark.parametrize(
+    ("faults", "most_repeats"),
+    [(Faults(drop="before", every=3), 0), (Faults(drop="after", every=4), 40), (Faults(hang=3, every=10), 100)],
+    ids=["drops_before_taking", "drops_after_taking", "times_out"],
+)
+def test_a_server_that_drops_or_hangs_costs_no_mail(
+    stack: Stack, school: School, faults: Faults, most_repeats: int
+) -> None:
+    faults.write(stack.layout.mail / CONTROL)
+    school.publish([*catalogue(school.id), *(school.contact(number) for number in range(100))])
+    school.publish([school.issued(number) for number in range(100)])
+    stack.start("notifier", env=QUICK)
+    eventually(lambda: any((each.get("last_error") or {}).get("kind") == "lost" for each in school.deliveries()))
+    (stack.layout.mail / CONTROL).unlink()
+    eventually(lambda: school.states() == Counter(sent=100))
+    assert len(school.mails()) == 100
+    assert school.mails().total() <= 100 + most_repeats
+
+
+def test_a_server_that_is_away_is_nobodys_attempt(stack: Stack, school: School) -> None:
+    stack.stop("smtp")
+    school.publish([*catalogue(school.id), *(school.contact(number) for number in range(50))])
+    school.publish([school.issued(number) for number in range(50)])
+    stack.start("notifier", env=QUICK)
+    eventually(lambda: school.states() == Counter(pending=50))
+    time.sleep(3)
+    assert {each["attempts"] for each in school.deliveries()} == {0}
+    stack.start("smtp")
+    eventually(lambda: school.states() == Counter(sent=50))
+    assert set(school.mails().values()) == {1}
+
+
+def test_a_domain_at_its_rate_does_not_hold_up_the_others(stack: Stack, school: School) -> None:
+    rate, burst = 10, 5
+    school.publish([*catalogue(school.id), *(school.contact(number, "slow.example") for number in range(300))])
+    school.publish([school.issued(number) for number in range(300)])
+    started = time.monotonic()
+    paced = {"BOWERBIRD_DOMAIN_RATE": str(rate), "BOWERBIRD_DOMAIN_BURST": str(burst)}
+    stack.start("notifier", "notifier-2", env=QUICK | paced)
+    eventually(lambda: school.states()["sent"] > 0)
+    school.publish([school.contact(number, f"{number}.example") for number in range(300, 340)])
+    school.publish([school.issued(number) for number in range(300, 340)])
+    others = {ids.delivery_id(school.issued(number).credential_id, "issued") for number in range(300, 340)}
+
+    def sent() -> set[UUID]:
+        return {each["_id"] for each in school.deliveries() if each["state"] == "sent"}
+
+    eventually(lambda: others <= sent(), seconds=15)
+    slow = len(sent() - others)
+    assert slow <= burst + rate * (time.monotonic() - started)
+    assert slow < 300
+    eventually(lambda: len(sent()) == 340, seconds=60)
+    assert set(school.mails().values()) == {1}
+
+
+def test_an_erased_learner_and_a_revoked_credential_are_not_mailed(stack: Stack, school: School) -> None:
+    stack.stop("smtp")
+    school.publish([*catalogue(school.id), *(school.contact(number) for number in range(30))])
+    school.publish([school.issued(number) for number in range(30)])
+    stack.start("notifier", env=QUICK)
+    eventually(lambda: len(school.deliveries()) == 30)
+    school.publish([school.revoked(number) for number in range(20, 30)], erased=range(10))
+    eventually(lambda: school.states()["cancelled"] >= 20)
+    stack.start("smtp")
+    eventually(lambda: school.states() == Counter(sent=10, cancelled=20))
+    with MongoClient[dict[str, Any]](stack.mongo_url, uuidRepresentation="standard") as client:
+        contacts = client["notifier"]["contacts"].count_documents({"issuer_id": school.id})
+    assert contacts == 20
+    assert len(school.mails()) == 10
+
+
+def test_names_and_addresses_stand_in_contacts_only_and_never_in_a_log(stack: Stack, school: School) -> None:
+    Faults(refuse={"gone.example": "550 5.1.1 <learner.1@gone.example> unknown"}).write(stack.layout.mail / CONTROL)
+    school.publish([*catalogue(school.id), school.contact(0), school.contact(1, "gone.example")])
+    school.publish([school.issued(0), school.issued(1)])
+    stack.start("notifier", env=QUICK)
+    eventually(lambda: school.states() == Counter(sent=1, failed_permanently=1))
+    stack.stop("notifier")
+    log = stack.log("notifier").read_text(encoding="utf-8")
+    assert "learner." not in log
+    assert "gone.example" not in log
+    with MongoClient[dict[str, Any]](stack.mongo_url) as client:
+        for name in client["notifier"].list_collection_names():
+            if name != "contacts":
+                stored = str(list(client["notifier"][name].find()))
+                assert "learner.1" not in stored, name
+                assert "gone.example" not in stored, name

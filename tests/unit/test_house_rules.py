@@ -1,0 +1,69 @@
+"""Rules of the project that a reader would otherwise have to remember, as tests over the source."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+SERVICES = ("evidence", "issuer", "verifier", "notifier")
+
+
+def modules(folder: str) -> Iterator[tuple[Path, ast.Module]]:
+    for path in sorted((ROOT / folder).rglob("*.py")):
+        yield path, ast.parse(path.read_text(encoding="utf-8"))
+
+
+def imports(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+
+
+def test_a_service_imports_no_other_service() -> None:
+    for service in SERVICES:
+        for path, tree in modules(f"services/{service}"):
+            others = {f"services.{other}" for other in SERVICES if other != service}
+            assert not {name for name in imports(tree) if name.startswith(tuple(others))}, path
+
+
+def test_the_libraries_import_no_service() -> None:
+    for path, tree in modules("libs"):
+        assert not [name for name in imports(tree) if name.startswith(("services", "bowerbird", "deploy", "demo"))], (
+            path
+        )
+
+
+def test_the_credential_engine_does_no_input_or_output() -> None:
+    forbidden = ("libs.common", "asyncio", "socket", "http", "httpx", "urllib.request", "motor", "pymongo", "aiokafka")
+    for path, tree in modules("libs/openbadges"):
+        assert not [name for name in imports(tree) if name.startswith(forbidden)], path
+
+
+def test_every_collection_is_opened_by_one_module_and_by_none_that_speaks_http() -> None:
+    opened = re.compile(r"""database(?:\[|\.get_collection\(\s*)["'](\w+)["']""")
+    for service in (*SERVICES, "../libs/common"):
+        owners: dict[str, Path] = {}
+        for path in sorted((ROOT / "services" / service).rglob("*.py")):
+            for collection in opened.findall(path.read_text(encoding="utf-8")):
+                assert owners.setdefault(collection, path) == path, f"{collection} is opened by {path} too"
+        for path in owners.values():
+            names = set(imports(ast.parse(path.read_text(encoding="utf-8"))))
+            assert "fastapi" not in names or path.name == "access.py", f"{path} queries and speaks HTTP"
+
+
+def test_every_module_says_its_one_job_in_its_first_line() -> None:
+    for folder in ("services", "libs", "bowerbird", "deploy", "demo", "benchmarks", "tests"):
+        for path, tree in modules(folder):
+            assert ast.get_docstring(tree), path
+
+
+def test_locks_and_build_files_name_no_place_to_download_from() -> None:
+    for path in [*(ROOT / "requirements").iterdir(), ROOT / "pyproject.toml"]:
+        text = path.read_text(encoding="utf-8")
+        assert "://" not in text, path
+        assert "--index-url" not in text, path
+    for path in ROOT.glob("deploy/**/pom.xml"):
+        assert "<repositor" not in path.read_text(encoding="utf-8"), path

@@ -1,0 +1,225 @@
+"""The mail: what it says, how it is built, and that no name can break out of its place."""
+
+from datetime import UTC, datetime
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from uuid import UUID
+
+import html5lib
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from libs.common.results import SoloLevel
+from services.notifier.address import Address
+from services.notifier.message import Letter, Writer, one_line
+from services.notifier.picture import badge_alt, badge_png
+from services.notifier.repository.catalogue import AchievementText, LevelText
+
+DELIVERY = UUID("0b8f2f0e-5a3c-5e0f-9d0a-111111111111")
+PAGE = "https://badges.example/badges/3f1d"
+FROM = Address("badges", "bowerbird.example")
+RESILIENCE = AchievementText(
+    "Resilience",
+    "Keeping going when it is hard.",
+    {SoloLevel.RELATIONAL: LevelText("Relational", "You kept going, and you said how each try helped the next.")},
+)
+WRITER = Writer(FROM)
+
+
+def letter(
+    *,
+    to: str = "mia@school.example",
+    learner_name: str | None = "Mia Tran",
+    issuer_name: str = "Northside Primary",
+    achievement: AchievementText = RESILIENCE,
+    level: SoloLevel | None = SoloLevel.RELATIONAL,
+) -> Letter:
+    address = Address.parse(to)
+    assert address is not None
+    return Letter(
+        delivery_id=DELIVERY,
+        to=address,
+        learner_name=learner_name,
+        issuer_name=issuer_name,
+        achievement=achievement,
+        level=level,
+        page_url=PAGE,
+        download_url=f"{PAGE}/credential.json",
+        written_at=datetime(2026, 10, 12, 9, tzinfo=UTC),
+    )
+
+
+def read(content: bytes) -> EmailMessage:
+    message = message_from_bytes(content, policy=policy.default)
+    assert isinstance(message, EmailMessage)
+    assert not message.defects
+    assert all(not part.defects for part in message.walk())
+    return message
+
+
+def body(message: EmailMessage, kind: str) -> str:
+    part = message.get_body((kind,))
+    assert part is not None
+    text: str = part.get_content()
+    return text
+
+
+def test_text_and_html_both_say_what_was_shown_and_who_says_so() -> None:
+    message = read(WRITER.write(letter()))
+    for kind in ("plain", "html"):
+        text = body(message, kind)
+        for said in ("Mia Tran", "Resilience", "Relational", "you said how each try helped", "Northside Primary"):
+            assert said in text, (kind, said)
+        assert PAGE in text
+        assert f"{PAGE}/credential.json" in text
+
+
+def test_the_header_says_from_whom_to_whom_and_that_a_machine_wrote_it() -> None:
+    message = read(WRITER.write(letter()))
+    assert str(message["From"]) == "Northside Primary via Bowerbird <badges@bowerbird.example>"
+    assert str(message["To"]) == "Mia Tran <mia@school.example>"
+    assert str(message["Subject"]) == "Your badge: Resilience"
+    assert message["Date"].datetime == datetime(2026, 10, 12, 9, tzinfo=UTC)
+    assert message["Auto-Submitted"] == "auto-generated"
+
+
+def test_every_attempt_at_a_delivery_carries_the_same_message_id() -> None:
+    first, second = read(WRITER.write(letter())), read(WRITER.write(letter(learner_name="Mia")))
+    assert first["Message-ID"] == second["Message-ID"] == f"<{DELIVERY}@bowerbird.example>"
+
+
+def test_the_picture_travels_inside_the_mail_and_has_words_for_who_cannot_see_it() -> None:
+    message = read(WRITER.write(letter()))
+    pictures = [part for part in message.walk() if part.get_content_type() == "image/png"]
+    assert len(pictures) == 1
+    assert pictures[0].get_content() == badge_png(SoloLevel.RELATIONAL, "Northside Primary")
+    html = body(message, "html")
+    assert f'src="cid:{pictures[0]["Content-ID"].strip("<>")}"' in html
+    assert badge_alt(SoloLevel.RELATIONAL) in html
+
+
+def test_each_level_has_a_picture_of_its_own() -> None:
+    assert len({badge_png(level, "Northside Primary") for level in SoloLevel}) == len(SoloLevel)
+
+
+def test_the_html_is_accessible() -> None:
+    html = body(read(WRITER.write(letter())), "html")
+    tree = html5lib.HTMLParser(strict=True, namespaceHTMLElements=False).parse(html)
+    assert tree.get("lang") == "en"
+    assert tree.findtext("head/title") == "Your badge: Resilience"
+    assert all(image.get("alt") for image in tree.iter("img"))
+    assert all(table.get("role") == "presentation" for table in tree.iter("table"))
+    assert len(list(tree.iter("h1"))) == 1
+    assert not list(tree.iter("style")), "styles are inlined: several mail clients drop the head"
+    assert all(link.text for link in tree.iter("a"))
+
+
+def test_without_a_name_nobody_is_called_none() -> None:
+    message = read(WRITER.write(letter(learner_name=None)))
+    assert "None" not in body(message, "plain")
+    assert body(message, "plain").startswith("Well done!")
+    assert str(message["To"]) == "mia@school.example"
+
+
+def test_a_badge_for_a_score_tells_the_achievement_and_no_level() -> None:
+    message = read(WRITER.write(letter(level=None)))
+    assert "Keeping going when it is hard." in body(message, "plain")
+    assert "step" not in body(message, "plain")
+
+
+def test_an_unknown_level_text_falls_back_on_the_achievements() -> None:
+    message = read(WRITER.write(letter(level=SoloLevel.PRESTRUCTURAL)))
+    assert "Prestructural (step 1 of 5)" in body(message, "plain")
+
+
+HOSTILE = (
+    "Mia\r\nBcc: everybody@example.org",
+    "Mia\nSubject: you won\n\nClick here",
+    "Mia\x00\x07\x1b[31m",
+    "Mia\u2028Bcc: x@example.org",
+    "\u202egnihsihp\u202c",
+    '"Mia" <evil@example.org>, other@example.org',
+    "=?utf-8?q?=0ABcc=3A_x=40example.org?=",
+    "<script>alert(1)</script>",
+    "{{ 7 * 7 }} {% raw %}",
+    "Nguyễn Thị Ánh 明日香 محمد",
+    "a" * 5000,
+    "\ud800broken",
+    ".\r\n.\r\nQUIT",
+)
+FIELDS = {"From", "To", "Subject", "Date", "Message-ID", "Auto-Submitted", "X-Auto-Response-Suppress"}
+FIELDS |= {"MIME-Version", "Content-Type"}
+
+
+def stays_in_its_place(name: str) -> None:
+    achievement = AchievementText(name, name, {SoloLevel.RELATIONAL: LevelText(name, name)})
+    content = WRITER.write(letter(learner_name=name, issuer_name=name, achievement=achievement))
+    assert content.isascii()
+    assert b"\n" not in content.replace(b"\r\n", b"")
+    assert b"\r" not in content.replace(b"\r\n", b"")
+    assert all(len(line) <= 998 for line in content.split(b"\r\n")), "RFC 5322, section 2.1.1"
+    message = read(content)
+    assert set(message.keys()) == FIELDS
+    assert len(message.keys()) == len(FIELDS), "no field stands twice"
+    assert [address.addr_spec for address in message["To"].addresses] == ["mia@school.example"]
+    assert [address.addr_spec for address in message["From"].addresses] == ["badges@bowerbird.example"]
+    assert [part.get_content_type() for part in message.walk()] == [
+        "multipart/alternative",
+        "text/plain",
+        "multipart/related",
+        "text/html",
+        "image/png",
+    ]
+    tree = html5lib.HTMLParser(namespaceHTMLElements=False).parse(body(message, "html"))
+    assert not list(tree.iter("script"))
+    assert {link.get("href") for link in tree.iter("a")} == {PAGE, f"{PAGE}/credential.json"}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_name_stays_in_its_place(name: str) -> None:
+    stays_in_its_place(name)
+
+
+@settings(deadline=None)  # the first picture is drawn at its first use
+@given(st.text(max_size=200))
+def test_any_name_stays_in_its_place(name: str) -> None:
+    stays_in_its_place(name)
+
+
+def test_a_name_keeps_its_letters_and_loses_what_turns_text_around() -> None:
+    assert one_line("  Nguyễn\tThị\nÁnh ") == "Nguyễn Thị Ánh"
+    assert one_line("\u202eMia\u202c") == "Mia"
+    assert one_line("علی‌رضا") == "علی‌رضا", "a joiner is spelling"  # a real name
+    assert len(one_line("a" * 500)) == 80
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["mia@school.example", "m.t+x@a.b.example", "o'neil@x.example", "MIA@SCHOOL.EXAMPLE", "mia@bücher.example"],
+)
+def test_an_address_is_read(text: str) -> None:
+    address = Address.parse(text)
+    assert address is not None
+    assert address.domain == address.domain.lower()
+    assert str(address).isascii()
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "mia", "@x.example", "mia@", "mia@localhost", "a b@x.example", "mia@x..example", "a@b@c.example",
+     "mia\r\nRCPT TO:<x@y.example>@x.example", "mia@x.example>", "<mia@x.example", "mia@-x.example",
+     "a" * 300 + "@x.example", "mia@x.example\r\nDATA", "m\u202eia@x.example"],
+)  # fmt: skip
+def test_what_is_no_address_is_not_read(text: str) -> None:
+    assert Address.parse(text) is None
+
+
+def test_an_address_beyond_ascii_makes_a_mail_that_says_so_in_its_header_only() -> None:
+    message = letter(to="mía@school.example")
+    assert not message.to.is_ascii
+    assert "mía@school.example".encode() in WRITER.write(message)
+
+
+def test_an_address_does_not_show_in_a_traceback() -> None:
+    assert "mia" not in repr(Address("mia", "school.example"))

@@ -1,0 +1,237 @@
+"""The sender's decisions about one mail, over stand-ins for the database and the mail server."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from pymongo.errors import AutoReconnect
+
+from libs.common.results import SoloLevel
+from services.notifier.address import Address
+from services.notifier.marker import Marker
+from services.notifier.message import Letter, Writer
+from services.notifier.preparation import Ready
+from services.notifier.repository import changes
+from services.notifier.repository.catalogue import AchievementText
+from services.notifier.repository.changes import Change
+from services.notifier.repository.delivery import Delivery
+from services.notifier.schedule import Failure, FailureKind, RetryPolicy
+from services.notifier.sender import Sender, SenderSettings
+from services.notifier.smtp import RelayAwayError
+
+NOW = datetime(2026, 10, 12, 9, tzinfo=UTC)
+
+
+def delivery(**changed: Any) -> Delivery:
+    fields: dict[str, Any] = {
+        "id": uuid4(),
+        "claim": UUID(int=1),
+        "issuer_id": "northside",
+        "credential_id": uuid4(),
+        "learner_id": uuid4(),
+        "achievement": "dept/resilience/1",
+        "level": SoloLevel.RELATIONAL,
+        "created_at": NOW,
+        "attempts": 0,
+        "first_attempt_at": None,
+        "slot_at": None,
+        "cancel_reason": None,
+        "trace": "00-" + "1" * 32 + "-" + "2" * 16 + "-01",
+    }
+    return Delivery(**fields | changed)
+
+
+def ready(each: Delivery) -> Ready:
+    letter = Letter(
+        delivery_id=each.id,
+        to=Address("mia", "school.example"),
+        learner_name="Mia",
+        issuer_name="Northside",
+        achievement=AchievementText("Resilience", "Keeping going.", {}),
+        level=each.level,
+        page_url="https://x.example/badges/1",
+        download_url="https://x.example/badges/1/credential.json",
+        written_at=NOW,
+    )
+    return Ready(each, letter, NOW.timestamp(), domain_complained=True)
+
+
+class Schedule:
+    """Stands in for the collection of deliveries: what is claimable, and what was written."""
+
+    def __init__(self, claimable: Sequence[Delivery] = ()) -> None:
+        self.claimable = list(claimable)
+        self.written: list[dict[str, Any]] = []
+        self.groups: list[int] = []
+        self.away = 0
+
+    async def claim(self, limit: int, **_: object) -> list[Delivery]:
+        taken, self.claimable = self.claimable[:limit], self.claimable[limit:]
+        return taken
+
+    async def write(self, changes: Sequence[Change]) -> None:
+        await asyncio.sleep(0)
+        if self.away:
+            self.away -= 1
+            raise AutoReconnect("away")
+        if changes:
+            self.groups.append(len(changes))
+        for change in changes:
+            document: Any = change.update._doc
+            self.written.append(document["$set"])
+
+
+class AllReady:
+    async def prepare(self, claimed: Sequence[Delivery]) -> tuple[list[Ready], list[Change]]:
+        return [ready(each) for each in claimed], []
+
+
+class Pace:
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    async def complain(self, _domain: str, _now: float) -> None:
+        self.said.append("complaint")
+
+    async def content(self, _domain: str) -> None:
+        self.said.append("content")
+
+
+class Server:
+    """Answers as told, for ever the last answer."""
+
+    def __init__(self, *answers: Failure | RelayAwayError | None) -> None:
+        self.answers = list(answers)
+        self.offered: list[bytes] = []
+
+    async def send(self, _to: Address, content: bytes) -> Failure | None:
+        self.offered.append(content)
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        await asyncio.sleep(0)
+        if isinstance(answer, RelayAwayError):
+            raise answer
+        return answer
+
+
+def sender(schedule: Schedule, server: Server, pace: Pace | None = None) -> Sender:
+    return Sender(
+        SenderSettings("test", 8, timedelta(seconds=60), RetryPolicy()),
+        deliveries=schedule,  # type: ignore[arg-type]  # a stand-in
+        preparation=AllReady(),  # type: ignore[arg-type]  # a stand-in
+        domains=pace or Pace(),  # type: ignore[arg-type]  # a stand-in
+        marker=Marker(schedule),  # type: ignore[arg-type]  # a stand-in
+        server=server,
+        writer=Writer(Address("badges", "bowerbird.example")),
+        clock=lambda: NOW,
+        draw=lambda: 0.5,
+    )
+
+
+async def outcome(answer: Failure | RelayAwayError | None, each: Delivery) -> dict[str, Any]:
+    schedule = Schedule([each])
+    one = sender(schedule, Server(answer))
+    await one.turn()
+    await one.finish()
+    assert len(schedule.written) == 1
+    return schedule.written[0]
+
+
+async def test_a_mail_that_was_taken_is_marked_as_sent() -> None:
+    written = await outcome(None, delivery())
+    assert (written["state"], written["attempts"], written["sent_at"]) == ("sent", 1, NOW)
+
+
+async def test_a_permanent_refusal_keeps_its_codes_and_nothing_is_due() -> None:
+    written = await outcome(Failure(FailureKind.PERMANENT, 550, "5.1.1"), delivery())
+    assert written["state"] == "failed_permanently"
+    assert written["last_error"] == {"kind": "permanent", "code": 550, "enhanced": "5.1.1", "at": NOW}
+    assert "due_at" not in written
+
+
+async def test_a_temporary_refusal_is_due_again_later() -> None:
+    written = await outcome(Failure(FailureKind.TEMPORARY, 451), delivery(attempts=2, first_attempt_at=NOW))
+    assert (written["state"], written["attempts"]) == ("pending", 3)
+    assert written["due_at"] == NOW + timedelta(minutes=4)
+
+
+async def test_a_delivery_is_given_up_three_days_after_its_first_attempt() -> None:
+    written = await outcome(
+        Failure(FailureKind.TEMPORARY, 451), delivery(attempts=9, first_attempt_at=NOW - timedelta(days=3))
+    )
+    assert written["state"] == "gave_up"
+
+
+async def test_a_server_that_takes_nothing_counts_as_no_attempt() -> None:
+    written = await outcome(RelayAwayError("refused"), delivery())
+    assert written["state"] == "pending"
+    assert "attempts" not in written
+
+
+async def test_while_the_server_is_away_nothing_more_is_claimed_and_then_one_mail_tries() -> None:
+    schedule = Schedule([delivery() for _ in range(40)])
+    server = Server(RelayAwayError("refused"))
+    one = sender(schedule, server)
+    await one.turn()
+    await one.finish()
+    offered = len(server.offered)
+    assert await one.turn() > 0
+    assert len(server.offered) == offered
+    one._relay_resumes_at = 0.0
+    await one.turn()
+    await one.finish()
+    assert len(server.offered) == offered + 1
+
+
+async def test_a_complaint_and_its_end_are_told_to_the_domain() -> None:
+    pace = Pace()
+    one = sender(Schedule([delivery(), delivery()]), Server(Failure(FailureKind.TEMPORARY, 421), None), pace)
+    await one.turn()
+    await one.finish()
+    assert sorted(pace.said) == ["complaint", "content"]
+
+
+async def test_no_more_mails_are_in_hand_than_there_are_places_and_no_domain_takes_them_all() -> None:
+    schedule = Schedule([delivery() for _ in range(40)])
+    one = sender(schedule, Server(None))
+    await one.turn()
+    assert len(one._in_hand) == 6
+    await one.finish()
+
+
+async def test_a_mark_is_tried_until_the_database_takes_it_and_the_place_stays_taken(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("services.notifier.marker._FIRST_PAUSE_SECONDS", 0.01)
+    schedule = Schedule([delivery()])
+    one = sender(schedule, Server(None))
+    await one.turn()
+    schedule.away = 3
+    await asyncio.sleep(0.005)
+    assert len(one._in_hand) == 1
+    await one.finish()
+    assert schedule.written[0]["state"] == "sent"
+
+
+async def test_marks_that_come_during_a_write_go_together_in_the_next() -> None:
+    schedule = Schedule()
+    marker = Marker(schedule)  # type: ignore[arg-type]  # a stand-in
+    await asyncio.gather(*(marker.write(changes.sent(delivery(), NOW)) for _ in range(50)))
+    assert sum(schedule.groups) == 50
+    assert len(schedule.groups) <= 2
+
+
+async def test_a_mail_that_cannot_be_written_is_put_off_and_stops_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    schedule = Schedule([delivery()])
+    one = sender(schedule, Server(None))
+
+    def broken(_letter: Letter) -> bytes:
+        raise KeyError("a defect")
+
+    monkeypatch.setattr(one._writer, "write", broken)
+    await one.turn()
+    await one.finish()
+    assert schedule.written[0]["state"] == "pending"
+    assert schedule.written[0]["last_error"]["kind"] == "unbuildable"
