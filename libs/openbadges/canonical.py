@@ -3,6 +3,7 @@
 import math
 import re
 import threading
+from dataclasses import dataclass
 from typing import Any, Final
 
 from pyld import canon, jsonld
@@ -41,7 +42,7 @@ def canonicalize(document: dict[str, Any]) -> str:
         UnknownContextError: a context that is not carried.
         LimitError: blank nodes that only trying out many orders could tell apart.
     """
-    return serialize(to_dataset(document))
+    return serialize(to_dataset(document)).text
 
 
 Dataset = dict[str, list[dict[str, dict[str, str]]]]
@@ -72,14 +73,28 @@ def to_dataset(document: dict[str, Any]) -> Dataset:
         raise CredentialError("not_jsonld", f"The document is not JSON-LD: {_reason(error)}") from error
 
 
-def serialize(dataset: Dataset) -> str:
-    """Answer the canonical N-Quads of a dataset, which is used up.
+@dataclass(frozen=True, slots=True)
+class Canonical:
+    """A canonical dataset.
+
+    Attributes:
+        text: its N-Quads in order.
+        hashes: by the name that a blank node had in the dataset, the hash of its quads of the first degree, in hex.
+    """
+
+    text: str
+    hashes: dict[str, str]
+
+
+def serialize(dataset: Dataset) -> Canonical:
+    """Canonicalize a dataset, which is used up.
 
     Raises:
         LimitError: see `canonicalize`.
     """
-    text: str = _BoundedCanonicalization().main(dataset, {"format": "application/n-quads"})
-    return text
+    algorithm = _BoundedCanonicalization()
+    text = algorithm.main(dataset, {"format": "application/n-quads"})
+    return Canonical(text, {node: info["hash"] for node, info in algorithm.blank_node_info.items()})
 
 
 def _expand(document: dict[str, Any]) -> list[Any]:

@@ -61,7 +61,7 @@ def prepare(document: dict[str, Any]) -> Prepared:
     copy = orjson.loads(text)
     _check_envelope(copy)
     # Canonicalizing is what finds undefined terms and types, and what is too deep or too much for anything else.
-    content = ISSUED.unsecured(copy)
+    content = ISSUED.unsecured(copy, text)
     if is_achievement(copy):
         validate_achievement(copy)
     return Prepared(_MAKER, content, text)

@@ -45,6 +45,30 @@ def issuer_of(document: dict[str, Any]) -> str | None:
     return identifier if isinstance(identifier, str) and identifier else None
 
 
+class _Keys:
+    """The keys that a document's proofs name, each looked for once."""
+
+    def __init__(self, documents: Documents) -> None:
+        self._documents = documents
+        self._found: dict[str, Mapping[str, Any] | CredentialError | None] = {}
+
+    def find(self, method: str) -> Mapping[str, Any] | None:
+        """Find a key; None where its owner's document is not there.
+
+        Raises:
+            UndecidedError, CredentialError: see `_resolve`.
+        """
+        if method not in self._found:
+            try:
+                self._found[method] = _resolve(method, self._documents)
+            except CredentialError as error:
+                self._found[method] = error
+        found = self._found[method]
+        if isinstance(found, CredentialError):
+            raise found
+        return found
+
+
 def check_proofs(
     document: dict[str, Any], unsecured: Unsecured | CredentialError, documents: Documents, now: datetime
 ) -> tuple[Finding, Finding]:
@@ -69,16 +93,15 @@ def check_proofs(
     if len(proofs) > MOST_PROOFS:
         many = Finding("unknown", "too_many_proofs", "The credential carries more proofs than are checked.")
         return many, many
-    findings = [_check_proof(unsecured, proof, documents, now) for proof in proofs]
+    keys = _Keys(documents)
+    findings = [_check_proof(unsecured, proof, keys, now) for proof in proofs]
     outcomes = {finding.outcome for finding in findings}
     ruling: Outcome = "pass" if outcomes == {"pass", "unknown"} else worst(outcomes)
     proven = next(finding for finding in findings if finding.outcome == ruling)
-    return proven, _check_issuer(document, list(zip(proofs, findings, strict=True)), documents)
+    return proven, _check_issuer(document, list(zip(proofs, findings, strict=True)), keys)
 
 
-def _check_proof(
-    document: Unsecured | CredentialError, proof: dict[str, Any], documents: Documents, now: datetime
-) -> Finding:
+def _check_proof(document: Unsecured | CredentialError, proof: dict[str, Any], keys: _Keys, now: datetime) -> Finding:
     try:
         _check_form(proof, now)
         if isinstance(document, CredentialError):
@@ -86,7 +109,7 @@ def _check_proof(
         suite = OFFERED[proof["cryptosuite"]]
         options = {name: value for name, value in proof.items() if name != "proofValue"}
         message = suite.signing_input(document, options)
-        key = _resolve(proof["verificationMethod"], documents)
+        key = keys.find(proof["verificationMethod"])
         if key is None:
             owner = controller_of(proof["verificationMethod"])
             return Finding("unknown", "key_unavailable", f"The document of {owner} could not be had.")
@@ -124,9 +147,7 @@ def _check_form(proof: dict[str, Any], now: datetime) -> None:
         raise CredentialError("proof_expired", f"The proof was good until {proof['expires']}.")
 
 
-def _check_issuer(
-    document: dict[str, Any], checked: list[tuple[dict[str, Any], Finding]], documents: Documents
-) -> Finding:
+def _check_issuer(document: dict[str, Any], checked: list[tuple[dict[str, Any], Finding]], keys: _Keys) -> Finding:
     """Check that the key of a good proof belongs to the issuer, who allows it to sign credentials.
 
     Where no proof is good, the keys that proofs name are looked at all the same; the verdict is no pass anyhow.
@@ -144,12 +165,12 @@ def _check_issuer(
     if not good and any(finding.outcome == "pass" for _, finding in checked):
         return Finding("unknown", "issuer_unproven", "The proof by the issuer's own key could not be checked.")
     try:
-        keys = [_resolve(method, documents) for method in good or [method for method, _ in own]]
+        found = [keys.find(method) for method in good or [method for method, _ in own]]
     except UndecidedError as error:
         return Finding("unknown", error.code, str(error))
     except CredentialError as error:
         return Finding("fail", error.code, str(error))
-    if None in keys:
+    if None in found:
         return Finding("unknown", "issuer_unavailable", f"The document of {issuer} could not be had.")
     return Finding("pass", "issuer_key", f"The key belongs to {issuer}, who allows it to sign credentials.")
 

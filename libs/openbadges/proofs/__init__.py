@@ -21,13 +21,17 @@ class Suites(Mapping[str, Cryptosuite]):
             {suite.name: suite for suite in (EddsaRdfc2022(self.shapes),)}
         )
 
-    def unsecured(self, document: dict[str, Any]) -> Unsecured:
+    def unsecured(self, document: dict[str, Any], text: bytes | None = None) -> Unsecured:
         """Take a document without its proof, if RDF can say all that it says.
+
+        Args:
+            document: the document.
+            text: the same as `orjson.dumps` writes it, where the caller has it.
 
         Raises:
             CredentialError, LimitError: see `canonical.canonicalize`.
         """
-        return Unsecured(document, self.shapes.digest(document))
+        return Unsecured(document, self.shapes.digest(document, text))
 
     def __getitem__(self, name: str) -> Cryptosuite:
         return self._suites[name]

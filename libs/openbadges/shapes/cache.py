@@ -39,13 +39,17 @@ class ShapeCache:
         self._size = 0
         self._kept = 0
 
-    def digest(self, document: dict[str, Any]) -> bytes:
+    def digest(self, document: dict[str, Any], text: bytes | None = None) -> bytes:
         """Answer SHA-256 of a document's canonical N-Quads.
+
+        Args:
+            document: what is canonicalized.
+            text: the same as `orjson.dumps` writes it, where the caller has it.
 
         Raises:
             CredentialError, LimitError: see `canonical.canonicalize`.
         """
-        text = orjson.dumps(document)
+        text = orjson.dumps(document) if text is None else text
         pieces = cut(text) if len(text) <= LONGEST else None
         if pieces is None:
             return _general(document)

@@ -10,7 +10,7 @@ from typing import Any, Final
 import orjson
 from pyld.nquads import serialize_nquad
 
-from libs.openbadges.canonical import XSD, Dataset, serialize, to_dataset
+from libs.openbadges.canonical import XSD, Canonical, Dataset, serialize, to_dataset
 from libs.openbadges.contexts import CARRIED, CONTEXTS
 from libs.openbadges.errors import CredentialError
 from libs.openbadges.shapes.shape import LABELS, Lines, Shape, picker
@@ -135,14 +135,22 @@ def derive(document: dict[str, Any], pieces: Cut, expected: bytes) -> Shape:
         raise UnderivableError("The document's strings are not where they are expected.")
     try:
         dataset = to_dataset(replaced)
-        quads = _quads(dataset, walk)
-        canonical = hashlib.sha256(serialize(dataset).encode()).digest()
+        quads, nodes = _quads(dataset, walk)
+        canonical = serialize(dataset)
     except CredentialError as error:
         raise UnderivableError(str(error)) from error
     shape = _build(pieces, [place for place in walk.places if place.kind], quads)
-    if shape.digest(pieces) != expected or shape.digest(other) != canonical:
+    if shape.digest(pieces) != expected or not _agrees(shape, other, canonical, nodes):
         raise UnderivableError("Substitution does not give what the library gives.")
     return shape
+
+
+def _agrees(shape: Shape, pieces: Cut, canonical: Canonical, nodes: list[str]) -> bool:
+    """Tell whether the shape finds for the stand-ins what the library found, blank node by blank node."""
+    values = shape.values_of(pieces.strings)
+    hashes = shape.node_hashes(restore(values) if pieces.escaped and values else values)
+    digest = hashlib.sha256(canonical.text.encode()).digest()
+    return hashes == [bytes.fromhex(canonical.hashes[node]) for node in nodes] and shape.digest(pieces) == digest
 
 
 def _aligned(pieces: Cut, other: Cut, places: list[Place]) -> bool:
@@ -175,8 +183,8 @@ class Quad:
     seen_by: dict[int, Line]
 
 
-def _quads(dataset: Dataset, walk: _Walk) -> list[Quad]:
-    """Read the quads off, marking each place with what its stand-in became.
+def _quads(dataset: Dataset, walk: _Walk) -> tuple[list[Quad], list[str]]:
+    """Read the quads off, marking each place with what its stand-in became; name the blank nodes by number.
 
     Raises:
         UnderivableError: a stand-in came out as anything but a whole identifier or a whole literal.
@@ -208,7 +216,7 @@ def _quads(dataset: Dataset, walk: _Walk) -> list[Quad]:
                     {node: _holes(split.split(text), tokens) for node, text in seen.items()},
                 )
             )
-    return quads
+    return quads, list(nodes)
 
 
 def _term(name: str) -> dict[str, str]:
@@ -292,7 +300,9 @@ def _build(pieces: Cut, places: list[Place], quads: list[Quad]) -> Shape:
 
 def _node(lines: Lines) -> Lines | bytes:
     """Hash a blank node's quads now, if nothing in them varies."""
-    return lines if b"%b" in lines.template.replace(b"%%", b"") else hashlib.sha256(lines.fill(())).digest()
+    if b"%b" in lines.template.replace(b"%%", b""):
+        return lines
+    return hashlib.sha256(lines.seen_by_node(()) or b"").digest()
 
 
 def _pattern(identifiers: list[Place]) -> re.Pattern[bytes] | None:
@@ -329,14 +339,14 @@ def _lines(lines: list[Line], numbers: dict[int, int], sample: list[bytes]) -> L
         if isinstance(part, Hole)
     ]
     certain = all(_certainly_before(one, other) for one, other in pairwise(ordered))
-    return Lines(template, picker(holes), ordered=certain)
+    whole = [line[0] for line in ordered if len(line) == 1]
+    return Lines(template, picker(holes), ordered=certain, repeats=len(whole) - len(set(whole)))
 
 
 def _certainly_before(one: Line, other: Line) -> bool:
-    """Tell whether a line sorts before another whatever fills their holes: by their constant beginnings."""
+    """Tell whether a line sorts before another, or equal, whatever fills their holes: by their beginnings."""
     first, second = one[0], other[0]
     assert isinstance(first, bytes)  # noqa: S101  for mypy: a line begins with a constant part
     assert isinstance(second, bytes)  # noqa: S101  as above
-    whole = len(one) == 1 and len(other) == 1
     shorter = min(len(first), len(second))
-    return first[:shorter] < second[:shorter] or (whole and first < second)
+    return first[:shorter] < second[:shorter] or (len(one) == len(other) == 1 and first <= second)

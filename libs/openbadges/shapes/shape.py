@@ -33,23 +33,37 @@ class Lines:
     Attributes:
         template: the lines, joined, a %b in each hole.
         holes: which value fills each hole.
-        ordered: the lines stand in canonical order and none equals another, whatever fills the holes.
+        ordered: the lines stand in canonical order whatever fills the holes.
+        repeats: how many lines repeat another, all of them without holes.
     """
 
     template: bytes
     holes: Pick
     ordered: bool
+    repeats: int
 
-    def fill(self, values: Sequence[bytes]) -> bytes:
-        """Answer the lines in canonical order, each once, each ended."""
+    def statements(self, values: Sequence[bytes]) -> bytes:
+        """Answer a document's statements in canonical order; two that became the same are one."""
+        lines = (self.template % self.holes(values)).split(b"\n")
+        lines.sort()
+        if any(map(eq, lines, lines[1:])):
+            lines = list(dict.fromkeys(lines))
+        lines.append(b"")
+        return b"\n".join(lines)
+
+    def seen_by_node(self, values: Sequence[bytes]) -> bytes | None:
+        """Answer a blank node's quads of the first degree in canonical order.
+
+        To it, two statements about different blank nodes look the same and both count, while two that became the
+        same count once. Where more lines repeat than the shape says, that is not told apart here: None.
+        """
         filled = self.template % self.holes(values)
         if self.ordered:
             return filled + b"\n"
         lines = filled.split(b"\n")
+        if len(lines) - len(set(lines)) != self.repeats:
+            return None
         lines.sort()
-        if any(map(eq, lines, lines[1:])):
-            # Two statements became the same one; a set of statements holds it once.
-            lines = list(dict.fromkeys(lines))
         lines.append(b"")
         return b"\n".join(lines)
 
@@ -93,11 +107,24 @@ class Shape:
         if cut.escaped:
             values = restore(values)
         if self.nodes:
-            hashes = [
-                node if isinstance(node, bytes) else hashlib.sha256(node.fill(values)).digest() for node in self.nodes
-            ]
+            hashes = self.node_hashes(values)
+            if hashes is None:
+                return None
             names = dict(zip(sorted(hashes), LABELS, strict=False))
             if len(names) != len(hashes):
                 return None
             values += tuple(map(names.__getitem__, hashes))
-        return hashlib.sha256(self.quads.fill(values)).digest()
+        return hashlib.sha256(self.quads.statements(values)).digest()
+
+    def node_hashes(self, values: Sequence[bytes]) -> list[bytes] | None:
+        """Answer the hash of each blank node's quads of the first degree; None where a node's cannot be told."""
+        hashes = []
+        for node in self.nodes:
+            if isinstance(node, bytes):
+                hashes.append(node)
+            else:
+                seen = node.seen_by_node(values)
+                if seen is None:
+                    return None
+                hashes.append(hashlib.sha256(seen).digest())
+        return hashes
