@@ -17,24 +17,27 @@ _DEADLINE_SECONDS = 300
 class Disturbance(threading.Thread):
     """Does `once` at random moments while the evidence is on its way, at least `times` times."""
 
-    def __init__(
-        self, once: Callable[[], object], times: int, seed: int, pause: tuple[float, float] = (0.3, 2.5)
-    ) -> None:
+    def __init__(self, once: Callable[[], object], times: int, seed: int) -> None:
         super().__init__(daemon=True)
         self._once = once
         self._times = times
         self._chance = random.Random(seed)
+        self._ended = threading.Event()
         self.done = 0
         self.failure: BaseException | None = None
 
     def run(self) -> None:
         try:
-            while self.done < self._times:
-                time.sleep(self._chance.uniform(0.3, 2.5))
+            while self.done < self._times and not self._ended.wait(self._chance.uniform(0.3, 2.5)):
                 self._once()
                 self.done += 1
         except BaseException as error:  # noqa: BLE001  # told to the test, which raises it
             self.failure = error
+
+    def end(self) -> None:
+        """Disturb no more, and let the last disturbance come to its end: the next test finds everything up."""
+        self._ended.set()
+        self.join(_DEADLINE_SECONDS)
 
 
 class Scenario:
@@ -51,6 +54,15 @@ class Scenario:
         """Send the evidence under the disturbance and wait until all of it is decided, asking for sums all along."""
         disturbance = Disturbance(once, times, self.seed)
         disturbance.start()
+        try:
+            self._send_and_wait(disturbance, times, mailed_one_in)
+        finally:
+            disturbance.end()
+        if disturbance.failure is not None:
+            raise disturbance.failure
+        assert disturbance.done == times
+
+    def _send_and_wait(self, disturbance: Disturbance, times: int, mailed_one_in: int) -> None:
         batches = []
         for batch_id in self.school.send(self.rows, len(self.rows) // BATCHES, mailed_one_in):
             batches.append(batch_id)
@@ -60,9 +72,6 @@ class Scenario:
                 time.sleep(0.05)
         self._wait_until_decided(batches)
         disturbance.join(_DEADLINE_SECONDS)
-        assert not disturbance.is_alive()
-        if disturbance.failure is not None:
-            raise disturbance.failure
         # What was broken last may have made work again: decided rows stay decided.
         self._wait_until_decided(batches)
 
