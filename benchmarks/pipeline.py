@@ -31,6 +31,7 @@ from deploy.embedded.layout import Layout
 _NDJSON = {"Content-Type": "application/x-ndjson"}
 _STALLED_SECONDS = 120.0
 _SETTLE_SECONDS = 300.0
+_IDLE_CPU_SECONDS = 0.5
 _HALF_LOAD_UPLOAD = 20
 _HALF_LOAD_MOST = 50_000
 
@@ -104,89 +105,98 @@ async def _measure(layout: Layout, size: int, ed25519: float, half_load_seconds:
     places = places_of(layout)
     result = Measurement(evidence=size, ed25519_per_second=round(ed25519))
     async with Api(_OUT.print) as api:
-        school = await tenant.found(api, places)
-        await _whole_load(api, places, layout, school, result)
-        await _half_load(api, places, layout, school, result, half_load_seconds)
+        run = _Run(layout, places, api, await tenant.found(api, places), result)
+        await run.whole_load()
+        await run.half_load(half_load_seconds)
     return result
 
 
-async def _whole_load(api: Api, places: Places, layout: Layout, school: tenant.Tenant, result: Measurement) -> None:
-    """One upload, as fast as it goes."""
-    size = result.evidence
-    body = b"".join(tenant.evidence(0, size))
-    expected = tenant.credentials_of(0, size)
-    _OUT.print(f"{size} pieces of evidence, {len(body) / 1e6:.0f} MB, of which {expected} earn a credential …")
-    async with Watcher(layout.address("kafka"), school.issuer_id) as watcher:
-        before, started = machine.cpu_seconds(layout), monotonic()
-        batch = await api.upload(f"{places.evidence}/v1/batches", body, _NDJSON, school.key)
-        result.upload_seconds = round(monotonic() - started, 3)
-        await watcher.wait_for(expected, stalled_seconds=_STALLED_SECONDS)
-        seconds = monotonic() - started
-        await _complete(api, places, school, batch["id"], expected)
-        result.cpu_seconds = await _settled(layout, before)
-        result.settled_seconds = round(monotonic() - started, 1)
-        result.repeated_announcements = watcher.repeats
-    result.credentials = expected
-    result.seconds = round(seconds, 3)
-    result.per_second = round(expected / seconds, 1)
-    result.evidence_per_second = round(size / seconds, 1)
-    result.ratio_to_ed25519 = round(expected / seconds / result.ed25519_per_second, 5)
-    _OUT.print(f"  {result.per_second:.0f} credentials a second")
+@dataclass(frozen=True)
+class _Run:
+    """One size, measured with a school of its own."""
 
+    layout: Layout
+    places: Places
+    api: Api
+    school: tenant.Tenant
+    result: Measurement
 
-async def _complete(api: Api, places: Places, school: tenant.Tenant, batch_id: str, expected: int) -> None:
-    """Wait until each row of the batch is decided, and hold the service's own count against ours."""
-    give_up_at = monotonic() + _STALLED_SECONDS
-    while True:
-        batch = await api.get(f"{places.evidence}/v1/batches/{batch_id}", school.key)
-        if batch["complete"]:
-            break
-        if monotonic() > give_up_at:
-            raise TimeoutError(f"the batch is not complete: {batch['counts']}")
-        await asyncio.sleep(0.25)
-    if batch["counts"]["issued"] != expected:
-        raise DemoError(f"{expected} credentials were expected, the batch says {batch['counts']}")
+    async def whole_load(self) -> None:
+        """One upload, as fast as it goes."""
+        result = self.result
+        body = b"".join(tenant.evidence(0, result.evidence))
+        expected = tenant.credentials_of(0, result.evidence)
+        _OUT.print(f"{result.evidence} pieces of evidence, {len(body) / 1e6:.0f} MB; {expected} earn a credential …")
+        async with Watcher(self.layout.address("kafka"), self.school.issuer_id) as watcher:
+            before, started = machine.cpu_seconds(self.layout), monotonic()
+            batch = await self._upload(body)
+            result.upload_seconds = round(monotonic() - started, 3)
+            await watcher.wait_for(expected, stalled_seconds=_STALLED_SECONDS)
+            seconds = monotonic() - started
+            await self._complete(batch["id"], expected)
+            result.cpu_seconds = await self._settled(before)
+            result.settled_seconds = round(monotonic() - started, 1)
+            result.repeated_announcements = watcher.repeats
+        result.credentials = expected
+        result.seconds = round(seconds, 3)
+        result.per_second = round(expected / seconds, 1)
+        result.evidence_per_second = round(result.evidence / seconds, 1)
+        result.ratio_to_ed25519 = round(expected / seconds / result.ed25519_per_second, 5)
+        _OUT.print(f"  {result.per_second:.0f} credentials a second")
 
+    async def half_load(self, seconds: float) -> None:
+        """Half of the measured rate, sent on time whether or not earlier uploads were answered."""
+        result = self.result
+        rate = result.evidence_per_second / 2
+        uploads = max(1, int(min(rate * seconds, _HALF_LOAD_MOST) / _HALF_LOAD_UPLOAD))
+        _OUT.print(f"  half load: {rate:.0f} pieces a second for {uploads * _HALF_LOAD_UPLOAD / rate:.0f} s …")
+        first = result.evidence
+        expected = tenant.credentials_of(first, uploads * _HALF_LOAD_UPLOAD)
+        async with Watcher(self.layout.address("kafka"), self.school.issuer_id, with_acceptance=True) as watcher:
+            started = monotonic()
+            async with asyncio.TaskGroup() as group:
+                for number in range(uploads):
+                    await asyncio.sleep(started + number * _HALF_LOAD_UPLOAD / rate - monotonic())
+                    start_at = first + number * _HALF_LOAD_UPLOAD
+                    group.create_task(self._upload(b"".join(tenant.evidence(start_at, _HALF_LOAD_UPLOAD))))
+            await watcher.wait_for(expected, stalled_seconds=_STALLED_SECONDS)
+            waits = sorted(
+                announced - datetime.fromisoformat(watcher.accepted[learner]).timestamp()
+                for learner, announced in watcher.announced.items()
+            )
+        result.half_load_per_second = round(rate, 1)
+        result.half_load_credentials = len(waits)
+        result.p50_ms = _milliseconds(waits, 0.5)
+        result.p99_ms = _milliseconds(waits, 0.99)
+        result.max_ms = _milliseconds(waits, 1)
 
-async def _settled(layout: Layout, before: dict[str, float]) -> dict[str, float]:
-    """CPU seconds since `before`, once the stack has been nearly idle for two seconds."""
-    give_up_at = monotonic() + _SETTLE_SECONDS
-    last = machine.cpu_seconds(layout)
-    while monotonic() < give_up_at:
-        await asyncio.sleep(2)
-        now = machine.cpu_seconds(layout)
-        if sum(now.values()) - sum(last.values()) < 0.5:
-            break
-        last = now
-    return machine.difference(last, before)
+    async def _upload(self, body: bytes) -> Any:
+        return await self.api.upload(f"{self.places.evidence}/v1/batches", body, _NDJSON, self.school.key)
 
+    async def _complete(self, batch_id: str, expected: int) -> None:
+        """Wait until each row of the batch is decided, and hold the service's own count against ours."""
+        give_up_at = monotonic() + _STALLED_SECONDS
+        while True:
+            batch = await self.api.get(f"{self.places.evidence}/v1/batches/{batch_id}", self.school.key)
+            if batch["complete"]:
+                break
+            if monotonic() > give_up_at:
+                raise TimeoutError(f"the batch is not complete: {batch['counts']}")
+            await asyncio.sleep(0.25)
+        if batch["counts"]["issued"] != expected:
+            raise DemoError(f"{expected} credentials were expected, the batch says {batch['counts']}")
 
-async def _half_load(
-    api: Api, places: Places, layout: Layout, school: tenant.Tenant, result: Measurement, seconds: float
-) -> None:
-    """Half of the measured rate, sent on time whether or not earlier uploads were answered."""
-    rate = result.evidence_per_second / 2
-    uploads = max(1, int(min(rate * seconds, _HALF_LOAD_MOST) / _HALF_LOAD_UPLOAD))
-    _OUT.print(f"  half load: {rate:.0f} pieces a second for {uploads * _HALF_LOAD_UPLOAD / rate:.0f} s …")
-    first = result.evidence
-    expected = tenant.credentials_of(first, uploads * _HALF_LOAD_UPLOAD)
-    async with Watcher(layout.address("kafka"), school.issuer_id, with_acceptance=True) as watcher:
-        started = monotonic()
-        async with asyncio.TaskGroup() as group:
-            for number in range(uploads):
-                await asyncio.sleep(started + number * _HALF_LOAD_UPLOAD / rate - monotonic())
-                body = b"".join(tenant.evidence(first + number * _HALF_LOAD_UPLOAD, _HALF_LOAD_UPLOAD))
-                group.create_task(api.upload(f"{places.evidence}/v1/batches", body, _NDJSON, school.key))
-        await watcher.wait_for(expected, stalled_seconds=_STALLED_SECONDS)
-        waits = sorted(
-            announced - datetime.fromisoformat(watcher.accepted[learner]).timestamp()
-            for learner, announced in watcher.announced.items()
-        )
-    result.half_load_per_second = round(rate, 1)
-    result.half_load_credentials = len(waits)
-    result.p50_ms = _milliseconds(waits, 0.5)
-    result.p99_ms = _milliseconds(waits, 0.99)
-    result.max_ms = _milliseconds(waits, 1)
+    async def _settled(self, before: dict[str, float]) -> dict[str, float]:
+        """CPU seconds since `before`, once the stack has been nearly idle for two seconds."""
+        give_up_at = monotonic() + _SETTLE_SECONDS
+        last = machine.cpu_seconds(self.layout)
+        while monotonic() < give_up_at:
+            await asyncio.sleep(2)
+            now = machine.cpu_seconds(self.layout)
+            if sum(now.values()) - sum(last.values()) < _IDLE_CPU_SECONDS:
+                break
+            last = now
+        return machine.difference(last, before)
 
 
 def _milliseconds(ordered: list[float], share: float) -> float:

@@ -1,6 +1,5 @@
 """A school of its own for each measurement, so that measuring again on the same stack measures the same."""
 
-import asyncio
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -42,8 +41,7 @@ async def found(api: Api, places: Places) -> Tenant:
     }
     await api.post(f"{places.issuer}/v1/achievements", achievement, granted["key"])
     # The key travels to the evidence service by an event; the clock starts when it is there.
-    while not await api.knows(f"{places.evidence}/v1/batches/{UUID(int=0)}", granted["key"]):
-        await asyncio.sleep(0.05)
+    await api.until_known(f"{places.evidence}/v1/batches/{UUID(int=0)}", granted["key"])
     return Tenant(issuer_id, granted["key"])
 
 

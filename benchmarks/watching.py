@@ -1,4 +1,4 @@
-"""A consumer of our own beside the services: when was which evidence accepted, and when was what it earned announced?"""
+"""A consumer of our own beside the services: when was evidence accepted, and when was what it earned announced?"""
 
 import asyncio
 from time import time

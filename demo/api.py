@@ -84,6 +84,18 @@ class Api:
         """Whether the service at `url` takes this key: anything but 401."""
         return (await self._send("GET", url, {"Authorization": f"Bearer {key}"}, {})).status_code != 401
 
+    async def until_known(self, url: str, key: str) -> None:
+        """Wait until the service at `url` takes this key, which was made a moment ago.
+
+        Raises:
+            DemoError: it does not learn of the key in time.
+        """
+        give_up_at = monotonic() + self._patience
+        while not await self.knows(url, key):
+            if monotonic() > give_up_at:
+                raise DemoError(f"{_host(url)} does not learn of a new API key: see `bowerbird status`")
+            await asyncio.sleep(_FIRST_PAUSE_SECONDS)
+
     async def _call(
         self,
         method: str,
@@ -103,6 +115,8 @@ class Api:
                 return answer
             if answer.status_code not in {401} | patient_with or monotonic() > give_up_at:
                 raise DemoError(f"{method} {url} answered {answer.status_code}: {_detail(answer)}")
+            if pause > 1:
+                self._note(f"waiting for {_host(url)}: {_detail(answer)}")
             await asyncio.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
 
@@ -114,17 +128,24 @@ class Api:
             try:
                 answer = await self._client.request(method, url, headers=headers, **body)
                 if answer.status_code not in _AGAIN:
+                    if pause > 1:
+                        self._note("")
                     return answer
                 problem = f"answers {answer.status_code}"
             except httpx.TransportError as error:
                 problem = f"does not answer ({type(error).__name__})"
-            host = httpx.URL(url).netloc.decode()
             if monotonic() > give_up_at:
-                raise DemoError(f"{host} {problem} after {self._patience:.0f} s of trying: see `bowerbird status`")
+                raise DemoError(
+                    f"{_host(url)} {problem} after {self._patience:.0f} s of trying: see `bowerbird status`"
+                )
             if pause > 1:
-                self._note(f"{host} {problem}, trying again")
+                self._note(f"{_host(url)} {problem}, trying again")
             await asyncio.sleep(pause * random.uniform(0.8, 1.2))  # noqa: S311  # jitter, not secrecy
             pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
+
+
+def _host(url: str) -> str:
+    return httpx.URL(url).netloc.decode()
 
 
 def _detail(answer: httpx.Response) -> str:

@@ -12,7 +12,7 @@ _AT_ONCE = 8
 _POLL_SECONDS = 0.5
 _PATIENCE_SECONDS = 600.0
 _MAIL_ENDS = frozenset({"sent", "failed_permanently", "gave_up", "cancelled"})
-VERIFYING = "credentials verified"
+VERIFYING = "credentials checked"
 MAILING = "mails out"
 
 Verdict = Literal["pass", "revoked", "fail"]

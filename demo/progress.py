@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
 _LINE_EVERY_SECONDS = 2.0
+_SAME_NOTE_SECONDS = 15.0
 
 
 class Display:
@@ -27,6 +28,7 @@ class Display:
         self._tasks: dict[str, TaskID] = {}
         self._counts: dict[str, tuple[int, int]] = {}
         self._printed: dict[str, tuple[float, int]] = {}
+        self._noted, self._noted_at = "", 0.0
 
     def __enter__(self) -> Self:
         if self._console.is_terminal:
@@ -59,8 +61,9 @@ class Display:
         if self._console.is_terminal:
             for task in self._tasks.values():
                 self._bars.update(task, note=text)
-        elif text:
-            self._console.print(text)
+        elif text and (text != self._noted or monotonic() > self._noted_at + _SAME_NOTE_SECONDS):
+            self._noted, self._noted_at = text, monotonic()
+            self._console.print(text, soft_wrap=True)
 
     def _show(self, name: str) -> None:
         done, of = self._counts[name]
@@ -70,6 +73,6 @@ class Display:
             self._bars.update(self._tasks[name], completed=done, total=of)
             return
         when, printed = self._printed.get(name, (0.0, -1))
-        if done != printed and (done >= of or monotonic() - when > _LINE_EVERY_SECONDS):
+        if of and done != printed and (done >= of or monotonic() - when > _LINE_EVERY_SECONDS):
             self._printed[name] = (monotonic(), done)
             self._console.print(f"{name}: {done} of {of}")

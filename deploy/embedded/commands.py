@@ -1,4 +1,4 @@
-"""The commands `bowerbird up`, `down`, `status` and `demo`: what is told at the terminal, and the exit status."""
+"""The commands `bowerbird up`, `down` and `status`: what is told at the terminal, and the exit status."""
 
 import sys
 from collections.abc import Callable
@@ -7,6 +7,7 @@ from typing import Annotated, Final, Literal
 from cyclopts import Parameter
 from rich.console import Console
 from rich.prompt import Confirm
+from rich.text import Text
 
 from deploy.embedded import operations, tansu
 from deploy.embedded.display import STOPPING, Progress, age, table_of
@@ -21,12 +22,12 @@ BrokerChoice = Annotated[
     ),
 ]
 
-_OUT: Final = Console(highlight=False)
+_OUT: Final = Console(highlight=False, markup=False)
 
 
 def up(*, broker: BrokerChoice = "auto") -> int:
     """Start the embedded stack, or what of it does not run; print the addresses."""
-    return _told(lambda: _up(Layout.from_environment(), broker))
+    return told(lambda: _up(Layout.from_environment(), broker))
 
 
 def down(
@@ -35,37 +36,43 @@ def down(
     yes: Annotated[bool, Parameter(negative="", help="do not ask before deleting")] = False,
 ) -> int:
     """Stop the embedded stack; its data stay unless told otherwise."""
-    return _told(lambda: _down(Layout.from_environment(), erase=erase, yes=yes))
+    return told(lambda: _down(Layout.from_environment(), erase=erase, yes=yes))
 
 
 def status() -> int:
     """Show what of the embedded stack runs; exit status 0 only when all of it is healthy."""
-    return _told(lambda: _status(Layout.from_environment()))
+    return told(lambda: _status(Layout.from_environment()))
 
 
 def start(broker: str = "auto") -> Layout:
-    """Bring the stack up for a job that needs it, such as the demo, with its progress shown.
+    """Bring the stack up for a job that needs it, such as a benchmark, with its progress shown.
 
     Raises:
         StackError: it does not come up.
     """
     layout = Layout.from_environment()
-    _bring_up(layout, broker)
+    bring_up(layout, broker)
     return layout
 
 
-def _told(action: Callable[[], int]) -> int:
+def told(action: Callable[[], int]) -> int:
     """Run a command; a problem that was foreseen is one sentence and what to do, and exit status 1."""
     try:
         return action()
     except StackError as error:
-        Console(stderr=True, highlight=False).print(f"[red]bowerbird:[/red] {error}", soft_wrap=True)
+        line = Text.assemble(("bowerbird: ", "red"), str(error))
+        Console(stderr=True, highlight=False).print(line, soft_wrap=True)
     except KeyboardInterrupt:
         print("\nInterrupted; see `bowerbird status`, stop it with `bowerbird down`.", file=sys.stderr)
     return 1
 
 
-def _bring_up(layout: Layout, broker: str) -> None:
+def bring_up(layout: Layout, broker: str) -> None:
+    """Start the stack and show how it comes up.
+
+    Raises:
+        StackError: it does not come up; what this call started is stopped again.
+    """
     was_there = operations.supervisor(layout) is not None
     used = operations.up(layout, broker, lambda line: _OUT.print(line, soft_wrap=True))
     if was_there and used == "tansu":
@@ -81,18 +88,21 @@ def _bring_up(layout: Layout, broker: str) -> None:
 
 
 def _up(layout: Layout, broker: str) -> int:
-    _bring_up(layout, broker)
-    _OUT.print()
+    bring_up(layout, broker)
+    tell_addresses(layout)
+    return 0
+
+
+def tell_addresses(layout: Layout) -> None:
+    """Print where everything is, and how to stop it."""
+    _OUT.print("\nThe stack runs:")
     for name in OWN:
         _OUT.print(f"  {name:9} http://{layout.address(name)}", soft_wrap=True)
     _OUT.print(f"  {'kafka':9} {layout.address('kafka')}")
     _OUT.print(f"  {'mongodb':9} {layout.address('mongodb')}")
     _OUT.print(f"  {'smtp':9} {layout.address('smtp')}, every mail is a file in {layout.mail}", soft_wrap=True)
     _OUT.print(f"  {'admin key':9} {layout.secrets / 'admin-key'}", soft_wrap=True)
-    _OUT.print(
-        "\nIt goes on in the background: `bowerbird status` shows it, `bowerbird down` stops it.", soft_wrap=True
-    )
-    return 0
+    _OUT.print("It goes on in the background: `bowerbird status` shows it, `bowerbird down` stops it.", soft_wrap=True)
 
 
 def _down(layout: Layout, *, erase: bool, yes: bool) -> int:
@@ -105,7 +115,7 @@ def _down(layout: Layout, *, erase: bool, yes: bool) -> int:
     if not yes:
         if not sys.stdin.isatty():
             raise StackError("Deleting data needs a yes, and nobody is at the terminal.", "Say it: --erase --yes.")
-        if not Confirm.ask(f"Delete everything that the stack keeps in {layout.var}?", default=False):
+        if not Confirm.ask(f"Delete everything that the stack keeps in {layout.var}?", console=_OUT, default=False):
             _OUT.print("Nothing was deleted.")
             return 1
     layout.erase()

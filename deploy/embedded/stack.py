@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 from deploy.embedded import mongodb, programs, secrets
 from deploy.embedded.layout import SOURCE_ROOT, Layout
@@ -16,6 +16,9 @@ from deploy.embedded.problems import StackError
 from deploy.embedded.processes import Identity, gone_within, spawn, stop
 from deploy.embedded.programs import Program
 from deploy.embedded.services import Broker
+
+PATIENCE_SECONDS: Final = 180.0
+"""Four seconds suffice on an idle machine; one that runs other tests beside these needs many times that."""
 
 
 class Stack:
@@ -73,7 +76,7 @@ class Stack:
         environment = self._program(name).environment
         return {variable: value for variable, value in environment.items() if variable.startswith("BOWERBIRD_")}
 
-    def start(self, *names: str, env: Mapping[str, str] | None = None, wait: float = 90) -> None:
+    def start(self, *names: str, env: Mapping[str, str] | None = None, wait: float = PATIENCE_SECONDS) -> None:
         """Start those that do not run, together, and wait until each is healthy; `setup` until it has ended.
 
         Args:
@@ -104,7 +107,7 @@ class Stack:
         if identity is not None:
             self.layout.pid_file(name).write(identity, program.fingerprint())
 
-    def wait_ready(self, *names: str, seconds: float = 90) -> None:
+    def wait_ready(self, *names: str, seconds: float = PATIENCE_SECONDS) -> None:
         """Wait until each process is healthy.
 
         Raises:
@@ -153,7 +156,7 @@ class Stack:
         child.kill()
         child.wait(timeout=30)
 
-    def restart(self, name: str, env: Mapping[str, str] | None = None, wait: float = 90) -> None:
+    def restart(self, name: str, env: Mapping[str, str] | None = None, wait: float = PATIENCE_SECONDS) -> None:
         """SIGKILL if it runs, start, and wait until it is healthy."""
         if self.running(name):
             self.kill(name)

@@ -1,23 +1,28 @@
 """Deterministic ids: UUIDv5 (RFC 9562) over stated inputs, so that doing work again makes the same ids."""
 
+import hashlib
+from hashlib import sha1
 from uuid import NAMESPACE_DNS, UUID, uuid5
 
 _ROOT = uuid5(NAMESPACE_DNS, "bowerbird")
-_LEARNER = uuid5(_ROOT, "learner")
-_EVIDENCE = uuid5(_ROOT, "evidence")
-_BATCH = uuid5(_ROOT, "batch")
-_SUBMISSION = uuid5(_ROOT, "submission")
-_HOLDING = uuid5(_ROOT, "holding")
-_CREDENTIAL = uuid5(_ROOT, "credential")
-_EVENT = uuid5(_ROOT, "event")
-_DELIVERY = uuid5(_ROOT, "delivery")
+_LEARNER = sha1(uuid5(_ROOT, "learner").bytes, usedforsecurity=False)
+_EVIDENCE = sha1(uuid5(_ROOT, "evidence").bytes, usedforsecurity=False)
+_BATCH = sha1(uuid5(_ROOT, "batch").bytes, usedforsecurity=False)
+_SUBMISSION = sha1(uuid5(_ROOT, "submission").bytes, usedforsecurity=False)
+_HOLDING = sha1(uuid5(_ROOT, "holding").bytes, usedforsecurity=False)
+_CREDENTIAL = sha1(uuid5(_ROOT, "credential").bytes, usedforsecurity=False)
+_EVENT = sha1(uuid5(_ROOT, "event").bytes, usedforsecurity=False)
+_DELIVERY = sha1(uuid5(_ROOT, "delivery").bytes, usedforsecurity=False)
 
 # No id holds this character (every id is a slug, a UUID or one line of text), so joining is unambiguous.
 _SEPARATOR = "\n"
 
 
-def _derive(kind: UUID, *inputs: str) -> UUID:
-    return uuid5(kind, _SEPARATOR.join(inputs))
+def _derive(kind: "hashlib._Hash", *inputs: str) -> UUID:
+    # What uuid5 does, in a third of its time: the hash of the namespace is taken once, and four ids go with each row.
+    digest = kind.copy()
+    digest.update(_SEPARATOR.join(inputs).encode())
+    return UUID(bytes=digest.digest()[:16], version=5)
 
 
 def learner_id(issuer_id: str, local_id: str) -> UUID:

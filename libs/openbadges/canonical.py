@@ -3,18 +3,22 @@
 import math
 import re
 import threading
+from dataclasses import dataclass
 from typing import Any, Final
 
 from pyld import canon, jsonld
 from pyld.context_resolver import ContextResolver
+from pyld.identifier_issuer import IdentifierIssuer
 
 from libs.openbadges.contexts import check_contexts, load_document
 from libs.openbadges.errors import CredentialError, LimitError
+from libs.openbadges.parsing import check
 
-IRI: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\x00-\x20<>\"{}|\\^`\x7f]*\Z")
+IRI: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s\x00-\x20<>\"{}|\\^`\x7f-\x9f]*\Z")
 """An absolute IRI as N-Quads can hold it (IRIREF of RDF 1.1 N-Quads): one that cannot end early and start another."""
 
 BLANK: Final = re.compile(r"_:[A-Za-z0-9_][A-Za-z0-9_-]*\Z")
+CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 LANGUAGE: Final = re.compile(r"[a-zA-Z]{1,8}(-[a-zA-Z0-9]{1,8})*\Z")
 KEYWORDS: Final = frozenset({"@context", "@direction", "@id", "@language", "@list", "@set", "@type", "@value"})
 """What a credential may use of JSON-LD's own words; the others have no use there and hide statements in odd places."""
@@ -38,13 +42,62 @@ def canonicalize(document: dict[str, Any]) -> str:
         UnknownContextError: a context that is not carried.
         LimitError: blank nodes that only trying out many orders could tell apart.
     """
+    return serialize(to_dataset(document)).text
+
+
+Dataset = dict[str, list[dict[str, dict[str, str]]]]
+"""PyLD's RDF dataset: quads by graph, each of subject, predicate and object, each of type and value."""
+
+
+def to_dataset(document: dict[str, Any]) -> Dataset:
+    """Turn a document into RDF, refusing whatever would be dropped or guessed on the way.
+
+    Raises:
+        CredentialError, UnknownContextError: see `canonicalize`.
+    """
+    check(document)
     check_contexts(document)
     check_keywords(document)
-    expanded = expand(document)
-    return _to_canonical(expanded)
+    expanded = _expand(document)
+    processor = jsonld.JsonLdProcessor()
+    issuer = IdentifierIssuer("_:b")
+    graphs: dict[str, Any] = {"@default": {}}
+    try:
+        # The steps of PyLD's to_rdf after expansion; called whole, it would expand the expanded document again.
+        processor._create_node_map(expanded, graphs, "@default", issuer)  # noqa: SLF001  as above; a test watches it
+        return {
+            name: processor._graph_to_rdf(graph, issuer, _options())  # noqa: SLF001  as above
+            for name, graph in sorted(graphs.items())
+        }
+    except _MALFORMED as error:
+        raise CredentialError("not_jsonld", f"The document is not JSON-LD: {_reason(error)}") from error
 
 
-def expand(document: dict[str, Any]) -> list[Any]:
+@dataclass(frozen=True, slots=True)
+class Canonical:
+    """A canonical dataset.
+
+    Attributes:
+        text: its N-Quads in order.
+        hashes: by the name that a blank node had in the dataset, the hash of its quads of the first degree, in hex.
+    """
+
+    text: str
+    hashes: dict[str, str]
+
+
+def serialize(dataset: Dataset) -> Canonical:
+    """Canonicalize a dataset, which is used up.
+
+    Raises:
+        LimitError: see `canonicalize`.
+    """
+    algorithm = _BoundedCanonicalization()
+    text = algorithm.main(dataset, {"format": "application/n-quads"})
+    return Canonical(text, {node: info["hash"] for node, info in algorithm.blank_node_info.items()})
+
+
+def _expand(document: dict[str, Any]) -> list[Any]:
     """Expand a document by its contexts, refusing whatever expansion would drop or guess.
 
     Raises:
@@ -98,7 +151,7 @@ def _options() -> dict[str, Any]:
         "contextResolver": ContextResolver(cache, load_document),
         "processingMode": "json-ld-1.1",
         "produceGeneralizedRdf": False,
-        "rdfDirection": "i18n-datatype",
+        "rdfDirection": None,
     }
 
 
@@ -133,36 +186,33 @@ def _check_name(value: Any, kind: str) -> None:
         raise CredentialError("iri_invalid", f"The {kind} {value!r} is not an absolute IRI.")
 
 
-def _check_literal(value: dict[str, Any]) -> None:
-    """Check a literal, and write truth values and integers as the text that RDF has for them.
+def _check_literal(literal: dict[str, Any]) -> None:
+    """Check a literal, and write as text of a datatype what RDF has no other form for.
 
-    Python holds 1 and True for the same; left as they are, a list of both would lose one unsigned.
+    Truth values and integers: Python holds 1 and True for the same, so a list of both could lose one unsigned.
+    Text with a direction: as the datatype that Data Integrity's implementations agree on (i18n, JSON-LD 1.1 API,
+    section 8.2), since PyLD compares texts without their direction.
     """
-    language = value.get("@language")
-    if language is not None and not LANGUAGE.match(language):
-        raise CredentialError("language_form", f"{language!r} is not a language tag (BCP 47).")
-    datatype = value.get("@type")
+    content, datatype, language = literal["@value"], literal.get("@type"), literal.get("@language")
     if datatype == "@json":
         return
+    if language is not None and not LANGUAGE.match(language):
+        raise CredentialError("language_form", f"{language!r} is not a language tag (BCP 47).")
     if datatype is not None and not IRI.match(datatype):
         raise CredentialError("type_undefined", f"No context defines the datatype {datatype}.")
-    content = value["@value"]
     if isinstance(content, bool):
-        value["@value"], value["@type"] = "true" if content else "false", datatype or XSD + "boolean"
-    elif isinstance(content, int | float) and float(content).is_integer() and datatype != XSD + "double":
-        value["@value"], value["@type"] = str(int(content)), datatype or XSD + "integer"
-
-
-def _to_canonical(expanded: list[Any]) -> str:
-    processor = jsonld.JsonLdProcessor()
-    try:
-        dataset = processor.to_rdf(expanded, _options())
-        text: str = _BoundedCanonicalization().main(dataset, {"format": "application/n-quads"})
-    except CredentialError:
-        raise
-    except _MALFORMED as error:
-        raise CredentialError("not_jsonld", f"The document is not JSON-LD: {_reason(error)}") from error
-    return text
+        literal["@value"], literal["@type"] = "true" if content else "false", datatype or XSD + "boolean"
+    elif isinstance(content, int | float):
+        if float(content).is_integer() and datatype != XSD + "double":
+            literal["@value"], literal["@type"] = str(int(content)), datatype or XSD + "integer"
+    elif CONTROL.search(content):
+        # PyLD escapes these otherwise than the standard does (RDF Dataset Canonicalization 1.0, section 5).
+        raise LimitError(
+            "control_character", "A text holds a control character; such texts are not canonicalized here."
+        )
+    elif "@direction" in literal:
+        tag = (literal.pop("@language", "")).lower()
+        literal["@type"] = f"https://www.w3.org/ns/i18n#{tag}_{literal.pop('@direction')}"
 
 
 class _BoundedCanonicalization(canon.URDNA2015):  # type: ignore[misc]  # PyLD publishes no types

@@ -7,11 +7,10 @@ import orjson
 
 from libs.openbadges import times
 from libs.openbadges.contexts import CREDENTIALS_V1, CREDENTIALS_V2, DATA_INTEGRITY_V2, EXAMPLES_V2
-from libs.openbadges.errors import CredentialError
+from libs.openbadges.errors import CredentialError, LimitError
 from libs.openbadges.keys import Signer, encode_multibase
-from libs.openbadges.parsing import LIMITS, check
-from libs.openbadges.proofs import SUITES
-from libs.openbadges.proofs.rdf import digest
+from libs.openbadges.parsing import LIMITS, write
+from libs.openbadges.proofs import ISSUED, Unsecured
 from libs.openbadges.schema import is_achievement, validate_achievement
 
 _MAKER: Final = object()
@@ -23,21 +22,26 @@ class Prepared:
     Only `prepare` makes these, and `sign` takes nothing else, so a credential that nobody checked cannot be signed.
     """
 
-    __slots__ = ("_content", "_document")
+    __slots__ = ("_content", "_text")
 
-    def __init__(self, maker: object, document: dict[str, Any], content: bytes) -> None:
+    def __init__(self, maker: object, content: Unsecured, text: bytes) -> None:
         """Not for callers."""
         if maker is not _MAKER:
             raise CredentialError("not_prepared", "Only prepare() makes what sign() takes.")
-        self._document: dict[str, Any] | None = document
-        self._content = content
+        self._content: list[Unsecured] = [content]
+        self._text = text
 
-    def take(self) -> tuple[dict[str, Any], bytes]:
-        """Use the token up: what is signed, parsed and as text."""
-        document, self._document = self._document, None
-        if document is None:
-            raise CredentialError("already_signed", "This document was signed already; prepare it again.")
-        return document, self._content
+    def take(self) -> tuple[Unsecured, bytes]:
+        """Use the token up: what is signed, parsed and as text.
+
+        Raises:
+            CredentialError: the token was used already.
+        """
+        try:
+            # One atomic step, so that of two threads only one gets it.
+            return self._content.pop(), self._text
+        except IndexError:
+            raise CredentialError("already_signed", "This document was signed already; prepare it again.") from None
 
 
 def prepare(document: dict[str, Any]) -> Prepared:
@@ -51,18 +55,16 @@ def prepare(document: dict[str, Any]) -> Prepared:
         UnknownContextError: a context that is not carried, or the examples' context.
         LimitError: larger than `parsing.LIMITS`.
     """
-    try:
-        content = orjson.dumps(document, option=_STRICT)
-    except TypeError as error:
-        raise CredentialError("not_json", f"The document does not hold JSON alone: {error}.") from error
-    copy = orjson.loads(content)
-    check(copy, LIMITS)
+    text = write(document)
+    if len(text) > LIMITS.bytes:
+        raise LimitError("too_large", f"The document has {len(text)} bytes; {LIMITS.bytes} are signed at most.")
+    copy = orjson.loads(text)
     _check_envelope(copy)
+    # Canonicalizing is what finds undefined terms and types, and what is too deep or too much for anything else.
+    content = ISSUED.unsecured(copy, text)
     if is_achievement(copy):
         validate_achievement(copy)
-    # Canonicalizing is what finds undefined terms and types; the digest of a known shape costs next to nothing.
-    digest(copy)
-    return Prepared(_MAKER, copy, content)
+    return Prepared(_MAKER, content, text)
 
 
 def sign(
@@ -80,15 +82,15 @@ def sign(
         signer: holds the private key.
         verification_method: the DID URL of the public key.
         created: the moment of signing, with a zone.
-        cryptosuite: how; one of `proofs.SUITES`.
+        cryptosuite: how; one of `proofs.ISSUED`.
 
     Raises:
         CredentialError: used already, an unknown cryptosuite, a moment without a zone.
     """
-    suite = SUITES.get(cryptosuite)
+    suite = ISSUED.get(cryptosuite)
     if suite is None:
         raise CredentialError("cryptosuite_unknown", f"There is no cryptosuite {cryptosuite!r} here.")
-    document, content = prepared.take()
+    content, text = prepared.take()
     options = {
         "type": "DataIntegrityProof",
         "created": times.write(created),
@@ -96,12 +98,9 @@ def sign(
         "cryptosuite": cryptosuite,
         "proofPurpose": "assertionMethod",
     }
-    signature = signer.sign(suite.signing_input(document, options))
+    signature = signer.sign(suite.signing_input(content, options))
     proof = {**options, "proofValue": encode_multibase(signature)}
-    return (content[:-1] + b',"proof":' + orjson.dumps(proof) + b"}").decode()
-
-
-_STRICT: Final = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_SUBCLASS
+    return (text[:-1] + b',"proof":' + orjson.dumps(proof) + b"}").decode()
 
 
 def _check_envelope(document: dict[str, Any]) -> None:

@@ -1,11 +1,12 @@
 """Ed25519 keys: made, read from Multikey, signing and verifying. A key service stands behind the same protocol."""
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final, Protocol, Self
 
-import base58
 from nacl import exceptions, signing
 
+from libs.openbadges import base58btc
 from libs.openbadges.errors import CredentialError
 
 ED25519_PUBLIC: Final = b"\xed\x01"
@@ -64,6 +65,7 @@ def encode_public(public: bytes) -> str:
     return encode_multibase(ED25519_PUBLIC + public)
 
 
+@lru_cache(maxsize=4096)
 def decode_public(multibase: str) -> bytes:
     """Read the 32 bytes of an Ed25519 public key from a Multikey.
 
@@ -89,7 +91,7 @@ def verify_ed25519(public: bytes, message: bytes, signature: bytes) -> bool:
 
 def encode_multibase(raw: bytes) -> str:
     """Write bytes as base58btc with the prefix z."""
-    return "z" + base58.b58encode(raw).decode("ascii")
+    return "z" + base58btc.encode(raw)
 
 
 def decode_multibase(text: str, longest: int = 128) -> bytes:
@@ -102,8 +104,4 @@ def decode_multibase(text: str, longest: int = 128) -> bytes:
         raise CredentialError(
             "multibase_form", "A key or signature is written in base58btc: z and at most 127 characters."
         )
-    try:
-        raw = base58.b58decode(text[1:])
-    except ValueError as error:
-        raise CredentialError("multibase_form", "A character stands there that base58btc does not have.") from error
-    return raw
+    return base58btc.decode(text[1:])

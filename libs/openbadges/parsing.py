@@ -33,11 +33,11 @@ LIMITS: Final = Limits()
 
 
 def parse(text: str | bytes, limits: Limits = LIMITS) -> dict[str, Any]:
-    """Read one JSON object.
+    """Read one JSON object of limited size, no key twice. What it costs to walk through it, `check` tells.
 
     Raises:
-        LimitError: too many bytes, too deep, too many values.
-        CredentialError: not UTF-8 JSON, not an object, a key twice, a number that JSON readers disagree about.
+        LimitError: too many bytes; too deep or too many values, where that already matters here.
+        CredentialError: not UTF-8 JSON, not an object, a key twice.
     """
     raw = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
     if len(raw) > limits.bytes:
@@ -50,11 +50,28 @@ def parse(text: str | bytes, limits: Limits = LIMITS) -> dict[str, Any]:
         raise CredentialError(
             "not_an_object", f"A credential is a JSON object, not {TYPE_NAMES.get(type(document), 'nothing')}."
         )
-    check(document, limits)
-    if orjson.dumps(document) != raw:
+    if write(document) != raw:
         # Written by somebody else, or with a key twice: a second reader looks at every pair.
+        check(document, limits)
         json.loads(raw, object_pairs_hook=_refuse_duplicates, parse_constant=_refuse_constant)
     return document
+
+
+def write(document: dict[str, Any]) -> bytes:
+    """Write a document as compact JSON.
+
+    Raises:
+        LimitError: too deep to be written.
+        CredentialError: it holds what is not JSON.
+    """
+    try:
+        return orjson.dumps(document, option=_STRICT)
+    except TypeError as error:
+        check(document)
+        raise CredentialError("not_json", f"The document does not hold JSON alone: {error}.") from error
+
+
+_STRICT: Final = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_SUBCLASS
 
 
 def check(document: dict[str, Any], limits: Limits = LIMITS) -> None:

@@ -9,7 +9,7 @@ from libs.openbadges import times
 from libs.openbadges.did import controller_of, find_method, resolve_did_key
 from libs.openbadges.errors import CredentialError, LimitError, UnknownContextError
 from libs.openbadges.keys import decode_multibase
-from libs.openbadges.proofs import SUITES
+from libs.openbadges.proofs import OFFERED, Unsecured
 from libs.openbadges.report import Outcome, worst
 
 MOST_PROOFS = 8
@@ -45,11 +45,43 @@ def issuer_of(document: dict[str, Any]) -> str | None:
     return identifier if isinstance(identifier, str) and identifier else None
 
 
-def check_proofs(document: dict[str, Any], documents: Documents, now: datetime) -> tuple[Finding, Finding]:
+class _Keys:
+    """The keys that a document's proofs name, each looked for once."""
+
+    def __init__(self, documents: Documents) -> None:
+        self._documents = documents
+        self._found: dict[str, Mapping[str, Any] | CredentialError | None] = {}
+
+    def find(self, method: str) -> Mapping[str, Any] | None:
+        """Find a key; None where its owner's document is not there.
+
+        Raises:
+            UndecidedError, CredentialError: see `_resolve`.
+        """
+        if method not in self._found:
+            try:
+                self._found[method] = _resolve(method, self._documents)
+            except CredentialError as error:
+                self._found[method] = error
+        found = self._found[method]
+        if isinstance(found, CredentialError):
+            raise found
+        return found
+
+
+def check_proofs(
+    document: dict[str, Any], unsecured: Unsecured | CredentialError, documents: Documents, now: datetime
+) -> tuple[Finding, Finding]:
     """Check every proof of a document, each by its own key; then whether a good one is the issuer's.
 
     A proof that fails rules over all others. One that cannot be checked is passed over where another is good:
     Open Badges 3.0 (section 8.2) asks for any one proof.
+
+    Args:
+        document: the credential with its proofs.
+        unsecured: the same without, or why it could not be had.
+        documents: DID documents by DID.
+        now: the moment to judge expiry by.
 
     Returns:
         What was found about the proofs, and about the issuer.
@@ -61,21 +93,23 @@ def check_proofs(document: dict[str, Any], documents: Documents, now: datetime) 
     if len(proofs) > MOST_PROOFS:
         many = Finding("unknown", "too_many_proofs", "The credential carries more proofs than are checked.")
         return many, many
-    unsecured = {key: value for key, value in document.items() if key != "proof"}
-    findings = [_check_proof(unsecured, proof, documents, now) for proof in proofs]
+    keys = _Keys(documents)
+    findings = [_check_proof(unsecured, proof, keys, now) for proof in proofs]
     outcomes = {finding.outcome for finding in findings}
     ruling: Outcome = "pass" if outcomes == {"pass", "unknown"} else worst(outcomes)
     proven = next(finding for finding in findings if finding.outcome == ruling)
-    return proven, _check_issuer(document, list(zip(proofs, findings, strict=True)), documents)
+    return proven, _check_issuer(document, list(zip(proofs, findings, strict=True)), keys)
 
 
-def _check_proof(document: dict[str, Any], proof: dict[str, Any], documents: Documents, now: datetime) -> Finding:
+def _check_proof(document: Unsecured | CredentialError, proof: dict[str, Any], keys: _Keys, now: datetime) -> Finding:
     try:
         _check_form(proof, now)
-        suite = SUITES[proof["cryptosuite"]]
+        if isinstance(document, CredentialError):
+            raise document
+        suite = OFFERED[proof["cryptosuite"]]
         options = {name: value for name, value in proof.items() if name != "proofValue"}
         message = suite.signing_input(document, options)
-        key = _resolve(proof["verificationMethod"], documents)
+        key = keys.find(proof["verificationMethod"])
         if key is None:
             owner = controller_of(proof["verificationMethod"])
             return Finding("unknown", "key_unavailable", f"The document of {owner} could not be had.")
@@ -97,7 +131,7 @@ def _check_form(proof: dict[str, Any], now: datetime) -> None:
         CredentialError: a proof that is wrong whatever its value.
     """
     name = proof.get("cryptosuite", proof.get("type"))
-    if proof.get("type") != "DataIntegrityProof" or not isinstance(name, str) or name not in SUITES:
+    if proof.get("type") != "DataIntegrityProof" or not isinstance(name, str) or name not in OFFERED:
         raise UndecidedError("cryptosuite_unknown", f"Proofs of the kind {name} are not checked here.")
     if "previousProof" in proof:
         raise UndecidedError("proof_chain", "Proofs that rest on other proofs are not checked here.")
@@ -113,9 +147,7 @@ def _check_form(proof: dict[str, Any], now: datetime) -> None:
         raise CredentialError("proof_expired", f"The proof was good until {proof['expires']}.")
 
 
-def _check_issuer(
-    document: dict[str, Any], checked: list[tuple[dict[str, Any], Finding]], documents: Documents
-) -> Finding:
+def _check_issuer(document: dict[str, Any], checked: list[tuple[dict[str, Any], Finding]], keys: _Keys) -> Finding:
     """Check that the key of a good proof belongs to the issuer, who allows it to sign credentials.
 
     Where no proof is good, the keys that proofs name are looked at all the same; the verdict is no pass anyhow.
@@ -133,12 +165,12 @@ def _check_issuer(
     if not good and any(finding.outcome == "pass" for _, finding in checked):
         return Finding("unknown", "issuer_unproven", "The proof by the issuer's own key could not be checked.")
     try:
-        keys = [_resolve(method, documents) for method in good or [method for method, _ in own]]
+        found = [keys.find(method) for method in good or [method for method, _ in own]]
     except UndecidedError as error:
         return Finding("unknown", error.code, str(error))
     except CredentialError as error:
         return Finding("fail", error.code, str(error))
-    if None in keys:
+    if None in found:
         return Finding("unknown", "issuer_unavailable", f"The document of {issuer} could not be had.")
     return Finding("pass", "issuer_key", f"The key belongs to {issuer}, who allows it to sign credentials.")
 

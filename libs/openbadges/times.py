@@ -19,7 +19,7 @@ def write(moment: datetime) -> str:
         raise CredentialError(
             "date_without_zone", "A moment without a zone means different times to different readers."
         )
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return moment.astimezone(UTC).isoformat()[:19] + "Z"
 
 
 def read(text: object, path: str = "") -> datetime:

@@ -5,15 +5,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-import orjson
-
 from libs.openbadges import times
-from libs.openbadges.contexts import CREDENTIALS_V1, CREDENTIALS_V2, check_contexts
+from libs.openbadges.contexts import CREDENTIALS_V1, CREDENTIALS_V2
 from libs.openbadges.did import controller_of
 from libs.openbadges.errors import CredentialError, LimitError, UnknownContextError
-from libs.openbadges.parsing import LIMITS, Limits, parse
+from libs.openbadges.parsing import LIMITS, Limits, parse, write
 from libs.openbadges.proofchecks import Finding, check_proofs, issuer_of, proofs_of
-from libs.openbadges.proofs.rdf import digest
+from libs.openbadges.proofs import OFFERED, Unsecured
 from libs.openbadges.report import CHECKS, Check, Outcome, Report
 from libs.openbadges.schema import is_achievement, validate_achievement
 from libs.openbadges.statuschecks import check_status, status_lists_of
@@ -71,11 +69,12 @@ def verify(document: str | bytes | dict[str, Any], material: Material, now: date
         read = _read(document, LIMITS)
     except CredentialError as error:
         return _unreadable(error, now)
-    proven, issued = check_proofs(read, material.did_documents, now)
+    unsecured = _unsecured(read)
+    proven, issued = check_proofs(read, unsecured, material.did_documents, now)
     findings = {
         "format": _check_envelope(read),
-        "context": _check_context(read, proven),
-        "schema": _check_schema(read),
+        "context": _check_context(read, unsecured),
+        "schema": _check_schema(read, unsecured),
         "proof": proven,
         "issuer": issued,
         "dates": _check_dates(read, now),
@@ -91,12 +90,7 @@ def verify(document: str | bytes | dict[str, Any], material: Material, now: date
 
 
 def _read(document: str | bytes | dict[str, Any], limits: Limits) -> dict[str, Any]:
-    if isinstance(document, dict):
-        try:
-            document = orjson.dumps(document)
-        except TypeError as error:
-            raise CredentialError("not_json", f"The document does not hold JSON alone: {error}.") from error
-    return parse(document, limits)
+    return parse(write(document) if isinstance(document, dict) else document, limits)
 
 
 def _unreadable(error: CredentialError, now: datetime) -> Report:
@@ -125,19 +119,21 @@ def _check_envelope(document: dict[str, Any]) -> Finding:
     return Finding("pass", "credential", "It is a verifiable credential in JSON.")
 
 
-def _check_context(document: dict[str, Any], proven: Finding) -> Finding:
+def _unsecured(document: dict[str, Any]) -> Unsecured | CredentialError:
+    """Take the proof off and look whether the contexts define all that is left; if not, answer why."""
+    try:
+        return OFFERED.unsecured({key: value for key, value in document.items() if key != "proof"})
+    except CredentialError as error:
+        return error
+
+
+def _check_context(document: dict[str, Any], unsecured: Unsecured | CredentialError) -> Finding:
     """Check that every context is carried and defines every term and type, or else they are not in what is signed."""
     if _contexts(document)[0] not in (CREDENTIALS_V1, CREDENTIALS_V2):
         return Finding("fail", "context_first", "The first context is not that of verifiable credentials.")
-    try:
-        check_contexts(document)
-        if proven.code not in {"proof_valid", "proof_invalid", "key_unavailable"}:
-            # Otherwise the check of the proof has looked at every term.
-            digest({key: value for key, value in document.items() if key != "proof"})
-    except (UnknownContextError, LimitError) as error:
-        return Finding("unknown", error.code, str(error))
-    except CredentialError as error:
-        return Finding("fail", error.code, str(error))
+    if isinstance(unsecured, CredentialError):
+        unknown = isinstance(unsecured, UnknownContextError | LimitError)
+        return Finding("unknown" if unknown else "fail", unsecured.code, str(unsecured))
     return Finding("pass", "contexts_known", "All its terms have one known meaning.")
 
 
@@ -147,7 +143,9 @@ def _contexts(document: dict[str, Any]) -> list[Any]:
     return contexts if isinstance(contexts, list) and contexts else [contexts]
 
 
-def _check_schema(document: dict[str, Any]) -> Finding:
+def _check_schema(document: dict[str, Any], unsecured: Unsecured | CredentialError) -> Finding:
+    if isinstance(unsecured, LimitError):
+        return Finding("unknown", unsecured.code, str(unsecured))
     if not is_achievement(document):
         return Finding("pass", "schema_none", "It is no Open Badge, so their schema does not apply.")
     try:
@@ -189,7 +187,7 @@ def _status_list(url: str, credential: dict[str, Any], material: Material, now: 
     if listing.get("id", url) != url or issuer_of(listing) != issuer_of(credential):
         raise CredentialError("STATUS_VERIFICATION_ERROR", "The status list is that of another address or issuer.")
     for finding in (
-        *check_proofs(listing, material.did_documents, now),
+        *check_proofs(listing, _unsecured(listing), material.did_documents, now),
         _check_dates(listing, now),
     ):
         if finding.outcome != "pass":

@@ -7,7 +7,6 @@ from uuid import UUID
 
 from libs.common import ids
 from libs.common.events import EvidenceSubmitted, LearnerContact, Outcome
-from libs.common.results import Result
 from services.evidence import metrics
 from services.evidence.batches import PENDING, NewRow, Upload
 from services.evidence.reading import RawRow
@@ -69,7 +68,7 @@ class Chunker:
                 source_id=row.source_id,
                 learner_id=learner_id,
                 achievement=row.achievement,
-                result=Result(level=row.level, score=row.score),
+                result=row.result,
                 observed_on=row.observed_on,
                 activity=row.activity,
                 link=row.link,

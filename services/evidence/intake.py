@@ -40,10 +40,10 @@ from services.evidence.repository import Batches
 T = TypeVar("T")
 Publish = Callable[[Sequence[Outgoing]], Awaitable[None]]
 
-# A batch counts as dead when its lease is this old. A chunk ends, or is given up, well before another upload may take
-# the batch over: two never write at once.
-LEASE = timedelta(seconds=120)
-_RENEW_SECONDS = 5.0
+# An upload whose lease is this old counts as dead, and the same file under the same key may be sent again. Should the
+# dead one wake up after all, both write the same rows under the same ids until it sees that its lease is gone.
+LEASE = timedelta(seconds=10)
+_RENEW_SECONDS = 2.0
 _CHUNK_SECONDS = 60.0
 _FIRST_PAUSE_SECONDS = 0.1
 _LONGEST_PAUSE_SECONDS = 5.0
@@ -78,7 +78,6 @@ class Intake:
                 for raw in reader.feed(block):
                     if taking.add(raw):
                         await taking.flush()
-                await taking.renew()
             for raw in reader.finish():
                 if taking.add(raw):
                     await taking.flush()
@@ -89,6 +88,7 @@ class Intake:
             await taking.give_up(error)
             raise
         finally:
+            taking.end()
             metrics.UPLOADS.labels(end).inc()
             get_logger().info(
                 "upload",
@@ -107,7 +107,7 @@ class Intake:
         found = await self.batches.interrupt_stale(self.clock() - LEASE, _DIED)
         if found:
             get_logger().warning("uploads died", batches=found)
-        return 10.0
+        return 2.0
 
 
 class _Taking:
@@ -118,6 +118,7 @@ class _Taking:
         self._upload = upload
         self._chunk: list[RawRow] = []
         self._batch: _Batch | None = None
+        self._living: asyncio.Task[None] | None = None
 
     @property
     def account(self) -> dict[str, object]:
@@ -138,7 +139,8 @@ class _Taking:
         raws, self._chunk = self._chunk, []
         new = [raw for raw in raws if batch.repeat.is_new(raw)]
         if new:
-            await self.renew()
+            if batch.lost:
+                raise ConflictError(_TAKEN_OVER)
             chunk = batch.chunker.chunk(new, self._intake.clock())
             await _patiently(lambda: self._put(batch.claim.batch_id, chunk))
             batch.stored = batch.repeat.progress
@@ -149,7 +151,26 @@ class _Taking:
         batch_id = intake.new_id() if key is None else ids.batch_id(upload.issuer_id, key)
         token, now = intake.new_id(), intake.clock()
         claim = await _patiently(lambda: intake.batches.claim(batch_id, upload, token, now, now - LEASE))
-        return _Batch(claim, Repeat(claim, key), Chunker(upload, batch_id), claim.progress, monotonic())
+        if not claim.accepted:
+            self._living = asyncio.create_task(self._stay_alive())
+        return _Batch(claim, Repeat(claim, key), Chunker(upload, batch_id), claim.progress)
+
+    async def _stay_alive(self) -> None:
+        """Renew the lease while the upload goes on, also while a chunk waits for Kafka."""
+        while True:
+            await asyncio.sleep(_RENEW_SECONDS)
+            batch = self._batch
+            try:
+                if batch and not await self._intake.batches.keep(batch.claim, batch.stored, self._intake.clock()):
+                    batch.lost = True
+                    return
+            except PyMongoError as away:
+                get_logger().warning("lease not renewed", problem=type(away).__name__)
+
+    def end(self) -> None:
+        """The upload is over, however it ended."""
+        if self._living is not None:
+            self._living.cancel()
 
     async def _put(self, batch_id: UUID, chunk: Chunk) -> None:
         trace = self._upload.trace
@@ -157,20 +178,6 @@ class _Taking:
         await self._intake.publish([Outgoing(contact, trace) for contact in chunk.contacts.values()])
         await self._intake.publish([Outgoing(submission, trace) for submission in chunk.submissions])
         await self._intake.batches.store(batch_id, self._upload.issuer_id, chunk.rows)
-
-    async def renew(self) -> None:
-        """Show that this upload lives, now and then.
-
-        Raises:
-            ConflictError: it was so slow that another upload under the same key has taken the batch over.
-        """
-        batch = self._batch
-        if batch is None or batch.claim.accepted or monotonic() - batch.renewed < _RENEW_SECONDS:
-            return
-        now, stored = self._intake.clock(), batch.stored
-        if not await _patiently(lambda: self._intake.batches.keep(batch.claim, stored, now)):
-            raise ConflictError(_TAKEN_OVER)
-        batch.renewed = monotonic()
 
     async def accept(self) -> UUID:
         """Step 3: everything is there."""
@@ -180,6 +187,7 @@ class _Taking:
         if batch is None:
             raise InvalidRequestError("There are no rows of data in the file.")
         batch.repeat.check_same()
+        self.end()
         if not batch.claim.accepted:
             now, stored = self._intake.clock(), batch.repeat.progress
             if not await _patiently(lambda: self._intake.batches.accept(batch.claim, stored, now)):
@@ -194,20 +202,20 @@ class _Taking:
         sentence = str(error)
         error.args = (f"{sentence} Batch {claim.batch_id} holds {stored.received} rows; it is not accepted.",)
         try:
-            await self._intake.batches.interrupt(claim, sentence)
+            await self._intake.batches.interrupt(claim, stored, sentence)
         except PyMongoError as away:
             get_logger().warning("interruption not recorded", problem=type(away).__name__)
 
 
 @dataclass(slots=True)
 class _Batch:
-    """The batch in hand: `stored` is how far it is proven, `renewed` when its lease was renewed (monotonic seconds)."""
+    """The batch in hand: `stored` is how far it is proven, `lost` that another upload has taken it over."""
 
     claim: Claim
     repeat: Repeat
     chunker: Chunker
     stored: Progress
-    renewed: float
+    lost: bool = False
 
 
 async def _patiently(work: Callable[[], Awaitable[T]]) -> T:

@@ -219,7 +219,7 @@ class _Header:
         fields = dict(zip(self._names, cells, strict=False))
         if not any(cells):
             return None
-        if len(cells) > len(self._names) and any(cells[len(self._names) :]):
+        if len(cells) > len(self._names):
             return _TOO_MANY_FIELDS
         if "" in fields and any(cell for name, cell in zip(self._names, cells, strict=False) if not name):
             return _TOO_MANY_FIELDS

@@ -10,7 +10,7 @@ from pymongo.errors import BulkWriteError, DuplicateKeyError
 from pymongo.read_concern import ReadConcern
 
 from libs.common import mongo
-from libs.common.errors import ConflictError, NotFoundError
+from libs.common.errors import ConflictError, NotFoundError, UnavailableError
 from libs.common.events import EvidenceDecided
 from libs.common.mongo import Index
 from services.evidence.batches import PENDING, Batch, BatchState, Claim, NewRow, Progress, Row, Tally, Upload
@@ -38,7 +38,8 @@ class Batches:
         """Begin a batch, or go on with one whose earlier upload has ended.
 
         Raises:
-            ConflictError: an upload of it is under way, or it was begun as something else.
+            ConflictError: it was begun as something else.
+            UnavailableError: an upload of it is under way.
         """
         new = {
             "_id": batch_id,
@@ -50,9 +51,7 @@ class Batches:
             "upload": token,
             "created_at": now,
             "alive_at": now,
-            "row": 0,
-            "received": 0,
-            "fingerprint": "",
+            **_progress(Progress()),
         }
         try:
             await self._batches.insert_one(new)
@@ -73,28 +72,35 @@ class Batches:
         if taken is None:
             raise ConflictError("This Idempotency-Key already stands for an upload of another source or format.")
         if taken["state"] == BatchState.RECEIVING and taken["upload"] != token:
-            raise ConflictError(f"This upload is being received just now, as batch {batch_id}.")
+            raise UnavailableError(f"The same upload is being received just now, as batch {batch_id}.")
         progress = Progress(taken["row"], taken["received"], taken["fingerprint"])
         return Claim(batch_id, token, progress, accepted=taken["state"] == BatchState.ACCEPTED)
 
     async def keep(self, claim: Claim, progress: Progress, now: datetime) -> bool:
-        """Show that the upload lives and how far it is; False where the batch is another upload's by now."""
-        return await self._set(claim, progress, {"state": BatchState.RECEIVING, "alive_at": now})
+        """Show that the upload lives, and how far; False where the batch is another upload's by now, or accepted."""
+        # Never back from accepted: this may be on its way to the database when the upload ends.
+        return await self._set(
+            {**_held(claim), "state": {"$ne": BatchState.ACCEPTED}},
+            progress,
+            {"state": BatchState.RECEIVING, "alive_at": now},
+        )
 
     async def accept(self, claim: Claim, progress: Progress, now: datetime) -> bool:
         """Everything is on Kafka and stored; False where the batch is another upload's by now."""
-        return await self._set(claim, progress, {"state": BatchState.ACCEPTED, "alive_at": now, "accepted_at": now})
+        accepted = {"state": BatchState.ACCEPTED, "alive_at": now, "accepted_at": now}
+        return await self._set(_held(claim), progress, accepted)
 
-    async def _set(self, claim: Claim, progress: Progress, fields: dict[str, Any]) -> bool:
-        values = {"row": progress.row, "received": progress.received, "fingerprint": progress.fingerprint, **fields}
-        done = await self._batches.update_one(_held(claim), {"$set": values, "$unset": {"problem": ""}})
+    async def _set(self, query: dict[str, Any], progress: Progress, fields: dict[str, Any]) -> bool:
+        values = {"$set": {**_progress(progress), **fields}, "$unset": {"problem": ""}}
+        done = await self._batches.update_one(query, values)
         return done.matched_count == 1
 
-    async def interrupt(self, claim: Claim, problem: str) -> None:
-        """The upload ended early, and this is why."""
+    async def interrupt(self, claim: Claim, progress: Progress, problem: str) -> None:
+        """The upload ended early, this far, and this is why."""
+        # Nobody's from here on, so that no late renewal of its lease brings it back.
+        ended = {"state": BatchState.INTERRUPTED, "problem": problem, "upload": None}
         await self._batches.update_one(
-            {**_held(claim), "state": BatchState.RECEIVING},
-            {"$set": {"state": BatchState.INTERRUPTED, "problem": problem}},
+            {**_held(claim), "state": BatchState.RECEIVING}, {"$set": {**_progress(progress), **ended}}
         )
 
     async def interrupt_stale(self, alive_before: datetime, problem: str) -> int:
@@ -212,6 +218,10 @@ class Batches:
 def _held(claim: Claim) -> dict[str, Any]:
     # By deterministic id and the claim's own token: no other tenant's upload can hold it.
     return {"_id": claim.batch_id, "upload": claim.upload}
+
+
+def _progress(progress: Progress) -> dict[str, Any]:
+    return {"row": progress.row, "received": progress.received, "fingerprint": progress.fingerprint}
 
 
 def _document(batch_id: UUID, issuer_id: str, row: NewRow) -> mongo.Document:

@@ -10,7 +10,7 @@ from hashlib import sha256
 
 import orjson
 
-from libs.common.results import SoloLevel
+from libs.common.results import Result, SoloLevel
 
 COLUMNS = (
     "source_id",
@@ -91,7 +91,7 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """One row whose form is good. Exactly one of `level` and `score` is given; the score is from 0 to 100.
+    """One row whose form is good.
 
     `digest` is the SHA-256, hex, over the canonical JSON of what the row says without name and address.
     """
@@ -101,8 +101,7 @@ class Submission:
     learner_name: str | None
     learner_email: str | None
     achievement: str
-    level: SoloLevel | None
-    score: float | None
+    result: Result
     observed_on: date
     activity: str
     assessor: str | None
@@ -139,23 +138,22 @@ def presentable_source_id(fields: Mapping[str, str]) -> str | None:
 def _read(fields: dict[str, str], today: date) -> Submission:
     _check_present(fields)
     _check_texts(fields)
-    level, score = _result(fields)
+    result = _result(fields)
     observed_on = _observed_on(fields["date"])
     if observed_on > today + _GRACE:
         raise _RefusedError(Reason.DATE_IN_FUTURE, "date", "The date lies in the future.")
     says = {name: text for name, text in fields.items() if name not in PERSONAL}
-    if level is not None:
-        says["level"] = level.value
-    if score is not None:
-        says["score"] = repr(score)
+    if result.level is not None:
+        says["level"] = result.level.value
+    else:
+        says["score"] = repr(result.score)
     return Submission(
         source_id=fields["source_id"],
         learner_id=fields["learner_id"],
         learner_name=fields.get("learner_name"),
         learner_email=fields.get("learner_email"),
         achievement=fields["achievement"],
-        level=level,
-        score=score,
+        result=result,
         observed_on=observed_on,
         activity=fields["activity"],
         assessor=fields.get("assessor"),
@@ -216,30 +214,33 @@ def _check_texts(fields: Mapping[str, str]) -> None:
             raise _RefusedError(reason, name, sentence)
 
 
-def _result(fields: Mapping[str, str]) -> tuple[SoloLevel | None, float | None]:
+def _result(fields: Mapping[str, str]) -> Result:
     level, score = fields.get("level"), fields.get("score")
     if level is not None and score is not None:
         raise _RefusedError(Reason.LEVEL_AND_SCORE, "score", "Give a level or a score, not both.")
     if level is not None:
-        return _level(level), None
-    if score is None:
-        raise _RefusedError(
-            Reason.MISSING_VALUE, "level", "Both level and score are empty; every row needs one of them."
-        )
-    if not _SCORE.fullmatch(score) or float(score) > 100:
-        raise _RefusedError(
-            Reason.SCORE_FORM, "score", "A score is a number from 0 to 100, with a decimal point if any."
-        )
-    return None, float(score)
+        return _level(level)
+    if score is not None:
+        return _score(score)
+    raise _RefusedError(Reason.MISSING_VALUE, "level", "Both level and score are empty; every row needs one of them.")
 
 
 @lru_cache(maxsize=256)
-def _level(text: str) -> SoloLevel:
+def _level(text: str) -> Result:
     try:
-        return SoloLevel.parse(text)
+        return Result(level=SoloLevel.parse(text))
     except ValueError:
         names = ", ".join(SoloLevel)
         raise _RefusedError(Reason.LEVEL_UNKNOWN, "level", f"The level is none of the five: {names}.") from None
+
+
+@lru_cache(maxsize=1024)
+def _score(text: str) -> Result:
+    if not _SCORE.fullmatch(text) or float(text) > 100:
+        raise _RefusedError(
+            Reason.SCORE_FORM, "score", "A score is a number from 0 to 100, with a decimal point if any."
+        )
+    return Result(score=float(text))
 
 
 @lru_cache(maxsize=1024)

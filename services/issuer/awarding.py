@@ -2,20 +2,19 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import datetime
 from time import monotonic
-from typing import Any, Protocol
+from typing import Protocol
 from uuid import UUID
 
 from libs.common import ids
 from libs.common.cloudevents import Outgoing, Received
-from libs.common.events import EvidenceSubmitted, IssuerPublished, Outcome
+from libs.common.events import AchievementPublished, EvidenceSubmitted, IssuerPublished, Outcome
 from libs.common.mongo import Document
 from libs.openbadges.errors import CredentialError
 from services.issuer import metrics
 from services.issuer.announcing import Announcer, decided
-from services.issuer.catalogue import Catalogue
 from services.issuer.deciding import Decision, Known, achievement_key, award_evidence, decide
 from services.issuer.repository import ACTIVE, AwardStore
 from services.issuer.status import Place
@@ -29,6 +28,20 @@ _TURN_SECONDS = 0.01
 
 class DecidingStuckError(Exception):
     """A batch could not be recorded although nobody else was at it."""
+
+
+class Offers(Protocol):
+    """Knows issuers, and which achievement versions they may award."""
+
+    async def issuers(self, issuer_ids: Iterable[str]) -> dict[str, IssuerPublished]:
+        """Those of these issuers that are known, each with its parent."""
+        ...
+
+    async def deciding(
+        self, pairs: Iterable[tuple[str, str]], issuers: dict[str, IssuerPublished]
+    ) -> dict[tuple[str, str], AchievementPublished]:
+        """The achievement version that decides, for each (issuer, achievement id) that has one."""
+        ...
 
 
 class Signer(Protocol):
@@ -60,7 +73,7 @@ class Awarding:
         self,
         *,
         store: AwardStore,
-        catalogue: Catalogue,
+        catalogue: Offers,
         signer: Signer,
         places: Places,
         announcer: Announcer,
@@ -94,7 +107,7 @@ class Awarding:
             recorded = await self._store.decisions(evidence)  # 1
             fresh = [each for submission_id, each in evidence.items() if submission_id not in recorded]
             if not fresh:
-                return await self._announce(recorded, {}, traces)
+                return await self._announce({each: recorded[each] for each in evidence}, {}, traces)
             decisions, credentials = await self._decide(fresh)  # 2, 3, 4
             if await self._store.record(list(decisions.values()), list(credentials.values())):  # 5
                 _count(decisions.values())
@@ -209,6 +222,6 @@ def _credential(award: Decision, place: Place, document: str, at: datetime) -> D
     }
 
 
-def _count(decisions: Any) -> None:
+def _count(decisions: Iterable[Document]) -> None:
     for each in decisions:
         metrics.DECISIONS.labels(each["outcome"], each["reason"] or "none").inc()

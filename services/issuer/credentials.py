@@ -1,10 +1,11 @@
 """Writing and signing an award as an Open Badges 3.0 AchievementCredential, and an issuer's status lists."""
 
 from collections import OrderedDict
+from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
 from time import perf_counter
-from typing import Any
+from typing import Any, Protocol
 
 from libs.common.events import AchievementPublished, EvidenceSubmitted, IssuerPublished
 from libs.common.results import SoloLevel
@@ -18,11 +19,11 @@ from libs.openbadges.documents import (
     RubricCriterionLevel,
 )
 from libs.openbadges.issuing import prepare, sign
+from libs.openbadges.keys import Ed25519Key
 from libs.openbadges.statuslist import StatusList
 from services.issuer import metrics
-from services.issuer.catalogue import Catalogue
 from services.issuer.deciding import Decision
-from services.issuer.keys import KeyUnavailableError, SigningKeys
+from services.issuer.keys import KeyUnavailableError
 from services.issuer.status import Place
 
 _REMEMBERED_TEMPLATES = 2_000
@@ -51,12 +52,28 @@ class Addresses:
         return did.did_web(self.base, "issuers", issuer_id)
 
 
+class Keys(Protocol):
+    """Has issuers' signing keys."""
+
+    async def key(self, issuer_id: str) -> Ed25519Key:
+        """The issuer's key; KeyUnavailableError where it cannot be had."""
+        ...
+
+
+class Profiles(Protocol):
+    """Knows issuers' profiles."""
+
+    async def issuers(self, issuer_ids: Iterable[str]) -> dict[str, IssuerPublished]:
+        """Those of these issuers that are known."""
+        ...
+
+
 class CredentialSigner:
     """Prepares and signs. What all awards of one achievement by one issuer share is written once and remembered."""
 
-    def __init__(self, keys: SigningKeys, catalogue: Catalogue, addresses: Addresses) -> None:
+    def __init__(self, keys: Keys, profiles: Profiles, addresses: Addresses) -> None:
         self._keys = keys
-        self._catalogue = catalogue
+        self._profiles = profiles
         self._addresses = addresses
         self._templates: OrderedDict[tuple[IssuerPublished, IssuerPublished, str], CredentialTemplate] = OrderedDict()
 
@@ -103,7 +120,7 @@ class CredentialSigner:
         Raises:
             KeyUnavailableError: the issuer's key or profile is not here yet.
         """
-        issuer = (await self._catalogue.issuers([issuer_id])).get(issuer_id)
+        issuer = (await self._profiles.issuers([issuer_id])).get(issuer_id)
         if issuer is None:
             raise KeyUnavailableError(f"the profile of issuer {issuer_id} has not arrived")
         key = await self._keys.key(issuer_id)

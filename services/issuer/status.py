@@ -68,14 +68,14 @@ class StatusLists:
         signer: ListSigner,
         publish: Publish,
         clock: Callable[[], datetime],
-        size: int = MINIMUM_SIZE,
+        places: int = MINIMUM_SIZE,
     ) -> None:
         self._collection = database.get_collection("status_lists", read_concern=ReadConcern("majority"))
         self._revoked = revoked
         self._signer = signer
         self._publish = publish
         self._clock = clock
-        self._size = size
+        self._places = places
         self._free: dict[str, deque[Place]] = {}
 
     async def take(self, issuer_id: str, count: int) -> list[Place]:
@@ -90,7 +90,7 @@ class StatusLists:
         number = newest["number"] if newest else 0
         while True:
             before: Document | None = await self._collection.find_one_and_update(
-                {"_id": f"{issuer_id}-{number}", "next": {"$lt": self._size}},
+                {"_id": f"{issuer_id}-{number}", "next": {"$lt": self._places}},
                 {"$inc": {"next": count}},
                 return_document=ReturnDocument.BEFORE,
             )
@@ -100,8 +100,8 @@ class StatusLists:
             await self._create(issuer_id, number)
         if before["published_version"] < before["version"]:
             await self.publish(before["_id"])
-        indexes = StatusIndexes(bytes(before["permutation_key"]), self._size)
-        last = min(before["next"] + count, self._size)
+        indexes = StatusIndexes(bytes(before["permutation_key"]), self._places)
+        last = min(before["next"] + count, self._places)
         return [Place(before["_id"], indexes.index(counter)) for counter in range(before["next"], last)]
 
     async def _create(self, issuer_id: str, number: int) -> None:
@@ -169,7 +169,7 @@ class StatusLists:
         return _REPAIR_SECONDS
 
     async def _event(self, current: Document) -> StatusListPublished:
-        bits = StatusList(self._size)
+        bits = StatusList()
         for index in await self._revoked.revoked_indexes(current["_id"]):
             bits.set(index)
         now = self._clock()

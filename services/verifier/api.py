@@ -1,8 +1,7 @@
 """The verifier's routes: verify anything, and the public documents that verifying needs. All are open to anybody."""
 
 import hashlib
-from collections.abc import Callable, Mapping
-from datetime import datetime
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
@@ -43,13 +42,11 @@ class Api:
         pages: Pages,
         *,
         public_base: str,
-        clock: Callable[[], datetime],
     ) -> None:
         self._repository = repository
         self._verifier = verifier
         self._pages = pages
         self._public_base = public_base
-        self._clock = clock
 
     def router(self) -> APIRouter:
         """All routes of the service."""
@@ -136,7 +133,7 @@ class Api:
     async def _page(self, stored: StoredCredential) -> Response:
         report = await self._verifier.verify_stored(stored)
         document = report.credential if report.credential is not None else _readable(stored)
-        return self._pages.badge(stored.id, document, report, self._clock())
+        return self._pages.badge(stored.id, document, report)
 
     def _sorry(self, error: Exception) -> Response:
         if isinstance(error, NotFoundError):

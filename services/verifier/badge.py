@@ -1,7 +1,7 @@
 """What a badge's page shows, read out of a signed document of any shape, and the report on it, in plain words."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -21,16 +21,16 @@ _INVISIBLE = {
 }
 _Verdict = Literal["pass", "fail", "revoked", "unknown"]
 
-QUESTIONS: Mapping[str, str] = {
-    "proof": "Is the text exactly as it was signed?",
-    "issuer": "Was it signed by the issuer that it names?",
-    "status": "Has it been taken back?",
-    "dates": "Is it within its dates?",
-    "schema": "Does it follow Open Badges 3.0?",
-    "context": "Do all its terms have a known meaning?",
-    "format": "Is it a verifiable credential?",
+CLAIMS: Mapping[str, str] = {
+    "proof": "The text is exactly as it was signed",
+    "issuer": "It was signed by the issuer that it names",
+    "status": "It has not been taken back",
+    "dates": "It is within its dates",
+    "schema": "It follows Open Badges 3.0",
+    "context": "All its terms have a known meaning",
+    "format": "It is a verifiable credential",
 }
-"""The checks as people ask for them, in the order in which they matter to them."""
+"""What each check tests, as people say it, in the order in which it matters to them."""
 
 _REAL = ("format", "context", "schema", "proof")
 _GOOD = ("dates", "status")
@@ -75,6 +75,7 @@ class Answer:
 class Badge:
     """Everything that the page shows."""
 
+    id: str | None
     title: str
     description: str | None
     criteria: str | None
@@ -108,7 +109,7 @@ class Badge:
         return next((number for number, step in enumerate(self.steps, 1) if step.achieved), 0)
 
 
-def badge_of(document: Mapping[str, Any], report: Report, checked_at: datetime) -> Badge:
+def badge_of(document: Mapping[str, Any], report: Report) -> Badge:
     """Read a document out. Whatever is missing or of another kind than expected is left out, never an error."""
     subject = _object(document.get("credentialSubject"))
     achievement = _object(subject.get("achievement"))
@@ -117,7 +118,11 @@ def badge_of(document: Mapping[str, Any], report: Report, checked_at: datetime) 
     issuer = {"id": issuer} if isinstance(issuer, str) else _object(issuer)
     scale, steps, results = _results(achievement, subject)
     issuer_id = _text(issuer.get("id")) or "not named"
+    real = _together("Is it real?", [report.check(name) for name in _REAL])
+    signed_by = _together("Who issued it?", [report.check("proof"), report.check("issuer")])
+    good = _together("Is it still good?", [report.check(name) for name in _GOOD])
     return Badge(
+        id=_text(document.get("id")),
         title=_text(achievement.get("name")) or _text(document.get("name")) or "A badge without a name",
         description=_text(achievement.get("description")),
         criteria=_text(criteria.get("narrative")),
@@ -134,11 +139,11 @@ def badge_of(document: Mapping[str, Any], report: Report, checked_at: datetime) 
         results=results,
         evidence=tuple(_evidence(one) for one in _objects(document.get("evidence"))),
         verdict=_verdict(report),
-        real=_together("Is it real?", [report.check(name) for name in _REAL]),
-        signed_by=_together("Did they sign it?", [report.check("issuer")]),
-        good=_together("Is it still good?", [report.check(name) for name in _GOOD]),
-        checks=tuple(_answer(question, report.check(name)) for name, question in QUESTIONS.items()),
-        checked_at=checked_at,
+        real=real,
+        signed_by=signed_by,
+        good=_only_as_good(good, (real, signed_by)),
+        checks=tuple(_answer(claim, report.check(name)) for name, claim in CLAIMS.items()),
+        checked_at=_utc(report.check("format").at),
     )
 
 
@@ -179,15 +184,17 @@ def _results(
         levels = _objects(description.get("rubricCriterionLevel"))
         if levels and not steps and isinstance(result.get("achievedLevel"), str):
             scale = name
-            steps = tuple(_step(level, result["achievedLevel"]) for level in levels)
+            ids = [level.get("id") for level in levels]
+            reached = ids.index(result["achievedLevel"]) if result["achievedLevel"] in ids else None
+            steps = tuple(_step(level, number == reached) for number, level in enumerate(levels))
         elif _text(result.get("value")):
             others.append((name, _text(result.get("value")) or ""))
     return scale, steps, tuple(others)
 
 
-def _step(level: dict[str, Any], achieved: str) -> Step:
+def _step(level: dict[str, Any], achieved: bool) -> Step:
     name = _text(level.get("name")) or _text(level.get("level")) or "A level without a name"
-    return Step(name, _text(level.get("description")), level.get("id") == achieved)
+    return Step(name, _text(level.get("description")), achieved)
 
 
 def _evidence(one: dict[str, Any]) -> EvidenceItem:
@@ -211,12 +218,22 @@ def _together(question: str, checks: list[Check]) -> Answer:
     worst = min(checks, key=lambda check: order.index(check.outcome))
     speaking = checks[-1] if worst.outcome == "pass" else worst
     word = {"pass": "Yes", "fail": "No", "unknown": "Could not check"}[speaking.outcome]
-    return Answer(question, speaking.outcome, word, speaking.sentence, speaking.at, speaking.code)
+    return Answer(question, speaking.outcome, word, speaking.sentence, _utc(speaking.at), speaking.code)
 
 
-def _answer(question: str, check: Check) -> Answer:
+def _only_as_good(good: Answer, grounds: tuple[Answer, ...]) -> Answer:
+    """What is not proven says nothing: its dates and its status entry could be anybody's words."""
+    if any(ground.outcome == "fail" for ground in grounds):
+        return replace(good, outcome="fail", word="No", sentence="What is not real cannot be good.", at=grounds[0].at)
+    if good.outcome == "pass" and any(ground.outcome == "unknown" for ground in grounds):
+        sentence = "Nothing is known against it, and whether it is real could not be checked."
+        return replace(good, outcome="unknown", word="Could not check", sentence=sentence)
+    return good
+
+
+def _answer(claim: str, check: Check) -> Answer:
     word = {"pass": "Passed", "fail": "Failed", "unknown": "Could not check"}[check.outcome]
-    return Answer(question, check.outcome, word, check.sentence, check.at, check.code)
+    return Answer(claim, check.outcome, word, check.sentence, _utc(check.at), check.code)
 
 
 def _object(value: Any) -> dict[str, Any]:
@@ -240,8 +257,15 @@ def _text(value: Any) -> str | None:
 
 
 def _moment(value: Any) -> datetime | None:
-    """A moment in UTC; one that has no place in our calendar is left out."""
     try:
-        return times.read(value).astimezone(UTC)
-    except (CredentialError, OverflowError):
+        return _utc(times.read(value))
+    except CredentialError:
         return None
+
+
+def _utc(moment: datetime) -> datetime:
+    """The moment in UTC; within hours of the calendar's ends it stays as it is."""
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        return moment

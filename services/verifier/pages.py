@@ -3,7 +3,6 @@
 import base64
 import hashlib
 from collections.abc import Mapping
-from datetime import datetime
 from importlib import resources
 from typing import Any
 from uuid import UUID
@@ -38,9 +37,9 @@ class Pages:
         self._badge = self._environment.get_template("badge.html")
         self._message = self._environment.get_template("message.html")
 
-    def badge(self, badge_id: UUID, document: Mapping[str, Any], report: Report, checked_at: datetime) -> HTMLResponse:
+    def badge(self, badge_id: UUID, document: Mapping[str, Any], report: Report) -> HTMLResponse:
         """The page of a badge with the verdicts on it."""
-        badge = badge_of(document, report, checked_at)
+        badge = badge_of(document, report)
         return self._answer(self._badge.render(id=badge_id, badge=badge), 200, f"public, max-age={PAGE_SECONDS}")
 
     def message(self, status: int, heading: str, *paragraphs: str) -> HTMLResponse:

@@ -1,7 +1,9 @@
 """Puts the verifier service together: its settings, routes and consumers."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 
+from fastapi import FastAPI
 from pydantic import Field
 
 from libs.common import topics
@@ -34,10 +36,6 @@ class ServiceSettings(Settings):
 
 def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
     """Register everything that this service does."""
-
-    def clock() -> datetime:
-        return datetime.now(UTC)
-
     repository = Repository(plumbing.database)
     projection = Projection(repository)
     plumbing.consume(
@@ -53,6 +51,11 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
         contracts=[StatusListPublished],
         handle=projection.status_lists,
     )
+    serve(plumbing.app, repository, settings, lambda: datetime.now(UTC))
+
+
+def serve(app: FastAPI, repository: Repository, settings: ServiceSettings, clock: Callable[[], datetime]) -> None:
+    """Add the public routes to an application."""
     source = MaterialSource(repository, settings.public_base, patience_seconds=settings.verify_seconds)
     verifier = Verifier(
         source,
@@ -61,6 +64,6 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
         waiting=settings.verify_waiting,
         seconds=settings.verify_seconds,
     )
-    api = Api(repository, verifier, Pages(), public_base=settings.public_base, clock=clock)
-    plumbing.app.include_router(api.router())
-    plumbing.app.add_middleware(PublicHeaders)
+    api = Api(repository, verifier, Pages(), public_base=settings.public_base)
+    app.include_router(api.router())
+    app.add_middleware(PublicHeaders)

@@ -18,6 +18,11 @@ from tests.faults.school import Expected
 STATES = ("pending", "issued", "not_yet", "duplicate", "waiting", "refused")
 
 
+def databases(stack: Stack) -> MongoClient[dict[str, Any]]:
+    """All databases, read as an auditor would."""
+    return MongoClient(stack.mongo_url, uuidRepresentation="standard", tz_aware=True)
+
+
 def numbers_add_up(batch: dict[str, Any]) -> None:
     """Promise 3, at the moment this batch was asked."""
     assert batch["received"] == sum(batch["counts"].get(state, 0) for state in STATES), batch
@@ -25,7 +30,7 @@ def numbers_add_up(batch: dict[str, Any]) -> None:
 
 def nothing_lost(stack: Stack, issuer_id: str, rows: int, expected: Expected) -> None:
     """Promise 1: every row that was accepted ended in exactly one recorded decision, the one that it must have."""
-    with MongoClient[dict[str, Any]](stack.mongo_url) as client:
+    with databases(stack) as client:
         states = Counter(row["state"] for row in client["evidence"]["rows"].find({"issuer_id": issuer_id}))
         outcomes = Counter(each["outcome"] for each in client["issuer"]["decisions"].find({"issuer_id": issuer_id}))
     assert sum(outcomes.values()) == rows
@@ -35,7 +40,7 @@ def nothing_lost(stack: Stack, issuer_id: str, rows: int, expected: Expected) ->
 
 def nothing_twice(stack: Stack, issuer_id: str, expected: Expected) -> None:
     """Promise 2: one award per business key, and every publication of a fact is the same publication."""
-    with MongoClient[dict[str, Any]](stack.mongo_url) as client:
+    with databases(stack) as client:
         credentials = {
             str(each["_id"]): each for each in client["issuer"]["credentials"].find({"issuer_id": issuer_id})
         }
@@ -64,7 +69,7 @@ def _announced_once(stack: Stack, issuer_id: str, credentials: Iterable[str]) ->
 
 def mailed_once(stack: Stack, issuer_id: str, expected: int, repeats_allowed: int) -> None:
     """Promise 2 for mail: one per credential. A repeat has the same Message-ID, and only a kill makes one."""
-    with MongoClient[dict[str, Any]](stack.mongo_url) as client:
+    with databases(stack) as client:
         deliveries = list(client["notifier"]["deliveries"].find({"issuer_id": issuer_id}))
     assert Counter(each["state"] for each in deliveries)["sent"] == expected
     assert len({each["credential_id"] for each in deliveries}) == len(deliveries)

@@ -5,8 +5,6 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
-from pymongo import MongoClient
-
 from deploy.embedded.stack import Stack
 from tests.faults import promises
 from tests.faults.school import Expected, Row, School, expected_of, make_rows
@@ -92,7 +90,7 @@ class Scenario:
     def _wait_for_followers(self, mailed_one_in: int) -> None:
         mine = {"issuer_id": self.school.id}
         give_up_at = time.monotonic() + _DEADLINE_SECONDS
-        with MongoClient[dict[str, object]](self.stack.mongo_url) as client:
+        with promises.databases(self.stack) as client:
             while time.monotonic() < give_up_at:
                 shown = client["verifier"]["documents"].count_documents(mine)
                 sent = client["notifier"]["deliveries"].count_documents({**mine, "state": "sent"})

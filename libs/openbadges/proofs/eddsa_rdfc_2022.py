@@ -3,7 +3,8 @@
 from typing import Any, Final
 
 from libs.openbadges.keys import decode_public, verify_ed25519
-from libs.openbadges.proofs.rdf import digest
+from libs.openbadges.proofs.suite import Unsecured
+from libs.openbadges.shapes.cache import ShapeCache
 
 
 class EddsaRdfc2022:
@@ -11,10 +12,13 @@ class EddsaRdfc2022:
 
     name: Final = "eddsa-rdfc-2022"
 
-    def signing_input(self, document: dict[str, Any], options: dict[str, Any]) -> bytes:
-        """Hash the canonical N-Quads of the options and of the document (section 3.2.4)."""
-        configuration = {"@context": document.get("@context"), **options}
-        return digest(configuration) + digest(document)
+    def __init__(self, shapes: ShapeCache) -> None:
+        """Take the cache that knows the shapes of proof options."""
+        self._shapes = shapes
+
+    def signing_input(self, document: Unsecured, options: dict[str, Any]) -> bytes:
+        """Join the hash of the options' canonical N-Quads and that of the document's (section 3.2.4)."""
+        return self._shapes.digest({"@context": document.content["@context"], **options}) + document.rdf_hash
 
     def verify(self, public_multibase: str, message: bytes, signature: bytes) -> bool:
         """Verify with Ed25519."""

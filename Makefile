@@ -1,0 +1,59 @@
+# What can be done here; `make` alone prints it.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON := .venv/bin/python
+BOWERBIRD := $(PYTHON) -m bowerbird
+export PYTHONPATH := $(CURDIR)
+
+.PHONY: help
+help: ## print this
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: env
+env: ## make .venv with what the stack needs; quick when it is there
+	@deploy/make-env.sh
+
+.PHONY: env-dev
+env-dev: ## the same, with what checks and tests need on top
+	@deploy/make-env.sh dev
+
+.PHONY: up
+up: env ## start the embedded stack and leave it running
+	@$(BOWERBIRD) up
+
+.PHONY: down
+down: env ## stop it; the data stay in var/ (`bowerbird down --erase` deletes them)
+	@$(BOWERBIRD) down
+
+.PHONY: status
+status: env ## show what of it runs
+	@$(BOWERBIRD) status
+
+.PHONY: demo
+demo: env ## start it and take a whole Values Week from evidence to verified badges
+	@$(BOWERBIRD) demo
+
+.PHONY: test
+test: env-dev ## every test, on a real MongoDB and a real Apache Kafka
+	$(PYTHON) -m pytest
+
+.PHONY: bench
+bench: env ## measure the whole way of an award; writes var/bench/pipeline.json
+	$(PYTHON) -m benchmarks.pipeline
+
+.PHONY: bench-engine
+bench-engine: env ## measure signing and verifying alone; writes var/bench/engine.json
+	$(PYTHON) -m benchmarks.engine
+
+.PHONY: check
+check: env-dev ## style, types, and whether generated documents are up to date
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m mypy
+	$(BOWERBIRD) contracts --check
+
+LOCK := $(PYTHON) -m uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-emit-index-url --no-header
+
+.PHONY: lock
+lock: env-dev ## pin what requirements/*.in name, with hashes
+	for group in runtime embedded dev; do $(LOCK) requirements/$$group.in -o requirements/$$group.txt; done

@@ -1,0 +1,122 @@
+"""The shapes that are kept: so many, so large, none twice, and only of documents that came more than once."""
+
+import hashlib
+import threading
+from collections import OrderedDict
+from collections.abc import Mapping
+from itertools import count
+from types import MappingProxyType
+from typing import Any, Final
+
+import orjson
+
+from libs.openbadges.canonical import canonicalize
+from libs.openbadges.shapes.derivation import UnderivableError, derive, structure
+from libs.openbadges.shapes.shape import Shape
+from libs.openbadges.shapes.text import Cut, cut
+
+LONGEST: Final = 64 * 1024
+"""Bytes of a document beyond which no shape is derived; twice the largest status list credential."""
+
+
+class ShapeCache:
+    """Digests of canonical RDF, by shape where there is one, else by the general algorithm.
+
+    Safe under threads: readers take what they find without a lock, writers exchange whole tuples under one. A
+    sender of ever new shapes gets the general algorithm for each first document, so that a shape costs its sender
+    as much as the engine; the shape unused for longest makes room, and memory stays below a limit.
+    """
+
+    def __init__(self, *, shapes: int = 256, size: int = 16 * 1024 * 1024, remembered: int = 4096) -> None:
+        """Set the limits: shapes kept, bytes that they take in all, structures remembered as seen once."""
+        self._shapes_kept = shapes
+        self._size_kept = size
+        self._remembered = remembered
+        self._table: dict[bytes, tuple[_Kept, ...]] = {}
+        self._seen: OrderedDict[bytes, bool] = OrderedDict()
+        self._clock = count()
+        self._lock = threading.Lock()
+        self._size = 0
+        self._kept = 0
+
+    def digest(self, document: dict[str, Any], text: bytes | None = None) -> bytes:
+        """Answer SHA-256 of a document's canonical N-Quads.
+
+        Args:
+            document: what is canonicalized.
+            text: the same as `orjson.dumps` writes it, where the caller has it.
+
+        Raises:
+            CredentialError, LimitError: see `canonical.canonicalize`.
+        """
+        text = orjson.dumps(document) if text is None else text
+        pieces = cut(text) if len(text) <= LONGEST else None
+        if pieces is None:
+            return _general(document)
+        for kept in self._table.get(pieces.skeleton, ()):
+            found = kept.shape.digest(pieces)
+            if found is not None:
+                kept.used = next(self._clock)
+                return found
+        found = _general(document)
+        self._learn(document, pieces, found)
+        return found
+
+    def stats(self) -> Mapping[str, int]:
+        """Tell how full the cache is: shapes and the bytes that they take, about."""
+        return MappingProxyType({"shapes": self._kept, "bytes": self._size})
+
+    def _learn(self, document: dict[str, Any], pieces: Cut, digest: bytes) -> None:
+        """Derive the shape of a document that came a second time; a structure that gave none is not tried again."""
+        name = structure(document, pieces.skeleton)
+        with self._lock:
+            known = name in self._seen
+            hopeless = known and self._seen[name]
+            self._seen[name] = known
+            self._seen.move_to_end(name)
+            while len(self._seen) > self._remembered:
+                self._seen.popitem(last=False)
+        if not known or hopeless:
+            return
+        try:
+            shape = derive(document, pieces, digest)
+        except UnderivableError:
+            return
+        with self._lock:
+            self._keep(pieces.skeleton, shape)
+
+    def _keep(self, skeleton: bytes, shape: Shape) -> None:
+        kept = _Kept(shape, next(self._clock), len(skeleton) + shape.size)
+        if kept.size > self._size_kept // 4:
+            return
+        self._table[skeleton] = (*self._table.get(skeleton, ()), kept)
+        self._kept += 1
+        self._size += kept.size
+        while self._kept > self._shapes_kept or self._size > self._size_kept:
+            self._forget()
+
+    def _forget(self) -> None:
+        """Drop the shape unused for longest."""
+        skeleton, oldest = min(
+            ((skeleton, kept) for skeleton, row in self._table.items() for kept in row), key=lambda pair: pair[1].used
+        )
+        row = tuple(kept for kept in self._table[skeleton] if kept is not oldest)
+        if row:
+            self._table[skeleton] = row
+        else:
+            del self._table[skeleton]
+        self._kept -= 1
+        self._size -= oldest.size
+
+
+class _Kept:
+    __slots__ = ("shape", "size", "used")
+
+    def __init__(self, shape: Shape, used: int, size: int) -> None:
+        self.shape = shape
+        self.used = used
+        self.size = size
+
+
+def _general(document: dict[str, Any]) -> bytes:
+    return hashlib.sha256(canonicalize(document).encode()).digest()

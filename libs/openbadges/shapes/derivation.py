@@ -1,0 +1,352 @@
+"""Deriving a shape: the library runs once over the document with a stand-in at every place that might vary."""
+
+import hashlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, Final
+
+import orjson
+from pyld.nquads import serialize_nquad
+
+from libs.openbadges.canonical import XSD, Canonical, Dataset, serialize, to_dataset
+from libs.openbadges.contexts import CARRIED, CONTEXTS
+from libs.openbadges.errors import CredentialError
+from libs.openbadges.shapes.shape import LABELS, Lines, Shape, picker
+from libs.openbadges.shapes.text import Cut, cut, restore
+
+_REST: Final = r"[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]"
+"""Characters of an IRI that no step of the way to N-Quads changes or ends at (RFC 3986)."""
+
+_ABSOLUTE: Final = re.compile(rf"([A-Za-z][A-Za-z0-9+.-]*:(?://)?)({_REST}+)\Z")
+
+
+def _constant_keys() -> frozenset[str]:
+    """Find the keys whose values are words of the vocabulary, not values: types, and terms read as vocabulary."""
+
+    def walk(node: Any) -> Iterator[str]:
+        for key, definition in node.items():
+            if definition == "@type":
+                yield key
+            elif isinstance(definition, dict):
+                if definition.get("@id") == "@type" or definition.get("@type") in {"@vocab", "@json"}:
+                    yield key
+                yield from walk(definition)
+            elif isinstance(definition, list):
+                for one in definition:
+                    if isinstance(one, dict):
+                        yield from walk(one)
+
+    return frozenset(key for url in CONTEXTS for key in walk(orjson.loads(CARRIED[url].text)))
+
+
+CONSTANT_KEYS: Final = _constant_keys()
+
+
+class UnderivableError(Exception):
+    """The document has no shape that substitution could serve; the general algorithm has to do."""
+
+
+@dataclass(slots=True)
+class Place:
+    """A text in the document that may be a mere value.
+
+    Attributes:
+        index: which of the document's strings it is.
+        scheme: an IRI's scheme, with // where it has it; empty for other texts.
+        token: what stands in for the text, or for what follows the scheme.
+        kind: what it became in RDF, identifier or literal; None while it was not seen there.
+    """
+
+    index: int
+    scheme: str
+    token: str
+    kind: str | None = None
+
+    @property
+    def stand_in(self) -> str:
+        """The text that the library sees in place of the document's."""
+        return self.scheme + self.token
+
+
+class _Walk:
+    """A walk over a document in the order of its JSON text, copying it with stand-ins for what may vary."""
+
+    def __init__(self, nonce: str) -> None:
+        self.nonce = nonce
+        self.places: list[Place] = []
+        self.constants: list[str] = []
+        self._count = 0
+
+    def copy(self, node: Any, key: str | None = None, *, constant: bool = False) -> Any:
+        """Copy a part of the document; `key` is the name under which it stands, also through lists."""
+        if isinstance(node, dict):
+            copied = {}
+            for name, value in node.items():
+                self._keep(name)
+                copied[name] = self.copy(value, name, constant=constant or name == "@context")
+            return copied
+        if isinstance(node, list):
+            return [self.copy(value, key, constant=constant) for value in node]
+        if not isinstance(node, str):
+            return node
+        if constant or not _varies(key, node):
+            self._keep(node)
+            return node
+        match = _ABSOLUTE.match(node)
+        place = Place(self._count, match[1] if match else "", f"{self.nonce}v{len(self.places):05d}")
+        self.places.append(place)
+        self._count += 1
+        return place.stand_in
+
+    def _keep(self, text: str) -> None:
+        self.constants.append(text)
+        self._count += 1
+
+
+def _varies(key: str | None, text: str) -> bool:
+    """Tell whether a text under this key may be a mere value; an empty one never is."""
+    return bool(text) and (key in {"@id", "@value"} or not (key is None or key in CONSTANT_KEYS or key.startswith("@")))
+
+
+def structure(document: dict[str, Any], skeleton: bytes) -> bytes:
+    """Answer a digest of all that a shape of this document would hold constant; cheap beside deriving one."""
+    walk = _Walk("")
+    walk.copy(document)
+    schemes = [place.scheme for place in walk.places]
+    return hashlib.blake2b(skeleton + orjson.dumps([walk.constants, schemes]), digest_size=16).digest()
+
+
+def derive(document: dict[str, Any], pieces: Cut, expected: bytes) -> Shape:
+    """Derive the shape of a document whose digest is known from the general algorithm.
+
+    The library runs once more, on the document with stand-ins; where those come out says what each place means.
+    The shape is given out only if it answers, for both, what the library answers.
+
+    Raises:
+        UnderivableError: a stand-in came out changed, or not all comes out equal.
+    """
+    # A document cannot hold a part of its own digest, so no text of it can be mistaken for a stand-in.
+    walk = _Walk("x" + hashlib.sha256(orjson.dumps(document)).hexdigest()[:24])
+    replaced = walk.copy(document)
+    other = cut(orjson.dumps(replaced))
+    if other is None or not _aligned(pieces, other, walk.places):
+        raise UnderivableError("The document's strings are not where they are expected.")
+    try:
+        dataset = to_dataset(replaced)
+        quads, nodes = _quads(dataset, walk)
+        canonical = serialize(dataset)
+    except CredentialError as error:
+        raise UnderivableError(str(error)) from error
+    shape = _build(pieces, [place for place in walk.places if place.kind], quads)
+    if shape.digest(pieces) != expected or not _agrees(shape, other, canonical, nodes):
+        raise UnderivableError("Substitution does not give what the library gives.")
+    return shape
+
+
+def _agrees(shape: Shape, pieces: Cut, canonical: Canonical, nodes: list[str]) -> bool:
+    """Tell whether the shape finds for the stand-ins what the library found, blank node by blank node."""
+    values = shape.values_of(pieces.strings)
+    hashes = shape.node_hashes(restore(values) if pieces.escaped and values else values)
+    digest = hashlib.sha256(canonical.text.encode()).digest()
+    return hashes == [bytes.fromhex(canonical.hashes[node]) for node in nodes] and shape.digest(pieces) == digest
+
+
+def _aligned(pieces: Cut, other: Cut, places: list[Place]) -> bool:
+    """Tell whether the two texts differ exactly where stand-ins were put."""
+    strings = list(restore(pieces.strings) if pieces.escaped else pieces.strings)
+    if pieces.skeleton != other.skeleton or len(strings) != len(other.strings):
+        return False
+    for place in places:
+        strings[place.index] = place.stand_in.encode()
+    return strings == list(restore(other.strings) if other.escaped else other.strings)
+
+
+@dataclass(slots=True)
+class Hole:
+    """A gap in a line: a value's place, or a blank node by its number."""
+
+    place: Place | None = None
+    node: int = -1
+
+
+Line = list[bytes | Hole]
+"""A quad in N-Quads, constant parts and holes."""
+
+
+@dataclass(slots=True)
+class Quad:
+    """A quad as a line, and as each of its blank nodes sees it (RDFC-1.0, section 4.6)."""
+
+    line: Line
+    seen_by: dict[int, Line]
+
+
+def _quads(dataset: Dataset, walk: _Walk) -> tuple[list[Quad], list[str]]:
+    """Read the quads off, marking each place with what its stand-in became; name the blank nodes by number.
+
+    Raises:
+        UnderivableError: a stand-in came out as anything but a whole identifier or a whole literal.
+    """
+    places = {place.stand_in: place for place in walk.places}
+    tokens = {place.token: place for place in walk.places}
+    nodes: dict[str, int] = {}
+    quads = []
+    for name, triples in dataset.items():
+        graph = {} if name == "@default" else {"name": _term(name)}
+        for triple in triples:
+            quad = {**triple, **graph}
+            for component in quad.values():
+                _mark(component, places, walk.nonce)
+            blanks = {
+                position: nodes.setdefault(component["value"], len(nodes))
+                for position, component in quad.items()
+                if component["type"] == "blank node"
+            }
+            line = _line(quad, {position: f"_:{walk.nonce}b{node:05d}" for position, node in blanks.items()})
+            seen = {
+                node: _line(quad, {position: "_:a" if other == node else "_:z" for position, other in blanks.items()})
+                for node in set(blanks.values())
+            }
+            split = re.compile(f"((?:_:)?{walk.nonce}[vb][0-9]{{5}})")
+            quads.append(
+                Quad(
+                    _holes(split.split(line), tokens),
+                    {node: _holes(split.split(text), tokens) for node, text in seen.items()},
+                )
+            )
+    return quads, list(nodes)
+
+
+def _term(name: str) -> dict[str, str]:
+    return {"type": "blank node" if name.startswith("_:") else "IRI", "value": name}
+
+
+def _mark(component: dict[str, str], places: dict[str, Place], nonce: str) -> None:
+    for part in ("datatype", "language"):
+        if nonce in component.get(part, ""):
+            raise UnderivableError("A text became a datatype or a language.")
+    if nonce not in component["value"]:
+        return
+    place = places.get(component["value"])
+    if place is None or component.get("datatype") == XSD + "double":
+        raise UnderivableError("A text comes out changed.")
+    kind = "literal" if component["type"] == "literal" else "identifier"
+    if (
+        component["type"] == "blank node"
+        or place.kind not in {None, kind}
+        or (kind, place.scheme) == ("identifier", "")
+    ):
+        raise UnderivableError("A text became a blank node, or two things.")
+    place.kind = kind
+
+
+def _line(quad: dict[str, dict[str, str]], names: dict[str, str]) -> str:
+    """Write a quad as the library does, blank nodes by the names given."""
+    renamed = {
+        position: {**component, "value": names[position]} if position in names else component
+        for position, component in quad.items()
+    }
+    text: str = serialize_nquad(renamed)
+    return text.removesuffix("\n")
+
+
+def _holes(parts: list[str], tokens: dict[str, Place]) -> Line:
+    """Turn a line, split at its stand-ins, into constant parts and holes; a scheme goes into the hole."""
+    line: Line = [parts[0].encode()]
+    for mark, constant in zip(parts[1::2], parts[2::2], strict=True):
+        if mark in tokens:
+            place = tokens[mark]
+            before = line[-1]
+            if not isinstance(before, bytes) or not before.endswith(place.scheme.encode()):
+                raise UnderivableError("A scheme came out changed.")
+            line[-1] = before.removesuffix(place.scheme.encode())
+            line.append(Hole(place=place))
+        else:
+            line.append(Hole(node=int(mark[-5:])))
+        line.append(constant.encode())
+    return line
+
+
+def _build(pieces: Cut, places: list[Place], quads: list[Quad]) -> Shape:
+    """Put a shape together from the places that came out and the quads with their holes."""
+    numbers = {id(place): number for number, place in enumerate(places)}
+    indexes = [place.index for place in places]
+    rest = sorted(set(range(len(pieces.strings))) - set(indexes))
+    seen: dict[int, list[Line]] = {}
+    for quad in quads:
+        for node, line in quad.seen_by.items():
+            seen.setdefault(node, []).append(line)
+    if len(seen) > len(LABELS):
+        raise UnderivableError("The document has too many blank nodes.")
+    identifiers = [place for place in places if place.kind == "identifier"]
+    sample = [pieces.strings[place.index] for place in places]
+    nodes = tuple(_node(_lines(seen[node], numbers, sample)) for node in sorted(seen))
+    whole = _lines([quad.line for quad in quads], numbers, sample)
+    constants_of = picker(rest)
+    constants = constants_of(pieces.strings)
+    return Shape(
+        constants=constants,
+        constants_of=constants_of,
+        values_of=picker(indexes),
+        identifiers_of=picker([numbers[id(place)] for place in identifiers]),
+        identifiers=_pattern(identifiers),
+        nodes=nodes,
+        quads=whole,
+        size=sum(map(len, constants)) + 2 * len(whole.template) + 64 * len(pieces.strings) + 1024,
+    )
+
+
+def _node(lines: Lines) -> Lines | bytes:
+    """Hash a blank node's quads now, if nothing in them varies."""
+    if b"%b" in lines.template.replace(b"%%", b""):
+        return lines
+    return hashlib.sha256(lines.seen_by_node(()) or b"").digest()
+
+
+def _pattern(identifiers: list[Place]) -> re.Pattern[bytes] | None:
+    """Write the pattern of all identifiers: each its own scheme, then nothing that could end or change it.
+
+    Where the scheme is not followed by //, neither may a value be: that would read a prefix as a scheme.
+    """
+    if not identifiers:
+        return None
+    each = [
+        re.escape(place.scheme) + ("" if place.scheme.endswith("//") else "(?!//)") + f"{_REST}++"
+        for place in identifiers
+    ]
+    return re.compile(" ".join(each).encode())
+
+
+def _lines(lines: list[Line], numbers: dict[int, int], sample: list[bytes]) -> Lines:
+    """Make one template of lines, ordered as in the sample: the next document's will be nearly in order then."""
+
+    def as_in_sample(line: Line) -> bytes:
+        return b"".join(
+            part if isinstance(part, bytes) else b"_:" if part.place is None else sample[numbers[id(part.place)]]
+            for part in line
+        )
+
+    ordered = sorted(lines, key=as_in_sample)
+    template = b"\n".join(
+        b"".join(part.replace(b"%", b"%%") if isinstance(part, bytes) else b"%b" for part in line) for line in ordered
+    )
+    holes = [
+        numbers[id(part.place)] if part.place is not None else len(numbers) + part.node
+        for line in ordered
+        for part in line
+        if isinstance(part, Hole)
+    ]
+    certain = all(_certainly_before(one, other) for one, other in pairwise(ordered))
+    whole = [line[0] for line in ordered if len(line) == 1]
+    return Lines(template, picker(holes), ordered=certain, repeats=len(whole) - len(set(whole)))
+
+
+def _certainly_before(one: Line, other: Line) -> bool:
+    """Tell whether a line sorts before another, or equal, whatever fills their holes: by their beginnings."""
+    first, second = one[0], other[0]
+    assert isinstance(first, bytes)  # noqa: S101  for mypy: a line begins with a constant part
+    assert isinstance(second, bytes)  # noqa: S101  as above
+    shorter = min(len(first), len(second))
+    return first[:shorter] < second[:shorter] or (len(one) == len(other) == 1 and first <= second)

@@ -1,0 +1,343 @@
+"""What the verifier promises over HTTP: three-valued reports, nothing fetched, the same bytes, safe headers."""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import orjson
+import pytest
+from httpx import AsyncClient, Response
+from prometheus_client import REGISTRY
+from pymongo.errors import AutoReconnect
+
+from libs.openbadges.did import did_key, verification_method
+from libs.openbadges.issuing import prepare, sign
+from libs.openbadges.report import CHECKS, Report
+from libs.openbadges.verification import Material
+from tests.contract.verifier_house import (
+    ISSUED,
+    LEARNER,
+    NOW,
+    PUBLIC,
+    REVOKED,
+    MemoryRepository,
+    School,
+    application,
+    client,
+)
+
+ID = UUID("0f4ac6a1-59e9-4a3c-95ad-000000000001")
+JSON = {"Content-Type": "application/json"}
+SCHOOL = School()
+FAR = School("Far Away College", base="https://elsewhere.example", slug="far-away")
+
+
+@pytest.fixture
+def repository() -> MemoryRepository:
+    known = MemoryRepository()
+    known.learn(SCHOOL, revoked=[9])
+    known.keep(ID, SCHOOL.badge(ID))
+    return known
+
+
+@pytest.fixture
+async def http(repository: MemoryRepository) -> AsyncIterator[AsyncClient]:
+    async with client(application(repository)) as connected:
+        yield connected
+
+
+async def verified(http: AsyncClient, text: str | bytes) -> dict[str, Any]:
+    response = await http.post("/v1/verify", content=text, headers=JSON)
+    assert response.status_code == 200, response.text
+    report: dict[str, Any] = response.json()
+    assert [check["name"] for check in report["checks"]] == list(CHECKS)
+    for check in report["checks"]:
+        assert set(check) == {"name", "outcome", "code", "sentence", "at"}
+    return report
+
+
+def outcome(report: dict[str, Any], name: str) -> tuple[str, str]:
+    return next((check["outcome"], check["code"]) for check in report["checks"] if check["name"] == name)
+
+
+async def test_a_good_credential_passes_every_check(http: AsyncClient) -> None:
+    report = await verified(http, SCHOOL.badge(ID))
+    assert report["verdict"] == "pass"
+    assert {check["outcome"] for check in report["checks"]} == {"pass"}
+
+
+async def test_the_status_check_speaks_of_the_moment_that_the_list_speaks_of(http: AsyncClient) -> None:
+    report = await verified(http, SCHOOL.badge(ID))
+    moments = {check["name"]: check["at"] for check in report["checks"]}
+    assert moments["status"] == "2026-03-06T09:30:00Z"
+    assert moments["dates"] == "2026-11-23T16:20:11Z"
+
+
+@pytest.mark.parametrize("shape", ["by itself", "in an envelope", "by address"])
+async def test_each_way_of_asking_gives_the_same_report(http: AsyncClient, shape: str) -> None:
+    text = SCHOOL.badge(ID)
+    body = {
+        "by itself": text,
+        "in an envelope": f'{{"credential": {text}}}',
+        "by address": json.dumps({"url": f"{PUBLIC}/badges/{ID}"}),
+    }[shape]
+    assert await verified(http, body) == await verified(http, text)
+
+
+async def test_a_tampered_credential_fails(http: AsyncClient) -> None:
+    text = SCHOOL.badge(ID).replace("#relational", "#extended-abstract")
+    assert outcome(await verified(http, text), "proof") == ("fail", "proof_invalid")
+
+
+async def test_an_expired_credential_fails(http: AsyncClient) -> None:
+    report = await verified(http, SCHOOL.badge(ID, valid_until=NOW - timedelta(seconds=1)))
+    assert (report["verdict"], outcome(report, "dates")) == ("fail", ("fail", "expired"))
+
+
+async def test_a_credential_that_is_not_valid_yet_fails(http: AsyncClient) -> None:
+    report = await verified(http, SCHOOL.badge(ID, valid_from=NOW + timedelta(days=1)))
+    assert (report["verdict"], outcome(report, "dates")) == ("fail", ("fail", "not_yet_valid"))
+
+
+async def test_a_credential_that_its_list_says_is_revoked_fails(http: AsyncClient) -> None:
+    report = await verified(http, SCHOOL.badge(ID, index=9))
+    assert (report["verdict"], outcome(report, "status")) == ("fail", ("fail", "revoked"))
+
+
+async def test_a_revocation_that_was_announced_rules_before_the_list_has_arrived(
+    http: AsyncClient, repository: MemoryRepository
+) -> None:
+    repository.keep(ID, SCHOOL.badge(ID), revoked_at=REVOKED)
+    report = await verified(http, json.dumps({"url": f"{PUBLIC}/badges/{ID}"}))
+    assert (report["verdict"], outcome(report, "status")) == ("fail", ("fail", "revoked"))
+
+
+async def test_an_issuer_that_is_not_on_record_is_unknown_and_never_failed(
+    http: AsyncClient, repository: MemoryRepository
+) -> None:
+    repository.dids.clear()
+    report = await verified(http, SCHOOL.badge(ID))
+    assert report["verdict"] == "unknown"
+    assert outcome(report, "issuer")[0] == outcome(report, "proof")[0] == outcome(report, "status")[0] == "unknown"
+
+
+async def test_a_status_list_that_has_not_arrived_is_unknown_and_never_passed(
+    http: AsyncClient, repository: MemoryRepository
+) -> None:
+    repository.lists.clear()
+    report = await verified(http, SCHOOL.badge(ID))
+    assert (report["verdict"], outcome(report, "status")) == ("unknown", ("unknown", "STATUS_RETRIEVAL_ERROR"))
+
+
+async def test_a_foreign_credential_is_unknown_with_a_sentence_and_nothing_is_asked_of_its_address(
+    http: AsyncClient, repository: MemoryRepository
+) -> None:
+    report = await verified(http, FAR.badge(ID))
+    assert report["verdict"] == "unknown"
+    sentences = {check["name"]: check["sentence"] for check in report["checks"]}
+    assert "asks no other address" in sentences["issuer"]
+    assert "asks no other address" in sentences["status"]
+    # One question to our own database for the DID, none for the list, which can only stand elsewhere.
+    assert repository.lookups == 1
+
+
+async def test_a_did_key_needs_nobody(http: AsyncClient) -> None:
+    did = did_key(SCHOOL.key.public_multibase)
+    read = orjson.loads(SCHOOL.badge(ID))
+    del read["proof"], read["credentialStatus"]
+    read["issuer"]["id"] = did
+    text = sign(prepare(read), SCHOOL.key, verification_method(did, SCHOOL.key.public_multibase), ISSUED)
+    assert (await verified(http, text))["verdict"] == "pass"
+
+
+async def test_a_database_that_is_away_makes_checks_unknown(http: AsyncClient, repository: MemoryRepository) -> None:
+    repository.away = AutoReconnect("away")
+    report = await verified(http, SCHOOL.badge(ID))
+    assert report["verdict"] == "unknown"
+    assert outcome(report, "dates")[0] == outcome(report, "schema")[0] == "pass"
+    assert any("could not be reached" in check["sentence"] for check in report["checks"])
+    repository.away = None
+    assert (await verified(http, SCHOOL.badge(ID)))["verdict"] == "pass"
+
+
+async def test_a_key_that_stands_twice_is_seen_through_the_envelope(http: AsyncClient) -> None:
+    text = '{"name": "Other", ' + SCHOOL.badge(ID)[1:]
+    assert outcome(await verified(http, text), "format") == ("fail", "duplicate_key")
+    assert outcome(await verified(http, f'{{"credential": {text}}}'), "format") == ("fail", "duplicate_key")
+
+
+async def test_a_credential_slightly_too_large_is_unknown_and_one_far_too_large_is_refused(http: AsyncClient) -> None:
+    filler = "x" * 300_000
+    assert outcome(await verified(http, f'{{"@context": "{filler}"}}'), "format") == ("unknown", "too_large")
+    response = await http.post("/v1/verify", content=f'{{"@context": "{filler}{filler}"}}', headers=JSON)
+    assert response.status_code == 413
+
+
+@pytest.mark.parametrize("body", ["", "nonsense", "[]", "{}", '{"url": "https://elsewhere.example/badges/1"}'])
+async def test_a_malformed_request_is_a_problem_document_that_says_what_to_send(http: AsyncClient, body: str) -> None:
+    response = await http.post("/v1/verify", content=body, headers=JSON)
+    assert response.status_code == 400
+    assert response.headers["content-type"] == "application/problem+json"
+    assert '{"credential": {…}}' in response.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    "headers", [{}, {"Content-Type": "text/plain"}, {**JSON, "Content-Encoding": "gzip"}, {"Content-Type": "json"}]
+)
+async def test_a_body_that_is_not_plain_json_is_415(http: AsyncClient, headers: dict[str, str]) -> None:
+    assert (await http.post("/v1/verify", content=b"{}", headers=headers)).status_code == 415
+
+
+async def test_an_address_of_ours_without_a_badge_is_404(http: AsyncClient) -> None:
+    response = await http.post("/v1/verify", json={"url": f"{PUBLIC}/badges/{uuid4()}"})
+    assert response.status_code == 404
+
+
+async def test_a_check_that_takes_too_long_is_unknown(
+    repository: MemoryRepository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slow(document: bytes, material: Material, now: object) -> Report:
+        time.sleep(0.3)
+        raise AssertionError("nobody waits for this")
+
+    monkeypatch.setattr("libs.openbadges.verification.verify", slow)
+    async with client(application(repository, verify_seconds=0.05)) as http:
+        report = await verified(http, SCHOOL.badge(ID))
+    assert report["verdict"] == "unknown"
+    assert {check["code"] for check in report["checks"]} == {"took_too_long"}
+
+
+async def test_more_than_can_wait_is_answered_503_at_once(repository: MemoryRepository) -> None:
+    async with client(application(repository, verify_waiting=1)) as http:
+        answers = await asyncio.gather(
+            *(http.post("/v1/verify", content=SCHOOL.badge(ID), headers=JSON) for _ in range(4))
+        )
+    assert sorted(answer.status_code for answer in answers) == [200, 503, 503, 503]
+
+
+async def test_lookups_are_remembered_for_a_moment_and_never_for_longer_than_a_revocation_may_take(
+    http: AsyncClient, repository: MemoryRepository
+) -> None:
+    await asyncio.gather(*(verified(http, SCHOOL.badge(ID)) for _ in range(5)))
+    assert repository.lookups == 2
+    repository.learn(SCHOOL, revoked=[7])
+    await asyncio.sleep(1.1)
+    assert (await verified(http, SCHOOL.badge(ID)))["verdict"] == "fail"
+
+
+def counted(name: str, **labels: str) -> float:
+    return REGISTRY.get_sample_value(name, labels) or 0
+
+
+async def test_verdicts_and_outcomes_are_counted(http: AsyncClient) -> None:
+    before = counted("bowerbird_verifications_total", verdict="fail")
+    checks = counted("bowerbird_verification_checks_total", check="status", outcome="fail")
+    await verified(http, SCHOOL.badge(ID, index=9))
+    assert counted("bowerbird_verifications_total", verdict="fail") == before + 1
+    assert counted("bowerbird_verification_checks_total", check="status", outcome="fail") == checks + 1
+
+
+@pytest.mark.parametrize(
+    "media_type", ["application/json", "application/ld+json", "application/vc+ld+json", "application/vc"]
+)
+async def test_the_signed_document_is_answered_byte_for_byte(
+    http: AsyncClient, repository: MemoryRepository, media_type: str
+) -> None:
+    response = await http.get(f"/badges/{ID}", headers={"Accept": media_type})
+    assert response.content == repository.credentials[ID].text.encode()
+    assert response.headers["content-type"] == media_type
+    assert response.headers["vary"] == "Accept"
+
+
+async def test_the_download_is_the_same_bytes_as_a_file(http: AsyncClient, repository: MemoryRepository) -> None:
+    response = await http.get(f"/badges/{ID}/credential.json")
+    assert response.content == repository.credentials[ID].text.encode()
+    assert response.headers["content-disposition"] == f'attachment; filename="badge-{ID}.json"'
+
+
+async def test_the_picture_shows_the_badge(http: AsyncClient) -> None:
+    response = await http.get(f"/badges/{ID}/image.svg")
+    assert response.headers["content-type"] == "image/svg+xml"
+    assert "Resilience, Relational" in response.text
+
+
+async def test_a_browser_gets_a_page_that_no_script_can_run_in(http: AsyncClient) -> None:
+    response = await http.get(f"/badges/{ID}", headers={"Accept": "text/html"})
+    assert response.headers["vary"] == "Accept"
+    assert LEARNER in response.text
+    policy = response.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "frame-ancestors 'none'" in policy
+    assert "unsafe" not in policy
+    assert "<script" not in response.text
+    assert response.headers["x-content-type-options"] == "nosniff"
+    assert response.headers["referrer-policy"] == "no-referrer"
+    assert "max-age=2" in response.headers["cache-control"]
+
+
+@pytest.mark.parametrize("name", [str(uuid4()), "nonsense", "0f4ac6a159e94a3c95ad000000000001", "%00", "a" * 5000])
+async def test_an_unknown_badge_is_a_friendly_page_or_a_problem_document(http: AsyncClient, name: str) -> None:
+    page = await http.get(f"/badges/{name}", headers={"Accept": "text/html"})
+    assert (page.status_code, page.headers["content-type"]) == (404, "text/html; charset=utf-8")
+    assert "There is no badge here" in page.text
+    problem = await http.get(f"/badges/{name}", headers={"Accept": "application/json"})
+    assert (problem.status_code, problem.headers["content-type"]) == (404, "application/problem+json")
+    for response in (page, problem):
+        assert response.headers["cache-control"] == "no-store"
+
+
+async def test_a_page_without_its_database_says_that_nothing_could_be_checked(
+    http: AsyncClient, repository: MemoryRepository
+) -> None:
+    repository.away = AutoReconnect("away")
+    page = await http.get(f"/badges/{ID}", headers={"Accept": "text/html"})
+    assert page.status_code == 503
+    assert "neither a yes nor a no" in page.text
+    assert (await http.get(f"/badges/{ID}", headers={"Accept": "application/json"})).status_code == 503
+
+
+async def test_a_client_that_accepts_neither_is_told_so(http: AsyncClient) -> None:
+    assert (await http.get(f"/badges/{ID}", headers={"Accept": "image/png"})).status_code == 406
+
+
+async def test_did_documents_and_status_lists_are_public_and_readable_from_any_site(
+    http: AsyncClient, repository: MemoryRepository
+) -> None:
+    did = await http.get(f"/issuers/{SCHOOL.slug}/did.json")
+    assert (did.text, did.headers["content-type"]) == (SCHOOL.did_document, "application/did+json")
+    listed = await http.get(f"/status/{SCHOOL.list_id}")
+    assert listed.text == repository.lists[SCHOOL.list_id].text
+    assert listed.headers["content-type"] == "application/vc+ld+json"
+    for response in (did, listed):
+        assert response.headers["access-control-allow-origin"] == "*"
+    for path in ("/issuers/nobody/did.json", "/status/nothing"):
+        assert (await http.get(path)).status_code == 404
+
+
+async def test_what_the_client_has_already_is_not_sent_again(http: AsyncClient) -> None:
+    first = await http.get(f"/status/{SCHOOL.list_id}")
+    again = await http.get(f"/status/{SCHOOL.list_id}", headers={"If-None-Match": first.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+
+
+async def test_a_page_of_any_site_may_ask_us_to_verify_and_read_the_refusal_too(http: AsyncClient) -> None:
+    preflight = await http.options("/v1/verify", headers={"Origin": "https://jobs.example"})
+    assert preflight.status_code == 204
+    assert preflight.headers["access-control-allow-origin"] == "*"
+    assert "content-type" in preflight.headers["access-control-allow-headers"].lower()
+    refused = await http.post("/v1/verify", content=b"", headers=JSON)
+    assert refused.headers["access-control-allow-origin"] == "*"
+
+
+async def test_what_only_operators_read_is_not_opened_to_other_sites(http: AsyncClient) -> None:
+    response: Response = await http.get("/metrics", headers={"Origin": "https://elsewhere.example"})
+    assert "access-control-allow-origin" not in response.headers
+
+
+@pytest.mark.parametrize("path", ["/badges", "/badges/", "/issuers", "/status", "/v1/verify"])
+async def test_nothing_is_ever_listed(http: AsyncClient, path: str) -> None:
+    assert (await http.get(path)).status_code in {404, 405}

@@ -1,0 +1,148 @@
+"""A verifier over a store in memory, and credentials of a school that it knows."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import orjson
+from fastapi import FastAPI
+from httpx import ASGITransport, AsyncClient
+from pydantic import AnyHttpUrl
+
+from libs.common.health import Health
+from libs.common.http import create_app
+from libs.openbadges.building import CredentialTemplate, Shown, solo_result_description
+from libs.openbadges.did import did_document, did_web, verification_method
+from libs.openbadges.documents import Achievement, Criteria, Evidence, Profile
+from libs.openbadges.issuing import prepare, sign
+from libs.openbadges.keys import Ed25519Key
+from libs.openbadges.statuslist import StatusList, entry, list_document
+from services.verifier.repository import Repository, StoredCredential, StoredStatusList
+from services.verifier.service import ServiceSettings, serve
+
+PUBLIC = "https://badges.example"
+ISSUED = datetime(2026, 3, 6, 9, 30, tzinfo=UTC)
+NOW = datetime(2026, 11, 23, 16, 20, 11, tzinfo=UTC)
+REVOKED = datetime(2026, 11, 20, 8, 15, tzinfo=UTC)
+LEARNER = "urn:uuid:7d2f8c51-11aa-5c39-8f0e-0242ac120002"
+DESCRIPTIONS = {
+    "prestructural": "Stops, or waits for somebody else, when a task becomes hard.",
+    "unistructural": "Names one way of going on after a setback, and tries it.",
+    "multistructural": "Uses several ways of coping, one after the other, without choosing between them.",
+    "relational": "Chooses among ways of coping by what the situation asks for, and explains the choice.",
+    "extended_abstract": "Carries what a setback taught over to new situations, and helps others to do the same.",
+}
+
+
+class School:
+    """An issuer with a key and a status list, on this verifier's own address unless told otherwise."""
+
+    def __init__(self, name: str = "Wattle Grove High School", base: str = PUBLIC, slug: str = "wattle-grove") -> None:
+        self.key = Ed25519Key.from_seed(bytes(range(32)))
+        self.slug = slug
+        self.did = did_web(base, "issuers", slug)
+        self.list_id = f"{slug}-1"
+        self.list_url = f"{base}/status/{self.list_id}"
+        self.name = name
+        self.base = base
+        self.did_document = orjson.dumps(did_document(self.did, self.key.public_multibase)).decode()
+
+    def sign(self, document: dict[str, Any]) -> str:
+        return sign(prepare(document), self.key, verification_method(self.did, self.key.public_multibase), ISSUED)
+
+    def badge(self, credential_id: UUID, index: int = 7, name: str = "Resilience", **changes: Any) -> str:
+        """The signed text of one award."""
+        achievement_id = f"{self.base}/achievements/resilience/1"
+        template = CredentialTemplate(
+            Profile(id=self.did, name=self.name, url="https://wattlegrove.example"),
+            Achievement(
+                id=achievement_id,
+                name=name,
+                description="Keeps going when something gets hard, looks for ways around it, and learns from what went "
+                "wrong.",
+                criteria=Criteria(
+                    narrative="Shown in at least one activity of Values Week, seen by a teacher, at the level "
+                    "multistructural or above."
+                ),
+                result_description=[
+                    solo_result_description(
+                        achievement_id, required_level="multistructural", descriptions=DESCRIPTIONS, name="SOLO level"
+                    )
+                ],
+            ),
+        )
+        given: dict[str, Any] = {
+            "credential_id": f"{self.base}/badges/{credential_id}",
+            "subject_id": LEARNER,
+            "valid_from": ISSUED,
+            "awarded": ISSUED,
+            "shown": [Shown(level="relational")],
+            "evidence": [
+                Evidence(
+                    id="https://portfolio.wattlegrove.example/values-week/raft",
+                    name="Raft building, day 3 of Values Week",
+                    narrative="Rebuilt the raft after it sank twice, and told the group why the second knot held.",
+                )
+            ],
+            "status": entry(self.list_url, index),
+        }
+        return self.sign(template.document(**{**given, **changes}))
+
+    def status_list(self, revoked: Iterable[int] = ()) -> str:
+        """The signed text of the school's list."""
+        statuses = StatusList()
+        for index in revoked:
+            statuses.set(index)
+        return self.sign(list_document(self.list_url, self.did, statuses, valid_from=ISSUED))
+
+
+class MemoryRepository(Repository):
+    """What the verifier knows, in dicts; `away` is raised instead of any answer."""
+
+    def __init__(self) -> None:
+        self.credentials: dict[UUID, StoredCredential] = {}
+        self.dids: dict[str, str] = {}
+        self.lists: dict[str, StoredStatusList] = {}
+        self.away: Exception | None = None
+        self.lookups = 0
+
+    def learn(self, school: School, revoked: Iterable[int] = ()) -> None:
+        self.dids[school.slug] = self.dids[school.did] = school.did_document
+        self.lists[school.list_id] = StoredStatusList(school.list_id, 1, school.status_list(revoked))
+
+    def keep(self, credential_id: UUID, text: str, revoked_at: datetime | None = None) -> None:
+        self.credentials[credential_id] = StoredCredential(credential_id, "wattle-grove", text, revoked_at)
+
+    def _reach(self) -> None:
+        self.lookups += 1
+        if self.away is not None:
+            raise self.away
+
+    async def credential(self, credential_id: UUID) -> StoredCredential | None:
+        self._reach()
+        return self.credentials.get(credential_id)
+
+    async def did_document(self, issuer_id: str) -> str | None:
+        self._reach()
+        return self.dids.get(issuer_id)
+
+    async def did_documents(self, dids: Iterable[str]) -> dict[str, str]:
+        self._reach()
+        return {did: self.dids[did] for did in dids if did in self.dids}
+
+    async def status_list(self, list_id: str) -> StoredStatusList | None:
+        self._reach()
+        return self.lists.get(list_id)
+
+
+def application(repository: Repository, **settings: Any) -> FastAPI:
+    """The verifier as it is served, with a clock that stands at `NOW`."""
+    app = create_app("Bowerbird verifier", Health())
+    given = {"public_url": AnyHttpUrl(PUBLIC), **settings}
+    serve(app, repository, ServiceSettings(**given), lambda: NOW)
+    return app
+
+
+def client(app: FastAPI) -> AsyncClient:
+    return AsyncClient(transport=ASGITransport(app), base_url=PUBLIC)

@@ -1,0 +1,167 @@
+"""The badge's page in a real browser: verdicts seen, keyboard used, nothing overflowing, no script, no other site."""
+
+import asyncio
+import shutil
+import socket
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from uuid import UUID
+
+import pytest
+import uvicorn
+from playwright.async_api import Browser, Page, async_playwright
+
+from services.verifier.badge import CLAIMS
+from tests.contract.verifier_house import REVOKED, MemoryRepository, School, application
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+FLAGS = [
+    "--no-sandbox",
+    "--headless",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+GOOD, GONE, FOREIGN, CHANGED = (UUID(int=number) for number in range(1, 5))
+PHONE, DESK = {"width": 320, "height": 700}, {"width": 1200, "height": 900}
+
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None, reason="NOT PROVEN HERE: there is no Chromium, so no page was opened in a browser"
+)
+
+
+@dataclass(frozen=True)
+class Site:
+    """The verifier as it is served on a port of its own, and a browser to look at it."""
+
+    address: str
+    browser: Browser
+    asked: list[str]
+
+    async def open(
+        self, badge: UUID, *, scheme: str = "light", size: dict[str, int] = DESK, script: bool = True
+    ) -> Page:
+        context = await self.browser.new_context(
+            viewport={"width": size["width"], "height": size["height"]},
+            color_scheme="dark" if scheme == "dark" else "light",
+            java_script_enabled=script,
+        )
+        page = await context.new_page()
+        page.on("request", lambda request: self.asked.append(request.url))
+        page.on("console", lambda message: self.asked.append(f"console: {message.text}"))
+        await page.goto(f"{self.address}/badges/{badge}")
+        return page
+
+
+@pytest.fixture(scope="module")
+async def site() -> AsyncIterator[Site]:
+    repository, school = MemoryRepository(), School()
+    far = School("Far Away College", base="https://elsewhere.example", slug="far-away")
+    repository.learn(school)
+    repository.keep(GOOD, school.badge(GOOD))
+    repository.keep(GONE, school.badge(GONE), REVOKED)
+    repository.keep(FOREIGN, far.badge(FOREIGN))
+    repository.keep(CHANGED, school.badge(CHANGED).replace("sank twice", "never sank"))
+    listening = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(application(repository), log_config=None, lifespan="off"))
+    serving = asyncio.create_task(server.serve(sockets=[listening]))
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield Site(f"http://127.0.0.1:{listening.getsockname()[1]}", browser, [])
+        await browser.close()
+    server.should_exit = True
+    await serving
+
+
+@pytest.mark.parametrize(
+    ("badge", "headline", "words"),
+    [
+        (GOOD, "This badge is real and still good", {"Passed."}),
+        (GONE, "This badge has been revoked", {"Passed.", "Failed."}),
+        (FOREIGN, "This badge could not be checked in full", {"Passed.", "Could not check."}),
+        (CHANGED, "This badge does not hold up", {"Passed.", "Failed."}),
+    ],
+)
+async def test_every_verdict_is_visible_in_words(site: Site, badge: UUID, headline: str, words: set[str]) -> None:
+    page = await site.open(badge, script=False)
+    assert await page.get_by_role("heading", name=headline).is_visible()
+    checks = page.locator(".checks li")
+    assert await checks.count() == len(CLAIMS)
+    for claim in CLAIMS.values():
+        assert await page.get_by_text(claim, exact=True).is_visible()
+    assert set(await page.locator(".checks li strong").all_inner_texts()) == words
+
+
+async def test_the_level_reached_is_marked_for_eyes_and_for_screen_readers(site: Site) -> None:
+    page = await site.open(GOOD)
+    steps = page.get_by_role("list", name="SOLO level").get_by_role("listitem")
+    assert await steps.count() == 5
+    reached = page.locator("[aria-current=step]")
+    assert await reached.count() == 1
+    assert "Relational" in await reached.inner_text()
+    assert await reached.get_by_text("Reached").is_visible()
+
+
+async def test_landmarks_and_one_main_heading_lead_through_the_page(site: Site) -> None:
+    page = await site.open(GOOD)
+    for landmark in ("banner", "main", "contentinfo"):
+        assert await page.get_by_role(landmark).count() == 1
+    assert await page.get_by_role("heading", level=1).all_inner_texts() == ["Resilience"]
+    assert await page.locator("html").get_attribute("lang") == "en"
+
+
+async def test_the_keyboard_reaches_every_link_in_order_with_a_focus_that_shows(site: Site) -> None:
+    page = await site.open(GOOD)
+    seen = []
+    for _ in range(await page.locator("a").count()):
+        await page.keyboard.press("Tab")
+        focus = page.locator(":focus-visible")
+        assert await focus.evaluate("e => getComputedStyle(e).outlineStyle") == "solid"
+        seen.append(await focus.inner_text())
+    assert seen == await page.locator("a").all_inner_texts()
+    assert seen[0] == "Skip to the badge"
+
+
+async def test_skipping_to_the_badge_moves_the_focus_there(site: Site) -> None:
+    page = await site.open(GOOD)
+    await page.keyboard.press("Tab")
+    assert await page.get_by_text("Skip to the badge").is_visible()
+    await page.keyboard.press("Enter")
+    assert await page.evaluate("document.activeElement.id") == "main"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", [PHONE, DESK])
+async def test_nothing_overflows_at_any_width_in_any_scheme(site: Site, scheme: str, size: dict[str, int]) -> None:
+    page = await site.open(GOOD, scheme=scheme, size=size)
+    assert await page.evaluate("document.documentElement.scrollWidth") <= size["width"]
+    dark = await page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(16, 20, 30)"
+    assert dark == (scheme == "dark")
+
+
+async def test_the_page_asks_no_other_site_and_breaks_no_rule_of_its_own_policy(site: Site) -> None:
+    site.asked.clear()
+    page = await site.open(GOOD)
+    await page.wait_for_load_state("networkidle")
+    assert site.asked
+    assert not [asked for asked in site.asked if not asked.startswith(site.address)]
+    assert await page.locator("img.picture").evaluate("image => image.complete && image.naturalWidth > 0")
+
+
+async def test_the_signed_badge_downloads_as_a_file(site: Site) -> None:
+    page = await site.open(GOOD)
+    async with page.expect_download() as download:
+        await page.get_by_role("link", name="Download the signed badge").click()
+    assert (await download.value).suggested_filename == f"badge-{GOOD}.json"
+
+
+async def test_printed_it_keeps_the_verdict_and_writes_addresses_out(site: Site) -> None:
+    page = await site.open(GOOD)
+    await page.emulate_media(media="print")
+    assert await page.get_by_role("heading", name="This badge is real and still good").is_visible()
+    assert not await page.get_by_role("link", name="Download the signed badge").is_visible()
+    content = await page.locator(".evidence a").evaluate("e => getComputedStyle(e, '::after').content")
+    assert "portfolio.wattlegrove.example" in content

@@ -1,0 +1,145 @@
+"""The demo on a whole stack: its sums, its pages, and that killing a process changes no number."""
+
+import asyncio
+import io
+import json
+import re
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import httpx
+import pytest
+from rich.console import Console
+
+from demo.api import Places
+from demo.command import places_of, run
+from demo.data import Department, department
+from demo.expectation import expected
+from demo.job import Result, follow_all
+from demo.summary import as_json
+from deploy.embedded.stack import Stack
+
+pytestmark = pytest.mark.integration
+
+SERVICES = ("smtp", "evidence", "issuer", "verifier", "notifier")
+
+
+@pytest.fixture(scope="module")
+def stack(infrastructure: Stack) -> Iterator[Stack]:
+    """The whole stack."""
+    infrastructure.start(*SERVICES)
+    yield infrastructure
+    infrastructure.stop(*reversed(SERVICES))
+
+
+@pytest.fixture(scope="module")
+def places(stack: Stack) -> Places:
+    return places_of(stack.layout)
+
+
+@dataclass(frozen=True)
+class FirstRun:
+    """What the first run of the demo printed, and how many learners' mails lay in the sink when it ended."""
+
+    printed: str
+    mails: int
+
+
+@pytest.fixture(scope="module")
+def first_run(stack: Stack) -> FirstRun:
+    output = io.StringIO()
+    assert run(stack.layout, Console(file=output, width=200)) == 0, output.getvalue()
+    mails = [path for path in stack.layout.mail.glob("*.eml") if b"@students." in path.read_bytes()]
+    return FirstRun(output.getvalue(), len(mails))
+
+
+def by_the_rules(data: Department) -> dict[str, object]:
+    return as_json({school.id: expected(school) for school in data.schools})
+
+
+def a_badge(told: str) -> str:
+    """The first badge page that the demo tells the newcomer to look at."""
+    found = re.search(r"http://\S+/badges/\S+", told)
+    assert found is not None
+    return found[0]
+
+
+def page(address: str) -> str:
+    answer = httpx.get(address, headers={"Accept": "text/html"}, trust_env=False)
+    assert answer.status_code == 200
+    return re.sub(r"<style.*?</style>|<[^>]+>", " ", answer.text, flags=re.DOTALL)
+
+
+def test_the_numbers_of_the_demo_are_those_of_the_rules(stack: Stack, first_run: FirstRun) -> None:
+    assert "Everything adds up." in first_run.printed
+    summary = json.loads((stack.layout.var / "demo" / "summary.json").read_text())
+    assert summary == by_the_rules(department())
+    assert summary["verified"] == summary["issued"] > 300
+    assert summary["mailed"] == first_run.mails
+
+
+def test_a_second_demo_on_the_same_stack_tells_the_same_numbers(stack: Stack, first_run: FirstRun) -> None:
+    again = io.StringIO()
+    assert run(stack.layout, Console(file=again, width=200)) == 0, again.getvalue()
+    assert again.getvalue().partition("Values Week:")[2] == first_run.printed.partition("Values Week:")[2]
+
+
+def test_the_badge_page_shows_pass_for_every_check(places: Places, first_run: FirstRun) -> None:
+    address = a_badge(first_run.printed)
+    report = httpx.post(f"{places.verifier}/v1/verify", json={"url": address}, trust_env=False).json()
+    assert report["verdict"] == "pass"
+    assert {check["outcome"] for check in report["checks"]} == {"pass"}
+    shown = page(address)
+    assert "real and still good" in shown
+    assert shown.count("Passed.") == len(report["checks"])
+    assert "Failed" not in shown
+    assert "Could not check" not in shown
+
+
+def test_a_revoked_badge_shows_it_within_seconds(places: Places, first_run: FirstRun) -> None:
+    command = re.search(r"curl -H @(\S+) .* -d '(.+)' (http\S+/credentials/(\S+)/revoke)", first_run.printed)
+    assert command is not None
+    header, body, url, credential = command.groups()
+    name, _, value = Path(header).read_text().strip().partition(": ")
+    headers = {name: value, "Content-Type": "application/json"}
+    answer = httpx.post(url, headers=headers, content=body, timeout=30, trust_env=False)
+    assert answer.status_code in {200, 202}
+    give_up_at = time.monotonic() + 10
+    while "has been revoked" not in (shown := page(f"{places.verifier}/badges/{credential}")):
+        assert time.monotonic() < give_up_at, shown
+        time.sleep(0.2)
+    document = httpx.get(f"{places.verifier}/badges/{credential}/credential.json", trust_env=False).json()
+    report = httpx.post(f"{places.verifier}/v1/verify", json={"credential": document}, trust_env=False).json()
+    assert report["verdict"] == "fail"
+
+
+def elsewhere(data: Department, name: str) -> Department:
+    """The same data in a department and schools of other names, so that nothing of it was sent before."""
+    schools = tuple(replace(school, id=f"{name}-{school.id}") for school in data.schools)
+    return replace(data, id=f"{name}-{data.id}", schools=schools)
+
+
+def test_killing_each_process_during_the_demo_changes_no_number(
+    stack: Stack, places: Places, first_run: FirstRun
+) -> None:
+    data = elsewhere(department(), "killed")
+    found: list[Result] = []
+    output = io.StringIO()
+
+    def follow() -> None:
+        found.append(asyncio.run(follow_all(places, data, Console(file=output))))
+
+    job = threading.Thread(target=follow)
+    job.start()
+    for name in ("evidence", "issuer", "kafka", "verifier", "mongodb", "notifier", "smtp"):
+        time.sleep(2)
+        stack.restart(name)
+    while job.is_alive():
+        # A service whose connection to Kafka broke for good ends itself; what supervises it starts it again.
+        stack.start(*SERVICES, wait=0)
+        job.join(timeout=1)
+    assert found, output.getvalue()
+    assert as_json(found[0].tallies) == by_the_rules(data)

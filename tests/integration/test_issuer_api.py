@@ -1,0 +1,302 @@
+"""The issuer's HTTP API against its real process: onboarding, tenants, immutability, revoking."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+import orjson
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+
+from deploy.embedded.stack import Stack
+from libs.common import topics
+from libs.common.cloudevents import Outgoing, headers_of, read_event, readable_headers
+from libs.common.events import (
+    ApiKeyGranted,
+    CredentialDocument,
+    Event,
+    EvidenceDecided,
+    EvidenceSubmitted,
+    Outcome,
+    StatusListPublished,
+)
+from libs.common.results import SoloLevel
+from libs.openbadges import did
+from libs.openbadges.verification import Material, verify
+from tests.issuer_doubles import TRACE, evidence
+
+pytestmark = pytest.mark.integration
+
+RESILIENCE: dict[str, Any] = {
+    "id": "resilience",
+    "name": "Resilience",
+    "description": "Goes on when it gets hard.",
+    "criteria": "Was seen to go on in three situations.",
+    "levels": [{"level": "relational", "description": "Says how one setback taught for the next."}],
+    "required_level": "multistructural",
+    "shared": True,
+}
+
+
+@pytest.fixture(scope="module")
+def stack(infrastructure: Stack) -> Iterator[Stack]:
+    infrastructure.start("issuer")
+    yield infrastructure
+    infrastructure.stop("issuer")
+
+
+@pytest.fixture
+async def api(stack: Stack) -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(base_url=stack.url("issuer"), timeout=30) as client:
+        yield client
+
+
+def bearer(key: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {key}"}
+
+
+class School:
+    """An issuer with an API key of every right it may have."""
+
+    SCOPES = ("keys:write", "catalogue:write", "credentials:read", "credentials:revoke")
+
+    def __init__(self, api: httpx.AsyncClient, admin: dict[str, str], issuer_id: str) -> None:
+        self._api, self._admin, self.id = api, admin, issuer_id
+        self.headers: dict[str, str] = {}
+        self.did = ""
+
+    async def onboard(self, **content: Any) -> "School":
+        answer = await self._api.post("/v1/issuers", headers=self._admin, json={"id": self.id, "name": "S", **content})
+        assert answer.status_code in {200, 201}, answer.text
+        self.did = answer.json()["did"]
+        made = await self._api.post(f"/v1/issuers/{self.id}/keys", headers=self._admin, json={"scopes": self.SCOPES})
+        assert made.status_code == 201, made.text
+        self.headers = bearer(made.json()["key"])
+        return self
+
+
+@pytest.fixture
+def admin(stack: Stack) -> dict[str, str]:
+    return bearer(stack.admin_key)
+
+
+@pytest.fixture
+async def department(api: httpx.AsyncClient, admin: dict[str, str]) -> School:
+    school = await School(api, admin, "department").onboard()
+    assert (await api.post("/v1/achievements", headers=school.headers, json=RESILIENCE)).status_code in {200, 201}
+    return school
+
+
+@pytest.fixture
+async def wattle(api: httpx.AsyncClient, admin: dict[str, str], department: School) -> School:
+    return await School(api, admin, "wattle").onboard(parent="department")
+
+
+async def send(stack: Stack, *pieces: EvidenceSubmitted) -> None:
+    producer = AIOKafkaProducer(bootstrap_servers=stack.kafka_bootstrap)
+    await producer.start()
+    for piece in pieces:
+        headers = [(name, value.encode()) for name, value in headers_of(Outgoing(piece, TRACE), "test").items()]
+        await producer.send_and_wait(
+            piece.destination.name, piece.model_dump_json().encode(), key=piece.key.encode(), headers=headers
+        )
+    await producer.stop()
+
+
+async def read(stack: Stack, until: Any, *names: str, seconds: float = 60) -> list[Event]:
+    """Everything on these topics from their beginning, until `until(events)` is true."""
+    consumer = AIOKafkaConsumer(*names, bootstrap_servers=stack.kafka_bootstrap, auto_offset_reset="earliest")
+    await consumer.start()
+    events: list[Event] = []
+    try:
+        async with asyncio.timeout(seconds):
+            while not until(events):
+                for records in (await consumer.getmany(timeout_ms=200)).values():
+                    events += [read_event(readable_headers(each.headers), each.value) for each in records]
+    finally:
+        await consumer.stop()
+    return events
+
+
+async def decisions(stack: Stack, *pieces: EvidenceSubmitted) -> dict[Any, EvidenceDecided]:
+    wanted = {each.submission_id for each in pieces}
+
+    def found(events: list[Event]) -> dict[Any, EvidenceDecided]:
+        return {e.submission_id: e for e in events if isinstance(e, EvidenceDecided) and e.submission_id in wanted}
+
+    events = await read(stack, lambda events: found(events).keys() == wanted, topics.EVIDENCE_DECIDED.name)
+    return found(events)
+
+
+async def issued_to(stack: Stack, api: httpx.AsyncClient, row: int, learner: str) -> str:
+    piece = evidence(row, learner=learner, source_id=f"api-{row}")
+    await send(stack, piece)
+    decided = (await decisions(stack, piece))[piece.submission_id]
+    assert decided.outcome is Outcome.ISSUED
+    return str(decided.credential_id)
+
+
+async def test_an_issuer_is_added_once_and_its_id_keeps_its_meaning(
+    api: httpx.AsyncClient, admin: dict[str, str]
+) -> None:
+    content = {"id": "banksia", "name": "Banksia Hill", "url": "https://banksia.example", "did_method": "key"}
+    first = await api.post("/v1/issuers", headers=admin, json=content)
+    again = await api.post("/v1/issuers", headers=admin, json=content)
+    other = await api.post("/v1/issuers", headers=admin, json={**content, "name": "Banksia Valley"})
+    assert (first.status_code, again.status_code, other.status_code) == (201, 200, 409)
+    assert first.json() == again.json()
+    assert first.json()["did"].startswith("did:key:z6Mk")
+    assert other.headers["content-type"] == "application/problem+json"
+
+
+async def test_only_the_administrator_adds_issuers(api: httpx.AsyncClient, wattle: School) -> None:
+    nobody = await api.post("/v1/issuers", json={"id": "x", "name": "X"})
+    school = await api.post("/v1/issuers", headers=wattle.headers, json={"id": "x", "name": "X"})
+    assert (nobody.status_code, school.status_code) == (401, 403)
+
+
+async def test_a_school_needs_its_department_first(api: httpx.AsyncClient, admin: dict[str, str]) -> None:
+    answer = await api.post("/v1/issuers", headers=admin, json={"id": "y", "name": "Y", "parent": "nowhere"})
+    assert answer.status_code == 400
+    assert answer.json()["errors"][0]["field"] == "parent"
+
+
+async def test_a_key_works_at_once_and_only_its_digest_travels(
+    stack: Stack, api: httpx.AsyncClient, admin: dict[str, str], wattle: School
+) -> None:
+    made = await api.post("/v1/issuers/wattle/keys", headers=wattle.headers, json={"scopes": ["credentials:read"]})
+    key = made.json()["key"]
+    known = await api.get(f"/v1/credentials/{evidence().submission_id}", headers=bearer(key))
+    assert (made.status_code, known.status_code) == (201, 404)
+    events = await read(stack, lambda seen: len(seen) >= 2, topics.ACCESS_KEYS.name)
+    assert all(isinstance(each, ApiKeyGranted) and key not in each.model_dump_json() for each in events)
+
+
+async def test_a_key_cannot_give_away_what_it_lacks_nor_reach_into_another_school(
+    api: httpx.AsyncClient, wattle: School, department: School
+) -> None:
+    more = await api.post("/v1/issuers/wattle/keys", headers=wattle.headers, json={"scopes": ["evidence:write"]})
+    other = await api.post("/v1/issuers/department/keys", headers=wattle.headers, json={"scopes": ["keys:write"]})
+    wrong = await api.post("/v1/issuers/wattle/keys", headers=wattle.headers, json={"scopes": ["everything"]})
+    assert (more.status_code, other.status_code, wrong.status_code) == (403, 404, 400)
+
+
+async def test_a_published_version_never_changes_and_the_next_one_is_the_next_number(
+    api: httpx.AsyncClient, wattle: School
+) -> None:
+    async def post(**changes: Any) -> tuple[int, Any]:
+        answer = await api.post(
+            "/v1/achievements", headers=wattle.headers, json={**RESILIENCE, "id": "care", "shared": False, **changes}
+        )
+        return answer.status_code, answer.json().get("version") or answer.json()["detail"]
+
+    assert await post() == (201, 1)
+    assert await post() == (200, 1)
+    assert await post(version=1) == (200, 1)
+    status, detail = await post(version=1, name="Care for others")
+    assert status == 409
+    assert "raise the version" in detail
+    assert await post(name="Care for others") == (201, 2)
+    assert (await post(version=9))[0] == 409
+    assert await post(version=1) == (200, 1)
+
+
+async def test_of_two_contents_for_one_version_at_once_one_wins(api: httpx.AsyncClient, wattle: School) -> None:
+    answers = await asyncio.gather(
+        *(
+            api.post(
+                "/v1/achievements",
+                headers=wattle.headers,
+                json={**RESILIENCE, "id": "courage", "version": 1, "name": f"Courage {number}"},
+            )
+            for number in range(8)
+        )
+    )
+    assert sorted(each.status_code for each in answers) == [201, *[409] * 7]
+
+
+async def test_a_bad_request_says_which_field(api: httpx.AsyncClient, wattle: School) -> None:
+    answer = await api.post("/v1/achievements", headers=wattle.headers, json={**RESILIENCE, "required_level": "great"})
+    assert answer.status_code == 400
+    assert "required_level" in answer.json()["errors"][0]["field"]
+
+
+async def test_evidence_becomes_a_credential_that_verifies_from_what_was_published(
+    stack: Stack, api: httpx.AsyncClient, wattle: School
+) -> None:
+    credential_id = await issued_to(stack, api, 1001, "a1")
+    answer = await api.get(f"/v1/credentials/{credential_id}", headers=wattle.headers)
+    assert answer.json()["state"] == "active"
+    assert answer.json()["level"] == SoloLevel.RELATIONAL
+    events = await read(
+        stack,
+        lambda seen: (
+            any(isinstance(each, CredentialDocument) and str(each.credential_id) == credential_id for each in seen)
+            and any(isinstance(each, StatusListPublished) for each in seen)
+            and any(getattr(each, "issuer_id", "") == "wattle" and hasattr(each, "did_document") for each in seen)
+        ),
+        topics.CREDENTIAL_DOCUMENTS.name,
+        topics.STATUS_LISTS.name,
+        topics.CATALOGUE.name,
+    )
+    text = next(
+        e.document for e in events if isinstance(e, CredentialDocument) and str(e.credential_id) == credential_id
+    )
+    lists = [each for each in events if isinstance(each, StatusListPublished) and each.issuer_id == "wattle"]
+    newest = max(lists, key=lambda each: each.version)
+    document = next(
+        each.did_document
+        for each in events
+        if hasattr(each, "did_document") and getattr(each, "issuer_id", "") == "wattle"
+    )
+
+    url = orjson.loads(newest.credential)["id"]
+
+    report = verify(text, Material({wattle.did: orjson.loads(document)}, {url: newest.credential}), datetime.now(UTC))
+    assert report.verdict == "pass", report.to_dict()
+    assert did.did_web_url(wattle.did, "http").endswith("/issuers/wattle/did.json")
+
+
+async def test_another_school_sees_no_credential_of_this_one(
+    stack: Stack, api: httpx.AsyncClient, wattle: School, department: School
+) -> None:
+    credential_id = await issued_to(stack, api, 1002, "a2")
+    seen = await api.get(f"/v1/credentials/{credential_id}", headers=department.headers)
+    closed = await api.post(f"/v1/credentials/{credential_id}/revoke", headers=department.headers, json={"reason": "x"})
+    assert (seen.status_code, closed.status_code) == (404, 404)
+
+
+async def test_a_revocation_is_applied_when_it_is_answered_and_asking_again_changes_nothing(
+    stack: Stack, api: httpx.AsyncClient, wattle: School
+) -> None:
+    credential_id = await issued_to(stack, api, 1003, "a3")
+    path = f"/v1/credentials/{credential_id}/revoke"
+    first = await api.post(path, headers=wattle.headers, json={"reason": "wrong learner"})
+    again = await api.post(path, headers=wattle.headers, json={"reason": "another reason"})
+    assert (first.status_code, again.status_code) == (200, 200)
+    assert first.json() == again.json()
+    assert first.json()["revocation_reason"] == "wrong learner"
+
+
+async def test_a_service_without_its_key_file_does_not_start_and_says_what_to_do(stack: Stack, tmp_path: Any) -> None:
+    with pytest.raises(Exception, match=r"KEK_FILE: there is no file"):
+        await asyncio.to_thread(stack.start, "issuer-2", env={"BOWERBIRD_KEK_FILE": str(tmp_path / "none")})
+
+
+async def test_killed_again_and_again_in_the_middle_every_piece_is_decided_and_none_awarded_twice(
+    stack: Stack, api: httpx.AsyncClient, wattle: School
+) -> None:
+    pieces = [
+        evidence(2000 + number, learner=f"k{number % 90}", source_id=f"kill-{number % 250}") for number in range(300)
+    ]
+    await send(stack, *pieces[:100])
+    for start in (100, 200):
+        await asyncio.to_thread(stack.restart, "issuer")
+        await send(stack, *pieces[start : start + 100])
+    await asyncio.to_thread(stack.restart, "issuer")
+    found = await decisions(stack, *pieces)
+    issued = [each.credential_id for each in found.values() if each.outcome is Outcome.ISSUED]
+    assert len(found) == 300
+    assert len(issued) == len(set(issued)) == 90

@@ -1,0 +1,376 @@
+"""The issuer's storage on the real MongoDB: all or nothing, one award, places and bits that survive concurrency."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from itertools import count
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from pymongo.errors import DuplicateKeyError
+
+from deploy.embedded.stack import Stack
+from libs.common import mongo
+from libs.common.cloudevents import Outgoing, Received
+from libs.common.events import (
+    CredentialDocument,
+    CredentialIssued,
+    CredentialRevoked,
+    EvidenceDecided,
+    EvidenceSubmitted,
+    IssuerPublished,
+    RevokeCredential,
+    StatusListPublished,
+)
+from libs.common.results import SoloLevel
+from libs.openbadges.statuslist import MINIMUM_SIZE, StatusList
+from services.issuer import repository, status
+from services.issuer.announcing import Announcer
+from services.issuer.awarding import Awarding
+from services.issuer.credentials import Addresses, CredentialSigner
+from services.issuer.deciding import Decision
+from services.issuer.keys import FileKeyEncryption, SigningKeys
+from services.issuer.repository import MongoAwards
+from services.issuer.revoking import Revoking
+from services.issuer.status import Place, StatusLists
+from tests.issuer_doubles import (
+    NOW,
+    TRACE,
+    MemoryOffers,
+    PlainSigner,
+    achievement,
+    event_ids,
+    evidence,
+    issuer,
+    received,
+)
+
+pytestmark = pytest.mark.integration
+
+ADDRESSES = Addresses("https://badges.example")
+
+
+class KilledError(BaseException):
+    """Stands for SIGKILL: nothing catches it."""
+
+
+@dataclass
+class World:
+    """One database, and all that was published; `worker` is a process of its own upon them."""
+
+    client: mongo.Client
+    database: mongo.Database
+    published: list[Outgoing] = field(default_factory=list)
+
+    @property
+    def store(self) -> MongoAwards:
+        return MongoAwards(self.client, self.database)
+
+    async def publish(self, outgoing: Sequence[Outgoing]) -> None:
+        await asyncio.sleep(0)
+        self.published += outgoing
+
+    def lists(self, places: int = MINIMUM_SIZE) -> StatusLists:
+        return StatusLists(
+            self.database,
+            revoked=self.store,
+            signer=BitsAsText(),
+            publish=self.publish,
+            clock=lambda: NOW,
+            places=places,
+        )
+
+    def worker(self, **changes: Any) -> Awarding:
+        parts: dict[str, Any] = {
+            "store": self.store,
+            "catalogue": MemoryOffers([issuer()], [achievement()]),
+            "signer": PlainSigner(),
+            "places": self.lists(),
+            "announcer": Announcer(ADDRESSES),
+            "publish": self.publish,
+            "clock": ticking(),
+        }
+        return Awarding(**(parts | changes))
+
+    async def stored(self, collection: str) -> list[mongo.Document]:
+        return await self.database[collection].find({}).sort("_id", 1).to_list(None)
+
+
+def ticking() -> Any:
+    """Each look at this clock is a moment later, so that nothing is the same by accident."""
+    moments = count()
+    return lambda: NOW + timedelta(seconds=next(moments))
+
+
+class BitsAsText:
+    """Instead of a signed list: the set bits."""
+
+    async def status_list(self, issuer_id: str, list_id: str, bits: StatusList, at: object) -> str:
+        await asyncio.sleep(0)
+        set_bytes = (place for place, byte in enumerate(bits.to_bytes()) if byte)
+        return json.dumps([8 * place + bit for place in set_bytes for bit in range(8) if bits.get(8 * place + bit)])
+
+
+@pytest.fixture
+async def world(infrastructure: Stack) -> AsyncIterator[World]:
+    client = mongo.connect(infrastructure.mongo_url, "test")
+    database = client[f"issuer_{uuid4().hex}"]
+    await mongo.create_indexes(database, [*repository.INDEXES, *status.INDEXES])
+    yield World(client, database)
+    await client.drop_database(database.name)
+    await mongo.close(client)
+
+
+def school_week(learners: int = 8) -> list[EvidenceSubmitted]:
+    """Each learner: a level, a repeat of the row, the same level by other evidence, a higher one, a lower one."""
+    pieces = []
+    for number in range(learners):
+        name, row = f"s{number}", number * 5
+        pieces += [
+            evidence(row + 1, SoloLevel.MULTISTRUCTURAL, learner=name, source_id=f"{name}-a"),
+            evidence(row + 2, SoloLevel.MULTISTRUCTURAL, learner=name, source_id=f"{name}-a"),
+            evidence(row + 3, SoloLevel.MULTISTRUCTURAL, learner=name, source_id=f"{name}-b"),
+            evidence(row + 4, SoloLevel.EXTENDED_ABSTRACT, learner=name, source_id=f"{name}-c"),
+            evidence(row + 5, SoloLevel.UNISTRUCTURAL, learner=name, source_id=f"{name}-d"),
+        ]
+    return pieces
+
+
+class DiesAfter:
+    """A worker that is killed right after one numbered step of `Awarding.handle`."""
+
+    def __init__(self, world: World, step: int) -> None:
+        self._world, self._step = world, step
+
+    async def handle(self, batch: Sequence[Received[EvidenceSubmitted]]) -> None:
+        step, lists = self._step, self._world.lists()
+
+        class Store(MongoAwards):
+            async def decisions(self, submission_ids: Any) -> Any:
+                found = await super().decisions(submission_ids)
+                return _die(step == 1, found)
+
+            async def holdings(self, holding_ids: Any) -> Any:
+                found = await super().holdings(holding_ids)
+                return _die(step == 2, found)
+
+            async def record(self, decisions: Any, credentials: Any) -> bool:
+                _die(step == 4, None)
+                return bool(_die(step == 5, await super().record(decisions, credentials)))
+
+        class Places:
+            async def take(self, issuer_id: str, wanted: int) -> list[Place]:
+                _die(step == 3, None)
+                return await lists.take(issuer_id, wanted)
+
+        worker = self._world.worker(store=Store(self._world.client, self._world.database), places=Places())
+        await worker.handle(batch)
+        raise KilledError  # step 6: returned, and neither published nor committed
+
+
+def _die(here: bool, value: Any) -> Any:
+    if here:
+        raise KilledError
+    return value
+
+
+def told(outgoing: Sequence[Outgoing]) -> dict[object, str]:
+    return {each.event.event_id: each.event.model_dump_json() for each in outgoing}
+
+
+@pytest.mark.parametrize("step", [1, 2, 3, 4, 5, 6])
+async def test_killed_after_any_step_the_next_worker_ends_in_the_same_decisions(world: World, step: int) -> None:
+    batch = received(school_week())
+    with pytest.raises(KilledError):
+        await DiesAfter(world, step).handle(batch)
+    recorded = await world.stored("decisions")
+    assert len(recorded) == (len(batch) if step >= 5 else 0), "a part of a batch is visible"
+
+    first = await world.worker().handle(batch)
+    again = await world.worker().handle(batch)
+
+    decisions = await world.stored("decisions")
+    outcomes = [(each["outcome"], each["reason"]) for each in sorted(decisions, key=lambda each: each["row"])]
+    assert outcomes == 8 * [
+        ("issued", None),
+        ("duplicate", "sent_before"),
+        ("duplicate", "already_awarded"),
+        ("issued", None),
+        ("not_yet", "below_required_level"),
+    ]
+    assert len(await world.stored("credentials")) == 16
+    everything = [each.event for each in [*world.published, *first, *again]]
+    counted = {
+        kind: len({each.model_dump_json() for each in everything if isinstance(each, kind)})
+        for kind in (EvidenceDecided, CredentialIssued, CredentialDocument)
+    }
+    assert counted == {EvidenceDecided: 40, CredentialIssued: 16, CredentialDocument: 16}
+
+
+async def test_redelivery_publishes_the_same_ids_and_bytes(world: World) -> None:
+    batch = received(school_week(3))
+    first = await world.worker().handle(batch)
+    world.published.clear()
+    rest = await world.worker().handle(batch)
+    second = [*world.published, *rest]
+    assert event_ids(first) == event_ids(second)
+    assert told(first) == told(second)
+
+
+async def test_two_workers_on_the_same_records_agree_and_store_once(world: World) -> None:
+    batch = received(school_week())
+    answers = await asyncio.gather(
+        world.worker().handle(batch), world.worker().handle(batch[:13]), world.worker().handle(batch[:29])
+    )
+    assert len(await world.stored("decisions")) == 40
+    assert len(await world.stored("credentials")) == 16
+    contents: dict[object, set[str]] = {}
+    for each in [*world.published, *(out for answer in answers for out in answer)]:
+        if not isinstance(each.event, StatusListPublished):
+            contents.setdefault(each.event.event_id, set()).add(each.event.model_dump_json())
+    assert {len(each) for each in contents.values()} == {1}, "one event id, two contents"
+
+
+async def test_the_database_stops_a_second_active_award_of_one_business_key(world: World) -> None:
+    await world.worker().handle(received([evidence(1)]))
+    (held,) = await world.stored("credentials")
+    forged = {**held, "_id": uuid4(), "status_index": held["status_index"] ^ 1}
+    with pytest.raises(DuplicateKeyError):
+        await world.database["credentials"].insert_one(forged)
+    await world.store.revoke({(held["_id"], "wattle"): ("a mistake", NOW)})
+    await world.database["credentials"].insert_one(forged)
+
+
+async def test_a_batch_that_breaks_an_index_leaves_nothing_behind(world: World) -> None:
+    await world.worker().handle(received([evidence(1)]))
+    (held,) = await world.stored("credentials")
+    (decision,) = await world.stored("decisions")
+    forged = {**held, "_id": uuid4(), "status_index": held["status_index"] ^ 1}
+    assert not await world.store.record([{**decision, "_id": uuid4(), "evidence_id": uuid4()}], [forged])
+    assert len(await world.stored("decisions")) == 1
+
+
+async def test_after_a_revocation_the_same_level_can_be_earned_again(world: World) -> None:
+    await world.worker().handle(received([evidence(1)]))
+    (held,) = await world.stored("credentials")
+    await revoking(world).handle([command(held)])
+    await world.worker().handle(received([evidence(2)]))
+    states = [each["state"] for each in await world.stored("credentials")]
+    assert sorted(states) == ["active", "revoked"]
+
+
+def revoking(world: World) -> Revoking:
+    return Revoking(store=world.store, lists=world.lists(), announcer=Announcer(ADDRESSES))
+
+
+def command(credential: mongo.Document, reason: str = "a mistake", seconds: int = 0) -> Received[RevokeCredential]:
+    event = RevokeCredential(
+        credential_id=credential["_id"],
+        issuer_id=credential["issuer_id"],
+        reason=reason,
+        requested_at=NOW + timedelta(seconds=seconds),
+    )
+    return Received(event, event.key, TRACE)
+
+
+async def test_of_200_concurrent_revocations_in_one_list_none_is_lost(world: World) -> None:
+    await world.worker().handle(received([evidence(row, learner=f"s{row}") for row in range(1, 201)]))
+    credentials = await world.stored("credentials")
+    workers = [revoking(world) for _ in range(4)]
+    await asyncio.gather(*(workers[number % 4].handle([command(each)]) for number, each in enumerate(credentials)))
+    published = [each.event for each in world.published if isinstance(each.event, StatusListPublished)]
+    newest = max(published, key=lambda each: each.version)
+    assert set(json.loads(newest.credential)) == {each["status_index"] for each in credentials}
+    assert published[-1].version == newest.version == 200, "a compacted topic would keep an older list"
+    assert [each["publishing"] for each in await world.stored("status_lists")] == [[]]
+
+
+async def test_the_first_revocation_holds_and_a_repeat_tells_the_same(world: World) -> None:
+    await world.worker().handle(received([evidence(1)]))
+    (held,) = await world.stored("credentials")
+    first = await revoking(world).handle([command(held, "wrong learner")])
+    again = await revoking(world).handle([command(held, "another reason", seconds=60)])
+    assert told(first) == told(again)
+    (event,) = [each.event for each in first if isinstance(each.event, CredentialRevoked)]
+    assert event.reason == "wrong learner"
+
+
+async def test_another_tenant_cannot_revoke(world: World) -> None:
+    await world.worker().handle(received([evidence(1)]))
+    (held,) = await world.stored("credentials")
+    assert await revoking(world).handle([command({**held, "issuer_id": "banksia"})]) == []
+    assert (await world.stored("credentials"))[0]["state"] == "active"
+
+
+async def test_a_list_left_unpublished_by_a_crash_is_published_by_the_repair(world: World) -> None:
+    await world.worker().handle(received([evidence(1)]))
+    (held,) = await world.stored("credentials")
+
+    async def killed(outgoing: Sequence[Outgoing]) -> None:
+        raise KilledError
+
+    world.publish, working = killed, world.publish  # type: ignore[method-assign]  # the process dies while publishing
+    with pytest.raises(KilledError):
+        await revoking(world).handle([command(held)])
+    world.publish = working  # type: ignore[method-assign]  # as above
+    lists = world.lists()
+    lists._clock = lambda: NOW + timedelta(minutes=2)
+    await lists.repair()
+    last = world.published[-1].event
+    assert isinstance(last, StatusListPublished)
+    assert json.loads(last.credential) == [held["status_index"]]
+    before = len(world.published)
+    await lists.repair()
+    assert len(world.published) == before, "nothing is left to repair"
+
+
+async def test_no_place_is_given_twice_also_when_a_list_is_full(world: World) -> None:
+    workers = [world.lists(places=300) for _ in range(3)]
+    taken = await asyncio.gather(*(workers[turn % 3].take("wattle", 50) for turn in range(12)))
+    places = [place for each in taken for place in each]
+    assert len(set(places)) == len(places) == 600
+    assert len({place.list_id for place in places}) >= 2
+    assert all(0 <= place.index < 300 for place in places)
+
+
+async def test_a_list_is_announced_before_any_credential_that_refers_to_it_is_recorded(world: World) -> None:
+    order: list[str] = []
+
+    class Store(MongoAwards):
+        async def record(self, decisions: Any, credentials: Any) -> bool:
+            order.extend(type(each.event).__name__ for each in world.published)
+            order.append("recorded")
+            return await super().record(decisions, credentials)
+
+    await world.worker(store=Store(world.client, world.database)).handle(received([evidence(1)]))
+    assert order == ["StatusListPublished", "recorded"]
+
+
+async def test_of_two_first_calls_at_once_one_key_is_made_and_it_is_not_readable_in_the_database(world: World) -> None:
+    workers = [SigningKeys(world.database, FileKeyEncryption(bytes(range(32)))) for _ in range(5)]
+    keys = await asyncio.gather(*(each.make("wattle", NOW) for each in workers))
+    assert len({each.seed for each in keys}) == 1
+    (stored,) = await world.stored("signing_keys")
+    assert keys[0].seed not in bytes(stored["sealed"])
+
+
+async def test_really_signed_credentials_are_stored_byte_for_byte(world: World) -> None:
+    keys = SigningKeys(world.database, FileKeyEncryption(bytes(range(32))))
+    await keys.make("wattle", NOW)
+
+    class Profiles:
+        async def issuers(self, issuer_ids: Any) -> dict[str, IssuerPublished]:
+            return {"wattle": issuer()}
+
+    texts: list[str] = []
+
+    class Watched(CredentialSigner):
+        async def credential(self, decision: Decision, *rest: Any) -> str:
+            texts.append(await super().credential(decision, *rest))
+            return texts[-1]
+
+    await world.worker(signer=Watched(keys, Profiles(), ADDRESSES)).handle(received([evidence(1)]))
+    assert [each["document"] for each in await world.stored("credentials")] == texts

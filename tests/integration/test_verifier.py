@@ -1,0 +1,207 @@
+"""The verifier on a real broker and database: what was published shows, and nothing ever goes back."""
+
+import asyncio
+import os
+import random
+from collections.abc import AsyncIterator, Iterator, Sequence
+from datetime import datetime, timedelta
+from uuid import UUID, uuid4
+
+import pytest
+from httpx import AsyncClient
+from pydantic import SecretStr
+
+from deploy.embedded.stack import Stack
+from libs.common import mongo
+from libs.common.cloudevents import EventT, Outgoing, Received
+from libs.common.events import AchievementPublished, CredentialDocument, Event, IssuerPublished, StatusListPublished
+from libs.common.kafka import Kafka
+from libs.common.settings import Settings
+from libs.common.telemetry import new_trace
+from services.verifier.projection import Projection
+from services.verifier.repository import Repository
+from tests.contract.verifier_house import ISSUED, REVOKED, School
+
+pytestmark = pytest.mark.integration
+
+PAGE = {"Accept": "text/html"}
+
+
+@pytest.fixture(scope="module")
+def service(infrastructure: Stack) -> Iterator[str]:
+    """The address of a verifier that runs as a process of its own."""
+    infrastructure.start("verifier")
+    yield infrastructure.url("verifier")
+    infrastructure.stop("verifier")
+
+
+@pytest.fixture
+def school(service: str) -> School:
+    return School(base=service, slug=f"school-{uuid4().hex[:12]}")
+
+
+@pytest.fixture
+async def kafka(infrastructure: Stack) -> AsyncIterator[Kafka]:
+    settings = Settings(kafka_bootstrap=infrastructure.kafka_bootstrap, mongo_url=SecretStr(infrastructure.mongo_url))
+    publishing = Kafka(settings, "issuer")
+    await publishing.start()
+    yield publishing
+    await publishing.stop()
+
+
+@pytest.fixture
+async def http(service: str) -> AsyncIterator[AsyncClient]:
+    async with AsyncClient(base_url=service, timeout=30) as client:
+        yield client
+
+
+async def publish(kafka: Kafka, *events: Event) -> None:
+    await kafka.publish([Outgoing(event, new_trace()) for event in events])
+
+
+def issuer(school: School, at: datetime = ISSUED, name: str = "") -> IssuerPublished:
+    return IssuerPublished(
+        issuer_id=school.slug,
+        name=name or school.name,
+        did=school.did,
+        did_document=school.did_document,
+        published_at=at,
+    )
+
+
+def listed(school: School, version: int, revoked: Sequence[int] = ()) -> StatusListPublished:
+    return StatusListPublished(
+        list_id=school.list_id,
+        issuer_id=school.slug,
+        version=version,
+        credential=school.status_list(revoked),
+        published_at=ISSUED + timedelta(seconds=version),
+    )
+
+
+def document(school: School, credential_id: UUID, index: int, *, revoked: bool = False) -> CredentialDocument:
+    return CredentialDocument(
+        credential_id=credential_id,
+        issuer_id=school.slug,
+        state="revoked" if revoked else "active",
+        document=school.badge(credential_id, index=index),
+        changed_at=REVOKED if revoked else ISSUED,
+    )
+
+
+async def page(http: AsyncClient, credential_id: UUID, expected: str) -> str:
+    """The badge's page, once it says what is expected."""
+    text = ""
+    for _ in range(300):
+        response = await http.get(f"/badges/{credential_id}", headers=PAGE)
+        text = response.text
+        if expected in text:
+            return text
+        await asyncio.sleep(0.1)
+    raise AssertionError(f"{expected!r} never stood on the page: {text[-3000:]}")
+
+
+async def test_what_an_issuer_publishes_can_be_seen_and_verified_and_a_revocation_shows_within_seconds(
+    kafka: Kafka, school: School, http: AsyncClient
+) -> None:
+    credential_id = uuid4()
+    catalogue = AchievementPublished(
+        owner=school.slug,
+        achievement_id="resilience",
+        version=1,
+        name="Resilience",
+        description="d",
+        criteria="c",
+        levels=[],
+        published_at=ISSUED,
+    )
+    await publish(kafka, catalogue, issuer(school), listed(school, 1), document(school, credential_id, 7))
+    await page(http, credential_id, "This badge is real and still good")
+    signed = await http.get(f"/badges/{credential_id}", headers={"Accept": "application/json"})
+    assert signed.text == school.badge(credential_id, index=7)
+    report = (await http.post("/v1/verify", json={"credential": signed.json()})).json()
+    assert report["verdict"] == "pass"
+    assert (await http.get(f"/issuers/{school.slug}/did.json")).text == school.did_document
+
+    started = asyncio.get_running_loop().time()
+    await publish(kafka, listed(school, 2, [7]))
+    await page(http, credential_id, "This badge has been revoked")
+    assert asyncio.get_running_loop().time() - started < 10
+    report = (await http.post("/v1/verify", json={"credential": signed.json()})).json()
+    assert report["verdict"] == "fail"
+
+
+async def test_a_badge_whose_issuer_has_not_arrived_is_unknown_until_it_has(
+    kafka: Kafka, school: School, http: AsyncClient
+) -> None:
+    credential_id = uuid4()
+    await publish(kafka, document(school, credential_id, 7), listed(school, 1))
+    await page(http, credential_id, "could not be checked in full")
+    await publish(kafka, issuer(school))
+    await page(http, credential_id, "This badge is real and still good")
+
+
+async def test_redelivery_in_the_wrong_order_never_takes_a_revocation_back(
+    kafka: Kafka, school: School, http: AsyncClient
+) -> None:
+    credential_id, late = uuid4(), uuid4()
+    active = document(school, credential_id, 7)
+    await publish(kafka, issuer(school), document(school, credential_id, 7, revoked=True), listed(school, 2, [7]))
+    await page(http, credential_id, "This badge has been revoked")
+    # Published after, and each to the partition of what it contradicts: once it shows, so do those before it.
+    await publish(kafka, active, active, listed(school, 1), document(school, late, 8))
+    await page(http, late, "This badge is real and still good")
+    await asyncio.sleep(3)
+    await page(http, credential_id, "This badge has been revoked")
+
+
+SEEDS = [int(os.environ.get("BOWERBIRD_TEST_SEED", "20261123")) + offset for offset in range(5)]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+async def test_any_order_any_cut_and_any_repetition_on_two_replicas_end_in_the_same_documents(
+    infrastructure: Stack, seed: int
+) -> None:
+    chance = random.Random(seed)
+    client = mongo.connect(infrastructure.mongo_url, "test")
+    database = client[f"verifier_test_{uuid4().hex}"]
+    school = School(slug="wattle-grove")
+    ids = [UUID(int=number + 1) for number in range(20)]
+    one_text = school.badge(ids[0])
+    events: list[Event] = [
+        CredentialDocument(credential_id=one, issuer_id="i", state="active", document=one_text, changed_at=ISSUED)
+        for one in ids
+    ]
+    events += [
+        CredentialDocument(credential_id=one, issuer_id="i", state="revoked", document=one_text, changed_at=REVOKED)
+        for one in ids[:10]
+    ]
+    events += [issuer(school, ISSUED + timedelta(days=day), f"name {day}") for day in range(8)]
+    events += [listed(school, version) for version in range(8)]
+    try:
+        await asyncio.gather(*(replica(database, [*events], chance) for _ in range(2)))
+        states = {one["_id"]: one["state"] async for one in database["documents"].find()}
+        assert states == {one: "revoked" if number < 10 else "active" for number, one in enumerate(ids)}
+        assert [one["changed_at"] async for one in database["documents"].find({"state": "revoked"})] == [REVOKED] * 10
+        assert [one["name"] async for one in database["issuers"].find()] == ["name 7"]
+        assert [one["version"] async for one in database["status_lists"].find()] == [7]
+    finally:
+        await client.drop_database(database.name)
+        await mongo.close(client)
+
+
+async def replica(database: mongo.Database, events: list[Event], chance: random.Random) -> None:
+    """One replica that is given everything, in batches cut anywhere, twice, in an order of its own."""
+    projection = Projection(Repository(database))
+    given = events * 2
+    chance.shuffle(given)
+    while given:
+        size = chance.randint(1, 12)
+        batch, given = given[:size], given[size:]
+        await projection.documents([_received(e) for e in batch if isinstance(e, CredentialDocument)])
+        await projection.issuers([_received(e) for e in batch if isinstance(e, IssuerPublished)])
+        await projection.status_lists([_received(e) for e in batch if isinstance(e, StatusListPublished)])
+
+
+def _received(event: EventT) -> Received[EventT]:
+    return Received(event, event.key, new_trace())

@@ -1,0 +1,183 @@
+"""Builders of test data for the issuer, and its neighbours in memory."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from typing import Any
+from uuid import UUID, uuid5
+
+from libs.common import ids
+from libs.common.cloudevents import Outgoing, Received
+from libs.common.events import AchievementLevel, AchievementPublished, EvidenceSubmitted, IssuerPublished
+from libs.common.mongo import Document
+from libs.common.results import Result, SoloLevel
+from libs.openbadges.errors import CredentialError
+from services.issuer.deciding import Award, Decision, Owner
+from services.issuer.status import Place
+
+NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
+TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+_BATCH = UUID(int=7)
+
+
+def issuer(issuer_id: str = "wattle", parent: str | None = None, did: str | None = None) -> IssuerPublished:
+    return IssuerPublished(
+        issuer_id=issuer_id,
+        parent=parent,
+        name=issuer_id.title(),
+        did=did or f"did:web:badges.example:issuers:{issuer_id}",
+        did_document="{}",
+        published_at=NOW,
+    )
+
+
+def achievement(achievement_id: str = "resilience", **changes: Any) -> AchievementPublished:
+    content: dict[str, Any] = {
+        "owner": "wattle",
+        "achievement_id": achievement_id,
+        "version": 1,
+        "name": achievement_id.title(),
+        "description": "Goes on when it gets hard.",
+        "criteria": "Was seen to go on in three situations.",
+        "levels": [
+            AchievementLevel(level=level, name=level.label, description=f"Is seen at {level.label}.")
+            for level in SoloLevel
+        ],
+        "required_level": SoloLevel.MULTISTRUCTURAL,
+        "published_at": NOW,
+    }
+    return AchievementPublished(**(content | changes))
+
+
+def evidence(row: int = 1, level: SoloLevel | None = SoloLevel.RELATIONAL, **changes: Any) -> EvidenceSubmitted:
+    """One piece; `source_id` and `learner` (a local id) may be given beside the fields."""
+    issuer_id = changes.pop("issuer_id", "wattle")
+    source_id = changes.pop("source_id", f"e{row}")
+    batch_id = changes.pop("batch_id", _BATCH)
+    content: dict[str, Any] = {
+        "submission_id": ids.submission_id(batch_id, row),
+        "evidence_id": ids.evidence_id(issuer_id, "file", source_id),
+        "digest": f"digest of {source_id}",
+        "batch_id": batch_id,
+        "row": row,
+        "issuer_id": issuer_id,
+        "source": "file",
+        "source_id": source_id,
+        "learner_id": ids.learner_id(issuer_id, changes.pop("learner", "s1")),
+        "achievement": "resilience",
+        "result": Result(level=level) if level is not None else Result(score=changes.pop("score")),
+        "observed_on": date(2026, 3, 2),
+        "activity": "Raft building",
+        "received_at": NOW,
+    }
+    return EvidenceSubmitted(**(content | changes))
+
+
+def received(batch: Iterable[EvidenceSubmitted]) -> list[Received[EvidenceSubmitted]]:
+    return [Received(each, each.key, TRACE) for each in batch]
+
+
+@dataclass
+class MemoryAwards:
+    """The store in memory, with the unique indexes of the real one."""
+
+    recorded: dict[UUID, Document] = field(default_factory=dict)
+    issued: dict[UUID, Document] = field(default_factory=dict)
+
+    async def decisions(self, submission_ids: Iterable[UUID]) -> dict[UUID, Document]:
+        return {each: self.recorded[each] for each in submission_ids if each in self.recorded}
+
+    async def owners(self, evidence_ids: Iterable[UUID]) -> dict[UUID, Owner]:
+        wanted = set(evidence_ids)
+        return {
+            each["evidence_id"]: Owner(each["_id"], each["digest"])
+            for each in self.recorded.values()
+            if each["owns_evidence"] and each["evidence_id"] in wanted
+        }
+
+    async def holdings(self, holding_ids: Iterable[UUID]) -> dict[UUID, list[Award]]:
+        wanted, holdings = set(holding_ids), dict[UUID, list[Award]]()
+        for each in self.issued.values():
+            if each["holding_id"] in wanted:
+                level = None if each["level"] is None else SoloLevel(each["level"])
+                award = Award(each["_id"], level, each["state"] == "active", each["evidence_id"])
+                holdings.setdefault(each["holding_id"], []).append(award)
+        return holdings
+
+    async def credentials(self, credential_ids: Iterable[UUID]) -> dict[UUID, Document]:
+        return {each: dict(self.issued[each]) for each in credential_ids if each in self.issued}
+
+    async def record(self, decisions: Sequence[Document], credentials: Sequence[Document]) -> bool:
+        new_decisions = {each["_id"]: each for each in decisions}
+        new_credentials = {each["_id"]: each for each in credentials}
+        if new_decisions.keys() & self.recorded.keys() or new_credentials.keys() & self.issued.keys():
+            return False
+        all_decisions, all_credentials = self.recorded | new_decisions, self.issued | new_credentials
+        owned = [each["evidence_id"] for each in all_decisions.values() if each["owns_evidence"]]
+        held = [
+            (each["holding_id"], each["level"], each["evidence_id"])
+            for each in all_credentials.values()
+            if each["state"] == "active"
+        ]
+        if len(set(owned)) < len(owned) or len(set(held)) < len(held):
+            return False
+        self.recorded, self.issued = all_decisions, all_credentials
+        return True
+
+    def revoke(self, credential_id: UUID) -> None:
+        self.issued[credential_id] = self.issued[credential_id] | {
+            "state": "revoked",
+            "revoked_at": NOW,
+            "revocation_reason": "a mistake",
+        }
+
+
+@dataclass
+class MemoryOffers:
+    """A catalogue of these issuers and achievements; the last version of an achievement decides."""
+
+    published: list[IssuerPublished]
+    versions: list[AchievementPublished]
+
+    async def issuers(self, issuer_ids: Iterable[str]) -> dict[str, IssuerPublished]:
+        known = {each.issuer_id: each for each in self.published}
+        return {each: known[each] for each in issuer_ids if each in known}
+
+    async def deciding(
+        self, pairs: Iterable[tuple[str, str]], issuers: dict[str, IssuerPublished]
+    ) -> dict[tuple[str, str], AchievementPublished]:
+        known = {(each.owner, each.achievement_id): each for each in self.versions}
+        return {pair: known[pair] for pair in pairs if pair in known and pair[0] in issuers}
+
+
+class PlainSigner:
+    """Writes what was decided instead of signing it; a link that holds a space cannot be written."""
+
+    async def open_keys(self, issuer_ids: set[str]) -> None:
+        return
+
+    async def credential(
+        self, decision: Decision, place: Place, issuers: dict[str, IssuerPublished], at: datetime
+    ) -> str:
+        if " " in (decision.evidence.link or ""):
+            raise CredentialError("iri_invalid", "no IRI")
+        return f"{decision.credential_id} at {place.list_id}#{place.index} on {at.isoformat()}"
+
+
+class MemoryPlaces:
+    """Places, each once."""
+
+    def __init__(self) -> None:
+        self._next = 0
+
+    async def take(self, issuer_id: str, count: int) -> list[Place]:
+        first, self._next = self._next, self._next + count
+        return [Place(f"{issuer_id}-1", first + each) for each in range(count)]
+
+
+def event_ids(outgoing: Iterable[Outgoing]) -> list[UUID]:
+    return [each.event.event_id for each in outgoing]
+
+
+def some_id(name: str) -> UUID:
+    return uuid5(_BATCH, name)

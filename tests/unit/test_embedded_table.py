@@ -1,0 +1,175 @@
+"""The table of services, docker-compose.yml, the Dockerfile, Prometheus and Grafana say the same."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import prometheus_client
+import pytest
+import yaml
+
+from bowerbird import registry
+from deploy.embedded import kafka
+from deploy.embedded.layout import PORTS, Layout
+from deploy.embedded.programs import build
+from deploy.embedded.services import BY_NAME, INFRASTRUCTURE, OWN, TABLE, Service
+
+ROOT = Path(__file__).parents[2]
+COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
+CONTAINERS: dict[str, Any] = COMPOSE["services"]
+OURS = [service for service in TABLE if service.command]
+HTTP = [BY_NAME[name] for name in OWN]
+MODULES = {"bowerbird", "libs", "services", "deploy"}
+
+
+def named(service: Service) -> str:
+    return service.name
+
+
+def text(path: str) -> str:
+    return (ROOT / path).read_text(encoding="utf-8")
+
+
+def test_every_row_of_the_table_is_a_container_of_the_same_name() -> None:
+    assert {service.name for service in TABLE} <= set(CONTAINERS)
+
+
+def test_compose_runs_nothing_that_neither_the_table_nor_monitoring_names() -> None:
+    assert set(CONTAINERS) - {service.name for service in TABLE} == {"keys", "prometheus", "grafana"}
+
+
+@pytest.mark.parametrize("service", OURS, ids=named)
+def test_a_container_runs_the_command_of_its_row(service: Service) -> None:
+    assert tuple(CONTAINERS[service.name]["command"]) == service.command
+
+
+@pytest.mark.parametrize("service", OURS, ids=named)
+def test_a_container_gets_the_variables_of_its_row_and_no_other(service: Service) -> None:
+    assert set(CONTAINERS[service.name]["environment"]) == set(service.environment)
+
+
+@pytest.mark.parametrize("service", HTTP, ids=named)
+def test_a_container_listens_on_the_port_of_its_row_and_is_published_on_loopback_only(service: Service) -> None:
+    container, port = CONTAINERS[service.name], PORTS[service.port or ""]
+    assert container["environment"]["BOWERBIRD_HTTP_PORT"] == str(port)
+    assert container["ports"] == [f"127.0.0.1:{port}:{port}"]
+
+
+@pytest.mark.parametrize("service", HTTP, ids=named)
+def test_a_container_is_asked_for_its_health_where_its_row_says(service: Service) -> None:
+    asked = CONTAINERS[service.name]["healthcheck"]["test"]
+    assert asked[-1] == f"http://127.0.0.1:{PORTS[service.port or '']}{service.health}"
+
+
+@pytest.mark.parametrize("name", sorted(CONTAINERS))
+def test_no_container_is_reachable_from_another_machine(name: str) -> None:
+    assert all(str(port).startswith("127.0.0.1:") for port in CONTAINERS[name].get("ports", []))
+
+
+@pytest.mark.parametrize("name", sorted(set(CONTAINERS) - {"setup", "keys"}))
+def test_every_lasting_container_has_a_health_check_and_is_started_again(name: str) -> None:
+    assert CONTAINERS[name]["healthcheck"]["test"]
+    assert CONTAINERS[name]["restart"] == "unless-stopped"
+
+
+@pytest.mark.parametrize("name", sorted(CONTAINERS))
+def test_every_image_is_pinned_to_a_version(name: str) -> None:
+    assert re.search(r":v?\d+\.\d+\.\d+$", CONTAINERS[name]["image"])
+
+
+@pytest.mark.parametrize("name", [service.name for service in OURS])
+def test_a_container_of_ours_cannot_write_its_file_system_nor_gain_rights(name: str) -> None:
+    container = CONTAINERS[name]
+    assert container["read_only"] is True
+    assert container["cap_drop"] == ["ALL"]
+    assert "no-new-privileges:true" in container["security_opt"]
+
+
+def test_the_image_runs_as_nobody_in_particular() -> None:
+    assert text("deploy/Dockerfile").rpartition("USER ")[2].startswith("10001:10001")
+
+
+def test_the_image_holds_every_package_that_the_services_import() -> None:
+    copied = set(re.findall(r"^COPY (\w+) /app/", text("deploy/Dockerfile"), re.MULTILINE)) | {"deploy"}
+    assert copied == MODULES
+
+
+def test_compose_and_the_embedded_stack_run_the_same_kafka() -> None:
+    assert CONTAINERS["kafka"]["image"] == f"apache/kafka:{kafka.version()}"
+
+
+def test_every_jar_of_kafka_is_the_version_that_the_project_file_names() -> None:
+    ours = [name for name in kafka.expected_jars() if name.startswith("kafka")]
+    assert ours
+    assert all(name.endswith(f"-{kafka.version()}.jar") for name in ours)
+
+
+@pytest.mark.parametrize("service", HTTP, ids=named)
+def test_every_variable_of_a_row_is_a_setting_of_its_service(service: Service) -> None:
+    fields = registry.SERVICES[service.name].settings.model_fields
+    assert {name.removeprefix("BOWERBIRD_").lower() for name in service.environment} <= set(fields)
+
+
+@pytest.mark.parametrize("service", HTTP, ids=named)
+def test_a_service_starts_with_the_values_that_the_embedded_stack_gives_it(
+    service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layout = Layout(tmp_path / "var", 300)
+    layout.create()
+    for name, value in build(layout, service.name, "tansu", print).environment.items():
+        if name.startswith("BOWERBIRD_"):
+            monkeypatch.setenv(name, value)
+    loaded = registry.SERVICES[service.name].settings.load()
+    assert loaded.http_port == PORTS[service.port or ""] + 300
+    assert loaded.kafka_idempotence is False
+
+
+def test_a_process_of_the_stack_inherits_no_variable_of_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BOWERBIRD_KAFKA_BATCH_RECORDS", "7")
+    layout = Layout(tmp_path / "var")
+    layout.create()
+    assert "BOWERBIRD_KAFKA_BATCH_RECORDS" not in build(layout, "verifier", "kafka", print).environment
+
+
+def test_no_two_processes_share_a_port_even_with_ten_replicas() -> None:
+    layout = Layout(Path("var"))
+    used = [layout.port(name, replica) for name in OWN for replica in range(1, 10)]
+    used += [layout.port(name) for name in (*INFRASTRUCTURE, "kafka-controller")]
+    assert len(used) == len(set(used))
+
+
+def test_prometheus_asks_every_service_where_it_listens() -> None:
+    config = yaml.safe_load(text("deploy/prometheus/prometheus.yml"))
+    targets = {target for each in config["scrape_configs"][0]["static_configs"] for target in each["targets"]}
+    assert targets == {f"{service.name}:{PORTS[service.port or '']}" for service in HTTP}
+
+
+def known_metrics() -> set[str]:
+    """What the processes export: importing the registry has imported every service and its metrics."""
+    names = {"up", "process_cpu_seconds_total", "process_resident_memory_bytes"}
+    for family in prometheus_client.REGISTRY.collect():
+        if family.type == "histogram":
+            names |= {f"{family.name}_{part}" for part in ("bucket", "sum", "count")}
+        else:
+            names.add(f"{family.name}_total" if family.type == "counter" else family.name)
+    return names
+
+
+def metrics_of(expression: str) -> set[str]:
+    bare = re.sub(r'\{[^}]*\}|by \([^)]*\)|on \([^)]*\)|"[^"]*"', "", expression)
+    return set(re.findall(r"\b(?:bowerbird_\w+|process_\w+|up)\b", bare))
+
+
+def expressions() -> list[str]:
+    panels = json.loads(text("deploy/grafana/dashboards/award.json"))["panels"]
+    shown = [target["expr"] for panel in panels for target in panel.get("targets", [])]
+    alerts = yaml.safe_load(text("deploy/prometheus/alerts.yml"))["groups"][0]["rules"]
+    return shown + [alert["expr"] for alert in alerts]
+
+
+@pytest.mark.parametrize("expression", expressions())
+def test_every_metric_that_is_shown_or_alerted_on_exists(expression: str) -> None:
+    used = metrics_of(expression)
+    assert used
+    assert used <= known_metrics()

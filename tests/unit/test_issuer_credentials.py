@@ -1,0 +1,126 @@
+"""The credential of an award: valid, verifiable, and free of names."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from libs.common.events import AchievementPublished, EvidenceSubmitted, IssuerPublished
+from libs.common.results import SoloLevel
+from libs.openbadges import did
+from libs.openbadges.errors import CredentialError
+from libs.openbadges.keys import Ed25519Key
+from libs.openbadges.statuslist import StatusList
+from libs.openbadges.verification import Material, verify
+from services.issuer.credentials import Addresses, CredentialSigner
+from services.issuer.deciding import Decision, Known, decide
+from services.issuer.status import Place
+from tests.issuer_doubles import NOW, achievement, evidence, issuer
+
+BASE = "https://badges.example"
+KEY = Ed25519Key.from_seed(bytes(32))
+DEPARTMENT = issuer("department")
+SCHOOL = issuer("wattle", parent="department", did=did.did_web(BASE, "issuers", "wattle"))
+PLACE = Place("wattle-1", 4711)
+
+
+class OneKey:
+    async def key(self, issuer_id: str) -> Ed25519Key:
+        return KEY
+
+
+class OneCatalogue:
+    async def issuers(self, issuer_ids: Iterable[str]) -> dict[str, IssuerPublished]:
+        return {"wattle": SCHOOL, "department": DEPARTMENT}
+
+
+def signer() -> CredentialSigner:
+    return CredentialSigner(OneKey(), OneCatalogue(), Addresses(BASE))
+
+
+def award(piece: EvidenceSubmitted, offered: AchievementPublished) -> Decision:
+    known = Known({"wattle"}, {("wattle", offered.achievement_id): offered}, {}, {})
+    return decide([piece], known)[0]
+
+
+async def issued(piece: EvidenceSubmitted, offered: AchievementPublished) -> tuple[str, dict[str, Any]]:
+    issuers = {"wattle": SCHOOL, "department": DEPARTMENT}
+    text = await signer().credential(award(piece, offered), PLACE, issuers, NOW)
+    return text, json.loads(text)
+
+
+SHARED = achievement(owner="department", shared=True)
+
+
+@pytest.mark.parametrize("level", [SoloLevel.MULTISTRUCTURAL, SoloLevel.EXTENDED_ABSTRACT])
+@pytest.mark.parametrize("link", [None, "https://wattle.example/work/1?a=b#c"])
+async def test_every_check_of_the_verifier_passes(level: SoloLevel, link: str | None) -> None:
+    text, document = await issued(evidence(level=level, link=link), SHARED)
+    listed = await signer().status_list("wattle", PLACE.list_id, StatusList(), NOW)
+    material = Material(
+        {SCHOOL.did: did.did_document(SCHOOL.did, KEY.public_multibase)},
+        {document["credentialStatus"]["statusListCredential"]: listed},
+    )
+    report = verify(text, material, NOW + timedelta(minutes=1))
+    assert [(each.name, each.outcome) for each in report.checks if each.outcome != "pass"] == []
+
+
+async def test_a_set_bit_in_the_list_is_a_failed_status() -> None:
+    text, document = await issued(evidence(), SHARED)
+    bits = StatusList()
+    bits.set(PLACE.index)
+    listed = await signer().status_list("wattle", PLACE.list_id, bits, NOW)
+    url = document["credentialStatus"]["statusListCredential"]
+    material = Material({SCHOOL.did: did.did_document(SCHOOL.did, KEY.public_multibase)}, {url: listed})
+    assert verify(text, material, NOW).check("status").outcome == "fail"
+
+
+async def test_the_level_shown_points_at_one_of_five_described_levels() -> None:
+    _, document = await issued(evidence(level=SoloLevel.RELATIONAL), SHARED)
+    subject = document["credentialSubject"]
+    (described,) = subject["achievement"]["resultDescription"]
+    levels = {each["id"]: each for each in described["rubricCriterionLevel"]}
+    (result,) = subject["result"]
+    assert [each["points"] for each in levels.values()] == ["0", "1", "2", "3", "4"]
+    assert levels[result["achievedLevel"]]["description"] == "Is seen at Relational."
+    assert levels[described["requiredLevel"]]["level"] == "Multistructural"
+
+
+async def test_a_score_stands_as_people_write_it() -> None:
+    offered = achievement(required_level=None, required_score=50.0)
+    _, document = await issued(evidence(level=None, score=87.0), offered)
+    subject = document["credentialSubject"]
+    assert subject["result"][0]["value"] == "87"
+    assert subject["achievement"]["resultDescription"][0]["requiredValue"] == "50"
+
+
+async def test_creator_and_issuer_are_told_apart_for_a_shared_achievement() -> None:
+    _, document = await issued(evidence(), SHARED)
+    assert document["issuer"]["id"] == SCHOOL.did
+    assert document["credentialSubject"]["achievement"]["creator"]["id"] == DEPARTMENT.did
+
+
+async def test_nothing_of_the_learner_but_the_opaque_id_and_no_source_id_is_written() -> None:
+    text, document = await issued(evidence(source_id="jo-smith-essay", learner="jo.smith"), SHARED)
+    assert "smith" not in text.lower()
+    assert document["credentialSubject"]["id"].startswith("urn:uuid:")
+    assert "identifier" not in document["credentialSubject"]
+
+
+async def test_a_link_that_is_no_iri_is_told_as_an_error_of_the_document() -> None:
+    with pytest.raises(CredentialError):
+        await issued(evidence(link="https://wattle.example/a b"), SHARED)
+
+
+async def test_two_issuers_of_one_achievement_never_share_a_template() -> None:
+    both = signer()
+    other = issuer("banksia", parent="department")
+    issuers = {"wattle": SCHOOL, "banksia": other, "department": DEPARTMENT}
+    decision = award(evidence(), SHARED)
+    piece = decision.evidence.model_copy(update={"issuer_id": "banksia"})
+    first = json.loads(await both.credential(decision, PLACE, issuers, NOW))
+    second = json.loads(await both.credential(replace(decision, evidence=piece), PLACE, issuers, NOW))
+    assert (first["issuer"]["id"], second["issuer"]["id"]) == (SCHOOL.did, other.did)
