@@ -23,6 +23,6 @@ NAMES = ("evidence", "issuer", "verifier", "notifier")
 
 
 def find(name: str) -> Service:
-    """The service of this name; only its own code is imported, so that each process starts with no more than it runs."""
+    """The service of this name; only its own code is imported, so that a process starts with no more than it runs."""
     module = importlib.import_module(f"services.{name}.service")
     return Service(module.ServiceSettings, module.build, module.INDEXES)
