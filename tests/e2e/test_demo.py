@@ -20,7 +20,7 @@ from demo.expectation import expected
 from demo.job import Result, follow_all
 from demo.summary import as_json
 from deploy.embedded.stack import Stack
-from tests.e2e.conftest import FirstRun
+from tests.e2e.conftest import SERVICES, FirstRun
 
 pytestmark = pytest.mark.integration
 

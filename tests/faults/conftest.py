@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from deploy.embedded.stack import Stack
+from tests.faults.scenario import SERVICES
 
-SERVICES = ("evidence", "issuer", "verifier", "notifier")
 # Production waits minutes before it tries again and spares the mail servers of others; a test need not.
 HURRY = {
     "BOWERBIRD_DOMAIN_RATE": "1000",

@@ -11,17 +11,19 @@ from tests.faults.school import Expected, Row, School, expected_of, make_rows
 
 EVIDENCE = 20_000
 BATCHES = 10
+SERVICES = ("evidence", "issuer", "verifier", "notifier")
 _DEADLINE_SECONDS = 300
 
 
 class Disturbance(threading.Thread):
     """Does `once` at random moments while the evidence is on its way, at least `times` times."""
 
-    def __init__(self, once: Callable[[], object], times: int, seed: int) -> None:
+    def __init__(self, once: Callable[[], object], times: int, seed: int, hands: threading.Lock) -> None:
         super().__init__(daemon=True)
         self._once = once
         self._times = times
         self._chance = random.Random(seed)
+        self._hands = hands
         self._ended = threading.Event()
         self.done = 0
         self.failure: BaseException | None = None
@@ -29,7 +31,8 @@ class Disturbance(threading.Thread):
     def run(self) -> None:
         try:
             while self.done < self._times and not self._ended.wait(self._chance.uniform(0.3, 2.5)):
-                self._once()
+                with self._hands:
+                    self._once()
                 self.done += 1
         except BaseException as error:  # noqa: BLE001  # told to the test, which raises it
             self.failure = error
@@ -49,10 +52,20 @@ class Scenario:
         self.rows: Sequence[Row] = make_rows(evidence, seed)
         self.expected: Expected = expected_of(self.rows)
         self.seed = seed
+        # One at a time starts and stops processes.
+        self._hands = threading.Lock()
+
+    def _supervise(self) -> None:
+        """Start again what ended by itself: a service whose producer is broken for good leaves that to its keeper."""
+        if self._hands.acquire(blocking=False):
+            try:
+                self.stack.start(*SERVICES, wait=0)
+            finally:
+                self._hands.release()
 
     def run(self, once: Callable[[], object], times: int, *, mailed_one_in: int = 20) -> None:
         """Send the evidence under the disturbance and wait until all of it is decided, asking for sums all along."""
-        disturbance = Disturbance(once, times, self.seed)
+        disturbance = Disturbance(once, times, self.seed, self._hands)
         disturbance.start()
         try:
             self._send_and_wait(disturbance, times, mailed_one_in)
@@ -69,6 +82,7 @@ class Scenario:
             promises.numbers_add_up(self.school.batch(batch_id))
             # However fast the machine: the faults fall between the first row and the last, not after them.
             while disturbance.is_alive() and disturbance.done < times * len(batches) // BATCHES:
+                self._supervise()
                 time.sleep(0.05)
         self._wait_until_decided(batches)
         disturbance.join(_DEADLINE_SECONDS)
@@ -84,6 +98,7 @@ class Scenario:
                 if batch["complete"]:
                     break
                 assert time.monotonic() < give_up_at, f"still not decided: {batch}"
+                self._supervise()
                 time.sleep(0.3)
 
     def promises_hold(self, *, mailed_one_in: int = 20, repeats_allowed: int = 0) -> None:
@@ -105,5 +120,6 @@ class Scenario:
                 sent = client["notifier"]["deliveries"].count_documents({**mine, "state": "sent"})
                 if shown >= self.expected.issued and sent >= self._mailed(mailed_one_in):
                     return
+                self._supervise()
                 time.sleep(0.3)
         raise AssertionError(f"shown {shown} of {self.expected.issued}, mailed {sent} of {self._mailed(mailed_one_in)}")
