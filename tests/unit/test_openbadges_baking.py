@@ -17,7 +17,8 @@ from libs.openbadges.baking.png import MOST_CHUNKS, SIGNATURE
 from libs.openbadges.baking.svg import MOST_ELEMENTS
 from libs.openbadges.errors import CredentialError, LimitError
 from libs.openbadges.picture import badge_svg
-from tests.unit.openbadges_samples import signed
+from libs.openbadges.verification import Needs, needs, verify
+from tests.unit.openbadges_samples import DID, LIST, NOW, material, signed
 
 CREDENTIAL = signed()
 RECORD = json.dumps({"type": ["VerifiableCredential", "ClrCredential"], "name": "Zeugnis für Änne 回復力 ]]> ok"})
@@ -303,3 +304,32 @@ def test_characters_that_xml_cannot_hold_are_baked_as_escapes() -> None:
     text = '{"a":"\ufffe\uffff]]>]]]]>"}'
     assert json.loads(unbake(bake(SVG, text)).content.text) == json.loads(text)
     assert unbake(bake(PNG, text)).content.text == text
+
+
+@pytest.mark.parametrize(("picture", "kind"), [(PNG, "PNG"), (SVG, "SVG")])
+def test_a_baked_credential_verifies_as_it_would_outside(picture: bytes, kind: str) -> None:
+    baked = bake(picture, CREDENTIAL)
+    assert needs(baked) == Needs(frozenset({DID}), frozenset({LIST}))
+    report = verify(baked, material(), NOW)
+    assert report.verdict == "pass"
+    assert report.check("format").sentence == f"It is a verifiable credential, baked into a {kind}."
+    assert verify(baked, material(1), NOW).check("status").code == "revoked"
+
+
+def test_a_picture_without_a_credential_fails_and_a_token_that_is_not_read_is_unknown() -> None:
+    assert verify(PNG, material(), NOW).check("format").code == "baked_none"
+    assert verify(PNG, material(), NOW).verdict == "fail"
+    for token in (TOKEN, TOKEN.encode(), bake(PNG, TOKEN), bake(SVG, TOKEN)):
+        report = verify(token, material(), NOW)
+        assert (report.verdict, report.check("format").code) == ("unknown", "jwt_unread")
+
+
+@settings(max_examples=60)
+@given(st.integers(0, len(bake(SVG, CREDENTIAL)) - 1), st.integers(1, 255))
+def test_a_flipped_byte_in_a_baked_picture_never_changes_what_verifies(place: int, change: int) -> None:
+    for picture in (PNG, SVG):
+        baked = bytearray(bake(picture, CREDENTIAL))
+        baked[place % len(baked)] ^= change
+        report = verify(bytes(baked), material(), NOW)
+        # In the drawing a change may be harmless; in the credential it never is.
+        assert report.verdict != "pass" or (report.credential == json.loads(CREDENTIAL) and picture is SVG)
