@@ -107,7 +107,7 @@ def test_every_jar_of_kafka_is_the_version_that_the_project_file_names() -> None
 
 @pytest.mark.parametrize("service", HTTP, ids=named)
 def test_every_variable_of_a_row_is_a_setting_of_its_service(service: Service) -> None:
-    fields = registry.SERVICES[service.name].settings.model_fields
+    fields = registry.find(service.name).settings.model_fields
     assert {name.removeprefix("BOWERBIRD_").lower() for name in service.environment} <= set(fields)
 
 
@@ -120,7 +120,7 @@ def test_a_service_starts_with_the_values_that_the_embedded_stack_gives_it(
     for name, value in build(layout, service.name, "tansu", print).environment.items():
         if name.startswith("BOWERBIRD_"):
             monkeypatch.setenv(name, value)
-    loaded = registry.SERVICES[service.name].settings.load()
+    loaded = registry.find(service.name).settings.load()
     assert loaded.http_port == PORTS[service.port or ""] + 300
     assert loaded.kafka_idempotence is False
 
