@@ -10,7 +10,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from pymongo.errors import DuplicateKeyError
+from pymongo.errors import DuplicateKeyError, OperationFailure
 
 from deploy.embedded.stack import Stack
 from libs.common import mongo
@@ -221,10 +221,20 @@ async def test_redelivery_publishes_the_same_ids_and_bytes(world: World) -> None
     assert told(first) == told(second)
 
 
+async def as_the_loop_does(worker: Awarding, batch: Sequence[Received[EvidenceSubmitted]]) -> Sequence[Outgoing]:
+    """A batch whose write met another worker's in flight is done again, as the consumer loop does it."""
+    while True:
+        try:
+            return await worker.handle(batch)
+        except OperationFailure as error:
+            assert not mongo.is_permanent(error)
+            await asyncio.sleep(0.02)
+
+
 async def test_two_workers_on_the_same_records_agree_and_store_once(world: World) -> None:
     batch = received(school_week())
     answers = await asyncio.gather(
-        world.worker().handle(batch), world.worker().handle(batch[:13]), world.worker().handle(batch[:29])
+        *(as_the_loop_does(world.worker(), some) for some in (batch, batch[:13], batch[:29]))
     )
     assert len(await world.stored("decisions")) == 40
     assert len(await world.stored("credentials")) == 16
@@ -240,7 +250,9 @@ async def test_workers_that_know_different_versions_leave_no_credential_without_
     batch = received([evidence(row, learner=f"s{row}") for row in range(1, 41)])
     for start in range(0, 40, 10):
         some = batch[start : start + 10]
-        await asyncio.gather(world.worker().handle(some), world.worker(catalogue=strict).handle(some[:7]))
+        await asyncio.gather(
+            as_the_loop_does(world.worker(), some), as_the_loop_does(world.worker(catalogue=strict), some[:7])
+        )
     issued = {each["credential_id"] for each in await world.stored("decisions") if each["outcome"] == "issued"}
     assert {each["_id"] for each in await world.stored("credentials")} == issued
     assert len(await world.stored("decisions")) == 40
@@ -302,6 +314,20 @@ async def test_the_database_stops_a_second_active_award_of_one_business_key(worl
         await world.database["credentials"].insert_one(forged)
     await world.store.revoke({(held["_id"], "wattle"): ("a mistake", NOW)})
     await world.database["credentials"].insert_one(forged)
+
+
+async def test_the_open_transaction_of_a_killed_worker_delays_and_is_no_ones_fault(world: World) -> None:
+    await world.worker().handle(received([evidence(1)]))
+    (decision,) = await world.stored("decisions")
+    another = {**decision, "_id": uuid4(), "evidence_id": uuid4()}
+    async with await world.client.start_session() as session:
+        session.start_transaction()
+        await world.database["decisions"].insert_one(another, session=session)
+        with pytest.raises(OperationFailure) as caught:
+            await world.store.record([another], [])
+        assert not mongo.is_permanent(caught.value), "the consumer waits for what is away, and sets nothing aside"
+        await session.abort_transaction()
+    assert await world.store.record([another], [])
 
 
 async def test_a_batch_that_breaks_an_index_leaves_nothing_behind(world: World) -> None:
