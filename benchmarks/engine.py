@@ -21,7 +21,8 @@ from libs.openbadges.contexts import load_document
 from libs.openbadges.did import did_document, did_web, verification_method
 from libs.openbadges.documents import Achievement, Alignment, Criteria, Evidence, Image, Profile
 from libs.openbadges.issuing import prepare, sign
-from libs.openbadges.keys import Ed25519Key, decode_multibase, encode_multibase
+from libs.openbadges.keys import Ed25519Key
+from libs.openbadges.multibase import decode_multibase, encode_multibase
 from libs.openbadges.shapes.cache import ShapeCache
 from libs.openbadges.statuslist import entry
 from libs.openbadges.verification import Material, verify

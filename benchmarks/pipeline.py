@@ -32,7 +32,7 @@ _NDJSON = {"Content-Type": "application/x-ndjson"}
 _STALLED_SECONDS = 120.0
 _SETTLE_SECONDS = 300.0
 _LOOK_SECONDS = 2.0
-_IDLE_SHARE = 0.3  # of one core, for the whole stack; an idle one takes about a tenth
+_IDLE_SHARE = 0.5  # of one core, for the whole stack; an idle one takes a quarter, most of it Kafka
 _HALF_LOAD_UPLOAD = 20
 _HALF_LOAD_MOST = 50_000
 

@@ -34,6 +34,7 @@ class Stack:
         self.broker: Broker = broker
         self._children: dict[str, subprocess.Popen[bytes]] = {}
         self._programs: dict[str, Program] = {}
+        self._configured: dict[str, Mapping[str, str]] = {}
         self.layout.create()
 
     def __enter__(self) -> Self:
@@ -76,6 +77,10 @@ class Stack:
         environment = self._program(name).environment
         return {variable: value for variable, value in environment.items() if variable.startswith("BOWERBIRD_")}
 
+    def configure(self, service: str, env: Mapping[str, str]) -> None:
+        """Variables on top of the table's for every later start of this service and of its replicas."""
+        self._configured[service] = env
+
     def start(self, *names: str, env: Mapping[str, str] | None = None, wait: float = PATIENCE_SECONDS) -> None:
         """Start those that do not run, together, and wait until each is healthy; `setup` until it has ended.
 
@@ -100,7 +105,8 @@ class Stack:
 
     def _spawn(self, name: str, env: Mapping[str, str]) -> None:
         program = self._program(name)
-        program = replace(program, environment={**program.environment, **env})
+        configured = self._configured.get(programs.split(name)[0].name, {})
+        program = replace(program, environment={**program.environment, **configured, **env})
         child = spawn(program.argv, program.environment, self.log(name), SOURCE_ROOT)
         self._children[name] = child
         identity = Identity.of(child.pid)

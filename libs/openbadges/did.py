@@ -4,7 +4,7 @@ from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
 from libs.openbadges.errors import CredentialError
-from libs.openbadges.keys import decode_public
+from libs.openbadges.keys import read_public
 
 DID_CONTEXT: Final = "https://www.w3.org/ns/did/v1"
 MULTIKEY_CONTEXT: Final = "https://w3id.org/security/multikey/v1"
@@ -14,9 +14,9 @@ def did_key(public_multibase: str) -> str:
     """Name a key by itself (did:key): it needs no document from anywhere.
 
     Raises:
-        CredentialError: not an Ed25519 Multikey.
+        CredentialError: not a Multikey of a kind that is known here.
     """
-    decode_public(public_multibase)
+    read_public(public_multibase)
     return f"did:key:{public_multibase}"
 
 
@@ -74,12 +74,12 @@ def resolve_did_key(did: str) -> dict[str, Any]:
     """Write out the document that a did:key stands for.
 
     Raises:
-        CredentialError: not a did:key of an Ed25519 key.
+        CredentialError: not a did:key of a kind of key that is known here.
     """
     method, _, multibase = did.partition("did:key:")
     if method:
         raise CredentialError("did_form", f"{did!r} is not a did:key.")
-    decode_public(multibase)
+    read_public(multibase)
     return did_document(did, multibase)
 
 

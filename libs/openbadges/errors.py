@@ -23,3 +23,7 @@ class LimitError(CredentialError):
 
 class UnknownContextError(CredentialError):
     """A JSON-LD context that the engine does not carry; what the document says cannot be determined."""
+
+
+class UndecidedError(CredentialError):
+    """The question cannot be answered with what is there or known; neither yes nor no follows."""

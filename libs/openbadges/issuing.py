@@ -8,7 +8,8 @@ import orjson
 from libs.openbadges import times
 from libs.openbadges.contexts import CREDENTIALS_V1, CREDENTIALS_V2, DATA_INTEGRITY_V2, EXAMPLES_V2
 from libs.openbadges.errors import CredentialError, LimitError
-from libs.openbadges.keys import Signer, encode_multibase
+from libs.openbadges.keys import Signer
+from libs.openbadges.multibase import encode_multibase
 from libs.openbadges.parsing import LIMITS, write
 from libs.openbadges.proofs import ISSUED, Unsecured
 from libs.openbadges.schema import is_achievement, validate_achievement
@@ -91,13 +92,14 @@ def sign(
     if suite is None:
         raise CredentialError("cryptosuite_unknown", f"There is no cryptosuite {cryptosuite!r} here.")
     content, text = prepared.take()
-    options = {
+    options: dict[str, Any] = {
         "type": "DataIntegrityProof",
         "created": times.write(created),
         "verificationMethod": verification_method,
         "cryptosuite": cryptosuite,
         "proofPurpose": "assertionMethod",
     }
+    options = suite.complete(content, options)
     signature = signer.sign(suite.signing_input(content, options))
     proof = {**options, "proofValue": encode_multibase(signature)}
     return (text[:-1] + b',"proof":' + orjson.dumps(proof) + b"}").decode()

@@ -1,16 +1,14 @@
-"""Ed25519 keys: made, read from Multikey, signing and verifying. A key service stands behind the same protocol."""
+"""Keys that sign and verify credentials: Ed25519 here, P-256 beside. A key service stands behind the same protocol."""
 
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Final, Protocol, Self
+from typing import Literal, Protocol, Self
 
 from nacl import exceptions, signing
 
-from libs.openbadges import base58btc
-from libs.openbadges.errors import CredentialError
-
-ED25519_PUBLIC: Final = b"\xed\x01"
-"""Multicodec of an Ed25519 public key (Controlled Identifiers 1.0, section 2.2.2)."""
+from libs.openbadges.errors import CredentialError, UndecidedError
+from libs.openbadges.multibase import ED25519_PUBLIC, P256_PUBLIC, decode_multibase, encode_multibase
+from libs.openbadges.p256 import read_point, verify_p256
 
 
 class Signer(Protocol):
@@ -65,19 +63,50 @@ def encode_public(public: bytes) -> str:
     return encode_multibase(ED25519_PUBLIC + public)
 
 
+@dataclass(frozen=True, slots=True)
+class PublicKey:
+    """A public key of a kind that is known here."""
+
+    kind: Literal["Ed25519", "P-256"]
+    raw: bytes
+
+    def verify(self, message: bytes, signature: bytes) -> bool:
+        """Tell whether the signature is this key's for this message."""
+        if self.kind == "Ed25519":
+            return verify_ed25519(self.raw, message, signature)
+        return verify_p256(self.raw, message, signature)
+
+
 @lru_cache(maxsize=4096)
+def read_public(multibase: str) -> PublicKey:
+    """Read a public key from a Multikey.
+
+    Raises:
+        UndecidedError: a kind of key that is not known here (`key_kind`).
+        CredentialError: no key at all (`key_form`, `multibase_form`).
+    """
+    raw = decode_multibase(multibase)
+    code, key = raw[:2], raw[2:]
+    if code == ED25519_PUBLIC:
+        if len(key) != 32:
+            raise CredentialError("key_form", f"An Ed25519 public key has 32 bytes, not {len(key)}.")
+        return PublicKey("Ed25519", key)
+    if code == P256_PUBLIC:
+        read_point(key)
+        return PublicKey("P-256", key)
+    raise UndecidedError("key_kind", "The key is of a kind that is not read here.")
+
+
 def decode_public(multibase: str) -> bytes:
     """Read the 32 bytes of an Ed25519 public key from a Multikey.
 
     Raises:
         CredentialError: another kind of key (code `key_kind`), or no key at all (code `key_form`).
     """
-    raw = decode_multibase(multibase)
-    if not raw.startswith(ED25519_PUBLIC):
+    key = read_public(multibase)
+    if key.kind != "Ed25519":
         raise CredentialError("key_kind", "The key is not an Ed25519 key.")
-    if len(raw) != 34:
-        raise CredentialError("key_form", f"An Ed25519 public key has 32 bytes, not {len(raw) - 2}.")
-    return raw[2:]
+    return key.raw
 
 
 def verify_ed25519(public: bytes, message: bytes, signature: bytes) -> bool:
@@ -87,21 +116,3 @@ def verify_ed25519(public: bytes, message: bytes, signature: bytes) -> bool:
     except (exceptions.BadSignatureError, exceptions.ValueError, exceptions.TypeError):
         return False
     return True
-
-
-def encode_multibase(raw: bytes) -> str:
-    """Write bytes as base58btc with the prefix z."""
-    return "z" + base58btc.encode(raw)
-
-
-def decode_multibase(text: str, longest: int = 128) -> bytes:
-    """Read base58btc with the prefix z.
-
-    Raises:
-        CredentialError: another base, a character outside the alphabet, or longer than a key or signature can be.
-    """
-    if not isinstance(text, str) or not text.startswith("z") or len(text) > longest:
-        raise CredentialError(
-            "multibase_form", "A key or signature is written in base58btc: z and at most 127 characters."
-        )
-    return base58btc.decode(text[1:])

@@ -6,8 +6,8 @@ import json
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -15,45 +15,15 @@ import pytest
 from rich.console import Console
 
 from demo.api import Places
-from demo.command import places_of, run
+from demo.command import run
 from demo.data import Department, department
 from demo.expectation import expected
 from demo.job import Result, follow_all
 from demo.summary import as_json
 from deploy.embedded.stack import Stack
+from tests.e2e.conftest import SERVICES, FirstRun
 
 pytestmark = pytest.mark.integration
-
-SERVICES = ("smtp", "evidence", "issuer", "verifier", "notifier")
-
-
-@pytest.fixture(scope="module")
-def stack(infrastructure: Stack) -> Iterator[Stack]:
-    """The whole stack."""
-    infrastructure.start(*SERVICES)
-    yield infrastructure
-    infrastructure.stop(*reversed(SERVICES))
-
-
-@pytest.fixture(scope="module")
-def places(stack: Stack) -> Places:
-    return places_of(stack.layout)
-
-
-@dataclass(frozen=True)
-class FirstRun:
-    """What the first run of the demo printed, and how many learners' mails lay in the sink when it ended."""
-
-    printed: str
-    mails: int
-
-
-@pytest.fixture(scope="module")
-def first_run(stack: Stack) -> FirstRun:
-    output = io.StringIO()
-    assert run(stack.layout, Console(file=output, width=200)) == 0, output.getvalue()
-    mails = [path for path in stack.layout.mail.glob("*.eml") if b"@students." in path.read_bytes()]
-    return FirstRun(output.getvalue(), len(mails))
 
 
 def by_the_rules(data: Department) -> dict[str, object]:

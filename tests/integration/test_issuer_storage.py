@@ -31,14 +31,15 @@ from services.issuer import repository, status
 from services.issuer.announcing import Announcer
 from services.issuer.awarding import Awarding
 from services.issuer.credentials import Addresses, CredentialSigner
-from services.issuer.deciding import Decision
+from services.issuer.deciding import Award, Decision, Owner
 from services.issuer.keys import FileKeyEncryption, SigningKeys
-from services.issuer.repository import MongoAwards
+from services.issuer.repository import AwardStore, MongoAwards
 from services.issuer.revoking import Revoking
 from services.issuer.status import Place, StatusLists
 from tests.issuer_doubles import (
     NOW,
     TRACE,
+    MemoryAwards,
     MemoryOffers,
     PlainSigner,
     achievement,
@@ -232,6 +233,65 @@ async def test_two_workers_on_the_same_records_agree_and_store_once(world: World
         if not isinstance(each.event, StatusListPublished):
             contents.setdefault(each.event.event_id, set()).add(each.event.model_dump_json())
     assert {len(each) for each in contents.values()} == {1}, "one event id, two contents"
+
+
+async def test_workers_that_know_different_versions_leave_no_credential_without_its_decision(world: World) -> None:
+    strict = MemoryOffers([issuer()], [achievement(version=2, required_level=SoloLevel.EXTENDED_ABSTRACT)])
+    batch = received([evidence(row, learner=f"s{row}") for row in range(1, 41)])
+    for start in range(0, 40, 10):
+        some = batch[start : start + 10]
+        await asyncio.gather(world.worker().handle(some), world.worker(catalogue=strict).handle(some[:7]))
+    issued = {each["credential_id"] for each in await world.stored("decisions") if each["outcome"] == "issued"}
+    assert {each["_id"] for each in await world.stored("credentials")} == issued
+    assert len(await world.stored("decisions")) == 40
+
+
+@pytest.fixture(params=["in memory", "MongoDB"])
+def either(request: pytest.FixtureRequest, world: World) -> AwardStore:
+    """Both stores: what the unit tests believe of the one in memory must be true of the real one."""
+    return MemoryAwards() if request.param == "in memory" else world.store
+
+
+async def filled(world: World, store: AwardStore) -> tuple[mongo.Document, mongo.Document]:
+    """A store with one award; its decision and its credential."""
+    piece = evidence(1)
+    await world.worker(store=store).handle(received([piece]))
+    decision = (await store.decisions([piece.submission_id]))[piece.submission_id]
+    return decision, (await store.credentials([decision["credential_id"]]))[decision["credential_id"]]
+
+
+async def test_either_store_knows_the_owner_of_evidence_and_what_is_held(world: World, either: AwardStore) -> None:
+    decision, credential = await filled(world, either)
+    owners = await either.owners([decision["evidence_id"], uuid4()])
+    assert owners == {decision["evidence_id"]: Owner(decision["_id"], decision["digest"])}
+    held = await either.holdings([credential["holding_id"], uuid4()])
+    assert held == {credential["holding_id"]: [Award(credential["_id"], SoloLevel.RELATIONAL, active=True)]}
+
+
+@pytest.mark.parametrize("broken", ["submission", "evidence", "credential", "business key"])
+async def test_either_store_refuses_the_whole_where_one_part_is_there(
+    world: World, either: AwardStore, broken: str
+) -> None:
+    decision, credential = await filled(world, either)
+    other_decision = {**decision, "_id": uuid4(), "evidence_id": uuid4()}
+    other_credential = {**credential, "_id": uuid4(), "holding_id": uuid4(), "status_index": 3}
+    bad_decision = {
+        "submission": {**other_decision, "_id": decision["_id"]},
+        "evidence": {**other_decision, "evidence_id": decision["evidence_id"]},
+    }.get(broken, other_decision)
+    bad_credential = {
+        "credential": {**other_credential, "_id": credential["_id"]},
+        "business key": {**other_credential, "holding_id": credential["holding_id"]},
+    }.get(broken, other_credential)
+    innocent = {**decision, "_id": uuid4(), "evidence_id": uuid4()}
+    assert not await either.record([innocent, bad_decision], [bad_credential])
+    assert await either.decisions([innocent["_id"]]) == {}
+    assert await either.record([innocent, other_decision], [other_credential])
+
+
+async def test_either_store_lets_evidence_that_owns_nothing_come_again(world: World, either: AwardStore) -> None:
+    decision, _ = await filled(world, either)
+    assert await either.record([{**decision, "_id": uuid4(), "owns_evidence": False}], [])
 
 
 async def test_the_database_stops_a_second_active_award_of_one_business_key(world: World) -> None:

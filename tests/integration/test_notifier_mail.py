@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from aiokafka import AIOKafkaProducer
 from pymongo import MongoClient
 
 from deploy.embedded.smtp_sink import CONTROL, Faults
@@ -104,10 +105,15 @@ class School:
         await kafka.start()
         try:
             await kafka.publish([Outgoing(event, new_trace()) for event in events])
-            for number in erased:
-                await kafka.erase(topics.LEARNER_CONTACTS, str(self.learner(number)))
         finally:
             await kafka.stop()
+        tombstones = AIOKafkaProducer(bootstrap_servers=self.stack.kafka_bootstrap, acks="all")
+        await tombstones.start()
+        try:
+            for number in erased:
+                await tombstones.send_and_wait(topics.LEARNER_CONTACTS.name, None, str(self.learner(number)).encode())
+        finally:
+            await tombstones.stop()
 
     def deliveries(self) -> list[dict[str, Any]]:
         with MongoClient[dict[str, Any]](self.stack.mongo_url, uuidRepresentation="standard") as client:

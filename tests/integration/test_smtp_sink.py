@@ -47,11 +47,11 @@ def faults(sink: Stack, wanted: Faults) -> None:
 
 
 def test_a_mail_with_lines_of_dots_is_kept_as_it_was_sent(sink: Stack, client: smtplib.SMTP) -> None:
-    text = ".\n..\nA sentence.\n.hidden\n" + "x" * 900 + "\n.\n"
-    client.send_message(mail("dots", text))
+    lines = [b"Message-ID: <dots@x.example>", b"", b".", b"..", b"A sentence.", b".hidden", b"x" * 900, b".", b""]
+    raw = b"\r\n".join(lines)
+    client.sendmail("a@x.example", ["b@x.example"], raw)
     [name] = kept(sink, "dots")
-    stored = email.message_from_bytes((sink.layout.mail / name).read_bytes())
-    assert str(stored.get_payload()).replace("\r\n", "\n") == text
+    assert (sink.layout.mail / name).read_bytes() == raw
 
 
 def test_an_empty_mail_and_many_on_one_connection_are_taken(sink: Stack, client: smtplib.SMTP) -> None:
@@ -101,7 +101,7 @@ def test_a_connection_dropped_after_the_mail_shows_the_next_offer_as_a_repeat(
 
 def test_a_sink_that_hangs_outlasts_the_client(sink: Stack, client: smtplib.SMTP) -> None:
     faults(sink, Faults(hang=20))
-    with pytest.raises(TimeoutError):
+    with pytest.raises((TimeoutError, smtplib.SMTPServerDisconnected), match="timed out"):
         client.send_message(mail("hung"))
 
 

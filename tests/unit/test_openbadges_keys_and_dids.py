@@ -12,7 +12,8 @@ from libs.openbadges.did import (
     verification_method,
 )
 from libs.openbadges.errors import CredentialError
-from libs.openbadges.keys import Ed25519Key, decode_multibase, decode_public, encode_public, verify_ed25519
+from libs.openbadges.keys import Ed25519Key, decode_public, encode_public, verify_ed25519
+from libs.openbadges.multibase import decode_multibase
 
 KEY = Ed25519Key.from_seed(bytes(range(32)))
 

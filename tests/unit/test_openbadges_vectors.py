@@ -10,7 +10,8 @@ import base58
 import pytest
 
 from libs.openbadges.canonical import canonicalize
-from libs.openbadges.keys import Ed25519Key, decode_multibase, encode_multibase
+from libs.openbadges.keys import Ed25519Key
+from libs.openbadges.multibase import decode_multibase, encode_multibase
 from libs.openbadges.proofs import Suites
 from libs.openbadges.verification import Material, verify
 

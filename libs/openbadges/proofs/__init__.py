@@ -1,9 +1,12 @@
 """Data Integrity proofs: one protocol, one module per cryptosuite, and the registry of those that are known."""
 
-from collections.abc import Mapping
-from types import MappingProxyType
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+from libs.openbadges.proofs.ecdsa_jcs_2019 import EcdsaJcs2019
+from libs.openbadges.proofs.ecdsa_rdfc_2019 import EcdsaRdfc2019
+from libs.openbadges.proofs.ed25519_signature_2020 import Ed25519Signature2020
+from libs.openbadges.proofs.eddsa_jcs_2022 import EddsaJcs2022
 from libs.openbadges.proofs.eddsa_rdfc_2022 import EddsaRdfc2022
 from libs.openbadges.proofs.suite import Cryptosuite, Unsecured
 from libs.openbadges.shapes.cache import ShapeCache
@@ -12,14 +15,20 @@ __all__ = ["ISSUED", "OFFERED", "Cryptosuite", "Suites", "Unsecured"]
 
 
 class Suites(Mapping[str, Cryptosuite]):
-    """The cryptosuites by the name that a DataIntegrityProof carries, sharing one cache of shapes."""
+    """Cryptosuites by name, sharing one cache of shapes."""
 
-    def __init__(self) -> None:
-        """Begin with an empty cache."""
+    def __init__(self, *, outdated: bool = False) -> None:
+        """Begin with an empty cache; `outdated` adds what is verified but no longer issued."""
         self.shapes = ShapeCache()
-        self._suites: Mapping[str, Cryptosuite] = MappingProxyType(
-            {suite.name: suite for suite in (EddsaRdfc2022(self.shapes),)}
-        )
+        suites: list[Cryptosuite] = [
+            EddsaRdfc2022(self.shapes),
+            EddsaJcs2022(),
+            EcdsaRdfc2019(self.shapes),
+            EcdsaJcs2019(),
+        ]
+        if outdated:
+            suites.append(Ed25519Signature2020(self.shapes))
+        self._suites = {suite.name: suite for suite in suites}
 
     def unsecured(self, document: dict[str, Any], text: bytes | None = None) -> Unsecured:
         """Take a document without its proof, if RDF can say all that it says.
@@ -33,10 +42,17 @@ class Suites(Mapping[str, Cryptosuite]):
         """
         return Unsecured(document, self.shapes.digest(document, text))
 
+    def of(self, proof: Mapping[str, Any]) -> Cryptosuite | None:
+        """Answer the suite of a proof; None if it is of a kind that is not known here."""
+        kind = proof.get("type")
+        name = proof.get("cryptosuite") if kind == "DataIntegrityProof" else kind
+        suite = self._suites.get(name) if isinstance(name, str) else None
+        return suite if suite is not None and suite.proof_type == kind else None
+
     def __getitem__(self, name: str) -> Cryptosuite:
         return self._suites[name]
 
-    def __iter__(self) -> Any:
+    def __iter__(self) -> Iterator[str]:
         return iter(self._suites)
 
     def __len__(self) -> int:
@@ -46,5 +62,5 @@ class Suites(Mapping[str, Cryptosuite]):
 ISSUED = Suites()
 """For what is signed here."""
 
-OFFERED = Suites()
+OFFERED = Suites(outdated=True)
 """For what others hand in; their shapes never push out those of what is signed here."""

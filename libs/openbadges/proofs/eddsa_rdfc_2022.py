@@ -1,25 +1,17 @@
 """eddsa-rdfc-2022 (Data Integrity EdDSA Cryptosuites 1.0, section 3.2): Ed25519 over canonical RDF."""
 
-from typing import Any, Final
+from typing import Final
 
-from libs.openbadges.keys import decode_public, verify_ed25519
-from libs.openbadges.proofs.suite import Unsecured
-from libs.openbadges.shapes.cache import ShapeCache
+from libs.openbadges.keys import PublicKey
+from libs.openbadges.proofs.hashing import RdfHashing
 
 
-class EddsaRdfc2022:
-    """Ed25519 over SHA-256(canonical proof options) followed by SHA-256(canonical document)."""
+class EddsaRdfc2022(RdfHashing):
+    """The suite that Open Badges 3.0 certification asks for."""
 
     name: Final = "eddsa-rdfc-2022"
+    proof_type: Final = "DataIntegrityProof"
 
-    def __init__(self, shapes: ShapeCache) -> None:
-        """Take the cache that knows the shapes of proof options."""
-        self._shapes = shapes
-
-    def signing_input(self, document: Unsecured, options: dict[str, Any]) -> bytes:
-        """Join the hash of the options' canonical N-Quads and that of the document's (section 3.2.4)."""
-        return self._shapes.digest({"@context": document.content["@context"], **options}) + document.rdf_hash
-
-    def verify(self, public_multibase: str, message: bytes, signature: bytes) -> bool:
+    def verify(self, key: PublicKey, message: bytes, signature: bytes) -> bool:
         """Verify with Ed25519."""
-        return verify_ed25519(decode_public(public_multibase), message, signature)
+        return key.kind == "Ed25519" and key.verify(message, signature)

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from libs.openbadges.keys import PublicKey
+
 
 @dataclass(frozen=True, slots=True)
 class Unsecured:
@@ -27,7 +29,16 @@ class Cryptosuite(Protocol):
 
     @property
     def name(self) -> str:
-        """The suite as a proof's `cryptosuite` names it."""
+        """The suite as a proof's `cryptosuite` names it, or as its type does where it is a type of its own."""
+        ...
+
+    @property
+    def proof_type(self) -> str:
+        """The type of its proofs."""
+        ...
+
+    def complete(self, document: Unsecured, options: dict[str, Any]) -> dict[str, Any]:
+        """Answer the options of a new proof with what the suite adds to them."""
         ...
 
     def signing_input(self, document: Unsecured, options: dict[str, Any]) -> bytes:
@@ -38,15 +49,11 @@ class Cryptosuite(Protocol):
             options: the proof without its proofValue.
 
         Raises:
-            CredentialError: the options cannot be canonicalized without loss.
+            CredentialError: the options cannot be canonicalized without loss, or do not fit the document.
             LimitError: canonicalizing would take too long.
         """
         ...
 
-    def verify(self, public_multibase: str, message: bytes, signature: bytes) -> bool:
-        """Tell whether the signature over the message is the key's.
-
-        Raises:
-            CredentialError: the key is not one that this suite uses.
-        """
+    def verify(self, key: PublicKey, message: bytes, signature: bytes) -> bool:
+        """Tell whether the signature over the message is the key's; no if the suite has no use for such keys."""
         ...

@@ -1,0 +1,61 @@
+"""The two ways from a document and proof options to what is signed: hashes of canonical RDF, or of canonical JSON."""
+
+import hashlib
+from typing import Any
+
+from libs.openbadges import jcs
+from libs.openbadges.errors import CredentialError
+from libs.openbadges.proofs.suite import Unsecured
+from libs.openbadges.shapes.cache import ShapeCache
+
+
+class RdfHashing:
+    """SHA-256 of the options' canonical N-Quads, then of the document's (Data Integrity EdDSA 1.0, section 3.2)."""
+
+    def __init__(self, shapes: ShapeCache) -> None:
+        """Take the cache that knows the shapes of proof options."""
+        self._shapes = shapes
+
+    def complete(self, document: Unsecured, options: dict[str, Any]) -> dict[str, Any]:
+        """Add nothing: the options are read in the document's context."""
+        return options
+
+    def signing_input(self, document: Unsecured, options: dict[str, Any]) -> bytes:
+        """Join the hashes.
+
+        Raises:
+            CredentialError: the proof has a context of its own, or an undefined term.
+        """
+        if "@context" in options:
+            raise CredentialError("proof_form", "A proof over RDF takes its context from its document.", "/proof")
+        return self._shapes.digest({"@context": document.content["@context"], **options}) + document.rdf_hash
+
+
+class JsonHashing:
+    """SHA-256 of the options in JCS, then of the document (Data Integrity EdDSA 1.0, section 3.3)."""
+
+    def complete(self, document: Unsecured, options: dict[str, Any]) -> dict[str, Any]:
+        """Add the document's context, which other verifiers insist on."""
+        return {**options, "@context": document.content["@context"]}
+
+    def signing_input(self, document: Unsecured, options: dict[str, Any]) -> bytes:
+        """Join the hashes; where the proof has a context, that is the one that was signed (section 3.3.2).
+
+        Raises:
+            CredentialError: the document's contexts do not begin with the proof's.
+        """
+        content = document.content
+        if "@context" in options:
+            signed, found = _listed(options["@context"]), _listed(content.get("@context"))
+            if found[: len(signed)] != signed:
+                raise CredentialError("proof_context", "The proof was made in another context.", "/proof/@context")
+            content = {**content, "@context": options["@context"]}
+        return _digest(options) + _digest(content)
+
+
+def _listed(contexts: Any) -> list[Any]:
+    return contexts if isinstance(contexts, list) else [contexts]
+
+
+def _digest(value: Any) -> bytes:
+    return hashlib.sha256(jcs.canonicalize(value)).digest()
