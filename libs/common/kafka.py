@@ -15,6 +15,7 @@ from aiokafka.errors import (
     RecordTooLargeError,
     UnknownError,
 )
+from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 
 from libs.common import metrics
@@ -73,6 +74,8 @@ class Kafka:
         subscriber = self._broker.subscriber(
             *(topic.name for topic in topics),
             group_id=group,
+            # Without this aiokafka commits on a timer whatever was handed out: offsets are committed by us alone.
+            ack_policy=AckPolicy.MANUAL,
             auto_offset_reset="earliest",
             listener=listener,
             rebalance_timeout_ms=REBALANCE_TIMEOUT_MS,
