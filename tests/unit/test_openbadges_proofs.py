@@ -91,7 +91,8 @@ def test_a_chain_without_the_proof_it_rests_on_fails() -> None:
         assert verify(document, Material(), LATER).check("proof").code == "proof_chain"
     document["proof"] = [*whole, whole[0]]
     assert verify(document, Material(), LATER).check("proof").code == "proof_chain"
-    for odd in ([], {}, None, 5, [None], [[]]):
+    strange: list[Any] = [[], {}, None, 5, [None], [[]]]
+    for odd in strange:
         document["proof"] = [{**whole[0], "previousProof": odd}]
         assert verify(document, Material(), LATER).check("proof").outcome == "fail"
 
