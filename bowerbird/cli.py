@@ -1,8 +1,9 @@
 """The `bowerbird` command line; what a command needs is imported when it runs."""
 
+import os
 import sys
 
-from cyclopts import App
+from cyclopts import App, CycloptsError
 
 app = App(name="bowerbird", help="Micro-credentials and digital badges, issued at the scale of a state.")
 
@@ -14,6 +15,8 @@ COMMANDS = {
     "run": ("bowerbird.commands:run", "Run one service in the foreground."),
     "setup": ("bowerbird.commands:setup", "Create the topics and indexes that do not exist yet."),
     "settings": ("bowerbird.commands:settings", "Print the settings of the services, secrets masked."),
+    "verify": ("bowerbird.verifying:verify", "Verify a credential; exit status 0 good, 1 not good, 2 not known."),
+    "inspect": ("bowerbird.verifying:inspect", "Show what a credential says, without verifying it."),
     "contracts": ("bowerbird.commands:contracts", "Write the schemas of the events, or check them."),
 }
 
@@ -22,9 +25,14 @@ for name, (target, told) in COMMANDS.items():
 
 
 def main() -> None:
-    """Run the command line; an error that we foresaw is one sentence on stderr and exit status 1."""
+    """Run the command line; an error that we foresaw is one sentence on stderr and exit status 1.
+
+    A command that is called in a wrong way ends with 64 (EX_USAGE), which no command has as its answer.
+    """
     try:
-        status = app()
+        status = app(sys.argv[1:], exit_on_error=False)
+    except CycloptsError:
+        status = os.EX_USAGE
     except (TimeoutError, OSError) as error:
         print(f"bowerbird: {error}", file=sys.stderr)
         status = 1

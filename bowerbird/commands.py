@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bowerbird.contracts import stale, write
-from bowerbird.registry import SERVICES
+from bowerbird.registry import NAMES, find
 from bowerbird.setup import set_up
 from libs.common.runtime import run_service
 from libs.common.settings import Settings, SettingsError
@@ -43,7 +43,7 @@ def run(service: ServiceName) -> int:
     Args:
         service: which of the four.
     """
-    entry = SERVICES[service]
+    entry = find(service)
     loaded = entry.settings.load()
     return run_service(service, loaded, lambda plumbing: entry.build(plumbing, loaded))
 
@@ -63,10 +63,10 @@ def settings(service: ServiceName | None = None) -> int:
     Args:
         service: which of the four; all of them where none is named.
     """
-    every = {name for entry in SERVICES.values() for name in entry.settings.model_fields}
-    for name, entry in SERVICES.items():
+    every = {setting for name in NAMES for setting in find(name).settings.model_fields}
+    for name in NAMES:
         if service in {None, name}:
-            loaded = entry.settings.load(also_known=every if service is None else ())
+            loaded = find(name).settings.load(also_known=every if service is None else ())
             table = Table("variable", "value", "meaning", title=name, title_justify="left")
             for row in loaded.described():
                 table.add_row(*row)

@@ -1,13 +1,10 @@
 """The one place that knows all four services: their settings, how each is built, and their indexes."""
 
+import importlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import services.evidence.service
-import services.issuer.service
-import services.notifier.service
-import services.verifier.service
 from libs.common.mongo import Index
 from libs.common.runtime import Plumbing
 from libs.common.settings import Settings
@@ -22,13 +19,10 @@ class Service:
     indexes: Sequence[Index]
 
 
-def _service(module: Any) -> Service:
+NAMES = ("evidence", "issuer", "verifier", "notifier")
+
+
+def find(name: str) -> Service:
+    """The service of this name; only its own code is imported, so that a process starts with no more than it runs."""
+    module = importlib.import_module(f"services.{name}.service")
     return Service(module.ServiceSettings, module.build, module.INDEXES)
-
-
-SERVICES = {
-    "evidence": _service(services.evidence.service),
-    "issuer": _service(services.issuer.service),
-    "verifier": _service(services.verifier.service),
-    "notifier": _service(services.notifier.service),
-}

@@ -8,7 +8,7 @@ from typing import TypeVar
 from aiokafka.errors import KafkaError
 from pymongo.errors import PyMongoError
 
-from bowerbird.registry import SERVICES
+from bowerbird.registry import NAMES, find
 from libs.common import mongo
 from libs.common.settings import Settings
 from libs.common.topics import create_topics
@@ -36,8 +36,8 @@ async def set_up(settings: Settings, patience_seconds: float) -> list[str]:
 async def _create_indexes(settings: Settings) -> None:
     client = mongo.connect(settings.mongo_url.get_secret_value(), "bowerbird-setup")
     try:
-        for name, service in SERVICES.items():
-            await mongo.create_indexes(client[name], service.indexes)
+        for name in NAMES:
+            await mongo.create_indexes(client[name], find(name).indexes)
     finally:
         await mongo.close(client)
 

@@ -10,7 +10,7 @@ fail() {
 
 find_python() {
   local candidate
-  for candidate in ${BOWERBIRD_PYTHON:-} python3.11 python3.12 python3.13 python3.14 python3; do
+  for candidate in ${BASE_PYTHON:-} python3.11 python3.12 python3.13 python3.14 python3; do
     if command -v "$candidate" >/dev/null &&
       "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
       printf '%s\n' "$candidate"

@@ -146,6 +146,7 @@ def _status(layout: Layout) -> int:
         return 1
     if operations.broker(layout) == "tansu":
         _OUT.print(f"\n{tansu.NOTICE}", soft_wrap=True)
+    operations.require_space_to_run(layout)
     if not healthy:
         _OUT.print(f"\nThe logs are in {layout.log}.", soft_wrap=True)
     return 0 if healthy else 1

@@ -34,6 +34,9 @@ MARKER: Final = ".bowerbird-stack"
 OURS: Final = ("run", "log", "mongodb", "kafka", "mail", "secrets", "demo", "bench")
 """What the stack, the demo and the benchmarks keep in the directory; nothing else in it is ever deleted."""
 
+BESIDE: Final = ("compose",)
+"""What may stand in the directory beside it: the admin key of the containers."""
+
 
 @dataclass(frozen=True, slots=True)
 class Layout:
@@ -125,7 +128,7 @@ class Layout:
         """Refuse a directory in use for something else: what is made private and may be erased must be ours."""
         if not self.var.exists() or (self.var / MARKER).is_file():
             return
-        strange = sorted(entry.name for entry in self.var.iterdir() if entry.name not in OURS)
+        strange = sorted(entry.name for entry in self.var.iterdir() if entry.name not in (*OURS, *BESIDE))
         if strange:
             raise StackError(
                 f"{self.var} holds {strange[0]!r}, which is not the stack's.",

@@ -80,6 +80,8 @@ def command(layout: Layout, binary: Path) -> list[str]:
         *("--wiredTigerCacheSizeGB", "1"),
         *("--oplogSize", "1024"),
         *("--setParameter", "diagnosticDataCollectionEnabled=false"),
+        # A killed worker leaves its transaction open, and whoever takes its records over waits for it to end.
+        *("--setParameter", "transactionLifetimeLimitSeconds=10"),
         "--nounixsocket",
         "--quiet",
     ]

@@ -1,6 +1,7 @@
 """Starting, stopping and looking at an embedded stack, as the commands do it; no printing here."""
 
 import os
+import shutil
 import signal
 import sys
 import time
@@ -20,7 +21,7 @@ from deploy.embedded.services import INFRASTRUCTURE, TABLE, Broker
 from deploy.embedded.state import StackState
 from deploy.embedded.supervisor import NAME as SUPERVISOR
 
-_START_SECONDS: Final = 180
+_START_SECONDS: Final = 300
 _STOP_SECONDS: Final = 90
 _POLL_SECONDS: Final = 0.1
 _HOPELESS: Final = 5
@@ -64,7 +65,9 @@ def up(layout: Layout, wanted: str, tell: Callable[[str], None]) -> Broker:
         StackError: something that the start needs is missing, or the stack runs with another broker.
     """
     running = supervisor(layout) is not None
-    if not running:
+    if running:
+        require_space_to_run(layout)
+    else:
         _spawn_supervisor(layout, preflight.check(layout, wanted, tell))
     deadline = time.monotonic() + _START_SECONDS
     while (known := StackState.read(layout)) is None:
@@ -74,6 +77,15 @@ def up(layout: Layout, wanted: str, tell: Callable[[str], None]) -> Broker:
     if running and wanted not in {"auto", known.broker}:
         raise StackError(f"The stack runs with {known.broker} already.", "Stop it first: `bowerbird down`.")
     return known.broker
+
+
+def require_space_to_run(layout: Layout) -> None:
+    """On a full disk the stores stop, and what the supervisor noted last is out of date.
+
+    Raises:
+        StackError: the disk is full, or nearly.
+    """
+    preflight.require_space(layout.var, shutil.disk_usage(layout.var).free, preflight.LEAST_FREE_TO_RUN)
 
 
 def _spawn_supervisor(layout: Layout, broker: Broker) -> None:

@@ -18,6 +18,7 @@ from deploy.embedded.services import TABLE, Broker
 _OLDEST_PYTHON: Final = (3, 11)
 _MODULES: Final = ("aiokafka", "aiosmtpd", "fastapi", "faststream", "motor", "pydantic", "structlog", "uvicorn")
 _LEAST_FREE_BYTES: Final = 2 * 1024**3
+LEAST_FREE_TO_RUN: Final = 256 * 1024**2
 _GIB: Final = 1024**3
 
 
@@ -64,12 +65,12 @@ def require_modules(names: Iterable[str]) -> None:
             )
 
 
-def require_space(directory: Path, free: int) -> None:
+def require_space(directory: Path, free: int, least: int = _LEAST_FREE_BYTES) -> None:
     """MongoDB and Kafka fail badly on a full disk: refuse to begin near one."""
-    if free < _LEAST_FREE_BYTES:
+    if free < least:
         raise StackError(
             f"The disk that holds {directory} has {free / _GIB:.1f} GiB free, and the stack needs"
-            f" {_LEAST_FREE_BYTES / _GIB:.0f} GiB.",
+            f" {least / _GIB:g} GiB.",
             "Free some space, or name a directory on another disk in BOWERBIRD_STACK_VAR.",
         )
 

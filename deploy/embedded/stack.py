@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 from deploy.embedded import mongodb, programs, secrets
 from deploy.embedded.layout import SOURCE_ROOT, Layout
@@ -16,6 +16,9 @@ from deploy.embedded.problems import StackError
 from deploy.embedded.processes import Identity, gone_within, spawn, stop
 from deploy.embedded.programs import Program
 from deploy.embedded.services import Broker
+
+PATIENCE_SECONDS: Final = 180.0
+"""Four seconds suffice on an idle machine; one that runs other tests beside these needs many times that."""
 
 
 class Stack:
@@ -31,6 +34,7 @@ class Stack:
         self.broker: Broker = broker
         self._children: dict[str, subprocess.Popen[bytes]] = {}
         self._programs: dict[str, Program] = {}
+        self._configured: dict[str, Mapping[str, str]] = {}
         self.layout.create()
 
     def __enter__(self) -> Self:
@@ -73,7 +77,11 @@ class Stack:
         environment = self._program(name).environment
         return {variable: value for variable, value in environment.items() if variable.startswith("BOWERBIRD_")}
 
-    def start(self, *names: str, env: Mapping[str, str] | None = None, wait: float = 90) -> None:
+    def configure(self, service: str, env: Mapping[str, str]) -> None:
+        """Variables on top of the table's for every later start of this service and of its replicas."""
+        self._configured[service] = env
+
+    def start(self, *names: str, env: Mapping[str, str] | None = None, wait: float = PATIENCE_SECONDS) -> None:
         """Start those that do not run, together, and wait until each is healthy; `setup` until it has ended.
 
         Args:
@@ -97,14 +105,15 @@ class Stack:
 
     def _spawn(self, name: str, env: Mapping[str, str]) -> None:
         program = self._program(name)
-        program = replace(program, environment={**program.environment, **env})
+        configured = self._configured.get(programs.split(name)[0].name, {})
+        program = replace(program, environment={**program.environment, **configured, **env})
         child = spawn(program.argv, program.environment, self.log(name), SOURCE_ROOT)
         self._children[name] = child
         identity = Identity.of(child.pid)
         if identity is not None:
             self.layout.pid_file(name).write(identity, program.fingerprint())
 
-    def wait_ready(self, *names: str, seconds: float = 90) -> None:
+    def wait_ready(self, *names: str, seconds: float = PATIENCE_SECONDS) -> None:
         """Wait until each process is healthy.
 
         Raises:
@@ -153,7 +162,7 @@ class Stack:
         child.kill()
         child.wait(timeout=30)
 
-    def restart(self, name: str, env: Mapping[str, str] | None = None, wait: float = 90) -> None:
+    def restart(self, name: str, env: Mapping[str, str] | None = None, wait: float = PATIENCE_SECONDS) -> None:
         """SIGKILL if it runs, start, and wait until it is healthy."""
         if self.running(name):
             self.kill(name)

@@ -139,6 +139,7 @@ class Supervisor:
         return Child(identity, None)
 
     def _start(self, program: Program) -> Child | None:
+        popen: subprocess.Popen[bytes] | None = None
         try:
             popen = spawn(program.argv, program.environment, self._layout.log_file(program.name), SOURCE_ROOT)
             identity = Identity.of(popen.pid)
@@ -147,6 +148,9 @@ class Supervisor:
                 return None
             self._layout.pid_file(program.name).write(identity, program.fingerprint())
         except (StackError, OSError) as error:
+            if popen is not None:  # a process that no pid file names would be nobody's
+                popen.kill()
+                popen.wait()
             self._state.processes[program.name].problem = str(error)
             self._note(program.name, "restarting", None)
             _LOG.warning("%s cannot be started: %s", program.name, error)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import (
+    KafkaConnectionError,
     KafkaError,
     KafkaTimeoutError,
     KafkaUnavailableError,
@@ -114,6 +115,7 @@ class Kafka:
 
     async def stop(self) -> None:
         """Leave the groups and close the connections."""
+        self._connected = False
         await self._broker.stop()
 
     async def probe(self) -> str | None:
@@ -126,6 +128,8 @@ class Kafka:
         Raises:
             KafkaError: at least one was not confirmed; publishing all of them again is safe, their ids are the same.
         """
+        if not self._connected:
+            raise KafkaConnectionError("this process has no connection to Kafka yet")
         try:
             pending = [await self._send(each) for each in outgoing]
             outcomes = await asyncio.gather(*pending, return_exceptions=True)
@@ -139,10 +143,6 @@ class Kafka:
                 raise outcome
         for each in outgoing:
             metrics.PUBLISHED.labels(each.event.type).inc()
-
-    async def erase(self, topic: Topic, key: str) -> None:
-        """Publish a tombstone: a compacted topic forgets what `key` stood for."""
-        await self._broker.publish(None, topic.name, key=key.encode())
 
     async def _send(self, outgoing: Outgoing) -> "asyncio.Future[object]":
         event = outgoing.event

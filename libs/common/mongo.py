@@ -18,7 +18,6 @@ Database = AsyncIOMotorDatabase[Document]
 Collection = AsyncIOMotorCollection[Document]
 
 _DUPLICATE_KEY = 11000
-_WRITE_CONFLICT = 112
 # BadValue, FailedToParse, DocumentValidationFailure, BSONObjectTooLarge: no retry can mend these.
 _PERMANENT_CODES = frozenset({2, 9, 121, 10334})
 
@@ -101,11 +100,13 @@ async def insert_together(client: Client, parts: Sequence[tuple[Collection, Sequ
     """Insert all documents of all collections in one transaction: all are stored, or none.
 
     Returns:
-        False where another writer was there first (a duplicate key, or a write of the same key in flight): nothing of
-        this is stored, and what is stored must be read again.
+        False where another writer was there first (a duplicate key): nothing of this is stored, and what is stored
+        must be read again.
 
     Raises:
-        PyMongoError: anything else went wrong. All or nothing is stored; doing it again tells which.
+        PyMongoError: anything else went wrong, a write conflict among it. The other writer may be a process that was
+            killed, whose transaction the server keeps open until `transactionLifetimeLimitSeconds`: that is waited for.
+            All or nothing is stored; doing it again tells which.
     """
     try:
         async with await client.start_session() as session, session.start_transaction():
@@ -117,7 +118,7 @@ async def insert_together(client: Client, parts: Sequence[tuple[Collection, Sequ
             return False
         raise
     except OperationFailure as error:
-        if error.code in {_DUPLICATE_KEY, _WRITE_CONFLICT}:
+        if error.code == _DUPLICATE_KEY:
             return False
         raise
     return True

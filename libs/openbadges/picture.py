@@ -77,11 +77,11 @@ def badge_svg(*, name: str, issuer: str, level: str | None = None, colours: Colo
         _OPENING,
         f"<title>{escape(f'{title} ({issuer})' if issuer else title)}</title>",
         _ground(paint),
-        _line(_fit(issuer, 21, 258, lines=1), 103, 21, 258, ink=ink, weight="600", opacity=".85") if issuer else "",
+        _issuer(issuer, ink) if issuer else "",
         _monogram(name, ink, 204 if level else 256),
         _steps(level, paint.shine, ink) if level else "",
         _band(name, paint, band_ink),
-        _line([solo_name(level)], 424, 25, 232, ink=ink, weight="600") if level else "",
+        _line([solo_name(level)], 423, 23, 220, ink=ink, weight="600") if level else "",
         "</svg>",
     ]
     return "".join(parts)
@@ -98,6 +98,12 @@ def _ground(paint: Colours) -> str:
         f'<circle cx="256" cy="252" r="228" fill="url(#{name})" stroke="{paint.shine}" stroke-width="20"/>'
         f'<circle cx="256" cy="252" r="208" fill="none" stroke="{paint.shine}" stroke-opacity=".45" stroke-width="3"/>'
     )
+
+
+def _issuer(name: str, ink: str) -> str:
+    """Write the issuer's name along the top, smaller where it is long."""
+    size = 21 if _fit(name, 21, 258, lines=1) == [name] else 17
+    return _line(_fit(name, size, 262, lines=1), 103, size, 262, ink=ink, weight="600", opacity=".85")
 
 
 def _monogram(name: str, ink: str, baseline: int) -> str:

@@ -6,12 +6,14 @@ from datetime import datetime
 from typing import Any
 
 from libs.openbadges import times
+from libs.openbadges.baking import PictureFormat
 from libs.openbadges.contexts import CREDENTIALS_V1, CREDENTIALS_V2
 from libs.openbadges.did import controller_of
 from libs.openbadges.errors import CredentialError, LimitError, UnknownContextError
-from libs.openbadges.parsing import LIMITS, Limits, parse, write
+from libs.openbadges.parsing import Limits
 from libs.openbadges.proofchecks import Finding, check_proofs, issuer_of, proofs_of
 from libs.openbadges.proofs import OFFERED, Unsecured
+from libs.openbadges.reading import UnreadFormError, open_document, read_json
 from libs.openbadges.report import CHECKS, Check, Outcome, Report
 from libs.openbadges.schema import is_achievement, validate_achievement
 from libs.openbadges.statuschecks import check_status, status_lists_of
@@ -44,7 +46,7 @@ class Needs:
 def needs(document: str | bytes | dict[str, Any]) -> Needs:
     """Tell what must be looked up to verify a document; nothing for one that cannot be read."""
     try:
-        read = _read(document, LIMITS)
+        read = open_document(document).document
     except CredentialError:
         return Needs(frozenset(), frozenset())
     owners = {controller_of(str(proof.get("verificationMethod", ""))) for proof in proofs_of(read)}
@@ -61,18 +63,20 @@ def verify(document: str | bytes | dict[str, Any], material: Material, now: date
     makes that check unknown.
 
     Args:
-        document: the credential as it came; text is better than parsed, since it shows keys that stand twice.
+        document: the credential as it came: JSON, or a PNG or SVG file with one baked into it (as bytes). Text is
+            better than parsed, since it shows keys that stand twice.
         material: what `needs` asked for.
         now: the moment to judge dates by, with a zone.
     """
     try:
-        read = _read(document, LIMITS)
+        opened = open_document(document)
     except CredentialError as error:
         return _unreadable(error, now)
+    read = opened.document
     unsecured = _unsecured(read)
     proven, issued = check_proofs(read, unsecured, material.did_documents, now)
     findings = {
-        "format": _check_envelope(read),
+        "format": _check_envelope(read, opened.picture),
         "context": _check_context(read, unsecured),
         "schema": _check_schema(read, unsecured),
         "proof": proven,
@@ -89,13 +93,9 @@ def verify(document: str | bytes | dict[str, Any], material: Material, now: date
     )
 
 
-def _read(document: str | bytes | dict[str, Any], limits: Limits) -> dict[str, Any]:
-    return parse(write(document) if isinstance(document, dict) else document, limits)
-
-
 def _unreadable(error: CredentialError, now: datetime) -> Report:
-    """A document beyond the limits may be good; one that is not JSON is not a credential."""
-    outcome: Outcome = "unknown" if isinstance(error, LimitError) else "fail"
+    """A document beyond the limits or in a form not read here may be good; one that is not JSON is no credential."""
+    outcome: Outcome = "unknown" if isinstance(error, LimitError | UnreadFormError) else "fail"
     checks = [Check("format", outcome, error.code, str(error), now)]
     checks += [
         Check(name, "unknown", "not_read", "The document could not be read.", now)
@@ -105,7 +105,7 @@ def _unreadable(error: CredentialError, now: datetime) -> Report:
     return Report(tuple(checks), None)
 
 
-def _check_envelope(document: dict[str, Any]) -> Finding:
+def _check_envelope(document: dict[str, Any], picture: PictureFormat | None) -> Finding:
     """Check what every credential has (VCDM 2.0, section 4)."""
     types = document.get("type")
     listed = types if isinstance(types, list) else [types]
@@ -116,6 +116,8 @@ def _check_envelope(document: dict[str, Any]) -> Finding:
             return Finding("fail", "not_a_credential", f"The credential has no {name}.")
     if not isinstance(document["credentialSubject"], dict | list) or issuer_of(document) is None:
         return Finding("fail", "not_a_credential", "The credential's issuer or subject is not of the right kind.")
+    if picture is not None:
+        return Finding("pass", "credential_baked", f"It is a verifiable credential, baked into a {picture.upper()}.")
     return Finding("pass", "credential", "It is a verifiable credential in JSON.")
 
 
@@ -181,7 +183,7 @@ def _status_list(url: str, credential: dict[str, Any], material: Material, now: 
     if given is None:
         raise CredentialError("STATUS_RETRIEVAL_ERROR", f"The status list {url} could not be had.")
     try:
-        listing = _read(given, STATUS_LIST_LIMITS)
+        listing = read_json(given, STATUS_LIST_LIMITS)
     except CredentialError as error:
         raise CredentialError("STATUS_VERIFICATION_ERROR", f"The status list cannot be read: {error}") from error
     if listing.get("id", url) != url or issuer_of(listing) != issuer_of(credential):

@@ -202,7 +202,7 @@ class _Taking:
         sentence = str(error)
         error.args = (f"{sentence} Batch {claim.batch_id} holds {stored.received} rows; it is not accepted.",)
         try:
-            await self._intake.batches.interrupt(claim, sentence)
+            await self._intake.batches.interrupt(claim, stored, sentence)
         except PyMongoError as away:
             get_logger().warning("interruption not recorded", problem=type(away).__name__)
 

@@ -51,9 +51,7 @@ class Batches:
             "upload": token,
             "created_at": now,
             "alive_at": now,
-            "row": 0,
-            "received": 0,
-            "fingerprint": "",
+            **_progress(Progress()),
         }
         try:
             await self._batches.insert_one(new)
@@ -79,7 +77,7 @@ class Batches:
         return Claim(batch_id, token, progress, accepted=taken["state"] == BatchState.ACCEPTED)
 
     async def keep(self, claim: Claim, progress: Progress, now: datetime) -> bool:
-        """Show that the upload lives and how far it is; False where the batch is another upload's by now, or accepted."""
+        """Show that the upload lives, and how far; False where the batch is another upload's by now, or accepted."""
         # Never back from accepted: this may be on its way to the database when the upload ends.
         return await self._set(
             {**_held(claim), "state": {"$ne": BatchState.ACCEPTED}},
@@ -93,16 +91,16 @@ class Batches:
         return await self._set(_held(claim), progress, accepted)
 
     async def _set(self, query: dict[str, Any], progress: Progress, fields: dict[str, Any]) -> bool:
-        values = {"row": progress.row, "received": progress.received, "fingerprint": progress.fingerprint, **fields}
-        done = await self._batches.update_one(query, {"$set": values, "$unset": {"problem": ""}})
+        values = {"$set": {**_progress(progress), **fields}, "$unset": {"problem": ""}}
+        done = await self._batches.update_one(query, values)
         return done.matched_count == 1
 
-    async def interrupt(self, claim: Claim, problem: str) -> None:
-        """The upload ended early, and this is why."""
+    async def interrupt(self, claim: Claim, progress: Progress, problem: str) -> None:
+        """The upload ended early, this far, and this is why."""
+        # Nobody's from here on, so that no late renewal of its lease brings it back.
+        ended = {"state": BatchState.INTERRUPTED, "problem": problem, "upload": None}
         await self._batches.update_one(
-            {**_held(claim), "state": BatchState.RECEIVING},
-            # Nobody's from here on, so that no late renewal of its lease brings it back.
-            {"$set": {"state": BatchState.INTERRUPTED, "problem": problem, "upload": None}},
+            {**_held(claim), "state": BatchState.RECEIVING}, {"$set": {**_progress(progress), **ended}}
         )
 
     async def interrupt_stale(self, alive_before: datetime, problem: str) -> int:
@@ -220,6 +218,10 @@ class Batches:
 def _held(claim: Claim) -> dict[str, Any]:
     # By deterministic id and the claim's own token: no other tenant's upload can hold it.
     return {"_id": claim.batch_id, "upload": claim.upload}
+
+
+def _progress(progress: Progress) -> dict[str, Any]:
+    return {"row": progress.row, "received": progress.received, "fingerprint": progress.fingerprint}
 
 
 def _document(batch_id: UUID, issuer_id: str, row: NewRow) -> mongo.Document:

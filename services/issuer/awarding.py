@@ -202,14 +202,13 @@ class Awarding:
 def _credential(award: Decision, place: Place, document: str, at: datetime) -> Document:
     evidence, achievement = award.evidence, award.achievement
     assert achievement is not None, "an award has an achievement"  # noqa: S101  # what `decide` promises
-    key = achievement_key(achievement)
     level = evidence.result.level
     return {
         "_id": award.credential_id,
         "schema": 1,
         "issuer_id": evidence.issuer_id,
         "learner_id": evidence.learner_id,
-        "holding_id": ids.holding_id(evidence.learner_id, key),
+        "holding_id": award.holding_id,
         "achievement": achievement.version_key,
         "level": None if level is None else level.value,
         "evidence_id": award_evidence(achievement, evidence),

@@ -75,7 +75,8 @@ class CredentialSigner:
         self._keys = keys
         self._profiles = profiles
         self._addresses = addresses
-        self._templates: OrderedDict[tuple[IssuerPublished, IssuerPublished, str], CredentialTemplate] = OrderedDict()
+        self._templates: OrderedDict[tuple[object, ...], CredentialTemplate] = OrderedDict()
+        self._methods: dict[tuple[str, Ed25519Key], str] = {}
 
     async def open_keys(self, issuer_ids: set[str]) -> None:
         """Have these issuers' keys in memory, so that signing waits for nothing.
@@ -110,7 +111,7 @@ class CredentialSigner:
             image=f"{self._addresses.credential(decision.credential_id)}/image.svg",
         )
         document["credentialSubject"]["activityEndDate"] = f"{evidence.observed_on.isoformat()}T00:00:00Z"
-        signed = sign(prepare(document), key, did.verification_method(issuer.did, key.public_multibase), at)
+        signed = sign(prepare(document), key, self._method(issuer.did, key), at)
         metrics.SIGNING_SECONDS.observe(perf_counter() - started)
         return signed
 
@@ -125,12 +126,20 @@ class CredentialSigner:
             raise KeyUnavailableError(f"the profile of issuer {issuer_id} has not arrived")
         key = await self._keys.key(issuer_id)
         document = statuslist.list_document(self._addresses.status_list(list_id), issuer.did, bits, valid_from=at)
-        return sign(prepare(document), key, did.verification_method(issuer.did, key.public_multibase), at)
+        return sign(prepare(document), key, self._method(issuer.did, key), at)
+
+    def _method(self, issuer_did: str, key: Ed25519Key) -> str:
+        """The DID URL of the key; writing it costs as much as signing, so it is remembered."""
+        known = self._methods.get((issuer_did, key))
+        if known is None:
+            known = self._methods[issuer_did, key] = did.verification_method(issuer_did, key.public_multibase)
+        return known
 
     def _template(
         self, issuer: IssuerPublished, version: AchievementPublished, owner: IssuerPublished
     ) -> CredentialTemplate:
-        place = issuer, owner, version.version_key
+        # A profile that is published anew has a new moment.
+        place = issuer.issuer_id, issuer.published_at, owner.published_at, version.version_key
         template = self._templates.get(place)
         if template is None:
             achievement = _achievement(version, self._addresses.achievement(version), _profile(owner))

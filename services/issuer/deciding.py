@@ -73,6 +73,7 @@ class Decision:
     Attributes:
         achievement: the version whose rule decided; None where it did not come to that.
         credential_id: the credential to issue, or the one that is held already.
+        holding_id: what the award belongs to, where one is made.
         owns_evidence: whether its source id now stands for this submission. What was refused can be sent again under
             the same source id once its fault is mended.
     """
@@ -83,6 +84,7 @@ class Decision:
     achievement: AchievementPublished | None = None
     credential_id: UUID | None = None
     owns_evidence: bool = False
+    holding_id: UUID | None = None
 
     @property
     def rule_version(self) -> str:
@@ -159,7 +161,8 @@ def _shortfall(evidence: EvidenceSubmitted, achievement: AchievementPublished) -
 def _award(evidence: EvidenceSubmitted, achievement: AchievementPublished, known: Known) -> Decision:
     key, level = achievement_key(achievement), evidence.result.level
     piece = award_evidence(achievement, evidence)
-    awards = known.holdings.setdefault(ids.holding_id(evidence.learner_id, key), [])
+    holding_id = ids.holding_id(evidence.learner_id, key)
+    awards = known.holdings.setdefault(holding_id, [])
     same = [award for award in awards if award.level == level and award.evidence_id == piece]
     held = next((award for award in same if award.active), None)
     reason = Reason.ALREADY_AWARDED
@@ -170,4 +173,4 @@ def _award(evidence: EvidenceSubmitted, achievement: AchievementPublished, known
         return Decision(evidence, Outcome.DUPLICATE, reason, achievement, held.credential_id, owns_evidence=True)
     credential_id = ids.credential_id(evidence.learner_id, key, level, evidence=piece, number=len(same))
     awards.append(Award(credential_id, level, active=True, evidence_id=piece))
-    return Decision(evidence, Outcome.ISSUED, None, achievement, credential_id, owns_evidence=True)
+    return Decision(evidence, Outcome.ISSUED, None, achievement, credential_id, True, holding_id)

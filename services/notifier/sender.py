@@ -92,6 +92,7 @@ class Sender:
         self._one_done = asyncio.Event()
         self._defect: BaseException | None = None
         self._overclaim = 1
+        self._claimed_at = 0.0
         self._relay_failures = 0
         self._relay_resumes_at = 0.0
 
@@ -106,27 +107,38 @@ class Sender:
         resting = self._relay_resumes_at - monotonic()
         if resting > 0:
             return min(resting, _POLL_SECONDS)
-        # A server that was away is tried with one mail; the others follow once it took it.
-        wanted = 1 if self._relay_failures else max(self._share.allowance(), self._settings.places // 8, 1)
-        if self._share.free < wanted or (self._relay_failures and self._in_hand):
+        wanted = self._wanted()
+        if not wanted:
             await self._until_one_is_done()
             return 0.0
         limit = min(_MOST_CLAIMED, wanted * self._overclaim)
         now = self._clock()
         until = now + self._settings.lease
+        self._claimed_at = monotonic()
         claimed = await self._deliveries.claim(limit, owner=self._settings.owner, now=now, lease_until=until)
-        started = await self._start(claimed, until)
-        # Where most of what was claimed had to go back, a few slow domains fill the front of the schedule: look
-        # further, lest they hide the others.
-        self._overclaim = min(self._overclaim * 2, 64) if started * 2 < len(claimed) else 1
-        if len(claimed) < limit:
-            return _POLL_SECONDS
-        return 0.0 if started else _PROBE_SECONDS
+        ready = await self._start(claimed, until)
+        # Where most of what was claimed has to wait for its slot, a few domains at their rate fill the front of the
+        # schedule: look further, lest they hide the others.
+        self._overclaim = min(self._overclaim * 2, 64) if ready * 2 < len(claimed) else 1
+        return 0.0 if len(claimed) == limit else _POLL_SECONDS
+
+    def _wanted(self) -> int:
+        """How many to claim now; 0 is to wait until a mail is done."""
+        if self._relay_failures:
+            # A server that was away is tried with one mail; the others follow once it took it.
+            return 0 if self._in_hand else 1
+        few = max(1, self._settings.places // 4)
+        allowance = self._share.allowance()
+        if allowance >= few:
+            return allowance
+        # One domain holds its whole share, and what is due next may be for it as well: look only now and then.
+        probing = self._share.free > 0 and monotonic() - self._claimed_at >= _PROBE_SECONDS
+        return min(few, self._share.free) if probing else 0
 
     async def _until_one_is_done(self) -> None:
         self._one_done.clear()
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_POLL_SECONDS):
+            async with asyncio.timeout(_PROBE_SECONDS):
                 await self._one_done.wait()
 
     async def renew(self) -> float:
@@ -142,14 +154,15 @@ class Sender:
             await asyncio.wait(self._in_hand)
 
     async def _start(self, claimed: Sequence[Delivery], lease_until: datetime) -> int:
-        """Start each claimed mail that may go now and write down what becomes of the others; returns the number."""
+        """Start each claimed mail that may go now and write down what becomes of the others.
+
+        Returns how many were ready to go, whether a place was free for them or not.
+        """
         if not claimed:
             return 0
         ready, marks = await self._preparation.prepare(claimed)
-        started = 0
         for each in ready:
             if self._share.take(each.letter.to.domain):
-                started += 1
                 task = asyncio.create_task(self._one(each, lease_until), name="mail")
                 self._in_hand[task] = each.delivery
                 task.add_done_callback(self._done)
@@ -159,7 +172,7 @@ class Sender:
                 marks.append(changes.put_back(each.delivery, later, slot_at=each.slot_at))
         metrics.IN_HAND.set(len(self._in_hand))
         await self._deliveries.write(marks)
-        return started
+        return len(ready)
 
     def _done(self, task: asyncio.Task[None]) -> None:
         del self._in_hand[task]

@@ -21,7 +21,7 @@ class ServiceSettings(Settings):
     smtp_password: SecretStr | None = Field(default=None, description="password at the mail server")
     mail_from: str = Field(default="badges@bowerbird.example", description="address that mails come from")
     smtp_connections: int = Field(
-        default=32, ge=1, le=500, description="mails offered at once by one process; most that a kill can send twice"
+        default=16, ge=1, le=500, description="mails offered at once by one process; most that a kill can send twice"
     )
     smtp_mails_per_connection: int = Field(default=200, ge=1, description="mails before a connection is renewed")
     smtp_connect_seconds: float = Field(default=10, gt=0, le=120, description="longest wait for a connection")

@@ -86,6 +86,8 @@ async def _present(get: Callable[[str], Awaitable[Any]], keys: list[str]) -> dic
 
 def explain(report: Report, gathered: Gathered) -> Report:
     """Say why something could not be had, where we know it better than the engine; outcomes stay as they are."""
+    if all(check.outcome != "unknown" for check in report.checks):
+        return report
     return replace(report, checks=tuple(_explained(check, gathered) for check in report.checks))
 
 

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from pymongo import UpdateOne
+from pymongo import UpdateMany, UpdateOne
 
 from libs.common.events import CredentialDocument, IssuerPublished, StatusListPublished
 from libs.common.mongo import Collection, Database, Document, Index, find_by_ids, insert_new
@@ -56,18 +56,34 @@ class Repository:
     async def store_documents(self, events: Sequence[CredentialDocument]) -> None:
         """Keep each document; one that was ever revoked stays revoked.
 
-        New ones are inserted, which costs a quarter of an upsert; only revocations of what is there are updates.
+        New ones are inserted, which costs a quarter of an upsert. Revocations are tried as updates first: what is
+        revoked is nearly always here, and a million of them are a few thousand statements.
         """
-        held = await insert_new(self._documents, [_document(event) for event in events])
-        revocations = [
-            UpdateOne(
-                {"_id": event.credential_id, "state": "active"},
-                {"$set": {"state": "revoked", "changed_at": event.changed_at}},
-            )
-            for event in events
-            if event.state == "revoked" and event.credential_id in held
-        ]
-        await _apply(self._documents, revocations)
+        revoked = [event for event in events if event.state == "revoked"]
+        all_here = await self._revoke(revoked)
+        held = await insert_new(
+            self._documents, [_document(event) for event in events if event.state == "active" or not all_here]
+        )
+        if not all_here:
+            await self._revoke([event for event in revoked if event.credential_id in held])
+
+    async def _revoke(self, events: Sequence[CredentialDocument]) -> bool:
+        """Mark the documents that are here and active; answers whether those were all. The first revocation holds."""
+        by_moment: dict[datetime, list[UUID]] = {}
+        for event in events:
+            by_moment.setdefault(event.changed_at, []).append(event.credential_id)
+        if not by_moment:
+            return True
+        result = await self._documents.bulk_write(
+            [
+                UpdateMany(
+                    {"_id": {"$in": ids}, "state": "active"}, {"$set": {"state": "revoked", "changed_at": moment}}
+                )
+                for moment, ids in by_moment.items()
+            ],
+            ordered=False,
+        )
+        return bool(result.matched_count == len(events))
 
     async def store_issuers(self, events: Sequence[IssuerPublished]) -> None:
         """Keep each issuer as it was published last."""

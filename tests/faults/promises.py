@@ -1,6 +1,7 @@
 """Promises 1, 2 and 3 of the design, counted in the databases and on the topics after a fault."""
 
 import asyncio
+import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from typing import Any
@@ -77,6 +78,20 @@ def mailed_once(stack: Stack, issuer_id: str, expected: int, repeats_allowed: in
     times = [kept[str(each["_id"])] for each in deliveries if each["state"] == "sent"]
     assert all(times), "a delivery that counts as sent is not in the mailbox"
     assert sum(times) - len(times) <= repeats_allowed
+
+
+def deliveries_end_as(stack: Stack, issuer_id: str, expected: dict[str, int]) -> None:
+    """Every delivery to a learner with an address comes to its end, and so many to each."""
+    give_up_at = time.monotonic() + 120
+    states: Counter[str] = Counter()
+    with databases(stack) as client:
+        while time.monotonic() < give_up_at:
+            found = client["notifier"]["deliveries"].find({"issuer_id": issuer_id}, {"state": 1})
+            states = Counter(each["state"] for each in found)
+            if {state: states[state] for state in expected} == expected:
+                return
+            time.sleep(0.3)
+    raise AssertionError(f"deliveries ended as {states}, not as {expected}")
 
 
 def dead_letters(stack: Stack, service: str) -> list[DeadLetter]:

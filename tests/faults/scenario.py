@@ -11,30 +11,36 @@ from tests.faults.school import Expected, Row, School, expected_of, make_rows
 
 EVIDENCE = 20_000
 BATCHES = 10
+SERVICES = ("evidence", "issuer", "verifier", "notifier")
 _DEADLINE_SECONDS = 300
 
 
 class Disturbance(threading.Thread):
     """Does `once` at random moments while the evidence is on its way, at least `times` times."""
 
-    def __init__(
-        self, once: Callable[[], object], times: int, seed: int, pause: tuple[float, float] = (0.3, 2.5)
-    ) -> None:
+    def __init__(self, once: Callable[[], object], times: int, seed: int, hands: threading.Lock) -> None:
         super().__init__(daemon=True)
         self._once = once
         self._times = times
         self._chance = random.Random(seed)
+        self._hands = hands
+        self._ended = threading.Event()
         self.done = 0
         self.failure: BaseException | None = None
 
     def run(self) -> None:
         try:
-            while self.done < self._times:
-                time.sleep(self._chance.uniform(0.3, 2.5))
-                self._once()
+            while self.done < self._times and not self._ended.wait(self._chance.uniform(0.3, 2.5)):
+                with self._hands:
+                    self._once()
                 self.done += 1
         except BaseException as error:  # noqa: BLE001  # told to the test, which raises it
             self.failure = error
+
+    def end(self) -> None:
+        """Disturb no more, and let the last disturbance come to its end: the next test finds everything up."""
+        self._ended.set()
+        self.join(_DEADLINE_SECONDS)
 
 
 class Scenario:
@@ -46,23 +52,40 @@ class Scenario:
         self.rows: Sequence[Row] = make_rows(evidence, seed)
         self.expected: Expected = expected_of(self.rows)
         self.seed = seed
+        # One at a time starts and stops processes.
+        self._hands = threading.Lock()
+
+    def _supervise(self) -> None:
+        """Start again what ended by itself: a service whose producer is broken for good leaves that to its keeper."""
+        if self._hands.acquire(blocking=False):
+            try:
+                self.stack.start(*SERVICES, wait=0)
+            finally:
+                self._hands.release()
 
     def run(self, once: Callable[[], object], times: int, *, mailed_one_in: int = 20) -> None:
         """Send the evidence under the disturbance and wait until all of it is decided, asking for sums all along."""
-        disturbance = Disturbance(once, times, self.seed)
+        disturbance = Disturbance(once, times, self.seed, self._hands)
         disturbance.start()
+        try:
+            self._send_and_wait(disturbance, times, mailed_one_in)
+        finally:
+            disturbance.end()
+        if disturbance.failure is not None:
+            raise disturbance.failure
+        assert disturbance.done == times
+
+    def _send_and_wait(self, disturbance: Disturbance, times: int, mailed_one_in: int) -> None:
         batches = []
         for batch_id in self.school.send(self.rows, len(self.rows) // BATCHES, mailed_one_in):
             batches.append(batch_id)
             promises.numbers_add_up(self.school.batch(batch_id))
             # However fast the machine: the faults fall between the first row and the last, not after them.
             while disturbance.is_alive() and disturbance.done < times * len(batches) // BATCHES:
+                self._supervise()
                 time.sleep(0.05)
         self._wait_until_decided(batches)
         disturbance.join(_DEADLINE_SECONDS)
-        assert not disturbance.is_alive()
-        if disturbance.failure is not None:
-            raise disturbance.failure
         # What was broken last may have made work again: decided rows stay decided.
         self._wait_until_decided(batches)
 
@@ -75,6 +98,7 @@ class Scenario:
                 if batch["complete"]:
                     break
                 assert time.monotonic() < give_up_at, f"still not decided: {batch}"
+                self._supervise()
                 time.sleep(0.3)
 
     def promises_hold(self, *, mailed_one_in: int = 20, repeats_allowed: int = 0) -> None:
@@ -96,5 +120,6 @@ class Scenario:
                 sent = client["notifier"]["deliveries"].count_documents({**mine, "state": "sent"})
                 if shown >= self.expected.issued and sent >= self._mailed(mailed_one_in):
                     return
+                self._supervise()
                 time.sleep(0.3)
         raise AssertionError(f"shown {shown} of {self.expected.issued}, mailed {sent} of {self._mailed(mailed_one_in)}")

@@ -92,7 +92,6 @@ class School:
     def __init__(self, stack: Stack, name: str) -> None:
         self.id = name
         self._stack = stack
-        self._http = httpx.Client(timeout=60)
         admin = {"authorization": f"Bearer {stack.admin_key}"}
         self._call("POST", "issuer", "/v1/issuers", admin, json={"id": name, "name": f"School {name}"})
         scopes = ["catalogue:write", "evidence:write", "evidence:read", "credentials:revoke", "credentials:read"]
@@ -153,9 +152,8 @@ class School:
         problem = ""
         while time.monotonic() < give_up_at:
             try:
-                answer = self._http.request(
-                    method, self._stack.url(service) + path, headers=headers, json=json, content=content
-                )
+                url = self._stack.url(service) + path
+                answer = httpx.request(method, url, headers=headers, json=json, content=content, timeout=60)
             except httpx.TransportError as error:
                 problem = type(error).__name__
             else:

@@ -3,7 +3,7 @@
 import pytest
 
 from deploy.embedded.stack import Stack
-from tests.faults.scenario import Scenario
+from tests.faults.scenario import SERVICES, Scenario
 
 pytestmark = [pytest.mark.integration, pytest.mark.fault]
 
@@ -26,12 +26,10 @@ def test_killing_the_notifier_loses_no_mail_and_repeats_only_what_was_in_flight(
 
 
 def test_killing_all_services_at_once_loses_nothing_and_doubles_nothing(stack: Stack) -> None:
-    services = ("evidence", "issuer", "verifier", "notifier")
-
     def kill_all() -> None:
-        for service in services:
+        for service in SERVICES:
             stack.kill(service)
-        stack.start(*services)
+        stack.start(*SERVICES)
 
     scenario = Scenario(stack, "killed-all", seed=13)
     scenario.run(kill_all, 3)

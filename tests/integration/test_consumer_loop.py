@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaConnectionError
 from pydantic import SecretStr
 from pymongo.errors import AutoReconnect
 
@@ -18,7 +19,7 @@ from libs.common import topics
 from libs.common.cloudevents import Outgoing, Received, headers_of
 from libs.common.consumer import Consumer
 from libs.common.events import DeadLetter, LearnerContact
-from libs.common.kafka import Kafka
+from libs.common.kafka import Kafka, is_away
 from libs.common.settings import Settings
 from libs.common.telemetry import new_trace
 
@@ -215,3 +216,9 @@ async def test_the_heart_beats_while_there_is_nothing_to_do(settings: Settings) 
     await consumer.stop(5)
     await task
     await kafka.stop()
+
+
+async def test_publishing_before_there_is_a_connection_is_an_error_that_may_be_tried_again(settings: Settings) -> None:
+    with pytest.raises(KafkaConnectionError) as caught:
+        await Kafka(settings, "evidence").publish([Outgoing(contact(1), new_trace())])
+    assert is_away(caught.value)

@@ -10,7 +10,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from pymongo.errors import DuplicateKeyError
+from pymongo.errors import DuplicateKeyError, OperationFailure
 
 from deploy.embedded.stack import Stack
 from libs.common import mongo
@@ -31,14 +31,15 @@ from services.issuer import repository, status
 from services.issuer.announcing import Announcer
 from services.issuer.awarding import Awarding
 from services.issuer.credentials import Addresses, CredentialSigner
-from services.issuer.deciding import Decision
+from services.issuer.deciding import Award, Decision, Owner
 from services.issuer.keys import FileKeyEncryption, SigningKeys
-from services.issuer.repository import MongoAwards
+from services.issuer.repository import AwardStore, MongoAwards
 from services.issuer.revoking import Revoking
 from services.issuer.status import Place, StatusLists
 from tests.issuer_doubles import (
     NOW,
     TRACE,
+    MemoryAwards,
     MemoryOffers,
     PlainSigner,
     achievement,
@@ -220,10 +221,20 @@ async def test_redelivery_publishes_the_same_ids_and_bytes(world: World) -> None
     assert told(first) == told(second)
 
 
+async def as_the_loop_does(worker: Awarding, batch: Sequence[Received[EvidenceSubmitted]]) -> Sequence[Outgoing]:
+    """A batch whose write met another worker's in flight is done again, as the consumer loop does it."""
+    while True:
+        try:
+            return await worker.handle(batch)
+        except OperationFailure as error:
+            assert not mongo.is_permanent(error)
+            await asyncio.sleep(0.02)
+
+
 async def test_two_workers_on_the_same_records_agree_and_store_once(world: World) -> None:
     batch = received(school_week())
     answers = await asyncio.gather(
-        world.worker().handle(batch), world.worker().handle(batch[:13]), world.worker().handle(batch[:29])
+        *(as_the_loop_does(world.worker(), some) for some in (batch, batch[:13], batch[:29]))
     )
     assert len(await world.stored("decisions")) == 40
     assert len(await world.stored("credentials")) == 16
@@ -234,6 +245,67 @@ async def test_two_workers_on_the_same_records_agree_and_store_once(world: World
     assert {len(each) for each in contents.values()} == {1}, "one event id, two contents"
 
 
+async def test_workers_that_know_different_versions_leave_no_credential_without_its_decision(world: World) -> None:
+    strict = MemoryOffers([issuer()], [achievement(version=2, required_level=SoloLevel.EXTENDED_ABSTRACT)])
+    batch = received([evidence(row, learner=f"s{row}") for row in range(1, 41)])
+    for start in range(0, 40, 10):
+        some = batch[start : start + 10]
+        await asyncio.gather(
+            as_the_loop_does(world.worker(), some), as_the_loop_does(world.worker(catalogue=strict), some[:7])
+        )
+    issued = {each["credential_id"] for each in await world.stored("decisions") if each["outcome"] == "issued"}
+    assert {each["_id"] for each in await world.stored("credentials")} == issued
+    assert len(await world.stored("decisions")) == 40
+
+
+@pytest.fixture(params=["in memory", "MongoDB"])
+def either(request: pytest.FixtureRequest, world: World) -> AwardStore:
+    """Both stores: what the unit tests believe of the one in memory must be true of the real one."""
+    return MemoryAwards() if request.param == "in memory" else world.store
+
+
+async def filled(world: World, store: AwardStore) -> tuple[mongo.Document, mongo.Document]:
+    """A store with one award; its decision and its credential."""
+    piece = evidence(1)
+    await world.worker(store=store).handle(received([piece]))
+    decision = (await store.decisions([piece.submission_id]))[piece.submission_id]
+    return decision, (await store.credentials([decision["credential_id"]]))[decision["credential_id"]]
+
+
+async def test_either_store_knows_the_owner_of_evidence_and_what_is_held(world: World, either: AwardStore) -> None:
+    decision, credential = await filled(world, either)
+    owners = await either.owners([decision["evidence_id"], uuid4()])
+    assert owners == {decision["evidence_id"]: Owner(decision["_id"], decision["digest"])}
+    held = await either.holdings([credential["holding_id"], uuid4()])
+    assert held == {credential["holding_id"]: [Award(credential["_id"], SoloLevel.RELATIONAL, active=True)]}
+
+
+@pytest.mark.parametrize("broken", ["submission", "evidence", "credential", "business key"])
+async def test_either_store_refuses_the_whole_where_one_part_is_there(
+    world: World, either: AwardStore, broken: str
+) -> None:
+    decision, credential = await filled(world, either)
+    other_decision = {**decision, "_id": uuid4(), "evidence_id": uuid4()}
+    other_credential = {**credential, "_id": uuid4(), "holding_id": uuid4(), "status_index": 3}
+    bad_decision = {
+        "submission": {**other_decision, "_id": decision["_id"]},
+        "evidence": {**other_decision, "evidence_id": decision["evidence_id"]},
+    }.get(broken, other_decision)
+    bad_credential = {
+        "credential": {**other_credential, "_id": credential["_id"]},
+        "business key": {**other_credential, "holding_id": credential["holding_id"]},
+    }.get(broken, other_credential)
+    innocent = {**decision, "_id": uuid4(), "evidence_id": uuid4()}
+    assert not await either.record([innocent, bad_decision], [bad_credential])
+    assert await either.decisions([innocent["_id"]]) == {}
+    assert await either.record([innocent, other_decision], [other_credential])
+
+
+async def test_either_store_lets_evidence_that_owns_nothing_come_again(world: World, either: AwardStore) -> None:
+    decision, _ = await filled(world, either)
+    assert await either.record([{**decision, "_id": uuid4(), "owns_evidence": False}], [])
+
+
 async def test_the_database_stops_a_second_active_award_of_one_business_key(world: World) -> None:
     await world.worker().handle(received([evidence(1)]))
     (held,) = await world.stored("credentials")
@@ -242,6 +314,20 @@ async def test_the_database_stops_a_second_active_award_of_one_business_key(worl
         await world.database["credentials"].insert_one(forged)
     await world.store.revoke({(held["_id"], "wattle"): ("a mistake", NOW)})
     await world.database["credentials"].insert_one(forged)
+
+
+async def test_the_open_transaction_of_a_killed_worker_delays_and_is_no_ones_fault(world: World) -> None:
+    await world.worker().handle(received([evidence(1)]))
+    (decision,) = await world.stored("decisions")
+    another = {**decision, "_id": uuid4(), "evidence_id": uuid4()}
+    async with await world.client.start_session() as session:
+        session.start_transaction()
+        await world.database["decisions"].insert_one(another, session=session)
+        with pytest.raises(OperationFailure) as caught:
+            await world.store.record([another], [])
+        assert not mongo.is_permanent(caught.value), "the consumer waits for what is away, and sets nothing aside"
+        await session.abort_transaction()
+    assert await world.store.record([another], [])
 
 
 async def test_a_batch_that_breaks_an_index_leaves_nothing_behind(world: World) -> None:

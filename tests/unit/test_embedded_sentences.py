@@ -66,6 +66,14 @@ def test_a_directory_with_somebody_elses_files_is_refused_and_left_as_it_is(tmp_
     assert [entry.name for entry in tmp_path.iterdir()] == ["thesis.odt"]
 
 
+def test_the_admin_key_of_the_containers_may_stand_beside_and_survives_an_erase(tmp_path: Path) -> None:
+    (tmp_path / "compose").mkdir()
+    layout = Layout(tmp_path)
+    layout.create()
+    layout.erase()
+    assert [entry.name for entry in tmp_path.iterdir()] == ["compose"]
+
+
 def test_a_directory_that_is_not_ours_is_not_erased(tmp_path: Path) -> None:
     (tmp_path / "log").mkdir()
     with pytest.raises(StackError, match="is not a directory of the embedded stack"):

@@ -107,7 +107,7 @@ def test_every_jar_of_kafka_is_the_version_that_the_project_file_names() -> None
 
 @pytest.mark.parametrize("service", HTTP, ids=named)
 def test_every_variable_of_a_row_is_a_setting_of_its_service(service: Service) -> None:
-    fields = registry.SERVICES[service.name].settings.model_fields
+    fields = registry.find(service.name).settings.model_fields
     assert {name.removeprefix("BOWERBIRD_").lower() for name in service.environment} <= set(fields)
 
 
@@ -120,7 +120,7 @@ def test_a_service_starts_with_the_values_that_the_embedded_stack_gives_it(
     for name, value in build(layout, service.name, "tansu", print).environment.items():
         if name.startswith("BOWERBIRD_"):
             monkeypatch.setenv(name, value)
-    loaded = registry.SERVICES[service.name].settings.load()
+    loaded = registry.find(service.name).settings.load()
     assert loaded.http_port == PORTS[service.port or ""] + 300
     assert loaded.kafka_idempotence is False
 
@@ -146,7 +146,9 @@ def test_prometheus_asks_every_service_where_it_listens() -> None:
 
 
 def known_metrics() -> set[str]:
-    """What the processes export: importing the registry has imported every service and its metrics."""
+    """What the processes export; a service's metrics are known once it is imported."""
+    for name in registry.NAMES:
+        registry.find(name)
     names = {"up", "process_cpu_seconds_total", "process_resident_memory_bytes"}
     for family in prometheus_client.REGISTRY.collect():
         if family.type == "histogram":

@@ -91,8 +91,8 @@ def test_a_chain_without_the_proof_it_rests_on_fails() -> None:
         assert verify(document, Material(), LATER).check("proof").code == "proof_chain"
     document["proof"] = [*whole, whole[0]]
     assert verify(document, Material(), LATER).check("proof").code == "proof_chain"
-    strange: list[Any] = [[], {}, None, 5, [None], [[]]]
-    for odd in strange:
+    odds: tuple[object, ...] = ([], {}, None, 5, [None], [[]])
+    for odd in odds:
         document["proof"] = [{**whole[0], "previousProof": odd}]
         assert verify(document, Material(), LATER).check("proof").outcome == "fail"
 

@@ -170,8 +170,8 @@ def test_a_proof_that_was_tampered_with_does_not_pass(change: dict[str, Any], ex
 
 def test_no_proof_or_a_broken_list_of_proofs_fails() -> None:
     document = json.loads(signed())
-    broken: list[Any] = [None, [], {}, "proof", [document["proof"], "x"]]
-    for proof in broken:
+    odd: tuple[object, ...] = (None, [], {}, "proof", [document["proof"], "x"])
+    for proof in odd:
         assert verify({**document, "proof": proof}, material(), NOW).verdict == "fail"
 
 

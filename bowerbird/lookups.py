@@ -1,0 +1,123 @@
+"""What verifying a credential needs from outside: from files, and from the network where that was allowed."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from libs.common.fetch import Fetcher, FetchError
+from libs.openbadges.baking import PICTURE_BYTES
+from libs.openbadges.did import did_web_url
+from libs.openbadges.errors import CredentialError
+from libs.openbadges.reading import read_json
+from libs.openbadges.verification import STATUS_LIST_LIMITS, Material, Needs
+
+# A document can name many addresses; more than these are not asked for it.
+MOST_LOOKUPS: Final = 16
+
+_JSON: Final = "application/did+json, application/json, application/ld+json, application/vc;q=0.9"
+_CREDENTIAL: Final = "application/vc, application/ld+json, application/json, image/png, image/svg+xml, text/plain;q=0.5"
+_LOCAL: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+class SourceError(Exception):
+    """A file that was named cannot be used; the text says which and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lookups:
+    """What was found, and in one sentence each what was not."""
+
+    material: Material
+    problems: tuple[str, ...]
+
+
+def read_file(path: Path) -> bytes:
+    """Read a file, at most one byte more than the largest that is looked at.
+
+    Raises:
+        SourceError: it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return file.read(PICTURE_BYTES + 1)
+    except OSError as error:
+        raise SourceError(f"{path} cannot be read: {error.strerror}.") from error
+
+
+async def fetch_credential(fetcher: Fetcher, url: str) -> bytes:
+    """Read the credential or picture at an address.
+
+    Raises:
+        FetchError: see there.
+    """
+    return await fetcher.fetch(url, _CREDENTIAL)
+
+
+def from_files(did_documents: Sequence[Path], status_lists: Sequence[Path]) -> Material:
+    """Read DID documents and status list credentials, each known by its own id.
+
+    Raises:
+        SourceError: a file that cannot be read, is not JSON or has no id.
+    """
+    dids, lists = {}, {}
+    for path in did_documents:
+        identifier, document, _text = _identified(path)
+        dids[identifier] = document
+    for path in status_lists:
+        identifier, _document, text = _identified(path)
+        lists[identifier] = text
+    return Material(dids, lists)
+
+
+async def from_network(needs: Needs, given: Material, fetcher: Fetcher) -> Lookups:
+    """Fetch what is needed and was not given; what cannot be had is left out, and why is told."""
+    dids = sorted(needs.dids - given.did_documents.keys())
+    lists = sorted(needs.status_lists - given.status_lists.keys())
+    answers = await asyncio.gather(
+        *(_tried(did, partial(_did_document, fetcher, did)) for did in dids[:MOST_LOOKUPS]),
+        *(_tried(url, partial(fetcher.fetch, url, _JSON)) for url in lists[: max(0, MOST_LOOKUPS - len(dids))]),
+    )
+    found = {name: value for name, value, _problem in answers if value is not None}
+    problems = [problem for _name, _value, problem in answers if problem]
+    if len(dids) + len(lists) > MOST_LOOKUPS:
+        problems.append(f"It names {len(dids) + len(lists)} addresses; {MOST_LOOKUPS} were asked.")
+    return Lookups(
+        Material(
+            {**given.did_documents, **{did: found[did] for did in dids if did in found}},
+            {**given.status_lists, **{url: found[url] for url in lists if url in found}},
+        ),
+        tuple(problems),
+    )
+
+
+async def _tried(name: str, ask: Callable[[], Awaitable[Any]]) -> tuple[str, Any, str]:
+    try:
+        return name, await ask(), ""
+    except (FetchError, CredentialError) as error:
+        return name, None, f"{name} could not be looked up: {error}"
+
+
+async def _did_document(fetcher: Fetcher, owner: str) -> dict[str, Any]:
+    """Fetch the document of a did:web, or the controller document that stands at an https address."""
+    url = owner if owner.startswith("https://") else did_web_url(owner)
+    host = urlsplit(url).hostname
+    if host in _LOCAL and owner.startswith("did:web:"):
+        # The stack under development speaks http; the fetcher refuses that where it was not allowed.
+        url = did_web_url(owner, "http")
+    return read_json(await fetcher.fetch(url, _JSON))
+
+
+def _identified(path: Path) -> tuple[str, dict[str, Any], bytes]:
+    text = read_file(path)
+    try:
+        document = read_json(text, STATUS_LIST_LIMITS)
+    except CredentialError as error:
+        raise SourceError(f"{path}: {error}") from error
+    identifier = document.get("id")
+    if not isinstance(identifier, str):
+        raise SourceError(f"{path} has no id, so it cannot be told whose it is.")
+    return identifier, document, text

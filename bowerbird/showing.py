@@ -1,0 +1,169 @@
+"""Credentials and reports for the terminal; nothing in a stranger's document can move the cursor or fake a line."""
+
+import unicodedata
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from libs.openbadges.reading import Opened
+from libs.openbadges.report import Outcome, Report
+
+_MARK: Final[dict[Outcome, tuple[str, str]]] = {
+    "pass": ("✓", "green"),
+    "fail": ("✗", "bold red"),
+    "unknown": ("?", "yellow"),
+}
+_VERDICT: Final[dict[Outcome, str]] = {
+    "pass": "Good: every check passes.",
+    "fail": "Not good: at least one check fails.",
+    "unknown": "Unknown: not everything could be checked. That is neither yes nor no.",
+}
+_LONGEST: Final = 300
+_MOST: Final = 50
+
+Row = tuple[str, str]
+
+
+def plain(text: object) -> str:
+    """Make one harmless line of anything: no control, escape or direction characters, cut where it is long."""
+    shown = text if isinstance(text, str) else "" if text is None else str(text)
+    cleaned = "".join(
+        " " if one in "\t\r\n" else "\N{REPLACEMENT CHARACTER}" if unicodedata.category(one)[0] == "C" else one
+        for one in shown[: _LONGEST + 1]
+    )
+    return cleaned if len(cleaned) <= _LONGEST else cleaned[:_LONGEST] + "…"
+
+
+def show_report(console: Console, report: Report, problems: Sequence[str]) -> None:
+    """Print the verdict, what the credential says of itself, and every check."""
+    mark, style = _MARK[report.verdict]
+    console.print(Text(f"{mark} {_VERDICT[report.verdict]}", style))
+    if report.credential is not None:
+        console.print(_rows(_summary(dict(report.credential))))
+    console.print(_checks(report))
+    for problem in problems:
+        console.print(Text(f"  {plain(problem)}", "dim"))
+
+
+def show_document(console: Console, opened: Opened) -> None:
+    """Print what a document says."""
+    where = f"baked into a {opened.picture.upper()}" if opened.picture else "as JSON"
+    console.print(Text(f"A document {where}. What it says has not been verified.", "yellow"))
+    console.print(_rows([*_summary(opened.document), *_details(opened.document)]))
+
+
+def _checks(report: Report) -> Table:
+    table = Table(box=None, show_header=False, padding=(0, 1))
+    for check in report.checks:
+        mark, style = _MARK[check.outcome]
+        moment = check.at.strftime("as of %Y-%m-%d %H:%M %Z") if check.name == "status" else ""
+        sentence = Text(plain(check.sentence))
+        if moment:
+            sentence.append(f"  ({moment})", "dim")
+        table.add_row(Text(mark, style), Text(check.name), sentence)
+    return table
+
+
+def _rows(rows: Sequence[Row]) -> Table:
+    table = Table(box=None, show_header=False, padding=(0, 1))
+    for name, value in rows:
+        table.add_row(Text(plain(name), "dim"), Text(plain(value)))
+    return table
+
+
+def _summary(document: dict[str, Any]) -> list[Row]:
+    subject = _first(document.get("credentialSubject"))
+    achievement = _first(subject.get("achievement"))
+    rows = [
+        ("what", document.get("name") or achievement.get("name")),
+        ("kind", ", ".join(str(one) for one in _list(document.get("type")))),
+        ("issuer", _named(document.get("issuer"))),
+        ("held by", subject.get("id") or ", ".join(_hashes(subject))),
+        ("valid from", document.get("validFrom") or document.get("issuanceDate")),
+        ("valid until", document.get("validUntil") or document.get("expirationDate")),
+        ("results", "; ".join(_results(subject, achievement))),
+    ]
+    return [(name, str(value)) for name, value in rows if value]
+
+
+def _details(document: dict[str, Any]) -> list[Row]:
+    subject = _first(document.get("credentialSubject"))
+    achievement = _first(subject.get("achievement"))
+    criteria = _first(achievement.get("criteria"))
+    rows: list[tuple[str, Any]] = [
+        ("id", document.get("id")),
+        ("awarded", document.get("awardedDate")),
+        ("description", document.get("description")),
+        ("achievement", achievement.get("description")),
+        ("criteria", criteria.get("narrative") or criteria.get("id")),
+        ("narrative", subject.get("narrative")),
+    ]
+    rows += [("alignment", _alignment(one)) for one in _objects(achievement.get("alignment"))]
+    rows += [("evidence", _named(one) or one.get("narrative")) for one in _objects(document.get("evidence"))]
+    rows += [("status", _status(one)) for one in _objects(document.get("credentialStatus"))]
+    rows += [("proof", _proof(one)) for one in _objects(document.get("proof"))] or [("proof", "none")]
+    rows += [("credential", _embedded(one)) for one in _objects(subject.get("verifiableCredential"))]
+    rows += [("association", _association(one)) for one in _objects(subject.get("association"))]
+    return [(name, str(value)) for name, value in rows if value]
+
+
+def _results(subject: dict[str, Any], achievement: dict[str, Any]) -> Iterator[str]:
+    """Say each result in the words of the achievement: 'SOLO level: Relational'."""
+    described = {one.get("id"): one for one in _objects(achievement.get("resultDescription"))}
+    for result in _objects(subject.get("result")):
+        description = described.get(result.get("resultDescription"), {})
+        levels = {one.get("id"): one.get("name") for one in _objects(description.get("rubricCriterionLevel"))}
+        reached = result.get("achievedLevel")
+        value = levels.get(reached, reached) or result.get("value") or result.get("status")
+        yield f"{description.get('name', 'result')}: {value}"
+
+
+def _hashes(subject: dict[str, Any]) -> list[str]:
+    return [str(one.get("identityHash")) for one in _objects(subject.get("identifier"))]
+
+
+def _alignment(one: dict[str, Any]) -> str:
+    return " · ".join(str(one[name]) for name in ("targetFramework", "targetCode", "targetName") if one.get(name))
+
+
+def _status(one: dict[str, Any]) -> str:
+    return f"{one.get('statusPurpose', one.get('type'))}, entry {one.get('statusListIndex')} of {one.get('id')}"
+
+
+def _proof(one: dict[str, Any]) -> str:
+    made = f", {one['created']}" if one.get("created") else ""
+    return f"{one.get('cryptosuite', one.get('type'))} by {one.get('verificationMethod')}{made}"
+
+
+def _embedded(one: dict[str, Any]) -> str:
+    achievement = _first(_first(one.get("credentialSubject")).get("achievement"))
+    began = one.get("validFrom") or one.get("issuanceDate")
+    return f"{one.get('name') or achievement.get('name') or one.get('id')}, by {_named(one.get('issuer'))}, {began}"
+
+
+def _association(one: dict[str, Any]) -> str:
+    return f"{one.get('sourceId')} {one.get('associationType')} {one.get('targetId')}"
+
+
+def _named(one: Any) -> str:
+    """Answer a thing's name with its identifier, or whichever of the two it has."""
+    if not isinstance(one, dict):
+        return str(one or "")
+    name, identifier = one.get("name"), one.get("id")
+    return f"{name} ({identifier})" if name and identifier else str(name or identifier or "")
+
+
+def _list(value: Any) -> list[Any]:
+    """Answer one value or many as a list that is not too long to show."""
+    return [] if value is None else value[:_MOST] if isinstance(value, list) else [value]
+
+
+def _objects(value: Any) -> list[dict[str, Any]]:
+    return [one for one in _list(value) if isinstance(one, dict)]
+
+
+def _first(value: Any) -> dict[str, Any]:
+    return next(iter(_objects(value)), {})

@@ -1,0 +1,123 @@
+"""`bowerbird verify` and `bowerbird inspect`: is a credential good, and what does it say?"""
+
+import asyncio
+import os
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import orjson
+from cyclopts import Parameter
+from rich.console import Console
+
+from bowerbird import lookups, showing
+from bowerbird.lookups import SourceError
+from libs.common.fetch import Fetcher, FetchError, Rules
+from libs.openbadges.baking import PICTURE_BYTES
+from libs.openbadges.errors import CredentialError
+from libs.openbadges.reading import open_document
+from libs.openbadges.report import Outcome
+from libs.openbadges.verification import needs
+from libs.openbadges.verification import verify as verify_credential
+
+EXIT_STATUS: Final[dict[Outcome, int]] = {"pass": 0, "fail": 1, "unknown": 2}
+
+Files = Annotated[list[Path] | None, Parameter(negative="", help="from a file; may be repeated")]
+Json = Annotated[bool, Parameter(name="--json", negative="", help="print JSON for programs")]
+Online = Annotated[
+    bool,
+    Parameter(negative="", help="fetch DID documents and status lists that no file gives; always so for an address"),
+]
+Loopback = Annotated[
+    bool, Parameter(negative="", help="also fetch from this machine, over http: for a stack under development")
+]
+
+
+def verify(
+    source: Annotated[
+        str,
+        Parameter(
+            allow_leading_hyphen=True, help="a file (JSON, PNG or SVG), an https address, or - for standard input"
+        ),
+    ],
+    *,
+    did_document: Files = None,
+    status_list: Files = None,
+    online: Online = False,
+    allow_loopback: Loopback = False,
+    as_json: Json = False,
+) -> int:
+    """Verify a credential. Exit status: 0 good, 1 not good, 2 not everything could be checked, 64 wrong usage."""
+    fetcher = Fetcher(Rules(loopback=allow_loopback))
+    try:
+        given = lookups.from_files(did_document or [], status_list or [])
+        document = asyncio.run(lookups.fetch_credential(fetcher, source)) if _is_url(source) else _read(source)
+    except SourceError as error:
+        return _wrong_usage(error)
+    except FetchError as error:
+        _told({"verdict": "unknown", "checks": [], "problems": [str(error)]}, str(error), as_json)
+        return EXIT_STATUS["unknown"]
+    found = lookups.Lookups(given, ())
+    if online or _is_url(source):
+        found = asyncio.run(lookups.from_network(needs(document), given, fetcher))
+    report = verify_credential(document, found.material, datetime.now(UTC))
+    if as_json:
+        _write({**report.to_dict(), "problems": list(found.problems)})
+    else:
+        showing.show_report(_console(), report, found.problems)
+    return EXIT_STATUS[report.verdict]
+
+
+def inspect(
+    file: Annotated[
+        str, Parameter(allow_leading_hyphen=True, help="a file (JSON, PNG or SVG), or - for standard input")
+    ],
+    *,
+    as_json: Json = False,
+) -> int:
+    """Show what a credential says, without verifying it. Exit status: 0, or 1 where it cannot be read."""
+    try:
+        opened = open_document(_read(file))
+    except SourceError as error:
+        return _wrong_usage(error)
+    except CredentialError as error:
+        _told({"problem": str(error), "code": error.code}, str(error), as_json)
+        return 1
+    if as_json:
+        _write({"baked_into": opened.picture, "credential": opened.document})
+    else:
+        showing.show_document(_console(), opened)
+    return 0
+
+
+def _read(source: str) -> bytes:
+    if source == "-":
+        return sys.stdin.buffer.read(PICTURE_BYTES + 1)
+    if _is_url(source):
+        raise SourceError("An address is fetched by `bowerbird verify` only.")
+    return lookups.read_file(Path(source))
+
+
+def _is_url(source: str) -> bool:
+    return source.startswith(("https://", "http://"))
+
+
+def _console() -> Console:
+    return Console(highlight=False, markup=False, emoji=False)
+
+
+def _wrong_usage(error: SourceError) -> int:
+    print(f"bowerbird: {error}", file=sys.stderr)
+    return os.EX_USAGE
+
+
+def _told(answer: dict[str, Any], sentence: str, as_json: bool) -> None:
+    if as_json:
+        _write(answer)
+    else:
+        print(f"bowerbird: {showing.plain(sentence)}", file=sys.stderr)
+
+
+def _write(answer: dict[str, Any]) -> None:
+    sys.stdout.write(orjson.dumps(answer, option=orjson.OPT_INDENT_2).decode() + "\n")

@@ -1,0 +1,61 @@
+"""Baking: a credential written into the picture of its badge, PNG or SVG, and read out of it again."""
+
+from libs.openbadges.baking import png, svg
+from libs.openbadges.baking.content import (
+    CREDENTIAL_BYTES,
+    PICTURE_BYTES,
+    Baked,
+    Content,
+    PictureFormat,
+    read_content,
+)
+from libs.openbadges.errors import CredentialError, LimitError
+
+__all__ = ["CREDENTIAL_BYTES", "PICTURE_BYTES", "Baked", "Content", "PictureFormat", "bake", "picture_format", "unbake"]
+
+
+def picture_format(data: bytes) -> PictureFormat | None:
+    """Tell by its first bytes what a file claims to be: a PNG, an XML text as SVG is one, or None for neither."""
+    if data.startswith(png.SIGNATURE):
+        return "png"
+    return "svg" if data.removeprefix(b"\xef\xbb\xbf").lstrip(b" \t\r\n").startswith(b"<") else None
+
+
+def bake(picture: bytes, credential: str) -> bytes:
+    """Write a credential into a picture (Open Badges 3.0, section 5.3; Comprehensive Learner Record 2.0, section 5.3).
+
+    One that is there already is replaced; everything else stays byte for byte. The credential is checked for being
+    one JSON object or a compact JWS, not for being good: it may be anybody's.
+
+    Args:
+        picture: a PNG or SVG file of at most `PICTURE_BYTES`.
+        credential: JSON text or a compact JWS of at most `CREDENTIAL_BYTES`.
+
+    Raises:
+        CredentialError: `picture_kind`, `png_damaged`, `png_crc`, `svg_damaged`, `svg_doctype`, `svg_encoding`,
+            `svg_prefix`, `baked_form` or what `parsing.parse` finds wrong with the JSON.
+        LimitError: too large, too many chunks or elements.
+    """
+    content = read_content(credential)
+    return png.bake(picture, content) if _checked_format(picture) == "png" else svg.bake(picture, content)
+
+
+def unbake(picture: bytes) -> Baked:
+    """Read the credential out of a picture, as text; nothing is known yet about whether it is good.
+
+    Raises:
+        CredentialError: `baked_none` where the picture holds none, `baked_twice` where it holds more than one,
+            `baked_compressed`, `baked_form`, and those of `bake` for damaged pictures.
+        LimitError: too large, too many chunks or elements.
+    """
+    found = _checked_format(picture)
+    return Baked(found, png.unbake(picture) if found == "png" else svg.unbake(picture))
+
+
+def _checked_format(picture: bytes) -> PictureFormat:
+    if len(picture) > PICTURE_BYTES:
+        raise LimitError("too_large", f"The picture has {len(picture)} bytes; {PICTURE_BYTES} are read at most.")
+    found = picture_format(picture)
+    if found is None:
+        raise CredentialError("picture_kind", "The picture is neither PNG nor SVG (a compressed SVG is not read).")
+    return found

@@ -1,0 +1,82 @@
+"""What is baked: the text of one credential or learner record, as JSON or compact JWS."""
+
+import base64
+import binascii
+import re
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from libs.openbadges.errors import CredentialError, LimitError
+from libs.openbadges.parsing import Limits, parse
+
+PictureFormat = Literal["png", "svg"]
+
+PICTURE_BYTES: Final = 8 * 1024 * 1024
+"""The largest picture that is read or written."""
+
+CREDENTIAL_BYTES: Final = 1024 * 1024
+"""The largest credential that is baked or read; a learner record holds many credentials."""
+
+COMPACT_JWS: Final = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\Z")
+"""A signed JWT in compact form (RFC 7515, section 7.1)."""
+
+_LIMITS: Final = Limits(bytes=CREDENTIAL_BYTES, depth=60, nodes=100_000)
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """The text to bake.
+
+    Attributes:
+        text: JSON, or a compact JWS, without space around it.
+        is_jws: which of the two.
+        is_record: a Comprehensive Learner Record, which has a keyword and a namespace of its own.
+    """
+
+    text: str
+    is_jws: bool
+    is_record: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Baked:
+    """What was found in a picture."""
+
+    format: PictureFormat
+    content: Content
+
+
+def read_content(text: str) -> Content:
+    """Tell JSON from a compact JWS and a credential from a learner record.
+
+    Raises:
+        CredentialError: neither JSON nor a JWS (`baked_form`), or what `parsing.parse` finds wrong with the JSON.
+        LimitError: longer than `CREDENTIAL_BYTES`, or beyond the limits of depth and values.
+    """
+    text = text.strip()
+    if len(text) > CREDENTIAL_BYTES:
+        raise LimitError("too_large", f"The credential has more than {CREDENTIAL_BYTES} bytes.")
+    if COMPACT_JWS.match(text):
+        claims = parse(_payload(text), _LIMITS)
+        inner = claims.get("vc")
+        return Content(text, is_jws=True, is_record=_is_record(inner if isinstance(inner, dict) else claims))
+    if not text.startswith("{"):
+        raise CredentialError("baked_form", "What is baked into a picture is a credential in JSON or a compact JWS.")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise CredentialError("not_json", "The credential holds half a character (a lone surrogate).") from error
+    return Content(text, is_jws=False, is_record=_is_record(parse(text, _LIMITS)))
+
+
+def _payload(jws: str) -> bytes:
+    part = jws.split(".")[1]
+    try:
+        return base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
+    except (binascii.Error, ValueError) as error:
+        raise CredentialError("baked_form", "The payload of the JWS is not base64url.") from error
+
+
+def _is_record(document: dict[str, Any]) -> bool:
+    types = document.get("type")
+    return "ClrCredential" in (types if isinstance(types, list) else [types])

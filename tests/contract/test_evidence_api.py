@@ -1,0 +1,331 @@
+"""What the evidence service answers, and what stands on Kafka and in the database when it does."""
+
+import asyncio
+import gzip
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
+from typing import Any
+from uuid import UUID
+
+import httpx
+import orjson
+import pytest
+from aiokafka.errors import KafkaConnectionError
+
+from libs.common.events import EvidenceSubmitted, LearnerContact, Outcome
+from services.evidence.batches import BatchState
+from services.evidence.rows import COLUMNS
+from tests.evidence_doubles import LIMITS, MemoryBatches, Published, decided, evidence_app
+
+ROW = {
+    "source_id": "VW-1",
+    "learner_id": "S1",
+    "learner_name": "Zoë Ånström",
+    "learner_email": "zoe@school.example",
+    "achievement": "resilience",
+    "level": "relational",
+    "date": "2026-11-20",
+    "activity": "Raft building",
+    "assessor": "Ms Pike",
+    "comment": "Kept going",
+}
+HEADER = ",".join(COLUMNS)
+BAD_LEVEL = "VW-bad,S1,,,resilience,excellent,,2026-11-20,Raft,,,"
+
+
+def line(number: int) -> str:
+    return f"VW-{number},S{number},,,resilience,relational,,2026-11-20,Raft,,,"
+
+
+def table(*lines: str) -> bytes:
+    return "\n".join([HEADER, *lines]).encode()
+
+
+class House:
+    """The service without sockets, and somebody at the door."""
+
+    def __init__(self) -> None:
+        self.batches = MemoryBatches()
+        self.published = Published()
+        counter: Iterator[int] = iter(range(1, 10_000))
+        self.app = evidence_app(self.batches, self.published, lambda: UUID(int=next(counter)))
+        self.client = httpx.AsyncClient(transport=httpx.ASGITransport(self.app), base_url="http://test")
+
+    async def send(
+        self, content: Any, *, as_: str = "north", path: str = "/v1/batches", **headers: str
+    ) -> httpx.Response:
+        given = {"content-type": "text/csv", "authorization": f"Bearer {as_}"}
+        given |= {name.replace("_", "-"): value for name, value in headers.items()}
+        return await self.client.post(path, content=content, headers=given)
+
+    async def get(self, path: str, as_: str = "north") -> httpx.Response:
+        return await self.client.get(path, headers={"authorization": f"Bearer {as_}"})
+
+
+@pytest.fixture
+async def house() -> AsyncIterator[House]:
+    built = House()
+    async with built.client:
+        yield built
+
+
+async def test_one_piece_is_a_batch_of_one_row(house: House) -> None:
+    answer = await house.send(orjson.dumps(ROW), path="/v1/evidence", content_type="application/json")
+    assert answer.status_code == 202
+    body = answer.json()
+    assert (body["state"], body["received"], body["counts"]["pending"]) == ("accepted", 1, 1)
+    assert answer.headers["location"] == body["links"]["self"]
+    assert (await house.get(body["links"]["self"])).json() == body
+
+
+async def test_a_contact_is_published_before_its_submission_and_nothing_else_names_the_learner(house: House) -> None:
+    await house.send(orjson.dumps(ROW), path="/v1/evidence", content_type="application/json")
+    contact, submission = (each.event for each in house.published.outgoing)
+    assert isinstance(contact, LearnerContact)
+    assert isinstance(submission, EvidenceSubmitted)
+    assert (contact.name, contact.email) == ("Zoë Ånström", "zoe@school.example")
+    assert contact.learner_id == submission.learner_id
+    (stored,) = house.batches.rows_of.values()
+    for text in (submission.model_dump_json(), repr(stored), repr(house.batches.batches)):
+        assert "Zo" not in text
+        assert "zoe@" not in text
+    assert (stored["new"].assessor, stored["new"].comment) == ("Ms Pike", "Kept going")
+    assert "Pike" not in submission.model_dump_json()
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [({"level": "excellent"}, "level"), ({"date": "20/11/2026"}, "date"), ({"source_id": None}, "source_id"),
+     ({"klass": "7b"}, "body"), ({"score": 80}, "score")],
+)  # fmt: skip
+async def test_a_piece_whose_form_is_wrong_is_a_problem_that_names_the_field(
+    house: House, change: dict[str, object], field: str
+) -> None:
+    answer = await house.send(orjson.dumps(ROW | change), path="/v1/evidence", content_type="application/json")
+    assert answer.status_code == 400
+    assert answer.headers["content-type"] == "application/problem+json"
+    (error,) = answer.json()["errors"]
+    assert error["field"] == field
+    assert error["reason"]
+    assert not house.published.outgoing
+    assert not house.batches.batches
+
+
+async def test_bad_rows_are_refused_one_by_one_and_the_rest_goes_on(house: House) -> None:
+    answer = await house.send(table(line(1), BAD_LEVEL, line(3), "VW-4,S/4" + line(4)[7:], "", line(6)))
+    body = answer.json()
+    assert (body["received"], body["counts"]["pending"], body["counts"]["refused"]) == (5, 3, 2)
+    assert body["reasons"] == {"refused": {"level_unknown": 1, "learner_id_form": 1}}
+    assert [submission.row for submission in house.published.submissions] == [1, 3, 6]
+    rows = (await house.get(body["links"]["rows"] + "?state=refused")).json()["rows"]
+    assert [(r["row"], r["source_id"], r["column"], r["reason"]) for r in rows] == [
+        (4, "VW-4", "learner_id", "learner_id_form"),
+        (2, "VW-bad", "level", "level_unknown"),
+    ]
+    assert all(row["detail"] for row in rows)
+
+
+async def test_rows_are_paged_in_order(house: House) -> None:
+    batch = (await house.send(table(*map(line, range(1, 8))))).json()
+    address, seen = batch["links"]["rows"] + "?limit=3", []
+    while address:
+        page = (await house.get(address)).json()
+        seen += [row["row"] for row in page["rows"]]
+        address = page["next"]
+    assert seen == list(range(1, 8))
+
+
+async def test_the_same_file_as_ndjson_csv_and_gzip_says_the_same(house: House) -> None:
+    documents = [dict(zip(COLUMNS, line(n).split(","), strict=True)) for n in (1, 2)]
+    ndjson = b"\n".join(map(orjson.dumps, documents))
+    await house.send(table(line(1), line(2)))
+    await house.send(ndjson, content_type="application/x-ndjson; charset=utf-8")
+    await house.send(gzip.compress(table(line(1))) + gzip.compress(b"\n" + line(2).encode()), content_encoding="gzip")
+    digests = [submission.digest for submission in house.published.submissions]
+    assert digests[:2] == digests[2:4] == digests[4:]
+
+
+async def test_a_file_without_a_needed_column_is_refused_before_anything_is_taken(house: House) -> None:
+    answer = await house.send(b"source_id,learner_id,date,level\nVW-1,S1,2026-11-20,relational\n")
+    assert answer.status_code == 400
+    assert {error["field"] for error in answer.json()["errors"]} == {"achievement", "activity"}
+    assert not house.batches.batches
+
+
+@pytest.mark.parametrize("content", [b"", table(), b"\n\n"])
+async def test_a_file_without_rows_is_refused(house: House, content: bytes) -> None:
+    assert (await house.send(content)).status_code == 400
+    assert not house.batches.batches
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"content_type": "application/json"}, 415),
+        ({"content_type": "text/csv; charset=windows-1252"}, 415),
+        ({"content_encoding": "br"}, 415),
+        ({"content_encoding": "gzip"}, 400),
+        ({"idempotency_key": "x" * 201}, 400),
+        ({"idempotency_key": "two words"}, 400),
+        ({"path": "/v1/batches?source=Not A Slug"}, 400),
+        ({"as_": "north-read"}, 403),
+    ],
+)
+async def test_a_wrong_request_takes_nothing(house: House, headers: dict[str, str], status: int) -> None:
+    answer = await house.send(table(line(1)), **headers)
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert not house.batches.batches
+
+
+async def test_another_tenants_batch_is_not_there(house: House) -> None:
+    links = (await house.send(table(line(1)))).json()["links"]
+    for address in links.values():
+        assert (await house.get(address)).status_code == 200
+        assert (await house.get(address, as_="south")).status_code == 404
+        assert (await house.get(address, as_="north-write")).status_code == 403
+
+
+async def test_the_same_row_of_two_schools_is_two_learners_and_two_pieces_of_evidence(house: House) -> None:
+    await house.send(table(line(1)))
+    await house.send(table(line(1)), as_="south")
+    first, second = house.published.submissions
+    assert first.learner_id != second.learner_id
+    assert first.evidence_id != second.evidence_id
+
+
+async def test_a_file_sent_twice_is_published_twice_as_the_same_evidence(house: House) -> None:
+    ids = {(await house.send(table(line(1)))).json()["id"] for _ in range(2)}
+    first, second = house.published.submissions
+    assert len(ids) == 2
+    assert first.submission_id != second.submission_id
+    assert (first.evidence_id, first.digest) == (second.evidence_id, second.digest)
+
+
+async def test_the_same_key_and_file_are_the_same_batch_and_nothing_is_published_again(house: House) -> None:
+    first = await house.send(table(*map(line, range(1, 6))), idempotency_key="week-1")
+    again = await house.send(table(*map(line, range(1, 6))), idempotency_key="week-1")
+    assert (first.status_code, again.status_code) == (202, 202)
+    assert first.json() == again.json()
+    assert len(house.published.submissions) == 5
+    other = await house.send(table(line(1)), idempotency_key="week-1", as_="south")
+    assert other.json()["id"] != first.json()["id"]
+
+
+@pytest.mark.parametrize(
+    "other", [table(line(1), line(3)), table(line(1)), table(line(1), line(2), line(3)), table(line(9), line(2))]
+)
+async def test_the_same_key_with_another_file_is_a_conflict_and_not_silence(house: House, other: bytes) -> None:
+    first = await house.send(table(line(1), line(2)), idempotency_key="week-1")
+    answer = await house.send(other, idempotency_key="week-1")
+    assert answer.status_code == 409
+    assert len(house.published.submissions) == 2
+    assert (await house.get(first.json()["links"]["self"])).json() == first.json()
+
+
+async def test_an_upload_that_breaks_off_is_interrupted_and_goes_on_under_its_key(house: House) -> None:
+    async def broken() -> AsyncIterator[bytes]:
+        yield gzip.compress(table(*map(line, range(1, 6))))[:-9]
+
+    cut = await house.send(broken(), idempotency_key="week-1", content_encoding="gzip")
+    assert cut.status_code == 400
+    whole = await house.send(table(*map(line, range(1, 8))), idempotency_key="week-1")
+    assert whole.status_code == 202
+    assert whole.json()["received"] == 7
+
+
+async def test_what_was_taken_before_an_interruption_is_told_and_not_taken_again(house: House) -> None:
+    async def pausing() -> AsyncIterator[bytes]:
+        # More than a block, so that rows are taken before the silence.
+        yield table(*map(line, range(1, 1501)))
+        await asyncio.sleep(10)
+
+    slow = await house.send(pausing(), idempotency_key="week-1")
+    assert slow.status_code == 408
+    taken = len(house.published.submissions)
+    assert taken >= 3
+    (batch_id,) = house.batches.batches
+    assert str(batch_id) in slow.json()["detail"]
+    told = (await house.get(f"/v1/batches/{batch_id}")).json()
+    assert (told["state"], told["complete"], told["received"]) == ("interrupted", False, taken)
+    assert "Nothing arrived" in told["problem"]
+    again = await house.send(table(*map(line, range(1, 1501))), idempotency_key="week-1")
+    assert (again.json()["state"], again.json()["received"]) == ("accepted", 1500)
+    rows = [submission.row for submission in house.published.submissions]
+    assert sorted(rows) == list(range(1, 1501))
+
+
+async def test_each_limit_has_its_error(house: House) -> None:
+    limits = replace(LIMITS, sent_bytes=5_000, plain_bytes=20_000)
+    app = evidence_app(house.batches, house.published, lambda: UUID(int=7), limits)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
+        headers = {"content-type": "text/csv", "authorization": "Bearer north"}
+        large = await client.post("/v1/batches", content=table(*map(line, range(200))), headers=headers)
+        bomb = gzip.compress(table(line(1)) + b"\n" * 1_000_000)
+        packed = await client.post("/v1/batches", content=bomb, headers={**headers, "content-encoding": "gzip"})
+        one = await client.post("/v1/evidence", content=b" " * 1_001, headers=headers)
+    assert (large.status_code, packed.status_code, one.status_code) == (413, 413, 413)
+    assert "5000 bytes" in large.json()["detail"]
+    assert "20000 bytes once it is unpacked" in packed.json()["detail"]
+
+
+async def test_kafka_away_for_a_moment_is_waited_for(house: House) -> None:
+    failures = iter([KafkaConnectionError(), KafkaConnectionError()])
+
+    async def fail() -> None:
+        await asyncio.sleep(0)
+        for failure in failures:
+            raise failure
+
+    house.published.before = fail
+    answer = await house.send(table(line(1)))
+    assert answer.status_code == 202
+
+
+async def test_no_row_is_stored_before_its_submission_is_confirmed(house: House) -> None:
+    seen: list[int] = []
+
+    async def look() -> None:
+        await asyncio.sleep(0)
+        seen.append(len(house.batches.rows_of))
+
+    house.published.before = look
+    await house.send(table(*map(line, range(1, 7))))
+    # Contacts (none here) and submissions of each chunk of three.
+    assert seen == [0, 0, 3, 3]
+    assert all(batch["state"] is BatchState.ACCEPTED for batch in house.batches.batches.values())
+
+
+async def test_a_second_upload_under_a_key_in_use_is_asked_to_come_back(house: House) -> None:
+    waiting, go_on = asyncio.Event(), asyncio.Event()
+
+    async def wait() -> None:
+        waiting.set()
+        await go_on.wait()
+
+    house.published.before = wait
+    first = asyncio.create_task(house.send(table(line(1)), idempotency_key="week-1"))
+    await waiting.wait()
+    second = await house.send(table(line(1)), idempotency_key="week-1")
+    assert (second.status_code, second.headers["retry-after"]) == (503, "5")
+    go_on.set()
+    assert (await first).status_code == 202
+
+
+async def test_a_batch_is_complete_when_every_row_is_decided(house: House) -> None:
+    batch = (await house.send(table(line(1), line(2), BAD_LEVEL))).json()
+    assert batch["complete"] is False
+    first, second = house.published.submissions
+    await house.batches.decide([decided(first), decided(second, Outcome.DUPLICATE, "sent_before")])
+    told = (await house.get(batch["links"]["self"])).json()
+    assert (told["complete"], told["received"]) == (True, 3)
+    assert told["counts"] == {
+        "pending": 0, "issued": 1, "not_yet": 0, "duplicate": 1, "waiting": 0, "refused": 1
+    }  # fmt: skip
+
+
+async def test_metrics_count_rows_by_reason(house: House) -> None:
+    await house.send(table(line(1), BAD_LEVEL))
+    text = (await house.client.get("/metrics")).text
+    assert 'bowerbird_evidence_rows_total{outcome="level_unknown"}' in text
+    assert 'bowerbird_evidence_rows_total{outcome="taken"}' in text

@@ -1,0 +1,231 @@
+"""`bowerbird verify` and `bowerbird inspect`: exit status, text and JSON, from files, standard input and addresses."""
+
+import io
+import json
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bowerbird.cli import main
+from libs.openbadges.baking import bake
+from libs.openbadges.building import CredentialTemplate
+from libs.openbadges.did import did_document, did_web, verification_method
+from libs.openbadges.documents import Achievement, Criteria, Profile
+from libs.openbadges.issuing import prepare, sign
+from libs.openbadges.picture import badge_svg
+from libs.openbadges.rasterizing import badge_png
+from libs.openbadges.statuslist import StatusList, entry, list_document
+from tests.unit.openbadges_samples import DID, KEY, LIST, METHOD, NOW, material, signed
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    def called(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["bowerbird", *(str(one) for one in arguments)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        captured = capsys.readouterr()
+        return int(ended.value.code or 0), captured.out, captured.err
+
+    return called
+
+
+@pytest.fixture(scope="module")
+def contents() -> dict[str, str | bytes]:
+    given, revoked = material(), material(1)
+    return {
+        "badge.json": signed(),
+        "badge.svg": bake(badge_svg(name="Resilience", issuer="Wattle").encode(), signed()),
+        "badge.png": bake(badge_png(name="Resilience", issuer="Wattle"), signed()),
+        "tampered.json": signed().replace("Raft building", "Moon landing"),
+        "hostile.json": json.dumps({"name": "\x1b[2J\u202egood\x07", "type": ["VerifiableCredential"], "issuer": []}),
+        "plain.png": badge_png(name="Resilience", issuer="Wattle"),
+        "did.json": json.dumps(given.did_documents[DID]),
+        "list.json": str(given.status_lists[LIST]),
+        "revoked.json": str(revoked.status_lists[LIST]),
+        "nothing.json": "{}",
+    }
+
+
+@pytest.fixture
+def files(tmp_path: Path, contents: dict[str, str | bytes]) -> dict[str, Path]:
+    for name, content in contents.items():
+        (tmp_path / name).write_bytes(content.encode() if isinstance(content, str) else content)
+    return {name: tmp_path / name for name in contents}
+
+
+def options(files: dict[str, Path], listing: str = "list.json") -> list[object]:
+    return ["--did-document", files["did.json"], "--status-list", files[listing]]
+
+
+@pytest.mark.parametrize("name", ["badge.json", "badge.svg", "badge.png"])
+def test_a_good_credential_passes_with_status_0(run: Run, files: dict[str, Path], name: str) -> None:
+    status, out, err = run("verify", files[name], *options(files))
+    assert (status, err) == (0, "")
+    assert "Good: every check passes." in out
+    assert "Resilience" in out
+    assert "SOLO level: Relational" in out
+    assert "Wattle Grove High School" in out
+
+
+def test_a_credential_that_was_changed_or_revoked_fails_with_status_1(run: Run, files: dict[str, Path]) -> None:
+    status, out, _ = run("verify", files["tampered.json"], *options(files))
+    assert status == 1
+    assert "Not good" in out
+    status, out, _ = run("verify", files["badge.png"], *options(files, "revoked.json"))
+    assert status == 1
+    assert "revoked" in out
+    assert run("verify", files["plain.png"])[0] == 1
+
+
+def test_what_could_not_be_checked_is_status_2(run: Run, files: dict[str, Path]) -> None:
+    status, out, _ = run("verify", files["badge.json"])
+    assert status == 2
+    assert "neither yes nor no" in out
+    token = files["badge.json"].with_suffix(".jwt")
+    token.write_text("eyJhbGciOiJub25lIn0.e30.c2ln")
+    status, out, _ = run("verify", token)
+    assert status == 2
+    assert "JSON Web Token" in out
+
+
+def test_json_has_the_verdict_and_every_check(run: Run, files: dict[str, Path]) -> None:
+    status, out, _ = run("verify", files["badge.svg"], *options(files), "--json")
+    report = json.loads(out)
+    assert status == 0
+    assert report["verdict"] == "pass"
+    assert report["checks"][0]["code"] == "credential_baked"
+    assert report["problems"] == []
+
+
+def test_a_dash_reads_standard_input(run: Run, files: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    def given(name: str) -> None:
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(files[name].read_bytes())))
+
+    given("badge.png")
+    assert run("verify", "-", *options(files))[0] == 0
+    given("badge.png")
+    assert "baked into a PNG" in run("inspect", "-")[1]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["verify"],
+        ["verify", "badge.json", "--colour"],
+        ["verify", "/nowhere/badge.json"],
+        ["verify", "/"],
+        ["inspect", "https://school.example/badge"],
+        ["inspect", "--colour"],
+    ],
+)
+def test_wrong_usage_is_status_64_and_no_verdict(run: Run, arguments: list[str]) -> None:
+    status, _, err = run(*arguments)
+    assert status == 64
+    assert err
+
+
+def test_a_material_file_that_cannot_be_used_is_named(run: Run, files: dict[str, Path]) -> None:
+    status, _, err = run("verify", files["badge.json"], "--did-document", files["nothing.json"])
+    assert status == 64
+    assert "nothing.json has no id" in err
+
+
+def test_inspecting_shows_what_is_said_and_says_that_it_was_not_verified(run: Run, files: dict[str, Path]) -> None:
+    status, out, _ = run("inspect", files["badge.json"])
+    assert status == 0
+    for text in ("has not been verified", "Raft building", "eddsa-rdfc-2022", "Personal and Social", "revocation"):
+        assert text in out
+    assert json.loads(run("inspect", files["badge.svg"], "--json")[1]) == {
+        "baked_into": "svg",
+        "credential": json.loads(signed()),
+    }
+    status, _, err = run("inspect", files["plain.png"])
+    assert status == 1
+    assert "holds no credential" in err
+
+
+def test_a_hostile_document_cannot_write_to_the_terminal(run: Run, files: dict[str, Path]) -> None:
+    for command in ("inspect", "verify"):
+        out = run(command, files["hostile.json"])[1]
+        assert "good" in out
+        assert not {"\x1b", "\x07", "\u202e"} & set(out)
+
+
+@pytest.fixture
+def school() -> Iterator[str]:
+    """A stack under development on this machine: badges, DID document and status list over http."""
+    pages: dict[str, bytes] = {}
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            page = pages.get(self.path)
+            self.send_response(200 if page is not None else 404)
+            self.end_headers()
+            self.wfile.write(page or b"")
+
+        def log_message(self, *_: object) -> None:
+            return
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    base = f"http://127.0.0.1:{server.server_port}"
+    did = did_web(base, "issuers", "wattle")
+    method = verification_method(did, KEY.public_multibase)
+
+    def published(document: dict[str, Any]) -> bytes:
+        return sign(prepare(document), KEY, method, NOW).encode()
+
+    achievement = Achievement(id="urn:x:a", name="Resilience", description="d", criteria=Criteria(narrative="n"))
+    badge = CredentialTemplate(Profile(id=did, name="Wattle"), achievement).document(
+        credential_id="urn:x:1", subject_id="urn:x:s", valid_from=NOW, status=entry(f"{base}/status/1", 7)
+    )
+    pages["/badges/1"] = published(badge)
+    pages["/status/1"] = published(list_document(f"{base}/status/1", did, StatusList(), valid_from=NOW))
+    pages["/issuers/wattle/did.json"] = json.dumps(did_document(did, KEY.public_multibase)).encode()
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield base
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_an_address_is_fetched_with_all_that_it_needs(run: Run, school: str, tmp_path: Path) -> None:
+    status, out, err = run("verify", f"{school}/badges/1", "--allow-loopback")
+    assert (status, err) == (0, ""), out
+    status, out, _ = run("verify", f"{school}/badges/2", "--allow-loopback", "--json")
+    assert status == 2
+    assert json.loads(out) == {"verdict": "unknown", "checks": [], "problems": ["127.0.0.1 answered 404."]}
+
+
+def test_without_the_flag_nothing_is_fetched_from_this_machine(run: Run, school: str) -> None:
+    status, _, err = run("verify", f"{school}/badges/1")
+    assert status == 2
+    assert "only https" in err
+
+
+def test_what_could_not_be_looked_up_online_is_told(run: Run, files: dict[str, Path]) -> None:
+    document = files["badge.json"]
+    local = document.read_text().replace("badges.example", "127.0.0.1%3A9")
+    document.write_text(local)
+    status, out, _ = run("verify", document, "--online")
+    assert status != 0
+    assert "could not be looked up" in " ".join(out.split())
+
+
+def test_a_did_of_another_method_than_web_is_not_fetched_and_stays_unknown(run: Run, files: dict[str, Path]) -> None:
+    document = json.loads(files["badge.json"].read_text())
+    document["issuer"]["id"] = "did:ion:abc"
+    document["proof"]["verificationMethod"] = METHOD.replace(DID, "did:ion:abc")
+    del document["credentialStatus"]
+    files["badge.json"].write_text(json.dumps(document))
+    status, out, _ = run("verify", files["badge.json"], "--online", "--json")
+    assert status == 2
+    assert "did:web" in json.loads(out)["problems"][0]

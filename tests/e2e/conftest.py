@@ -1,0 +1,43 @@
+"""What end-to-end tests share: the whole stack, and one run of the demo on it."""
+
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+from rich.console import Console
+
+from demo.api import Places
+from demo.command import places_of, run
+from deploy.embedded.stack import Stack
+
+SERVICES = ("smtp", "evidence", "issuer", "verifier", "notifier")
+
+
+@pytest.fixture(scope="package")
+def stack(infrastructure: Stack) -> Iterator[Stack]:
+    """The whole stack."""
+    infrastructure.start(*SERVICES)
+    yield infrastructure
+    infrastructure.stop(*reversed(SERVICES))
+
+
+@pytest.fixture(scope="package")
+def places(stack: Stack) -> Places:
+    return places_of(stack.layout)
+
+
+@dataclass(frozen=True)
+class FirstRun:
+    """What the first run of the demo printed, and how many learners' mails lay in the sink when it ended."""
+
+    printed: str
+    mails: int
+
+
+@pytest.fixture(scope="package")
+def first_run(stack: Stack) -> FirstRun:
+    output = io.StringIO()
+    assert run(stack.layout, Console(file=output, width=200)) == 0, output.getvalue()
+    mails = [path for path in stack.layout.mail.glob("*.eml") if b"@students." in path.read_bytes()]
+    return FirstRun(output.getvalue(), len(mails))

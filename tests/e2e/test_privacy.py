@@ -1,0 +1,71 @@
+"""After a whole Values Week, no name and no address of a learner stands anywhere but where they belong."""
+
+import asyncio
+import base64
+
+import httpx
+import pytest
+from aiokafka import AIOKafkaConsumer
+from bson import encode
+from pymongo import MongoClient
+
+from demo.data import Department, department
+from deploy.embedded.stack import Stack
+from libs.common import topics
+from tests.e2e.conftest import SERVICES, FirstRun
+
+pytestmark = pytest.mark.integration
+
+
+def personal(data: Department) -> set[bytes]:
+    """Every name and address in the data, also as JSON escapes it and as base64 would hide it (at no offset)."""
+    learners = [learner for school in data.schools for learner in school.learners]
+    texts = {text for each in learners for text in (each.name, each.email) if len(text) > 5}
+    plain = {text.encode() for text in texts}
+    escaped = {text.encode("unicode_escape") for text in texts}
+    return plain | escaped | {base64.b64encode(text.encode()).rstrip(b"=")[:-1] for text in texts}
+
+
+def found_in(content: bytes, words: set[bytes]) -> list[bytes]:
+    return [word for word in words if word in content]
+
+
+async def everything_on(stack: Stack, topic: str) -> bytes:
+    reader = AIOKafkaConsumer(
+        topic, bootstrap_servers=stack.kafka_bootstrap, auto_offset_reset="earliest", enable_auto_commit=False
+    )
+    await reader.start()
+    try:
+        parts = []
+        for tp, end in (await reader.end_offsets(reader.assignment())).items():
+            while await reader.position(tp) < end:
+                for batch in (await reader.getmany(tp, timeout_ms=1000)).values():
+                    parts += [b"%r %r %r" % (record.key, record.value, record.headers) for record in batch]
+                    parts += [record.value or b"" for record in batch]
+        return b"\n".join(parts)
+    finally:
+        await reader.stop()
+
+
+def test_logs_and_metrics_name_nobody(stack: Stack, first_run: FirstRun) -> None:
+    words = personal(department())
+    for service in SERVICES[1:]:
+        assert found_in(stack.log(service).read_bytes(), words) == [], f"the log of {service}"
+        metrics = httpx.get(f"{stack.url(service)}/metrics", trust_env=False).content
+        assert b"bowerbird_" in metrics
+        assert found_in(metrics, words) == [], f"the metrics of {service}"
+
+
+@pytest.mark.parametrize("topic", [topic.name for topic in topics.TOPICS if topic is not topics.LEARNER_CONTACTS])
+def test_no_topic_but_the_restricted_one_names_anybody(stack: Stack, first_run: FirstRun, topic: str) -> None:
+    assert found_in(asyncio.run(everything_on(stack, topic)), personal(department())) == []
+
+
+def test_no_collection_but_the_contacts_names_anybody(stack: Stack, first_run: FirstRun) -> None:
+    words = personal(department())
+    with MongoClient[dict[str, object]](stack.mongo_url) as client:
+        for database in ("evidence", "issuer", "verifier", "notifier"):
+            for collection in client[database].list_collection_names():
+                content = b"".join(encode(each) for each in client[database][collection].find())
+                names = found_in(content, words)
+                assert bool(names) == ((database, collection) == ("notifier", "contacts")), f"{database}.{collection}"

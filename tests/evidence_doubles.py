@@ -1,0 +1,181 @@
+"""Doubles of the evidence service: its repository in memory, and an application without sockets."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from fastapi import FastAPI
+
+from libs.common.access import ApiKeys, Caller
+from libs.common.cloudevents import Outgoing
+from libs.common.errors import ConflictError, NotFoundError, UnauthenticatedError, UnavailableError
+from libs.common.events import EvidenceDecided, EvidenceSubmitted, LearnerContact, Outcome
+from libs.common.health import Health
+from libs.common.http import create_app
+from services.evidence.api import routes
+from services.evidence.batches import PENDING, Batch, BatchState, Claim, NewRow, Progress, Row, Tally, Upload
+from services.evidence.body import Limits
+from services.evidence.intake import Intake
+from services.evidence.repository import Batches
+
+NOW = datetime(2026, 11, 23, 9, tzinfo=UTC)
+LIMITS = Limits(sent_bytes=100_000, plain_bytes=200_000, idle_seconds=0.3, total_seconds=5)
+
+
+class MemoryBatches(Batches):
+    """The repository's promises over dicts; the same tests run against the real one."""
+
+    def __init__(self) -> None:
+        self.batches: dict[UUID, dict[str, Any]] = {}
+        self.rows_of: dict[UUID, dict[str, Any]] = {}
+
+    async def claim(self, batch_id: UUID, upload: Upload, token: UUID, now: datetime, stale_before: datetime) -> Claim:
+        found = self.batches.get(batch_id)
+        if found is None:
+            found = {"upload": None, "said": upload, "state": BatchState.INTERRUPTED, "progress": Progress()}
+            found |= {"created_at": now, "alive_at": now}
+            self.batches[batch_id] = found
+        said: Upload = found["said"]
+        if (said.issuer_id, said.source, said.format) != (upload.issuer_id, upload.source, upload.format):
+            raise ConflictError("another source or format")
+        if found["state"] is BatchState.RECEIVING and found["alive_at"] >= stale_before:
+            raise UnavailableError("being received")
+        if found["state"] is not BatchState.ACCEPTED:
+            found |= {"state": BatchState.RECEIVING, "upload": token, "alive_at": now, "problem": None}
+        return Claim(batch_id, token, found["progress"], found["state"] is BatchState.ACCEPTED)
+
+    def _held(self, claim: Claim) -> dict[str, Any]:
+        found = self.batches[claim.batch_id]
+        return found if found["upload"] == claim.upload else {}
+
+    async def keep(self, claim: Claim, progress: Progress, now: datetime) -> bool:
+        held = self._held(claim)
+        if held.get("state") is BatchState.ACCEPTED:
+            return False
+        if held:
+            held |= {"state": BatchState.RECEIVING, "alive_at": now, "progress": progress}
+        return bool(held)
+
+    async def accept(self, claim: Claim, progress: Progress, now: datetime) -> bool:
+        held = self._held(claim)
+        if held:
+            held |= {"state": BatchState.ACCEPTED, "accepted_at": now, "progress": progress}
+        return bool(held)
+
+    async def interrupt(self, claim: Claim, progress: Progress, problem: str) -> None:
+        held = self._held(claim)
+        if held.get("state") is BatchState.RECEIVING:
+            held |= {"state": BatchState.INTERRUPTED, "problem": problem, "upload": None, "progress": progress}
+
+    async def interrupt_stale(self, alive_before: datetime, problem: str) -> int:
+        stale = [
+            each
+            for each in self.batches.values()
+            if each["state"] is BatchState.RECEIVING and each["alive_at"] < alive_before
+        ]
+        for each in stale:
+            each |= {"state": BatchState.INTERRUPTED, "problem": problem}
+        return len(stale)
+
+    async def store(self, batch_id: UUID, issuer_id: str, rows: Sequence[NewRow]) -> None:
+        for row in rows:
+            new = {"batch_id": batch_id, "issuer_id": issuer_id, "new": row, "row": _row(row)}
+            self.rows_of.setdefault(row.submission_id, new)
+
+    async def decide(self, decisions: Sequence[EvidenceDecided]) -> None:
+        for each in decisions:
+            found = self.rows_of.get(each.submission_id)
+            if found is None or found["row"].state == PENDING:
+                row = Row(each.row, each.source_id, each.outcome.value, None, each.reason, each.detail)
+                self.rows_of[each.submission_id] = {
+                    "batch_id": each.batch_id, "issuer_id": each.issuer_id, "row": row
+                }  # fmt: skip
+
+    async def batch(self, batch_id: UUID, issuer_id: str) -> Batch:
+        await self.exists(batch_id, issuer_id)
+        found = self.batches[batch_id]
+        rows = [each["row"] for each in self.rows_of.values() if each["batch_id"] == batch_id]
+        counts: dict[tuple[str, str], int] = {}
+        for row in rows:
+            counts[row.state, row.reason or ""] = counts.get((row.state, row.reason or ""), 0) + 1
+        said: Upload = found["said"]
+        return Batch(
+            batch_id, found["state"], said.source, said.format, found["created_at"], found.get("accepted_at"),
+            found.get("problem"), Tally(counts),
+        )  # fmt: skip
+
+    async def exists(self, batch_id: UUID, issuer_id: str) -> None:
+        found = self.batches.get(batch_id)
+        if found is None or found["said"].issuer_id != issuer_id:
+            raise NotFoundError("there is no such batch")
+
+    async def rows(
+        self, batch_id: UUID, issuer_id: str, *, state: str | None, after: tuple[str, int], limit: int
+    ) -> list[Row]:
+        def order(row: Row) -> tuple[str, int]:
+            return ("" if state is None else row.reason or "", row.row)
+
+        mine = [each["row"] for each in self.rows_of.values() if each["batch_id"] == batch_id]
+        return sorted((r for r in mine if state in {None, r.state} and order(r) > after), key=order)[:limit]
+
+
+def _row(new: NewRow) -> Row:
+    return Row(new.row, new.source_id, new.state, new.column, new.reason, new.detail)
+
+
+class Published:
+    """Remembers what was published, and fails as it is told."""
+
+    def __init__(self) -> None:
+        self.outgoing: list[Outgoing] = []
+        self.before: Callable[[], Awaitable[None]] | None = None
+
+    async def __call__(self, outgoing: Sequence[Outgoing]) -> None:
+        if self.before is not None:
+            await self.before()
+        self.outgoing += outgoing
+
+    @property
+    def submissions(self) -> list[EvidenceSubmitted]:
+        return [each.event for each in self.outgoing if isinstance(each.event, EvidenceSubmitted)]
+
+    @property
+    def contacts(self) -> list[LearnerContact]:
+        return [each.event for each in self.outgoing if isinstance(each.event, LearnerContact)]
+
+
+class AnyKey(ApiKeys):
+    """Knows a caller by the text of the bearer token: ISSUER, or ISSUER-read."""
+
+    def __init__(self) -> None: ...
+
+    async def caller(self, authorization: str | None) -> Caller:
+        scheme, _, token = (authorization or "").partition(" ")
+        if scheme != "Bearer":
+            raise UnauthenticatedError("no key")
+        issuer_id, _, only = token.partition("-")
+        scopes = {f"evidence:{only}"} if only else {"evidence:read", "evidence:write"}
+        return Caller(issuer_id, frozenset(scopes))
+
+
+def evidence_app(batches: Batches, publish: Published, ids: Callable[[], UUID], limits: Limits = LIMITS) -> FastAPI:
+    """The real routes over these; a row takes 1,000 characters, a chunk three rows."""
+    intake = Intake(batches=batches, publish=publish, clock=lambda: NOW, new_id=ids, chunk_rows=3)
+    app = create_app("evidence", Health())
+    app.include_router(routes(intake, batches, AnyKey(), limits, longest_row=1_000))
+    return app
+
+
+def decided(
+    submitted: EvidenceSubmitted, outcome: Outcome = Outcome.ISSUED, reason: str | None = None
+) -> EvidenceDecided:
+    """The issuer's answer to a submission."""
+    return EvidenceDecided(
+        **submitted.model_dump(include={"submission_id", "evidence_id", "batch_id", "row", "issuer_id", "source_id"}),
+        learner_id=submitted.learner_id,
+        outcome=outcome,
+        reason=reason,
+        rule_version="d/resilience/1",
+        decided_at=NOW,
+    )

@@ -1,0 +1,309 @@
+"""The evidence service on a real Kafka and a real MongoDB: races, crashes, memory."""
+
+import asyncio
+import threading
+import time
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+import psutil
+import pytest
+from aiokafka import AIOKafkaConsumer
+from pymongo import MongoClient
+
+from deploy.embedded.stack import Stack
+from libs.common import ids, mongo, topics
+from libs.common.access import key_sha256, new_key
+from libs.common.cloudevents import Outgoing, read_event, readable_headers
+from libs.common.events import EvidenceDecided, EvidenceSubmitted, Outcome
+from libs.common.kafka import Kafka
+from libs.common.settings import Settings
+from libs.common.telemetry import new_trace
+from services.evidence.batches import NewRow, Progress, Upload
+from services.evidence.repository import Batches
+from services.evidence.rows import COLUMNS
+
+pytestmark = pytest.mark.integration
+
+NOW = datetime(2026, 11, 23, 9, tzinfo=UTC)
+HEADER = (",".join(COLUMNS) + "\n").encode()
+
+
+def line(number: int) -> bytes:
+    level = "excellent" if number % 20 == 0 else ("relational", "Multistructural")[number % 2]
+    learner = number % 5_000
+    return (
+        f"VW-{number},S{learner},Zoë {learner},s{learner}@school.example,resilience,{level},,2026-03-09,"
+        f'Raft building,Ms Pike,"Kept going, even in the rain",https://school.example/{number}\n'
+    ).encode()
+
+
+def file_of(rows: int, pause_seconds: float = 0) -> Iterator[bytes]:
+    """A file, made as it is sent."""
+    yield HEADER
+    for start in range(0, rows, 500):
+        yield b"".join(map(line, range(start + 1, min(start + 500, rows) + 1)))
+        time.sleep(pause_seconds)
+
+
+class Door:
+    """A school of its own at the service's door."""
+
+    def __init__(self, stack: Stack, name: str) -> None:
+        self.issuer_id = name
+        self._url = stack.url("evidence")
+        key = new_key()
+        self._headers = {"authorization": f"Bearer {key}", "content-type": "text/csv"}
+        grant = {"_id": key_sha256(key), "schema": 1, "issuer_id": name, "granted_at": NOW}
+        with MongoClient[dict[str, Any]](stack.mongo_url) as client:
+            client["evidence"]["api_keys"].insert_one({**grant, "scopes": ["evidence:read", "evidence:write"]})
+
+    def send(self, content: Iterator[bytes], key: str | None = None) -> httpx.Response:
+        headers = self._headers | ({} if key is None else {"idempotency-key": key})
+        return httpx.post(f"{self._url}/v1/batches", content=content, headers=headers, timeout=600)
+
+    def batch(self, batch_id: str | UUID) -> dict[str, Any]:
+        answer = httpx.get(f"{self._url}/v1/batches/{batch_id}", headers=self._headers, timeout=60)
+        body: dict[str, Any] = answer.json()
+        assert answer.status_code == 200, body
+        assert body["received"] == sum(body["counts"].values())
+        return body
+
+
+@pytest.fixture(scope="module")
+def stack(infrastructure: Stack) -> Iterator[Stack]:
+    infrastructure.start("evidence")
+    yield infrastructure
+    infrastructure.stop("evidence")
+
+
+@pytest.fixture
+async def database(infrastructure: Stack) -> AsyncIterator[mongo.Database]:
+    client = mongo.connect(infrastructure.mongo_url, "test")
+    yield client["evidence"]
+    await mongo.close(client)
+
+
+def decision(batch_id: UUID, row: int, outcome: Outcome = Outcome.ISSUED, reason: str | None = None) -> EvidenceDecided:
+    return EvidenceDecided(
+        submission_id=ids.submission_id(batch_id, row),
+        evidence_id=uuid4(),
+        batch_id=batch_id,
+        row=row,
+        issuer_id="north",
+        source_id=f"VW-{row}",
+        learner_id=uuid4(),
+        outcome=outcome,
+        reason=reason,
+        rule_version="d/resilience/1",
+        decided_at=NOW,
+    )
+
+
+def new_rows(batch_id: UUID, numbers: Sequence[int]) -> list[NewRow]:
+    return [NewRow(ids.submission_id(batch_id, n), n, f"VW-{n}", "pending", comment="Kept going") for n in numbers]
+
+
+async def begun(batches: Batches) -> UUID:
+    batch_id = uuid4()
+    claim = await batches.claim(batch_id, Upload("north", "upload", "csv", ""), uuid4(), NOW, NOW)
+    assert await batches.accept(claim, Progress(), NOW)
+    return batch_id
+
+
+async def test_decisions_and_rows_that_race_leave_every_row_decided_and_every_comment_kept(
+    database: mongo.Database,
+) -> None:
+    batches = Batches(database)
+    batch_id = await begun(batches)
+    numbers = range(1, 3001)
+    parts = [numbers[start : start + 100] for start in range(0, 3000, 100)]
+    for part in parts:
+        # Both at once, as when the issuer is faster than the insert.
+        await asyncio.gather(
+            batches.store(batch_id, "north", new_rows(batch_id, part)),
+            batches.decide([decision(batch_id, row) for row in part]),
+        )
+    told = await batches.batch(batch_id, "north")
+    assert told.tally.by_state["issued"] == told.tally.received == 3000
+    assert await database["rows"].count_documents({"batch_id": batch_id, "comment": "Kept going"}) == 3000
+
+
+async def test_the_first_decision_is_final_and_a_missing_row_is_made(database: mongo.Database) -> None:
+    batches = Batches(database)
+    batch_id = await begun(batches)
+    await batches.decide([decision(batch_id, 1)])
+    await batches.decide([decision(batch_id, 1, Outcome.DUPLICATE, "sent_before"), decision(batch_id, 1)])
+    await batches.store(batch_id, "north", new_rows(batch_id, [1]))
+    rows = await batches.rows(batch_id, "north", state=None, after=("", 0), limit=10)
+    assert [(row.row, row.source_id, row.state, row.reason) for row in rows] == [(1, "VW-1", "issued", None)]
+
+
+async def test_the_sum_is_the_same_at_every_moment_while_rows_move(database: mongo.Database) -> None:
+    batches = Batches(database)
+    batch_id = await begun(batches)
+    await batches.store(batch_id, "north", new_rows(batch_id, range(1, 5001)))
+    moving = asyncio.gather(
+        *(
+            batches.decide([decision(batch_id, row, list(Outcome)[row % 5]) for row in range(start, start + 100)])
+            for start in range(1, 5001, 100)
+        )
+    )
+    sums = set()
+    while not moving.done():
+        sums.add((await batches.batch(batch_id, "north")).tally.received)
+    await moving
+    told = await batches.batch(batch_id, "north")
+    assert sums <= {5000}
+    assert told.complete
+    stored = await database["batches"].find_one({"_id": batch_id})
+    assert stored is not None
+    assert sum(count for _state, _reason, count in stored["tally"]) == 5000
+    assert await batches.batch(batch_id, "north") == told
+
+
+async def test_rows_of_one_state_are_paged_without_gap_or_repeat(database: mongo.Database) -> None:
+    batches = Batches(database)
+    batch_id = await begun(batches)
+    reasons = ("date_form", "level_unknown", None)
+    await batches.decide([decision(batch_id, row, Outcome.REFUSED, reasons[row % 3]) for row in range(1, 101)])
+    seen, after = [], ("", 0)
+    while page := await batches.rows(batch_id, "north", state="refused", after=after, limit=7):
+        seen += [(row.reason or "", row.row) for row in page]
+        after = seen[-1]
+    assert seen == sorted((reasons[row % 3] or "", row) for row in range(1, 101))
+
+
+async def test_a_lease_that_ran_out_may_be_taken_and_the_old_upload_learns_of_it(database: mongo.Database) -> None:
+    batches = Batches(database)
+    upload, batch_id, first, second = Upload("north", "upload", "csv", "", "week-1"), uuid4(), uuid4(), uuid4()
+    old = await batches.claim(batch_id, upload, first, NOW, NOW - timedelta(seconds=10))
+    assert await batches.keep(old, Progress(500, 500, "f"), NOW)
+    new = await batches.claim(batch_id, upload, second, NOW, NOW + timedelta(seconds=1))
+    assert (new.progress, new.accepted) == (Progress(500, 500, "f"), False)
+    assert not await batches.keep(old, Progress(), NOW)
+    assert not await batches.accept(old, Progress(), NOW)
+    assert await batches.accept(new, Progress(900, 900, "g"), NOW)
+    assert not await batches.keep(new, Progress(), NOW)
+    assert (await batches.claim(batch_id, upload, uuid4(), NOW, NOW)).accepted
+
+
+async def test_a_file_sent_twice_at_once_is_two_batches_and_under_one_key_it_is_one(stack: Stack) -> None:
+    door = Door(stack, "twice")
+    answers = await asyncio.gather(*(asyncio.to_thread(door.send, file_of(3_000)) for _ in range(2)))
+    assert [answer.status_code for answer in answers] == [202, 202]
+    assert len({answer.json()["id"] for answer in answers}) == 2
+    for answer in answers:
+        told = await asyncio.to_thread(door.batch, answer.json()["id"])
+        assert (told["received"], told["counts"]["refused"]) == (3_000, 150)
+    keyed = await asyncio.gather(*(asyncio.to_thread(door.send, file_of(3_000, 0.05), "one") for _ in range(2)))
+    assert sorted(answer.status_code for answer in keyed) in ([202, 202], [202, 503])
+    again = await asyncio.to_thread(door.send, file_of(3_000), "one")
+    assert (again.status_code, again.json()["received"]) == (202, 3_000)
+
+
+@asynccontextmanager
+async def an_issuer(stack: Stack, issuer_id: str) -> AsyncIterator[set[UUID]]:
+    """Decides everything that this school submitted; gives the submissions that it has seen."""
+    kafka = Kafka(Settings(kafka_bootstrap=stack.kafka_bootstrap), "issuer")
+    await kafka.start()
+    consumer = AIOKafkaConsumer(
+        topics.EVIDENCE_SUBMITTED.name, bootstrap_servers=stack.kafka_bootstrap, auto_offset_reset="earliest"
+    )
+    await consumer.start()
+    seen: set[UUID] = set()
+
+    async def decide() -> None:
+        while True:
+            taken = [record for part in (await consumer.getmany(timeout_ms=200)).values() for record in part]
+            events = [read_event(readable_headers(record.headers), record.value) for record in taken]
+            mine = [e for e in events if isinstance(e, EvidenceSubmitted) and e.issuer_id == issuer_id]
+            seen.update(event.submission_id for event in mine)
+            await kafka.publish(
+                [
+                    Outgoing(
+                        EvidenceDecided(
+                            **event.model_dump(include=set(EvidenceDecided.model_fields)),
+                            outcome=Outcome.ISSUED,
+                            rule_version="d/resilience/1",
+                            decided_at=NOW,
+                        ),
+                        new_trace(),
+                    )
+                    for event in mine
+                ]
+            )
+
+    deciding = asyncio.create_task(decide())
+    try:
+        yield seen
+    finally:
+        deciding.cancel()
+        await asyncio.wait({deciding})
+        await consumer.stop()
+        await kafka.stop()
+
+
+async def test_killed_in_the_middle_of_an_upload_the_numbers_add_up_and_the_file_can_be_sent_again(
+    stack: Stack, database: mongo.Database
+) -> None:
+    door, rows = Door(stack, "killed"), 20_000
+    batch_id = ids.batch_id("killed", "week-1")
+    problems: list[Exception] = []
+
+    def send() -> None:
+        try:
+            door.send(file_of(rows), "week-1")
+        except httpx.TransportError as error:
+            problems.append(error)
+
+    sending = threading.Thread(target=send)
+    sending.start()
+    while True:
+        if await database["rows"].count_documents({"batch_id": batch_id}) >= 4_000:
+            await asyncio.to_thread(stack.kill, "evidence")
+            break
+        await asyncio.sleep(0.05)
+    await asyncio.to_thread(sending.join)
+    assert problems
+    await asyncio.to_thread(stack.start, "evidence")
+    told = await _until(door, batch_id, lambda batch: batch["state"] == "interrupted")
+    assert 4_000 <= told["received"] < rows
+    async with an_issuer(stack, "killed") as seen:
+        # What was on Kafka without its row gets its row from its decision; no row says pending for ever.
+        told = await _until(door, batch_id, lambda batch: batch["counts"]["pending"] == 0)
+        assert told["complete"] is False
+        again = await asyncio.to_thread(door.send, file_of(rows), "week-1")
+        assert (again.status_code, again.json()["id"]) == (202, str(batch_id))
+        told = await _until(door, batch_id, lambda batch: batch["complete"])
+        assert (told["received"], told["counts"]["issued"], told["counts"]["refused"]) == (rows, 19_000, 1_000)
+        assert len(seen) == 19_000
+
+
+async def _until(door: Door, batch_id: UUID, holds: Any) -> dict[str, Any]:
+    give_up_at = time.monotonic() + 120
+    while True:
+        told = await asyncio.to_thread(door.batch, batch_id)
+        if holds(told):
+            return told
+        assert time.monotonic() < give_up_at, told
+        await asyncio.sleep(0.2)
+
+
+async def test_memory_stays_flat_however_long_the_file(stack: Stack) -> None:
+    door = Door(stack, "long")
+    await asyncio.to_thread(door.send, file_of(10_000))
+    process = psutil.Process(stack.pid("evidence") or 0)
+    before = highest = process.memory_info().rss
+    sending = asyncio.create_task(asyncio.to_thread(door.send, file_of(200_000)))
+    while not sending.done():
+        highest = max(highest, process.memory_info().rss)
+        await asyncio.sleep(0.2)
+    answer = await sending
+    assert (answer.status_code, answer.json()["received"]) == (202, 200_000)
+    # The file has 36 MB; its rows as objects would have ten times as much.
+    assert highest - before < 20 * 1024 * 1024, f"grew by {(highest - before) >> 20} MB"

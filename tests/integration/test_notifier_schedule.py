@@ -1,0 +1,213 @@
+"""The schedule and the projection on a real MongoDB: races, leases, and the pace of a domain."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from uuid import UUID, uuid4
+
+import pytest
+
+from deploy.embedded.stack import Stack
+from libs.common import ids, mongo
+from libs.common.cloudevents import Received
+from libs.common.events import CredentialIssued, CredentialRevoked, LearnerContact
+from libs.common.results import SoloLevel
+from libs.common.telemetry import new_trace
+from services.notifier.projection import Projection
+from services.notifier.repository import changes
+from services.notifier.repository.catalogue import Catalogue
+from services.notifier.repository.contacts import Contacts
+from services.notifier.repository.deliveries import INDEXES, Deliveries
+from services.notifier.repository.domains import Domains, Rate
+from services.notifier.schedule import Failure, FailureKind, State
+
+pytestmark = pytest.mark.integration
+
+NOW = datetime(2026, 10, 12, 9, tzinfo=UTC)
+LEASE = timedelta(seconds=60)
+
+
+@pytest.fixture
+async def database(infrastructure: Stack) -> AsyncIterator[mongo.Database]:
+    client = mongo.connect(infrastructure.mongo_url, "test")
+    name = f"notifier-{uuid4().hex}"
+    await mongo.create_indexes(client[name], INDEXES)
+    yield client[name]
+    await client.drop_database(name)
+    await mongo.close(client)
+
+
+def projection(database: mongo.Database) -> Projection:
+    return Projection(Contacts(database), Catalogue(database), Deliveries(database), lambda: NOW)
+
+
+def contact(learner: UUID, *, changed_at: datetime = NOW, email: str | None = "a@x.example") -> LearnerContact:
+    return LearnerContact(learner_id=learner, issuer_id="northside", name="Mia", email=email, changed_at=changed_at)
+
+
+def issued(learner: UUID) -> CredentialIssued:
+    return CredentialIssued(
+        credential_id=ids.credential_id(learner, "dept/resilience/1", "relational"),
+        url="https://x.example",
+        issuer_id="northside",
+        learner_id=learner,
+        achievement="dept/resilience/1",
+        level=SoloLevel.RELATIONAL,
+        occurred_at=NOW,
+    )
+
+
+def received(event: LearnerContact) -> Received[LearnerContact]:
+    return Received(event, event.key, new_trace())
+
+
+def announced(event: CredentialIssued) -> Received[CredentialIssued | CredentialRevoked]:
+    return Received(event, event.key, new_trace())
+
+
+async def states(database: mongo.Database) -> set[str]:
+    return set(await database["deliveries"].distinct("state"))
+
+
+async def due(database: mongo.Database, count: int) -> list[UUID]:
+    """That many learners with an address and a delivery each."""
+    learners = [uuid4() for _ in range(count)]
+    project = projection(database)
+    await project.contacts([received(contact(each)) for each in learners])
+    await project.lifecycle([announced(issued(each)) for each in learners])
+    return learners
+
+
+async def test_whichever_of_contact_and_credential_comes_first_no_delivery_is_left_waiting(
+    database: mongo.Database,
+) -> None:
+    learners = [uuid4() for _ in range(150)]
+    project = projection(database)
+    await asyncio.gather(
+        *(project.contacts([received(contact(each))]) for each in learners),
+        *(project.lifecycle([announced(issued(each))]) for each in learners),
+    )
+    assert await states(database) == {"pending"}
+    assert await database["deliveries"].count_documents({}) == 150
+
+
+async def test_events_seen_again_make_no_second_delivery_and_do_not_reopen_a_sent_one(
+    database: mongo.Database,
+) -> None:
+    learners = await due(database, 5)
+    deliveries = Deliveries(database)
+    claimed = await deliveries.claim(5, owner="a", now=NOW, lease_until=NOW + LEASE)
+    await deliveries.write([changes.sent(each, NOW) for each in claimed])
+    project = projection(database)
+    await project.lifecycle([announced(issued(each)) for each in learners])
+    await project.contacts([received(contact(each, changed_at=NOW + LEASE)) for each in learners])
+    assert await states(database) == {"sent"}
+    assert await database["deliveries"].count_documents({}) == 5
+
+
+async def test_an_older_contact_never_overwrites_a_newer_one(database: mongo.Database) -> None:
+    learner = uuid4()
+    project = projection(database)
+    newer = contact(learner, changed_at=NOW + LEASE, email="new@x.example")
+    await project.contacts([received(newer)])
+    await project.contacts([received(contact(learner, email="old@x.example"))])
+    await project.contacts([received(newer), received(contact(learner, email="old@x.example"))])
+    found = await Contacts(database).reachable([learner])
+    assert found[learner].email == "new@x.example"
+
+
+async def test_a_tombstone_erases_the_contact_and_cancels_what_was_not_sent(database: mongo.Database) -> None:
+    learner, other = await due(database, 2)
+    await projection(database).contacts([Received(None, str(learner), new_trace())])
+    found = await Contacts(database).reachable([learner, other])
+    assert set(found) == {other}
+    document = await database["deliveries"].find_one({"learner_id": learner})
+    assert document is not None
+    assert (document["state"], document["cancel_reason"]) == ("cancelled", "erased")
+
+
+async def test_each_due_delivery_is_claimed_by_one_of_many_claimants(database: mongo.Database) -> None:
+    await due(database, 300)
+    deliveries = Deliveries(database)
+    batches = await asyncio.gather(
+        *(deliveries.claim(60, owner=str(n), now=NOW, lease_until=NOW + LEASE) for n in range(12))
+    )
+    claimed = [each.id for batch in batches for each in batch]
+    assert len(claimed) == len(set(claimed))
+    assert await database["deliveries"].count_documents({"state": "sending"}) == len(claimed)
+
+
+async def test_a_lease_that_ended_is_taken_again_and_its_former_owner_changes_nothing(
+    database: mongo.Database,
+) -> None:
+    await due(database, 1)
+    deliveries = Deliveries(database)
+    (first,) = await deliveries.claim(1, owner="dead", now=NOW, lease_until=NOW + LEASE)
+    assert await deliveries.claim(1, owner="b", now=NOW, lease_until=NOW + LEASE) == []
+    later = NOW + LEASE
+    (second,) = await deliveries.claim(1, owner="b", now=later, lease_until=later + LEASE)
+    assert first.id == second.id
+    gone = changes.failed(first, Failure(FailureKind.PERMANENT, 550), State.FAILED_PERMANENTLY, None, later)
+    await deliveries.write([gone])
+    assert await states(database) == {"sending"}
+    await deliveries.write([changes.sent(first, later)])
+    assert await states(database) == {"sent"}, "a mail that has gone has gone, whoever held the claim"
+    await deliveries.write([changes.failed(second, Failure(FailureKind.LOST), State.PENDING, later, later)])
+    assert await states(database) == {"sent"}
+
+
+async def test_a_renewed_lease_is_not_taken(database: mongo.Database) -> None:
+    await due(database, 1)
+    deliveries = Deliveries(database)
+    claimed = await deliveries.claim(1, owner="a", now=NOW, lease_until=NOW + LEASE)
+    await deliveries.renew(claimed, NOW + 2 * LEASE)
+    assert await deliveries.claim(1, owner="b", now=NOW + LEASE, lease_until=NOW + 2 * LEASE) == []
+
+
+async def test_claiming_uses_the_index_of_what_is_due(database: mongo.Database) -> None:
+    query = {"state": {"$in": ["pending", "sending"]}, "due_at": {"$lte": NOW}}
+    plan = await database["deliveries"].find(query).sort("due_at", 1).limit(10).explain()
+    assert "'indexName': 'due_at'" in str(plan["queryPlanner"]["winningPlan"])
+
+
+async def test_replicas_share_the_pace_of_a_domain(database: mongo.Database) -> None:
+    rate, now = Rate(10, 5), NOW.timestamp()
+    replicas = [Domains(database, rate) for _ in range(4)]
+    await replicas[0].take({"x.example": 0}, token=uuid4(), now=now)
+    answers = await asyncio.gather(
+        *(each.take({"x.example": 5, "y.example": 1}, token=uuid4(), now=now) for each in replicas)
+    )
+    slots = sorted(slot for answer in answers for slot in answer["x.example"].granted)
+    assert len(set(slots)) == 20
+    assert sum(slot <= now + 1e-6 for slot in slots) == 5
+    assert slots[-1] == pytest.approx(now + 1.5, abs=1e-3)
+
+
+async def test_a_domain_that_complains_is_paused_ever_longer_until_it_takes_a_mail(database: mongo.Database) -> None:
+    domains, now = Domains(database, Rate(10, 5)), NOW.timestamp()
+
+    async def pause() -> float:
+        slots = await domains.take({"x.example": 1}, token=uuid4(), now=now)
+        return slots["x.example"].paused_until - now
+
+    await pause()
+    await domains.complain("x.example", now)
+    await domains.complain("x.example", now)  # from the same burst: it changes nothing
+    assert await pause() == pytest.approx(5)
+    now += 6
+    await domains.complain("x.example", now)
+    assert await pause() == pytest.approx(10)
+    slots = await domains.take({"x.example": 3}, token=uuid4(), now=now)
+    assert min(slots["x.example"].granted) >= now + 10
+    await domains.content("x.example")
+    now += 11
+    await domains.complain("x.example", now)
+    assert await pause() == pytest.approx(5)
+
+
+async def test_no_domain_stands_in_the_clear_and_idle_ones_are_forgotten(database: mongo.Database) -> None:
+    domains = Domains(database, Rate(10, 5))
+    await domains.take({"tran-family.example": 1}, token=uuid4(), now=NOW.timestamp())
+    assert "tran" not in str(await database["domains"].find().to_list(None))
+    await domains.forget_idle(NOW.timestamp() + 2 * 86_400)
+    assert await database["domains"].count_documents({}) == 0
