@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from pyld import canon, jsonld
 from pyld.context_resolver import ContextResolver
-from pyld.identifier_issuer import IdentifierIssuer
 
+from libs.openbadges import rdf
 from libs.openbadges.contexts import check_contexts, load_document
 from libs.openbadges.errors import CredentialError, LimitError
 from libs.openbadges.parsing import check
@@ -23,9 +23,16 @@ LANGUAGE: Final = re.compile(r"[a-zA-Z]{1,8}(-[a-zA-Z0-9]{1,8})*\Z")
 KEYWORDS: Final = frozenset({"@context", "@direction", "@id", "@language", "@list", "@set", "@type", "@value"})
 """What a credential may use of JSON-LD's own words; the others have no use there and hide statements in odd places."""
 
-XSD: Final = "http://www.w3.org/2001/XMLSchema#"
-PERMUTATIONS: Final = 2_000
-"""Orders of indistinguishable blank nodes that are tried before a document is given up (RDFC-1.0, section 7.1)."""
+CONTEXTS_REMEMBERED: Final = 500
+"""Processed contexts that a thread keeps; a badge brings some twenty."""
+
+MOST_TYPES: Final = 32
+"""Types that one thing may have; each can bring a context of its own."""
+
+WORK: Final = 50_000
+"""What telling blank nodes apart may cost before a document is given up (RDFC-1.0, section 7.1): names copied."""
+
+_TOO_SYMMETRIC: Final = "The document's unnamed parts are too alike to be told apart in time."
 
 _MALFORMED: Final = (jsonld.JsonLdError, ValueError, TypeError, AttributeError, KeyError, IndexError, RecursionError)
 """What the library raises on documents that are not JSON-LD; it does not always raise its own error."""
@@ -45,32 +52,16 @@ def canonicalize(document: dict[str, Any]) -> str:
     return serialize(to_dataset(document)).text
 
 
-Dataset = dict[str, list[dict[str, dict[str, str]]]]
-"""PyLD's RDF dataset: quads by graph, each of subject, predicate and object, each of type and value."""
-
-
-def to_dataset(document: dict[str, Any]) -> Dataset:
+def to_dataset(document: dict[str, Any]) -> rdf.Dataset:
     """Turn a document into RDF, refusing whatever would be dropped or guessed on the way.
 
     Raises:
-        CredentialError, UnknownContextError: see `canonicalize`.
+        CredentialError, UnknownContextError, LimitError: see `canonicalize`.
     """
     check(document)
     check_contexts(document)
     check_keywords(document)
-    expanded = _expand(document)
-    processor = jsonld.JsonLdProcessor()
-    issuer = IdentifierIssuer("_:b")
-    graphs: dict[str, Any] = {"@default": {}}
-    try:
-        # The steps of PyLD's to_rdf after expansion; called whole, it would expand the expanded document again.
-        processor._create_node_map(expanded, graphs, "@default", issuer)  # noqa: SLF001  as above; a test watches it
-        return {
-            name: processor._graph_to_rdf(graph, issuer, _options())  # noqa: SLF001  as above
-            for name, graph in sorted(graphs.items())
-        }
-    except _MALFORMED as error:
-        raise CredentialError("not_jsonld", f"The document is not JSON-LD: {_reason(error)}") from error
+    return rdf.to_dataset(_expand(document))
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,14 +77,17 @@ class Canonical:
     hashes: dict[str, str]
 
 
-def serialize(dataset: Dataset) -> Canonical:
+def serialize(dataset: rdf.Dataset) -> Canonical:
     """Canonicalize a dataset, which is used up.
 
     Raises:
         LimitError: see `canonicalize`.
     """
     algorithm = _BoundedCanonicalization()
-    text = algorithm.main(dataset, {"format": "application/n-quads"})
+    try:
+        text = algorithm.main(dataset, {"format": "application/n-quads"})
+    except RecursionError as error:
+        raise LimitError("too_symmetric", _TOO_SYMMETRIC) from error
     return Canonical(text, {node: info["hash"] for node, info in algorithm.blank_node_info.items()})
 
 
@@ -104,7 +98,7 @@ def _expand(document: dict[str, Any]) -> list[Any]:
         CredentialError: see `canonicalize`.
     """
     dropped: list[str] = []
-    processor = jsonld.JsonLdProcessor(on_property_dropped=lambda name: dropped.append(str(name)))
+    processor = _Processor(on_property_dropped=lambda name: dropped.append(str(name)))
     try:
         expanded: list[Any] = processor.expand(document, _options())
     except CredentialError:
@@ -120,9 +114,10 @@ def _expand(document: dict[str, Any]) -> list[Any]:
 
 
 def check_keywords(node: Any, path: str = "") -> None:
-    """Refuse JSON-LD keywords that hide statements from a reader of the JSON.
+    """Refuse JSON-LD keywords that hide statements from a reader of the JSON, and types without end.
 
     Raises:
+        LimitError: more types than any thing needs.
         CredentialError: with the keyword and its place.
     """
     if isinstance(node, list):
@@ -132,6 +127,8 @@ def check_keywords(node: Any, path: str = "") -> None:
         for key, value in node.items():
             if key.startswith("@") and key not in KEYWORDS:
                 raise CredentialError("keyword_refused", f"{key} has no use in a credential.", f"{path}/{key}")
+            if key in {"type", "@type"} and isinstance(value, list) and len(value) > MOST_TYPES:
+                raise LimitError("too_many_types", f"One thing has more than {MOST_TYPES} types.", f"{path}/{key}")
             if key != "@context" and isinstance(value, dict | list):
                 check_keywords(value, f"{path}/{key}")
 
@@ -150,8 +147,6 @@ def _options() -> dict[str, Any]:
         "documentLoader": load_document,
         "contextResolver": ContextResolver(cache, load_document),
         "processingMode": "json-ld-1.1",
-        "produceGeneralizedRdf": False,
-        "rdfDirection": None,
     }
 
 
@@ -187,12 +182,6 @@ def _check_name(value: Any, kind: str) -> None:
 
 
 def _check_literal(literal: dict[str, Any]) -> None:
-    """Check a literal, and write as text of a datatype what RDF has no other form for.
-
-    Truth values and integers: Python holds 1 and True for the same, so a list of both could lose one unsigned.
-    Text with a direction: as the datatype that Data Integrity's implementations agree on (i18n, JSON-LD 1.1 API,
-    section 8.2), since PyLD compares texts without their direction.
-    """
     content, datatype, language = literal["@value"], literal.get("@type"), literal.get("@language")
     if datatype == "@json":
         return
@@ -200,19 +189,45 @@ def _check_literal(literal: dict[str, Any]) -> None:
         raise CredentialError("language_form", f"{language!r} is not a language tag (BCP 47).")
     if datatype is not None and not IRI.match(datatype):
         raise CredentialError("type_undefined", f"No context defines the datatype {datatype}.")
-    if isinstance(content, bool):
-        literal["@value"], literal["@type"] = "true" if content else "false", datatype or XSD + "boolean"
-    elif isinstance(content, int | float):
-        if float(content).is_integer() and datatype != XSD + "double":
-            literal["@value"], literal["@type"] = str(int(content)), datatype or XSD + "integer"
-    elif CONTROL.search(content):
+    if isinstance(content, str) and CONTROL.search(content):
         # PyLD escapes these otherwise than the standard does (RDF Dataset Canonicalization 1.0, section 5).
         raise LimitError(
             "control_character", "A text holds a control character; such texts are not canonicalized here."
         )
-    elif "@direction" in literal:
-        tag = (literal.pop("@language", "")).lower()
-        literal["@type"] = f"https://www.w3.org/ns/i18n#{tag}_{literal.pop('@direction')}"
+
+
+class _Processor(jsonld.JsonLdProcessor):  # type: ignore[misc]  # PyLD publishes no types
+    """PyLD's expansion, remembering every context that it has processed.
+
+    PyLD itself forgets those of types, and processes them anew for each node. What a context becomes depends on
+    the one before it and on how it is met, and nothing here changes either of them later.
+    """
+
+    def _process_context(self, active_ctx: Any, local_ctx: Any, options: Any, **how: Any) -> Any:
+        if "cycles" in how:
+            return super()._process_context(active_ctx, local_ctx, options, **how)
+        memory = _memory()
+        name = tuple(local_ctx) if isinstance(local_ctx, list) else local_ctx if _named(local_ctx) else id(local_ctx)
+        key = (id(active_ctx), name, *sorted(how.items()))
+        if key not in memory:
+            if len(memory) >= CONTEXTS_REMEMBERED:
+                memory.clear()
+            processed = super()._process_context(active_ctx, local_ctx, options, **how)
+            # Held, so that no other object can come to have their identity.
+            memory[key] = (processed, active_ctx, local_ctx)
+        return memory[key][0]
+
+
+def _named(context: Any) -> bool:
+    return context is None or isinstance(context, str)
+
+
+def _memory() -> dict[Any, Any]:
+    """Answer this thread's processed contexts."""
+    memory: dict[Any, Any] | None = getattr(_local, "processed", None)
+    if memory is None:
+        memory = _local.processed = {}
+    return memory
 
 
 class _BoundedCanonicalization(canon.URDNA2015):  # type: ignore[misc]  # PyLD publishes no types
@@ -220,14 +235,15 @@ class _BoundedCanonicalization(canon.URDNA2015):  # type: ignore[misc]  # PyLD p
 
     def __init__(self) -> None:
         super().__init__()
-        self._left = PERMUTATIONS
+        self._left = WORK
 
     def create_hash_to_related(self, id_: str, issuer: Any) -> Any:
         related = super().create_hash_to_related(id_, issuer)
-        # Every order of every group is tried; each costs a copy of what was issued so far.
-        self._left -= sum(math.factorial(min(len(group), 12)) for group in related.values())
+        # Every order of every group is tried, and each try copies all names that were given out so far.
+        orders = sum(math.factorial(min(len(group), 12)) for group in related.values())
+        self._left -= len(self.blank_node_info[id_]["quads"]) + orders * (1 + len(issuer.order))
         if self._left < 0:
-            raise LimitError("too_symmetric", "The document's unnamed parts are too alike to be told apart in time.")
+            raise LimitError("too_symmetric", _TOO_SYMMETRIC)
         return related
 
 

@@ -1,13 +1,14 @@
 """The JSON-LD contexts and schemas that travel in the package; nothing is ever fetched."""
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any, Final
 
 import orjson
 
-from libs.openbadges.errors import UnknownContextError
+from libs.openbadges.errors import LimitError, UnknownContextError
 
 CREDENTIALS_V1: Final = "https://www.w3.org/2018/credentials/v1"
 CREDENTIALS_V2: Final = "https://www.w3.org/ns/credentials/v2"
@@ -67,7 +68,11 @@ def load_document(url: str, options: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def check_contexts(node: Any, path: str = "") -> None:
+MOST_CONTEXTS: Final = 256
+"""How often a document may name a context. A learner record names a few per credential."""
+
+
+def check_contexts(document: dict[str, Any]) -> None:
     """Refuse any `@context` in a document that is not one or a list of carried ones.
 
     A context written into the document could give signed statements other names without breaking the proof
@@ -75,23 +80,31 @@ def check_contexts(node: Any, path: str = "") -> None:
 
     Raises:
         UnknownContextError: with the place and the name.
+        LimitError: more contexts than any record needs.
     """
+    if sum(1 for _ in _named(document, "")) > MOST_CONTEXTS:
+        raise LimitError("too_many_contexts", f"The document names contexts more than {MOST_CONTEXTS} times.")
+
+
+def _named(node: Any, path: str) -> Iterator[str]:
+    """Go through the contexts that a document names."""
     if isinstance(node, list):
         for index, item in enumerate(node):
-            check_contexts(item, f"{path}/{index}")
+            yield from _named(item, f"{path}/{index}")
     elif isinstance(node, dict):
         for key, value in node.items():
             if key == "@context":
-                _check_context(value, f"{path}/@context")
+                for item in value if isinstance(value, list) else [value]:
+                    _check_context(item, f"{path}/@context")
+                    yield item
             elif isinstance(value, dict | list):
-                check_contexts(value, f"{path}/{key}")
+                yield from _named(value, f"{path}/{key}")
 
 
-def _check_context(value: Any, path: str) -> None:
-    for item in value if isinstance(value, list) else [value]:
-        if not isinstance(item, str):
-            raise UnknownContextError(
-                "context_inline", "A context is named by its address; one written into the document is not used.", path
-            )
-        if item not in CONTEXTS:
-            raise UnknownContextError("context_unknown", f"The context {item} is not one that is carried here.", path)
+def _check_context(item: Any, path: str) -> None:
+    if not isinstance(item, str):
+        raise UnknownContextError(
+            "context_inline", "A context is named by its address; one written into the document is not used.", path
+        )
+    if item not in CONTEXTS:
+        raise UnknownContextError("context_unknown", f"The context {item} is not one that is carried here.", path)

@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -22,7 +23,7 @@ from libs.openbadges.shapes.shape import Shape
 from libs.openbadges.shapes.text import cut
 from tests.unit.openbadges_samples import DID, badge
 
-EXAMPLES = int(os.environ.get("BOWERBIRD_TEST_EXAMPLES", "150"))
+EXAMPLES = int(os.environ.get("BOWERBIRD_TEST_EXAMPLES", "600"))
 """Documents per property, each with several mutants; tens of thousands are for a longer look."""
 
 # fmt: off
@@ -149,7 +150,7 @@ def places(node: Any) -> list[tuple[Any, Any]]:
     return found
 
 
-def mutate(draw: st.DrawFn, document: dict[str, Any]) -> dict[str, Any]:
+def mutate(draw: Callable[[st.SearchStrategy[Any]], Any], document: dict[str, Any]) -> dict[str, Any]:
     """Change one to three things: mostly a text or identifier, sometimes a key, a kind of value or an order."""
     changed = copy.deepcopy(document)
     for _ in range(draw(st.integers(1, 3))):
@@ -209,7 +210,7 @@ def test_whenever_a_shape_answers_it_answers_what_the_general_algorithm_answers(
         return
     assert answer(shape, document, document) == digest
     for _ in range(4):
-        changed = data.draw(st.composite(lambda draw: mutate(draw, document))())
+        changed = mutate(data.draw, document)
         found = answer(shape, changed, document)
         event("mutant answered by shape" if found else "mutant left to the general algorithm")
         if found is not None:
@@ -480,14 +481,6 @@ def test_threads_share_a_cache_and_agree() -> None:
         thread.join()
     assert not wrong
     assert cache.stats()["shapes"] <= 3
-
-
-def test_the_steps_of_pyld_that_are_called_one_by_one_are_those_of_its_to_rdf() -> None:
-    options = {"documentLoader": load_document, "base": None, "format": "application/n-quads"}
-    from libs.openbadges.canonical import to_dataset  # noqa: PLC0415  the canary alone looks at it
-
-    whole = jsonld.to_rdf(badge(1), options)
-    assert jsonld.JsonLdProcessor.to_nquads(to_dataset(badge(1))) == whole
 
 
 def test_a_did_with_a_port_is_a_mere_value() -> None:

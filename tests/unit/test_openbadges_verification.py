@@ -244,6 +244,47 @@ def test_what_is_too_much_ends_soon_and_never_passes(text: str) -> None:
     assert time.perf_counter() - started < 1
 
 
+def hostile_documents() -> dict[str, dict[str, Any]]:
+    base = json.loads(signed())
+    achievement = base["credentialSubject"]["achievement"]
+    described = {"id": "urn:r", "type": ["ResultDescription"], "name": "x", "resultType": "Status"}
+
+    def with_achievement(**parts: Any) -> dict[str, Any]:
+        return {**base, "credentialSubject": {**base["credentialSubject"], "achievement": {**achievement, **parts}}}
+
+    parents: Any = {"id": "urn:x:0", "type": ["Profile"]}
+    for number in range(32):
+        parents = {"id": f"urn:x:{number}", "type": ["Profile"], "parentOrg": parents}
+    ring = [
+        {"id": f"_:b{number}", "type": ["Evidence"], "endorsement": [{"id": f"_:b{(number + 1) % 60}"}]}
+        for number in range(60)
+    ]
+    kinds = ("Achievement", "Profile", "Result", "Alignment", "Evidence", "VerifiablePresentation")
+    return {
+        "many values of one property": with_achievement(tag=[f"t{number}" for number in range(9000)]),
+        "a long list of the same": with_achievement(resultDescription=[{**described, "allowedValue": ["a"] * 3000}]),
+        "many that look alike": {**base, "evidence": [{"type": ["Evidence"], "name": "a"}] * 2000},
+        "a ring of unnamed things": {**base, "endorsement": ring},
+        "contexts without end": {**base, "@context": base["@context"] * 2000},
+        "types without end": {**base, "type": base["type"] + list(kinds) * 1000},
+        "things of many types": {
+            **base,
+            "endorsement": [
+                {"id": f"urn:x:{number}", "type": [kinds[number * step % 6] for step in (1, 2, 3)]}
+                for number in range(1500)
+            ],
+        },
+        "parents of parents": {**base, "issuer": parents},
+    }
+
+
+@pytest.mark.parametrize("name", hostile_documents())
+def test_what_is_costly_by_design_ends_soon_and_never_passes(name: str) -> None:
+    started = time.process_time()
+    assert verify(json.dumps(hostile_documents()[name]), material(), NOW).verdict != "pass"
+    assert time.process_time() - started < 5
+
+
 def test_a_poison_graph_ends_soon_as_unknown() -> None:
     # A clique of unnamed nodes that look alike from everywhere (RDF Dataset Canonicalization, section 7.1).
     names = [f"_:n{number}" for number in range(10)]

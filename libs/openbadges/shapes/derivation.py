@@ -10,9 +10,10 @@ from typing import Any, Final
 import orjson
 from pyld.nquads import serialize_nquad
 
-from libs.openbadges.canonical import XSD, Canonical, Dataset, serialize, to_dataset
+from libs.openbadges.canonical import Canonical, serialize, to_dataset
 from libs.openbadges.contexts import CARRIED, CONTEXTS
 from libs.openbadges.errors import CredentialError
+from libs.openbadges.rdf import XSD, Dataset
 from libs.openbadges.shapes.shape import LABELS, Lines, Shape, picker
 from libs.openbadges.shapes.text import Cut, cut, restore
 
