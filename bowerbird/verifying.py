@@ -25,7 +25,8 @@ from libs.openbadges.verification import verify as verify_credential
 
 EXIT_STATUS: Final[dict[Outcome, int]] = {"pass": 0, "fail": 1, "unknown": 2}
 
-Files = Annotated[list[Path] | None, Parameter(negative="", help="from a file; may be repeated")]
+DidDocuments = Annotated[list[Path] | None, Parameter(negative="", help="a file with an issuer's DID document")]
+StatusLists = Annotated[list[Path] | None, Parameter(negative="", help="a file with a status list credential")]
 Json = Annotated[bool, Parameter(name="--json", negative="", help="print JSON for programs")]
 Online = Annotated[
     bool,
@@ -44,8 +45,8 @@ def verify(
         ),
     ],
     *,
-    did_document: Files = None,
-    status_list: Files = None,
+    did_document: DidDocuments = None,
+    status_list: StatusLists = None,
     online: Online = False,
     allow_loopback: Loopback = False,
     as_json: Json = False,
