@@ -44,20 +44,28 @@ def show_report(console: Console, report: Report, problems: Sequence[str]) -> No
     if report.credential is not None:
         console.print(_rows(_summary(dict(report.credential))))
     console.print(_checks(report))
+    for number, embedded in enumerate(report.embedded[:_MOST], 1):
+        mark, style = _MARK[embedded.verdict]
+        held = _embedded(dict(embedded.credential)) if embedded.credential else "a credential that was not read"
+        console.print(Text(f"\n{mark} Credential {number} of {len(report.embedded)}: {plain(held)}", style))
+        console.print(_checks(embedded, passed=False))
     for problem in problems:
         console.print(Text(f"  {plain(problem)}", "dim"))
 
 
-def show_document(console: Console, opened: Opened) -> None:
-    """Print what a document says."""
+def show_document(console: Console, opened: Opened, form: str) -> None:
+    """Print what a document says, and whether it has the form that it should have."""
     where = f"baked into a {opened.picture.upper()}" if opened.picture else "as JSON"
     console.print(Text(f"A document {where}. What it says has not been verified.", "yellow"))
-    console.print(_rows([*_summary(opened.document), *_details(opened.document)]))
+    console.print(_rows([*_summary(opened.document), *_details(opened.document), ("form", form)]))
 
 
-def _checks(report: Report) -> Table:
+def _checks(report: Report, *, passed: bool = True) -> Table:
+    """Show the checks, or those alone that did not pass."""
     table = Table(box=None, show_header=False, padding=(0, 1))
     for check in report.checks:
+        if check.outcome == "pass" and not passed:
+            continue
         mark, style = _MARK[check.outcome]
         moment = check.at.strftime("as of %Y-%m-%d %H:%M %Z") if check.name == "status" else ""
         sentence = Text(plain(check.sentence))
