@@ -20,7 +20,7 @@ HURRY_MAIL = HURRY | {
 }
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def stack(infrastructure: Stack) -> Iterator[Stack]:
     """Everything up; a test leaves it up, whatever it did to it."""
     for service in SERVICES:
@@ -28,3 +28,5 @@ def stack(infrastructure: Stack) -> Iterator[Stack]:
     infrastructure.start("smtp", *SERVICES)
     yield infrastructure
     infrastructure.stop(*SERVICES, "smtp")
+    for service in SERVICES:
+        infrastructure.configure(service, {})
