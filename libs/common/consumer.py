@@ -11,6 +11,7 @@ What a crash does between the steps (docs/adr/0005-the-consumer-pattern.md has t
 
 import asyncio
 import base64
+import hashlib
 import random
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -37,7 +38,7 @@ from libs.common.health import Heartbeat
 from libs.common.kafka import REBALANCE_TIMEOUT_MS, RECORD_TOO_LARGE, Kafka, is_away
 from libs.common.mongo import is_permanent
 from libs.common.telemetry import continue_trace, get_logger, new_trace, trace_id
-from libs.common.topics import Topic
+from libs.common.topics import LARGEST_LETTER_BYTES, Topic
 
 Handler = Callable[[Sequence[Received[EventT]]], Awaitable[Sequence[Outgoing]]]
 
@@ -47,6 +48,8 @@ _LONGEST_PAUSE_SECONDS = 5.0
 # A record that fails alone this often, with everything it needs at hand, is the record's fault.
 _ATTEMPTS_ALONE = 3
 _TRACES_LOGGED = 20
+# A record that fits into a topic fits into a letter whole; one that was compressed on its way may not.
+_LARGEST_KEPT_BYTES = LARGEST_LETTER_BYTES // 2
 
 
 class _AbandonedError(Exception):
@@ -273,15 +276,19 @@ class Consumer(ConsumerRebalanceListener, Generic[EventT]):  # type: ignore[misc
             return
 
     def _dead_letter(self, record: ConsumerRecord, reason: str, detail: str, attempt: int) -> Outgoing:
+        headers = [(name, value) for name, value in record.headers]
+        size = sum(len(part or b"") for part in (record.key, record.value, *(value for _name, value in headers)))
+        kept = size <= _LARGEST_KEPT_BYTES
         letter = DeadLetter(
             service=self._service,
             consumer=self.name,
             source_topic=record.topic,
             partition=record.partition,
             offset=record.offset,
-            record_key=_base64(record.key),
-            record_value=_base64(record.value),
-            record_headers=[(name, _base64(value)) for name, value in record.headers],
+            record_key=_base64(record.key) if kept else None,
+            record_value=_base64(record.value) if kept else None,
+            record_headers=[(name, _base64(value)) for name, value in headers] if kept else [],
+            record_sha256=None if kept else hashlib.sha256(record.value or b"").hexdigest(),
             reason=reason,
             detail=detail,
             attempt=attempt,
