@@ -436,6 +436,18 @@ def test_ten_thousand_shapes_offered_by_a_hostile_sender_stay_within_the_limits(
     assert sum(map(len, cache._table.values())) == cache.stats()["shapes"]
 
 
+def test_a_shape_that_was_pushed_out_is_derived_again_when_it_is_met_again() -> None:
+    cache = ShapeCache(shapes=1)
+    one, other = badge(1), badge(1, evidence=[])
+    for document in (one, one, other, other, one):
+        cache.digest(document)
+    row = next(iter(cache._table.values()))
+    pieces = cut(orjson.dumps(badge(2)))
+    assert pieces is not None
+    assert row[0].shape.digest(pieces) == general(badge(2))
+    assert cache.stats()["shapes"] == 1
+
+
 def test_a_document_larger_than_the_limit_is_never_derived() -> None:
     cache = ShapeCache()
     large = put("evidence/0/narrative", "x" * 70_000)

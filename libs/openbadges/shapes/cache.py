@@ -70,17 +70,18 @@ class ShapeCache:
         """Derive the shape of a document that came a second time; a structure that gave none is not tried again."""
         name = structure(document, pieces.skeleton)
         with self._lock:
-            known = name in self._seen
-            hopeless = known and self._seen[name]
-            self._seen[name] = known
+            first = name not in self._seen
+            hopeless = self._seen.setdefault(name, False)
             self._seen.move_to_end(name)
             while len(self._seen) > self._remembered:
                 self._seen.popitem(last=False)
-        if not known or hopeless:
+        if first or hopeless:
             return
         try:
             shape = derive(document, pieces, digest)
         except UnderivableError:
+            with self._lock:
+                self._seen[name] = True
             return
         with self._lock:
             self._keep(pieces.skeleton, shape)
