@@ -37,9 +37,11 @@ demo: env ## start it and take a whole Values Week from evidence to verified bad
 test: env-dev ## every test, on a real MongoDB and a real Apache Kafka
 	$(PYTHON) -m pytest
 
+SIZES ?= 20000,100000
+
 .PHONY: bench
 bench: env ## measure the whole way of an award; writes var/bench/pipeline.json
-	$(PYTHON) -m benchmarks.pipeline
+	$(PYTHON) -m benchmarks.pipeline --sizes $(SIZES)
 
 .PHONY: bench-engine
 bench-engine: env ## measure signing and verifying alone; writes var/bench/engine.json

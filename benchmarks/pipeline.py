@@ -190,9 +190,9 @@ class _Run:
             )
         result.half_load_per_second = round(rate, 1)
         result.half_load_credentials = len(waits)
-        result.p50_ms = _milliseconds(waits, 0.5)
-        result.p99_ms = _milliseconds(waits, 0.99)
-        result.max_ms = _milliseconds(waits, 1)
+        result.p50_ms = milliseconds(waits, 0.5)
+        result.p99_ms = milliseconds(waits, 0.99)
+        result.max_ms = milliseconds(waits, 1)
 
     async def _upload(self, body: bytes) -> Any:
         return await self.api.upload(f"{self.places.evidence}/v1/batches", body, _NDJSON, self.school.key)
@@ -211,7 +211,7 @@ class _Run:
             raise DemoError(f"{expected} credentials were expected, the batch says {batch['counts']}")
 
 
-def _milliseconds(ordered: list[float], share: float) -> float:
+def milliseconds(ordered: list[float], share: float) -> float:
     """The value below or at which this share of them lies (nearest rank), in milliseconds."""
     rank = max(1, -(-len(ordered) * share // 1))
     return round(ordered[int(rank) - 1] * 1000, 1)

@@ -31,7 +31,11 @@ def plain(text: object) -> str:
     """Make one harmless line of anything: no control, escape or direction characters, cut where it is long."""
     shown = text if isinstance(text, str) else "" if text is None else str(text)
     cleaned = "".join(
-        " " if one in "\t\r\n" else "\N{REPLACEMENT CHARACTER}" if unicodedata.category(one)[0] == "C" else one
+        " "
+        if one in "\t\r\n\u2028\u2029"
+        else "\N{REPLACEMENT CHARACTER}"
+        if unicodedata.category(one)[0] == "C"
+        else one
         for one in shown[: _LONGEST + 1]
     )
     return cleaned if len(cleaned) <= _LONGEST else cleaned[:_LONGEST] + "…"
@@ -44,20 +48,28 @@ def show_report(console: Console, report: Report, problems: Sequence[str]) -> No
     if report.credential is not None:
         console.print(_rows(_summary(dict(report.credential))))
     console.print(_checks(report))
+    for number, embedded in enumerate(report.embedded[:_MOST], 1):
+        mark, style = _MARK[embedded.verdict]
+        held = _embedded(dict(embedded.credential)) if embedded.credential else "a credential that was not read"
+        console.print(Text(f"\n{mark} Credential {number} of {len(report.embedded)}: {plain(held)}", style))
+        console.print(_checks(embedded, passed=False))
     for problem in problems:
         console.print(Text(f"  {plain(problem)}", "dim"))
 
 
-def show_document(console: Console, opened: Opened) -> None:
-    """Print what a document says."""
+def show_document(console: Console, opened: Opened, form: str) -> None:
+    """Print what a document says, and whether it has the form that it should have."""
     where = f"baked into a {opened.picture.upper()}" if opened.picture else "as JSON"
     console.print(Text(f"A document {where}. What it says has not been verified.", "yellow"))
-    console.print(_rows([*_summary(opened.document), *_details(opened.document)]))
+    console.print(_rows([*_summary(opened.document), *_details(opened.document), ("form", form)]))
 
 
-def _checks(report: Report) -> Table:
+def _checks(report: Report, *, passed: bool = True) -> Table:
+    """Show the checks, or those alone that did not pass."""
     table = Table(box=None, show_header=False, padding=(0, 1))
     for check in report.checks:
+        if check.outcome == "pass" and not passed:
+            continue
         mark, style = _MARK[check.outcome]
         moment = check.at.strftime("as of %Y-%m-%d %H:%M %Z") if check.name == "status" else ""
         sentence = Text(plain(check.sentence))
@@ -112,12 +124,12 @@ def _details(document: dict[str, Any]) -> list[Row]:
 
 def _results(subject: dict[str, Any], achievement: dict[str, Any]) -> Iterator[str]:
     """Say each result in the words of the achievement: 'SOLO level: Relational'."""
-    described = {one.get("id"): one for one in _objects(achievement.get("resultDescription"))}
+    described = {str(one.get("id")): one for one in _objects(achievement.get("resultDescription"))}
     for result in _objects(subject.get("result")):
-        description = described.get(result.get("resultDescription"), {})
-        levels = {one.get("id"): one.get("name") for one in _objects(description.get("rubricCriterionLevel"))}
+        description = described.get(str(result.get("resultDescription")), {})
+        levels = {str(one.get("id")): one.get("name") for one in _objects(description.get("rubricCriterionLevel"))}
         reached = result.get("achievedLevel")
-        value = levels.get(reached, reached) or result.get("value") or result.get("status")
+        value = levels.get(str(reached), reached) or result.get("value") or result.get("status")
         yield f"{description.get('name', 'result')}: {value}"
 
 

@@ -15,7 +15,9 @@ from bowerbird import lookups, showing
 from bowerbird.lookups import SourceError
 from libs.common.fetch import Fetcher, FetchError, Rules
 from libs.openbadges.baking import PICTURE_BYTES
+from libs.openbadges.documents import model_of, read_model
 from libs.openbadges.errors import CredentialError
+from libs.openbadges.parsing import check
 from libs.openbadges.reading import open_document
 from libs.openbadges.report import Outcome
 from libs.openbadges.verification import needs
@@ -23,7 +25,8 @@ from libs.openbadges.verification import verify as verify_credential
 
 EXIT_STATUS: Final[dict[Outcome, int]] = {"pass": 0, "fail": 1, "unknown": 2}
 
-Files = Annotated[list[Path] | None, Parameter(negative="", help="from a file; may be repeated")]
+DidDocuments = Annotated[list[Path] | None, Parameter(negative="", help="a file with an issuer's DID document")]
+StatusLists = Annotated[list[Path] | None, Parameter(negative="", help="a file with a status list credential")]
 Json = Annotated[bool, Parameter(name="--json", negative="", help="print JSON for programs")]
 Online = Annotated[
     bool,
@@ -42,8 +45,8 @@ def verify(
         ),
     ],
     *,
-    did_document: Files = None,
-    status_list: Files = None,
+    did_document: DidDocuments = None,
+    status_list: StatusLists = None,
     online: Online = False,
     allow_loopback: Loopback = False,
     as_json: Json = False,
@@ -79,16 +82,26 @@ def inspect(
     """Show what a credential says, without verifying it. Exit status: 0, or 1 where it cannot be read."""
     try:
         opened = open_document(_read(file))
+        form = _form(opened.document)
     except SourceError as error:
         return _wrong_usage(error)
     except CredentialError as error:
         _told({"problem": str(error), "code": error.code}, str(error), as_json)
         return 1
     if as_json:
-        _write({"baked_into": opened.picture, "credential": opened.document})
+        _write({"baked_into": opened.picture, "form": form, "credential": opened.document})
     else:
-        showing.show_document(_console(), opened)
+        showing.show_document(_console(), opened, form)
     return 0
+
+
+def _form(document: dict[str, Any]) -> str:
+    """Say whether a document follows the data model that its types name, and if not, where it departs from it."""
+    try:
+        check(document)
+        return f"follows the data model of {type(read_model(document)).__name__}"
+    except CredentialError as error:
+        return f"departs from the data model of {model_of(document).__name__}: {error}"
 
 
 def _read(source: str) -> bytes:

@@ -15,6 +15,7 @@ from aiokafka.errors import (
     RecordTooLargeError,
     UnknownError,
 )
+from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 
 from libs.common import metrics
@@ -48,6 +49,7 @@ class Kafka:
     def __init__(self, settings: Settings, service: str) -> None:
         self._service = service
         self._bootstrap = settings.kafka_bootstrap
+        self._session_ms = int(settings.kafka_session_seconds * 1000)
         self._consumed: set[str] = set()
         self._broker = KafkaBroker(
             settings.kafka_bootstrap.split(","),
@@ -73,12 +75,14 @@ class Kafka:
         subscriber = self._broker.subscriber(
             *(topic.name for topic in topics),
             group_id=group,
+            # Without this aiokafka commits on a timer whatever was handed out: offsets are committed by us alone.
+            ack_policy=AckPolicy.MANUAL,
             auto_offset_reset="earliest",
             listener=listener,
             rebalance_timeout_ms=REBALANCE_TIMEOUT_MS,
             max_poll_interval_ms=_MAX_POLL_INTERVAL_MS,
-            session_timeout_ms=15_000,
-            heartbeat_interval_ms=3_000,
+            session_timeout_ms=self._session_ms,
+            heartbeat_interval_ms=self._session_ms // 5,
             fetch_max_wait_ms=100,
         )
 

@@ -43,9 +43,22 @@ def read_json(given: str | bytes | dict[str, Any], limits: Limits = LIMITS) -> d
         UnreadFormError: a compact JWS.
     """
     if isinstance(given, dict):
-        return parse(write(given), limits)
+        given = write(given)
     if given[:1] not in {"{", b"{"}:
         text = given.decode("latin-1") if isinstance(given, bytes) else given
         if COMPACT_JWS.match(text.strip()):
             raise UnreadFormError("jwt_unread", "It is a JSON Web Token; credentials of this form are not read here.")
-    return parse(given, limits)
+    document = parse(given, limits)
+    check_form(document)
+    return document
+
+
+def check_form(document: dict[str, Any]) -> None:
+    """Tell an envelope from a credential.
+
+    Raises:
+        UnreadFormError: a credential in an envelope of its own (VCDM 2.0, section 4.13), which is not opened here.
+    """
+    types = document.get("type")
+    if "EnvelopedVerifiableCredential" in (types if isinstance(types, list) else [types]):
+        raise UnreadFormError("enveloped_unread", "The credential is in an envelope that is not opened here.")

@@ -44,23 +44,35 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """All checks of one credential, and the credential as it was read (None where it could not be read)."""
+    """All checks of one credential, and the credential as it was read (None where it could not be read).
+
+    Attributes:
+        checks: in the order of `CHECKS`.
+        credential: as it was read.
+        embedded: of a learner record, a report on each credential in it, in their order.
+    """
 
     checks: tuple[Check, ...]
     credential: Mapping[str, Any] | None
+    embedded: tuple["Report", ...] = ()
 
     @property
     def verdict(self) -> Outcome:
-        """Any check that fails: fail. Else any that is unknown: unknown. Else pass."""
-        return worst(check.outcome for check in self.checks)
+        """Any check that fails, here or embedded: fail. Else any that is unknown: unknown. Else pass."""
+        return worst([*(check.outcome for check in self.checks), *(report.verdict for report in self.embedded)])
 
     def check(self, name: str) -> Check:
         """Answer the check of that name."""
         return next(check for check in self.checks if check.name == name)
 
     def to_dict(self) -> dict[str, Any]:
-        """Write the report as JSON has it, without the credential."""
-        return {"verdict": self.verdict, "checks": [check.to_dict() for check in self.checks]}
+        """Write the report as JSON has it, without the credential; `embedded` only where something is."""
+        written: dict[str, Any] = {"verdict": self.verdict, "checks": [check.to_dict() for check in self.checks]}
+        if self.embedded:
+            written["embedded"] = [
+                {"id": (report.credential or {}).get("id"), **report.to_dict()} for report in self.embedded
+            ]
+        return written
 
 
 def worst(outcomes: Iterable[Outcome]) -> Outcome:

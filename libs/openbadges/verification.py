@@ -9,13 +9,16 @@ from libs.openbadges import times
 from libs.openbadges.baking import PictureFormat
 from libs.openbadges.contexts import CREDENTIALS_V1, CREDENTIALS_V2
 from libs.openbadges.did import controller_of
+from libs.openbadges.documents import read_model
 from libs.openbadges.errors import CredentialError, LimitError, UnknownContextError
 from libs.openbadges.parsing import Limits
 from libs.openbadges.proofchecks import Finding, check_proofs, issuer_of, proofs_of
 from libs.openbadges.proofs import OFFERED, Unsecured
-from libs.openbadges.reading import UnreadFormError, open_document, read_json
+from libs.openbadges.reading import UnreadFormError, check_form, open_document, read_json
+from libs.openbadges.records import MOST_EMBEDDED, embedded_of, is_record
 from libs.openbadges.report import CHECKS, Check, Outcome, Report
-from libs.openbadges.schema import is_achievement, validate_achievement
+from libs.openbadges.resources import check_resources
+from libs.openbadges.schema import is_achievement, validate_achievement, validate_record
 from libs.openbadges.statuschecks import check_status, status_lists_of
 
 STATUS_LIST_LIMITS = Limits(bytes=8 * 1024 * 1024)
@@ -49,16 +52,19 @@ def needs(document: str | bytes | dict[str, Any]) -> Needs:
         read = open_document(document).document
     except CredentialError:
         return Needs(frozenset(), frozenset())
-    owners = {controller_of(str(proof.get("verificationMethod", ""))) for proof in proofs_of(read)}
+    documents = [read, *(one for one in embedded_of(read) if isinstance(one, dict))]
+    methods = [str(proof.get("verificationMethod", "")) for one in documents for proof in proofs_of(one)]
+    owners = {controller_of(method) for method in methods}
     return Needs(
         frozenset(owner for owner in owners if owner and not owner.startswith("did:key:")),
-        frozenset(status_lists_of(read)),
+        frozenset(url for one in documents for url in status_lists_of(one)),
     )
 
 
 def verify(document: str | bytes | dict[str, Any], material: Material, now: datetime) -> Report:
     """Verify a credential: format, context, schema, proof, issuer, dates, status.
 
+    Of a learner record, each credential in it is verified in turn (CLR 2.0, verification), with a report of its own.
     Nothing is fetched and nothing raises for what a document can hold: whatever stands in the way of an answer
     makes that check unknown.
 
@@ -72,11 +78,14 @@ def verify(document: str | bytes | dict[str, Any], material: Material, now: date
         opened = open_document(document)
     except CredentialError as error:
         return _unreadable(error, now)
-    read = opened.document
+    return _verify(opened.document, opened.picture, material, now)
+
+
+def _verify(read: dict[str, Any], picture: PictureFormat | None, material: Material, now: datetime) -> Report:
     unsecured = _unsecured(read)
     proven, issued = check_proofs(read, unsecured, material.did_documents, now)
     findings = {
-        "format": _check_envelope(read, opened.picture),
+        "format": _check_envelope(read, picture),
         "context": _check_context(read, unsecured),
         "schema": _check_schema(read, unsecured),
         "proof": proven,
@@ -90,7 +99,21 @@ def verify(document: str | bytes | dict[str, Any], material: Material, now: date
             for name in CHECKS
         ),
         read,
+        () if isinstance(unsecured, LimitError) else tuple(_embedded(one, material, now) for one in embedded_of(read)),
     )
+
+
+def _embedded(one: Any, material: Material, now: datetime) -> Report:
+    """Verify a credential in a learner record; a record within a record is not opened."""
+    try:
+        if not isinstance(one, dict):
+            raise UnreadFormError("embedded_unread", "A credential in the record has a form that is not read here.")
+        if is_record(one):
+            raise UnreadFormError("record_in_record", "A learner record within another is not read here.")
+        check_form(one)
+    except CredentialError as error:
+        return _unreadable(error, now)
+    return _verify(one, None, material, now)
 
 
 def _unreadable(error: CredentialError, now: datetime) -> Report:
@@ -136,6 +159,10 @@ def _check_context(document: dict[str, Any], unsecured: Unsecured | CredentialEr
     if isinstance(unsecured, CredentialError):
         unknown = isinstance(unsecured, UnknownContextError | LimitError)
         return Finding("unknown" if unknown else "fail", unsecured.code, str(unsecured))
+    try:
+        check_resources(document)
+    except CredentialError as error:
+        return Finding("fail", error.code, str(error))
     return Finding("pass", "contexts_known", "All its terms have one known meaning.")
 
 
@@ -148,6 +175,8 @@ def _contexts(document: dict[str, Any]) -> list[Any]:
 def _check_schema(document: dict[str, Any], unsecured: Unsecured | CredentialError) -> Finding:
     if isinstance(unsecured, LimitError):
         return Finding("unknown", unsecured.code, str(unsecured))
+    if is_record(document):
+        return _check_record(document)
     if not is_achievement(document):
         return Finding("pass", "schema_none", "It is no Open Badge, so their schema does not apply.")
     try:
@@ -155,6 +184,20 @@ def _check_schema(document: dict[str, Any], unsecured: Unsecured | CredentialErr
     except CredentialError as error:
         return Finding("fail", error.code, str(error))
     return Finding("pass", "schema", "It has the form of an Open Badges 3.0 credential.")
+
+
+def _check_record(document: dict[str, Any]) -> Finding:
+    """Check a learner record's form. Only the final CLR 2.0 data model can find it wrong, not the older schema."""
+    try:
+        if _contexts(document)[0] == CREDENTIALS_V2:
+            read_model(document)
+        validate_record(document)
+        count = len(embedded_of(document))
+    except CredentialError as error:
+        return Finding("fail" if error.code == "model" else "unknown", error.code, str(error))
+    if count > MOST_EMBEDDED:
+        return Finding("unknown", "too_many_embedded", f"The record holds more than {MOST_EMBEDDED} credentials.")
+    return Finding("pass", "schema", "It has the form of a Comprehensive Learner Record 2.0.")
 
 
 def _check_dates(document: dict[str, Any], now: datetime) -> Finding:

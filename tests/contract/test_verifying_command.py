@@ -15,12 +15,13 @@ from bowerbird.cli import main
 from libs.openbadges.baking import bake
 from libs.openbadges.building import CredentialTemplate
 from libs.openbadges.did import did_document, did_web, verification_method
-from libs.openbadges.documents import Achievement, Criteria, Profile
+from libs.openbadges.documents import Achievement, Association, Criteria, Profile
 from libs.openbadges.issuing import prepare, sign
 from libs.openbadges.picture import badge_svg
 from libs.openbadges.rasterizing import badge_png
+from libs.openbadges.records import record_document
 from libs.openbadges.statuslist import StatusList, entry, list_document
-from tests.unit.openbadges_samples import DID, KEY, LIST, METHOD, NOW, material, signed
+from tests.unit.openbadges_samples import DID, KEY, LIST, METHOD, NOW, RESILIENCE, material, signed
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -37,6 +38,19 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
     return called
 
 
+def learner_record() -> str:
+    document = record_document(
+        record_id="urn:x:record",
+        issuer=Profile(id=DID, name="Wattle Grove High School"),
+        subject_id="urn:x:learner",
+        name="Values Week",
+        valid_from=NOW,
+        credentials=[signed(1), signed(2)],
+        associations=[Association(association_type="isPeerOf", source_id=RESILIENCE, target_id=RESILIENCE)],
+    )
+    return sign(prepare(document), KEY, METHOD, NOW)
+
+
 @pytest.fixture(scope="module")
 def contents() -> dict[str, str | bytes]:
     given, revoked = material(), material(1)
@@ -51,6 +65,7 @@ def contents() -> dict[str, str | bytes]:
         "list.json": str(given.status_lists[LIST]),
         "revoked.json": str(revoked.status_lists[LIST]),
         "nothing.json": "{}",
+        "record.json": learner_record(),
     }
 
 
@@ -145,11 +160,35 @@ def test_inspecting_shows_what_is_said_and_says_that_it_was_not_verified(run: Ru
         assert text in out
     assert json.loads(run("inspect", files["badge.svg"], "--json")[1]) == {
         "baked_into": "svg",
+        "form": "follows the data model of AchievementCredential",
         "credential": json.loads(signed()),
     }
     status, _, err = run("inspect", files["plain.png"])
     assert status == 1
     assert "holds no credential" in err
+
+
+def test_a_learner_record_is_shown_and_verified_with_the_credentials_in_it(run: Run, files: dict[str, Path]) -> None:
+    status, out, _ = run("inspect", files["record.json"])
+    assert status == 0
+    assert out.count("Resilience, by Wattle Grove High School") == 2
+    assert "isPeerOf" in out
+    assert "follows the data model of ClrCredential" in out
+    status, out, _ = run("verify", files["record.json"], *options(files))
+    assert status == 0
+    assert "Credential 2 of 2: Resilience" in out
+    status, out, _ = run("verify", files["record.json"], *options(files, "revoked.json"))
+    assert status == 1
+    assert "✗ Credential 1 of 2" in out
+    assert "✓ Credential 2 of 2" in out
+
+
+def test_inspecting_says_where_a_document_departs_from_its_data_model(run: Run, files: dict[str, Path]) -> None:
+    document = json.loads(files["badge.json"].read_text())
+    del document["credentialSubject"]["achievement"]["criteria"]
+    files["badge.json"].write_text(json.dumps(document))
+    out = " ".join(run("inspect", files["badge.json"])[1].split())
+    assert "departs from the data model of AchievementCredential: /credentialSubject/achievement/criteria" in out
 
 
 def test_a_hostile_document_cannot_write_to_the_terminal(run: Run, files: dict[str, Path]) -> None:

@@ -7,8 +7,9 @@ import pytest
 from deploy.embedded.stack import Stack
 from tests.faults.scenario import SERVICES
 
-# Production waits minutes before it tries again and spares the mail servers of others; a test need not.
-HURRY = {
+# Production gives a silent member time, waits minutes before it mails again, and spares the mail servers of others.
+HURRY = {"BOWERBIRD_KAFKA_SESSION_SECONDS": "6"}
+HURRY_MAIL = HURRY | {
     "BOWERBIRD_DOMAIN_RATE": "1000",
     "BOWERBIRD_DOMAIN_BURST": "1000",
     "BOWERBIRD_LEASE_SECONDS": "5",
@@ -19,10 +20,13 @@ HURRY = {
 }
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def stack(infrastructure: Stack) -> Iterator[Stack]:
     """Everything up; a test leaves it up, whatever it did to it."""
-    infrastructure.configure("notifier", HURRY)
+    for service in SERVICES:
+        infrastructure.configure(service, HURRY_MAIL if service == "notifier" else HURRY)
     infrastructure.start("smtp", *SERVICES)
     yield infrastructure
     infrastructure.stop(*SERVICES, "smtp")
+    for service in SERVICES:
+        infrastructure.configure(service, {})

@@ -22,7 +22,7 @@ def picture_format(data: bytes) -> PictureFormat | None:
 
 
 def bake(picture: bytes, credential: str) -> bytes:
-    """Write a credential into a picture (Open Badges 3.0, section 5.3; Comprehensive Learner Record 2.0, section 5.3).
+    """Write a credential into a picture (Open Badges 3.0, section 5.3; for learner records CLR 2.0, document formats).
 
     One that is there already is replaced; everything else stays byte for byte. The credential is checked for being
     one JSON object or a compact JWS, not for being good: it may be anybody's.

@@ -15,7 +15,7 @@ _PREFIXES: Final = {
     "openbadges": "https://purl.imsglobal.org/ob/v3p0",
     "clr": "https://purl.imsglobal.org/clr/v2p0",
 }
-"""By prefix, as Open Badges 3.0 (section 5.3.2) and CLR 2.0 (section 5.3.2) write them."""
+"""By prefix, as Open Badges 3.0 (section 5.3.2) and CLR 2.0 (document formats) write them."""
 
 _ELEMENTS: Final = frozenset(f"{namespace} credential" for namespace in _PREFIXES.values())
 

@@ -35,7 +35,7 @@ AchievementType = Annotated[
 
 
 class Criteria(Part):
-    """What must be shown to earn the achievement: a page, a text, or both (section B.1.5)."""
+    """What must be shown to earn the achievement: a page, a text, or both (Open Badges 3.0, class Criteria)."""
 
     id: Iri | None = None
     narrative: Text | None = None
@@ -48,7 +48,7 @@ class Criteria(Part):
 
 
 class Alignment(Part):
-    """The place of an achievement or a level in somebody's framework (section B.1.4)."""
+    """The place of an achievement or a level in somebody's framework (Open Badges 3.0, class Alignment)."""
 
     TYPE: ClassVar[str] = "Alignment"
 
@@ -62,7 +62,7 @@ class Alignment(Part):
 
 
 class RubricCriterionLevel(Part):
-    """One level of a rubric (section B.1.22)."""
+    """One level of a rubric (Open Badges 3.0, class RubricCriterionLevel)."""
 
     TYPE: ClassVar[str] = "RubricCriterionLevel"
 
@@ -76,7 +76,7 @@ class RubricCriterionLevel(Part):
 
 
 class ResultDescription(Part):
-    """What a result of the achievement can be; levels stand lowest first (section B.1.21)."""
+    """What a result of the achievement can be; levels stand lowest first (Open Badges 3.0, class ResultDescription)."""
 
     TYPE: ClassVar[str] = "ResultDescription"
 
@@ -103,7 +103,7 @@ class ResultDescription(Part):
 
 
 class Result(Part):
-    """What one learner reached (section B.1.20)."""
+    """What one learner reached (Open Badges 3.0, class Result)."""
 
     TYPE: ClassVar[str] = "Result"
 
@@ -116,7 +116,7 @@ class Result(Part):
 
 
 class Related(Part):
-    """The same achievement in another language or version (section B.1.19)."""
+    """The same achievement in another language or version (Open Badges 3.0, class Related)."""
 
     TYPE: ClassVar[str] = "Related"
 
@@ -127,7 +127,7 @@ class Related(Part):
 
 
 class Achievement(Part):
-    """What can be earned (section B.1.1)."""
+    """What can be earned (Open Badges 3.0, class Achievement)."""
 
     TYPE: ClassVar[str] = "Achievement"
 

@@ -51,7 +51,7 @@ _EXTENSION: Final = "ext:"
 
 
 def vocabulary(*words: str) -> AfterValidator:
-    """Allow the words of an enumeration and extensions of it, `ext:…` (Open Badges 3.0, section B.8)."""
+    """Allow the words of an enumeration and extensions of it, `ext:…` (Open Badges 3.0, enumerations)."""
     known = frozenset(words)
 
     def check(word: str) -> str:

@@ -21,7 +21,7 @@ AssociationType = Literal[
 
 
 class Association(Part):
-    """How two achievements of the record stand to each other (CLR 2.0, section B.1.2)."""
+    """How two achievements of the record stand to each other (CLR 2.0, class Association)."""
 
     type: Literal["Association"] = "Association"
     association_type: AssociationType = Field(alias="associationType")
@@ -30,7 +30,7 @@ class Association(Part):
 
 
 class ClrSubject(Part):
-    """The learner, and the credentials that the record holds together (CLR 2.0, section B.1.4)."""
+    """The learner, and the credentials that the record holds together (CLR 2.0, class ClrSubject)."""
 
     TYPE: ClassVar[str] = "ClrSubject"
 
@@ -51,7 +51,7 @@ class ClrSubject(Part):
 
 
 class ClrCredential(Envelope):
-    """A learner record (CLR 2.0, section B.1.3)."""
+    """A learner record (CLR 2.0, class ClrCredential)."""
 
     id: Iri
     name: Text

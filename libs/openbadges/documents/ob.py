@@ -11,7 +11,7 @@ from libs.openbadges.documents.vcdm import Envelope, RelatedResource
 
 
 class Evidence(Part):
-    """What the award rests on (Open Badges 3.0, section B.1.11)."""
+    """What the award rests on (Open Badges 3.0, class Evidence)."""
 
     TYPE: ClassVar[str] = "Evidence"
 
@@ -25,7 +25,7 @@ class Evidence(Part):
 
 
 class AchievementSubject(Part):
-    """Who holds the credential, and what for (section B.1.3)."""
+    """Who holds the credential, and what for (Open Badges 3.0, class AchievementSubject)."""
 
     TYPE: ClassVar[str] = "AchievementSubject"
 
@@ -52,7 +52,7 @@ class AchievementSubject(Part):
 
 
 class AchievementCredential(Envelope):
-    """An Open Badge (section B.1.2)."""
+    """An Open Badge (Open Badges 3.0, class AchievementCredential)."""
 
     id: Iri
     name: Text | None = None

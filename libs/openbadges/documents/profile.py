@@ -19,7 +19,7 @@ IdentifierType = Annotated[
 
 
 class Image(Part):
-    """A picture: an address or a data URL (Open Badges 3.0, section B.1.13)."""
+    """A picture: an address or a data URL (Open Badges 3.0, class Image)."""
 
     TYPE: ClassVar[str] = "Image"
 
@@ -29,7 +29,7 @@ class Image(Part):
 
 
 class IdentifierEntry(Part):
-    """An identifier of something in somebody's system (section B.1.15)."""
+    """An identifier of something in somebody's system (Open Badges 3.0, class IdentifierEntry)."""
 
     type: Literal["IdentifierEntry"] = "IdentifierEntry"
     identifier: Text
@@ -37,7 +37,7 @@ class IdentifierEntry(Part):
 
 
 class IdentityObject(Part):
-    """An identifier of the learner, hashed or not (section B.1.14)."""
+    """An identifier of the learner, hashed or not (Open Badges 3.0, class IdentityObject)."""
 
     type: Literal["IdentityObject"] = "IdentityObject"
     hashed: bool
@@ -53,7 +53,7 @@ class IdentityObject(Part):
 
 
 class GeoCoordinates(Part):
-    """A place on earth in degrees (section B.1.12)."""
+    """A place on earth in degrees (Open Badges 3.0, class GeoCoordinates)."""
 
     type: Literal["GeoCoordinates"] = "GeoCoordinates"
     latitude: float
@@ -61,7 +61,7 @@ class GeoCoordinates(Part):
 
 
 class Address(Part):
-    """A postal address (section B.1.3)."""
+    """A postal address (Open Badges 3.0, class Address)."""
 
     TYPE: ClassVar[str] = "Address"
 
@@ -77,7 +77,7 @@ class Address(Part):
 
 
 class Profile(Part):
-    """A school, department or person that issues or created something (section B.1.18)."""
+    """A school, department or person that issues or created something (Open Badges 3.0, class Profile)."""
 
     TYPE: ClassVar[str] = "Profile"
 
@@ -106,7 +106,7 @@ class Profile(Part):
 
 
 class EndorsementSubject(Part):
-    """What is endorsed, and in which words (section B.1.8)."""
+    """What is endorsed, and in which words (Open Badges 3.0, class EndorsementSubject)."""
 
     TYPE: ClassVar[str] = "EndorsementSubject"
 
@@ -116,7 +116,7 @@ class EndorsementSubject(Part):
 
 
 class EndorsementCredential(Envelope):
-    """Somebody's signed word for an achievement, an issuer or a credential (section B.1.7)."""
+    """Somebody's signed word for something (Open Badges 3.0, class EndorsementCredential)."""
 
     id: Iri
     name: Text
