@@ -213,6 +213,6 @@ def _resolve(method: str, documents: Documents) -> Mapping[str, Any] | None:
     if document.get("id") != owner:
         raise UndecidedError("did_mismatch", f"The document given for {owner} is that of {document.get('id')}.")
     found = find_method(dict(document), method)
-    if found.get("type") not in KEY_TYPES or "publicKeyMultibase" not in found:
+    if found.get("type") not in KEY_TYPES or not isinstance(found.get("publicKeyMultibase"), str):
         raise UndecidedError("key_kind", f"The key {method} is of a kind that is not read here.")
     return found

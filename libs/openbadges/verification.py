@@ -201,18 +201,16 @@ def _check_record(document: dict[str, Any]) -> Finding:
 
 
 def _check_dates(document: dict[str, Any], now: datetime) -> Finding:
-    """Check validFrom and validUntil, or their names in VCDM 1.1."""
-    older = _contexts(document)[0] == CREDENTIALS_V1
-    first, last = ("issuanceDate", "expirationDate") if older else ("validFrom", "validUntil")
+    """Check validFrom and validUntil, and the same under their names in VCDM 1.1."""
     try:
-        begins = times.read(document[first], f"/{first}") if first in document else None
-        ends = times.read(document[last], f"/{last}") if last in document else None
+        for name in ("validFrom", "issuanceDate"):
+            if name in document and (begins := times.read(document[name], f"/{name}")) > now:
+                return Finding("fail", "not_yet_valid", f"It is valid only from {times.write(begins)}.")
+        for name in ("validUntil", "expirationDate"):
+            if name in document and (ends := times.read(document[name], f"/{name}")) <= now:
+                return Finding("fail", "expired", f"It was valid until {times.write(ends)}.")
     except CredentialError as error:
         return Finding("fail", error.code, str(error))
-    if begins is not None and begins > now:
-        return Finding("fail", "not_yet_valid", f"It is valid only from {times.write(begins)}.")
-    if ends is not None and ends <= now:
-        return Finding("fail", "expired", f"It was valid until {times.write(ends)}.")
     return Finding("pass", "in_force", "The date lies within its validity.")
 
 
