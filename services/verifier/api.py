@@ -11,10 +11,10 @@ from pymongo.errors import PyMongoError
 
 from libs.common.errors import BowerbirdError, NotFoundError
 from libs.common.telemetry import get_logger
+from libs.openbadges.depicting import Depiction
 from libs.openbadges.errors import CredentialError
 from libs.openbadges.parsing import parse
 from libs.openbadges.picture import badge_svg
-from services.verifier.badge import picture_words
 from services.verifier.negotiation import choose
 from services.verifier.pages import Pages
 from services.verifier.repository import Repository, StoredCredential
@@ -105,8 +105,8 @@ class Api:
     async def picture(self, request: Request, badge_id: str) -> Response:
         """The badge's picture, drawn from its document."""
         stored = await self._stored(badge_id)
-        name, issuer, level = picture_words(_readable(stored))
-        svg = badge_svg(name=name, issuer=issuer, level=level)
+        shown = Depiction.of(_readable(stored))
+        svg = badge_svg(name=shown.name, issuer=shown.issuer, level=shown.level)
         return _document(request, svg, "image/svg+xml", _FOR_AN_HOUR)
 
     async def did_document(self, request: Request, issuer_id: str) -> Response:

@@ -7,7 +7,6 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from libs.openbadges import times
-from libs.openbadges.building import SOLO_LEVELS
 from libs.openbadges.errors import CredentialError
 from libs.openbadges.report import Check, Outcome, Report
 
@@ -145,18 +144,6 @@ def badge_of(document: Mapping[str, Any], report: Report) -> Badge:
         checks=tuple(_answer(claim, report.check(name)) for name, claim in CLAIMS.items()),
         checked_at=_utc(report.check("format").at),
     )
-
-
-def picture_words(document: Mapping[str, Any]) -> tuple[str, str, str | None]:
-    """Name, issuer and SOLO level (its name, or None) for the badge's picture."""
-    subject = _object(document.get("credentialSubject"))
-    achievement = _object(subject.get("achievement"))
-    issuer = document.get("issuer")
-    issuer_name = _text(issuer.get("name")) if isinstance(issuer, dict) else None
-    _, steps, _ = _results(achievement, subject)
-    reached = next((step.name.lower().replace(" ", "_") for step in steps if step.achieved), None)
-    level = reached if reached in SOLO_LEVELS else None
-    return _text(achievement.get("name")) or "Badge", issuer_name or "", level
 
 
 def safe_link(value: Any) -> str | None:
