@@ -11,6 +11,7 @@ from joserfc import jws
 from joserfc.jwk import ECKey
 
 from libs.openbadges.baking import bake
+from libs.openbadges.contexts import CLR_V2, CREDENTIALS_V2, OPEN_BADGES_V3
 from libs.openbadges.errors import CredentialError
 from libs.openbadges.issuing import prepare, sign
 from libs.openbadges.jose import envelop_credential, sign_open_badge_jwt, sign_vc_jwt
@@ -326,3 +327,41 @@ def test_a_document_may_not_use_the_name_of_a_claim_and_a_token_is_used_once() -
 def test_the_same_jwk_private_key_signs_again() -> None:
     again = read_private_jwk(write_private_jwk(P256))
     assert verify(vc_jwt(again), given(P256), NOW).verdict == "pass"
+
+
+def test_a_learner_record_may_hold_tokens_in_envelopes_and_be_one() -> None:
+    document = record([envelop_credential(own_vc_jwt(P256)), envelop_credential(own_vc_jwt(ED25519))])
+    jwt = sign_vc_jwt(prepare(document), P256, algorithm="ES256", kid=kid_of(P256))
+    report = verify(jwt, given(P256), NOW)
+    assert [one.verdict for one in report.embedded] == ["pass", "pass"], report
+    # The official schema is older than envelopes; it cannot say that they are wrong, nor that they are right.
+    assert codes(jwt, given(P256)) == {"schema": "unknown schema_older"}
+    foreign = envelop_credential(vc_jwt(P256)[:-4] + "AAAA")
+    assert needs(sign_vc_jwt(prepare(record([foreign])), P256, algorithm="ES256", kid=kid_of(P256))).dids == {DID}
+    bad = sign_vc_jwt(prepare(record([foreign])), P256, algorithm="ES256", kid=kid_of(P256))
+    assert [one.verdict for one in verify(bad, given(P256), NOW).embedded] == ["fail"]
+
+
+def record(credentials: list[dict[str, Any]]) -> dict[str, Any]:
+    return {
+        "@context": [CREDENTIALS_V2, CLR_V2, OPEN_BADGES_V3],
+        "id": "urn:uuid:5d7a3d7e-0f8c-4a34-8f0b-2f6d9f6a7c11",
+        "type": ["VerifiableCredential", "ClrCredential"],
+        "name": "Values Week",
+        "issuer": {"id": DID, "type": ["Profile"], "name": "Wattle Grove"},
+        "validFrom": "2026-03-06T09:30:00Z",
+        "credentialSubject": {
+            "id": "urn:uuid:7d2f8c51-11aa-4c39-8f0e-000000000001",
+            "type": ["ClrSubject"],
+            "verifiableCredential": credentials,
+        },
+    }
+
+
+def test_a_related_resource_with_a_wrong_digest_is_not_signed() -> None:
+    wrong = {"id": CREDENTIALS_V2, "digestSRI": f"sha256-{'A' * 43}="}
+    with pytest.raises(CredentialError, match="carried"):
+        prepare(badge() | {"relatedResource": [wrong]})
+    assert codes(resigned(vc_jwt(P256), P256, None, {"relatedResource": [wrong]}), given(P256)) == {
+        "context": "fail digest_mismatch"
+    }

@@ -4,7 +4,7 @@ import base64
 from dataclasses import dataclass
 from typing import Any, Final
 
-from joserfc.errors import ExceededSizeError, JoseError
+from joserfc.errors import ExceededSizeError, JoseError, MissingAlgorithmError
 from joserfc.jws import JWSRegistry, extract_compact
 
 from libs.openbadges.errors import CredentialError, LimitError, UndecidedError
@@ -63,6 +63,8 @@ def read_compact(text: str | bytes, limits: Limits = LIMITS) -> Compact:
         signature = _decode(raw.rsplit(b".", 1)[1])
     except ExceededSizeError as error:
         raise LimitError("too_large", f"The JSON Web Token is larger than is read here: {error.description}") from error
+    except MissingAlgorithmError as error:
+        raise CredentialError("header_form", "The token's header does not name an algorithm.") from error
     except (JoseError, ValueError, TypeError, RecursionError) as error:
         raise CredentialError("jws_form", "The JSON Web Token does not have three parts in base64url.") from error
     header_text, payload_text, _signature_text = raw.split(b".")
