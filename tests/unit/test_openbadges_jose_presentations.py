@@ -55,6 +55,10 @@ def codes(given: Any, looked_up: Material | None = None, **asked: Any) -> dict[s
     return {**found, **inner}
 
 
+PROVEN = proven()
+TOKEN = token(presentation(envelop_credential(own_vc_jwt(ISSUER))))
+
+
 @pytest.mark.parametrize("suite", ["eddsa-rdfc-2022", "eddsa-jcs-2022"])
 def test_a_presentation_with_a_proof_passes_with_all_its_credentials(suite: str) -> None:
     report = verify_presentation(proven(cryptosuite=suite), material(), NOW, **ASKED)
@@ -179,6 +183,15 @@ def test_a_presentation_without_proof_or_with_what_is_no_credential_fails() -> N
     assert codes(token(many))["format"] == "unknown too_many_credentials"
 
 
+@pytest.mark.parametrize("value", ["text", 5, True, [["a"]], {"@value": "a"}, {"@list": ["a"]}, ["text", 5]])
+def test_a_mere_value_among_the_credentials_is_refused_and_raises_nothing(value: Any) -> None:
+    shown = {**presentation(), "verifiableCredential": value}
+    with pytest.raises(CredentialError, match=r"would not be signed|no use|not JSON-LD"):
+        sign_presentation(shown, HOLDER, METHOD, NOW)
+    for form in (token(shown), orjson.dumps({**orjson.loads(PROVEN), "verifiableCredential": value})):
+        assert verify_presentation(form, material(), NOW, **ASKED).verdict == "fail"
+
+
 def test_a_token_out_of_date_shows_nothing() -> None:
     moment = int((NOW - timedelta(seconds=1)).timestamp())
     assert codes(resigned(token(), HOLDER, None, {"exp": moment}))["proof"] == "fail expired"
@@ -194,10 +207,6 @@ def test_what_is_no_presentation_is_not_signed() -> None:
         sign_presentation(presentation(), HOLDER, METHOD, NOW, cryptosuite="none")
     with pytest.raises(CredentialError, match="term"):
         sign_presentation(presentation(favouriteColour="blue"), HOLDER, METHOD, NOW)
-
-
-PROVEN = proven()
-TOKEN = token(presentation(envelop_credential(own_vc_jwt(ISSUER))))
 
 
 @settings(max_examples=60, deadline=None)
