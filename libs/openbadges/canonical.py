@@ -167,7 +167,9 @@ def _check_node(node: dict[str, Any]) -> None:
             for one in value:
                 if not isinstance(one, str) or not IRI.match(one):
                     raise CredentialError("type_undefined", f"No context defines the type {one}.")
-        elif key in {"@graph", "@set", "@list"}:
+        elif key == "@graph":
+            _check_graph(value)
+        elif key in {"@set", "@list"}:
             _check_values(value)
         elif key.startswith("@"):
             raise CredentialError("keyword_refused", f"{key} has no use in a credential.")
@@ -175,6 +177,14 @@ def _check_node(node: dict[str, Any]) -> None:
             if not IRI.match(key):
                 raise CredentialError("term_undefined", f"No context defines the term {key}.")
             _check_values(value)
+
+
+def _check_graph(members: list[Any]) -> None:
+    """Check the members of a graph, which are things: a mere value there states nothing, so it would not be signed."""
+    for member in members:
+        if not isinstance(member, dict) or "@value" in member or "@list" in member:
+            raise CredentialError("not_jsonld", "A value stands where a thing belongs, and would not be signed.")
+    _check_values(members)
 
 
 def _check_values(values: list[Any]) -> None:
