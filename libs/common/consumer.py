@@ -10,9 +10,7 @@ What a crash does between the steps (docs/adr/0005-the-consumer-pattern.md has t
 """
 
 import asyncio
-import base64
 import contextlib
-import hashlib
 import random
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -34,24 +32,24 @@ from libs.common.cloudevents import (
     read_event,
     readable_headers,
 )
-from libs.common.events import DeadLetter
+from libs.common.dead_letters import dead_letter
 from libs.common.health import Heartbeat
 from libs.common.kafka import REBALANCE_TIMEOUT_MS, RECORD_TOO_LARGE, Kafka, is_away
 from libs.common.mongo import is_permanent
-from libs.common.telemetry import continue_trace, get_logger, new_trace, trace_id
-from libs.common.topics import LARGEST_LETTER_BYTES, Topic
+from libs.common.telemetry import continue_trace, get_logger, trace_id
+from libs.common.topics import Topic
 
 Handler = Callable[[Sequence[Received[EventT]]], Awaitable[Sequence[Outgoing]]]
 
 _POLL_MS = 200
 _TAKE_MS = 1_000
 _FIRST_PAUSE_SECONDS = 0.1
+# The partitions are, or will be, another member's.
+_MOVED = (CommitFailedError, IllegalStateError)
 _LONGEST_PAUSE_SECONDS = 5.0
 # A record that fails alone this often, with everything it needs at hand, is the record's fault.
 _ATTEMPTS_ALONE = 3
 _TRACES_LOGGED = 20
-# A record that fits into a topic fits into a letter whole; one that was compressed on its way may not.
-_LARGEST_KEPT_BYTES = LARGEST_LETTER_BYTES // 2
 
 
 class _AbandonedError(Exception):
@@ -133,12 +131,19 @@ class Consumer(ConsumerRebalanceListener, Generic[EventT]):  # type: ignore[misc
                 await _to_committed(consumer, tp)
             for tp in consumer.assignment():
                 if not await self._take(consumer, tp, self._max_records):
-                    await _to_committed(consumer, tp)
-                    while await self._take(consumer, tp, 1):
-                        pass
-                    await self._set_aside(consumer, tp)
-        except (_AbandonedError, CommitFailedError, IllegalStateError) as gone:
-            get_logger().warning("partitions moved", consumer=self.name, problem=type(gone).__name__)
+                    await self._pass_one(consumer, tp)
+        except (_AbandonedError, KafkaError) as gone:
+            if isinstance(gone, KafkaError) and not (is_away(gone) or isinstance(gone, _MOVED)):
+                raise
+            get_logger().warning("batch will be redelivered", consumer=self.name, problem=type(gone).__name__)
+
+    async def _pass_one(self, consumer: AIOKafkaConsumer, tp: TopicPartition) -> None:
+        """Record by record up to the one that cannot be unpacked, and past it."""
+        await _to_committed(consumer, tp)
+        while await self._take(consumer, tp, 1):
+            if await consumer.position(tp) >= (consumer.highwater(tp) or 0):
+                return  # it is not there any more: its time on the topic was over
+        await self._set_aside(consumer, tp)
 
     async def _take(self, consumer: AIOKafkaConsumer, tp: TopicPartition, records: int) -> bool:
         """Process up to so many records of one partition; False where the next one cannot be unpacked."""
@@ -196,7 +201,7 @@ class Consumer(ConsumerRebalanceListener, Generic[EventT]):  # type: ignore[misc
             dead += await self._do(good, outcomes)
             await self._persist(lambda: self._kafka.publish([self._dead_letter(*letter) for letter in dead]))
             await consumer.commit({tp: batch[-1].offset + 1 for tp, batch in by_partition.items()})
-        except (_AbandonedError, CommitFailedError, IllegalStateError) as error:
+        except (_AbandonedError, *_MOVED) as error:
             outcomes = Counter({"redelivered": len(records)})
             get_logger().warning("batch will be redelivered", consumer=self.name, problem=type(error).__name__)
             self._rewind(consumer, by_partition)
@@ -322,25 +327,7 @@ class Consumer(ConsumerRebalanceListener, Generic[EventT]):  # type: ignore[misc
             return
 
     def _dead_letter(self, record: ConsumerRecord, reason: str, detail: str, attempt: int) -> Outgoing:
-        headers = [(name, value) for name, value in record.headers]
-        size = sum(len(part or b"") for part in (record.key, record.value, *(value for _name, value in headers)))
-        kept = size <= _LARGEST_KEPT_BYTES
-        letter = DeadLetter(
-            service=self._service,
-            consumer=self.name,
-            source_topic=record.topic,
-            partition=record.partition,
-            offset=record.offset,
-            record_key=_base64(record.key) if kept else None,
-            record_value=_base64(record.value) if kept else None,
-            record_headers=[(name, _base64(value)) for name, value in headers] if kept else [],
-            record_sha256=None if kept else hashlib.sha256(record.value or b"").hexdigest(),
-            reason=reason,
-            detail=detail,
-            attempt=attempt,
-            failed_at=datetime.now(UTC),
-        )
-        return Outgoing(letter, readable_headers(record.headers).get("traceparent") or new_trace())
+        return dead_letter(self._service, self.name, record, reason, detail, attempt)
 
     async def measure_lag(self) -> None:
         """How far the committed offsets are behind, in records and in seconds; also while a batch waits."""
@@ -381,7 +368,3 @@ async def _to_committed(consumer: AIOKafkaConsumer, tp: TopicPartition) -> None:
         await consumer.seek_to_beginning(tp)
     else:
         consumer.seek(tp, offset)
-
-
-def _base64(raw: bytes | None) -> str | None:
-    return None if raw is None else base64.b64encode(raw).decode()

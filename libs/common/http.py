@@ -30,6 +30,7 @@ def create_app(title: str, health: Health) -> FastAPI:
     app.add_exception_handler(HTTPException, _on_http)
     app.add_exception_handler(PyMongoError, _on_away)
     app.add_exception_handler(KafkaError, _on_away)
+    app.add_exception_handler(Exception, _on_defect)
 
     @app.get("/health/live", include_in_schema=False)
     async def live() -> Response:
@@ -94,6 +95,11 @@ async def _on_http(request: Request, error: Exception) -> Response:
 async def _on_away(request: Request, error: Exception) -> Response:
     get_logger().warning("dependency away", problem=type(error).__name__, trace=trace_id(request_trace(request)))
     return problem(UnavailableError("what this needs is away; nothing was acknowledged, try again"), request.url.path)
+
+
+async def _on_defect(request: Request, error: Exception) -> Response:
+    # Starlette raises it again after this answer, so that it stands in the log with where it came from.
+    return problem(BowerbirdError("this is our fault and is logged; trying again may help"), request.url.path)
 
 
 def _health_answer(problems: dict[str, str]) -> Response:

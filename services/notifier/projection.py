@@ -62,10 +62,11 @@ class Projection:
             await self._deliveries.expect(list(documents.values()))  # A1
             await self._activate_reachable([event.learner_id for event, _ in issued], now)  # A2
         # A credential can be revoked before its issue is announced, so the delivery may not be there yet: then it is
-        # made as cancelled, and the issue that follows finds it.
+        # made, cancelled from the start, and the issue that follows finds it.
         revoked = [(each.event, each.trace) for each in batch if isinstance(each.event, CredentialRevoked)]
         if revoked:
-            await self._deliveries.expect([_delivery(event, trace, now) for event, trace in revoked])
+            never = {"state": State.CANCELLED, "cancel_reason": "revoked"}
+            await self._deliveries.expect([_delivery(event, trace, now) | never for event, trace in revoked])
             cancelled = [ids.delivery_id(event.credential_id, each) for event, _ in revoked for each in OCCASIONS]
             await self._deliveries.cancel_by_id(cancelled, "revoked", now)
         return []

@@ -60,6 +60,10 @@ def app(health: Health) -> FastAPI:
     async def away() -> None:
         raise AutoReconnect("mongodb://user:hunter2@db is away")
 
+    @application.get("/v1/defect")
+    async def defect() -> None:
+        raise KeyError("hunter2")
+
     return application
 
 
@@ -116,6 +120,14 @@ async def test_an_absent_database_is_503_and_tells_no_secret(client: AsyncClient
     answer = await client.get("/v1/away")
     assert answer.status_code == 503
     assert answer.headers["retry-after"] == "5"
+    assert "hunter2" not in answer.text
+
+
+async def test_a_defect_is_a_problem_document_that_tells_nothing_of_the_inside(app: FastAPI) -> None:
+    transport = ASGITransport(app, raise_app_exceptions=False)
+    async with AsyncClient(transport=transport, base_url="http://test") as client:
+        answer = await client.get("/v1/defect")
+    assert (answer.status_code, answer.headers["content-type"]) == (500, "application/problem+json")
     assert "hunter2" not in answer.text
 
 

@@ -56,3 +56,5 @@ def test_a_permanent_refusal_is_told_apart_from_a_temporary_one(stack: Stack) ->
         )
     finally:
         control.unlink(missing_ok=True)
+    promises.nothing_lost(stack, scenario.school.id, len(scenario.rows), scenario.expected)
+    promises.nothing_twice(stack, scenario.school.id, scenario.expected)

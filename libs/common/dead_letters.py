@@ -1,0 +1,53 @@
+"""Makes the dead letter of a record that a service cannot process: as it came, with where from and why."""
+
+import base64
+import hashlib
+from datetime import UTC, datetime
+
+from aiokafka import ConsumerRecord
+
+from libs.common.cloudevents import Outgoing, readable_headers
+from libs.common.events import DeadLetter
+from libs.common.telemetry import new_trace
+from libs.common.topics import LARGEST_LETTER_BYTES
+
+# What of a letter is not its JSON (headers of its own, framing) is far less than the rest.
+_LARGEST_JSON_BYTES = LARGEST_LETTER_BYTES - 64 * 1024
+
+
+def dead_letter(
+    service: str, consumer: str, record: ConsumerRecord, reason: str, detail: str, attempt: int
+) -> Outgoing:
+    """The letter to publish. It leaves out what no letter can hold (a record that was compressed on its way).
+
+    Args:
+        service: whose topic of dead letters it goes to.
+        consumer: the consumer group that met the record.
+        record: as the client library gave it.
+        reason: a stable code.
+        detail: for its operators; free of personal data.
+        attempt: how often the record was tried.
+    """
+    letter = DeadLetter(
+        service=service,
+        consumer=consumer,
+        source_topic=record.topic,
+        partition=record.partition,
+        offset=record.offset,
+        record_key=_base64(record.key),
+        record_value=_base64(record.value),
+        record_headers=[(name, _base64(value)) for name, value in record.headers],
+        reason=reason,
+        detail=detail,
+        attempt=attempt,
+        failed_at=datetime.now(UTC),
+    )
+    if len(letter.model_dump_json().encode()) > _LARGEST_JSON_BYTES:
+        digest = hashlib.sha256(record.value or b"").hexdigest()
+        bare = {"record_key": None, "record_value": None, "record_headers": [], "record_sha256": digest}
+        letter = DeadLetter.model_validate({**letter.model_dump(), **bare})
+    return Outgoing(letter, readable_headers(record.headers).get("traceparent") or new_trace())
+
+
+def _base64(raw: bytes | None) -> str | None:
+    return None if raw is None else base64.b64encode(raw).decode()
