@@ -327,7 +327,9 @@ class Consumer(ConsumerRebalanceListener, Generic[EventT]):  # type: ignore[misc
             return
 
     def _dead_letter(self, record: ConsumerRecord, reason: str, detail: str, attempt: int) -> Outgoing:
-        return dead_letter(self._service, self.name, record, reason, detail, attempt)
+        return dead_letter(
+            record, service=self._service, consumer=self.name, reason=reason, detail=detail, attempt=attempt
+        )
 
     async def measure_lag(self) -> None:
         """How far the committed offsets are behind, in records and in seconds; also while a batch waits."""

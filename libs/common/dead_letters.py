@@ -16,14 +16,14 @@ _LARGEST_JSON_BYTES = LARGEST_LETTER_BYTES - 64 * 1024
 
 
 def dead_letter(
-    service: str, consumer: str, record: ConsumerRecord, reason: str, detail: str, attempt: int
+    record: ConsumerRecord, *, service: str, consumer: str, reason: str, detail: str, attempt: int
 ) -> Outgoing:
     """The letter to publish. It leaves out what no letter can hold (a record that was compressed on its way).
 
     Args:
+        record: as the client library gave it.
         service: whose topic of dead letters it goes to.
         consumer: the consumer group that met the record.
-        record: as the client library gave it.
         reason: a stable code.
         detail: for its operators; free of personal data.
         attempt: how often the record was tried.
@@ -44,7 +44,12 @@ def dead_letter(
     )
     if len(letter.model_dump_json().encode()) > _LARGEST_JSON_BYTES:
         digest = hashlib.sha256(record.value or b"").hexdigest()
-        bare = {"record_key": None, "record_value": None, "record_headers": [], "record_sha256": digest}
+        bare: dict[str, object] = {
+            "record_key": None,
+            "record_value": None,
+            "record_headers": [],
+            "record_sha256": digest,
+        }
         letter = DeadLetter.model_validate({**letter.model_dump(), **bare})
     return Outgoing(letter, readable_headers(record.headers).get("traceparent") or new_trace())
 

@@ -12,7 +12,10 @@ from libs.common.topics import LARGEST_LETTER_BYTES
 
 def letter(**parts: Any) -> DeadLetter:
     whole = {"topic": "evidence.submitted.v1", "partition": 3, "offset": 41, "key": b"k", "value": b"v", "headers": ()}
-    outgoing = dead_letter("issuer", "issuer-evidence", SimpleNamespace(**(whole | parts)), "no_type", "none", 1)
+    record = SimpleNamespace(**(whole | parts))
+    outgoing = dead_letter(
+        record, service="issuer", consumer="issuer-evidence", reason="no_type", detail="none", attempt=1
+    )
     assert isinstance(outgoing.event, DeadLetter)
     return outgoing.event
 
