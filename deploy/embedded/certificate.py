@@ -27,8 +27,8 @@ def self_signed(folder: Path, now: datetime | None = None) -> tuple[Path, Path]:
     certificate, key = folder / "certificate.pem", folder / "certificate-key.pem"
     if not key.is_file() or not _is_good(certificate, now):
         made, private = _make(now)
-        _write(key, private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-        _write(certificate, made.public_bytes(Encoding.PEM))
+        write_private(key, private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+        write_private(certificate, made.public_bytes(Encoding.PEM))
     return certificate, key
 
 
@@ -63,7 +63,7 @@ def _make(now: datetime) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
     return builder.sign(private, SHA256()), private
 
 
-def _write(path: Path, content: bytes) -> None:
+def write_private(path: Path, content: bytes) -> None:
     """Write a file that its owner alone may read, complete or not at all."""
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
