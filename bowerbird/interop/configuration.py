@@ -7,6 +7,7 @@ from services.issuer.interop.api import PATH
 from services.issuer.interop.instances import INSTANCES, Instances
 
 _BOTH: Final = {"vc": ["1.1", "2.0"]}
+_NEWER: Final = {"vc": ["2.0"]}
 _ALL_SUITES: Final = ["eddsa-rdfc-2022", "eddsa-jcs-2022", "ecdsa-rdfc-2019", "ecdsa-jcs-2019", "Ed25519Signature2020"]
 _EVERYTHING: Final = [*_ALL_SUITES, "vc2.0", "vc-api", "BitstringStatusList", "EnvelopingProof", "vc-jose-cose"]
 _TAGS: Final = {
@@ -28,7 +29,8 @@ async def configuration(instances: Instances, base: str, key: str) -> dict[str, 
         issuer = {
             "id": await instances.did(one.curve),
             "endpoint": f"{base}{PATH}/{one.name}/credentials/issue",
-            "supports": _BOTH,
+            # Status entries and envelopes came with version 2.0.
+            "supports": _BOTH if one.cryptosuite is not None and one.purpose is None else _NEWER,
             "tags": [*_TAGS[one.name], "localhost"],
             **opened,
         }

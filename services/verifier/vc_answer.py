@@ -19,7 +19,7 @@ _MALFORMED: Final = (f"{_VCDM}MALFORMED_VALUE_ERROR", -66)
 _RANGE: Final = (f"{_VCDM}RANGE_ERROR", -67)
 _PROOF_WRONG: Final = (f"{_PROOF}PROOF_VERIFICATION_ERROR", -17)
 
-BY_CODE: Final[Mapping[str, tuple[str, int]]] = {
+BY_CODE: Final[Mapping[str, tuple[str, int | None]]] = {
     "not_json": _PARSING,
     "not_an_object": _PARSING,
     "duplicate_key": _PARSING,
@@ -30,6 +30,9 @@ BY_CODE: Final[Mapping[str, tuple[str, int]]] = {
     "STATUS_LIST_LENGTH_ERROR": (f"{_STATUS}STATUS_LIST_LENGTH_ERROR", -130),
     "MALFORMED_VALUE_ERROR": _MALFORMED,
     "RANGE_ERROR": _RANGE,
+    # That a credential was taken back is no error of anybody's, and no specification has a name for it.
+    "revoked": ("urn:bowerbird:problem:revoked", None),
+    "suspended": ("urn:bowerbird:problem:suspended", None),
     "not_yet_valid": _RANGE,
     "expired": _RANGE,
 }
@@ -65,7 +68,7 @@ def problem_of(check: Check, place: str = "") -> dict[str, Any]:
         "type": kind,
         "title": _TITLES[check.outcome],
         "detail": check.sentence,
-        "code": code,
+        **({} if code is None else {"code": code}),
         "check": check.name,
         "outcome": check.outcome,
         "reason": check.code,

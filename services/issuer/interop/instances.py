@@ -12,7 +12,7 @@ from libs.common.errors import InvalidRequestError, NotFoundError
 from libs.openbadges.contexts import CREDENTIALS_V1, DATA_INTEGRITY_V2, conformance_contexts
 from libs.openbadges.did import did_key, verification_method
 from libs.openbadges.errors import CredentialError
-from libs.openbadges.issuing import prepare, sign
+from libs.openbadges.issuing import Prepared, prepare, sign
 from libs.openbadges.keys import Ed25519Key
 from libs.openbadges.p256 import P256Key
 from libs.openbadges.statuslist import MINIMUM_SIZE, StatusIndexes, StatusList, entry, list_document
@@ -145,10 +145,15 @@ class Instances:
         return self._keys[curve]
 
 
-def _checked(document: dict[str, Any]) -> None:
+def _checked(document: dict[str, Any]) -> Prepared:
+    """Prepare a document to be signed.
+
+    Raises:
+        InvalidRequestError: it must not be signed; names the place.
+    """
     try:
         with conformance_contexts():
-            prepare(document)
+            return prepare(document)
     except CredentialError as error:
         raise InvalidRequestError(
             f"this credential is not issued: {error}",
@@ -158,8 +163,8 @@ def _checked(document: dict[str, Any]) -> None:
 
 def _signed(document: dict[str, Any], instance: Instance, key: Ed25519Key | P256Key, now: datetime) -> dict[str, Any]:
     method = verification_method(did_key(key.public_multibase), key.public_multibase)
+    prepared = _checked(document)
     with conformance_contexts():
-        prepared = prepare(document)
         signed: dict[str, Any] = orjson.loads(sign(prepared, key, method, now, cryptosuite=instance.cryptosuite))
     return signed
 
