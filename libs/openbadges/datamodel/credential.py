@@ -57,7 +57,8 @@ def check_credential(document: dict[str, Any]) -> None:
                 types_of(one, path)
                 check_id(one, path, required=in_old if older else in_new)
     if "relatedResource" in document:
-        things(document["relatedResource"], "/relatedResource")
+        for one, path in things(document["relatedResource"], "/relatedResource"):
+            check_id(one, path, required=True)
         check_resources(document)
 
 
