@@ -72,10 +72,9 @@ def _in_foreground(layout: Layout, port: int) -> int:
     try:
         asyncio.run(run(folder, port, ready))
     except (SettingsError, OSError) as error:
-        raise StackError(f"It did not start: {error}.", "Correct that and start it again.") from error
-    except SystemExit as error:
-        # uvicorn's way to say that it could not listen; it has logged why.
-        raise StackError(f"Port {port} cannot be had.", "Name another: --port.") from error
+        raise StackError(
+            f"It did not start on port {port}: {error}.", "Correct that, or name another port: --port."
+        ) from error
     finally:
         pid_file.remove()
     return 0

@@ -1,8 +1,11 @@
 """The one process of `bowerbird interop`: the issuer's instances and the verifier on one HTTPS port, no stores."""
 
+import asyncio
 import base64
 import hmac
 import secrets
+import signal
+import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,6 +21,7 @@ from libs.common.access import Caller, new_key
 from libs.common.errors import UnauthenticatedError
 from libs.common.health import Health
 from libs.common.http import create_app
+from libs.common.runtime import Server
 from libs.common.settings import Settings
 from libs.common.telemetry import configure_logging
 from libs.common.tls import server_context
@@ -84,11 +88,14 @@ async def run(folder: Path, port: int, ready: Callable[[dict[str, object]], None
     tls = server_context(Settings(tls_cert_file=certificate, tls_key_file=certificate_key))
     configure_logging("interop", "warning")
     config = uvicorn.Config(app, host=HOST, port=port, log_config=None, access_log=False, lifespan="off")
-    config.ssl_context_factory = lambda *_: tls
-    config.load()
-    server = uvicorn.Server(config)
+    if tls is not None:
+        config.ssl_context_factory = lambda *_: tls
+    server = Server(config)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, server.handle_exit, number, None)
+    listening = socket.create_server((HOST, port))
     ready(await configuration(instances, base, key))
-    await server.serve()
+    await server.serve(sockets=[listening])
 
 
 def _kept(path: Path, make: Callable[[], bytes]) -> bytes:

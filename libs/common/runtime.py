@@ -101,7 +101,7 @@ class Plumbing:
         self.closers.append(close)
 
 
-class _Server(uvicorn.Server):
+class Server(uvicorn.Server):
     """uvicorn, with the signals left to us: consumers stop in order after it."""
 
     @contextlib.contextmanager
@@ -134,7 +134,7 @@ async def _run(service: str, settings: Settings, build: Callable[[Plumbing], Non
     config = uvicorn.Config(plumbing.app, log_config=None, access_log=False, lifespan="off")
     if tls is not None:
         config.ssl_context_factory = lambda *_: tls
-    server = _Server(config)
+    server = Server(config)
     http = asyncio.create_task(server.serve(sockets=[listening]), name="http")
     work = asyncio.create_task(_work(plumbing), name="work")
     stop = asyncio.create_task(asked_to_stop.wait(), name="stop")

@@ -261,7 +261,8 @@ async def test_a_status_that_cannot_be_had_counts_only_where_the_caller_asks_for
     }
     signed = await issued(client, credential(issuer=DID, credentialStatus=entry))
     assert (await verify(client, signed, checks=["proof"])).status_code == 200
-    for options in ({}, {"checks": []}, {"checks": ["proof", "credentialStatus"]}):
+    asked: list[dict[str, Any]] = [{}, {"checks": []}, {"checks": ["proof", "credentialStatus"]}]
+    for options in asked:
         answer = await verify(client, signed, **options)
         assert answer.status_code == 400
         assert problems(answer) == {("status", "unknown")}

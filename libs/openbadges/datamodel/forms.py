@@ -53,9 +53,10 @@ def types_of(thing: dict[str, Any], path: str) -> list[str]:
     """
     types = thing.get("type")
     listed = types if isinstance(types, list) else [types]
-    if not listed or not all(isinstance(one, str) and one for one in listed):
+    names = [one for one in listed if isinstance(one, str) and one]
+    if not names or len(names) != len(listed):
         raise refuse("A type is one or more names.", f"{path}/type")
-    return listed
+    return names
 
 
 def things(value: Any, path: str) -> list[tuple[dict[str, Any], str]]:
