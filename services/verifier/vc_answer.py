@@ -25,6 +25,8 @@ BY_CODE: Final[Mapping[str, tuple[str, int | None]]] = {
     "duplicate_key": _PARSING,
     "proof_domain": (f"{_PROOF}INVALID_DOMAIN_ERROR", -19),
     "proof_challenge": (f"{_PROOF}INVALID_CHALLENGE_ERROR", -20),
+    "domain_mismatch": (f"{_PROOF}INVALID_DOMAIN_ERROR", -19),
+    "challenge_mismatch": (f"{_PROOF}INVALID_CHALLENGE_ERROR", -20),
     "STATUS_RETRIEVAL_ERROR": (f"{_STATUS}STATUS_RETRIEVAL_ERROR", -128),
     "STATUS_VERIFICATION_ERROR": (f"{_STATUS}STATUS_VERIFICATION_ERROR", -129),
     "STATUS_LIST_LENGTH_ERROR": (f"{_STATUS}STATUS_LIST_LENGTH_ERROR", -130),

@@ -9,7 +9,7 @@ from fastapi.responses import Response
 from libs.common.bodies import read_json_object
 from libs.common.errors import InvalidRequestError
 from services.verifier.vc_answer import answer_of
-from services.verifier.vc_options import hold_to, read_options
+from services.verifier.vc_options import hold_to, read_options, with_purpose, without_status
 from services.verifier.verification import Verifier
 
 _MOST_BYTES = 512 * 1024
@@ -25,6 +25,16 @@ def vc_routes(verifier: Verifier) -> APIRouter:
         options = read_options(body)
         report = hold_to(await verifier.verify(_document(body, "verifiableCredential")), options)
         return _answer(answer_of(report.checks))
+
+    @router.post("/presentations/verify", summary="Verify a presentation and the credentials in it (VC API)")
+    async def verify_presentation(request: Request) -> Response:
+        body = await read_json_object(request, most_bytes=_MOST_BYTES)
+        options = read_options(body)
+        report = await verifier.verify_presentation(
+            _document(body, "verifiablePresentation"), challenge=options.challenge, domain=options.domain
+        )
+        checks = [with_purpose(check, options, "authentication") for check in report.checks]
+        return _answer(answer_of(checks, [without_status(one, options) for one in report.credentials]))
 
     return router
 

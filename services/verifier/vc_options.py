@@ -53,34 +53,39 @@ def read_options(body: Mapping[str, Any]) -> Options:
 
 def hold_to(report: Report, options: Options) -> Report:
     """Answer the report as the caller's options make it: what they ask of a credential's proofs counts too."""
-    proof = report.check("proof")
-    told = _against(report, options) if proof.outcome == "pass" else None
-    checks = [told if told is not None and check.name == "proof" else check for check in report.checks]
-    if not options.status_asked:
-        # A status that was read rules all the same: a credential known to be revoked is never good.
-        checks = [_not_asked(check) if check.name == "status" else check for check in checks]
+    checks = [_bound(with_purpose(check, options, "assertionMethod"), report, options) for check in report.checks]
+    return without_status(replace(report, checks=tuple(checks)), options)
+
+
+def without_status(report: Report, options: Options) -> Report:
+    """Answer the report without a status that is not known, where the caller did not ask for it.
+
+    A status that was read rules all the same: a credential known to be revoked is never good.
+    """
+    if options.status_asked:
+        return report
+    checks = [_not_asked(check) if check.name == "status" else check for check in report.checks]
     return replace(report, checks=tuple(checks))
 
 
-def _against(report: Report, options: Options) -> Check | None:
-    proof = report.check("proof")
+def with_purpose(check: Check, options: Options, made_for: str) -> Check:
+    """Answer the check of a proof as it is when another purpose is asked for than it was made for."""
+    if check.name != "proof" or check.outcome != "pass" or options.purpose in {None, made_for}:
+        return check
+    sentence = f"The proof was made for the purpose {made_for}, not for {options.purpose}."
+    return replace(check, outcome="fail", code="proof_purpose", sentence=sentence)
+
+
+def _bound(check: Check, report: Report, options: Options) -> Check:
+    """Answer the check of a credential's proof as it is when it must have been made for a domain or a challenge."""
+    if check.name != "proof" or check.outcome != "pass":
+        return check
     proofs = proofs_of(dict(report.credential or {}))
-    if options.purpose is not None and options.purpose != "assertionMethod":
-        return replace(
-            proof,
-            outcome="fail",
-            code="proof_purpose",
-            sentence=f"The proof was made to assert a credential, not for the purpose {options.purpose}.",
-        )
     for name, wanted in (("domain", options.domain), ("challenge", options.challenge)):
         if wanted is not None and not all(_is(one.get(name), wanted) for one in proofs or [{}]):
-            return replace(
-                proof,
-                outcome="fail",
-                code=f"proof_{name}",
-                sentence=f"The proof was not made for the {name} that is asked for.",
-            )
-    return None
+            sentence = f"The proof was not made for the {name} that is asked for."
+            return replace(check, outcome="fail", code=f"proof_{name}", sentence=sentence)
+    return check
 
 
 def _is(found: Any, wanted: str) -> bool:

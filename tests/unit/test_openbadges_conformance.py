@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from libs.openbadges.canonical import canonicalize
 from libs.openbadges.contexts import CARRIED, CREDENTIALS_V2, EXAMPLES_V2, conformance_contexts
 from libs.openbadges.datamodel import check_credential
 from libs.openbadges.did import did_key, verification_method
@@ -82,3 +83,11 @@ def test_a_digest_of_a_carried_resource_must_be_right() -> None:
     other = "sha256-" + base64.b64encode(bytes(32)).decode()
     with pytest.raises(CredentialError, match="digest is not that of"):
         check_credential({**badge(), "relatedResource": {"id": CREDENTIALS_V2, "digestSRI": other}})
+
+
+def test_a_plain_value_where_a_graph_belongs_is_refused_and_no_crash() -> None:
+    for held in (7, "https://example.org/credentials/1", True):
+        with pytest.raises(CredentialError):
+            canonicalize(
+                {"@context": [CREDENTIALS_V2], "type": "VerifiablePresentation", "verifiableCredential": [held]}
+            )

@@ -13,6 +13,7 @@ from libs.openbadges.contexts import CREDENTIALS_V1, DATA_INTEGRITY_V2, conforma
 from libs.openbadges.did import did_key, verification_method
 from libs.openbadges.errors import CredentialError
 from libs.openbadges.issuing import Prepared, prepare, sign
+from libs.openbadges.jose import algorithm_of, envelop_credential, sign_vc_jwt
 from libs.openbadges.keys import Ed25519Key
 from libs.openbadges.p256 import P256Key
 from libs.openbadges.statuslist import MINIMUM_SIZE, StatusIndexes, StatusList, entry, list_document
@@ -31,13 +32,13 @@ class Instance:
 
     Attributes:
         name: as its path has it.
-        cryptosuite: of the Data Integrity proof.
+        cryptosuite: of the Data Integrity proof; None where the credential goes into an envelope, as a JWT.
         curve: of the key that it signs with.
         purpose: of the status entry that it adds; None where it adds none.
     """
 
     name: str
-    cryptosuite: str
+    cryptosuite: str | None
     curve: Curve = "Ed25519"
     purpose: str | None = None
 
@@ -51,6 +52,7 @@ INSTANCES: Mapping[str, Instance] = {
         Instance("ecdsa-jcs-2019", "ecdsa-jcs-2019", "P-256"),
         Instance("revocation", "eddsa-rdfc-2022", purpose="revocation"),
         Instance("suspension", "eddsa-rdfc-2022", purpose="suspension"),
+        Instance("enveloped", None, "P-256"),
     )
 }
 
@@ -165,8 +167,20 @@ def _signed(document: dict[str, Any], instance: Instance, key: Ed25519Key | P256
     method = verification_method(did_key(key.public_multibase), key.public_multibase)
     prepared = _checked(document)
     with conformance_contexts():
+        if instance.cryptosuite is None:
+            return _enveloped(prepared, key, method)
         signed: dict[str, Any] = orjson.loads(sign(prepared, key, method, now, cryptosuite=instance.cryptosuite))
     return signed
+
+
+def _enveloped(prepared: Prepared, key: Ed25519Key | P256Key, method: str) -> dict[str, Any]:
+    try:
+        return envelop_credential(sign_vc_jwt(prepared, key, algorithm=algorithm_of(key), kid=method))
+    except CredentialError as error:
+        raise InvalidRequestError(
+            f"this credential does not go into an envelope: {error}",
+            [{"field": f"/credential{error.path}", "reason": error.sentence, "code": error.code}],
+        ) from error
 
 
 def _signed_list(url: str, purpose: str, indexes: frozenset[int], key: Ed25519Key | P256Key, now: datetime) -> str:
