@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 from uuid import UUID
 
-from services.verifier.repository import Repository, StoredCredential, StoredStatusList
+from libs.common.events import AchievementPublished
+from services.verifier.repository import Organisation, Repository, StoredCredential, StoredStatusList
 
 
 class MemoryRepository(Repository):
@@ -30,6 +31,14 @@ class MemoryRepository(Repository):
     async def did_documents(self, dids: Iterable[str]) -> dict[str, str]:
         """There are none."""
         return {}
+
+    async def organisation(self, issuer_id: str) -> Organisation | None:
+        """There is none."""
+        return None
+
+    async def achievement(self, version_key: str) -> AchievementPublished | None:
+        """There is none."""
+        return None
 
     async def status_list(self, list_id: str) -> StoredStatusList | None:
         """The newest version of a status list."""
