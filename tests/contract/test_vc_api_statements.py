@@ -140,7 +140,7 @@ BAD: dict[str, tuple[Change, str]] = {
     "5.3 a digest that is none": (put(relatedResource={"id": "urn:x:1", "digestSRI": "md5-AA"}), "/relatedResource"),
     "5.3 a resource twice": (
         put(relatedResource=[{"id": "urn:x:1", "digestSRI": HASH}, {"id": "urn:x:1", "digestSRI": HASH}]),
-        "/relatedResource/1/id",
+        "/relatedResource/1",
     ),
     "5.3 another digest than the resource's": (
         put(relatedResource={"id": CREDENTIALS_V2, "digestSRI": HASH}),
