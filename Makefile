@@ -41,6 +41,14 @@ demo: env ## start it and take a whole Values Week from evidence to verified bad
 test: env-dev ## every test, on a real MongoDB and a real Apache Kafka
 	$(PYTHON) -m pytest
 
+.PHONY: interop
+interop: env ## serve the VC API for conformance suites on https://127.0.0.1:8443; print their configuration
+	@$(BOWERBIRD) interop --background
+
+.PHONY: interop-down
+interop-down: env ## stop it
+	@$(BOWERBIRD) interop-down
+
 SIZES ?= 20000,100000
 
 .PHONY: bench

@@ -21,6 +21,7 @@ from libs.common.http import create_app
 from libs.common.kafka import Kafka
 from libs.common.settings import Settings
 from libs.common.telemetry import configure_logging, get_logger
+from libs.common.tls import server_context
 from libs.common.topics import Topic
 
 AWAY = (PyMongoError, KafkaError, OSError)
@@ -100,7 +101,7 @@ class Plumbing:
         self.closers.append(close)
 
 
-class _Server(uvicorn.Server):
+class Server(uvicorn.Server):
     """uvicorn, with the signals left to us: consumers stop in order after it."""
 
     @contextlib.contextmanager
@@ -115,6 +116,7 @@ def run_service(service: str, settings: Settings, build: Callable[[Plumbing], No
 
     Raises:
         OSError: the HTTP port cannot be had.
+        SettingsError: the TLS certificate or its key cannot be used.
     """
     configure_logging(service, settings.log_level)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -122,17 +124,21 @@ def run_service(service: str, settings: Settings, build: Callable[[Plumbing], No
 
 
 async def _run(service: str, settings: Settings, build: Callable[[Plumbing], None]) -> int:
+    tls = server_context(settings)
     listening = socket.create_server((settings.http_host, settings.http_port))
     plumbing = Plumbing(service, settings)
     build(plumbing)
     asked_to_stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, asked_to_stop.set)
-    server = _Server(uvicorn.Config(plumbing.app, log_config=None, access_log=False, lifespan="off"))
+    config = uvicorn.Config(plumbing.app, log_config=None, access_log=False, lifespan="off")
+    if tls is not None:
+        config.ssl_context_factory = lambda *_: tls
+    server = Server(config)
     http = asyncio.create_task(server.serve(sockets=[listening]), name="http")
     work = asyncio.create_task(_work(plumbing), name="work")
     stop = asyncio.create_task(asked_to_stop.wait(), name="stop")
-    get_logger().info("started", port=settings.http_port)
+    get_logger().info("started", port=settings.http_port, https=tls is not None)
     ended, _ = await asyncio.wait({http, work, stop, plumbing.kafka.failed}, return_when=asyncio.FIRST_COMPLETED)
     for each in ended - {stop}:
         problem = each.exception() or (each.result() if each is plumbing.kafka.failed else None)

@@ -3,9 +3,10 @@
 import difflib
 import os
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import AnyHttpUrl, Field, SecretStr, ValidationError
+from pydantic import AnyHttpUrl, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PREFIX = "BOWERBIRD_"
@@ -24,6 +25,10 @@ class Settings(BaseSettings):
 
     http_host: str = Field(default="127.0.0.1", description="address that the HTTP server listens on")
     http_port: int = Field(default=8100, ge=1, le=65535, description="port that the HTTP server listens on")
+    tls_cert_file: Path | None = Field(
+        default=None, description="certificate chain (PEM) to serve HTTPS with; together with its key, or neither"
+    )
+    tls_key_file: Path | None = Field(default=None, description="private key (PEM) of the certificate")
     kafka_bootstrap: str = Field(default="127.0.0.1:29092", description="HOST:PORT of Kafka brokers, comma-separated")
     kafka_idempotence: bool = Field(
         default=True, description="idempotent producer; off only for a broker that lacks it (Tansu)"
@@ -44,6 +49,12 @@ class Settings(BaseSettings):
     shutdown_seconds: float = Field(
         default=20, gt=0, le=300, description="longest wait for work in hand when asked to stop, in seconds"
     )
+
+    @model_validator(mode="after")
+    def _has_both_halves_of_tls(self) -> Self:
+        if (self.tls_cert_file is None) != (self.tls_key_file is None):
+            raise ValueError(f"set both {PREFIX}TLS_CERT_FILE and {PREFIX}TLS_KEY_FILE for HTTPS, or neither")
+        return self
 
     @property
     def public_base(self) -> str:
@@ -68,7 +79,9 @@ class Settings(BaseSettings):
             return cls()
         except ValidationError as error:
             problems = [
-                f"{PREFIX}{'_'.join(str(part) for part in problem['loc']).upper()}: {problem['msg']}"
+                f"{PREFIX}{'_'.join(map(str, problem['loc'])).upper()}: {problem['msg']}"
+                if problem["loc"]
+                else problem["msg"]
                 for problem in error.errors(include_input=False, include_url=False)
             ]
             raise SettingsError("; ".join(problems)) from None

@@ -10,7 +10,7 @@ from pyld import canon, jsonld
 from pyld.context_resolver import ContextResolver
 
 from libs.openbadges import rdf
-from libs.openbadges.contexts import CONTEXTS, check_contexts, load_document, term_iris
+from libs.openbadges.contexts import CONTEXTS, check_contexts, conformance, load_document, term_iris
 from libs.openbadges.errors import CredentialError, LimitError
 from libs.openbadges.parsing import check
 
@@ -101,7 +101,9 @@ def _expand(document: dict[str, Any]) -> list[Any]:
         CredentialError: see `canonicalize`.
     """
     dropped: list[str] = []
-    processor = _Processor(on_property_dropped=lambda name: dropped.append(str(name)))
+    # What is remembered of processed contexts is of carried ones; a document's own must leave no trace.
+    kind = jsonld.JsonLdProcessor if conformance() else _Processor
+    processor = kind(on_property_dropped=lambda name: dropped.append(str(name)))
     try:
         expanded: list[Any] = processor.expand(document, _options())
     except CredentialError:
@@ -146,9 +148,10 @@ def _options() -> dict[str, Any]:
     """PyLD's options: contexts only from the package, no base to resolve relative names against.
 
     The cache of processed contexts is per thread, since PyLD's own is shared and not safe under threads; it can
-    hold nothing but carried contexts and their parts, because a document's own are refused before.
+    hold nothing but carried contexts and their parts, because a document's own are refused before; where they are
+    not (`conformance_contexts`), each document has a cache of its own.
     """
-    cache = getattr(_local, "contexts", None)
+    cache = {} if conformance() else getattr(_local, "contexts", None)
     if cache is None:
         cache = _local.contexts = {}
     return {

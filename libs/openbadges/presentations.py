@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from libs.openbadges.datamodel import check_presentation
 from libs.openbadges.errors import CredentialError
 from libs.openbadges.jose.claims import check_token_dates
-from libs.openbadges.proofchecks import Finding, holder_of, proofs_of
+from libs.openbadges.proofchecks import Finding, proofs_of
 from libs.openbadges.reading import Opened, open_document
 from libs.openbadges.report import Check, Outcome, Report, worst
 from libs.openbadges.verification import (
@@ -121,18 +122,15 @@ def _credentials(document: dict[str, Any]) -> list[Any]:
 
 
 def _check_form(opened: Opened) -> Finding:
-    """Check what every presentation has (VCDM 2.0, section 4.13), and that all its credentials were looked at."""
-    document = opened.document
-    types = document.get("type")
-    if "VerifiablePresentation" not in (types if isinstance(types, list) else [types]):
-        return Finding("fail", "not_a_presentation", "The document does not say that it is a VerifiablePresentation.")
+    """Check what the data model asks of a presentation, and that all its credentials were looked at."""
     if opened.token is not None and opened.token.profile != "vp+jwt":
         return Finding("fail", "not_a_presentation", "The token does not say that it holds a presentation.")
-    if "holder" in document and holder_of(document) is None:
-        return Finding("fail", "not_a_presentation", "The presentation's holder is not of the right kind.")
-    credentials = _credentials(document)
-    if not all(isinstance(one, dict) for one in credentials):
-        return Finding("fail", "not_a_presentation", "What is presented is not all credentials.")
+    try:
+        check_presentation(opened.document)
+    except CredentialError as error:
+        code = "not_a_presentation" if error.code == "not_a_credential" else error.code
+        return Finding("fail", code, str(error))
+    credentials = _credentials(opened.document)
     if len(credentials) > MOST_CREDENTIALS:
         return Finding("unknown", "too_many_credentials", f"More than {MOST_CREDENTIALS} credentials are not checked.")
     return Finding("pass", "presentation", f"It is a presentation of {len(credentials)} credentials.")

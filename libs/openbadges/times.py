@@ -1,7 +1,7 @@
 """Moments as credentials write them (xsd:dateTime with a zone), read strictly."""
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from libs.openbadges.errors import CredentialError
@@ -34,7 +34,20 @@ def read(text: object, path: str = "") -> datetime:
     seconds, fraction, zone = match.groups()
     if zone is None:
         raise CredentialError("date_without_zone", f"{text!r} does not say in which zone.", path)
+    end_of_day = seconds.endswith("T24:00:00") and not (fraction or "").strip(".0")
     try:
+        if end_of_day:
+            return datetime.fromisoformat(f"{seconds[:11]}00:00:00{zone}") + timedelta(days=1)
         return datetime.fromisoformat(f"{seconds}{(fraction or '.0')[:7]:0<7}{zone}")
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise CredentialError("date_form", f"{text!r} is not a moment that exists.", path) from error
+
+
+def read_lenient(text: object, path: str = "") -> datetime:
+    """Read an xsd:dateTime of a proof; one without a zone means UTC (Data Integrity 1.0, section 2.1).
+
+    Raises:
+        CredentialError: not such text (`date_form`).
+    """
+    match = _DATE_TIME.match(text) if isinstance(text, str) else None
+    return read(f"{text}Z" if match is not None and match[3] is None else text, path)

@@ -7,6 +7,7 @@ from typing import Any
 
 from libs.openbadges import times
 from libs.openbadges.contexts import CREDENTIALS_V1, CREDENTIALS_V2
+from libs.openbadges.datamodel import check_credential
 from libs.openbadges.did import controller_of
 from libs.openbadges.documents import read_model
 from libs.openbadges.errors import CredentialError, LimitError, UnknownContextError, UnreadFormError
@@ -163,17 +164,13 @@ def unreadable(error: CredentialError, now: datetime, names: Sequence[str]) -> t
 
 
 def _check_envelope(document: dict[str, Any], opened: Opened) -> Finding:
-    """Check what every credential has (VCDM 2.0, section 4)."""
-    types = document.get("type")
-    listed = types if isinstance(types, list) else [types]
-    presented = opened.token is not None and opened.token.profile == "vp+jwt"
-    if "VerifiableCredential" not in listed or presented:
-        return Finding("fail", "not_a_credential", "The document does not say that it is a VerifiableCredential.")
-    for name in ("issuer", "credentialSubject"):
-        if not document.get(name):
-            return Finding("fail", "not_a_credential", f"The credential has no {name}.")
-    if not isinstance(document["credentialSubject"], dict | list) or issuer_of(document) is None:
-        return Finding("fail", "not_a_credential", "The credential's issuer or subject is not of the right kind.")
+    """Check what the data model asks of every credential (VCDM 2.0, section 4)."""
+    if opened.token is not None and opened.token.profile == "vp+jwt":
+        return Finding("fail", "not_a_credential", "It is a presentation, where a credential was expected.")
+    try:
+        check_credential(document)
+    except CredentialError as error:
+        return Finding("fail", error.code, str(error))
     if opened.picture is not None:
         where = f"baked into a {opened.picture.upper()}"
         return Finding("pass", "credential_baked", f"It is a verifiable credential, {where}.")

@@ -44,12 +44,19 @@ class Gathered:
 class MaterialSource:
     """DID documents and status lists, as issuers of this installation published them."""
 
-    def __init__(self, repository: Repository, public_base: str, *, patience_seconds: float) -> None:
+    def __init__(
+        self,
+        repository: Repository,
+        public_base: str,
+        *,
+        patience_seconds: float,
+        remembered_seconds: float = REMEMBERED_SECONDS,
+    ) -> None:
         self._repository = repository
         self._lists_base = f"{public_base}/status/"
         self._patience = patience_seconds
-        self._dids = ShortMemory(self._did_document, seconds=REMEMBERED_SECONDS, entries=_REMEMBERED_DIDS)
-        self._lists = ShortMemory(self._status_list, seconds=REMEMBERED_SECONDS, entries=_REMEMBERED_LISTS)
+        self._dids = ShortMemory(self._did_document, seconds=remembered_seconds, entries=_REMEMBERED_DIDS)
+        self._lists = ShortMemory(self._status_list, seconds=remembered_seconds, entries=_REMEMBERED_LISTS)
 
     async def gather(self, needs: Needs) -> Gathered:
         """Look up what is needed; what is missing, foreign or out of reach is left out and never an error."""

@@ -13,10 +13,11 @@ from libs.common.settings import Settings
 from services.verifier.achievement_api import AchievementApi
 from services.verifier.api import Api
 from services.verifier.headers import PublicHeaders
-from services.verifier.material import MaterialSource
+from services.verifier.material import REMEMBERED_SECONDS, MaterialSource
 from services.verifier.pages import Pages
 from services.verifier.projection import Projection
 from services.verifier.repository import INDEXES, Repository
+from services.verifier.vc_api import vc_routes
 from services.verifier.verification import Verifier
 
 __all__ = ["INDEXES", "ServiceSettings", "build"]
@@ -32,6 +33,10 @@ class ServiceSettings(Settings):
     )
     verify_seconds: float = Field(
         default=5, gt=0, le=60, description="longest time for one credential; then its checks are unknown"
+    )
+    interop: bool = Field(
+        default=False,
+        description="read contexts written into documents, as conformance suites send them; never in production",
     )
 
 
@@ -64,15 +69,23 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
 
 def serve(app: FastAPI, repository: Repository, settings: ServiceSettings, clock: Callable[[], datetime]) -> None:
     """Add the public routes to an application."""
-    source = MaterialSource(repository, settings.public_base, patience_seconds=settings.verify_seconds)
+    source = MaterialSource(
+        repository,
+        settings.public_base,
+        patience_seconds=settings.verify_seconds,
+        # A suite revokes and looks at once.
+        remembered_seconds=0 if settings.interop else REMEMBERED_SECONDS,
+    )
     verifier = Verifier(
         source,
         clock,
         threads=settings.verify_threads,
         waiting=settings.verify_waiting,
         seconds=settings.verify_seconds,
+        conformance=settings.interop,
     )
     pages = Pages()
     app.include_router(Api(repository, verifier, pages, public_base=settings.public_base).router())
     app.include_router(AchievementApi(repository, pages, public_base=settings.public_base).router())
+    app.include_router(vc_routes(verifier))
     app.add_middleware(PublicHeaders)

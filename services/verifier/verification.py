@@ -1,14 +1,22 @@
 """Verifies one credential: looks up, then lets the engine work in a thread, within limits of time and number."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import datetime
 from time import monotonic
 
 from libs.common.errors import UnavailableError
 from libs.openbadges import verification as engine
+from libs.openbadges.contexts import conformance_contexts
+from libs.openbadges.presentations import (
+    PRESENTATION_CHECKS,
+    PresentationReport,
+    presentation_needs,
+    verify_presentation,
+)
 from libs.openbadges.report import CHECKS, Check, Report
 from services.verifier import metrics
 from services.verifier.material import MaterialSource, explain
@@ -26,13 +34,16 @@ class Verifier:
         threads: int,
         waiting: int,
         seconds: float,
+        conformance: bool = False,
     ) -> None:
+        """Take what is needed; `conformance` reads contexts written into documents, for conformance suites alone."""
         self._source = source
         self._clock = clock
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="verify")
         self._waiting = waiting
         self._seconds = seconds
         self._in_hand = 0
+        self._conformance = conformance
 
     async def verify(self, document: str | bytes, *, revoked_at: datetime | None = None) -> Report:
         """Verify a credential from its text.
@@ -61,16 +72,52 @@ class Verifier:
         """Verify a credential of ours, with what its issuer told us of its state."""
         return await self.verify(stored.text, revoked_at=stored.revoked_at)
 
+    async def verify_presentation(
+        self, document: str | bytes, *, challenge: str | None, domain: str | None
+    ) -> PresentationReport:
+        """Verify a presentation and each credential in it; `challenge` and `domain` are what its proof must repeat.
+
+        Raises:
+            UnavailableError: more is waiting than can be done in reasonable time.
+        """
+        if self._in_hand >= self._waiting:
+            raise UnavailableError("more credentials are waiting to be verified than can be done soon; try again")
+        self._in_hand += 1
+        try:
+            gathered = await self._source.gather(presentation_needs(document))
+            now = self._clock()
+            work = asyncio.get_running_loop().run_in_executor(
+                self._pool, self._present, document, gathered.material, now, challenge, domain
+            )
+            try:
+                async with asyncio.timeout(self._seconds):
+                    report = await work
+            except TimeoutError:
+                return PresentationReport(_too_long(PRESENTATION_CHECKS, now), (), None)
+            return replace(report, credentials=tuple(explain(one, gathered) for one in report.credentials))
+        finally:
+            self._in_hand -= 1
+
+    def _present(
+        self, document: str | bytes, material: engine.Material, now: datetime, challenge: str | None, domain: str | None
+    ) -> PresentationReport:
+        with conformance_contexts() if self._conformance else nullcontext():
+            return verify_presentation(document, material, now, challenge=challenge, domain=domain)
+
     async def _verify(self, document: str | bytes) -> Report:
         gathered = await self._source.gather(engine.needs(document))
         now = self._clock()
-        work = asyncio.get_running_loop().run_in_executor(self._pool, engine.verify, document, gathered.material, now)
+        work = asyncio.get_running_loop().run_in_executor(self._pool, self._check, document, gathered.material, now)
         try:
             async with asyncio.timeout(self._seconds):
                 report = await work
         except TimeoutError:
             return _took_too_long(now)
         return explain(report, gathered)
+
+    def _check(self, document: str | bytes, material: engine.Material, now: datetime) -> Report:
+        with conformance_contexts() if self._conformance else nullcontext():
+            return engine.verify(document, material, now)
 
 
 def _revoked(report: Report, at: datetime) -> Report:
@@ -79,5 +126,9 @@ def _revoked(report: Report, at: datetime) -> Report:
 
 
 def _took_too_long(now: datetime) -> Report:
+    return Report(_too_long(CHECKS, now), None)
+
+
+def _too_long(names: Sequence[str], now: datetime) -> tuple[Check, ...]:
     sentence = "Checking it took longer than is allowed here."
-    return Report(tuple(Check(name, "unknown", "took_too_long", sentence, now) for name in CHECKS), None)
+    return tuple(Check(name, "unknown", "took_too_long", sentence, now) for name in names)

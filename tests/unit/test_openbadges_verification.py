@@ -150,7 +150,7 @@ def test_a_kind_of_key_that_is_not_read_is_unknown() -> None:
     [
         ({"proofPurpose": "authentication"}, ("fail", "proof_purpose")),
         ({"cryptosuite": "future-2030"}, ("unknown", "cryptosuite_unknown")),
-        ({"cryptosuite": ["eddsa-rdfc-2022"]}, ("unknown", "cryptosuite_unknown")),
+        ({"cryptosuite": ["eddsa-rdfc-2022"]}, ("fail", "proof_form")),
         ({"type": "Ed25519Signature2030"}, ("unknown", "cryptosuite_unknown")),
         ({"proofValue": "u" + "A" * 80}, ("fail", "multibase_form")),
         ({"proofValue": "z0OIl"}, ("fail", "multibase_form")),

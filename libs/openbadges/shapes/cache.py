@@ -11,6 +11,7 @@ from typing import Any, Final
 import orjson
 
 from libs.openbadges.canonical import canonicalize
+from libs.openbadges.contexts import conformance, has_inline_context
 from libs.openbadges.shapes.derivation import UnderivableError, derive, structure
 from libs.openbadges.shapes.shape import Shape
 from libs.openbadges.shapes.text import Cut, cut
@@ -54,6 +55,9 @@ class ShapeCache:
         Raises:
             CredentialError, LimitError: see `canonical.canonicalize`.
         """
+        if conformance() and has_inline_context(document):
+            # No shape is learnt of it: a shape answers for later documents, which may be others'.
+            return _general(document)
         text = orjson.dumps(document) if text is None else text
         if len(text) > SHORT:
             return self._digest(document, text)

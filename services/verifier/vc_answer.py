@@ -1,0 +1,101 @@
+"""What the VC API's verifying calls answer: verified or not, and a problem detail for every check that says no.
+
+A check whose answer is not known counts as not verified here, and its problem says that it is not known.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from libs.openbadges.report import Check, Report
+
+_VCDM: Final = "https://www.w3.org/TR/vc-data-model#"
+_PROOF: Final = "https://w3id.org/security#"
+_STATUS: Final = "https://www.w3.org/ns/credentials/status-list#"
+
+# Types and codes of VCDM 2.0 (section 7.2), Data Integrity 1.0 (section 4.7), Bitstring Status List 1.0 (section 3.5).
+_PARSING: Final = (f"{_VCDM}PARSING_ERROR", -64)
+_CRYPTOGRAPHIC: Final = (f"{_VCDM}CRYPTOGRAPHIC_SECURITY_ERROR", -65)
+_MALFORMED: Final = (f"{_VCDM}MALFORMED_VALUE_ERROR", -66)
+_RANGE: Final = (f"{_VCDM}RANGE_ERROR", -67)
+_PROOF_WRONG: Final = (f"{_PROOF}PROOF_VERIFICATION_ERROR", -17)
+
+BY_CODE: Final[Mapping[str, tuple[str, int | None]]] = {
+    "not_json": _PARSING,
+    "not_an_object": _PARSING,
+    "duplicate_key": _PARSING,
+    "proof_domain": (f"{_PROOF}INVALID_DOMAIN_ERROR", -19),
+    "proof_challenge": (f"{_PROOF}INVALID_CHALLENGE_ERROR", -20),
+    "domain_mismatch": (f"{_PROOF}INVALID_DOMAIN_ERROR", -19),
+    "challenge_mismatch": (f"{_PROOF}INVALID_CHALLENGE_ERROR", -20),
+    "STATUS_RETRIEVAL_ERROR": (f"{_STATUS}STATUS_RETRIEVAL_ERROR", -128),
+    "STATUS_VERIFICATION_ERROR": (f"{_STATUS}STATUS_VERIFICATION_ERROR", -129),
+    "STATUS_LIST_LENGTH_ERROR": (f"{_STATUS}STATUS_LIST_LENGTH_ERROR", -130),
+    "MALFORMED_VALUE_ERROR": _MALFORMED,
+    "RANGE_ERROR": _RANGE,
+    # That a credential was taken back is no error of anybody's, and no specification has a name for it.
+    "revoked": ("urn:bowerbird:problem:revoked", None),
+    "suspended": ("urn:bowerbird:problem:suspended", None),
+    "not_yet_valid": _RANGE,
+    "expired": _RANGE,
+}
+BY_CHECK: Final[Mapping[str, tuple[str, int]]] = {
+    "format": _MALFORMED,
+    "context": _MALFORMED,
+    "schema": _MALFORMED,
+    "proof": _PROOF_WRONG,
+    "issuer": _CRYPTOGRAPHIC,
+    "holder": _CRYPTOGRAPHIC,
+    "binding": _PROOF_WRONG,
+    "dates": _RANGE,
+    "status": (f"{_STATUS}STATUS_VERIFICATION_ERROR", -129),
+}
+_TITLES: Final = {"fail": "This check failed", "unknown": "This check could not be decided"}
+
+
+def verdict_of(checks: Sequence[Check]) -> str:
+    """Any check that fails: fail. Else any that is unknown: unknown. Else pass."""
+    outcomes = {check.outcome for check in checks}
+    return next((one for one in ("fail", "unknown") if one in outcomes), "pass" if outcomes else "unknown")
+
+
+def problem_of(check: Check, place: str = "") -> dict[str, Any]:
+    """Write a check that stands against verification as RFC 9457 members.
+
+    Args:
+        check: it failed or could not be decided.
+        place: JSON Pointer to the document that was checked, in the request.
+    """
+    kind, code = BY_CODE.get(check.code) or BY_CHECK.get(check.name, _PROOF_WRONG)
+    return {
+        "type": kind,
+        "title": _TITLES[check.outcome],
+        "detail": check.sentence,
+        **({} if code is None else {"code": code}),
+        "check": check.name,
+        "outcome": check.outcome,
+        "reason": check.code,
+        **({"instance": place} if place else {}),
+    }
+
+
+def answer_of(checks: Sequence[Check], contained: Sequence[Report] = ()) -> dict[str, Any]:
+    """Write the answer for a credential, or for a presentation with the reports on what it contains."""
+    verdicts = [verdict_of(checks), *(report.verdict for report in contained)]
+    verdict = next((one for one in ("fail", "unknown") if one in verdicts), "pass")
+    problems = [problem_of(check) for check in checks if check.outcome != "pass"]
+    for place, report in enumerate(contained):
+        where = f"/verifiablePresentation/verifiableCredential/{place}"
+        problems += [problem_of(check, where) for check in report.checks if check.outcome != "pass"]
+    answer: dict[str, Any] = {
+        "verified": verdict == "pass",
+        "verdict": verdict,
+        "checks": [check.to_dict() for check in checks],
+        "warnings": [],
+        "errors": problems,
+        "problemDetails": problems,
+    }
+    if contained:
+        answer["credentialResults"] = [
+            {"verified": report.verdict == "pass", **report.to_dict()} for report in contained
+        ]
+    return answer
