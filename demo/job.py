@@ -5,6 +5,7 @@ import json
 from dataclasses import dataclass
 
 from rich.console import Console
+from rich.markup import escape
 
 from demo import files, summary
 from demo.api import Api, DemoError, Places
@@ -33,7 +34,7 @@ def run_demo(places: Places, console: Console | None = None) -> int:
     try:
         return asyncio.run(_run(places, console))
     except DemoError as error:
-        console.print(f"[red]The demo stopped:[/red] {error}")
+        console.print(f"[red]The demo stopped:[/red] {escape(str(error))}")
         return 1
 
 
