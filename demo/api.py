@@ -74,7 +74,18 @@ class Api:
         A service that was killed while it received the file says 409 to the same key for a while: an upload that may
         be alive must not be overtaken.
         """
-        return (await self._call("POST", url, key, content=content, headers=headers, patient_with=_UNDER_WAY)).json()
+        return (
+            await self._call(
+                "POST",
+                url,
+                key,
+                content=content,
+                headers=headers,
+                # The service takes no more than it has put into safety, and a slow machine takes its time for that.
+                timeout=self._patience,
+                patient_with=_UNDER_WAY,
+            )
+        ).json()
 
     async def text(self, url: str, *, arriving: bool = False) -> str:
         """What a public address answers, as it is."""
