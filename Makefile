@@ -22,8 +22,12 @@ up: env ## start the embedded stack and leave it running
 	@$(BOWERBIRD) up
 
 .PHONY: down
-down: env ## stop it; the data stay in var/ (`bowerbird down --erase` deletes them)
+down: env ## stop it; the data stay in var/
 	@$(BOWERBIRD) down
+
+.PHONY: erase
+erase: env ## stop it and delete its data, after asking
+	@$(BOWERBIRD) down --erase
 
 .PHONY: status
 status: env ## show what of it runs

@@ -31,7 +31,11 @@ def plain(text: object) -> str:
     """Make one harmless line of anything: no control, escape or direction characters, cut where it is long."""
     shown = text if isinstance(text, str) else "" if text is None else str(text)
     cleaned = "".join(
-        " " if one in "\t\r\n" else "\N{REPLACEMENT CHARACTER}" if unicodedata.category(one)[0] == "C" else one
+        " "
+        if one in "\t\r\n\u2028\u2029"
+        else "\N{REPLACEMENT CHARACTER}"
+        if unicodedata.category(one)[0] == "C"
+        else one
         for one in shown[: _LONGEST + 1]
     )
     return cleaned if len(cleaned) <= _LONGEST else cleaned[:_LONGEST] + "…"
@@ -120,12 +124,12 @@ def _details(document: dict[str, Any]) -> list[Row]:
 
 def _results(subject: dict[str, Any], achievement: dict[str, Any]) -> Iterator[str]:
     """Say each result in the words of the achievement: 'SOLO level: Relational'."""
-    described = {one.get("id"): one for one in _objects(achievement.get("resultDescription"))}
+    described = {str(one.get("id")): one for one in _objects(achievement.get("resultDescription"))}
     for result in _objects(subject.get("result")):
-        description = described.get(result.get("resultDescription"), {})
-        levels = {one.get("id"): one.get("name") for one in _objects(description.get("rubricCriterionLevel"))}
+        description = described.get(str(result.get("resultDescription")), {})
+        levels = {str(one.get("id")): one.get("name") for one in _objects(description.get("rubricCriterionLevel"))}
         reached = result.get("achievedLevel")
-        value = levels.get(reached, reached) or result.get("value") or result.get("status")
+        value = levels.get(str(reached), reached) or result.get("value") or result.get("status")
         yield f"{description.get('name', 'result')}: {value}"
 
 

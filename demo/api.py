@@ -104,7 +104,7 @@ class Api:
         give_up_at = monotonic() + self._patience
         while not await self.knows(url, key):
             if monotonic() > give_up_at:
-                raise DemoError(f"{_host(url)} does not learn of a new API key: see `bowerbird status`")
+                raise DemoError(f"{_host(url)} does not learn of a new API key: see `make status`")
             await asyncio.sleep(_FIRST_PAUSE_SECONDS)
 
     async def _call(
@@ -146,9 +146,7 @@ class Api:
             except httpx.TransportError as error:
                 problem = f"does not answer ({type(error).__name__})"
             if monotonic() > give_up_at:
-                raise DemoError(
-                    f"{_host(url)} {problem} after {self._patience:.0f} s of trying: see `bowerbird status`"
-                )
+                raise DemoError(f"{_host(url)} {problem} after {self._patience:.0f} s of trying: see `make status`")
             if pause > 1:
                 self._note(f"{_host(url)} {problem}, trying again")
             await asyncio.sleep(pause * random.uniform(0.8, 1.2))  # noqa: S311  # jitter, not secrecy

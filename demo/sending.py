@@ -87,7 +87,7 @@ class Sender:
                 await self._api.upload(self._batches, content, headers, self._key)
             if monotonic() > moved_at + _PATIENCE_SECONDS:
                 still = f"{batch['received'] - counted} rows of {file.name} are still undecided"
-                raise DemoError(f"{still} after {_PATIENCE_SECONDS:.0f} s without progress: see `bowerbird status`")
+                raise DemoError(f"{still} after {_PATIENCE_SECONDS:.0f} s without progress: see `make status`")
             await asyncio.sleep(_POLL_SECONDS)
 
     async def _rows(self, batch_id: str, state: str) -> AsyncIterator[dict[str, Any]]:

@@ -107,6 +107,9 @@ class MemoryAwards:
     async def credentials(self, credential_ids: Iterable[UUID]) -> dict[UUID, Document]:
         return {each: dict(self.issued[each]) for each in credential_ids if each in self.issued}
 
+    async def revoked(self, credential_ids: Iterable[UUID]) -> list[Document]:
+        return [each for each in (await self.credentials(credential_ids)).values() if each["state"] == "revoked"]
+
     async def record(self, decisions: Sequence[Document], credentials: Sequence[Document]) -> bool:
         new_decisions = {each["_id"]: each for each in decisions}
         new_credentials = {each["_id"]: each for each in credentials}

@@ -63,7 +63,7 @@ def told(action: Callable[[], int]) -> int:
         line = Text.assemble(("bowerbird: ", "red"), str(error))
         Console(stderr=True, highlight=False).print(line, soft_wrap=True)
     except KeyboardInterrupt:
-        print("\nInterrupted; see `bowerbird status`, stop it with `bowerbird down`.", file=sys.stderr)
+        print("\nInterrupted; see `make status`, stop it with `make down`.", file=sys.stderr)
     return 1
 
 
@@ -102,7 +102,7 @@ def tell_addresses(layout: Layout) -> None:
     _OUT.print(f"  {'mongodb':9} {layout.address('mongodb')}")
     _OUT.print(f"  {'smtp':9} {layout.address('smtp')}, every mail is a file in {layout.mail}", soft_wrap=True)
     _OUT.print(f"  {'admin key':9} {layout.secrets / 'admin-key'}", soft_wrap=True)
-    _OUT.print("It goes on in the background: `bowerbird status` shows it, `bowerbird down` stops it.", soft_wrap=True)
+    _OUT.print("It goes on in the background: `make status` shows it, `make down` stops it.", soft_wrap=True)
 
 
 def _down(layout: Layout, *, erase: bool, yes: bool) -> int:
@@ -126,7 +126,7 @@ def _down(layout: Layout, *, erase: bool, yes: bool) -> int:
 def _status(layout: Layout) -> int:
     keeper, left = operations.supervisor(layout), operations.orphans(layout)
     if keeper is None and not left:
-        _OUT.print(f"The stack in {layout.var} does not run; `bowerbird up` starts it.", soft_wrap=True)
+        _OUT.print(f"The stack in {layout.var} does not run; `make up` starts it.", soft_wrap=True)
         return 1
     found = operations.look(layout)
     rows = []
@@ -139,8 +139,8 @@ def _status(layout: Layout) -> int:
     healthy = all(each.condition in {"healthy", "done"} for each in found)
     if keeper is None:
         _OUT.print(
-            f"\nThe supervisor is gone, so nothing starts again what dies: `bowerbird up` takes these {len(left)}"
-            " processes over, `bowerbird down` stops them.",
+            f"\nThe supervisor is gone, so nothing starts again what dies: `make up` takes these {len(left)}"
+            " processes over, `make down` stops them.",
             soft_wrap=True,
         )
         return 1

@@ -201,7 +201,7 @@ def prepare(layout: Layout, java_binary: Path, jars: Path) -> None:
         told = (run.stderr or run.stdout).strip().splitlines()
         raise StackError(
             f"Kafka could not format {layout.kafka}: {told[-1] if told else run.returncode}.",
-            "Look at the directory; `bowerbird down --erase` starts afresh.",
+            "Look at the directory; `make erase` starts afresh.",
         )
 
 

@@ -75,7 +75,7 @@ def up(layout: Layout, wanted: str, tell: Callable[[str], None]) -> Broker:
         if supervisor(layout) is None or time.monotonic() > deadline:
             raise explain(layout, SUPERVISOR, "did not start")
     if running and wanted not in {"auto", known.broker}:
-        raise StackError(f"The stack runs with {known.broker} already.", "Stop it first: `bowerbird down`.")
+        raise StackError(f"The stack runs with {known.broker} already.", "Stop it first: `make down`.")
     return known.broker
 
 
@@ -139,7 +139,7 @@ def explain(layout: Layout, name: str, how: str) -> StackError:
             f"{name} {how}: the disk that holds {layout.var} is full.", "Free some space and start again."
         )
     if "Address already in use" in text or "EADDRINUSE" in text:
-        return StackError(f"{name} {how}: a port that it needs was taken meanwhile.", "Run `bowerbird up` again.")
+        return StackError(f"{name} {how}: a port that it needs was taken meanwhile.", "Run `make up` again.")
     last = f" Its last line: {lines[-1].strip()}" if lines else ""
     return StackError(f"{name} {how}.{last}", f"Its log is {log}.")
 

@@ -11,6 +11,7 @@ What a crash does between the steps (docs/adr/0005-the-consumer-pattern.md has t
 
 import asyncio
 import base64
+import hashlib
 import random
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -37,16 +38,19 @@ from libs.common.health import Heartbeat
 from libs.common.kafka import REBALANCE_TIMEOUT_MS, RECORD_TOO_LARGE, Kafka, is_away
 from libs.common.mongo import is_permanent
 from libs.common.telemetry import continue_trace, get_logger, new_trace, trace_id
-from libs.common.topics import Topic
+from libs.common.topics import LARGEST_LETTER_BYTES, Topic
 
 Handler = Callable[[Sequence[Received[EventT]]], Awaitable[Sequence[Outgoing]]]
 
 _POLL_MS = 200
+_TAKE_MS = 1_000
 _FIRST_PAUSE_SECONDS = 0.1
 _LONGEST_PAUSE_SECONDS = 5.0
 # A record that fails alone this often, with everything it needs at hand, is the record's fault.
 _ATTEMPTS_ALONE = 3
 _TRACES_LOGGED = 20
+# A record that fits into a topic fits into a letter whole; one that was compressed on its way may not.
+_LARGEST_KEPT_BYTES = LARGEST_LETTER_BYTES // 2
 
 
 class _AbandonedError(Exception):
@@ -107,11 +111,55 @@ class Consumer(ConsumerRebalanceListener, Generic[EventT]):  # type: ignore[misc
                 get_logger().warning("waiting for kafka", consumer=self.name, problem=type(error).__name__)
                 await self._pause(_LONGEST_PAUSE_SECONDS)
                 continue
+            except ValueError as error:
+                async with self._in_hand:
+                    await self._pass_unreadable(consumer, error)
+                continue
             if by_partition:
                 async with self._in_hand:
                     await self._one_batch(consumer, by_partition)
             else:
                 self._measure_lag(consumer, by_partition)
+
+    async def _pass_unreadable(self, consumer: AIOKafkaConsumer, error: ValueError) -> None:
+        """Get past a record that the client library cannot unpack (a header whose name is not UTF-8).
+
+        The call that failed has dropped what it had of other partitions and moved their positions on: everything is
+        taken again from the committed offsets, one partition at a time, and record by record in the one that fails.
+        """
+        get_logger().error("a record cannot be unpacked", consumer=self.name, error=type(error).__name__)
+        try:
+            for tp in consumer.assignment():
+                await _to_committed(consumer, tp)
+            for tp in consumer.assignment():
+                if not await self._take(consumer, tp, self._max_records):
+                    await _to_committed(consumer, tp)
+                    while await self._take(consumer, tp, 1):
+                        pass
+                    await self._set_aside(consumer, tp)
+        except (_AbandonedError, CommitFailedError, IllegalStateError) as gone:
+            get_logger().warning("partitions moved", consumer=self.name, problem=type(gone).__name__)
+
+    async def _take(self, consumer: AIOKafkaConsumer, tp: TopicPartition, records: int) -> bool:
+        """Process up to so many records of one partition; False where the next one cannot be unpacked."""
+        self.heartbeat.beat()
+        try:
+            taken = await consumer.getmany(tp, timeout_ms=_TAKE_MS, max_records=records)
+        except ValueError:
+            return False
+        if taken:
+            await self._one_batch(consumer, taken)
+        return True
+
+    async def _set_aside(self, consumer: AIOKafkaConsumer, tp: TopicPartition) -> None:
+        """A dead letter that tells where the record stands, and on behind it."""
+        offset = await consumer.position(tp)
+        place = ConsumerRecord(tp.topic, tp.partition, offset, 0, 0, None, None, None, 0, 0, ())
+        letter = self._dead_letter(place, "cannot_be_unpacked", "the client library cannot unpack the record", 1)
+        await self._persist(lambda: self._kafka.publish([letter]))
+        consumer.seek(tp, offset + 1)
+        await consumer.commit({tp: offset + 1})
+        metrics.RECORDS.labels(self.name, "dead_letter").inc()
 
     async def stop(self, patience_seconds: float) -> None:
         """Finish the batch in hand if it takes no longer than this, then end the loop."""
@@ -273,15 +321,19 @@ class Consumer(ConsumerRebalanceListener, Generic[EventT]):  # type: ignore[misc
             return
 
     def _dead_letter(self, record: ConsumerRecord, reason: str, detail: str, attempt: int) -> Outgoing:
+        headers = [(name, value) for name, value in record.headers]
+        size = sum(len(part or b"") for part in (record.key, record.value, *(value for _name, value in headers)))
+        kept = size <= _LARGEST_KEPT_BYTES
         letter = DeadLetter(
             service=self._service,
             consumer=self.name,
             source_topic=record.topic,
             partition=record.partition,
             offset=record.offset,
-            record_key=_base64(record.key),
-            record_value=_base64(record.value),
-            record_headers=[(name, _base64(value)) for name, value in record.headers],
+            record_key=_base64(record.key) if kept else None,
+            record_value=_base64(record.value) if kept else None,
+            record_headers=[(name, _base64(value)) for name, value in headers] if kept else [],
+            record_sha256=None if kept else hashlib.sha256(record.value or b"").hexdigest(),
             reason=reason,
             detail=detail,
             attempt=attempt,
@@ -318,6 +370,14 @@ class Consumer(ConsumerRebalanceListener, Generic[EventT]):  # type: ignore[misc
             traces=traces[:_TRACES_LOGGED],
             **fields,
         )
+
+
+async def _to_committed(consumer: AIOKafkaConsumer, tp: TopicPartition) -> None:
+    offset = await consumer.committed(tp)
+    if offset is None:
+        await consumer.seek_to_beginning(tp)
+    else:
+        consumer.seek(tp, offset)
 
 
 def _base64(raw: bytes | None) -> str | None:

@@ -360,6 +360,9 @@ class DeadLetter(Event):
     record_key: str | None = Field(default=None, description="base64; none where the record had none")
     record_value: str | None = Field(default=None, description="base64; none where the record was a tombstone")
     record_headers: list[tuple[str, str | None]] = Field(description="name and base64 value, as they came")
+    record_sha256: str | None = Field(
+        default=None, description="SHA-256, hex, of a value that was too large to be kept here; it stands where it came"
+    )
     reason: str = Field(description="a stable code")
     detail: str
     attempt: int = Field(ge=1)

@@ -22,7 +22,7 @@ from libs.common import metrics
 from libs.common.cloudevents import Outgoing, headers_of
 from libs.common.settings import Settings
 from libs.common.telemetry import get_logger, trace_id
-from libs.common.topics import Topic
+from libs.common.topics import LARGEST_LETTER_BYTES, Topic
 
 RECORD_TOO_LARGE = (MessageSizeTooLargeError, RecordTooLargeError)
 _AWAY = (KafkaTimeoutError, KafkaUnavailableError, UnknownError)
@@ -60,6 +60,7 @@ class Kafka:
             compression_type="lz4",
             linger_ms=5,
             max_batch_size=128 * 1024,
+            max_request_size=LARGEST_LETTER_BYTES,
             request_timeout_ms=30_000,
             logger=logging.getLogger("bowerbird.kafka"),
             log_level=logging.DEBUG,

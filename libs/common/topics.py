@@ -18,14 +18,16 @@ class Topic:
     kept: timedelta | None
     partitions: int = PARTITIONS
     restricted: bool = False
+    largest_bytes: int = 1024 * 1024
 
     @property
     def config(self) -> dict[str, str]:
         """The broker's settings for this topic, times in milliseconds."""
+        size = {"max.message.bytes": str(self.largest_bytes)}
         if self.kept is None:
             # Tombstones stay a week, so that a consumer that was away learns of an erasure.
-            return {"cleanup.policy": "compact", "delete.retention.ms": str(_milliseconds(timedelta(days=7)))}
-        return {"cleanup.policy": "delete", "retention.ms": str(_milliseconds(self.kept))}
+            return size | {"cleanup.policy": "compact", "delete.retention.ms": str(_milliseconds(timedelta(days=7)))}
+        return size | {"cleanup.policy": "delete", "retention.ms": str(_milliseconds(self.kept))}
 
 
 def _milliseconds(span: timedelta) -> int:
@@ -44,6 +46,8 @@ STATUS_LISTS = Topic("status.lists.v1", "signed status list credentials", None)
 LEARNER_CONTACTS = Topic("learner.contacts.v1", "names and addresses of learners", None, restricted=True)
 ACCESS_KEYS = Topic("access.keys.v1", "hashes and rights of API keys", None, partitions=1, restricted=True)
 
+# A dead letter holds another record in base64.
+LARGEST_LETTER_BYTES = 2 * 1024 * 1024
 SERVICES = ("evidence", "issuer", "verifier", "notifier")
 DEAD_LETTERS = {
     service: Topic(
@@ -52,6 +56,7 @@ DEAD_LETTERS = {
         timedelta(days=90),
         partitions=1,
         restricted=True,
+        largest_bytes=LARGEST_LETTER_BYTES,
     )
     for service in SERVICES
 }

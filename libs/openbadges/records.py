@@ -71,18 +71,6 @@ def record_document(
     """
     if valid_until is not None and valid_until <= valid_from:
         raise CredentialError("dates_reversed", "The record would end before it begins.", "/validUntil")
-    held = _held(credentials)
-    known = {one.id for one in achievements} | {_achievement_id(one) for one in held}
-    for number, association in enumerate(associations):
-        for end in (association.source_id, association.target_id):
-            if end not in known:
-                path = f"/credentialSubject/association/{number}"
-                raise CredentialError("association_unknown", f"The record has no achievement {end}.", path)
-    subject: dict[str, Any] = {"id": subject_id, "type": ["ClrSubject"], "verifiableCredential": held}
-    if achievements:
-        subject["achievement"] = [one.to_json() for one in achievements]
-    if associations:
-        subject["association"] = [one.to_json() for one in associations]
     optional = {
         "description": description,
         "partial": partial,
@@ -96,12 +84,32 @@ def record_document(
         "name": name,
         "issuer": issuer.to_json(),
         "validFrom": times.write(valid_from),
-        "credentialSubject": subject,
+        "credentialSubject": _subject(subject_id, _held(credentials), achievements, associations),
         **{key: value for key, value in optional.items() if value is not None},
     }
     read_model(document)
     validate_record(document)
     return document
+
+
+def _subject(
+    subject_id: str,
+    held: list[dict[str, Any]],
+    achievements: Sequence[Achievement],
+    associations: Sequence[Association],
+) -> dict[str, Any]:
+    known = {one.id for one in achievements} | {_achievement_id(one) for one in held}
+    for number, association in enumerate(associations):
+        for end in (association.source_id, association.target_id):
+            if end not in known:
+                path = f"/credentialSubject/association/{number}"
+                raise CredentialError("association_unknown", f"The record has no achievement {end}.", path)
+    subject: dict[str, Any] = {"id": subject_id, "type": ["ClrSubject"], "verifiableCredential": held}
+    if achievements:
+        subject["achievement"] = [one.to_json() for one in achievements]
+    if associations:
+        subject["association"] = [one.to_json() for one in associations]
+    return subject
 
 
 def _held(credentials: Sequence[str | dict[str, Any]]) -> list[dict[str, Any]]:

@@ -54,7 +54,9 @@ class Chunker:
     def _take(self, chunk: Chunk, submission_id: UUID, number: int, row: Submission, now: datetime) -> None:
         issuer_id = self._upload.issuer_id
         learner_id = ids.learner_id(issuer_id, row.learner_id)
-        if row.learner_name is not None or row.learner_email is not None:
+        if row.learner_email is not None:
+            # A name alone reaches nobody, so it is not kept; and on a compacted topic, where the last record stays, it
+            # would take the place of an address that an earlier file gave.
             self._remember_contact(chunk, learner_id, row, now)
         chunk.submissions.append(
             EvidenceSubmitted(
@@ -91,7 +93,7 @@ class Chunker:
             learner_id=learner_id,
             issuer_id=self._upload.issuer_id,
             name=row.learner_name or (before.name if before else None),
-            email=row.learner_email or (before.email if before else None),
+            email=row.learner_email,
             changed_at=now,
         )
 

@@ -189,13 +189,11 @@ class Awarding:
         for submission_id, each in decisions.items():
             credential = credentials[each["credential_id"]] if each["outcome"] == Outcome.ISSUED else None
             announcements += self._announcer.of_decision(each, credential, traces[submission_id])
-        if not earlier:
-            return announcements
-        # One of these may be revoked between the reading above and the publishing; its topic is compacted, so the
-        # revoked document must be the last. Publish here, look again, and let the loop publish what has changed.
+        # From the moment that it is recorded a credential can be revoked, so the revocation may be published before
+        # these announcements are. Its topic is compacted and the revoked document must be the last: publish here, look
+        # again, and let the loop publish what has changed.
         await self._publish(announcements)
-        now = await self._store.credentials(earlier)
-        moved = [each for each in now.values() if each["state"] != credentials[each["_id"]]["state"]]
+        moved = [each for each in await self._store.revoked(issued) if credentials[each["_id"]]["state"] == ACTIVE]
         return [self._announcer.document(each, traces[each["submission_id"]]) for each in moved]
 
 

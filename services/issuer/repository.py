@@ -50,6 +50,10 @@ class AwardStore(Protocol):
         """The credentials as they stand now."""
         ...
 
+    async def revoked(self, credential_ids: Iterable[UUID]) -> list[Document]:
+        """Those of these credentials that are revoked by now."""
+        ...
+
     async def record(self, decisions: Sequence[Document], credentials: Sequence[Document]) -> bool:
         """Store all of these or none; False where something stored forbids one of them (another worker was first)."""
         ...
@@ -89,6 +93,11 @@ class MongoAwards:
     async def credentials(self, credential_ids: Iterable[UUID]) -> dict[UUID, Document]:
         """See `AwardStore`."""
         return {found["_id"]: found for found in await find_by_ids(self._credentials, "_id", credential_ids)}
+
+    async def revoked(self, credential_ids: Iterable[UUID]) -> list[Document]:
+        """See `AwardStore`."""
+        # A worker's query, by deterministic ids.
+        return await self._credentials.find({"_id": {"$in": list(credential_ids)}, "state": REVOKED}).to_list(None)
 
     async def record(self, decisions: Sequence[Document], credentials: Sequence[Document]) -> bool:
         """See `AwardStore`."""

@@ -61,10 +61,12 @@ class Projection:
         if documents:
             await self._deliveries.expect(list(documents.values()))  # A1
             await self._activate_reachable([event.learner_id for event, _ in issued], now)  # A2
-        # A revocation follows its issue in the same partition: the delivery is there.
-        revoked = [each.event.credential_id for each in batch if isinstance(each.event, CredentialRevoked)]
+        # A credential can be revoked before its issue is announced, so the delivery may not be there yet: then it is
+        # made as cancelled, and the issue that follows finds it.
+        revoked = [(each.event, each.trace) for each in batch if isinstance(each.event, CredentialRevoked)]
         if revoked:
-            cancelled = [ids.delivery_id(credential, occasion) for credential in revoked for occasion in OCCASIONS]
+            await self._deliveries.expect([_delivery(event, trace, now) for event, trace in revoked])
+            cancelled = [ids.delivery_id(event.credential_id, each) for event, _ in revoked for each in OCCASIONS]
             await self._deliveries.cancel_by_id(cancelled, "revoked", now)
         return []
 
@@ -96,7 +98,7 @@ class Projection:
             await self._deliveries.activate(list(reachable), now)
 
 
-def _delivery(event: CredentialIssued, trace: str, now: datetime) -> Document:
+def _delivery(event: CredentialIssued | CredentialRevoked, trace: str, now: datetime) -> Document:
     return {
         "_id": ids.delivery_id(event.credential_id, OCCASION_ISSUED),
         "schema": 1,

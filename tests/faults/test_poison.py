@@ -17,6 +17,7 @@ POISON: list[tuple[bytes | None, list[tuple[str, bytes | None]]]] = [
     (b"\x00\xff not json", [TYPE]),
     (b"{}", [TYPE]),
     (b"[" * 100_000, [TYPE]),
+    (b'{"x": "' + b"a" * 900_000 + b'"}', [TYPE]),
     (b'{"submission_id": "a"}', [("ce_type", b"\xff\xfe")]),
     (b"{}", [("ce_type", None)]),
     (b"{}", []),

@@ -2,6 +2,9 @@
 
 import asyncio
 import base64
+import os
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -159,6 +162,39 @@ async def test_bad_headers_cost_no_record_and_an_unreadable_one_is_kept_as_it_ca
     broken = next(letter for letter in letters if letter.reason == "breaks_contract")
     assert base64.b64decode(broken.record_value or "") == b"\x00not json"
     assert ("x-bad", base64.b64encode(b"\xff").decode()) in broken.record_headers
+
+
+# The compiled half of aiokafka insists on plain str, so another process sends without it.
+SEND_NOT_UTF8 = """
+import asyncio, sys
+from aiokafka import AIOKafkaProducer
+
+class NotUtf8(str):
+    def encode(self, *_):
+        return bytes([0xff, 0xfe, 0x80])
+
+async def main(bootstrap, topic):
+    async with AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all") as producer:
+        for partition in (2, 7):
+            await producer.send_and_wait(topic, b"{}", b"x", partition=partition, headers=[(NotUtf8("bad"), b"x")])
+
+asyncio.run(main(*sys.argv[1:]))
+"""
+
+
+async def test_a_record_that_cannot_be_unpacked_is_set_aside_and_costs_no_other_record(settings: Settings) -> None:
+    seen = Seen()
+    keys = await send_contacts(settings, 100)
+    sending = [sys.executable, "-c", SEND_NOT_UTF8, settings.kafka_bootstrap, topics.LEARNER_CONTACTS.name]
+    plain = {**os.environ, "AIOKAFKA_NO_EXTENSIONS": "1"}
+    await asyncio.to_thread(subprocess.run, sending, env=plain, check=True, timeout=120)
+    keys += await send_contacts(settings, 100)
+    async with consuming(settings, "unpack", seen, max_records=30):
+        await eventually(lambda: set(keys) <= set(seen.keys))
+        await asyncio.sleep(0.5)
+    letters = [each for each in await dead_letters(settings, "notifier-unpack") if each.reason == "cannot_be_unpacked"]
+    assert {letter.partition for letter in letters} == {2, 7}
+    assert len({letter.offset for letter in letters}) == len(letters) == 2
 
 
 async def test_a_database_that_is_away_pauses_and_skips_nothing(settings: Settings) -> None:

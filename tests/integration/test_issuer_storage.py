@@ -213,10 +213,13 @@ async def test_killed_after_any_step_the_next_worker_ends_in_the_same_decisions(
 
 async def test_redelivery_publishes_the_same_ids_and_bytes(world: World) -> None:
     batch = received(school_week(3))
-    first = await world.worker().handle(batch)
-    world.published.clear()
-    rest = await world.worker().handle(batch)
-    second = [*world.published, *rest]
+
+    async def published() -> list[Outgoing]:
+        world.published.clear()
+        rest = await world.worker().handle(batch)
+        return [each for each in [*world.published, *rest] if not isinstance(each.event, StatusListPublished)]
+
+    first, second = await published(), await published()
     assert event_ids(first) == event_ids(second)
     assert told(first) == told(second)
 

@@ -145,10 +145,12 @@ async def test_cutting_the_stream_anywhere_and_dying_at_any_step_decides_the_sam
 
 
 async def test_redelivery_makes_the_same_events_with_the_same_ids_and_documents() -> None:
-    store, published = MemoryAwards(), list[Outgoing]()
+    store = MemoryAwards()
     batch = received([evidence(1), evidence(2, SoloLevel.UNISTRUCTURAL), evidence(3, learner="s2")])
-    first = await awarding(store, published).handle(batch)
-    second = [*await awarding(store, published).handle(batch), *published]
+    first, second = list[Outgoing](), list[Outgoing]()
+    first += await awarding(store, first).handle(batch)
+    second += await awarding(store, second).handle(batch)
+    assert len(first) == 7
     assert event_ids(first) == event_ids(second)
     assert [each.event for each in first] == [each.event for each in second]
 
@@ -177,9 +179,23 @@ async def test_a_store_that_refuses_for_no_reason_is_a_defect_and_loses_nothing(
 
 
 async def test_a_submission_that_stands_twice_in_a_batch_is_decided_once() -> None:
-    store = MemoryAwards()
-    out = await awarding(store).handle(received([evidence(1), evidence(1)]))
+    store, out = MemoryAwards(), list[Outgoing]()
+    out += await awarding(store, out).handle(received([evidence(1), evidence(1)]))
     assert [type(each.event) for each in out] == [CredentialIssued, CredentialDocument, EvidenceDecided]
+
+
+async def test_a_credential_revoked_before_its_first_announcement_is_announced_as_revoked_last() -> None:
+    class Revoked(MemoryAwards):
+        async def record(self, decisions: Sequence[Document], credentials: Sequence[Document]) -> bool:
+            done = await super().record(decisions, credentials)
+            for each in self.issued.values():
+                each.update(state="revoked", revoked_at=NOW, revocation_reason="a slip")
+            return done
+
+    out = list[Outgoing]()
+    out += await awarding(Revoked(), out).handle(received([evidence(1)]))
+    documents = [each.event.state for each in out if isinstance(each.event, CredentialDocument)]
+    assert documents[-1] == "revoked"
 
 
 async def test_a_credential_revoked_before_redelivery_is_announced_as_revoked() -> None:

@@ -33,7 +33,8 @@ class Contacts:
         updates = [
             UpdateOne(
                 {"_id": document["_id"], "changed_at": {"$lt": document["changed_at"]}},
-                {"$set": {name: value for name, value in document.items() if name != "_id"}},
+                # What this event does not say is not unsaid: a tombstone erases, nothing else does.
+                {"$set": {name: value for name, value in document.items() if name != "_id" and value is not None}},
             )
             for document in documents
             if document["_id"] in there
