@@ -54,8 +54,14 @@ async def test_a_service_that_is_away_for_a_moment_is_asked_again(
 
 
 async def test_an_upload_that_may_still_be_under_way_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    async with answering(monkeypatch, problem(409, "being received"), FINE) as calls:
+    async with answering(monkeypatch, problem(503, "being received"), FINE) as calls:
         assert await calls.upload("http://service/v1/batches", b"", {}, "key") == {"id": 1}
+
+
+async def test_a_key_that_stands_for_another_file_ends_the_demo_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with answering(monkeypatch, problem(409, "another file"), FINE) as calls:
+        with pytest.raises(DemoError, match="answered 409: another file"):
+            await calls.upload("http://service/v1/batches", b"", {}, "key")
 
 
 async def test_a_refusal_is_told_in_the_services_own_words(monkeypatch: pytest.MonkeyPatch) -> None:
