@@ -247,7 +247,7 @@ def hostile_memory() -> float:
             f"https://hostile.example/{number}": "x" * 200,
         }
         cache.digest(document)
-        cache.digest(document)
+        cache.digest({**document, "id": "urn:uuid:2"})
     return tracemalloc.get_traced_memory()[0] / 1e6
 
 

@@ -25,6 +25,7 @@ from libs.common.telemetry import configure_logging, new_trace
 from services.notifier.address import Address
 from services.notifier.marker import Marker
 from services.notifier.message import Letter, Writer
+from services.notifier.picture import Pictures
 from services.notifier.preparation import Preparation
 from services.notifier.repository.catalogue import AchievementText, Catalogue, LevelText
 from services.notifier.repository.contacts import Contacts
@@ -101,6 +102,7 @@ def sender(database: mongo.Database, port: int) -> tuple[Sender, SmtpPool]:
         marker=Marker(deliveries),
         server=pool,
         writer=Writer(FROM),
+        pictures=Pictures(),
         clock=now,
         draw=random.random,
     ), pool
@@ -137,7 +139,8 @@ def written_per_cpu_second(mails: int = 500) -> float:
         to = Address("l", "d.example")
         return Letter(uuid4(), to, "Mia", "Northside", text, SoloLevel.RELATIONAL, page, f"{page}/x.json", now())
 
-    return mails / cpu_time(lambda: [writer.write(letter()) for _ in range(mails)])
+    picture = asyncio.run(Pictures().get(letter().depiction))
+    return mails / cpu_time(lambda: [writer.write(letter(), picture) for _ in range(mails)])
 
 
 def cpu_time(work: Callable[[], object]) -> float:

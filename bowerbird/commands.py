@@ -67,7 +67,10 @@ def settings(service: ServiceName | None = None) -> int:
     for name in NAMES:
         if service in {None, name}:
             loaded = find(name).settings.load(also_known=every if service is None else ())
-            table = Table("variable", "value", "meaning", title=name, title_justify="left")
+            table = Table(title=name, title_justify="left")
+            table.add_column("variable", no_wrap=True)
+            for column in ("value", "meaning"):
+                table.add_column(column, overflow="fold")
             for row in loaded.described():
                 table.add_row(*row)
             Console().print(table)

@@ -19,6 +19,7 @@ _HEADERS = {
         "ce_subject": {"type": "string", "description": "What the event is about."},
         "ce_time": {"type": "string", "format": "date-time", "description": "When the fact came about."},
         "ce_partitionkey": {"type": "string", "description": "The record's key."},
+        "ce_sequence": {"type": "string", "description": "Orders the events of one key, as text."},
         "ce_traceparent": {"type": "string", "description": "W3C Trace Context."},
         "traceparent": {"type": "string", "description": "The same, where tracers look for it."},
         "content-type": {"const": "application/json"},

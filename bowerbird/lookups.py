@@ -12,14 +12,18 @@ from libs.common.fetch import Fetcher, FetchError
 from libs.openbadges.baking import PICTURE_BYTES
 from libs.openbadges.did import did_web_url
 from libs.openbadges.errors import CredentialError
-from libs.openbadges.reading import read_json
+from libs.openbadges.reading import open_document, read_json
 from libs.openbadges.verification import STATUS_LIST_LIMITS, Material, Needs
 
 # A document can name many addresses; more than these are not asked for it.
 MOST_LOOKUPS: Final = 16
 
 _JSON: Final = "application/did+json, application/json, application/ld+json, application/vc;q=0.9"
-_CREDENTIAL: Final = "application/vc, application/ld+json, application/json, image/png, image/svg+xml, text/plain;q=0.5"
+_CREDENTIAL: Final = (
+    "application/vc, application/vc+jwt, application/ld+json, application/json, image/png, image/svg+xml,"
+    " text/plain;q=0.5"
+)
+_STATUS_LIST: Final = "application/vc, application/vc+jwt, application/ld+json, application/json, text/plain;q=0.5"
 _LOCAL: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -61,7 +65,7 @@ def from_files(did_documents: Sequence[Path], status_lists: Sequence[Path]) -> M
     """Read DID documents and status list credentials, each known by its own id.
 
     Raises:
-        SourceError: a file that cannot be read, is not JSON or has no id.
+        SourceError: a file that cannot be read, is neither JSON nor a JWT, or has no id.
     """
     dids, lists = {}, {}
     for path in did_documents:
@@ -79,7 +83,7 @@ async def from_network(needs: Needs, given: Material, fetcher: Fetcher) -> Looku
     lists = sorted(needs.status_lists - given.status_lists.keys())
     answers = await asyncio.gather(
         *(_tried(did, partial(_did_document, fetcher, did)) for did in dids[:MOST_LOOKUPS]),
-        *(_tried(url, partial(fetcher.fetch, url, _JSON)) for url in lists[: max(0, MOST_LOOKUPS - len(dids))]),
+        *(_tried(url, partial(fetcher.fetch, url, _STATUS_LIST)) for url in lists[: max(0, MOST_LOOKUPS - len(dids))]),
     )
     found = {name: value for name, value, _problem in answers if value is not None}
     problems = [problem for _name, _value, problem in answers if problem]
@@ -114,7 +118,7 @@ async def _did_document(fetcher: Fetcher, owner: str) -> dict[str, Any]:
 def _identified(path: Path) -> tuple[str, dict[str, Any], bytes]:
     text = read_file(path)
     try:
-        document = read_json(text, STATUS_LIST_LIMITS)
+        document = open_document(text, STATUS_LIST_LIMITS).document
     except CredentialError as error:
         raise SourceError(f"{path}: {error}") from error
     identifier = document.get("id")

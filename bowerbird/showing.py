@@ -4,10 +4,12 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
+import orjson
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from libs.openbadges.jose.tokens import REGISTERED, Token
 from libs.openbadges.reading import Opened
 from libs.openbadges.report import Outcome, Report
 
@@ -59,9 +61,10 @@ def show_report(console: Console, report: Report, problems: Sequence[str]) -> No
 
 def show_document(console: Console, opened: Opened, form: str) -> None:
     """Print what a document says, and whether it has the form that it should have."""
-    where = f"baked into a {opened.picture.upper()}" if opened.picture else "as JSON"
+    kind = "as JSON" if opened.token is None else "as a JSON Web Token"
+    where = f"{kind}, baked into a {opened.picture.upper()}" if opened.picture else kind
     console.print(Text(f"A document {where}. What it says has not been verified.", "yellow"))
-    console.print(_rows([*_summary(opened.document), *_details(opened.document), ("form", form)]))
+    console.print(_rows([*_summary(opened.document), *_details(opened), ("form", form), *_token(opened.token)]))
 
 
 def _checks(report: Report, *, passed: bool = True) -> Table:
@@ -101,7 +104,8 @@ def _summary(document: dict[str, Any]) -> list[Row]:
     return [(name, str(value)) for name, value in rows if value]
 
 
-def _details(document: dict[str, Any]) -> list[Row]:
+def _details(opened: Opened) -> list[Row]:
+    document = opened.document
     subject = _first(document.get("credentialSubject"))
     achievement = _first(subject.get("achievement"))
     criteria = _first(achievement.get("criteria"))
@@ -116,10 +120,26 @@ def _details(document: dict[str, Any]) -> list[Row]:
     rows += [("alignment", _alignment(one)) for one in _objects(achievement.get("alignment"))]
     rows += [("evidence", _named(one) or one.get("narrative")) for one in _objects(document.get("evidence"))]
     rows += [("status", _status(one)) for one in _objects(document.get("credentialStatus"))]
-    rows += [("proof", _proof(one)) for one in _objects(document.get("proof"))] or [("proof", "none")]
+    unproven = [("proof", "none")] if opened.token is None else []
+    rows += [("proof", _proof(one)) for one in _objects(document.get("proof"))] or unproven
     rows += [("credential", _embedded(one)) for one in _objects(subject.get("verifiableCredential"))]
     rows += [("association", _association(one)) for one in _objects(subject.get("association"))]
     return [(name, str(value)) for name, value in rows if value]
+
+
+def _token(token: Token | None) -> list[Row]:
+    """Show a token's header, and of its claims those about the token; the others are the credential."""
+    if token is None:
+        return []
+    about = {name: value for name, value in token.claims.items() if name in REGISTERED}
+    return [
+        *((f"header {name}", _brief(value)) for name, value in token.header.items()),
+        *((f"claim {name}", _brief(value)) for name, value in about.items()),
+    ]
+
+
+def _brief(value: Any) -> str:
+    return value if isinstance(value, str) else orjson.dumps(value).decode()
 
 
 def _results(subject: dict[str, Any], achievement: dict[str, Any]) -> Iterator[str]:

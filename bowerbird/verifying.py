@@ -41,7 +41,7 @@ def verify(
     source: Annotated[
         str,
         Parameter(
-            allow_leading_hyphen=True, help="a file (JSON, PNG or SVG), an https address, or - for standard input"
+            allow_leading_hyphen=True, help="a file (JSON, JWT, PNG or SVG), an https address, or - for standard input"
         ),
     ],
     *,
@@ -74,7 +74,7 @@ def verify(
 
 def inspect(
     file: Annotated[
-        str, Parameter(allow_leading_hyphen=True, help="a file (JSON, PNG or SVG), or - for standard input")
+        str, Parameter(allow_leading_hyphen=True, help="a file (JSON, JWT, PNG or SVG), or - for standard input")
     ],
     *,
     as_json: Json = False,
@@ -89,7 +89,9 @@ def inspect(
         _told({"problem": str(error), "code": error.code}, str(error), as_json)
         return 1
     if as_json:
-        _write({"baked_into": opened.picture, "form": form, "credential": opened.document})
+        token = opened.token
+        around = {} if token is None else {"token": {"header": token.header, "claims": token.claims}}
+        _write({"baked_into": opened.picture, "form": form, **around, "credential": opened.document})
     else:
         showing.show_document(_console(), opened, form)
     return 0

@@ -17,7 +17,7 @@ from libs.common import topics
 from libs.common.cloudevents import Outgoing, Received
 from libs.common.errors import ForbiddenError, NotFoundError, UnauthenticatedError
 from libs.common.events import ApiKeyGranted
-from libs.common.mongo import Database
+from libs.common.mongo import Database, insert_new
 from libs.common.runtime import Plumbing
 
 SCOPES = frozenset(
@@ -91,7 +91,9 @@ class ApiKeys:
                 "scopes": sorted(event.scopes),
                 "granted_at": event.granted_at,
             }
-            await self._collection.update_one({"_id": event.key_sha256}, {"$set": grant}, upsert=True)
+            if await insert_new(self._collection, [{"_id": event.key_sha256, **grant}]):
+                older = {"_id": event.key_sha256, "granted_at": {"$lt": event.granted_at}}
+                await self._collection.update_one(older, {"$set": grant})
         return []
 
     async def knows(self, sha256: str) -> bool:

@@ -47,6 +47,8 @@ def headers_of(outgoing: Outgoing, service: str) -> dict[str, str]:
         "ce_subject": event.natural_id,
         "ce_time": event.time.isoformat(),
         "ce_partitionkey": event.key,
+        # Orders the events of one key as text (CloudEvents, Sequence extension): microseconds since 1970, padded.
+        "ce_sequence": f"{int(event.time.timestamp() * 1_000_000):017d}",
         "ce_traceparent": outgoing.trace,
         "traceparent": outgoing.trace,
         "content-type": "application/json",

@@ -11,6 +11,7 @@ What a crash does between the steps (docs/adr/0005-the-consumer-pattern.md has t
 
 import asyncio
 import base64
+import contextlib
 import hashlib
 import random
 from collections import Counter
@@ -94,6 +95,7 @@ class Consumer(ConsumerRebalanceListener, Generic[EventT]):  # type: ignore[misc
         self._max_records = max_records
         self._tombstones = tombstones
         self._in_hand = asyncio.Lock()
+        self._taken: dict[TopicPartition, list[ConsumerRecord]] = {}
         self._abandon = asyncio.Event()
         self._stopping = asyncio.Event()
         self._consumer: Callable[[], AIOKafkaConsumer] = kafka.declare_consumer(self.name, topics, self)
@@ -118,8 +120,6 @@ class Consumer(ConsumerRebalanceListener, Generic[EventT]):  # type: ignore[misc
             if by_partition:
                 async with self._in_hand:
                     await self._one_batch(consumer, by_partition)
-            else:
-                self._measure_lag(consumer, by_partition)
 
     async def _pass_unreadable(self, consumer: AIOKafkaConsumer, error: ValueError) -> None:
         """Get past a record that the client library cannot unpack (a header whose name is not UTF-8).
@@ -189,7 +189,7 @@ class Consumer(ConsumerRebalanceListener, Generic[EventT]):  # type: ignore[misc
     ) -> None:
         started = monotonic()
         records = [record for partition in by_partition.values() for record in partition]
-        self._measure_lag(consumer, by_partition)
+        self._taken = by_partition
         outcomes: Counter[str] = Counter()
         good, dead = self._parse(records, outcomes)
         try:
@@ -205,6 +205,7 @@ class Consumer(ConsumerRebalanceListener, Generic[EventT]):  # type: ignore[misc
                 raise
             # The work is done and only its offsets are not committed: the next commit covers them.
             get_logger().warning("commit waits for kafka", consumer=self.name, problem=type(error).__name__)
+        self._taken = {}
         self._account(outcomes, good, len(records), monotonic() - started)
 
     def _rewind(self, consumer: AIOKafkaConsumer, by_partition: dict[TopicPartition, list[ConsumerRecord]]) -> None:
@@ -341,19 +342,21 @@ class Consumer(ConsumerRebalanceListener, Generic[EventT]):  # type: ignore[misc
         )
         return Outgoing(letter, readable_headers(record.headers).get("traceparent") or new_trace())
 
-    def _measure_lag(
-        self, consumer: AIOKafkaConsumer, by_partition: dict[TopicPartition, list[ConsumerRecord]]
-    ) -> None:
-        oldest = min((batch[0].timestamp for batch in by_partition.values()), default=None)
-        age = 0.0 if oldest is None else max(0.0, datetime.now(UTC).timestamp() - oldest / 1000)
-        metrics.LAG_SECONDS.labels(self.name).set(age)
+    async def measure_lag(self) -> None:
+        """How far the committed offsets are behind, in records and in seconds; also while a batch waits."""
+        consumer = self._consumer()
+        now = datetime.now(UTC).timestamp()
+        oldest = min((batch[0].timestamp / 1000 for batch in self._taken.values()), default=now)
+        metrics.LAG_SECONDS.labels(self.name).set(max(0.0, now - oldest))
         for tp in consumer.assignment():
-            end = consumer.highwater(tp)
+            end, taken = consumer.highwater(tp), self._taken.get(tp)
             if end is None:
                 continue
-            batch = by_partition.get(tp)
-            next_offset = batch[0].offset if batch else end
-            metrics.LAG_RECORDS.labels(self.name, tp.topic, str(tp.partition)).set(max(0, end - next_offset))
+            # Partitions may move while they are asked; then they are another member's to measure.
+            with contextlib.suppress(IllegalStateError, TimeoutError):
+                async with asyncio.timeout(1):
+                    behind = end - (taken[0].offset if taken else await consumer.position(tp))
+                metrics.LAG_RECORDS.labels(self.name, tp.topic, str(tp.partition)).set(max(0, behind))
 
     def _account(self, outcomes: "Counter[str]", good: Sequence[_Parsed[EventT]], records: int, seconds: float) -> None:
         metrics.BATCH_RECORDS.labels(self.name).observe(records)

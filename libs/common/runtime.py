@@ -27,6 +27,7 @@ AWAY = (PyMongoError, KafkaError, OSError)
 
 # A loop rests in pieces no longer than this, so that its heartbeat tells.
 _LONGEST_REST_SECONDS = 15.0
+_LAG_SECONDS = 2.0
 
 
 class Plumbing:
@@ -147,8 +148,17 @@ async def _work(plumbing: Plumbing) -> None:
     async with asyncio.TaskGroup() as group:
         for consumer in plumbing.consumers:
             group.create_task(consumer.run(), name=consumer.name)
+        group.create_task(_measure_lag(plumbing.consumers), name="lag")
         for name, loop in plumbing.loops.items():
             group.create_task(_awaited(loop), name=name)
+
+
+async def _measure_lag(consumers: Sequence[Consumer[Any]]) -> None:
+    """Every few seconds, whatever the consumers are waiting for: that is when an operator looks."""
+    while True:
+        for consumer in consumers:
+            await consumer.measure_lag()
+        await asyncio.sleep(_LAG_SECONDS)
 
 
 async def _awaited(loop: Callable[[], Awaitable[None]]) -> None:

@@ -10,7 +10,7 @@ from pyld import canon, jsonld
 from pyld.context_resolver import ContextResolver
 
 from libs.openbadges import rdf
-from libs.openbadges.contexts import check_contexts, load_document
+from libs.openbadges.contexts import CONTEXTS, check_contexts, load_document, term_iris
 from libs.openbadges.errors import CredentialError, LimitError
 from libs.openbadges.parsing import check
 
@@ -20,8 +20,11 @@ IRI: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s\x00-\x20<>\"{}|\\^`\x7f-\
 BLANK: Final = re.compile(r"_:[A-Za-z0-9_][A-Za-z0-9_-]*\Z")
 CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 LANGUAGE: Final = re.compile(r"[a-zA-Z]{1,8}(-[a-zA-Z0-9]{1,8})*\Z")
-KEYWORDS: Final = frozenset({"@context", "@direction", "@id", "@language", "@list", "@set", "@type", "@value"})
+KEYWORDS: Final = frozenset({"@context", "@direction", "@language", "@list", "@type", "@value"})
 """What a credential may use of JSON-LD's own words; the others have no use there and hide statements in odd places."""
+
+NAMED: Final = frozenset(iri for url in CONTEXTS for iri in term_iris(url))
+"""Addresses for which some carried context has a term."""
 
 CONTEXTS_REMEMBERED: Final = 500
 """Processed contexts that a thread keeps; a badge brings some twenty."""
@@ -60,7 +63,7 @@ def to_dataset(document: dict[str, Any]) -> rdf.Dataset:
     """
     check(document)
     check_contexts(document)
-    check_keywords(document)
+    check_names(document)
     return rdf.to_dataset(_expand(document))
 
 
@@ -113,24 +116,30 @@ def _expand(document: dict[str, Any]) -> list[Any]:
     return expanded
 
 
-def check_keywords(node: Any, path: str = "") -> None:
-    """Refuse JSON-LD keywords that hide statements from a reader of the JSON, and types without end.
+def check_names(node: Any, path: str = "") -> None:
+    """Refuse names that say in RDF what a reader of the JSON, or a check of this engine, would not find.
+
+    The proof is over RDF: `credentialStatus` under its full address, or `id` as `@id`, leaves the proof good and
+    the property out of sight. So whatever has a name in the contexts must stand under it (VCDM 2.0, section 1.3:
+    credentials are compacted documents).
 
     Raises:
+        CredentialError: with the name and its place.
         LimitError: more types than any thing needs.
-        CredentialError: with the keyword and its place.
     """
     if isinstance(node, list):
         for index, item in enumerate(node):
-            check_keywords(item, f"{path}/{index}")
+            check_names(item, f"{path}/{index}")
     elif isinstance(node, dict):
         for key, value in node.items():
-            if key.startswith("@") and key not in KEYWORDS:
+            if key.startswith("@") and (key not in KEYWORDS or (key == "@type" and "@value" not in node)):
                 raise CredentialError("keyword_refused", f"{key} has no use in a credential.", f"{path}/{key}")
-            if key in {"type", "@type"} and isinstance(value, list) and len(value) > MOST_TYPES:
+            if ":" in key and (key in NAMED or not key.startswith(("https://", "http://"))):
+                raise CredentialError("name_not_compact", f"{key} stands for a term of the contexts.", f"{path}/{key}")
+            if key == "type" and isinstance(value, list) and len(value) > MOST_TYPES:
                 raise LimitError("too_many_types", f"One thing has more than {MOST_TYPES} types.", f"{path}/{key}")
             if key != "@context" and isinstance(value, dict | list):
-                check_keywords(value, f"{path}/{key}")
+                check_names(value, f"{path}/{key}")
 
 
 def _options() -> dict[str, Any]:
@@ -158,7 +167,9 @@ def _check_node(node: dict[str, Any]) -> None:
             for one in value:
                 if not isinstance(one, str) or not IRI.match(one):
                     raise CredentialError("type_undefined", f"No context defines the type {one}.")
-        elif key in {"@graph", "@set", "@list"}:
+        elif key == "@graph":
+            _check_graph(value)
+        elif key in {"@set", "@list"}:
             _check_values(value)
         elif key.startswith("@"):
             raise CredentialError("keyword_refused", f"{key} has no use in a credential.")
@@ -166,6 +177,14 @@ def _check_node(node: dict[str, Any]) -> None:
             if not IRI.match(key):
                 raise CredentialError("term_undefined", f"No context defines the term {key}.")
             _check_values(value)
+
+
+def _check_graph(members: list[Any]) -> None:
+    """Check the members of a graph, which are things: a mere value there states nothing, so it would not be signed."""
+    for member in members:
+        if not isinstance(member, dict) or "@value" in member or "@list" in member:
+            raise CredentialError("not_jsonld", "A value stands where a thing belongs, and would not be signed.")
+    _check_values(members)
 
 
 def _check_values(values: list[Any]) -> None:

@@ -1,7 +1,7 @@
 """The JSON-LD contexts and schemas that travel in the package; nothing is ever fetched."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any, Final
@@ -66,6 +66,23 @@ def load_document(url: str, options: dict[str, Any]) -> dict[str, Any]:
         "document": orjson.loads(CARRIED[url].text),
         "tag": "static",
     }
+
+
+def term_iris(url: str) -> Mapping[str, frozenset[str]]:
+    """Answer the addresses that a carried context has terms for, each with those terms, at any depth."""
+    found: dict[str, set[str]] = {}
+
+    def walk(context: Any) -> None:
+        for one in context if isinstance(context, list) else [context]:
+            for term, definition in one.items() if isinstance(one, dict) else ():
+                iri = definition.get("@id") if isinstance(definition, dict) else definition
+                if not term.startswith("@") and isinstance(iri, str) and not iri.startswith("@"):
+                    found.setdefault(iri, set()).add(term)
+                if isinstance(definition, dict):
+                    walk(definition.get("@context"))
+
+    walk(orjson.loads(CARRIED[url].text)["@context"])
+    return {iri: frozenset(terms) for iri, terms in found.items()}
 
 
 MOST_CONTEXTS: Final = 256

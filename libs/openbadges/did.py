@@ -8,6 +8,7 @@ from libs.openbadges.keys import read_public
 
 DID_CONTEXT: Final = "https://www.w3.org/ns/did/v1"
 MULTIKEY_CONTEXT: Final = "https://w3id.org/security/multikey/v1"
+JWK_CONTEXT: Final = "https://w3id.org/security/jwk/v1"
 
 
 def did_key(public_multibase: str) -> str:
@@ -70,6 +71,24 @@ def did_document(did: str, public_multibase: str) -> dict[str, Any]:
     }
 
 
+def did_document_with_jwk(did: str, jwk: dict[str, Any], fragment: str) -> dict[str, Any]:
+    """Write the DID document of an issuer whose key is a JWK, as RSA keys are (Controlled Identifiers 1.0, 2.2.3).
+
+    Args:
+        did: the issuer.
+        jwk: the public key, as `jose.jwk.write_jwk` writes it.
+        fragment: the key's name within the document; its thumbprint is a good one.
+    """
+    method = verification_method(did, fragment)
+    return {
+        "@context": [DID_CONTEXT, JWK_CONTEXT],
+        "id": did,
+        "verificationMethod": [{"id": method, "type": "JsonWebKey", "controller": did, "publicKeyJwk": jwk}],
+        "authentication": [method],
+        "assertionMethod": [method],
+    }
+
+
 def resolve_did_key(did: str) -> dict[str, Any]:
     """Write out the document that a did:key stands for.
 
@@ -81,6 +100,17 @@ def resolve_did_key(did: str) -> dict[str, Any]:
         raise CredentialError("did_form", f"{did!r} is not a did:key.")
     read_public(multibase)
     return did_document(did, multibase)
+
+
+_ACTS: Final = {"assertionMethod": "sign credentials", "authentication": "show credentials"}
+
+
+def methods_of(document: dict[str, Any], relationship: str = "assertionMethod") -> list[str]:
+    """Answer the identifiers of the keys that a document allows for a relationship (DID Core 1.0, section 5.3)."""
+    owner = document.get("id")
+    listed = [one.get("id") if isinstance(one, dict) else one for one in _entries(document, relationship)]
+    named = [_absolute(one, owner) if isinstance(owner, str) else one for one in listed]
+    return [one for one in named if isinstance(one, str)]
 
 
 def controller_of(method: str) -> str:
@@ -103,7 +133,8 @@ def find_method(document: dict[str, Any], method: str, relationship: str = "asse
     allowed = [one.get("id") if isinstance(one, dict) else one for one in _entries(document, relationship)]
     if method not in [_absolute(one, owner) for one in allowed]:
         raise CredentialError(
-            "method_not_allowed", f"The document of {owner} does not allow {method} to sign credentials."
+            "method_not_allowed",
+            f"The document of {owner} does not allow {method} to {_ACTS.get(relationship, 'act')}.",
         )
     if found.get("controller") != owner:
         raise CredentialError("method_controller", f"The key {method} is controlled by {found.get('controller')}.")

@@ -27,3 +27,7 @@ class UnknownContextError(CredentialError):
 
 class UndecidedError(CredentialError):
     """The question cannot be answered with what is there or known; neither yes nor no follows."""
+
+
+class UnreadFormError(CredentialError):
+    """The document may be good, and has a form that is not read here."""

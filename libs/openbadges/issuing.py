@@ -12,6 +12,7 @@ from libs.openbadges.keys import Signer
 from libs.openbadges.multibase import encode_multibase
 from libs.openbadges.parsing import LIMITS, write
 from libs.openbadges.proofs import ISSUED, Unsecured
+from libs.openbadges.resources import check_resources
 from libs.openbadges.schema import is_achievement, validate_achievement
 
 _MAKER: Final = object()
@@ -63,6 +64,7 @@ def prepare(document: dict[str, Any]) -> Prepared:
     _check_envelope(copy)
     # Canonicalizing is what finds undefined terms and types, and what is too deep or too much for anything else.
     content = ISSUED.unsecured(copy, text)
+    check_resources(copy)
     if is_achievement(copy):
         validate_achievement(copy)
     return Prepared(_MAKER, content, text)

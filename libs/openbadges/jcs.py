@@ -8,7 +8,7 @@ import rfc8785
 
 from libs.openbadges.errors import CredentialError
 
-_NUMBER: Final = re.compile(rb"[0-9][.eE]|[0-9]{16}")
+_NUMBER: Final = re.compile(rb"(?:\A|[:\[,])-?[0-9]++(?:[.eE]|(?<=[0-9]{16}))")
 _HIGH: Final = re.compile(rb"[\xee-\xf4]")
 
 
@@ -17,15 +17,21 @@ def canonicalize(value: Any) -> bytes:
 
     orjson sorts keys by code point and writes integers and escapes as RFC 8785 asks. It differs in fractions, in
     integers beyond 2^53, and in the order of keys at or beyond U+D800, which RFC 8785 sorts by UTF-16. A text that
-    merely holds what looks like those takes the slower way for nothing, and comes out the same.
+    merely holds what looks like such a number takes the slower way for nothing, and comes out the same.
 
     Raises:
         CredentialError: a value that is not JSON, or a number that JSON readers disagree about.
     """
     try:
         text = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
-        if _NUMBER.search(text) is None and _HIGH.search(text) is None:
+        if _NUMBER.search(text) is None and (_HIGH.search(text) is None or not _has_high_key(value)):
             return text
         return rfc8785.dumps(value)
     except (TypeError, rfc8785.CanonicalizationError) as error:
         raise CredentialError("not_json", f"The document has no canonical form: {error}.") from error
+
+
+def _has_high_key(value: Any) -> bool:
+    if isinstance(value, dict):
+        return any(max(key, default="") >= "\ud800" or _has_high_key(inner) for key, inner in value.items())
+    return isinstance(value, list) and any(map(_has_high_key, value))

@@ -1,4 +1,4 @@
-"""Keys that sign and verify credentials: Ed25519 here, P-256 beside. A key service stands behind the same protocol."""
+"""Keys that sign and verify credentials: Ed25519 here, P-256 and RSA beside. A KMS stands behind the same protocol."""
 
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -9,13 +9,16 @@ from nacl import exceptions, signing
 from libs.openbadges.errors import CredentialError, UndecidedError
 from libs.openbadges.multibase import ED25519_PUBLIC, P256_PUBLIC, decode_multibase, encode_multibase
 from libs.openbadges.p256 import read_point, verify_p256
+from libs.openbadges.rsa import verify_rsa
+
+KeyKind = Literal["Ed25519", "P-256", "RSA"]
 
 
 class Signer(Protocol):
     """Whatever can sign bytes with the one key that a verification method names; a KMS can be one."""
 
     def sign(self, message: bytes) -> bytes:
-        """Answer the signature of the message: 64 bytes for Ed25519."""
+        """Answer the signature: 64 bytes for Ed25519 and P-256 (r, then s), as many as the modulus has for RSA."""
         ...
 
 
@@ -65,15 +68,22 @@ def encode_public(public: bytes) -> str:
 
 @dataclass(frozen=True, slots=True)
 class PublicKey:
-    """A public key of a kind that is known here."""
+    """A public key of a kind that is known here.
 
-    kind: Literal["Ed25519", "P-256"]
+    Attributes:
+        kind: which.
+        raw: 32 bytes for Ed25519, the compressed point for P-256, SubjectPublicKeyInfo in DER for RSA.
+    """
+
+    kind: KeyKind
     raw: bytes
 
     def verify(self, message: bytes, signature: bytes) -> bool:
         """Tell whether the signature is this key's for this message."""
         if self.kind == "Ed25519":
             return verify_ed25519(self.raw, message, signature)
+        if self.kind == "RSA":
+            return verify_rsa(self.raw, message, signature)
         return verify_p256(self.raw, message, signature)
 
 

@@ -41,6 +41,11 @@ class P256Key:
             raise CredentialError("key_form", "That is no secret of a P-256 key.") from error
 
     @property
+    def private(self) -> ec.EllipticCurvePrivateKey:
+        """The key as the library holds it, for writing it out."""
+        return self._private
+
+    @property
     def public_bytes(self) -> bytes:
         """The public point, compressed: 33 bytes."""
         return self._private.public_key().public_bytes(Encoding.X962, PublicFormat.CompressedPoint)

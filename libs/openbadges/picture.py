@@ -25,6 +25,8 @@ _PALETTES: Final = (
     ("#134074", "#7bdff2"),
     ("#6b2d0f", "#f9c784"),
 )
+_LONGEST: Final = 500
+"""Characters of a name that are looked at: far more than fit, and few enough to measure one by one."""
 _COLOUR: Final = re.compile(r"#[0-9a-fA-F]{6}\Z")
 
 
@@ -196,7 +198,8 @@ def _width(text: str, size: int) -> float:
 
 def _clean(text: str) -> str:
     """Make one line of a text, without the characters that XML cannot hold or that reorder what follows."""
-    return " ".join("".join(" " if unicodedata.category(one)[0] in "CZ" else one for one in text).split())
+    line = "".join(" " if unicodedata.category(one)[0] in "CZ" else one for one in text[:_LONGEST])
+    return " ".join(line.split())
 
 
 def _channels(colour: str) -> tuple[int, int, int]:

@@ -6,17 +6,14 @@ from datetime import datetime
 from typing import Any
 
 from libs.openbadges import times
-from libs.openbadges.did import controller_of, find_method, resolve_did_key
+from libs.openbadges.did import controller_of
 from libs.openbadges.errors import CredentialError, LimitError, UndecidedError, UnknownContextError
-from libs.openbadges.keys import read_public
+from libs.openbadges.methods import Documents, public_key, resolve
 from libs.openbadges.multibase import decode_multibase
 from libs.openbadges.proofs import OFFERED, Cryptosuite, Unsecured
 from libs.openbadges.report import Outcome, worst
 
 MOST_PROOFS = 8
-KEY_TYPES = ("Multikey", "Ed25519VerificationKey2020")
-
-Documents = Mapping[str, Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,22 +39,30 @@ def issuer_of(document: dict[str, Any]) -> str | None:
     return identifier if isinstance(identifier, str) and identifier else None
 
 
-class _Keys:
-    """The keys that a document's proofs name, each looked for once."""
+def holder_of(document: dict[str, Any]) -> str | None:
+    """Answer the identifier of a presentation's holder, named or described (VCDM 2.0, section 4.13)."""
+    holder = document.get("holder")
+    identifier = holder.get("id") if isinstance(holder, dict) else holder
+    return identifier if isinstance(identifier, str) and identifier else None
 
-    def __init__(self, documents: Documents) -> None:
+
+class _Keys:
+    """The keys that a document's proofs name for a purpose, each looked for once."""
+
+    def __init__(self, documents: Documents, purpose: str) -> None:
         self._documents = documents
+        self.purpose = purpose
         self._found: dict[str, Mapping[str, Any] | CredentialError | None] = {}
 
     def find(self, method: str) -> Mapping[str, Any] | None:
         """Find a key; None where its owner's document is not there.
 
         Raises:
-            UndecidedError, CredentialError: see `_resolve`.
+            UndecidedError, CredentialError: see `methods.resolve`.
         """
         if method not in self._found:
             try:
-                self._found[method] = _resolve(method, self._documents)
+                self._found[method] = resolve(method, self._documents, self.purpose)
             except CredentialError as error:
                 self._found[method] = error
         found = self._found[method]
@@ -67,7 +72,12 @@ class _Keys:
 
 
 def check_proofs(
-    document: dict[str, Any], unsecured: Unsecured | CredentialError, documents: Documents, now: datetime
+    document: dict[str, Any],
+    unsecured: Unsecured | CredentialError,
+    documents: Documents,
+    now: datetime,
+    *,
+    purpose: str = "assertionMethod",
 ) -> tuple[Finding, Finding]:
     """Check every proof of a document, each by its own key; then whether a good one is the issuer's.
 
@@ -79,23 +89,29 @@ def check_proofs(
         unsecured: the same without, or why it could not be had.
         documents: DID documents by DID.
         now: the moment to judge expiry by.
+        purpose: what every proof must have been made for (Data Integrity 1.0, section 2.3): assertionMethod for a
+            credential, whose issuer's key is looked for, authentication for a presentation and its holder.
 
     Returns:
         What was found about the proofs, and about the issuer.
     """
     proofs = proofs_of(document)
     if not proofs or (isinstance(document["proof"], list) and len(proofs) != len(document["proof"])):
-        missing = Finding("fail", "proof_missing", "The credential carries no proof.")
-        return missing, Finding("fail", "issuer_unproven", "Nothing ties the credential to an issuer.")
+        missing = Finding("fail", "proof_missing", "The document carries no proof.")
+        return missing, Finding("fail", "issuer_unproven", "Nothing ties the document to anybody.")
     if len(proofs) > MOST_PROOFS:
-        many = Finding("unknown", "too_many_proofs", "The credential carries more proofs than are checked.")
+        many = Finding("unknown", "too_many_proofs", "The document carries more proofs than are checked.")
         return many, many
-    keys = _Keys(documents)
+    keys = _Keys(documents, purpose)
     findings = [_check_proof(unsecured, proof, proofs, keys, now) for proof in proofs]
     outcomes = {finding.outcome for finding in findings}
     ruling: Outcome = "pass" if outcomes == {"pass", "unknown"} else worst(outcomes)
     proven = next(finding for finding in findings if finding.outcome == ruling)
-    return proven, _check_issuer(document, list(zip(proofs, findings, strict=True)), keys)
+    checked = list(zip(proofs, findings, strict=True))
+    who = issuer_of(document) if purpose == "assertionMethod" else holder_of(document)
+    if who is None and purpose != "assertionMethod":
+        return proven, Finding("pass", "holder_unnamed", "The presentation does not say whose it is.")
+    return proven, _check_owner(who, "issuer" if purpose == "assertionMethod" else "holder", checked, keys)
 
 
 def _check_proof(
@@ -107,7 +123,7 @@ def _check_proof(
 ) -> Finding:
     try:
         suite = _suite_of(proof)
-        _check_form(proof, now)
+        _check_form(proof, now, keys.purpose)
         if isinstance(document, CredentialError):
             raise document
         options = {name: value for name, value in proof.items() if name != "proofValue"}
@@ -116,7 +132,7 @@ def _check_proof(
         if key is None:
             owner = controller_of(proof["verificationMethod"])
             return Finding("unknown", "key_unavailable", f"The document of {owner} could not be had.")
-        good = suite.verify(read_public(key["publicKeyMultibase"]), message, decode_multibase(proof["proofValue"]))
+        good = suite.verify(public_key(key), message, decode_multibase(proof["proofValue"]))
     except (LimitError, UnknownContextError, UndecidedError) as error:
         return Finding("unknown", error.code, str(error))
     except CredentialError as error:
@@ -139,14 +155,14 @@ def _suite_of(proof: dict[str, Any]) -> Cryptosuite:
     return suite
 
 
-def _check_form(proof: dict[str, Any], now: datetime) -> None:
+def _check_form(proof: dict[str, Any], now: datetime, purpose: str) -> None:
     """Check what does not need cryptography (Data Integrity 1.0, section 4.4).
 
     Raises:
         CredentialError: a proof that is wrong whatever its value.
     """
-    if proof.get("proofPurpose") != "assertionMethod":
-        raise CredentialError("proof_purpose", "The proof was made for another purpose than to assert a credential.")
+    if proof.get("proofPurpose") != purpose:
+        raise CredentialError("proof_purpose", f"The proof was made for another purpose than {purpose}.")
     if not isinstance(proof.get("verificationMethod"), str) or not isinstance(proof.get("proofValue"), str):
         raise CredentialError("proof_form", "The proof does not name its key, or has no value.")
     if "created" in proof:
@@ -171,23 +187,22 @@ def _with_previous(document: Unsecured, proof: dict[str, Any], proofs: list[dict
     return OFFERED.unsecured({**document.content, "proof": found})
 
 
-def _check_issuer(document: dict[str, Any], checked: list[tuple[dict[str, Any], Finding]], keys: _Keys) -> Finding:
-    """Check that the key of a good proof belongs to the issuer, who allows it to sign credentials.
+def _check_owner(owner: str | None, role: str, checked: list[tuple[dict[str, Any], Finding]], keys: _Keys) -> Finding:
+    """Check that the key of a good proof belongs to the issuer (or holder), who allows it for the purpose.
 
     Where no proof is good, the keys that proofs name are looked at all the same; the verdict is no pass anyhow.
     """
-    issuer = issuer_of(document)
     own = [
         (str(proof.get("verificationMethod")), finding)
         for proof, finding in checked
-        if controller_of(str(proof.get("verificationMethod"))) == issuer
+        if controller_of(str(proof.get("verificationMethod"))) == owner
     ]
     if not own:
         other = controller_of(str(checked[0][0].get("verificationMethod")))
-        return Finding("fail", "issuer_mismatch", f"The key is that of {other}, the issuer is {issuer}.")
+        return Finding("fail", f"{role}_mismatch", f"The key is that of {other}, the {role} is {owner}.")
     good = [method for method, finding in own if finding.outcome == "pass"]
     if not good and any(finding.outcome == "pass" for _, finding in checked):
-        return Finding("unknown", "issuer_unproven", "The proof by the issuer's own key could not be checked.")
+        return Finding("unknown", f"{role}_unproven", f"The proof by the {role}'s own key could not be checked.")
     try:
         found = [keys.find(method) for method in good or [method for method, _ in own]]
     except UndecidedError as error:
@@ -195,24 +210,11 @@ def _check_issuer(document: dict[str, Any], checked: list[tuple[dict[str, Any], 
     except CredentialError as error:
         return Finding("fail", error.code, str(error))
     if None in found:
-        return Finding("unknown", "issuer_unavailable", f"The document of {issuer} could not be had.")
-    return Finding("pass", "issuer_key", f"The key belongs to {issuer}, who allows it to sign credentials.")
+        return Finding("unknown", f"{role}_unavailable", f"The document of {owner} could not be had.")
+    return key_of_owner(role, owner)
 
 
-def _resolve(method: str, documents: Documents) -> Mapping[str, Any] | None:
-    """Find a verification method in what was looked up; None where its owner's document is not there.
-
-    Raises:
-        UndecidedError: what was looked up is another's document, or holds a key that cannot be read.
-        CredentialError: the document is there and does not allow the key.
-    """
-    owner = controller_of(method)
-    document = resolve_did_key(owner) if owner.startswith("did:key:") else documents.get(owner)
-    if document is None:
-        return None
-    if document.get("id") != owner:
-        raise UndecidedError("did_mismatch", f"The document given for {owner} is that of {document.get('id')}.")
-    found = find_method(dict(document), method)
-    if found.get("type") not in KEY_TYPES or "publicKeyMultibase" not in found:
-        raise UndecidedError("key_kind", f"The key {method} is of a kind that is not read here.")
-    return found
+def key_of_owner(role: str, owner: str | None) -> Finding:
+    """Say that a key is the issuer's (or holder's) own."""
+    act = "sign" if role == "issuer" else "show"
+    return Finding("pass", f"{role}_key", f"The key belongs to {owner}, who allows it to {act} credentials.")

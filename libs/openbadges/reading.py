@@ -1,38 +1,50 @@
-"""From what somebody handed in (JSON text, a parsed document, a picture) to one parsed document."""
+"""From what somebody handed in (JSON text, a parsed document, a JWT, an envelope, a picture) to one parsed document."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from libs.openbadges.baking import PictureFormat, picture_format, unbake
 from libs.openbadges.baking.content import COMPACT_JWS
-from libs.openbadges.errors import CredentialError
+from libs.openbadges.errors import CredentialError, UnreadFormError
+from libs.openbadges.jose.envelopes import envelope_kind, unwrap
+from libs.openbadges.jose.tokens import Token, read_token
 from libs.openbadges.parsing import LIMITS, Limits, parse, write
 
-
-class UnreadFormError(CredentialError):
-    """The document may be good, and has a form that is not read here."""
+__all__ = ["Opened", "UnreadFormError", "open_document", "open_parsed", "read_json"]
 
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A document that was read, and the kind of picture that it was baked into (None for plain JSON)."""
+    """A document that was read.
+
+    Attributes:
+        document: the credential or presentation.
+        picture: the kind of picture that it was baked into, if it was.
+        token: the JWT that it is secured by; None where it carries its proofs itself.
+        enveloped: whether the JWT stood in an envelope.
+    """
 
     document: dict[str, Any]
-    picture: PictureFormat | None
+    picture: PictureFormat | None = None
+    token: Token | None = None
+    enveloped: bool = False
 
 
 def open_document(given: str | bytes | dict[str, Any], limits: Limits = LIMITS) -> Opened:
     """Read a document; bytes that are a PNG or SVG have it taken out first (Open Badges 3.0, section 5).
 
+    A compact JWS is read as a JWT (Open Badges 3.0, section 8.2; VC-JOSE-COSE 1.0, section 3.1), and so is one in an
+    envelope (VCDM 2.0, section 4.13).
+
     Raises:
-        CredentialError: see `baking.unbake`, `parsing.parse`.
+        CredentialError: see `baking.unbake`, `parsing.parse`, `jose.tokens.read_token`, `jose.envelopes.unwrap`.
         LimitError: beyond the limits.
-        UnreadFormError: a compact JWS.
+        UnreadFormError: a JWT or an envelope of a kind that is not read here.
     """
     if not isinstance(given, bytes) or given[:1] == b"{" or picture_format(given) is None:
-        return Opened(read_json(given, limits), None)
+        return _open_text(given, limits)
     baked = unbake(given)
-    return Opened(read_json(baked.content.text, limits), baked.format)
+    return replace(_open_text(baked.content.text, limits), picture=baked.format)
 
 
 def read_json(given: str | bytes | dict[str, Any], limits: Limits = LIMITS) -> dict[str, Any]:
@@ -40,25 +52,41 @@ def read_json(given: str | bytes | dict[str, Any], limits: Limits = LIMITS) -> d
 
     Raises:
         CredentialError, LimitError: see `parsing.parse`.
-        UnreadFormError: a compact JWS.
+        UnreadFormError: a compact JWS, where none may be.
     """
     if isinstance(given, dict):
-        given = write(given)
-    if given[:1] not in {"{", b"{"}:
-        text = given.decode("latin-1") if isinstance(given, bytes) else given
-        if COMPACT_JWS.match(text.strip()):
-            raise UnreadFormError("jwt_unread", "It is a JSON Web Token; credentials of this form are not read here.")
-    document = parse(given, limits)
-    check_form(document)
-    return document
+        return parse(write(given), limits)
+    if _compact(given) is not None:
+        raise UnreadFormError("jwt_unread", "It is a JSON Web Token, where a document in JSON was expected.")
+    return parse(given, limits)
 
 
-def check_form(document: dict[str, Any]) -> None:
-    """Tell an envelope from a credential.
+def _open_text(given: str | bytes | dict[str, Any], limits: Limits) -> Opened:
+    jws = None if isinstance(given, dict) else _compact(given)
+    if jws is not None:
+        token = read_token(jws, limits)
+        return Opened(token.document, token=token)
+    return open_parsed(read_json(given, limits), limits)
+
+
+def open_parsed(document: dict[str, Any], limits: Limits = LIMITS) -> Opened:
+    """Open a parsed document whose size was checked before: an envelope gives what is in it (VCDM 2.0, section 4.13).
 
     Raises:
-        UnreadFormError: a credential in an envelope of its own (VCDM 2.0, section 4.13), which is not opened here.
+        CredentialError: see `open_document`.
     """
-    types = document.get("type")
-    if "EnvelopedVerifiableCredential" in (types if isinstance(types, list) else [types]):
-        raise UnreadFormError("enveloped_unread", "The credential is in an envelope that is not opened here.")
+    if envelope_kind(document) is None:
+        return Opened(document)
+    jws = _compact(unwrap(document))
+    if jws is None:
+        raise CredentialError("jws_form", "What stands in the envelope is no JSON Web Token.", "/id")
+    token = read_token(jws, limits)
+    return Opened(token.document, token=token, enveloped=True)
+
+
+def _compact(text: str | bytes) -> str | None:
+    """Answer a compact JWS without the space around it; None for what does not look like one."""
+    if text[:1] in {"{", b"{"}:
+        return None
+    stripped = (text.decode("latin-1") if isinstance(text, bytes) else text).strip(" \t\r\n")
+    return stripped if COMPACT_JWS.match(stripped) else None

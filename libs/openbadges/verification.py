@@ -1,20 +1,21 @@
 """Verifying a credential from its text and what was looked up for it, the same online, offline and in a test."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from libs.openbadges import times
-from libs.openbadges.baking import PictureFormat
 from libs.openbadges.contexts import CREDENTIALS_V1, CREDENTIALS_V2
 from libs.openbadges.did import controller_of
 from libs.openbadges.documents import read_model
-from libs.openbadges.errors import CredentialError, LimitError, UnknownContextError
+from libs.openbadges.errors import CredentialError, LimitError, UnknownContextError, UnreadFormError
+from libs.openbadges.jose.checks import check_token, owner_of
+from libs.openbadges.jose.claims import check_token_dates
 from libs.openbadges.parsing import Limits
 from libs.openbadges.proofchecks import Finding, check_proofs, issuer_of, proofs_of
 from libs.openbadges.proofs import OFFERED, Unsecured
-from libs.openbadges.reading import UnreadFormError, check_form, open_document, read_json
+from libs.openbadges.reading import Opened, open_document, open_parsed
 from libs.openbadges.records import MOST_EMBEDDED, embedded_of, is_record
 from libs.openbadges.report import CHECKS, Check, Outcome, Report
 from libs.openbadges.resources import check_resources
@@ -49,16 +50,36 @@ class Needs:
 def needs(document: str | bytes | dict[str, Any]) -> Needs:
     """Tell what must be looked up to verify a document; nothing for one that cannot be read."""
     try:
-        read = open_document(document).document
+        return needs_of(open_document(document))
     except CredentialError:
         return Needs(frozenset(), frozenset())
-    documents = [read, *(one for one in embedded_of(read) if isinstance(one, dict))]
-    methods = [str(proof.get("verificationMethod", "")) for one in documents for proof in proofs_of(one)]
-    owners = {controller_of(method) for method in methods}
+
+
+def needs_of(opened: Opened) -> Needs:
+    """Tell what must be looked up for a document that was read, and for the credentials in a learner record."""
+    documents = [opened, *_embedded_in(opened)]
+    owners = {owner for one in documents for owner in _owners(one)}
     return Needs(
         frozenset(owner for owner in owners if owner and not owner.startswith("did:key:")),
-        frozenset(url for one in documents for url in status_lists_of(one)),
+        frozenset(url for one in documents for url in status_lists_of(one.document)),
     )
+
+
+def _owners(opened: Opened) -> list[str]:
+    if opened.token is not None:
+        return [owner_of(opened.token) or ""]
+    return [controller_of(str(proof.get("verificationMethod", ""))) for proof in proofs_of(opened.document)]
+
+
+def _embedded_in(opened: Opened) -> list[Opened]:
+    """Open the credentials in a learner record, as far as they can be read."""
+    found = []
+    for one in embedded_of(opened.document):
+        try:
+            found += [open_parsed(one)] if isinstance(one, dict) else []
+        except CredentialError:
+            continue
+    return found
 
 
 def verify(document: str | bytes | dict[str, Any], material: Material, now: datetime) -> Report:
@@ -69,38 +90,34 @@ def verify(document: str | bytes | dict[str, Any], material: Material, now: date
     makes that check unknown.
 
     Args:
-        document: the credential as it came: JSON, or a PNG or SVG file with one baked into it (as bytes). Text is
-            better than parsed, since it shows keys that stand twice.
+        document: the credential as it came: JSON, a compact JWT, an envelope with one, or a PNG or SVG file with
+            either baked into it (as bytes). Text is better than parsed, since it shows keys that stand twice.
         material: what `needs` asked for.
         now: the moment to judge dates by, with a zone.
     """
     try:
         opened = open_document(document)
     except CredentialError as error:
-        return _unreadable(error, now)
-    return _verify(opened.document, opened.picture, material, now)
+        return Report(unreadable(error, now, CHECKS), None)
+    return verify_opened(opened, material, now)
 
 
-def _verify(read: dict[str, Any], picture: PictureFormat | None, material: Material, now: datetime) -> Report:
-    unsecured = _unsecured(read)
-    proven, issued = check_proofs(read, unsecured, material.did_documents, now)
+def verify_opened(opened: Opened, material: Material, now: datetime) -> Report:
+    """Verify a credential that was read; see `verify`."""
+    read = opened.document
+    unsecured = without_proof(read)
+    proven, issued = check_security(opened, unsecured, material, now)
     findings = {
-        "format": _check_envelope(read, picture),
-        "context": _check_context(read, unsecured),
+        "format": _check_envelope(read, opened),
+        "context": check_context(read, unsecured),
         "schema": _check_schema(read, unsecured),
         "proof": proven,
         "issuer": issued,
-        "dates": _check_dates(read, now),
+        "dates": _check_dates(opened, now),
         "status": check_status(read, lambda url: _status_list(url, read, material, now)),
     }
-    return Report(
-        tuple(
-            Check(name, findings[name].outcome, findings[name].code, findings[name].sentence, findings[name].at or now)
-            for name in CHECKS
-        ),
-        read,
-        () if isinstance(unsecured, LimitError) else tuple(_embedded(one, material, now) for one in embedded_of(read)),
-    )
+    embedded = [] if isinstance(unsecured, LimitError) else embedded_of(read)
+    return Report(listed(findings, CHECKS, now), read, tuple(_embedded(one, material, now) for one in embedded))
 
 
 def _embedded(one: Any, material: Material, now: datetime) -> Report:
@@ -108,43 +125,64 @@ def _embedded(one: Any, material: Material, now: datetime) -> Report:
     try:
         if not isinstance(one, dict):
             raise UnreadFormError("embedded_unread", "A credential in the record has a form that is not read here.")
-        if is_record(one):
+        opened = open_parsed(one)
+        if is_record(opened.document):
             raise UnreadFormError("record_in_record", "A learner record within another is not read here.")
-        check_form(one)
     except CredentialError as error:
-        return _unreadable(error, now)
-    return _verify(one, None, material, now)
+        return Report(unreadable(error, now, CHECKS), None)
+    return verify_opened(opened, material, now)
 
 
-def _unreadable(error: CredentialError, now: datetime) -> Report:
+def listed(findings: Mapping[str, Finding], names: Sequence[str], now: datetime) -> tuple[Check, ...]:
+    """Write findings as checks, in order."""
+    found = [(name, findings[name]) for name in names]
+    return tuple(Check(name, one.outcome, one.code, one.sentence, one.at or now) for name, one in found)
+
+
+def check_security(
+    opened: Opened,
+    unsecured: Unsecured | CredentialError,
+    material: Material,
+    now: datetime,
+    purpose: str = "assertionMethod",
+) -> tuple[Finding, Finding]:
+    """Check the JWT around a document, or else the proofs in it; then whose key it was."""
+    if opened.token is not None:
+        return check_token(opened.token, material.did_documents)
+    return check_proofs(opened.document, unsecured, material.did_documents, now, purpose=purpose)
+
+
+def unreadable(error: CredentialError, now: datetime, names: Sequence[str]) -> tuple[Check, ...]:
     """A document beyond the limits or in a form not read here may be good; one that is not JSON is no credential."""
     outcome: Outcome = "unknown" if isinstance(error, LimitError | UnreadFormError) else "fail"
     checks = [Check("format", outcome, error.code, str(error), now)]
     checks += [
-        Check(name, "unknown", "not_read", "The document could not be read.", now)
-        for name in CHECKS
-        if name != "format"
+        Check(name, "unknown", "not_read", "The document could not be read.", now) for name in names if name != "format"
     ]
-    return Report(tuple(checks), None)
+    return tuple(checks)
 
 
-def _check_envelope(document: dict[str, Any], picture: PictureFormat | None) -> Finding:
+def _check_envelope(document: dict[str, Any], opened: Opened) -> Finding:
     """Check what every credential has (VCDM 2.0, section 4)."""
     types = document.get("type")
     listed = types if isinstance(types, list) else [types]
-    if "VerifiableCredential" not in listed:
+    presented = opened.token is not None and opened.token.profile == "vp+jwt"
+    if "VerifiableCredential" not in listed or presented:
         return Finding("fail", "not_a_credential", "The document does not say that it is a VerifiableCredential.")
     for name in ("issuer", "credentialSubject"):
         if not document.get(name):
             return Finding("fail", "not_a_credential", f"The credential has no {name}.")
     if not isinstance(document["credentialSubject"], dict | list) or issuer_of(document) is None:
         return Finding("fail", "not_a_credential", "The credential's issuer or subject is not of the right kind.")
-    if picture is not None:
-        return Finding("pass", "credential_baked", f"It is a verifiable credential, baked into a {picture.upper()}.")
+    if opened.picture is not None:
+        where = f"baked into a {opened.picture.upper()}"
+        return Finding("pass", "credential_baked", f"It is a verifiable credential, {where}.")
+    if opened.token is not None:
+        return Finding("pass", "credential_jwt", "It is a verifiable credential as a JSON Web Token.")
     return Finding("pass", "credential", "It is a verifiable credential in JSON.")
 
 
-def _unsecured(document: dict[str, Any]) -> Unsecured | CredentialError:
+def without_proof(document: dict[str, Any]) -> Unsecured | CredentialError:
     """Take the proof off and look whether the contexts define all that is left; if not, answer why."""
     try:
         return OFFERED.unsecured({key: value for key, value in document.items() if key != "proof"})
@@ -152,7 +190,7 @@ def _unsecured(document: dict[str, Any]) -> Unsecured | CredentialError:
         return error
 
 
-def _check_context(document: dict[str, Any], unsecured: Unsecured | CredentialError) -> Finding:
+def check_context(document: dict[str, Any], unsecured: Unsecured | CredentialError) -> Finding:
     """Check that every context is carried and defines every term and type, or else they are not in what is signed."""
     if _contexts(document)[0] not in (CREDENTIALS_V1, CREDENTIALS_V2):
         return Finding("fail", "context_first", "The first context is not that of verifiable credentials.")
@@ -200,19 +238,20 @@ def _check_record(document: dict[str, Any]) -> Finding:
     return Finding("pass", "schema", "It has the form of a Comprehensive Learner Record 2.0.")
 
 
-def _check_dates(document: dict[str, Any], now: datetime) -> Finding:
-    """Check validFrom and validUntil, or their names in VCDM 1.1."""
-    older = _contexts(document)[0] == CREDENTIALS_V1
-    first, last = ("issuanceDate", "expirationDate") if older else ("validFrom", "validUntil")
+def _check_dates(opened: Opened, now: datetime) -> Finding:
+    """Check validFrom and validUntil, the same under their names in VCDM 1.1, and a JWT's own dates."""
+    document = opened.document
     try:
-        begins = times.read(document[first], f"/{first}") if first in document else None
-        ends = times.read(document[last], f"/{last}") if last in document else None
+        for name in ("validFrom", "issuanceDate"):
+            if name in document and (begins := times.read(document[name], f"/{name}")) > now:
+                return Finding("fail", "not_yet_valid", f"It is valid only from {times.write(begins)}.")
+        for name in ("validUntil", "expirationDate"):
+            if name in document and (ends := times.read(document[name], f"/{name}")) <= now:
+                return Finding("fail", "expired", f"It was valid until {times.write(ends)}.")
+        if opened.token is not None:
+            check_token_dates(opened.token, now)
     except CredentialError as error:
         return Finding("fail", error.code, str(error))
-    if begins is not None and begins > now:
-        return Finding("fail", "not_yet_valid", f"It is valid only from {times.write(begins)}.")
-    if ends is not None and ends <= now:
-        return Finding("fail", "expired", f"It was valid until {times.write(ends)}.")
     return Finding("pass", "in_force", "The date lies within its validity.")
 
 
@@ -226,14 +265,15 @@ def _status_list(url: str, credential: dict[str, Any], material: Material, now: 
     if given is None:
         raise CredentialError("STATUS_RETRIEVAL_ERROR", f"The status list {url} could not be had.")
     try:
-        listing = read_json(given, STATUS_LIST_LIMITS)
+        opened = open_document(given, STATUS_LIST_LIMITS)
+        listing = opened.document
     except CredentialError as error:
         raise CredentialError("STATUS_VERIFICATION_ERROR", f"The status list cannot be read: {error}") from error
     if listing.get("id", url) != url or issuer_of(listing) != issuer_of(credential):
         raise CredentialError("STATUS_VERIFICATION_ERROR", "The status list is that of another address or issuer.")
     for finding in (
-        *check_proofs(listing, _unsecured(listing), material.did_documents, now),
-        _check_dates(listing, now),
+        *check_security(opened, without_proof(listing), material, now),
+        _check_dates(opened, now),
     ):
         if finding.outcome != "pass":
             raise CredentialError("STATUS_VERIFICATION_ERROR", f"The status list does not verify: {finding.sentence}")

@@ -3,21 +3,20 @@
 from collections import OrderedDict
 from collections.abc import Iterable
 from datetime import datetime
-from decimal import Decimal
 from time import perf_counter
 from typing import Any, Protocol
 
 from libs.common.events import AchievementPublished, EvidenceSubmitted, IssuerPublished
-from libs.common.results import SoloLevel
 from libs.openbadges import did, statuslist
-from libs.openbadges.building import CredentialTemplate, Shown, solo_level_id
-from libs.openbadges.documents import (
-    Achievement,
-    Criteria,
-    Profile,
-    ResultDescription,
-    RubricCriterionLevel,
+from libs.openbadges.achievements import (
+    achievement_address,
+    number_text,
+    published_achievement,
+    score_id,
+    solo_id,
 )
+from libs.openbadges.building import CredentialTemplate, Shown
+from libs.openbadges.documents import Profile
 from libs.openbadges.issuing import prepare, sign
 from libs.openbadges.keys import Ed25519Key
 from libs.openbadges.statuslist import StatusList
@@ -45,7 +44,7 @@ class Addresses:
 
     def achievement(self, version: AchievementPublished) -> str:
         """An achievement version."""
-        return f"{self.base}/achievements/{version.version_key}"
+        return achievement_address(self.base, version.version_key)
 
     def did_web(self, issuer_id: str) -> str:
         """The did:web whose document the verifier serves."""
@@ -142,7 +141,7 @@ class CredentialSigner:
         place = issuer.issuer_id, issuer.published_at, owner.published_at, version.version_key
         template = self._templates.get(place)
         if template is None:
-            achievement = _achievement(version, self._addresses.achievement(version), _profile(owner))
+            achievement = published_achievement(version, self._addresses.achievement(version), _profile(owner))
             template = self._templates[place] = CredentialTemplate(_profile(issuer), achievement)
             if len(self._templates) > _REMEMBERED_TEMPLATES:
                 self._templates.popitem(last=False)
@@ -153,65 +152,11 @@ def _profile(issuer: IssuerPublished) -> Profile:
     return Profile(id=issuer.did, name=issuer.name, url=issuer.url, email=issuer.email)
 
 
-def _achievement(version: AchievementPublished, achievement_id: str, creator: Profile) -> Achievement:
-    return Achievement(
-        id=achievement_id,
-        name=version.name,
-        description=version.description,
-        criteria=Criteria(narrative=version.criteria),
-        achievement_type="MicroCredential",
-        creator=creator,
-        version=str(version.version),
-        result_description=[*_solo(version, achievement_id), *_percent(version, achievement_id)],
-    )
-
-
-def _solo(version: AchievementPublished, achievement_id: str) -> list[ResultDescription]:
-    if version.required_level is None and version.required_score is not None:
-        return []
-    written = {each.level: each for each in version.levels}
-    levels = [
-        RubricCriterionLevel(
-            id=solo_level_id(achievement_id, level),
-            name=written[level].name if level in written else level.label,
-            level=level.label,
-            points=str(level.rank),
-            description=written[level].description if level in written else None,
-        )
-        for level in SoloLevel
-    ]
-    required = version.required_level
-    return [
-        ResultDescription(
-            id=_solo_id(achievement_id),
-            name="SOLO level",
-            result_type="RubricCriterionLevel",
-            required_level=None if required is None else solo_level_id(achievement_id, required),
-            rubric_criterion_level=levels,
-        )
-    ]
-
-
-def _percent(version: AchievementPublished, achievement_id: str) -> list[ResultDescription]:
-    if version.required_score is None and version.required_level is not None:
-        return []
-    return [
-        ResultDescription(
-            id=_score_id(achievement_id),
-            name="Score",
-            result_type="Percent",
-            required_value=None if version.required_score is None else _number(version.required_score),
-            value_min="0",
-            value_max="100",
-        )
-    ]
-
-
 def _shown(evidence: EvidenceSubmitted, achievement_id: str) -> Shown:
     if evidence.result.level is not None:
-        return Shown(level=evidence.result.level.value, result_description_id=_solo_id(achievement_id))
+        return Shown(level=evidence.result.level.value, result_description_id=solo_id(achievement_id))
     assert evidence.result.score is not None, "a result is one of both"  # noqa: S101  # what `Result` promises
-    return Shown(value=_number(evidence.result.score), result_description_id=_score_id(achievement_id))
+    return Shown(value=number_text(evidence.result.score), result_description_id=score_id(achievement_id))
 
 
 def _evidence(evidence: EvidenceSubmitted) -> dict[str, Any]:
@@ -219,16 +164,3 @@ def _evidence(evidence: EvidenceSubmitted) -> dict[str, Any]:
     if evidence.link is not None:
         written["id"] = evidence.link
     return written
-
-
-def _solo_id(achievement_id: str) -> str:
-    return f"{achievement_id}#solo"
-
-
-def _score_id(achievement_id: str) -> str:
-    return f"{achievement_id}#score"
-
-
-def _number(value: float) -> str:
-    """A number as people write it: 87, not 87.0, and never 1E+2."""
-    return format(Decimal(repr(value)).normalize(), "f")

@@ -5,7 +5,6 @@ second is the whole machine, and it can be talked into writing header lines that
 shape never varies, so it is put together here.
 """
 
-import base64
 import binascii
 import re
 import unicodedata
@@ -20,8 +19,9 @@ import css_inline
 from jinja2 import BaseLoader, DictLoader, Environment, PackageLoader, StrictUndefined
 
 from libs.common.results import SoloLevel
+from libs.openbadges.depicting import Depiction
 from services.notifier.address import Address
-from services.notifier.picture import HEIGHT, WIDTH, badge_alt, badge_png
+from services.notifier.picture import SIZE, picture_alt
 from services.notifier.repository.catalogue import AchievementText
 
 _LONGEST_NAME = 80
@@ -61,6 +61,11 @@ class Letter:
     download_url: str
     written_at: datetime
 
+    @property
+    def depiction(self) -> Depiction:
+        """What the badge's picture shows: the names as they stand in the credential, whatever their length."""
+        return Depiction(self.achievement.name, self.issuer_name, self.level)
+
 
 class Writer:
     """Writes letters from one sender."""
@@ -77,11 +82,16 @@ class Writer:
         """The same for every attempt, so that a receiving system recognises a repeat."""
         return f"<{delivery_id}@{self._mail_from.domain}>"
 
-    def write(self, letter: Letter) -> bytes:
-        """The whole mail, lines ended by CRLF, ASCII only except for a recipient's address that is not."""
+    def write(self, letter: Letter, picture: bytes | None) -> bytes:
+        """The whole mail, lines ended by CRLF, ASCII only except for a recipient's address that is not.
+
+        Args:
+            letter: what it says.
+            picture: the badge's PNG in base64; without it, its words stand in its place.
+        """
         issuer, achievement = one_line(letter.issuer_name), one_line(letter.achievement.name)
         subject = f"Your badge: {achievement}"
-        words = self._words(letter, issuer, achievement, subject)
+        words = self._words(letter, issuer, achievement, subject) | {"has_picture": picture is not None}
         head = [
             _from_field(issuer, self._mail_from),
             _to_field(one_line(letter.learner_name or ""), letter.to),
@@ -91,7 +101,7 @@ class Writer:
             # RFC 3834: out-of-office replies to a machine help nobody.
             b"Auto-Submitted: auto-generated\r\nX-Auto-Response-Suppress: All\r\nMIME-Version: 1.0\r\n",
         ]
-        body = _body(letter.delivery_id, self._text.render(words), self._html.render(words), letter.level, issuer)
+        body = _body(letter.delivery_id, self._text.render(words), self._html.render(words), picture)
         return b"".join(head) + body
 
     def _words(self, letter: Letter, issuer: str, achievement: str, subject: str) -> dict[str, object]:
@@ -113,9 +123,8 @@ class Writer:
             "page_url": letter.page_url,
             "download_url": letter.download_url,
             "picture_id": _picture_id(letter.delivery_id),
-            "picture_width": WIDTH,
-            "picture_height": HEIGHT,
-            "picture_alt": badge_alt(level),
+            "picture_size": SIZE,
+            "picture_alt": picture_alt(achievement, issuer, level),
         }
 
 
@@ -157,36 +166,40 @@ def _picture_id(delivery_id: UUID) -> str:
     return f"badge.{delivery_id.hex}"
 
 
-def _body(delivery_id: UUID, text: str, html: str, level: SoloLevel | None, issuer: str) -> bytes:
+def _body(delivery_id: UUID, text: str, html: str, picture: bytes | None) -> bytes:
     """multipart/alternative of the text and of the HTML with its picture (RFC 2046, 5.1.4; RFC 2387).
 
     No line of quoted-printable or base64 can be a boundary: these hold '=_', which neither encoding writes.
     """
-    outer, inner = f"=_alternative_{delivery_id.hex}", f"=_related_{delivery_id.hex}"
+    outer = f"=_alternative_{delivery_id.hex}"
+    page = b"Content-Type: text/html; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
+    page += _quoted_printable(html)
     return b"".join(
         (
             f'Content-Type: multipart/alternative; boundary="{outer}"\r\n\r\n--{outer}\r\n'.encode(),
             b"Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n",
             _quoted_printable(text),
             f"\r\n--{outer}\r\n".encode(),
+            page if picture is None else _with_picture(delivery_id, page, picture),
+            f"\r\n--{outer}--\r\n".encode(),
+        )
+    )
+
+
+def _with_picture(delivery_id: UUID, page: bytes, picture: bytes) -> bytes:
+    inner = f"=_related_{delivery_id.hex}"
+    return b"".join(
+        (
             f'Content-Type: multipart/related; type="text/html"; boundary="{inner}"\r\n\r\n--{inner}\r\n'.encode(),
-            b"Content-Type: text/html; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n",
-            _quoted_printable(html),
+            page,
             f"\r\n--{inner}\r\nContent-ID: <{_picture_id(delivery_id)}>\r\n".encode(),
-            _picture_part(level, issuer),
-            f"\r\n--{inner}--\r\n\r\n--{outer}--\r\n".encode(),
+            b'Content-Type: image/png; name="badge.png"\r\nContent-Transfer-Encoding: base64\r\n',
+            b'Content-Disposition: inline; filename="badge.png"\r\n\r\n',
+            picture,
+            f"\r\n--{inner}--\r\n".encode(),
         )
     )
 
 
 def _quoted_printable(text: str) -> bytes:
     return binascii.b2a_qp(text.replace("\n", "\r\n").encode(), istext=True)
-
-
-@lru_cache(maxsize=256)
-def _picture_part(level: SoloLevel | None, issuer: str) -> bytes:
-    head = (
-        b'Content-Type: image/png; name="badge.png"\r\nContent-Transfer-Encoding: base64\r\n'
-        b'Content-Disposition: inline; filename="badge.png"\r\n\r\n'
-    )
-    return head + base64.encodebytes(badge_png(level, issuer)).replace(b"\n", b"\r\n").removesuffix(b"\r\n")

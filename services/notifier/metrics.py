@@ -18,6 +18,9 @@ POSTPONED = Counter(
     "Claimed deliveries put back without an attempt, by reason: rate, share, no_address, no_text, relay",
     ["reason"],
 )
+PICTURES_MISSING = Counter(
+    "bowerbird_notifier_pictures_missing", "Mails whose badge could not be drawn and that went without its picture"
+)
 RELAY_AWAY = Counter("bowerbird_notifier_relay_away", "Times that the mail server took no mail from us at all")
 IN_HAND = Gauge("bowerbird_notifier_in_hand", "Mails being sent by this process")
 DUE = Gauge("bowerbird_notifier_due", "Pending deliveries that are due")

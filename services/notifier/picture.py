@@ -1,67 +1,76 @@
-"""The badge's picture for a mail: five steps, lit up to the level reached. A PNG, since mail clients block SVG."""
+"""The badge's picture for a mail: the one that the badge's page shows, as a PNG, since mail clients block SVG."""
 
-import io
-from functools import cache
-
-from PIL import Image, ImageColor, ImageDraw
+import asyncio
+import base64
+from collections import OrderedDict
+from collections.abc import Callable
 
 from libs.common.results import SoloLevel
-from libs.openbadges.picture import Colours
+from libs.common.telemetry import get_logger
+from libs.openbadges.building import solo_name
+from libs.openbadges.depicting import Depiction
+from libs.openbadges.rasterizing import badge_png
+from services.notifier import metrics
 
-WIDTH, HEIGHT = 240, 168
-"""Size in CSS pixels; the picture has twice as many, for sharp screens."""
+SIZE = 200
+"""Width and height in CSS pixels; the picture has twice as many, for sharp screens."""
 
-_SCALE = 2
-# Drawn twice as large as it is kept: drawing has no smooth edges of its own.
-_OVERSAMPLING = 2
-_PALE = 0.22
-"""How much white lies over the ground where a step is not reached yet."""
+_REMEMBERED = 256
+"""Pictures kept, of some 35 kB each: mails of one school come together, and a school awards few badges."""
 
 
-def badge_png(level: SoloLevel | None, issuer: str) -> bytes:
-    """The picture of a level in the issuer's colours, which are those of its badges' pages.
+class Pictures:
+    """Draws each picture once and remembers those asked for last.
 
-    Without a level (the badge asked for a score) all steps are lit.
+    Drawing takes tens of milliseconds: it happens in a thread, one picture after another, so that mails whose picture
+    is known go on meanwhile.
     """
-    return _drawn(level, Colours.of(issuer))
+
+    def __init__(self, draw: Callable[[Depiction], bytes] | None = None, *, entries: int = _REMEMBERED) -> None:
+        self._draw = draw or _draw
+        self._entries = entries
+        self._drawn: OrderedDict[Depiction, bytes] = OrderedDict()
+        self._drawing = asyncio.Lock()
+
+    async def get(self, badge: Depiction) -> bytes | None:
+        """The PNG in base64, lines ended by CRLF, as a mail carries it; None where it cannot be drawn."""
+        known = self._known(badge)
+        if known is not None:
+            return known
+        async with self._drawing:
+            known = self._known(badge)  # who waited here may find it drawn
+            if known is None:
+                known = await asyncio.to_thread(self._encoded, badge)
+                if known is not None:
+                    self._remember(badge, known)
+            return known
+
+    def _known(self, badge: Depiction) -> bytes | None:
+        known = self._drawn.get(badge)
+        if known is not None:
+            self._drawn.move_to_end(badge)
+        return known
+
+    def _remember(self, badge: Depiction, picture: bytes) -> None:
+        self._drawn[badge] = picture
+        if len(self._drawn) > self._entries:
+            self._drawn.popitem(last=False)
+
+    def _encoded(self, badge: Depiction) -> bytes | None:
+        try:
+            picture = self._draw(badge)
+        except BaseException as error:  # noqa: BLE001  # so does the library panic; the mail can go without
+            metrics.PICTURES_MISSING.inc()
+            get_logger().error("badge cannot be drawn", problem=type(error).__name__)
+            return None
+        return base64.encodebytes(picture).replace(b"\n", b"\r\n").removesuffix(b"\r\n")
 
 
-@cache  # issuers share a handful of palettes
-def _drawn(level: SoloLevel | None, colours: Colours) -> bytes:
-    ground, shine = ImageColor.getrgb(colours.ground), ImageColor.getrgb(colours.shine)
-    unlit = tuple(round(channel + (255 - channel) * _PALE) for channel in ground)
-    factor = _SCALE * _OVERSAMPLING
-    image = Image.new("RGB", (WIDTH * factor, HEIGHT * factor), "white")
-    draw = ImageDraw.Draw(image)
-    draw.rounded_rectangle((0, 0, WIDTH * factor - 1, HEIGHT * factor - 1), radius=20 * factor, fill=ground)
-    reached = max(each.rank for each in SoloLevel) if level is None else level.rank
-    for step in SoloLevel:
-        left, top = _corner(step.rank)
-        box = (left * factor, top * factor, (left + 32) * factor, 144 * factor)
-        draw.rounded_rectangle(box, radius=6 * factor, fill=shine if step.rank <= reached else unlit)
-    left, top = _corner(reached)
-    _berry(draw, left + 16, top - 14, factor)
-    small = image.resize((WIDTH * _SCALE, HEIGHT * _SCALE), Image.Resampling.LANCZOS)
-    file = io.BytesIO()
-    small.quantize(32).save(file, "PNG", optimize=True)
-    return file.getvalue()
+def _draw(badge: Depiction) -> bytes:
+    return badge_png(name=badge.name, issuer=badge.issuer, level=badge.level, size=2 * SIZE)
 
 
-def _corner(rank: int) -> tuple[int, int]:
-    """Left and top of a step."""
-    return 24 + rank * 40, 116 - rank * 20
-
-
-def _berry(draw: ImageDraw.ImageDraw, x: int, y: int, factor: int) -> None:
-    """A shining blue berry, what a bowerbird collects, on top of the step reached."""
-    for radius, color, shift in ((9, "#ffffff", 0), (7, "#2f7bff", 0), (2, "#ffffff", -2)):
-        centre_x, centre_y = x + shift, y + shift
-        box = (centre_x - radius, centre_y - radius, centre_x + radius, centre_y + radius)
-        draw.ellipse(tuple(edge * factor for edge in box), fill=color)
-
-
-def badge_alt(level: SoloLevel | None) -> str:
-    """The picture in words."""
-    if level is None:
-        return "Badge picture: five steps, all of them lit."
-    return f"Badge picture: five steps, lit up to step {level.rank + 1}, {level.label.lower()}."
+def picture_alt(achievement: str, issuer: str, level: SoloLevel | None) -> str:
+    """The picture in words: all that is written on it, and how far its steps are lit."""
+    steps = "" if level is None else f", {solo_name(level)}, {level.rank + 1} of {len(SoloLevel)} steps lit"
+    return f"Badge: {achievement}{steps}. {issuer}."

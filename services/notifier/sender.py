@@ -27,6 +27,7 @@ from services.notifier import metrics
 from services.notifier.address import Address
 from services.notifier.marker import Marker
 from services.notifier.message import Writer
+from services.notifier.picture import Pictures
 from services.notifier.preparation import Preparation, Ready
 from services.notifier.repository import changes
 from services.notifier.repository.changes import Change
@@ -75,6 +76,7 @@ class Sender:
         marker: Marker,
         server: MailServer,
         writer: Writer,
+        pictures: Pictures,
         clock: Callable[[], datetime],
         draw: Callable[[], float],
     ) -> None:
@@ -85,6 +87,7 @@ class Sender:
         self._marker = marker
         self._server = server
         self._writer = writer
+        self._pictures = pictures
         self._clock = clock
         self._draw = draw
         self._share = FairShare(settings.places)
@@ -183,9 +186,10 @@ class Sender:
     async def _one(self, ready: Ready, lease_until: datetime) -> None:
         """One mail, from its slot to its mark."""
         try:
+            picture = await self._pictures.get(ready.letter.depiction)
             await asyncio.sleep(max(0.0, ready.slot_at - self._clock().timestamp()))
             started = monotonic()
-            mark, outcome, failure = await self._attempt(ready, lease_until)
+            mark, outcome, failure = await self._attempt(ready, picture, lease_until)
             seconds = monotonic() - started
             await self._marker.write(mark)
             await self._tell_domain(ready, failure, outcome)
@@ -193,13 +197,15 @@ class Sender:
             self._share.give_back(ready.letter.to.domain)
         self._account(ready, outcome, failure, seconds)
 
-    async def _attempt(self, ready: Ready, lease_until: datetime) -> tuple[Change, str, Failure | None]:
+    async def _attempt(
+        self, ready: Ready, picture: bytes | None, lease_until: datetime
+    ) -> tuple[Change, str, Failure | None]:
         delivery = ready.delivery
         if self._clock() >= lease_until:
             # Somebody else may have it by now; the mark changes nothing then.
             return changes.put_back(delivery, self._clock()), "lease_ended", None
         try:
-            content = self._writer.write(ready.letter)
+            content = self._writer.write(ready.letter, picture)
         except Exception as error:  # noqa: BLE001  # a defect met by one mail must not stop the others
             get_logger().error("mail cannot be written", delivery=str(delivery.id), problem=type(error).__name__)
             return self._failed(delivery, Failure(FailureKind.UNBUILDABLE))

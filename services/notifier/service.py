@@ -20,6 +20,7 @@ from services.notifier import metrics
 from services.notifier.api import routes
 from services.notifier.marker import Marker
 from services.notifier.message import Writer
+from services.notifier.picture import Pictures
 from services.notifier.preparation import Preparation
 from services.notifier.projection import Projection
 from services.notifier.repository.catalogue import Catalogue
@@ -60,6 +61,7 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
         marker=Marker(deliveries),
         server=pool,
         writer=Writer(settings.sender_address),
+        pictures=Pictures(),
         clock=_now,
         draw=random.random,
     )

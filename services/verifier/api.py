@@ -1,6 +1,5 @@
 """The verifier's routes: verify anything, and the public documents that verifying needs. All are open to anybody."""
 
-import hashlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,10 +10,11 @@ from pymongo.errors import PyMongoError
 
 from libs.common.errors import BowerbirdError, NotFoundError
 from libs.common.telemetry import get_logger
+from libs.openbadges.depicting import Depiction
 from libs.openbadges.errors import CredentialError
 from libs.openbadges.parsing import parse
 from libs.openbadges.picture import badge_svg
-from services.verifier.badge import picture_words
+from services.verifier.answers import FOR_A_MINUTE, FOR_AN_HOUR, FOR_SECONDS, READ, as_it_is
 from services.verifier.negotiation import choose
 from services.verifier.pages import Pages
 from services.verifier.repository import Repository, StoredCredential
@@ -24,12 +24,6 @@ from services.verifier.verification import Verifier
 HTML = "text/html"
 # The page first: a client without preferences is a person who follows a link.
 REPRESENTATIONS = (HTML, "application/vc+ld+json", "application/vc", "application/ld+json", "application/json")
-
-# What never changes under its address may be kept; what says whether a badge is still good, only for seconds.
-_FOR_AN_HOUR = "public, max-age=3600"
-_FOR_A_MINUTE = "public, max-age=60"
-_FOR_SECONDS = "public, max-age=2"
-_READ = ["GET", "HEAD"]
 
 
 class Api:
@@ -52,16 +46,16 @@ class Api:
         """All routes of the service."""
         router = APIRouter()
         router.add_api_route("/v1/verify", self.verify, methods=["POST"], summary="Verify a credential")
-        router.add_api_route("/badges/{badge_id}", self.badge, methods=_READ, summary="A badge: page or signed JSON")
+        router.add_api_route("/badges/{badge_id}", self.badge, methods=READ, summary="A badge: page or signed JSON")
         router.add_api_route(
-            "/badges/{badge_id}/credential.json", self.download, methods=_READ, summary="The signed badge as a file"
+            "/badges/{badge_id}/credential.json", self.download, methods=READ, summary="The signed badge as a file"
         )
-        router.add_api_route("/badges/{badge_id}/image.svg", self.picture, methods=_READ, summary="A badge's picture")
+        router.add_api_route("/badges/{badge_id}/image.svg", self.picture, methods=READ, summary="A badge's picture")
         router.add_api_route(
-            "/issuers/{issuer_id}/did.json", self.did_document, methods=_READ, summary="An issuer's DID document"
+            "/issuers/{issuer_id}/did.json", self.did_document, methods=READ, summary="An issuer's DID document"
         )
         router.add_api_route(
-            "/status/{list_id}", self.status_list, methods=_READ, summary="A signed status list credential"
+            "/status/{list_id}", self.status_list, methods=READ, summary="A signed status list credential"
         )
         return router
 
@@ -87,7 +81,7 @@ class Api:
             if representation == HTML:
                 answer = await self._page(stored)
             else:
-                answer = _document(request, stored.text, representation, _FOR_A_MINUTE)
+                answer = as_it_is(request, stored.text, representation, FOR_A_MINUTE)
         except (BowerbirdError, PyMongoError) as error:
             if representation != HTML:
                 raise
@@ -98,30 +92,30 @@ class Api:
     async def download(self, request: Request, badge_id: str) -> Response:
         """The signed document, byte for byte, as a file to keep."""
         stored = await self._stored(badge_id)
-        answer = _document(request, stored.text, "application/vc+ld+json", _FOR_AN_HOUR)
+        answer = as_it_is(request, stored.text, "application/vc+ld+json", FOR_AN_HOUR)
         answer.headers["Content-Disposition"] = f'attachment; filename="badge-{stored.id}.json"'
         return answer
 
     async def picture(self, request: Request, badge_id: str) -> Response:
         """The badge's picture, drawn from its document."""
         stored = await self._stored(badge_id)
-        name, issuer, level = picture_words(_readable(stored))
-        svg = badge_svg(name=name, issuer=issuer, level=level)
-        return _document(request, svg, "image/svg+xml", _FOR_AN_HOUR)
+        shown = Depiction.of(_readable(stored))
+        svg = badge_svg(name=shown.name, issuer=shown.issuer, level=shown.level)
+        return as_it_is(request, svg, "image/svg+xml", FOR_AN_HOUR)
 
     async def did_document(self, request: Request, issuer_id: str) -> Response:
         """The DID document that did:web of an issuer stands for."""
         text = await self._repository.did_document(issuer_id)
         if text is None:
             raise NotFoundError("there is no issuer of this id here")
-        return _document(request, text, "application/did+json", _FOR_A_MINUTE)
+        return as_it_is(request, text, "application/did+json", FOR_A_MINUTE)
 
     async def status_list(self, request: Request, list_id: str) -> Response:
         """The newest version of a status list credential, byte for byte as it was signed."""
         held = await self._repository.status_list(list_id)
         if held is None:
             raise NotFoundError("there is no status list of this id here")
-        return _document(request, held.text, "application/vc+ld+json", _FOR_SECONDS)
+        return as_it_is(request, held.text, "application/vc+ld+json", FOR_SECONDS)
 
     async def _stored(self, badge_id: str) -> StoredCredential:
         known = parse_badge_id(badge_id)
@@ -159,13 +153,3 @@ def _readable(stored: StoredCredential) -> Mapping[str, Any]:
         return parse(stored.text)
     except CredentialError:
         return {}
-
-
-def _document(request: Request, text: str, media_type: str, cache: str) -> Response:
-    """A text as it is, or 304 where the client has it already (RFC 9110, section 13.1.2)."""
-    body = text.encode()
-    headers = {"ETag": f'"{hashlib.sha256(body).hexdigest()[:32]}"', "Cache-Control": cache}
-    known = [tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")]
-    if headers["ETag"] in known or "*" in known:
-        return Response(status_code=304, headers=headers)
-    return Response(body, headers={**headers, "Content-Type": media_type})

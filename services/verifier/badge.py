@@ -7,7 +7,6 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from libs.openbadges import times
-from libs.openbadges.building import SOLO_LEVELS
 from libs.openbadges.errors import CredentialError
 from libs.openbadges.report import Check, Outcome, Report
 
@@ -117,18 +116,18 @@ def badge_of(document: Mapping[str, Any], report: Report) -> Badge:
     issuer = document.get("issuer")
     issuer = {"id": issuer} if isinstance(issuer, str) else _object(issuer)
     scale, steps, results = _results(achievement, subject)
-    issuer_id = _text(issuer.get("id")) or "not named"
+    issuer_id = shown_text(issuer.get("id")) or "not named"
     real = _together("Is it real?", [report.check(name) for name in _REAL])
     signed_by = _together("Who issued it?", [report.check("proof"), report.check("issuer")])
     good = _together("Is it still good?", [report.check(name) for name in _GOOD])
     return Badge(
-        id=_text(document.get("id")),
-        title=_text(achievement.get("name")) or _text(document.get("name")) or "A badge without a name",
-        description=_text(achievement.get("description")),
-        criteria=_text(criteria.get("narrative")),
+        id=shown_text(document.get("id")),
+        title=shown_text(achievement.get("name")) or shown_text(document.get("name")) or "A badge without a name",
+        description=shown_text(achievement.get("description")),
+        criteria=shown_text(criteria.get("narrative")),
         criteria_link=safe_link(criteria.get("id")),
-        learner=_text(subject.get("id")) or "not named",
-        issuer=_text(issuer.get("name")) or issuer_id,
+        learner=shown_text(subject.get("id")) or "not named",
+        issuer=shown_text(issuer.get("name")) or issuer_id,
         issuer_link=safe_link(issuer.get("url")),
         issuer_id=issuer_id,
         issued=_moment(document.get("validFrom")),
@@ -145,18 +144,6 @@ def badge_of(document: Mapping[str, Any], report: Report) -> Badge:
         checks=tuple(_answer(claim, report.check(name)) for name, claim in CLAIMS.items()),
         checked_at=_utc(report.check("format").at),
     )
-
-
-def picture_words(document: Mapping[str, Any]) -> tuple[str, str, str | None]:
-    """Name, issuer and SOLO level (its name, or None) for the badge's picture."""
-    subject = _object(document.get("credentialSubject"))
-    achievement = _object(subject.get("achievement"))
-    issuer = document.get("issuer")
-    issuer_name = _text(issuer.get("name")) if isinstance(issuer, dict) else None
-    _, steps, _ = _results(achievement, subject)
-    reached = next((step.name.lower().replace(" ", "_") for step in steps if step.achieved), None)
-    level = reached if reached in SOLO_LEVELS else None
-    return _text(achievement.get("name")) or "Badge", issuer_name or "", level
 
 
 def safe_link(value: Any) -> str | None:
@@ -180,27 +167,27 @@ def _results(
     others: list[tuple[str, str]] = []
     for result in _objects(subject.get("result")):
         description = described.get(str(result.get("resultDescription")), {})
-        name = _text(description.get("name")) or "Result"
+        name = shown_text(description.get("name")) or "Result"
         levels = _objects(description.get("rubricCriterionLevel"))
         if levels and not steps and isinstance(result.get("achievedLevel"), str):
             scale = name
             ids = [level.get("id") for level in levels]
             reached = ids.index(result["achievedLevel"]) if result["achievedLevel"] in ids else None
             steps = tuple(_step(level, number == reached) for number, level in enumerate(levels))
-        elif _text(result.get("value")):
-            others.append((name, _text(result.get("value")) or ""))
+        elif shown_text(result.get("value")):
+            others.append((name, shown_text(result.get("value")) or ""))
     return scale, steps, tuple(others)
 
 
 def _step(level: dict[str, Any], achieved: bool) -> Step:
-    name = _text(level.get("name")) or _text(level.get("level")) or "A level without a name"
-    return Step(name, _text(level.get("description")), achieved)
+    name = shown_text(level.get("name")) or shown_text(level.get("level")) or "A level without a name"
+    return Step(name, shown_text(level.get("description")), achieved)
 
 
 def _evidence(one: dict[str, Any]) -> EvidenceItem:
     link = safe_link(one.get("id"))
-    text = _text(one.get("narrative")) or _text(one.get("description"))
-    name = _text(one.get("name")) or _text(one.get("genre")) or "A piece of evidence"
+    text = shown_text(one.get("narrative")) or shown_text(one.get("description"))
+    name = shown_text(one.get("name")) or shown_text(one.get("genre")) or "A piece of evidence"
     return EvidenceItem(name, text, link)
 
 
@@ -247,7 +234,8 @@ def _objects(value: Any) -> list[dict[str, Any]]:
     return [one for one in listed[:_MOST_ITEMS] if isinstance(one, dict)]
 
 
-def _text(value: Any) -> str | None:
+def shown_text(value: Any) -> str | None:
+    """A text as a page shows it: nothing invisible, cut where it is very long; None where there is none."""
     if not isinstance(value, str):
         return None
     text = value[: LONGEST_TEXT + 1].translate(_INVISIBLE).strip()

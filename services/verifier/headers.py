@@ -3,7 +3,7 @@
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-PUBLIC_PATHS = ("/badges/", "/issuers/", "/status/", "/v1/verify")
+PUBLIC_PATHS = ("/badges/", "/achievements/", "/issuers/", "/status/", "/v1/verify")
 
 _PREFLIGHT = {
     "Access-Control-Allow-Methods": "GET, HEAD, POST, OPTIONS",

@@ -11,12 +11,16 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from libs.openbadges.documents import Achievement
 from libs.openbadges.report import Report
+from services.verifier.achievement import view_of
 from services.verifier.badge import badge_of
 from services.verifier.headers import page_policy
 
 # A revocation must show within seconds, through any cache on the way.
 PAGE_SECONDS = 2
+# A version never changes; its owner's name, which stands on its page, may.
+ACHIEVEMENT_SECONDS = 60
 
 
 class Pages:
@@ -35,12 +39,20 @@ class Pages:
         )
         self._environment.globals["style"] = Markup(style)  # noqa: S704  # our own file
         self._badge = self._environment.get_template("badge.html")
+        self._achievement = self._environment.get_template("achievement.html")
         self._message = self._environment.get_template("message.html")
 
     def badge(self, badge_id: UUID, document: Mapping[str, Any], report: Report) -> HTMLResponse:
         """The page of a badge with the verdicts on it."""
         badge = badge_of(document, report)
         return self._answer(self._badge.render(id=badge_id, badge=badge), 200, f"public, max-age={PAGE_SECONDS}")
+
+    def achievement(self, achievement: Achievement) -> HTMLResponse:
+        """The page of one version of an achievement."""
+        view = view_of(achievement)
+        picture = Markup(view.picture)  # noqa: S704  # our own drawing, which escapes the texts in it
+        html = self._achievement.render(achievement=view, picture=picture)
+        return self._answer(html, 200, f"public, max-age={ACHIEVEMENT_SECONDS}")
 
     def message(self, status: int, heading: str, *paragraphs: str) -> HTMLResponse:
         """A page that says why there is no other."""

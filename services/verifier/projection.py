@@ -1,9 +1,9 @@
-"""What other services published, kept for pages and checks: three consumers, each idempotent and safe in any order."""
+"""What other services published, kept for pages and checks: four consumers, each idempotent and safe in any order."""
 
 from collections.abc import Sequence
 
 from libs.common.cloudevents import EventT, Outgoing, Received
-from libs.common.events import CredentialDocument, IssuerPublished, StatusListPublished
+from libs.common.events import AchievementPublished, CredentialDocument, IssuerPublished, StatusListPublished
 from services.verifier.repository import Repository
 
 
@@ -35,6 +35,12 @@ class Projection:
             if held is None or held.published_at < event.published_at:
                 ruling[event.issuer_id] = event
         await self._repository.store_issuers(list(ruling.values()))
+        return []
+
+    async def achievements(self, batch: Sequence[Received[AchievementPublished]]) -> Sequence[Outgoing]:
+        """Achievement versions: each is published once, and what is here stays."""
+        versions = {event.version_key: event for event in reversed(_events(batch))}
+        await self._repository.store_achievements(list(versions.values()))
         return []
 
     async def status_lists(self, batch: Sequence[Received[StatusListPublished]]) -> Sequence[Outgoing]:

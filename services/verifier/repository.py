@@ -1,4 +1,4 @@
-"""What the verifier keeps: signed documents, issuers' DID documents, status lists; every query of the service is here.
+"""What the verifier keeps: signed documents, issuers, achievements, status lists; every query of the service is here.
 
 Ids come from events and a later fact never gives way to an earlier one, so that redelivery in any order, to any
 number of replicas, ends in the same documents.
@@ -12,7 +12,7 @@ from uuid import UUID
 
 from pymongo import UpdateMany, UpdateOne
 
-from libs.common.events import CredentialDocument, IssuerPublished, StatusListPublished
+from libs.common.events import AchievementPublished, CredentialDocument, IssuerPublished, StatusListPublished
 from libs.common.mongo import Collection, Database, Document, Index, find_by_ids, insert_new
 
 INDEXES: Sequence[Index] = (Index("issuers", ["did"]),)
@@ -45,12 +45,23 @@ class StoredStatusList:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class Organisation:
+    """An issuer's public profile."""
+
+    did: str
+    name: str
+    url: str | None
+    email: str | None
+
+
 class Repository:
     """The verifier's own database."""
 
     def __init__(self, database: Database) -> None:
         self._documents: Collection = database["documents"]
         self._issuers: Collection = database["issuers"]
+        self._achievements: Collection = database["achievements"]
         self._status_lists: Collection = database["status_lists"]
 
     async def store_documents(self, events: Sequence[CredentialDocument]) -> None:
@@ -98,6 +109,10 @@ class Repository:
         ]
         await _apply(self._issuers, newer)
 
+    async def store_achievements(self, events: Sequence[AchievementPublished]) -> None:
+        """Keep achievement versions; one that is here stays as it is, for a published version never changes."""
+        await insert_new(self._achievements, [_achievement(event) for event in events])
+
     async def store_status_lists(self, events: Sequence[StatusListPublished]) -> None:
         """Keep the highest version of each list."""
         held = await insert_new(self._status_lists, [{"_id": event.list_id, **_status_list(event)} for event in events])
@@ -126,6 +141,16 @@ class Repository:
         found = await find_by_ids(self._issuers, "did", dids, projection={"did": 1, "did_document": 1})
         return {one["did"]: one["did_document"] for one in found}
 
+    async def organisation(self, issuer_id: str) -> Organisation | None:
+        """The public profile of an issuer."""
+        found = await self._issuers.find_one({"_id": issuer_id}, {"did": 1, "name": 1, "url": 1, "email": 1})
+        return None if found is None else Organisation(found["did"], found["name"], found["url"], found.get("email"))
+
+    async def achievement(self, version_key: str) -> AchievementPublished | None:
+        """The version OWNER/ID/VERSION of an achievement: the catalogue is public."""
+        found = await self._achievements.find_one({"_id": version_key}, {"event": 1})
+        return None if found is None else AchievementPublished.model_validate_json(found["event"])
+
     async def status_list(self, list_id: str) -> StoredStatusList | None:
         """The newest version of a status list."""
         found = await self._status_lists.find_one({"_id": list_id}, {"version": 1, "credential": 1})
@@ -148,8 +173,19 @@ def _issuer(event: IssuerPublished) -> Document:
         "schema": SCHEMA,
         "name": event.name,
         "url": event.url,
+        "email": event.email,
         "did": event.did,
         "did_document": event.did_document,
+        "published_at": event.published_at,
+    }
+
+
+def _achievement(event: AchievementPublished) -> Document:
+    return {
+        "_id": event.version_key,
+        "schema": SCHEMA,
+        "owner": event.owner,
+        "event": event.model_dump_json(),
         "published_at": event.published_at,
     }
 

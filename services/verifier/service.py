@@ -7,9 +7,10 @@ from fastapi import FastAPI
 from pydantic import Field
 
 from libs.common import topics
-from libs.common.events import CredentialDocument, IssuerPublished, StatusListPublished
+from libs.common.events import AchievementPublished, CredentialDocument, IssuerPublished, StatusListPublished
 from libs.common.runtime import Plumbing
 from libs.common.settings import Settings
+from services.verifier.achievement_api import AchievementApi
 from services.verifier.api import Api
 from services.verifier.headers import PublicHeaders
 from services.verifier.material import MaterialSource
@@ -45,6 +46,13 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
         handle=projection.documents,
     )
     plumbing.consume(name="issuers", topics=[topics.CATALOGUE], contracts=[IssuerPublished], handle=projection.issuers)
+    # A consumer of its own, so that an installation that has read its issuers already reads its achievements too.
+    plumbing.consume(
+        name="achievements",
+        topics=[topics.CATALOGUE],
+        contracts=[AchievementPublished],
+        handle=projection.achievements,
+    )
     plumbing.consume(
         name="status-lists",
         topics=[topics.STATUS_LISTS],
@@ -64,6 +72,7 @@ def serve(app: FastAPI, repository: Repository, settings: ServiceSettings, clock
         waiting=settings.verify_waiting,
         seconds=settings.verify_seconds,
     )
-    api = Api(repository, verifier, Pages(), public_base=settings.public_base)
-    app.include_router(api.router())
+    pages = Pages()
+    app.include_router(Api(repository, verifier, pages, public_base=settings.public_base).router())
+    app.include_router(AchievementApi(repository, pages, public_base=settings.public_base).router())
     app.add_middleware(PublicHeaders)

@@ -17,11 +17,14 @@ from libs.openbadges.building import CredentialTemplate
 from libs.openbadges.did import did_document, did_web, verification_method
 from libs.openbadges.documents import Achievement, Association, Criteria, Profile
 from libs.openbadges.issuing import prepare, sign
+from libs.openbadges.jose import sign_vc_jwt
 from libs.openbadges.picture import badge_svg
 from libs.openbadges.rasterizing import badge_png
 from libs.openbadges.records import record_document
 from libs.openbadges.statuslist import StatusList, entry, list_document
-from tests.unit.openbadges_samples import DID, KEY, LIST, METHOD, NOW, RESILIENCE, material, signed
+from tests.unit.openbadges_samples import DID, KEY, LIST, METHOD, NOW, RESILIENCE, badge, material, signed
+from tests.unit.openbadges_tokens import badge_jwt, kid_of, resigned
+from tests.unit.openbadges_tokens import given as looked_up
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -105,10 +108,47 @@ def test_what_could_not_be_checked_is_status_2(run: Run, files: dict[str, Path])
     assert status == 2
     assert "neither yes nor no" in out
     token = files["badge.json"].with_suffix(".jwt")
-    token.write_text("eyJhbGciOiJub25lIn0.e30.c2ln")
+    token.write_text(resigned(badge_jwt(KEY), KEY, {"typ": "vc+sd-jwt"}))
     status, out, _ = run("verify", token)
     assert status == 2
     assert "JSON Web Token" in out
+
+
+def test_a_token_is_verified_and_shown_with_its_header_and_claims(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "did.json").write_text(json.dumps(looked_up(KEY).did_documents[DID]))
+    (tmp_path / "badge.jwt").write_text(badge_jwt(KEY) + "\n")
+    (tmp_path / "badge.svg").write_bytes(bake(badge_svg(name="Resilience", issuer="Wattle").encode(), badge_jwt(KEY)))
+    for name in ("badge.jwt", "badge.svg"):
+        status, out, _ = run("verify", tmp_path / name, "--did-document", tmp_path / "did.json")
+        assert status == 0, out
+        status, out, _ = run("inspect", tmp_path / name)
+        assert status == 0
+        assert "as a JSON Web Token" in out
+        assert "header alg Ed25519" in " ".join(out.split())
+        assert "claim iss" in out
+        assert "proof" not in out
+    shown = json.loads(run("inspect", tmp_path / "badge.jwt", "--json")[1])
+    assert shown["token"]["header"]["typ"] == "JWT"
+    assert shown["token"]["claims"]["iss"] == DID
+    assert "iss" not in shown["credential"]
+
+
+def test_a_status_list_may_be_a_token(run: Run, tmp_path: Path) -> None:
+    statuses = StatusList()
+    statuses.set(1)
+    listing = prepare(list_document(LIST, DID, statuses, valid_from=NOW))
+    (tmp_path / "did.json").write_text(json.dumps(looked_up(KEY).did_documents[DID]))
+    (tmp_path / "list.jwt").write_text(sign_vc_jwt(listing, KEY, algorithm="Ed25519", kid=kid_of(KEY)))
+    (tmp_path / "badge.jwt").write_text(
+        sign_vc_jwt(prepare(badge(status=entry(LIST, 1))), KEY, algorithm="Ed25519", kid=kid_of(KEY))
+    )
+    status, out, _ = run(
+        "verify",
+        tmp_path / "badge.jwt",
+        *("--did-document", tmp_path / "did.json", "--status-list", tmp_path / "list.jwt"),
+    )
+    assert status == 1
+    assert "revoked" in out
 
 
 def test_json_has_the_verdict_and_every_check(run: Run, files: dict[str, Path]) -> None:

@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from httpx import ASGITransport, AsyncClient
 from pydantic import AnyHttpUrl
 
+from libs.common.events import AchievementPublished, IssuerPublished
 from libs.common.health import Health
 from libs.common.http import create_app
 from libs.openbadges.building import CredentialTemplate, Shown, solo_result_description
@@ -18,7 +19,7 @@ from libs.openbadges.documents import Achievement, Criteria, Evidence, Profile
 from libs.openbadges.issuing import prepare, sign
 from libs.openbadges.keys import Ed25519Key
 from libs.openbadges.statuslist import StatusList, entry, list_document
-from services.verifier.repository import Repository, StoredCredential, StoredStatusList
+from services.verifier.repository import Organisation, Repository, StoredCredential, StoredStatusList
 from services.verifier.service import ServiceSettings, serve
 
 PUBLIC = "https://badges.example"
@@ -104,6 +105,8 @@ class MemoryRepository(Repository):
         self.credentials: dict[UUID, StoredCredential] = {}
         self.dids: dict[str, str] = {}
         self.lists: dict[str, StoredStatusList] = {}
+        self.organisations: dict[str, Organisation] = {}
+        self.versions: dict[str, AchievementPublished] = {}
         self.away: Exception | None = None
         self.lookups = 0
 
@@ -113,6 +116,10 @@ class MemoryRepository(Repository):
 
     def keep(self, credential_id: UUID, text: str, revoked_at: datetime | None = None) -> None:
         self.credentials[credential_id] = StoredCredential(credential_id, "wattle-grove", text, revoked_at)
+
+    def list_achievement(self, version: AchievementPublished, owner: IssuerPublished) -> None:
+        self.versions[version.version_key] = version
+        self.organisations[owner.issuer_id] = Organisation(owner.did, owner.name, owner.url, owner.email)
 
     def _reach(self) -> None:
         self.lookups += 1
@@ -130,6 +137,14 @@ class MemoryRepository(Repository):
     async def did_documents(self, dids: Iterable[str]) -> dict[str, str]:
         self._reach()
         return {did: self.dids[did] for did in dids if did in self.dids}
+
+    async def organisation(self, issuer_id: str) -> Organisation | None:
+        self._reach()
+        return self.organisations.get(issuer_id)
+
+    async def achievement(self, version_key: str) -> AchievementPublished | None:
+        self._reach()
+        return self.versions.get(version_key)
 
     async def status_list(self, list_id: str) -> StoredStatusList | None:
         self._reach()

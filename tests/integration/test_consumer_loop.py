@@ -18,7 +18,7 @@ from pydantic import SecretStr
 from pymongo.errors import AutoReconnect
 
 from deploy.embedded.stack import Stack
-from libs.common import topics
+from libs.common import metrics, topics
 from libs.common.cloudevents import Outgoing, Received, headers_of
 from libs.common.consumer import Consumer
 from libs.common.events import DeadLetter, LearnerContact
@@ -59,10 +59,8 @@ class Seen:
         return []
 
 
-@asynccontextmanager
-async def consuming(settings: Settings, name: str, seen: Seen, max_records: int = 50) -> AsyncIterator[Kafka]:
-    kafka = Kafka(settings, "notifier")
-    consumer = Consumer(
+def consumer_of(kafka: Kafka, name: str, seen: Seen, max_records: int) -> Consumer[LearnerContact]:
+    return Consumer(
         kafka,
         service="notifier",
         name=name,
@@ -71,6 +69,12 @@ async def consuming(settings: Settings, name: str, seen: Seen, max_records: int 
         handle=seen,
         max_records=max_records,
     )
+
+
+@asynccontextmanager
+async def consuming(settings: Settings, name: str, seen: Seen, max_records: int = 50) -> AsyncIterator[Kafka]:
+    kafka = Kafka(settings, "notifier")
+    consumer = consumer_of(kafka, name, seen, max_records)
     await kafka.start()
     task = asyncio.create_task(consumer.run())
     try:
@@ -258,3 +262,22 @@ async def test_publishing_before_there_is_a_connection_is_an_error_that_may_be_t
     with pytest.raises(KafkaConnectionError) as caught:
         await Kafka(settings, "evidence").publish([Outgoing(contact(1), new_trace())])
     assert is_away(caught.value)
+
+
+async def test_lag_counts_every_partition_also_while_a_batch_waits(settings: Settings) -> None:
+    seen = Seen()
+    keys = await send_contacts(settings, 300)
+    seen.away = 1_000_000
+    kafka = Kafka(settings, "notifier")
+    consumer = consumer_of(kafka, "lag", seen, max_records=10)
+    await kafka.start()
+    task = asyncio.create_task(consumer.run())
+    await eventually(lambda: seen.away < 999_998)
+    await consumer.measure_lag()
+    gauges = [sample for metric in metrics.LAG_RECORDS.collect() for sample in metric.samples]
+    lag = sum(each.value for each in gauges if each.labels["consumer"] == "notifier-lag")
+    assert lag >= len(keys)
+    assert metrics.LAG_SECONDS.labels("notifier-lag")._value.get() > 0
+    await consumer.stop(0.1)
+    await task
+    await kafka.stop()

@@ -5,6 +5,7 @@ import os
 import random
 from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -63,9 +64,23 @@ def issuer(school: School, at: datetime = ISSUED, name: str = "") -> IssuerPubli
     return IssuerPublished(
         issuer_id=school.slug,
         name=name or school.name,
+        email="office@wattlegrove.example",
         did=school.did,
         did_document=school.did_document,
         published_at=at,
+    )
+
+
+def version_of(school: School, number: int) -> AchievementPublished:
+    return AchievementPublished(
+        owner=school.slug,
+        achievement_id="resilience",
+        version=number,
+        name="Resilience",
+        description="d",
+        criteria="c",
+        levels=[],
+        published_at=ISSUED,
     )
 
 
@@ -101,27 +116,30 @@ async def page(http: AsyncClient, credential_id: UUID, expected: str) -> str:
     raise AssertionError(f"{expected!r} never stood on the page: {text[-3000:]}")
 
 
+async def listing(http: AsyncClient, path: str) -> dict[str, Any]:
+    """The JSON of an address, once it is there."""
+    for _ in range(300):
+        response = await http.get(path, headers={"Accept": "application/json"})
+        if response.status_code == 200:
+            read: dict[str, Any] = response.json()
+            return read
+        await asyncio.sleep(0.1)
+    raise AssertionError(f"{path} never appeared: {response.text}")
+
+
 async def test_what_an_issuer_publishes_can_be_seen_and_verified_and_a_revocation_shows_within_seconds(
     kafka: Kafka, school: School, http: AsyncClient
 ) -> None:
     credential_id = uuid4()
-    catalogue = AchievementPublished(
-        owner=school.slug,
-        achievement_id="resilience",
-        version=1,
-        name="Resilience",
-        description="d",
-        criteria="c",
-        levels=[],
-        published_at=ISSUED,
-    )
-    await publish(kafka, catalogue, issuer(school), listed(school, 1), document(school, credential_id, 7))
+    await publish(kafka, version_of(school, 1), issuer(school), listed(school, 1), document(school, credential_id, 7))
     await page(http, credential_id, "This badge is real and still good")
     signed = await http.get(f"/badges/{credential_id}", headers={"Accept": "application/json"})
     assert signed.text == school.badge(credential_id, index=7)
     report = (await http.post("/v1/verify", json={"credential": signed.json()})).json()
     assert report["verdict"] == "pass"
     assert (await http.get(f"/issuers/{school.slug}/did.json")).text == school.did_document
+    described = await listing(http, f"/achievements/{school.slug}/resilience/1")
+    assert (described["name"], described["creator"]["email"]) == ("Resilience", "office@wattlegrove.example")
 
     started = asyncio.get_running_loop().time()
     await publish(kafka, listed(school, 2, [7]))
@@ -178,6 +196,7 @@ async def test_any_order_any_cut_and_any_repetition_on_two_replicas_end_in_the_s
     ]
     events += [issuer(school, ISSUED + timedelta(days=day), f"name {day}") for day in range(8)]
     events += [listed(school, version) for version in range(8)]
+    events += [version_of(school, number) for number in (1, 2, 3)]
     try:
         await asyncio.gather(*(replica(database, [*events], chance) for _ in range(2)))
         states = {one["_id"]: one["state"] async for one in database["documents"].find()}
@@ -185,6 +204,8 @@ async def test_any_order_any_cut_and_any_repetition_on_two_replicas_end_in_the_s
         assert [one["changed_at"] async for one in database["documents"].find({"state": "revoked"})] == [REVOKED] * 10
         assert [one["name"] async for one in database["issuers"].find()] == ["name 7"]
         assert [one["version"] async for one in database["status_lists"].find()] == [7]
+        versions = [f"{school.slug}/resilience/{number}" for number in (1, 2, 3)]
+        assert sorted([one["_id"] async for one in database["achievements"].find()]) == versions
     finally:
         await client.drop_database(database.name)
         await mongo.close(client)
@@ -200,6 +221,7 @@ async def replica(database: mongo.Database, events: list[Event], chance: random.
         batch, given = given[:size], given[size:]
         await projection.documents([_received(e) for e in batch if isinstance(e, CredentialDocument)])
         await projection.issuers([_received(e) for e in batch if isinstance(e, IssuerPublished)])
+        await projection.achievements([_received(e) for e in batch if isinstance(e, AchievementPublished)])
         await projection.status_lists([_received(e) for e in batch if isinstance(e, StatusListPublished)])
 
 

@@ -13,6 +13,7 @@ from libs.common.results import SoloLevel
 from services.notifier.address import Address
 from services.notifier.marker import Marker
 from services.notifier.message import Letter, Writer
+from services.notifier.picture import Pictures
 from services.notifier.preparation import Ready
 from services.notifier.repository import changes
 from services.notifier.repository.catalogue import AchievementText
@@ -125,6 +126,7 @@ def sender(schedule: Schedule, server: Server, pace: Pace | None = None) -> Send
         marker=Marker(schedule),  # type: ignore[arg-type]  # a stand-in
         server=server,
         writer=Writer(Address("badges", "bowerbird.example")),
+        pictures=Pictures(lambda _: b"PNG"),
         clock=lambda: NOW,
         draw=lambda: 0.5,
     )

@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from libs.openbadges.building import SOLO_LEVELS, solo_result_description
-from libs.openbadges.contexts import CARRIED, CONTEXTS, CREDENTIALS_V2, load_document
+from libs.openbadges.contexts import CARRIED, CONTEXTS, CREDENTIALS_V2, load_document, term_iris
 from libs.openbadges.documents import AchievementCredential, Criteria, ResultDescription
 from libs.openbadges.errors import UnknownContextError
 from tests.unit.openbadges_samples import RESILIENCE, badge
@@ -28,6 +28,17 @@ def test_every_carried_file_has_its_version_licence_and_digest_noted() -> None:
 def test_a_context_that_is_not_carried_is_never_fetched() -> None:
     with pytest.raises(UnknownContextError, match="elsewhere"):
         load_document("https://elsewhere.example/context.json", {})
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["issuer", "credentialStatus", "credentialSubject", "validFrom", "validUntil", "expirationDate", "evidence"],
+)
+def test_what_a_check_reads_has_one_name_in_all_carried_contexts(name: str) -> None:
+    # Else the same statement could stand under a name that no check looks for, and its proof be good.
+    addresses = {iri for url in CONTEXTS for iri, terms in term_iris(url).items() if name in terms}
+    names = {term for url in CONTEXTS for iri, terms in term_iris(url).items() if iri in addresses for term in terms}
+    assert names == {name}
 
 
 def test_a_built_badge_reads_into_the_data_model_and_back() -> None:

@@ -95,10 +95,10 @@ def embed(one: Any) -> dict[str, Any]:
         (
             {
                 "@context": CREDENTIALS_V2,
-                "id": "data:application/vc+jwt,e30.e30.e30",
+                "id": "data:application/vc+sd-jwt,e30.e30.e30",
                 "type": "EnvelopedVerifiableCredential",
             },
-            "enveloped_unread",
+            "envelope_media_type",
         ),
         ("eyJhbGciOiJFZERTQSJ9.e30.c2ln", "embedded_unread"),
         (record(record_id="urn:x:2", credentials=[signed(3)], associations=[], achievements=[]), "record_in_record"),

@@ -23,7 +23,7 @@ from libs.openbadges.shapes.shape import Shape
 from libs.openbadges.shapes.text import cut
 from tests.unit.openbadges_samples import DID, badge
 
-EXAMPLES = int(os.environ.get("BOWERBIRD_TEST_EXAMPLES", "600"))
+EXAMPLES = int(os.environ.get("BOWERBIRD_TEST_EXAMPLES", "400"))
 """Documents per property, each with several mutants; tens of thousands are for a longer look."""
 
 # fmt: off
@@ -427,13 +427,34 @@ def test_ten_thousand_shapes_offered_by_a_hostile_sender_stay_within_the_limits(
     minimal = {"@context": [CREDENTIALS_V2], "type": ["VerifiableCredential"], "id": "urn:x:1"}
     for number in range(60):
         odd = {**minimal, "credentialSubject": [{"id": "urn:x:2"}] * (number % 30), "name": ["a"] * (number // 30)}
-        for _ in range(2):
-            cache.digest(odd)
+        for turn in range(2):
+            cache.digest({**odd, "id": f"urn:x:{turn}"})
         stats = cache.stats()
         assert stats["shapes"] <= 8
         assert stats["bytes"] <= 400_000
     assert len(cache._seen) <= 50
     assert sum(map(len, cache._table.values())) == cache.stats()["shapes"]
+
+
+def test_short_documents_are_remembered_whole_and_only_so_many() -> None:
+    cache = ShapeCache(shapes=4)
+    for turn in range(3):
+        for number in range(10):
+            options = {"@context": [CREDENTIALS_V2], "type": "DataIntegrityProof", "nonce": f"{number}"}
+            assert cache.digest(options) == general(options), turn
+    assert len(cache._exact) <= 4
+
+
+def test_a_shape_that_was_pushed_out_is_derived_again_when_it_is_met_again() -> None:
+    cache = ShapeCache(shapes=1)
+    one, other = badge(1), badge(1, evidence=[])
+    for document in (one, one, other, other, one):
+        cache.digest(document)
+    row = next(iter(cache._table.values()))
+    pieces = cut(orjson.dumps(badge(2)))
+    assert pieces is not None
+    assert row[0].shape.digest(pieces) == general(badge(2))
+    assert cache.stats()["shapes"] == 1
 
 
 def test_a_document_larger_than_the_limit_is_never_derived() -> None:

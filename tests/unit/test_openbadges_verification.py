@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from libs.openbadges.did import did_document, did_key, verification_method
+from libs.openbadges.errors import CredentialError
 from libs.openbadges.issuing import prepare, sign
 from libs.openbadges.keys import Ed25519Key
 from libs.openbadges.statuslist import StatusList, list_document
@@ -242,6 +243,59 @@ def test_what_is_too_much_ends_soon_and_never_passes(text: str) -> None:
     started = time.perf_counter()
     assert verify(text, Material(), NOW).verdict != "pass"
     assert time.perf_counter() - started < 1
+
+
+CRED = "https://www.w3.org/2018/credentials#"
+
+
+def hidden(document: dict[str, Any], name: str) -> dict[str, dict[str, Any]]:
+    """The credential with a property said otherwise, so that RDF and with it the proof stay the same."""
+    rest = {key: value for key, value in document.items() if key != name}
+    value = document[name]
+    literal = {"@value": value, "@type": "http://www.w3.org/2001/XMLSchema#dateTime"}
+    identifier = document["id"]
+    inner = {"id": identifier, "type": document["type"], name: value}
+    return {
+        "under its address": {**rest, CRED + name: value if isinstance(value, dict) else literal},
+        "in a set": {**rest, name: {"@set": [value]}},
+        "in a list of one": {**rest, name: [value]},
+        "in an included block": {**rest, "@included": [inner]},
+        "in a graph": {**rest, "@graph": [inner]},
+        "in a nest": {**rest, "@nest": {name: value}},
+        "in a second object of the same id": {**rest, "endorsement": [inner]},
+        "left out": rest,
+        "with null in its place": {**rest, name: None},
+    }
+
+
+@pytest.mark.parametrize("how", hidden(badge(), "credentialStatus"))
+def test_a_revocation_cannot_be_hidden_behind_another_way_of_saying_the_same(how: str) -> None:
+    changed = hidden(json.loads(signed()), "credentialStatus")[how]
+    report = verify(changed, material(1), NOW)
+    assert report.verdict != "pass"
+    if how == "in a list of one":
+        assert report.check("status").code == "revoked"
+
+
+@pytest.mark.parametrize("how", hidden(badge(valid_until=NOW + timedelta(days=1)), "validUntil"))
+def test_an_end_cannot_be_hidden_behind_another_way_of_saying_the_same(how: str) -> None:
+    changed = hidden(json.loads(signed(valid_until=NOW + timedelta(days=1))), "validUntil")[how]
+    assert verify(changed, material(), NOW + timedelta(days=2)).verdict != "pass"
+
+
+def test_what_a_document_says_of_itself_it_says_at_its_top() -> None:
+    document = badge()
+    document["endorsement"] = [{"id": document["id"], "type": ["Evidence"], "name": "a second place"}]
+    with pytest.raises(CredentialError, match="second place"):
+        prepare({**document, "type": ["VerifiableCredential"]})
+
+
+def test_a_status_list_cannot_name_itself_past_the_check_of_its_address() -> None:
+    document = list_document(LIST + "0", DID, StatusList(), valid_from=NOW)
+    text = sign(prepare(document), KEY, METHOD, NOW).replace('{"id"', '{"@id"', 1).replace(',"id":', ',"@id":', 1)
+    assert '"@id":"https://badges.example/status/10"' in text
+    given = Material(material().did_documents, {LIST: text})
+    assert outcome(signed(), given, "status") == ("unknown", "STATUS_VERIFICATION_ERROR")
 
 
 def hostile_documents() -> dict[str, dict[str, Any]]:

@@ -3,6 +3,9 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import orjson
+
+from libs.openbadges.errors import CredentialError
 from libs.openbadges.proofs.ecdsa_jcs_2019 import EcdsaJcs2019
 from libs.openbadges.proofs.ecdsa_rdfc_2019 import EcdsaRdfc2019
 from libs.openbadges.proofs.ed25519_signature_2020 import Ed25519Signature2020
@@ -40,7 +43,10 @@ class Suites(Mapping[str, Cryptosuite]):
         Raises:
             CredentialError, LimitError: see `canonical.canonicalize`.
         """
-        return Unsecured(document, self.shapes.digest(document, text))
+        text = orjson.dumps(document) if text is None else text
+        hashed = self.shapes.digest(document, text)
+        _refuse_split(document, text)
+        return Unsecured(document, hashed)
 
     def of(self, proof: Mapping[str, Any]) -> Cryptosuite | None:
         """Answer the suite of a proof; None if it is of a kind that is not known here."""
@@ -57,6 +63,29 @@ class Suites(Mapping[str, Cryptosuite]):
 
     def __len__(self) -> int:
         return len(self._suites)
+
+
+def _refuse_split(document: dict[str, Any], text: bytes) -> None:
+    """Refuse a document that says something of itself elsewhere than at its top.
+
+    RDF puts together what stands in two objects of one id, so a property like credentialStatus could be carried
+    off to where no check looks, and the proof would still be good.
+
+    Raises:
+        CredentialError: code `split`.
+    """
+    own = document.get("id")
+    if not isinstance(own, str) or text.count(orjson.dumps(own)) < 2:
+        return
+    below: list[Any] = list(document.values())
+    while below:
+        node = below.pop()
+        if isinstance(node, dict):
+            if node.get("id") == own and len(node) > 1:
+                raise CredentialError("split", "The document speaks of itself in a second place.")
+            below.extend(node.values())
+        elif isinstance(node, list):
+            below.extend(node)
 
 
 ISSUED = Suites()

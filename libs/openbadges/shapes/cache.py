@@ -19,6 +19,10 @@ LONGEST: Final = 64 * 1024
 """Bytes of a document beyond which no shape is derived; twice the largest status list credential."""
 
 
+SHORT: Final = 1024
+"""Bytes up to which whole texts are remembered: the options of proofs, the same for all made by a key in a second."""
+
+
 class ShapeCache:
     """Digests of canonical RDF, by shape where there is one, else by the general algorithm.
 
@@ -34,6 +38,7 @@ class ShapeCache:
         self._remembered = remembered
         self._table: dict[bytes, tuple[_Kept, ...]] = {}
         self._seen: OrderedDict[bytes, bool] = OrderedDict()
+        self._exact: dict[bytes, bytes] = {}
         self._clock = count()
         self._lock = threading.Lock()
         self._size = 0
@@ -50,6 +55,17 @@ class ShapeCache:
             CredentialError, LimitError: see `canonical.canonicalize`.
         """
         text = orjson.dumps(document) if text is None else text
+        if len(text) > SHORT:
+            return self._digest(document, text)
+        found = self._exact.get(text)
+        if found is None:
+            found = self._digest(document, text)
+            if len(self._exact) >= self._shapes_kept:
+                self._exact.clear()
+            self._exact[text] = found
+        return found
+
+    def _digest(self, document: dict[str, Any], text: bytes) -> bytes:
         pieces = cut(text) if len(text) <= LONGEST else None
         if pieces is None:
             return _general(document)
@@ -70,17 +86,18 @@ class ShapeCache:
         """Derive the shape of a document that came a second time; a structure that gave none is not tried again."""
         name = structure(document, pieces.skeleton)
         with self._lock:
-            known = name in self._seen
-            hopeless = known and self._seen[name]
-            self._seen[name] = known
+            first = name not in self._seen
+            hopeless = self._seen.setdefault(name, False)
             self._seen.move_to_end(name)
             while len(self._seen) > self._remembered:
                 self._seen.popitem(last=False)
-        if not known or hopeless:
+        if first or hopeless:
             return
         try:
             shape = derive(document, pieces, digest)
         except UnderivableError:
+            with self._lock:
+                self._seen[name] = True
             return
         with self._lock:
             self._keep(pieces.skeleton, shape)

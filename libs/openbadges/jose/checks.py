@@ -1,0 +1,211 @@
+"""Is a token's signature good, and is its key the issuer's or holder's? Each answered pass, fail or unknown."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from libs.openbadges.did import controller_of
+from libs.openbadges.errors import CredentialError, LimitError, UndecidedError
+from libs.openbadges.jose.claims import check_claims
+from libs.openbadges.jose.compact import ALGORITHMS, check_signature, kind_of
+from libs.openbadges.jose.jwk import read_jwk
+from libs.openbadges.jose.tokens import Token
+from libs.openbadges.keys import PublicKey
+from libs.openbadges.methods import Documents, allowed_methods, document_of, public_key, resolve
+from libs.openbadges.proofchecks import Finding, holder_of, issuer_of, key_of_owner
+
+
+@dataclass(frozen=True, slots=True)
+class _Key:
+    """A key that may have signed, and the one algorithm that its owner allows it, if any."""
+
+    public: PublicKey
+    algorithm: str | None
+
+
+_Found = Sequence[_Key] | CredentialError | None
+"""The keys that may have signed, why they could not be found, or None where the owner's document is not there."""
+
+
+def owner_of(token: Token) -> str | None:
+    """Answer whose document must hold the token's key, as far as the token tells (VC-JOSE-COSE 1.0, section 4.1)."""
+    method = _method(token)
+    if method is not None:
+        return controller_of(method)
+    return _claimed(token)
+
+
+def check_token(token: Token, documents: Documents) -> tuple[Finding, Finding]:
+    """Check a token's profile and signature, then whether its key is the issuer's (or, in a presentation, holder's).
+
+    A `kid` names the key; a `jwk` in the header is only believed where the issuer's own document lists the same key;
+    without either, any key that the issuer lists for the purpose may have signed (Open Badges 3.0, section 8.2.4.4;
+    VC-JOSE-COSE 1.0, sections 4.1 and 5).
+
+    Args:
+        token: from `read_token`.
+        documents: DID documents by DID.
+
+    Returns:
+        What was found about the proof, and about the issuer or holder.
+    """
+    keys: _Found
+    try:
+        keys = _keys(token, documents)
+    except CredentialError as error:
+        keys = error
+    return _check_proof(token, keys), _check_owner(token, _listing_embedded(token, keys))
+
+
+def _check_proof(token: Token, keys: _Found) -> Finding:
+    try:
+        check_claims(token)
+        kind_of(token.header["alg"])
+        if "jwk" in token.header:
+            # What is in the header is what it was signed with; whether that is the issuer's is the other question.
+            keys = _with_embedded(read_jwk(token.header["jwk"]), keys, "kid" in token.header)
+        if isinstance(keys, CredentialError):
+            raise keys
+        if keys is None:
+            return Finding("unknown", "key_unavailable", f"The document of {owner_of(token)} could not be had.")
+        good = any(check_signature(token.compact, key.public) for key in _fitting(token, keys))
+    except (LimitError, UndecidedError) as error:
+        return Finding("unknown", error.code, str(error))
+    except CredentialError as error:
+        return Finding("fail", error.code, str(error))
+    if not good:
+        return Finding("fail", "proof_invalid", "The signature is not that of this text: one of the two was changed.")
+    return Finding("pass", "proof_valid", "The text is as it was signed.")
+
+
+def _with_embedded(embedded: PublicKey, keys: _Found, named: bool) -> _Found:
+    """Take the key in the header; where the header also names one, the two must be the same."""
+    if not named:
+        return [_Key(embedded, None)]
+    if isinstance(keys, Sequence) and embedded not in [key.public for key in keys]:
+        return CredentialError("jwk_foreign", "The key in the header is not the one that the header names.")
+    return keys
+
+
+def _fitting(token: Token, keys: Sequence[_Key]) -> list[_Key]:
+    """Leave out keys that are not for this algorithm (RFC 8725, section 3.1: the key decides, not the token).
+
+    Raises:
+        CredentialError: `algorithm_mismatch`, none is.
+    """
+    algorithm = token.header["alg"]
+    kind = kind_of(algorithm)
+    fitting = [
+        key
+        for key in keys
+        if key.public.kind == kind and (key.algorithm is None or ALGORITHMS.get(key.algorithm) == kind)
+    ]
+    if not fitting:
+        raise CredentialError("algorithm_mismatch", f"The key is not one that signs with {algorithm[:40]}.")
+    return fitting
+
+
+def _listing_embedded(token: Token, keys: _Found) -> _Found:
+    """Answer why the key in the header cannot be the owner's, where it stands there and the owner does not list it."""
+    if "jwk" not in token.header or not isinstance(keys, Sequence):
+        return keys
+    try:
+        if read_jwk(token.header["jwk"]) in [key.public for key in keys]:
+            return keys
+    except CredentialError as error:
+        return error
+    return CredentialError("jwk_foreign", f"The key in the header is not one that {owner_of(token)} lists.")
+
+
+def _check_owner(token: Token, keys: _Found) -> Finding:
+    role = "holder" if token.profile == "vp+jwt" else "issuer"
+    who = holder_of(token.document) if role == "holder" else issuer_of(token.document)
+    owner = owner_of(token)
+    if who is not None and owner != who:
+        if owner is not None and owner.startswith("https://") and who.startswith("https://"):
+            # Whoever may publish at one address of a host may be another than who publishes at the next.
+            return Finding("unknown", "key_owner_unknown", f"The key at {owner} does not say that it is {who}'s.")
+        return Finding("fail", f"{role}_mismatch", f"The key is that of {owner}, the {role} is {who}.")
+    if isinstance(keys, CredentialError):
+        unknown = isinstance(keys, LimitError | UndecidedError)
+        return Finding("unknown" if unknown else "fail", keys.code, str(keys))
+    if keys is None:
+        return Finding("unknown", f"{role}_unavailable", f"The document of {owner} could not be had.")
+    if who is None and role == "holder":
+        return Finding("pass", "holder_unnamed", "The presentation does not say whose it is.")
+    return key_of_owner(role, who)
+
+
+def _keys(token: Token, documents: Documents) -> list[_Key] | None:
+    """Find the keys of the owner that may have signed; None where the owner's document is not there.
+
+    Raises:
+        UndecidedError, CredentialError: see `methods.resolve`.
+    """
+    purpose = "authentication" if token.profile == "vp+jwt" else "assertionMethod"
+    method, owner = _method(token), owner_of(token)
+    if owner is None:
+        raise UndecidedError("key_unnamed", "The token does not say whose key it was signed with.")
+    if method is not None and "#" in method:
+        found = resolve(method, documents, purpose)
+        return None if found is None else [_read(found)]
+    document = document_of(owner, documents)
+    if document is None:
+        return None
+    kid = token.header.get("kid") if method is None else None
+    return _listed(document, documents, purpose, kid)
+
+
+def _listed(document: dict[str, Any], documents: Documents, purpose: str, kid: str | None) -> list[_Key]:
+    """Read every key that a document lists for a purpose, or the one whose JWK has the name.
+
+    Raises:
+        UndecidedError: `key_kind`, none is left, and one could not be read.
+        CredentialError: `method_missing`, none is left.
+    """
+    keys: list[_Key] = []
+    unread: UndecidedError | None = None
+    for method in allowed_methods(document, purpose):
+        try:
+            found = resolve(method, documents, purpose)
+            if found is not None and kid in (None, method.partition("#")[2], _jwk_of(found).get("kid")):
+                keys.append(_read(found))
+        except UndecidedError as error:
+            unread = error
+    if keys:
+        return keys
+    if unread is not None:
+        raise unread
+    raise CredentialError("method_missing", f"The document of {document.get('id')} has no such key for this purpose.")
+
+
+def _read(found: dict[str, Any]) -> _Key:
+    algorithm = _jwk_of(found).get("alg")
+    return _Key(public_key(found), algorithm if isinstance(algorithm, str) else None)
+
+
+def _jwk_of(found: dict[str, Any]) -> dict[str, Any]:
+    jwk = found.get("publicKeyJwk")
+    return jwk if isinstance(jwk, dict) else {}
+
+
+def _method(token: Token) -> str | None:
+    """Answer the DID URL (or URL) of the key that the header names; None where it names none, or by a bare name.
+
+    A name that is only a fragment belongs to whom the token claims as issuer (VC-JOSE-COSE 1.0, section 4.1.1).
+    """
+    kid = token.header.get("kid")
+    if not isinstance(kid, str):
+        return None
+    if kid.startswith("did:") or "://" in kid:
+        return kid
+    claimed = _claimed(token)
+    return claimed + kid if kid.startswith("#") and claimed is not None else None
+
+
+def _claimed(token: Token) -> str | None:
+    """Answer whom the token claims as its issuer, else whom the document in it names."""
+    for one in (token.claims.get("iss"), token.header.get("iss")):
+        if isinstance(one, str) and one:
+            return one
+    return holder_of(token.document) if token.profile == "vp+jwt" else issuer_of(token.document)

@@ -1,0 +1,168 @@
+"""JSON Web Signatures in compact form: taken apart within limits, put together, and checked with one key."""
+
+import base64
+from dataclasses import dataclass
+from typing import Any, Final
+
+from joserfc.errors import ExceededSizeError, JoseError, MissingAlgorithmError
+from joserfc.jws import JWSRegistry, extract_compact
+
+from libs.openbadges.errors import CredentialError, LimitError, UndecidedError
+from libs.openbadges.jose.jwk import PrivateKey, jose_key, public_of
+from libs.openbadges.keys import KeyKind, PublicKey, Signer
+from libs.openbadges.parsing import LIMITS, Limits, parse, write
+
+ALGORITHMS: Final[dict[str, KeyKind]] = {"RS256": "RSA", "ES256": "P-256", "EdDSA": "Ed25519", "Ed25519": "Ed25519"}
+"""By name, the kind of key that each takes: RFC 7518 (section 3.1), RFC 8037, and RFC 9864 for the name Ed25519."""
+
+_HEADER_BYTES: Final = 8 * 1024
+_SIGNATURE_BYTES: Final = 2 * 1024
+_SIGNATURE_SIZE: Final[dict[KeyKind, range]] = {
+    "Ed25519": range(64, 65),
+    "P-256": range(64, 65),
+    "RSA": range(256, 1025),
+}
+_HEADER_LIMITS: Final = Limits(bytes=_HEADER_BYTES, depth=6, nodes=200)
+
+
+@dataclass(frozen=True, slots=True)
+class Compact:
+    """A JWS that was taken apart; nothing is known yet about whether it is good.
+
+    Attributes:
+        header: the protected header; `alg` is text.
+        payload: the bytes that are signed, decoded.
+        signing_input: what the signature is over: header and payload as they came.
+        signature: decoded.
+    """
+
+    header: dict[str, Any]
+    payload: bytes
+    signing_input: bytes
+    signature: bytes
+
+
+def read_compact(text: str | bytes, limits: Limits = LIMITS) -> Compact:
+    """Take a compact JWS apart (RFC 7515, sections 5.2 and 7.1).
+
+    Each part must be base64url without padding and without spare bits, so that one JWS has one text.
+
+    Args:
+        text: the three parts.
+        limits: of the payload.
+
+    Raises:
+        LimitError: larger than the limits.
+        CredentialError: `jws_form`, not three parts of base64url; `header_form`, a header without an algorithm;
+            `header_crit`, extensions that must be understood and are not; `duplicate_key` or `not_json`, a header
+            that readers would disagree about.
+    """
+    raw = text.encode("ascii", "replace") if isinstance(text, str) else text
+    try:
+        taken = extract_compact(raw, registry=_registry(limits))
+        signature = _decode(raw.rsplit(b".", 1)[1])
+    except ExceededSizeError as error:
+        raise LimitError("too_large", f"The JSON Web Token is larger than is read here: {error.description}") from error
+    except MissingAlgorithmError as error:
+        raise CredentialError("header_form", "The token's header does not name an algorithm.") from error
+    except (JoseError, ValueError, TypeError, RecursionError) as error:
+        raise CredentialError("jws_form", "The JSON Web Token does not have three parts in base64url.") from error
+    header_text, payload_text, _signature_text = raw.split(b".")
+    header = parse(_decode(header_text), _HEADER_LIMITS)
+    if "crit" in header or "b64" in header:
+        # Nothing that a header can call critical is understood here (RFC 7515, section 4.1.11).
+        raise CredentialError("header_crit", "The token's header asks for extensions that are not understood here.")
+    for name, kind in (("alg", str), ("kid", str | None), ("jwk", dict | None), ("iss", str | None)):
+        if not isinstance(header.get(name), kind):
+            raise CredentialError("header_form", f"The token's header has no {name}, or one of the wrong kind.")
+    return Compact(header, taken.payload, header_text + b"." + payload_text, signature)
+
+
+def write_compact(header: dict[str, Any], payload: bytes, signer: Signer, public: PublicKey | None = None) -> str:
+    """Sign a payload and put the parts together (RFC 7515, sections 5.1 and 7.1).
+
+    Args:
+        header: with an `alg` of `ALGORITHMS`.
+        payload: as it is signed.
+        signer: holds the private key of that kind.
+        public: its public half, where the caller has it; the signature is then checked before it leaves.
+
+    Raises:
+        CredentialError: `algorithm_unknown`; `algorithm_mismatch`, the signer's key is of another kind.
+    """
+    kind = kind_of(header["alg"])
+    if isinstance(signer, PrivateKey):
+        public = public_of(signer)
+    if public is not None and public.kind != kind:
+        raise CredentialError("algorithm_mismatch", f"A {public.kind} key does not sign with {header['alg']}.")
+    signing_input = _encode(write(header)) + b"." + _encode(payload)
+    signature = signer.sign(signing_input)
+    if len(signature) not in _SIGNATURE_SIZE[kind]:
+        raise CredentialError("algorithm_mismatch", f"The signer's answer is no signature of {header['alg']}.")
+    return (signing_input + b"." + _encode(signature)).decode()
+
+
+def kind_of(algorithm: str) -> KeyKind:
+    """Answer the kind of key that an algorithm takes (RFC 7518, section 3.1).
+
+    Raises:
+        UndecidedError: `algorithm_unknown`, an algorithm for signatures that is not checked here.
+        CredentialError: `algorithm_none`, no signature; `algorithm_symmetric`, a key that readers share with the
+            writer and that proves nothing about who wrote (RFC 8725, section 3.1).
+    """
+    kind = ALGORITHMS.get(algorithm)
+    if kind is not None:
+        return kind
+    if algorithm.lower() == "none":
+        raise CredentialError("algorithm_none", "The token says of itself that it is not signed.")
+    if algorithm.upper().startswith("HS"):
+        raise CredentialError("algorithm_symmetric", "Whoever could check such a signature could also make it.")
+    raise UndecidedError("algorithm_unknown", f"Signatures of the kind {algorithm} are not checked here.")
+
+
+def algorithm_of(key: PrivateKey) -> str:
+    """Answer the algorithm that a key of ours signs with: Ed25519, ES256 or RS256 (RFC 7518 and RFC 9864)."""
+    return {"Ed25519": "Ed25519", "P-256": "ES256", "RSA": "RS256"}[public_of(key).kind]
+
+
+def check_signature(compact: Compact, key: PublicKey) -> bool:
+    """Tell whether a JWS was signed with a key, by the algorithm that its header names (RFC 7515, section 5.2).
+
+    Raises:
+        UndecidedError, CredentialError: see `kind_of`; `algorithm_mismatch`, the key is of another kind than the
+            algorithm takes, whoever asked for it.
+    """
+    algorithm = compact.header["alg"]
+    kind = kind_of(algorithm)
+    if key.kind != kind:
+        raise CredentialError("algorithm_mismatch", f"A {key.kind} key does not sign with {algorithm}.")
+    # One implementation under both of its names; the library warns of the older one, which others still send.
+    model = JWSRegistry.algorithms["Ed25519" if kind == "Ed25519" else algorithm]
+    held = jose_key(key)
+    model.check_key(held)
+    return model.verify(compact.signing_input, compact.signature, held)
+
+
+class _Registry(JWSRegistry):
+    """The library's registry with limits of our own."""
+
+    max_header_length = _HEADER_BYTES
+    max_signature_length = _SIGNATURE_BYTES
+
+
+def _registry(limits: Limits) -> JWSRegistry:
+    registry = _Registry(algorithms=list(ALGORITHMS), strict_check_header=False)
+    registry.max_payload_length = limits.bytes * 4 // 3 + 4
+    return registry
+
+
+def _decode(part: bytes) -> bytes:
+    """Decode base64url, of which there must be only one way to write it (RFC 7515, section 2; RFC 4648, 3.5)."""
+    raw = base64.urlsafe_b64decode(part + b"=" * (-len(part) % 4))
+    if _encode(raw) != part:
+        raise ValueError
+    return raw
+
+
+def _encode(raw: bytes) -> bytes:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=")

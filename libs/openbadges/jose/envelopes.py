@@ -1,0 +1,54 @@
+"""Enveloped credentials and presentations: a JWT as the `id` of a small JSON-LD document (VCDM 2.0, section 4.13)."""
+
+from typing import Any, Final
+
+from libs.openbadges.contexts import CREDENTIALS_V2
+from libs.openbadges.errors import CredentialError, UnreadFormError
+
+CREDENTIAL: Final = "EnvelopedVerifiableCredential"
+PRESENTATION: Final = "EnvelopedVerifiablePresentation"
+
+_MEDIA_TYPES: Final = {CREDENTIAL: "application/vc+jwt", PRESENTATION: "application/vp+jwt"}
+
+
+def envelop_credential(jwt: str) -> dict[str, Any]:
+    """Put a `vc+jwt` into an envelope (VCDM 2.0, section 4.13.1, Enveloped Verifiable Credentials)."""
+    return _envelop(jwt, CREDENTIAL)
+
+
+def envelop_presentation(jwt: str) -> dict[str, Any]:
+    """Put a `vp+jwt` into an envelope (VCDM 2.0, section 4.13.2, Enveloped Verifiable Presentations)."""
+    return _envelop(jwt, PRESENTATION)
+
+
+def envelope_kind(document: dict[str, Any]) -> str | None:
+    """Answer which kind of envelope a document says that it is; None for none."""
+    types = document.get("type")
+    listed = types if isinstance(types, list) else [types]
+    return next((kind for kind in _MEDIA_TYPES if kind in listed), None)
+
+
+def unwrap(document: dict[str, Any]) -> str:
+    """Take the JWT out of an envelope (VCDM 2.0, section 4.13; RFC 2397).
+
+    Raises:
+        CredentialError: `envelope_form`, no envelope as the data model has it.
+        UnreadFormError: `envelope_media_type`, it holds something else than a JWT.
+    """
+    kind = envelope_kind(document)
+    contexts = document.get("@context")
+    if kind is None or (contexts[0] if isinstance(contexts, list) and contexts else contexts) != CREDENTIALS_V2:
+        raise CredentialError("envelope_form", f"An envelope has the context {CREDENTIALS_V2} first.", "/@context")
+    identifier = document.get("id")
+    if not isinstance(identifier, str) or not identifier.startswith("data:") or "," not in identifier:
+        raise CredentialError("envelope_form", "The id of an envelope is a data: URL.", "/id")
+    media_type, _, content = identifier.removeprefix("data:").partition(",")
+    if media_type.lower() != _MEDIA_TYPES[kind]:
+        raise UnreadFormError(
+            "envelope_media_type", f"Envelopes of the type {media_type[:60]} are not read here.", "/id"
+        )
+    return content
+
+
+def _envelop(jwt: str, kind: str) -> dict[str, Any]:
+    return {"@context": CREDENTIALS_V2, "id": f"data:{_MEDIA_TYPES[kind]},{jwt}", "type": kind}

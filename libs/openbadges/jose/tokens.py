@@ -1,0 +1,79 @@
+"""From a compact JWS to the credential or presentation in it, by the profile that its header names."""
+
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from libs.openbadges.errors import CredentialError, UnreadFormError
+from libs.openbadges.jose.compact import Compact, read_compact
+from libs.openbadges.parsing import LIMITS, Limits, parse
+
+Profile = Literal["open-badges", "vc+jwt", "vp+jwt"]
+
+REGISTERED: Final = frozenset({"iss", "sub", "aud", "exp", "nbf", "iat", "jti", "cnf", "nonce"})
+"""Claims about the token, which are no part of the document in it (RFC 7519, section 4.1; RFC 7800; OpenID)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A JWT that was read; nothing is known yet about whether it is good.
+
+    Attributes:
+        compact: the JWS.
+        claims: its payload, parsed.
+        profile: whose rules it follows: those of Open Badges 3.0 (section 8.2) or of VC-JOSE-COSE 1.0.
+        document: the credential or presentation in it, without claims about the token.
+    """
+
+    compact: Compact
+    claims: dict[str, Any]
+    profile: Profile
+    document: dict[str, Any]
+
+    @property
+    def header(self) -> dict[str, Any]:
+        """The protected header."""
+        return self.compact.header
+
+
+def read_token(text: str | bytes, limits: Limits = LIMITS) -> Token:
+    """Read a JWT whose payload is a credential or a presentation.
+
+    Args:
+        text: the compact JWS, without space around it.
+        limits: of its payload.
+
+    Raises:
+        LimitError, CredentialError: see `read_compact` and `parsing.parse`; `jwt_vc_claim`, a token of VC-JOSE-COSE
+            that wraps its content in `vc` or `vp` (VC-JOSE-COSE 1.0, section 3.1.3).
+        UnreadFormError: `jwt_typ`, a token of another type.
+    """
+    compact = read_compact(text, limits)
+    claims = parse(compact.payload, limits)
+    profile = _profile(compact.header, claims)
+    if profile == "open-badges" and "vc" in claims:
+        document = claims["vc"]
+        if not isinstance(document, dict):
+            raise CredentialError("jwt_vc_claim", "The claim vc is no credential.", "/vc")
+        return Token(compact, claims, profile, document)
+    if "vc" in claims or "vp" in claims:
+        raise CredentialError("jwt_vc_claim", "The token holds its content in a claim where none may be.")
+    document = {name: value for name, value in claims.items() if name not in REGISTERED}
+    return Token(compact, claims, profile, document)
+
+
+def _profile(header: dict[str, Any], claims: dict[str, Any]) -> Profile:
+    """Tell whose rules apply.
+
+    VC-JOSE-COSE 1.0 (sections 3.1.1 and 3.1.2) names its types; the Open Badges profile allows JWT or none. Without a
+    type, a token with the two claims that only Open Badges asks for is taken as one of those.
+    """
+    typ = header.get("typ")
+    if typ is None:
+        badge = "vc" in claims or {"jti", "nbf"} <= claims.keys()
+        return "open-badges" if badge else "vc+jwt"
+    name = typ.lower().removeprefix("application/") if isinstance(typ, str) else ""
+    if name in {"vc+jwt", "vp+jwt"}:
+        return "vp+jwt" if name == "vp+jwt" else "vc+jwt"
+    if name == "jwt" and "vp" not in claims:
+        return "open-badges"
+    raise UnreadFormError("jwt_typ", f"It is a JSON Web Token of the type {typ}, which is not read here.")

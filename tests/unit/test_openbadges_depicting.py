@@ -1,0 +1,67 @@
+"""What the picture shows is read out of any document, and is what the issuer awarded whatever it calls its levels."""
+
+from typing import Any
+
+import pytest
+
+from libs.common.events import AchievementLevel
+from libs.common.results import SoloLevel
+from libs.openbadges.depicting import Depiction
+from libs.openbadges.picture import badge_svg
+from services.notifier.repository.catalogue import AchievementText
+from tests.issuer_doubles import achievement, evidence
+from tests.unit.test_issuer_credentials import SCHOOL, issued
+from tests.unit.test_notifier_message import letter
+
+OWN_NAMES = [AchievementLevel(level=level, name=f"Stage {level.rank}", description="…") for level in SoloLevel]
+
+
+@pytest.mark.parametrize("level", [SoloLevel.MULTISTRUCTURAL, SoloLevel.EXTENDED_ABSTRACT])
+async def test_the_page_and_the_mail_of_one_award_show_the_same_whatever_its_levels_are_called(
+    level: SoloLevel,
+) -> None:
+    version = achievement(levels=OWN_NAMES, name="Going on")
+    _, document = await issued(evidence(level=level), version)
+    mailed = letter(
+        issuer_name=SCHOOL.name, achievement=AchievementText(version.name, version.description, {}), level=level
+    )
+    assert Depiction.of(document) == mailed.depiction == Depiction("Going on", SCHOOL.name, level.value)
+
+
+async def test_a_score_shows_no_level() -> None:
+    version = achievement(required_level=None, required_score=50)
+    _, document = await issued(evidence(level=None, score=87), version)
+    assert Depiction.of(document) == Depiction(version.name, SCHOOL.name)
+
+
+ACHIEVED = {"resultDescription": "d", "achievedLevel": "d#4"}
+
+
+def document(level: dict[str, Any]) -> dict[str, Any]:
+    described = [{"id": "d", "rubricCriterionLevel": level}]
+    subject = {"achievement": {"name": "Resilience", "resultDescription": described}, "result": ACHIEVED}
+    return {"issuer": {"name": "Wattle"}, "credentialSubject": [subject]}
+
+
+@pytest.mark.parametrize(
+    ("level", "shown"),
+    [
+        ({"id": "d#4", "level": "Extended abstract"}, "extended_abstract"),
+        ({"id": "d#4", "name": "Extended-Abstract"}, "extended_abstract"),
+        ({"id": "d#4", "name": "Gold", "level": "relational"}, "relational"),
+        ({"id": "d#4", "name": "Gold"}, None),
+        ({"id": "d#3", "name": "Relational"}, None),
+        ({"id": "d#4", "name": ["Relational"]}, None),
+    ],
+)
+def test_a_level_is_shown_where_it_is_one_of_the_taxonomy(level: dict[str, Any], shown: str | None) -> None:
+    assert Depiction.of(document(level)) == Depiction("Resilience", "Wattle", shown)
+
+
+@pytest.mark.parametrize(
+    "of",
+    [{}, {"issuer": "did:x"}, {"credentialSubject": {"achievement": 5, "result": [None, 3]}}, {"issuer": [[], {}]}],
+)
+def test_a_document_of_any_shape_has_a_picture(of: dict[str, Any]) -> None:
+    shown = Depiction.of(of)
+    assert "Badge" in badge_svg(name=shown.name, issuer=shown.issuer, level=shown.level)
