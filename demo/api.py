@@ -27,7 +27,10 @@ class DemoError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Where the stack is: its directory, the base address of each service, and the key that creates issuers."""
+    """Where the stack is: its directory, the base address of each service, and the key that creates issuers.
+
+    `trouble` says what is the matter with the stack as a whole and what to do about it; empty while nothing is.
+    """
 
     var: Path
     evidence: str
@@ -35,6 +38,7 @@ class Places:
     verifier: str
     notifier: str
     admin_key: str
+    trouble: Callable[[], str] = str
 
 
 class Api:

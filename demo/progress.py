@@ -62,9 +62,14 @@ class Display:
         if self._console.is_terminal:
             for task in self._tasks.values():
                 self._bars.update(task, note=text)
-        elif text and monotonic() > self._noted.get(text, -inf) + _SAME_NOTE_SECONDS:
+        elif text:
+            self.say(text)
+
+    def say(self, text: str) -> None:
+        """A sentence that stays, above the bars where there are any; the same one again only after a while."""
+        if monotonic() > self._noted.get(text, -inf) + _SAME_NOTE_SECONDS:
             self._noted[text] = monotonic()
-            self._console.print(text, soft_wrap=True, markup=False)
+            self._console.print(text, soft_wrap=True, markup=False, highlight=False)
 
     def _show(self, name: str) -> None:
         done, of = self._counts[name]
