@@ -146,7 +146,7 @@ def test_a_library_that_mongodb_lacks_is_named_with_its_package(tmp_path: Path) 
     [
         ("write failed: No space left on device", "is full"),
         ("bind failed: Address already in use", "a port that it needs was taken"),
-        ("something odd", "Its last line: something odd"),
+        ("something odd", "It says: something odd"),
     ],
 )
 def test_a_process_that_does_not_start_is_explained_by_what_it_wrote_last(
@@ -156,3 +156,27 @@ def test_a_process_that_does_not_start_is_explained_by_what_it_wrote_last(
     layout.create()
     layout.log_file("kafka").write_text(f"starting\n{line}\n", encoding="ascii")
     assert words in str(operations.explain(layout, "kafka", "does not start"))
+
+
+STOPPED = '{"event": "stopped", "level": "info", "service": "issuer"}'
+
+
+@pytest.mark.parametrize(
+    ("before", "words"),
+    [
+        (
+            '{"event": "ended by itself", "level": "error", "exception": "Traceback:\\nOSError: no KEK"}',
+            "It says: ended by itself: OSError: no KEK Its log",
+        ),
+        ("bowerbird: BOWERBIRD_HTTP_PORT: not a number", "It says: bowerbird: BOWERBIRD_HTTP_PORT: not a number Its"),
+        ("2026-10-12 ERROR the jar is not the expected one\n2026-10-12 INFO bye", "It says: 2026-10-12 ERROR the jar"),
+        ('{"event": "slow", "level": "warning"}', f"It says: {STOPPED} Its log"),
+    ],
+)
+def test_a_service_that_dies_is_explained_by_its_last_error_not_by_its_farewell(
+    tmp_path: Path, before: str, words: str
+) -> None:
+    layout = Layout(tmp_path / "var")
+    layout.create()
+    layout.log_file("issuer").write_text(f"{before}\n{STOPPED}\n", encoding="ascii")
+    assert words in str(operations.explain(layout, "issuer", "does not start"))
