@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from deploy.embedded import kafka, mongodb, operations, preflight, programs, tansu
-from deploy.embedded.layout import Layout
+from deploy.embedded.layout import KNOWN, Layout
 from deploy.embedded.problems import StackError, from_os_error
 
 
@@ -100,6 +100,27 @@ def test_everything_that_is_created_is_private(tmp_path: Path) -> None:
 def test_a_port_offset_that_makes_no_port_is_refused_by_name(offset: str) -> None:
     with pytest.raises(StackError, match="BOWERBIRD_STACK_PORT_OFFSET"):
         Layout.from_environment({"BOWERBIRD_STACK_PORT_OFFSET": offset})
+
+
+@pytest.mark.parametrize(
+    ("variable", "words"),
+    [
+        (
+            "BOWERBIRD_STACK_PORTOFFSET",
+            r"STACK_PORTOFFSET is no .* Did you mean BOWERBIRD_STACK_PORT_OFFSET\?",
+        ),
+        ("bowerbird_stack_var", r"bowerbird_stack_var is no .* Did you mean BOWERBIRD_STACK_VAR\?"),
+        ("BOWERBIRD_KAFKA_BATCH_RECORDS", "BOWERBIRD_KAFKA_BATCH_RECORDS is no .* passes on .* Unset it; known are "),
+        ("BOWERBIRD_FOO", "BOWERBIRD_FOO is no .* Unset it"),
+    ],
+)
+def test_a_variable_that_would_be_without_effect_is_refused_by_name(variable: str, words: str) -> None:
+    with pytest.raises(StackError, match=words):
+        Layout.from_environment({"PATH": "/bin", variable: "3"})
+
+
+def test_the_stacks_own_variables_and_those_of_others_are_taken() -> None:
+    assert Layout.from_environment({"TEST_PORT_OFFSET": "x", **dict.fromkeys(KNOWN, "7")}).offset == 7
 
 
 def test_without_java_the_broker_is_tansu_and_the_notice_says_what_that_costs(monkeypatch: pytest.MonkeyPatch) -> None:
