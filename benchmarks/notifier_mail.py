@@ -82,7 +82,7 @@ async def seed(database: mongo.Database, mails: int) -> None:
 def sender(database: mongo.Database, port: int) -> tuple[Sender, SmtpPool]:
     """The sending half of the service, its rates out of the way."""
     deliveries, domains = Deliveries(database), Domains(database, Rate(100_000, 100_000))
-    relay = Relay("127.0.0.1", port, "none", None, None, 10, 60, 600, 200)
+    relay = Relay("127.0.0.1", port, "none", None, None, None, 10, 60, 600, 200)
     pool = SmtpPool(relay, FROM)
     preparation = Preparation(
         deliveries=deliveries,

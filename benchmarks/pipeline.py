@@ -15,6 +15,7 @@ from datetime import datetime
 from pathlib import Path
 from time import monotonic, time
 from typing import Annotated, Any
+from uuid import uuid4
 
 from cyclopts import App, Parameter
 from rich.console import Console
@@ -28,7 +29,6 @@ from deploy.embedded import operations
 from deploy.embedded.commands import start, told
 from deploy.embedded.layout import Layout
 
-_NDJSON = {"Content-Type": "application/x-ndjson"}
 _STALLED_SECONDS = 120.0
 _SETTLE_SECONDS = 300.0
 _LOOK_SECONDS = 2.0
@@ -195,7 +195,9 @@ class _Run:
         result.max_ms = milliseconds(waits, 1)
 
     async def _upload(self, body: bytes) -> Any:
-        return await self.api.upload(f"{self.places.evidence}/v1/batches", body, _NDJSON, self.school.key)
+        # The key makes it safe to send again what was not answered: it is the same batch.
+        headers = {"Content-Type": "application/x-ndjson", "Idempotency-Key": str(uuid4())}
+        return await self.api.upload(f"{self.places.evidence}/v1/batches", body, headers, self.school.key)
 
     async def _complete(self, batch_id: str, expected: int) -> None:
         """Wait until each row of the batch is decided, and hold the service's own count against ours."""

@@ -19,7 +19,6 @@ _MOST_CONNECTIONS = 32
 _AGAIN = frozenset({429, 502, 503, 504})
 # What was made a moment ago travels to the other services by events: a key (401), a credential (404).
 _ARRIVING = frozenset({404})
-_UNDER_WAY = frozenset({409})
 
 
 class DemoError(Exception):
@@ -28,7 +27,10 @@ class DemoError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Where the stack is: its directory, the base address of each service, and the key that creates issuers."""
+    """Where the stack is: its directory, the base address of each service, and the key that creates issuers.
+
+    `trouble` says what is the matter with the stack as a whole and what to do about it; empty while nothing is.
+    """
 
     var: Path
     evidence: str
@@ -36,6 +38,7 @@ class Places:
     verifier: str
     notifier: str
     admin_key: str
+    trouble: Callable[[], str] = str
 
 
 class Api:
@@ -71,10 +74,21 @@ class Api:
     async def upload(self, url: str, content: bytes, headers: Mapping[str, str], key: str) -> Any:
         """Post a file, and the JSON that it answers.
 
-        A service that was killed while it received the file says 409 to the same key for a while: an upload that may
-        be alive must not be overtaken.
+        A service that was killed while it received the file answers 503 to the same key for a while, since an upload
+        that may be alive must not be overtaken; that is waited for. A 409 is an error, told at once: the key stands for
+        another file, or somebody else goes on with this upload.
         """
-        return (await self._call("POST", url, key, content=content, headers=headers, patient_with=_UNDER_WAY)).json()
+        return (
+            await self._call(
+                "POST",
+                url,
+                key,
+                content=content,
+                headers=headers,
+                # The service takes no more than it has put into safety, and a slow machine takes its time for that.
+                timeout=self._patience,
+            )
+        ).json()
 
     async def text(self, url: str, *, arriving: bool = False) -> str:
         """What a public address answers, as it is."""

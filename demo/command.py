@@ -1,10 +1,12 @@
 """The demo on the embedded stack: what `bowerbird demo` and `python -m demo` do once the stack is up."""
 
+from functools import partial
+
 from rich.console import Console
 
 from demo.api import Places
 from demo.job import run_demo
-from deploy.embedded import secrets
+from deploy.embedded import operations, secrets
 from deploy.embedded.layout import Layout
 
 
@@ -22,4 +24,15 @@ def places_of(layout: Layout) -> Places:
         verifier=f"http://{layout.address('verifier')}",
         notifier=f"http://{layout.address('notifier')}",
         admin_key=secrets.admin_key(layout),
+        trouble=partial(_trouble, layout, supervised=operations.supervisor(layout) is not None),
+    )
+
+
+def _trouble(layout: Layout, *, supervised: bool) -> str:
+    """Whether the supervisor is gone; a stack that never had one is in the hands of whoever started it."""
+    if not supervised or operations.supervisor(layout) is not None:
+        return ""
+    return (
+        "The stack's supervisor is gone, so nothing starts again what dies:"
+        " `make up` in another terminal starts it, and the demo goes on."
     )

@@ -2,9 +2,12 @@
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from rich.console import Console
+from rich.markup import escape
 
 from demo import files, summary
 from demo.api import Api, DemoError, Places
@@ -14,6 +17,8 @@ from demo.founding import Founder, Keys
 from demo.progress import Display
 from demo.sending import DECIDING, SENDING, Sender
 from demo.summary import Tally
+
+_LOOK_EVERY_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +38,7 @@ def run_demo(places: Places, console: Console | None = None) -> int:
     try:
         return asyncio.run(_run(places, console))
     except DemoError as error:
-        console.print(f"[red]The demo stopped:[/red] {error}")
+        console.print(f"[red]The demo stopped:[/red] {escape(str(error))}")
         return 1
 
 
@@ -61,7 +66,7 @@ async def follow_all(places: Places, data: Department, console: Console) -> Resu
     """
     keys = Keys(places.var)
     with Display(console) as display:
-        async with Api(display.note) as api:
+        async with _told_of_trouble(places, display), Api(display.note) as api:
             await Founder(api, places, keys).found(data)
             display.step(SENDING, sum(file.sendings for school in data.schools for file in school.files))
             display.step(DECIDING, sum(len(f.rows) * f.sendings for school in data.schools for f in school.files))
@@ -73,6 +78,23 @@ async def follow_all(places: Places, data: Department, console: Console) -> Resu
         {school.id: tally for school, (tally, _) in zip(data.schools, ends, strict=True)},
         {school.id: credentials for school, (_, credentials) in zip(data.schools, ends, strict=True)},
     )
+
+
+@asynccontextmanager
+async def _told_of_trouble(places: Places, display: Display) -> AsyncIterator[None]:
+    """Say at once what is the matter with the stack as a whole, rather than wait for what cannot come back."""
+
+    async def watch() -> None:
+        while True:
+            if text := places.trouble():
+                display.say(text)
+            await asyncio.sleep(_LOOK_EVERY_SECONDS)
+
+    watching = asyncio.create_task(watch())
+    try:
+        yield
+    finally:
+        watching.cancel()
 
 
 async def _follow_school(

@@ -1,5 +1,6 @@
 """How far the job is: moving bars on a terminal, plain lines where the output goes to a file or a pipe."""
 
+from math import inf
 from time import monotonic
 from types import TracebackType
 from typing import Self
@@ -22,13 +23,13 @@ class Display:
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
-            TextColumn("[yellow]{task.fields[note]}"),
+            TextColumn("{task.fields[note]}", style="yellow", markup=False),
             console=console,
         )
         self._tasks: dict[str, TaskID] = {}
         self._counts: dict[str, tuple[int, int]] = {}
         self._printed: dict[str, tuple[float, int]] = {}
-        self._noted, self._noted_at = "", 0.0
+        self._noted: dict[str, float] = {}
 
     def __enter__(self) -> Self:
         if self._console.is_terminal:
@@ -61,9 +62,14 @@ class Display:
         if self._console.is_terminal:
             for task in self._tasks.values():
                 self._bars.update(task, note=text)
-        elif text and (text != self._noted or monotonic() > self._noted_at + _SAME_NOTE_SECONDS):
-            self._noted, self._noted_at = text, monotonic()
-            self._console.print(text, soft_wrap=True)
+        elif text:
+            self.say(text)
+
+    def say(self, text: str) -> None:
+        """A sentence that stays, above the bars where there are any; the same one again only after a while."""
+        if monotonic() > self._noted.get(text, -inf) + _SAME_NOTE_SECONDS:
+            self._noted[text] = monotonic()
+            self._console.print(text, soft_wrap=True, markup=False, highlight=False)
 
     def _show(self, name: str) -> None:
         done, of = self._counts[name]

@@ -9,7 +9,7 @@ import pytest
 
 from deploy.embedded.stack import Stack
 
-PORT_OFFSET = int(os.environ.get("BOWERBIRD_TEST_PORT_OFFSET", "500"))
+PORT_OFFSET = int(os.environ.get("TEST_PORT_OFFSET", "500"))
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
 """Where one embedded stack keeps its files, and which ports of loopback it uses."""
 
 import contextlib
+import difflib
 import os
 import shutil
 from collections.abc import Mapping
@@ -37,6 +38,15 @@ OURS: Final = ("run", "log", "mongodb", "kafka", "mail", "secrets", "demo", "ben
 BESIDE: Final = ("compose",)
 """What may stand in the directory beside it: the admin key of the containers."""
 
+_PREFIX: Final = "BOWERBIRD_"
+KNOWN: Final = (
+    "BOWERBIRD_STACK_VAR",
+    "BOWERBIRD_STACK_PORT_OFFSET",
+    "BOWERBIRD_STACK_BROKER",
+    "BOWERBIRD_LOG_LEVEL",
+)
+"""The variables with our prefix that the stack's commands read, or pass on to the services."""
+
 
 @dataclass(frozen=True, slots=True)
 class Layout:
@@ -47,7 +57,12 @@ class Layout:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Layout":
-        """Read BOWERBIRD_STACK_VAR (default ./var) and BOWERBIRD_STACK_PORT_OFFSET (default 0)."""
+        """Read BOWERBIRD_STACK_VAR (default ./var) and BOWERBIRD_STACK_PORT_OFFSET (default 0).
+
+        Raises:
+            StackError: the offset makes no port, or a variable with our prefix would be without effect.
+        """
+        _require_known(environment)
         offset_text = environment.get("BOWERBIRD_STACK_PORT_OFFSET", "0")
         highest = 65_535 - max(PORTS.values()) - 10 * REPLICA_STEP
         if not offset_text.isdecimal() or int(offset_text) > highest:
@@ -152,3 +167,19 @@ class Layout:
             raise from_os_error(error, self.var) from error
         with contextlib.suppress(OSError):  # something of somebody else's is in it
             self.var.rmdir()
+
+
+def _require_known(environment: Mapping[str, str]) -> None:
+    """A variable that is misspelt, or meant for a service that this stack configures, must not be dropped in silence.
+
+    Raises:
+        StackError: there is one; it is named.
+    """
+    for variable in sorted(environment):
+        if variable.upper().startswith(_PREFIX) and variable not in KNOWN:
+            names = {each.removeprefix(_PREFIX): each for each in KNOWN}
+            near = difflib.get_close_matches(variable.upper().removeprefix(_PREFIX), names, n=1, cutoff=0.7)
+            raise StackError(
+                f"{variable} is no variable that the embedded stack knows or passes on to its services.",
+                f"Did you mean {names[near[0]]}?" if near else f"Unset it; known are {', '.join(KNOWN)}.",
+            )

@@ -12,6 +12,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 PREFIX = "BOWERBIRD_"
 # The commands of the embedded stack read these themselves; a service started from the same shell does not mind.
 _STACK_PREFIX = "BOWERBIRD_STACK_"
+# How alike (difflib's ratio) a name must be for a slip of it to be guessed.
+_ALIKE = 0.7
 
 
 class SettingsError(Exception):
@@ -72,8 +74,10 @@ class Settings(BaseSettings):
         for variable in sorted(os.environ):
             name = variable.upper()
             if name.startswith(PREFIX) and not name.startswith(_STACK_PREFIX) and name not in known:
-                near = difflib.get_close_matches(name, known, n=1)
-                hint = f"did you mean {near[0]}?" if near else "unset it, or see `bowerbird settings`."
+                # Without the prefix: what all names share would make any two of them alike.
+                names = [each.removeprefix(PREFIX) for each in known]
+                near = difflib.get_close_matches(name.removeprefix(PREFIX), names, n=1, cutoff=_ALIKE)
+                hint = f"did you mean {PREFIX}{near[0]}?" if near else "unset it, or see `bowerbird settings`."
                 raise SettingsError(f"{variable} is not a setting of this service: {hint}")
         try:
             return cls()

@@ -118,6 +118,7 @@ def _relay(settings: ServiceSettings) -> Relay:
         host=settings.smtp_host,
         port=settings.smtp_port,
         tls=settings.smtp_tls,
+        ca_file=settings.smtp_ca_file,
         username=settings.smtp_username,
         password=None if password is None else password.get_secret_value(),
         connect_seconds=settings.smtp_connect_seconds,

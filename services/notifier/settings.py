@@ -1,6 +1,8 @@
 """The notifier's settings."""
 
 import ipaddress
+import ssl
+from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
@@ -16,6 +18,10 @@ class ServiceSettings(Settings):
     smtp_port: int = Field(default=2525, ge=1, le=65535, description="its port: 25, 587 for starttls, 465 for tls")
     smtp_tls: Literal["none", "starttls", "tls"] = Field(
         default="none", description="encryption to it: none (loopback only, please), starttls, or tls from the start"
+    )
+    smtp_ca_file: Path | None = Field(
+        default=None,
+        description="PEM file of the authorities that may vouch for it, instead of the system's; for starttls and tls",
     )
     smtp_username: str | None = Field(default=None, description="user name at the mail server, if it asks for one")
     smtp_password: SecretStr | None = Field(default=None, description="password at the mail server")
@@ -51,6 +57,16 @@ class ServiceSettings(Settings):
         address = Address.parse(value)
         if address is None or not address.is_ascii:
             raise ValueError("this is no e-mail address in ASCII")
+        return value
+
+    @field_validator("smtp_ca_file")
+    @classmethod
+    def _holds_certificates(cls, value: Path | None) -> Path | None:
+        if value is not None:
+            try:
+                ssl.create_default_context(cafile=value)
+            except OSError as error:  # SSLError is one
+                raise ValueError(f"{value} is no readable PEM file of certificates") from error
         return value
 
     @model_validator(mode="after")

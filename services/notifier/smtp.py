@@ -8,6 +8,7 @@ import re
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from time import monotonic
 from typing import Literal
 
@@ -34,11 +35,12 @@ class RelayAwayError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Relay:
-    """The server that takes our mail, and how to talk to it. Times in seconds."""
+    """The server that takes our mail, and how to talk to it. Times in seconds; `ca_file` None trusts the system's."""
 
     host: str
     port: int
     tls: Literal["none", "starttls", "tls"]
+    ca_file: Path | None
     username: str | None
     password: str | None
     connect_seconds: float
@@ -62,7 +64,7 @@ class SmtpPool:
         self._mail_from = str(mail_from)
         self._clock = clock
         self._idle: list[_Connection] = []
-        self._tls = ssl.create_default_context() if relay.tls != "none" else None
+        self._tls = ssl.create_default_context(cafile=relay.ca_file) if relay.tls != "none" else None
 
     async def send(self, to: Address, content: bytes) -> Failure | None:
         """Offer one mail; None means that the server has taken it over (250 after its end).

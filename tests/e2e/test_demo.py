@@ -6,24 +6,32 @@ import json
 import re
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
+from pymongo import MongoClient
 from rich.console import Console
 
 from demo.api import Places
 from demo.command import run
-from demo.data import Department, department
+from demo.data import Department, School, SchoolFile, department
 from demo.expectation import expected
 from demo.job import Result, follow_all
+from demo.sending import Sender
 from demo.summary import as_json
 from deploy.embedded.stack import Stack
 from tests.e2e.conftest import SERVICES, FirstRun
 
 pytestmark = pytest.mark.integration
+
+KILLED = ("evidence", "issuer", "kafka", "verifier", "mongodb", "notifier", "smtp")
+MAILS_IN_FLIGHT = 16
+"""The default of BOWERBIRD_SMTP_CONNECTIONS."""
 
 
 def by_the_rules(data: Department) -> dict[str, object]:
@@ -103,24 +111,89 @@ def elsewhere(data: Department, name: str) -> Department:
     return replace(data, id=f"{name}-{data.id}", schools=schools)
 
 
+class Gate:
+    """Lets the demo begin a file only when so many kills are done as its place among the files asks for.
+
+    However fast the machine: the first kill falls behind the start of the first file, the last one before the last.
+    """
+
+    def __init__(self, data: Department) -> None:
+        self._last = sum(file.sendings for school in data.schools for file in school.files) - 1
+        self._begun = 0
+        self.kills = 0
+
+    async def begin_file(self) -> None:
+        while self.kills < len(KILLED) * self._begun // self._last:  # noqa: ASYNC110  # another thread counts
+            await asyncio.sleep(0.05)
+        self._begun += 1
+
+    @property
+    def is_time_to_kill(self) -> bool:
+        return self._begun > self.kills * self._last // len(KILLED)
+
+    def open(self) -> None:
+        self.kills = len(KILLED)
+
+
+def gated(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
+    send = Sender._send
+
+    async def wait_and_send(self: Sender, school: School, file: SchoolFile, sending: int) -> dict[str, Any]:
+        await gate.begin_file()
+        return await send(self, school, file, sending)
+
+    monkeypatch.setattr(Sender, "_send", wait_and_send)
+
+
+def supervise(stack: Stack) -> None:
+    """A service whose connection to Kafka broke for good ends itself; what supervises it starts it again."""
+    stack.start(*SERVICES, wait=0)
+    time.sleep(0.1)
+
+
+def mails(stack: Stack) -> set[str]:
+    return {path.name for path in stack.layout.mail.glob("*.eml")}
+
+
+def sent_deliveries(stack: Stack, data: Department) -> set[str]:
+    schools = [school.id for school in data.schools]
+    with MongoClient[dict[str, Any]](stack.mongo_url, uuidRepresentation="standard") as client:
+        found = client["notifier"]["deliveries"].find({"issuer_id": {"$in": schools}, "state": "sent"})
+        return {str(each["_id"]) for each in found}
+
+
 def test_killing_each_process_during_the_demo_changes_no_number(
-    stack: Stack, places: Places, first_run: FirstRun
+    stack: Stack, places: Places, first_run: FirstRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data = elsewhere(department(), "killed")
     found: list[Result] = []
     output = io.StringIO()
+    gate = Gate(data)
+    gated(gate, monkeypatch)
+    earlier = mails(stack)
 
     def follow() -> None:
         found.append(asyncio.run(follow_all(places, data, Console(file=output))))
 
-    job = threading.Thread(target=follow)
+    job = threading.Thread(target=follow, daemon=True)
     job.start()
-    for name in ("evidence", "issuer", "kafka", "verifier", "mongodb", "notifier", "smtp"):
-        time.sleep(2)
-        stack.restart(name)
+    try:
+        for name in KILLED:
+            while job.is_alive() and not gate.is_time_to_kill:
+                supervise(stack)
+            stack.restart(name)
+            assert job.is_alive(), f"the job had ended when {name} was killed: {output.getvalue()}"
+            gate.kills += 1
+    finally:
+        gate.open()
     while job.is_alive():
-        # A service whose connection to Kafka broke for good ends itself; what supervises it starts it again.
-        stack.start(*SERVICES, wait=0)
-        job.join(timeout=1)
+        supervise(stack)
     assert found, output.getvalue()
     assert as_json(found[0].tallies) == by_the_rules(data)
+
+    # A file is named after its mail's Message-ID, and a mail that came again under the same one has a file more.
+    times = Counter(name.partition("@")[0] for name in mails(stack) - earlier)
+    assert times.keys() == sent_deliveries(stack, data)
+    assert len(times) == sum(tally.mailed for tally in found[0].tallies.values())
+    # Only what was between two of us when one was killed may come again: the notifier once, the mail server once.
+    assert times.total() - len(times) <= 2 * MAILS_IN_FLIGHT

@@ -20,7 +20,7 @@ from deploy.embedded.services import OWN
 from deploy.embedded.state import StackState
 
 pytestmark = pytest.mark.integration
-PORT_OFFSET = int(os.environ.get("BOWERBIRD_TEST_PORT_OFFSET", "500")) + 200
+PORT_OFFSET = int(os.environ.get("TEST_PORT_OFFSET", "500")) + 200
 LASTING = ("mongodb", "kafka", "smtp", *OWN)
 
 

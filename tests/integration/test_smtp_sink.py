@@ -14,7 +14,7 @@ from deploy.embedded.smtp_sink import CONTROL, Faults
 from deploy.embedded.stack import Stack
 
 pytestmark = pytest.mark.integration
-PORT_OFFSET = int(os.environ.get("BOWERBIRD_TEST_PORT_OFFSET", "500")) + 300
+PORT_OFFSET = int(os.environ.get("TEST_PORT_OFFSET", "500")) + 300
 
 
 @pytest.fixture(scope="module")

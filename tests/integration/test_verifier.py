@@ -173,7 +173,7 @@ async def test_redelivery_in_the_wrong_order_never_takes_a_revocation_back(
     await page(http, credential_id, "This badge has been revoked")
 
 
-SEEDS = [int(os.environ.get("BOWERBIRD_TEST_SEED", "20261123")) + offset for offset in range(5)]
+SEEDS = [int(os.environ.get("TEST_SEED", "20261123")) + offset for offset in range(5)]
 
 
 @pytest.mark.parametrize("seed", SEEDS)

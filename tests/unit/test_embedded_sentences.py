@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from deploy.embedded import kafka, mongodb, operations, preflight, programs, tansu
-from deploy.embedded.layout import Layout
+from deploy.embedded.layout import KNOWN, Layout
 from deploy.embedded.problems import StackError, from_os_error
 
 
@@ -102,6 +102,27 @@ def test_a_port_offset_that_makes_no_port_is_refused_by_name(offset: str) -> Non
         Layout.from_environment({"BOWERBIRD_STACK_PORT_OFFSET": offset})
 
 
+@pytest.mark.parametrize(
+    ("variable", "words"),
+    [
+        (
+            "BOWERBIRD_STACK_PORTOFFSET",
+            r"STACK_PORTOFFSET is no .* Did you mean BOWERBIRD_STACK_PORT_OFFSET\?",
+        ),
+        ("bowerbird_stack_var", r"bowerbird_stack_var is no .* Did you mean BOWERBIRD_STACK_VAR\?"),
+        ("BOWERBIRD_KAFKA_BATCH_RECORDS", "BOWERBIRD_KAFKA_BATCH_RECORDS is no .* passes on .* Unset it; known are "),
+        ("BOWERBIRD_FOO", "BOWERBIRD_FOO is no .* Unset it"),
+    ],
+)
+def test_a_variable_that_would_be_without_effect_is_refused_by_name(variable: str, words: str) -> None:
+    with pytest.raises(StackError, match=words):
+        Layout.from_environment({"PATH": "/bin", variable: "3"})
+
+
+def test_the_stacks_own_variables_and_those_of_others_are_taken() -> None:
+    assert Layout.from_environment({"TEST_PORT_OFFSET": "x", **dict.fromkeys(KNOWN, "7")}).offset == 7
+
+
 def test_without_java_the_broker_is_tansu_and_the_notice_says_what_that_costs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kafka, "missing", lambda: "Java 17 or later")
     told: list[str] = []
@@ -146,7 +167,7 @@ def test_a_library_that_mongodb_lacks_is_named_with_its_package(tmp_path: Path) 
     [
         ("write failed: No space left on device", "is full"),
         ("bind failed: Address already in use", "a port that it needs was taken"),
-        ("something odd", "Its last line: something odd"),
+        ("something odd", "It says: something odd"),
     ],
 )
 def test_a_process_that_does_not_start_is_explained_by_what_it_wrote_last(
@@ -156,3 +177,27 @@ def test_a_process_that_does_not_start_is_explained_by_what_it_wrote_last(
     layout.create()
     layout.log_file("kafka").write_text(f"starting\n{line}\n", encoding="ascii")
     assert words in str(operations.explain(layout, "kafka", "does not start"))
+
+
+STOPPED = '{"event": "stopped", "level": "info", "service": "issuer"}'
+
+
+@pytest.mark.parametrize(
+    ("before", "words"),
+    [
+        (
+            '{"event": "ended by itself", "level": "error", "exception": "Traceback:\\nOSError: no KEK"}',
+            "It says: ended by itself: OSError: no KEK Its log",
+        ),
+        ("bowerbird: BOWERBIRD_HTTP_PORT: not a number", "It says: bowerbird: BOWERBIRD_HTTP_PORT: not a number Its"),
+        ("2026-10-12 ERROR the jar is not the expected one\n2026-10-12 INFO bye", "It says: 2026-10-12 ERROR the jar"),
+        ('{"event": "slow", "level": "warning"}', f"It says: {STOPPED} Its log"),
+    ],
+)
+def test_a_service_that_dies_is_explained_by_its_last_error_not_by_its_farewell(
+    tmp_path: Path, before: str, words: str
+) -> None:
+    layout = Layout(tmp_path / "var")
+    layout.create()
+    layout.log_file("issuer").write_text(f"{before}\n{STOPPED}\n", encoding="ascii")
+    assert words in str(operations.explain(layout, "issuer", "does not start"))

@@ -23,7 +23,7 @@ from libs.openbadges.shapes.shape import Shape
 from libs.openbadges.shapes.text import cut
 from tests.unit.openbadges_samples import DID, badge
 
-EXAMPLES = int(os.environ.get("BOWERBIRD_TEST_EXAMPLES", "400"))
+EXAMPLES = int(os.environ.get("TEST_EXAMPLES", "400"))
 """Documents per property, each with several mutants; tens of thousands are for a longer look."""
 
 # fmt: off

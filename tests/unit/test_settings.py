@@ -35,3 +35,9 @@ def test_every_setting_is_described_and_secrets_are_masked(monkeypatch: pytest.M
 def test_variables_of_the_embedded_stack_do_not_disturb_a_service(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BOWERBIRD_STACK_VAR", "/somewhere")
     Settings.load()
+
+
+def test_a_name_that_is_like_none_of_ours_gets_no_guess(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BOWERBIRD_FOO", "1")
+    with pytest.raises(SettingsError, match="BOWERBIRD_FOO is not a setting of this service: unset it"):
+        Settings.load()
