@@ -140,7 +140,7 @@ def explain(layout: Layout, name: str, how: str) -> StackError:
         )
     if "Address already in use" in text or "EADDRINUSE" in text:
         return StackError(f"{name} {how}: a port that it needs was taken meanwhile.", "Run `make up` again.")
-    last = f" It says: {logs.cause(lines)}" if lines else ""
+    last = f" It says: {logs.cause(lines).rstrip('.')}." if lines else ""
     return StackError(f"{name} {how}.{last}", f"Its log is {log}.")
 
 

@@ -187,11 +187,11 @@ STOPPED = '{"event": "stopped", "level": "info", "service": "issuer"}'
     [
         (
             '{"event": "ended by itself", "level": "error", "exception": "Traceback:\\nOSError: no KEK"}',
-            "It says: ended by itself: OSError: no KEK Its log",
+            "It says: ended by itself: OSError: no KEK. Its log",
         ),
-        ("bowerbird: BOWERBIRD_HTTP_PORT: not a number", "It says: bowerbird: BOWERBIRD_HTTP_PORT: not a number Its"),
+        ("bowerbird: BOWERBIRD_HTTP_PORT: not a number", "It says: bowerbird: BOWERBIRD_HTTP_PORT: not a number. Its"),
         ("2026-10-12 ERROR the jar is not the expected one\n2026-10-12 INFO bye", "It says: 2026-10-12 ERROR the jar"),
-        ('{"event": "slow", "level": "warning"}', f"It says: {STOPPED} Its log"),
+        ('{"event": "slow", "level": "warning"}', f"It says: {STOPPED}. Its log"),
     ],
 )
 def test_a_service_that_dies_is_explained_by_its_last_error_not_by_its_farewell(
