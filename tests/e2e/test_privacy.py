@@ -10,6 +10,7 @@ from bson import encode
 from pymongo import MongoClient
 
 from demo.data import Department, department
+from demo.names import TEACHERS
 from deploy.embedded.stack import Stack
 from libs.common import topics
 from tests.e2e.conftest import SERVICES, FirstRun
@@ -21,6 +22,8 @@ def personal(data: Department) -> set[bytes]:
     """Every name and address in the data, also as JSON escapes it and as base64 would hide it (at no offset)."""
     learners = [learner for school in data.schools for learner in school.learners]
     texts = {text for each in learners for text in (each.name, each.email) if len(text) > 5}
+    # A teacher may bear the only name of a learner, and who assessed what is kept with the evidence.
+    texts -= {text for text in texts if any(text in teacher for teacher in TEACHERS)}
     plain = {text.encode() for text in texts}
     escaped = {text.encode("unicode_escape") for text in texts}
     return plain | escaped | {base64.b64encode(text.encode()).rstrip(b"=")[:-1] for text in texts}
