@@ -3,8 +3,8 @@
 from collections.abc import Awaitable, Callable
 from time import monotonic
 
-# A loop beats at least once a second unless a batch is in hand; a batch takes seconds, never this long.
-STALE_AFTER_SECONDS = 60.0
+# A loop beats at least once a second unless a batch is in hand (seconds) or a rebalance waits for others (a minute).
+STALE_AFTER_SECONDS = 90.0
 
 Probe = Callable[[], Awaitable[str | None]]
 

@@ -29,6 +29,7 @@ AWAY = (PyMongoError, KafkaError, OSError)
 # A loop rests in pieces no longer than this, so that its heartbeat tells.
 _LONGEST_REST_SECONDS = 15.0
 _LAG_SECONDS = 2.0
+_WATCH_SECONDS = 2.0
 
 
 class Plumbing:
@@ -155,6 +156,7 @@ async def _work(plumbing: Plumbing) -> None:
         for consumer in plumbing.consumers:
             group.create_task(consumer.run(), name=consumer.name)
         group.create_task(_measure_lag(plumbing.consumers), name="lag")
+        group.create_task(_watch(plumbing.health), name="watch")
         for name, loop in plumbing.loops.items():
             group.create_task(_awaited(loop), name=name)
 
@@ -165,6 +167,26 @@ async def _measure_lag(consumers: Sequence[Consumer[Any]]) -> None:
         for consumer in consumers:
             await consumer.measure_lag()
         await asyncio.sleep(_LAG_SECONDS)
+
+
+class LoopDiedError(Exception):
+    """A loop of this process hangs; the text names it."""
+
+
+async def _watch(health: Health) -> None:
+    """End the process where a loop hangs, so that whatever keeps it starts a new one.
+
+    aiokafka's `getmany` waits for an assignment without an end, and has been seen to wait for ever after a broker was
+    killed. Nothing acknowledged is held in memory, so a restart loses nothing.
+
+    Raises:
+        LoopDiedError: a heartbeat is stale.
+    """
+    while True:
+        await asyncio.sleep(_WATCH_SECONDS)
+        dead = health.live()
+        if dead:
+            raise LoopDiedError("; ".join(f"{name}: {problem}" for name, problem in dead.items()))
 
 
 async def _awaited(loop: Callable[[], Awaitable[None]]) -> None:
@@ -183,5 +205,7 @@ async def _stop(plumbing: Plumbing, server: uvicorn.Server, http: asyncio.Task[N
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(patience):
                 await close()
-    await plumbing.kafka.stop()
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(patience):
+            await plumbing.kafka.stop()
     await mongo.close(plumbing.client)
