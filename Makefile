@@ -37,9 +37,15 @@ status: env ## show what of it runs
 demo: env ## start it and take a whole Values Week from evidence to verified badges
 	@$(BOWERBIRD) demo
 
+# Faults and whole runs mostly wait for what they killed, so the other tests run beside them, on ports of their own.
 .PHONY: test
-test: env-dev ## every test, on a real MongoDB and a real Apache Kafka
-	$(PYTHON) -m pytest
+test: env-dev ## every test, on a real MongoDB and a real Apache Kafka; two halves side by side
+	@beside=$$(mktemp); \
+	TEST_PORT_OFFSET=1500 $(PYTHON) -m pytest tests/unit tests/contract tests/integration > "$$beside" 2>&1 & half=$$!; \
+	$(PYTHON) -m pytest tests/e2e tests/faults; first=$$?; \
+	wait $$half; second=$$?; \
+	cat "$$beside"; rm "$$beside"; \
+	exit $$(( first || second ))
 
 .PHONY: interop
 interop: env ## serve the VC API for conformance suites on https://127.0.0.1:8443; print their configuration
