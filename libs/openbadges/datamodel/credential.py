@@ -14,6 +14,7 @@ from libs.openbadges.datamodel.forms import (
     types_of,
 )
 from libs.openbadges.datamodel.status import check_status_entry, check_status_list
+from libs.openbadges.resources import check_resources
 
 # Property, whether its id is required in 2.0, and whether it is in 1.1.
 _TYPED: Final = (
@@ -58,6 +59,7 @@ def check_credential(document: dict[str, Any]) -> None:
     if "relatedResource" in document:
         for one, path in things(document["relatedResource"], "/relatedResource"):
             check_id(one, path, required=True)
+        check_resources(document)
 
 
 def _check_issuer(document: dict[str, Any]) -> None:
