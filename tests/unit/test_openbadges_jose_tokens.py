@@ -363,5 +363,6 @@ def test_a_related_resource_with_a_wrong_digest_is_not_signed() -> None:
     with pytest.raises(CredentialError, match="carried"):
         prepare(badge() | {"relatedResource": [wrong]})
     assert codes(resigned(vc_jwt(P256), P256, None, {"relatedResource": [wrong]}), given(P256)) == {
-        "context": "fail digest_mismatch"
+        "format": "fail digest_mismatch",
+        "context": "fail digest_mismatch",
     }
