@@ -127,8 +127,8 @@ class Consumer(ConsumerRebalanceListener, Generic[EventT]):  # type: ignore[misc
         """
         get_logger().error("a record cannot be unpacked", consumer=self.name, error=type(error).__name__)
         try:
-            for tp in consumer.assignment():
-                await _to_committed(consumer, tp)
+            # Patiently: going on before every partition is back would commit past what the failed call dropped.
+            await self._persist(lambda: _all_to_committed(consumer))
             for tp in consumer.assignment():
                 if not await self._take(consumer, tp, self._max_records):
                     await self._pass_one(consumer, tp)
@@ -362,6 +362,11 @@ class Consumer(ConsumerRebalanceListener, Generic[EventT]):  # type: ignore[misc
             traces=traces[:_TRACES_LOGGED],
             **fields,
         )
+
+
+async def _all_to_committed(consumer: AIOKafkaConsumer) -> None:
+    for tp in consumer.assignment():
+        await _to_committed(consumer, tp)
 
 
 async def _to_committed(consumer: AIOKafkaConsumer, tp: TopicPartition) -> None:
