@@ -12,7 +12,7 @@ from libs.openbadges.errors import CredentialError, LimitError
 from libs.openbadges.keys import Signer
 from libs.openbadges.multibase import encode_multibase
 from libs.openbadges.parsing import LIMITS, write
-from libs.openbadges.proofs import ISSUED, Unsecured
+from libs.openbadges.proofs import ISSUED, Known
 from libs.openbadges.resources import check_resources
 from libs.openbadges.schema import is_achievement, validate_achievement
 
@@ -27,14 +27,14 @@ class Prepared:
 
     __slots__ = ("_content", "_text")
 
-    def __init__(self, maker: object, content: Unsecured, text: bytes) -> None:
+    def __init__(self, maker: object, content: Known, text: bytes) -> None:
         """Not for callers."""
         if maker is not _MAKER:
             raise CredentialError("not_prepared", "Only prepare() makes what sign() takes.")
-        self._content: list[Unsecured] = [content]
+        self._content: list[Known] = [content]
         self._text = text
 
-    def take(self) -> tuple[Unsecured, bytes]:
+    def take(self) -> tuple[Known, bytes]:
         """Use the token up: what is signed, parsed and as text.
 
         Raises:

@@ -11,7 +11,7 @@ from libs.openbadges.did import controller_of
 from libs.openbadges.errors import CredentialError, LimitError, UndecidedError, UnknownContextError
 from libs.openbadges.methods import Documents, public_key, resolve
 from libs.openbadges.multibase import decode_multibase
-from libs.openbadges.proofs import OFFERED, Cryptosuite, Unsecured
+from libs.openbadges.proofs import OFFERED, Cryptosuite, Known
 from libs.openbadges.report import Outcome, worst
 
 MOST_PROOFS = 8
@@ -74,7 +74,7 @@ class _Keys:
 
 def check_proofs(
     document: dict[str, Any],
-    unsecured: Unsecured | CredentialError,
+    unsecured: Known | CredentialError,
     documents: Documents,
     now: datetime,
     *,
@@ -116,7 +116,7 @@ def check_proofs(
 
 
 def _check_proof(
-    document: Unsecured | CredentialError,
+    document: Known | CredentialError,
     proof: dict[str, Any],
     proofs: list[dict[str, Any]],
     keys: _Keys,
@@ -171,7 +171,7 @@ def _check_form(proof: dict[str, Any], now: datetime, purpose: str) -> None:
         raise CredentialError("proof_expired", f"The proof was good until {proof['expires']}.")
 
 
-def _with_previous(document: Unsecured, proof: dict[str, Any], proofs: list[dict[str, Any]]) -> Unsecured:
+def _with_previous(document: Known, proof: dict[str, Any], proofs: list[dict[str, Any]]) -> Known:
     """Add to the document the proofs that this one rests on and signs with it (Data Integrity 1.0, section 4.3).
 
     Raises:
@@ -184,7 +184,7 @@ def _with_previous(document: Unsecured, proof: dict[str, Any], proofs: list[dict
     found = [one for one in proofs if one is not proof and one.get("id") in named]
     if not named or sorted(str(one["id"]) for one in found) != sorted(map(str, named)):
         raise CredentialError("proof_chain", "The proof rests on another proof that is not here.", "/proof")
-    return OFFERED.unsecured({**document.content, "proof": found})
+    return OFFERED.unsecured({**document.document, "proof": found})
 
 
 def _check_owner(owner: str | None, role: str, checked: list[tuple[dict[str, Any], Finding]], keys: _Keys) -> Finding:

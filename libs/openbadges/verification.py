@@ -15,7 +15,7 @@ from libs.openbadges.jose.checks import check_token, owner_of
 from libs.openbadges.jose.claims import check_token_dates
 from libs.openbadges.parsing import Limits
 from libs.openbadges.proofchecks import Finding, check_proofs, issuer_of, proofs_of
-from libs.openbadges.proofs import OFFERED, Unsecured
+from libs.openbadges.proofs import OFFERED, Known
 from libs.openbadges.reading import Opened, open_document, open_parsed
 from libs.openbadges.records import MOST_EMBEDDED, embedded_of, is_record
 from libs.openbadges.report import CHECKS, Check, Outcome, Report
@@ -142,7 +142,7 @@ def listed(findings: Mapping[str, Finding], names: Sequence[str], now: datetime)
 
 def check_security(
     opened: Opened,
-    unsecured: Unsecured | CredentialError,
+    unsecured: Known | CredentialError,
     material: Material,
     now: datetime,
     purpose: str = "assertionMethod",
@@ -179,7 +179,7 @@ def _check_envelope(document: dict[str, Any], opened: Opened) -> Finding:
     return Finding("pass", "credential", "It is a verifiable credential in JSON.")
 
 
-def without_proof(document: dict[str, Any]) -> Unsecured | CredentialError:
+def without_proof(document: dict[str, Any]) -> Known | CredentialError:
     """Take the proof off and look whether the contexts define all that is left; if not, answer why."""
     try:
         return OFFERED.unsecured({key: value for key, value in document.items() if key != "proof"})
@@ -187,7 +187,7 @@ def without_proof(document: dict[str, Any]) -> Unsecured | CredentialError:
         return error
 
 
-def check_context(document: dict[str, Any], unsecured: Unsecured | CredentialError) -> Finding:
+def check_context(document: dict[str, Any], unsecured: Known | CredentialError) -> Finding:
     """Check that every context is carried and defines every term and type, or else they are not in what is signed."""
     if _contexts(document)[0] not in (CREDENTIALS_V1, CREDENTIALS_V2):
         return Finding("fail", "context_first", "The first context is not that of verifiable credentials.")
@@ -207,7 +207,7 @@ def _contexts(document: dict[str, Any]) -> list[Any]:
     return contexts if isinstance(contexts, list) and contexts else [contexts]
 
 
-def _check_schema(document: dict[str, Any], unsecured: Unsecured | CredentialError) -> Finding:
+def _check_schema(document: dict[str, Any], unsecured: Known | CredentialError) -> Finding:
     if isinstance(unsecured, LimitError):
         return Finding("unknown", unsecured.code, str(unsecured))
     if is_record(document):

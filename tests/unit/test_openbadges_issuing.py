@@ -11,7 +11,7 @@ import pytest
 from libs.openbadges.building import Shown
 from libs.openbadges.errors import CredentialError, LimitError, UnknownContextError
 from libs.openbadges.issuing import Prepared, prepare, sign
-from libs.openbadges.proofs import Unsecured
+from libs.openbadges.proofs import Known
 from tests.unit.openbadges_samples import KEY, METHOD, NOW, RESILIENCE, badge, signed
 
 Change = Callable[[dict[str, Any]], object]
@@ -42,7 +42,7 @@ def test_a_prepared_document_is_signed_once() -> None:
 
 def test_nothing_but_prepare_makes_what_is_signed() -> None:
     with pytest.raises(CredentialError, match="prepare"):
-        Prepared(object(), Unsecured(badge(), b""), b"{}")
+        Prepared(object(), Known(badge(), b""), b"{}")
 
 
 def test_changing_the_document_after_preparing_changes_nothing() -> None:

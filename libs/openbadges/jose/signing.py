@@ -113,7 +113,7 @@ def check_presentation(presentation: dict[str, Any]) -> None:
 
 def _taken(prepared: Prepared) -> tuple[dict[str, Any], bytes]:
     content, text = prepared.take()
-    document = dict(content.content)
+    document = dict(content.document)
     _check_free(document)
     return document, text
 

@@ -11,10 +11,10 @@ from libs.openbadges.proofs.ecdsa_rdfc_2019 import EcdsaRdfc2019
 from libs.openbadges.proofs.ed25519_signature_2020 import Ed25519Signature2020
 from libs.openbadges.proofs.eddsa_jcs_2022 import EddsaJcs2022
 from libs.openbadges.proofs.eddsa_rdfc_2022 import EddsaRdfc2022
-from libs.openbadges.proofs.suite import Cryptosuite, Unsecured
-from libs.openbadges.shapes.cache import ShapeCache
+from libs.openbadges.proofs.suite import Cryptosuite
+from libs.openbadges.shapes.cache import Known, ShapeCache
 
-__all__ = ["ISSUED", "OFFERED", "Cryptosuite", "Suites", "Unsecured"]
+__all__ = ["ISSUED", "OFFERED", "Cryptosuite", "Known", "Suites"]
 
 
 class Suites(Mapping[str, Cryptosuite]):
@@ -33,7 +33,7 @@ class Suites(Mapping[str, Cryptosuite]):
             suites.append(Ed25519Signature2020(self.shapes))
         self._suites = {suite.name: suite for suite in suites}
 
-    def unsecured(self, document: dict[str, Any], text: bytes | None = None) -> Unsecured:
+    def unsecured(self, document: dict[str, Any], text: bytes | None = None) -> Known:
         """Take a document without its proof, if RDF can say all that it says.
 
         Args:
@@ -44,9 +44,9 @@ class Suites(Mapping[str, Cryptosuite]):
             CredentialError, LimitError: see `canonical.canonicalize`.
         """
         text = orjson.dumps(document) if text is None else text
-        hashed = self.shapes.digest(document, text)
+        known = self.shapes.read(document, text)
         _refuse_split(document, text)
-        return Unsecured(document, hashed)
+        return known
 
     def of(self, proof: Mapping[str, Any]) -> Cryptosuite | None:
         """Answer the suite of a proof; None if it is of a kind that is not known here."""

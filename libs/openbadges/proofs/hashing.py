@@ -5,8 +5,7 @@ from typing import Any
 
 from libs.openbadges import jcs
 from libs.openbadges.errors import CredentialError
-from libs.openbadges.proofs.suite import Unsecured
-from libs.openbadges.shapes.cache import ShapeCache
+from libs.openbadges.shapes.cache import Known, ShapeCache
 
 
 class RdfHashing:
@@ -16,11 +15,11 @@ class RdfHashing:
         """Take the cache that knows the shapes of proof options."""
         self._shapes = shapes
 
-    def complete(self, document: Unsecured, options: dict[str, Any]) -> dict[str, Any]:
+    def complete(self, document: Known, options: dict[str, Any]) -> dict[str, Any]:
         """Add nothing: the options are read in the document's context."""
         return options
 
-    def signing_input(self, document: Unsecured, options: dict[str, Any]) -> bytes:
+    def signing_input(self, document: Known, options: dict[str, Any]) -> bytes:
         """Join the hashes.
 
         Raises:
@@ -28,29 +27,29 @@ class RdfHashing:
         """
         if "@context" in options:
             raise CredentialError("proof_form", "A proof over RDF takes its context from its document.", "/proof")
-        return self._shapes.digest({"@context": document.content["@context"], **options}) + document.rdf_hash
+        return self._shapes.digest({"@context": document.document["@context"], **options}) + document.rdf_hash()
 
 
 class JsonHashing:
     """SHA-256 of the options in JCS, then of the document (Data Integrity EdDSA 1.0, section 3.3)."""
 
-    def complete(self, document: Unsecured, options: dict[str, Any]) -> dict[str, Any]:
+    def complete(self, document: Known, options: dict[str, Any]) -> dict[str, Any]:
         """Add the document's context, which other verifiers insist on."""
-        return {**options, "@context": document.content["@context"]}
+        return {**options, "@context": document.document["@context"]}
 
-    def signing_input(self, document: Unsecured, options: dict[str, Any]) -> bytes:
+    def signing_input(self, document: Known, options: dict[str, Any]) -> bytes:
         """Join the hashes; where the proof has a context, that is the one that was signed (section 3.3.2).
 
         Raises:
             CredentialError: the document's contexts do not begin with the proof's.
         """
-        content = document.content
-        if "@context" in options:
-            signed, found = _listed(options["@context"]), _listed(content.get("@context"))
-            if found[: len(signed)] != signed:
-                raise CredentialError("proof_context", "The proof was made in another context.", "/proof/@context")
-            content = {**content, "@context": options["@context"]}
-        return _digest(options) + _digest(content)
+        content = document.document
+        if "@context" not in options or options["@context"] == content.get("@context"):
+            return _digest(options) + document.json_hash()
+        signed, found = _listed(options["@context"]), _listed(content.get("@context"))
+        if found[: len(signed)] != signed:
+            raise CredentialError("proof_context", "The proof was made in another context.", "/proof/@context")
+        return _digest(options) + _digest({**content, "@context": options["@context"]})
 
 
 def _listed(contexts: Any) -> list[Any]:

@@ -1,23 +1,9 @@
 """What a Data Integrity cryptosuite is: bytes to sign from a document and proof options, and a signature check."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from libs.openbadges.keys import PublicKey
-
-
-@dataclass(frozen=True, slots=True)
-class Unsecured:
-    """A document without its proof that is known to say in RDF all that it says in JSON.
-
-    Attributes:
-        content: the document.
-        rdf_hash: SHA-256 of its canonical N-Quads; that it could be made is what proves the above.
-    """
-
-    content: Mapping[str, Any]
-    rdf_hash: bytes
+from libs.openbadges.shapes.cache import Known
 
 
 class Cryptosuite(Protocol):
@@ -37,11 +23,11 @@ class Cryptosuite(Protocol):
         """The type of its proofs."""
         ...
 
-    def complete(self, document: Unsecured, options: dict[str, Any]) -> dict[str, Any]:
+    def complete(self, document: Known, options: dict[str, Any]) -> dict[str, Any]:
         """Answer the options of a new proof with what the suite adds to them."""
         ...
 
-    def signing_input(self, document: Unsecured, options: dict[str, Any]) -> bytes:
+    def signing_input(self, document: Known, options: dict[str, Any]) -> bytes:
         """Answer the bytes that are signed.
 
         Args:

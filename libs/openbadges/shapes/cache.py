@@ -10,9 +10,12 @@ from typing import Any, Final
 
 import orjson
 
+from libs.openbadges import jcs
 from libs.openbadges.canonical import canonicalize
 from libs.openbadges.contexts import conformance, has_inline_context
 from libs.openbadges.shapes.derivation import UnderivableError, derive, structure
+from libs.openbadges.shapes.editions import Editions
+from libs.openbadges.shapes.guard import PieceGuard, Values
 from libs.openbadges.shapes.shape import Shape
 from libs.openbadges.shapes.text import Cut, cut
 
@@ -22,6 +25,49 @@ LONGEST: Final = 64 * 1024
 
 SHORT: Final = 1024
 """Bytes up to which whole texts are remembered: the options of proofs, the same for all made by a key in a second."""
+
+
+class Known:
+    """A document that says in RDF all that it says in JSON, with the digests of what it says, worked out when asked.
+
+    That its shape is known proves it, or that the general algorithm has taken it.
+    """
+
+    __slots__ = ("_document", "_rdf_hash", "_shape", "_values")
+
+    def __init__(
+        self,
+        document: Mapping[str, Any],
+        rdf_hash: bytes | None,
+        shape: Shape | None = None,
+        values: Values = (),
+    ) -> None:
+        self._document = document
+        self._rdf_hash = rdf_hash
+        self._shape = shape
+        self._values = values
+
+    @property
+    def document(self) -> Mapping[str, Any]:
+        """The document."""
+        return self._document
+
+    def rdf_hash(self) -> bytes:
+        """Answer SHA-256 of its canonical N-Quads.
+
+        Raises:
+            LimitError: parts of it are too alike to be told apart in time.
+        """
+        if self._rdf_hash is None:
+            assert self._shape is not None  # noqa: S101  for mypy: one of the two is given
+            self._rdf_hash = self._shape.rdf_hash(self._values) or _general(self._document)
+        return self._rdf_hash
+
+    def json_hash(self) -> bytes:
+        """Answer SHA-256 of it in JCS."""
+        if self._shape is not None:
+            return self._shape.json_hash(self._values)
+        return hashlib.sha256(jcs.canonicalize(self._document)).digest()
 
 
 class ShapeCache:
@@ -34,6 +80,7 @@ class ShapeCache:
 
     def __init__(self, *, shapes: int = 256, size: int = 16 * 1024 * 1024, remembered: int = 4096) -> None:
         """Set the limits: shapes kept, bytes that they take in all, structures remembered as seen once."""
+        self.editions = Editions(size=size)
         self._shapes_kept = shapes
         self._size_kept = size
         self._remembered = remembered
@@ -45,46 +92,56 @@ class ShapeCache:
         self._size = 0
         self._kept = 0
 
-    def digest(self, document: dict[str, Any], text: bytes | None = None) -> bytes:
+    def digest(self, document: dict[str, Any]) -> bytes:
         """Answer SHA-256 of a document's canonical N-Quads.
-
-        Args:
-            document: what is canonicalized.
-            text: the same as `orjson.dumps` writes it, where the caller has it.
 
         Raises:
             CredentialError, LimitError: see `canonical.canonicalize`.
         """
-        if conformance() and has_inline_context(document):
-            # No shape is learnt of it: a shape answers for later documents, which may be others'.
-            return _general(document)
-        text = orjson.dumps(document) if text is None else text
+        text = orjson.dumps(document)
         if len(text) > SHORT:
-            return self._digest(document, text)
+            return self.read(document, text).rdf_hash()
         found = self._exact.get(text)
         if found is None:
-            found = self._digest(document, text)
-            if len(self._exact) >= self._shapes_kept:
-                self._exact.clear()
-            self._exact[text] = found
+            found = self.read(document, text).rdf_hash()
+            if not (conformance() and has_inline_context(document)):
+                if len(self._exact) >= self._shapes_kept:
+                    self._exact.clear()
+                self._exact[text] = found
         return found
 
-    def _digest(self, document: dict[str, Any], text: bytes) -> bytes:
-        pieces = cut(text) if len(text) <= LONGEST else None
+    def read(self, document: dict[str, Any], text: bytes) -> Known:
+        """Read a document, refusing whatever would be dropped or guessed on the way to RDF.
+
+        Args:
+            document: what is read.
+            text: the same as `orjson.dumps` writes it.
+
+        Raises:
+            CredentialError, LimitError: see `canonical.canonicalize`.
+        """
+        if len(text) > LONGEST or (conformance() and has_inline_context(document)):
+            # Of a context of the document's own no shape is learnt: a shape answers for later documents, of others.
+            return Known(document, _general(document))
+        edition = self.editions.find(document, text)
+        if edition is not None:
+            return Known(document, None, *edition)
+        pieces = cut(text)
         if pieces is None:
-            return _general(document)
+            return Known(document, _general(document))
         for kept in self._table.get(pieces.skeleton, ()):
-            found = kept.shape.digest(pieces)
-            if found is not None:
+            values = kept.guard.values(pieces)
+            if values is not None:
                 kept.used = next(self._clock)
-                return found
+                self.editions.met(document, pieces, kept.guard, kept.shape, values)
+                return Known(document, None, kept.shape, values)
         found = _general(document)
         self._learn(document, pieces, found)
-        return found
+        return Known(document, found)
 
     def stats(self) -> Mapping[str, int]:
         """Tell how full the cache is: shapes and the bytes that they take, about."""
-        return MappingProxyType({"shapes": self._kept, "bytes": self._size})
+        return MappingProxyType({"shapes": self._kept, "bytes": self._size + self.editions.size})
 
     def _learn(self, document: dict[str, Any], pieces: Cut, digest: bytes) -> None:
         """Derive the shape of a document that came a second time; a structure that gave none is not tried again."""
@@ -98,16 +155,16 @@ class ShapeCache:
         if first or hopeless:
             return
         try:
-            shape = derive(document, pieces, digest)
+            derived = derive(document, pieces, digest)
         except UnderivableError:
             with self._lock:
                 self._seen[name] = True
             return
         with self._lock:
-            self._keep(pieces.skeleton, shape)
+            self._keep(pieces.skeleton, derived.shape, PieceGuard.of(pieces, derived.forms))
 
-    def _keep(self, skeleton: bytes, shape: Shape) -> None:
-        kept = _Kept(shape, next(self._clock), len(skeleton) + shape.size)
+    def _keep(self, skeleton: bytes, shape: Shape, guard: PieceGuard) -> None:
+        kept = _Kept(shape, guard, next(self._clock), len(skeleton) + shape.size + guard.size)
         if kept.size > self._size_kept // 4:
             return
         self._table[skeleton] = (*self._table.get(skeleton, ()), kept)
@@ -131,13 +188,14 @@ class ShapeCache:
 
 
 class _Kept:
-    __slots__ = ("shape", "size", "used")
+    __slots__ = ("guard", "shape", "size", "used")
 
-    def __init__(self, shape: Shape, used: int, size: int) -> None:
+    def __init__(self, shape: Shape, guard: PieceGuard, used: int, size: int) -> None:
         self.shape = shape
+        self.guard = guard
         self.used = used
         self.size = size
 
 
-def _general(document: dict[str, Any]) -> bytes:
-    return hashlib.sha256(canonicalize(document).encode()).digest()
+def _general(document: Mapping[str, Any]) -> bytes:
+    return hashlib.sha256(canonicalize(dict(document)).encode()).digest()

@@ -2,25 +2,22 @@
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from typing import Any, Final
 
 import orjson
 from pyld.nquads import serialize_nquad
 
+from libs.openbadges import jcs
 from libs.openbadges.canonical import Canonical, serialize, to_dataset
 from libs.openbadges.contexts import CARRIED, CONTEXTS
 from libs.openbadges.errors import CredentialError
 from libs.openbadges.rdf import XSD, Dataset
-from libs.openbadges.shapes.shape import LABELS, Lines, Shape, picker
+from libs.openbadges.shapes.guard import ABSOLUTE, Form, Values, picker
+from libs.openbadges.shapes.shape import LABELS, NodeLines, Shape, Statements, Template
 from libs.openbadges.shapes.text import Cut, cut, restore
-
-_REST: Final = r"[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]"
-"""Characters of an IRI that no step of the way to N-Quads changes or ends at (RFC 3986)."""
-
-_ABSOLUTE: Final = re.compile(rf"([A-Za-z][A-Za-z0-9+.-]*:(?://)?)({_REST}+)\Z")
 
 
 def _constant_keys() -> frozenset[str]:
@@ -66,6 +63,11 @@ class Place:
     kind: str | None = None
 
     @property
+    def form(self) -> Form:
+        """What a value here must be like."""
+        return Form(self.index, self.scheme.encode() if self.kind == "identifier" else None)
+
+    @property
     def stand_in(self) -> str:
         """The text that the library sees in place of the document's."""
         return self.scheme + self.token
@@ -74,8 +76,9 @@ class Place:
 class _Walk:
     """A walk over a document in the order of its JSON text, copying it with stand-ins for what may vary."""
 
-    def __init__(self, nonce: str) -> None:
+    def __init__(self, nonce: str, only: Collection[int] | None = None) -> None:
         self.nonce = nonce
+        self.only = only
         self.places: list[Place] = []
         self.constants: list[str] = []
         self._count = 0
@@ -92,14 +95,19 @@ class _Walk:
             return [self.copy(value, key, constant=constant) for value in node]
         if not isinstance(node, str):
             return node
-        if constant or not _varies(key, node):
+        if constant or not _varies(key, node) or (self.only is not None and self._count not in self.only):
             self._keep(node)
             return node
-        match = _ABSOLUTE.match(node)
-        place = Place(self._count, match[1] if match else "", f"{self.nonce}v{len(self.places):05d}")
+        match = ABSOLUTE.match(node.encode())
+        place = Place(self._count, match[1].decode() if match else "", f"{self.nonce}v{len(self.places):05d}")
         self.places.append(place)
         self._count += 1
         return place.stand_in
+
+    @property
+    def by_token(self) -> dict[str, Place]:
+        """The places by what stands in for them."""
+        return {place.token: place for place in self.places}
 
     def _keep(self, text: str) -> None:
         self.constants.append(text)
@@ -119,17 +127,31 @@ def structure(document: dict[str, Any], skeleton: bytes) -> bytes:
     return hashlib.blake2b(skeleton + orjson.dumps([walk.constants, schemes]), digest_size=16).digest()
 
 
-def derive(document: dict[str, Any], pieces: Cut, expected: bytes) -> Shape:
+@dataclass(frozen=True, slots=True)
+class Derived:
+    """A shape and the forms of its values, from which a guard is made."""
+
+    shape: Shape
+    forms: tuple[Form, ...]
+
+
+def derive(document: dict[str, Any], pieces: Cut, expected: bytes, only: Collection[int] | None = None) -> Derived:
     """Derive the shape of a document whose digest is known from the general algorithm.
 
     The library runs once more, on the document with stand-ins; where those come out says what each place means.
     The shape is given out only if it answers, for both, what the library answers.
 
+    Args:
+        document: a document that the general algorithm has taken.
+        pieces: its text, cut.
+        expected: SHA-256 of its canonical N-Quads.
+        only: which of its strings may vary, by their numbers; without it, all that can.
+
     Raises:
         UnderivableError: a stand-in came out changed, or not all comes out equal.
     """
     # A document cannot hold a part of its own digest, so no text of it can be mistaken for a stand-in.
-    walk = _Walk("x" + hashlib.sha256(orjson.dumps(document)).hexdigest()[:24])
+    walk = _Walk("x" + hashlib.sha256(orjson.dumps(document)).hexdigest()[:24], only)
     replaced = walk.copy(document)
     other = cut(orjson.dumps(replaced))
     if other is None or not _aligned(pieces, other, walk.places):
@@ -138,30 +160,49 @@ def derive(document: dict[str, Any], pieces: Cut, expected: bytes) -> Shape:
         dataset = to_dataset(replaced)
         quads, nodes = _quads(dataset, walk)
         canonical = serialize(dataset)
+        json = _holes(_split(jcs.canonicalize(replaced).decode(), walk.nonce), walk.by_token)
     except CredentialError as error:
         raise UnderivableError(str(error)) from error
-    shape = _build(pieces, [place for place in walk.places if place.kind], quads)
-    if shape.digest(pieces) != expected or not _agrees(shape, other, canonical, nodes):
+    stated = [place.index for place in walk.places if place.kind is not None]
+    if len(stated) < len(walk.places):
+        # What RDF does not state for itself is left as it is.
+        return derive(document, pieces, expected, only=stated)
+    strings = restore(pieces.strings)
+    values = tuple(strings[place.index] for place in walk.places)
+    shape = _build(values, walk.places, quads, json)
+    whole = hashlib.sha256(jcs.canonicalize(document)).digest()
+    # Built anew, since stand-ins may come in another order than the document's values.
+    other_way = _build(tuple(place.stand_in.encode() for place in walk.places), walk.places, quads, json)
+    if (
+        shape.rdf_hash(values) != expected
+        or shape.json_hash(values) != whole
+        or not _agrees(other_way, walk.places, canonical, nodes)
+    ):
         raise UnderivableError("Substitution does not give what the library gives.")
-    return shape
+    return Derived(shape, tuple(place.form for place in walk.places))
 
 
-def _agrees(shape: Shape, pieces: Cut, canonical: Canonical, nodes: list[str]) -> bool:
+def _agrees(shape: Shape, places: list[Place], canonical: Canonical, nodes: list[str]) -> bool:
     """Tell whether the shape finds for the stand-ins what the library found, blank node by blank node."""
-    values = shape.values_of(pieces.strings)
-    hashes = shape.node_hashes(restore(values) if pieces.escaped and values else values)
+    stand_ins = tuple(place.stand_in.encode() for place in places)
+    hashes = [bytes.fromhex(canonical.hashes[node]) for node in nodes]
     digest = hashlib.sha256(canonical.text.encode()).digest()
-    return hashes == [bytes.fromhex(canonical.hashes[node]) for node in nodes] and shape.digest(pieces) == digest
+    return shape.node_hashes(stand_ins) == hashes and shape.rdf_hash(stand_ins) == digest
 
 
 def _aligned(pieces: Cut, other: Cut, places: list[Place]) -> bool:
     """Tell whether the two texts differ exactly where stand-ins were put."""
-    strings = list(restore(pieces.strings) if pieces.escaped else pieces.strings)
+    strings = list(restore(pieces.strings))
     if pieces.skeleton != other.skeleton or len(strings) != len(other.strings):
         return False
     for place in places:
         strings[place.index] = place.stand_in.encode()
-    return strings == list(restore(other.strings) if other.escaped else other.strings)
+    return strings == list(restore(other.strings))
+
+
+def _split(text: str, nonce: str) -> list[str]:
+    """Split a text at its stand-ins, and at the stand-ins for names of blank nodes."""
+    return re.split(f"((?:_:)?{nonce}[vb][0-9]{{5}})", text)
 
 
 @dataclass(slots=True)
@@ -191,7 +232,7 @@ def _quads(dataset: Dataset, walk: _Walk) -> tuple[list[Quad], list[str]]:
         UnderivableError: a stand-in came out as anything but a whole identifier or a whole literal.
     """
     places = {place.stand_in: place for place in walk.places}
-    tokens = {place.token: place for place in walk.places}
+    tokens = walk.by_token
     nodes: dict[str, int] = {}
     quads = []
     for name, triples in dataset.items():
@@ -210,11 +251,10 @@ def _quads(dataset: Dataset, walk: _Walk) -> tuple[list[Quad], list[str]]:
                 node: _line(quad, {position: "_:a" if other == node else "_:z" for position, other in blanks.items()})
                 for node in set(blanks.values())
             }
-            split = re.compile(f"((?:_:)?{walk.nonce}[vb][0-9]{{5}})")
             quads.append(
                 Quad(
-                    _holes(split.split(line), tokens),
-                    {node: _holes(split.split(text), tokens) for node, text in seen.items()},
+                    _holes(_split(line, walk.nonce), tokens),
+                    {node: _holes(_split(text, walk.nonce), tokens) for node, text in seen.items()},
                 )
             )
     return quads, list(nodes)
@@ -270,58 +310,15 @@ def _holes(parts: list[str], tokens: dict[str, Place]) -> Line:
     return line
 
 
-def _build(pieces: Cut, places: list[Place], quads: list[Quad]) -> Shape:
-    """Put a shape together from the places that came out and the quads with their holes."""
+def _build(sample: Values, places: list[Place], quads: list[Quad], json: Line) -> Shape:
+    """Put a shape together from the places, the quads with their holes, and the JSON with its holes."""
     numbers = {id(place): number for number, place in enumerate(places)}
-    indexes = [place.index for place in places]
-    rest = sorted(set(range(len(pieces.strings))) - set(indexes))
     seen: dict[int, list[Line]] = {}
     for quad in quads:
         for node, line in quad.seen_by.items():
             seen.setdefault(node, []).append(line)
     if len(seen) > len(LABELS):
         raise UnderivableError("The document has too many blank nodes.")
-    identifiers = [place for place in places if place.kind == "identifier"]
-    sample = [pieces.strings[place.index] for place in places]
-    nodes = tuple(_node(_lines(seen[node], numbers, sample)) for node in sorted(seen))
-    whole = _lines([quad.line for quad in quads], numbers, sample)
-    constants_of = picker(rest)
-    constants = constants_of(pieces.strings)
-    return Shape(
-        constants=constants,
-        constants_of=constants_of,
-        values_of=picker(indexes),
-        identifiers_of=picker([numbers[id(place)] for place in identifiers]),
-        identifiers=_pattern(identifiers),
-        nodes=nodes,
-        quads=whole,
-        size=sum(map(len, constants)) + 2 * len(whole.template) + 64 * len(pieces.strings) + 1024,
-    )
-
-
-def _node(lines: Lines) -> Lines | bytes:
-    """Hash a blank node's quads now, if nothing in them varies."""
-    if b"%b" in lines.template.replace(b"%%", b""):
-        return lines
-    return hashlib.sha256(lines.seen_by_node(()) or b"").digest()
-
-
-def _pattern(identifiers: list[Place]) -> re.Pattern[bytes] | None:
-    """Write the pattern of all identifiers: each its own scheme, then nothing that could end or change it.
-
-    Where the scheme is not followed by //, neither may a value be: that would read a prefix as a scheme.
-    """
-    if not identifiers:
-        return None
-    each = [
-        re.escape(place.scheme) + ("" if place.scheme.endswith("//") else "(?!//)") + f"{_REST}++"
-        for place in identifiers
-    ]
-    return re.compile(" ".join(each).encode())
-
-
-def _lines(lines: list[Line], numbers: dict[int, int], sample: list[bytes]) -> Lines:
-    """Make one template of lines, ordered as in the sample: the next document's will be nearly in order then."""
 
     def as_in_sample(line: Line) -> bytes:
         return b"".join(
@@ -329,19 +326,41 @@ def _lines(lines: list[Line], numbers: dict[int, int], sample: list[bytes]) -> L
             for part in line
         )
 
-    ordered = sorted(lines, key=as_in_sample)
-    template = b"\n".join(
-        b"".join(part.replace(b"%", b"%%") if isinstance(part, bytes) else b"%b" for part in line) for line in ordered
+    nodes = tuple(_node(sorted(seen[node], key=as_in_sample), numbers) for node in sorted(seen))
+    statements = _statements(sorted((quad.line for quad in quads), key=as_in_sample), numbers)
+    whole = _template([json], numbers)
+    texts = [statements.others, whole, *(one.template for one in nodes if isinstance(one, NodeLines))]
+    size = sum(len(one.text) + 16 * len(places) for one in texts) + sum(map(len, statements.first)) + 1024
+    return Shape(nodes, statements, whole, size)
+
+
+def _node(lines: list[Line], numbers: dict[int, int]) -> NodeLines | bytes:
+    """Order what a blank node sees as in the sample, or hash it now if nothing in it varies."""
+    ordered = all(_certainly_before(one, other) for one, other in pairwise(lines))
+    whole = [line[0] for line in lines if len(line) == 1]
+    made = NodeLines(_template(lines, numbers), ordered, repeats=len(whole) - len(set(whole)))
+    return made if len(whole) < len(lines) else made.hash(()) or b""
+
+
+def _statements(lines: list[Line], numbers: dict[int, int]) -> Statements:
+    """Hash the lines without holes that come first in the sample; the next document's will mostly come first too."""
+    first = tuple(line[0] for line in takewhile(lambda line: len(line) == 1, lines[:-1]) if isinstance(line[0], bytes))
+    started = hashlib.sha256(b"".join(b"%b\n" % line for line in first))
+    return Statements(first, started, _template(lines[len(first) :], numbers))
+
+
+def _template(lines: list[Line], numbers: dict[int, int]) -> Template:
+    """Write lines as one text with holes."""
+    text = b"\n".join(
+        b"".join(part.replace(b"%", b"%%") if isinstance(part, bytes) else b"%b" for part in line) for line in lines
     )
     holes = [
         numbers[id(part.place)] if part.place is not None else len(numbers) + part.node
-        for line in ordered
+        for line in lines
         for part in line
         if isinstance(part, Hole)
     ]
-    certain = all(_certainly_before(one, other) for one, other in pairwise(ordered))
-    whole = [line[0] for line in ordered if len(line) == 1]
-    return Lines(template, picker(holes), ordered=certain, repeats=len(whole) - len(set(whole)))
+    return Template(text, picker(holes))
 
 
 def _certainly_before(one: Line, other: Line) -> bool:

@@ -1,0 +1,153 @@
+"""Guards: does a document have a shape, and with which values? By its pieces, or at one go by its whole text."""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from operator import itemgetter
+from typing import Any, Final
+
+from libs.openbadges.shapes.text import Cut, restore
+
+Pick = Callable[[Sequence[bytes]], tuple[bytes, ...]]
+Values = tuple[bytes, ...]
+
+_REST: Final = rb"[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]"
+"""Characters of an IRI that no step of the way to N-Quads changes or ends at (RFC 3986)."""
+
+ABSOLUTE: Final = re.compile(rb"([A-Za-z][A-Za-z0-9+.-]*:(?://)?)(%b+)\Z" % _REST)
+
+_LITERAL: Final = rb'(?!")(?:[^"\\\x7f]++|\\["\\nrt])++'
+"""A text that is not empty and that JSON, as orjson writes it, and N-Quads escape alike."""
+
+
+def picker(indexes: Sequence[int]) -> Pick:
+    """Answer a function that picks these items as a tuple."""
+    if not indexes:
+        return lambda _: ()
+    if len(indexes) == 1:
+        only = indexes[0]
+        return lambda items: (items[only],)
+    getter: Any = itemgetter(*indexes)
+    return getter  # type: ignore[no-any-return]  # itemgetter's type does not say that it answers a tuple
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What the value at a place must be like to be a mere value there.
+
+    Attributes:
+        index: which of the document's strings it is.
+        scheme: of an identifier, its scheme, with // where it has it; None for a literal.
+    """
+
+    index: int
+    scheme: bytes | None
+
+    @property
+    def pattern(self) -> bytes:
+        """The form as a regular expression.
+
+        An identifier is its own scheme, then nothing that could end or change it. Where the scheme is not followed
+        by //, neither may a value be: that would read a prefix as a scheme.
+        """
+        if self.scheme is None:
+            return _LITERAL
+        return re.escape(self.scheme) + (b"" if self.scheme.endswith(b"//") else b"(?!//)") + _REST + b"++"
+
+
+@dataclass(frozen=True, slots=True)
+class PieceGuard:
+    """Knows documents that were cut at their quotes, for a table that finds them by their skeleton.
+
+    Attributes:
+        constants: the keys and texts that mean something: terms, types, contexts, whatever is not a mere value.
+        indexes: where the values stand among a document's strings.
+        constants_of, values_of: pick those and the values out of a document's strings.
+        identifiers_of: picks the values that are IRIs.
+        identifiers: the pattern of those, joined by spaces.
+    """
+
+    constants: tuple[bytes, ...]
+    indexes: tuple[int, ...]
+    constants_of: Pick
+    values_of: Pick
+    identifiers_of: Pick
+    identifiers: re.Pattern[bytes] | None
+
+    @classmethod
+    def of(cls, pieces: Cut, forms: Sequence[Form]) -> "PieceGuard":
+        """Make the guard of a document whose values have these forms; all else of it is constant."""
+        indexes = tuple(form.index for form in forms)
+        constants_of = picker(sorted(set(range(len(pieces.strings))) - set(indexes)))
+        named = [(number, form.pattern) for number, form in enumerate(forms) if form.scheme is not None]
+        return cls(
+            constants=constants_of(pieces.strings),
+            indexes=indexes,
+            constants_of=constants_of,
+            values_of=picker(indexes),
+            identifiers_of=picker([number for number, _ in named]),
+            identifiers=re.compile(b" ".join(pattern for _, pattern in named)) if named else None,
+        )
+
+    def values(self, cut: Cut) -> Values | None:
+        """Answer the values; None if the document differs in more, or one is empty or an identifier of another form."""
+        if self.constants_of(cut.strings) != self.constants:
+            return None
+        values = self.values_of(cut.strings)
+        if not all(values):
+            return None
+        if self.identifiers is not None and self.identifiers.fullmatch(b" ".join(self.identifiers_of(values))) is None:
+            return None
+        return restore(values) if cut.escaped and values else values
+
+    @property
+    def size(self) -> int:
+        """Bytes that it takes, about."""
+        return sum(map(len, self.constants)) + 64 * (len(self.constants) + len(self.indexes))
+
+
+@dataclass(frozen=True, slots=True)
+class TextGuard:
+    """Knows documents by their whole text, for where few places vary: it compares what is constant at one go.
+
+    Attributes:
+        parts: what stands before each value, how long that is, and what reads the value.
+        end: what stands behind the last one.
+    """
+
+    parts: tuple[tuple[bytes, int, Callable[[bytes, int], re.Match[bytes] | None]], ...]
+    end: bytes
+
+    @classmethod
+    def of(cls, pieces: Cut, forms: Sequence[Form]) -> "TextGuard":
+        """Make the guard of a document whose values have these forms; all else of it is constant."""
+        by_index = {form.index: form for form in forms}
+        constant, *rest = pieces.skeleton.split(b'"')
+        parts = []
+        for index, (string, after) in enumerate(zip(restore(pieces.strings), rest, strict=True)):
+            if index in by_index:
+                constant += b'"'
+                parts.append((constant, len(constant), re.compile(by_index[index].pattern).match))
+                constant = b'"' + after
+            else:
+                constant += b'"' + string + b'"' + after
+        return cls(tuple(parts), constant)
+
+    def values(self, text: bytes) -> Values | None:
+        """Answer the values; None if the text differs in more, or in values of another form."""
+        found = []
+        place = 0
+        for constant, length, read in self.parts:
+            if not text.startswith(constant, place):
+                return None
+            value = read(text, place + length)
+            if value is None:
+                return None
+            found.append(value[0])
+            place = value.end()
+        return tuple(found) if text[place:] == self.end else None
+
+    @property
+    def size(self) -> int:
+        """Bytes that it takes, about."""
+        return len(self.end) + sum(length + 256 for _, length, _ in self.parts)
