@@ -118,7 +118,10 @@ class Sender:
         now = self._clock()
         until = now + self._settings.lease
         self._claimed_at = monotonic()
-        claimed = await self._deliveries.claim(limit, owner=self._settings.owner, now=now, lease_until=until)
+        in_hand = [each.id for each in self._in_hand.values()]
+        claimed = await self._deliveries.claim(
+            limit, owner=self._settings.owner, now=now, lease_until=until, in_hand=in_hand
+        )
         ready = await self._start(claimed, until)
         # Where most of what was claimed has to wait for its slot, a few domains at their rate fill the front of the
         # schedule: look further, lest they hide the others.

@@ -162,6 +162,9 @@ async def test_a_renewed_lease_is_not_taken(database: mongo.Database) -> None:
     claimed = await deliveries.claim(1, owner="a", now=NOW, lease_until=NOW + LEASE)
     await deliveries.renew(claimed, NOW + 2 * LEASE)
     assert await deliveries.claim(1, owner="b", now=NOW + LEASE, lease_until=NOW + 2 * LEASE) == []
+    ended = NOW + 3 * LEASE
+    own = [each.id for each in claimed]
+    assert await deliveries.claim(1, owner="a", now=ended, lease_until=ended + LEASE, in_hand=own) == []
 
 
 async def test_claiming_uses_the_index_of_what_is_due(database: mongo.Database) -> None:

@@ -1,7 +1,7 @@
 """The sender's decisions about one mail, over stand-ins for the database and the mail server."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -69,8 +69,9 @@ class Schedule:
         self.groups: list[int] = []
         self.away = 0
 
-    async def claim(self, limit: int, **_: object) -> list[Delivery]:
-        taken, self.claimable = self.claimable[:limit], self.claimable[limit:]
+    async def claim(self, limit: int, *, in_hand: Collection[UUID], **_: object) -> list[Delivery]:
+        taken = [each for each in self.claimable if each.id not in in_hand][:limit]
+        self.claimable = [each for each in self.claimable if each not in taken]
         return taken
 
     async def write(self, changes: Sequence[Change]) -> None:
@@ -215,6 +216,22 @@ async def test_a_mark_is_tried_until_the_database_takes_it_and_the_place_stays_t
     assert len(one._in_hand) == 1
     await one.finish()
     assert schedule.written[0]["state"] == "sent"
+
+
+async def test_a_mail_in_hand_is_not_offered_again_though_its_lease_ended_while_the_database_was_away(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("services.notifier.marker._FIRST_PAUSE_SECONDS", 0.01)
+    each = delivery()
+    schedule, server = Schedule([each]), Server(None)
+    one = sender(schedule, server)
+    await one.turn()
+    schedule.away = 2
+    await asyncio.sleep(0.005)
+    schedule.claimable = [each]  # the database is back before the mark is written, and the lease is over
+    await one.turn()
+    await one.finish()
+    assert len(server.offered) == 1
 
 
 async def test_marks_that_come_during_a_write_go_together_in_the_next() -> None:

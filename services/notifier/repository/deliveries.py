@@ -8,7 +8,7 @@
 lease ends (its owner may be dead). So one index serves both, and claiming is the same for both.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
@@ -60,14 +60,19 @@ class Deliveries:
             {"$set": {"state": State.CANCELLED, "changed_at": now}, "$unset": unset(CLAIM_FIELDS)},
         )
 
-    async def claim(self, limit: int, *, owner: str, now: datetime, lease_until: datetime) -> list[Delivery]:
+    async def claim(
+        self, limit: int, *, owner: str, now: datetime, lease_until: datetime, in_hand: Collection[UUID] = ()
+    ) -> list[Delivery]:
         """Claim up to `limit` due deliveries, the longest due first; those whose lease ended are due as well.
 
-        Other replicas may see the same candidates. Each document is taken by an update that asks again whether it is
-        due, so it goes to one of them; `claim` is a fresh id by which the winner knows its own.
+        Not those that the caller has `in_hand`: after a long absence of the database their lease has ended too, and
+        what became of them is about to be written. Other replicas may see the same candidates. Each document is taken
+        by an update that asks again whether it is due, so it goes to one of them; `claim` is a fresh id by which the
+        winner knows its own.
         """
-        due = {"state": {"$in": [State.PENDING, State.SENDING]}, "due_at": {"$lte": now}}
-        candidates = await self._deliveries.find(due).sort("due_at", 1).limit(limit).to_list(None)
+        due: Document = {"state": {"$in": [State.PENDING, State.SENDING]}, "due_at": {"$lte": now}}
+        others = {**due, "_id": {"$nin": list(in_hand)}} if in_hand else due
+        candidates = await self._deliveries.find(others).sort("due_at", 1).limit(limit).to_list(None)
         if not candidates:
             return []
         claim = uuid4()
