@@ -61,14 +61,13 @@ def prepare(document: dict[str, Any]) -> Prepared:
     text = write(document)
     if len(text) > LIMITS.bytes:
         raise LimitError("too_large", f"The document has {len(text)} bytes; {LIMITS.bytes} are signed at most.")
-    copy = orjson.loads(text)
-    _check_envelope(copy)
+    _check_envelope(document)
     # Canonicalizing is what finds undefined terms and types, and what is too deep or too much for anything else.
-    content = ISSUED.unsecured(copy, text)
-    check_resources(copy)
-    if is_achievement(copy):
-        validate_achievement(copy)
-    return Prepared(_MAKER, content, text)
+    content = ISSUED.unsecured(document, text)
+    check_resources(document)
+    if is_achievement(document):
+        validate_achievement(document)
+    return Prepared(_MAKER, content.private(), text)
 
 
 def sign(

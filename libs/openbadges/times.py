@@ -2,11 +2,16 @@
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Final
 
 from libs.openbadges.errors import CredentialError
 
 _DATE_TIME: Final = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?(Z|[+-]\d\d:\d\d)?\Z", re.ASCII)
+
+
+_LONGEST: Final = 64
+"""Characters of a moment beyond which nothing is one."""
 
 
 def write(moment: datetime) -> str:
@@ -28,19 +33,33 @@ def read(text: object, path: str = "") -> datetime:
     Raises:
         CredentialError: not such text (`date_form`), or no zone (`date_without_zone`).
     """
-    match = _DATE_TIME.match(text) if isinstance(text, str) else None
+    try:
+        if isinstance(text, str) and len(text) <= _LONGEST:
+            return _moment(text)
+        match = None
+    except (ValueError, OverflowError):
+        match = _DATE_TIME.match(str(text))
     if match is None:
         raise CredentialError("date_form", f"{text!r} is not a date and time like 2026-03-02T09:30:00Z.", path)
-    seconds, fraction, zone = match.groups()
-    if zone is None:
+    if match[3] is None:
         raise CredentialError("date_without_zone", f"{text!r} does not say in which zone.", path)
-    end_of_day = seconds.endswith("T24:00:00") and not (fraction or "").strip(".0")
-    try:
-        if end_of_day:
-            return datetime.fromisoformat(f"{seconds[:11]}00:00:00{zone}") + timedelta(days=1)
-        return datetime.fromisoformat(f"{seconds}{(fraction or '.0')[:7]:0<7}{zone}")
-    except (ValueError, OverflowError) as error:
-        raise CredentialError("date_form", f"{text!r} is not a moment that exists.", path) from error
+    raise CredentialError("date_form", f"{text!r} is not a moment that exists.", path)
+
+
+@lru_cache(maxsize=4096)
+def _moment(text: str) -> datetime:
+    """Read a moment; a credential's are looked at several times, and many credentials share theirs.
+
+    Raises:
+        ValueError, OverflowError: no such text, no zone, or no such moment.
+    """
+    match = _DATE_TIME.match(text)
+    if match is None or match[3] is None:
+        raise ValueError(text)
+    seconds, fraction, zone = match.groups()
+    if seconds.endswith("T24:00:00") and not (fraction or "").strip(".0"):
+        return datetime.fromisoformat(f"{seconds[:11]}00:00:00{zone}") + timedelta(days=1)
+    return datetime.fromisoformat(f"{seconds}{(fraction or '.0')[:7]:0<7}{zone}")
 
 
 def read_lenient(text: object, path: str = "") -> datetime:

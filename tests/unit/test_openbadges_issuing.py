@@ -42,7 +42,7 @@ def test_a_prepared_document_is_signed_once() -> None:
 
 def test_nothing_but_prepare_makes_what_is_signed() -> None:
     with pytest.raises(CredentialError, match="prepare"):
-        Prepared(object(), Known(badge(), b""), b"{}")
+        Prepared(object(), Known(badge(), b"{}", b""), b"{}")
 
 
 def test_changing_the_document_after_preparing_changes_nothing() -> None:

@@ -10,6 +10,8 @@ CODE: Final = "not_a_credential"
 
 # An absolute URL (RFC 3986) that is also an IRI as N-Quads can hold it.
 _URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s\x00-\x20<>\"{}|\\^`\x7f-\x9f]+\Z")
+# The same without anything beyond ASCII, which nearly all are: several times as fast to see.
+_USUAL_URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*+:[!#-;=?-\[\]_a-z~]++\Z")
 _LANGUAGE: Final = re.compile(r"[a-zA-Z]{1,8}(-[a-zA-Z0-9]{1,8})*\Z")
 _VALUE_OBJECT: Final = frozenset({"@value", "@language", "@direction"})
 
@@ -21,7 +23,7 @@ def refuse(sentence: str, path: str) -> CredentialError:
 
 def is_url(value: Any) -> bool:
     """Tell whether a value is an absolute URL (VCDM 2.0, section 4.4)."""
-    return isinstance(value, str) and _URL.match(value) is not None
+    return isinstance(value, str) and (_USUAL_URL.match(value) or _URL.match(value)) is not None
 
 
 def require_url(value: Any, path: str) -> None:
@@ -40,7 +42,8 @@ def check_id(thing: dict[str, Any], path: str, *, required: bool = False) -> Non
         CredentialError: not a single URL, or missing and required.
     """
     if "id" in thing:
-        require_url(thing["id"], f"{path}/id")
+        if not is_url(thing["id"]):
+            require_url(thing["id"], f"{path}/id")
     elif required:
         raise refuse("An id is missing here.", f"{path}/id")
 
@@ -52,9 +55,8 @@ def types_of(thing: dict[str, Any], path: str) -> list[str]:
         CredentialError: none, or something that is not text.
     """
     types = thing.get("type")
-    listed = types if isinstance(types, list) else [types]
-    names = [one for one in listed if isinstance(one, str) and one]
-    if not names or len(names) != len(listed):
+    names: list[Any] = types if isinstance(types, list) else [types]
+    if not names or not all(isinstance(one, str) and one for one in names):
         raise refuse("A type is one or more names.", f"{path}/type")
     return names
 
@@ -108,7 +110,7 @@ def check_contexts_form(document: dict[str, Any], *first: str) -> str:
     contexts = document.get("@context")
     if not isinstance(contexts, list) or not contexts or contexts[0] not in first:
         raise refuse("@context is a list whose first entry is that of verifiable credentials.", "/@context")
-    for place, one in enumerate(contexts):
+    for one in contexts:
         if not (is_url(one) or (isinstance(one, dict) and one)):
-            raise refuse("A context is a URL or an object.", f"/@context/{place}")
+            raise refuse("A context is a URL or an object.", f"/@context/{contexts.index(one)}")
     return str(contexts[0])

@@ -16,7 +16,10 @@ _REST: Final = rb"[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]"
 
 ABSOLUTE: Final = re.compile(rb"([A-Za-z][A-Za-z0-9+.-]*:(?://)?)(%b+)\Z" % _REST)
 
-_LITERAL: Final = rb'(?!")(?:[^"\\\x7f]++|\\["\\nrt])++'
+_BACKSLASH: Final = 0x5C
+_DELETE: Final = 0x7F
+
+_LITERAL: Final = re.compile(rb'(?!")(?:[^"\\\x7f]++|\\["\\nrt])++')
 """A text that is not empty and that JSON, as orjson writes it, and N-Quads escape alike."""
 
 
@@ -45,13 +48,11 @@ class Form:
 
     @property
     def pattern(self) -> bytes:
-        """The form as a regular expression.
+        """An identifier's form as a regular expression: its own scheme, then nothing that could end or change it.
 
-        An identifier is its own scheme, then nothing that could end or change it. Where the scheme is not followed
-        by //, neither may a value be: that would read a prefix as a scheme.
+        Where the scheme is not followed by //, neither may a value be: that would read a prefix as a scheme.
         """
-        if self.scheme is None:
-            return _LITERAL
+        assert self.scheme is not None  # noqa: S101  for mypy: asked of identifiers alone
         return re.escape(self.scheme) + (b"" if self.scheme.endswith(b"//") else b"(?!//)") + _REST + b"++"
 
 
@@ -79,24 +80,14 @@ class PieceGuard:
         """Make the guard of a document whose values have these forms; all else of it is constant."""
         indexes = tuple(form.index for form in forms)
         constants_of = picker(sorted(set(range(len(pieces.strings))) - set(indexes)))
-        named = [(number, form.pattern) for number, form in enumerate(forms) if form.scheme is not None]
-        return cls(
-            constants=constants_of(pieces.strings),
-            indexes=indexes,
-            constants_of=constants_of,
-            values_of=picker(indexes),
-            identifiers_of=picker([number for number, _ in named]),
-            identifiers=re.compile(b" ".join(pattern for _, pattern in named)) if named else None,
-        )
+        return cls(constants_of(pieces.strings), indexes, constants_of, picker(indexes), *_identifiers(forms))
 
     def values(self, cut: Cut) -> Values | None:
         """Answer the values; None if the document differs in more, or one is empty or an identifier of another form."""
         if self.constants_of(cut.strings) != self.constants:
             return None
         values = self.values_of(cut.strings)
-        if not all(values):
-            return None
-        if self.identifiers is not None and self.identifiers.fullmatch(b" ".join(self.identifiers_of(values))) is None:
+        if not _are_values(values, self.identifiers_of, self.identifiers):
             return None
         return restore(values) if cut.escaped and values else values
 
@@ -111,43 +102,74 @@ class TextGuard:
     """Knows documents by their whole text, for where few places vary: it compares what is constant at one go.
 
     Attributes:
-        parts: what stands before each value, how long that is, and what reads the value.
+        parts: what stands before each value, and how long that is.
         end: what stands behind the last one.
+        identifiers_of: picks the values that are IRIs.
+        identifiers: the pattern of those, joined by spaces.
     """
 
-    parts: tuple[tuple[bytes, int, Callable[[bytes, int], re.Match[bytes] | None]], ...]
+    parts: tuple[tuple[bytes, int], ...]
     end: bytes
+    identifiers_of: Pick
+    identifiers: re.Pattern[bytes] | None
 
     @classmethod
     def of(cls, pieces: Cut, forms: Sequence[Form]) -> "TextGuard":
         """Make the guard of a document whose values have these forms; all else of it is constant."""
-        by_index = {form.index: form for form in forms}
+        indexes = {form.index for form in forms}
         constant, *rest = pieces.skeleton.split(b'"')
         parts = []
-        for index, (string, after) in enumerate(zip(restore(pieces.strings), rest, strict=True)):
-            if index in by_index:
-                constant += b'"'
-                parts.append((constant, len(constant), re.compile(by_index[index].pattern).match))
+        for index, (text, after) in enumerate(zip(restore(pieces.strings), rest, strict=True)):
+            constant += b'"'
+            if index in indexes:
+                parts.append((constant, len(constant)))
                 constant = b'"' + after
             else:
-                constant += b'"' + string + b'"' + after
-        return cls(tuple(parts), constant)
+                constant += text + b'"' + after
+        return cls(tuple(parts), constant, *_identifiers(forms))
 
     def values(self, text: bytes) -> Values | None:
         """Answer the values; None if the text differs in more, or in values of another form."""
         found = []
         place = 0
-        for constant, length, read in self.parts:
-            if not text.startswith(constant, place):
+        for constant, length in self.parts:
+            start = place + length
+            if text[place:start] != constant:
                 return None
-            value = read(text, place + length)
-            if value is None:
-                return None
-            found.append(value[0])
-            place = value.end()
-        return tuple(found) if text[place:] == self.end else None
+            place = text.find(b'"', start)
+            if text[place - 1] == _BACKSLASH:
+                # An escaped quote, or the end of a text that ends in an escaped backslash.
+                literal = _LITERAL.match(text, start)
+                if literal is None:
+                    return None
+                place = literal.end()
+            found.append(text[start:place])
+        if text[place:] != self.end or not _are_values(found, self.identifiers_of, self.identifiers):
+            return None
+        joined = b"".join(found)
+        if _DELETE in joined or (_BACKSLASH in joined and not all(map(_LITERAL.fullmatch, _with_escapes(found)))):
+            return None
+        return tuple(found)
 
     @property
     def size(self) -> int:
         """Bytes that it takes, about."""
-        return len(self.end) + sum(length + 256 for _, length, _ in self.parts)
+        return len(self.end) + sum(length + 128 for _, length in self.parts)
+
+
+def _identifiers(forms: Sequence[Form]) -> tuple[Pick, re.Pattern[bytes] | None]:
+    """Make what picks the identifiers out of the values, and the pattern of all of them."""
+    named = [(number, form.pattern) for number, form in enumerate(forms) if form.scheme is not None]
+    pattern = re.compile(b" ".join(pattern for _, pattern in named)) if named else None
+    return picker([number for number, _ in named]), pattern
+
+
+def _with_escapes(values: Sequence[bytes]) -> list[bytes]:
+    return [value for value in values if _BACKSLASH in value]
+
+
+def _are_values(values: Sequence[bytes], identifiers_of: Pick, identifiers: re.Pattern[bytes] | None) -> bool:
+    """Tell whether none is empty, and the identifiers have their form."""
+    if not all(values):
+        return False
+    return identifiers is None or identifiers.fullmatch(b" ".join(identifiers_of(values))) is not None

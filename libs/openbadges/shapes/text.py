@@ -8,6 +8,8 @@ from typing import Final
 _BACKSLASH: Final = b"\x01"
 _QUOTE: Final = b"\x02"
 _BETWEEN: Final = b"\x03"
+_ESCAPE: Final = 0x5C
+_DELETE: Final = 0x7F
 _UNUSUAL: Final = re.compile(rb'\\[^"nrt]')
 """A backslash that begins another escape than those that JSON and N-Quads share, or an escaped backslash."""
 
@@ -35,7 +37,7 @@ def cut(text: bytes) -> Cut | None:
     quotes. An escaped backslash always begins where its first backslash is met from the left.
     """
     escaped = False
-    if b"\\" in text:
+    if _ESCAPE in text:
         if _UNUSUAL.search(text):
             text = text.replace(b"\\\\", _BACKSLASH)
             if _UNUSUAL.search(text):
@@ -44,7 +46,7 @@ def cut(text: bytes) -> Cut | None:
         shorter = text.replace(b'\\"', _QUOTE)
         escaped = escaped or len(shorter) != len(text)
         text = shorter
-    if b"\x7f" in text:
+    if _DELETE in text:
         return None
     pieces = text.split(b'"')
     return Cut(b'"'.join(pieces[::2]), pieces[1::2], escaped)
