@@ -9,7 +9,6 @@ from libs.openbadges import times
 from libs.openbadges.contexts import CREDENTIALS_V1, CREDENTIALS_V2
 from libs.openbadges.datamodel import check_credential
 from libs.openbadges.did import controller_of
-from libs.openbadges.documents import read_model
 from libs.openbadges.errors import CredentialError, LimitError, UnknownContextError, UnreadFormError
 from libs.openbadges.jose.checks import check_token, owner_of
 from libs.openbadges.jose.claims import check_token_dates
@@ -17,7 +16,7 @@ from libs.openbadges.parsing import Limits
 from libs.openbadges.proofchecks import Finding, check_proofs, issuer_of, proofs_of
 from libs.openbadges.proofs import OFFERED, Known
 from libs.openbadges.reading import Opened, open_document, open_parsed
-from libs.openbadges.records import MOST_EMBEDDED, embedded_of, is_record
+from libs.openbadges.recordforms import check_record, embedded_of, is_record
 from libs.openbadges.report import CHECKS, Check, Outcome, Report
 from libs.openbadges.resources import check_resources
 from libs.openbadges.schema import is_achievement, validate_achievement, validate_record
@@ -224,14 +223,10 @@ def _check_schema(document: dict[str, Any], unsecured: Known | CredentialError) 
 def _check_record(document: dict[str, Any]) -> Finding:
     """Check a learner record's form. Only the final CLR 2.0 data model can find it wrong, not the older schema."""
     try:
-        if _contexts(document)[0] == CREDENTIALS_V2:
-            read_model(document)
+        check_record(document)
         validate_record(document)
-        count = len(embedded_of(document))
     except CredentialError as error:
         return Finding("fail" if error.code == "model" else "unknown", error.code, str(error))
-    if count > MOST_EMBEDDED:
-        return Finding("unknown", "too_many_embedded", f"The record holds more than {MOST_EMBEDDED} credentials.")
     return Finding("pass", "schema", "It has the form of a Comprehensive Learner Record 2.0.")
 
 
