@@ -12,13 +12,16 @@ Outcome = Literal["pass", "fail", "unknown"]
 CHECKS = ("format", "context", "schema", "proof", "issuer", "dates", "status")
 """Every report has these checks, in this order."""
 
+RECIPIENT = "recipient"
+"""The check that a report has last, where it was asked whether the credential is about a certain person."""
+
 
 @dataclass(frozen=True, slots=True)
 class Check:
     """One question about a credential.
 
     Attributes:
-        name: one of `CHECKS`.
+        name: one of `CHECKS`, or `RECIPIENT`.
         outcome: pass, fail, or unknown where the question could not be answered.
         code: stable, for programs.
         sentence: for people.
@@ -47,7 +50,7 @@ class Report:
     """All checks of one credential, and the credential as it was read (None where it could not be read).
 
     Attributes:
-        checks: in the order of `CHECKS`.
+        checks: in the order of `CHECKS`; then `RECIPIENT`, where it was asked.
         credential: as it was read.
         embedded: of a learner record, a report on each credential in it, in their order.
     """

@@ -16,8 +16,9 @@ from libs.openbadges.parsing import Limits
 from libs.openbadges.proofchecks import Finding, check_proofs, issuer_of, proofs_of
 from libs.openbadges.proofs import OFFERED, Known
 from libs.openbadges.reading import Opened, open_document, open_parsed
+from libs.openbadges.recipient import Recipient, check_recipient
 from libs.openbadges.recordforms import check_record, embedded_of, is_record
-from libs.openbadges.report import CHECKS, Check, Outcome, Report
+from libs.openbadges.report import CHECKS, RECIPIENT, Check, Outcome, Report
 from libs.openbadges.resources import check_resources
 from libs.openbadges.schema import is_achievement, validate_achievement, validate_record
 from libs.openbadges.statuschecks import check_status, status_lists_of
@@ -82,8 +83,10 @@ def _embedded_in(opened: Opened) -> list[Opened]:
     return found
 
 
-def verify(document: str | bytes | dict[str, Any], material: Material, now: datetime) -> Report:
-    """Verify a credential: format, context, schema, proof, issuer, dates, status.
+def verify(
+    document: str | bytes | dict[str, Any], material: Material, now: datetime, *, recipient: Recipient | None = None
+) -> Report:
+    """Verify a credential: format, context, schema, proof, issuer, dates, status; and recipient, where asked.
 
     Of a learner record, each credential in it is verified in turn (CLR 2.0, verification), with a report of its own.
     Nothing is fetched and nothing raises for what a document can hold: whatever stands in the way of an answer
@@ -94,15 +97,16 @@ def verify(document: str | bytes | dict[str, Any], material: Material, now: date
             either baked into it (as bytes). Text is better than parsed, since it shows keys that stand twice.
         material: what `needs` asked for.
         now: the moment to judge dates by, with a zone.
+        recipient: whom it must be about (of a learner record, the record as a whole); None does not ask.
     """
     try:
         opened = open_document(document)
     except CredentialError as error:
-        return Report(unreadable(error, now, CHECKS), None)
-    return verify_opened(opened, material, now)
+        return Report(unreadable(error, now, CHECKS if recipient is None else (*CHECKS, RECIPIENT)), None)
+    return verify_opened(opened, material, now, recipient)
 
 
-def verify_opened(opened: Opened, material: Material, now: datetime) -> Report:
+def verify_opened(opened: Opened, material: Material, now: datetime, recipient: Recipient | None = None) -> Report:
     """Verify a credential that was read; see `verify`."""
     read = opened.document
     unsecured = without_proof(read)
@@ -116,8 +120,12 @@ def verify_opened(opened: Opened, material: Material, now: datetime) -> Report:
         "dates": _check_dates(opened, now),
         "status": check_status(read, lambda url: _status_list(url, read, material, now)),
     }
+    if recipient is not None:
+        findings[RECIPIENT] = check_recipient(read, recipient)
     embedded = [] if isinstance(unsecured, LimitError) else embedded_of(read)
-    return Report(listed(findings, CHECKS, now), read, tuple(_embedded(one, material, now) for one in embedded))
+    return Report(
+        listed(findings, tuple(findings), now), read, tuple(_embedded(one, material, now) for one in embedded)
+    )
 
 
 def _embedded(one: Any, material: Material, now: datetime) -> Report:

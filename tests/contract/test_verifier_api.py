@@ -16,7 +16,7 @@ from pymongo.errors import AutoReconnect
 
 from libs.openbadges.did import did_key, verification_method
 from libs.openbadges.issuing import prepare, sign
-from libs.openbadges.report import CHECKS, Report
+from libs.openbadges.report import CHECKS, RECIPIENT, Report
 from libs.openbadges.verification import Material
 from tests.contract.verifier_house import (
     ISSUED,
@@ -86,6 +86,17 @@ async def test_each_way_of_asking_gives_the_same_report(http: AsyncClient, shape
         "by address": json.dumps({"url": f"{PUBLIC}/badges/{ID}"}),
     }[shape]
     assert await verified(http, body) == await verified(http, text)
+
+
+@pytest.mark.parametrize("shape", ["credential", "url"])
+async def test_whether_it_is_about_somebody_is_checked_where_that_is_asked(http: AsyncClient, shape: str) -> None:
+    given = {"credential": orjson.loads(SCHOOL.badge(ID)), "url": f"{PUBLIC}/badges/{ID}"}[shape]
+    for recipient, expected in ((LEARNER, "pass"), ("urn:uuid:somebody-else", "fail"), ("a@example.com", "unknown")):
+        response = await http.post("/v1/verify", json={shape: given, "recipient": recipient})
+        report = response.json()
+        assert [check["name"] for check in report["checks"]] == [*CHECKS, RECIPIENT]
+        assert report["verdict"] == report["checks"][-1]["outcome"] == expected
+        assert "a@example.com" not in response.text
 
 
 async def test_a_tampered_credential_fails(http: AsyncClient) -> None:
@@ -200,7 +211,7 @@ async def test_an_address_of_ours_without_a_badge_is_404(http: AsyncClient) -> N
 async def test_a_check_that_takes_too_long_is_unknown(
     repository: MemoryRepository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def slow(document: bytes, material: Material, now: object) -> Report:
+    def slow(document: bytes, material: Material, now: object, *, recipient: object) -> Report:
         time.sleep(0.3)
         raise AssertionError("nobody waits for this")
 

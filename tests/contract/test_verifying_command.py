@@ -103,6 +103,16 @@ def test_a_credential_that_was_changed_or_revoked_fails_with_status_1(run: Run, 
     assert run("verify", files["plain.png"])[0] == 1
 
 
+def test_whether_it_is_about_somebody_is_checked_where_that_is_asked(run: Run, files: dict[str, Path]) -> None:
+    learner = badge(1)["credentialSubject"]["id"]
+    assert run("verify", files["badge.json"], *options(files), "--recipient", learner)[0] == 0
+    status, out, _ = run("verify", files["badge.json"], *options(files), "--recipient", "urn:uuid:somebody-else")
+    assert status == 1
+    assert "about somebody else" in " ".join(out.split())
+    asked = ("--recipient", "a@example.com", "--recipient-type", "emailAddress")
+    assert run("verify", files["badge.json"], *options(files), *asked)[0] == 2
+
+
 def test_what_could_not_be_checked_is_status_2(run: Run, files: dict[str, Path]) -> None:
     status, out, _ = run("verify", files["badge.json"])
     assert status == 2
