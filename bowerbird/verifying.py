@@ -31,7 +31,7 @@ StatusLists = Annotated[list[Path] | None, Parameter(negative="", help="a file w
 Json = Annotated[bool, Parameter(name="--json", negative="", help="print JSON for programs")]
 Online = Annotated[
     bool,
-    Parameter(negative="", help="fetch DID documents and status lists that no file gives; always so for an address"),
+    Parameter(negative="", help="fetch DID documents, status lists and newer editions; always so for an address"),
 ]
 Asked = Annotated[
     str | None,
@@ -73,7 +73,11 @@ def verify(
     if online or _is_url(source):
         found = asyncio.run(lookups.from_network(needs(document), given, fetcher))
     asked = None if recipient is None else Recipient(recipient, recipient_type)
-    report = verify_credential(document, found.material, datetime.now(UTC), recipient=asked)
+    now = datetime.now(UTC)
+    report = verify_credential(document, found.material, now, recipient=asked)
+    if (online or _is_url(source)) and (newer := lookups.unrefreshed(report)):
+        found = asyncio.run(lookups.newer_from_network(document, newer, found, fetcher))
+        report = verify_credential(document, found.material, now, recipient=asked)
     if as_json:
         _write({**report.to_dict(), "problems": list(found.problems)})
     else:

@@ -14,8 +14,10 @@ from httpx import AsyncClient, Response
 from prometheus_client import REGISTRY
 from pymongo.errors import AutoReconnect
 
+from libs.openbadges.contexts import CREDENTIALS_V2, OPEN_BADGES_V3
 from libs.openbadges.did import did_key, verification_method
 from libs.openbadges.issuing import prepare, sign
+from libs.openbadges.keys import Ed25519Key
 from libs.openbadges.report import CHECKS, RECIPIENT, Report
 from libs.openbadges.verification import Material
 from tests.contract.verifier_house import (
@@ -97,6 +99,46 @@ async def test_whether_it_is_about_somebody_is_checked_where_that_is_asked(http:
         assert [check["name"] for check in report["checks"]] == [*CHECKS, RECIPIENT]
         assert report["verdict"] == report["checks"][-1]["outcome"] == expected
         assert "a@example.com" not in response.text
+
+
+def endorsed(comment: str = "Well taught.") -> dict[str, Any]:
+    """A badge with an endorsement by somebody whose key needs nobody; signed with another comment than it then has."""
+    key = Ed25519Key.from_seed(b"e" * 32)
+    did = did_key(key.public_multibase)
+    said = {
+        "@context": [CREDENTIALS_V2, OPEN_BADGES_V3],
+        "id": "urn:uuid:c5b1f0b5-0000-4000-8000-000000000001",
+        "type": ["VerifiableCredential", "EndorsementCredential"],
+        "name": "A word for it",
+        "issuer": {"id": did, "type": ["Profile"]},
+        "validFrom": "2026-03-01T00:00:00Z",
+        "credentialSubject": {"id": SCHOOL.did, "type": ["EndorsementSubject"], "endorsementComment": "Well taught."},
+    }
+    held = orjson.loads(sign(prepare(said), key, verification_method(did, key.public_multibase), ISSUED))
+    held["credentialSubject"]["endorsementComment"] = comment
+    document = orjson.loads(SCHOOL.badge(ID))
+    del document["proof"]
+    document["issuer"]["endorsement"] = [held]
+    read: dict[str, Any] = orjson.loads(SCHOOL.sign(document))
+    return read
+
+
+async def test_endorsements_are_verified_and_each_is_reported(http: AsyncClient) -> None:
+    report = await verified(http, orjson.dumps(endorsed()))
+    assert (report["verdict"], outcome(report, "endorsement")) == ("pass", ("pass", "endorsed"))
+    assert [one["verdict"] for one in report["endorsements"]] == ["pass"]
+
+
+async def test_a_bad_endorsement_is_told_in_the_report_and_on_the_page(
+    http: AsyncClient, repository: MemoryRepository
+) -> None:
+    text = orjson.dumps(endorsed("The best in the world."))
+    report = await verified(http, text)
+    assert (report["verdict"], outcome(report, "endorsement")) == ("unknown", ("fail", "endorsement_invalid"))
+    assert [one["verdict"] for one in report["endorsements"]] == ["fail"]
+    repository.keep(ID, text.decode())
+    page = await http.get(f"/badges/{ID}", headers={"Accept": "text/html"})
+    assert "real and still good; an endorsement on it is not confirmed" in page.text
 
 
 async def test_a_tampered_credential_fails(http: AsyncClient) -> None:

@@ -155,7 +155,7 @@ def test_a_record_that_verification_would_fail_is_not_signed() -> None:
     assert refused(lambda one: one["@context"].reverse()) == "not_a_credential"
 
 
-@settings(max_examples=15)
+@settings(max_examples=15, deadline=None)
 @given(
     numbers=st.lists(st.integers(1, 40), min_size=1, max_size=4, unique=True),
     joined=st.lists(st.tuples(st.sampled_from(get_args(AssociationType)), st.booleans()), max_size=4),
