@@ -45,7 +45,7 @@ def refresh_address(document: Mapping[str, Any]) -> str | None:
 def newer_edition(document: Mapping[str, Any], given: Given) -> Opened | Finding:
     """Read the newer edition of a proven credential, to be verified next; or answer why there is none to verify.
 
-    It must be an edition of the same credential: of the same id, issuer and subject, and not older.
+    It must be an edition of the same credential: of the same id, types, issuer and subject, and not older.
     """
     address = refresh_address(document)
     if address is None:
@@ -76,6 +76,8 @@ def newer_editions(documents: list[Opened], given: Given) -> list[Opened]:
 def _check_same(first: dict[str, Any], newer: dict[str, Any]) -> None:
     for name, one, other in (
         ("id", first.get("id"), newer.get("id")),
+        # Were types to change, a credential in a record could become a record around itself.
+        ("type", _types(first), _types(newer)),
         ("issuer", issuer_of(first), issuer_of(newer)),
         ("subject", _subject(first), _subject(newer)),
     ):
@@ -84,6 +86,11 @@ def _check_same(first: dict[str, Any], newer: dict[str, Any]) -> None:
     begins, begins_newer = _begins(first), _begins(newer)
     if begins is not None and begins_newer is not None and begins_newer < begins:
         raise CredentialError("refresh_older", "It is older.")
+
+
+def _types(document: dict[str, Any]) -> set[str]:
+    types = document.get("type")
+    return {str(one) for one in (types if isinstance(types, list) else [types])}
 
 
 def _subject(document: dict[str, Any]) -> Any:

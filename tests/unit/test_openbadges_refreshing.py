@@ -152,6 +152,16 @@ def test_nonsense_for_a_refresh_service_raises_nothing(service: Any) -> None:
     assert verify(document, given(NEWER), LATER).verdict != "pass"
 
 
+def test_a_credential_does_not_become_a_record_around_itself() -> None:
+    around = record(record_id=badge()["id"], subject_id=badge()["credentialSubject"]["id"], credentials=[FIRST])
+    text = issued(record(credentials=[FIRST]))
+    answers = given(json.dumps(around))
+    assert needs(text, answers.refreshed).refreshed == {SERVICE}
+    report = verify(text, answers, LATER)
+    assert found(report.embedded[0]) == ("unknown", "unknown", "refresh_type")
+    assert found(verify(FIRST, answers, LATER)) == ("unknown", "unknown", "refresh_type")
+
+
 def test_whom_it_is_about_is_asked_of_the_newer_edition() -> None:
     learner = badge()["credentialSubject"]["id"]
     assert verify(FIRST, given(NEWER), LATER, recipient=Recipient(learner)).verdict == "pass"
