@@ -80,13 +80,25 @@ def problem_of(check: Check, place: str = "") -> dict[str, Any]:
     }
 
 
-def answer_of(checks: Sequence[Check], contained: Sequence[Report] = ()) -> dict[str, Any]:
-    """Write the answer for a credential, or for a presentation with the reports on what it contains."""
+IN_PRESENTATION: Final = "/verifiablePresentation/verifiableCredential"
+IN_RECORD: Final = "/verifiableCredential/credentialSubject/verifiableCredential"
+
+
+def answer_of(
+    checks: Sequence[Check], contained: Sequence[Report] = (), place: str = IN_PRESENTATION
+) -> dict[str, Any]:
+    """Write the answer for a credential, and with the reports on what it contains for a presentation or a record.
+
+    Args:
+        checks: of the document itself.
+        contained: one report for each credential in it; all must verify too.
+        place: JSON Pointer to those in the request.
+    """
     verdicts = [verdict_of(checks), *(report.verdict for report in contained)]
     verdict = next((one for one in ("fail", "unknown") if one in verdicts), "pass")
     problems = [problem_of(check) for check in checks if check.outcome != "pass"]
-    for place, report in enumerate(contained):
-        where = f"/verifiablePresentation/verifiableCredential/{place}"
+    for number, report in enumerate(contained):
+        where = f"{place}/{number}"
         problems += [problem_of(check, where) for check in report.checks if check.outcome != "pass"]
     answer: dict[str, Any] = {
         "verified": verdict == "pass",
