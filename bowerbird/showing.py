@@ -133,6 +133,7 @@ def _details(opened: Opened) -> list[Row]:
     ]
     rows += [("alignment", _alignment(one)) for one in _objects(achievement.get("alignment"))]
     rows += [("evidence", _named(one) or one.get("narrative")) for one in _objects(document.get("evidence"))]
+    rows += [("endorsement", _endorsement(one)) for one in _objects(document.get("endorsement"))]
     rows += [("status", _status(one)) for one in _objects(document.get("credentialStatus"))]
     unproven = [("proof", "none")] if opened.token is None else []
     rows += [("proof", _proof(one)) for one in _objects(document.get("proof"))] or unproven

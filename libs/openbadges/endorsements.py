@@ -138,22 +138,20 @@ def _endorsable(document: dict[str, Any]) -> Iterator[tuple[dict[str, Any], str]
     issuer = document.get("issuer")
     if isinstance(issuer, dict):
         yield issuer, "/issuer"
-    subject = document.get("credentialSubject")
-    if not isinstance(subject, dict):
-        return
-    if isinstance(source := subject.get("source"), dict):
-        yield source, "/credentialSubject/source"
-    held = subject.get("achievement")
-    for number, one in enumerate(held if isinstance(held, list) else [held]):
-        if isinstance(one, dict):
-            place = (
-                f"/credentialSubject/achievement/{number}"
-                if isinstance(held, list)
-                else "/credentialSubject/achievement"
-            )
-            yield one, place
-            if isinstance(creator := one.get("creator"), dict):
-                yield creator, f"{place}/creator"
+    for subject, place in _objects(document.get("credentialSubject"), "/credentialSubject"):
+        if isinstance(source := subject.get("source"), dict):
+            yield source, f"{place}/source"
+        for achievement, where in _objects(subject.get("achievement"), f"{place}/achievement"):
+            yield achievement, where
+            if isinstance(creator := achievement.get("creator"), dict):
+                yield creator, f"{where}/creator"
+
+
+def _objects(value: Any, place: str) -> list[tuple[dict[str, Any], str]]:
+    """Answer one object or several with their places."""
+    if isinstance(value, list):
+        return [(one, f"{place}/{number}") for number, one in enumerate(value) if isinstance(one, dict)]
+    return [(value, place)] if isinstance(value, dict) else []
 
 
 def _ids(things: list[Any]) -> frozenset[str]:

@@ -323,6 +323,8 @@ def test_an_endorsement_that_does_not_hold_up_is_shown(run: Run, files: dict[str
     out = " ".join(run("verify", files["badge.json"], *options(files))[1].split())
     assert "✗ Endorsement 1 of 1: Resilience, by Wattle Grove High School" in out
     assert "does not say of itself that it is an endorsement" in out
+    out = " ".join(run("inspect", files["badge.json"])[1].split())
+    assert "endorsement Resilience, by Wattle Grove High School" in out
 
 
 def test_without_the_flag_nothing_is_fetched_from_this_machine(run: Run, school: str) -> None:

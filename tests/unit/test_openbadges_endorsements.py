@@ -204,6 +204,23 @@ def test_nonsense_for_endorsements_neither_passes_nor_raises(held: Any, name: st
         assert verify(json.dumps(document), material(), NOW).verdict != "pass"
 
 
+def test_no_endorsement_hides_in_a_list_or_on_a_profile_that_is_named_within() -> None:
+    profile = {"id": "urn:x:p", "endorsement": [1]}
+    achievement = {"id": "urn:x:a", "endorsement": [2], "creator": profile}
+    subject = {"source": profile, "achievement": [achievement, 5, achievement], "endorsement": [3]}
+    document = {"id": "urn:x:c", "endorsementJwt": "4", "credentialSubject": [None, subject]}
+    found = {placed.place: (placed.given, set(placed.subjects)) for placed in endorsements_of(document)}
+    held = "/credentialSubject/1/achievement"
+    assert found == {
+        "/endorsementJwt/0": ("4", {"urn:x:c", "urn:x:a", "urn:x:p"}),
+        "/credentialSubject/1/source/endorsement/0": (1, {"urn:x:p"}),
+        f"{held}/0/endorsement/0": (2, {"urn:x:a"}),
+        f"{held}/0/creator/endorsement/0": (1, {"urn:x:p"}),
+        f"{held}/2/endorsement/0": (2, {"urn:x:a"}),
+        f"{held}/2/creator/endorsement/0": (1, {"urn:x:p"}),
+    }
+
+
 def test_endorsements_of_an_endorsement_are_not_opened_and_nothing_rests_on_them() -> None:
     # Each endorses the author of the next, and the outermost the credential.
     inner = endorsement(ENDORSER_DID, id="urn:x:0")
