@@ -6,6 +6,9 @@ from typing import Any
 
 import orjson
 import pytest
+from hypothesis import given as example_data
+from hypothesis import settings
+from hypothesis import strategies as st
 
 from libs.openbadges.contexts import OPEN_BADGES_EXTENSIONS
 from libs.openbadges.did import did_key, verification_method
@@ -182,3 +185,53 @@ def test_credentials_in_a_record_and_endorsements_are_refreshed_too() -> None:
     report = verify(text, given(json.dumps(other)), NOW)
     assert found(report.endorsements[0].report) == ("unknown", "unknown", "refresh_id")
     assert CREDENTIAL in text
+
+
+def places(node: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    below = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+    return [path, *(found for key, value in below for found in places(value, (*path, key)))]
+
+
+ALL_OF_IT = json.loads(
+    text_of(
+        {
+            **refreshable(),
+            "endorsement": [
+                endorsement(refreshService={"id": SERVICE, "type": KIND}, **{"@context": refreshable()["@context"]}),
+                endorsement(id="urn:x:2"),
+            ],
+        }
+    )
+)
+NONSENSE: tuple[Any, ...] = (
+    None,
+    5,
+    1e300,
+    "",
+    "x",
+    "\ud800",
+    [],
+    {},
+    [None],
+    {"id": []},
+    {"type": ["EndorsementCredential"]},
+)
+
+
+@settings(max_examples=60, deadline=None)
+@example_data(st.data(), st.sampled_from(NONSENSE))
+def test_nonsense_anywhere_in_an_endorsed_and_refreshed_credential_raises_nothing(
+    data: st.DataObject, nonsense: Any
+) -> None:
+    document = orjson.loads(orjson.dumps(ALL_OF_IT))
+    *way, last = data.draw(st.sampled_from([path for path in places(document) if path]))
+    node = document
+    for step in way:
+        node = node[step]
+    node[last] = nonsense
+    answers = {SERVICE: json.dumps(document)}
+    needs(document, answers)
+    for given_document, newer in ((document, NEWER), (json.loads(FIRST), answers[SERVICE])):
+        assert verify(given_document, given(newer), LATER).verdict != "pass"
+    report = verify(document, given(NEWER), LATER, recipient=Recipient("a@example.com"))
+    assert json.dumps(report.to_dict())
