@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -13,7 +13,9 @@ from libs.openbadges.baking import PICTURE_BYTES
 from libs.openbadges.did import did_web_url
 from libs.openbadges.errors import CredentialError
 from libs.openbadges.reading import open_document, read_json
-from libs.openbadges.verification import STATUS_LIST_LIMITS, Material, Needs
+from libs.openbadges.refreshing import refresh_address
+from libs.openbadges.report import Report
+from libs.openbadges.verification import STATUS_LIST_LIMITS, Material, Needs, needs
 
 # A document can name many addresses; more than these are not asked for it.
 MOST_LOOKUPS: Final = 16
@@ -77,10 +79,10 @@ def from_files(did_documents: Sequence[Path], status_lists: Sequence[Path]) -> M
     return Material(dids, lists)
 
 
-async def from_network(needs: Needs, given: Material, fetcher: Fetcher) -> Lookups:
+async def from_network(wanted: Needs, given: Material, fetcher: Fetcher) -> Lookups:
     """Fetch what is needed and was not given; what cannot be had is left out, and why is told."""
-    dids = sorted(needs.dids - given.did_documents.keys())
-    lists = sorted(needs.status_lists - given.status_lists.keys())
+    dids = sorted(wanted.dids - given.did_documents.keys())
+    lists = sorted(wanted.status_lists - given.status_lists.keys())
     answers = await asyncio.gather(
         *(_tried(did, partial(_did_document, fetcher, did)) for did in dids[:MOST_LOOKUPS]),
         *(_tried(url, partial(fetcher.fetch, url, _STATUS_LIST)) for url in lists[: max(0, MOST_LOOKUPS - len(dids))]),
@@ -90,12 +92,44 @@ async def from_network(needs: Needs, given: Material, fetcher: Fetcher) -> Looku
     if len(dids) + len(lists) > MOST_LOOKUPS:
         problems.append(f"It names {len(dids) + len(lists)} addresses; {MOST_LOOKUPS} were asked.")
     return Lookups(
-        Material(
-            {**given.did_documents, **{did: found[did] for did in dids if did in found}},
-            {**given.status_lists, **{url: found[url] for url in lists if url in found}},
+        replace(
+            given,
+            did_documents={**given.did_documents, **{did: found[did] for did in dids if did in found}},
+            status_lists={**given.status_lists, **{url: found[url] for url in lists if url in found}},
         ),
         tuple(problems),
     )
+
+
+async def newer_from_network(
+    document: str | bytes, addresses: Sequence[str], found: Lookups, fetcher: Fetcher
+) -> Lookups:
+    """Fetch newer editions of a credential and of what is in it, then what those need in turn.
+
+    Args:
+        document: the credential.
+        addresses: where its newer editions stand; from `unrefreshed`, so that only proven credentials lead anywhere.
+        found: what was looked up before.
+        fetcher: see there.
+    """
+    asked = addresses[:MOST_LOOKUPS]
+    answers = await asyncio.gather(*(_tried(url, partial(fetcher.fetch, url, _CREDENTIAL)) for url in asked))
+    refreshed = {url: text for url, text, _problem in answers if text is not None}
+    problems = tuple(problem for _url, _text, problem in answers if problem)
+    more = await from_network(needs(document, refreshed), replace(found.material, refreshed=refreshed), fetcher)
+    return Lookups(more.material, tuple(dict.fromkeys(found.problems + problems + more.problems)))
+
+
+def unrefreshed(report: Report) -> list[str]:
+    """Answer where newer editions of the proven credentials in a report stand that were not had."""
+    reports = [report, *report.embedded]
+    reports += [one.report for each in reports[:] for one in each.endorsements]
+    named = [
+        refresh_address(one.credential)
+        for one in reports
+        if one.credential is not None and one.check("refresh").code == "refresh_unavailable"
+    ]
+    return sorted({one for one in named if one is not None})
 
 
 async def _tried(name: str, ask: Callable[[], Awaitable[Any]]) -> tuple[str, Any, str]:

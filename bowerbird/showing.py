@@ -46,7 +46,7 @@ def plain(text: object) -> str:
 def show_report(console: Console, report: Report, problems: Sequence[str]) -> None:
     """Print the verdict, what the credential says of itself, and every check."""
     mark, style = _MARK[report.verdict]
-    console.print(Text(f"{mark} {_VERDICT[report.verdict]}", style))
+    console.print(Text(f"{mark} {_said(report)}", style))
     if report.credential is not None:
         console.print(_rows(_summary(dict(report.credential))))
     console.print(_checks(report))
@@ -55,8 +55,22 @@ def show_report(console: Console, report: Report, problems: Sequence[str]) -> No
         held = _embedded(dict(embedded.credential)) if embedded.credential else "a credential that was not read"
         console.print(Text(f"\n{mark} Credential {number} of {len(report.embedded)}: {plain(held)}", style))
         console.print(_checks(embedded, passed=False))
+    for number, one in enumerate(report.endorsements[:_MOST], 1):
+        mark, style = _MARK[one.report.verdict]
+        says = (
+            _endorsement(dict(one.report.credential)) if one.report.credential else "an endorsement that was not read"
+        )
+        console.print(Text(f"\n{mark} Endorsement {number} of {len(report.endorsements)}: {plain(says)}", style))
+        console.print(_checks(one.report, passed=False))
     for problem in problems:
         console.print(Text(f"  {plain(problem)}", "dim"))
+
+
+def _said(report: Report) -> str:
+    """Say the verdict; where only what others say of the credential did not pass, say that."""
+    if {check.name for check in report.checks if check.outcome != "pass"} == {"endorsement"} and not report.embedded:
+        return "The credential itself passes every check; what others say on it does not, so do not rely on that."
+    return _VERDICT[report.verdict]
 
 
 def show_document(console: Console, opened: Opened, form: str) -> None:
@@ -119,6 +133,7 @@ def _details(opened: Opened) -> list[Row]:
     ]
     rows += [("alignment", _alignment(one)) for one in _objects(achievement.get("alignment"))]
     rows += [("evidence", _named(one) or one.get("narrative")) for one in _objects(document.get("evidence"))]
+    rows += [("endorsement", _endorsement(one)) for one in _objects(document.get("endorsement"))]
     rows += [("status", _status(one)) for one in _objects(document.get("credentialStatus"))]
     unproven = [("proof", "none")] if opened.token is None else []
     rows += [("proof", _proof(one)) for one in _objects(document.get("proof"))] or unproven
@@ -174,6 +189,11 @@ def _embedded(one: dict[str, Any]) -> str:
     achievement = _first(_first(one.get("credentialSubject")).get("achievement"))
     began = one.get("validFrom") or one.get("issuanceDate")
     return f"{one.get('name') or achievement.get('name') or one.get('id')}, by {_named(one.get('issuer'))}, {began}"
+
+
+def _endorsement(one: dict[str, Any]) -> str:
+    subject = _first(one.get("credentialSubject"))
+    return f"{subject.get('endorsementComment') or one.get('name')}, by {_named(one.get('issuer'))}"
 
 
 def _association(one: dict[str, Any]) -> str:

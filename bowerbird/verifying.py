@@ -19,6 +19,7 @@ from libs.openbadges.documents import model_of, read_model
 from libs.openbadges.errors import CredentialError
 from libs.openbadges.parsing import check
 from libs.openbadges.reading import open_document
+from libs.openbadges.recipient import Recipient
 from libs.openbadges.report import Outcome
 from libs.openbadges.verification import needs
 from libs.openbadges.verification import verify as verify_credential
@@ -30,8 +31,13 @@ StatusLists = Annotated[list[Path] | None, Parameter(negative="", help="a file w
 Json = Annotated[bool, Parameter(name="--json", negative="", help="print JSON for programs")]
 Online = Annotated[
     bool,
-    Parameter(negative="", help="fetch DID documents and status lists that no file gives; always so for an address"),
+    Parameter(negative="", help="fetch DID documents, status lists and newer editions; always so for an address"),
 ]
+Asked = Annotated[
+    str | None,
+    Parameter(allow_leading_hyphen=True, help="whom it must be about: an id, or an identifier in plain text"),
+]
+AskedType = Annotated[str | None, Parameter(help="of which type that identifier is, such as emailAddress")]
 Loopback = Annotated[
     bool, Parameter(negative="", help="also fetch from this machine, over http: for a stack under development")
 ]
@@ -49,6 +55,8 @@ def verify(
     status_list: StatusLists = None,
     online: Online = False,
     allow_loopback: Loopback = False,
+    recipient: Asked = None,
+    recipient_type: AskedType = None,
     as_json: Json = False,
 ) -> int:
     """Verify a credential. Exit status: 0 good, 1 not good, 2 not everything could be checked, 64 wrong usage."""
@@ -64,7 +72,12 @@ def verify(
     found = lookups.Lookups(given, ())
     if online or _is_url(source):
         found = asyncio.run(lookups.from_network(needs(document), given, fetcher))
-    report = verify_credential(document, found.material, datetime.now(UTC))
+    asked = None if recipient is None else Recipient(recipient, recipient_type)
+    now = datetime.now(UTC)
+    report = verify_credential(document, found.material, now, recipient=asked)
+    if (online or _is_url(source)) and (newer := lookups.unrefreshed(report)):
+        found = asyncio.run(lookups.newer_from_network(document, newer, found, fetcher))
+        report = verify_credential(document, found.material, now, recipient=asked)
     if as_json:
         _write({**report.to_dict(), "problems": list(found.problems)})
     else:

@@ -13,6 +13,7 @@ from libs.openbadges.keys import Signer
 from libs.openbadges.multibase import encode_multibase
 from libs.openbadges.parsing import LIMITS, write
 from libs.openbadges.proofs import ISSUED, Known
+from libs.openbadges.recordforms import check_record, is_record
 from libs.openbadges.resources import check_resources
 from libs.openbadges.schema import is_achievement, validate_achievement
 
@@ -54,7 +55,8 @@ def prepare(document: dict[str, Any]) -> Prepared:
 
     Raises:
         CredentialError: what is wrong, where; codes `not_json`, `schema`, `term_undefined`, `type_undefined`,
-            `iri_invalid`, `proof_present`, `date_form`, `date_without_zone`, `not_a_credential` and others.
+            `iri_invalid`, `proof_present`, `date_form`, `date_without_zone`, `not_a_credential` and others; of a
+            learner record also `model`, where it departs from the final data model.
         UnknownContextError: a context that is not carried, or the examples' context.
         LimitError: larger than `parsing.LIMITS`.
     """
@@ -67,6 +69,8 @@ def prepare(document: dict[str, Any]) -> Prepared:
     check_resources(document)
     if is_achievement(document):
         validate_achievement(document)
+    elif is_record(document):
+        check_record(document)
     return Prepared(_MAKER, content.private(), text)
 
 

@@ -1,4 +1,4 @@
-"""Keys that sign and verify credentials: Ed25519 here, P-256 and RSA beside. A KMS stands behind the same protocol."""
+"""Keys that sign and verify credentials: Ed25519 here, P-256, P-384 and RSA beside. A KMS follows the same protocol."""
 
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -9,9 +9,10 @@ from nacl import exceptions, signing
 from libs.openbadges.errors import CredentialError, UndecidedError
 from libs.openbadges.multibase import ED25519_PUBLIC, P256_PUBLIC, decode_multibase, encode_multibase
 from libs.openbadges.p256 import read_point, verify_p256
+from libs.openbadges.p384 import verify_p384
 from libs.openbadges.rsa import verify_rsa
 
-KeyKind = Literal["Ed25519", "P-256", "RSA"]
+KeyKind = Literal["Ed25519", "P-256", "P-384", "RSA"]
 
 
 class Signer(Protocol):
@@ -72,7 +73,7 @@ class PublicKey:
 
     Attributes:
         kind: which.
-        raw: 32 bytes for Ed25519, the compressed point for P-256, SubjectPublicKeyInfo in DER for RSA.
+        raw: 32 bytes for Ed25519, the compressed point for P-256 and P-384, SubjectPublicKeyInfo in DER for RSA.
     """
 
     kind: KeyKind
@@ -84,6 +85,8 @@ class PublicKey:
             return verify_ed25519(self.raw, message, signature)
         if self.kind == "RSA":
             return verify_rsa(self.raw, message, signature)
+        if self.kind == "P-384":
+            return verify_p384(self.raw, message, signature)
         return verify_p256(self.raw, message, signature)
 
 

@@ -74,6 +74,7 @@ def presentation_needs(presentation: str | bytes | dict[str, Any]) -> Needs:
     return Needs(
         needs_of(opened).dids.union(*(one.dids for one in inner)),
         frozenset().union(*(one.status_lists for one in inner)),
+        frozenset().union(*(one.refreshed for one in inner)),
     )
 
 

@@ -1,36 +1,16 @@
-"""Comprehensive Learner Records: built around signed credentials, and taken apart again."""
+"""Building a Comprehensive Learner Record around signed credentials so that it is hard to get wrong."""
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 from libs.openbadges import times
 from libs.openbadges.contexts import CLR_V2, CREDENTIALS_V2, OPEN_BADGES_V3
-from libs.openbadges.documents import Achievement, Association, Profile, read_model
+from libs.openbadges.documents import Achievement, Association, Profile
 from libs.openbadges.errors import CredentialError
 from libs.openbadges.reading import read_json
+from libs.openbadges.recordforms import MOST_EMBEDDED, check_record
 from libs.openbadges.schema import validate_record
-
-MOST_EMBEDDED: Final = 100
-"""Credentials of a record that are verified; a record with more is not answered with a pass."""
-
-
-def is_record(document: dict[str, Any]) -> bool:
-    """Tell whether a document says of itself that it is a learner record."""
-    types = document.get("type")
-    return "ClrCredential" in (types if isinstance(types, list) else [types])
-
-
-def embedded_of(document: dict[str, Any]) -> list[Any]:
-    """Answer the credentials in a learner record, one more than `MOST_EMBEDDED` at most; none of another document."""
-    if not is_record(document):
-        return []
-    subject = document.get("credentialSubject")
-    held: list[Any] = []
-    for one in subject if isinstance(subject, list) else [subject]:
-        credentials = one.get("verifiableCredential", []) if isinstance(one, dict) else []
-        held += credentials[: MOST_EMBEDDED + 1] if isinstance(credentials, list) else [credentials]
-    return held[: MOST_EMBEDDED + 1]
 
 
 def record_document(
@@ -87,7 +67,7 @@ def record_document(
         "credentialSubject": _subject(subject_id, _held(credentials), achievements, associations),
         **{key: value for key, value in optional.items() if value is not None},
     }
-    read_model(document)
+    check_record(document)
     validate_record(document)
     return document
 

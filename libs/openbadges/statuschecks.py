@@ -1,19 +1,26 @@
-"""Is a credential revoked or suspended? Read from status lists that were verified before."""
+"""Is a credential revoked or suspended, and what else does its issuer say? Read from lists that were verified."""
 
 from collections.abc import Callable
-from typing import Any
+from dataclasses import replace
+from typing import Any, Final
 
 from libs.openbadges import times
+from libs.openbadges.datamodel.forms import is_url
 from libs.openbadges.errors import CredentialError
 from libs.openbadges.proofchecks import Finding
-from libs.openbadges.statuslist import StatusList
+from libs.openbadges.statuslist import WIDEST, StatusList
 
-_SET = {
+_NOT_SET: Final = Finding("pass", "not_set", "It has not been taken back.")
+_SET: Final = {
     "revocation": Finding("fail", "revoked", "The issuer has revoked it."),
     "suspension": Finding("fail", "suspended", "The issuer has suspended it."),
     "refresh": Finding("pass", "refresh_available", "It is good, and a newer one can be had."),
     "message": Finding("pass", "message", "It is good, and the issuer has left a message about it."),
 }
+"""What a status that is not 0 means. A newer edition or a message takes nothing back (section 2.2, statusPurpose)."""
+
+_LONGEST_MESSAGE: Final = 200
+_LONGEST_REFERENCE: Final = 500
 
 
 def entries_of(document: dict[str, Any]) -> list[Any]:
@@ -51,18 +58,50 @@ def _check_entry(one: Any, listing: Callable[[str], dict[str, Any]]) -> Finding:
         return Finding("unknown", "status_kind", f"A status of the kind {kind} is not checked here.")
     try:
         credential = listing(str(one.get("statusListCredential")))
-        purpose, is_set = _read(one, credential)
+        purpose, value = _read(one, credential)
         at = times.read(credential["validFrom"]) if "validFrom" in credential else None
     except CredentialError as error:
         return Finding("unknown", error.code, str(error))
-    found = _SET.get(purpose) if is_set else Finding("pass", "not_set", "It has not been taken back.")
+    says = _message(one, value)
+    if value == 0 and not (purpose == "message" and says):
+        return replace(_NOT_SET, at=at)
+    found = _SET.get(purpose)
     if found is None:
         return Finding("unknown", "status_purpose", f"What a status for the purpose {purpose} means is not known here.")
-    return Finding(found.outcome, found.code, found.sentence, at)
+    return replace(found, sentence=f"{found.sentence}{says}", at=at)
 
 
-def _read(one: dict[str, Any], credential: dict[str, Any]) -> tuple[str, bool]:
-    """Read one bit (Bitstring Status List 1.0, section 3.2).
+def _message(one: dict[str, Any], value: int) -> str:
+    """Answer what the issuer says of a value, as a sentence after a space; nothing where it says nothing.
+
+    Which messages there are is fixed when the credential is issued, so they stand in it and are signed with it
+    (Bitstring Status List 1.0, section 2.1). They are written for programmers, in the issuer's words.
+    """
+    messages = one.get("statusMessage")
+    for said in messages if isinstance(messages, list) else []:
+        if isinstance(said, dict) and _number(said.get("status")) == value and isinstance(said.get("message"), str):
+            text = "".join(sign for sign in said["message"][: _LONGEST_MESSAGE + 1] if sign.isprintable())
+            text = text if len(text) <= _LONGEST_MESSAGE else text[:_LONGEST_MESSAGE] + "…"
+            return f" Its status is {value:#x}, “{text}”.{_reference(one)}"
+    return f" Its status is {value:#x}, for which it has no message.{_reference(one)}" if messages else ""
+
+
+def _reference(one: dict[str, Any]) -> str:
+    references = one.get("statusReference")
+    first = references[0] if isinstance(references, list) and references else references
+    known = isinstance(first, str) and len(first) <= _LONGEST_REFERENCE and is_url(first)
+    return f" See {first}" if known else ""
+
+
+def _number(status: object) -> int | None:
+    try:
+        return int(status, 16) if isinstance(status, str) and len(status) <= 8 else None
+    except ValueError:
+        return None
+
+
+def _read(one: dict[str, Any], credential: dict[str, Any]) -> tuple[str, int]:
+    """Read the value of a status (Bitstring Status List 1.0, section 3.2).
 
     Raises:
         CredentialError: the list is for another purpose or in another form, or too short.
@@ -73,9 +112,10 @@ def _read(one: dict[str, Any], credential: dict[str, Any]) -> tuple[str, bool]:
     purpose, purposes = one.get("statusPurpose"), subject.get("statusPurpose")
     if not isinstance(purpose, str) or purpose not in (purposes if isinstance(purposes, list) else [purposes]):
         raise CredentialError("STATUS_VERIFICATION_ERROR", f"The list is not one for the purpose {purpose}.")
-    if one.get("statusSize", 1) != 1 or subject.get("statusSize", 1) != 1:
-        raise CredentialError("MALFORMED_VALUE_ERROR", "Statuses of more than one bit are not read here.")
+    size = one.get("statusSize", 1)
+    if type(size) is not int or not 1 <= size <= WIDEST or subject.get("statusSize", size) != size:
+        raise CredentialError("MALFORMED_VALUE_ERROR", "The list and its entry do not agree on a number of bits.")
     index = one.get("statusListIndex")
     if not isinstance(index, str) or not index.isascii() or not index.isdigit() or len(index) > 12:
         raise CredentialError("MALFORMED_VALUE_ERROR", f"{index!r} is not an index.")
-    return purpose, StatusList.decode(subject.get("encodedList", "")).get(int(index))
+    return purpose, StatusList.decode(subject.get("encodedList", "")).value(int(index), size)

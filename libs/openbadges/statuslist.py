@@ -5,6 +5,7 @@ import binascii
 import gzip
 import hashlib
 import zlib
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final, Self
 
@@ -17,6 +18,9 @@ MINIMUM_SIZE: Final = 131_072
 
 MAXIMUM_BYTES: Final = 4 * 1024 * 1024
 """What a list may have unpacked: 33 million entries."""
+
+WIDEST: Final = 16
+"""Bits of the widest status that is read or written."""
 
 PURPOSES: Final = ("revocation", "suspension", "refresh", "message")
 
@@ -56,6 +60,38 @@ class StatusList:
         changed = self.get(index) != value
         if changed:
             self._bits[index // 8] ^= 0x80 >> index % 8
+        return changed
+
+    def value(self, index: int, size: int = 1) -> int:
+        """Read an entry of several bits, its first bit the most significant (Bitstring Status List 1.0, section 3.2).
+
+        Args:
+            index: of the entry, counted in entries.
+            size: bits of every entry on the list.
+
+        Raises:
+            CredentialError: no such entry (`RANGE_ERROR`), too few entries of this size (`STATUS_LIST_LENGTH_ERROR`).
+        """
+        if len(self) // size < MINIMUM_SIZE:
+            raise CredentialError(
+                "STATUS_LIST_LENGTH_ERROR", f"A list has {MINIMUM_SIZE} entries or more, also of {size} bits."
+            )
+        value = 0
+        for place in range(index * size, index * size + size):
+            value = value << 1 | self.get(place)
+        return value
+
+    def set_value(self, index: int, value: int, size: int) -> bool:
+        """Write an entry of several bits; answers whether that changed it.
+
+        Raises:
+            CredentialError: see `value`; a value that does not fit (`RANGE_ERROR`).
+        """
+        if not 0 <= value < 1 << size:
+            raise CredentialError("RANGE_ERROR", f"A status of {size} bits is 0 to {(1 << size) - 1}, not {value}.")
+        changed = self.value(index, size) != value
+        for place in range(size):
+            self.set(index * size + place, bool(value >> (size - 1 - place) & 1))
         return changed
 
     def to_bytes(self) -> bytes:
@@ -146,15 +182,45 @@ class StatusIndexes:
         return left << self._half | right
 
 
-def entry(list_url: str, index: int, purpose: str = "revocation") -> dict[str, Any]:
-    """Write the status entry that a credential carries."""
-    return {
+def entry(
+    list_url: str,
+    index: int,
+    purpose: str = "revocation",
+    *,
+    messages: Sequence[str] = (),
+    reference: str | None = None,
+) -> dict[str, Any]:
+    """Write the status entry that a credential carries.
+
+    Args:
+        list_url: where the list is published.
+        index: of the entry, counted in entries.
+        purpose: one of `PURPOSES`.
+        messages: what each value of the status means, from 0 on; as many as its bits have values.
+        reference: where the messages are explained.
+
+    Raises:
+        CredentialError: a number of messages that is no power of two up to 2^16 (`RANGE_ERROR`).
+    """
+    written: dict[str, Any] = {
         "id": f"{list_url}#{index}",
         "type": "BitstringStatusListEntry",
         "statusPurpose": purpose,
         "statusListIndex": str(index),
         "statusListCredential": list_url,
     }
+    if messages:
+        size = len(messages).bit_length() - 1
+        if not 1 <= size <= WIDEST or len(messages) != 1 << size:
+            raise CredentialError("RANGE_ERROR", "There is one message for each value of a status.")
+        if size > 1:
+            written["statusSize"] = size
+        written["statusMessage"] = [
+            {"status": hex(value), "message": message} for value, message in enumerate(messages)
+        ]
+    if reference is not None:
+        written["statusReference"] = reference
+    return written
 
 
 def list_document(

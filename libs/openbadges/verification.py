@@ -5,20 +5,20 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from libs.openbadges import times
+from libs.openbadges import endorsements, refreshing, times
+from libs.openbadges.contained import all_in, owners_of
 from libs.openbadges.contexts import CREDENTIALS_V1, CREDENTIALS_V2
 from libs.openbadges.datamodel import check_credential
-from libs.openbadges.did import controller_of
-from libs.openbadges.documents import read_model
 from libs.openbadges.errors import CredentialError, LimitError, UnknownContextError, UnreadFormError
-from libs.openbadges.jose.checks import check_token, owner_of
+from libs.openbadges.jose.checks import check_token
 from libs.openbadges.jose.claims import check_token_dates
 from libs.openbadges.parsing import Limits
-from libs.openbadges.proofchecks import Finding, check_proofs, issuer_of, proofs_of
+from libs.openbadges.proofchecks import Finding, check_proofs, issuer_of
 from libs.openbadges.proofs import OFFERED, Known
 from libs.openbadges.reading import Opened, open_document, open_parsed
-from libs.openbadges.records import MOST_EMBEDDED, embedded_of, is_record
-from libs.openbadges.report import CHECKS, Check, Outcome, Report
+from libs.openbadges.recipient import Recipient, check_recipient
+from libs.openbadges.recordforms import check_record, embedded_of, is_record
+from libs.openbadges.report import CHECKS, RECIPIENT, Check, Endorsement, Outcome, Report
 from libs.openbadges.resources import check_resources
 from libs.openbadges.schema import is_achievement, validate_achievement, validate_record
 from libs.openbadges.statuschecks import check_status, status_lists_of
@@ -34,10 +34,13 @@ class Material:
     Attributes:
         did_documents: by DID (or the address of a controller document). A did:key needs none.
         status_lists: signed status list credentials, by their address, as text or parsed.
+        refreshed: what refresh services answered, by their address, as text or parsed. Without it the credential is
+            verified as it was given.
     """
 
     did_documents: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     status_lists: Mapping[str, str | bytes | dict[str, Any]] = field(default_factory=dict)
+    refreshed: refreshing.Given = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,47 +49,41 @@ class Needs:
 
     dids: frozenset[str]
     status_lists: frozenset[str]
+    refreshed: frozenset[str] = frozenset()
 
 
-def needs(document: str | bytes | dict[str, Any]) -> Needs:
-    """Tell what must be looked up to verify a document; nothing for one that cannot be read."""
+def needs(document: str | bytes | dict[str, Any], refreshed: refreshing.Given | None = None) -> Needs:
+    """Tell what must be looked up to verify a document; nothing for one that cannot be read.
+
+    Args:
+        document: see `verify`.
+        refreshed: what refresh services answered, once that was asked for: newer editions have needs of their own.
+    """
     try:
-        return needs_of(open_document(document))
+        return needs_of(open_document(document), refreshed)
     except CredentialError:
         return Needs(frozenset(), frozenset())
 
 
-def needs_of(opened: Opened) -> Needs:
-    """Tell what must be looked up for a document that was read, and for the credentials in a learner record."""
-    documents = [opened, *_embedded_in(opened)]
-    owners = {owner for one in documents for owner in _owners(one)}
+def needs_of(opened: Opened, refreshed: refreshing.Given | None = None) -> Needs:
+    """Tell what must be looked up for a document that was read, and for all credentials that are opened in it."""
+    named, newer = all_in(opened, refreshed or {})
+    documents = [*named, *newer]
+    owners = {owner for one in documents for owner in owners_of(one)}
     return Needs(
         frozenset(owner for owner in owners if owner and not owner.startswith("did:key:")),
         frozenset(url for one in documents for url in status_lists_of(one.document)),
+        frozenset(url for one in named if (url := refreshing.refresh_address(one.document)) is not None),
     )
 
 
-def _owners(opened: Opened) -> list[str]:
-    if opened.token is not None:
-        return [owner_of(opened.token) or ""]
-    return [controller_of(str(proof.get("verificationMethod", ""))) for proof in proofs_of(opened.document)]
+def verify(
+    document: str | bytes | dict[str, Any], material: Material, now: datetime, *, recipient: Recipient | None = None
+) -> Report:
+    """Verify a credential: format, context, schema, proof, issuer, dates, status, refresh, endorsement.
 
-
-def _embedded_in(opened: Opened) -> list[Opened]:
-    """Open the credentials in a learner record, as far as they can be read."""
-    found = []
-    for one in embedded_of(opened.document):
-        try:
-            found += [open_parsed(one)] if isinstance(one, dict) else []
-        except CredentialError:
-            continue
-    return found
-
-
-def verify(document: str | bytes | dict[str, Any], material: Material, now: datetime) -> Report:
-    """Verify a credential: format, context, schema, proof, issuer, dates, status.
-
-    Of a learner record, each credential in it is verified in turn (CLR 2.0, verification), with a report of its own.
+    Of a learner record, each credential in it is verified in turn (CLR 2.0, verification), with a report of its own,
+    and so is each endorsement on a credential. Where `material` has a newer edition, that is what is verified.
     Nothing is fetched and nothing raises for what a document can hold: whatever stands in the way of an answer
     makes that check unknown.
 
@@ -95,43 +92,121 @@ def verify(document: str | bytes | dict[str, Any], material: Material, now: date
             either baked into it (as bytes). Text is better than parsed, since it shows keys that stand twice.
         material: what `needs` asked for.
         now: the moment to judge dates by, with a zone.
+        recipient: whom it must be about (of a learner record, the record as a whole); None does not ask.
     """
     try:
         opened = open_document(document)
     except CredentialError as error:
-        return Report(unreadable(error, now, CHECKS), None)
-    return verify_opened(opened, material, now)
+        return Report(unreadable(error, now, CHECKS if recipient is None else (*CHECKS, RECIPIENT)), None)
+    return verify_opened(opened, material, now, recipient)
 
 
-def verify_opened(opened: Opened, material: Material, now: datetime) -> Report:
+def verify_opened(opened: Opened, material: Material, now: datetime, recipient: Recipient | None = None) -> Report:
     """Verify a credential that was read; see `verify`."""
-    read = opened.document
-    unsecured = without_proof(read)
-    proven, issued = check_security(opened, unsecured, material, now)
-    findings = {
-        "format": _check_envelope(read, opened),
-        "context": check_context(read, unsecured),
-        "schema": _check_schema(read, unsecured),
-        "proof": proven,
-        "issuer": issued,
-        "dates": _check_dates(opened, now),
-        "status": check_status(read, lambda url: _status_list(url, read, material, now)),
-    }
-    embedded = [] if isinstance(unsecured, LimitError) else embedded_of(read)
-    return Report(listed(findings, CHECKS, now), read, tuple(_embedded(one, material, now) for one in embedded))
+    return _Verification(material, now).credential(opened, recipient)
 
 
-def _embedded(one: Any, material: Material, now: datetime) -> Report:
-    """Verify a credential in a learner record; a record within a record is not opened."""
-    try:
-        if not isinstance(one, dict):
-            raise UnreadFormError("embedded_unread", "A credential in the record has a form that is not read here.")
-        opened = open_parsed(one)
-        if is_record(opened.document):
-            raise UnreadFormError("record_in_record", "A learner record within another is not read here.")
-    except CredentialError as error:
-        return Report(unreadable(error, now, CHECKS), None)
-    return verify_opened(opened, material, now)
+@dataclass(frozen=True, slots=True)
+class _Proven:
+    """A document with what was found about its form, its proof and whose key that was."""
+
+    opened: Opened
+    unsecured: Known | CredentialError
+    findings: dict[str, Finding]
+
+    @property
+    def passes(self) -> bool:
+        return all(finding.outcome == "pass" for finding in self.findings.values())
+
+
+class _Verification:
+    """One verification: what is given for it, the moment, and how many endorsements it may still open."""
+
+    def __init__(self, material: Material, now: datetime) -> None:
+        self._material = material
+        self._now = now
+        self._left = endorsements.MOST_ENDORSEMENTS
+
+    def credential(self, opened: Opened, recipient: Recipient | None = None) -> Report:
+        """Verify a credential with the credentials and endorsements in it, in its newer edition where there is one."""
+        proven, refreshed = self._refresh(self._prove(opened))
+        read = proven.opened.document
+        findings = {**proven.findings, **self._state(proven), "refresh": refreshed}
+        limited = isinstance(proven.unsecured, LimitError)
+        embedded = [] if limited else [self._embedded(one) for one in embedded_of(read)]
+        findings["endorsement"], endorsed = self._endorsed(read, limited)
+        if recipient is not None:
+            findings[RECIPIENT] = check_recipient(read, recipient)
+        return Report(listed(findings, tuple(findings), self._now), read, tuple(embedded), endorsed)
+
+    def _prove(self, opened: Opened) -> _Proven:
+        read = opened.document
+        # What a JWT carries is signed as it stands, so there a term without a definition hides nothing.
+        unsecured = without_proof(read if opened.token is None else endorsements.without_jwts(read))
+        proven, issued = check_security(opened, unsecured, self._material, self._now)
+        findings = {
+            "format": _check_envelope(read, opened),
+            "context": check_context(read, unsecured),
+            "schema": _check_schema(read, unsecured),
+            "proof": proven,
+            "issuer": issued,
+        }
+        return _Proven(opened, unsecured, findings)
+
+    def _state(self, proven: _Proven) -> dict[str, Finding]:
+        read = proven.opened.document
+        return {
+            "dates": _check_dates(proven.opened, self._now),
+            "status": check_status(read, lambda url: _status_list(url, read, self._material, self._now)),
+        }
+
+    def _refresh(self, first: _Proven) -> tuple[_Proven, Finding]:
+        """Take the newer edition in place of a credential, once, and only after the credential itself is proven."""
+        if "refreshService" not in first.opened.document:
+            return first, refreshing.NOT_NAMED
+        if not first.passes:
+            return first, refreshing.NOT_TRIED
+        found = refreshing.newer_edition(first.opened.document, self._material.refreshed)
+        if isinstance(found, Finding):
+            return first, found
+        newer = self._prove(found)
+        return (newer, refreshing.REFRESHED) if newer.passes else (first, refreshing.NOT_PROVEN)
+
+    def _embedded(self, one: Any) -> Report:
+        """Verify a credential in a learner record; a record within a record is not opened."""
+        try:
+            if not isinstance(one, dict):
+                raise UnreadFormError("embedded_unread", "A credential in the record has a form that is not read here.")
+            opened = open_parsed(one)
+            if is_record(opened.document):
+                raise UnreadFormError("record_in_record", "A learner record within another is not read here.")
+        except CredentialError as error:
+            return Report(unreadable(error, self._now, CHECKS), None)
+        return self.credential(opened)
+
+    def _endorsed(self, read: dict[str, Any], limited: bool) -> tuple[Finding, tuple[Endorsement, ...]]:
+        placed = endorsements.endorsements_of(read)
+        if not placed:
+            return endorsements.NONE, ()
+        if limited:
+            return endorsements.NOT_OPENED, ()
+        opened, left_out = placed[: self._left], placed[self._left :]
+        self._left -= len(opened)
+        reports = tuple(Endorsement(one.place, self._endorsement(one)) for one in opened)
+        return endorsements.judge(reports, len(left_out)), reports
+
+    def _endorsement(self, placed: endorsements.Placed) -> Report:
+        """Verify an endorsement; neither endorsements on it nor credentials in it are opened."""
+        try:
+            opened = endorsements.open_endorsement(placed)
+        except CredentialError as error:
+            return Report(unreadable(error, self._now, endorsements.ENDORSEMENT_CHECKS), None)
+        proven, refreshed = self._refresh(self._prove(opened))
+        read = proven.opened.document
+        nested = endorsements.NESTED if endorsements.endorsements_of(read) else endorsements.NONE
+        findings = {**proven.findings, **self._state(proven), "refresh": refreshed, "endorsement": nested}
+        findings["subject"] = endorsements.check_subject(read, placed)
+        return Report(listed(findings, tuple(findings), self._now), read)
 
 
 def listed(findings: Mapping[str, Finding], names: Sequence[str], now: datetime) -> tuple[Check, ...]:
@@ -224,14 +299,10 @@ def _check_schema(document: dict[str, Any], unsecured: Known | CredentialError) 
 def _check_record(document: dict[str, Any]) -> Finding:
     """Check a learner record's form. Only the final CLR 2.0 data model can find it wrong, not the older schema."""
     try:
-        if _contexts(document)[0] == CREDENTIALS_V2:
-            read_model(document)
+        check_record(document)
         validate_record(document)
-        count = len(embedded_of(document))
     except CredentialError as error:
         return Finding("fail" if error.code == "model" else "unknown", error.code, str(error))
-    if count > MOST_EMBEDDED:
-        return Finding("unknown", "too_many_embedded", f"The record holds more than {MOST_EMBEDDED} credentials.")
     return Finding("pass", "schema", "It has the form of a Comprehensive Learner Record 2.0.")
 
 

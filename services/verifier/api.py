@@ -66,9 +66,9 @@ class Api:
             stored = await self._repository.credential(submission.badge_id)
             if stored is None:
                 raise NotFoundError("there is no badge of ours at this address; look whether it was copied in full")
-            report = await self._verifier.verify_stored(stored)
+            report = await self._verifier.verify_stored(stored, submission.recipient)
         else:
-            report = await self._verifier.verify(submission.text or b"")
+            report = await self._verifier.verify(submission.text or b"", recipient=submission.recipient)
         return Response(
             orjson.dumps(report.to_dict()), media_type="application/json", headers={"Cache-Control": "no-store"}
         )

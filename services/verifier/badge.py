@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from libs.openbadges import times
 from libs.openbadges.errors import CredentialError
-from libs.openbadges.report import Check, Outcome, Report
+from libs.openbadges.report import Check, Outcome, Report, counted
 
 LONGEST_TEXT = 4_000
 _MOST_ITEMS = 100
@@ -25,6 +25,8 @@ CLAIMS: Mapping[str, str] = {
     "issuer": "It was signed by the issuer that it names",
     "status": "It has not been taken back",
     "dates": "It is within its dates",
+    "endorsement": "What others say of it is theirs and holds up",
+    "refresh": "It is the newest edition that could be had",
     "schema": "It follows Open Badges 3.0",
     "context": "All its terms have a known meaning",
     "format": "It is a verifiable credential",
@@ -33,6 +35,14 @@ CLAIMS: Mapping[str, str] = {
 
 _REAL = ("format", "context", "schema", "proof")
 _GOOD = ("dates", "status")
+
+_STATUS_WORDS: Mapping[str, str] = {
+    "revoked": "The issuer has revoked it.",
+    "suspended": "The issuer has suspended it.",
+    "message": "The issuer has left a message about it, for those who process it.",
+    "refresh_available": "It is good, and its issuer has a newer one.",
+}
+"""A status in plain words. An issuer's own message is for programmers (Bitstring Status List 1.0, section 2.1)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +82,11 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Badge:
-    """Everything that the page shows."""
+    """Everything that the page shows.
+
+    Attributes:
+        only_endorsement: every check of the badge itself passed, that of what others say on it did not.
+    """
 
     id: str | None
     title: str
@@ -91,6 +105,7 @@ class Badge:
     results: tuple[tuple[str, str], ...]
     evidence: tuple[EvidenceItem, ...]
     verdict: _Verdict
+    only_endorsement: bool
     real: Answer
     signed_by: Answer
     good: Answer
@@ -138,6 +153,7 @@ def badge_of(document: Mapping[str, Any], report: Report) -> Badge:
         results=results,
         evidence=tuple(_evidence(one) for one in _objects(document.get("evidence"))),
         verdict=_verdict(report),
+        only_endorsement={check.name for check in report.checks if check.outcome != "pass"} == {"endorsement"},
         real=real,
         signed_by=signed_by,
         good=_only_as_good(good, (real, signed_by)),
@@ -193,7 +209,7 @@ def _evidence(one: dict[str, Any]) -> EvidenceItem:
 
 def _verdict(report: Report) -> _Verdict:
     """Revoked is told apart where it is the only thing wrong: then the badge was real, and is no longer good."""
-    failed = {(check.name, check.code) for check in report.checks if check.outcome == "fail"}
+    failed = {(check.name, check.code) for check in report.checks if counted(check) == "fail"}
     if failed == {("status", "revoked")}:
         return "revoked"
     return report.verdict
@@ -205,7 +221,7 @@ def _together(question: str, checks: list[Check]) -> Answer:
     worst = min(checks, key=lambda check: order.index(check.outcome))
     speaking = checks[-1] if worst.outcome == "pass" else worst
     word = {"pass": "Yes", "fail": "No", "unknown": "Could not check"}[speaking.outcome]
-    return Answer(question, speaking.outcome, word, speaking.sentence, _utc(speaking.at), speaking.code)
+    return Answer(question, speaking.outcome, word, _sentence(speaking), _utc(speaking.at), speaking.code)
 
 
 def _only_as_good(good: Answer, grounds: tuple[Answer, ...]) -> Answer:
@@ -220,7 +236,11 @@ def _only_as_good(good: Answer, grounds: tuple[Answer, ...]) -> Answer:
 
 def _answer(claim: str, check: Check) -> Answer:
     word = {"pass": "Passed", "fail": "Failed", "unknown": "Could not check"}[check.outcome]
-    return Answer(claim, check.outcome, word, check.sentence, _utc(check.at), check.code)
+    return Answer(claim, check.outcome, word, _sentence(check), _utc(check.at), check.code)
+
+
+def _sentence(check: Check) -> str:
+    return _STATUS_WORDS.get(check.code, check.sentence) if check.name == "status" else check.sentence
 
 
 def _object(value: Any) -> dict[str, Any]:

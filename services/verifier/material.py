@@ -93,9 +93,14 @@ async def _present(get: Callable[[str], Awaitable[Any]], keys: list[str]) -> dic
 
 def explain(report: Report, gathered: Gathered) -> Report:
     """Say why something could not be had, where we know it better than the engine; outcomes stay as they are."""
-    if all(check.outcome != "unknown" for check in report.checks):
+    if report.verdict == "pass":
         return report
-    return replace(report, checks=tuple(_explained(check, gathered) for check in report.checks))
+    return replace(
+        report,
+        checks=tuple(_explained(check, gathered) for check in report.checks),
+        embedded=tuple(explain(one, gathered) for one in report.embedded),
+        endorsements=tuple(replace(one, report=explain(one.report, gathered)) for one in report.endorsements),
+    )
 
 
 def _explained(check: Check, gathered: Gathered) -> Check:

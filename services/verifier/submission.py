@@ -1,6 +1,7 @@
-"""What POST /v1/verify was sent: a credential, a credential in an envelope, or the address of a badge of ours."""
+"""What POST /v1/verify was sent: a credential or the address of a badge of ours, and whom it should be about."""
 
 import asyncio
+import json
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -11,14 +12,18 @@ import orjson
 from fastapi import Request
 
 from libs.common.errors import BowerbirdError, InvalidRequestError, TooLargeError, UnsupportedMediaError
+from libs.openbadges.recipient import Recipient
 
 # Twice what the engine reads, so that a credential slightly too large is answered with a report that says so.
 MOST_BYTES = 512 * 1024
 _LONGEST_SECONDS = 15.0
+_LONGEST_RECIPIENT = 1_000
 _MEDIA_TYPE = re.compile(r"application/(?:[\w.-]+\+)?json|application/vc")
+_DECODER = json.JSONDecoder()
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _HOW = (
-    'send the credential itself, or {"credential": {…}}, or {"url": "…/badges/ID"} with the address of a badge of ours'
+    'send the credential itself, or {"credential": {…}}, or {"url": "…/badges/ID"} with the address of a badge of ours;'
+    ' "recipient" beside them asks whether it is about somebody'
 )
 
 
@@ -32,10 +37,15 @@ class TooSlowError(BowerbirdError):
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """Exactly one of a credential's text, as it was sent, and the id of a badge of ours."""
+    """Exactly one of a credential's text, as it was sent, and the id of a badge of ours.
+
+    Attributes:
+        recipient: whom it should be about; None where that was not asked.
+    """
 
     text: bytes | None = None
     badge_id: UUID | None = None
+    recipient: Recipient | None = None
 
 
 async def read_body(request: Request) -> bytes:
@@ -77,14 +87,16 @@ def read_submission(body: bytes, public_base: str) -> Submission:
         raise InvalidRequestError(f"the body is not a JSON object; {_HOW}")
     if "@context" in sent or "credentialSubject" in sent:
         return Submission(text=body)
+    recipient = _recipient(sent.pop("recipient")) if "recipient" in sent else None
     if set(sent) == {"credential"}:
         if not isinstance(sent["credential"], dict):
             raise InvalidRequestError(
                 f"`credential` is not a JSON object; {_HOW}", [{"field": "credential", "reason": "not an object"}]
             )
-        return Submission(text=_only_value(body))
+        text = _only_value(body) if recipient is None else _value_of(body, "credential")
+        return Submission(text=text, recipient=recipient)
     if set(sent) == {"url"}:
-        return Submission(badge_id=badge_id_of(sent["url"], public_base))
+        return Submission(badge_id=badge_id_of(sent["url"], public_base), recipient=recipient)
     raise InvalidRequestError(f"this is none of the forms that can be verified; {_HOW}")
 
 
@@ -110,6 +122,27 @@ def badge_id_of(url: Any, public_base: str) -> UUID:
     return UUID(name)
 
 
+def _recipient(asked: Any) -> Recipient:
+    """Whom the credential should be about: an id or identifier, or an identifier with its type.
+
+    Raises:
+        InvalidRequestError: another form.
+    """
+    given = asked if isinstance(asked, dict) else {"identifier": asked}
+    texts = {"identifier", "identifierType"} & given.keys()
+    if (
+        "identifier" not in given
+        or given.keys() - texts
+        or not all(isinstance(given[one], str) and 0 < len(given[one]) <= _LONGEST_RECIPIENT for one in texts)
+    ):
+        raise InvalidRequestError(
+            "`recipient` is an id or identifier as text, or an object with identifier and identifierType, such as "
+            '{"identifier": "a@example.com", "identifierType": "emailAddress"}',
+            [{"field": "recipient", "reason": f"not text of 1 to {_LONGEST_RECIPIENT} characters"}],
+        )
+    return Recipient(given["identifier"], given.get("identifierType"))
+
+
 def parse_badge_id(text: str) -> UUID | None:
     """The UUID written in its one usual form, or None."""
     return UUID(text) if _UUID.fullmatch(text) else None
@@ -127,3 +160,28 @@ def _only_value(body: bytes) -> bytes:
     except orjson.JSONDecodeError:
         raise InvalidRequestError(f"`credential` stands twice in the request; {_HOW}") from None
     return text
+
+
+def _value_of(body: bytes, name: str) -> bytes:
+    """The text of one member's value as it was sent, where there are others; see `_only_value`."""
+    text = body.decode()
+    found: list[str] = []
+    place = text.index("{") + 1
+    try:
+        while (place := _past(text, place, ",")) < len(text) and text[place] != "}":
+            key, place = _DECODER.raw_decode(text, place)
+            start = _past(text, place, ":")
+            _, place = _DECODER.raw_decode(text, start)
+            found += [text[start:place]] if key == name else []
+    except (ValueError, RecursionError):
+        raise InvalidRequestError(f"the body is nested too deeply, or has a number that nobody reads; {_HOW}") from None
+    if len(found) != 1:
+        raise InvalidRequestError(f"`{name}` stands twice in the request; {_HOW}")
+    return found[0].encode()
+
+
+def _past(text: str, place: int, sign: str) -> int:
+    """The place after any white space, and the sign if it stands there."""
+    while place < len(text) and text[place] in f" \t\r\n{sign}":
+        place += 1
+    return place

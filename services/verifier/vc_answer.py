@@ -6,7 +6,7 @@ A check whose answer is not known counts as not verified here, and its problem s
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from libs.openbadges.report import Check, Report
+from libs.openbadges.report import Check, Report, counted, worst
 
 _VCDM: Final = "https://www.w3.org/TR/vc-data-model#"
 _PROOF: Final = "https://w3id.org/security#"
@@ -38,7 +38,7 @@ BY_CODE: Final[Mapping[str, tuple[str, int | None]]] = {
     "not_yet_valid": _RANGE,
     "expired": _RANGE,
 }
-BY_CHECK: Final[Mapping[str, tuple[str, int]]] = {
+BY_CHECK: Final[Mapping[str, tuple[str, int | None]]] = {
     "format": _MALFORMED,
     "context": _MALFORMED,
     "schema": _MALFORMED,
@@ -48,14 +48,16 @@ BY_CHECK: Final[Mapping[str, tuple[str, int]]] = {
     "binding": _PROOF_WRONG,
     "dates": _RANGE,
     "status": (f"{_STATUS}STATUS_VERIFICATION_ERROR", -129),
+    # What others say of a credential, and newer editions of it, are not in the data model's list of errors.
+    "endorsement": ("urn:bowerbird:problem:endorsement", None),
+    "refresh": ("urn:bowerbird:problem:refresh", None),
 }
 _TITLES: Final = {"fail": "This check failed", "unknown": "This check could not be decided"}
 
 
 def verdict_of(checks: Sequence[Check]) -> str:
-    """Any check that fails: fail. Else any that is unknown: unknown. Else pass."""
-    outcomes = {check.outcome for check in checks}
-    return next((one for one in ("fail", "unknown") if one in outcomes), "pass" if outcomes else "unknown")
+    """Answer what the checks come to by the rule of `report.Report.verdict`; of none at all, unknown."""
+    return worst(counted(check) for check in checks)
 
 
 def problem_of(check: Check, place: str = "") -> dict[str, Any]:
@@ -78,13 +80,25 @@ def problem_of(check: Check, place: str = "") -> dict[str, Any]:
     }
 
 
-def answer_of(checks: Sequence[Check], contained: Sequence[Report] = ()) -> dict[str, Any]:
-    """Write the answer for a credential, or for a presentation with the reports on what it contains."""
+IN_PRESENTATION: Final = "/verifiablePresentation/verifiableCredential"
+IN_RECORD: Final = "/verifiableCredential/credentialSubject/verifiableCredential"
+
+
+def answer_of(
+    checks: Sequence[Check], contained: Sequence[Report] = (), place: str = IN_PRESENTATION
+) -> dict[str, Any]:
+    """Write the answer for a credential, and with the reports on what it contains for a presentation or a record.
+
+    Args:
+        checks: of the document itself.
+        contained: one report for each credential in it; all must verify too.
+        place: JSON Pointer to those in the request.
+    """
     verdicts = [verdict_of(checks), *(report.verdict for report in contained)]
     verdict = next((one for one in ("fail", "unknown") if one in verdicts), "pass")
     problems = [problem_of(check) for check in checks if check.outcome != "pass"]
-    for place, report in enumerate(contained):
-        where = f"/verifiablePresentation/verifiableCredential/{place}"
+    for number, report in enumerate(contained):
+        where = f"{place}/{number}"
         problems += [problem_of(check, where) for check in report.checks if check.outcome != "pass"]
     answer: dict[str, Any] = {
         "verified": verdict == "pass",

@@ -8,7 +8,7 @@ from fastapi.responses import Response
 
 from libs.common.bodies import read_json_object
 from libs.common.errors import InvalidRequestError
-from services.verifier.vc_answer import answer_of
+from services.verifier.vc_answer import IN_RECORD, answer_of
 from services.verifier.vc_options import hold_to, read_options, with_purpose, without_status
 from services.verifier.verification import Verifier
 
@@ -24,7 +24,7 @@ def vc_routes(verifier: Verifier) -> APIRouter:
         body = await read_json_object(request, most_bytes=_MOST_BYTES)
         options = read_options(body)
         report = hold_to(await verifier.verify(_document(body, "verifiableCredential")), options)
-        return _answer(answer_of(report.checks))
+        return _answer(answer_of(report.checks, report.embedded, IN_RECORD))
 
     @router.post("/presentations/verify", summary="Verify a presentation and the credentials in it (VC API)")
     async def verify_presentation(request: Request) -> Response:

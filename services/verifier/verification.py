@@ -17,7 +17,8 @@ from libs.openbadges.presentations import (
     presentation_needs,
     verify_presentation,
 )
-from libs.openbadges.report import CHECKS, Check, Report
+from libs.openbadges.recipient import Recipient
+from libs.openbadges.report import CHECKS, RECIPIENT, Check, Report
 from services.verifier import metrics
 from services.verifier.material import MaterialSource, explain
 from services.verifier.repository import StoredCredential
@@ -45,12 +46,15 @@ class Verifier:
         self._in_hand = 0
         self._conformance = conformance
 
-    async def verify(self, document: str | bytes, *, revoked_at: datetime | None = None) -> Report:
+    async def verify(
+        self, document: str | bytes, *, revoked_at: datetime | None = None, recipient: Recipient | None = None
+    ) -> Report:
         """Verify a credential from its text.
 
         Args:
             document: the text as it came.
             revoked_at: since when its issuer told us that it is revoked; rules even before the status list says so.
+            recipient: whom it must be about; None does not ask.
 
         Raises:
             UnavailableError: more is waiting than can be done in reasonable time.
@@ -60,7 +64,7 @@ class Verifier:
         self._in_hand += 1
         started = monotonic()
         try:
-            report = await self._verify(document)
+            report = await self._verify(document, recipient)
             if revoked_at is not None:
                 report = _revoked(report, revoked_at)
         finally:
@@ -68,9 +72,9 @@ class Verifier:
         metrics.observe(report, monotonic() - started)
         return report
 
-    async def verify_stored(self, stored: StoredCredential) -> Report:
+    async def verify_stored(self, stored: StoredCredential, recipient: Recipient | None = None) -> Report:
         """Verify a credential of ours, with what its issuer told us of its state."""
-        return await self.verify(stored.text, revoked_at=stored.revoked_at)
+        return await self.verify(stored.text, revoked_at=stored.revoked_at, recipient=recipient)
 
     async def verify_presentation(
         self, document: str | bytes, *, challenge: str | None, domain: str | None
@@ -104,29 +108,29 @@ class Verifier:
         with conformance_contexts() if self._conformance else nullcontext():
             return verify_presentation(document, material, now, challenge=challenge, domain=domain)
 
-    async def _verify(self, document: str | bytes) -> Report:
+    async def _verify(self, document: str | bytes, recipient: Recipient | None) -> Report:
         gathered = await self._source.gather(engine.needs(document))
         now = self._clock()
-        work = asyncio.get_running_loop().run_in_executor(self._pool, self._check, document, gathered.material, now)
+        work = asyncio.get_running_loop().run_in_executor(
+            self._pool, self._check, document, gathered.material, now, recipient
+        )
         try:
             async with asyncio.timeout(self._seconds):
                 report = await work
         except TimeoutError:
-            return _took_too_long(now)
+            return Report(_too_long(CHECKS if recipient is None else (*CHECKS, RECIPIENT), now), None)
         return explain(report, gathered)
 
-    def _check(self, document: str | bytes, material: engine.Material, now: datetime) -> Report:
+    def _check(
+        self, document: str | bytes, material: engine.Material, now: datetime, recipient: Recipient | None
+    ) -> Report:
         with conformance_contexts() if self._conformance else nullcontext():
-            return engine.verify(document, material, now)
+            return engine.verify(document, material, now, recipient=recipient)
 
 
 def _revoked(report: Report, at: datetime) -> Report:
     told = Check("status", "fail", "revoked", "The issuer has revoked it.", at)
     return replace(report, checks=tuple(told if check.name == "status" else check for check in report.checks))
-
-
-def _took_too_long(now: datetime) -> Report:
-    return Report(_too_long(CHECKS, now), None)
 
 
 def _too_long(names: Sequence[str], now: datetime) -> tuple[Check, ...]:

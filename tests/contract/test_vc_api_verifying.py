@@ -9,10 +9,12 @@ import pytest
 from httpx import AsyncClient
 
 from libs.openbadges.did import did_key, did_web, verification_method
+from libs.openbadges.documents import Profile
 from libs.openbadges.issuing import prepare, sign
 from libs.openbadges.keys import Ed25519Key
 from libs.openbadges.multibase import encode_multibase
 from libs.openbadges.proofs import OFFERED
+from libs.openbadges.records import record_document
 from tests.contract.vc_api_house import DID, HOLDER, METHOD, NOW, credential, issued, older, problems, served, verify
 
 JSON = {"Content-Type": "application/json"}
@@ -266,3 +268,22 @@ async def test_a_status_that_cannot_be_had_counts_only_where_the_caller_asks_for
         answer = await verify(client, signed, **options)
         assert answer.status_code == 400
         assert problems(answer) == {("status", "unknown")}
+
+
+async def test_a_learner_record_verifies_only_with_every_credential_in_it(client: AsyncClient) -> None:
+    begins = {"validFrom": "2026-03-06T09:30:00Z"}
+    good = orjson.loads(sign(prepare(credential(**begins)), HOLDER, METHOD, NOW))
+    forged = {**good, "id": "urn:x:forged"}
+    for held, status in (([good], 200), ([good, forged], 400)):
+        document = record_document(
+            record_id="urn:x:record",
+            issuer=Profile(id=DID),
+            subject_id="urn:x:learner",
+            name="Values Week",
+            valid_from=NOW,
+            credentials=held,
+        )
+        answer = await verify(client, orjson.loads(sign(prepare(document), HOLDER, METHOD, NOW)))
+        assert answer.status_code == status, answer.text
+    place = "/verifiableCredential/credentialSubject/verifiableCredential/1"
+    assert [one["instance"] for one in answer.json()["problemDetails"]] == [place]

@@ -14,9 +14,11 @@ from httpx import AsyncClient, Response
 from prometheus_client import REGISTRY
 from pymongo.errors import AutoReconnect
 
+from libs.openbadges.contexts import CREDENTIALS_V2, OPEN_BADGES_V3
 from libs.openbadges.did import did_key, verification_method
 from libs.openbadges.issuing import prepare, sign
-from libs.openbadges.report import CHECKS, Report
+from libs.openbadges.keys import Ed25519Key
+from libs.openbadges.report import CHECKS, RECIPIENT, Report
 from libs.openbadges.verification import Material
 from tests.contract.verifier_house import (
     ISSUED,
@@ -86,6 +88,57 @@ async def test_each_way_of_asking_gives_the_same_report(http: AsyncClient, shape
         "by address": json.dumps({"url": f"{PUBLIC}/badges/{ID}"}),
     }[shape]
     assert await verified(http, body) == await verified(http, text)
+
+
+@pytest.mark.parametrize("shape", ["credential", "url"])
+async def test_whether_it_is_about_somebody_is_checked_where_that_is_asked(http: AsyncClient, shape: str) -> None:
+    given = {"credential": orjson.loads(SCHOOL.badge(ID)), "url": f"{PUBLIC}/badges/{ID}"}[shape]
+    for recipient, expected in ((LEARNER, "pass"), ("urn:uuid:somebody-else", "fail"), ("a@example.com", "unknown")):
+        response = await http.post("/v1/verify", json={shape: given, "recipient": recipient})
+        report = response.json()
+        assert [check["name"] for check in report["checks"]] == [*CHECKS, RECIPIENT]
+        assert report["verdict"] == report["checks"][-1]["outcome"] == expected
+        assert "a@example.com" not in response.text
+
+
+def endorsed(comment: str = "Well taught.") -> dict[str, Any]:
+    """A badge with an endorsement by somebody whose key needs nobody; signed with another comment than it then has."""
+    key = Ed25519Key.from_seed(b"e" * 32)
+    did = did_key(key.public_multibase)
+    said = {
+        "@context": [CREDENTIALS_V2, OPEN_BADGES_V3],
+        "id": "urn:uuid:c5b1f0b5-0000-4000-8000-000000000001",
+        "type": ["VerifiableCredential", "EndorsementCredential"],
+        "name": "A word for it",
+        "issuer": {"id": did, "type": ["Profile"]},
+        "validFrom": "2026-03-01T00:00:00Z",
+        "credentialSubject": {"id": SCHOOL.did, "type": ["EndorsementSubject"], "endorsementComment": "Well taught."},
+    }
+    held = orjson.loads(sign(prepare(said), key, verification_method(did, key.public_multibase), ISSUED))
+    held["credentialSubject"]["endorsementComment"] = comment
+    document = orjson.loads(SCHOOL.badge(ID))
+    del document["proof"]
+    document["issuer"]["endorsement"] = [held]
+    read: dict[str, Any] = orjson.loads(SCHOOL.sign(document))
+    return read
+
+
+async def test_endorsements_are_verified_and_each_is_reported(http: AsyncClient) -> None:
+    report = await verified(http, orjson.dumps(endorsed()))
+    assert (report["verdict"], outcome(report, "endorsement")) == ("pass", ("pass", "endorsed"))
+    assert [one["verdict"] for one in report["endorsements"]] == ["pass"]
+
+
+async def test_a_bad_endorsement_is_told_in_the_report_and_on_the_page(
+    http: AsyncClient, repository: MemoryRepository
+) -> None:
+    text = orjson.dumps(endorsed("The best in the world."))
+    report = await verified(http, text)
+    assert (report["verdict"], outcome(report, "endorsement")) == ("unknown", ("fail", "endorsement_invalid"))
+    assert [one["verdict"] for one in report["endorsements"]] == ["fail"]
+    repository.keep(ID, text.decode())
+    page = await http.get(f"/badges/{ID}", headers={"Accept": "text/html"})
+    assert "real and still good; an endorsement on it is not confirmed" in page.text
 
 
 async def test_a_tampered_credential_fails(http: AsyncClient) -> None:
@@ -200,7 +253,7 @@ async def test_an_address_of_ours_without_a_badge_is_404(http: AsyncClient) -> N
 async def test_a_check_that_takes_too_long_is_unknown(
     repository: MemoryRepository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def slow(document: bytes, material: Material, now: object) -> Report:
+    def slow(document: bytes, material: Material, now: object, *, recipient: object) -> Report:
         time.sleep(0.3)
         raise AssertionError("nobody waits for this")
 

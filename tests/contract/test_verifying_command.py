@@ -14,6 +14,7 @@ import pytest
 from bowerbird.cli import main
 from libs.openbadges.baking import bake
 from libs.openbadges.building import CredentialTemplate
+from libs.openbadges.contexts import OPEN_BADGES_EXTENSIONS
 from libs.openbadges.did import did_document, did_web, verification_method
 from libs.openbadges.documents import Achievement, Association, Criteria, Profile
 from libs.openbadges.issuing import prepare, sign
@@ -101,6 +102,16 @@ def test_a_credential_that_was_changed_or_revoked_fails_with_status_1(run: Run, 
     assert status == 1
     assert "revoked" in out
     assert run("verify", files["plain.png"])[0] == 1
+
+
+def test_whether_it_is_about_somebody_is_checked_where_that_is_asked(run: Run, files: dict[str, Path]) -> None:
+    learner = badge(1)["credentialSubject"]["id"]
+    assert run("verify", files["badge.json"], *options(files), "--recipient", learner)[0] == 0
+    status, out, _ = run("verify", files["badge.json"], *options(files), "--recipient", "urn:uuid:somebody-else")
+    assert status == 1
+    assert "about somebody else" in " ".join(out.split())
+    asked = ("--recipient", "a@example.com", "--recipient-type", "emailAddress")
+    assert run("verify", files["badge.json"], *options(files), *asked)[0] == 2
 
 
 def test_what_could_not_be_checked_is_status_2(run: Run, files: dict[str, Path]) -> None:
@@ -266,6 +277,15 @@ def school() -> Iterator[str]:
         credential_id="urn:x:1", subject_id="urn:x:s", valid_from=NOW, status=entry(f"{base}/status/1", 7)
     )
     pages["/badges/1"] = published(badge)
+    refreshable = {
+        **badge,
+        "@context": [*badge["@context"], OPEN_BADGES_EXTENSIONS],
+        "refreshService": {"id": f"{base}/refresh/1", "type": "1EdTechCredentialRefresh"},
+    }
+    pages["/badges/old"] = published({**refreshable, "validUntil": "2026-03-07T00:00:00Z"})
+    pages["/refresh/1"] = published({**refreshable, "credentialStatus": entry(f"{base}/status/2", 7)})
+    pages["/badges/lost"] = pages["/badges/old"].replace(b"/refresh/1", b"/refresh/9")
+    pages["/status/2"] = published(list_document(f"{base}/status/2", did, StatusList(), valid_from=NOW))
     pages["/status/1"] = published(list_document(f"{base}/status/1", did, StatusList(), valid_from=NOW))
     pages["/issuers/wattle/did.json"] = json.dumps(did_document(did, KEY.public_multibase)).encode()
     thread = threading.Thread(target=server.serve_forever)
@@ -282,6 +302,29 @@ def test_an_address_is_fetched_with_all_that_it_needs(run: Run, school: str, tmp
     status, out, _ = run("verify", f"{school}/badges/2", "--allow-loopback", "--json")
     assert status == 2
     assert json.loads(out) == {"verdict": "unknown", "checks": [], "problems": ["127.0.0.1 answered 404."]}
+
+
+def test_the_newer_edition_is_fetched_with_what_it_needs_and_only_for_a_credential_that_is_proven(
+    run: Run, school: str
+) -> None:
+    status, out, err = run("verify", f"{school}/badges/old", "--allow-loopback", "--json")
+    report = json.loads(out)
+    assert (status, err, report["problems"]) == (0, "", [])
+    assert {check["name"]: check["code"] for check in report["checks"]}["refresh"] == "refreshed"
+    status, out, _ = run("verify", f"{school}/badges/lost", "--allow-loopback", "--json")
+    report = json.loads(out)
+    assert (status, report["problems"]) == (1, [])
+    assert {check["name"]: check["code"] for check in report["checks"]}["refresh"] == "refresh_not_tried"
+
+
+def test_an_endorsement_that_does_not_hold_up_is_shown(run: Run, files: dict[str, Path]) -> None:
+    document = {**json.loads(signed(1)), "endorsement": [json.loads(signed(2))]}
+    files["badge.json"].write_text(json.dumps(document))
+    out = " ".join(run("verify", files["badge.json"], *options(files))[1].split())
+    assert "✗ Endorsement 1 of 1: Resilience, by Wattle Grove High School" in out
+    assert "does not say of itself that it is an endorsement" in out
+    out = " ".join(run("inspect", files["badge.json"])[1].split())
+    assert "endorsement Resilience, by Wattle Grove High School" in out
 
 
 def test_without_the_flag_nothing_is_fetched_from_this_machine(run: Run, school: str) -> None:

@@ -2,18 +2,26 @@
 
 import hashlib
 import hmac
+from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from cryptography.hazmat.primitives.hashes import SHA384
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given as examples
 from hypothesis import settings
 from hypothesis import strategies as st
+from joserfc.jwk import ECKey
 
-from libs.openbadges.did import did_key, did_web, verification_method
-from libs.openbadges.errors import CredentialError
+from libs.openbadges.did import did_document_with_jwk, did_key, did_web, verification_method
+from libs.openbadges.errors import CredentialError, UndecidedError
 from libs.openbadges.issuing import prepare
 from libs.openbadges.jose import sign_open_badge_jwt, sign_vc_jwt
-from libs.openbadges.jose.jwk import public_of, write_jwk, write_private_jwk
+from libs.openbadges.jose.jwk import public_of, read_private_jwk, write_jwk, write_private_jwk
+from libs.openbadges.keys import PublicKey
 from libs.openbadges.p256 import P256Key
+from libs.openbadges.proofs import OFFERED
 from libs.openbadges.verification import Material, verify
 from tests.unit.openbadges_samples import DID, NOW, badge
 from tests.unit.openbadges_tokens import (
@@ -88,9 +96,52 @@ def test_an_algorithm_that_is_not_the_keys_fails(key: str, alg: str) -> None:
     assert codes(token, given(key_of(key))) == expected
 
 
-@pytest.mark.parametrize("alg", ["ES384", "PS256", "ES256K", "RS512", "ML-DSA-44", "x" * 1000])
+@pytest.mark.parametrize("alg", ["ES512", "PS256", "ES256K", "RS512", "ML-DSA-44", "x" * 1000])
 def test_an_algorithm_that_is_not_known_is_unknown(alg: str) -> None:
     assert codes(resigned(badge_jwt(P256), P256, {"alg": alg}), given(P256)) == {"proof": "unknown algorithm_unknown"}
+
+
+def es384(header: dict[str, Any] | None = None, *, size: int = 48) -> tuple[str, Material]:
+    """A token signed with a P-384 key, r and s of so many bytes, and what is looked up for it."""
+    key = ec.derive_private_key(7, ec.SECP384R1())
+    jwk = dict(ECKey.import_key(key.public_key()).as_dict(private=False))
+    kid = verification_method(DID, "p384")
+    text = ".".join(
+        encode(one) for one in ({"alg": "ES384", "typ": "vc+jwt", "kid": kid, **(header or {})}, badge(status=None))
+    )
+    r, s = decode_dss_signature(key.sign(text.encode(), ec.ECDSA(SHA384())))
+    document = did_document_with_jwk(DID, {name: jwk[name] for name in ("kty", "crv", "x", "y")}, "p384")
+    return f"{text}.{encode(r.to_bytes(size, 'big') + s.to_bytes(size, 'big'))}", Material({DID: document})
+
+
+def test_a_token_by_a_p384_key_passes_and_one_that_was_changed_does_not() -> None:
+    token, known = es384()
+    assert codes(token, known) == {}
+    assert codes(token[:-4] + "AAAA", known) == {"proof": "fail proof_invalid"}
+    assert codes(es384(size=50)[0], known) == {"proof": "fail proof_invalid"}
+
+
+def test_a_p384_key_signs_by_no_other_algorithm_and_no_other_key_by_its_own() -> None:
+    for alg in ("ES256", "RS256", "EdDSA"):
+        token, known = es384({"alg": alg})
+        assert codes(token, known) == {"proof": "fail algorithm_mismatch"}
+    token = resigned(vc_jwt(P256), P256, {"alg": "ES384"})
+    assert codes(token, given(P256)) == {"proof": "fail algorithm_mismatch"}
+
+
+def test_nothing_is_signed_with_a_p384_key_here() -> None:
+    private = dict(ECKey.import_key(ec.derive_private_key(7, ec.SECP384R1())).as_dict(private=True))
+    with pytest.raises(UndecidedError):
+        read_private_jwk(private)
+
+
+def test_a_p384_key_is_no_key_for_the_suites_of_data_integrity() -> None:
+    key = ec.derive_private_key(7, ec.SECP384R1()).public_key()
+    public = PublicKey("P-384", key.public_bytes(Encoding.X962, PublicFormat.CompressedPoint))
+    assert not any(OFFERED[name].verify(public, b"x", b"y" * 96) for name in OFFERED)
+    assert not public.verify(b"x", b"y" * 95)
+    with pytest.raises(CredentialError, match="P-384"):
+        PublicKey("P-384", b"\x02" + b"\xff" * 48).verify(b"x", b"y" * 96)
 
 
 def test_a_signer_of_another_kind_than_the_algorithm_is_refused() -> None:
@@ -99,7 +150,7 @@ def test_a_signer_of_another_kind_than_the_algorithm_is_refused() -> None:
     with pytest.raises(CredentialError, match="no signature of RS256"):
         sign_vc_jwt(prepare(badge()), _Kms(), algorithm="RS256", kid=kid_of(P256))
     with pytest.raises(CredentialError, match="not checked here"):
-        sign_vc_jwt(prepare(badge()), P256, algorithm="ES384", kid=kid_of(P256))
+        sign_vc_jwt(prepare(badge()), P256, algorithm="ES512", kid=kid_of(P256))
 
 
 class _Kms:

@@ -4,18 +4,23 @@ import base64
 import hashlib
 import json
 from collections.abc import Callable
-from typing import Any
+from functools import cache
+from typing import Any, get_args
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from libs.openbadges.baking import bake, unbake
 from libs.openbadges.base58btc import encode
-from libs.openbadges.contexts import CARRIED, CREDENTIALS_V2, OPEN_BADGES_V3
-from libs.openbadges.documents import Achievement, Association, ClrCredential, Criteria, Profile
+from libs.openbadges.contexts import CARRIED, CLR_V2, CREDENTIALS_V2, OPEN_BADGES_V3
+from libs.openbadges.documents import Achievement, Association, AssociationType, ClrCredential, Criteria, Profile
 from libs.openbadges.errors import CredentialError
 from libs.openbadges.issuing import prepare, sign
 from libs.openbadges.picture import badge_svg
-from libs.openbadges.records import MOST_EMBEDDED, record_document
+from libs.openbadges.rasterizing import badge_png
+from libs.openbadges.recordforms import MOST_EMBEDDED
+from libs.openbadges.records import record_document
 from libs.openbadges.schema import validate_record
 from libs.openbadges.statuslist import entry
 from libs.openbadges.verification import Material, needs, verify
@@ -38,6 +43,11 @@ def record(**changes: Any) -> dict[str, Any]:
         "associations": [Association(association_type="isPartOf", source_id=RESILIENCE, target_id=TEAMWORK)],
     }
     return record_document(**{**given, **changes})
+
+
+@cache
+def held(number: int) -> str:
+    return signed(number)
 
 
 def issued(document: dict[str, Any]) -> str:
@@ -120,11 +130,56 @@ def test_a_record_with_more_credentials_than_are_verified_is_no_pass() -> None:
     assert len(report.embedded) == MOST_EMBEDDED + 1
 
 
-def test_a_record_can_be_baked() -> None:
+@pytest.mark.parametrize("drawn", ["png", "svg"])
+def test_a_record_can_be_baked_under_its_own_keyword(drawn: str) -> None:
     text = issued(record())
-    picture = bake(badge_svg(name="Values Week", issuer="Wattle").encode(), text)
+    svg = badge_svg(name="Values Week", issuer="Wattle")
+    picture = bake(badge_png(name="Values Week", issuer="Wattle") if drawn == "png" else svg.encode(), text)
     assert unbake(picture).content.is_record
+    assert b"clrcredential" in picture if drawn == "png" else b"clr:credential" in picture
     assert verify(picture, material(), NOW).verdict == "pass"
+
+
+def test_a_record_that_verification_would_fail_is_not_signed() -> None:
+    def refused(spoil: Callable[[dict[str, Any]], Any]) -> str:
+        document = record()
+        spoil(document)
+        with pytest.raises(CredentialError) as raised:
+            prepare(document)
+        return raised.value.code
+
+    assert refused(lambda one: one.pop("name")) == "model"
+    assert refused(lambda one: one["credentialSubject"]["verifiableCredential"].clear()) == "model"
+    assert refused(lambda one: one["@context"].pop(1)) in {"model", "term_undefined", "type_undefined"}
+    assert refused(lambda one: one["credentialSubject"]["association"][0].update(associationType="isIn")) == "model"
+    assert refused(lambda one: one["@context"].reverse()) == "not_a_credential"
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    numbers=st.lists(st.integers(1, 40), min_size=1, max_size=4, unique=True),
+    joined=st.lists(st.tuples(st.sampled_from(get_args(AssociationType)), st.booleans()), max_size=4),
+    partial=st.none() | st.booleans(),
+    status=st.booleans(),
+)
+def test_whatever_the_builder_takes_is_signed_and_passes_every_check(
+    numbers: list[int], joined: list[tuple[AssociationType, bool]], partial: bool | None, status: bool
+) -> None:
+    ends = (RESILIENCE, TEAMWORK)
+    associations = [
+        Association(association_type=kind, source_id=ends[turned], target_id=ends[not turned])
+        for kind, turned in joined
+    ]
+    document = record(
+        credentials=[held(number) for number in numbers],
+        associations=associations,
+        partial=partial,
+        status=entry(LIST, 9) if status else None,
+    )
+    assert document["@context"] == [CREDENTIALS_V2, CLR_V2, OPEN_BADGES_V3]
+    report = verify(issued(document), material(), NOW)
+    assert report.verdict == "pass", report.to_dict()
+    assert [one.credential and one.credential["id"] for one in report.embedded] == [badge(n)["id"] for n in numbers]
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,8 @@ def test_a_good_credential_passes_every_check() -> None:
     report = verify(signed(), material(), NOW)
     assert report.verdict == "pass"
     assert [(check.name, check.outcome) for check in report.checks] == [
-        (name, "pass") for name in ("format", "context", "schema", "proof", "issuer", "dates", "status")
+        (name, "pass")
+        for name in ("format", "context", "schema", "proof", "issuer", "dates", "status", "refresh", "endorsement")
     ]
     assert report.to_dict()["verdict"] == "pass"
     assert report.to_dict()["checks"][0]["at"] == "2026-03-06T09:30:00Z"

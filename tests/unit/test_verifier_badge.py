@@ -171,6 +171,25 @@ def test_a_badge_that_is_only_revoked_is_told_apart_from_a_false_one() -> None:
     assert shown(status=("fail", "suspended")).verdict == "fail"
 
 
+def test_a_bad_endorsement_is_shown_and_does_not_call_the_badge_itself_bad() -> None:
+    found = report(endorsement=("fail", "endorsement_invalid"))
+    html = html_of(document(), found)
+    assert "real and still good; an endorsement on it is not confirmed" in html
+    assert "About endorsement." in html
+    shown_badge = badge_of(document(), found)
+    assert (shown_badge.real.outcome, shown_badge.good.outcome, shown_badge.verdict) == ("pass", "pass", "unknown")
+    revoked = report(endorsement=("fail", "endorsement_invalid"), status=("fail", "revoked"))
+    assert badge_of(document(), revoked).verdict == "revoked"
+    assert "is not confirmed" not in html_of(document(), revoked)
+
+
+@pytest.mark.parametrize("code", ["message", "revoked", "suspended", "refresh_available"])
+def test_an_issuers_message_for_programmers_is_not_shown_on_the_page(code: str) -> None:
+    outcome: Outcome = "fail" if code in {"revoked", "suspended"} else "pass"
+    html = html_of(document(), report(status=(outcome, code)))
+    assert "About status." not in html
+
+
 def test_could_not_check_is_shown_as_neither_yes_nor_no() -> None:
     found = report(status=("unknown", "STATUS_RETRIEVAL_ERROR"))
     html = html_of(document(), found)

@@ -2,10 +2,12 @@
 
 from uuid import UUID
 
+import orjson
 import pytest
 
 from libs.common.errors import InvalidRequestError
-from services.verifier.submission import badge_id_of, read_submission
+from libs.openbadges.recipient import Recipient
+from services.verifier.submission import Submission, badge_id_of, read_submission
 
 OURS = "https://badges.example"
 ID = UUID("0f4ac6a1-59e9-4a3c-95ad-000000000001")
@@ -36,6 +38,51 @@ def test_a_credential_sent_by_itself_is_taken_as_it_is() -> None:
 def test_a_credential_nested_hundreds_of_levels_deep_is_left_to_the_engine_which_has_a_limit() -> None:
     body = b'{"credential": {"a": ' + b"[" * 900 + b"]" * 900 + b"}}"
     assert read_submission(body, OURS).text == body[15:-1]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"credential": {"a": 1, "a": 2}, "recipient": "a@example.com"}',
+        b'{"recipient":"a@example.com","credential":{"a": 1, "a": 2}}',
+        b' {\n"recipient" : {"identifier": "a@example.com"} , "cr\\u0065dential"\t:{"a": 1, "a": 2}\r}',
+    ],
+)
+def test_whom_it_should_be_about_stands_beside_the_credential_which_stays_as_it_was_sent(body: bytes) -> None:
+    submission = read_submission(body, OURS)
+    assert submission.text == b'{"a": 1, "a": 2}'
+    assert submission.recipient == Recipient("a@example.com")
+    assert "a@example.com" not in repr(submission)
+
+
+def test_a_recipient_may_have_a_type_and_stand_beside_an_address() -> None:
+    url = f"{OURS}/badges/{ID}"
+    body = orjson.dumps({"url": url, "recipient": {"identifier": "7", "identifierType": "sourcedId"}})
+    assert read_submission(body, OURS) == Submission(badge_id=ID, recipient=Recipient("7", "sourcedId"))
+
+
+@pytest.mark.parametrize(
+    "recipient",
+    [None, "", 5, [], {}, "x" * 1001, {"identifierType": "name"}, {"identifier": "x", "salt": "y"}, {"identifier": 5}],
+)
+def test_a_recipient_in_another_form_is_refused_by_name(recipient: object) -> None:
+    with pytest.raises(InvalidRequestError, match="`recipient`"):
+        read_submission(orjson.dumps({"credential": {}, "recipient": recipient}), OURS)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"credential": {"a":1}, "recipient": "x", "credential": {"b":2}}',
+        b'{"credential": {"a": ' + b"[" * 2000 + b"]" * 2000 + b'}, "recipient": "x"}',
+        b'{"credential": {"a": ' + b"9" * 5000 + b'}, "recipient": "x"}',
+        b'{"recipient": "x"}',
+        b'{"credential": 5, "recipient": "x"}',
+    ],
+)
+def test_a_credential_beside_a_recipient_that_cannot_be_taken_out_is_refused(body: bytes) -> None:
+    with pytest.raises(InvalidRequestError, match="credential"):
+        read_submission(body, OURS)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,13 @@ from libs.openbadges.jose.jwk import PrivateKey, jose_key, public_of
 from libs.openbadges.keys import KeyKind, PublicKey, Signer
 from libs.openbadges.parsing import LIMITS, Limits, parse, write
 
-ALGORITHMS: Final[dict[str, KeyKind]] = {"RS256": "RSA", "ES256": "P-256", "EdDSA": "Ed25519", "Ed25519": "Ed25519"}
+ALGORITHMS: Final[dict[str, KeyKind]] = {
+    "RS256": "RSA",
+    "ES256": "P-256",
+    "ES384": "P-384",
+    "EdDSA": "Ed25519",
+    "Ed25519": "Ed25519",
+}
 """By name, the kind of key that each takes: RFC 7518 (section 3.1), RFC 8037, and RFC 9864 for the name Ed25519."""
 
 _HEADER_BYTES: Final = 8 * 1024
@@ -20,6 +26,7 @@ _SIGNATURE_BYTES: Final = 2 * 1024
 _SIGNATURE_SIZE: Final[dict[KeyKind, range]] = {
     "Ed25519": range(64, 65),
     "P-256": range(64, 65),
+    "P-384": range(96, 97),
     "RSA": range(256, 1025),
 }
 _HEADER_LIMITS: Final = Limits(bytes=_HEADER_BYTES, depth=6, nodes=200)

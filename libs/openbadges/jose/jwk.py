@@ -1,4 +1,4 @@
-"""Keys as JSON Web Keys, in and out: Ed25519 (OKP), P-256 (EC) and RSA of 2048 bits or more."""
+"""Keys as JSON Web Keys, in and out: Ed25519 (OKP), P-256 and P-384 (EC), and RSA of 2048 bits or more."""
 
 from functools import lru_cache
 from typing import Any, Final
@@ -11,8 +11,9 @@ from joserfc.jwk import ECKey, OKPKey, RSAKey
 from joserfc.util import base64_to_int
 
 from libs.openbadges.errors import CredentialError, UndecidedError
-from libs.openbadges.keys import Ed25519Key, PublicKey
+from libs.openbadges.keys import Ed25519Key, KeyKind, PublicKey
 from libs.openbadges.p256 import P256Key, read_point
+from libs.openbadges.p384 import read_p384
 from libs.openbadges.rsa import SMALLEST, RsaKey, encode_rsa, read_rsa
 
 Jwk = dict[str, Any]
@@ -22,6 +23,7 @@ PrivateKey = Ed25519Key | P256Key | RsaKey
 _KINDS: Final[dict[tuple[object, object], type[JoseKey]]] = {
     ("OKP", "Ed25519"): OKPKey,
     ("EC", "P-256"): ECKey,
+    ("EC", "P-384"): ECKey,
     ("RSA", None): RSAKey,
 }
 _PRIVATE_MEMBERS: Final = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
@@ -48,7 +50,8 @@ def read_jwk(jwk: object) -> PublicKey:
         read_rsa(der)
         return PublicKey("RSA", der)
     if isinstance(native, ec.EllipticCurvePublicKey):
-        return PublicKey("P-256", native.public_bytes(Encoding.X962, PublicFormat.CompressedPoint))
+        kind: KeyKind = "P-384" if isinstance(native.curve, ec.SECP384R1) else "P-256"
+        return PublicKey(kind, native.public_bytes(Encoding.X962, PublicFormat.CompressedPoint))
     return PublicKey("Ed25519", native.public_bytes(Encoding.Raw, PublicFormat.Raw))
 
 
@@ -67,7 +70,7 @@ def read_private_jwk(jwk: object) -> PrivateKey:
     """Read a private key from a JWK (RFC 7518, section 6; RFC 8037, section 2).
 
     Raises:
-        UndecidedError: `key_kind`.
+        UndecidedError: `key_kind`, also for P-384, which nothing is signed with here.
         CredentialError: `key_form`, no private key, or one whose halves do not belong together; `key_weak`.
     """
     imported = _imported(jwk)
@@ -78,6 +81,8 @@ def read_private_jwk(jwk: object) -> PrivateKey:
     if isinstance(native, rsa.RSAPrivateKey):
         key = RsaKey(native)
     elif isinstance(native, ec.EllipticCurvePrivateKey):
+        if not isinstance(native.curve, ec.SECP256R1):
+            raise UndecidedError("key_kind", "The key is of a kind that nothing is signed with here.")
         key = P256Key.from_secret(native.private_numbers().private_value.to_bytes(32, "big"))
     else:
         key = Ed25519Key.from_seed(native.private_bytes_raw())
@@ -112,6 +117,8 @@ def jose_key(key: PublicKey) -> JoseKey:
     """
     if key.kind == "RSA":
         return RSAKey.import_key(read_rsa(key.raw))
+    if key.kind == "P-384":
+        return ECKey.import_key(read_p384(key.raw))
     if key.kind == "P-256":
         return ECKey.import_key(read_point(key.raw))
     return OKPKey.import_key(Ed25519PublicKey.from_public_bytes(key.raw))

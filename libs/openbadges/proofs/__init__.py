@@ -1,7 +1,7 @@
 """Data Integrity proofs: one protocol, one module per cryptosuite, and the registry of those that are known."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
@@ -15,6 +15,8 @@ from libs.openbadges.proofs.suite import Cryptosuite
 from libs.openbadges.shapes.cache import Known, ShapeCache
 
 __all__ = ["ISSUED", "OFFERED", "Cryptosuite", "Known", "Suites"]
+
+_ENDORSING: Final = frozenset({"id", "type", "endorsementComment"})
 
 
 class Suites(Mapping[str, Cryptosuite]):
@@ -69,7 +71,8 @@ def _refuse_split(document: dict[str, Any], text: bytes) -> None:
     """Refuse a document that says something of itself elsewhere than at its top.
 
     RDF puts together what stands in two objects of one id, so a property like credentialStatus could be carried
-    off to where no check looks, and the proof would still be good.
+    off to where no check looks, and the proof would still be good. An endorsement of the document, within it, speaks
+    of it with its own few words (Open Badges 3.0, class EndorsementSubject), which mean nothing at the top.
 
     Raises:
         CredentialError: code `split`.
@@ -81,11 +84,15 @@ def _refuse_split(document: dict[str, Any], text: bytes) -> None:
     while below:
         node = below.pop()
         if isinstance(node, dict):
-            if node.get("id") == own and len(node) > 1:
+            if node.get("id") == own and len(node) > 1 and not _only_endorses(node):
                 raise CredentialError("split", "The document speaks of itself in a second place.")
             below.extend(node.values())
         elif isinstance(node, list):
             below.extend(node)
+
+
+def _only_endorses(node: dict[str, Any]) -> bool:
+    return node.keys() <= _ENDORSING and node.get("type") in ("EndorsementSubject", ["EndorsementSubject"])
 
 
 ISSUED = Suites()
