@@ -53,6 +53,8 @@ async def configuration(instances: Instances, base: str, key: str) -> dict[str, 
     return {
         "name": "Bowerbird",
         "implementation": "Bowerbird",
+        # The suites' list of implementations leaves out a local one that does not say so.
+        "only": True,
         "issuers": issuers,
         "verifiers": [{**named, "endpoint": f"{base}/credentials/verify"}],
         "vpVerifiers": [{**named, "endpoint": f"{base}/presentations/verify"}],

@@ -200,6 +200,7 @@ async def test_the_configuration_names_every_instance_by_an_absolute_address() -
             assert one["id"].startswith("did:key:z")
             assert one["tags"]
     assert [one["supportedEcdsaKeyTypes"] for one in made["issuers"] if "ecdsa-rdfc-2019" in one["tags"]] == [["P-256"]]
+    assert made["only"] is True
     assert as_local_config(made).startswith("module.exports = {")
     assert as_json(made).endswith("}\n")
 
