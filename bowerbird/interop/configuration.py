@@ -24,11 +24,13 @@ _TAGS: Final = {
 async def configuration(instances: Instances, base: str, key: str) -> dict[str, Any]:
     """One implementation as the suites list them, with absolute addresses and the header that opens them."""
     opened = {"headers": {"Authorization": f"Bearer {key}"}}
+    # The suite of Bitstring Status List posts to the address that it is given and to nothing else of what stands here.
+    in_address = f"?access_token={key}"
     issuers, status_lists = [], []
     for one in INSTANCES.values():
         issuer = {
             "id": await instances.did(one.curve),
-            "endpoint": f"{base}{PATH}/{one.name}/credentials/issue",
+            "endpoint": f"{base}{PATH}/{one.name}/credentials/issue{'' if one.purpose is None else in_address}",
             # Status entries and envelopes came with version 2.0.
             "supports": _BOTH if one.cryptosuite is not None and one.purpose is None else _NEWER,
             "tags": [*_TAGS[one.name], "localhost"],
@@ -51,6 +53,8 @@ async def configuration(instances: Instances, base: str, key: str) -> dict[str, 
     return {
         "name": "Bowerbird",
         "implementation": "Bowerbird",
+        # The suites' list of implementations leaves out a local one that does not say so.
+        "only": True,
         "issuers": issuers,
         "verifiers": [{**named, "endpoint": f"{base}/credentials/verify"}],
         "vpVerifiers": [{**named, "endpoint": f"{base}/presentations/verify"}],

@@ -37,7 +37,11 @@ KEY_FILE, SECRETS_FILE = "api-key", "secrets"
 
 @dataclass(frozen=True, slots=True)
 class OneKey:
-    """A gate with one API key, which opens issuing and nothing else."""
+    """A gate with one API key, which opens issuing and nothing else.
+
+    It stands in the Authorization header, or in the address as `access_token` (RFC 6750, sections 2.1 and 2.3): the
+    suite of Bitstring Status List sends no headers of ours.
+    """
 
     key: str
 
@@ -46,6 +50,8 @@ class OneKey:
 
         async def dependency(request: Request) -> Caller:
             scheme, _, sent = request.headers.get("authorization", "").partition(" ")
+            if not scheme:
+                scheme, sent = "bearer", request.query_params.get("access_token", "")
             known = hmac.compare_digest(sent.strip().encode(), self.key.encode())
             if scheme.lower() != "bearer" or not known or scope != SCOPE:
                 raise UnauthenticatedError(

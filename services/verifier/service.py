@@ -36,7 +36,8 @@ class ServiceSettings(Settings):
     )
     interop: bool = Field(
         default=False,
-        description="read contexts written into documents, as conformance suites send them; never in production",
+        description="verify as conformance suites ask: contexts written into documents are read, and proofs are "
+        "verified without looking whose key it is; never in production",
     )
 
 
@@ -87,5 +88,5 @@ def serve(app: FastAPI, repository: Repository, settings: ServiceSettings, clock
     pages = Pages()
     app.include_router(Api(repository, verifier, pages, public_base=settings.public_base).router())
     app.include_router(AchievementApi(repository, pages, public_base=settings.public_base).router())
-    app.include_router(vc_routes(verifier))
+    app.include_router(vc_routes(verifier, interop=settings.interop))
     app.add_middleware(PublicHeaders)

@@ -21,12 +21,14 @@ class Options:
         domain: where the proof must have been meant for.
         challenge: what the holder was given to sign with.
         status_asked: whether a status that cannot be had stands against verification.
+        proof_alone: whether the caller asks for the proof and for no other check.
     """
 
     purpose: str | None = None
     domain: str | None = None
     challenge: str | None = None
     status_asked: bool = True
+    proof_alone: bool = False
 
 
 def read_options(body: Mapping[str, Any]) -> Options:
@@ -48,6 +50,7 @@ def read_options(body: Mapping[str, Any]) -> Options:
         _text(options, "domain"),
         _text(options, "challenge"),
         not checks or not _STATUS_NAMES.isdisjoint(checks),
+        set(checks) == {"proof"},
     )
 
 
@@ -65,6 +68,17 @@ def without_status(report: Report, options: Options) -> Report:
     if options.status_asked:
         return report
     checks = [_not_asked(check) if check.name == "status" else check for check in report.checks]
+    return replace(report, checks=tuple(checks))
+
+
+def as_suites_ask(report: Report, options: Options) -> Report:
+    """Answer the report without whose key it is, and without its dates where the caller asks for the proof alone.
+
+    VCDM 2.0 leaves both to validation (section A), which comes after verification (section 7.1), and the vectors of
+    the specifications name issuers that do not own their keys. Elsewhere a foreign key is never good.
+    """
+    ignored = {"issuer", "dates"} if options.proof_alone else {"issuer"}
+    checks = [_left_out(check) if check.name in ignored else check for check in report.checks]
     return replace(report, checks=tuple(checks))
 
 
@@ -93,7 +107,11 @@ def _is(found: Any, wanted: str) -> bool:
 
 
 def _not_asked(check: Check) -> Check:
-    if check.outcome != "unknown":
+    return _left_out(check) if check.outcome == "unknown" else check
+
+
+def _left_out(check: Check) -> Check:
+    if check.outcome == "pass":
         return check
     return replace(check, outcome="pass", code="not_asked", sentence=f"It was not asked for. {check.sentence}")
 

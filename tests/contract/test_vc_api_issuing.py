@@ -56,6 +56,23 @@ async def test_without_the_key_nothing_is_issued_or_set(client: AsyncClient, hea
     assert answer.headers["www-authenticate"] == "Bearer"
 
 
+async def test_the_addresses_of_those_that_add_a_status_bring_the_key_and_no_others_do(client: AsyncClient) -> None:
+    _, instances = build(BASE, API_KEY, SECRETS, lambda: NOW)
+    for issuer in (await configuration(instances, BASE, API_KEY))["issuers"]:
+        answer = await client.post(issuer["endpoint"], json={"credential": credential()})
+        assert answer.status_code == (201 if "BitstringStatusList" in issuer["tags"] else 401)
+        assert API_KEY not in answer.text
+
+
+@pytest.mark.parametrize("token", ["", "bb_other", API_KEY[:-1]])
+async def test_another_key_in_the_address_opens_nothing(client: AsyncClient, token: str) -> None:
+    path = f"/interop/revocation/credentials/issue?access_token={token}"
+    assert (await client.post(path, json={"credential": credential()})).status_code == 401
+    wrong = {"Authorization": "Bearer bb_other"}
+    path = f"/interop/revocation/credentials/issue?access_token={API_KEY}"
+    assert (await client.post(path, json={"credential": credential()}, headers=wrong)).status_code == 401
+
+
 async def test_there_are_no_other_instances(client: AsyncClient) -> None:
     assert (await issue(client, credential(), "production")).status_code == 404
 
@@ -183,6 +200,7 @@ async def test_the_configuration_names_every_instance_by_an_absolute_address() -
             assert one["id"].startswith("did:key:z")
             assert one["tags"]
     assert [one["supportedEcdsaKeyTypes"] for one in made["issuers"] if "ecdsa-rdfc-2019" in one["tags"]] == [["P-256"]]
+    assert made["only"] is True
     assert as_local_config(made).startswith("module.exports = {")
     assert as_json(made).endswith("}\n")
 

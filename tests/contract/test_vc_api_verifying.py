@@ -15,7 +15,19 @@ from libs.openbadges.keys import Ed25519Key
 from libs.openbadges.multibase import encode_multibase
 from libs.openbadges.proofs import OFFERED
 from libs.openbadges.records import record_document
-from tests.contract.vc_api_house import DID, HOLDER, METHOD, NOW, credential, issued, older, problems, served, verify
+from tests.contract.vc_api_house import (
+    DID,
+    HOLDER,
+    METHOD,
+    NOW,
+    credential,
+    issued,
+    older,
+    problems,
+    served,
+    verify,
+    verifying,
+)
 
 JSON = {"Content-Type": "application/json"}
 
@@ -171,21 +183,23 @@ async def test_a_proof_without_a_challenge_does_not_answer_one(client: AsyncClie
     assert answer.json()["problemDetails"][0]["type"] == "https://w3id.org/security#INVALID_CHALLENGE_ERROR"
 
 
-async def test_what_cannot_be_decided_does_not_verify_and_says_so(client: AsyncClient) -> None:
+async def test_what_cannot_be_decided_does_not_verify_and_says_so() -> None:
     foreign = Ed25519Key.from_seed(b"f" * 32)
     did = did_web("https://elsewhere.example", "issuers", "far")
     text = sign(prepare(credential(issuer=did)), foreign, verification_method(did, foreign.public_multibase), NOW)
-    answer = await verify(client, orjson.loads(text))
+    async with verifying(interop=False) as client:
+        answer = await verify(client, orjson.loads(text))
     assert answer.status_code == 400
     assert answer.json()["verdict"] == "unknown"
     assert {one["outcome"] for one in answer.json()["problemDetails"]} == {"unknown"}
     assert all(one["detail"] and one["title"] and one["type"] for one in answer.json()["problemDetails"])
 
 
-async def test_an_issuer_that_is_not_the_keys_owner_does_not_verify(client: AsyncClient) -> None:
+async def test_an_issuer_that_is_not_the_keys_owner_does_not_verify() -> None:
     other = did_key(Ed25519Key.from_seed(b"o" * 32).public_multibase)
     text = sign(prepare(credential(issuer=other)), HOLDER, METHOD, NOW)
-    answer = await verify(client, orjson.loads(text))
+    async with verifying(interop=False) as client:
+        answer = await verify(client, orjson.loads(text))
     assert answer.status_code == 400
     assert ("issuer", "fail") in problems(answer)
 
@@ -201,6 +215,23 @@ async def test_a_credential_outside_its_dates_does_not_verify(client: AsyncClien
     answer = await verify(client, await issued(client, credential(**dates)))
     assert answer.status_code == 400
     assert problems(answer) == {("dates", "fail")}
+
+
+@pytest.mark.parametrize("interop", [True, False])
+async def test_only_an_interoperability_verifier_answers_without_looking_whose_key_it_is(interop: bool) -> None:
+    def signed(**more: Any) -> dict[str, Any]:
+        document = credential(issuer="https://vc.example/issuers/5678", **more)
+        read: dict[str, Any] = orjson.loads(sign(prepare(document), HOLDER, METHOD, NOW))
+        return read
+
+    expired = signed(validUntil=(NOW - timedelta(days=1)).isoformat())
+    async with verifying(interop=interop) as client:
+        for options in ({}, {"checks": ["proof"]}):
+            assert (await verify(client, signed(), **options)).status_code == (200 if interop else 400)
+            changed = {**signed(), "id": "urn:uuid:0f4ac6a1-59e9-4a3c-95ad-000000000002"}
+            assert ("proof", "fail") in problems(await verify(client, changed, **options))
+        assert (await verify(client, expired, checks=["proof"])).status_code == (200 if interop else 400)
+        assert ("dates", "fail") in problems(await verify(client, expired))
 
 
 @pytest.mark.parametrize("instance", ["eddsa-rdfc-2022", "eddsa-jcs-2022", "ecdsa-rdfc-2019", "ecdsa-jcs-2019"])

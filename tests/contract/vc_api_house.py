@@ -6,7 +6,9 @@ from copy import deepcopy
 from datetime import UTC, datetime
 from typing import Any
 
+from fastapi import FastAPI
 from httpx import ASGITransport, AsyncClient, Response
+from pydantic import AnyHttpUrl
 
 from bowerbird.interop.server import build
 from libs.common.access import new_key
@@ -14,6 +16,8 @@ from libs.openbadges.contexts import CREDENTIALS_V1, CREDENTIALS_V2
 from libs.openbadges.did import did_key, verification_method
 from libs.openbadges.keys import Ed25519Key
 from services.issuer.interop.store import Secrets
+from services.verifier.memory import MemoryRepository
+from services.verifier.service import ServiceSettings, serve
 
 BASE = "https://127.0.0.1:8443"
 NOW = datetime(2026, 11, 23, 17, 20, tzinfo=UTC)
@@ -31,6 +35,15 @@ Change = Callable[[dict[str, Any]], Any]
 @asynccontextmanager
 async def served() -> AsyncIterator[AsyncClient]:
     app, _ = build(BASE, API_KEY, SECRETS, lambda: NOW)
+    async with AsyncClient(transport=ASGITransport(app), base_url=BASE, timeout=30) as client:
+        yield client
+
+
+@asynccontextmanager
+async def verifying(*, interop: bool) -> AsyncIterator[AsyncClient]:
+    """The verifier's calls alone, as a conformance suite has them or as everybody else does."""
+    app = FastAPI()
+    serve(app, MemoryRepository(), ServiceSettings(public_url=AnyHttpUrl(BASE), interop=interop), lambda: NOW)
     async with AsyncClient(transport=ASGITransport(app), base_url=BASE, timeout=30) as client:
         yield client
 

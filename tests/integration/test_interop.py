@@ -73,7 +73,7 @@ def test_every_instance_issues_over_https_what_the_verifier_verifies(
         signed = answer.json()["verifiableCredential"]
         verified = http.post(verifier, json={"verifiableCredential": signed, "options": {}})
         assert verified.status_code == 200, verified.text
-        assert http.post(issuer["endpoint"], json=body).status_code == 401
+        assert http.post(issuer["endpoint"].partition("?")[0], json=body).status_code == 401
 
 
 def test_a_status_is_set_over_https_and_its_list_is_public(configuration: dict[str, Any], http: httpx.Client) -> None:

@@ -12,9 +12,12 @@ from libs.openbadges.datamodel import check_credential
 from libs.openbadges.did import did_key, verification_method
 from libs.openbadges.errors import CredentialError, UnknownContextError
 from libs.openbadges.issuing import prepare, sign
+from libs.openbadges.jose.tokens import read_token
+from libs.openbadges.presentations import verify_presentation
 from libs.openbadges.proofs import ISSUED
 from libs.openbadges.verification import Material, verify
 from tests.unit.openbadges_samples import KEY, NOW, badge
+from tests.unit.openbadges_tokens import encode
 
 DID = did_key(KEY.public_multibase)
 METHOD = verification_method(DID, KEY.public_multibase)
@@ -83,6 +86,84 @@ def test_a_digest_of_a_carried_resource_must_be_right() -> None:
     other = "sha256-" + base64.b64encode(bytes(32)).decode()
     with pytest.raises(CredentialError, match="is not the file that is carried"):
         check_credential({**badge(), "relatedResource": {"id": CREDENTIALS_V2, "digestSRI": other}})
+
+
+def test_a_digest_that_does_not_say_its_kind_is_read_within_conformance_alone() -> None:
+    def related(digest: bytes) -> dict[str, Any]:
+        multibase = "u" + base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+        return {**badge(), "relatedResource": {"id": CREDENTIALS_V2, "digestMultibase": multibase}}
+
+    right = hashlib.sha256(CARRIED[CREDENTIALS_V2].text).digest()
+    with conformance_contexts():
+        check_credential(related(right))
+        for wrong in (bytes(32), right[:31], right[:20]):
+            with pytest.raises(CredentialError):
+                check_credential(related(wrong))
+    with pytest.raises(CredentialError, match="no multihash"):
+        check_credential(related(right))
+
+
+def wrapped(name: str, document: dict[str, Any], **claims: Any) -> dict[str, Any]:
+    """A token of VCDM 1.1, which wraps its content, in an envelope of VCDM 2.0."""
+    header = {"alg": "Ed25519", "typ": "JWT", "kid": METHOD}
+    text = f"{encode(header)}.{encode({'iss': DID, name: document, **claims})}"
+    kind = "Credential" if name == "vc" else "Presentation"
+    return {
+        "@context": CREDENTIALS_V2,
+        "type": f"EnvelopedVerifiable{kind}",
+        "id": f"data:application/jwt,{text}.{encode(KEY.sign(text.encode()))}",
+    }
+
+
+HELD = {
+    "@context": [CREDENTIALS_V2],
+    "type": ["VerifiableCredential"],
+    "issuer": DID,
+    "credentialSubject": {"id": "did:example:subject"},
+}
+SHOWN = {
+    "@context": [CREDENTIALS_V2],
+    "type": ["VerifiablePresentation"],
+    "holder": DID,
+    "verifiableCredential": [wrapped("vc", HELD)],
+}
+
+
+def test_tokens_of_version_1_1_in_envelopes_are_read_within_conformance_alone() -> None:
+    shown = wrapped("vp", SHOWN, nonce="123456789")
+    with conformance_contexts():
+        report = verify_presentation(shown, Material(), NOW, challenge="123456789")
+        assert report.verdict == "pass", report
+        assert [one.verdict for one in report.credentials] == ["pass"]
+        assert verify_presentation(shown, Material(), NOW, challenge="other").verdict == "fail"
+    assert verify_presentation(shown, Material(), NOW).verdict == "unknown"
+    assert verify(wrapped("vc", HELD), Material(), NOW).verdict == "unknown"
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        lambda shown: {**shown, "id": shown["id"][:-6] + "AAAAAA"},
+        lambda shown: {**shown, "id": shown["id"].partition(",")[2]},
+        lambda shown: {**shown, "@context": []},
+        lambda shown: {**shown, "@context": [EXAMPLES_V2]},
+        lambda shown: {**shown, "type": ["VerifiablePresentation"]},
+        lambda _: wrapped("vp", {**SHOWN, "holder": "did:example:another"}),
+        lambda _: wrapped("vp", {**SHOWN, "verifiableCredential": [wrapped("vc", {**HELD, "issuer": "did:x:y"})]}),
+        lambda _: wrapped("vp", SHOWN, vc=HELD),
+        lambda _: wrapped("vp", "text"),  # type: ignore[arg-type]
+    ],
+)
+def test_such_a_token_must_still_be_good_in_every_other_way(changed: Any) -> None:
+    with conformance_contexts():
+        assert verify_presentation(changed(wrapped("vp", SHOWN)), Material(), NOW).verdict != "pass"
+
+
+def test_a_token_of_vc_jose_cose_wraps_nothing_even_then() -> None:
+    for typ in ("vc+jwt", "vp+jwt"):
+        text = f"{encode({'alg': 'Ed25519', 'typ': typ, 'kid': METHOD})}.{encode({'vc': HELD, 'vp': SHOWN})}"
+        with conformance_contexts(), pytest.raises(CredentialError, match="where none may be"):
+            read_token(f"{text}.{encode(KEY.sign(text.encode()))}")
 
 
 def test_a_plain_value_where_a_graph_belongs_is_refused_and_no_crash() -> None:

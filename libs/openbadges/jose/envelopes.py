@@ -2,13 +2,15 @@
 
 from typing import Any, Final
 
-from libs.openbadges.contexts import CREDENTIALS_V2
+from libs.openbadges.contexts import CREDENTIALS_V2, conformance
 from libs.openbadges.errors import CredentialError, UnreadFormError
 
 CREDENTIAL: Final = "EnvelopedVerifiableCredential"
 PRESENTATION: Final = "EnvelopedVerifiablePresentation"
 
 _MEDIA_TYPES: Final = {CREDENTIAL: "application/vc+jwt", PRESENTATION: "application/vp+jwt"}
+_OLDER_MEDIA_TYPE: Final = "application/jwt"
+"""For tokens of VCDM 1.1 (see `tokens`); the suite of VCDM 2.0 sends one, and it alone gets it read."""
 
 
 def envelop_credential(jwt: str) -> dict[str, Any]:
@@ -43,7 +45,7 @@ def unwrap(document: dict[str, Any]) -> str:
     if not isinstance(identifier, str) or not identifier.startswith("data:") or "," not in identifier:
         raise CredentialError("envelope_form", "The id of an envelope is a data: URL.", "/id")
     media_type, _, content = identifier.removeprefix("data:").partition(",")
-    if media_type.lower() != _MEDIA_TYPES[kind]:
+    if media_type.lower() != _MEDIA_TYPES[kind] and not (conformance() and media_type == _OLDER_MEDIA_TYPE):
         raise UnreadFormError(
             "envelope_media_type", f"Envelopes of the type {media_type[:60]} are not read here.", "/id"
         )

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
+from libs.openbadges.contexts import conformance
 from libs.openbadges.errors import CredentialError, UnreadFormError
 from libs.openbadges.jose.compact import Compact, read_compact
 from libs.openbadges.parsing import LIMITS, Limits, parse
@@ -49,16 +50,38 @@ def read_token(text: str | bytes, limits: Limits = LIMITS) -> Token:
     """
     compact = read_compact(text, limits)
     claims = parse(compact.payload, limits)
+    older = _older(compact.header, claims) if conformance() else None
+    if older is not None:
+        return Token(compact, claims, older, _wrapped(claims, older[:2]))
     profile = _profile(compact.header, claims)
     if profile == "open-badges" and "vc" in claims:
-        document = claims["vc"]
-        if not isinstance(document, dict):
-            raise CredentialError("jwt_vc_claim", "The claim vc is no credential.", "/vc")
-        return Token(compact, claims, profile, document)
+        return Token(compact, claims, profile, _wrapped(claims, "vc"))
     if "vc" in claims or "vp" in claims:
         raise CredentialError("jwt_vc_claim", "The token holds its content in a claim where none may be.")
     document = {name: value for name, value in claims.items() if name not in REGISTERED}
     return Token(compact, claims, profile, document)
+
+
+def _wrapped(claims: dict[str, Any], name: str) -> dict[str, Any]:
+    """Take the document out of the claim that wraps it."""
+    document = claims[name]
+    if not isinstance(document, dict):
+        raise CredentialError("jwt_vc_claim", f"The claim {name} holds no document.", f"/{name}")
+    return document
+
+
+def _older(header: dict[str, Any], claims: dict[str, Any]) -> Profile | None:
+    """Tell what a token wraps in the way of VCDM 1.1 (section 6.3.1) without being an Open Badge; None if it does not.
+
+    The suite of VCDM 2.0 sends such ones in envelopes. VC-JOSE-COSE 1.0 forbids both claims (section 3.1.3), so they
+    are read for suites alone, and never where the token names a type of VC-JOSE-COSE.
+    """
+    typ = header.get("typ", "JWT")
+    if not isinstance(typ, str) or typ.lower() != "jwt" or {"vc", "vp"} <= claims.keys():
+        return None
+    if "vp" in claims:
+        return "vp+jwt"
+    return "vc+jwt" if "vc" in claims and not {"jti", "nbf"} <= claims.keys() else None
 
 
 def _profile(header: dict[str, Any], claims: dict[str, Any]) -> Profile:
