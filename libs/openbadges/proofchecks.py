@@ -1,9 +1,8 @@
 """Is a credential's proof good, and is its key the issuer's? Each answered pass, fail or unknown."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from libs.openbadges import times
 from libs.openbadges.datamodel import check_proof_form, check_proof_kind
@@ -17,8 +16,7 @@ from libs.openbadges.report import Outcome, worst
 MOST_PROOFS = 8
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(NamedTuple):
     """The answer to one question; `at` is set where it speaks of another moment than now."""
 
     outcome: Outcome

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from libs.openbadges import times
 
@@ -16,8 +16,7 @@ RECIPIENT = "recipient"
 """The check that a report has last, where it was asked whether the credential is about a certain person."""
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
+class Check(NamedTuple):
     """One question about a credential.
 
     Attributes:

@@ -1,7 +1,6 @@
 """Is a credential revoked or suspended, and what else does its issuer say? Read from lists that were verified."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any, Final
 
 from libs.openbadges import times
@@ -64,11 +63,11 @@ def _check_entry(one: Any, listing: Callable[[str], dict[str, Any]]) -> Finding:
         return Finding("unknown", error.code, str(error))
     says = _message(one, value)
     if value == 0 and not (purpose == "message" and says):
-        return replace(_NOT_SET, at=at)
+        return _NOT_SET._replace(at=at)
     found = _SET.get(purpose)
     if found is None:
         return Finding("unknown", "status_purpose", f"What a status for the purpose {purpose} means is not known here.")
-    return replace(found, sentence=f"{found.sentence}{says}", at=at)
+    return found._replace(sentence=f"{found.sentence}{says}", at=at)
 
 
 def _message(one: dict[str, Any], value: int) -> str:

@@ -108,15 +108,13 @@ def _explained(check: Check, gathered: Gathered) -> Check:
     if not missing_list and check.code not in _KEY_MISSING:
         return check
     if gathered.database_away:
-        return replace(check, sentence="Our own records could not be reached. Try again in a moment.")
+        return check._replace(sentence="Our own records could not be reached. Try again in a moment.")
     if not missing_list:
-        return replace(
-            check,
+        return check._replace(
             sentence="The issuer's key is not on record here, and this verifier asks no other address for it.",
         )
     if gathered.foreign_lists:
-        return replace(
-            check,
+        return check._replace(
             sentence="The status list stands at an address that is not ours, and this verifier asks no other address.",
         )
-    return replace(check, sentence="The status list that the credential names has not arrived here.")
+    return check._replace(sentence="The status list that the credential names has not arrived here.")

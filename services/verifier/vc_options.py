@@ -87,7 +87,7 @@ def with_purpose(check: Check, options: Options, made_for: str) -> Check:
     if check.name != "proof" or check.outcome != "pass" or options.purpose in {None, made_for}:
         return check
     sentence = f"The proof was made for the purpose {made_for}, not for {options.purpose}."
-    return replace(check, outcome="fail", code="proof_purpose", sentence=sentence)
+    return check._replace(outcome="fail", code="proof_purpose", sentence=sentence)
 
 
 def _bound(check: Check, report: Report, options: Options) -> Check:
@@ -98,7 +98,7 @@ def _bound(check: Check, report: Report, options: Options) -> Check:
     for name, wanted in (("domain", options.domain), ("challenge", options.challenge)):
         if wanted is not None and not all(_is(one.get(name), wanted) for one in proofs or [{}]):
             sentence = f"The proof was not made for the {name} that is asked for."
-            return replace(check, outcome="fail", code=f"proof_{name}", sentence=sentence)
+            return check._replace(outcome="fail", code=f"proof_{name}", sentence=sentence)
     return check
 
 
@@ -113,7 +113,7 @@ def _not_asked(check: Check) -> Check:
 def _left_out(check: Check) -> Check:
     if check.outcome == "pass":
         return check
-    return replace(check, outcome="pass", code="not_asked", sentence=f"It was not asked for. {check.sentence}")
+    return check._replace(outcome="pass", code="not_asked", sentence=f"It was not asked for. {check.sentence}")
 
 
 def _text(options: Mapping[str, Any], name: str) -> str | None:

@@ -16,7 +16,7 @@ from libs.openbadges.contexts import CARRIED, CONTEXTS
 from libs.openbadges.errors import CredentialError
 from libs.openbadges.rdf import XSD, Dataset
 from libs.openbadges.shapes.guard import ABSOLUTE, Form, Values, picker
-from libs.openbadges.shapes.shape import LABELS, NodeLines, Shape, Statements, Template
+from libs.openbadges.shapes.shape import LABELS, Block, NodeLines, Shape, Statements, Template
 from libs.openbadges.shapes.text import Cut, cut, restore
 
 
@@ -329,24 +329,66 @@ def _build(sample: Values, places: list[Place], quads: list[Quad], json: Line) -
     nodes = tuple(_node(sorted(seen[node], key=as_in_sample), numbers) for node in sorted(seen))
     statements = _statements(sorted((quad.line for quad in quads), key=as_in_sample), numbers)
     whole = _template([json], numbers)
-    texts = [statements.others, whole, *(one.template for one in nodes if isinstance(one, NodeLines))]
+    texts = [
+        whole,
+        *(block.template for block in statements.blocks),
+        *(one.template for one in nodes if isinstance(one, NodeLines)),
+    ]
     size = sum(len(one.text) + 16 * len(places) for one in texts) + sum(map(len, statements.first)) + 1024
     return Shape(nodes, statements, whole, size)
 
 
 def _node(lines: list[Line], numbers: dict[int, int]) -> NodeLines | bytes:
     """Order what a blank node sees as in the sample, or hash it now if nothing in it varies."""
-    ordered = all(_certainly_before(one, other) for one, other in pairwise(lines))
+    ordered = all(
+        _certainly_before(one, other) or (len(one) == len(other) == 1 and one <= other)
+        for one, other in pairwise(lines)
+    )
     whole = [line[0] for line in lines if len(line) == 1]
     made = NodeLines(_template(lines, numbers), ordered, repeats=len(whole) - len(set(whole)))
     return made if len(whole) < len(lines) else made.hash(()) or b""
 
 
 def _statements(lines: list[Line], numbers: dict[int, int]) -> Statements:
-    """Hash the lines without holes that come first in the sample; the next document's will mostly come first too."""
-    first = tuple(line[0] for line in takewhile(lambda line: len(line) == 1, lines[:-1]) if isinstance(line[0], bytes))
-    started = hashlib.sha256(b"".join(b"%b\n" % line for line in first))
-    return Statements(first, started, _template(lines[len(first) :], numbers))
+    """Put statements together by subject; hash now what comes first in the sample and never varies."""
+    first = tuple(
+        line[0] + b"\n" for line in takewhile(lambda line: len(line) == 1, lines[:-1]) if isinstance(line[0], bytes)
+    )
+    by_subject: dict[bytes | int, list[Line]] = {}
+    for line in lines[len(first) :]:
+        by_subject.setdefault(_subject(line, numbers), []).append(line)
+    subjects = [subject for subject in by_subject if isinstance(subject, int)]
+    return Statements(
+        first,
+        hashlib.sha256(b"".join(first)),
+        tuple(_block(subject, about, numbers) for subject, about in by_subject.items()),
+        picker(subjects),
+        # As a value is written, without the brackets of an IRI.
+        frozenset(subject.strip(b"<>") for subject in by_subject if isinstance(subject, bytes)),
+    )
+
+
+def _subject(line: Line, numbers: dict[int, int]) -> bytes | int:
+    """Answer a line's subject: itself if it never varies, else which value it is."""
+    beginning = line[0]
+    assert isinstance(beginning, bytes)  # noqa: S101  for mypy: a line begins with a constant part
+    if b" " in beginning:
+        return beginning.partition(b" ")[0]
+    hole = line[1]
+    assert isinstance(hole, Hole)  # noqa: S101  for mypy: parts and holes take turns
+    return _number(hole, numbers)
+
+
+def _block(subject: bytes | int, lines: list[Line], numbers: dict[int, int]) -> Block:
+    """Make the block of one subject; what its lines have in common at the beginning does not order them."""
+    common = 0 if isinstance(subject, bytes) else 2
+    ordered = all(_certainly_before(one[common:], other[common:]) for one, other in pairwise(lines))
+    return Block(_template([*lines, [b""]], numbers), ordered)
+
+
+def _number(hole: Hole, numbers: dict[int, int]) -> int:
+    """Answer which of the values, with the names of blank nodes behind them, fills a hole."""
+    return numbers[id(hole.place)] if hole.place is not None else len(numbers) + hole.node
 
 
 def _template(lines: list[Line], numbers: dict[int, int]) -> Template:
@@ -354,19 +396,14 @@ def _template(lines: list[Line], numbers: dict[int, int]) -> Template:
     text = b"\n".join(
         b"".join(part.replace(b"%", b"%%") if isinstance(part, bytes) else b"%b" for part in line) for line in lines
     )
-    holes = [
-        numbers[id(part.place)] if part.place is not None else len(numbers) + part.node
-        for line in lines
-        for part in line
-        if isinstance(part, Hole)
-    ]
+    holes = [_number(part, numbers) for line in lines for part in line if isinstance(part, Hole)]
     return Template(text, picker(holes))
 
 
 def _certainly_before(one: Line, other: Line) -> bool:
-    """Tell whether a line sorts before another, or equal, whatever fills their holes: by their beginnings."""
+    """Tell whether a line sorts before another whatever fills their holes: by their beginnings."""
     first, second = one[0], other[0]
     assert isinstance(first, bytes)  # noqa: S101  for mypy: a line begins with a constant part
     assert isinstance(second, bytes)  # noqa: S101  as above
     shorter = min(len(first), len(second))
-    return first[:shorter] < second[:shorter] or (len(one) == len(other) == 1 and first <= second)
+    return first[:shorter] < second[:shorter]

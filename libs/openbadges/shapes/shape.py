@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from operator import eq
 from typing import Any, Final
 
 from libs.openbadges.shapes.guard import Pick, Values
@@ -60,33 +59,60 @@ class NodeLines:
 
 
 @dataclass(frozen=True, slots=True)
+class Block:
+    """The quads of one subject.
+
+    Attributes:
+        template: the lines, each with its end; holes are values, then canonical names of the blank nodes.
+        ordered: they stand in canonical order whatever fills the holes, and no two can become the same.
+    """
+
+    template: Template
+    ordered: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Statements:
     """All quads of a document: those that nearly always come first and never vary, hashed already, and the others.
 
+    Lines of two subjects compare as the subjects do, since no name of one is the beginning of another's: so blocks
+    are put in order, not lines, as long as no two blocks come to have the same subject.
+
     Attributes:
-        first: the first ones in order.
+        first: the first lines in order, each with its end.
         hashed: SHA-256 of them, under way.
-        others: the other lines, joined; holes are values, then canonical names of the blank nodes.
+        blocks: the others by subject.
+        subjects: which values are the subjects of blocks.
+        named: subjects that do not vary.
     """
 
     first: tuple[bytes, ...]
     hashed: Any
-    others: Template
+    blocks: tuple[Block, ...]
+    subjects: Pick
+    named: frozenset[bytes]
 
     def hash(self, values: Sequence[bytes]) -> bytes:
         """Answer SHA-256 of all in canonical order; two that became the same are one."""
-        lines = self.others.fill(values).split(b"\n")
-        lines.sort()
+        texts = [
+            block.template.fill(values) if block.ordered else _in_order(block.template.fill(values))
+            for block in self.blocks
+        ]
+        texts.sort()
+        subjects = self.subjects(values)
+        names = set(subjects)
+        apart = len(names) == len(subjects) and names.isdisjoint(self.named)
+        if not apart or (self.first and texts[0] <= self.first[-1]):
+            return hashlib.sha256(_in_order(b"".join((*self.first, *texts)))).digest()
         whole = self.hashed.copy()
-        if self.first and lines[0] <= self.first[-1]:
-            lines = sorted([*self.first, *lines])
-            whole = hashlib.sha256()
-        if any(map(eq, lines, lines[1:])):
-            lines = list(dict.fromkeys(lines))
-        lines.append(b"")
-        whole.update(b"\n".join(lines))
+        whole.update(b"".join(texts))
         digest: bytes = whole.digest()
         return digest
+
+
+def _in_order(text: bytes) -> bytes:
+    """Put lines in canonical order, each once."""
+    return b"".join(sorted(set(text.splitlines(keepends=True))))
 
 
 @dataclass(frozen=True, slots=True)
