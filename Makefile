@@ -61,6 +61,10 @@ SIZES ?= 20000,100000
 bench: env ## measure the whole way of an award; writes var/bench/pipeline.json
 	$(PYTHON) -m benchmarks.pipeline --sizes $(SIZES)
 
+.PHONY: bench-upload
+bench-upload: env ## send a million rows in one upload, and watch memory stay flat; writes var/bench/upload.json
+	$(PYTHON) -m benchmarks.upload
+
 .PHONY: bench-engine
 bench-engine: env ## measure signing and verifying alone; writes var/bench/engine.json
 	$(PYTHON) -m benchmarks.engine
