@@ -1,5 +1,6 @@
-"""What continuous integration runs installs the browser that the tests need, where it may, and goes on where not."""
+"""What continuous integration runs: brings the browser where it may, shows both halves, fails where one fails."""
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -83,3 +84,24 @@ def test_the_status_is_that_of_the_tests(machine: Machine) -> None:
     machine.command("chromium", "")
     machine.command("make", "exit 2")
     assert machine.run()[0] == 2
+
+
+@pytest.mark.parametrize(("whole", "parts"), [(0, 0), (1, 0), (0, 1), (1, 1)])
+def test_both_halves_are_shown_line_by_line_and_either_fails_the_whole(tmp_path: Path, whole: int, parts: int) -> None:
+    python = tmp_path / "python"
+    python.write_text(
+        f"""#!/bin/bash
+        case "$*" in *tests/faults*) half=whole status={whole};; *tests/unit*) half=parts status={parts};; esac
+        echo "out of $half on $TEST_PORT_OFFSET"; echo "err of $half" >&2; exit $status
+        """,
+        encoding="ascii",
+    )
+    python.chmod(0o755)
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "TEST_PORT"))}
+    command = ["make", "--assume-old=env-dev", "test", f"PYTHON={python}"]
+    done = subprocess.run(
+        command, cwd=RUN.parents[1], env=environment, capture_output=True, text=True, timeout=30, check=False
+    )
+    assert bool(done.returncode) == bool(whole or parts)
+    shown = ["parts | err of parts", "parts | out of parts on 1500", "whole | err of whole", "whole | out of whole on "]
+    assert sorted(done.stdout.splitlines()) == shown
