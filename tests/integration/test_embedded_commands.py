@@ -72,6 +72,12 @@ def test_a_stack_that_is_up_is_healthy_and_a_second_up_changes_nothing(bowerbird
     assert told.count("healthy") == len(LASTING)
 
 
+def test_the_demo_adds_up_without_java_too(bowerbird: Commands) -> None:
+    status, told = bowerbird("demo")
+    assert status == 0, told
+    assert "Everything adds up." in told
+
+
 def test_everything_listens_on_loopback_only(bowerbird: Commands) -> None:
     pids = {identity.pid for identity in bowerbird.processes().values()}
     listening = [each for each in psutil.net_connections("inet") if each.pid in pids and each.status == "LISTEN"]
