@@ -38,13 +38,14 @@ demo: env ## start it and take a whole Values Week from evidence to verified bad
 	@$(BOWERBIRD) demo
 
 # Faults and whole runs mostly wait for what they killed, so the other tests run beside them, on ports of their own.
+# Each half says whose line it is, as it comes: the first a line for each test, which take long, the second for each file.
+HALF = set -o pipefail; $(PYTHON) -m pytest $(1) 2>&1 | sed -u 's/^/$(2) | /'
+
 .PHONY: test
 test: env-dev ## every test, on a real MongoDB and a real Apache Kafka; two halves side by side
-	@beside=$$(mktemp); \
-	TEST_PORT_OFFSET=1500 $(PYTHON) -m pytest tests/unit tests/contract tests/integration > "$$beside" 2>&1 & half=$$!; \
-	$(PYTHON) -m pytest tests/e2e tests/faults; first=$$?; \
+	@(export TEST_PORT_OFFSET=1500; $(call HALF,tests/unit tests/contract tests/integration,parts)) & half=$$!; \
+	($(call HALF,-v tests/e2e tests/faults,whole)); first=$$?; \
 	wait $$half; second=$$?; \
-	cat "$$beside"; rm "$$beside"; \
 	exit $$(( first || second ))
 
 .PHONY: interop
@@ -60,6 +61,10 @@ SIZES ?= 20000,100000
 .PHONY: bench
 bench: env ## measure the whole way of an award; writes var/bench/pipeline.json
 	$(PYTHON) -m benchmarks.pipeline --sizes $(SIZES)
+
+.PHONY: bench-upload
+bench-upload: env ## send a million rows in one upload, and watch memory stay flat; writes var/bench/upload.json
+	$(PYTHON) -m benchmarks.upload
 
 .PHONY: bench-engine
 bench-engine: env ## measure signing and verifying alone; writes var/bench/engine.json

@@ -1,6 +1,8 @@
-"""Reading a JSON object out of a request: of limited size and time, no key twice."""
+"""Reading JSON out of a request, of limited size and time: its text as it was sent, or an object with no key twice."""
 
 import asyncio
+import re
+from collections.abc import Container
 from typing import Any
 
 from fastapi import Request
@@ -10,21 +12,21 @@ from libs.openbadges.errors import CredentialError
 from libs.openbadges.parsing import Limits, parse
 
 _LONGEST_SECONDS = 15.0
+_JSON = re.compile(r"application/(?:[\w.-]+\+)?json", re.ASCII)
 
 
-async def read_json_object(request: Request, *, most_bytes: int, seconds: float = _LONGEST_SECONDS) -> dict[str, Any]:
-    """The body of a request as one JSON object.
+async def read_json_text(
+    request: Request, *, most_bytes: int, seconds: float = _LONGEST_SECONDS, also: Container[str] = ()
+) -> bytes:
+    """The body of a JSON request as it was sent, not parsed; `also` are media types that stand for JSON too.
 
     Raises:
         UnsupportedMediaError: not JSON by its media type, or compressed.
         TooLargeError: more bytes than that.
         RequestTimeoutError: it takes longer than that to arrive.
-        InvalidRequestError: not JSON, not an object, nested too deep, a key twice.
     """
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type != "application/json" and not (
-        media_type.startswith("application/") and media_type.endswith("+json")
-    ):
+    if not _JSON.fullmatch(media_type) and media_type not in also:
         raise UnsupportedMediaError("send JSON, with the header Content-Type: application/json")
     if request.headers.get("content-encoding", "identity").lower() != "identity":
         raise UnsupportedMediaError("send the body as it is, without Content-Encoding")
@@ -37,8 +39,19 @@ async def read_json_object(request: Request, *, most_bytes: int, seconds: float 
                     raise TooLargeError(f"a request of this kind has {most_bytes} bytes at most")
     except TimeoutError:
         raise RequestTimeoutError(f"the body must arrive within {seconds:.0f} seconds") from None
+    return bytes(body)
+
+
+async def read_json_object(request: Request, *, most_bytes: int, seconds: float = _LONGEST_SECONDS) -> dict[str, Any]:
+    """The body of a request as one JSON object.
+
+    Raises:
+        InvalidRequestError: not JSON, not an object, nested too deep, a key twice.
+        BowerbirdError: as `read_json_text` does.
+    """
+    body = await read_json_text(request, most_bytes=most_bytes, seconds=seconds)
     try:
-        return parse(bytes(body), Limits(bytes=most_bytes))
+        return parse(body, Limits(bytes=most_bytes))
     except CredentialError as error:
         sentence = str(error).replace("A credential is", "The body is").replace("The document", "The body")
         raise InvalidRequestError(sentence) from error

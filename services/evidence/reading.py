@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import orjson
 
 from libs.common.errors import InvalidRequestError
+from services.evidence.quoting import Rows
 from services.evidence.rows import COLUMNS, REQUIRED, Reason, Refusal
 
 # A row number (the first row of data is 1; blank rows count, so that row n is always the spreadsheet's row n + 1)
@@ -159,24 +160,20 @@ class CsvReader:
             lines = self._read_header(lines)
             if self._header is None:
                 return
-        header = self._header
-        taken = restarted = 0
-        reader = csv.reader(lines, delimiter=header.delimiter, strict=True)
+        header, rows = self._header, Rows(lines, self._header.delimiter, self._longest)
+        taken = 0
         while taken < len(lines):
-            cells = _next_cells(reader)
-            end = restarted + reader.line_num
-            length = sum(map(len, lines[taken:end]))
-            if cells is None and end == len(lines) and not last and length <= self._longest:
+            cells, end = rows.row(taken)
+            if end is None and not last:
                 # A quoted text goes on in the next block, or the marks are wrong: then we come here again.
                 self._open = lines[taken:]
                 return
             self._number += 1
-            if cells is None or length > self._longest:
+            if cells is None:
                 yield self._number, _too_long(self._longest) if len(lines[taken]) > self._longest else _QUOTES_WRONG
-                taken = restarted = taken + 1
-                reader = csv.reader(lines[taken:], delimiter=header.delimiter, strict=True)
+                taken += 1
                 continue
-            taken = end
+            taken = end or len(lines)
             result = header.fields(cells)
             if result is not None:
                 yield self._number, result if clean or _is_clean(cells) else _NOT_UTF8
@@ -190,14 +187,6 @@ class CsvReader:
                 self._header = _Header(line)
                 return lines[position + 1 :]
         return []
-
-
-def _next_cells(reader: "Iterator[list[str]]") -> list[str] | None:
-    """The cells of the next row; None where its quotation marks are wrong or not closed yet."""
-    try:
-        return next(reader, [])
-    except csv.Error:
-        return None
 
 
 class _Header:

@@ -5,22 +5,31 @@ import re
 import orjson
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
-from pymongo.errors import PyMongoError
 
-from libs.common.errors import BowerbirdError, NotFoundError
-from libs.common.telemetry import get_logger
+from libs.common.errors import NotFoundError
 from libs.openbadges.achievements import achievement_address, published_achievement
 from libs.openbadges.contexts import CREDENTIALS_V2, OPEN_BADGES_V3
 from libs.openbadges.documents import Achievement, Profile
 from services.verifier.answers import FOR_A_MINUTE, READ, as_it_is
-from services.verifier.negotiation import choose
 from services.verifier.pages import Pages
 from services.verifier.repository import Repository
+from services.verifier.representing import HTML, Apology, represent
 
-HTML, JSON, JSON_LD = "text/html", "application/json", "application/ld+json"
+JSON, JSON_LD = "application/json", "application/ld+json"
 # The page first: a client without preferences is a person who follows a link.
 REPRESENTATIONS = (HTML, JSON_LD, JSON)
 
+_SORRY = Apology(
+    missing=(
+        "There is no achievement here",
+        "The address may have been cut off when it was copied. The badge that names it has the whole link.",
+        "An achievement that was published moments ago can take a few seconds to appear.",
+    ),
+    away=(
+        "This achievement could not be looked up just now",
+        "Our own records could not be reached. Try again in a moment.",
+    ),
+)
 _SLUG = "[a-z0-9][a-z0-9-]{0,63}"
 _KEY = re.compile(f"{_SLUG}/{_SLUG}/[1-9][0-9]{{0,9}}")
 
@@ -46,19 +55,14 @@ class AchievementApi:
 
     async def achievement(self, request: Request, owner: str, achievement_id: str, version: str) -> Response:
         """The version's page, or the Achievement as credentials carry it where the client prefers JSON."""
-        representation = choose(", ".join(request.headers.getlist("accept")), REPRESENTATIONS)
-        try:
+
+        async def make(representation: str) -> Response:
             found = await self._published(f"{owner}/{achievement_id}/{version}")
             if representation == HTML:
-                answer: Response = self._pages.achievement(found)
-            else:
-                answer = as_it_is(request, _json(found, representation), representation, FOR_A_MINUTE)
-        except (BowerbirdError, PyMongoError) as error:
-            if representation != HTML:
-                raise
-            answer = self._sorry(error)
-        answer.headers["Vary"] = "Accept"
-        return answer
+                return self._pages.achievement(found)
+            return as_it_is(request, _json(found, representation), representation, FOR_A_MINUTE)
+
+        return await represent(request, REPRESENTATIONS, make, self._pages, _SORRY)
 
     async def _published(self, key: str) -> Achievement:
         version = await self._repository.achievement(key) if _KEY.fullmatch(key) else None
@@ -68,23 +72,6 @@ class AchievementApi:
             raise NotFoundError("there is no version of an achievement at this address")
         creator = Profile(id=owner.did, name=owner.name, url=owner.url, email=owner.email)
         return published_achievement(version, achievement_address(self._public_base, key), creator)
-
-    def _sorry(self, error: Exception) -> Response:
-        if isinstance(error, NotFoundError):
-            return self._pages.message(
-                404,
-                "There is no achievement here",
-                "The address may have been cut off when it was copied. The badge that names it has the whole link.",
-                "An achievement that was published moments ago can take a few seconds to appear.",
-            )
-        get_logger().warning("page not possible", problem=type(error).__name__)
-        answer = self._pages.message(
-            503,
-            "This achievement could not be looked up just now",
-            "Our own records could not be reached. Try again in a moment.",
-        )
-        answer.headers["Retry-After"] = "5"
-        return answer
 
 
 def _json(achievement: Achievement, representation: str) -> bytes:

@@ -6,24 +6,33 @@ from typing import Any
 import orjson
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
-from pymongo.errors import PyMongoError
 
-from libs.common.errors import BowerbirdError, NotFoundError
-from libs.common.telemetry import get_logger
+from libs.common.bodies import read_json_text
+from libs.common.errors import NotFoundError
 from libs.openbadges.depicting import Depiction
 from libs.openbadges.errors import CredentialError
 from libs.openbadges.parsing import parse
 from libs.openbadges.picture import badge_svg
 from services.verifier.answers import FOR_A_MINUTE, FOR_AN_HOUR, FOR_SECONDS, READ, as_it_is
-from services.verifier.negotiation import choose
 from services.verifier.pages import Pages
 from services.verifier.repository import Repository, StoredCredential
-from services.verifier.submission import parse_badge_id, read_body, read_submission
+from services.verifier.representing import HTML, Apology, represent
+from services.verifier.submission import MEDIA_TYPE, MOST_BYTES, parse_badge_id, read_submission
 from services.verifier.verification import Verifier
 
-HTML = "text/html"
 # The page first: a client without preferences is a person who follows a link.
 REPRESENTATIONS = (HTML, "application/vc+ld+json", "application/vc", "application/ld+json", "application/json")
+_SORRY = Apology(
+    missing=(
+        "There is no badge here",
+        "The address may have been cut off when it was copied. Ask whoever sent it to you for the whole link.",
+        "A badge that was issued moments ago can take a few seconds to appear.",
+    ),
+    away=(
+        "This badge could not be checked just now",
+        "That is neither a yes nor a no: our own records could not be reached. Try again in a moment.",
+    ),
+)
 
 
 class Api:
@@ -61,7 +70,8 @@ class Api:
 
     async def verify(self, request: Request) -> Response:
         """Verify what was sent; the answer is a report with a verdict of pass, fail or unknown."""
-        submission = read_submission(await read_body(request), self._public_base)
+        body = await read_json_text(request, most_bytes=MOST_BYTES, also={MEDIA_TYPE})
+        submission = read_submission(body, self._public_base)
         if submission.badge_id is not None:
             stored = await self._repository.credential(submission.badge_id)
             if stored is None:
@@ -75,19 +85,14 @@ class Api:
 
     async def badge(self, request: Request, badge_id: str) -> Response:
         """The badge's page, or the signed document where the client prefers JSON."""
-        representation = choose(", ".join(request.headers.getlist("accept")), REPRESENTATIONS)
-        try:
+
+        async def make(representation: str) -> Response:
             stored = await self._stored(badge_id)
             if representation == HTML:
-                answer = await self._page(stored)
-            else:
-                answer = as_it_is(request, stored.text, representation, FOR_A_MINUTE)
-        except (BowerbirdError, PyMongoError) as error:
-            if representation != HTML:
-                raise
-            answer = self._sorry(error)
-        answer.headers["Vary"] = "Accept"
-        return answer
+                return await self._page(stored)
+            return as_it_is(request, stored.text, representation, FOR_A_MINUTE)
+
+        return await represent(request, REPRESENTATIONS, make, self._pages, _SORRY)
 
     async def download(self, request: Request, badge_id: str) -> Response:
         """The signed document, byte for byte, as a file to keep."""
@@ -128,23 +133,6 @@ class Api:
         report = await self._verifier.verify_stored(stored)
         document = report.credential if report.credential is not None else _readable(stored)
         return self._pages.badge(stored.id, document, report)
-
-    def _sorry(self, error: Exception) -> Response:
-        if isinstance(error, NotFoundError):
-            return self._pages.message(
-                404,
-                "There is no badge here",
-                "The address may have been cut off when it was copied. Ask whoever sent it to you for the whole link.",
-                "A badge that was issued moments ago can take a few seconds to appear.",
-            )
-        get_logger().warning("page not possible", problem=type(error).__name__)
-        answer = self._pages.message(
-            503,
-            "This badge could not be checked just now",
-            "That is neither a yes nor a no: our own records could not be reached. Try again in a moment.",
-        )
-        answer.headers["Retry-After"] = "5"
-        return answer
 
 
 def _readable(stored: StoredCredential) -> Mapping[str, Any]:

@@ -10,15 +10,12 @@ from typing import Any, Literal
 
 import pytest
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from services.notifier import service
 from services.notifier.address import Address
 from services.notifier.settings import ServiceSettings
 from services.notifier.smtp import RelayAwayError, SmtpPool
+from tests.certificates import self_signed
 
 SAFE: list[Literal["tls", "starttls"]] = ["tls", "starttls"]
 # The certificate is for localhost alone: the same server by its number is a server of another name.
@@ -26,32 +23,11 @@ OTHER_NAME = "127.0.0.1"
 MAIL = b"Subject: A badge\r\n\r\nYou kept going.\r\n"
 
 
-def self_signed(path: Path, not_after: datetime) -> Path:
-    """A certificate for localhost that vouches for itself, with its key in one file."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(not_after - timedelta(hours=2))
-        .not_valid_after(not_after)
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    path.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-        + made.public_bytes(serialization.Encoding.PEM)
-    )
-    return path
-
-
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return self_signed(tmp_path_factory.mktemp("tls") / "relay.pem", datetime.now(UTC) + timedelta(hours=1))
+    return self_signed(
+        tmp_path_factory.mktemp("tls") / "relay.pem", "localhost", datetime.now(UTC) + timedelta(hours=1)
+    )
 
 
 class Taken:
@@ -144,7 +120,7 @@ async def test_a_certificate_that_nobody_vouches_for_is_refused_and_the_mail_wai
 async def test_a_certificate_that_has_run_out_is_refused_and_the_mail_waits(
     tmp_path: Path, tls: Literal["tls", "starttls"]
 ) -> None:
-    old = self_signed(tmp_path / "old.pem", datetime.now(UTC) - timedelta(minutes=1))
+    old = self_signed(tmp_path / "old.pem", "localhost", datetime.now(UTC) - timedelta(minutes=1))
     async with relay(old, tls) as (port, taken):
         with pytest.raises(RelayAwayError):
             await send(port, smtp_tls=tls, smtp_ca_file=old)

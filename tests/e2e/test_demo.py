@@ -7,7 +7,6 @@ import re
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ from demo.sending import Sender
 from demo.summary import as_json
 from deploy.embedded.stack import Stack
 from tests.e2e.conftest import SERVICES, FirstRun
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.integration
 
@@ -93,16 +93,9 @@ def test_a_revoked_badge_shows_it_within_seconds(places: Places, first_run: Firs
         report = httpx.post(f"{places.verifier}/v1/verify", json=sent, timeout=30, trust_env=False).json()
         return str(report["verdict"])
 
-    within(10, lambda: "has been revoked" in page(badge))
+    eventually(lambda: "has been revoked" in page(badge), seconds=10)
     # Whoever holds the document alone learns of it from the status list.
-    within(10, lambda: verdict() == "fail")
-
-
-def within(seconds: float, condition: Callable[[], bool]) -> None:
-    give_up_at = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < give_up_at
-        time.sleep(0.2)
+    eventually(lambda: verdict() == "fail", seconds=10)
 
 
 def elsewhere(data: Department, name: str) -> Department:

@@ -5,7 +5,6 @@ import base64
 
 import httpx
 import pytest
-from aiokafka import AIOKafkaConsumer
 from bson import encode
 from pymongo import MongoClient
 
@@ -13,9 +12,13 @@ from demo.data import Department, department
 from demo.names import TEACHERS
 from deploy.embedded.stack import Stack
 from libs.common import topics
+from libs.common.topics import Topic
 from tests.e2e.conftest import SERVICES, FirstRun
+from tests.topic_reading import everything_on
 
 pytestmark = pytest.mark.integration
+
+OPEN_TOPICS = [topic for topic in topics.TOPICS if topic is not topics.LEARNER_CONTACTS]
 
 
 def personal(data: Department) -> set[bytes]:
@@ -33,21 +36,11 @@ def found_in(content: bytes, words: set[bytes]) -> list[bytes]:
     return [word for word in words if word in content]
 
 
-async def everything_on(stack: Stack, topic: str) -> bytes:
-    reader = AIOKafkaConsumer(
-        topic, bootstrap_servers=stack.kafka_bootstrap, auto_offset_reset="earliest", enable_auto_commit=False
-    )
-    await reader.start()
-    try:
-        parts = []
-        for tp, end in (await reader.end_offsets(reader.assignment())).items():
-            while await reader.position(tp) < end:
-                for batch in (await reader.getmany(tp, timeout_ms=1000)).values():
-                    parts += [b"%r %r %r" % (record.key, record.value, record.headers) for record in batch]
-                    parts += [record.value or b"" for record in batch]
-        return b"\n".join(parts)
-    finally:
-        await reader.stop()
+def written_on(stack: Stack, topic: Topic) -> bytes:
+    parts = []
+    for record in asyncio.run(everything_on(stack.kafka_bootstrap, topic)):
+        parts += [b"%r %r %r" % (record.key, record.value, record.headers), record.value or b""]
+    return b"\n".join(parts)
 
 
 def test_logs_and_metrics_name_nobody(stack: Stack, first_run: FirstRun) -> None:
@@ -59,9 +52,9 @@ def test_logs_and_metrics_name_nobody(stack: Stack, first_run: FirstRun) -> None
         assert found_in(metrics, words) == [], f"the metrics of {service}"
 
 
-@pytest.mark.parametrize("topic", [topic.name for topic in topics.TOPICS if topic is not topics.LEARNER_CONTACTS])
-def test_no_topic_but_the_restricted_one_names_anybody(stack: Stack, first_run: FirstRun, topic: str) -> None:
-    assert found_in(asyncio.run(everything_on(stack, topic)), personal(department())) == []
+@pytest.mark.parametrize("topic", OPEN_TOPICS, ids=lambda topic: topic.name)
+def test_no_topic_but_the_restricted_one_names_anybody(stack: Stack, first_run: FirstRun, topic: Topic) -> None:
+    assert found_in(written_on(stack, topic), personal(department())) == []
 
 
 def test_no_collection_but_the_contacts_names_anybody(stack: Stack, first_run: FirstRun) -> None:

@@ -14,12 +14,13 @@ from tests.conftest import PORT_OFFSET
 pytestmark = pytest.mark.integration
 
 ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 # `make test` is what runs this test, and `make bench` is run with sizes that a test can wait for.
 SHORTER = {"make test": "make --dry-run test", "make bench": "make bench SIZES=300"}
 
 
 def commands() -> list[str]:
-    blocks = re.findall(r"```sh\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    blocks = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
     return [line for block in blocks for line in block.splitlines() if line.strip()]
 
 
@@ -53,6 +54,18 @@ def test_a_command_of_the_readme_works(command: str, place: dict[str, str]) -> N
         assert "Everything adds up." in done.stdout
         summary = json.loads((Path(place["BOWERBIRD_STACK_VAR"]) / "demo" / "summary.json").read_text())
         assert summary["received"] == sum(summary[name] for name in ("issued", "not_yet", "duplicate", "refused"))
+
+
+@pytest.mark.parametrize("target", sorted(set(re.findall(r"`make ([a-z-]+)", README))))
+def test_a_target_that_the_readme_names_exists(target: str, place: dict[str, str]) -> None:
+    assert make(f"make --dry-run {target}", place).returncode == 0
+
+
+def test_the_readmes_command_prints_every_setting_with_its_meaning(place: dict[str, str]) -> None:
+    (command,) = set(re.findall(r"`(\S+ settings)`", README))
+    done = make(command, {name: value for name, value in place.items() if "BOWERBIRD_" not in name})
+    assert done.returncode == 0, done.stderr
+    assert "BOWERBIRD_MONGO_URL" in done.stdout
 
 
 def test_make_alone_prints_every_target(place: dict[str, str]) -> None:

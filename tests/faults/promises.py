@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer
+from aiokafka import ConsumerRecord
 from pymongo import MongoClient
 
 from deploy.embedded.stack import Stack
@@ -15,6 +15,7 @@ from libs.common.cloudevents import EventT, read_event, readable_headers
 from libs.common.events import CredentialDocument, CredentialIssued, DeadLetter, EvidenceDecided
 from libs.common.topics import Topic
 from tests.faults.school import Expected
+from tests.topic_reading import everything_on
 
 STATES = ("pending", "issued", "not_yet", "duplicate", "waiting", "refused")
 
@@ -98,30 +99,18 @@ def deliveries_end_as(stack: Stack, issuer_id: str, expected: dict[str, int]) ->
 def dead_letters(stack: Stack, service: str) -> list[DeadLetter]:
     """Everything that a service has set aside."""
     topic = topics.DEAD_LETTERS[service]
-    return [DeadLetter.model_validate_json(value) for _headers, value in asyncio.run(_read_all(stack, topic))]
+    return [DeadLetter.model_validate_json(record.value) for record in _read_all(stack, topic)]
 
 
 def _by_id(stack: Stack, topic: Topic, contract: type[EventT], issuer_id: str) -> dict[str, list[EventT]]:
     found: dict[str, list[EventT]] = defaultdict(list)
-    for headers, value in asyncio.run(_read_all(stack, topic)):
-        event = read_event(headers, value)
+    for record in _read_all(stack, topic):
+        headers = readable_headers(record.headers)
+        event = read_event(headers, record.value)
         if isinstance(event, contract) and getattr(event, "issuer_id", None) == issuer_id:
             found[headers["ce_id"]].append(event)
     return found
 
 
-async def _read_all(stack: Stack, topic: Topic) -> list[tuple[dict[str, str], bytes]]:
-    """Every record that stands on the topic now."""
-    reader = AIOKafkaConsumer(
-        topic.name, bootstrap_servers=stack.kafka_bootstrap, auto_offset_reset="earliest", enable_auto_commit=False
-    )
-    await reader.start()
-    try:
-        records = []
-        for tp, end in (await reader.end_offsets(reader.assignment())).items():
-            while await reader.position(tp) < end:
-                for batch in (await reader.getmany(tp, timeout_ms=1000)).values():
-                    records += [(readable_headers(record.headers), record.value) for record in batch]
-        return records
-    finally:
-        await reader.stop()
+def _read_all(stack: Stack, topic: Topic) -> list[ConsumerRecord]:
+    return asyncio.run(everything_on(stack.kafka_bootstrap, topic))

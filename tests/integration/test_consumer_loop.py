@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 import pytest
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaConnectionError
 from pydantic import SecretStr
@@ -25,6 +25,7 @@ from libs.common.events import DeadLetter, LearnerContact
 from libs.common.kafka import Kafka, is_away
 from libs.common.settings import Settings
 from libs.common.telemetry import new_trace
+from tests.topic_reading import everything_on
 
 pytestmark = pytest.mark.integration
 
@@ -102,23 +103,9 @@ async def send_contacts(settings: Settings, count: int) -> list[str]:
 
 
 async def dead_letters(settings: Settings, consumer: str) -> list[DeadLetter]:
-    reader = AIOKafkaConsumer(
-        topics.DEAD_LETTERS["notifier"].name,
-        bootstrap_servers=settings.kafka_bootstrap,
-        auto_offset_reset="earliest",
-        enable_auto_commit=False,
-    )
-    await reader.start()
-    try:
-        ends = await reader.end_offsets(reader.assignment())
-        letters = []
-        for tp, end in ends.items():
-            while await reader.position(tp) < end:
-                for batch in (await reader.getmany(timeout_ms=1000)).values():
-                    letters += [DeadLetter.model_validate_json(record.value) for record in batch]
-        return [letter for letter in letters if letter.consumer == consumer]
-    finally:
-        await reader.stop()
+    records = await everything_on(settings.kafka_bootstrap, topics.DEAD_LETTERS["notifier"])
+    letters = [DeadLetter.model_validate_json(record.value) for record in records]
+    return [letter for letter in letters if letter.consumer == consumer]
 
 
 async def failed_letters(settings: Settings, consumer: str) -> list[DeadLetter]:

@@ -6,8 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -18,6 +17,7 @@ from deploy.embedded.layout import HOST, SOURCE_ROOT, Layout
 from deploy.embedded.processes import Identity
 from deploy.embedded.services import OWN
 from deploy.embedded.state import StackState
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.integration
 PORT_OFFSET = int(os.environ.get("TEST_PORT_OFFSET", "500")) + 200
@@ -49,15 +49,6 @@ class Commands:
         return state is not None and state.complete and set(self.processes()) >= set(LASTING)
 
 
-def within(seconds: float, condition: Callable[[], bool]) -> bool:
-    end = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.1)
-    return True
-
-
 @pytest.fixture(scope="module")
 def bowerbird(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Commands]:
     commands = Commands(Layout(tmp_path_factory.mktemp("embedded") / "var", PORT_OFFSET))
@@ -81,6 +72,12 @@ def test_a_stack_that_is_up_is_healthy_and_a_second_up_changes_nothing(bowerbird
     assert told.count("healthy") == len(LASTING)
 
 
+def test_the_demo_adds_up_without_java_too(bowerbird: Commands) -> None:
+    status, told = bowerbird("demo")
+    assert status == 0, told
+    assert "Everything adds up." in told
+
+
 def test_everything_listens_on_loopback_only(bowerbird: Commands) -> None:
     pids = {identity.pid for identity in bowerbird.processes().values()}
     listening = [each for each in psutil.net_connections("inet") if each.pid in pids and each.status == "LISTEN"]
@@ -92,7 +89,9 @@ def test_whatever_is_killed_is_started_again(bowerbird: Commands) -> None:
     before = bowerbird.processes()
     for identity in before.values():
         assert identity.send(signal.SIGKILL)
-    assert within(90, lambda: bowerbird.complete() and not set(bowerbird.processes().values()) & set(before.values()))
+    eventually(
+        lambda: bowerbird.complete() and not set(bowerbird.processes().values()) & set(before.values()), seconds=90
+    )
     assert bowerbird("status")[0] == 0
 
 
@@ -100,8 +99,8 @@ def test_topics_are_made_again_after_the_broker_lost_them(bowerbird: Commands) -
     log = bowerbird.layout.log_file("setup")
     made = log.read_text(encoding="utf-8").count("evidence.submitted.v1")
     bowerbird.processes()["kafka"].send(signal.SIGKILL)
-    assert within(60, lambda: log.read_text(encoding="utf-8").count("evidence.submitted.v1") > made)
-    assert within(60, bowerbird.complete)
+    eventually(lambda: log.read_text(encoding="utf-8").count("evidence.submitted.v1") > made, seconds=60)
+    eventually(bowerbird.complete, seconds=60)
 
 
 def test_processes_of_a_killed_supervisor_are_told_and_taken_over(bowerbird: Commands) -> None:
@@ -109,7 +108,7 @@ def test_processes_of_a_killed_supervisor_are_told_and_taken_over(bowerbird: Com
     keeper = operations.supervisor(bowerbird.layout)
     assert keeper is not None
     assert keeper.send(signal.SIGKILL)
-    assert within(5, lambda: operations.supervisor(bowerbird.layout) is None)
+    eventually(lambda: operations.supervisor(bowerbird.layout) is None, seconds=5)
     status, told = bowerbird("status")
     assert status == 1
     assert "The supervisor is gone" in told

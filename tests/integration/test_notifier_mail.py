@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
@@ -29,6 +29,7 @@ from libs.common.kafka import Kafka
 from libs.common.results import SoloLevel
 from libs.common.settings import Settings
 from libs.common.telemetry import new_trace
+from tests.waiting import eventually
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 
@@ -141,13 +142,6 @@ def school(stack: Stack) -> Iterator[School]:
     yield School(stack)
     (stack.layout.mail / CONTROL).unlink(missing_ok=True)
     stack.stop("notifier", "notifier-2")
-
-
-def eventually(condition: Callable[[], bool], seconds: float = 180) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "not in time"
-        time.sleep(0.1)
 
 
 def test_each_learner_with_an_address_gets_one_mail_from_two_replicas_in_any_order_of_events(

@@ -2,8 +2,9 @@
 
 import csv
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise
+from typing import Any
 
 import orjson
 import pytest
@@ -177,3 +178,36 @@ def test_a_line_without_end_takes_no_memory() -> None:
         for _ in range(1000):
             assert not list(reader.feed(b"x" * 1000))
         assert len(reader._lines._tail) <= LONGEST * 4 + 1
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'a","\n',  # whether a text is open before it or not, one is open behind it
+        '"\n',
+        'a,"b\n',
+        '"a"b\n',
+        '"' * 5 + "\n",
+        '"a\n\n\n\n\n\n',
+    ],
+)
+def test_wrong_quotation_marks_cost_no_more_however_many_there_are(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    parsed = 0
+    parse = csv.reader
+
+    def counting(lines: Iterable[str], **form: Any) -> Any:
+        def counted() -> Iterator[str]:
+            nonlocal parsed
+            for each in lines:
+                parsed += len(each)
+                yield each
+
+        return parse(counted(), **form)
+
+    monkeypatch.setattr(csv, "reader", counting)
+    raw = (HEADER + "\n" + line * (40_000 // len(line))).encode()
+    reader = CsvReader(20_000)
+    rows = read(reader, *(raw[start : start + 10_000] for start in range(0, len(raw), 10_000)))
+    assert rows
+    # What is held while its end has not come is read again with each of the blocks that it spans.
+    assert parsed < 10 * len(raw)

@@ -54,6 +54,15 @@ def test_every_collection_is_opened_by_one_module_and_by_none_that_speaks_http()
             assert "fastapi" not in names or path.name == "access.py", f"{path} queries and speaks HTTP"
 
 
+def test_what_differs_between_motor_and_its_successor_is_called_in_one_module() -> None:
+    calls = "start_session|start_transaction|list_indexes|watch|aggregate"
+    differing = re.compile(rf"AsyncIOMotor|\bmotor\b|\.(?:{calls})\(")
+    for folder in ("services", "libs", "bowerbird", "demo"):
+        for path, _ in modules(folder):
+            text = path.read_text(encoding="utf-8").replace("mongo.aggregate(", "").replace("health.watch(", "")
+            assert path.match("libs/common/mongo.py") or not differing.search(text), path
+
+
 def test_every_module_says_its_one_job_in_its_first_line() -> None:
     for folder in ("services", "libs", "bowerbird", "deploy", "demo", "benchmarks", "tests"):
         for path, tree in modules(folder):

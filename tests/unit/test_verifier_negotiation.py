@@ -2,8 +2,9 @@
 
 import pytest
 
-from services.verifier.api import HTML, REPRESENTATIONS
+from services.verifier.api import REPRESENTATIONS
 from services.verifier.negotiation import NotAcceptableError, choose
+from services.verifier.representing import HTML
 
 CHROMIUM = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"
 

@@ -1,0 +1,76 @@
+"""Finds where the rows of CSV lines end, in time that grows with the lines alone, however wrong their quotes are. Pure.
+
+Whether a quoted text is open behind a line depends on that line and on whether one was open before it, on nothing
+else. So each line is looked at once as the start of a row and once within an open text: what was found there holds for
+every row that is open so far, and is not looked for again when a row is given up and reading goes on a line later.
+"""
+
+import csv
+from collections.abc import Sequence
+from enum import Enum, auto
+from itertools import accumulate
+
+# Opens a quoted text that goes on in the next line, and closes one, as its last line.
+_MARK = '"\n'
+
+
+class _Text(Enum):
+    """What a line leaves behind it: the row's end, an open text, or a row whose quotation marks are wrong."""
+
+    CLOSED = auto()
+    OPEN = auto()
+    WRONG = auto()
+
+
+class Rows:
+    """The rows of some lines, asked for from the first line to the last."""
+
+    def __init__(self, lines: Sequence[str], delimiter: str, longest: int) -> None:
+        self._lines = lines
+        self._delimiter = delimiter
+        self._longest = longest
+        self._begins = [0, *accumulate(map(len, lines))]
+        # The lines before this one keep a text open that is open before them, all but the last of them:
+        self._seen = 0
+        # that one leaves this behind it.
+        self._found = _Text.OPEN
+
+    def row(self, start: int) -> tuple[list[str] | None, int | None]:
+        """The cells of the row that starts at this line, and the line behind it.
+
+        No cells where its quotation marks are wrong, or where it is longer than the longest; neither cells nor line
+        where its end is not among the lines.
+        """
+        end = start + 1
+        text, cells = self._read([self._lines[start]])
+        if text is _Text.OPEN:
+            text, end = self._closing(start)
+            if text is _Text.CLOSED and self._length(start, end) <= self._longest:
+                text, cells = self._read(self._lines[start:end])
+        if text is _Text.WRONG or self._length(start, end) > self._longest:
+            return None, end
+        return (None, None) if text is _Text.OPEN else (cells, end)
+
+    def _closing(self, start: int) -> tuple[_Text, int]:
+        """What closes the text that the line at `start` opens, and the line behind; open where that is too far."""
+        if start + 1 >= self._seen:
+            self._seen, self._found = start + 1, _Text.OPEN
+        while (
+            self._found is _Text.OPEN
+            and self._seen < len(self._lines)
+            and self._length(start, self._seen) <= self._longest
+        ):
+            self._found, _ = self._read([_MARK, self._lines[self._seen]])
+            self._seen += 1
+        return self._found, self._seen
+
+    def _length(self, start: int, end: int) -> int:
+        return self._begins[end] - self._begins[start]
+
+    def _read(self, lines: Sequence[str]) -> tuple[_Text, list[str]]:
+        reader = csv.reader([*lines, _MARK], delimiter=self._delimiter, strict=True)
+        try:
+            cells = next(reader)
+        except csv.Error:
+            return _Text.WRONG, []
+        return (_Text.OPEN if reader.line_num > len(lines) else _Text.CLOSED), cells

@@ -1,0 +1,64 @@
+"""The setup step on the real stores: topics as the design has them, every declared index, writes that are kept."""
+
+from datetime import timedelta
+
+import pytest
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+
+from bowerbird.registry import NAMES, find
+from deploy.embedded.stack import Stack
+from libs.common import mongo, topics
+
+pytestmark = pytest.mark.integration
+
+# The table of the design: how long each topic is kept in days, None where it is compacted.
+KEPT = {
+    "evidence.submitted.v1": 14,
+    "evidence.decided.v1": 14,
+    "credential.commands.v1": 14,
+    "credential.lifecycle.v1": 90,
+    "credential.documents.v1": None,
+    "catalogue.v1": None,
+    "status.lists.v1": None,
+    "learner.contacts.v1": None,
+    "access.keys.v1": None,
+    **{f"dead-letters.{service}.v1": 90 for service in NAMES},
+}
+# Keys that are few: one order for all of them is worth more than a share for each replica.
+ONE_PARTITION = {"catalogue.v1", "access.keys.v1", *(f"dead-letters.{service}.v1" for service in NAMES)}
+
+
+async def test_topics_have_the_partitions_retention_and_compaction_of_the_design(infrastructure: Stack) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=infrastructure.kafka_bootstrap)
+    await admin.start()
+    try:
+        described = await admin.describe_topics(list(KEPT))
+        asked = [ConfigResource(ConfigResourceType.TOPIC, name) for name in KEPT]
+        (answer,) = await admin.describe_configs(asked)
+    finally:
+        await admin.close()
+    assert {topic.name for topic in topics.TOPICS} == set(KEPT)
+    partitions = {each["topic"]: len(each["partitions"]) for each in described}
+    assert partitions == {name: 1 if name in ONE_PARTITION else 12 for name in KEPT}
+    for _code, _message, _kind, name, entries in answer.resources:
+        config = {entry[0]: entry[1] for entry in entries}
+        days = KEPT[name]
+        assert config["cleanup.policy"] == ("compact" if days is None else "delete"), name
+        if days is not None:
+            assert timedelta(milliseconds=int(config["retention.ms"])) == timedelta(days=days), name
+
+
+@pytest.mark.parametrize("service", NAMES)
+async def test_every_index_that_a_service_declares_is_there(infrastructure: Stack, service: str) -> None:
+    client = mongo.connect(infrastructure.mongo_url, "test")
+    for declared in find(service).indexes:
+        there = await client[service][declared.collection].index_information()
+        assert declared.model().document["name"] in there
+    await mongo.close(client)
+
+
+async def test_a_write_is_acknowledged_by_a_majority_with_its_journal(infrastructure: Stack) -> None:
+    client = mongo.connect(infrastructure.mongo_url, "test")
+    assert client["evidence"]["rows"].write_concern.document == {"w": "majority", "j": True}
+    await mongo.close(client)

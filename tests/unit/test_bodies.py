@@ -1,0 +1,60 @@
+"""A JSON body is read within its limits of kind, size and time, whoever asks for it."""
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+from fastapi import Request
+
+from libs.common.bodies import read_json_object, read_json_text
+from libs.common.errors import InvalidRequestError, RequestTimeoutError, TooLargeError, UnsupportedMediaError
+
+
+def request(*pieces: bytes, kind: str = "application/json", encoding: str | None = None, pause: float = 0) -> Request:
+    headers = {"content-type": kind} | ({} if encoding is None else {"content-encoding": encoding})
+    left: list[bytes] = list(pieces)
+
+    async def receive() -> dict[str, object]:
+        await asyncio.sleep(pause)
+        return {"type": "http.request", "body": left.pop(0), "more_body": bool(left)}
+
+    raw: Sequence[tuple[bytes, bytes]] = [(name.encode(), value.encode()) for name, value in headers.items()]
+    return Request({"type": "http", "headers": raw}, receive)
+
+
+async def test_a_text_is_given_as_it_was_sent_however_it_was_cut() -> None:
+    sent = request(b'{"a":', b' 1, "a": 2}', kind="application/ld+json; charset=utf-8")
+    assert await read_json_text(sent, most_bytes=17) == b'{"a": 1, "a": 2}'
+
+
+async def test_a_kind_that_does_not_say_json_is_taken_where_it_stands_for_json() -> None:
+    assert await read_json_text(request(b"{}", kind="Application/VC"), most_bytes=9, also={"application/vc"}) == b"{}"
+    with pytest.raises(UnsupportedMediaError):
+        await read_json_text(request(b"{}", kind="application/vc"), most_bytes=9)
+
+
+@pytest.mark.parametrize("kind", ["", "json", "text/json", "application/jsonx", "application/+json"])
+async def test_another_kind_is_refused(kind: str) -> None:
+    with pytest.raises(UnsupportedMediaError):
+        await read_json_text(request(b"{}", kind=kind), most_bytes=9)
+
+
+async def test_a_packed_body_is_refused() -> None:
+    with pytest.raises(UnsupportedMediaError):
+        await read_json_text(request(b"{}", encoding="gzip"), most_bytes=9)
+
+
+async def test_a_body_is_read_no_further_than_its_limit() -> None:
+    with pytest.raises(TooLargeError):
+        await read_json_text(request(b"x" * 5, b"x" * 5, b"x" * 5), most_bytes=9)
+
+
+async def test_a_body_that_does_not_arrive_is_not_waited_for() -> None:
+    with pytest.raises(RequestTimeoutError):
+        await read_json_text(request(b"{", b"}", pause=0.2), most_bytes=9, seconds=0.05)
+
+
+@pytest.mark.parametrize("text", [b"", b"[]", b"{", b'{"a": 1, "a": 2}', b'{"a":' * 500])
+async def test_what_is_not_one_object_with_each_key_once_is_refused(text: bytes) -> None:
+    with pytest.raises(InvalidRequestError):
+        await read_json_object(request(text), most_bytes=9_999)
