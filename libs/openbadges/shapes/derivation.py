@@ -402,8 +402,14 @@ def _template(lines: list[Line], numbers: dict[int, int]) -> Template:
 
 def _certainly_before(one: Line, other: Line) -> bool:
     """Tell whether a line sorts before another whatever fills their holes: by their beginnings."""
-    first, second = one[0], other[0]
-    assert isinstance(first, bytes)  # noqa: S101  for mypy: a line begins with a constant part
-    assert isinstance(second, bytes)  # noqa: S101  as above
+    first, second = _beginning(one), _beginning(other)
     shorter = min(len(first), len(second))
     return first[:shorter] < second[:shorter]
+
+
+def _beginning(line: Line) -> bytes:
+    """Answer how a line certainly begins; what fills a blank node's hole is its name."""
+    constant = line[0]
+    assert isinstance(constant, bytes)  # noqa: S101  for mypy: a line begins with a constant part
+    hole = line[1] if len(line) > 1 else None
+    return constant + b"_:" if isinstance(hole, Hole) and hole.place is None else constant
