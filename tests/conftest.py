@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -10,6 +10,18 @@ import pytest
 from deploy.embedded.stack import Stack
 
 PORT_OFFSET = int(os.environ.get("TEST_PORT_OFFSET", "500"))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show below a failure what each process of the test's stack wrote last: the cause is mostly there, not here."""
+    report = yield
+    if report.failed:
+        stacks = {id(each): each for each in getattr(item, "funcargs", {}).values() if isinstance(each, Stack)}
+        for stack in stacks.values():
+            for name, lines in stack.last_words().items():
+                report.sections.append((f"the end of {name}'s log", lines))
+    return report
 
 
 @pytest.fixture(scope="session")

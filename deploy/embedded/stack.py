@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from deploy.embedded import mongodb, programs, secrets
+from deploy.embedded import logs, mongodb, programs, secrets
 from deploy.embedded.layout import SOURCE_ROOT, Layout
 from deploy.embedded.problems import StackError
 from deploy.embedded.processes import Identity, gone_within, spawn, stop
@@ -151,6 +151,11 @@ class Stack:
     def last_lines(self, name: str, count: int = 15) -> str:
         """The end of what the process wrote."""
         return "\n".join(self.log(name).read_text(encoding="utf-8", errors="replace").splitlines()[-count:])
+
+    def last_words(self, count: int = 15, width: int = 300) -> dict[str, str]:
+        """The end of what every process wrote that ever ran here, by name, with long lines cut."""
+        ends = {path.stem: logs.last_lines(path, count) for path in sorted(self.layout.log.glob("*.log"))}
+        return {name: "\n".join(line[:width] for line in lines) for name, lines in ends.items()}
 
     def signal(self, name: str, number: signal.Signals) -> None:
         """Send a signal, such as SIGSTOP and SIGCONT for a process that hangs."""

@@ -2,11 +2,20 @@
 
 from collections.abc import Awaitable, Callable
 from time import monotonic
+from typing import Protocol
 
 # A loop beats at least once a second unless a batch is in hand (seconds) or a rebalance waits for others (a minute).
 STALE_AFTER_SECONDS = 90.0
 
 Probe = Callable[[], Awaitable[str | None]]
+
+
+class Living(Protocol):
+    """What a process lives by."""
+
+    def problem(self) -> str | None:
+        """Why it counts as dead, or None."""
+        ...
 
 
 class Heartbeat:
@@ -33,12 +42,12 @@ class Health:
     """
 
     def __init__(self) -> None:
-        self._heartbeats: dict[str, Heartbeat] = {}
+        self._living: dict[str, Living] = {}
         self._probes: dict[str, Probe] = {}
 
-    def watch(self, name: str, heartbeat: Heartbeat) -> None:
-        """Liveness depends on this loop from now on."""
-        self._heartbeats[name] = heartbeat
+    def watch(self, name: str, living: Living) -> None:
+        """Liveness depends on this loop or client from now on."""
+        self._living[name] = living
 
     def depend(self, name: str, probe: Probe) -> None:
         """Readiness depends on this probe, which answers None or what is wrong."""
@@ -46,7 +55,7 @@ class Health:
 
     def live(self) -> dict[str, str]:
         """What is dead, by name; empty means alive."""
-        return {name: problem for name, beat in self._heartbeats.items() if (problem := beat.problem()) is not None}
+        return {name: problem for name, each in self._living.items() if (problem := each.problem()) is not None}
 
     async def ready(self) -> dict[str, str]:
         """What is missing, by name; empty means ready."""

@@ -17,9 +17,11 @@ from aiokafka.errors import (
 )
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
+from faststream.kafka.publisher.producer import AioKafkaFastProducerImpl
 
 from libs.common import metrics
 from libs.common.cloudevents import Outgoing, headers_of
+from libs.common.kafka_client import tasks_of
 from libs.common.settings import Settings
 from libs.common.telemetry import get_logger, trace_id
 from libs.common.topics import LARGEST_LETTER_BYTES, Topic
@@ -51,6 +53,7 @@ class Kafka:
         self._bootstrap = settings.kafka_bootstrap
         self._session_ms = int(settings.kafka_session_seconds * 1000)
         self._consumed: set[str] = set()
+        self._consumers: dict[str, Callable[[], AIOKafkaConsumer]] = {}
         self._broker = KafkaBroker(
             settings.kafka_bootstrap.split(","),
             client_id=f"bowerbird-{service}",
@@ -92,6 +95,7 @@ class Kafka:
             assert subscriber.consumer is not None, "Kafka.start() comes first"  # noqa: S101  # canary: FastStream's
             return subscriber.consumer
 
+        self._consumers[group] = consumer
         return consumer
 
     async def start(self) -> None:
@@ -126,6 +130,22 @@ class Kafka:
     async def probe(self) -> str | None:
         """None where the brokers answered, else what is wrong."""
         return None if self._connected and await self._broker.ping(timeout=2.0) else "no connection to a broker"
+
+    def problem(self) -> str | None:
+        """Which tasks of the client library have ended, so that it is deaf or dumb; None while all run."""
+        if not self._connected:
+            return None
+        producer = self._broker.config.producer
+        assert isinstance(producer, AioKafkaFastProducerImpl)  # noqa: S101  # canary: FastStream's
+        clients = {"the producer": producer._producer.producer}  # noqa: SLF001  # as above
+        clients |= {group: consumer() for group, consumer in self._consumers.items()}
+        ended = [
+            f"aiokafka's task for {purpose} of {name} has ended"
+            for name, client in clients.items()
+            for purpose, task in tasks_of(client).items()
+            if task.done()
+        ]
+        return "; ".join(ended) or None
 
     async def publish(self, outgoing: Sequence[Outgoing]) -> None:
         """Publish all of these and return when the broker has confirmed every one.

@@ -46,6 +46,7 @@ class Plumbing:
         self.consumers: list[Consumer[Any]] = []
         self.loops: dict[str, Callable[[], Awaitable[None]]] = {}
         self.closers: list[Callable[[], Awaitable[None]]] = []
+        self.health.watch("kafka-client", self.kafka)
         self.health.depend("kafka", self.kafka.probe)
         self.health.depend("mongodb", lambda: mongo.ping(self.client))
 
@@ -170,17 +171,18 @@ async def _measure_lag(consumers: Sequence[Consumer[Any]]) -> None:
 
 
 class LoopDiedError(Exception):
-    """A loop of this process hangs; the text names it."""
+    """A loop of this process hangs, or a client that it lives by is dead; the text names it."""
 
 
 async def _watch(health: Health) -> None:
-    """End the process where a loop hangs, so that whatever keeps it starts a new one.
+    """End the process where a loop hangs or a task of aiokafka has ended, so that whatever keeps it starts a new one.
 
-    aiokafka's `getmany` waits for an assignment without an end, and has been seen to wait for ever after a broker was
-    killed. Nothing acknowledged is held in memory, so a restart loses nothing.
+    A dead task is seen within seconds. aiokafka's `getmany` also waits for an assignment without an end; a rebalance
+    may rightly take a minute, so a loop that waits longer is what the heartbeat tells. Nothing acknowledged is held in
+    memory, so a restart loses nothing.
 
     Raises:
-        LoopDiedError: a heartbeat is stale.
+        LoopDiedError: a heartbeat is stale, or a client is dead.
     """
     while True:
         await asyncio.sleep(_WATCH_SECONDS)

@@ -1,7 +1,7 @@
 """The issuer's HTTP API against its real process: onboarding, tenants, immutability, revoking."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,6 +9,7 @@ import httpx
 import orjson
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
 from deploy.embedded.stack import Stack
 from libs.common import topics
@@ -40,8 +41,26 @@ RESILIENCE: dict[str, Any] = {
 }
 
 
+async def empty(stack: Stack, *wanted: topics.Topic) -> None:
+    """Let everything on these topics expire now.
+
+    Tests of other services leave hundreds of thousands of pieces of evidence that nobody decided. A new issuer decides
+    them all first, for minutes on a loaded machine, and each reader here would begin with the decisions.
+    """
+    reader = AIOKafkaConsumer(*(each.name for each in wanted), bootstrap_servers=stack.kafka_bootstrap)
+    admin = AIOKafkaAdminClient(bootstrap_servers=stack.kafka_bootstrap)
+    await reader.start()
+    await admin.start()
+    ends = await reader.end_offsets(reader.assignment())
+    await admin.delete_records({partition: RecordsToDelete(end) for partition, end in ends.items()})
+    assert await reader.beginning_offsets(list(ends)) == ends
+    await admin.close()
+    await reader.stop()
+
+
 @pytest.fixture(scope="module")
-def stack(infrastructure: Stack) -> Iterator[Stack]:
+async def stack(infrastructure: Stack) -> AsyncIterator[Stack]:
+    await empty(infrastructure, topics.EVIDENCE_SUBMITTED, topics.EVIDENCE_DECIDED)
     infrastructure.start("issuer")
     yield infrastructure
     infrastructure.stop("issuer")
