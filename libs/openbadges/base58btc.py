@@ -15,7 +15,7 @@ _TO_CHARACTERS: Final = bytes.maketrans(bytes(range(58)), ALPHABET.encode())
 _NARROWEST: Final = 128
 """Digits that are read at once at least; a signature has 88."""
 
-_CHUNK: Final = 32
+_CHUNK: Final = 16
 """Digits that are split off at a time before they are taken apart together."""
 
 _OF_CHUNK: Final = 58**_CHUNK
@@ -46,8 +46,8 @@ class _Halving:
 
 @lru_cache(maxsize=16)
 def _halvings(chunks: int) -> tuple[_Halving, ...]:
-    """The steps from so many numbers of 32 digits to their digits, each in a lane of 16 bits."""
-    return tuple(_Halving.of(digits, _CHUNK * chunks) for digits in (16, 8, 4, 2, 1))
+    """The steps from so many numbers of 16 digits to their digits, each in a lane of 16 bits."""
+    return tuple(_Halving.of(digits, _CHUNK * chunks) for digits in (8, 4, 2, 1))
 
 
 @lru_cache(maxsize=8)

@@ -1,18 +1,17 @@
 """Canonical N-Quads (RDFC-1.0) of a JSON-LD document by the general algorithm: nothing dropped, work bounded."""
 
-import math
 import re
 import threading
-from dataclasses import dataclass
 from typing import Any, Final
 
-from pyld import canon, jsonld
+from pyld import jsonld
 from pyld.context_resolver import ContextResolver
 
 from libs.openbadges import rdf
-from libs.openbadges.contexts import CONTEXTS, check_contexts, conformance, load_document, term_iris
+from libs.openbadges.contexts import CONTEXTS, MOST_CONTEXTS, check_contexts, conformance, load_document, term_iris
 from libs.openbadges.errors import CredentialError, LimitError
 from libs.openbadges.parsing import check
+from libs.openbadges.rdfc import serialize
 
 IRI: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s\x00-\x20<>\"{}|\\^`\x7f-\x9f]*\Z")
 """An absolute IRI as N-Quads can hold it (IRIREF of RDF 1.1 N-Quads): one that cannot end early and start another."""
@@ -29,13 +28,14 @@ NAMED: Final = frozenset(iri for url in CONTEXTS for iri in term_iris(url))
 CONTEXTS_REMEMBERED: Final = 500
 """Processed contexts that a thread keeps; a badge brings some twenty."""
 
+WORDS_REMEMBERED: Final = 2000
+"""Expanded words of the vocabulary that a thread keeps; each holds the context that it was expanded by."""
+
+LONGEST_WORD: Final = 200
+"""Characters of a word beyond which it is none that comes again."""
+
 MOST_TYPES: Final = 32
 """Types that one thing may have; each can bring a context of its own."""
-
-WORK: Final = 50_000
-"""What telling blank nodes apart may cost before a document is given up (RDFC-1.0, section 7.1): names copied."""
-
-_TOO_SYMMETRIC: Final = "The document's unnamed parts are too alike to be told apart in time."
 
 _MALFORMED: Final = (jsonld.JsonLdError, ValueError, TypeError, AttributeError, KeyError, IndexError, RecursionError)
 """What the library raises on documents that are not JSON-LD; it does not always raise its own error."""
@@ -62,36 +62,10 @@ def to_dataset(document: dict[str, Any]) -> rdf.Dataset:
         CredentialError, UnknownContextError, LimitError: see `canonicalize`.
     """
     check(document)
-    check_contexts(document)
-    check_names(document)
+    if not _is_plain(document):
+        check_contexts(document)
+        check_names(document)
     return rdf.to_dataset(_expand(document))
-
-
-@dataclass(frozen=True, slots=True)
-class Canonical:
-    """A canonical dataset.
-
-    Attributes:
-        text: its N-Quads in order.
-        hashes: by the name that a blank node had in the dataset, the hash of its quads of the first degree, in hex.
-    """
-
-    text: str
-    hashes: dict[str, str]
-
-
-def serialize(dataset: rdf.Dataset) -> Canonical:
-    """Canonicalize a dataset, which is used up.
-
-    Raises:
-        LimitError: see `canonicalize`.
-    """
-    algorithm = _BoundedCanonicalization()
-    try:
-        text = algorithm.main(dataset, {"format": "application/n-quads"})
-    except RecursionError as error:
-        raise LimitError("too_symmetric", _TOO_SYMMETRIC) from error
-    return Canonical(text, {node: info["hash"] for node, info in algorithm.blank_node_info.items()})
 
 
 def _expand(document: dict[str, Any]) -> list[Any]:
@@ -116,6 +90,31 @@ def _expand(document: dict[str, Any]) -> list[Any]:
         raise CredentialError("not_jsonld", "The document says nothing about one thing.")
     _check_node(expanded[0])
     return expanded
+
+
+def _is_plain(document: dict[str, Any]) -> bool:
+    """Tell at one quick go that neither `check_contexts` nor `check_names` could find anything."""
+    left: list[Any] = [document]
+    contexts = 0
+    while left:
+        node = left.pop()
+        if type(node) is list:
+            left.extend(node)
+        elif type(node) is dict:
+            for key in node:
+                if key == "@context":
+                    named = node[key] if type(node[key]) is list else [node[key]]
+                    contexts += len(named)
+                    if not all(type(one) is str and one in CONTEXTS for one in named):
+                        return False
+                elif (
+                    key[:1] == "@"
+                    or ":" in key
+                    or (key == "type" and type(node[key]) is list and len(node[key]) > MOST_TYPES)
+                ):
+                    return False
+            left.extend(node.values())
+    return contexts <= MOST_CONTEXTS
 
 
 def check_names(node: Any, path: str = "") -> None:
@@ -168,7 +167,7 @@ def _check_node(node: dict[str, Any]) -> None:
             _check_name(value, "identifier")
         elif key == "@type":
             for one in value:
-                if not isinstance(one, str) or not IRI.match(one):
+                if not isinstance(one, str) or not (one in NAMED or IRI.match(one)):
                     raise CredentialError("type_undefined", f"No context defines the type {one}.")
         elif key == "@graph":
             _check_graph(value)
@@ -177,7 +176,7 @@ def _check_node(node: dict[str, Any]) -> None:
         elif key.startswith("@"):
             raise CredentialError("keyword_refused", f"{key} has no use in a credential.")
         else:
-            if not IRI.match(key):
+            if key not in NAMED and not IRI.match(key):
                 raise CredentialError("term_undefined", f"No context defines the term {key}.")
             _check_values(value)
 
@@ -225,48 +224,62 @@ class _Processor(jsonld.JsonLdProcessor):  # type: ignore[misc]  # PyLD publishe
     the one before it and on how it is met, and nothing here changes either of them later.
     """
 
+    def __init__(self, **how: Any) -> None:
+        super().__init__(**how)
+        self._memory = _remembered("processed")
+        self._words = _remembered("words")
+        self._processing = 0
+
     def _process_context(self, active_ctx: Any, local_ctx: Any, options: Any, **how: Any) -> Any:
         if "cycles" in how:
             return super()._process_context(active_ctx, local_ctx, options, **how)
-        memory = _memory()
+        memory = self._memory
         name = tuple(local_ctx) if isinstance(local_ctx, list) else local_ctx if _named(local_ctx) else id(local_ctx)
         key = (id(active_ctx), name, *sorted(how.items()))
         if key not in memory:
             if len(memory) >= CONTEXTS_REMEMBERED:
                 memory.clear()
+                self._words.clear()
+            self._processing += 1
             processed = super()._process_context(active_ctx, local_ctx, options, **how)
+            self._processing -= 1
             # Held, so that no other object can come to have their identity.
             memory[key] = (processed, active_ctx, local_ctx)
         return memory[key][0]
+
+    def expand(self, document: dict[str, Any], options: dict[str, Any]) -> list[Any]:
+        """Expand without copying the document first; expansion reads it alone."""
+        options = {"isFrame": False, "keepFreeFloatingNodes": False, **options}
+        expanded = self._expand(self._get_initial_context(options), None, document, options, inside_list=False)
+        if isinstance(expanded, dict) and expanded.keys() == {"@graph"}:
+            expanded = expanded["@graph"]
+        return [] if expanded is None else expanded if isinstance(expanded, list) else [expanded]
+
+    def _expand_iri(self, active_ctx: Any, value: Any, base: Any = None, vocab: bool = False, **how: Any) -> Any:
+        # Words of the vocabulary come again and again; what they mean is settled once their context is processed.
+        if not vocab or base is not None or how or self._processing or type(value) is not str:
+            return super()._expand_iri(active_ctx, value, base, vocab, **how)
+        found = self._words.get((id(active_ctx), value))
+        if found is None:
+            found = (super()._expand_iri(active_ctx, value, vocab=True), active_ctx)
+            if len(self._words) >= WORDS_REMEMBERED:
+                self._words.clear()
+            if len(value) <= LONGEST_WORD:
+                self._words[id(active_ctx), value] = found
+        return found[0]
 
 
 def _named(context: Any) -> bool:
     return context is None or isinstance(context, str)
 
 
-def _memory() -> dict[Any, Any]:
-    """Answer this thread's processed contexts."""
-    memory: dict[Any, Any] | None = getattr(_local, "processed", None)
-    if memory is None:
-        memory = _local.processed = {}
-    return memory
-
-
-class _BoundedCanonicalization(canon.URDNA2015):  # type: ignore[misc]  # PyLD publishes no types
-    """RDFC-1.0 with a budget: a graph made to look alike from everywhere ends in an error instead of in days."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._left = WORK
-
-    def create_hash_to_related(self, id_: str, issuer: Any) -> Any:
-        related = super().create_hash_to_related(id_, issuer)
-        # Every order of every group is tried, and each try copies all names that were given out so far.
-        orders = sum(math.factorial(min(len(group), 12)) for group in related.values())
-        self._left -= len(self.blank_node_info[id_]["quads"]) + orders * (1 + len(issuer.order))
-        if self._left < 0:
-            raise LimitError("too_symmetric", _TOO_SYMMETRIC)
-        return related
+def _remembered(what: str) -> dict[Any, Any]:
+    """Answer what this thread remembers of processed contexts, or of words in them; both hold the contexts meant."""
+    found: dict[Any, Any] | None = getattr(_local, what, None)
+    if found is None:
+        found = {}
+        setattr(_local, what, found)
+    return found
 
 
 def _reason(error: BaseException) -> str:

@@ -79,9 +79,8 @@ class _Writer:
         statement = (graph, subject["value"], predicate, *value.values())
         if statement not in self._seen:
             self._seen.add(statement)
-            # Copies, since the canonicalization renames blank nodes in place.
             self.dataset[graph].append(
-                {"subject": {**subject}, "predicate": {"type": "IRI", "value": predicate}, "object": {**value}}
+                {"subject": subject, "predicate": {"type": "IRI", "value": predicate}, "object": value}
             )
 
 

@@ -11,10 +11,11 @@ import orjson
 from pyld.nquads import serialize_nquad
 
 from libs.openbadges import jcs
-from libs.openbadges.canonical import Canonical, serialize, to_dataset
+from libs.openbadges.canonical import to_dataset
 from libs.openbadges.contexts import CARRIED, CONTEXTS
 from libs.openbadges.errors import CredentialError
 from libs.openbadges.rdf import XSD, Dataset
+from libs.openbadges.rdfc import Canonical, serialize
 from libs.openbadges.shapes.guard import ABSOLUTE, Form, Values, picker
 from libs.openbadges.shapes.shape import LABELS, Block, NodeLines, Shape, Statements, Template
 from libs.openbadges.shapes.text import Cut, cut, restore

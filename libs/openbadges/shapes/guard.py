@@ -130,6 +130,8 @@ class TextGuard:
 
     def values(self, text: bytes) -> Values | None:
         """Answer the values; None if the text differs in more, or in values of another form."""
+        if not text.endswith(self.end):
+            return None
         found = []
         place = 0
         for constant, length in self.parts:
