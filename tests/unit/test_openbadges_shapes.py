@@ -20,8 +20,10 @@ from libs.openbadges.canonical import canonicalize
 from libs.openbadges.contexts import CREDENTIALS_V2, EXAMPLES_V2, OPEN_BADGES_V3, load_document
 from libs.openbadges.errors import CredentialError
 from libs.openbadges.shapes.cache import ShapeCache
-from libs.openbadges.shapes.derivation import CONSTANT_KEYS, Derived, UnderivableError, derive
+from libs.openbadges.shapes.derivation import Derived, derive
 from libs.openbadges.shapes.guard import PieceGuard, TextGuard
+from libs.openbadges.shapes.lines import UnderivableError
+from libs.openbadges.shapes.places import CONSTANT_KEYS
 from libs.openbadges.shapes.text import cut
 from tests.unit.openbadges_samples import DID, badge
 

@@ -1,5 +1,7 @@
 """Canonical RDF by shape: derived once through the library, then string substitution that gives the same bytes.
 
 A shape is everything of a document but the texts and identifiers that may change without changing what the document
-means. `text` cuts a document's JSON at its quotes, `derivation` finds a shape, `shape` applies it, `cache` keeps it.
+means; an edition leaves only those open that do change among the awards of one achievement. `text` cuts a document's
+JSON at its quotes, `places` puts stand-ins into it, `lines` reads off what became of them, `derivation` makes a shape of
+that, `guard` tells whether a document has it, `shape` applies it, `cache` keeps shapes and `editions` keeps editions.
 """

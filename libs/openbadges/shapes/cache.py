@@ -13,9 +13,11 @@ import orjson
 from libs.openbadges import jcs
 from libs.openbadges.canonical import canonicalize
 from libs.openbadges.contexts import conformance, has_inline_context
-from libs.openbadges.shapes.derivation import UnderivableError, derive, structure
+from libs.openbadges.shapes.derivation import derive
 from libs.openbadges.shapes.editions import Editions
 from libs.openbadges.shapes.guard import PieceGuard, Values
+from libs.openbadges.shapes.lines import UnderivableError
+from libs.openbadges.shapes.places import structure
 from libs.openbadges.shapes.shape import Shape
 from libs.openbadges.shapes.text import Cut, cut
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any, Final
 
-from libs.openbadges.shapes.derivation import UnderivableError, derive
+from libs.openbadges.shapes.derivation import derive
 from libs.openbadges.shapes.guard import PieceGuard, TextGuard, Values
+from libs.openbadges.shapes.lines import UnderivableError
 from libs.openbadges.shapes.shape import Shape
 from libs.openbadges.shapes.text import Cut
 
