@@ -1,9 +1,11 @@
 """Preparing refuses what must not be signed; signing takes only what was prepared, once."""
 
+import copy
 import json
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import orjson
 import pytest
@@ -12,7 +14,8 @@ from libs.openbadges.building import Shown
 from libs.openbadges.errors import CredentialError, LimitError, UnknownContextError
 from libs.openbadges.issuing import Prepared, prepare, sign
 from libs.openbadges.proofs import Known
-from tests.unit.openbadges_samples import KEY, METHOD, NOW, RESILIENCE, badge, signed
+from libs.openbadges.verification import verify
+from tests.unit.openbadges_samples import KEY, METHOD, NOW, RESILIENCE, badge, material, signed
 
 Change = Callable[[dict[str, Any]], object]
 
@@ -133,3 +136,25 @@ def test_an_unknown_cryptosuite_does_not_use_the_token_up() -> None:
     with pytest.raises(CredentialError, match="cryptosuite"):
         sign(prepared, KEY, METHOD, NOW, cryptosuite="rot13-2026")
     assert "proofValue" in sign(prepared, KEY, METHOD, NOW)
+
+
+def test_what_is_no_json_value_is_refused_also_in_a_document_of_a_known_shape() -> None:
+    for number in range(12):
+        prepare(badge(number))
+    for value in (UUID(int=5), ("a",), b"a", {"a"}):
+        document = badge(99)
+        document["evidence"][0]["name"] = value
+        with pytest.raises(CredentialError, match="JSON"):
+            prepare(document)
+
+
+def test_what_is_done_to_a_document_after_it_was_prepared_is_not_signed() -> None:
+    for suite in ("eddsa-rdfc-2022", "eddsa-jcs-2022"):
+        for number in (1, 1, *range(2, 14)):
+            document = badge(number, status=None)
+            expected = sign(prepare(copy.deepcopy(document)), KEY, METHOD, NOW, cryptosuite=suite)
+            prepared = prepare(document)
+            document["evidence"][0]["name"] = "Another"
+            document["@context"].append("https://example.org/other")
+            assert sign(prepared, KEY, METHOD, NOW, cryptosuite=suite) == expected
+            assert verify(expected, material(), NOW).verdict == "pass"
