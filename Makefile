@@ -66,9 +66,11 @@ bench: env ## measure the whole way of an award; writes var/bench/pipeline.json
 bench-upload: env ## send a million rows in one upload, and watch memory stay flat; writes var/bench/upload.json
 	$(PYTHON) -m benchmarks.upload
 
+ROUNDS ?= 300
+
 .PHONY: bench-engine
 bench-engine: env ## measure signing and verifying alone; writes var/bench/engine.json
-	$(PYTHON) -m benchmarks.engine
+	$(PYTHON) -m benchmarks.engine $(ROUNDS)
 
 .PHONY: check
 check: env-dev ## style, types, and whether generated documents are up to date

@@ -15,8 +15,12 @@ pytestmark = pytest.mark.integration
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-# `make test` is what runs this test, and `make bench` is run with sizes that a test can wait for.
-SHORTER = {"make test": "make --dry-run test", "make bench": "make bench SIZES=300"}
+# `make test` is what runs this test, and what measures is run with sizes that a test can wait for.
+SHORTER = {
+    "make test": "make --dry-run test",
+    "make bench": "make bench SIZES=300",
+    "make bench-engine": "make bench-engine ROUNDS=1",
+}
 
 
 def commands() -> list[str]:
