@@ -107,11 +107,7 @@ def _is_plain(document: dict[str, Any]) -> bool:
                     contexts += len(named)
                     if not all(type(one) is str and one in CONTEXTS for one in named):
                         return False
-                elif (
-                    key[:1] == "@"
-                    or ":" in key
-                    or (key == "type" and type(node[key]) is list and len(node[key]) > MOST_TYPES)
-                ):
+                elif key[:1] == "@" or ":" in key or (key == "type" and not _are_plain(_listed(node[key]))):
                     return False
             left.extend(node.values())
     return contexts <= MOST_CONTEXTS
@@ -121,8 +117,9 @@ def check_names(node: Any, path: str = "") -> None:
     """Refuse names that say in RDF what a reader of the JSON, or a check of this engine, would not find.
 
     The proof is over RDF: `credentialStatus` under its full address, or `id` as `@id`, leaves the proof good and
-    the property out of sight. So whatever has a name in the contexts must stand under it (VCDM 2.0, section 1.3:
-    credentials are compacted documents).
+    the property out of sight, as `ClrCredential` under its own does with the credentials in a record. So whatever
+    has a name in the contexts, term or type, must stand under it (VCDM 2.0, section 1.3: credentials are compacted
+    documents).
 
     Raises:
         CredentialError: with the name and its place.
@@ -135,12 +132,27 @@ def check_names(node: Any, path: str = "") -> None:
         for key, value in node.items():
             if key.startswith("@") and (key not in KEYWORDS or (key == "@type" and "@value" not in node)):
                 raise CredentialError("keyword_refused", f"{key} has no use in a credential.", f"{path}/{key}")
-            if ":" in key and (key in NAMED or not key.startswith(("https://", "http://"))):
-                raise CredentialError("name_not_compact", f"{key} stands for a term of the contexts.", f"{path}/{key}")
-            if key == "type" and isinstance(value, list) and len(value) > MOST_TYPES:
+            for name in (key, *(_listed(value) if key == "type" else ())):
+                if _is_not_compact(name):
+                    raise CredentialError(
+                        "name_not_compact", f"{name} stands for a term of the contexts.", f"{path}/{key}"
+                    )
+            if key == "type" and len(_listed(value)) > MOST_TYPES:
                 raise LimitError("too_many_types", f"One thing has more than {MOST_TYPES} types.", f"{path}/{key}")
             if key != "@context" and isinstance(value, dict | list):
                 check_names(value, f"{path}/{key}")
+
+
+def _is_not_compact(name: Any) -> bool:
+    return isinstance(name, str) and ":" in name and (name in NAMED or not name.startswith(("https://", "http://")))
+
+
+def _are_plain(types: list[Any]) -> bool:
+    return len(types) <= MOST_TYPES and not any(type(one) is str and ":" in one for one in types)
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
 
 
 def _options() -> dict[str, Any]:

@@ -88,6 +88,23 @@ def test_statements_that_would_come_among_the_first_are_put_in_order() -> None:
     assert cache.digest(early) == general(early)
 
 
+def test_a_statement_that_becomes_the_last_of_the_first_is_stated_once() -> None:
+    cache = ShapeCache()
+    department = "did:web:badges.example:issuers:a-department"
+
+    def issued_by(number: int, issuer: str) -> dict[str, Any]:
+        document = badge(number)
+        document["credentialSubject"]["achievement"]["creator"] = {"id": department, "type": ["Profile"]}
+        document["issuer"]["id"] = issuer
+        return document
+
+    for number in range(FIRST_DUE + 2):
+        cache.digest(issued_by(number, f"did:web:badges.example:issuers:school-{number}"))
+    by_department = issued_by(505, department)
+    assert known(cache, by_department)
+    assert cache.digest(by_department) == general(by_department)
+
+
 def test_families_offered_by_a_hostile_sender_stay_within_the_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(editions, "PATIENCE", 0)
     cache = ShapeCache()

@@ -280,3 +280,12 @@ def test_a_record_whose_subject_is_nonsense_is_no_pass_and_raises_nothing(
     document = record()
     spoil(document["credentialSubject"])
     assert verify(json.dumps(document), material(), NOW).verdict != "pass"
+
+
+@pytest.mark.parametrize("term", ["ClrCredential", "ClrSubject"])
+def test_a_record_that_writes_a_type_as_its_address_hides_nothing(term: str) -> None:
+    # RDF reads both alike, so the proof stays good; a reader of the JSON would not see a record.
+    text = issued(record()).replace(f'"{term}"', f'"https://purl.imsglobal.org/spec/vc/clr/vocab.html#{term}"')
+    report = verify(text, material(1), NOW)
+    assert report.check("context").code == "name_not_compact"
+    assert report.verdict == "fail"

@@ -102,7 +102,8 @@ class Statements:
         subjects = self.subjects(values)
         names = set(subjects)
         apart = len(names) == len(subjects) and names.isdisjoint(self.named)
-        if not apart or (self.first and texts[0] <= self.first[-1]):
+        # A block that begins with the last of the first lines says it again, and sorts behind it all the same.
+        if not apart or (self.first and texts[0][: len(self.first[-1])] <= self.first[-1]):
             return hashlib.sha256(_in_order(b"".join((*self.first, *texts)))).digest()
         whole = self.hashed.copy()
         whole.update(b"".join(texts))
