@@ -3,7 +3,9 @@
 import json
 from collections.abc import Callable
 from datetime import datetime
+from enum import Enum
 from typing import Any
+from uuid import UUID
 
 import orjson
 import pytest
@@ -133,3 +135,21 @@ def test_an_unknown_cryptosuite_does_not_use_the_token_up() -> None:
     with pytest.raises(CredentialError, match="cryptosuite"):
         sign(prepared, KEY, METHOD, NOW, cryptosuite="rot13-2026")
     assert "proofValue" in sign(prepared, KEY, METHOD, NOW)
+
+
+class _Named(Enum):
+    VALUE = "Another name"
+
+
+@pytest.mark.parametrize("value", [("values", "wellbeing"), _Named.VALUE, UUID(int=1)])
+def test_what_is_not_json_is_refused_also_where_the_shape_is_known(value: Any) -> None:
+    for number in range(20):
+        prepare(badge(number))
+    document = badge(21)
+    if isinstance(value, tuple):
+        document["credentialSubject"]["achievement"]["tag"] = value
+    else:
+        document["evidence"][0]["name"] = value
+    with pytest.raises(CredentialError) as refused:
+        prepare(document)
+    assert refused.value.code == "not_json"
