@@ -6,8 +6,60 @@ from typing import Any, Final
 from libs.openbadges import times
 from libs.openbadges.datamodel.forms import is_url
 from libs.openbadges.errors import CredentialError
-from libs.openbadges.proofchecks import Finding
+from libs.openbadges.proofchecks import Finding, issuer_of
 from libs.openbadges.statuslist import WIDEST, StatusList
+
+
+class Listing:
+    """A status list credential that was verified; unpacked once, however many entries point into it."""
+
+    def __init__(self, document: dict[str, Any]) -> None:
+        """Take the credential."""
+        self.document = document
+        self._statuses: StatusList | CredentialError | None = None
+
+    def statuses(self) -> StatusList:
+        """Unpack the list.
+
+        Raises:
+            CredentialError, LimitError: see `StatusList.decode`.
+        """
+        if self._statuses is None:
+            try:
+                self._statuses = StatusList.decode(self.document["credentialSubject"].get("encodedList", ""))
+            except CredentialError as error:
+                self._statuses = error
+        if isinstance(self._statuses, CredentialError):
+            raise self._statuses
+        return self._statuses
+
+
+class Listings:
+    """The status lists of one verification, each proven once: a record can point a thousand times into one."""
+
+    def __init__(self, prove: Callable[[str], dict[str, Any]]) -> None:
+        """Take what answers the verified status list credential of an address, or raises CredentialError."""
+        self._prove = prove
+        self._found: dict[str, Listing | CredentialError] = {}
+
+    def find(self, url: str, issuer: str | None) -> Listing:
+        """Find an issuer's list.
+
+        Raises:
+            CredentialError: `STATUS_VERIFICATION_ERROR`, it is another issuer's; or why it could not be proven.
+        """
+        if url not in self._found:
+            try:
+                self._found[url] = Listing(self._prove(url))
+            except CredentialError as error:
+                self._found[url] = error
+        found = self._found[url]
+        if isinstance(found, CredentialError):
+            raise found
+        if issuer_of(found.document) != issuer:
+            raise CredentialError("STATUS_VERIFICATION_ERROR", "The status list is that of another issuer.")
+        return found
+
 
 _NOT_SET: Final = Finding("pass", "not_set", "It has not been taken back.")
 _SET: Final = {
@@ -34,31 +86,32 @@ def status_lists_of(document: dict[str, Any]) -> list[str]:
     return [url for url in named if isinstance(url, str)]
 
 
-def check_status(document: dict[str, Any], listing: Callable[[str], dict[str, Any]]) -> Finding:
+def check_status(document: dict[str, Any], listings: Listings) -> Finding:
     """Check every status entry; one that is set to revoked or suspended rules, then one that cannot be read.
 
     Args:
         document: the credential.
-        listing: answers the verified status list credential of an address, or raises CredentialError.
+        listings: the status lists that were looked up.
     """
     entries = entries_of(document)
     if not entries:
         return Finding("pass", "status_none", "It names no status list, so it cannot be taken back.")
     if len(entries) > 16:
         return Finding("unknown", "too_many_statuses", "The credential names more statuses than are checked.")
-    findings = [_check_entry(one, listing) for one in entries]
+    issuer = issuer_of(document)
+    findings = [_check_entry(one, issuer, listings) for one in entries]
     order = ("fail", "unknown", "pass")
     return min(findings, key=lambda one: (order.index(one.outcome), one.code == "not_set"))
 
 
-def _check_entry(one: Any, listing: Callable[[str], dict[str, Any]]) -> Finding:
+def _check_entry(one: Any, issuer: str | None, listings: Listings) -> Finding:
     if not isinstance(one, dict) or one.get("type") != "BitstringStatusListEntry":
         kind = one.get("type") if isinstance(one, dict) else one
         return Finding("unknown", "status_kind", f"A status of the kind {kind} is not checked here.")
     try:
-        credential = listing(str(one.get("statusListCredential")))
-        purpose, value = _read(one, credential)
-        at = times.read(credential["validFrom"]) if "validFrom" in credential else None
+        listing = listings.find(str(one.get("statusListCredential")), issuer)
+        purpose, value = _read(one, listing)
+        at = times.read(listing.document["validFrom"]) if "validFrom" in listing.document else None
     except CredentialError as error:
         return Finding("unknown", error.code, str(error))
     says = _message(one, value)
@@ -99,13 +152,13 @@ def _number(status: object) -> int | None:
         return None
 
 
-def _read(one: dict[str, Any], credential: dict[str, Any]) -> tuple[str, int]:
+def _read(one: dict[str, Any], listing: Listing) -> tuple[str, int]:
     """Read the value of a status (Bitstring Status List 1.0, section 3.2).
 
     Raises:
         CredentialError: the list is for another purpose or in another form, or too short.
     """
-    subject = credential.get("credentialSubject")
+    subject = listing.document.get("credentialSubject")
     if not isinstance(subject, dict) or subject.get("type") != "BitstringStatusList":
         raise CredentialError("STATUS_VERIFICATION_ERROR", "What stands at the address is not a status list.")
     purpose, purposes = one.get("statusPurpose"), subject.get("statusPurpose")
@@ -117,4 +170,4 @@ def _read(one: dict[str, Any], credential: dict[str, Any]) -> tuple[str, int]:
     index = one.get("statusListIndex")
     if not isinstance(index, str) or not index.isascii() or not index.isdigit() or len(index) > 12:
         raise CredentialError("MALFORMED_VALUE_ERROR", f"{index!r} is not an index.")
-    return purpose, StatusList.decode(subject.get("encodedList", "")).value(int(index), size)
+    return purpose, listing.statuses().value(int(index), size)

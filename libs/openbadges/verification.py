@@ -13,7 +13,7 @@ from libs.openbadges.errors import CredentialError, LimitError, UnknownContextEr
 from libs.openbadges.jose.checks import check_token
 from libs.openbadges.jose.claims import check_token_dates
 from libs.openbadges.parsing import Limits
-from libs.openbadges.proofchecks import Finding, check_proofs, issuer_of
+from libs.openbadges.proofchecks import Finding, check_proofs
 from libs.openbadges.proofs import OFFERED, Known
 from libs.openbadges.reading import Opened, open_document, open_parsed
 from libs.openbadges.recipient import Recipient, check_recipient
@@ -21,7 +21,7 @@ from libs.openbadges.recordforms import check_record, embedded_of, is_record
 from libs.openbadges.report import CHECKS, RECIPIENT, Check, Endorsement, Outcome, Report
 from libs.openbadges.resources import check_resources
 from libs.openbadges.schema import is_achievement, validate_achievement, validate_record
-from libs.openbadges.statuschecks import check_status, status_lists_of
+from libs.openbadges.statuschecks import Listings, check_status, status_lists_of
 
 STATUS_LIST_LIMITS = Limits(bytes=8 * 1024 * 1024)
 """A status list credential is one long text; everything else about it is small."""
@@ -126,6 +126,7 @@ class _Verification:
         self._material = material
         self._now = now
         self._left = endorsements.MOST_ENDORSEMENTS
+        self._listings = Listings(lambda url: _status_list(url, material, now))
 
     def credential(self, opened: Opened, recipient: Recipient | None = None) -> Report:
         """Verify a credential with the credentials and endorsements in it, in its newer edition where there is one."""
@@ -157,7 +158,7 @@ class _Verification:
         read = proven.opened.document
         return {
             "dates": _check_dates(proven.opened, self._now),
-            "status": check_status(read, lambda url: _status_list(url, read, self._material, self._now)),
+            "status": check_status(read, self._listings),
         }
 
     def _refresh(self, first: _Proven) -> tuple[_Proven, Finding]:
@@ -323,8 +324,8 @@ def _check_dates(opened: Opened, now: datetime) -> Finding:
     return Finding("pass", "in_force", "The date lies within its validity.")
 
 
-def _status_list(url: str, credential: dict[str, Any], material: Material, now: datetime) -> dict[str, Any]:
-    """Answer a status list credential that is this address's, this issuer's, proven and in force.
+def _status_list(url: str, material: Material, now: datetime) -> dict[str, Any]:
+    """Answer a status list credential that is this address's, proven and in force.
 
     Raises:
         CredentialError: `STATUS_RETRIEVAL_ERROR` where it is missing, else `STATUS_VERIFICATION_ERROR`.
@@ -337,8 +338,8 @@ def _status_list(url: str, credential: dict[str, Any], material: Material, now: 
         listing = opened.document
     except CredentialError as error:
         raise CredentialError("STATUS_VERIFICATION_ERROR", f"The status list cannot be read: {error}") from error
-    if listing.get("id", url) != url or issuer_of(listing) != issuer_of(credential):
-        raise CredentialError("STATUS_VERIFICATION_ERROR", "The status list is that of another address or issuer.")
+    if listing.get("id", url) != url:
+        raise CredentialError("STATUS_VERIFICATION_ERROR", "The status list is that of another address.")
     for finding in (
         *check_security(opened, without_proof(listing), material, now),
         _check_dates(opened, now),

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from libs.openbadges.baking import PICTURE_BYTES, bake, picture_format, unbake
 from libs.openbadges.baking.png import MOST_CHUNKS, SIGNATURE
-from libs.openbadges.baking.svg import MOST_ELEMENTS
+from libs.openbadges.baking.svg import MOST_CREDENTIALS, MOST_ELEMENTS
 from libs.openbadges.errors import CredentialError, LimitError
 from libs.openbadges.picture import badge_svg
 from libs.openbadges.verification import Needs, needs, verify
@@ -338,3 +338,10 @@ def test_a_flipped_byte_in_a_baked_picture_never_changes_what_verifies(place: in
         report = verify(bytes(baked), material(), NOW)
         # In the drawing a change may be harmless; in the credential it never is.
         assert report.verdict != "pass" or (report.credential == json.loads(CREDENTIAL) and picture is SVG)
+
+
+def test_credentials_in_an_svg_beyond_the_limit_are_not_looked_for() -> None:
+    for many in (MOST_CREDENTIALS + 1, MOST_ELEMENTS - 10):
+        picture = SVG.replace(b"</svg>", f'<o:credential xmlns:o="{OB}"/>'.encode() * many + b"</svg>")[:PICTURE_BYTES]
+        with pytest.raises(CredentialError, match="more than 16 credentials"):
+            unbake(picture)

@@ -147,3 +147,23 @@ def test_what_is_written_beside_others_reads_back(written: tuple[int, int]) -> N
         statuses.set_value(index, 2**size - 1, size)
     assert statuses.set_value(7, value, size) == (value != 0)
     assert [statuses.value(index, size) for index in (5, 6, 7, 8, 9)] == [0, 2**size - 1, value, 2**size - 1, 0]
+
+
+def test_a_status_list_is_proven_and_unpacked_once_however_many_entries_point_into_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    done: list[str] = []
+    decode = StatusList.decode
+
+    def counted(encoded: str) -> StatusList:
+        done.append(encoded)
+        return decode(encoded)
+
+    monkeypatch.setattr(StatusList, "decode", counted)
+    listing = list_document(LIST, DID, StatusList(), valid_from=NOW)
+    material = Material(
+        {DID: did_document(DID, KEY.public_multibase)}, {LIST: sign(prepare(listing), KEY, METHOD, NOW)}
+    )
+    entries = [{**entry(LIST, index), "id": f"{LIST}#{index}"} for index in range(16)]
+    assert verify(json.dumps({**badge(), "credentialStatus": entries}), material, NOW).check("status").code == "not_set"
+    assert len(done) == 1

@@ -9,6 +9,8 @@ from libs.openbadges.baking.content import CREDENTIAL_BYTES, Content, read_conte
 from libs.openbadges.errors import CredentialError, LimitError
 
 MOST_ELEMENTS: Final = 200_000
+MOST_CREDENTIALS: Final = 16
+"""Old credentials in a picture that are looked for; the end of each is found character by character."""
 
 _SVG: Final = "http://www.w3.org/2000/svg svg"
 _PREFIXES: Final = {
@@ -149,6 +151,8 @@ class _Reader:
         elif self._open is not None:
             raise CredentialError("baked_form", "The credential in the picture holds elements.")
         elif name in _ELEMENTS:
+            if len(self.found) == MOST_CREDENTIALS:
+                raise CredentialError("baked_twice", f"The picture holds more than {MOST_CREDENTIALS} credentials.")
             self._open = _Element(at, at, attributes.get("verify"))
 
     def _end(self, _name: str) -> None:
