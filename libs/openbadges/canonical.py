@@ -69,13 +69,13 @@ def _expander() -> Expander:
     """Answer this thread's own, which knows what the carried contexts mean."""
     found: Expander | None = getattr(_local, "expander", None)
     if found is None:
-        found = _local.expander = Expander(_Processor()._get_initial_context(_options()), _process)
+        found = _local.expander = Expander(_Processor().initial(), _process)
     return found
 
 
 def _process(active: Any, local: Any, **how: bool) -> Any:
     try:
-        return _Processor()._process_context(active, local, _options(), **how)
+        return _Processor().process(active, local, **how)
     except _MALFORMED as error:
         raise CredentialError("not_jsonld", f"The document is not JSON-LD: {_reason(error)}") from error
 
@@ -258,6 +258,14 @@ class _Processor(jsonld.JsonLdProcessor):  # type: ignore[misc]  # PyLD publishe
             # Held, so that no other object can come to have their identity.
             memory[key] = (processed, active_ctx, local_ctx)
         return memory[key][0]
+
+    def initial(self) -> Any:
+        """Answer the context that documents begin with."""
+        return self._get_initial_context(_options())
+
+    def process(self, active: Any, local: Any, **how: bool) -> Any:
+        """Answer the context that comes of an active and a local one."""
+        return self._process_context(active, local, _options(), **how)
 
     def expand(self, document: dict[str, Any], options: dict[str, Any]) -> list[Any]:
         """Expand without copying the document first; expansion reads it alone."""

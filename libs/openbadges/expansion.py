@@ -126,17 +126,21 @@ class _Context:
     def _define(self, key: str, meaning: Any) -> _Property | None:
         if key in self.ids or key in self.types:
             return _Property(meaning["@id"], self) if meaning.get("@context") is None else None
-        if not _is_plain(meaning) or "@language" in self.library or "@direction" in self.library:
+        if not _is_plain(meaning):
             return None
         iri, scoped, datatype, containers = _parts(meaning)
+        container = next(iter(containers - {"@set"}), None)
         if datatype == "@json":
             return _Property(iri, self, None, datatype) if containers <= {"@set"} else None
         within = self if scoped is None else self.under(scoped, override_protected=True)
-        inner = within.mappings.get(key)
+        if key not in within.mappings:
+            # As where an embedded credential begins anew, with a context of its own.
+            return _Property(iri, within, None, None, container)
+        inner = within.mappings[key]
         # The library coerces values by what the key means within; where that is something else, it is not plain.
-        if not inner or not _is_plain(inner) or (_parts(inner)[0], *_parts(inner)[2:]) != (iri, datatype, containers):
+        if not _is_plain(inner) or (_parts(inner)[0], *_parts(inner)[2:]) != (iri, datatype, containers):
             return None
-        return _Property(iri, within, inner.get("@context"), datatype, next(iter(containers - {"@set"}), None))
+        return _Property(iri, within, inner.get("@context"), datatype, container)
 
     def type(self, word: str) -> str:
         """Answer what a type, or a word where a name is expected, means."""
@@ -170,13 +174,7 @@ def _node(context: _Context, scoped: Any, element: dict[str, Any]) -> dict[str, 
     if "@context" in element:
         context = context.under(element["@context"])
     keys = sorted(element)
-    outer = context
-    for key in keys:
-        if key in context.types:
-            for kind in sorted(_kinds(element[key])):
-                brought = (outer.mappings.get(kind) or {}).get("@context")
-                if brought is not None and brought is not False:
-                    context = context.under(brought, propagate=False)
+    outer, context = context, _under_types(context, keys, element)
     expanded: dict[str, Any] = {}
     for key in keys:
         if key == "@context":
@@ -191,6 +189,18 @@ def _node(context: _Context, scoped: Any, element: dict[str, Any]) -> dict[str, 
         elif element[key] is not None or meant.datatype == "@json":
             expanded[meant.iri] = _values(meant, element[key])
     return expanded
+
+
+def _under_types(outer: _Context, keys: list[str], element: dict[str, Any]) -> _Context:
+    """Answer the context that the types of a thing bring, which holds for its own properties alone."""
+    context = outer
+    for key in keys:
+        if key in context.types:
+            for kind in sorted(_kinds(element[key])):
+                brought = (outer.mappings.get(kind) or {}).get("@context")
+                if brought is not None and brought is not False:
+                    context = context.under(brought, propagate=False)
+    return context
 
 
 def _values(meant: _Property, value: Any) -> list[Any]:
