@@ -10,15 +10,11 @@ from pyld.context_resolver import ContextResolver
 from libs.openbadges import rdf
 from libs.openbadges.contexts import CONTEXTS, MOST_CONTEXTS, check_contexts, conformance, load_document, term_iris
 from libs.openbadges.errors import CredentialError, LimitError
+from libs.openbadges.expansion import CONTROL, IRI, LANGUAGE, Expander
 from libs.openbadges.parsing import check
 from libs.openbadges.rdfc import serialize
 
-IRI: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s\x00-\x20<>\"{}|\\^`\x7f-\x9f]*\Z")
-"""An absolute IRI as N-Quads can hold it (IRIREF of RDF 1.1 N-Quads): one that cannot end early and start another."""
-
 BLANK: Final = re.compile(r"_:[A-Za-z0-9_][A-Za-z0-9_-]*\Z")
-CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
-LANGUAGE: Final = re.compile(r"[a-zA-Z]{1,8}(-[a-zA-Z0-9]{1,8})*\Z")
 KEYWORDS: Final = frozenset({"@context", "@direction", "@language", "@list", "@type", "@value"})
 """What a credential may use of JSON-LD's own words; the others have no use there and hide statements in odd places."""
 
@@ -65,11 +61,27 @@ def to_dataset(document: dict[str, Any]) -> rdf.Dataset:
     if not _is_plain(document):
         check_contexts(document)
         check_names(document)
-    return rdf.to_dataset(_expand(document))
+    expanded = None if conformance() else _expander().expand(document)
+    return rdf.to_dataset(_expand(document) if expanded is None else expanded)
+
+
+def _expander() -> Expander:
+    """Answer this thread's own, which knows what the carried contexts mean."""
+    found: Expander | None = getattr(_local, "expander", None)
+    if found is None:
+        found = _local.expander = Expander(_Processor().initial(), _process)
+    return found
+
+
+def _process(active: Any, local: Any, **how: bool) -> Any:
+    try:
+        return _Processor().process(active, local, **how)
+    except _MALFORMED as error:
+        raise CredentialError("not_jsonld", f"The document is not JSON-LD: {_reason(error)}") from error
 
 
 def _expand(document: dict[str, Any]) -> list[Any]:
-    """Expand a document by its contexts, refusing whatever expansion would drop or guess.
+    """Expand a document by its contexts through PyLD, refusing whatever expansion would drop or guess.
 
     Raises:
         CredentialError: see `canonicalize`.
@@ -258,6 +270,14 @@ class _Processor(jsonld.JsonLdProcessor):  # type: ignore[misc]  # PyLD publishe
             # Held, so that no other object can come to have their identity.
             memory[key] = (processed, active_ctx, local_ctx)
         return memory[key][0]
+
+    def initial(self) -> Any:
+        """Answer the context that documents begin with."""
+        return self._get_initial_context(_options())
+
+    def process(self, active: Any, local: Any, **how: bool) -> Any:
+        """Answer the context that comes of an active and a local one."""
+        return self._process_context(active, local, _options(), **how)
 
     def expand(self, document: dict[str, Any], options: dict[str, Any]) -> list[Any]:
         """Expand without copying the document first; expansion reads it alone."""

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from libs.openbadges.canonical import canonicalize
 from libs.openbadges.verification import Material, needs, verify
+from tests.unit.openbadges_generated import mutate, places
 from tests.unit.openbadges_samples import DID, LIST, NOW, material, signed
-from tests.unit.test_openbadges_shapes import mutate, places, property_of_shapes
+from tests.unit.test_openbadges_shapes import property_of_shapes
 
 CREDENTIAL = json.loads(signed())
 GOOD = material()
