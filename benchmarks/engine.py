@@ -102,7 +102,7 @@ def engine_input(suites: Suites, cryptosuite: str) -> SigningInput:
 
 def general_input(document: dict[str, Any], options: dict[str, Any]) -> bytes:
     """The bytes to sign, as the engine makes them for a document whose shape it has never met."""
-    known = Known(document, hashlib.sha256(canonicalize(document).encode()).digest())
+    known = Known(document, orjson.dumps(document), hashlib.sha256(canonicalize(document).encode()).digest())
     return OFFERED["eddsa-rdfc-2022"].signing_input(known, options)
 
 

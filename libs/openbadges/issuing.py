@@ -11,7 +11,7 @@ from libs.openbadges.datamodel import check_credential
 from libs.openbadges.errors import CredentialError, LimitError
 from libs.openbadges.keys import Signer
 from libs.openbadges.multibase import encode_multibase
-from libs.openbadges.parsing import LIMITS, check, write
+from libs.openbadges.parsing import LIMITS, write
 from libs.openbadges.proofs import ISSUED, Known
 from libs.openbadges.recordforms import check_record, is_record
 from libs.openbadges.resources import check_resources
@@ -63,19 +63,15 @@ def prepare(document: dict[str, Any]) -> Prepared:
     text = write(document)
     if len(text) > LIMITS.bytes:
         raise LimitError("too_large", f"The document has {len(text)} bytes; {LIMITS.bytes} are signed at most.")
-    copy = orjson.loads(text)
-    if copy != document:
-        check(document)
-        raise CredentialError("not_json", "The document does not hold JSON alone.")
-    _check_envelope(copy)
+    _check_envelope(document)
     # Canonicalizing is what finds undefined terms and types, and what is too deep or too much for anything else.
-    content = ISSUED.unsecured(copy, text)
-    check_resources(copy)
-    if is_achievement(copy):
-        validate_achievement(copy)
-    elif is_record(copy):
-        check_record(copy)
-    return Prepared(_MAKER, content, text)
+    content = ISSUED.unsecured(document, text)
+    check_resources(document)
+    if is_achievement(document):
+        validate_achievement(document)
+    elif is_record(document):
+        check_record(document)
+    return Prepared(_MAKER, content.private(), text)
 
 
 def sign(

@@ -40,9 +40,14 @@ def validate_achievement(document: dict[str, Any]) -> None:
     """Validate an Open Badge (Open Badges 3.0, section on schema verification).
 
     Raises:
-        CredentialError: code `schema`, with the path of the first value that the schema refuses.
+        CredentialError: code `schema`, with the path of the first value that the schema refuses; `not_json`, where the
+            document holds what is no JSON value.
     """
-    if not _achievement.is_valid(document):
+    try:
+        valid = _achievement.is_valid(document)
+    except ValueError as error:
+        raise CredentialError("not_json", f"The document does not hold JSON alone: {error}.") from error
+    if not valid:
         _refuse(_achievement.iter_errors(document))
 
 

@@ -27,7 +27,7 @@ class RdfHashing:
         """
         if "@context" in options:
             raise CredentialError("proof_form", "A proof over RDF takes its context from its document.", "/proof")
-        return self._shapes.digest({"@context": document.document["@context"], **options}) + document.rdf_hash()
+        return self._shapes.digest({"@context": document.contexts, **options}) + document.rdf_hash()
 
 
 class JsonHashing:
@@ -35,7 +35,7 @@ class JsonHashing:
 
     def complete(self, document: Known, options: dict[str, Any]) -> dict[str, Any]:
         """Add the document's context, which other verifiers insist on."""
-        return {**options, "@context": document.document["@context"]}
+        return {**options, "@context": document.contexts}
 
     def signing_input(self, document: Known, options: dict[str, Any]) -> bytes:
         """Join the hashes; where the proof has a context, that is the one that was signed (section 3.3.2).
@@ -43,10 +43,9 @@ class JsonHashing:
         Raises:
             CredentialError: the document's contexts do not begin with the proof's.
         """
-        contexts = document.document.get("@context")
-        if "@context" not in options or options["@context"] == contexts:
+        if "@context" not in options or options["@context"] == document.contexts:
             return _digest(options) + document.json_hash()
-        signed, found = _listed(options["@context"]), _listed(contexts)
+        signed, found = _listed(options["@context"]), _listed(document.contexts)
         if found[: len(signed)] != signed:
             raise CredentialError("proof_context", "The proof was made in another context.", "/proof/@context")
         return _digest(options) + _digest({**document.document, "@context": options["@context"]})

@@ -35,15 +35,42 @@ class Known:
     That its shape is known proves it, or that the general algorithm has taken it.
     """
 
-    __slots__ = ("_rdf_hash", "_shape", "_values", "document")
+    __slots__ = ("_contexts", "_document", "_rdf_hash", "_shape", "_text", "_values")
 
     def __init__(
-        self, document: dict[str, Any], rdf_hash: bytes | None, shape: Shape | None = None, values: Values = ()
+        self,
+        document: dict[str, Any] | None,
+        text: bytes,
+        rdf_hash: bytes | None,
+        shape: Shape | None = None,
+        values: Values = (),
     ) -> None:
-        self.document = document
+        self._document = document
+        self._contexts: Any = None
+        self._text = text
         self._rdf_hash = rdf_hash
         self._shape = shape
         self._values = values
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """The document."""
+        if self._document is None:
+            self._document = orjson.loads(self._text)
+        return self._document
+
+    @property
+    def contexts(self) -> Any:
+        """The document's `@context`."""
+        return self.document["@context"] if self._contexts is None else self._contexts
+
+    def private(self) -> "Known":
+        """Answer the same with a document of its own: what is done to the one that was read changes nothing in it."""
+        own = Known(None, self._text, self._rdf_hash, self._shape, self._values)
+        contexts = self.document.get("@context")
+        if isinstance(contexts, list) and all(isinstance(one, str) for one in contexts):
+            own._contexts = list(contexts)
+        return own
 
     def rdf_hash(self) -> bytes:
         """Answer SHA-256 of its canonical N-Quads.
@@ -115,22 +142,22 @@ class ShapeCache:
         """
         if len(text) > LONGEST or (conformance() and has_inline_context(document)):
             # Of a context of the document's own no shape is learnt: a shape answers for later documents, of others.
-            return Known(document, _general(document))
+            return Known(document, text, _general(document))
         edition = self.editions.find(document, text)
         if edition is not None:
-            return Known(document, None, *edition)
+            return Known(document, text, None, *edition)
         pieces = cut(text)
         if pieces is None:
-            return Known(document, _general(document))
+            return Known(document, text, _general(document))
         for kept in self._table.get(pieces.skeleton, ()):
             values = kept.guard.values(pieces)
             if values is not None:
                 kept.used = next(self._clock)
                 self.editions.met(document, pieces, kept.guard, kept.shape, values)
-                return Known(document, None, kept.shape, values)
+                return Known(document, text, None, kept.shape, values)
         found = _general(document)
         self._learn(document, pieces, found)
-        return Known(document, found)
+        return Known(document, text, found)
 
     def stats(self) -> Mapping[str, int]:
         """Tell how full the cache is: shapes and the bytes that they take, about."""
