@@ -100,7 +100,8 @@ class _Context:
 
     def under(self, local: Any, **how: bool) -> "_Context":
         """Answer the context that comes of this one and a local one."""
-        key = (tuple(local) if isinstance(local, list) else local if isinstance(local, str) else id(local), *how)
+        name = tuple(local) if isinstance(local, list) else local if isinstance(local, str) else id(local)
+        key = (name, *how.items())
         found = self._processed.get(key)
         if found is None:
             # The local one is held, so that no other can come to have its identity.
