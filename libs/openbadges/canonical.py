@@ -21,6 +21,9 @@ KEYWORDS: Final = frozenset({"@context", "@direction", "@language", "@list", "@t
 NAMED: Final = frozenset(iri for url in CONTEXTS for iri in term_iris(url))
 """Addresses for which some carried context has a term."""
 
+PREFIXES: Final = frozenset(term for url in CONTEXTS for terms in term_iris(url).values() for term in terms)
+"""Terms of the carried contexts, by which an address can be written short before a colon."""
+
 CONTEXTS_REMEMBERED: Final = 500
 """Processed contexts that a thread keeps; a badge brings some twenty."""
 
@@ -144,19 +147,17 @@ def check_names(node: Any, path: str = "") -> None:
         for key, value in node.items():
             if key.startswith("@") and (key not in KEYWORDS or (key == "@type" and "@value" not in node)):
                 raise CredentialError("keyword_refused", f"{key} has no use in a credential.", f"{path}/{key}")
-            for name in (key, *(_listed(value) if key == "type" else ())):
-                if _is_not_compact(name):
+            if ":" in key and (key in NAMED or not key.startswith(("https://", "http://"))):
+                raise CredentialError("name_not_compact", f"{key} stands for a term of the contexts.", f"{path}/{key}")
+            for kind in _listed(value) if key == "type" else ():
+                if isinstance(kind, str) and ":" in kind and (kind in NAMED or kind.partition(":")[0] in PREFIXES):
                     raise CredentialError(
-                        "name_not_compact", f"{name} stands for a term of the contexts.", f"{path}/{key}"
+                        "name_not_compact", f"{kind} stands for a term of the contexts.", f"{path}/{key}"
                     )
             if key == "type" and len(_listed(value)) > MOST_TYPES:
                 raise LimitError("too_many_types", f"One thing has more than {MOST_TYPES} types.", f"{path}/{key}")
             if key != "@context" and isinstance(value, dict | list):
                 check_names(value, f"{path}/{key}")
-
-
-def _is_not_compact(name: Any) -> bool:
-    return isinstance(name, str) and ":" in name and (name in NAMED or not name.startswith(("https://", "http://")))
 
 
 def _are_plain(types: list[Any]) -> bool:

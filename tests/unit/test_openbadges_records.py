@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from libs.openbadges.baking import bake, unbake
 from libs.openbadges.base58btc import encode
+from libs.openbadges.canonical import canonicalize
 from libs.openbadges.contexts import CARRIED, CLR_V2, CREDENTIALS_V2, OPEN_BADGES_V3
 from libs.openbadges.documents import Achievement, Association, AssociationType, ClrCredential, Criteria, Profile
 from libs.openbadges.errors import CredentialError
@@ -289,3 +290,10 @@ def test_a_record_that_writes_a_type_as_its_address_hides_nothing(term: str) -> 
     report = verify(text, material(1), NOW)
     assert report.check("context").code == "name_not_compact"
     assert report.verdict == "fail"
+
+
+@pytest.mark.parametrize("kind", ["urn:example:Kind", "https://kinds.example/Kind"])
+def test_a_type_by_an_address_for_which_no_context_has_a_term_is_a_type(kind: str) -> None:
+    document = badge()
+    document["type"] = [*document["type"], kind]
+    assert f"<{kind}> ." in canonicalize(document)
