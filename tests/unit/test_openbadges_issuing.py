@@ -161,11 +161,16 @@ def test_what_is_no_json_value_is_refused_also_where_the_shape_is_known() -> Non
             prepare(document)
 
 
+class _Activity(Enum):
+    RAFT = "Raft building"
+
+
 def test_what_is_written_as_json_by_everybody_is_signed_as_it_is_written() -> None:
     for number in range(20):
         prepare(badge(number, status=None))
     document = badge(21, status=None)
     expected = sign(prepare(document), KEY, METHOD, NOW)
-    document["evidence"][0]["name"] = next(iter(Enum("Named", {"VALUE": document["evidence"][0]["name"]})))
+    assert document["evidence"][0]["name"] == _Activity.RAFT.value
+    document["evidence"][0]["name"] = _Activity.RAFT
     document["credentialSubject"]["achievement"]["tag"] = tuple(document["credentialSubject"]["achievement"]["tag"])
     assert sign(prepare(document), KEY, METHOD, NOW) == expected
