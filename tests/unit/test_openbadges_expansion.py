@@ -292,6 +292,7 @@ def test_the_corners_of_plain_documents_are_answered_and_equal(document: dict[st
         v2(undefined="x"),
         v2(**{"https://a.example/property": "x"}),
         v2(**{"name": "x", "schema:name": "y"}),
+        v2(OpenBadgeCredential="two words for", AchievementCredential="one address"),
         v2(name=[["x"]]),
         v2(name="\x00"),
         v2(name={"@value": "\x00", "@language": "en"}),
