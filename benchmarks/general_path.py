@@ -13,7 +13,8 @@ from typing import Any
 
 from pyld import canon, jsonld
 
-from benchmarks.engine import PYLD, badges
+from benchmarks.badges import badges
+from benchmarks.engine import PYLD
 from libs.openbadges import canonical, rdf, rdfc
 
 
