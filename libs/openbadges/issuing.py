@@ -51,7 +51,7 @@ class Prepared:
 def prepare(document: dict[str, Any]) -> Prepared:
     """Check a document so that it may be signed: schema, defined terms and types, dates, no proof yet.
 
-    The document is copied; what the caller does to it afterwards changes nothing.
+    What will be signed is its text as it is written now; what the caller does to it afterwards changes nothing.
 
     Raises:
         CredentialError: what is wrong, where; codes `not_json`, `schema`, `term_undefined`, `type_undefined`,

@@ -6,10 +6,9 @@ from typing import Literal, Protocol, Self
 
 from nacl import exceptions, signing
 
+from libs.openbadges.curves import P256, P384
 from libs.openbadges.errors import CredentialError, UndecidedError
 from libs.openbadges.multibase import ED25519_PUBLIC, P256_PUBLIC, decode_multibase, encode_multibase
-from libs.openbadges.p256 import read_point, verify_p256
-from libs.openbadges.p384 import verify_p384
 from libs.openbadges.rsa import verify_rsa
 
 KeyKind = Literal["Ed25519", "P-256", "P-384", "RSA"]
@@ -86,8 +85,8 @@ class PublicKey:
         if self.kind == "RSA":
             return verify_rsa(self.raw, message, signature)
         if self.kind == "P-384":
-            return verify_p384(self.raw, message, signature)
-        return verify_p256(self.raw, message, signature)
+            return P384.verify(self.raw, message, signature)
+        return P256.verify(self.raw, message, signature)
 
 
 @lru_cache(maxsize=4096)
@@ -105,7 +104,7 @@ def read_public(multibase: str) -> PublicKey:
             raise CredentialError("key_form", f"An Ed25519 public key has 32 bytes, not {len(key)}.")
         return PublicKey("Ed25519", key)
     if code == P256_PUBLIC:
-        read_point(key)
+        P256.read(key)
         return PublicKey("P-256", key)
     raise UndecidedError("key_kind", "The key is of a kind that is not read here.")
 

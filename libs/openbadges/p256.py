@@ -1,12 +1,10 @@
-"""P-256 keys for the ECDSA cryptosuites: made, read from Multikey, signing (deterministically) and verifying."""
+"""Private P-256 keys for the ECDSA cryptosuites: made, read, and signing, deterministically."""
 
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Final, Self
 
-from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
@@ -14,7 +12,6 @@ from libs.openbadges.errors import CredentialError
 from libs.openbadges.multibase import P256_PUBLIC, encode_multibase
 
 _SIGN: Final = ec.ECDSA(SHA256(), deterministic_signing=True)
-_VERIFY: Final = ec.ECDSA(SHA256())
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,32 +56,3 @@ class P256Key:
         """Sign with ECDSA over SHA-256 (RFC 6979): r and s, 64 bytes."""
         r, s = decode_dss_signature(self._private.sign(message, _SIGN))
         return r.to_bytes(32, "big") + s.to_bytes(32, "big")
-
-
-@lru_cache(maxsize=1024)
-def read_point(compressed: bytes) -> ec.EllipticCurvePublicKey:
-    """Read a public key from its compressed point.
-
-    Raises:
-        CredentialError: no point of the curve.
-    """
-    try:
-        return ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), compressed)
-    except ValueError as error:
-        raise CredentialError("key_form", "That is no point of the curve P-256.") from error
-
-
-def verify_p256(compressed: bytes, message: bytes, signature: bytes) -> bool:
-    """Tell whether the signature is this key's for this message.
-
-    Raises:
-        CredentialError: no key of the curve.
-    """
-    if len(signature) != 64:
-        return False
-    r, s = int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:], "big")
-    try:
-        read_point(compressed).verify(encode_dss_signature(r, s), message, _VERIFY)
-    except InvalidSignature:
-        return False
-    return True

@@ -1,5 +1,7 @@
 """Credentials for the engine's tests, built as an issuer would build them."""
 
+import threading
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -84,3 +86,12 @@ def material(*revoked: int, purpose: str = "revocation") -> Material:
         statuses.set(index)
     listing = sign(prepare(list_document(LIST, DID, statuses, valid_from=NOW, purpose=purpose)), KEY, METHOD, NOW)
     return Material({DID: did_document(DID, KEY.public_multibase)}, {LIST: listing})
+
+
+def in_threads(work: Callable[[], None]) -> None:
+    """Do the same four times at once, and wait for all."""
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()

@@ -2,7 +2,6 @@
 
 import copy
 import hashlib
-import threading
 from typing import Any
 
 import orjson
@@ -14,7 +13,7 @@ from libs.openbadges.documents import Evidence
 from libs.openbadges.shapes import editions
 from libs.openbadges.shapes.cache import ShapeCache
 from libs.openbadges.shapes.editions import FIRST_DUE, MOST_IN_FAMILY, Editions
-from tests.unit.openbadges_samples import badge
+from tests.unit.openbadges_samples import badge, in_threads
 
 
 def general(document: dict[str, Any]) -> bytes:
@@ -150,10 +149,6 @@ def test_threads_share_editions_and_agree() -> None:
         for turn in range(100):
             wrong.extend([turn] if cache.digest(documents[turn % 20]) != expected[turn % 20] else [])
 
-    threads = [threading.Thread(target=work) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    in_threads(work)
     assert not wrong
     assert known(cache, badge(505))

@@ -4,7 +4,6 @@ import copy
 import hashlib
 import json
 import os
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -26,7 +25,7 @@ from libs.openbadges.shapes.lines import UnderivableError
 from libs.openbadges.shapes.places import CONSTANT_KEYS
 from libs.openbadges.shapes.text import cut
 from tests.unit.openbadges_generated import GOOD_IRIS, documents, mutate, places, plain, texts
-from tests.unit.openbadges_samples import DID, badge
+from tests.unit.openbadges_samples import DID, badge, in_threads
 
 EXAMPLES = int(os.environ.get("TEST_EXAMPLES", "400"))
 """Documents per property; more are for a longer look."""
@@ -402,11 +401,7 @@ def test_threads_share_a_cache_and_agree() -> None:
         for turn in range(60):
             wrong.extend([turn] if cache.digest(kinds[turn % 5]) != expected[turn % 5] else [])
 
-    threads = [threading.Thread(target=work) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    in_threads(work)
     assert not wrong
     assert cache.stats()["shapes"] <= 3
 

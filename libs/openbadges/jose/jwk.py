@@ -10,10 +10,10 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, OKPKey, RSAKey
 from joserfc.util import base64_to_int
 
+from libs.openbadges.curves import P256, P384
 from libs.openbadges.errors import CredentialError, UndecidedError
 from libs.openbadges.keys import Ed25519Key, KeyKind, PublicKey
-from libs.openbadges.p256 import P256Key, read_point
-from libs.openbadges.p384 import read_p384
+from libs.openbadges.p256 import P256Key
 from libs.openbadges.rsa import SMALLEST, RsaKey, encode_rsa, read_rsa
 
 Jwk = dict[str, Any]
@@ -118,9 +118,9 @@ def jose_key(key: PublicKey) -> JoseKey:
     if key.kind == "RSA":
         return RSAKey.import_key(read_rsa(key.raw))
     if key.kind == "P-384":
-        return ECKey.import_key(read_p384(key.raw))
+        return ECKey.import_key(P384.read(key.raw))
     if key.kind == "P-256":
-        return ECKey.import_key(read_point(key.raw))
+        return ECKey.import_key(P256.read(key.raw))
     return OKPKey.import_key(Ed25519PublicKey.from_public_bytes(key.raw))
 
 
