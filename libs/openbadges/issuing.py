@@ -3,19 +3,16 @@
 from datetime import datetime
 from typing import Any, Final
 
-import orjson
-
-from libs.openbadges import times
 from libs.openbadges.contexts import CREDENTIALS_V1, DATA_INTEGRITY_V2, EXAMPLES_V2, conformance
 from libs.openbadges.datamodel import check_credential
 from libs.openbadges.errors import CredentialError, LimitError
 from libs.openbadges.keys import Signer
-from libs.openbadges.multibase import encode_multibase
 from libs.openbadges.parsing import LIMITS, write
 from libs.openbadges.proofs import ISSUED, Known
 from libs.openbadges.recordforms import check_record, is_record
 from libs.openbadges.resources import check_resources
 from libs.openbadges.schema import is_achievement, validate_achievement
+from libs.openbadges.securing import issued_suite, secure
 
 _MAKER: Final = object()
 
@@ -26,24 +23,23 @@ class Prepared:
     Only `prepare` makes these, and `sign` takes nothing else, so a credential that nobody checked cannot be signed.
     """
 
-    __slots__ = ("_content", "_text")
+    __slots__ = ("_content",)
 
-    def __init__(self, maker: object, content: Known, text: bytes) -> None:
+    def __init__(self, maker: object, content: Known) -> None:
         """Not for callers."""
         if maker is not _MAKER:
             raise CredentialError("not_prepared", "Only prepare() makes what sign() takes.")
         self._content: list[Known] = [content]
-        self._text = text
 
-    def take(self) -> tuple[Known, bytes]:
-        """Use the token up: what is signed, parsed and as text.
+    def take(self) -> Known:
+        """Use the token up and answer what is signed.
 
         Raises:
             CredentialError: the token was used already.
         """
         try:
             # One atomic step, so that of two threads only one gets it.
-            return self._content.pop(), self._text
+            return self._content.pop()
         except IndexError:
             raise CredentialError("already_signed", "This document was signed already; prepare it again.") from None
 
@@ -71,7 +67,7 @@ def prepare(document: dict[str, Any]) -> Prepared:
         validate_achievement(document)
     elif is_record(document):
         check_record(document)
-    return Prepared(_MAKER, content.private(), text)
+    return Prepared(_MAKER, content)
 
 
 def sign(
@@ -94,21 +90,8 @@ def sign(
     Raises:
         CredentialError: used already, an unknown cryptosuite, a moment without a zone.
     """
-    suite = ISSUED.get(cryptosuite)
-    if suite is None:
-        raise CredentialError("cryptosuite_unknown", f"There is no cryptosuite {cryptosuite!r} here.")
-    content, text = prepared.take()
-    options: dict[str, Any] = {
-        "type": "DataIntegrityProof",
-        "created": times.write(created),
-        "verificationMethod": verification_method,
-        "cryptosuite": cryptosuite,
-        "proofPurpose": "assertionMethod",
-    }
-    options = suite.complete(content, options)
-    signature = signer.sign(suite.signing_input(content, options))
-    proof = {**options, "proofValue": encode_multibase(signature)}
-    return (text[:-1] + b',"proof":' + orjson.dumps(proof) + b"}").decode()
+    suite = issued_suite(cryptosuite)
+    return secure(prepared.take(), suite, signer, verification_method, created)
 
 
 def _check_envelope(document: dict[str, Any]) -> None:

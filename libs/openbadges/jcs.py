@@ -8,7 +8,8 @@ import rfc8785
 
 from libs.openbadges.errors import CredentialError
 
-_NUMBER: Final = re.compile(rb"(?:\A|[:\[,])-?[0-9]++(?:[.eE]|(?<=[0-9]{16}))")
+_NUMBER: Final = re.compile(rb"[:\[,]-?[0-9]++(?:[.eE]|(?<=[0-9]{16}))")
+_DIGITS: Final = b"-0123456789"
 _HIGH: Final = re.compile(rb"[\xee-\xf4]")
 
 
@@ -24,9 +25,8 @@ def canonicalize(value: Any) -> bytes:
     """
     try:
         text = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
-        if _NUMBER.search(text) is None and (_HIGH.search(text) is None or not _has_high_key(value)):
-            return text
-        return rfc8785.dumps(value)
+        differs = text[0] in _DIGITS or _NUMBER.search(text) or (_HIGH.search(text) and _has_high_key(value))
+        return rfc8785.dumps(value) if differs else text
     except (TypeError, rfc8785.CanonicalizationError) as error:
         raise CredentialError("not_json", f"The document has no canonical form: {error}.") from error
 

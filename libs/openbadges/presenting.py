@@ -3,15 +3,11 @@
 from datetime import datetime
 from typing import Any
 
-import orjson
-
-from libs.openbadges import times
-from libs.openbadges.errors import CredentialError
 from libs.openbadges.jose.signing import check_presentation
 from libs.openbadges.keys import Signer
-from libs.openbadges.multibase import encode_multibase
 from libs.openbadges.parsing import write
 from libs.openbadges.proofs import ISSUED
+from libs.openbadges.securing import issued_suite, secure
 
 
 def sign_presentation(
@@ -42,20 +38,8 @@ def sign_presentation(
         CredentialError: `not_a_presentation`, `proof_present`, `cryptosuite_unknown`, and what
             `canonical.canonicalize` finds wrong.
     """
-    suite = ISSUED.get(cryptosuite)
-    if suite is None:
-        raise CredentialError("cryptosuite_unknown", f"There is no cryptosuite {cryptosuite!r} here.")
+    suite = issued_suite(cryptosuite)
     check_presentation(presentation)
-    text = write(presentation)
-    content = ISSUED.unsecured(orjson.loads(text))
-    options: dict[str, Any] = {
-        "type": "DataIntegrityProof",
-        "created": times.write(created),
-        "verificationMethod": verification_method,
-        "cryptosuite": cryptosuite,
-        "proofPurpose": "authentication",
-    }
-    options.update({name: value for name, value in (("challenge", challenge), ("domain", domain)) if value is not None})
-    options = suite.complete(content, options)
-    proof = {**options, "proofValue": encode_multibase(signer.sign(suite.signing_input(content, options)))}
-    return (text[:-1] + b',"proof":' + orjson.dumps(proof) + b"}").decode()
+    content = ISSUED.unsecured(presentation, write(presentation))
+    binding = {name: value for name, value in (("challenge", challenge), ("domain", domain)) if value is not None}
+    return secure(content, suite, signer, verification_method, created, purpose="authentication", **binding)

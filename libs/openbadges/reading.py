@@ -9,6 +9,7 @@ from libs.openbadges.errors import CredentialError, UnreadFormError
 from libs.openbadges.jose.envelopes import envelope_kind, unwrap
 from libs.openbadges.jose.tokens import Token, read_token
 from libs.openbadges.parsing import LIMITS, Limits, parse, write
+from libs.openbadges.proofs import OFFERED, Known
 
 __all__ = ["Opened", "UnreadFormError", "open_document", "open_parsed", "read_json"]
 
@@ -22,12 +23,14 @@ class Opened:
         picture: the kind of picture that it was baked into, if it was.
         token: the JWT that it is secured by; None where it carries its proofs itself.
         enveloped: whether the JWT stood in an envelope.
+        unsecured: the document without its proof, where its text was known.
     """
 
     document: dict[str, Any]
     picture: PictureFormat | None = None
     token: Token | None = None
     enveloped: bool = False
+    unsecured: Known | None = None
 
 
 def open_document(given: str | bytes | dict[str, Any], limits: Limits = LIMITS) -> Opened:
@@ -66,7 +69,22 @@ def _open_text(given: str | bytes | dict[str, Any], limits: Limits) -> Opened:
     if jws is not None:
         token = read_token(jws, limits)
         return Opened(token.document, token=token)
-    return open_parsed(read_json(given, limits), limits)
+    return _recognized(given, limits) or open_parsed(read_json(given, limits), limits)
+
+
+def _recognized(given: str | bytes | dict[str, Any], limits: Limits) -> Opened | None:
+    """Open a text whose like was met before; None where it must be read like any other."""
+    if isinstance(given, dict):
+        return None
+    try:
+        raw = given.encode() if isinstance(given, str) else given
+    except UnicodeEncodeError:
+        return None
+    found = OFFERED.recognize(raw) if len(raw) <= limits.bytes else None
+    if found is None:
+        return None
+    unsecured, proof = found
+    return Opened({**unsecured.document, "proof": proof}, unsecured=unsecured)
 
 
 def open_parsed(document: dict[str, Any], limits: Limits = LIMITS) -> Opened:

@@ -24,7 +24,8 @@ def write(moment: datetime) -> str:
         raise CredentialError(
             "date_without_zone", "A moment without a zone means different times to different readers."
         )
-    return moment.astimezone(UTC).isoformat()[:19] + "Z"
+    in_utc = moment if moment.tzinfo is UTC else moment.astimezone(UTC)
+    return in_utc.isoformat()[:19] + "Z"
 
 
 def read(text: object, path: str = "") -> datetime:

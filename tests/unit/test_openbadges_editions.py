@@ -21,7 +21,7 @@ def general(document: dict[str, Any]) -> bytes:
 
 
 def known(cache: ShapeCache, document: dict[str, Any]) -> bool:
-    return cache.editions.find(document, orjson.dumps(document)) is not None
+    return cache.editions.find(orjson.dumps(document)) is not None
 
 
 def of_achievement(number: int, award: int) -> dict[str, Any]:

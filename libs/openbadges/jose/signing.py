@@ -112,10 +112,10 @@ def check_presentation(presentation: dict[str, Any]) -> None:
 
 
 def _taken(prepared: Prepared) -> tuple[dict[str, Any], bytes]:
-    content, text = prepared.take()
-    document = dict(content.document)
+    taken = prepared.take()
+    document = dict(taken.document)
     _check_free(document)
-    return document, text
+    return document, taken.text
 
 
 def _check_free(document: dict[str, Any]) -> None:

@@ -6,16 +6,19 @@ from typing import Any, Final
 import orjson
 
 from libs.openbadges.errors import CredentialError
+from libs.openbadges.parsing import load
 from libs.openbadges.proofs.ecdsa_jcs_2019 import EcdsaJcs2019
 from libs.openbadges.proofs.ecdsa_rdfc_2019 import EcdsaRdfc2019
 from libs.openbadges.proofs.ed25519_signature_2020 import Ed25519Signature2020
 from libs.openbadges.proofs.eddsa_jcs_2022 import EddsaJcs2022
 from libs.openbadges.proofs.eddsa_rdfc_2022 import EddsaRdfc2022
 from libs.openbadges.proofs.suite import Cryptosuite
-from libs.openbadges.shapes.cache import Known, ShapeCache
+from libs.openbadges.shapes.cache import ShapeCache
+from libs.openbadges.shapes.known import Known
 
 __all__ = ["ISSUED", "OFFERED", "Cryptosuite", "Known", "Suites"]
 
+_PROOF: Final = b',"proof":{'
 _ENDORSING: Final = frozenset({"id", "type", "endorsementComment"})
 
 
@@ -47,8 +50,30 @@ class Suites(Mapping[str, Cryptosuite]):
         """
         text = orjson.dumps(document) if text is None else text
         known = self.shapes.read(document, text)
-        _refuse_split(document, text)
+        if not known.single:
+            _refuse_split(document, text)
         return known
+
+    def recognize(self, raw: bytes) -> tuple[Known, dict[str, Any]] | None:
+        """Take a secured document that is written as it would be here, of which all but its values is known.
+
+        It saves reading the document: what is known is that its text is the one that would be written for it, so that
+        nothing can stand in it twice or otherwise than it seems. Its one proof stands at its end.
+
+        Returns:
+            The document without its proof, and the proof; None where only `unsecured` can tell.
+        """
+        start = raw.rfind(_PROOF)
+        known = self.shapes.find(raw[:start] + b"}") if start > 0 else None
+        if known is None or not known.single:
+            return None
+        written = raw[start + len(_PROOF) - 1 : -1]
+        try:
+            proof = load(written)
+            same = raw.endswith(b"}") and orjson.dumps(proof) == written
+        except (ValueError, TypeError, RecursionError):
+            return None
+        return (known, proof) if same else None
 
     def of(self, proof: Mapping[str, Any]) -> Cryptosuite | None:
         """Answer the suite of a proof; None if it is of a kind that is not known here."""

@@ -5,7 +5,8 @@ from typing import Any
 
 from libs.openbadges import jcs
 from libs.openbadges.errors import CredentialError
-from libs.openbadges.shapes.cache import Known, ShapeCache
+from libs.openbadges.shapes.cache import ShapeCache
+from libs.openbadges.shapes.known import Known
 
 
 class RdfHashing:

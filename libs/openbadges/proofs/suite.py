@@ -3,7 +3,7 @@
 from typing import Any, Protocol
 
 from libs.openbadges.keys import PublicKey
-from libs.openbadges.shapes.cache import Known
+from libs.openbadges.shapes.known import Known
 
 
 class Cryptosuite(Protocol):

@@ -1,6 +1,5 @@
 """The shapes that are kept: so many, so large, none twice, and only of documents that came more than once."""
 
-import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -10,12 +9,11 @@ from typing import Any, Final
 
 import orjson
 
-from libs.openbadges import jcs
-from libs.openbadges.canonical import canonicalize
 from libs.openbadges.contexts import conformance, has_inline_context
 from libs.openbadges.shapes.derivation import derive
 from libs.openbadges.shapes.editions import Editions
-from libs.openbadges.shapes.guard import PieceGuard, Values
+from libs.openbadges.shapes.guard import PieceGuard
+from libs.openbadges.shapes.known import Known, contexts_of, general
 from libs.openbadges.shapes.lines import UnderivableError
 from libs.openbadges.shapes.places import structure
 from libs.openbadges.shapes.shape import Shape
@@ -24,70 +22,8 @@ from libs.openbadges.shapes.text import Cut, cut
 LONGEST: Final = 64 * 1024
 """Bytes of a document beyond which no shape is derived; twice the largest status list credential."""
 
-
 SHORT: Final = 1024
 """Bytes up to which whole texts are remembered: the options of proofs, the same for all made by a key in a second."""
-
-
-class Known:
-    """A document that says in RDF all that it says in JSON, with the digests of what it says, worked out when asked.
-
-    That its shape is known proves it, or that the general algorithm has taken it.
-    """
-
-    __slots__ = ("_contexts", "_document", "_rdf_hash", "_shape", "_text", "_values")
-
-    def __init__(
-        self,
-        document: dict[str, Any] | None,
-        text: bytes,
-        rdf_hash: bytes | None,
-        shape: Shape | None = None,
-        values: Values = (),
-    ) -> None:
-        self._document = document
-        self._contexts: Any = None
-        self._text = text
-        self._rdf_hash = rdf_hash
-        self._shape = shape
-        self._values = values
-
-    @property
-    def document(self) -> dict[str, Any]:
-        """The document."""
-        if self._document is None:
-            self._document = orjson.loads(self._text)
-        return self._document
-
-    @property
-    def contexts(self) -> Any:
-        """The document's `@context`."""
-        return self.document["@context"] if self._contexts is None else self._contexts
-
-    def private(self) -> "Known":
-        """Answer the same with a document of its own: what is done to the one that was read changes nothing in it."""
-        own = Known(None, self._text, self._rdf_hash, self._shape, self._values)
-        contexts = self.document.get("@context")
-        if isinstance(contexts, list) and all(isinstance(one, str) for one in contexts):
-            own._contexts = list(contexts)
-        return own
-
-    def rdf_hash(self) -> bytes:
-        """Answer SHA-256 of its canonical N-Quads.
-
-        Raises:
-            LimitError: parts of it are too alike to be told apart in time.
-        """
-        if self._rdf_hash is None:
-            assert self._shape is not None  # noqa: S101  for mypy: one of the two is given
-            self._rdf_hash = self._shape.rdf_hash(self._values) or _general(self.document)
-        return self._rdf_hash
-
-    def json_hash(self) -> bytes:
-        """Answer SHA-256 of it in JCS."""
-        if self._shape is not None:
-            return self._shape.json_hash(self._values)
-        return hashlib.sha256(jcs.canonicalize(self.document)).digest()
 
 
 class ShapeCache:
@@ -130,6 +66,10 @@ class ShapeCache:
                 self._exact[text] = found
         return found
 
+    def find(self, text: bytes) -> Known | None:
+        """Find a document by its text alone, whoever wrote it; None where only `read` can tell."""
+        return self.editions.find(text)
+
     def read(self, document: dict[str, Any], text: bytes) -> Known:
         """Read a document, refusing whatever would be dropped or guessed on the way to RDF.
 
@@ -140,24 +80,26 @@ class ShapeCache:
         Raises:
             CredentialError, LimitError: see `canonical.canonicalize`.
         """
+        known = self.find(text)
+        if known is not None:
+            return known
+        contexts = contexts_of(document)
         if len(text) > LONGEST or (conformance() and has_inline_context(document)):
             # Of a context of the document's own no shape is learnt: a shape answers for later documents, of others.
-            return Known(document, text, _general(document))
-        edition = self.editions.find(document, text)
-        if edition is not None:
-            return Known(document, text, None, *edition)
+            return Known(text, contexts, rdf_hash=general(document))
         pieces = cut(text)
         if pieces is None:
-            return Known(document, text, _general(document))
+            return Known(text, contexts, rdf_hash=general(document))
         for kept in self._table.get(pieces.skeleton, ()):
             values = kept.guard.values(pieces)
             if values is not None:
                 kept.used = next(self._clock)
-                self.editions.met(document, pieces, kept.guard, kept.shape, values)
-                return Known(document, text, None, kept.shape, values)
-        found = _general(document)
+                known = Known(text, contexts, shape=kept.shape, values=values)
+                self.editions.met(document, known, pieces, kept.guard)
+                return known
+        found = general(document)
         self._learn(document, pieces, found)
-        return Known(document, text, found)
+        return Known(text, contexts, rdf_hash=found)
 
     def stats(self) -> Mapping[str, int]:
         """Tell how full the cache is: shapes and the bytes that they take, about."""
@@ -215,7 +157,3 @@ class _Kept:
         self.guard = guard
         self.used = used
         self.size = size
-
-
-def _general(document: dict[str, Any]) -> bytes:
-    return hashlib.sha256(canonicalize(document).encode()).digest()

@@ -1,7 +1,7 @@
 """Deriving a shape: the library runs once over the document with a stand-in at every place that might vary."""
 
 import hashlib
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise, takewhile
 from typing import Any
@@ -15,7 +15,7 @@ from libs.openbadges.rdfc import Canonical, serialize
 from libs.openbadges.shapes.guard import Form, Values, picker
 from libs.openbadges.shapes.lines import Hole, Line, Quad, UnderivableError, holes, quads_of, split_at_stand_ins
 from libs.openbadges.shapes.places import Place, Walk
-from libs.openbadges.shapes.shape import LABELS, Block, NodeLines, Shape, Statements, Template
+from libs.openbadges.shapes.shape import BETWEEN, LABELS, NodeLines, Shape, Statements, Template
 from libs.openbadges.shapes.text import Cut, cut, restore
 
 
@@ -110,10 +110,10 @@ def _build(sample: Values, places: list[Place], quads: list[Quad], json: Line) -
 
     nodes = tuple(_node(sorted(seen[node], key=as_in_sample), numbers) for node in sorted(seen))
     statements = _statements(sorted((quad.line for quad in quads), key=as_in_sample), numbers)
-    whole = _template([json], numbers)
+    whole = _template(json, numbers)
     texts = [
         whole,
-        *(block.template for block in statements.blocks),
+        statements.blocks,
         *(one.template for one in nodes if isinstance(one, NodeLines)),
     ]
     size = sum(len(one.text) + 16 * len(places) for one in texts) + sum(map(len, statements.first)) + 1024
@@ -127,7 +127,7 @@ def _node(lines: list[Line], numbers: dict[int, int]) -> NodeLines | bytes:
         for one, other in pairwise(lines)
     )
     whole = [line[0] for line in lines if len(line) == 1]
-    made = NodeLines(_template(lines, numbers), ordered, repeats=len(whole) - len(set(whole)))
+    made = NodeLines(_template(_ended(lines), numbers), ordered, repeats=len(whole) - len(set(whole)))
     return made if len(whole) < len(lines) else made.hash(()) or b""
 
 
@@ -143,7 +143,8 @@ def _statements(lines: list[Line], numbers: dict[int, int]) -> Statements:
     return Statements(
         first,
         hashlib.sha256(b"".join(first)),
-        tuple(_block(subject, about, numbers) for subject, about in by_subject.items()),
+        _template(_in_blocks(by_subject.values()), numbers),
+        tuple(block for block, (subject, about) in enumerate(by_subject.items()) if not _is_ordered(subject, about)),
         picker(subjects),
         # As a value is written, without the brackets of an IRI.
         frozenset(subject.strip(b"<>") for subject in by_subject if isinstance(subject, bytes)),
@@ -161,11 +162,25 @@ def _subject(line: Line, numbers: dict[int, int]) -> bytes | int:
     return _number(hole, numbers)
 
 
-def _block(subject: bytes | int, lines: list[Line], numbers: dict[int, int]) -> Block:
-    """Make the block of one subject; what its lines have in common at the beginning does not order them."""
+def _is_ordered(subject: bytes | int, lines: list[Line]) -> bool:
+    """Tell whether one subject's lines stand in order whatever fills their holes; their beginning is the same."""
     common = 0 if isinstance(subject, bytes) else 2
-    ordered = all(_certainly_before(one[common:], other[common:]) for one, other in pairwise(lines))
-    return Block(_template([*lines, [b""]], numbers), ordered)
+    return all(_certainly_before(one[common:], other[common:]) for one, other in pairwise(lines))
+
+
+def _in_blocks(blocks: Iterable[list[Line]]) -> Iterator[bytes | Hole]:
+    """Write blocks in a row."""
+    for number, lines in enumerate(blocks):
+        if number:
+            yield BETWEEN
+        yield from _ended(lines)
+
+
+def _ended(lines: Iterable[Line]) -> Iterator[bytes | Hole]:
+    """Write lines in a row, each with its end."""
+    for line in lines:
+        yield from line
+        yield b"\n"
 
 
 def _number(hole: Hole, numbers: dict[int, int]) -> int:
@@ -173,13 +188,11 @@ def _number(hole: Hole, numbers: dict[int, int]) -> int:
     return numbers[id(hole.place)] if hole.place is not None else len(numbers) + hole.node
 
 
-def _template(lines: list[Line], numbers: dict[int, int]) -> Template:
-    """Write lines as one text with holes."""
-    text = b"\n".join(
-        b"".join(part.replace(b"%", b"%%") if isinstance(part, bytes) else b"%b" for part in line) for line in lines
-    )
-    holes = [_number(part, numbers) for line in lines for part in line if isinstance(part, Hole)]
-    return Template(text, picker(holes))
+def _template(parts: Iterable[bytes | Hole], numbers: dict[int, int]) -> Template:
+    """Make a template of constant parts and holes in a row."""
+    row = list(parts)
+    text = b"".join(part.replace(b"%", b"%%") if isinstance(part, bytes) else b"%b" for part in row)
+    return Template(text, picker([_number(part, numbers) for part in row if isinstance(part, Hole)]))
 
 
 def _certainly_before(one: Line, other: Line) -> bool:

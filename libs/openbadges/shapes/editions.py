@@ -2,16 +2,20 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any, Final
 
+import orjson
+
+from libs.openbadges.errors import LimitError
 from libs.openbadges.shapes.derivation import derive
-from libs.openbadges.shapes.guard import PieceGuard, TextGuard, Values
+from libs.openbadges.shapes.guard import Form, PieceGuard, TextGuard, Values
+from libs.openbadges.shapes.known import Known, contexts_of
 from libs.openbadges.shapes.lines import UnderivableError
 from libs.openbadges.shapes.shape import Shape
-from libs.openbadges.shapes.text import Cut
+from libs.openbadges.shapes.text import Cut, restore
 
 FIRST_DUE: Final = 8
 """Documents of a family that are compared before an edition is derived; each later time, four times as many."""
@@ -26,15 +30,37 @@ PATIENCE: Final = 10_000
 """An edition that was used within so many documents makes no room for another: families that take turns would push
 each other out, and be derived again and again."""
 
-Family = str
+_ID: Final = b'"id":"'
+
+Family = bytes
 
 
 @dataclass(slots=True, eq=False)
 class _Edition:
+    """An edition.
+
+    Attributes:
+        guard: knows its documents.
+        shape: answers for them.
+        contexts: their `@context`.
+        own: which value, or what constant text, is the identifier of the document itself; None where that is not told.
+        constants: all texts that never vary.
+    """
+
     guard: TextGuard
     shape: Shape
+    contexts: str | list[str]
+    own: int | bytes | None
+    constants: frozenset[bytes]
     family: Family
     used: int
+
+    def is_single(self, values: Values) -> bool:
+        """Tell whether it is certain that no second object of a document has the document's identifier."""
+        if not isinstance(self.own, int):
+            return self.own is not None and self.own not in values
+        own = values[self.own]
+        return own not in self.constants and values.count(own) == 1
 
     @property
     def size(self) -> int:
@@ -79,34 +105,34 @@ class Editions:
         self._lock = threading.Lock()
         self.size = 0
 
-    def find(self, document: Mapping[str, Any], text: bytes) -> tuple[Shape, Values] | None:
-        """Find the edition that knows a document by its text, with the document's values in it."""
-        for edition in self._table.get(family_of(document), ()):
+    def find(self, text: bytes) -> Known | None:
+        """Find the edition that knows a document by its text."""
+        for edition in self._table.get(family_of(text), ()):
             values = edition.guard.values(text)
             if values is not None:
                 edition.used = next(self._clock)
-                return edition.shape, values
+                single = edition.is_single(values)
+                return Known(text, edition.contexts, shape=edition.shape, values=values, single=single)
         return None
 
-    def met(self, document: dict[str, Any], pieces: Cut, guard: PieceGuard, shape: Shape, values: Values) -> None:
+    def met(self, document: dict[str, Any], known: Known, pieces: Cut, guard: PieceGuard) -> None:
         """Take note of a document of a known shape that no edition knows; derive one when enough were compared."""
-        family = family_of(document)
-        if not family:
+        family, contexts = family_of(known.text), contexts_of(document)
+        if not family or contexts is None or "proof" in document:
             return
         with self._lock:
-            note = self._note(family, guard, values)
+            note = self._note(family, guard, known.values)
             if note.met < note.due or self._is_full():
                 return
             note.due *= 4
             varying = frozenset(guard.indexes[number] for number in note.varying)
-        expected = shape.rdf_hash(values)
-        if expected is None:
-            return
         try:
-            derived = derive(document, pieces, expected, only=varying)
-        except UnderivableError:
+            derived = derive(document, pieces, known.rdf_hash(), only=varying)
+        except (UnderivableError, LimitError):
             return
-        made = _Edition(TextGuard.of(pieces, derived.forms), derived.shape, family, next(self._clock))
+        own, constants = _own(document, pieces, derived.forms)
+        guarding = TextGuard.of(pieces, derived.forms)
+        made = _Edition(guarding, derived.shape, contexts, own, constants, family, next(self._clock))
         with self._lock:
             self._keep(note, made)
 
@@ -153,9 +179,24 @@ class Editions:
         self.size -= edition.size
 
 
-def family_of(document: Mapping[str, Any]) -> Family:
-    """Name what a badge's family is: its achievement; empty where a document has none."""
-    subject = document.get("credentialSubject")
-    achievement = subject.get("achievement") if isinstance(subject, dict) else None
-    name = achievement.get("id") if isinstance(achievement, dict) else None
-    return name if isinstance(name, str) else ""
+def family_of(text: bytes) -> Family:
+    """Name what a badge's family is: the first identifier in its achievement; empty where there is none.
+
+    That is a guess from the text. Documents that are grouped otherwise than one would are known all the same, or not.
+    """
+    achievement = text.find(b'"achievement":{')
+    start = text.find(_ID, achievement) + len(_ID)
+    return text[start : text.find(b'"', start)] if achievement >= 0 and start >= len(_ID) else b""
+
+
+def _own(document: dict[str, Any], pieces: Cut, forms: Sequence[Form]) -> tuple[int | bytes | None, frozenset[bytes]]:
+    """Find which value, or what constant text, is the document's own identifier; and all constant texts."""
+    strings = restore(pieces.strings)
+    varying = [form.index for form in forms]
+    constants = frozenset(text for index, text in enumerate(strings) if index not in varying)
+    identifier = document.get("id")
+    own = orjson.dumps(identifier)[1:-1] if isinstance(identifier, str) else b""
+    if strings.count(own) != 1:
+        return None, constants
+    index = strings.index(own)
+    return varying.index(index) if index in varying else own, constants

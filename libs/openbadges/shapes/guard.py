@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any, Final
 
-from libs.openbadges.shapes.text import Cut, restore
+from libs.openbadges.shapes.text import UNUSUAL, Cut, restore
 
 Pick = Callable[[Sequence[bytes]], tuple[bytes, ...]]
 Values = tuple[bytes, ...]
@@ -17,7 +17,8 @@ _REST: Final = rb"[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]"
 ABSOLUTE: Final = re.compile(rb"([A-Za-z][A-Za-z0-9+.-]*:(?://)?)(%b+)\Z" % _REST)
 
 _BACKSLASH: Final = 0x5C
-_DELETE: Final = 0x7F
+_CONTROLS: Final = bytes((*range(0x20), 0x7F))
+"""Characters that JSON may not hold as they are, and the one that JSON and N-Quads write differently."""
 
 _LITERAL: Final = re.compile(rb'(?!")(?:[^"\\\x7f]++|\\["\\nrt])++')
 """A text that is not empty and that JSON, as orjson writes it, and N-Quads escape alike."""
@@ -99,16 +100,21 @@ class PieceGuard:
 
 @dataclass(frozen=True, slots=True)
 class TextGuard:
-    """Knows documents by their whole text, for where few places vary: it compares what is constant at one go.
+    """Knows documents by their whole text, for where few places vary: values put into it must give it back.
+
+    A text that it knows is JSON as orjson writes it, wherever it came from: what is constant was written so, and a
+    value holds what such a text may hold and no more.
 
     Attributes:
-        parts: what stands before each value, and how long that is.
+        template: the text with a %b for each value.
+        skips: how many bytes stand before each value, from the one before it.
         end: what stands behind the last one.
         identifiers_of: picks the values that are IRIs.
         identifiers: the pattern of those, joined by spaces.
     """
 
-    parts: tuple[tuple[bytes, int], ...]
+    template: bytes
+    skips: tuple[int, ...]
     end: bytes
     identifiers_of: Pick
     identifiers: re.Pattern[bytes] | None
@@ -118,27 +124,36 @@ class TextGuard:
         """Make the guard of a document whose values have these forms; all else of it is constant."""
         indexes = {form.index for form in forms}
         constant, *rest = pieces.skeleton.split(b'"')
-        parts = []
+        constants = []
         for index, (text, after) in enumerate(zip(restore(pieces.strings), rest, strict=True)):
             constant += b'"'
             if index in indexes:
-                parts.append((constant, len(constant)))
+                constants.append(constant)
                 constant = b'"' + after
             else:
                 constant += text + b'"' + after
-        return cls(tuple(parts), constant, *_identifiers(forms))
+        template = b"%b".join(part.replace(b"%", b"%%") for part in (*constants, constant))
+        return cls(template, tuple(map(len, constants)), constant, *_identifiers(forms))
 
     def values(self, text: bytes) -> Values | None:
         """Answer the values; None if the text differs in more, or in values of another form."""
         if not text.endswith(self.end):
             return None
+        values = self._found(text)
+        if values is None or self.template % values != text:
+            return None
+        if not _are_values(values, self.identifiers_of, self.identifiers) or not _are_plain(values):
+            return None
+        return values
+
+    def _found(self, text: bytes) -> Values | None:
+        """Find what would be the values, from quote to quote; what is constant is not looked at."""
+        find = text.find
         found = []
         place = 0
-        for constant, length in self.parts:
-            start = place + length
-            if text[place:start] != constant:
-                return None
-            place = text.find(b'"', start)
+        for skip in self.skips:
+            start = place + skip
+            place = find(b'"', start)
             if text[place - 1] == _BACKSLASH:
                 # An escaped quote, or the end of a text that ends in an escaped backslash.
                 literal = _LITERAL.match(text, start)
@@ -146,17 +161,12 @@ class TextGuard:
                     return None
                 place = literal.end()
             found.append(text[start:place])
-        if text[place:] != self.end or not _are_values(found, self.identifiers_of, self.identifiers):
-            return None
-        joined = b"".join(found)
-        if _DELETE in joined or (_BACKSLASH in joined and not all(map(_LITERAL.fullmatch, _with_escapes(found)))):
-            return None
         return tuple(found)
 
     @property
     def size(self) -> int:
         """Bytes that it takes, about."""
-        return len(self.end) + sum(length + 128 for _, length in self.parts)
+        return len(self.template) + len(self.end) + 64 * len(self.skips)
 
 
 def _identifiers(forms: Sequence[Form]) -> tuple[Pick, re.Pattern[bytes] | None]:
@@ -166,8 +176,26 @@ def _identifiers(forms: Sequence[Form]) -> tuple[Pick, re.Pattern[bytes] | None]
     return picker([number for number, _ in named]), pattern
 
 
-def _with_escapes(values: Sequence[bytes]) -> list[bytes]:
-    return [value for value in values if _BACKSLASH in value]
+def _are_plain(values: Values) -> bool:
+    """Tell whether the values hold nothing that JSON may not have at their places, or that orjson writes otherwise.
+
+    Args:
+        values: each ends before a quote that no backslash escapes.
+    """
+    joined = b"".join(values)
+    if len(joined.translate(None, _CONTROLS)) != len(joined):
+        return False
+    if _BACKSLASH in joined and UNUSUAL.search(joined.replace(b"\\\\", b"")):
+        return False
+    return joined.isascii() or _is_utf8(joined)
+
+
+def _is_utf8(text: bytes) -> bool:
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _are_values(values: Sequence[bytes], identifiers_of: Pick, identifiers: re.Pattern[bytes] | None) -> bool:

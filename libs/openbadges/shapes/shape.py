@@ -11,6 +11,10 @@ LABELS: Final = tuple(b"_:c14n%d" % number for number in range(256))
 """Canonical names of blank nodes in the order in which they are given out."""
 
 
+BETWEEN: Final = b"\0"
+"""What stands between blocks of statements, and nowhere within: no value holds a control character."""
+
+
 @dataclass(frozen=True, slots=True)
 class Template:
     """A text with holes.
@@ -33,7 +37,7 @@ class NodeLines:
     """What a blank node sees: its quads of the first degree (RDFC-1.0, section 4.6).
 
     Attributes:
-        template: the lines, joined.
+        template: the lines, each with its end.
         ordered: the lines stand in canonical order whatever fills the holes.
         repeats: how many lines repeat another, all of them without holes.
     """
@@ -50,54 +54,44 @@ class NodeLines:
         """
         filled = self.template.fill(values)
         if not self.ordered:
-            lines = filled.split(b"\n")
+            lines = filled.splitlines(keepends=True)
             if len(lines) - len(set(lines)) != self.repeats:
                 return None
             lines.sort()
-            filled = b"\n".join(lines)
-        return hashlib.sha256(filled + b"\n").digest()
-
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    """The quads of one subject.
-
-    Attributes:
-        template: the lines, each with its end; holes are values, then canonical names of the blank nodes.
-        ordered: they stand in canonical order whatever fills the holes, and no two can become the same.
-    """
-
-    template: Template
-    ordered: bool
+            filled = b"".join(lines)
+        return hashlib.sha256(filled).digest()
 
 
 @dataclass(frozen=True, slots=True)
 class Statements:
     """All quads of a document: those that nearly always come first and never vary, hashed already, and the others.
 
-    Lines of two subjects compare as the subjects do, since no name of one is the beginning of another's: so blocks
-    are put in order, not lines, as long as no two blocks come to have the same subject.
+    The others stand in blocks, one to a subject. Lines of two subjects compare as the subjects do, since no name of
+    one is the beginning of another's: so blocks are put in order, not lines, as long as no two blocks come to have the
+    same subject.
 
     Attributes:
         first: the first lines in order, each with its end.
         hashed: SHA-256 of them, under way.
-        blocks: the others by subject.
+        blocks: the others, each with its end, and BETWEEN between blocks; holes are values, then canonical names of
+            the blank nodes.
+        unordered: which blocks' lines can come to stand in another order, or to be the same.
         subjects: which values are the subjects of blocks.
         named: subjects that do not vary.
     """
 
     first: tuple[bytes, ...]
     hashed: Any
-    blocks: tuple[Block, ...]
+    blocks: Template
+    unordered: tuple[int, ...]
     subjects: Pick
     named: frozenset[bytes]
 
     def hash(self, values: Sequence[bytes]) -> bytes:
         """Answer SHA-256 of all in canonical order; two that became the same are one."""
-        texts = [
-            block.template.fill(values) if block.ordered else _in_order(block.template.fill(values))
-            for block in self.blocks
-        ]
+        texts = self.blocks.fill(values).split(BETWEEN)
+        for block in self.unordered:
+            texts[block] = _in_order(texts[block])
         texts.sort()
         subjects = self.subjects(values)
         names = set(subjects)

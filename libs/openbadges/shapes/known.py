@@ -1,0 +1,89 @@
+"""A document that was taken: what it says in RDF is all that it says in JSON, and its digests are to be had."""
+
+import hashlib
+from typing import Any
+
+from libs.openbadges import jcs
+from libs.openbadges.canonical import canonicalize
+from libs.openbadges.parsing import load
+from libs.openbadges.shapes.guard import Values
+from libs.openbadges.shapes.shape import Shape
+
+
+class Known:
+    """A document as text, with the digests of what it says, worked out when asked.
+
+    That its shape is known proves it, or that the general algorithm has taken it.
+
+    Attributes:
+        text: the document as compact JSON.
+        values: what varies in it, where its shape is known.
+        single: whether it is certain that no second object in it has its identifier.
+    """
+
+    __slots__ = ("_contexts", "_document", "_rdf_hash", "_shape", "single", "text", "values")
+
+    def __init__(
+        self,
+        text: bytes,
+        contexts: str | list[str] | None,
+        *,
+        rdf_hash: bytes | None = None,
+        shape: Shape | None = None,
+        values: Values = (),
+        single: bool = False,
+    ) -> None:
+        """Take the text with the digest of its RDF, or with its shape and values; `contexts` None are read from it."""
+        self.text = text
+        self.single = single
+        self._contexts: Any = contexts
+        self._document: dict[str, Any] | None = None
+        self._rdf_hash = rdf_hash
+        self._shape = shape
+        self.values = values
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """The document, parsed when it is asked for first: nobody else's, so that nobody changes what was checked."""
+        if self._document is None:
+            self._document = load(self.text)
+        return self._document
+
+    @property
+    def contexts(self) -> Any:
+        """The document's `@context`."""
+        return self.document["@context"] if self._contexts is None else self._contexts
+
+    def rdf_hash(self) -> bytes:
+        """Answer SHA-256 of its canonical N-Quads.
+
+        Raises:
+            LimitError: parts of it are too alike to be told apart in time.
+        """
+        if self._rdf_hash is None:
+            assert self._shape is not None  # noqa: S101  for mypy: one of the two is given
+            self._rdf_hash = self._shape.rdf_hash(self.values) or general(self.document)
+        return self._rdf_hash
+
+    def json_hash(self) -> bytes:
+        """Answer SHA-256 of it in JCS."""
+        if self._shape is not None:
+            return self._shape.json_hash(self.values)
+        return hashlib.sha256(jcs.canonicalize(self.document)).digest()
+
+
+def contexts_of(document: dict[str, Any]) -> str | list[str] | None:
+    """Answer a document's contexts, the caller's no longer; None where they are more than names."""
+    contexts = document.get("@context")
+    if isinstance(contexts, list) and all(isinstance(one, str) for one in contexts):
+        return list(contexts)
+    return contexts if isinstance(contexts, str) else None
+
+
+def general(document: dict[str, Any]) -> bytes:
+    """Answer SHA-256 of a document's canonical N-Quads by the general algorithm.
+
+    Raises:
+        CredentialError, LimitError: see `canonical.canonicalize`.
+    """
+    return hashlib.sha256(canonicalize(document).encode()).digest()
