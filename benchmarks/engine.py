@@ -26,6 +26,7 @@ from libs.openbadges import times
 from libs.openbadges.contexts import load_document
 from libs.openbadges.did import did_document
 from libs.openbadges.issuing import prepare, sign
+from libs.openbadges.keys import read_public
 from libs.openbadges.multibase import decode_multibase, encode_multibase
 from libs.openbadges.parsing import parse
 from libs.openbadges.proofs import ISSUED, OFFERED, Known
@@ -35,6 +36,7 @@ from libs.openbadges.shapes.known import general
 from libs.openbadges.verification import Material, verify
 
 PUBLIC = SigningKey(KEY.seed).verify_key
+PUBLIC_KEY = read_public(KEY.public_multibase)
 MATERIAL = Material({DID: did_document(DID, KEY.public_multibase)})
 PYLD = {"algorithm": "URDNA2015", "format": "application/n-quads", "documentLoader": load_document, "base": None}
 """PyLD at its best: contexts from memory, tagged static so that it keeps them processed."""
@@ -96,7 +98,9 @@ def verified(cryptosuite: str, text: str) -> None:
     """Verify the proof alone as the engine does."""
     unsecured, proof = taken(text)
     value = decode_multibase(proof.pop("proofValue"))
-    PUBLIC.verify(OFFERED[cryptosuite].signing_input(unsecured, proof), value)
+    suite = OFFERED[cryptosuite]
+    if not suite.verify(PUBLIC_KEY, suite.signing_input(unsecured, proof), value):
+        raise SystemExit("what was signed does not verify; no figure would mean anything")
 
 
 @dataclass(frozen=True)

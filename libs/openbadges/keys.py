@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass, field
 from functools import lru_cache
+from secrets import token_bytes
 from typing import Literal, Protocol, Self
 
-from nacl import exceptions, signing
+from nacl import bindings, exceptions
 
 from libs.openbadges.curves import P256, P384
 from libs.openbadges.errors import CredentialError, UndecidedError
@@ -27,13 +28,12 @@ class Ed25519Key:
     """A private Ed25519 key. Its seed is the secret; it shows in no representation."""
 
     seed: bytes = field(repr=False)
-    _signing_key: signing.SigningKey = field(repr=False, compare=False)
+    _secret: bytes = field(repr=False, compare=False)
 
     @classmethod
     def generate(cls) -> Self:
         """Make a new key from the operating system's randomness."""
-        key = signing.SigningKey.generate()
-        return cls(bytes(key), key)
+        return cls.from_seed(token_bytes(32))
 
     @classmethod
     def from_seed(cls, seed: bytes) -> Self:
@@ -44,12 +44,12 @@ class Ed25519Key:
         """
         if len(seed) != 32:
             raise CredentialError("key_form", f"An Ed25519 seed has 32 bytes, not {len(seed)}.")
-        return cls(seed, signing.SigningKey(seed))
+        return cls(seed, bindings.crypto_sign_seed_keypair(seed)[1])
 
     @property
     def public_bytes(self) -> bytes:
         """The 32 bytes of the public key."""
-        return bytes(self._signing_key.verify_key)
+        return self._secret[32:]
 
     @property
     def public_multibase(self) -> str:
@@ -58,7 +58,7 @@ class Ed25519Key:
 
     def sign(self, message: bytes) -> bytes:
         """Sign with Ed25519 (RFC 8032): 64 bytes."""
-        return self._signing_key.sign(message).signature
+        return bindings.crypto_sign(message, self._secret)[:64]
 
 
 def encode_public(public: bytes) -> str:
@@ -122,9 +122,12 @@ def decode_public(multibase: str) -> bytes:
 
 
 def verify_ed25519(public: bytes, message: bytes, signature: bytes) -> bool:
-    """Tell whether the signature is this key's for this message."""
+    """Tell whether the signature is this key's for this message; no for what has another length than keys and they."""
+    if len(public) != bindings.crypto_sign_PUBLICKEYBYTES or len(signature) != bindings.crypto_sign_BYTES:
+        # The binding reads as many bytes from the key and signature without looking how many there are.
+        return False
     try:
-        signing.VerifyKey(public).verify(message, signature)
-    except (exceptions.BadSignatureError, exceptions.ValueError, exceptions.TypeError):
+        bindings.crypto_sign_open(signature + message, public)
+    except exceptions.BadSignatureError:
         return False
     return True

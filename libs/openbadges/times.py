@@ -24,7 +24,12 @@ def write(moment: datetime) -> str:
         raise CredentialError(
             "date_without_zone", "A moment without a zone means different times to different readers."
         )
-    in_utc = moment if moment.tzinfo is UTC else moment.astimezone(UTC)
+    return _written(moment if moment.tzinfo is UTC else moment.astimezone(UTC))
+
+
+@lru_cache(maxsize=64)
+def _written(in_utc: datetime) -> str:
+    """Remembered, since a batch is signed in one moment."""
     return in_utc.isoformat()[:19] + "Z"
 
 

@@ -19,6 +19,9 @@ from libs.openbadges.shapes.known import Known
 __all__ = ["ISSUED", "OFFERED", "Cryptosuite", "Known", "Suites"]
 
 _PROOF: Final = b',"proof":{'
+_VALUE: Final = b',"proofValue":"'
+_MOST_OPTIONS: Final = 2048
+_REMEMBERED_OPTIONS: Final = 256
 _ENDORSING: Final = frozenset({"id", "type", "endorsementComment"})
 
 
@@ -28,6 +31,7 @@ class Suites(Mapping[str, Cryptosuite]):
     def __init__(self, *, outdated: bool = False) -> None:
         """Begin with an empty cache; `outdated` adds what is verified but no longer issued."""
         self.shapes = ShapeCache()
+        self._options: dict[bytes, dict[str, Any]] = {}
         suites: list[Cryptosuite] = [
             EddsaRdfc2022(self.shapes),
             EddsaJcs2022(),
@@ -64,16 +68,30 @@ class Suites(Mapping[str, Cryptosuite]):
             The document without its proof, and the proof; None where only `unsecured` can tell.
         """
         start = raw.rfind(_PROOF)
-        known = self.shapes.find(raw[:start] + b"}") if start > 0 else None
+        known = self.shapes.editions.find(raw[:start] + b"}") if start > 0 else None
         if known is None or not known.single:
             return None
-        written = raw[start + len(_PROOF) - 1 : -1]
-        try:
-            proof = load(written)
-            same = raw.endswith(b"}") and orjson.dumps(proof) == written
-        except (ValueError, TypeError, RecursionError):
+        end = raw.rfind(_VALUE)
+        options = self._options_in(raw[start + len(_PROOF) - 1 : end] + b"}")
+        value = raw[end + len(_VALUE) : -3]
+        if options is None or not value.isalnum() or not raw.endswith(b'"}}'):
             return None
-        return (known, proof) if same else None
+        return known, {**options, "proofValue": value.decode()}
+
+    def _options_in(self, written: bytes) -> dict[str, Any] | None:
+        """Read the options of a proof, or answer what was read: they are the same for all made by a key in a second."""
+        found = self._options.get(written)
+        if found is None and len(written) <= _MOST_OPTIONS:
+            try:
+                read = load(written)
+                if orjson.dumps(read) != written or "proofValue" in read:
+                    return None
+            except (ValueError, TypeError, RecursionError):
+                return None
+            if len(self._options) >= _REMEMBERED_OPTIONS:
+                self._options.clear()
+            found = self._options[written] = read
+        return found
 
     def of(self, proof: Mapping[str, Any]) -> Cryptosuite | None:
         """Answer the suite of a proof; None if it is of a kind that is not known here."""

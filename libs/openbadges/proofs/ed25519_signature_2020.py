@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from libs.openbadges.keys import PublicKey
+from libs.openbadges.keys import PublicKey, verify_ed25519
 from libs.openbadges.proofs.hashing import RdfHashing
 
 
@@ -14,4 +14,4 @@ class Ed25519Signature2020(RdfHashing):
 
     def verify(self, key: PublicKey, message: bytes, signature: bytes) -> bool:
         """Verify with Ed25519."""
-        return key.kind == "Ed25519" and key.verify(message, signature)
+        return key.kind == "Ed25519" and verify_ed25519(key.raw, message, signature)

@@ -66,10 +66,6 @@ class ShapeCache:
                 self._exact[text] = found
         return found
 
-    def find(self, text: bytes) -> Known | None:
-        """Find a document by its text alone, whoever wrote it; None where only `read` can tell."""
-        return self.editions.find(text)
-
     def read(self, document: dict[str, Any], text: bytes) -> Known:
         """Read a document, refusing whatever would be dropped or guessed on the way to RDF.
 
@@ -80,7 +76,7 @@ class ShapeCache:
         Raises:
             CredentialError, LimitError: see `canonical.canonicalize`.
         """
-        known = self.find(text)
+        known = self.editions.find(text)
         if known is not None:
             return known
         contexts = contexts_of(document)

@@ -15,7 +15,7 @@ from libs.openbadges.rdfc import Canonical, serialize
 from libs.openbadges.shapes.guard import Form, Values, picker
 from libs.openbadges.shapes.lines import Hole, Line, Quad, UnderivableError, holes, quads_of, split_at_stand_ins
 from libs.openbadges.shapes.places import Place, Walk
-from libs.openbadges.shapes.shape import BETWEEN, LABELS, NodeLines, Shape, Statements, Template
+from libs.openbadges.shapes.shape import BETWEEN, LABELS, MOST_ORDERS, Block, NodeLines, Shape, Statements, Template
 from libs.openbadges.shapes.text import Cut, cut, restore
 
 
@@ -108,16 +108,15 @@ def _build(sample: Values, places: list[Place], quads: list[Quad], json: Line) -
             for part in line
         )
 
-    nodes = tuple(_node(sorted(seen[node], key=as_in_sample), numbers) for node in sorted(seen))
+    nodes = [_node(sorted(seen[node], key=as_in_sample), numbers) for node in sorted(seen)]
+    varying = tuple((number, one) for number, one in enumerate(nodes) if isinstance(one, NodeLines))
     statements = _statements(sorted((quad.line for quad in quads), key=as_in_sample), numbers)
     whole = _template(json, numbers)
-    texts = [
-        whole,
-        statements.blocks,
-        *(one.template for one in nodes if isinstance(one, NodeLines)),
-    ]
+    texts = [whole, statements.subjects, *(one.template for _, one in varying)]
     size = sum(len(one.text) + 16 * len(places) for one in texts) + sum(map(len, statements.first)) + 1024
-    return Shape(nodes, statements, whole, size)
+    size += sum(len(block.text) + 8 * len(block.holes) for block in statements.blocks) * (1 + MOST_ORDERS)
+    hashed = tuple(one if isinstance(one, bytes) else b"" for one in nodes)
+    return Shape(hashed, varying, statements, whole, size)
 
 
 def _node(lines: list[Line], numbers: dict[int, int]) -> NodeLines | bytes:
@@ -139,16 +138,31 @@ def _statements(lines: list[Line], numbers: dict[int, int]) -> Statements:
     by_subject: dict[bytes | int, list[Line]] = {}
     for line in lines[len(first) :]:
         by_subject.setdefault(_subject(line, numbers), []).append(line)
-    subjects = [subject for subject in by_subject if isinstance(subject, int)]
     return Statements(
         first,
         hashlib.sha256(b"".join(first)),
-        _template(_in_blocks(by_subject.values()), numbers),
-        tuple(block for block, (subject, about) in enumerate(by_subject.items()) if not _is_ordered(subject, about)),
-        picker(subjects),
-        # As a value is written, without the brackets of an IRI.
-        frozenset(subject.strip(b"<>") for subject in by_subject if isinstance(subject, bytes)),
+        tuple(_block(lines, numbers) for lines in by_subject.values()),
+        _template(_subjects(by_subject.values()), numbers),
+        all(_is_ordered(subject, lines) for subject, lines in by_subject.items()),
     )
+
+
+def _block(lines: list[Line], numbers: dict[int, int]) -> Block:
+    parts = list(_ended(lines))
+    return Block(_text(parts), tuple(_holes(parts, numbers)))
+
+
+def _subjects(blocks: Iterable[list[Line]]) -> Iterator[bytes | Hole]:
+    """Write the subjects of blocks in a row, each with what ends it."""
+    for number, lines in enumerate(blocks):
+        beginning = lines[0][0]
+        assert isinstance(beginning, bytes)  # noqa: S101  for mypy: a line begins with a constant part
+        if number:
+            yield BETWEEN
+        if b" " in beginning:
+            yield beginning.partition(b" ")[0] + b" "
+        else:
+            yield from (beginning, lines[0][1], b"> " if beginning else b" ")
 
 
 def _subject(line: Line, numbers: dict[int, int]) -> bytes | int:
@@ -168,14 +182,6 @@ def _is_ordered(subject: bytes | int, lines: list[Line]) -> bool:
     return all(_certainly_before(one[common:], other[common:]) for one, other in pairwise(lines))
 
 
-def _in_blocks(blocks: Iterable[list[Line]]) -> Iterator[bytes | Hole]:
-    """Write blocks in a row."""
-    for number, lines in enumerate(blocks):
-        if number:
-            yield BETWEEN
-        yield from _ended(lines)
-
-
 def _ended(lines: Iterable[Line]) -> Iterator[bytes | Hole]:
     """Write lines in a row, each with its end."""
     for line in lines:
@@ -191,8 +197,15 @@ def _number(hole: Hole, numbers: dict[int, int]) -> int:
 def _template(parts: Iterable[bytes | Hole], numbers: dict[int, int]) -> Template:
     """Make a template of constant parts and holes in a row."""
     row = list(parts)
-    text = b"".join(part.replace(b"%", b"%%") if isinstance(part, bytes) else b"%b" for part in row)
-    return Template(text, picker([_number(part, numbers) for part in row if isinstance(part, Hole)]))
+    return Template(_text(row), picker(_holes(row, numbers)))
+
+
+def _text(parts: list[bytes | Hole]) -> bytes:
+    return b"".join(part.replace(b"%", b"%%") if isinstance(part, bytes) else b"%b" for part in parts)
+
+
+def _holes(parts: list[bytes | Hole], numbers: dict[int, int]) -> list[int]:
+    return [_number(part, numbers) for part in parts if isinstance(part, Hole)]
 
 
 def _certainly_before(one: Line, other: Line) -> bool:

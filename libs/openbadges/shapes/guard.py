@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any, Final
 
-from libs.openbadges.shapes.text import UNUSUAL, Cut, restore
+from libs.openbadges.shapes.text import Cut, restore
 
 Pick = Callable[[Sequence[bytes]], tuple[bytes, ...]]
 Values = tuple[bytes, ...]
@@ -16,11 +16,7 @@ _REST: Final = rb"[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]"
 
 ABSOLUTE: Final = re.compile(rb"([A-Za-z][A-Za-z0-9+.-]*:(?://)?)(%b+)\Z" % _REST)
 
-_BACKSLASH: Final = 0x5C
-_CONTROLS: Final = bytes((*range(0x20), 0x7F))
-"""Characters that JSON may not hold as they are, and the one that JSON and N-Quads write differently."""
-
-_LITERAL: Final = re.compile(rb'(?!")(?:[^"\\\x7f]++|\\["\\nrt])++')
+_LITERAL: Final = rb'(?:[^"\\\x00-\x1f\x7f]++|\\["\\nrt])++'
 """A text that is not empty and that JSON, as orjson writes it, and N-Quads escape alike."""
 
 
@@ -49,11 +45,13 @@ class Form:
 
     @property
     def pattern(self) -> bytes:
-        """An identifier's form as a regular expression: its own scheme, then nothing that could end or change it.
+        """The form as a regular expression.
 
-        Where the scheme is not followed by //, neither may a value be: that would read a prefix as a scheme.
+        Of an identifier: its own scheme, then nothing that could end or change it. Where the scheme is not followed by
+        //, neither may a value be: that would read a prefix as a scheme.
         """
-        assert self.scheme is not None  # noqa: S101  for mypy: asked of identifiers alone
+        if self.scheme is None:
+            return _LITERAL
         return re.escape(self.scheme) + (b"" if self.scheme.endswith(b"//") else b"(?!//)") + _REST + b"++"
 
 
@@ -107,66 +105,48 @@ class TextGuard:
 
     Attributes:
         template: the text with a %b for each value.
-        skips: how many bytes stand before each value, from the one before it.
-        end: what stands behind the last one.
-        identifiers_of: picks the values that are IRIs.
-        identifiers: the pattern of those, joined by spaces.
+        values_of: passes over as many bytes as are constant before, between and behind the values, whatever they are,
+            and takes values that have their form.
+        end: what stands behind the last value.
     """
 
     template: bytes
-    skips: tuple[int, ...]
+    values_of: re.Pattern[bytes]
     end: bytes
-    identifiers_of: Pick
-    identifiers: re.Pattern[bytes] | None
 
     @classmethod
     def of(cls, pieces: Cut, forms: Sequence[Form]) -> "TextGuard":
         """Make the guard of a document whose values have these forms; all else of it is constant."""
-        indexes = {form.index for form in forms}
+        by_index = {form.index: form for form in forms}
         constant, *rest = pieces.skeleton.split(b'"')
-        constants = []
+        template = pattern = b""
         for index, (text, after) in enumerate(zip(restore(pieces.strings), rest, strict=True)):
             constant += b'"'
-            if index in indexes:
-                constants.append(constant)
+            if index in by_index:
+                template += constant.replace(b"%", b"%%") + b"%b"
+                pattern += b".{%d}(%b)" % (len(constant), by_index[index].pattern)
                 constant = b'"' + after
             else:
                 constant += text + b'"' + after
-        template = b"%b".join(part.replace(b"%", b"%%") for part in (*constants, constant))
-        return cls(template, tuple(map(len, constants)), constant, *_identifiers(forms))
+        template += constant.replace(b"%", b"%%")
+        return cls(template, re.compile(pattern + b".{%d}" % len(constant), re.DOTALL), constant)
 
     def values(self, text: bytes) -> Values | None:
         """Answer the values; None if the text differs in more, or in values of another form."""
         if not text.endswith(self.end):
             return None
-        values = self._found(text)
-        if values is None or self.template % values != text:
+        match = self.values_of.fullmatch(text)
+        if match is None:
             return None
-        if not _are_values(values, self.identifiers_of, self.identifiers) or not _are_plain(values):
+        values = match.groups()
+        if self.template % values != text or not (text.isascii() or _is_utf8(b"".join(values))):
             return None
         return values
-
-    def _found(self, text: bytes) -> Values | None:
-        """Find what would be the values, from quote to quote; what is constant is not looked at."""
-        find = text.find
-        found = []
-        place = 0
-        for skip in self.skips:
-            start = place + skip
-            place = find(b'"', start)
-            if text[place - 1] == _BACKSLASH:
-                # An escaped quote, or the end of a text that ends in an escaped backslash.
-                literal = _LITERAL.match(text, start)
-                if literal is None:
-                    return None
-                place = literal.end()
-            found.append(text[start:place])
-        return tuple(found)
 
     @property
     def size(self) -> int:
         """Bytes that it takes, about."""
-        return len(self.template) + len(self.end) + 64 * len(self.skips)
+        return len(self.template) + len(self.end) + 64 * self.values_of.groups
 
 
 def _identifiers(forms: Sequence[Form]) -> tuple[Pick, re.Pattern[bytes] | None]:
@@ -174,20 +154,6 @@ def _identifiers(forms: Sequence[Form]) -> tuple[Pick, re.Pattern[bytes] | None]
     named = [(number, form.pattern) for number, form in enumerate(forms) if form.scheme is not None]
     pattern = re.compile(b" ".join(pattern for _, pattern in named)) if named else None
     return picker([number for number, _ in named]), pattern
-
-
-def _are_plain(values: Values) -> bool:
-    """Tell whether the values hold nothing that JSON may not have at their places, or that orjson writes otherwise.
-
-    Args:
-        values: each ends before a quote that no backslash escapes.
-    """
-    joined = b"".join(values)
-    if len(joined.translate(None, _CONTROLS)) != len(joined):
-        return False
-    if _BACKSLASH in joined and UNUSUAL.search(joined.replace(b"\\\\", b"")):
-        return False
-    return joined.isascii() or _is_utf8(joined)
 
 
 def _is_utf8(text: bytes) -> bool:

@@ -2,34 +2,33 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
-from libs.openbadges.shapes.guard import Pick, Values
+from libs.openbadges.shapes.guard import Pick, Values, picker
 
 LABELS: Final = tuple(b"_:c14n%d" % number for number in range(256))
 """Canonical names of blank nodes in the order in which they are given out."""
 
 
 BETWEEN: Final = b"\0"
-"""What stands between blocks of statements, and nowhere within: no value holds a control character."""
+"""What stands between subjects, and nowhere within: no value holds a control character."""
+
+MOST_ORDERS: Final = 32
+"""Orders of blocks that a shape remembers."""
 
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """A text with holes.
+    """A text with holes, filled by `text % holes(values)`; that stands where it is done, since a call costs as much.
 
     Attributes:
         text: a %b in each hole.
-        holes: which value fills each hole.
+        holes: picks what fills the holes.
     """
 
     text: bytes
     holes: Pick
-
-    def fill(self, values: Sequence[bytes]) -> bytes:
-        """Fill the holes."""
-        return self.text % self.holes(values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +51,7 @@ class NodeLines:
         To the node, two statements about different blank nodes look the same and both count, while two that became
         the same count once. Where more lines repeat than the shape says, that is not told apart here: None.
         """
-        filled = self.template.fill(values)
+        filled = self.template.text % self.template.holes(values)
         if not self.ordered:
             lines = filled.splitlines(keepends=True)
             if len(lines) - len(set(lines)) != self.repeats:
@@ -63,46 +62,66 @@ class NodeLines:
 
 
 @dataclass(frozen=True, slots=True)
+class Block:
+    """The quads of one subject.
+
+    Attributes:
+        text: the lines, each with its end, and a %b in each hole.
+        holes: which value fills each hole: the values, then canonical names of the blank nodes.
+    """
+
+    text: bytes
+    holes: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Statements:
     """All quads of a document: those that nearly always come first and never vary, hashed already, and the others.
 
-    The others stand in blocks, one to a subject. Lines of two subjects compare as the subjects do, since no name of
-    one is the beginning of another's: so blocks are put in order, not lines, as long as no two blocks come to have the
-    same subject.
+    Lines of two subjects compare as the subjects do, since no name of one is the beginning of another's: so blocks
+    are put in order, not lines, as long as no two blocks come to have the same subject.
 
     Attributes:
         first: the first lines in order, each with its end.
         hashed: SHA-256 of them, under way.
-        blocks: the others, each with its end, and BETWEEN between blocks; holes are values, then canonical names of
-            the blank nodes.
-        unordered: which blocks' lines can come to stand in another order, or to be the same.
-        subjects: which values are the subjects of blocks.
-        named: subjects that do not vary.
+        blocks: the others by subject.
+        subjects: of each block, BETWEEN between them.
+        ordered: the lines within each block stand in canonical order whatever fills the holes, and no two can become
+            the same.
+        orders: the blocks as one text, for each order in which they were met.
     """
 
     first: tuple[bytes, ...]
     hashed: Any
-    blocks: Template
-    unordered: tuple[int, ...]
-    subjects: Pick
-    named: frozenset[bytes]
+    blocks: tuple[Block, ...]
+    subjects: Template
+    ordered: bool
+    orders: dict[tuple[int, ...], Template] = field(default_factory=dict)
 
     def hash(self, values: Sequence[bytes]) -> bytes:
         """Answer SHA-256 of all in canonical order; two that became the same are one."""
-        texts = self.blocks.fill(values).split(BETWEEN)
-        for block in self.unordered:
-            texts[block] = _in_order(texts[block])
-        texts.sort()
-        subjects = self.subjects(values)
-        names = set(subjects)
-        apart = len(names) == len(subjects) and names.isdisjoint(self.named)
+        subjects = (self.subjects.text % self.subjects.holes(values)).split(BETWEEN)
+        order = tuple(sorted(range(len(subjects)), key=subjects.__getitem__))
+        template = self.orders.get(order) or self._in(order)
+        text = template.text % template.holes(values)
+        last = self.first[-1] if self.first else b""
         # A block that begins with the last of the first lines says it again, and sorts behind it all the same.
-        if not apart or (self.first and texts[0][: len(self.first[-1])] <= self.first[-1]):
-            return hashlib.sha256(_in_order(b"".join((*self.first, *texts)))).digest()
+        if not self.ordered or len(set(subjects)) < len(subjects) or text[: len(last)] <= last:
+            return hashlib.sha256(_in_order(b"".join((*self.first, text)))).digest()
         whole = self.hashed.copy()
-        whole.update(b"".join(texts))
+        whole.update(text)
         digest: bytes = whole.digest()
         return digest
+
+    def _in(self, order: tuple[int, ...]) -> Template:
+        """Put the blocks in an order, and remember that, if it is one of few."""
+        blocks = [self.blocks[number] for number in order]
+        made = Template(
+            b"".join(block.text for block in blocks), picker([hole for block in blocks for hole in block.holes])
+        )
+        if len(self.orders) < MOST_ORDERS:
+            self.orders[order] = made
+        return made
 
 
 def _in_order(text: bytes) -> bytes:
@@ -115,13 +134,15 @@ class Shape:
     """What all documents of one shape share.
 
     Attributes:
-        nodes: for each blank node the lines that it sees, or the hash of them where nothing in them varies.
+        hashed_nodes: for each blank node the hash of the lines that it sees, or nothing where something in them varies.
+        nodes: those where it does, by their numbers.
         statements: all quads.
         json: the document in JCS.
         size: bytes that the shape takes, about.
     """
 
-    nodes: tuple[NodeLines | bytes, ...]
+    hashed_nodes: tuple[bytes, ...]
+    nodes: tuple[tuple[int, NodeLines], ...]
     statements: Statements
     json: Template
     size: int
@@ -131,7 +152,7 @@ class Shape:
 
         That is so if blank nodes cannot be told apart by their own quads.
         """
-        if self.nodes:
+        if self.hashed_nodes:
             hashes = self.node_hashes(values)
             if hashes is None:
                 return None
@@ -143,14 +164,14 @@ class Shape:
 
     def node_hashes(self, values: Values) -> list[bytes] | None:
         """Answer the hash of each blank node's quads of the first degree; None where a node's cannot be told."""
-        hashes = []
-        for node in self.nodes:
-            found = node if isinstance(node, bytes) else node.hash(values)
+        hashes = list(self.hashed_nodes)
+        for number, lines in self.nodes:
+            found = lines.hash(values)
             if found is None:
                 return None
-            hashes.append(found)
+            hashes[number] = found
         return hashes
 
     def json_hash(self, values: Values) -> bytes:
         """Answer SHA-256 of the document in JCS: JSON as orjson writes it, JCS and N-Quads escape the values alike."""
-        return hashlib.sha256(self.json.fill(values)).digest()
+        return hashlib.sha256(self.json.text % self.json.holes(values)).digest()

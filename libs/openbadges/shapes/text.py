@@ -10,7 +10,7 @@ _QUOTE: Final = b"\x02"
 _BETWEEN: Final = b"\x03"
 _ESCAPE: Final = 0x5C
 _DELETE: Final = 0x7F
-UNUSUAL: Final = re.compile(rb'\\[^"nrt]')
+_UNUSUAL: Final = re.compile(rb'\\[^"nrt]')
 """A backslash that begins another escape than those that JSON and N-Quads share, or an escaped backslash."""
 
 
@@ -38,9 +38,9 @@ def cut(text: bytes) -> Cut | None:
     """
     escaped = False
     if _ESCAPE in text:
-        if UNUSUAL.search(text):
+        if _UNUSUAL.search(text):
             text = text.replace(b"\\\\", _BACKSLASH)
-            if UNUSUAL.search(text):
+            if _UNUSUAL.search(text):
                 return None
             escaped = True
         shorter = text.replace(b'\\"', _QUOTE)
