@@ -1,5 +1,6 @@
 """Issuing in two steps: preparing checks a document and gives a single-use token; signing takes only a token."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -90,8 +91,24 @@ def sign(
     Raises:
         CredentialError: used already, an unknown cryptosuite, a moment without a zone.
     """
+    return sign_all([prepared], signer, verification_method, created, cryptosuite=cryptosuite)[0]
+
+
+def sign_all(
+    prepared: Sequence[Prepared],
+    signer: Signer,
+    verification_method: str,
+    created: datetime,
+    *,
+    cryptosuite: str = "eddsa-rdfc-2022",
+) -> list[str]:
+    """Sign several prepared documents with one key for less than one by one; see `sign`.
+
+    Raises:
+        CredentialError: see `sign`; nothing is signed then, and all that came before a used one is used up as well.
+    """
     suite = issued_suite(cryptosuite)
-    return secure(prepared.take(), suite, signer, verification_method, created)
+    return secure([one.take() for one in prepared], suite, signer, verification_method, created)
 
 
 def _check_envelope(document: dict[str, Any]) -> None:

@@ -20,7 +20,7 @@ from libs.openbadges.verification import (
     needs,
     needs_of,
     unreadable,
-    verify,
+    verify_all,
     without_proof,
 )
 
@@ -113,7 +113,7 @@ def verify_presentation(
         "binding": _check_binding(opened, challenge, domain),
     }
     credentials = _credentials(read)[:MOST_CREDENTIALS]
-    reports = tuple(verify(one, material, now) for one in credentials if isinstance(one, dict))
+    reports = tuple(verify_all([one for one in credentials if isinstance(one, dict)], material, now))
     return PresentationReport(listed(findings, PRESENTATION_CHECKS, now), reports, read)
 
 

@@ -42,4 +42,4 @@ def sign_presentation(
     check_presentation(presentation)
     content = ISSUED.unsecured(presentation, write(presentation))
     binding = {name: value for name, value in (("challenge", challenge), ("domain", domain)) if value is not None}
-    return secure(content, suite, signer, verification_method, created, purpose="authentication", **binding)
+    return secure([content], suite, signer, verification_method, created, purpose="authentication", **binding)[0]

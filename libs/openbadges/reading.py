@@ -65,26 +65,25 @@ def read_json(given: str | bytes | dict[str, Any], limits: Limits = LIMITS) -> d
 
 
 def _open_text(given: str | bytes | dict[str, Any], limits: Limits) -> Opened:
-    jws = None if isinstance(given, dict) else _compact(given)
+    text = write(given) if isinstance(given, dict) else given
+    jws = _compact(text)
     if jws is not None:
         token = read_token(jws, limits)
         return Opened(token.document, token=token)
-    return _recognized(given, limits) or open_parsed(read_json(given, limits), limits)
+    return _recognized(text, limits) or open_parsed(parse(text, limits), limits)
 
 
-def _recognized(given: str | bytes | dict[str, Any], limits: Limits) -> Opened | None:
+def _recognized(text: str | bytes, limits: Limits) -> Opened | None:
     """Open a text whose like was met before; None where it must be read like any other."""
-    if isinstance(given, dict):
-        return None
     try:
-        raw = given.encode() if isinstance(given, str) else given
+        raw = text.encode() if isinstance(text, str) else text
     except UnicodeEncodeError:
         return None
     found = OFFERED.recognize(raw) if len(raw) <= limits.bytes else None
     if found is None:
         return None
-    unsecured, proof = found
-    return Opened({**unsecured.document, "proof": proof}, unsecured=unsecured)
+    unsecured, options, value = found
+    return Opened({**unsecured.document, "proof": {**options, "proofValue": value}}, unsecured=unsecured)
 
 
 def open_parsed(document: dict[str, Any], limits: Limits = LIMITS) -> Opened:

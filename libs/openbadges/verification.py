@@ -13,7 +13,7 @@ from libs.openbadges.errors import CredentialError, LimitError, UnknownContextEr
 from libs.openbadges.jose.checks import check_token
 from libs.openbadges.jose.claims import check_token_dates
 from libs.openbadges.parsing import Limits
-from libs.openbadges.proofchecks import Finding, check_proofs
+from libs.openbadges.proofchecks import Finding, check_all_proofs, check_proofs
 from libs.openbadges.proofs import OFFERED, Known
 from libs.openbadges.reading import Opened, open_document, open_parsed
 from libs.openbadges.recipient import Recipient, check_recipient
@@ -94,16 +94,44 @@ def verify(
         now: the moment to judge dates by, with a zone.
         recipient: whom it must be about (of a learner record, the record as a whole); None does not ask.
     """
+    return verify_all([document], material, now, recipient=recipient)[0]
+
+
+def verify_all(
+    documents: Sequence[str | bytes | dict[str, Any]],
+    material: Material,
+    now: datetime,
+    *,
+    recipient: Recipient | None = None,
+) -> list[Report]:
+    """Verify several credentials for less than one by one; see `verify`. A status list is proven once for all."""
+    listings = _listings(material, now)
+    opened = [_opened(document) for document in documents]
+    proven = iter(_prove([one for one in opened if isinstance(one, Opened)], material, now))
+    checks = CHECKS if recipient is None else (*CHECKS, RECIPIENT)
+    return [
+        _Verification(material, now, listings).credential(next(proven), recipient)
+        if isinstance(one, Opened)
+        else Report(unreadable(one, now, checks), None)
+        for one in opened
+    ]
+
+
+def _opened(document: str | bytes | dict[str, Any]) -> Opened | CredentialError:
     try:
-        opened = open_document(document)
+        return open_document(document)
     except CredentialError as error:
-        return Report(unreadable(error, now, CHECKS if recipient is None else (*CHECKS, RECIPIENT)), None)
-    return verify_opened(opened, material, now, recipient)
+        return error
 
 
 def verify_opened(opened: Opened, material: Material, now: datetime, recipient: Recipient | None = None) -> Report:
     """Verify a credential that was read; see `verify`."""
-    return _Verification(material, now).credential(opened, recipient)
+    proven = _prove([opened], material, now)[0]
+    return _Verification(material, now, _listings(material, now)).credential(proven, recipient)
+
+
+def _listings(material: Material, now: datetime) -> Listings:
+    return Listings(lambda url: _status_list(url, material, now))
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,40 +147,58 @@ class _Proven:
         return all(finding.outcome == "pass" for finding in self.findings.values())
 
 
+def _prove(opened: Sequence[Opened], material: Material, now: datetime) -> list[_Proven]:
+    """Check what the documents themselves say, and their proofs, each step for all of them."""
+    unsecured = [_unsecured(one) for one in opened]
+    with_proofs = [(one.document, without) for one, without in zip(opened, unsecured, strict=True) if one.token is None]
+    by_proofs = iter(check_all_proofs(with_proofs, material.did_documents, now))
+    security = [
+        next(by_proofs) if one.token is None else check_token(one.token, material.did_documents) for one in opened
+    ]
+    return [
+        _Proven(
+            one,
+            without,
+            {
+                "format": _check_envelope(one.document, one),
+                "context": check_context(one.document, without),
+                "schema": _check_schema(one.document, without),
+                "proof": proven,
+                "issuer": issued,
+            },
+        )
+        for one, without, (proven, issued) in zip(opened, unsecured, security, strict=True)
+    ]
+
+
+def _unsecured(opened: Opened) -> Known | CredentialError:
+    if opened.unsecured is not None:
+        return opened.unsecured
+    # What a JWT carries is signed as it stands, so there a term without a definition hides nothing.
+    read = opened.document
+    return without_proof(read if opened.token is None else endorsements.without_jwts(read))
+
+
 class _Verification:
     """One verification: what is given for it, the moment, and how many endorsements it may still open."""
 
-    def __init__(self, material: Material, now: datetime) -> None:
+    def __init__(self, material: Material, now: datetime, listings: Listings) -> None:
         self._material = material
         self._now = now
         self._left = endorsements.MOST_ENDORSEMENTS
-        self._listings = Listings(lambda url: _status_list(url, material, now))
+        self._listings = listings
 
-    def credential(self, opened: Opened, recipient: Recipient | None = None) -> Report:
-        """Verify a credential with the credentials and endorsements in it, in its newer edition where there is one."""
-        proven, refreshed = self._refresh(self._prove(opened))
+    def credential(self, proven: _Proven, recipient: Recipient | None = None) -> Report:
+        """Judge a credential with the credentials and endorsements in it, in its newer edition where there is one."""
+        proven, refreshed = self._refresh(proven)
         read = proven.opened.document
         findings = {**proven.findings, **self._state(proven), "refresh": refreshed}
         limited = isinstance(proven.unsecured, LimitError)
-        embedded = [] if limited else [self._embedded(one) for one in embedded_of(read)]
+        embedded = () if limited else self._embedded(embedded_of(read))
         findings["endorsement"], endorsed = self._endorsed(read, limited)
         if recipient is not None:
             findings[RECIPIENT] = check_recipient(read, recipient)
-        return Report(listed(findings, tuple(findings), self._now), read, tuple(embedded), endorsed)
-
-    def _prove(self, opened: Opened) -> _Proven:
-        read = opened.document
-        # What a JWT carries is signed as it stands, so there a term without a definition hides nothing.
-        unsecured = opened.unsecured or without_proof(read if opened.token is None else endorsements.without_jwts(read))
-        proven, issued = check_security(opened, unsecured, self._material, self._now)
-        findings = {
-            "format": _check_envelope(read, opened),
-            "context": check_context(read, unsecured),
-            "schema": _check_schema(read, unsecured),
-            "proof": proven,
-            "issuer": issued,
-        }
-        return _Proven(opened, unsecured, findings)
+        return Report(listed(findings, tuple(findings), self._now), read, embedded, endorsed)
 
     def _state(self, proven: _Proven) -> dict[str, Finding]:
         read = proven.opened.document
@@ -170,20 +216,19 @@ class _Verification:
         found = refreshing.newer_edition(first.opened.document, self._material.refreshed)
         if isinstance(found, Finding):
             return first, found
-        newer = self._prove(found)
+        newer = _prove([found], self._material, self._now)[0]
         return (newer, refreshing.REFRESHED) if newer.passes else (first, refreshing.NOT_PROVEN)
 
-    def _embedded(self, one: Any) -> Report:
-        """Verify a credential in a learner record; a record within a record is not opened."""
-        try:
-            if not isinstance(one, dict):
-                raise UnreadFormError("embedded_unread", "A credential in the record has a form that is not read here.")
-            opened = open_parsed(one)
-            if is_record(opened.document):
-                raise UnreadFormError("record_in_record", "A learner record within another is not read here.")
-        except CredentialError as error:
-            return Report(unreadable(error, self._now, CHECKS), None)
-        return self.credential(opened)
+    def _embedded(self, given: Sequence[Any]) -> tuple[Report, ...]:
+        """Verify the credentials in a learner record."""
+        opened = [_opened_embedded(one) for one in given]
+        proven = iter(_prove([one for one in opened if isinstance(one, Opened)], self._material, self._now))
+        return tuple(
+            self.credential(next(proven))
+            if isinstance(one, Opened)
+            else Report(unreadable(one, self._now, CHECKS), None)
+            for one in opened
+        )
 
     def _endorsed(self, read: dict[str, Any], limited: bool) -> tuple[Finding, tuple[Endorsement, ...]]:
         placed = endorsements.endorsements_of(read)
@@ -202,12 +247,25 @@ class _Verification:
             opened = endorsements.open_endorsement(placed)
         except CredentialError as error:
             return Report(unreadable(error, self._now, endorsements.ENDORSEMENT_CHECKS), None)
-        proven, refreshed = self._refresh(self._prove(opened))
+        proven, refreshed = self._refresh(_prove([opened], self._material, self._now)[0])
         read = proven.opened.document
         nested = endorsements.NESTED if endorsements.endorsements_of(read) else endorsements.NONE
         findings = {**proven.findings, **self._state(proven), "refresh": refreshed, "endorsement": nested}
         findings["subject"] = endorsements.check_subject(read, placed)
         return Report(listed(findings, tuple(findings), self._now), read)
+
+
+def _opened_embedded(given: Any) -> Opened | CredentialError:
+    """Open a credential in a learner record; a record within a record is not opened."""
+    try:
+        if not isinstance(given, dict):
+            return UnreadFormError("embedded_unread", "A credential in the record has a form that is not read here.")
+        opened = open_parsed(given)
+    except CredentialError as error:
+        return error
+    if is_record(opened.document):
+        return UnreadFormError("record_in_record", "A learner record within another is not read here.")
+    return opened
 
 
 def listed(findings: Mapping[str, Finding], names: Sequence[str], now: datetime) -> tuple[Check, ...]:

@@ -58,14 +58,15 @@ class Suites(Mapping[str, Cryptosuite]):
             _refuse_split(document, text)
         return known
 
-    def recognize(self, raw: bytes) -> tuple[Known, dict[str, Any]] | None:
+    def recognize(self, raw: bytes) -> tuple[Known, dict[str, Any], str] | None:
         """Take a secured document that is written as it would be here, of which all but its values is known.
 
         It saves reading the document: what is known is that its text is the one that would be written for it, so that
         nothing can stand in it twice or otherwise than it seems. Its one proof stands at its end.
 
         Returns:
-            The document without its proof, and the proof; None where only `unsecured` can tell.
+            The document without its proof, the options of the proof, not to be changed, and its value; None where
+            only `unsecured` can tell.
         """
         start = raw.rfind(_PROOF)
         known = self.shapes.editions.find(raw[:start] + b"}") if start > 0 else None
@@ -76,7 +77,7 @@ class Suites(Mapping[str, Cryptosuite]):
         value = raw[end + len(_VALUE) : -3]
         if options is None or not value.isalnum() or not raw.endswith(b'"}}'):
             return None
-        return known, {**options, "proofValue": value.decode()}
+        return known, options, value.decode()
 
     def _options_in(self, written: bytes) -> dict[str, Any] | None:
         """Read the options of a proof, or answer what was read: they are the same for all made by a key in a second."""

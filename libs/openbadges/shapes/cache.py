@@ -82,20 +82,20 @@ class ShapeCache:
         contexts = contexts_of(document)
         if len(text) > LONGEST or (conformance() and has_inline_context(document)):
             # Of a context of the document's own no shape is learnt: a shape answers for later documents, of others.
-            return Known(text, contexts, rdf_hash=general(document))
+            return Known(text, contexts, general(document))
         pieces = cut(text)
         if pieces is None:
-            return Known(text, contexts, rdf_hash=general(document))
+            return Known(text, contexts, general(document))
         for kept in self._table.get(pieces.skeleton, ()):
             values = kept.guard.values(pieces)
             if values is not None:
                 kept.used = next(self._clock)
-                known = Known(text, contexts, shape=kept.shape, values=values)
+                known = Known(text, contexts, None, kept.shape, values)
                 self.editions.met(document, known, pieces, kept.guard)
                 return known
         found = general(document)
         self._learn(document, pieces, found)
-        return Known(text, contexts, rdf_hash=found)
+        return Known(text, contexts, found)
 
     def stats(self) -> Mapping[str, int]:
         """Tell how full the cache is: shapes and the bytes that they take, about."""

@@ -108,26 +108,27 @@ def _build(sample: Values, places: list[Place], quads: list[Quad], json: Line) -
             for part in line
         )
 
-    nodes = [_node(sorted(seen[node], key=as_in_sample), numbers) for node in sorted(seen)]
-    varying = tuple((number, one) for number, one in enumerate(nodes) if isinstance(one, NodeLines))
+    nodes = [_node(number, sorted(seen[node], key=as_in_sample), numbers) for number, node in enumerate(sorted(seen))]
+    varying = tuple(one for one in nodes if isinstance(one, NodeLines))
     statements = _statements(sorted((quad.line for quad in quads), key=as_in_sample), numbers)
     whole = _template(json, numbers)
-    texts = [whole, statements.subjects, *(one.template for _, one in varying)]
+    texts = [whole, statements.subjects, *(one.template for one in varying)]
     size = sum(len(one.text) + 16 * len(places) for one in texts) + sum(map(len, statements.first)) + 1024
     size += sum(len(block.text) + 8 * len(block.holes) for block in statements.blocks) * (1 + MOST_ORDERS)
     hashed = tuple(one if isinstance(one, bytes) else b"" for one in nodes)
     return Shape(hashed, varying, statements, whole, size)
 
 
-def _node(lines: list[Line], numbers: dict[int, int]) -> NodeLines | bytes:
+def _node(node: int, lines: list[Line], numbers: dict[int, int]) -> NodeLines | bytes:
     """Order what a blank node sees as in the sample, or hash it now if nothing in it varies."""
+    whole = [line[0] for line in lines if len(line) == 1 and isinstance(line[0], bytes)]
+    if len(whole) == len(lines):
+        return hashlib.sha256(b"".join(line + b"\n" for line in whole)).digest()
     ordered = all(
         _certainly_before(one, other) or (len(one) == len(other) == 1 and one <= other)
         for one, other in pairwise(lines)
     )
-    whole = [line[0] for line in lines if len(line) == 1]
-    made = NodeLines(_template(_ended(lines), numbers), ordered, repeats=len(whole) - len(set(whole)))
-    return made if len(whole) < len(lines) else made.hash(()) or b""
+    return NodeLines(node, _template(_ended(lines), numbers), ordered, repeats=len(whole) - len(set(whole)))
 
 
 def _statements(lines: list[Line], numbers: dict[int, int]) -> Statements:

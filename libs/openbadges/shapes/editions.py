@@ -101,19 +101,28 @@ class Editions:
         self._largest = size
         self._table: dict[Family, tuple[_Edition, ...]] = {}
         self._notes: OrderedDict[tuple[Family, int], _Note] = OrderedDict()
+        self._latest: _Edition | None = None
         self._clock = count()
         self._lock = threading.Lock()
         self.size = 0
 
     def find(self, text: bytes) -> Known | None:
-        """Find the edition that knows a document by its text."""
-        for edition in self._table.get(family_of(text), ()):
-            values = edition.guard.values(text)
-            if values is not None:
-                edition.used = next(self._clock)
-                single = edition.is_single(values)
-                return Known(text, edition.contexts, shape=edition.shape, values=values, single=single)
-        return None
+        """Find the edition that knows a document by its text; awards of one achievement often come in a row."""
+        edition = self._latest
+        values = None if edition is None else edition.guard.values(text)
+        if values is None:
+            for edition in self._table.get(family_of(text), ()):
+                values = edition.guard.values(text)
+                if values is not None:
+                    break
+            else:
+                return None
+            self._latest = edition
+        assert edition is not None  # noqa: S101  for mypy: there are values
+        edition.used = next(self._clock)
+        known = Known(text, edition.contexts, None, edition.shape, values)
+        known.single = edition.is_single(values)
+        return known
 
     def met(self, document: dict[str, Any], known: Known, pieces: Cut, guard: PieceGuard) -> None:
         """Take note of a document of a known shape that no edition knows; derive one when enough were compared."""
@@ -171,6 +180,7 @@ class Editions:
             self._drop(min((one for row in self._table.values() for one in row), key=lambda one: one.used))
 
     def _drop(self, edition: _Edition) -> None:
+        self._latest = None
         row = tuple(one for one in self._table[edition.family] if one is not edition)
         if row:
             self._table[edition.family] = row

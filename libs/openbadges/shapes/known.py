@@ -18,7 +18,7 @@ class Known:
     Attributes:
         text: the document as compact JSON.
         values: what varies in it, where its shape is known.
-        single: whether it is certain that no second object in it has its identifier.
+        single: whether it is certain that no second object in it has its identifier; no, until somebody says so.
     """
 
     __slots__ = ("_contexts", "_document", "_rdf_hash", "_shape", "single", "text", "values")
@@ -27,15 +27,13 @@ class Known:
         self,
         text: bytes,
         contexts: str | list[str] | None,
-        *,
-        rdf_hash: bytes | None = None,
+        rdf_hash: bytes | None,
         shape: Shape | None = None,
         values: Values = (),
-        single: bool = False,
     ) -> None:
         """Take the text with the digest of its RDF, or with its shape and values; `contexts` None are read from it."""
         self.text = text
-        self.single = single
+        self.single = False
         self._contexts: Any = contexts
         self._document: dict[str, Any] | None = None
         self._rdf_hash = rdf_hash

@@ -36,29 +36,28 @@ class NodeLines:
     """What a blank node sees: its quads of the first degree (RDFC-1.0, section 4.6).
 
     Attributes:
+        node: its number among the blank nodes.
         template: the lines, each with its end.
         ordered: the lines stand in canonical order whatever fills the holes.
         repeats: how many lines repeat another, all of them without holes.
     """
 
+    node: int
     template: Template
     ordered: bool
     repeats: int
 
-    def hash(self, values: Sequence[bytes]) -> bytes | None:
-        """Answer the hash of these quads in canonical order.
+    def in_order(self, filled: bytes) -> bytes | None:
+        """Put the lines in canonical order.
 
         To the node, two statements about different blank nodes look the same and both count, while two that became
         the same count once. Where more lines repeat than the shape says, that is not told apart here: None.
         """
-        filled = self.template.text % self.template.holes(values)
-        if not self.ordered:
-            lines = filled.splitlines(keepends=True)
-            if len(lines) - len(set(lines)) != self.repeats:
-                return None
-            lines.sort()
-            filled = b"".join(lines)
-        return hashlib.sha256(filled).digest()
+        lines = filled.splitlines(keepends=True)
+        if len(lines) - len(set(lines)) != self.repeats:
+            return None
+        lines.sort()
+        return b"".join(lines)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,14 +134,14 @@ class Shape:
 
     Attributes:
         hashed_nodes: for each blank node the hash of the lines that it sees, or nothing where something in them varies.
-        nodes: those where it does, by their numbers.
+        nodes: those where it does.
         statements: all quads.
         json: the document in JCS.
         size: bytes that the shape takes, about.
     """
 
     hashed_nodes: tuple[bytes, ...]
-    nodes: tuple[tuple[int, NodeLines], ...]
+    nodes: tuple[NodeLines, ...]
     statements: Statements
     json: Template
     size: int
@@ -165,11 +164,13 @@ class Shape:
     def node_hashes(self, values: Values) -> list[bytes] | None:
         """Answer the hash of each blank node's quads of the first degree; None where a node's cannot be told."""
         hashes = list(self.hashed_nodes)
-        for number, lines in self.nodes:
-            found = lines.hash(values)
-            if found is None:
+        for lines in self.nodes:
+            template = lines.template
+            seen = template.text % template.holes(values)
+            filled = seen if lines.ordered else lines.in_order(seen)
+            if filled is None:
                 return None
-            hashes[number] = found
+            hashes[lines.node] = hashlib.sha256(filled).digest()
         return hashes
 
     def json_hash(self, values: Values) -> bytes:
