@@ -159,12 +159,15 @@ class PlainSigner:
     async def open_keys(self, issuer_ids: set[str]) -> None:
         return
 
-    async def credential(
-        self, decision: Decision, place: Place, issuers: dict[str, IssuerPublished], at: datetime
-    ) -> str:
-        if " " in (decision.evidence.link or ""):
-            raise CredentialError("iri_invalid", "no IRI")
-        return f"{decision.credential_id} at {place.list_id}#{place.index} on {at.isoformat()}"
+    async def credentials(
+        self, awards: Sequence[tuple[Decision, Place]], issuers: dict[str, IssuerPublished], at: datetime
+    ) -> list[str | CredentialError]:
+        return [
+            CredentialError("iri_invalid", "no IRI")
+            if " " in (award.evidence.link or "")
+            else f"{award.credential_id} at {place.list_id}#{place.index} on {at.isoformat()}"
+            for award, place in awards
+        ]
 
 
 class MemoryPlaces:

@@ -1,7 +1,7 @@
 """Writing and signing an award as an Open Badges 3.0 AchievementCredential, and an issuer's status lists."""
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from time import perf_counter
 from typing import Any, Protocol
@@ -17,7 +17,8 @@ from libs.openbadges.achievements import (
 )
 from libs.openbadges.building import CredentialTemplate, Shown
 from libs.openbadges.documents import Profile
-from libs.openbadges.issuing import prepare, sign
+from libs.openbadges.errors import CredentialError
+from libs.openbadges.issuing import Prepared, prepare, sign, sign_all
 from libs.openbadges.keys import Ed25519Key
 from libs.openbadges.statuslist import StatusList
 from services.issuer import metrics
@@ -86,33 +87,49 @@ class CredentialSigner:
         for issuer_id in issuer_ids:
             await self._keys.key(issuer_id)
 
-    async def credential(
-        self, decision: Decision, place: Place, issuers: dict[str, IssuerPublished], at: datetime
-    ) -> str:
-        """The signed credential of an award, as JSON text.
+    async def credentials(
+        self, awards: Sequence[tuple[Decision, Place]], issuers: dict[str, IssuerPublished], at: datetime
+    ) -> list[str | CredentialError]:
+        """The signed credential of each award, as JSON text, or why what the evidence says cannot stand in one.
+
+        All are prepared, then all of one key are signed, which takes less than one after the other.
 
         Raises:
-            CredentialError: what the evidence says cannot stand in a credential.
-            KeyUnavailableError: the issuer's key cannot be had.
+            KeyUnavailableError: an issuer's key cannot be had.
         """
-        evidence, version = decision.evidence, decision.achievement
-        assert version is not None, "an award has an achievement"  # noqa: S101  # what `decide` promises
-        issuer = issuers[evidence.issuer_id]
-        key = await self._keys.key(issuer.issuer_id)
+        keys = {award.evidence.issuer_id: await self._keys.key(award.evidence.issuer_id) for award, _ in awards}
         started = perf_counter()
-        document = self._template(issuer, version, issuers[version.owner]).document(
-            credential_id=self._addresses.credential(decision.credential_id),
+        answers: dict[int, str | CredentialError] = {}
+        prepared: dict[str, dict[int, Prepared]] = {issuer: {} for issuer in keys}
+        for number, (award, place) in enumerate(awards):
+            try:
+                prepared[award.evidence.issuer_id][number] = prepare(self._document(award, place, issuers, at))
+            except CredentialError as error:
+                answers[number] = error
+        for issuer, some in prepared.items():
+            method = self._method(issuers[issuer].did, keys[issuer])
+            answers.update(zip(some, sign_all(list(some.values()), keys[issuer], method, at), strict=True))
+        for _ in awards:
+            metrics.SIGNING_SECONDS.observe((perf_counter() - started) / len(awards))
+        return [answers[number] for number in range(len(awards))]
+
+    def _document(
+        self, award: Decision, place: Place, issuers: dict[str, IssuerPublished], at: datetime
+    ) -> dict[str, Any]:
+        """The credential of an award before it is signed."""
+        evidence, version = award.evidence, award.achievement
+        assert version is not None, "an award has an achievement"  # noqa: S101  # what `decide` promises
+        document = self._template(issuers[evidence.issuer_id], version, issuers[version.owner]).document(
+            credential_id=self._addresses.credential(award.credential_id),
             subject_id=f"urn:uuid:{evidence.learner_id}",
             valid_from=at,
             shown=[_shown(evidence, self._addresses.achievement(version))],
             evidence=[_evidence(evidence)],
             status=statuslist.entry(self._addresses.status_list(place.list_id), place.index),
-            image=f"{self._addresses.credential(decision.credential_id)}/image.svg",
+            image=f"{self._addresses.credential(award.credential_id)}/image.svg",
         )
         document["credentialSubject"]["activityEndDate"] = f"{evidence.observed_on.isoformat()}T00:00:00Z"
-        signed = sign(prepare(document), key, self._method(issuer.did, key), at)
-        metrics.SIGNING_SECONDS.observe(perf_counter() - started)
-        return signed
+        return document
 
     async def status_list(self, issuer_id: str, list_id: str, bits: StatusList, at: datetime) -> str:
         """The signed credential of this list with these bits, as JSON text.

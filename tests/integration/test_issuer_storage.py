@@ -26,12 +26,13 @@ from libs.common.events import (
     StatusListPublished,
 )
 from libs.common.results import SoloLevel
+from libs.openbadges.errors import CredentialError
 from libs.openbadges.statuslist import MINIMUM_SIZE, StatusList
 from services.issuer import repository, status
 from services.issuer.announcing import Announcer
 from services.issuer.awarding import Awarding
 from services.issuer.credentials import Addresses, CredentialSigner
-from services.issuer.deciding import Award, Decision, Owner
+from services.issuer.deciding import Award, Owner
 from services.issuer.keys import FileKeyEncryption, SigningKeys
 from services.issuer.repository import AwardStore, MongoAwards
 from services.issuer.revoking import Revoking
@@ -454,12 +455,12 @@ async def test_really_signed_credentials_are_stored_byte_for_byte(world: World) 
         async def issuers(self, issuer_ids: Any) -> dict[str, IssuerPublished]:
             return {"wattle": issuer()}
 
-    texts: list[str] = []
+    texts: list[str | CredentialError] = []
 
     class Watched(CredentialSigner):
-        async def credential(self, decision: Decision, *rest: Any) -> str:
-            texts.append(await super().credential(decision, *rest))
-            return texts[-1]
+        async def credentials(self, *given: Any) -> list[str | CredentialError]:
+            texts.extend(await super().credentials(*given))
+            return list(texts)
 
     await world.worker(signer=Watched(keys, Profiles(), ADDRESSES)).handle(received([evidence(1)]))
     assert [each["document"] for each in await world.stored("credentials")] == texts

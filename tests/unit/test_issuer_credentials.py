@@ -48,7 +48,8 @@ def award(piece: EvidenceSubmitted, offered: AchievementPublished) -> Decision:
 
 async def issued(piece: EvidenceSubmitted, offered: AchievementPublished) -> tuple[str, dict[str, Any]]:
     issuers = {"wattle": SCHOOL, "department": DEPARTMENT}
-    text = await signer().credential(award(piece, offered), PLACE, issuers, NOW)
+    (text,) = await signer().credentials([(award(piece, offered), PLACE)], issuers, NOW)
+    assert isinstance(text, str), text
     return text, json.loads(text)
 
 
@@ -110,9 +111,11 @@ async def test_nothing_of_the_learner_but_the_opaque_id_and_no_source_id_is_writ
     assert "identifier" not in document["credentialSubject"]
 
 
-async def test_a_link_that_is_no_iri_is_told_as_an_error_of_the_document() -> None:
-    with pytest.raises(CredentialError):
-        await issued(evidence(link="https://wattle.example/a b"), SHARED)
+async def test_a_link_that_is_no_iri_is_told_as_an_error_of_that_document_alone() -> None:
+    good, bad = award(evidence(), SHARED), award(evidence(link="https://wattle.example/a b"), SHARED)
+    issuers = {"wattle": SCHOOL, "department": DEPARTMENT}
+    answers = await signer().credentials([(bad, PLACE), (good, PLACE), (bad, PLACE)], issuers, NOW)
+    assert [isinstance(each, CredentialError) for each in answers] == [True, False, True]
 
 
 async def test_two_issuers_of_one_achievement_never_share_a_template() -> None:
@@ -121,6 +124,7 @@ async def test_two_issuers_of_one_achievement_never_share_a_template() -> None:
     issuers = {"wattle": SCHOOL, "banksia": other, "department": DEPARTMENT}
     decision = award(evidence(), SHARED)
     piece = decision.evidence.model_copy(update={"issuer_id": "banksia"})
-    first = json.loads(await both.credential(decision, PLACE, issuers, NOW))
-    second = json.loads(await both.credential(replace(decision, evidence=piece), PLACE, issuers, NOW))
-    assert (first["issuer"]["id"], second["issuer"]["id"]) == (SCHOOL.did, other.did)
+    of_wattle, of_banksia = (decision, PLACE), (replace(decision, evidence=piece), PLACE)
+    written = await both.credentials([of_wattle, of_banksia, of_wattle], issuers, NOW)
+    found = [json.loads(str(text))["issuer"]["id"] for text in written]
+    assert found == [SCHOOL.did, other.did, SCHOOL.did]

@@ -107,13 +107,13 @@ def test_a_statement_that_becomes_the_last_of_the_first_is_stated_once() -> None
 def test_families_offered_by_a_hostile_sender_stay_within_the_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(editions, "PATIENCE", 0)
     cache = ShapeCache()
-    cache.editions = Editions(editions=3, size=60_000)
+    cache.editions = Editions(editions=3, size=600_000)
     for family in range(12):
         for award in range(FIRST_DUE + 2):
             cache.digest(of_achievement(family, award))
         kept = [one for row in cache.editions._table.values() for one in row]
         assert len(kept) <= 3
-        assert sum(one.size for one in kept) == cache.editions.size <= 60_000
+        assert sum(one.size for one in kept) == cache.editions.size <= 600_000
     assert known(cache, of_achievement(11, 99))
     assert not known(cache, of_achievement(0, 99))
 

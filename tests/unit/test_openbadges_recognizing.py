@@ -1,0 +1,224 @@
+"""A secured credential that is known by its text is taken for exactly what reading it would find, or is read."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import event, given
+from hypothesis import strategies as st
+
+from libs.openbadges.canonical import canonicalize
+from libs.openbadges.errors import CredentialError
+from libs.openbadges.issuing import prepare, sign
+from libs.openbadges.parsing import parse
+from libs.openbadges.proofs import Suites
+from libs.openbadges.reading import open_document
+from libs.openbadges.shapes.cache import ShapeCache
+from libs.openbadges.shapes.editions import FIRST_DUE, family_of
+from libs.openbadges.verification import verify, verify_all
+from tests.unit.openbadges_samples import KEY, METHOD, NOW, badge, material, signed
+from tests.unit.test_openbadges_shapes import MUTANTS, property_of_shapes
+
+BYTES = [
+    b'"', b"\\", b"\\u0041", b"\\/", b"\\n", b"\\\\", b"\x00", b"\x1f", b"\n", b"\x7f", b"\xff", b"\xc3",
+    b"\xed\xa0\x80", "é".encode(), "\u2028".encode(), b"%", b"%b", b" ", b"{", b"}", b"]", b",", b":", b"null",
+    b"1e3", b"NaN", b"x",
+    b',"proof":{', b',"proofValue":"', b'"}}', b'"id":"', b',"id":"urn:x:1"', b"urn:uuid:", b"https://", b"//",
+]  # fmt: skip
+
+
+@cache
+def warm() -> Suites:
+    """Suites that know an edition of the sample's badges by text."""
+    suites = Suites()
+    for number in range(FIRST_DUE + 4):
+        suites.unsecured(badge(number))
+    return suites
+
+
+def text(number: int = 700, cryptosuite: str = "eddsa-rdfc-2022") -> bytes:
+    return sign(prepare(badge(number)), KEY, METHOD, NOW, cryptosuite=cryptosuite).encode()
+
+
+def check(raw: bytes) -> bool:
+    """Whether a text is known; if it is, that reading it finds the same, and refuses nothing of it."""
+    found = warm().recognize(raw)
+    if found is None:
+        return False
+    unsecured, options, value = found
+    document = parse(raw)
+    assert orjson.dumps(document) == raw
+    assert document.pop("proof") == {**options, "proofValue": value}
+    assert unsecured.document == document
+    assert unsecured.contexts == document["@context"]
+    assert unsecured.rdf_hash() == hashlib.sha256(canonicalize(document).encode()).digest()
+    Suites().unsecured(document)
+    return True
+
+
+def changed(draw: Callable[..., Any], raw: bytes) -> bytes:
+    """Change a text somewhere: a byte, a piece more, a piece less, a piece of it once more."""
+    place: int = draw(st.integers(0, len(raw) - 1))
+    end: int = place + draw(st.integers(1, 400))
+    piece: bytes = draw(st.sampled_from(BYTES))
+    byte: bytes = draw(st.binary(min_size=1, max_size=1))
+    return draw(  # type: ignore[no-any-return]  # hypothesis says nothing of what it draws
+        st.sampled_from(
+            [
+                raw[:place] + byte + raw[place + 1 :],
+                raw[:place] + piece + raw[place:],
+                raw[:place] + raw[end:],
+                raw[:place] + piece + raw[end:],
+                raw[:end] + raw[place:],
+            ]
+        )
+    )
+
+
+@property_of_shapes
+@given(st.data())
+def test_whatever_is_known_by_its_text_is_what_reading_it_finds(data: st.DataObject) -> None:
+    raw = text(data.draw(st.integers(0, 999)), data.draw(st.sampled_from(["eddsa-rdfc-2022", "eddsa-jcs-2022"])))
+    assert check(raw)
+    for _ in range(MUTANTS):
+        mutant = changed(data.draw, raw)
+        event("known" if check(mutant) else "left to be read")
+
+
+@property_of_shapes
+@given(st.data())
+def test_a_text_between_quotes_may_be_anything_that_json_may_have_there(data: st.DataObject) -> None:
+    document = badge(data.draw(st.integers(0, 999)))
+    document["credentialSubject"]["id"] = "urn:uuid:" + data.draw(st.text(max_size=8))
+    document["evidence"][1]["narrative"] = data.draw(st.text(max_size=20))
+    proof = {"type": "DataIntegrityProof", "created": data.draw(st.text(max_size=8)), "proofValue": "z1"}
+    for raw in (
+        orjson.dumps({**document, "proof": proof}),
+        json.dumps({**document, "proof": proof}, separators=(",", ":"), ensure_ascii=False).encode(errors="replace"),
+        json.dumps({**document, "proof": proof}, separators=(",", ":")).encode(),
+    ):
+        event("known" if check(raw) else "left to be read")
+
+
+RAW = text()
+
+
+def with_proof(proof: bytes) -> bytes:
+    return RAW[: RAW.rfind(b',"proof":')] + b',"proof":' + proof + b"}"
+
+
+PROOF = RAW[RAW.rfind(b',"proof":') + len(b',"proof":') : -1]
+NARRATIVE = b"Wrote 700 pages about the week."
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        pytest.param(RAW + b" ", id="space behind it"),
+        pytest.param(RAW + b"}", id="a bracket behind it"),
+        pytest.param(b" " + RAW, id="space before it"),
+        pytest.param(b"\xef\xbb\xbf" + RAW, id="a byte order mark before it"),
+        pytest.param(RAW.replace(b'"proofPurpose"', b' "proofPurpose"'), id="space in its proof"),
+        pytest.param(RAW[:-1] + b',"proof":' + PROOF + b"}", id="two proofs under one name"),
+        pytest.param(with_proof(b"[" + PROOF + b"]"), id="a list of proofs"),
+        pytest.param(with_proof(b"{}"), id="an empty proof"),
+        pytest.param(with_proof(b'{"proofValue":"z1"}'), id="a proof that is only its value"),
+        pytest.param(with_proof(PROOF.replace(b'{"type"', b'{"type":"x","type"')), id="a name twice in its proof"),
+        pytest.param(with_proof(PROOF.replace(b"{", b'{"proofValue":"z2",', 1)), id="two values in its proof"),
+        pytest.param(with_proof(PROOF.replace(b'"proofValue":"z', b'"proofValue":"\\u007a')), id="an escaped value"),
+        pytest.param(with_proof(PROOF.replace(b'"proofValue":"z', b'"proofValue":"z\\"')), id="a quote in its value"),
+        pytest.param(with_proof(PROOF.replace(b'"proofValue":"', b'"proofValue":"\xc3\xa9')), id="a letter é there"),
+        pytest.param(with_proof(PROOF.replace(b'{"type"', b'{"a":1e3,"type"')), id="a number written otherwise"),
+        pytest.param(with_proof(PROOF.replace(b'{"type"', b'{"a":NaN,"type"')), id="no number"),
+        pytest.param(
+            with_proof(PROOF.replace(b'{"type"', b'{"a":' + b"[" * 3000 + b"]" * 3000 + b',"type"')), id="depth"
+        ),
+        pytest.param(RAW.replace(NARRATIVE, b"a\\u0062c"), id="an escape that needs none"),
+        pytest.param(RAW.replace(NARRATIVE, b"a\\/c"), id="an escaped slash"),
+        pytest.param(RAW.replace(NARRATIVE, b"a\nc"), id="a line feed as it is"),
+        pytest.param(RAW.replace(NARRATIVE, b"a\x7fc"), id="a delete as it is"),
+        pytest.param(RAW.replace(NARRATIVE, b"a\xffc"), id="no UTF-8"),
+        pytest.param(RAW.replace(NARRATIVE, b"a\xed\xa0\x80c"), id="half a surrogate pair in UTF-8"),
+        pytest.param(RAW.replace(NARRATIVE, b"a\\"), id="a backslash before the quote"),
+        pytest.param(RAW.replace(NARRATIVE, b""), id="an empty text"),
+        pytest.param(RAW.replace(NARRATIVE, b'a","b":"c'), id="a pair more"),
+    ],
+)
+def test_what_another_reader_could_take_otherwise_is_not_known_by_its_text(raw: bytes) -> None:
+    assert warm().recognize(RAW) is not None
+    assert raw != RAW
+    assert warm().recognize(raw) is None
+
+
+@pytest.mark.parametrize("place", ["subject", "constant"])
+def test_a_document_that_says_something_of_itself_elsewhere_is_read_and_refused(place: str) -> None:
+    document = badge(701)
+    if place == "subject":
+        document["credentialSubject"]["id"] = document["id"]
+    else:
+        document["id"] = document["credentialSubject"]["achievement"]["id"]
+    raw = orjson.dumps({**document, "proof": orjson.loads(PROOF)})
+    assert warm().recognize(raw) is None
+    with pytest.raises(CredentialError, match="second place"):
+        warm().unsecured(document)
+
+
+def test_documents_with_proofs_in_them_have_no_edition() -> None:
+    """A chained proof signs the proofs before it: without one of its own, the document has a proof all the same."""
+    shapes = ShapeCache()
+    proof = orjson.loads(PROOF)
+    for number in range(2 * FIRST_DUE):
+        document = {**badge(number), "proof": [{**proof, "id": f"urn:uuid:{number}"}]}
+        shapes.read(document, orjson.dumps(document))
+    assert shapes.editions.find(orjson.dumps(document)) is None
+
+
+def test_options_are_remembered_only_so_many_and_only_short_ones() -> None:
+    suites = Suites()
+    for number in range(FIRST_DUE + 4):
+        suites.unsecured(badge(number))
+    for number in range(2_000):
+        assert suites.recognize(with_proof(PROOF.replace(b'{"type"', b'{"a":"%d","type"' % number))) is not None
+    assert len(suites._options) <= 256
+    assert suites.recognize(with_proof(PROOF.replace(b'{"type"', b'{"a":"%b","type"' % (b"x" * 5_000)))) is None
+
+
+def test_what_is_done_to_an_opened_document_changes_nothing_for_the_next() -> None:
+    texts = [signed(number) for number in range(900, 900 + FIRST_DUE + 4)]
+    for one in texts:
+        assert verify(one, material(), NOW).verdict == "pass"
+    opened = open_document(texts[0])
+    assert opened.unsecured is not None
+    opened.document["proof"]["proofPurpose"] = "authentication"
+    opened.document["@context"].append("https://hostile.example/")
+    opened.document["credentialSubject"]["achievement"]["name"] = "Another"
+    assert verify(texts[0], material(), NOW).verdict == "pass"
+    assert verify(texts[1], material(), NOW).verdict == "pass"
+
+
+def test_a_batch_is_judged_one_by_one() -> None:
+    good = [signed(number) for number in range(4)]
+    texts = [good[0], "no credential", good[1].replace("Reflection", "Reflexion"), good[2], good[0]]
+    together = verify_all(texts, material(), NOW)
+    assert [report.to_dict() for report in together] == [verify(one, material(), NOW).to_dict() for one in texts]
+    assert [report.verdict for report in together] == ["pass", "fail", "fail", "pass", "pass"]
+    assert verify_all([], material(), NOW) == []
+
+
+@pytest.mark.parametrize(
+    ("written", "family"),
+    [
+        (b'{"achievement":{"id":"urn:x:1"}}', b"urn:x:1"),
+        (b'{"achievement":{"creator":{"id":"urn:x:2"}}}', b"urn:x:2"),
+        (b'{"achievement":{}}', b""),
+        (b'{"id":"urn:x:1"}', b""),
+        (b'{"achievement":"x","id":"urn:x:1"}', b""),
+        (b"", b""),
+    ],
+)
+def test_families_are_named_by_the_first_identifier_in_the_achievement(written: bytes, family: bytes) -> None:
+    assert family_of(written) == family
