@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 
 from libs.openbadges import times
+from libs.openbadges.datamodel.forms import require_url
 from libs.openbadges.errors import CredentialError
 from libs.openbadges.keys import Signer
 from libs.openbadges.multibase import encode_multibase
@@ -52,8 +53,10 @@ def secure(
         Each document with its proof, as compact JSON.
 
     Raises:
-        CredentialError: a moment without a zone, or options that mean nothing in a document's contexts.
+        CredentialError: a moment without a zone, a verification method that is no URL, or options that mean nothing in
+            a document's contexts.
     """
+    require_url(verification_method, "/proof/verificationMethod")
     stated: dict[str, Any] = {
         "type": "DataIntegrityProof",
         "created": times.write(created),

@@ -13,8 +13,8 @@ import pytest
 
 from libs.openbadges.building import Shown
 from libs.openbadges.errors import CredentialError, LimitError, UnknownContextError
-from libs.openbadges.issuing import Prepared, prepare, sign
-from libs.openbadges.proofs import Known
+from libs.openbadges.issuing import Prepared, prepare, sign, sign_all
+from libs.openbadges.proofs import ISSUED, Known
 from libs.openbadges.verification import verify
 from tests.unit.openbadges_samples import KEY, METHOD, NOW, RESILIENCE, badge, material, signed
 
@@ -174,3 +174,25 @@ def test_what_is_written_as_json_by_everybody_is_signed_as_it_is_written() -> No
     document["evidence"][0]["name"] = _Activity.RAFT
     document["credentialSubject"]["achievement"]["tag"] = tuple(document["credentialSubject"]["achievement"]["tag"])
     assert sign(prepare(document), KEY, METHOD, NOW) == expected
+
+
+@pytest.mark.parametrize("suite", sorted(ISSUED))
+@pytest.mark.parametrize("method", ["", "key-1", "did:web:a b", "did:web:a#\ud800"])
+def test_a_verification_method_that_nobody_could_look_up_is_refused_by_every_suite(suite: str, method: str) -> None:
+    with pytest.raises(CredentialError) as refused:
+        sign(prepare(badge()), KEY, method, NOW, cryptosuite=suite)
+    assert refused.value.code == "iri_invalid"
+
+
+def test_a_batch_is_signed_as_each_alone_would_be_and_not_at_all_with_a_used_token() -> None:
+    documents = [badge(number) for number in range(5)]
+    together = sign_all([prepare(one) for one in documents], KEY, METHOD, NOW)
+    assert together == [sign(prepare(one), KEY, METHOD, NOW) for one in documents]
+    assert sign_all([], KEY, METHOD, NOW) == []
+    used, fresh = prepare(documents[0]), prepare(documents[1])
+    sign(used, KEY, METHOD, NOW)
+    with pytest.raises(CredentialError) as refused:
+        sign_all([fresh, used], KEY, METHOD, NOW)
+    assert refused.value.code == "already_signed"
+    with pytest.raises(CredentialError):
+        sign(fresh, KEY, METHOD, NOW)

@@ -9,7 +9,7 @@ CODE: Final = "not_a_credential"
 """The code of nearly every refusal here: the document is not what the data model calls by its name."""
 
 # An absolute URL (RFC 3986) that is also an IRI as N-Quads can hold it.
-_URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s\x00-\x20<>\"{}|\\^`\x7f-\x9f]+\Z")
+_URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s\x00-\x20<>\"{}|\\^`\x7f-\x9f\ud800-\udfff]+\Z")
 # The same without anything beyond ASCII, which nearly all are: several times as fast to see.
 _USUAL_URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*+:[!#-;=?-\[\]_a-z~]++\Z")
 _LANGUAGE: Final = re.compile(r"[a-zA-Z]{1,8}(-[a-zA-Z0-9]{1,8})*\Z")

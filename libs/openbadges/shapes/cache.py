@@ -7,9 +7,8 @@ from itertools import count
 from types import MappingProxyType
 from typing import Any, Final
 
-import orjson
-
 from libs.openbadges.contexts import conformance, has_inline_context
+from libs.openbadges.parsing import write
 from libs.openbadges.shapes.derivation import derive
 from libs.openbadges.shapes.editions import Editions
 from libs.openbadges.shapes.guard import PieceGuard
@@ -54,7 +53,7 @@ class ShapeCache:
         Raises:
             CredentialError, LimitError: see `canonical.canonicalize`.
         """
-        text = orjson.dumps(document)
+        text = write(document)
         if len(text) > SHORT:
             return self.read(document, text).rdf_hash()
         found = self._exact.get(text)
