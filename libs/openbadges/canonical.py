@@ -5,13 +5,13 @@ import threading
 from typing import Any, Final
 
 from pyld import jsonld
-from pyld.context_resolver import ContextResolver
 
 from libs.openbadges import rdf
-from libs.openbadges.contexts import CONTEXTS, MOST_CONTEXTS, check_contexts, conformance, load_document, term_iris
+from libs.openbadges.contexts import CONTEXTS, MOST_CONTEXTS, check_contexts, conformance, term_iris
 from libs.openbadges.errors import CredentialError, LimitError
 from libs.openbadges.expansion import CONTROL, IRI, LANGUAGE, Expander
 from libs.openbadges.parsing import check
+from libs.openbadges.processing import Processor, pyld_options
 from libs.openbadges.rdfc import serialize
 
 BLANK: Final = re.compile(r"_:[A-Za-z0-9_][A-Za-z0-9_-]*\Z")
@@ -23,15 +23,6 @@ NAMED: Final = frozenset(iri for url in CONTEXTS for iri in term_iris(url))
 
 PREFIXES: Final = frozenset(term for url in CONTEXTS for terms in term_iris(url).values() for term in terms)
 """Terms of the carried contexts, by which an address can be written short before a colon."""
-
-CONTEXTS_REMEMBERED: Final = 500
-"""Processed contexts that a thread keeps; a badge brings some twenty."""
-
-WORDS_REMEMBERED: Final = 2000
-"""Expanded words of the vocabulary that a thread keeps; each holds the context that it was expanded by."""
-
-LONGEST_WORD: Final = 200
-"""Characters of a word beyond which it is none that comes again."""
 
 MOST_TYPES: Final = 32
 """Types that one thing may have; each can bring a context of its own."""
@@ -72,13 +63,13 @@ def _expander() -> Expander:
     """Answer this thread's own, which knows what the carried contexts mean."""
     found: Expander | None = getattr(_local, "expander", None)
     if found is None:
-        found = _local.expander = Expander(_Processor().initial(), _process)
+        found = _local.expander = Expander(Processor().initial(), _process)
     return found
 
 
 def _process(active: Any, local: Any, **how: bool) -> Any:
     try:
-        return _Processor().process(active, local, **how)
+        return Processor().process(active, local, **how)
     except _MALFORMED as error:
         raise CredentialError("not_jsonld", f"The document is not JSON-LD: {_reason(error)}") from error
 
@@ -91,10 +82,10 @@ def _expand(document: dict[str, Any]) -> list[Any]:
     """
     dropped: list[str] = []
     # What is remembered of processed contexts is of carried ones; a document's own must leave no trace.
-    kind = jsonld.JsonLdProcessor if conformance() else _Processor
+    kind = jsonld.JsonLdProcessor if conformance() else Processor
     processor = kind(on_property_dropped=lambda name: dropped.append(str(name)))
     try:
-        expanded: list[Any] = processor.expand(document, _options())
+        expanded: list[Any] = processor.expand(document, pyld_options())
     except CredentialError:
         raise
     except _MALFORMED as error:
@@ -168,24 +159,6 @@ def _listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-def _options() -> dict[str, Any]:
-    """PyLD's options: contexts only from the package, no base to resolve relative names against.
-
-    The cache of processed contexts is per thread, since PyLD's own is shared and not safe under threads; it can
-    hold nothing but carried contexts and their parts, because a document's own are refused before; where they are
-    not (`conformance_contexts`), each document has a cache of its own.
-    """
-    cache = {} if conformance() else getattr(_local, "contexts", None)
-    if cache is None:
-        cache = _local.contexts = {}
-    return {
-        "base": None,
-        "documentLoader": load_document,
-        "contextResolver": ContextResolver(cache, load_document),
-        "processingMode": "json-ld-1.1",
-    }
-
-
 def _check_node(node: dict[str, Any]) -> None:
     for key, value in node.items():
         if key == "@id":
@@ -240,79 +213,6 @@ def _check_literal(literal: dict[str, Any]) -> None:
         raise LimitError(
             "control_character", "A text holds a control character; such texts are not canonicalized here."
         )
-
-
-class _Processor(jsonld.JsonLdProcessor):  # type: ignore[misc]  # PyLD publishes no types
-    """PyLD's expansion, remembering every context that it has processed.
-
-    PyLD itself forgets those of types, and processes them anew for each node. What a context becomes depends on
-    the one before it and on how it is met, and nothing here changes either of them later.
-    """
-
-    def __init__(self, **how: Any) -> None:
-        super().__init__(**how)
-        self._memory = _remembered("processed")
-        self._words = _remembered("words")
-        self._processing = 0
-
-    def _process_context(self, active_ctx: Any, local_ctx: Any, options: Any, **how: Any) -> Any:
-        if "cycles" in how:
-            return super()._process_context(active_ctx, local_ctx, options, **how)
-        memory = self._memory
-        name = tuple(local_ctx) if isinstance(local_ctx, list) else local_ctx if _named(local_ctx) else id(local_ctx)
-        key = (id(active_ctx), name, *sorted(how.items()))
-        if key not in memory:
-            if len(memory) >= CONTEXTS_REMEMBERED:
-                memory.clear()
-                self._words.clear()
-            self._processing += 1
-            processed = super()._process_context(active_ctx, local_ctx, options, **how)
-            self._processing -= 1
-            # Held, so that no other object can come to have their identity.
-            memory[key] = (processed, active_ctx, local_ctx)
-        return memory[key][0]
-
-    def initial(self) -> Any:
-        """Answer the context that documents begin with."""
-        return self._get_initial_context(_options())
-
-    def process(self, active: Any, local: Any, **how: bool) -> Any:
-        """Answer the context that comes of an active and a local one."""
-        return self._process_context(active, local, _options(), **how)
-
-    def expand(self, document: dict[str, Any], options: dict[str, Any]) -> list[Any]:
-        """Expand without copying the document first; expansion reads it alone."""
-        options = {"isFrame": False, "keepFreeFloatingNodes": False, **options}
-        expanded = self._expand(self._get_initial_context(options), None, document, options, inside_list=False)
-        if isinstance(expanded, dict) and expanded.keys() == {"@graph"}:
-            expanded = expanded["@graph"]
-        return [] if expanded is None else expanded if isinstance(expanded, list) else [expanded]
-
-    def _expand_iri(self, active_ctx: Any, value: Any, base: Any = None, vocab: bool = False, **how: Any) -> Any:
-        # Words of the vocabulary come again and again; what they mean is settled once their context is processed.
-        if not vocab or base is not None or how or self._processing or type(value) is not str:
-            return super()._expand_iri(active_ctx, value, base, vocab, **how)
-        found = self._words.get((id(active_ctx), value))
-        if found is None:
-            found = (super()._expand_iri(active_ctx, value, vocab=True), active_ctx)
-            if len(self._words) >= WORDS_REMEMBERED:
-                self._words.clear()
-            if len(value) <= LONGEST_WORD:
-                self._words[id(active_ctx), value] = found
-        return found[0]
-
-
-def _named(context: Any) -> bool:
-    return context is None or isinstance(context, str)
-
-
-def _remembered(what: str) -> dict[Any, Any]:
-    """Answer what this thread remembers of processed contexts, or of words in them; both hold the contexts meant."""
-    found: dict[Any, Any] | None = getattr(_local, what, None)
-    if found is None:
-        found = {}
-        setattr(_local, what, found)
-    return found
 
 
 def _reason(error: BaseException) -> str:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from pyld import jsonld
 
-from libs.openbadges.canonical import _expand, _expander, _process, _Processor, canonicalize, check_names
+from libs.openbadges.canonical import _expand, _expander, _process, canonicalize, check_names
 from libs.openbadges.contexts import (
     CARRIED,
     CLR_V2,
@@ -29,6 +29,7 @@ from libs.openbadges.did import did_document
 from libs.openbadges.errors import CredentialError
 from libs.openbadges.expansion import Expander
 from libs.openbadges.parsing import check
+from libs.openbadges.processing import Processor
 from libs.openbadges.statuslist import StatusList, list_document
 from tests.unit.openbadges_generated import IRIS, TEXTS, documents, places
 from tests.unit.openbadges_samples import DID, KEY, LIST, METHOD, NOW, badge
@@ -345,7 +346,7 @@ def test_documents_with_contexts_of_their_own_never_come_here(monkeypatch: pytes
 
 def test_contexts_in_ever_other_orders_are_forgotten_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("libs.openbadges.expansion.MOST_CONTEXTS_HELD", 20)
-    expander = Expander(_Processor().initial(), _process)
+    expander = Expander(Processor().initial(), _process)
     for number in range(1, 30):
         again = [CREDENTIALS_V2] * number
         expander.expand({"@context": again, "id": "urn:a:b", "type": "VerifiableCredential", "name": "x"})
