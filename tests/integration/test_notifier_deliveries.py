@@ -126,6 +126,43 @@ async def test_a_tombstone_erases_the_contact_and_cancels_what_was_not_sent(data
     assert (document["state"], document["cancel_reason"]) == ("cancelled", "erased")
 
 
+async def test_what_is_cancelled_while_it_is_in_hand_and_not_sent_is_cancelled_when_it_is_put_back(
+    database: mongo.Database,
+) -> None:
+    """Not when its turn comes again: while the mail server is away, one delivery has its turn in half a minute."""
+    learners = await due(database, 4)
+    deliveries = Deliveries(database)
+    claimed = await deliveries.claim(4, owner="a", now=NOW, lease_until=NOW + LEASE)
+    project = projection(database)
+    await project.contacts([Received(None, str(each), new_trace()) for each in learners])
+    temporary = Failure(FailureKind.TEMPORARY, 451, "4.7.1")
+    await deliveries.write(
+        [
+            changes.put_back(claimed[0], NOW),
+            changes.put_back(claimed[1], NOW, slot_at=5.0),
+            changes.failed(claimed[2], temporary, State.PENDING, NOW, NOW),
+            changes.sent(claimed[3], NOW),
+        ]
+    )
+    stored = {each["_id"]: each async for each in database["deliveries"].find({})}
+    for each in claimed[:3]:
+        assert stored[each.id]["state"] == "cancelled"
+        assert not stored[each.id].keys() & set(changes.CLAIM_FIELDS)
+    assert stored[claimed[2].id]["last_error"]["code"] == 451
+    assert stored[claimed[3].id]["state"] == "sent"
+
+
+async def test_what_is_put_back_waits_for_its_moment_with_its_slot(database: mongo.Database) -> None:
+    await due(database, 1)
+    deliveries = Deliveries(database)
+    claimed = await deliveries.claim(1, owner="a", now=NOW, lease_until=NOW + LEASE)
+    await deliveries.write([changes.put_back(claimed[0], NOW + LEASE, slot_at=5.0)])
+    (stored,) = await database["deliveries"].find({}).to_list(None)
+    assert (stored["state"], stored["slot_at"]) == ("pending", 5.0)
+    assert await deliveries.claim(1, owner="b", now=NOW, lease_until=NOW + LEASE) == []
+    assert len(await deliveries.claim(1, owner="b", now=NOW + LEASE, lease_until=NOW + 2 * LEASE)) == 1
+
+
 async def test_each_due_delivery_is_claimed_by_one_of_many_claimants(database: mongo.Database) -> None:
     await due(database, 300)
     deliveries = Deliveries(database)

@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import event, given
+from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from libs.openbadges.canonical import canonicalize
@@ -21,7 +21,7 @@ from libs.openbadges.shapes.cache import ShapeCache
 from libs.openbadges.shapes.editions import FIRST_DUE, family_of
 from libs.openbadges.verification import verify, verify_all
 from tests.unit.openbadges_samples import KEY, METHOD, NOW, badge, material, signed
-from tests.unit.test_openbadges_shapes import MUTANTS, property_of_shapes
+from tests.unit.test_openbadges_shapes import EXAMPLES, MUTANTS, property_of_shapes
 
 BYTES = [
     b'"', b"\\", b"\\u0041", b"\\/", b"\\n", b"\\\\", b"\x00", b"\x1f", b"\n", b"\x7f", b"\xff", b"\xc3",
@@ -79,7 +79,7 @@ def changed(draw: Callable[..., Any], raw: bytes) -> bytes:
     )
 
 
-@property_of_shapes
+@settings(property_of_shapes, max_examples=EXAMPLES // 4)
 @given(st.data())
 def test_whatever_is_known_by_its_text_is_what_reading_it_finds(data: st.DataObject) -> None:
     raw = text(data.draw(st.integers(0, 999)), data.draw(st.sampled_from(["eddsa-rdfc-2022", "eddsa-jcs-2022"])))

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from pymongo import UpdateOne
 
@@ -59,8 +60,25 @@ def _held(delivery: Delivery, change: Document, due_at: datetime | None, slot_at
     fields = {"due_at": due_at, "slot_at": slot_at}
     kept = {name: value for name, value in fields.items() if value is not None}
     gone = [name for name in CLAIM_FIELDS if name not in kept]
-    query = {"_id": delivery.id, "claim": delivery.claim}
-    return Change(UpdateOne(query, {"$set": {**change, **kept}, "$unset": unset(gone)}))
+    stages: list[Document] = [
+        {"$set": {name: {"$literal": value} for name, value in {**change, **kept}.items()}},
+        {"$unset": gone},
+    ]
+    if change["state"] is State.PENDING:
+        # It may have been cancelled while it was in hand. Its turn may come much later: while the mail server is away,
+        # one delivery has its turn in half a minute.
+        stages.append({"$set": {name: {"$cond": [_CANCELLED, *each]} for name, each in _IF_CANCELLED.items()}})
+    return Change(UpdateOne({"_id": delivery.id, "claim": delivery.claim}, stages))
+
+
+_CANCELLED: Final = {"$gt": ["$cancel_reason", None]}
+_IF_CANCELLED: Final = {
+    "state": (State.CANCELLED, "$state"),
+    "changed_at": ("$$NOW", "$changed_at"),
+    "due_at": ("$$REMOVE", "$due_at"),
+    "slot_at": ("$$REMOVE", "$slot_at"),
+}
+"""What a delivery's fields become if it was cancelled, and else."""
 
 
 def unset(names: Iterable[str]) -> dict[str, str]:
