@@ -83,7 +83,11 @@ class Schedule:
             self.groups.append(len(changes))
         for change in changes:
             document: Any = change.update._doc
-            self.written.append(document["$set"])
+            if isinstance(document, list):
+                # A pipeline of stages, of which the first says what changes.
+                self.written.append({name: each["$literal"] for name, each in document[0]["$set"].items()})
+            else:
+                self.written.append(document["$set"])
 
 
 class AllReady:
