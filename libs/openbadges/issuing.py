@@ -68,6 +68,8 @@ def prepare(document: dict[str, Any]) -> Prepared:
         validate_achievement(document)
     elif is_record(document):
         check_record(document)
+    # What cannot be canonicalized in time is refused here and not when it is signed, among others.
+    content.rdf_hash()
     return Prepared(_MAKER, content)
 
 

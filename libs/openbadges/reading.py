@@ -83,7 +83,10 @@ def _recognized(text: str | bytes, limits: Limits) -> Opened | None:
     if found is None:
         return None
     unsecured, options, value = found
-    return Opened({**unsecured.document, "proof": {**options, "proofValue": value}}, unsecured=unsecured)
+    if envelope_kind(unsecured.document) is not None:
+        return None
+    proof = {name: one if isinstance(one, str) else list(one) for name, one in options.items()}
+    return Opened({**unsecured.document, "proof": {**proof, "proofValue": value}}, unsecured=unsecured)
 
 
 def open_parsed(document: dict[str, Any], limits: Limits = LIMITS) -> Opened:

@@ -46,7 +46,7 @@ def test_a_prepared_document_is_signed_once() -> None:
 
 def test_nothing_but_prepare_makes_what_is_signed() -> None:
     with pytest.raises(CredentialError, match="prepare"):
-        Prepared(object(), Known(b"{}", None, b""))
+        Prepared(object(), Known(b"{}", None))
 
 
 def test_changing_the_document_after_preparing_changes_nothing() -> None:

@@ -12,7 +12,8 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from libs.openbadges.canonical import canonicalize
-from libs.openbadges.errors import CredentialError
+from libs.openbadges.contexts import CREDENTIALS_V2, OPEN_BADGES_V3
+from libs.openbadges.errors import CredentialError, LimitError
 from libs.openbadges.issuing import prepare, sign
 from libs.openbadges.parsing import parse
 from libs.openbadges.proofs import Suites
@@ -127,6 +128,8 @@ NARRATIVE = b"Wrote 700 pages about the week."
         pytest.param(with_proof(b"[" + PROOF + b"]"), id="a list of proofs"),
         pytest.param(with_proof(b"{}"), id="an empty proof"),
         pytest.param(with_proof(b'{"proofValue":"z1"}'), id="a proof that is only its value"),
+        pytest.param(with_proof(b'{,"proofValue":"z1"}'), id="a comma before the value"),
+        pytest.param(with_proof(PROOF.replace(b'{"type"', b'{"a":{"b":"c"},"type"')), id="an object in its proof"),
         pytest.param(with_proof(PROOF.replace(b'{"type"', b'{"type":"x","type"')), id="a name twice in its proof"),
         pytest.param(with_proof(PROOF.replace(b"{", b'{"proofValue":"z2",', 1)), id="two values in its proof"),
         pytest.param(with_proof(PROOF.replace(b'"proofValue":"z', b'"proofValue":"\\u007a')), id="an escaped value"),
@@ -152,6 +155,37 @@ def test_what_another_reader_could_take_otherwise_is_not_known_by_its_text(raw: 
     assert warm().recognize(RAW) is not None
     assert raw != RAW
     assert warm().recognize(raw) is None
+
+
+def test_halves_of_a_character_in_two_values_make_no_whole_one() -> None:
+    suites = Suites()
+    for number in range(FIRST_DUE + 4):
+        suites.unsecured(two_texts(f"é {number}", f"é {number}"))
+    whole = orjson.dumps({**two_texts("Reflexión", "é"), "proof": orjson.loads(PROOF)})
+    halved = whole.replace("Reflexión".encode(), b"Reflexi\xc3").replace('"é"'.encode(), b'"\xb3"')
+    assert suites.recognize(whole) is not None
+    assert suites.recognize(halved) is None
+
+
+def two_texts(name: str, narrative: str) -> dict[str, Any]:
+    document = badge(1)
+    document["evidence"][1] |= {"name": name, "narrative": narrative}
+    return document
+
+
+def test_an_envelope_is_no_credential_though_its_text_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    def enveloped(number: int) -> dict[str, Any]:
+        document = badge(number)
+        return {**document, "type": [*document["type"], "EnvelopedVerifiableCredential"]}
+
+    suites = Suites()
+    for number in range(FIRST_DUE + 4):
+        suites.unsecured(enveloped(number))
+    monkeypatch.setattr("libs.openbadges.reading.OFFERED", suites)
+    raw = orjson.dumps({**enveloped(700), "proof": orjson.loads(PROOF)})
+    assert suites.recognize(raw) is not None
+    with pytest.raises(CredentialError):
+        open_document(raw)
 
 
 @pytest.mark.parametrize("place", ["subject", "constant"])
@@ -189,10 +223,11 @@ def test_options_are_remembered_only_so_many_and_only_short_ones() -> None:
 
 def test_what_is_done_to_an_opened_document_changes_nothing_for_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("libs.openbadges.reading.OFFERED", warm())
-    texts = [signed(900), signed(901)]
+    texts = [text(900, "eddsa-jcs-2022"), text(901, "eddsa-jcs-2022")]
     opened = open_document(texts[0])
     assert opened.unsecured is not None
     opened.document["proof"]["proofPurpose"] = "authentication"
+    opened.document["proof"]["@context"].append("https://hostile.example/")
     opened.document["@context"].append("https://hostile.example/")
     opened.document["credentialSubject"]["achievement"]["name"] = "Another"
     assert verify(texts[0], material(), NOW).verdict == "pass"
@@ -206,6 +241,60 @@ def test_a_batch_is_judged_one_by_one() -> None:
     assert [report.to_dict() for report in together] == [verify(one, material(), NOW).to_dict() for one in texts]
     assert [report.verdict for report in together] == ["pass", "fail", "fail", "pass", "pass"]
     assert verify_all([], material(), NOW) == []
+
+
+def alike(value: str) -> dict[str, Any]:
+    """A credential of two subjects with nine results each, which only their values tell apart."""
+    subjects = [
+        {
+            "type": ["AchievementSubject"],
+            "licenseNumber": value.format(subject),
+            "result": [{"type": ["Result"], "value": value.format(f"{subject}.{number}")} for number in range(9)],
+        }
+        for subject in range(2)
+    ]
+    return {
+        "@context": [CREDENTIALS_V2, OPEN_BADGES_V3],
+        "id": "urn:x:1",
+        "type": ["VerifiableCredential"],
+        "issuer": METHOD.partition("#")[0],
+        "validFrom": "2026-03-06T09:30:00Z",
+        "credentialSubject": subjects,
+    }
+
+
+def test_what_is_too_alike_for_rdf_is_judged_the_same_whether_its_shape_is_known_or_not() -> None:
+    symmetric = alike("one")
+    cold, warmed = Suites(), Suites()
+    for turn in range(4):
+        warmed.unsecured(alike(f"{{}} in turn {turn}"))
+    for suites in (cold, warmed):
+        taken = suites.unsecured(symmetric)
+        assert taken.json_hash() == hashlib.sha256(orjson.dumps(symmetric, option=orjson.OPT_SORT_KEYS)).digest()
+        with pytest.raises(LimitError):
+            taken.rdf_hash()
+    for _ in range(3):
+        with pytest.raises(LimitError):
+            prepare(symmetric)
+        prepare(alike("{}"))
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"https://foo.example/p": "x"},
+        {"@context": [CREDENTIALS_V2], "name": []},
+        {"@context": [CREDENTIALS_V2], "https://a.example/p": []},
+    ],
+)
+@pytest.mark.parametrize("cryptosuite", ["eddsa-rdfc-2022", "eddsa-jcs-2022"])
+def test_documents_without_contexts_or_statements_are_no_credentials_however_often_they_come(
+    document: dict[str, Any], cryptosuite: str
+) -> None:
+    raw = orjson.dumps({**document, "proof": {**orjson.loads(PROOF), "cryptosuite": cryptosuite}})
+    reports = [verify(raw, material(), NOW).to_dict() for _ in range(FIRST_DUE + 4)]
+    assert {report["verdict"] for report in reports} == {"fail"}
+    assert reports == [reports[0]] * len(reports)
 
 
 @pytest.mark.parametrize(

@@ -348,9 +348,9 @@ def test_a_poison_graph_ends_soon_as_unknown() -> None:
         for name in names
     ]
     document = {**json.loads(signed()), "evidence": clique}
-    started = time.perf_counter()
+    started = time.process_time()
     check = verify(document, material(), NOW).check("proof")
-    assert time.perf_counter() - started < 10
+    assert time.process_time() - started < 10
     assert (check.outcome, check.code) == ("unknown", "too_symmetric")
 
 

@@ -65,15 +65,15 @@ class Suites(Mapping[str, Cryptosuite]):
         nothing can stand in it twice or otherwise than it seems. Its one proof stands at its end.
 
         Returns:
-            The document without its proof, the options of the proof, not to be changed, and its value; None where
-            only `unsecured` can tell.
+            The document without its proof, the options of the proof (texts and lists of texts, not to be changed), and
+            its value; None where only `unsecured` can tell.
         """
         start = raw.rfind(_PROOF)
         known = self.shapes.editions.find(raw[:start] + b"}") if start > 0 else None
         if known is None or not known.single:
             return None
         end = raw.rfind(_VALUE)
-        options = self._options_in(raw[start + len(_PROOF) - 1 : end] + b"}")
+        options = self._options_in(raw[start + len(_PROOF) - 1 : end] + b"}") if end > start + len(_PROOF) else None
         value = raw[end + len(_VALUE) : -3]
         if options is None or not value.isalnum() or not raw.endswith(b'"}}'):
             return None
@@ -85,7 +85,7 @@ class Suites(Mapping[str, Cryptosuite]):
         if found is None and len(written) <= _MOST_OPTIONS:
             try:
                 read = load(written)
-                if orjson.dumps(read) != written or "proofValue" in read:
+                if orjson.dumps(read) != written or "proofValue" in read or not all(map(_is_flat, read.values())):
                     return None
             except (ValueError, TypeError, RecursionError):
                 return None
@@ -109,6 +109,10 @@ class Suites(Mapping[str, Cryptosuite]):
 
     def __len__(self) -> int:
         return len(self._suites)
+
+
+def _is_flat(value: Any) -> bool:
+    return isinstance(value, str) or (isinstance(value, list) and all(isinstance(one, str) for one in value))
 
 
 def _refuse_split(document: dict[str, Any], text: bytes) -> None:

@@ -7,12 +7,14 @@ from itertools import count
 from types import MappingProxyType
 from typing import Any, Final
 
+from libs.openbadges.canonical import to_dataset
 from libs.openbadges.contexts import conformance, has_inline_context
+from libs.openbadges.errors import LimitError
 from libs.openbadges.parsing import write
 from libs.openbadges.shapes.derivation import derive
 from libs.openbadges.shapes.editions import Editions
 from libs.openbadges.shapes.guard import PieceGuard
-from libs.openbadges.shapes.known import Known, contexts_of, general
+from libs.openbadges.shapes.known import Known, contexts_of
 from libs.openbadges.shapes.lines import UnderivableError
 from libs.openbadges.shapes.places import structure
 from libs.openbadges.shapes.shape import Shape
@@ -81,26 +83,26 @@ class ShapeCache:
         contexts = contexts_of(document)
         if len(text) > LONGEST or (conformance() and has_inline_context(document)):
             # Of a context of the document's own no shape is learnt: a shape answers for later documents, of others.
-            return Known(text, contexts, general(document))
+            return Known(text, contexts, dataset=to_dataset(document))
         pieces = cut(text)
         if pieces is None:
-            return Known(text, contexts, general(document))
+            return Known(text, contexts, dataset=to_dataset(document))
         for kept in self._table.get(pieces.skeleton, ()):
             values = kept.guard.values(pieces)
             if values is not None:
                 kept.used = next(self._clock)
-                known = Known(text, contexts, None, kept.shape, values)
+                known = Known(text, contexts, kept.shape, values)
                 self.editions.met(document, known, pieces, kept.guard)
                 return known
-        found = general(document)
-        self._learn(document, pieces, found)
-        return Known(text, contexts, found)
+        known = Known(text, contexts, dataset=to_dataset(document))
+        self._learn(document, pieces, known)
+        return known
 
     def stats(self) -> Mapping[str, int]:
         """Tell how full the cache is: shapes and the bytes that they take, about."""
         return MappingProxyType({"shapes": self._kept, "bytes": self._size + self.editions.size})
 
-    def _learn(self, document: dict[str, Any], pieces: Cut, digest: bytes) -> None:
+    def _learn(self, document: dict[str, Any], pieces: Cut, known: Known) -> None:
         """Derive the shape of a document that came a second time; a structure that gave none is not tried again."""
         name = structure(document, pieces.skeleton)
         with self._lock:
@@ -112,8 +114,8 @@ class ShapeCache:
         if first or hopeless:
             return
         try:
-            derived = derive(document, pieces, digest)
-        except UnderivableError:
+            derived = derive(document, pieces, known.rdf_hash())
+        except (UnderivableError, LimitError):
             with self._lock:
                 self._seen[name] = True
             return

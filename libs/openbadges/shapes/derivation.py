@@ -133,6 +133,8 @@ def _node(node: int, lines: list[Line], numbers: dict[int, int]) -> NodeLines | 
 
 def _statements(lines: list[Line], numbers: dict[int, int]) -> Statements:
     """Put statements together by subject; hash now what comes first in the sample and never varies."""
+    if not lines:
+        raise UnderivableError("The document states nothing.")
     first = tuple(
         line[0] + b"\n" for line in takewhile(lambda line: len(line) == 1, lines[:-1]) if isinstance(line[0], bytes)
     )

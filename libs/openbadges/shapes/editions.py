@@ -120,7 +120,7 @@ class Editions:
             self._latest = edition
         assert edition is not None  # noqa: S101  for mypy: there are values
         edition.used = next(self._clock)
-        known = Known(text, edition.contexts, None, edition.shape, values)
+        known = Known(text, edition.contexts, edition.shape, values)
         known.single = edition.is_single(values)
         return known
 

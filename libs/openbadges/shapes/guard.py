@@ -139,7 +139,8 @@ class TextGuard:
         if match is None:
             return None
         values = match.groups()
-        if self.template % values != text or not (text.isascii() or _is_utf8(b"".join(values))):
+        # With a space between them, so that no character is put together of halves in two values.
+        if self.template % values != text or not (text.isascii() or _is_utf8(b" ".join(values))):
             return None
         return values
 

@@ -4,8 +4,10 @@ import hashlib
 from typing import Any
 
 from libs.openbadges import jcs
-from libs.openbadges.canonical import canonicalize
+from libs.openbadges.canonical import to_dataset
 from libs.openbadges.parsing import load
+from libs.openbadges.rdf import Dataset
+from libs.openbadges.rdfc import serialize
 from libs.openbadges.shapes.guard import Values
 from libs.openbadges.shapes.shape import Shape
 
@@ -21,22 +23,23 @@ class Known:
         single: whether it is certain that no second object in it has its identifier; no, until somebody says so.
     """
 
-    __slots__ = ("_contexts", "_document", "_rdf_hash", "_shape", "single", "text", "values")
+    __slots__ = ("_contexts", "_dataset", "_document", "_rdf_hash", "_shape", "single", "text", "values")
 
     def __init__(
         self,
         text: bytes,
         contexts: str | list[str] | None,
-        rdf_hash: bytes | None,
         shape: Shape | None = None,
         values: Values = (),
+        dataset: Dataset | None = None,
     ) -> None:
-        """Take the text with the digest of its RDF, or with its shape and values; `contexts` None are read from it."""
+        """Take the text with its shape and values, or with its RDF; `contexts` None are read from it."""
         self.text = text
         self.single = False
         self._contexts: Any = contexts
         self._document: dict[str, Any] | None = None
-        self._rdf_hash = rdf_hash
+        self._rdf_hash: bytes | None = None
+        self._dataset = dataset
         self._shape = shape
         self.values = values
 
@@ -49,8 +52,8 @@ class Known:
 
     @property
     def contexts(self) -> Any:
-        """The document's `@context`."""
-        return self.document["@context"] if self._contexts is None else self._contexts
+        """The document's `@context`; None where it has none."""
+        return self.document.get("@context") if self._contexts is None else self._contexts
 
     def rdf_hash(self) -> bytes:
         """Answer SHA-256 of its canonical N-Quads.
@@ -58,9 +61,11 @@ class Known:
         Raises:
             LimitError: parts of it are too alike to be told apart in time.
         """
+        if self._rdf_hash is None and self._shape is not None:
+            self._rdf_hash = self._shape.rdf_hash(self.values)
         if self._rdf_hash is None:
-            assert self._shape is not None  # noqa: S101  for mypy: one of the two is given
-            self._rdf_hash = self._shape.rdf_hash(self.values) or general(self.document)
+            dataset = to_dataset(self.document) if self._dataset is None else self._dataset
+            self._rdf_hash = hashlib.sha256(serialize(dataset).text.encode()).digest()
         return self._rdf_hash
 
     def json_hash(self) -> bytes:
@@ -76,12 +81,3 @@ def contexts_of(document: dict[str, Any]) -> str | list[str] | None:
     if isinstance(contexts, list) and all(isinstance(one, str) for one in contexts):
         return list(contexts)
     return contexts if isinstance(contexts, str) else None
-
-
-def general(document: dict[str, Any]) -> bytes:
-    """Answer SHA-256 of a document's canonical N-Quads by the general algorithm.
-
-    Raises:
-        CredentialError, LimitError: see `canonical.canonicalize`.
-    """
-    return hashlib.sha256(canonicalize(document).encode()).digest()
