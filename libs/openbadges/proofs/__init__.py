@@ -73,25 +73,27 @@ class Suites(Mapping[str, Cryptosuite]):
         if known is None or not known.single:
             return None
         end = raw.rfind(_VALUE)
-        options = self._options_in(raw[start + len(_PROOF) - 1 : end] + b"}") if end > start + len(_PROOF) else None
+        written = raw[start + len(_PROOF) - 1 : end] + b"}"
         value = raw[end + len(_VALUE) : -3]
-        if options is None or not value.isalnum() or not raw.endswith(b'"}}'):
+        if end <= start + len(_PROOF) or not value.isalnum() or not raw.endswith(b'"}}'):
             return None
-        return known, options, value.decode()
+        options = self._options.get(written) or self._options_in(written)
+        return None if options is None else (known, options, value.decode())
 
     def _options_in(self, written: bytes) -> dict[str, Any] | None:
-        """Read the options of a proof, or answer what was read: they are the same for all made by a key in a second."""
-        found = self._options.get(written)
-        if found is None and len(written) <= _MOST_OPTIONS:
-            try:
-                read = load(written)
-                if orjson.dumps(read) != written or "proofValue" in read or not all(map(_is_flat, read.values())):
-                    return None
-            except (ValueError, TypeError, RecursionError):
+        """Read the options of a proof and remember them: they are the same for all made by a key in a second."""
+        if len(written) > _MOST_OPTIONS:
+            return None
+        try:
+            read = load(written)
+            if orjson.dumps(read) != written or "proofValue" in read or not all(map(_is_flat, read.values())):
                 return None
-            if len(self._options) >= _REMEMBERED_OPTIONS:
-                self._options.clear()
-            found = self._options[written] = read
+        except (ValueError, TypeError, RecursionError):
+            return None
+        if len(self._options) >= _REMEMBERED_OPTIONS:
+            self._options.clear()
+        self._options[written] = read
+        found: dict[str, Any] = read
         return found
 
     def of(self, proof: Mapping[str, Any]) -> Cryptosuite | None:
