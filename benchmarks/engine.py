@@ -4,7 +4,8 @@ Rates are of CPU time, from the fastest of many short rounds, the contenders tak
 the machine hits all alike and least. One process, one core. `python -m benchmarks.engine [ROUNDS]`
 
 The targets are for what PyLD and bare Ed25519 are measured at: the proof alone, from a document or its JSON text,
-with our refusal of undefined terms. What a service does, all checks of a credential included, stands below.
+with our refusal of undefined terms; in batches, as the engine signs and verifies several, and one at a time. What a
+service does, all checks of a credential included, stands below.
 """
 
 import hashlib

@@ -12,7 +12,7 @@ from libs.openbadges.canonical import canonicalize
 from libs.openbadges.documents import Evidence
 from libs.openbadges.shapes import editions
 from libs.openbadges.shapes.cache import ShapeCache
-from libs.openbadges.shapes.editions import FIRST_DUE, MOST_IN_FAMILY, Editions
+from libs.openbadges.shapes.editions import FIRST_DUE, MOST_IN_FAMILY, MOST_VARYING, Editions
 from tests.unit.openbadges_samples import badge, in_threads
 
 
@@ -152,3 +152,15 @@ def test_threads_share_editions_and_agree() -> None:
     in_threads(work)
     assert not wrong
     assert known(cache, badge(505))
+
+
+def test_documents_that_vary_in_many_places_have_no_edition_and_are_answered_all_the_same() -> None:
+    cache = ShapeCache()
+
+    def varied(number: int, count: int) -> dict[str, Any]:
+        return badge(number, evidence=[Evidence(name=f"Item {number}.{one}") for one in range(count)])
+
+    for count, has_edition in ((MOST_VARYING - 10, True), (MOST_VARYING, False)):
+        for number in range(2 * FIRST_DUE):
+            assert cache.digest(varied(number, count)) == general(varied(number, count))
+        assert known(cache, varied(500, count)) == has_edition

@@ -363,6 +363,21 @@ def test_a_shape_that_was_pushed_out_is_derived_again_when_it_is_met_again() -> 
     assert cache.stats()["shapes"] == 1
 
 
+def test_a_shape_too_large_to_be_kept_is_derived_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    derived: list[int] = []
+
+    def counted(*given: Any) -> Derived:
+        derived.append(1)
+        return derive(*given)
+
+    monkeypatch.setattr("libs.openbadges.shapes.cache.derive", counted)
+    cache = ShapeCache(size=20_000)
+    for number in range(5):
+        assert cache.digest(badge(number)) == general(badge(number))
+    assert len(derived) == 1
+    assert cache.stats()["shapes"] == 0
+
+
 def test_a_document_larger_than_the_limit_is_never_derived() -> None:
     cache = ShapeCache()
     large = put("evidence/0/narrative", "x" * 70_000)

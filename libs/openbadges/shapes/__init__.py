@@ -4,5 +4,5 @@ A shape is everything of a document but the texts and identifiers that may chang
 means; an edition leaves only those open that do change among the awards of one achievement. `text` cuts a document's
 JSON at its quotes, `places` puts stand-ins into it, `lines` reads off what became of them, and of that `derivation`
 makes a shape. `guard` tells whether a document has it, and `shape` applies it; `cache` keeps shapes, `editions` keeps
-editions.
+editions, and what both answer is a document that is `known`.
 """

@@ -119,13 +119,15 @@ class ShapeCache:
             with self._lock:
                 self._seen[name] = True
             return
+        guard = PieceGuard.of(pieces, derived.forms)
+        kept = _Kept(derived.shape, guard, next(self._clock), len(pieces.skeleton) + derived.shape.size + guard.size)
         with self._lock:
-            self._keep(pieces.skeleton, derived.shape, PieceGuard.of(pieces, derived.forms))
+            if kept.size > self._size_kept // 4:
+                self._seen[name] = True
+            else:
+                self._keep(pieces.skeleton, kept)
 
-    def _keep(self, skeleton: bytes, shape: Shape, guard: PieceGuard) -> None:
-        kept = _Kept(shape, guard, next(self._clock), len(skeleton) + shape.size + guard.size)
-        if kept.size > self._size_kept // 4:
-            return
+    def _keep(self, skeleton: bytes, kept: "_Kept") -> None:
         self._table[skeleton] = (*self._table.get(skeleton, ()), kept)
         self._kept += 1
         self._size += kept.size

@@ -26,6 +26,10 @@ MOST_NOTED: Final = 64
 MOST_IN_FAMILY: Final = 4
 """Editions of one family: by structures of its documents."""
 
+MOST_VARYING: Final = 64
+"""Places that may vary in an edition. Its expression takes a page of memory for some six of them, and `re` keeps the
+last 512 expressions, also those of editions that have gone."""
+
 PATIENCE: Final = 10_000
 """An edition that was used within so many documents makes no room for another: families that take turns would push
 each other out, and be derived again and again."""
@@ -135,6 +139,8 @@ class Editions:
                 return
             note.due *= 4
             varying = frozenset(guard.indexes[number] for number in note.varying)
+        if len(varying) > MOST_VARYING:
+            return
         try:
             derived = derive(document, pieces, known.rdf_hash(), only=varying)
         except (UnderivableError, LimitError):

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from operator import itemgetter
+from operator import eq, itemgetter
 from typing import Any, Final
 
 from libs.openbadges.shapes.text import Cut, restore
@@ -13,6 +13,8 @@ Values = tuple[bytes, ...]
 
 _REST: Final = rb"[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]"
 """Characters of an IRI that no step of the way to N-Quads changes or ends at (RFC 3986)."""
+
+_ALLOWED: Final = bytes(character for character in range(256) if re.fullmatch(_REST, bytes([character])))
 
 ABSOLUTE: Final = re.compile(rb"([A-Za-z][A-Za-z0-9+.-]*:(?://)?)(%b+)\Z" % _REST)
 
@@ -64,7 +66,8 @@ class PieceGuard:
         indexes: where the values stand among a document's strings.
         constants_of, values_of: pick those and the values out of a document's strings.
         identifiers_of: picks the values that are IRIs.
-        identifiers: the pattern of those, joined by spaces.
+        schemes: those of these, with // where they have it.
+        others: what they must not begin with: where a scheme is not followed by //, with these it would be another.
     """
 
     constants: tuple[bytes, ...]
@@ -72,23 +75,43 @@ class PieceGuard:
     constants_of: Pick
     values_of: Pick
     identifiers_of: Pick
-    identifiers: re.Pattern[bytes] | None
+    schemes: tuple[bytes, ...]
+    others: tuple[bytes, ...]
 
     @classmethod
     def of(cls, pieces: Cut, forms: Sequence[Form]) -> "PieceGuard":
         """Make the guard of a document whose values have these forms; all else of it is constant."""
         indexes = tuple(form.index for form in forms)
         constants_of = picker(sorted(set(range(len(pieces.strings))) - set(indexes)))
-        return cls(constants_of(pieces.strings), indexes, constants_of, picker(indexes), *_identifiers(forms))
+        schemes = {number: form.scheme for number, form in enumerate(forms) if form.scheme is not None}
+        others = tuple(b"\0" if scheme.endswith(b"//") else scheme + b"//" for scheme in schemes.values())
+        return cls(
+            constants_of(pieces.strings),
+            indexes,
+            constants_of,
+            picker(indexes),
+            picker(list(schemes)),
+            tuple(schemes.values()),
+            others,
+        )
 
     def values(self, cut: Cut) -> Values | None:
         """Answer the values; None if the document differs in more, or one is empty or an identifier of another form."""
         if self.constants_of(cut.strings) != self.constants:
             return None
         values = self.values_of(cut.strings)
-        if not _are_values(values, self.identifiers_of, self.identifiers):
+        if not all(values) or not self._are_identifiers(self.identifiers_of(values)):
             return None
         return restore(values) if cut.escaped and values else values
+
+    def _are_identifiers(self, values: Values) -> bool:
+        """Tell whether these have the form that `Form.pattern` describes. A pattern of many would be kept by `re`."""
+        return (
+            all(map(bytes.startswith, values, self.schemes))
+            and not any(map(bytes.startswith, values, self.others))
+            and not any(map(eq, values, self.schemes))
+            and not b"".join(values).translate(None, _ALLOWED)
+        )
 
     @property
     def size(self) -> int:
@@ -150,23 +173,9 @@ class TextGuard:
         return len(self.template) + len(self.end) + 64 * self.values_of.groups
 
 
-def _identifiers(forms: Sequence[Form]) -> tuple[Pick, re.Pattern[bytes] | None]:
-    """Make what picks the identifiers out of the values, and the pattern of all of them."""
-    named = [(number, form.pattern) for number, form in enumerate(forms) if form.scheme is not None]
-    pattern = re.compile(b" ".join(pattern for _, pattern in named)) if named else None
-    return picker([number for number, _ in named]), pattern
-
-
 def _is_utf8(text: bytes) -> bool:
     try:
         text.decode()
     except UnicodeDecodeError:
         return False
     return True
-
-
-def _are_values(values: Sequence[bytes], identifiers_of: Pick, identifiers: re.Pattern[bytes] | None) -> bool:
-    """Tell whether none is empty, and the identifiers have their form."""
-    if not all(values):
-        return False
-    return identifiers is None or identifiers.fullmatch(b" ".join(identifiers_of(values))) is not None
