@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from libs.openbadges.datamodel import check_presentation
 from libs.openbadges.errors import CredentialError
+from libs.openbadges.formchecks import check_context, without_proof
 from libs.openbadges.jose.claims import check_token_dates
 from libs.openbadges.proofchecks import Finding, proofs_of
 from libs.openbadges.reading import Opened, open_document
@@ -14,14 +15,12 @@ from libs.openbadges.report import Check, Outcome, Report, worst
 from libs.openbadges.verification import (
     Material,
     Needs,
-    check_context,
     check_security,
     listed,
     needs,
     needs_of,
     unreadable,
     verify_all,
-    without_proof,
 )
 
 PRESENTATION_CHECKS: Final = ("format", "context", "proof", "holder", "binding")

@@ -46,6 +46,11 @@ def holder_of(document: dict[str, Any]) -> str | None:
     return identifier if isinstance(identifier, str) and identifier else None
 
 
+_MISSING: Final = Finding("fail", "proof_missing", "The document carries no proof.")
+_UNPROVEN: Final = Finding("fail", "issuer_unproven", "Nothing ties the document to anybody.")
+_TOO_MANY: Final = Finding("unknown", "too_many_proofs", "The document carries more proofs than are checked.")
+
+
 class _Keys:
     """The keys that a document's proofs name for a purpose, each looked for once."""
 
@@ -118,11 +123,6 @@ def check_all_proofs(
         else _ruling(document, findings, keys)
         for (document, _), findings in zip(secured, found, strict=True)
     ]
-
-
-_MISSING: Final = Finding("fail", "proof_missing", "The document carries no proof.")
-_UNPROVEN: Final = Finding("fail", "issuer_unproven", "Nothing ties the document to anybody.")
-_TOO_MANY: Final = Finding("unknown", "too_many_proofs", "The document carries more proofs than are checked.")
 
 
 class _Claim(NamedTuple):

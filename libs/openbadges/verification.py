@@ -5,22 +5,18 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from libs.openbadges import endorsements, refreshing, times
+from libs.openbadges import endorsements, refreshing
 from libs.openbadges.contained import all_in, owners_of
-from libs.openbadges.contexts import CREDENTIALS_V1, CREDENTIALS_V2
-from libs.openbadges.datamodel import check_credential
-from libs.openbadges.errors import CredentialError, LimitError, UnknownContextError, UnreadFormError
+from libs.openbadges.errors import CredentialError, LimitError, UnreadFormError
+from libs.openbadges.formchecks import check_context, check_dates, check_envelope, check_schema, without_proof
 from libs.openbadges.jose.checks import check_token
-from libs.openbadges.jose.claims import check_token_dates
 from libs.openbadges.parsing import Limits
 from libs.openbadges.proofchecks import Finding, check_all_proofs, check_proofs
-from libs.openbadges.proofs import OFFERED, Known
+from libs.openbadges.proofs import Known
 from libs.openbadges.reading import Opened, open_document, open_parsed
 from libs.openbadges.recipient import Recipient, check_recipient
-from libs.openbadges.recordforms import check_record, embedded_of, is_record
+from libs.openbadges.recordforms import embedded_of, is_record
 from libs.openbadges.report import CHECKS, RECIPIENT, Check, Endorsement, Outcome, Report
-from libs.openbadges.resources import check_resources
-from libs.openbadges.schema import is_achievement, validate_achievement, validate_record
 from libs.openbadges.statuschecks import Listings, check_status, status_lists_of
 
 STATUS_LIST_LIMITS = Limits(bytes=8 * 1024 * 1024)
@@ -106,14 +102,12 @@ def verify_all(
 ) -> list[Report]:
     """Verify several credentials for less than one by one; see `verify`. A status list is proven once for all."""
     listings = _listings(material, now)
-    opened = [_opened(document) for document in documents]
-    proven = iter(_prove([one for one in opened if isinstance(one, Opened)], material, now))
     checks = CHECKS if recipient is None else (*CHECKS, RECIPIENT)
     return [
-        _Verification(material, now, listings).credential(next(proven), recipient)
-        if isinstance(one, Opened)
-        else Report(unreadable(one, now, checks), None)
-        for one in opened
+        Report(unreadable(one, now, checks), None)
+        if isinstance(one, CredentialError)
+        else _Verification(material, now, listings).credential(one, recipient)
+        for one in _prove_read([_opened(document) for document in documents], material, now)
     ]
 
 
@@ -160,15 +154,23 @@ def _prove(opened: Sequence[Opened], material: Material, now: datetime) -> list[
             one,
             without,
             {
-                "format": _check_envelope(one.document, one),
+                "format": check_envelope(one.document, one),
                 "context": check_context(one.document, without),
-                "schema": _check_schema(one.document, without),
+                "schema": check_schema(one.document, without),
                 "proof": proven,
                 "issuer": issued,
             },
         )
         for one, without, (proven, issued) in zip(opened, unsecured, security, strict=True)
     ]
+
+
+def _prove_read(
+    opened: Sequence[Opened | CredentialError], material: Material, now: datetime
+) -> list[_Proven | CredentialError]:
+    """Prove those that could be read; of the others the error stays in its place."""
+    proven = iter(_prove([one for one in opened if isinstance(one, Opened)], material, now))
+    return [next(proven) if isinstance(one, Opened) else one for one in opened]
 
 
 def _unsecured(opened: Opened) -> Known | CredentialError:
@@ -203,7 +205,7 @@ class _Verification:
     def _state(self, proven: _Proven) -> dict[str, Finding]:
         read = proven.opened.document
         return {
-            "dates": _check_dates(proven.opened, self._now),
+            "dates": check_dates(proven.opened, self._now),
             "status": check_status(read, self._listings),
         }
 
@@ -221,13 +223,12 @@ class _Verification:
 
     def _embedded(self, given: Sequence[Any]) -> tuple[Report, ...]:
         """Verify the credentials in a learner record."""
-        opened = [_opened_embedded(one) for one in given]
-        proven = iter(_prove([one for one in opened if isinstance(one, Opened)], self._material, self._now))
+        proven = _prove_read([_opened_embedded(one) for one in given], self._material, self._now)
         return tuple(
-            self.credential(next(proven))
-            if isinstance(one, Opened)
-            else Report(unreadable(one, self._now, CHECKS), None)
-            for one in opened
+            Report(unreadable(one, self._now, CHECKS), None)
+            if isinstance(one, CredentialError)
+            else self.credential(one)
+            for one in proven
         )
 
     def _endorsed(self, read: dict[str, Any], limited: bool) -> tuple[Finding, tuple[Endorsement, ...]]:
@@ -297,91 +298,6 @@ def unreadable(error: CredentialError, now: datetime, names: Sequence[str]) -> t
     return tuple(checks)
 
 
-def _check_envelope(document: dict[str, Any], opened: Opened) -> Finding:
-    """Check what the data model asks of every credential (VCDM 2.0, section 4)."""
-    if opened.token is not None and opened.token.profile == "vp+jwt":
-        return Finding("fail", "not_a_credential", "It is a presentation, where a credential was expected.")
-    try:
-        check_credential(document)
-    except CredentialError as error:
-        return Finding("fail", error.code, str(error))
-    if opened.picture is not None:
-        where = f"baked into a {opened.picture.upper()}"
-        return Finding("pass", "credential_baked", f"It is a verifiable credential, {where}.")
-    if opened.token is not None:
-        return Finding("pass", "credential_jwt", "It is a verifiable credential as a JSON Web Token.")
-    return Finding("pass", "credential", "It is a verifiable credential in JSON.")
-
-
-def without_proof(document: dict[str, Any]) -> Known | CredentialError:
-    """Take the proof off and look whether the contexts define all that is left; if not, answer why."""
-    try:
-        return OFFERED.unsecured({key: value for key, value in document.items() if key != "proof"})
-    except CredentialError as error:
-        return error
-
-
-def check_context(document: dict[str, Any], unsecured: Known | CredentialError) -> Finding:
-    """Check that every context is carried and defines every term and type, or else they are not in what is signed."""
-    if _contexts(document)[0] not in (CREDENTIALS_V1, CREDENTIALS_V2):
-        return Finding("fail", "context_first", "The first context is not that of verifiable credentials.")
-    if isinstance(unsecured, CredentialError):
-        unknown = isinstance(unsecured, UnknownContextError | LimitError)
-        return Finding("unknown" if unknown else "fail", unsecured.code, str(unsecured))
-    try:
-        check_resources(document)
-    except CredentialError as error:
-        return Finding("fail", error.code, str(error))
-    return Finding("pass", "contexts_known", "All its terms have one known meaning.")
-
-
-def _contexts(document: dict[str, Any]) -> list[Any]:
-    """Answer the contexts as a list that has a first."""
-    contexts = document.get("@context")
-    return contexts if isinstance(contexts, list) and contexts else [contexts]
-
-
-def _check_schema(document: dict[str, Any], unsecured: Known | CredentialError) -> Finding:
-    if isinstance(unsecured, LimitError):
-        return Finding("unknown", unsecured.code, str(unsecured))
-    if is_record(document):
-        return _check_record(document)
-    if not is_achievement(document):
-        return Finding("pass", "schema_none", "It is no Open Badge, so their schema does not apply.")
-    try:
-        validate_achievement(document)
-    except CredentialError as error:
-        return Finding("fail", error.code, str(error))
-    return Finding("pass", "schema", "It has the form of an Open Badges 3.0 credential.")
-
-
-def _check_record(document: dict[str, Any]) -> Finding:
-    """Check a learner record's form. Only the final CLR 2.0 data model can find it wrong, not the older schema."""
-    try:
-        check_record(document)
-        validate_record(document)
-    except CredentialError as error:
-        return Finding("fail" if error.code == "model" else "unknown", error.code, str(error))
-    return Finding("pass", "schema", "It has the form of a Comprehensive Learner Record 2.0.")
-
-
-def _check_dates(opened: Opened, now: datetime) -> Finding:
-    """Check validFrom and validUntil, the same under their names in VCDM 1.1, and a JWT's own dates."""
-    document = opened.document
-    try:
-        for name in ("validFrom", "issuanceDate"):
-            if name in document and (begins := times.read(document[name], f"/{name}")) > now:
-                return Finding("fail", "not_yet_valid", f"It is valid only from {times.write(begins)}.")
-        for name in ("validUntil", "expirationDate"):
-            if name in document and (ends := times.read(document[name], f"/{name}")) <= now:
-                return Finding("fail", "expired", f"It was valid until {times.write(ends)}.")
-        if opened.token is not None:
-            check_token_dates(opened.token, now)
-    except CredentialError as error:
-        return Finding("fail", error.code, str(error))
-    return Finding("pass", "in_force", "The date lies within its validity.")
-
-
 def _status_list(url: str, material: Material, now: datetime) -> dict[str, Any]:
     """Answer a status list credential that is this address's, proven and in force.
 
@@ -400,7 +316,7 @@ def _status_list(url: str, material: Material, now: datetime) -> dict[str, Any]:
         raise CredentialError("STATUS_VERIFICATION_ERROR", "The status list is that of another address.")
     for finding in (
         *check_security(opened, without_proof(listing), material, now),
-        _check_dates(opened, now),
+        check_dates(opened, now),
     ):
         if finding.outcome != "pass":
             raise CredentialError("STATUS_VERIFICATION_ERROR", f"The status list does not verify: {finding.sentence}")

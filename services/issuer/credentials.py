@@ -97,7 +97,7 @@ class CredentialSigner:
         Raises:
             KeyUnavailableError: an issuer's key cannot be had.
         """
-        keys = {award.evidence.issuer_id: await self._keys.key(award.evidence.issuer_id) for award, _ in awards}
+        keys = {issuer: await self._keys.key(issuer) for issuer in {award.evidence.issuer_id for award, _ in awards}}
         started = perf_counter()
         answers: dict[int, str | CredentialError] = {}
         prepared: dict[str, dict[int, Prepared]] = {issuer: {} for issuer in keys}
@@ -109,8 +109,9 @@ class CredentialSigner:
         for issuer, some in prepared.items():
             method = self._method(issuers[issuer].did, keys[issuer])
             answers.update(zip(some, sign_all(list(some.values()), keys[issuer], method, at), strict=True))
+        seconds = (perf_counter() - started) / len(awards)
         for _ in awards:
-            metrics.SIGNING_SECONDS.observe((perf_counter() - started) / len(awards))
+            metrics.SIGNING_SECONDS.observe(seconds)
         return [answers[number] for number in range(len(awards))]
 
     def _document(

@@ -14,6 +14,15 @@ from services.notifier.schedule import Failure, State
 CLAIM_FIELDS = ("due_at", "claim", "owner", "slot_at")
 """What stands on a delivery only while somebody has to look at it again."""
 
+_CANCELLED: Final = {"$gt": ["$cancel_reason", None]}
+_IF_CANCELLED: Final = {
+    "state": (State.CANCELLED, "$state"),
+    "changed_at": ("$$NOW", "$changed_at"),
+    "due_at": ("$$REMOVE", "$due_at"),
+    "slot_at": ("$$REMOVE", "$slot_at"),
+}
+"""What a delivery's fields become if it was cancelled, and else."""
+
 
 @dataclass(frozen=True, slots=True)
 class Change:
@@ -69,16 +78,6 @@ def _held(delivery: Delivery, change: Document, due_at: datetime | None, slot_at
         # one delivery has its turn in half a minute.
         stages.append({"$set": {name: {"$cond": [_CANCELLED, *each]} for name, each in _IF_CANCELLED.items()}})
     return Change(UpdateOne({"_id": delivery.id, "claim": delivery.claim}, stages))
-
-
-_CANCELLED: Final = {"$gt": ["$cancel_reason", None]}
-_IF_CANCELLED: Final = {
-    "state": (State.CANCELLED, "$state"),
-    "changed_at": ("$$NOW", "$changed_at"),
-    "due_at": ("$$REMOVE", "$due_at"),
-    "slot_at": ("$$REMOVE", "$slot_at"),
-}
-"""What a delivery's fields become if it was cancelled, and else."""
 
 
 def unset(names: Iterable[str]) -> dict[str, str]:
