@@ -4,11 +4,11 @@ import uuid
 from datetime import UTC, datetime
 from typing import Any
 
-from libs.openbadges.building import CredentialTemplate, Shown, solo_result_description
-from libs.openbadges.did import did_web, verification_method
-from libs.openbadges.documents import Achievement, Alignment, Criteria, Evidence, Image, Profile
-from libs.openbadges.keys import Ed25519Key
-from libs.openbadges.statuslist import entry
+from libs.openbadges.crypto.did import did_web, verification_method
+from libs.openbadges.crypto.keys import Ed25519Key
+from libs.openbadges.issue.building import CredentialTemplate, Shown, solo_result_description
+from libs.openbadges.model.documents import Achievement, Alignment, Criteria, Evidence, Image, Profile
+from libs.openbadges.status.bitstring import entry
 
 NOW = datetime(2026, 3, 6, 9, 30, tzinfo=UTC)
 KEY = Ed25519Key.from_seed(bytes(range(32)))

@@ -23,18 +23,18 @@ from nacl.signing import SigningKey
 from pyld import jsonld
 
 from benchmarks.badges import DID, KEY, METHOD, NOW, badges
-from libs.openbadges import times
-from libs.openbadges.canonical import to_dataset
-from libs.openbadges.contexts import load_document
-from libs.openbadges.did import did_document
-from libs.openbadges.issuing import prepare, sign
-from libs.openbadges.keys import read_public
-from libs.openbadges.multibase import decode_multibase, encode_multibase
-from libs.openbadges.parsing import parse
-from libs.openbadges.proofs import ISSUED, OFFERED, Known
-from libs.openbadges.securing import secure
-from libs.openbadges.shapes.cache import ShapeCache
-from libs.openbadges.verification import Material, verify
+from libs.openbadges.crypto.did import did_document
+from libs.openbadges.crypto.keys import read_public
+from libs.openbadges.crypto.multibase import decode_multibase, encode_multibase
+from libs.openbadges.integrity.create import secure
+from libs.openbadges.integrity.suites import ISSUED, OFFERED, Known
+from libs.openbadges.issue.signing import prepare, sign
+from libs.openbadges.jsonld.canonical import to_dataset
+from libs.openbadges.jsonld.contexts import load_document
+from libs.openbadges.jsonld.parsing import parse
+from libs.openbadges.jsonld.templates.cache import ShapeCache
+from libs.openbadges.model import times
+from libs.openbadges.verify.pipeline import Material, verify
 
 PUBLIC = SigningKey(KEY.seed).verify_key
 PUBLIC_KEY = read_public(KEY.public_multibase)

@@ -15,7 +15,7 @@ from pyld import canon, jsonld
 
 from benchmarks.badges import badges
 from benchmarks.engine import PYLD
-from libs.openbadges import canonical, rdf, rdfc
+from libs.openbadges.jsonld import canonical, rdf, rdfc
 
 
 def prepared(document: dict[str, Any]) -> rdf.Dataset:

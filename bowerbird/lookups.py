@@ -10,12 +10,12 @@ from urllib.parse import urlsplit
 
 from libs.common.fetch import Fetcher, FetchError
 from libs.openbadges.baking import PICTURE_BYTES
-from libs.openbadges.did import did_web_url
-from libs.openbadges.errors import CredentialError
-from libs.openbadges.reading import open_document, read_json
-from libs.openbadges.refreshing import refresh_address
-from libs.openbadges.report import Report
-from libs.openbadges.verification import STATUS_LIST_LIMITS, Material, Needs, needs
+from libs.openbadges.crypto.did import did_web_url
+from libs.openbadges.model.errors import CredentialError
+from libs.openbadges.verify.opening import open_document, read_json
+from libs.openbadges.verify.pipeline import STATUS_LIST_LIMITS, Material, Needs, needs
+from libs.openbadges.verify.refresh import refresh_address
+from libs.openbadges.verify.report import Report
 
 # A document can name many addresses; more than these are not asked for it.
 MOST_LOOKUPS: Final = 16

@@ -10,8 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from libs.openbadges.jose.tokens import REGISTERED, Token
-from libs.openbadges.reading import Opened
-from libs.openbadges.report import Outcome, Report
+from libs.openbadges.verify.opening import Opened
+from libs.openbadges.verify.report import Outcome, Report
 
 _MARK: Final[dict[Outcome, tuple[str, str]]] = {
     "pass": ("✓", "green"),

@@ -15,14 +15,14 @@ from bowerbird import lookups, showing
 from bowerbird.lookups import SourceError
 from libs.common.fetch import Fetcher, FetchError, Rules
 from libs.openbadges.baking import PICTURE_BYTES
-from libs.openbadges.documents import model_of, read_model
-from libs.openbadges.errors import CredentialError
-from libs.openbadges.parsing import check
-from libs.openbadges.reading import open_document
-from libs.openbadges.recipient import Recipient
-from libs.openbadges.report import Outcome
-from libs.openbadges.verification import needs
-from libs.openbadges.verification import verify as verify_credential
+from libs.openbadges.jsonld.parsing import check
+from libs.openbadges.model.documents import model_of, read_model
+from libs.openbadges.model.errors import CredentialError
+from libs.openbadges.verify.opening import open_document
+from libs.openbadges.verify.pipeline import needs
+from libs.openbadges.verify.pipeline import verify as verify_credential
+from libs.openbadges.verify.recipient import Recipient
+from libs.openbadges.verify.report import Outcome
 
 EXIT_STATUS: Final[dict[Outcome, int]] = {"pass": 0, "fail": 1, "unknown": 2}
 

@@ -11,7 +11,7 @@ from libs.common.cloudevents import Outgoing, Received
 from libs.common.events import AchievementLevel, AchievementPublished, EvidenceSubmitted, IssuerPublished
 from libs.common.mongo import Document
 from libs.common.results import Result, SoloLevel
-from libs.openbadges.errors import CredentialError
+from libs.openbadges.model.errors import CredentialError
 from services.issuer.deciding import Award, Decision, Owner
 from services.issuer.status import Place
 

@@ -8,8 +8,8 @@ from typing import Any
 from fastapi import Request
 
 from libs.common.errors import InvalidRequestError, RequestTimeoutError, TooLargeError, UnsupportedMediaError
-from libs.openbadges.errors import CredentialError
-from libs.openbadges.parsing import Limits, parse
+from libs.openbadges.jsonld.parsing import Limits, parse
+from libs.openbadges.model.errors import CredentialError
 
 _LONGEST_SECONDS = 15.0
 _JSON = re.compile(r"application/(?:[\w.-]+\+)?json", re.ASCII)

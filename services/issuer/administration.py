@@ -12,7 +12,7 @@ from libs.common.cloudevents import Outgoing
 from libs.common.errors import ConflictError, ForbiddenError, InvalidRequestError, NotFoundError, UnavailableError
 from libs.common.events import AchievementLevel, AchievementPublished, ApiKeyGranted, IssuerPublished
 from libs.common.results import SoloLevel
-from libs.openbadges import did
+from libs.openbadges.crypto import did
 from services.issuer.catalogue import Catalogue
 from services.issuer.credentials import Addresses
 from services.issuer.keys import SigningKeys

@@ -11,7 +11,7 @@ from libs.common import ids
 from libs.common.cloudevents import Outgoing, Received
 from libs.common.events import AchievementPublished, EvidenceSubmitted, IssuerPublished, Outcome
 from libs.common.mongo import Document
-from libs.openbadges.errors import CredentialError
+from libs.openbadges.model.errors import CredentialError
 from services.issuer import metrics
 from services.issuer.announcing import Announcer, decided
 from services.issuer.deciding import Decision, Known, achievement_key, award_evidence, decide

@@ -7,20 +7,21 @@ from time import perf_counter
 from typing import Any, Protocol
 
 from libs.common.events import AchievementPublished, EvidenceSubmitted, IssuerPublished
-from libs.openbadges import did, statuslist
-from libs.openbadges.achievements import (
+from libs.openbadges.crypto import did
+from libs.openbadges.crypto.keys import Ed25519Key
+from libs.openbadges.issue.achievements import (
     achievement_address,
     number_text,
     published_achievement,
     score_id,
     solo_id,
 )
-from libs.openbadges.building import CredentialTemplate, Shown
-from libs.openbadges.documents import Profile
-from libs.openbadges.errors import CredentialError
-from libs.openbadges.issuing import Prepared, prepare, sign, sign_all
-from libs.openbadges.keys import Ed25519Key
-from libs.openbadges.statuslist import StatusList
+from libs.openbadges.issue.building import CredentialTemplate, Shown
+from libs.openbadges.issue.signing import Prepared, prepare, sign, sign_all
+from libs.openbadges.model.documents import Profile
+from libs.openbadges.model.errors import CredentialError
+from libs.openbadges.status import bitstring
+from libs.openbadges.status.bitstring import StatusList
 from services.issuer import metrics
 from services.issuer.deciding import Decision
 from services.issuer.keys import KeyUnavailableError
@@ -126,7 +127,7 @@ class CredentialSigner:
             valid_from=at,
             shown=[_shown(evidence, self._addresses.achievement(version))],
             evidence=[_evidence(evidence)],
-            status=statuslist.entry(self._addresses.status_list(place.list_id), place.index),
+            status=bitstring.entry(self._addresses.status_list(place.list_id), place.index),
             image=f"{self._addresses.credential(award.credential_id)}/image.svg",
         )
         document["credentialSubject"]["activityEndDate"] = f"{evidence.observed_on.isoformat()}T00:00:00Z"
@@ -142,7 +143,7 @@ class CredentialSigner:
         if issuer is None:
             raise KeyUnavailableError(f"the profile of issuer {issuer_id} has not arrived")
         key = await self._keys.key(issuer_id)
-        document = statuslist.list_document(self._addresses.status_list(list_id), issuer.did, bits, valid_from=at)
+        document = bitstring.list_document(self._addresses.status_list(list_id), issuer.did, bits, valid_from=at)
         return sign(prepare(document), key, self._method(issuer.did, key), at)
 
     def _method(self, issuer_did: str, key: Ed25519Key) -> str:

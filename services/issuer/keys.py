@@ -17,7 +17,7 @@ from nacl.secret import Aead
 
 from libs.common.mongo import Database, insert_new
 from libs.common.settings import SettingsError
-from libs.openbadges.keys import Ed25519Key
+from libs.openbadges.crypto.keys import Ed25519Key
 
 _KEK_BYTES = 32
 _REMEMBERED_KEYS = 5_000

@@ -19,7 +19,7 @@ from libs.common.cloudevents import Outgoing
 from libs.common.events import StatusListPublished
 from libs.common.mongo import Database, Document, Index, insert_new
 from libs.common.telemetry import new_trace
-from libs.openbadges.statuslist import MINIMUM_SIZE, StatusIndexes, StatusList
+from libs.openbadges.status.bitstring import MINIMUM_SIZE, StatusIndexes, StatusList
 from services.issuer import metrics
 
 INDEXES: Sequence[Index] = (Index("status_lists", ["issuer_id", "number"], unique=True),)

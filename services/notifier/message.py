@@ -19,7 +19,7 @@ import css_inline
 from jinja2 import BaseLoader, DictLoader, Environment, PackageLoader, StrictUndefined
 
 from libs.common.results import SoloLevel
-from libs.openbadges.depicting import Depiction
+from libs.openbadges.pictures.description import Depiction
 from services.notifier.address import Address
 from services.notifier.picture import SIZE, picture_alt
 from services.notifier.repository.catalogue import AchievementText

@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 from libs.common.results import SoloLevel
 from libs.common.telemetry import get_logger
-from libs.openbadges.building import solo_name
-from libs.openbadges.depicting import Depiction
-from libs.openbadges.rasterizing import badge_png
+from libs.openbadges.issue.building import solo_name
+from libs.openbadges.pictures.description import Depiction
+from libs.openbadges.pictures.raster import badge_png
 from services.notifier import metrics
 
 SIZE = 200

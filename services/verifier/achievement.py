@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from libs.openbadges.documents import Achievement, ResultDescription
-from libs.openbadges.picture import badge_svg
+from libs.openbadges.model.documents import Achievement, ResultDescription
+from libs.openbadges.pictures.drawing import badge_svg
 from services.verifier.badge import safe_link, shown_text
 
 

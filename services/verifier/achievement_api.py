@@ -7,9 +7,9 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from libs.common.errors import NotFoundError
-from libs.openbadges.achievements import achievement_address, published_achievement
-from libs.openbadges.contexts import CREDENTIALS_V2, OPEN_BADGES_V3
-from libs.openbadges.documents import Achievement, Profile
+from libs.openbadges.issue.achievements import achievement_address, published_achievement
+from libs.openbadges.jsonld.contexts import CREDENTIALS_V2, OPEN_BADGES_V3
+from libs.openbadges.model.documents import Achievement, Profile
 from services.verifier.answers import FOR_A_MINUTE, READ, as_it_is
 from services.verifier.pages import Pages
 from services.verifier.repository import Repository

@@ -9,10 +9,10 @@ from fastapi.responses import Response
 
 from libs.common.bodies import read_json_text
 from libs.common.errors import NotFoundError
-from libs.openbadges.depicting import Depiction
-from libs.openbadges.errors import CredentialError
-from libs.openbadges.parsing import parse
-from libs.openbadges.picture import badge_svg
+from libs.openbadges.jsonld.parsing import parse
+from libs.openbadges.model.errors import CredentialError
+from libs.openbadges.pictures.description import Depiction
+from libs.openbadges.pictures.drawing import badge_svg
 from services.verifier.answers import FOR_A_MINUTE, FOR_AN_HOUR, FOR_SECONDS, READ, as_it_is
 from services.verifier.pages import Pages
 from services.verifier.repository import Repository, StoredCredential

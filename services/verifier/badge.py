@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from libs.openbadges import times
-from libs.openbadges.errors import CredentialError
-from libs.openbadges.report import Check, Outcome, Report, counted
+from libs.openbadges.model import times
+from libs.openbadges.model.errors import CredentialError
+from libs.openbadges.verify.report import Check, Outcome, Report, counted
 
 LONGEST_TEXT = 4_000
 _MOST_ITEMS = 100

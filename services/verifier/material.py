@@ -9,8 +9,8 @@ import orjson
 from pymongo.errors import PyMongoError
 
 from libs.common.telemetry import get_logger
-from libs.openbadges.report import Check, Report
-from libs.openbadges.verification import Material, Needs
+from libs.openbadges.verify.pipeline import Material, Needs
+from libs.openbadges.verify.report import Check, Report
 from services.verifier.cache import ShortMemory
 from services.verifier.repository import Repository
 

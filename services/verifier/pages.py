@@ -11,8 +11,8 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from libs.openbadges.documents import Achievement
-from libs.openbadges.report import Report
+from libs.openbadges.model.documents import Achievement
+from libs.openbadges.verify.report import Report
 from services.verifier.achievement import view_of
 from services.verifier.badge import badge_of
 from services.verifier.headers import page_policy

@@ -6,7 +6,7 @@ A check whose answer is not known counts as not verified here, and its problem s
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from libs.openbadges.report import Check, Report, counted, worst
+from libs.openbadges.verify.report import Check, Report, counted, worst
 
 _VCDM: Final = "https://www.w3.org/TR/vc-data-model#"
 _PROOF: Final = "https://w3id.org/security#"

@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from libs.common.errors import InvalidRequestError
-from libs.openbadges.proofchecks import proofs_of
-from libs.openbadges.report import Check, Report
+from libs.openbadges.integrity.check import proofs_of
+from libs.openbadges.verify.report import Check, Report
 
 _STATUS_NAMES = frozenset({"credentialStatus", "status", "statusCheck"})
 _LONGEST = 1_000

@@ -9,16 +9,16 @@ from datetime import datetime
 from time import monotonic
 
 from libs.common.errors import UnavailableError
-from libs.openbadges import verification as engine
-from libs.openbadges.contexts import conformance_contexts
-from libs.openbadges.presentations import (
+from libs.openbadges.jsonld.contexts import conformance_contexts
+from libs.openbadges.verify import pipeline as engine
+from libs.openbadges.verify.presentations import (
     PRESENTATION_CHECKS,
     PresentationReport,
     presentation_needs,
     verify_presentation,
 )
-from libs.openbadges.recipient import Recipient
-from libs.openbadges.report import CHECKS, RECIPIENT, Check, Report
+from libs.openbadges.verify.recipient import Recipient
+from libs.openbadges.verify.report import CHECKS, RECIPIENT, Check, Report
 from services.verifier import metrics
 from services.verifier.material import MaterialSource, explain
 from services.verifier.repository import StoredCredential

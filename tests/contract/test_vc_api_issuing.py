@@ -9,9 +9,9 @@ from httpx import AsyncClient
 from bowerbird.interop.configuration import as_json, as_local_config, configuration
 from bowerbird.interop.server import build
 from libs.common.settings import SettingsError
-from libs.openbadges.did import did_key
-from libs.openbadges.p256 import P256Key
-from libs.openbadges.statuslist import MINIMUM_SIZE, StatusList
+from libs.openbadges.crypto.did import did_key
+from libs.openbadges.crypto.p256 import P256Key
+from libs.openbadges.status.bitstring import MINIMUM_SIZE, StatusList
 from services.issuer.interop.instances import INSTANCES
 from services.issuer.service import ServiceSettings
 from tests.contract.vc_api_house import (

@@ -7,11 +7,12 @@ import orjson
 import pytest
 from httpx import AsyncClient, Response
 
-from libs.openbadges.contexts import CREDENTIALS_V2, EXAMPLES_V2, conformance_contexts
-from libs.openbadges.did import did_key, verification_method
-from libs.openbadges.jose import envelop_presentation, sign_vp_jwt
-from libs.openbadges.keys import Ed25519Key
-from libs.openbadges.presenting import sign_presentation
+from libs.openbadges.crypto.did import did_key, verification_method
+from libs.openbadges.crypto.keys import Ed25519Key
+from libs.openbadges.issue.jwt import sign_vp_jwt
+from libs.openbadges.issue.presentations import sign_presentation
+from libs.openbadges.jose import envelop_presentation
+from libs.openbadges.jsonld.contexts import CREDENTIALS_V2, EXAMPLES_V2, conformance_contexts
 from tests.contract.vc_api_house import DID, HOLDER, METHOD, NOW, Change, credential, issue, issued, problems, served
 
 OTHER = Ed25519Key.from_seed(b"o" * 32)

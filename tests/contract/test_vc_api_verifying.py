@@ -8,13 +8,13 @@ import orjson
 import pytest
 from httpx import AsyncClient
 
-from libs.openbadges.did import did_key, did_web, verification_method
-from libs.openbadges.documents import Profile
-from libs.openbadges.issuing import prepare, sign
-from libs.openbadges.keys import Ed25519Key
-from libs.openbadges.multibase import encode_multibase
-from libs.openbadges.proofs import OFFERED
-from libs.openbadges.records import record_document
+from libs.openbadges.crypto.did import did_key, did_web, verification_method
+from libs.openbadges.crypto.keys import Ed25519Key
+from libs.openbadges.crypto.multibase import encode_multibase
+from libs.openbadges.integrity.suites import OFFERED
+from libs.openbadges.issue.records import record_document
+from libs.openbadges.issue.signing import prepare, sign
+from libs.openbadges.model.documents import Profile
 from tests.contract.vc_api_house import (
     DID,
     HOLDER,

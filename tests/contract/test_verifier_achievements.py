@@ -10,7 +10,7 @@ from pymongo.errors import AutoReconnect
 
 from libs.common.events import AchievementLevel, AchievementPublished
 from libs.common.results import SoloLevel
-from libs.openbadges.contexts import CREDENTIALS_V2, OPEN_BADGES_V3
+from libs.openbadges.jsonld.contexts import CREDENTIALS_V2, OPEN_BADGES_V3
 from tests.contract.verifier_house import PUBLIC, MemoryRepository, application, client
 from tests.issuer_doubles import achievement, evidence
 from tests.unit.test_issuer_credentials import BASE, DEPARTMENT, issued

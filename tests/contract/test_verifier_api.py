@@ -14,12 +14,12 @@ from httpx import AsyncClient, Response
 from prometheus_client import REGISTRY
 from pymongo.errors import AutoReconnect
 
-from libs.openbadges.contexts import CREDENTIALS_V2, OPEN_BADGES_V3
-from libs.openbadges.did import did_key, verification_method
-from libs.openbadges.issuing import prepare, sign
-from libs.openbadges.keys import Ed25519Key
-from libs.openbadges.report import CHECKS, RECIPIENT, Report
-from libs.openbadges.verification import Material
+from libs.openbadges.crypto.did import did_key, verification_method
+from libs.openbadges.crypto.keys import Ed25519Key
+from libs.openbadges.issue.signing import prepare, sign
+from libs.openbadges.jsonld.contexts import CREDENTIALS_V2, OPEN_BADGES_V3
+from libs.openbadges.verify.pipeline import Material
+from libs.openbadges.verify.report import CHECKS, RECIPIENT, Report
 from tests.contract.verifier_house import (
     ISSUED,
     LEARNER,
@@ -257,7 +257,7 @@ async def test_a_check_that_takes_too_long_is_unknown(
         time.sleep(0.3)
         raise AssertionError("nobody waits for this")
 
-    monkeypatch.setattr("libs.openbadges.verification.verify", slow)
+    monkeypatch.setattr("libs.openbadges.verify.pipeline.verify", slow)
     async with client(application(repository, verify_seconds=0.05)) as http:
         report = await verified(http, SCHOOL.badge(ID))
     assert report["verdict"] == "unknown"

@@ -13,16 +13,16 @@ import pytest
 
 from bowerbird.cli import main
 from libs.openbadges.baking import bake
-from libs.openbadges.building import CredentialTemplate
-from libs.openbadges.contexts import OPEN_BADGES_EXTENSIONS
-from libs.openbadges.did import did_document, did_web, verification_method
-from libs.openbadges.documents import Achievement, Association, Criteria, Profile
-from libs.openbadges.issuing import prepare, sign
-from libs.openbadges.jose import sign_vc_jwt
-from libs.openbadges.picture import badge_svg
-from libs.openbadges.rasterizing import badge_png
-from libs.openbadges.records import record_document
-from libs.openbadges.statuslist import StatusList, entry, list_document
+from libs.openbadges.crypto.did import did_document, did_web, verification_method
+from libs.openbadges.issue.building import CredentialTemplate
+from libs.openbadges.issue.jwt import sign_vc_jwt
+from libs.openbadges.issue.records import record_document
+from libs.openbadges.issue.signing import prepare, sign
+from libs.openbadges.jsonld.contexts import OPEN_BADGES_EXTENSIONS
+from libs.openbadges.model.documents import Achievement, Association, Criteria, Profile
+from libs.openbadges.pictures.drawing import badge_svg
+from libs.openbadges.pictures.raster import badge_png
+from libs.openbadges.status.bitstring import StatusList, entry, list_document
 from tests.unit.openbadges_samples import DID, KEY, LIST, METHOD, NOW, RESILIENCE, badge, material, signed
 from tests.unit.openbadges_tokens import badge_jwt, kid_of, resigned
 from tests.unit.openbadges_tokens import given as looked_up

@@ -12,9 +12,9 @@ from pydantic import AnyHttpUrl
 
 from bowerbird.interop.server import build
 from libs.common.access import new_key
-from libs.openbadges.contexts import CREDENTIALS_V1, CREDENTIALS_V2
-from libs.openbadges.did import did_key, verification_method
-from libs.openbadges.keys import Ed25519Key
+from libs.openbadges.crypto.did import did_key, verification_method
+from libs.openbadges.crypto.keys import Ed25519Key
+from libs.openbadges.jsonld.contexts import CREDENTIALS_V1, CREDENTIALS_V2
 from services.issuer.interop.store import Secrets
 from services.verifier.memory import MemoryRepository
 from services.verifier.service import ServiceSettings, serve

@@ -13,12 +13,12 @@ from pydantic import AnyHttpUrl
 from libs.common.events import AchievementPublished, IssuerPublished
 from libs.common.health import Health
 from libs.common.http import create_app
-from libs.openbadges.building import CredentialTemplate, Shown, solo_result_description
-from libs.openbadges.did import did_document, did_web, verification_method
-from libs.openbadges.documents import Achievement, Criteria, Evidence, Profile
-from libs.openbadges.issuing import prepare, sign
-from libs.openbadges.keys import Ed25519Key
-from libs.openbadges.statuslist import StatusList, entry, list_document
+from libs.openbadges.crypto.did import did_document, did_web, verification_method
+from libs.openbadges.crypto.keys import Ed25519Key
+from libs.openbadges.issue.building import CredentialTemplate, Shown, solo_result_description
+from libs.openbadges.issue.signing import prepare, sign
+from libs.openbadges.model.documents import Achievement, Criteria, Evidence, Profile
+from libs.openbadges.status.bitstring import StatusList, entry, list_document
 from services.verifier.repository import Organisation, Repository, StoredCredential, StoredStatusList
 from services.verifier.service import ServiceSettings, serve
 

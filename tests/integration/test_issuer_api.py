@@ -24,8 +24,8 @@ from libs.common.events import (
     StatusListPublished,
 )
 from libs.common.results import SoloLevel
-from libs.openbadges import did
-from libs.openbadges.verification import Material, verify
+from libs.openbadges.crypto import did
+from libs.openbadges.verify.pipeline import Material, verify
 from tests.issuer_doubles import TRACE, evidence
 
 pytestmark = pytest.mark.integration

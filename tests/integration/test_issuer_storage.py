@@ -26,8 +26,8 @@ from libs.common.events import (
     StatusListPublished,
 )
 from libs.common.results import SoloLevel
-from libs.openbadges.errors import CredentialError
-from libs.openbadges.statuslist import MINIMUM_SIZE, StatusList
+from libs.openbadges.model.errors import CredentialError
+from libs.openbadges.status.bitstring import MINIMUM_SIZE, StatusList
 from services.issuer import repository, status
 from services.issuer.announcing import Announcer
 from services.issuer.awarding import Awarding

@@ -5,13 +5,13 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from libs.openbadges.building import CredentialTemplate, Shown, solo_result_description
-from libs.openbadges.did import did_document, did_web, verification_method
-from libs.openbadges.documents import Achievement, Alignment, Criteria, Evidence, Image, Profile
-from libs.openbadges.issuing import prepare, sign
-from libs.openbadges.keys import Ed25519Key
-from libs.openbadges.statuslist import StatusList, entry, list_document
-from libs.openbadges.verification import Material
+from libs.openbadges.crypto.did import did_document, did_web, verification_method
+from libs.openbadges.crypto.keys import Ed25519Key
+from libs.openbadges.issue.building import CredentialTemplate, Shown, solo_result_description
+from libs.openbadges.issue.signing import prepare, sign
+from libs.openbadges.model.documents import Achievement, Alignment, Criteria, Evidence, Image, Profile
+from libs.openbadges.status.bitstring import StatusList, entry, list_document
+from libs.openbadges.verify.pipeline import Material
 
 NOW = datetime(2026, 3, 6, 9, 30, tzinfo=UTC)
 KEY = Ed25519Key.from_seed(bytes(range(32)))

@@ -7,14 +7,15 @@ from typing import Any
 
 import orjson
 
-from libs.openbadges.did import did_document_with_jwk, did_key, verification_method
-from libs.openbadges.issuing import prepare
-from libs.openbadges.jose import algorithm_of, sign_open_badge_jwt, sign_vc_jwt
-from libs.openbadges.jose.jwk import PrivateKey, public_of, thumbprint, write_jwk
-from libs.openbadges.keys import Ed25519Key
-from libs.openbadges.p256 import P256Key
-from libs.openbadges.rsa import RsaKey
-from libs.openbadges.verification import Material, verify
+from libs.openbadges.crypto.did import did_document_with_jwk, did_key, verification_method
+from libs.openbadges.crypto.jwk import PrivateKey, public_of, thumbprint, write_jwk
+from libs.openbadges.crypto.keys import Ed25519Key
+from libs.openbadges.crypto.p256 import P256Key
+from libs.openbadges.crypto.rsa import RsaKey
+from libs.openbadges.issue.jwt import sign_open_badge_jwt, sign_vc_jwt
+from libs.openbadges.issue.signing import prepare
+from libs.openbadges.jose import algorithm_of
+from libs.openbadges.verify.pipeline import Material, verify
 from tests.unit.openbadges_samples import DID, NOW, badge, material
 
 ED25519 = Ed25519Key.from_seed(bytes(range(32)))

@@ -10,11 +10,11 @@ import pytest
 
 from libs.common.events import AchievementPublished, EvidenceSubmitted, IssuerPublished
 from libs.common.results import SoloLevel
-from libs.openbadges import did
-from libs.openbadges.errors import CredentialError
-from libs.openbadges.keys import Ed25519Key
-from libs.openbadges.statuslist import StatusList
-from libs.openbadges.verification import Material, verify
+from libs.openbadges.crypto import did
+from libs.openbadges.crypto.keys import Ed25519Key
+from libs.openbadges.model.errors import CredentialError
+from libs.openbadges.status.bitstring import StatusList
+from libs.openbadges.verify.pipeline import Material, verify
 from services.issuer.credentials import Addresses, CredentialSigner
 from services.issuer.deciding import Decision, Known, decide
 from services.issuer.status import Place

@@ -9,8 +9,8 @@ import pytest
 from prometheus_client import REGISTRY
 
 from libs.common.results import SoloLevel
-from libs.openbadges.depicting import Depiction
-from libs.openbadges.rasterizing import badge_png
+from libs.openbadges.pictures.description import Depiction
+from libs.openbadges.pictures.raster import badge_png
 from services.notifier.picture import SIZE, Pictures, picture_alt
 
 BADGE = Depiction("Resilience", "Northside Primary", "relational")

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from libs.openbadges.baking import PICTURE_BYTES, bake, picture_format, unbake
 from libs.openbadges.baking.png import MOST_CHUNKS, SIGNATURE
 from libs.openbadges.baking.svg import MOST_CREDENTIALS, MOST_ELEMENTS
-from libs.openbadges.errors import CredentialError, LimitError
-from libs.openbadges.picture import badge_svg
-from libs.openbadges.verification import Needs, needs, verify
+from libs.openbadges.model.errors import CredentialError, LimitError
+from libs.openbadges.pictures.drawing import badge_svg
+from libs.openbadges.verify.pipeline import Needs, needs, verify
 from tests.unit.openbadges_samples import DID, LIST, NOW, material, signed
 
 CREDENTIAL = signed()

@@ -6,16 +6,16 @@ from typing import Any
 
 import pytest
 
-from libs.openbadges.canonical import canonicalize
-from libs.openbadges.contexts import CARRIED, CREDENTIALS_V2, EXAMPLES_V2, conformance_contexts
-from libs.openbadges.datamodel import check_credential
-from libs.openbadges.did import did_key, verification_method
-from libs.openbadges.errors import CredentialError, UnknownContextError
-from libs.openbadges.issuing import prepare, sign
+from libs.openbadges.crypto.did import did_key, verification_method
+from libs.openbadges.integrity.suites import ISSUED
+from libs.openbadges.issue.signing import prepare, sign
 from libs.openbadges.jose.tokens import read_token
-from libs.openbadges.presentations import verify_presentation
-from libs.openbadges.proofs import ISSUED
-from libs.openbadges.verification import Material, verify
+from libs.openbadges.jsonld.canonical import canonicalize
+from libs.openbadges.jsonld.contexts import CARRIED, CREDENTIALS_V2, EXAMPLES_V2, conformance_contexts
+from libs.openbadges.model.datamodel import check_credential
+from libs.openbadges.model.errors import CredentialError, UnknownContextError
+from libs.openbadges.verify.pipeline import Material, verify
+from libs.openbadges.verify.presentations import verify_presentation
 from tests.unit.openbadges_samples import KEY, NOW, badge
 from tests.unit.openbadges_tokens import encode
 

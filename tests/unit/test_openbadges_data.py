@@ -5,10 +5,10 @@ import hashlib
 import pytest
 from pydantic import ValidationError
 
-from libs.openbadges.building import SOLO_LEVELS, solo_result_description
-from libs.openbadges.contexts import CARRIED, CONTEXTS, CREDENTIALS_V2, load_document, term_iris
-from libs.openbadges.documents import AchievementCredential, Criteria, ResultDescription
-from libs.openbadges.errors import UnknownContextError
+from libs.openbadges.issue.building import SOLO_LEVELS, solo_result_description
+from libs.openbadges.jsonld.contexts import CARRIED, CONTEXTS, CREDENTIALS_V2, load_document, term_iris
+from libs.openbadges.model.documents import AchievementCredential, Criteria, ResultDescription
+from libs.openbadges.model.errors import UnknownContextError
 from tests.unit.openbadges_samples import RESILIENCE, badge
 
 

@@ -6,8 +6,8 @@ import pytest
 
 from libs.common.events import AchievementLevel
 from libs.common.results import SoloLevel
-from libs.openbadges.depicting import Depiction
-from libs.openbadges.picture import badge_svg
+from libs.openbadges.pictures.description import Depiction
+from libs.openbadges.pictures.drawing import badge_svg
 from services.notifier.repository.catalogue import AchievementText
 from tests.issuer_doubles import achievement, evidence
 from tests.unit.test_issuer_credentials import SCHOOL, issued

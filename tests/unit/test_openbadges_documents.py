@@ -8,11 +8,11 @@ import orjson
 import pytest
 from pydantic import BaseModel
 
-from libs.openbadges import documents
-from libs.openbadges.contexts import CARRIED, CREDENTIALS_V1, CREDENTIALS_V2
-from libs.openbadges.documents import IdentityObject, model_of, read_model
-from libs.openbadges.errors import CredentialError
-from libs.openbadges.schema import ACHIEVEMENT_SCHEMA
+from libs.openbadges.jsonld.contexts import CARRIED, CREDENTIALS_V1, CREDENTIALS_V2
+from libs.openbadges.model import documents
+from libs.openbadges.model.documents import IdentityObject, model_of, read_model
+from libs.openbadges.model.errors import CredentialError
+from libs.openbadges.model.schema import ACHIEVEMENT_SCHEMA
 from tests.unit.openbadges_samples import badge, signed
 
 VECTORS = Path(__file__).parents[1] / "vectors"

@@ -8,11 +8,11 @@ import orjson
 import pytest
 import rfc8785
 
-from libs.openbadges.canonical import canonicalize
-from libs.openbadges.documents import Evidence
-from libs.openbadges.shapes import editions
-from libs.openbadges.shapes.cache import ShapeCache
-from libs.openbadges.shapes.editions import FIRST_DUE, MOST_IN_FAMILY, MOST_VARYING, Editions
+from libs.openbadges.jsonld.canonical import canonicalize
+from libs.openbadges.jsonld.templates import editions
+from libs.openbadges.jsonld.templates.cache import ShapeCache
+from libs.openbadges.jsonld.templates.editions import FIRST_DUE, MOST_IN_FAMILY, MOST_VARYING, Editions
+from libs.openbadges.model.documents import Evidence
 from tests.unit.openbadges_samples import badge, in_threads
 
 

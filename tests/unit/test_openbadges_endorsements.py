@@ -9,17 +9,17 @@ from typing import Any
 import orjson
 import pytest
 
-from libs.openbadges.canonical import canonicalize
-from libs.openbadges.contexts import CREDENTIALS_V2, OPEN_BADGES_V3
-from libs.openbadges.did import did_key, verification_method
-from libs.openbadges.endorsements import ENDORSEMENT_CHECKS, MOST_ENDORSEMENTS, endorsements_of
-from libs.openbadges.issuing import prepare, sign
-from libs.openbadges.jose import sign_vc_jwt
-from libs.openbadges.keys import Ed25519Key, verify_ed25519
-from libs.openbadges.multibase import decode_multibase
-from libs.openbadges.report import CHECKS, Report
-from libs.openbadges.statuslist import StatusList, entry, list_document
-from libs.openbadges.verification import Material, needs, verify
+from libs.openbadges.crypto.did import did_key, verification_method
+from libs.openbadges.crypto.keys import Ed25519Key, verify_ed25519
+from libs.openbadges.crypto.multibase import decode_multibase
+from libs.openbadges.issue.jwt import sign_vc_jwt
+from libs.openbadges.issue.signing import prepare, sign
+from libs.openbadges.jsonld.canonical import canonicalize
+from libs.openbadges.jsonld.contexts import CREDENTIALS_V2, OPEN_BADGES_V3
+from libs.openbadges.status.bitstring import StatusList, entry, list_document
+from libs.openbadges.verify.endorsements import ENDORSEMENT_CHECKS, MOST_ENDORSEMENTS, endorsements_of
+from libs.openbadges.verify.pipeline import Material, needs, verify
+from libs.openbadges.verify.report import CHECKS, Report
 from tests.unit.openbadges_samples import DID, KEY, LIST, METHOD, NOW, RESILIENCE, badge, material, signed
 from tests.unit.openbadges_tokens import badge_jwt, resigned
 from tests.unit.openbadges_tokens import given as looked_up

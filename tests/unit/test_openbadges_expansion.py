@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given
 from pyld import jsonld
 
-from libs.openbadges.canonical import _expand, _expander, _process, canonicalize, check_names
-from libs.openbadges.contexts import (
+from libs.openbadges.crypto.did import did_document
+from libs.openbadges.jsonld.canonical import _expand, _expander, _process, canonicalize, check_names
+from libs.openbadges.jsonld.contexts import (
     CARRIED,
     CLR_V2,
     CONTEXTS,
@@ -25,12 +26,11 @@ from libs.openbadges.contexts import (
     conformance_contexts,
     load_document,
 )
-from libs.openbadges.did import did_document
-from libs.openbadges.errors import CredentialError
-from libs.openbadges.expansion import Expander
-from libs.openbadges.parsing import check
-from libs.openbadges.processing import Processor
-from libs.openbadges.statuslist import StatusList, list_document
+from libs.openbadges.jsonld.expansion import Expander
+from libs.openbadges.jsonld.parsing import check
+from libs.openbadges.jsonld.processing import Processor
+from libs.openbadges.model.errors import CredentialError
+from libs.openbadges.status.bitstring import StatusList, list_document
 from tests.unit.openbadges_generated import IRIS, TEXTS, documents, places
 from tests.unit.openbadges_samples import DID, KEY, LIST, METHOD, NOW, badge
 from tests.unit.test_openbadges_shapes import EXAMPLES, property_of_shapes
@@ -345,7 +345,7 @@ def test_documents_with_contexts_of_their_own_never_come_here(monkeypatch: pytes
 
 
 def test_contexts_in_ever_other_orders_are_forgotten_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("libs.openbadges.expansion.MOST_CONTEXTS_HELD", 20)
+    monkeypatch.setattr("libs.openbadges.jsonld.expansion.MOST_CONTEXTS_HELD", 20)
     expander = Expander(Processor().initial(), _process)
     for number in range(1, 30):
         again = [CREDENTIALS_V2] * number

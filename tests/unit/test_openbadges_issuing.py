@@ -11,11 +11,11 @@ from uuid import UUID
 import orjson
 import pytest
 
-from libs.openbadges.building import Shown
-from libs.openbadges.errors import CredentialError, LimitError, UnknownContextError
-from libs.openbadges.issuing import Prepared, prepare, sign, sign_all
-from libs.openbadges.proofs import ISSUED, Known
-from libs.openbadges.verification import verify
+from libs.openbadges.integrity.suites import ISSUED, Known
+from libs.openbadges.issue.building import Shown
+from libs.openbadges.issue.signing import Prepared, prepare, sign, sign_all
+from libs.openbadges.model.errors import CredentialError, LimitError, UnknownContextError
+from libs.openbadges.verify.pipeline import verify
 from tests.unit.openbadges_samples import KEY, METHOD, NOW, RESILIENCE, badge, material, signed
 
 Change = Callable[[dict[str, Any]], object]

@@ -14,15 +14,15 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from joserfc.jwk import ECKey
 
-from libs.openbadges.did import did_document_with_jwk, did_key, did_web, verification_method
-from libs.openbadges.errors import CredentialError, UndecidedError
-from libs.openbadges.issuing import prepare
-from libs.openbadges.jose import sign_open_badge_jwt, sign_vc_jwt
-from libs.openbadges.jose.jwk import public_of, read_private_jwk, write_jwk, write_private_jwk
-from libs.openbadges.keys import PublicKey
-from libs.openbadges.p256 import P256Key
-from libs.openbadges.proofs import OFFERED
-from libs.openbadges.verification import Material, verify
+from libs.openbadges.crypto.did import did_document_with_jwk, did_key, did_web, verification_method
+from libs.openbadges.crypto.jwk import public_of, read_private_jwk, write_jwk, write_private_jwk
+from libs.openbadges.crypto.keys import PublicKey
+from libs.openbadges.crypto.p256 import P256Key
+from libs.openbadges.integrity.suites import OFFERED
+from libs.openbadges.issue.jwt import sign_open_badge_jwt, sign_vc_jwt
+from libs.openbadges.issue.signing import prepare
+from libs.openbadges.model.errors import CredentialError, UndecidedError
+from libs.openbadges.verify.pipeline import Material, verify
 from tests.unit.openbadges_samples import DID, NOW, badge
 from tests.unit.openbadges_tokens import (
     ED25519,

@@ -6,10 +6,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from libs.openbadges.did import did_document_with_jwk, did_web, find_method, methods_of, verification_method
-from libs.openbadges.errors import CredentialError, UndecidedError
-from libs.openbadges.jose import algorithm_of
-from libs.openbadges.jose.jwk import (
+from libs.openbadges.crypto.did import did_document_with_jwk, did_web, find_method, methods_of, verification_method
+from libs.openbadges.crypto.jwk import (
     PrivateKey,
     public_of,
     read_jwk,
@@ -18,9 +16,11 @@ from libs.openbadges.jose.jwk import (
     write_jwk,
     write_private_jwk,
 )
-from libs.openbadges.keys import PublicKey, read_public
-from libs.openbadges.methods import public_key, resolve
-from libs.openbadges.rsa import RsaKey
+from libs.openbadges.crypto.keys import PublicKey, read_public
+from libs.openbadges.crypto.methods import public_key, resolve
+from libs.openbadges.crypto.rsa import RsaKey
+from libs.openbadges.jose import algorithm_of
+from libs.openbadges.model.errors import CredentialError, UndecidedError
 from tests.unit.openbadges_tokens import ED25519, KINDS, P256, encode, key_of, rsa_key
 
 

@@ -9,14 +9,15 @@ from hypothesis import given as examples
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from libs.openbadges.did import did_key, verification_method
-from libs.openbadges.errors import CredentialError
-from libs.openbadges.jose import envelop_credential, envelop_presentation, sign_vp_jwt
-from libs.openbadges.keys import Ed25519Key
-from libs.openbadges.p256 import P256Key
-from libs.openbadges.presentations import PRESENTATION_CHECKS, presentation_needs, verify_presentation
-from libs.openbadges.presenting import sign_presentation
-from libs.openbadges.verification import Material, Needs, verify
+from libs.openbadges.crypto.did import did_key, verification_method
+from libs.openbadges.crypto.keys import Ed25519Key
+from libs.openbadges.crypto.p256 import P256Key
+from libs.openbadges.issue.jwt import sign_vp_jwt
+from libs.openbadges.issue.presentations import sign_presentation
+from libs.openbadges.jose import envelop_credential, envelop_presentation
+from libs.openbadges.model.errors import CredentialError
+from libs.openbadges.verify.pipeline import Material, Needs, verify
+from libs.openbadges.verify.presentations import PRESENTATION_CHECKS, presentation_needs, verify_presentation
 from tests.unit.openbadges_samples import DID, LIST, NOW, material, signed
 from tests.unit.openbadges_tokens import decode, own_vc_jwt, resigned
 

@@ -11,13 +11,14 @@ from joserfc import jws
 from joserfc.jwk import ECKey
 
 from libs.openbadges.baking import bake
-from libs.openbadges.contexts import CLR_V2, CREDENTIALS_V2, OPEN_BADGES_V3
-from libs.openbadges.errors import CredentialError
-from libs.openbadges.issuing import prepare, sign
-from libs.openbadges.jose import envelop_credential, sign_open_badge_jwt, sign_vc_jwt
-from libs.openbadges.jose.jwk import public_of, read_private_jwk, thumbprint, write_jwk, write_private_jwk
-from libs.openbadges.statuslist import StatusList, entry, list_document
-from libs.openbadges.verification import Material, Needs, needs, verify
+from libs.openbadges.crypto.jwk import public_of, read_private_jwk, thumbprint, write_jwk, write_private_jwk
+from libs.openbadges.issue.jwt import sign_open_badge_jwt, sign_vc_jwt
+from libs.openbadges.issue.signing import prepare, sign
+from libs.openbadges.jose import envelop_credential
+from libs.openbadges.jsonld.contexts import CLR_V2, CREDENTIALS_V2, OPEN_BADGES_V3
+from libs.openbadges.model.errors import CredentialError
+from libs.openbadges.status.bitstring import StatusList, entry, list_document
+from libs.openbadges.verify.pipeline import Material, Needs, needs, verify
 from tests.unit.openbadges_samples import DID, KEY, LIST, METHOD, NOW, badge
 from tests.unit.openbadges_tokens import (
     ED25519,

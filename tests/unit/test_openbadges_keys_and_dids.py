@@ -2,7 +2,7 @@
 
 import pytest
 
-from libs.openbadges.did import (
+from libs.openbadges.crypto.did import (
     did_document,
     did_key,
     did_web,
@@ -11,9 +11,9 @@ from libs.openbadges.did import (
     resolve_did_key,
     verification_method,
 )
-from libs.openbadges.errors import CredentialError
-from libs.openbadges.keys import Ed25519Key, decode_public, encode_public, verify_ed25519
-from libs.openbadges.multibase import decode_multibase
+from libs.openbadges.crypto.keys import Ed25519Key, decode_public, encode_public, verify_ed25519
+from libs.openbadges.crypto.multibase import decode_multibase
+from libs.openbadges.model.errors import CredentialError
 
 KEY = Ed25519Key.from_seed(bytes(range(32)))
 

@@ -5,9 +5,9 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from libs.openbadges.building import SOLO_LEVELS
-from libs.openbadges.errors import CredentialError
-from libs.openbadges.picture import Colours, badge_svg
+from libs.openbadges.issue.building import SOLO_LEVELS
+from libs.openbadges.model.errors import CredentialError
+from libs.openbadges.pictures.drawing import Colours, badge_svg
 
 SVG = "{http://www.w3.org/2000/svg}"
 LONG = "Kooperationsfähigkeitsnachweisübung für Fortgeschrittene in der gymnasialen Oberstufe"

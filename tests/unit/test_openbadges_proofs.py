@@ -12,16 +12,17 @@ import rfc8785
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from libs.openbadges import base58btc, jcs
-from libs.openbadges.curves import P256
-from libs.openbadges.did import did_key, verification_method
-from libs.openbadges.errors import CredentialError
-from libs.openbadges.issuing import prepare, sign
-from libs.openbadges.keys import Ed25519Key
-from libs.openbadges.multibase import encode_multibase
-from libs.openbadges.p256 import P256Key
-from libs.openbadges.proofs import ISSUED, OFFERED
-from libs.openbadges.verification import Material, verify
+from libs.openbadges.crypto import base58btc
+from libs.openbadges.crypto.curves import P256
+from libs.openbadges.crypto.did import did_key, verification_method
+from libs.openbadges.crypto.keys import Ed25519Key
+from libs.openbadges.crypto.multibase import encode_multibase
+from libs.openbadges.crypto.p256 import P256Key
+from libs.openbadges.integrity.suites import ISSUED, OFFERED
+from libs.openbadges.issue.signing import prepare, sign
+from libs.openbadges.jsonld import jcs
+from libs.openbadges.model.errors import CredentialError
+from libs.openbadges.verify.pipeline import Material, verify
 from tests.unit.openbadges_samples import KEY, NOW, badge
 
 VECTORS = Path(__file__).parents[1] / "vectors"

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from libs.openbadges.baking import bake, unbake
-from libs.openbadges.building import SOLO_LEVELS
-from libs.openbadges.errors import CredentialError
-from libs.openbadges.rasterizing import badge_png
+from libs.openbadges.issue.building import SOLO_LEVELS
+from libs.openbadges.model.errors import CredentialError
+from libs.openbadges.pictures.raster import badge_png
 from tests.unit.openbadges_samples import signed
 
 FONTS = Path(__file__).parents[2] / "libs" / "openbadges" / "data" / "fonts"

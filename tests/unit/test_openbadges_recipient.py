@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from libs.openbadges.documents import IdentityObject
-from libs.openbadges.issuing import prepare, sign
-from libs.openbadges.recipient import MOST_IDENTIFIERS, Recipient, check_recipient
-from libs.openbadges.report import CHECKS, RECIPIENT
-from libs.openbadges.verification import verify
+from libs.openbadges.issue.signing import prepare, sign
+from libs.openbadges.model.documents import IdentityObject
+from libs.openbadges.verify.pipeline import verify
+from libs.openbadges.verify.recipient import MOST_IDENTIFIERS, Recipient, check_recipient
+from libs.openbadges.verify.report import CHECKS, RECIPIENT
 from tests.unit.openbadges_samples import KEY, METHOD, NOW, badge, material, signed
 
 ADDRESS = "a@example.com"

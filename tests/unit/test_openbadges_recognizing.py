@@ -11,16 +11,16 @@ import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
-from libs.openbadges.canonical import canonicalize
-from libs.openbadges.contexts import CREDENTIALS_V2, OPEN_BADGES_V3
-from libs.openbadges.errors import CredentialError, LimitError
-from libs.openbadges.issuing import prepare, sign
-from libs.openbadges.parsing import parse
-from libs.openbadges.proofs import Suites
-from libs.openbadges.reading import open_document
-from libs.openbadges.shapes.cache import ShapeCache
-from libs.openbadges.shapes.editions import FIRST_DUE, family_of
-from libs.openbadges.verification import verify, verify_all
+from libs.openbadges.integrity.suites import Suites
+from libs.openbadges.issue.signing import prepare, sign
+from libs.openbadges.jsonld.canonical import canonicalize
+from libs.openbadges.jsonld.contexts import CREDENTIALS_V2, OPEN_BADGES_V3
+from libs.openbadges.jsonld.parsing import parse
+from libs.openbadges.jsonld.templates.cache import ShapeCache
+from libs.openbadges.jsonld.templates.editions import FIRST_DUE, family_of
+from libs.openbadges.model.errors import CredentialError, LimitError
+from libs.openbadges.verify.opening import open_document
+from libs.openbadges.verify.pipeline import verify, verify_all
 from tests.unit.openbadges_samples import KEY, METHOD, NOW, badge, material, signed
 from tests.unit.test_openbadges_shapes import EXAMPLES, MUTANTS, property_of_shapes
 
@@ -181,7 +181,7 @@ def test_an_envelope_is_no_credential_though_its_text_is_known(monkeypatch: pyte
     suites = Suites()
     for number in range(FIRST_DUE + 4):
         suites.unsecured(enveloped(number))
-    monkeypatch.setattr("libs.openbadges.reading.OFFERED", suites)
+    monkeypatch.setattr("libs.openbadges.verify.opening.OFFERED", suites)
     raw = orjson.dumps({**enveloped(700), "proof": orjson.loads(PROOF)})
     assert suites.recognize(raw) is not None
     with pytest.raises(CredentialError):
@@ -222,7 +222,7 @@ def test_options_are_remembered_only_so_many_and_only_short_ones() -> None:
 
 
 def test_what_is_done_to_an_opened_document_changes_nothing_for_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("libs.openbadges.reading.OFFERED", warm())
+    monkeypatch.setattr("libs.openbadges.verify.opening.OFFERED", warm())
     texts = [text(900, "eddsa-jcs-2022"), text(901, "eddsa-jcs-2022")]
     opened = open_document(texts[0])
     assert opened.unsecured is not None

@@ -12,19 +12,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from libs.openbadges.baking import bake, unbake
-from libs.openbadges.base58btc import encode
-from libs.openbadges.canonical import canonicalize
-from libs.openbadges.contexts import CARRIED, CLR_V2, CREDENTIALS_V2, OPEN_BADGES_V3
-from libs.openbadges.documents import Achievement, Association, AssociationType, ClrCredential, Criteria, Profile
-from libs.openbadges.errors import CredentialError
-from libs.openbadges.issuing import prepare, sign
-from libs.openbadges.picture import badge_svg
-from libs.openbadges.rasterizing import badge_png
-from libs.openbadges.recordforms import MOST_EMBEDDED
-from libs.openbadges.records import record_document
-from libs.openbadges.schema import validate_record
-from libs.openbadges.statuslist import entry
-from libs.openbadges.verification import Material, needs, verify
+from libs.openbadges.crypto.base58btc import encode
+from libs.openbadges.issue.records import record_document
+from libs.openbadges.issue.signing import prepare, sign
+from libs.openbadges.jsonld.canonical import canonicalize
+from libs.openbadges.jsonld.contexts import CARRIED, CLR_V2, CREDENTIALS_V2, OPEN_BADGES_V3
+from libs.openbadges.model.documents import Achievement, Association, AssociationType, ClrCredential, Criteria, Profile
+from libs.openbadges.model.errors import CredentialError
+from libs.openbadges.model.records import MOST_EMBEDDED
+from libs.openbadges.model.schema import validate_record
+from libs.openbadges.pictures.drawing import badge_svg
+from libs.openbadges.pictures.raster import badge_png
+from libs.openbadges.status.bitstring import entry
+from libs.openbadges.verify.pipeline import Material, needs, verify
 from tests.unit.openbadges_samples import DID, KEY, LIST, METHOD, NOW, RESILIENCE, badge, material, signed
 
 TEAMWORK = "https://badges.example/achievements/teamwork/1"

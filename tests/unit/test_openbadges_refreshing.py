@@ -10,15 +10,15 @@ from hypothesis import given as example_data
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from libs.openbadges.contexts import OPEN_BADGES_EXTENSIONS
-from libs.openbadges.did import did_key, verification_method
-from libs.openbadges.issuing import prepare, sign
-from libs.openbadges.keys import Ed25519Key
-from libs.openbadges.recipient import Recipient
-from libs.openbadges.refreshing import KIND, refresh_address
-from libs.openbadges.report import Report
-from libs.openbadges.statuslist import entry
-from libs.openbadges.verification import Material, Needs, needs, verify
+from libs.openbadges.crypto.did import did_key, verification_method
+from libs.openbadges.crypto.keys import Ed25519Key
+from libs.openbadges.issue.signing import prepare, sign
+from libs.openbadges.jsonld.contexts import OPEN_BADGES_EXTENSIONS
+from libs.openbadges.status.bitstring import entry
+from libs.openbadges.verify.pipeline import Material, Needs, needs, verify
+from libs.openbadges.verify.recipient import Recipient
+from libs.openbadges.verify.refresh import KIND, refresh_address
+from libs.openbadges.verify.report import Report
 from tests.unit.openbadges_samples import DID, KEY, LIST, METHOD, NOW, badge, material, signed
 from tests.unit.test_openbadges_endorsements import CREDENTIAL, endorsed, endorsement
 from tests.unit.test_openbadges_records import issued, record

@@ -15,15 +15,15 @@ from hypothesis import HealthCheck, Phase, event, given, settings
 from hypothesis import strategies as st
 from pyld import jsonld
 
-from libs.openbadges.canonical import canonicalize
-from libs.openbadges.contexts import CREDENTIALS_V2, EXAMPLES_V2, OPEN_BADGES_V3, load_document
-from libs.openbadges.errors import CredentialError
-from libs.openbadges.shapes.cache import ShapeCache
-from libs.openbadges.shapes.derivation import Derived, derive
-from libs.openbadges.shapes.guard import PieceGuard, TextGuard
-from libs.openbadges.shapes.lines import UnderivableError
-from libs.openbadges.shapes.places import CONSTANT_KEYS
-from libs.openbadges.shapes.text import cut
+from libs.openbadges.jsonld.canonical import canonicalize
+from libs.openbadges.jsonld.contexts import CREDENTIALS_V2, EXAMPLES_V2, OPEN_BADGES_V3, load_document
+from libs.openbadges.jsonld.templates.cache import ShapeCache
+from libs.openbadges.jsonld.templates.derivation import Derived, derive
+from libs.openbadges.jsonld.templates.guard import PieceGuard, TextGuard
+from libs.openbadges.jsonld.templates.lines import UnderivableError
+from libs.openbadges.jsonld.templates.places import CONSTANT_KEYS
+from libs.openbadges.jsonld.templates.text import cut, restore
+from libs.openbadges.model.errors import CredentialError
 from tests.unit.openbadges_generated import GOOD_IRIS, documents, mutate, places, plain, texts
 from tests.unit.openbadges_samples import DID, badge, in_threads
 
@@ -172,7 +172,6 @@ def test_cutting_a_text_loses_nothing(one: str, two: str, three: str) -> None:
     if pieces is None:
         assert any(character in json.dumps(document) for character in ("\\u00", "\\b", "\\f", "\x7f"))
         return
-    from libs.openbadges.shapes.text import restore  # noqa: PLC0415  tried beside cut alone
 
     strings = restore(pieces.strings) if pieces.escaped else tuple(pieces.strings)
     outside = pieces.skeleton.split(b'"')
@@ -370,7 +369,7 @@ def test_a_shape_too_large_to_be_kept_is_derived_once(monkeypatch: pytest.Monkey
         derived.append(1)
         return derive(*given)
 
-    monkeypatch.setattr("libs.openbadges.shapes.cache.derive", counted)
+    monkeypatch.setattr("libs.openbadges.jsonld.templates.cache.derive", counted)
     cache = ShapeCache(size=20_000)
     for number in range(5):
         assert cache.digest(badge(number)) == general(badge(number))

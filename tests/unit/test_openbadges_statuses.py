@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from libs.openbadges.did import did_document
-from libs.openbadges.errors import CredentialError
-from libs.openbadges.issuing import prepare, sign
-from libs.openbadges.report import Check
-from libs.openbadges.statuslist import MINIMUM_SIZE, StatusList, entry, list_document
-from libs.openbadges.verification import Material, verify
+from libs.openbadges.crypto.did import did_document
+from libs.openbadges.issue.signing import prepare, sign
+from libs.openbadges.model.errors import CredentialError
+from libs.openbadges.status.bitstring import MINIMUM_SIZE, StatusList, entry, list_document
+from libs.openbadges.verify.pipeline import Material, verify
+from libs.openbadges.verify.report import Check
 from tests.unit.openbadges_samples import DID, KEY, LIST, METHOD, NOW, badge
 
 MEANINGS = ["pending review", "accepted", "rejected", "undefined"]

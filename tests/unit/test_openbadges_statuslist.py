@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from libs.openbadges.errors import CredentialError, LimitError
-from libs.openbadges.statuslist import MINIMUM_SIZE, StatusIndexes, StatusList, entry
+from libs.openbadges.model.errors import CredentialError, LimitError
+from libs.openbadges.status.bitstring import MINIMUM_SIZE, StatusIndexes, StatusList, entry
 
 
 def packed(raw: bytes) -> str:

@@ -7,8 +7,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from libs.openbadges.canonical import canonicalize
-from libs.openbadges.verification import Material, needs, verify
+from libs.openbadges.jsonld.canonical import canonicalize
+from libs.openbadges.verify.pipeline import Material, needs, verify
 from tests.unit.openbadges_generated import mutate, places
 from tests.unit.openbadges_samples import DID, LIST, NOW, material, signed
 from tests.unit.test_openbadges_shapes import property_of_shapes

@@ -9,11 +9,11 @@ from typing import Any
 import base58
 import pytest
 
-from libs.openbadges.canonical import canonicalize
-from libs.openbadges.keys import Ed25519Key
-from libs.openbadges.multibase import decode_multibase, encode_multibase
-from libs.openbadges.proofs import Suites
-from libs.openbadges.verification import Material, verify
+from libs.openbadges.crypto.keys import Ed25519Key
+from libs.openbadges.crypto.multibase import decode_multibase, encode_multibase
+from libs.openbadges.integrity.suites import Suites
+from libs.openbadges.jsonld.canonical import canonicalize
+from libs.openbadges.verify.pipeline import Material, verify
 
 SUITES = Suites()
 VECTORS = Path(__file__).parents[1] / "vectors"

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from libs.openbadges.did import did_document, did_key, verification_method
-from libs.openbadges.errors import CredentialError
-from libs.openbadges.issuing import prepare, sign
-from libs.openbadges.keys import Ed25519Key
-from libs.openbadges.statuslist import StatusList, list_document
-from libs.openbadges.verification import Material, Needs, needs, verify
+from libs.openbadges.crypto.did import did_document, did_key, verification_method
+from libs.openbadges.crypto.keys import Ed25519Key
+from libs.openbadges.issue.signing import prepare, sign
+from libs.openbadges.model.errors import CredentialError
+from libs.openbadges.status.bitstring import StatusList, list_document
+from libs.openbadges.verify.pipeline import Material, Needs, needs, verify
 from tests.unit.openbadges_samples import DID, KEY, LIST, METHOD, NOW, badge, material, signed
 
 STRANGER = Ed25519Key.from_seed(b"s" * 32)

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from bowerbird.showing import plain, show_document, show_report
-from libs.openbadges.documents import Association, Profile
-from libs.openbadges.issuing import prepare, sign
-from libs.openbadges.reading import Opened
-from libs.openbadges.records import record_document
-from libs.openbadges.verification import verify
+from libs.openbadges.issue.records import record_document
+from libs.openbadges.issue.signing import prepare, sign
+from libs.openbadges.model.documents import Association, Profile
+from libs.openbadges.verify.opening import Opened
+from libs.openbadges.verify.pipeline import verify
 from tests.unit.openbadges_samples import DID, KEY, METHOD, NOW, RESILIENCE, material, signed
 
 NONSENSE: st.SearchStrategy[Any] = st.sampled_from(

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from libs.openbadges.report import CHECKS, Check, Outcome, Report
+from libs.openbadges.verify.report import CHECKS, Check, Outcome, Report
 from services.verifier.badge import Badge, badge_of, safe_link
 from services.verifier.pages import Pages
 from tests.contract.verifier_house import LEARNER, NOW, School

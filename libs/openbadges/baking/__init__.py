@@ -9,7 +9,7 @@ from libs.openbadges.baking.content import (
     PictureFormat,
     read_content,
 )
-from libs.openbadges.errors import CredentialError, LimitError
+from libs.openbadges.model.errors import CredentialError, LimitError
 
 __all__ = ["CREDENTIAL_BYTES", "PICTURE_BYTES", "Baked", "Content", "PictureFormat", "bake", "picture_format", "unbake"]
 

@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from libs.openbadges.errors import CredentialError, LimitError
-from libs.openbadges.parsing import Limits, parse
+from libs.openbadges.jsonld.parsing import Limits, parse
+from libs.openbadges.model.errors import CredentialError, LimitError
 
 PictureFormat = Literal["png", "svg"]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from libs.openbadges.baking.content import CREDENTIAL_BYTES, Content, read_content
-from libs.openbadges.errors import CredentialError, LimitError
+from libs.openbadges.model.errors import CredentialError, LimitError
 
 SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
 KEYWORD: Final = b"openbadgecredential"

@@ -6,7 +6,7 @@ from typing import Final, NoReturn
 from xml.parsers import expat
 
 from libs.openbadges.baking.content import CREDENTIAL_BYTES, Content, read_content
-from libs.openbadges.errors import CredentialError, LimitError
+from libs.openbadges.model.errors import CredentialError, LimitError
 
 MOST_ELEMENTS: Final = 200_000
 MOST_CREDENTIALS: Final = 16

@@ -4,15 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from libs.openbadges.did import controller_of
-from libs.openbadges.errors import CredentialError, LimitError, UndecidedError
+from libs.openbadges.crypto.did import controller_of
+from libs.openbadges.crypto.jwk import read_jwk
+from libs.openbadges.crypto.keys import PublicKey
+from libs.openbadges.crypto.methods import Documents, allowed_methods, document_of, public_key, resolve
+from libs.openbadges.integrity.check import Finding, holder_of, issuer_of, key_of_owner
 from libs.openbadges.jose.claims import check_claims
 from libs.openbadges.jose.compact import ALGORITHMS, check_signature, kind_of
-from libs.openbadges.jose.jwk import read_jwk
 from libs.openbadges.jose.tokens import Token
-from libs.openbadges.keys import PublicKey
-from libs.openbadges.methods import Documents, allowed_methods, document_of, public_key, resolve
-from libs.openbadges.proofchecks import Finding, holder_of, issuer_of, key_of_owner
+from libs.openbadges.model.errors import CredentialError, LimitError, UndecidedError
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,10 @@ import math
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from libs.openbadges import times
-from libs.openbadges.contexts import CREDENTIALS_V1
-from libs.openbadges.errors import CredentialError
 from libs.openbadges.jose.tokens import Token
+from libs.openbadges.jsonld.contexts import CREDENTIALS_V1
+from libs.openbadges.model import times
+from libs.openbadges.model.errors import CredentialError
 
 CLOCK_SKEW: Final = timedelta(seconds=60)
 """How far another's clock may be ahead when it says that it has just signed."""

@@ -7,10 +7,10 @@ from typing import Any, Final
 from joserfc.errors import ExceededSizeError, JoseError, MissingAlgorithmError
 from joserfc.jws import JWSRegistry, extract_compact
 
-from libs.openbadges.errors import CredentialError, LimitError, UndecidedError
-from libs.openbadges.jose.jwk import PrivateKey, jose_key, public_of
-from libs.openbadges.keys import KeyKind, PublicKey, Signer
-from libs.openbadges.parsing import LIMITS, Limits, parse, write
+from libs.openbadges.crypto.jwk import PrivateKey, jose_key, public_of
+from libs.openbadges.crypto.keys import KeyKind, PublicKey, Signer
+from libs.openbadges.jsonld.parsing import LIMITS, Limits, parse, write
+from libs.openbadges.model.errors import CredentialError, LimitError, UndecidedError
 
 ALGORITHMS: Final[dict[str, KeyKind]] = {
     "RS256": "RSA",

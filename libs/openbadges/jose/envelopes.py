@@ -2,8 +2,8 @@
 
 from typing import Any, Final
 
-from libs.openbadges.contexts import CREDENTIALS_V2, conformance
-from libs.openbadges.errors import CredentialError, UnreadFormError
+from libs.openbadges.jsonld.contexts import CREDENTIALS_V2, conformance
+from libs.openbadges.model.errors import CredentialError, UnreadFormError
 
 CREDENTIAL: Final = "EnvelopedVerifiableCredential"
 PRESENTATION: Final = "EnvelopedVerifiablePresentation"

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from libs.openbadges.contexts import conformance
-from libs.openbadges.errors import CredentialError, UnreadFormError
 from libs.openbadges.jose.compact import Compact, read_compact
-from libs.openbadges.parsing import LIMITS, Limits, parse
+from libs.openbadges.jsonld.contexts import conformance
+from libs.openbadges.jsonld.parsing import LIMITS, Limits, parse
+from libs.openbadges.model.errors import CredentialError, UnreadFormError
 
 Profile = Literal["open-badges", "vc+jwt", "vp+jwt"]
 

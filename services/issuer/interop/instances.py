@@ -9,14 +9,15 @@ from typing import Any, Literal
 import orjson
 
 from libs.common.errors import InvalidRequestError, NotFoundError
-from libs.openbadges.contexts import CREDENTIALS_V1, DATA_INTEGRITY_V2, conformance_contexts
-from libs.openbadges.did import did_key, verification_method
-from libs.openbadges.errors import CredentialError
-from libs.openbadges.issuing import Prepared, prepare, sign
-from libs.openbadges.jose import algorithm_of, envelop_credential, sign_vc_jwt
-from libs.openbadges.keys import Ed25519Key
-from libs.openbadges.p256 import P256Key
-from libs.openbadges.statuslist import MINIMUM_SIZE, StatusIndexes, StatusList, entry, list_document
+from libs.openbadges.crypto.did import did_key, verification_method
+from libs.openbadges.crypto.keys import Ed25519Key
+from libs.openbadges.crypto.p256 import P256Key
+from libs.openbadges.issue.jwt import sign_vc_jwt
+from libs.openbadges.issue.signing import Prepared, prepare, sign
+from libs.openbadges.jose import algorithm_of, envelop_credential
+from libs.openbadges.jsonld.contexts import CREDENTIALS_V1, DATA_INTEGRITY_V2, conformance_contexts
+from libs.openbadges.model.errors import CredentialError
+from libs.openbadges.status.bitstring import MINIMUM_SIZE, StatusIndexes, StatusList, entry, list_document
 from services.issuer.interop.store import Entry, InteropStore
 
 PublishList = Callable[[str, int, str], Awaitable[None]]

@@ -1,0 +1,1 @@
+"""Keys and their identifiers: Ed25519, ECDSA, RSA, multibase, JWK, did:key and did:web."""

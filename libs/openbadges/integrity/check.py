@@ -1,0 +1,271 @@
+"""Is a credential's proof good, and is its key the issuer's? Each answered pass, fail or unknown."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+
+from libs.openbadges.crypto.did import controller_of
+from libs.openbadges.crypto.keys import PublicKey
+from libs.openbadges.crypto.methods import Documents, public_key, resolve
+from libs.openbadges.crypto.multibase import decode_multibase
+from libs.openbadges.integrity.suites import OFFERED, Cryptosuite, Known
+from libs.openbadges.model import times
+from libs.openbadges.model.datamodel import check_proof_form, check_proof_kind
+from libs.openbadges.model.errors import CredentialError, LimitError, UndecidedError, UnknownContextError
+from libs.openbadges.verify.report import Outcome, worst
+
+MOST_PROOFS = 8
+
+
+class Finding(NamedTuple):
+    """The answer to one question; `at` is set where it speaks of another moment than now."""
+
+    outcome: Outcome
+    code: str
+    sentence: str
+    at: datetime | None = None
+
+
+def proofs_of(document: dict[str, Any]) -> list[dict[str, Any]]:
+    """Answer a document's proofs, one or a set; what is not an object is none."""
+    proof = document.get("proof")
+    return [one for one in (proof if isinstance(proof, list) else [proof]) if isinstance(one, dict)]
+
+
+def issuer_of(document: dict[str, Any]) -> str | None:
+    """Answer the identifier of the issuer, named or described."""
+    issuer = document.get("issuer")
+    identifier = issuer.get("id") if isinstance(issuer, dict) else issuer
+    return identifier if isinstance(identifier, str) and identifier else None
+
+
+def holder_of(document: dict[str, Any]) -> str | None:
+    """Answer the identifier of a presentation's holder, named or described (VCDM 2.0, section 4.13)."""
+    holder = document.get("holder")
+    identifier = holder.get("id") if isinstance(holder, dict) else holder
+    return identifier if isinstance(identifier, str) and identifier else None
+
+
+_MISSING: Final = Finding("fail", "proof_missing", "The document carries no proof.")
+_UNPROVEN: Final = Finding("fail", "issuer_unproven", "Nothing ties the document to anybody.")
+_TOO_MANY: Final = Finding("unknown", "too_many_proofs", "The document carries more proofs than are checked.")
+
+
+class _Keys:
+    """The keys that a document's proofs name for a purpose, each looked for once."""
+
+    def __init__(self, documents: Documents, purpose: str) -> None:
+        self._documents = documents
+        self.purpose = purpose
+        self._found: dict[str, Mapping[str, Any] | CredentialError | None] = {}
+
+    def find(self, method: str) -> Mapping[str, Any] | None:
+        """Find a key; None where its owner's document is not there.
+
+        Raises:
+            UndecidedError, CredentialError: see `methods.resolve`.
+        """
+        if method not in self._found:
+            try:
+                self._found[method] = resolve(method, self._documents, self.purpose)
+            except CredentialError as error:
+                self._found[method] = error
+        found = self._found[method]
+        if isinstance(found, CredentialError):
+            raise found
+        return found
+
+
+def check_proofs(
+    document: dict[str, Any],
+    unsecured: Known | CredentialError,
+    documents: Documents,
+    now: datetime,
+    *,
+    purpose: str = "assertionMethod",
+) -> tuple[Finding, Finding]:
+    """Check every proof of a document, each by its own key; then whether a good one is the issuer's.
+
+    A proof that fails rules over all others. One that cannot be checked is passed over where another is good:
+    Open Badges 3.0 (section 8.2) asks for any one proof.
+
+    Args:
+        document: the credential with its proofs.
+        unsecured: the same without, or why it could not be had.
+        documents: DID documents by DID.
+        now: the moment to judge expiry by.
+        purpose: what every proof must have been made for (Data Integrity 1.0, section 2.3): assertionMethod for a
+            credential, whose issuer's key is looked for, authentication for a presentation and its holder.
+
+    Returns:
+        What was found about the proofs, and about the issuer.
+    """
+    return check_all_proofs([(document, unsecured)], documents, now, purpose=purpose)[0]
+
+
+def check_all_proofs(
+    secured: Sequence[tuple[dict[str, Any], Known | CredentialError]],
+    documents: Documents,
+    now: datetime,
+    *,
+    purpose: str = "assertionMethod",
+) -> list[tuple[Finding, Finding]]:
+    """Check the proofs of several documents, see `check_proofs`: what was signed of all of them first, then by whom.
+
+    Each step is done for all before the next, since a step's code that is in the processor's cache takes less.
+    """
+    keys = _Keys(documents, purpose)
+    claims = [_claims(document, unsecured, keys, now) for document, unsecured in secured]
+    found = [claim if isinstance(claim, Finding) else [_judged(one) for one in claim] for claim in claims]
+    return [
+        (findings, _UNPROVEN if findings is _MISSING else findings)
+        if isinstance(findings, Finding)
+        else _ruling(document, findings, keys)
+        for (document, _), findings in zip(secured, found, strict=True)
+    ]
+
+
+class _Claim(NamedTuple):
+    """That a key signed a message."""
+
+    suite: Cryptosuite
+    key: PublicKey
+    message: bytes
+    signature: bytes
+
+
+def _claims(
+    document: dict[str, Any], unsecured: Known | CredentialError, keys: _Keys, now: datetime
+) -> list[_Claim | Finding] | Finding:
+    """Read what a document's proofs claim, each or what is wrong with it; or what is wrong with all."""
+    proofs = proofs_of(document)
+    if not proofs or (isinstance(document["proof"], list) and len(proofs) != len(document["proof"])):
+        return _MISSING
+    if len(proofs) > MOST_PROOFS:
+        return _TOO_MANY
+    return [_claim(unsecured, proof, proofs, keys, now) for proof in proofs]
+
+
+def _claim(
+    document: Known | CredentialError,
+    proof: dict[str, Any],
+    proofs: list[dict[str, Any]],
+    keys: _Keys,
+    now: datetime,
+) -> _Claim | Finding:
+    try:
+        suite = _suite_of(proof)
+        _check_form(proof, now, keys.purpose)
+        if isinstance(document, CredentialError):
+            raise document
+        options = {name: value for name, value in proof.items() if name != "proofValue"}
+        message = suite.signing_input(_with_previous(document, proof, proofs), options)
+        key = keys.find(proof["verificationMethod"])
+        if key is None:
+            owner = controller_of(proof["verificationMethod"])
+            return Finding("unknown", "key_unavailable", f"The document of {owner} could not be had.")
+        return _Claim(suite, public_key(key), message, decode_multibase(proof["proofValue"]))
+    except (LimitError, UnknownContextError, UndecidedError) as error:
+        return Finding("unknown", error.code, str(error))
+    except CredentialError as error:
+        return Finding("fail", error.code, str(error))
+
+
+def _judged(claim: _Claim | Finding) -> Finding:
+    """Answer whether a claim is true."""
+    if isinstance(claim, Finding):
+        return claim
+    if not claim.suite.verify(claim.key, claim.message, claim.signature):
+        return Finding("fail", "proof_invalid", "The proof is not that of this text: one of the two was changed.")
+    return Finding("pass", "proof_valid", "The text is as it was signed.")
+
+
+def _ruling(document: dict[str, Any], findings: list[Finding], keys: _Keys) -> tuple[Finding, Finding]:
+    """Answer what the findings about a document's proofs come to, and whether a good proof is the issuer's."""
+    outcomes = {finding.outcome for finding in findings}
+    ruling: Outcome = "pass" if outcomes == {"pass", "unknown"} else worst(outcomes)
+    proven = next(finding for finding in findings if finding.outcome == ruling)
+    checked = list(zip(proofs_of(document), findings, strict=True))
+    if keys.purpose == "assertionMethod":
+        return proven, _check_owner(issuer_of(document), "issuer", checked, keys)
+    holder = holder_of(document)
+    if holder is None:
+        return proven, Finding("pass", "holder_unnamed", "The presentation does not say whose it is.")
+    return proven, _check_owner(holder, "holder", checked, keys)
+
+
+def _suite_of(proof: dict[str, Any]) -> Cryptosuite:
+    """Answer the suite that checks a proof.
+
+    Raises:
+        UndecidedError: a kind of proof that is not checked here.
+        CredentialError: a proof that does not say of which kind it is.
+    """
+    check_proof_kind(proof)
+    suite = OFFERED.of(proof)
+    if suite is None:
+        name = proof.get("cryptosuite", proof.get("type"))
+        raise UndecidedError("cryptosuite_unknown", f"Proofs of the kind {name} are not checked here.")
+    return suite
+
+
+def _check_form(proof: dict[str, Any], now: datetime, purpose: str) -> None:
+    """Check what does not need cryptography (Data Integrity 1.0, section 4.4).
+
+    Raises:
+        CredentialError: a proof that is wrong whatever its value.
+    """
+    check_proof_form(proof)
+    if proof["proofPurpose"] != purpose:
+        raise CredentialError("proof_purpose", f"The proof was made for another purpose than {purpose}.")
+    if "expires" in proof and times.read_lenient(proof["expires"], "/proof/expires") <= now:
+        raise CredentialError("proof_expired", f"The proof was good until {proof['expires']}.")
+
+
+def _with_previous(document: Known, proof: dict[str, Any], proofs: list[dict[str, Any]]) -> Known:
+    """Add to the document the proofs that this one rests on and signs with it (Data Integrity 1.0, section 4.3).
+
+    Raises:
+        CredentialError: one of them is not there, or there more than once.
+    """
+    if "previousProof" not in proof:
+        return document
+    previous = proof["previousProof"]
+    named = previous if isinstance(previous, list) else [previous]
+    found = [one for one in proofs if one is not proof and one.get("id") in named]
+    if not named or sorted(str(one["id"]) for one in found) != sorted(map(str, named)):
+        raise CredentialError("proof_chain", "The proof rests on another proof that is not here.", "/proof")
+    return OFFERED.unsecured({**document.document, "proof": found})
+
+
+def _check_owner(owner: str | None, role: str, checked: list[tuple[dict[str, Any], Finding]], keys: _Keys) -> Finding:
+    """Check that the key of a good proof belongs to the issuer (or holder), who allows it for the purpose.
+
+    Where no proof is good, the keys that proofs name are looked at all the same; the verdict is no pass anyhow.
+    """
+    own = [
+        (str(proof.get("verificationMethod")), finding)
+        for proof, finding in checked
+        if controller_of(str(proof.get("verificationMethod"))) == owner
+    ]
+    if not own:
+        other = controller_of(str(checked[0][0].get("verificationMethod")))
+        return Finding("fail", f"{role}_mismatch", f"The key is that of {other}, the {role} is {owner}.")
+    good = [method for method, finding in own if finding.outcome == "pass"]
+    if not good and any(finding.outcome == "pass" for _, finding in checked):
+        return Finding("unknown", f"{role}_unproven", f"The proof by the {role}'s own key could not be checked.")
+    try:
+        found = [keys.find(method) for method in good or [method for method, _ in own]]
+    except UndecidedError as error:
+        return Finding("unknown", error.code, str(error))
+    except CredentialError as error:
+        return Finding("fail", error.code, str(error))
+    if None in found:
+        return Finding("unknown", f"{role}_unavailable", f"The document of {owner} could not be had.")
+    return key_of_owner(role, owner)
+
+
+def key_of_owner(role: str, owner: str | None) -> Finding:
+    """Say that a key is the issuer's (or holder's) own."""
+    act = "sign" if role == "issuer" else "show"
+    return Finding("pass", f"{role}_key", f"The key belongs to {owner}, who allows it to {act} credentials.")

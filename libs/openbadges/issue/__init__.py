@@ -1,0 +1,1 @@
+"""Issuing: achievements, building credentials and records, prepare and sign, presentations."""

@@ -1,0 +1,45 @@
+"""Presentations with a Data Integrity proof: what a holder shows to one verifier, who asked for it."""
+
+from datetime import datetime
+from typing import Any
+
+from libs.openbadges.crypto.keys import Signer
+from libs.openbadges.integrity.create import issued_suite, secure
+from libs.openbadges.integrity.suites import ISSUED
+from libs.openbadges.issue.jwt import check_presentation
+from libs.openbadges.jsonld.parsing import write
+
+
+def sign_presentation(
+    presentation: dict[str, Any],
+    signer: Signer,
+    verification_method: str,
+    created: datetime,
+    *,
+    cryptosuite: str = "eddsa-rdfc-2022",
+    challenge: str | None = None,
+    domain: str | None = None,
+) -> str:
+    """Sign a presentation for authentication (VCDM 2.0, section 4.13; Data Integrity 1.0, section 4.2).
+
+    Args:
+        presentation: with the credentials, enveloped or with proofs of their own, and no proof.
+        signer: holds the holder's private key.
+        verification_method: the DID URL of the public key.
+        created: the moment of signing, with a zone.
+        cryptosuite: one of `proofs.ISSUED`.
+        challenge: what the verifier asked to be repeated, so that nobody shows the same presentation twice.
+        domain: for whom it is.
+
+    Returns:
+        The presentation as compact JSON.
+
+    Raises:
+        CredentialError: `not_a_presentation`, `proof_present`, `cryptosuite_unknown`, and what
+            `canonical.canonicalize` finds wrong.
+    """
+    suite = issued_suite(cryptosuite)
+    check_presentation(presentation)
+    content = ISSUED.unsecured(presentation, write(presentation))
+    binding = {name: value for name, value in (("challenge", challenge), ("domain", domain)) if value is not None}
+    return secure([content], suite, signer, verification_method, created, purpose="authentication", **binding)[0]

@@ -1,0 +1,83 @@
+"""A document that was taken: what it says in RDF is all that it says in JSON, and its digests are to be had."""
+
+import hashlib
+from typing import Any
+
+from libs.openbadges.jsonld import jcs
+from libs.openbadges.jsonld.canonical import to_dataset
+from libs.openbadges.jsonld.parsing import load
+from libs.openbadges.jsonld.rdf import Dataset
+from libs.openbadges.jsonld.rdfc import serialize
+from libs.openbadges.jsonld.templates.guard import Values
+from libs.openbadges.jsonld.templates.shape import Shape
+
+
+class Known:
+    """A document as text, with the digests of what it says, worked out when asked.
+
+    That its shape is known proves it, or that the general algorithm has taken it.
+
+    Attributes:
+        text: the document as compact JSON.
+        values: what varies in it, where its shape is known.
+        single: whether it is certain that no second object in it has its identifier; no, until somebody says so.
+    """
+
+    __slots__ = ("_contexts", "_dataset", "_document", "_rdf_hash", "_shape", "single", "text", "values")
+
+    def __init__(
+        self,
+        text: bytes,
+        contexts: str | list[str] | None,
+        shape: Shape | None = None,
+        values: Values = (),
+        dataset: Dataset | None = None,
+    ) -> None:
+        """Take the text with its shape and values, or with its RDF; `contexts` None are read from it."""
+        self.text = text
+        self.single = False
+        self._contexts: Any = contexts
+        self._document: dict[str, Any] | None = None
+        self._rdf_hash: bytes | None = None
+        self._dataset = dataset
+        self._shape = shape
+        self.values = values
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """The document, parsed when it is asked for first: nobody else's, so that nobody changes what was checked."""
+        if self._document is None:
+            self._document = load(self.text)
+        return self._document
+
+    @property
+    def contexts(self) -> Any:
+        """The document's `@context`; None where it has none."""
+        return self.document.get("@context") if self._contexts is None else self._contexts
+
+    def rdf_hash(self) -> bytes:
+        """Answer SHA-256 of its canonical N-Quads.
+
+        Raises:
+            LimitError: parts of it are too alike to be told apart in time.
+        """
+        if self._rdf_hash is None and self._shape is not None:
+            self._rdf_hash = self._shape.rdf_hash(self.values)
+        if self._rdf_hash is None:
+            dataset = to_dataset(self.document) if self._dataset is None else self._dataset
+            self._rdf_hash = hashlib.sha256(serialize(dataset).text.encode()).digest()
+        return self._rdf_hash
+
+    def json_hash(self) -> bytes:
+        """Answer SHA-256 of it in JCS."""
+        if self._shape is not None:
+            return self._shape.json_hash(self.values)
+        return hashlib.sha256(jcs.canonicalize(self.document)).digest()
+
+
+def contexts_of(document: dict[str, Any]) -> str | list[str] | None:
+    """Answer a document's contexts, the caller's no longer; None where they are more than names."""
+    contexts = document.get("@context")
+    if isinstance(contexts, list) and all(isinstance(one, str) for one in contexts):
+        return list(contexts)
+    return contexts if isinstance(contexts, str) else None

@@ -1,0 +1,1 @@
+"""What credentials, presentations and learner records are: data models, schemas, times, errors."""

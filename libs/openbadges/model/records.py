@@ -1,0 +1,44 @@
+"""What a Comprehensive Learner Record must be, the same for issuing and for verifying, and what stands in one."""
+
+from typing import Any, Final
+
+from libs.openbadges.jsonld.contexts import CREDENTIALS_V2
+from libs.openbadges.model.documents import read_model
+from libs.openbadges.model.errors import LimitError
+
+MOST_EMBEDDED: Final = 100
+"""Credentials of a record that are verified; a record with more is neither issued nor answered with a pass."""
+
+
+def is_record(document: dict[str, Any]) -> bool:
+    """Tell whether a document says of itself that it is a learner record."""
+    types = document.get("type")
+    return "ClrCredential" in (types if isinstance(types, list) else [types])
+
+
+def embedded_of(document: dict[str, Any]) -> list[Any]:
+    """Answer the credentials in a learner record, one more than `MOST_EMBEDDED` at most; none of another document."""
+    if not is_record(document):
+        return []
+    subject = document.get("credentialSubject")
+    held: list[Any] = []
+    for one in subject if isinstance(subject, list) else [subject]:
+        credentials = one.get("verifiableCredential", []) if isinstance(one, dict) else []
+        held += credentials[: MOST_EMBEDDED + 1] if isinstance(credentials, list) else [credentials]
+    return held[: MOST_EMBEDDED + 1]
+
+
+def check_record(document: dict[str, Any]) -> None:
+    """Check a record by the final data model (CLR 2.0, class ClrCredential).
+
+    The official schema is of an older edition, so what it alone refuses may be right; see `schema.validate_record`.
+
+    Raises:
+        CredentialError: `model`, with the path of the first value that the data model does not allow.
+        LimitError: `too_many_embedded`, more than `MOST_EMBEDDED` credentials.
+    """
+    contexts = document.get("@context")
+    if (contexts[0] if isinstance(contexts, list) and contexts else contexts) == CREDENTIALS_V2:
+        read_model(document)
+    if len(embedded_of(document)) > MOST_EMBEDDED:
+        raise LimitError("too_many_embedded", f"The record holds more than {MOST_EMBEDDED} credentials.")

@@ -1,0 +1,97 @@
+"""Validation against 1EdTech's official JSON Schemas: Open Badges 3.0, and an older edition of learner records."""
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+import orjson
+from jsonschema_rs import Draft4Validator, Draft201909Validator, RegexOptions
+
+from libs.openbadges.jsonld.contexts import CARRIED
+from libs.openbadges.model.errors import CredentialError
+
+ACHIEVEMENT_SCHEMA: Final = (
+    "https://purl.imsglobal.org/spec/ob/v3p0/schema/json/ob_v3p0_achievementcredential_schema.json"
+)
+RECORD_SCHEMA: Final = "https://purl.imsglobal.org/spec/clr/v2p0/schema/json/clr_v2p0_clrcredential_schema.json"
+"""What is carried under this name is an edition of before CLR 2.0 was final: for VCDM 1.1, in draft-04."""
+
+_DATES: Final = {"validFrom": "issuanceDate", "validUntil": "expirationDate"}
+_LISTS: Final = frozenset({"credentialSchema", "endorsement", "endorsementJwt", "identifier", "verifiableCredential"})
+
+_achievement: Final = Draft201909Validator(
+    orjson.loads(CARRIED[ACHIEVEMENT_SCHEMA].text),
+    validate_formats=True,
+    offline=True,
+    pattern_options=RegexOptions(),  # linear in the length of the text, whatever the text is
+)
+_record: Final = Draft4Validator(
+    orjson.loads(CARRIED[RECORD_SCHEMA].text), validate_formats=True, offline=True, pattern_options=RegexOptions()
+)
+
+
+def is_achievement(document: dict[str, Any]) -> bool:
+    """Tell whether a document says of itself that it is an Open Badge."""
+    types = document.get("type")
+    listed = types if isinstance(types, list) else [types]
+    return "AchievementCredential" in listed or "OpenBadgeCredential" in listed
+
+
+def validate_achievement(document: dict[str, Any]) -> None:
+    """Validate an Open Badge (Open Badges 3.0, section on schema verification).
+
+    Raises:
+        CredentialError: code `schema`, with the path of the first value that the schema refuses; `not_json`, where the
+            document holds what is no JSON value.
+    """
+    try:
+        valid = _achievement.is_valid(document)
+    except ValueError as error:
+        raise CredentialError("not_json", f"The document does not hold JSON alone: {error}.") from error
+    if not valid:
+        _refuse(_achievement.iter_errors(document))
+
+
+def validate_record(record: dict[str, Any]) -> None:
+    """Validate a learner record against the older edition of its schema, with the dates under their older names.
+
+    Only a refusal by both this and `documents.read_model` says that a record is wrong: the final edition may allow
+    what this one does not. Credentials in an envelope of their own are left out; this edition knows none.
+
+    Raises:
+        CredentialError: code `schema_older`, with the path of the first value that the schema refuses.
+    """
+    older = _aged(record)
+    subject = older.get("credentialSubject")
+    if isinstance(subject, dict):
+        held = _aged(subject).get("verifiableCredential", [])
+        older["credentialSubject"] = {
+            **_aged(subject),
+            "verifiableCredential": [_aged(one) for one in held if isinstance(one, dict) and "issuer" in one],
+        }
+    if not _record.is_valid(older):
+        _refuse(_record.iter_errors(older), "schema_older")
+
+
+def _aged(document: dict[str, Any]) -> dict[str, Any]:
+    """Write a document as VCDM 1.1 named things: other dates, a described issuer, one status, lists elsewhere."""
+    older = {
+        _DATES.get(name, name): [value] if name in _LISTS and not isinstance(value, list) else value
+        for name, value in document.items()
+    }
+    if "credentialStatus" in older:
+        # Its statuses are of a kind of before Bitstring Status List, with nothing but these two.
+        entries = older["credentialStatus"]
+        first = entries[0] if isinstance(entries, list) and entries else entries
+        older["credentialStatus"] = (
+            {name: first[name] for name in ("id", "type") if name in first} if isinstance(first, dict) else first
+        )
+    if isinstance(older.get("issuer"), str):
+        older["issuer"] = {"id": older["issuer"], "type": ["Profile"]}
+    return older
+
+
+def _refuse(errors: Iterable[Any], code: str = "schema") -> None:
+    error = max(errors, key=lambda one: len(one.instance_path))
+    path = "".join(f"/{part}" for part in error.instance_path)
+    message = error.message if len(error.message) <= 300 else error.message[:300] + " …"
+    raise CredentialError(code, message, path or "/")

@@ -1,0 +1,1 @@
+"""A badge's picture: drawn as SVG, rasterized as PNG, described in words."""

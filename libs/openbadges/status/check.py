@@ -1,0 +1,173 @@
+"""Is a credential revoked or suspended, and what else does its issuer say? Read from lists that were verified."""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from libs.openbadges.integrity.check import Finding, issuer_of
+from libs.openbadges.model import times
+from libs.openbadges.model.datamodel.forms import is_url
+from libs.openbadges.model.errors import CredentialError
+from libs.openbadges.status.bitstring import WIDEST, StatusList
+
+
+class Listing:
+    """A status list credential that was verified; unpacked once, however many entries point into it."""
+
+    def __init__(self, document: dict[str, Any]) -> None:
+        """Take the credential."""
+        self.document = document
+        self._statuses: StatusList | CredentialError | None = None
+
+    def statuses(self) -> StatusList:
+        """Unpack the list.
+
+        Raises:
+            CredentialError, LimitError: see `StatusList.decode`.
+        """
+        if self._statuses is None:
+            try:
+                self._statuses = StatusList.decode(self.document["credentialSubject"].get("encodedList", ""))
+            except CredentialError as error:
+                self._statuses = error
+        if isinstance(self._statuses, CredentialError):
+            raise self._statuses
+        return self._statuses
+
+
+class Listings:
+    """The status lists of one verification, each proven once: a record can point a thousand times into one."""
+
+    def __init__(self, prove: Callable[[str], dict[str, Any]]) -> None:
+        """Take what answers the verified status list credential of an address, or raises CredentialError."""
+        self._prove = prove
+        self._found: dict[str, Listing | CredentialError] = {}
+
+    def find(self, url: str, issuer: str | None) -> Listing:
+        """Find an issuer's list.
+
+        Raises:
+            CredentialError: `STATUS_VERIFICATION_ERROR`, it is another issuer's; or why it could not be proven.
+        """
+        if url not in self._found:
+            try:
+                self._found[url] = Listing(self._prove(url))
+            except CredentialError as error:
+                self._found[url] = error
+        found = self._found[url]
+        if isinstance(found, CredentialError):
+            raise found
+        if issuer_of(found.document) != issuer:
+            raise CredentialError("STATUS_VERIFICATION_ERROR", "The status list is that of another issuer.")
+        return found
+
+
+_NOT_SET: Final = Finding("pass", "not_set", "It has not been taken back.")
+_SET: Final = {
+    "revocation": Finding("fail", "revoked", "The issuer has revoked it."),
+    "suspension": Finding("fail", "suspended", "The issuer has suspended it."),
+    "refresh": Finding("pass", "refresh_available", "It is good, and a newer one can be had."),
+    "message": Finding("pass", "message", "It is good, and the issuer has left a message about it."),
+}
+"""What a status that is not 0 means. A newer edition or a message takes nothing back (section 2.2, statusPurpose)."""
+
+_LONGEST_MESSAGE: Final = 200
+_LONGEST_REFERENCE: Final = 500
+
+
+def entries_of(document: dict[str, Any]) -> list[Any]:
+    """Answer a credential's status entries, one or many."""
+    status = document.get("credentialStatus", [])
+    return status if isinstance(status, list) else [status]
+
+
+def status_lists_of(document: dict[str, Any]) -> list[str]:
+    """Answer the addresses of the status lists that a credential names."""
+    named = [one.get("statusListCredential") for one in entries_of(document) if isinstance(one, dict)]
+    return [url for url in named if isinstance(url, str)]
+
+
+def check_status(document: dict[str, Any], listings: Listings) -> Finding:
+    """Check every status entry; one that is set to revoked or suspended rules, then one that cannot be read.
+
+    Args:
+        document: the credential.
+        listings: the status lists that were looked up.
+    """
+    entries = entries_of(document)
+    if not entries:
+        return Finding("pass", "status_none", "It names no status list, so it cannot be taken back.")
+    if len(entries) > 16:
+        return Finding("unknown", "too_many_statuses", "The credential names more statuses than are checked.")
+    issuer = issuer_of(document)
+    findings = [_check_entry(one, issuer, listings) for one in entries]
+    order = ("fail", "unknown", "pass")
+    return min(findings, key=lambda one: (order.index(one.outcome), one.code == "not_set"))
+
+
+def _check_entry(one: Any, issuer: str | None, listings: Listings) -> Finding:
+    if not isinstance(one, dict) or one.get("type") != "BitstringStatusListEntry":
+        kind = one.get("type") if isinstance(one, dict) else one
+        return Finding("unknown", "status_kind", f"A status of the kind {kind} is not checked here.")
+    try:
+        listing = listings.find(str(one.get("statusListCredential")), issuer)
+        purpose, value = _read(one, listing)
+        at = times.read(listing.document["validFrom"]) if "validFrom" in listing.document else None
+    except CredentialError as error:
+        return Finding("unknown", error.code, str(error))
+    says = _message(one, value)
+    if value == 0 and not (purpose == "message" and says):
+        return _NOT_SET._replace(at=at)
+    found = _SET.get(purpose)
+    if found is None:
+        return Finding("unknown", "status_purpose", f"What a status for the purpose {purpose} means is not known here.")
+    return found._replace(sentence=f"{found.sentence}{says}", at=at)
+
+
+def _message(one: dict[str, Any], value: int) -> str:
+    """Answer what the issuer says of a value, as a sentence after a space; nothing where it says nothing.
+
+    Which messages there are is fixed when the credential is issued, so they stand in it and are signed with it
+    (Bitstring Status List 1.0, section 2.1). They are written for programmers, in the issuer's words.
+    """
+    messages = one.get("statusMessage")
+    for said in messages if isinstance(messages, list) else []:
+        if isinstance(said, dict) and _number(said.get("status")) == value and isinstance(said.get("message"), str):
+            text = "".join(sign for sign in said["message"][: _LONGEST_MESSAGE + 1] if sign.isprintable())
+            text = text if len(text) <= _LONGEST_MESSAGE else text[:_LONGEST_MESSAGE] + "…"
+            return f" Its status is {value:#x}, “{text}”.{_reference(one)}"
+    return f" Its status is {value:#x}, for which it has no message.{_reference(one)}" if messages else ""
+
+
+def _reference(one: dict[str, Any]) -> str:
+    references = one.get("statusReference")
+    first = references[0] if isinstance(references, list) and references else references
+    known = isinstance(first, str) and len(first) <= _LONGEST_REFERENCE and is_url(first)
+    return f" See {first}" if known else ""
+
+
+def _number(status: object) -> int | None:
+    try:
+        return int(status, 16) if isinstance(status, str) and len(status) <= 8 else None
+    except ValueError:
+        return None
+
+
+def _read(one: dict[str, Any], listing: Listing) -> tuple[str, int]:
+    """Read the value of a status (Bitstring Status List 1.0, section 3.2).
+
+    Raises:
+        CredentialError: the list is for another purpose or in another form, or too short.
+    """
+    subject = listing.document.get("credentialSubject")
+    if not isinstance(subject, dict) or subject.get("type") != "BitstringStatusList":
+        raise CredentialError("STATUS_VERIFICATION_ERROR", "What stands at the address is not a status list.")
+    purpose, purposes = one.get("statusPurpose"), subject.get("statusPurpose")
+    if not isinstance(purpose, str) or purpose not in (purposes if isinstance(purposes, list) else [purposes]):
+        raise CredentialError("STATUS_VERIFICATION_ERROR", f"The list is not one for the purpose {purpose}.")
+    size = one.get("statusSize", 1)
+    if type(size) is not int or not 1 <= size <= WIDEST or subject.get("statusSize", size) != size:
+        raise CredentialError("MALFORMED_VALUE_ERROR", "The list and its entry do not agree on a number of bits.")
+    index = one.get("statusListIndex")
+    if not isinstance(index, str) or not index.isascii() or not index.isdigit() or len(index) > 12:
+        raise CredentialError("MALFORMED_VALUE_ERROR", f"{index!r} is not an index.")
+    return purpose, listing.statuses().value(int(index), size)

@@ -1,0 +1,1 @@
+"""Verifying: from what was handed in to a report of named checks."""

@@ -1,0 +1,110 @@
+"""What verifying found: named checks, each pass, fail or unknown, and the verdict that follows from them."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal, NamedTuple
+
+from libs.openbadges.model import times
+
+Outcome = Literal["pass", "fail", "unknown"]
+
+CHECKS = ("format", "context", "schema", "proof", "issuer", "dates", "status", "refresh", "endorsement")
+"""Every report has these checks, in this order."""
+
+RECIPIENT = "recipient"
+"""The check that a report has last, where it was asked whether the credential is about a certain person."""
+
+
+class Check(NamedTuple):
+    """One question about a credential.
+
+    Attributes:
+        name: one of `CHECKS`, or `RECIPIENT`.
+        outcome: pass, fail, or unknown where the question could not be answered.
+        code: stable, for programs.
+        sentence: for people.
+        at: the moment that the answer speaks of.
+    """
+
+    name: str
+    outcome: Outcome
+    code: str
+    sentence: str
+    at: datetime
+
+    def to_dict(self) -> dict[str, str]:
+        """Write the check as JSON has it."""
+        return {
+            "name": self.name,
+            "outcome": self.outcome,
+            "code": self.code,
+            "sentence": self.sentence,
+            "at": times.write(self.at),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """All checks of one credential, and the credential as it was read (None where it could not be read).
+
+    Attributes:
+        checks: in the order of `CHECKS`; then `RECIPIENT`, where it was asked.
+        credential: as it was read.
+        embedded: of a learner record, a report on each credential in it, in their order.
+        endorsements: of any, a report on each endorsement that was opened, in the order in which they stand.
+    """
+
+    checks: tuple[Check, ...]
+    credential: Mapping[str, Any] | None
+    embedded: tuple["Report", ...] = ()
+    endorsements: tuple["Endorsement", ...] = ()
+
+    @property
+    def verdict(self) -> Outcome:
+        """Any check that fails, here or embedded: fail. Else any that is unknown: unknown. Else pass.
+
+        One check only counts as unknown when it fails: `endorsement`. What somebody else says of a credential does
+        not make it bad, for else an endorser who takes a word back would take back what others issued. Nor is it a
+        pass: only when the endorsements verify too "may be treated as verified" (Open Badges 3.0, verification).
+        """
+        return worst([*(counted(check) for check in self.checks), *(report.verdict for report in self.embedded)])
+
+    def check(self, name: str) -> Check:
+        """Answer the check of that name."""
+        return next(check for check in self.checks if check.name == name)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Write the report as JSON has it, without the credential; what is in it only where something is."""
+        written: dict[str, Any] = {"verdict": self.verdict, "checks": [check.to_dict() for check in self.checks]}
+        if self.embedded:
+            written["embedded"] = [
+                {"id": (report.credential or {}).get("id"), **report.to_dict()} for report in self.embedded
+            ]
+        if self.endorsements:
+            written["endorsements"] = [
+                {"id": (one.report.credential or {}).get("id"), "place": one.place, **one.report.to_dict()}
+                for one in self.endorsements
+            ]
+        return written
+
+
+@dataclass(frozen=True, slots=True)
+class Endorsement:
+    """The report on an endorsement, and where it stands in the credential (JSON Pointer, RFC 6901)."""
+
+    place: str
+    report: Report
+
+
+def counted(check: Check) -> Outcome:
+    """Answer what a check counts for in the whole; see `Report.verdict`."""
+    return "unknown" if check.name == "endorsement" and check.outcome == "fail" else check.outcome
+
+
+def worst(outcomes: Iterable[Outcome]) -> Outcome:
+    """Answer the outcome that rules over the others; of nothing at all, unknown."""
+    found = set(outcomes)
+    if "fail" in found:
+        return "fail"
+    return "pass" if found == {"pass"} else "unknown"
