@@ -19,9 +19,10 @@ from uuid import uuid4
 import uvloop
 
 from deploy.embedded.stack import Stack
-from libs.common import ids, mongo
-from libs.common.results import SoloLevel
+from libs.common import mongo
 from libs.common.telemetry import configure_logging, new_trace
+from libs.contracts import ids
+from libs.contracts.results import SoloLevel
 from services.notifier.address import Address
 from services.notifier.marker import Marker
 from services.notifier.message import Letter, Writer

@@ -26,7 +26,7 @@ from pymongo import MongoClient
 
 from deploy.embedded.layout import SOURCE_ROOT
 from deploy.embedded.stack import Stack
-from libs.common.access import key_sha256, new_key
+from libs.access.api_keys import key_sha256, new_key
 
 ROWS = 1_000_000
 FLAT_MB = 20

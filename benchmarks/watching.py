@@ -8,8 +8,8 @@ from typing import Self
 import orjson
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from libs.common import topics
-from libs.common.events import CredentialIssued
+from libs.contracts import topics
+from libs.contracts.events import CredentialIssued
 
 _ISSUED = CredentialIssued.type.encode()
 

@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from libs.common.events import EVENTS, DeadLetter, Event
-from libs.common.topics import TOPICS, Topic
+from libs.contracts.events import EVENTS, DeadLetter, Event
+from libs.contracts.topics import TOPICS, Topic
 
 # CloudEvents 1.0, Kafka Protocol Binding, section 3.2.3: attributes as headers with the prefix `ce_`.
 _HEADERS = {

@@ -11,7 +11,7 @@ from pymongo.errors import PyMongoError
 from bowerbird.registry import NAMES, find
 from libs.common import mongo
 from libs.common.settings import Settings
-from libs.common.topics import create_topics
+from libs.common.topic_setup import create_topics
 
 T = TypeVar("T")
 

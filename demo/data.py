@@ -9,7 +9,7 @@ from demo import mishaps, words
 from demo.chance import Chance
 from demo.mishaps import Mishap, Row
 from demo.names import PEOPLE, TEACHERS
-from libs.common.results import SoloLevel
+from libs.contracts.results import SoloLevel
 
 SEED: Final = "values week"
 MONDAY: Final = date(2026, 10, 12)

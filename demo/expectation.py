@@ -9,7 +9,7 @@ from demo import words
 from demo.data import School
 from demo.mishaps import Row
 from demo.summary import Tally
-from libs.common.results import SoloLevel
+from libs.contracts.results import SoloLevel
 
 
 def expected(school: School) -> Tally:

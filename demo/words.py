@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from libs.common.results import SoloLevel
+from libs.contracts.results import SoloLevel
 
 ACHIEVEMENT: Final = "resilience"
 ACHIEVEMENT_NAME: Final = "Resilience"

@@ -7,12 +7,12 @@ from uuid import UUID
 
 from fastapi import FastAPI
 
-from libs.common.access import ApiKeys, Caller
-from libs.common.cloudevents import Outgoing
+from libs.access.api_keys import ApiKeys, Caller
 from libs.common.errors import ConflictError, NotFoundError, UnauthenticatedError, UnavailableError
-from libs.common.events import EvidenceDecided, EvidenceSubmitted, LearnerContact, Outcome
 from libs.common.health import Health
 from libs.common.http import create_app
+from libs.contracts.cloudevents import Outgoing
+from libs.contracts.events import EvidenceDecided, EvidenceSubmitted, LearnerContact, Outcome
 from services.evidence.api import routes
 from services.evidence.batches import PENDING, Batch, BatchState, Claim, NewRow, Progress, Row, Tally, Upload
 from services.evidence.body import Limits

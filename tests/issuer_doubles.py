@@ -6,11 +6,11 @@ from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID, uuid5
 
-from libs.common import ids
-from libs.common.cloudevents import Outgoing, Received
-from libs.common.events import AchievementLevel, AchievementPublished, EvidenceSubmitted, IssuerPublished
 from libs.common.mongo import Document
-from libs.common.results import Result, SoloLevel
+from libs.contracts import ids
+from libs.contracts.cloudevents import Outgoing, Received
+from libs.contracts.events import AchievementLevel, AchievementPublished, EvidenceSubmitted, IssuerPublished
+from libs.contracts.results import Result, SoloLevel
 from libs.openbadges.model.errors import CredentialError
 from services.issuer.deciding import Award, Decision, Owner
 from services.issuer.status import Place

@@ -2,7 +2,7 @@
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord
 
-from libs.common.topics import Topic
+from libs.contracts.topics import Topic
 
 
 async def everything_on(bootstrap: str, topic: Topic) -> list[ConsumerRecord]:

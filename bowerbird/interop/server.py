@@ -17,7 +17,7 @@ from pydantic import AnyHttpUrl
 
 from bowerbird.interop.configuration import configuration
 from deploy.embedded.certificate import self_signed, write_private
-from libs.common.access import Caller, new_key
+from libs.access.api_keys import Caller, new_key
 from libs.common.errors import UnauthenticatedError
 from libs.common.health import Health
 from libs.common.http import create_app

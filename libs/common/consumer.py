@@ -24,20 +24,13 @@ from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 from pymongo.errors import PyMongoError
 
 from libs.common import metrics
-from libs.common.cloudevents import (
-    EventT,
-    Outgoing,
-    Received,
-    UnreadableRecordError,
-    read_event,
-    readable_headers,
-)
 from libs.common.dead_letters import dead_letter
 from libs.common.health import Heartbeat
 from libs.common.kafka import REBALANCE_TIMEOUT_MS, RECORD_TOO_LARGE, Kafka, is_away
 from libs.common.mongo import is_permanent
 from libs.common.telemetry import continue_trace, get_logger, trace_id
-from libs.common.topics import Topic
+from libs.contracts.cloudevents import EventT, Outgoing, Received, UnreadableRecordError, read_event, readable_headers
+from libs.contracts.topics import Topic
 
 Handler = Callable[[Sequence[Received[EventT]]], Awaitable[Sequence[Outgoing]]]
 

@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 
 from aiokafka import ConsumerRecord
 
-from libs.common.cloudevents import Outgoing, readable_headers
-from libs.common.events import DeadLetter
 from libs.common.telemetry import new_trace
-from libs.common.topics import LARGEST_LETTER_BYTES
+from libs.contracts.cloudevents import Outgoing, readable_headers
+from libs.contracts.events import DeadLetter
+from libs.contracts.topics import LARGEST_LETTER_BYTES
 
 # What of a letter is not its JSON (headers of its own, framing) is far less than the rest.
 _LARGEST_JSON_BYTES = LARGEST_LETTER_BYTES - 64 * 1024

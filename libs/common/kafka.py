@@ -20,11 +20,11 @@ from faststream.kafka import KafkaBroker
 from faststream.kafka.publisher.producer import AioKafkaFastProducerImpl
 
 from libs.common import metrics
-from libs.common.cloudevents import Outgoing, headers_of
 from libs.common.kafka_client import tasks_of
 from libs.common.settings import Settings
 from libs.common.telemetry import get_logger, trace_id
-from libs.common.topics import LARGEST_LETTER_BYTES, Topic
+from libs.contracts.cloudevents import Outgoing, headers_of
+from libs.contracts.topics import LARGEST_LETTER_BYTES, Topic
 
 RECORD_TOO_LARGE = (MessageSizeTooLargeError, RecordTooLargeError)
 _AWAY = (KafkaTimeoutError, KafkaUnavailableError, UnknownError)

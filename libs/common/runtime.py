@@ -14,7 +14,6 @@ from fastapi import FastAPI
 from pymongo.errors import PyMongoError
 
 from libs.common import mongo
-from libs.common.cloudevents import EventT
 from libs.common.consumer import Consumer, Handler
 from libs.common.health import Health, Heartbeat
 from libs.common.http import create_app
@@ -22,7 +21,8 @@ from libs.common.kafka import Kafka
 from libs.common.settings import Settings
 from libs.common.telemetry import configure_logging, get_logger
 from libs.common.tls import server_context
-from libs.common.topics import Topic
+from libs.contracts.cloudevents import EventT
+from libs.contracts.topics import Topic
 
 AWAY = (PyMongoError, KafkaError, OSError)
 

@@ -11,7 +11,7 @@ from uuid import UUID
 import orjson
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from libs.common.access import ApiKeys, Caller
+from libs.access.api_keys import ApiKeys, Caller
 from libs.common.errors import InvalidRequestError, UnsupportedMediaError
 from libs.common.http import request_trace
 from services.evidence.batches import ROW_STATES, Batch, Row, Upload

@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from libs.common.events import Outcome
+from libs.contracts.events import Outcome
 
 PENDING = "pending"
 # In the order in which people ask for them.

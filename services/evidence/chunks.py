@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from libs.common import ids
-from libs.common.events import EvidenceSubmitted, LearnerContact, Outcome
+from libs.contracts import ids
+from libs.contracts.events import EvidenceSubmitted, LearnerContact, Outcome
 from services.evidence import metrics
 from services.evidence.batches import PENDING, NewRow, Upload
 from services.evidence.reading import RawRow

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from libs.common.cloudevents import Outgoing, Received
-from libs.common.events import EvidenceDecided
+from libs.contracts.cloudevents import Outgoing, Received
+from libs.contracts.events import EvidenceDecided
 from services.evidence.repository import Batches
 
 

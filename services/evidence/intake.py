@@ -24,12 +24,12 @@ from uuid import UUID
 from aiokafka.errors import KafkaError
 from pymongo.errors import PyMongoError
 
-from libs.common import ids
-from libs.common.cloudevents import Outgoing
 from libs.common.errors import BowerbirdError, ConflictError, InvalidRequestError, UnavailableError
 from libs.common.kafka import is_away
 from libs.common.mongo import is_permanent
 from libs.common.telemetry import get_logger, trace_id
+from libs.contracts import ids
+from libs.contracts.cloudevents import Outgoing
 from services.evidence import metrics
 from services.evidence.batches import Claim, Progress, Upload
 from services.evidence.chunks import Chunk, Chunker

@@ -11,8 +11,8 @@ from pymongo.read_concern import ReadConcern
 
 from libs.common import mongo
 from libs.common.errors import ConflictError, NotFoundError, UnavailableError
-from libs.common.events import EvidenceDecided
 from libs.common.mongo import Index
+from libs.contracts.events import EvidenceDecided
 from services.evidence.batches import PENDING, Batch, BatchState, Claim, NewRow, Progress, Row, Tally, Upload
 
 INDEXES = (

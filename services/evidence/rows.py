@@ -10,7 +10,7 @@ from hashlib import sha256
 
 import orjson
 
-from libs.common.results import Result, SoloLevel
+from libs.contracts.results import Result, SoloLevel
 
 COLUMNS = (
     "source_id",

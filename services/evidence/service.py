@@ -5,11 +5,11 @@ from uuid import uuid4
 
 from pydantic import Field
 
-from libs.common import topics
-from libs.common.access import api_keys
-from libs.common.events import EvidenceDecided
+from libs.access.api_keys import api_keys
 from libs.common.runtime import Plumbing
 from libs.common.settings import Settings
+from libs.contracts import topics
+from libs.contracts.events import EvidenceDecided
 from services.evidence.api import routes
 from services.evidence.body import Limits
 from services.evidence.decisions import Decisions

@@ -7,11 +7,11 @@ from typing import Annotated, Literal
 import orjson
 from pydantic import AnyHttpUrl, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from libs.common.access import ADMIN_SCOPES, ALL_ISSUERS, SCOPES, ApiKeys, Caller, key_sha256, new_key
-from libs.common.cloudevents import Outgoing
+from libs.access.api_keys import ADMIN_SCOPES, ALL_ISSUERS, SCOPES, ApiKeys, Caller, key_sha256, new_key
 from libs.common.errors import ConflictError, ForbiddenError, InvalidRequestError, NotFoundError, UnavailableError
-from libs.common.events import AchievementLevel, AchievementPublished, ApiKeyGranted, IssuerPublished
-from libs.common.results import SoloLevel
+from libs.contracts.cloudevents import Outgoing
+from libs.contracts.events import AchievementLevel, AchievementPublished, ApiKeyGranted, IssuerPublished
+from libs.contracts.results import SoloLevel
 from libs.openbadges.crypto import did
 from services.issuer.catalogue import Catalogue
 from services.issuer.credentials import Addresses

@@ -3,10 +3,10 @@
 from datetime import datetime
 from typing import Any
 
-from libs.common.cloudevents import Outgoing
-from libs.common.events import CredentialDocument, CredentialIssued, CredentialRevoked, EvidenceDecided
 from libs.common.mongo import Document
-from libs.common.results import SoloLevel
+from libs.contracts.cloudevents import Outgoing
+from libs.contracts.events import CredentialDocument, CredentialIssued, CredentialRevoked, EvidenceDecided
+from libs.contracts.results import SoloLevel
 from services.issuer.credentials import Addresses
 from services.issuer.deciding import Decision, Reason
 from services.issuer.repository import REVOKED

@@ -9,12 +9,12 @@ import orjson
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
-from libs.common.access import ApiKeys, Caller
-from libs.common.cloudevents import Outgoing
+from libs.access.api_keys import ApiKeys, Caller
 from libs.common.errors import NotFoundError
-from libs.common.events import RevokeCredential
 from libs.common.http import request_trace
 from libs.common.mongo import Document
+from libs.contracts.cloudevents import Outgoing
+from libs.contracts.events import RevokeCredential
 from services.issuer.administration import (
     AchievementAnswer,
     AchievementRequest,

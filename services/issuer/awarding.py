@@ -7,10 +7,10 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
-from libs.common import ids
-from libs.common.cloudevents import Outgoing, Received
-from libs.common.events import AchievementPublished, EvidenceSubmitted, IssuerPublished, Outcome
 from libs.common.mongo import Document
+from libs.contracts import ids
+from libs.contracts.cloudevents import Outgoing, Received
+from libs.contracts.events import AchievementPublished, EvidenceSubmitted, IssuerPublished, Outcome
 from libs.openbadges.model.errors import CredentialError
 from services.issuer import metrics
 from services.issuer.announcing import Announcer, decided

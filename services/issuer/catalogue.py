@@ -6,9 +6,9 @@ from time import monotonic
 
 from pymongo import DESCENDING
 
-from libs.common.cloudevents import Outgoing, Received
-from libs.common.events import AchievementPublished, IssuerPublished
 from libs.common.mongo import Database, Index, find_by_ids, insert_new
+from libs.contracts.cloudevents import Outgoing, Received
+from libs.contracts.events import AchievementPublished, IssuerPublished
 
 INDEXES: Sequence[Index] = (Index("achievements", ["owner", "achievement_id", "version"], unique=True),)
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from time import perf_counter
 from typing import Any, Protocol
 
-from libs.common.events import AchievementPublished, EvidenceSubmitted, IssuerPublished
+from libs.contracts.events import AchievementPublished, EvidenceSubmitted, IssuerPublished
 from libs.openbadges.crypto import did
 from libs.openbadges.crypto.keys import Ed25519Key
 from libs.openbadges.issue.achievements import (

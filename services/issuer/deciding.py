@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
 
-from libs.common import ids
-from libs.common.events import AchievementPublished, EvidenceSubmitted, Outcome
-from libs.common.results import SoloLevel
+from libs.contracts import ids
+from libs.contracts.events import AchievementPublished, EvidenceSubmitted, Outcome
+from libs.contracts.results import SoloLevel
 
 # Stands in every decision; raise it when a change of this file would decide the same evidence differently.
 RULES_VERSION = "1"
@@ -55,7 +55,7 @@ class Known:
         issuers: the ids of issuers that may issue.
         achievements: by issuer and the achievement's id as the evidence has it, the version that decides now.
         owners: by evidence id.
-        holdings: by holding id (`libs.common.ids`), all awards ever made, the revoked ones too.
+        holdings: by holding id (`libs.contracts.ids`), all awards ever made, the revoked ones too.
         unwritable: submissions that no valid credential can be written of (a link that is no IRI).
     """
 

@@ -12,11 +12,11 @@ from typing import Any
 
 import orjson
 
-from libs.common.cloudevents import Outgoing
 from libs.common.errors import ConflictError, UnavailableError
-from libs.common.events import AchievementPublished, IssuerPublished
 from libs.common.mongo import Database, Document, Index, insert_new
 from libs.common.telemetry import new_trace
+from libs.contracts.cloudevents import Outgoing
+from libs.contracts.events import AchievementPublished, IssuerPublished
 from services.issuer.catalogue import Catalogue, CatalogueEvent
 
 INDEXES: Sequence[Index] = (Index("publications", ["claimed_at"], partial={"arrived": False}),)

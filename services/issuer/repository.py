@@ -13,7 +13,7 @@ from pymongo import UpdateOne
 from pymongo.read_concern import ReadConcern
 
 from libs.common.mongo import Client, Database, Document, Index, find_by_ids, insert_together
-from libs.common.results import SoloLevel
+from libs.contracts.results import SoloLevel
 from services.issuer.deciding import Award, Owner
 
 ACTIVE = "active"

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from libs.common.cloudevents import Outgoing, Received
-from libs.common.events import RevokeCredential
+from libs.contracts.cloudevents import Outgoing, Received
+from libs.contracts.events import RevokeCredential
 from services.issuer import metrics
 from services.issuer.announcing import Announcer
 from services.issuer.repository import MongoAwards

@@ -7,20 +7,20 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from libs.common import topics
-from libs.common.access import ApiKeys, api_keys
-from libs.common.cloudevents import Outgoing
-from libs.common.events import (
+from libs.access.api_keys import ApiKeys, api_keys
+from libs.common.mongo import Index
+from libs.common.runtime import Plumbing
+from libs.common.settings import PREFIX, Settings
+from libs.common.telemetry import get_logger, new_trace
+from libs.contracts import topics
+from libs.contracts.cloudevents import Outgoing
+from libs.contracts.events import (
     AchievementPublished,
     EvidenceSubmitted,
     IssuerPublished,
     RevokeCredential,
     StatusListPublished,
 )
-from libs.common.mongo import Index
-from libs.common.runtime import Plumbing
-from libs.common.settings import PREFIX, Settings
-from libs.common.telemetry import get_logger, new_trace
 from services.issuer import catalogue, publications, repository, status
 from services.issuer.administration import Administration
 from services.issuer.announcing import Announcer

@@ -15,10 +15,10 @@ from bson import Binary
 from pymongo import DESCENDING, ReturnDocument
 from pymongo.read_concern import ReadConcern
 
-from libs.common.cloudevents import Outgoing
-from libs.common.events import StatusListPublished
 from libs.common.mongo import Database, Document, Index, insert_new
 from libs.common.telemetry import new_trace
+from libs.contracts.cloudevents import Outgoing
+from libs.contracts.events import StatusListPublished
 from libs.openbadges.status.bitstring import MINIMUM_SIZE, StatusIndexes, StatusList
 from services.issuer import metrics
 

@@ -8,10 +8,10 @@ from uuid import UUID
 from fastapi import APIRouter, Depends
 from pydantic import AwareDatetime, BaseModel, Field
 
-from libs.common import ids
-from libs.common.access import ApiKeys, Caller
+from libs.access.api_keys import ApiKeys, Caller
 from libs.common.errors import NotFoundError
 from libs.common.mongo import Document
+from libs.contracts import ids
 from services.notifier.projection import OCCASIONS
 from services.notifier.repository.deliveries import Deliveries
 from services.notifier.schedule import FailureKind, State

@@ -18,7 +18,7 @@ from uuid import UUID
 import css_inline
 from jinja2 import BaseLoader, DictLoader, Environment, PackageLoader, StrictUndefined
 
-from libs.common.results import SoloLevel
+from libs.contracts.results import SoloLevel
 from libs.openbadges.pictures.description import Depiction
 from services.notifier.address import Address
 from services.notifier.picture import SIZE, picture_alt

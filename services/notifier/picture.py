@@ -5,8 +5,8 @@ import base64
 from collections import OrderedDict
 from collections.abc import Callable
 
-from libs.common.results import SoloLevel
 from libs.common.telemetry import get_logger
+from libs.contracts.results import SoloLevel
 from libs.openbadges.issue.building import solo_name
 from libs.openbadges.pictures.description import Depiction
 from libs.openbadges.pictures.raster import badge_png

@@ -16,16 +16,16 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from libs.common import ids
-from libs.common.cloudevents import Outgoing, Received
-from libs.common.events import (
+from libs.common.mongo import Document
+from libs.contracts import ids
+from libs.contracts.cloudevents import Outgoing, Received
+from libs.contracts.events import (
     AchievementPublished,
     CredentialIssued,
     CredentialRevoked,
     IssuerPublished,
     LearnerContact,
 )
-from libs.common.mongo import Document
 from services.notifier.repository.catalogue import Catalogue
 from services.notifier.repository.contacts import Contacts
 from services.notifier.repository.deliveries import Deliveries

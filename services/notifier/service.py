@@ -6,16 +6,16 @@ import socket
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
-from libs.common import topics
-from libs.common.access import api_keys
-from libs.common.events import (
+from libs.access.api_keys import api_keys
+from libs.common.runtime import Plumbing
+from libs.contracts import topics
+from libs.contracts.events import (
     AchievementPublished,
     CredentialIssued,
     CredentialRevoked,
     IssuerPublished,
     LearnerContact,
 )
-from libs.common.runtime import Plumbing
 from services.notifier import metrics
 from services.notifier.api import routes
 from services.notifier.marker import Marker

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from uuid import UUID
 
-from libs.common.events import AchievementPublished
+from libs.contracts.events import AchievementPublished
 from services.verifier.repository import Organisation, Repository, StoredCredential, StoredStatusList
 
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from libs.common.cloudevents import EventT, Outgoing, Received
-from libs.common.events import AchievementPublished, CredentialDocument, IssuerPublished, StatusListPublished
+from libs.contracts.cloudevents import EventT, Outgoing, Received
+from libs.contracts.events import AchievementPublished, CredentialDocument, IssuerPublished, StatusListPublished
 from services.verifier.repository import Repository
 
 

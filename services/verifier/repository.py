@@ -12,8 +12,8 @@ from uuid import UUID
 
 from pymongo import UpdateMany, UpdateOne
 
-from libs.common.events import AchievementPublished, CredentialDocument, IssuerPublished, StatusListPublished
 from libs.common.mongo import Collection, Database, Document, Index, find_by_ids, insert_new
+from libs.contracts.events import AchievementPublished, CredentialDocument, IssuerPublished, StatusListPublished
 
 INDEXES: Sequence[Index] = (Index("issuers", ["did"]),)
 

@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 from fastapi import FastAPI
 from pydantic import Field
 
-from libs.common import topics
-from libs.common.events import AchievementPublished, CredentialDocument, IssuerPublished, StatusListPublished
 from libs.common.runtime import Plumbing
 from libs.common.settings import Settings
+from libs.contracts import topics
+from libs.contracts.events import AchievementPublished, CredentialDocument, IssuerPublished, StatusListPublished
 from services.verifier.achievement_api import AchievementApi
 from services.verifier.api import Api
 from services.verifier.headers import PublicHeaders

@@ -7,9 +7,9 @@ import jsonschema_rs
 import pytest
 
 from bowerbird import contracts
-from libs.common.cloudevents import Outgoing, UnreadableRecordError, headers_of, read_event, readable_headers
-from libs.common.events import EVENTS, Event
 from libs.common.telemetry import new_trace
+from libs.contracts.cloudevents import Outgoing, UnreadableRecordError, headers_of, read_event, readable_headers
+from libs.contracts.events import EVENTS, Event
 
 ROOT = Path(__file__).parents[2]
 # As version 0.1.0 wrote them. A file here is never edited: a contract that cannot read it any more is a new type.

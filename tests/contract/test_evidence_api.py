@@ -12,7 +12,7 @@ import orjson
 import pytest
 from aiokafka.errors import KafkaConnectionError
 
-from libs.common.events import EvidenceSubmitted, LearnerContact, Outcome
+from libs.contracts.events import EvidenceSubmitted, LearnerContact, Outcome
 from services.evidence.batches import BatchState
 from services.evidence.rows import COLUMNS
 from tests.evidence_doubles import LIMITS, MemoryBatches, Published, decided, evidence_app

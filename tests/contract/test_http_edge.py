@@ -8,7 +8,7 @@ from fastapi import Depends, FastAPI
 from httpx import ASGITransport, AsyncClient
 from pymongo.errors import AutoReconnect
 
-from libs.common.access import ADMIN_SCOPES, ApiKeys, Caller, key_sha256, new_key
+from libs.access.api_keys import ADMIN_SCOPES, ApiKeys, Caller, key_sha256, new_key
 from libs.common.errors import ERRORS, ConflictError, InvalidRequestError
 from libs.common.health import STALE_AFTER_SECONDS, Health, Heartbeat
 from libs.common.http import create_app

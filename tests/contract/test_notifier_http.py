@@ -8,10 +8,10 @@ from uuid import UUID, uuid4
 import pytest
 from httpx import ASGITransport, AsyncClient
 
-from libs.common import ids
-from libs.common.access import ApiKeys, key_sha256, new_key
+from libs.access.api_keys import ApiKeys, key_sha256, new_key
 from libs.common.health import Health
 from libs.common.http import create_app
+from libs.contracts import ids
 from services.notifier.api import routes
 from services.notifier.schedule import State
 

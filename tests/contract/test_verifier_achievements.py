@@ -8,8 +8,8 @@ import pytest
 from httpx import AsyncClient
 from pymongo.errors import AutoReconnect
 
-from libs.common.events import AchievementLevel, AchievementPublished
-from libs.common.results import SoloLevel
+from libs.contracts.events import AchievementLevel, AchievementPublished
+from libs.contracts.results import SoloLevel
 from libs.openbadges.jsonld.contexts import CREDENTIALS_V2, OPEN_BADGES_V3
 from tests.contract.verifier_house import PUBLIC, MemoryRepository, application, client
 from tests.issuer_doubles import achievement, evidence

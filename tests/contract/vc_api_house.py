@@ -11,7 +11,7 @@ from httpx import ASGITransport, AsyncClient, Response
 from pydantic import AnyHttpUrl
 
 from bowerbird.interop.server import build
-from libs.common.access import new_key
+from libs.access.api_keys import new_key
 from libs.openbadges.crypto.did import did_key, verification_method
 from libs.openbadges.crypto.keys import Ed25519Key
 from libs.openbadges.jsonld.contexts import CREDENTIALS_V1, CREDENTIALS_V2

@@ -10,9 +10,9 @@ from fastapi import FastAPI
 from httpx import ASGITransport, AsyncClient
 from pydantic import AnyHttpUrl
 
-from libs.common.events import AchievementPublished, IssuerPublished
 from libs.common.health import Health
 from libs.common.http import create_app
+from libs.contracts.events import AchievementPublished, IssuerPublished
 from libs.openbadges.crypto.did import did_document, did_web, verification_method
 from libs.openbadges.crypto.keys import Ed25519Key
 from libs.openbadges.issue.building import CredentialTemplate, Shown, solo_result_description

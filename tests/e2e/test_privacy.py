@@ -11,8 +11,8 @@ from pymongo import MongoClient
 from demo.data import Department, department
 from demo.names import TEACHERS
 from deploy.embedded.stack import Stack
-from libs.common import topics
-from libs.common.topics import Topic
+from libs.contracts import topics
+from libs.contracts.topics import Topic
 from tests.e2e.conftest import SERVICES, FirstRun
 from tests.topic_reading import everything_on
 

@@ -10,10 +10,10 @@ from aiokafka import ConsumerRecord
 from pymongo import MongoClient
 
 from deploy.embedded.stack import Stack
-from libs.common import topics
-from libs.common.cloudevents import EventT, read_event, readable_headers
-from libs.common.events import CredentialDocument, CredentialIssued, DeadLetter, EvidenceDecided
-from libs.common.topics import Topic
+from libs.contracts import topics
+from libs.contracts.cloudevents import EventT, read_event, readable_headers
+from libs.contracts.events import CredentialDocument, CredentialIssued, DeadLetter, EvidenceDecided
+from libs.contracts.topics import Topic
 from tests.faults.school import Expected
 from tests.topic_reading import everything_on
 

@@ -10,7 +10,7 @@ import httpx
 import orjson
 
 from deploy.embedded.stack import Stack
-from libs.common.results import SoloLevel
+from libs.contracts.results import SoloLevel
 
 REQUIRED = SoloLevel.MULTISTRUCTURAL
 PATIENCE_SECONDS = 240

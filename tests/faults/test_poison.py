@@ -6,7 +6,7 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from deploy.embedded.stack import Stack
-from libs.common import topics
+from libs.contracts import topics
 from tests.faults.promises import dead_letters
 from tests.faults.scenario import Scenario
 

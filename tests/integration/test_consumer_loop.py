@@ -18,13 +18,14 @@ from pydantic import SecretStr
 from pymongo.errors import AutoReconnect
 
 from deploy.embedded.stack import Stack
-from libs.common import metrics, topics
-from libs.common.cloudevents import Outgoing, Received, headers_of
+from libs.common import metrics
 from libs.common.consumer import Consumer
-from libs.common.events import DeadLetter, LearnerContact
 from libs.common.kafka import Kafka, is_away
 from libs.common.settings import Settings
 from libs.common.telemetry import new_trace
+from libs.contracts import topics
+from libs.contracts.cloudevents import Outgoing, Received, headers_of
+from libs.contracts.events import DeadLetter, LearnerContact
 from tests.topic_reading import everything_on
 
 pytestmark = pytest.mark.integration

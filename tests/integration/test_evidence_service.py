@@ -16,13 +16,14 @@ from aiokafka import AIOKafkaConsumer
 from pymongo import MongoClient
 
 from deploy.embedded.stack import Stack
-from libs.common import ids, mongo, topics
-from libs.common.access import key_sha256, new_key
-from libs.common.cloudevents import Outgoing, read_event, readable_headers
-from libs.common.events import EvidenceDecided, EvidenceSubmitted, Outcome
+from libs.access.api_keys import key_sha256, new_key
+from libs.common import mongo
 from libs.common.kafka import Kafka
 from libs.common.settings import Settings
 from libs.common.telemetry import new_trace
+from libs.contracts import ids, topics
+from libs.contracts.cloudevents import Outgoing, read_event, readable_headers
+from libs.contracts.events import EvidenceDecided, EvidenceSubmitted, Outcome
 from services.evidence.batches import NewRow, Progress, Upload
 from services.evidence.repository import Batches
 from services.evidence.rows import COLUMNS

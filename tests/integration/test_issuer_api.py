@@ -12,9 +12,9 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
 from deploy.embedded.stack import Stack
-from libs.common import topics
-from libs.common.cloudevents import Outgoing, headers_of, read_event, readable_headers
-from libs.common.events import (
+from libs.contracts import topics
+from libs.contracts.cloudevents import Outgoing, headers_of, read_event, readable_headers
+from libs.contracts.events import (
     ApiKeyGranted,
     CredentialDocument,
     Event,
@@ -23,7 +23,7 @@ from libs.common.events import (
     Outcome,
     StatusListPublished,
 )
-from libs.common.results import SoloLevel
+from libs.contracts.results import SoloLevel
 from libs.openbadges.crypto import did
 from libs.openbadges.verify.pipeline import Material, verify
 from tests.issuer_doubles import TRACE, evidence

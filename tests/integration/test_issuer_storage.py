@@ -14,8 +14,8 @@ from pymongo.errors import DuplicateKeyError, OperationFailure
 
 from deploy.embedded.stack import Stack
 from libs.common import mongo
-from libs.common.cloudevents import Outgoing, Received
-from libs.common.events import (
+from libs.contracts.cloudevents import Outgoing, Received
+from libs.contracts.events import (
     CredentialDocument,
     CredentialIssued,
     CredentialRevoked,
@@ -25,7 +25,7 @@ from libs.common.events import (
     RevokeCredential,
     StatusListPublished,
 )
-from libs.common.results import SoloLevel
+from libs.contracts.results import SoloLevel
 from libs.openbadges.model.errors import CredentialError
 from libs.openbadges.status.bitstring import MINIMUM_SIZE, StatusList
 from services.issuer import repository, status

@@ -8,11 +8,12 @@ from uuid import UUID, uuid4
 import pytest
 
 from deploy.embedded.stack import Stack
-from libs.common import ids, mongo
-from libs.common.cloudevents import Received
-from libs.common.events import CredentialIssued, CredentialRevoked, LearnerContact
-from libs.common.results import SoloLevel
+from libs.common import mongo
 from libs.common.telemetry import new_trace
+from libs.contracts import ids
+from libs.contracts.cloudevents import Received
+from libs.contracts.events import CredentialIssued, CredentialRevoked, LearnerContact
+from libs.contracts.results import SoloLevel
 from services.notifier.projection import Projection
 from services.notifier.repository import changes
 from services.notifier.repository.catalogue import Catalogue

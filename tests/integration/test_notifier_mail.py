@@ -14,9 +14,12 @@ from pymongo import MongoClient
 
 from deploy.embedded.smtp_sink import CONTROL, Faults
 from deploy.embedded.stack import Stack
-from libs.common import ids, topics
-from libs.common.cloudevents import Outgoing
-from libs.common.events import (
+from libs.common.kafka import Kafka
+from libs.common.settings import Settings
+from libs.common.telemetry import new_trace
+from libs.contracts import ids, topics
+from libs.contracts.cloudevents import Outgoing
+from libs.contracts.events import (
     AchievementLevel,
     AchievementPublished,
     CredentialIssued,
@@ -25,10 +28,7 @@ from libs.common.events import (
     IssuerPublished,
     LearnerContact,
 )
-from libs.common.kafka import Kafka
-from libs.common.results import SoloLevel
-from libs.common.settings import Settings
-from libs.common.telemetry import new_trace
+from libs.contracts.results import SoloLevel
 from tests.waiting import eventually
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]

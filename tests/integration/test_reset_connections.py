@@ -23,13 +23,14 @@ from aiokafka.errors import KafkaConnectionError, KafkaError
 from aiokafka.protocol.metadata import MetadataRequest
 
 from deploy.embedded.stack import Stack
-from libs.common import kafka_client, topics
-from libs.common.cloudevents import Outgoing, Received
+from libs.common import kafka_client
 from libs.common.consumer import Consumer
-from libs.common.events import LearnerContact
 from libs.common.kafka import Kafka, is_away
 from libs.common.settings import Settings
 from libs.common.telemetry import new_trace
+from libs.contracts import topics
+from libs.contracts.cloudevents import Outgoing, Received
+from libs.contracts.events import LearnerContact
 
 pytestmark = pytest.mark.integration
 

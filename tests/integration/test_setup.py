@@ -8,7 +8,8 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from bowerbird.registry import NAMES, find
 from deploy.embedded.stack import Stack
-from libs.common import mongo, topics
+from libs.common import mongo
+from libs.contracts import topics
 
 pytestmark = pytest.mark.integration
 

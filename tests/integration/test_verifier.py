@@ -14,11 +14,11 @@ from pydantic import SecretStr
 
 from deploy.embedded.stack import Stack
 from libs.common import mongo
-from libs.common.cloudevents import EventT, Outgoing, Received
-from libs.common.events import AchievementPublished, CredentialDocument, Event, IssuerPublished, StatusListPublished
 from libs.common.kafka import Kafka
 from libs.common.settings import Settings
 from libs.common.telemetry import new_trace
+from libs.contracts.cloudevents import EventT, Outgoing, Received
+from libs.contracts.events import AchievementPublished, CredentialDocument, Event, IssuerPublished, StatusListPublished
 from services.verifier.projection import Projection
 from services.verifier.repository import Repository
 from tests.contract.verifier_house import ISSUED, REVOKED, School

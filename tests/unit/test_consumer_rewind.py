@@ -10,11 +10,11 @@ import pytest
 from aiokafka import ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaConnectionError
 
-from libs.common import topics
-from libs.common.cloudevents import Outgoing, Received, headers_of
 from libs.common.consumer import Consumer
-from libs.common.events import DeadLetter, LearnerContact
 from libs.common.telemetry import new_trace
+from libs.contracts import topics
+from libs.contracts.cloudevents import Outgoing, Received, headers_of
+from libs.contracts.events import DeadLetter, LearnerContact
 
 NOW = datetime(2026, 10, 12, 9, tzinfo=UTC)
 LEFT, RIGHT = (TopicPartition(topics.LEARNER_CONTACTS.name, number) for number in (0, 1))

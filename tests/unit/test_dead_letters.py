@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from libs.common.dead_letters import dead_letter
-from libs.common.events import DeadLetter
-from libs.common.topics import LARGEST_LETTER_BYTES
+from libs.contracts.events import DeadLetter
+from libs.contracts.topics import LARGEST_LETTER_BYTES
 
 
 def letter(**parts: Any) -> DeadLetter:

@@ -18,7 +18,7 @@ from demo.expectation import expected
 from demo.files import content, headers, write_files
 from demo.mishaps import Row
 from demo.summary import total
-from libs.common.results import SoloLevel
+from libs.contracts.results import SoloLevel
 
 DATA = department()
 ROWS = [row for school in DATA.schools for file in school.files for row in file.rows]

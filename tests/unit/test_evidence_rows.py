@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from libs.common.results import SoloLevel
+from libs.contracts.results import SoloLevel
 from services.evidence.rows import COLUMNS, Reason, Refusal, Submission, presentable_source_id, read_row
 
 TODAY = date(2026, 11, 23)

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from libs.common import ids
-from libs.common.results import Result, SoloLevel
+from libs.contracts import ids
+from libs.contracts.results import Result, SoloLevel
 
 slug = st.text(alphabet="abcdefghijklmnopqrstuvwxyz0123456789-._", min_size=1, max_size=20)
 

@@ -2,7 +2,7 @@
 
 from uuid import NAMESPACE_DNS, UUID, uuid5
 
-from libs.common import ids
+from libs.contracts import ids
 
 _BATCH = UUID("8b6f4e9e-0f0a-4c56-9d0e-5f2f3c1d8a77")
 

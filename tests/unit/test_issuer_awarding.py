@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from libs.common.cloudevents import Outgoing
-from libs.common.events import CredentialDocument, CredentialIssued, EvidenceDecided, EvidenceSubmitted, Outcome
 from libs.common.mongo import Document
-from libs.common.results import SoloLevel
+from libs.contracts.cloudevents import Outgoing
+from libs.contracts.events import CredentialDocument, CredentialIssued, EvidenceDecided, EvidenceSubmitted, Outcome
+from libs.contracts.results import SoloLevel
 from services.issuer.announcing import Announcer
 from services.issuer.awarding import Awarding, DecidingStuckError
 from services.issuer.credentials import Addresses

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from libs.common.events import AchievementPublished, EvidenceSubmitted, IssuerPublished
-from libs.common.results import SoloLevel
+from libs.contracts.events import AchievementPublished, EvidenceSubmitted, IssuerPublished
+from libs.contracts.results import SoloLevel
 from libs.openbadges.crypto import did
 from libs.openbadges.crypto.keys import Ed25519Key
 from libs.openbadges.model.errors import CredentialError

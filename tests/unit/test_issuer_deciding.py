@@ -4,9 +4,9 @@ from uuid import UUID
 
 import pytest
 
-from libs.common import ids
-from libs.common.events import AchievementPublished, EvidenceSubmitted, Outcome
-from libs.common.results import SoloLevel
+from libs.contracts import ids
+from libs.contracts.events import AchievementPublished, EvidenceSubmitted, Outcome
+from libs.contracts.results import SoloLevel
 from services.issuer.announcing import SENTENCES
 from services.issuer.deciding import Award, Decision, Known, Owner, Reason, decide
 from tests.issuer_doubles import achievement, evidence, some_id

@@ -4,9 +4,9 @@ from collections.abc import Iterable
 
 from aiokafka import ConsumerRebalanceListener, TopicPartition
 
-from libs.common import topics
 from libs.common.kafka import Kafka
 from libs.common.settings import Settings
+from libs.contracts import topics
 
 
 class Idle(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka publishes no types

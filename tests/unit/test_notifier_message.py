@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from libs.common.results import SoloLevel
+from libs.contracts.results import SoloLevel
 from services.notifier.address import Address
 from services.notifier.message import Letter, Writer, one_line
 from services.notifier.picture import picture_alt

@@ -8,7 +8,7 @@ import threading
 import pytest
 from prometheus_client import REGISTRY
 
-from libs.common.results import SoloLevel
+from libs.contracts.results import SoloLevel
 from libs.openbadges.pictures.description import Depiction
 from libs.openbadges.pictures.raster import badge_png
 from services.notifier.picture import SIZE, Pictures, picture_alt

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 import pytest
 from pymongo.errors import AutoReconnect
 
-from libs.common.results import SoloLevel
+from libs.contracts.results import SoloLevel
 from services.notifier.address import Address
 from services.notifier.marker import Marker
 from services.notifier.message import Letter, Writer

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from libs.common.events import AchievementLevel
-from libs.common.results import SoloLevel
+from libs.contracts.events import AchievementLevel
+from libs.contracts.results import SoloLevel
 from libs.openbadges.pictures.description import Depiction
 from libs.openbadges.pictures.drawing import badge_svg
 from services.notifier.repository.catalogue import AchievementText

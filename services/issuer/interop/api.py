@@ -7,7 +7,7 @@ import orjson
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 
-from libs.common.access import Caller
+from libs.access.api_keys import Caller
 from libs.common.bodies import read_json_object
 from libs.common.errors import InvalidRequestError, NotFoundError
 from services.issuer.interop.instances import INSTANCES, Instances

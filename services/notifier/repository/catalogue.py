@@ -6,9 +6,9 @@ from time import monotonic
 
 from pymongo import UpdateOne
 
-from libs.common.events import AchievementPublished, IssuerPublished
 from libs.common.mongo import Database, Document, find_by_ids, insert_new
-from libs.common.results import SoloLevel
+from libs.contracts.events import AchievementPublished, IssuerPublished
+from libs.contracts.results import SoloLevel
 
 # An issuer may be renamed; a mail may carry the old name this much longer.
 _REMEMBERED_SECONDS = 60.0

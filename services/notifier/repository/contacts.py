@@ -6,8 +6,8 @@ from uuid import UUID
 
 from pymongo import UpdateOne
 
-from libs.common.events import LearnerContact
 from libs.common.mongo import Database, Document, find_by_ids, insert_new
+from libs.contracts.events import LearnerContact
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from typing import Self
 from uuid import UUID
 
 from libs.common.mongo import Document
-from libs.common.results import SoloLevel
+from libs.contracts.results import SoloLevel
 
 
 @dataclass(frozen=True, slots=True)

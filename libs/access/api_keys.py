@@ -13,12 +13,12 @@ from time import monotonic
 
 from fastapi import Request
 
-from libs.common import topics
-from libs.common.cloudevents import Outgoing, Received
 from libs.common.errors import ForbiddenError, NotFoundError, UnauthenticatedError
-from libs.common.events import ApiKeyGranted
 from libs.common.mongo import Database, insert_new
 from libs.common.runtime import Plumbing
+from libs.contracts import topics
+from libs.contracts.cloudevents import Outgoing, Received
+from libs.contracts.events import ApiKeyGranted
 
 SCOPES = frozenset(
     {

@@ -6,7 +6,7 @@ from typing import Generic, TypeVar
 
 from pydantic import ValidationError
 
-from libs.common.events import BY_TYPE, Event
+from libs.contracts.events import BY_TYPE, Event
 
 EventT = TypeVar("EventT", bound=Event)
 

@@ -11,9 +11,9 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from libs.common import ids, topics
-from libs.common.results import Result, SoloLevel
-from libs.common.topics import Topic
+from libs.contracts import ids, topics
+from libs.contracts.results import Result, SoloLevel
+from libs.contracts.topics import Topic
 
 
 class Event(BaseModel, ABC):

@@ -1,10 +1,7 @@
-"""The topics of the system, their partitions, retention and compaction, and the step that creates them."""
+"""The topics of the system, their partitions, retention and compaction."""
 
 from dataclasses import dataclass
 from datetime import timedelta
-
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import TopicAlreadyExistsError, for_code
 
 PARTITIONS = 12
 
@@ -73,27 +70,3 @@ TOPICS = (
     ACCESS_KEYS,
     *DEAD_LETTERS.values(),
 )
-
-
-async def create_topics(bootstrap: str, replication_factor: int) -> list[str]:
-    """Create the topics that do not exist yet and return their names; existing ones stay as they are.
-
-    Raises:
-        KafkaError: the broker refused a topic for a reason other than that it exists.
-    """
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
-    await admin.start()
-    try:
-        response = await admin.create_topics(
-            [NewTopic(t.name, t.partitions, replication_factor, topic_configs=t.config) for t in TOPICS]
-        )
-    finally:
-        await admin.close()
-    created = []
-    for name, code, *_message in response.topic_errors:
-        error = for_code(code)
-        if code == 0:
-            created.append(name)
-        elif error is not TopicAlreadyExistsError:
-            raise error(f"topic {name} could not be created")
-    return created

@@ -1,0 +1,30 @@
+"""Creates the topics that do not exist yet."""
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import TopicAlreadyExistsError, for_code
+
+from libs.contracts.topics import TOPICS
+
+
+async def create_topics(bootstrap: str, replication_factor: int) -> list[str]:
+    """Create the topics that do not exist yet and return their names; existing ones stay as they are.
+
+    Raises:
+        KafkaError: the broker refused a topic for a reason other than that it exists.
+    """
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await admin.start()
+    try:
+        response = await admin.create_topics(
+            [NewTopic(t.name, t.partitions, replication_factor, topic_configs=t.config) for t in TOPICS]
+        )
+    finally:
+        await admin.close()
+    created = []
+    for name, code, *_message in response.topic_errors:
+        error = for_code(code)
+        if code == 0:
+            created.append(name)
+        elif error is not TopicAlreadyExistsError:
+            raise error(f"topic {name} could not be created")
+    return created
