@@ -23,18 +23,18 @@ from libs.common import mongo
 from libs.common.telemetry import configure_logging, new_trace
 from libs.contracts import ids
 from libs.contracts.results import SoloLevel
-from services.notifier.address import Address
-from services.notifier.marker import Marker
-from services.notifier.message import Letter, Writer
-from services.notifier.picture import Pictures
-from services.notifier.preparation import Preparation
-from services.notifier.repository.catalogue import AchievementText, Catalogue, LevelText
-from services.notifier.repository.contacts import Contacts
-from services.notifier.repository.deliveries import INDEXES, Deliveries
-from services.notifier.repository.domains import Domains, Rate
-from services.notifier.schedule import RetryPolicy
-from services.notifier.sender import Sender, SenderSettings
-from services.notifier.smtp import Relay, SmtpPool
+from services.notifier.catalogue.repository import AchievementText, Catalogue, LevelText
+from services.notifier.channels.email.address import Address
+from services.notifier.channels.email.message import Letter, Writer
+from services.notifier.channels.email.picture import Pictures
+from services.notifier.channels.email.smtp import Relay, SmtpPool
+from services.notifier.contacts.repository import Contacts
+from services.notifier.deliveries.domains import Domains, Rate
+from services.notifier.deliveries.preparation import Preparation
+from services.notifier.deliveries.repository import INDEXES, Deliveries
+from services.notifier.deliveries.schedule import RetryPolicy
+from services.notifier.deliveries.sender import Sender, SenderSettings
+from services.notifier.deliveries.state_writer import Marker
 
 FROM = Address("badges", "bowerbird.example")
 DOMAINS = 50

@@ -17,8 +17,8 @@ COMMANDS = {
     "settings": ("bowerbird.commands:settings", "Print the settings of the services, secrets masked."),
     "verify": ("bowerbird.verifying:verify", "Verify a credential; exit status 0 good, 1 not good, 2 not known."),
     "inspect": ("bowerbird.verifying:inspect", "Show what a credential says, without verifying it."),
-    "interop": ("bowerbird.interop.commands:interop", "Serve the VC API for conformance suites, over HTTPS."),
-    "interop-down": ("bowerbird.interop.commands:interop_down", "Stop what `bowerbird interop` started."),
+    "interop": ("conformance.commands:interop", "Serve the VC API for conformance suites, over HTTPS."),
+    "interop-down": ("conformance.commands:interop_down", "Stop what `bowerbird interop` started."),
     "contracts": ("bowerbird.commands:contracts", "Write the schemas of the events, or check them."),
 }
 

@@ -13,11 +13,11 @@ from libs.common.health import Health
 from libs.common.http import create_app
 from libs.contracts.cloudevents import Outgoing
 from libs.contracts.events import EvidenceDecided, EvidenceSubmitted, LearnerContact, Outcome
-from services.evidence.api import routes
-from services.evidence.batches import PENDING, Batch, BatchState, Claim, NewRow, Progress, Row, Tally, Upload
-from services.evidence.body import Limits
-from services.evidence.intake import Intake
-from services.evidence.repository import Batches
+from services.evidence.batches.api import routes
+from services.evidence.batches.batch import PENDING, Batch, BatchState, Claim, NewRow, Progress, Row, Tally, Upload
+from services.evidence.batches.body import Limits
+from services.evidence.batches.ingestion import Intake
+from services.evidence.batches.repository import Batches
 
 NOW = datetime(2026, 11, 23, 9, tzinfo=UTC)
 LIMITS = Limits(sent_bytes=100_000, plain_bytes=200_000, idle_seconds=0.3, total_seconds=5)

@@ -12,8 +12,8 @@ from libs.contracts.cloudevents import Outgoing, Received
 from libs.contracts.events import AchievementLevel, AchievementPublished, EvidenceSubmitted, IssuerPublished
 from libs.contracts.results import Result, SoloLevel
 from libs.openbadges.model.errors import CredentialError
-from services.issuer.deciding import Award, Decision, Owner
-from services.issuer.status import Place
+from services.issuer.decisions.rules import Award, Decision, Owner
+from services.issuer.status.lists import Place
 
 NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"

@@ -10,11 +10,11 @@ from libs.common.runtime import Plumbing
 from libs.common.settings import Settings
 from libs.contracts import topics
 from libs.contracts.events import EvidenceDecided
-from services.evidence.api import routes
-from services.evidence.body import Limits
-from services.evidence.decisions import Decisions
-from services.evidence.intake import Intake
-from services.evidence.repository import INDEXES, Batches
+from services.evidence.batches.api import routes
+from services.evidence.batches.body import Limits
+from services.evidence.batches.ingestion import Intake
+from services.evidence.batches.repository import INDEXES, Batches
+from services.evidence.batches.worker import Decisions
 
 __all__ = ["INDEXES", "ServiceSettings", "build"]
 

@@ -7,6 +7,9 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
+from conformance.issuing.api import interop_routes
+from conformance.issuing.instances import Instances
+from conformance.issuing.store import MongoInterop
 from libs.access.api_keys import ApiKeys, api_keys
 from libs.common.mongo import Index
 from libs.common.runtime import Plumbing
@@ -21,17 +24,17 @@ from libs.contracts.events import (
     RevokeCredential,
     StatusListPublished,
 )
-from services.issuer import catalogue, publications, repository, status
-from services.issuer.administration import Administration
-from services.issuer.announcing import Announcer
-from services.issuer.api import administration_routes, credential_routes
-from services.issuer.awarding import Awarding
-from services.issuer.credentials import Addresses, CredentialSigner
-from services.issuer.interop.api import interop_routes
-from services.issuer.interop.instances import Instances
-from services.issuer.interop.store import MongoInterop
-from services.issuer.keys import FileKeyEncryption, KeyEncryption, SigningKeys
-from services.issuer.revoking import Revoking
+from services.issuer.catalogue import publications
+from services.issuer.catalogue import repository as catalogue
+from services.issuer.catalogue.administration import Administration
+from services.issuer.credentials.announcements import Announcer
+from services.issuer.credentials.api import administration_routes, credential_routes
+from services.issuer.credentials.signer import Addresses, CredentialSigner
+from services.issuer.credentials.worker import Revoking
+from services.issuer.decisions import repository
+from services.issuer.decisions.worker import Awarding
+from services.issuer.keys.signing_keys import FileKeyEncryption, KeyEncryption, SigningKeys
+from services.issuer.status import lists
 
 
 class ServiceSettings(Settings):
@@ -66,7 +69,7 @@ class ServiceSettings(Settings):
 
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
-INDEXES: Sequence[Index] = (*repository.INDEXES, *status.INDEXES, *catalogue.INDEXES, *publications.INDEXES)
+INDEXES: Sequence[Index] = (*repository.INDEXES, *lists.INDEXES, *catalogue.INDEXES, *publications.INDEXES)
 
 
 def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
@@ -84,7 +87,7 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
     known = catalogue.Catalogue(database)
     store = repository.MongoAwards(plumbing.client, database)
     signer = CredentialSigner(signing_keys, known, addresses)
-    lists = status.StatusLists(database, revoked=store, signer=signer, publish=publish, clock=_now)
+    status_lists = lists.StatusLists(database, revoked=store, signer=signer, publish=publish, clock=_now)
     claims = publications.Publications(database, catalogue=known, publish=publish, clock=_now)
     administration = Administration(
         catalogue=known,
@@ -99,12 +102,12 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
         store=store,
         catalogue=known,
         signer=signer,
-        places=lists,
+        places=status_lists,
         announcer=announcer,
         publish=publish,
         clock=_now,
     )
-    revoking = Revoking(store=store, lists=lists, announcer=announcer)
+    revoking = Revoking(store=store, lists=status_lists, announcer=announcer)
     plumbing.consume(
         name="catalogue",
         topics=[topics.CATALOGUE],
@@ -117,7 +120,7 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
     plumbing.consume(
         name="commands", topics=[topics.CREDENTIAL_COMMANDS], contracts=[RevokeCredential], handle=revoking.handle
     )
-    plumbing.repeat("status-lists", lists.repair)
+    plumbing.repeat("status-lists", status_lists.repair)
     plumbing.repeat("publications", claims.repair)
     plumbing.app.include_router(administration_routes(keys, administration))
     plumbing.app.include_router(credential_routes(keys, store, addresses, publish=publish, clock=_now))

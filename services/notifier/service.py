@@ -16,21 +16,21 @@ from libs.contracts.events import (
     IssuerPublished,
     LearnerContact,
 )
-from services.notifier import metrics
-from services.notifier.api import routes
-from services.notifier.marker import Marker
-from services.notifier.message import Writer
-from services.notifier.picture import Pictures
-from services.notifier.preparation import Preparation
-from services.notifier.projection import Projection
-from services.notifier.repository.catalogue import Catalogue
-from services.notifier.repository.contacts import Contacts
-from services.notifier.repository.deliveries import INDEXES, Deliveries
-from services.notifier.repository.domains import Domains, Rate
-from services.notifier.schedule import RetryPolicy
-from services.notifier.sender import Sender, SenderSettings
+from services.notifier.catalogue.repository import Catalogue
+from services.notifier.channels.email.message import Writer
+from services.notifier.channels.email.picture import Pictures
+from services.notifier.channels.email.smtp import Relay, SmtpPool
+from services.notifier.contacts.repository import Contacts
+from services.notifier.deliveries import metrics
+from services.notifier.deliveries.api import routes
+from services.notifier.deliveries.domains import Domains, Rate
+from services.notifier.deliveries.preparation import Preparation
+from services.notifier.deliveries.repository import INDEXES, Deliveries
+from services.notifier.deliveries.schedule import RetryPolicy
+from services.notifier.deliveries.sender import Sender, SenderSettings
+from services.notifier.deliveries.state_writer import Marker
+from services.notifier.deliveries.worker import Projection
 from services.notifier.settings import ServiceSettings
-from services.notifier.smtp import Relay, SmtpPool
 
 __all__ = ["INDEXES", "ServiceSettings", "build"]
 

@@ -8,7 +8,7 @@ from typing import Literal, Self
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from libs.common.settings import Settings
-from services.notifier.address import Address
+from services.notifier.channels.email.address import Address
 
 
 class ServiceSettings(Settings):

@@ -10,15 +10,15 @@ from libs.common.runtime import Plumbing
 from libs.common.settings import Settings
 from libs.contracts import topics
 from libs.contracts.events import AchievementPublished, CredentialDocument, IssuerPublished, StatusListPublished
-from services.verifier.achievement_api import AchievementApi
-from services.verifier.api import Api
-from services.verifier.headers import PublicHeaders
-from services.verifier.material import REMEMBERED_SECONDS, MaterialSource
-from services.verifier.pages import Pages
-from services.verifier.projection import Projection
-from services.verifier.repository import INDEXES, Repository
-from services.verifier.vc_api import vc_routes
-from services.verifier.verification import Verifier
+from services.verifier.material.lookup import REMEMBERED_SECONDS, MaterialSource
+from services.verifier.material.repository import INDEXES, Repository
+from services.verifier.material.worker import Projection
+from services.verifier.pages.achievement_api import AchievementApi
+from services.verifier.pages.headers import PublicHeaders
+from services.verifier.pages.pages import Pages
+from services.verifier.vc_api.api import vc_routes
+from services.verifier.verification.api import Api
+from services.verifier.verification.verifier import Verifier
 
 __all__ = ["INDEXES", "ServiceSettings", "build"]
 

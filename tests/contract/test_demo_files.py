@@ -8,8 +8,8 @@ import pytest
 from benchmarks.tenant import credentials_of, evidence
 from demo.data import SchoolFile, department
 from demo.files import content
-from services.evidence.reading import CsvReader, NdjsonReader, Reader
-from services.evidence.rows import Refusal, Submission, read_row
+from services.evidence.sources.readers import CsvReader, NdjsonReader, Reader
+from services.evidence.sources.rows import Refusal, Submission, read_row
 
 TODAY = date(2026, 11, 23)
 FILES = [file for school in department().schools for file in school.files]

@@ -13,8 +13,8 @@ import pytest
 from aiokafka.errors import KafkaConnectionError
 
 from libs.contracts.events import EvidenceSubmitted, LearnerContact, Outcome
-from services.evidence.batches import BatchState
-from services.evidence.rows import COLUMNS
+from services.evidence.batches.batch import BatchState
+from services.evidence.sources.rows import COLUMNS
 from tests.evidence_doubles import LIMITS, MemoryBatches, Published, decided, evidence_app
 
 ROW = {

@@ -12,8 +12,8 @@ from libs.access.api_keys import ApiKeys, key_sha256, new_key
 from libs.common.health import Health
 from libs.common.http import create_app
 from libs.contracts import ids
-from services.notifier.api import routes
-from services.notifier.schedule import State
+from services.notifier.deliveries.api import routes
+from services.notifier.deliveries.schedule import State
 
 NORTHSIDE, SOUTHSIDE, BLIND = new_key(), new_key(), new_key()
 NOW = datetime(2026, 10, 12, 9, tzinfo=UTC)

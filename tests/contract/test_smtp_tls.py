@@ -12,9 +12,9 @@ import pytest
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 from services.notifier import service
-from services.notifier.address import Address
+from services.notifier.channels.email.address import Address
+from services.notifier.channels.email.smtp import RelayAwayError, SmtpPool
 from services.notifier.settings import ServiceSettings
-from services.notifier.smtp import RelayAwayError, SmtpPool
 from tests.certificates import self_signed
 
 SAFE: list[Literal["tls", "starttls"]] = ["tls", "starttls"]

@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 from httpx import AsyncClient
 
-from bowerbird.interop.configuration import as_json, as_local_config, configuration
-from bowerbird.interop.server import build
+from conformance.configuration import as_json, as_local_config, configuration
+from conformance.issuing.instances import INSTANCES
+from conformance.server import build
 from libs.common.settings import SettingsError
 from libs.openbadges.crypto.did import did_key
 from libs.openbadges.crypto.p256 import P256Key
 from libs.openbadges.status.bitstring import MINIMUM_SIZE, StatusList
-from services.issuer.interop.instances import INSTANCES
 from services.issuer.service import ServiceSettings
 from tests.contract.vc_api_house import (
     API_KEY,

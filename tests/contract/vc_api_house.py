@@ -10,13 +10,13 @@ from fastapi import FastAPI
 from httpx import ASGITransport, AsyncClient, Response
 from pydantic import AnyHttpUrl
 
-from bowerbird.interop.server import build
+from conformance.issuing.store import Secrets
+from conformance.server import build
 from libs.access.api_keys import new_key
 from libs.openbadges.crypto.did import did_key, verification_method
 from libs.openbadges.crypto.keys import Ed25519Key
 from libs.openbadges.jsonld.contexts import CREDENTIALS_V1, CREDENTIALS_V2
-from services.issuer.interop.store import Secrets
-from services.verifier.memory import MemoryRepository
+from services.verifier.material.memory import MemoryRepository
 from services.verifier.service import ServiceSettings, serve
 
 BASE = "https://127.0.0.1:8443"

@@ -19,7 +19,7 @@ from libs.openbadges.issue.building import CredentialTemplate, Shown, solo_resul
 from libs.openbadges.issue.signing import prepare, sign
 from libs.openbadges.model.documents import Achievement, Criteria, Evidence, Profile
 from libs.openbadges.status.bitstring import StatusList, entry, list_document
-from services.verifier.repository import Organisation, Repository, StoredCredential, StoredStatusList
+from services.verifier.material.repository import Organisation, Repository, StoredCredential, StoredStatusList
 from services.verifier.service import ServiceSettings, serve
 
 PUBLIC = "https://badges.example"

@@ -11,7 +11,7 @@ import pytest
 import uvicorn
 from playwright.async_api import Browser, Page, async_playwright
 
-from services.verifier.badge import CLAIMS
+from services.verifier.pages.badge import CLAIMS
 from tests.contract.verifier_house import REVOKED, MemoryRepository, School, application
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")

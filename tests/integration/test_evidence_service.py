@@ -24,9 +24,9 @@ from libs.common.telemetry import new_trace
 from libs.contracts import ids, topics
 from libs.contracts.cloudevents import Outgoing, read_event, readable_headers
 from libs.contracts.events import EvidenceDecided, EvidenceSubmitted, Outcome
-from services.evidence.batches import NewRow, Progress, Upload
-from services.evidence.repository import Batches
-from services.evidence.rows import COLUMNS
+from services.evidence.batches.batch import NewRow, Progress, Upload
+from services.evidence.batches.repository import Batches
+from services.evidence.sources.rows import COLUMNS
 
 pytestmark = pytest.mark.integration
 

@@ -6,10 +6,10 @@ from uuid import uuid4
 
 import pytest
 
+from conformance.issuing.store import Entry, InteropStore, MemoryInterop, MongoInterop
 from deploy.embedded.stack import Stack
 from libs.common import mongo
-from services.issuer.interop.store import Entry, InteropStore, MemoryInterop, MongoInterop
-from services.issuer.keys import FileKeyEncryption
+from services.issuer.keys.signing_keys import FileKeyEncryption
 
 pytestmark = pytest.mark.integration
 

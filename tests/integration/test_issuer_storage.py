@@ -28,15 +28,16 @@ from libs.contracts.events import (
 from libs.contracts.results import SoloLevel
 from libs.openbadges.model.errors import CredentialError
 from libs.openbadges.status.bitstring import MINIMUM_SIZE, StatusList
-from services.issuer import repository, status
-from services.issuer.announcing import Announcer
-from services.issuer.awarding import Awarding
-from services.issuer.credentials import Addresses, CredentialSigner
-from services.issuer.deciding import Award, Owner
-from services.issuer.keys import FileKeyEncryption, SigningKeys
-from services.issuer.repository import AwardStore, MongoAwards
-from services.issuer.revoking import Revoking
-from services.issuer.status import Place, StatusLists
+from services.issuer.credentials.announcements import Announcer
+from services.issuer.credentials.signer import Addresses, CredentialSigner
+from services.issuer.credentials.worker import Revoking
+from services.issuer.decisions import repository
+from services.issuer.decisions.repository import AwardStore, MongoAwards
+from services.issuer.decisions.rules import Award, Owner
+from services.issuer.decisions.worker import Awarding
+from services.issuer.keys.signing_keys import FileKeyEncryption, SigningKeys
+from services.issuer.status import lists
+from services.issuer.status.lists import Place, StatusLists
 from tests.issuer_doubles import (
     NOW,
     TRACE,
@@ -120,7 +121,7 @@ class BitsAsText:
 async def world(infrastructure: Stack) -> AsyncIterator[World]:
     client = mongo.connect(infrastructure.mongo_url, "test")
     database = client[f"issuer_{uuid4().hex}"]
-    await mongo.create_indexes(database, [*repository.INDEXES, *status.INDEXES])
+    await mongo.create_indexes(database, [*repository.INDEXES, *lists.INDEXES])
     yield World(client, database)
     await client.drop_database(database.name)
     await mongo.close(client)

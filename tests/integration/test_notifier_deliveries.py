@@ -14,13 +14,13 @@ from libs.contracts import ids
 from libs.contracts.cloudevents import Received
 from libs.contracts.events import CredentialIssued, CredentialRevoked, LearnerContact
 from libs.contracts.results import SoloLevel
-from services.notifier.projection import Projection
-from services.notifier.repository import changes
-from services.notifier.repository.catalogue import Catalogue
-from services.notifier.repository.contacts import Contacts
-from services.notifier.repository.deliveries import INDEXES, Deliveries
-from services.notifier.repository.domains import Domains, Rate
-from services.notifier.schedule import Failure, FailureKind, State
+from services.notifier.catalogue.repository import Catalogue
+from services.notifier.contacts.repository import Contacts
+from services.notifier.deliveries import changes
+from services.notifier.deliveries.domains import Domains, Rate
+from services.notifier.deliveries.repository import INDEXES, Deliveries
+from services.notifier.deliveries.schedule import Failure, FailureKind, State
+from services.notifier.deliveries.worker import Projection
 
 pytestmark = pytest.mark.integration
 

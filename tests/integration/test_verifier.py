@@ -19,8 +19,8 @@ from libs.common.settings import Settings
 from libs.common.telemetry import new_trace
 from libs.contracts.cloudevents import EventT, Outgoing, Received
 from libs.contracts.events import AchievementPublished, CredentialDocument, Event, IssuerPublished, StatusListPublished
-from services.verifier.projection import Projection
-from services.verifier.repository import Repository
+from services.verifier.material.repository import Repository
+from services.verifier.material.worker import Projection
 from tests.contract.verifier_house import ISSUED, REVOKED, School
 
 pytestmark = pytest.mark.integration

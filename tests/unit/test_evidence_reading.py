@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from libs.common.errors import InvalidRequestError
-from services.evidence.reading import CsvReader, NdjsonReader, RawRow, Reader
-from services.evidence.rows import COLUMNS, Reason, Refusal
+from services.evidence.sources.readers import CsvReader, NdjsonReader, RawRow, Reader
+from services.evidence.sources.rows import COLUMNS, Reason, Refusal
 
 LONGEST = 300
 HEADER = ",".join(COLUMNS)

@@ -12,10 +12,10 @@ from libs.common.mongo import Document
 from libs.contracts.cloudevents import Outgoing
 from libs.contracts.events import CredentialDocument, CredentialIssued, EvidenceDecided, EvidenceSubmitted, Outcome
 from libs.contracts.results import SoloLevel
-from services.issuer.announcing import Announcer
-from services.issuer.awarding import Awarding, DecidingStuckError
-from services.issuer.credentials import Addresses
-from services.issuer.deciding import Reason
+from services.issuer.credentials.announcements import Announcer
+from services.issuer.credentials.signer import Addresses
+from services.issuer.decisions.rules import Reason
+from services.issuer.decisions.worker import Awarding, DecidingStuckError
 from tests.issuer_doubles import (
     NOW,
     MemoryAwards,

@@ -15,9 +15,9 @@ from libs.openbadges.crypto.keys import Ed25519Key
 from libs.openbadges.model.errors import CredentialError
 from libs.openbadges.status.bitstring import StatusList
 from libs.openbadges.verify.pipeline import Material, verify
-from services.issuer.credentials import Addresses, CredentialSigner
-from services.issuer.deciding import Decision, Known, decide
-from services.issuer.status import Place
+from services.issuer.credentials.signer import Addresses, CredentialSigner
+from services.issuer.decisions.rules import Decision, Known, decide
+from services.issuer.status.lists import Place
 from tests.issuer_doubles import NOW, achievement, evidence, issuer
 
 BASE = "https://badges.example"

@@ -7,8 +7,8 @@ import pytest
 from libs.contracts import ids
 from libs.contracts.events import AchievementPublished, EvidenceSubmitted, Outcome
 from libs.contracts.results import SoloLevel
-from services.issuer.announcing import SENTENCES
-from services.issuer.deciding import Award, Decision, Known, Owner, Reason, decide
+from services.issuer.credentials.announcements import SENTENCES
+from services.issuer.decisions.rules import Award, Decision, Known, Owner, Reason, decide
 from tests.issuer_doubles import achievement, evidence, some_id
 
 U, M, R, E = (

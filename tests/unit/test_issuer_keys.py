@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from libs.common.settings import SettingsError
-from services.issuer.keys import FileKeyEncryption, KeyUnavailableError
+from services.issuer.keys.signing_keys import FileKeyEncryption, KeyUnavailableError
 
 KEK = bytes(range(32))
 

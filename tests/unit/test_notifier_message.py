@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.contracts.results import SoloLevel
-from services.notifier.address import Address
-from services.notifier.message import Letter, Writer, one_line
-from services.notifier.picture import picture_alt
-from services.notifier.repository.catalogue import AchievementText, LevelText
+from services.notifier.catalogue.repository import AchievementText, LevelText
+from services.notifier.channels.email.address import Address
+from services.notifier.channels.email.message import Letter, Writer, one_line
+from services.notifier.channels.email.picture import picture_alt
 
 DELIVERY = UUID("0b8f2f0e-5a3c-5e0f-9d0a-111111111111")
 PAGE = "https://badges.example/badges/3f1d"

@@ -11,7 +11,7 @@ from prometheus_client import REGISTRY
 from libs.contracts.results import SoloLevel
 from libs.openbadges.pictures.description import Depiction
 from libs.openbadges.pictures.raster import badge_png
-from services.notifier.picture import SIZE, Pictures, picture_alt
+from services.notifier.channels.email.picture import SIZE, Pictures, picture_alt
 
 BADGE = Depiction("Resilience", "Northside Primary", "relational")
 

@@ -10,18 +10,18 @@ import pytest
 from pymongo.errors import AutoReconnect
 
 from libs.contracts.results import SoloLevel
-from services.notifier.address import Address
-from services.notifier.marker import Marker
-from services.notifier.message import Letter, Writer
-from services.notifier.picture import Pictures
-from services.notifier.preparation import Ready
-from services.notifier.repository import changes
-from services.notifier.repository.catalogue import AchievementText
-from services.notifier.repository.changes import Change
-from services.notifier.repository.delivery import Delivery
-from services.notifier.schedule import Failure, FailureKind, RetryPolicy
-from services.notifier.sender import Sender, SenderSettings
-from services.notifier.smtp import RelayAwayError
+from services.notifier.catalogue.repository import AchievementText
+from services.notifier.channels.email.address import Address
+from services.notifier.channels.email.message import Letter, Writer
+from services.notifier.channels.email.picture import Pictures
+from services.notifier.channels.email.smtp import RelayAwayError
+from services.notifier.deliveries import changes
+from services.notifier.deliveries.changes import Change
+from services.notifier.deliveries.delivery import Delivery
+from services.notifier.deliveries.preparation import Ready
+from services.notifier.deliveries.schedule import Failure, FailureKind, RetryPolicy
+from services.notifier.deliveries.sender import Sender, SenderSettings
+from services.notifier.deliveries.state_writer import Marker
 
 NOW = datetime(2026, 10, 12, 9, tzinfo=UTC)
 
@@ -211,7 +211,7 @@ async def test_no_more_mails_are_in_hand_than_there_are_places_and_no_domain_tak
 async def test_a_mark_is_tried_until_the_database_takes_it_and_the_place_stays_taken(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("services.notifier.marker._FIRST_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr("services.notifier.deliveries.state_writer._FIRST_PAUSE_SECONDS", 0.01)
     schedule = Schedule([delivery()])
     one = sender(schedule, Server(None))
     await one.turn()
@@ -225,7 +225,7 @@ async def test_a_mark_is_tried_until_the_database_takes_it_and_the_place_stays_t
 async def test_a_mail_in_hand_is_not_offered_again_though_its_lease_ended_while_the_database_was_away(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("services.notifier.marker._FIRST_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr("services.notifier.deliveries.state_writer._FIRST_PAUSE_SECONDS", 0.01)
     each = delivery()
     schedule, server = Schedule([each]), Server(None)
     one = sender(schedule, server)

@@ -8,7 +8,7 @@ from libs.contracts.events import AchievementLevel
 from libs.contracts.results import SoloLevel
 from libs.openbadges.pictures.description import Depiction
 from libs.openbadges.pictures.drawing import badge_svg
-from services.notifier.repository.catalogue import AchievementText
+from services.notifier.catalogue.repository import AchievementText
 from tests.issuer_doubles import achievement, evidence
 from tests.unit.test_issuer_credentials import SCHOOL, issued
 from tests.unit.test_notifier_message import letter

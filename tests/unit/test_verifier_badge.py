@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from libs.openbadges.verify.report import CHECKS, Check, Outcome, Report
-from services.verifier.badge import Badge, badge_of, safe_link
-from services.verifier.pages import Pages
+from services.verifier.pages.badge import Badge, badge_of, safe_link
+from services.verifier.pages.pages import Pages
 from tests.contract.verifier_house import LEARNER, NOW, School
 
 ID = UUID("0f4ac6a1-59e9-4a3c-95ad-000000000001")

@@ -2,9 +2,9 @@
 
 import pytest
 
-from services.verifier.api import REPRESENTATIONS
-from services.verifier.negotiation import NotAcceptableError, choose
-from services.verifier.representing import HTML
+from services.verifier.pages.negotiation import NotAcceptableError, choose
+from services.verifier.pages.representation import HTML
+from services.verifier.verification.api import REPRESENTATIONS
 
 CHROMIUM = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"
 

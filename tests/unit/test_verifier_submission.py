@@ -7,7 +7,7 @@ import pytest
 
 from libs.common.errors import InvalidRequestError
 from libs.openbadges.verify.recipient import Recipient
-from services.verifier.submission import Submission, badge_id_of, read_submission
+from services.verifier.verification.submission import Submission, badge_id_of, read_submission
 
 OURS = "https://badges.example"
 ID = UUID("0f4ac6a1-59e9-4a3c-95ad-000000000001")

@@ -1,0 +1,87 @@
+"""The VC API of the interoperability instances: issue a credential, change its status."""
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any, Protocol
+
+import orjson
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import Response
+
+from conformance.issuing.instances import INSTANCES, Instances
+from libs.access.api_keys import Caller
+from libs.common.bodies import read_json_object
+from libs.common.errors import InvalidRequestError, NotFoundError
+
+SCOPE = "interop:issue"
+PATH = "/interop"
+_MOST_BYTES = 512 * 1024
+_NO_STORE = {"Cache-Control": "no-store"}
+
+
+class Gate(Protocol):
+    """Whoever tells callers apart: the service's API keys, or one key alone."""
+
+    def allowed(self, scope: str) -> Callable[[Request], Awaitable[Caller]]:
+        """A FastAPI dependency: the caller, who must hold `scope`."""
+        ...
+
+
+def interop_routes(gate: Gate, instances: Instances) -> APIRouter:
+    """POST /interop/{instance}/credentials/issue, and /credentials/status, also below each instance."""
+    router = APIRouter()
+    caller_must = gate.allowed(SCOPE)
+
+    @router.post(
+        f"{PATH}/{{instance}}/credentials/issue", status_code=201, summary="Issue a credential as one instance"
+    )
+    async def issue(request: Request, instance: str, _caller: Annotated[Caller, Depends(caller_must)]) -> Response:
+        chosen = INSTANCES.get(instance)
+        if chosen is None:
+            raise NotFoundError(f"there is no such instance here; there are {', '.join(INSTANCES)}")
+        body = await read_json_object(request, most_bytes=_MOST_BYTES)
+        credential = _object(body, "credential")
+        options = _object(body, "options", {})
+        signed = await instances.issue(chosen, credential, options)
+        return Response(orjson.dumps({"verifiableCredential": signed}), 201, _NO_STORE, media_type="application/json")
+
+    @router.post("/credentials/status", summary="Set or unset the status of a credential")
+    @router.post(f"{PATH}/credentials/status", include_in_schema=False)
+    @router.post(f"{PATH}/{{instance}}/credentials/status", include_in_schema=False)
+    async def status(request: Request, _caller: Annotated[Caller, Depends(caller_must)]) -> Response:
+        body = await read_json_object(request, most_bytes=_MOST_BYTES)
+        credential_id = body.get("credentialId")
+        if not isinstance(credential_id, str) or not credential_id:
+            raise _invalid("/credentialId", "the id of a credential that was issued here")
+        wanted = _object(body, "credentialStatus")
+        if wanted.get("type") != "BitstringStatusListEntry":
+            raise _invalid("/credentialStatus/type", "BitstringStatusListEntry is the one that is kept here")
+        purpose = wanted.get("statusPurpose")
+        if not isinstance(purpose, str) or purpose not in {one.purpose for one in INSTANCES.values()}:
+            raise _invalid("/credentialStatus/statusPurpose", "revocation or suspension")
+        await instances.set_status(credential_id, purpose, value=_value(body, wanted))
+        return Response(orjson.dumps({"credentialId": credential_id}), 200, _NO_STORE, media_type="application/json")
+
+    return router
+
+
+def _value(body: dict[str, Any], wanted: dict[str, Any]) -> bool:
+    """What the status becomes; set, where the request does not say."""
+    value = body.get("status", wanted.get("status", True))
+    if value in ("1", "0"):
+        return bool(value == "1")
+    if not isinstance(value, bool):
+        raise _invalid("/status", "true or false")
+    return value
+
+
+def _object(body: dict[str, Any], name: str, default: dict[str, Any] | None = None) -> dict[str, Any]:
+    value = body.get(name)
+    if value is None and default is not None:
+        return default
+    if not isinstance(value, dict):
+        raise _invalid(f"/{name}", "an object")
+    return value
+
+
+def _invalid(place: str, wanted: str) -> InvalidRequestError:
+    return InvalidRequestError(f"{place} is wanted: {wanted}", [{"field": place, "reason": f"wanted: {wanted}"}])

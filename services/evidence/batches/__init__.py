@@ -1,0 +1,1 @@
+"""Batches of evidence: uploads, their rows, and what became of each."""

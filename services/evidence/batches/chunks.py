@@ -1,0 +1,110 @@
+"""Turns the rows of a chunk into the events to publish and the rows to store. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from libs.contracts import ids
+from libs.contracts.events import EvidenceSubmitted, LearnerContact, Outcome
+from services.evidence.batches import metrics
+from services.evidence.batches.batch import PENDING, NewRow, Upload
+from services.evidence.sources.readers import RawRow
+from services.evidence.sources.rows import Refusal, Submission, presentable_source_id, read_row
+
+# Contacts of this many learners are remembered within an upload, so that each is published once, not with every row.
+_CONTACTS_REMEMBERED = 20_000
+
+
+@dataclass(slots=True)
+class Chunk:
+    """What one chunk causes, in the order of the steps: contacts, submissions, rows."""
+
+    contacts: dict[UUID, LearnerContact] = field(default_factory=dict)
+    submissions: list[EvidenceSubmitted] = field(default_factory=list)
+    rows: list[NewRow] = field(default_factory=list)
+
+
+class Chunker:
+    """Reads the rows of one upload, chunk by chunk."""
+
+    def __init__(self, upload: Upload, batch_id: UUID) -> None:
+        self._upload = upload
+        self._batch_id = batch_id
+        self._contacts: dict[UUID, int] = {}
+        self.refused = 0
+
+    def chunk(self, raws: Sequence[RawRow], now: datetime) -> Chunk:
+        """What these rows cause; `now` becomes their time of receipt."""
+        chunk = Chunk()
+        today = now.date()
+        for number, fields in raws:
+            row = fields if isinstance(fields, Refusal) else read_row(fields, today)
+            submission_id = ids.submission_id(self._batch_id, number)
+            if isinstance(row, Refusal):
+                source_id = None if isinstance(fields, Refusal) else presentable_source_id(fields)
+                chunk.rows.append(_refused(submission_id, number, source_id, row))
+                self.refused += 1
+                metrics.ROWS.labels(row.reason.value).inc()
+            else:
+                self._take(chunk, submission_id, number, row, now)
+        metrics.ROWS.labels("taken").inc(len(chunk.submissions))
+        return chunk
+
+    def _take(self, chunk: Chunk, submission_id: UUID, number: int, row: Submission, now: datetime) -> None:
+        issuer_id = self._upload.issuer_id
+        learner_id = ids.learner_id(issuer_id, row.learner_id)
+        if row.learner_email is not None:
+            # A name alone reaches nobody, so it is not kept; and on a compacted topic, where the last record stays, it
+            # would take the place of an address that an earlier file gave.
+            self._remember_contact(chunk, learner_id, row, now)
+        chunk.submissions.append(
+            EvidenceSubmitted(
+                submission_id=submission_id,
+                evidence_id=ids.evidence_id(issuer_id, self._upload.source, row.source_id),
+                digest=row.digest,
+                batch_id=self._batch_id,
+                row=number,
+                issuer_id=issuer_id,
+                source=self._upload.source,
+                source_id=row.source_id,
+                learner_id=learner_id,
+                achievement=row.achievement,
+                result=row.result,
+                observed_on=row.observed_on,
+                activity=row.activity,
+                link=row.link,
+                received_at=now,
+            )
+        )
+        chunk.rows.append(
+            NewRow(submission_id, number, row.source_id, PENDING, assessor=row.assessor, comment=row.comment)
+        )
+
+    def _remember_contact(self, chunk: Chunk, learner_id: UUID, row: Submission, now: datetime) -> None:
+        said = hash((row.learner_name, row.learner_email))
+        if self._contacts.get(learner_id) == said:
+            return
+        if len(self._contacts) >= _CONTACTS_REMEMBERED:
+            self._contacts.clear()
+        self._contacts[learner_id] = said
+        before = chunk.contacts.get(learner_id)
+        chunk.contacts[learner_id] = LearnerContact(
+            learner_id=learner_id,
+            issuer_id=self._upload.issuer_id,
+            name=row.learner_name or (before.name if before else None),
+            email=row.learner_email,
+            changed_at=now,
+        )
+
+
+def _refused(submission_id: UUID, number: int, source_id: str | None, refusal: Refusal) -> NewRow:
+    return NewRow(
+        submission_id,
+        number,
+        source_id,
+        Outcome.REFUSED.value,
+        column=refusal.column,
+        reason=refusal.reason.value,
+        detail=refusal.sentence,
+    )

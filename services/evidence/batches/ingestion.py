@@ -1,0 +1,242 @@
+"""Takes an upload in, chunk by chunk, so that SIGKILL at any instant loses nothing that was acknowledged.
+
+What a crash leaves behind after each step:
+
+0. store the batch, before its first chunk       a batch without rows, which is marked `interrupted` in time
+1. publish contacts, then submissions, confirmed what is on Kafka is decided, and its rows come with the decisions
+2. store the rows of the chunk                   every row that says `pending` is on Kafka, and will be decided
+3. after the last chunk, accept the batch        all is there; only the answer is missing, and a repeat is harmless
+4. answer 202
+
+While chunks come, the batch's lease is renewed; a batch whose upload died is marked `interrupted`, so that its sender
+knows to send it again. No repeated evidence is recognised here: only a decision that the issuer has recorded proves
+that the first sending was not lost.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from time import monotonic
+from typing import TypeVar
+from uuid import UUID
+
+from aiokafka.errors import KafkaError
+from pymongo.errors import PyMongoError
+
+from libs.common.errors import BowerbirdError, ConflictError, InvalidRequestError, UnavailableError
+from libs.common.kafka import is_away
+from libs.common.mongo import is_permanent
+from libs.common.telemetry import get_logger, trace_id
+from libs.contracts import ids
+from libs.contracts.cloudevents import Outgoing
+from services.evidence.batches import metrics
+from services.evidence.batches.batch import Claim, Progress, Upload
+from services.evidence.batches.chunks import Chunk, Chunker
+from services.evidence.batches.repeats import Repeat
+from services.evidence.batches.repository import Batches
+from services.evidence.sources.readers import RawRow, Reader
+
+T = TypeVar("T")
+Publish = Callable[[Sequence[Outgoing]], Awaitable[None]]
+
+# An upload whose lease is this old counts as dead, and the same file under the same key may be sent again. Should the
+# dead one wake up after all, both write the same rows under the same ids until it sees that its lease is gone.
+LEASE = timedelta(seconds=10)
+_RENEW_SECONDS = 2.0
+_CHUNK_SECONDS = 60.0
+_FIRST_PAUSE_SECONDS = 0.1
+_LONGEST_PAUSE_SECONDS = 5.0
+_TAKEN_OVER = "This upload was so slow that another one under the same Idempotency-Key has taken its place."
+_DIED = "The upload ended without a word; send it again. What was decided of it will be recognised."
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """What taking uploads in needs, and how many rows it holds at once."""
+
+    batches: Batches
+    publish: Publish
+    clock: Callable[[], datetime]
+    new_id: Callable[[], UUID]
+    chunk_rows: int
+
+    async def receive(self, upload: Upload, reader: Reader, blocks: AsyncIterator[bytes]) -> UUID:
+        """Take all rows in and return the batch's id when Kafka has confirmed and the database has stored them.
+
+        Raises:
+            InvalidRequestError: the file as a whole cannot be read.
+            ConflictError: the sender's key stands for another upload, or this one is under way already.
+            UnavailableError: Kafka or MongoDB stayed away for too long.
+            BowerbirdError: a limit was passed (body.py).
+        """
+        started = monotonic()
+        taking = _Taking(self, upload)
+        end = "failed"
+        try:
+            async for block in blocks:
+                for raw in reader.feed(block):
+                    if taking.add(raw):
+                        await taking.flush()
+            for raw in reader.finish():
+                if taking.add(raw):
+                    await taking.flush()
+            batch_id = await taking.accept()
+            end = "accepted"
+        except BowerbirdError as error:
+            end = error.code
+            await taking.give_up(error)
+            raise
+        finally:
+            taking.end()
+            metrics.UPLOADS.labels(end).inc()
+            get_logger().info(
+                "upload",
+                issuer_id=upload.issuer_id,
+                source=upload.source,
+                format=upload.format,
+                end=end,
+                **taking.account,
+                seconds=round(monotonic() - started, 4),
+                trace=trace_id(upload.trace),
+            )
+        return batch_id
+
+    async def mark_dead(self) -> float:
+        """Mark the uploads that died; returns the seconds until it is worth looking again."""
+        found = await self.batches.interrupt_stale(self.clock() - LEASE, _DIED)
+        if found:
+            get_logger().warning("uploads died", batches=found)
+        return 2.0
+
+
+class _Taking:
+    """One upload in hand; at most one chunk of it is in memory."""
+
+    def __init__(self, intake: Intake, upload: Upload) -> None:
+        self._intake = intake
+        self._upload = upload
+        self._chunk: list[RawRow] = []
+        self._batch: _Batch | None = None
+        self._living: asyncio.Task[None] | None = None
+
+    @property
+    def account(self) -> dict[str, object]:
+        """What the log line says of the rows."""
+        if self._batch is None:
+            return {"batch": None, "rows": 0, "refused": 0}
+        claim, stored = self._batch.claim, self._batch.stored
+        return {"batch": str(claim.batch_id), "rows": stored.received, "refused": self._batch.chunker.refused}
+
+    def add(self, raw: RawRow) -> bool:
+        """Hold one row; True where it is time for `flush`."""
+        self._chunk.append(raw)
+        return len(self._chunk) >= self._intake.chunk_rows
+
+    async def flush(self) -> None:
+        """Steps 0 to 2 for the rows held. Nothing more is read before they are done."""
+        batch = self._batch = self._batch or await self._claim()
+        raws, self._chunk = self._chunk, []
+        new = [raw for raw in raws if batch.repeat.is_new(raw)]
+        if new:
+            if batch.lost:
+                raise ConflictError(_TAKEN_OVER)
+            chunk = batch.chunker.chunk(new, self._intake.clock())
+            await _patiently(lambda: self._put(batch.claim.batch_id, chunk))
+            batch.stored = batch.repeat.progress
+
+    async def _claim(self) -> "_Batch":
+        upload, intake = self._upload, self._intake
+        key = upload.idempotency_key
+        batch_id = intake.new_id() if key is None else ids.batch_id(upload.issuer_id, key)
+        token, now = intake.new_id(), intake.clock()
+        claim = await _patiently(lambda: intake.batches.claim(batch_id, upload, token, now, now - LEASE))
+        if not claim.accepted:
+            self._living = asyncio.create_task(self._stay_alive())
+        return _Batch(claim, Repeat(claim, key), Chunker(upload, batch_id), claim.progress)
+
+    async def _stay_alive(self) -> None:
+        """Renew the lease while the upload goes on, also while a chunk waits for Kafka."""
+        while True:
+            await asyncio.sleep(_RENEW_SECONDS)
+            batch = self._batch
+            try:
+                if batch and not await self._intake.batches.keep(batch.claim, batch.stored, self._intake.clock()):
+                    batch.lost = True
+                    return
+            except PyMongoError as away:
+                get_logger().warning("lease not renewed", problem=type(away).__name__)
+
+    def end(self) -> None:
+        """The upload is over, however it ended."""
+        if self._living is not None:
+            self._living.cancel()
+
+    async def _put(self, batch_id: UUID, chunk: Chunk) -> None:
+        trace = self._upload.trace
+        # Confirmed before the submissions, so that no credential can be ready before its learner can be told.
+        await self._intake.publish([Outgoing(contact, trace) for contact in chunk.contacts.values()])
+        await self._intake.publish([Outgoing(submission, trace) for submission in chunk.submissions])
+        await self._intake.batches.store(batch_id, self._upload.issuer_id, chunk.rows)
+
+    async def accept(self) -> UUID:
+        """Step 3: everything is there."""
+        if self._chunk:
+            await self.flush()
+        batch = self._batch
+        if batch is None:
+            raise InvalidRequestError("There are no rows of data in the file.")
+        batch.repeat.check_same()
+        self.end()
+        if not batch.claim.accepted:
+            now, stored = self._intake.clock(), batch.repeat.progress
+            if not await _patiently(lambda: self._intake.batches.accept(batch.claim, stored, now)):
+                raise ConflictError(_TAKEN_OVER)
+        return batch.claim.batch_id
+
+    async def give_up(self, error: BowerbirdError) -> None:
+        """Mark the batch, if it was begun, and tell the sender of it. If that fails as well, its lease runs out."""
+        if self._batch is None or self._batch.claim.accepted:
+            return
+        claim, stored = self._batch.claim, self._batch.stored
+        sentence = str(error)
+        error.args = (f"{sentence} Batch {claim.batch_id} holds {stored.received} rows; it is not accepted.",)
+        try:
+            await self._intake.batches.interrupt(claim, stored, sentence)
+        except PyMongoError as away:
+            get_logger().warning("interruption not recorded", problem=type(away).__name__)
+
+
+@dataclass(slots=True)
+class _Batch:
+    """The batch in hand: `stored` is how far it is proven, `lost` that another upload has taken it over."""
+
+    claim: Claim
+    repeat: Repeat
+    chunker: Chunker
+    stored: Progress
+    lost: bool = False
+
+
+async def _patiently(work: Callable[[], Awaitable[T]]) -> T:
+    """Do idempotent `work`, again and again while Kafka or MongoDB is away, for the time that a chunk may take.
+
+    Raises:
+        UnavailableError: they stayed away.
+    """
+    pause = _FIRST_PAUSE_SECONDS
+    try:
+        async with asyncio.timeout(_CHUNK_SECONDS):
+            while True:
+                try:
+                    return await work()
+                except PyMongoError as error:
+                    if is_permanent(error):
+                        raise
+                except KafkaError as error:
+                    if not is_away(error):
+                        raise
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
+    except TimeoutError:
+        raise UnavailableError("What this needs was away for too long; send the file again.") from None

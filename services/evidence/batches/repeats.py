@@ -1,0 +1,64 @@
+"""Tells whether an upload under a known Idempotency-Key is the same file again, and what of it is new. Pure."""
+
+import hmac
+
+import orjson
+
+from libs.common.errors import ConflictError
+from services.evidence.batches.batch import Claim, Progress
+from services.evidence.sources.readers import RawRow
+from services.evidence.sources.rows import Refusal
+
+_OTHER_FILE = (
+    "This Idempotency-Key stands for another file: what it holds differs from what came under this key before."
+    " Send it under a new key, or without one; evidence that was sent before is recognised by its source id."
+)
+
+
+class Repeat:
+    """Follows the rows of an upload beside what earlier uploads of its batch have done.
+
+    The fingerprint is an HMAC under the sender's key, which is not stored: nobody can guess a row's text from it.
+    """
+
+    def __init__(self, claim: Claim, idempotency_key: str | None) -> None:
+        self._claim = claim
+        self._mac = None if idempotency_key is None else hmac.new(idempotency_key.encode(), digestmod="sha256")
+        self._same = claim.progress.received == 0
+        self._row = 0
+        self._received = 0
+
+    @property
+    def progress(self) -> Progress:
+        """Up to the last row that `is_new` was asked about."""
+        return Progress(self._row, self._received, "" if self._mac is None else self._mac.hexdigest())
+
+    def is_new(self, raw: RawRow) -> bool:
+        """Whether this row is beyond what is proven to be on Kafka and stored.
+
+        Raises:
+            ConflictError: the file is not the one that the batch was begun with.
+        """
+        number, fields = raw
+        new = number > self._claim.progress.row
+        if new:
+            self.check_same()
+            if self._claim.accepted:
+                raise ConflictError(_OTHER_FILE)
+        if self._mac is not None:
+            said: object = [number, fields.reason] if isinstance(fields, Refusal) else [number, fields]
+            self._mac.update(orjson.dumps(said))
+        self._row = number
+        self._received += 1
+        return new
+
+    def check_same(self) -> None:
+        """Compare all rows up to here with those taken before, once.
+
+        Raises:
+            ConflictError: they differ.
+        """
+        if not self._same:
+            if self.progress != self._claim.progress:
+                raise ConflictError(_OTHER_FILE)
+            self._same = True

@@ -1,0 +1,1 @@
+"""The forms that evidence comes in: each is read into rows."""

@@ -1,0 +1,1 @@
+"""Issuers and achievements: publishing them, and the versions that decide."""

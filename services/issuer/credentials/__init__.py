@@ -1,0 +1,1 @@
+"""Credentials: building, signing, announcing and revoking them."""

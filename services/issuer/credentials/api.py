@@ -1,0 +1,157 @@
+"""The HTTP routes of the issuer: onboarding, and credentials of the caller's own issuer."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+import orjson
+from fastapi import APIRouter, Depends, Request, Response
+from pydantic import BaseModel, ConfigDict, StringConstraints
+
+from libs.access.api_keys import ApiKeys, Caller
+from libs.common.errors import NotFoundError
+from libs.common.http import request_trace
+from libs.common.mongo import Document
+from libs.contracts.cloudevents import Outgoing
+from libs.contracts.events import RevokeCredential
+from services.issuer.catalogue.administration import (
+    AchievementAnswer,
+    AchievementRequest,
+    Administration,
+    IssuerAnswer,
+    IssuerRequest,
+    KeyAnswer,
+    KeyRequest,
+)
+from services.issuer.catalogue.publications import wait_until
+from services.issuer.credentials.signer import Addresses
+from services.issuer.decisions.repository import REVOKED, MongoAwards
+
+_REVOKE_WAIT_SECONDS = 5.0
+
+
+class RevokeRequest(BaseModel):
+    """Why the credential is revoked; the public can read it, so it names nobody."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    reason: Annotated[str, StringConstraints(min_length=1, max_length=500, strip_whitespace=True)]
+
+
+class CredentialAnswer(BaseModel):
+    """A credential and its state."""
+
+    id: UUID
+    url: str
+    issuer_id: str
+    learner_id: UUID
+    achievement: str
+    level: str | None
+    state: str
+    issued_at: datetime
+    revoked_at: datetime | None
+    revocation_reason: str | None
+    credential: dict[str, Any]
+
+
+def administration_routes(keys: ApiKeys, administration: Administration) -> APIRouter:
+    """POST /v1/issuers, /v1/issuers/{id}/keys and /v1/achievements."""
+    router = APIRouter()
+
+    @router.post("/v1/issuers", status_code=201)
+    async def add_issuer(
+        request: Request,
+        response: Response,
+        asked: IssuerRequest,
+        caller: Annotated[Caller, Depends(keys.allowed("issuers:write"))],
+    ) -> IssuerAnswer:
+        answer, new = await administration.add_issuer(caller, asked, request_trace(request))
+        response.status_code = 201 if new else 200
+        return answer
+
+    @router.post("/v1/issuers/{issuer_id}/keys", status_code=201)
+    async def grant_key(
+        request: Request,
+        issuer_id: str,
+        asked: KeyRequest,
+        caller: Annotated[Caller, Depends(keys.allowed("keys:write"))],
+    ) -> KeyAnswer:
+        return await administration.grant_key(caller, issuer_id, asked, request_trace(request))
+
+    @router.post("/v1/achievements", status_code=201)
+    async def add_achievement(
+        request: Request,
+        response: Response,
+        asked: AchievementRequest,
+        caller: Annotated[Caller, Depends(keys.allowed("catalogue:write"))],
+    ) -> AchievementAnswer:
+        answer, new = await administration.add_achievement(caller, asked, request_trace(request))
+        response.status_code = 201 if new else 200
+        return answer
+
+    return router
+
+
+def credential_routes(
+    keys: ApiKeys,
+    store: MongoAwards,
+    addresses: Addresses,
+    *,
+    publish: Callable[[Sequence[Outgoing]], Awaitable[None]],
+    clock: Callable[[], datetime],
+) -> APIRouter:
+    """GET /v1/credentials/{id} and POST /v1/credentials/{id}/revoke."""
+    router = APIRouter()
+
+    async def own(credential_id: UUID, caller: Caller) -> Document:
+        found = await store.credential(credential_id, caller.issuer_id)
+        if found is None:
+            raise NotFoundError("there is nothing under this id that your key may see")
+        return found
+
+    @router.get("/v1/credentials/{credential_id}")
+    async def read(
+        credential_id: UUID, caller: Annotated[Caller, Depends(keys.allowed("credentials:read"))]
+    ) -> CredentialAnswer:
+        return _answer(await own(credential_id, caller), addresses)
+
+    @router.post("/v1/credentials/{credential_id}/revoke", responses={202: {"description": "asked for; look again"}})
+    async def revoke(
+        request: Request,
+        response: Response,
+        credential_id: UUID,
+        asked: RevokeRequest,
+        caller: Annotated[Caller, Depends(keys.allowed("credentials:revoke"))],
+    ) -> CredentialAnswer:
+        found = await own(credential_id, caller)
+        if found["state"] != REVOKED:
+            command = RevokeCredential(
+                credential_id=credential_id, issuer_id=caller.issuer_id, reason=asked.reason, requested_at=clock()
+            )
+            await publish([Outgoing(command, request_trace(request))])
+
+            async def applied() -> bool:
+                return bool((await own(credential_id, caller))["state"] == REVOKED)
+
+            response.status_code = 200 if await wait_until(applied, _REVOKE_WAIT_SECONDS) else 202
+            found = await own(credential_id, caller)
+        return _answer(found, addresses)
+
+    return router
+
+
+def _answer(credential: Document, addresses: Addresses) -> CredentialAnswer:
+    return CredentialAnswer(
+        id=credential["_id"],
+        url=addresses.credential(credential["_id"]),
+        issuer_id=credential["issuer_id"],
+        learner_id=credential["learner_id"],
+        achievement=credential["achievement"],
+        level=credential["level"],
+        state=credential["state"],
+        issued_at=credential["issued_at"],
+        revoked_at=credential.get("revoked_at"),
+        revocation_reason=credential.get("revocation_reason"),
+        credential=orjson.loads(credential["document"]),
+    )

@@ -1,0 +1,185 @@
+"""Writing and signing an award as an Open Badges 3.0 AchievementCredential, and an issuer's status lists."""
+
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from time import perf_counter
+from typing import Any, Protocol
+
+from libs.contracts.events import AchievementPublished, EvidenceSubmitted, IssuerPublished
+from libs.openbadges.crypto import did
+from libs.openbadges.crypto.keys import Ed25519Key
+from libs.openbadges.issue.achievements import (
+    achievement_address,
+    number_text,
+    published_achievement,
+    score_id,
+    solo_id,
+)
+from libs.openbadges.issue.building import CredentialTemplate, Shown
+from libs.openbadges.issue.signing import Prepared, prepare, sign, sign_all
+from libs.openbadges.model.documents import Profile
+from libs.openbadges.model.errors import CredentialError
+from libs.openbadges.status import bitstring
+from libs.openbadges.status.bitstring import StatusList
+from services.issuer import metrics
+from services.issuer.decisions.rules import Decision
+from services.issuer.keys.signing_keys import KeyUnavailableError
+from services.issuer.status.lists import Place
+
+_REMEMBERED_TEMPLATES = 2_000
+
+
+class Addresses:
+    """Where the public finds things: all under the verifier's public address."""
+
+    def __init__(self, public_base: str) -> None:
+        self.base = public_base
+
+    def credential(self, credential_id: object) -> str:
+        """A credential's page; it is the credential's `id` too."""
+        return f"{self.base}/badges/{credential_id}"
+
+    def status_list(self, list_id: str) -> str:
+        """A status list credential."""
+        return f"{self.base}/status/{list_id}"
+
+    def achievement(self, version: AchievementPublished) -> str:
+        """An achievement version."""
+        return achievement_address(self.base, version.version_key)
+
+    def did_web(self, issuer_id: str) -> str:
+        """The did:web whose document the verifier serves."""
+        return did.did_web(self.base, "issuers", issuer_id)
+
+
+class Keys(Protocol):
+    """Has issuers' signing keys."""
+
+    async def key(self, issuer_id: str) -> Ed25519Key:
+        """The issuer's key; KeyUnavailableError where it cannot be had."""
+        ...
+
+
+class Profiles(Protocol):
+    """Knows issuers' profiles."""
+
+    async def issuers(self, issuer_ids: Iterable[str]) -> dict[str, IssuerPublished]:
+        """Those of these issuers that are known."""
+        ...
+
+
+class CredentialSigner:
+    """Prepares and signs. What all awards of one achievement by one issuer share is written once and remembered."""
+
+    def __init__(self, keys: Keys, profiles: Profiles, addresses: Addresses) -> None:
+        self._keys = keys
+        self._profiles = profiles
+        self._addresses = addresses
+        self._templates: OrderedDict[tuple[object, ...], CredentialTemplate] = OrderedDict()
+        self._methods: dict[tuple[str, Ed25519Key], str] = {}
+
+    async def open_keys(self, issuer_ids: set[str]) -> None:
+        """Have these issuers' keys in memory, so that signing waits for nothing.
+
+        Raises:
+            KeyUnavailableError: a key cannot be had.
+        """
+        for issuer_id in issuer_ids:
+            await self._keys.key(issuer_id)
+
+    async def credentials(
+        self, awards: Sequence[tuple[Decision, Place]], issuers: dict[str, IssuerPublished], at: datetime
+    ) -> list[str | CredentialError]:
+        """The signed credential of each award, as JSON text, or why what the evidence says cannot stand in one.
+
+        All are prepared, then all of one key are signed, which takes less than one after the other.
+
+        Raises:
+            KeyUnavailableError: an issuer's key cannot be had.
+        """
+        keys = {issuer: await self._keys.key(issuer) for issuer in {award.evidence.issuer_id for award, _ in awards}}
+        started = perf_counter()
+        answers: dict[int, str | CredentialError] = {}
+        prepared: dict[str, dict[int, Prepared]] = {issuer: {} for issuer in keys}
+        for number, (award, place) in enumerate(awards):
+            try:
+                prepared[award.evidence.issuer_id][number] = prepare(self._document(award, place, issuers, at))
+            except CredentialError as error:
+                answers[number] = error
+        for issuer, some in prepared.items():
+            method = self._method(issuers[issuer].did, keys[issuer])
+            answers.update(zip(some, sign_all(list(some.values()), keys[issuer], method, at), strict=True))
+        seconds = (perf_counter() - started) / len(awards)
+        for _ in awards:
+            metrics.SIGNING_SECONDS.observe(seconds)
+        return [answers[number] for number in range(len(awards))]
+
+    def _document(
+        self, award: Decision, place: Place, issuers: dict[str, IssuerPublished], at: datetime
+    ) -> dict[str, Any]:
+        """The credential of an award before it is signed."""
+        evidence, version = award.evidence, award.achievement
+        assert version is not None, "an award has an achievement"  # noqa: S101  # what `decide` promises
+        document = self._template(issuers[evidence.issuer_id], version, issuers[version.owner]).document(
+            credential_id=self._addresses.credential(award.credential_id),
+            subject_id=f"urn:uuid:{evidence.learner_id}",
+            valid_from=at,
+            shown=[_shown(evidence, self._addresses.achievement(version))],
+            evidence=[_evidence(evidence)],
+            status=bitstring.entry(self._addresses.status_list(place.list_id), place.index),
+            image=f"{self._addresses.credential(award.credential_id)}/image.svg",
+        )
+        document["credentialSubject"]["activityEndDate"] = f"{evidence.observed_on.isoformat()}T00:00:00Z"
+        return document
+
+    async def status_list(self, issuer_id: str, list_id: str, bits: StatusList, at: datetime) -> str:
+        """The signed credential of this list with these bits, as JSON text.
+
+        Raises:
+            KeyUnavailableError: the issuer's key or profile is not here yet.
+        """
+        issuer = (await self._profiles.issuers([issuer_id])).get(issuer_id)
+        if issuer is None:
+            raise KeyUnavailableError(f"the profile of issuer {issuer_id} has not arrived")
+        key = await self._keys.key(issuer_id)
+        document = bitstring.list_document(self._addresses.status_list(list_id), issuer.did, bits, valid_from=at)
+        return sign(prepare(document), key, self._method(issuer.did, key), at)
+
+    def _method(self, issuer_did: str, key: Ed25519Key) -> str:
+        """The DID URL of the key; writing it costs as much as signing, so it is remembered."""
+        known = self._methods.get((issuer_did, key))
+        if known is None:
+            known = self._methods[issuer_did, key] = did.verification_method(issuer_did, key.public_multibase)
+        return known
+
+    def _template(
+        self, issuer: IssuerPublished, version: AchievementPublished, owner: IssuerPublished
+    ) -> CredentialTemplate:
+        # A profile that is published anew has a new moment.
+        place = issuer.issuer_id, issuer.published_at, owner.published_at, version.version_key
+        template = self._templates.get(place)
+        if template is None:
+            achievement = published_achievement(version, self._addresses.achievement(version), _profile(owner))
+            template = self._templates[place] = CredentialTemplate(_profile(issuer), achievement)
+            if len(self._templates) > _REMEMBERED_TEMPLATES:
+                self._templates.popitem(last=False)
+        return template
+
+
+def _profile(issuer: IssuerPublished) -> Profile:
+    return Profile(id=issuer.did, name=issuer.name, url=issuer.url, email=issuer.email)
+
+
+def _shown(evidence: EvidenceSubmitted, achievement_id: str) -> Shown:
+    if evidence.result.level is not None:
+        return Shown(level=evidence.result.level.value, result_description_id=solo_id(achievement_id))
+    assert evidence.result.score is not None, "a result is one of both"  # noqa: S101  # what `Result` promises
+    return Shown(value=number_text(evidence.result.score), result_description_id=score_id(achievement_id))
+
+
+def _evidence(evidence: EvidenceSubmitted) -> dict[str, Any]:
+    written: dict[str, Any] = {"type": ["Evidence"], "name": evidence.activity}
+    if evidence.link is not None:
+        written["id"] = evidence.link
+    return written

@@ -1,0 +1,1 @@
+"""Decisions: what each piece of evidence earns, by rules, and the record of it."""

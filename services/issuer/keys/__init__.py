@@ -1,0 +1,1 @@
+"""Signing keys of issuers, sealed at rest under a key-encryption key."""

@@ -1,0 +1,1 @@
+"""Status lists: entries for new credentials, and publishing what is revoked."""

@@ -1,0 +1,1 @@
+"""What the mail's text needs of the catalogue."""

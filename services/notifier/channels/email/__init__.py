@@ -1,0 +1,1 @@
+"""E-mail: writing messages and sending them over SMTP."""

@@ -1,0 +1,209 @@
+"""Writes the mail: text and HTML with the badge's picture, as bytes ready for SMTP (RFC 5322, RFC 2045 to 2049).
+
+The library's EmailMessage takes several milliseconds to write a mail of three parts, which at hundreds of mails a
+second is the whole machine, and it can be talked into writing header lines that a name holds (see _encoded). The mail's
+shape never varies, so it is put together here.
+"""
+
+import binascii
+import re
+import unicodedata
+from dataclasses import dataclass
+from datetime import datetime
+from email.header import Header
+from email.utils import format_datetime
+from functools import lru_cache
+from uuid import UUID
+
+import css_inline
+from jinja2 import BaseLoader, DictLoader, Environment, PackageLoader, StrictUndefined
+
+from libs.contracts.results import SoloLevel
+from libs.openbadges.pictures.description import Depiction
+from services.notifier.catalogue.repository import AchievementText
+from services.notifier.channels.email.address import Address
+from services.notifier.channels.email.picture import SIZE, picture_alt
+
+_LONGEST_NAME = 80
+# Plain words: nothing that means something in a header field, and no '=?' of an encoded word.
+_PLAIN = re.compile(r"[A-Za-z0-9 .,:'!()&/_-]+")
+# What turns the direction of the text around it (Unicode Standard Annex 9), and what breaks lines without being a
+# control character. Joiners stay: Persian and Sinhala names are spelt with them.
+_TURNS_OR_BREAKS = frozenset(
+    "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u2028\u2029\ufeff"
+)
+
+
+def one_line(text: str, longest: int = _LONGEST_NAME) -> str:
+    """A name as it may stand in a header or a sentence: one line, nothing invisible that turns text around.
+
+    Anything cut is cut at `longest` characters and shows an ellipsis.
+    """
+    kept = "".join(
+        " " if each in _TURNS_OR_BREAKS or unicodedata.category(each) in {"Cc", "Cs", "Co", "Cn"} else each
+        for each in text[: longest * 4]
+    )
+    line = " ".join(unicodedata.normalize("NFC", kept).split())
+    return line if len(line) <= longest else line[: longest - 1].rstrip() + "…"
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """All that one mail says."""
+
+    delivery_id: UUID
+    to: Address
+    learner_name: str | None
+    issuer_name: str
+    achievement: AchievementText
+    level: SoloLevel | None
+    page_url: str
+    download_url: str
+    written_at: datetime
+
+    @property
+    def depiction(self) -> Depiction:
+        """What the badge's picture shows: the names as they stand in the credential, whatever their length."""
+        return Depiction(self.achievement.name, self.issuer_name, self.level)
+
+
+class Writer:
+    """Writes letters from one sender."""
+
+    def __init__(self, mail_from: Address) -> None:
+        self._mail_from = mail_from
+        self._text = _environment(PackageLoader("services.notifier.channels.email"), autoescape=False).get_template(
+            "issued.txt"
+        )
+        html = PackageLoader("services.notifier.channels.email").get_source(
+            Environment(autoescape=True), "issued.html"
+        )[0]
+        # Styles are inlined once, in the template: for each mail it would take longer than everything else.
+        inlined = css_inline.CSSInliner(load_remote_stylesheets=False, keep_style_tags=False).inline(html)
+        self._html = _environment(DictLoader({"issued.html": inlined}), autoescape=True).get_template("issued.html")
+
+    def message_id(self, delivery_id: UUID) -> str:
+        """The same for every attempt, so that a receiving system recognises a repeat."""
+        return f"<{delivery_id}@{self._mail_from.domain}>"
+
+    def write(self, letter: Letter, picture: bytes | None) -> bytes:
+        """The whole mail, lines ended by CRLF, ASCII only except for a recipient's address that is not.
+
+        Args:
+            letter: what it says.
+            picture: the badge's PNG in base64; without it, its words stand in its place.
+        """
+        issuer, achievement = one_line(letter.issuer_name), one_line(letter.achievement.name)
+        subject = f"Your badge: {achievement}"
+        words = self._words(letter, issuer, achievement, subject) | {"has_picture": picture is not None}
+        head = [
+            _from_field(issuer, self._mail_from),
+            _to_field(one_line(letter.learner_name or ""), letter.to),
+            _subject_field(subject),
+            f"Date: {format_datetime(letter.written_at)}\r\n".encode(),
+            f"Message-ID: {self.message_id(letter.delivery_id)}\r\n".encode(),
+            # RFC 3834: out-of-office replies to a machine help nobody.
+            b"Auto-Submitted: auto-generated\r\nX-Auto-Response-Suppress: All\r\nMIME-Version: 1.0\r\n",
+        ]
+        body = _body(letter.delivery_id, self._text.render(words), self._html.render(words), picture)
+        return b"".join(head) + body
+
+    def _words(self, letter: Letter, issuer: str, achievement: str, subject: str) -> dict[str, object]:
+        level = letter.level
+        text = letter.achievement.levels.get(level) if level is not None else None
+        named = level.label if level is not None else ""
+        if text is not None and one_line(text.name).casefold() != named.casefold():
+            named = one_line(text.name)
+        return {
+            "subject": subject,
+            "learner": one_line(letter.learner_name or ""),
+            "achievement": achievement,
+            "issuer": issuer,
+            "level": level,
+            "level_name": named,
+            "step": 0 if level is None else level.rank + 1,
+            "steps": len(SoloLevel),
+            "shown": one_line(text.description if text is not None else letter.achievement.description, 1000),
+            "page_url": letter.page_url,
+            "download_url": letter.download_url,
+            "picture_id": _picture_id(letter.delivery_id),
+            "picture_size": SIZE,
+            "picture_alt": picture_alt(achievement, issuer, level),
+        }
+
+
+def _environment(loader: BaseLoader, *, autoescape: bool) -> Environment:
+    return Environment(
+        loader=loader,
+        autoescape=autoescape,  # noqa: S701  # off for plain text alone, where &amp; would be read as it stands
+        undefined=StrictUndefined,
+        keep_trailing_newline=True,
+    )
+
+
+def _from_field(issuer: str, mail_from: Address) -> bytes:
+    return f"From: {_phrase(f'{issuer} via Bowerbird')} <{mail_from}>\r\n".encode()
+
+
+def _to_field(name: str, to: Address) -> bytes:
+    """The address stands in the clear only where it is not ASCII, which SMTPUTF8 allows (RFC 6532)."""
+    return (f"To: {_phrase(name)} <{to}>\r\n" if name else f"To: {to}\r\n").encode()
+
+
+def _subject_field(subject: str) -> bytes:
+    return f"Subject: {subject if _PLAIN.fullmatch(subject) else _encoded(subject)}\r\n".encode()
+
+
+@lru_cache(maxsize=4096)
+def _phrase(name: str) -> str:
+    """A display name: a quoted string where it is plain, else encoded words (RFC 2047)."""
+    return f'"{name}"' if _PLAIN.fullmatch(name) else _encoded(name)
+
+
+def _encoded(text: str) -> str:
+    # Everything is encoded, so nothing of the text can be read as syntax. EmailMessage will not do here: it decodes
+    # what looks like an encoded word in a name it is given, and writes the line breaks that come out of it.
+    return Header(text, "utf-8", maxlinelen=70).encode(linesep="\r\n")
+
+
+def _picture_id(delivery_id: UUID) -> str:
+    return f"badge.{delivery_id.hex}"
+
+
+def _body(delivery_id: UUID, text: str, html: str, picture: bytes | None) -> bytes:
+    """multipart/alternative of the text and of the HTML with its picture (RFC 2046, 5.1.4; RFC 2387).
+
+    No line of quoted-printable or base64 can be a boundary: these hold '=_', which neither encoding writes.
+    """
+    outer = f"=_alternative_{delivery_id.hex}"
+    page = b"Content-Type: text/html; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
+    page += _quoted_printable(html)
+    return b"".join(
+        (
+            f'Content-Type: multipart/alternative; boundary="{outer}"\r\n\r\n--{outer}\r\n'.encode(),
+            b"Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n",
+            _quoted_printable(text),
+            f"\r\n--{outer}\r\n".encode(),
+            page if picture is None else _with_picture(delivery_id, page, picture),
+            f"\r\n--{outer}--\r\n".encode(),
+        )
+    )
+
+
+def _with_picture(delivery_id: UUID, page: bytes, picture: bytes) -> bytes:
+    inner = f"=_related_{delivery_id.hex}"
+    return b"".join(
+        (
+            f'Content-Type: multipart/related; type="text/html"; boundary="{inner}"\r\n\r\n--{inner}\r\n'.encode(),
+            page,
+            f"\r\n--{inner}\r\nContent-ID: <{_picture_id(delivery_id)}>\r\n".encode(),
+            b'Content-Type: image/png; name="badge.png"\r\nContent-Transfer-Encoding: base64\r\n',
+            b'Content-Disposition: inline; filename="badge.png"\r\n\r\n',
+            picture,
+            f"\r\n--{inner}--\r\n".encode(),
+        )
+    )
+
+
+def _quoted_printable(text: str) -> bytes:
+    return binascii.b2a_qp(text.replace("\n", "\r\n").encode(), istext=True)

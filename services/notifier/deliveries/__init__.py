@@ -1,0 +1,1 @@
+"""Deliveries: one per credential and occasion, scheduled, claimed, sent, tried again."""

@@ -1,0 +1,157 @@
+"""Finds what each claimed mail needs before it can go: an address, its words, and a slot of its domain's rate."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from services.notifier.catalogue.repository import Catalogue
+from services.notifier.channels.email.address import Address
+from services.notifier.channels.email.message import Letter
+from services.notifier.contacts.repository import Contact, Contacts
+from services.notifier.deliveries import changes, metrics
+from services.notifier.deliveries.changes import Change
+from services.notifier.deliveries.delivery import Delivery
+from services.notifier.deliveries.domains import Domains, Slots
+from services.notifier.deliveries.repository import Deliveries
+from services.notifier.deliveries.schedule import Failure, FailureKind, State
+
+# A mail whose slot is this near waits for it in memory; one that is further off goes back to the schedule.
+_NEAR_SECONDS = 0.25
+# A slot missed by more is void: after a stop, the slots of hours must not be used all at once.
+_SLOT_KEPT_SECONDS = 30.0
+_GRANT_LOST_WAIT = timedelta(seconds=1)
+_TEXT_FIRST_WAIT = timedelta(seconds=2)
+_TEXT_LONGEST_WAIT = timedelta(minutes=10)
+# RFC 3463, 5.1.3: the address is no address. Found out here, before any server is asked.
+_BAD_ADDRESS = Failure(FailureKind.PERMANENT, None, "5.1.3")
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A claimed delivery with all that its mail needs; it may go at `slot_at` (seconds since 1970)."""
+
+    delivery: Delivery
+    letter: Letter
+    slot_at: float
+    domain_complained: bool
+
+
+class Preparation:
+    """Sorts claimed deliveries into mails that may go and state changes for those that may not."""
+
+    def __init__(
+        self,
+        *,
+        deliveries: Deliveries,
+        contacts: Contacts,
+        catalogue: Catalogue,
+        domains: Domains,
+        public_base: str,
+        clock: Callable[[], datetime],
+        new_id: Callable[[], UUID],
+    ) -> None:
+        self._deliveries = deliveries
+        self._contacts = contacts
+        self._catalogue = catalogue
+        self._domains = domains
+        self._public_base = public_base
+        self._clock = clock
+        self._new_id = new_id
+
+    async def prepare(self, claimed: Sequence[Delivery]) -> tuple[list[Ready], list[Change]]:
+        """What may go now, the longest due first, and what is to be written of the others."""
+        contacts = await self._contacts.reachable(each.learner_id for each in claimed)
+        await self._park([each for each in claimed if each.learner_id not in contacts and each.cancel_reason is None])
+        letters, marks = await self._letters([each for each in claimed if each.learner_id in contacts], contacts)
+        now = self._clock()
+        cancelled = [each for each in claimed if each.cancel_reason is not None]
+        marks += [changes.cancel(each, now) for each in cancelled]
+        ready, without_slot = await self._pace(letters)
+        return ready, marks + without_slot
+
+    async def _park(self, unreachable: Sequence[Delivery]) -> None:
+        """The address went away since the delivery became pending.
+
+        It may be coming back at this moment, so the delivery is written first and the contact looked up after it, as
+        projection.py argues.
+        """
+        if not unreachable:
+            return
+        now = self._clock()
+        metrics.POSTPONED.labels("no_address").inc(len(unreachable))
+        await self._deliveries.write([changes.park(each, now) for each in unreachable])
+        back = await self._contacts.reachable(each.learner_id for each in unreachable)
+        if back:
+            await self._deliveries.activate(list(back), now)
+
+    async def _letters(
+        self, deliveries: Sequence[Delivery], contacts: Mapping[UUID, Contact]
+    ) -> tuple[list[tuple[Delivery, Letter]], list[Change]]:
+        names = await self._catalogue.issuer_names({each.issuer_id for each in deliveries})
+        texts = await self._catalogue.achievement_texts({each.achievement for each in deliveries})
+        now = self._clock()
+        letters: list[tuple[Delivery, Letter]] = []
+        marks: list[Change] = []
+        for each in deliveries:
+            if each.cancel_reason is not None:
+                continue
+            to = Address.parse(contacts[each.learner_id].email)
+            if to is None:
+                metrics.DELIVERIES.labels(FailureKind.PERMANENT).inc()
+                marks.append(changes.failed(each, _BAD_ADDRESS, State.FAILED_PERMANENTLY, None, now))
+            elif each.issuer_id not in names or each.achievement not in texts:
+                # The catalogue travels on another topic; the older the delivery, the rarer it asks.
+                metrics.POSTPONED.labels("no_text").inc()
+                wait = min(max(now - each.created_at, _TEXT_FIRST_WAIT), _TEXT_LONGEST_WAIT)
+                marks.append(changes.put_back(each, now + wait, slot_at=each.slot_at))
+            else:
+                page = f"{self._public_base}/badges/{each.credential_id}"
+                letter = Letter(
+                    delivery_id=each.id,
+                    to=to,
+                    learner_name=contacts[each.learner_id].name,
+                    issuer_name=names[each.issuer_id],
+                    achievement=texts[each.achievement],
+                    level=each.level,
+                    page_url=page,
+                    download_url=f"{page}/credential.json",
+                    written_at=now,
+                )
+                letters.append((each, letter))
+        return letters, marks
+
+    async def _pace(self, letters: Sequence[tuple[Delivery, Letter]]) -> tuple[list[Ready], list[Change]]:
+        """Take slots of the domains' rates for those that hold none; who may not go yet keeps its slot for later."""
+        if not letters:
+            return [], []
+        now = self._clock().timestamp()
+        held = [each.slot_at is not None and each.slot_at > now - _SLOT_KEPT_SECONDS for each, _ in letters]
+        wanted: Counter[str] = Counter({letter.to.domain: 0 for _, letter in letters})
+        wanted.update(letter.to.domain for (_, letter), has in zip(letters, held, strict=True) if not has)
+        domains = await self._domains.take(wanted, token=self._new_id(), now=now)
+        fresh: dict[str, Iterator[float]] = {domain: iter(slots.granted) for domain, slots in domains.items()}
+        ready: list[Ready] = []
+        marks: list[Change] = []
+        for (delivery, letter), has in zip(letters, held, strict=True):
+            domain = letter.to.domain
+            if domain not in domains:
+                marks.append(changes.put_back(delivery, self._clock() + _GRANT_LOST_WAIT))
+                continue
+            slot_at = delivery.slot_at if has and delivery.slot_at is not None else next(fresh[domain])
+            mark = self._not_yet(delivery, slot_at, domains[domain], now)
+            if mark is None:
+                ready.append(Ready(delivery, letter, slot_at, domains[domain].complained))
+            else:
+                metrics.POSTPONED.labels("rate").inc()
+                marks.append(mark)
+        return ready, marks
+
+    def _not_yet(self, delivery: Delivery, slot_at: float, domain: Slots, now: float) -> Change | None:
+        if slot_at < domain.paused_until and now < domain.paused_until:
+            # It held a slot when the domain complained: that slot is void.
+            return changes.put_back(delivery, datetime.fromtimestamp(domain.paused_until, UTC))
+        if slot_at > now + _NEAR_SECONDS:
+            return changes.put_back(delivery, datetime.fromtimestamp(slot_at, UTC), slot_at=slot_at)
+        return None

@@ -1,0 +1,121 @@
+"""The schedule of deliveries in MongoDB: every state change is one atomic update of one document.
+
+    no_address ──contact──▶ pending ──claim──▶ sending ──▶ sent | failed_permanently | gave_up
+        ▲                      ▲  │               │
+        └──address went away───┘  └──cancelled    └──▶ pending (again later)
+
+`due_at` stands on a delivery while somebody must look at it again: a pending one when it is due, a sending one when its
+lease ends (its owner may be dead). So one index serves both, and claiming is the same for both.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+from libs.common.mongo import Database, Document, Index, aggregate, find_by_ids, insert_new
+from services.notifier.deliveries.changes import CLAIM_FIELDS, Change, unset
+from services.notifier.deliveries.delivery import Delivery
+from services.notifier.deliveries.schedule import OPEN, State
+
+INDEXES: Sequence[Index] = (
+    Index("deliveries", ["due_at"], partial={"due_at": {"$exists": True}}),
+    Index("deliveries", ["issuer_id", "state"]),
+    Index("deliveries", ["learner_id"]),
+)
+
+_MOST_COUNTED = 1_000_000
+
+
+class Deliveries:
+    """Workers' queries go by ids derived from credential or learner; callers' queries carry the tenant."""
+
+    def __init__(self, database: Database) -> None:
+        self._deliveries = database["deliveries"]
+
+    async def expect(self, documents: Sequence[Document]) -> None:
+        """Insert new deliveries; one that is there stays as it is."""
+        await insert_new(self._deliveries, documents)
+
+    async def activate(self, learner_ids: Sequence[UUID], now: datetime) -> None:
+        """Deliveries of these learners wait for an address no longer: they are due now."""
+        await self._deliveries.update_many(
+            {"learner_id": {"$in": list(learner_ids)}, "state": State.NO_ADDRESS},
+            {"$set": {"state": State.PENDING, "due_at": now, "changed_at": now}},
+        )
+
+    async def cancel_for_learners(self, learner_ids: Sequence[UUID], reason: str, now: datetime) -> None:
+        """Cancel what is not sent yet of these learners."""
+        await self._cancel({"learner_id": {"$in": list(learner_ids)}}, reason, now)
+
+    async def cancel_by_id(self, ids: Sequence[UUID], reason: str, now: datetime) -> None:
+        """Cancel those of these deliveries that are not sent yet."""
+        await self._cancel({"_id": {"$in": list(ids)}}, reason, now)
+
+    async def _cancel(self, query: Mapping[str, Any], reason: str, now: datetime) -> None:
+        # The mark comes first: a delivery that goes back to pending between the two updates carries it already.
+        await self._deliveries.update_many({**query, "state": {"$in": OPEN}}, {"$set": {"cancel_reason": reason}})
+        await self._deliveries.update_many(
+            {**query, "state": {"$in": [State.NO_ADDRESS, State.PENDING]}},
+            {"$set": {"state": State.CANCELLED, "changed_at": now}, "$unset": unset(CLAIM_FIELDS)},
+        )
+
+    async def claim(
+        self, limit: int, *, owner: str, now: datetime, lease_until: datetime, in_hand: Collection[UUID] = ()
+    ) -> list[Delivery]:
+        """Claim up to `limit` due deliveries, the longest due first; those whose lease ended are due as well.
+
+        Not those that the caller has `in_hand`: after a long absence of the database their lease has ended too, and
+        what became of them is about to be written. Other replicas may see the same candidates. Each document is taken
+        by an update that asks again whether it is due, so it goes to one of them; `claim` is a fresh id by which the
+        winner knows its own.
+        """
+        due: Document = {"state": {"$in": [State.PENDING, State.SENDING]}, "due_at": {"$lte": now}}
+        others = {**due, "_id": {"$nin": list(in_hand)}} if in_hand else due
+        candidates = await self._deliveries.find(others).sort("due_at", 1).limit(limit).to_list(None)
+        if not candidates:
+            return []
+        claim = uuid4()
+        result = await self._deliveries.update_many(
+            {"_id": {"$in": [each["_id"] for each in candidates]}, **due},
+            {"$set": {"state": State.SENDING, "claim": claim, "owner": owner, "due_at": lease_until}},
+        )
+        if result.modified_count < len(candidates):
+            ours = await find_by_ids(self._deliveries, "_id", [each["_id"] for each in candidates])
+            candidates = [each for each in ours if each.get("claim") == claim]
+        return [Delivery.of(each, claim) for each in candidates]
+
+    async def renew(self, deliveries: Sequence[Delivery], lease_until: datetime) -> None:
+        """Keep the leases of deliveries that are still in hand."""
+        await self._deliveries.update_many(
+            {
+                "_id": {"$in": [each.id for each in deliveries]},
+                "claim": {"$in": list({each.claim for each in deliveries})},
+            },
+            {"$set": {"due_at": lease_until}},
+        )
+
+    async def write(self, marks: Sequence[Change]) -> None:
+        """Write state changes; one whose claim was lost changes nothing."""
+        if marks:
+            await self._deliveries.bulk_write([mark.update for mark in marks], ordered=False)
+
+    async def backlog(self, now: datetime) -> tuple[int, datetime | None]:
+        """How many pending deliveries are due (a million at most), and since when the oldest is."""
+        due = {"state": State.PENDING, "due_at": {"$lte": now}}
+        count = await self._deliveries.count_documents(due, limit=_MOST_COUNTED)
+        oldest = await self._deliveries.find(due, {"due_at": 1}).sort("due_at", 1).limit(1).to_list(None)
+        return count, oldest[0]["due_at"] if oldest else None
+
+    async def of_issuer(self, issuer_id: str, ids: Sequence[UUID]) -> list[Document]:
+        """Those of these deliveries that are this issuer's."""
+        return await self._deliveries.find({"_id": {"$in": list(ids)}, "issuer_id": issuer_id}).to_list(None)
+
+    async def counts(self, issuer_id: str) -> dict[State, int]:
+        """How many of this issuer's deliveries are in each state."""
+        pipeline: list[Mapping[str, Any]] = [
+            {"$match": {"issuer_id": issuer_id}},
+            {"$group": {"_id": "$state", "count": {"$sum": 1}}},
+        ]
+        counted = {each["_id"]: each["count"] async for each in aggregate(self._deliveries, pipeline)}
+        return {state: counted.get(state, 0) for state in State}

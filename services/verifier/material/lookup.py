@@ -1,0 +1,120 @@
+"""Looks up what the engine needs to verify a credential, in our own database alone: no request ever leaves here."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import orjson
+from pymongo.errors import PyMongoError
+
+from libs.common.telemetry import get_logger
+from libs.openbadges.verify.pipeline import Material, Needs
+from libs.openbadges.verify.report import Check, Report
+from services.verifier.material.cache import ShortMemory
+from services.verifier.material.repository import Repository
+
+# A revocation shows within this time on every replica; a lookup for every verification would halve their number.
+REMEMBERED_SECONDS = 1.0
+_REMEMBERED_DIDS = 5_000
+_REMEMBERED_LISTS = 500
+
+# More than the engine itself looks at; the rest of a longer list is not worth a query.
+_MOST_LOOKUPS = 16
+
+_KEY_MISSING = frozenset({"key_unavailable", "issuer_unavailable"})
+_LIST_MISSING = "STATUS_RETRIEVAL_ERROR"
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """What could be looked up, and why the rest is missing.
+
+    Attributes:
+        material: for the engine.
+        database_away: something is missing because our own database did not answer.
+        foreign_lists: status lists that stand at other addresses than ours.
+    """
+
+    material: Material
+    database_away: bool
+    foreign_lists: frozenset[str]
+
+
+class MaterialSource:
+    """DID documents and status lists, as issuers of this installation published them."""
+
+    def __init__(
+        self,
+        repository: Repository,
+        public_base: str,
+        *,
+        patience_seconds: float,
+        remembered_seconds: float = REMEMBERED_SECONDS,
+    ) -> None:
+        self._repository = repository
+        self._lists_base = f"{public_base}/status/"
+        self._patience = patience_seconds
+        self._dids = ShortMemory(self._did_document, seconds=remembered_seconds, entries=_REMEMBERED_DIDS)
+        self._lists = ShortMemory(self._status_list, seconds=remembered_seconds, entries=_REMEMBERED_LISTS)
+
+    async def gather(self, needs: Needs) -> Gathered:
+        """Look up what is needed; what is missing, foreign or out of reach is left out and never an error."""
+        dids = sorted(needs.dids)[:_MOST_LOOKUPS]
+        own = sorted(url for url in needs.status_lists if url.startswith(self._lists_base))[:_MOST_LOOKUPS]
+        did_documents: dict[str, Any] = {}
+        status_lists: dict[str, str] = {}
+        away = False
+        try:
+            async with asyncio.timeout(self._patience):
+                did_documents = await _present(self._dids.get, dids)
+                status_lists = await _present(self._lists.get, own)
+        except (PyMongoError, TimeoutError) as error:
+            away = True
+            get_logger().warning("verifying without lookups", problem=type(error).__name__)
+        return Gathered(Material(did_documents, status_lists), away, needs.status_lists - set(own))
+
+    async def _did_document(self, did: str) -> Mapping[str, Any] | None:
+        text = (await self._repository.did_documents([did])).get(did)
+        if text is None:
+            return None
+        document = orjson.loads(text)
+        return document if isinstance(document, dict) else None
+
+    async def _status_list(self, url: str) -> str | None:
+        held = await self._repository.status_list(url.removeprefix(self._lists_base))
+        return None if held is None else held.text
+
+
+async def _present(get: Callable[[str], Awaitable[Any]], keys: list[str]) -> dict[str, Any]:
+    found = {key: await get(key) for key in keys}
+    return {key: value for key, value in found.items() if value is not None}
+
+
+def explain(report: Report, gathered: Gathered) -> Report:
+    """Say why something could not be had, where we know it better than the engine; outcomes stay as they are."""
+    if report.verdict == "pass":
+        return report
+    return replace(
+        report,
+        checks=tuple(_explained(check, gathered) for check in report.checks),
+        embedded=tuple(explain(one, gathered) for one in report.embedded),
+        endorsements=tuple(replace(one, report=explain(one.report, gathered)) for one in report.endorsements),
+    )
+
+
+def _explained(check: Check, gathered: Gathered) -> Check:
+    missing_list = check.code == _LIST_MISSING
+    if not missing_list and check.code not in _KEY_MISSING:
+        return check
+    if gathered.database_away:
+        return check._replace(sentence="Our own records could not be reached. Try again in a moment.")
+    if not missing_list:
+        return check._replace(
+            sentence="The issuer's key is not on record here, and this verifier asks no other address for it.",
+        )
+    if gathered.foreign_lists:
+        return check._replace(
+            sentence="The status list stands at an address that is not ours, and this verifier asks no other address.",
+        )
+    return check._replace(sentence="The status list that the credential names has not arrived here.")

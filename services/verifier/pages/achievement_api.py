@@ -1,0 +1,82 @@
+"""The route of achievement versions: what every credential names as its achievement can be looked up there."""
+
+import re
+
+import orjson
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from libs.common.errors import NotFoundError
+from libs.openbadges.issue.achievements import achievement_address, published_achievement
+from libs.openbadges.jsonld.contexts import CREDENTIALS_V2, OPEN_BADGES_V3
+from libs.openbadges.model.documents import Achievement, Profile
+from services.verifier.material.repository import Repository
+from services.verifier.pages.answers import FOR_A_MINUTE, READ, as_it_is
+from services.verifier.pages.pages import Pages
+from services.verifier.pages.representation import HTML, Apology, represent
+
+JSON, JSON_LD = "application/json", "application/ld+json"
+# The page first: a client without preferences is a person who follows a link.
+REPRESENTATIONS = (HTML, JSON_LD, JSON)
+
+_SORRY = Apology(
+    missing=(
+        "There is no achievement here",
+        "The address may have been cut off when it was copied. The badge that names it has the whole link.",
+        "An achievement that was published moments ago can take a few seconds to appear.",
+    ),
+    away=(
+        "This achievement could not be looked up just now",
+        "Our own records could not be reached. Try again in a moment.",
+    ),
+)
+_SLUG = "[a-z0-9][a-z0-9-]{0,63}"
+_KEY = re.compile(f"{_SLUG}/{_SLUG}/[1-9][0-9]{{0,9}}")
+
+
+class AchievementApi:
+    """The handler, with what it depends on."""
+
+    def __init__(self, repository: Repository, pages: Pages, *, public_base: str) -> None:
+        self._repository = repository
+        self._pages = pages
+        self._public_base = public_base
+
+    def router(self) -> APIRouter:
+        """The one route."""
+        router = APIRouter()
+        router.add_api_route(
+            "/achievements/{owner}/{achievement_id}/{version}",
+            self.achievement,
+            methods=READ,
+            summary="A version of an achievement: page or JSON",
+        )
+        return router
+
+    async def achievement(self, request: Request, owner: str, achievement_id: str, version: str) -> Response:
+        """The version's page, or the Achievement as credentials carry it where the client prefers JSON."""
+
+        async def make(representation: str) -> Response:
+            found = await self._published(f"{owner}/{achievement_id}/{version}")
+            if representation == HTML:
+                return self._pages.achievement(found)
+            return as_it_is(request, _json(found, representation), representation, FOR_A_MINUTE)
+
+        return await represent(request, REPRESENTATIONS, make, self._pages, _SORRY)
+
+    async def _published(self, key: str) -> Achievement:
+        version = await self._repository.achievement(key) if _KEY.fullmatch(key) else None
+        # Its owner's profile is part of it, and may arrive a moment later.
+        owner = None if version is None else await self._repository.organisation(version.owner)
+        if version is None or owner is None:
+            raise NotFoundError("there is no version of an achievement at this address")
+        creator = Profile(id=owner.did, name=owner.name, url=owner.url, email=owner.email)
+        return published_achievement(version, achievement_address(self._public_base, key), creator)
+
+
+def _json(achievement: Achievement, representation: str) -> bytes:
+    """The Achievement, member for member as it stands in credentials; as JSON-LD with the context that it has there."""
+    written = achievement.to_json()
+    if representation == JSON_LD:
+        written = {"@context": [CREDENTIALS_V2, OPEN_BADGES_V3], **written}
+    return orjson.dumps(written)

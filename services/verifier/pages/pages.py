@@ -1,0 +1,62 @@
+"""Renders the HTML pages: templates with everything escaped, one style sheet inside, its hash in the policy."""
+
+import base64
+import hashlib
+from collections.abc import Mapping
+from importlib import resources
+from typing import Any
+from uuid import UUID
+
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from libs.openbadges.model.documents import Achievement
+from libs.openbadges.verify.report import Report
+from services.verifier.pages.achievement import view_of
+from services.verifier.pages.badge import badge_of
+from services.verifier.pages.headers import page_policy
+
+# A revocation must show within seconds, through any cache on the way.
+PAGE_SECONDS = 2
+# A version never changes; its owner's name, which stands on its page, may.
+ACHIEVEMENT_SECONDS = 60
+
+
+class Pages:
+    """The pages of the verifier; they carry their style inside and use no script."""
+
+    def __init__(self) -> None:
+        style = (resources.files(__package__) / "templates" / "style.css").read_text("utf-8")
+        digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+        self._policy = page_policy(digest)
+        self._environment = Environment(
+            loader=PackageLoader("services.verifier.pages"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._environment.globals["style"] = Markup(style)  # noqa: S704  # our own file
+        self._badge = self._environment.get_template("badge.html")
+        self._achievement = self._environment.get_template("achievement.html")
+        self._message = self._environment.get_template("message.html")
+
+    def badge(self, badge_id: UUID, document: Mapping[str, Any], report: Report) -> HTMLResponse:
+        """The page of a badge with the verdicts on it."""
+        badge = badge_of(document, report)
+        return self._answer(self._badge.render(id=badge_id, badge=badge), 200, f"public, max-age={PAGE_SECONDS}")
+
+    def achievement(self, achievement: Achievement) -> HTMLResponse:
+        """The page of one version of an achievement."""
+        view = view_of(achievement)
+        picture = Markup(view.picture)  # noqa: S704  # our own drawing, which escapes the texts in it
+        html = self._achievement.render(achievement=view, picture=picture)
+        return self._answer(html, 200, f"public, max-age={ACHIEVEMENT_SECONDS}")
+
+    def message(self, status: int, heading: str, *paragraphs: str) -> HTMLResponse:
+        """A page that says why there is no other."""
+        return self._answer(self._message.render(heading=heading, paragraphs=paragraphs), status, "no-store")
+
+    def _answer(self, html: str, status: int, cache: str) -> HTMLResponse:
+        return HTMLResponse(html, status, {"Content-Security-Policy": self._policy, "Cache-Control": cache})

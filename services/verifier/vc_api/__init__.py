@@ -1,0 +1,1 @@
+"""The VC API's verifying calls."""

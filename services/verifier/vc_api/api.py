@@ -1,0 +1,64 @@
+"""The VC API's verifying calls, open to anybody: a credential, a presentation."""
+
+from typing import Any
+
+import orjson
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from libs.common.bodies import read_json_object
+from libs.common.errors import InvalidRequestError
+from services.verifier.vc_api.answer import IN_RECORD, answer_of
+from services.verifier.vc_api.options import as_suites_ask, hold_to, read_options, with_purpose, without_status
+from services.verifier.verification.verifier import Verifier
+
+_MOST_BYTES = 512 * 1024
+
+
+def vc_routes(verifier: Verifier, *, interop: bool = False) -> APIRouter:
+    """POST /credentials/verify and /presentations/verify: 200 where it verifies, 400 where it does not.
+
+    Args:
+        verifier: comes to the verdict.
+        interop: whether to leave out whose key it is, as conformance suites ask; never in production.
+    """
+    router = APIRouter()
+
+    @router.post("/credentials/verify", summary="Verify a credential (VC API)")
+    async def verify_credential(request: Request) -> Response:
+        body = await read_json_object(request, most_bytes=_MOST_BYTES)
+        options = read_options(body)
+        report = hold_to(await verifier.verify(_document(body, "verifiableCredential")), options)
+        if interop:
+            report = as_suites_ask(report, options)
+        return _answer(answer_of(report.checks, report.embedded, IN_RECORD))
+
+    @router.post("/presentations/verify", summary="Verify a presentation and the credentials in it (VC API)")
+    async def verify_presentation(request: Request) -> Response:
+        body = await read_json_object(request, most_bytes=_MOST_BYTES)
+        options = read_options(body)
+        report = await verifier.verify_presentation(
+            _document(body, "verifiablePresentation"), challenge=options.challenge, domain=options.domain
+        )
+        checks = [with_purpose(check, options, "authentication") for check in report.checks]
+        held = [without_status(one, options) for one in report.credentials]
+        return _answer(answer_of(checks, [as_suites_ask(one, options) for one in held] if interop else held))
+
+    return router
+
+
+def _document(body: dict[str, Any], name: str) -> str | bytes:
+    """The text of what is to be verified: an object, or a compact JWS."""
+    document = body.get(name)
+    if isinstance(document, dict) and document:
+        return orjson.dumps(document)
+    if isinstance(document, str) and document:
+        return document
+    raise InvalidRequestError(
+        f"/{name} is wanted: an object, or text in compact JWS form", [{"field": f"/{name}", "reason": "missing"}]
+    )
+
+
+def _answer(answer: dict[str, Any]) -> Response:
+    status = 200 if answer["verified"] else 400
+    return Response(orjson.dumps(answer), status, {"Cache-Control": "no-store"}, media_type="application/json")

@@ -1,0 +1,1 @@
+"""Verifying what anybody hands in."""

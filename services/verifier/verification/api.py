@@ -1,0 +1,143 @@
+"""The verifier's routes: verify anything, and the public documents that verifying needs. All are open to anybody."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from libs.common.bodies import read_json_text
+from libs.common.errors import NotFoundError
+from libs.openbadges.jsonld.parsing import parse
+from libs.openbadges.model.errors import CredentialError
+from libs.openbadges.pictures.description import Depiction
+from libs.openbadges.pictures.drawing import badge_svg
+from services.verifier.material.repository import Repository, StoredCredential
+from services.verifier.pages.answers import FOR_A_MINUTE, FOR_AN_HOUR, FOR_SECONDS, READ, as_it_is
+from services.verifier.pages.pages import Pages
+from services.verifier.pages.representation import HTML, Apology, represent
+from services.verifier.verification.submission import MEDIA_TYPE, MOST_BYTES, parse_badge_id, read_submission
+from services.verifier.verification.verifier import Verifier
+
+# The page first: a client without preferences is a person who follows a link.
+REPRESENTATIONS = (HTML, "application/vc+ld+json", "application/vc", "application/ld+json", "application/json")
+_SORRY = Apology(
+    missing=(
+        "There is no badge here",
+        "The address may have been cut off when it was copied. Ask whoever sent it to you for the whole link.",
+        "A badge that was issued moments ago can take a few seconds to appear.",
+    ),
+    away=(
+        "This badge could not be checked just now",
+        "That is neither a yes nor a no: our own records could not be reached. Try again in a moment.",
+    ),
+)
+
+
+class Api:
+    """The handlers, with what they depend on."""
+
+    def __init__(
+        self,
+        repository: Repository,
+        verifier: Verifier,
+        pages: Pages,
+        *,
+        public_base: str,
+    ) -> None:
+        self._repository = repository
+        self._verifier = verifier
+        self._pages = pages
+        self._public_base = public_base
+
+    def router(self) -> APIRouter:
+        """All routes of the service."""
+        router = APIRouter()
+        router.add_api_route("/v1/verify", self.verify, methods=["POST"], summary="Verify a credential")
+        router.add_api_route("/badges/{badge_id}", self.badge, methods=READ, summary="A badge: page or signed JSON")
+        router.add_api_route(
+            "/badges/{badge_id}/credential.json", self.download, methods=READ, summary="The signed badge as a file"
+        )
+        router.add_api_route("/badges/{badge_id}/image.svg", self.picture, methods=READ, summary="A badge's picture")
+        router.add_api_route(
+            "/issuers/{issuer_id}/did.json", self.did_document, methods=READ, summary="An issuer's DID document"
+        )
+        router.add_api_route(
+            "/status/{list_id}", self.status_list, methods=READ, summary="A signed status list credential"
+        )
+        return router
+
+    async def verify(self, request: Request) -> Response:
+        """Verify what was sent; the answer is a report with a verdict of pass, fail or unknown."""
+        body = await read_json_text(request, most_bytes=MOST_BYTES, also={MEDIA_TYPE})
+        submission = read_submission(body, self._public_base)
+        if submission.badge_id is not None:
+            stored = await self._repository.credential(submission.badge_id)
+            if stored is None:
+                raise NotFoundError("there is no badge of ours at this address; look whether it was copied in full")
+            report = await self._verifier.verify_stored(stored, submission.recipient)
+        else:
+            report = await self._verifier.verify(submission.text or b"", recipient=submission.recipient)
+        return Response(
+            orjson.dumps(report.to_dict()), media_type="application/json", headers={"Cache-Control": "no-store"}
+        )
+
+    async def badge(self, request: Request, badge_id: str) -> Response:
+        """The badge's page, or the signed document where the client prefers JSON."""
+
+        async def make(representation: str) -> Response:
+            stored = await self._stored(badge_id)
+            if representation == HTML:
+                return await self._page(stored)
+            return as_it_is(request, stored.text, representation, FOR_A_MINUTE)
+
+        return await represent(request, REPRESENTATIONS, make, self._pages, _SORRY)
+
+    async def download(self, request: Request, badge_id: str) -> Response:
+        """The signed document, byte for byte, as a file to keep."""
+        stored = await self._stored(badge_id)
+        answer = as_it_is(request, stored.text, "application/vc+ld+json", FOR_AN_HOUR)
+        answer.headers["Content-Disposition"] = f'attachment; filename="badge-{stored.id}.json"'
+        return answer
+
+    async def picture(self, request: Request, badge_id: str) -> Response:
+        """The badge's picture, drawn from its document."""
+        stored = await self._stored(badge_id)
+        shown = Depiction.of(_readable(stored))
+        svg = badge_svg(name=shown.name, issuer=shown.issuer, level=shown.level)
+        return as_it_is(request, svg, "image/svg+xml", FOR_AN_HOUR)
+
+    async def did_document(self, request: Request, issuer_id: str) -> Response:
+        """The DID document that did:web of an issuer stands for."""
+        text = await self._repository.did_document(issuer_id)
+        if text is None:
+            raise NotFoundError("there is no issuer of this id here")
+        return as_it_is(request, text, "application/did+json", FOR_A_MINUTE)
+
+    async def status_list(self, request: Request, list_id: str) -> Response:
+        """The newest version of a status list credential, byte for byte as it was signed."""
+        held = await self._repository.status_list(list_id)
+        if held is None:
+            raise NotFoundError("there is no status list of this id here")
+        return as_it_is(request, held.text, "application/vc+ld+json", FOR_SECONDS)
+
+    async def _stored(self, badge_id: str) -> StoredCredential:
+        known = parse_badge_id(badge_id)
+        stored = None if known is None else await self._repository.credential(known)
+        if stored is None:
+            raise NotFoundError("there is no badge of this id here")
+        return stored
+
+    async def _page(self, stored: StoredCredential) -> Response:
+        report = await self._verifier.verify_stored(stored)
+        document = report.credential if report.credential is not None else _readable(stored)
+        return self._pages.badge(stored.id, document, report)
+
+
+def _readable(stored: StoredCredential) -> Mapping[str, Any]:
+    """The document as far as it can be read; one that cannot be read has nothing to show."""
+    try:
+        return parse(stored.text)
+    except CredentialError:
+        return {}
