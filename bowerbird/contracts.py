@@ -15,7 +15,7 @@ _HEADERS = {
         "ce_specversion": {"const": "1.0"},
         "ce_id": {"type": "string", "format": "uuid", "description": "The same for every publication of one fact."},
         "ce_type": {"type": "string", "description": "The contract, with its major version."},
-        "ce_source": {"type": "string", "description": "/bowerbird/SERVICE"},
+        "ce_source": {"type": "string", "description": "The authority's public URL, then /services/SERVICE."},
         "ce_subject": {"type": "string", "description": "What the event is about."},
         "ce_time": {"type": "string", "format": "date-time", "description": "When the fact came about."},
         "ce_partitionkey": {"type": "string", "description": "The record's key."},

@@ -36,14 +36,19 @@ class Received(Generic[EventT]):
     trace: str
 
 
-def headers_of(outgoing: Outgoing, service: str) -> dict[str, str]:
-    """The record's headers: the CloudEvents attributes as `ce_`, content type, trace and partition key."""
+def source_of(public_base: str, service: str) -> str:
+    """Return the CloudEvents `source` of a service: an absolute URI under the authority's own public URL."""
+    return f"{public_base}/services/{service}"
+
+
+def headers_of(outgoing: Outgoing, source: str) -> dict[str, str]:
+    """Return a record's headers: the CloudEvents attributes as `ce_`, content type, trace and partition key."""
     event = outgoing.event
     return {
         "ce_specversion": "1.0",
         "ce_id": str(event.event_id),
         "ce_type": event.type,
-        "ce_source": f"/bowerbird/{service}",
+        "ce_source": source,
         "ce_subject": event.natural_id,
         "ce_time": event.time.isoformat(),
         "ce_partitionkey": event.key,

@@ -1,9 +1,9 @@
 """The event contracts: one pydantic model per CloudEvents type, with its topic, key and deterministic id.
 
-A compatible change adds an optional field; anything else is a new type (design, section 3).
+A compatible change adds an optional field; anything else is a new type (CONTRIBUTING.md). Types begin with a reverse
+domain name (docs/adr/0012-names-of-events.md).
 """
 
-from abc import ABC, abstractmethod
 from datetime import date, datetime
 from enum import StrEnum
 from typing import ClassVar, Literal
@@ -16,13 +16,21 @@ from libs.contracts.results import Result, SoloLevel
 from libs.contracts.topics import Topic
 
 
-class Event(BaseModel, ABC):
-    """A CloudEvents 1.0 payload. Fields that this version does not know are ignored when reading."""
+class Event(BaseModel):
+    """A CloudEvents 1.0 payload. Fields that this version does not know are ignored when reading.
+
+    A contract declares its type and topic, and which of its fields give the record's key, the event's id and its time.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     type: ClassVar[str]
     topic: ClassVar[Topic]
+    key_prefix: ClassVar[str] = ""
+    key_fields: ClassVar[tuple[str, ...]]
+    # What the event is the only one of its type about; none where that is the key.
+    id_fields: ClassVar[tuple[str, ...]] = ()
+    time_field: ClassVar[str]
 
     @property
     def destination(self) -> Topic:
@@ -30,14 +38,14 @@ class Event(BaseModel, ABC):
         return self.topic
 
     @property
-    @abstractmethod
     def key(self) -> str:
         """The record's key: Kafka keeps order per key, and a compacted topic keeps the last record of it."""
+        return self.key_prefix + self._joined(self.key_fields)
 
     @property
     def natural_id(self) -> str:
         """What this event is the only one of its type about; `ce_id` is derived from it."""
-        return self.key
+        return self._joined(self.id_fields) if self.id_fields else self.key
 
     @property
     def event_id(self) -> UUID:
@@ -45,16 +53,25 @@ class Event(BaseModel, ABC):
         return ids.event_id(self.type, self.natural_id)
 
     @property
-    @abstractmethod
     def time(self) -> datetime:
         """The CloudEvents `time`: when the fact came about (not when it was published)."""
+        moment = getattr(self, self.time_field)
+        assert isinstance(moment, datetime)  # noqa: S101  # a declaration that tests/contract holds to be true
+        return moment
+
+    def _joined(self, names: tuple[str, ...]) -> str:
+        values = (getattr(self, name) for name in names)
+        return "/".join(value.isoformat() if isinstance(value, datetime) else str(value) for value in values)
 
 
 class EvidenceSubmitted(Event):
     """A school sent one piece of evidence, whose form is good. What it earns is not decided yet."""
 
-    type = "bowerbird.evidence.submitted.v1"
+    type = "org.bowerbirdbadges.evidence.submitted.v1"
     topic = topics.EVIDENCE_SUBMITTED
+    key_fields = ("learner_id",)
+    id_fields = ("submission_id",)
+    time_field = "received_at"
 
     submission_id: UUID = Field(description="this sending of the evidence: UUIDv5 of batch and row")
     evidence_id: UUID = Field(description="the evidence, however often sent: UUIDv5 of issuer, source and source id")
@@ -73,18 +90,6 @@ class EvidenceSubmitted(Event):
     received_at: AwareDatetime
     mapping_version: str = Field(default="1", description="the version of the rules that read the row")
 
-    @property
-    def key(self) -> str:
-        return str(self.learner_id)
-
-    @property
-    def natural_id(self) -> str:
-        return str(self.submission_id)
-
-    @property
-    def time(self) -> datetime:
-        return self.received_at
-
 
 class Outcome(StrEnum):
     """What became of a piece of evidence (promise 1 of the design)."""
@@ -99,8 +104,11 @@ class Outcome(StrEnum):
 class EvidenceDecided(Event):
     """The decision on one submission, with its reason."""
 
-    type = "bowerbird.evidence.decided.v1"
+    type = "org.bowerbirdbadges.evidence.decided.v1"
     topic = topics.EVIDENCE_DECIDED
+    key_fields = ("learner_id",)
+    id_fields = ("submission_id",)
+    time_field = "decided_at"
 
     submission_id: UUID
     evidence_id: UUID
@@ -116,43 +124,27 @@ class EvidenceDecided(Event):
     credential_id: UUID | None = Field(default=None, description="the credential issued, or the one held already")
     decided_at: AwareDatetime
 
-    @property
-    def key(self) -> str:
-        return str(self.learner_id)
-
-    @property
-    def natural_id(self) -> str:
-        return str(self.submission_id)
-
-    @property
-    def time(self) -> datetime:
-        return self.decided_at
-
 
 class RevokeCredential(Event):
     """Somebody with the right to do so asks to revoke one credential."""
 
-    type = "bowerbird.credential.revoke.v1"
+    type = "org.bowerbirdbadges.credential.revoke.v1"
     topic = topics.CREDENTIAL_COMMANDS
+    key_fields = ("credential_id",)
+    time_field = "requested_at"
 
     credential_id: UUID
     issuer_id: str
     reason: str
     requested_at: AwareDatetime
 
-    @property
-    def key(self) -> str:
-        return str(self.credential_id)
-
-    @property
-    def time(self) -> datetime:
-        return self.requested_at
-
 
 class _CredentialEvent(Event):
     """What the public lifecycle events share: thin, and free of personal data."""
 
     topic = topics.CREDENTIAL_LIFECYCLE
+    key_fields = ("credential_id",)
+    time_field = "occurred_at"
 
     credential_id: UUID
     url: str = Field(description="the credential's page, which answers the signed document as JSON too")
@@ -162,25 +154,17 @@ class _CredentialEvent(Event):
     level: SoloLevel | None = None
     occurred_at: AwareDatetime
 
-    @property
-    def key(self) -> str:
-        return str(self.credential_id)
-
-    @property
-    def time(self) -> datetime:
-        return self.occurred_at
-
 
 class CredentialIssued(_CredentialEvent):
     """A credential was signed, stored and announced."""
 
-    type = "bowerbird.credential.issued.v1"
+    type = "org.bowerbirdbadges.credential.issued.v1"
 
 
 class CredentialRevoked(_CredentialEvent):
     """A credential was revoked; the learner stays eligible (promise 5)."""
 
-    type = "bowerbird.credential.revoked.v1"
+    type = "org.bowerbirdbadges.credential.revoked.v1"
 
     reason: str
 
@@ -188,8 +172,11 @@ class CredentialRevoked(_CredentialEvent):
 class CredentialDocument(Event):
     """The signed document as it was issued, and its state."""
 
-    type = "bowerbird.credential.document.v1"
+    type = "org.bowerbirdbadges.credential.document.v1"
     topic = topics.CREDENTIAL_DOCUMENTS
+    key_fields = ("credential_id",)
+    id_fields = ("credential_id", "state")
+    time_field = "changed_at"
 
     credential_id: UUID
     issuer_id: str
@@ -197,24 +184,15 @@ class CredentialDocument(Event):
     document: str = Field(description="the signed JSON text, byte for byte")
     changed_at: AwareDatetime
 
-    @property
-    def key(self) -> str:
-        return str(self.credential_id)
-
-    @property
-    def natural_id(self) -> str:
-        return f"{self.credential_id}/{self.state}"
-
-    @property
-    def time(self) -> datetime:
-        return self.changed_at
-
 
 class IssuerPublished(Event):
     """An issuer's public profile and DID document."""
 
-    type = "bowerbird.issuer.published.v1"
+    type = "org.bowerbirdbadges.issuer.published.v1"
     topic = topics.CATALOGUE
+    key_prefix = "issuer:"
+    key_fields = ("issuer_id",)
+    time_field = "published_at"
 
     issuer_id: str
     parent: str | None = Field(default=None, description="the department whose shared achievements this issuer awards")
@@ -224,14 +202,6 @@ class IssuerPublished(Event):
     did: str
     did_document: str = Field(description="JSON text")
     published_at: AwareDatetime
-
-    @property
-    def key(self) -> str:
-        return f"issuer:{self.issuer_id}"
-
-    @property
-    def time(self) -> datetime:
-        return self.published_at
 
 
 class AchievementLevel(BaseModel):
@@ -247,8 +217,11 @@ class AchievementLevel(BaseModel):
 class AchievementPublished(Event):
     """One version of an achievement. A published version never changes (promise 4)."""
 
-    type = "bowerbird.achievement.published.v1"
+    type = "org.bowerbirdbadges.achievement.published.v1"
     topic = topics.CATALOGUE
+    key_prefix = "achievement:"
+    key_fields = ("owner", "achievement_id", "version")
+    time_field = "published_at"
 
     owner: str = Field(description="the issuer that published it")
     achievement_id: str
@@ -268,20 +241,15 @@ class AchievementPublished(Event):
         """OWNER/ID/VERSION: what credentials and lifecycle events refer to."""
         return f"{self.owner}/{self.achievement_id}/{self.version}"
 
-    @property
-    def key(self) -> str:
-        return f"achievement:{self.version_key}"
-
-    @property
-    def time(self) -> datetime:
-        return self.published_at
-
 
 class StatusListPublished(Event):
     """A Bitstring Status List credential, signed. A higher version replaces a lower one."""
 
-    type = "bowerbird.status-list.published.v1"
+    type = "org.bowerbirdbadges.status-list.published.v1"
     topic = topics.STATUS_LISTS
+    key_fields = ("list_id",)
+    id_fields = ("list_id", "version")
+    time_field = "published_at"
 
     list_id: str
     issuer_id: str
@@ -289,24 +257,15 @@ class StatusListPublished(Event):
     credential: str = Field(description="the signed JSON text")
     published_at: AwareDatetime
 
-    @property
-    def key(self) -> str:
-        return self.list_id
-
-    @property
-    def natural_id(self) -> str:
-        return f"{self.list_id}/{self.version}"
-
-    @property
-    def time(self) -> datetime:
-        return self.published_at
-
 
 class LearnerContact(Event):
     """How to reach a learner: the only personal data on Kafka. A tombstone under the same key erases it."""
 
-    type = "bowerbird.learner.contact.v1"
+    type = "org.bowerbirdbadges.learner.contact.v1"
     topic = topics.LEARNER_CONTACTS
+    key_fields = ("learner_id",)
+    id_fields = ("learner_id", "changed_at")
+    time_field = "changed_at"
 
     learner_id: UUID
     issuer_id: str
@@ -314,43 +273,28 @@ class LearnerContact(Event):
     email: str | None = None
     changed_at: AwareDatetime
 
-    @property
-    def key(self) -> str:
-        return str(self.learner_id)
-
-    @property
-    def natural_id(self) -> str:
-        return f"{self.learner_id}/{self.changed_at.isoformat()}"
-
-    @property
-    def time(self) -> datetime:
-        return self.changed_at
-
 
 class ApiKeyGranted(Event):
     """An API key may do this from now on. Only the key's SHA-256 travels; no scopes means that it is withdrawn."""
 
-    type = "bowerbird.access.key-granted.v1"
+    type = "org.bowerbirdbadges.access.key-granted.v1"
     topic = topics.ACCESS_KEYS
+    key_fields = ("key_sha256",)
+    time_field = "granted_at"
 
     key_sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     issuer_id: str = Field(description="the tenant it is bound to")
     scopes: frozenset[str]
     granted_at: AwareDatetime
 
-    @property
-    def key(self) -> str:
-        return self.key_sha256
-
-    @property
-    def time(self) -> datetime:
-        return self.granted_at
-
 
 class DeadLetter(Event):
     """A record that a service could not process, as it came, with where it came from and why it stopped here."""
 
-    type = "bowerbird.dead-letter.v1"
+    type = "org.bowerbirdbadges.dead-letter.v1"
+    key_fields = ("source_topic", "partition", "offset")
+    id_fields = ("consumer", "source_topic", "partition", "offset")
+    time_field = "failed_at"
 
     service: str
     consumer: str
@@ -371,18 +315,6 @@ class DeadLetter(Event):
     @property
     def destination(self) -> Topic:
         return topics.DEAD_LETTERS[self.service]
-
-    @property
-    def key(self) -> str:
-        return f"{self.source_topic}/{self.partition}/{self.offset}"
-
-    @property
-    def natural_id(self) -> str:
-        return f"{self.consumer}/{self.key}"
-
-    @property
-    def time(self) -> datetime:
-        return self.failed_at
 
 
 EVENTS: tuple[type[Event], ...] = (

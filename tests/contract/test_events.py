@@ -1,18 +1,28 @@
 """The event contracts against what stands in docs/events/ and against records written by earlier versions."""
 
 import json
+import re
 from pathlib import Path
 
 import jsonschema_rs
 import pytest
+from pydantic import AwareDatetime
 
 from bowerbird import contracts
 from libs.common.telemetry import new_trace
-from libs.contracts.cloudevents import Outgoing, UnreadableRecordError, headers_of, read_event, readable_headers
+from libs.contracts.cloudevents import (
+    Outgoing,
+    UnreadableRecordError,
+    headers_of,
+    read_event,
+    readable_headers,
+    source_of,
+)
 from libs.contracts.events import EVENTS, Event
 
 ROOT = Path(__file__).parents[2]
-# As version 0.1.0 wrote them. A file here is never edited: a contract that cannot read it any more is a new type.
+# As version 0.1.0 wrote their data. A file here is never edited: a contract that cannot read it any more is a new type.
+SOURCE = source_of("https://badges.example.org", "issuer")
 WRITTEN_EARLIER = Path(__file__).parent / "events"
 
 
@@ -48,9 +58,25 @@ def test_what_is_written_satisfies_the_published_schema(contract: type[Event]) -
 @pytest.mark.parametrize("contract", EVENTS, ids=lambda contract: contract.type)
 def test_an_event_survives_the_way_through_a_record(contract: type[Event]) -> None:
     event = contract.model_validate_json(earlier(contract))
-    headers = headers_of(Outgoing(event, new_trace()), "issuer")
+    headers = headers_of(Outgoing(event, new_trace()), SOURCE)
     assert read_event(headers, event.model_dump_json(exclude_none=True).encode()) == event
     assert headers["ce_id"] == str(event.event_id)
+
+
+@pytest.mark.parametrize("contract", EVENTS, ids=lambda contract: contract.type)
+def test_key_id_and_time_are_declared_from_fields_that_no_event_lacks(contract: type[Event]) -> None:
+    declared = {*contract.key_fields, *contract.id_fields, contract.time_field}
+    assert declared <= {name for name, field in contract.model_fields.items() if field.is_required()}
+    assert contract.model_fields[contract.time_field].annotation is AwareDatetime
+
+
+@pytest.mark.parametrize("contract", EVENTS, ids=lambda contract: contract.type)
+def test_a_type_begins_with_a_reverse_domain_name_and_ends_with_its_major_version(contract: type[Event]) -> None:
+    assert re.fullmatch(r"org\.bowerbirdbadges(\.[a-z][a-z-]*)+\.v[1-9]\d*", contract.type)
+
+
+def test_the_source_is_an_absolute_uri_under_the_authoritys_own() -> None:
+    assert SOURCE == "https://badges.example.org/services/issuer"
 
 
 def test_the_id_of_an_event_depends_on_nothing_but_the_fact() -> None:
@@ -62,12 +88,12 @@ def test_of_events_about_a_learner_only_the_contact_has_a_field_for_a_name_or_an
     personal = {"name", "email", "learner_name", "learner_email", "phone", "birth_date"}
     about_a_learner = [contract for contract in EVENTS if "learner_id" in contract.model_fields]
     with_personal = {contract.type for contract in about_a_learner if personal & contract.model_fields.keys()}
-    assert with_personal == {"bowerbird.learner.contact.v1"}
+    assert with_personal == {"org.bowerbirdbadges.learner.contact.v1"}
 
 
 def test_the_reason_of_an_unreadable_record_names_fields_and_no_values() -> None:
     with pytest.raises(UnreadableRecordError) as caught:
-        read_event({"ce_type": "bowerbird.learner.contact.v1"}, b'{"learner_id": "zoe@learners.example"}')
+        read_event({"ce_type": "org.bowerbirdbadges.learner.contact.v1"}, b'{"learner_id": "zoe@learners.example"}')
     assert caught.value.reason == "breaks_contract"
     assert "learner_id" in str(caught.value)
     assert "zoe" not in str(caught.value)

@@ -12,7 +12,7 @@ from tests.faults.scenario import Scenario
 
 pytestmark = [pytest.mark.integration, pytest.mark.fault]
 
-TYPE = ("ce_type", b"bowerbird.evidence.submitted.v1")
+TYPE = ("ce_type", b"org.bowerbirdbadges.evidence.submitted.v1")
 POISON: list[tuple[bytes | None, list[tuple[str, bytes | None]]]] = [
     (b"\x00\xff not json", [TYPE]),
     (b"{}", [TYPE]),
@@ -22,7 +22,7 @@ POISON: list[tuple[bytes | None, list[tuple[str, bytes | None]]]] = [
     (b'{"submission_id": "a"}', [("ce_type", b"\xff\xfe")]),
     (b"{}", [("ce_type", None)]),
     (b"{}", []),
-    (b"{}", [("ce_type", b"bowerbird.evidence.submitted.v99")]),
+    (b"{}", [("ce_type", b"org.bowerbirdbadges.evidence.submitted.v99")]),
 ]
 
 
