@@ -25,6 +25,7 @@ from pymongo.errors import PyMongoError
 
 from libs.common import metrics
 from libs.common.dead_letters import dead_letter
+from libs.common.failpoints import failpoint
 from libs.common.health import Heartbeat
 from libs.common.kafka import REBALANCE_TIMEOUT_MS, RECORD_TOO_LARGE, Kafka, is_away
 from libs.common.mongo import is_permanent
@@ -193,6 +194,7 @@ class Consumer(ConsumerRebalanceListener, Generic[EventT]):  # type: ignore[misc
         try:
             dead += await self._do(good, outcomes)
             await self._persist(lambda: self._kafka.publish([self._dead_letter(*letter) for letter in dead]))
+            failpoint("consumer.4", self.name)
             await consumer.commit({tp: batch[-1].offset + 1 for tp, batch in by_partition.items()})
         except (_AbandonedError, *_MOVED) as error:
             outcomes = Counter({"redelivered": len(records)})
@@ -284,6 +286,7 @@ class Consumer(ConsumerRebalanceListener, Generic[EventT]):  # type: ignore[misc
 
     async def _effects(self, batch: Sequence[_Parsed[EventT]]) -> None:
         outgoing = await self._handle([parsed.received for parsed in batch])
+        failpoint("consumer.3", self.name)
         await self._kafka.publish(outgoing)
 
     async def _persist(self, work: Callable[[], Awaitable[None]]) -> None:

@@ -25,6 +25,7 @@ from aiokafka.errors import KafkaError
 from pymongo.errors import PyMongoError
 
 from libs.common.errors import BowerbirdError, ConflictError, InvalidRequestError, UnavailableError
+from libs.common.failpoints import failpoint
 from libs.common.kafka import is_away
 from libs.common.mongo import is_permanent
 from libs.common.telemetry import get_logger, trace_id
@@ -151,6 +152,7 @@ class _Taking:
         batch_id = intake.new_id() if key is None else ids.batch_id(upload.issuer_id, key)
         token, now = intake.new_id(), intake.clock()
         claim = await _patiently(lambda: intake.batches.claim(batch_id, upload, token, now, now - LEASE))
+        failpoint("evidence.ingestion.0")
         if not claim.accepted:
             self._living = asyncio.create_task(self._stay_alive())
         return _Batch(claim, Repeat(claim, key), Chunker(upload, batch_id), claim.progress)
@@ -176,8 +178,11 @@ class _Taking:
         trace = self._upload.trace
         # Confirmed before the submissions, so that no credential can be ready before its learner can be told.
         await self._intake.publish([Outgoing(contact, trace) for contact in chunk.contacts.values()])
+        failpoint("evidence.ingestion.1.contacts")
         await self._intake.publish([Outgoing(submission, trace) for submission in chunk.submissions])
+        failpoint("evidence.ingestion.1")
         await self._intake.batches.store(batch_id, self._upload.issuer_id, chunk.rows)
+        failpoint("evidence.ingestion.2")
 
     async def accept(self) -> UUID:
         """Step 3: everything is there."""
@@ -192,6 +197,7 @@ class _Taking:
             now, stored = self._intake.clock(), batch.repeat.progress
             if not await _patiently(lambda: self._intake.batches.accept(batch.claim, stored, now)):
                 raise ConflictError(_TAKEN_OVER)
+        failpoint("evidence.ingestion.3")
         return batch.claim.batch_id
 
     async def give_up(self, error: BowerbirdError) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 
 from libs.common.errors import ConflictError, UnavailableError
+from libs.common.failpoints import failpoint
 from libs.common.mongo import Database, Document, Index, insert_new
 from libs.common.telemetry import new_trace
 from libs.contracts.cloudevents import Outgoing
@@ -84,14 +85,17 @@ class Publications:
             "arrived": False,
         }
         refused = await insert_new(self._collection, [claim])  # 1
+        failpoint("issuer.publications.1")
         stored = await self._collection.find_one({"_id": event.key}) if refused else claim
         if stored is None or stored["digest"] != digest:
             raise ConflictError(otherwise)
         said = _read(stored)
         if not await self._catalogue.knows(said):
             await self._publish([Outgoing(said, trace)])  # 2
+            failpoint("issuer.publications.2")
             if not await wait_until(lambda: self._catalogue.knows(said), _WAIT_SECONDS):  # 3
                 raise UnavailableError("it is published and has not arrived here yet; ask again, that is safe")
+        failpoint("issuer.publications.3")
         await self._arrived(said)
         return not refused
 

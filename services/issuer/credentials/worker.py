@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
+from libs.common.failpoints import failpoint
 from libs.contracts.cloudevents import Outgoing, Received
 from libs.contracts.events import RevokeCredential
 from services.issuer import metrics
@@ -36,7 +37,9 @@ class Revoking:
                 wanted.setdefault((command.credential_id, command.issuer_id), (command.reason, command.requested_at))
                 traces.setdefault(command.credential_id, received.trace)
         revoked = await self._store.revoke(wanted)  # 1
+        failpoint("issuer.revoking.1")
         await self._lists.changed(sorted({each["status_list"] for each in revoked}))  # 2
+        failpoint("issuer.revoking.2")
         metrics.REVOCATIONS.labels("revoked").inc(len(revoked))
         metrics.REVOCATIONS.labels("no_such_credential").inc(len(wanted) - len(revoked))
         return [out for each in revoked for out in self._announcer.of_revocation(each, traces[each["_id"]])]  # 3

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
+from libs.common.failpoints import failpoint
 from libs.common.mongo import Document
 from libs.contracts import ids
 from libs.contracts.cloudevents import Outgoing, Received
@@ -105,11 +106,13 @@ class Awarding:
         evidence = {each.event.submission_id: each.event for each in batch if each.event is not None}
         for attempt in range(_ATTEMPTS):
             recorded = await self._store.decisions(evidence)  # 1
+            failpoint("issuer.award.1")
             fresh = [each for submission_id, each in evidence.items() if submission_id not in recorded]
             if not fresh:
                 return await self._announce({each: recorded[each] for each in evidence}, {}, traces)
             decisions, credentials = await self._decide(fresh)  # 2, 3, 4
             if await self._store.record(list(decisions.values()), list(credentials.values())):  # 5
+                failpoint("issuer.award.5")
                 _count(decisions.values())
                 in_order = {each: recorded.get(each) or decisions[each] for each in evidence}
                 return await self._announce(in_order, credentials, traces)  # 6
@@ -123,8 +126,11 @@ class Awarding:
         unwritable: set[UUID] = set()
         while True:
             issuers, known = await self._known(fresh, unwritable)  # 2
+            failpoint("issuer.award.2")
             decisions = decide(fresh, known)  # 3
+            failpoint("issuer.award.3")
             credentials, refused = await self._sign(decisions, issuers, at)  # 4
+            failpoint("issuer.award.4")
             if not refused:
                 documents = {each.evidence.submission_id: decided(each, at) for each in decisions}
                 return documents, credentials
@@ -160,6 +166,7 @@ class Awarding:
             by_issuer.setdefault(award.evidence.issuer_id, []).append(award)
         await self._signer.open_keys(set(by_issuer))
         taken = await asyncio.gather(*(self._places.take(issuer, len(of)) for issuer, of in by_issuer.items()))
+        failpoint("issuer.award.4.entries")
         places = {issuer: iter(each) for issuer, each in zip(by_issuer, taken, strict=True)}
         credentials: dict[UUID, Document] = {}
         refused: set[UUID] = set()
@@ -190,6 +197,7 @@ class Awarding:
         # these announcements are. Its topic is compacted and the revoked document must be the last: publish here, look
         # again, and let the loop publish what has changed.
         await self._publish(announcements)
+        failpoint("issuer.award.6")
         moved = [each for each in await self._store.revoked(issued) if credentials[each["_id"]]["state"] == ACTIVE]
         return [self._announcer.document(each, traces[each["submission_id"]]) for each in moved]
 

@@ -15,6 +15,7 @@ from bson import Binary
 from pymongo import DESCENDING, ReturnDocument
 from pymongo.read_concern import ReadConcern
 
+from libs.common.failpoints import failpoint
 from libs.common.mongo import Database, Document, Index, insert_new
 from libs.common.telemetry import new_trace
 from libs.contracts.cloudevents import Outgoing
@@ -119,10 +120,12 @@ class StatusLists:
             "created_at": self._clock(),
         }
         await insert_new(self._collection, [document])
+        failpoint("issuer.status_list.created")
 
     async def changed(self, list_ids: Sequence[str]) -> None:
         """Credentials of these lists were revoked: count the change, then publish each list."""
         await self._collection.update_many({"_id": {"$in": list(list_ids)}}, {"$inc": {"version": 1}})
+        failpoint("issuer.revoking.2.counted")
         for list_id in list_ids:
             await self.publish(list_id)
 
@@ -142,8 +145,10 @@ class StatusLists:
         current: Document | None = await self._collection.find_one_and_update(
             {"_id": list_id}, note, return_document=ReturnDocument.AFTER
         )
+        failpoint("issuer.status_list.1")
         while current is not None:
             await self._publish([Outgoing(await self._event(current), new_trace())])
+            failpoint("issuer.status_list.2")
             metrics.STATUS_LISTS_PUBLISHED.inc()
             done = await self._collection.update_one(
                 {"_id": list_id, "version": current["version"]},

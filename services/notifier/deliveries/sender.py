@@ -22,6 +22,7 @@ from typing import Protocol
 
 from pymongo.errors import PyMongoError
 
+from libs.common.failpoints import failpoint
 from libs.common.telemetry import get_logger, trace_id
 from services.notifier.channels.email.address import Address
 from services.notifier.channels.email.message import Writer
@@ -121,6 +122,8 @@ class Sender:
         claimed = await self._deliveries.claim(
             limit, owner=self._settings.owner, now=now, lease_until=until, in_hand=in_hand
         )
+        if claimed:
+            failpoint("notifier.sending.1")
         ready = await self._start(claimed, until)
         # Where most of what was claimed has to wait for its slot, a few domains at their rate fill the front of the
         # schedule: look further, lest they hide the others.
@@ -190,10 +193,13 @@ class Sender:
         try:
             picture = await self._pictures.get(ready.letter.depiction)
             await asyncio.sleep(max(0.0, ready.slot_at - self._clock().timestamp()))
+            failpoint("notifier.sending.2")
             started = monotonic()
             mark, outcome, failure = await self._attempt(ready, picture, lease_until)
             seconds = monotonic() - started
+            failpoint("notifier.sending.3")
             await self._marker.write(mark)
+            failpoint("notifier.sending.4")
             await self._tell_domain(ready, failure, outcome)
         finally:
             self._share.give_back(ready.letter.to.domain)
