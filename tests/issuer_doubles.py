@@ -13,7 +13,7 @@ from libs.contracts.events import AchievementLevel, AchievementPublished, Eviden
 from libs.contracts.results import Result, SoloLevel
 from libs.openbadges.model.errors import CredentialError
 from services.issuer.decisions.rules import Award, Decision, Owner
-from services.issuer.status.lists import Place
+from services.issuer.status.lists import StatusEntry
 
 NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -136,7 +136,7 @@ class MemoryAwards:
 
 
 @dataclass
-class MemoryOffers:
+class MemoryCatalogue:
     """A catalogue of these issuers and achievements; the last version of an achievement decides."""
 
     published: list[IssuerPublished]
@@ -146,7 +146,7 @@ class MemoryOffers:
         known = {each.issuer_id: each for each in self.published}
         return {each: known[each] for each in issuer_ids if each in known}
 
-    async def deciding(
+    async def resolve(
         self, pairs: Iterable[tuple[str, str]], issuers: dict[str, IssuerPublished]
     ) -> dict[tuple[str, str], AchievementPublished]:
         known = {(each.owner, each.achievement_id): each for each in self.versions}
@@ -160,25 +160,25 @@ class PlainSigner:
         return
 
     async def credentials(
-        self, awards: Sequence[tuple[Decision, Place]], issuers: dict[str, IssuerPublished], at: datetime
+        self, awards: Sequence[tuple[Decision, StatusEntry]], issuers: dict[str, IssuerPublished], at: datetime
     ) -> list[str | CredentialError]:
         return [
             CredentialError("iri_invalid", "no IRI")
             if " " in (award.evidence.link or "")
-            else f"{award.credential_id} at {place.list_id}#{place.index} on {at.isoformat()}"
-            for award, place in awards
+            else f"{award.credential_id} at {entry.list_id}#{entry.index} on {at.isoformat()}"
+            for award, entry in awards
         ]
 
 
-class MemoryPlaces:
-    """Places, each once."""
+class MemoryStatusEntries:
+    """StatusEntries, each once."""
 
     def __init__(self) -> None:
         self._next = 0
 
-    async def take(self, issuer_id: str, count: int) -> list[Place]:
+    async def allocate(self, issuer_id: str, count: int) -> list[StatusEntry]:
         first, self._next = self._next, self._next + count
-        return [Place(f"{issuer_id}-1", first + each) for each in range(count)]
+        return [StatusEntry(f"{issuer_id}-1", first + each) for each in range(count)]
 
 
 def event_ids(outgoing: Iterable[Outgoing]) -> list[UUID]:

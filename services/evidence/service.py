@@ -57,6 +57,6 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
         name="decisions",
         topics=[topics.EVIDENCE_DECIDED],
         contracts=[EvidenceDecided],
-        handle=Decisions(batches).learn,
+        handle=Decisions(batches).apply,
     )
     plumbing.repeat("dead-uploads", intake.mark_dead)

@@ -29,12 +29,13 @@ from services.issuer.catalogue import repository as catalogue
 from services.issuer.catalogue.administration import Administration
 from services.issuer.credentials.announcements import Announcer
 from services.issuer.credentials.api import administration_routes, credential_routes
-from services.issuer.credentials.signer import Addresses, CredentialSigner
+from services.issuer.credentials.signer import CredentialSigner
 from services.issuer.credentials.worker import Revoking
 from services.issuer.decisions import repository
 from services.issuer.decisions.worker import Awarding
 from services.issuer.keys.signing_keys import FileKeyEncryption, KeyEncryption, SigningKeys
 from services.issuer.status import lists
+from services.issuer.urls import Urls
 
 
 class ServiceSettings(Settings):
@@ -79,14 +80,14 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
         SettingsError: the key-encryption key cannot be used.
     """
     database, publish = plumbing.database, plumbing.kafka.publish
-    addresses = Addresses(settings.public_base)
-    announcer = Announcer(addresses)
+    urls = Urls(settings.public_base)
+    announcer = Announcer(urls)
     keys = api_keys(plumbing, admin_key_sha256=settings.admin_key_sha256)
     encryption = FileKeyEncryption.read(settings.kek_file)
     signing_keys = SigningKeys(database, encryption)
     known = catalogue.Catalogue(database)
     store = repository.MongoAwards(plumbing.client, database)
-    signer = CredentialSigner(signing_keys, known, addresses)
+    signer = CredentialSigner(signing_keys, known, urls)
     status_lists = lists.StatusLists(database, revoked=store, signer=signer, publish=publish, clock=_now)
     claims = publications.Publications(database, catalogue=known, publish=publish, clock=_now)
     administration = Administration(
@@ -94,7 +95,7 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
         publications=claims,
         signing_keys=signing_keys,
         api_keys=keys,
-        addresses=addresses,
+        urls=urls,
         publish=publish,
         clock=_now,
     )
@@ -102,7 +103,7 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
         store=store,
         catalogue=known,
         signer=signer,
-        places=status_lists,
+        entries=status_lists,
         announcer=announcer,
         publish=publish,
         clock=_now,
@@ -112,7 +113,7 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
         name="catalogue",
         topics=[topics.CATALOGUE],
         contracts=[IssuerPublished, AchievementPublished],
-        handle=known.learn,
+        handle=known.apply,
     )
     plumbing.consume(
         name="evidence", topics=[topics.EVIDENCE_SUBMITTED], contracts=[EvidenceSubmitted], handle=awarding.handle
@@ -123,7 +124,7 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
     plumbing.repeat("status-lists", status_lists.repair)
     plumbing.repeat("publications", claims.repair)
     plumbing.app.include_router(administration_routes(keys, administration))
-    plumbing.app.include_router(credential_routes(keys, store, addresses, publish=publish, clock=_now))
+    plumbing.app.include_router(credential_routes(keys, store, urls, publish=publish, clock=_now))
     if settings.interop:
         _add_interop(plumbing, settings, keys, encryption)
 

@@ -29,7 +29,7 @@ from libs.contracts.results import SoloLevel
 from libs.openbadges.model.errors import CredentialError
 from libs.openbadges.status.bitstring import MINIMUM_SIZE, StatusList
 from services.issuer.credentials.announcements import Announcer
-from services.issuer.credentials.signer import Addresses, CredentialSigner
+from services.issuer.credentials.signer import CredentialSigner
 from services.issuer.credentials.worker import Revoking
 from services.issuer.decisions import repository
 from services.issuer.decisions.repository import AwardStore, MongoAwards
@@ -37,12 +37,13 @@ from services.issuer.decisions.rules import Award, Owner
 from services.issuer.decisions.worker import Awarding
 from services.issuer.keys.signing_keys import FileKeyEncryption, SigningKeys
 from services.issuer.status import lists
-from services.issuer.status.lists import Place, StatusLists
+from services.issuer.status.lists import StatusEntry, StatusLists
+from services.issuer.urls import Urls
 from tests.issuer_doubles import (
     NOW,
     TRACE,
     MemoryAwards,
-    MemoryOffers,
+    MemoryCatalogue,
     PlainSigner,
     achievement,
     event_ids,
@@ -53,7 +54,7 @@ from tests.issuer_doubles import (
 
 pytestmark = pytest.mark.integration
 
-ADDRESSES = Addresses("https://badges.example")
+URLS = Urls("https://badges.example")
 
 
 class KilledError(BaseException):
@@ -76,23 +77,23 @@ class World:
         await asyncio.sleep(0)
         self.published += outgoing
 
-    def lists(self, places: int = MINIMUM_SIZE) -> StatusLists:
+    def lists(self, size: int = MINIMUM_SIZE) -> StatusLists:
         return StatusLists(
             self.database,
             revoked=self.store,
             signer=BitsAsText(),
             publish=self.publish,
             clock=lambda: NOW,
-            places=places,
+            size=size,
         )
 
     def worker(self, **changes: Any) -> Awarding:
         parts: dict[str, Any] = {
             "store": self.store,
-            "catalogue": MemoryOffers([issuer()], [achievement()]),
+            "catalogue": MemoryCatalogue([issuer()], [achievement()]),
             "signer": PlainSigner(),
-            "places": self.lists(),
-            "announcer": Announcer(ADDRESSES),
+            "entries": self.lists(),
+            "announcer": Announcer(URLS),
             "publish": self.publish,
             "clock": ticking(),
         }
@@ -164,12 +165,12 @@ class DiesAfter:
                 _die(step == 4, None)
                 return bool(_die(step == 5, await super().record(decisions, credentials)))
 
-        class Places:
-            async def take(self, issuer_id: str, wanted: int) -> list[Place]:
+        class StatusEntries:
+            async def allocate(self, issuer_id: str, wanted: int) -> list[StatusEntry]:
                 _die(step == 3, None)
-                return await lists.take(issuer_id, wanted)
+                return await lists.allocate(issuer_id, wanted)
 
-        worker = self._world.worker(store=Store(self._world.client, self._world.database), places=Places())
+        worker = self._world.worker(store=Store(self._world.client, self._world.database), entries=StatusEntries())
         await worker.handle(batch)
         raise KilledError  # step 6: returned, and neither published nor committed
 
@@ -251,7 +252,7 @@ async def test_two_workers_on_the_same_records_agree_and_store_once(world: World
 
 
 async def test_workers_that_know_different_versions_leave_no_credential_without_its_decision(world: World) -> None:
-    strict = MemoryOffers([issuer()], [achievement(version=2, required_level=SoloLevel.EXTENDED_ABSTRACT)])
+    strict = MemoryCatalogue([issuer()], [achievement(version=2, required_level=SoloLevel.EXTENDED_ABSTRACT)])
     batch = received([evidence(row, learner=f"s{row}") for row in range(1, 41)])
     for start in range(0, 40, 10):
         some = batch[start : start + 10]
@@ -354,7 +355,7 @@ async def test_after_a_revocation_the_same_level_can_be_earned_again(world: Worl
 
 
 def revoking(world: World) -> Revoking:
-    return Revoking(store=world.store, lists=world.lists(), announcer=Announcer(ADDRESSES))
+    return Revoking(store=world.store, lists=world.lists(), announcer=Announcer(URLS))
 
 
 def command(credential: mongo.Document, reason: str = "a mistake", seconds: int = 0) -> Received[RevokeCredential]:
@@ -419,8 +420,8 @@ async def test_a_list_left_unpublished_by_a_crash_is_published_by_the_repair(wor
 
 
 async def test_no_place_is_given_twice_also_when_a_list_is_full(world: World) -> None:
-    workers = [world.lists(places=300) for _ in range(3)]
-    taken = await asyncio.gather(*(workers[turn % 3].take("wattle", 50) for turn in range(12)))
+    workers = [world.lists(size=300) for _ in range(3)]
+    taken = await asyncio.gather(*(workers[turn % 3].allocate("wattle", 50) for turn in range(12)))
     places = [place for each in taken for place in each]
     assert len(set(places)) == len(places) == 600
     assert len({place.list_id for place in places}) >= 2
@@ -463,5 +464,5 @@ async def test_really_signed_credentials_are_stored_byte_for_byte(world: World) 
             texts.extend(await super().credentials(*given))
             return list(texts)
 
-    await world.worker(signer=Watched(keys, Profiles(), ADDRESSES)).handle(received([evidence(1)]))
+    await world.worker(signer=Watched(keys, Profiles(), URLS)).handle(received([evidence(1)]))
     assert [each["document"] for each in await world.stored("credentials")] == texts

@@ -13,14 +13,14 @@ from libs.contracts.cloudevents import Outgoing
 from libs.contracts.events import CredentialDocument, CredentialIssued, EvidenceDecided, EvidenceSubmitted, Outcome
 from libs.contracts.results import SoloLevel
 from services.issuer.credentials.announcements import Announcer
-from services.issuer.credentials.signer import Addresses
 from services.issuer.decisions.rules import Reason
 from services.issuer.decisions.worker import Awarding, DecidingStuckError
+from services.issuer.urls import Urls
 from tests.issuer_doubles import (
     NOW,
     MemoryAwards,
-    MemoryOffers,
-    MemoryPlaces,
+    MemoryCatalogue,
+    MemoryStatusEntries,
     PlainSigner,
     achievement,
     event_ids,
@@ -71,13 +71,13 @@ def awarding(store: MemoryAwards, published: list[Outgoing] | None = None) -> Aw
         if published is not None:
             published.extend(outgoing)
 
-    offers = MemoryOffers([issuer()], [achievement(), achievement("care", repeatable=True)])
+    offers = MemoryCatalogue([issuer()], [achievement(), achievement("care", repeatable=True)])
     return Awarding(
         store=store,
         catalogue=offers,
         signer=PlainSigner(),
-        places=MemoryPlaces(),
-        announcer=Announcer(Addresses("https://badges.example")),
+        entries=MemoryStatusEntries(),
+        announcer=Announcer(Urls("https://badges.example")),
         publish=publish,
         clock=Clock(),
     )

@@ -15,16 +15,17 @@ from libs.openbadges.crypto.keys import Ed25519Key
 from libs.openbadges.model.errors import CredentialError
 from libs.openbadges.status.bitstring import StatusList
 from libs.openbadges.verify.pipeline import Material, verify
-from services.issuer.credentials.signer import Addresses, CredentialSigner
-from services.issuer.decisions.rules import Decision, Known, decide
-from services.issuer.status.lists import Place
+from services.issuer.credentials.signer import CredentialSigner
+from services.issuer.decisions.rules import Decision, DecisionContext, decide
+from services.issuer.status.lists import StatusEntry
+from services.issuer.urls import Urls
 from tests.issuer_doubles import NOW, achievement, evidence, issuer
 
 BASE = "https://badges.example"
 KEY = Ed25519Key.from_seed(bytes(32))
 DEPARTMENT = issuer("department")
 SCHOOL = issuer("wattle", parent="department", did=did.did_web(BASE, "issuers", "wattle"))
-PLACE = Place("wattle-1", 4711)
+ENTRY = StatusEntry("wattle-1", 4711)
 
 
 class OneKey:
@@ -38,17 +39,17 @@ class OneCatalogue:
 
 
 def signer() -> CredentialSigner:
-    return CredentialSigner(OneKey(), OneCatalogue(), Addresses(BASE))
+    return CredentialSigner(OneKey(), OneCatalogue(), Urls(BASE))
 
 
 def award(piece: EvidenceSubmitted, offered: AchievementPublished) -> Decision:
-    known = Known({"wattle"}, {("wattle", offered.achievement_id): offered}, {}, {})
+    known = DecisionContext({"wattle"}, {("wattle", offered.achievement_id): offered}, {}, {})
     return decide([piece], known)[0]
 
 
 async def issued(piece: EvidenceSubmitted, offered: AchievementPublished) -> tuple[str, dict[str, Any]]:
     issuers = {"wattle": SCHOOL, "department": DEPARTMENT}
-    (text,) = await signer().credentials([(award(piece, offered), PLACE)], issuers, NOW)
+    (text,) = await signer().credentials([(award(piece, offered), ENTRY)], issuers, NOW)
     assert isinstance(text, str), text
     return text, json.loads(text)
 
@@ -60,7 +61,7 @@ SHARED = achievement(owner="department", shared=True)
 @pytest.mark.parametrize("link", [None, "https://wattle.example/work/1?a=b#c"])
 async def test_every_check_of_the_verifier_passes(level: SoloLevel, link: str | None) -> None:
     text, document = await issued(evidence(level=level, link=link), SHARED)
-    listed = await signer().status_list("wattle", PLACE.list_id, StatusList(), NOW)
+    listed = await signer().status_list("wattle", ENTRY.list_id, StatusList(), NOW)
     material = Material(
         {SCHOOL.did: did.did_document(SCHOOL.did, KEY.public_multibase)},
         {document["credentialStatus"]["statusListCredential"]: listed},
@@ -72,8 +73,8 @@ async def test_every_check_of_the_verifier_passes(level: SoloLevel, link: str | 
 async def test_a_set_bit_in_the_list_is_a_failed_status() -> None:
     text, document = await issued(evidence(), SHARED)
     bits = StatusList()
-    bits.set(PLACE.index)
-    listed = await signer().status_list("wattle", PLACE.list_id, bits, NOW)
+    bits.set(ENTRY.index)
+    listed = await signer().status_list("wattle", ENTRY.list_id, bits, NOW)
     url = document["credentialStatus"]["statusListCredential"]
     material = Material({SCHOOL.did: did.did_document(SCHOOL.did, KEY.public_multibase)}, {url: listed})
     assert verify(text, material, NOW).check("status").outcome == "fail"
@@ -114,7 +115,7 @@ async def test_nothing_of_the_learner_but_the_opaque_id_and_no_source_id_is_writ
 async def test_a_link_that_is_no_iri_is_told_as_an_error_of_that_document_alone() -> None:
     good, bad = award(evidence(), SHARED), award(evidence(link="https://wattle.example/a b"), SHARED)
     issuers = {"wattle": SCHOOL, "department": DEPARTMENT}
-    answers = await signer().credentials([(bad, PLACE), (good, PLACE), (bad, PLACE)], issuers, NOW)
+    answers = await signer().credentials([(bad, ENTRY), (good, ENTRY), (bad, ENTRY)], issuers, NOW)
     assert [isinstance(each, CredentialError) for each in answers] == [True, False, True]
 
 
@@ -124,7 +125,7 @@ async def test_two_issuers_of_one_achievement_never_share_a_template() -> None:
     issuers = {"wattle": SCHOOL, "banksia": other, "department": DEPARTMENT}
     decision = award(evidence(), SHARED)
     piece = decision.evidence.model_copy(update={"issuer_id": "banksia"})
-    of_wattle, of_banksia = (decision, PLACE), (replace(decision, evidence=piece), PLACE)
+    of_wattle, of_banksia = (decision, ENTRY), (replace(decision, evidence=piece), ENTRY)
     written = await both.credentials([of_wattle, of_banksia, of_wattle], issuers, NOW)
     found = [json.loads(str(text))["issuer"]["id"] for text in written]
     assert found == [SCHOOL.did, other.did, SCHOOL.did]

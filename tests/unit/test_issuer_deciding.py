@@ -7,8 +7,8 @@ import pytest
 from libs.contracts import ids
 from libs.contracts.events import AchievementPublished, EvidenceSubmitted, Outcome
 from libs.contracts.results import SoloLevel
-from services.issuer.credentials.announcements import SENTENCES
-from services.issuer.decisions.rules import Award, Decision, Known, Owner, Reason, decide
+from services.issuer.credentials.announcements import MESSAGES
+from services.issuer.decisions.rules import Award, Decision, DecisionContext, Owner, Reason, decide
 from tests.issuer_doubles import achievement, evidence, some_id
 
 U, M, R, E = (
@@ -26,9 +26,9 @@ def known(
     owners: dict[UUID, Owner] | None = None,
     awards: list[Award] | None = None,
     unwritable: set[UUID] | None = None,
-) -> Known:
+) -> DecisionContext:
     offered = achievements or (achievement(),)
-    return Known(
+    return DecisionContext(
         issuers={"wattle"},
         achievements={("wattle", each.achievement_id): each for each in offered},
         owners=owners or {},
@@ -37,11 +37,11 @@ def known(
     )
 
 
-def decided(*batch: EvidenceSubmitted, knowing: Known | None = None) -> list[tuple[Outcome, Reason | None]]:
+def decided(*batch: EvidenceSubmitted, knowing: DecisionContext | None = None) -> list[tuple[Outcome, Reason | None]]:
     return [(each.outcome, each.reason) for each in decide(batch, knowing or known())]
 
 
-def one(piece: EvidenceSubmitted, knowing: Known | None = None) -> Decision:
+def one(piece: EvidenceSubmitted, knowing: DecisionContext | None = None) -> Decision:
     return decide([piece], knowing or known())[0]
 
 
@@ -164,4 +164,4 @@ def test_a_decision_names_the_version_and_the_rules_that_made_it() -> None:
 
 
 def test_every_reason_has_a_sentence_for_people() -> None:
-    assert SENTENCES.keys() == set(Reason)
+    assert MESSAGES.keys() == set(Reason)

@@ -13,7 +13,7 @@ class Decisions:
     def __init__(self, batches: Batches) -> None:
         self._batches = batches
 
-    async def learn(self, batch: Sequence[Received[EvidenceDecided]]) -> Sequence[Outgoing]:
+    async def apply(self, batch: Sequence[Received[EvidenceDecided]]) -> Sequence[Outgoing]:
         """Record these decisions on their rows, also where a row was never stored because its upload died."""
         await self._batches.decide([received.event for received in batch if received.event is not None])
         return []

@@ -15,8 +15,8 @@ from libs.contracts.results import SoloLevel
 from libs.openbadges.crypto import did
 from services.issuer.catalogue.publications import Publications, digest_of, wait_until
 from services.issuer.catalogue.repository import Catalogue
-from services.issuer.credentials.signer import Addresses
 from services.issuer.keys.signing_keys import SigningKeys
+from services.issuer.urls import Urls
 
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
 Line = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True)]
@@ -112,7 +112,7 @@ class Administration:
         publications: Publications,
         signing_keys: SigningKeys,
         api_keys: ApiKeys,
-        addresses: Addresses,
+        urls: Urls,
         publish: Callable[[Sequence[Outgoing]], Awaitable[None]],
         clock: Callable[[], datetime],
     ) -> None:
@@ -120,7 +120,7 @@ class Administration:
         self._publications = publications
         self._signing_keys = signing_keys
         self._api_keys = api_keys
-        self._addresses = addresses
+        self._urls = urls
         self._publish = publish
         self._clock = clock
 
@@ -141,7 +141,7 @@ class Administration:
         now = self._clock()
         key = await self._signing_keys.make(asked.id, now)
         multibase = key.public_multibase
-        name = self._addresses.did_web(asked.id) if asked.did_method == "web" else did.did_key(multibase)
+        name = self._urls.did_web(asked.id) if asked.did_method == "web" else did.did_key(multibase)
         event = IssuerPublished(
             issuer_id=asked.id,
             parent=asked.parent,

@@ -29,7 +29,7 @@ class Catalogue:
         self._issuer_cache: OrderedDict[str, tuple[float, IssuerPublished]] = OrderedDict()
         self._version_cache: OrderedDict[str, AchievementPublished] = OrderedDict()
 
-    async def learn(self, batch: Sequence[Received[CatalogueEvent]]) -> Sequence[Outgoing]:
+    async def apply(self, batch: Sequence[Received[CatalogueEvent]]) -> Sequence[Outgoing]:
         """Effect of a batch of the catalogue: the newest profile of an issuer, and every version of an achievement."""
         versions = []
         for received in batch:
@@ -73,7 +73,7 @@ class Catalogue:
         parents = {issuer.parent for issuer in known.values() if issuer.parent is not None} - known.keys()
         return {**known, **await self._issuers_alone(parents)}
 
-    async def deciding(
+    async def resolve(
         self, pairs: Iterable[tuple[str, str]], issuers: dict[str, IssuerPublished]
     ) -> dict[tuple[str, str], AchievementPublished]:
         """The achievement version that decides, for each (issuer, achievement id) that has one.

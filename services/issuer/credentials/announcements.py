@@ -7,11 +7,11 @@ from libs.common.mongo import Document
 from libs.contracts.cloudevents import Outgoing
 from libs.contracts.events import CredentialDocument, CredentialIssued, CredentialRevoked, EvidenceDecided
 from libs.contracts.results import SoloLevel
-from services.issuer.credentials.signer import Addresses
 from services.issuer.decisions.repository import REVOKED
 from services.issuer.decisions.rules import Decision, Reason
+from services.issuer.urls import Urls
 
-SENTENCES: dict[Reason, str] = {
+MESSAGES: dict[Reason, str] = {
     Reason.UNKNOWN_ISSUER: "The issuer that this evidence was sent for is not known.",
     Reason.UNKNOWN_ACHIEVEMENT: "There is no achievement of this id that this issuer may award.",
     Reason.LEVEL_NEEDED: "This achievement is awarded by level, and the evidence gives a score.",
@@ -42,7 +42,7 @@ def decided(decision: Decision, at: datetime) -> Document:
         "learner_id": evidence.learner_id,
         "outcome": decision.outcome.value,
         "reason": None if decision.reason is None else decision.reason.value,
-        "detail": None if decision.reason is None else SENTENCES[decision.reason],
+        "detail": None if decision.reason is None else MESSAGES[decision.reason],
         "rule_version": decision.rule_version,
         "credential_id": decision.credential_id,
         "decided_at": at,
@@ -50,10 +50,10 @@ def decided(decision: Decision, at: datetime) -> Document:
 
 
 class Announcer:
-    """Makes the events; knows the public addresses."""
+    """Makes the events; knows the public URLs."""
 
-    def __init__(self, addresses: Addresses) -> None:
-        self._addresses = addresses
+    def __init__(self, urls: Urls) -> None:
+        self._urls = urls
 
     def of_decision(self, decision: Document, credential: Document | None, trace: str) -> list[Outgoing]:
         """The announcements of one recorded decision, with its credential where one was issued."""
@@ -87,7 +87,7 @@ class Announcer:
     def _lifecycle(self, credential: Document) -> dict[str, Any]:
         return {
             "credential_id": credential["_id"],
-            "url": self._addresses.credential(credential["_id"]),
+            "url": self._urls.credential(credential["_id"]),
             "issuer_id": credential["issuer_id"],
             "learner_id": credential["learner_id"],
             "achievement": credential["achievement"],

@@ -25,8 +25,8 @@ from services.issuer.catalogue.administration import (
     KeyRequest,
 )
 from services.issuer.catalogue.publications import wait_until
-from services.issuer.credentials.signer import Addresses
 from services.issuer.decisions.repository import REVOKED, MongoAwards
+from services.issuer.urls import Urls
 
 _REVOKE_WAIT_SECONDS = 5.0
 
@@ -96,7 +96,7 @@ def administration_routes(keys: ApiKeys, administration: Administration) -> APIR
 def credential_routes(
     keys: ApiKeys,
     store: MongoAwards,
-    addresses: Addresses,
+    urls: Urls,
     *,
     publish: Callable[[Sequence[Outgoing]], Awaitable[None]],
     clock: Callable[[], datetime],
@@ -114,7 +114,7 @@ def credential_routes(
     async def read(
         credential_id: UUID, caller: Annotated[Caller, Depends(keys.allowed("credentials:read"))]
     ) -> CredentialAnswer:
-        return _answer(await own(credential_id, caller), addresses)
+        return _answer(await own(credential_id, caller), urls)
 
     @router.post("/v1/credentials/{credential_id}/revoke", responses={202: {"description": "asked for; look again"}})
     async def revoke(
@@ -136,15 +136,15 @@ def credential_routes(
 
             response.status_code = 200 if await wait_until(applied, _REVOKE_WAIT_SECONDS) else 202
             found = await own(credential_id, caller)
-        return _answer(found, addresses)
+        return _answer(found, urls)
 
     return router
 
 
-def _answer(credential: Document, addresses: Addresses) -> CredentialAnswer:
+def _answer(credential: Document, urls: Urls) -> CredentialAnswer:
     return CredentialAnswer(
         id=credential["_id"],
-        url=addresses.credential(credential["_id"]),
+        url=urls.credential(credential["_id"]),
         issuer_id=credential["issuer_id"],
         learner_id=credential["learner_id"],
         achievement=credential["achievement"],

@@ -10,7 +10,6 @@ from libs.contracts.events import AchievementPublished, EvidenceSubmitted, Issue
 from libs.openbadges.crypto import did
 from libs.openbadges.crypto.keys import Ed25519Key
 from libs.openbadges.issue.achievements import (
-    achievement_address,
     number_text,
     published_achievement,
     score_id,
@@ -25,32 +24,10 @@ from libs.openbadges.status.bitstring import StatusList
 from services.issuer import metrics
 from services.issuer.decisions.rules import Decision
 from services.issuer.keys.signing_keys import KeyUnavailableError
-from services.issuer.status.lists import Place
+from services.issuer.status.lists import StatusEntry
+from services.issuer.urls import Urls
 
 _REMEMBERED_TEMPLATES = 2_000
-
-
-class Addresses:
-    """Where the public finds things: all under the verifier's public address."""
-
-    def __init__(self, public_base: str) -> None:
-        self.base = public_base
-
-    def credential(self, credential_id: object) -> str:
-        """A credential's page; it is the credential's `id` too."""
-        return f"{self.base}/badges/{credential_id}"
-
-    def status_list(self, list_id: str) -> str:
-        """A status list credential."""
-        return f"{self.base}/status/{list_id}"
-
-    def achievement(self, version: AchievementPublished) -> str:
-        """An achievement version."""
-        return achievement_address(self.base, version.version_key)
-
-    def did_web(self, issuer_id: str) -> str:
-        """The did:web whose document the verifier serves."""
-        return did.did_web(self.base, "issuers", issuer_id)
 
 
 class Keys(Protocol):
@@ -72,10 +49,10 @@ class Profiles(Protocol):
 class CredentialSigner:
     """Prepares and signs. What all awards of one achievement by one issuer share is written once and remembered."""
 
-    def __init__(self, keys: Keys, profiles: Profiles, addresses: Addresses) -> None:
+    def __init__(self, keys: Keys, profiles: Profiles, urls: Urls) -> None:
         self._keys = keys
         self._profiles = profiles
-        self._addresses = addresses
+        self._urls = urls
         self._templates: OrderedDict[tuple[object, ...], CredentialTemplate] = OrderedDict()
         self._methods: dict[tuple[str, Ed25519Key], str] = {}
 
@@ -89,7 +66,7 @@ class CredentialSigner:
             await self._keys.key(issuer_id)
 
     async def credentials(
-        self, awards: Sequence[tuple[Decision, Place]], issuers: dict[str, IssuerPublished], at: datetime
+        self, awards: Sequence[tuple[Decision, StatusEntry]], issuers: dict[str, IssuerPublished], at: datetime
     ) -> list[str | CredentialError]:
         """The signed credential of each award, as JSON text, or why what the evidence says cannot stand in one.
 
@@ -102,9 +79,9 @@ class CredentialSigner:
         started = perf_counter()
         answers: dict[int, str | CredentialError] = {}
         prepared: dict[str, dict[int, Prepared]] = {issuer: {} for issuer in keys}
-        for number, (award, place) in enumerate(awards):
+        for number, (award, entry) in enumerate(awards):
             try:
-                prepared[award.evidence.issuer_id][number] = prepare(self._document(award, place, issuers, at))
+                prepared[award.evidence.issuer_id][number] = prepare(self._document(award, entry, issuers, at))
             except CredentialError as error:
                 answers[number] = error
         for issuer, some in prepared.items():
@@ -116,19 +93,19 @@ class CredentialSigner:
         return [answers[number] for number in range(len(awards))]
 
     def _document(
-        self, award: Decision, place: Place, issuers: dict[str, IssuerPublished], at: datetime
+        self, award: Decision, entry: StatusEntry, issuers: dict[str, IssuerPublished], at: datetime
     ) -> dict[str, Any]:
         """The credential of an award before it is signed."""
         evidence, version = award.evidence, award.achievement
         assert version is not None, "an award has an achievement"  # noqa: S101  # what `decide` promises
         document = self._template(issuers[evidence.issuer_id], version, issuers[version.owner]).document(
-            credential_id=self._addresses.credential(award.credential_id),
+            credential_id=self._urls.credential(award.credential_id),
             subject_id=f"urn:uuid:{evidence.learner_id}",
             valid_from=at,
-            shown=[_shown(evidence, self._addresses.achievement(version))],
+            shown=[_shown(evidence, self._urls.achievement(version))],
             evidence=[_evidence(evidence)],
-            status=bitstring.entry(self._addresses.status_list(place.list_id), place.index),
-            image=f"{self._addresses.credential(award.credential_id)}/image.svg",
+            status=bitstring.entry(self._urls.status_list(entry.list_id), entry.index),
+            image=f"{self._urls.credential(award.credential_id)}/image.svg",
         )
         document["credentialSubject"]["activityEndDate"] = f"{evidence.observed_on.isoformat()}T00:00:00Z"
         return document
@@ -143,7 +120,7 @@ class CredentialSigner:
         if issuer is None:
             raise KeyUnavailableError(f"the profile of issuer {issuer_id} has not arrived")
         key = await self._keys.key(issuer_id)
-        document = bitstring.list_document(self._addresses.status_list(list_id), issuer.did, bits, valid_from=at)
+        document = bitstring.list_document(self._urls.status_list(list_id), issuer.did, bits, valid_from=at)
         return sign(prepare(document), key, self._method(issuer.did, key), at)
 
     def _method(self, issuer_did: str, key: Ed25519Key) -> str:
@@ -157,11 +134,11 @@ class CredentialSigner:
         self, issuer: IssuerPublished, version: AchievementPublished, owner: IssuerPublished
     ) -> CredentialTemplate:
         # A profile that is published anew has a new moment.
-        place = issuer.issuer_id, issuer.published_at, owner.published_at, version.version_key
-        template = self._templates.get(place)
+        key = issuer.issuer_id, issuer.published_at, owner.published_at, version.version_key
+        template = self._templates.get(key)
         if template is None:
-            achievement = published_achievement(version, self._addresses.achievement(version), _profile(owner))
-            template = self._templates[place] = CredentialTemplate(_profile(issuer), achievement)
+            achievement = published_achievement(version, self._urls.achievement(version), _profile(owner))
+            template = self._templates[key] = CredentialTemplate(_profile(issuer), achievement)
             if len(self._templates) > _REMEMBERED_TEMPLATES:
                 self._templates.popitem(last=False)
         return template

@@ -48,8 +48,10 @@ class Award:
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
-    """What is known before a batch. `decide` keeps `owners` and `holdings` up to date as it goes.
+class DecisionContext:
+    """What decisions depend on besides the evidence, as it stands before a batch.
+
+    `decide` keeps `owners` and `holdings` up to date as it goes.
 
     Attributes:
         issuers: the ids of issuers that may issue.
@@ -103,29 +105,31 @@ def award_evidence(achievement: AchievementPublished, evidence: EvidenceSubmitte
     return evidence.evidence_id if achievement.repeatable else None
 
 
-def decide(batch: Sequence[EvidenceSubmitted], known: Known) -> list[Decision]:
+def decide(batch: Sequence[EvidenceSubmitted], context: DecisionContext) -> list[Decision]:
     """Decide each piece in its order. Each submission stands in the batch once, and none is decided yet."""
-    return [_decide_one(evidence, known) for evidence in batch]
+    return [_decide_one(evidence, context) for evidence in batch]
 
 
-def _decide_one(evidence: EvidenceSubmitted, known: Known) -> Decision:
-    achievement = known.achievements.get((evidence.issuer_id, evidence.achievement))
-    refusal = _refuse(evidence, achievement, known)
+def _decide_one(evidence: EvidenceSubmitted, context: DecisionContext) -> Decision:
+    achievement = context.achievements.get((evidence.issuer_id, evidence.achievement))
+    refusal = _refuse(evidence, achievement, context)
     if refusal is not None:
         return refusal
     assert achievement is not None, "an unknown one is refused"  # noqa: S101  # what `_refuse` promises
-    known.owners[evidence.evidence_id] = Owner(evidence.submission_id, evidence.digest)
+    context.owners[evidence.evidence_id] = Owner(evidence.submission_id, evidence.digest)
     shortfall = _shortfall(evidence, achievement)
     if shortfall is not None:
         return Decision(evidence, Outcome.NOT_YET, shortfall, achievement, owns_evidence=True)
-    return _award(evidence, achievement, known)
+    return _award(evidence, achievement, context)
 
 
-def _refuse(evidence: EvidenceSubmitted, achievement: AchievementPublished | None, known: Known) -> Decision | None:
+def _refuse(
+    evidence: EvidenceSubmitted, achievement: AchievementPublished | None, context: DecisionContext
+) -> Decision | None:
     """What does not come to be measured: its sender is unknown, it was sent before, or it asks for the impossible."""
-    owner = known.owners.get(evidence.evidence_id)
+    owner = context.owners.get(evidence.evidence_id)
     reason = None
-    if evidence.issuer_id not in known.issuers:
+    if evidence.issuer_id not in context.issuers:
         reason = Reason.UNKNOWN_ISSUER
     elif owner is not None and owner.submission_id != evidence.submission_id:
         if owner.digest == evidence.digest:
@@ -133,7 +137,7 @@ def _refuse(evidence: EvidenceSubmitted, achievement: AchievementPublished | Non
         reason = Reason.SOURCE_ID_REUSED
     elif achievement is None:
         reason = Reason.UNKNOWN_ACHIEVEMENT
-    elif evidence.submission_id in known.unwritable:
+    elif evidence.submission_id in context.unwritable:
         reason = Reason.CANNOT_BE_WRITTEN
     else:
         reason = _mismatch(evidence, achievement)
@@ -158,11 +162,11 @@ def _shortfall(evidence: EvidenceSubmitted, achievement: AchievementPublished) -
     return None
 
 
-def _award(evidence: EvidenceSubmitted, achievement: AchievementPublished, known: Known) -> Decision:
+def _award(evidence: EvidenceSubmitted, achievement: AchievementPublished, context: DecisionContext) -> Decision:
     key, level = achievement_key(achievement), evidence.result.level
     piece = award_evidence(achievement, evidence)
     holding_id = ids.holding_id(evidence.learner_id, key)
-    awards = known.holdings.setdefault(holding_id, [])
+    awards = context.holdings.setdefault(holding_id, [])
     same = [award for award in awards if award.level == level and award.evidence_id == piece]
     held = next((award for award in same if award.active), None)
     reason = Reason.ALREADY_AWARDED

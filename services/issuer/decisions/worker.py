@@ -16,8 +16,8 @@ from libs.openbadges.model.errors import CredentialError
 from services.issuer import metrics
 from services.issuer.credentials.announcements import Announcer, decided
 from services.issuer.decisions.repository import ACTIVE, AwardStore
-from services.issuer.decisions.rules import Decision, Known, achievement_key, award_evidence, decide
-from services.issuer.status.lists import Place
+from services.issuer.decisions.rules import Decision, DecisionContext, achievement_key, award_evidence, decide
+from services.issuer.status.lists import StatusEntry
 
 # Losing against another worker means that its decisions are there to be read; losing so often is a defect.
 _ATTEMPTS = 10
@@ -31,14 +31,14 @@ class DecidingStuckError(Exception):
     """A batch could not be recorded although nobody else was at it."""
 
 
-class Offers(Protocol):
+class AchievementCatalogue(Protocol):
     """Knows issuers, and which achievement versions they may award."""
 
     async def issuers(self, issuer_ids: Iterable[str]) -> dict[str, IssuerPublished]:
         """Those of these issuers that are known, each with its parent."""
         ...
 
-    async def deciding(
+    async def resolve(
         self, pairs: Iterable[tuple[str, str]], issuers: dict[str, IssuerPublished]
     ) -> dict[tuple[str, str], AchievementPublished]:
         """The achievement version that decides, for each (issuer, achievement id) that has one."""
@@ -53,17 +53,17 @@ class Signer(Protocol):
         ...
 
     async def credentials(
-        self, awards: Sequence[tuple[Decision, Place]], issuers: dict[str, IssuerPublished], at: datetime
+        self, awards: Sequence[tuple[Decision, StatusEntry]], issuers: dict[str, IssuerPublished], at: datetime
     ) -> list[str | CredentialError]:
         """The signed credential of each award, as JSON text, or why it cannot be written."""
         ...
 
 
-class Places(Protocol):
-    """Gives places in status lists."""
+class StatusEntries(Protocol):
+    """Allocates entries of status lists."""
 
-    async def take(self, issuer_id: str, count: int) -> list[Place]:
-        """Places for `count` new credentials, in lists that are announced already."""
+    async def allocate(self, issuer_id: str, count: int) -> list[StatusEntry]:
+        """Return entries for `count` new credentials, in lists that are announced already."""
         ...
 
 
@@ -74,9 +74,9 @@ class Awarding:
         self,
         *,
         store: AwardStore,
-        catalogue: Offers,
+        catalogue: AchievementCatalogue,
         signer: Signer,
-        places: Places,
+        entries: StatusEntries,
         announcer: Announcer,
         publish: Callable[[Sequence[Outgoing]], Awaitable[None]],
         clock: Callable[[], datetime],
@@ -84,7 +84,7 @@ class Awarding:
         self._store = store
         self._catalogue = catalogue
         self._signer = signer
-        self._places = places
+        self._entries = entries
         self._announcer = announcer
         self._publish = publish
         self._clock = clock
@@ -95,7 +95,7 @@ class Awarding:
         1. Read which of these submissions are decided already: those are only announced again.
         2. Read what is known: issuers, achievements, whose each piece of evidence is, what each learner holds.
         3. Decide the others in their order, in memory.
-        4. Take places in status lists that are announced; prepare and sign every credential.
+        4. Allocate entries in status lists that are announced; prepare and sign every credential.
         5. Record all decisions and credentials of the batch in one transaction. If another worker was first: from 1.
         6. Return the announcements, made from what is recorded. (The loop publishes them, waits, and commits.)
 
@@ -138,16 +138,16 @@ class Awarding:
 
     async def _known(
         self, fresh: Sequence[EvidenceSubmitted], unwritable: set[UUID]
-    ) -> tuple[dict[str, IssuerPublished], Known]:
+    ) -> tuple[dict[str, IssuerPublished], DecisionContext]:
         issuers = await self._catalogue.issuers({each.issuer_id for each in fresh})
         pairs = {(each.issuer_id, each.achievement) for each in fresh}
-        achievements = await self._catalogue.deciding(pairs, issuers)
+        achievements = await self._catalogue.resolve(pairs, issuers)
         holdings = {
             ids.holding_id(each.learner_id, achievement_key(achievement))
             for each in fresh
             if (achievement := achievements.get((each.issuer_id, each.achievement))) is not None
         }
-        known = Known(
+        known = DecisionContext(
             issuers=issuers.keys(),
             achievements=achievements,
             owners=await self._store.owners(each.evidence_id for each in fresh),
@@ -165,19 +165,19 @@ class Awarding:
         for award in awards:
             by_issuer.setdefault(award.evidence.issuer_id, []).append(award)
         await self._signer.open_keys(set(by_issuer))
-        taken = await asyncio.gather(*(self._places.take(issuer, len(of)) for issuer, of in by_issuer.items()))
+        allocated = await asyncio.gather(*(self._entries.allocate(issuer, len(of)) for issuer, of in by_issuer.items()))
         failpoint("issuer.award.4.entries")
-        places = {issuer: iter(each) for issuer, each in zip(by_issuer, taken, strict=True)}
+        entries = {issuer: iter(each) for issuer, each in zip(by_issuer, allocated, strict=True)}
         credentials: dict[UUID, Document] = {}
         refused: set[UUID] = set()
-        placed = [(award, next(places[award.evidence.issuer_id])) for award in awards]
-        for start in range(0, len(placed), _TOGETHER):
-            some = placed[start : start + _TOGETHER]
-            for (award, place), document in zip(some, await self._signer.credentials(some, issuers, at), strict=True):
+        listed = [(award, next(entries[award.evidence.issuer_id])) for award in awards]
+        for start in range(0, len(listed), _TOGETHER):
+            some = listed[start : start + _TOGETHER]
+            for (award, entry), document in zip(some, await self._signer.credentials(some, issuers, at), strict=True):
                 if isinstance(document, CredentialError):
                     refused.add(award.evidence.submission_id)
                 else:
-                    stored = _credential(award, place, document, at)
+                    stored = _credential(award, entry, document, at)
                     credentials[stored["_id"]] = stored
             await asyncio.sleep(0)
         return credentials, refused
@@ -202,7 +202,7 @@ class Awarding:
         return [self._announcer.document(each, traces[each["submission_id"]]) for each in moved]
 
 
-def _credential(award: Decision, place: Place, document: str, at: datetime) -> Document:
+def _credential(award: Decision, entry: StatusEntry, document: str, at: datetime) -> Document:
     evidence, achievement = award.evidence, award.achievement
     assert achievement is not None, "an award has an achievement"  # noqa: S101  # what `decide` promises
     level = evidence.result.level
@@ -216,8 +216,8 @@ def _credential(award: Decision, place: Place, document: str, at: datetime) -> D
         "level": None if level is None else level.value,
         "evidence_id": award_evidence(achievement, evidence),
         "submission_id": evidence.submission_id,
-        "status_list": place.list_id,
-        "status_index": place.index,
+        "status_list": entry.list_id,
+        "status_index": entry.index,
         "state": ACTIVE,
         "issued_at": at,
         "document": document,

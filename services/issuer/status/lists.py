@@ -1,4 +1,4 @@
-"""Status lists: places for new credentials, and publishing what the database says is revoked.
+"""Status lists: entries for new credentials, and publishing what the database says is revoked.
 
 A list keeps no bits. They are derived from the credentials whenever it is published, so there is nothing that two
 writers could tear.
@@ -25,7 +25,7 @@ from services.issuer import metrics
 
 INDEXES: Sequence[Index] = (Index("status_lists", ["issuer_id", "number"], unique=True),)
 
-# Places are taken from the database in blocks, kept by this process, and lost with it: at most this many per issuer.
+# Entries are allocated in blocks, kept by this process, and lost with it: at most this many per issuer.
 _BLOCK = 64
 _REPAIR_SECONDS = 5.0
 # A publisher that began this long ago and has not ended was killed; its own timeouts are shorter.
@@ -51,8 +51,8 @@ class RevokedIndexes(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """The entry of one credential in a status list."""
+class StatusEntry:
+    """The entry of one credential in a status list (Bitstring Status List, section 2.1)."""
 
     list_id: str
     index: int
@@ -69,29 +69,29 @@ class StatusLists:
         signer: ListSigner,
         publish: Publish,
         clock: Callable[[], datetime],
-        places: int = MINIMUM_SIZE,
+        size: int = MINIMUM_SIZE,
     ) -> None:
         self._collection = database.get_collection("status_lists", read_concern=ReadConcern("majority"))
         self._revoked = revoked
         self._signer = signer
         self._publish = publish
         self._clock = clock
-        self._places = places
-        self._free: dict[str, deque[Place]] = {}
+        self._size = size
+        self._free: dict[str, deque[StatusEntry]] = {}
 
-    async def take(self, issuer_id: str, count: int) -> list[Place]:
-        """Places for `count` new credentials, in lists that are announced already. Nobody gets the same place twice."""
+    async def allocate(self, issuer_id: str, count: int) -> list[StatusEntry]:
+        """Return entries for `count` new credentials, in lists that are announced already; none is given twice."""
         free = self._free.setdefault(issuer_id, deque())
         while len(free) < count:
-            free.extend(await self._take_block(issuer_id, max(count - len(free), _BLOCK)))
+            free.extend(await self._allocate_block(issuer_id, max(count - len(free), _BLOCK)))
         return [free.popleft() for _ in range(count)]
 
-    async def _take_block(self, issuer_id: str, count: int) -> list[Place]:
+    async def _allocate_block(self, issuer_id: str, count: int) -> list[StatusEntry]:
         newest = await self._collection.find_one({"issuer_id": issuer_id}, sort=[("number", DESCENDING)])
         number = newest["number"] if newest else 0
         while True:
             before: Document | None = await self._collection.find_one_and_update(
-                {"_id": f"{issuer_id}-{number}", "next": {"$lt": self._places}},
+                {"_id": f"{issuer_id}-{number}", "next": {"$lt": self._size}},
                 {"$inc": {"next": count}},
                 return_document=ReturnDocument.BEFORE,
             )
@@ -101,9 +101,9 @@ class StatusLists:
             await self._create(issuer_id, number)
         if before["published_version"] < before["version"]:
             await self.publish(before["_id"])
-        indexes = StatusIndexes(bytes(before["permutation_key"]), self._places)
-        last = min(before["next"] + count, self._places)
-        return [Place(before["_id"], indexes.index(counter)) for counter in range(before["next"], last)]
+        indexes = StatusIndexes(bytes(before["permutation_key"]), self._size)
+        last = min(before["next"] + count, self._size)
+        return [StatusEntry(before["_id"], indexes.index(counter)) for counter in range(before["next"], last)]
 
     async def _create(self, issuer_id: str, number: int) -> None:
         document = {
