@@ -23,7 +23,7 @@ from libs.common import metrics
 from libs.common.kafka_client import tasks_of
 from libs.common.settings import Settings
 from libs.common.telemetry import get_logger, trace_id
-from libs.contracts.cloudevents import Outgoing, headers_of, source_of
+from libs.contracts.cloudevents import Origin, Outgoing, headers_of
 from libs.contracts.topics import LARGEST_LETTER_BYTES, Topic
 
 RECORD_TOO_LARGE = (MessageSizeTooLargeError, RecordTooLargeError)
@@ -49,7 +49,7 @@ class Kafka:
     """One process's connection: publishes for all of it, and opens its consumers."""
 
     def __init__(self, settings: Settings, service: str) -> None:
-        self._source = source_of(settings.public_base, service)
+        self._origin = Origin(settings.public_base, service)
         self._bootstrap = settings.kafka_bootstrap
         self._session_ms = int(settings.kafka_session_seconds * 1000)
         self._consumed: set[str] = set()
@@ -175,7 +175,7 @@ class Kafka:
             event.model_dump_json(exclude_none=True).encode(),
             event.destination.name,
             key=event.key.encode(),
-            headers=headers_of(outgoing, self._source),
+            headers=headers_of(outgoing, self._origin),
             correlation_id=trace_id(outgoing.trace),
             no_confirm=True,
         )

@@ -36,21 +36,34 @@ class Received(Generic[EventT]):
     trace: str
 
 
-def source_of(public_base: str, service: str) -> str:
-    """Return the CloudEvents `source` of a service: an absolute URI under the authority's own public URL."""
-    return f"{public_base}/services/{service}"
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Who publishes: the authority's public URL, without a slash at its end, and the service."""
+
+    public_base: str
+    service: str
+
+    @property
+    def source(self) -> str:
+        """The CloudEvents `source`: an absolute URI."""
+        return f"{self.public_base}/services/{self.service}"
+
+    def schema_url(self, event_type: str) -> str:
+        """Return the CloudEvents `dataschema`: where the verifier serves the JSON Schema of this type."""
+        return f"{self.public_base}/schemas/{event_type}.json"
 
 
-def headers_of(outgoing: Outgoing, source: str) -> dict[str, str]:
+def headers_of(outgoing: Outgoing, origin: Origin) -> dict[str, str]:
     """Return a record's headers: the CloudEvents attributes as `ce_`, content type, trace and partition key."""
     event = outgoing.event
     return {
         "ce_specversion": "1.0",
         "ce_id": str(event.event_id),
         "ce_type": event.type,
-        "ce_source": source,
+        "ce_source": origin.source,
         "ce_subject": event.natural_id,
         "ce_time": event.time.isoformat(),
+        "ce_dataschema": origin.schema_url(event.type),
         "ce_partitionkey": event.key,
         # Orders the events of one key as text (CloudEvents, Sequence extension): microseconds since 1970, padded.
         "ce_sequence": f"{int(event.time.timestamp() * 1_000_000):017d}",

@@ -6,7 +6,7 @@ domain name (docs/adr/0012-names-of-events.md).
 
 from datetime import date, datetime
 from enum import StrEnum
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
@@ -58,6 +58,16 @@ class Event(BaseModel):
         moment = getattr(self, self.time_field)
         assert isinstance(moment, datetime)  # noqa: S101  # a declaration that tests/contract holds to be true
         return moment
+
+    @classmethod
+    def is_for_partners(cls) -> bool:
+        """Return whether partners read this type, so that its contract is public."""
+        return cls is not DeadLetter and cls.topic.for_partners
+
+    @classmethod
+    def json_schema(cls) -> dict[str, Any]:
+        """Return the JSON Schema (2020-12) of the data, which `ce_dataschema` names."""
+        return {"$schema": "https://json-schema.org/draft/2020-12/schema", **cls.model_json_schema()}
 
     def _joined(self, names: tuple[str, ...]) -> str:
         values = (getattr(self, name) for name in names)
@@ -150,7 +160,9 @@ class _CredentialEvent(Event):
     url: str = Field(description="the credential's page, which answers the signed document as JSON too")
     issuer_id: str
     learner_id: UUID = Field(description="derived from issuer and local id; names nobody by itself")
-    achievement: str = Field(description="OWNER/ID/VERSION, the key of the achievement version in the catalogue")
+    achievement: str = Field(
+        description="OWNER/ID/VERSION; the record of the catalogue about it has the key achievement:OWNER/ID/VERSION"
+    )
     level: SoloLevel | None = None
     occurred_at: AwareDatetime
 

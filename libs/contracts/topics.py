@@ -8,23 +8,35 @@ PARTITIONS = 12
 
 @dataclass(frozen=True)
 class Topic:
-    """One topic as the step creates it. `kept=None` means compacted: the last record of each key stays."""
+    """One topic as the setup step creates it.
+
+    Attributes:
+        kept: how long a record stays; None means compacted: the last record of each key stays.
+        restricted: holds personal data or secrets' hashes; read by our own services alone.
+        for_partners: part of what partners read: its events are a public contract.
+    """
 
     name: str
     holds: str
     kept: timedelta | None
     partitions: int = PARTITIONS
     restricted: bool = False
+    for_partners: bool = False
     largest_bytes: int = 1024 * 1024
+
+    @property
+    def compression(self) -> str:
+        """How the broker stores the records. Our producers send LZ4, which some clients of partners cannot read."""
+        return "gzip" if self.for_partners else "producer"
 
     @property
     def config(self) -> dict[str, str]:
         """The broker's settings for this topic, times in milliseconds."""
-        size = {"max.message.bytes": str(self.largest_bytes)}
+        common = {"max.message.bytes": str(self.largest_bytes), "compression.type": self.compression}
         if self.kept is None:
             # Tombstones stay a week, so that a consumer that was away learns of an erasure.
-            return size | {"cleanup.policy": "compact", "delete.retention.ms": str(_milliseconds(timedelta(days=7)))}
-        return size | {"cleanup.policy": "delete", "retention.ms": str(_milliseconds(self.kept))}
+            return common | {"cleanup.policy": "compact", "delete.retention.ms": str(_milliseconds(timedelta(days=7)))}
+        return common | {"cleanup.policy": "delete", "retention.ms": str(_milliseconds(self.kept))}
 
 
 def _milliseconds(span: timedelta) -> int:
@@ -36,9 +48,13 @@ EVIDENCE_DECIDED = Topic("evidence.decided.v1", "the decision on a piece of evid
 CREDENTIAL_COMMANDS = Topic(
     "credential.commands.v1", "what the issuer's API asks its workers to do", timedelta(days=14)
 )
-CREDENTIAL_LIFECYCLE = Topic("credential.lifecycle.v1", "public events about credentials, thin", timedelta(days=90))
+CREDENTIAL_LIFECYCLE = Topic(
+    "credential.lifecycle.v1", "public events about credentials, thin", timedelta(days=90), for_partners=True
+)
 CREDENTIAL_DOCUMENTS = Topic("credential.documents.v1", "signed documents and their state", None)
-CATALOGUE = Topic("catalogue.v1", "issuer profiles, DID documents, achievement versions", None, partitions=1)
+CATALOGUE = Topic(
+    "catalogue.v1", "issuer profiles, DID documents, achievement versions", None, partitions=1, for_partners=True
+)
 STATUS_LISTS = Topic("status.lists.v1", "signed status list credentials", None)
 LEARNER_CONTACTS = Topic("learner.contacts.v1", "names and addresses of learners", None, restricted=True)
 ACCESS_KEYS = Topic("access.keys.v1", "hashes and rights of API keys", None, partitions=1, restricted=True)
@@ -58,7 +74,7 @@ DEAD_LETTERS = {
     for service in SERVICES
 }
 
-TOPICS = (
+TOPICS: tuple[Topic, ...] = (
     EVIDENCE_SUBMITTED,
     EVIDENCE_DECIDED,
     CREDENTIAL_COMMANDS,

@@ -16,6 +16,7 @@ from services.verifier.material.worker import Projection
 from services.verifier.pages.achievement_api import AchievementApi
 from services.verifier.pages.headers import PublicHeaders
 from services.verifier.pages.pages import Pages
+from services.verifier.schemas.api import schema_routes
 from services.verifier.vc_api.api import vc_routes
 from services.verifier.verification.api import Api
 from services.verifier.verification.verifier import Verifier
@@ -88,5 +89,6 @@ def serve(app: FastAPI, repository: Repository, settings: ServiceSettings, clock
     pages = Pages()
     app.include_router(Api(repository, verifier, pages, public_base=settings.public_base).router())
     app.include_router(AchievementApi(repository, pages, public_base=settings.public_base).router())
+    app.include_router(schema_routes())
     app.include_router(vc_routes(verifier, interop=settings.interop))
     app.add_middleware(PublicHeaders)

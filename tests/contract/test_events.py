@@ -11,18 +11,18 @@ from pydantic import AwareDatetime
 from bowerbird import contracts
 from libs.common.telemetry import new_trace
 from libs.contracts.cloudevents import (
+    Origin,
     Outgoing,
     UnreadableRecordError,
     headers_of,
     read_event,
     readable_headers,
-    source_of,
 )
 from libs.contracts.events import EVENTS, Event
 
 ROOT = Path(__file__).parents[2]
 # As version 0.1.0 wrote their data. A file here is never edited: a contract that cannot read it any more is a new type.
-SOURCE = source_of("https://badges.example.org", "issuer")
+ORIGIN = Origin("https://badges.example.org", "issuer")
 WRITTEN_EARLIER = Path(__file__).parent / "events"
 
 
@@ -58,7 +58,7 @@ def test_what_is_written_satisfies_the_published_schema(contract: type[Event]) -
 @pytest.mark.parametrize("contract", EVENTS, ids=lambda contract: contract.type)
 def test_an_event_survives_the_way_through_a_record(contract: type[Event]) -> None:
     event = contract.model_validate_json(earlier(contract))
-    headers = headers_of(Outgoing(event, new_trace()), SOURCE)
+    headers = headers_of(Outgoing(event, new_trace()), ORIGIN)
     assert read_event(headers, event.model_dump_json(exclude_none=True).encode()) == event
     assert headers["ce_id"] == str(event.event_id)
 
@@ -76,7 +76,7 @@ def test_a_type_begins_with_a_reverse_domain_name_and_ends_with_its_major_versio
 
 
 def test_the_source_is_an_absolute_uri_under_the_authoritys_own() -> None:
-    assert SOURCE == "https://badges.example.org/services/issuer"
+    assert ORIGIN.source == "https://badges.example.org/services/issuer"
 
 
 def test_the_id_of_an_event_depends_on_nothing_but_the_fact() -> None:

@@ -24,7 +24,7 @@ from libs.common.kafka import Kafka, is_away
 from libs.common.settings import Settings
 from libs.common.telemetry import new_trace
 from libs.contracts import topics
-from libs.contracts.cloudevents import Outgoing, Received, headers_of
+from libs.contracts.cloudevents import Origin, Outgoing, Received, headers_of
 from libs.contracts.events import DeadLetter, LearnerContact
 from tests.topic_reading import everything_on
 
@@ -137,7 +137,8 @@ async def test_a_record_that_fails_alone_goes_to_the_dead_letters_and_the_rest_i
 async def test_bad_headers_cost_no_record_and_an_unreadable_one_is_kept_as_it_came(settings: Settings) -> None:
     seen = Seen()
     good = contact(uuid4().int)
-    headers = [(name, value.encode()) for name, value in headers_of(Outgoing(good, new_trace()), "evidence").items()]
+    written = headers_of(Outgoing(good, new_trace()), Origin("http://test", "evidence"))
+    headers = [(name, value.encode()) for name, value in written.items()]
     producer = AIOKafkaProducer(bootstrap_servers=settings.kafka_bootstrap, acks="all")
     await producer.start()
     topic, key = topics.LEARNER_CONTACTS.name, good.key.encode()

@@ -13,7 +13,7 @@ from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
 from deploy.embedded.stack import Stack
 from libs.contracts import topics
-from libs.contracts.cloudevents import Outgoing, headers_of, read_event, readable_headers
+from libs.contracts.cloudevents import Origin, Outgoing, headers_of, read_event, readable_headers
 from libs.contracts.events import (
     ApiKeyGranted,
     CredentialDocument,
@@ -117,7 +117,8 @@ async def send(stack: Stack, *pieces: EvidenceSubmitted) -> None:
     producer = AIOKafkaProducer(bootstrap_servers=stack.kafka_bootstrap)
     await producer.start()
     for piece in pieces:
-        headers = [(name, value.encode()) for name, value in headers_of(Outgoing(piece, TRACE), "test").items()]
+        written = headers_of(Outgoing(piece, TRACE), Origin("http://test", "test"))
+        headers = [(name, value.encode()) for name, value in written.items()]
         await producer.send_and_wait(
             piece.destination.name, piece.model_dump_json().encode(), key=piece.key.encode(), headers=headers
         )

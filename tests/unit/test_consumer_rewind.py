@@ -13,7 +13,7 @@ from aiokafka.errors import KafkaConnectionError
 from libs.common.consumer import Consumer
 from libs.common.telemetry import new_trace
 from libs.contracts import topics
-from libs.contracts.cloudevents import Outgoing, Received, headers_of
+from libs.contracts.cloudevents import Origin, Outgoing, Received, headers_of
 from libs.contracts.events import DeadLetter, LearnerContact
 
 NOW = datetime(2026, 10, 12, 9, tzinfo=UTC)
@@ -25,7 +25,8 @@ UNREADABLE = 3
 
 def record(tp: TopicPartition, offset: int) -> ConsumerRecord:
     learner = LearnerContact(learner_id=UUID(int=tp.partition * 100 + offset), issuer_id="northside", changed_at=NOW)
-    headers = [(name, value.encode()) for name, value in headers_of(Outgoing(learner, new_trace()), "evidence").items()]
+    written = headers_of(Outgoing(learner, new_trace()), Origin("http://test", "evidence"))
+    headers = [(name, value.encode()) for name, value in written.items()]
     body = learner.model_dump_json().encode()
     return ConsumerRecord(tp.topic, tp.partition, offset, 0, 0, learner.key.encode(), body, None, 0, 0, tuple(headers))
 

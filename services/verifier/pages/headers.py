@@ -8,6 +8,7 @@ PUBLIC_PATHS = (
     "/achievements/",
     "/issuers/",
     "/status/",
+    "/schemas/",
     "/v1/verify",
     "/credentials/verify",
     "/presentations/verify",
