@@ -7,7 +7,7 @@ export PYTHONPATH := $(CURDIR)
 
 .PHONY: help
 help: ## print this
-	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: env
 env: ## make .venv with what the stack needs; quick when it is there
@@ -48,13 +48,13 @@ test: env-dev ## every test, on a real MongoDB and a real Apache Kafka; two halv
 	wait $$half; second=$$?; \
 	exit $$(( first || second ))
 
-.PHONY: interop
-interop: env ## serve the VC API for conformance suites on https://127.0.0.1:8443; print their configuration
-	@$(BOWERBIRD) interop --background
+.PHONY: conformance
+conformance: env ## serve the VC API for conformance suites on https://127.0.0.1:8443; print their configuration
+	@$(BOWERBIRD) conformance --background
 
-.PHONY: interop-down
-interop-down: env ## stop it
-	@$(BOWERBIRD) interop-down
+.PHONY: conformance-down
+conformance-down: env ## stop it
+	@$(BOWERBIRD) conformance-down
 
 SIZES ?= 20000,100000
 

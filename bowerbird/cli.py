@@ -1,5 +1,6 @@
 """The `bowerbird` command line; what a command needs is imported when it runs."""
 
+import importlib.util
 import os
 import sys
 
@@ -17,13 +18,24 @@ COMMANDS = {
     "settings": ("bowerbird.commands:settings", "Print the settings of the services, secrets masked."),
     "verify": ("bowerbird.verifying:verify", "Verify a credential; exit status 0 good, 1 not good, 2 not known."),
     "inspect": ("bowerbird.verifying:inspect", "Show what a credential says, without verifying it."),
-    "interop": ("conformance.commands:interop", "Serve the VC API for conformance suites, over HTTPS."),
-    "interop-down": ("conformance.commands:interop_down", "Stop what `bowerbird interop` started."),
+    "conformance": ("conformance.commands:conformance", "Serve the VC API for conformance suites, over HTTPS."),
+    "conformance-down": ("conformance.commands:conformance_down", "Stop what `bowerbird conformance` started."),
     "contracts": ("bowerbird.commands:contracts", "Write the schemas of the events, or check them."),
 }
 
-for name, (target, told) in COMMANDS.items():
-    app.command(target, name=name, help=told)
+
+def _is_here(target: str) -> bool:
+    """Return whether the package of a command is part of this installation: the image holds what a service needs."""
+    package = target.partition(":")[0].rpartition(".")[0]
+    try:
+        return importlib.util.find_spec(package) is not None
+    except ModuleNotFoundError:
+        return False
+
+
+for name, (target, description) in COMMANDS.items():
+    if _is_here(target):
+        app.command(target, name=name, help=description)
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""The commands `bowerbird interop` and `interop-down`: start, print a ready configuration, stop."""
+"""The commands `bowerbird conformance` and `conformance-down`: start, print a ready configuration, stop."""
 
 import asyncio
 import os
@@ -22,7 +22,7 @@ from libs.common.settings import SettingsError
 
 PORT = 8443
 JSON_FILE, LOCAL_CONFIG = "configuration.json", "localConfig.cjs"
-_PID, _LOG = "interop", "interop.log"
+_LOG = "conformance.log"
 _START_SECONDS = 180.0
 _GRACE_SECONDS = 10.0
 _WARNING = (
@@ -31,28 +31,30 @@ _WARNING = (
 )
 
 
-def interop(
+def conformance(
     *,
     port: Annotated[int | None, Parameter(help="HTTPS port on loopback; 8443 plus the stack's port offset")] = None,
-    background: Annotated[bool, Parameter(negative="", help="return when it is ready; interop-down stops it")] = False,
+    background: Annotated[
+        bool, Parameter(negative="", help="return when it is ready; conformance-down stops it")
+    ] = False,
 ) -> int:
     """Serve the VC API over HTTPS for conformance suites; print a ready configuration."""
-    return told(lambda: _interop(Layout.from_environment(), port, background=background))
+    return told(lambda: _start(Layout.from_environment(), port, background=background))
 
 
-def interop_down() -> int:
-    """Stop what `bowerbird interop` started."""
+def conformance_down() -> int:
+    """Stop what `bowerbird conformance` started."""
     return told(lambda: _down(Layout.from_environment()))
 
 
-def _interop(layout: Layout, port: int | None, *, background: bool) -> int:
+def _start(layout: Layout, port: int | None, *, background: bool) -> int:
     chosen = PORT + layout.offset if port is None else port
     folder = _folder(layout)
     running = _pid_file(layout).read()
     if running is not None and running.pid != os.getpid():
         if not background:
-            raise StackError(f"It runs already, as process {running.pid}.", "Stop it: `bowerbird interop-down`.")
-        print(f"It runs already, as process {running.pid}; `bowerbird interop-down` stops it.", file=sys.stderr)
+            raise StackError(f"It runs already, as process {running.pid}.", "Stop it: `bowerbird conformance-down`.")
+        print(f"It runs already, as process {running.pid}; `bowerbird conformance-down` stops it.", file=sys.stderr)
         _show(folder)
         return 0
     print(_WARNING, file=sys.stderr)
@@ -63,7 +65,7 @@ def _in_foreground(layout: Layout, port: int) -> int:
     folder, pid_file = _folder(layout), _pid_file(layout)
 
     def ready(configuration: Mapping[str, object]) -> None:
-        _keep(folder, dict(configuration))
+        _write(folder, dict(configuration))
         _show(folder)
         identity = Identity.of(os.getpid())
         if identity is not None:
@@ -83,7 +85,7 @@ def _in_foreground(layout: Layout, port: int) -> int:
 def _in_background(layout: Layout, port: int) -> int:
     folder, log = _folder(layout), _folder(layout) / _LOG
     log.unlink(missing_ok=True)
-    argv = [sys.executable, "-m", "bowerbird", "interop", "--port", str(port)]
+    argv = [sys.executable, "-m", "bowerbird", "conformance", "--port", str(port)]
     child = spawn(argv, {**os.environ, "PYTHONPATH": str(SOURCE_ROOT)}, log, Path.cwd())
     deadline = time.monotonic() + _START_SECONDS
     while not (_pid_file(layout).read() and _answers(port)):
@@ -92,7 +94,7 @@ def _in_background(layout: Layout, port: int) -> int:
             raise StackError(f"It did not start. {lines[-1] if lines else ''}", f"Its log is {log}.")
         time.sleep(0.1)
     _show(folder)
-    print(f"It goes on in the background, as process {child.pid}; `make interop-down` stops it.", file=sys.stderr)
+    print(f"It runs in the background, as process {child.pid}; `make conformance-down` stops it.", file=sys.stderr)
     return 0
 
 
@@ -114,7 +116,7 @@ def _answers(port: int) -> bool:
         return probe.connect_ex((HOST, port)) == 0
 
 
-def _keep(folder: Path, configuration: dict[str, Any]) -> None:
+def _write(folder: Path, configuration: dict[str, Any]) -> None:
     """Write the configuration in both forms; it holds the key, so its owner alone may read it."""
     write_private(folder / JSON_FILE, as_json(configuration).encode())
     write_private(folder / LOCAL_CONFIG, as_local_config(configuration).encode())
@@ -128,11 +130,11 @@ def _show(folder: Path) -> None:
 
 def _folder(layout: Layout) -> Path:
     layout.create()
-    folder = layout.var / "interop"
+    folder = layout.var / "conformance"
     folder.mkdir(mode=0o700, exist_ok=True)
     return folder
 
 
 def _pid_file(layout: Layout) -> PidFile:
     # Not among the stack's own: `bowerbird down` leaves it alone.
-    return PidFile(layout.var / "interop" / f"{_PID}.pid")
+    return PidFile(layout.var / "conformance" / "conformance.pid")

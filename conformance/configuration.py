@@ -21,16 +21,16 @@ _TAGS: Final = {
 }
 
 
-async def configuration(instances: Instances, base: str, key: str) -> dict[str, Any]:
-    """One implementation as the suites list them, with absolute addresses and the header that opens them."""
+def configuration(instances: Instances, base: str, key: str) -> dict[str, Any]:
+    """One implementation as the suites list them, with absolute URLs and the header that opens them."""
     opened = {"headers": {"Authorization": f"Bearer {key}"}}
-    # The suite of Bitstring Status List posts to the address that it is given and to nothing else of what stands here.
-    in_address = f"?access_token={key}"
+    # The suite of Bitstring Status List posts to the URL that it is given and sends no header.
+    in_url = f"?access_token={key}"
     issuers, status_lists = [], []
     for one in INSTANCES.values():
         issuer = {
-            "id": await instances.did(one.curve),
-            "endpoint": f"{base}{PATH}/{one.name}/credentials/issue{'' if one.purpose is None else in_address}",
+            "id": instances.did(one.curve),
+            "endpoint": f"{base}{PATH}/{one.name}/credentials/issue{'' if one.purpose is None else in_url}",
             # Status entries and envelopes came with version 2.0.
             "supports": _BOTH if one.cryptosuite is not None and one.purpose is None else _NEWER,
             "tags": [*_TAGS[one.name], "localhost"],
@@ -49,7 +49,7 @@ async def configuration(instances: Instances, base: str, key: str) -> dict[str, 
                 }
             )
     verifier = {"supports": _BOTH, "supportedEcdsaKeyTypes": ["P-256"], "tags": [*_EVERYTHING, "localhost"]}
-    named = {"id": await instances.did("Ed25519"), **verifier}
+    named = {"id": instances.did("Ed25519"), **verifier}
     return {
         "name": "Bowerbird",
         "implementation": "Bowerbird",

@@ -1,40 +1,29 @@
-"""The VC API of the interoperability instances: issue a credential, change its status."""
+"""The VC API's issuing calls: issue a credential, change its status."""
 
-from collections.abc import Awaitable, Callable
-from typing import Annotated, Any, Protocol
+from typing import Any
 
 import orjson
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 
+from conformance.gate import KeyGate
 from conformance.issuing.instances import INSTANCES, Instances
-from libs.access.api_keys import Caller
 from libs.common.bodies import read_json_object
 from libs.common.errors import InvalidRequestError, NotFoundError
 
-SCOPE = "interop:issue"
-PATH = "/interop"
+PATH = "/instances"
 _MOST_BYTES = 512 * 1024
 _NO_STORE = {"Cache-Control": "no-store"}
 
 
-class Gate(Protocol):
-    """Whoever tells callers apart: the service's API keys, or one key alone."""
-
-    def allowed(self, scope: str) -> Callable[[Request], Awaitable[Caller]]:
-        """A FastAPI dependency: the caller, who must hold `scope`."""
-        ...
-
-
-def interop_routes(gate: Gate, instances: Instances) -> APIRouter:
-    """POST /interop/{instance}/credentials/issue, and /credentials/status, also below each instance."""
-    router = APIRouter()
-    caller_must = gate.allowed(SCOPE)
+def issuing_routes(gate: KeyGate, instances: Instances) -> APIRouter:
+    """POST /instances/{instance}/credentials/issue, and /credentials/status, also below each instance."""
+    router = APIRouter(dependencies=[Depends(gate)])
 
     @router.post(
         f"{PATH}/{{instance}}/credentials/issue", status_code=201, summary="Issue a credential as one instance"
     )
-    async def issue(request: Request, instance: str, _caller: Annotated[Caller, Depends(caller_must)]) -> Response:
+    async def issue(request: Request, instance: str) -> Response:
         chosen = INSTANCES.get(instance)
         if chosen is None:
             raise NotFoundError(f"there is no such instance here; there are {', '.join(INSTANCES)}")
@@ -47,14 +36,14 @@ def interop_routes(gate: Gate, instances: Instances) -> APIRouter:
     @router.post("/credentials/status", summary="Set or unset the status of a credential")
     @router.post(f"{PATH}/credentials/status", include_in_schema=False)
     @router.post(f"{PATH}/{{instance}}/credentials/status", include_in_schema=False)
-    async def status(request: Request, _caller: Annotated[Caller, Depends(caller_must)]) -> Response:
+    async def status(request: Request) -> Response:
         body = await read_json_object(request, most_bytes=_MOST_BYTES)
         credential_id = body.get("credentialId")
         if not isinstance(credential_id, str) or not credential_id:
             raise _invalid("/credentialId", "the id of a credential that was issued here")
         wanted = _object(body, "credentialStatus")
         if wanted.get("type") != "BitstringStatusListEntry":
-            raise _invalid("/credentialStatus/type", "BitstringStatusListEntry is the one that is kept here")
+            raise _invalid("/credentialStatus/type", "BitstringStatusListEntry, the one type that there is here")
         purpose = wanted.get("statusPurpose")
         if not isinstance(purpose, str) or purpose not in {one.purpose for one in INSTANCES.values()}:
             raise _invalid("/credentialStatus/statusPurpose", "revocation or suspension")
@@ -83,5 +72,7 @@ def _object(body: dict[str, Any], name: str, default: dict[str, Any] | None = No
     return value
 
 
-def _invalid(place: str, wanted: str) -> InvalidRequestError:
-    return InvalidRequestError(f"{place} is wanted: {wanted}", [{"field": place, "reason": f"wanted: {wanted}"}])
+def _invalid(pointer: str, expected: str) -> InvalidRequestError:
+    return InvalidRequestError(
+        f"{pointer} is required: {expected}", [{"field": pointer, "reason": f"expected: {expected}"}]
+    )

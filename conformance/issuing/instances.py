@@ -1,14 +1,14 @@
-"""The interoperability instances: what each issues with, and the status lists of those that add an entry."""
+"""The issuing instances: what each signs with, and the status lists of those that add an entry."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
 import orjson
 
-from conformance.issuing.store import Entry, InteropStore
+from conformance.issuing.state import InstanceState, Secrets, StatusEntry
 from libs.common.errors import InvalidRequestError, NotFoundError
 from libs.openbadges.crypto.did import did_key, verification_method
 from libs.openbadges.crypto.keys import Ed25519Key
@@ -20,7 +20,7 @@ from libs.openbadges.jsonld.contexts import CREDENTIALS_V1, DATA_INTEGRITY_V2, c
 from libs.openbadges.model.errors import CredentialError
 from libs.openbadges.status.bitstring import MINIMUM_SIZE, StatusIndexes, StatusList, entry, list_document
 
-PublishList = Callable[[str, int, str], Awaitable[None]]
+PublishList = Callable[[str, int, str], None]
 """Makes a status list public: its id, its version, its signed text. When it returns, anybody can read it."""
 
 Curve = Literal["Ed25519", "P-256"]
@@ -63,24 +63,35 @@ class Instances:
 
     def __init__(
         self,
-        store: InteropStore,
+        secrets: Secrets,
         *,
         public_base: str,
         publish: PublishList,
         clock: Callable[[], datetime],
     ) -> None:
-        """Take what is needed; `public_base` is where status lists stand, under /status/."""
-        self._store = store
+        """Take what is needed.
+
+        Args:
+            secrets: what the keys and the order of status entries are derived from.
+            public_base: URL below which status lists stand, under /status/.
+            publish: makes a list public.
+            clock: returns the current time.
+        """
+        self._keys: Mapping[Curve, Ed25519Key | P256Key] = {
+            "Ed25519": Ed25519Key.from_seed(secrets.ed25519),
+            "P-256": P256Key.from_secret(secrets.p256),
+        }
+        self._index_secret = secrets.indexes
+        self._state = InstanceState()
         self._lists = f"{public_base}/status/"
         self._publish = publish
         self._clock = clock
-        self._keys: dict[Curve, Ed25519Key | P256Key] = {}
         self._published: set[str] = set()
-        self._turn = asyncio.Lock()
+        self._publishing = asyncio.Lock()
 
-    async def did(self, curve: Curve) -> str:
-        """The did:key of the instances on this curve."""
-        return did_key((await self._key(curve)).public_multibase)
+    def did(self, curve: Curve) -> str:
+        """Return the did:key of the instances on this curve."""
+        return did_key(self._keys[curve].public_multibase)
 
     async def issue(self, instance: Instance, credential: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:
         """Sign a credential as it is, with the status entry that the instance adds.
@@ -92,13 +103,12 @@ class Instances:
         contexts = document.get("@context")
         if isinstance(contexts, list) and contexts[:1] == [CREDENTIALS_V1] and DATA_INTEGRITY_V2 not in contexts:
             document["@context"] = [*contexts, DATA_INTEGRITY_V2]
-        key = await self._key(instance.curve)
         now = self._clock()
-        # What is wrong is told before a place in a list is spent on it.
+        # Before an entry of a list is spent on it.
         await asyncio.to_thread(_checked, document)
         if instance.purpose is not None:
             await self._add_status(document, instance.purpose, options)
-        return await asyncio.to_thread(_signed, document, instance, key, now)
+        return await asyncio.to_thread(_signed, document, instance, self._keys[instance.curve], now)
 
     async def set_status(self, credential_id: str, purpose: str, *, value: bool) -> None:
         """Set or unset the status of a credential that was issued here with its id; public when this returns.
@@ -106,46 +116,36 @@ class Instances:
         Raises:
             NotFoundError: no such credential, or none with an entry for this purpose.
         """
-        found = [one for one in await self._store.entries(credential_id) if one.purpose == purpose]
+        found = [one for one in self._state.entries(credential_id) if one.purpose == purpose]
         if not found:
             raise NotFoundError(f"no credential of this id has a status for the purpose {purpose} here")
         for one in found:
-            await self._store.set(one.list_id, one.index, value=value)
+            self._state.set_entry(one, value=value)
             await self._make_public(one)
 
     async def _add_status(self, document: dict[str, Any], purpose: str, options: dict[str, Any]) -> None:
-        number = await self._store.take_number(purpose)
-        secret = (await self._store.secrets()).indexes
-        list_number, place = divmod(number, MINIMUM_SIZE)
-        list_id = f"interop.{purpose}.{list_number}"
-        index = StatusIndexes(secret + list_id.encode(), MINIMUM_SIZE).index(place)
-        taken = Entry(purpose, list_id, index)
+        list_number, number = divmod(self._state.take_number(purpose), MINIMUM_SIZE)
+        list_id = f"{purpose}.{list_number}"
+        index = StatusIndexes(self._index_secret + list_id.encode(), MINIMUM_SIZE).index(number)
+        taken = StatusEntry(purpose, list_id, index)
         if list_id not in self._published:
             await self._make_public(taken)
         for name in (document.get("id"), options.get("credentialId")):
             if isinstance(name, str):
-                await self._store.remember(name[:_LONGEST_ID], [taken])
+                self._state.record_entries(name[:_LONGEST_ID], [taken])
         added = entry(self._lists + list_id, index, purpose)
         others = document.get("credentialStatus", [])
         listed = others if isinstance(others, list) else [others]
         document["credentialStatus"] = [*listed, added] if listed else added
 
-    async def _make_public(self, one: Entry) -> None:
+    async def _make_public(self, one: StatusEntry) -> None:
         """Sign the list as it stands now and publish it; one at a time, so that a newer one is never overtaken."""
-        async with self._turn:
-            version, indexes = await self._store.list_state(one.list_id)
-            key = await self._key("Ed25519")
-            text = await asyncio.to_thread(
-                _signed_list, self._lists + one.list_id, one.purpose, indexes, key, self._clock()
-            )
-            await self._publish(one.list_id, version, text)
+        async with self._publishing:
+            state = self._state.list_state(one.list_id)
+            url, key = self._lists + one.list_id, self._keys["Ed25519"]
+            text = await asyncio.to_thread(_signed_list, url, one.purpose, state.indexes, key, self._clock())
+            self._publish(one.list_id, state.version, text)
             self._published.add(one.list_id)
-
-    async def _key(self, curve: Curve) -> Ed25519Key | P256Key:
-        if not self._keys:
-            secrets = await self._store.secrets()
-            self._keys = {"Ed25519": Ed25519Key.from_seed(secrets.ed25519), "P-256": P256Key.from_secret(secrets.p256)}
-        return self._keys[curve]
 
 
 def _checked(document: dict[str, Any]) -> Prepared:

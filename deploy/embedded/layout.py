@@ -32,7 +32,7 @@ REPLICA_STEP: Final = 10
 MARKER: Final = ".bowerbird-stack"
 """The file by which a directory of ours is told from somebody else's."""
 
-OURS: Final = ("run", "log", "mongodb", "kafka", "mail", "secrets", "demo", "bench", "interop")
+OURS: Final = ("run", "log", "mongodb", "kafka", "mail", "secrets", "demo", "bench", "conformance")
 """What the stack, the demo and the benchmarks keep in the directory; nothing else in it is ever deleted."""
 
 BESIDE: Final = ("compose",)

@@ -30,7 +30,6 @@ SCOPES = frozenset(
         "credentials:read",
         "credentials:revoke",
         "deliveries:read",
-        "interop:issue",
     }
 )
 ADMIN_SCOPES = frozenset({"issuers:write", "keys:write"})

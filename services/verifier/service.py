@@ -10,7 +10,7 @@ from libs.common.runtime import Plumbing
 from libs.common.settings import Settings
 from libs.contracts import topics
 from libs.contracts.events import AchievementPublished, CredentialDocument, IssuerPublished, StatusListPublished
-from services.verifier.material.lookup import REMEMBERED_SECONDS, MaterialSource
+from services.verifier.material.lookup import MaterialSource
 from services.verifier.material.repository import INDEXES, Repository
 from services.verifier.material.worker import Projection
 from services.verifier.pages.achievement_api import AchievementApi
@@ -30,15 +30,10 @@ class ServiceSettings(Settings):
     http_port: int = Field(default=8103, ge=1, le=65535, description="port that the HTTP server listens on")
     verify_threads: int = Field(default=2, ge=1, le=64, description="credentials verified at the same time")
     verify_waiting: int = Field(
-        default=256, ge=1, le=100_000, description="most credentials in hand or waiting; one more is answered 503"
+        default=256, ge=1, le=100_000, description="most credentials in flight or waiting; one more is answered 503"
     )
     verify_seconds: float = Field(
         default=5, gt=0, le=60, description="longest time for one credential; then its checks are unknown"
-    )
-    interop: bool = Field(
-        default=False,
-        description="verify as conformance suites ask: contexts written into documents are read, and proofs are "
-        "verified without looking whose key it is; never in production",
     )
 
 
@@ -75,8 +70,6 @@ def serve(app: FastAPI, repository: Repository, settings: ServiceSettings, clock
         repository,
         settings.public_base,
         patience_seconds=settings.verify_seconds,
-        # A suite revokes and looks at once.
-        remembered_seconds=0 if settings.interop else REMEMBERED_SECONDS,
     )
     verifier = Verifier(
         source,
@@ -84,11 +77,10 @@ def serve(app: FastAPI, repository: Repository, settings: ServiceSettings, clock
         threads=settings.verify_threads,
         waiting=settings.verify_waiting,
         seconds=settings.verify_seconds,
-        conformance=settings.interop,
     )
     pages = Pages()
     app.include_router(Api(repository, verifier, pages, public_base=settings.public_base).router())
     app.include_router(AchievementApi(repository, pages, public_base=settings.public_base).router())
     app.include_router(schema_routes())
-    app.include_router(vc_routes(verifier, interop=settings.interop))
+    app.include_router(vc_routes(verifier))
     app.add_middleware(PublicHeaders)

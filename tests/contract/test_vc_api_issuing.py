@@ -1,4 +1,4 @@
-"""The interoperability instances: who may use them, what each adds, and that a status can be set and unset."""
+"""The issuing instances: who may use them, what each adds, and that a status can be set and unset."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -9,12 +9,10 @@ from httpx import AsyncClient
 from conformance.configuration import as_json, as_local_config, configuration
 from conformance.issuing.instances import INSTANCES
 from conformance.server import build
-from libs.common.settings import SettingsError
 from libs.openbadges.crypto.did import did_key
 from libs.openbadges.crypto.p256 import P256Key
 from libs.openbadges.status.bitstring import MINIMUM_SIZE, StatusList
-from services.issuer.service import ServiceSettings
-from tests.contract.vc_api_house import (
+from tests.contract.vc_api_client import (
     API_KEY,
     BASE,
     BEARER,
@@ -49,7 +47,7 @@ async def set_status(
 
 
 @pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer bb_other"}, {"Authorization": f"Basic {API_KEY}"}])
-@pytest.mark.parametrize("path", ["/interop/eddsa-rdfc-2022/credentials/issue", "/credentials/status"])
+@pytest.mark.parametrize("path", ["/instances/eddsa-rdfc-2022/credentials/issue", "/credentials/status"])
 async def test_without_the_key_nothing_is_issued_or_set(client: AsyncClient, headers: Any, path: str) -> None:
     answer = await client.post(path, json={"credential": credential()}, headers=headers)
     assert answer.status_code == 401
@@ -58,7 +56,7 @@ async def test_without_the_key_nothing_is_issued_or_set(client: AsyncClient, hea
 
 async def test_the_addresses_of_those_that_add_a_status_bring_the_key_and_no_others_do(client: AsyncClient) -> None:
     _, instances = build(BASE, API_KEY, SECRETS, lambda: NOW)
-    for issuer in (await configuration(instances, BASE, API_KEY))["issuers"]:
+    for issuer in configuration(instances, BASE, API_KEY)["issuers"]:
         answer = await client.post(issuer["endpoint"], json={"credential": credential()})
         assert answer.status_code == (201 if "BitstringStatusList" in issuer["tags"] else 401)
         assert API_KEY not in answer.text
@@ -66,10 +64,10 @@ async def test_the_addresses_of_those_that_add_a_status_bring_the_key_and_no_oth
 
 @pytest.mark.parametrize("token", ["", "bb_other", API_KEY[:-1]])
 async def test_another_key_in_the_address_opens_nothing(client: AsyncClient, token: str) -> None:
-    path = f"/interop/revocation/credentials/issue?access_token={token}"
+    path = f"/instances/revocation/credentials/issue?access_token={token}"
     assert (await client.post(path, json={"credential": credential()})).status_code == 401
     wrong = {"Authorization": "Bearer bb_other"}
-    path = f"/interop/revocation/credentials/issue?access_token={API_KEY}"
+    path = f"/instances/revocation/credentials/issue?access_token={API_KEY}"
     assert (await client.post(path, json={"credential": credential()}, headers=wrong)).status_code == 401
 
 
@@ -107,7 +105,7 @@ async def test_an_instance_adds_its_proof_and_changes_nothing_else(client: Async
     ],
 )
 async def test_a_request_without_a_credential_to_sign_is_refused(client: AsyncClient, body: Any) -> None:
-    answer = await client.post("/interop/eddsa-rdfc-2022/credentials/issue", json=body, headers=BEARER)
+    answer = await client.post("/instances/eddsa-rdfc-2022/credentials/issue", json=body, headers=BEARER)
     assert answer.status_code == 400
     assert answer.json()["errors"][0]["field"].startswith("/")
 
@@ -190,9 +188,9 @@ async def test_version_1_1_has_no_status_entries_to_add(client: AsyncClient) -> 
     assert (await issue(client, older(), "revocation")).status_code == 400
 
 
-async def test_the_configuration_names_every_instance_by_an_absolute_address() -> None:
+def test_the_configuration_names_every_instance_by_an_absolute_url() -> None:
     _, instances = build(BASE, API_KEY, SECRETS, lambda: NOW)
-    made = await configuration(instances, BASE, API_KEY)
+    made = configuration(instances, BASE, API_KEY)
     assert {one["endpoint"].split("/")[4] for one in made["issuers"]} == set(INSTANCES)
     for kind in ("issuers", "verifiers", "vpVerifiers", "statusLists"):
         for one in made[kind]:
@@ -203,14 +201,3 @@ async def test_the_configuration_names_every_instance_by_an_absolute_address() -
     assert made["only"] is True
     assert as_local_config(made).startswith("module.exports = {")
     assert as_json(made).endswith("}\n")
-
-
-def test_instances_are_off_unless_asked_for_and_refused_beyond_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert ServiceSettings.load().interop is False
-    monkeypatch.setenv("BOWERBIRD_INTEROP", "true")
-    assert ServiceSettings.load().interop
-    monkeypatch.setenv("BOWERBIRD_HTTP_HOST", "0.0.0.0")  # noqa: S104  # that it is refused is the point
-    with pytest.raises(SettingsError, match="BOWERBIRD_INTEROP_ANYWHERE"):
-        ServiceSettings.load()
-    monkeypatch.setenv("BOWERBIRD_INTEROP_ANYWHERE", "true")
-    assert ServiceSettings.load().interop

@@ -13,7 +13,7 @@ from libs.openbadges.issue.jwt import sign_vp_jwt
 from libs.openbadges.issue.presentations import sign_presentation
 from libs.openbadges.jose import envelop_presentation
 from libs.openbadges.jsonld.contexts import CREDENTIALS_V2, EXAMPLES_V2, conformance_contexts
-from tests.contract.vc_api_house import DID, HOLDER, METHOD, NOW, Change, credential, issue, issued, problems, served
+from tests.contract.vc_api_client import DID, HOLDER, METHOD, NOW, Change, credential, issue, issued, problems, served
 
 OTHER = Ed25519Key.from_seed(b"o" * 32)
 

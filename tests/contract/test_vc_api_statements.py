@@ -10,7 +10,7 @@ import pytest
 from httpx import AsyncClient
 
 from libs.openbadges.jsonld.contexts import CREDENTIALS_V1, CREDENTIALS_V2, EXAMPLES_V2
-from tests.contract.vc_api_house import DID, Change, credential, issue, issued, older, problems, served, verify
+from tests.contract.vc_api_client import DID, Change, credential, issue, issued, older, problems, served, verify
 
 INLINE = {"Shown": "https://example.org/#Shown", "shown": "https://example.org/#shown"}
 HASH = "sha384-oqVuAfXRKap7fdgcCY5uykM6+R9GqQ8K/uxy9rx7HNQlGYl1kPzQho1wx4JwY8wC"

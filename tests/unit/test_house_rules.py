@@ -29,11 +29,30 @@ def test_a_service_imports_no_other_service() -> None:
             assert not {name for name in imports(tree) if name.startswith(tuple(others))}, path
 
 
+def test_conformance_is_imported_by_nothing_that_runs_in_production_and_is_not_in_the_image() -> None:
+    for folder in ("services", "libs", "bowerbird", "deploy"):
+        for path, tree in modules(folder):
+            assert not [name for name in imports(tree) if name.partition(".")[0] == "conformance"], path
+    for name in ("deploy/Dockerfile", ".dockerignore"):
+        assert "conformance" not in (ROOT / name).read_text(encoding="utf-8")
+
+
+def test_the_issuer_alone_signs_and_no_module_of_its_that_speaks_http() -> None:
+    signing = ("libs.openbadges.issue.signing", "libs.openbadges.issue.jwt", "libs.openbadges.integrity.create")
+    for path, tree in modules("services"):
+        names = set(imports(tree))
+        if any(name.startswith(signing) for name in names):
+            assert path.is_relative_to(ROOT / "services/issuer"), path
+            assert not [name for name in names if name.startswith(("fastapi", "starlette"))], path
+
+
 def test_the_libraries_import_no_service() -> None:
     for path, tree in modules("libs"):
-        assert not [name for name in imports(tree) if name.startswith(("services", "bowerbird", "deploy", "demo"))], (
-            path
-        )
+        assert not [
+            name
+            for name in imports(tree)
+            if name.startswith(("services", "bowerbird", "deploy", "demo", "conformance"))
+        ], path
 
 
 def test_the_credential_engine_does_no_input_or_output() -> None:
@@ -64,7 +83,7 @@ def test_what_differs_between_motor_and_its_successor_is_called_in_one_module() 
 
 
 def test_every_module_says_its_one_job_in_its_first_line() -> None:
-    for folder in ("services", "libs", "bowerbird", "deploy", "demo", "benchmarks", "tests"):
+    for folder in ("services", "libs", "bowerbird", "conformance", "deploy", "demo", "benchmarks", "tests"):
         for path, tree in modules(folder):
             assert ast.get_docstring(tree), path
 

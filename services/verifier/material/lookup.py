@@ -1,9 +1,9 @@
 """Looks up what the engine needs to verify a credential, in our own database alone: no request ever leaves here."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 from pymongo.errors import PyMongoError
@@ -12,7 +12,7 @@ from libs.common.telemetry import get_logger
 from libs.openbadges.verify.pipeline import Material, Needs
 from libs.openbadges.verify.report import Check, Report
 from services.verifier.material.cache import ShortMemory
-from services.verifier.material.repository import Repository
+from services.verifier.material.repository import StoredStatusList
 
 # A revocation shows within this time on every replica; a lookup for every verification would halve their number.
 REMEMBERED_SECONDS = 1.0
@@ -41,12 +41,24 @@ class Gathered:
     foreign_lists: frozenset[str]
 
 
+class Records(Protocol):
+    """Where published documents are read from."""
+
+    async def did_documents(self, dids: Iterable[str]) -> dict[str, str]:
+        """Return the DID documents that there are, by DID."""
+        ...
+
+    async def status_list(self, list_id: str) -> StoredStatusList | None:
+        """Return the newest version of a status list."""
+        ...
+
+
 class MaterialSource:
     """DID documents and status lists, as issuers of this installation published them."""
 
     def __init__(
         self,
-        repository: Repository,
+        repository: Records,
         public_base: str,
         *,
         patience_seconds: float,

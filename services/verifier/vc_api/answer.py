@@ -48,7 +48,7 @@ BY_CHECK: Final[Mapping[str, tuple[str, int | None]]] = {
     "binding": _PROOF_WRONG,
     "dates": _RANGE,
     "status": (f"{_STATUS}STATUS_VERIFICATION_ERROR", -129),
-    # What others say of a credential, and newer editions of it, are not in the data model's list of errors.
+    # What others say of a credential, and refreshed versions of it, are not in the data model's list of errors.
     "endorsement": ("urn:bowerbird:problem:endorsement", None),
     "refresh": ("urn:bowerbird:problem:refresh", None),
 }
@@ -56,16 +56,16 @@ _TITLES: Final = {"fail": "This check failed", "unknown": "This check could not 
 
 
 def verdict_of(checks: Sequence[Check]) -> str:
-    """Answer what the checks come to by the rule of `report.Report.verdict`; of none at all, unknown."""
+    """Return the verdict on the checks by the rule of `report.Report.verdict`; on none at all, unknown."""
     return worst(counted(check) for check in checks)
 
 
-def problem_of(check: Check, place: str = "") -> dict[str, Any]:
-    """Write a check that stands against verification as RFC 9457 members.
+def problem_of(check: Check, pointer: str = "") -> dict[str, Any]:
+    """Return a check that stands against verification as RFC 9457 members.
 
     Args:
         check: it failed or could not be decided.
-        place: JSON Pointer to the document that was checked, in the request.
+        pointer: JSON Pointer to the document that was checked, in the request.
     """
     kind, code = BY_CODE.get(check.code) or BY_CHECK.get(check.name, _PROOF_WRONG)
     return {
@@ -76,7 +76,7 @@ def problem_of(check: Check, place: str = "") -> dict[str, Any]:
         "check": check.name,
         "outcome": check.outcome,
         "reason": check.code,
-        **({"instance": place} if place else {}),
+        **({"instance": pointer} if pointer else {}),
     }
 
 
@@ -85,20 +85,20 @@ IN_RECORD: Final = "/verifiableCredential/credentialSubject/verifiableCredential
 
 
 def answer_of(
-    checks: Sequence[Check], contained: Sequence[Report] = (), place: str = IN_PRESENTATION
+    checks: Sequence[Check], contained: Sequence[Report] = (), pointer: str = IN_PRESENTATION
 ) -> dict[str, Any]:
-    """Write the answer for a credential, and with the reports on what it contains for a presentation or a record.
+    """Return the answer for a credential, and with the reports on what it contains for a presentation or a record.
 
     Args:
         checks: of the document itself.
         contained: one report for each credential in it; all must verify too.
-        place: JSON Pointer to those in the request.
+        pointer: JSON Pointer to those in the request.
     """
     verdicts = [verdict_of(checks), *(report.verdict for report in contained)]
     verdict = next((one for one in ("fail", "unknown") if one in verdicts), "pass")
     problems = [problem_of(check) for check in checks if check.outcome != "pass"]
     for number, report in enumerate(contained):
-        where = f"{place}/{number}"
+        where = f"{pointer}/{number}"
         problems += [problem_of(check, where) for check in report.checks if check.outcome != "pass"]
     answer: dict[str, Any] = {
         "verified": verdict == "pass",

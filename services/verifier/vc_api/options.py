@@ -20,7 +20,7 @@ class Options:
         purpose: what the proof must have been made for.
         domain: where the proof must have been meant for.
         challenge: what the holder was given to sign with.
-        status_asked: whether a status that cannot be had stands against verification.
+        status_asked: whether a status that is unavailable stands against verification.
         proof_alone: whether the caller asks for the proof and for no other check.
     """
 
@@ -55,15 +55,15 @@ def read_options(body: Mapping[str, Any]) -> Options:
 
 
 def hold_to(report: Report, options: Options) -> Report:
-    """Answer the report as the caller's options make it: what they ask of a credential's proofs counts too."""
+    """Return the report as the caller's options make it: what they ask of a credential's proofs counts too."""
     checks = [_bound(with_purpose(check, options, "assertionMethod"), report, options) for check in report.checks]
     return without_status(replace(report, checks=tuple(checks)), options)
 
 
 def without_status(report: Report, options: Options) -> Report:
-    """Answer the report without a status that is not known, where the caller did not ask for it.
+    """Return the report without a status that is not known, where the caller did not ask for it.
 
-    A status that was read rules all the same: a credential known to be revoked is never good.
+    A status that was read counts all the same: a credential known to be revoked is never good.
     """
     if options.status_asked:
         return report
@@ -71,19 +71,15 @@ def without_status(report: Report, options: Options) -> Report:
     return replace(report, checks=tuple(checks))
 
 
-def as_suites_ask(report: Report, options: Options) -> Report:
-    """Answer the report without whose key it is, and without its dates where the caller asks for the proof alone.
-
-    VCDM 2.0 leaves both to validation (section A), which comes after verification (section 7.1), and the vectors of
-    the specifications name issuers that do not own their keys. Elsewhere a foreign key is never good.
-    """
-    ignored = {"issuer", "dates"} if options.proof_alone else {"issuer"}
-    checks = [_left_out(check) if check.name in ignored else check for check in report.checks]
-    return replace(report, checks=tuple(checks))
+def left_out(check: Check) -> Check:
+    """Return the check as one that passes because nobody asked for it."""
+    if check.outcome == "pass":
+        return check
+    return check._replace(outcome="pass", code="not_asked", sentence=f"It was not asked for. {check.sentence}")
 
 
 def with_purpose(check: Check, options: Options, made_for: str) -> Check:
-    """Answer the check of a proof as it is when another purpose is asked for than it was made for."""
+    """Return the check of a proof as it is when another purpose is asked for than it was made for."""
     if check.name != "proof" or check.outcome != "pass" or options.purpose in {None, made_for}:
         return check
     sentence = f"The proof was made for the purpose {made_for}, not for {options.purpose}."
@@ -91,7 +87,7 @@ def with_purpose(check: Check, options: Options, made_for: str) -> Check:
 
 
 def _bound(check: Check, report: Report, options: Options) -> Check:
-    """Answer the check of a credential's proof as it is when it must have been made for a domain or a challenge."""
+    """Return the check of a credential's proof as it is when it must have been made for a domain or a challenge."""
     if check.name != "proof" or check.outcome != "pass":
         return check
     proofs = proofs_of(dict(report.credential or {}))
@@ -107,13 +103,7 @@ def _is(found: Any, wanted: str) -> bool:
 
 
 def _not_asked(check: Check) -> Check:
-    return _left_out(check) if check.outcome == "unknown" else check
-
-
-def _left_out(check: Check) -> Check:
-    if check.outcome == "pass":
-        return check
-    return check._replace(outcome="pass", code="not_asked", sentence=f"It was not asked for. {check.sentence}")
+    return left_out(check) if check.outcome == "unknown" else check
 
 
 def _text(options: Mapping[str, Any], name: str) -> str | None:
@@ -123,5 +113,7 @@ def _text(options: Mapping[str, Any], name: str) -> str | None:
     return value
 
 
-def _invalid(place: str, wanted: str) -> InvalidRequestError:
-    return InvalidRequestError(f"{place} is wanted: {wanted}", [{"field": place, "reason": f"wanted: {wanted}"}])
+def _invalid(pointer: str, expected: str) -> InvalidRequestError:
+    return InvalidRequestError(
+        f"{pointer} is not valid: expected {expected}", [{"field": pointer, "reason": f"expected {expected}"}]
+    )

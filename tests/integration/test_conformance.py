@@ -1,4 +1,4 @@
-"""`bowerbird interop` as people start it: over real HTTPS, every instance issues what the verifier verifies."""
+"""`bowerbird conformance` as people start it: over real HTTPS, every instance issues what the verifier verifies."""
 
 import asyncio
 import json
@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from tests.conftest import PORT_OFFSET
-from tests.contract.vc_api_house import VC_ID, credential
+from tests.contract.vc_api_client import VC_ID, credential
 
 pytestmark = pytest.mark.integration
 
@@ -36,27 +36,27 @@ def bowerbird(var: Path, *words: str) -> subprocess.CompletedProcess[str]:
 @pytest.fixture(scope="module")
 def var(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The directory of an instance that runs in the background."""
-    var = Path(tmp_path_factory.mktemp("interop"))
-    started = bowerbird(var, "interop", "--background")
+    var = Path(tmp_path_factory.mktemp("conformance"))
+    started = bowerbird(var, "conformance", "--background")
     try:
         assert started.returncode == 0, started.stderr
         assert "never for production" in started.stderr
         assert "module.exports" in started.stdout
         yield var
     finally:
-        stopped = bowerbird(var, "interop-down")
+        stopped = bowerbird(var, "conformance-down")
     assert "Stopped" in stopped.stdout
 
 
 @pytest.fixture(scope="module")
 def configuration(var: Path) -> dict[str, Any]:
-    made: dict[str, Any] = json.loads((var / "interop" / "configuration.json").read_text())
+    made: dict[str, Any] = json.loads((var / "conformance" / "configuration.json").read_text())
     return made
 
 
 @pytest.fixture(scope="module")
 def http(var: Path) -> Iterator[httpx.Client]:
-    context = ssl.create_default_context(cafile=str(var / "interop" / "certificate.pem"))
+    context = ssl.create_default_context(cafile=str(var / "conformance" / "certificate.pem"))
     with httpx.Client(verify=context, timeout=60) as client:
         yield client
 
@@ -94,9 +94,9 @@ def test_a_status_is_set_over_https_and_its_list_is_public(configuration: dict[s
 
 
 def test_what_is_kept_is_private_and_the_keys_stay_over_a_restart(var: Path, configuration: dict[str, Any]) -> None:
-    for path in (var / "interop").iterdir():
+    for path in (var / "conformance").iterdir():
         assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0, path
-    again = bowerbird(var, "interop", "--background")
+    again = bowerbird(var, "conformance", "--background")
     assert again.returncode == 0
     assert configuration["issuers"][0]["id"] in again.stdout
     assert "runs already" in again.stderr
@@ -105,7 +105,7 @@ def test_what_is_kept_is_private_and_the_keys_stay_over_a_restart(var: Path, con
 async def test_it_runs_in_the_foreground_until_it_is_interrupted(tmp_path: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "BOWERBIRD_STACK_VAR": str(tmp_path)}
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "bowerbird", "interop", "--port", str(8544 + PORT_OFFSET),
+        sys.executable, "-m", "bowerbird", "conformance", "--port", str(8544 + PORT_OFFSET),
         env=environment, cwd=ROOT, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
     )  # fmt: skip
     assert process.stdout is not None
@@ -118,4 +118,4 @@ async def test_it_runs_in_the_foreground_until_it_is_interrupted(tmp_path: Path)
         process.send_signal(2)
         await process.stdout.read()
         assert await process.wait() == 0
-    assert not (tmp_path / "interop" / "interop.pid").exists()
+    assert not (tmp_path / "conformance" / "conformance.pid").exists()

@@ -1,4 +1,4 @@
-"""Issuing and verifying by the VC API as `bowerbird interop` serves it, without its socket; and credentials to send."""
+"""The VC API as `bowerbird conformance` serves it, without its socket, and credentials to send to it."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -10,14 +10,14 @@ from fastapi import FastAPI
 from httpx import ASGITransport, AsyncClient, Response
 from pydantic import AnyHttpUrl
 
-from conformance.issuing.store import Secrets
+from conformance.issuing.state import Secrets
 from conformance.server import build
 from libs.access.api_keys import new_key
 from libs.openbadges.crypto.did import did_key, verification_method
 from libs.openbadges.crypto.keys import Ed25519Key
 from libs.openbadges.jsonld.contexts import CREDENTIALS_V1, CREDENTIALS_V2
-from services.verifier.material.memory import MemoryRepository
 from services.verifier.service import ServiceSettings, serve
+from tests.contract.verifier_house import MemoryRepository
 
 BASE = "https://127.0.0.1:8443"
 NOW = datetime(2026, 11, 23, 17, 20, tzinfo=UTC)
@@ -40,10 +40,10 @@ async def served() -> AsyncIterator[AsyncClient]:
 
 
 @asynccontextmanager
-async def verifying(*, interop: bool) -> AsyncIterator[AsyncClient]:
-    """The verifier's calls alone, as a conformance suite has them or as everybody else does."""
+async def production_verifier() -> AsyncIterator[AsyncClient]:
+    """The verifier service's own calls, as everybody has them."""
     app = FastAPI()
-    serve(app, MemoryRepository(), ServiceSettings(public_url=AnyHttpUrl(BASE), interop=interop), lambda: NOW)
+    serve(app, MemoryRepository(), ServiceSettings(public_url=AnyHttpUrl(BASE)), lambda: NOW)
     async with AsyncClient(transport=ASGITransport(app), base_url=BASE, timeout=30) as client:
         yield client
 
@@ -75,7 +75,7 @@ def older(*changes: Change, **more: Any) -> dict[str, Any]:
 
 async def issue(client: AsyncClient, document: Any, instance: str = "eddsa-rdfc-2022", options: Any = None) -> Response:
     body = {"credential": document, "options": options or {}}
-    return await client.post(f"/interop/{instance}/credentials/issue", json=body, headers=BEARER)
+    return await client.post(f"/instances/{instance}/credentials/issue", json=body, headers=BEARER)
 
 
 async def issued(client: AsyncClient, document: Any, instance: str = "eddsa-rdfc-2022") -> dict[str, Any]:
