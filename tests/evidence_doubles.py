@@ -14,7 +14,7 @@ from libs.common.http import create_app
 from libs.contracts.cloudevents import Outgoing
 from libs.contracts.events import EvidenceDecided, EvidenceSubmitted, LearnerContact, Outcome
 from services.evidence.batches.api import routes
-from services.evidence.batches.batch import PENDING, Batch, BatchState, Claim, NewRow, Progress, Row, Tally, Upload
+from services.evidence.batches.batch import Batch, BatchState, Claim, NewRow, Progress, Row, Tally, Upload
 from services.evidence.batches.body import Limits
 from services.evidence.batches.ingestion import Intake
 from services.evidence.batches.repository import Batches
@@ -86,10 +86,10 @@ class MemoryBatches(Batches):
     async def decide(self, decisions: Sequence[EvidenceDecided]) -> None:
         for each in decisions:
             found = self.rows_of.get(each.submission_id)
-            if found is None or found["row"].state == PENDING:
+            if found is None or found.get("sequence", 0) < each.sequence:
                 row = Row(each.row, each.source_id, each.outcome.value, None, each.reason, each.detail)
                 self.rows_of[each.submission_id] = {
-                    "batch_id": each.batch_id, "issuer_id": each.issuer_id, "row": row
+                    "batch_id": each.batch_id, "issuer_id": each.issuer_id, "row": row, "sequence": each.sequence
                 }  # fmt: skip
 
     async def batch(self, batch_id: UUID, issuer_id: str) -> Batch:
@@ -168,12 +168,13 @@ def evidence_app(batches: Batches, publish: Published, ids: Callable[[], UUID], 
 
 
 def decided(
-    submitted: EvidenceSubmitted, outcome: Outcome = Outcome.ISSUED, reason: str | None = None
+    submitted: EvidenceSubmitted, outcome: Outcome = Outcome.ISSUED, reason: str | None = None, sequence: int = 1
 ) -> EvidenceDecided:
     """The issuer's answer to a submission."""
     return EvidenceDecided(
         **submitted.model_dump(include={"submission_id", "evidence_id", "batch_id", "row", "issuer_id", "source_id"}),
         learner_id=submitted.learner_id,
+        sequence=sequence,
         outcome=outcome,
         reason=reason,
         rule_version="d/resilience/1",

@@ -97,6 +97,11 @@ class EvidenceSubmitted(Event):
     observed_on: date
     activity: str
     link: str | None = None
+    class_id: str | None = Field(default=None, description="the class or group at the school, an identifier")
+    term: str | None = Field(default=None, description="the term or period at the school, an identifier")
+    assessor_id: UUID | None = Field(
+        default=None, description="who assessed, as an opaque reference: UUIDv5 of issuer and what the sender wrote"
+    )
     received_at: AwareDatetime
     mapping_version: str = Field(default="1", description="the version of the rules that read the row")
 
@@ -112,12 +117,12 @@ class Outcome(StrEnum):
 
 
 class EvidenceDecided(Event):
-    """The decision on one submission, with its reason."""
+    """A decision on one submission, with its reason. Of several decisions the one with the highest sequence holds."""
 
     type = "org.bowerbirdbadges.evidence.decided.v1"
     topic = topics.EVIDENCE_DECIDED
     key_fields = ("learner_id",)
-    id_fields = ("submission_id",)
+    id_fields = ("submission_id", "sequence")
     time_field = "decided_at"
 
     submission_id: UUID
@@ -127,11 +132,18 @@ class EvidenceDecided(Event):
     issuer_id: str
     source_id: str
     learner_id: UUID
+    sequence: int = Field(default=1, ge=1, description="1 for the first decision on the submission, then 2, 3, …")
     outcome: Outcome
     reason: str | None = Field(default=None, description="a stable code; none where the outcome says it all")
     detail: str | None = Field(default=None, description="a sentence for people, free of personal data")
+    achievement: str | None = Field(
+        default=None, description="OWNER/ID/VERSION, the achievement version that decided; none where none was asked"
+    )
     rule_version: str = Field(description="achievement version and rule that decided")
     credential_id: UUID | None = Field(default=None, description="the credential issued, or the one held already")
+    waits_until: AwareDatetime | None = Field(
+        default=None, description="where it waits: when it is refused, unless what it waits for is published before"
+    )
     decided_at: AwareDatetime
 
 

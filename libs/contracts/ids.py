@@ -2,10 +2,12 @@
 
 import hashlib
 from hashlib import sha1
+from unicodedata import normalize
 from uuid import NAMESPACE_DNS, UUID, uuid5
 
 _ROOT = uuid5(NAMESPACE_DNS, "bowerbird")
 _LEARNER = sha1(uuid5(_ROOT, "learner").bytes, usedforsecurity=False)
+_ASSESSOR = sha1(uuid5(_ROOT, "assessor").bytes, usedforsecurity=False)
 _EVIDENCE = sha1(uuid5(_ROOT, "evidence").bytes, usedforsecurity=False)
 _BATCH = sha1(uuid5(_ROOT, "batch").bytes, usedforsecurity=False)
 _SUBMISSION = sha1(uuid5(_ROOT, "submission").bytes, usedforsecurity=False)
@@ -28,6 +30,11 @@ def _derive(kind: "hashlib._Hash", *inputs: str) -> UUID:
 def learner_id(issuer_id: str, local_id: str) -> UUID:
     """The learner whom one issuer knows under `local_id`."""
     return _derive(_LEARNER, issuer_id, local_id)
+
+
+def assessor_id(issuer_id: str, text: str) -> UUID:
+    """The assessor whom one issuer writes as `text`, whatever its case and spaces: a reference, never a name."""
+    return _derive(_ASSESSOR, issuer_id, " ".join(normalize("NFKC", text).casefold().split()))
 
 
 def evidence_id(issuer_id: str, source: str, source_id: str) -> UUID:

@@ -66,7 +66,8 @@ def test_an_event_survives_the_way_through_a_record(contract: type[Event]) -> No
 @pytest.mark.parametrize("contract", EVENTS, ids=lambda contract: contract.type)
 def test_key_id_and_time_are_declared_from_fields_that_no_event_lacks(contract: type[Event]) -> None:
     declared = {*contract.key_fields, *contract.id_fields, contract.time_field}
-    assert declared <= {name for name, field in contract.model_fields.items() if field.is_required()}
+    always_there = {name for name, field in contract.model_fields.items() if field.is_required() or field.default}
+    assert declared <= always_there
     assert contract.model_fields[contract.time_field].annotation is AwareDatetime
 
 

@@ -12,9 +12,10 @@ import orjson
 import pytest
 from aiokafka.errors import KafkaConnectionError
 
+from libs.contracts import ids
 from libs.contracts.events import EvidenceSubmitted, LearnerContact, Outcome
 from services.evidence.batches.batch import BatchState
-from services.evidence.sources.rows import COLUMNS
+from services.evidence.sources.rows import COLUMNS, MAPPING_VERSION
 from tests.evidence_doubles import LIMITS, MemoryBatches, Published, decided, evidence_app
 
 ROW = {
@@ -30,11 +31,11 @@ ROW = {
     "comment": "Kept going",
 }
 HEADER = ",".join(COLUMNS)
-BAD_LEVEL = "VW-bad,S1,,,resilience,excellent,,2026-11-20,Raft,,,"
+BAD_LEVEL = "VW-bad,S1,,,resilience,excellent,,2026-11-20,Raft,,,,,"
 
 
 def line(number: int) -> str:
-    return f"VW-{number},S{number},,,resilience,relational,,2026-11-20,Raft,,,"
+    return f"VW-{number},S{number},,,resilience,relational,,2026-11-20,Raft,,,,,"
 
 
 def table(*lines: str) -> bytes:
@@ -91,6 +92,14 @@ async def test_a_contact_is_published_before_its_submission_and_nothing_else_nam
         assert "zoe@" not in text
     assert (stored["new"].assessor, stored["new"].comment) == ("Ms Pike", "Kept going")
     assert "Pike" not in submission.model_dump_json()
+    assert submission.assessor_id == ids.assessor_id("north", "Ms Pike")
+
+
+async def test_a_submission_says_class_and_term_and_which_rules_read_it(house: House) -> None:
+    row = ROW | {"class": "7B", "term": "2026-T4"}
+    await house.send(orjson.dumps(row), path="/v1/evidence", content_type="application/json")
+    (submission,) = house.published.submissions
+    assert (submission.class_id, submission.term, submission.mapping_version) == ("7B", "2026-T4", MAPPING_VERSION)
 
 
 @pytest.mark.parametrize(
@@ -322,6 +331,18 @@ async def test_a_batch_is_complete_when_every_row_is_decided(house: House) -> No
     assert told["counts"] == {
         "pending": 0, "issued": 1, "not_yet": 0, "duplicate": 1, "waiting": 0, "refused": 1
     }  # fmt: skip
+
+
+async def test_a_row_that_waits_keeps_its_batch_open_until_a_later_decision(house: House) -> None:
+    batch = (await house.send(table(line(1)))).json()
+    (piece,) = house.published.submissions
+    await house.batches.decide([decided(piece, Outcome.WAITING, "unknown_achievement")])
+    told = (await house.get(batch["links"]["self"])).json()
+    assert (told["complete"], told["counts"]["waiting"], told["counts"]["pending"]) == (False, 1, 0)
+    assert told["reasons"] == {"waiting": {"unknown_achievement": 1}}
+    await house.batches.decide([decided(piece, sequence=2)])
+    told = (await house.get(batch["links"]["self"])).json()
+    assert (told["complete"], told["counts"]["waiting"], told["counts"]["issued"]) == (True, 0, 1)
 
 
 async def test_metrics_count_rows_by_reason(house: House) -> None:

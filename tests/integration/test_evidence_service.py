@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from itertools import permutations
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -27,6 +28,7 @@ from libs.contracts.events import EvidenceDecided, EvidenceSubmitted, Outcome
 from services.evidence.batches.batch import NewRow, Progress, Upload
 from services.evidence.batches.repository import Batches
 from services.evidence.sources.rows import COLUMNS
+from tests.evidence_doubles import MemoryBatches
 
 pytestmark = pytest.mark.integration
 
@@ -39,7 +41,7 @@ def line(number: int) -> bytes:
     learner = number % 5_000
     return (
         f"VW-{number},S{learner},Zoë {learner},s{learner}@school.example,resilience,{level},,2026-03-09,"
-        f'Raft building,Ms Pike,"Kept going, even in the rain",https://school.example/{number}\n'
+        f'Raft building,7B,2026-T1,Ms Pike,"Kept going, even in the rain",https://school.example/{number}\n'
     ).encode()
 
 
@@ -89,7 +91,9 @@ async def database(infrastructure: Stack) -> AsyncIterator[mongo.Database]:
     await mongo.close(client)
 
 
-def decision(batch_id: UUID, row: int, outcome: Outcome = Outcome.ISSUED, reason: str | None = None) -> EvidenceDecided:
+def decision(
+    batch_id: UUID, row: int, outcome: Outcome = Outcome.ISSUED, reason: str | None = None, sequence: int = 1
+) -> EvidenceDecided:
     return EvidenceDecided(
         submission_id=ids.submission_id(batch_id, row),
         evidence_id=uuid4(),
@@ -98,6 +102,7 @@ def decision(batch_id: UUID, row: int, outcome: Outcome = Outcome.ISSUED, reason
         issuer_id="north",
         source_id=f"VW-{row}",
         learner_id=uuid4(),
+        sequence=sequence,
         outcome=outcome,
         reason=reason,
         rule_version="d/resilience/1",
@@ -134,14 +139,70 @@ async def test_decisions_and_rows_that_race_leave_every_row_decided_and_every_co
     assert await database["rows"].count_documents({"batch_id": batch_id, "comment": "Kept going"}) == 3000
 
 
-async def test_the_first_decision_is_final_and_a_missing_row_is_made(database: mongo.Database) -> None:
+@pytest.fixture(params=["in memory", "MongoDB"])
+def either(request: pytest.FixtureRequest, database: mongo.Database) -> Batches:
+    """Both repositories: what the unit tests believe of the one in memory must be true of the real one."""
+    return MemoryBatches() if request.param == "in memory" else Batches(database)
+
+
+DECISIONS = ((Outcome.WAITING, "unknown_achievement", 1), (Outcome.ISSUED, None, 2), (Outcome.REFUSED, "withdrawn", 3))
+
+
+@pytest.mark.parametrize("order", [*permutations(range(3)), (0, 2, 0, 1, 2, 0), (2, 1, 1)])
+@pytest.mark.parametrize("together", [True, False])
+async def test_a_row_has_the_state_of_its_newest_decision_in_whatever_order_they_arrive(
+    either: Batches, order: Sequence[int], together: bool
+) -> None:
+    batch_id = await begun(either)
+    arriving = [decision(batch_id, 1, *DECISIONS[each]) for each in order]
+    for some in [arriving] if together else [[each] for each in arriving]:
+        await either.decide(some)
+        told = await either.batch(batch_id, "north")
+        assert told.tally.received == 1
+    await either.store(batch_id, "north", new_rows(batch_id, [1]))
+    outcome, reason, _ = DECISIONS[max(order)]
+    rows = await either.rows(batch_id, "north", state=None, after=("", 0), limit=10)
+    assert [(row.row, row.source_id, row.state, row.reason) for row in rows] == [(1, "VW-1", outcome, reason)]
+    assert (await either.batch(batch_id, "north")).tally.by_state[outcome] == 1
+
+
+async def test_a_later_decision_takes_away_what_the_earlier_one_said(database: mongo.Database) -> None:
     batches = Batches(database)
     batch_id = await begun(batches)
-    await batches.decide([decision(batch_id, 1)])
-    await batches.decide([decision(batch_id, 1, Outcome.DUPLICATE, "sent_before"), decision(batch_id, 1)])
-    await batches.store(batch_id, "north", new_rows(batch_id, [1]))
-    rows = await batches.rows(batch_id, "north", state=None, after=("", 0), limit=10)
-    assert [(row.row, row.source_id, row.state, row.reason) for row in rows] == [(1, "VW-1", "issued", None)]
+    waiting = decision(batch_id, 1, Outcome.WAITING, "unknown_achievement").model_copy(update={"detail": "It waits."})
+    await batches.decide([waiting])
+    await batches.decide([decision(batch_id, 1, sequence=2)])
+    (row,) = await batches.rows(batch_id, "north", state="issued", after=("", 0), limit=10)
+    assert (row.reason, row.detail) == (None, None)
+
+
+async def test_the_numbers_of_a_complete_batch_follow_a_decision_that_is_reviewed(database: mongo.Database) -> None:
+    batches = Batches(database)
+    batch_id = await begun(batches)
+    await batches.decide([decision(batch_id, row) for row in range(1, 11)])
+    assert (await batches.batch(batch_id, "north")).complete
+    await batches.decide([decision(batch_id, 3, Outcome.REFUSED, "withdrawn", sequence=2)])
+    told = await batches.batch(batch_id, "north")
+    assert (told.complete, told.tally.by_state["issued"], told.tally.by_state["refused"]) == (True, 9, 1)
+
+
+async def test_numbers_that_are_counted_while_decisions_are_reviewed_are_not_kept(database: mongo.Database) -> None:
+    batches = Batches(database)
+    batch_id = await begun(batches)
+    await batches.decide([decision(batch_id, row) for row in range(1, 401)])
+    reviewing = asyncio.gather(
+        *(
+            batches.decide([decision(batch_id, row, Outcome.REFUSED, "withdrawn", sequence=2)])
+            for row in range(1, 401, 2)
+        )
+    )
+    sums = set()
+    while not reviewing.done():
+        sums.add((await batches.batch(batch_id, "north")).tally.received)
+    await reviewing
+    told = [await batches.batch(batch_id, "north") for _ in range(2)]
+    assert sums == {400}
+    assert [(each.tally.by_state["issued"], each.tally.by_state["refused"]) for each in told] == [(200, 200)] * 2
 
 
 async def test_the_sum_is_the_same_at_every_moment_while_rows_move(database: mongo.Database) -> None:
@@ -160,6 +221,10 @@ async def test_the_sum_is_the_same_at_every_moment_while_rows_move(database: mon
     await moving
     told = await batches.batch(batch_id, "north")
     assert sums <= {5000}
+    assert told.tally.by_state["waiting"] == 1000
+    assert not told.complete
+    await batches.decide([decision(batch_id, row, sequence=2) for row in range(1, 5001) if row % 5 == 3])
+    told = await batches.batch(batch_id, "north")
     assert told.complete
     stored = await database["batches"].find_one({"_id": batch_id})
     assert stored is not None

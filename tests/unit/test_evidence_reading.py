@@ -118,7 +118,7 @@ def test_a_quoted_text_may_hold_commas_quotes_and_line_ends() -> None:
         (b'VW-1,"S1,,,resilience', Reason.COLUMNS_WRONG),
         (b"VW-1,S1,Zo\xeb,,resilience", Reason.NOT_UTF8),
         (b"VW-1," + b"x" * LONGEST, Reason.TOO_LONG),
-        (b"VW-1,S1,,,resilience,relational,,2026-03-09,Raft,,Kept going, even so,,", Reason.TOO_MANY_FIELDS),
+        (b"VW-1,S1,,,resilience,relational,,2026-03-09,Raft,,,,Kept going, even so,,", Reason.TOO_MANY_FIELDS),
     ],
 )
 def test_a_broken_csv_row_is_refused_alone(line: bytes, reason: Reason) -> None:

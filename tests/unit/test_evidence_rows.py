@@ -20,6 +20,8 @@ GOOD = {
     "level": "relational",
     "date": "2026-11-20",
     "activity": "Raft building",
+    "class": "7B",
+    "term": "2026-T4",
     "assessor": "Ms Pike",
     "comment": "Kept going,\nand helped others",
     "link": "https://school.example/evidence/1?x=2",
@@ -39,10 +41,11 @@ def test_a_good_row_says_what_was_sent() -> None:
 
 
 def test_what_may_be_left_out_may_be_empty_too() -> None:
-    optional = dict.fromkeys(("learner_name", "learner_email", "assessor", "comment", "link"), " ")
+    optional = dict.fromkeys(("learner_name", "learner_email", "class", "term", "assessor", "comment", "link"), " ")
     row = read(**optional, level="", score="85.5")
     assert isinstance(row, Submission)
     assert (row.learner_name, row.learner_email, row.assessor, row.comment, row.link) == (None,) * 5
+    assert (row.class_id, row.term) == (None, None)
     assert row.result.score == 85.5
 
 
@@ -78,6 +81,10 @@ def test_what_may_be_left_out_may_be_empty_too() -> None:
         ({"link": "javascript:alert(1)"}, Reason.LINK_FORM, "link"),
         ({"link": "https://name:word@school.example/"}, Reason.LINK_FORM, "link"),
         ({"link": "school.example/1"}, Reason.LINK_FORM, "link"),
+        ({"class": "Zoë Ånström"}, Reason.CLASS_FORM, "class"),
+        ({"class": "Ms Pike"}, Reason.CLASS_FORM, "class"),
+        ({"term": "zoe@school.example"}, Reason.TERM_FORM, "term"),
+        ({"term": "x" * 65}, Reason.TOO_LONG, "term"),
         ({"comment": "x" * 4001}, Reason.TOO_LONG, "comment"),
         ({"learner_id": "x" * 65}, Reason.TOO_LONG, "learner_id"),
         ({"learner_name": "Zoë\x00"}, Reason.TEXT_FORM, "learner_name"),

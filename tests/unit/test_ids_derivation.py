@@ -18,3 +18,10 @@ def test_ids_are_uuid5_over_their_stated_inputs() -> None:
     assert ids.submission_id(_BATCH, 7) == uuid5(_namespace("submission"), f"{_BATCH}\n7")
     assert ids.event_id("bowerbird.x.v1", "a") == uuid5(_namespace("event"), "bowerbird.x.v1\na")
     assert ids.holding_id(_BATCH, "d/r") == uuid5(_namespace("holding"), f"{_BATCH}\nd/r")
+
+
+def test_an_assessor_is_referred_to_alike_however_the_name_is_typed_and_apart_in_each_school() -> None:
+    reference = ids.assessor_id("north", "Ms Zoë Pike")
+    assert reference == uuid5(_namespace("assessor"), "north\nms zoë pike")
+    assert reference == ids.assessor_id("north", " ms  ZOË pike ")
+    assert reference != ids.assessor_id("south", "Ms Zoë Pike")

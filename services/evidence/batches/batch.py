@@ -127,5 +127,6 @@ class Batch:
 
     @property
     def complete(self) -> bool:
-        """Whether nothing can change any more: all rows are in, and each is decided."""
-        return self.state is BatchState.ACCEPTED and self.tally.by_state[PENDING] == 0
+        """Whether all rows are in and each has a decision that does not wait for anything."""
+        unsettled = self.tally.by_state[PENDING] + self.tally.by_state[Outcome.WAITING]
+        return self.state is BatchState.ACCEPTED and unsettled == 0

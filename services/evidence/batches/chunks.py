@@ -10,7 +10,7 @@ from libs.contracts.events import EvidenceSubmitted, LearnerContact, Outcome
 from services.evidence.batches import metrics
 from services.evidence.batches.batch import PENDING, NewRow, Upload
 from services.evidence.sources.readers import RawRow
-from services.evidence.sources.rows import Refusal, Submission, presentable_source_id, read_row
+from services.evidence.sources.rows import MAPPING_VERSION, Refusal, Submission, presentable_source_id, read_row
 
 # Contacts of this many learners are remembered within an upload, so that each is published once, not with every row.
 _CONTACTS_REMEMBERED = 20_000
@@ -74,7 +74,11 @@ class Chunker:
                 observed_on=row.observed_on,
                 activity=row.activity,
                 link=row.link,
+                class_id=row.class_id,
+                term=row.term,
+                assessor_id=None if row.assessor is None else ids.assessor_id(issuer_id, row.assessor),
                 received_at=now,
+                mapping_version=MAPPING_VERSION,
             )
         )
         chunk.rows.append(

@@ -13,7 +13,7 @@ from libs.common import mongo
 from libs.common.errors import ConflictError, NotFoundError, UnavailableError
 from libs.common.mongo import Index
 from libs.contracts.events import EvidenceDecided
-from services.evidence.batches.batch import PENDING, Batch, BatchState, Claim, NewRow, Progress, Row, Tally, Upload
+from services.evidence.batches.batch import Batch, BatchState, Claim, NewRow, Progress, Row, Tally, Upload
 
 INDEXES = (
     # Counts by state and reason without touching a document, and the pages of one state.
@@ -125,7 +125,7 @@ class Batches:
             await self._rows.bulk_write(kept, ordered=False)
 
     async def decide(self, decisions: Sequence[EvidenceDecided]) -> None:
-        """Give rows their state. The first decision on a row is final; a row that is missing is made."""
+        """Give rows the state of their newest decision, in whatever order these arrive; a missing row is made."""
         if not decisions:
             return
         try:
@@ -134,9 +134,16 @@ class Batches:
             refused = error.details["writeErrors"]
             if error.details["writeConcernErrors"] or any(e["code"] != _DUPLICATE_KEY for e in refused):
                 raise
-            # Each of these rows exists: decided before, or inserted as pending while we looked for it.
+            # Each of these rows exists: decided as newly before, or inserted as pending while we looked for it.
             again = [_decision(decisions[e["index"]], upsert=False) for e in refused]
             await self._rows.bulk_write(again, ordered=False)
+        # After the rows: whoever counted before them finds another revision, and keeps no numbers that are past.
+        reviewed = {each.batch_id for each in decisions if each.sequence > 1}
+        if reviewed:
+            # A worker's query, by deterministic ids.
+            await self._batches.update_many(
+                {"_id": {"$in": list(reviewed)}}, {"$inc": {"revision": 1}, "$unset": {"tally": ""}}
+            )
 
     async def batch(self, batch_id: UUID, issuer_id: str) -> Batch:
         """A batch of this tenant, with its numbers at one moment.
@@ -161,9 +168,10 @@ class Batches:
             tally=tally,
         )
         if batch.complete and frozen is None:
-            # No row can be added to an accepted batch, and a decided row never changes: these numbers are the last.
-            final = [[state, reason, count] for (state, reason), count in tally.counts.items()]
-            await self._batches.update_one({"_id": batch_id, "issuer_id": issuer_id}, {"$set": {"tally": final}})
+            # No row can be added to an accepted batch: these numbers hold until a decision on it is reviewed.
+            counts = [[state, reason, count] for (state, reason), count in tally.counts.items()]
+            same = {"_id": batch_id, "issuer_id": issuer_id, "revision": found.get("revision")}
+            await self._batches.update_one(same, {"$set": {"tally": counts}})
         return batch
 
     async def exists(self, batch_id: UUID, issuer_id: str) -> None:
@@ -231,6 +239,8 @@ def _document(batch_id: UUID, issuer_id: str, row: NewRow) -> mongo.Document:
         "issuer_id": issuer_id,
         "batch_id": batch_id,
         "row": row.row,
+        # Of its newest decision; 0 before the first.
+        "sequence": 0,
         "state": row.state,
         # "" for none, so that rows without a reason stand in the index's order like the others.
         "reason": row.reason or "",
@@ -244,23 +254,25 @@ def _document(batch_id: UUID, issuer_id: str, row: NewRow) -> mongo.Document:
 
 def _decision(event: EvidenceDecided, *, upsert: bool) -> UpdateOne:
     state: dict[str, Any] = {
+        "sequence": event.sequence,
         "state": event.outcome.value,
         "reason": event.reason or "",
         "rule_version": event.rule_version,
         "decided_at": event.decided_at,
     }
-    if event.detail is not None:
-        state["detail"] = event.detail
-    if event.credential_id is not None:
-        state["credential_id"] = event.credential_id
-    born = {
-        "schema": 1,
-        "issuer_id": event.issuer_id,
-        "batch_id": event.batch_id,
-        "row": event.row,
-        "source_id": event.source_id,
+    optional = {"detail": event.detail, "credential_id": event.credential_id}
+    state |= {name: value for name, value in optional.items() if value is not None}
+    update: dict[str, Any] = {
+        "$set": state,
+        "$setOnInsert": {
+            "schema": 1,
+            "issuer_id": event.issuer_id,
+            "batch_id": event.batch_id,
+            "row": event.row,
+            "source_id": event.source_id,
+        },
     }
+    if event.sequence > 1:
+        update["$unset"] = {name: "" for name, value in optional.items() if value is None}
     # A worker's query, by deterministic id.
-    return UpdateOne(
-        {"_id": event.submission_id, "state": PENDING}, {"$set": state, "$setOnInsert": born}, upsert=upsert
-    )
+    return UpdateOne({"_id": event.submission_id, "sequence": {"$lt": event.sequence}}, update, upsert=upsert)

@@ -8,7 +8,7 @@ from services.evidence.batches.repository import Batches
 
 
 class Decisions:
-    """The consumer's effect; seeing a decision again changes nothing."""
+    """The consumer's effect; seeing a decision again, or an older one, changes nothing."""
 
     def __init__(self, batches: Batches) -> None:
         self._batches = batches

@@ -22,10 +22,14 @@ COLUMNS = (
     "score",
     "date",
     "activity",
+    "class",
+    "term",
     "assessor",
     "comment",
     "link",
 )
+# Stands in every submission; raise it when a change of this file would read the same row differently.
+MAPPING_VERSION = "1"
 REQUIRED = ("source_id", "learner_id", "achievement", "date", "activity")
 # Fields that never leave the row for this service's database, its logs or `evidence.submitted` (promise 7).
 PERSONAL = ("learner_name", "learner_email")
@@ -40,6 +44,8 @@ _LONGEST = {
     "score": 20,
     "date": 40,
     "activity": 300,
+    "class": 64,
+    "term": 64,
     "assessor": 200,
     "comment": 4000,
     "link": 2000,
@@ -48,6 +54,8 @@ _LONGEST = {
 _SOURCE_ID = re.compile(r"[^\W_][\w.:/#+=|~-]*", re.ASCII)
 _LEARNER_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _ACHIEVEMENT = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
+# A class or a term by its short name (7B, 2026-T3): no space, so that no name is mistaken for one.
+_GROUP = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,63}")
 _EMAIL = re.compile(r"[^\s@<>()\[\]\\,;:\"\x00-\x1f\x7f]{1,64}@[^\W_](?:[\w-]*\.)+[^\W_][\w-]*[^\W_]")
 _DATE = re.compile(r"(?:19|20)[0-9]{2}-[0-9]{2}-[0-9]{2}")
 _SCORE = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,6})?")
@@ -71,6 +79,8 @@ class Reason(StrEnum):
     DATE_FORM = "date_form"
     DATE_IN_FUTURE = "date_in_future"
     ACHIEVEMENT_FORM = "achievement_form"
+    CLASS_FORM = "class_form"
+    TERM_FORM = "term_form"
     LINK_FORM = "link_form"
     TOO_LONG = "too_long"
     TEXT_FORM = "text_form"
@@ -104,6 +114,8 @@ class Submission:
     result: Result
     observed_on: date
     activity: str
+    class_id: str | None
+    term: str | None
     assessor: str | None
     comment: str | None
     link: str | None
@@ -156,6 +168,8 @@ def _read(fields: dict[str, str], today: date) -> Submission:
         result=result,
         observed_on=observed_on,
         activity=fields["activity"],
+        class_id=fields.get("class"),
+        term=fields.get("term"),
         assessor=fields.get("assessor"),
         comment=fields.get("comment"),
         link=fields.get("link"),
@@ -193,6 +207,18 @@ _FORMS = (
         _ACHIEVEMENT,
         Reason.ACHIEVEMENT_FORM,
         "An achievement is named by its id: small letters, digits and hyphens.",
+    ),
+    (
+        "class",
+        _GROUP,
+        Reason.CLASS_FORM,
+        "A class is named by a short identifier such as 7B: letters, digits, dot, underscore, slash and hyphen only.",
+    ),
+    (
+        "term",
+        _GROUP,
+        Reason.TERM_FORM,
+        "A term is named by a short identifier such as 2026-T3: letters, digits, dot, underscore, slash, hyphen only.",
     ),
     (
         "link",
