@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic.json_schema import models_json_schema
 
-from libs.contracts.cloudevents import Origin, Outgoing, headers_of
+from libs.contracts.cloudevents import Origin, Outgoing, headers_of, readable_headers
 from libs.contracts.events import (
     EVENTS,
     AchievementLevel,
@@ -200,7 +200,7 @@ def _traits() -> dict[str, Any]:
 
 
 def _message(contract: type[Event], example: Event) -> dict[str, Any]:
-    headers = headers_of(Outgoing(example, _EXAMPLE_TRACE), _EXAMPLE_ORIGIN)
+    headers = readable_headers(headers_of(Outgoing(example, _EXAMPLE_TRACE), _EXAMPLE_ORIGIN))
     key = contract.key_prefix + "/".join(f"{{{name}}}" for name in contract.key_fields)
     return {
         "name": contract.type,

@@ -181,7 +181,7 @@ class MemoryStatusEntries:
         return [StatusEntry(f"{issuer_id}-1", first + each) for each in range(count)]
 
 
-def event_ids(outgoing: Iterable[Outgoing]) -> list[UUID]:
+def event_ids(outgoing: Iterable[Outgoing]) -> list[str]:
     return [each.event.event_id for each in outgoing]
 
 

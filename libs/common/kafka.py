@@ -2,9 +2,10 @@
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable, Sequence
 
-from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import (
     KafkaConnectionError,
@@ -21,9 +22,10 @@ from faststream.kafka.publisher.producer import AioKafkaFastProducerImpl
 
 from libs.common import metrics
 from libs.common.kafka_client import tasks_of
+from libs.common.publishing import publish_records
 from libs.common.settings import Settings
-from libs.common.telemetry import get_logger, trace_id
-from libs.contracts.cloudevents import Origin, Outgoing, headers_of
+from libs.common.telemetry import get_logger
+from libs.contracts.cloudevents import Origin, Outgoing, encode
 from libs.contracts.topics import LARGEST_LETTER_BYTES, Topic
 
 RECORD_TOO_LARGE = (MessageSizeTooLargeError, RecordTooLargeError)
@@ -61,8 +63,8 @@ class Kafka:
             acks="all",
             allow_auto_create_topics=False,
             compression_type="lz4",
-            linger_ms=5,
-            max_batch_size=128 * 1024,
+            # Of a batch before it is compressed: half of what a topic takes.
+            max_batch_size=512 * 1024,
             max_request_size=LARGEST_LETTER_BYTES,
             request_timeout_ms=30_000,
             logger=logging.getLogger("bowerbird.kafka"),
@@ -135,9 +137,7 @@ class Kafka:
         """Which tasks of the client library have ended, so that it is deaf or dumb; None while all run."""
         if not self._connected:
             return None
-        producer = self._broker.config.producer
-        assert isinstance(producer, AioKafkaFastProducerImpl)  # noqa: S101  # canary: FastStream's
-        clients = {"the producer": producer._producer.producer}  # noqa: SLF001  # as above
+        clients: dict[str, AIOKafkaConsumer | AIOKafkaProducer] = {"the producer": self._producer()}
         clients |= {group: consumer() for group, consumer in self._consumers.items()}
         ended = [
             f"aiokafka's task for {purpose} of {name} has ended"
@@ -156,29 +156,17 @@ class Kafka:
         if not self._connected:
             raise KafkaConnectionError("this process has no connection to Kafka yet")
         try:
-            pending = [await self._send(each) for each in outgoing]
-            outcomes = await asyncio.gather(*pending, return_exceptions=True)
+            await publish_records(self._producer(), [encode(each, self._origin) for each in outgoing])
         except KafkaError as error:
             self._give_up_unless_away(error)
             raise
-        for outcome in outcomes:
-            if isinstance(outcome, KafkaError):
-                self._give_up_unless_away(outcome)
-            if isinstance(outcome, BaseException):
-                raise outcome
-        for each in outgoing:
-            metrics.PUBLISHED.labels(each.event.type).inc()
+        for event_type, count in Counter(each.event.type for each in outgoing).items():
+            metrics.PUBLISHED.labels(event_type).inc(count)
 
-    async def _send(self, outgoing: Outgoing) -> "asyncio.Future[object]":
-        event = outgoing.event
-        return await self._broker.publish(
-            event.model_dump_json(exclude_none=True).encode(),
-            event.destination.name,
-            key=event.key.encode(),
-            headers=headers_of(outgoing, self._origin),
-            correlation_id=trace_id(outgoing.trace),
-            no_confirm=True,
-        )
+    def _producer(self) -> AIOKafkaProducer:
+        producer = self._broker.config.producer
+        assert isinstance(producer, AioKafkaFastProducerImpl)  # noqa: S101  # canary: FastStream's
+        return producer._producer.producer  # noqa: SLF001  # as above
 
     def _give_up_unless_away(self, error: KafkaError) -> None:
         if not (is_away(error) or isinstance(error, RECORD_TOO_LARGE) or self.failed.done()):

@@ -48,8 +48,8 @@ class Event(BaseModel):
         return self._joined(self.id_fields) if self.id_fields else self.key
 
     @property
-    def event_id(self) -> UUID:
-        """The CloudEvents `id`: the same for every publication of the same fact."""
+    def event_id(self) -> str:
+        """The CloudEvents `id`, a UUID as text: the same for every publication of the same fact."""
         return ids.event_id(self.type, self.natural_id)
 
     @property
@@ -70,8 +70,8 @@ class Event(BaseModel):
         return {"$schema": "https://json-schema.org/draft/2020-12/schema", **cls.model_json_schema()}
 
     def _joined(self, names: tuple[str, ...]) -> str:
-        values = (getattr(self, name) for name in names)
-        return "/".join(value.isoformat() if isinstance(value, datetime) else str(value) for value in values)
+        values = [getattr(self, name) for name in names]
+        return "/".join([value.isoformat() if isinstance(value, datetime) else str(value) for value in values])
 
 
 class EvidenceSubmitted(Event):

@@ -20,11 +20,22 @@ _DELIVERY = sha1(uuid5(_ROOT, "delivery").bytes, usedforsecurity=False)
 _SEPARATOR = "\n"
 
 
-def _derive(kind: "hashlib._Hash", *inputs: str) -> UUID:
+_VERSION_AND_VARIANT = 0xF000 << 64 | 0xC000 << 48
+_VERSION_5 = 0x5000 << 64 | 0x8000 << 48
+# The first hexadecimal digit of the variant's octet: its two highest bits are 10.
+_VARIANT_DIGIT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
+
+
+def _hash(kind: "hashlib._Hash", *inputs: str) -> bytes:
     # What uuid5 does, in a third of its time: the hash of the namespace is taken once, and four ids go with each row.
     digest = kind.copy()
     digest.update(_SEPARATOR.join(inputs).encode())
-    return UUID(bytes=digest.digest()[:16], version=5)
+    return digest.digest()
+
+
+def _derive(kind: "hashlib._Hash", *inputs: str) -> UUID:
+    value = int.from_bytes(_hash(kind, *inputs)[:16], "big")
+    return UUID(int=value & ~_VERSION_AND_VARIANT | _VERSION_5)
 
 
 def learner_id(issuer_id: str, local_id: str) -> UUID:
@@ -74,9 +85,11 @@ def credential_id(
     )
 
 
-def event_id(event_type: str, natural_id: str) -> UUID:
-    """The CloudEvents `id` of the one event of this type about `natural_id`."""
-    return _derive(_EVENT, event_type, natural_id)
+def event_id(event_type: str, natural_id: str) -> str:
+    """Return the CloudEvents `id`, a UUID as text, of the one event of this type about `natural_id`."""
+    digits = _hash(_EVENT, event_type, natural_id).hex()
+    variant = _VARIANT_DIGIT[digits[16]] + digits[17:20]
+    return f"{digits[:8]}-{digits[8:12]}-5{digits[13:16]}-{variant}-{digits[20:32]}"
 
 
 def delivery_id(credential: UUID, occasion: str) -> UUID:

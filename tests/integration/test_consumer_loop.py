@@ -137,8 +137,7 @@ async def test_a_record_that_fails_alone_goes_to_the_dead_letters_and_the_rest_i
 async def test_bad_headers_cost_no_record_and_an_unreadable_one_is_kept_as_it_came(settings: Settings) -> None:
     seen = Seen()
     good = contact(uuid4().int)
-    written = headers_of(Outgoing(good, new_trace()), Origin("http://test", "evidence"))
-    headers = [(name, value.encode()) for name, value in written.items()]
+    headers = headers_of(Outgoing(good, new_trace()), Origin("http://test", "evidence"))
     producer = AIOKafkaProducer(bootstrap_servers=settings.kafka_bootstrap, acks="all")
     await producer.start()
     topic, key = topics.LEARNER_CONTACTS.name, good.key.encode()

@@ -117,8 +117,7 @@ async def send(stack: Stack, *pieces: EvidenceSubmitted) -> None:
     producer = AIOKafkaProducer(bootstrap_servers=stack.kafka_bootstrap)
     await producer.start()
     for piece in pieces:
-        written = headers_of(Outgoing(piece, TRACE), Origin("http://test", "test"))
-        headers = [(name, value.encode()) for name, value in written.items()]
+        headers = headers_of(Outgoing(piece, TRACE), Origin("http://test", "test"))
         await producer.send_and_wait(
             piece.destination.name, piece.model_dump_json().encode(), key=piece.key.encode(), headers=headers
         )

@@ -25,8 +25,7 @@ UNREADABLE = 3
 
 def record(tp: TopicPartition, offset: int) -> ConsumerRecord:
     learner = LearnerContact(learner_id=UUID(int=tp.partition * 100 + offset), issuer_id="northside", changed_at=NOW)
-    written = headers_of(Outgoing(learner, new_trace()), Origin("http://test", "evidence"))
-    headers = [(name, value.encode()) for name, value in written.items()]
+    headers = headers_of(Outgoing(learner, new_trace()), Origin("http://test", "evidence"))
     body = learner.model_dump_json().encode()
     return ConsumerRecord(tp.topic, tp.partition, offset, 0, 0, learner.key.encode(), body, None, 0, 0, tuple(headers))
 

@@ -16,7 +16,7 @@ def test_ids_are_uuid5_over_their_stated_inputs() -> None:
     assert ids.evidence_id("north", "upload", "ü1") == uuid5(_namespace("evidence"), "north\nupload\nü1")
     assert ids.batch_id("north", "week-1") == uuid5(_namespace("batch"), "north\nweek-1")
     assert ids.submission_id(_BATCH, 7) == uuid5(_namespace("submission"), f"{_BATCH}\n7")
-    assert ids.event_id("bowerbird.x.v1", "a") == uuid5(_namespace("event"), "bowerbird.x.v1\na")
+    assert ids.event_id("bowerbird.x.v1", "a") == str(uuid5(_namespace("event"), "bowerbird.x.v1\na"))
     assert ids.holding_id(_BATCH, "d/r") == uuid5(_namespace("holding"), f"{_BATCH}\nd/r")
 
 
