@@ -6,7 +6,11 @@ import sys
 
 from cyclopts import App, CycloptsError
 
-app = App(name="bowerbird", help="Micro-credentials and digital badges, issued at the scale of a state.")
+from bowerbird import __version__
+
+app = App(
+    name="bowerbird", version=__version__, help="Micro-credentials and digital badges, issued at the scale of a state."
+)
 
 COMMANDS = {
     "up": ("deploy.embedded.commands:up", "Start the embedded stack; print the addresses."),

@@ -20,9 +20,9 @@ find_python() {
   fail "there is no Python 3.11 or later on the path. On Debian 12 or Ubuntu: apt-get install python3 python3-venv."
 }
 
-# The digest of everything that decides what is installed: the lock, the project file, the Python that is used.
+# The digest of everything that decides what is installed: the lock, this script, the Python that is used.
 state_of() {
-  { .venv/bin/python -V; cat pyproject.toml "requirements/$1.txt"; } | sha256sum | cut -d ' ' -f 1
+  { .venv/bin/python -V; cat deploy/make-env.sh "requirements/$1.txt"; } | sha256sum | cut -d ' ' -f 1
 }
 
 installed() {
@@ -49,6 +49,11 @@ if ((${#locks[@]} == 0)); then exit 0; fi
 printf 'installing what the lock files name\n'
 .venv/bin/python -m pip install --quiet --require-hashes "${locks[@]}" ||
   fail "the dependencies could not be installed; see the lines above. pip's own settings (pip config, PIP_*) are used."
-.venv/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable . ||
-  fail "the bowerbird command could not be installed; see the lines above."
+# The command finds the source tree that its .venv stands in; nothing is installed under names as common as `libs`.
+cat >.venv/bin/bowerbird <<'EOF'
+#!/bin/sh
+root=$(cd "$(dirname "$0")/../.." && pwd)
+PYTHONPATH=$root exec "$root/.venv/bin/python" -m bowerbird "$@"
+EOF
+chmod +x .venv/bin/bowerbird
 for group in runtime embedded "$@"; do state_of "$group" >".venv/.installed-$group"; done

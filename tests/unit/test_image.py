@@ -1,4 +1,4 @@
-"""What the image holds is enough for what its command offers, and no more is offered."""
+"""The `bowerbird` command in the image and in a source tree: it runs there, and offers what is there."""
 
 import os
 import re
@@ -53,3 +53,15 @@ def test_every_service_of_the_image_can_be_imported(image: Path) -> None:
     answer = bowerbird(image, "settings")
     assert "Traceback" not in answer.stderr
     assert answer.returncode == 0, answer.stderr
+
+
+def test_the_command_of_a_virtual_environment_runs_the_source_tree_around_it(tmp_path: Path) -> None:
+    written = re.search(r"<<'EOF'\n(.*?)EOF\n", (ROOT / "deploy/make-env.sh").read_text(encoding="utf-8"), re.DOTALL)
+    assert written is not None
+    folder = tmp_path / "a tree" / ".venv" / "bin"
+    folder.mkdir(parents=True)
+    for name, text in (("bowerbird", written[1]), ("python", '#!/bin/sh\necho "$PYTHONPATH" "$@"\n')):
+        (folder / name).write_text(text, encoding="utf-8")
+        (folder / name).chmod(0o755)
+    answer = subprocess.run([folder / "bowerbird", "run", "a b"], capture_output=True, text=True, check=True)
+    assert answer.stdout == f"{tmp_path}/a tree -m bowerbird run a b\n"
