@@ -72,6 +72,7 @@ def _examples() -> tuple[Event, ...]:
     }
     issuer = {
         "issuer_id": "northside",
+        "version": 1,
         "parent": "department",
         "name": "Northside Primary School",
         "url": "https://northside.example.org",

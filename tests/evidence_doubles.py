@@ -8,7 +8,7 @@ from uuid import UUID
 from fastapi import FastAPI
 
 from libs.access.api_keys import ApiKeys, Caller
-from libs.common.errors import ConflictError, NotFoundError, UnauthenticatedError, UnavailableError
+from libs.common.errors import ConflictError, NotFoundError, UnavailableError
 from libs.common.health import Health
 from libs.common.http import create_app
 from libs.contracts.cloudevents import Outgoing
@@ -150,11 +150,8 @@ class AnyKey(ApiKeys):
 
     def __init__(self) -> None: ...
 
-    async def caller(self, authorization: str | None) -> Caller:
-        scheme, _, token = (authorization or "").partition(" ")
-        if scheme != "Bearer":
-            raise UnauthenticatedError("no key")
-        issuer_id, _, only = token.partition("-")
+    async def caller(self, key: str) -> Caller:
+        issuer_id, _, only = key.partition("-")
         scopes = {f"evidence:{only}"} if only else {"evidence:read", "evidence:write"}
         return Caller(issuer_id, frozenset(scopes))
 

@@ -23,6 +23,7 @@ _BATCH = UUID(int=7)
 def issuer(issuer_id: str = "wattle", parent: str | None = None, did: str | None = None) -> IssuerPublished:
     return IssuerPublished(
         issuer_id=issuer_id,
+        version=1,
         parent=parent,
         name=issuer_id.title(),
         did=did or f"did:web:badges.example:issuers:{issuer_id}",

@@ -6,48 +6,38 @@ A key is 256 random bits; only its SHA-256 is stored and travels, on the restric
 import hashlib
 import hmac
 import secrets
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from time import monotonic
+from typing import Annotated
 
-from fastapi import Request
+from cachetools import TTLCache
+from fastapi import Security
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
+from libs.access.scopes import Scope
 from libs.common.errors import ForbiddenError, NotFoundError, UnauthenticatedError
-from libs.common.mongo import Database, insert_new
-from libs.common.runtime import Plumbing
-from libs.contracts import topics
+from libs.common.mongo import Database, Document, upsert_newest
 from libs.contracts.cloudevents import Outgoing, Received
 from libs.contracts.events import ApiKeyGranted
 
-SCOPES = frozenset(
-    {
-        "issuers:write",
-        "keys:write",
-        "catalogue:write",
-        "evidence:write",
-        "evidence:read",
-        "credentials:read",
-        "credentials:revoke",
-        "deliveries:read",
-    }
-)
-ADMIN_SCOPES = frozenset({"issuers:write", "keys:write"})
+ADMIN_SCOPES = frozenset({Scope.ISSUERS_WRITE, Scope.KEYS_WRITE})
 ALL_ISSUERS = "*"
 
 _KEY_PREFIX = "bb_"
 # A withdrawn key may work this much longer; a lookup for every request would cost more than it protects.
 _REMEMBERED_SECONDS = 5.0
 _REMEMBERED_KEYS = 10_000
+_LONGEST_KEY = 100
 
 
 def new_key() -> str:
-    """A fresh API key: 256 random bits, base64url, after a prefix that secret scanners can find."""
+    """Return a new API key: 256 random bits, base64url, after a prefix that secret scanners can find."""
     return _KEY_PREFIX + secrets.token_urlsafe(32)
 
 
 def key_sha256(key: str) -> str:
-    """What is stored of a key. It has 256 bits of entropy, so it needs no salt and no slow hash."""
+    """Return what is stored of a key, SHA-256 in hex. Of 256 random bits it needs no salt and no slow hash."""
     return hashlib.sha256(key.encode()).hexdigest()
 
 
@@ -68,77 +58,82 @@ class Caller:
             raise NotFoundError("there is nothing under this id that your key may see")
 
 
+_BEARER = HTTPBearer(
+    scheme_name="apiKey",
+    description="An API key, `Authorization: Bearer bb_…`: it belongs to one issuer and has scopes of its own.",
+    auto_error=False,
+)
+
+
 class ApiKeys:
-    """The keys that this service knows, materialised from `access.keys` into its own database."""
+    """The keys that have arrived, materialised from `access.keys` into the service's own database."""
 
     def __init__(
         self, database: Database, *, admin_key_sha256: str | None = None, clock: Callable[[], float] = monotonic
     ) -> None:
         self._collection = database["api_keys"]
         self._admin_key_sha256 = admin_key_sha256
-        self._clock = clock
-        self._remembered: OrderedDict[str, tuple[float, Caller]] = OrderedDict()
+        self._callers: TTLCache[str, Caller] = TTLCache(_REMEMBERED_KEYS, _REMEMBERED_SECONDS, clock)
 
-    async def learn(self, batch: Sequence[Received[ApiKeyGranted]]) -> Sequence[Outgoing]:
-        """Effect of a batch of `access.keys`: the newest grant of each key holds."""
-        for received in batch:
-            event = received.event
-            if event is None:
-                continue
-            grant = {
-                "schema": 1,
-                "issuer_id": event.issuer_id,
-                "scopes": sorted(event.scopes),
-                "granted_at": event.granted_at,
-            }
-            if await insert_new(self._collection, [{"_id": event.key_sha256, **grant}]):
-                older = {"_id": event.key_sha256, "granted_at": {"$lt": event.granted_at}}
-                await self._collection.update_one(older, {"$set": grant})
+    async def apply(self, batch: Sequence[Received[ApiKeyGranted]]) -> Sequence[Outgoing]:
+        """Handle a batch of `access.keys`: the newest grant of each key takes precedence."""
+        events = [received.event for received in batch if received.event is not None]
+        await upsert_newest(self._collection, [_grant(event) for event in events], order="granted_at")
         return []
 
-    async def knows(self, sha256: str) -> bool:
-        """Whether this key has arrived in this service's database."""
+    async def has_arrived(self, sha256: str) -> bool:
+        """Return whether a grant of this key is in this service's database."""
         return await self._collection.find_one({"_id": sha256}, {"_id": 1}) is not None
 
-    async def caller(self, authorization: str | None) -> Caller:
-        """Who sent this `Authorization` header.
+    async def caller(self, key: str) -> Caller:
+        """Return who calls with this API key.
 
         Raises:
-            UnauthenticatedError: no bearer token, or a key that nobody granted.
+            UnauthenticatedError: nobody granted it, or it was withdrawn.
         """
-        scheme, _, key = (authorization or "").partition(" ")
-        if scheme.lower() != "bearer" or not key.startswith(_KEY_PREFIX) or len(key) > 100:
-            raise UnauthenticatedError("send `Authorization: Bearer bb_…` with an API key of yours")
+        if not key.startswith(_KEY_PREFIX) or len(key) > _LONGEST_KEY:
+            raise _unauthenticated()
         sha256 = key_sha256(key)
         if self._admin_key_sha256 is not None and hmac.compare_digest(sha256, self._admin_key_sha256):
             return Caller(ALL_ISSUERS, ADMIN_SCOPES)
-        remembered = self._remembered.get(sha256)
-        if remembered is not None and self._clock() < remembered[0]:
-            return remembered[1]
-        stored = await self._collection.find_one({"_id": sha256})
-        if stored is None or not stored["scopes"]:
-            self._remembered.pop(sha256, None)
-            raise UnauthenticatedError("this API key is not known here; a new one takes a moment to arrive")
-        found = Caller(stored["issuer_id"], frozenset(stored["scopes"]))
-        self._remembered[sha256] = (self._clock() + _REMEMBERED_SECONDS, found)
-        if len(self._remembered) > _REMEMBERED_KEYS:
-            self._remembered.popitem(last=False)
-        return found
+        caller = self._callers.get(sha256)
+        if caller is None:
+            stored = await self._collection.find_one({"_id": sha256})
+            if stored is None or not stored["scopes"]:
+                raise UnauthenticatedError("this API key is not known here; a new one takes a moment to arrive")
+            caller = self._callers[sha256] = Caller(stored["issuer_id"], frozenset(stored["scopes"]))
+        return caller
 
-    def allowed(self, scope: str) -> Callable[[Request], Awaitable[Caller]]:
-        """A FastAPI dependency: the caller, who must hold `scope`."""
+    def allowed(self, scope: str) -> Callable[..., Awaitable[Caller]]:
+        """Return a FastAPI dependency that gives the caller, who must hold `scope`; OpenAPI shows both.
 
-        async def dependency(request: Request) -> Caller:
-            caller = await self.caller(request.headers.get("authorization"))
-            if scope not in caller.scopes:
-                raise ForbiddenError(f"your API key lacks the scope {scope}")
+        Raises:
+            ValueError: there is no such scope.
+        """
+        required = Scope(scope)
+
+        async def dependency(
+            credentials: Annotated[HTTPAuthorizationCredentials | None, Security(_BEARER, scopes=[required.value])],
+        ) -> Caller:
+            if credentials is None:
+                raise _unauthenticated()
+            caller = await self.caller(credentials.credentials)
+            if required not in caller.scopes:
+                raise ForbiddenError(f"your API key lacks the scope {required}")
             return caller
 
         return dependency
 
 
-def api_keys(plumbing: Plumbing, *, admin_key_sha256: str | None = None) -> ApiKeys:
-    """This service's keys, kept up to date by a consumer of its own."""
-    keys = ApiKeys(plumbing.database, admin_key_sha256=admin_key_sha256)
-    plumbing.consume(name="access", topics=[topics.ACCESS_KEYS], contracts=[ApiKeyGranted], handle=keys.learn)
-    return keys
+def _grant(event: ApiKeyGranted) -> Document:
+    return {
+        "_id": event.key_sha256,
+        "schema": 1,
+        "issuer_id": event.issuer_id,
+        "scopes": sorted(event.scopes),
+        "granted_at": event.granted_at,
+    }
+
+
+def _unauthenticated() -> UnauthenticatedError:
+    return UnauthenticatedError("send `Authorization: Bearer bb_…` with an API key of yours")

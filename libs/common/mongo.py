@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorCollection, AsyncIOMotorDatabase
-from pymongo import ASCENDING, IndexModel
+from pymongo import ASCENDING, IndexModel, UpdateOne
 from pymongo.errors import BulkWriteError, DocumentTooLarge, OperationFailure, PyMongoError
 
 Document = dict[str, Any]
@@ -18,7 +18,8 @@ Database = AsyncIOMotorDatabase[Document]
 Collection = AsyncIOMotorCollection[Document]
 
 _DUPLICATE_KEY = 11000
-# BadValue, FailedToParse, DocumentValidationFailure, BSONObjectTooLarge: no retry can mend these.
+_WRITE_CONFLICT = 112
+# BadValue, FailedToParse, DocumentValidationFailure, BSONObjectTooLarge: no retry can help these.
 _PERMANENT_CODES = frozenset({2, 9, 121, 10334})
 
 
@@ -96,6 +97,47 @@ async def insert_new(collection: Collection, documents: Sequence[Document]) -> s
     return set()
 
 
+def newest(documents: Iterable[Document], *, order: str) -> dict[Any, Document]:
+    """Return, by `_id`, the document of the highest `order`; of equal ones the first."""
+    latest: dict[Any, Document] = {}
+    for document in documents:
+        held = latest.setdefault(document["_id"], document)
+        if held[order] < document[order]:
+            latest[document["_id"]] = document
+    return latest
+
+
+async def upsert_newest(collection: Collection, documents: Iterable[Document], *, order: str) -> None:
+    """Store each document unless one of its `_id` is stored whose `order` is as high or higher.
+
+    The newest takes precedence, in whatever order documents arrive, however often, and from however many replicas at
+    once: all end with the same state. Two documents of one `_id` and one `order` must be the same, since the first of
+    them stays.
+
+    An upsert that asks 'lower than mine?' would fail on a duplicate key both when the stored one is newer and when
+    another process has just inserted an older one. Insert, then update where lower: no such doubt.
+
+    Args:
+        collection: where they are stored.
+        documents: each with its `_id`. Fields that a document does not have stay as they are stored.
+        order: the field that says which is newer: a version, or a moment. Stored documents without it are older.
+
+    Raises:
+        PyMongoError: some documents may be stored; doing it again is safe.
+    """
+    latest = newest(documents, order=order)
+    there = await insert_new(collection, list(latest.values()))
+    updates = [
+        UpdateOne(
+            {"_id": document_id, order: {"$not": {"$gte": latest[document_id][order]}}},
+            {"$set": {name: value for name, value in latest[document_id].items() if name != "_id"}},
+        )
+        for document_id in there
+    ]
+    if updates:
+        await collection.bulk_write(updates, ordered=False)
+
+
 async def insert_together(client: Client, parts: Sequence[tuple[Collection, Sequence[Document]]]) -> bool:
     """Insert all documents of all collections in one transaction: all are stored, or none.
 
@@ -122,6 +164,34 @@ async def insert_together(client: Client, parts: Sequence[tuple[Collection, Sequ
             return False
         raise
     return True
+
+
+async def update_together(client: Client, collection: Collection, updates: Sequence[UpdateOne]) -> bool:
+    """Make all of these updates in one transaction, or none.
+
+    Returns:
+        False where an update found no document to change, or another writer is changing one: nothing is changed.
+
+    Raises:
+        PyMongoError: anything else went wrong; all or nothing is changed, and doing it again is safe.
+    """
+    try:
+        async with await client.start_session() as session, session.start_transaction():
+            result = await collection.bulk_write(updates, session=session)
+            if result.matched_count == len(updates):
+                return True
+            await session.abort_transaction()
+    except (BulkWriteError, OperationFailure) as error:
+        if not _is_conflict(error):
+            raise
+    return False
+
+
+def _is_conflict(error: OperationFailure) -> bool:
+    codes = {error.code}
+    if isinstance(error, BulkWriteError):
+        codes = {each["code"] for each in error.details["writeErrors"]}
+    return bool(codes) and codes <= {_DUPLICATE_KEY, _WRITE_CONFLICT}
 
 
 async def find_by_ids(

@@ -210,21 +210,24 @@ class CredentialDocument(Event):
 
 
 class IssuerPublished(Event):
-    """An issuer's public profile and DID document."""
+    """One version of an issuer's public profile and DID document. The highest version takes precedence."""
 
     type = "org.bowerbirdbadges.issuer.published.v1"
     topic = topics.CATALOGUE
     key_prefix = "issuer:"
     key_fields = ("issuer_id",)
+    id_fields = ("issuer_id", "version")
     time_field = "published_at"
 
     issuer_id: str
+    version: int = Field(ge=1, description="grows by one with each change of the profile or of the keys")
     parent: str | None = Field(default=None, description="the department whose shared achievements this issuer awards")
     name: str
     url: str | None = None
     email: str | None = Field(default=None, description="the organisation's public address, never a person's")
-    did: str
-    did_document: str = Field(description="JSON text")
+    logo: str | None = Field(default=None, description="URL of a picture")
+    did: str = Field(description="the same in every version")
+    did_document: str = Field(description="JSON text; it holds every key that the issuer ever announced")
     published_at: AwareDatetime
 
 
@@ -304,6 +307,7 @@ class ApiKeyGranted(Event):
     type = "org.bowerbirdbadges.access.key-granted.v1"
     topic = topics.ACCESS_KEYS
     key_fields = ("key_sha256",)
+    id_fields = ("key_sha256", "granted_at")
     time_field = "granted_at"
 
     key_sha256: str = Field(pattern=r"^[0-9a-f]{64}$")

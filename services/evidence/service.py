@@ -5,11 +5,11 @@ from uuid import uuid4
 
 from pydantic import Field
 
-from libs.access.api_keys import api_keys
+from libs.access.api_keys import ApiKeys
 from libs.common.runtime import Plumbing
 from libs.common.settings import Settings
 from libs.contracts import topics
-from libs.contracts.events import EvidenceDecided
+from libs.contracts.events import ApiKeyGranted, EvidenceDecided
 from services.evidence.batches.api import routes
 from services.evidence.batches.body import Limits
 from services.evidence.batches.ingestion import Intake
@@ -50,9 +50,9 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
         idle_seconds=settings.upload_idle_seconds,
         total_seconds=settings.upload_seconds,
     )
-    plumbing.app.include_router(
-        routes(intake, batches, api_keys(plumbing), limits, longest_row=settings.upload_row_length)
-    )
+    keys = ApiKeys(plumbing.database)
+    plumbing.app.include_router(routes(intake, batches, keys, limits, longest_row=settings.upload_row_length))
+    plumbing.consume(name="access", topics=[topics.ACCESS_KEYS], contracts=[ApiKeyGranted], handle=keys.apply)
     plumbing.consume(
         name="decisions",
         topics=[topics.EVIDENCE_DECIDED],

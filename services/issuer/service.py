@@ -6,13 +6,14 @@ from pathlib import Path
 
 from pydantic import Field
 
-from libs.access.api_keys import api_keys
+from libs.access.api_keys import ApiKeys
 from libs.common.mongo import Index
 from libs.common.runtime import Plumbing
 from libs.common.settings import Settings
 from libs.contracts import topics
 from libs.contracts.events import (
     AchievementPublished,
+    ApiKeyGranted,
     EvidenceSubmitted,
     IssuerPublished,
     RevokeCredential,
@@ -57,7 +58,7 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
     database, publish = plumbing.database, plumbing.kafka.publish
     urls = Urls(settings.public_base)
     announcer = Announcer(urls)
-    keys = api_keys(plumbing, admin_key_sha256=settings.admin_key_sha256)
+    keys = ApiKeys(database, admin_key_sha256=settings.admin_key_sha256)
     signing_keys = SigningKeys(database, FileKeyEncryption.read(settings.kek_file))
     known = catalogue.Catalogue(database)
     store = repository.MongoAwards(plumbing.client, database)
@@ -89,6 +90,7 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
         contracts=[IssuerPublished, AchievementPublished],
         handle=known.apply,
     )
+    plumbing.consume(name="access", topics=[topics.ACCESS_KEYS], contracts=[ApiKeyGranted], handle=keys.apply)
     plumbing.consume(
         name="evidence", topics=[topics.EVIDENCE_SUBMITTED], contracts=[EvidenceSubmitted], handle=awarding.handle
     )

@@ -6,11 +6,12 @@ import socket
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
-from libs.access.api_keys import api_keys
+from libs.access.api_keys import ApiKeys
 from libs.common.runtime import Plumbing
 from libs.contracts import topics
 from libs.contracts.events import (
     AchievementPublished,
+    ApiKeyGranted,
     CredentialIssued,
     CredentialRevoked,
     IssuerPublished,
@@ -71,7 +72,9 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
     _keep_house(plumbing, deliveries, domains)
     plumbing.at_stop(sender.finish)
     plumbing.at_stop(pool.close)
-    plumbing.app.include_router(routes(deliveries, api_keys(plumbing), _now))
+    keys = ApiKeys(plumbing.database)
+    plumbing.consume(name="access", topics=[topics.ACCESS_KEYS], contracts=[ApiKeyGranted], handle=keys.apply)
+    plumbing.app.include_router(routes(deliveries, keys, _now))
 
 
 def _consume(plumbing: Plumbing, projection: Projection) -> None:

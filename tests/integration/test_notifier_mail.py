@@ -50,7 +50,9 @@ NOW = datetime(2026, 10, 12, 9, tzinfo=UTC)
 def catalogue(school: str) -> list[Event]:
     level = AchievementLevel(level=SoloLevel.RELATIONAL, name="Relational", description="You kept going.")
     return [
-        IssuerPublished(issuer_id=school, name="Northside", did="did:key:z", did_document="{}", published_at=NOW),
+        IssuerPublished(
+            issuer_id=school, version=1, name="Northside", did="did:key:z", did_document="{}", published_at=NOW
+        ),
         AchievementPublished(
             owner=school,
             achievement_id="resilience",

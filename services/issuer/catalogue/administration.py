@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 import orjson
 from pydantic import AnyHttpUrl, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from libs.access.api_keys import ADMIN_SCOPES, ALL_ISSUERS, SCOPES, ApiKeys, Caller, key_sha256, new_key
+from libs.access.api_keys import ADMIN_SCOPES, ALL_ISSUERS, ApiKeys, Caller, key_sha256, new_key
+from libs.access.scopes import Scope
 from libs.common.errors import ConflictError, ForbiddenError, InvalidRequestError, NotFoundError, UnavailableError
 from libs.contracts.cloudevents import Outgoing
 from libs.contracts.events import AchievementLevel, AchievementPublished, ApiKeyGranted, IssuerPublished
@@ -144,6 +145,7 @@ class Administration:
         name = self._urls.did_web(asked.id) if asked.did_method == "web" else did.did_key(multibase)
         event = IssuerPublished(
             issuer_id=asked.id,
+            version=1,
             parent=asked.parent,
             name=asked.name,
             url=None if asked.url is None else str(asked.url),
@@ -172,20 +174,21 @@ class Administration:
         caller.must_be(issuer_id)
         if issuer_id not in await self._catalogue.issuers([issuer_id]):
             raise NotFoundError("there is nothing under this id that your key may see")
-        unknown = asked.scopes - SCOPES
+        every = frozenset(Scope)
+        unknown = asked.scopes - every
         if unknown:
             raise InvalidRequestError(
                 "a scope is not known",
-                [{"field": "scopes", "reason": f"known are {', '.join(sorted(SCOPES))}"}],
+                [{"field": "scopes", "reason": f"known are {', '.join(sorted(every))}"}],
             )
-        may_give = SCOPES - (ADMIN_SCOPES - {"keys:write"}) if caller.issuer_id == ALL_ISSUERS else caller.scopes
+        may_give = every - (ADMIN_SCOPES - {"keys:write"}) if caller.issuer_id == ALL_ISSUERS else caller.scopes
         if not asked.scopes <= may_give:
             raise ForbiddenError("a key gives no rights that its maker lacks, and no issuer's key adds issuers")
         key = new_key()
         sha256 = key_sha256(key)
         grant = ApiKeyGranted(key_sha256=sha256, issuer_id=issuer_id, scopes=asked.scopes, granted_at=self._clock())
         await self._publish([Outgoing(grant, trace)])
-        if not await wait_until(lambda: self._api_keys.knows(sha256), _WAIT_SECONDS):
+        if not await wait_until(lambda: self._api_keys.has_arrived(sha256), _WAIT_SECONDS):
             raise UnavailableError("the key has not arrived in time and is not shown; ask for another one")
         return KeyAnswer(key=key, issuer_id=issuer_id, scopes=sorted(asked.scopes))
 

@@ -90,10 +90,10 @@ class Publications:
         if stored is None or stored["digest"] != digest:
             raise ConflictError(otherwise)
         said = _read(stored)
-        if not await self._catalogue.knows(said):
+        if not await self._catalogue.has_arrived(said):
             await self._publish([Outgoing(said, trace)])  # 2
             failpoint("issuer.publications.2")
-            if not await wait_until(lambda: self._catalogue.knows(said), _WAIT_SECONDS):  # 3
+            if not await wait_until(lambda: self._catalogue.has_arrived(said), _WAIT_SECONDS):  # 3
                 raise UnavailableError("it is published and has not arrived here yet; ask again, that is safe")
         failpoint("issuer.publications.3")
         await self._arrived(said)
@@ -104,7 +104,7 @@ class Publications:
         query = {"arrived": False, "claimed_at": {"$lt": self._clock() - _INTERRUPTED_AFTER}}
         for claim in await self._collection.find(query).to_list(None):
             event = _read(claim)
-            if await self._catalogue.knows(event):
+            if await self._catalogue.has_arrived(event):
                 await self._arrived(event)
             else:
                 await self._publish([Outgoing(event, new_trace())])

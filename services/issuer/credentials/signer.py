@@ -17,7 +17,7 @@ from libs.openbadges.issue.achievements import (
 )
 from libs.openbadges.issue.building import CredentialTemplate, Shown
 from libs.openbadges.issue.signing import Prepared, prepare, sign, sign_all
-from libs.openbadges.model.documents import Profile
+from libs.openbadges.model.documents import Image, Profile
 from libs.openbadges.model.errors import CredentialError
 from libs.openbadges.status import bitstring
 from libs.openbadges.status.bitstring import StatusList
@@ -133,8 +133,7 @@ class CredentialSigner:
     def _template(
         self, issuer: IssuerPublished, version: AchievementPublished, owner: IssuerPublished
     ) -> CredentialTemplate:
-        # A profile that is published anew has a new moment.
-        key = issuer.issuer_id, issuer.published_at, owner.published_at, version.version_key
+        key = issuer.issuer_id, issuer.version, owner.version, version.version_key
         template = self._templates.get(key)
         if template is None:
             achievement = published_achievement(version, self._urls.achievement(version), _profile(owner))
@@ -145,7 +144,8 @@ class CredentialSigner:
 
 
 def _profile(issuer: IssuerPublished) -> Profile:
-    return Profile(id=issuer.did, name=issuer.name, url=issuer.url, email=issuer.email)
+    image = None if issuer.logo is None else Image(id=issuer.logo)
+    return Profile(id=issuer.did, name=issuer.name, url=issuer.url, email=issuer.email, image=image)
 
 
 def _shown(evidence: EvidenceSubmitted, achievement_id: str) -> Shown:

@@ -1,12 +1,12 @@
-"""What the mail's text needs of the catalogue: names of issuers, and what each level of an achievement means."""
+"""Names of issuers and texts of achievement versions in MongoDB, as mail needs them."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from time import monotonic
 
-from pymongo import UpdateOne
+from cachetools import LRUCache, TTLCache
 
-from libs.common.mongo import Database, Document, find_by_ids, insert_new
+from libs.common.mongo import Database, Document, find_by_ids, insert_new, upsert_newest
 from libs.contracts.events import AchievementPublished, IssuerPublished
 from libs.contracts.results import SoloLevel
 
@@ -25,7 +25,7 @@ class LevelText:
 
 @dataclass(frozen=True, slots=True)
 class AchievementText:
-    """One published version of an achievement, as far as the mail tells of it."""
+    """One published version of an achievement, as far as mail needs it."""
 
     name: str
     description: str
@@ -33,36 +33,23 @@ class AchievementText:
 
 
 class Catalogue:
-    """Issuers and achievement versions, public to all tenants of this service, with a short memory in the process."""
+    """Issuers and achievement versions, public to all tenants of this service. Absence is never cached."""
 
     def __init__(self, database: Database, clock: Callable[[], float] = monotonic) -> None:
         self._issuers = database["issuers"]
         self._achievements = database["achievements"]
-        self._clock = clock
-        self._names: dict[str, tuple[float, str]] = {}
-        self._texts: dict[str, AchievementText] = {}
+        self._names: TTLCache[str, str] = TTLCache(_REMEMBERED, _REMEMBERED_SECONDS, clock)
+        self._texts: LRUCache[str, AchievementText] = LRUCache(_REMEMBERED)
 
-    async def keep_issuers(self, events: Sequence[IssuerPublished]) -> None:
-        """Store each issuer's name unless a newer profile is stored."""
-        newest = {event.issuer_id: event for event in sorted(events, key=lambda event: event.published_at)}
-        documents: list[Document] = [
-            {"_id": event.issuer_id, "schema": 1, "name": event.name, "published_at": event.published_at}
-            for event in newest.values()
+    async def store_issuers(self, events: Sequence[IssuerPublished]) -> None:
+        """Store the name in the newest version of each issuer's profile."""
+        documents = [
+            {"_id": event.issuer_id, "schema": 1, "version": event.version, "name": event.name} for event in events
         ]
-        there = await insert_new(self._issuers, documents)
-        updates = [
-            UpdateOne(
-                {"_id": document["_id"], "published_at": {"$lt": document["published_at"]}},
-                {"$set": {"name": document["name"], "published_at": document["published_at"]}},
-            )
-            for document in documents
-            if document["_id"] in there
-        ]
-        if updates:
-            await self._issuers.bulk_write(updates, ordered=False)
+        await upsert_newest(self._issuers, documents, order="version")
 
-    async def keep_achievements(self, events: Sequence[AchievementPublished]) -> None:
-        """Store achievement versions; one that is there stays as it is, for a published version never changes."""
+    async def store_achievements(self, events: Sequence[AchievementPublished]) -> None:
+        """Store achievement versions; one that is stored stays as it is, for a published version never changes."""
         documents: dict[str, Document] = {
             event.version_key: {
                 "_id": event.version_key,
@@ -76,29 +63,19 @@ class Catalogue:
         await insert_new(self._achievements, list(documents.values()))
 
     async def issuer_names(self, issuer_ids: Iterable[str]) -> dict[str, str]:
-        """The names of those of these issuers that are known."""
-        now = self._clock()
-        known = {
-            each: self._names[each][1] for each in issuer_ids if each in self._names and now < self._names[each][0]
-        }
-        missing = set(issuer_ids) - set(known)
-        if missing:
-            if len(self._names) > _REMEMBERED:
-                self._names.clear()
-            for found in await find_by_ids(self._issuers, "_id", missing):
-                known[found["_id"]] = found["name"]
-                self._names[found["_id"]] = (now + _REMEMBERED_SECONDS, found["name"])
+        """Return the names of those of these issuers that have arrived."""
+        wanted = set(issuer_ids)
+        known = {each: name for each in wanted if (name := self._names.get(each)) is not None}
+        for found in await find_by_ids(self._issuers, "_id", wanted - known.keys()):
+            known[found["_id"]] = self._names[found["_id"]] = found["name"]
         return known
 
     async def achievement_texts(self, keys: Iterable[str]) -> dict[str, AchievementText]:
-        """The texts of those of these achievement versions (OWNER/ID/VERSION) that are known."""
-        known = {key: self._texts[key] for key in keys if key in self._texts}
-        missing = set(keys) - set(known)
-        if missing:
-            if len(self._texts) > _REMEMBERED:
-                self._texts.clear()
-            for found in await find_by_ids(self._achievements, "_id", missing):
-                known[found["_id"]] = self._texts[found["_id"]] = _text(found)
+        """Return the texts of those of these achievement versions (OWNER/ID/VERSION) that have arrived."""
+        wanted = set(keys)
+        known = {key: text for key in wanted if (text := self._texts.get(key)) is not None}
+        for found in await find_by_ids(self._achievements, "_id", wanted - known.keys()):
+            known[found["_id"]] = self._texts[found["_id"]] = _text(found)
         return known
 
 

@@ -49,8 +49,8 @@ class Projection:
     async def catalogue(self, batch: Sequence[Received[IssuerPublished | AchievementPublished]]) -> Sequence[Outgoing]:
         """Names and level descriptions."""
         events = [received.event for received in batch]
-        await self._catalogue.keep_issuers([event for event in events if isinstance(event, IssuerPublished)])
-        await self._catalogue.keep_achievements([event for event in events if isinstance(event, AchievementPublished)])
+        await self._catalogue.store_issuers([event for event in events if isinstance(event, IssuerPublished)])
+        await self._catalogue.store_achievements([event for event in events if isinstance(event, AchievementPublished)])
         return []
 
     async def lifecycle(self, batch: Sequence[Received[CredentialIssued | CredentialRevoked]]) -> Sequence[Outgoing]:
@@ -72,25 +72,25 @@ class Projection:
         return []
 
     async def contacts(self, batch: Sequence[Received[LearnerContact]]) -> Sequence[Outgoing]:
-        """Keep the newest contact of each learner; a tombstone erases it and cancels what was not sent."""
+        """Store the newest contact of each learner; a tombstone erases it and cancels what was not sent."""
         now = self._clock()
         erased: dict[UUID, None] = {}
-        newest: dict[UUID, LearnerContact] = {}
+        changed: dict[UUID, list[LearnerContact]] = {}
         for received in batch:
             event = received.event
             if event is None:
                 learner_id = _learner_id(received.key)
                 if learner_id is not None:
                     erased[learner_id] = None
-                    newest.pop(learner_id, None)
-            elif event.learner_id not in newest or newest[event.learner_id].changed_at < event.changed_at:
-                newest[event.learner_id] = event
+                    changed.pop(learner_id, None)
+            else:
+                changed.setdefault(event.learner_id, []).append(event)
         if erased:
             await self._contacts.erase(list(erased))
             await self._deliveries.cancel_for_learners(list(erased), "erased", now)
-        if newest:
-            await self._contacts.keep(list(newest.values()))  # B1
-            await self._activate_reachable(list(newest), now)  # B2
+        if changed:
+            await self._contacts.store([event for events in changed.values() for event in events])  # B1
+            await self._activate_reachable(list(changed), now)  # B2
         return []
 
     async def _activate_reachable(self, learner_ids: Sequence[UUID], now: datetime) -> None:

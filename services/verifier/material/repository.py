@@ -1,18 +1,17 @@
-"""What the verifier keeps: signed documents, issuers, achievements, status lists; every query of the service is here.
+"""Signed documents, issuers, achievements and status lists in MongoDB; every query of the verifier is here.
 
-Ids come from events and a later fact never gives way to an earlier one, so that redelivery in any order, to any
-number of replicas, ends in the same documents.
+Ids come from events and the newest fact takes precedence, so that redelivery in any order, to any number of replicas,
+ends in the same documents.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
-from pymongo import UpdateMany, UpdateOne
+from pymongo import UpdateMany
 
-from libs.common.mongo import Collection, Database, Document, Index, find_by_ids, insert_new
+from libs.common.mongo import Collection, Database, Document, Index, find_by_ids, insert_new, upsert_newest
 from libs.contracts.events import AchievementPublished, CredentialDocument, IssuerPublished, StatusListPublished
 
 INDEXES: Sequence[Index] = (Index("issuers", ["did"]),)
@@ -65,7 +64,7 @@ class Repository:
         self._status_lists: Collection = database["status_lists"]
 
     async def store_documents(self, events: Sequence[CredentialDocument]) -> None:
-        """Keep each document; one that was ever revoked stays revoked.
+        """Store each document; one that was ever revoked stays revoked.
 
         New ones are inserted, which costs a quarter of an upsert. Revocations are tried as updates first: what is
         revoked is nearly always here, and a million of them are a few thousand statements.
@@ -79,7 +78,7 @@ class Repository:
             await self._revoke([event for event in revoked if event.credential_id in held])
 
     async def _revoke(self, events: Sequence[CredentialDocument]) -> bool:
-        """Mark the documents that are here and active; answers whether those were all. The first revocation holds."""
+        """Mark the stored, active documents as revoked; return whether all were stored. The first revocation stays."""
         by_moment: dict[datetime, list[UUID]] = {}
         for event in events:
             by_moment.setdefault(event.changed_at, []).append(event.credential_id)
@@ -97,31 +96,16 @@ class Repository:
         return bool(result.matched_count == len(events))
 
     async def store_issuers(self, events: Sequence[IssuerPublished]) -> None:
-        """Keep each issuer as it was published last."""
-        held = await insert_new(self._issuers, [{"_id": event.issuer_id, **_issuer(event)} for event in events])
-        newer = [
-            UpdateOne(
-                {"_id": event.issuer_id, "published_at": {"$lt": event.published_at}},
-                {"$set": _issuer(event)},
-            )
-            for event in events
-            if event.issuer_id in held
-        ]
-        await _apply(self._issuers, newer)
+        """Store the newest version of each issuer."""
+        await upsert_newest(self._issuers, [_issuer(event) for event in events], order="version")
 
     async def store_achievements(self, events: Sequence[AchievementPublished]) -> None:
-        """Keep achievement versions; one that is here stays as it is, for a published version never changes."""
+        """Store achievement versions; one that is stored stays as it is, for a published version never changes."""
         await insert_new(self._achievements, [_achievement(event) for event in events])
 
     async def store_status_lists(self, events: Sequence[StatusListPublished]) -> None:
-        """Keep the highest version of each list."""
-        held = await insert_new(self._status_lists, [{"_id": event.list_id, **_status_list(event)} for event in events])
-        higher = [
-            UpdateOne({"_id": event.list_id, "version": {"$lt": event.version}}, {"$set": _status_list(event)})
-            for event in events
-            if event.list_id in held
-        ]
-        await _apply(self._status_lists, higher)
+        """Store the highest version of each list."""
+        await upsert_newest(self._status_lists, [_status_list(event) for event in events], order="version")
 
     async def credential(self, credential_id: UUID) -> StoredCredential | None:
         """The document of this id, whoever issued it: badges are public to whoever knows their id."""
@@ -170,6 +154,8 @@ def _document(event: CredentialDocument) -> Document:
 
 def _issuer(event: IssuerPublished) -> Document:
     return {
+        "_id": event.issuer_id,
+        "version": event.version,
         "schema": SCHEMA,
         "name": event.name,
         "url": event.url,
@@ -192,14 +178,10 @@ def _achievement(event: AchievementPublished) -> Document:
 
 def _status_list(event: StatusListPublished) -> Document:
     return {
+        "_id": event.list_id,
         "schema": SCHEMA,
         "issuer_id": event.issuer_id,
         "version": event.version,
         "credential": event.credential,
         "published_at": event.published_at,
     }
-
-
-async def _apply(collection: Collection, updates: list[Any]) -> None:
-    if updates:
-        await collection.bulk_write(updates, ordered=False)

@@ -1,0 +1,32 @@
+"""Scopes: what an API key may do. The reference of scopes is generated from here."""
+
+from enum import StrEnum
+
+
+class Scope(StrEnum):
+    """One right of an API key; a key has the scopes that it was made with, within its own issuer alone."""
+
+    ISSUERS_WRITE = "issuers:write"
+    PROFILE_WRITE = "profile:write"
+    SIGNING_KEYS_WRITE = "signing-keys:write"
+    KEYS_WRITE = "keys:write"
+    CATALOGUE_WRITE = "catalogue:write"
+    EVIDENCE_WRITE = "evidence:write"
+    EVIDENCE_READ = "evidence:read"
+    CREDENTIALS_READ = "credentials:read"
+    CREDENTIALS_REVOKE = "credentials:revoke"
+    DELIVERIES_READ = "deliveries:read"
+
+
+MEANINGS: dict[Scope, str] = {
+    Scope.ISSUERS_WRITE: "Onboard issuers and change the profile of any of them. The administrator's key alone has it.",
+    Scope.PROFILE_WRITE: "Change the issuer's own profile: its name, URL, e-mail address and logo.",
+    Scope.SIGNING_KEYS_WRITE: "List the issuer's signing keys, add one, and activate, retire or distrust one.",
+    Scope.KEYS_WRITE: "Make API keys of the issuer that have no more scopes than the key that makes them.",
+    Scope.CATALOGUE_WRITE: "Publish achievements and new versions of them.",
+    Scope.EVIDENCE_WRITE: "Send evidence.",
+    Scope.EVIDENCE_READ: "Read batches of evidence, their rows, and what was decided on each.",
+    Scope.CREDENTIALS_READ: "Read credentials and their state.",
+    Scope.CREDENTIALS_REVOKE: "Revoke credentials.",
+    Scope.DELIVERIES_READ: "Read what became of the mail about a credential.",
+}

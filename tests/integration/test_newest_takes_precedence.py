@@ -1,0 +1,151 @@
+"""'The newest takes precedence' on the real MongoDB: any order, repetition and number of replicas, one state."""
+
+import asyncio
+import os
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from deploy.embedded.stack import Stack
+from libs.access.api_keys import ApiKeys
+from libs.common import mongo
+from libs.common.telemetry import new_trace
+from libs.contracts.cloudevents import Received
+from libs.contracts.events import ApiKeyGranted, Event, IssuerPublished, LearnerContact
+from services.issuer.catalogue.repository import Catalogue as IssuerCatalogue
+from services.notifier.catalogue.repository import Catalogue as NotifierCatalogue
+from services.notifier.contacts.repository import Contacts
+
+pytestmark = pytest.mark.integration
+
+NOW = datetime(2026, 10, 12, 9, tzinfo=UTC)
+SEEDS = [int(os.environ.get("TEST_SEED", "20261128")) + offset for offset in range(3)]
+
+
+@pytest.fixture
+async def database(infrastructure: Stack) -> AsyncIterator[mongo.Database]:
+    client = mongo.connect(infrastructure.mongo_url, "test")
+    name = f"newest-{uuid4().hex}"
+    yield client[name]
+    await client.drop_database(name)
+    await mongo.close(client)
+
+
+async def arrive(
+    events: Sequence[Any], chance: random.Random, *replicas: Callable[[list[Any]], Awaitable[object]]
+) -> None:
+    """Give each replica every event twice, in an order and in batches of its own, all replicas at once."""
+
+    async def one(apply: Callable[[list[Any]], Awaitable[object]]) -> None:
+        left = list(events) * 2
+        chance.shuffle(left)
+        while left:
+            size = chance.randint(1, 9)
+            batch, left = left[:size], left[size:]
+            await apply(batch)
+
+    await asyncio.gather(*(one(each) for each in replicas))
+
+
+def as_received(handle: Callable[[Any], Awaitable[object]]) -> Callable[[list[Any]], Awaitable[object]]:
+    async def apply(events: list[Event]) -> None:
+        await handle([Received(event, event.key, new_trace()) for event in events])
+
+    return apply
+
+
+def issuers() -> list[IssuerPublished]:
+    return [
+        IssuerPublished(
+            issuer_id=f"school-{school}",
+            version=version,
+            name=f"name {version}",
+            did=f"did:web:badges.example:issuers:school-{school}",
+            did_document="{}",
+            # The moments say the opposite: clocks differ, versions do not.
+            published_at=NOW - timedelta(days=version),
+        )
+        for school in range(5)
+        for version in range(1, 7)
+    ]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+async def test_documents_end_as_the_highest_of_each_whatever_way_they_arrive(
+    database: mongo.Database, seed: int
+) -> None:
+    chance = random.Random(seed)
+    documents = [{"_id": key, "order": order, "text": f"{key} {order}"} for key in range(6) for order in range(8)]
+
+    async def upsert(some: list[mongo.Document]) -> None:
+        await mongo.upsert_newest(database["things"], [dict(each) for each in some], order="order")
+
+    await arrive(documents, chance, upsert, upsert, upsert)
+    stored = {each["_id"]: (each["order"], each["text"]) async for each in database["things"].find()}
+    assert stored == {key: (7, f"{key} 7") for key in range(6)}
+
+
+async def test_a_document_without_the_order_is_older_than_any(database: mongo.Database) -> None:
+    await database["things"].insert_one({"_id": 1, "other": "stays"})
+    await mongo.upsert_newest(database["things"], [{"_id": 1, "order": 0, "text": "new"}], order="order")
+    assert await database["things"].find_one({"_id": 1}) == {"_id": 1, "order": 0, "text": "new", "other": "stays"}
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+async def test_a_late_older_profile_never_wins_in_the_issuer_or_the_notifier(
+    database: mongo.Database, seed: int
+) -> None:
+    chance = random.Random(seed)
+    await arrive(issuers(), chance, *(as_received(IssuerCatalogue(database).apply) for _ in range(2)))
+    found = await IssuerCatalogue(database).issuers(f"school-{school}" for school in range(5))
+    assert {(each.version, each.name) for each in found.values()} == {(6, "name 6")}
+    await database["issuers"].drop()
+    await arrive(issuers(), chance, *(NotifierCatalogue(database).store_issuers for _ in range(2)))
+    names = await NotifierCatalogue(database).issuer_names(f"school-{school}" for school in range(5))
+    assert names == {f"school-{school}": "name 6" for school in range(5)}
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+async def test_a_withdrawn_api_key_stays_withdrawn(database: mongo.Database, seed: int) -> None:
+    chance = random.Random(seed)
+    grants = [
+        ApiKeyGranted(
+            key_sha256=f"{key:064x}",
+            issuer_id="northside",
+            scopes=frozenset() if moment == 3 else frozenset({"evidence:read"}),
+            granted_at=NOW + timedelta(seconds=moment),
+        )
+        for key in range(4)
+        for moment in range(4)
+    ]
+    assert len({each.event_id for each in grants}) == len(grants), "a withdrawal is another fact than the grant"
+    await arrive(grants, chance, *(as_received(ApiKeys(database).apply) for _ in range(2)))
+    assert [each["scopes"] async for each in database["api_keys"].find()] == [[]] * 4
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+async def test_the_newest_name_and_the_newest_address_of_a_learner_stay_also_where_an_event_gives_one_alone(
+    database: mongo.Database, seed: int
+) -> None:
+    chance = random.Random(seed)
+    learners = [UUID(int=number) for number in range(5)]
+    given = [("Mia", "old@x.example"), (None, "new@x.example"), ("Mia Lee", None), (None, None)]
+    events = [
+        LearnerContact(
+            learner_id=learner,
+            issuer_id="northside",
+            name=name,
+            email=email,
+            changed_at=NOW + timedelta(seconds=moment),
+        )
+        for learner in learners
+        for moment, (name, email) in enumerate(given)
+    ]
+    await arrive(events, chance, *(Contacts(database).store for _ in range(3)))
+    found = await Contacts(database).reachable(learners)
+    assert {(each.name, each.email) for each in found.values()} == {("Mia Lee", "new@x.example")}
+    assert len(found) == 5
