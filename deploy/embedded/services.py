@@ -51,7 +51,7 @@ TABLE: Final[tuple[Service, ...]] = (
     Service("kafka", port="kafka"),
     Service("smtp", port="smtp"),
     Service("setup", ("setup",), None, _STORES, once=True),
-    _own("evidence", {}),
+    _own("evidence", _PUBLIC),
     _own(
         "issuer",
         {
