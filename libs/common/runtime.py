@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import signal
 import socket
 from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -125,11 +126,23 @@ def run_service(service: str, settings: Settings, build: Callable[[Plumbing], No
         return runner.run(_run(service, settings, build))
 
 
+def _collect_seldom() -> None:
+    """Keep the collector of cycles off what lives as long as the process, and off the records of a batch.
+
+    By default it looks at every batch of records hundreds of times, an eighth of the issuer's time. Nearly all of them
+    are freed without it.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
+
+
 async def _run(service: str, settings: Settings, build: Callable[[Plumbing], None]) -> int:
     tls = server_context(settings)
     listening = socket.create_server((settings.http_host, settings.http_port))
     plumbing = Plumbing(service, settings)
     build(plumbing)
+    _collect_seldom()
     asked_to_stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, asked_to_stop.set)

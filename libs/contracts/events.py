@@ -83,7 +83,7 @@ class EvidenceSubmitted(Event):
     id_fields = ("submission_id",)
     time_field = "received_at"
 
-    submission_id: UUID = Field(description="this sending of the evidence: UUIDv5 of batch and row")
+    submission_id: UUID = Field(description="this sending of the evidence: UUIDv8 of batch and row")
     evidence_id: UUID = Field(description="the evidence, however often sent: UUIDv5 of issuer, source and source id")
     digest: str = Field(description="SHA-256, hex, of what the evidence says: tells a repeat from a reused source id")
     batch_id: UUID
