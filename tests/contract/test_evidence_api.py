@@ -49,7 +49,7 @@ class House:
         self.batches = MemoryBatches()
         self.published = Published()
         counter: Iterator[int] = iter(range(1, 10_000))
-        self.app = evidence_app(self.batches, self.published, lambda: UUID(int=next(counter)))
+        self.app = evidence_app(self.batches, self.published, lambda: UUID(int=next(counter) << 96))
         self.client = httpx.AsyncClient(transport=httpx.ASGITransport(self.app), base_url="http://test")
 
     async def send(
