@@ -2,7 +2,7 @@
 
 MongoDB and the mail sink are processes of their own; the sending half of the notifier runs in this one. It prints mails
 a second by the clock and by this process's CPU time (what one core does when nobody else wants it), and for comparison
-how many mails the writer alone writes in a second of CPU time in the same run.
+how many mails the renderer alone writes in a second of CPU time in the same run.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ from libs.contracts import ids
 from libs.contracts.results import SoloLevel
 from services.notifier.catalogue.repository import AchievementText, Catalogue, LevelText
 from services.notifier.channels.email.address import Address
-from services.notifier.channels.email.message import Letter, Writer
+from services.notifier.channels.email.message import EmailMessage, EmailRenderer
 from services.notifier.channels.email.picture import Pictures
 from services.notifier.channels.email.smtp import Relay, SmtpPool
 from services.notifier.contacts.repository import Contacts
@@ -34,7 +34,7 @@ from services.notifier.deliveries.preparation import Preparation
 from services.notifier.deliveries.repository import INDEXES, Deliveries
 from services.notifier.deliveries.schedule import RetryPolicy
 from services.notifier.deliveries.sender import Sender, SenderSettings
-from services.notifier.deliveries.state_writer import Marker
+from services.notifier.deliveries.state_writer import StateWriter
 
 FROM = Address("badges", "bowerbird.example")
 DOMAINS = 50
@@ -100,9 +100,9 @@ def sender(database: mongo.Database, port: int) -> tuple[Sender, SmtpPool]:
         deliveries=deliveries,
         preparation=preparation,
         domains=domains,
-        marker=Marker(deliveries),
+        state_writer=StateWriter(deliveries),
         server=pool,
-        writer=Writer(FROM),
+        renderer=EmailRenderer(FROM),
         pictures=Pictures(),
         clock=now,
         draw=random.random,
@@ -117,7 +117,7 @@ async def send_all(stack: Stack, mails: int) -> dict[str, float]:
     started, cpu = perf_counter(), process_time()
     while await database["deliveries"].count_documents({"state": "sent"}, limit=mails) < mails:
         for _ in range(20):
-            await asyncio.sleep(min(await one.turn(), 0.05))
+            await asyncio.sleep(min(await one.tick(), 0.05))
     await one.finish()
     seconds, cpu_seconds = perf_counter() - started, process_time() - cpu
     await pool.close()
@@ -131,17 +131,17 @@ async def send_all(stack: Stack, mails: int) -> dict[str, float]:
 
 
 def written_per_cpu_second(mails: int = 500) -> float:
-    """The writer alone."""
-    writer = Writer(FROM)
+    """The renderer alone."""
+    renderer = EmailRenderer(FROM)
     text = AchievementText("Resilience", "", {SoloLevel.RELATIONAL: LevelText("Relational", "You kept going.")})
 
-    def letter() -> Letter:
+    def message() -> EmailMessage:
         page = "https://badges.example/badges/1"
         to = Address("l", "d.example")
-        return Letter(uuid4(), to, "Mia", "Northside", text, SoloLevel.RELATIONAL, page, f"{page}/x.json", now())
+        return EmailMessage(uuid4(), to, "Mia", "Northside", text, SoloLevel.RELATIONAL, page, f"{page}/x.json", now())
 
-    picture = asyncio.run(Pictures().get(letter().depiction))
-    return mails / cpu_time(lambda: [writer.write(letter(), picture) for _ in range(mails)])
+    picture = asyncio.run(Pictures().get(message().depiction))
+    return mails / cpu_time(lambda: [renderer.render(message(), picture) for _ in range(mails)])
 
 
 def cpu_time(work: Callable[[], object]) -> float:

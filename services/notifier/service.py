@@ -18,7 +18,7 @@ from libs.contracts.events import (
     LearnerContact,
 )
 from services.notifier.catalogue.repository import Catalogue
-from services.notifier.channels.email.message import Writer
+from services.notifier.channels.email.message import EmailRenderer
 from services.notifier.channels.email.picture import Pictures
 from services.notifier.channels.email.smtp import Relay, SmtpPool
 from services.notifier.contacts.repository import Contacts
@@ -29,14 +29,14 @@ from services.notifier.deliveries.preparation import Preparation
 from services.notifier.deliveries.repository import INDEXES, Deliveries
 from services.notifier.deliveries.schedule import RetryPolicy
 from services.notifier.deliveries.sender import Sender, SenderSettings
-from services.notifier.deliveries.state_writer import Marker
+from services.notifier.deliveries.state_writer import StateWriter
 from services.notifier.deliveries.worker import Projection
 from services.notifier.settings import ServiceSettings
 
 __all__ = ["INDEXES", "ServiceSettings", "build"]
 
 _MEASURE_SECONDS = 10.0
-_FORGET_SECONDS = 3600.0
+_CLEANUP_SECONDS = 3600.0
 
 
 def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
@@ -59,17 +59,17 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
         deliveries=deliveries,
         preparation=preparation,
         domains=domains,
-        marker=Marker(deliveries),
+        state_writer=StateWriter(deliveries),
         server=pool,
-        writer=Writer(settings.sender_address),
+        renderer=EmailRenderer(settings.sender_address),
         pictures=Pictures(),
         clock=_now,
         draw=random.random,
     )
     _consume(plumbing, Projection(contacts, catalogue, deliveries, _now))
-    plumbing.repeat("sender", sender.turn)
+    plumbing.repeat("sender", sender.tick)
     plumbing.repeat("leases", sender.renew)
-    _keep_house(plumbing, deliveries, domains)
+    _maintain(plumbing, deliveries, domains)
     plumbing.at_stop(sender.finish)
     plumbing.at_stop(pool.close)
     keys = ApiKeys(plumbing.database)
@@ -99,7 +99,7 @@ def _consume(plumbing: Plumbing, projection: Projection) -> None:
     )
 
 
-def _keep_house(plumbing: Plumbing, deliveries: Deliveries, domains: Domains) -> None:
+def _maintain(plumbing: Plumbing, deliveries: Deliveries, domains: Domains) -> None:
     async def measure() -> float:
         now = _now()
         count, oldest = await deliveries.backlog(now)
@@ -107,12 +107,12 @@ def _keep_house(plumbing: Plumbing, deliveries: Deliveries, domains: Domains) ->
         metrics.OLDEST_DUE_SECONDS.set(0 if oldest is None else (now - oldest).total_seconds())
         return _MEASURE_SECONDS
 
-    async def forget() -> float:
-        await domains.forget_idle(_now().timestamp())
-        return _FORGET_SECONDS
+    async def delete_idle() -> float:
+        await domains.delete_idle(_now().timestamp())
+        return _CLEANUP_SECONDS
 
     plumbing.repeat("backlog", measure)
-    plumbing.repeat("idle-domains", forget)
+    plumbing.repeat("idle-domains", delete_idle)
 
 
 def _relay(settings: ServiceSettings) -> Relay:
@@ -134,7 +134,7 @@ def _relay(settings: ServiceSettings) -> Relay:
 def _sender_settings(settings: ServiceSettings) -> SenderSettings:
     return SenderSettings(
         owner=f"{socket.gethostname()}/{os.getpid()}",
-        places=settings.smtp_connections,
+        connections=settings.smtp_connections,
         lease=timedelta(seconds=settings.lease_seconds),
         retry=RetryPolicy(
             refused_first=timedelta(seconds=settings.retry_first_seconds),

@@ -36,7 +36,7 @@ class ServiceSettings(Settings):
         default=600, gt=0, le=1200, description="longest wait after a mail's end; giving up early sends mails twice"
     )
     domain_rate: float = Field(default=20, gt=0, le=100_000, description="mails a second to one destination domain")
-    domain_burst: int = Field(default=50, ge=1, le=100_000, description="mails at once to a domain that had a rest")
+    domain_burst: int = Field(default=50, ge=1, le=100_000, description="mails at once to a domain that was idle")
     lease_seconds: float = Field(
         default=60, ge=2, le=3600, description="how long a claimed mail waits if the process that claimed it dies"
     )

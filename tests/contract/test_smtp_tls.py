@@ -13,7 +13,7 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 from services.notifier import service
 from services.notifier.channels.email.address import Address
-from services.notifier.channels.email.smtp import RelayAwayError, SmtpPool
+from services.notifier.channels.email.smtp import RelayUnavailableError, SmtpPool
 from services.notifier.settings import ServiceSettings
 from tests.certificates import self_signed
 
@@ -101,7 +101,7 @@ async def test_a_certificate_for_another_name_is_refused_and_the_mail_waits(
     certificate: Path, tls: Literal["tls", "starttls"]
 ) -> None:
     async with relay(certificate, tls) as (port, taken):
-        with pytest.raises(RelayAwayError):
+        with pytest.raises(RelayUnavailableError):
             await send(port, smtp_tls=tls, smtp_ca_file=certificate, smtp_host=OTHER_NAME)
     assert not taken.mails
 
@@ -111,7 +111,7 @@ async def test_a_certificate_that_nobody_vouches_for_is_refused_and_the_mail_wai
     certificate: Path, tls: Literal["tls", "starttls"]
 ) -> None:
     async with relay(certificate, tls) as (port, taken):
-        with pytest.raises(RelayAwayError):
+        with pytest.raises(RelayUnavailableError):
             await send(port, smtp_tls=tls)
     assert not taken.mails
 
@@ -122,7 +122,7 @@ async def test_a_certificate_that_has_run_out_is_refused_and_the_mail_waits(
 ) -> None:
     old = self_signed(tmp_path / "old.pem", "localhost", datetime.now(UTC) - timedelta(minutes=1))
     async with relay(old, tls) as (port, taken):
-        with pytest.raises(RelayAwayError):
+        with pytest.raises(RelayUnavailableError):
             await send(port, smtp_tls=tls, smtp_ca_file=old)
     assert not taken.mails
 
@@ -132,7 +132,7 @@ async def test_a_server_that_offers_no_encryption_gets_no_mail_in_the_clear(
     certificate: Path, tls: Literal["tls", "starttls"]
 ) -> None:
     async with relay(certificate, "none") as (port, taken):
-        with pytest.raises(RelayAwayError):
+        with pytest.raises(RelayUnavailableError):
             await send(port, smtp_tls=tls, smtp_ca_file=certificate, smtp_connect_seconds=1)
         assert not taken.mails
         await send(port)
@@ -144,7 +144,7 @@ async def test_a_server_that_offers_no_encryption_gets_no_mail_in_the_clear(
 async def test_the_notifier_logs_in_over_tls(certificate: Path, tls: Literal["tls", "starttls"]) -> None:
     logged_in = {"smtp_tls": tls, "smtp_ca_file": certificate, "smtp_username": "notifier"}
     async with relay(certificate, tls, auth=True) as (port, taken):
-        with pytest.raises(RelayAwayError, match="535"):
+        with pytest.raises(RelayUnavailableError, match="535"):
             await send(port, **logged_in, smtp_password="wrong")
         assert not taken.mails
         await send(port, **logged_in, smtp_password="right")

@@ -127,10 +127,10 @@ async def test_a_tombstone_erases_the_contact_and_cancels_what_was_not_sent(data
     assert (document["state"], document["cancel_reason"]) == ("cancelled", "erased")
 
 
-async def test_what_is_cancelled_while_it_is_in_hand_and_not_sent_is_cancelled_when_it_is_put_back(
+async def test_what_is_cancelled_while_it_is_in_flight_and_not_sent_is_cancelled_when_it_is_put_back(
     database: mongo.Database,
 ) -> None:
-    """Not when its turn comes again: while the mail server is away, one delivery has its turn in half a minute."""
+    """Not when it is due again: while the mail server is unavailable, one delivery is tried every half minute."""
     learners = await due(database, 4)
     deliveries = Deliveries(database)
     claimed = await deliveries.claim(4, owner="a", now=NOW, lease_until=NOW + LEASE)
@@ -202,7 +202,7 @@ async def test_a_renewed_lease_is_not_taken(database: mongo.Database) -> None:
     assert await deliveries.claim(1, owner="b", now=NOW + LEASE, lease_until=NOW + 2 * LEASE) == []
     ended = NOW + 3 * LEASE
     own = [each.id for each in claimed]
-    assert await deliveries.claim(1, owner="a", now=ended, lease_until=ended + LEASE, in_hand=own) == []
+    assert await deliveries.claim(1, owner="a", now=ended, lease_until=ended + LEASE, in_flight=own) == []
 
 
 async def test_claiming_uses_the_index_of_what_is_due(database: mongo.Database) -> None:
@@ -232,17 +232,17 @@ async def test_a_domain_that_complains_is_paused_ever_longer_until_it_takes_a_ma
         return slots["x.example"].paused_until - now
 
     await pause()
-    await domains.complain("x.example", now)
-    await domains.complain("x.example", now)  # from the same burst: it changes nothing
+    await domains.record_throttle("x.example", now)
+    await domains.record_throttle("x.example", now)  # from the same burst: it changes nothing
     assert await pause() == pytest.approx(5)
     now += 6
-    await domains.complain("x.example", now)
+    await domains.record_throttle("x.example", now)
     assert await pause() == pytest.approx(10)
     slots = await domains.take({"x.example": 3}, token=uuid4(), now=now)
     assert min(slots["x.example"].granted) >= now + 10
-    await domains.content("x.example")
+    await domains.record_success("x.example")
     now += 11
-    await domains.complain("x.example", now)
+    await domains.record_throttle("x.example", now)
     assert await pause() == pytest.approx(5)
 
 
@@ -250,5 +250,5 @@ async def test_no_domain_stands_in_the_clear_and_idle_ones_are_forgotten(databas
     domains = Domains(database, Rate(10, 5))
     await domains.take({"tran-family.example": 1}, token=uuid4(), now=NOW.timestamp())
     assert "tran" not in str(await database["domains"].find().to_list(None))
-    await domains.forget_idle(NOW.timestamp() + 2 * 86_400)
+    await domains.delete_idle(NOW.timestamp() + 2 * 86_400)
     assert await database["domains"].count_documents({}) == 0

@@ -161,7 +161,7 @@ def test_each_learner_with_an_address_gets_one_mail_from_two_replicas_in_any_ord
     assert len(school.mails()) == 200
 
 
-def test_a_killed_notifier_loses_no_mail_and_repeats_at_most_those_in_hand(stack: Stack, school: School) -> None:
+def test_a_killed_notifier_loses_no_mail_and_repeats_at_most_those_in_flight(stack: Stack, school: School) -> None:
     mails, kills = 2000, 3
     school.publish([*catalogue(school.id), *(school.contact(number) for number in range(mails))])
     school.publish([school.issued(number) for number in range(mails)])

@@ -1,9 +1,9 @@
-"""The mail: what it says, how it is built, and that no name can break out of its place."""
+"""The mail: what it says, how it is built, and that no name can break out of its header."""
 
 import base64
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
-from email.message import EmailMessage
+from email.message import EmailMessage as ParsedMessage
 from uuid import UUID
 
 import html5lib
@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from libs.contracts.results import SoloLevel
 from services.notifier.catalogue.repository import AchievementText, LevelText
 from services.notifier.channels.email.address import Address
-from services.notifier.channels.email.message import Letter, Writer, one_line
+from services.notifier.channels.email.message import EmailMessage, EmailRenderer, one_line
 from services.notifier.channels.email.picture import picture_alt
 
 DELIVERY = UUID("0b8f2f0e-5a3c-5e0f-9d0a-111111111111")
@@ -25,25 +25,25 @@ RESILIENCE = AchievementText(
     "Keeping going when it is hard.",
     {SoloLevel.RELATIONAL: LevelText("Relational", "You kept going, and you said how each try helped the next.")},
 )
-WRITER = Writer(FROM)
+RENDERER = EmailRenderer(FROM)
 PICTURE = base64.encodebytes(b"a picture").strip()
 
 
-def write(letter: Letter, picture: bytes | None = PICTURE) -> bytes:
-    return WRITER.write(letter, picture)
+def write(message: EmailMessage, picture: bytes | None = PICTURE) -> bytes:
+    return RENDERER.render(message, picture)
 
 
-def letter(
+def email(
     *,
     to: str = "mia@school.example",
     learner_name: str | None = "Mia Tran",
     issuer_name: str = "Northside Primary",
     achievement: AchievementText = RESILIENCE,
     level: SoloLevel | None = SoloLevel.RELATIONAL,
-) -> Letter:
+) -> EmailMessage:
     address = Address.parse(to)
     assert address is not None
-    return Letter(
+    return EmailMessage(
         delivery_id=DELIVERY,
         to=address,
         learner_name=learner_name,
@@ -56,15 +56,15 @@ def letter(
     )
 
 
-def read(content: bytes) -> EmailMessage:
+def read(content: bytes) -> ParsedMessage:
     message = message_from_bytes(content, policy=policy.default)
-    assert isinstance(message, EmailMessage)
+    assert isinstance(message, ParsedMessage)
     assert not message.defects
     assert all(not part.defects for part in message.walk())
     return message
 
 
-def body(message: EmailMessage, kind: str) -> str:
+def body(message: ParsedMessage, kind: str) -> str:
     part = message.get_body((kind,))
     assert part is not None
     text: str = part.get_content()
@@ -72,7 +72,7 @@ def body(message: EmailMessage, kind: str) -> str:
 
 
 def test_text_and_html_both_say_what_was_shown_and_who_says_so() -> None:
-    message = read(write(letter()))
+    message = read(write(email()))
     for kind in ("plain", "html"):
         text = body(message, kind)
         for said in ("Mia Tran", "Resilience", "Relational", "you said how each try helped", "Northside Primary"):
@@ -82,7 +82,7 @@ def test_text_and_html_both_say_what_was_shown_and_who_says_so() -> None:
 
 
 def test_the_header_says_from_whom_to_whom_and_that_a_machine_wrote_it() -> None:
-    message = read(write(letter()))
+    message = read(write(email()))
     assert str(message["From"]) == "Northside Primary via Bowerbird <badges@bowerbird.example>"
     assert str(message["To"]) == "Mia Tran <mia@school.example>"
     assert str(message["Subject"]) == "Your badge: Resilience"
@@ -91,12 +91,12 @@ def test_the_header_says_from_whom_to_whom_and_that_a_machine_wrote_it() -> None
 
 
 def test_every_attempt_at_a_delivery_carries_the_same_message_id() -> None:
-    first, second = read(write(letter())), read(write(letter(learner_name="Mia")))
+    first, second = read(write(email())), read(write(email(learner_name="Mia")))
     assert first["Message-ID"] == second["Message-ID"] == f"<{DELIVERY}@bowerbird.example>"
 
 
 def test_the_picture_travels_inside_the_mail_and_has_words_for_who_cannot_see_it() -> None:
-    message = read(write(letter()))
+    message = read(write(email()))
     pictures = [part for part in message.walk() if part.get_content_type() == "image/png"]
     assert len(pictures) == 1
     assert pictures[0].get_content() == b"a picture"
@@ -106,7 +106,7 @@ def test_the_picture_travels_inside_the_mail_and_has_words_for_who_cannot_see_it
 
 
 def test_where_there_is_no_picture_its_words_stand_in_its_place() -> None:
-    message = read(write(letter(), picture=None))
+    message = read(write(email(), picture=None))
     assert [part.get_content_type() for part in message.walk()] == ["multipart/alternative", "text/plain", "text/html"]
     html = body(message, "html")
     assert "<img" not in html
@@ -114,7 +114,7 @@ def test_where_there_is_no_picture_its_words_stand_in_its_place() -> None:
 
 
 def test_the_html_is_accessible() -> None:
-    html = body(read(write(letter())), "html")
+    html = body(read(write(email())), "html")
     tree = html5lib.HTMLParser(strict=True, namespaceHTMLElements=False).parse(html)
     assert tree.get("lang") == "en"
     assert tree.findtext("head/title") == "Your badge: Resilience"
@@ -126,20 +126,20 @@ def test_the_html_is_accessible() -> None:
 
 
 def test_without_a_name_nobody_is_called_none() -> None:
-    message = read(write(letter(learner_name=None)))
+    message = read(write(email(learner_name=None)))
     assert "None" not in body(message, "plain")
     assert body(message, "plain").startswith("Well done!")
     assert str(message["To"]) == "mia@school.example"
 
 
 def test_a_badge_for_a_score_tells_the_achievement_and_no_level() -> None:
-    message = read(write(letter(level=None)))
+    message = read(write(email(level=None)))
     assert "Keeping going when it is hard." in body(message, "plain")
     assert "step" not in body(message, "plain")
 
 
 def test_an_unknown_level_text_falls_back_on_the_achievements() -> None:
-    message = read(write(letter(level=SoloLevel.PRESTRUCTURAL)))
+    message = read(write(email(level=SoloLevel.PRESTRUCTURAL)))
     assert "Prestructural (step 1 of 5)" in body(message, "plain")
 
 
@@ -164,7 +164,7 @@ FIELDS |= {"MIME-Version", "Content-Type"}
 
 def stays_in_its_place(name: str) -> None:
     achievement = AchievementText(name, name, {SoloLevel.RELATIONAL: LevelText(name, name)})
-    content = write(letter(learner_name=name, issuer_name=name, achievement=achievement))
+    content = write(email(learner_name=name, issuer_name=name, achievement=achievement))
     assert content.isascii()
     assert b"\n" not in content.replace(b"\r\n", b"")
     assert b"\r" not in content.replace(b"\r\n", b"")
@@ -225,7 +225,7 @@ def test_what_is_no_address_is_not_read(text: str) -> None:
 
 
 def test_an_address_beyond_ascii_makes_a_mail_that_says_so_in_its_header_only() -> None:
-    message = letter(to="mía@school.example")
+    message = email(to="mía@school.example")
     assert not message.to.is_ascii
     assert "mía@school.example".encode() in write(message)
 

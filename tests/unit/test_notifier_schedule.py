@@ -1,4 +1,4 @@
-"""When a mail is tried again, and how places are shared: pure functions."""
+"""When a mail is tried again, and how connections are shared: pure functions."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -74,7 +74,7 @@ def test_what_is_told_of_an_error_holds_no_text_of_the_server() -> None:
 
 
 def test_only_rate_complaints_slow_a_domain_down() -> None:
-    slowing = {code for code in range(400, 600) if Failure(FailureKind.TEMPORARY, code).is_rate_complaint}
+    slowing = {code for code in range(400, 600) if Failure(FailureKind.TEMPORARY, code).is_throttle}
     assert slowing == {421, 450, 451}
 
 
@@ -94,21 +94,21 @@ def test_one_domain_takes_three_quarters_and_leaves_the_rest() -> None:
 
 
 @given(st.integers(1, 200), st.lists(st.sampled_from("abcdefgh"), max_size=400))
-def test_places_are_never_overdrawn_and_all_come_back(places: int, wanted: list[str]) -> None:
-    share = FairShare(places)
+def test_connections_are_never_overdrawn_and_all_come_back(connections: int, wanted: list[str]) -> None:
+    share = FairShare(connections)
     held = [domain for domain in wanted if share.take(domain)]
-    assert len(held) + share.free == places
+    assert len(held) + share.free == connections
     if share.free:
         assert share.take("a domain that holds nothing")
-        share.give_back("a domain that holds nothing")
+        share.release("a domain that holds nothing")
     for domain in held:
-        share.give_back(domain)
-    assert share.free == places
+        share.release(domain)
+    assert share.free == connections
 
 
 def test_one_place_serves_any_domain() -> None:
     share = FairShare(1)
     assert share.take("a.example")
     assert not share.take("a.example")
-    share.give_back("a.example")
+    share.release("a.example")
     assert share.take("b.example")

@@ -12,16 +12,16 @@ from pymongo.errors import AutoReconnect
 from libs.contracts.results import SoloLevel
 from services.notifier.catalogue.repository import AchievementText
 from services.notifier.channels.email.address import Address
-from services.notifier.channels.email.message import Letter, Writer
+from services.notifier.channels.email.message import EmailMessage, EmailRenderer
 from services.notifier.channels.email.picture import Pictures
-from services.notifier.channels.email.smtp import RelayAwayError
+from services.notifier.channels.email.smtp import RelayUnavailableError
 from services.notifier.deliveries import changes
 from services.notifier.deliveries.changes import Change
 from services.notifier.deliveries.delivery import Delivery
 from services.notifier.deliveries.preparation import Ready
 from services.notifier.deliveries.schedule import Failure, FailureKind, RetryPolicy
 from services.notifier.deliveries.sender import Sender, SenderSettings
-from services.notifier.deliveries.state_writer import Marker
+from services.notifier.deliveries.state_writer import StateWriter
 
 NOW = datetime(2026, 10, 12, 9, tzinfo=UTC)
 
@@ -46,7 +46,7 @@ def delivery(**changed: Any) -> Delivery:
 
 
 def ready(each: Delivery) -> Ready:
-    letter = Letter(
+    message = EmailMessage(
         delivery_id=each.id,
         to=Address("mia", "school.example"),
         learner_name="Mia",
@@ -57,7 +57,7 @@ def ready(each: Delivery) -> Ready:
         download_url="https://x.example/badges/1/credential.json",
         written_at=NOW,
     )
-    return Ready(each, letter, NOW.timestamp(), domain_complained=True)
+    return Ready(each, message, NOW.timestamp(), domain_throttled=True)
 
 
 class Schedule:
@@ -69,8 +69,8 @@ class Schedule:
         self.groups: list[int] = []
         self.away = 0
 
-    async def claim(self, limit: int, *, in_hand: Collection[UUID], **_: object) -> list[Delivery]:
-        taken = [each for each in self.claimable if each.id not in in_hand][:limit]
+    async def claim(self, limit: int, *, in_flight: Collection[UUID], **_: object) -> list[Delivery]:
+        taken = [each for each in self.claimable if each.id not in in_flight][:limit]
         self.claimable = [each for each in self.claimable if each not in taken]
         return taken
 
@@ -99,17 +99,17 @@ class Pace:
     def __init__(self) -> None:
         self.said: list[str] = []
 
-    async def complain(self, _domain: str, _now: float) -> None:
-        self.said.append("complaint")
+    async def record_throttle(self, _domain: str, _now: float) -> None:
+        self.said.append("throttle")
 
-    async def content(self, _domain: str) -> None:
-        self.said.append("content")
+    async def record_success(self, _domain: str) -> None:
+        self.said.append("success")
 
 
 class Server:
-    """Answers as told, for ever the last answer."""
+    """Answers as told, and repeats the last answer."""
 
-    def __init__(self, *answers: Failure | RelayAwayError | None) -> None:
+    def __init__(self, *answers: Failure | RelayUnavailableError | None) -> None:
         self.answers = list(answers)
         self.offered: list[bytes] = []
 
@@ -117,7 +117,7 @@ class Server:
         self.offered.append(content)
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         await asyncio.sleep(0)
-        if isinstance(answer, RelayAwayError):
+        if isinstance(answer, RelayUnavailableError):
             raise answer
         return answer
 
@@ -125,22 +125,22 @@ class Server:
 def sender(schedule: Schedule, server: Server, pace: Pace | None = None) -> Sender:
     return Sender(
         SenderSettings("test", 8, timedelta(seconds=60), RetryPolicy()),
-        deliveries=schedule,  # type: ignore[arg-type]  # a stand-in
-        preparation=AllReady(),  # type: ignore[arg-type]  # a stand-in
-        domains=pace or Pace(),  # type: ignore[arg-type]  # a stand-in
-        marker=Marker(schedule),  # type: ignore[arg-type]  # a stand-in
+        deliveries=schedule,  # type: ignore[arg-type]  # a fake
+        preparation=AllReady(),  # type: ignore[arg-type]  # a fake
+        domains=pace or Pace(),  # type: ignore[arg-type]  # a fake
+        state_writer=StateWriter(schedule),  # type: ignore[arg-type]  # a fake
         server=server,
-        writer=Writer(Address("badges", "bowerbird.example")),
+        renderer=EmailRenderer(Address("badges", "bowerbird.example")),
         pictures=Pictures(lambda _: b"PNG"),
         clock=lambda: NOW,
         draw=lambda: 0.5,
     )
 
 
-async def outcome(answer: Failure | RelayAwayError | None, each: Delivery) -> dict[str, Any]:
+async def outcome(answer: Failure | RelayUnavailableError | None, each: Delivery) -> dict[str, Any]:
     schedule = Schedule([each])
     one = sender(schedule, Server(answer))
-    await one.turn()
+    await one.tick()
     await one.finish()
     assert len(schedule.written) == 1
     return schedule.written[0]
@@ -172,39 +172,39 @@ async def test_a_delivery_is_given_up_three_days_after_its_first_attempt() -> No
 
 
 async def test_a_server_that_takes_nothing_counts_as_no_attempt() -> None:
-    written = await outcome(RelayAwayError("refused"), delivery())
+    written = await outcome(RelayUnavailableError("refused"), delivery())
     assert written["state"] == "pending"
     assert "attempts" not in written
 
 
 async def test_while_the_server_is_away_nothing_more_is_claimed_and_then_one_mail_tries() -> None:
     schedule = Schedule([delivery() for _ in range(40)])
-    server = Server(RelayAwayError("refused"))
+    server = Server(RelayUnavailableError("refused"))
     one = sender(schedule, server)
-    await one.turn()
+    await one.tick()
     await one.finish()
     offered = len(server.offered)
-    assert await one.turn() > 0
+    assert await one.tick() > 0
     assert len(server.offered) == offered
     one._relay_resumes_at = 0.0
-    await one.turn()
+    await one.tick()
     await one.finish()
     assert len(server.offered) == offered + 1
 
 
-async def test_a_complaint_and_its_end_are_told_to_the_domain() -> None:
+async def test_a_throttle_and_its_end_are_recorded_for_the_domain() -> None:
     pace = Pace()
     one = sender(Schedule([delivery(), delivery()]), Server(Failure(FailureKind.TEMPORARY, 421), None), pace)
-    await one.turn()
+    await one.tick()
     await one.finish()
-    assert sorted(pace.said) == ["complaint", "content"]
+    assert sorted(pace.said) == ["success", "throttle"]
 
 
-async def test_no_more_mails_are_in_hand_than_there_are_places_and_no_domain_takes_them_all() -> None:
+async def test_no_more_mails_are_in_flight_than_there_are_connections_and_no_domain_takes_them_all() -> None:
     schedule = Schedule([delivery() for _ in range(40)])
     one = sender(schedule, Server(None))
-    await one.turn()
-    assert len(one._in_hand) == 6
+    await one.tick()
+    assert len(one._in_flight) == 6
     await one.finish()
 
 
@@ -214,34 +214,34 @@ async def test_a_mark_is_tried_until_the_database_takes_it_and_the_place_stays_t
     monkeypatch.setattr("services.notifier.deliveries.state_writer._FIRST_PAUSE_SECONDS", 0.01)
     schedule = Schedule([delivery()])
     one = sender(schedule, Server(None))
-    await one.turn()
+    await one.tick()
     schedule.away = 3
     await asyncio.sleep(0.005)
-    assert len(one._in_hand) == 1
+    assert len(one._in_flight) == 1
     await one.finish()
     assert schedule.written[0]["state"] == "sent"
 
 
-async def test_a_mail_in_hand_is_not_offered_again_though_its_lease_ended_while_the_database_was_away(
+async def test_a_mail_in_flight_is_not_offered_again_though_its_lease_ended_while_the_database_was_away(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("services.notifier.deliveries.state_writer._FIRST_PAUSE_SECONDS", 0.01)
     each = delivery()
     schedule, server = Schedule([each]), Server(None)
     one = sender(schedule, server)
-    await one.turn()
+    await one.tick()
     schedule.away = 2
     await asyncio.sleep(0.005)
-    schedule.claimable = [each]  # the database is back before the mark is written, and the lease is over
-    await one.turn()
+    schedule.claimable = [each]  # the database is back before the change is written, and the lease is over
+    await one.tick()
     await one.finish()
     assert len(server.offered) == 1
 
 
 async def test_marks_that_come_during_a_write_go_together_in_the_next() -> None:
     schedule = Schedule()
-    marker = Marker(schedule)  # type: ignore[arg-type]  # a stand-in
-    await asyncio.gather(*(marker.write(changes.sent(delivery(), NOW)) for _ in range(50)))
+    state_writer = StateWriter(schedule)  # type: ignore[arg-type]  # a fake
+    await asyncio.gather(*(state_writer.write(changes.sent(delivery(), NOW)) for _ in range(50)))
     assert sum(schedule.groups) == 50
     assert len(schedule.groups) <= 2
 
@@ -250,11 +250,11 @@ async def test_a_mail_that_cannot_be_written_is_put_off_and_stops_nobody(monkeyp
     schedule = Schedule([delivery()])
     one = sender(schedule, Server(None))
 
-    def broken(_letter: Letter) -> bytes:
+    def broken(_message: EmailMessage) -> bytes:
         raise KeyError("a defect")
 
-    monkeypatch.setattr(one._writer, "write", broken)
-    await one.turn()
+    monkeypatch.setattr(one._renderer, "render", broken)
+    await one.tick()
     await one.finish()
     assert schedule.written[0]["state"] == "pending"
     assert schedule.written[0]["last_error"]["kind"] == "unbuildable"

@@ -11,7 +11,7 @@ from libs.openbadges.pictures.drawing import badge_svg
 from services.notifier.catalogue.repository import AchievementText
 from tests.issuer_doubles import achievement, evidence
 from tests.unit.test_issuer_credentials import SCHOOL, issued
-from tests.unit.test_notifier_message import letter
+from tests.unit.test_notifier_message import email
 
 OWN_NAMES = [AchievementLevel(level=level, name=f"Stage {level.rank}", description="…") for level in SoloLevel]
 
@@ -22,7 +22,7 @@ async def test_the_page_and_the_mail_of_one_award_show_the_same_whatever_its_lev
 ) -> None:
     version = achievement(levels=OWN_NAMES, name="Going on")
     _, document = await issued(evidence(level=level), version)
-    mailed = letter(
+    mailed = email(
         issuer_name=SCHOOL.name, achievement=AchievementText(version.name, version.description, {}), level=level
     )
     assert Depiction.of(document) == mailed.depiction == Depiction("Going on", SCHOOL.name, level.value)

@@ -1,4 +1,4 @@
-"""State changes of one delivery each, to be written together: the sending half of the machine in deliveries.py."""
+"""State changes of one delivery each, to be written together: the sending half of the machine in repository.py."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -74,8 +74,8 @@ def _held(delivery: Delivery, change: Document, due_at: datetime | None, slot_at
         {"$unset": gone},
     ]
     if change["state"] is State.PENDING:
-        # It may have been cancelled while it was in hand. Its turn may come much later: while the mail server is away,
-        # one delivery has its turn in half a minute.
+        # It may have been cancelled while it was in flight. It may be looked at again much later: while the mail
+        # server is unavailable, one delivery is tried every half minute.
         stages.append({"$set": {name: {"$cond": [_CANCELLED, *each]} for name, each in _IF_CANCELLED.items()}})
     return Change(UpdateOne({"_id": delivery.id, "claim": delivery.claim}, stages))
 

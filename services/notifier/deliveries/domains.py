@@ -23,7 +23,7 @@ _IDLE_SECONDS = 24 * 3600.0
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """Mails a second and domain, and how many may go at once after a rest."""
+    """Mails a second and domain, and how many may go at once after a pause."""
 
     per_second: float
     burst: int
@@ -35,13 +35,13 @@ class Slots:
 
     Attributes:
         granted: when each mail asked for may go, earliest first.
-        paused_until: nothing goes before; the domain complained.
-        complained: it did not take a mail since it complained.
+        paused_until: nothing goes before; the domain throttled us.
+        throttled: it has taken no mail since it last throttled us.
     """
 
     granted: tuple[float, ...]
     paused_until: float
-    complained: bool
+    throttled: bool
 
 
 class Domains:
@@ -94,33 +94,33 @@ class Domains:
             return None
         interval = 1 / self._rate.per_second
         granted = tuple(starts[0] + number * interval for number in range(count))
-        return Slots(granted, document.get("paused_until", 0.0), bool(document.get("complaints")))
+        return Slots(granted, document.get("paused_until", 0.0), bool(document.get("throttles")))
 
-    async def complain(self, domain: str, now: float) -> None:
-        """The domain asked for less: pause it, twice as long with each complaint that follows a pause.
+    async def record_throttle(self, domain: str, now: float) -> None:
+        """The domain asked for less: pause it, twice as long with each throttle that follows a pause.
 
-        Mails that were under way when the pause began may complain too; they do not lengthen it.
+        Mails that were under way when the pause began may be throttled too; they do not lengthen it.
         """
-        doubled = {"$multiply": [_FIRST_PAUSE_SECONDS, {"$pow": [2, {"$min": [{"$ifNull": ["$complaints", 0]}, 20]}]}]}
+        doubled = {"$multiply": [_FIRST_PAUSE_SECONDS, {"$pow": [2, {"$min": [{"$ifNull": ["$throttles", 0]}, 20]}]}]}
         await self._domains.update_one(
             {"_id": _digest(domain), "$or": [{"paused_until": {"$lte": now}}, {"paused_until": None}]},
             [
                 {
                     "$set": {
                         "paused_until": {"$add": [now, {"$min": [doubled, _LONGEST_PAUSE_SECONDS]}]},
-                        "complaints": {"$add": [{"$ifNull": ["$complaints", 0]}, 1]},
+                        "throttles": {"$add": [{"$ifNull": ["$throttles", 0]}, 1]},
                     }
                 }
             ],
         )
 
-    async def content(self, domain: str) -> None:
-        """The domain took a mail: its next complaint counts as the first."""
-        await self._domains.update_one({"_id": _digest(domain), "complaints": {"$gt": 0}}, {"$set": {"complaints": 0}})
+    async def record_success(self, domain: str) -> None:
+        """The domain took a mail: its next throttle counts as the first."""
+        await self._domains.update_one({"_id": _digest(domain), "throttles": {"$gt": 0}}, {"$set": {"throttles": 0}})
 
-    async def forget_idle(self, now: float) -> None:
-        """Drop the buckets of domains that were not mailed for a day; an absent bucket is an empty one."""
-        await self._domains.delete_many({"next_at": {"$lt": now - _IDLE_SECONDS}, "complaints": {"$in": [None, 0]}})
+    async def delete_idle(self, now: float) -> None:
+        """Delete the buckets of domains that were not mailed for a day; an absent bucket is an empty one."""
+        await self._domains.delete_many({"next_at": {"$lt": now - _IDLE_SECONDS}, "throttles": {"$in": [None, 0]}})
 
 
 def _digest(domain: str) -> str:

@@ -4,7 +4,7 @@ from prometheus_client import Counter, Gauge, Histogram
 
 DELIVERIES = Counter(
     "bowerbird_notifier_deliveries",
-    "What came of taking a delivery in hand: sent, temporary, lost, permanent, unbuildable, relay_away, lease_ended;"
+    "Outcomes of claimed deliveries: sent, temporary, lost, permanent, unbuildable, relay_unavailable, lease_ended;"
     " gave_up beside the failure that was the last",
     ["outcome"],
 )
@@ -21,7 +21,9 @@ POSTPONED = Counter(
 PICTURES_MISSING = Counter(
     "bowerbird_notifier_pictures_missing", "Mails whose badge could not be drawn and that went without its picture"
 )
-RELAY_AWAY = Counter("bowerbird_notifier_relay_away", "Times that the mail server took no mail from us at all")
-IN_HAND = Gauge("bowerbird_notifier_in_hand", "Mails being sent by this process")
+RELAY_UNAVAILABLE = Counter(
+    "bowerbird_notifier_relay_unavailable", "Times that the mail server took no mail from us at all"
+)
+IN_FLIGHT = Gauge("bowerbird_notifier_in_flight", "Mails being sent by this process")
 DUE = Gauge("bowerbird_notifier_due", "Pending deliveries that are due")
 OLDEST_DUE_SECONDS = Gauge("bowerbird_notifier_oldest_due_seconds", "How long the longest due delivery has been due")

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from services.notifier.catalogue.repository import Catalogue
 from services.notifier.channels.email.address import Address
-from services.notifier.channels.email.message import Letter
+from services.notifier.channels.email.message import EmailMessage
 from services.notifier.contacts.repository import Contact, Contacts
 from services.notifier.deliveries import changes, metrics
 from services.notifier.deliveries.changes import Change
@@ -33,9 +33,9 @@ class Ready:
     """A claimed delivery with all that its mail needs; it may go at `slot_at` (seconds since 1970)."""
 
     delivery: Delivery
-    letter: Letter
+    message: EmailMessage
     slot_at: float
-    domain_complained: bool
+    domain_throttled: bool
 
 
 class Preparation:
@@ -64,18 +64,18 @@ class Preparation:
         """What may go now, the longest due first, and what is to be written of the others."""
         contacts = await self._contacts.reachable(each.learner_id for each in claimed)
         await self._park([each for each in claimed if each.learner_id not in contacts and each.cancel_reason is None])
-        letters, marks = await self._letters([each for each in claimed if each.learner_id in contacts], contacts)
+        messages, updates = await self._messages([each for each in claimed if each.learner_id in contacts], contacts)
         now = self._clock()
         cancelled = [each for each in claimed if each.cancel_reason is not None]
-        marks += [changes.cancel(each, now) for each in cancelled]
-        ready, without_slot = await self._pace(letters)
-        return ready, marks + without_slot
+        updates += [changes.cancel(each, now) for each in cancelled]
+        ready, without_slot = await self._pace(messages)
+        return ready, updates + without_slot
 
     async def _park(self, unreachable: Sequence[Delivery]) -> None:
         """The address went away since the delivery became pending.
 
         It may be coming back at this moment, so the delivery is written first and the contact looked up after it, as
-        projection.py argues.
+        activation.py argues.
         """
         if not unreachable:
             return
@@ -86,29 +86,29 @@ class Preparation:
         if back:
             await self._deliveries.activate(list(back), now)
 
-    async def _letters(
+    async def _messages(
         self, deliveries: Sequence[Delivery], contacts: Mapping[UUID, Contact]
-    ) -> tuple[list[tuple[Delivery, Letter]], list[Change]]:
+    ) -> tuple[list[tuple[Delivery, EmailMessage]], list[Change]]:
         names = await self._catalogue.issuer_names({each.issuer_id for each in deliveries})
         texts = await self._catalogue.achievement_texts({each.achievement for each in deliveries})
         now = self._clock()
-        letters: list[tuple[Delivery, Letter]] = []
-        marks: list[Change] = []
+        messages: list[tuple[Delivery, EmailMessage]] = []
+        updates: list[Change] = []
         for each in deliveries:
             if each.cancel_reason is not None:
                 continue
             to = Address.parse(contacts[each.learner_id].email)
             if to is None:
                 metrics.DELIVERIES.labels(FailureKind.PERMANENT).inc()
-                marks.append(changes.failed(each, _BAD_ADDRESS, State.FAILED_PERMANENTLY, None, now))
+                updates.append(changes.failed(each, _BAD_ADDRESS, State.FAILED_PERMANENTLY, None, now))
             elif each.issuer_id not in names or each.achievement not in texts:
                 # The catalogue travels on another topic; the older the delivery, the rarer it asks.
                 metrics.POSTPONED.labels("no_text").inc()
                 wait = min(max(now - each.created_at, _TEXT_FIRST_WAIT), _TEXT_LONGEST_WAIT)
-                marks.append(changes.put_back(each, now + wait, slot_at=each.slot_at))
+                updates.append(changes.put_back(each, now + wait, slot_at=each.slot_at))
             else:
                 page = f"{self._public_base}/badges/{each.credential_id}"
-                letter = Letter(
+                message = EmailMessage(
                     delivery_id=each.id,
                     to=to,
                     learner_name=contacts[each.learner_id].name,
@@ -119,38 +119,38 @@ class Preparation:
                     download_url=f"{page}/credential.json",
                     written_at=now,
                 )
-                letters.append((each, letter))
-        return letters, marks
+                messages.append((each, message))
+        return messages, updates
 
-    async def _pace(self, letters: Sequence[tuple[Delivery, Letter]]) -> tuple[list[Ready], list[Change]]:
+    async def _pace(self, messages: Sequence[tuple[Delivery, EmailMessage]]) -> tuple[list[Ready], list[Change]]:
         """Take slots of the domains' rates for those that hold none; who may not go yet keeps its slot for later."""
-        if not letters:
+        if not messages:
             return [], []
         now = self._clock().timestamp()
-        held = [each.slot_at is not None and each.slot_at > now - _SLOT_KEPT_SECONDS for each, _ in letters]
-        wanted: Counter[str] = Counter({letter.to.domain: 0 for _, letter in letters})
-        wanted.update(letter.to.domain for (_, letter), has in zip(letters, held, strict=True) if not has)
+        held = [each.slot_at is not None and each.slot_at > now - _SLOT_KEPT_SECONDS for each, _ in messages]
+        wanted: Counter[str] = Counter({message.to.domain: 0 for _, message in messages})
+        wanted.update(message.to.domain for (_, message), has in zip(messages, held, strict=True) if not has)
         domains = await self._domains.take(wanted, token=self._new_id(), now=now)
         fresh: dict[str, Iterator[float]] = {domain: iter(slots.granted) for domain, slots in domains.items()}
         ready: list[Ready] = []
-        marks: list[Change] = []
-        for (delivery, letter), has in zip(letters, held, strict=True):
-            domain = letter.to.domain
+        updates: list[Change] = []
+        for (delivery, message), has in zip(messages, held, strict=True):
+            domain = message.to.domain
             if domain not in domains:
-                marks.append(changes.put_back(delivery, self._clock() + _GRANT_LOST_WAIT))
+                updates.append(changes.put_back(delivery, self._clock() + _GRANT_LOST_WAIT))
                 continue
             slot_at = delivery.slot_at if has and delivery.slot_at is not None else next(fresh[domain])
-            mark = self._not_yet(delivery, slot_at, domains[domain], now)
-            if mark is None:
-                ready.append(Ready(delivery, letter, slot_at, domains[domain].complained))
+            update = self._not_yet(delivery, slot_at, domains[domain], now)
+            if update is None:
+                ready.append(Ready(delivery, message, slot_at, domains[domain].throttled))
             else:
                 metrics.POSTPONED.labels("rate").inc()
-                marks.append(mark)
-        return ready, marks
+                updates.append(update)
+        return ready, updates
 
     def _not_yet(self, delivery: Delivery, slot_at: float, domain: Slots, now: float) -> Change | None:
         if slot_at < domain.paused_until and now < domain.paused_until:
-            # It held a slot when the domain complained: that slot is void.
+            # It held a slot when the domain throttled us: that slot is void.
             return changes.put_back(delivery, datetime.fromtimestamp(domain.paused_until, UTC))
         if slot_at > now + _NEAR_SECONDS:
             return changes.put_back(delivery, datetime.fromtimestamp(slot_at, UTC), slot_at=slot_at)

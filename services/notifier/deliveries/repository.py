@@ -53,7 +53,7 @@ class Deliveries:
         await self._cancel({"_id": {"$in": list(ids)}}, reason, now)
 
     async def _cancel(self, query: Mapping[str, Any], reason: str, now: datetime) -> None:
-        # The mark comes first: a delivery that goes back to pending between the two updates carries it already.
+        # The reason comes first: a delivery that goes back to pending between the two updates carries it already.
         await self._deliveries.update_many({**query, "state": {"$in": OPEN}}, {"$set": {"cancel_reason": reason}})
         await self._deliveries.update_many(
             {**query, "state": {"$in": [State.NO_ADDRESS, State.PENDING]}},
@@ -61,17 +61,17 @@ class Deliveries:
         )
 
     async def claim(
-        self, limit: int, *, owner: str, now: datetime, lease_until: datetime, in_hand: Collection[UUID] = ()
+        self, limit: int, *, owner: str, now: datetime, lease_until: datetime, in_flight: Collection[UUID] = ()
     ) -> list[Delivery]:
         """Claim up to `limit` due deliveries, the longest due first; those whose lease ended are due as well.
 
-        Not those that the caller has `in_hand`: after a long absence of the database their lease has ended too, and
+        Not those that the caller has `in_flight`: after a long absence of the database their lease has ended too, and
         what became of them is about to be written. Other replicas may see the same candidates. Each document is taken
         by an update that asks again whether it is due, so it goes to one of them; `claim` is a fresh id by which the
         winner knows its own.
         """
         due: Document = {"state": {"$in": [State.PENDING, State.SENDING]}, "due_at": {"$lte": now}}
-        others = {**due, "_id": {"$nin": list(in_hand)}} if in_hand else due
+        others = {**due, "_id": {"$nin": list(in_flight)}} if in_flight else due
         candidates = await self._deliveries.find(others).sort("due_at", 1).limit(limit).to_list(None)
         if not candidates:
             return []
@@ -86,7 +86,7 @@ class Deliveries:
         return [Delivery.of(each, claim) for each in candidates]
 
     async def renew(self, deliveries: Sequence[Delivery], lease_until: datetime) -> None:
-        """Keep the leases of deliveries that are still in hand."""
+        """Extend the leases of deliveries that are still in flight."""
         await self._deliveries.update_many(
             {
                 "_id": {"$in": [each.id for each in deliveries]},
@@ -95,10 +95,10 @@ class Deliveries:
             {"$set": {"due_at": lease_until}},
         )
 
-    async def write(self, marks: Sequence[Change]) -> None:
+    async def write(self, changes: Sequence[Change]) -> None:
         """Write state changes; one whose claim was lost changes nothing."""
-        if marks:
-            await self._deliveries.bulk_write([mark.update for mark in marks], ordered=False)
+        if changes:
+            await self._deliveries.bulk_write([change.update for change in changes], ordered=False)
 
     async def backlog(self, now: datetime) -> tuple[int, datetime | None]:
         """How many pending deliveries are due (a million at most), and since when the oldest is."""

@@ -24,13 +24,13 @@ class FailureKind(StrEnum):
     """What kind of failure an attempt met; each is counted apart."""
 
     PERMANENT = "permanent"
-    """The receiving side refused this mail for good: 5yz (RFC 5321, section 4.2.1), or no such form of address."""
+    """The receiving side refused this mail permanently: 5yz (RFC 5321, section 4.2.1), or no such form of address."""
     TEMPORARY = "temporary"
     """The receiving side asked to try again later: 4yz."""
     LOST = "lost"
     """No answer: the connection dropped or timed out after the mail was begun."""
     UNBUILDABLE = "unbuildable"
-    """The mail could not be written: a defect of ours, tried again because a release may mend it."""
+    """The mail could not be written: a defect of ours, tried again because a release may fix it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Failure:
     enhanced: str | None = None
 
     @property
-    def is_rate_complaint(self) -> bool:
+    def is_throttle(self) -> bool:
         """Whether the receiving domain asks for less mail at a time (421, 450, 451: RFC 5321, section 4.2.3)."""
         return self.code in {421, 450, 451}
 
@@ -72,7 +72,7 @@ class RetryPolicy:
             draw: of chance, 0 up to but not including 1; it keeps mails that failed together from returning together.
         """
         first = self.lost_first if kind is FailureKind.LOST else self.refused_first
-        # 2**20 times a second is twelve days: the longest is reached before, and the power must not grow for ever.
+        # 2**20 times a second is twelve days: the longest is reached before, and the power must not grow without bound.
         doublings: int = 2 ** min(attempts - 1, 20)
         return min(first * doublings, self.longest) * (0.75 + draw / 2)
 

@@ -6,9 +6,9 @@ What SIGKILL does between the steps of one mail:
 2. contact, text, slot            the same; a slot of the domain's rate is lost
 3. MAIL, RCPT, DATA … 250         the server may or may not have taken it over: SMTP has no way to ask. The mail is
                                   offered again with the same Message-ID, by which a receiving system knows a repeat
-4. mark it as sent                done
+4. record it as sent              done
 
-So at most the mails in hand, one per connection, can go out twice, and only if the kill falls between the server's
+So at most the mails in flight, one per connection, can go out twice, and only if the kill falls between the server's
 decision and step 4, which follows at once.
 """
 
@@ -25,9 +25,9 @@ from pymongo.errors import PyMongoError
 from libs.common.failpoints import failpoint
 from libs.common.telemetry import get_logger, trace_id
 from services.notifier.channels.email.address import Address
-from services.notifier.channels.email.message import Writer
+from services.notifier.channels.email.message import EmailRenderer
 from services.notifier.channels.email.picture import Pictures
-from services.notifier.channels.email.smtp import RelayAwayError
+from services.notifier.channels.email.smtp import RelayUnavailableError
 from services.notifier.deliveries import changes, metrics
 from services.notifier.deliveries.changes import Change
 from services.notifier.deliveries.delivery import Delivery
@@ -36,7 +36,7 @@ from services.notifier.deliveries.preparation import Preparation, Ready
 from services.notifier.deliveries.repository import Deliveries
 from services.notifier.deliveries.schedule import Failure, FailureKind, RetryPolicy, State, after_failure
 from services.notifier.deliveries.share import FairShare
-from services.notifier.deliveries.state_writer import Marker
+from services.notifier.deliveries.state_writer import StateWriter
 
 _MOST_CLAIMED = 500
 _POLL_SECONDS = 0.5
@@ -47,10 +47,10 @@ _RELAY_LONGEST_PAUSE_SECONDS = 30.0
 
 
 class MailServer(Protocol):
-    """What takes mails: the pool of SMTP connections, or a stand-in for tests."""
+    """What takes mails: the pool of SMTP connections, or a fake in tests."""
 
     async def send(self, to: Address, content: bytes) -> Failure | None:
-        """Offer one mail; None means that it was taken over. Raises RelayAwayError."""
+        """Offer one mail; None means that it was taken over. Raises RelayUnavailableError."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class SenderSettings:
     """How many at once, for how long claimed, and when again."""
 
     owner: str
-    places: int
+    connections: int
     lease: timedelta
     retry: RetryPolicy
 
@@ -73,9 +73,9 @@ class Sender:
         deliveries: Deliveries,
         preparation: Preparation,
         domains: Domains,
-        marker: Marker,
+        state_writer: StateWriter,
         server: MailServer,
-        writer: Writer,
+        renderer: EmailRenderer,
         pictures: Pictures,
         clock: Callable[[], datetime],
         draw: Callable[[], float],
@@ -84,14 +84,14 @@ class Sender:
         self._deliveries = deliveries
         self._preparation = preparation
         self._domains = domains
-        self._marker = marker
+        self._state_writer = state_writer
         self._server = server
-        self._writer = writer
+        self._renderer = renderer
         self._pictures = pictures
         self._clock = clock
         self._draw = draw
-        self._share = FairShare(settings.places)
-        self._in_hand: dict[asyncio.Task[None], Delivery] = {}
+        self._share = FairShare(settings.connections)
+        self._in_flight: dict[asyncio.Task[None], Delivery] = {}
         self._one_done = asyncio.Event()
         self._defect: BaseException | None = None
         self._overclaim = 1
@@ -99,17 +99,17 @@ class Sender:
         self._relay_failures = 0
         self._relay_resumes_at = 0.0
 
-    async def turn(self) -> float:
-        """Claim and start what fits in; returns the seconds to rest.
+    async def tick(self) -> float:
+        """Claim and start what fits in; returns the seconds until the next tick.
 
         Raises:
-            PyMongoError: the database is away; what was claimed comes back when its lease ends.
+            PyMongoError: the database is unavailable; what was claimed comes back when its lease ends.
         """
         if self._defect is not None:
             raise self._defect
-        resting = self._relay_resumes_at - monotonic()
-        if resting > 0:
-            return min(resting, _POLL_SECONDS)
+        delay = self._relay_resumes_at - monotonic()
+        if delay > 0:
+            return min(delay, _POLL_SECONDS)
         wanted = self._wanted()
         if not wanted:
             await self._until_one_is_done()
@@ -118,9 +118,9 @@ class Sender:
         now = self._clock()
         until = now + self._settings.lease
         self._claimed_at = monotonic()
-        in_hand = [each.id for each in self._in_hand.values()]
+        in_flight = [each.id for each in self._in_flight.values()]
         claimed = await self._deliveries.claim(
-            limit, owner=self._settings.owner, now=now, lease_until=until, in_hand=in_hand
+            limit, owner=self._settings.owner, now=now, lease_until=until, in_flight=in_flight
         )
         if claimed:
             failpoint("notifier.sending.1")
@@ -134,8 +134,8 @@ class Sender:
         """How many to claim now; 0 is to wait until a mail is done."""
         if self._relay_failures:
             # A server that was away is tried with one mail; the others follow once it took it.
-            return 0 if self._in_hand else 1
-        few = max(1, self._settings.places // 4)
+            return 0 if self._in_flight else 1
+        few = max(1, self._settings.connections // 4)
         allowance = self._share.allowance()
         if allowance >= few:
             return allowance
@@ -150,59 +150,59 @@ class Sender:
                 await self._one_done.wait()
 
     async def renew(self) -> float:
-        """Keep the leases of what is in hand; returns the seconds until they want renewing again."""
-        in_hand = list(self._in_hand.values())
-        if in_hand:
-            await self._deliveries.renew(in_hand, self._clock() + self._settings.lease)
+        """Keep the leases of what is in flight; returns the seconds until they want renewing again."""
+        in_flight = list(self._in_flight.values())
+        if in_flight:
+            await self._deliveries.renew(in_flight, self._clock() + self._settings.lease)
         return self._settings.lease.total_seconds() / 4
 
     async def finish(self) -> None:
-        """Wait until no mail is in hand: a mail that is cut off may have to be sent twice."""
-        if self._in_hand:
-            await asyncio.wait(self._in_hand)
+        """Wait until no mail is in flight: a mail that is cut off may have to be sent twice."""
+        if self._in_flight:
+            await asyncio.wait(self._in_flight)
 
     async def _start(self, claimed: Sequence[Delivery], lease_until: datetime) -> int:
         """Start each claimed mail that may go now and write down what becomes of the others.
 
-        Returns how many were ready to go, whether a place was free for them or not.
+        Returns how many were ready to go, whether a connection was free for them or not.
         """
         if not claimed:
             return 0
-        ready, marks = await self._preparation.prepare(claimed)
+        ready, updates = await self._preparation.prepare(claimed)
         for each in ready:
-            if self._share.take(each.letter.to.domain):
+            if self._share.take(each.message.to.domain):
                 task = asyncio.create_task(self._one(each, lease_until), name="mail")
-                self._in_hand[task] = each.delivery
+                self._in_flight[task] = each.delivery
                 task.add_done_callback(self._done)
             else:
                 metrics.POSTPONED.labels("share").inc()
                 later = self._clock() + _SHARE_WAIT * (1 + self._draw())
-                marks.append(changes.put_back(each.delivery, later, slot_at=each.slot_at))
-        metrics.IN_HAND.set(len(self._in_hand))
-        await self._deliveries.write(marks)
+                updates.append(changes.put_back(each.delivery, later, slot_at=each.slot_at))
+        metrics.IN_FLIGHT.set(len(self._in_flight))
+        await self._deliveries.write(updates)
         return len(ready)
 
     def _done(self, task: asyncio.Task[None]) -> None:
-        del self._in_hand[task]
+        del self._in_flight[task]
         self._one_done.set()
         if not task.cancelled() and (error := task.exception()) is not None:
             self._defect = error
 
     async def _one(self, ready: Ready, lease_until: datetime) -> None:
-        """One mail, from its slot to its mark."""
+        """One mail, from its slot until its outcome is durable."""
         try:
-            picture = await self._pictures.get(ready.letter.depiction)
+            picture = await self._pictures.get(ready.message.depiction)
             await asyncio.sleep(max(0.0, ready.slot_at - self._clock().timestamp()))
             failpoint("notifier.sending.2")
             started = monotonic()
-            mark, outcome, failure = await self._attempt(ready, picture, lease_until)
+            change, outcome, failure = await self._attempt(ready, picture, lease_until)
             seconds = monotonic() - started
             failpoint("notifier.sending.3")
-            await self._marker.write(mark)
+            await self._state_writer.write(change)
             failpoint("notifier.sending.4")
             await self._tell_domain(ready, failure, outcome)
         finally:
-            self._share.give_back(ready.letter.to.domain)
+            self._share.release(ready.message.to.domain)
         self._account(ready, outcome, failure, seconds)
 
     async def _attempt(
@@ -210,17 +210,17 @@ class Sender:
     ) -> tuple[Change, str, Failure | None]:
         delivery = ready.delivery
         if self._clock() >= lease_until:
-            # Somebody else may have it by now; the mark changes nothing then.
+            # Somebody else may have it by now; the change changes nothing then.
             return changes.put_back(delivery, self._clock()), "lease_ended", None
         try:
-            content = self._writer.write(ready.letter, picture)
+            content = self._renderer.render(ready.message, picture)
         except Exception as error:  # noqa: BLE001  # a defect met by one mail must not stop the others
             get_logger().error("mail cannot be written", delivery=str(delivery.id), problem=type(error).__name__)
             return self._failed(delivery, Failure(FailureKind.UNBUILDABLE))
         try:
-            failure = await self._server.send(ready.letter.to, content)
-        except RelayAwayError as error:
-            return self._relay_is_away(delivery, error), "relay_away", None
+            failure = await self._server.send(ready.message.to, content)
+        except RelayUnavailableError as error:
+            return self._pause_for_relay(delivery, error), "relay_unavailable", None
         self._relay_failures = 0
         if failure is None:
             return changes.sent(delivery, self._clock()), "sent", None
@@ -240,27 +240,27 @@ class Sender:
             metrics.DELIVERIES.labels("gave_up").inc()
         return changes.failed(delivery, failure, then.state, then.due_at, now), failure.kind.value, failure
 
-    def _relay_is_away(self, delivery: Delivery, error: RelayAwayError) -> Change:
-        """The server takes nothing: no mail's fault, so nobody's attempt is counted and everything rests a while."""
+    def _pause_for_relay(self, delivery: Delivery, error: RelayUnavailableError) -> Change:
+        """The server takes nothing: no attempt is counted, and nothing is sent for a while."""
         if monotonic() >= self._relay_resumes_at:
             # Mails that were under way together find out together; that is one failure, not many.
             pause = min(_RELAY_FIRST_PAUSE_SECONDS * 2**self._relay_failures, _RELAY_LONGEST_PAUSE_SECONDS)
             self._relay_failures = min(self._relay_failures + 1, 10)
             self._relay_resumes_at = monotonic() + pause * (0.75 + self._draw() / 2)
-            metrics.RELAY_AWAY.inc()
-            get_logger().warning("mail server away", problem=str(error), seconds=round(pause, 1))
+            metrics.RELAY_UNAVAILABLE.inc()
+            get_logger().warning("mail server unavailable", problem=str(error), seconds=round(pause, 1))
         metrics.POSTPONED.labels("relay").inc()
         return changes.put_back(delivery, self._clock())
 
     async def _tell_domain(self, ready: Ready, failure: Failure | None, outcome: str) -> None:
-        domain = ready.letter.to.domain
+        domain = ready.message.to.domain
         try:
-            if failure is not None and failure.is_rate_complaint:
-                await self._domains.complain(domain, self._clock().timestamp())
-            elif outcome == "sent" and ready.domain_complained:
-                await self._domains.content(domain)
+            if failure is not None and failure.is_throttle:
+                await self._domains.record_throttle(domain, self._clock().timestamp())
+            elif outcome == "sent" and ready.domain_throttled:
+                await self._domains.record_success(domain)
         except PyMongoError as error:
-            # What the mail came to is written; the pace of a domain may be learnt again.
+            # What the mail came to is written; the pace of a domain may be observed again.
             get_logger().warning("pace not noted", problem=type(error).__name__)
 
     def _account(self, ready: Ready, outcome: str, failure: Failure | None, seconds: float) -> None:

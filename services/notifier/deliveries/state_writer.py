@@ -17,7 +17,7 @@ _FIRST_PAUSE_SECONDS = 0.1
 _LONGEST_PAUSE_SECONDS = 5.0
 
 
-class Marker:
+class StateWriter:
     """A group commit: as many callers as there are wait for few writes."""
 
     def __init__(self, deliveries: Deliveries) -> None:
@@ -25,23 +25,23 @@ class Marker:
         self._waiting: list[tuple[Change, asyncio.Future[None]]] = []
         self._writing: asyncio.Task[None] | None = None
 
-    async def write(self, mark: Change) -> None:
+    async def write(self, change: Change) -> None:
         """Write this state change; returns when it is durable.
 
         Raises:
             PyMongoError: the database refuses it for good, which is a defect.
         """
         written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append((mark, written))
+        self._waiting.append((change, written))
         if self._writing is None or self._writing.done():
-            self._writing = asyncio.create_task(self._write_all(), name="marks")
+            self._writing = asyncio.create_task(self._write_all(), name="state-writer")
         await written
 
     async def _write_all(self) -> None:
         while self._waiting:
             group, self._waiting = self._waiting, []
             try:
-                await self._persist([mark for mark, _ in group])
+                await self._persist([change for change, _ in group])
             except PyMongoError as error:
                 for _, written in group:
                     if not written.done():
@@ -51,14 +51,16 @@ class Marker:
                 if not written.done():
                     written.set_result(None)
 
-    async def _persist(self, marks: list[Change]) -> None:
+    async def _persist(self, changes: list[Change]) -> None:
         pause = _FIRST_PAUSE_SECONDS
         while True:
             try:
-                return await self._deliveries.write(marks)
+                return await self._deliveries.write(changes)
             except PyMongoError as error:
                 if is_permanent(error):
                     raise
-                get_logger().warning("marks wait for mongodb", marks=len(marks), problem=type(error).__name__)
+                get_logger().warning(
+                    "state changes wait for mongodb", changes=len(changes), problem=type(error).__name__
+                )
             await asyncio.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)

@@ -48,7 +48,7 @@ def one_line(text: str, longest: int = _LONGEST_NAME) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class EmailMessage:
     """All that one mail says."""
 
     delivery_id: UUID
@@ -67,8 +67,8 @@ class Letter:
         return Depiction(self.achievement.name, self.issuer_name, self.level)
 
 
-class Writer:
-    """Writes letters from one sender."""
+class EmailRenderer:
+    """Writes messages from one sender."""
 
     def __init__(self, mail_from: Address) -> None:
         self._mail_from = mail_from
@@ -86,47 +86,47 @@ class Writer:
         """The same for every attempt, so that a receiving system recognises a repeat."""
         return f"<{delivery_id}@{self._mail_from.domain}>"
 
-    def write(self, letter: Letter, picture: bytes | None) -> bytes:
+    def render(self, message: EmailMessage, picture: bytes | None) -> bytes:
         """The whole mail, lines ended by CRLF, ASCII only except for a recipient's address that is not.
 
         Args:
-            letter: what it says.
+            message: what it says.
             picture: the badge's PNG in base64; without it, its words stand in its place.
         """
-        issuer, achievement = one_line(letter.issuer_name), one_line(letter.achievement.name)
+        issuer, achievement = one_line(message.issuer_name), one_line(message.achievement.name)
         subject = f"Your badge: {achievement}"
-        words = self._words(letter, issuer, achievement, subject) | {"has_picture": picture is not None}
+        words = self._words(message, issuer, achievement, subject) | {"has_picture": picture is not None}
         head = [
             _from_field(issuer, self._mail_from),
-            _to_field(one_line(letter.learner_name or ""), letter.to),
+            _to_field(one_line(message.learner_name or ""), message.to),
             _subject_field(subject),
-            f"Date: {format_datetime(letter.written_at)}\r\n".encode(),
-            f"Message-ID: {self.message_id(letter.delivery_id)}\r\n".encode(),
+            f"Date: {format_datetime(message.written_at)}\r\n".encode(),
+            f"Message-ID: {self.message_id(message.delivery_id)}\r\n".encode(),
             # RFC 3834: out-of-office replies to a machine help nobody.
             b"Auto-Submitted: auto-generated\r\nX-Auto-Response-Suppress: All\r\nMIME-Version: 1.0\r\n",
         ]
-        body = _body(letter.delivery_id, self._text.render(words), self._html.render(words), picture)
+        body = _body(message.delivery_id, self._text.render(words), self._html.render(words), picture)
         return b"".join(head) + body
 
-    def _words(self, letter: Letter, issuer: str, achievement: str, subject: str) -> dict[str, object]:
-        level = letter.level
-        text = letter.achievement.levels.get(level) if level is not None else None
+    def _words(self, message: EmailMessage, issuer: str, achievement: str, subject: str) -> dict[str, object]:
+        level = message.level
+        text = message.achievement.levels.get(level) if level is not None else None
         named = level.label if level is not None else ""
         if text is not None and one_line(text.name).casefold() != named.casefold():
             named = one_line(text.name)
         return {
             "subject": subject,
-            "learner": one_line(letter.learner_name or ""),
+            "learner": one_line(message.learner_name or ""),
             "achievement": achievement,
             "issuer": issuer,
             "level": level,
             "level_name": named,
             "step": 0 if level is None else level.rank + 1,
             "steps": len(SoloLevel),
-            "shown": one_line(text.description if text is not None else letter.achievement.description, 1000),
-            "page_url": letter.page_url,
-            "download_url": letter.download_url,
-            "picture_id": _picture_id(letter.delivery_id),
+            "shown": one_line(text.description if text is not None else message.achievement.description, 1000),
+            "page_url": message.page_url,
+            "download_url": message.download_url,
+            "picture_id": _picture_id(message.delivery_id),
             "picture_size": SIZE,
             "picture_alt": picture_alt(achievement, issuer, level),
         }

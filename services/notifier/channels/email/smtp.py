@@ -1,7 +1,7 @@
 """SMTP connections, kept and used again, and what a server's answer means for a mail (RFC 5321).
 
 Three things may go wrong, and they are told apart: the mail was refused or its fate is unknown (a Failure), or the
-server takes no mail from us at all (RelayAwayError), which is no mail's fault and counts as no attempt.
+server takes no mail from us at all (RelayUnavailableError), which is no mail's fault and counts as no attempt.
 """
 
 import re
@@ -29,7 +29,7 @@ _TOO_LARGE = 552
 _CLOSING = 421
 
 
-class RelayAwayError(Exception):
+class RelayUnavailableError(Exception):
     """The server takes no mail from us at the moment; the text is a code and no more."""
 
 
@@ -70,7 +70,7 @@ class SmtpPool:
         """Offer one mail; None means that the server has taken it over (250 after its end).
 
         Raises:
-            RelayAwayError: the server could not be reached, or refuses us as such.
+            RelayUnavailableError: the server could not be reached, or refuses us as such.
         """
         connection, kept = await self._connection()
         try:
@@ -113,7 +113,7 @@ class SmtpPool:
                 await client.ehlo(timeout=relay.command_seconds)
         except (SMTPException, OSError) as error:
             client.close()
-            raise RelayAwayError(_told(error)) from None
+            raise RelayUnavailableError(_told(error)) from None
         except BaseException:
             client.close()
             raise
@@ -128,7 +128,7 @@ class SmtpPool:
             if isinstance(error, SMTPSenderRefused) and error.code == _TOO_LARGE:
                 return _failure(error.code, error.message)
             if not kept:
-                raise RelayAwayError(_told(error)) from None
+                raise RelayUnavailableError(_told(error)) from None
         fresh = await self._connect()
         try:
             return await self._begin(fresh, to, kept=False)
