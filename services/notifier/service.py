@@ -18,10 +18,12 @@ from libs.contracts.events import (
     LearnerContact,
 )
 from services.notifier.catalogue.repository import Catalogue
+from services.notifier.catalogue.worker import CatalogueWorker
 from services.notifier.channels.email.message import EmailRenderer
 from services.notifier.channels.email.picture import Pictures
 from services.notifier.channels.email.smtp import Relay, SmtpPool
 from services.notifier.contacts.repository import Contacts
+from services.notifier.contacts.worker import ContactWorker
 from services.notifier.deliveries import metrics
 from services.notifier.deliveries.api import routes
 from services.notifier.deliveries.domains import Domains, Rate
@@ -30,7 +32,7 @@ from services.notifier.deliveries.repository import INDEXES, Deliveries
 from services.notifier.deliveries.schedule import RetryPolicy
 from services.notifier.deliveries.sender import Sender, SenderSettings
 from services.notifier.deliveries.state_writer import StateWriter
-from services.notifier.deliveries.worker import Projection
+from services.notifier.deliveries.worker import DeliveryWorker
 from services.notifier.settings import ServiceSettings
 
 __all__ = ["INDEXES", "ServiceSettings", "build"]
@@ -66,7 +68,12 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
         clock=_now,
         draw=random.random,
     )
-    _consume(plumbing, Projection(contacts, catalogue, deliveries, _now))
+    _consume(
+        plumbing,
+        CatalogueWorker(catalogue),
+        ContactWorker(contacts, deliveries, _now),
+        DeliveryWorker(deliveries, contacts, _now),
+    )
     plumbing.repeat("sender", sender.tick)
     plumbing.repeat("leases", sender.renew)
     _maintain(plumbing, deliveries, domains)
@@ -77,25 +84,27 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
     plumbing.app.include_router(routes(deliveries, keys, _now))
 
 
-def _consume(plumbing: Plumbing, projection: Projection) -> None:
+def _consume(
+    plumbing: Plumbing, catalogue: CatalogueWorker, contacts: ContactWorker, deliveries: DeliveryWorker
+) -> None:
     plumbing.consume(
         name="catalogue",
         topics=[topics.CATALOGUE],
         contracts=[IssuerPublished, AchievementPublished],
-        handle=projection.catalogue,
+        handle=catalogue.handle,
     )
     plumbing.consume(
         name="contacts",
         topics=[topics.LEARNER_CONTACTS],
         contracts=[LearnerContact],
-        handle=projection.contacts,
+        handle=contacts.handle,
         tombstones=True,
     )
     plumbing.consume(
         name="lifecycle",
         topics=[topics.CREDENTIAL_LIFECYCLE],
         contracts=[CredentialIssued, CredentialRevoked],
-        handle=projection.lifecycle,
+        handle=deliveries.handle,
     )
 
 

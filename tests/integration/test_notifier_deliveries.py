@@ -1,7 +1,8 @@
-"""The schedule and the projection on a real MongoDB: races, leases, and the pace of a domain."""
+"""The schedule and the workers on a real MongoDB: races, leases, and the pace of a domain."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
@@ -14,13 +15,13 @@ from libs.contracts import ids
 from libs.contracts.cloudevents import Received
 from libs.contracts.events import CredentialIssued, CredentialRevoked, LearnerContact
 from libs.contracts.results import SoloLevel
-from services.notifier.catalogue.repository import Catalogue
 from services.notifier.contacts.repository import Contacts
+from services.notifier.contacts.worker import ContactWorker
 from services.notifier.deliveries import changes
 from services.notifier.deliveries.domains import Domains, Rate
 from services.notifier.deliveries.repository import INDEXES, Deliveries
 from services.notifier.deliveries.schedule import Failure, FailureKind, State
-from services.notifier.deliveries.worker import Projection
+from services.notifier.deliveries.worker import DeliveryWorker
 
 pytestmark = pytest.mark.integration
 
@@ -38,8 +39,20 @@ async def database(infrastructure: Stack) -> AsyncIterator[mongo.Database]:
     await mongo.close(client)
 
 
-def projection(database: mongo.Database) -> Projection:
-    return Projection(Contacts(database), Catalogue(database), Deliveries(database), lambda: NOW)
+@dataclass
+class Workers:
+    """The handlers of two consumers over one database."""
+
+    contacts: Callable[[Sequence[Received[LearnerContact]]], Awaitable[object]]
+    lifecycle: Callable[[Sequence[Received[CredentialIssued | CredentialRevoked]]], Awaitable[object]]
+
+
+def workers(database: mongo.Database) -> Workers:
+    contacts, deliveries = Contacts(database), Deliveries(database)
+    return Workers(
+        ContactWorker(contacts, deliveries, lambda: NOW).handle,
+        DeliveryWorker(deliveries, contacts, lambda: NOW).handle,
+    )
 
 
 def contact(learner: UUID, *, changed_at: datetime = NOW, email: str | None = "a@x.example") -> LearnerContact:
@@ -73,9 +86,9 @@ async def states(database: mongo.Database) -> set[str]:
 async def due(database: mongo.Database, count: int) -> list[UUID]:
     """That many learners with an address and a delivery each."""
     learners = [uuid4() for _ in range(count)]
-    project = projection(database)
-    await project.contacts([received(contact(each)) for each in learners])
-    await project.lifecycle([announced(issued(each)) for each in learners])
+    both = workers(database)
+    await both.contacts([received(contact(each)) for each in learners])
+    await both.lifecycle([announced(issued(each)) for each in learners])
     return learners
 
 
@@ -83,10 +96,10 @@ async def test_whichever_of_contact_and_credential_comes_first_no_delivery_is_le
     database: mongo.Database,
 ) -> None:
     learners = [uuid4() for _ in range(150)]
-    project = projection(database)
+    both = workers(database)
     await asyncio.gather(
-        *(project.contacts([received(contact(each))]) for each in learners),
-        *(project.lifecycle([announced(issued(each))]) for each in learners),
+        *(both.contacts([received(contact(each))]) for each in learners),
+        *(both.lifecycle([announced(issued(each))]) for each in learners),
     )
     assert await states(database) == {"pending"}
     assert await database["deliveries"].count_documents({}) == 150
@@ -99,27 +112,27 @@ async def test_events_seen_again_make_no_second_delivery_and_do_not_reopen_a_sen
     deliveries = Deliveries(database)
     claimed = await deliveries.claim(5, owner="a", now=NOW, lease_until=NOW + LEASE)
     await deliveries.write([changes.sent(each, NOW) for each in claimed])
-    project = projection(database)
-    await project.lifecycle([announced(issued(each)) for each in learners])
-    await project.contacts([received(contact(each, changed_at=NOW + LEASE)) for each in learners])
+    both = workers(database)
+    await both.lifecycle([announced(issued(each)) for each in learners])
+    await both.contacts([received(contact(each, changed_at=NOW + LEASE)) for each in learners])
     assert await states(database) == {"sent"}
     assert await database["deliveries"].count_documents({}) == 5
 
 
 async def test_an_older_contact_never_overwrites_a_newer_one(database: mongo.Database) -> None:
     learner = uuid4()
-    project = projection(database)
+    both = workers(database)
     newer = contact(learner, changed_at=NOW + LEASE, email="new@x.example")
-    await project.contacts([received(newer)])
-    await project.contacts([received(contact(learner, email="old@x.example"))])
-    await project.contacts([received(newer), received(contact(learner, email="old@x.example"))])
+    await both.contacts([received(newer)])
+    await both.contacts([received(contact(learner, email="old@x.example"))])
+    await both.contacts([received(newer), received(contact(learner, email="old@x.example"))])
     found = await Contacts(database).reachable([learner])
     assert found[learner].email == "new@x.example"
 
 
 async def test_a_tombstone_erases_the_contact_and_cancels_what_was_not_sent(database: mongo.Database) -> None:
     learner, other = await due(database, 2)
-    await projection(database).contacts([Received(None, str(learner), new_trace())])
+    await workers(database).contacts([Received(None, str(learner), new_trace())])
     found = await Contacts(database).reachable([learner, other])
     assert set(found) == {other}
     document = await database["deliveries"].find_one({"learner_id": learner})
@@ -134,8 +147,8 @@ async def test_what_is_cancelled_while_it_is_in_flight_and_not_sent_is_cancelled
     learners = await due(database, 4)
     deliveries = Deliveries(database)
     claimed = await deliveries.claim(4, owner="a", now=NOW, lease_until=NOW + LEASE)
-    project = projection(database)
-    await project.contacts([Received(None, str(each), new_trace()) for each in learners])
+    both = workers(database)
+    await both.contacts([Received(None, str(each), new_trace()) for each in learners])
     temporary = Failure(FailureKind.TEMPORARY, 451, "4.7.1")
     await deliveries.write(
         [

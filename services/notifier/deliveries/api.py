@@ -12,9 +12,9 @@ from libs.access.api_keys import ApiKeys, Caller
 from libs.common.errors import NotFoundError
 from libs.common.mongo import Document
 from libs.contracts import ids
+from services.notifier.deliveries.delivery import OCCASIONS
 from services.notifier.deliveries.repository import Deliveries
 from services.notifier.deliveries.schedule import FailureKind, State
-from services.notifier.deliveries.worker import OCCASIONS
 
 
 class LastError(BaseModel):

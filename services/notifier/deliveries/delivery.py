@@ -8,6 +8,10 @@ from uuid import UUID
 from libs.common.mongo import Document
 from libs.contracts.results import SoloLevel
 
+OCCASION_ISSUED = "issued"
+OCCASIONS = (OCCASION_ISSUED,)
+"""What a learner may be mailed about a credential for; one delivery for each."""
+
 
 @dataclass(frozen=True, slots=True)
 class Delivery:

@@ -11,6 +11,7 @@ from services.notifier.channels.email.address import Address
 from services.notifier.channels.email.message import EmailMessage
 from services.notifier.contacts.repository import Contact, Contacts
 from services.notifier.deliveries import changes, metrics
+from services.notifier.deliveries.activation import activate_reachable
 from services.notifier.deliveries.changes import Change
 from services.notifier.deliveries.delivery import Delivery
 from services.notifier.deliveries.domains import Domains, Slots
@@ -82,9 +83,7 @@ class Preparation:
         now = self._clock()
         metrics.POSTPONED.labels("no_address").inc(len(unreachable))
         await self._deliveries.write([changes.park(each, now) for each in unreachable])
-        back = await self._contacts.reachable(each.learner_id for each in unreachable)
-        if back:
-            await self._deliveries.activate(list(back), now)
+        await activate_reachable(self._contacts, self._deliveries, [each.learner_id for each in unreachable], now)
 
     async def _messages(
         self, deliveries: Sequence[Delivery], contacts: Mapping[UUID, Contact]
