@@ -24,7 +24,7 @@ COMMANDS = {
     "inspect": ("bowerbird.verifying:inspect", "Show what a credential says, without verifying it."),
     "conformance": ("conformance.commands:conformance", "Serve the VC API for conformance suites, over HTTPS."),
     "conformance-down": ("conformance.commands:conformance_down", "Stop what `bowerbird conformance` started."),
-    "contracts": ("bowerbird.commands:contracts", "Write the schemas of the events, or check them."),
+    "contracts": ("bowerbird.commands:contracts", "Write the documents of events and HTTP APIs, or check them."),
 }
 
 

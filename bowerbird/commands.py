@@ -11,7 +11,8 @@ from cyclopts import Parameter
 from rich.console import Console
 from rich.table import Table
 
-from bowerbird.contracts import stale, write
+from bowerbird import contracts as events
+from bowerbird import generated, openapi
 from bowerbird.registry import NAMES, find
 from bowerbird.setup import set_up
 from libs.common.runtime import run_service
@@ -77,13 +78,18 @@ def settings(service: ServiceName | None = None) -> int:
     return 0
 
 
-def contracts(*, folder: Path = Path("docs/events"), check: bool = False) -> int:
-    """Write the JSON Schemas and the AsyncAPI document of the events.
+def contracts(*, folder: Path = Path("docs"), check: bool = False) -> int:
+    """Write the JSON Schemas and AsyncAPI documents of the events, and the OpenAPI documents of the services.
 
     Args:
-        folder: where they stand.
+        folder: where they stand, in events/ and api/.
         check: write nothing; exit 1 where a file is not what the code says.
     """
-    changed = stale(folder) if check else write(folder)
+    work = generated.stale if check else generated.write
+    changed = [
+        f"{name}/{file}"
+        for name, documents in (("events", events.documents()), ("api", openapi.documents()))
+        for file in work(folder / name, documents)
+    ]
     print(f"{'not up to date' if check else 'written'}: {', '.join(changed) or 'none'}")
     return 1 if check and changed else 0

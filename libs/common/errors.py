@@ -4,20 +4,21 @@
 class BowerbirdError(Exception):
     """An error that we foresaw. Its text is safe to show to whoever sent the request.
 
-    `status` is the HTTP status at the edge, `code` the stable last part of the problem document's `type`.
+    `status` is the HTTP status at the edge, `code` the stable last part of the problem document's `type`. The first
+    line of each class's docstring stands in the OpenAPI documents: it speaks to whoever calls.
     """
 
     status = 500
     code = "internal"
-    title = "Something went wrong on our side"
+    title = "Internal error"
 
 
 class InvalidRequestError(BowerbirdError):
-    """What was sent cannot be understood; `errors` says which parts and why."""
+    """The request cannot be understood; `errors` says which parts and why."""
 
     status = 400
     code = "invalid-request"
-    title = "The request is not valid"
+    title = "Invalid request"
 
     def __init__(self, detail: str, errors: list[dict[str, str]] | None = None) -> None:
         super().__init__(detail)
@@ -25,11 +26,11 @@ class InvalidRequestError(BowerbirdError):
 
 
 class UnauthenticatedError(BowerbirdError):
-    """No API key, or one that we do not know."""
+    """The request has no API key, or one that is not known."""
 
     status = 401
     code = "unauthenticated"
-    title = "A valid API key is needed"
+    title = "Authentication required"
 
 
 class ForbiddenError(BowerbirdError):
@@ -37,55 +38,63 @@ class ForbiddenError(BowerbirdError):
 
     status = 403
     code = "forbidden"
-    title = "The API key does not allow this"
+    title = "Forbidden"
 
 
 class NotFoundError(BowerbirdError):
-    """There is no such thing, or it belongs to another tenant: both look the same from outside."""
+    """Nothing exists under this id, or it belongs to another tenant: both look the same from outside."""
 
     status = 404
     code = "not-found"
-    title = "There is no such thing here"
+    title = "Not found"
+
+
+class NotAcceptableError(BowerbirdError):
+    """None of the representations that exist is one that the Accept header takes."""
+
+    status = 406
+    code = "not-acceptable"
+    title = "Not acceptable"
 
 
 class RequestTimeoutError(BowerbirdError):
-    """The sender took too long; the text names the limit."""
+    """The body took too long to arrive; the detail names the limit."""
 
     status = 408
     code = "request-timeout"
-    title = "The request took too long"
+    title = "Request timeout"
 
 
 class ConflictError(BowerbirdError):
-    """The same id already stands for something else."""
+    """The id already stands for something else."""
 
     status = 409
     code = "conflict"
-    title = "This contradicts what is already there"
+    title = "Conflict"
 
 
 class TooLargeError(BowerbirdError):
-    """The body passes a limit; the text names the limit."""
+    """The body exceeds a limit; the detail names the limit."""
 
     status = 413
     code = "too-large"
-    title = "The request is too large"
+    title = "Content too large"
 
 
 class UnsupportedMediaError(BowerbirdError):
-    """The content type or encoding is none that this call takes; the text names those it takes."""
+    """The Content-Type or Content-Encoding is not supported here; the detail names those that are."""
 
     status = 415
     code = "unsupported-media-type"
-    title = "This content type is not supported here"
+    title = "Unsupported media type"
 
 
 class UnavailableError(BowerbirdError):
-    """Something we depend on is away for the moment; trying again later is safe."""
+    """Something that this needs is unavailable; nothing was acknowledged, and trying again later is safe."""
 
     status = 503
     code = "unavailable"
-    title = "Not possible at this moment"
+    title = "Service unavailable"
 
 
 ERRORS: tuple[type[BowerbirdError], ...] = (
@@ -93,6 +102,7 @@ ERRORS: tuple[type[BowerbirdError], ...] = (
     UnauthenticatedError,
     ForbiddenError,
     NotFoundError,
+    NotAcceptableError,
     RequestTimeoutError,
     ConflictError,
     TooLargeError,

@@ -1,110 +1,144 @@
 """The HTTP edge, the same for every service: problem documents, trace, one log line and metrics per request."""
 
 from time import monotonic
+from typing import Any, Literal
 
 import orjson
 from aiokafka.errors import KafkaError
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import Response
+from fastapi.responses import PlainTextResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from pydantic import BaseModel, Field
 from pymongo.errors import PyMongoError
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from libs.common import metrics
-from libs.common.errors import BowerbirdError, InvalidRequestError, NotFoundError, UnavailableError
+from libs.common.bodies import LimitedBodies, is_json
+from libs.common.docs import add_docs
+from libs.common.errors import (
+    ERRORS,
+    BowerbirdError,
+    InvalidRequestError,
+    NotFoundError,
+    UnavailableError,
+    UnsupportedMediaError,
+)
 from libs.common.health import Health
+from libs.common.openapi import OPERATIONS_TAG, described_app
+from libs.common.problems import problem_response
 from libs.common.telemetry import continue_trace, get_logger, trace_id
+from libs.common.validation import field_errors
 
-_PROBLEM_BASE = "urn:bowerbird:problem:"
 _QUIET_ROUTES = frozenset({"/metrics", "/health/live", "/health/ready"})
+_HEALTH_TYPE = "application/health+json"
+
+
+class HealthAnswer(BaseModel):
+    """The health of a process."""
+
+    status: Literal["pass", "fail"]
+    problems: dict[str, str] = Field(description="what is wrong, by the name of the part", examples=[{}])
+
+
+_HEALTH_SCHEMA = {"schema": {"$ref": "#/components/schemas/HealthAnswer"}}
+_HEALTH_RESPONSES: dict[int | str, dict[str, Any]] = {
+    200: {"description": "All is well.", "content": {_HEALTH_TYPE: _HEALTH_SCHEMA}},
+    503: {"description": "Something is wrong; `problems` names it.", "content": {_HEALTH_TYPE: _HEALTH_SCHEMA}},
+}
+
+
+class HealthResponse(Response):
+    """A response of the media type that health checks have."""
+
+    media_type = _HEALTH_TYPE
 
 
 def create_app(title: str, health: Health) -> FastAPI:
-    """An application with health, metrics and errors in place; the service adds its own routes."""
-    app = FastAPI(title=title, openapi_url="/openapi.json", docs_url=None, redoc_url=None)
+    """Return an application with health, metrics, errors and /docs in place; the service adds its own routes."""
+    app = described_app(title)
+    app.add_middleware(LimitedBodies)
     app.add_middleware(RequestTelemetry)
     app.add_exception_handler(BowerbirdError, _on_foreseen)
     app.add_exception_handler(RequestValidationError, _on_invalid)
     app.add_exception_handler(HTTPException, _on_http)
-    app.add_exception_handler(PyMongoError, _on_away)
-    app.add_exception_handler(KafkaError, _on_away)
+    app.add_exception_handler(PyMongoError, _on_unavailable)
+    app.add_exception_handler(KafkaError, _on_unavailable)
     app.add_exception_handler(Exception, _on_defect)
+    add_docs(app)
+    described: dict[str, Any] = {"tags": [OPERATIONS_TAG], "response_class": HealthResponse}
 
-    @app.get("/health/live", include_in_schema=False)
-    async def live() -> Response:
+    @app.get("/health/live", response_model=HealthAnswer, responses=_HEALTH_RESPONSES, **described)
+    async def read_liveness() -> Response:
+        """Whether the process lives; restart it otherwise."""
         return _health_answer(health.live())
 
-    @app.get("/health/ready", include_in_schema=False)
-    async def ready() -> Response:
+    @app.get("/health/ready", response_model=HealthAnswer, responses=_HEALTH_RESPONSES, **described)
+    async def read_readiness() -> Response:
+        """Whether the process can serve: it lives, and what it depends on answers."""
         return _health_answer(await health.ready())
 
-    @app.get("/metrics", include_in_schema=False)
-    async def expose() -> Response:
+    @app.get("/metrics", tags=[OPERATIONS_TAG], response_class=PlainTextResponse)
+    async def read_metrics() -> Response:
+        """Metrics in the text format of Prometheus."""
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
     return app
 
 
 def request_trace(request: Request) -> str:
-    """The `traceparent` of the request in hand, to be carried on by the events that it causes."""
+    """Return the `traceparent` of the request, to be carried on by the events that it causes."""
     trace: str = request.scope["bowerbird.trace"]
     return trace
 
 
-def problem(error: BowerbirdError, instance: str) -> Response:
-    """An RFC 9457 problem document."""
-    body: dict[str, object] = {
-        "type": _PROBLEM_BASE + error.code,
-        "title": error.title,
-        "status": error.status,
-        "detail": str(error),
-        "instance": instance,
-    }
-    if isinstance(error, InvalidRequestError) and error.errors:
-        body["errors"] = error.errors
-    headers = {}
-    if error.status == 401:
-        headers["WWW-Authenticate"] = "Bearer"
-    if error.status == 503:
-        headers["Retry-After"] = "5"
-    return Response(orjson.dumps(body), error.status, headers, media_type="application/problem+json")
-
-
 async def _on_foreseen(request: Request, error: Exception) -> Response:
     assert isinstance(error, BowerbirdError)  # noqa: S101  # registered for nothing else
-    return problem(error, request.url.path)
+    return problem_response(error, request.url.path)
 
 
 async def _on_invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101  # registered for nothing else
-    errors = [{"field": ".".join(str(part) for part in e["loc"]), "reason": e["msg"]} for e in error.errors()]
-    return problem(InvalidRequestError("some parts of the request are not valid", errors), request.url.path)
+    whole_body = any(each["loc"] == ("body",) and each["type"] != "missing" for each in error.errors())
+    if whole_body and not is_json(request.headers.get("content-type", "")):
+        wrong: BowerbirdError = UnsupportedMediaError("send JSON, with the header Content-Type: application/json")
+    else:
+        body = getattr(request.scope.get("route"), "body_field", None)
+        annotation = None if body is None else body.field_info.annotation
+        wrong = InvalidRequestError("parts of the request are not valid", field_errors(error.errors(), annotation))
+    return problem_response(wrong, request.url.path)
 
 
 async def _on_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101  # registered for nothing else
+    headers = dict(error.headers or {})
     if error.status_code == 404:
-        return problem(NotFoundError("no such address"), request.url.path)
+        return problem_response(NotFoundError("there is no such path here"), request.url.path, headers)
+    kind = next((each for each in ERRORS if each.status == error.status_code), None)
     foreseen = BowerbirdError(str(error.detail))
-    foreseen.status, foreseen.code, foreseen.title = error.status_code, "http", str(error.detail)
-    return problem(foreseen, request.url.path)
+    foreseen.status = error.status_code
+    foreseen.code = "http" if kind is None else kind.code
+    foreseen.title = str(error.detail) if kind is None else kind.title
+    return problem_response(foreseen, request.url.path, headers)
 
 
-async def _on_away(request: Request, error: Exception) -> Response:
-    get_logger().warning("dependency away", problem=type(error).__name__, trace=trace_id(request_trace(request)))
-    return problem(UnavailableError("what this needs is away; nothing was acknowledged, try again"), request.url.path)
+async def _on_unavailable(request: Request, error: Exception) -> Response:
+    trace = trace_id(request_trace(request))
+    get_logger().warning("dependency unavailable", problem=type(error).__name__, trace=trace)
+    unavailable = UnavailableError("something that this needs is unavailable; nothing was acknowledged, try again")
+    return problem_response(unavailable, request.url.path)
 
 
 async def _on_defect(request: Request, error: Exception) -> Response:
     # Starlette raises it again after this answer, so that it stands in the log with where it came from.
-    return problem(BowerbirdError("this is our fault and is logged; trying again may help"), request.url.path)
+    defect = BowerbirdError("this is an error of ours and is logged; trying again may help")
+    return problem_response(defect, request.url.path)
 
 
 def _health_answer(problems: dict[str, str]) -> Response:
-    body = {"status": "fail" if problems else "pass", "problems": problems}
-    return Response(orjson.dumps(body), 503 if problems else 200, media_type="application/health+json")
+    answer = HealthAnswer(status="fail" if problems else "pass", problems=problems)
+    return HealthResponse(orjson.dumps(answer.model_dump()), 503 if problems else 200)
 
 
 class RequestTelemetry:

@@ -36,6 +36,7 @@ class ServiceSettings(Settings):
 
 def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
     """Register everything that this service does."""
+    plumbing.app.description = "Takes evidence in, one piece or a file at a time, and tells what became of each row."
     batches = Batches(plumbing.database)
     intake = Intake(
         batches=batches,

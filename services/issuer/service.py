@@ -55,6 +55,7 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
     Raises:
         SettingsError: the key-encryption key cannot be used.
     """
+    plumbing.app.description = "Onboards issuers, publishes achievements, and reads and revokes credentials."
     database, publish = plumbing.database, plumbing.kafka.publish
     urls = Urls(settings.public_base)
     announcer = Announcer(urls)

@@ -43,6 +43,7 @@ _CLEANUP_SECONDS = 3600.0
 
 def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
     """Register everything that this service does."""
+    plumbing.app.description = "Tells what became of the mails about credentials."
     contacts, catalogue = Contacts(plumbing.database), Catalogue(plumbing.database)
     deliveries = Deliveries(plumbing.database)
     domains = Domains(plumbing.database, Rate(settings.domain_rate, settings.domain_burst))

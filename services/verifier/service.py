@@ -66,6 +66,7 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
 
 def serve(app: FastAPI, repository: Repository, settings: ServiceSettings, clock: Callable[[], datetime]) -> None:
     """Add the public routes to an application."""
+    app.description = "Verifies credentials, and serves what verifying needs: badges, achievements, keys and status."
     source = MaterialSource(
         repository,
         settings.public_base,

@@ -105,7 +105,7 @@ async def test_an_error_is_a_problem_document(client: AsyncClient) -> None:
     answer = await client.get("/v1/conflict")
     assert answer.json() == {
         "type": "urn:bowerbird:problem:conflict",
-        "title": "This contradicts what is already there",
+        "title": "Conflict",
         "status": 409,
         "detail": "version 1 says something else",
         "instance": "/v1/conflict",

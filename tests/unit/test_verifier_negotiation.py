@@ -2,7 +2,8 @@
 
 import pytest
 
-from services.verifier.pages.negotiation import NotAcceptableError, choose
+from libs.common.errors import NotAcceptableError
+from services.verifier.pages.negotiation import choose
 from services.verifier.pages.representation import HTML
 from services.verifier.verification.api import REPRESENTATIONS
 

@@ -1,91 +1,265 @@
 """The HTTP calls of the evidence service."""
 
-import re
+import csv
+import io
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import urlencode
 from uuid import UUID
 
 import orjson
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from libs.access.api_keys import ApiKeys, Caller
-from libs.common.errors import InvalidRequestError, UnsupportedMediaError
+from libs.common.bodies import read_without_limit
+from libs.common.errors import (
+    ConflictError,
+    InvalidRequestError,
+    NotFoundError,
+    RequestTimeoutError,
+    TooLargeError,
+    UnsupportedMediaError,
+)
 from libs.common.http import request_trace
-from services.evidence.batches.batch import ROW_STATES, Batch, Row, Upload
+from libs.common.problems import documented
+from services.evidence.batches.batch import ROW_STATES, Batch, BatchState, Row, Upload
 from services.evidence.batches.body import Limits, plain_blocks
 from services.evidence.batches.ingestion import Intake
 from services.evidence.batches.repository import Batches
 from services.evidence.sources.readers import CsvReader, NdjsonReader, Reader, text_fields
 from services.evidence.sources.rows import Refusal, read_row
+from services.evidence.sources.schema import EXAMPLE, column_table, evidence_schema
 
-_IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,200}")
 _AFTER = r"^(?:[a-z0-9_]{0,60}\.)?[0-9]{1,9}$"
-_FORMATS = {"text/csv": "csv", "application/x-ndjson": "ndjson"}
+_CSV, _NDJSON = "text/csv", "application/x-ndjson"
+_FORMATS = {_CSV: "csv", _NDJSON: "ndjson"}
 _READERS: Mapping[str, Callable[[int], Reader]] = {"csv": CsvReader, "ndjson": NdjsonReader}
 
+_BATCH_ID = UUID("0d8e4a52-95a8-4f43-9a0d-7a3c5f0e8d11")
+_PATH = f"/v1/batches/{_BATCH_ID}"
+
+
+class BatchLinks(BaseModel):
+    """Where to go on from a batch."""
+
+    self: str = Field(description="this batch", examples=[_PATH])
+    rows: str = Field(description="its rows", examples=[f"{_PATH}/rows"])
+
+
+class BatchView(BaseModel):
+    """A batch and its numbers as of one moment. `received` is the sum of `counts`, always."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "id": str(_BATCH_ID),
+                    "state": "accepted",
+                    "complete": False,
+                    "source": "upload",
+                    "format": "csv",
+                    "received": 3,
+                    "counts": {**dict.fromkeys(map(str, ROW_STATES), 0), "pending": 2, "refused": 1},
+                    "reasons": {"refused": {"level_unknown": 1}},
+                    "problem": None,
+                    "created_at": "2026-03-09T01:02:03.000Z",
+                    "accepted_at": "2026-03-09T01:02:03.210Z",
+                    "links": {"self": _PATH, "rows": f"{_PATH}/rows"},
+                }
+            ]
+        }
+    )
+
+    id: UUID
+    state: BatchState = Field(description="`accepted` once all of it is safe; only then was it answered 202")
+    complete: bool = Field(description="nothing can change any more: all rows are in, and each is decided")
+    source: str = Field(description="the sender's system that the source ids come from")
+    format: str = Field(description="csv, ndjson or json")
+    received: int = Field(ge=0, description="rows received")
+    counts: dict[str, int] = Field(description=f"rows by state; the states are {', '.join(ROW_STATES)}")
+    reasons: dict[str, dict[str, int]] = Field(description="rows by state and reason code")
+    problem: str | None = Field(description="why the upload was interrupted")
+    created_at: AwareDatetime
+    accepted_at: AwareDatetime | None
+    links: BatchLinks
+
+    @classmethod
+    def of(cls, batch: Batch) -> "BatchView":
+        """Return the view of a batch."""
+        path = f"/v1/batches/{batch.batch_id}"
+        return cls(
+            id=batch.batch_id,
+            state=batch.state,
+            complete=batch.complete,
+            source=batch.source,
+            format=batch.format,
+            received=batch.tally.received,
+            counts=batch.tally.by_state,
+            reasons=batch.tally.by_reason,
+            problem=batch.problem,
+            created_at=batch.created_at,
+            accepted_at=batch.accepted_at,
+            links=BatchLinks(self=path, rows=f"{path}/rows"),
+        )
+
+
+class RowView(BaseModel):
+    """One row and what became of it."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    row: int = Field(ge=1, description="the first row of data is 1", examples=[4])
+    source_id: str | None = Field(description="as it was sent; none where it has not the form of one")
+    state: str = Field(description=f"one of {', '.join(ROW_STATES)}", examples=["refused"])
+    column: str | None = Field(description="the column that is not valid", examples=["level"])
+    reason: str | None = Field(description="a stable code for programs", examples=["level_unknown"])
+    detail: str | None = Field(description="the reason for people; never repeats what the row says")
+    credential_id: UUID | None = Field(description="the credential that was issued, or the one held already")
+
+
+class RowPage(BaseModel):
+    """A page of rows."""
+
+    rows: list[RowView]
+    next: str | None = Field(
+        description="the path of the following page; none on the last", examples=[f"{_PATH}/rows?limit=100&after=100"]
+    )
+
+
 _Source = Annotated[
-    str, Query(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$", description="the sender's system that the source ids come from")
+    str,
+    Query(
+        pattern=r"^[a-z0-9][a-z0-9-]{0,63}$",
+        description="the sender's system that the source ids come from",
+        examples=["sis"],
+    ),
 ]
+_IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        pattern=r"^[\x21-\x7e]{1,200}$",
+        description="1 to 200 visible ASCII characters: the same upload sent again under it becomes the same batch",
+        examples=["values-week-2026-7b"],
+    ),
+]
+_Encoding = Annotated[
+    str | None,
+    Header(
+        alias="Content-Encoding",
+        description="`gzip` where the body is compressed (RFC 1952); otherwise left out",
+        json_schema_extra={"enum": ["gzip", "identity"]},
+    ),
+]
+
+_ACCEPTED: dict[int | str, dict[str, Any]] = {
+    202: {
+        "description": "All of it is safe: on Kafka and in the database. What it earns is decided next.",
+        "headers": {"Location": {"description": "the path of the batch", "schema": {"type": "string"}}},
+    },
+    **documented(InvalidRequestError, RequestTimeoutError, ConflictError, TooLargeError, UnsupportedMediaError),
+}
+
+
+def _csv_example() -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerows([EXAMPLE.keys(), EXAMPLE.values()])
+    return text.getvalue()
+
+
+_EVIDENCE_BODY: dict[str, Any] = {
+    "requestBody": {"required": True, "content": {"application/json": {"schema": evidence_schema()}}}
+}
+_UPLOAD_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "description": "Rows of UTF-8 text. CSV (RFC 4180, also with semicolons or tabs) names its columns in the first"
+        " line; NDJSON has one JSON object per line with the same names. Columns in any order; an unknown one is an"
+        f" error.\n\n{column_table()}",
+        "content": {
+            _CSV: {"schema": {"type": "string", "format": "binary"}, "example": _csv_example()},
+            _NDJSON: {
+                "schema": {"type": "string", "format": "binary"},
+                "example": orjson.dumps(EXAMPLE).decode() + "\n",
+            },
+        },
+    }
+}
 
 
 def routes(intake: Intake, batches: Batches, keys: ApiKeys, limits: Limits, longest_row: int) -> APIRouter:
-    """The calls, over what they need. `longest_row` is in characters (CSV) or bytes (JSON)."""
-    router = APIRouter(prefix="/v1")
+    """Return the calls, over what they need. `longest_row` is in characters (CSV) or bytes (JSON)."""
+    router = APIRouter(prefix="/v1", tags=["evidence"])
     writer = Depends(keys.allowed("evidence:write"))
     reader = Depends(keys.allowed("evidence:read"))
 
-    @router.post("/evidence", status_code=202)
-    async def submit(request: Request, caller: Caller = writer, source: _Source = "upload") -> Response:
-        """Take in one piece of evidence: a JSON object with the fields of a row."""
-        upload = _upload(request, caller, source, "json")
+    @router.post("/evidence", status_code=202, responses=_ACCEPTED, openapi_extra=_EVIDENCE_BODY)
+    async def submit_evidence(
+        request: Request,
+        response: Response,
+        *,
+        caller: Caller = writer,
+        source: _Source = "upload",
+        idempotency_key: _IdempotencyKey = None,
+        content_encoding: _Encoding = None,
+    ) -> BatchView:
+        """Send one piece of evidence; it becomes a batch of one row."""
+        read_without_limit(request)
+        upload = Upload(caller.issuer_id, source, "json", request_trace(request), idempotency_key)
         one = replace(limits, sent_bytes=longest_row, plain_bytes=longest_row)
-        pieces = plain_blocks(request.stream(), one, gzipped=_is_gzip(request))
+        pieces = plain_blocks(request.stream(), one, gzipped=_is_gzip(content_encoding))
         line = _one_line(b"".join([block async for block in pieces]), intake.clock().date())
         batch_id = await intake.receive(upload, NdjsonReader(longest_row), _only(line))
-        return _batch_answer(await batches.batch(batch_id, caller.issuer_id), 202)
+        return _located(await batches.batch(batch_id, caller.issuer_id), response)
 
-    @router.post("/batches", status_code=202)
-    async def send(request: Request, caller: Caller = writer, source: _Source = "upload") -> Response:
-        """Take in a file of evidence: CSV or NDJSON, plain or gzip; answered when all of it is safe."""
+    @router.post("/batches", status_code=202, responses=_ACCEPTED, openapi_extra=_UPLOAD_BODY)
+    async def upload_batch(
+        request: Request,
+        response: Response,
+        *,
+        caller: Caller = writer,
+        source: _Source = "upload",
+        idempotency_key: _IdempotencyKey = None,
+        content_encoding: _Encoding = None,
+    ) -> BatchView:
+        """Send a file of evidence: CSV or NDJSON, plain or gzip; answered when all of it is safe."""
+        read_without_limit(request)
         name = _file_format(request)
-        upload = _upload(request, caller, source, name)
-        pieces = plain_blocks(request.stream(), limits, gzipped=_is_gzip(request))
+        upload = Upload(caller.issuer_id, source, name, request_trace(request), idempotency_key)
+        pieces = plain_blocks(request.stream(), limits, gzipped=_is_gzip(content_encoding))
         batch_id = await intake.receive(upload, _READERS[name](longest_row), pieces)
-        return _batch_answer(await batches.batch(batch_id, caller.issuer_id), 202)
+        return _located(await batches.batch(batch_id, caller.issuer_id), response)
 
-    @router.get("/batches/{batch_id}")
-    async def batch(batch_id: UUID, caller: Caller = reader) -> Response:
+    @router.get("/batches/{batch_id}", responses=documented(NotFoundError))
+    async def read_batch(batch_id: UUID, caller: Caller = reader) -> BatchView:
         """Where a batch stands, and its rows by state and reason."""
-        return _batch_answer(await batches.batch(batch_id, caller.issuer_id), 200)
+        return BatchView.of(await batches.batch(batch_id, caller.issuer_id))
 
-    @router.get("/batches/{batch_id}/rows")
-    async def rows(
+    @router.get("/batches/{batch_id}/rows", responses=documented(NotFoundError))
+    async def list_batch_rows(
         batch_id: UUID,
         caller: Caller = reader,
-        state: Annotated[str | None, Query(pattern=f"^({'|'.join(ROW_STATES)})$")] = None,
-        after: Annotated[str, Query(pattern=_AFTER, max_length=100)] = "0",
-        limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-    ) -> Response:
-        """A page of rows; `next`, where there is more, is the address of the following page."""
+        state: Annotated[
+            str | None,
+            Query(pattern=f"^({'|'.join(ROW_STATES)})$", description="rows in this state only", examples=["refused"]),
+        ] = None,
+        after: Annotated[
+            str, Query(pattern=_AFTER, max_length=100, description="where a page starts: taken from `next`")
+        ] = "0",
+        limit: Annotated[int, Query(ge=1, le=1000, description="most rows of a page")] = 100,
+    ) -> RowPage:
+        """A page of rows: in the order of the file, or of reason and row where one state is asked for."""
         await batches.exists(batch_id, caller.issuer_id)
         reason, _, number = after.rpartition(".")
         page = await batches.rows(batch_id, caller.issuer_id, state=state, after=(reason, int(number)), limit=limit)
-        return _rows_answer(batch_id, page, state, limit)
+        rows = [RowView.model_validate(row) for row in page]
+        return RowPage(rows=rows, next=_next_page(batch_id, page, state, limit))
 
     return router
-
-
-def _upload(request: Request, caller: Caller, source: str, name: str) -> Upload:
-    key = request.headers.get("idempotency-key")
-    if key is not None and not _IDEMPOTENCY_KEY.fullmatch(key):
-        raise InvalidRequestError(
-            "The header Idempotency-Key takes 1 to 200 visible ASCII characters.",
-            [{"field": "Idempotency-Key", "reason": "1 to 200 visible ASCII characters"}],
-        )
-    return Upload(caller.issuer_id, source, name, request_trace(request), key)
 
 
 def _file_format(request: Request) -> str:
@@ -99,15 +273,15 @@ def _file_format(request: Request) -> str:
     return _FORMATS[media]
 
 
-def _is_gzip(request: Request) -> bool:
-    encoding = request.headers.get("content-encoding", "identity").strip().lower()
+def _is_gzip(content_encoding: str | None) -> bool:
+    encoding = (content_encoding or "identity").strip().lower()
     if encoding not in {"identity", "gzip"}:
         raise UnsupportedMediaError("Content-Encoding is gzip, or there is none.")
     return encoding == "gzip"
 
 
 def _one_line(body: bytes, today: date) -> bytes:
-    """The object in `body` as one line of NDJSON, if its form is good."""
+    """Return the object in `body` as one line of NDJSON, if its form is good."""
     try:
         document = orjson.loads(body)
     except orjson.JSONDecodeError:
@@ -124,31 +298,16 @@ async def _only(block: bytes) -> AsyncIterator[bytes]:
     yield block
 
 
-def _batch_answer(batch: Batch, status: int) -> Response:
-    address = f"/v1/batches/{batch.batch_id}"
-    body = {
-        "id": batch.batch_id,
-        "state": batch.state,
-        "complete": batch.complete,
-        "source": batch.source,
-        "format": batch.format,
-        "received": batch.tally.received,
-        "counts": batch.tally.by_state,
-        "reasons": batch.tally.by_reason,
-        "problem": batch.problem,
-        "created_at": batch.created_at,
-        "accepted_at": batch.accepted_at,
-        "links": {"self": address, "rows": f"{address}/rows"},
-    }
-    headers = {"Location": address} if status == 202 else {}
-    return Response(orjson.dumps(body), status, headers, media_type="application/json")
+def _located(batch: Batch, response: Response) -> BatchView:
+    view = BatchView.of(batch)
+    response.headers["Location"] = view.links.self
+    return view
 
 
-def _rows_answer(batch_id: UUID, page: Sequence[Row], state: str | None, limit: int) -> Response:
-    more = None
-    if len(page) == limit:
-        last = page[-1]
-        after = f"{last.row}" if state is None else f"{last.reason or ''}.{last.row}"
-        query = {"limit": limit, "after": after} | ({} if state is None else {"state": state})
-        more = f"/v1/batches/{batch_id}/rows?{urlencode(query)}"
-    return Response(orjson.dumps({"rows": page, "next": more}), media_type="application/json")
+def _next_page(batch_id: UUID, page: Sequence[Row], state: str | None, limit: int) -> str | None:
+    if len(page) < limit:
+        return None
+    last = page[-1]
+    after = f"{last.row}" if state is None else f"{last.reason or ''}.{last.row}"
+    query = {"limit": limit, "after": after} | ({} if state is None else {"state": state})
+    return f"/v1/batches/{batch_id}/rows?{urlencode(query)}"

@@ -34,7 +34,7 @@ REQUIRED = ("source_id", "learner_id", "achievement", "date", "activity")
 # Fields that never leave the row for this service's database, its logs or `evidence.submitted` (promise 7).
 PERSONAL = ("learner_name", "learner_email")
 
-_LONGEST = {
+LONGEST = {
     "source_id": 200,
     "learner_id": 64,
     "learner_name": 200,
@@ -57,11 +57,11 @@ _ACHIEVEMENT = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 # A class or a term by its short name (7B, 2026-T3): no space, so that no name is mistaken for one.
 _GROUP = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,63}")
 _EMAIL = re.compile(r"[^\s@<>()\[\]\\,;:\"\x00-\x1f\x7f]{1,64}@[^\W_](?:[\w-]*\.)+[^\W_][\w-]*[^\W_]")
-_DATE = re.compile(r"(?:19|20)[0-9]{2}-[0-9]{2}-[0-9]{2}")
-_SCORE = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,6})?")
+DATE = re.compile(r"(?:19|20)[0-9]{2}-[0-9]{2}-[0-9]{2}")
+SCORE = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,6})?")
 _LINK = re.compile(r"https?://[^\s/?#@\\\"<>\x00-\x1f\x7f]+(?:[/?#][^\s\\\"<>\x00-\x1f\x7f]*)?", re.IGNORECASE)
 # What a name or a sentence must not hold: control characters other than tab and line ends.
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 # Noon at the date line is already tomorrow in UTC terms.
 _GRACE = timedelta(days=1)
 
@@ -144,7 +144,7 @@ def read_row(fields: Mapping[str, str], today: date) -> Submission | Refusal:
 def presentable_source_id(fields: Mapping[str, str]) -> str | None:
     """The row's source id where it has the form of one: what tells the sender which row a refusal speaks of."""
     source_id = fields.get("source_id", "").strip()
-    return source_id if len(source_id) <= _LONGEST["source_id"] and _SOURCE_ID.fullmatch(source_id) else None
+    return source_id if len(source_id) <= LONGEST["source_id"] and _SOURCE_ID.fullmatch(source_id) else None
 
 
 def _read(fields: dict[str, str], today: date) -> Submission:
@@ -183,7 +183,7 @@ def _check_present(fields: Mapping[str, str]) -> None:
             raise _RefusedError(Reason.MISSING_VALUE, name, f"The column {name} is empty; every row needs it.")
 
 
-_FORMS = (
+FORMS = (
     (
         "source_id",
         _SOURCE_ID,
@@ -231,11 +231,11 @@ _FORMS = (
 
 def _check_texts(fields: Mapping[str, str]) -> None:
     for name, text in fields.items():
-        if len(text) > _LONGEST[name]:
-            raise _RefusedError(Reason.TOO_LONG, name, f"The column {name} takes {_LONGEST[name]} characters at most.")
-        if _CONTROL.search(text):
+        if len(text) > LONGEST[name]:
+            raise _RefusedError(Reason.TOO_LONG, name, f"The column {name} takes {LONGEST[name]} characters at most.")
+        if CONTROL.search(text):
             raise _RefusedError(Reason.TEXT_FORM, name, f"The column {name} holds a control character.")
-    for name, form, reason, sentence in _FORMS:
+    for name, form, reason, sentence in FORMS:
         if name in fields and not form.fullmatch(fields[name]):
             raise _RefusedError(reason, name, sentence)
 
@@ -262,7 +262,7 @@ def _level(text: str) -> Result:
 
 @lru_cache(maxsize=1024)
 def _score(text: str) -> Result:
-    if not _SCORE.fullmatch(text) or float(text) > 100:
+    if not SCORE.fullmatch(text) or float(text) > 100:
         raise _RefusedError(
             Reason.SCORE_FORM, "score", "A score is a number from 0 to 100, with a decimal point if any."
         )
@@ -272,7 +272,7 @@ def _score(text: str) -> Result:
 @lru_cache(maxsize=1024)
 def _observed_on(text: str) -> date:
     # Three forms of ISO 8601 that `fromisoformat` takes as well are no dates to a teacher: hence the pattern first.
-    if _DATE.fullmatch(text):
+    if DATE.fullmatch(text):
         try:
             return date.fromisoformat(text)
         except ValueError:

@@ -33,59 +33,69 @@ class _Body(BaseModel):
 class IssuerRequest(_Body):
     """A school or department to be onboarded."""
 
-    id: Slug
-    name: Line
-    url: AnyHttpUrl | None = None
-    email: Annotated[str, StringConstraints(pattern=r"^[^@\s]{1,64}@[^@\s]{1,190}$")] | None = None
-    did_method: Literal["web", "key"] = "web"
-    parent: Slug | None = None
+    id: Slug = Field(description="its id here, for good", examples=["wattle-grove"])
+    name: Line = Field(examples=["Wattle Grove High School"])
+    url: AnyHttpUrl | None = Field(default=None, description="its website", examples=["https://wattlegrove.example/"])
+    email: Annotated[str, StringConstraints(pattern=r"^[^@\s]{1,64}@[^@\s]{1,190}$")] | None = Field(
+        default=None, description="where anybody may ask about its badges", examples=["office@wattlegrove.example"]
+    )
+    did_method: Literal["web", "key"] = Field(default="web", description="how its DID is resolved")
+    parent: Slug | None = Field(default=None, description="the id of its department", examples=["education-department"])
 
 
 class IssuerAnswer(BaseModel):
     """An issuer as it stands in the catalogue."""
 
-    id: str
-    did: str
-    name: str
+    id: str = Field(examples=["wattle-grove"])
+    did: str = Field(description="names it in credentials", examples=["did:web:badges.example:issuers:wattle-grove"])
+    name: str = Field(examples=["Wattle Grove High School"])
     url: str | None
-    parent: str | None
+    parent: str | None = Field(description="the id of its department")
 
 
 class KeyRequest(_Body):
     """What an API key is to be good for."""
 
-    scopes: Annotated[frozenset[str], Field(min_length=1, max_length=20)]
+    scopes: Annotated[frozenset[str], Field(min_length=1, max_length=20)] = Field(
+        examples=[["evidence:read", "evidence:write"]]
+    )
 
 
 class KeyAnswer(BaseModel):
     """A new API key. It is shown this once: only its digest is kept."""
 
-    key: str
-    issuer_id: str
-    scopes: list[str]
+    key: str = Field(description="to be sent as `Authorization: Bearer …`", examples=["bb_…"])
+    issuer_id: str = Field(examples=["wattle-grove"])
+    scopes: list[str] = Field(examples=[["evidence:read", "evidence:write"]])
 
 
 class LevelRequest(_Body):
     """What one SOLO level of the achievement looks like."""
 
     level: SoloLevel
-    name: Line | None = None
-    description: Text
+    name: Line | None = Field(default=None, description="what the school calls it", examples=["Puts it together"])
+    description: Text = Field(examples=["Links what was tried to why it helped."])
 
 
 class AchievementRequest(_Body):
     """A version of an achievement. Without `version`: the newest if the content is the same, else the next."""
 
-    id: Slug
-    version: int | None = Field(default=None, ge=1, le=10_000)
-    name: Line
-    description: Text
-    criteria: Text
-    levels: Annotated[list[LevelRequest], Field(max_length=5)] = []
-    required_level: SoloLevel | None = None
-    required_score: float | None = Field(default=None, ge=0, le=100, allow_inf_nan=False)
-    repeatable: bool = False
-    shared: bool = False
+    id: Slug = Field(description="its id in the catalogue of its issuer", examples=["resilience"])
+    version: int | None = Field(default=None, ge=1, le=10_000, description="the newest, or the next")
+    name: Line = Field(examples=["Resilience"])
+    description: Text = Field(description="what somebody who holds it can do", examples=["Goes on when it is hard."])
+    criteria: Text = Field(
+        description="what must be shown", examples=["Shows it in Values Week, at relational or above."]
+    )
+    levels: Annotated[list[LevelRequest], Field(max_length=5)] = Field(
+        default=[], description="what the SOLO levels look like here, each at most once"
+    )
+    required_level: SoloLevel | None = Field(default=None, description="the lowest level that earns it")
+    required_score: float | None = Field(
+        default=None, ge=0, le=100, allow_inf_nan=False, description="the lowest score that earns it"
+    )
+    repeatable: bool = Field(default=False, description="each piece of evidence earns it anew")
+    shared: bool = Field(default=False, description="the schools of the owner may award it too")
 
     @model_validator(mode="after")
     def _levels_differ(self) -> "AchievementRequest":
@@ -97,10 +107,10 @@ class AchievementRequest(_Body):
 class AchievementAnswer(BaseModel):
     """Where the version stands in the catalogue."""
 
-    id: str
-    version: int
-    owner: str
-    key: str
+    id: str = Field(examples=["resilience"])
+    version: int = Field(ge=1, examples=[1])
+    owner: str = Field(description="the issuer that published it", examples=["wattle-grove"])
+    key: str = Field(description="names this version", examples=["wattle-grove/resilience/1"])
 
 
 class Administration:

@@ -5,12 +5,13 @@ from datetime import datetime
 from typing import Annotated, Self
 from uuid import UUID
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Query
 from pydantic import AwareDatetime, BaseModel, Field
 
 from libs.access.api_keys import ApiKeys, Caller
 from libs.common.errors import NotFoundError
 from libs.common.mongo import Document
+from libs.common.problems import documented
 from libs.contracts import ids
 from services.notifier.deliveries.delivery import OCCASIONS
 from services.notifier.deliveries.repository import Deliveries
@@ -20,27 +21,27 @@ from services.notifier.deliveries.schedule import FailureKind, State
 class LastError(BaseModel):
     """Why the last attempt failed: codes only."""
 
-    kind: FailureKind
-    code: int | None = Field(default=None, description="the server's reply code (RFC 5321)")
-    enhanced: str | None = Field(default=None, description="the enhanced status code (RFC 3463)")
-    at: AwareDatetime
+    kind: FailureKind = Field(examples=["temporary"])
+    code: int | None = Field(default=None, description="the server's reply code (RFC 5321)", examples=[451])
+    enhanced: str | None = Field(default=None, description="the enhanced status code (RFC 3463)", examples=["4.7.1"])
+    at: AwareDatetime = Field(description="when it failed")
 
 
 class DeliveryView(BaseModel):
-    """One mail. Neither name nor address stands in it."""
+    """One mail, without the learner's name and e-mail address."""
 
     id: UUID
     credential_id: UUID
-    occasion: str
-    state: State
-    attempts: int
+    occasion: str = Field(description="what the mail tells", examples=["issued"])
+    state: State = Field(examples=["sent"])
+    attempts: int = Field(ge=0, description="how often it was handed to a mail server", examples=[1])
     due_at: AwareDatetime | None = Field(
         default=None, description="when it is tried next; while it is being sent, when somebody else would try"
     )
-    cancel_reason: str | None = None
+    cancel_reason: str | None = Field(default=None, description="a stable code: why it is not sent any more")
     last_error: LastError | None = None
     created_at: AwareDatetime
-    sent_at: AwareDatetime | None = None
+    sent_at: AwareDatetime | None = Field(default=None, description="when a mail server took it")
 
     @classmethod
     def of(cls, document: Document) -> Self:
@@ -57,10 +58,10 @@ class DeliveryList(BaseModel):
 class Summary(BaseModel):
     """How many of an issuer's mails are in each state."""
 
-    issuer_id: str
-    total: int
-    states: dict[State, int]
-    as_of: datetime
+    issuer_id: str = Field(examples=["wattle-grove"])
+    total: int = Field(ge=0, examples=[3])
+    states: dict[State, int] = Field(description="mails by state, every state listed")
+    as_of: AwareDatetime = Field(description="the moment that the numbers speak of")
 
 
 def routes(deliveries: Deliveries, keys: ApiKeys, clock: Callable[[], datetime]) -> APIRouter:
@@ -68,8 +69,10 @@ def routes(deliveries: Deliveries, keys: ApiKeys, clock: Callable[[], datetime])
     router = APIRouter(prefix="/v1/deliveries", tags=["deliveries"])
     reader = Annotated[Caller, Depends(keys.allowed("deliveries:read"))]
 
-    @router.get("")
-    async def of_credential(credential_id: UUID, caller: reader) -> DeliveryList:
+    @router.get("", responses=documented(NotFoundError))
+    async def list_deliveries(
+        credential_id: Annotated[UUID, Query(description="the credential that the mails are about")], caller: reader
+    ) -> DeliveryList:
         """The mails about a credential of yours."""
         wanted = [ids.delivery_id(credential_id, occasion) for occasion in OCCASIONS]
         found = await deliveries.of_issuer(caller.issuer_id, wanted)
@@ -78,13 +81,13 @@ def routes(deliveries: Deliveries, keys: ApiKeys, clock: Callable[[], datetime])
         return DeliveryList(deliveries=[DeliveryView.of(each) for each in found])
 
     @router.get("/summary")
-    async def summary(caller: reader) -> Summary:
+    async def summarise_deliveries(caller: reader) -> Summary:
         """How many of your mails are in each state."""
         states = await deliveries.counts(caller.issuer_id)
         return Summary(issuer_id=caller.issuer_id, total=sum(states.values()), states=states, as_of=clock())
 
-    @router.get("/{delivery_id}")
-    async def one(delivery_id: UUID, caller: reader) -> DeliveryView:
+    @router.get("/{delivery_id}", responses=documented(NotFoundError))
+    async def read_delivery(delivery_id: UUID, caller: reader) -> DeliveryView:
         """One mail of yours."""
         found = await deliveries.of_issuer(caller.issuer_id, [delivery_id])
         if not found:

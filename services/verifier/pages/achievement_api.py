@@ -1,17 +1,18 @@
 """The route of achievement versions: what every credential names as its achievement can be looked up there."""
 
 import re
+from typing import Annotated
 
 import orjson
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Path, Request
 from fastapi.responses import Response
 
-from libs.common.errors import NotFoundError
+from libs.common.errors import NotAcceptableError, NotFoundError
 from libs.openbadges.issue.achievements import achievement_address, published_achievement
 from libs.openbadges.jsonld.contexts import CREDENTIALS_V2, OPEN_BADGES_V3
 from libs.openbadges.model.documents import Achievement, Profile
 from services.verifier.material.repository import Repository
-from services.verifier.pages.answers import FOR_A_MINUTE, READ, as_it_is
+from services.verifier.pages.answers import FOR_A_MINUTE, READ, as_it_is, read_responses
 from services.verifier.pages.pages import Pages
 from services.verifier.pages.representation import HTML, Apology, represent
 
@@ -49,11 +50,20 @@ class AchievementApi:
             "/achievements/{owner}/{achievement_id}/{version}",
             self.achievement,
             methods=READ,
-            summary="A version of an achievement: page or JSON",
+            name="read_achievement_version",
+            tags=["achievements"],
+            response_class=Response,
+            responses=read_responses(*REPRESENTATIONS, errors=(NotFoundError, NotAcceptableError), page=True),
         )
         return router
 
-    async def achievement(self, request: Request, owner: str, achievement_id: str, version: str) -> Response:
+    async def achievement(
+        self,
+        request: Request,
+        owner: Annotated[str, Path(description="the issuer that published it", examples=["wattle-grove"])],
+        achievement_id: Annotated[str, Path(description="its id there", examples=["resilience"])],
+        version: Annotated[str, Path(description="the number of the version", examples=["1"])],
+    ) -> Response:
         """The version's page, or the Achievement as credentials carry it where the client prefers JSON."""
 
         async def make(representation: str) -> Response:

@@ -1,16 +1,50 @@
 """A public text as an HTTP answer: how long it may be kept, and 304 for who has it already."""
 
 import hashlib
+from collections.abc import Sequence
+from typing import Any
 
 from fastapi import Request
 from fastapi.responses import Response
 
+from libs.common.bodies import is_json
+from libs.common.errors import BowerbirdError, NotFoundError, UnavailableError
+from libs.common.problems import documented
+
 READ = ["GET", "HEAD"]
+
+VC = "application/vc"
+_CACHING = {name: {"schema": {"type": "string"}} for name in ("ETag", "Cache-Control")}
 
 # What never changes under its address may be kept; what says whether a badge is still good, only for seconds.
 FOR_AN_HOUR = "public, max-age=3600"
 FOR_A_MINUTE = "public, max-age=60"
 FOR_SECONDS = "public, max-age=2"
+
+
+def read_responses(
+    *media_types: str, errors: Sequence[type[BowerbirdError]], page: bool = False
+) -> dict[int | str, dict[str, Any]]:
+    """Return the `responses` of a route that reads a public document.
+
+    Args:
+        media_types: its representations.
+        errors: what else it may end in.
+        page: whether an error is a page too, for who prefers HTML.
+    """
+    responses = documented(*errors, UnavailableError)
+    if page:
+        for error in (NotFoundError, UnavailableError):
+            responses[error.status]["content"] |= {"text/html": {"schema": {"type": "string"}}}
+    content = {
+        media_type: {"schema": {"type": "object"} if is_json(media_type) or media_type == VC else {"type": "string"}}
+        for media_type in media_types
+    }
+    return {
+        200: {"description": "The document.", "headers": _CACHING, "content": content},
+        304: {"description": "Not modified: what If-None-Match names is still current.", "headers": _CACHING},
+        **responses,
+    }
 
 
 def as_it_is(request: Request, text: str | bytes, media_type: str, cache: str) -> Response:

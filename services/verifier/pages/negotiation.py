@@ -1,9 +1,13 @@
-"""Which representation a client would rather have: the Accept header of RFC 9110, section 12.5.1."""
+"""Which representation a client prefers: the Accept header of RFC 9110, section 12.5.1.
+
+By hand: python-mimeparse, the one small library that is kept, refuses the whole header for one range that it cannot
+read, and knows no limit to their number.
+"""
 
 import re
 from collections.abc import Sequence
 
-from libs.common.errors import BowerbirdError
+from libs.common.errors import NotAcceptableError
 
 _QUALITY = re.compile(r"0(?:\.\d{0,3})?|1(?:\.0{0,3})?")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+")
@@ -11,16 +15,8 @@ _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+")
 _MOST_RANGES = 50
 
 
-class NotAcceptableError(BowerbirdError):
-    """None of the representations that there are is one that the client takes."""
-
-    status = 406
-    code = "not-acceptable"
-    title = "There is no representation that you accept"
-
-
 def choose(accept: str | None, offers: Sequence[str]) -> str:
-    """The offer with the highest quality; among equals the one that stands first in `offers`.
+    """Return the offer with the highest quality; among equals the one that stands first in `offers`.
 
     The most specific range decides about an offer, whatever the order. A range that cannot be read is passed over;
     no header, or none that can be read, means that anything will do.
@@ -34,7 +30,7 @@ def choose(accept: str | None, offers: Sequence[str]) -> str:
     qualities = [_quality(offer, ranges) for offer in offers]
     best = max(qualities)
     if best == 0:
-        raise NotAcceptableError(f"this can be had as {', '.join(offers)}")
+        raise NotAcceptableError(f"this is available as {', '.join(offers)}")
     return offers[qualities.index(best)]
 
 

@@ -8,13 +8,26 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from libs.common.bodies import read_json_object
-from libs.common.errors import InvalidRequestError
+from libs.common.errors import InvalidRequestError, RequestTimeoutError
+from libs.common.openapi import json_body
+from libs.common.problems import documented
 from libs.openbadges.verify.report import Report
 from services.verifier.vc_api.answer import IN_RECORD, answer_of
+from services.verifier.vc_api.models import VerifyAnswer, VerifyCredentialRequest, VerifyPresentationRequest
 from services.verifier.vc_api.options import Options, hold_to, read_options, with_purpose, without_status
 from services.verifier.verification.verifier import Verifier
 
 _MOST_BYTES = 512 * 1024
+_INVALID = documented(InvalidRequestError)[400]
+_RESPONSES: dict[int | str, dict[str, Any]] = {
+    200: {"description": "It verifies."},
+    400: {
+        "model": VerifyAnswer,
+        "description": "It does not verify, or that could not be decided; or the request is not valid.",
+        "content": _INVALID["content"],
+    },
+    **documented(RequestTimeoutError),
+}
 
 
 Policy = Callable[[Report, Options], Report]
@@ -32,18 +45,30 @@ def vc_routes(verifier: Verifier, policy: Policy = _every_check) -> APIRouter:
         verifier: comes to the verdict.
         policy: which checks count; all of them, unless told otherwise.
     """
-    router = APIRouter()
+    router = APIRouter(tags=["VC API"])
 
-    @router.post("/credentials/verify", summary="Verify a credential (VC API)")
+    @router.post(
+        "/credentials/verify",
+        response_model=VerifyAnswer,
+        responses=_RESPONSES,
+        openapi_extra=json_body(VerifyCredentialRequest),
+    )
     async def verify_credential(request: Request) -> Response:
+        """Verify a credential (VC API)."""
         body = await read_json_object(request, most_bytes=_MOST_BYTES)
         options = read_options(body)
         report = hold_to(await verifier.verify(_document(body, "verifiableCredential")), options)
         report = policy(report, options)
         return _answer(answer_of(report.checks, report.embedded, IN_RECORD))
 
-    @router.post("/presentations/verify", summary="Verify a presentation and the credentials in it (VC API)")
+    @router.post(
+        "/presentations/verify",
+        response_model=VerifyAnswer,
+        responses=_RESPONSES,
+        openapi_extra=json_body(VerifyPresentationRequest),
+    )
     async def verify_presentation(request: Request) -> Response:
+        """Verify a presentation and the credentials in it (VC API)."""
         body = await read_json_object(request, most_bytes=_MOST_BYTES)
         options = read_options(body)
         report = await verifier.verify_presentation(

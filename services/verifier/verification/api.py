@@ -1,27 +1,34 @@
 """The verifier's routes: verify anything, and the public documents that verifying needs. All are open to anybody."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import orjson
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Path, Request
 from fastapi.responses import Response
 
 from libs.common.bodies import read_json_text
-from libs.common.errors import NotFoundError
+from libs.common.errors import NotAcceptableError, NotFoundError, RequestTimeoutError
+from libs.common.openapi import json_body
+from libs.common.problems import documented
 from libs.openbadges.jsonld.parsing import parse
 from libs.openbadges.model.errors import CredentialError
 from libs.openbadges.pictures.description import Depiction
 from libs.openbadges.pictures.drawing import badge_svg
 from services.verifier.material.repository import Repository, StoredCredential
-from services.verifier.pages.answers import FOR_A_MINUTE, FOR_AN_HOUR, FOR_SECONDS, READ, as_it_is
+from services.verifier.pages.answers import FOR_A_MINUTE, FOR_AN_HOUR, FOR_SECONDS, READ, as_it_is, read_responses
 from services.verifier.pages.pages import Pages
 from services.verifier.pages.representation import HTML, Apology, represent
+from services.verifier.verification.models import BadgeQuestion, CredentialDocument, CredentialQuestion, ReportView
 from services.verifier.verification.submission import MEDIA_TYPE, MOST_BYTES, parse_badge_id, read_submission
 from services.verifier.verification.verifier import Verifier
 
 # The page first: a client without preferences is a person who follows a link.
-REPRESENTATIONS = (HTML, "application/vc+ld+json", "application/vc", "application/ld+json", "application/json")
+SIGNED = "application/vc+ld+json"
+REPRESENTATIONS = (HTML, SIGNED, "application/vc", "application/ld+json", "application/json")
+BadgeId = Annotated[str, Path(description="the UUID of the badge", examples=["0d8e4a52-95a8-4f43-9a0d-7a3c5f0e8d11"])]
+IssuerId = Annotated[str, Path(description="the id of the issuer", examples=["wattle-grove"])]
+ListId = Annotated[str, Path(description="the id of the status list", examples=["wattle-grove-1"])]
 _SORRY = Apology(
     missing=(
         "There is no badge here",
@@ -52,19 +59,58 @@ class Api:
         self._public_base = public_base
 
     def router(self) -> APIRouter:
-        """All routes of the service."""
+        """Return all routes of the service."""
         router = APIRouter()
-        router.add_api_route("/v1/verify", self.verify, methods=["POST"], summary="Verify a credential")
-        router.add_api_route("/badges/{badge_id}", self.badge, methods=READ, summary="A badge: page or signed JSON")
         router.add_api_route(
-            "/badges/{badge_id}/credential.json", self.download, methods=READ, summary="The signed badge as a file"
+            "/v1/verify",
+            self.verify,
+            methods=["POST"],
+            name="verify",
+            tags=["verification"],
+            response_model=ReportView,
+            responses={
+                200: {"description": "The report, whatever the verdict."},
+                **documented(NotFoundError, RequestTimeoutError),
+            },
+            openapi_extra=json_body(
+                CredentialDocument, CredentialQuestion, BadgeQuestion, media_types=("application/json", MEDIA_TYPE)
+            ),
         )
-        router.add_api_route("/badges/{badge_id}/image.svg", self.picture, methods=READ, summary="A badge's picture")
+        described: dict[str, Any] = {"methods": READ, "tags": ["badges"], "response_class": Response}
         router.add_api_route(
-            "/issuers/{issuer_id}/did.json", self.did_document, methods=READ, summary="An issuer's DID document"
+            "/badges/{badge_id}",
+            self.badge,
+            name="read_badge",
+            responses=read_responses(*REPRESENTATIONS, errors=(NotFoundError, NotAcceptableError), page=True),
+            **described,
         )
         router.add_api_route(
-            "/status/{list_id}", self.status_list, methods=READ, summary="A signed status list credential"
+            "/badges/{badge_id}/credential.json",
+            self.download,
+            name="download_badge",
+            responses=read_responses(SIGNED, errors=(NotFoundError,)),
+            **described,
+        )
+        router.add_api_route(
+            "/badges/{badge_id}/image.svg",
+            self.picture,
+            name="read_badge_image",
+            responses=read_responses("image/svg+xml", errors=(NotFoundError,)),
+            **described,
+        )
+        router.add_api_route(
+            "/issuers/{issuer_id}/did.json",
+            self.did_document,
+            name="read_did_document",
+            responses=read_responses("application/did+json", errors=(NotFoundError,)),
+            **described,
+        )
+        router.add_api_route(
+            "/status/{list_id}",
+            self.status_list,
+            name="read_status_list",
+            responses=read_responses(SIGNED, errors=(NotFoundError,)),
+            **described,
         )
         return router
 
@@ -83,7 +129,7 @@ class Api:
             orjson.dumps(report.to_dict()), media_type="application/json", headers={"Cache-Control": "no-store"}
         )
 
-    async def badge(self, request: Request, badge_id: str) -> Response:
+    async def badge(self, request: Request, badge_id: BadgeId) -> Response:
         """The badge's page, or the signed document where the client prefers JSON."""
 
         async def make(representation: str) -> Response:
@@ -94,33 +140,33 @@ class Api:
 
         return await represent(request, REPRESENTATIONS, make, self._pages, _SORRY)
 
-    async def download(self, request: Request, badge_id: str) -> Response:
+    async def download(self, request: Request, badge_id: BadgeId) -> Response:
         """The signed document, byte for byte, as a file to keep."""
         stored = await self._stored(badge_id)
-        answer = as_it_is(request, stored.text, "application/vc+ld+json", FOR_AN_HOUR)
+        answer = as_it_is(request, stored.text, SIGNED, FOR_AN_HOUR)
         answer.headers["Content-Disposition"] = f'attachment; filename="badge-{stored.id}.json"'
         return answer
 
-    async def picture(self, request: Request, badge_id: str) -> Response:
+    async def picture(self, request: Request, badge_id: BadgeId) -> Response:
         """The badge's picture, drawn from its document."""
         stored = await self._stored(badge_id)
         shown = Depiction.of(_readable(stored))
         svg = badge_svg(name=shown.name, issuer=shown.issuer, level=shown.level)
         return as_it_is(request, svg, "image/svg+xml", FOR_AN_HOUR)
 
-    async def did_document(self, request: Request, issuer_id: str) -> Response:
+    async def did_document(self, request: Request, issuer_id: IssuerId) -> Response:
         """The DID document that did:web of an issuer stands for."""
         text = await self._repository.did_document(issuer_id)
         if text is None:
             raise NotFoundError("there is no issuer of this id here")
         return as_it_is(request, text, "application/did+json", FOR_A_MINUTE)
 
-    async def status_list(self, request: Request, list_id: str) -> Response:
+    async def status_list(self, request: Request, list_id: ListId) -> Response:
         """The newest version of a status list credential, byte for byte as it was signed."""
         held = await self._repository.status_list(list_id)
         if held is None:
             raise NotFoundError("there is no status list of this id here")
-        return as_it_is(request, held.text, "application/vc+ld+json", FOR_SECONDS)
+        return as_it_is(request, held.text, SIGNED, FOR_SECONDS)
 
     async def _stored(self, badge_id: str) -> StoredCredential:
         known = parse_badge_id(badge_id)

@@ -1,0 +1,48 @@
+"""Writes docs/api/: the OpenAPI 3.1 document of each service, from the routes that it serves."""
+
+import asyncio
+import json
+import os
+from base64 import b64encode
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from bowerbird.registry import NAMES, find
+from libs.common import mongo
+from libs.common.runtime import Plumbing
+
+_KEY_BYTES = 32
+
+
+def documents() -> dict[str, str]:
+    """Return file name to text, for everything under docs/api/."""
+    return {
+        f"{name}.json": json.dumps(asyncio.run(_document(name)), indent=2, ensure_ascii=False) + "\n" for name in NAMES
+    }
+
+
+async def _document(name: str) -> dict[str, Any]:
+    """Return what the service describes itself as. It is built whole, as it runs, and connects to nothing.
+
+    Its settings are their defaults: neither the environment nor the machine makes a difference.
+    """
+    service = find(name)
+    with TemporaryDirectory() as folder:
+        settings = service.settings.model_construct(**_needed(service.settings.model_fields.keys(), Path(folder)))
+        plumbing = Plumbing(name, settings)
+        try:
+            service.build(plumbing, settings)
+            return plumbing.app.openapi()
+        finally:
+            await mongo.close(plumbing.client)
+
+
+def _needed(known: Any, folder: Path) -> dict[str, Any]:
+    """Return the settings without which the issuer is not built: a key-encryption key, which encrypts nothing."""
+    if "kek_file" not in known:
+        return {}
+    file = folder / "kek"
+    file.touch(mode=0o600)
+    file.write_bytes(b64encode(os.urandom(_KEY_BYTES)))
+    return {"kek_file": file}
