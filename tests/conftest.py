@@ -1,15 +1,44 @@
-"""What tests share: the real MongoDB and Kafka, started once, on ports of their own beside a running demo."""
+"""What tests share: a time limit for each, and the real MongoDB and Kafka, started once on ports of their own."""
 
+import asyncio
+import functools
+import inspect
 import os
 import shutil
-from collections.abc import Generator, Iterator
+from collections.abc import Awaitable, Callable, Generator, Iterator
 from pathlib import Path
+from typing import Final
 
 import pytest
 
 from deploy.embedded.stack import Stack
 
 PORT_OFFSET = int(os.environ.get("TEST_PORT_OFFSET", "500"))
+SECONDS: Final = {"unit": 120, "contract": 120, "integration": 300, "faults": 600, "e2e": 600}
+"""How long a test may take, by its folder, with what it starts first: many times what it needs on an idle machine."""
+_LATER_SECONDS: Final = 15
+
+
+def limited(test: Callable[..., Awaitable[None]], seconds: float) -> Callable[..., Awaitable[None]]:
+    """Return the test with a time limit, whose failure shows where it waited: an alarm would show the event loop."""
+
+    @functools.wraps(test)
+    async def within_limit(*args: object, **kwargs: object) -> None:
+        async with asyncio.timeout(seconds):
+            await test(*args, **kwargs)
+
+    return within_limit
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give each test its limit; one that needs another says so with the marker `timeout`."""
+    for item in items:
+        marker = item.get_closest_marker("timeout")
+        folder = item.path.relative_to(Path(__file__).parent).parts[0]
+        seconds = float(marker.args[0]) if marker else SECONDS[folder]
+        item.add_marker(pytest.mark.timeout(seconds + _LATER_SECONDS), append=False)
+        if isinstance(item, pytest.Function) and inspect.iscoroutinefunction(item.obj):
+            item.obj = limited(item.obj, seconds)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -173,6 +173,8 @@ def properties(layout: Layout) -> str:
         "share.coordinator.state.topic.replication.factor": 1,
         "share.coordinator.state.topic.min.isr": 1,
         "group.initial.rebalance.delay.ms": 500,
+        # A test that kills a consumer does not wait 6 s, the default, until the others take over.
+        "group.min.session.timeout.ms": 1000,
         # After a SIGKILL the node waits for its own former session to end before it serves again: 9 s by default.
         "broker.heartbeat.interval.ms": 1000,
         "broker.session.timeout.ms": 4000,

@@ -17,6 +17,8 @@ from deploy.embedded.services import BY_NAME, Broker, Service
 
 Tell = Callable[[str], None]
 
+OURS: Final = "bowerbird"
+"""The module that runs our own services."""
 GRACE_SECONDS: Final = 30.0
 _PROBE_SECONDS: Final = 3
 _OWN_PREFIX: Final = "BOWERBIRD_"
@@ -155,7 +157,7 @@ def _own(layout: Layout, name: str, service: Service, replica: int, broker: Brok
     own = {variable: value.format_map(fields) for variable, value in service.environment.items()}
     return Program(
         name,
-        (sys.executable, "-m", "bowerbird", *service.command),
+        (sys.executable, "-m", OURS, *service.command),
         {**_inherited(), **own},
         (port,) if port else (),
         probe(layout, name),

@@ -14,7 +14,7 @@ from deploy.embedded import logs, mongodb, programs, secrets
 from deploy.embedded.layout import SOURCE_ROOT, Layout
 from deploy.embedded.problems import StackError
 from deploy.embedded.processes import Identity, gone_within, spawn, stop
-from deploy.embedded.programs import Program
+from deploy.embedded.programs import OURS, Program
 from deploy.embedded.services import Broker
 
 PATIENCE_SECONDS: Final = 180.0
@@ -34,7 +34,7 @@ class Stack:
         self.broker: Broker = broker
         self._children: dict[str, subprocess.Popen[bytes]] = {}
         self._programs: dict[str, Program] = {}
-        self._configured: dict[str, Mapping[str, str]] = {}
+        self._configured: dict[str, tuple[Mapping[str, str], str]] = {}
         self.layout.create()
 
     def __enter__(self) -> Self:
@@ -77,9 +77,9 @@ class Stack:
         environment = self._program(name).environment
         return {variable: value for variable, value in environment.items() if variable.startswith("BOWERBIRD_")}
 
-    def configure(self, service: str, env: Mapping[str, str]) -> None:
-        """Variables on top of the table's for every later start of this service and of its replicas."""
-        self._configured[service] = env
+    def configure(self, service: str, env: Mapping[str, str], module: str = OURS) -> None:
+        """For every later start of this service and its replicas: variables on top of the table's, module to run."""
+        self._configured[service] = env, module
 
     def start(self, *names: str, env: Mapping[str, str] | None = None, wait: float = PATIENCE_SECONDS) -> None:
         """Start those that do not run, together, and wait until each is healthy; `setup` until it has ended.
@@ -105,8 +105,9 @@ class Stack:
 
     def _spawn(self, name: str, env: Mapping[str, str]) -> None:
         program = self._program(name)
-        configured = self._configured.get(programs.split(name)[0].name, {})
-        program = replace(program, environment={**program.environment, **configured, **env})
+        configured, module = self._configured.get(programs.split(name)[0].name, ({}, OURS))
+        argv = tuple(module if each == OURS else each for each in program.argv)
+        program = replace(program, argv=argv, environment={**program.environment, **configured, **env})
         child = spawn(program.argv, program.environment, self.log(name), SOURCE_ROOT)
         self._children[name] = child
         identity = Identity.of(child.pid)

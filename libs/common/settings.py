@@ -38,7 +38,11 @@ class Settings(BaseSettings):
     kafka_replication_factor: int = Field(default=1, ge=1, le=7, description="copies of each topic that setup creates")
     kafka_batch_records: int = Field(default=500, ge=1, le=5000, description="most records a consumer takes at once")
     kafka_session_seconds: float = Field(
-        default=15, ge=6, le=300, description="silence after which a consumer counts as dead and others take over"
+        default=15,
+        ge=1,
+        le=300,
+        description="silence after which a consumer counts as dead and others take over; a broker allows no less than "
+        "its group.min.session.timeout.ms, which is 6 s unless set",
     )
     mongo_url: SecretStr = Field(
         default=SecretStr("mongodb://127.0.0.1:27117/?replicaSet=bowerbird"), description="MongoDB connection string"

@@ -1,10 +1,12 @@
-"""Promises 1, 2 and 3 of the design, counted in the databases and on the topics after a fault."""
+"""Promises 1, 2 and 3 of the design, counted in the databases, on the topics and in the mailbox after a fault."""
 
 import asyncio
+import json
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 from aiokafka import ConsumerRecord
 from pymongo import MongoClient
@@ -12,12 +14,24 @@ from pymongo import MongoClient
 from deploy.embedded.stack import Stack
 from libs.contracts import topics
 from libs.contracts.cloudevents import EventT, read_event, readable_headers
-from libs.contracts.events import CredentialDocument, CredentialIssued, DeadLetter, EvidenceDecided
+from libs.contracts.events import (
+    CredentialDocument,
+    CredentialIssued,
+    CredentialRevoked,
+    DeadLetter,
+    Event,
+    EvidenceDecided,
+    StatusListPublished,
+)
 from libs.contracts.topics import Topic
+from libs.openbadges.status.bitstring import StatusList
 from tests.faults.school import Expected
-from tests.topic_reading import everything_on
+from tests.topic_reading import Ends, ends_of, everything_on
 
+K = TypeVar("K", bound=Hashable)
 STATES = ("pending", "issued", "not_yet", "duplicate", "waiting", "refused")
+COUNTED = (topics.EVIDENCE_DECIDED, topics.CREDENTIAL_LIFECYCLE, topics.CREDENTIAL_DOCUMENTS, topics.STATUS_LISTS)
+Stored = Mapping[str, Any]
 
 
 def databases(stack: Stack) -> MongoClient[dict[str, Any]]:
@@ -25,61 +39,176 @@ def databases(stack: Stack) -> MongoClient[dict[str, Any]]:
     return MongoClient(stack.mongo_url, uuidRepresentation="standard", tz_aware=True)
 
 
-def numbers_add_up(batch: dict[str, Any]) -> None:
+def where_topics_end(stack: Stack) -> Ends:
+    """Where the topics that are counted end now: what a school begins with is behind it."""
+    return asyncio.run(ends_of(stack.kafka_bootstrap, COUNTED))
+
+
+def numbers_add_up(batch: Mapping[str, Any]) -> None:
     """Promise 3, at the moment this batch was asked."""
     assert batch["received"] == sum(batch["counts"].get(state, 0) for state in STATES), batch
 
 
-def nothing_lost(stack: Stack, issuer_id: str, rows: int, expected: Expected) -> None:
-    """Promise 1: every row that was accepted ended in exactly one recorded decision, the one that it must have."""
+@dataclass
+class Count:
+    """What one school's evidence came to: how many of each there are, and what is lost or doubled, by its name."""
+
+    found: dict[str, int] = field(default_factory=dict)
+    lost: Counter[str] = field(default_factory=Counter)
+    doubled: Counter[str] = field(default_factory=Counter)
+    repeated_mails: int = 0
+
+    def compare(self, name: str, expected: Mapping[K, int], found: Mapping[K, int]) -> None:
+        """What is missing is lost, and what there is too much of is doubled."""
+        self.found[name] = sum(found.values())
+        self.lost[name] += (Counter[K](expected) - Counter[K](found)).total()
+        self.doubled[name] += (Counter[K](found) - Counter[K](expected)).total()
+
+    def once(self, name: str, expected: Collection[Hashable], found: Collection[Hashable]) -> None:
+        """Each of the expected is there exactly once."""
+        self.compare(name, Counter(expected), Counter(found))
+
+    def kept(self, repeats_allowed: int = 0) -> None:
+        """Promises 1 and 2. A mail that is repeated has the same Message-ID, and only a kill may make one."""
+        assert not +self.lost, f"lost: {+self.lost}"
+        assert not +self.doubled, f"doubled: {+self.doubled}"
+        assert self.repeated_mails <= repeats_allowed, f"{self.repeated_mails} mails went out again"
+
+
+def count(stack: Stack, issuer_id: str, expected: Expected, *, since: Ends, mailed: int | None, revoked: int) -> Count:
+    """Count everything of one school.
+
+    Args:
+        stack: with all of it done.
+        issuer_id: the school.
+        expected: what a run without faults ends in.
+        since: where the topics ended before the school sent anything.
+        mailed: how many mails must have been sent; None does not count them.
+        revoked: how many credentials were revoked.
+    """
     with databases(stack) as client:
-        states = Counter(row["state"] for row in client["evidence"]["rows"].find({"issuer_id": issuer_id}))
-        outcomes = Counter(each["outcome"] for each in client["issuer"]["decisions"].find({"issuer_id": issuer_id}))
-    assert sum(outcomes.values()) == rows
-    assert dict(outcomes) == expected.counts()
-    assert dict(states) == expected.counts()
+        mine = {"issuer_id": issuer_id}
+        books = _Books(
+            rows=list(client["evidence"]["rows"].find(mine, {"state": 1})),
+            decisions=list(client["issuer"]["decisions"].find(mine, {"outcome": 1})),
+            credentials={str(each["_id"]): each for each in client["issuer"]["credentials"].find(mine)},
+            shown={str(each["_id"]): each for each in client["verifier"]["documents"].find(mine)},
+            deliveries=list(client["notifier"]["deliveries"].find(mine)),
+            published=_Published(stack, issuer_id, since),
+        )
+    counted = Count()
+    books.count_decisions(counted, expected)
+    books.count_awards(counted, expected, revoked)
+    books.count_announcements(counted)
+    books.count_documents(counted)
+    books.count_status_lists(counted)
+    if mailed is not None:
+        names = [path.name for path in stack.layout.mail.iterdir() if path.suffix == ".eml"]
+        books.count_mails(counted, mailed, Counter(name.split("@")[0] for name in names))
+    return counted
 
 
-def nothing_twice(stack: Stack, issuer_id: str, expected: Expected) -> None:
-    """Promise 2: one award per business key, and every publication of a fact is the same publication."""
-    with databases(stack) as client:
-        credentials = {
-            str(each["_id"]): each for each in client["issuer"]["credentials"].find({"issuer_id": issuer_id})
-        }
-        shown = {str(each["_id"]): each for each in client["verifier"]["documents"].find({"issuer_id": issuer_id})}
-    awards = Counter((each["learner_id"], each["level"]) for each in credentials.values())
-    assert len(credentials) == expected.issued
-    assert set(awards.values()) == {1}
-    assert shown.keys() == credentials.keys()
-    _announced_once(stack, issuer_id, credentials)
-    documents = _by_id(stack, topics.CREDENTIAL_DOCUMENTS, CredentialDocument, issuer_id)
-    for event in (versions[0] for versions in documents.values()):
-        stored = credentials[str(event.credential_id)]["document"]
-        assert event.document == stored == shown[str(event.credential_id)]["document"]
+class _Published:
+    """What stands on the topics of one school, behind where they ended before it sent anything."""
+
+    def __init__(self, stack: Stack, issuer_id: str, since: Ends) -> None:
+        self._stack = stack
+        self._issuer_id = issuer_id
+        self._since = since
+
+    def by_id(self, topic: Topic, *contracts: type[Event]) -> dict[str, list[Event]]:
+        """Every publication of these contracts, by the event's id."""
+        return self._grouped(topic, contracts, lambda record: readable_headers(record.headers)["ce_id"])
+
+    def by_key(self, topic: Topic, contract: type[EventT]) -> dict[str, list[EventT]]:
+        """Every publication of this contract, by the record's key and in its order."""
+        return self._grouped(topic, (contract,), lambda record: record.key.decode())
+
+    def _grouped(
+        self, topic: Topic, contracts: tuple[type[EventT], ...], place: Callable[[ConsumerRecord], str]
+    ) -> dict[str, list[EventT]]:
+        found: dict[str, list[EventT]] = defaultdict(list)
+        for record in asyncio.run(everything_on(self._stack.kafka_bootstrap, topic, self._since)):
+            event = read_event(readable_headers(record.headers), record.value)
+            if isinstance(event, contracts) and getattr(event, "issuer_id", None) == self._issuer_id:
+                found[place(record)].append(event)
+        return found
 
 
-def _announced_once(stack: Stack, issuer_id: str, credentials: Iterable[str]) -> None:
-    issued = _by_id(stack, topics.CREDENTIAL_LIFECYCLE, CredentialIssued, issuer_id)
-    announced = [event.credential_id for versions in issued.values() for event in versions[:1]]
-    assert sorted(map(str, announced)) == sorted(credentials), "whoever drops event ids already seen sees each once"
-    decided = _by_id(stack, topics.EVIDENCE_DECIDED, EvidenceDecided, issuer_id)
-    publications = [[each.model_dump_json() for each in versions] for versions in issued.values()]
-    publications += [[each.model_dump_json() for each in versions] for versions in decided.values()]
-    for versions in publications:
-        assert len(set(versions)) == 1, "a publication is not what it was"
+@dataclass(frozen=True)
+class _Books:
+    """What each service has of one school, to be held against each other; credentials and documents by their id."""
+
+    rows: Sequence[Stored]
+    decisions: Sequence[Stored]
+    credentials: Mapping[str, Stored]
+    shown: Mapping[str, Stored]
+    deliveries: Sequence[Stored]
+    published: _Published
+
+    def count_decisions(self, counted: Count, expected: Expected) -> None:
+        """Every row that was accepted ended in exactly one recorded decision, the one that it must have."""
+        counted.compare("rows by state", expected.counts(), Counter(row["state"] for row in self.rows))
+        counted.compare("decisions by outcome", expected.counts(), Counter(each["outcome"] for each in self.decisions))
+
+    def count_awards(self, counted: Count, expected: Expected, revoked: int) -> None:
+        """One award, and one entry in a status list, per business key."""
+        awards = {(each["learner_id"], each["level"]) for each in self.credentials.values()}
+        counted.compare("awards", {"award": expected.issued}, {"award": len(awards)})
+        counted.doubled["awards of one business key"] += len(self.credentials) - len(awards)
+        entries = {(each["status_list"], each["status_index"]) for each in self.credentials.values()}
+        counted.doubled["status list entries"] += len(self.credentials) - len(entries)
+        counted.compare("credentials revoked", {"revoked": revoked}, {"revoked": len(self._revoked())})
+
+    def _revoked(self) -> list[str]:
+        return [each for each, stored in self.credentials.items() if stored["state"] == "revoked"]
+
+    def count_announcements(self, counted: Count) -> None:
+        """Whoever drops event ids already seen sees each fact once, and every publication of it is the same."""
+        decided = self.published.by_id(topics.EVIDENCE_DECIDED, EvidenceDecided)
+        lifecycle = self.published.by_id(topics.CREDENTIAL_LIFECYCLE, CredentialIssued, CredentialRevoked)
+        published = [*decided.values(), *lifecycle.values()]
+        first = [versions[0] for versions in published]
+        issued = [str(each.credential_id) for each in first if isinstance(each, CredentialIssued)]
+        revoked = [str(each.credential_id) for each in first if isinstance(each, CredentialRevoked)]
+        outcomes = [str(each.submission_id) for each in first if isinstance(each, EvidenceDecided)]
+        counted.once("decisions announced", [str(each["_id"]) for each in self.decisions], outcomes)
+        counted.once("awards announced", self.credentials.keys(), issued)
+        counted.once("revocations announced", self._revoked(), revoked)
+        for versions in published:
+            counted.doubled["announcements of one id"] += len({each.model_dump_json() for each in versions}) - 1
+
+    def count_documents(self, counted: Count) -> None:
+        """The verifier shows what was signed, and so does the topic: its last record is what a new reader believes."""
+        published = self.published.by_key(topics.CREDENTIAL_DOCUMENTS, CredentialDocument)
+        last = [versions[-1] for versions in published.values()]
+        signed = [(each, stored["state"], stored["document"]) for each, stored in self.credentials.items()]
+        shown = [(each, stored["state"], stored["document"]) for each, stored in self.shown.items()]
+        counted.once("documents at the verifier", signed, shown)
+        counted.once("documents on the topic", signed, [(str(e.credential_id), e.state, e.document) for e in last])
+        texts = {(event.credential_id, event.document) for versions in published.values() for event in versions}
+        counted.doubled["documents of one credential"] += len(texts) - len(published)
+
+    def count_status_lists(self, counted: Count) -> None:
+        """The last list published shows exactly the entries of what is revoked."""
+        published = self.published.by_key(topics.STATUS_LISTS, StatusListPublished)
+        lists = {versions[-1].list_id: _bits(versions[-1]) for versions in published.values()}
+        entries = {each: (stored["status_list"], stored["status_index"]) for each, stored in self.credentials.items()}
+        set_bits = [(name, index) for name, index in entries.values() if name in lists and lists[name].get(index)]
+        counted.once("revocations in status lists", [entries[each] for each in self._revoked()], set_bits)
+        counted.lost["status lists"] += len({name for name, _ in entries.values()} - lists.keys())
+
+    def count_mails(self, counted: Count, mailed: int, mailbox: Mapping[str, int]) -> None:
+        """One mail per credential, which the mailbox holds under the delivery's id."""
+        sent = [str(each["_id"]) for each in self.deliveries if each["state"] == "sent"]
+        counted.compare("mails sent", {"mail": mailed}, {"mail": len(sent)})
+        counted.lost["mails in the mailbox"] += sum(mailbox.get(each, 0) == 0 for each in sent)
+        counted.doubled["deliveries"] += len(self.deliveries) - len({each["credential_id"] for each in self.deliveries})
+        counted.repeated_mails = sum(max(0, mailbox.get(each, 0) - 1) for each in sent)
 
 
-def mailed_once(stack: Stack, issuer_id: str, expected: int, repeats_allowed: int) -> None:
-    """Promise 2 for mail: one per credential. A repeat has the same Message-ID, and only a kill makes one."""
-    with databases(stack) as client:
-        deliveries = list(client["notifier"]["deliveries"].find({"issuer_id": issuer_id}))
-    assert Counter(each["state"] for each in deliveries)["sent"] == expected
-    assert len({each["credential_id"] for each in deliveries}) == len(deliveries)
-    kept = Counter(path.name.split("@")[0] for path in stack.layout.mail.iterdir() if path.suffix == ".eml")
-    times = [kept[str(each["_id"])] for each in deliveries if each["state"] == "sent"]
-    assert all(times), "a delivery that counts as sent is not in the mailbox"
-    repeated = sum(times) - len(times)
-    assert repeated <= repeats_allowed, f"{repeated} mails went out again"
+def _bits(event: StatusListPublished) -> StatusList:
+    return StatusList.decode(json.loads(event.credential)["credentialSubject"]["encodedList"])
 
 
 def deliveries_end_as(stack: Stack, issuer_id: str, expected: dict[str, int]) -> None:
@@ -92,25 +221,11 @@ def deliveries_end_as(stack: Stack, issuer_id: str, expected: dict[str, int]) ->
             states = Counter(each["state"] for each in found)
             if {state: states[state] for state in expected} == expected:
                 return
-            time.sleep(0.3)
+            time.sleep(0.1)
     raise AssertionError(f"deliveries ended as {states}, not as {expected}")
 
 
 def dead_letters(stack: Stack, service: str) -> list[DeadLetter]:
     """Everything that a service has set aside."""
-    topic = topics.DEAD_LETTERS[service]
-    return [DeadLetter.model_validate_json(record.value) for record in _read_all(stack, topic)]
-
-
-def _by_id(stack: Stack, topic: Topic, contract: type[EventT], issuer_id: str) -> dict[str, list[EventT]]:
-    found: dict[str, list[EventT]] = defaultdict(list)
-    for record in _read_all(stack, topic):
-        headers = readable_headers(record.headers)
-        event = read_event(headers, record.value)
-        if isinstance(event, contract) and getattr(event, "issuer_id", None) == issuer_id:
-            found[headers["ce_id"]].append(event)
-    return found
-
-
-def _read_all(stack: Stack, topic: Topic) -> list[ConsumerRecord]:
-    return asyncio.run(everything_on(stack.kafka_bootstrap, topic))
+    records = asyncio.run(everything_on(stack.kafka_bootstrap, topics.DEAD_LETTERS[service]))
+    return [DeadLetter.model_validate_json(record.value) for record in records]

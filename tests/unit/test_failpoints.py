@@ -13,6 +13,7 @@ import pytest
 from libs.common import failpoints
 from libs.common.failpoints import NAMES, Order, failpoint
 from libs.common.settings import Settings, SettingsError
+from tests.faults.orders import CONSUMERS, KILLS, TOGETHER
 
 ROOT = Path(__file__).parents[2]
 
@@ -28,6 +29,23 @@ def calls(name: str, folder: str) -> Iterator[ast.expr]:
 def test_every_name_stands_at_exactly_one_place_of_the_code() -> None:
     called = [ast.literal_eval(each) for folder in ("services", "libs") for each in calls("failpoint", folder)]
     assert Counter(called) == Counter(NAMES)
+
+
+def test_a_fault_test_kills_at_every_point_and_in_every_consumer() -> None:
+    assert {kill.order.name for kill in KILLS} == set(NAMES)
+    named = [
+        f"{service}-{ast.literal_eval(keyword.value)}"
+        for service in ("evidence", "issuer", "verifier", "notifier")
+        for path in (ROOT / "services" / service).glob("service.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "plumbing.consume"
+        for keyword in node.keywords
+        if keyword.arg == "name"
+    ]
+    assert Counter(named) == Counter(CONSUMERS)
+    assert [kill for kills in TOGETHER for kill in kills if kill.service == "issuer"] + [
+        kill for kills in TOGETHER for kill in kills if kill.service != "issuer"
+    ] == sorted(KILLS, key=lambda kill: kill.service != "issuer")
 
 
 def test_without_obedience_a_point_does_nothing() -> None:

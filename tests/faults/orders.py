@@ -1,0 +1,52 @@
+"""Every failpoint with the service whose process is killed there, and at which passing of it."""
+
+from dataclasses import dataclass
+from itertools import zip_longest
+from typing import Final
+
+from libs.common.failpoints import NAMES, Order
+
+CONSUMERS: Final = (
+    "evidence-decisions",
+    "issuer-catalogue",
+    "issuer-evidence",
+    "issuer-commands",
+    "verifier-documents",
+    "verifier-issuers",
+    "verifier-achievements",
+    "verifier-status-lists",
+    "notifier-catalogue",
+    "notifier-contacts",
+    "notifier-lifecycle",
+)
+# In the middle of the work, where it is certain that there is a second time: one passing a batch of evidence, a mail.
+_SECOND: Final = ("evidence.ingestion.", "issuer.award.", "notifier.sending.")
+
+
+@dataclass(frozen=True)
+class Kill:
+    """The kill of one service at one point."""
+
+    service: str
+    order: Order
+
+    def __str__(self) -> str:
+        return f"{self.order.name} {self.order.of}".strip()
+
+
+def _kill(order: Order) -> Kill:
+    return Kill((order.of or order.name).replace(".", "-").partition("-")[0], order)
+
+
+KILLS: Final = [
+    _kill(Order(name, passing=2 if name.startswith(_SECOND) else 1))
+    for name in NAMES
+    if not name.startswith("consumer.")
+] + [_kill(Order(name, of)) for of in CONSUMERS for name in NAMES if name.startswith("consumer.")]
+
+_OF_ISSUER: Final = [kill for kill in KILLS if kill.service == "issuer"]
+_OF_OTHERS: Final = [kill for kill in KILLS if kill.service != "issuer"]
+TOGETHER: Final = [
+    [kill for kill in pair if kill is not None] for pair in zip_longest(_OF_ISSUER, _OF_OTHERS, fillvalue=None)
+]
+"""Every kill once: one of the issuer and one of another service in the same run, which halves their time."""

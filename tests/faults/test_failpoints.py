@@ -1,0 +1,24 @@
+"""SIGKILL exactly between two numbered steps, at every failpoint, while 2,000 pieces of evidence are on their way."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from deploy.embedded.stack import Stack
+from tests.faults.conftest import order_file
+from tests.faults.orders import TOGETHER, Kill
+from tests.faults.scenario import MAILS_IN_FLIGHT, Scenario
+
+pytestmark = [pytest.mark.integration, pytest.mark.fault]
+
+
+@pytest.mark.parametrize("kills", TOGETHER, ids=lambda kills: " and ".join(map(str, kills)))
+def test_killed_right_after_a_step_nothing_is_lost_and_nothing_doubled(stack: Stack, kills: Sequence[Kill]) -> None:
+    scenario = Scenario(stack, f"killed-{TOGETHER.index(list(kills))}", seed=11)
+    for kill in kills:
+        kill.order.write(order_file(stack, kill.service))
+    scenario.run()
+    count = scenario.count()
+    for kill in kills:
+        assert not order_file(stack, kill.service).exists(), f"{kill.service} was not killed: {kill} was not passed"
+    count.kept(repeats_allowed=MAILS_IN_FLIGHT if any(kill.service == "notifier" for kill in kills) else 0)
