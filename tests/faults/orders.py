@@ -7,7 +7,9 @@ from typing import Final
 from libs.common.failpoints import NAMES, Order
 
 CONSUMERS: Final = (
+    "evidence-access",
     "evidence-decisions",
+    "issuer-access",
     "issuer-catalogue",
     "issuer-evidence",
     "issuer-commands",
@@ -15,6 +17,7 @@ CONSUMERS: Final = (
     "verifier-issuers",
     "verifier-achievements",
     "verifier-status-lists",
+    "notifier-access",
     "notifier-catalogue",
     "notifier-contacts",
     "notifier-lifecycle",
