@@ -16,7 +16,7 @@ class Machine:
     """A path of commands in which the tests' own stand for those that would change the machine."""
 
     def __init__(self, place: Path) -> None:
-        self._place = place
+        self.place = place
         for tool in TOOLS:
             found = shutil.which(tool)
             assert found is not None
@@ -27,17 +27,17 @@ class Machine:
         self.command("id", "echo 0")
 
     def command(self, name: str, does: str) -> None:
-        path = self._place / name
+        path = self.place / name
         path.write_text(f"#!{shutil.which('bash')}\n{does}\n", encoding="ascii")
         path.chmod(0o755)
 
-    def run(self) -> tuple[int, str, str]:
-        environment = {"PATH": str(self._place), "PLACE": str(self._place)}
+    def run(self, **variables: str) -> tuple[int, str, str]:
+        environment = {"PATH": str(self.place), "PLACE": str(self.place), **variables}
         done = subprocess.run([RUN], env=environment, capture_output=True, text=True, timeout=30, check=False)
         return done.returncode, done.stdout, done.stderr
 
     def has(self, name: str) -> bool:
-        return (self._place / name).exists()
+        return (self.place / name).exists()
 
 
 @pytest.fixture
@@ -47,14 +47,14 @@ def machine(tmp_path: Path) -> Machine:
 
 def test_a_browser_is_installed_where_there_is_none(machine: Machine) -> None:
     machine.command("apt-get", INSTALLS)
-    assert machine.run() == (0, "make test CI=true\n", "")
+    assert machine.run() == (0, "make check test CI=true\n", "")
     assert machine.has("chromium")
 
 
 def test_a_browser_that_is_there_is_used_as_it_is(machine: Machine) -> None:
     machine.command("chromium-browser", "")
     machine.command("apt-get", INSTALLS)
-    assert machine.run() == (0, "make test CI=true\n", "")
+    assert machine.run() == (0, "make check test CI=true\n", "")
     assert not machine.has("chromium")
 
 
@@ -62,21 +62,21 @@ def test_nothing_is_installed_by_who_is_not_root(machine: Machine) -> None:
     machine.command("id", "echo 1000")
     machine.command("apt-get", INSTALLS)
     status, ran, told = machine.run()
-    assert (status, ran) == (0, "make test CI=true\n")
+    assert (status, ran) == (0, "make check test CI=true\n")
     assert "NOT PROVEN HERE" in told
     assert not machine.has("chromium")
 
 
 def test_without_apt_the_tests_run_all_the_same_and_the_lack_is_told(machine: Machine) -> None:
     status, ran, told = machine.run()
-    assert (status, ran) == (0, "make test CI=true\n")
+    assert (status, ran) == (0, "make check test CI=true\n")
     assert "NOT PROVEN HERE" in told
 
 
 def test_an_installation_that_fails_stops_no_test(machine: Machine) -> None:
     machine.command("apt-get", "exit 100")
     status, ran, told = machine.run()
-    assert (status, ran) == (0, "make test CI=true\n")
+    assert (status, ran) == (0, "make check test CI=true\n")
     assert "NOT PROVEN HERE" in told
 
 
@@ -84,6 +84,22 @@ def test_the_status_is_that_of_the_tests(machine: Machine) -> None:
     machine.command("chromium", "")
     machine.command("make", "exit 2")
     assert machine.run()[0] == 2
+
+
+def test_a_run_without_end_is_ended_and_says_where_to_look(machine: Machine) -> None:
+    machine.command("chromium", "")
+    (machine.place / "timeout").unlink()
+    # As the real one ends when it had to end what it ran.
+    machine.command("timeout", "exit 124")
+    status, _, told = machine.run()
+    assert status == 124
+    assert "last line above" in told
+
+
+def test_each_half_has_a_time_limit_and_keeps_what_the_caller_asks_of_pytest(machine: Machine) -> None:
+    machine.command("chromium", "")
+    machine.command("make", 'echo "$PYTEST_ADDOPTS"')
+    assert machine.run(PYTEST_ADDOPTS="-x")[1] == "--session-timeout=1500 -x\n"
 
 
 @pytest.mark.parametrize(("whole", "parts"), [(0, 0), (1, 0), (0, 1), (1, 1)])
