@@ -107,7 +107,7 @@ class EvidenceSubmitted(Event):
 
 
 class Outcome(StrEnum):
-    """What became of a piece of evidence (promise 1 of the design)."""
+    """What became of a piece of evidence (docs/promises.md, 1)."""
 
     ISSUED = "issued"
     NOT_YET = "not_yet"

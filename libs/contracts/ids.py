@@ -78,7 +78,7 @@ def holding_id(learner: UUID, achievement: str) -> UUID:
 def credential_id(
     learner: UUID, achievement: str, level: str | None, *, evidence: UUID | None = None, number: int = 0
 ) -> UUID:
-    """One award: its business key (promise 2 of the design) and its number among the awards of that key.
+    """One award: its business key (docs/promises.md, 2) and its number among the awards of that key.
 
     Args:
         learner: who is awarded.
@@ -100,5 +100,5 @@ def event_id(event_type: str, natural_id: str) -> str:
 
 
 def delivery_id(credential: UUID, occasion: str) -> UUID:
-    """The one mail about a credential on an occasion (promise 2 of the design)."""
+    """The one mail about a credential on an occasion (docs/promises.md, 2)."""
     return _derive(_DELIVERY, str(credential), occasion)

@@ -1,4 +1,4 @@
-"""Promises 1, 2 and 3 of the design, counted in the databases, on the topics and in the mailbox after a fault."""
+"""Promises 1, 2 and 3 of docs/promises.md, counted in the databases, on the topics and in the mailbox after a fault."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""The setup step on the real stores: topics as the design has them, every declared index, writes that are kept."""
+"""The setup step on the real stores: how long topics are kept, every declared index, durable writes."""
 
 from datetime import timedelta
 
@@ -13,7 +13,7 @@ from libs.contracts import topics
 
 pytestmark = pytest.mark.integration
 
-# The table of the design: how long each topic is kept in days, None where it is compacted.
+# How long each topic is kept in days, None where it is compacted.
 KEPT = {
     "evidence.submitted.v1": 14,
     "evidence.decided.v1": 14,

@@ -1,17 +1,19 @@
 """Rules of the project that a reader would otherwise have to remember, as tests over the source."""
 
 import ast
+import functools
 import re
-from collections.abc import Iterator
+import subprocess
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 SERVICES = ("evidence", "issuer", "verifier", "notifier")
 
 
-def modules(folder: str) -> Iterator[tuple[Path, ast.Module]]:
-    for path in sorted((ROOT / folder).rglob("*.py")):
-        yield path, ast.parse(path.read_text(encoding="utf-8"))
+@functools.cache
+def modules(folder: str) -> Sequence[tuple[Path, ast.Module]]:
+    return [(path, ast.parse(path.read_text(encoding="utf-8"))) for path in sorted((ROOT / folder).rglob("*.py"))]
 
 
 def imports(tree: ast.Module) -> Iterator[str]:
@@ -56,9 +58,19 @@ def test_the_libraries_import_no_service() -> None:
 
 
 def test_the_credential_engine_does_no_input_or_output() -> None:
-    forbidden = ("libs.common", "asyncio", "socket", "http", "httpx", "urllib.request", "motor", "pymongo", "aiokafka")
+    ours = ("libs.common", "libs.contracts", "libs.access", "services", "bowerbird", "conformance", "deploy", "demo")
+    others = (
+        "aiokafka asyncio bson fastapi faststream http httpx motor multiprocessing os pymongo select shutil smtplib"
+    )
+    others += " socket sqlite3 ssl subprocess tempfile urllib.request uvicorn"
+    forbidden = {*ours, *others.split()}
     for path, tree in modules("libs/openbadges"):
-        assert not [name for name in imports(tree) if name.startswith(forbidden)], path
+        for name in imports(tree):
+            parts = name.split(".")
+            packages = {".".join(parts[:count]) for count in range(1, len(parts) + 1)}
+            assert not packages & forbidden, f"{path} imports {name}"
+        called = {ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+        assert not called & {"open", "print", "input"}, path
 
 
 def test_every_collection_is_opened_by_one_module_and_by_none_that_speaks_http() -> None:
@@ -82,10 +94,21 @@ def test_what_differs_between_motor_and_its_successor_is_called_in_one_module() 
             assert path.match("libs/common/mongo.py") or not differing.search(text), path
 
 
-def test_every_module_says_its_one_job_in_its_first_line() -> None:
+def test_every_module_begins_with_a_sentence_on_its_job_that_no_other_module_says() -> None:
+    said: dict[str, Path] = {}
     for folder in ("services", "libs", "bowerbird", "conformance", "deploy", "demo", "benchmarks", "tests"):
         for path, tree in modules(folder):
-            assert ast.get_docstring(tree), path
+            first = (ast.get_docstring(tree) or "").partition("\n")[0]
+            # One that goes on behind its first line ends it with a full stop or a colon all the same.
+            assert re.fullmatch(r"\S.{8,}[.:?]", first), f"{path}: {first}"
+            assert said.setdefault(first, path) == path, f"{path} says the same as {said[first]}"
+
+
+def test_the_contracts_import_nothing_of_ours_but_contracts() -> None:
+    for path, tree in modules("libs/contracts"):
+        ours = ("libs", "services", "bowerbird", "conformance", "deploy", "demo")
+        of_others = [name for name in imports(tree) if name.partition(".")[0] in ours]
+        assert not [name for name in of_others if not name.startswith("libs.contracts")], path
 
 
 def test_locks_and_build_files_name_no_place_to_download_from() -> None:
@@ -95,3 +118,18 @@ def test_locks_and_build_files_name_no_place_to_download_from() -> None:
         assert "--index-url" not in text, path
     for path in ROOT.glob("deploy/**/pom.xml"):
         assert "<repositor" not in path.read_text(encoding="utf-8"), path
+
+
+def written() -> set[str]:
+    """Every file of the repository, by its path from the root."""
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    return {name for name in listed.splitlines() if (ROOT / name).is_file()}
+
+
+def test_nothing_cites_a_design_that_is_not_in_the_repository() -> None:
+    for name in sorted(written()):
+        if name.endswith((".md", ".py", ".html", ".yml", ".toml")) and name != "tests/unit/test_house_rules.py":
+            text = (ROOT / name).read_text(encoding="utf-8")
+            assert not re.search(
+                r"\bof the design\b|\bdesign\.md\b|\bthe design's\b|(?i:\bsection \d+ of the design)", text
+            ), name
