@@ -23,8 +23,8 @@ from rich.table import Table
 
 from benchmarks import machine, tenant
 from benchmarks.watching import Watcher
-from demo.api import Api, DemoError, Places
-from demo.command import places_of
+from demo.api import Api, DemoError, Endpoints
+from demo.command import endpoints_of
 from deploy.embedded import operations
 from deploy.embedded.commands import start, told
 from deploy.embedded.layout import Layout
@@ -125,10 +125,10 @@ async def _idle(layout: Layout) -> None:
 
 
 async def _measure(layout: Layout, size: int, ed25519: float, half_load_seconds: float) -> Measurement:
-    places = places_of(layout)
+    endpoints = endpoints_of(layout)
     result = Measurement(evidence=size, ed25519_per_second=round(ed25519))
     async with Api(_OUT.print) as api:
-        run = _Run(layout, places, api, await tenant.found(api, places), result)
+        run = _Run(layout, endpoints, api, await tenant.found(api, endpoints), result)
         await run.whole_load()
         await run.half_load(half_load_seconds)
     return result
@@ -139,7 +139,7 @@ class _Run:
     """One size, measured with a school of its own."""
 
     layout: Layout
-    places: Places
+    endpoints: Endpoints
     api: Api
     school: tenant.Tenant
     result: Measurement
@@ -197,13 +197,13 @@ class _Run:
     async def _upload(self, body: bytes) -> Any:
         # The key makes it safe to send again what was not answered: it is the same batch.
         headers = {"Content-Type": "application/x-ndjson", "Idempotency-Key": str(uuid4())}
-        return await self.api.upload(f"{self.places.evidence}/v1/batches", body, headers, self.school.key)
+        return await self.api.upload(f"{self.endpoints.evidence}/v1/batches", body, headers, self.school.key)
 
     async def _complete(self, batch_id: str, expected: int) -> None:
         """Wait until each row of the batch is decided, and hold the service's own count against ours."""
         give_up_at = monotonic() + _STALLED_SECONDS
         while True:
-            batch = await self.api.get(f"{self.places.evidence}/v1/batches/{batch_id}", self.school.key)
+            batch = await self.api.get(f"{self.endpoints.evidence}/v1/batches/{batch_id}", self.school.key)
             if batch["complete"]:
                 break
             if monotonic() > give_up_at:

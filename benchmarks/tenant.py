@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 
 import orjson
 
-from demo.api import Api, Places
+from demo.api import Api, Endpoints
 
 ACHIEVEMENT = "resilience"
 # Of ten pieces of evidence nine issue a credential; the tenth stays below the required level.
@@ -23,12 +23,12 @@ class Tenant:
     key: str
 
 
-async def found(api: Api, places: Places) -> Tenant:
+async def found(api: Api, endpoints: Endpoints) -> Tenant:
     """Make one. Its learners have no addresses: what is measured ends with the announcement, before any mail."""
     issuer_id = f"bench-{uuid4().hex[:12]}"
-    issuers = f"{places.issuer}/v1/issuers"
-    await api.post(issuers, {"id": issuer_id, "name": "Benchmark School", "did_method": "web"}, places.admin_key)
-    granted = await api.post(f"{issuers}/{issuer_id}/keys", {"scopes": _SCOPES}, places.admin_key)
+    issuers = f"{endpoints.issuer}/v1/issuers"
+    await api.post(issuers, {"id": issuer_id, "name": "Benchmark School", "did_method": "web"}, endpoints.admin_key)
+    granted = await api.post(f"{issuers}/{issuer_id}/keys", {"scopes": _SCOPES}, endpoints.admin_key)
     levels = [{"level": level, "name": level.capitalize(), "description": f"Shows {level} work."} for level in _EARNING]
     achievement = {
         "id": ACHIEVEMENT,
@@ -38,9 +38,9 @@ async def found(api: Api, places: Places) -> Tenant:
         "levels": levels,
         "required_level": "multistructural",
     }
-    await api.post(f"{places.issuer}/v1/achievements", achievement, granted["key"])
+    await api.post(f"{endpoints.issuer}/v1/achievements", achievement, granted["key"])
     # The key travels to the evidence service by an event; the clock starts when it is there.
-    await api.until_known(f"{places.evidence}/v1/batches/{UUID(int=0)}", granted["key"])
+    await api.until_known(f"{endpoints.evidence}/v1/batches/{UUID(int=0)}", granted["key"])
     return Tenant(issuer_id, granted["key"])
 
 

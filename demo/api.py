@@ -15,7 +15,7 @@ import httpx
 _FIRST_PAUSE_SECONDS = 0.1
 _LONGEST_PAUSE_SECONDS = 3.0
 _MOST_CONNECTIONS = 32
-# Away or overloaded for the moment; nothing was acknowledged.
+# Unavailable or overloaded for the moment; nothing was acknowledged.
 _AGAIN = frozenset({429, 502, 503, 504})
 # What was made a moment ago travels to the other services by events: a key (401), a credential (404).
 _ARRIVING = frozenset({404})
@@ -26,8 +26,8 @@ class DemoError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
-    """Where the stack is: its directory, the base address of each service, and the key that creates issuers.
+class Endpoints:
+    """Where the stack is: its directory, the base URL of each service, and the key that creates issuers.
 
     `trouble` says what is the matter with the stack as a whole and what to do about it; empty while nothing is.
     """
@@ -42,7 +42,7 @@ class Places:
 
 
 class Api:
-    """One client for all services. Every call of it is safe to repeat, so it repeats while a service is away."""
+    """One client for all services. Every call of it is safe to repeat, so it repeats while a service is unavailable."""
 
     def __init__(self, note: Callable[[str], None], *, patience_seconds: float = 240) -> None:
         self._note = note
@@ -62,20 +62,20 @@ class Api:
         await self._client.aclose()
 
     async def get(self, url: str, key: str = "", *, arriving: bool = False) -> Any:
-        """The JSON that `url` answers; `arriving`: it may not be known there yet."""
+        """Return the JSON that `url` answers; `arriving`: it may not be known there yet."""
         return (await self._call("GET", url, key, patient_with=_ARRIVING if arriving else frozenset())).json()
 
     async def post(self, url: str, body: Any, key: str = "") -> Any:
-        """Post JSON, given as bytes where each of them counts, and the JSON that it answers."""
+        """Post JSON, given as bytes where each of them counts, and return the JSON of the answer."""
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
         headers = {"Content-Type": "application/json"}
         return (await self._call("POST", url, key, content=content, headers=headers)).json()
 
     async def upload(self, url: str, content: bytes, headers: Mapping[str, str], key: str) -> Any:
-        """Post a file, and the JSON that it answers.
+        """Post a file and return the JSON of the answer.
 
         A service that was killed while it received the file answers 503 to the same key for a while, since an upload
-        that may be alive must not be overtaken; that is waited for. A 409 is an error, told at once: the key stands for
+        that may be alive must not be overtaken; that is waited for. A 409 is an error at once: the key stands for
         another file, or somebody else goes on with this upload.
         """
         return (
@@ -91,23 +91,23 @@ class Api:
         ).json()
 
     async def text(self, url: str, *, arriving: bool = False) -> str:
-        """What a public address answers, as it is."""
+        """Return what a public URL answers, as it is."""
         return (await self._call("GET", url, "", patient_with=_ARRIVING if arriving else frozenset())).text
 
     async def knows(self, url: str, key: str) -> bool:
-        """Whether the service at `url` takes this key: anything but 401."""
+        """Return whether the service at `url` takes this key: anything but 401."""
         return (await self._send("GET", url, {"Authorization": f"Bearer {key}"}, {})).status_code != 401
 
     async def until_known(self, url: str, key: str) -> None:
         """Wait until the service at `url` takes this key, which was made a moment ago.
 
         Raises:
-            DemoError: it does not learn of the key in time.
+            DemoError: the key does not arrive there in time.
         """
         give_up_at = monotonic() + self._patience
         while not await self.knows(url, key):
             if monotonic() > give_up_at:
-                raise DemoError(f"{_host(url)} does not learn of a new API key: see `make status`")
+                raise DemoError(f"{_host(url)} has not received a new API key: see `make status`")
             await asyncio.sleep(_FIRST_PAUSE_SECONDS)
 
     async def _call(
@@ -135,7 +135,7 @@ class Api:
             pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
 
     async def _send(self, method: str, url: str, headers: Mapping[str, str], body: Mapping[str, Any]) -> httpx.Response:
-        """One answer that is about the request, however often the service must be asked for it."""
+        """Return one answer that is about the request, however often the service must be asked for it."""
         give_up_at = monotonic() + self._patience
         pause = _FIRST_PAUSE_SECONDS
         while True:
@@ -161,12 +161,12 @@ def _host(url: str) -> str:
 
 
 def _detail(answer: httpx.Response) -> str:
-    """What a problem document (RFC 9457) says, with its fields; else the start of the text."""
+    """Return what a problem document (RFC 9457) says, with its fields; else the start of the text."""
     try:
-        told = answer.json()
+        problem = answer.json()
     except ValueError:
         return answer.text[:200]
-    if not isinstance(told, dict):
+    if not isinstance(problem, dict):
         return answer.text[:200]
-    fields = "; ".join(f"{each.get('field')}: {each.get('reason')}" for each in told.get("errors", []))
-    return " ".join(filter(None, [str(told.get("detail", "")), f"({fields})" if fields else ""]))
+    fields = "; ".join(f"{each.get('field')}: {each.get('reason')}" for each in problem.get("errors", []))
+    return " ".join(filter(None, [str(problem.get("detail", "")), f"({fields})" if fields else ""]))

@@ -4,7 +4,7 @@ from functools import partial
 
 from rich.console import Console
 
-from demo.api import Places
+from demo.api import Endpoints
 from demo.job import run_demo
 from deploy.embedded import operations, secrets
 from deploy.embedded.layout import Layout
@@ -12,12 +12,12 @@ from deploy.embedded.layout import Layout
 
 def run(layout: Layout, console: Console | None = None) -> int:
     """Run the job on the stack of this layout, which is up, and return the exit status: 0 if all numbers add up."""
-    return run_demo(places_of(layout), console)
+    return run_demo(endpoints_of(layout), console)
 
 
-def places_of(layout: Layout) -> Places:
+def endpoints_of(layout: Layout) -> Endpoints:
     """Where the embedded stack of this layout answers."""
-    return Places(
+    return Endpoints(
         var=layout.var,
         evidence=f"http://{layout.address('evidence')}",
         issuer=f"http://{layout.address('issuer')}",

@@ -20,11 +20,11 @@ def content(file: SchoolFile) -> bytes:
 
 
 def headers(file: SchoolFile) -> dict[str, str]:
-    """What HTTP must be told of the file's form."""
-    told = {"Content-Type": "application/x-ndjson" if ".ndjson" in file.name else "text/csv; charset=utf-8"}
+    """Return the HTTP headers that state the file's form."""
+    headers = {"Content-Type": "application/x-ndjson" if ".ndjson" in file.name else "text/csv; charset=utf-8"}
     if file.name.endswith(".gz"):
-        told["Content-Encoding"] = "gzip"
-    return told
+        headers["Content-Encoding"] = "gzip"
+    return headers
 
 
 def write_files(department: Department, directory: Path) -> list[Path]:

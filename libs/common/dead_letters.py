@@ -11,14 +11,14 @@ from libs.contracts.cloudevents import Outgoing, readable_headers
 from libs.contracts.events import DeadLetter
 from libs.contracts.topics import LARGEST_LETTER_BYTES
 
-# What of a letter is not its JSON (headers of its own, framing) is far less than the rest.
+# What of a dead letter is not its JSON (headers of its own, framing) is far less than the rest.
 _LARGEST_JSON_BYTES = LARGEST_LETTER_BYTES - 64 * 1024
 
 
 def dead_letter(
     record: ConsumerRecord, *, service: str, consumer: str, reason: str, detail: str, attempt: int
 ) -> Outgoing:
-    """The letter to publish. It leaves out what no letter can hold (a record that was compressed on its way).
+    """Return the dead letter to publish. It leaves out what none can hold (a record that was compressed on its way).
 
     Args:
         record: as the client library gave it.

@@ -1,6 +1,6 @@
-"""Fetching what a stranger's document points at: the one place that opens connections to addresses we did not choose.
+"""Fetching what a stranger's document points at: the one place that opens connections to places we did not choose.
 
-An address in a credential is written by whoever made the credential. Without rules it could make us call services of
+A URL in a credential is written by whoever made the credential. Without rules it could make us call services of
 our own network, read cloud metadata, or hang on an endless answer (server-side request forgery).
 """
 
@@ -20,7 +20,7 @@ from libs.common.errors import BowerbirdError
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
-"""Answers the IP addresses of a host as text; raises OSError where there are none."""
+"""Returns the IP addresses of a host as text; raises OSError where there are none."""
 
 _NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
 _LONGEST_URL: Final = 2048
@@ -31,7 +31,7 @@ class FetchError(BowerbirdError):
     """Something could not be fetched, or may not be; nothing follows from that about what stands there.
 
     Attributes:
-        reason: stable, for programs: `address_form`, `address_refused`, `not_resolved`, `not_reached`, `not_found`,
+        reason: stable, for programs: `url_form`, `address_refused`, `not_resolved`, `not_reached`, `not_found`,
             `redirect_refused`, `too_large`, `too_slow`, `encoded`.
     """
 
@@ -51,7 +51,7 @@ class Rules:
     Attributes:
         loopback: addresses of this machine too, and http to them: for a stack under development, never in production.
         bytes: the longest answer.
-        seconds: the longest time for one address with all its redirects.
+        seconds: the longest time for one URL with all its redirects.
         redirects: the most redirects, none of them to another host.
     """
 
@@ -83,7 +83,7 @@ class Fetcher:
         self._transport = transport or partial(httpx.AsyncHTTPTransport, verify=ssl.create_default_context())
 
     async def fetch(self, url: str, accept: str = "*/*") -> bytes:
-        """Read what stands at an address.
+        """Return what stands at a URL.
 
         Args:
             url: https; under `Rules.loopback` also http to this machine.
@@ -112,7 +112,7 @@ class Fetcher:
         raise FetchError("redirect_refused", f"{_host(url)} sends us on and on.")
 
     async def _ask(self, parts: httpx.URL, accept: str) -> bytes | str:
-        """Answer the body, or where a redirect points to."""
+        """Return the body, or where a redirect points to."""
         failed: httpx.TransportError | None = None
         async with self._transport() as transport:
             for address in (await self._addresses(parts))[:_MOST_ADDRESSES]:
@@ -180,7 +180,7 @@ class Fetcher:
 
 
 def is_public(address: Address) -> bool:
-    """Tell whether an address belongs to the public internet, also where an IPv6 address wraps an IPv4 one."""
+    """Return whether an address belongs to the public internet, also where an IPv6 address wraps an IPv4 one."""
     if isinstance(address, ipaddress.IPv6Address):
         inner = address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else None)
         if inner is None and address in _NAT64:
@@ -193,24 +193,24 @@ def is_public(address: Address) -> bool:
 
 
 def _checked(url: str) -> httpx.URL:
-    """Read an address strictly: two readers must not see two hosts in it.
+    """Return the URL, read strictly: two readers must not see two hosts in it.
 
     Raises:
-        FetchError: `address_form`.
+        FetchError: `url_form`.
     """
     if len(url) > _LONGEST_URL or not url.isascii() or any(one <= " " or one in '\\"<>^`{|}\x7f' for one in url):
-        raise FetchError("address_form", "The address has characters that no address has, or too many.")
+        raise FetchError("url_form", "The URL has characters that no URL has, or too many.")
     try:
         parts = httpx.URL(url)
         other = urlsplit(url)
         agreed = other.hostname == parts.host and other.port in {None, parts.port, 80, 443}
     except (httpx.InvalidURL, ValueError) as error:
-        raise FetchError("address_form", "The address cannot be read.") from error
+        raise FetchError("url_form", "The URL cannot be read.") from error
     if parts.scheme not in {"https", "http"} or not parts.host or parts.userinfo or not agreed:
-        raise FetchError("address_form", "The address is not one of https with a host and without a user.")
+        raise FetchError("url_form", "The URL is not one of https with a host and without a user.")
     return parts.copy_with(fragment=None)
 
 
 def _host(url: str) -> str:
-    """Name the host for a message, whatever the address is."""
-    return url.partition("://")[2].partition("/")[0][:100] or "The address"
+    """Return the host for a message, whatever the URL is."""
+    return url.partition("://")[2].partition("/")[0][:100] or "The URL"

@@ -1,20 +1,20 @@
-"""Health of a process: what is registered is asked, and a loop is healthy while its heart beats."""
+"""Health of a process: what is registered is asked, and a loop is healthy while its heartbeat is fresh."""
 
 from collections.abc import Awaitable, Callable
 from time import monotonic
 from typing import Protocol
 
-# A loop beats at least once a second unless a batch is in hand (seconds) or a rebalance waits for others (a minute).
+# A loop beats at least once a second unless a batch is in flight (seconds) or a rebalance waits for others (a minute).
 STALE_AFTER_SECONDS = 90.0
 
 Probe = Callable[[], Awaitable[str | None]]
 
 
 class Living(Protocol):
-    """What a process lives by."""
+    """A loop or client without which the process is of no use."""
 
     def problem(self) -> str | None:
-        """Why it counts as dead, or None."""
+        """Return why it counts as dead, or None."""
         ...
 
 
@@ -26,11 +26,11 @@ class Heartbeat:
         self._last = clock()
 
     def beat(self) -> None:
-        """The loop is alive now."""
+        """Record that the loop is alive now."""
         self._last = self._clock()
 
     def problem(self) -> str | None:
-        """Why the loop counts as dead, or None."""
+        """Return why the loop counts as dead, or None."""
         age = self._clock() - self._last
         return f"no heartbeat for {age:.0f} s" if age > STALE_AFTER_SECONDS else None
 
@@ -50,15 +50,15 @@ class Health:
         self._living[name] = living
 
     def depend(self, name: str, probe: Probe) -> None:
-        """Readiness depends on this probe, which answers None or what is wrong."""
+        """Readiness depends on this probe, which returns None or what is wrong."""
         self._probes[name] = probe
 
     def live(self) -> dict[str, str]:
-        """What is dead, by name; empty means alive."""
+        """Return what is dead, by name; empty means alive."""
         return {name: problem for name, each in self._living.items() if (problem := each.problem()) is not None}
 
     async def ready(self) -> dict[str, str]:
-        """What is missing, by name; empty means ready."""
+        """Return what is missing, by name; empty means ready."""
         problems = self.live()
         for name, probe in self._probes.items():
             problem = await probe()

@@ -15,11 +15,11 @@ BATCH_SECONDS = Histogram(
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 120),
 )
 RECORDS = Counter("bowerbird_consumer_records", "Records by what became of them", ["consumer", "outcome"])
-RETRIES = Counter("bowerbird_consumer_retries", "Attempts repeated because something was away", ["consumer"])
+RETRIES = Counter("bowerbird_consumer_retries", "Attempts repeated because something was unavailable", ["consumer"])
 LAG_RECORDS = Gauge(
     "bowerbird_consumer_lag_records", "Records not yet committed, by partition", ["consumer", "topic", "partition"]
 )
-LAG_SECONDS = Gauge("bowerbird_consumer_lag_seconds", "Age of the oldest record in the batch in hand", ["consumer"])
+LAG_SECONDS = Gauge("bowerbird_consumer_lag_seconds", "Age of the oldest record in the batch in flight", ["consumer"])
 PUBLISHED = Counter("bowerbird_events_published", "Events confirmed by the broker", ["type"])
 HTTP_REQUESTS = Counter("bowerbird_http_requests", "HTTP requests by route template", ["route", "method", "status"])
 HTTP_SECONDS = Histogram("bowerbird_http_request_seconds", "Time to answer, by route template", ["route", "method"])

@@ -25,10 +25,10 @@ from libs.common.tls import server_context
 from libs.contracts.cloudevents import EventT
 from libs.contracts.topics import Topic
 
-AWAY = (PyMongoError, KafkaError, OSError)
+UNAVAILABLE = (PyMongoError, KafkaError, OSError)
 
-# A loop rests in pieces no longer than this, so that its heartbeat tells.
-_LONGEST_REST_SECONDS = 15.0
+# A loop sleeps in pieces no longer than this, so that its heartbeat stays fresh.
+_LONGEST_SLEEP_SECONDS = 15.0
 _LAG_SECONDS = 2.0
 _WATCH_SECONDS = 2.0
 
@@ -74,11 +74,11 @@ class Plumbing:
         self.health.watch(consumer.name, consumer.heartbeat)
         self.consumers.append(consumer)
 
-    def repeat(self, name: str, turn: Callable[[], Awaitable[float]]) -> None:
-        """Run `turn` for ever; it returns the seconds to rest until its next turn (none if there is more to do).
+    def repeat(self, name: str, tick: Callable[[], Awaitable[float]]) -> None:
+        """Run `tick` again and again; it returns the seconds until the next one (0 if there is more to do).
 
-        A turn that fails because MongoDB, Kafka or the network is away rests and goes on; any other error is a defect
-        and ends the process.
+        A tick that fails because MongoDB, Kafka or the network is unavailable is repeated a second later; any other
+        error is a defect and ends the process.
         """
         heartbeat = Heartbeat()
         self.health.watch(name, heartbeat)
@@ -87,15 +87,15 @@ class Plumbing:
             while True:
                 heartbeat.beat()
                 try:
-                    rest = await turn()
-                except AWAY as error:
-                    get_logger().warning("turn waits", loop=name, problem=type(error).__name__)
-                    rest = 1.0
-                while rest > _LONGEST_REST_SECONDS:
-                    await asyncio.sleep(_LONGEST_REST_SECONDS)
-                    rest -= _LONGEST_REST_SECONDS
+                    delay = await tick()
+                except UNAVAILABLE as error:
+                    get_logger().warning("tick failed", loop=name, problem=type(error).__name__)
+                    delay = 1.0
+                while delay > _LONGEST_SLEEP_SECONDS:
+                    await asyncio.sleep(_LONGEST_SLEEP_SECONDS)
+                    delay -= _LONGEST_SLEEP_SECONDS
                     heartbeat.beat()
-                await asyncio.sleep(rest)
+                await asyncio.sleep(delay)
 
         self.loops[name] = loop
 
@@ -118,7 +118,7 @@ def run_service(service: str, settings: Settings, build: Callable[[Plumbing], No
     `build` registers the service's routes, consumers and loops.
 
     Raises:
-        OSError: the HTTP port cannot be had.
+        OSError: the HTTP port is not available.
         SettingsError: the TLS certificate or its key cannot be used.
     """
     configure_logging(service, settings.log_level)
@@ -164,7 +164,7 @@ async def _run(service: str, settings: Settings, build: Callable[[Plumbing], Non
 
 
 async def _work(plumbing: Plumbing) -> None:
-    """Every consumer and loop, once Kafka is there; the first that fails ends them all."""
+    """Run every consumer and loop, once Kafka is there; the first that fails ends them all."""
     await plumbing.kafka.start()
     async with asyncio.TaskGroup() as group:
         for consumer in plumbing.consumers:
@@ -176,7 +176,7 @@ async def _work(plumbing: Plumbing) -> None:
 
 
 async def _measure_lag(consumers: Sequence[Consumer[Any]]) -> None:
-    """Every few seconds, whatever the consumers are waiting for: that is when an operator looks."""
+    """Measure every few seconds, whatever the consumers are waiting for: that is when an operator looks."""
     while True:
         for consumer in consumers:
             await consumer.measure_lag()
@@ -209,7 +209,7 @@ async def _awaited(loop: Callable[[], Awaitable[None]]) -> None:
 
 
 async def _stop(plumbing: Plumbing, server: uvicorn.Server, http: asyncio.Task[None], work: asyncio.Task[None]) -> None:
-    """Take nothing new in, finish what is in hand, leave the groups, close."""
+    """Take nothing new in, finish what is in flight, leave the groups, close."""
     patience = plumbing.settings.shutdown_seconds
     server.should_exit = True
     await asyncio.wait({http}, timeout=patience)

@@ -12,7 +12,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 PREFIX = "BOWERBIRD_"
 # The commands of the embedded stack read these themselves; a service started from the same shell does not mind.
 _STACK_PREFIX = "BOWERBIRD_STACK_"
-# How alike (difflib's ratio) a name must be for a slip of it to be guessed.
+# How alike (difflib's ratio) a name must be to be suggested for a misspelt one.
 _ALIKE = 0.7
 
 
@@ -49,11 +49,11 @@ class Settings(BaseSettings):
     )
     public_url: AnyHttpUrl = Field(
         default=AnyHttpUrl("http://127.0.0.1:8103"),
-        description="base address under which anybody reaches the verifier's pages",
+        description="base URL under which anybody reaches the verifier's pages",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="least level logged")
     shutdown_seconds: float = Field(
-        default=20, gt=0, le=300, description="longest wait for work in hand when asked to stop, in seconds"
+        default=20, gt=0, le=300, description="longest wait for work in flight when asked to stop, in seconds"
     )
 
     @model_validator(mode="after")

@@ -6,7 +6,7 @@ from libs.common.settings import PREFIX, Settings, SettingsError
 
 
 def server_context(settings: Settings) -> ssl.SSLContext | None:
-    """The context to serve HTTPS with (TLS 1.2 or later); None where no certificate is set.
+    """Return the context to serve HTTPS with (TLS 1.2 or later); None where no certificate is set.
 
     Raises:
         SettingsError: the files cannot be read, or the key is not that of the certificate.

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import pytest
 from rich.console import Console
 
-from demo.api import Places
-from demo.command import places_of, run
+from demo.api import Endpoints
+from demo.command import endpoints_of, run
 from deploy.embedded.stack import Stack
 
 SERVICES = ("smtp", "evidence", "issuer", "verifier", "notifier")
@@ -23,8 +23,8 @@ def stack(infrastructure: Stack) -> Iterator[Stack]:
 
 
 @pytest.fixture(scope="package")
-def places(stack: Stack) -> Places:
-    return places_of(stack.layout)
+def endpoints(stack: Stack) -> Endpoints:
+    return endpoints_of(stack.layout)
 
 
 @dataclass(frozen=True)

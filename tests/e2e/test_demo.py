@@ -16,13 +16,13 @@ import pytest
 from pymongo import MongoClient
 from rich.console import Console
 
-from demo.api import Places
+from demo.api import Endpoints
 from demo.command import run
 from demo.data import Department, School, SchoolFile, department
 from demo.expectation import expected
 from demo.job import Result, follow_all
-from demo.sending import Sender
 from demo.summary import as_json
+from demo.uploads import Uploader
 from deploy.embedded.stack import Stack
 from tests.e2e.conftest import SERVICES, FirstRun
 from tests.waiting import eventually
@@ -38,9 +38,9 @@ def by_the_rules(data: Department) -> dict[str, object]:
     return as_json({school.id: expected(school) for school in data.schools})
 
 
-def a_badge(told: str) -> str:
+def a_badge(problem: str) -> str:
     """The first badge page that the demo tells the newcomer to look at."""
-    found = re.search(r"http://\S+/badges/\S+", told)
+    found = re.search(r"http://\S+/badges/\S+", problem)
     assert found is not None
     return found[0]
 
@@ -65,9 +65,9 @@ def test_a_second_demo_on_the_same_stack_tells_the_same_numbers(stack: Stack, fi
     assert again.getvalue().partition("Values Week:")[2] == first_run.printed.partition("Values Week:")[2]
 
 
-def test_the_badge_page_shows_pass_for_every_check(places: Places, first_run: FirstRun) -> None:
+def test_the_badge_page_shows_pass_for_every_check(endpoints: Endpoints, first_run: FirstRun) -> None:
     address = a_badge(first_run.printed)
-    report = httpx.post(f"{places.verifier}/v1/verify", json={"url": address}, trust_env=False).json()
+    report = httpx.post(f"{endpoints.verifier}/v1/verify", json={"url": address}, trust_env=False).json()
     assert report["verdict"] == "pass"
     assert {check["outcome"] for check in report["checks"]} == {"pass"}
     shown = page(address)
@@ -77,7 +77,7 @@ def test_the_badge_page_shows_pass_for_every_check(places: Places, first_run: Fi
     assert "Could not check" not in shown
 
 
-def test_a_revoked_badge_shows_it_within_seconds(places: Places, first_run: FirstRun) -> None:
+def test_a_revoked_badge_shows_it_within_seconds(endpoints: Endpoints, first_run: FirstRun) -> None:
     command = re.search(r"curl -H @(\S+) .* -d '(.+)' (http\S+/credentials/(\S+)/revoke)", first_run.printed)
     assert command is not None
     header, body, url, credential = command.groups()
@@ -85,12 +85,12 @@ def test_a_revoked_badge_shows_it_within_seconds(places: Places, first_run: Firs
     headers = {name: value, "Content-Type": "application/json"}
     answer = httpx.post(url, headers=headers, content=body, timeout=30, trust_env=False)
     assert answer.status_code in {200, 202}
-    badge = f"{places.verifier}/badges/{credential}"
+    badge = f"{endpoints.verifier}/badges/{credential}"
     document = httpx.get(f"{badge}/credential.json", trust_env=False).json()
 
     def verdict() -> str:
         sent = {"credential": document}
-        report = httpx.post(f"{places.verifier}/v1/verify", json=sent, timeout=30, trust_env=False).json()
+        report = httpx.post(f"{endpoints.verifier}/v1/verify", json=sent, timeout=30, trust_env=False).json()
         return str(report["verdict"])
 
     eventually(lambda: "has been revoked" in page(badge), seconds=10)
@@ -129,13 +129,13 @@ class Gate:
 
 
 def gated(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
-    send = Sender._send
+    send = Uploader._send
 
-    async def wait_and_send(self: Sender, school: School, file: SchoolFile, sending: int) -> dict[str, Any]:
+    async def wait_and_send(self: Uploader, school: School, file: SchoolFile, sending: int) -> dict[str, Any]:
         await gate.begin_file()
         return await send(self, school, file, sending)
 
-    monkeypatch.setattr(Sender, "_send", wait_and_send)
+    monkeypatch.setattr(Uploader, "_send", wait_and_send)
 
 
 def supervise(stack: Stack) -> None:
@@ -156,7 +156,7 @@ def sent_deliveries(stack: Stack, data: Department) -> set[str]:
 
 
 def test_killing_each_process_during_the_demo_changes_no_number(
-    stack: Stack, places: Places, first_run: FirstRun, monkeypatch: pytest.MonkeyPatch
+    stack: Stack, endpoints: Endpoints, first_run: FirstRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data = elsewhere(department(), "killed")
     found: list[Result] = []
@@ -166,7 +166,7 @@ def test_killing_each_process_during_the_demo_changes_no_number(
     earlier = mails(stack)
 
     def follow() -> None:
-        found.append(asyncio.run(follow_all(places, data, Console(file=output))))
+        found.append(asyncio.run(follow_all(endpoints, data, Console(file=output))))
 
     job = threading.Thread(target=follow, daemon=True)
     job.start()

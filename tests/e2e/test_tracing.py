@@ -6,7 +6,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from demo.api import Places
+from demo.api import Endpoints
 from demo.data import department
 from deploy.embedded.stack import Stack
 from tests.e2e.conftest import FirstRun
@@ -31,7 +31,7 @@ def units_of_work(stack: Stack, service: str, trace: str) -> set[str]:
 
 
 def test_the_trace_of_a_request_is_in_the_line_of_every_consumer(
-    stack: Stack, places: Places, first_run: FirstRun
+    stack: Stack, endpoints: Endpoints, first_run: FirstRun
 ) -> None:
     trace = uuid4().hex
     school = department().schools[0]
@@ -46,7 +46,9 @@ def test_the_trace_of_a_request_is_in_the_line_of_every_consumer(
         "activity": "Raft building",
     }
     headers = {name: value, "traceparent": f"00-{trace}-00f067aa0ba902b7-01"}
-    answer = httpx.post(f"{places.evidence}/v1/evidence", headers=headers, json=evidence, timeout=30, trust_env=False)
+    answer = httpx.post(
+        f"{endpoints.evidence}/v1/evidence", headers=headers, json=evidence, timeout=30, trust_env=False
+    )
     assert answer.status_code == 202, answer.text
     for service, units in UNITS.items():
         eventually(lambda: units <= units_of_work(stack, service, trace), seconds=60)  # noqa: B023  # at once

@@ -71,7 +71,7 @@ async def test_a_name_that_leads_to_an_address_within_is_not_called(address: str
     assert await refusal(Internet(good, PUBLIC, address), "https://innocent.example/") == "address_refused"
     assert not internet.asked
     literal = f"https://[{address}]/" if ":" in address else f"https://{address}/"
-    assert await refusal(internet, literal) in {"address_refused", "address_form"}
+    assert await refusal(internet, literal) in {"address_refused", "url_form"}
 
 
 @pytest.mark.parametrize("address", [PUBLIC, "2606:2800:21f:cb07:6820:80da:af6b:8b2c", "64:ff9b::5db8:d70e"])
@@ -82,7 +82,7 @@ def test_public_addresses_are_public(address: str) -> None:
 @pytest.mark.parametrize("host", ["127.1", "0x7f000001", "2130706433", "localhost", "017700000001"])
 async def test_other_spellings_of_this_machine_are_judged_by_what_they_resolve_to(host: str) -> None:
     internet = Internet(good, "127.0.0.1")
-    assert await refusal(internet, f"https://{host}/") in {"address_refused", "address_form"}
+    assert await refusal(internet, f"https://{host}/") in {"address_refused", "url_form"}
     assert not internet.asked
 
 
@@ -97,7 +97,7 @@ async def test_other_spellings_of_this_machine_are_judged_by_what_they_resolve_t
 )  # fmt: skip
 async def test_an_address_that_is_not_plain_https_is_refused_unresolved(url: str) -> None:
     internet = Internet(good)
-    assert await refusal(internet, url) == "address_form"
+    assert await refusal(internet, url) == "url_form"
     assert not internet.resolved
 
 

@@ -3,8 +3,8 @@
 import pytest
 
 from libs.common.errors import NotAcceptableError
+from services.verifier.pages.error_pages import HTML
 from services.verifier.pages.negotiation import choose
-from services.verifier.pages.representation import HTML
 from services.verifier.verification.api import REPRESENTATIONS
 
 CHROMIUM = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"

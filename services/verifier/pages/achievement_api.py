@@ -13,20 +13,20 @@ from libs.openbadges.jsonld.contexts import CREDENTIALS_V2, OPEN_BADGES_V3
 from libs.openbadges.model.documents import Achievement, Profile
 from services.verifier.material.repository import Repository
 from services.verifier.pages.answers import FOR_A_MINUTE, READ, as_it_is, read_responses
+from services.verifier.pages.error_pages import HTML, ErrorPage, negotiate
 from services.verifier.pages.pages import Pages
-from services.verifier.pages.representation import HTML, Apology, represent
 
 JSON, JSON_LD = "application/json", "application/ld+json"
 # The page first: a client without preferences is a person who follows a link.
 REPRESENTATIONS = (HTML, JSON_LD, JSON)
 
-_SORRY = Apology(
+_ERROR_PAGE = ErrorPage(
     missing=(
         "There is no achievement here",
-        "The address may have been cut off when it was copied. The badge that names it has the whole link.",
+        "The link may have been cut off when it was copied. The badge that names it has the whole link.",
         "An achievement that was published moments ago can take a few seconds to appear.",
     ),
-    away=(
+    unavailable=(
         "This achievement could not be looked up just now",
         "Our own records could not be reached. Try again in a moment.",
     ),
@@ -72,7 +72,7 @@ class AchievementApi:
                 return self._pages.achievement(found)
             return as_it_is(request, _json(found, representation), representation, FOR_A_MINUTE)
 
-        return await represent(request, REPRESENTATIONS, make, self._pages, _SORRY)
+        return await negotiate(request, REPRESENTATIONS, make, self._pages, _ERROR_PAGE)
 
     async def _published(self, key: str) -> Achievement:
         version = await self._repository.achievement(key) if _KEY.fullmatch(key) else None

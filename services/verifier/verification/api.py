@@ -17,8 +17,8 @@ from libs.openbadges.pictures.description import Depiction
 from libs.openbadges.pictures.drawing import badge_svg
 from services.verifier.material.repository import Repository, StoredCredential
 from services.verifier.pages.answers import FOR_A_MINUTE, FOR_AN_HOUR, FOR_SECONDS, READ, as_it_is, read_responses
+from services.verifier.pages.error_pages import HTML, ErrorPage, negotiate
 from services.verifier.pages.pages import Pages
-from services.verifier.pages.representation import HTML, Apology, represent
 from services.verifier.verification.models import BadgeQuestion, CredentialDocument, CredentialQuestion, ReportView
 from services.verifier.verification.submission import MEDIA_TYPE, MOST_BYTES, parse_badge_id, read_submission
 from services.verifier.verification.verifier import Verifier
@@ -29,13 +29,13 @@ REPRESENTATIONS = (HTML, SIGNED, "application/vc", "application/ld+json", "appli
 BadgeId = Annotated[str, Path(description="the UUID of the badge", examples=["0d8e4a52-95a8-4f43-9a0d-7a3c5f0e8d11"])]
 IssuerId = Annotated[str, Path(description="the id of the issuer", examples=["wattle-grove"])]
 ListId = Annotated[str, Path(description="the id of the status list", examples=["wattle-grove-1"])]
-_SORRY = Apology(
+_ERROR_PAGE = ErrorPage(
     missing=(
         "There is no badge here",
-        "The address may have been cut off when it was copied. Ask whoever sent it to you for the whole link.",
+        "The link may have been cut off when it was copied. Ask whoever sent it to you for the whole link.",
         "A badge that was issued moments ago can take a few seconds to appear.",
     ),
-    away=(
+    unavailable=(
         "This badge could not be checked just now",
         "That is neither a yes nor a no: our own records could not be reached. Try again in a moment.",
     ),
@@ -138,7 +138,7 @@ class Api:
                 return await self._page(stored)
             return as_it_is(request, stored.text, representation, FOR_A_MINUTE)
 
-        return await represent(request, REPRESENTATIONS, make, self._pages, _SORRY)
+        return await negotiate(request, REPRESENTATIONS, make, self._pages, _ERROR_PAGE)
 
     async def download(self, request: Request, badge_id: BadgeId) -> Response:
         """The signed document, byte for byte, as a file to keep."""

@@ -39,8 +39,8 @@ class Sent:
     issued: dict[str, str] = field(default_factory=dict)
 
 
-class Sender:
-    """Sends for one school."""
+class Uploader:
+    """Uploads the files of one school."""
 
     def __init__(self, api: Api, evidence: str, key: str, display: Display) -> None:
         self._api = api

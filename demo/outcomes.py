@@ -1,11 +1,11 @@
-"""Follow every credential to its ends: is it verified by what anybody can download, and is its mail out?"""
+"""What becomes of every credential: does what anybody can download verify, and was its mail sent?"""
 
 import asyncio
 from collections.abc import Mapping
 from time import monotonic
 from typing import Any, Literal
 
-from demo.api import Api, DemoError, Places
+from demo.api import Api, DemoError, Endpoints
 from demo.progress import Display
 
 _AT_ONCE = 8
@@ -18,22 +18,22 @@ MAILING = "mails out"
 Verdict = Literal["pass", "revoked", "fail"]
 
 
-class Follower:
-    """Follows the credentials of one school."""
+class Outcomes:
+    """Waits for the outcomes of one school's credentials."""
 
-    def __init__(self, api: Api, places: Places, key: str, display: Display) -> None:
+    def __init__(self, api: Api, endpoints: Endpoints, key: str, display: Display) -> None:
         self._api = api
-        self._places = places
+        self._endpoints = endpoints
         self._key = key
         self._display = display
-        self._turn = asyncio.Semaphore(_AT_ONCE)
+        self._limit = asyncio.Semaphore(_AT_ONCE)
 
     async def verdicts(self, credentials: Mapping[str, str]) -> list[Verdict]:
-        """What the verifier says of each credential, sent to it as the document that its page offers to download."""
+        """Return the verdict on each credential, verified as the document that its page offers to download."""
         return await asyncio.gather(*map(self._verdict, credentials))
 
     async def mailed(self, credentials: Mapping[str, str]) -> int:
-        """How many have an e-mail that the mail server took; waits while one is still on its way.
+        """Return how many have an e-mail that the mail server took; waits while one is still on its way.
 
         `credentials` gives the learner's address of each, empty where there is none.
         """
@@ -42,11 +42,11 @@ class Follower:
     async def _verdict(self, credential_id: str) -> Verdict:
         give_up_at = monotonic() + _PATIENCE_SECONDS
         while True:
-            async with self._turn:
-                page = f"{self._places.verifier}/badges/{credential_id}"
+            async with self._limit:
+                page = f"{self._endpoints.verifier}/badges/{credential_id}"
                 document = await self._api.text(f"{page}/credential.json", arriving=True)
                 body = f'{{"credential":{document}}}'.encode()
-                report = await self._api.post(f"{self._places.verifier}/v1/verify", body)
+                report = await self._api.post(f"{self._endpoints.verifier}/v1/verify", body)
             verdict = _verdict(report)
             # Unknown is neither yes nor no: a key or a status list may still be on its way to the verifier.
             if verdict is not None or monotonic() > give_up_at:
@@ -57,8 +57,8 @@ class Follower:
     async def _mailed(self, credential_id: str, address: str) -> bool:
         give_up_at = monotonic() + _PATIENCE_SECONDS
         while True:
-            async with self._turn:
-                url = f"{self._places.notifier}/v1/deliveries?credential_id={credential_id}"
+            async with self._limit:
+                url = f"{self._endpoints.notifier}/v1/deliveries?credential_id={credential_id}"
                 deliveries = (await self._api.get(url, self._key, arriving=True))["deliveries"]
             states = [delivery["state"] for delivery in deliveries]
             if states and (_MAIL_ENDS.issuperset(states) or (not address and states == ["no_address"])):
@@ -70,7 +70,7 @@ class Follower:
 
 
 def _verdict(report: Mapping[str, Any]) -> Verdict | None:
-    """None where something could not be checked and nothing failed."""
+    """Return None where something could not be checked and nothing failed."""
     failed = {(check["name"], check["code"]) for check in report["checks"] if check["outcome"] == "fail"}
     if failed:
         return "revoked" if failed == {("status", "revoked")} else "fail"

@@ -1,4 +1,4 @@
-"""One address, a page for people and JSON for programs: whoever came for a page is told in a page what went wrong."""
+"""One URL with a page for people and JSON for programs: whoever asks for a page gets errors as a page too."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -17,24 +17,24 @@ _TRY_AGAIN_SECONDS = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Apology:
-    """A heading and paragraphs where there is nothing at an address, and where it cannot be looked up just now."""
+class ErrorPage:
+    """Heading and paragraphs where there is nothing at a URL, and where it cannot be looked up at the moment."""
 
     missing: tuple[str, ...]
-    away: tuple[str, ...]
+    unavailable: tuple[str, ...]
 
 
-async def represent(
+async def negotiate(
     request: Request,
     offers: Sequence[str],
     make: Callable[[str], Awaitable[Response]],
     pages: Pages,
-    apology: Apology,
+    error_page: ErrorPage,
 ) -> Response:
-    """What `make` answers in the representation that the client would rather have; an error too, where that is HTML.
+    """Return what `make` returns for the representation that the client prefers; an error too, where that is HTML.
 
     Raises:
-        BowerbirdError, PyMongoError: `make` failed, and the client prefers JSON: the edge answers a problem document.
+        BowerbirdError, PyMongoError: `make` failed, and the client prefers JSON (the HTTP edge answers).
     """
     representation = choose(", ".join(request.headers.getlist("accept")), offers)
     try:
@@ -42,15 +42,15 @@ async def represent(
     except (BowerbirdError, PyMongoError) as error:
         if representation != HTML:
             raise
-        answer = _sorry(error, pages, apology)
+        answer = _as_page(error, pages, error_page)
     answer.headers["Vary"] = "Accept"
     return answer
 
 
-def _sorry(error: Exception, pages: Pages, apology: Apology) -> Response:
+def _as_page(error: Exception, pages: Pages, error_page: ErrorPage) -> Response:
     if isinstance(error, NotFoundError):
-        return pages.message(404, *apology.missing)
-    get_logger().warning("page not possible", problem=type(error).__name__)
-    answer = pages.message(503, *apology.away)
+        return pages.message(404, *error_page.missing)
+    get_logger().warning("page unavailable", problem=type(error).__name__)
+    answer = pages.message(503, *error_page.unavailable)
     answer.headers["Retry-After"] = str(_TRY_AGAIN_SECONDS)
     return answer

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from demo import words
-from demo.api import Api, DemoError, Places
+from demo.api import Api, DemoError, Endpoints
 from demo.data import Department, School
 
 _SCHOOL_SCOPES = ("evidence:write", "evidence:read", "credentials:read", "credentials:revoke", "deliveries:read")
@@ -15,7 +15,7 @@ _DEPARTMENT_SCOPES = ("catalogue:write",)
 
 
 class Keys:
-    """The API keys of the demo's issuers, kept in `secrets/demo-keys.json`, for this user's eyes only."""
+    """The API keys of the demo's issuers, in `secrets/demo-keys.json`, readable by this user alone."""
 
     def __init__(self, var: Path) -> None:
         self._directory = var / "secrets"
@@ -31,36 +31,36 @@ class Keys:
         return self._keys[issuer_id]
 
     def get(self, issuer_id: str) -> str | None:
-        """The key kept for this issuer, if there is one."""
+        """Return the stored key of this issuer, if there is one."""
         return self._keys.get(issuer_id)
 
-    def keep(self, issuer_id: str, key: str) -> None:
-        """Keep a key, and beside it a file with the header that carries it, for `curl --header @FILE`."""
+    def store(self, issuer_id: str, key: str) -> None:
+        """Store a key, and beside it a file with the header that carries it, for `curl --header @FILE`."""
         self._keys[issuer_id] = key
         _write_private(self._path, json.dumps(self._keys, indent=2))
         _write_private(self.header_file(issuer_id), f"Authorization: Bearer {key}\n")
 
     def header_file(self, issuer_id: str) -> Path:
-        """The file with the Authorization header of this issuer's key."""
+        """Return the file with the Authorization header of this issuer's key."""
         return self._directory / f"demo-{issuer_id}.header"
 
 
-class Founder:
-    """Creates what is not there yet; creating the same again is answered with what is there."""
+class Onboarding:
+    """Creates what is missing; creating the same again returns what is there."""
 
-    def __init__(self, api: Api, places: Places, keys: Keys) -> None:
+    def __init__(self, api: Api, endpoints: Endpoints, keys: Keys) -> None:
         self._api = api
-        self._issuer = places.issuer
-        self._evidence = places.evidence
-        self._admin_key = places.admin_key
+        self._issuer = endpoints.issuer
+        self._evidence = endpoints.evidence
+        self._admin_key = endpoints.admin_key
         self._keys = keys
 
-    async def found(self, department: Department) -> None:
-        """The department, its schools, a key for each of them, and the achievement that they share."""
+    async def run(self, department: Department) -> None:
+        """Create the department, its schools, a key for each of them, and the achievement that they share."""
         await self._create({"id": department.id, "name": department.name, "did_method": "web"})
         for school in department.schools:
             await self._create(_profile(school, parent=department.id))
-        # Nothing stands at these addresses; whether the answer is 401 tells whether a key is known there.
+        # Nothing stands at these URLs; an answer other than 401 says that the key is known there.
         nothing = UUID(int=0)
         await self._ensure_key(department.id, _DEPARTMENT_SCOPES, f"{self._issuer}/v1/credentials/{nothing}")
         for school in department.schools:
@@ -71,13 +71,13 @@ class Founder:
         await self._api.post(f"{self._issuer}/v1/issuers", profile, self._admin_key)
 
     async def _ensure_key(self, issuer_id: str, scopes: tuple[str, ...], probe: str) -> None:
-        """Keep the key of an earlier run where the services still know it, else ask for a new one."""
+        """Use the key of an earlier run where the services still know it, else ask for a new one."""
         kept = self._keys.get(issuer_id)
         if kept and await self._api.knows(probe, kept):
             return
         url = f"{self._issuer}/v1/issuers/{issuer_id}/keys"
         granted = await self._api.post(url, {"scopes": scopes}, self._admin_key)
-        self._keys.keep(issuer_id, granted["key"])
+        self._keys.store(issuer_id, granted["key"])
 
 
 def _profile(school: School, parent: str) -> dict[str, str]:
