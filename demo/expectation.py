@@ -39,7 +39,7 @@ def _decide(row: Row, taken: dict[str, Row], held: dict[str, set[SoloLevel]]) ->
     if before is not None:
         return "duplicate" if before == row else "source_id_reused"
     if row.values["achievement"] != words.ACHIEVEMENT:
-        return "unknown_achievement"
+        return "waiting"
     taken[row.values["source_id"]] = row
     level = SoloLevel.parse(row.values["level"])
     if level.rank < words.REQUIRED_LEVEL.rank:
@@ -58,4 +58,4 @@ def _counts(name: str) -> Callable[[Tally], None]:
     return count
 
 
-_OUTCOMES = {name: _counts(name) for name in ("issued", "not_yet", "duplicate")}
+_OUTCOMES = {name: _counts(name) for name in ("issued", "not_yet", "duplicate", "waiting")}

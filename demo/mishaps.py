@@ -87,7 +87,7 @@ def achievement_as_title(row: Row) -> Row:
 
 
 def achievement_unknown(row: Row) -> Row:
-    """A good id, of an achievement that nobody published. The door cannot know; the issuer refuses it."""
+    """A good id, of an achievement that nobody published: this evidence waits for it."""
     return row.but(achievement="kindness")
 
 

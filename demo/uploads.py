@@ -81,7 +81,8 @@ class Uploader:
             self._display.advance(DECIDING, decided - counted)
             if decided > counted:
                 counted, moved_at = decided, monotonic()
-            if batch["complete"]:
+            # What waits for an achievement that is not published has its decision: it waits.
+            if batch["state"] == "accepted" and not batch["counts"]["pending"]:
                 return dict(batch)
             if batch["state"] == "interrupted":
                 await self._api.upload(self._batches, content, headers, self._key)

@@ -1,18 +1,19 @@
 """Builders of test data for the issuer, and its neighbours in memory."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID, uuid5
 
-from libs.common.mongo import Document
 from libs.contracts import ids
 from libs.contracts.cloudevents import Outgoing, Received
 from libs.contracts.events import AchievementLevel, AchievementPublished, EvidenceSubmitted, IssuerPublished
 from libs.contracts.results import Result, SoloLevel
 from libs.openbadges.model.errors import CredentialError
-from services.issuer.decisions.rules import Award, Decision, Owner
+from services.issuer.credentials.credential import Credential, Revocation
+from services.issuer.decisions.decision import Decision, DecisionId, PieceId, Waiting
+from services.issuer.decisions.rules import Award, Owner, Verdict
 from services.issuer.status.lists import StatusEntry
 
 NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
@@ -78,62 +79,97 @@ def received(batch: Iterable[EvidenceSubmitted]) -> list[Received[EvidenceSubmit
     return [Received(each, each.key, TRACE) for each in batch]
 
 
-@dataclass
-class MemoryAwards:
-    """The store in memory, with the unique indexes of the real one."""
+class MemoryCredentials:
+    """Credentials in memory, read as the real store reads them; `MemoryDecisions` stores them."""
 
-    recorded: dict[UUID, Document] = field(default_factory=dict)
-    issued: dict[UUID, Document] = field(default_factory=dict)
+    def __init__(self) -> None:
+        self.stored: dict[UUID, Credential] = {}
 
-    async def decisions(self, submission_ids: Iterable[UUID]) -> dict[UUID, Document]:
-        return {each: self.recorded[each] for each in submission_ids if each in self.recorded}
+    async def by_ids(self, credential_ids: Iterable[UUID]) -> dict[UUID, Credential]:
+        return {each: self.stored[each] for each in credential_ids if each in self.stored}
+
+    async def revoked_of(self, credential_ids: Iterable[UUID]) -> list[Credential]:
+        return [each for each in (await self.by_ids(credential_ids)).values() if each.revocation is not None]
+
+    async def holdings(self, holding_ids: Iterable[UUID]) -> dict[UUID, list[Award]]:
+        wanted, holdings = set(holding_ids), dict[UUID, list[Award]]()
+        for each in self.stored.values():
+            if each.holding_id in wanted:
+                award = Award(each.credential_id, each.level, each.revocation is None, each.evidence_id)
+                holdings.setdefault(each.holding_id, []).append(award)
+        return holdings
+
+    def revoke(self, credential_id: UUID) -> None:
+        self.stored[credential_id] = replace(self.stored[credential_id], revocation=Revocation(NOW, "a mistake"))
+
+
+class MemoryDecisions:
+    """Decisions and what waits in memory, with the unique indexes of the real store."""
+
+    def __init__(self, credentials: MemoryCredentials | None = None) -> None:
+        self.credentials = credentials or MemoryCredentials()
+        self.stored: dict[DecisionId, Decision] = {}
+        self.waiting: dict[PieceId, Waiting] = {}
+
+    async def newest(self, pieces: Iterable[PieceId]) -> dict[UUID, Decision]:
+        wanted, newest = set(pieces), dict[UUID, Decision]()
+        for decision_id, each in sorted(self.stored.items()):
+            if decision_id.piece in wanted:
+                newest[each.evidence.submission_id] = each
+        return newest
 
     async def owners(self, evidence_ids: Iterable[UUID]) -> dict[UUID, Owner]:
         wanted = set(evidence_ids)
         return {
-            each["evidence_id"]: Owner(each["_id"], each["digest"])
-            for each in self.recorded.values()
-            if each["owns_evidence"] and each["evidence_id"] in wanted
+            each.evidence.evidence_id: Owner(each.evidence.submission_id, each.evidence.digest)
+            for each in self.stored.values()
+            if each.owns_evidence and each.evidence.evidence_id in wanted
         }
 
-    async def holdings(self, holding_ids: Iterable[UUID]) -> dict[UUID, list[Award]]:
-        wanted, holdings = set(holding_ids), dict[UUID, list[Award]]()
-        for each in self.issued.values():
-            if each["holding_id"] in wanted:
-                level = None if each["level"] is None else SoloLevel(each["level"])
-                award = Award(each["_id"], level, each["state"] == "active", each["evidence_id"])
-                holdings.setdefault(each["holding_id"], []).append(award)
-        return holdings
-
-    async def credentials(self, credential_ids: Iterable[UUID]) -> dict[UUID, Document]:
-        return {each: dict(self.issued[each]) for each in credential_ids if each in self.issued}
-
-    async def revoked(self, credential_ids: Iterable[UUID]) -> list[Document]:
-        return [each for each in (await self.credentials(credential_ids)).values() if each["state"] == "revoked"]
-
-    async def record(self, decisions: Sequence[Document], credentials: Sequence[Document]) -> bool:
-        new_decisions = {each["_id"]: each for each in decisions}
-        new_credentials = {each["_id"]: each for each in credentials}
-        if new_decisions.keys() & self.recorded.keys() or new_credentials.keys() & self.issued.keys():
+    async def record(
+        self, decisions: Sequence[Decision], credentials: Sequence[Credential], waiting: Sequence[Waiting]
+    ) -> bool:
+        held = self.credentials
+        all_decisions = self.stored | {each.decision_id: each for each in decisions}
+        all_credentials = held.stored | {each.credential_id: each for each in credentials}
+        if len(all_decisions) < len(self.stored) + len(decisions):
             return False
-        all_decisions, all_credentials = self.recorded | new_decisions, self.issued | new_credentials
-        owned = [each["evidence_id"] for each in all_decisions.values() if each["owns_evidence"]]
-        held = [
-            (each["holding_id"], each["level"], each["evidence_id"])
+        if len(all_credentials) < len(held.stored) + len(credentials):
+            return False
+        owned = [each.evidence.evidence_id for each in all_decisions.values() if each.owns_evidence]
+        awarded = [
+            (each.holding_id, each.level, each.evidence_id)
             for each in all_credentials.values()
-            if each["state"] == "active"
+            if each.revocation is None
         ]
-        if len(set(owned)) < len(owned) or len(set(held)) < len(held):
+        if len(set(owned)) < len(owned) or len(set(awarded)) < len(awarded):
             return False
-        self.recorded, self.issued = all_decisions, all_credentials
+        self.stored, held.stored = all_decisions, all_credentials
+        self.waiting |= {each.piece: each for each in waiting}
         return True
 
-    def revoke(self, credential_id: UUID) -> None:
-        self.issued[credential_id] = self.issued[credential_id] | {
-            "state": "revoked",
-            "revoked_at": NOW,
-            "revocation_reason": "a mistake",
-        }
+    async def lacking(self, after: str, limit: int) -> list[tuple[str, str]]:
+        names = {(each.issuer_id, each.achievement) for each in self.waiting.values()}
+        return sorted((name for name in names if "/".join(name) > after), key="/".join)[:limit]
+
+    async def waiting_for(self, lacking: Iterable[tuple[str, str]], limit: int) -> list[Waiting]:
+        wanted = set(lacking)
+        found = [each for each in self.waiting.values() if (each.issuer_id, each.achievement) in wanted]
+        return sorted(found, key=lambda each: (each.since, each.piece))[:limit]
+
+    async def overdue(self, now: datetime, limit: int) -> list[Waiting]:
+        return sorted((each for each in self.waiting.values() if each.until <= now), key=_until)[:limit]
+
+    async def end_waiting(self, pieces: Iterable[PieceId]) -> None:
+        for piece in pieces:
+            self.waiting.pop(piece, None)
+
+    async def count_waiting(self) -> int:
+        return len(self.waiting)
+
+
+def _until(waiting: Waiting) -> datetime:
+    return waiting.until
 
 
 @dataclass
@@ -161,7 +197,7 @@ class PlainSigner:
         return
 
     async def credentials(
-        self, awards: Sequence[tuple[Decision, StatusEntry]], issuers: dict[str, IssuerPublished], at: datetime
+        self, awards: Sequence[tuple[Verdict, StatusEntry]], issuers: dict[str, IssuerPublished], at: datetime
     ) -> list[str | CredentialError]:
         return [
             CredentialError("iri_invalid", "no IRI")

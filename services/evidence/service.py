@@ -41,7 +41,7 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
     intake = Intake(
         batches=batches,
         publish=plumbing.kafka.publish,
-        clock=lambda: datetime.now(UTC),
+        clock=_now,
         new_id=uuid4,
         chunk_rows=settings.upload_chunk_rows,
     )
@@ -61,3 +61,9 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
         handle=Decisions(batches).apply,
     )
     plumbing.repeat("dead-uploads", intake.mark_dead)
+
+
+def _now() -> datetime:
+    """Return the moment, in whole milliseconds: MongoDB keeps no finer, and what is kept is what was sent."""
+    now = datetime.now(UTC)
+    return now.replace(microsecond=now.microsecond // 1000 * 1000)

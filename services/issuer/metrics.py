@@ -1,9 +1,13 @@
 """What the issuer counts beyond what every service counts; label values are this service's own codes."""
 
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter, Gauge, Histogram
 
 DECISIONS = Counter(
     "bowerbird_issuer_decisions", "Pieces of evidence decided, by outcome and reason", ["outcome", "reason"]
+)
+WAITING = Gauge(
+    "bowerbird_issuer_waiting_pieces",
+    "Pieces of evidence that wait for their issuer or achievement to be published, in the whole database",
 )
 SIGNING_SECONDS = Histogram(
     "bowerbird_issuer_signing_seconds",

@@ -1,7 +1,7 @@
 """Puts the issuer service together: its settings, routes, consumers and loops."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from pydantic import Field
@@ -21,11 +21,15 @@ from libs.contracts.events import (
 from services.issuer.catalogue import publications
 from services.issuer.catalogue import repository as catalogue
 from services.issuer.catalogue.administration import Administration
+from services.issuer.credentials import repository as credential_repository
 from services.issuer.credentials.announcements import Announcer
 from services.issuer.credentials.api import administration_routes, credential_routes
+from services.issuer.credentials.repository import MongoCredentials
 from services.issuer.credentials.signer import CredentialSigner
 from services.issuer.credentials.worker import Revoking
-from services.issuer.decisions import repository
+from services.issuer.decisions import repository as decision_repository
+from services.issuer.decisions.repository import MongoDecisions
+from services.issuer.decisions.waiting import WaitingEvidence
 from services.issuer.decisions.worker import Awarding
 from services.issuer.keys.signing_keys import FileKeyEncryption, SigningKeys
 from services.issuer.status import lists
@@ -44,9 +48,21 @@ class ServiceSettings(Settings):
         pattern=r"^[0-9a-f]{64}$",
         description="SHA-256, hex, of the API key that may add issuers; without it nobody may",
     )
+    waiting_seconds: float = Field(
+        default=86_400,
+        ge=0,
+        le=31_536_000,
+        description="longest time that evidence waits for its issuer or achievement to be published; 0: not at all",
+    )
 
 
-INDEXES: Sequence[Index] = (*repository.INDEXES, *lists.INDEXES, *catalogue.INDEXES, *publications.INDEXES)
+INDEXES: Sequence[Index] = (
+    *decision_repository.INDEXES,
+    *credential_repository.INDEXES,
+    *lists.INDEXES,
+    *catalogue.INDEXES,
+    *publications.INDEXES,
+)
 
 
 def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
@@ -62,9 +78,10 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
     keys = ApiKeys(database, admin_key_sha256=settings.admin_key_sha256)
     signing_keys = SigningKeys(database, FileKeyEncryption.read(settings.kek_file))
     known = catalogue.Catalogue(database)
-    store = repository.MongoAwards(plumbing.client, database)
+    credentials = MongoCredentials(database)
+    decisions = MongoDecisions(plumbing.client, database, credentials)
     signer = CredentialSigner(signing_keys, known, urls)
-    status_lists = lists.StatusLists(database, revoked=store, signer=signer, publish=publish, clock=_now)
+    status_lists = lists.StatusLists(database, revoked=credentials, signer=signer, publish=publish, clock=_now)
     claims = publications.Publications(database, catalogue=known, publish=publish, clock=_now)
     administration = Administration(
         catalogue=known,
@@ -76,15 +93,18 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
         clock=_now,
     )
     awarding = Awarding(
-        store=store,
+        decisions=decisions,
+        credentials=credentials,
         catalogue=known,
         signer=signer,
         entries=status_lists,
         announcer=announcer,
         publish=publish,
         clock=_now,
+        longest_wait=timedelta(seconds=settings.waiting_seconds),
     )
-    revoking = Revoking(store=store, lists=status_lists, announcer=announcer)
+    waiting = WaitingEvidence(decisions, awarding=awarding, catalogue=known, clock=_now)
+    revoking = Revoking(credentials=credentials, lists=status_lists, announcer=announcer)
     plumbing.consume(
         name="catalogue",
         topics=[topics.CATALOGUE],
@@ -98,10 +118,11 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
     plumbing.consume(
         name="commands", topics=[topics.CREDENTIAL_COMMANDS], contracts=[RevokeCredential], handle=revoking.handle
     )
+    plumbing.repeat("waiting-evidence", waiting.tick)
     plumbing.repeat("status-lists", status_lists.repair)
     plumbing.repeat("publications", claims.repair)
     plumbing.app.include_router(administration_routes(keys, administration))
-    plumbing.app.include_router(credential_routes(keys, store, urls, publish=publish, clock=_now))
+    plumbing.app.include_router(credential_routes(keys, credentials, urls, publish=publish, clock=_now))
 
 
 def _now() -> datetime:

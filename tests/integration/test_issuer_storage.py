@@ -1,9 +1,10 @@
 """The issuer's storage on the real MongoDB: all or nothing, one award, places and bits that survive concurrency."""
 
 import asyncio
+import contextlib
 import json
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from itertools import count
 from typing import Any
@@ -14,6 +15,7 @@ from pymongo.errors import DuplicateKeyError, OperationFailure
 
 from deploy.embedded.stack import Stack
 from libs.common import mongo
+from libs.contracts import ids
 from libs.contracts.cloudevents import Outgoing, Received
 from libs.contracts.events import (
     CredentialDocument,
@@ -22,18 +24,24 @@ from libs.contracts.events import (
     EvidenceDecided,
     EvidenceSubmitted,
     IssuerPublished,
+    Outcome,
     RevokeCredential,
     StatusListPublished,
 )
-from libs.contracts.results import SoloLevel
+from libs.contracts.results import Result, SoloLevel
 from libs.openbadges.model.errors import CredentialError
 from libs.openbadges.status.bitstring import MINIMUM_SIZE, StatusList
+from services.issuer.credentials import repository as credential_repository
 from services.issuer.credentials.announcements import Announcer
+from services.issuer.credentials.credential import Credential, CredentialState, Revocation
+from services.issuer.credentials.repository import MongoCredentials
 from services.issuer.credentials.signer import CredentialSigner
 from services.issuer.credentials.worker import Revoking
-from services.issuer.decisions import repository
-from services.issuer.decisions.repository import AwardStore, MongoAwards
+from services.issuer.decisions import repository as decision_repository
+from services.issuer.decisions.decision import Decision, PieceId, Reason, Waiting
+from services.issuer.decisions.repository import MongoDecisions
 from services.issuer.decisions.rules import Award, Owner
+from services.issuer.decisions.waiting import WaitingEvidence
 from services.issuer.decisions.worker import Awarding
 from services.issuer.keys.signing_keys import FileKeyEncryption, SigningKeys
 from services.issuer.status import lists
@@ -42,8 +50,9 @@ from services.issuer.urls import Urls
 from tests.issuer_doubles import (
     NOW,
     TRACE,
-    MemoryAwards,
     MemoryCatalogue,
+    MemoryCredentials,
+    MemoryDecisions,
     PlainSigner,
     achievement,
     event_ids,
@@ -70,8 +79,12 @@ class World:
     published: list[Outgoing] = field(default_factory=list)
 
     @property
-    def store(self) -> MongoAwards:
-        return MongoAwards(self.client, self.database)
+    def credentials(self) -> MongoCredentials:
+        return MongoCredentials(self.database)
+
+    @property
+    def decisions(self) -> MongoDecisions:
+        return MongoDecisions(self.client, self.database, self.credentials)
 
     async def publish(self, outgoing: Sequence[Outgoing]) -> None:
         await asyncio.sleep(0)
@@ -80,7 +93,7 @@ class World:
     def lists(self, size: int = MINIMUM_SIZE) -> StatusLists:
         return StatusLists(
             self.database,
-            revoked=self.store,
+            revoked=self.credentials,
             signer=BitsAsText(),
             publish=self.publish,
             clock=lambda: NOW,
@@ -89,13 +102,15 @@ class World:
 
     def worker(self, **changes: Any) -> Awarding:
         parts: dict[str, Any] = {
-            "store": self.store,
+            "decisions": self.decisions,
+            "credentials": self.credentials,
             "catalogue": MemoryCatalogue([issuer()], [achievement()]),
             "signer": PlainSigner(),
             "entries": self.lists(),
             "announcer": Announcer(URLS),
             "publish": self.publish,
             "clock": ticking(),
+            "longest_wait": timedelta(hours=1),
         }
         return Awarding(**(parts | changes))
 
@@ -122,7 +137,7 @@ class BitsAsText:
 async def world(infrastructure: Stack) -> AsyncIterator[World]:
     client = mongo.connect(infrastructure.mongo_url, "test")
     database = client[f"issuer_{uuid4().hex}"]
-    await mongo.create_indexes(database, [*repository.INDEXES, *lists.INDEXES])
+    await mongo.create_indexes(database, [*decision_repository.INDEXES, *credential_repository.INDEXES, *lists.INDEXES])
     yield World(client, database)
     await client.drop_database(database.name)
     await mongo.close(client)
@@ -152,25 +167,31 @@ class DiesAfter:
     async def handle(self, batch: Sequence[Received[EvidenceSubmitted]]) -> None:
         step, lists = self._step, self._world.lists()
 
-        class Store(MongoAwards):
-            async def decisions(self, submission_ids: Any) -> Any:
-                found = await super().decisions(submission_ids)
+        class Decisions(MongoDecisions):
+            async def newest(self, pieces: Any) -> Any:
+                found = await super().newest(pieces)
                 return _die(step == 1, found)
 
+            async def record(self, *parts: Any) -> bool:
+                _die(step == 4, None)
+                return bool(_die(step == 5, await super().record(*parts)))
+
+        class Credentials(MongoCredentials):
             async def holdings(self, holding_ids: Any) -> Any:
                 found = await super().holdings(holding_ids)
                 return _die(step == 2, found)
-
-            async def record(self, decisions: Any, credentials: Any) -> bool:
-                _die(step == 4, None)
-                return bool(_die(step == 5, await super().record(decisions, credentials)))
 
         class StatusEntries:
             async def allocate(self, issuer_id: str, wanted: int) -> list[StatusEntry]:
                 _die(step == 3, None)
                 return await lists.allocate(issuer_id, wanted)
 
-        worker = self._world.worker(store=Store(self._world.client, self._world.database), entries=StatusEntries())
+        credentials = Credentials(self._world.database)
+        worker = self._world.worker(
+            decisions=Decisions(self._world.client, self._world.database, credentials),
+            credentials=credentials,
+            entries=StatusEntries(),
+        )
         await worker.handle(batch)
         raise KilledError  # step 6: returned, and neither published nor committed
 
@@ -197,7 +218,7 @@ async def test_killed_after_any_step_the_next_worker_ends_in_the_same_decisions(
     again = await world.worker().handle(batch)
 
     decisions = await world.stored("decisions")
-    outcomes = [(each["outcome"], each["reason"]) for each in sorted(decisions, key=lambda each: each["row"])]
+    outcomes = [(each["outcome"], each.get("reason")) for each in decisions]
     assert outcomes == 8 * [
         ("issued", None),
         ("duplicate", "sent_before"),
@@ -264,52 +285,164 @@ async def test_workers_that_know_different_versions_leave_no_credential_without_
     assert len(await world.stored("decisions")) == 40
 
 
+@dataclass
+class Stores:
+    """Decisions and credentials, both in memory or both in MongoDB."""
+
+    decisions: MemoryDecisions | MongoDecisions
+    credentials: MemoryCredentials | MongoCredentials
+
+
 @pytest.fixture(params=["in memory", "MongoDB"])
-def either(request: pytest.FixtureRequest, world: World) -> AwardStore:
-    """Both stores: what the unit tests believe of the one in memory must be true of the real one."""
-    return MemoryAwards() if request.param == "in memory" else world.store
+def either(request: pytest.FixtureRequest, world: World) -> Stores:
+    """Both stores: what the unit tests believe of the ones in memory must be true of the real ones."""
+    if request.param == "in memory":
+        decisions = MemoryDecisions()
+        return Stores(decisions, decisions.credentials)
+    return Stores(world.decisions, world.credentials)
 
 
-async def filled(world: World, store: AwardStore) -> tuple[mongo.Document, mongo.Document]:
-    """A store with one award; its decision and its credential."""
-    piece = evidence(1)
-    await world.worker(store=store).handle(received([piece]))
-    decision = (await store.decisions([piece.submission_id]))[piece.submission_id]
-    return decision, (await store.credentials([decision["credential_id"]]))[decision["credential_id"]]
+PIECE = evidence(1, link="https://wattle.example/1", class_id="7B", term="2026-T1", assessor_id=uuid4())
 
 
-async def test_either_store_knows_the_owner_of_evidence_and_what_is_held(world: World, either: AwardStore) -> None:
+async def filled(world: World, stores: Stores) -> tuple[Decision, Credential]:
+    """Stores with one award; its decision and its credential."""
+    await world.worker(decisions=stores.decisions, credentials=stores.credentials).handle(received([PIECE]))
+    decision = (await stores.decisions.newest([PieceId(PIECE.batch_id, PIECE.row)]))[PIECE.submission_id]
+    assert decision.issued_id is not None
+    return decision, (await stores.credentials.by_ids([decision.issued_id]))[decision.issued_id]
+
+
+def of(decision: Decision, row: int, **changes: Any) -> Decision:
+    """The same decision on another piece."""
+    other = {"row": row, "submission_id": ids.submission_id(decision.evidence.batch_id, row), "evidence_id": uuid4()}
+    return replace(decision, evidence=decision.evidence.model_copy(update={**other, **changes}))
+
+
+async def test_either_store_keeps_a_piece_whole_beside_its_decision_and_a_credential_as_it_was(
+    world: World, either: Stores
+) -> None:
     decision, credential = await filled(world, either)
-    owners = await either.owners([decision["evidence_id"], uuid4()])
-    assert owners == {decision["evidence_id"]: Owner(decision["_id"], decision["digest"])}
-    held = await either.holdings([credential["holding_id"], uuid4()])
-    assert held == {credential["holding_id"]: [Award(credential["_id"], SoloLevel.RELATIONAL, active=True)]}
+    assert decision.evidence == PIECE
+    assert (decision.sequence, decision.outcome, decision.owns_evidence) == (1, Outcome.ISSUED, True)
+    assert credential.decision_id == decision.decision_id
+    assert (credential.level, credential.state, credential.issued_at) == (
+        SoloLevel.RELATIONAL,
+        CredentialState.ACTIVE,
+        decision.decided_at,
+    )
+    score = of(decision, 2, result=Result(score=87.5), link=None, class_id=None, term=None, assessor_id=None)
+    assert await either.decisions.record([score], [], [])
+    kept = await either.decisions.newest([score.decision_id.piece])
+    assert kept == {score.evidence.submission_id: score}
+
+
+async def test_either_store_knows_the_owner_of_evidence_and_what_is_held(world: World, either: Stores) -> None:
+    decision, credential = await filled(world, either)
+    owners = await either.decisions.owners([decision.evidence.evidence_id, uuid4()])
+    assert owners == {decision.evidence.evidence_id: Owner(PIECE.submission_id, PIECE.digest)}
+    held = await either.credentials.holdings([credential.holding_id, uuid4()])
+    award = Award(credential.credential_id, SoloLevel.RELATIONAL, active=True)
+    assert held == {credential.holding_id: [award]}
+
+
+async def test_either_store_finds_the_newest_decision_on_a_piece_and_keeps_the_earlier_ones(
+    world: World, either: Stores
+) -> None:
+    first, _ = await filled(world, either)
+    later = [
+        replace(first, sequence=sequence, outcome=Outcome.REFUSED, reason=reason, owns_evidence=False)
+        for sequence, reason in ((2, Reason.LEVEL_NEEDED), (3, Reason.SCORE_NEEDED))
+    ]
+    unreviewed = of(first, 2)
+    assert await either.decisions.record([*later, unreviewed], [], [])
+    pieces = [first.decision_id.piece, unreviewed.decision_id.piece, PieceId(uuid4(), 1)]
+    newest = await either.decisions.newest(pieces)
+    assert newest == {PIECE.submission_id: later[1], unreviewed.evidence.submission_id: unreviewed}
+    assert not await either.decisions.record([replace(later[0], reason=None)], [], []), "a sequence is given once"
 
 
 @pytest.mark.parametrize("broken", ["submission", "evidence", "credential", "business key"])
 async def test_either_store_refuses_the_whole_where_one_part_is_there(
-    world: World, either: AwardStore, broken: str
+    world: World, either: Stores, broken: str
 ) -> None:
     decision, credential = await filled(world, either)
-    other_decision = {**decision, "_id": uuid4(), "evidence_id": uuid4()}
-    other_credential = {**credential, "_id": uuid4(), "holding_id": uuid4(), "status_index": 3}
+    other_decision = of(decision, 2)
+    other_credential = replace(
+        credential, credential_id=uuid4(), holding_id=uuid4(), status=StatusEntry(credential.status.list_id, 3)
+    )
     bad_decision = {
-        "submission": {**other_decision, "_id": decision["_id"]},
-        "evidence": {**other_decision, "evidence_id": decision["evidence_id"]},
+        "submission": of(decision, 1),
+        "evidence": of(decision, 2, evidence_id=decision.evidence.evidence_id),
     }.get(broken, other_decision)
     bad_credential = {
-        "credential": {**other_credential, "_id": credential["_id"]},
-        "business key": {**other_credential, "holding_id": credential["holding_id"]},
+        "credential": replace(other_credential, credential_id=credential.credential_id),
+        "business key": replace(other_credential, holding_id=credential.holding_id),
     }.get(broken, other_credential)
-    innocent = {**decision, "_id": uuid4(), "evidence_id": uuid4()}
-    assert not await either.record([innocent, bad_decision], [bad_credential])
-    assert await either.decisions([innocent["_id"]]) == {}
-    assert await either.record([innocent, other_decision], [other_credential])
+    innocent = of(decision, 3)
+    waiting = Waiting(innocent.decision_id.piece, "wattle", "flying", NOW, NOW, TRACE)
+    assert not await either.decisions.record([innocent, bad_decision], [bad_credential], [waiting])
+    assert await either.decisions.newest([innocent.decision_id.piece]) == {}
+    assert await either.decisions.count_waiting() == 0
+    assert await either.decisions.record([innocent, other_decision], [other_credential], [])
 
 
-async def test_either_store_lets_evidence_that_owns_nothing_come_again(world: World, either: AwardStore) -> None:
+async def test_either_store_lets_evidence_that_owns_nothing_come_again(world: World, either: Stores) -> None:
     decision, _ = await filled(world, either)
-    assert await either.record([{**decision, "_id": uuid4(), "owns_evidence": False}], [])
+    again = of(decision, 2, evidence_id=decision.evidence.evidence_id)
+    assert await either.decisions.record([replace(again, owns_evidence=False)], [], [])
+
+
+async def test_either_store_lists_what_waits_by_what_it_lacks_and_by_its_time(either: Stores) -> None:
+    batch_id, store = uuid4(), either.decisions
+
+    def waits(row: int, achievement_id: str, minutes: int) -> Waiting:
+        since = NOW + timedelta(minutes=minutes)
+        until = since + timedelta(hours=1)
+        return Waiting(PieceId(batch_id, row), "wattle", achievement_id, since, until, TRACE)
+
+    first, second, third, fourth = waits(1, "b", 2), waits(2, "a", 1), waits(3, "b", 0), waits(4, "c", 3)
+    assert await store.record([], [], [first, second, third, fourth])
+    assert await store.lacking("", 2) == [("wattle", "a"), ("wattle", "b")]
+    assert await store.lacking("wattle/b", 9) == [("wattle", "c")]
+    assert await store.waiting_for([("wattle", "b"), ("wattle", "a")], 2) == [third, second]
+    assert await store.overdue(NOW + timedelta(minutes=61), 9) == [third, second]
+    await store.end_waiting([third.piece, PieceId(batch_id, 9)])
+    assert await store.overdue(NOW + timedelta(hours=9), 9) == [second, first, fourth]
+    assert await store.count_waiting() == 3
+
+
+async def test_decisions_of_a_batch_stand_beside_each_other_in_the_order_of_its_rows(world: World) -> None:
+    batches = sorted([uuid4(), uuid4()])
+    pieces = [evidence(row, learner=f"s{row}", batch_id=batch) for row in (300, 2, 70_000) for batch in batches]
+    await world.worker().handle(received(pieces))
+    stored = [(each["learner_id"], each["evidence_id"]) for each in await world.stored("decisions")]
+    in_order = sorted(pieces, key=lambda each: (each.batch_id, each.row))
+    assert [learner for learner, _ in stored] == [each.learner_id for each in in_order]
+
+
+async def test_evidence_that_waits_is_decided_once_by_several_processes_on_the_real_store(world: World) -> None:
+    catalogue = MemoryCatalogue([issuer()], [])
+    pieces = [evidence(row, learner=f"s{row}") for row in range(1, 31)]
+    await world.worker(catalogue=catalogue).handle(received(pieces))
+    assert await world.decisions.count_waiting() == 30
+    catalogue.versions.append(achievement())
+
+    async def process() -> None:
+        waiting = WaitingEvidence(
+            world.decisions, awarding=world.worker(catalogue=catalogue), catalogue=catalogue, clock=lambda: NOW
+        )
+        while await world.decisions.count_waiting():
+            # As the loop of a service does: what met another process's transaction is done again.
+            with contextlib.suppress(OperationFailure):
+                await waiting.tick()
+
+    await asyncio.gather(*(process() for _ in range(3)))
+    assert len(await world.stored("credentials")) == 30
+    outcomes = [each["outcome"] for each in await world.stored("decisions")]
+    assert outcomes == ["waiting", "issued"] * 30
+    decided = {each.event.event_id: each.event for each in world.published if isinstance(each.event, EvidenceDecided)}
+    assert [each.sequence for each in decided.values()].count(2) == 30
 
 
 async def test_the_database_stops_a_second_active_award_of_one_business_key(world: World) -> None:
@@ -318,31 +451,24 @@ async def test_the_database_stops_a_second_active_award_of_one_business_key(worl
     forged = {**held, "_id": uuid4(), "status_index": held["status_index"] ^ 1}
     with pytest.raises(DuplicateKeyError):
         await world.database["credentials"].insert_one(forged)
-    await world.store.revoke({(held["_id"], "wattle"): ("a mistake", NOW)})
+    await world.credentials.revoke({(held["_id"], "wattle"): Revocation(NOW, "a mistake")})
     await world.database["credentials"].insert_one(forged)
 
 
 async def test_the_open_transaction_of_a_killed_worker_delays_and_is_no_ones_fault(world: World) -> None:
-    await world.worker().handle(received([evidence(1)]))
-    (decision,) = await world.stored("decisions")
-    another = {**decision, "_id": uuid4(), "evidence_id": uuid4()}
+    decision, _ = await filled(world, Stores(world.decisions, world.credentials))
+    another = of(decision, 2)
     async with await world.client.start_session() as session:
         session.start_transaction()
-        await world.database["decisions"].insert_one(another, session=session)
+        (stored,) = await world.stored("decisions")
+        await world.database["decisions"].insert_one(
+            {**stored, "_id": b"another", "evidence_id": another.evidence.evidence_id}, session=session
+        )
         with pytest.raises(OperationFailure) as caught:
-            await world.store.record([another], [])
+            await world.decisions.record([another], [], [])
         assert not mongo.is_permanent(caught.value), "the consumer waits for what is away, and sets nothing aside"
         await session.abort_transaction()
-    assert await world.store.record([another], [])
-
-
-async def test_a_batch_that_breaks_an_index_leaves_nothing_behind(world: World) -> None:
-    await world.worker().handle(received([evidence(1)]))
-    (held,) = await world.stored("credentials")
-    (decision,) = await world.stored("decisions")
-    forged = {**held, "_id": uuid4(), "status_index": held["status_index"] ^ 1}
-    assert not await world.store.record([{**decision, "_id": uuid4(), "evidence_id": uuid4()}], [forged])
-    assert len(await world.stored("decisions")) == 1
+    assert await world.decisions.record([another], [], [])
 
 
 async def test_after_a_revocation_the_same_level_can_be_earned_again(world: World) -> None:
@@ -355,7 +481,7 @@ async def test_after_a_revocation_the_same_level_can_be_earned_again(world: Worl
 
 
 def revoking(world: World) -> Revoking:
-    return Revoking(store=world.store, lists=world.lists(), announcer=Announcer(URLS))
+    return Revoking(credentials=world.credentials, lists=world.lists(), announcer=Announcer(URLS))
 
 
 def command(credential: mongo.Document, reason: str = "a mistake", seconds: int = 0) -> Received[RevokeCredential]:
@@ -431,13 +557,14 @@ async def test_no_place_is_given_twice_also_when_a_list_is_full(world: World) ->
 async def test_a_list_is_announced_before_any_credential_that_refers_to_it_is_recorded(world: World) -> None:
     order: list[str] = []
 
-    class Store(MongoAwards):
-        async def record(self, decisions: Any, credentials: Any) -> bool:
+    class Decisions(MongoDecisions):
+        async def record(self, *parts: Any) -> bool:
             order.extend(type(each.event).__name__ for each in world.published)
             order.append("recorded")
-            return await super().record(decisions, credentials)
+            return await super().record(*parts)
 
-    await world.worker(store=Store(world.client, world.database)).handle(received([evidence(1)]))
+    decisions = Decisions(world.client, world.database, world.credentials)
+    await world.worker(decisions=decisions).handle(received([evidence(1)]))
     assert order == ["StatusListPublished", "recorded"]
 
 

@@ -1,6 +1,8 @@
 """Awarding against a store in memory: wherever the stream is cut and whatever step dies, the result is the same."""
 
+import asyncio
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -8,18 +10,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from libs.common.mongo import Document
 from libs.contracts.cloudevents import Outgoing
 from libs.contracts.events import CredentialDocument, CredentialIssued, EvidenceDecided, EvidenceSubmitted, Outcome
 from libs.contracts.results import SoloLevel
 from services.issuer.credentials.announcements import Announcer
-from services.issuer.decisions.rules import Reason
+from services.issuer.credentials.credential import Credential
+from services.issuer.decisions.decision import Decision, DecisionId, PieceId, Reason, Waiting
+from services.issuer.decisions.rules import Owner
+from services.issuer.decisions.waiting import WaitingEvidence
 from services.issuer.decisions.worker import Awarding, DecidingStuckError
 from services.issuer.urls import Urls
 from tests.issuer_doubles import (
     NOW,
-    MemoryAwards,
     MemoryCatalogue,
+    MemoryDecisions,
     MemoryStatusEntries,
     PlainSigner,
     achievement,
@@ -34,20 +38,26 @@ class KilledError(BaseException):
     """Stands for SIGKILL: nothing catches it."""
 
 
-class DyingAwards(MemoryAwards):
+class DyingDecisions(MemoryDecisions):
     """Dies at the next call of this kind, before or after its effect; then lives on."""
 
     dies: str = ""
 
-    async def record(self, decisions: Sequence[Document], credentials: Sequence[Document]) -> bool:
+    async def record(
+        self, decisions: Sequence[Decision], credentials: Sequence[Credential], waiting: Sequence[Waiting]
+    ) -> bool:
         self._die("before recording")
-        done = await super().record(decisions, credentials)
+        done = await super().record(decisions, credentials, waiting)
         self._die("after recording")
         return done
 
-    async def holdings(self, holding_ids: Iterable[UUID]) -> dict[UUID, list[object]]:  # type: ignore[override]  # list is invariant
+    async def owners(self, evidence_ids: Iterable[UUID]) -> dict[UUID, Owner]:
         self._die("before deciding")
-        return await super().holdings(holding_ids)  # type: ignore[return-value]  # as above
+        return await super().owners(evidence_ids)
+
+    async def end_waiting(self, pieces: Iterable[PieceId]) -> None:
+        self._die("before the end of waiting")
+        await super().end_waiting(pieces)
 
     def _die(self, where: str) -> None:
         if self.dies == where:
@@ -66,25 +76,38 @@ class Clock:
         return self.now
 
 
-def awarding(store: MemoryAwards, published: list[Outgoing] | None = None) -> Awarding:
+LONGEST_WAIT = timedelta(hours=1)
+
+
+def published_in() -> MemoryCatalogue:
+    return MemoryCatalogue([issuer()], [achievement(), achievement("care", repeatable=True)])
+
+
+def awarding(
+    store: MemoryDecisions,
+    published: list[Outgoing] | None = None,
+    catalogue: MemoryCatalogue | None = None,
+    longest_wait: timedelta = LONGEST_WAIT,
+) -> Awarding:
     async def publish(outgoing: Sequence[Outgoing]) -> None:
         if published is not None:
             published.extend(outgoing)
 
-    offers = MemoryCatalogue([issuer()], [achievement(), achievement("care", repeatable=True)])
     return Awarding(
-        store=store,
-        catalogue=offers,
+        decisions=store,
+        credentials=store.credentials,
+        catalogue=catalogue or published_in(),
         signer=PlainSigner(),
         entries=MemoryStatusEntries(),
         announcer=Announcer(Urls("https://badges.example")),
         publish=publish,
         clock=Clock(),
+        longest_wait=longest_wait,
     )
 
 
-def outcomes(store: MemoryAwards) -> dict[UUID, tuple[object, object, object]]:
-    return {key: (each["outcome"], each["reason"], each["credential_id"]) for key, each in store.recorded.items()}
+def outcomes(store: MemoryDecisions) -> dict[DecisionId, tuple[object, object, object]]:
+    return {key: (each.outcome, each.reason, each.credential_id) for key, each in store.stored.items()}
 
 
 pieces = st.builds(
@@ -116,11 +139,11 @@ async def test_cutting_the_stream_anywhere_and_dying_at_any_step_decides_the_sam
     drawn: list[tuple[SoloLevel, str, int, str]], cuts: list[int], deaths: list[str]
 ) -> None:
     everything = stream(drawn)
-    calm = MemoryAwards()
+    calm = MemoryDecisions()
     for piece in everything:
         await awarding(calm).handle(received([piece]))
 
-    store, announced, position, turn = DyingAwards(), list[Outgoing](), 0, 0
+    store, announced, position, turn = DyingDecisions(), list[Outgoing](), 0, 0
     while position < len(everything):
         end = min(len(everything), position + cuts[turn % len(cuts)])
         death = deaths[turn] if turn < len(deaths) else ""
@@ -135,17 +158,17 @@ async def test_cutting_the_stream_anywhere_and_dying_at_any_step_decides_the_sam
             position = end
 
     assert outcomes(store) == outcomes(calm)
-    assert store.issued.keys() == calm.issued.keys()
+    assert store.credentials.stored.keys() == calm.credentials.stored.keys()
     distinct = {(each.event.event_id, each.event.model_dump_json()) for each in announced}
     assert len(distinct) == len({event_id for event_id, _ in distinct}), "one event id, two contents"
     told = {each.event.submission_id for each in announced if isinstance(each.event, EvidenceDecided)}
     assert told == {piece.submission_id for piece in everything}
     issued = {each.event.credential_id for each in announced if isinstance(each.event, CredentialIssued)}
-    assert issued == store.issued.keys()
+    assert issued == store.credentials.stored.keys()
 
 
 async def test_redelivery_makes_the_same_events_with_the_same_ids_and_documents() -> None:
-    store = MemoryAwards()
+    store = MemoryDecisions()
     batch = received([evidence(1), evidence(2, SoloLevel.UNISTRUCTURAL), evidence(3, learner="s2")])
     first, second = list[Outgoing](), list[Outgoing]()
     first += await awarding(store, first).handle(batch)
@@ -156,12 +179,14 @@ async def test_redelivery_makes_the_same_events_with_the_same_ids_and_documents(
 
 
 async def test_another_worker_that_recorded_first_wins_and_its_credential_is_announced() -> None:
-    class Overtaken(MemoryAwards):
-        async def record(self, decisions: Sequence[Document], credentials: Sequence[Document]) -> bool:
-            if not self.recorded:
-                theirs = [{**each, "document": "the other worker's"} for each in credentials]
-                assert await super().record(decisions, theirs)
-            return await super().record(decisions, credentials)
+    class Overtaken(MemoryDecisions):
+        async def record(
+            self, decisions: Sequence[Decision], credentials: Sequence[Credential], waiting: Sequence[Waiting]
+        ) -> bool:
+            if not self.stored:
+                theirs = [replace(each, document="the other worker's") for each in credentials]
+                assert await super().record(decisions, theirs, waiting)
+            return await super().record(decisions, credentials, waiting)
 
     published: list[Outgoing] = []
     rest = await awarding(Overtaken(), published).handle(received([evidence(1)]))
@@ -170,8 +195,10 @@ async def test_another_worker_that_recorded_first_wins_and_its_credential_is_ann
 
 
 async def test_a_store_that_refuses_for_no_reason_is_a_defect_and_loses_nothing() -> None:
-    class Refusing(MemoryAwards):
-        async def record(self, decisions: Sequence[Document], credentials: Sequence[Document]) -> bool:
+    class Refusing(MemoryDecisions):
+        async def record(
+            self, decisions: Sequence[Decision], credentials: Sequence[Credential], waiting: Sequence[Waiting]
+        ) -> bool:
             return False
 
     with pytest.raises(DecidingStuckError):
@@ -179,17 +206,19 @@ async def test_a_store_that_refuses_for_no_reason_is_a_defect_and_loses_nothing(
 
 
 async def test_a_submission_that_stands_twice_in_a_batch_is_decided_once() -> None:
-    store, out = MemoryAwards(), list[Outgoing]()
+    store, out = MemoryDecisions(), list[Outgoing]()
     out += await awarding(store, out).handle(received([evidence(1), evidence(1)]))
     assert [type(each.event) for each in out] == [CredentialIssued, CredentialDocument, EvidenceDecided]
 
 
 async def test_a_credential_revoked_before_its_first_announcement_is_announced_as_revoked_last() -> None:
-    class Revoked(MemoryAwards):
-        async def record(self, decisions: Sequence[Document], credentials: Sequence[Document]) -> bool:
-            done = await super().record(decisions, credentials)
-            for each in self.issued.values():
-                each.update(state="revoked", revoked_at=NOW, revocation_reason="a slip")
+    class Revoked(MemoryDecisions):
+        async def record(
+            self, decisions: Sequence[Decision], credentials: Sequence[Credential], waiting: Sequence[Waiting]
+        ) -> bool:
+            done = await super().record(decisions, credentials, waiting)
+            for each in list(self.credentials.stored):
+                self.credentials.revoke(each)
             return done
 
     out = list[Outgoing]()
@@ -199,22 +228,22 @@ async def test_a_credential_revoked_before_its_first_announcement_is_announced_a
 
 
 async def test_a_credential_revoked_before_redelivery_is_announced_as_revoked() -> None:
-    store, published = MemoryAwards(), list[Outgoing]()
+    store, published = MemoryDecisions(), list[Outgoing]()
     batch = received([evidence(1)])
     await awarding(store).handle(batch)
-    store.revoke(next(iter(store.issued)))
+    store.credentials.revoke(next(iter(store.credentials.stored)))
     published += await awarding(store, published).handle(batch)
     assert [each.event.state for each in published if isinstance(each.event, CredentialDocument)] == ["revoked"]
 
 
 async def test_a_credential_revoked_while_it_is_announced_again_ends_as_revoked_on_its_topic() -> None:
-    store, published = MemoryAwards(), list[Outgoing]()
+    store, published = MemoryDecisions(), list[Outgoing]()
     batch = received([evidence(1)])
     await awarding(store).handle(batch)
 
     async def publish(outgoing: Sequence[Outgoing]) -> None:
         published.extend(outgoing)
-        store.revoke(next(iter(store.issued)))
+        store.credentials.revoke(next(iter(store.credentials.stored)))
 
     again = awarding(store)
     again._publish = publish
@@ -224,9 +253,146 @@ async def test_a_credential_revoked_while_it_is_announced_again_ends_as_revoked_
 
 
 async def test_evidence_that_cannot_be_written_is_refused_and_the_rest_of_the_batch_goes_on() -> None:
-    store = MemoryAwards()
+    store = MemoryDecisions()
     await awarding(store).handle(received([evidence(1, link="https://a b"), evidence(2)]))
-    assert [(each["outcome"], each["reason"]) for each in store.recorded.values()] == [
+    assert [(each.outcome, each.reason) for each in store.stored.values()] == [
         (Outcome.REFUSED, Reason.CANNOT_BE_WRITTEN),
         (Outcome.ISSUED, None),
     ]
+
+
+async def test_a_piece_is_kept_whole_beside_its_decision() -> None:
+    store = MemoryDecisions()
+    piece = evidence(1, link="https://wattle.example/1", class_id="7B", term="2026-T1", assessor_id=UUID(int=3))
+    await awarding(store).handle(received([piece]))
+    (kept,) = store.stored.values()
+    assert kept.evidence == piece
+    assert (kept.sequence, kept.achievement, kept.rule_version) == (
+        1,
+        "wattle/resilience/1",
+        "wattle/resilience/1, rules 2",
+    )
+
+
+class WaitingRoom:
+    """Evidence for what is not published, and the process that looks after it; `moment` is its clock."""
+
+    def __init__(self, *, store: MemoryDecisions | None = None, longest_wait: timedelta = LONGEST_WAIT) -> None:
+        self.store = store or MemoryDecisions()
+        self.catalogue = MemoryCatalogue([issuer()], [])
+        self.published: list[Outgoing] = []
+        self.moment = NOW
+        self.longest_wait = longest_wait
+
+    async def send(self, *pieces: EvidenceSubmitted) -> None:
+        self.published += await self.worker.handle(received(pieces))
+
+    @property
+    def worker(self) -> Awarding:
+        return awarding(self.store, self.published, self.catalogue, self.longest_wait)
+
+    async def tick(self) -> float:
+        waiting = WaitingEvidence(self.store, awarding=self.worker, catalogue=self.catalogue, clock=lambda: self.moment)
+        return await waiting.tick()
+
+    def told(self) -> list[tuple[int, Outcome, str | None]]:
+        decided = [each.event for each in self.published if isinstance(each.event, EvidenceDecided)]
+        return [(each.sequence, each.outcome, each.reason) for each in decided]
+
+
+WAITS = (1, Outcome.WAITING, "unknown_achievement")
+
+
+async def test_evidence_that_waits_is_decided_when_its_achievement_is_published() -> None:
+    room = WaitingRoom()
+    await room.send(evidence(1), evidence(2, SoloLevel.UNISTRUCTURAL), evidence(3, achievement="never"))
+    await room.tick()
+    assert room.told() == [WAITS] * 3, "nothing that goes on waiting is announced again"
+    room.catalogue.versions.append(achievement())
+    await room.tick()
+    assert room.told()[3:] == [(2, Outcome.ISSUED, None), (2, Outcome.NOT_YET, "below_required_level")]
+    assert [each.achievement for each in room.store.waiting.values()] == ["never"]
+    assert len(room.store.stored) == 5, "the first decisions are kept"
+    (credential,) = room.store.credentials.stored.values()
+    assert credential.decision_id == DecisionId(evidence(1).batch_id, 1, 2)
+
+
+async def test_evidence_that_waits_for_its_issuer_is_decided_when_the_issuer_is_published() -> None:
+    room = WaitingRoom()
+    room.catalogue.versions.append(achievement(owner="banksia"))
+    await room.send(evidence(1, issuer_id="banksia"))
+    assert room.told() == [(1, Outcome.WAITING, "unknown_issuer")]
+    room.catalogue.published.append(issuer("banksia"))
+    await room.tick()
+    assert room.told()[1:] == [(2, Outcome.ISSUED, None)]
+
+
+async def test_waiting_ends_with_a_refusal_for_the_same_reason() -> None:
+    room = WaitingRoom()
+    await room.send(evidence(1))
+    (waiting,) = room.store.waiting.values()
+    room.moment = waiting.until - timedelta(seconds=1)
+    assert await room.tick() > 0
+    assert room.told() == [WAITS]
+    room.moment = waiting.until
+    await room.tick()
+    assert room.told()[1:] == [(2, Outcome.REFUSED, "unknown_achievement")]
+    assert not room.store.waiting
+
+
+async def test_where_nothing_may_wait_what_is_unknown_is_refused_at_once() -> None:
+    room = WaitingRoom(longest_wait=timedelta())
+    await room.send(evidence(1))
+    assert room.told() == [(1, Outcome.REFUSED, "unknown_achievement")]
+    assert not room.store.waiting
+
+
+async def test_redelivery_of_evidence_that_waited_announces_its_newest_decision() -> None:
+    room = WaitingRoom()
+    await room.send(evidence(1))
+    room.catalogue.versions.append(achievement())
+    await room.tick()
+    await room.send(evidence(1))
+    assert room.told() == [WAITS, (2, Outcome.ISSUED, None), (2, Outcome.ISSUED, None)]
+    assert len({each.event.event_id for each in room.published if isinstance(each.event, EvidenceDecided)}) == 2
+
+
+@pytest.mark.parametrize(
+    "death", ["before deciding", "before recording", "after recording", "before the end of waiting"]
+)
+async def test_killed_at_any_step_what_waited_is_decided_once_and_announced(death: str) -> None:
+    store = DyingDecisions()
+    room = WaitingRoom(store=store)
+    await room.send(evidence(1), evidence(2, learner="s2"))
+    room.catalogue.versions.append(achievement())
+    store.dies = death
+    with pytest.raises(KilledError):
+        await room.tick()
+    while room.store.waiting:
+        await room.tick()
+    assert sorted(each.sequence for each in store.stored.values()) == [1, 1, 2, 2]
+    contents = {(each.event.event_id, each.event.model_dump_json()) for each in room.published}
+    assert len(contents) == len({event_id for event_id, _ in contents}), "one event id, two contents"
+    issued = [each.event.credential_id for each in room.published if isinstance(each.event, CredentialIssued)]
+    assert set(issued) == store.credentials.stored.keys()
+    assert len(store.credentials.stored) == 2
+
+
+async def test_two_processes_that_end_the_waiting_of_one_piece_award_it_once() -> None:
+    room = WaitingRoom()
+    await room.send(evidence(1))
+    room.catalogue.versions.append(achievement())
+    waiting = list(room.store.waiting.values())
+    await asyncio.gather(*(room.worker.reconsider(waiting, NOW) for _ in range(3)))
+    assert len(room.store.credentials.stored) == 1
+    assert {told for told in room.told() if told[0] == 2} == {(2, Outcome.ISSUED, None)}
+
+
+async def test_every_name_that_evidence_waits_for_gets_its_turn_however_many_there_are() -> None:
+    room = WaitingRoom()
+    await room.send(*(evidence(row, achievement=f"a{row:05}") for row in range(1, 2_502)))
+    room.catalogue.versions.append(achievement("a02501"))
+    waiting = WaitingEvidence(room.store, awarding=room.worker, catalogue=room.catalogue, clock=lambda: NOW)
+    delays = [await waiting.tick() for _ in range(4)]
+    assert delays[:3] == [0, 0, 0]
+    assert [told for told in room.told() if told[0] == 2] == [(2, Outcome.ISSUED, None)]

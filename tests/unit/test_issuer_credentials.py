@@ -16,7 +16,7 @@ from libs.openbadges.model.errors import CredentialError
 from libs.openbadges.status.bitstring import StatusList
 from libs.openbadges.verify.pipeline import Material, verify
 from services.issuer.credentials.signer import CredentialSigner
-from services.issuer.decisions.rules import Decision, DecisionContext, decide
+from services.issuer.decisions.rules import DecisionContext, Verdict, decide
 from services.issuer.status.lists import StatusEntry
 from services.issuer.urls import Urls
 from tests.issuer_doubles import NOW, achievement, evidence, issuer
@@ -42,7 +42,7 @@ def signer() -> CredentialSigner:
     return CredentialSigner(OneKey(), OneCatalogue(), Urls(BASE))
 
 
-def award(piece: EvidenceSubmitted, offered: AchievementPublished) -> Decision:
+def award(piece: EvidenceSubmitted, offered: AchievementPublished) -> Verdict:
     known = DecisionContext({"wattle"}, {("wattle", offered.achievement_id): offered}, {}, {})
     return decide([piece], known)[0]
 

@@ -7,8 +7,9 @@ import pytest
 from libs.contracts import ids
 from libs.contracts.events import AchievementPublished, EvidenceSubmitted, Outcome
 from libs.contracts.results import SoloLevel
-from services.issuer.credentials.announcements import MESSAGES
-from services.issuer.decisions.rules import Award, Decision, DecisionContext, Owner, Reason, decide
+from services.issuer.decisions.decision import Reason
+from services.issuer.decisions.messages import MESSAGES
+from services.issuer.decisions.rules import Award, DecisionContext, Owner, Verdict, decide
 from tests.issuer_doubles import achievement, evidence, some_id
 
 U, M, R, E = (
@@ -26,6 +27,7 @@ def known(
     owners: dict[UUID, Owner] | None = None,
     awards: list[Award] | None = None,
     unwritable: set[UUID] | None = None,
+    overdue: set[UUID] | None = None,
 ) -> DecisionContext:
     offered = achievements or (achievement(),)
     return DecisionContext(
@@ -34,6 +36,7 @@ def known(
         owners=owners or {},
         holdings={HOLDING: awards or []},
         unwritable=unwritable or set(),
+        overdue=overdue or set(),
     )
 
 
@@ -41,7 +44,7 @@ def decided(*batch: EvidenceSubmitted, knowing: DecisionContext | None = None) -
     return [(each.outcome, each.reason) for each in decide(batch, knowing or known())]
 
 
-def one(piece: EvidenceSubmitted, knowing: DecisionContext | None = None) -> Decision:
+def one(piece: EvidenceSubmitted, knowing: DecisionContext | None = None) -> Verdict:
     return decide([piece], knowing or known())[0]
 
 
@@ -73,9 +76,19 @@ def test_a_score_cannot_earn_what_asks_for_a_level_nor_the_other_way_round() -> 
     assert decided(evidence(), knowing=known(by_score)) == [(Outcome.REFUSED, Reason.SCORE_NEEDED)]
 
 
-def test_an_unknown_issuer_or_achievement_is_refused() -> None:
-    assert decided(evidence(issuer_id="nobody")) == [(Outcome.REFUSED, Reason.UNKNOWN_ISSUER)]
-    assert decided(evidence(achievement="flying")) == [(Outcome.REFUSED, Reason.UNKNOWN_ACHIEVEMENT)]
+def test_evidence_waits_for_an_issuer_or_achievement_that_is_not_known_and_is_refused_when_its_time_is_over() -> None:
+    for piece, reason in (
+        (evidence(issuer_id="nobody"), Reason.UNKNOWN_ISSUER),
+        (evidence(achievement="flying"), Reason.UNKNOWN_ACHIEVEMENT),
+    ):
+        assert decided(piece) == [(Outcome.WAITING, reason)]
+        assert decided(piece, knowing=known(overdue={piece.submission_id})) == [(Outcome.REFUSED, reason)]
+
+
+def test_evidence_that_waits_owns_nothing_so_the_same_source_id_may_be_sent_corrected() -> None:
+    wrong = evidence(1, source_id="x", achievement="resilence", digest="misspelt")
+    assert not one(wrong).owns_evidence
+    assert decided(wrong, evidence(2, source_id="x"))[1] == ISSUED
 
 
 def test_the_same_evidence_sent_again_is_a_duplicate_also_within_one_batch() -> None:
@@ -95,10 +108,10 @@ def test_other_evidence_under_a_used_source_id_is_refused() -> None:
     ]
 
 
-def test_refused_evidence_can_be_mended_and_sent_again_under_its_source_id() -> None:
-    wrong = evidence(1, source_id="x", achievement="resilence", digest="misspelt")
-    mended = evidence(2, source_id="x")
-    assert decided(wrong, mended) == [(Outcome.REFUSED, Reason.UNKNOWN_ACHIEVEMENT), ISSUED]
+def test_refused_evidence_can_be_corrected_and_sent_again_under_its_source_id() -> None:
+    wrong = evidence(1, None, score=80, source_id="x", digest="a score")
+    corrected = evidence(2, source_id="x")
+    assert decided(wrong, corrected) == [(Outcome.REFUSED, Reason.LEVEL_NEEDED), ISSUED]
 
 
 def test_the_same_level_is_awarded_once_and_the_duplicate_names_the_award() -> None:
@@ -159,9 +172,9 @@ def test_what_cannot_stand_in_a_credential_is_refused_and_hides_nothing_from_lat
 
 
 def test_a_decision_names_the_version_and_the_rules_that_made_it() -> None:
-    assert one(evidence()).rule_version == "wattle/resilience/1, rules 1"
-    assert one(evidence(issuer_id="nobody")).rule_version == "rules 1"
+    assert one(evidence()).rule_version == "wattle/resilience/1, rules 2"
+    assert one(evidence(issuer_id="nobody")).rule_version == "rules 2"
 
 
-def test_every_reason_has_a_sentence_for_people() -> None:
+def test_every_reason_has_a_message_for_people() -> None:
     assert MESSAGES.keys() == set(Reason)

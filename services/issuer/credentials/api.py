@@ -12,7 +12,6 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstrai
 from libs.access.api_keys import ApiKeys, Caller
 from libs.common.errors import ConflictError, NotFoundError
 from libs.common.http import request_trace
-from libs.common.mongo import Document
 from libs.common.problems import documented
 from libs.contracts.cloudevents import Outgoing
 from libs.contracts.events import RevokeCredential
@@ -26,7 +25,8 @@ from services.issuer.catalogue.administration import (
     KeyRequest,
 )
 from services.issuer.catalogue.publications import wait_until
-from services.issuer.decisions.repository import REVOKED, MongoAwards
+from services.issuer.credentials.credential import Credential
+from services.issuer.credentials.repository import MongoCredentials
 from services.issuer.urls import Urls
 
 _REVOKE_WAIT_SECONDS = 5.0
@@ -114,7 +114,7 @@ def administration_routes(keys: ApiKeys, administration: Administration) -> APIR
 
 def credential_routes(
     keys: ApiKeys,
-    store: MongoAwards,
+    credentials: MongoCredentials,
     urls: Urls,
     *,
     publish: Callable[[Sequence[Outgoing]], Awaitable[None]],
@@ -123,8 +123,8 @@ def credential_routes(
     """GET /v1/credentials/{id} and POST /v1/credentials/{id}/revoke."""
     router = APIRouter(tags=["credentials"])
 
-    async def own(credential_id: UUID, caller: Caller) -> Document:
-        found = await store.credential(credential_id, caller.issuer_id)
+    async def own(credential_id: UUID, caller: Caller) -> Credential:
+        found = await credentials.find(credential_id, caller.issuer_id)
         if found is None:
             raise NotFoundError("there is nothing under this id that your key may see")
         return found
@@ -155,14 +155,14 @@ def credential_routes(
     ) -> CredentialAnswer:
         """Revoke a credential of yours; to revoke it again changes nothing."""
         found = await own(credential_id, caller)
-        if found["state"] != REVOKED:
+        if found.revocation is None:
             command = RevokeCredential(
                 credential_id=credential_id, issuer_id=caller.issuer_id, reason=asked.reason, requested_at=clock()
             )
             await publish([Outgoing(command, request_trace(request))])
 
             async def applied() -> bool:
-                return bool((await own(credential_id, caller))["state"] == REVOKED)
+                return (await own(credential_id, caller)).revocation is not None
 
             response.status_code = 200 if await wait_until(applied, _REVOKE_WAIT_SECONDS) else 202
             found = await own(credential_id, caller)
@@ -171,17 +171,18 @@ def credential_routes(
     return router
 
 
-def _answer(credential: Document, urls: Urls) -> CredentialAnswer:
+def _answer(credential: Credential, urls: Urls) -> CredentialAnswer:
+    revocation = credential.revocation
     return CredentialAnswer(
-        id=credential["_id"],
-        url=urls.credential(credential["_id"]),
-        issuer_id=credential["issuer_id"],
-        learner_id=credential["learner_id"],
-        achievement=credential["achievement"],
-        level=credential["level"],
-        state=credential["state"],
-        issued_at=credential["issued_at"],
-        revoked_at=credential.get("revoked_at"),
-        revocation_reason=credential.get("revocation_reason"),
-        credential=orjson.loads(credential["document"]),
+        id=credential.credential_id,
+        url=urls.credential(credential.credential_id),
+        issuer_id=credential.issuer_id,
+        learner_id=credential.learner_id,
+        achievement=credential.achievement,
+        level=credential.level,
+        state=credential.state,
+        issued_at=credential.issued_at,
+        revoked_at=None if revocation is None else revocation.at,
+        revocation_reason=None if revocation is None else revocation.reason,
+        credential=orjson.loads(credential.document),
     )

@@ -22,7 +22,7 @@ from libs.openbadges.model.errors import CredentialError
 from libs.openbadges.status import bitstring
 from libs.openbadges.status.bitstring import StatusList
 from services.issuer import metrics
-from services.issuer.decisions.rules import Decision
+from services.issuer.decisions.rules import Verdict
 from services.issuer.keys.signing_keys import KeyUnavailableError
 from services.issuer.status.lists import StatusEntry
 from services.issuer.urls import Urls
@@ -66,7 +66,7 @@ class CredentialSigner:
             await self._keys.key(issuer_id)
 
     async def credentials(
-        self, awards: Sequence[tuple[Decision, StatusEntry]], issuers: dict[str, IssuerPublished], at: datetime
+        self, awards: Sequence[tuple[Verdict, StatusEntry]], issuers: dict[str, IssuerPublished], at: datetime
     ) -> list[str | CredentialError]:
         """The signed credential of each award, as JSON text, or why what the evidence says cannot stand in one.
 
@@ -93,7 +93,7 @@ class CredentialSigner:
         return [answers[number] for number in range(len(awards))]
 
     def _document(
-        self, award: Decision, entry: StatusEntry, issuers: dict[str, IssuerPublished], at: datetime
+        self, award: Verdict, entry: StatusEntry, issuers: dict[str, IssuerPublished], at: datetime
     ) -> dict[str, Any]:
         """The credential of an award before it is signed."""
         evidence, version = award.evidence, award.achievement

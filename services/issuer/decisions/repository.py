@@ -1,135 +1,266 @@
-"""Decisions and credentials in MongoDB: all queries on them stand here.
+"""Every query on decisions and on the evidence that waits, and their form in MongoDB.
 
-A batch's decisions and credentials are stored in one transaction, so that whoever sees a credential can see the
-decision that issued it, and nothing is ever stored of a decision that lost against another worker's.
+A decision is one document with the whole piece of evidence in it, inserted and never changed; a review is another
+document. Its `_id` is batch, row and sequence, so that the documents of a batch are appended beside each other instead
+of scattered, and found again by batch. Decisions and the credentials they issue are stored in one transaction, so that
+whoever sees a credential can see its decision, and nothing is ever stored of a decision that lost against another
+worker's.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Protocol
 from uuid import UUID
 
-from pymongo import UpdateOne
 from pymongo.read_concern import ReadConcern
 
+from libs.common import mongo
 from libs.common.mongo import Client, Database, Document, Index, find_by_ids, insert_together
-from libs.contracts.results import SoloLevel
-from services.issuer.decisions.rules import Award, Owner
-
-ACTIVE = "active"
-REVOKED = "revoked"
+from libs.contracts import ids
+from libs.contracts.events import EvidenceSubmitted, Outcome
+from services.issuer.credentials.credential import Credential
+from services.issuer.credentials.repository import MongoCredentials, document_of
+from services.issuer.decisions.decision import Decision, DecisionId, PieceId, Reason, Waiting
+from services.issuer.decisions.rules import Owner
 
 INDEXES: Sequence[Index] = (
-    # Promise 2: one active award per business key, whatever any code believes.
-    Index("credentials", ["holding_id", "level", "evidence_id"], unique=True, partial={"state": ACTIVE}),
-    Index("credentials", ["holding_id"]),
-    # The bits of a status list are its revoked credentials.
-    Index("credentials", ["status_list", "status_index"], unique=True),
-    Index("credentials", ["status_list"], partial={"state": REVOKED}),
     # A piece of evidence belongs to one submission, whatever any code believes.
     Index("decisions", ["evidence_id"], unique=True, partial={"owns_evidence": True}),
+    # Decisions after the first, which are few.
+    Index("decisions", ["piece"], partial={"sequence": {"$gt": 1}}),
+    Index("waiting", ["lacks", "since"]),
+    Index("waiting", ["until"]),
 )
 
 
-class AwardStore(Protocol):
-    """What deciding and announcing need of a store; the test suite runs against the real one and one in memory."""
+class DecisionStore(Protocol):
+    """What deciding needs to read and record; the test suite runs against the real store and a fake."""
 
-    async def decisions(self, submission_ids: Iterable[UUID]) -> dict[UUID, Document]:
-        """The recorded decisions of these submissions."""
+    async def newest(self, pieces: Iterable[PieceId]) -> dict[UUID, Decision]:
+        """Return the newest decision on each of these pieces that has one, by submission id."""
         ...
 
     async def owners(self, evidence_ids: Iterable[UUID]) -> dict[UUID, Owner]:
-        """Which submission each piece of evidence was first taken from."""
+        """Return which submission each piece of evidence was first taken from."""
         ...
 
-    async def holdings(self, holding_ids: Iterable[UUID]) -> dict[UUID, list[Award]]:
-        """All awards ever made under these holdings."""
-        ...
-
-    async def credentials(self, credential_ids: Iterable[UUID]) -> dict[UUID, Document]:
-        """The credentials as they stand now."""
-        ...
-
-    async def revoked(self, credential_ids: Iterable[UUID]) -> list[Document]:
-        """Those of these credentials that are revoked by now."""
-        ...
-
-    async def record(self, decisions: Sequence[Document], credentials: Sequence[Document]) -> bool:
+    async def record(
+        self, decisions: Sequence[Decision], credentials: Sequence[Credential], waiting: Sequence[Waiting]
+    ) -> bool:
         """Store all of these or none; False where something stored forbids one of them (another worker was first)."""
         ...
 
 
-class MongoAwards:
-    """The store in MongoDB. Reads are of majority-committed data: what is announced cannot be rolled back."""
+class WaitingStore(Protocol):
+    """What the loop over waiting evidence needs; the test suite runs against the real store and a fake."""
 
-    def __init__(self, client: Client, database: Database) -> None:
+    async def lacking(self, after: str, limit: int) -> list[tuple[str, str]]:
+        """Return what evidence waits for, as (issuer, achievement id) in order, each once, beginning after `after`."""
+        ...
+
+    async def waiting_for(self, lacking: Iterable[tuple[str, str]], limit: int) -> list[Waiting]:
+        """Return the evidence that waits for one of these, first come first."""
+        ...
+
+    async def overdue(self, now: datetime, limit: int) -> list[Waiting]:
+        """Return evidence that may wait no longer, the longest overdue first."""
+        ...
+
+    async def end_waiting(self, pieces: Iterable[PieceId]) -> None:
+        """Forget that these wait: they are decided, and their decisions announced."""
+        ...
+
+    async def count_waiting(self) -> int:
+        """Return about how many pieces wait."""
+        ...
+
+
+class MongoDecisions:
+    """Decisions in MongoDB. Reads are of majority-committed data: what is announced cannot be rolled back."""
+
+    def __init__(self, client: Client, database: Database, credentials: MongoCredentials) -> None:
         self._client = client
         concern = ReadConcern("majority")
         self._decisions = database.get_collection("decisions", read_concern=concern)
-        self._credentials = database.get_collection("credentials", read_concern=concern)
+        self._waiting = database.get_collection("waiting", read_concern=concern)
+        self._credentials = credentials.collection
 
-    async def decisions(self, submission_ids: Iterable[UUID]) -> dict[UUID, Document]:
-        """See `AwardStore`."""
-        return {found["_id"]: found for found in await find_by_ids(self._decisions, "_id", submission_ids)}
+    async def newest(self, pieces: Iterable[PieceId]) -> dict[UUID, Decision]:
+        """See `DecisionStore`."""
+        first = await find_by_ids(self._decisions, "_id", (_key(DecisionId(*piece, 1)) for piece in pieces))
+        newest = {each.evidence.submission_id: each for each in map(_decision, first)}
+        for stored in await self._reviewed([each.decision_id.piece for each in newest.values()]):
+            reviewed = _decision(stored)
+            if reviewed.sequence > newest[reviewed.evidence.submission_id].sequence:
+                newest[reviewed.evidence.submission_id] = reviewed
+        return newest
+
+    async def _reviewed(self, pieces: Sequence[PieceId]) -> list[Document]:
+        if not pieces:
+            return []
+        # A worker's query, by deterministic ids. The partial index is used only where the query says so.
+        query = {"piece": {"$in": [_piece_key(piece) for piece in pieces]}, "sequence": {"$gt": 1}}
+        return await self._decisions.find(query).to_list(None)
 
     async def owners(self, evidence_ids: Iterable[UUID]) -> dict[UUID, Owner]:
-        """See `AwardStore`."""
+        """See `DecisionStore`."""
         wanted = list(dict.fromkeys(evidence_ids))
         # The index holds owners alone, and is used only where the query says so.
         query = {"evidence_id": {"$in": wanted}, "owns_evidence": True}
         found = self._decisions.find(query, {"evidence_id": 1, "digest": 1})
-        return {each["evidence_id"]: Owner(each["_id"], each["digest"]) for each in await found.to_list(None)}
+        return {
+            each["evidence_id"]: Owner(ids.submission_id(*_piece(each["_id"])), each["digest"])
+            for each in await found.to_list(None)
+        }
 
-    async def holdings(self, holding_ids: Iterable[UUID]) -> dict[UUID, list[Award]]:
-        """See `AwardStore`."""
-        fields = {"holding_id": 1, "level": 1, "state": 1, "evidence_id": 1}
-        holdings: dict[UUID, list[Award]] = {}
-        for each in await find_by_ids(self._credentials, "holding_id", holding_ids, projection=fields):
-            level = None if each["level"] is None else SoloLevel(each["level"])
-            award = Award(each["_id"], level, each["state"] == ACTIVE, each["evidence_id"])
-            holdings.setdefault(each["holding_id"], []).append(award)
-        return holdings
-
-    async def credentials(self, credential_ids: Iterable[UUID]) -> dict[UUID, Document]:
-        """See `AwardStore`."""
-        return {found["_id"]: found for found in await find_by_ids(self._credentials, "_id", credential_ids)}
-
-    async def revoked(self, credential_ids: Iterable[UUID]) -> list[Document]:
-        """See `AwardStore`."""
-        # A worker's query, by deterministic ids.
-        return await self._credentials.find({"_id": {"$in": list(credential_ids)}, "state": REVOKED}).to_list(None)
-
-    async def record(self, decisions: Sequence[Document], credentials: Sequence[Document]) -> bool:
-        """See `AwardStore`."""
-        return await insert_together(self._client, [(self._decisions, decisions), (self._credentials, credentials)])
-
-    async def credential(self, credential_id: UUID, issuer_id: str) -> Document | None:
-        """One credential of this tenant."""
-        found: Document | None = await self._credentials.find_one({"_id": credential_id, "issuer_id": issuer_id})
-        return found
-
-    async def revoke(self, wanted: Mapping[tuple[UUID, str], tuple[str, datetime]]) -> list[Document]:
-        """Revoke these (credential, issuer) with reason and moment, and return those credentials as they stand then.
-
-        The first revocation of a credential holds: a later one changes neither its reason nor its moment.
-        """
-        if not wanted:
-            return []
-        await self._credentials.bulk_write(
+    async def record(
+        self, decisions: Sequence[Decision], credentials: Sequence[Credential], waiting: Sequence[Waiting]
+    ) -> bool:
+        """See `DecisionStore`."""
+        return await insert_together(
+            self._client,
             [
-                UpdateOne(
-                    {"_id": credential_id, "issuer_id": issuer_id, "state": ACTIVE},
-                    {"$set": {"state": REVOKED, "revoked_at": at, "revocation_reason": reason}},
-                )
-                for (credential_id, issuer_id), (reason, at) in wanted.items()
+                (self._decisions, [_decision_document(each) for each in decisions]),
+                (self._credentials, [document_of(each) for each in credentials]),
+                (self._waiting, [_waiting_document(each) for each in waiting]),
             ],
-            ordered=False,
         )
-        found = await self.credentials(credential_id for credential_id, _ in wanted)
-        return [each for each in found.values() if (each["_id"], each["issuer_id"]) in wanted]
 
-    async def revoked_indexes(self, list_id: str) -> list[int]:
-        """The entries of a status list that are set."""
-        query: dict[str, Any] = {"status_list": list_id, "state": REVOKED}
-        found = await self._credentials.find(query, {"status_index": 1}).to_list(None)
-        return [each["status_index"] for each in found]
+    async def lacking(self, after: str, limit: int) -> list[tuple[str, str]]:
+        """See `WaitingStore`."""
+        # All tenants: the loop serves each in its turn. The index gives each value once, without reading the others.
+        pipeline: list[Mapping[str, Any]] = [
+            {"$match": {"lacks": {"$gt": after}}},
+            {"$sort": {"lacks": 1}},
+            {"$group": {"_id": "$lacks"}},
+            {"$sort": {"_id": 1}},
+            {"$limit": limit},
+        ]
+        found = [each["_id"] async for each in mongo.aggregate(self._waiting, pipeline)]
+        return [(issuer, achievement) for issuer, _, achievement in (each.partition("/") for each in found)]
+
+    async def waiting_for(self, lacking: Iterable[tuple[str, str]], limit: int) -> list[Waiting]:
+        """See `WaitingStore`."""
+        query = {"lacks": {"$in": ["/".join(each) for each in lacking]}}
+        found = self._waiting.find(query).sort([("since", 1), ("_id", 1)]).limit(limit)
+        return [_waiting(each) for each in await found.to_list(None)]
+
+    async def overdue(self, now: datetime, limit: int) -> list[Waiting]:
+        """See `WaitingStore`."""
+        # All tenants: the loop serves each in its turn.
+        found = self._waiting.find({"until": {"$lte": now}}).sort("until", 1).limit(limit)
+        return [_waiting(each) for each in await found.to_list(None)]
+
+    async def end_waiting(self, pieces: Iterable[PieceId]) -> None:
+        """See `WaitingStore`."""
+        # A worker's query, by deterministic ids.
+        await self._waiting.delete_many({"_id": {"$in": [_piece_key(piece) for piece in pieces]}})
+
+    async def count_waiting(self) -> int:
+        """See `WaitingStore`."""
+        return await self._waiting.estimated_document_count()
+
+
+# BSON compares binary values of one length byte by byte, so these stand in the order of batch, row, sequence.
+_ROW_BYTES, _SEQUENCE_BYTES = 4, 2
+
+
+def _piece_key(piece: PieceId) -> bytes:
+    return piece.batch_id.bytes + piece.row.to_bytes(_ROW_BYTES)
+
+
+def _key(decision_id: DecisionId) -> bytes:
+    return _piece_key(decision_id.piece) + decision_id.sequence.to_bytes(_SEQUENCE_BYTES)
+
+
+def _piece(key: bytes) -> PieceId:
+    return PieceId(UUID(bytes=key[:16]), int.from_bytes(key[16 : 16 + _ROW_BYTES]))
+
+
+def _decision_document(decision: Decision) -> Document:
+    evidence, key = decision.evidence, _key(decision.decision_id)
+    document = {
+        "_id": key,
+        "schema": 1,
+        "sequence": decision.sequence,
+        # The key of the index over decisions after the first.
+        "piece": key[:-_SEQUENCE_BYTES] if decision.sequence > 1 else None,
+        "issuer_id": evidence.issuer_id,
+        "learner_id": evidence.learner_id,
+        "evidence_id": evidence.evidence_id,
+        "source": evidence.source,
+        "source_id": evidence.source_id,
+        "digest": evidence.digest,
+        "mapping_version": evidence.mapping_version,
+        "achievement": evidence.achievement,
+        "level": None if evidence.result.level is None else evidence.result.level.value,
+        "score": evidence.result.score,
+        "observed_on": evidence.observed_on.isoformat(),
+        "activity": evidence.activity,
+        "link": evidence.link,
+        "class_id": evidence.class_id,
+        "term": evidence.term,
+        "assessor_id": evidence.assessor_id,
+        "received_at": evidence.received_at,
+        "outcome": decision.outcome.value,
+        "reason": None if decision.reason is None else decision.reason.value,
+        "decided_by": decision.achievement,
+        "rule_version": decision.rule_version,
+        "credential_id": decision.credential_id,
+        "owns_evidence": decision.owns_evidence or None,
+        "waits_until": decision.waits_until,
+        "decided_at": decision.decided_at,
+    }
+    return {name: value for name, value in document.items() if value is not None}
+
+
+def _decision(stored: Document) -> Decision:
+    piece, reason = _piece(stored["_id"]), stored.get("reason")
+    evidence = EvidenceSubmitted.model_validate(
+        {
+            **{name: stored[name] for name in _EVIDENCE_FIELDS if name in stored},
+            "submission_id": ids.submission_id(*piece),
+            "batch_id": piece.batch_id,
+            "row": piece.row,
+            "result": {"level": stored.get("level"), "score": stored.get("score")},
+            "observed_on": date.fromisoformat(stored["observed_on"]),
+        }
+    )
+    return Decision(
+        evidence=evidence,
+        sequence=stored["sequence"],
+        outcome=Outcome(stored["outcome"]),
+        reason=None if reason is None else Reason(reason),
+        achievement=stored.get("decided_by"),
+        rule_version=stored["rule_version"],
+        credential_id=stored.get("credential_id"),
+        owns_evidence=stored.get("owns_evidence", False),
+        waits_until=stored.get("waits_until"),
+        decided_at=stored["decided_at"],
+    )
+
+
+_EVIDENCE_FIELDS = EvidenceSubmitted.model_fields.keys() - {"submission_id", "batch_id", "row", "result", "observed_on"}
+
+
+def _waiting_document(waiting: Waiting) -> Document:
+    return {
+        "_id": _piece_key(waiting.piece),
+        "schema": 1,
+        "issuer_id": waiting.issuer_id,
+        "lacks": f"{waiting.issuer_id}/{waiting.achievement}",
+        "since": waiting.since,
+        "until": waiting.until,
+        "trace": waiting.trace,
+    }
+
+
+def _waiting(stored: Document) -> Waiting:
+    return Waiting(
+        piece=_piece(stored["_id"]),
+        issuer_id=stored["issuer_id"],
+        achievement=stored["lacks"].partition("/")[2],
+        since=stored["since"],
+        until=stored["until"],
+        trace=stored["trace"],
+    )

@@ -2,31 +2,16 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
+from datetime import datetime
 from uuid import UUID
 
 from libs.contracts import ids
 from libs.contracts.events import AchievementPublished, EvidenceSubmitted, Outcome
 from libs.contracts.results import SoloLevel
+from services.issuer.decisions.decision import Decision, Reason
 
 # Stands in every decision; raise it when a change of this file would decide the same evidence differently.
-RULES_VERSION = "1"
-
-
-class Reason(StrEnum):
-    """Why a piece of evidence earned no credential; stable codes, told to schools and counted."""
-
-    UNKNOWN_ISSUER = "unknown_issuer"
-    UNKNOWN_ACHIEVEMENT = "unknown_achievement"
-    LEVEL_NEEDED = "level_needed"
-    SCORE_NEEDED = "score_needed"
-    CANNOT_BE_WRITTEN = "cannot_be_written"
-    SOURCE_ID_REUSED = "source_id_reused"
-    SENT_BEFORE = "sent_before"
-    BELOW_REQUIRED_LEVEL = "below_required_level"
-    BELOW_REQUIRED_SCORE = "below_required_score"
-    ALREADY_AWARDED = "already_awarded"
-    HIGHER_LEVEL_HELD = "higher_level_held"
+RULES_VERSION = "2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +44,7 @@ class DecisionContext:
         owners: by evidence id.
         holdings: by holding id (`libs.contracts.ids`), all awards ever made, the revoked ones too.
         unwritable: submissions that no valid credential can be written of (a link that is no IRI).
+        overdue: submissions that may wait no longer for their issuer or achievement to be published.
     """
 
     issuers: Collection[str]
@@ -66,18 +52,19 @@ class DecisionContext:
     owners: dict[UUID, Owner]
     holdings: dict[UUID, list[Award]]
     unwritable: Collection[UUID] = ()
+    overdue: Collection[UUID] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
-    """What becomes of one piece of evidence.
+class Verdict:
+    """What one piece of evidence earns.
 
     Attributes:
         achievement: the version whose rule decided; None where it did not come to that.
         credential_id: the credential to issue, or the one that is held already.
         holding_id: what the award belongs to, where one is made.
-        owns_evidence: whether its source id now stands for this submission. What was refused can be sent again under
-            the same source id once its fault is mended.
+        owns_evidence: whether its source id now stands for this submission. What was refused or waits can be sent again
+            under the same source id, with its fault corrected.
     """
 
     evidence: EvidenceSubmitted
@@ -90,9 +77,24 @@ class Decision:
 
     @property
     def rule_version(self) -> str:
-        """Which rule decided: the version of this module, and of the achievement where one was asked."""
+        """Return which rule decided: the version of this module, and of the achievement where one was asked."""
         rules = f"rules {RULES_VERSION}"
         return rules if self.achievement is None else f"{self.achievement.version_key}, {rules}"
+
+    def decision(self, sequence: int, at: datetime, waits_until: datetime | None) -> Decision:
+        """Return the decision to keep; `waits_until` matters where the verdict is to wait."""
+        return Decision(
+            evidence=self.evidence,
+            sequence=sequence,
+            outcome=self.outcome,
+            reason=self.reason,
+            achievement=None if self.achievement is None else self.achievement.version_key,
+            rule_version=self.rule_version,
+            credential_id=self.credential_id,
+            owns_evidence=self.owns_evidence,
+            waits_until=waits_until if self.outcome is Outcome.WAITING else None,
+            decided_at=at,
+        )
 
 
 def achievement_key(achievement: AchievementPublished) -> str:
@@ -105,43 +107,52 @@ def award_evidence(achievement: AchievementPublished, evidence: EvidenceSubmitte
     return evidence.evidence_id if achievement.repeatable else None
 
 
-def decide(batch: Sequence[EvidenceSubmitted], context: DecisionContext) -> list[Decision]:
+def decide(batch: Sequence[EvidenceSubmitted], context: DecisionContext) -> list[Verdict]:
     """Decide each piece in its order. Each submission stands in the batch once, and none is decided yet."""
     return [_decide_one(evidence, context) for evidence in batch]
 
 
-def _decide_one(evidence: EvidenceSubmitted, context: DecisionContext) -> Decision:
+def _decide_one(evidence: EvidenceSubmitted, context: DecisionContext) -> Verdict:
     achievement = context.achievements.get((evidence.issuer_id, evidence.achievement))
     refusal = _refuse(evidence, achievement, context)
     if refusal is not None:
         return refusal
-    assert achievement is not None, "an unknown one is refused"  # noqa: S101  # what `_refuse` promises
+    assert achievement is not None, "an unknown one waits or is refused"  # noqa: S101  # what `_refuse` promises
     context.owners[evidence.evidence_id] = Owner(evidence.submission_id, evidence.digest)
     shortfall = _shortfall(evidence, achievement)
     if shortfall is not None:
-        return Decision(evidence, Outcome.NOT_YET, shortfall, achievement, owns_evidence=True)
+        return Verdict(evidence, Outcome.NOT_YET, shortfall, achievement, owns_evidence=True)
     return _award(evidence, achievement, context)
 
 
 def _refuse(
     evidence: EvidenceSubmitted, achievement: AchievementPublished | None, context: DecisionContext
-) -> Decision | None:
-    """What does not come to be measured: its sender is unknown, it was sent before, or it asks for the impossible."""
+) -> Verdict | None:
+    """Return why it does not come to be measured, None where it does.
+
+    Its issuer or achievement is not known (yet), it was sent before, or it asks for the impossible.
+    """
     owner = context.owners.get(evidence.evidence_id)
     reason = None
     if evidence.issuer_id not in context.issuers:
-        reason = Reason.UNKNOWN_ISSUER
-    elif owner is not None and owner.submission_id != evidence.submission_id:
+        return _unknown(evidence, Reason.UNKNOWN_ISSUER, context)
+    if owner is not None and owner.submission_id != evidence.submission_id:
         if owner.digest == evidence.digest:
-            return Decision(evidence, Outcome.DUPLICATE, Reason.SENT_BEFORE)
+            return Verdict(evidence, Outcome.DUPLICATE, Reason.SENT_BEFORE)
         reason = Reason.SOURCE_ID_REUSED
     elif achievement is None:
-        reason = Reason.UNKNOWN_ACHIEVEMENT
+        return _unknown(evidence, Reason.UNKNOWN_ACHIEVEMENT, context)
     elif evidence.submission_id in context.unwritable:
         reason = Reason.CANNOT_BE_WRITTEN
     else:
         reason = _mismatch(evidence, achievement)
-    return None if reason is None else Decision(evidence, Outcome.REFUSED, reason, achievement)
+    return None if reason is None else Verdict(evidence, Outcome.REFUSED, reason, achievement)
+
+
+def _unknown(evidence: EvidenceSubmitted, reason: Reason, context: DecisionContext) -> Verdict:
+    """Return that it waits for what the catalogue lacks, or is refused where it has waited long enough."""
+    overdue = evidence.submission_id in context.overdue
+    return Verdict(evidence, Outcome.REFUSED if overdue else Outcome.WAITING, reason)
 
 
 def _mismatch(evidence: EvidenceSubmitted, achievement: AchievementPublished) -> Reason | None:
@@ -162,7 +173,7 @@ def _shortfall(evidence: EvidenceSubmitted, achievement: AchievementPublished) -
     return None
 
 
-def _award(evidence: EvidenceSubmitted, achievement: AchievementPublished, context: DecisionContext) -> Decision:
+def _award(evidence: EvidenceSubmitted, achievement: AchievementPublished, context: DecisionContext) -> Verdict:
     key, level = achievement_key(achievement), evidence.result.level
     piece = award_evidence(achievement, evidence)
     holding_id = ids.holding_id(evidence.learner_id, key)
@@ -174,7 +185,7 @@ def _award(evidence: EvidenceSubmitted, achievement: AchievementPublished, conte
         reason = Reason.HIGHER_LEVEL_HELD
         held = next((a for a in awards if a.active and a.level is not None and a.level.rank > level.rank), None)
     if held is not None:
-        return Decision(evidence, Outcome.DUPLICATE, reason, achievement, held.credential_id, owns_evidence=True)
+        return Verdict(evidence, Outcome.DUPLICATE, reason, achievement, held.credential_id, owns_evidence=True)
     credential_id = ids.credential_id(evidence.learner_id, key, level, evidence=piece, number=len(same))
     awards.append(Award(credential_id, level, active=True, evidence_id=piece))
-    return Decision(evidence, Outcome.ISSUED, None, achievement, credential_id, True, holding_id)
+    return Verdict(evidence, Outcome.ISSUED, None, achievement, credential_id, True, holding_id)

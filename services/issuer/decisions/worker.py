@@ -2,21 +2,23 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from datetime import datetime
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Protocol
 from uuid import UUID
 
 from libs.common.failpoints import failpoint
-from libs.common.mongo import Document
 from libs.contracts import ids
 from libs.contracts.cloudevents import Outgoing, Received
 from libs.contracts.events import AchievementPublished, EvidenceSubmitted, IssuerPublished, Outcome
 from libs.openbadges.model.errors import CredentialError
 from services.issuer import metrics
-from services.issuer.credentials.announcements import Announcer, decided
-from services.issuer.decisions.repository import ACTIVE, AwardStore
-from services.issuer.decisions.rules import Decision, DecisionContext, achievement_key, award_evidence, decide
+from services.issuer.credentials.announcements import Announcer
+from services.issuer.credentials.credential import Credential
+from services.issuer.credentials.repository import CredentialStore
+from services.issuer.decisions.decision import Decision, DecisionId, PieceId, Waiting
+from services.issuer.decisions.repository import DecisionStore
+from services.issuer.decisions.rules import DecisionContext, Verdict, achievement_key, award_evidence, decide
 from services.issuer.status.lists import StatusEntry
 
 # Losing against another worker means that its decisions are there to be read; losing so often is a defect.
@@ -53,7 +55,7 @@ class Signer(Protocol):
         ...
 
     async def credentials(
-        self, awards: Sequence[tuple[Decision, StatusEntry]], issuers: dict[str, IssuerPublished], at: datetime
+        self, awards: Sequence[tuple[Verdict, StatusEntry]], issuers: dict[str, IssuerPublished], at: datetime
     ) -> list[str | CredentialError]:
         """The signed credential of each award, as JSON text, or why it cannot be written."""
         ...
@@ -68,26 +70,30 @@ class StatusEntries(Protocol):
 
 
 class Awarding:
-    """The handler of `evidence.submitted`."""
+    """Decides evidence and issues what it earns: the handler of `evidence.submitted`, and the way of what waited."""
 
     def __init__(
         self,
         *,
-        store: AwardStore,
+        decisions: DecisionStore,
+        credentials: CredentialStore,
         catalogue: AchievementCatalogue,
         signer: Signer,
         entries: StatusEntries,
         announcer: Announcer,
         publish: Callable[[Sequence[Outgoing]], Awaitable[None]],
         clock: Callable[[], datetime],
+        longest_wait: timedelta,
     ) -> None:
-        self._store = store
+        self._decisions = decisions
+        self._credentials = credentials
         self._catalogue = catalogue
         self._signer = signer
         self._entries = entries
         self._announcer = announcer
         self._publish = publish
         self._clock = clock
+        self._longest_wait = longest_wait
 
     async def handle(self, batch: Sequence[Received[EvidenceSubmitted]]) -> Sequence[Outgoing]:
         """Decide, issue, record, and return what is to be announced.
@@ -104,71 +110,114 @@ class Awarding:
         """
         traces = {each.event.submission_id: each.trace for each in batch if each.event is not None}
         evidence = {each.event.submission_id: each.event for each in batch if each.event is not None}
+        overdue = () if self._longest_wait else evidence.keys()
+        decisions, issued = await self._settle(evidence, traces, overdue, _is_undecided)
+        return await self._announce(decisions, issued, traces)
+
+    async def reconsider(self, waiting: Sequence[Waiting], now: datetime) -> list[PieceId]:
+        """Decide waiting evidence anew by the same steps, publish, and return the pieces that wait no longer.
+
+        A piece that was decided before, by another process or before a crash, is announced again.
+        """
+        newest = await self._decisions.newest(each.piece for each in waiting)
+        by_piece = {decision.decision_id.piece: submission_id for submission_id, decision in newest.items()}
+        traces = {by_piece[each.piece]: each.trace for each in waiting}
+        overdue = {by_piece[each.piece] for each in waiting if each.until <= now}
+        evidence = {submission_id: newest[submission_id].evidence for submission_id in traces}
+        decisions, issued = await self._settle(evidence, traces, overdue, _is_waiting)
+        ended = {key: each for key, each in decisions.items() if each.outcome is not Outcome.WAITING}
+        await self._publish(await self._announce(ended, issued, traces))
+        return [each.decision_id.piece for each in ended.values()]
+
+    async def _settle(
+        self,
+        evidence: Mapping[UUID, EvidenceSubmitted],
+        traces: Mapping[UUID, str],
+        overdue: Collection[UUID],
+        is_open: Callable[[Decision | None], bool],
+    ) -> tuple[dict[UUID, Decision], dict[UUID, Credential]]:
+        """Steps 1 to 5: return the newest decision on each piece, and the credentials issued just now, by their ids.
+
+        `is_open` says of a piece's newest decision whether it is to be decided (anew).
+        """
         for attempt in range(_ATTEMPTS):
-            recorded = await self._store.decisions(evidence)  # 1
+            newest = await self._decisions.newest(PieceId(each.batch_id, each.row) for each in evidence.values())  # 1
             failpoint("issuer.award.1")
-            fresh = [each for submission_id, each in evidence.items() if submission_id not in recorded]
-            if not fresh:
-                return await self._announce({each: recorded[each] for each in evidence}, {}, traces)
-            decisions, credentials = await self._decide(fresh)  # 2, 3, 4
-            if await self._store.record(list(decisions.values()), list(credentials.values())):  # 5
+            pieces = [each for submission_id, each in evidence.items() if is_open(newest.get(submission_id))]
+            decided, credentials = await self._decide(pieces, newest, overdue) if pieces else ({}, {})  # 2, 3, 4
+            waiting = [_waiting(each, traces[submission_id]) for submission_id, each in decided.items()]
+            if not decided or await self._decisions.record(  # 5
+                list(decided.values()), list(credentials.values()), [each for each in waiting if each is not None]
+            ):
                 failpoint("issuer.award.5")
-                _count(decisions.values())
-                in_order = {each: recorded.get(each) or decisions[each] for each in evidence}
-                return await self._announce(in_order, credentials, traces)  # 6
+                _count(decided.values())
+                return {each: decided.get(each) or newest[each] for each in evidence}, credentials
             metrics.RECORD_CONFLICTS.inc()
             await asyncio.sleep(_PAUSE_SECONDS * random.uniform(0.5, 1.5) * (attempt + 1))  # noqa: S311  # jitter
         raise DecidingStuckError(f"{len(evidence)} submissions were refused {_ATTEMPTS} times")
 
-    async def _decide(self, fresh: Sequence[EvidenceSubmitted]) -> tuple[dict[UUID, Document], dict[UUID, Document]]:
+    async def _decide(
+        self, pieces: Sequence[EvidenceSubmitted], newest: Mapping[UUID, Decision], overdue: Collection[UUID]
+    ) -> tuple[dict[UUID, Decision], dict[UUID, Credential]]:
         """Steps 2 to 4; a piece that no credential can be written of is refused, and the rest decided again."""
         at = self._clock()
         unwritable: set[UUID] = set()
         while True:
-            issuers, known = await self._known(fresh, unwritable)  # 2
+            issuers, context = await self._context(pieces, unwritable, overdue)  # 2
             failpoint("issuer.award.2")
-            decisions = decide(fresh, known)  # 3
+            verdicts = decide(pieces, context)  # 3
             failpoint("issuer.award.3")
-            credentials, refused = await self._sign(decisions, issuers, at)  # 4
+            credentials, refused = await self._sign(verdicts, newest, issuers, at)  # 4
             failpoint("issuer.award.4")
             if not refused:
-                documents = {each.evidence.submission_id: decided(each, at) for each in decisions}
-                return documents, credentials
+                break
             unwritable |= refused
+        decisions = {
+            each.evidence.submission_id: each.decision(_next(each, newest), at, at + self._longest_wait)
+            for each in verdicts
+            # A piece that goes on waiting keeps the decision that it has.
+            if each.outcome is not Outcome.WAITING or each.evidence.submission_id not in newest
+        }
+        return decisions, credentials
 
-    async def _known(
-        self, fresh: Sequence[EvidenceSubmitted], unwritable: set[UUID]
+    async def _context(
+        self, pieces: Sequence[EvidenceSubmitted], unwritable: set[UUID], overdue: Collection[UUID]
     ) -> tuple[dict[str, IssuerPublished], DecisionContext]:
-        issuers = await self._catalogue.issuers({each.issuer_id for each in fresh})
-        pairs = {(each.issuer_id, each.achievement) for each in fresh}
+        issuers = await self._catalogue.issuers({each.issuer_id for each in pieces})
+        pairs = {(each.issuer_id, each.achievement) for each in pieces}
         achievements = await self._catalogue.resolve(pairs, issuers)
         holdings = {
             ids.holding_id(each.learner_id, achievement_key(achievement))
-            for each in fresh
+            for each in pieces
             if (achievement := achievements.get((each.issuer_id, each.achievement))) is not None
         }
-        known = DecisionContext(
+        context = DecisionContext(
             issuers=issuers.keys(),
             achievements=achievements,
-            owners=await self._store.owners(each.evidence_id for each in fresh),
-            holdings=await self._store.holdings(holdings),
+            owners=await self._decisions.owners(each.evidence_id for each in pieces),
+            holdings=await self._credentials.holdings(holdings),
             unwritable=unwritable,
+            overdue=overdue,
         )
-        return issuers, known
+        return issuers, context
 
     async def _sign(
-        self, decisions: Sequence[Decision], issuers: dict[str, IssuerPublished], at: datetime
-    ) -> tuple[dict[UUID, Document], set[UUID]]:
-        """The credentials to store by id, and the submissions that no credential can be written of."""
-        awards = [each for each in decisions if each.outcome is Outcome.ISSUED]
-        by_issuer: dict[str, list[Decision]] = {}
+        self,
+        verdicts: Sequence[Verdict],
+        newest: Mapping[UUID, Decision],
+        issuers: dict[str, IssuerPublished],
+        at: datetime,
+    ) -> tuple[dict[UUID, Credential], set[UUID]]:
+        """Return the credentials to store by id, and the submissions that no credential can be written of."""
+        awards = [each for each in verdicts if each.outcome is Outcome.ISSUED]
+        by_issuer: dict[str, list[Verdict]] = {}
         for award in awards:
             by_issuer.setdefault(award.evidence.issuer_id, []).append(award)
         await self._signer.open_keys(set(by_issuer))
         allocated = await asyncio.gather(*(self._entries.allocate(issuer, len(of)) for issuer, of in by_issuer.items()))
         failpoint("issuer.award.4.entries")
         entries = {issuer: iter(each) for issuer, each in zip(by_issuer, allocated, strict=True)}
-        credentials: dict[UUID, Document] = {}
+        credentials: dict[UUID, Credential] = {}
         refused: set[UUID] = set()
         listed = [(award, next(entries[award.evidence.issuer_id])) for award in awards]
         for start in range(0, len(listed), _TOGETHER):
@@ -177,53 +226,90 @@ class Awarding:
                 if isinstance(document, CredentialError):
                     refused.add(award.evidence.submission_id)
                 else:
-                    stored = _credential(award, entry, document, at)
-                    credentials[stored["_id"]] = stored
+                    credential = _credential(award, _next(award, newest), entry, document, at)
+                    credentials[credential.credential_id] = credential
             await asyncio.sleep(0)
         return credentials, refused
 
     async def _announce(
-        self, decisions: dict[UUID, Document], fresh: dict[UUID, Document], traces: dict[UUID, str]
+        self, decisions: Mapping[UUID, Decision], issued: Mapping[UUID, Credential], traces: Mapping[UUID, str]
     ) -> list[Outgoing]:
-        """What is to be published; credentials that were issued in an earlier attempt are read as they stand now."""
-        issued = [each["credential_id"] for each in decisions.values() if each["outcome"] == Outcome.ISSUED]
-        earlier = [credential_id for credential_id in issued if credential_id not in fresh]
-        credentials = {**await self._store.credentials(earlier), **fresh}
+        """Publish what these decisions announce; return what has changed in the meantime and is to be published too.
+
+        Credentials that are not among `issued` were issued in an earlier attempt and are read as they stand now.
+        """
+        named = {
+            issued_id: submission_id
+            for submission_id, each in decisions.items()
+            if (issued_id := each.issued_id) is not None
+        }
+        earlier = [credential_id for credential_id in named if credential_id not in issued]
+        credentials = {**await self._credentials.by_ids(earlier), **issued}
         announcements: list[Outgoing] = []
         for submission_id, each in decisions.items():
-            credential = credentials[each["credential_id"]] if each["outcome"] == Outcome.ISSUED else None
+            credential = None if each.issued_id is None else credentials[each.issued_id]
             announcements += self._announcer.of_decision(each, credential, traces[submission_id])
         # From the moment that it is recorded a credential can be revoked, so the revocation may be published before
         # these announcements are. Its topic is compacted and the revoked document must be the last: publish here, look
-        # again, and let the loop publish what has changed.
+        # again, and let the loop publish what has changed (docs/adr/0005-the-consumer-pattern.md).
         await self._publish(announcements)
         failpoint("issuer.award.6")
-        moved = [each for each in await self._store.revoked(issued) if credentials[each["_id"]]["state"] == ACTIVE]
-        return [self._announcer.document(each, traces[each["submission_id"]]) for each in moved]
+        return [
+            self._announcer.document(each, traces[named[each.credential_id]])
+            for each in await self._credentials.revoked_of(named)
+            if credentials[each.credential_id].revocation is None
+        ]
 
 
-def _credential(award: Decision, entry: StatusEntry, document: str, at: datetime) -> Document:
+def _is_undecided(newest: Decision | None) -> bool:
+    return newest is None
+
+
+def _is_waiting(newest: Decision | None) -> bool:
+    return newest is not None and newest.outcome is Outcome.WAITING
+
+
+def _next(verdict: Verdict, newest: Mapping[UUID, Decision]) -> int:
+    """Return the sequence of the next decision on the piece."""
+    before = newest.get(verdict.evidence.submission_id)
+    return 1 if before is None else before.sequence + 1
+
+
+def _credential(award: Verdict, sequence: int, entry: StatusEntry, document: str, at: datetime) -> Credential:
     evidence, achievement = award.evidence, award.achievement
     assert achievement is not None, "an award has an achievement"  # noqa: S101  # what `decide` promises
-    level = evidence.result.level
-    return {
-        "_id": award.credential_id,
-        "schema": 1,
-        "issuer_id": evidence.issuer_id,
-        "learner_id": evidence.learner_id,
-        "holding_id": award.holding_id,
-        "achievement": achievement.version_key,
-        "level": None if level is None else level.value,
-        "evidence_id": award_evidence(achievement, evidence),
-        "submission_id": evidence.submission_id,
-        "status_list": entry.list_id,
-        "status_index": entry.index,
-        "state": ACTIVE,
-        "issued_at": at,
-        "document": document,
-    }
+    assert award.credential_id is not None, "an award has an id"  # noqa: S101  # as above
+    assert award.holding_id is not None, "an award has a holding"  # noqa: S101  # as above
+    return Credential(
+        credential_id=award.credential_id,
+        issuer_id=evidence.issuer_id,
+        learner_id=evidence.learner_id,
+        holding_id=award.holding_id,
+        achievement=achievement.version_key,
+        level=evidence.result.level,
+        evidence_id=award_evidence(achievement, evidence),
+        decision_id=DecisionId(evidence.batch_id, evidence.row, sequence),
+        status=entry,
+        issued_at=at,
+        document=document,
+    )
 
 
-def _count(decisions: Iterable[Document]) -> None:
+def _waiting(decision: Decision, trace: str) -> Waiting | None:
+    """Return the decision's entry among what waits, None where it does not wait."""
+    if decision.waits_until is None:
+        return None
+    evidence = decision.evidence
+    return Waiting(
+        piece=decision.decision_id.piece,
+        issuer_id=evidence.issuer_id,
+        achievement=evidence.achievement,
+        since=decision.decided_at,
+        until=decision.waits_until,
+        trace=trace,
+    )
+
+
+def _count(decisions: Iterable[Decision]) -> None:
     for each in decisions:
-        metrics.DECISIONS.labels(each["outcome"], each["reason"] or "none").inc()
+        metrics.DECISIONS.labels(each.outcome.value, "none" if each.reason is None else each.reason.value).inc()

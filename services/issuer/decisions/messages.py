@@ -1,0 +1,33 @@
+"""What the reasons of decisions say to people: one message each, free of personal data."""
+
+from libs.contracts.events import Outcome
+from services.issuer.decisions.decision import Reason
+
+MESSAGES: dict[Reason, str] = {
+    Reason.UNKNOWN_ISSUER: "The issuer that this evidence was sent for is not known.",
+    Reason.UNKNOWN_ACHIEVEMENT: "There is no achievement of this id that this issuer may award.",
+    Reason.LEVEL_NEEDED: "This achievement is awarded by level, and the evidence gives a score.",
+    Reason.SCORE_NEEDED: "This achievement is awarded by score, and the evidence gives a level.",
+    Reason.CANNOT_BE_WRITTEN: "A value of this evidence, most likely its link, cannot stand in a credential.",
+    Reason.SOURCE_ID_REUSED: "Other evidence was taken in under this source id before; give this one its own.",
+    Reason.SENT_BEFORE: "The same evidence was taken in before.",
+    Reason.BELOW_REQUIRED_LEVEL: "The level shown is below the one that this achievement asks for.",
+    Reason.BELOW_REQUIRED_SCORE: "The score is below the one that this achievement asks for.",
+    Reason.ALREADY_AWARDED: "The learner holds this achievement at this level already.",
+    Reason.HIGHER_LEVEL_HELD: "The learner holds this achievement at a higher level already.",
+}
+WAITING_MESSAGES: dict[Reason, str] = {
+    Reason.UNKNOWN_ISSUER: (
+        "The issuer that this evidence was sent for is not known yet. The evidence waits and is decided when the issuer"
+        " is added."
+    ),
+    Reason.UNKNOWN_ACHIEVEMENT: (
+        "There is no achievement of this id that this issuer may award yet. The evidence waits and is decided when the"
+        " achievement is published; if the id is wrong, send it again with the right one."
+    ),
+}
+
+
+def message(outcome: Outcome, reason: Reason) -> str:
+    """Return the message for people about a decision of this outcome and reason."""
+    return WAITING_MESSAGES[reason] if outcome is Outcome.WAITING else MESSAGES[reason]
