@@ -49,12 +49,12 @@ class MemoryBatches(Batches):
         found = self.batches[claim.batch_id]
         return found if found["upload"] == claim.upload else {}
 
-    async def keep(self, claim: Claim, progress: Progress, now: datetime) -> bool:
+    async def keep(self, claim: Claim, now: datetime) -> bool:
         held = self._held(claim)
         if held.get("state") is BatchState.ACCEPTED:
             return False
         if held:
-            held |= {"state": BatchState.RECEIVING, "alive_at": now, "progress": progress}
+            held |= {"state": BatchState.RECEIVING, "alive_at": now}
         return bool(held)
 
     async def accept(self, claim: Claim, progress: Progress, now: datetime) -> bool:
@@ -78,10 +78,14 @@ class MemoryBatches(Batches):
             each |= {"state": BatchState.INTERRUPTED, "problem": problem}
         return len(stale)
 
-    async def store(self, batch_id: UUID, issuer_id: str, rows: Sequence[NewRow]) -> None:
+    async def store(self, claim: Claim, issuer_id: str, rows: Sequence[NewRow], progress: Progress) -> bool:
         for row in rows:
-            new = {"batch_id": batch_id, "issuer_id": issuer_id, "new": row, "row": _row(row)}
+            new = {"batch_id": claim.batch_id, "issuer_id": issuer_id, "new": row, "row": _row(row)}
             self.rows_of.setdefault(row.submission_id, new)
+        held = self._held(claim)
+        if held.get("state") is BatchState.RECEIVING:
+            held["progress"] = progress
+        return held.get("state") is BatchState.RECEIVING
 
     async def decide(self, decisions: Sequence[EvidenceDecided]) -> None:
         for each in decisions:

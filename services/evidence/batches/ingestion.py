@@ -4,7 +4,8 @@ What a crash leaves behind after each step:
 
 0. store the batch, before its first chunk       a batch without rows, which is marked `interrupted` in time
 1. publish contacts, then submissions, confirmed what is on Kafka is decided, and its rows come with the decisions
-2. store the rows of the chunk                   every row that says `pending` is on Kafka, and will be decided
+2. store the rows of the chunk, then how far     every row that says `pending` is on Kafka, and will be decided
+   the upload has come
 3. after the last chunk, accept the batch        all is there; only the answer is missing, and a repeat is harmless
 4. answer 202
 
@@ -142,9 +143,10 @@ class _Taking:
         if new:
             if batch.lost:
                 raise ConflictError(_TAKEN_OVER)
-            chunk = batch.chunker.chunk(new, self._intake.clock())
-            await _patiently(lambda: self._put(batch.claim.batch_id, chunk))
-            batch.stored = batch.repeat.progress
+            chunk, progress = batch.chunker.chunk(new, self._intake.clock()), batch.repeat.progress
+            if not await _patiently(lambda: self._put(batch.claim, chunk, progress)):
+                raise ConflictError(_TAKEN_OVER)
+            batch.stored = progress
 
     async def _claim(self) -> "_Batch":
         upload, intake = self._upload, self._intake
@@ -163,7 +165,7 @@ class _Taking:
             await asyncio.sleep(_RENEW_SECONDS)
             batch = self._batch
             try:
-                if batch and not await self._intake.batches.keep(batch.claim, batch.stored, self._intake.clock()):
+                if batch and not await self._intake.batches.keep(batch.claim, self._intake.clock()):
                     batch.lost = True
                     return
             except PyMongoError as away:
@@ -174,15 +176,17 @@ class _Taking:
         if self._living is not None:
             self._living.cancel()
 
-    async def _put(self, batch_id: UUID, chunk: Chunk) -> None:
+    async def _put(self, claim: Claim, chunk: Chunk, progress: Progress) -> bool:
+        """Steps 1 and 2; False where the batch is another upload's by now."""
         trace = self._upload.trace
         # Confirmed before the submissions, so that no credential can be ready before its learner can be told.
         await self._intake.publish([Outgoing(contact, trace) for contact in chunk.contacts.values()])
         failpoint("evidence.ingestion.1.contacts")
         await self._intake.publish([Outgoing(submission, trace) for submission in chunk.submissions])
         failpoint("evidence.ingestion.1")
-        await self._intake.batches.store(batch_id, self._upload.issuer_id, chunk.rows)
+        ours = await self._intake.batches.store(claim, self._upload.issuer_id, chunk.rows, progress)
         failpoint("evidence.ingestion.2")
+        return ours
 
     async def accept(self) -> UUID:
         """Step 3: everything is there."""

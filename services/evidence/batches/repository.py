@@ -1,36 +1,45 @@
 """Every query on the evidence database: batches and their rows."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from pymongo import ReturnDocument, UpdateOne
-from pymongo.errors import BulkWriteError, DuplicateKeyError
+from pymongo import ReplaceOne, ReturnDocument
+from pymongo.errors import DuplicateKeyError
 from pymongo.read_concern import ReadConcern
 
 from libs.common import mongo
 from libs.common.errors import ConflictError, NotFoundError, UnavailableError
 from libs.common.mongo import Index
+from libs.contracts import ids
 from libs.contracts.events import EvidenceDecided
-from services.evidence.batches.batch import Batch, BatchState, Claim, NewRow, Progress, Row, Tally, Upload
+from services.evidence.batches.batch import PENDING, Batch, BatchState, Claim, NewRow, Progress, Row, Tally, Upload
 
 INDEXES = (
     # Counts by state and reason without touching a document, and the pages of one state.
     Index("rows", ("issuer_id", "batch_id", "state", "reason", "row")),
-    Index("rows", ("issuer_id", "batch_id", "row")),
     # Uploads that died.
     Index("batches", ("state", "alive_at")),
 )
-_DUPLICATE_KEY = 11000
+# At most some 4 MB: the longest comments of so many rows.
+_BLOCK_ROWS = 250
+_BLOCKS_AT_ONCE = 10
 
 
 class Batches:
-    """Batches and rows. A row has the id of its submission, so storing it again changes nothing."""
+    """Batches and their rows.
+
+    A row is written once in its life, or once more with each review: `rows` holds those that are refused at ingestion
+    or decided. What was taken in is kept as it came, 250 rows to a document, in `row_blocks`; such a row is pending as
+    long as `rows` does not have it. Both have the ids of submissions (`libs.contracts.ids`), which lie side by side in
+    the order of the batch's rows, so that storing again changes nothing and needs no index to find.
+    """
 
     def __init__(self, database: mongo.Database) -> None:
         self._batches = database["batches"]
         self._rows = database["rows"]
+        self._blocks = database["row_blocks"]
         # One moment for all rows: a plain scan could meet a row that moves between states twice, or not at all.
         self._rows_at_once = self._rows.with_options(read_concern=ReadConcern("snapshot"))
 
@@ -76,23 +85,19 @@ class Batches:
         progress = Progress(taken["row"], taken["received"], taken["fingerprint"])
         return Claim(batch_id, token, progress, accepted=taken["state"] == BatchState.ACCEPTED)
 
-    async def keep(self, claim: Claim, progress: Progress, now: datetime) -> bool:
-        """Show that the upload lives, and how far; False where the batch is another upload's by now, or accepted."""
+    async def keep(self, claim: Claim, now: datetime) -> bool:
+        """Show that the upload lives; False where the batch is another upload's by now, or accepted."""
         # Never back from accepted: this may be on its way to the database when the upload ends.
-        return await self._set(
-            {**_held(claim), "state": {"$ne": BatchState.ACCEPTED}},
-            progress,
-            {"state": BatchState.RECEIVING, "alive_at": now},
-        )
+        alive = {"state": BatchState.RECEIVING, "alive_at": now}
+        return await self._set({**_held(claim), "state": {"$ne": BatchState.ACCEPTED}}, alive)
 
     async def accept(self, claim: Claim, progress: Progress, now: datetime) -> bool:
         """Everything is on Kafka and stored; False where the batch is another upload's by now."""
         accepted = {"state": BatchState.ACCEPTED, "alive_at": now, "accepted_at": now}
-        return await self._set(_held(claim), progress, accepted)
+        return await self._set(_held(claim), {**_progress(progress), **accepted})
 
-    async def _set(self, query: dict[str, Any], progress: Progress, fields: dict[str, Any]) -> bool:
-        values = {"$set": {**_progress(progress), **fields}, "$unset": {"problem": ""}}
-        done = await self._batches.update_one(query, values)
+    async def _set(self, query: dict[str, Any], fields: dict[str, Any]) -> bool:
+        done = await self._batches.update_one(query, {"$set": fields, "$unset": {"problem": ""}})
         return done.matched_count == 1
 
     async def interrupt(self, claim: Claim, progress: Progress, problem: str) -> None:
@@ -111,32 +116,45 @@ class Batches:
         )
         return done.modified_count
 
-    async def store(self, batch_id: UUID, issuer_id: str, rows: Sequence[NewRow]) -> None:
-        """Store rows whose submissions Kafka has confirmed. One that is already there keeps its state."""
-        documents = [_document(batch_id, issuer_id, row) for row in rows]
-        known = await mongo.insert_new(self._rows, documents)
-        # Its decision was faster than we: what only the sender could tell is added to it.
-        kept = [
-            UpdateOne({"_id": row["_id"]}, {"$set": texts})
-            for row in documents
-            if row["_id"] in known and (texts := {name: row[name] for name in ("assessor", "comment") if name in row})
+    async def store(self, claim: Claim, issuer_id: str, rows: Sequence[NewRow], progress: Progress) -> bool:
+        """Store rows whose submissions Kafka has confirmed, then `progress`: how far the upload has come with them.
+
+        Only rows up to there count as received, so that they count from the moment that all of them are stored.
+
+        Returns:
+            False where the batch is another upload's by now.
+        """
+        refused = [_refused(claim.batch_id, issuer_id, row) for row in rows if row.state != PENDING]
+        await mongo.insert_new(self._rows, refused)
+        taken = [row for row in rows if row.state == PENDING]
+        blocks = [
+            _block(claim.batch_id, issuer_id, taken[start : start + _BLOCK_ROWS])
+            for start in range(0, len(taken), _BLOCK_ROWS)
         ]
-        if kept:
-            await self._rows.bulk_write(kept, ordered=False)
+        there = await mongo.insert_new(self._blocks, blocks)
+        # Of an upload that died before its progress was written; if it cut its rows otherwise, ours go on from here.
+        again = [ReplaceOne({"_id": block["_id"]}, block) for block in blocks if block["_id"] in there]
+        if again:
+            await self._blocks.bulk_write(again, ordered=False)
+        return await self._set({**_held(claim), "state": BatchState.RECEIVING}, _progress(progress))
 
     async def decide(self, decisions: Sequence[EvidenceDecided]) -> None:
-        """Give rows the state of their newest decision, in whatever order these arrive; a missing row is made."""
-        if not decisions:
-            return
-        try:
-            await self._rows.bulk_write([_decision(each, upsert=True) for each in decisions], ordered=False)
-        except BulkWriteError as error:
-            refused = error.details["writeErrors"]
-            if error.details["writeConcernErrors"] or any(e["code"] != _DUPLICATE_KEY for e in refused):
-                raise
-            # Each of these rows exists: decided as newly before, or inserted as pending while we looked for it.
-            again = [_decision(decisions[e["index"]], upsert=False) for e in refused]
-            await self._rows.bulk_write(again, ordered=False)
+        """Give rows the state of their newest decision, in whatever order these arrive."""
+        newest: dict[UUID, EvidenceDecided] = {}
+        for each in decisions:
+            held = newest.get(each.submission_id)
+            if held is None or held.sequence < each.sequence:
+                newest[each.submission_id] = each
+        documents = [_decided(each) for each in newest.values()]
+        there = await mongo.insert_new(self._rows, documents)
+        # Workers' queries, by deterministic ids.
+        newer = [
+            ReplaceOne({"_id": row["_id"], "sequence": {"$lt": row["sequence"]}}, row)
+            for row in documents
+            if row["_id"] in there
+        ]
+        if newer:
+            await self._rows.bulk_write(newer, ordered=False)
         # After the rows: whoever counted before them finds another revision, and keeps no numbers that are past.
         reviewed = {each.batch_id for each in decisions if each.sequence > 1}
         if reviewed:
@@ -156,7 +174,7 @@ class Batches:
         if found is None:
             raise NotFoundError("there is no batch under this id that your key may see")
         frozen = found.get("tally")
-        tally = await self._count(batch_id, issuer_id) if frozen is None else Tally.of(map(tuple, frozen))
+        tally = await self._count(found) if frozen is None else Tally.of(map(tuple, frozen))
         batch = Batch(
             batch_id=batch_id,
             state=BatchState(found["state"]),
@@ -179,16 +197,22 @@ class Batches:
         if await self._batches.find_one({"_id": batch_id, "issuer_id": issuer_id}, {"_id": 1}) is None:
             raise NotFoundError("there is no batch under this id that your key may see")
 
-    async def _count(self, batch_id: UUID, issuer_id: str) -> Tally:
+    async def _count(self, batch: mongo.Document) -> Tally:
+        """Count the rows of a batch that was read before: what it has received up to its progress is there."""
         pipeline = [
-            {"$match": {"issuer_id": issuer_id, "batch_id": batch_id}},
-            {"$group": {"_id": {"state": "$state", "reason": "$reason"}, "count": {"$sum": 1}}},
+            {"$match": {"issuer_id": batch["issuer_id"], "batch_id": batch["_id"]}},
+            {
+                "$group": {
+                    "_id": {"state": "$state", "reason": "$reason"},
+                    "count": {"$sum": 1},
+                    "received": {"$sum": {"$cond": [{"$lte": ["$row", batch["row"]]}, 1, 0]}},
+                }
+            },
         ]
-        counted = [
-            (group["_id"]["state"], group["_id"]["reason"], group["count"])
-            async for group in mongo.aggregate(self._rows_at_once, pipeline)
-        ]
-        return Tally.of(counted)
+        groups = [group async for group in mongo.aggregate(self._rows_at_once, pipeline)]
+        counted = [(group["_id"]["state"], group["_id"]["reason"], group["count"]) for group in groups]
+        pending = batch["received"] - sum(group["received"] for group in groups)
+        return Tally.of([*counted, (PENDING, "", pending)] if pending > 0 else counted)
 
     async def rows(
         self, batch_id: UUID, issuer_id: str, *, state: str | None, after: tuple[str, int], limit: int
@@ -197,15 +221,60 @@ class Batches:
 
         `after` is the reason ("" for none, or where all states are asked for) and number of the last row seen.
         """
-        of_batch = {"issuer_id": issuer_id, "batch_id": batch_id}
         reason, number = after
-        if state is None:
-            return await self._page({**of_batch, "row": {"$gt": number}}, ["row"], limit)
-        of_state = {**of_batch, "state": state}
+        if state is None or state == PENDING:
+            return await self._in_order(batch_id, issuer_id, number, limit, pending_only=state == PENDING)
+        of_state = {"issuer_id": issuer_id, "batch_id": batch_id, "state": state}
         page = await self._page({**of_state, "reason": reason, "row": {"$gt": number}}, ["row"], limit)
         if len(page) < limit:
             page += await self._page({**of_state, "reason": {"$gt": reason}}, ["reason", "row"], limit - len(page))
         return page
+
+    async def _in_order(
+        self, batch_id: UUID, issuer_id: str, after: int, limit: int, *, pending_only: bool
+    ) -> list[Row]:
+        """Rows in their order, a stretch of some blocks at a time: those taken in, over them those with a state."""
+        page: list[Row] = []
+        while len(page) < limit and after < ids.LAST_ROW:
+            # The blocks first: a row that is decided meanwhile is found decided, and none is missed.
+            blocks = await self._blocks_after(batch_id, issuer_id, after)
+            end = blocks[-1]["last"] if len(blocks) == _BLOCKS_AT_ONCE else ids.LAST_ROW
+            taken = {
+                row["row"]: Row(row["row"], row["source_id"], PENDING)
+                for block in blocks
+                for row in block["rows"]
+                if after < row["row"] <= end
+            }
+            if pending_only:
+                for number in await self._known(batch_id, issuer_id, taken.keys()):
+                    taken.pop(number, None)
+            else:
+                known = await self._page(_stretch(batch_id, issuer_id, after, end), ["_id"], limit)
+                # Behind a full page of them it is not known which rows are decided.
+                end = known[-1].row if len(known) == limit else end
+                taken = {number: row for number, row in taken.items() if number <= end}
+                taken |= {row.row: row for row in known}
+            page += [taken[number] for number in sorted(taken)]
+            after = end
+        return page[:limit]
+
+    async def _known(self, batch_id: UUID, issuer_id: str, numbers: Collection[int]) -> list[int]:
+        """Those of these rows, and others between them, that have a state."""
+        if not numbers:
+            return []
+        between = _stretch(batch_id, issuer_id, min(numbers) - 1, max(numbers))
+        return [each["row"] for each in await self._rows.find(between, {"row": 1}).to_list(None)]
+
+    async def _blocks_after(self, batch_id: UUID, issuer_id: str, after: int) -> list[mongo.Document]:
+        """The blocks that may hold rows behind this one, from the one that it lies in."""
+        of_batch = {"issuer_id": issuer_id, "batch_id": batch_id}
+        number = {"$gte": ids.submission_id(batch_id, 0), "$lte": ids.submission_id(batch_id, after)}
+        first = await self._blocks.find({**of_batch, "_id": number}, {"_id": 1}).sort("_id", -1).limit(1).to_list(None)
+        start = first[0]["_id"] if first else ids.submission_id(batch_id, 0)
+        onward = {"$gte": start, "$lte": ids.submission_id(batch_id, ids.LAST_ROW)}
+        fields = {"last": 1, "rows.row": 1, "rows.source_id": 1}
+        found = self._blocks.find({**of_batch, "_id": onward}, fields).sort("_id", 1).limit(_BLOCKS_AT_ONCE)
+        return await found.to_list(None)
 
     async def _page(self, query: dict[str, Any], order: Sequence[str], limit: int) -> list[Row]:
         found = await self._rows.find(query).sort([(name, 1) for name in order]).limit(limit).to_list(None)
@@ -232,47 +301,58 @@ def _progress(progress: Progress) -> dict[str, Any]:
     return {"row": progress.row, "received": progress.received, "fingerprint": progress.fingerprint}
 
 
-def _document(batch_id: UUID, issuer_id: str, row: NewRow) -> mongo.Document:
-    document: mongo.Document = {
-        "_id": row.submission_id,
+def _stretch(batch_id: UUID, issuer_id: str, after: int, end: int) -> dict[str, Any]:
+    numbers = {"$gt": ids.submission_id(batch_id, after), "$lte": ids.submission_id(batch_id, end)}
+    return {"_id": numbers, "issuer_id": issuer_id, "batch_id": batch_id}
+
+
+def _row(submission_id: UUID, batch_id: UUID, issuer_id: str, row: int, sequence: int) -> mongo.Document:
+    """What every row has. `sequence` is that of its newest decision; 0 where it was refused at ingestion."""
+    return {
+        "_id": submission_id,
         "schema": 1,
         "issuer_id": issuer_id,
         "batch_id": batch_id,
-        "row": row.row,
-        # Of its newest decision; 0 before the first.
-        "sequence": 0,
-        "state": row.state,
-        # "" for none, so that rows without a reason stand in the index's order like the others.
-        "reason": row.reason or "",
+        "row": row,
+        "sequence": sequence,
     }
-    for name in ("source_id", "column", "detail", "assessor", "comment"):
-        value = getattr(row, name)
-        if value is not None:
-            document[name] = value
-    return document
 
 
-def _decision(event: EvidenceDecided, *, upsert: bool) -> UpdateOne:
-    state: dict[str, Any] = {
-        "sequence": event.sequence,
+def _refused(batch_id: UUID, issuer_id: str, row: NewRow) -> mongo.Document:
+    return {
+        **_row(row.submission_id, batch_id, issuer_id, row.row, 0),
+        "state": row.state,
+        "reason": row.reason or "",
+        **_present(source_id=row.source_id, column=row.column, detail=row.detail),
+    }
+
+
+def _decided(event: EvidenceDecided) -> mongo.Document:
+    return {
+        **_row(event.submission_id, event.batch_id, event.issuer_id, event.row, event.sequence),
+        "source_id": event.source_id,
         "state": event.outcome.value,
+        # "" for none, so that rows without a reason stand in the index's order like the others.
         "reason": event.reason or "",
         "rule_version": event.rule_version,
         "decided_at": event.decided_at,
+        **_present(detail=event.detail, credential_id=event.credential_id),
     }
-    optional = {"detail": event.detail, "credential_id": event.credential_id}
-    state |= {name: value for name, value in optional.items() if value is not None}
-    update: dict[str, Any] = {
-        "$set": state,
-        "$setOnInsert": {
-            "schema": 1,
-            "issuer_id": event.issuer_id,
-            "batch_id": event.batch_id,
-            "row": event.row,
-            "source_id": event.source_id,
-        },
+
+
+def _block(batch_id: UUID, issuer_id: str, rows: Sequence[NewRow]) -> mongo.Document:
+    return {
+        "_id": rows[0].submission_id,
+        "schema": 1,
+        "issuer_id": issuer_id,
+        "batch_id": batch_id,
+        "last": rows[-1].row,
+        "rows": [
+            {"row": row.row, "source_id": row.source_id, **_present(assessor=row.assessor, comment=row.comment)}
+            for row in rows
+        ],
     }
-    if event.sequence > 1:
-        update["$unset"] = {name: "" for name, value in optional.items() if value is None}
-    # A worker's query, by deterministic id.
-    return UpdateOne({"_id": event.submission_id, "sequence": {"$lt": event.sequence}}, update, upsert=upsert)
+
+
+def _present(**values: object) -> dict[str, object]:
+    return {name: value for name, value in values.items() if value is not None}
