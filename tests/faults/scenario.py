@@ -10,7 +10,7 @@ from typing import Self
 
 from deploy.embedded.stack import Stack
 from tests.faults import promises
-from tests.faults.school import Expected, Row, School, expected_of, make_rows
+from tests.faults.school import Expected, Row, SchoolClient, expected_of, make_rows
 
 EVIDENCE = 2_000
 SERVICES = ("evidence", "issuer", "verifier", "notifier")
@@ -134,7 +134,7 @@ class Scenario:
     ) -> None:
         """Send the evidence, wait until it is decided, and revoke some of it, while `once` is done so many times."""
         with Keeper(self.stack) as keeper, _disturbed(once, times, self.seed, keeper.hands) as disturbance:
-            school = School(self.stack, self.name)
+            school = SchoolClient(self.stack, self.name)
             sent: list[str] = []
             for batch_id in school.send(self.rows, len(self.rows) // self._batches, self._mailed_one_in):
                 promises.numbers_add_up(school.batch(batch_id))
@@ -149,7 +149,7 @@ class Scenario:
             # What was broken last may have made work again: decided rows stay decided.
             self._wait_until_decided(school, sent)
 
-    def _wait_until_decided(self, school: School, batches: Sequence[str]) -> None:
+    def _wait_until_decided(self, school: SchoolClient, batches: Sequence[str]) -> None:
         for batch_id in batches:
             for _ in _patiently(f"{batch_id} is still not decided"):
                 batch = school.batch(batch_id)

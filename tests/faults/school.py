@@ -86,7 +86,7 @@ def expected_of(rows: Sequence[Row]) -> Expected:
     return expected
 
 
-class School:
+class SchoolClient:
     """One tenant, using the public HTTP API as its software would: every call is repeated until it is done."""
 
     def __init__(self, stack: Stack, name: str) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from deploy.embedded.stack import Stack
-from tests.faults.conftest import order_file
+from tests.faults.hurried import order_file
 from tests.faults.orders import TOGETHER, Kill
 from tests.faults.scenario import MAILS_IN_FLIGHT, Scenario
 

@@ -1,0 +1,42 @@
+"""The stack as the fault tests run it: nobody waits as long as in production, and services obey orders to die."""
+
+from pathlib import Path
+from typing import Final
+
+from deploy.embedded.stack import Stack
+from tests.faults.armed import VARIABLE
+from tests.faults.scenario import SERVICES
+
+# Production gives a silent member time, waits minutes before it mails again, and spares the mail servers of others.
+_ALL: Final = {"BOWERBIRD_KAFKA_SESSION_SECONDS": "3"}
+_NOTIFIER: Final = {
+    "BOWERBIRD_DOMAIN_RATE": "1000",
+    "BOWERBIRD_DOMAIN_BURST": "1000",
+    "BOWERBIRD_LEASE_SECONDS": "5",
+    "BOWERBIRD_RETRY_FIRST_SECONDS": "1",
+    "BOWERBIRD_RETRY_LOST_SECONDS": "1",
+    "BOWERBIRD_RETRY_LONGEST_SECONDS": "4",
+    "BOWERBIRD_SMTP_ACCEPT_SECONDS": "5",
+}
+
+
+def order_file(stack: Stack, service: str) -> Path:
+    """Return where a test writes at which failpoint the service is to be killed."""
+    return stack.layout.run / f"{service}.order"
+
+
+def hurry(stack: Stack) -> None:
+    """For every later start of our services."""
+    for service in SERVICES:
+        environment = {
+            **_ALL,
+            **(_NOTIFIER if service == "notifier" else {}),
+            VARIABLE: str(order_file(stack, service)),
+        }
+        stack.configure(service, environment, module="tests.faults.armed")
+
+
+def unhurry(stack: Stack) -> None:
+    """As production starts them again."""
+    for service in SERVICES:
+        stack.configure(service, {})
