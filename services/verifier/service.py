@@ -10,7 +10,7 @@ from libs.common.runtime import Plumbing
 from libs.common.settings import Settings
 from libs.contracts import topics
 from libs.contracts.events import AchievementPublished, CredentialDocument, IssuerPublished, StatusListPublished
-from services.verifier.material.lookup import MaterialSource
+from services.verifier.material.lookup import MaterialSource, PublicRecords
 from services.verifier.material.repository import INDEXES, Repository
 from services.verifier.material.worker import Projection
 from services.verifier.pages.achievement_api import AchievementApi
@@ -64,7 +64,7 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
     serve(plumbing.app, repository, settings, lambda: datetime.now(UTC))
 
 
-def serve(app: FastAPI, repository: Repository, settings: ServiceSettings, clock: Callable[[], datetime]) -> None:
+def serve(app: FastAPI, repository: PublicRecords, settings: ServiceSettings, clock: Callable[[], datetime]) -> None:
     """Add the public routes to an application."""
     app.description = "Verifies credentials, and serves what verifying needs: badges, achievements, keys and status."
     source = MaterialSource(

@@ -19,7 +19,8 @@ from libs.openbadges.issue.building import CredentialTemplate, Shown, solo_resul
 from libs.openbadges.issue.signing import prepare, sign
 from libs.openbadges.model.documents import Achievement, Criteria, Evidence, Profile
 from libs.openbadges.status.bitstring import StatusList, entry, list_document
-from services.verifier.material.repository import Organisation, Repository, StoredCredential, StoredStatusList
+from services.verifier.material.lookup import PublicRecords
+from services.verifier.material.repository import Organisation, StoredCredential, StoredStatusList
 from services.verifier.service import ServiceSettings, serve
 
 PUBLIC = "https://badges.example"
@@ -98,7 +99,7 @@ class School:
         return self.sign(list_document(self.list_url, self.did, statuses, valid_from=ISSUED))
 
 
-class MemoryRepository(Repository):
+class MemoryRepository:
     """What the verifier knows, in dicts; `away` is raised instead of any answer."""
 
     def __init__(self) -> None:
@@ -151,7 +152,7 @@ class MemoryRepository(Repository):
         return self.lists.get(list_id)
 
 
-def application(repository: Repository, **settings: Any) -> FastAPI:
+def application(repository: PublicRecords, **settings: Any) -> FastAPI:
     """The verifier as it is served, with a clock that stands at `NOW`."""
     app = create_app("Bowerbird verifier", Health())
     given = {"public_url": AnyHttpUrl(PUBLIC), **settings}

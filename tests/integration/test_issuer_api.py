@@ -76,7 +76,7 @@ def bearer(key: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {key}"}
 
 
-class School:
+class Tenant:
     """An issuer with an API key of every right it may have."""
 
     SCOPES = ("keys:write", "catalogue:write", "credentials:read", "credentials:revoke")
@@ -86,7 +86,7 @@ class School:
         self.headers: dict[str, str] = {}
         self.did = ""
 
-    async def onboard(self, **content: Any) -> "School":
+    async def onboard(self, **content: Any) -> "Tenant":
         answer = await self._api.post("/v1/issuers", headers=self._admin, json={"id": self.id, "name": "S", **content})
         assert answer.status_code in {200, 201}, answer.text
         self.did = answer.json()["did"]
@@ -102,15 +102,15 @@ def admin(stack: Stack) -> dict[str, str]:
 
 
 @pytest.fixture
-async def department(api: httpx.AsyncClient, admin: dict[str, str]) -> School:
-    school = await School(api, admin, "department").onboard()
+async def department(api: httpx.AsyncClient, admin: dict[str, str]) -> Tenant:
+    school = await Tenant(api, admin, "department").onboard()
     assert (await api.post("/v1/achievements", headers=school.headers, json=RESILIENCE)).status_code in {200, 201}
     return school
 
 
 @pytest.fixture
-async def wattle(api: httpx.AsyncClient, admin: dict[str, str], department: School) -> School:
-    return await School(api, admin, "wattle").onboard(parent="department")
+async def wattle(api: httpx.AsyncClient, admin: dict[str, str], department: Tenant) -> Tenant:
+    return await Tenant(api, admin, "wattle").onboard(parent="department")
 
 
 async def send(stack: Stack, *pieces: EvidenceSubmitted) -> None:
@@ -170,7 +170,7 @@ async def test_an_issuer_is_added_once_and_its_id_keeps_its_meaning(
     assert other.headers["content-type"] == "application/problem+json"
 
 
-async def test_only_the_administrator_adds_issuers(api: httpx.AsyncClient, wattle: School) -> None:
+async def test_only_the_administrator_adds_issuers(api: httpx.AsyncClient, wattle: Tenant) -> None:
     nobody = await api.post("/v1/issuers", json={"id": "x", "name": "X"})
     school = await api.post("/v1/issuers", headers=wattle.headers, json={"id": "x", "name": "X"})
     assert (nobody.status_code, school.status_code) == (401, 403)
@@ -183,7 +183,7 @@ async def test_a_school_needs_its_department_first(api: httpx.AsyncClient, admin
 
 
 async def test_a_key_works_at_once_and_only_its_digest_travels(
-    stack: Stack, api: httpx.AsyncClient, admin: dict[str, str], wattle: School
+    stack: Stack, api: httpx.AsyncClient, admin: dict[str, str], wattle: Tenant
 ) -> None:
     made = await api.post("/v1/issuers/wattle/keys", headers=wattle.headers, json={"scopes": ["credentials:read"]})
     key = made.json()["key"]
@@ -194,7 +194,7 @@ async def test_a_key_works_at_once_and_only_its_digest_travels(
 
 
 async def test_a_key_cannot_give_away_what_it_lacks_nor_reach_into_another_school(
-    api: httpx.AsyncClient, wattle: School, department: School
+    api: httpx.AsyncClient, wattle: Tenant, department: Tenant
 ) -> None:
     more = await api.post("/v1/issuers/wattle/keys", headers=wattle.headers, json={"scopes": ["evidence:write"]})
     other = await api.post("/v1/issuers/department/keys", headers=wattle.headers, json={"scopes": ["keys:write"]})
@@ -203,7 +203,7 @@ async def test_a_key_cannot_give_away_what_it_lacks_nor_reach_into_another_schoo
 
 
 async def test_a_published_version_never_changes_and_the_next_one_is_the_next_number(
-    api: httpx.AsyncClient, wattle: School
+    api: httpx.AsyncClient, wattle: Tenant
 ) -> None:
     async def post(**changes: Any) -> tuple[int, Any]:
         answer = await api.post(
@@ -222,7 +222,7 @@ async def test_a_published_version_never_changes_and_the_next_one_is_the_next_nu
     assert await post(version=1) == (200, 1)
 
 
-async def test_of_two_contents_for_one_version_at_once_one_wins(api: httpx.AsyncClient, wattle: School) -> None:
+async def test_of_two_contents_for_one_version_at_once_one_wins(api: httpx.AsyncClient, wattle: Tenant) -> None:
     answers = await asyncio.gather(
         *(
             api.post(
@@ -236,14 +236,14 @@ async def test_of_two_contents_for_one_version_at_once_one_wins(api: httpx.Async
     assert sorted(each.status_code for each in answers) == [201, *[409] * 7]
 
 
-async def test_a_bad_request_says_which_field(api: httpx.AsyncClient, wattle: School) -> None:
+async def test_a_bad_request_says_which_field(api: httpx.AsyncClient, wattle: Tenant) -> None:
     answer = await api.post("/v1/achievements", headers=wattle.headers, json={**RESILIENCE, "required_level": "great"})
     assert answer.status_code == 400
     assert "required_level" in answer.json()["errors"][0]["field"]
 
 
 async def test_evidence_becomes_a_credential_that_verifies_from_what_was_published(
-    stack: Stack, api: httpx.AsyncClient, wattle: School
+    stack: Stack, api: httpx.AsyncClient, wattle: Tenant
 ) -> None:
     credential_id = await issued_to(stack, api, 1001, "a1")
     answer = await api.get(f"/v1/credentials/{credential_id}", headers=wattle.headers)
@@ -279,7 +279,7 @@ async def test_evidence_becomes_a_credential_that_verifies_from_what_was_publish
 
 
 async def test_another_school_sees_no_credential_of_this_one(
-    stack: Stack, api: httpx.AsyncClient, wattle: School, department: School
+    stack: Stack, api: httpx.AsyncClient, wattle: Tenant, department: Tenant
 ) -> None:
     credential_id = await issued_to(stack, api, 1002, "a2")
     seen = await api.get(f"/v1/credentials/{credential_id}", headers=department.headers)
@@ -288,7 +288,7 @@ async def test_another_school_sees_no_credential_of_this_one(
 
 
 async def test_a_revocation_is_applied_when_it_is_answered_and_asking_again_changes_nothing(
-    stack: Stack, api: httpx.AsyncClient, wattle: School
+    stack: Stack, api: httpx.AsyncClient, wattle: Tenant
 ) -> None:
     credential_id = await issued_to(stack, api, 1003, "a3")
     path = f"/v1/credentials/{credential_id}/revoke"
@@ -305,7 +305,7 @@ async def test_a_service_without_its_key_file_does_not_start_and_says_what_to_do
 
 
 async def test_killed_again_and_again_in_the_middle_every_piece_is_decided_and_none_awarded_twice(
-    stack: Stack, api: httpx.AsyncClient, wattle: School
+    stack: Stack, api: httpx.AsyncClient, wattle: Tenant
 ) -> None:
     pieces = [
         evidence(2000 + number, learner=f"k{number % 90}", source_id=f"kill-{number % 250}") for number in range(300)

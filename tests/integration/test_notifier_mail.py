@@ -66,7 +66,7 @@ def catalogue(school: str) -> list[Event]:
     ]
 
 
-class School:
+class SchoolEvents:
     """A school of its own for each test, and what it publishes."""
 
     def __init__(self, stack: Stack) -> None:
@@ -140,14 +140,14 @@ def stack(infrastructure: Stack) -> Iterator[Stack]:
 
 
 @pytest.fixture
-def school(stack: Stack) -> Iterator[School]:
-    yield School(stack)
+def school(stack: Stack) -> Iterator[SchoolEvents]:
+    yield SchoolEvents(stack)
     (stack.layout.mail / CONTROL).unlink(missing_ok=True)
     stack.stop("notifier", "notifier-2")
 
 
 def test_each_learner_with_an_address_gets_one_mail_from_two_replicas_in_any_order_of_events(
-    stack: Stack, school: School
+    stack: Stack, school: SchoolEvents
 ) -> None:
     stack.start("notifier", "notifier-2", env=QUICK)
     with_address, without = range(200), range(200, 220)
@@ -161,7 +161,9 @@ def test_each_learner_with_an_address_gets_one_mail_from_two_replicas_in_any_ord
     assert len(school.mails()) == 200
 
 
-def test_a_killed_notifier_loses_no_mail_and_repeats_at_most_those_in_flight(stack: Stack, school: School) -> None:
+def test_a_killed_notifier_loses_no_mail_and_repeats_at_most_those_in_flight(
+    stack: Stack, school: SchoolEvents
+) -> None:
     mails, kills = 2000, 3
     school.publish([*catalogue(school.id), *(school.contact(number) for number in range(mails))])
     school.publish([school.issued(number) for number in range(mails)])
@@ -177,7 +179,9 @@ def test_a_killed_notifier_loses_no_mail_and_repeats_at_most_those_in_flight(sta
     assert times.total() - mails <= kills * CONNECTIONS
 
 
-def test_a_permanent_refusal_ends_a_delivery_and_a_temporary_one_is_tried_again(stack: Stack, school: School) -> None:
+def test_a_permanent_refusal_ends_a_delivery_and_a_temporary_one_is_tried_again(
+    stack: Stack, school: SchoolEvents
+) -> None:
     faults = Faults(refuse={"gone.example": "550 5.1.1 no such user", "grey.example": "451 4.7.1 greylisted"})
     faults.write(stack.layout.mail / CONTROL)
     school.publish(catalogue(school.id))
@@ -202,7 +206,7 @@ def test_a_permanent_refusal_ends_a_delivery_and_a_temporary_one_is_tried_again(
     ids=["drops_before_taking", "drops_after_taking", "times_out"],
 )
 def test_a_server_that_drops_or_hangs_costs_no_mail(
-    stack: Stack, school: School, faults: Faults, most_repeats: int
+    stack: Stack, school: SchoolEvents, faults: Faults, most_repeats: int
 ) -> None:
     faults.write(stack.layout.mail / CONTROL)
     school.publish([*catalogue(school.id), *(school.contact(number) for number in range(100))])
@@ -215,7 +219,7 @@ def test_a_server_that_drops_or_hangs_costs_no_mail(
     assert school.mails().total() <= 100 + most_repeats
 
 
-def test_a_server_that_is_away_is_nobodys_attempt(stack: Stack, school: School) -> None:
+def test_a_server_that_is_away_is_nobodys_attempt(stack: Stack, school: SchoolEvents) -> None:
     stack.stop("smtp")
     school.publish([*catalogue(school.id), *(school.contact(number) for number in range(50))])
     school.publish([school.issued(number) for number in range(50)])
@@ -228,7 +232,7 @@ def test_a_server_that_is_away_is_nobodys_attempt(stack: Stack, school: School) 
     assert set(school.mails().values()) == {1}
 
 
-def test_a_domain_at_its_rate_does_not_hold_up_the_others(stack: Stack, school: School) -> None:
+def test_a_domain_at_its_rate_does_not_hold_up_the_others(stack: Stack, school: SchoolEvents) -> None:
     rate, burst = 10, 5
     school.publish([*catalogue(school.id), *(school.contact(number, "slow.example") for number in range(300))])
     school.publish([school.issued(number) for number in range(300)])
@@ -251,7 +255,7 @@ def test_a_domain_at_its_rate_does_not_hold_up_the_others(stack: Stack, school: 
     assert set(school.mails().values()) == {1}
 
 
-def test_an_erased_learner_and_a_revoked_credential_are_not_mailed(stack: Stack, school: School) -> None:
+def test_an_erased_learner_and_a_revoked_credential_are_not_mailed(stack: Stack, school: SchoolEvents) -> None:
     stack.stop("smtp")
     school.publish([*catalogue(school.id), *(school.contact(number) for number in range(30))])
     school.publish([school.issued(number) for number in range(30)])
@@ -267,7 +271,7 @@ def test_an_erased_learner_and_a_revoked_credential_are_not_mailed(stack: Stack,
     assert len(school.mails()) == 10
 
 
-def test_names_and_addresses_stand_in_contacts_only_and_never_in_a_log(stack: Stack, school: School) -> None:
+def test_names_and_addresses_stand_in_contacts_only_and_never_in_a_log(stack: Stack, school: SchoolEvents) -> None:
     Faults(refuse={"gone.example": "550 5.1.1 <learner.1@gone.example> unknown"}).write(stack.layout.mail / CONTROL)
     school.publish([*catalogue(school.id), school.contact(0), school.contact(1, "gone.example")])
     school.publish([school.issued(0), school.issued(1)])

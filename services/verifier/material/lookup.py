@@ -4,15 +4,17 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
+from uuid import UUID
 
 import orjson
 from pymongo.errors import PyMongoError
 
 from libs.common.telemetry import get_logger
+from libs.contracts.events import AchievementPublished
 from libs.openbadges.verify.pipeline import Material, Needs
 from libs.openbadges.verify.report import Check, Report
 from services.verifier.material.cache import ShortMemory
-from services.verifier.material.repository import StoredStatusList
+from services.verifier.material.repository import Organisation, StoredCredential, StoredStatusList
 
 # A revocation shows within this time on every replica; a lookup for every verification would halve their number.
 REMEMBERED_SECONDS = 1.0
@@ -50,6 +52,26 @@ class Records(Protocol):
 
     async def status_list(self, list_id: str) -> StoredStatusList | None:
         """Return the newest version of a status list."""
+        ...
+
+
+class PublicRecords(Records, Protocol):
+    """Where everything that the verifier serves is read from."""
+
+    async def credential(self, credential_id: UUID) -> StoredCredential | None:
+        """Return the document of this id, whoever issued it."""
+        ...
+
+    async def did_document(self, issuer_id: str) -> str | None:
+        """Return the DID document of an issuer, as JSON text."""
+        ...
+
+    async def organisation(self, issuer_id: str) -> Organisation | None:
+        """Return the public profile of an issuer."""
+        ...
+
+    async def achievement(self, version_key: str) -> AchievementPublished | None:
+        """Return the version OWNER/ID/VERSION of an achievement."""
         ...
 
 

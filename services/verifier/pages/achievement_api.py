@@ -11,7 +11,7 @@ from libs.common.errors import NotAcceptableError, NotFoundError
 from libs.openbadges.issue.achievements import achievement_address, published_achievement
 from libs.openbadges.jsonld.contexts import CREDENTIALS_V2, OPEN_BADGES_V3
 from libs.openbadges.model.documents import Achievement, Profile
-from services.verifier.material.repository import Repository
+from services.verifier.material.lookup import PublicRecords
 from services.verifier.pages.answers import FOR_A_MINUTE, READ, as_it_is, read_responses
 from services.verifier.pages.error_pages import HTML, ErrorPage, negotiate
 from services.verifier.pages.pages import Pages
@@ -38,7 +38,7 @@ _KEY = re.compile(f"{_SLUG}/{_SLUG}/[1-9][0-9]{{0,9}}")
 class AchievementApi:
     """The handler, with what it depends on."""
 
-    def __init__(self, repository: Repository, pages: Pages, *, public_base: str) -> None:
+    def __init__(self, repository: PublicRecords, pages: Pages, *, public_base: str) -> None:
         self._repository = repository
         self._pages = pages
         self._public_base = public_base

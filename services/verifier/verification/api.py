@@ -15,7 +15,8 @@ from libs.openbadges.jsonld.parsing import parse
 from libs.openbadges.model.errors import CredentialError
 from libs.openbadges.pictures.description import Depiction
 from libs.openbadges.pictures.drawing import badge_svg
-from services.verifier.material.repository import Repository, StoredCredential
+from services.verifier.material.lookup import PublicRecords
+from services.verifier.material.repository import StoredCredential
 from services.verifier.pages.answers import FOR_A_MINUTE, FOR_AN_HOUR, FOR_SECONDS, READ, as_it_is, read_responses
 from services.verifier.pages.error_pages import HTML, ErrorPage, negotiate
 from services.verifier.pages.pages import Pages
@@ -47,7 +48,7 @@ class Api:
 
     def __init__(
         self,
-        repository: Repository,
+        repository: PublicRecords,
         verifier: Verifier,
         pages: Pages,
         *,
