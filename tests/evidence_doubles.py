@@ -160,11 +160,18 @@ class AnyKey(ApiKeys):
         return Caller(issuer_id, frozenset(scopes))
 
 
-def evidence_app(batches: Batches, publish: Published, ids: Callable[[], UUID], limits: Limits = LIMITS) -> FastAPI:
-    """The real routes over these; a row takes 1,000 characters, a chunk three rows."""
+def evidence_app(
+    batches: Batches,
+    publish: Published,
+    ids: Callable[[], UUID],
+    limits: Limits = LIMITS,
+    *,
+    longest_row: int = 1_000,
+) -> FastAPI:
+    """The real routes over these; a chunk takes three rows."""
     intake = Intake(batches=batches, publish=publish, clock=lambda: NOW, new_id=ids, chunk_rows=3)
     app = create_app("evidence", Health())
-    app.include_router(routes(intake, batches, AnyKey(), limits, longest_row=1_000))
+    app.include_router(routes(intake, batches, AnyKey(), limits, longest_row=longest_row))
     return app
 
 

@@ -23,7 +23,7 @@ _LONGEST_SECONDS = 15.0
 _DEEPEST = 64
 # The largest integer that every JSON reader keeps exactly (RFC 7493, section 2.2).
 _LARGEST_INTEGER = 2**53 - 1
-_JSON = re.compile(r"application/(?:[\w.-]+\+)?json", re.ASCII)
+_JSON = re.compile(r"application/(?:[\w.+-]*[\w.-]\+)?json", re.ASCII)
 _LIMIT = "bowerbird.body_limit"
 
 

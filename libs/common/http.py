@@ -3,11 +3,10 @@
 from time import monotonic
 from typing import Any, Literal
 
-import orjson
 from aiokafka.errors import KafkaError
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import PlainTextResponse, Response
+from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel, Field
 from pymongo.errors import PyMongoError
@@ -42,14 +41,13 @@ class HealthAnswer(BaseModel):
     problems: dict[str, str] = Field(description="what is wrong, by the name of the part", examples=[{}])
 
 
-_HEALTH_SCHEMA = {"schema": {"$ref": "#/components/schemas/HealthAnswer"}}
 _HEALTH_RESPONSES: dict[int | str, dict[str, Any]] = {
-    200: {"description": "All is well.", "content": {_HEALTH_TYPE: _HEALTH_SCHEMA}},
-    503: {"description": "Something is wrong; `problems` names it.", "content": {_HEALTH_TYPE: _HEALTH_SCHEMA}},
+    200: {"description": "All is well."},
+    503: {"model": HealthAnswer, "description": "Something is wrong; `problems` names it."},
 }
 
 
-class HealthResponse(Response):
+class HealthResponse(JSONResponse):
     """A response of the media type that health checks have."""
 
     media_type = _HEALTH_TYPE
@@ -138,7 +136,7 @@ async def _on_defect(request: Request, error: Exception) -> Response:
 
 def _health_answer(problems: dict[str, str]) -> Response:
     answer = HealthAnswer(status="fail" if problems else "pass", problems=problems)
-    return HealthResponse(orjson.dumps(answer.model_dump()), 503 if problems else 200)
+    return HealthResponse(answer.model_dump(), 503 if problems else 200)
 
 
 class RequestTelemetry:

@@ -106,7 +106,8 @@ def _finish(document: dict[str, Any]) -> None:
         path.pop("head", None)
         for operation in path.values():
             # FastAPI's own is the handler's name in capitals.
-            operation["summary"] = operation["description"].partition("\n")[0].rstrip(".")
+            described = operation.get("description", operation.get("summary", ""))
+            operation["summary"] = described.partition("\n")[0].rstrip(".")
             _add_errors(operation)
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
     for name in _UNUSED:

@@ -1,14 +1,18 @@
 """What every service's HTTP edge promises: problem documents, keys, scopes, tenants, health."""
 
+import re
 from collections.abc import AsyncIterator, Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
+from uuid import UUID
 
 import pytest
-from fastapi import Depends, FastAPI
+from fastapi import Depends, FastAPI, Query
 from httpx import ASGITransport, AsyncClient
+from pydantic import BaseModel, ConfigDict, Field
 from pymongo.errors import AutoReconnect
 
 from libs.access.api_keys import ADMIN_SCOPES, ApiKeys, Caller, key_sha256, new_key
+from libs.common.bodies import MOST_BYTES
 from libs.common.errors import ERRORS, ConflictError, InvalidRequestError
 from libs.common.health import STALE_AFTER_SECONDS, Health, Heartbeat
 from libs.common.http import create_app
@@ -172,3 +176,109 @@ async def test_ready_says_what_is_missing(client: AsyncClient, health: Health) -
 def test_every_error_has_a_status_and_a_code_of_its_own() -> None:
     assert len({error.code for error in ERRORS}) == len(ERRORS)
     assert all(400 <= error.status < 600 for error in ERRORS)
+
+
+class Inner(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    name: Annotated[str, Field(min_length=1, max_length=5)]
+    size: int = Field(default=1, ge=1)
+
+
+class Outer(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    id: Annotated[str, Field(pattern="^[a-z]+$")]
+    colour: Literal["red", "blue"] = "red"
+    inner: list[Inner] = []
+
+
+@pytest.fixture
+async def strict(app: FastAPI) -> AsyncIterator[AsyncClient]:
+    @app.post("/v1/outer")
+    async def take(body: Outer, limit: Annotated[int, Query(ge=1)] = 1, at: UUID | None = None) -> int:
+        return limit
+
+    async with AsyncClient(transport=ASGITransport(app), base_url="http://test") as connected:
+        yield connected
+
+
+@pytest.mark.parametrize(
+    ("body", "field", "reason"),
+    [
+        ({"id": "a", "nmae": 1}, "nmae", "unknown field `nmae`; known are id, colour, inner"),
+        ({"id": "a", "inner": [{"name": "x", "big": 1}]}, "inner.0.big", "unknown field `big`; known are name, size"),
+        ({}, "id", "required, but missing"),
+        ({"id": "A"}, "id", "must have the form ^[a-z]+$ (a regular expression)"),
+        ({"id": 1}, "id", "must be text"),
+        ({"id": "a", "colour": "green"}, "colour", "must be one of 'red' or 'blue'"),
+        ({"id": "a", "inner": {}}, "inner", "must be a list"),
+        ({"id": "a", "inner": [{"name": "x", "size": 0}]}, "inner.0.size", "must be at least 1"),
+        ({"id": "a", "inner": [{"name": "too long"}]}, "inner.0.name", "must have at most 5 characters"),
+        ([], "body", "must be a JSON object"),
+    ],
+)
+async def test_what_is_not_valid_is_said_in_plain_words(
+    strict: AsyncClient, body: object, field: str, reason: str
+) -> None:
+    answer = await strict.post("/v1/outer", json=body)
+    assert answer.status_code == 400
+    assert answer.json()["errors"] == [{"field": field, "reason": reason}]
+
+
+async def test_parameters_that_are_not_valid_are_named_too(strict: AsyncClient) -> None:
+    answer = await strict.post("/v1/outer?limit=0&at=now", json={"id": "a"})
+    assert {each["field"]: each["reason"].partition(",")[0] for each in answer.json()["errors"]} == {
+        "limit": "must be at least 1",
+        "at": "must be a UUID",
+    }
+
+
+async def test_a_body_that_is_not_json_is_400_and_one_of_another_kind_415(strict: AsyncClient) -> None:
+    broken = await strict.post("/v1/outer", content=b'{"id": ', headers={"content-type": "application/json"})
+    assert (broken.status_code, broken.json()["errors"][0]["field"]) == (400, "body")
+    assert broken.json()["errors"][0]["reason"].startswith("not JSON: ")
+    other = await strict.post("/v1/outer", content=b"id=a", headers={"content-type": "text/plain"})
+    assert (other.status_code, other.headers["content-type"]) == (415, "application/problem+json")
+
+
+async def test_a_body_is_not_received_beyond_its_limit(strict: AsyncClient) -> None:
+    sent = 0
+
+    async def endless() -> AsyncIterator[bytes]:
+        nonlocal sent
+        while sent < 50 * MOST_BYTES:
+            sent += 65_536
+            yield b" " * 65_536
+
+    answer = await strict.post("/v1/outer", content=endless(), headers={"content-type": "application/json"})
+    assert (answer.status_code, answer.json()["type"]) == (413, "urn:bowerbird:problem:too-large")
+    assert sent <= MOST_BYTES + 2 * 65_536
+
+
+async def test_another_method_is_405_and_says_which_there_are(client: AsyncClient) -> None:
+    answer = await client.delete("/v1/conflict")
+    assert (answer.status_code, answer.headers["allow"]) == (405, "GET")
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+async def test_the_reference_page_needs_nothing_from_elsewhere(client: AsyncClient) -> None:
+    page = await client.get("/docs")
+    assert page.headers["content-type"].startswith("text/html")
+    policy = page.headers["content-security-policy"]
+    assert "http" not in policy
+    assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self'")
+    named = re.findall(r"""(?:src|href)="([^"]*)\"""", page.text)
+    assert named == ["data:,", "docs/swagger-ui.css", "docs/swagger-ui-bundle.js", "docs/start.js"]
+    assert "<script>" not in page.text
+    for path in named[1:]:
+        file = await client.get(f"/{path}")
+        assert file.status_code == 200, path
+        assert "sourceMappingURL=http" not in file.text
+    style = (await client.get("/docs/swagger-ui.css")).text
+    assert not re.findall(r"""url\((?!["']?data:)|@import""", style)
+    started = (await client.get("/docs/start.js")).text
+    assert 'url: "openapi.json"' in started
+    assert "validatorUrl: null" in started
+    assert "://" not in page.text + started
+    assert (await client.get("/openapi.json")).json()["openapi"].startswith("3.1")

@@ -33,6 +33,11 @@ async def test_a_kind_that_does_not_say_json_is_taken_where_it_stands_for_json()
         await read_json_text(request(b"{}", kind="application/vc"), most_bytes=9)
 
 
+@pytest.mark.parametrize("kind", ["application/ld+json", "application/vc+ld+json; charset=utf-8", "Application/JSON"])
+async def test_a_kind_whose_suffix_says_json_is_json(kind: str) -> None:
+    assert await read_json_text(request(b"{}", kind=kind), most_bytes=9) == b"{}"
+
+
 @pytest.mark.parametrize("kind", ["", "json", "text/json", "application/jsonx", "application/+json"])
 async def test_another_kind_is_refused(kind: str) -> None:
     with pytest.raises(UnsupportedMediaError):
@@ -54,7 +59,33 @@ async def test_a_body_that_does_not_arrive_is_not_waited_for() -> None:
         await read_json_text(request(b"{", b"}", pause=0.2), most_bytes=9, seconds=0.05)
 
 
-@pytest.mark.parametrize("text", [b"", b"[]", b"{", b'{"a": 1, "a": 2}', b'{"a":' * 500])
-async def test_what_is_not_one_object_with_each_key_once_is_refused(text: bytes) -> None:
-    with pytest.raises(InvalidRequestError):
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (b"", "not JSON"),
+        (b"{", "not JSON"),
+        (b'{"a": NaN}', "not JSON"),
+        (b'{"a": "\\ud800"}', "not JSON"),
+        (b"[]", "not a JSON object"),
+        (b'{"a": 1, "a": 2}', "the key 'a' stands twice"),
+        (b'{"a":' * 500, "not JSON"),
+        (b'{"a":' * 65 + b"1" + b"}" * 65, "nested more than 64 levels"),
+        (b'{"a": 9007199254740993}', "number beyond 2^53"),
+        (b'{"a": 1e999}', "not JSON"),
+    ],
+)
+async def test_what_is_not_one_object_with_each_key_once_is_refused_in_words(text: bytes, words: str) -> None:
+    with pytest.raises(InvalidRequestError) as refused:
         await read_json_object(request(text), most_bytes=9_999)
+    assert words in str(refused.value)
+
+
+async def test_an_object_is_read_as_it_is() -> None:
+    text = b'{"a": [1, -9007199254740991, 1.5, true, null, "\xc3\xa9"], "b": ' + b'{"a":' * 62 + b"1" + b"}" * 63
+    assert (await read_json_object(request(text), most_bytes=9_999))["a"] == [1, -(2**53 - 1), 1.5, True, None, "é"]
+
+
+async def test_many_equal_keys_are_refused_at_once() -> None:
+    text = b"{" + b",".join(b'"k%d":1' % (number % 60_000) for number in range(60_001)) + b"}"
+    with pytest.raises(InvalidRequestError, match="'k0' stands twice"):
+        await read_json_object(request(text), most_bytes=2**20)

@@ -1,0 +1,53 @@
+"""What services answer to hundreds of odd requests is what their OpenAPI documents say, and never a 5xx."""
+
+from collections.abc import Callable
+from uuid import UUID, uuid4
+
+import pytest
+from fastapi import FastAPI
+from structlog.testing import capture_logs
+
+from libs.access.api_keys import ApiKeys
+from libs.common.health import Health
+from libs.common.http import create_app
+from services.notifier.deliveries.api import routes
+from tests.contract.test_notifier_http import NORTHSIDE, NOW, StoredDeliveries, StoredKeys
+from tests.contract.verifier_house import MemoryRepository, School, application
+from tests.evidence_doubles import MemoryBatches, Published, evidence_app
+from tests.schemathesis_run import check_conformance
+from tests.served import served
+
+BADGE = UUID("0d8e4a52-95a8-4f43-9a0d-7a3c5f0e8d11")
+
+
+def evidence() -> FastAPI:
+    return evidence_app(MemoryBatches(), Published(), uuid4, longest_row=65_536)
+
+
+def verifier() -> FastAPI:
+    repository, school = MemoryRepository(), School()
+    repository.learn(school)
+    repository.keep(BADGE, school.badge(BADGE))
+    return application(repository)
+
+
+def notifier() -> FastAPI:
+    app = create_app("notifier", Health())
+    keys = ApiKeys({"api_keys": StoredKeys()})  # type: ignore[arg-type]  # a fake
+    app.include_router(routes(StoredDeliveries(), keys, lambda: NOW))  # type: ignore[arg-type]  # a fake
+    return app
+
+
+CASES = [
+    # No schema tells that a body is really gzip, or that a date exists and is past.
+    pytest.param(evidence, "north", "positive_data_acceptance", id="evidence"),
+    # Whatever is sent is answered with a report; only our own badges have a URL that can be asked about.
+    pytest.param(verifier, None, "positive_data_acceptance,negative_data_rejection", id="verifier"),
+    pytest.param(notifier, NORTHSIDE, "", id="notifier"),
+]
+
+
+@pytest.mark.parametrize(("build", "key", "leave_out"), CASES)
+def test_every_answer_is_as_documented(build: Callable[[], FastAPI], key: str | None, leave_out: str) -> None:
+    with capture_logs(), served(build()) as url:
+        check_conformance(url, key, leave_out)
