@@ -62,6 +62,12 @@ SIZES ?= 20000,100000
 bench: env ## measure the whole way of an award; writes var/bench/pipeline.json
 	$(PYTHON) -m benchmarks.pipeline --sizes $(SIZES)
 
+CREDENTIALS ?= 2000000
+
+.PHONY: bench-fill
+bench-fill: env ## fill the stores with CREDENTIALS issued credentials, so that `make bench` meets them full
+	$(PYTHON) -m benchmarks.fill --credentials $(CREDENTIALS)
+
 .PHONY: bench-upload
 bench-upload: env ## send a million rows in one upload, and watch memory stay flat; writes var/bench/upload.json
 	$(PYTHON) -m benchmarks.upload

@@ -42,6 +42,11 @@ def difference(after: Mapping[str, float], before: Mapping[str, float]) -> dict[
     return {name: round(after[name] - before[name], 2) for name in after}
 
 
+def stack_seconds(taken: Mapping[str, float]) -> float:
+    """Return what the stack's processes took together, without the benchmark itself."""
+    return sum(seconds for name, seconds in taken.items() if name in PROCESSES)
+
+
 def _with_children(pid: int) -> float:
     total = 0.0
     with contextlib.suppress(psutil.NoSuchProcess):

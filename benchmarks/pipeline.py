@@ -10,6 +10,7 @@ import json
 import os
 import platform
 import sys
+from collections.abc import AsyncIterator, Callable
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -22,7 +23,9 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import machine, tenant
+from benchmarks.targets import TARGETS, Target, verdict
 from benchmarks.watching import Watcher
+from benchmarks.yardstick import Yardstick, faststream_loop
 from demo.api import Api, DemoError, Endpoints
 from demo.command import endpoints_of
 from deploy.embedded import operations
@@ -33,6 +36,9 @@ _STALLED_SECONDS = 120.0
 _SETTLE_SECONDS = 300.0
 _LOOK_SECONDS = 2.0
 _IDLE_SHARE = 0.5  # of one core, for the whole stack; an idle one takes a quarter, most of it Kafka
+# An upload is answered when all of it is on Kafka and stored; ten times as slow as it is measured to be.
+_PATIENCE_SECONDS = 240
+_PATIENCE_SECONDS_A_PIECE = 0.005
 _HALF_LOAD_UPLOAD = 20
 _HALF_LOAD_MOST = 50_000
 
@@ -52,6 +58,8 @@ class Measurement:
         evidence_per_second: pieces decided a second.
         ed25519_per_second: signatures of one core of this machine, measured before.
         cpu_seconds: by process, from the first byte until verifier and notifier had caught up too.
+        cpu_ms_per_credential: of all processes but the benchmark's own.
+        cpu_signatures_per_credential: the same as the number of signatures that one core makes in that time.
         settled_seconds: until then.
         p50_ms: from acceptance (`received_at`) to announcement, under half of the rate.
         p99_ms: the same.
@@ -66,6 +74,8 @@ class Measurement:
     ed25519_per_second: float = 0
     ratio_to_ed25519: float = 0
     cpu_seconds: dict[str, float] = field(default_factory=dict)
+    cpu_ms_per_credential: float = 0
+    cpu_signatures_per_credential: float = 0
     settled_seconds: float = 0
     half_load_per_second: float = 0
     half_load_credentials: int = 0
@@ -96,13 +106,15 @@ def _main(layout: Layout, sizes: list[int], half_load_seconds: float) -> int:
         asyncio.run(_idle(layout))
         _OUT.print("measuring the machine's Ed25519 rate …")
         ed25519 = machine.ed25519_per_second()
+        _OUT.print("measuring FastStream's own loop …")
+        yardstick = asyncio.run(faststream_loop(layout.address("kafka"), ed25519))
         for size in sizes:
             found.append(asyncio.run(_measure(layout, size, ed25519, half_load_seconds)))
-            _write(path, layout, found)
+            _write(path, layout, found, yardstick)
     except (DemoError, TimeoutError) as error:
         _OUT.print(f"[red]bench:[/red] {error}", soft_wrap=True)
         return 1
-    _OUT.print(_table(found))
+    _OUT.print(_table(found, yardstick))
     _OUT.print(f"The same as JSON: {path}", soft_wrap=True)
     return 0
 
@@ -127,7 +139,7 @@ async def _idle(layout: Layout) -> None:
 async def _measure(layout: Layout, size: int, ed25519: float, half_load_seconds: float) -> Measurement:
     endpoints = endpoints_of(layout)
     result = Measurement(evidence=size, ed25519_per_second=round(ed25519))
-    async with Api(_OUT.print) as api:
+    async with Api(_OUT.print, patience_seconds=_PATIENCE_SECONDS + size * _PATIENCE_SECONDS_A_PIECE) as api:
         run = _Run(layout, endpoints, api, await tenant.found(api, endpoints), result)
         await run.whole_load()
         await run.half_load(half_load_seconds)
@@ -147,18 +159,21 @@ class _Run:
     async def whole_load(self) -> None:
         """One upload, as fast as it goes."""
         result = self.result
-        body = b"".join(tenant.evidence(0, result.evidence))
         expected = tenant.credentials_of(0, result.evidence)
-        _OUT.print(f"{result.evidence} pieces of evidence, {len(body) / 1e6:.0f} MB; {expected} earn a credential …")
+        _OUT.print(f"{result.evidence} pieces of evidence; {expected} earn a credential …")
         async with Watcher(self.layout.address("kafka"), self.school.issuer_id) as watcher:
             before, started = machine.cpu_seconds(self.layout), monotonic()
-            batch = await self._upload(body)
+            batch = await self._upload(lambda: tenant.stream(0, result.evidence))
             result.upload_seconds = round(monotonic() - started, 3)
             await watcher.wait_for(expected, stalled_seconds=_STALLED_SECONDS)
             seconds = monotonic() - started
             await self._complete(batch["id"], expected)
             await _idle(self.layout)
             result.cpu_seconds = machine.difference(machine.cpu_seconds(self.layout), before)
+            result.cpu_ms_per_credential = round(machine.stack_seconds(result.cpu_seconds) * 1000 / expected, 3)
+            result.cpu_signatures_per_credential = round(
+                machine.stack_seconds(result.cpu_seconds) * result.ed25519_per_second / expected, 1
+            )
             result.settled_seconds = round(monotonic() - started, 1)
             result.repeated_announcements = watcher.repeats
         result.credentials = expected
@@ -194,7 +209,7 @@ class _Run:
         result.p99_ms = milliseconds(waits, 0.99)
         result.max_ms = milliseconds(waits, 1)
 
-    async def _upload(self, body: bytes) -> Any:
+    async def _upload(self, body: bytes | Callable[[], AsyncIterator[bytes]]) -> Any:
         # The key makes it safe to send again what was not answered: it is the same batch.
         headers = {"Content-Type": "application/x-ndjson", "Idempotency-Key": str(uuid4())}
         return await self.api.upload(f"{self.endpoints.evidence}/v1/batches", body, headers, self.school.key)
@@ -219,7 +234,7 @@ def milliseconds(ordered: list[float], share: float) -> float:
     return round(ordered[int(rank) - 1] * 1000, 1)
 
 
-def _write(path: Path, layout: Layout, found: list[Measurement]) -> None:
+def _write(path: Path, layout: Layout, found: list[Measurement], yardstick: Yardstick) -> None:
     document: dict[str, Any] = {
         "measured_at": round(time()),
         "machine": {
@@ -228,34 +243,38 @@ def _write(path: Path, layout: Layout, found: list[Measurement]) -> None:
             "python": platform.python_version(),
             "kafka": operations.broker(layout),
         },
+        "faststream": asdict(yardstick),
         "sizes": [asdict(measurement) for measurement in found],
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(document, indent=2) + "\n")
 
 
-def _table(found: list[Measurement]) -> Table:
+def _table(found: list[Measurement], yardstick: Yardstick) -> Table:
     table = Table(title="The whole way of an award", title_justify="left")
-    table.add_column("")
-    for each in found:
-        table.add_column(f"{each.evidence:,} pieces", justify="right")
-    rows: list[tuple[str, list[str]]] = [
-        ("credentials", [f"{each.credentials:,}" for each in found]),
-        ("seconds", [f"{each.seconds:.1f}" for each in found]),
-        ("credentials a second", [f"{each.per_second:,.0f}" for each in found]),
-        ("Ed25519 signatures a second (one core)", [f"{each.ed25519_per_second:,.0f}" for each in found]),
-        ("credentials per signature", [f"{each.ratio_to_ed25519:.4f}" for each in found]),
-        ("half load, p50 (ms)", [f"{each.p50_ms:,.0f}" for each in found]),
-        ("half load, p99 (ms)", [f"{each.p99_ms:,.0f}" for each in found]),
-    ]
-    rows += [(f"CPU seconds, {name}", [f"{each.cpu_seconds[name]:.1f}" for each in found]) for name in _names(found)]
-    for name, values in rows:
-        table.add_row(name, *values)
+    for name in ("", *(f"{each.evidence:,} pieces" for each in found), "target"):
+        table.add_column(name, justify="right" if name else "left")
+
+    def row(name: str, values: list[str], target: str = "") -> None:
+        table.add_row(name, *values, target)
+
+    def judged(target: Target) -> None:
+        values = [float(getattr(each, target.field)) for each in found]
+        row(target.says, [f"{value:{target.form}} {verdict(target, value)}" for value in values], target.limit)
+
+    row("credentials", [f"{each.credentials:,}" for each in found])
+    row("seconds", [f"{each.seconds:.1f}" for each in found])
+    row("credentials a second", [f"{each.per_second:,.0f}" for each in found])
+    row("Ed25519 signatures a second (one core)", [f"{each.ed25519_per_second:,.0f}" for each in found])
+    for target in TARGETS:
+        judged(target)
+    row("half load, p50 (ms)", [f"{each.p50_ms:,.0f}" for each in found])
+    row("CPU per credential (ms)", [f"{each.cpu_ms_per_credential:.3f}" for each in found])
+    for process in found[0].cpu_seconds if found else ():
+        taken = [each.cpu_seconds[process] * 1000 / each.credentials for each in found]
+        row(f"  {process}", [f"{milliseconds_each:.3f}" for milliseconds_each in taken])
+    row("FastStream's own loop, records per signature", [f"{yardstick.ratio_to_ed25519:.4f}"] * len(found))
     return table
-
-
-def _names(found: list[Measurement]) -> list[str]:
-    return list(found[0].cpu_seconds) if found else []
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """A school of its own for each measurement, so that measuring again on the same stack measures the same."""
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from uuid import UUID, uuid4
 
@@ -11,6 +12,7 @@ from demo.api import Api, Endpoints
 ACHIEVEMENT = "resilience"
 # Of ten pieces of evidence nine issue a credential; the tenth stays below the required level.
 NOT_YET_OF = 10
+_LINES_AT_ONCE = 500
 _SCOPES = ("catalogue:write", "evidence:write", "evidence:read")
 _EARNING = ("multistructural", "relational", "extended_abstract")
 
@@ -59,6 +61,13 @@ def evidence(start: int, count: int) -> Iterator[bytes]:
             "comment": "Swapped the plan at half time and explained why the first one could not work.",
         }
         yield orjson.dumps(row) + b"\n"
+
+
+async def stream(start: int, count: int) -> AsyncIterator[bytes]:
+    """The same lines in pieces of some 150 KB, made as they are sent."""
+    for first in range(start, start + count, _LINES_AT_ONCE):
+        yield b"".join(evidence(first, min(_LINES_AT_ONCE, start + count - first)))
+        await asyncio.sleep(0)
 
 
 def credentials_of(start: int, count: int) -> int:

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
@@ -71,8 +71,10 @@ class Api:
         headers = {"Content-Type": "application/json"}
         return (await self._call("POST", url, key, content=content, headers=headers)).json()
 
-    async def upload(self, url: str, content: bytes, headers: Mapping[str, str], key: str) -> Any:
-        """Post a file and return the JSON of the answer.
+    async def upload(
+        self, url: str, content: bytes | Callable[[], AsyncIterator[bytes]], headers: Mapping[str, str], key: str
+    ) -> Any:
+        """Post a file and return the JSON of the answer; a large one is made while it is sent, again with each try.
 
         A service that was killed while it received the file answers 503 to the same key for a while, since an upload
         that may be alive must not be overtaken; that is waited for. A 409 is an error at once: the key stands for
@@ -140,7 +142,9 @@ class Api:
         pause = _FIRST_PAUSE_SECONDS
         while True:
             try:
-                answer = await self._client.request(method, url, headers=headers, **body)
+                content = body.get("content")
+                made = {**body, "content": content()} if callable(content) else body
+                answer = await self._client.request(method, url, headers=headers, **made)
                 if answer.status_code not in _AGAIN:
                     if pause > 1:
                         self._note("")
