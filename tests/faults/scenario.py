@@ -117,6 +117,7 @@ class Scenario:
         self.expected: Expected = expected_of(self.rows)
         self.seed = seed
         self._batches = batches
+        self._rows_per_batch = evidence // batches
         self._mailed_one_in = mailed_one_in
         self._revoked = revoked
         self._since = promises.where_topics_end(stack)
@@ -136,13 +137,13 @@ class Scenario:
         with Keeper(self.stack) as keeper, _disturbed(once, times, self.seed, keeper.hands) as disturbance:
             school = SchoolClient(self.stack, self.name)
             sent: list[str] = []
-            for batch_id in school.send(self.rows, len(self.rows) // self._batches, self._mailed_one_in):
+            for batch_id in school.send(self.rows, self._rows_per_batch, self._mailed_one_in):
                 promises.numbers_add_up(school.batch(batch_id))
                 sent.append(batch_id)
                 tell(f"{len(sent)} of {self._batches} batches are sent; {disturbance.done} of {times} faults were made")
                 disturbance.wait_for(len(sent) / (self._batches + 1))
             self._wait_until_decided(school, sent)
-            for credential_id in self._some_credentials():
+            for credential_id in self._some_credentials(sent):
                 school.revoke(credential_id)
             tell(f"all is decided, {self._revoked} credentials are revoked; {disturbance.done} faults were made")
             disturbance.wait_for(1)
@@ -157,10 +158,16 @@ class Scenario:
                 if batch["complete"]:
                     break
 
-    def _some_credentials(self) -> list[str]:
+    def _some_credentials(self, batches: Sequence[str]) -> list[str]:
+        """Credentials whose learners get no mail: whether a mail goes out before a revocation is a matter of chance."""
+        found: list[str] = []
         with promises.databases(self.stack) as client:
-            found = client["issuer"]["credentials"].find({"issuer_id": self.name}, {"_id": 1}).sort("_id", 1)
-            return [str(each["_id"]) for each in found.limit(self._revoked)]
+            issued = client["evidence"]["rows"].find({"issuer_id": self.name, "state": "issued"}).sort("_id", 1)
+            for each in issued:
+                place = batches.index(str(each["batch_id"])) * self._rows_per_batch + each["row"] - 1
+                if self.rows[place].learner % self._mailed_one_in and len(found) < self._revoked:
+                    found.append(str(each["credential_id"]))
+        return found
 
     def count(self, *, mails: bool = True) -> promises.Count:
         """Wait for what follows a decision, then count what is in databases, on topics and (if wanted) mailbox."""
