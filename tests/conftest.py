@@ -11,12 +11,15 @@ from typing import Final
 
 import pytest
 
+from deploy.embedded.services import OWN
 from deploy.embedded.stack import Stack
 
 PORT_OFFSET = int(os.environ.get("TEST_PORT_OFFSET", "500"))
 SECONDS: Final = {"unit": 120, "contract": 120, "integration": 300, "faults": 600, "e2e": 600}
 """How long a test may take, by its folder, with what it starts first: many times what it needs on an idle machine."""
 _LATER_SECONDS: Final = 15
+QUICK: Final = {"BOWERBIRD_KAFKA_SESSION_SECONDS": "3"}
+"""Every test that kills a service waits this long until its partitions are given to the next one; 15 s by default."""
 
 
 def limited(test: Callable[..., Awaitable[None]], seconds: float) -> Callable[..., Awaitable[None]]:
@@ -60,6 +63,8 @@ def infrastructure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         assert "CI" not in os.environ, "continuous integration proves delivery, so it needs Java 17 and Maven"
         pytest.skip("NOT PROVEN HERE: Java 17 and Maven are missing, so there is no Apache Kafka to test against")
     with Stack(Path(tmp_path_factory.mktemp("stack")), PORT_OFFSET) as stack:
+        for service in OWN:
+            stack.configure(service, QUICK)
         stack.start("mongodb", "kafka")
         stack.start("setup")
         yield stack

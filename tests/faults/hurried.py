@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import Final
 
 from deploy.embedded.stack import Stack
+from tests.conftest import QUICK
 from tests.faults.armed import VARIABLE
 from tests.faults.scenario import SERVICES
 
-# Production gives a silent member time, waits minutes before it mails again, and spares the mail servers of others.
-_ALL: Final = {"BOWERBIRD_KAFKA_SESSION_SECONDS": "3"}
+# Production waits minutes before it mails again, and spares the mail servers of others.
 _NOTIFIER: Final = {
     "BOWERBIRD_DOMAIN_RATE": "1000",
     "BOWERBIRD_DOMAIN_BURST": "1000",
@@ -29,7 +29,7 @@ def hurry(stack: Stack) -> None:
     """For every later start of our services."""
     for service in SERVICES:
         environment = {
-            **_ALL,
+            **QUICK,
             **(_NOTIFIER if service == "notifier" else {}),
             VARIABLE: str(order_file(stack, service)),
         }
@@ -37,6 +37,6 @@ def hurry(stack: Stack) -> None:
 
 
 def unhurry(stack: Stack) -> None:
-    """As production starts them again."""
+    """As every other test starts them."""
     for service in SERVICES:
-        stack.configure(service, {})
+        stack.configure(service, QUICK)
