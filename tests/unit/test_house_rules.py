@@ -85,6 +85,31 @@ def test_every_collection_is_opened_by_one_module_and_by_none_that_speaks_http()
             assert "fastapi" not in names or path.name == "access.py", f"{path} queries and speaks HTTP"
 
 
+def calls_of_routes() -> Iterator[tuple[Path, ast.AsyncFunctionDef, list[ast.Call]]]:
+    """Every route that serves a tenant, with the calls that it awaits."""
+    for service in ("evidence", "issuer", "notifier"):
+        for path, tree in modules(f"services/{service}"):
+            for node in ast.walk(tree) if path.name == "api.py" else ():
+                if isinstance(node, ast.AsyncFunctionDef) and any(
+                    "router." in ast.unparse(d) for d in node.decorator_list
+                ):
+                    awaits = [each.value for each in ast.walk(node) if isinstance(each, ast.Await)]
+                    yield path, node, [each for each in awaits if isinstance(each, ast.Call)]
+
+
+def test_every_route_knows_its_caller_and_hands_the_tenant_to_whatever_it_asks() -> None:
+    # An upload and a command carry their tenant within; a wait asks by what it is given.
+    carry = {"intake.receive", "publish", "wait_until"}
+    found = list(calls_of_routes())
+    assert len(found) >= 10
+    for path, route, calls in found:
+        assert "caller" in {each.arg for each in (*route.args.args, *route.args.kwonlyargs)}, f"{path}: {route.name}"
+        for call in calls:
+            if ast.unparse(call.func) not in carry:
+                given = {ast.unparse(each) for each in (*call.args, *(keyword.value for keyword in call.keywords))}
+                assert given & {"caller", "caller.issuer_id"}, f"{path}: {route.name} asks {ast.unparse(call)}"
+
+
 def test_what_differs_between_motor_and_its_successor_is_called_in_one_module() -> None:
     calls = "start_session|start_transaction|list_indexes|watch|aggregate"
     differing = re.compile(rf"AsyncIOMotor|\bmotor\b|\.(?:{calls})\(")
