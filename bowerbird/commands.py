@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bowerbird import contracts as events
-from bowerbird import generated, openapi
+from bowerbird import generated, openapi, reference
 from bowerbird.registry import NAMES, find
 from bowerbird.setup import set_up
 from libs.common.runtime import run_service
@@ -79,16 +79,20 @@ def settings(service: ServiceName | None = None) -> int:
 
 
 def contracts(*, folder: Path = Path("docs"), check: bool = False) -> int:
-    """Write the JSON Schemas and AsyncAPI documents of the events, and the OpenAPI documents of the services.
+    """Write the JSON Schemas and AsyncAPI documents of the events, OpenAPI of the services, and pages of reference.
 
     Args:
-        folder: where they stand, in events/ and api/.
+        folder: where they stand, in events/, api/ and reference/.
         check: write nothing; exit 1 where a file is not what the code says.
     """
     work = generated.stale if check else generated.write
     changed = [
         f"{name}/{file}"
-        for name, documents in (("events", events.documents()), ("api", openapi.documents()))
+        for name, documents in (
+            ("events", events.documents()),
+            ("api", openapi.documents()),
+            ("reference", reference.documents()),
+        )
         for file in work(folder / name, documents)
     ]
     print(f"{'not up to date' if check else 'written'}: {', '.join(changed) or 'none'}")

@@ -9,7 +9,7 @@ def write(folder: Path, current: Mapping[str, str]) -> list[str]:
 
     Args:
         folder: made if it does not exist.
-        current: file name to text, for every JSON file of the folder.
+        current: file name to text, for every file of the folder.
     """
     folder.mkdir(parents=True, exist_ok=True)
     changed = stale(folder, current)
@@ -22,6 +22,6 @@ def write(folder: Path, current: Mapping[str, str]) -> list[str]:
 
 
 def stale(folder: Path, current: Mapping[str, str]) -> list[str]:
-    """Return the names of the JSON files that are not as they would be written now."""
-    present = {path.name: path.read_text(encoding="utf-8") for path in folder.glob("*.json")}
+    """Return the names of the files that are not as they would be written now."""
+    present = {path.name: path.read_text(encoding="utf-8") for path in folder.glob("*.*")}
     return sorted(name for name in current.keys() | present.keys() if current.get(name) != present.get(name))

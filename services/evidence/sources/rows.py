@@ -34,6 +34,9 @@ REQUIRED = ("source_id", "learner_id", "achievement", "date", "activity")
 # Fields that never leave the row for this service's database, its logs or `evidence.submitted` (promise 7).
 PERSONAL = ("learner_name", "learner_email")
 
+# What stands on the badge's open page and in the signed credential, which is in others' hands from then on.
+PUBLIC = ("achievement", "level", "score", "date", "activity", "link")
+
 LONGEST = {
     "source_id": 200,
     "learner_id": 64,

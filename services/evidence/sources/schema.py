@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from libs.contracts.results import SoloLevel
-from services.evidence.sources.rows import COLUMNS, CONTROL, DATE, FORMS, LONGEST, REQUIRED
+from services.evidence.sources.rows import COLUMNS, CONTROL, DATE, FORMS, LONGEST, PUBLIC, REQUIRED
 
 SCHEMA_NAME: Final = "Evidence"
 
@@ -17,12 +17,12 @@ MEANINGS: Final[Mapping[str, str]] = {
     "level": "The level of the SOLO taxonomy that was shown, in any case. Give a level or a score, not both.",
     "score": "A score from 0 to 100 with at most six decimals. Give a level or a score, not both.",
     "date": "The day on which it was shown (ISO 8601); not in the future.",
-    "activity": "What the learner did.",
+    "activity": "What the learner did. Stands on the badge's open page: no names of others.",
     "class": "The learner's class by its short name, such as 7B.",
     "term": "The term by its short name, such as 2026-T3.",
-    "assessor": "Who saw it.",
-    "comment": "What the assessor notes.",
-    "link": "Where the work can be seen (http or https).",
+    "assessor": "Who saw it, for the school alone.",
+    "comment": "What the assessor notes, for the school alone.",
+    "link": "Where the work can be seen (http or https). Stands on the badge's open page: no link with a token.",
 }
 EXAMPLE: Final[Mapping[str, str]] = {
     "source_id": "vw-2026-0001",
@@ -62,13 +62,15 @@ def evidence_schema() -> dict[str, Any]:
 
 
 def column_table() -> str:
-    """Return the columns of a file as a Markdown table: name, whether required, most characters, meaning."""
+    """Return the columns of a file as a Markdown table: name, required, public, most characters, meaning."""
     rows = [
         f"| `{name}` | {'yes' if name in REQUIRED else 'level or score' if name in _RESULTS else 'no'} "
-        f"| {LONGEST[name]} | {MEANINGS[name]} |"
+        f"| {'public' if name in PUBLIC else 'no'} | {LONGEST[name]} | {MEANINGS[name]} |"
         for name in COLUMNS
     ]
-    return "\n".join(["| column | required | most characters | meaning |", "| --- | --- | --- | --- |", *rows])
+    return "\n".join(
+        ["| column | required | public | most characters | meaning |", "| --- | --- | --- | --- | --- |", *rows]
+    )
 
 
 _RESULTS: Final = ("level", "score")

@@ -1,0 +1,92 @@
+"""The pages of docs/reference/: columns of evidence, codes of reasons with what to do, and scopes, from the code."""
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from libs.access.scopes import MEANINGS as SCOPES
+from services.evidence.sources import rows
+from services.evidence.sources.schema import column_table
+from services.issuer.credentials.announcements import MESSAGES
+from services.issuer.decisions.rules import Reason as Decided
+
+_AT_INGESTION: Final[Mapping[rows.Reason, str]] = {
+    rows.Reason.MISSING_VALUE: "Fill the column in; every row needs source_id, learner_id, achievement, date, "
+    "activity, and a level or a score.",
+    rows.Reason.SOURCE_ID_FORM: "Use your system's id of the piece of evidence: no spaces, no @.",
+    rows.Reason.LEARNER_ID_FORM: "Use the student number or another id: no name, no e-mail address.",
+    rows.Reason.EMAIL_FORM: "Correct the address, or leave it empty; then no mail is sent.",
+    rows.Reason.LEVEL_UNKNOWN: "Write one of the five levels of the SOLO taxonomy.",
+    rows.Reason.SCORE_FORM: "Write a number from 0 to 100, with a decimal point if any.",
+    rows.Reason.LEVEL_AND_SCORE: "Empty one of the two columns.",
+    rows.Reason.DATE_FORM: "Write the date as 2026-03-09. A spreadsheet keeps that form in a column of text.",
+    rows.Reason.DATE_IN_FUTURE: "Correct the date: evidence is of something that has happened.",
+    rows.Reason.ACHIEVEMENT_FORM: "Write the achievement's id, such as resilience, not its title.",
+    rows.Reason.CLASS_FORM: "Write the short name of the class, such as 7B.",
+    rows.Reason.TERM_FORM: "Write the short name of the term, such as 2026-T3.",
+    rows.Reason.LINK_FORM: "Write the whole link, beginning with https://, without user name or password.",
+    rows.Reason.TOO_LONG: "Shorten the text; the limits are in the table of columns.",
+    rows.Reason.TEXT_FORM: "Type the text again: it holds characters that cannot be seen.",
+    rows.Reason.NOT_JSON: "Each line of an NDJSON file is one JSON object of texts and numbers.",
+    rows.Reason.NOT_UTF8: "Save the file as 'CSV UTF-8'.",
+    rows.Reason.COLUMNS_WRONG: "The row has more or fewer fields than the first line: look for a stray comma or quote.",
+    rows.Reason.TOO_MANY_FIELDS: "Leave out the fields that are not in the table of columns.",
+}
+_AT_DECISION: Final[Mapping[Decided, str]] = {
+    Decided.UNKNOWN_ISSUER: "Ask the department whether your school has been onboarded.",
+    Decided.UNKNOWN_ACHIEVEMENT: "Compare the id with what your school or department published, and send again.",
+    Decided.LEVEL_NEEDED: "Send it again with a level, or publish an achievement that asks for a score.",
+    Decided.SCORE_NEEDED: "Send it again with a score, or publish an achievement that asks for a level.",
+    Decided.CANNOT_BE_WRITTEN: "Correct the link, or leave it out, and send again.",
+    Decided.SOURCE_ID_REUSED: "Give this evidence a source id of its own and send it again.",
+    Decided.SENT_BEFORE: "Nothing: the first sending was decided.",
+    Decided.BELOW_REQUIRED_LEVEL: "Nothing: it is kept, and new evidence under a new source id may earn the badge.",
+    Decided.BELOW_REQUIRED_SCORE: "Nothing: it is kept, and new evidence under a new source id may earn the badge.",
+    Decided.ALREADY_AWARDED: "Nothing: the row names the credential that the learner holds.",
+    Decided.HIGHER_LEVEL_HELD: "Nothing: the row names the credential that the learner holds.",
+}
+_GENERATED: Final = "<!-- Generated from the code by `bowerbird contracts`: edit there. -->"
+
+
+def documents() -> dict[str, str]:
+    """Return file name to text, for everything under docs/reference/."""
+    return {"evidence.md": _columns(), "reasons.md": _reasons(), "scopes.md": _scopes()}
+
+
+def _columns() -> str:
+    return _page(
+        "Columns of evidence",
+        "A file is CSV (UTF-8, comma or semicolon, names in the first line, in any order) or NDJSON, plain or gzip. "
+        "What is public stands on the badge's open page and in the signed credential, for everybody who has the link.",
+        column_table(),
+    )
+
+
+def _reasons() -> str:
+    at_ingestion = ((reason, "", _AT_INGESTION[reason]) for reason in rows.Reason)
+    at_decision = ((reason, MESSAGES[reason], _AT_DECISION[reason]) for reason in Decided)
+    return _page(
+        "Codes of reasons",
+        "Why a row earned no badge: stable codes, in `reason` of `GET /v1/batches/{id}/rows`. Beside each stands a "
+        "sentence about the row itself, in `detail`. Send only the corrected rows again.",
+        "## The row could not be read",
+        _table(("code", "what to do"), ((f"`{code}`", todo) for code, _, todo in at_ingestion)),
+        "## The row was read, and decided",
+        _table(("code", "meaning", "what to do"), ((f"`{code}`", told, todo) for code, told, todo in at_decision)),
+    )
+
+
+def _scopes() -> str:
+    return _page(
+        "Scopes of API keys",
+        "An API key is bound to one issuer, and may do there what its scopes say. They are given when the key is made "
+        "(`POST /v1/issuers/{id}/keys`).",
+        _table(("scope", "lets its holder"), ((f"`{scope}`", meaning) for scope, meaning in SCOPES.items())),
+    )
+
+
+def _page(title: str, *parts: str) -> str:
+    return "\n\n".join([_GENERATED, f"# {title}", *parts]) + "\n"
+
+
+def _table(head: tuple[str, ...], lines: Iterable[tuple[str, ...]]) -> str:
+    return "\n".join(f"| {' | '.join(line)} |" for line in (head, ("---",) * len(head), *lines))
