@@ -31,7 +31,7 @@ erase: env ## stop it and delete its data, after asking
 
 .PHONY: status
 status: env ## show what of it runs
-	@$(BOWERBIRD) status || true
+	@$(BOWERBIRD) status
 
 .PHONY: demo
 demo: env ## start it and take a whole Values Week from evidence to verified badges

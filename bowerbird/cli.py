@@ -14,7 +14,7 @@ app = App(
 
 COMMANDS = {
     "up": ("deploy.embedded.commands:up", "Start the embedded stack; print the addresses."),
-    "demo": ("deploy.embedded.demo:demo", "Start it and take a Values Week from evidence to verified badges."),
+    "demo": ("demo.command:demo", "Start it and take a Values Week from evidence to verified badges."),
     "status": ("deploy.embedded.commands:status", "Show what of the embedded stack runs."),
     "down": ("deploy.embedded.commands:down", "Stop the embedded stack; its data stay unless told otherwise."),
     "run": ("bowerbird.commands:run", "Run one service in the foreground."),

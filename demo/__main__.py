@@ -3,7 +3,7 @@
 import sys
 
 from demo.command import run
-from deploy.embedded.layout import Layout
+from deploy.embedded.commands import running_layout
 
 if __name__ == "__main__":
-    sys.exit(run(Layout.from_environment()))
+    sys.exit(run(running_layout()))

@@ -1,4 +1,4 @@
-"""The demo on the embedded stack: what `bowerbird demo` and `python -m demo` do once the stack is up."""
+"""The command `bowerbird demo`: the embedded stack up, the job run on it, the addresses told."""
 
 from functools import partial
 
@@ -6,8 +6,38 @@ from rich.console import Console
 
 from demo.api import Endpoints
 from demo.job import run_demo
-from deploy.embedded import operations, secrets
+from deploy.embedded import mongodb, operations, secrets
+from deploy.embedded.commands import BrokerChoice, bring_up, confirmed, running_layout, tell_addresses, told
 from deploy.embedded.layout import Layout
+from deploy.embedded.problems import StackError
+
+
+def demo(*, broker: BrokerChoice = "auto") -> int:
+    """Start the embedded stack if it does not run, and take a Values Week from evidence to verified badges."""
+    return told(lambda: _demo(running_layout(), broker))
+
+
+def _demo(layout: Layout, broker: str) -> int:
+    bring_up(layout, broker)
+    _require_room(layout)
+    exit_status = run(layout)
+    tell_addresses(layout)
+    return exit_status
+
+
+def _require_room(layout: Layout) -> None:
+    """Let no invented schools in among somebody's own, unless they are there already or somebody says yes.
+
+    Raises:
+        StackError: the answer was no, or there was none.
+    """
+    if (layout.var / "demo").is_dir() or not mongodb.holds_documents(layout, "issuer"):
+        return
+    if not confirmed(f"The stack in {layout.var} holds data. Add the demo's department, schools and badges to them?"):
+        raise StackError(
+            "Nothing was added.",
+            "`make down`, then `BOWERBIRD_STACK_VAR=var-demo make demo` gives the demo data of its own.",
+        )
 
 
 def run(layout: Layout, console: Console | None = None) -> int:
@@ -16,7 +46,7 @@ def run(layout: Layout, console: Console | None = None) -> int:
 
 
 def endpoints_of(layout: Layout) -> Endpoints:
-    """Where the embedded stack of this layout answers."""
+    """Return where the embedded stack of this layout answers."""
     return Endpoints(
         var=layout.var,
         evidence=f"http://{layout.address('evidence')}",

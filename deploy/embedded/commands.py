@@ -1,17 +1,17 @@
 """The commands `bowerbird up`, `down` and `status`: what is told at the terminal, and the exit status."""
 
+import os
 import sys
 from collections.abc import Callable
 from typing import Annotated, Final, Literal
 
 from cyclopts import Parameter
 from rich.console import Console
-from rich.prompt import Confirm
 from rich.text import Text
 
 from deploy.embedded import operations, tansu
 from deploy.embedded.display import STOPPING, Progress, age, table_of
-from deploy.embedded.layout import Layout
+from deploy.embedded.layout import OFFSET, Layout
 from deploy.embedded.problems import StackError
 from deploy.embedded.services import BY_NAME, OWN
 
@@ -27,7 +27,7 @@ _OUT: Final = Console(highlight=False, markup=False)
 
 def up(*, broker: BrokerChoice = "auto") -> int:
     """Start the embedded stack, or what of it does not run; print the addresses."""
-    return told(lambda: _up(Layout.from_environment(), broker))
+    return told(lambda: _up(running_layout(), broker))
 
 
 def down(
@@ -36,12 +36,12 @@ def down(
     yes: Annotated[bool, Parameter(negative="", help="do not ask before deleting")] = False,
 ) -> int:
     """Stop the embedded stack; its data stay unless told otherwise."""
-    return told(lambda: _down(Layout.from_environment(), erase=erase, yes=yes))
+    return told(lambda: _down(running_layout(), erase=erase, yes=yes))
 
 
 def status() -> int:
     """Show what of the embedded stack runs; exit status 0 only when all of it is healthy."""
-    return told(lambda: _status(Layout.from_environment()))
+    return told(lambda: _status(running_layout()))
 
 
 def start(broker: str = "auto") -> Layout:
@@ -50,9 +50,43 @@ def start(broker: str = "auto") -> Layout:
     Raises:
         StackError: it does not come up.
     """
-    layout = Layout.from_environment()
+    layout = running_layout()
     bring_up(layout, broker)
     return layout
+
+
+def running_layout() -> Layout:
+    """Return the stack that the environment names, at the ports where it runs if it runs.
+
+    Raises:
+        StackError: the environment asks for other ports than those of the stack that runs.
+    """
+    asked = Layout.from_environment()
+    runs_at = operations.offset(asked)
+    if runs_at in {None, asked.offset}:
+        return asked
+    if OFFSET in os.environ:
+        raise StackError(
+            f"{OFFSET} is {asked.offset}, but the stack in {asked.var} runs with {runs_at}.",
+            "Unset it to speak to that one; for a second stack name a folder of its own in BOWERBIRD_STACK_VAR.",
+        )
+    return Layout(asked.var, runs_at or 0)
+
+
+def confirmed(question: str) -> bool:
+    """Ask at the terminal, or whoever pipes an answer in; only y or yes is a yes.
+
+    Raises:
+        StackError: the input ended without an answer.
+    """
+    _OUT.print(f"{question} [y/N] ", end="", soft_wrap=True)
+    try:
+        return input().strip().casefold() in {"y", "yes"}
+    except EOFError:
+        _OUT.print()
+        raise StackError(
+            "This needs a yes, and nobody answered.", "Answer at the terminal, or pipe a yes in."
+        ) from None
 
 
 def told(action: Callable[[], int]) -> int:
@@ -106,18 +140,15 @@ def tell_addresses(layout: Layout) -> None:
 
 
 def _down(layout: Layout, *, erase: bool, yes: bool) -> int:
+    if erase and not yes and not confirmed(f"Stop the stack and delete everything that it keeps in {layout.var}?"):
+        _OUT.print("Nothing was stopped or deleted.")
+        return 1
     with Progress(_OUT, f"Stopping the stack in {layout.var}", STOPPING) as progress:
         count = operations.down(layout, progress.show)
     if not erase:
         ended = f"{count} processes ended" if count else "Nothing was running"
         _OUT.print(f"{ended}; the data stay in {layout.var}.", soft_wrap=True)
         return 0
-    if not yes:
-        if not sys.stdin.isatty():
-            raise StackError("Deleting data needs a yes, and nobody is at the terminal.", "Say it: --erase --yes.")
-        if not Confirm.ask(f"Delete everything that the stack keeps in {layout.var}?", console=_OUT, default=False):
-            _OUT.print("Nothing was deleted.")
-            return 1
     layout.erase()
     _OUT.print(f"The stack's data in {layout.var} are deleted.", soft_wrap=True)
     return 0

@@ -21,6 +21,7 @@ _STYLES: Final = {
     "stopped": "dim",
     "not running": "red",
     "not answering": "red",
+    "not ready": "yellow",
     "running": "yellow",
 }
 

@@ -38,10 +38,12 @@ OURS: Final = ("run", "log", "mongodb", "kafka", "mail", "secrets", "demo", "ben
 BESIDE: Final = ("compose",)
 """What may stand in the directory beside it: the admin key of the containers."""
 
+OFFSET: Final = "BOWERBIRD_STACK_PORT_OFFSET"
+
 _PREFIX: Final = "BOWERBIRD_"
 KNOWN: Final = (
     "BOWERBIRD_STACK_VAR",
-    "BOWERBIRD_STACK_PORT_OFFSET",
+    OFFSET,
     "BOWERBIRD_STACK_BROKER",
     "BOWERBIRD_LOG_LEVEL",
 )
@@ -63,11 +65,11 @@ class Layout:
             StackError: the offset makes no port, or a variable with our prefix would be without effect.
         """
         _require_known(environment)
-        offset_text = environment.get("BOWERBIRD_STACK_PORT_OFFSET", "0")
+        offset_text = environment.get(OFFSET, "0")
         highest = 65_535 - max(PORTS.values()) - 10 * REPLICA_STEP
         if not offset_text.isdecimal() or int(offset_text) > highest:
             raise StackError(
-                f"BOWERBIRD_STACK_PORT_OFFSET is {offset_text!r}, which is not a whole number from 0 to {highest}.",
+                f"{OFFSET} is {offset_text!r}, which is not a whole number from 0 to {highest}.",
                 "Correct it or unset it.",
             )
         return cls(Path(environment.get("BOWERBIRD_STACK_VAR", "var")).resolve(), int(offset_text))

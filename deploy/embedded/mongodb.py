@@ -112,6 +112,14 @@ def ready(layout: Layout) -> bool:
     return False
 
 
+def holds_documents(layout: Layout, database: str) -> bool:
+    """Return whether there is a document in any collection of this database; the node must be ready."""
+    client: MongoClient[dict[str, Any]] = MongoClient(url(layout), serverSelectionTimeoutMS=10 * _PROBE_MS)
+    with client:
+        there = client[database]
+        return any(there[name].find_one() is not None for name in there.list_collection_names())
+
+
 def _configure(client: MongoClient[dict[str, Any]], layout: Layout) -> None:
     """Initiate the replica set, or correct its only member's address after the ports were moved."""
     address = layout.address("mongodb")

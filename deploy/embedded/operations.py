@@ -58,6 +58,13 @@ def orphans(layout: Layout) -> dict[str, Identity]:
     return {name: identity for name, identity in found.items() if identity is not None}
 
 
+def offset(layout: Layout) -> int | None:
+    """The port offset of the stack that runs; None where none of it runs."""
+    known = StackState.read(layout)
+    runs = supervisor(layout) is not None or bool(orphans(layout))
+    return known.offset if known is not None and runs else None
+
+
 def up(layout: Layout, wanted: str, tell: Callable[[str], None]) -> Broker:
     """Start the supervisor unless it runs; the broker that the stack uses. `wait_up` waits for the rest.
 
@@ -196,4 +203,5 @@ def _look_at(layout: Layout, name: str, known: StackState) -> Process:
             condition = f"not running: {remembered.problem}"
         return Process(name, condition, None, None, restarts)
     ready = programs.probe(layout, name)()
-    return Process(name, "healthy" if ready else "not answering", identity.pid, _started(identity), restarts)
+    condition = "healthy" if ready else programs.complaint(layout, name)
+    return Process(name, condition, identity.pid, _started(identity), restarts)

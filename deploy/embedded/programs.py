@@ -1,6 +1,8 @@
 """What the table of services means on this machine: command line, environment and readiness check of each process."""
 
+import contextlib
 import hashlib
+import json
 import os
 import smtplib
 import sys
@@ -22,6 +24,10 @@ OURS: Final = "bowerbird"
 GRACE_SECONDS: Final = 30.0
 _PROBE_SECONDS: Final = 3
 _OWN_PREFIX: Final = "BOWERBIRD_"
+_LONGEST_COMPLAINT: Final = 10_000
+
+NOT_ANSWERING: Final = "not answering"
+NOT_READY: Final = "not ready"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +102,28 @@ def probe(layout: Layout, name: str) -> Callable[[], bool]:
         return partial(_accepts_mail, layout.port("smtp"))
     if service.port is None or service.health is None:
         return _nothing_to_ask
-    return partial(_healthy, f"http://{layout.address(service.port, replica)}{service.health}")
+    return partial(_healthy, _health_url(layout, service, replica))
+
+
+def complaint(layout: Layout, name: str) -> str:
+    """Return why a process that runs is not ready: what it says of itself, or that it says nothing."""
+    service, replica = split(name)
+    if service.port is None or service.health is None:
+        return NOT_ANSWERING
+    try:
+        with urllib.request.urlopen(_health_url(layout, service, replica), timeout=_PROBE_SECONDS):  # noqa: S310  # as below
+            return "healthy"  # by now
+    except urllib.error.HTTPError as error:
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            problems = json.loads(error.read(_LONGEST_COMPLAINT)).get("problems", {})
+            return f"{NOT_READY}: " + "; ".join(f"{part}: {problem}" for part, problem in problems.items())
+        return f"{NOT_READY}: HTTP {error.code}"
+    except (OSError, ValueError):
+        return NOT_ANSWERING
+
+
+def _health_url(layout: Layout, service: Service, replica: int) -> str:
+    return f"http://{layout.address(service.port or '', replica)}{service.health}"
 
 
 def _mongodb(layout: Layout) -> Program:

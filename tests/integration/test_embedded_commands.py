@@ -9,10 +9,11 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
 
-from deploy.embedded import operations
+from deploy.embedded import operations, secrets
 from deploy.embedded.layout import HOST, SOURCE_ROOT, Layout
 from deploy.embedded.processes import Identity
 from deploy.embedded.services import OWN
@@ -30,15 +31,14 @@ class Commands:
     def __init__(self, layout: Layout) -> None:
         self.layout = layout
 
-    def __call__(self, *words: str) -> tuple[int, str]:
-        environment = {
-            **os.environ,
-            "PYTHONPATH": str(SOURCE_ROOT),
-            "BOWERBIRD_STACK_VAR": str(self.layout.var),
-            "BOWERBIRD_STACK_PORT_OFFSET": str(self.layout.offset),
-        }
+    def __call__(self, *words: str, answer: str = "", offset: int | None = PORT_OFFSET) -> tuple[int, str]:
+        environment = {**os.environ, "PYTHONPATH": str(SOURCE_ROOT), "BOWERBIRD_STACK_VAR": str(self.layout.var)}
+        if offset is not None:
+            environment["BOWERBIRD_STACK_PORT_OFFSET"] = str(offset)
         argv = [sys.executable, "-m", "bowerbird", *words]
-        run = subprocess.run(argv, env=environment, capture_output=True, text=True, timeout=240, check=False)
+        run = subprocess.run(
+            argv, env=environment, input=answer, capture_output=True, text=True, timeout=240, check=False
+        )
         return run.returncode, run.stdout + run.stderr
 
     def processes(self) -> dict[str, Identity]:
@@ -72,10 +72,57 @@ def test_a_stack_that_is_up_is_healthy_and_a_second_up_changes_nothing(bowerbird
     assert told.count("healthy") == len(LASTING)
 
 
-def test_the_demo_adds_up_without_java_too(bowerbird: Commands) -> None:
+def test_addresses_are_those_of_the_stack_that_runs_though_the_shell_forgot_its_ports(bowerbird: Commands) -> None:
+    for command in ("up", "status"):
+        status, told = bowerbird(command, offset=None)
+        assert status == 0, told
+        assert f"http://{bowerbird.layout.address('issuer')}" in told
+
+
+def test_other_ports_than_those_of_the_stack_that_runs_are_refused(bowerbird: Commands) -> None:
+    before = bowerbird.processes()
+    for command in ("up", "demo", "status", "down"):
+        status, told = bowerbird(command, offset=PORT_OFFSET + 1)
+        assert status == 1
+        assert f"runs with {PORT_OFFSET}" in told
+    assert bowerbird.processes() == before
+
+
+def test_a_service_that_serves_and_waits_for_the_broker_is_not_called_silent(bowerbird: Commands) -> None:
+    keeper = operations.supervisor(bowerbird.layout)
+    assert keeper is not None
+    keeper.send(signal.SIGSTOP)
+    try:
+        bowerbird.processes()["kafka"].send(signal.SIGKILL)
+        eventually(lambda: "not ready: kafka: " in bowerbird("status")[1], seconds=60)
+    finally:
+        keeper.send(signal.SIGCONT)
+    eventually(bowerbird.complete, seconds=90)
+    eventually(lambda: bowerbird("status")[0] == 0, seconds=90)
+
+
+def test_the_demo_asks_before_it_adds_to_somebodys_data(bowerbird: Commands) -> None:
+    created = httpx.post(
+        f"http://{bowerbird.layout.address('issuer')}/v1/issuers",
+        json={"id": "our-own-school", "name": "Our Own School"},
+        headers={"Authorization": f"Bearer {secrets.admin_key(bowerbird.layout)}"},
+        timeout=60,
+    )
+    assert created.status_code in {200, 201, 202}, created.text
     status, told = bowerbird("demo")
+    assert status == 1
+    assert "nobody answered" in told
+    status, told = bowerbird("demo", answer="no\n")
+    assert status == 1
+    assert "Nothing was added" in told
+    assert not (bowerbird.layout.var / "demo").exists()
+
+
+def test_the_demo_adds_up_without_java_too(bowerbird: Commands) -> None:
+    status, told = bowerbird("demo", answer="yes\n")
     assert status == 0, told
     assert "Everything adds up." in told
+    assert "[y/N]" not in bowerbird("demo")[1], "the demo's own data were there, and it asked again"
 
 
 def test_everything_listens_on_loopback_only(bowerbird: Commands) -> None:
@@ -122,12 +169,16 @@ def test_another_broker_is_not_swapped_in_under_a_running_stack(bowerbird: Comma
     assert "runs with tansu already" in told
 
 
-def test_data_are_not_deleted_without_a_yes(bowerbird: Commands) -> None:
-    status, told = bowerbird("down", "--erase")
-    assert status == 1
-    assert "Deleting data needs a yes" in told
+def test_without_a_yes_nothing_is_stopped_or_deleted(bowerbird: Commands) -> None:
+    before = bowerbird.processes()
+    assert before
+    for answer in ("", "no\n", "\n"):
+        status, told = bowerbird("down", "--erase", answer=answer)
+        assert status == 1
+        assert "Stop the stack and delete everything" in told
+        assert "Traceback" not in told
     assert (bowerbird.layout.mongodb / "WiredTiger").is_file()
-    assert bowerbird.processes() == {}
+    assert bowerbird.processes() == before
 
 
 def test_a_process_that_took_the_pid_of_a_stale_pid_file_is_left_alone(bowerbird: Commands) -> None:
@@ -148,5 +199,5 @@ def test_a_busy_port_stops_the_start_and_leaves_nothing_running(bowerbird: Comma
 
 
 def test_a_yes_deletes_the_data(bowerbird: Commands) -> None:
-    assert bowerbird("down", "--erase", "--yes")[0] == 0
+    assert bowerbird("down", "--erase", answer="yes\n")[0] == 0
     assert not Path(bowerbird.layout.var).exists()

@@ -57,6 +57,12 @@ def test_the_libraries_import_no_service() -> None:
         ], path
 
 
+def test_the_embedded_stack_imports_nothing_that_runs_on_it() -> None:
+    for path, tree in modules("deploy"):
+        upper = ("demo", "conformance", "benchmarks", "tests", "bowerbird")
+        assert not [name for name in imports(tree) if name.startswith(upper)], path
+
+
 def test_the_credential_engine_does_no_input_or_output() -> None:
     ours = ("libs.common", "libs.contracts", "libs.access", "services", "bowerbird", "conformance", "deploy", "demo")
     others = (
