@@ -43,16 +43,15 @@ _HEADERS: Final = {
         "description": "Orders the events of one key, compared as text (microseconds since 1970). It says nothing "
         "about the order of events of different keys.",
     },
-    "ce_traceparent": {**_TEXT, "description": "W3C Trace Context of the request that led to the event."},
-    "traceparent": {**_TEXT, "description": "The same, where tracers look for it."},
-    "correlation_id": {
+    "ce_traceparent": {
         **_TEXT,
-        "description": "The trace id of `traceparent`: the same for all that one upload or request led to, so up to "
-        "many hundreds of events share it. It identifies no event.",
+        "description": "W3C Trace Context of the request that led to the event. All that one upload led to "
+        "shares its trace id, often hundreds of events: it identifies none of them.",
     },
+    "traceparent": {**_TEXT, "description": "The same, where tracers look for it."},
     "content-type": {**_TEXT, "const": "application/json"},
 }
-_OPTIONAL_HEADERS: Final = {"ce_traceparent", "traceparent", "correlation_id"}
+_OPTIONAL_HEADERS: Final = {"ce_traceparent", "traceparent"}
 
 _MOMENT: Final = datetime(2026, 10, 12, 9, 30, tzinfo=UTC)
 _EXAMPLE_ORIGIN: Final = Origin("https://badges.example.org", "issuer")
@@ -210,7 +209,10 @@ def _message(contract: type[Event], example: Event) -> dict[str, Any]:
         "contentType": "application/json",
         "traits": [{"$ref": "#/components/messageTraits/cloudevent"}],
         "payload": {"$ref": f"#/components/schemas/{contract.__name__}"},
-        "correlationId": {"location": "$message.header#/correlation_id"},
+        "correlationId": {
+            "description": "The trace id in it is that of the upload or request, shared by all that this led to.",
+            "location": "$message.header#/traceparent",
+        },
         "bindings": {
             "kafka": {"key": {**_TEXT, "description": f"UTF-8 text: {key}"}, "bindingVersion": _BINDING},
         },
