@@ -6,8 +6,8 @@ from typing import Final
 from libs.access.scopes import MEANINGS as SCOPES
 from services.evidence.sources import rows
 from services.evidence.sources.schema import column_table
-from services.issuer.credentials.announcements import MESSAGES
-from services.issuer.decisions.rules import Reason as Decided
+from services.issuer.decisions.decision import Reason as Decided
+from services.issuer.decisions.messages import MESSAGES
 
 _AT_INGESTION: Final[Mapping[rows.Reason, str]] = {
     rows.Reason.MISSING_VALUE: "Fill the column in; every row needs source_id, learner_id, achievement, date, "
@@ -32,8 +32,9 @@ _AT_INGESTION: Final[Mapping[rows.Reason, str]] = {
     rows.Reason.TOO_MANY_FIELDS: "Leave out the fields that are not in the table of columns.",
 }
 _AT_DECISION: Final[Mapping[Decided, str]] = {
-    Decided.UNKNOWN_ISSUER: "Ask the department whether your school has been onboarded.",
-    Decided.UNKNOWN_ACHIEVEMENT: "Compare the id with what your school or department published, and send again.",
+    Decided.UNKNOWN_ISSUER: "Ask the department to onboard your school; a row that waits is then decided.",
+    Decided.UNKNOWN_ACHIEVEMENT: "If it is still to be published: nothing, the row waits. Else send it again with "
+    "the right id.",
     Decided.LEVEL_NEEDED: "Send it again with a level, or publish an achievement that asks for a score.",
     Decided.SCORE_NEEDED: "Send it again with a score, or publish an achievement that asks for a level.",
     Decided.CANNOT_BE_WRITTEN: "Correct the link, or leave it out, and send again.",

@@ -5,7 +5,7 @@ from pathlib import Path
 from bowerbird import generated, reference
 from libs.access.scopes import Scope
 from services.evidence.sources import rows
-from services.issuer.decisions.rules import Reason
+from services.issuer.decisions.decision import Reason
 
 PAGES = reference.documents()
 
