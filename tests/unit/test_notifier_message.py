@@ -224,6 +224,12 @@ def test_what_is_no_address_is_not_read(text: str) -> None:
     assert Address.parse(text) is None
 
 
+def test_a_domain_is_read_as_registries_register_it() -> None:
+    address = Address.parse("mia@Straße.example")
+    assert address is not None
+    assert address.domain == "xn--strae-oqa.example", "IDNA 2003 would make it the domain of somebody else"
+
+
 def test_an_address_beyond_ascii_makes_a_mail_that_says_so_in_its_header_only() -> None:
     message = email(to="mía@school.example")
     assert not message.to.is_ascii
