@@ -278,6 +278,30 @@ async def test_evidence_becomes_a_credential_that_verifies_from_what_was_publish
     assert did.did_web_url(wattle.did, "http").endswith("/issuers/wattle/did.json")
 
 
+async def test_evidence_for_an_achievement_that_is_not_published_waits_and_is_issued_when_it_is(
+    stack: Stack, api: httpx.AsyncClient, wattle: School
+) -> None:
+    piece = evidence(1004, learner="a4", source_id="api-1004", achievement="patience")
+    await send(stack, piece)
+    first = (await decisions(stack, piece))[piece.submission_id]
+    assert (first.sequence, first.outcome, first.reason) == (1, Outcome.WAITING, "unknown_achievement")
+    assert first.waits_until is not None
+    published = await api.post("/v1/achievements", headers=wattle.headers, json={**RESILIENCE, "id": "patience"})
+    assert published.status_code == 201
+    events = await read(
+        stack,
+        lambda seen: any(
+            isinstance(each, EvidenceDecided) and (each.submission_id, each.sequence) == (piece.submission_id, 2)
+            for each in seen
+        ),
+        topics.EVIDENCE_DECIDED.name,
+    )
+    later = [each for each in events if isinstance(each, EvidenceDecided) and each.submission_id == piece.submission_id]
+    assert (later[-1].outcome, later[-1].achievement) == (Outcome.ISSUED, "wattle/patience/1")
+    answer = await api.get(f"/v1/credentials/{later[-1].credential_id}", headers=wattle.headers)
+    assert answer.json()["state"] == "active"
+
+
 async def test_another_school_sees_no_credential_of_this_one(
     stack: Stack, api: httpx.AsyncClient, wattle: Tenant, department: Tenant
 ) -> None:

@@ -445,6 +445,33 @@ async def test_evidence_that_waits_is_decided_once_by_several_processes_on_the_r
     assert [each.sequence for each in decided.values()].count(2) == 30
 
 
+async def test_no_query_of_issuing_reads_a_collection_from_end_to_end(world: World) -> None:
+    catalogue = MemoryCatalogue([issuer()], [])
+    waiting = WaitingEvidence(
+        world.decisions, awarding=world.worker(catalogue=catalogue), catalogue=catalogue, clock=lambda: NOW
+    )
+    await world.database.command("profile", 2)
+    batch = received(school_week(3))
+    await world.worker(catalogue=catalogue).handle(batch)
+    await waiting.tick()
+    catalogue.versions.append(achievement())
+    await waiting.tick()
+    await world.worker(catalogue=catalogue).handle(batch)
+    held, *_ = await world.stored("credentials")
+    await revoking(world).handle([command(held)])
+    await world.database.command("profile", 0)
+    ours = {f"{world.database.name}.{name}" for name in ("decisions", "credentials", "waiting")}
+    # The test's own look at all credentials is none of the worker's queries.
+    profiled = {"ns": {"$in": list(ours)}, "planSummary": {"$exists": True}, "command.filter": {"$ne": {}}}
+    plans = {
+        (each["ns"].rpartition(".")[2], each["planSummary"].partition(" {")[0])
+        async for each in world.database["system.profile"].find(profiled)
+    }
+    by_index = {"IXSCAN", "IDHACK", "DISTINCT_SCAN", "COUNT", "RECORD_STORE_FAST_COUNT"}
+    assert {plan for _, plan in plans} <= by_index, plans
+    assert ("waiting", "DISTINCT_SCAN") in plans, "each name that evidence waits for is read once, however many wait"
+
+
 async def test_the_database_stops_a_second_active_award_of_one_business_key(world: World) -> None:
     await world.worker().handle(received([evidence(1)]))
     (held,) = await world.stored("credentials")
