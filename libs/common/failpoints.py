@@ -26,6 +26,8 @@ Name = Literal[
     "issuer.award.4",
     "issuer.award.5",
     "issuer.award.6",
+    "issuer.waiting.1",
+    "issuer.waiting.2",
     "issuer.revoking.1",
     "issuer.revoking.2.counted",
     "issuer.revoking.2",

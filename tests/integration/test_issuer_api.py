@@ -279,7 +279,7 @@ async def test_evidence_becomes_a_credential_that_verifies_from_what_was_publish
 
 
 async def test_evidence_for_an_achievement_that_is_not_published_waits_and_is_issued_when_it_is(
-    stack: Stack, api: httpx.AsyncClient, wattle: School
+    stack: Stack, api: httpx.AsyncClient, wattle: Tenant
 ) -> None:
     piece = evidence(1004, learner="a4", source_id="api-1004", achievement="patience")
     await send(stack, piece)

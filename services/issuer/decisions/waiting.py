@@ -12,6 +12,7 @@ Several processes may do this at once: of two decisions with one sequence the da
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
+from libs.common.failpoints import failpoint
 from services.issuer import metrics
 from services.issuer.decisions.repository import WaitingStore
 from services.issuer.decisions.worker import AchievementCatalogue, Awarding
@@ -46,8 +47,12 @@ class WaitingEvidence:
         now = self._clock()
         overdue = await self._store.overdue(now, _PIECES)
         found = overdue or await self._store.waiting_for(await self._published(), _PIECES)
-        ended = await self._awarding.reconsider(found, now) if found else []
-        await self._store.end_waiting(ended)
+        if not found:  # 1
+            return 0.0 if self._after else _DELAY_SECONDS
+        failpoint("issuer.waiting.1")
+        ended = await self._awarding.reconsider(found, now)  # 2
+        failpoint("issuer.waiting.2")
+        await self._store.end_waiting(ended)  # 3
         return 0.0 if ended or self._after else _DELAY_SECONDS
 
     async def _published(self) -> Sequence[tuple[str, str]]:
