@@ -27,18 +27,19 @@ from libs.openbadges.crypto.did import did_document
 from libs.openbadges.crypto.keys import read_public
 from libs.openbadges.crypto.multibase import decode_multibase, encode_multibase
 from libs.openbadges.integrity.create import secure
-from libs.openbadges.integrity.suites import ISSUED, OFFERED, Known
+from libs.openbadges.integrity.suites import SIGN_SUITES, VERIFY_SUITES
 from libs.openbadges.issue.signing import prepare, sign
 from libs.openbadges.jsonld.canonical import to_dataset
 from libs.openbadges.jsonld.contexts import load_document
 from libs.openbadges.jsonld.parsing import parse
-from libs.openbadges.jsonld.templates.cache import ShapeCache
+from libs.openbadges.jsonld.templates.cache import TemplateCache
+from libs.openbadges.jsonld.templates.canonical_document import CanonicalDocument
 from libs.openbadges.model import times
-from libs.openbadges.verify.pipeline import Material, verify
+from libs.openbadges.verify import ResolvedInputs, verify
 
 PUBLIC = SigningKey(KEY.seed).verify_key
 PUBLIC_KEY = read_public(KEY.public_multibase)
-MATERIAL = Material({DID: did_document(DID, KEY.public_multibase)})
+MATERIAL = ResolvedInputs({DID: did_document(DID, KEY.public_multibase)})
 PYLD = {"algorithm": "URDNA2015", "format": "application/n-quads", "documentLoader": load_document, "base": None}
 """PyLD at its best: contexts from memory, tagged static so that it keeps them processed."""
 
@@ -54,9 +55,9 @@ def pyld_input(document: dict[str, Any], options: dict[str, Any]) -> bytes:
 
 
 def general_input(document: dict[str, Any], options: dict[str, Any]) -> bytes:
-    """The bytes to sign, as the engine makes them for a document whose shape it has never met."""
-    known = Known(orjson.dumps(document), document["@context"], dataset=to_dataset(document))
-    return OFFERED["eddsa-rdfc-2022"].signing_input(known, options)
+    """The bytes to sign, as the engine makes them for a document whose template it has never met."""
+    known = CanonicalDocument(orjson.dumps(document), document["@context"], dataset=to_dataset(document))
+    return VERIFY_SUITES["eddsa-rdfc-2022"].signing_input(known, options)
 
 
 def signed_with(document: dict[str, Any], signing_input: SigningInput) -> bytes:
@@ -82,28 +83,28 @@ def verified_with(text: bytes, signing_input: SigningInput) -> None:
 
 def signed(cryptosuite: str, documents: Sequence[dict[str, Any]]) -> list[str]:
     """Sign as the engine does, likewise."""
-    known = [ISSUED.unsecured(document) for document in documents]
-    return secure(known, ISSUED[cryptosuite], KEY, METHOD, NOW)
+    known = [SIGN_SUITES.canonical(document) for document in documents]
+    return secure(known, SIGN_SUITES[cryptosuite], KEY, METHOD, NOW)
 
 
 def verified(cryptosuite: str, texts: Sequence[bytes]) -> None:
     """Verify the proofs alone as the engine does: each step for all, as `proofchecks.check_all_proofs` goes."""
-    suite = OFFERED[cryptosuite]
+    suite = VERIFY_SUITES[cryptosuite]
     parts = [taken(text) for text in texts]
     claims = [(suite.signing_input(unsecured, options), decode_multibase(value)) for unsecured, options, value in parts]
     if not all(suite.verify(PUBLIC_KEY, message, value) for message, value in claims):
         raise SystemExit("what was signed does not verify; no figure would mean anything")
 
 
-def taken(text: bytes) -> tuple[Known, dict[str, Any], str]:
+def taken(text: bytes) -> tuple[CanonicalDocument, dict[str, Any], str]:
     """Take a text apart as the engine does: the document without its proof, the proof's options, and its value."""
-    found = OFFERED.recognize(text)
+    found = VERIFY_SUITES.recognize(text)
     if found is not None:
         return found
     document = parse(text)
     options = document.pop("proof")
     value = options.pop("proofValue")
-    return OFFERED.unsecured(document), options, value
+    return VERIFY_SUITES.canonical(document), options, value
 
 
 @dataclass(frozen=True)
@@ -238,12 +239,12 @@ def took(work: Work) -> float:
     return (time.thread_time_ns() - started) / 1e9
 
 
-def new_shape() -> float:
-    """How many times as long as PyLD's canonicalization a document takes whose shape must be derived."""
+def new_template() -> float:
+    """How many times as long as PyLD's canonicalization a document takes whose template must be derived."""
     document = badges(1)[0]
     derived = plain = float("inf")
     for _ in range(20):
-        cache = ShapeCache()
+        cache = TemplateCache()
         cache.digest(document)
         started = time.thread_time_ns()
         cache.digest(document)
@@ -254,12 +255,12 @@ def new_shape() -> float:
     return derived / plain
 
 
-def hostile_memory(shapes: int) -> float:
-    """Megabytes that so many shapes offered by one sender leave behind, by Python's own count."""
+def hostile_memory(templates: int) -> float:
+    """Megabytes that so many templates offered by one sender leave behind, by Python's own count."""
     tracemalloc.start()
-    cache = ShapeCache()
-    for number in range(shapes):
-        # The names of terms nobody else uses: each is a shape of its own.
+    cache = TemplateCache()
+    for number in range(templates):
+        # The names of terms nobody else uses: each is a template of its own.
         document = {
             "@context": ["https://www.w3.org/ns/credentials/v2"],
             "id": "urn:uuid:1",
@@ -293,16 +294,16 @@ def main() -> None:
             )
             aim = "" if target is None else f", aim {target:g}{'' if ratio >= target else ': not met'}"
             print(f"    {ratio:8.2f} of {against}{aim}")
-    ratio = new_shape()
+    ratio = new_template()
     rows.append(
-        {"work": "a new shape", "rate": None, "against": "PyLD", "ratio": ratio, "target": 3, "met": ratio <= 3}
+        {"work": "a new template", "rate": None, "against": "PyLD", "ratio": ratio, "target": 3, "met": ratio <= 3}
     )
-    print(f"a document of a new shape takes {ratio:.2f} times PyLD's canonicalization, aim at most 3")
-    shapes = min(10_000, 100 * rounds)
-    megabytes = hostile_memory(shapes)
+    print(f"a document of a new template takes {ratio:.2f} times PyLD's canonicalization, aim at most 3")
+    templates = min(10_000, 100 * rounds)
+    megabytes = hostile_memory(templates)
     rows.append(
         {
-            "work": f"memory of {shapes:,} hostile shapes, MB",
+            "work": f"memory of {templates:,} hostile templates, MB",
             "rate": megabytes,
             "against": "limit",
             "ratio": megabytes / 32,
@@ -310,7 +311,7 @@ def main() -> None:
             "met": megabytes <= 32,
         }
     )
-    print(f"{shapes:,} shapes offered by a hostile sender leave {megabytes:.1f} MB behind, aim at most 32")
+    print(f"{templates:,} templates offered by a hostile sender leave {megabytes:.1f} MB behind, aim at most 32")
     file = Path("var/bench/engine.json")
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_bytes(orjson.dumps(rows, option=orjson.OPT_INDENT_2))

@@ -1,4 +1,4 @@
-"""Which general path, by numbers: ways to canonicalize one 3 kB badge of an unknown shape, beside PyLD's whole path.
+"""Which general path, by numbers: ways to canonicalize one 3 kB badge of an unknown template, beside PyLD's whole path.
 
 CPU time of the fastest of many single turns, the ways taking turns. pyoxigraph is measured where it is installed; the
 product does not need it. `python -m benchmarks.general_path [TURNS]`
@@ -16,6 +16,7 @@ from pyld import canon, jsonld
 from benchmarks.badges import badges
 from benchmarks.engine import PYLD
 from libs.openbadges.jsonld import canonical, rdf, rdfc
+from libs.openbadges.model.profile import PRODUCTION
 
 
 def prepared(document: dict[str, Any]) -> rdf.Dataset:
@@ -25,7 +26,7 @@ def prepared(document: dict[str, Any]) -> rdf.Dataset:
 
 def by_pyld_expansion(document: dict[str, Any]) -> str:
     """Expand by PyLD with remembered contexts, as documents are that are not plain."""
-    return rdfc.serialize(rdf.to_dataset(canonical._expand(document))).text  # noqa: SLF001  the part left aside
+    return rdfc.serialize(rdf.to_dataset(canonical._expand(document, PRODUCTION))).text  # noqa: SLF001  the part left aside
 
 
 def by_urdna2015(document: dict[str, Any]) -> str:

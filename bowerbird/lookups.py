@@ -1,4 +1,4 @@
-"""What verifying a credential needs from outside: from files, and from the network where that was allowed."""
+"""What verifying a credential dependencies_of from outside: from files, and from the network where that was allowed."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -11,11 +11,17 @@ from urllib.parse import urlsplit
 from libs.common.fetch import Fetcher, FetchError
 from libs.openbadges.baking import PICTURE_BYTES
 from libs.openbadges.crypto.did import did_web_url
+from libs.openbadges.jose.plain import read_json
 from libs.openbadges.model.errors import CredentialError
-from libs.openbadges.verify.opening import open_document, read_json
-from libs.openbadges.verify.pipeline import STATUS_LIST_LIMITS, Material, Needs, needs
-from libs.openbadges.verify.refresh import refresh_address
-from libs.openbadges.verify.report import Report
+from libs.openbadges.verify import (
+    STATUS_LIST_LIMITS,
+    Dependencies,
+    Report,
+    ResolvedInputs,
+    dependencies_of,
+    open_document,
+)
+from libs.openbadges.verify.refresh import refresh_url
 
 # A document can name many addresses; more than these are not asked for it.
 MOST_LOOKUPS: Final = 16
@@ -37,7 +43,7 @@ class SourceError(Exception):
 class Lookups:
     """What was found, and in one sentence each what was not."""
 
-    material: Material
+    material: ResolvedInputs
     problems: tuple[str, ...]
 
 
@@ -63,7 +69,7 @@ async def fetch_credential(fetcher: Fetcher, url: str) -> bytes:
     return await fetcher.fetch(url, _CREDENTIAL)
 
 
-def from_files(did_documents: Sequence[Path], status_lists: Sequence[Path]) -> Material:
+def from_files(did_documents: Sequence[Path], status_lists: Sequence[Path]) -> ResolvedInputs:
     """Read DID documents and status list credentials, each known by its own id.
 
     Raises:
@@ -76,10 +82,10 @@ def from_files(did_documents: Sequence[Path], status_lists: Sequence[Path]) -> M
     for path in status_lists:
         identifier, _document, text = _identified(path)
         lists[identifier] = text
-    return Material(dids, lists)
+    return ResolvedInputs(dids, lists)
 
 
-async def from_network(wanted: Needs, given: Material, fetcher: Fetcher) -> Lookups:
+async def from_network(wanted: Dependencies, given: ResolvedInputs, fetcher: Fetcher) -> Lookups:
     """Fetch what is needed and was not given; what cannot be had is left out, and why is told."""
     dids = sorted(wanted.dids - given.did_documents.keys())
     lists = sorted(wanted.status_lists - given.status_lists.keys())
@@ -116,7 +122,9 @@ async def newer_from_network(
     answers = await asyncio.gather(*(_tried(url, partial(fetcher.fetch, url, _CREDENTIAL)) for url in asked))
     refreshed = {url: text for url, text, _problem in answers if text is not None}
     problems = tuple(problem for _url, _text, problem in answers if problem)
-    more = await from_network(needs(document, refreshed), replace(found.material, refreshed=refreshed), fetcher)
+    more = await from_network(
+        dependencies_of(document, refreshed), replace(found.material, refreshed=refreshed), fetcher
+    )
     return Lookups(more.material, tuple(dict.fromkeys(found.problems + problems + more.problems)))
 
 
@@ -125,7 +133,7 @@ def unrefreshed(report: Report) -> list[str]:
     reports = [report, *report.embedded]
     reports += [one.report for each in reports[:] for one in each.endorsements]
     named = [
-        refresh_address(one.credential)
+        refresh_url(one.credential)
         for one in reports
         if one.credential is not None and one.check("refresh").code == "refresh_unavailable"
     ]

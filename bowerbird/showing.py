@@ -10,8 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from libs.openbadges.jose.tokens import REGISTERED, Token
-from libs.openbadges.verify.opening import Opened
-from libs.openbadges.verify.report import Outcome, Report
+from libs.openbadges.model.findings import Outcome
+from libs.openbadges.verify import Opened, Report
 
 _MARK: Final[dict[Outcome, tuple[str, str]]] = {
     "pass": ("✓", "green"),
@@ -89,7 +89,7 @@ def _checks(report: Report, *, passed: bool = True) -> Table:
             continue
         mark, style = _MARK[check.outcome]
         moment = check.at.strftime("as of %Y-%m-%d %H:%M %Z") if check.name == "status" else ""
-        sentence = Text(plain(check.sentence))
+        sentence = Text(plain(check.message))
         if moment:
             sentence.append(f"  ({moment})", "dim")
         table.add_row(Text(mark, style), Text(check.name), sentence)

@@ -18,11 +18,9 @@ from libs.openbadges.baking import PICTURE_BYTES
 from libs.openbadges.jsonld.parsing import check
 from libs.openbadges.model.documents import model_of, read_model
 from libs.openbadges.model.errors import CredentialError
-from libs.openbadges.verify.opening import open_document
-from libs.openbadges.verify.pipeline import needs
-from libs.openbadges.verify.pipeline import verify as verify_credential
-from libs.openbadges.verify.recipient import Recipient
-from libs.openbadges.verify.report import Outcome
+from libs.openbadges.model.findings import Outcome
+from libs.openbadges.verify import Recipient, dependencies_of, open_document
+from libs.openbadges.verify import verify as verify_credential
 
 EXIT_STATUS: Final[dict[Outcome, int]] = {"pass": 0, "fail": 1, "unknown": 2}
 
@@ -71,7 +69,7 @@ def verify(
         return EXIT_STATUS["unknown"]
     found = lookups.Lookups(given, ())
     if online or _is_url(source):
-        found = asyncio.run(lookups.from_network(needs(document), given, fetcher))
+        found = asyncio.run(lookups.from_network(dependencies_of(document), given, fetcher))
     asked = None if recipient is None else Recipient(recipient, recipient_type)
     now = datetime.now(UTC)
     report = verify_credential(document, found.material, now, recipient=asked)

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from libs.common.errors import NotFoundError
-from libs.openbadges.verify.report import Report
+from libs.openbadges.verify import Report
 from services.verifier.material.lookup import MaterialSource
 from services.verifier.material.repository import StoredStatusList
 from services.verifier.pages.answers import FOR_SECONDS, as_it_is

@@ -16,8 +16,9 @@ from libs.openbadges.crypto.p256 import P256Key
 from libs.openbadges.issue.jwt import sign_vc_jwt
 from libs.openbadges.issue.signing import Prepared, prepare, sign
 from libs.openbadges.jose import algorithm_of, envelop_credential
-from libs.openbadges.jsonld.contexts import CREDENTIALS_V1, DATA_INTEGRITY_V2, conformance_contexts
+from libs.openbadges.model.context_urls import CREDENTIALS_V1, DATA_INTEGRITY_V2
 from libs.openbadges.model.errors import CredentialError
+from libs.openbadges.model.profile import CONFORMANCE
 from libs.openbadges.status.bitstring import MINIMUM_SIZE, StatusIndexes, StatusList, entry, list_document
 
 PublishList = Callable[[str, int, str], None]
@@ -155,22 +156,20 @@ def _checked(document: dict[str, Any]) -> Prepared:
         InvalidRequestError: it must not be signed; names the place.
     """
     try:
-        with conformance_contexts():
-            return prepare(document)
+        return prepare(document, CONFORMANCE)
     except CredentialError as error:
         raise InvalidRequestError(
             f"this credential is not issued: {error}",
-            [{"field": f"/credential{error.path}", "reason": error.sentence, "code": error.code}],
+            [{"field": f"/credential{error.path}", "reason": error.message, "code": error.code}],
         ) from error
 
 
 def _signed(document: dict[str, Any], instance: Instance, key: Ed25519Key | P256Key, now: datetime) -> dict[str, Any]:
     method = verification_method(did_key(key.public_multibase), key.public_multibase)
     prepared = _checked(document)
-    with conformance_contexts():
-        if instance.cryptosuite is None:
-            return _enveloped(prepared, key, method)
-        signed: dict[str, Any] = orjson.loads(sign(prepared, key, method, now, cryptosuite=instance.cryptosuite))
+    if instance.cryptosuite is None:
+        return _enveloped(prepared, key, method)
+    signed: dict[str, Any] = orjson.loads(sign(prepared, key, method, now, cryptosuite=instance.cryptosuite))
     return signed
 
 
@@ -180,7 +179,7 @@ def _enveloped(prepared: Prepared, key: Ed25519Key | P256Key, method: str) -> di
     except CredentialError as error:
         raise InvalidRequestError(
             f"this credential does not go into an envelope: {error}",
-            [{"field": f"/credential{error.path}", "reason": error.sentence, "code": error.code}],
+            [{"field": f"/credential{error.path}", "reason": error.message, "code": error.code}],
         ) from error
 
 

@@ -12,7 +12,8 @@ from libs.openbadges.crypto.keys import Ed25519Key
 from libs.openbadges.issue.jwt import sign_vp_jwt
 from libs.openbadges.issue.presentations import sign_presentation
 from libs.openbadges.jose import envelop_presentation
-from libs.openbadges.jsonld.contexts import CREDENTIALS_V2, EXAMPLES_V2, conformance_contexts
+from libs.openbadges.model.context_urls import CREDENTIALS_V2, EXAMPLES_V2
+from libs.openbadges.model.profile import CONFORMANCE
 from tests.contract.vc_api_client import DID, HOLDER, METHOD, NOW, Change, credential, issue, issued, problems, served
 
 OTHER = Ed25519Key.from_seed(b"o" * 32)
@@ -37,8 +38,8 @@ def presentation(*held: Any, **more: Any) -> dict[str, Any]:
 def shown(document: dict[str, Any], key: Ed25519Key = HOLDER, **bound: str) -> dict[str, Any]:
     did = did_key(key.public_multibase)
     method = verification_method(did, key.public_multibase)
-    with conformance_contexts():
-        signed: dict[str, Any] = orjson.loads(sign_presentation(document, key, method, NOW, **bound))
+    text = sign_presentation(document, key, method, NOW, profile=CONFORMANCE, **bound)
+    signed: dict[str, Any] = orjson.loads(text)
     return signed
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from httpx import AsyncClient
 
-from libs.openbadges.jsonld.contexts import CREDENTIALS_V1, CREDENTIALS_V2, EXAMPLES_V2
+from libs.openbadges.model.context_urls import CREDENTIALS_V1, CREDENTIALS_V2, EXAMPLES_V2
 from tests.contract.vc_api_client import DID, Change, credential, issue, issued, older, problems, served, verify
 
 INLINE = {"Shown": "https://example.org/#Shown", "shown": "https://example.org/#shown"}

@@ -12,7 +12,7 @@ from httpx import AsyncClient
 from libs.openbadges.crypto.did import did_key, did_web, verification_method
 from libs.openbadges.crypto.keys import Ed25519Key
 from libs.openbadges.crypto.multibase import encode_multibase
-from libs.openbadges.integrity.suites import OFFERED
+from libs.openbadges.integrity.suites import VERIFY_SUITES
 from libs.openbadges.issue.records import record_document
 from libs.openbadges.issue.signing import prepare, sign
 from libs.openbadges.model.documents import Profile
@@ -51,8 +51,8 @@ def signed_with(**options: Any) -> dict[str, Any]:
         **options,
     }
     proof = {name: value for name, value in whole.items() if value is not None}
-    suite = OFFERED["eddsa-rdfc-2022"]
-    value = HOLDER.sign(suite.signing_input(OFFERED.unsecured(document), proof))
+    suite = VERIFY_SUITES["eddsa-rdfc-2022"]
+    value = HOLDER.sign(suite.signing_input(VERIFY_SUITES.canonical(document), proof))
     return {**document, "proof": {**proof, "proofValue": encode_multibase(value)}}
 
 

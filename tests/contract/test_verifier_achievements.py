@@ -10,7 +10,7 @@ from pymongo.errors import AutoReconnect
 
 from libs.contracts.events import AchievementLevel, AchievementPublished
 from libs.contracts.results import SoloLevel
-from libs.openbadges.jsonld.contexts import CREDENTIALS_V2, OPEN_BADGES_V3
+from libs.openbadges.model.context_urls import CREDENTIALS_V2, OPEN_BADGES_V3
 from tests.contract.verifier_house import PUBLIC, MemoryRepository, application, client
 from tests.issuer_doubles import achievement, evidence
 from tests.unit.test_issuer_credentials import BASE, DEPARTMENT, issued

@@ -18,7 +18,7 @@ from libs.openbadges.issue.building import CredentialTemplate
 from libs.openbadges.issue.jwt import sign_vc_jwt
 from libs.openbadges.issue.records import record_document
 from libs.openbadges.issue.signing import prepare, sign
-from libs.openbadges.jsonld.contexts import OPEN_BADGES_EXTENSIONS
+from libs.openbadges.model.context_urls import OPEN_BADGES_EXTENSIONS
 from libs.openbadges.model.documents import Achievement, Association, Criteria, Profile
 from libs.openbadges.pictures.drawing import badge_svg
 from libs.openbadges.pictures.raster import badge_png

@@ -15,7 +15,7 @@ from conformance.server import build
 from libs.access.api_keys import new_key
 from libs.openbadges.crypto.did import did_key, verification_method
 from libs.openbadges.crypto.keys import Ed25519Key
-from libs.openbadges.jsonld.contexts import CREDENTIALS_V1, CREDENTIALS_V2
+from libs.openbadges.model.context_urls import CREDENTIALS_V1, CREDENTIALS_V2
 from services.verifier.service import ServiceSettings, serve
 from tests.contract.verifier_house import MemoryRepository
 

@@ -25,7 +25,7 @@ from libs.contracts.events import (
 )
 from libs.contracts.results import SoloLevel
 from libs.openbadges.crypto import did
-from libs.openbadges.verify.pipeline import Material, verify
+from libs.openbadges.verify import ResolvedInputs, verify
 from tests.issuer_doubles import TRACE, evidence
 
 pytestmark = pytest.mark.integration
@@ -273,7 +273,9 @@ async def test_evidence_becomes_a_credential_that_verifies_from_what_was_publish
 
     url = orjson.loads(newest.credential)["id"]
 
-    report = verify(text, Material({wattle.did: orjson.loads(document)}, {url: newest.credential}), datetime.now(UTC))
+    report = verify(
+        text, ResolvedInputs({wattle.did: orjson.loads(document)}, {url: newest.credential}), datetime.now(UTC)
+    )
     assert report.verdict == "pass", report.to_dict()
     assert did.did_web_url(wattle.did, "http").endswith("/issuers/wattle/did.json")
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from libs.openbadges.jsonld.contexts import CREDENTIALS_V2, OPEN_BADGES_V3
+from libs.openbadges.model.context_urls import CREDENTIALS_V2, OPEN_BADGES_V3
 
 # fmt: off
 TEXTS = [

@@ -11,7 +11,7 @@ from libs.openbadges.issue.building import CredentialTemplate, Shown, solo_resul
 from libs.openbadges.issue.signing import prepare, sign
 from libs.openbadges.model.documents import Achievement, Alignment, Criteria, Evidence, Image, Profile
 from libs.openbadges.status.bitstring import StatusList, entry, list_document
-from libs.openbadges.verify.pipeline import Material
+from libs.openbadges.verify import ResolvedInputs
 
 NOW = datetime(2026, 3, 6, 9, 30, tzinfo=UTC)
 KEY = Ed25519Key.from_seed(bytes(range(32)))
@@ -80,12 +80,12 @@ def signed(number: int = 1, **changes: Any) -> str:
     return sign(prepare(badge(number, **changes)), KEY, METHOD, NOW)
 
 
-def material(*revoked: int, purpose: str = "revocation") -> Material:
+def material(*revoked: int, purpose: str = "revocation") -> ResolvedInputs:
     statuses = StatusList()
     for index in revoked:
         statuses.set(index)
     listing = sign(prepare(list_document(LIST, DID, statuses, valid_from=NOW, purpose=purpose)), KEY, METHOD, NOW)
-    return Material({DID: did_document(DID, KEY.public_multibase)}, {LIST: listing})
+    return ResolvedInputs({DID: did_document(DID, KEY.public_multibase)}, {LIST: listing})
 
 
 def in_threads(work: Callable[[], None]) -> None:

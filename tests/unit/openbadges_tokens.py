@@ -15,7 +15,7 @@ from libs.openbadges.crypto.rsa import RsaKey
 from libs.openbadges.issue.jwt import sign_open_badge_jwt, sign_vc_jwt
 from libs.openbadges.issue.signing import prepare
 from libs.openbadges.jose import algorithm_of
-from libs.openbadges.verify.pipeline import Material, verify
+from libs.openbadges.verify import ResolvedInputs, verify
 from tests.unit.openbadges_samples import DID, NOW, badge, material
 
 ED25519 = Ed25519Key.from_seed(bytes(range(32)))
@@ -36,7 +36,7 @@ def kid_of(key: PrivateKey) -> str:
     return verification_method(DID, thumbprint(public_of(key)))
 
 
-def given(*keys: PrivateKey, **changes: Any) -> Material:
+def given(*keys: PrivateKey, **changes: Any) -> ResolvedInputs:
     """What is looked up for the sample issuer when these are its keys, as JWKs."""
     document = did_document_with_jwk(DID, {}, "none")
     document["verificationMethod"] = [
@@ -44,7 +44,7 @@ def given(*keys: PrivateKey, **changes: Any) -> Material:
         for key in keys
     ]
     document["assertionMethod"] = document["authentication"] = [kid_of(key) for key in keys]
-    return Material({DID: {**document, **changes}}, material().status_lists)
+    return ResolvedInputs({DID: {**document, **changes}}, material().status_lists)
 
 
 def badge_jwt(key: PrivateKey, number: int = 1, **changes: Any) -> str:
@@ -93,7 +93,7 @@ def as_json(value: Any) -> bytes:
     return value if isinstance(value, bytes) else orjson.dumps(value)
 
 
-def codes(token: Any, material: Material, moment: datetime = NOW) -> dict[str, str]:
+def codes(token: Any, material: ResolvedInputs, moment: datetime = NOW) -> dict[str, str]:
     """The checks that do not pass, by name."""
     report = verify(token, material, moment)
     return {check.name: f"{check.outcome} {check.code}" for check in report.checks if check.outcome != "pass"}

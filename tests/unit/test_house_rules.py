@@ -24,6 +24,15 @@ def imports(tree: ast.Module) -> Iterator[str]:
             yield node.module
 
 
+def imported_names(tree: ast.Module) -> Iterator[str]:
+    """Go through what is imported, each name of a package's with the package before it."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
 def test_a_service_imports_no_other_service() -> None:
     for service in SERVICES:
         for path, tree in modules(f"services/{service}"):
@@ -77,6 +86,20 @@ def test_the_credential_engine_does_no_input_or_output() -> None:
             assert not packages & forbidden, f"{path} imports {name}"
         called = {ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
         assert not called & {"open", "print", "input"}, path
+
+
+ENGINE = ("model", "crypto", "jsonld", "integrity", "jose", "status", "baking", "pictures", "issue", "verify")
+"""The engine's packages from the bottom up; each stands on those before it."""
+
+
+def test_the_credential_engine_imports_downward_only() -> None:
+    assert {path.parent.name for path in (ROOT / "libs/openbadges").glob("*/__init__.py")} == set(ENGINE)
+    for place, package in enumerate(ENGINE):
+        above = tuple(f"libs.openbadges.{other}" for other in ENGINE[place + 1 :])
+        for path, tree in modules(f"libs/openbadges/{package}"):
+            named = {name for name in imported_names(tree) if name.startswith("libs.openbadges")}
+            assert not {name for name in named if f"{name}.".startswith(tuple(f"{one}." for one in above))}, path
+            assert "libs.openbadges" not in named, f"{path} imports from the package as a whole"
 
 
 def test_every_collection_is_opened_by_one_module_and_by_none_that_speaks_http() -> None:
@@ -135,11 +158,13 @@ def test_every_module_begins_with_a_sentence_on_its_job_that_no_other_module_say
             assert said.setdefault(first, path) == path, f"{path} says the same as {said[first]}"
 
 
-def test_the_contracts_import_nothing_of_ours_but_contracts() -> None:
+def test_the_contracts_import_nothing_of_ours_but_contracts_and_the_taxonomy() -> None:
+    taxonomy = "libs.openbadges.model.solo"
+    """The levels of SOLO, which the engine writes into credentials, are defined once and there."""
     for path, tree in modules("libs/contracts"):
         ours = ("libs", "services", "bowerbird", "conformance", "deploy", "demo")
         of_others = [name for name in imports(tree) if name.partition(".")[0] in ours]
-        assert not [name for name in of_others if not name.startswith("libs.contracts")], path
+        assert not [name for name in of_others if not name.startswith(("libs.contracts", taxonomy))], path
 
 
 def test_locks_and_build_files_name_no_place_to_download_from() -> None:

@@ -14,7 +14,7 @@ from libs.openbadges.crypto import did
 from libs.openbadges.crypto.keys import Ed25519Key
 from libs.openbadges.model.errors import CredentialError
 from libs.openbadges.status.bitstring import StatusList
-from libs.openbadges.verify.pipeline import Material, verify
+from libs.openbadges.verify import ResolvedInputs, verify
 from services.issuer.credentials.signer import CredentialSigner
 from services.issuer.decisions.rules import DecisionContext, Verdict, decide
 from services.issuer.status.lists import StatusEntry
@@ -62,7 +62,7 @@ SHARED = achievement(owner="department", shared=True)
 async def test_every_check_of_the_verifier_passes(level: SoloLevel, link: str | None) -> None:
     text, document = await issued(evidence(level=level, link=link), SHARED)
     listed = await signer().status_list("wattle", ENTRY.list_id, StatusList(), NOW)
-    material = Material(
+    material = ResolvedInputs(
         {SCHOOL.did: did.did_document(SCHOOL.did, KEY.public_multibase)},
         {document["credentialStatus"]["statusListCredential"]: listed},
     )
@@ -76,7 +76,7 @@ async def test_a_set_bit_in_the_list_is_a_failed_status() -> None:
     bits.set(ENTRY.index)
     listed = await signer().status_list("wattle", ENTRY.list_id, bits, NOW)
     url = document["credentialStatus"]["statusListCredential"]
-    material = Material({SCHOOL.did: did.did_document(SCHOOL.did, KEY.public_multibase)}, {url: listed})
+    material = ResolvedInputs({SCHOOL.did: did.did_document(SCHOOL.did, KEY.public_multibase)}, {url: listed})
     assert verify(text, material, NOW).check("status").outcome == "fail"
 
 

@@ -13,7 +13,7 @@ from libs.openbadges.pictures.description import Depiction
 from libs.openbadges.pictures.raster import badge_png
 from services.notifier.channels.email.picture import SIZE, Pictures, picture_alt
 
-BADGE = Depiction("Resilience", "Northside Primary", "relational")
+BADGE = Depiction("Resilience", "Northside Primary", SoloLevel.RELATIONAL)
 
 
 class Brush:
@@ -47,7 +47,7 @@ async def test_the_picture_is_the_one_that_the_badges_page_shows_at_twice_its_si
 async def test_mails_that_want_the_same_picture_at_the_same_time_have_it_drawn_once_and_off_the_loop() -> None:
     brush = Brush()
     pictures = Pictures(brush)
-    others = [Depiction("Resilience", "Northside Primary", level) for level in (None, "unistructural")]
+    others = [Depiction("Resilience", "Northside Primary", level) for level in (None, SoloLevel.UNISTRUCTURAL)]
     answers = await asyncio.gather(*(pictures.get(badge) for badge in [BADGE, *others] * 5))
     assert len(set(answers)) == 1
     assert sorted(map(repr, brush.drawn)) == sorted(map(repr, [BADGE, *others]))

@@ -17,7 +17,7 @@ from libs.openbadges.baking.png import MOST_CHUNKS, SIGNATURE
 from libs.openbadges.baking.svg import MOST_CREDENTIALS, MOST_ELEMENTS
 from libs.openbadges.model.errors import CredentialError, LimitError
 from libs.openbadges.pictures.drawing import badge_svg
-from libs.openbadges.verify.pipeline import Needs, needs, verify
+from libs.openbadges.verify import Dependencies, dependencies_of, verify
 from tests.unit.openbadges_samples import DID, LIST, NOW, material, signed
 
 CREDENTIAL = signed()
@@ -314,10 +314,10 @@ def test_characters_that_xml_cannot_hold_are_baked_as_escapes() -> None:
 @pytest.mark.parametrize(("picture", "kind"), [(PNG, "PNG"), (SVG, "SVG")])
 def test_a_baked_credential_verifies_as_it_would_outside(picture: bytes, kind: str) -> None:
     baked = bake(picture, CREDENTIAL)
-    assert needs(baked) == Needs(frozenset({DID}), frozenset({LIST}))
+    assert dependencies_of(baked) == Dependencies(frozenset({DID}), frozenset({LIST}))
     report = verify(baked, material(), NOW)
     assert report.verdict == "pass"
-    assert report.check("format").sentence == f"It is a verifiable credential, baked into a {kind}."
+    assert report.check("format").message == f"It is a verifiable credential, baked into a {kind}."
     assert verify(baked, material(1), NOW).check("status").code == "revoked"
 
 

@@ -7,15 +7,16 @@ from typing import Any
 import pytest
 
 from libs.openbadges.crypto.did import did_key, verification_method
-from libs.openbadges.integrity.suites import ISSUED
+from libs.openbadges.integrity.suites import SIGN_SUITES
 from libs.openbadges.issue.signing import prepare, sign
 from libs.openbadges.jose.tokens import read_token
 from libs.openbadges.jsonld.canonical import canonicalize
-from libs.openbadges.jsonld.contexts import CARRIED, CREDENTIALS_V2, EXAMPLES_V2, conformance_contexts
-from libs.openbadges.model.datamodel import check_credential
+from libs.openbadges.jsonld.resources import check_resources
+from libs.openbadges.model.bundled import BUNDLED
+from libs.openbadges.model.context_urls import CREDENTIALS_V2, EXAMPLES_V2
 from libs.openbadges.model.errors import CredentialError, UnknownContextError
-from libs.openbadges.verify.pipeline import Material, verify
-from libs.openbadges.verify.presentations import verify_presentation
+from libs.openbadges.model.profile import CONFORMANCE
+from libs.openbadges.verify import ResolvedInputs, verify, verify_presentation
 from tests.unit.openbadges_samples import KEY, NOW, badge
 from tests.unit.openbadges_tokens import encode
 
@@ -36,18 +37,16 @@ def credential(context: Any, **more: Any) -> dict[str, Any]:
 INLINE = credential({"Shown": "https://example.org/#Shown"})
 
 
-def test_an_inline_context_is_signed_and_verified_within_conformance_and_unknown_outside() -> None:
-    with conformance_contexts():
-        text = sign(prepare(INLINE), KEY, METHOD, NOW)
-        assert verify(text, Material(), NOW).verdict == "pass"
-    assert verify(text, Material(), NOW).verdict == "unknown"
+def test_an_inline_context_is_signed_and_verified_for_conformance_and_unknown_in_production() -> None:
+    text = sign(prepare(INLINE, CONFORMANCE), KEY, METHOD, NOW)
+    assert verify(text, ResolvedInputs(), NOW, profile=CONFORMANCE).verdict == "pass"
+    assert verify(text, ResolvedInputs(), NOW).verdict == "unknown"
     with pytest.raises(UnknownContextError):
         prepare(INLINE)
 
 
-def test_the_examples_context_is_issued_with_within_conformance_alone() -> None:
-    with conformance_contexts():
-        prepare(credential(EXAMPLES_V2))
+def test_the_examples_context_is_issued_with_for_conformance_alone() -> None:
+    prepare(credential(EXAMPLES_V2), CONFORMANCE)
     with pytest.raises(CredentialError, match="examples"):
         prepare(credential(EXAMPLES_V2))
 
@@ -63,44 +62,42 @@ def test_the_examples_context_is_issued_with_within_conformance_alone() -> None:
     ],
 )
 def test_an_inline_context_that_defines_badly_or_again_is_refused_even_then(context: Any) -> None:
-    with conformance_contexts(), pytest.raises(CredentialError):
-        prepare(credential(context))
+    with pytest.raises(CredentialError):
+        prepare(credential(context), CONFORMANCE)
 
 
-def test_no_shape_is_learnt_from_documents_with_contexts_of_their_own() -> None:
-    before = ISSUED.shapes.stats()
-    with conformance_contexts():
-        for number in range(4):
-            prepare({**INLINE, "id": f"urn:uuid:0f4ac6a1-59e9-4a3c-95ad-{number:012d}"})
-    assert ISSUED.shapes.stats() == before
+def test_no_template_is_derived_from_documents_with_contexts_of_their_own() -> None:
+    before = SIGN_SUITES.templates.stats()
+    for number in range(4):
+        prepare({**INLINE, "id": f"urn:uuid:0f4ac6a1-59e9-4a3c-95ad-{number:012d}"}, CONFORMANCE)
+    assert SIGN_SUITES.templates.stats() == before
     with pytest.raises(UnknownContextError):
         prepare(INLINE)
 
 
-def test_a_digest_of_a_carried_resource_must_be_right() -> None:
-    digest = hashlib.sha256(CARRIED[CREDENTIALS_V2].text).digest()
+def test_a_digest_of_a_bundled_resource_must_be_right() -> None:
+    digest = hashlib.sha256(BUNDLED[CREDENTIALS_V2].text).digest()
     multibase = "u" + base64.urlsafe_b64encode(b"\x12\x20" + digest).rstrip(b"=").decode()
     sri = "sha256-" + base64.b64encode(digest).decode()
     for good in ({"digestSRI": sri}, {"digestMultibase": multibase}):
-        check_credential({**badge(), "relatedResource": {"id": CREDENTIALS_V2, **good}})
+        check_resources({**badge(), "relatedResource": {"id": CREDENTIALS_V2, **good}})
     other = "sha256-" + base64.b64encode(bytes(32)).decode()
-    with pytest.raises(CredentialError, match="is not the file that is carried"):
-        check_credential({**badge(), "relatedResource": {"id": CREDENTIALS_V2, "digestSRI": other}})
+    with pytest.raises(CredentialError, match="is not the file that is bundled"):
+        check_resources({**badge(), "relatedResource": {"id": CREDENTIALS_V2, "digestSRI": other}})
 
 
-def test_a_digest_that_does_not_say_its_kind_is_read_within_conformance_alone() -> None:
+def test_a_digest_that_does_not_say_its_kind_is_read_for_conformance_alone() -> None:
     def related(digest: bytes) -> dict[str, Any]:
         multibase = "u" + base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
         return {**badge(), "relatedResource": {"id": CREDENTIALS_V2, "digestMultibase": multibase}}
 
-    right = hashlib.sha256(CARRIED[CREDENTIALS_V2].text).digest()
-    with conformance_contexts():
-        check_credential(related(right))
-        for wrong in (bytes(32), right[:31], right[:20]):
-            with pytest.raises(CredentialError):
-                check_credential(related(wrong))
+    right = hashlib.sha256(BUNDLED[CREDENTIALS_V2].text).digest()
+    check_resources(related(right), CONFORMANCE)
+    for wrong in (bytes(32), right[:31], right[:20]):
+        with pytest.raises(CredentialError):
+            check_resources(related(wrong), CONFORMANCE)
     with pytest.raises(CredentialError, match="no multihash"):
-        check_credential(related(right))
+        check_resources(related(right))
 
 
 def wrapped(name: str, document: dict[str, Any], **claims: Any) -> dict[str, Any]:
@@ -129,15 +126,15 @@ SHOWN = {
 }
 
 
-def test_tokens_of_version_1_1_in_envelopes_are_read_within_conformance_alone() -> None:
+def test_tokens_of_version_1_1_in_envelopes_are_read_for_conformance_alone() -> None:
     shown = wrapped("vp", SHOWN, nonce="123456789")
-    with conformance_contexts():
-        report = verify_presentation(shown, Material(), NOW, challenge="123456789")
-        assert report.verdict == "pass", report
-        assert [one.verdict for one in report.credentials] == ["pass"]
-        assert verify_presentation(shown, Material(), NOW, challenge="other").verdict == "fail"
-    assert verify_presentation(shown, Material(), NOW).verdict == "unknown"
-    assert verify(wrapped("vc", HELD), Material(), NOW).verdict == "unknown"
+    read: dict[str, Any] = {"profile": CONFORMANCE}
+    report = verify_presentation(shown, ResolvedInputs(), NOW, challenge="123456789", **read)
+    assert report.verdict == "pass", report
+    assert [one.verdict for one in report.credentials] == ["pass"]
+    assert verify_presentation(shown, ResolvedInputs(), NOW, challenge="other", **read).verdict == "fail"
+    assert verify_presentation(shown, ResolvedInputs(), NOW).verdict == "unknown"
+    assert verify(wrapped("vc", HELD), ResolvedInputs(), NOW).verdict == "unknown"
 
 
 @pytest.mark.parametrize(
@@ -155,15 +152,15 @@ def test_tokens_of_version_1_1_in_envelopes_are_read_within_conformance_alone() 
     ],
 )
 def test_such_a_token_must_still_be_good_in_every_other_way(changed: Any) -> None:
-    with conformance_contexts():
-        assert verify_presentation(changed(wrapped("vp", SHOWN)), Material(), NOW).verdict != "pass"
+    report = verify_presentation(changed(wrapped("vp", SHOWN)), ResolvedInputs(), NOW, profile=CONFORMANCE)
+    assert report.verdict != "pass"
 
 
 def test_a_token_of_vc_jose_cose_wraps_nothing_even_then() -> None:
     for typ in ("vc+jwt", "vp+jwt"):
         text = f"{encode({'alg': 'Ed25519', 'typ': typ, 'kid': METHOD})}.{encode({'vc': HELD, 'vp': SHOWN})}"
-        with conformance_contexts(), pytest.raises(CredentialError, match="where none may be"):
-            read_token(f"{text}.{encode(KEY.sign(text.encode()))}")
+        with pytest.raises(CredentialError, match="where none may be"):
+            read_token(f"{text}.{encode(KEY.sign(text.encode()))}", profile=CONFORMANCE)
 
 
 def test_a_plain_value_where_a_graph_belongs_is_refused_and_no_crash() -> None:

@@ -5,21 +5,24 @@ import hashlib
 import pytest
 from pydantic import ValidationError
 
-from libs.openbadges.issue.building import SOLO_LEVELS, solo_result_description
-from libs.openbadges.jsonld.contexts import CARRIED, CONTEXTS, CREDENTIALS_V2, load_document, term_iris
+from libs.openbadges.issue.building import solo_result_description
+from libs.openbadges.jsonld.contexts import CONTEXTS, load_document, term_iris
+from libs.openbadges.model.bundled import BUNDLED
+from libs.openbadges.model.context_urls import CREDENTIALS_V2
 from libs.openbadges.model.documents import AchievementCredential, Criteria, ResultDescription
 from libs.openbadges.model.errors import UnknownContextError
+from libs.openbadges.model.solo import SoloLevel
 from tests.unit.openbadges_samples import RESILIENCE, badge
 
 
 def test_the_credentials_context_is_the_one_that_the_recommendation_pins() -> None:
-    digest = hashlib.sha256(CARRIED[CREDENTIALS_V2].text).hexdigest()
+    digest = hashlib.sha256(BUNDLED[CREDENTIALS_V2].text).hexdigest()
     assert digest == "59955ced6697d61e03f2b2556febe5308ab16842846f5b586d7f1f7adec92734"
 
 
 def test_every_carried_file_has_its_version_licence_and_digest_noted() -> None:
     assert len(CONTEXTS) >= 11
-    for one in CARRIED.values():
+    for one in BUNDLED.values():
         assert one.version
         assert one.licence
         assert hashlib.sha256(one.text).hexdigest() == one.sha256
@@ -65,7 +68,7 @@ def test_solo_results_have_five_levels_lowest_first() -> None:
         "Extended abstract",
     ]
     assert [level.points for level in levels] == ["0", "1", "2", "3", "4"]
-    assert described.required_level == levels[SOLO_LEVELS.index("relational")].id
+    assert described.required_level == levels[SoloLevel("relational").rank].id
 
 
 def test_a_required_level_must_be_one_of_the_levels() -> None:

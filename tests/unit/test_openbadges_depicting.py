@@ -25,7 +25,7 @@ async def test_the_page_and_the_mail_of_one_award_show_the_same_whatever_its_lev
     mailed = email(
         issuer_name=SCHOOL.name, achievement=AchievementText(version.name, version.description, {}), level=level
     )
-    assert Depiction.of(document) == mailed.depiction == Depiction("Going on", SCHOOL.name, level.value)
+    assert Depiction.of(document) == mailed.depiction == Depiction("Going on", SCHOOL.name, level)
 
 
 async def test_a_score_shows_no_level() -> None:
@@ -54,8 +54,10 @@ def document(level: dict[str, Any]) -> dict[str, Any]:
         ({"id": "d#4", "name": ["Relational"]}, None),
     ],
 )
-def test_a_level_is_shown_where_it_is_one_of_the_taxonomy(level: dict[str, Any], shown: str | None) -> None:
-    assert Depiction.of(document(level)) == Depiction("Resilience", "Wattle", shown)
+def test_a_level_is_shown_where_it_is_one_of_the_taxonomy(level: dict[str, Any], shown: SoloLevel | None) -> None:
+    assert Depiction.of(document(level)) == Depiction(
+        "Resilience", "Wattle", None if shown is None else SoloLevel(shown)
+    )
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,9 @@ import orjson
 import pytest
 from pydantic import BaseModel
 
-from libs.openbadges.jsonld.contexts import CARRIED, CREDENTIALS_V1, CREDENTIALS_V2
 from libs.openbadges.model import documents
+from libs.openbadges.model.bundled import BUNDLED
+from libs.openbadges.model.context_urls import CREDENTIALS_V1, CREDENTIALS_V2
 from libs.openbadges.model.documents import IdentityObject, model_of, read_model
 from libs.openbadges.model.errors import CredentialError
 from libs.openbadges.model.schema import ACHIEVEMENT_SCHEMA
@@ -20,7 +21,7 @@ RECORD = VECTORS / "openbadges" / "clrv2p0" / "document.json"
 
 
 def schemas(url: str) -> dict[str, Any]:
-    root = orjson.loads(CARRIED[url].text)
+    root = orjson.loads(BUNDLED[url].text)
     return {"AchievementCredential": root, **root["$defs"]}
 
 

@@ -11,11 +11,12 @@ from uuid import UUID
 import orjson
 import pytest
 
-from libs.openbadges.integrity.suites import ISSUED, Known
+from libs.openbadges.integrity.suites import SIGN_SUITES
 from libs.openbadges.issue.building import Shown
 from libs.openbadges.issue.signing import Prepared, prepare, sign, sign_all
+from libs.openbadges.jsonld.templates.canonical_document import CanonicalDocument
 from libs.openbadges.model.errors import CredentialError, LimitError, UnknownContextError
-from libs.openbadges.verify.pipeline import verify
+from libs.openbadges.verify import verify
 from tests.unit.openbadges_samples import KEY, METHOD, NOW, RESILIENCE, badge, material, signed
 
 Change = Callable[[dict[str, Any]], object]
@@ -46,7 +47,7 @@ def test_a_prepared_document_is_signed_once() -> None:
 
 def test_nothing_but_prepare_makes_what_is_signed() -> None:
     with pytest.raises(CredentialError, match="prepare"):
-        Prepared(object(), Known(b"{}", None))
+        Prepared(object(), CanonicalDocument(b"{}", None))
 
 
 def test_changing_the_document_after_preparing_changes_nothing() -> None:
@@ -151,7 +152,7 @@ def test_what_is_done_to_a_document_after_it_was_prepared_is_not_signed() -> Non
             assert verify(expected, material(), NOW).verdict == "pass"
 
 
-def test_what_is_no_json_value_is_refused_also_where_the_shape_is_known() -> None:
+def test_what_is_no_json_value_is_refused_also_where_the_template_is_known() -> None:
     for number in range(20):
         prepare(badge(number))
     for value in (UUID(int=1), float("nan"), b"a", {"a"}):
@@ -176,7 +177,7 @@ def test_what_is_written_as_json_by_everybody_is_signed_as_it_is_written() -> No
     assert sign(prepare(document), KEY, METHOD, NOW) == expected
 
 
-@pytest.mark.parametrize("suite", sorted(ISSUED))
+@pytest.mark.parametrize("suite", sorted(SIGN_SUITES))
 @pytest.mark.parametrize("method", ["", "key-1", "did:web:a b", "did:web:a#\ud800"])
 def test_a_verification_method_that_nobody_could_look_up_is_refused_by_every_suite(suite: str, method: str) -> None:
     with pytest.raises(CredentialError) as refused:

@@ -18,11 +18,11 @@ from libs.openbadges.crypto.did import did_document_with_jwk, did_key, did_web, 
 from libs.openbadges.crypto.jwk import public_of, read_private_jwk, write_jwk, write_private_jwk
 from libs.openbadges.crypto.keys import PublicKey
 from libs.openbadges.crypto.p256 import P256Key
-from libs.openbadges.integrity.suites import OFFERED
+from libs.openbadges.integrity.suites import VERIFY_SUITES
 from libs.openbadges.issue.jwt import sign_open_badge_jwt, sign_vc_jwt
 from libs.openbadges.issue.signing import prepare
 from libs.openbadges.model.errors import CredentialError, UndecidedError
-from libs.openbadges.verify.pipeline import Material, verify
+from libs.openbadges.verify import ResolvedInputs, verify
 from tests.unit.openbadges_samples import DID, NOW, badge
 from tests.unit.openbadges_tokens import (
     ED25519,
@@ -101,7 +101,7 @@ def test_an_algorithm_that_is_not_known_is_unknown(alg: str) -> None:
     assert codes(resigned(badge_jwt(P256), P256, {"alg": alg}), given(P256)) == {"proof": "unknown algorithm_unknown"}
 
 
-def es384(header: dict[str, Any] | None = None, *, size: int = 48) -> tuple[str, Material]:
+def es384(header: dict[str, Any] | None = None, *, size: int = 48) -> tuple[str, ResolvedInputs]:
     """A token signed with a P-384 key, r and s of so many bytes, and what is looked up for it."""
     key = ec.derive_private_key(7, ec.SECP384R1())
     jwk = dict(ECKey.import_key(key.public_key()).as_dict(private=False))
@@ -111,7 +111,7 @@ def es384(header: dict[str, Any] | None = None, *, size: int = 48) -> tuple[str,
     )
     r, s = decode_dss_signature(key.sign(text.encode(), ec.ECDSA(SHA384())))
     document = did_document_with_jwk(DID, {name: jwk[name] for name in ("kty", "crv", "x", "y")}, "p384")
-    return f"{text}.{encode(r.to_bytes(size, 'big') + s.to_bytes(size, 'big'))}", Material({DID: document})
+    return f"{text}.{encode(r.to_bytes(size, 'big') + s.to_bytes(size, 'big'))}", ResolvedInputs({DID: document})
 
 
 def test_a_token_by_a_p384_key_passes_and_one_that_was_changed_does_not() -> None:
@@ -138,7 +138,7 @@ def test_nothing_is_signed_with_a_p384_key_here() -> None:
 def test_a_p384_key_is_no_key_for_the_suites_of_data_integrity() -> None:
     key = ec.derive_private_key(7, ec.SECP384R1()).public_key()
     public = PublicKey("P-384", key.public_bytes(Encoding.X962, PublicFormat.CompressedPoint))
-    assert not any(OFFERED[name].verify(public, b"x", b"y" * 96) for name in OFFERED)
+    assert not any(VERIFY_SUITES[name].verify(public, b"x", b"y" * 96) for name in VERIFY_SUITES)
     assert not public.verify(b"x", b"y" * 95)
     with pytest.raises(CredentialError, match="P-384"):
         PublicKey("P-384", b"\x02" + b"\xff" * 48).verify(b"x", b"y" * 96)
@@ -188,7 +188,7 @@ def test_a_key_in_the_header_is_believed_only_if_the_issuer_lists_it() -> None:
         prepare(badge(status=None)), stranger, algorithm="ES256", jwk=write_jwk(public_of(stranger))
     )
     assert codes(token, given(P256)) == {"issuer": "fail jwk_foreign"}
-    assert codes(token, Material()) == {"issuer": "unknown issuer_unavailable"}
+    assert codes(token, ResolvedInputs()) == {"issuer": "unknown issuer_unavailable"}
     both = resigned(token, stranger, {"kid": kid_of(P256)})
     assert verify(both, given(P256), NOW).verdict == "fail"
     private = resigned(badge_jwt(P256), P256, {"jwk": write_private_jwk(P256)}, drop=("kid",))
@@ -215,7 +215,7 @@ def test_a_key_at_another_address_of_the_host_is_undecided() -> None:
     document = badge(status=None)
     document["issuer"]["id"] = "https://school.example/issuers/1"
     token = sign_vc_jwt(prepare(document), P256, algorithm="ES256", kid="https://school.example/keys#1")
-    assert codes(token, Material())["issuer"] == "unknown key_owner_unknown"
+    assert codes(token, ResolvedInputs())["issuer"] == "unknown key_owner_unknown"
 
 
 def test_without_a_name_any_key_of_the_issuer_may_have_signed() -> None:

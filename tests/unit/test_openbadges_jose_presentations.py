@@ -16,8 +16,14 @@ from libs.openbadges.issue.jwt import sign_vp_jwt
 from libs.openbadges.issue.presentations import sign_presentation
 from libs.openbadges.jose import envelop_credential, envelop_presentation
 from libs.openbadges.model.errors import CredentialError
-from libs.openbadges.verify.pipeline import Material, Needs, verify
-from libs.openbadges.verify.presentations import PRESENTATION_CHECKS, presentation_needs, verify_presentation
+from libs.openbadges.verify import (
+    PRESENTATION_CHECKS,
+    Dependencies,
+    ResolvedInputs,
+    presentation_dependencies,
+    verify,
+    verify_presentation,
+)
 from tests.unit.openbadges_samples import DID, LIST, NOW, material, signed
 from tests.unit.openbadges_tokens import decode, own_vc_jwt, resigned
 
@@ -26,7 +32,7 @@ HOLDER_DID = did_key(HOLDER.public_multibase)
 METHOD = verification_method(HOLDER_DID, HOLDER.public_multibase)
 ISSUER = P256Key.from_secret(b"\x02" * 32)
 CONTEXT = "https://www.w3.org/ns/credentials/v2"
-ASKED = {"challenge": "7f3a", "domain": "verifier.example"}
+ASKED: dict[str, Any] = {"challenge": "7f3a", "domain": "verifier.example"}
 
 
 def presentation(*credentials: Any, **changes: Any) -> dict[str, Any]:
@@ -49,7 +55,7 @@ def token(document: dict[str, Any] | None = None, **options: Any) -> str:
     return sign_vp_jwt(document or presentation(), HOLDER, algorithm="Ed25519", kid=METHOD, **asked)
 
 
-def codes(given: Any, looked_up: Material | None = None, **asked: Any) -> dict[str, str]:
+def codes(given: Any, looked_up: ResolvedInputs | None = None, **asked: Any) -> dict[str, str]:
     report = verify_presentation(given, looked_up or material(), NOW, **{**ASKED, **asked})
     found = {check.name: f"{check.outcome} {check.code}" for check in report.checks if check.outcome != "pass"}
     inner = {str(at): one.verdict for at, one in enumerate(report.credentials) if one.verdict != "pass"}
@@ -90,8 +96,8 @@ def test_a_presentation_by_a_p256_holder_passes() -> None:
 
 def test_needs_names_the_lookups_of_all_that_is_inside() -> None:
     for form in (proven(), token(), envelop_presentation(token())):
-        assert presentation_needs(form) == Needs(frozenset({DID}), frozenset({LIST}))
-    assert presentation_needs("no presentation") == Needs(frozenset(), frozenset())
+        assert presentation_dependencies(form) == Dependencies(frozenset({DID}), frozenset({LIST}))
+    assert presentation_dependencies("no presentation") == Dependencies(frozenset(), frozenset())
 
 
 def test_a_credential_that_is_bad_or_unknown_rules_the_presentation() -> None:
@@ -101,8 +107,8 @@ def test_a_credential_that_is_bad_or_unknown_rules_the_presentation() -> None:
     assert codes(proven(presentation(changed))) == {"0": "fail"}
     assert codes(proven(presentation(envelop_credential(own_vc_jwt(ISSUER)), stale))) == {"1": "fail"}
     assert codes(proven(), material(1)) == {"0": "fail"}
-    assert codes(proven(), Material()) == {"0": "unknown"}
-    assert verify_presentation(proven(), Material(), NOW, **ASKED).verdict == "unknown"
+    assert codes(proven(), ResolvedInputs()) == {"0": "unknown"}
+    assert verify_presentation(proven(), ResolvedInputs(), NOW, **ASKED).verdict == "unknown"
 
 
 @pytest.mark.parametrize("make", [proven, token])
@@ -153,7 +159,7 @@ def test_a_key_that_may_only_sign_credentials_shows_none() -> None:
         ],
         "assertionMethod": [method],
     }
-    looked_up = Material({**material().did_documents, did: document}, material().status_lists)
+    looked_up = ResolvedInputs({**material().did_documents, did: document}, material().status_lists)
     shown = presentation(holder=did)
     for form in (
         sign_presentation(shown, HOLDER, method, NOW, **ASKED),

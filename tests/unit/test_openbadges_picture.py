@@ -5,8 +5,8 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from libs.openbadges.issue.building import SOLO_LEVELS
 from libs.openbadges.model.errors import CredentialError
+from libs.openbadges.model.solo import SoloLevel
 from libs.openbadges.pictures.drawing import Colours, badge_svg
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -20,7 +20,7 @@ def texts(picture: str) -> list[str]:
 @pytest.mark.parametrize(
     "name", ["Resilience", "<script>&\"'", "a\x00\x1f\u202eb\ud800", LONG, "回復力", "", " ", "🙂🙂", "---"]
 )
-@pytest.mark.parametrize("level", [None, *SOLO_LEVELS])
+@pytest.mark.parametrize("level", [None, *SoloLevel])
 def test_any_name_gives_well_formed_markup(name: str, level: str | None) -> None:
     picture = badge_svg(name=name, issuer=name, level=level)
     assert ET.fromstring(picture).tag == f"{SVG}svg"  # noqa: S314  our own drawing
@@ -35,7 +35,7 @@ def test_the_same_badge_is_drawn_the_same() -> None:
 @pytest.mark.parametrize("number", range(5))
 def test_as_many_steps_are_lit_as_the_level_has(number: int) -> None:
     colours = Colours("#112233", "#ffcc00")
-    picture = badge_svg(name="Resilience", issuer="Wattle", level=SOLO_LEVELS[number], colours=colours)
+    picture = badge_svg(name="Resilience", issuer="Wattle", level=list(SoloLevel)[number], colours=colours)
     assert len(re.findall(r'rx="5" fill="#ffcc00"', picture)) == number + 1
     assert len(re.findall(r'rx="5" fill="#ffffff"', picture)) == 4 - number
 

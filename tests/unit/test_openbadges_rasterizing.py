@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from libs.openbadges.baking import bake, unbake
-from libs.openbadges.issue.building import SOLO_LEVELS
 from libs.openbadges.model.errors import CredentialError
+from libs.openbadges.model.solo import SoloLevel
 from libs.openbadges.pictures.raster import badge_png
 from tests.unit.openbadges_samples import signed
 
@@ -24,7 +24,7 @@ def test_the_same_badge_gives_the_same_bytes_in_the_size_asked_for() -> None:
 
 
 def test_every_level_looks_different_at_64_pixels() -> None:
-    drawn = {badge_png(name="Resilience", issuer="Wattle", level=level, size=64) for level in (None, *SOLO_LEVELS)}
+    drawn = {badge_png(name="Resilience", issuer="Wattle", level=level, size=64) for level in (None, *SoloLevel)}
     assert len(drawn) == 6
 
 

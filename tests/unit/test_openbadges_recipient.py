@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 
 from libs.openbadges.issue.signing import prepare, sign
 from libs.openbadges.model.documents import IdentityObject
-from libs.openbadges.verify.pipeline import verify
-from libs.openbadges.verify.recipient import MOST_IDENTIFIERS, Recipient, check_recipient
-from libs.openbadges.verify.report import CHECKS, RECIPIENT
+from libs.openbadges.model.profile import PRODUCTION
+from libs.openbadges.verify import CHECKS, RECIPIENT, Opened, Recipient, verify
+from libs.openbadges.verify.context import Context, EndorsementBudget
+from libs.openbadges.verify.pipeline import PipelineRun
+from libs.openbadges.verify.recipient import MOST_IDENTIFIERS, check_recipient
 from tests.unit.openbadges_samples import KEY, METHOD, NOW, badge, material, signed
 
 ADDRESS = "a@example.com"
@@ -33,7 +35,8 @@ def about(*identifiers: Any, **changes: Any) -> dict[str, Any]:
 
 
 def asked(document: dict[str, Any], value: str, kind: str | None = None) -> tuple[str, str]:
-    found = check_recipient(document, Recipient(value, kind))
+    context = Context(Opened(document), PipelineRun(material(), NOW, PRODUCTION), EndorsementBudget(0))
+    found = check_recipient(context, Recipient(value, kind))
     return found.outcome, found.code
 
 

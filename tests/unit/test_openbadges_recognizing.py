@@ -14,15 +14,14 @@ from hypothesis import strategies as st
 from libs.openbadges.integrity.suites import Suites
 from libs.openbadges.issue.signing import prepare, sign
 from libs.openbadges.jsonld.canonical import canonicalize
-from libs.openbadges.jsonld.contexts import CREDENTIALS_V2, OPEN_BADGES_V3
 from libs.openbadges.jsonld.parsing import parse
-from libs.openbadges.jsonld.templates.cache import ShapeCache
-from libs.openbadges.jsonld.templates.editions import FIRST_DUE, family_of
+from libs.openbadges.jsonld.templates.cache import TemplateCache
+from libs.openbadges.jsonld.templates.specialised import FIRST_DUE, family_of
+from libs.openbadges.model.context_urls import CREDENTIALS_V2, OPEN_BADGES_V3
 from libs.openbadges.model.errors import CredentialError, LimitError
-from libs.openbadges.verify.opening import open_document
-from libs.openbadges.verify.pipeline import verify, verify_all
+from libs.openbadges.verify import open_document, verify, verify_all
 from tests.unit.openbadges_samples import KEY, METHOD, NOW, badge, material, signed
-from tests.unit.test_openbadges_shapes import EXAMPLES, MUTANTS, property_of_shapes
+from tests.unit.test_openbadges_templates import EXAMPLES, MUTANTS, property_of_templates
 
 BYTES = [
     b'"', b"\\", b"\\u0041", b"\\/", b"\\n", b"\\\\", b"\x00", b"\x1f", b"\n", b"\x7f", b"\xff", b"\xc3",
@@ -34,10 +33,10 @@ BYTES = [
 
 @cache
 def warm() -> Suites:
-    """Suites that know an edition of the sample's badges by text."""
+    """Suites that know a specialised template of the sample's badges by text."""
     suites = Suites()
     for number in range(FIRST_DUE + 4):
-        suites.unsecured(badge(number))
+        suites.canonical(badge(number))
     return suites
 
 
@@ -57,7 +56,7 @@ def check(raw: bytes) -> bool:
     assert unsecured.document == document
     assert unsecured.contexts == document["@context"]
     assert unsecured.rdf_hash() == hashlib.sha256(canonicalize(document).encode()).digest()
-    Suites().unsecured(document)
+    Suites().canonical(document)
     return True
 
 
@@ -80,7 +79,7 @@ def changed(draw: Callable[..., Any], raw: bytes) -> bytes:
     )
 
 
-@settings(property_of_shapes, max_examples=EXAMPLES // 4)
+@settings(property_of_templates, max_examples=EXAMPLES // 4)
 @given(st.data())
 def test_whatever_is_known_by_its_text_is_what_reading_it_finds(data: st.DataObject) -> None:
     raw = text(data.draw(st.integers(0, 999)), data.draw(st.sampled_from(["eddsa-rdfc-2022", "eddsa-jcs-2022"])))
@@ -90,7 +89,7 @@ def test_whatever_is_known_by_its_text_is_what_reading_it_finds(data: st.DataObj
         event("known" if check(mutant) else "left to be read")
 
 
-@property_of_shapes
+@property_of_templates
 @given(st.data())
 def test_a_text_between_quotes_may_be_anything_that_json_may_have_there(data: st.DataObject) -> None:
     document = badge(data.draw(st.integers(0, 999)))
@@ -160,7 +159,7 @@ def test_what_another_reader_could_take_otherwise_is_not_known_by_its_text(raw: 
 def test_halves_of_a_character_in_two_values_make_no_whole_one() -> None:
     suites = Suites()
     for number in range(FIRST_DUE + 4):
-        suites.unsecured(two_texts(f"é {number}", f"é {number}"))
+        suites.canonical(two_texts(f"é {number}", f"é {number}"))
     whole = orjson.dumps({**two_texts("Reflexión", "é"), "proof": orjson.loads(PROOF)})
     halved = whole.replace("Reflexión".encode(), b"Reflexi\xc3").replace('"é"'.encode(), b'"\xb3"')
     assert suites.recognize(whole) is not None
@@ -180,8 +179,8 @@ def test_an_envelope_is_no_credential_though_its_text_is_known(monkeypatch: pyte
 
     suites = Suites()
     for number in range(FIRST_DUE + 4):
-        suites.unsecured(enveloped(number))
-    monkeypatch.setattr("libs.openbadges.verify.opening.OFFERED", suites)
+        suites.canonical(enveloped(number))
+    monkeypatch.setattr("libs.openbadges.verify.opening.VERIFY_SUITES", suites)
     raw = orjson.dumps({**enveloped(700), "proof": orjson.loads(PROOF)})
     assert suites.recognize(raw) is not None
     with pytest.raises(CredentialError):
@@ -198,23 +197,23 @@ def test_a_document_that_says_something_of_itself_elsewhere_is_read_and_refused(
     raw = orjson.dumps({**document, "proof": orjson.loads(PROOF)})
     assert warm().recognize(raw) is None
     with pytest.raises(CredentialError, match="second place"):
-        warm().unsecured(document)
+        warm().canonical(document)
 
 
-def test_documents_with_proofs_in_them_have_no_edition() -> None:
+def test_documents_with_proofs_in_them_have_no_specialised_template() -> None:
     """A chained proof signs the proofs before it: without one of its own, the document has a proof all the same."""
-    shapes = ShapeCache()
+    templates = TemplateCache()
     proof = orjson.loads(PROOF)
     for number in range(2 * FIRST_DUE):
         document = {**badge(number), "proof": [{**proof, "id": f"urn:uuid:{number}"}]}
-        shapes.read(document, orjson.dumps(document))
-    assert shapes.editions.find(orjson.dumps(document)) is None
+        templates.read(document, orjson.dumps(document))
+    assert templates.specialised.find(orjson.dumps(document)) is None
 
 
 def test_options_are_remembered_only_so_many_and_only_short_ones() -> None:
     suites = Suites()
     for number in range(FIRST_DUE + 4):
-        suites.unsecured(badge(number))
+        suites.canonical(badge(number))
     for number in range(2_000):
         assert suites.recognize(with_proof(PROOF.replace(b'{"type"', b'{"a":"%d","type"' % number))) is not None
     assert len(suites._options) <= 256
@@ -222,10 +221,10 @@ def test_options_are_remembered_only_so_many_and_only_short_ones() -> None:
 
 
 def test_what_is_done_to_an_opened_document_changes_nothing_for_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("libs.openbadges.verify.opening.OFFERED", warm())
+    monkeypatch.setattr("libs.openbadges.verify.opening.VERIFY_SUITES", warm())
     texts = [text(900, "eddsa-jcs-2022"), text(901, "eddsa-jcs-2022")]
     opened = open_document(texts[0])
-    assert opened.unsecured is not None
+    assert opened.canonical is not None
     opened.document["proof"]["proofPurpose"] = "authentication"
     opened.document["proof"]["@context"].append("https://hostile.example/")
     opened.document["@context"].append("https://hostile.example/")
@@ -263,13 +262,13 @@ def alike(value: str) -> dict[str, Any]:
     }
 
 
-def test_what_is_too_alike_for_rdf_is_judged_the_same_whether_its_shape_is_known_or_not() -> None:
+def test_what_is_too_alike_for_rdf_is_judged_the_same_whether_its_template_is_known_or_not() -> None:
     symmetric = alike("one")
     cold, warmed = Suites(), Suites()
     for turn in range(4):
-        warmed.unsecured(alike(f"{{}} in turn {turn}"))
+        warmed.canonical(alike(f"{{}} in turn {turn}"))
     for suites in (cold, warmed):
-        taken = suites.unsecured(symmetric)
+        taken = suites.canonical(symmetric)
         assert taken.json_hash() == hashlib.sha256(orjson.dumps(symmetric, option=orjson.OPT_SORT_KEYS)).digest()
         with pytest.raises(LimitError):
             taken.rdf_hash()

@@ -16,7 +16,8 @@ from libs.openbadges.crypto.base58btc import encode
 from libs.openbadges.issue.records import record_document
 from libs.openbadges.issue.signing import prepare, sign
 from libs.openbadges.jsonld.canonical import canonicalize
-from libs.openbadges.jsonld.contexts import CARRIED, CLR_V2, CREDENTIALS_V2, OPEN_BADGES_V3
+from libs.openbadges.model.bundled import BUNDLED
+from libs.openbadges.model.context_urls import CLR_V2, CREDENTIALS_V2, OPEN_BADGES_V3
 from libs.openbadges.model.documents import Achievement, Association, AssociationType, ClrCredential, Criteria, Profile
 from libs.openbadges.model.errors import CredentialError
 from libs.openbadges.model.records import MOST_EMBEDDED
@@ -24,7 +25,7 @@ from libs.openbadges.model.schema import validate_record
 from libs.openbadges.pictures.drawing import badge_svg
 from libs.openbadges.pictures.raster import badge_png
 from libs.openbadges.status.bitstring import entry
-from libs.openbadges.verify.pipeline import Material, needs, verify
+from libs.openbadges.verify import ResolvedInputs, dependencies_of, verify
 from tests.unit.openbadges_samples import DID, KEY, LIST, METHOD, NOW, RESILIENCE, badge, material, signed
 
 TEAMWORK = "https://badges.example/achievements/teamwork/1"
@@ -59,7 +60,7 @@ def test_a_record_is_built_signed_and_verified_with_all_that_it_holds() -> None:
     text = issued(record(status=entry(LIST, 9), partial=True, description="What was shown in the week."))
     report = verify(text, material(), NOW)
     assert report.verdict == "pass", report.to_dict()
-    assert report.check("schema").sentence == "It has the form of a Comprehensive Learner Record 2.0."
+    assert report.check("schema").message == "It has the form of a Comprehensive Learner Record 2.0."
     assert [one.verdict for one in report.embedded] == ["pass", "pass"]
     written = report.to_dict()["embedded"]
     assert [one["id"] for one in written] == [badge(1)["id"], badge(2)["id"]]
@@ -67,7 +68,7 @@ def test_a_record_is_built_signed_and_verified_with_all_that_it_holds() -> None:
 
 
 def test_what_is_needed_includes_what_embedded_credentials_need() -> None:
-    found = needs(issued(record()))
+    found = dependencies_of(issued(record()))
     assert found.dids == {DID}
     assert found.status_lists == {LIST}
 
@@ -90,7 +91,7 @@ def test_a_credential_that_was_changed_within_a_record_fails_though_the_record_i
 
 
 def test_what_an_embedded_issuer_lacks_makes_the_record_unknown() -> None:
-    report = verify(issued(record()), Material(material().did_documents), NOW)
+    report = verify(issued(record()), ResolvedInputs(material().did_documents), NOW)
     assert report.verdict == "unknown"
 
 
@@ -227,15 +228,15 @@ def test_what_only_the_older_schema_refuses_is_unknown_and_what_the_model_refuse
 
 
 def sri(url: str, name: str = "sha384") -> str:
-    return f"{name}-{base64.b64encode(hashlib.new(name, CARRIED[url].text).digest()).decode()}"
+    return f"{name}-{base64.b64encode(hashlib.new(name, BUNDLED[url].text).digest()).decode()}"
 
 
 def multihash(url: str) -> str:
-    return "z" + encode(b"\x12\x20" + hashlib.sha256(CARRIED[url].text).digest())
+    return "z" + encode(b"\x12\x20" + hashlib.sha256(BUNDLED[url].text).digest())
 
 
 def base64url(url: str) -> str:
-    raw = b"\x13\x40" + hashlib.sha512(CARRIED[url].text).digest()
+    raw = b"\x13\x40" + hashlib.sha512(BUNDLED[url].text).digest()
     return "u" + base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 

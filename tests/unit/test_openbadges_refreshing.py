@@ -13,12 +13,10 @@ from hypothesis import strategies as st
 from libs.openbadges.crypto.did import did_key, verification_method
 from libs.openbadges.crypto.keys import Ed25519Key
 from libs.openbadges.issue.signing import prepare, sign
-from libs.openbadges.jsonld.contexts import OPEN_BADGES_EXTENSIONS
+from libs.openbadges.model.context_urls import OPEN_BADGES_EXTENSIONS
 from libs.openbadges.status.bitstring import entry
-from libs.openbadges.verify.pipeline import Material, Needs, needs, verify
-from libs.openbadges.verify.recipient import Recipient
-from libs.openbadges.verify.refresh import KIND, refresh_address
-from libs.openbadges.verify.report import Report
+from libs.openbadges.verify import Dependencies, Recipient, Report, ResolvedInputs, dependencies_of, verify
+from libs.openbadges.verify.refresh import KIND, refresh_url
 from tests.unit.openbadges_samples import DID, KEY, LIST, METHOD, NOW, badge, material, signed
 from tests.unit.test_openbadges_endorsements import CREDENTIAL, endorsed, endorsement
 from tests.unit.test_openbadges_records import issued, record
@@ -41,9 +39,9 @@ FIRST = text_of(refreshable())
 NEWER = text_of(refreshable(narrative="Now with honours.", valid_from=LATER))
 
 
-def given(newer: Any, *revoked: int, address: str = SERVICE) -> Material:
+def given(newer: Any, *revoked: int, address: str = SERVICE) -> ResolvedInputs:
     known = material(*revoked)
-    return Material(known.did_documents, known.status_lists, {address: newer})
+    return ResolvedInputs(known.did_documents, known.status_lists, {address: newer})
 
 
 def found(report: Report) -> tuple[str, str, str]:
@@ -53,11 +51,11 @@ def found(report: Report) -> tuple[str, str, str]:
 
 def test_a_credential_that_names_no_refresh_service_says_so() -> None:
     assert found(verify(signed(), material(), NOW)) == ("pass", "pass", "refresh_none")
-    assert needs(signed()).refreshed == frozenset()
+    assert dependencies_of(signed()).refreshed == frozenset()
 
 
 def test_the_newer_edition_is_asked_for_and_is_what_is_verified() -> None:
-    assert needs(FIRST) == Needs(frozenset({DID}), frozenset({LIST}), frozenset({SERVICE}))
+    assert dependencies_of(FIRST) == Dependencies(frozenset({DID}), frozenset({LIST}), frozenset({SERVICE}))
     report = verify(FIRST, given(NEWER), LATER)
     assert found(report) == ("pass", "pass", "refreshed"), report.to_dict()
     assert report.credential is not None
@@ -68,7 +66,7 @@ def test_without_its_newer_edition_the_credential_counts_as_it_is() -> None:
     # Open Badges 3.0: "If the refresh is not successful, continue the verification process using the original".
     report = verify(FIRST, material(), NOW)
     assert found(report) == ("pass", "pass", "refresh_unavailable")
-    assert SERVICE in report.check("refresh").sentence
+    assert SERVICE in report.check("refresh").message
 
 
 def test_dates_and_status_are_those_of_the_newer_edition() -> None:
@@ -84,7 +82,7 @@ def test_dates_and_status_are_those_of_the_newer_edition() -> None:
 def test_a_newer_edition_may_have_needs_of_its_own() -> None:
     other = "https://badges.example/status/2"
     moved = text_of(refreshable(status=entry(other, 5), valid_from=LATER))
-    assert needs(FIRST, {SERVICE: moved}).status_lists == {LIST, other}
+    assert dependencies_of(FIRST, {SERVICE: moved}).status_lists == {LIST, other}
     assert found(verify(FIRST, given(moved), LATER)) == ("unknown", "pass", "refreshed")
 
 
@@ -93,8 +91,8 @@ def test_it_is_refreshed_once_and_never_in_a_chain() -> None:
     middle = text_of(refreshable({"id": second, "type": KIND}, valid_from=LATER))
     last = text_of(refreshable(narrative="The last one.", valid_from=LATER))
     lists = material()
-    assert needs(FIRST, {SERVICE: middle}).refreshed == {SERVICE}
-    chain = Material(lists.did_documents, lists.status_lists, {SERVICE: middle, second: last})
+    assert dependencies_of(FIRST, {SERVICE: middle}).refreshed == {SERVICE}
+    chain = ResolvedInputs(lists.did_documents, lists.status_lists, {SERVICE: middle, second: last})
     report = verify(FIRST, chain, LATER)
     assert found(report) == ("pass", "pass", "refreshed")
     assert report.credential is not None
@@ -137,21 +135,21 @@ def test_an_answer_that_is_no_newer_edition_leaves_the_credential_as_it_is_and_i
 def test_a_credential_that_is_not_proven_leads_nowhere() -> None:
     forged = FIRST.replace("Raft building", "Moon landing")
     assert found(verify(forged, given(NEWER), LATER)) == ("fail", "unknown", "refresh_not_tried")
-    unheard = Material({}, {}, {SERVICE: NEWER})
+    unheard = ResolvedInputs({}, {}, {SERVICE: NEWER})
     assert found(verify(FIRST, unheard, LATER)) == ("unknown", "unknown", "refresh_not_tried")
 
 
 def test_a_service_of_another_kind_is_not_used() -> None:
     other = {"id": SERVICE, "type": "ManualRefreshService2018"}
-    assert refresh_address({"refreshService": other}) is None
+    assert refresh_url({"refreshService": other}) is None
     several = {"refreshService": [other, {"id": "https://x.example/2", "type": ["x", KIND]}]}
-    assert refresh_address(several) == "https://x.example/2"
+    assert refresh_url(several) == "https://x.example/2"
 
 
 @pytest.mark.parametrize("service", [None, 5, "x", [], [None], [[]], {"type": KIND}, {"id": 5, "type": KIND}])
 def test_nonsense_for_a_refresh_service_raises_nothing(service: Any) -> None:
     document = json.dumps({**json.loads(FIRST), "refreshService": service})
-    assert needs(document).refreshed == frozenset()
+    assert dependencies_of(document).refreshed == frozenset()
     assert verify(document, given(NEWER), LATER).verdict != "pass"
 
 
@@ -159,7 +157,7 @@ def test_a_credential_does_not_become_a_record_around_itself() -> None:
     around = record(record_id=badge()["id"], subject_id=badge()["credentialSubject"]["id"], credentials=[FIRST])
     text = issued(record(credentials=[FIRST]))
     answers = given(json.dumps(around))
-    assert needs(text, answers.refreshed).refreshed == {SERVICE}
+    assert dependencies_of(text, answers.refreshed).refreshed == {SERVICE}
     report = verify(text, answers, LATER)
     assert found(report.embedded[0]) == ("unknown", "unknown", "refresh_type")
     assert found(verify(FIRST, answers, LATER)) == ("unknown", "unknown", "refresh_type")
@@ -172,13 +170,13 @@ def test_whom_it_is_about_is_asked_of_the_newer_edition() -> None:
 
 def test_credentials_in_a_record_and_endorsements_are_refreshed_too() -> None:
     text = issued(record(credentials=[FIRST]))
-    assert needs(text).refreshed == {SERVICE}
+    assert dependencies_of(text).refreshed == {SERVICE}
     report = verify(text, given(NEWER), LATER)
     assert found(report.embedded[0]) == ("pass", "pass", "refreshed")
     held = endorsement(refreshService={"id": SERVICE, "type": KIND}, **{"@context": refreshable()["@context"]})
     newer = endorsement(validFrom="2026-03-06T00:00:00Z")
     text = endorsed(held)
-    assert needs(text).refreshed == {SERVICE}
+    assert dependencies_of(text).refreshed == {SERVICE}
     report = verify(text, given(json.dumps(newer)), NOW)
     assert found(report.endorsements[0].report) == ("pass", "pass", "refreshed")
     other = endorsement(id="urn:x:other")
@@ -230,7 +228,7 @@ def test_nonsense_anywhere_in_an_endorsed_and_refreshed_credential_raises_nothin
         node = node[step]
     node[last] = nonsense
     answers = {SERVICE: json.dumps(document)}
-    needs(document, answers)
+    dependencies_of(document, answers)
     for given_document, newer in ((document, NEWER), (json.loads(FIRST), answers[SERVICE])):
         assert verify(given_document, given(newer), LATER).verdict != "pass"
     report = verify(document, given(NEWER), LATER, recipient=Recipient("a@example.com"))

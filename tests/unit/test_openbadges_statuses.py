@@ -11,8 +11,7 @@ from libs.openbadges.crypto.did import did_document
 from libs.openbadges.issue.signing import prepare, sign
 from libs.openbadges.model.errors import CredentialError
 from libs.openbadges.status.bitstring import MINIMUM_SIZE, StatusList, entry, list_document
-from libs.openbadges.verify.pipeline import Material, verify
-from libs.openbadges.verify.report import Check
+from libs.openbadges.verify import Check, ResolvedInputs, verify
 from tests.unit.openbadges_samples import DID, KEY, LIST, METHOD, NOW, badge
 
 MEANINGS = ["pending review", "accepted", "rejected", "undefined"]
@@ -24,7 +23,7 @@ def status(value: int, size: int, *, purpose: str = "message", listed: str | Non
     statuses = StatusList(MINIMUM_SIZE * size)
     statuses.set_value(INDEX, value, size)
     listing = list_document(LIST, DID, statuses, valid_from=NOW, purpose=listed or purpose)
-    material = Material(
+    material = ResolvedInputs(
         {DID: did_document(DID, KEY.public_multibase)}, {LIST: sign(prepare(listing), KEY, METHOD, NOW)}
     )
     document = badge(status={**entry(LIST, INDEX, purpose), **changes})
@@ -40,14 +39,14 @@ def messages(*texts: str) -> dict[str, Any]:
 def test_a_message_is_told_with_its_value_and_takes_nothing_back(value: int, said: str) -> None:
     check = status(value, 2, **messages(*MEANINGS))
     assert (check.outcome, check.code, check.at) == ("pass", "message", NOW)
-    assert f"{value:#x}, “{said}”." in check.sentence
+    assert f"{value:#x}, “{said}”." in check.message
 
 
 def test_a_message_says_where_it_is_explained() -> None:
     explained = "https://badges.example/statuses"
     check = status(1, 1, **messages("fine", "on loan"), statusReference=[explained])
-    assert check.sentence.endswith(f"“on loan”. See {explained}")
-    assert "See" not in status(1, 1, **messages("fine", "on loan"), statusReference="not an address").sentence
+    assert check.message.endswith(f"“on loan”. See {explained}")
+    assert "See" not in status(1, 1, **messages("fine", "on loan"), statusReference="not an address").message
 
 
 def test_without_messages_a_set_bit_is_a_message_and_an_unset_one_is_none() -> None:
@@ -64,7 +63,7 @@ def test_a_newer_edition_takes_nothing_back() -> None:
 def test_any_value_but_zero_revokes_or_suspends_and_tells_why(purpose: str, code: str) -> None:
     check = status(2, 2, purpose=purpose, **messages("good", "lost", "awarded in error", "undefined"))
     assert (check.outcome, check.code) == ("fail", code)
-    assert "“awarded in error”" in check.sentence
+    assert "“awarded in error”" in check.message
     assert status(0, 2, purpose=purpose, **messages(*MEANINGS)).code == "not_set"
 
 
@@ -79,7 +78,7 @@ def test_a_status_that_revokes_rules_over_a_message() -> None:
     statuses.set(INDEX)
     listing = list_document(LIST, DID, statuses, valid_from=NOW)
     listing["credentialSubject"]["statusPurpose"] = ["message", "revocation"]
-    material = Material(
+    material = ResolvedInputs(
         {DID: did_document(DID, KEY.public_multibase)}, {LIST: sign(prepare(listing), KEY, METHOD, NOW)}
     )
     assert verify(json.dumps(badge(status=both)), material, NOW).check("status").code == "revoked"
@@ -87,13 +86,13 @@ def test_a_status_that_revokes_rules_over_a_message() -> None:
 
 def test_a_value_without_a_message_is_told_as_such() -> None:
     wrong = [{"status": "0x0", "message": "fine"}, {"status": "0x0", "message": "fine"}]
-    assert "0x1, for which it has no message" in status(1, 1, statusMessage=wrong).sentence
+    assert "0x1, for which it has no message" in status(1, 1, statusMessage=wrong).message
 
 
 def test_a_message_is_one_harmless_line_of_limited_length() -> None:
     check = status(1, 1, statusMessage=[{"status": "0x1", "message": "a\x1b[2J\u202e\n" + "b" * 9_000}])
-    assert check.sentence.isprintable()
-    assert len(check.sentence) < 400
+    assert check.message.isprintable()
+    assert len(check.message) < 400
 
 
 @pytest.mark.parametrize("said", [None, 5, "x", [None], [[]], [{"status": 1, "message": "x"}], [{"status": "0xzz"}]])
@@ -161,7 +160,7 @@ def test_a_status_list_is_proven_and_unpacked_once_however_many_entries_point_in
 
     monkeypatch.setattr(StatusList, "decode", counted)
     listing = list_document(LIST, DID, StatusList(), valid_from=NOW)
-    material = Material(
+    material = ResolvedInputs(
         {DID: did_document(DID, KEY.public_multibase)}, {LIST: sign(prepare(listing), KEY, METHOD, NOW)}
     )
     entries = [{**entry(LIST, index), "id": f"{LIST}#{index}"} for index in range(16)]

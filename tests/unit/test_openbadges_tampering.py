@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.openbadges.jsonld.canonical import canonicalize
-from libs.openbadges.verify.pipeline import Material, needs, verify
+from libs.openbadges.verify import ResolvedInputs, dependencies_of, verify
 from tests.unit.openbadges_generated import mutate, places
 from tests.unit.openbadges_samples import DID, LIST, NOW, material, signed
-from tests.unit.test_openbadges_shapes import property_of_shapes
+from tests.unit.test_openbadges_templates import property_of_templates
 
 CREDENTIAL = json.loads(signed())
 GOOD = material()
@@ -26,19 +26,19 @@ def statements(document: dict[str, Any]) -> str:
 STATEMENTS = statements(CREDENTIAL)
 
 
-@property_of_shapes
+@property_of_templates
 @given(st.data())
 def test_a_changed_credential_passes_only_if_it_states_the_same(data: st.DataObject) -> None:
     changed = mutate(data.draw, CREDENTIAL)
-    needs(changed)
+    dependencies_of(changed)
     if verify(changed, GOOD, NOW).verdict == "pass":
         assert statements(changed) == STATEMENTS
 
 
-@property_of_shapes
+@property_of_templates
 @given(st.data())
 def test_changed_documents_of_the_issuer_never_raise_and_never_revoke(data: st.DataObject) -> None:
-    given_ = Material({DID: mutate(data.draw, CONTROLLER)}, {LIST: mutate(data.draw, LISTING)})
+    given_ = ResolvedInputs({DID: mutate(data.draw, CONTROLLER)}, {LIST: mutate(data.draw, LISTING)})
     report = verify(CREDENTIAL, given_, NOW)
     # A list that was tampered with proves nothing in either direction.
     assert report.check("status").outcome != "fail"
@@ -62,4 +62,4 @@ def test_nothing_put_in_any_place_of_an_issuers_document_raises() -> None:
             changed = copy.deepcopy(CONTROLLER)
             container, key = places(changed)[number]
             container[key] = value
-            verify(CREDENTIAL, Material({DID: changed}, GOOD.status_lists), NOW)
+            verify(CREDENTIAL, ResolvedInputs({DID: changed}, GOOD.status_lists), NOW)

@@ -12,8 +12,7 @@ from bowerbird.showing import plain, show_document, show_report
 from libs.openbadges.issue.records import record_document
 from libs.openbadges.issue.signing import prepare, sign
 from libs.openbadges.model.documents import Association, Profile
-from libs.openbadges.verify.opening import Opened
-from libs.openbadges.verify.pipeline import verify
+from libs.openbadges.verify import Opened, verify
 from tests.unit.openbadges_samples import DID, KEY, METHOD, NOW, RESILIENCE, material, signed
 
 NONSENSE: st.SearchStrategy[Any] = st.sampled_from(

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from libs.openbadges.verify.report import CHECKS, Check, Outcome, Report
+from libs.openbadges.model.findings import Outcome
+from libs.openbadges.verify import CHECKS, Check, Report
 from services.verifier.pages.badge import Badge, badge_of, safe_link
 from services.verifier.pages.pages import Pages
 from tests.contract.verifier_house import LEARNER, NOW, School

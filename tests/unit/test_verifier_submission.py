@@ -6,7 +6,7 @@ import orjson
 import pytest
 
 from libs.common.errors import InvalidRequestError
-from libs.openbadges.verify.recipient import Recipient
+from libs.openbadges.verify import Recipient
 from services.verifier.verification.submission import Submission, badge_id_of, read_submission
 
 OURS = "https://badges.example"

@@ -2,10 +2,10 @@
 
 import base64
 import binascii
-import re
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
+from libs.openbadges.jose.compact import COMPACT_JWS
 from libs.openbadges.jsonld.parsing import Limits, parse
 from libs.openbadges.model.errors import CredentialError, LimitError
 
@@ -16,9 +16,6 @@ PICTURE_BYTES: Final = 8 * 1024 * 1024
 
 CREDENTIAL_BYTES: Final = 1024 * 1024
 """The largest credential that is baked or read; a learner record holds many credentials."""
-
-COMPACT_JWS: Final = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\Z")
-"""A signed JWT in compact form (RFC 7515, section 7.1)."""
 
 _LIMITS: Final = Limits(bytes=CREDENTIAL_BYTES, depth=60, nodes=100_000)
 

@@ -8,42 +8,15 @@ from libs.openbadges.crypto.did import controller_of
 from libs.openbadges.crypto.keys import PublicKey
 from libs.openbadges.crypto.methods import Documents, public_key, resolve
 from libs.openbadges.crypto.multibase import decode_multibase
-from libs.openbadges.integrity.suites import OFFERED, Cryptosuite, Known
+from libs.openbadges.integrity.suites import VERIFY_SUITES, Cryptosuite
+from libs.openbadges.jsonld.templates.canonical_document import CanonicalDocument
 from libs.openbadges.model import times
 from libs.openbadges.model.datamodel import check_proof_form, check_proof_kind
 from libs.openbadges.model.errors import CredentialError, LimitError, UndecidedError, UnknownContextError
-from libs.openbadges.verify.report import Outcome, worst
+from libs.openbadges.model.findings import Finding, Outcome, worst
+from libs.openbadges.model.members import holder_of, issuer_of, proofs_of
 
 MOST_PROOFS = 8
-
-
-class Finding(NamedTuple):
-    """The answer to one question; `at` is set where it speaks of another moment than now."""
-
-    outcome: Outcome
-    code: str
-    sentence: str
-    at: datetime | None = None
-
-
-def proofs_of(document: dict[str, Any]) -> list[dict[str, Any]]:
-    """Answer a document's proofs, one or a set; what is not an object is none."""
-    proof = document.get("proof")
-    return [one for one in (proof if isinstance(proof, list) else [proof]) if isinstance(one, dict)]
-
-
-def issuer_of(document: dict[str, Any]) -> str | None:
-    """Answer the identifier of the issuer, named or described."""
-    issuer = document.get("issuer")
-    identifier = issuer.get("id") if isinstance(issuer, dict) else issuer
-    return identifier if isinstance(identifier, str) and identifier else None
-
-
-def holder_of(document: dict[str, Any]) -> str | None:
-    """Answer the identifier of a presentation's holder, named or described (VCDM 2.0, section 4.13)."""
-    holder = document.get("holder")
-    identifier = holder.get("id") if isinstance(holder, dict) else holder
-    return identifier if isinstance(identifier, str) and identifier else None
 
 
 _MISSING: Final = Finding("fail", "proof_missing", "The document carries no proof.")
@@ -78,7 +51,7 @@ class _Keys:
 
 def check_proofs(
     document: dict[str, Any],
-    unsecured: Known | CredentialError,
+    unsecured: CanonicalDocument | CredentialError,
     documents: Documents,
     now: datetime,
     *,
@@ -104,7 +77,7 @@ def check_proofs(
 
 
 def check_all_proofs(
-    secured: Sequence[tuple[dict[str, Any], Known | CredentialError]],
+    secured: Sequence[tuple[dict[str, Any], CanonicalDocument | CredentialError]],
     documents: Documents,
     now: datetime,
     *,
@@ -135,7 +108,7 @@ class _Claim(NamedTuple):
 
 
 def _claims(
-    document: dict[str, Any], unsecured: Known | CredentialError, keys: _Keys, now: datetime
+    document: dict[str, Any], unsecured: CanonicalDocument | CredentialError, keys: _Keys, now: datetime
 ) -> list[_Claim | Finding] | Finding:
     """Read what a document's proofs claim, each or what is wrong with it; or what is wrong with all."""
     proofs = proofs_of(document)
@@ -147,7 +120,7 @@ def _claims(
 
 
 def _claim(
-    document: Known | CredentialError,
+    document: CanonicalDocument | CredentialError,
     proof: dict[str, Any],
     proofs: list[dict[str, Any]],
     keys: _Keys,
@@ -202,7 +175,7 @@ def _suite_of(proof: dict[str, Any]) -> Cryptosuite:
         CredentialError: a proof that does not say of which kind it is.
     """
     check_proof_kind(proof)
-    suite = OFFERED.of(proof)
+    suite = VERIFY_SUITES.of(proof)
     if suite is None:
         name = proof.get("cryptosuite", proof.get("type"))
         raise UndecidedError("cryptosuite_unknown", f"Proofs of the kind {name} are not checked here.")
@@ -222,7 +195,9 @@ def _check_form(proof: dict[str, Any], now: datetime, purpose: str) -> None:
         raise CredentialError("proof_expired", f"The proof was good until {proof['expires']}.")
 
 
-def _with_previous(document: Known, proof: dict[str, Any], proofs: list[dict[str, Any]]) -> Known:
+def _with_previous(
+    document: CanonicalDocument, proof: dict[str, Any], proofs: list[dict[str, Any]]
+) -> CanonicalDocument:
     """Add to the document the proofs that this one rests on and signs with it (Data Integrity 1.0, section 4.3).
 
     Raises:
@@ -235,7 +210,7 @@ def _with_previous(document: Known, proof: dict[str, Any], proofs: list[dict[str
     found = [one for one in proofs if one is not proof and one.get("id") in named]
     if not named or sorted(str(one["id"]) for one in found) != sorted(map(str, named)):
         raise CredentialError("proof_chain", "The proof rests on another proof that is not here.", "/proof")
-    return OFFERED.unsecured({**document.document, "proof": found})
+    return VERIFY_SUITES.canonical({**document.document, "proof": found}, profile=document.profile)
 
 
 def _check_owner(owner: str | None, role: str, checked: list[tuple[dict[str, Any], Finding]], keys: _Keys) -> Finding:

@@ -8,7 +8,8 @@ import orjson
 
 from libs.openbadges.crypto.keys import Signer
 from libs.openbadges.crypto.multibase import encode_multibase
-from libs.openbadges.integrity.suites import ISSUED, Cryptosuite, Known
+from libs.openbadges.integrity.suites import SIGN_SUITES, Cryptosuite
+from libs.openbadges.jsonld.templates.canonical_document import CanonicalDocument
 from libs.openbadges.model import times
 from libs.openbadges.model.datamodel.forms import require_url
 from libs.openbadges.model.errors import CredentialError
@@ -20,14 +21,14 @@ def issued_suite(name: str) -> Cryptosuite:
     Raises:
         CredentialError: it is none that is issued (`cryptosuite_unknown`).
     """
-    suite = ISSUED.get(name)
+    suite = SIGN_SUITES.get(name)
     if suite is None:
         raise CredentialError("cryptosuite_unknown", f"There is no cryptosuite {name!r} here.")
     return suite
 
 
 def secure(
-    documents: Sequence[Known],
+    documents: Sequence[CanonicalDocument],
     suite: Cryptosuite,
     signer: Signer,
     verification_method: str,

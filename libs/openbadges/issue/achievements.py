@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Protocol
 
-from libs.openbadges.issue.building import SOLO_LEVELS, solo_level_id, solo_name
+from libs.openbadges.issue.building import solo_level_id
 from libs.openbadges.model.documents import Achievement, Criteria, Profile, ResultDescription, RubricCriterionLevel
+from libs.openbadges.model.solo import SoloLevel
 
 
 class WrittenLevel(Protocol):
@@ -87,12 +88,12 @@ def _solo(version: PublishedVersion, achievement_id: str) -> list[ResultDescript
     levels = [
         RubricCriterionLevel(
             id=solo_level_id(achievement_id, level),
-            name=written[level].name if level in written else solo_name(level),
-            level=solo_name(level),
-            points=str(points),
+            name=written[level].name if level in written else level.label,
+            level=level.label,
+            points=str(level.rank),
             description=written[level].description if level in written else None,
         )
-        for points, level in enumerate(SOLO_LEVELS)
+        for level in SoloLevel
     ]
     required = version.required_level
     return [

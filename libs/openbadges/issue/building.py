@@ -3,20 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
-from libs.openbadges.jsonld.contexts import CREDENTIALS_V2, OPEN_BADGES_V3
 from libs.openbadges.model import times
+from libs.openbadges.model.context_urls import CREDENTIALS_V2, OPEN_BADGES_V3
 from libs.openbadges.model.documents import Achievement, Evidence, Profile, ResultDescription, RubricCriterionLevel
 from libs.openbadges.model.errors import CredentialError
-
-SOLO_LEVELS: Final = ("prestructural", "unistructural", "multistructural", "relational", "extended_abstract")
-"""The SOLO taxonomy (Biggs and Collis 1982), lowest first."""
-
-
-def solo_name(level: str) -> str:
-    """Write a level's name for people: 'Extended abstract'."""
-    return level.replace("_", " ").capitalize()
+from libs.openbadges.model.solo import SoloLevel, solo_level
 
 
 def solo_level_id(achievement_id: str, level: str) -> str:
@@ -25,9 +18,7 @@ def solo_level_id(achievement_id: str, level: str) -> str:
     Raises:
         CredentialError: not a SOLO level.
     """
-    if level not in SOLO_LEVELS:
-        raise CredentialError("level_unknown", f"{level!r} is not a level of the SOLO taxonomy.")
-    return f"{achievement_id}#{level.replace('_', '-')}"
+    return f"{achievement_id}#{solo_level(level).replace('_', '-')}"
 
 
 def solo_result_description(
@@ -49,12 +40,12 @@ def solo_result_description(
         rubric_criterion_level=[
             RubricCriterionLevel(
                 id=solo_level_id(achievement_id, level),
-                name=solo_name(level),
-                level=solo_name(level),
-                points=str(points),
+                name=level.label,
+                level=level.label,
+                points=str(level.rank),
                 description=descriptions.get(level),
             )
-            for points, level in enumerate(SOLO_LEVELS)
+            for level in SoloLevel
         ],
     )
 

@@ -7,11 +7,12 @@ import orjson
 from libs.openbadges.crypto.jwk import Jwk, read_jwk
 from libs.openbadges.crypto.keys import PublicKey, Signer
 from libs.openbadges.issue.signing import Prepared
-from libs.openbadges.jose.claims import badge_claims, identifier_of
+from libs.openbadges.jose.claims import badge_claims
 from libs.openbadges.jose.compact import kind_of, write_compact
 from libs.openbadges.jose.tokens import REGISTERED
 from libs.openbadges.jsonld.parsing import check, write
 from libs.openbadges.model.errors import CredentialError
+from libs.openbadges.model.members import identifier_of
 
 VERIFIABLE_PRESENTATION: Final = "VerifiablePresentation"
 

@@ -5,9 +5,10 @@ from typing import Any
 
 from libs.openbadges.crypto.keys import Signer
 from libs.openbadges.integrity.create import issued_suite, secure
-from libs.openbadges.integrity.suites import ISSUED
+from libs.openbadges.integrity.suites import SIGN_SUITES
 from libs.openbadges.issue.jwt import check_presentation
 from libs.openbadges.jsonld.parsing import write
+from libs.openbadges.model.profile import PRODUCTION, ProcessingProfile
 
 
 def sign_presentation(
@@ -19,6 +20,7 @@ def sign_presentation(
     cryptosuite: str = "eddsa-rdfc-2022",
     challenge: str | None = None,
     domain: str | None = None,
+    profile: ProcessingProfile = PRODUCTION,
 ) -> str:
     """Sign a presentation for authentication (VCDM 2.0, section 4.13; Data Integrity 1.0, section 4.2).
 
@@ -30,6 +32,7 @@ def sign_presentation(
         cryptosuite: one of `proofs.ISSUED`.
         challenge: what the verifier asked to be repeated, so that nobody shows the same presentation twice.
         domain: for whom it is.
+        profile: which contexts may stand in it.
 
     Returns:
         The presentation as compact JSON.
@@ -40,6 +43,6 @@ def sign_presentation(
     """
     suite = issued_suite(cryptosuite)
     check_presentation(presentation)
-    content = ISSUED.unsecured(presentation, write(presentation))
+    content = SIGN_SUITES.canonical(presentation, write(presentation), profile)
     binding = {name: value for name, value in (("challenge", challenge), ("domain", domain)) if value is not None}
     return secure([content], suite, signer, verification_method, created, purpose="authentication", **binding)[0]

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from libs.openbadges.jsonld.contexts import CLR_V2, CREDENTIALS_V2, OPEN_BADGES_V3
+from libs.openbadges.jose.plain import read_json
 from libs.openbadges.model import times
+from libs.openbadges.model.context_urls import CLR_V2, CREDENTIALS_V2, OPEN_BADGES_V3
 from libs.openbadges.model.documents import Achievement, Association, Profile
 from libs.openbadges.model.errors import CredentialError
 from libs.openbadges.model.records import MOST_EMBEDDED, check_record
 from libs.openbadges.model.schema import validate_record
-from libs.openbadges.verify.opening import read_json
 
 
 def record_document(

@@ -6,12 +6,14 @@ from typing import Any, Final
 
 from libs.openbadges.crypto.keys import Signer
 from libs.openbadges.integrity.create import issued_suite, secure
-from libs.openbadges.integrity.suites import ISSUED, Known
-from libs.openbadges.jsonld.contexts import CREDENTIALS_V1, DATA_INTEGRITY_V2, EXAMPLES_V2, conformance
+from libs.openbadges.integrity.suites import SIGN_SUITES
 from libs.openbadges.jsonld.parsing import LIMITS, write
 from libs.openbadges.jsonld.resources import check_resources
+from libs.openbadges.jsonld.templates.canonical_document import CanonicalDocument
+from libs.openbadges.model.context_urls import CREDENTIALS_V1, DATA_INTEGRITY_V2, EXAMPLES_V2
 from libs.openbadges.model.datamodel import check_credential
 from libs.openbadges.model.errors import CredentialError, LimitError
+from libs.openbadges.model.profile import PRODUCTION, ProcessingProfile
 from libs.openbadges.model.records import check_record, is_record
 from libs.openbadges.model.schema import is_achievement, validate_achievement
 
@@ -26,13 +28,13 @@ class Prepared:
 
     __slots__ = ("_content",)
 
-    def __init__(self, maker: object, content: Known) -> None:
+    def __init__(self, maker: object, content: CanonicalDocument) -> None:
         """Not for callers."""
         if maker is not _MAKER:
             raise CredentialError("not_prepared", "Only prepare() makes what sign() takes.")
-        self._content: list[Known] = [content]
+        self._content: list[CanonicalDocument] = [content]
 
-    def take(self) -> Known:
+    def take(self) -> CanonicalDocument:
         """Use the token up and answer what is signed.
 
         Raises:
@@ -45,7 +47,7 @@ class Prepared:
             raise CredentialError("already_signed", "This document was signed already; prepare it again.") from None
 
 
-def prepare(document: dict[str, Any]) -> Prepared:
+def prepare(document: dict[str, Any], profile: ProcessingProfile = PRODUCTION) -> Prepared:
     """Check a document so that it may be signed: schema, defined terms and types, dates, no proof yet.
 
     What will be signed is its text as it is written now; what the caller does to it afterwards changes nothing.
@@ -60,10 +62,10 @@ def prepare(document: dict[str, Any]) -> Prepared:
     text = write(document)
     if len(text) > LIMITS.bytes:
         raise LimitError("too_large", f"The document has {len(text)} bytes; {LIMITS.bytes} are signed at most.")
-    _check_envelope(document)
+    _check_envelope(document, profile)
     # Canonicalizing is what finds undefined terms and types, and what is too deep or too much for anything else.
-    content = ISSUED.unsecured(document, text)
-    check_resources(document)
+    content = SIGN_SUITES.canonical(document, text, profile)
+    check_resources(document, profile)
     if is_achievement(document):
         validate_achievement(document)
     elif is_record(document):
@@ -113,11 +115,11 @@ def sign_all(
     return secure([one.take() for one in prepared], suite, signer, verification_method, created)
 
 
-def _check_envelope(document: dict[str, Any]) -> None:
+def _check_envelope(document: dict[str, Any], profile: ProcessingProfile) -> None:
     """Check what every credential has, badge or not (VCDM 2.0, section 4)."""
     check_credential(document)
     contexts = document["@context"]
-    if EXAMPLES_V2 in contexts and not conformance():
+    if EXAMPLES_V2 in contexts and not profile.examples_context:
         raise CredentialError(
             "context_examples", "The examples' context defines every term; nothing is issued with it.", "/@context"
         )

@@ -8,11 +8,13 @@ from libs.openbadges.crypto.did import controller_of
 from libs.openbadges.crypto.jwk import read_jwk
 from libs.openbadges.crypto.keys import PublicKey
 from libs.openbadges.crypto.methods import Documents, allowed_methods, document_of, public_key, resolve
-from libs.openbadges.integrity.check import Finding, holder_of, issuer_of, key_of_owner
+from libs.openbadges.integrity.check import key_of_owner
 from libs.openbadges.jose.claims import check_claims
 from libs.openbadges.jose.compact import ALGORITHMS, check_signature, kind_of
 from libs.openbadges.jose.tokens import Token
 from libs.openbadges.model.errors import CredentialError, LimitError, UndecidedError
+from libs.openbadges.model.findings import Finding
+from libs.openbadges.model.members import holder_of, issuer_of
 
 
 @dataclass(frozen=True, slots=True)

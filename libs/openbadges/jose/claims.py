@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from libs.openbadges.jose.tokens import Token
-from libs.openbadges.jsonld.contexts import CREDENTIALS_V1
 from libs.openbadges.model import times
 from libs.openbadges.model.errors import CredentialError
+from libs.openbadges.model.members import identifier_of, subject_of, validity_names
 
 CLOCK_SKEW: Final = timedelta(seconds=60)
 """How far another's clock may be ahead when it says that it has just signed."""
@@ -15,19 +15,6 @@ CLOCK_SKEW: Final = timedelta(seconds=60)
 _BADGE_HEADER: Final = frozenset({"alg", "kid", "jwk", "typ"})
 _LATEST: Final = 253_402_300_799
 """The last second of the year 9999, the last one that can be written as a date."""
-
-
-def identifier_of(thing: Any) -> str | None:
-    """Answer the identifier of an issuer, holder or subject, named or described; None where it has none."""
-    identifier = thing.get("id") if isinstance(thing, dict) else thing
-    return identifier if isinstance(identifier, str) and identifier else None
-
-
-def validity_names(document: dict[str, Any]) -> tuple[str, str]:
-    """Answer what a credential calls the ends of its validity (VCDM 2.0, section 4.9; VCDM 1.1, section 4.6)."""
-    contexts = document.get("@context")
-    first = contexts[0] if isinstance(contexts, list) and contexts else contexts
-    return ("issuanceDate", "expirationDate") if first == CREDENTIALS_V1 else ("validFrom", "validUntil")
 
 
 def badge_claims(document: dict[str, Any]) -> dict[str, Any]:
@@ -40,7 +27,7 @@ def badge_claims(document: dict[str, Any]) -> dict[str, Any]:
     claims: dict[str, Any] = {
         "iss": identifier_of(document.get("issuer")),
         "jti": identifier_of(document.get("id")),
-        "sub": _subject(document),
+        "sub": subject_of(document),
     }
     for name, value in claims.items():
         if value is None:
@@ -100,7 +87,7 @@ def _check_badge_claims(claims: dict[str, Any], document: dict[str, Any]) -> Non
     first, last = validity_names(document)
     _check_equal(claims, "iss", identifier_of(document.get("issuer")))
     _check_equal(claims, "jti", identifier_of(document.get("id")))
-    subject = _subject(document)
+    subject = subject_of(document)
     if subject is not None or "sub" in claims:
         _check_equal(claims, "sub", subject)
     _check_date(claims, "nbf", document, first)
@@ -112,7 +99,7 @@ def _check_other_claims(token: Token) -> None:
     """Check that claims, which may all be missing, do not contradict the document (VC-JOSE-COSE 1.0, section 3.1.3)."""
     document = token.document
     who = document.get("holder" if token.profile == "vp+jwt" else "issuer")
-    expected = {"iss": identifier_of(who), "jti": identifier_of(document.get("id")), "sub": _subject(document)}
+    expected = {"iss": identifier_of(who), "jti": identifier_of(document.get("id")), "sub": subject_of(document)}
     for name, value in expected.items():
         if name in token.claims and value is not None:
             _check_equal(token.claims, name, value)
@@ -151,8 +138,3 @@ def _moment(claims: dict[str, Any], name: str) -> datetime | None:
 def _written(moment: datetime) -> int | float:
     seconds = moment.timestamp()
     return int(seconds) if seconds == int(seconds) else seconds
-
-
-def _subject(document: dict[str, Any]) -> str | None:
-    subject = document.get("credentialSubject")
-    return identifier_of(subject) if isinstance(subject, dict) else None

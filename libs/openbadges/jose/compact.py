@@ -1,6 +1,7 @@
 """JSON Web Signatures in compact form: taken apart within limits, put together, and checked with one key."""
 
 import base64
+import re
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -20,6 +21,9 @@ ALGORITHMS: Final[dict[str, KeyKind]] = {
     "Ed25519": "Ed25519",
 }
 """By name, the kind of key that each takes: RFC 7518 (section 3.1), RFC 8037, and RFC 9864 for the name Ed25519."""
+
+COMPACT_JWS: Final = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\Z")
+"""A signed JWT in compact form (RFC 7515, section 7.1)."""
 
 _HEADER_BYTES: Final = 8 * 1024
 _SIGNATURE_BYTES: Final = 2 * 1024
@@ -47,6 +51,14 @@ class Compact:
     payload: bytes
     signing_input: bytes
     signature: bytes
+
+
+def as_compact(text: str | bytes) -> str | None:
+    """Return a compact JWS without the space around it; None for what does not look like one."""
+    if text[:1] in {"{", b"{"}:
+        return None
+    stripped = (text.decode("latin-1") if isinstance(text, bytes) else text).strip(" \t\r\n")
+    return stripped if COMPACT_JWS.match(stripped) else None
 
 
 def read_compact(text: str | bytes, limits: Limits = LIMITS) -> Compact:

@@ -2,8 +2,9 @@
 
 from typing import Any, Final
 
-from libs.openbadges.jsonld.contexts import CREDENTIALS_V2, conformance
+from libs.openbadges.model.context_urls import CREDENTIALS_V2
 from libs.openbadges.model.errors import CredentialError, UnreadFormError
+from libs.openbadges.model.profile import PRODUCTION, ProcessingProfile
 
 CREDENTIAL: Final = "EnvelopedVerifiableCredential"
 PRESENTATION: Final = "EnvelopedVerifiablePresentation"
@@ -30,7 +31,7 @@ def envelope_kind(document: dict[str, Any]) -> str | None:
     return next((kind for kind in _MEDIA_TYPES if kind in listed), None)
 
 
-def unwrap(document: dict[str, Any]) -> str:
+def unwrap(document: dict[str, Any], profile: ProcessingProfile = PRODUCTION) -> str:
     """Take the JWT out of an envelope (VCDM 2.0, section 4.13; RFC 2397).
 
     Raises:
@@ -45,7 +46,7 @@ def unwrap(document: dict[str, Any]) -> str:
     if not isinstance(identifier, str) or not identifier.startswith("data:") or "," not in identifier:
         raise CredentialError("envelope_form", "The id of an envelope is a data: URL.", "/id")
     media_type, _, content = identifier.removeprefix("data:").partition(",")
-    if media_type.lower() != _MEDIA_TYPES[kind] and not (conformance() and media_type == _OLDER_MEDIA_TYPE):
+    if media_type.lower() != _MEDIA_TYPES[kind] and not (profile.older_tokens and media_type == _OLDER_MEDIA_TYPE):
         raise UnreadFormError(
             "envelope_media_type", f"Envelopes of the type {media_type[:60]} are not read here.", "/id"
         )

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from libs.openbadges.jose.compact import Compact, read_compact
-from libs.openbadges.jsonld.contexts import conformance
 from libs.openbadges.jsonld.parsing import LIMITS, Limits, parse
 from libs.openbadges.model.errors import CredentialError, UnreadFormError
+from libs.openbadges.model.profile import PRODUCTION, ProcessingProfile
 
-Profile = Literal["open-badges", "vc+jwt", "vp+jwt"]
+TokenProfile = Literal["open-badges", "vc+jwt", "vp+jwt"]
 
 REGISTERED: Final = frozenset({"iss", "sub", "aud", "exp", "nbf", "iat", "jti", "cnf", "nonce"})
 """Claims about the token, which are no part of the document in it (RFC 7519, section 4.1; RFC 7800; OpenID)."""
@@ -27,7 +27,7 @@ class Token:
 
     compact: Compact
     claims: dict[str, Any]
-    profile: Profile
+    profile: TokenProfile
     document: dict[str, Any]
 
     @property
@@ -36,12 +36,13 @@ class Token:
         return self.compact.header
 
 
-def read_token(text: str | bytes, limits: Limits = LIMITS) -> Token:
+def read_token(text: str | bytes, limits: Limits = LIMITS, profile: ProcessingProfile = PRODUCTION) -> Token:
     """Read a JWT whose payload is a credential or a presentation.
 
     Args:
         text: the compact JWS, without space around it.
         limits: of its payload.
+        profile: whether tokens of VCDM 1.1 are read.
 
     Raises:
         LimitError, CredentialError: see `read_compact` and `parsing.parse`; `jwt_vc_claim`, a token of VC-JOSE-COSE
@@ -50,16 +51,16 @@ def read_token(text: str | bytes, limits: Limits = LIMITS) -> Token:
     """
     compact = read_compact(text, limits)
     claims = parse(compact.payload, limits)
-    older = _older(compact.header, claims) if conformance() else None
+    older = _older(compact.header, claims) if profile.older_tokens else None
     if older is not None:
         return Token(compact, claims, older, _wrapped(claims, older[:2]))
-    profile = _profile(compact.header, claims)
-    if profile == "open-badges" and "vc" in claims:
-        return Token(compact, claims, profile, _wrapped(claims, "vc"))
+    named = _profile(compact.header, claims)
+    if named == "open-badges" and "vc" in claims:
+        return Token(compact, claims, named, _wrapped(claims, "vc"))
     if "vc" in claims or "vp" in claims:
         raise CredentialError("jwt_vc_claim", "The token holds its content in a claim where none may be.")
     document = {name: value for name, value in claims.items() if name not in REGISTERED}
-    return Token(compact, claims, profile, document)
+    return Token(compact, claims, named, document)
 
 
 def _wrapped(claims: dict[str, Any], name: str) -> dict[str, Any]:
@@ -70,7 +71,7 @@ def _wrapped(claims: dict[str, Any], name: str) -> dict[str, Any]:
     return document
 
 
-def _older(header: dict[str, Any], claims: dict[str, Any]) -> Profile | None:
+def _older(header: dict[str, Any], claims: dict[str, Any]) -> TokenProfile | None:
     """Tell what a token wraps in the way of VCDM 1.1 (section 6.3.1) without being an Open Badge; None if it does not.
 
     The suite of VCDM 2.0 sends such ones in envelopes. VC-JOSE-COSE 1.0 forbids both claims (section 3.1.3), so they
@@ -84,7 +85,7 @@ def _older(header: dict[str, Any], claims: dict[str, Any]) -> Profile | None:
     return "vc+jwt" if "vc" in claims and not {"jti", "nbf"} <= claims.keys() else None
 
 
-def _profile(header: dict[str, Any], claims: dict[str, Any]) -> Profile:
+def _profile(header: dict[str, Any], claims: dict[str, Any]) -> TokenProfile:
     """Tell whose rules apply.
 
     VC-JOSE-COSE 1.0 (sections 3.1.1 and 3.1.2) names its types; the Open Badges profile allows JWT or none. Without a

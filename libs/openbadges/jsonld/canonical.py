@@ -7,12 +7,13 @@ from typing import Any, Final
 from pyld import jsonld
 
 from libs.openbadges.jsonld import rdf
-from libs.openbadges.jsonld.contexts import CONTEXTS, MOST_CONTEXTS, check_contexts, conformance, term_iris
+from libs.openbadges.jsonld.contexts import CONTEXTS, MOST_CONTEXTS, check_contexts, term_iris
 from libs.openbadges.jsonld.expansion import CONTROL, IRI, LANGUAGE, Expander
 from libs.openbadges.jsonld.parsing import check
 from libs.openbadges.jsonld.processing import Processor, pyld_options
 from libs.openbadges.jsonld.rdfc import serialize
 from libs.openbadges.model.errors import CredentialError, LimitError
+from libs.openbadges.model.profile import PRODUCTION, ProcessingProfile
 
 BLANK: Final = re.compile(r"_:[A-Za-z0-9_][A-Za-z0-9_-]*\Z")
 KEYWORDS: Final = frozenset({"@context", "@direction", "@language", "@list", "@type", "@value"})
@@ -33,7 +34,7 @@ _MALFORMED: Final = (jsonld.JsonLdError, ValueError, TypeError, AttributeError, 
 _local = threading.local()
 
 
-def canonicalize(document: dict[str, Any]) -> str:
+def canonicalize(document: dict[str, Any], profile: ProcessingProfile = PRODUCTION) -> str:
     """Answer the canonical N-Quads of a document whose size was checked before.
 
     Raises:
@@ -42,10 +43,10 @@ def canonicalize(document: dict[str, Any]) -> str:
         UnknownContextError: a context that is not carried.
         LimitError: blank nodes that only trying out many orders could tell apart.
     """
-    return serialize(to_dataset(document)).text
+    return serialize(to_dataset(document, profile)).text
 
 
-def to_dataset(document: dict[str, Any]) -> rdf.Dataset:
+def to_dataset(document: dict[str, Any], profile: ProcessingProfile = PRODUCTION) -> rdf.Dataset:
     """Turn a document into RDF, refusing whatever would be dropped or guessed on the way.
 
     Raises:
@@ -53,10 +54,10 @@ def to_dataset(document: dict[str, Any]) -> rdf.Dataset:
     """
     check(document)
     if not _is_plain(document):
-        check_contexts(document)
+        check_contexts(document, profile)
         check_names(document)
-    expanded = None if conformance() else _expander().expand(document)
-    return rdf.to_dataset(_expand(document) if expanded is None else expanded)
+    expanded = None if profile.inline_contexts else _expander().expand(document)
+    return rdf.to_dataset(_expand(document, profile) if expanded is None else expanded)
 
 
 def _expander() -> Expander:
@@ -74,7 +75,7 @@ def _process(active: Any, local: Any, **how: bool) -> Any:
         raise CredentialError("not_jsonld", f"The document is not JSON-LD: {_reason(error)}") from error
 
 
-def _expand(document: dict[str, Any]) -> list[Any]:
+def _expand(document: dict[str, Any], profile: ProcessingProfile) -> list[Any]:
     """Expand a document by its contexts through PyLD, refusing whatever expansion would drop or guess.
 
     Raises:
@@ -82,10 +83,10 @@ def _expand(document: dict[str, Any]) -> list[Any]:
     """
     dropped: list[str] = []
     # What is remembered of processed contexts is of carried ones; a document's own must leave no trace.
-    kind = jsonld.JsonLdProcessor if conformance() else Processor
+    kind = jsonld.JsonLdProcessor if profile.inline_contexts else Processor
     processor = kind(on_property_dropped=lambda name: dropped.append(str(name)))
     try:
-        expanded: list[Any] = processor.expand(document, pyld_options())
+        expanded: list[Any] = processor.expand(document, pyld_options(profile))
     except CredentialError:
         raise
     except _MALFORMED as error:

@@ -1,75 +1,15 @@
 """The JSON-LD contexts and schemas that travel in the package; nothing is ever fetched."""
 
-import hashlib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
-from dataclasses import dataclass
-from importlib import resources
 from typing import Any, Final
 
 import orjson
 
+from libs.openbadges.model.bundled import BUNDLED
 from libs.openbadges.model.errors import LimitError, UnknownContextError
+from libs.openbadges.model.profile import ProcessingProfile
 
-CREDENTIALS_V1: Final = "https://www.w3.org/2018/credentials/v1"
-CREDENTIALS_V2: Final = "https://www.w3.org/ns/credentials/v2"
-DATA_INTEGRITY_V2: Final = "https://w3id.org/security/data-integrity/v2"
-OPEN_BADGES_V3: Final = "https://purl.imsglobal.org/spec/ob/v3p0/context-3.0.3.json"
-CLR_V2: Final = "https://purl.imsglobal.org/spec/clr/v2p0/context-2.0.1.json"
-OPEN_BADGES_EXTENSIONS: Final = "https://purl.imsglobal.org/spec/ob/v3p0/extensions.json"
-EXAMPLES_V2: Final = "https://www.w3.org/ns/credentials/examples/v2"
-"""Defines every term there is; vectors and interoperability suites use it, production issuing has no use for it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Carried:
-    """One file of somebody else's standard, as manifest.json in the data folder describes it."""
-
-    file: str
-    url: str
-    version: str
-    licence: str
-    sha256: str
-    text: bytes
-
-
-def _carry() -> dict[str, Carried]:
-    folder = resources.files("libs.openbadges") / "data"
-    carried = {}
-    for entry in orjson.loads((folder / "manifest.json").read_bytes()):
-        text = (folder / entry["file"]).read_bytes()
-        if hashlib.sha256(text).hexdigest() != entry["sha256"]:
-            raise RuntimeError(f"{entry['file']} is not the file that its manifest names; reinstall the package.")
-        carried[entry["url"]] = Carried(
-            entry["file"], entry["url"], entry["version"], entry["licence"], entry["sha256"], text
-        )
-    return carried
-
-
-CARRIED: Final = _carry()
-CONTEXTS: Final = frozenset(url for url, one in CARRIED.items() if one.file.startswith("contexts/"))
-
-
-_conformance: Final = ContextVar("conformance", default=False)
-
-
-@contextmanager
-def conformance_contexts() -> Iterator[None]:
-    """Within it, and in this thread or task alone, contexts may be written into a document and examples be issued.
-
-    For conformance suites, whose documents are made so. Elsewhere both are refused, see `check_contexts`.
-    """
-    token = _conformance.set(True)
-    try:
-        yield
-    finally:
-        _conformance.reset(token)
-
-
-def conformance() -> bool:
-    """Tell whether the caller is within `conformance_contexts`."""
-    return _conformance.get()
+CONTEXTS: Final = frozenset(url for url, one in BUNDLED.items() if one.file.startswith("contexts/"))
 
 
 def has_inline_context(node: Any) -> bool:
@@ -99,7 +39,7 @@ def load_document(url: str, options: dict[str, Any]) -> dict[str, Any]:
         "contentType": "application/ld+json",
         "contextUrl": None,
         "documentUrl": url,
-        "document": orjson.loads(CARRIED[url].text),
+        "document": orjson.loads(BUNDLED[url].text),
         "tag": "static",
     }
 
@@ -117,7 +57,7 @@ def term_iris(url: str) -> Mapping[str, frozenset[str]]:
                 if isinstance(definition, dict):
                     walk(definition.get("@context"))
 
-    walk(orjson.loads(CARRIED[url].text)["@context"])
+    walk(orjson.loads(BUNDLED[url].text)["@context"])
     return {iri: frozenset(terms) for iri, terms in found.items()}
 
 
@@ -125,7 +65,7 @@ MOST_CONTEXTS: Final = 256
 """How often a document may name a context. A learner record names a few per credential."""
 
 
-def check_contexts(document: dict[str, Any]) -> None:
+def check_contexts(document: dict[str, Any], profile: ProcessingProfile) -> None:
     """Refuse any `@context` in a document that is not one or a list of carried ones.
 
     A context written into the document could give signed statements other names without breaking the proof
@@ -135,27 +75,27 @@ def check_contexts(document: dict[str, Any]) -> None:
         UnknownContextError: with the place and the name.
         LimitError: more contexts than any record needs.
     """
-    if sum(1 for _ in _named(document, "")) > MOST_CONTEXTS:
+    if sum(1 for _ in _named(document, "", profile)) > MOST_CONTEXTS:
         raise LimitError("too_many_contexts", f"The document names contexts more than {MOST_CONTEXTS} times.")
 
 
-def _named(node: Any, path: str) -> Iterator[str]:
+def _named(node: Any, path: str, profile: ProcessingProfile) -> Iterator[str]:
     """Go through the contexts that a document names."""
     if isinstance(node, list):
         for index, item in enumerate(node):
-            yield from _named(item, f"{path}/{index}")
+            yield from _named(item, f"{path}/{index}", profile)
     elif isinstance(node, dict):
         for key, value in node.items():
             if key == "@context":
                 for item in value if isinstance(value, list) else [value]:
-                    _check_context(item, f"{path}/@context")
+                    _check_context(item, f"{path}/@context", profile)
                     yield item
             elif isinstance(value, dict | list):
-                yield from _named(value, f"{path}/{key}")
+                yield from _named(value, f"{path}/{key}", profile)
 
 
-def _check_context(item: Any, path: str) -> None:
-    if isinstance(item, dict) and conformance():
+def _check_context(item: Any, path: str, profile: ProcessingProfile) -> None:
+    if isinstance(item, dict) and profile.inline_contexts:
         return
     if not isinstance(item, str):
         raise UnknownContextError(

@@ -6,7 +6,8 @@ from typing import Any, Final
 from pyld import jsonld
 from pyld.context_resolver import ContextResolver
 
-from libs.openbadges.jsonld.contexts import conformance, load_document
+from libs.openbadges.jsonld.contexts import load_document
+from libs.openbadges.model.profile import PRODUCTION, ProcessingProfile
 
 CONTEXTS_REMEMBERED: Final = 500
 """Processed contexts that a thread keeps; a badge brings some twenty."""
@@ -14,14 +15,14 @@ CONTEXTS_REMEMBERED: Final = 500
 _local = threading.local()
 
 
-def pyld_options() -> dict[str, Any]:
+def pyld_options(profile: ProcessingProfile) -> dict[str, Any]:
     """PyLD's options: contexts only from the package, no base to resolve relative names against.
 
     The cache of processed contexts is per thread, since PyLD's own is shared and not safe under threads; it can
     hold nothing but carried contexts and their parts, because a document's own are refused before; where they are
-    not (`conformance_contexts`), each document has a cache of its own.
+    not (`profile`), each document has a cache of its own.
     """
-    cache = {} if conformance() else _remembered("contexts")
+    cache = {} if profile.inline_contexts else _remembered("contexts")
     return {
         "base": None,
         "documentLoader": load_document,
@@ -57,11 +58,11 @@ class Processor(jsonld.JsonLdProcessor):  # type: ignore[misc]  # PyLD publishes
 
     def initial(self) -> Any:
         """Answer the context that documents begin with."""
-        return self._get_initial_context(pyld_options())
+        return self._get_initial_context(pyld_options(PRODUCTION))
 
     def process(self, active: Any, local: Any, **how: bool) -> Any:
         """Answer the context that comes of an active and a local one."""
-        return self._process_context(active, local, pyld_options(), **how)
+        return self._process_context(active, local, pyld_options(PRODUCTION), **how)
 
     def expand(self, document: dict[str, Any], options: dict[str, Any]) -> list[Any]:
         """Expand without copying the document first; expansion reads it alone."""

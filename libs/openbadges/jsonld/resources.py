@@ -1,4 +1,4 @@
-"""Digests of related resources, checked for those that are carried here; nothing is fetched for the others."""
+"""Digests of related resources, checked for those that are bundled here; nothing is fetched for the others."""
 
 import base64
 import binascii
@@ -6,8 +6,10 @@ import hashlib
 from typing import Any, Final
 
 from libs.openbadges.crypto.base58btc import decode as decode_base58
-from libs.openbadges.jsonld.contexts import CARRIED, CONTEXTS, conformance
+from libs.openbadges.jsonld.contexts import CONTEXTS
+from libs.openbadges.model.bundled import BUNDLED
 from libs.openbadges.model.errors import CredentialError
+from libs.openbadges.model.profile import PRODUCTION, ProcessingProfile
 
 MOST_RESOURCES: Final = 64
 
@@ -15,11 +17,11 @@ _SRI: Final = {"sha256": hashlib.sha256, "sha384": hashlib.sha384, "sha512": has
 _MULTIHASH: Final = {b"\x12\x20": hashlib.sha256, b"\x20\x30": hashlib.sha384, b"\x13\x40": hashlib.sha512}
 
 
-def check_resources(document: dict[str, Any]) -> None:
+def check_resources(document: dict[str, Any], profile: ProcessingProfile = PRODUCTION) -> None:
     """Check `relatedResource` (VCDM 2.0, section 5.3): form, one entry per resource, digests of contexts.
 
     Raises:
-        CredentialError: `resource_form`, `resource_twice`, or `digest_mismatch` where a carried file is another one.
+        CredentialError: `resource_form`, `resource_twice`, or `digest_mismatch` where a bundled file is another one.
     """
     related = document.get("relatedResource")
     if related is None:
@@ -36,18 +38,18 @@ def check_resources(document: dict[str, Any]) -> None:
         if identifier in seen:
             raise CredentialError("resource_twice", f"The resource {identifier} is named twice.", path)
         seen.add(identifier)
-        matches = [_matches(identifier, digest) for digest in _digests(entry, path)]
+        matches = [_matches(identifier, digest) for digest in _digests(entry, path, profile)]
         if False in matches:
-            raise CredentialError("digest_mismatch", f"{identifier} is not the file that is carried here.", path)
+            raise CredentialError("digest_mismatch", f"{identifier} is not the file that is bundled here.", path)
 
 
-def _digests(entry: dict[str, Any], path: str) -> list[tuple[Any, bytes]]:
+def _digests(entry: dict[str, Any], path: str, profile: ProcessingProfile) -> list[tuple[Any, bytes]]:
     """Read an entry's digests, each with its hash function."""
     sri, multibase = entry.get("digestSRI"), entry.get("digestMultibase")
     texts = [*_words(sri), *(multibase if isinstance(multibase, list) else [multibase] if multibase else [])]
     if not texts or len(texts) > 8 or (sri is not None and not isinstance(sri, str)):
         raise CredentialError("resource_form", "A related resource has a digestSRI or a digestMultibase.", path)
-    return [_multihash(text, path) if text not in _words(sri) else _integrity(text, path) for text in texts]
+    return [_multihash(text, path, profile) if text not in _words(sri) else _integrity(text, path) for text in texts]
 
 
 def _words(sri: Any) -> list[str]:
@@ -66,14 +68,14 @@ def _integrity(text: str, path: str) -> tuple[Any, bytes]:
     return _SRI[name], digest
 
 
-def _multihash(text: Any, path: str) -> tuple[Any, bytes]:
+def _multihash(text: Any, path: str, profile: ProcessingProfile) -> tuple[Any, bytes]:
     """Read a multihash in multibase, base58btc or base64url (Controlled Identifiers 1.0, sections 2.4 and 2.5).
 
     The suite of VCDM 2.0 sends SHA-256 without the two bytes that say so; it alone gets that read.
     """
     try:
         raw = _multibase(text)
-        if conformance() and len(raw) == hashlib.sha256().digest_size:
+        if profile.bare_digests and len(raw) == hashlib.sha256().digest_size:
             return hashlib.sha256, raw
         hashing = _MULTIHASH[raw[:2]]
     except (ValueError, KeyError) as error:
@@ -97,10 +99,10 @@ def _multibase(text: Any) -> bytes:
 
 
 def _matches(identifier: str, digest: tuple[Any, bytes]) -> bool | None:
-    """Compare with the context that is carried; None where none of that name is.
+    """Compare with the context that is bundled; None where none of that name is.
 
     Schemas are left out: 1EdTech publishes newer editions under the same name.
     """
     if identifier not in CONTEXTS:
         return None
-    return bool(digest[0](CARRIED[identifier].text).digest() == digest[1])
+    return bool(digest[0](BUNDLED[identifier].text).digest() == digest[1])

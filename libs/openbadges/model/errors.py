@@ -7,14 +7,14 @@ class CredentialError(ValueError):
     Attributes:
         code: stable, snake_case, for programs.
         path: where in the document, as a JSON Pointer (RFC 6901); empty for the whole.
-        sentence: for people, without the path.
+        message: for people, without the path.
     """
 
-    def __init__(self, code: str, sentence: str, path: str = "") -> None:
-        super().__init__(f"{path}: {sentence}" if path else sentence)
+    def __init__(self, code: str, message: str, path: str = "") -> None:
+        super().__init__(f"{path}: {message}" if path else message)
         self.code = code
         self.path = path
-        self.sentence = sentence
+        self.message = message
 
 
 class LimitError(CredentialError):

@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from libs.openbadges.jsonld.contexts import CREDENTIALS_V2
+from libs.openbadges.model.context_urls import CREDENTIALS_V2
 from libs.openbadges.model.documents import read_model
 from libs.openbadges.model.errors import LimitError
 

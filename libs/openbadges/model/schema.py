@@ -6,7 +6,7 @@ from typing import Any, Final
 import orjson
 from jsonschema_rs import Draft4Validator, Draft201909Validator, RegexOptions
 
-from libs.openbadges.jsonld.contexts import CARRIED
+from libs.openbadges.model.bundled import BUNDLED
 from libs.openbadges.model.errors import CredentialError
 
 ACHIEVEMENT_SCHEMA: Final = (
@@ -19,13 +19,13 @@ _DATES: Final = {"validFrom": "issuanceDate", "validUntil": "expirationDate"}
 _LISTS: Final = frozenset({"credentialSchema", "endorsement", "endorsementJwt", "identifier", "verifiableCredential"})
 
 _achievement: Final = Draft201909Validator(
-    orjson.loads(CARRIED[ACHIEVEMENT_SCHEMA].text),
+    orjson.loads(BUNDLED[ACHIEVEMENT_SCHEMA].text),
     validate_formats=True,
     offline=True,
     pattern_options=RegexOptions(),  # linear in the length of the text, whatever the text is
 )
 _record: Final = Draft4Validator(
-    orjson.loads(CARRIED[RECORD_SCHEMA].text), validate_formats=True, offline=True, pattern_options=RegexOptions()
+    orjson.loads(BUNDLED[RECORD_SCHEMA].text), validate_formats=True, offline=True, pattern_options=RegexOptions()
 )
 
 

@@ -1,10 +1,11 @@
 """What a badge's picture tells: name, issuer and level, the same wherever the badge is shown."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from libs.openbadges.issue.building import SOLO_LEVELS
+from libs.openbadges.model.solo import SoloLevel
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +20,7 @@ class Depiction:
 
     name: str
     issuer: str
-    level: str | None = None
+    level: SoloLevel | None = None
 
     @classmethod
     def of(cls, credential: Mapping[str, Any]) -> "Depiction":
@@ -34,7 +35,7 @@ class Depiction:
         return cls(_text(achievement.get("name")), _text(_first(credential.get("issuer")).get("name")), reached)
 
 
-def _reached(achievement: Mapping[str, Any], subject: Mapping[str, Any]) -> Iterator[str | None]:
+def _reached(achievement: Mapping[str, Any], subject: Mapping[str, Any]) -> Iterator[SoloLevel | None]:
     described = {str(one.get("id")): one for one in _all(achievement.get("resultDescription"))}
     for result in _all(subject.get("result")):
         levels = _all(described.get(str(result.get("resultDescription")), {}).get("rubricCriterionLevel"))
@@ -42,11 +43,10 @@ def _reached(achievement: Mapping[str, Any], subject: Mapping[str, Any]) -> Iter
             yield next((_solo(level) for level in levels if level.get("id") == result["achievedLevel"]), None)
 
 
-def _solo(level: Mapping[str, Any]) -> str | None:
+def _solo(level: Mapping[str, Any]) -> SoloLevel | None:
     for written in (level.get("level"), level.get("name")):
-        name = _text(written).strip().lower().replace(" ", "_").replace("-", "_")
-        if name in SOLO_LEVELS:
-            return name
+        with suppress(ValueError):
+            return SoloLevel.parse(_text(written))
     return None
 
 

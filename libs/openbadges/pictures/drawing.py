@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from html import escape
 from typing import Final
 
-from libs.openbadges.issue.building import SOLO_LEVELS, solo_name
 from libs.openbadges.model.errors import CredentialError
+from libs.openbadges.model.solo import SoloLevel, solo_level
 
 _FONT: Final = "'Segoe UI','Helvetica Neue',Helvetica,'Noto Sans',Arial,'DejaVu Sans',sans-serif"
 _OPENING: Final = (
@@ -68,22 +68,21 @@ def badge_svg(*, name: str, issuer: str, level: str | None = None, colours: Colo
     Raises:
         CredentialError: not a SOLO level.
     """
-    if level is not None and level not in SOLO_LEVELS:
-        raise CredentialError("level_unknown", f"{level!r} is not a level of the SOLO taxonomy.")
+    reached = None if level is None else solo_level(level)
     name, issuer = _clean(name) or "Badge", _clean(issuer)
     paint = colours or Colours.of(issuer)
     ink = "#ffffff" if _luminance(paint.ground) < 0.4 else "#14213d"
     band_ink = "#14213d" if _luminance(paint.shine) > 0.18 else "#ffffff"
-    title = f"{name}, {solo_name(level)}" if level else name
+    title = f"{name}, {reached.label}" if reached else name
     parts = [
         _OPENING,
         f"<title>{escape(f'{title} ({issuer})' if issuer else title)}</title>",
         _ground(paint),
         _issuer(issuer, ink) if issuer else "",
-        _monogram(name, ink, 204 if level else 256),
-        _steps(level, paint.shine, ink) if level else "",
+        _monogram(name, ink, 204 if reached else 256),
+        _steps(reached, paint.shine, ink) if reached else "",
         _band(name, paint, band_ink),
-        _line([solo_name(level)], 423, 23, 220, ink=ink, weight="600") if level else "",
+        _line([reached.label], 423, 23, 220, ink=ink, weight="600") if reached else "",
         "</svg>",
     ]
     return "".join(parts)
@@ -119,13 +118,12 @@ def _monogram(name: str, ink: str, baseline: int) -> str:
     )
 
 
-def _steps(level: str, shine: str, ink: str) -> str:
+def _steps(reached: SoloLevel, shine: str, ink: str) -> str:
     """Draw a stair of five steps, those that were climbed in full colour."""
-    reached = SOLO_LEVELS.index(level) + 1
     steps = []
-    for number in range(5):
+    for number in range(len(SoloLevel)):
         height = 20 + 15 * number
-        paint = f'fill="{shine}"' if number < reached else f'fill="{ink}" fill-opacity=".22"'
+        paint = f'fill="{shine}"' if number <= reached.rank else f'fill="{ink}" fill-opacity=".22"'
         steps.append(f'<rect x="{131 + 51 * number}" y="{295 - height}" width="46" height="{height}" rx="5" {paint}/>')
     return "".join(steps)
 

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final, Self
 
-from libs.openbadges.jsonld.contexts import CREDENTIALS_V2
 from libs.openbadges.model import times
+from libs.openbadges.model.context_urls import CREDENTIALS_V2
 from libs.openbadges.model.errors import CredentialError, LimitError
 
 MINIMUM_SIZE: Final = 131_072

@@ -3,14 +3,15 @@
 from collections.abc import Callable
 from typing import Any, Final
 
-from libs.openbadges.integrity.check import Finding, issuer_of
 from libs.openbadges.model import times
 from libs.openbadges.model.datamodel.forms import is_url
 from libs.openbadges.model.errors import CredentialError
+from libs.openbadges.model.findings import Finding
+from libs.openbadges.model.members import issuer_of
 from libs.openbadges.status.bitstring import WIDEST, StatusList
 
 
-class Listing:
+class VerifiedStatusList:
     """A status list credential that was verified; unpacked once, however many entries point into it."""
 
     def __init__(self, document: dict[str, Any]) -> None:
@@ -34,15 +35,15 @@ class Listing:
         return self._statuses
 
 
-class Listings:
+class VerifiedStatusLists:
     """The status lists of one verification, each proven once: a record can point a thousand times into one."""
 
     def __init__(self, prove: Callable[[str], dict[str, Any]]) -> None:
-        """Take what answers the verified status list credential of an address, or raises CredentialError."""
+        """Take what returns the verified status list credential of a URL, or raises CredentialError."""
         self._prove = prove
-        self._found: dict[str, Listing | CredentialError] = {}
+        self._found: dict[str, VerifiedStatusList | CredentialError] = {}
 
-    def find(self, url: str, issuer: str | None) -> Listing:
+    def find(self, url: str, issuer: str | None) -> VerifiedStatusList:
         """Find an issuer's list.
 
         Raises:
@@ -50,7 +51,7 @@ class Listings:
         """
         if url not in self._found:
             try:
-                self._found[url] = Listing(self._prove(url))
+                self._found[url] = VerifiedStatusList(self._prove(url))
             except CredentialError as error:
                 self._found[url] = error
         found = self._found[url]
@@ -61,11 +62,11 @@ class Listings:
         return found
 
 
-_NOT_SET: Final = Finding("pass", "not_set", "It has not been taken back.")
+_NOT_SET: Final = Finding("pass", "not_set", "It has not been revoked or suspended.")
 _SET: Final = {
     "revocation": Finding("fail", "revoked", "The issuer has revoked it."),
     "suspension": Finding("fail", "suspended", "The issuer has suspended it."),
-    "refresh": Finding("pass", "refresh_available", "It is good, and a newer one can be had."),
+    "refresh": Finding("pass", "refresh_available", "It is good, and a newer one is available."),
     "message": Finding("pass", "message", "It is good, and the issuer has left a message about it."),
 }
 """What a status that is not 0 means. A newer edition or a message takes nothing back (section 2.2, statusPurpose)."""
@@ -75,43 +76,43 @@ _LONGEST_REFERENCE: Final = 500
 
 
 def entries_of(document: dict[str, Any]) -> list[Any]:
-    """Answer a credential's status entries, one or many."""
+    """Return a credential's status entries, one or many."""
     status = document.get("credentialStatus", [])
     return status if isinstance(status, list) else [status]
 
 
 def status_lists_of(document: dict[str, Any]) -> list[str]:
-    """Answer the addresses of the status lists that a credential names."""
+    """Return the URLs of the status lists that a credential names."""
     named = [one.get("statusListCredential") for one in entries_of(document) if isinstance(one, dict)]
     return [url for url in named if isinstance(url, str)]
 
 
-def check_status(document: dict[str, Any], listings: Listings) -> Finding:
-    """Check every status entry; one that is set to revoked or suspended rules, then one that cannot be read.
+def check_status(document: dict[str, Any], lists: VerifiedStatusLists) -> Finding:
+    """Check every status entry; one that is set to revoked or suspended takes precedence, then one that cannot be read.
 
     Args:
         document: the credential.
-        listings: the status lists that were looked up.
+        lists: the status lists that were looked up.
     """
     entries = entries_of(document)
     if not entries:
-        return Finding("pass", "status_none", "It names no status list, so it cannot be taken back.")
+        return Finding("pass", "status_none", "It names no status list, so it cannot be revoked.")
     if len(entries) > 16:
         return Finding("unknown", "too_many_statuses", "The credential names more statuses than are checked.")
     issuer = issuer_of(document)
-    findings = [_check_entry(one, issuer, listings) for one in entries]
+    findings = [_check_entry(one, issuer, lists) for one in entries]
     order = ("fail", "unknown", "pass")
     return min(findings, key=lambda one: (order.index(one.outcome), one.code == "not_set"))
 
 
-def _check_entry(one: Any, issuer: str | None, listings: Listings) -> Finding:
+def _check_entry(one: Any, issuer: str | None, lists: VerifiedStatusLists) -> Finding:
     if not isinstance(one, dict) or one.get("type") != "BitstringStatusListEntry":
         kind = one.get("type") if isinstance(one, dict) else one
         return Finding("unknown", "status_kind", f"A status of the kind {kind} is not checked here.")
     try:
-        listing = listings.find(str(one.get("statusListCredential")), issuer)
-        purpose, value = _read(one, listing)
-        at = times.read(listing.document["validFrom"]) if "validFrom" in listing.document else None
+        status_list = lists.find(str(one.get("statusListCredential")), issuer)
+        purpose, value = _read(one, status_list)
+        at = times.read(status_list.document["validFrom"]) if "validFrom" in status_list.document else None
     except CredentialError as error:
         return Finding("unknown", error.code, str(error))
     says = _message(one, value)
@@ -120,11 +121,11 @@ def _check_entry(one: Any, issuer: str | None, listings: Listings) -> Finding:
     found = _SET.get(purpose)
     if found is None:
         return Finding("unknown", "status_purpose", f"What a status for the purpose {purpose} means is not known here.")
-    return found._replace(sentence=f"{found.sentence}{says}", at=at)
+    return found._replace(message=f"{found.message}{says}", at=at)
 
 
 def _message(one: dict[str, Any], value: int) -> str:
-    """Answer what the issuer says of a value, as a sentence after a space; nothing where it says nothing.
+    """Return what the issuer says of a value, after a space; nothing where it says nothing.
 
     Which messages there are is fixed when the credential is issued, so they stand in it and are signed with it
     (Bitstring Status List 1.0, section 2.1). They are written for programmers, in the issuer's words.
@@ -152,15 +153,15 @@ def _number(status: object) -> int | None:
         return None
 
 
-def _read(one: dict[str, Any], listing: Listing) -> tuple[str, int]:
+def _read(one: dict[str, Any], status_list: VerifiedStatusList) -> tuple[str, int]:
     """Read the value of a status (Bitstring Status List 1.0, section 3.2).
 
     Raises:
         CredentialError: the list is for another purpose or in another form, or too short.
     """
-    subject = listing.document.get("credentialSubject")
+    subject = status_list.document.get("credentialSubject")
     if not isinstance(subject, dict) or subject.get("type") != "BitstringStatusList":
-        raise CredentialError("STATUS_VERIFICATION_ERROR", "What stands at the address is not a status list.")
+        raise CredentialError("STATUS_VERIFICATION_ERROR", "What stands at the URL is not a status list.")
     purpose, purposes = one.get("statusPurpose"), subject.get("statusPurpose")
     if not isinstance(purpose, str) or purpose not in (purposes if isinstance(purposes, list) else [purposes]):
         raise CredentialError("STATUS_VERIFICATION_ERROR", f"The list is not one for the purpose {purpose}.")
@@ -170,4 +171,4 @@ def _read(one: dict[str, Any], listing: Listing) -> tuple[str, int]:
     index = one.get("statusListIndex")
     if not isinstance(index, str) or not index.isascii() or not index.isdigit() or len(index) > 12:
         raise CredentialError("MALFORMED_VALUE_ERROR", f"{index!r} is not an index.")
-    return purpose, listing.statuses().value(int(index), size)
+    return purpose, status_list.statuses().value(int(index), size)

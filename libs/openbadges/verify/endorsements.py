@@ -1,25 +1,24 @@
-"""Endorsements: what others say, signed by themselves, of a credential, its issuer and its achievement.
+"""The stage `endorsement`: what others say, signed by themselves, of a credential, its issuer and its achievement.
 
 They are credentials within the credential (Open Badges 3.0, class EndorsementCredential), and verified like it. Those
 that stand on an endorsement in turn are not opened: the verification of an endorsement does not ask for them.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
-from libs.openbadges.integrity.check import Finding
-from libs.openbadges.jsonld.contexts import CREDENTIALS_V2
+from libs.openbadges.model.context_urls import CREDENTIALS_V2
 from libs.openbadges.model.documents import read_model
-from libs.openbadges.model.errors import CredentialError, UnreadFormError
+from libs.openbadges.model.errors import CredentialError, LimitError, UnreadFormError
+from libs.openbadges.model.findings import Finding
+from libs.openbadges.model.members import first_context
+from libs.openbadges.model.profile import PRODUCTION, ProcessingProfile
+from libs.openbadges.verify.context import Context, Placed
 from libs.openbadges.verify.opening import Opened, open_document, open_parsed
-from libs.openbadges.verify.report import CHECKS, Endorsement
+from libs.openbadges.verify.report import Endorsement
 
 MOST_ENDORSEMENTS: Final = 32
 """Endorsements that are verified in one verification, those within a learner record's credentials included."""
-
-ENDORSEMENT_CHECKS: Final = (*CHECKS, "subject")
-"""The report on an endorsement has these checks: `subject` is whether it speaks of what it stands on."""
 
 NONE: Final = Finding("pass", "endorsement_none", "It carries no endorsement.")
 NESTED: Final = Finding("pass", "endorsement_nested", "Endorsements of an endorsement are not opened.")
@@ -28,19 +27,23 @@ NOT_OPENED: Final = Finding("unknown", "endorsement_not_opened", "It is too much
 _MEMBERS: Final = ("endorsement", "endorsementJwt")
 
 
-@dataclass(frozen=True, slots=True)
-class Placed:
-    """An endorsement where it stands, unread.
+def check_endorsements(context: Context) -> Finding:
+    """Verify the endorsements on a credential, as far as its budget goes, and say what their reports come to."""
+    placed = endorsements_of(context.document)
+    if not placed:
+        return NONE
+    if isinstance(context.canonical, LimitError):
+        return NOT_OPENED
+    opened, left_out = placed[: context.budget.left], placed[context.budget.left :]
+    context.budget.left -= len(opened)
+    reports = context.run.verify_endorsements(opened, context)
+    context.endorsements = tuple(Endorsement(one.pointer, report) for one, report in zip(opened, reports, strict=True))
+    return _summary(context.endorsements, len(left_out))
 
-    Attributes:
-        place: JSON Pointer to it.
-        subjects: the ids of what it may speak of there.
-        given: the endorsement.
-    """
 
-    place: str
-    subjects: frozenset[str]
-    given: Any
+def check_nested(context: Context) -> Finding:
+    """Say of an endorsement whether it is endorsed in turn, which is not looked into."""
+    return NESTED if endorsements_of(context.document) else NONE
 
 
 def endorsements_of(document: dict[str, Any]) -> list[Placed]:
@@ -60,48 +63,49 @@ def endorsements_of(document: dict[str, Any]) -> list[Placed]:
     return found
 
 
-def open_endorsement(placed: Placed) -> Opened:
+def open_endorsement(placed: Placed, profile: ProcessingProfile = PRODUCTION) -> Opened:
     """Read an endorsement: an object with its proof, an envelope, or (as `endorsementJwt`) a compact JWS.
 
     Raises:
-        CredentialError, LimitError, UnreadFormError: see `reading.open_document`.
+        CredentialError, LimitError, UnreadFormError: see `opening.open_document`.
     """
-    is_jwt = "/endorsementJwt/" in placed.place
+    is_jwt = "/endorsementJwt/" in placed.pointer
     if is_jwt and isinstance(placed.given, str):
-        return open_document(placed.given)
+        return open_document(placed.given, profile=profile)
     if not is_jwt and isinstance(placed.given, dict):
-        return open_parsed(placed.given)
-    raise UnreadFormError("endorsement_unread", "An endorsement here has a form that is not read.", placed.place)
+        return open_parsed(placed.given, profile=profile)
+    raise UnreadFormError("endorsement_unread", "An endorsement here has a form that is not read.", placed.pointer)
 
 
-def opened_endorsements(document: dict[str, Any]) -> list[Opened]:
+def opened_endorsements(document: dict[str, Any], profile: ProcessingProfile) -> list[Opened]:
     """Answer the endorsements in a credential, as far as they can be read."""
     found = []
     for placed in endorsements_of(document)[:MOST_ENDORSEMENTS]:
         try:
-            found.append(open_endorsement(placed))
+            found.append(open_endorsement(placed, profile))
         except CredentialError:
             continue
     return found
 
 
-def check_subject(endorsement: dict[str, Any], placed: Placed) -> Finding:
+def check_subject(context: Context) -> Finding:
     """Check that it is an endorsement, and of what it stands on."""
-    types, contexts = endorsement.get("type"), endorsement.get("@context")
+    endorsement = context.document
+    types = endorsement.get("type")
     if "EndorsementCredential" not in (types if isinstance(types, list) else [types]):
         return Finding("fail", "endorsement_type", "It does not say of itself that it is an endorsement.")
     try:
-        if (contexts[0] if isinstance(contexts, list) and contexts else contexts) == CREDENTIALS_V2:
+        if first_context(endorsement) == CREDENTIALS_V2:
             read_model(endorsement)
     except CredentialError as error:
         return Finding("fail", error.code, str(error))
-    if not _ids([endorsement.get("credentialSubject")]) & placed.subjects:
+    if context.placed is None or not _ids([endorsement.get("credentialSubject")]) & context.placed.subjects:
         return Finding("fail", "endorsement_subject", "It speaks of something else than what it stands on.")
     return Finding("pass", "endorsement_subject", "It speaks of what it stands on.")
 
 
-def judge(endorsements: Sequence[Endorsement], left_out: int) -> Finding:
-    """Answer the check of a credential's endorsements from the reports on them; see `report.Report.verdict`."""
+def _summary(endorsements: Sequence[Endorsement], left_out: int) -> Finding:
+    """Return what the reports on a credential's endorsements come to; see `report.Report.verdict`."""
     verdicts = [one.report.verdict for one in endorsements]
     bad, unknown = verdicts.count("fail"), verdicts.count("unknown")
     if bad:
@@ -133,7 +137,7 @@ def without_jwts(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def _endorsable(document: dict[str, Any]) -> Iterator[tuple[dict[str, Any], str]]:
-    """Go through what endorsements may stand on, with its place: the credential, profiles and achievements in it."""
+    """Go through what endorsements may stand on, with JSON Pointers: the credential, profiles, achievements."""
     yield document, ""
     issuer = document.get("issuer")
     if isinstance(issuer, dict):

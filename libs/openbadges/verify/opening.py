@@ -1,17 +1,17 @@
-"""From what somebody handed in (JSON text, a parsed document, a JWT, an envelope, a picture) to one parsed document."""
+"""Before all stages: from what was handed in (JSON, JWT, envelope, picture) to one parsed document."""
 
 from dataclasses import dataclass, replace
 from typing import Any
 
 from libs.openbadges.baking import PictureFormat, picture_format, unbake
-from libs.openbadges.baking.content import COMPACT_JWS
-from libs.openbadges.integrity.suites import OFFERED, Known
+from libs.openbadges.integrity.suites import VERIFY_SUITES
+from libs.openbadges.jose.compact import as_compact
 from libs.openbadges.jose.envelopes import envelope_kind, unwrap
 from libs.openbadges.jose.tokens import Token, read_token
 from libs.openbadges.jsonld.parsing import LIMITS, Limits, parse, write
-from libs.openbadges.model.errors import CredentialError, UnreadFormError
-
-__all__ = ["Opened", "UnreadFormError", "open_document", "open_parsed", "read_json"]
+from libs.openbadges.jsonld.templates.canonical_document import CanonicalDocument
+from libs.openbadges.model.errors import CredentialError
+from libs.openbadges.model.profile import PRODUCTION, ProcessingProfile
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,17 +23,19 @@ class Opened:
         picture: the kind of picture that it was baked into, if it was.
         token: the JWT that it is secured by; None where it carries its proofs itself.
         enveloped: whether the JWT stood in an envelope.
-        unsecured: the document without its proof, where its text was known.
+        canonical: the document without its proof, where its text matched a template.
     """
 
     document: dict[str, Any]
     picture: PictureFormat | None = None
     token: Token | None = None
     enveloped: bool = False
-    unsecured: Known | None = None
+    canonical: CanonicalDocument | None = None
 
 
-def open_document(given: str | bytes | dict[str, Any], limits: Limits = LIMITS) -> Opened:
+def open_document(
+    given: str | bytes | dict[str, Any], limits: Limits = LIMITS, profile: ProcessingProfile = PRODUCTION
+) -> Opened:
     """Read a document; bytes that are a PNG or SVG have it taken out first (Open Badges 3.0, section 5).
 
     A compact JWS is read as a JWT (Open Badges 3.0, section 8.2; VC-JOSE-COSE 1.0, section 3.1), and so is one in an
@@ -45,32 +47,18 @@ def open_document(given: str | bytes | dict[str, Any], limits: Limits = LIMITS) 
         UnreadFormError: a JWT or an envelope of a kind that is not read here.
     """
     if not isinstance(given, bytes) or given[:1] == b"{" or picture_format(given) is None:
-        return _open_text(given, limits)
+        return _open_text(given, limits, profile)
     baked = unbake(given)
-    return replace(_open_text(baked.content.text, limits), picture=baked.format)
+    return replace(_open_text(baked.content.text, limits, profile), picture=baked.format)
 
 
-def read_json(given: str | bytes | dict[str, Any], limits: Limits = LIMITS) -> dict[str, Any]:
-    """Read a document that is JSON; one that was parsed elsewhere is checked like text.
-
-    Raises:
-        CredentialError, LimitError: see `parsing.parse`.
-        UnreadFormError: a compact JWS, where none may be.
-    """
-    if isinstance(given, dict):
-        return parse(write(given), limits)
-    if _compact(given) is not None:
-        raise UnreadFormError("jwt_unread", "It is a JSON Web Token, where a document in JSON was expected.")
-    return parse(given, limits)
-
-
-def _open_text(given: str | bytes | dict[str, Any], limits: Limits) -> Opened:
+def _open_text(given: str | bytes | dict[str, Any], limits: Limits, profile: ProcessingProfile) -> Opened:
     text = write(given) if isinstance(given, dict) else given
-    jws = _compact(text)
+    jws = as_compact(text)
     if jws is not None:
-        token = read_token(jws, limits)
+        token = read_token(jws, limits, profile)
         return Opened(token.document, token=token)
-    return _recognized(text, limits) or open_parsed(parse(text, limits), limits)
+    return _recognized(text, limits) or open_parsed(parse(text, limits), limits, profile)
 
 
 def _recognized(text: str | bytes, limits: Limits) -> Opened | None:
@@ -79,17 +67,17 @@ def _recognized(text: str | bytes, limits: Limits) -> Opened | None:
         raw = text.encode() if isinstance(text, str) else text
     except UnicodeEncodeError:
         return None
-    found = OFFERED.recognize(raw) if len(raw) <= limits.bytes else None
+    found = VERIFY_SUITES.recognize(raw) if len(raw) <= limits.bytes else None
     if found is None:
         return None
-    unsecured, options, value = found
-    if envelope_kind(unsecured.document) is not None:
+    canonical, options, value = found
+    if envelope_kind(canonical.document) is not None:
         return None
     proof = {name: one if isinstance(one, str) else list(one) for name, one in options.items()}
-    return Opened({**unsecured.document, "proof": {**proof, "proofValue": value}}, unsecured=unsecured)
+    return Opened({**canonical.document, "proof": {**proof, "proofValue": value}}, canonical=canonical)
 
 
-def open_parsed(document: dict[str, Any], limits: Limits = LIMITS) -> Opened:
+def open_parsed(document: dict[str, Any], limits: Limits = LIMITS, profile: ProcessingProfile = PRODUCTION) -> Opened:
     """Open a parsed document whose size was checked before: an envelope gives what is in it (VCDM 2.0, section 4.13).
 
     Raises:
@@ -97,16 +85,8 @@ def open_parsed(document: dict[str, Any], limits: Limits = LIMITS) -> Opened:
     """
     if envelope_kind(document) is None:
         return Opened(document)
-    jws = _compact(unwrap(document))
+    jws = as_compact(unwrap(document, profile))
     if jws is None:
         raise CredentialError("jws_form", "What stands in the envelope is no JSON Web Token.", "/id")
-    token = read_token(jws, limits)
+    token = read_token(jws, limits, profile)
     return Opened(token.document, token=token, enveloped=True)
-
-
-def _compact(text: str | bytes) -> str | None:
-    """Answer a compact JWS without the space around it; None for what does not look like one."""
-    if text[:1] in {"{", b"{"}:
-        return None
-    stripped = (text.decode("latin-1") if isinstance(text, bytes) else text).strip(" \t\r\n")
-    return stripped if COMPACT_JWS.match(stripped) else None

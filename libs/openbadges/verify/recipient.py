@@ -1,12 +1,13 @@
-"""Is a credential about the person whom the verifier has in mind? Compared with the subject's id and identifiers."""
+"""The stage `recipient`: is it about the person whom the verifier has in mind, by the subject's id or identifiers?"""
 
 import hashlib
 import hmac
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from libs.openbadges.integrity.check import Finding
 from libs.openbadges.model.datamodel.forms import is_url
+from libs.openbadges.model.findings import Finding
+from libs.openbadges.verify.context import Context
 
 MOST_IDENTIFIERS: Final = 100
 """Identifiers of a subject that are compared."""
@@ -28,14 +29,14 @@ class Recipient:
     kind: str | None = None
 
 
-def check_recipient(document: dict[str, Any], asked: Recipient) -> Finding:
+def check_recipient(context: Context, asked: Recipient) -> Finding:
     """Compare a credential's subject with the person asked about (Open Badges 3.0, verify the recipient).
 
     Every comparison takes the same time, and all are made. Letters count as they are written: what is the same
     address in capitals is another text, and has another hash. A subject that is identified in other ways than the one
     asked about may be that person or another, so that is unknown.
     """
-    subject = document.get("credentialSubject")
+    subject = context.document.get("credentialSubject")
     subjects = [one for one in (subject if isinstance(subject, list) else [subject]) if isinstance(one, dict)]
     identifiers = [identifier for one in subjects for identifier in _identifiers(one)]
     by_id = asked.kind is None and is_url(asked.value)

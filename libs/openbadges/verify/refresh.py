@@ -1,36 +1,60 @@
-"""Refreshing: the newer edition of a credential that its issuer holds ready, verified once in its place.
+"""The stage `refresh`: the version of a credential that its issuer refreshed, verified once in its place.
 
 Open Badges 3.0, verification: a credential whose proof is good and that names a refresh service is refreshed, once;
-the newer edition is then verified as the first was. "If the refresh is not successful", the first one counts.
+the refreshed version is then verified as the first was. "If the refresh is not successful", the first one counts.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from libs.openbadges.integrity.check import Finding, issuer_of
-from libs.openbadges.jose.claims import identifier_of, validity_names
 from libs.openbadges.model import times
 from libs.openbadges.model.errors import CredentialError
+from libs.openbadges.model.findings import Finding
+from libs.openbadges.model.members import issuer_of, subject_of, validity_names
+from libs.openbadges.model.profile import PRODUCTION, ProcessingProfile
+from libs.openbadges.verify.context import Answers, Context
 from libs.openbadges.verify.opening import Opened, open_document
 
 KIND: Final = "1EdTechCredentialRefresh"
-"""The one kind of refresh service that is used; it answers the newer edition to a plain GET."""
+"""The one kind of refresh service that is used; it returns the refreshed version to a plain GET."""
 
-Given = Mapping[str, str | bytes | dict[str, Any]]
-"""What the refresh services answered, by their addresses."""
-
-NOT_NAMED: Final = Finding("pass", "refresh_none", "It names no place for a newer edition.")
-REFRESHED: Final = Finding("pass", "refreshed", "Its issuer's newer edition was verified in its place.")
+NOT_NAMED: Final = Finding("pass", "refresh_none", "It names no place for a refreshed version.")
+REFRESHED: Final = Finding("pass", "refreshed", "The version that its issuer refreshed was verified in its place.")
 NOT_PROVEN: Final = Finding(
-    "unknown", "refresh_unproven", "What its refresh service answered does not verify; the one given was verified."
+    "unknown", "refresh_unproven", "What its refresh service returned does not verify; the one given was verified."
 )
 NOT_TRIED: Final = Finding(
     "unknown", "refresh_not_tried", "It is not proven who named its refresh service, so that was not used."
 )
 
 
-def refresh_address(document: Mapping[str, Any]) -> str | None:
-    """Answer where the newer edition of a credential stands; None where it names no service of a kind that is used."""
+def refresh(contexts: Sequence[Context]) -> list[tuple[Finding]]:
+    """Put refreshed versions in the place of credentials that are proven themselves."""
+    return [(_refresh(one),) for one in contexts]
+
+
+def _refresh(context: Context) -> Finding:
+    if "refreshService" not in context.document:
+        return NOT_NAMED
+    if not _passes(context):
+        return NOT_TRIED
+    found = refreshed_version(context.document, context.run.inputs.refreshed, context.run.profile)
+    if isinstance(found, Finding):
+        return found
+    newer = Context(found, context.run, context.budget)
+    context.run.prove([newer])
+    if not _passes(newer):
+        return NOT_PROVEN
+    context.opened, context.canonical, context.findings = newer.opened, newer.canonical, newer.findings
+    return REFRESHED
+
+
+def _passes(context: Context) -> bool:
+    return all(finding.outcome == "pass" for finding in context.findings.values())
+
+
+def refresh_url(document: Mapping[str, Any]) -> str | None:
+    """Return where the refreshed version of a credential stands; None where it names no service of a kind in use."""
     services = document.get("refreshService")
     if services is None:
         return None
@@ -42,44 +66,46 @@ def refresh_address(document: Mapping[str, Any]) -> str | None:
     return None
 
 
-def newer_edition(document: Mapping[str, Any], given: Given) -> Opened | Finding:
-    """Read the newer edition of a proven credential, to be verified next; or answer why there is none to verify.
+def refreshed_version(
+    document: Mapping[str, Any], given: Answers, profile: ProcessingProfile = PRODUCTION
+) -> Opened | Finding:
+    """Read the refreshed version of a proven credential, to be verified next; or return why there is none to verify.
 
-    It must be an edition of the same credential: of the same id, types, issuer and subject, and not older.
+    It must be a version of the same credential: of the same id, types, issuer and subject, and not older.
     """
-    address = refresh_address(document)
-    if address is None:
+    url = refresh_url(document)
+    if url is None:
         return Finding("pass", "refresh_kind", "It names a refresh service of a kind that is not used here.")
-    if address not in given:
+    if url not in given:
         return Finding(
             "pass",
             "refresh_unavailable",
-            f"A newer edition may stand at {address}; it was not had, so this one counts.",
+            f"A refreshed version may stand at {url}; it is not available, so this one counts.",
         )
     try:
-        opened = open_document(given[address])
-        _check_same(dict(document), opened.document)
+        opened = open_document(given[url], profile=profile)
+        _check_same(document, opened.document)
     except CredentialError as error:
         code = error.code if error.code.startswith("refresh_") else "refresh_unread"
-        return Finding("unknown", code, f"What its refresh service answered is not used: {error}")
+        return Finding("unknown", code, f"What its refresh service returned is not used: {error}")
     return opened
 
 
-def newer_editions(documents: list[Opened], given: Given) -> list[Opened]:
-    """Answer the newer editions of documents, as far as they are given and can be read."""
+def refreshed_versions(documents: list[Opened], given: Answers, profile: ProcessingProfile) -> list[Opened]:
+    """Return the refreshed versions of documents, as far as they are given and can be read."""
     if not given:
         return []
     named = [one.document for one in documents if "refreshService" in one.document]
-    return [found for one in named if isinstance(found := newer_edition(one, given), Opened)]
+    return [found for one in named if isinstance(found := refreshed_version(one, given, profile), Opened)]
 
 
-def _check_same(first: dict[str, Any], newer: dict[str, Any]) -> None:
+def _check_same(first: Mapping[str, Any], newer: Mapping[str, Any]) -> None:
     for name, one, other in (
         ("id", first.get("id"), newer.get("id")),
         # Were types to change, a credential in a record could become a record around itself.
         ("type", _types(first), _types(newer)),
         ("issuer", issuer_of(first), issuer_of(newer)),
-        ("subject", _subject(first), _subject(newer)),
+        ("subject", subject_of(first), subject_of(newer)),
     ):
         if one != other:
             raise CredentialError(f"refresh_{name}", f"It has another {name}.")
@@ -88,16 +114,11 @@ def _check_same(first: dict[str, Any], newer: dict[str, Any]) -> None:
         raise CredentialError("refresh_older", "It is older.")
 
 
-def _types(document: dict[str, Any]) -> set[str]:
+def _types(document: Mapping[str, Any]) -> set[str]:
     types = document.get("type")
     return {str(one) for one in (types if isinstance(types, list) else [types])}
 
 
-def _subject(document: dict[str, Any]) -> Any:
-    subject = document.get("credentialSubject")
-    return identifier_of(subject) if isinstance(subject, dict) else None
-
-
-def _begins(document: dict[str, Any]) -> Any:
+def _begins(document: Mapping[str, Any]) -> Any:
     name = validity_names(document)[0]
     return times.read(document[name], f"/{name}") if name in document else None

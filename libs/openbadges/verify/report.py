@@ -1,36 +1,30 @@
 """What verifying found: named checks, each pass, fail or unknown, and the verdict that follows from them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from libs.openbadges.model import times
-
-Outcome = Literal["pass", "fail", "unknown"]
-
-CHECKS = ("format", "context", "schema", "proof", "issuer", "dates", "status", "refresh", "endorsement")
-"""Every report has these checks, in this order."""
-
-RECIPIENT = "recipient"
-"""The check that a report has last, where it was asked whether the credential is about a certain person."""
+from libs.openbadges.model.errors import CredentialError, LimitError, UnreadFormError
+from libs.openbadges.model.findings import Finding, Outcome, worst
 
 
 class Check(NamedTuple):
     """One question about a credential.
 
     Attributes:
-        name: one of `CHECKS`, or `RECIPIENT`.
+        name: one of `pipeline.CHECKS`, or `recipient`.
         outcome: pass, fail, or unknown where the question could not be answered.
         code: stable, for programs.
-        sentence: for people.
+        message: for people.
         at: the moment that the answer speaks of.
     """
 
     name: str
     outcome: Outcome
     code: str
-    sentence: str
+    message: str
     at: datetime
 
     def to_dict(self) -> dict[str, str]:
@@ -39,7 +33,7 @@ class Check(NamedTuple):
             "name": self.name,
             "outcome": self.outcome,
             "code": self.code,
-            "sentence": self.sentence,
+            "message": self.message,
             "at": times.write(self.at),
         }
 
@@ -49,7 +43,7 @@ class Report:
     """All checks of one credential, and the credential as it was read (None where it could not be read).
 
     Attributes:
-        checks: in the order of `CHECKS`; then `RECIPIENT`, where it was asked.
+        checks: in the order of `pipeline.CHECKS`; then `recipient`, where it was asked.
         credential: as it was read.
         embedded: of a learner record, a report on each credential in it, in their order.
         endorsements: of any, a report on each endorsement that was opened, in the order in which they stand.
@@ -83,7 +77,7 @@ class Report:
             ]
         if self.endorsements:
             written["endorsements"] = [
-                {"id": (one.report.credential or {}).get("id"), "place": one.place, **one.report.to_dict()}
+                {"id": (one.report.credential or {}).get("id"), "pointer": one.pointer, **one.report.to_dict()}
                 for one in self.endorsements
             ]
         return written
@@ -93,7 +87,7 @@ class Report:
 class Endorsement:
     """The report on an endorsement, and where it stands in the credential (JSON Pointer, RFC 6901)."""
 
-    place: str
+    pointer: str
     report: Report
 
 
@@ -102,9 +96,19 @@ def counted(check: Check) -> Outcome:
     return "unknown" if check.name == "endorsement" and check.outcome == "fail" else check.outcome
 
 
-def worst(outcomes: Iterable[Outcome]) -> Outcome:
-    """Answer the outcome that rules over the others; of nothing at all, unknown."""
-    found = set(outcomes)
-    if "fail" in found:
-        return "fail"
-    return "pass" if found == {"pass"} else "unknown"
+def checks_of(findings: Mapping[str, Finding], now: datetime) -> tuple[Check, ...]:
+    """Write findings as checks, in their order; one without a moment of its own speaks of now."""
+    return tuple(Check(name, one.outcome, one.code, one.message, one.at or now) for name, one in findings.items())
+
+
+def unreadable(error: CredentialError, now: datetime, names: Sequence[str]) -> tuple[Check, ...]:
+    """Return the checks, `format` first, of a document that could not be read.
+
+    One beyond the limits or in a form not read here may be good; one that is not JSON is no credential.
+    """
+    outcome: Outcome = "unknown" if isinstance(error, LimitError | UnreadFormError) else "fail"
+    checks = [Check("format", outcome, error.code, str(error), now)]
+    checks += [
+        Check(name, "unknown", "not_read", "The document could not be read.", now) for name in names if name != "format"
+    ]
+    return tuple(checks)

@@ -11,8 +11,7 @@ from pymongo.errors import PyMongoError
 
 from libs.common.telemetry import get_logger
 from libs.contracts.events import AchievementPublished
-from libs.openbadges.verify.pipeline import Material, Needs
-from libs.openbadges.verify.report import Check, Report
+from libs.openbadges.verify import Check, Dependencies, Report, ResolvedInputs
 from services.verifier.material.cache import ShortMemory
 from services.verifier.material.repository import Organisation, StoredCredential, StoredStatusList
 
@@ -29,17 +28,17 @@ _LIST_MISSING = "STATUS_RETRIEVAL_ERROR"
 
 
 @dataclass(frozen=True, slots=True)
-class Gathered:
+class Resolved:
     """What could be looked up, and why the rest is missing.
 
     Attributes:
-        material: for the engine.
-        database_away: something is missing because our own database did not answer.
-        foreign_lists: status lists that stand at other addresses than ours.
+        inputs: for the engine.
+        database_unavailable: something is missing because our own database did not answer.
+        foreign_lists: status lists that stand at other URLs than ours.
     """
 
-    material: Material
-    database_away: bool
+    inputs: ResolvedInputs
+    database_unavailable: bool
     foreign_lists: frozenset[str]
 
 
@@ -92,21 +91,21 @@ class MaterialSource:
         self._dids = ShortMemory(self._did_document, seconds=remembered_seconds, entries=_REMEMBERED_DIDS)
         self._lists = ShortMemory(self._status_list, seconds=remembered_seconds, entries=_REMEMBERED_LISTS)
 
-    async def gather(self, needs: Needs) -> Gathered:
+    async def resolve(self, dependencies: Dependencies) -> Resolved:
         """Look up what is needed; what is missing, foreign or out of reach is left out and never an error."""
-        dids = sorted(needs.dids)[:_MOST_LOOKUPS]
-        own = sorted(url for url in needs.status_lists if url.startswith(self._lists_base))[:_MOST_LOOKUPS]
+        dids = sorted(dependencies.dids)[:_MOST_LOOKUPS]
+        own = sorted(url for url in dependencies.status_lists if url.startswith(self._lists_base))[:_MOST_LOOKUPS]
         did_documents: dict[str, Any] = {}
         status_lists: dict[str, str] = {}
-        away = False
+        unavailable = False
         try:
             async with asyncio.timeout(self._patience):
                 did_documents = await _present(self._dids.get, dids)
                 status_lists = await _present(self._lists.get, own)
         except (PyMongoError, TimeoutError) as error:
-            away = True
+            unavailable = True
             get_logger().warning("verifying without lookups", problem=type(error).__name__)
-        return Gathered(Material(did_documents, status_lists), away, needs.status_lists - set(own))
+        return Resolved(ResolvedInputs(did_documents, status_lists), unavailable, dependencies.status_lists - set(own))
 
     async def _did_document(self, did: str) -> Mapping[str, Any] | None:
         text = (await self._repository.did_documents([did])).get(did)
@@ -125,30 +124,30 @@ async def _present(get: Callable[[str], Awaitable[Any]], keys: list[str]) -> dic
     return {key: value for key, value in found.items() if value is not None}
 
 
-def explain(report: Report, gathered: Gathered) -> Report:
-    """Say why something could not be had, where we know it better than the engine; outcomes stay as they are."""
+def explain(report: Report, resolved: Resolved) -> Report:
+    """Say why something is not available, where we know it better than the engine; outcomes stay as they are."""
     if report.verdict == "pass":
         return report
     return replace(
         report,
-        checks=tuple(_explained(check, gathered) for check in report.checks),
-        embedded=tuple(explain(one, gathered) for one in report.embedded),
-        endorsements=tuple(replace(one, report=explain(one.report, gathered)) for one in report.endorsements),
+        checks=tuple(_explained(check, resolved) for check in report.checks),
+        embedded=tuple(explain(one, resolved) for one in report.embedded),
+        endorsements=tuple(replace(one, report=explain(one.report, resolved)) for one in report.endorsements),
     )
 
 
-def _explained(check: Check, gathered: Gathered) -> Check:
+def _explained(check: Check, resolved: Resolved) -> Check:
     missing_list = check.code == _LIST_MISSING
     if not missing_list and check.code not in _KEY_MISSING:
         return check
-    if gathered.database_away:
-        return check._replace(sentence="Our own records could not be reached. Try again in a moment.")
+    if resolved.database_unavailable:
+        return check._replace(message="Our own records could not be reached. Try again in a moment.")
     if not missing_list:
         return check._replace(
-            sentence="The issuer's key is not on record here, and this verifier asks no other address for it.",
+            message="The issuer's key is not on record here, and this verifier fetches it from no other place.",
         )
-    if gathered.foreign_lists:
+    if resolved.foreign_lists:
         return check._replace(
-            sentence="The status list stands at an address that is not ours, and this verifier asks no other address.",
+            message="The status list stands at a URL that is not ours, and this verifier fetches from no other place.",
         )
-    return check._replace(sentence="The status list that the credential names has not arrived here.")
+    return check._replace(message="The status list that the credential names has not arrived here.")

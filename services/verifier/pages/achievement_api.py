@@ -9,7 +9,7 @@ from fastapi.responses import Response
 
 from libs.common.errors import NotAcceptableError, NotFoundError
 from libs.openbadges.issue.achievements import achievement_address, published_achievement
-from libs.openbadges.jsonld.contexts import CREDENTIALS_V2, OPEN_BADGES_V3
+from libs.openbadges.model.context_urls import CREDENTIALS_V2, OPEN_BADGES_V3
 from libs.openbadges.model.documents import Achievement, Profile
 from services.verifier.material.lookup import PublicRecords
 from services.verifier.pages.answers import FOR_A_MINUTE, READ, as_it_is, read_responses

@@ -8,7 +8,9 @@ from urllib.parse import urlsplit
 
 from libs.openbadges.model import times
 from libs.openbadges.model.errors import CredentialError
-from libs.openbadges.verify.report import Check, Outcome, Report, counted
+from libs.openbadges.model.findings import Outcome
+from libs.openbadges.verify import Check, Report
+from libs.openbadges.verify.report import counted
 
 LONGEST_TEXT = 4_000
 _MOST_ITEMS = 100
@@ -240,7 +242,7 @@ def _answer(claim: str, check: Check) -> Answer:
 
 
 def _sentence(check: Check) -> str:
-    return _STATUS_WORDS.get(check.code, check.sentence) if check.name == "status" else check.sentence
+    return _STATUS_WORDS.get(check.code, check.message) if check.name == "status" else check.message
 
 
 def _object(value: Any) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from libs.openbadges.model.documents import Achievement
-from libs.openbadges.verify.report import Report
+from libs.openbadges.verify import Report
 from services.verifier.pages.achievement import view_of
 from services.verifier.pages.badge import badge_of
 from services.verifier.pages.headers import page_policy

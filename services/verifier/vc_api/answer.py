@@ -6,7 +6,9 @@ A check whose answer is not known counts as not verified here, and its problem s
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from libs.openbadges.verify.report import Check, Report, counted, worst
+from libs.openbadges.model.findings import worst
+from libs.openbadges.verify import Check, Report
+from libs.openbadges.verify.report import counted
 
 _VCDM: Final = "https://www.w3.org/TR/vc-data-model#"
 _PROOF: Final = "https://w3id.org/security#"
@@ -71,7 +73,7 @@ def problem_of(check: Check, pointer: str = "") -> dict[str, Any]:
     return {
         "type": kind,
         "title": _TITLES[check.outcome],
-        "detail": check.sentence,
+        "detail": check.message,
         **({} if code is None else {"code": code}),
         "check": check.name,
         "outcome": check.outcome,

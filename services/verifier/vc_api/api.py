@@ -11,7 +11,7 @@ from libs.common.bodies import read_json_object
 from libs.common.errors import InvalidRequestError, RequestTimeoutError
 from libs.common.openapi import json_body
 from libs.common.problems import documented
-from libs.openbadges.verify.report import Report
+from libs.openbadges.verify import Report
 from services.verifier.vc_api.answer import IN_RECORD, answer_of
 from services.verifier.vc_api.models import VerifyAnswer, VerifyCredentialRequest, VerifyPresentationRequest
 from services.verifier.vc_api.options import Options, hold_to, read_options, with_purpose, without_status

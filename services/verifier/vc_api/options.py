@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from libs.common.errors import InvalidRequestError
-from libs.openbadges.integrity.check import proofs_of
-from libs.openbadges.verify.report import Check, Report
+from libs.openbadges.model.members import proofs_of
+from libs.openbadges.verify import Check, Report
 
 _STATUS_NAMES = frozenset({"credentialStatus", "status", "statusCheck"})
 _LONGEST = 1_000
@@ -75,15 +75,15 @@ def left_out(check: Check) -> Check:
     """Return the check as one that passes because nobody asked for it."""
     if check.outcome == "pass":
         return check
-    return check._replace(outcome="pass", code="not_asked", sentence=f"It was not asked for. {check.sentence}")
+    return check._replace(outcome="pass", code="not_asked", message=f"It was not asked for. {check.message}")
 
 
 def with_purpose(check: Check, options: Options, made_for: str) -> Check:
     """Return the check of a proof as it is when another purpose is asked for than it was made for."""
     if check.name != "proof" or check.outcome != "pass" or options.purpose in {None, made_for}:
         return check
-    sentence = f"The proof was made for the purpose {made_for}, not for {options.purpose}."
-    return check._replace(outcome="fail", code="proof_purpose", sentence=sentence)
+    message = f"The proof was made for the purpose {made_for}, not for {options.purpose}."
+    return check._replace(outcome="fail", code="proof_purpose", message=message)
 
 
 def _bound(check: Check, report: Report, options: Options) -> Check:
@@ -93,8 +93,8 @@ def _bound(check: Check, report: Report, options: Options) -> Check:
     proofs = proofs_of(dict(report.credential or {}))
     for name, wanted in (("domain", options.domain), ("challenge", options.challenge)):
         if wanted is not None and not all(_is(one.get(name), wanted) for one in proofs or [{}]):
-            sentence = f"The proof was not made for the {name} that is asked for."
-            return check._replace(outcome="fail", code=f"proof_{name}", sentence=sentence)
+            message = f"The proof was not made for the {name} that is asked for."
+            return check._replace(outcome="fail", code=f"proof_{name}", message=message)
     return check
 
 

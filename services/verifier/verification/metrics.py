@@ -2,7 +2,7 @@
 
 from prometheus_client import Counter, Histogram
 
-from libs.openbadges.verify.report import Report
+from libs.openbadges.verify import Report
 
 VERIFICATIONS = Counter("bowerbird_verifications", "Credentials verified, by verdict", ["verdict"])
 CHECKS = Counter("bowerbird_verification_checks", "Checks made, by name and outcome", ["check", "outcome"])

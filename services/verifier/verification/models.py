@@ -6,7 +6,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from pydantic.json_schema import SkipJsonSchema
 
 from libs.common.openapi import without_default
-from libs.openbadges.verify.report import CHECKS, RECIPIENT
+from libs.openbadges.verify import CHECKS, RECIPIENT
 
 Outcome = Literal["pass", "fail", "unknown"]
 
@@ -86,7 +86,7 @@ class CheckView(BaseModel):
     name: str = Field(description=f"one of {', '.join((*CHECKS, RECIPIENT))}", examples=["proof"])
     outcome: Outcome = Field(description="`unknown` where it could not be decided: neither a yes nor a no")
     code: str = Field(description="stable, for programs", examples=["proof_valid"])
-    sentence: str = Field(description="for people", examples=["The signature is valid."])
+    message: str = Field(description="for people", examples=["The signature is valid."])
     at: AwareDatetime = Field(description="the moment that the answer speaks of")
 
 
@@ -112,7 +112,7 @@ class EmbeddedReportView(ReportView):
 class EndorsementReportView(EmbeddedReportView):
     """The report on an endorsement."""
 
-    place: str = Field(
+    pointer: str = Field(
         description="where it stands in the credential (JSON Pointer)", examples=["/issuer/endorsement/0"]
     )
 

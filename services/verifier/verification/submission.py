@@ -10,7 +10,7 @@ from uuid import UUID
 import orjson
 
 from libs.common.errors import InvalidRequestError
-from libs.openbadges.verify.recipient import Recipient
+from libs.openbadges.verify import Recipient
 
 # Twice what the engine reads, so that a credential slightly too large is answered with a report that says so.
 MOST_BYTES = 512 * 1024

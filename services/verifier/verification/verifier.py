@@ -3,25 +3,36 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from time import monotonic
+from typing import Any, TypeVar
 
 from libs.common.errors import UnavailableError
-from libs.openbadges.jsonld.contexts import conformance_contexts
-from libs.openbadges.verify import pipeline as engine
-from libs.openbadges.verify.presentations import (
+from libs.openbadges.model.errors import CredentialError
+from libs.openbadges.model.profile import CONFORMANCE, PRODUCTION, ProcessingProfile
+from libs.openbadges.verify import (
+    CHECKS,
     PRESENTATION_CHECKS,
+    RECIPIENT,
+    Check,
+    Dependencies,
+    Opened,
     PresentationReport,
-    presentation_needs,
+    Recipient,
+    Report,
+    dependencies_of,
+    open_document,
+    presentation_dependencies,
+    verify,
     verify_presentation,
 )
-from libs.openbadges.verify.recipient import Recipient
-from libs.openbadges.verify.report import CHECKS, RECIPIENT, Check, Report
 from services.verifier.material.lookup import MaterialSource, explain
 from services.verifier.material.repository import StoredCredential
 from services.verifier.verification import metrics
+
+T = TypeVar("T")
 
 
 class Verifier:
@@ -43,8 +54,8 @@ class Verifier:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="verify")
         self._waiting = waiting
         self._seconds = seconds
-        self._in_hand = 0
-        self._conformance = conformance
+        self._in_flight = 0
+        self._profile = CONFORMANCE if conformance else PRODUCTION
 
     async def verify(
         self, document: str | bytes, *, revoked_at: datetime | None = None, recipient: Recipient | None = None
@@ -59,16 +70,16 @@ class Verifier:
         Raises:
             UnavailableError: more is waiting than can be done in reasonable time.
         """
-        if self._in_hand >= self._waiting:
+        if self._in_flight >= self._waiting:
             raise UnavailableError("more credentials are waiting to be verified than can be done soon; try again")
-        self._in_hand += 1
+        self._in_flight += 1
         started = monotonic()
         try:
             report = await self._verify(document, recipient)
             if revoked_at is not None:
                 report = _revoked(report, revoked_at)
         finally:
-            self._in_hand -= 1
+            self._in_flight -= 1
         metrics.observe(report, monotonic() - started)
         return report
 
@@ -84,48 +95,51 @@ class Verifier:
         Raises:
             UnavailableError: more is waiting than can be done in reasonable time.
         """
-        if self._in_hand >= self._waiting:
+        if self._in_flight >= self._waiting:
             raise UnavailableError("more credentials are waiting to be verified than can be done soon; try again")
-        self._in_hand += 1
+        self._in_flight += 1
         try:
-            gathered = await self._source.gather(presentation_needs(document))
-            now = self._clock()
-            work = asyncio.get_running_loop().run_in_executor(
-                self._pool, self._present, document, gathered.material, now, challenge, domain
-            )
             try:
-                async with asyncio.timeout(self._seconds):
-                    report = await work
+                dependencies = await self._in_thread(partial(presentation_dependencies, document, self._profile))
+                resolved = await self._source.resolve(dependencies)
+                asked: dict[str, Any] = {"challenge": challenge, "domain": domain, "profile": self._profile}
+                report = await self._in_thread(
+                    partial(verify_presentation, document, resolved.inputs, self._clock(), **asked)
+                )
             except TimeoutError:
-                return PresentationReport(_too_long(PRESENTATION_CHECKS, now), (), None)
-            return replace(report, credentials=tuple(explain(one, gathered) for one in report.credentials))
+                return PresentationReport(_too_long(PRESENTATION_CHECKS, self._clock()), (), None)
+            return replace(report, credentials=tuple(explain(one, resolved) for one in report.credentials))
         finally:
-            self._in_hand -= 1
-
-    def _present(
-        self, document: str | bytes, material: engine.Material, now: datetime, challenge: str | None, domain: str | None
-    ) -> PresentationReport:
-        with conformance_contexts() if self._conformance else nullcontext():
-            return verify_presentation(document, material, now, challenge=challenge, domain=domain)
+            self._in_flight -= 1
 
     async def _verify(self, document: str | bytes, recipient: Recipient | None) -> Report:
-        gathered = await self._source.gather(engine.needs(document))
-        now = self._clock()
-        work = asyncio.get_running_loop().run_in_executor(
-            self._pool, self._check, document, gathered.material, now, recipient
-        )
+        asked: dict[str, Any] = {"recipient": recipient, "profile": self._profile}
         try:
-            async with asyncio.timeout(self._seconds):
-                report = await work
+            opened, dependencies = await self._in_thread(partial(_read, document, self._profile))
+            resolved = await self._source.resolve(dependencies)
+            report = await self._in_thread(partial(verify, opened, resolved.inputs, self._clock(), **asked))
         except TimeoutError:
-            return Report(_too_long(CHECKS if recipient is None else (*CHECKS, RECIPIENT), now), None)
-        return explain(report, gathered)
+            return Report(_too_long(CHECKS if recipient is None else (*CHECKS, RECIPIENT), self._clock()), None)
+        return explain(report, resolved)
 
-    def _check(
-        self, document: str | bytes, material: engine.Material, now: datetime, recipient: Recipient | None
-    ) -> Report:
-        with conformance_contexts() if self._conformance else nullcontext():
-            return engine.verify(document, material, now, recipient=recipient)
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        """Let a thread of ours do it: a hostile document may take long, and the event loop serves everybody.
+
+        Raises:
+            TimeoutError: it takes longer than is allowed.
+        """
+        running = asyncio.get_running_loop().run_in_executor(self._pool, work)
+        async with asyncio.timeout(self._seconds):
+            return await running
+
+
+def _read(document: str | bytes, profile: ProcessingProfile) -> tuple[str | bytes | Opened, Dependencies]:
+    """Read a document once, for what it depends on and for verifying; one that cannot be read stays as it came."""
+    try:
+        opened = open_document(document, profile=profile)
+    except CredentialError:
+        return document, Dependencies()
+    return opened, dependencies_of(opened, profile=profile)
 
 
 def _revoked(report: Report, at: datetime) -> Report:
@@ -134,5 +148,5 @@ def _revoked(report: Report, at: datetime) -> Report:
 
 
 def _too_long(names: Sequence[str], now: datetime) -> tuple[Check, ...]:
-    sentence = "Checking it took longer than is allowed here."
-    return tuple(Check(name, "unknown", "took_too_long", sentence, now) for name in names)
+    message = "Checking it took longer than is allowed here."
+    return tuple(Check(name, "unknown", "took_too_long", message, now) for name in names)

@@ -12,11 +12,12 @@ from libs.openbadges.integrity.suites.eddsa_jcs_2022 import EddsaJcs2022
 from libs.openbadges.integrity.suites.eddsa_rdfc_2022 import EddsaRdfc2022
 from libs.openbadges.integrity.suites.suite import Cryptosuite
 from libs.openbadges.jsonld.parsing import load
-from libs.openbadges.jsonld.templates.cache import ShapeCache
-from libs.openbadges.jsonld.templates.known import Known
+from libs.openbadges.jsonld.templates.cache import TemplateCache
+from libs.openbadges.jsonld.templates.canonical_document import CanonicalDocument
 from libs.openbadges.model.errors import CredentialError
+from libs.openbadges.model.profile import PRODUCTION, ProcessingProfile
 
-__all__ = ["ISSUED", "OFFERED", "Cryptosuite", "Known", "Suites"]
+__all__ = ["SIGN_SUITES", "VERIFY_SUITES", "CanonicalDocument", "Cryptosuite", "Suites"]
 
 _PROOF: Final = b',"proof":{'
 _VALUE: Final = b',"proofValue":"'
@@ -26,39 +27,42 @@ _ENDORSING: Final = frozenset({"id", "type", "endorsementComment"})
 
 
 class Suites(Mapping[str, Cryptosuite]):
-    """Cryptosuites by name, sharing one cache of shapes."""
+    """Cryptosuites by name, sharing one cache of templates."""
 
     def __init__(self, *, outdated: bool = False) -> None:
         """Begin with an empty cache; `outdated` adds what is verified but no longer issued."""
-        self.shapes = ShapeCache()
+        self.templates = TemplateCache()
         self._options: dict[bytes, dict[str, Any]] = {}
         suites: list[Cryptosuite] = [
-            EddsaRdfc2022(self.shapes),
+            EddsaRdfc2022(self.templates),
             EddsaJcs2022(),
-            EcdsaRdfc2019(self.shapes),
+            EcdsaRdfc2019(self.templates),
             EcdsaJcs2019(),
         ]
         if outdated:
-            suites.append(Ed25519Signature2020(self.shapes))
+            suites.append(Ed25519Signature2020(self.templates))
         self._suites = {suite.name: suite for suite in suites}
 
-    def unsecured(self, document: dict[str, Any], text: bytes | None = None) -> Known:
+    def canonical(
+        self, document: dict[str, Any], text: bytes | None = None, profile: ProcessingProfile = PRODUCTION
+    ) -> CanonicalDocument:
         """Take a document without its proof, if RDF can say all that it says.
 
         Args:
             document: the document.
             text: the same as `orjson.dumps` writes it, where the caller has it.
+            profile: which contexts are read.
 
         Raises:
             CredentialError, LimitError: see `canonical.canonicalize`.
         """
         text = orjson.dumps(document) if text is None else text
-        known = self.shapes.read(document, text)
+        known = self.templates.read(document, text, profile)
         if not known.single:
             _refuse_split(document, text)
         return known
 
-    def recognize(self, raw: bytes) -> tuple[Known, dict[str, Any], str] | None:
+    def recognize(self, raw: bytes) -> tuple[CanonicalDocument, dict[str, Any], str] | None:
         """Take a secured document that is written as it would be here, of which all but its values is known.
 
         It saves reading the document: what is known is that its text is the one that would be written for it, so that
@@ -66,10 +70,10 @@ class Suites(Mapping[str, Cryptosuite]):
 
         Returns:
             The document without its proof, the options of the proof (texts and lists of texts, not to be changed), and
-            its value; None where only `unsecured` can tell.
+            its value; None where only `canonical` can tell.
         """
         start = raw.rfind(_PROOF)
-        known = self.shapes.editions.find(raw[:start] + b"}") if start > 0 else None
+        known = self.templates.specialised.find(raw[:start] + b"}") if start > 0 else None
         if known is None or not known.single:
             return None
         end = raw.rfind(_VALUE)
@@ -145,8 +149,8 @@ def _only_endorses(node: dict[str, Any]) -> bool:
     return node.keys() <= _ENDORSING and node.get("type") in ("EndorsementSubject", ["EndorsementSubject"])
 
 
-ISSUED = Suites()
+SIGN_SUITES = Suites()
 """For what is signed here."""
 
-OFFERED = Suites(outdated=True)
-"""For what others hand in; their shapes never push out those of what is signed here."""
+VERIFY_SUITES = Suites(outdated=True)
+"""For what others hand in; their templates never push out those of what is signed here."""

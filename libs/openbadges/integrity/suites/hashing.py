@@ -4,23 +4,23 @@ import hashlib
 from typing import Any
 
 from libs.openbadges.jsonld import jcs
-from libs.openbadges.jsonld.templates.cache import ShapeCache
-from libs.openbadges.jsonld.templates.known import Known
+from libs.openbadges.jsonld.templates.cache import TemplateCache
+from libs.openbadges.jsonld.templates.canonical_document import CanonicalDocument
 from libs.openbadges.model.errors import CredentialError
 
 
 class RdfHashing:
     """SHA-256 of the options' canonical N-Quads, then of the document's (Data Integrity EdDSA 1.0, section 3.2)."""
 
-    def __init__(self, shapes: ShapeCache) -> None:
-        """Take the cache that knows the shapes of proof options."""
-        self._shapes = shapes
+    def __init__(self, templates: TemplateCache) -> None:
+        """Take the cache that knows the templates of proof options."""
+        self._templates = templates
 
-    def complete(self, document: Known, options: dict[str, Any]) -> dict[str, Any]:
+    def complete(self, document: CanonicalDocument, options: dict[str, Any]) -> dict[str, Any]:
         """Add nothing: the options are read in the document's context."""
         return options
 
-    def signing_input(self, document: Known, options: dict[str, Any]) -> bytes:
+    def signing_input(self, document: CanonicalDocument, options: dict[str, Any]) -> bytes:
         """Join the hashes.
 
         Raises:
@@ -28,17 +28,19 @@ class RdfHashing:
         """
         if "@context" in options:
             raise CredentialError("proof_form", "A proof over RDF takes its context from its document.", "/proof")
-        return self._shapes.digest({"@context": document.contexts, **options}) + document.rdf_hash()
+        return (
+            self._templates.digest({"@context": document.contexts, **options}, document.profile) + document.rdf_hash()
+        )
 
 
 class JsonHashing:
     """SHA-256 of the options in JCS, then of the document (Data Integrity EdDSA 1.0, section 3.3)."""
 
-    def complete(self, document: Known, options: dict[str, Any]) -> dict[str, Any]:
+    def complete(self, document: CanonicalDocument, options: dict[str, Any]) -> dict[str, Any]:
         """Add the document's context, which other verifiers insist on."""
         return {**options, "@context": document.contexts}
 
-    def signing_input(self, document: Known, options: dict[str, Any]) -> bytes:
+    def signing_input(self, document: CanonicalDocument, options: dict[str, Any]) -> bytes:
         """Join the hashes; where the proof has a context, that is the one that was signed (section 3.3.2).
 
         Raises:

@@ -3,7 +3,7 @@
 from typing import Any, Protocol
 
 from libs.openbadges.crypto.keys import PublicKey
-from libs.openbadges.jsonld.templates.known import Known
+from libs.openbadges.jsonld.templates.canonical_document import CanonicalDocument
 
 
 class Cryptosuite(Protocol):
@@ -23,11 +23,11 @@ class Cryptosuite(Protocol):
         """The type of its proofs."""
         ...
 
-    def complete(self, document: Known, options: dict[str, Any]) -> dict[str, Any]:
+    def complete(self, document: CanonicalDocument, options: dict[str, Any]) -> dict[str, Any]:
         """Answer the options of a new proof with what the suite adds to them."""
         ...
 
-    def signing_input(self, document: Known, options: dict[str, Any]) -> bytes:
+    def signing_input(self, document: CanonicalDocument, options: dict[str, Any]) -> bytes:
         """Answer the bytes that are signed.
 
         Args:

@@ -1,4 +1,4 @@
-"""Deriving a shape: the library runs once over the document with a stand-in at every place that might vary."""
+"""Deriving a template: the library runs once over the document with a placeholder at every slot that might vary."""
 
 import hashlib
 from collections.abc import Collection, Iterable, Iterator
@@ -11,7 +11,6 @@ import orjson
 from libs.openbadges.jsonld import jcs
 from libs.openbadges.jsonld.canonical import to_dataset
 from libs.openbadges.jsonld.rdfc import Canonical, serialize
-from libs.openbadges.jsonld.templates.guard import Form, Values, picker
 from libs.openbadges.jsonld.templates.lines import (
     Hole,
     Line,
@@ -19,99 +18,102 @@ from libs.openbadges.jsonld.templates.lines import (
     UnderivableError,
     holes,
     quads_of,
-    split_at_stand_ins,
+    split_at_placeholders,
 )
-from libs.openbadges.jsonld.templates.places import Place, Walk
-from libs.openbadges.jsonld.templates.shape import (
+from libs.openbadges.jsonld.templates.matchers import Form, Values, picker
+from libs.openbadges.jsonld.templates.placeholders import PlaceholderVisitor, Slot
+from libs.openbadges.jsonld.templates.template import (
     BETWEEN,
     LABELS,
     MOST_ORDERS,
     Block,
     NodeLines,
-    Shape,
     Statements,
     Template,
+    TextTemplate,
 )
-from libs.openbadges.jsonld.templates.text import Cut, cut, restore
+from libs.openbadges.jsonld.templates.tokens import Tokens, restore, tokenize
 from libs.openbadges.model.errors import CredentialError
 
 
 @dataclass(frozen=True, slots=True)
-class Derived:
-    """A shape and the forms of its values, from which a guard is made."""
+class Derivation:
+    """A template and the forms of its values, from which a matcher is made."""
 
-    shape: Shape
+    template: Template
     forms: tuple[Form, ...]
 
 
-def derive(document: dict[str, Any], pieces: Cut, expected: bytes, only: Collection[int] | None = None) -> Derived:
-    """Derive the shape of a document whose digest is known from the general algorithm.
+def derive(
+    document: dict[str, Any], tokens: Tokens, expected: bytes, only: Collection[int] | None = None
+) -> Derivation:
+    """Derive the template of a document whose digest is known from the general algorithm.
 
-    The library runs once more, on the document with stand-ins; where those come out says what each place means.
-    The shape is given out only if it answers, for both, what the library answers.
+    The library runs once more, on the document with placeholders; where those come out says what each slot means.
+    The template is given out only if it answers, for both, what the library answers.
 
     Args:
         document: a document that the general algorithm has taken.
-        pieces: its text, cut.
+        tokens: its text, tokenized.
         expected: SHA-256 of its canonical N-Quads.
         only: which of its strings may vary, by their numbers; without it, all that can.
 
     Raises:
-        UnderivableError: a stand-in came out changed, or not all comes out equal.
+        UnderivableError: a placeholder came out changed, or not all comes out equal.
     """
-    # A document cannot hold a part of its own digest, so no text of it can be mistaken for a stand-in.
-    walk = Walk("x" + hashlib.sha256(orjson.dumps(document)).hexdigest()[:24], only)
-    replaced = walk.copy(document)
-    other = cut(orjson.dumps(replaced))
-    if other is None or not _aligned(pieces, other, walk.places):
+    # A document cannot hold a part of its own digest, so no text of it can be mistaken for a placeholder.
+    visitor = PlaceholderVisitor("x" + hashlib.sha256(orjson.dumps(document)).hexdigest()[:24], only)
+    replaced = visitor.copy(document)
+    other = tokenize(orjson.dumps(replaced))
+    if other is None or not _aligned(tokens, other, visitor.slots):
         raise UnderivableError("The document's strings are not where they are expected.")
     try:
         dataset = to_dataset(replaced)
-        quads, nodes = quads_of(dataset, walk)
+        quads, nodes = quads_of(dataset, visitor)
         canonical = serialize(dataset)
-        json = holes(split_at_stand_ins(jcs.canonicalize(replaced).decode(), walk.nonce), walk.by_token)
+        json = holes(split_at_placeholders(jcs.canonicalize(replaced).decode(), visitor.nonce), visitor.by_token)
     except CredentialError as error:
         raise UnderivableError(str(error)) from error
-    stated = [place.index for place in walk.places if place.kind is not None]
-    if len(stated) < len(walk.places):
+    stated = [slot.index for slot in visitor.slots if slot.kind is not None]
+    if len(stated) < len(visitor.slots):
         # What RDF does not state for itself is left as it is.
-        return derive(document, pieces, expected, only=stated)
-    strings = restore(pieces.strings)
-    values = tuple(strings[place.index] for place in walk.places)
-    shape = _build(values, walk.places, quads, json)
+        return derive(document, tokens, expected, only=stated)
+    strings = restore(tokens.strings)
+    values = tuple(strings[slot.index] for slot in visitor.slots)
+    template = _build(values, visitor.slots, quads, json)
     whole = hashlib.sha256(jcs.canonicalize(document)).digest()
-    # Built anew, since stand-ins may come in another order than the document's values.
-    other_way = _build(tuple(place.stand_in.encode() for place in walk.places), walk.places, quads, json)
+    # Built anew, since placeholders may come in another order than the document's values.
+    other_way = _build(tuple(slot.placeholder.encode() for slot in visitor.slots), visitor.slots, quads, json)
     if (
-        shape.rdf_hash(values) != expected
-        or shape.json_hash(values) != whole
-        or not _agrees(other_way, walk.places, canonical, nodes)
+        template.rdf_hash(values) != expected
+        or template.json_hash(values) != whole
+        or not _agrees(other_way, visitor.slots, canonical, nodes)
     ):
         raise UnderivableError("Substitution does not give what the library gives.")
-    return Derived(shape, tuple(place.form for place in walk.places))
+    return Derivation(template, tuple(slot.form for slot in visitor.slots))
 
 
-def _agrees(shape: Shape, places: list[Place], canonical: Canonical, nodes: list[str]) -> bool:
-    """Tell whether the shape finds for the stand-ins what the library found, blank node by blank node."""
-    stand_ins = tuple(place.stand_in.encode() for place in places)
+def _agrees(template: Template, slots: list[Slot], canonical: Canonical, nodes: list[str]) -> bool:
+    """Tell whether the template finds for the placeholders what the library found, blank node by blank node."""
+    placeholders = tuple(slot.placeholder.encode() for slot in slots)
     hashes = [bytes.fromhex(canonical.hashes[node]) for node in nodes]
     digest = hashlib.sha256(canonical.text.encode()).digest()
-    return shape.node_hashes(stand_ins) == hashes and shape.rdf_hash(stand_ins) == digest
+    return template.node_hashes(placeholders) == hashes and template.rdf_hash(placeholders) == digest
 
 
-def _aligned(pieces: Cut, other: Cut, places: list[Place]) -> bool:
-    """Tell whether the two texts differ exactly where stand-ins were put."""
-    strings = list(restore(pieces.strings))
-    if pieces.skeleton != other.skeleton or len(strings) != len(other.strings):
+def _aligned(tokens: Tokens, other: Tokens, slots: list[Slot]) -> bool:
+    """Tell whether the two texts differ exactly where placeholders were put."""
+    strings = list(restore(tokens.strings))
+    if tokens.skeleton != other.skeleton or len(strings) != len(other.strings):
         return False
-    for place in places:
-        strings[place.index] = place.stand_in.encode()
+    for slot in slots:
+        strings[slot.index] = slot.placeholder.encode()
     return strings == list(restore(other.strings))
 
 
-def _build(sample: Values, places: list[Place], quads: list[Quad], json: Line) -> Shape:
-    """Put a shape together from the places, the quads with their holes, and the JSON with its holes."""
-    numbers = {id(place): number for number, place in enumerate(places)}
+def _build(sample: Values, slots: list[Slot], quads: list[Quad], json: Line) -> Template:
+    """Put a template together from the slots, the quads with their holes, and the JSON with its holes."""
+    numbers = {id(slot): number for number, slot in enumerate(slots)}
     seen: dict[int, list[Line]] = {}
     for quad in quads:
         for node, line in quad.seen_by.items():
@@ -121,7 +123,7 @@ def _build(sample: Values, places: list[Place], quads: list[Quad], json: Line) -
 
     def as_in_sample(line: Line) -> bytes:
         return b"".join(
-            part if isinstance(part, bytes) else b"_:" if part.place is None else sample[numbers[id(part.place)]]
+            part if isinstance(part, bytes) else b"_:" if part.slot is None else sample[numbers[id(part.slot)]]
             for part in line
         )
 
@@ -130,10 +132,10 @@ def _build(sample: Values, places: list[Place], quads: list[Quad], json: Line) -
     statements = _statements(sorted((quad.line for quad in quads), key=as_in_sample), numbers)
     whole = _template(json, numbers)
     texts = [whole, statements.subjects, *(one.template for one in varying)]
-    size = sum(len(one.text) + 16 * len(places) for one in texts) + sum(map(len, statements.first)) + 1024
+    size = sum(len(one.text) + 16 * len(slots) for one in texts) + sum(map(len, statements.first)) + 1024
     size += sum(len(block.text) + 8 * len(block.holes) for block in statements.blocks) * (1 + MOST_ORDERS)
     hashed = tuple(one if isinstance(one, bytes) else b"" for one in nodes)
-    return Shape(hashed, varying, statements, whole, size)
+    return Template(hashed, varying, statements, whole, size)
 
 
 def _node(node: int, lines: list[Line], numbers: dict[int, int]) -> NodeLines | bytes:
@@ -211,13 +213,13 @@ def _ended(lines: Iterable[Line]) -> Iterator[bytes | Hole]:
 
 def _number(hole: Hole, numbers: dict[int, int]) -> int:
     """Answer which of the values, with the names of blank nodes behind them, fills a hole."""
-    return numbers[id(hole.place)] if hole.place is not None else len(numbers) + hole.node
+    return numbers[id(hole.slot)] if hole.slot is not None else len(numbers) + hole.node
 
 
-def _template(parts: Iterable[bytes | Hole], numbers: dict[int, int]) -> Template:
+def _template(parts: Iterable[bytes | Hole], numbers: dict[int, int]) -> TextTemplate:
     """Make a template of constant parts and holes in a row."""
     row = list(parts)
-    return Template(_text(row), picker(_holes(row, numbers)))
+    return TextTemplate(_text(row), picker(_holes(row, numbers)))
 
 
 def _text(parts: list[bytes | Hole]) -> bytes:
@@ -240,4 +242,4 @@ def _beginning(line: Line) -> bytes:
     constant = line[0]
     assert isinstance(constant, bytes)  # noqa: S101  for mypy: a line begins with a constant part
     hole = line[1] if len(line) > 1 else None
-    return constant + b"_:" if isinstance(hole, Hole) and hole.place is None else constant
+    return constant + b"_:" if isinstance(hole, Hole) and hole.slot is None else constant

@@ -2,9 +2,8 @@
 
 from typing import Any, Final
 
-from libs.openbadges.jsonld.contexts import CREDENTIALS_V1, CREDENTIALS_V2
-from libs.openbadges.jsonld.resources import check_resources
 from libs.openbadges.model import times
+from libs.openbadges.model.context_urls import CREDENTIALS_V1, CREDENTIALS_V2
 from libs.openbadges.model.datamodel.forms import (
     check_contexts_form,
     check_id,
@@ -59,7 +58,6 @@ def check_credential(document: dict[str, Any]) -> None:
     if "relatedResource" in document:
         for one, path in things(document["relatedResource"], "/relatedResource"):
             check_id(one, path, required=True)
-        check_resources(document)
 
 
 def _check_issuer(document: dict[str, Any]) -> None:

@@ -16,9 +16,9 @@ _LANGUAGE: Final = re.compile(r"[a-zA-Z]{1,8}(-[a-zA-Z0-9]{1,8})*\Z")
 _VALUE_OBJECT: Final = frozenset({"@value", "@language", "@direction"})
 
 
-def refuse(sentence: str, path: str) -> CredentialError:
+def refuse(message: str, path: str) -> CredentialError:
     """Make the error for a value that the data model does not allow."""
-    return CredentialError(CODE, sentence, path)
+    return CredentialError(CODE, message, path)
 
 
 def is_url(value: Any) -> bool:

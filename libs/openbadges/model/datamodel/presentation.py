@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from libs.openbadges.jsonld.contexts import CREDENTIALS_V1, CREDENTIALS_V2
+from libs.openbadges.model.context_urls import CREDENTIALS_V1, CREDENTIALS_V2
 from libs.openbadges.model.datamodel.forms import check_contexts_form, check_id, refuse, require_url, things, types_of
 
 _ENVELOPED = "EnvelopedVerifiableCredential"

@@ -49,5 +49,5 @@ def _is_texts(value: Any) -> bool:
     return bool(listed) and all(isinstance(one, str) for one in listed)
 
 
-def _wrong(sentence: str, name: str) -> CredentialError:
-    return CredentialError("proof_form", sentence, f"/proof/{name}")
+def _wrong(message: str, name: str) -> CredentialError:
+    return CredentialError("proof_form", message, f"/proof/{name}")

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from libs.openbadges.jsonld.contexts import CREDENTIALS_V1
+from libs.openbadges.model.context_urls import CREDENTIALS_V1
 from libs.openbadges.model.documents.achievement import (
     Achievement,
     Alignment,

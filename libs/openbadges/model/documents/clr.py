@@ -4,7 +4,7 @@ from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from libs.openbadges.jsonld.contexts import CLR_V2, OPEN_BADGES_V3
+from libs.openbadges.model.context_urls import CLR_V2, OPEN_BADGES_V3
 from libs.openbadges.model.documents.achievement import Achievement
 from libs.openbadges.model.documents.base import CompactJws, DateTime, Iri, Many, Part, Text
 from libs.openbadges.model.documents.profile import EndorsementCredential, IdentityObject, Image, Profile

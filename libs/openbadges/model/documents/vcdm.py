@@ -4,7 +4,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
-from libs.openbadges.jsonld.contexts import CREDENTIALS_V1, CREDENTIALS_V2
+from libs.openbadges.model.context_urls import CREDENTIALS_V1, CREDENTIALS_V2
 from libs.openbadges.model.documents.base import DateTime, Iri, Many, Part, Text
 
 

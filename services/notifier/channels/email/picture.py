@@ -7,7 +7,6 @@ from collections.abc import Callable
 
 from libs.common.telemetry import get_logger
 from libs.contracts.results import SoloLevel
-from libs.openbadges.issue.building import solo_name
 from libs.openbadges.pictures.description import Depiction
 from libs.openbadges.pictures.raster import badge_png
 from services.notifier.deliveries import metrics
@@ -72,5 +71,5 @@ def _draw(badge: Depiction) -> bytes:
 
 def picture_alt(achievement: str, issuer: str, level: SoloLevel | None) -> str:
     """The picture in words: all that is written on it, and how far its steps are lit."""
-    steps = "" if level is None else f", {solo_name(level)}, {level.rank + 1} of {len(SoloLevel)} steps lit"
+    steps = "" if level is None else f", {level.label}, {level.rank + 1} of {len(SoloLevel)} steps lit"
     return f"Badge: {achievement}{steps}. {issuer}."

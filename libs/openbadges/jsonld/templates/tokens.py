@@ -1,4 +1,4 @@
-"""A document's compact JSON cut at its quotes, so that comparing and substituting happen in C on whole pieces."""
+"""A document's compact JSON split at its quotes, so that comparing and substituting happen in C on whole tokens."""
 
 import re
 from collections.abc import Iterable
@@ -15,13 +15,13 @@ _UNUSUAL: Final = re.compile(rb'\\[^"nrt]')
 
 
 @dataclass(frozen=True, slots=True)
-class Cut:
-    """The pieces of a JSON text.
+class Tokens:
+    """The tokens of a JSON text.
 
     Attributes:
         skeleton: all that stands outside quotes: brackets, commas, numbers, truth values.
-        strings: keys and texts in order, as JSON escapes them, with two stand-ins where `escaped`.
-        escaped: whether a backslash or quote within a text was replaced by its stand-in.
+        strings: keys and texts in order, as JSON escapes them, with two placeholders where `escaped`.
+        escaped: whether a backslash or quote within a text was replaced by its placeholder.
     """
 
     skeleton: bytes
@@ -29,8 +29,8 @@ class Cut:
     escaped: bool
 
 
-def cut(text: bytes) -> Cut | None:
-    """Cut what `orjson.dumps` wrote; None if a text holds what JSON and N-Quads escape differently.
+def tokenize(text: bytes) -> Tokens | None:
+    """Tokens what `orjson.dumps` wrote; None if a text holds what JSON and N-Quads escape differently.
 
     Both write backslash, quote, line feed, carriage return and tab alike, and all else but control characters as
     it is. JSON text holds no raw control characters, so two of them can stand in for escaped backslashes and
@@ -49,10 +49,10 @@ def cut(text: bytes) -> Cut | None:
     if _DELETE in text:
         return None
     pieces = text.split(b'"')
-    return Cut(b'"'.join(pieces[::2]), pieces[1::2], escaped)
+    return Tokens(b'"'.join(pieces[::2]), pieces[1::2], escaped)
 
 
 def restore(pieces: Iterable[bytes]) -> tuple[bytes, ...]:
-    """Put escaped quotes and backslashes back in place of their stand-ins, in all pieces at once."""
+    """Put escaped quotes and backslashes back in place of their placeholders, in all tokens at once."""
     joined = _BETWEEN.join(pieces)
     return tuple(joined.replace(_QUOTE, b'\\"').replace(_BACKSLASH, b"\\\\").split(_BETWEEN))

@@ -16,13 +16,14 @@ from hypothesis import strategies as st
 from pyld import jsonld
 
 from libs.openbadges.jsonld.canonical import canonicalize
-from libs.openbadges.jsonld.contexts import CREDENTIALS_V2, EXAMPLES_V2, OPEN_BADGES_V3, load_document
-from libs.openbadges.jsonld.templates.cache import ShapeCache
-from libs.openbadges.jsonld.templates.derivation import Derived, derive
-from libs.openbadges.jsonld.templates.guard import PieceGuard, TextGuard
+from libs.openbadges.jsonld.contexts import load_document
+from libs.openbadges.jsonld.templates.cache import TemplateCache
+from libs.openbadges.jsonld.templates.derivation import Derivation, derive
 from libs.openbadges.jsonld.templates.lines import UnderivableError
-from libs.openbadges.jsonld.templates.places import CONSTANT_KEYS
-from libs.openbadges.jsonld.templates.text import cut, restore
+from libs.openbadges.jsonld.templates.matchers import TextMatcher, TokenMatcher
+from libs.openbadges.jsonld.templates.placeholders import CONSTANT_KEYS
+from libs.openbadges.jsonld.templates.tokens import restore, tokenize
+from libs.openbadges.model.context_urls import CREDENTIALS_V2, EXAMPLES_V2, OPEN_BADGES_V3
 from libs.openbadges.model.errors import CredentialError
 from tests.unit.openbadges_generated import GOOD_IRIS, documents, mutate, places, plain, texts
 from tests.unit.openbadges_samples import DID, badge, in_threads
@@ -33,7 +34,7 @@ EXAMPLES = int(os.environ.get("TEST_EXAMPLES", "400"))
 MUTANTS = 50
 """Mutants of each document: with those, tens of thousands are compared."""
 
-property_of_shapes = settings(
+property_of_templates = settings(
     max_examples=EXAMPLES,
     deadline=None,
     suppress_health_check=list(HealthCheck),
@@ -51,85 +52,85 @@ def general(document: dict[str, Any]) -> bytes | str:
 
 @dataclass
 class Sampled:
-    """A shape with both guards, as derived from a sample."""
+    """A template with both matchers, as derived from a sample."""
 
-    derived: Derived
-    by_pieces: PieceGuard
-    by_text: TextGuard
+    derived: Derivation
+    by_pieces: TokenMatcher
+    by_text: TextMatcher
     skeleton: bytes
 
     def answer(self, document: dict[str, Any]) -> bytes | None:
-        """What the cache would get from this shape: the two guards agree, and so do the digests of the JSON."""
+        """What the cache would get from this template: the two matchers agree, and so do the digests of the JSON."""
         text = orjson.dumps(document)
-        pieces = cut(text)
+        pieces = tokenize(text)
         same = pieces is not None and pieces.skeleton == self.skeleton
-        values = self.by_pieces.values(pieces) if same else None  # type: ignore[arg-type]  # it is cut if it is the same
+        values = self.by_pieces.values(pieces) if same else None  # type: ignore[arg-type]  # it is tokenize if it is the same
         assert self.by_text.values(text) == values
         if values is None:
             return None
-        assert self.derived.shape.json_hash(values) == hashlib.sha256(rfc8785.dumps(document)).digest()
-        return self.derived.shape.rdf_hash(values)
+        assert self.derived.template.json_hash(values) == hashlib.sha256(rfc8785.dumps(document)).digest()
+        return self.derived.template.rdf_hash(values)
 
 
-def shape_of(document: dict[str, Any], digest: bytes, only: frozenset[int] | None = None) -> Sampled | None:
-    pieces = cut(orjson.dumps(document))
+def template_of(document: dict[str, Any], digest: bytes, only: frozenset[int] | None = None) -> Sampled | None:
+    pieces = tokenize(orjson.dumps(document))
     if pieces is None:
         return None
     try:
         derived = derive(document, pieces, digest, only)
     except UnderivableError:
         return None
-    guards = PieceGuard.of(pieces, derived.forms), TextGuard.of(pieces, derived.forms)
-    return Sampled(derived, *guards, pieces.skeleton)
+    matchers = TokenMatcher.of(pieces, derived.forms), TextMatcher.of(pieces, derived.forms)
+    return Sampled(derived, *matchers, pieces.skeleton)
 
 
-def narrowed(draw: Callable[..., Any], shape: Sampled, document: dict[str, Any], digest: bytes) -> Sampled:
-    """The same with only some of its places left open, as editions are."""
-    indexes = [form.index for form in shape.derived.forms]
+def narrowed(draw: Callable[..., Any], template: Sampled, document: dict[str, Any], digest: bytes) -> Sampled:
+    """The same with only some of its places left open, as specialised templates are."""
+    indexes = [form.index for form in template.derived.forms]
     some = draw(st.frozensets(st.sampled_from(indexes))) if indexes else frozenset()
-    narrow = shape_of(document, digest, some)
+    narrow = template_of(document, digest, some)
     assert narrow is not None
     assert {form.index for form in narrow.derived.forms} == some
     return narrow
 
 
-@property_of_shapes
+@property_of_templates
 @given(documents(), st.data())
-def test_whenever_a_shape_answers_it_answers_what_the_general_algorithm_answers(
+def test_whenever_a_template_answers_it_answers_what_the_general_algorithm_answers(
     document: dict[str, Any], data: st.DataObject
 ) -> None:
     digest = general(document)
     if isinstance(digest, str):
         event(f"refused: {digest}")
         return
-    shape = shape_of(document, digest)
-    event("derived" if shape else "underivable")
-    if shape is None:
+    template = template_of(document, digest)
+    event("derived" if template else "underivable")
+    if template is None:
         return
-    narrow = narrowed(data.draw, shape, document, digest)
-    assert {shape.answer(document), narrow.answer(document)} == {digest}
+    narrow = narrowed(data.draw, template, document, digest)
+    assert {template.answer(document), narrow.answer(document)} == {digest}
     for _ in range(MUTANTS):
         changed = mutate(data.draw, document)
-        found = {shape.answer(changed), narrow.answer(changed)} - {None}
-        event("mutant answered by shape" if found else "mutant left to the general algorithm")
+        found = {template.answer(changed), narrow.answer(changed)} - {None}
+        event("mutant answered by template" if found else "mutant left to the general algorithm")
         if found:
             assert found == {general(changed)}
 
 
-@property_of_shapes
+@property_of_templates
 @given(documents(), st.data())
-def test_documents_of_one_shape_with_other_values_are_answered_by_it(
+def test_documents_of_one_template_with_other_values_are_answered_by_it(
     document: dict[str, Any], data: st.DataObject
 ) -> None:
     digest = general(document)
-    shape = None if isinstance(digest, str) else shape_of(document, digest)
-    if shape is None:
+    template = None if isinstance(digest, str) else template_of(document, digest)
+    if template is None:
         return
     for _ in range(8):
-        compare_with_other_values(data.draw, shape, document)
+        compare_with_other_values(data.draw, template, document)
 
 
-def compare_with_other_values(draw: Callable[..., Any], shape: Sampled, document: dict[str, Any]) -> None:
+def compare_with_other_values(draw: Callable[..., Any], template: Sampled, document: dict[str, Any]) -> None:
     changed = copy.deepcopy(document)
     for container, key in places(changed):
         if (
@@ -143,14 +144,14 @@ def compare_with_other_values(draw: Callable[..., Any], shape: Sampled, document
                 container[key] = f"{prefix}{draw(st.uuids())}"
             elif not old.startswith(tuple(f"{iri.partition(':')[0]}:" for iri in GOOD_IRIS)):
                 container[key] = draw(plain)
-    found = shape.answer(changed)
+    found = template.answer(changed)
     expected = general(changed)
     # Blank nodes may have come to look alike, which only the general algorithm can sort out.
     assert found in {expected, None}
     event("answered" if found else "left to the general algorithm")
 
 
-@property_of_shapes
+@property_of_templates
 @given(documents())
 def test_the_general_path_gives_pylds_own_bytes(document: dict[str, Any]) -> None:
     if "@direction" in json.dumps(document):
@@ -163,12 +164,12 @@ def test_the_general_path_gives_pylds_own_bytes(document: dict[str, Any]) -> Non
     assert ours == jsonld.normalize(document, options)
 
 
-@property_of_shapes
+@property_of_templates
 @given(texts, texts, texts)
 def test_cutting_a_text_loses_nothing(one: str, two: str, three: str) -> None:
     document = {one: two, "x": [three, {"y": one + two}], "n": 1.5, "z": two + three}
     text = orjson.dumps(document)
-    pieces = cut(text)
+    pieces = tokenize(text)
     if pieces is None:
         assert any(character in json.dumps(document) for character in ("\\u00", "\\b", "\\f", "\x7f"))
         return
@@ -182,7 +183,7 @@ def test_cutting_a_text_loses_nothing(one: str, two: str, three: str) -> None:
 
 
 SAMPLE = badge(1)
-SAMPLE_SHAPE = shape_of(SAMPLE, bytes(general(SAMPLE)))  # type: ignore[arg-type]  # the sample is good
+SAMPLE_TEMPLATE = template_of(SAMPLE, bytes(general(SAMPLE)))  # type: ignore[arg-type]  # the sample is good
 
 
 def put(path: str, value: Any) -> dict[str, Any]:
@@ -217,8 +218,8 @@ def put(path: str, value: Any) -> dict[str, Any]:
 )
 def test_a_mere_value_is_substituted_and_gives_the_librarys_bytes(path: str, value: str) -> None:
     document = put(path, value)
-    assert SAMPLE_SHAPE is not None
-    found = SAMPLE_SHAPE.answer(document)
+    assert SAMPLE_TEMPLATE is not None
+    found = SAMPLE_TEMPLATE.answer(document)
     expected = general(document)
     if path == "issuer/id":
         # did:web and did:key have one scheme: the value may change from one to the other.
@@ -269,45 +270,45 @@ def test_a_mere_value_is_substituted_and_gives_the_librarys_bytes(path: str, val
     ],
 )  # fmt: skip
 def test_whatever_could_change_the_meaning_is_left_to_the_general_algorithm(path: str, value: Any) -> None:
-    assert SAMPLE_SHAPE is not None
-    assert SAMPLE_SHAPE.answer(put(path, value)) is None
+    assert SAMPLE_TEMPLATE is not None
+    assert SAMPLE_TEMPLATE.answer(put(path, value)) is None
 
 
 def test_the_order_of_keys_and_items_is_left_to_the_general_algorithm() -> None:
-    assert SAMPLE_SHAPE is not None
+    assert SAMPLE_TEMPLATE is not None
     turned = dict(reversed(list(SAMPLE.items())))
-    assert SAMPLE_SHAPE.answer(turned) is None
+    assert SAMPLE_TEMPLATE.answer(turned) is None
     assert general(turned) == general(SAMPLE)
 
 
 def test_blank_nodes_that_come_to_look_alike_are_left_to_the_general_algorithm() -> None:
     twins = badge(1, evidence=[{"type": ["Evidence"], "name": "a"}, {"type": ["Evidence"], "name": "b"}])
-    shape = shape_of(twins, bytes(general(twins)))  # type: ignore[arg-type]  # the document is good
-    assert shape is not None
+    template = template_of(twins, bytes(general(twins)))  # type: ignore[arg-type]  # the document is good
+    assert template is not None
     alike = copy.deepcopy(twins)
     alike["evidence"][1]["name"] = "a"
-    assert shape.answer(twins) == general(twins)
-    assert shape.answer(alike) is None
+    assert template.answer(twins) == general(twins)
+    assert template.answer(alike) is None
 
 
 def test_statements_that_fall_together_are_stated_once() -> None:
     document = put("credentialSubject/achievement/tag", ["a", "b"])
-    shape = shape_of(document, bytes(general(document)))  # type: ignore[arg-type]  # the document is good
+    template = template_of(document, bytes(general(document)))  # type: ignore[arg-type]  # the document is good
     same = put("credentialSubject/achievement/tag", ["a", "a"])
-    assert shape is not None
-    assert shape.answer(same) == general(same)
+    assert template is not None
+    assert template.answer(same) == general(same)
 
 
 @pytest.mark.parametrize("context", [CREDENTIALS_V2, EXAMPLES_V2])
 def test_numbers_are_never_values(context: str) -> None:
     contexts = [CREDENTIALS_V2, OPEN_BADGES_V3] + ([context] if context == EXAMPLES_V2 else [])
     one = {**badge(1), "@context": contexts, "credentialSubject": {**badge(1)["credentialSubject"], "creditsEarned": 1}}
-    shape = shape_of(one, bytes(general(one)))  # type: ignore[arg-type]  # the document is good
-    assert shape is not None
+    template = template_of(one, bytes(general(one)))  # type: ignore[arg-type]  # the document is good
+    assert template is not None
     for other in (2, 1.5, "1", True, 1e3):
         changed = copy.deepcopy(one)
         changed["credentialSubject"]["creditsEarned"] = other
-        assert shape.answer(changed) is None
+        assert template.answer(changed) is None
 
 
 def test_the_words_of_the_vocabulary_are_found_in_the_contexts() -> None:
@@ -315,32 +316,32 @@ def test_the_words_of_the_vocabulary_are_found_in_the_contexts() -> None:
     assert not {"id", "name", "narrative", "created"} & CONSTANT_KEYS
 
 
-def test_a_shape_is_derived_when_a_document_comes_twice_and_serves_the_next() -> None:
-    cache = ShapeCache()
+def test_a_template_is_derived_when_a_document_comes_twice_and_serves_the_next() -> None:
+    cache = TemplateCache()
     assert cache.digest(badge(1)) == general(badge(1))
-    assert cache.stats()["shapes"] == 0
+    assert cache.stats()["templates"] == 0
     assert cache.digest(badge(2)) == general(badge(2))
-    assert cache.stats()["shapes"] == 1
+    assert cache.stats()["templates"] == 1
     assert cache.digest(badge(3)) == general(badge(3))
-    assert cache.stats()["shapes"] == 1
+    assert cache.stats()["templates"] == 1
 
 
-def test_ten_thousand_shapes_offered_by_a_hostile_sender_stay_within_the_limits() -> None:
-    cache = ShapeCache(shapes=8, size=400_000, remembered=50)
+def test_ten_thousand_templates_offered_by_a_hostile_sender_stay_within_the_limits() -> None:
+    cache = TemplateCache(templates=8, size=400_000, remembered=50)
     minimal = {"@context": [CREDENTIALS_V2], "type": ["VerifiableCredential"], "id": "urn:x:1"}
     for number in range(60):
         odd = {**minimal, "credentialSubject": [{"id": "urn:x:2"}] * (number % 30), "name": ["a"] * (number // 30)}
         for turn in range(2):
             cache.digest({**odd, "id": f"urn:x:{turn}"})
         stats = cache.stats()
-        assert stats["shapes"] <= 8
+        assert stats["templates"] <= 8
         assert stats["bytes"] <= 400_000
     assert len(cache._seen) <= 50
-    assert sum(map(len, cache._table.values())) == cache.stats()["shapes"]
+    assert sum(map(len, cache._table.values())) == cache.stats()["templates"]
 
 
 def test_short_documents_are_remembered_whole_and_only_so_many() -> None:
-    cache = ShapeCache(shapes=4)
+    cache = TemplateCache(templates=4)
     for turn in range(3):
         for number in range(10):
             options = {"@context": [CREDENTIALS_V2], "type": "DataIntegrityProof", "nonce": f"{number}"}
@@ -348,54 +349,54 @@ def test_short_documents_are_remembered_whole_and_only_so_many() -> None:
     assert len(cache._exact) <= 4
 
 
-def test_a_shape_that_was_pushed_out_is_derived_again_when_it_is_met_again() -> None:
-    cache = ShapeCache(shapes=1)
+def test_a_template_that_was_pushed_out_is_derived_again_when_it_is_met_again() -> None:
+    cache = TemplateCache(templates=1)
     one, other = badge(1), badge(1, evidence=[])
     for document in (one, one, other, other, one):
         cache.digest(document)
     row = next(iter(cache._table.values()))
-    pieces = cut(orjson.dumps(badge(2)))
+    pieces = tokenize(orjson.dumps(badge(2)))
     assert pieces is not None
-    values = row[0].guard.values(pieces)
+    values = row[0].matcher.values(pieces)
     assert values is not None
-    assert row[0].shape.rdf_hash(values) == general(badge(2))
-    assert cache.stats()["shapes"] == 1
+    assert row[0].template.rdf_hash(values) == general(badge(2))
+    assert cache.stats()["templates"] == 1
 
 
-def test_a_shape_too_large_to_be_kept_is_derived_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_template_too_large_to_be_kept_is_derived_once(monkeypatch: pytest.MonkeyPatch) -> None:
     derived: list[int] = []
 
-    def counted(*given: Any) -> Derived:
+    def counted(*given: Any) -> Derivation:
         derived.append(1)
         return derive(*given)
 
     monkeypatch.setattr("libs.openbadges.jsonld.templates.cache.derive", counted)
-    cache = ShapeCache(size=20_000)
+    cache = TemplateCache(size=20_000)
     for number in range(5):
         assert cache.digest(badge(number)) == general(badge(number))
     assert len(derived) == 1
-    assert cache.stats()["shapes"] == 0
+    assert cache.stats()["templates"] == 0
 
 
 def test_a_document_larger_than_the_limit_is_never_derived() -> None:
-    cache = ShapeCache()
+    cache = TemplateCache()
     large = put("evidence/0/narrative", "x" * 70_000)
     for _ in range(3):
         assert cache.digest(large) == general(large)
-    assert cache.stats()["shapes"] == 0
+    assert cache.stats()["templates"] == 0
 
 
 def test_a_document_that_is_refused_leaves_nothing_behind() -> None:
-    cache = ShapeCache()
+    cache = TemplateCache()
     for _ in range(3):
         with pytest.raises(CredentialError):
             cache.digest(put("nonsense", "x"))
-    assert cache.stats()["shapes"] == 0
+    assert cache.stats()["templates"] == 0
     assert not cache._seen
 
 
-def test_a_hostile_neighbour_does_not_poison_a_shape() -> None:
-    cache = ShapeCache()
+def test_a_hostile_neighbour_does_not_poison_a_template() -> None:
+    cache = TemplateCache()
     for number in range(3):
         cache.digest(badge(number))
     for path, value in [("issuer/id", "did:web:x> <urn:y"), ("evidence/0/name", ""), ("type/1", "Nonsense")]:
@@ -406,7 +407,7 @@ def test_a_hostile_neighbour_does_not_poison_a_shape() -> None:
 
 
 def test_threads_share_a_cache_and_agree() -> None:
-    cache = ShapeCache(shapes=3)
+    cache = TemplateCache(templates=3)
     kinds = [badge(1), badge(1, evidence=[]), badge(1, status=None), badge(1, shown=[]), badge(1, narrative="x")]
     expected = [general(kind) for kind in kinds]
     wrong: list[int] = []
@@ -417,22 +418,22 @@ def test_threads_share_a_cache_and_agree() -> None:
 
     in_threads(work)
     assert not wrong
-    assert cache.stats()["shapes"] <= 3
+    assert cache.stats()["templates"] <= 3
 
 
 def test_a_did_with_a_port_is_a_mere_value() -> None:
-    assert SAMPLE_SHAPE is not None
+    assert SAMPLE_TEMPLATE is not None
     document = put("issuer/id", "did:web:127.0.0.1%3A8103:issuers:wattle")
     assert document["issuer"]["id"] != DID
-    assert SAMPLE_SHAPE.answer(document) == general(document)
+    assert SAMPLE_TEMPLATE.answer(document) == general(document)
 
 
 def test_a_node_that_leads_to_several_blank_nodes_by_one_term_counts_each() -> None:
     # Found by the property above: to the subject, both results look the same, and yet they are two.
     results = [{"type": ["Result"]}, {"type": ["Result"], "value": "5"}]
     document = put("credentialSubject", {"type": ["AchievementSubject"], "result": results})
-    shape = shape_of(document, bytes(general(document)))  # type: ignore[arg-type]  # the document is good
-    assert shape is not None
+    template = template_of(document, bytes(general(document)))  # type: ignore[arg-type]  # the document is good
+    assert template is not None
     for number in range(20):
         other = {**document, "id": f"urn:uuid:{number}"}
-        assert shape.answer(other) == general(other)
+        assert template.answer(other) == general(other)

@@ -1,46 +1,52 @@
-"""A document that was taken: what it says in RDF is all that it says in JSON, and its digests are to be had."""
+"""A document whose RDF says all that its JSON says, with the digests of both, worked out when asked for."""
 
 import hashlib
-from typing import Any
+from typing import Any, final
 
 from libs.openbadges.jsonld import jcs
 from libs.openbadges.jsonld.canonical import to_dataset
 from libs.openbadges.jsonld.parsing import load
 from libs.openbadges.jsonld.rdf import Dataset
 from libs.openbadges.jsonld.rdfc import serialize
-from libs.openbadges.jsonld.templates.guard import Values
-from libs.openbadges.jsonld.templates.shape import Shape
+from libs.openbadges.jsonld.templates.matchers import Values
+from libs.openbadges.jsonld.templates.template import Template
+from libs.openbadges.model.profile import PRODUCTION, ProcessingProfile
 
 
-class Known:
+@final
+class CanonicalDocument:
     """A document as text, with the digests of what it says, worked out when asked.
 
-    That its shape is known proves it, or that the general algorithm has taken it.
+    That it matches a template proves it, or that the general algorithm has accepted it.
 
     Attributes:
         text: the document as compact JSON.
-        values: what varies in it, where its shape is known.
+        profile: by which it was read.
+        values: what varies in it, where its template is known.
         single: whether it is certain that no second object in it has its identifier; no, until somebody says so.
     """
 
-    __slots__ = ("_contexts", "_dataset", "_document", "_rdf_hash", "_shape", "single", "text", "values")
+    __slots__ = ("_contexts", "_dataset", "_document", "_rdf_hash", "_shape", "profile", "single", "text", "values")
 
     def __init__(
         self,
         text: bytes,
         contexts: str | list[str] | None,
-        shape: Shape | None = None,
+        template: Template | None = None,
         values: Values = (),
+        *,
         dataset: Dataset | None = None,
+        profile: ProcessingProfile = PRODUCTION,
     ) -> None:
-        """Take the text with its shape and values, or with its RDF; `contexts` None are read from it."""
+        """Take the text with its template and values, or with its RDF; `contexts` None are read from it."""
         self.text = text
         self.single = False
         self._contexts: Any = contexts
         self._document: dict[str, Any] | None = None
         self._rdf_hash: bytes | None = None
         self._dataset = dataset
-        self._shape = shape
+        self._shape = template
+        self.profile = profile
         self.values = values
 
     @property
@@ -64,7 +70,7 @@ class Known:
         if self._rdf_hash is None and self._shape is not None:
             self._rdf_hash = self._shape.rdf_hash(self.values)
         if self._rdf_hash is None:
-            dataset = to_dataset(self.document) if self._dataset is None else self._dataset
+            dataset = to_dataset(self.document, self.profile) if self._dataset is None else self._dataset
             self._rdf_hash = hashlib.sha256(serialize(dataset).text.encode()).digest()
         return self._rdf_hash
 

@@ -1,4 +1,4 @@
-"""The places of a document whose texts may be mere values, and a copy of it with a stand-in at each."""
+"""The slots of a document whose texts may be mere values, and a copy of it with a placeholder at each."""
 
 import hashlib
 from collections.abc import Collection, Iterator
@@ -7,8 +7,9 @@ from typing import Any, Final
 
 import orjson
 
-from libs.openbadges.jsonld.contexts import CARRIED, CONTEXTS
-from libs.openbadges.jsonld.templates.guard import ABSOLUTE, Form
+from libs.openbadges.jsonld.contexts import CONTEXTS
+from libs.openbadges.jsonld.templates.matchers import ABSOLUTE, Form
+from libs.openbadges.model.bundled import BUNDLED
 
 
 def _constant_keys() -> frozenset[str]:
@@ -27,14 +28,14 @@ def _constant_keys() -> frozenset[str]:
                     if isinstance(one, dict):
                         yield from walk(one)
 
-    return frozenset(key for url in CONTEXTS for key in walk(orjson.loads(CARRIED[url].text)))
+    return frozenset(key for url in CONTEXTS for key in walk(orjson.loads(BUNDLED[url].text)))
 
 
 CONSTANT_KEYS: Final = _constant_keys()
 
 
 @dataclass(slots=True)
-class Place:
+class Slot:
     """A text in the document that may be a mere value.
 
     Attributes:
@@ -55,18 +56,18 @@ class Place:
         return Form(self.index, self.scheme.encode() if self.kind == "identifier" else None)
 
     @property
-    def stand_in(self) -> str:
-        """The text that the library sees in place of the document's."""
+    def placeholder(self) -> str:
+        """The text that the library sees in slot of the document's."""
         return self.scheme + self.token
 
 
-class Walk:
-    """A walk over a document in the order of its JSON text, copying it with stand-ins for what may vary."""
+class PlaceholderVisitor:
+    """Visits a document in the order of its JSON text and copies it with placeholders for what may vary."""
 
     def __init__(self, nonce: str, only: Collection[int] | None = None) -> None:
         self.nonce = nonce
         self.only = only
-        self.places: list[Place] = []
+        self.slots: list[Slot] = []
         self.constants: list[str] = []
         self._count = 0
 
@@ -86,15 +87,15 @@ class Walk:
             self._keep(node)
             return node
         match = ABSOLUTE.match(node.encode())
-        place = Place(self._count, match[1].decode() if match else "", f"{self.nonce}v{len(self.places):05d}")
-        self.places.append(place)
+        slot = Slot(self._count, match[1].decode() if match else "", f"{self.nonce}v{len(self.slots):05d}")
+        self.slots.append(slot)
         self._count += 1
-        return place.stand_in
+        return slot.placeholder
 
     @property
-    def by_token(self) -> dict[str, Place]:
-        """The places by what stands in for them."""
-        return {place.token: place for place in self.places}
+    def by_token(self) -> dict[str, Slot]:
+        """The slots by what stands in for them."""
+        return {slot.token: slot for slot in self.slots}
 
     def _keep(self, text: str) -> None:
         self.constants.append(text)
@@ -107,8 +108,8 @@ def _varies(key: str | None, text: str) -> bool:
 
 
 def structure(document: dict[str, Any], skeleton: bytes) -> bytes:
-    """Answer a digest of all that a shape of this document would hold constant; cheap beside deriving one."""
-    walk = Walk("")
-    walk.copy(document)
-    schemes = [place.scheme for place in walk.places]
-    return hashlib.blake2b(skeleton + orjson.dumps([walk.constants, schemes]), digest_size=16).digest()
+    """Answer a digest of all that a template of this document would hold constant; cheap beside deriving one."""
+    visitor = PlaceholderVisitor("")
+    visitor.copy(document)
+    schemes = [slot.scheme for slot in visitor.slots]
+    return hashlib.blake2b(skeleton + orjson.dumps([visitor.constants, schemes]), digest_size=16).digest()

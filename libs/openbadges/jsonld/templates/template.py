@@ -1,11 +1,11 @@
-"""One shape: from the values of a document to its canonical digests, RDF and JSON, by substitution."""
+"""One template: from the values of a document to its canonical digests, RDF and JSON, by substitution."""
 
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from libs.openbadges.jsonld.templates.guard import Pick, Values, picker
+from libs.openbadges.jsonld.templates.matchers import Pick, Values, picker
 
 LABELS: Final = tuple(b"_:c14n%d" % number for number in range(256))
 """Canonical names of blank nodes in the order in which they are given out."""
@@ -15,11 +15,11 @@ BETWEEN: Final = b"\0"
 """What stands between subjects, and nowhere within: no value holds a control character."""
 
 MOST_ORDERS: Final = 32
-"""Orders of blocks that a shape remembers."""
+"""Orders of blocks that a template remembers."""
 
 
 @dataclass(frozen=True, slots=True)
-class Template:
+class TextTemplate:
     """A text with holes, filled by `text % holes(values)`; that stands where it is done, since a call costs as much.
 
     Attributes:
@@ -43,7 +43,7 @@ class NodeLines:
     """
 
     node: int
-    template: Template
+    template: TextTemplate
     ordered: bool
     repeats: int
 
@@ -51,7 +51,7 @@ class NodeLines:
         """Put the lines in canonical order.
 
         To the node, two statements about different blank nodes look the same and both count, while two that became
-        the same count once. Where more lines repeat than the shape says, that is not told apart here: None.
+        the same count once. Where more lines repeat than the template says, that is not told apart here: None.
         """
         lines = filled.splitlines(keepends=True)
         if len(lines) - len(set(lines)) != self.repeats:
@@ -93,9 +93,9 @@ class Statements:
     first: tuple[bytes, ...]
     hashed: Any
     blocks: tuple[Block, ...]
-    subjects: Template
+    subjects: TextTemplate
     ordered: bool
-    orders: dict[tuple[int, ...], Template] = field(default_factory=dict)
+    orders: dict[tuple[int, ...], TextTemplate] = field(default_factory=dict)
 
     def hash(self, values: Sequence[bytes]) -> bytes:
         """Answer SHA-256 of all in canonical order; two that became the same are one."""
@@ -112,10 +112,10 @@ class Statements:
         digest: bytes = whole.digest()
         return digest
 
-    def _in(self, order: tuple[int, ...]) -> Template:
+    def _in(self, order: tuple[int, ...]) -> TextTemplate:
         """Put the blocks in an order, and remember that, if it is one of few."""
         blocks = [self.blocks[number] for number in order]
-        made = Template(
+        made = TextTemplate(
             b"".join(block.text for block in blocks), picker([hole for block in blocks for hole in block.holes])
         )
         if len(self.orders) < MOST_ORDERS:
@@ -129,21 +129,21 @@ def _in_order(text: bytes) -> bytes:
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
-    """What all documents of one shape share.
+class Template:
+    """What all documents of one template share.
 
     Attributes:
         hashed_nodes: for each blank node the hash of the lines that it sees, or nothing where something in them varies.
         nodes: those where it does.
         statements: all quads.
         json: the document in JCS.
-        size: bytes that the shape takes, about.
+        size: bytes that the template takes, about.
     """
 
     hashed_nodes: tuple[bytes, ...]
     nodes: tuple[NodeLines, ...]
     statements: Statements
-    json: Template
+    json: TextTemplate
     size: int
 
     def rdf_hash(self, values: Values) -> bytes | None:

@@ -1,4 +1,4 @@
-"""Guards: does a document have a shape, and with which values? By its pieces, or at one go by its whole text."""
+"""Matchers: does a document have a template, and with which values? By its tokens, or at one go by its whole text."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from operator import eq, itemgetter
 from typing import Any, Final
 
-from libs.openbadges.jsonld.templates.text import Cut, restore
+from libs.openbadges.jsonld.templates.tokens import Tokens, restore
 
 Pick = Callable[[Sequence[bytes]], tuple[bytes, ...]]
 Values = tuple[bytes, ...]
@@ -58,8 +58,8 @@ class Form:
 
 
 @dataclass(frozen=True, slots=True)
-class PieceGuard:
-    """Knows documents that were cut at their quotes, for a table that finds them by their skeleton.
+class TokenMatcher:
+    """Knows documents that were tokenized, for a table that finds them by their skeleton.
 
     Attributes:
         constants: the keys and texts that mean something: terms, types, contexts, whatever is not a mere value.
@@ -79,14 +79,14 @@ class PieceGuard:
     others: tuple[bytes, ...]
 
     @classmethod
-    def of(cls, pieces: Cut, forms: Sequence[Form]) -> "PieceGuard":
-        """Make the guard of a document whose values have these forms; all else of it is constant."""
+    def of(cls, tokens: Tokens, forms: Sequence[Form]) -> "TokenMatcher":
+        """Make the matcher of a document whose values have these forms; all else of it is constant."""
         indexes = tuple(form.index for form in forms)
-        constants_of = picker(sorted(set(range(len(pieces.strings))) - set(indexes)))
+        constants_of = picker(sorted(set(range(len(tokens.strings))) - set(indexes)))
         schemes = {number: form.scheme for number, form in enumerate(forms) if form.scheme is not None}
         others = tuple(b"\0" if scheme.endswith(b"//") else scheme + b"//" for scheme in schemes.values())
         return cls(
-            constants_of(pieces.strings),
+            constants_of(tokens.strings),
             indexes,
             constants_of,
             picker(indexes),
@@ -95,14 +95,14 @@ class PieceGuard:
             others,
         )
 
-    def values(self, cut: Cut) -> Values | None:
+    def values(self, tokens: Tokens) -> Values | None:
         """Answer the values; None if the document differs in more, or one is empty or an identifier of another form."""
-        if self.constants_of(cut.strings) != self.constants:
+        if self.constants_of(tokens.strings) != self.constants:
             return None
-        values = self.values_of(cut.strings)
+        values = self.values_of(tokens.strings)
         if not all(values) or not self._are_identifiers(self.identifiers_of(values)):
             return None
-        return restore(values) if cut.escaped and values else values
+        return restore(values) if tokens.escaped and values else values
 
     def _are_identifiers(self, values: Values) -> bool:
         """Tell whether these have the form that `Form.pattern` describes. A pattern of many would be kept by `re`."""
@@ -120,7 +120,7 @@ class PieceGuard:
 
 
 @dataclass(frozen=True, slots=True)
-class TextGuard:
+class TextMatcher:
     """Knows documents by their whole text, for where few places vary: values put into it must give it back.
 
     A text that it knows is JSON as orjson writes it, wherever it came from: what is constant was written so, and a
@@ -138,12 +138,12 @@ class TextGuard:
     end: bytes
 
     @classmethod
-    def of(cls, pieces: Cut, forms: Sequence[Form]) -> "TextGuard":
-        """Make the guard of a document whose values have these forms; all else of it is constant."""
+    def of(cls, tokens: Tokens, forms: Sequence[Form]) -> "TextMatcher":
+        """Make the matcher of a document whose values have these forms; all else of it is constant."""
         by_index = {form.index: form for form in forms}
-        constant, *rest = pieces.skeleton.split(b'"')
+        constant, *rest = tokens.skeleton.split(b'"')
         template = pattern = b""
-        for index, (text, after) in enumerate(zip(restore(pieces.strings), rest, strict=True)):
+        for index, (text, after) in enumerate(zip(restore(tokens.strings), rest, strict=True)):
             constant += b'"'
             if index in by_index:
                 template += constant.replace(b"%", b"%%") + b"%b"

@@ -1,0 +1,31 @@
+"""What one check found: pass, fail or unknown, with a stable code and a message."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Literal, NamedTuple
+
+Outcome = Literal["pass", "fail", "unknown"]
+
+
+class Finding(NamedTuple):
+    """What one check found.
+
+    Attributes:
+        outcome: unknown where the question could not be answered.
+        code: stable, for programs.
+        message: for people.
+        at: the moment that it speaks of, where that is another than now.
+    """
+
+    outcome: Outcome
+    code: str
+    message: str
+    at: datetime | None = None
+
+
+def worst(outcomes: Iterable[Outcome]) -> Outcome:
+    """Return the outcome that takes precedence over the others; of nothing at all, unknown."""
+    found = set(outcomes)
+    if "fail" in found:
+        return "fail"
+    return "pass" if found == {"pass"} else "unknown"

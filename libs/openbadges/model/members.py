@@ -1,0 +1,46 @@
+"""Members of documents whose form may not have been checked yet: issuer, holder, subject, proofs, dates."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from libs.openbadges.model.context_urls import CREDENTIALS_V1
+
+
+def identifier_of(thing: Any) -> str | None:
+    """Return the identifier of an issuer, holder or subject, named or described; None where it has none."""
+    identifier = thing.get("id") if isinstance(thing, dict) else thing
+    return identifier if isinstance(identifier, str) and identifier else None
+
+
+def issuer_of(document: Mapping[str, Any]) -> str | None:
+    """Return the identifier of a credential's issuer (VCDM 2.0, section 4.7)."""
+    return identifier_of(document.get("issuer"))
+
+
+def holder_of(document: Mapping[str, Any]) -> str | None:
+    """Return the identifier of a presentation's holder (VCDM 2.0, section 4.13)."""
+    return identifier_of(document.get("holder"))
+
+
+def subject_of(document: Mapping[str, Any]) -> str | None:
+    """Return the identifier of a credential's only subject; None where it has none or several subjects."""
+    subject = document.get("credentialSubject")
+    return identifier_of(subject) if isinstance(subject, dict) else None
+
+
+def proofs_of(document: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return a document's proofs, one or a set; what is not an object is none."""
+    proof = document.get("proof")
+    return [one for one in (proof if isinstance(proof, list) else [proof]) if isinstance(one, dict)]
+
+
+def first_context(document: Mapping[str, Any]) -> Any:
+    """Return the first of a document's contexts, which names its data model; None where it has none."""
+    contexts = document.get("@context")
+    return contexts[0] if isinstance(contexts, list) and contexts else contexts
+
+
+def validity_names(document: Mapping[str, Any]) -> tuple[str, str]:
+    """Return what a credential calls the ends of its validity (VCDM 2.0, section 4.9; VCDM 1.1, section 4.6)."""
+    older = first_context(document) == CREDENTIALS_V1
+    return ("issuanceDate", "expirationDate") if older else ("validFrom", "validUntil")

@@ -1,0 +1,138 @@
+"""What a stage of verification is given: the document as it was read, what was found so far, and the run it is in."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+from libs.openbadges.jsonld.templates.canonical_document import CanonicalDocument
+from libs.openbadges.model.errors import CredentialError
+from libs.openbadges.model.findings import Finding
+from libs.openbadges.model.profile import ProcessingProfile
+from libs.openbadges.status.check import VerifiedStatusLists
+from libs.openbadges.verify.opening import Opened
+from libs.openbadges.verify.report import Endorsement, Report
+
+Answers = Mapping[str, str | bytes | dict[str, Any]]
+"""What was found at URLs, as text or parsed."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedInputs:
+    """What was looked up for a verification; what is missing here makes a check unknown, never failed.
+
+    Attributes:
+        did_documents: by DID (or the URL of a controller document). A did:key needs none.
+        status_lists: signed status list credentials, by their URL.
+        refreshed: what refresh services returned, by their URL. Without it the credential is verified as it was given.
+    """
+
+    did_documents: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    status_lists: Answers = field(default_factory=dict)
+    refreshed: Answers = field(default_factory=dict)
+
+
+class Run(Protocol):
+    """One verification: what all its documents share, and the way back into the pipeline for what stands in them."""
+
+    @property
+    def inputs(self) -> ResolvedInputs:
+        """What was looked up."""
+
+    @property
+    def now(self) -> datetime:
+        """The moment to judge dates by, with a zone."""
+
+    @property
+    def profile(self) -> ProcessingProfile:
+        """Which documents are read."""
+
+    @property
+    def status_lists(self) -> VerifiedStatusLists:
+        """The status lists of the run, each verified once."""
+
+    def prove(self, contexts: Sequence["Context"]) -> None:
+        """Put documents through the stages that tell what they say and who signed that."""
+
+    def verify_embedded(self, opened: Sequence["Opened | CredentialError"], within: "Context") -> list[Report]:
+        """Verify the credentials in a learner record."""
+
+    def verify_endorsements(self, placed: Sequence["Placed"], within: "Context") -> list[Report]:
+        """Verify the endorsements on a credential."""
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """An endorsement where it stands, unread.
+
+    Attributes:
+        pointer: JSON Pointer to it (RFC 6901).
+        subjects: the ids of what it may speak of there.
+        given: the endorsement.
+    """
+
+    pointer: str
+    subjects: frozenset[str]
+    given: Any
+
+
+@dataclass(slots=True)
+class EndorsementBudget:
+    """How many endorsements may still be verified for a document, those in the credentials within it included."""
+
+    left: int
+
+
+@dataclass(slots=True)
+class Context:
+    """One document on its way through the stages.
+
+    Attributes:
+        opened: the document; a refreshed version takes its place.
+        run: the verification that it is part of.
+        budget: of the document that was handed in.
+        placed: for an endorsement, where it stands.
+        canonical: the document without its proof, or why it has no canonical form; set by the first stage.
+        findings: by the names of checks, in the order of the stages.
+        embedded: reports on the credentials in it.
+        endorsements: reports on the endorsements on it.
+    """
+
+    opened: Opened
+    run: Run
+    budget: EndorsementBudget
+    placed: Placed | None = None
+    canonical: CanonicalDocument | CredentialError = field(init=False)
+    findings: dict[str, Finding] = field(default_factory=dict)
+    embedded: tuple[Report, ...] = ()
+    endorsements: tuple[Endorsement, ...] = ()
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """The credential or presentation as it was read."""
+        return self.opened.document
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One step of verification, taken for all documents of a batch before the next.
+
+    Attributes:
+        checks: the checks that it answers; none for a step that prepares others.
+        run: from documents to a finding per check, in the order of both.
+    """
+
+    checks: tuple[str, ...]
+    run: Callable[[Sequence[Context]], Sequence[Sequence[Finding]]]
+
+
+def per_document(name: str, check: Callable[[Context], Finding]) -> Stage:
+    """Make a stage of a check that looks at one document at a time."""
+    return Stage((name,), lambda contexts: [(check(one),) for one in contexts])
+
+
+def run_stages(stages: Sequence[Stage], contexts: Sequence[Context]) -> None:
+    """Put documents through stages, each step for all of them, since a step's code in the processor's cache is fast."""
+    for stage in stages:
+        for context, findings in zip(contexts, stage.run(contexts), strict=True):
+            context.findings.update(zip(stage.checks, findings, strict=True))

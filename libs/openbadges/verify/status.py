@@ -1,0 +1,44 @@
+"""The stage `status`: was it revoked or suspended? With the status lists that tell, each verified once a run."""
+
+from typing import Any, Final
+
+from libs.openbadges.jsonld.parsing import Limits
+from libs.openbadges.model.errors import CredentialError
+from libs.openbadges.model.findings import Finding
+from libs.openbadges.status import check
+from libs.openbadges.verify.canonicalization import canonical_form
+from libs.openbadges.verify.context import Context, EndorsementBudget, Run
+from libs.openbadges.verify.dates import check_dates
+from libs.openbadges.verify.opening import open_document
+from libs.openbadges.verify.proof import check_proofs
+
+STATUS_LIST_LIMITS: Final = Limits(bytes=8 * 1024 * 1024)
+"""A status list credential is one long text; everything else about it is small."""
+
+
+def check_status(context: Context) -> Finding:
+    """Check every status entry; see `status.check.check_status`."""
+    return check.check_status(context.document, context.run.status_lists)
+
+
+def verified_status_list(url: str, run: Run) -> dict[str, Any]:
+    """Return the status list credential of a URL, proven and in force.
+
+    Raises:
+        CredentialError: `STATUS_RETRIEVAL_ERROR` where it is missing, else `STATUS_VERIFICATION_ERROR`.
+    """
+    given = run.inputs.status_lists.get(url)
+    if given is None:
+        raise CredentialError("STATUS_RETRIEVAL_ERROR", f"The status list {url} is not available.")
+    try:
+        opened = open_document(given, STATUS_LIST_LIMITS, run.profile)
+    except CredentialError as error:
+        raise CredentialError("STATUS_VERIFICATION_ERROR", f"The status list cannot be read: {error}") from error
+    if opened.document.get("id", url) != url:
+        raise CredentialError("STATUS_VERIFICATION_ERROR", "The status list is that of another URL.")
+    context = Context(opened, run, EndorsementBudget(0))
+    context.canonical = canonical_form(opened, run.profile)
+    for finding in (*check_proofs([context])[0], check_dates(context)):
+        if finding.outcome != "pass":
+            raise CredentialError("STATUS_VERIFICATION_ERROR", f"The status list does not verify: {finding.message}")
+    return opened.document
