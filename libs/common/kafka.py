@@ -34,6 +34,10 @@ _CONNECT_AGAIN_SECONDS = 1.0
 # Fetching stops when a consumer has not asked for records for this long; a batch may wait for MongoDB longer
 # than that, and then its offsets simply are not committed.
 _MAX_POLL_INTERVAL_MS = 300_000
+# Of a bulk topic the broker gives so many bytes, compressed, or what has come within the wait. A batch costs a
+# transaction, some queries and a commit, however many records are in it.
+_BULK_FETCH_BYTES = 64 * 1024
+_FETCH_WAIT_MS = 100
 # How long a rebalance waits for the batch in hand of each member.
 REBALANCE_TIMEOUT_MS = 60_000
 
@@ -89,7 +93,8 @@ class Kafka:
             max_poll_interval_ms=_MAX_POLL_INTERVAL_MS,
             session_timeout_ms=self._session_ms,
             heartbeat_interval_ms=self._session_ms // 5,
-            fetch_max_wait_ms=100,
+            fetch_max_wait_ms=_FETCH_WAIT_MS,
+            fetch_min_bytes=_BULK_FETCH_BYTES if all(topic.bulk for topic in topics) else 1,
         )
 
         def consumer() -> AIOKafkaConsumer:

@@ -9,6 +9,7 @@ from typing import Generic, NamedTuple, TypeVar
 import orjson
 from pydantic import BaseModel, ValidationError
 
+from libs.contracts import ids
 from libs.contracts.events import BY_TYPE, Event
 
 EventT = TypeVar("EventT", bound=Event)
@@ -67,24 +68,23 @@ class Record(NamedTuple):
 
 def encode(outgoing: Outgoing, origin: Origin) -> Record:
     """Return an event as a record of its topic."""
-    return Record(
-        outgoing.event.destination.name,
-        outgoing.event.key.encode(),
-        body_of(outgoing.event),
-        headers_of(outgoing, origin),
-    )
+    event, key = outgoing.event, outgoing.event.key.encode()
+    return Record(event.destination.name, key, body_of(event), _headers(event, key, outgoing.trace.encode(), origin))
 
 
 def headers_of(outgoing: Outgoing, origin: Origin) -> list[tuple[str, bytes]]:
     """Return a record's headers: the CloudEvents attributes as `ce_`, content type, trace and partition key."""
-    event, trace = outgoing.event, outgoing.trace.encode()
+    return _headers(outgoing.event, outgoing.event.key.encode(), outgoing.trace.encode(), origin)
+
+
+def _headers(event: Event, key: bytes, trace: bytes, origin: Origin) -> list[tuple[str, bytes]]:
     subject = event.natural_id
     return [
         *_shared_headers(event.type, origin),
         *_time_headers(event.time),
-        ("ce_id", event.event_id.encode()),
+        ("ce_id", ids.event_id(event.type, subject).encode()),
         ("ce_subject", subject.encode()),
-        ("ce_partitionkey", event.key.encode()),
+        ("ce_partitionkey", key),
         ("ce_traceparent", trace),
         ("traceparent", trace),
     ]

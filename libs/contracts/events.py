@@ -70,8 +70,13 @@ class Event(BaseModel):
         return {"$schema": "https://json-schema.org/draft/2020-12/schema", **cls.model_json_schema()}
 
     def _joined(self, names: tuple[str, ...]) -> str:
-        values = [getattr(self, name) for name in names]
-        return "/".join([value.isoformat() if isinstance(value, datetime) else str(value) for value in values])
+        if len(names) == 1:
+            return _text(getattr(self, names[0]))
+        return "/".join([_text(getattr(self, name)) for name in names])
+
+
+def _text(value: object) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
 class EvidenceSubmitted(Event):

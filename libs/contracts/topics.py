@@ -14,6 +14,7 @@ class Topic:
         kept: how long a record stays; None means compacted: the last record of each key stays.
         restricted: holds personal data or secrets' hashes; read by our own services alone.
         for_partners: part of what partners read: its events are a public contract.
+        bulk: carries a record or more for each award, so that consumers do better to wait for some than to take each.
     """
 
     name: str
@@ -22,6 +23,7 @@ class Topic:
     partitions: int = PARTITIONS
     restricted: bool = False
     for_partners: bool = False
+    bulk: bool = False
     largest_bytes: int = 1024 * 1024
 
     @property
@@ -43,15 +45,15 @@ def _milliseconds(span: timedelta) -> int:
     return int(span.total_seconds() * 1000)
 
 
-EVIDENCE_SUBMITTED = Topic("evidence.submitted.v1", "one piece of evidence", timedelta(days=14))
-EVIDENCE_DECIDED = Topic("evidence.decided.v1", "the decision on a piece of evidence", timedelta(days=14))
+EVIDENCE_SUBMITTED = Topic("evidence.submitted.v1", "one piece of evidence", timedelta(days=14), bulk=True)
+EVIDENCE_DECIDED = Topic("evidence.decided.v1", "the decision on a piece of evidence", timedelta(days=14), bulk=True)
 CREDENTIAL_COMMANDS = Topic(
     "credential.commands.v1", "what the issuer's API asks its workers to do", timedelta(days=14)
 )
 CREDENTIAL_LIFECYCLE = Topic(
-    "credential.lifecycle.v1", "public events about credentials, thin", timedelta(days=90), for_partners=True
+    "credential.lifecycle.v1", "public events about credentials, thin", timedelta(days=90), for_partners=True, bulk=True
 )
-CREDENTIAL_DOCUMENTS = Topic("credential.documents.v1", "signed documents and their state", None)
+CREDENTIAL_DOCUMENTS = Topic("credential.documents.v1", "signed documents and their state", None, bulk=True)
 CATALOGUE = Topic(
     "catalogue.v1", "issuer profiles, DID documents, achievement versions", None, partitions=1, for_partners=True
 )

@@ -1,6 +1,8 @@
 """Validation against 1EdTech's official JSON Schemas: Open Badges 3.0, and an older edition of learner records."""
 
+import marshal
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any, Final
 
 import orjson
@@ -36,19 +38,54 @@ def is_achievement(document: dict[str, Any]) -> bool:
     return "AchievementCredential" in listed or "OpenBadgeCredential" in listed
 
 
+# What differs from award to award, and where the schema takes any text (tests/unit/test_openbadges_issuing.py).
+_FREE: Final = (
+    ("credentialSubject", ("id",)),
+    ("credentialStatus", ("id", "statusListIndex")),
+    ("image", ("id",)),
+)
+_REMEMBERED: Final = 512
+_REMEMBERED_BYTES: Final = 32 * 1024
+
+
 def validate_achievement(document: dict[str, Any]) -> None:
     """Validate an Open Badge (Open Badges 3.0, section on schema verification).
+
+    Awards of one achievement differ in little, most of it where the schema takes any text. So what is validated is
+    remembered without those texts, and one that differs in nothing else is known to be valid.
 
     Raises:
         CredentialError: code `schema`, with the path of the first value that the schema refuses; `not_json`, where the
             document holds what is no JSON value.
     """
+    if _is_known(document):
+        return
     try:
         valid = _achievement.is_valid(document)
     except ValueError as error:
         raise CredentialError("not_json", f"The document does not hold JSON alone: {error}.") from error
     if not valid:
         _refuse(_achievement.iter_errors(document))
+
+
+def _is_known(document: dict[str, Any]) -> bool:
+    """Return whether the schema takes this; where that is not known, what is wrong is still to be found."""
+    plain = {**document, "id": ""} if type(document.get("id")) is str else document.copy()
+    for name, texts in _FREE:
+        value = plain.get(name)
+        if type(value) is dict:
+            plain[name] = value | {text: "" for text in texts if type(value.get(text)) is str}
+    try:
+        # Unlike JSON, this keeps apart what only looks alike when it is written (a UUID from its text).
+        exact = marshal.dumps(plain, 0)
+        return len(exact) <= _REMEMBERED_BYTES and _holds(exact)
+    except ValueError:
+        return False
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _holds(exact: bytes) -> bool:
+    return _achievement.is_valid(marshal.loads(exact))  # noqa: S302  # written a line above, by us
 
 
 def validate_record(record: dict[str, Any]) -> None:
