@@ -7,6 +7,7 @@ import asyncio
 import logging
 from dataclasses import dataclass
 from time import monotonic, process_time
+from typing import Any
 from uuid import uuid4
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
@@ -77,9 +78,9 @@ async def _measured(bootstrap: str, source: str, target: str, records: int) -> t
     @broker.subscriber(
         source, group_id=source, auto_offset_reset="earliest", ack_policy=AckPolicy.NACK_ON_ERROR, max_records=500
     )
-    async def handle(body: bytes) -> None:
+    async def handle(piece: dict[str, Any]) -> None:
         nonlocal passed
-        await broker.publish(body, target, key=body[:36], no_confirm=True)
+        await broker.publish(piece, target, key=str(piece["learner_id"]).encode(), no_confirm=True)
         passed += 1
         if passed == records:
             done.set()
