@@ -126,6 +126,6 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
 
 
 def _now() -> datetime:
-    """The moment, in whole milliseconds: MongoDB keeps no finer, and what is stored is what is told."""
+    """Return the moment, in whole milliseconds: MongoDB keeps no finer, and what is stored is what is announced."""
     now = datetime.now(UTC)
     return now.replace(microsecond=now.microsecond // 1000 * 1000)

@@ -34,7 +34,11 @@ class Keys(Protocol):
     """Has issuers' signing keys."""
 
     async def key(self, issuer_id: str) -> Ed25519Key:
-        """The issuer's key; KeyUnavailableError where it cannot be had."""
+        """Return the issuer's key.
+
+        Raises:
+            KeyUnavailableError: it is not available.
+        """
         ...
 
 
@@ -42,7 +46,7 @@ class Profiles(Protocol):
     """Knows issuers' profiles."""
 
     async def issuers(self, issuer_ids: Iterable[str]) -> dict[str, IssuerPublished]:
-        """Those of these issuers that are known."""
+        """Return those of these issuers that are known."""
         ...
 
 
@@ -57,10 +61,10 @@ class CredentialSigner:
         self._methods: dict[tuple[str, Ed25519Key], str] = {}
 
     async def open_keys(self, issuer_ids: set[str]) -> None:
-        """Have these issuers' keys in memory, so that signing waits for nothing.
+        """Load these issuers' keys, so that signing waits for nothing.
 
         Raises:
-            KeyUnavailableError: a key cannot be had.
+            KeyUnavailableError: a key is not available.
         """
         for issuer_id in issuer_ids:
             await self._keys.key(issuer_id)
@@ -68,12 +72,12 @@ class CredentialSigner:
     async def credentials(
         self, awards: Sequence[tuple[Verdict, StatusEntry]], issuers: dict[str, IssuerPublished], at: datetime
     ) -> list[str | CredentialError]:
-        """The signed credential of each award, as JSON text, or why what the evidence says cannot stand in one.
+        """Return the signed credential of each award, as JSON text, or why the evidence cannot stand in one.
 
         All are prepared, then all of one key are signed, which takes less than one after the other.
 
         Raises:
-            KeyUnavailableError: an issuer's key cannot be had.
+            KeyUnavailableError: an issuer's key is not available.
         """
         keys = {issuer: await self._keys.key(issuer) for issuer in {award.evidence.issuer_id for award, _ in awards}}
         started = perf_counter()
@@ -95,7 +99,7 @@ class CredentialSigner:
     def _document(
         self, award: Verdict, entry: StatusEntry, issuers: dict[str, IssuerPublished], at: datetime
     ) -> dict[str, Any]:
-        """The credential of an award before it is signed."""
+        """Return the credential of an award before it is signed."""
         evidence, version = award.evidence, award.achievement
         assert version is not None, "an award has an achievement"  # noqa: S101  # what `decide` promises
         document = self._template(issuers[evidence.issuer_id], version, issuers[version.owner]).document(
@@ -111,7 +115,7 @@ class CredentialSigner:
         return document
 
     async def status_list(self, issuer_id: str, list_id: str, bits: StatusList, at: datetime) -> str:
-        """The signed credential of this list with these bits, as JSON text.
+        """Return the signed credential of this list with these bits, as JSON text.
 
         Raises:
             KeyUnavailableError: the issuer's key or profile is not here yet.
@@ -124,7 +128,7 @@ class CredentialSigner:
         return sign(prepare(document), key, self._method(issuer.did, key), at)
 
     def _method(self, issuer_did: str, key: Ed25519Key) -> str:
-        """The DID URL of the key; writing it costs as much as signing, so it is remembered."""
+        """Return the DID URL of the key; writing it costs as much as signing, so it is remembered."""
         known = self._methods.get((issuer_did, key))
         if known is None:
             known = self._methods[issuer_did, key] = did.verification_method(issuer_did, key.public_multibase)

@@ -24,7 +24,7 @@ class Owner:
 
 @dataclass(frozen=True, slots=True)
 class Award:
-    """A credential issued before. `evidence_id` tells the awards of a repeatable achievement apart."""
+    """A credential issued before. `evidence_id` distinguishes the awards of a repeatable achievement."""
 
     credential_id: UUID
     level: SoloLevel | None
@@ -103,7 +103,7 @@ def achievement_key(achievement: AchievementPublished) -> str:
 
 
 def award_evidence(achievement: AchievementPublished, evidence: EvidenceSubmitted) -> UUID | None:
-    """The evidence as a part of the business key: only a repeatable achievement is awarded once per piece."""
+    """Return the evidence as a part of the business key: only a repeatable achievement is awarded once per piece."""
     return evidence.evidence_id if achievement.repeatable else None
 
 
@@ -156,7 +156,7 @@ def _unknown(evidence: EvidenceSubmitted, reason: Reason, context: DecisionConte
 
 
 def _mismatch(evidence: EvidenceSubmitted, achievement: AchievementPublished) -> Reason | None:
-    """A level where the achievement asks for a score alone, or the other way round."""
+    """Return that a level was given where the achievement asks for a score alone, or the other way round."""
     by_level, by_score = achievement.required_level is not None, achievement.required_score is not None
     if evidence.result.level is not None:
         return Reason.SCORE_NEEDED if by_score and not by_level else None
@@ -164,7 +164,7 @@ def _mismatch(evidence: EvidenceSubmitted, achievement: AchievementPublished) ->
 
 
 def _shortfall(evidence: EvidenceSubmitted, achievement: AchievementPublished) -> Reason | None:
-    """What the result lacks to earn the achievement, whatever is held already."""
+    """Return what the result lacks to earn the achievement, whatever is held already."""
     level, score = evidence.result.level, evidence.result.score
     if level is not None and achievement.required_level is not None:
         return Reason.BELOW_REQUIRED_LEVEL if level.rank < achievement.required_level.rank else None

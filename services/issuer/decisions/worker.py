@@ -1,4 +1,4 @@
-"""From evidence to decision, credential and announcement: the numbered steps of docs/issuance.md, which argues each."""
+"""From evidence to decision, credential and announcement: the numbered steps of docs/issuance.md."""
 
 import asyncio
 import random
@@ -25,7 +25,7 @@ from services.issuer.status.lists import StatusEntry
 _ATTEMPTS = 10
 _PAUSE_SECONDS = 0.02
 # So many credentials are written and signed together, some 10 ms; then the rest of the process (heartbeats to Kafka,
-# HTTP) has its turn.
+# HTTP) runs.
 _TOGETHER = 32
 
 
@@ -34,16 +34,16 @@ class DecidingStuckError(Exception):
 
 
 class AchievementCatalogue(Protocol):
-    """Knows issuers, and which achievement versions they may award."""
+    """Issuers, and the achievement versions that they may award."""
 
     async def issuers(self, issuer_ids: Iterable[str]) -> dict[str, IssuerPublished]:
-        """Those of these issuers that are known, each with its parent."""
+        """Return those of these issuers that are known, each with its parent."""
         ...
 
     async def resolve(
         self, pairs: Iterable[tuple[str, str]], issuers: dict[str, IssuerPublished]
     ) -> dict[tuple[str, str], AchievementPublished]:
-        """The achievement version that decides, for each (issuer, achievement id) that has one."""
+        """Return the achievement version that decides, for each (issuer, achievement id) that has one."""
         ...
 
 
@@ -51,13 +51,13 @@ class Signer(Protocol):
     """Writes and signs credentials."""
 
     async def open_keys(self, issuer_ids: set[str]) -> None:
-        """Have these issuers' keys in memory."""
+        """Load these issuers' keys."""
         ...
 
     async def credentials(
         self, awards: Sequence[tuple[Verdict, StatusEntry]], issuers: dict[str, IssuerPublished], at: datetime
     ) -> list[str | CredentialError]:
-        """The signed credential of each award, as JSON text, or why it cannot be written."""
+        """Return the signed credential of each award, as JSON text, or why it cannot be written."""
         ...
 
 

@@ -38,7 +38,7 @@ class ListSigner(Protocol):
     """Signs the credential of a list."""
 
     async def status_list(self, issuer_id: str, list_id: str, bits: StatusList, at: datetime) -> str:
-        """The signed credential of this list with these bits, as JSON text."""
+        """Return the signed credential of this list with these bits, as JSON text."""
         ...
 
 
@@ -46,7 +46,7 @@ class RevokedIndexes(Protocol):
     """Knows which credentials are revoked."""
 
     async def revoked_indexes(self, list_id: str) -> list[int]:
-        """The entries of a status list that are set."""
+        """Return the entries of a status list that are set."""
         ...
 
 
@@ -115,7 +115,7 @@ class StatusLists:
             "version": 0,
             "published_version": -1,
             "publishing": [],
-            # Whoever has it can tell from an index which credentials were issued after it.
+            # A secret: whoever has it can see from an index which credentials were issued after it.
             "permutation_key": Binary(secrets.token_bytes(32)),
             "created_at": self._clock(),
         }
@@ -162,7 +162,7 @@ class StatusLists:
             current = await self._collection.find_one({"_id": list_id})
 
     async def repair(self) -> float:
-        """A turn of the loop that publishes what a crash left unpublished; returns the seconds to rest."""
+        """Publish what a crash left unpublished; return the seconds until it is worth looking again."""
         gone = self._clock() - _PUBLISHER_GONE
         behind = {"$expr": {"$lt": ["$published_version", "$version"]}, "publishing": []}
         left = {"publishing.since": {"$lt": gone}}
