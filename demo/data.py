@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Final, Literal
+from typing import Final
 
 from demo import mishaps, words
 from demo.chance import Chance
@@ -69,7 +69,6 @@ class School:
 
     id: str
     name: str
-    did_method: Literal["key", "web"]
     learners: tuple[Learner, ...]
     files: tuple[SchoolFile, ...]
 
@@ -125,7 +124,7 @@ def _banksia(seed: str) -> School:
             sent = _reuse_source_id(chance, sent)
         files.append(SchoolFile(f"banksia-{day}.csv", tuple(sent), bom_and_crlf=True, sendings=1 + (day == DAYS[2])))
     files.append(SchoolFile("banksia-corrections.csv", tuple(corrected), bom_and_crlf=True))
-    return School("banksia-college", "Banksia College", "key", learners, tuple(files))
+    return School("banksia-college", "Banksia College", learners, tuple(files))
 
 
 def _saltbush(seed: str) -> School:
@@ -144,7 +143,7 @@ def _saltbush(seed: str) -> School:
         dates = {day.isoformat() for day in days}
         sent, _ = _spoil(chance, [row for row in rows if row.values["date"] in dates], plan)
         files.append(SchoolFile(f"saltbush-{name}", tuple(_send_row_twice(chance, sent, 3))))
-    return School("saltbush-high", "Saltbush High School", "web", learners, tuple(files))
+    return School("saltbush-high", "Saltbush High School", learners, tuple(files))
 
 
 def _lyrebird(seed: str) -> School:
@@ -165,7 +164,6 @@ def _lyrebird(seed: str) -> School:
     return School(
         "lyrebird-academy",
         "Lyrebird Academy",
-        "web",
         learners,
         (SchoolFile("lyrebird-week.ndjson", tuple(sent)),),
     )

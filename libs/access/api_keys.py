@@ -21,7 +21,7 @@ from libs.common.mongo import Database, Document, upsert_newest
 from libs.contracts.cloudevents import Outgoing, Received
 from libs.contracts.events import ApiKeyGranted
 
-ADMIN_SCOPES = frozenset({Scope.ISSUERS_WRITE, Scope.KEYS_WRITE})
+ADMIN_SCOPES = frozenset({Scope.ISSUERS_WRITE, Scope.PROFILE_WRITE, Scope.SIGNING_KEYS_WRITE, Scope.KEYS_WRITE})
 ALL_ISSUERS = "*"
 
 _KEY_PREFIX = "bb_"

@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic import Field
 
 from libs.access.api_keys import ApiKeys
+from libs.common.arrivals import Arrivals
 from libs.common.mongo import Index
 from libs.common.runtime import Plumbing
 from libs.common.settings import Settings
@@ -18,12 +19,15 @@ from libs.contracts.events import (
     IssuerPublished,
     RevokeCredential,
 )
+from services.issuer.access.api import access_routes
 from services.issuer.catalogue import publications
 from services.issuer.catalogue import repository as catalogue
-from services.issuer.catalogue.administration import Administration
+from services.issuer.catalogue.achievements import Achievements
+from services.issuer.catalogue.api import achievement_routes, issuer_routes
+from services.issuer.catalogue.issuers import Issuers
 from services.issuer.credentials import repository as credential_repository
 from services.issuer.credentials.announcements import Announcer
-from services.issuer.credentials.api import administration_routes, credential_routes
+from services.issuer.credentials.api import credential_routes
 from services.issuer.credentials.repository import MongoCredentials
 from services.issuer.credentials.signer import CredentialSigner
 from services.issuer.credentials.worker import Revoking
@@ -31,7 +35,11 @@ from services.issuer.decisions import repository as decision_repository
 from services.issuer.decisions.repository import MongoDecisions
 from services.issuer.decisions.waiting import WaitingEvidence
 from services.issuer.decisions.worker import Awarding
-from services.issuer.keys.signing_keys import FileKeyEncryption, SigningKeys
+from services.issuer.keys import repository as signing_key_store
+from services.issuer.keys.api import signing_key_routes
+from services.issuer.keys.encryption import FileKeyEncryption
+from services.issuer.keys.lifecycle import KeyLifecycle
+from services.issuer.keys.signing_keys import SigningKeys
 from services.issuer.status import lists
 from services.issuer.urls import Urls
 
@@ -62,6 +70,7 @@ INDEXES: Sequence[Index] = (
     *lists.INDEXES,
     *catalogue.INDEXES,
     *publications.INDEXES,
+    *signing_key_store.INDEXES,
 )
 
 
@@ -76,22 +85,13 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
     urls = Urls(settings.public_base)
     announcer = Announcer(urls)
     keys = ApiKeys(database, admin_key_sha256=settings.admin_key_sha256)
-    signing_keys = SigningKeys(database, FileKeyEncryption.read(settings.kek_file))
+    stored_keys = signing_key_store.SigningKeyRepository(plumbing.client, database)
+    signing_keys = SigningKeys(stored_keys, FileKeyEncryption.read(settings.kek_file))
     known = catalogue.Catalogue(database)
     credentials = MongoCredentials(database)
     decisions = MongoDecisions(plumbing.client, database, credentials)
     signer = CredentialSigner(signing_keys, known, urls)
     status_lists = lists.StatusLists(database, revoked=credentials, signer=signer, publish=publish, clock=_now)
-    claims = publications.Publications(database, catalogue=known, publish=publish, clock=_now)
-    administration = Administration(
-        catalogue=known,
-        publications=claims,
-        signing_keys=signing_keys,
-        api_keys=keys,
-        urls=urls,
-        publish=publish,
-        clock=_now,
-    )
     awarding = Awarding(
         decisions=decisions,
         credentials=credentials,
@@ -104,25 +104,63 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
         longest_wait=timedelta(seconds=settings.waiting_seconds),
     )
     waiting = WaitingEvidence(decisions, awarding=awarding, catalogue=known, clock=_now)
+    revoked = Arrivals()
     revoking = Revoking(credentials=credentials, lists=status_lists, announcer=announcer)
-    plumbing.consume(
-        name="catalogue",
-        topics=[topics.CATALOGUE],
-        contracts=[IssuerPublished, AchievementPublished],
-        handle=known.apply,
-    )
-    plumbing.consume(name="access", topics=[topics.ACCESS_KEYS], contracts=[ApiKeyGranted], handle=keys.apply)
     plumbing.consume(
         name="evidence", topics=[topics.EVIDENCE_SUBMITTED], contracts=[EvidenceSubmitted], handle=awarding.handle
     )
     plumbing.consume(
-        name="commands", topics=[topics.CREDENTIAL_COMMANDS], contracts=[RevokeCredential], handle=revoking.handle
+        name="commands",
+        topics=[topics.CREDENTIAL_COMMANDS],
+        contracts=[RevokeCredential],
+        handle=revoked.after(revoking.handle),
     )
     plumbing.repeat("waiting-evidence", waiting.tick)
     plumbing.repeat("status-lists", status_lists.repair)
-    plumbing.repeat("publications", claims.repair)
-    plumbing.app.include_router(administration_routes(keys, administration))
-    plumbing.app.include_router(credential_routes(keys, credentials, urls, publish=publish, clock=_now))
+    plumbing.app.include_router(credential_routes(keys, credentials, urls, revoked, publish=publish, clock=_now))
+    _add_catalogue(plumbing, urls, keys=keys, known=known, stored_keys=stored_keys, signing_keys=signing_keys)
+
+
+def _add_catalogue(
+    plumbing: Plumbing,
+    urls: Urls,
+    *,
+    keys: ApiKeys,
+    known: catalogue.Catalogue,
+    stored_keys: signing_key_store.SigningKeyRepository,
+    signing_keys: SigningKeys,
+) -> None:
+    """Register what publishes issuers, their signing keys and API keys, and achievements."""
+    publish = plumbing.kafka.publish
+    published, granted = Arrivals(), Arrivals()
+    versions = publications.Publications(
+        plumbing.database, catalogue=known, arrivals=published, publish=publish, clock=_now
+    )
+    issuers = Issuers(
+        catalogue=known,
+        publications=versions,
+        signing_keys=signing_keys,
+        keys=stored_keys,
+        urls=urls,
+        clock=_now,
+    )
+    achievements = Achievements(catalogue=known, publications=versions, clock=_now)
+    lifecycle = KeyLifecycle(issuers=issuers, signing_keys=signing_keys, repository=stored_keys, clock=_now)
+    plumbing.consume(
+        name="catalogue",
+        topics=[topics.CATALOGUE],
+        contracts=[IssuerPublished, AchievementPublished],
+        handle=published.after(known.apply),
+    )
+    plumbing.consume(
+        name="access", topics=[topics.ACCESS_KEYS], contracts=[ApiKeyGranted], handle=granted.after(keys.apply)
+    )
+    plumbing.repeat("publications", versions.repair)
+    plumbing.repeat("signing-keys", lifecycle.repair)
+    plumbing.app.include_router(issuer_routes(keys, issuers))
+    plumbing.app.include_router(signing_key_routes(keys, lifecycle))
+    plumbing.app.include_router(access_routes(keys, known, granted, publish=publish, clock=_now))
+    plumbing.app.include_router(achievement_routes(keys, achievements, _now))
 
 
 def _now() -> datetime:

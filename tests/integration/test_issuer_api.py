@@ -20,6 +20,7 @@ from libs.contracts.events import (
     Event,
     EvidenceDecided,
     EvidenceSubmitted,
+    IssuerPublished,
     Outcome,
     StatusListPublished,
 )
@@ -79,7 +80,14 @@ def bearer(key: str) -> dict[str, str]:
 class Tenant:
     """An issuer with an API key of every right it may have."""
 
-    SCOPES = ("keys:write", "catalogue:write", "credentials:read", "credentials:revoke")
+    SCOPES = (
+        "keys:write",
+        "profile:write",
+        "signing-keys:write",
+        "catalogue:write",
+        "credentials:read",
+        "credentials:revoke",
+    )
 
     def __init__(self, api: httpx.AsyncClient, admin: dict[str, str], issuer_id: str) -> None:
         self._api, self._admin, self.id = api, admin, issuer_id
@@ -157,17 +165,109 @@ async def issued_to(stack: Stack, api: httpx.AsyncClient, row: int, learner: str
     return str(decided.credential_id)
 
 
-async def test_an_issuer_is_added_once_and_its_id_keeps_its_meaning(
+async def test_an_issuer_that_says_the_same_again_is_not_published_again_and_one_that_says_more_is_the_next_version(
     api: httpx.AsyncClient, admin: dict[str, str]
 ) -> None:
     content = {"id": "banksia", "name": "Banksia Hill", "url": "https://banksia.example", "did_method": "key"}
     first = await api.post("/v1/issuers", headers=admin, json=content)
     again = await api.post("/v1/issuers", headers=admin, json=content)
     other = await api.post("/v1/issuers", headers=admin, json={**content, "name": "Banksia Valley"})
-    assert (first.status_code, again.status_code, other.status_code) == (201, 200, 409)
+    assert (first.status_code, again.status_code, other.status_code) == (201, 200, 201)
     assert first.json() == again.json()
+    assert (first.json()["version"], other.json()["version"]) == (1, 2)
+    assert first.json()["did"] == other.json()["did"]
     assert first.json()["did"].startswith("did:key:z6Mk")
+    back = await api.post("/v1/issuers", headers=admin, json=content)
+    assert (back.status_code, back.json()["version"]) == (201, 3)
+
+
+async def test_the_did_of_an_issuer_never_changes_and_is_a_did_web_unless_asked_otherwise(
+    api: httpx.AsyncClient, admin: dict[str, str]
+) -> None:
+    first = await api.post("/v1/issuers", headers=admin, json={"id": "hakea", "name": "Hakea"})
+    assert first.json()["did"].endswith(":issuers:hakea")
+    other = await api.post("/v1/issuers", headers=admin, json={"id": "hakea", "name": "Hakea", "did_method": "key"})
+    assert other.status_code == 409
+    assert "DID never changes" in other.json()["detail"]
     assert other.headers["content-type"] == "application/problem+json"
+
+
+async def test_a_profile_follows_the_version_that_its_writer_has_read(api: httpx.AsyncClient, wattle: Tenant) -> None:
+    path = "/v1/issuers/wattle/profile"
+    now = (await api.get(path, headers=wattle.headers)).json()["version"]
+    content = {"name": "Wattle Grove", "logo": "https://wattle.example/logo.svg", "email": "office@wattle.example"}
+    changed = await api.put(path, headers=wattle.headers, json={**content, "expected_version": now})
+    again = await api.put(path, headers=wattle.headers, json={**content, "expected_version": now})
+    assert (changed.status_code, again.status_code) == (200, 200)
+    assert changed.json() == again.json()
+    assert changed.json()["version"] == now + 1
+    assert changed.json()["parent"] == "department"
+    stale = await api.put(path, headers=wattle.headers, json={"name": "Late", "expected_version": now})
+    assert stale.status_code == 409
+    assert f"the current version is {now + 1}" in stale.json()["detail"]
+
+
+async def test_of_two_profiles_published_at_once_each_is_a_version_or_refused(
+    api: httpx.AsyncClient, wattle: Tenant
+) -> None:
+    path = "/v1/issuers/wattle/profile"
+    now = (await api.get(path, headers=wattle.headers)).json()["version"]
+    answers = await asyncio.gather(
+        *(api.put(path, headers=wattle.headers, json={"name": f"Wattle {number}"}) for number in range(6))
+    )
+    assert {each.status_code for each in answers} <= {200, 409}
+    versions = [each.json()["version"] for each in answers if each.status_code == 200]
+    assert sorted(versions) == list(range(now + 1, now + 1 + len(versions)))
+    newest = next(each for each in answers if each.status_code == 200 and each.json()["version"] == max(versions))
+    assert (await api.get(path, headers=wattle.headers)).json() == newest.json()
+
+
+async def test_another_school_changes_neither_profile_nor_keys(
+    api: httpx.AsyncClient, wattle: Tenant, department: Tenant
+) -> None:
+    profile = await api.put("/v1/issuers/wattle/profile", headers=department.headers, json={"name": "Mine"})
+    keys = await api.get("/v1/issuers/wattle/signing-keys", headers=department.headers)
+    added = await api.post("/v1/issuers/wattle/signing-keys", headers=department.headers)
+    assert (profile.status_code, keys.status_code, added.status_code) == (404, 404, 404)
+
+
+async def test_a_did_key_has_one_key_for_good_and_says_so(api: httpx.AsyncClient, admin: dict[str, str]) -> None:
+    grevillea = await Tenant(api, admin, "grevillea").onboard(did_method="key")
+    refused = await api.post("/v1/issuers/grevillea/signing-keys", headers=grevillea.headers)
+    assert refused.status_code == 409
+    assert "did:key" in refused.json()["detail"]
+
+
+async def test_keys_are_added_once_activated_and_distrusted_and_no_secret_is_on_kafka(
+    stack: Stack, api: httpx.AsyncClient, admin: dict[str, str]
+) -> None:
+    school = await Tenant(api, admin, "melaleuca").onboard()
+    path = "/v1/issuers/melaleuca/signing-keys"
+    (first,) = (await api.get(path, headers=school.headers)).json()["keys"]
+    added = await asyncio.gather(*(api.post(path, headers=school.headers) for _ in range(4)))
+    assert sorted(each.status_code for each in added) == [200, 200, 200, 201]
+    (second,) = {each.json()["id"] for each in added}
+    early = await api.patch(f"{path}/{first['id']}", headers=school.headers, json={"state": "retired"})
+    assert early.status_code == 409
+    activated = [await api.patch(f"{path}/{second}", headers=school.headers, json={"state": "active"}) for _ in "12"]
+    assert [(each.status_code, each.json()["state"]) for each in activated] == [(200, "active")] * 2
+    gone = await api.patch(f"{path}/{first['id']}", headers=school.headers, json={"state": "compromised"})
+    assert gone.json()["state"] == "compromised"
+    states = {each["id"]: each["state"] for each in (await api.get(path, headers=school.headers)).json()["keys"]}
+    assert states == {first["id"]: "compromised", second: "active"}
+
+    def versions(events: list[Event]) -> dict[int, IssuerPublished]:
+        mine = (each for each in events if isinstance(each, IssuerPublished) and each.issuer_id == "melaleuca")
+        return {each.version: each for each in mine}
+
+    published = versions(await read(stack, lambda seen: 3 in versions(seen), topics.CATALOGUE.name))
+    # Activating changes nothing that a verifier must know: both keys stand in the document already.
+    assert sorted(published) == [1, 2, 3]
+    documents = [orjson.loads(published[each].did_document)["verificationMethod"] for each in (1, 2, 3)]
+    assert [len(each) for each in documents] == [1, 2, 2]
+    assert "revoked" in documents[-1][0]
+    members = {member for methods in documents for method in methods for member in method}
+    assert members == {"id", "type", "controller", "publicKeyMultibase", "revoked"}
 
 
 async def test_only_the_administrator_adds_issuers(api: httpx.AsyncClient, wattle: Tenant) -> None:
@@ -254,7 +354,7 @@ async def test_evidence_becomes_a_credential_that_verifies_from_what_was_publish
         lambda seen: (
             any(isinstance(each, CredentialDocument) and str(each.credential_id) == credential_id for each in seen)
             and any(isinstance(each, StatusListPublished) for each in seen)
-            and any(getattr(each, "issuer_id", "") == "wattle" and hasattr(each, "did_document") for each in seen)
+            and any(isinstance(each, IssuerPublished) and each.issuer_id == "wattle" for each in seen)
         ),
         topics.CREDENTIAL_DOCUMENTS.name,
         topics.STATUS_LISTS.name,
@@ -265,11 +365,8 @@ async def test_evidence_becomes_a_credential_that_verifies_from_what_was_publish
     )
     lists = [each for each in events if isinstance(each, StatusListPublished) and each.issuer_id == "wattle"]
     newest = max(lists, key=lambda each: each.version)
-    document = next(
-        each.did_document
-        for each in events
-        if hasattr(each, "did_document") and getattr(each, "issuer_id", "") == "wattle"
-    )
+    profiles = [each for each in events if isinstance(each, IssuerPublished) and each.issuer_id == "wattle"]
+    document = max(profiles, key=lambda each: each.version).did_document
 
     url = orjson.loads(newest.credential)["id"]
 

@@ -43,7 +43,12 @@ from services.issuer.decisions.repository import MongoDecisions
 from services.issuer.decisions.rules import Award, Owner
 from services.issuer.decisions.waiting import WaitingEvidence
 from services.issuer.decisions.worker import Awarding
-from services.issuer.keys.signing_keys import FileKeyEncryption, SigningKeys
+from services.issuer.keys import repository as signing_key_store
+from services.issuer.keys import states
+from services.issuer.keys.encryption import FileKeyEncryption
+from services.issuer.keys.repository import SigningKeyRepository
+from services.issuer.keys.signing_keys import SigningKeys
+from services.issuer.keys.states import KeyState
 from services.issuer.status import lists
 from services.issuer.status.lists import StatusEntry, StatusLists
 from services.issuer.urls import Urls
@@ -64,6 +69,8 @@ from tests.issuer_doubles import (
 pytestmark = pytest.mark.integration
 
 URLS = Urls("https://badges.example")
+
+KEK = FileKeyEncryption(bytes(range(32)))
 
 
 class KilledError(BaseException):
@@ -99,6 +106,9 @@ class World:
             clock=lambda: NOW,
             size=size,
         )
+
+    def signing_keys(self) -> SigningKeys:
+        return SigningKeys(SigningKeyRepository(self.client, self.database), KEK)
 
     def worker(self, **changes: Any) -> Awarding:
         parts: dict[str, Any] = {
@@ -137,7 +147,8 @@ class BitsAsText:
 async def world(infrastructure: Stack) -> AsyncIterator[World]:
     client = mongo.connect(infrastructure.mongo_url, "test")
     database = client[f"issuer_{uuid4().hex}"]
-    await mongo.create_indexes(database, [*decision_repository.INDEXES, *credential_repository.INDEXES, *lists.INDEXES])
+    indexes = [*decision_repository.INDEXES, *credential_repository.INDEXES, *lists.INDEXES, *signing_key_store.INDEXES]
+    await mongo.create_indexes(database, indexes)
     yield World(client, database)
     await client.drop_database(database.name)
     await mongo.close(client)
@@ -596,16 +607,49 @@ async def test_a_list_is_announced_before_any_credential_that_refers_to_it_is_re
 
 
 async def test_of_two_first_calls_at_once_one_key_is_made_and_it_is_not_readable_in_the_database(world: World) -> None:
-    workers = [SigningKeys(world.database, FileKeyEncryption(bytes(range(32)))) for _ in range(5)]
-    keys = await asyncio.gather(*(each.make("wattle", NOW) for each in workers))
-    assert len({each.seed for each in keys}) == 1
+    workers = [world.signing_keys() for _ in range(5)]
+    created = await asyncio.gather(*(each.create("wattle", KeyState.ACTIVE, NOW) for each in workers))
+    assert sorted(new for _, new in created) == [False] * 4 + [True]
     (stored,) = await world.stored("signing_keys")
-    assert keys[0].seed not in bytes(stored["sealed"])
+    assert {key.key_id for key, _ in created} == {stored["_id"]}
+    opened = await workers[0].key("wattle")
+    assert opened.public_multibase == stored["_id"]
+    assert opened.seed not in bytes(stored["sealed"])
+    assert stored["kek_id"] == KEK.kek_id
+
+
+async def test_an_issuer_has_one_active_and_one_next_key_whatever_any_code_believes(world: World) -> None:
+    keys = world.signing_keys()
+    await keys.create("wattle", KeyState.ACTIVE, NOW)
+    await keys.create("wattle", KeyState.NEXT, NOW)
+    await keys.create("banksia", KeyState.ACTIVE, NOW)
+    for state in ("active", "next"):
+        with pytest.raises(DuplicateKeyError):
+            await world.database["signing_keys"].insert_one({"_id": "z6", "issuer_id": "wattle", "state": state})
+    await world.database["signing_keys"].insert_one({"_id": "z6", "issuer_id": "wattle", "state": "retired"})
+
+
+async def test_activating_changes_both_keys_or_none(world: World) -> None:
+    keys, repository = world.signing_keys(), SigningKeyRepository(world.client, world.database)
+    old, _ = await keys.create("wattle", KeyState.ACTIVE, NOW)
+    new, _ = await keys.create("wattle", KeyState.NEXT, NOW)
+    before = await repository.of_issuer("wattle")
+    await repository.mark_published(before)
+    published = await repository.of_issuer("wattle")
+    change = states.activate(published, new.key_id, NOW + timedelta(days=1))
+    results = await asyncio.gather(*(repository.update(published, change) for _ in range(4)))
+    assert sorted(results) == [False] * 3 + [True]
+    assert {each.key_id: each.state for each in await repository.of_issuer("wattle")} == {
+        old.key_id: KeyState.RETIRING,
+        new.key_id: KeyState.ACTIVE,
+    }
+    assert not await repository.update(published, states.distrust(published, old.key_id, NOW, NOW)), "it has changed"
+    assert (await repository.active("wattle") or [None])[0] == replace(change[1], published=False)
 
 
 async def test_really_signed_credentials_are_stored_byte_for_byte(world: World) -> None:
-    keys = SigningKeys(world.database, FileKeyEncryption(bytes(range(32))))
-    await keys.make("wattle", NOW)
+    keys = world.signing_keys()
+    await keys.create("wattle", KeyState.ACTIVE, NOW)
 
     class Profiles:
         async def issuers(self, issuer_ids: Any) -> dict[str, IssuerPublished]:

@@ -156,7 +156,7 @@ def test_evidence_for_an_achievement_that_nobody_published_waits() -> None:
 
 def _school_with(*rows: Row) -> School:
     school = DATA.schools[2]
-    return School(school.id, school.name, "key", school.learners, (replace(school.files[0], rows=tuple(rows)),))
+    return School(school.id, school.name, school.learners, (replace(school.files[0], rows=tuple(rows)),))
 
 
 def _row(source_id: str, level: str) -> Row:

@@ -1,17 +1,14 @@
-"""What this service publishes in the catalogue, each id once: claimed in the database, then told on Kafka.
+"""Publishing versions in the catalogue, each number once: claimed in the database, then announced on Kafka.
 
 A claim holds the very event, so that an interrupted publication is finished with the same words.
 """
 
-import asyncio
-import hashlib
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
-from time import monotonic
-from typing import Any
 
-import orjson
+from pymongo import DESCENDING
 
+from libs.common.arrivals import Arrivals
 from libs.common.errors import ConflictError, UnavailableError
 from libs.common.failpoints import failpoint
 from libs.common.mongo import Database, Document, Index, insert_new
@@ -20,10 +17,12 @@ from libs.contracts.cloudevents import Outgoing
 from libs.contracts.events import AchievementPublished, IssuerPublished
 from services.issuer.catalogue.repository import Catalogue, CatalogueEvent
 
-INDEXES: Sequence[Index] = (Index("publications", ["claimed_at"], partial={"arrived": False}),)
+INDEXES: Sequence[Index] = (
+    Index("publications", ["subject", "version"], unique=True),
+    Index("publications", ["claimed_at"], partial={"arrived": False}),
+)
 
 _WAIT_SECONDS = 10.0
-_POLL_SECONDS = 0.02
 _REPAIR_SECONDS = 5.0
 # A publication that has not arrived by then was interrupted.
 _INTERRUPTED_AFTER = timedelta(seconds=15)
@@ -33,85 +32,110 @@ _CONTRACTS: dict[str, type[IssuerPublished] | type[AchievementPublished]] = {
 }
 
 
-def digest_of(content: Any) -> str:
-    """SHA-256, hex, of JSON content whatever the order of its keys."""
-    return hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()
+def same_content(one: CatalogueEvent, other: CatalogueEvent) -> bool:
+    """Return whether two versions say the same, whatever their numbers and moments."""
+    return one == other.model_copy(update={"version": one.version, "published_at": one.published_at})
 
 
-async def wait_until(condition: Callable[[], Awaitable[bool]], seconds: float) -> bool:
-    """Ask again and again until the condition holds; False where it does not in time."""
-    give_up_at = monotonic() + seconds
-    while not await condition():
-        if monotonic() > give_up_at:
-            return False
-        await asyncio.sleep(_POLL_SECONDS)
-    return True
+def subject_of(event: CatalogueEvent) -> str:
+    """Return what the event is a version of: `issuer:ID` or `achievement:OWNER/ID`."""
+    if isinstance(event, IssuerPublished):
+        return event.key
+    return f"{event.key_prefix}{event.owner}/{event.achievement_id}"
 
 
 class Publications:
-    """The collection `publications`: for each catalogue key, who said what first."""
+    """The collection `publications`: for each version of each subject, who published it first, and what."""
 
     def __init__(
         self,
         database: Database,
         *,
         catalogue: Catalogue,
+        arrivals: Arrivals,
         publish: Callable[[Sequence[Outgoing]], Awaitable[None]],
         clock: Callable[[], datetime],
     ) -> None:
         self._collection = database["publications"]
         self._catalogue = catalogue
+        self._arrivals = arrivals
         self._publish = publish
         self._clock = clock
 
-    async def once(self, event: CatalogueEvent, digest: str, trace: str, *, otherwise: str) -> bool:
-        """Publish this under its key and wait until it has arrived here; True where it is new.
+    async def newest(self, subject: str) -> CatalogueEvent | None:
+        """Return the newest version that was ever claimed, whether or not it has arrived."""
+        claim = await self._collection.find_one({"subject": subject}, sort=[("version", DESCENDING)])
+        return None if claim is None else _read(claim)
 
-        1. Claim the key: one insert decides between two that come at once.
+    async def publish(self, event: CatalogueEvent, trace: str, *, otherwise: str) -> tuple[CatalogueEvent, bool]:
+        """Publish this version and wait until it has arrived here.
+
+        1. Claim the version: one insert decides between two that come at once.
         2. Publish the event as the claim has it. A crash before leaves a claim that `repair` publishes.
         3. Wait until this service's own catalogue has it.
 
+        Returns:
+            The event as it was published first, and whether this call published it first.
+
         Raises:
-            ConflictError: the key stands for other content; the text is `otherwise`.
+            ConflictError: the version was published with other content; the text is `otherwise`.
             UnavailableError: published, and not arrived in time.
         """
         claim = {
-            "_id": event.key,
+            "_id": f"{subject_of(event)}/{event.version}",
             "schema": 1,
+            "subject": subject_of(event),
+            "version": event.version,
             "kind": event.key.partition(":")[0],
-            "digest": digest,
             "event": event.model_dump_json(),
             "claimed_at": self._clock(),
             "arrived": False,
         }
         refused = await insert_new(self._collection, [claim])  # 1
         failpoint("issuer.publications.1")
-        stored = await self._collection.find_one({"_id": event.key}) if refused else claim
-        if stored is None or stored["digest"] != digest:
+        stored = await self._collection.find_one({"_id": claim["_id"]}) if refused else claim
+        published = None if stored is None else _read(stored)
+        if published is None or not same_content(published, event):
             raise ConflictError(otherwise)
-        said = _read(stored)
-        if not await self._catalogue.has_arrived(said):
-            await self._publish([Outgoing(said, trace)])  # 2
+        await self.finish(published, trace)
+        return published, not refused
+
+    async def finish(self, event: CatalogueEvent, trace: str) -> None:
+        """Publish a claimed version unless it has arrived, and wait until it has.
+
+        Raises:
+            UnavailableError: published, and not arrived in time.
+        """
+        if not await self._catalogue.has_arrived(event):
+            await self._publish([Outgoing(event, trace)])  # 2
             failpoint("issuer.publications.2")
-            if not await wait_until(lambda: self._catalogue.has_arrived(said), _WAIT_SECONDS):  # 3
+            if not await self._arrivals.wait_until(lambda: self._catalogue.has_arrived(event), _WAIT_SECONDS):  # 3
                 raise UnavailableError("it is published and has not arrived here yet; ask again, that is safe")
         failpoint("issuer.publications.3")
-        await self._arrived(said)
-        return not refused
+        await self._settle(event, trace)
 
     async def repair(self) -> float:
-        """A turn of the loop that finishes interrupted publications; returns the seconds to rest."""
+        """Finish interrupted publications, once; returns the delay in seconds until the next time."""
         query = {"arrived": False, "claimed_at": {"$lt": self._clock() - _INTERRUPTED_AFTER}}
         for claim in await self._collection.find(query).to_list(None):
             event = _read(claim)
             if await self._catalogue.has_arrived(event):
-                await self._arrived(event)
+                await self._settle(event, new_trace())
             else:
                 await self._publish([Outgoing(event, new_trace())])
         return _REPAIR_SECONDS
 
-    async def _arrived(self, event: CatalogueEvent) -> None:
-        await self._collection.update_one({"_id": event.key}, {"$set": {"arrived": True}})
+    async def _settle(self, event: CatalogueEvent, trace: str) -> None:
+        """Note that the version has arrived, and see to it that the newest version is the last record of its key.
+
+        Two publishers may overtake each other, and a compacted topic keeps the last record, not the highest version:
+        whoever published an older version sees so here and publishes the newest one again.
+        """
+        newest = await self.newest(subject_of(event))
+        if newest is not None and newest.key == event.key and newest.version > event.version:
+            await self._publish([Outgoing(newest, trace)])
+        claim = {"_id": f"{subject_of(event)}/{event.version}", "arrived": False}
+        await self._collection.update_one(claim, {"$set": {"arrived": True}})
 
 
 def _read(claim: Document) -> CatalogueEvent:

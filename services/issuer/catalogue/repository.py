@@ -46,6 +46,11 @@ class Catalogue:
             return await self._issuers.find_one(query, {"_id": 1}) is not None
         return await self._achievements.find_one({"_id": event.version_key}, {"_id": 1}) is not None
 
+    async def newest_issuer(self, issuer_id: str) -> IssuerPublished | None:
+        """Return the newest version of an issuer that has arrived, if any, past the cache."""
+        found = await self._issuers.find_one({"_id": issuer_id}, {"event": 1})
+        return None if found is None else IssuerPublished.model_validate_json(found["event"])
+
     async def newest_version(self, owner: str, achievement_id: str) -> AchievementPublished | None:
         """Return the newest version that has arrived, if any."""
         query = {"owner": owner, "achievement_id": achievement_id}

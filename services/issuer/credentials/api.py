@@ -1,4 +1,4 @@
-"""The HTTP routes of the issuer: onboarding, and credentials of the caller's own issuer."""
+"""The HTTP routes of credentials of the caller's own issuer."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
@@ -6,31 +6,21 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import orjson
-from fastapi import APIRouter, Depends, Path, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
 from libs.access.api_keys import ApiKeys, Caller
-from libs.common.errors import ConflictError, NotFoundError
+from libs.common.arrivals import Arrivals
+from libs.common.errors import NotFoundError
 from libs.common.http import request_trace
 from libs.common.problems import documented
 from libs.contracts.cloudevents import Outgoing
 from libs.contracts.events import RevokeCredential
-from services.issuer.catalogue.administration import (
-    AchievementAnswer,
-    AchievementRequest,
-    Administration,
-    IssuerAnswer,
-    IssuerRequest,
-    KeyAnswer,
-    KeyRequest,
-)
-from services.issuer.catalogue.publications import wait_until
 from services.issuer.credentials.credential import Credential
 from services.issuer.credentials.repository import MongoCredentials
 from services.issuer.urls import Urls
 
 _REVOKE_WAIT_SECONDS = 5.0
-_EXISTING = {"description": "It exists already, with the same content."}
 
 
 class RevokeRequest(BaseModel):
@@ -61,61 +51,11 @@ class CredentialAnswer(BaseModel):
     credential: dict[str, Any] = Field(description="the signed credential")
 
 
-def administration_routes(keys: ApiKeys, administration: Administration) -> APIRouter:
-    """POST /v1/issuers, /v1/issuers/{id}/keys and /v1/achievements."""
-    router = APIRouter()
-
-    @router.post(
-        "/v1/issuers",
-        status_code=201,
-        tags=["issuers"],
-        responses={200: {"model": IssuerAnswer, **_EXISTING}, **documented(ConflictError)},
-    )
-    async def add_issuer(
-        request: Request,
-        response: Response,
-        asked: IssuerRequest,
-        caller: Annotated[Caller, Depends(keys.allowed("issuers:write"))],
-    ) -> IssuerAnswer:
-        """Onboard an issuer: its signing key, its profile and its DID document."""
-        answer, new = await administration.add_issuer(caller, asked, request_trace(request))
-        response.status_code = 201 if new else 200
-        return answer
-
-    @router.post("/v1/issuers/{issuer_id}/keys", status_code=201, tags=["issuers"], responses=documented(NotFoundError))
-    async def grant_key(
-        request: Request,
-        issuer_id: Annotated[str, Path(description="the id of the issuer", examples=["wattle-grove"])],
-        asked: KeyRequest,
-        caller: Annotated[Caller, Depends(keys.allowed("keys:write"))],
-    ) -> KeyAnswer:
-        """Make an API key of an issuer; it works at once where this answers, and is shown this once."""
-        return await administration.grant_key(caller, issuer_id, asked, request_trace(request))
-
-    @router.post(
-        "/v1/achievements",
-        status_code=201,
-        tags=["achievements"],
-        responses={200: {"model": AchievementAnswer, **_EXISTING}, **documented(ConflictError)},
-    )
-    async def add_achievement(
-        request: Request,
-        response: Response,
-        asked: AchievementRequest,
-        caller: Annotated[Caller, Depends(keys.allowed("catalogue:write"))],
-    ) -> AchievementAnswer:
-        """Publish a version of an achievement; a published version never changes."""
-        answer, new = await administration.add_achievement(caller, asked, request_trace(request))
-        response.status_code = 201 if new else 200
-        return answer
-
-    return router
-
-
 def credential_routes(
     keys: ApiKeys,
     credentials: MongoCredentials,
     urls: Urls,
+    arrivals: Arrivals,
     *,
     publish: Callable[[Sequence[Outgoing]], Awaitable[None]],
     clock: Callable[[], datetime],
@@ -164,7 +104,7 @@ def credential_routes(
             async def applied() -> bool:
                 return (await own(credential_id, caller)).revocation is not None
 
-            response.status_code = 200 if await wait_until(applied, _REVOKE_WAIT_SECONDS) else 202
+            response.status_code = 200 if await arrivals.wait_until(applied, _REVOKE_WAIT_SECONDS) else 202
             found = await own(credential_id, caller)
         return _answer(found, urls)
 

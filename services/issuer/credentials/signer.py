@@ -23,7 +23,7 @@ from libs.openbadges.status import bitstring
 from libs.openbadges.status.bitstring import StatusList
 from services.issuer import metrics
 from services.issuer.decisions.rules import Verdict
-from services.issuer.keys.signing_keys import KeyUnavailableError
+from services.issuer.keys.encryption import KeyUnavailableError
 from services.issuer.status.lists import StatusEntry
 from services.issuer.urls import Urls
 

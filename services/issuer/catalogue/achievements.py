@@ -1,0 +1,52 @@
+"""Versions of an achievement: which one comes next, and publishing it. A published version never changes."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from libs.common.errors import ConflictError
+from libs.contracts.events import AchievementPublished
+from services.issuer.catalogue.publications import Publications, same_content
+from services.issuer.catalogue.repository import Catalogue
+
+
+class Achievements:
+    """Publishes versions of achievements."""
+
+    def __init__(self, *, catalogue: Catalogue, publications: Publications, clock: Callable[[], datetime]) -> None:
+        self._catalogue = catalogue
+        self._publications = publications
+        self._clock = clock
+
+    async def publish(
+        self, content: AchievementPublished, version: int | None, trace: str
+    ) -> tuple[AchievementPublished, bool]:
+        """Publish this content as a version.
+
+        Args:
+            content: what the version says; its own number and moment do not count.
+            version: its number; None for the newest one if that says the same, else for the one after it.
+            trace: the `traceparent` of the request.
+
+        Returns:
+            The version as it was published first, and whether it is new.
+
+        Raises:
+            ConflictError: this version has other content, or versions before it are missing.
+        """
+        newest = await self._catalogue.newest_version(content.owner, content.achievement_id)
+        number = 0 if newest is None else newest.version
+        if version is None:
+            same = newest is not None and same_content(newest, content)
+            version = number if same else number + 1
+        name = content.achievement_id
+        if version > number + 1:
+            raise ConflictError(f"the newest version of {name} is {number}; the next is {number + 1}")
+        event = content.model_copy(update={"version": version, "published_at": self._clock()})
+        published, new = await self._publications.publish(
+            event,
+            trace,
+            otherwise=f"version {version} of {name} is published with other content and never changes; "
+            "raise the version",
+        )
+        assert isinstance(published, AchievementPublished)  # noqa: S101  # a claim holds the kind it was made for
+        return published, new

@@ -1,0 +1,241 @@
+"""The HTTP routes of the catalogue: onboarding issuers, their profiles, and versions of achievements."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Path, Request, Response
+from pydantic import AnyHttpUrl, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from libs.access.api_keys import ALL_ISSUERS, ApiKeys, Caller
+from libs.access.scopes import Scope
+from libs.common.errors import ConflictError, ForbiddenError, NotFoundError
+from libs.common.http import request_trace
+from libs.common.problems import documented
+from libs.contracts.events import AchievementLevel, AchievementPublished, IssuerPublished
+from libs.contracts.results import SoloLevel
+from services.issuer.catalogue.achievements import Achievements
+from services.issuer.catalogue.issuers import DidMethod, Issuers, Profile
+
+Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
+Line = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True)]
+Text = Annotated[str, StringConstraints(min_length=1, max_length=5_000, strip_whitespace=True)]
+Email = Annotated[str, StringConstraints(pattern=r"^[^@\s]{1,64}@[^@\s]{1,190}$")]
+
+IssuerId = Annotated[str, Path(description="the id of the issuer", examples=["wattle-grove"])]
+
+_EXISTING = {"description": "It exists already, with the same content."}
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ProfileRequest(_Body):
+    """The whole public profile of an issuer: what is left out is empty in the next version."""
+
+    name: Line = Field(examples=["Wattle Grove High School"])
+    url: AnyHttpUrl | None = Field(default=None, description="its website", examples=["https://wattlegrove.example/"])
+    email: Email | None = Field(
+        default=None, description="where anybody may ask about its badges", examples=["office@wattlegrove.example"]
+    )
+    logo: AnyHttpUrl | None = Field(
+        default=None, description="URL of a picture", examples=["https://wattlegrove.example/logo.svg"]
+    )
+    expected_version: int | None = Field(
+        default=None, ge=0, description="the version that this one is to follow; if another is the newest: 409"
+    )
+
+    def profile(self) -> Profile:
+        """Return what the request says of the profile."""
+        return Profile(
+            name=self.name,
+            url=None if self.url is None else str(self.url),
+            email=self.email,
+            logo=None if self.logo is None else str(self.logo),
+        )
+
+
+class IssuerRequest(ProfileRequest):
+    """A school or department. Its id and its DID never change; everything else may, by publishing it again."""
+
+    id: Slug = Field(description="its id here, for good", examples=["wattle-grove"])
+    did_method: DidMethod | None = Field(
+        default=None, description="how its DID is resolved: `web` (the default), whose keys can change, or `key`"
+    )
+    parent: Slug | None = Field(
+        default=None,
+        description="the id of its department, whose shared achievements it awards",
+        examples=["education-department"],
+    )
+
+
+class IssuerAnswer(BaseModel):
+    """An issuer as its newest version has it."""
+
+    id: str = Field(examples=["wattle-grove"])
+    version: int = Field(ge=1, description="grows by one with each change of the profile or of the keys")
+    did: str = Field(description="names it in credentials", examples=["did:web:badges.example:issuers:wattle-grove"])
+    name: str = Field(examples=["Wattle Grove High School"])
+    url: str | None
+    email: str | None
+    logo: str | None
+    parent: str | None = Field(description="the id of its department")
+
+
+class LevelRequest(_Body):
+    """What one SOLO level of the achievement looks like."""
+
+    level: SoloLevel
+    name: Line | None = Field(default=None, description="what the school calls it", examples=["Puts it together"])
+    description: Text = Field(examples=["Links what was tried to why it helped."])
+
+
+class AchievementRequest(_Body):
+    """A version of an achievement. Without `version`: the newest if the content is the same, else the next."""
+
+    id: Slug = Field(description="its id in the catalogue of its issuer", examples=["resilience"])
+    version: int | None = Field(default=None, ge=1, le=10_000, description="the newest, or the next")
+    name: Line = Field(examples=["Resilience"])
+    description: Text = Field(description="what somebody who holds it can do", examples=["Goes on when it is hard."])
+    criteria: Text = Field(
+        description="what must be shown", examples=["Shows it in Values Week, at relational or above."]
+    )
+    levels: Annotated[list[LevelRequest], Field(max_length=5)] = Field(
+        default=[], description="what the SOLO levels look like here, each at most once"
+    )
+    required_level: SoloLevel | None = Field(default=None, description="the lowest level that earns it")
+    required_score: float | None = Field(
+        default=None, ge=0, le=100, allow_inf_nan=False, description="the lowest score that earns it"
+    )
+    repeatable: bool = Field(default=False, description="each piece of evidence earns it anew")
+    shared: bool = Field(default=False, description="the schools of the owner may award it too")
+
+    @model_validator(mode="after")
+    def _levels_differ(self) -> "AchievementRequest":
+        if len({each.level for each in self.levels}) != len(self.levels):
+            raise ValueError("each level is described once")
+        return self
+
+
+class AchievementAnswer(BaseModel):
+    """Where the version stands in the catalogue."""
+
+    id: str = Field(examples=["resilience"])
+    version: int = Field(ge=1, examples=[1])
+    owner: str = Field(description="the issuer that published it", examples=["wattle-grove"])
+    key: str = Field(description="names this version", examples=["wattle-grove/resilience/1"])
+
+
+def issuer_routes(keys: ApiKeys, issuers: Issuers) -> APIRouter:
+    """POST /v1/issuers, and GET and PUT /v1/issuers/{id}/profile."""
+    router = APIRouter(tags=["issuers"])
+
+    @router.post(
+        "/v1/issuers",
+        status_code=201,
+        responses={200: {"model": IssuerAnswer, **_EXISTING}, **documented(ConflictError)},
+    )
+    async def add_issuer(
+        request: Request,
+        response: Response,
+        asked: IssuerRequest,
+        caller: Annotated[Caller, Depends(keys.allowed(Scope.ISSUERS_WRITE))],
+    ) -> IssuerAnswer:
+        """Onboard an issuer: its signing key, its profile and its DID document.
+
+        Where anything differs from its newest version, this publishes the next one.
+        """
+        if caller.issuer_id != ALL_ISSUERS:
+            raise ForbiddenError("only the administrator's key may add issuers")
+        published, new = await issuers.onboard(
+            asked.id,
+            asked.profile(),
+            parent=asked.parent,
+            did_method=asked.did_method,
+            expected_version=asked.expected_version,
+            trace=request_trace(request),
+        )
+        response.status_code = 201 if new else 200
+        return _issuer_answer(published)
+
+    @router.get("/v1/issuers/{issuer_id}/profile", responses=documented(NotFoundError))
+    async def read_profile(
+        issuer_id: IssuerId, caller: Annotated[Caller, Depends(keys.allowed(Scope.PROFILE_WRITE))]
+    ) -> IssuerAnswer:
+        """Your newest profile, and its version."""
+        caller.must_be(issuer_id)
+        return _issuer_answer(await issuers.current(issuer_id))
+
+    @router.put(
+        "/v1/issuers/{issuer_id}/profile",
+        responses=documented(NotFoundError, ConflictError),
+    )
+    async def change_profile(
+        request: Request,
+        issuer_id: IssuerId,
+        asked: ProfileRequest,
+        caller: Annotated[Caller, Depends(keys.allowed(Scope.PROFILE_WRITE))],
+    ) -> IssuerAnswer:
+        """Publish the next version of your profile; to publish what it says already changes nothing.
+
+        Badges that were issued keep the name that they were signed with, and verify as before.
+        """
+        caller.must_be(issuer_id)
+        published, _ = await issuers.change_profile(
+            issuer_id, asked.profile(), expected_version=asked.expected_version, trace=request_trace(request)
+        )
+        return _issuer_answer(published)
+
+    return router
+
+
+def achievement_routes(keys: ApiKeys, achievements: Achievements, clock: Callable[[], datetime]) -> APIRouter:
+    """POST /v1/achievements."""
+    router = APIRouter(tags=["achievements"])
+
+    @router.post(
+        "/v1/achievements",
+        status_code=201,
+        responses={200: {"model": AchievementAnswer, **_EXISTING}, **documented(ConflictError)},
+    )
+    async def add_achievement(
+        request: Request,
+        response: Response,
+        asked: AchievementRequest,
+        caller: Annotated[Caller, Depends(keys.allowed(Scope.CATALOGUE_WRITE))],
+    ) -> AchievementAnswer:
+        """Publish a version of an achievement; a published version never changes."""
+        content = _achievement(asked, caller.issuer_id, clock())
+        published, new = await achievements.publish(content, asked.version, request_trace(request))
+        response.status_code = 201 if new else 200
+        return AchievementAnswer(
+            id=published.achievement_id, version=published.version, owner=published.owner, key=published.version_key
+        )
+
+    return router
+
+
+def _issuer_answer(version: IssuerPublished) -> IssuerAnswer:
+    return IssuerAnswer(id=version.issuer_id, **version.model_dump(include=IssuerAnswer.model_fields.keys() - {"id"}))
+
+
+def _achievement(asked: AchievementRequest, owner: str, at: datetime) -> AchievementPublished:
+    levels = sorted(asked.levels, key=lambda each: each.level.rank)
+    return AchievementPublished(
+        owner=owner,
+        achievement_id=asked.id,
+        version=asked.version or 1,
+        shared=asked.shared,
+        name=asked.name,
+        description=asked.description,
+        criteria=asked.criteria,
+        levels=[
+            AchievementLevel(level=each.level, name=each.name or each.level.label, description=each.description)
+            for each in levels
+        ],
+        required_level=asked.required_level,
+        required_score=asked.required_score,
+        repeatable=asked.repeatable,
+        published_at=at,
+    )

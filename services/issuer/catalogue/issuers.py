@@ -1,0 +1,219 @@
+"""Versions of an issuer's profile and DID document: which one comes next, and publishing it."""
+
+import asyncio
+import random
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Literal
+
+from libs.common.errors import ConflictError, InvalidRequestError, NotFoundError
+from libs.contracts.events import IssuerPublished
+from libs.openbadges.crypto import did
+from services.issuer.catalogue.publications import Publications, same_content
+from services.issuer.catalogue.repository import Catalogue
+from services.issuer.keys.did_documents import did_document
+from services.issuer.keys.repository import SigningKeyRepository
+from services.issuer.keys.signing_keys import SigningKeys
+from services.issuer.keys.states import KeyState
+from services.issuer.urls import Urls
+
+_ATTEMPTS = 10
+_PAUSE_SECONDS = 0.02
+
+DidMethod = Literal["web", "key"]
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What may change from version to version, all of it public."""
+
+    name: str
+    url: str | None = None
+    email: str | None = None
+    logo: str | None = None
+
+
+class Issuers:
+    """Publishes versions of issuers. An issuer's id and DID are the same in all of them."""
+
+    def __init__(
+        self,
+        *,
+        catalogue: Catalogue,
+        publications: Publications,
+        signing_keys: SigningKeys,
+        keys: SigningKeyRepository,
+        urls: Urls,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._catalogue = catalogue
+        self._publications = publications
+        self._signing_keys = signing_keys
+        self._keys = keys
+        self._urls = urls
+        self._clock = clock
+
+    async def current(self, issuer_id: str) -> IssuerPublished:
+        """Return the newest version.
+
+        Raises:
+            NotFoundError: there is no such issuer.
+        """
+        newest = await self._newest(issuer_id)
+        if newest is None:
+            raise NotFoundError("there is nothing under this id that your key may see")
+        return newest
+
+    async def onboard(
+        self,
+        issuer_id: str,
+        profile: Profile,
+        *,
+        parent: str | None,
+        did_method: DidMethod | None,
+        expected_version: int | None,
+        trace: str,
+    ) -> tuple[IssuerPublished, bool]:
+        """Publish the first version of an issuer, with a signing key, or the next one where anything differs.
+
+        Returns:
+            The version that now is the newest, and whether it is new.
+
+        Raises:
+            InvalidRequestError: the parent is not known.
+            ConflictError: the issuer has another DID method, another version than expected is the newest, or somebody
+                else publishes at the same moment.
+        """
+        if parent is not None and parent not in await self._catalogue.issuers([parent]):
+            raise InvalidRequestError(
+                "the parent is not known", [{"field": "parent", "reason": "add the department before its schools"}]
+            )
+        newest = await self._newest(issuer_id)
+        if newest is None:
+            _expect(expected_version, 0)
+            name = await self._first_did(issuer_id, did_method or "web")
+        else:
+            name = newest.did
+            method = name.split(":")[1]
+            if did_method not in {None, method}:
+                raise ConflictError(f"{issuer_id} is a did:{method}, and an issuer's DID never changes")
+        return await self._publish(
+            issuer_id, newest, name=name, parent=parent, profile=profile, expected=expected_version, trace=trace
+        )
+
+    async def change_profile(
+        self, issuer_id: str, profile: Profile, *, expected_version: int | None, trace: str
+    ) -> tuple[IssuerPublished, bool]:
+        """Publish the next version with this profile, unless it is the profile already.
+
+        Returns:
+            The version that now is the newest, and whether it is new.
+
+        Raises:
+            NotFoundError: there is no such issuer.
+            ConflictError: another version than expected is the newest, or somebody else publishes at the same moment.
+        """
+        newest = await self.current(issuer_id)
+        return await self._publish(
+            issuer_id,
+            newest,
+            name=newest.did,
+            parent=newest.parent,
+            profile=profile,
+            expected=expected_version,
+            trace=trace,
+        )
+
+    async def publish_keys(self, issuer_id: str, trace: str) -> IssuerPublished | None:
+        """Publish the next version if the keys' states make another DID document; the profile stays.
+
+        Whoever publishes at the same moment reads the keys after we have changed them, or before and then we try again:
+        the newest version is read first, then the keys, so a version claimed upon it holds every change before it.
+
+        Returns:
+            The newest version, or None where the issuer's first is not published yet.
+
+        Raises:
+            ConflictError: others publish versions of this issuer all the time.
+        """
+        for attempt in range(_ATTEMPTS):
+            newest = await self._newest(issuer_id)
+            if newest is None:
+                return None
+            profile = Profile(newest.name, newest.url, newest.email, newest.logo)
+            try:
+                published, _ = await self._publish(
+                    issuer_id,
+                    newest,
+                    name=newest.did,
+                    parent=newest.parent,
+                    profile=profile,
+                    expected=None,
+                    trace=trace,
+                )
+            except ConflictError:
+                if attempt + 1 == _ATTEMPTS:
+                    raise
+            else:
+                return published
+            await asyncio.sleep(_PAUSE_SECONDS * random.uniform(0.5, 1.5) * (attempt + 1))  # noqa: S311  # jitter
+        return None
+
+    async def _first_did(self, issuer_id: str, method: DidMethod) -> str:
+        key, _ = await self._signing_keys.create(issuer_id, KeyState.ACTIVE, self._clock())
+        return self._urls.did_web(issuer_id) if method == "web" else did.did_key(key.key_id)
+
+    async def _newest(self, issuer_id: str) -> IssuerPublished | None:
+        """Return the newest version claimed or arrived: after a restore, the catalogue may know what no claim does."""
+        claimed = await self._publications.newest(f"{IssuerPublished.key_prefix}{issuer_id}")
+        arrived = await self._catalogue.newest_issuer(issuer_id)
+        known = [each for each in (claimed, arrived) if isinstance(each, IssuerPublished)]
+        return max(known, key=lambda each: each.version, default=None)
+
+    async def _publish(
+        self,
+        issuer_id: str,
+        newest: IssuerPublished | None,
+        *,
+        name: str,
+        parent: str | None,
+        profile: Profile,
+        expected: int | None,
+        trace: str,
+    ) -> tuple[IssuerPublished, bool]:
+        """Publish the version after `newest` under the DID `name`, unless it says the same."""
+        number = 0 if newest is None else newest.version
+        keys = await self._keys.of_issuer(issuer_id)
+        event = IssuerPublished(
+            issuer_id=issuer_id,
+            version=number + 1,
+            parent=parent,
+            did=name,
+            did_document=did_document(name, keys, None if newest is None else newest.did_document),
+            published_at=self._clock(),
+            **asdict(profile),
+        )
+        if newest is not None and same_content(newest, event):
+            await self._publications.finish(newest, trace)
+            published, new = newest, False
+        else:
+            _expect(expected, number)
+            published, new = await self._claim(event, trace)
+        await self._keys.mark_published(keys)
+        return published, new
+
+    async def _claim(self, event: IssuerPublished, trace: str) -> tuple[IssuerPublished, bool]:
+        published, new = await self._publications.publish(
+            event,
+            trace,
+            otherwise=f"version {event.version} of {event.issuer_id} was published with other content at the same "
+            "moment; read it and try again",
+        )
+        assert isinstance(published, IssuerPublished)  # noqa: S101  # a claim holds the kind that it was made for
+        return published, new
+
+
+def _expect(expected: int | None, current: int) -> None:
+    if expected is not None and expected != current:
+        raise ConflictError(f"the current version is {current}, not {expected}; read it and try again")

@@ -1,0 +1,121 @@
+"""Changes of an issuer's signing keys: stored first, then announced by the next version of its DID document."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from libs.common.errors import ConflictError
+from libs.common.telemetry import new_trace
+from services.issuer.catalogue.issuers import Issuers
+from services.issuer.keys import states
+from services.issuer.keys.repository import SigningKeyRepository
+from services.issuer.keys.signing_keys import SigningKeys
+from services.issuer.keys.states import MOST_KEYS, KeyState, SigningKey
+
+_REPAIR_SECONDS = 5.0
+
+
+class KeyLifecycle:
+    """Adds keys and moves them from state to state. Every change can be asked for again until it is answered.
+
+    1. Store the change, if it is none already.
+    2. Publish the DID document that tells of it. A crash before leaves a key whose state is not published, and `repair`
+       or the next call publishes it.
+    """
+
+    def __init__(
+        self,
+        *,
+        issuers: Issuers,
+        signing_keys: SigningKeys,
+        repository: SigningKeyRepository,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._issuers = issuers
+        self._signing_keys = signing_keys
+        self._repository = repository
+        self._clock = clock
+
+    async def keys(self, issuer_id: str) -> Sequence[SigningKey]:
+        """Return all keys that the issuer ever had, the oldest first.
+
+        Raises:
+            NotFoundError: there is no such issuer.
+        """
+        await self._issuers.current(issuer_id)
+        return await self._repository.of_issuer(issuer_id)
+
+    async def add(self, issuer_id: str, trace: str) -> tuple[SigningKey, bool]:
+        """Return the issuer's next key, generating and announcing one where there is none; and whether it is new.
+
+        Raises:
+            NotFoundError: there is no such issuer.
+            ConflictError: its DID stands for one key alone (did:key), or it has had too many keys.
+        """
+        issuer = await self._issuers.current(issuer_id)
+        if issuer.did.startswith("did:key:"):
+            raise ConflictError(
+                f"{issuer_id} is a did:key, which is the name of one key and can have no other; an issuer whose keys "
+                "can change is a did:web"
+            )
+        if len(await self._repository.of_issuer(issuer_id)) >= MOST_KEYS:
+            raise ConflictError(f"an issuer has at most {MOST_KEYS} keys, since all of them stay in its DID document")
+        key, new = await self._signing_keys.create(issuer_id, KeyState.NEXT, self._clock())  # 1
+        await self._issuers.publish_keys(issuer_id, trace)  # 2
+        return await self._stored(issuer_id, key.key_id), new
+
+    async def activate(self, issuer_id: str, key_id: str, trace: str) -> SigningKey:
+        """Sign with the next key from now on; the key that signed so far retires.
+
+        Raises:
+            NotFoundError: there is no such issuer, or no such key of it.
+            ConflictError: the key is not next and announced, or another change came first.
+        """
+        return await self._change(issuer_id, key_id, lambda keys, now: states.activate(keys, key_id, now), trace)
+
+    async def retire(self, issuer_id: str, key_id: str, trace: str) -> SigningKey:
+        """Sign never again with this key; what it signed stays good.
+
+        Raises:
+            NotFoundError: there is no such issuer, or no such key of it.
+            ConflictError: the key signs or signed a moment ago, is compromised, or another change came first.
+        """
+        return await self._change(issuer_id, key_id, lambda keys, now: states.retire(keys, key_id, now), trace)
+
+    async def distrust(self, issuer_id: str, key_id: str, since: datetime | None, trace: str) -> SigningKey:
+        """Sign never again with this key, and trust nothing that it signed from `since` (now) on.
+
+        Where it was the active key, evidence waits until another one is active.
+
+        Raises:
+            NotFoundError: there is no such issuer, or no such key of it.
+            ConflictError: `since` lies in the future, or another change came first.
+        """
+
+        def change(keys: Sequence[SigningKey], now: datetime) -> list[SigningKey]:
+            return states.distrust(keys, key_id, now, now if since is None else since)
+
+        return await self._change(issuer_id, key_id, change, trace)
+
+    async def repair(self) -> float:
+        """Announce changes that a crash left unpublished; returns the delay in seconds until the next time."""
+        for issuer_id in await self._repository.unpublished_issuers():
+            await self._issuers.publish_keys(issuer_id, new_trace())
+        return _REPAIR_SECONDS
+
+    async def _change(
+        self,
+        issuer_id: str,
+        key_id: str,
+        change: Callable[[Sequence[SigningKey], datetime], list[SigningKey]],
+        trace: str,
+    ) -> SigningKey:
+        keys = await self.keys(issuer_id)
+        changed = change(keys, self._clock())
+        if changed and not await self._repository.update(keys, changed):  # 1
+            raise ConflictError("the keys of this issuer were changed at the same moment; read them and try again")
+        self._signing_keys.forget(issuer_id)
+        await self._issuers.publish_keys(issuer_id, trace)  # 2
+        return await self._stored(issuer_id, key_id)
+
+    async def _stored(self, issuer_id: str, key_id: str) -> SigningKey:
+        return next(each for each in await self._repository.of_issuer(issuer_id) if each.key_id == key_id)

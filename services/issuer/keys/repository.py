@@ -1,0 +1,106 @@
+"""Signing keys in MongoDB, their secrets encrypted: all queries on them stand here."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from bson import Binary
+from pymongo import ASCENDING, UpdateOne
+
+from libs.common.mongo import Client, Database, Document, Index, insert_new, update_together
+from services.issuer.keys.encryption import Sealed
+from services.issuer.keys.states import KeyState, SigningKey
+
+INDEXES: Sequence[Index] = (
+    # One active and one next key per issuer, whatever any code believes.
+    Index(
+        "signing_keys",
+        ["issuer_id", "state"],
+        unique=True,
+        partial={"state": {"$in": [KeyState.ACTIVE.value, KeyState.NEXT.value]}},
+    ),
+    Index("signing_keys", ["issuer_id", "created_at"]),
+    Index("signing_keys", ["published"], partial={"published": False}),
+)
+
+# Whoever reads states needs no secrets.
+_WITHOUT_SECRET = {"sealed": 0}
+
+
+class SigningKeyRepository:
+    """The collection `signing_keys`; `_id` is the key's id, its public key in multibase."""
+
+    def __init__(self, client: Client, database: Database) -> None:
+        self._client = client
+        self._collection = database["signing_keys"]
+
+    async def insert(self, key: SigningKey, sealed: Sealed) -> bool:
+        """Store a new key; False where the issuer has one in this state already and may have one alone."""
+        document = {
+            "_id": key.key_id,
+            "schema": 1,
+            "issuer_id": key.issuer_id,
+            **_changing(key),
+            "kek_id": sealed.kek_id,
+            "sealed": Binary(sealed.ciphertext),
+            "created_at": min(key.times.values()),
+        }
+        return not await insert_new(self._collection, [document])
+
+    async def of_issuer(self, issuer_id: str) -> list[SigningKey]:
+        """Return all keys that the issuer ever had, the oldest first."""
+        found = self._collection.find({"issuer_id": issuer_id}, _WITHOUT_SECRET, sort=[("created_at", ASCENDING)])
+        return [_key(each) for each in await found.to_list(None)]
+
+    async def active(self, issuer_id: str) -> tuple[SigningKey, Sealed] | None:
+        """Return the issuer's active key with its encrypted secret."""
+        found = await self._collection.find_one({"issuer_id": issuer_id, "state": KeyState.ACTIVE})
+        return None if found is None else (_key(found), Sealed(found["kek_id"], bytes(found["sealed"])))
+
+    async def update(self, before: Iterable[SigningKey], changed: Sequence[SigningKey]) -> bool:
+        """Store these changes together, in their order; False where another writer has changed a key since `before`."""
+        states = {each.key_id: each for each in before}
+        updates = [
+            UpdateOne(
+                {
+                    "_id": each.key_id,
+                    "issuer_id": each.issuer_id,
+                    "state": states[each.key_id].state,
+                    "distrusted_from": states[each.key_id].distrusted_from,
+                },
+                {"$set": _changing(each)},
+            )
+            for each in changed
+        ]
+        return await update_together(self._client, self._collection, updates)
+
+    async def mark_published(self, keys: Iterable[SigningKey]) -> None:
+        """Note that a DID document that tells of these states has arrived; a key that changed since stays as it is."""
+        for each in keys:
+            if not each.published:
+                same = {"_id": each.key_id, "state": each.state, "distrusted_from": each.distrusted_from}
+                await self._collection.update_one(same, {"$set": {"published": True}})
+
+    async def unpublished_issuers(self) -> list[str]:
+        """Return the issuers with a key whose state no DID document is known to tell."""
+        # A worker's query, over all tenants.
+        return list(await self._collection.distinct("issuer_id", {"published": False}))
+
+
+def _changing(key: SigningKey) -> Document:
+    return {
+        "state": key.state.value,
+        "times": {state.value: at for state, at in key.times.items()},
+        "distrusted_from": key.distrusted_from,
+        "published": key.published,
+    }
+
+
+def _key(document: dict[str, Any]) -> SigningKey:
+    return SigningKey(
+        key_id=document["_id"],
+        issuer_id=document["issuer_id"],
+        state=KeyState(document["state"]),
+        times={KeyState(state): at for state, at in document["times"].items()},
+        distrusted_from=document["distrusted_from"],
+        published=document["published"],
+    )

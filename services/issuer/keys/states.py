@@ -1,0 +1,131 @@
+"""The states of an issuer's signing keys, and which change may follow which: pure rules, without store or clock."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from libs.common.errors import ConflictError, NotFoundError
+
+# A replica may sign with the key that was active for as long as it remembers it; what it signs must stay good.
+SHORTEST_RETIRING = timedelta(seconds=60)
+# Each stays in the DID document, whose event must stay small.
+MOST_KEYS = 100
+
+
+class KeyState(StrEnum):
+    """What a key is used for."""
+
+    NEXT = "next"
+    ACTIVE = "active"
+    RETIRING = "retiring"
+    RETIRED = "retired"
+    COMPROMISED = "compromised"
+
+
+TRANSITIONS: Mapping[KeyState, frozenset[KeyState]] = {
+    KeyState.NEXT: frozenset({KeyState.ACTIVE, KeyState.RETIRED, KeyState.COMPROMISED}),
+    KeyState.ACTIVE: frozenset({KeyState.RETIRING, KeyState.COMPROMISED}),
+    KeyState.RETIRING: frozenset({KeyState.RETIRED, KeyState.COMPROMISED}),
+    KeyState.RETIRED: frozenset({KeyState.COMPROMISED}),
+    KeyState.COMPROMISED: frozenset(),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class SigningKey:
+    """An issuer's key without its secret.
+
+    Attributes:
+        key_id: the public key as a Multikey (multibase), which is the fragment of its verification method too.
+        issuer_id: whose key it is.
+        state: what it is used for now.
+        times: when it entered each state that it was ever in.
+        distrusted_from: of a compromised key, the moment from which its signatures are not trusted.
+        published: whether a DID document that tells of this state has arrived in the catalogue.
+    """
+
+    key_id: str
+    issuer_id: str
+    state: KeyState
+    times: Mapping[KeyState, datetime]
+    distrusted_from: datetime | None = None
+    published: bool = False
+
+
+def new_key(key_id: str, issuer_id: str, state: KeyState, at: datetime) -> SigningKey:
+    """Return a key that enters its first state."""
+    return SigningKey(key_id, issuer_id, state, {state: at})
+
+
+def activate(keys: Iterable[SigningKey], key_id: str, at: datetime) -> list[SigningKey]:
+    """Return the keys that change, in the order in which they must be stored: the active one retires, then this one.
+
+    Raises:
+        NotFoundError: the issuer has no such key.
+        ConflictError: the key is not next, or no DID document that holds it has arrived.
+    """
+    by_id = {key.key_id: key for key in keys}
+    key = _find(by_id, key_id)
+    if key.state is KeyState.ACTIVE:
+        return []
+    promoted = _enter(key, KeyState.ACTIVE, at)
+    if not key.published:
+        raise ConflictError("the key is not in the published DID document yet; try again in a moment")
+    return [
+        *(_enter(each, KeyState.RETIRING, at) for each in by_id.values() if each.state is KeyState.ACTIVE),
+        promoted,
+    ]
+
+
+def retire(keys: Iterable[SigningKey], key_id: str, at: datetime) -> list[SigningKey]:
+    """Return the key as retired: what it signed before `at` stays good.
+
+    Raises:
+        NotFoundError: the issuer has no such key.
+        ConflictError: the key is active or compromised, or was active less than `SHORTEST_RETIRING` ago.
+    """
+    key = _find({each.key_id: each for each in keys}, key_id)
+    if key.state is KeyState.RETIRED:
+        return []
+    if key.state is KeyState.ACTIVE:
+        raise ConflictError("the active key signs; activate the next key first")
+    since = key.times.get(KeyState.RETIRING)
+    if since is not None and at - since < SHORTEST_RETIRING:
+        raise ConflictError(
+            f"a key retires at the earliest {int(SHORTEST_RETIRING.total_seconds())} seconds after another was "
+            "activated, since what is being signed still carries it"
+        )
+    return [_enter(key, KeyState.RETIRED, at)]
+
+
+def distrust(keys: Iterable[SigningKey], key_id: str, at: datetime, since: datetime) -> list[SigningKey]:
+    """Return the key as compromised: nothing that it signed from `since` on is trusted.
+
+    An earlier `since` may follow a later one, never the other way round.
+
+    Raises:
+        NotFoundError: the issuer has no such key.
+        ConflictError: `since` lies in the future.
+    """
+    key = _find({each.key_id: each for each in keys}, key_id)
+    if since > at:
+        raise ConflictError("signatures are distrusted from a moment that has passed, not from a later one")
+    if key.state is KeyState.COMPROMISED:
+        if key.distrusted_from is not None and key.distrusted_from <= since:
+            return []
+        return [replace(key, distrusted_from=since, published=False)]
+    return [replace(_enter(key, KeyState.COMPROMISED, at), distrusted_from=since)]
+
+
+def _enter(key: SigningKey, state: KeyState, at: datetime) -> SigningKey:
+    if state not in TRANSITIONS[key.state]:
+        raise ConflictError(f"a key that is {key.state} cannot become {state}")
+    return replace(key, state=state, times={**key.times, state: at}, published=False)
+
+
+def _find(keys: Mapping[str, SigningKey], key_id: str) -> SigningKey:
+    key = keys.get(key_id)
+    if key is None:
+        raise NotFoundError("there is nothing under this id that your key may see")
+    return key
