@@ -31,6 +31,7 @@ from tests.topic_reading import Ends, ends_of, everything_on
 K = TypeVar("K", bound=Hashable)
 STATES = ("pending", "issued", "not_yet", "duplicate", "waiting", "refused")
 COUNTED = (topics.EVIDENCE_DECIDED, topics.CREDENTIAL_LIFECYCLE, topics.CREDENTIAL_DOCUMENTS, topics.STATUS_LISTS)
+DECISION = ("evidence_id", "sequence", "outcome", "reason", "credential_id", "decided_at")
 Stored = Mapping[str, Any]
 
 
@@ -90,7 +91,7 @@ def count(stack: Stack, issuer_id: str, expected: Expected, *, since: Ends, mail
         mine = {"issuer_id": issuer_id}
         books = _Books(
             rows=list(client["evidence"]["rows"].find(mine, {"state": 1})),
-            decisions=list(client["issuer"]["decisions"].find(mine, {"outcome": 1})),
+            decisions=list(client["issuer"]["decisions"].find(mine, dict.fromkeys(DECISION, 1))),
             credentials={str(each["_id"]): each for each in client["issuer"]["credentials"].find(mine)},
             shown={str(each["_id"]): each for each in client["verifier"]["documents"].find(mine)},
             deliveries=list(client["notifier"]["deliveries"].find(mine)),
@@ -171,8 +172,10 @@ class _Books:
         first = [versions[0] for versions in published]
         issued = [str(each.credential_id) for each in first if isinstance(each, CredentialIssued)]
         revoked = [str(each.credential_id) for each in first if isinstance(each, CredentialRevoked)]
-        outcomes = [str(each.submission_id) for each in first if isinstance(each, EvidenceDecided)]
-        counted.once("decisions announced", [str(each["_id"]) for each in self.decisions], outcomes)
+        # Two sendings of one piece, decided alike, are two of the same here.
+        stored = [tuple(each.get(name) for name in DECISION) for each in self.decisions]
+        told = [tuple(getattr(each, name) for name in DECISION) for each in first if isinstance(each, EvidenceDecided)]
+        counted.once("decisions announced", stored, told)
         counted.once("awards announced", self.credentials.keys(), issued)
         counted.once("revocations announced", self._revoked(), revoked)
         for versions in published:

@@ -140,7 +140,7 @@ class Scenario:
             for batch_id in school.send(self.rows, self._rows_per_batch, self._mailed_one_in):
                 promises.numbers_add_up(school.batch(batch_id))
                 sent.append(batch_id)
-                tell(f"{len(sent)} of {self._batches} batches are sent; {disturbance.done} of {times} faults were made")
+                tell(f"{len(sent)} batches are sent; {disturbance.done} of {times} faults were made")
                 disturbance.wait_for(len(sent) / (self._batches + 1))
             self._wait_until_decided(school, sent)
             for credential_id in self._some_credentials(sent):
