@@ -1,6 +1,7 @@
 """A real MongoDB on loopback: one node, one-member replica set (transactions and change streams work), journal on."""
 
 import importlib.util
+import os
 import re
 import shutil
 import subprocess
@@ -77,7 +78,8 @@ def command(layout: Layout, binary: Path) -> list[str]:
         *("--bind_ip", HOST),
         *("--port", str(layout.port("mongodb"))),
         *("--replSet", REPLICA_SET),
-        *("--wiredTigerCacheSizeGB", "1"),
+        *("--wiredTigerCacheSizeGB", f"{cache_gigabytes(_memory_bytes())}"),
+        *("--wiredTigerEngineConfigString", _EVICTION),
         *("--oplogSize", "1024"),
         *("--setParameter", "diagnosticDataCollectionEnabled=false"),
         # A killed worker leaves its transaction open, and whoever takes its records over waits for it to end.
@@ -85,6 +87,21 @@ def command(layout: Layout, binary: Path) -> list[str]:
         "--nounixsocket",
         "--quiet",
     ]
+
+
+# By default pages are written when a twentieth of the cache has changed. Ids scatter, so nearly every batch changes
+# pages all over the indexes, and each would be written again and again between two checkpoints (60 s).
+_EVICTION = "eviction_dirty_target=30,eviction_dirty_trigger=60,eviction_updates_target=15,eviction_updates_trigger=30"
+_GIGABYTE = 1024**3
+
+
+def cache_gigabytes(memory_bytes: int) -> float:
+    """Return the size of MongoDB's cache: an eighth of the machine's memory, at least 1 and at most 3 GB."""
+    return min(3.0, max(1.0, round(memory_bytes / 8 / _GIGABYTE, 2)))
+
+
+def _memory_bytes() -> int:
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 def url(layout: Layout) -> str:

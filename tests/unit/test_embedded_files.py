@@ -9,6 +9,7 @@ import pytest
 from deploy.embedded import logs, secrets
 from deploy.embedded.layout import Layout
 from deploy.embedded.mail_store import MailStore, file_name
+from deploy.embedded.mongodb import cache_gigabytes
 from deploy.embedded.state import ProcessState, StackState
 
 MAIL = b"From: a@x.example\r\nMessage-ID: <4e1f.issued@bowerbird.example>\r\nSubject: x\r\n\r\nMessage-ID: <no>\r\n"
@@ -106,3 +107,8 @@ def test_a_stack_with_one_process_that_is_not_healthy_is_not_complete() -> None:
     processes = {"kafka": ProcessState("healthy"), "setup": ProcessState("done"), "issuer": ProcessState("restarting")}
     assert not StackState("kafka", 0, processes).complete
     assert not StackState().complete
+
+
+@pytest.mark.parametrize(("memory", "cache"), [(2, 1.0), (8, 1.0), (16, 2.0), (24, 3.0), (128, 3.0)])
+def test_mongodbs_cache_grows_with_the_machine_and_leaves_room_for_the_rest(memory: int, cache: float) -> None:
+    assert cache_gigabytes(memory * 1024**3) == cache
