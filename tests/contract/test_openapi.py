@@ -119,5 +119,5 @@ def test_an_upload_documents_its_columns_and_media_types() -> None:
     upload = DOCUMENTS["evidence"]["paths"]["/v1/batches"]["post"]
     body = upload["requestBody"]
     assert set(body["content"]) == {"text/csv", "application/x-ndjson"}
-    assert "| `learner_email` | no | 254 |" in body["description"]
+    assert "| `learner_email` | no | no | 254 |" in body["description"]
     assert {each["name"] for each in upload["parameters"]} == {"source", "Idempotency-Key", "Content-Encoding"}
