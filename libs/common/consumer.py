@@ -30,7 +30,15 @@ from libs.common.health import Heartbeat
 from libs.common.kafka import REBALANCE_TIMEOUT_MS, RECORD_TOO_LARGE, Kafka, is_away
 from libs.common.mongo import is_permanent
 from libs.common.telemetry import continue_trace, get_logger, trace_id
-from libs.contracts.cloudevents import EventT, Outgoing, Received, UnreadableRecordError, read_event, readable_headers
+from libs.contracts.cloudevents import (
+    READ_HEADERS,
+    EventT,
+    Outgoing,
+    Received,
+    UnreadableRecordError,
+    read_event,
+    readable_headers,
+)
 from libs.contracts.topics import Topic
 
 Handler = Callable[[Sequence[Received[EventT]]], Awaitable[Sequence[Outgoing]]]
@@ -233,7 +241,7 @@ class Consumer(ConsumerRebalanceListener, Generic[EventT]):  # type: ignore[misc
         return good, dead
 
     def _parse_one(self, record: ConsumerRecord) -> Received[EventT] | None:
-        headers = readable_headers(record.headers)
+        headers = readable_headers([each for each in record.headers if each[0] in READ_HEADERS])
         trace = continue_trace(headers.get("traceparent"))
         key = (record.key or b"").decode("utf-8", "replace")
         if record.value is None:

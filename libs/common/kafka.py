@@ -37,7 +37,9 @@ _MAX_POLL_INTERVAL_MS = 300_000
 # Of a bulk topic the broker gives so many bytes, compressed, or what has come within the wait. A batch costs a
 # transaction, some queries and a commit, however many records are in it.
 _BULK_FETCH_BYTES = 64 * 1024
-_FETCH_WAIT_MS = 100
+_BULK_FETCH_WAIT_MS = 100
+# Of other topics each record is given at once; this is how often the broker says that there is none.
+_FETCH_WAIT_MS = 500
 # How long a rebalance waits for the batch in hand of each member.
 REBALANCE_TIMEOUT_MS = 60_000
 
@@ -82,6 +84,7 @@ class Kafka:
     ) -> Callable[[], AIOKafkaConsumer]:
         """Declare a consumer of `topics` in `group`; what is returned gives the consumer once `start` has returned."""
         self._consumed.update(topic.name for topic in topics)
+        bulk = all(topic.bulk for topic in topics)
         subscriber = self._broker.subscriber(
             *(topic.name for topic in topics),
             group_id=group,
@@ -93,8 +96,8 @@ class Kafka:
             max_poll_interval_ms=_MAX_POLL_INTERVAL_MS,
             session_timeout_ms=self._session_ms,
             heartbeat_interval_ms=self._session_ms // 5,
-            fetch_max_wait_ms=_FETCH_WAIT_MS,
-            fetch_min_bytes=_BULK_FETCH_BYTES if all(topic.bulk for topic in topics) else 1,
+            fetch_max_wait_ms=_BULK_FETCH_WAIT_MS if bulk else _FETCH_WAIT_MS,
+            fetch_min_bytes=_BULK_FETCH_BYTES if bulk else 1,
         )
 
         def consumer() -> AIOKafkaConsumer:

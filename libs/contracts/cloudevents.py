@@ -128,6 +128,10 @@ def _as_json(value: object) -> object:
     raise TypeError(f"an event holds no {type(value).__name__}")
 
 
+# All that reading an event needs.
+READ_HEADERS = frozenset({"ce_type", "traceparent"})
+
+
 def readable_headers(raw: Iterable[tuple[str, bytes | None]]) -> dict[str, str]:
     """The headers that are text; one that is null or not UTF-8 is left out, it must not cost the record."""
     headers = {}
