@@ -3,8 +3,8 @@
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from libs.common.errors import ConflictError
-from libs.common.telemetry import new_trace
+from libs.common.errors import ConflictError, UnavailableError
+from libs.common.telemetry import get_logger, new_trace
 from services.issuer.catalogue.issuers import Issuers
 from services.issuer.keys import states
 from services.issuer.keys.repository import SigningKeyRepository
@@ -97,9 +97,16 @@ class KeyLifecycle:
         return await self._change(issuer_id, key_id, change, trace)
 
     async def repair(self) -> float:
-        """Announce changes that a crash left unpublished; returns the delay in seconds until the next time."""
+        """Announce changes that a crash left unpublished; returns the delay in seconds until the next time.
+
+        What cannot be announced now is tried again then: the catalogue is slow, or somebody else publishes.
+        """
         for issuer_id in await self._repository.unpublished_issuers():
-            await self._issuers.publish_keys(issuer_id, new_trace())
+            try:
+                await self._issuers.publish_keys(issuer_id, new_trace())
+            except (ConflictError, UnavailableError) as error:
+                get_logger().warning("keys are not announced yet", issuer=issuer_id, problem=error.code)
+                break
         return _REPAIR_SECONDS
 
     async def _change(
