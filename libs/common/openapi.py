@@ -102,6 +102,7 @@ def _inline(model: type[BaseModel]) -> dict[str, Any]:
 def _finish(document: dict[str, Any]) -> None:
     info = document["info"]
     info["description"] = f"{info.get('description', '')}\n\n{_ERRORS_IN_GENERAL}".strip()
+    schemas = document.setdefault("components", {}).setdefault("schemas", {})
     for path in document["paths"].values():
         path.pop("head", None)
         for operation in path.values():
@@ -109,7 +110,7 @@ def _finish(document: dict[str, Any]) -> None:
             described = operation.get("description", operation.get("summary", ""))
             operation["summary"] = described.partition("\n")[0].rstrip(".")
             _add_errors(operation)
-    schemas = document.setdefault("components", {}).setdefault("schemas", {})
+            _name_bodies(operation, schemas)
     for name in _UNUSED:
         schemas.pop(name, None)
     _, problem = models_json_schema([(Problem, "serialization")], ref_template="#/components/schemas/{model}")
@@ -130,6 +131,21 @@ def _add_errors(operation: dict[str, Any]) -> None:
     for status, response in documented(*errors).items():
         responses.setdefault(str(status), response)
     operation["responses"] = dict(sorted(responses.items()))
+
+
+def _name_bodies(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
+    """Move the schemas of `json_body` among the named ones: generated clients take a model's name from there."""
+
+    def named(schema: dict[str, Any]) -> dict[str, Any]:
+        if "anyOf" in schema:
+            return {"anyOf": [named(each) for each in schema["anyOf"]]}
+        if schema.get("type") != "object" or "title" not in schema:
+            return schema
+        schemas[schema["title"]] = schema
+        return {"$ref": f"#/components/schemas/{schema['title']}"}
+
+    for content in operation.get("requestBody", {}).get("content", {}).values():
+        content["schema"] = named(content["schema"])
 
 
 def _can_be_invalid(parameter: dict[str, Any]) -> bool:

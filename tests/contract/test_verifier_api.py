@@ -19,6 +19,7 @@ from libs.openbadges.crypto.keys import Ed25519Key
 from libs.openbadges.issue.signing import prepare, sign
 from libs.openbadges.model.context_urls import CREDENTIALS_V2, OPEN_BADGES_V3
 from libs.openbadges.verify import CHECKS, RECIPIENT, Report
+from services.verifier.verification.models import ReportView
 from tests.contract.verifier_house import (
     ISSUED,
     LEARNER,
@@ -55,6 +56,7 @@ async def verified(http: AsyncClient, text: str | bytes) -> dict[str, Any]:
     response = await http.post("/v1/verify", content=text, headers=JSON)
     assert response.status_code == 200, response.text
     report: dict[str, Any] = response.json()
+    ReportView.model_validate(report)
     assert [check["name"] for check in report["checks"]] == list(CHECKS)
     for check in report["checks"]:
         assert set(check) == {"name", "outcome", "code", "message", "at"}

@@ -250,7 +250,8 @@ def text_fields(document: Any) -> dict[str, str] | Refusal:
         if type(value) is str:
             fields[name] = value
         elif type(value) in {int, float}:
-            fields[name] = str(value)
+            # JSON also has a negative zero; it is zero.
+            fields[name] = str(value + 0)
         elif value is not None:
             return Refusal(Reason.NOT_JSON, name, f"The field {name} is neither text nor a number.")
     return fields

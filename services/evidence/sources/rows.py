@@ -59,10 +59,10 @@ _LEARNER_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _ACHIEVEMENT = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 # A class or a term by its short name (7B, 2026-T3): no space, so that no name is mistaken for one.
 _GROUP = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,63}")
-_EMAIL = re.compile(r"[^\s@<>()\[\]\\,;:\"\x00-\x1f\x7f]{1,64}@[^\W_](?:[\w-]*\.)+[^\W_][\w-]*[^\W_]")
+_EMAIL = re.compile(r'[^\s@<>()\[\]\\,;:"\x00-\x1f\x7f]{1,64}@[^\W_](?:[\w-]*\.)+[^\W_][\w-]*[^\W_]')
 DATE = re.compile(r"(?:19|20)[0-9]{2}-[0-9]{2}-[0-9]{2}")
 SCORE = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,6})?")
-_LINK = re.compile(r"https?://[^\s/?#@\\\"<>\x00-\x1f\x7f]+(?:[/?#][^\s\\\"<>\x00-\x1f\x7f]*)?", re.IGNORECASE)
+_LINK = re.compile(r'https?://[^\s/?#@\\"<>\x00-\x1f\x7f]+(?:[/?#][^\s\\"<>\x00-\x1f\x7f]*)?', re.IGNORECASE)
 # What a name or a sentence must not hold: control characters other than tab and line ends.
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 # Noon at the date line is already tomorrow in UTC terms.
