@@ -18,6 +18,8 @@ PORT_OFFSET = int(os.environ.get("TEST_PORT_OFFSET", "500"))
 SECONDS: Final = {"unit": 120, "contract": 120, "integration": 300, "faults": 600, "e2e": 600}
 """How long a test may take, by its folder, with what it starts first: many times what it needs on an idle machine."""
 _LATER_SECONDS: Final = 15
+_COMPUTING: Final = 3
+"""A test that does not wait in an event loop computes, and a busy machine makes that three times as long."""
 QUICK: Final = {"BOWERBIRD_KAFKA_SESSION_SECONDS": "3"}
 """Every test that kills a service waits this long until its partitions are given to the next one; 15 s by default."""
 
@@ -39,9 +41,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         marker = item.get_closest_marker("timeout")
         folder = item.path.relative_to(Path(__file__).parent).parts[0]
         seconds = float(marker.args[0]) if marker else SECONDS[folder]
-        item.add_marker(pytest.mark.timeout(seconds + _LATER_SECONDS), append=False)
-        if isinstance(item, pytest.Function) and inspect.iscoroutinefunction(item.obj):
+        waits = isinstance(item, pytest.Function) and inspect.iscoroutinefunction(item.obj)
+        if isinstance(item, pytest.Function) and waits:
             item.obj = limited(item.obj, seconds)
+        alarm = seconds + _LATER_SECONDS if waits or marker else _COMPUTING * seconds
+        item.add_marker(pytest.mark.timeout(alarm), append=False)
 
 
 @pytest.hookimpl(wrapper=True)
