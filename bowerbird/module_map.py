@@ -1,12 +1,10 @@
-"""Writes docs/modules.md: every module of services, libraries and tools with the first sentence of its docstring."""
+"""The page docs/reference/modules.md: every module with the first sentence of its docstring."""
 
 import ast
 from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-NAME = "modules.md"
-
 _HEADINGS = (
     ("The services", ("services/evidence", "services/issuer", "services/verifier", "services/notifier")),
     ("The libraries", ("libs/common", "libs/contracts", "libs/access", "libs/openbadges")),
@@ -15,13 +13,13 @@ _HEADINGS = (
 _INTRODUCTION = """# Every module, with its job
 
 Generated from the first sentence of each module by `bowerbird contracts`; `make check` fails where it is not current.
-[architecture.md](architecture.md) says how the modules hang together. A line in bold is a package.
+[architecture.md](../architecture.md) says how the modules hang together. A line in bold is a package.
 """
 
 
-def documents() -> dict[str, str]:
-    """Return file name to text, for docs/."""
-    return {NAME: "\n".join([_INTRODUCTION, *_lines()])}
+def page() -> str:
+    """Return the page as Markdown."""
+    return "\n".join([_INTRODUCTION, *_lines()])
 
 
 def _lines() -> Iterator[str]:

@@ -1,8 +1,9 @@
-"""The pages of docs/reference/: columns of evidence, codes of reasons with what to do, and scopes, from the code."""
+"""The pages of docs/reference/: columns of evidence, codes of reasons with what to do, scopes, modules."""
 
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+from bowerbird import module_map
 from libs.access.scopes import MEANINGS as SCOPES
 from services.evidence.sources import rows
 from services.evidence.sources.schema import column_table
@@ -50,7 +51,12 @@ _GENERATED: Final = "<!-- Generated from the code by `bowerbird contracts`: edit
 
 def documents() -> dict[str, str]:
     """Return file name to text, for everything under docs/reference/."""
-    return {"evidence.md": _columns(), "reasons.md": _reasons(), "scopes.md": _scopes()}
+    return {
+        "evidence.md": _columns(),
+        "reasons.md": _reasons(),
+        "scopes.md": _scopes(),
+        "modules.md": module_map.page(),
+    }
 
 
 def _columns() -> str:
