@@ -16,7 +16,7 @@ from tests.faults.school import SchoolClient, expected_of, make_rows
 
 pytestmark = [pytest.mark.integration, pytest.mark.fault]
 
-POINTS: tuple[Name, ...] = ("issuer.award.5", "issuer.waiting.2")
+POINTS: tuple[Name, ...] = ("issuer.award.5", "issuer.waiting.1", "issuer.waiting.2")
 
 
 def until(school: SchoolClient, batch_id: str, holds: Callable[[Any], bool]) -> Any:
