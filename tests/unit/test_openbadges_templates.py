@@ -4,14 +4,16 @@ import copy
 import hashlib
 import json
 import os
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 import orjson
 import pytest
 import rfc8785
-from hypothesis import HealthCheck, Phase, event, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from pyld import jsonld
 
@@ -94,27 +96,30 @@ def narrowed(draw: Callable[..., Any], template: Sampled, document: dict[str, An
     return narrow
 
 
-@property_of_templates
-@given(documents(), st.data())
-def test_whenever_a_template_answers_it_answers_what_the_general_algorithm_answers(
-    document: dict[str, Any], data: st.DataObject
-) -> None:
-    digest = general(document)
-    if isinstance(digest, str):
-        event(f"refused: {digest}")
-        return
-    template = template_of(document, digest)
-    event("derived" if template else "underivable")
-    if template is None:
-        return
-    narrow = narrowed(data.draw, template, document, digest)
-    assert {template.answer(document), narrow.answer(document)} == {digest}
-    for _ in range(MUTANTS):
-        changed = mutate(data.draw, document)
-        found = {template.answer(changed), narrow.answer(changed)} - {None}
-        event("mutant answered by template" if found else "mutant left to the general algorithm")
-        if found:
-            assert found == {general(changed)}
+def test_whenever_a_template_answers_it_answers_what_the_general_algorithm_answers() -> None:
+    met = Counter[str]()
+
+    @property_of_templates
+    @given(documents(), st.data())
+    def compare(document: dict[str, Any], data: st.DataObject) -> None:
+        digest = general(document)
+        template = None if isinstance(digest, str) else template_of(document, digest)
+        met["derived" if template else "refused" if isinstance(digest, str) else "underivable"] += 1
+        if template is None or isinstance(digest, str):
+            return
+        narrow = narrowed(data.draw, template, document, digest)
+        assert {template.answer(document), narrow.answer(document)} == {digest}
+        for _ in range(MUTANTS):
+            changed = mutate(data.draw, document)
+            found = {template.answer(changed), narrow.answer(changed)} - {None}
+            met["mutant answered" if found else "mutant left"] += 1
+            if found:
+                assert found == {general(changed)}
+
+    compare()
+    # It would hold as well if nothing were ever answered.
+    assert met["derived"] > met["underivable"], met
+    assert met["mutant answered"] > 0 < met["mutant left"], met
 
 
 @property_of_templates
@@ -131,10 +136,11 @@ def test_documents_of_one_template_with_other_values_are_answered_by_it(
 
 
 def compare_with_other_values(draw: Callable[..., Any], template: Sampled, document: dict[str, Any]) -> None:
-    changed = copy.deepcopy(document)
+    changed, numbers = copy.deepcopy(document), count()
     for container, key in places(changed):
         if (
             key not in {"@context", "type", "@language", "@direction"}
+            and key not in CONSTANT_KEYS
             and isinstance(container[key], str)
             and isinstance(container, dict)
         ):
@@ -143,12 +149,9 @@ def compare_with_other_values(draw: Callable[..., Any], template: Sampled, docum
                 prefix = "https://" if old.startswith("https://") else "urn:uuid:"
                 container[key] = f"{prefix}{draw(st.uuids())}"
             elif not old.startswith(tuple(f"{iri.partition(':')[0]}:" for iri in GOOD_IRIS)):
-                container[key] = draw(plain)
-    found = template.answer(changed)
-    expected = general(changed)
-    # Blank nodes may have come to look alike, which only the general algorithm can sort out.
-    assert found in {expected, None}
-    event("answered" if found else "left to the general algorithm")
+                # No two alike: blank nodes that came to look alike are for the general algorithm to sort out.
+                container[key] = f"{draw(plain)}{next(numbers)}"
+    assert template.answer(changed) == general(changed)
 
 
 @property_of_templates
@@ -326,15 +329,16 @@ def test_a_template_is_derived_when_a_document_comes_twice_and_serves_the_next()
     assert cache.stats()["templates"] == 1
 
 
-def test_ten_thousand_templates_offered_by_a_hostile_sender_stay_within_the_limits() -> None:
+def test_a_thousand_templates_offered_by_a_hostile_sender_stay_within_the_limits() -> None:
     cache = TemplateCache(templates=8, size=400_000, remembered=50)
-    minimal = {"@context": [CREDENTIALS_V2], "type": ["VerifiableCredential"], "id": "urn:x:1"}
-    for number in range(60):
-        odd = {**minimal, "credentialSubject": [{"id": "urn:x:2"}] * (number % 30), "name": ["a"] * (number // 30)}
+    minimal = {"@context": [CREDENTIALS_V2], "type": ["VerifiableCredential"]}
+    for number in range(1_000):
+        # The name of a term that nobody else uses makes a template of its own.
+        odd = {**minimal, f"https://hostile.example/{number}": "x"}
         for turn in range(2):
             cache.digest({**odd, "id": f"urn:x:{turn}"})
         stats = cache.stats()
-        assert stats["templates"] <= 8
+        assert stats["templates"] == min(number + 1, 8)
         assert stats["bytes"] <= 400_000
     assert len(cache._seen) <= 50
     assert sum(map(len, cache._table.values())) == cache.stats()["templates"]

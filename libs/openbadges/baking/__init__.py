@@ -15,7 +15,7 @@ __all__ = ["CREDENTIAL_BYTES", "PICTURE_BYTES", "Baked", "Content", "PictureForm
 
 
 def picture_format(data: bytes) -> PictureFormat | None:
-    """Tell by its first bytes what a file claims to be: a PNG, an XML text as SVG is one, or None for neither."""
+    """Return by its first bytes what a file claims to be: a PNG, an XML text as SVG is one, or None for neither."""
     if data.startswith(png.SIGNATURE):
         return "png"
     return "svg" if data.removeprefix(b"\xef\xbb\xbf").lstrip(b" \t\r\n").startswith(b"<") else None

@@ -83,7 +83,7 @@ def _text(picture: bytes, chunk: _Chunk) -> str:
 
 
 def _keyword(picture: bytes, chunk: _Chunk) -> bytes | None:
-    """Answer the keyword of a chunk that holds a credential, whatever kind of text chunk it is."""
+    """Return the keyword of a chunk that holds a credential, whatever kind of text chunk it is."""
     if chunk.kind not in _TEXTUAL:
         return None
     keyword = picture[chunk.start + 8 : min(chunk.start + 8 + 80, chunk.end - 4)].partition(b"\0")[0]

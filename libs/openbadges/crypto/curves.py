@@ -37,7 +37,7 @@ class Curve:
         return _point(self, compressed)
 
     def verify(self, compressed: bytes, message: bytes, signature: bytes) -> bool:
-        """Tell whether the signature, r and then s, is this key's for this message.
+        """Return whether the signature, r and then s, is this key's for this message.
 
         Raises:
             CredentialError: no key of the curve.

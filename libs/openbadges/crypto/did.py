@@ -22,24 +22,24 @@ def did_key(public_multibase: str) -> str:
 
 
 def did_web(base_url: str, *path: str) -> str:
-    """Name an issuer by its web address (did:web).
+    """Name an issuer by its URL (did:web).
 
     Without a path the document is read from /.well-known/did.json, else from /path/did.json. A port is written
     as %3A (did:web method, section 'Method-specific identifier').
 
     Raises:
-        CredentialError: the base is not an http(s) address of a host.
+        CredentialError: the base is not an http(s) URL of a host.
     """
     parts = urlsplit(base_url)
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment or parts.username:
-        raise CredentialError("did_form", f"{base_url!r} is not the address of a host.")
+        raise CredentialError("did_form", f"{base_url!r} is not the URL of a host.")
     host = parts.netloc.replace(":", "%3A")
     segments = [segment for segment in parts.path.split("/") if segment] + list(path)
     return ":".join(["did:web", host, *(quote(segment, safe="-._~") for segment in segments)])
 
 
 def did_web_url(did: str, scheme: str = "https") -> str:
-    """Answer the address at which a did:web's document stands.
+    """Return the URL at which a did:web's document stands.
 
     Raises:
         CredentialError: not a did:web.
@@ -106,7 +106,7 @@ _ACTS: Final = {"assertionMethod": "sign credentials", "authentication": "show c
 
 
 def methods_of(document: dict[str, Any], relationship: str = "assertionMethod") -> list[str]:
-    """Answer the identifiers of the keys that a document allows for a relationship (DID Core 1.0, section 5.3)."""
+    """Return the identifiers of the keys that a document allows for a relationship (DID Core 1.0, section 5.3)."""
     owner = document.get("id")
     listed = [one.get("id") if isinstance(one, dict) else one for one in _entries(document, relationship)]
     named = [_absolute(one, owner) if isinstance(owner, str) else one for one in listed]
@@ -114,16 +114,18 @@ def methods_of(document: dict[str, Any], relationship: str = "assertionMethod") 
 
 
 def controller_of(method: str) -> str:
-    """Answer whose document holds a verification method: the DID URL (or URL) without its fragment."""
+    """Return whose document holds a verification method: the DID URL (or URL) without its fragment."""
     return method.partition("#")[0]
 
 
 def find_method(document: dict[str, Any], method: str, relationship: str = "assertionMethod") -> dict[str, Any]:
     """Find a verification method in a DID document, if the document allows it for the relationship.
 
+    Whether it was in force when it signed is another question: see `key_state.check_state`.
+
     Raises:
         CredentialError: `method_missing` if the document does not have it, `method_not_allowed` if it has it for
-            other purposes, `method_controller` if it belongs to somebody else, `method_revoked` if it was taken back.
+            other purposes, `method_controller` if it belongs to somebody else.
     """
     owner = controller_of(method)
     listed = _entries(document, "verificationMethod") + _entries(document, relationship)
@@ -138,8 +140,6 @@ def find_method(document: dict[str, Any], method: str, relationship: str = "asse
         )
     if found.get("controller") != owner:
         raise CredentialError("method_controller", f"The key {method} is controlled by {found.get('controller')}.")
-    if "revoked" in found:
-        raise CredentialError("method_revoked", f"The key {method} was taken back on {found['revoked']}.")
     return found
 
 

@@ -62,7 +62,7 @@ def write_jwk(key: PublicKey) -> Jwk:
 
 
 def thumbprint(key: PublicKey) -> str:
-    """Answer the SHA-256 thumbprint of a key in base64url (RFC 7638, section 3)."""
+    """Return the SHA-256 thumbprint of a key in base64url (RFC 7638, section 3)."""
     return jose_key(key).thumbprint()
 
 
@@ -102,7 +102,7 @@ def write_private_jwk(key: PrivateKey) -> Jwk:
 
 
 def public_of(key: PrivateKey) -> PublicKey:
-    """Answer the public half of a private key."""
+    """Return the public half of a private key."""
     if isinstance(key, RsaKey):
         return PublicKey("RSA", key.public_bytes)
     return PublicKey("P-256" if isinstance(key, P256Key) else "Ed25519", key.public_bytes)
@@ -110,7 +110,7 @@ def public_of(key: PrivateKey) -> PublicKey:
 
 @lru_cache(maxsize=1024)
 def jose_key(key: PublicKey) -> JoseKey:
-    """Answer a public key as the JOSE library holds it.
+    """Return a public key as the JOSE library holds it.
 
     Raises:
         CredentialError: `key_form`, `key_weak`.

@@ -19,7 +19,7 @@ class Signer(Protocol):
     """Whatever can sign bytes with the one key that a verification method names; a KMS can be one."""
 
     def sign(self, message: bytes) -> bytes:
-        """Answer the signature: 64 bytes for Ed25519 and P-256 (r, then s), as many as the modulus has for RSA."""
+        """Return the signature: 64 bytes for Ed25519 and P-256 (r, then s), as many as the modulus has for RSA."""
         ...
 
 
@@ -79,7 +79,7 @@ class PublicKey:
     raw: bytes
 
     def verify(self, message: bytes, signature: bytes) -> bool:
-        """Tell whether the signature is this key's for this message."""
+        """Return whether the signature is this key's for this message."""
         if self.kind == "Ed25519":
             return verify_ed25519(self.raw, message, signature)
         if self.kind == "RSA":
@@ -122,7 +122,7 @@ def decode_public(multibase: str) -> bytes:
 
 
 def verify_ed25519(public: bytes, message: bytes, signature: bytes) -> bool:
-    """Tell whether the signature is this key's for this message; no for what has another length than keys and they."""
+    """Return whether the signature is this key's for this message; no where key or signature has another length."""
     if len(public) != bindings.crypto_sign_PUBLICKEYBYTES or len(signature) != bindings.crypto_sign_BYTES:
         # The binding reads as many bytes from the key and signature without looking how many there are.
         return False

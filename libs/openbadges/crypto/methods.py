@@ -23,7 +23,7 @@ Documents = Mapping[str, Mapping[str, Any]]
 
 
 def document_of(owner: str, documents: Documents) -> dict[str, Any] | None:
-    """Answer the document of a key's owner; None where it was not looked up.
+    """Return the document of a key's owner; None where it was not looked up.
 
     Raises:
         UndecidedError: `did_mismatch`, what was looked up is another's document.
@@ -68,7 +68,7 @@ def public_key(found: Mapping[str, Any]) -> PublicKey:
 
 
 def allowed_methods(document: dict[str, Any], relationship: str) -> list[str]:
-    """Answer the first keys that a document allows for a relationship (DID Core 1.0, section 5.3).
+    """Return the first keys that a document allows for a relationship (DID Core 1.0, section 5.3).
 
     Raises:
         UndecidedError: `too_many_keys`, more than are looked through.

@@ -112,7 +112,7 @@ def read_rsa(der: bytes) -> rsa.RSAPublicKey:
 
 
 def verify_rsa(der: bytes, message: bytes, signature: bytes) -> bool:
-    """Tell whether the signature is this key's for this message (RFC 7518, section 3.3).
+    """Return whether the signature is this key's for this message (RFC 7518, section 3.3).
 
     Raises:
         CredentialError: no RSA key, or a weak one.

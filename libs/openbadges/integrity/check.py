@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 from libs.openbadges.crypto.did import controller_of
+from libs.openbadges.crypto.key_state import check_state
 from libs.openbadges.crypto.keys import PublicKey
 from libs.openbadges.crypto.methods import Documents, public_key, resolve
 from libs.openbadges.crypto.multibase import decode_multibase
@@ -27,17 +29,24 @@ _TOO_MANY: Final = Finding("unknown", "too_many_proofs", "The document carries m
 class _Keys:
     """The keys that a document's proofs name for a purpose, each looked for once."""
 
-    def __init__(self, documents: Documents, purpose: str) -> None:
+    def __init__(self, documents: Documents, purpose: str, now: datetime) -> None:
         self._documents = documents
+        self._now = now
         self.purpose = purpose
         self._found: dict[str, Mapping[str, Any] | CredentialError | None] = {}
 
-    def find(self, method: str) -> Mapping[str, Any] | None:
-        """Find a key; None where its owner's document is not there.
+    def of(self, proof: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """Return the key of a proof, in force when that was created; None where its owner's document is not there.
 
         Raises:
-            UndecidedError, CredentialError: see `methods.resolve`.
+            UndecidedError, CredentialError: see `methods.resolve` and `key_state.check_state`.
         """
+        found = self._find(str(proof.get("verificationMethod")))
+        if found is not None:
+            check_state(found, partial(_created, proof), self._now)
+        return found
+
+    def _find(self, method: str) -> Mapping[str, Any] | None:
         if method not in self._found:
             try:
                 self._found[method] = resolve(method, self._documents, self.purpose)
@@ -59,12 +68,12 @@ def check_proofs(
 ) -> tuple[Finding, Finding]:
     """Check every proof of a document, each by its own key; then whether a good one is the issuer's.
 
-    A proof that fails rules over all others. One that cannot be checked is passed over where another is good:
-    Open Badges 3.0 (section 8.2) asks for any one proof.
+    A proof that fails takes precedence over all others. One that cannot be checked is passed over where another is
+    good: Open Badges 3.0 (section 8.2) asks for any one proof.
 
     Args:
         document: the credential with its proofs.
-        unsecured: the same without, or why it could not be had.
+        unsecured: the same without, or why it is not available.
         documents: DID documents by DID.
         now: the moment to judge expiry by.
         purpose: what every proof must have been made for (Data Integrity 1.0, section 2.3): assertionMethod for a
@@ -87,19 +96,19 @@ def check_all_proofs(
 
     Each step is done for all before the next, since a step's code that is in the processor's cache takes less.
     """
-    keys = _Keys(documents, purpose)
-    claims = [_claims(document, unsecured, keys, now) for document, unsecured in secured]
-    found = [claim if isinstance(claim, Finding) else [_judged(one) for one in claim] for claim in claims]
+    keys = _Keys(documents, purpose, now)
+    inputs = [_signature_inputs(document, unsecured, keys, now) for document, unsecured in secured]
+    found = [claim if isinstance(claim, Finding) else [_checked(one) for one in claim] for claim in inputs]
     return [
         (findings, _UNPROVEN if findings is _MISSING else findings)
         if isinstance(findings, Finding)
-        else _ruling(document, findings, keys)
+        else _combined(document, findings, keys)
         for (document, _), findings in zip(secured, found, strict=True)
     ]
 
 
-class _Claim(NamedTuple):
-    """That a key signed a message."""
+class SignatureInput(NamedTuple):
+    """What a signature is checked with: that a key signed a message."""
 
     suite: Cryptosuite
     key: PublicKey
@@ -107,25 +116,25 @@ class _Claim(NamedTuple):
     signature: bytes
 
 
-def _claims(
+def _signature_inputs(
     document: dict[str, Any], unsecured: CanonicalDocument | CredentialError, keys: _Keys, now: datetime
-) -> list[_Claim | Finding] | Finding:
-    """Read what a document's proofs claim, each or what is wrong with it; or what is wrong with all."""
+) -> list[SignatureInput | Finding] | Finding:
+    """Read the signatures of a document's proofs, each or what is wrong with it; or what is wrong with all."""
     proofs = proofs_of(document)
     if not proofs or (isinstance(document["proof"], list) and len(proofs) != len(document["proof"])):
         return _MISSING
     if len(proofs) > MOST_PROOFS:
         return _TOO_MANY
-    return [_claim(unsecured, proof, proofs, keys, now) for proof in proofs]
+    return [_signature_input(unsecured, proof, proofs, keys, now) for proof in proofs]
 
 
-def _claim(
+def _signature_input(
     document: CanonicalDocument | CredentialError,
     proof: dict[str, Any],
     proofs: list[dict[str, Any]],
     keys: _Keys,
     now: datetime,
-) -> _Claim | Finding:
+) -> SignatureInput | Finding:
     try:
         suite = _suite_of(proof)
         _check_form(proof, now, keys.purpose)
@@ -133,19 +142,19 @@ def _claim(
             raise document
         options = {name: value for name, value in proof.items() if name != "proofValue"}
         message = suite.signing_input(_with_previous(document, proof, proofs), options)
-        key = keys.find(proof["verificationMethod"])
+        key = keys.of(proof)
         if key is None:
             owner = controller_of(proof["verificationMethod"])
-            return Finding("unknown", "key_unavailable", f"The document of {owner} could not be had.")
-        return _Claim(suite, public_key(key), message, decode_multibase(proof["proofValue"]))
+            return Finding("unknown", "key_unavailable", f"The document of {owner} is not available.")
+        return SignatureInput(suite, public_key(key), message, decode_multibase(proof["proofValue"]))
     except (LimitError, UnknownContextError, UndecidedError) as error:
         return Finding("unknown", error.code, str(error))
     except CredentialError as error:
         return Finding("fail", error.code, str(error))
 
 
-def _judged(claim: _Claim | Finding) -> Finding:
-    """Answer whether a claim is true."""
+def _checked(claim: SignatureInput | Finding) -> Finding:
+    """Return whether a signature is that of its key over the text."""
     if isinstance(claim, Finding):
         return claim
     if not claim.suite.verify(claim.key, claim.message, claim.signature):
@@ -153,11 +162,11 @@ def _judged(claim: _Claim | Finding) -> Finding:
     return Finding("pass", "proof_valid", "The text is as it was signed.")
 
 
-def _ruling(document: dict[str, Any], findings: list[Finding], keys: _Keys) -> tuple[Finding, Finding]:
-    """Answer what the findings about a document's proofs come to, and whether a good proof is the issuer's."""
+def _combined(document: dict[str, Any], findings: list[Finding], keys: _Keys) -> tuple[Finding, Finding]:
+    """Return what the findings about a document's proofs come to, and whether a good proof is the issuer's."""
     outcomes = {finding.outcome for finding in findings}
-    ruling: Outcome = "pass" if outcomes == {"pass", "unknown"} else worst(outcomes)
-    proven = next(finding for finding in findings if finding.outcome == ruling)
+    outcome: Outcome = "pass" if outcomes == {"pass", "unknown"} else worst(outcomes)
+    proven = next(finding for finding in findings if finding.outcome == outcome)
     checked = list(zip(proofs_of(document), findings, strict=True))
     if keys.purpose == "assertionMethod":
         return proven, _check_owner(issuer_of(document), "issuer", checked, keys)
@@ -168,7 +177,7 @@ def _ruling(document: dict[str, Any], findings: list[Finding], keys: _Keys) -> t
 
 
 def _suite_of(proof: dict[str, Any]) -> Cryptosuite:
-    """Answer the suite that checks a proof.
+    """Return the suite that checks a proof.
 
     Raises:
         UndecidedError: a kind of proof that is not checked here.
@@ -219,24 +228,22 @@ def _check_owner(owner: str | None, role: str, checked: list[tuple[dict[str, Any
     Where no proof is good, the keys that proofs name are looked at all the same; the verdict is no pass anyhow.
     """
     own = [
-        (str(proof.get("verificationMethod")), finding)
-        for proof, finding in checked
-        if controller_of(str(proof.get("verificationMethod"))) == owner
+        (proof, finding) for proof, finding in checked if controller_of(str(proof.get("verificationMethod"))) == owner
     ]
     if not own:
         other = controller_of(str(checked[0][0].get("verificationMethod")))
         return Finding("fail", f"{role}_mismatch", f"The key is that of {other}, the {role} is {owner}.")
-    good = [method for method, finding in own if finding.outcome == "pass"]
+    good = [proof for proof, finding in own if finding.outcome == "pass"]
     if not good and any(finding.outcome == "pass" for _, finding in checked):
         return Finding("unknown", f"{role}_unproven", f"The proof by the {role}'s own key could not be checked.")
     try:
-        found = [keys.find(method) for method in good or [method for method, _ in own]]
+        found = [keys.of(proof) for proof in good or [proof for proof, _ in own]]
     except UndecidedError as error:
         return Finding("unknown", error.code, str(error))
     except CredentialError as error:
         return Finding("fail", error.code, str(error))
     if None in found:
-        return Finding("unknown", f"{role}_unavailable", f"The document of {owner} could not be had.")
+        return Finding("unknown", f"{role}_unavailable", f"The document of {owner} is not available.")
     return key_of_owner(role, owner)
 
 
@@ -244,3 +251,8 @@ def key_of_owner(role: str, owner: str | None) -> Finding:
     """Say that a key is the issuer's (or holder's) own."""
     act = "sign" if role == "issuer" else "show"
     return Finding("pass", f"{role}_key", f"The key belongs to {owner}, who allows it to {act} credentials.")
+
+
+def _created(proof: Mapping[str, Any]) -> datetime | None:
+    """Return when a proof says that it was created (Data Integrity 1.0, section 2.1)."""
+    return times.read_lenient(proof["created"], "/proof/created") if "created" in proof else None

@@ -16,7 +16,7 @@ from libs.openbadges.model.errors import CredentialError
 
 
 def issued_suite(name: str) -> Cryptosuite:
-    """Answer the suite of that name.
+    """Return the suite of that name.
 
     Raises:
         CredentialError: it is none that is issued (`cryptosuite_unknown`).

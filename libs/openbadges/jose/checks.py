@@ -2,14 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
 from typing import Any
 
 from libs.openbadges.crypto.did import controller_of
 from libs.openbadges.crypto.jwk import read_jwk
+from libs.openbadges.crypto.key_state import check_state
 from libs.openbadges.crypto.keys import PublicKey
 from libs.openbadges.crypto.methods import Documents, allowed_methods, document_of, public_key, resolve
 from libs.openbadges.integrity.check import key_of_owner
-from libs.openbadges.jose.claims import check_claims
+from libs.openbadges.jose.claims import check_claims, signed_at
 from libs.openbadges.jose.compact import ALGORITHMS, check_signature, kind_of
 from libs.openbadges.jose.tokens import Token
 from libs.openbadges.model.errors import CredentialError, LimitError, UndecidedError
@@ -30,14 +33,14 @@ _Found = Sequence[_Key] | CredentialError | None
 
 
 def owner_of(token: Token) -> str | None:
-    """Answer whose document must hold the token's key, as far as the token tells (VC-JOSE-COSE 1.0, section 4.1)."""
+    """Return whose document must hold the token's key, as far as the token tells (VC-JOSE-COSE 1.0, section 4.1)."""
     method = _method(token)
     if method is not None:
         return controller_of(method)
     return _claimed(token)
 
 
-def check_token(token: Token, documents: Documents) -> tuple[Finding, Finding]:
+def check_token(token: Token, documents: Documents, now: datetime) -> tuple[Finding, Finding]:
     """Check a token's profile and signature, then whether its key is the issuer's (or, in a presentation, holder's).
 
     A `kid` names the key; a `jwk` in the header is only believed where the issuer's own document lists the same key;
@@ -47,13 +50,14 @@ def check_token(token: Token, documents: Documents) -> tuple[Finding, Finding]:
     Args:
         token: from `read_token`.
         documents: DID documents by DID.
+        now: the moment of verification.
 
     Returns:
         What was found about the proof, and about the issuer or holder.
     """
     keys: _Found
     try:
-        keys = _keys(token, documents)
+        keys = _keys(token, documents, now)
     except CredentialError as error:
         keys = error
     return _check_proof(token, keys), _check_owner(token, _listing_embedded(token, keys))
@@ -69,7 +73,7 @@ def _check_proof(token: Token, keys: _Found) -> Finding:
         if isinstance(keys, CredentialError):
             raise keys
         if keys is None:
-            return Finding("unknown", "key_unavailable", f"The document of {owner_of(token)} could not be had.")
+            return Finding("unknown", "key_unavailable", f"The document of {owner_of(token)} is not available.")
         good = any(check_signature(token.compact, key.public) for key in _fitting(token, keys))
     except (LimitError, UndecidedError) as error:
         return Finding("unknown", error.code, str(error))
@@ -108,7 +112,7 @@ def _fitting(token: Token, keys: Sequence[_Key]) -> list[_Key]:
 
 
 def _listing_embedded(token: Token, keys: _Found) -> _Found:
-    """Answer why the key in the header cannot be the owner's, where it stands there and the owner does not list it."""
+    """Return why the key in the header cannot be the owner's, where it stands there and the owner does not list it."""
     if "jwk" not in token.header or not isinstance(keys, Sequence):
         return keys
     try:
@@ -125,60 +129,87 @@ def _check_owner(token: Token, keys: _Found) -> Finding:
     owner = owner_of(token)
     if who is not None and owner != who:
         if owner is not None and owner.startswith("https://") and who.startswith("https://"):
-            # Whoever may publish at one address of a host may be another than who publishes at the next.
+            # Whoever may publish at one URL of a host may be another than who publishes at the next.
             return Finding("unknown", "key_owner_unknown", f"The key at {owner} does not say that it is {who}'s.")
         return Finding("fail", f"{role}_mismatch", f"The key is that of {owner}, the {role} is {who}.")
     if isinstance(keys, CredentialError):
         unknown = isinstance(keys, LimitError | UndecidedError)
         return Finding("unknown" if unknown else "fail", keys.code, str(keys))
     if keys is None:
-        return Finding("unknown", f"{role}_unavailable", f"The document of {owner} could not be had.")
+        return Finding("unknown", f"{role}_unavailable", f"The document of {owner} is not available.")
     if who is None and role == "holder":
         return Finding("pass", "holder_unnamed", "The presentation does not say whose it is.")
     return key_of_owner(role, who)
 
 
-def _keys(token: Token, documents: Documents) -> list[_Key] | None:
+def _keys(token: Token, documents: Documents, now: datetime) -> list[_Key] | None:
     """Find the keys of the owner that may have signed; None where the owner's document is not there.
 
     Raises:
-        UndecidedError, CredentialError: see `methods.resolve`.
+        UndecidedError, CredentialError: see `methods.resolve` and `key_state.check_state`.
     """
-    purpose = "authentication" if token.profile == "vp+jwt" else "assertionMethod"
     method, owner = _method(token), owner_of(token)
     if owner is None:
         raise UndecidedError("key_unnamed", "The token does not say whose key it was signed with.")
     if method is not None and "#" in method:
-        found = resolve(method, documents, purpose)
-        return None if found is None else [_read(found)]
+        found = resolve(method, documents, _purpose(token))
+        if found is None:
+            return None
+        check_state(found, partial(signed_at, token), now)
+        return [_read(found)]
     document = document_of(owner, documents)
     if document is None:
         return None
-    kid = token.header.get("kid") if method is None else None
-    return _listed(document, documents, purpose, kid)
+    return _listed(token, document, documents, now)
 
 
-def _listed(document: dict[str, Any], documents: Documents, purpose: str, kid: str | None) -> list[_Key]:
-    """Read every key that a document lists for a purpose, or the one whose JWK has the name.
+def _purpose(token: Token) -> str:
+    return "authentication" if token.profile == "vp+jwt" else "assertionMethod"
+
+
+def _listed(token: Token, document: dict[str, Any], documents: Documents, now: datetime) -> list[_Key]:
+    """Read every key that a document lists for a token's purpose, or the one whose JWK has the token's name for it.
 
     Raises:
-        UndecidedError: `key_kind`, none is left, and one could not be read.
-        CredentialError: `method_missing`, none is left.
+        UndecidedError: none is left, and one could not be read (`key_kind`) or may have been out of force.
+        CredentialError: none is left, all being out of force (`method_expired`, `method_revoked`), or there being
+            none (`method_missing`).
     """
+    kid = token.header.get("kid") if _method(token) is None else None
     keys: list[_Key] = []
-    unread: UndecidedError | None = None
-    for method in allowed_methods(document, purpose):
+    unknown: list[UndecidedError] = []
+    out_of_force: list[CredentialError] = []
+    for method in allowed_methods(document, _purpose(token)):
         try:
-            found = resolve(method, documents, purpose)
+            found = resolve(method, documents, _purpose(token))
             if found is not None and kid in (None, method.partition("#")[2], _jwk_of(found).get("kid")):
-                keys.append(_read(found))
+                key = _read(found)
+                if (wrong := _out_of_force(found, token, now)) is None:
+                    keys.append(key)
+                else:
+                    out_of_force.append(wrong)
         except UndecidedError as error:
-            unread = error
+            unknown.append(error)
     if keys:
         return keys
-    if unread is not None:
-        raise unread
+    if unknown or out_of_force:
+        raise [*unknown, *out_of_force][0]
     raise CredentialError("method_missing", f"The document of {document.get('id')} has no such key for this purpose.")
+
+
+def _out_of_force(found: dict[str, Any], token: Token, now: datetime) -> CredentialError | None:
+    """Return why a key cannot have signed a token: it was revoked or had expired before.
+
+    Raises:
+        UndecidedError: that is not certain.
+    """
+    try:
+        check_state(found, partial(signed_at, token), now)
+    except UndecidedError:
+        raise
+    except CredentialError as error:
+        return error
+    return None
 
 
 def _read(found: dict[str, Any]) -> _Key:
@@ -192,7 +223,7 @@ def _jwk_of(found: dict[str, Any]) -> dict[str, Any]:
 
 
 def _method(token: Token) -> str | None:
-    """Answer the DID URL (or URL) of the key that the header names; None where it names none, or by a bare name.
+    """Return the DID URL (or URL) of the key that the header names; None where it names none, or by a bare name.
 
     A name that is only a fragment belongs to whom the token claims as issuer (VC-JOSE-COSE 1.0, section 4.1.1).
     """
@@ -206,7 +237,7 @@ def _method(token: Token) -> str | None:
 
 
 def _claimed(token: Token) -> str | None:
-    """Answer whom the token claims as its issuer, else whom the document in it names."""
+    """Return whom the token claims as its issuer, else whom the document in it names."""
     for one in (token.claims.get("iss"), token.header.get("iss")):
         if isinstance(one, str) and one:
             return one

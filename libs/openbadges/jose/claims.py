@@ -18,7 +18,7 @@ _LATEST: Final = 253_402_300_799
 
 
 def badge_claims(document: dict[str, Any]) -> dict[str, Any]:
-    """Answer the claims that the Open Badges profile adds to a credential (Open Badges 3.0, section 8.2.4.2).
+    """Return the claims that the Open Badges profile adds to a credential (Open Badges 3.0, section 8.2.4.2).
 
     Raises:
         CredentialError: `claim_missing`, the credential lacks what the profile asks for.
@@ -68,6 +68,21 @@ def check_token_dates(token: Token, now: datetime) -> None:
         raise CredentialError(
             "not_yet_valid", f"The token says that it was made on {times.write(made)}, in the future."
         )
+
+
+def signed_at(token: Token) -> datetime | None:
+    """Return when a token was made: `iat`, else when it begins to be in force; None where it says neither.
+
+    The Open Badges profile has no `iat`, so its `nbf`, which repeats the credential's validFrom, stands for it.
+
+    Raises:
+        CredentialError: `claim_form`, `date_form`, `date_without_zone`.
+    """
+    for name in ("iat", "nbf"):
+        if (moment := _moment(token.claims, name)) is not None:
+            return moment
+    first = validity_names(token.document)[0]
+    return times.read(token.document[first], f"/{first}") if first in token.document else None
 
 
 def _check_badge_header(header: dict[str, Any]) -> None:

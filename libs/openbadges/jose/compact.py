@@ -122,7 +122,7 @@ def write_compact(header: dict[str, Any], payload: bytes, signer: Signer, public
 
 
 def kind_of(algorithm: str) -> KeyKind:
-    """Answer the kind of key that an algorithm takes (RFC 7518, section 3.1).
+    """Return the kind of key that an algorithm takes (RFC 7518, section 3.1).
 
     Raises:
         UndecidedError: `algorithm_unknown`, an algorithm for signatures that is not checked here.
@@ -140,12 +140,12 @@ def kind_of(algorithm: str) -> KeyKind:
 
 
 def algorithm_of(key: PrivateKey) -> str:
-    """Answer the algorithm that a key of ours signs with: Ed25519, ES256 or RS256 (RFC 7518 and RFC 9864)."""
+    """Return the algorithm that a key of ours signs with: Ed25519, ES256 or RS256 (RFC 7518 and RFC 9864)."""
     return {"Ed25519": "Ed25519", "P-256": "ES256", "RSA": "RS256"}[public_of(key).kind]
 
 
 def check_signature(compact: Compact, key: PublicKey) -> bool:
-    """Tell whether a JWS was signed with a key, by the algorithm that its header names (RFC 7515, section 5.2).
+    """Return whether a JWS was signed with a key, by the algorithm that its header names (RFC 7515, section 5.2).
 
     Raises:
         UndecidedError, CredentialError: see `kind_of`; `algorithm_mismatch`, the key is of another kind than the

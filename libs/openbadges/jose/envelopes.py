@@ -25,7 +25,7 @@ def envelop_presentation(jwt: str) -> dict[str, Any]:
 
 
 def envelope_kind(document: dict[str, Any]) -> str | None:
-    """Answer which kind of envelope a document says that it is; None for none."""
+    """Return which kind of envelope a document says that it is; None for none."""
     types = document.get("type")
     listed = types if isinstance(types, list) else [types]
     return next((kind for kind in _MEDIA_TYPES if kind in listed), None)

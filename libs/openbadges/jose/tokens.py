@@ -72,7 +72,7 @@ def _wrapped(claims: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 def _older(header: dict[str, Any], claims: dict[str, Any]) -> TokenProfile | None:
-    """Tell what a token wraps in the way of VCDM 1.1 (section 6.3.1) without being an Open Badge; None if it does not.
+    """Return what a token wraps as VCDM 1.1 has it (section 6.3.1) without being an Open Badge; None if it does not.
 
     The suite of VCDM 2.0 sends such ones in envelopes. VC-JOSE-COSE 1.0 forbids both claims (section 3.1.3), so they
     are read for suites alone, and never where the token names a type of VC-JOSE-COSE.
@@ -86,7 +86,7 @@ def _older(header: dict[str, Any], claims: dict[str, Any]) -> TokenProfile | Non
 
 
 def _profile(header: dict[str, Any], claims: dict[str, Any]) -> TokenProfile:
-    """Tell whose rules apply.
+    """Return whose rules apply.
 
     VC-JOSE-COSE 1.0 (sections 3.1.1 and 3.1.2) names its types; the Open Badges profile allows JWT or none. Without a
     type, a token with the two claims that only Open Badges asks for is taken as one of those.

@@ -20,10 +20,10 @@ KEYWORDS: Final = frozenset({"@context", "@direction", "@language", "@list", "@t
 """What a credential may use of JSON-LD's own words; the others have no use there and hide statements in odd places."""
 
 NAMED: Final = frozenset(iri for url in CONTEXTS for iri in term_iris(url))
-"""Addresses for which some carried context has a term."""
+"""IRIs for which some bundled context has a term."""
 
 PREFIXES: Final = frozenset(term for url in CONTEXTS for terms in term_iris(url).values() for term in terms)
-"""Terms of the carried contexts, by which an address can be written short before a colon."""
+"""Terms of the bundled contexts, by which an IRI can be written short before a colon."""
 
 MOST_TYPES: Final = 32
 """Types that one thing may have; each can bring a context of its own."""
@@ -35,12 +35,12 @@ _local = threading.local()
 
 
 def canonicalize(document: dict[str, Any], profile: ProcessingProfile = PRODUCTION) -> str:
-    """Answer the canonical N-Quads of a document whose size was checked before.
+    """Return the canonical N-Quads of a document whose size was checked before.
 
     Raises:
         CredentialError: a term or a type that no context defines, a relative or malformed IRI, a keyword that
             credentials do not use, or no JSON-LD at all.
-        UnknownContextError: a context that is not carried.
+        UnknownContextError: a context that is not bundled.
         LimitError: blank nodes that only trying out many orders could tell apart.
     """
     return serialize(to_dataset(document, profile)).text
@@ -61,7 +61,7 @@ def to_dataset(document: dict[str, Any], profile: ProcessingProfile = PRODUCTION
 
 
 def _expander() -> Expander:
-    """Answer this thread's own, which knows what the carried contexts mean."""
+    """Return this thread's own, which knows what the bundled contexts mean."""
     found: Expander | None = getattr(_local, "expander", None)
     if found is None:
         found = _local.expander = Expander(Processor().initial(), _process)
@@ -82,7 +82,7 @@ def _expand(document: dict[str, Any], profile: ProcessingProfile) -> list[Any]:
         CredentialError: see `canonicalize`.
     """
     dropped: list[str] = []
-    # What is remembered of processed contexts is of carried ones; a document's own must leave no trace.
+    # What is remembered of processed contexts is of bundled ones; a document's own must leave no trace.
     kind = jsonld.JsonLdProcessor if profile.inline_contexts else Processor
     processor = kind(on_property_dropped=lambda name: dropped.append(str(name)))
     try:
@@ -100,7 +100,7 @@ def _expand(document: dict[str, Any], profile: ProcessingProfile) -> list[Any]:
 
 
 def _is_plain(document: dict[str, Any]) -> bool:
-    """Tell at one quick go that neither `check_contexts` nor `check_names` could find anything."""
+    """Return at one quick go whether neither `check_contexts` nor `check_names` could find anything."""
     left: list[Any] = [document]
     contexts = 0
     while left:
@@ -123,7 +123,7 @@ def _is_plain(document: dict[str, Any]) -> bool:
 def check_names(node: Any, path: str = "") -> None:
     """Refuse names that say in RDF what a reader of the JSON, or a check of this engine, would not find.
 
-    The proof is over RDF: `credentialStatus` under its full address, or `id` as `@id`, leaves the proof good and
+    The proof is over RDF: `credentialStatus` under its full IRI, or `id` as `@id`, leaves the proof good and
     the property out of sight, as `ClrCredential` under its own does with the credentials in a record. So whatever
     has a name in the contexts, term or type, must stand under it (VCDM 2.0, section 1.3: credentials are compacted
     documents).

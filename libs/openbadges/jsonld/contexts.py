@@ -13,7 +13,7 @@ CONTEXTS: Final = frozenset(url for url, one in BUNDLED.items() if one.file.star
 
 
 def has_inline_context(node: Any) -> bool:
-    """Tell whether a document has a context written into it anywhere."""
+    """Return whether a document has a context written into it anywhere."""
     if isinstance(node, list):
         return any(has_inline_context(item) for item in node)
     if not isinstance(node, dict):
@@ -26,15 +26,15 @@ def has_inline_context(node: Any) -> bool:
 
 
 def load_document(url: str, options: dict[str, Any]) -> dict[str, Any]:
-    """Answer PyLD's question for a context from what is carried.
+    """Return PyLD's question for a context from what is bundled.
 
     The tag lets PyLD keep the processed context; without it every canonicalization would begin from the JSON.
 
     Raises:
-        UnknownContextError: the context is not carried.
+        UnknownContextError: the context is not bundled.
     """
     if url not in CONTEXTS:
-        raise UnknownContextError("context_unknown", f"The context {url} is not one that is carried here.", "/@context")
+        raise UnknownContextError("context_unknown", f"The context {url} is not one that is bundled here.", "/@context")
     return {
         "contentType": "application/ld+json",
         "contextUrl": None,
@@ -45,7 +45,7 @@ def load_document(url: str, options: dict[str, Any]) -> dict[str, Any]:
 
 
 def term_iris(url: str) -> Mapping[str, frozenset[str]]:
-    """Answer the addresses that a carried context has terms for, each with those terms, at any depth."""
+    """Return the IRIs that a bundled context has terms for, each with those terms, at any depth."""
     found: dict[str, set[str]] = {}
 
     def walk(context: Any) -> None:
@@ -66,10 +66,10 @@ MOST_CONTEXTS: Final = 256
 
 
 def check_contexts(document: dict[str, Any], profile: ProcessingProfile) -> None:
-    """Refuse any `@context` in a document that is not one or a list of carried ones.
+    """Refuse any `@context` in a document that is not one or a list of bundled ones.
 
     A context written into the document could give signed statements other names without breaking the proof
-    (Data Integrity 1.0, section 4.6, validating contexts), so it is as unknown as one of a foreign address.
+    (Data Integrity 1.0, section 4.6, validating contexts), so it is as unknown as one of a foreign URL.
 
     Raises:
         UnknownContextError: with the place and the name.
@@ -99,7 +99,7 @@ def _check_context(item: Any, path: str, profile: ProcessingProfile) -> None:
         return
     if not isinstance(item, str):
         raise UnknownContextError(
-            "context_inline", "A context is named by its address; one written into the document is not used.", path
+            "context_inline", "A context is named by its URL; one written into the document is not used.", path
         )
     if item not in CONTEXTS:
-        raise UnknownContextError("context_unknown", f"The context {item} is not one that is carried here.", path)
+        raise UnknownContextError("context_unknown", f"The context {item} is not one that is bundled here.", path)

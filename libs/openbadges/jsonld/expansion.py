@@ -1,4 +1,4 @@
-"""Expansion of documents that use the carried contexts alone, in the plain ways that credentials do; quick.
+"""Expansion of documents that use the bundled contexts alone, in the plain ways that credentials do; quick.
 
 What contexts mean is PyLD's to say: it processes them, and what it answers is remembered. Only the walk over the
 document is here (JSON-LD 1.1 Processing Algorithms and API, section 5.1.2), with the order and the corners that PyLD
@@ -49,11 +49,11 @@ class Expander:
         return [expanded] if expanded.keys() - {"@id"} else None
 
     def process(self, context: "_Context", local: Any, **how: bool) -> "_Context":
-        """Answer the context that comes of an active and a local one."""
+        """Return the context that comes of an active and a local one."""
         return self.context(self._process(context.library, local, **how))
 
     def context(self, library: Any) -> "_Context":
-        """Answer what is known of an active context of the library."""
+        """Return what is known of an active context of the library."""
         found = self._held.get(id(library))
         if found is None:
             if len(self._held) >= MOST_CONTEXTS_HELD:
@@ -99,7 +99,7 @@ class _Context:
         self.prefixes = {word for word, meaning in meant if meaning["_prefix"]}
 
     def under(self, local: Any, **how: bool) -> "_Context":
-        """Answer the context that comes of this one and a local one."""
+        """Return the context that comes of this one and a local one."""
         name = tuple(local) if isinstance(local, list) else local if isinstance(local, str) else id(local)
         key = (name, *how.items())
         found = self._processed.get(key)
@@ -109,12 +109,12 @@ class _Context:
         return found[0]
 
     def previous(self) -> "_Context":
-        """Answer the context as it was before that of a type."""
+        """Return the context as it was before that of a type."""
         before = self.library.get("previousContext")
         return self if before is None else self._expander.context(before)
 
     def property(self, key: str) -> _Property:
-        """Answer what a key means, if it is a term of the context and a plain one."""
+        """Return what a key means, if it is a term of the context and a plain one."""
         if key not in self._properties:
             if key not in self.mappings:
                 raise _AsideError
@@ -144,7 +144,7 @@ class _Context:
         return _Property(iri, within, inner.get("@context"), datatype, container)
 
     def type(self, word: str) -> str:
-        """Answer what a type, or a word where a name is expected, means."""
+        """Return what a type, or a word where a name is expected, means."""
         meaning = self.mappings.get(word)
         if not meaning or not isinstance(meaning["@id"], str) or not IRI.match(meaning["@id"]):
             raise _AsideError
@@ -158,7 +158,7 @@ def _parts(meaning: Any) -> tuple[str, Any, str | None, frozenset[str]]:
 
 
 def _is_plain(meaning: Any) -> bool:
-    """Tell whether a term is of the kinds that the carried contexts have."""
+    """Return whether a term is of the kinds that the bundled contexts have."""
     if not meaning or meaning["reverse"] or "@language" in meaning or "@direction" in meaning:
         return False
     iri, _, datatype, containers = _parts(meaning)
@@ -193,7 +193,7 @@ def _node(context: _Context, scoped: Any, element: dict[str, Any]) -> dict[str, 
 
 
 def _under_types(outer: _Context, keys: list[str], element: dict[str, Any]) -> _Context:
-    """Answer the context that the types of a thing bring, which holds for its own properties alone."""
+    """Return the context that the types of a thing bring, which holds for its own properties alone."""
     context = outer
     for key in keys:
         if key in context.types:
@@ -259,7 +259,7 @@ def _kinds(value: Any) -> list[str]:
 
 
 def _iri(context: _Context, value: Any) -> str:
-    """Answer an absolute IRI that is not made of a prefix, as it stands."""
+    """Return an absolute IRI that is not made of a prefix, as it stands."""
     if type(value) is not str or not IRI.match(value):
         raise _AsideError
     scheme, _, rest = value.partition(":")

@@ -19,7 +19,7 @@ def pyld_options(profile: ProcessingProfile) -> dict[str, Any]:
     """PyLD's options: contexts only from the package, no base to resolve relative names against.
 
     The cache of processed contexts is per thread, since PyLD's own is shared and not safe under threads; it can
-    hold nothing but carried contexts and their parts, because a document's own are refused before; where they are
+    hold nothing but bundled contexts and their parts, because a document's own are refused before; where they are
     not (`profile`), each document has a cache of its own.
     """
     cache = {} if profile.inline_contexts else _remembered("contexts")
@@ -57,11 +57,11 @@ class Processor(jsonld.JsonLdProcessor):  # type: ignore[misc]  # PyLD publishes
         return memory[key][0]
 
     def initial(self) -> Any:
-        """Answer the context that documents begin with."""
+        """Return the context that documents begin with."""
         return self._get_initial_context(pyld_options(PRODUCTION))
 
     def process(self, active: Any, local: Any, **how: bool) -> Any:
-        """Answer the context that comes of an active and a local one."""
+        """Return the context that comes of an active and a local one."""
         return self._process_context(active, local, pyld_options(PRODUCTION), **how)
 
     def expand(self, document: dict[str, Any], options: dict[str, Any]) -> list[Any]:
@@ -78,7 +78,7 @@ def _named(context: Any) -> bool:
 
 
 def _remembered(what: str) -> dict[Any, Any]:
-    """Answer what this thread remembers under a name."""
+    """Return what this thread remembers under a name."""
     found: dict[Any, Any] | None = getattr(_local, what, None)
     if found is None:
         found = {}

@@ -22,7 +22,7 @@ class LimitError(CredentialError):
 
 
 class UnknownContextError(CredentialError):
-    """A JSON-LD context that the engine does not carry; what the document says cannot be determined."""
+    """A JSON-LD context that the engine does not bundle; what the document says cannot be determined."""
 
 
 class UndecidedError(CredentialError):

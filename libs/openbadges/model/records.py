@@ -11,13 +11,13 @@ MOST_EMBEDDED: Final = 100
 
 
 def is_record(document: dict[str, Any]) -> bool:
-    """Tell whether a document says of itself that it is a learner record."""
+    """Return whether a document says of itself that it is a learner record."""
     types = document.get("type")
     return "ClrCredential" in (types if isinstance(types, list) else [types])
 
 
 def embedded_of(document: dict[str, Any]) -> list[Any]:
-    """Answer the credentials in a learner record, one more than `MOST_EMBEDDED` at most; none of another document."""
+    """Return the credentials in a learner record, one more than `MOST_EMBEDDED` at most; none of another document."""
     if not is_record(document):
         return []
     subject = document.get("credentialSubject")

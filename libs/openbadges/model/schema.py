@@ -15,7 +15,7 @@ ACHIEVEMENT_SCHEMA: Final = (
     "https://purl.imsglobal.org/spec/ob/v3p0/schema/json/ob_v3p0_achievementcredential_schema.json"
 )
 RECORD_SCHEMA: Final = "https://purl.imsglobal.org/spec/clr/v2p0/schema/json/clr_v2p0_clrcredential_schema.json"
-"""What is carried under this name is an edition of before CLR 2.0 was final: for VCDM 1.1, in draft-04."""
+"""What is bundled under this name is a version of before CLR 2.0 was final: for VCDM 1.1, in draft-04."""
 
 _DATES: Final = {"validFrom": "issuanceDate", "validUntil": "expirationDate"}
 _LISTS: Final = frozenset({"credentialSchema", "endorsement", "endorsementJwt", "identifier", "verifiableCredential"})
@@ -32,7 +32,7 @@ _record: Final = Draft4Validator(
 
 
 def is_achievement(document: dict[str, Any]) -> bool:
-    """Tell whether a document says of itself that it is an Open Badge."""
+    """Return whether a document says of itself that it is an Open Badge."""
     types = document.get("type")
     listed = types if isinstance(types, list) else [types]
     return "AchievementCredential" in listed or "OpenBadgeCredential" in listed

@@ -14,7 +14,7 @@ SMALLEST: Final = 16
 LARGEST: Final = 2048
 
 _FONTS: Final = resources.files("libs.openbadges") / "data" / "fonts"
-_CARRIED: Final = (
+_BUNDLED: Final = (
     "NotoSans-Bold.ttf",
     "NotoSansArabic-Bold.ttf",
     "NotoSansDevanagari-Bold.ttf",
@@ -45,7 +45,7 @@ def badge_png(
         level: a SOLO level's name.
         colours: the issuer's; chosen by its name where it has none.
         size: width and height in pixels, `SMALLEST` to `LARGEST`; at 64 the initials and the steps can be read.
-        fonts: font files for scripts beyond those carried; a character that no font has is drawn as a box.
+        fonts: font files for scripts beyond those bundled; a character that no font has is drawn as a box.
 
     Raises:
         CredentialError: not a SOLO level, a size out of bounds, or a font that does not exist.
@@ -62,7 +62,7 @@ def badge_png(
             width=size,
             height=size,
             skip_system_fonts=True,
-            font_files=[str(_FONTS / carried) for carried in _CARRIED] + [str(font) for font in fonts],
+            font_files=[str(_FONTS / name) for name in _BUNDLED] + [str(font) for font in fonts],
             font_family="Noto Sans",
             sans_serif_family="Noto Sans",
         )

@@ -161,7 +161,7 @@ class StatusIndexes:
         ]
 
     def index(self, counter: int) -> int:
-        """Answer the index of the `counter`-th credential on the list.
+        """Return the index of the `counter`-th credential on the list.
 
         Raises:
             CredentialError: the list is full (`RANGE_ERROR`).

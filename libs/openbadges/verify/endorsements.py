@@ -47,7 +47,7 @@ def check_nested(context: Context) -> Finding:
 
 
 def endorsements_of(document: dict[str, Any]) -> list[Placed]:
-    """Answer the endorsements in a credential, one more than `MOST_ENDORSEMENTS` at most.
+    """Return the endorsements in a credential, one more than `MOST_ENDORSEMENTS` at most.
 
     On the credential itself one may speak of the credential and of the achievement and profiles in it; on a profile or
     an achievement, of that alone (Open Badges 3.0, the properties `endorsement` and `endorsementJwt`).
@@ -78,7 +78,7 @@ def open_endorsement(placed: Placed, profile: ProcessingProfile = PRODUCTION) ->
 
 
 def opened_endorsements(document: dict[str, Any], profile: ProcessingProfile) -> list[Opened]:
-    """Answer the endorsements in a credential, as far as they can be read."""
+    """Return the endorsements in a credential, as far as they can be read."""
     found = []
     for placed in endorsements_of(document)[:MOST_ENDORSEMENTS]:
         try:
@@ -152,7 +152,7 @@ def _endorsable(document: dict[str, Any]) -> Iterator[tuple[dict[str, Any], str]
 
 
 def _objects(value: Any, place: str) -> list[tuple[dict[str, Any], str]]:
-    """Answer one object or several with their places."""
+    """Return one object or several with their places."""
     if isinstance(value, list):
         return [(one, f"{place}/{number}") for number, one in enumerate(value) if isinstance(one, dict)]
     return [(value, place)] if isinstance(value, dict) else []

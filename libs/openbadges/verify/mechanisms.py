@@ -80,7 +80,7 @@ class Jose:
 
     def check(self, contexts: Sequence[Context], purpose: str) -> list[tuple[Finding, Finding]]:
         """See `SecuringMechanism`; a token's type tells what it was made for, whatever the purpose asked about."""
-        return [check_token(_token(one.opened), one.run.inputs.did_documents) for one in contexts]
+        return [check_token(_token(one.opened), one.run.inputs.did_documents, one.run.now) for one in contexts]
 
     def check_dates(self, opened: Opened, now: datetime) -> None:
         """See `SecuringMechanism`: the claims `exp`, `nbf` and `iat`."""

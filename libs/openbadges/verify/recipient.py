@@ -56,12 +56,12 @@ def check_recipient(context: Context, asked: Recipient) -> Finding:
 
 
 def _is_of_kind(identifier: Any, kind: str | None) -> bool:
-    """Tell whether an identifier is of the type asked about; one that cannot be read may be of any."""
+    """Return whether an identifier is of the type asked about; one that cannot be read may be of any."""
     return kind is None or not isinstance(identifier, dict) or identifier.get("identityType") == kind
 
 
 def _identifiers(subject: dict[str, Any]) -> list[Any]:
-    """Answer a subject's identifiers, at most one more than are compared."""
+    """Return a subject's identifiers, at most one more than are compared."""
     given = subject.get("identifier", [])
     return given[: MOST_IDENTIFIERS + 1] if isinstance(given, list) else [given]
 

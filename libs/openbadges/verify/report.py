@@ -65,7 +65,7 @@ class Report:
         return worst([*(counted(check) for check in self.checks), *(report.verdict for report in self.embedded)])
 
     def check(self, name: str) -> Check:
-        """Answer the check of that name."""
+        """Return the check of that name."""
         return next(check for check in self.checks if check.name == name)
 
     def to_dict(self) -> dict[str, Any]:
@@ -92,7 +92,7 @@ class Endorsement:
 
 
 def counted(check: Check) -> Outcome:
-    """Answer what a check counts for in the whole; see `Report.verdict`."""
+    """Return what a check counts for in the whole; see `Report.verdict`."""
     return "unknown" if check.name == "endorsement" and check.outcome == "fail" else check.outcome
 
 

@@ -101,7 +101,7 @@ class Suites(Mapping[str, Cryptosuite]):
         return found
 
     def of(self, proof: Mapping[str, Any]) -> Cryptosuite | None:
-        """Answer the suite of a proof; None if it is of a kind that is not known here."""
+        """Return the suite of a proof; None if it is of a kind that is not known here."""
         kind = proof.get("type")
         name = proof.get("cryptosuite") if kind == "DataIntegrityProof" else kind
         suite = self._suites.get(name) if isinstance(name, str) else None

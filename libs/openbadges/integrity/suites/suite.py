@@ -24,11 +24,11 @@ class Cryptosuite(Protocol):
         ...
 
     def complete(self, document: CanonicalDocument, options: dict[str, Any]) -> dict[str, Any]:
-        """Answer the options of a new proof with what the suite adds to them."""
+        """Return the options of a new proof with what the suite adds to them."""
         ...
 
     def signing_input(self, document: CanonicalDocument, options: dict[str, Any]) -> bytes:
-        """Answer the bytes that are signed.
+        """Return the bytes that are signed.
 
         Args:
             document: the document without its proof.
@@ -41,5 +41,5 @@ class Cryptosuite(Protocol):
         ...
 
     def verify(self, key: PublicKey, message: bytes, signature: bytes) -> bool:
-        """Tell whether the signature over the message is the key's; no if the suite has no use for such keys."""
+        """Return whether the signature over the message is the key's; no if the suite has no use for such keys."""
         ...

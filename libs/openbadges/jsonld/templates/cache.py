@@ -52,7 +52,7 @@ class TemplateCache:
         self._kept = 0
 
     def digest(self, document: dict[str, Any], profile: ProcessingProfile = PRODUCTION) -> bytes:
-        """Answer SHA-256 of a document's canonical N-Quads.
+        """Return SHA-256 of a document's canonical N-Quads.
 
         Raises:
             CredentialError, LimitError: see `canonical.canonicalize`.
@@ -102,7 +102,7 @@ class TemplateCache:
         return canonical
 
     def stats(self) -> Mapping[str, int]:
-        """Tell how full the cache is: templates and the bytes that they take, about."""
+        """Return how full the cache is: templates and the bytes that they take, about."""
         return MappingProxyType({"templates": self._kept, "bytes": self._size + self.specialised.size})
 
     def _derive(self, document: dict[str, Any], tokens: Tokens, canonical: CanonicalDocument) -> None:

@@ -62,7 +62,7 @@ class CanonicalDocument:
         return self.document.get("@context") if self._contexts is None else self._contexts
 
     def rdf_hash(self) -> bytes:
-        """Answer SHA-256 of its canonical N-Quads.
+        """Return SHA-256 of its canonical N-Quads.
 
         Raises:
             LimitError: parts of it are too alike to be told apart in time.
@@ -75,14 +75,14 @@ class CanonicalDocument:
         return self._rdf_hash
 
     def json_hash(self) -> bytes:
-        """Answer SHA-256 of it in JCS."""
+        """Return SHA-256 of it in JCS."""
         if self._shape is not None:
             return self._shape.json_hash(self.values)
         return hashlib.sha256(jcs.canonicalize(self.document)).digest()
 
 
 def contexts_of(document: dict[str, Any]) -> str | list[str] | None:
-    """Answer a document's contexts, the caller's no longer; None where they are more than names."""
+    """Return a document's contexts, the caller's no longer; None where they are more than names."""
     contexts = document.get("@context")
     if isinstance(contexts, list) and all(isinstance(one, str) for one in contexts):
         return list(contexts)

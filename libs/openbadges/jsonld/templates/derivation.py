@@ -94,7 +94,7 @@ def derive(
 
 
 def _agrees(template: Template, slots: list[Slot], canonical: Canonical, nodes: list[str]) -> bool:
-    """Tell whether the template finds for the placeholders what the library found, blank node by blank node."""
+    """Return whether the template finds for the placeholders what the library found, blank node by blank node."""
     placeholders = tuple(slot.placeholder.encode() for slot in slots)
     hashes = [bytes.fromhex(canonical.hashes[node]) for node in nodes]
     digest = hashlib.sha256(canonical.text.encode()).digest()
@@ -102,7 +102,7 @@ def _agrees(template: Template, slots: list[Slot], canonical: Canonical, nodes: 
 
 
 def _aligned(tokens: Tokens, other: Tokens, slots: list[Slot]) -> bool:
-    """Tell whether the two texts differ exactly where placeholders were put."""
+    """Return whether the two texts differ exactly where placeholders were put."""
     strings = list(restore(tokens.strings))
     if tokens.skeleton != other.skeleton or len(strings) != len(other.strings):
         return False
@@ -188,7 +188,7 @@ def _subjects(blocks: Iterable[list[Line]]) -> Iterator[bytes | Hole]:
 
 
 def _subject(line: Line, numbers: dict[int, int]) -> bytes | int:
-    """Answer a line's subject: itself if it never varies, else which value it is."""
+    """Return a line's subject: itself if it never varies, else which value it is."""
     beginning = line[0]
     assert isinstance(beginning, bytes)  # noqa: S101  for mypy: a line begins with a constant part
     if b" " in beginning:
@@ -199,7 +199,7 @@ def _subject(line: Line, numbers: dict[int, int]) -> bytes | int:
 
 
 def _is_ordered(subject: bytes | int, lines: list[Line]) -> bool:
-    """Tell whether one subject's lines stand in order whatever fills their holes; their beginning is the same."""
+    """Return whether one subject's lines stand in order whatever fills their holes; their beginning is the same."""
     common = 0 if isinstance(subject, bytes) else 2
     return all(_certainly_before(one[common:], other[common:]) for one, other in pairwise(lines))
 
@@ -212,7 +212,7 @@ def _ended(lines: Iterable[Line]) -> Iterator[bytes | Hole]:
 
 
 def _number(hole: Hole, numbers: dict[int, int]) -> int:
-    """Answer which of the values, with the names of blank nodes behind them, fills a hole."""
+    """Return which of the values, with the names of blank nodes behind them, fills a hole."""
     return numbers[id(hole.slot)] if hole.slot is not None else len(numbers) + hole.node
 
 
@@ -231,14 +231,14 @@ def _holes(parts: list[bytes | Hole], numbers: dict[int, int]) -> list[int]:
 
 
 def _certainly_before(one: Line, other: Line) -> bool:
-    """Tell whether a line sorts before another whatever fills their holes: by their beginnings."""
+    """Return whether a line sorts before another whatever fills their holes: by their beginnings."""
     first, second = _beginning(one), _beginning(other)
     shorter = min(len(first), len(second))
     return first[:shorter] < second[:shorter]
 
 
 def _beginning(line: Line) -> bytes:
-    """Answer how a line certainly begins; what fills a blank node's hole is its name."""
+    """Return how a line certainly begins; what fills a blank node's hole is its name."""
     constant = line[0]
     assert isinstance(constant, bytes)  # noqa: S101  for mypy: a line begins with a constant part
     hole = line[1] if len(line) > 1 else None

@@ -23,7 +23,7 @@ _LITERAL: Final = rb'(?:[^"\\\x00-\x1f\x7f]++|\\["\\nrt])++'
 
 
 def picker(indexes: Sequence[int]) -> Pick:
-    """Answer a function that picks these items as a tuple."""
+    """Return a function that picks these items as a tuple."""
     if not indexes:
         return lambda _: ()
     if len(indexes) == 1:
@@ -96,7 +96,7 @@ class TokenMatcher:
         )
 
     def values(self, tokens: Tokens) -> Values | None:
-        """Answer the values; None if the document differs in more, or one is empty or an identifier of another form."""
+        """Return the values; None if the document differs in more, or one is empty or an identifier of another form."""
         if self.constants_of(tokens.strings) != self.constants:
             return None
         values = self.values_of(tokens.strings)
@@ -105,7 +105,7 @@ class TokenMatcher:
         return restore(values) if tokens.escaped and values else values
 
     def _are_identifiers(self, values: Values) -> bool:
-        """Tell whether these have the form that `Form.pattern` describes. A pattern of many would be kept by `re`."""
+        """Return whether these have the form that `Form.pattern` describes. A pattern of many would be kept by `re`."""
         return (
             all(map(bytes.startswith, values, self.schemes))
             and not any(map(bytes.startswith, values, self.others))
@@ -155,7 +155,7 @@ class TextMatcher:
         return cls(template, re.compile(pattern + b".{%d}" % len(constant), re.DOTALL), constant)
 
     def values(self, text: bytes) -> Values | None:
-        """Answer the values; None if the text differs in more, or in values of another form."""
+        """Return the values; None if the text differs in more, or in values of another form."""
         if not text.endswith(self.end):
             return None
         match = self.values_of.fullmatch(text)

@@ -103,12 +103,12 @@ class PlaceholderVisitor:
 
 
 def _varies(key: str | None, text: str) -> bool:
-    """Tell whether a text under this key may be a mere value; an empty one never is."""
+    """Return whether a text under this key may be a mere value; an empty one never is."""
     return bool(text) and (key in {"@id", "@value"} or not (key is None or key in CONSTANT_KEYS or key.startswith("@")))
 
 
 def structure(document: dict[str, Any], skeleton: bytes) -> bytes:
-    """Answer a digest of all that a template of this document would hold constant; cheap beside deriving one."""
+    """Return a digest of all that a template of this document would hold constant; cheap beside deriving one."""
     visitor = PlaceholderVisitor("")
     visitor.copy(document)
     schemes = [slot.scheme for slot in visitor.slots]

@@ -60,7 +60,7 @@ class _Specialised:
     used: int
 
     def is_single(self, values: Values) -> bool:
-        """Tell whether it is certain that no second object of a document has the document's identifier."""
+        """Return whether it is certain that no second object of a document has the document's identifier."""
         if not isinstance(self.own, int):
             return self.own is not None and self.own not in values
         own = values[self.own]
@@ -166,7 +166,7 @@ class SpecialisedTemplates:
         return note
 
     def _is_full(self) -> bool:
-        """Tell whether there is no room, and nothing in it that was not used for long."""
+        """Return whether there is no room, and nothing in it that was not used for long."""
         kept = [found for row in self._table.values() for found in row]
         if len(kept) < self._most and self.size < self._largest:
             return False

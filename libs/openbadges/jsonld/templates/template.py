@@ -98,7 +98,7 @@ class Statements:
     orders: dict[tuple[int, ...], TextTemplate] = field(default_factory=dict)
 
     def hash(self, values: Sequence[bytes]) -> bytes:
-        """Answer SHA-256 of all in canonical order; two that became the same are one."""
+        """Return SHA-256 of all in canonical order; two that became the same are one."""
         subjects = (self.subjects.text % self.subjects.holes(values)).split(BETWEEN)
         order = tuple(sorted(range(len(subjects)), key=subjects.__getitem__))
         template = self.orders.get(order) or self._in(order)
@@ -147,7 +147,7 @@ class Template:
     size: int
 
     def rdf_hash(self, values: Values) -> bytes | None:
-        """Answer SHA-256 of the canonical N-Quads, or None where the general algorithm must decide.
+        """Return SHA-256 of the canonical N-Quads, or None where the general algorithm must decide.
 
         That is so if blank nodes cannot be told apart by their own quads.
         """
@@ -162,7 +162,7 @@ class Template:
         return self.statements.hash(values)
 
     def node_hashes(self, values: Values) -> list[bytes] | None:
-        """Answer the hash of each blank node's quads of the first degree; None where a node's cannot be told."""
+        """Return the hash of each blank node's quads of the first degree; None where a node's cannot be told."""
         hashes = list(self.hashed_nodes)
         for lines in self.nodes:
             template = lines.template
@@ -174,5 +174,5 @@ class Template:
         return hashes
 
     def json_hash(self, values: Values) -> bytes:
-        """Answer SHA-256 of the document in JCS: JSON as orjson writes it, JCS and N-Quads escape the values alike."""
+        """Return SHA-256 of the document in JCS: JSON as orjson writes it, JCS and N-Quads escape the values alike."""
         return hashlib.sha256(self.json.text % self.json.holes(values)).digest()

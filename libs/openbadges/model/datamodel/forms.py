@@ -22,7 +22,7 @@ def refuse(message: str, path: str) -> CredentialError:
 
 
 def is_url(value: Any) -> bool:
-    """Tell whether a value is an absolute URL (VCDM 2.0, section 4.4)."""
+    """Return whether a value is an absolute URL (VCDM 2.0, section 4.4)."""
     return isinstance(value, str) and (_USUAL_URL.match(value) or _URL.match(value)) is not None
 
 
@@ -49,7 +49,7 @@ def check_id(thing: dict[str, Any], path: str, *, required: bool = False) -> Non
 
 
 def types_of(thing: dict[str, Any], path: str) -> list[str]:
-    """Answer the types, one or several (VCDM 2.0, section 4.5).
+    """Return the types, one or several (VCDM 2.0, section 4.5).
 
     Raises:
         CredentialError: none, or something that is not text.
@@ -62,7 +62,7 @@ def types_of(thing: dict[str, Any], path: str) -> list[str]:
 
 
 def things(value: Any, path: str) -> list[tuple[dict[str, Any], str]]:
-    """Answer one or several objects with their places.
+    """Return one or several objects with their places.
 
     Raises:
         CredentialError: none at all, or something that is not an object with content.

@@ -19,7 +19,7 @@ IdentifierType = Annotated[
 
 
 class Image(Part):
-    """A picture: an address or a data URL (Open Badges 3.0, class Image)."""
+    """A picture: a URL or a data URL (Open Badges 3.0, class Image)."""
 
     TYPE: ClassVar[str] = "Image"
 

@@ -20,7 +20,7 @@ class CredentialSchema(Typed):
 
 
 class RefreshService(Typed):
-    """Where a newer credential can be had (VCDM 2.0, section 5.4)."""
+    """Where a newer credential is available (VCDM 2.0, section 5.4)."""
 
 
 class TermsOfUse(Typed):
