@@ -214,3 +214,9 @@ def test_nothing_refers_to_a_file_that_is_not_in_the_repository() -> None:
         for path in paths:
             if path.partition("/")[0] in folders and "." in path.rpartition("/")[2] + ".":
                 assert path in there, f"{name} speaks of {path}"
+
+
+def test_each_test_module_has_a_name_of_its_own() -> None:
+    # pytest imports a module of tests by its bare name: two of one name cannot run together.
+    names = [path.name for path in (ROOT / "tests").rglob("test_*.py")]
+    assert not {name for name in names if names.count(name) > 1}
