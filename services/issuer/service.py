@@ -25,6 +25,7 @@ from services.issuer.catalogue import repository as catalogue
 from services.issuer.catalogue.achievements import Achievements
 from services.issuer.catalogue.api import achievement_routes, issuer_routes
 from services.issuer.catalogue.issuers import Issuers
+from services.issuer.catalogue.worker import CatalogueWorker
 from services.issuer.credentials import repository as credential_repository
 from services.issuer.credentials.announcements import Announcer
 from services.issuer.credentials.api import credential_routes
@@ -150,7 +151,7 @@ def _add_catalogue(
         name="catalogue",
         topics=[topics.CATALOGUE],
         contracts=[IssuerPublished, AchievementPublished],
-        handle=published.after(known.apply),
+        handle=published.after(CatalogueWorker(known).handle),
     )
     plumbing.consume(
         name="access", topics=[topics.ACCESS_KEYS], contracts=[ApiKeyGranted], handle=granted.after(keys.apply)

@@ -100,7 +100,7 @@ async def test_a_late_older_profile_never_wins_in_the_issuer_or_the_notifier(
     database: mongo.Database, seed: int
 ) -> None:
     chance = random.Random(seed)
-    await arrive(issuers(), chance, *(as_received(IssuerCatalogue(database).apply) for _ in range(2)))
+    await arrive(issuers(), chance, *(IssuerCatalogue(database).store_issuers for _ in range(2)))
     found = await IssuerCatalogue(database).issuers(f"school-{school}" for school in range(5))
     assert {(each.version, each.name) for each in found.values()} == {(6, "name 6")}
     await database["issuers"].drop()

@@ -7,7 +7,6 @@ from cachetools import LRUCache, TTLCache
 from pymongo import DESCENDING
 
 from libs.common.mongo import Database, Document, Index, find_by_ids, insert_new, upsert_newest
-from libs.contracts.cloudevents import Outgoing, Received
 from libs.contracts.events import AchievementPublished, IssuerPublished
 
 INDEXES: Sequence[Index] = (Index("achievements", ["owner", "achievement_id", "version"], unique=True),)
@@ -28,16 +27,17 @@ class Catalogue:
         self._issuer_cache: TTLCache[str, IssuerPublished] = TTLCache(_REMEMBERED, _ISSUER_REMEMBERED_SECONDS, clock)
         self._version_cache: LRUCache[str, AchievementPublished] = LRUCache(_REMEMBERED)
 
-    async def apply(self, batch: Sequence[Received[CatalogueEvent]]) -> Sequence[Outgoing]:
-        """Handle a batch of the catalogue: the newest version of an issuer, and every version of an achievement."""
-        events = [received.event for received in batch]
-        issuers = [_issuer(event) for event in events if isinstance(event, IssuerPublished)]
-        achievements = [_achievement(event) for event in events if isinstance(event, AchievementPublished)]
+    async def store_issuers(self, events: Sequence[IssuerPublished]) -> None:
+        """Keep the newest version of each issuer."""
+        issuers = [_issuer(event) for event in events]
         await upsert_newest(self._issuers, issuers, order="version")
-        await insert_new(self._achievements, list({each["_id"]: each for each in achievements}.values()))
         for issuer in issuers:
             self._issuer_cache.pop(issuer["_id"], None)
-        return []
+
+    async def store_achievements(self, events: Sequence[AchievementPublished]) -> None:
+        """Keep every version of each achievement."""
+        achievements = {event.version_key: _achievement(event) for event in events}
+        await insert_new(self._achievements, list(achievements.values()))
 
     async def has_arrived(self, event: CatalogueEvent) -> bool:
         """Return whether this version, or a newer one of an issuer, is in the database."""

@@ -21,7 +21,7 @@ from libs.openbadges.model.documents import Image, Profile
 from libs.openbadges.model.errors import CredentialError
 from libs.openbadges.status import bitstring
 from libs.openbadges.status.bitstring import StatusList
-from services.issuer import metrics
+from services.issuer.credentials import metrics
 from services.issuer.decisions.rules import Verdict
 from services.issuer.keys.encryption import KeyUnavailableError
 from services.issuer.status.lists import StatusEntry

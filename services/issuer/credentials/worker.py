@@ -6,7 +6,7 @@ from uuid import UUID
 from libs.common.failpoints import failpoint
 from libs.contracts.cloudevents import Outgoing, Received
 from libs.contracts.events import RevokeCredential
-from services.issuer import metrics
+from services.issuer.credentials import metrics
 from services.issuer.credentials.announcements import Announcer
 from services.issuer.credentials.credential import Revocation
 from services.issuer.credentials.repository import MongoCredentials

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from libs.common.failpoints import failpoint
-from services.issuer import metrics
+from services.issuer.decisions import metrics
 from services.issuer.decisions.repository import WaitingStore
 from services.issuer.decisions.worker import AchievementCatalogue, Awarding
 

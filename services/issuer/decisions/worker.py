@@ -12,10 +12,10 @@ from libs.contracts import ids
 from libs.contracts.cloudevents import Outgoing, Received
 from libs.contracts.events import AchievementPublished, EvidenceSubmitted, IssuerPublished, Outcome
 from libs.openbadges.model.errors import CredentialError
-from services.issuer import metrics
 from services.issuer.credentials.announcements import Announcer
 from services.issuer.credentials.credential import Credential
 from services.issuer.credentials.repository import CredentialStore
+from services.issuer.decisions import metrics
 from services.issuer.decisions.decision import Decision, DecisionId, PieceId, Waiting
 from services.issuer.decisions.repository import DecisionStore
 from services.issuer.decisions.rules import DecisionContext, Verdict, achievement_key, award_evidence, decide

@@ -21,7 +21,7 @@ from libs.common.telemetry import new_trace
 from libs.contracts.cloudevents import Outgoing
 from libs.contracts.events import StatusListPublished
 from libs.openbadges.status.bitstring import MINIMUM_SIZE, StatusIndexes, StatusList
-from services.issuer import metrics
+from services.issuer.status import metrics
 
 INDEXES: Sequence[Index] = (Index("status_lists", ["issuer_id", "number"], unique=True),)
 

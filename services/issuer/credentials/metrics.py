@@ -1,0 +1,10 @@
+"""What the issuer counts of signing and revoking credentials; label values are this service's own codes."""
+
+from prometheus_client import Counter, Histogram
+
+SIGNING_SECONDS = Histogram(
+    "bowerbird_issuer_signing_seconds",
+    "Time to prepare and sign one credential",
+    buckets=(0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25),
+)
+REVOCATIONS = Counter("bowerbird_issuer_revocations", "Commands to revoke, by what became of them", ["outcome"])

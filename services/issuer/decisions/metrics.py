@@ -1,0 +1,14 @@
+"""What the issuer counts of deciding; label values are this service's own codes."""
+
+from prometheus_client import Counter, Gauge
+
+DECISIONS = Counter(
+    "bowerbird_issuer_decisions", "Pieces of evidence decided, by outcome and reason", ["outcome", "reason"]
+)
+WAITING = Gauge(
+    "bowerbird_issuer_waiting_pieces",
+    "Pieces of evidence that wait for their issuer or achievement to be published, in the whole database",
+)
+RECORD_CONFLICTS = Counter(
+    "bowerbird_issuer_record_conflicts", "Batches decided again because another worker had recorded part of them"
+)
