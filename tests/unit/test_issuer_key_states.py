@@ -51,14 +51,27 @@ def test_the_active_key_cannot_retire_and_one_that_signed_a_moment_ago_neither()
     assert retired.state is KeyState.RETIRED
 
 
+def test_the_next_key_takes_the_place_of_an_active_one_that_is_distrusted() -> None:
+    old, new = states.distrust([ACTIVE, NEXT], "z1", NOW + HOUR, NOW)
+    assert (old.key_id, old.state, old.distrusted_from) == ("z1", KeyState.COMPROMISED, NOW)
+    assert (new.key_id, new.state, new.times[KeyState.ACTIVE]) == ("z2", KeyState.ACTIVE, NOW + HOUR)
+
+
+def test_no_issuer_is_left_without_a_key_for_which_the_evidence_of_all_would_wait() -> None:
+    with pytest.raises(ConflictError, match="add the next key first"):
+        states.distrust([ACTIVE], "z1", NOW, NOW)
+    with pytest.raises(ConflictError, match="not in the published DID document"):
+        states.distrust([ACTIVE, key("z2", KeyState.NEXT, published=False)], "z1", NOW, NOW)
+
+
 def test_signatures_are_distrusted_from_a_moment_that_may_become_earlier_and_never_later() -> None:
-    (first,) = states.distrust([ACTIVE], "z1", NOW + HOUR, NOW)
+    first, _ = states.distrust([ACTIVE, NEXT], "z1", NOW + HOUR, NOW)
     assert (first.state, first.distrusted_from) == (KeyState.COMPROMISED, NOW)
     assert states.distrust([first], "z1", NOW + HOUR, NOW + timedelta(minutes=1)) == []
     (earlier,) = states.distrust([first], "z1", NOW + HOUR, NOW - HOUR)
     assert earlier.distrusted_from == NOW - HOUR
     with pytest.raises(ConflictError, match="not from a later one"):
-        states.distrust([ACTIVE], "z1", NOW, NOW + HOUR)
+        states.distrust([ACTIVE, NEXT], "z1", NOW, NOW + HOUR)
 
 
 def test_asking_for_the_state_that_a_key_is_in_changes_nothing() -> None:
@@ -84,7 +97,7 @@ def changes(what: str, keys: list[SigningKey], key_id: str, at: datetime) -> lis
 
 
 @given(steps=STEPS)
-def test_whatever_is_asked_for_one_key_signs_at_most_none_comes_back_and_each_stays_in_the_document(
+def test_whatever_is_asked_for_one_key_signs_none_comes_back_and_each_stays_in_the_document(
     steps: list[tuple[str, int]],
 ) -> None:
     keys: dict[str, SigningKey] = {"z0": key("z0", KeyState.ACTIVE)}
@@ -102,7 +115,7 @@ def test_whatever_is_asked_for_one_key_signs_at_most_none_comes_back_and_each_st
             keys[each.key_id] = SigningKey(
                 each.key_id, each.issuer_id, each.state, each.times, each.distrusted_from, published=True
             )
-        assert sum(each.state is KeyState.ACTIVE for each in keys.values()) <= 1
+        assert sum(each.state is KeyState.ACTIVE for each in keys.values()) == 1
         document = orjson.loads(did_document(DID, keys.values()))
         assert [each["publicKeyMultibase"] for each in document["verificationMethod"]] == list(keys)
 
@@ -124,3 +137,10 @@ def test_a_key_that_this_database_lost_stays_in_the_did_document() -> None:
     document = orjson.loads(did_document(DID, [ACTIVE], previous))
     assert sorted(each["id"] for each in document["verificationMethod"]) == [f"{DID}#z1", f"{DID}#z2"]
     assert sorted(document["assertionMethod"]) == [f"{DID}#z1", f"{DID}#z2"]
+
+
+@pytest.mark.parametrize("state", [KeyState.RETIRED, KeyState.COMPROMISED])
+def test_a_key_whose_end_this_database_lost_does_not_come_back_in_the_did_document(state: KeyState) -> None:
+    previous = did_document(DID, [key("z1", state), key("z2", KeyState.ACTIVE)])
+    restored = did_document(DID, [ACTIVE, NEXT], previous)
+    assert orjson.loads(restored) == orjson.loads(previous)

@@ -97,7 +97,7 @@ def signing_key_routes(keys: ApiKeys, lifecycle: KeyLifecycle) -> APIRouter:
     ) -> SigningKeyAnswer:
         """Activate, retire or distrust a signing key, and say so in the DID document.
 
-        Where the active key is distrusted, nothing is signed until the next one is activated.
+        Where the active key is distrusted, the next one takes its place at once, so add that first (else: 409).
         """
         caller.must_be(issuer_id)
         trace = request_trace(request)

@@ -1,6 +1,6 @@
 """The DID document of an issuer: every key that it ever announced, with what its state means to a verifier."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import orjson
@@ -9,7 +9,8 @@ from libs.openbadges.crypto.did import DID_CONTEXT, MULTIKEY_CONTEXT, verificati
 from libs.openbadges.model import times
 from services.issuer.keys.states import KeyState, SigningKey
 
-_PAST = frozenset({KeyState.RETIRED, KeyState.COMPROMISED})
+# What says that a key signs no longer.
+_ENDS = frozenset({"expires", "revoked"})
 
 
 def did_document(did: str, keys: Iterable[SigningKey], previous: str | None = None) -> str:
@@ -21,34 +22,39 @@ def did_document(did: str, keys: Iterable[SigningKey], previous: str | None = No
     Args:
         did: the issuer.
         keys: all of its keys in this database, the oldest first.
-        previous: the document before this one. A key that stands there and not in `keys` (after a restore from an older
-            backup) stays, since what it signed must verify.
+        previous: the document before this one. After a restore from an older backup, `keys` may know less than it: a
+            key that is not there stays, since what it signed must verify, and the end of one stays, since what is
+            distrusted must not verify again.
     """
-    methods = {verification_method(did, key.key_id): _method(did, key) for key in keys}
-    past = {verification_method(did, key.key_id) for key in keys if key.state in _PAST}
     before: dict[str, Any] = {} if previous is None else orjson.loads(previous)
-    lost = [each for each in before.get("verificationMethod", []) if each["id"] not in methods]
+    said: dict[str, dict[str, Any]] = {each["id"]: each for each in before.get("verificationMethod", [])}
+    methods: dict[str, dict[str, Any]] = {}
+    for key in keys:
+        name = verification_method(did, key.key_id)
+        methods[name] = _method(name, did, key, said.pop(name, {}))
+    lost = list(said.values())
     listed = [*(each["id"] for each in lost), *methods]
     return orjson.dumps(
         {
             "@context": [DID_CONTEXT, MULTIKEY_CONTEXT],
             "id": did,
             "verificationMethod": [*lost, *methods.values()],
-            "authentication": [each for each in methods if each not in past],
+            "authentication": [name for name, method in methods.items() if not _ENDS & method.keys()],
             "assertionMethod": listed,
         }
     ).decode()
 
 
-def _method(did: str, key: SigningKey) -> dict[str, Any]:
+def _method(name: str, did: str, key: SigningKey, said: Mapping[str, Any]) -> dict[str, Any]:
     method: dict[str, Any] = {
-        "id": verification_method(did, key.key_id),
+        "id": name,
         "type": "Multikey",
         "controller": did,
         "publicKeyMultibase": key.key_id,
     }
-    if KeyState.RETIRED in key.times:
-        method["expires"] = times.write(key.times[KeyState.RETIRED])
-    if key.distrusted_from is not None:
-        method["revoked"] = times.write(key.distrusted_from)
+    for end, moment in (("expires", key.times.get(KeyState.RETIRED)), ("revoked", key.distrusted_from)):
+        # Both are written in UTC to the second, so the earlier one is the lesser text.
+        moments = [*([said[end]] if end in said else []), *([] if moment is None else [times.write(moment)])]
+        if moments:
+            method[end] = min(moments)
     return method

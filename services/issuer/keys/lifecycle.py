@@ -84,11 +84,12 @@ class KeyLifecycle:
     async def distrust(self, issuer_id: str, key_id: str, since: datetime | None, trace: str) -> SigningKey:
         """Sign never again with this key, and trust nothing that it signed from `since` (now) on.
 
-        Where it was the active key, evidence waits until another one is active.
+        Where it was the active key, the next one is active from now on.
 
         Raises:
             NotFoundError: there is no such issuer, or no such key of it.
-            ConflictError: `since` lies in the future, or another change came first.
+            ConflictError: `since` lies in the future, the active key has no announced successor, or another change
+                came first.
         """
 
         def change(keys: Sequence[SigningKey], now: datetime) -> list[SigningKey]:

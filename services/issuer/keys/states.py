@@ -69,9 +69,7 @@ def activate(keys: Iterable[SigningKey], key_id: str, at: datetime) -> list[Sign
     key = _find(by_id, key_id)
     if key.state is KeyState.ACTIVE:
         return []
-    promoted = _enter(key, KeyState.ACTIVE, at)
-    if not key.published:
-        raise ConflictError("the key is not in the published DID document yet; try again in a moment")
+    promoted = _promote(key, at)
     return [
         *(_enter(each, KeyState.RETIRING, at) for each in by_id.values() if each.state is KeyState.ACTIVE),
         promoted,
@@ -100,22 +98,38 @@ def retire(keys: Iterable[SigningKey], key_id: str, at: datetime) -> list[Signin
 
 
 def distrust(keys: Iterable[SigningKey], key_id: str, at: datetime, since: datetime) -> list[SigningKey]:
-    """Return the key as compromised: nothing that it signed from `since` on is trusted.
+    """Return the keys that change, in the order in which they must be stored: this one, then the one that follows it.
 
-    An earlier `since` may follow a later one, never the other way round.
+    Nothing that the key signed from `since` on is trusted; where it was active, the next key is so from now on. An
+    issuer always has a key to sign with: what waits for one, in a partition that schools share, stops them all. An
+    earlier `since` may follow a later one, never the other way round.
 
     Raises:
         NotFoundError: the issuer has no such key.
-        ConflictError: `since` lies in the future.
+        ConflictError: `since` lies in the future; or the key is active and no next one is announced.
     """
-    key = _find({each.key_id: each for each in keys}, key_id)
+    by_id = {each.key_id: each for each in keys}
+    key = _find(by_id, key_id)
     if since > at:
         raise ConflictError("signatures are distrusted from a moment that has passed, not from a later one")
     if key.state is KeyState.COMPROMISED:
         if key.distrusted_from is not None and key.distrusted_from <= since:
             return []
         return [replace(key, distrusted_from=since, published=False)]
-    return [replace(_enter(key, KeyState.COMPROMISED, at), distrusted_from=since)]
+    distrusted = replace(_enter(key, KeyState.COMPROMISED, at), distrusted_from=since)
+    if key.state is not KeyState.ACTIVE:
+        return [distrusted]
+    successor = next((each for each in by_id.values() if each.state is KeyState.NEXT), None)
+    if successor is None:
+        raise ConflictError("the active key signs; add the next key first, which then takes its place")
+    return [distrusted, _promote(successor, at)]
+
+
+def _promote(key: SigningKey, at: datetime) -> SigningKey:
+    promoted = _enter(key, KeyState.ACTIVE, at)
+    if not key.published:
+        raise ConflictError("the next key is not in the published DID document yet; try again in a moment")
+    return promoted
 
 
 def _enter(key: SigningKey, state: KeyState, at: datetime) -> SigningKey:
