@@ -423,6 +423,20 @@ async def test_either_store_lists_what_waits_by_what_it_lacks_and_by_its_time(ei
     assert await store.count_waiting() == 3
 
 
+async def test_of_all_that_waits_no_more_is_read_than_is_decided_at_once(world: World) -> None:
+    batch_id, until = uuid4(), NOW + timedelta(hours=1)
+    waiting = [
+        Waiting(PieceId(batch_id, row), f"school-{row % 3}", "resilience", NOW, until, TRACE) for row in range(1, 61)
+    ]
+    assert await world.decisions.record([], [], waiting)
+    await world.database.command("profile", 2)
+    found = await world.decisions.waiting_for([(f"school-{number}", "resilience") for number in range(3)], 10)
+    await world.database.command("profile", 0)
+    assert found == waiting[:10]
+    (read,) = await world.database["system.profile"].find({"command.find": "waiting"}).to_list(None)
+    assert read["docsExamined"] == 10
+
+
 async def test_decisions_of_a_batch_stand_beside_each_other_in_the_order_of_its_rows(world: World) -> None:
     batches = sorted([uuid4(), uuid4()])
     pieces = [evidence(row, learner=f"s{row}", batch_id=batch) for row in (300, 2, 70_000) for batch in batches]
@@ -645,6 +659,21 @@ async def test_activating_changes_both_keys_or_none(world: World) -> None:
     }
     assert not await repository.update(published, states.distrust(published, old.key_id, NOW, NOW)), "it has changed"
     assert (await repository.active("wattle") or [None])[0] == replace(change[1], published=False)
+
+
+async def test_what_another_process_distrusts_signs_no_batch_more(world: World) -> None:
+    ours, theirs = world.signing_keys(), world.signing_keys()
+    repository = SigningKeyRepository(world.client, world.database)
+    old, _ = await ours.create("wattle", KeyState.ACTIVE, NOW)
+    new, _ = await ours.create("wattle", KeyState.NEXT, NOW)
+    await repository.mark_published(await repository.of_issuer("wattle"))
+    signer = CredentialSigner(theirs, MemoryCatalogue([issuer()], []), URLS)
+    await signer.open_keys({"wattle"})
+    assert (await theirs.key("wattle")).public_multibase == old.key_id
+    keys = await repository.of_issuer("wattle")
+    assert await repository.update(keys, states.distrust(keys, old.key_id, NOW, NOW))
+    await signer.open_keys({"wattle"})
+    assert (await theirs.key("wattle")).public_multibase == new.key_id
 
 
 async def test_really_signed_credentials_are_stored_byte_for_byte(world: World) -> None:

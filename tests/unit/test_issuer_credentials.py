@@ -32,6 +32,9 @@ class OneKey:
     async def key(self, issuer_id: str) -> Ed25519Key:
         return KEY
 
+    async def refresh(self, issuer_ids: Iterable[str]) -> None:
+        """Its key never changes."""
+
 
 class OneCatalogue:
     async def issuers(self, issuer_ids: Iterable[str]) -> dict[str, IssuerPublished]:

@@ -41,6 +41,10 @@ class Keys(Protocol):
         """
         ...
 
+    async def refresh(self, issuer_ids: Iterable[str]) -> None:
+        """Forget those of these issuers' keys that are active no longer."""
+        ...
+
 
 class Profiles(Protocol):
     """Knows issuers' profiles."""
@@ -61,11 +65,12 @@ class CredentialSigner:
         self._methods: dict[tuple[str, Ed25519Key], str] = {}
 
     async def open_keys(self, issuer_ids: set[str]) -> None:
-        """Load these issuers' keys, so that signing waits for nothing.
+        """Load these issuers' active keys, so that signing waits for nothing.
 
         Raises:
             KeyUnavailableError: a key is not available.
         """
+        await self._keys.refresh(issuer_ids)
         for issuer_id in issuer_ids:
             await self._keys.key(issuer_id)
 
@@ -123,6 +128,7 @@ class CredentialSigner:
         issuer = (await self._profiles.issuers([issuer_id])).get(issuer_id)
         if issuer is None:
             raise KeyUnavailableError(f"the profile of issuer {issuer_id} has not arrived")
+        await self._keys.refresh([issuer_id])
         key = await self._keys.key(issuer_id)
         document = bitstring.list_document(self._urls.status_list(list_id), issuer.did, bits, valid_from=at)
         return sign(prepare(document), key, self._method(issuer.did, key), at)

@@ -28,7 +28,7 @@ INDEXES: Sequence[Index] = (
     Index("decisions", ["evidence_id"], unique=True, partial={"owns_evidence": True}),
     # Decisions after the first, which are few.
     Index("decisions", ["piece"], partial={"sequence": {"$gt": 1}}),
-    Index("waiting", ["lacks", "since"]),
+    Index("waiting", ["lacks", "since", "_id"]),
     Index("waiting", ["until"]),
 )
 
@@ -59,7 +59,7 @@ class WaitingStore(Protocol):
         ...
 
     async def waiting_for(self, lacking: Iterable[tuple[str, str]], limit: int) -> list[Waiting]:
-        """Return the evidence that waits for one of these, first come first."""
+        """Return the evidence that waits for one of these, at most 200, first come first."""
         ...
 
     async def overdue(self, now: datetime, limit: int) -> list[Waiting]:

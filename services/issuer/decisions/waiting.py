@@ -18,9 +18,10 @@ from services.issuer.decisions.repository import WaitingStore
 from services.issuer.decisions.worker import AchievementCatalogue, Awarding
 
 _DELAY_SECONDS = 2.0
-# At once: as many pieces as a batch of a consumer has, and as many names of issuers and achievements.
+# At once: as many pieces as a batch of a consumer has, and as many names of issuers and achievements as MongoDB merges
+# by index; of more it would read and sort all that waits for them.
 _PIECES = 500
-_NAMES = 1_000
+_NAMES = 200
 
 
 class WaitingEvidence:

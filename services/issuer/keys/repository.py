@@ -56,6 +56,12 @@ class SigningKeyRepository:
         found = await self._collection.find_one({"issuer_id": issuer_id, "state": KeyState.ACTIVE})
         return None if found is None else (_key(found), Sealed(found["kek_id"], bytes(found["sealed"])))
 
+    async def active_ids(self, issuer_ids: Iterable[str]) -> dict[str, str]:
+        """Return the id of each of these issuers' active keys, by issuer."""
+        query = {"issuer_id": {"$in": list(issuer_ids)}, "state": KeyState.ACTIVE}
+        found = await self._collection.find(query, {"issuer_id": 1}).to_list(None)
+        return {each["issuer_id"]: each["_id"] for each in found}
+
     async def update(self, before: Iterable[SigningKey], changed: Sequence[SigningKey]) -> bool:
         """Store these changes together, in their order; False where another writer has changed a key since `before`."""
         states = {each.key_id: each for each in before}

@@ -1,8 +1,9 @@
 """Issuers' signing keys in use: generated, encrypted, and opened into memory to sign."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from time import monotonic
+from typing import NamedTuple
 
 from cachetools import TTLCache
 
@@ -14,6 +15,11 @@ from services.issuer.keys.states import SHORTEST_RETIRING, KeyState, SigningKey,
 # Half of it, so that a key that may retire is remembered by nobody.
 _REMEMBERED_SECONDS = SHORTEST_RETIRING.total_seconds() / 2
 _REMEMBERED_KEYS = 5_000
+
+
+class _Opened(NamedTuple):
+    key_id: str
+    secret: Ed25519Key
 
 
 class SigningKeys:
@@ -28,7 +34,7 @@ class SigningKeys:
     ) -> None:
         self._repository = repository
         self._encryption = encryption
-        self._opened: TTLCache[str, Ed25519Key] = TTLCache(_REMEMBERED_KEYS, _REMEMBERED_SECONDS, clock)
+        self._opened: TTLCache[str, _Opened] = TTLCache(_REMEMBERED_KEYS, _REMEMBERED_SECONDS, clock)
 
     async def create(self, issuer_id: str, state: KeyState, at: datetime) -> tuple[SigningKey, bool]:
         """Return the issuer's key in this state, active or next, generating it where there is none.
@@ -59,8 +65,18 @@ class SigningKeys:
             if stored is None:
                 raise KeyUnavailableError(f"there is no active signing key of issuer {issuer_id} in this database")
             key, sealed = stored
-            opened = self._opened[issuer_id] = Ed25519Key.from_seed(self._encryption.open(sealed, _bound_to(key)))
-        return opened
+            secret = Ed25519Key.from_seed(self._encryption.open(sealed, _bound_to(key)))
+            opened = self._opened[issuer_id] = _Opened(key.key_id, secret)
+        return opened.secret
+
+    async def refresh(self, issuer_ids: Iterable[str]) -> None:
+        """Forget the keys of these issuers that another process has put out of use, before something is signed."""
+        opened = {each: found for each in issuer_ids if (found := self._opened.get(each)) is not None}
+        if opened:
+            active = await self._repository.active_ids(opened)
+            for issuer_id, found in opened.items():
+                if active.get(issuer_id) != found.key_id:
+                    self.forget(issuer_id)
 
     def forget(self, issuer_id: str) -> None:
         """Read the issuer's active key from the store at its next use, since it may have changed."""
