@@ -94,6 +94,19 @@ async def test_the_level_shown_points_at_one_of_five_described_levels() -> None:
     assert levels[described["requiredLevel"]]["level"] == "Multistructural"
 
 
+async def test_the_day_of_the_observation_ends_the_activity() -> None:
+    piece = evidence()
+    _, document = await issued(piece, SHARED)
+    assert document["credentialSubject"]["activityEndDate"] == f"{piece.observed_on.isoformat()}T00:00:00Z"
+
+
+async def test_no_private_key_is_remembered_by_the_signer() -> None:
+    used = signer()
+    await used.status_list("wattle", ENTRY.list_id, StatusList(), NOW)
+    remembered = [each for key in used._methods for each in key]
+    assert remembered == [SCHOOL.did, KEY.public_bytes]
+
+
 async def test_a_score_stands_as_people_write_it() -> None:
     offered = achievement(required_level=None, required_score=50.0)
     _, document = await issued(evidence(level=None, score=87.0), offered)

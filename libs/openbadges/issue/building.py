@@ -95,6 +95,7 @@ class CredentialTemplate:
         evidence: Sequence[Evidence | dict[str, Any]] = (),
         status: dict[str, Any] | Sequence[dict[str, Any]] | None = None,
         narrative: str | None = None,
+        activity_end: datetime | None = None,
         name: str | None = None,
         image: str | None = None,
     ) -> dict[str, Any]:
@@ -110,6 +111,7 @@ class CredentialTemplate:
             evidence: what it rests on.
             status: entries from `statuslist.entry`.
             narrative: how this learner earned it.
+            activity_end: when what earned it was completed; with a zone (Open Badges 3.0, `activityEndDate`).
             name: what the credential is called, if not as the achievement.
             image: address or data URL of the badge's picture.
 
@@ -124,6 +126,8 @@ class CredentialTemplate:
             subject["result"] = [self._result(one) for one in shown]
         if narrative:
             subject["narrative"] = narrative
+        if activity_end is not None:
+            subject["activityEndDate"] = times.write(activity_end)
         document: dict[str, Any] = {
             "@context": [CREDENTIALS_V2, OPEN_BADGES_V3],
             "id": credential_id,

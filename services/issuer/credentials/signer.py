@@ -1,10 +1,11 @@
 """Writing and signing an award as an Open Badges 3.0 AchievementCredential, and an issuer's status lists."""
 
-from collections import OrderedDict
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime, time
 from time import perf_counter
 from typing import Any, Protocol
+
+from cachetools import LRUCache
 
 from libs.contracts.events import AchievementPublished, EvidenceSubmitted, IssuerPublished
 from libs.openbadges.crypto import did
@@ -28,6 +29,7 @@ from services.issuer.status.lists import StatusEntry
 from services.issuer.urls import Urls
 
 _REMEMBERED_TEMPLATES = 2_000
+_REMEMBERED_METHODS = 5_000
 
 
 class Keys(Protocol):
@@ -61,8 +63,8 @@ class CredentialSigner:
         self._keys = keys
         self._profiles = profiles
         self._urls = urls
-        self._templates: OrderedDict[tuple[object, ...], CredentialTemplate] = OrderedDict()
-        self._methods: dict[tuple[str, Ed25519Key], str] = {}
+        self._templates: LRUCache[tuple[object, ...], CredentialTemplate] = LRUCache(_REMEMBERED_TEMPLATES)
+        self._methods: LRUCache[tuple[str, bytes], str] = LRUCache(_REMEMBERED_METHODS)
 
     async def open_keys(self, issuer_ids: set[str]) -> None:
         """Load these issuers' active keys, so that signing waits for nothing.
@@ -107,7 +109,7 @@ class CredentialSigner:
         """Return the credential of an award before it is signed."""
         evidence, version = award.evidence, award.achievement
         assert version is not None, "an award has an achievement"  # noqa: S101  # what `decide` promises
-        document = self._template(issuers[evidence.issuer_id], version, issuers[version.owner]).document(
+        return self._template(issuers[evidence.issuer_id], version, issuers[version.owner]).document(
             credential_id=self._urls.credential(award.credential_id),
             subject_id=f"urn:uuid:{evidence.learner_id}",
             valid_from=at,
@@ -115,9 +117,8 @@ class CredentialSigner:
             evidence=[_evidence(evidence)],
             status=bitstring.entry(self._urls.status_list(entry.list_id), entry.index),
             image=f"{self._urls.credential(award.credential_id)}/image.svg",
+            activity_end=datetime.combine(evidence.observed_on, time(), UTC),
         )
-        document["credentialSubject"]["activityEndDate"] = f"{evidence.observed_on.isoformat()}T00:00:00Z"
-        return document
 
     async def status_list(self, issuer_id: str, list_id: str, bits: StatusList, at: datetime) -> str:
         """Return the signed credential of this list with these bits, as JSON text.
@@ -135,9 +136,11 @@ class CredentialSigner:
 
     def _method(self, issuer_did: str, key: Ed25519Key) -> str:
         """Return the DID URL of the key; writing it costs as much as signing, so it is remembered."""
-        known = self._methods.get((issuer_did, key))
+        # By the public key: what is remembered here outlives the opened secrets of `SigningKeys`.
+        known = self._methods.get((issuer_did, key.public_bytes))
         if known is None:
-            known = self._methods[issuer_did, key] = did.verification_method(issuer_did, key.public_multibase)
+            known = did.verification_method(issuer_did, key.public_multibase)
+            self._methods[issuer_did, key.public_bytes] = known
         return known
 
     def _template(
@@ -148,8 +151,6 @@ class CredentialSigner:
         if template is None:
             achievement = published_achievement(version, self._urls.achievement(version), _profile(owner))
             template = self._templates[key] = CredentialTemplate(_profile(issuer), achievement)
-            if len(self._templates) > _REMEMBERED_TEMPLATES:
-                self._templates.popitem(last=False)
         return template
 
 
