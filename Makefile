@@ -48,6 +48,15 @@ test: env-dev ## every test, on a real MongoDB and a real Apache Kafka; two halv
 	wait $$half; second=$$?; \
 	exit $$(( first || second ))
 
+SIZE ?= 20000
+KILLS ?= 100
+SEED ?= 0
+VICTIMS ?= evidence,issuer,verifier,notifier,mongodb,kafka,smtp
+
+.PHONY: soak
+soak: env-dev ## kill everything at random moments of SIZE pieces; KILLS, SEED and VICTIMS may be set; count what is lost
+	$(PYTHON) -m tests.faults.soak --size $(SIZE) --kills $(KILLS) --seed $(SEED) --victims $(VICTIMS)
+
 .PHONY: conformance
 conformance: env ## serve the VC API for conformance suites on https://127.0.0.1:8443; print their configuration
 	@$(BOWERBIRD) conformance --background

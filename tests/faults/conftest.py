@@ -12,6 +12,8 @@ from tests.faults.scenario import SERVICES
 @pytest.fixture(scope="package")
 def stack(infrastructure: Stack) -> Iterator[Stack]:
     """Everything up; a test leaves it up, whatever it did to it."""
+    # Services that other tests of this session have left running obey no orders.
+    infrastructure.stop(*SERVICES)
     hurry(infrastructure)
     infrastructure.start("smtp", *SERVICES)
     yield infrastructure

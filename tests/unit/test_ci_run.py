@@ -99,7 +99,7 @@ def test_a_run_without_end_is_ended_and_says_where_to_look(machine: Machine) -> 
 def test_each_half_has_a_time_limit_and_keeps_what_the_caller_asks_of_pytest(machine: Machine) -> None:
     machine.command("chromium", "")
     machine.command("make", 'echo "$PYTEST_ADDOPTS"')
-    assert machine.run(PYTEST_ADDOPTS="-x")[1] == "--session-timeout=1500 -x\n"
+    assert machine.run(PYTEST_ADDOPTS="-x")[1] == "--session-timeout=3000 -x\n"
 
 
 @pytest.mark.parametrize(("whole", "parts"), [(0, 0), (1, 0), (0, 1), (1, 1)])
