@@ -1,11 +1,13 @@
 """The map in docs/architecture.md is the one of this repository, and links between documents lead somewhere."""
 
+import ast
 import re
 from pathlib import Path
 
 import pytest
 
-from libs.contracts.topics import TOPICS
+from libs.contracts import topics
+from libs.contracts.topics import SERVICES, TOPICS, Topic
 
 ROOT = Path(__file__).parents[2]
 ARCHITECTURE = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
@@ -33,6 +35,65 @@ def test_every_topic_stands_in_the_map() -> None:
     for topic in TOPICS:
         name = "dead-letters.SERVICE" if topic.name.startswith("dead-letters.") else topic.name.removesuffix(".v1")
         assert f"| `{name}` |" in ARCHITECTURE, name
+
+
+def consumers() -> dict[str, set[str]]:
+    """Read from the source which services consume each topic."""
+    found: dict[str, set[str]] = {}
+    for service in SERVICES:
+        for node in ast.walk(ast.parse((ROOT / f"services/{service}/service.py").read_text(encoding="utf-8"))):
+            if isinstance(node, ast.keyword) and node.arg == "topics":
+                for constant in re.findall(r"topics\.(\w+)", ast.unparse(node.value)):
+                    topic = getattr(topics, constant)
+                    assert isinstance(topic, Topic)
+                    found.setdefault(topic.name.removesuffix(".v1"), set()).add(service)
+    return found
+
+
+def test_the_map_sends_each_topic_to_those_who_consume_it() -> None:
+    consumed = consumers()
+    assert len(consumed) > 5
+    for topic in TOPICS:
+        name = topic.name.removesuffix(".v1")
+        if name.startswith("dead-letters."):
+            continue
+        (way,) = re.findall(rf"^\| `{re.escape(name)}` \|[^|]+\|([^|]+)\|", ARCHITECTURE, re.MULTILINE)
+        readers = set(re.findall(r"[a-z]+", way.partition("→")[2])) & {*SERVICES, "partners", "all"}
+        assert readers == consumed.get(name, set()) | ({"partners"} if topic.for_partners else set()), name
+
+
+def collections(source: Path) -> list[str]:
+    return re.findall(
+        r"""database(?:\[|\.get_collection\(\s*)["'](\w+)["']""",  # as every repository opens them
+        source.read_text(encoding="utf-8"),
+    )
+
+
+def test_the_map_names_each_collection_with_the_module_that_opens_it() -> None:
+    rows = dict(
+        re.findall(
+            r"^\| (`\w+`(?:, `\w+`)*) \| ((?:`\w+`(?:, `\w+`)* \([\w/.]+\)(?:, )?)+) \|$", ARCHITECTURE, re.MULTILINE
+        )
+    )
+    listed = {
+        key: {
+            module: re.findall(r"\w+", names) for names, module in re.findall(r"((?:`\w+`(?:, )?)+) \(([\w/.]+)\)", row)
+        }
+        for key, row in rows.items()
+    }
+    expected = {}
+    for service in SERVICES:
+        folder = ROOT / "services" / service
+        opened = {path.relative_to(folder).as_posix(): collections(path) for path in folder.rglob("*.py")}
+        expected[f"`{service}`"] = {module: names for module, names in opened.items() if names}
+    holders = [
+        f"`{service}`"
+        for service in sorted(SERVICES)
+        if "ApiKeys(" in (ROOT / f"services/{service}/service.py").read_text(encoding="utf-8")
+    ]
+    module = "libs/access/api_keys.py"
+    expected[", ".join(holders)] = {module: collections(ROOT / module)}
+    assert listed == expected
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())

@@ -96,14 +96,15 @@ class Awarding:
         self._longest_wait = longest_wait
 
     async def handle(self, batch: Sequence[Received[EvidenceSubmitted]]) -> Sequence[Outgoing]:
-        """Decide, issue, record, and return what is to be announced.
+        """Decide, issue, record and announce; return what has changed since it was announced.
 
         1. Read which of these submissions are decided already: those are only announced again.
         2. Read what is known: issuers, achievements, whose each piece of evidence is, what each learner holds.
         3. Decide the others in their order, in memory.
         4. Allocate entries in status lists that are announced; prepare and sign every credential.
         5. Record all decisions and credentials of the batch in one transaction. If another worker was first: from 1.
-        6. Return the announcements, made from what is recorded. (The loop publishes them, waits, and commits.)
+        6. Publish the announcements, made from what is recorded; look again, and return the documents of credentials
+           that were revoked meanwhile. (The loop publishes those, waits for every confirmation, and commits.)
 
         Raises:
             DecidingStuckError: the database refuses to record, and nothing recorded explains why.
