@@ -35,6 +35,7 @@ from libs.contracts.cloudevents import (
     EventT,
     Outgoing,
     Received,
+    UnknownTypeError,
     UnreadableRecordError,
     read_event,
     readable_headers,
@@ -246,7 +247,10 @@ class Consumer(ConsumerRebalanceListener, Generic[EventT]):  # type: ignore[misc
         key = (record.key or b"").decode("utf-8", "replace")
         if record.value is None:
             return Received(None, key, trace) if self._tombstones else None
-        event = read_event(headers, record.value)
+        try:
+            event = read_event(headers, record.value)
+        except UnknownTypeError:
+            return None  # of a newer version, which runs beside this one while services are upgraded one by one
         return Received(event, key, trace) if isinstance(event, self._contracts) else None
 
     async def _do(

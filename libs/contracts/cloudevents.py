@@ -1,5 +1,6 @@
 """CloudEvents 1.0 in Kafka's binary mode (Kafka Protocol Binding, section 3.2): events to records and back."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,6 +22,10 @@ class UnreadableRecordError(Exception):
     def __init__(self, reason: str, detail: str) -> None:
         super().__init__(detail)
         self.reason = reason
+
+
+class UnknownTypeError(Exception):
+    """A record of a type that is ours in form, and that this version does not know: a newer version publishes it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +133,9 @@ def _as_json(value: object) -> object:
     raise TypeError(f"an event holds no {type(value).__name__}")
 
 
+# The form of our types (docs/adr/0012-names-of-events.md), those of later versions included.
+_TYPE_FORM = re.compile(r"org\.bowerbirdbadges(?:\.[a-z][a-z0-9-]{0,63}){1,8}\.v[1-9][0-9]{0,3}")
+
 # All that reading an event needs.
 READ_HEADERS = frozenset({"ce_type", "traceparent"})
 
@@ -147,13 +155,16 @@ def read_event(headers: dict[str, str], value: bytes) -> Event:
     """Validate a record's data against the contract that `ce_type` names.
 
     Raises:
-        UnreadableRecordError: no type, a type that we do not know, or data that breaks the contract.
+        UnknownTypeError: the type has the form of ours, and this version has no contract of that name.
+        UnreadableRecordError: no type, a type that is not ours, or data that breaks the contract.
     """
     name = headers.get("ce_type")
     if not name:
         raise UnreadableRecordError("no_type", "the record has no ce_type header")
     contract = BY_TYPE.get(name)
     if contract is None:
+        if _TYPE_FORM.fullmatch(name):
+            raise UnknownTypeError(name)
         raise UnreadableRecordError("unknown_type", f"no contract is named {name[:100]!r}")
     try:
         return contract.model_validate_json(value)

@@ -13,6 +13,7 @@ from libs.common.telemetry import new_trace
 from libs.contracts.cloudevents import (
     Origin,
     Outgoing,
+    UnknownTypeError,
     UnreadableRecordError,
     body_of,
     headers_of,
@@ -103,3 +104,24 @@ def test_the_reason_of_an_unreadable_record_names_fields_and_no_values() -> None
 
 def test_a_header_that_is_null_or_not_text_is_left_out() -> None:
     assert readable_headers([("a", b"1"), ("b", b"\xff"), ("c", None)]) == {"a": "1", "c": ""}
+
+
+@pytest.mark.parametrize("newer", ["org.bowerbirdbadges.evidence.submitted.v2", "org.bowerbirdbadges.a-noun.done.v10"])
+def test_a_type_of_a_later_version_is_told_from_a_foreign_one(newer: str) -> None:
+    with pytest.raises(UnknownTypeError):
+        read_event({"ce_type": newer}, b"what a later version writes")
+
+
+@pytest.mark.parametrize(
+    "foreign", ["com.example.order.placed.v1", "org.bowerbirdbadges.v1", "org.bowerbirdbadges.order.placed", "a" * 500]
+)
+def test_a_type_that_is_not_ours_in_form_makes_the_record_unreadable(foreign: str) -> None:
+    with pytest.raises(UnreadableRecordError) as caught:
+        read_event({"ce_type": foreign}, b"{}")
+    assert caught.value.reason == "unknown_type"
+
+
+def test_every_type_of_ours_has_the_form_that_later_ones_are_known_by() -> None:
+    for contract in EVENTS:
+        with pytest.raises(UnknownTypeError):
+            read_event({"ce_type": f"{contract.type}7"}, b"{}")

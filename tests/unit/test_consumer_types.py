@@ -1,0 +1,86 @@
+"""What the consumer loop makes of the types of records: its own, those of a later version, and foreign ones."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from aiokafka import ConsumerRecord, TopicPartition
+from prometheus_client import REGISTRY
+
+from libs.common.consumer import Consumer
+from libs.contracts import topics
+from libs.contracts.cloudevents import Outgoing, Received
+from libs.contracts.events import DeadLetter, LearnerContact
+
+TP = TopicPartition(topics.LEARNER_CONTACTS.name, 0)
+TYPES = [
+    b"org.bowerbirdbadges.learner.contact.v2",
+    b"org.bowerbirdbadges.learner.seen.v1",
+    b"com.example.o.v1",
+    b"",
+]
+
+
+class Client:
+    """Stands for Kafka and its client: one batch, one record of each type."""
+
+    def __init__(self) -> None:
+        self.letters: list[Outgoing] = []
+        self.committed: dict[TopicPartition, int] = {}
+        self._given = False
+
+    def declare_consumer(self, *_args: object) -> Callable[[], "Client"]:
+        return lambda: self
+
+    async def publish(self, outgoing: Sequence[Outgoing]) -> None:
+        self.letters += outgoing
+
+    async def getmany(self, **_asked: int) -> dict[Any, Any]:
+        await asyncio.sleep(0)
+        if self._given:
+            return {}
+        self._given = True
+        return {TP: [_record(offset, name) for offset, name in enumerate(TYPES)]}
+
+    async def commit(self, offsets: dict[TopicPartition, int]) -> None:
+        self.committed |= offsets
+
+
+def _record(offset: int, name: bytes) -> ConsumerRecord:
+    return ConsumerRecord(TP.topic, 0, offset, 0, 0, b"key", b"{}", None, 3, 2, [("ce_type", name)])
+
+
+def counted(outcome: str) -> float:
+    return (
+        REGISTRY.get_sample_value(
+            "bowerbird_consumer_records_total", {"consumer": "notifier-types", "outcome": outcome}
+        )
+        or 0
+    )
+
+
+async def test_a_type_of_a_later_version_is_skipped_and_a_foreign_one_is_a_dead_letter() -> None:
+    client = Client()
+
+    async def handle(_batch: Sequence[Received[LearnerContact]]) -> Sequence[Outgoing]:
+        raise AssertionError("none of these is for this handler")
+
+    consumer = Consumer(
+        client,  # type: ignore[arg-type]  # stands for it
+        service="notifier",
+        name="types",
+        topics=[topics.LEARNER_CONTACTS],
+        contracts=[LearnerContact],
+        handle=handle,
+        max_records=8,
+    )
+    running = asyncio.create_task(consumer.run())
+    async with asyncio.timeout(10):
+        while not (client.committed or running.done()):  # noqa: ASYNC110  # the loop sets no event
+            await asyncio.sleep(0.01)
+    await consumer.stop(1)
+    await running
+    assert client.committed == {TP: len(TYPES)}
+    letters = [each.event for each in client.letters if isinstance(each.event, DeadLetter)]
+    assert [(each.offset, each.reason) for each in letters] == [(2, "unknown_type"), (3, "no_type")]
+    assert (counted("not_for_us"), counted("dead_letter")) == (2, 2)
