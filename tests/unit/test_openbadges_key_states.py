@@ -185,3 +185,41 @@ def test_a_jwt_signed_by_the_newer_key_names_it() -> None:
     token = sign_vc_jwt(prepare(badge(status=None)), NEXT, algorithm="Ed25519", kid=NEXT_METHOD)
     assert verify(token, ResolvedInputs({DID: ended("expires", BEFORE)}), LATER).verdict == "pass"
     assert kid_of(NEXT) != NEXT_METHOD
+
+
+def without_kid(token: str) -> str:
+    """The same token, signed by the older key, without a word on which key that was."""
+    return resigned(token, ED25519, drop=("kid",))
+
+
+@ends
+def test_a_token_that_an_ended_key_may_have_signed_in_its_time_is_not_taken_for_changed(member: str) -> None:
+    document = {
+        "@context": [CREDENTIALS_V2],
+        "type": ["VerifiablePresentation"],
+        "holder": DID,
+        "verifiableCredential": [],
+    }
+    token = without_kid(sign_vp_jwt(document, KEY, algorithm="Ed25519", kid=METHOD))
+    report = verify_presentation(token, ResolvedInputs({DID: ended(member, AFTER)}), LATER)
+    assert (report.check("proof").outcome, report.check("proof").code) == ("unknown", CODES[member])
+    assert report.verdict == "unknown"
+    changed = token[:-6] + ("A" if token[-6] != "A" else "B") + token[-5:]
+    report = verify_presentation(changed, ResolvedInputs({DID: ended(member, AFTER)}), LATER)
+    assert (report.check("proof").outcome, report.check("proof").code) == ("fail", "proof_invalid")
+
+
+@pytest.mark.parametrize("broken", ["z6Mk", "0", "zzz", "", None])
+def test_a_key_that_cannot_be_read_takes_no_pass_from_one_that_can(broken: str | None) -> None:
+    document = rotated()
+    document["verificationMethod"][1]["publicKeyMultibase"] = broken
+    document["assertionMethod"].reverse()
+    token = without_kid(vc_jwt(ED25519))
+    assert codes(token, ResolvedInputs({DID: document}, given(ED25519).status_lists), LATER) == {}
+
+
+def test_a_token_that_a_key_of_a_kind_not_read_here_may_have_signed_is_unknown() -> None:
+    document = rotated()
+    document["verificationMethod"][0]["type"] = "OtherKey"
+    found_of_it = codes(without_kid(vc_jwt(ED25519)), ResolvedInputs({DID: document}), LATER)
+    assert found_of_it["proof"] == "unknown key_kind"

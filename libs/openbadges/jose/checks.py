@@ -1,7 +1,7 @@
 """Is a token's signature good, and is its key the issuer's or holder's? Each answered pass, fail or unknown."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -22,13 +22,28 @@ from libs.openbadges.model.members import holder_of, issuer_of
 
 @dataclass(frozen=True, slots=True)
 class _Key:
-    """A key that may have signed, and the one algorithm that its owner allows it, if any."""
+    """A key that may have signed.
+
+    Attributes:
+        public: the key.
+        algorithm: the one that its owner allows it, if any.
+        doubt: why it is not certain that it was in force when it signed.
+    """
 
     public: PublicKey
     algorithm: str | None
+    doubt: UndecidedError | None = None
 
 
-_Found = Sequence[_Key] | CredentialError | None
+@dataclass(frozen=True, slots=True)
+class _Keys:
+    """The keys that may have signed, of which one is enough; `unread` is why another one cannot be read, if any."""
+
+    known: Sequence[_Key]
+    unread: UndecidedError | None = None
+
+
+_Found = _Keys | CredentialError | None
 """The keys that may have signed, why they could not be found, or None where the owner's document is not there."""
 
 
@@ -74,7 +89,10 @@ def _check_proof(token: Token, keys: _Found) -> Finding:
             raise keys
         if keys is None:
             return Finding("unknown", "key_unavailable", f"The document of {owner_of(token)} is not available.")
-        good = any(check_signature(token.compact, key.public) for key in _fitting(token, keys))
+        good = [key for key in _fitting(token, keys) if check_signature(token.compact, key.public)]
+        uncertain = _doubt_of(good) if good else keys.unread
+        if uncertain is not None:
+            raise uncertain
     except (LimitError, UndecidedError) as error:
         return Finding("unknown", error.code, str(error))
     except CredentialError as error:
@@ -87,43 +105,54 @@ def _check_proof(token: Token, keys: _Found) -> Finding:
 def _with_embedded(embedded: PublicKey, keys: _Found, named: bool) -> _Found:
     """Take the key in the header; where the header also names one, the two must be the same."""
     if not named:
-        return [_Key(embedded, None)]
-    if isinstance(keys, Sequence) and embedded not in [key.public for key in keys]:
+        return _Keys([_Key(embedded, None)])
+    if isinstance(keys, _Keys) and embedded not in [key.public for key in keys.known]:
         return CredentialError("jwk_foreign", "The key in the header is not the one that the header names.")
     return keys
 
 
-def _fitting(token: Token, keys: Sequence[_Key]) -> list[_Key]:
+def _doubt_of(keys: Sequence[_Key]) -> UndecidedError | None:
+    """Return why none of these keys, of which each would do, is certain to have been in force."""
+    return None if any(key.doubt is None for key in keys) else keys[0].doubt
+
+
+def _fitting(token: Token, keys: _Keys) -> list[_Key]:
     """Leave out keys that are not for this algorithm (RFC 8725, section 3.1: the key decides, not the token).
 
     Raises:
+        UndecidedError: none is, and one could not be read.
         CredentialError: `algorithm_mismatch`, none is.
     """
     algorithm = token.header["alg"]
     kind = kind_of(algorithm)
     fitting = [
         key
-        for key in keys
+        for key in keys.known
         if key.public.kind == kind and (key.algorithm is None or ALGORITHMS.get(key.algorithm) == kind)
     ]
     if not fitting:
-        raise CredentialError("algorithm_mismatch", f"The key is not one that signs with {algorithm[:40]}.")
+        raise keys.unread or CredentialError(
+            "algorithm_mismatch", f"The key is not one that signs with {algorithm[:40]}."
+        )
     return fitting
 
 
 def _listing_embedded(token: Token, keys: _Found) -> _Found:
     """Return why the key in the header cannot be the owner's, where it stands there and the owner does not list it."""
-    if "jwk" not in token.header or not isinstance(keys, Sequence):
+    if "jwk" not in token.header or not isinstance(keys, _Keys):
         return keys
     try:
-        if read_jwk(token.header["jwk"]) in [key.public for key in keys]:
-            return keys
+        embedded = read_jwk(token.header["jwk"])
     except CredentialError as error:
         return error
-    return CredentialError("jwk_foreign", f"The key in the header is not one that {owner_of(token)} lists.")
+    listed = [key for key in keys.known if key.public == embedded]
+    foreign = CredentialError("jwk_foreign", f"The key in the header is not one that {owner_of(token)} lists.")
+    return _Keys(listed) if listed else keys.unread or foreign
 
 
 def _check_owner(token: Token, keys: _Found) -> Finding:
+    if isinstance(keys, _Keys):
+        keys = _doubt_of(keys.known) or keys
     role = "holder" if token.profile == "vp+jwt" else "issuer"
     who = holder_of(token.document) if role == "holder" else issuer_of(token.document)
     owner = owner_of(token)
@@ -142,7 +171,7 @@ def _check_owner(token: Token, keys: _Found) -> Finding:
     return key_of_owner(role, who)
 
 
-def _keys(token: Token, documents: Documents, now: datetime) -> list[_Key] | None:
+def _keys(token: Token, documents: Documents, now: datetime) -> _Keys | None:
     """Find the keys of the owner that may have signed; None where the owner's document is not there.
 
     Raises:
@@ -156,7 +185,7 @@ def _keys(token: Token, documents: Documents, now: datetime) -> list[_Key] | Non
         if found is None:
             return None
         check_state(found, partial(signed_at, token), now)
-        return [_read(found)]
+        return _Keys([_read(found)])
     document = document_of(owner, documents)
     if document is None:
         return None
@@ -167,47 +196,43 @@ def _purpose(token: Token) -> str:
     return "authentication" if token.profile == "vp+jwt" else "assertionMethod"
 
 
-def _listed(token: Token, document: dict[str, Any], documents: Documents, now: datetime) -> list[_Key]:
+def _listed(token: Token, document: dict[str, Any], documents: Documents, now: datetime) -> _Keys:
     """Read every key that a document lists for a token's purpose, or the one whose JWK has the token's name for it.
 
     Raises:
-        UndecidedError: none is left, and one could not be read (`key_kind`) or may have been out of force.
-        CredentialError: none is left, all being out of force (`method_expired`, `method_revoked`), or there being
-            none (`method_missing`).
+        UndecidedError: none is left, and one could not be read (`key_kind`).
+        CredentialError: none is left, all being out of force (`method_expired`, `method_revoked`) or no keys
+            (`key_form`, `multibase_form` and others), or there being none (`method_missing`).
     """
     kid = token.header.get("kid") if _method(token) is None else None
     keys: list[_Key] = []
-    unknown: list[UndecidedError] = []
-    out_of_force: list[CredentialError] = []
+    unread: list[UndecidedError] = []
+    useless: list[CredentialError] = []
     for method in allowed_methods(document, _purpose(token)):
         try:
             found = resolve(method, documents, _purpose(token))
             if found is not None and kid in (None, method.partition("#")[2], _jwk_of(found).get("kid")):
-                key = _read(found)
-                if (wrong := _out_of_force(found, token, now)) is None:
-                    keys.append(key)
-                else:
-                    out_of_force.append(wrong)
+                keys.append(replace(_read(found), doubt=_doubt(found, token, now)))
         except UndecidedError as error:
-            unknown.append(error)
+            unread.append(error)
+        except CredentialError as error:
+            useless.append(error)
     if keys:
-        return keys
-    if unknown or out_of_force:
-        raise [*unknown, *out_of_force][0]
+        return _Keys(keys, unread[0] if unread else None)
+    if unread or useless:
+        raise [*unread, *useless][0]
     raise CredentialError("method_missing", f"The document of {document.get('id')} has no such key for this purpose.")
 
 
-def _out_of_force(found: dict[str, Any], token: Token, now: datetime) -> CredentialError | None:
-    """Return why a key cannot have signed a token: it was revoked or had expired before.
+def _doubt(found: dict[str, Any], token: Token, now: datetime) -> UndecidedError | None:
+    """Return why it is not certain that a key was in force when a token was made, None where it is.
 
     Raises:
-        UndecidedError: that is not certain.
+        CredentialError: it was not.
     """
     try:
         check_state(found, partial(signed_at, token), now)
-    except UndecidedError:
-        raise
-    except CredentialError as error:
+    except UndecidedError as error:
         return error
     return None
 
