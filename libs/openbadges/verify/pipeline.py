@@ -1,7 +1,7 @@
 """Verifying a credential from its text and what was looked up for it, the same online, offline and in a test.
 
 A document goes through `STAGES` in their order; each is a module of its own that takes the context and returns
-findings. Adding a check is writing its stage and listing it here.
+findings. A check is added by writing its stage and listing it here; what shows it, see docs/architecture.md.
 """
 
 from collections.abc import Sequence

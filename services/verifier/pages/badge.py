@@ -25,18 +25,23 @@ _Verdict = Literal["pass", "fail", "revoked", "unknown"]
 CLAIMS: Mapping[str, str] = {
     "proof": "The text is exactly as it was signed",
     "issuer": "It was signed by the issuer that it names",
-    "status": "It has not been taken back",
+    "status": "It has not been revoked",
     "dates": "It is within its dates",
     "endorsement": "What others say of it is theirs and holds up",
-    "refresh": "It is the newest edition that could be had",
+    "refresh": "It is the newest version available",
     "schema": "It follows Open Badges 3.0",
     "context": "All its terms have a known meaning",
     "format": "It is a verifiable credential",
 }
 """What each check tests, as people say it, in the order in which it matters to them."""
 
-_REAL = ("format", "context", "schema", "proof")
-_GOOD = ("dates", "status")
+REAL = ("format", "context", "schema", "proof")
+SIGNED_BY = ("proof", "issuer")
+GOOD = ("dates", "status")
+"""The checks that answer the page's three questions; with those of `BESIDE`, all that a report has."""
+
+BESIDE = ("refresh", "endorsement")
+"""What bears on none of the three: a newer version to show, and the words of others."""
 
 _STATUS_WORDS: Mapping[str, str] = {
     "revoked": "The issuer has revoked it.",
@@ -134,9 +139,9 @@ def badge_of(document: Mapping[str, Any], report: Report) -> Badge:
     issuer = {"id": issuer} if isinstance(issuer, str) else _object(issuer)
     scale, steps, results = _results(achievement, subject)
     issuer_id = shown_text(issuer.get("id")) or "not named"
-    real = _together("Is it real?", [report.check(name) for name in _REAL])
-    signed_by = _together("Who issued it?", [report.check("proof"), report.check("issuer")])
-    good = _together("Is it still good?", [report.check(name) for name in _GOOD])
+    real = _together("Is it real?", [report.check(name) for name in REAL])
+    signed_by = _together("Who issued it?", [report.check(name) for name in SIGNED_BY])
+    good = _together("Is it still good?", [report.check(name) for name in GOOD])
     return Badge(
         id=shown_text(document.get("id")),
         title=shown_text(achievement.get("name")) or shown_text(document.get("name")) or "A badge without a name",

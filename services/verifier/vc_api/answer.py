@@ -34,7 +34,7 @@ BY_CODE: Final[Mapping[str, tuple[str, int | None]]] = {
     "STATUS_LIST_LENGTH_ERROR": (f"{_STATUS}STATUS_LIST_LENGTH_ERROR", -130),
     "MALFORMED_VALUE_ERROR": _MALFORMED,
     "RANGE_ERROR": _RANGE,
-    # That a credential was taken back is no error of anybody's, and no specification has a name for it.
+    # That a credential was revoked is no error of anybody's, and no specification has a name for it.
     "revoked": ("urn:bowerbird:problem:revoked", None),
     "suspended": ("urn:bowerbird:problem:suspended", None),
     "not_yet_valid": _RANGE,
@@ -54,6 +54,8 @@ BY_CHECK: Final[Mapping[str, tuple[str, int | None]]] = {
     "endorsement": ("urn:bowerbird:problem:endorsement", None),
     "refresh": ("urn:bowerbird:problem:refresh", None),
 }
+"""One for every name of a check; a new check without its problem type is an error here, not another check's."""
+
 _TITLES: Final = {"fail": "This check failed", "unknown": "This check could not be decided"}
 
 
@@ -69,7 +71,7 @@ def problem_of(check: Check, pointer: str = "") -> dict[str, Any]:
         check: it failed or could not be decided.
         pointer: JSON Pointer to the document that was checked, in the request.
     """
-    kind, code = BY_CODE.get(check.code) or BY_CHECK.get(check.name, _PROOF_WRONG)
+    kind, code = BY_CODE.get(check.code) or BY_CHECK[check.name]
     return {
         "type": kind,
         "title": _TITLES[check.outcome],
