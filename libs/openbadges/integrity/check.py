@@ -14,7 +14,7 @@ from libs.openbadges.integrity.suites import VERIFY_SUITES, Cryptosuite
 from libs.openbadges.jsonld.templates.canonical_document import CanonicalDocument
 from libs.openbadges.model import times
 from libs.openbadges.model.datamodel import check_proof_form, check_proof_kind
-from libs.openbadges.model.errors import CredentialError, LimitError, UndecidedError, UnknownContextError
+from libs.openbadges.model.errors import CredentialError, UndecidedError
 from libs.openbadges.model.findings import Finding, Outcome, worst
 from libs.openbadges.model.members import holder_of, issuer_of, proofs_of
 
@@ -147,10 +147,8 @@ def _signature_input(
             owner = controller_of(proof["verificationMethod"])
             return Finding("unknown", "key_unavailable", f"The document of {owner} is not available.")
         return SignatureInput(suite, public_key(key), message, decode_multibase(proof["proofValue"]))
-    except (LimitError, UnknownContextError, UndecidedError) as error:
-        return Finding("unknown", error.code, str(error))
     except CredentialError as error:
-        return Finding("fail", error.code, str(error))
+        return Finding.of(error)
 
 
 def _checked(claim: SignatureInput | Finding) -> Finding:
@@ -238,10 +236,8 @@ def _check_owner(owner: str | None, role: str, checked: list[tuple[dict[str, Any
         return Finding("unknown", f"{role}_unproven", f"The proof by the {role}'s own key could not be checked.")
     try:
         found = [keys.of(proof) for proof in good or [proof for proof, _ in own]]
-    except UndecidedError as error:
-        return Finding("unknown", error.code, str(error))
     except CredentialError as error:
-        return Finding("fail", error.code, str(error))
+        return Finding.of(error)
     if None in found:
         return Finding("unknown", f"{role}_unavailable", f"The document of {owner} is not available.")
     return key_of_owner(role, owner)

@@ -15,7 +15,7 @@ from libs.openbadges.integrity.check import key_of_owner
 from libs.openbadges.jose.claims import check_claims, signed_at
 from libs.openbadges.jose.compact import ALGORITHMS, check_signature, kind_of
 from libs.openbadges.jose.tokens import Token
-from libs.openbadges.model.errors import CredentialError, LimitError, UndecidedError
+from libs.openbadges.model.errors import CredentialError, UndecidedError
 from libs.openbadges.model.findings import Finding
 from libs.openbadges.model.members import holder_of, issuer_of
 
@@ -93,10 +93,8 @@ def _check_proof(token: Token, keys: _Found) -> Finding:
         uncertain = _doubt_of(good) if good else keys.unread
         if uncertain is not None:
             raise uncertain
-    except (LimitError, UndecidedError) as error:
-        return Finding("unknown", error.code, str(error))
     except CredentialError as error:
-        return Finding("fail", error.code, str(error))
+        return Finding.of(error)
     if not good:
         return Finding("fail", "proof_invalid", "The signature is not that of this text: one of the two was changed.")
     return Finding("pass", "proof_valid", "The text is as it was signed.")
@@ -162,8 +160,7 @@ def _check_owner(token: Token, keys: _Found) -> Finding:
             return Finding("unknown", "key_owner_unknown", f"The key at {owner} does not say that it is {who}'s.")
         return Finding("fail", f"{role}_mismatch", f"The key is that of {owner}, the {role} is {who}.")
     if isinstance(keys, CredentialError):
-        unknown = isinstance(keys, LimitError | UndecidedError)
-        return Finding("unknown" if unknown else "fail", keys.code, str(keys))
+        return Finding.of(keys)
     if keys is None:
         return Finding("unknown", f"{role}_unavailable", f"The document of {owner} is not available.")
     if who is None and role == "holder":

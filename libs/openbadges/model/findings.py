@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Literal, NamedTuple
 
+from libs.openbadges.model.errors import CredentialError
+
 Outcome = Literal["pass", "fail", "unknown"]
 
 
@@ -21,6 +23,11 @@ class Finding(NamedTuple):
     code: str
     message: str
     at: datetime | None = None
+
+    @classmethod
+    def of(cls, error: CredentialError) -> "Finding":
+        """Return what a check found that met an error: what the error's class makes of it, its code and message."""
+        return cls(error.outcome, error.code, str(error))
 
 
 def worst(outcomes: Iterable[Outcome]) -> Outcome:

@@ -114,6 +114,7 @@ def _check_entry(one: Any, issuer: str | None, lists: VerifiedStatusLists) -> Fi
         purpose, value = _read(one, status_list)
         at = times.read(status_list.document["validFrom"]) if "validFrom" in status_list.document else None
     except CredentialError as error:
+        # Unknown whatever the error: what is wrong with a list does not say that the credential was revoked.
         return Finding("unknown", error.code, str(error))
     says = _message(one, value)
     if value == 0 and not (purpose == "message" and says):

@@ -19,5 +19,5 @@ def check_dates(context: Context) -> Finding:
                 return Finding("fail", "expired", f"It was valid until {times.write(ends)}.")
         mechanism_of(context.opened).check_dates(context.opened, now)
     except CredentialError as error:
-        return Finding("fail", error.code, str(error))
+        return Finding.of(error)
     return Finding("pass", "in_force", "The date lies within its validity.")

@@ -14,7 +14,7 @@ def check_format(context: Context) -> Finding:
     try:
         check_credential(opened.document)
     except CredentialError as error:
-        return Finding("fail", error.code, str(error))
+        return Finding.of(error)
     if opened.picture is not None:
         where = f"baked into a {opened.picture.upper()}"
         return Finding("pass", "credential_baked", f"It is a verifiable credential, {where}.")

@@ -98,7 +98,7 @@ def check_subject(context: Context) -> Finding:
         if first_context(endorsement) == CREDENTIALS_V2:
             read_model(endorsement)
     except CredentialError as error:
-        return Finding("fail", error.code, str(error))
+        return Finding.of(error)
     if context.placed is None or not _ids([endorsement.get("credentialSubject")]) & context.placed.subjects:
         return Finding("fail", "endorsement_subject", "It speaks of something else than what it stands on.")
     return Finding("pass", "endorsement_subject", "It speaks of what it stands on.")

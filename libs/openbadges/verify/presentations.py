@@ -128,7 +128,7 @@ def _check_format(context: Context) -> Finding:
         check_presentation(context.document)
     except CredentialError as error:
         code = "not_a_presentation" if error.code == "not_a_credential" else error.code
-        return Finding("fail", code, str(error))
+        return Finding.of(error)._replace(code=code)
     credentials = _credentials(context.document)
     if len(credentials) > MOST_CREDENTIALS:
         return Finding("unknown", "too_many_credentials", f"More than {MOST_CREDENTIALS} credentials are not checked.")
@@ -146,7 +146,7 @@ def _dates_wrong(context: Context) -> Finding | None:
     try:
         mechanism_of(context.opened).check_dates(context.opened, context.run.now)
     except CredentialError as error:
-        return Finding("fail", error.code, str(error))
+        return Finding.of(error)
     return None
 
 

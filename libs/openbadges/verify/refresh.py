@@ -86,6 +86,7 @@ def refreshed_version(
         opened = open_document(given[url], profile=profile)
         _check_same(document, opened.document)
     except CredentialError as error:
+        # Unknown whatever the error: what a refresh service returned makes the credential that was given no worse.
         code = error.code if error.code.startswith("refresh_") else "refresh_unread"
         return Finding("unknown", code, f"What its refresh service returned is not used: {error}")
     return opened

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from libs.openbadges.model import times
-from libs.openbadges.model.errors import CredentialError, LimitError, UnreadFormError
+from libs.openbadges.model.errors import CredentialError
 from libs.openbadges.model.findings import Finding, Outcome, worst
 
 
@@ -106,8 +106,7 @@ def unreadable(error: CredentialError, now: datetime, names: Sequence[str]) -> t
 
     One beyond the limits or in a form not read here may be good; one that is not JSON is no credential.
     """
-    outcome: Outcome = "unknown" if isinstance(error, LimitError | UnreadFormError) else "fail"
-    checks = [Check("format", outcome, error.code, str(error), now)]
+    checks = [Check("format", error.outcome, error.code, str(error), now)]
     checks += [
         Check(name, "unknown", "not_read", "The document could not be read.", now) for name in names if name != "format"
     ]

@@ -13,7 +13,7 @@ def check_schema(context: Context) -> Finding:
     """Check by the schema of what the document says it is; of anything else it asks nothing."""
     document = context.document
     if isinstance(context.canonical, LimitError):
-        return Finding("unknown", context.canonical.code, str(context.canonical))
+        return Finding.of(context.canonical)
     if is_record(document):
         return _check_record(document)
     if not is_achievement(document):
@@ -21,7 +21,7 @@ def check_schema(context: Context) -> Finding:
     try:
         validate_achievement(document)
     except CredentialError as error:
-        return Finding("fail", error.code, str(error))
+        return Finding.of(error)
     return Finding("pass", "schema", "It has the form of an Open Badges 3.0 credential.")
 
 
@@ -31,5 +31,6 @@ def _check_record(document: dict[str, Any]) -> Finding:
         check_record(document)
         validate_record(document)
     except CredentialError as error:
+        # Not by the class of the error: what only the older schema refuses may be right, so nothing follows from it.
         return Finding("fail" if error.code == "model" else "unknown", error.code, str(error))
     return Finding("pass", "schema", "It has the form of a Comprehensive Learner Record 2.0.")

@@ -2,8 +2,8 @@
 
 from libs.openbadges.jsonld.resources import check_resources
 from libs.openbadges.model.context_urls import CREDENTIALS_V1, CREDENTIALS_V2
-from libs.openbadges.model.errors import CredentialError, LimitError, UnknownContextError
-from libs.openbadges.model.findings import Finding, Outcome
+from libs.openbadges.model.errors import CredentialError
+from libs.openbadges.model.findings import Finding
 from libs.openbadges.model.members import first_context
 from libs.openbadges.verify.context import Context
 
@@ -13,14 +13,9 @@ def check_terms(context: Context) -> Finding:
     if first_context(context.document) not in (CREDENTIALS_V1, CREDENTIALS_V2):
         return Finding("fail", "context_first", "The first context is not that of verifiable credentials.")
     if isinstance(context.canonical, CredentialError):
-        return _not_canonical(context.canonical)
+        return Finding.of(context.canonical)
     try:
         check_resources(context.document, context.run.profile)
     except CredentialError as error:
-        return Finding("fail", error.code, str(error))
+        return Finding.of(error)
     return Finding("pass", "contexts_known", "All its terms have one known meaning.")
-
-
-def _not_canonical(error: CredentialError) -> Finding:
-    outcome: Outcome = "unknown" if isinstance(error, UnknownContextError | LimitError) else "fail"
-    return Finding(outcome, error.code, str(error))
