@@ -35,21 +35,34 @@ class _Limit:
 
 
 class LimitedBodies:
-    """ASGI middleware: refuses to receive more than `MOST_BYTES`, unless the handler reads the body itself."""
+    """ASGI middleware: refuses to receive more than `MOST_BYTES`, or for longer than `seconds`.
 
-    def __init__(self, app: ASGIApp) -> None:
+    Unless the handler reads the body itself. FastAPI reads it before it asks whose key the request has.
+    """
+
+    def __init__(self, app: ASGIApp, seconds: float = _LONGEST_SECONDS) -> None:
         self._app = app
+        self._seconds = seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         limit = scope[_LIMIT] = _Limit()
-        received = 0
+        received, ended = 0, False
+        until = asyncio.get_running_loop().time() + self._seconds
 
         async def limited() -> Message:
-            nonlocal received
-            message = await receive()
+            nonlocal received, ended
+            # Behind the body comes only that the client is gone, which may take as long as it likes.
+            timed = limit.most_bytes is not None and not ended
+            try:
+                async with asyncio.timeout_at(until if timed else None):
+                    message = await receive()
+            except TimeoutError:
+                text = f"the body must arrive within {self._seconds:.0f} seconds"
+                raise HTTPException(HTTPStatus.REQUEST_TIMEOUT, text) from None
+            ended = not message.get("more_body", False)
             received += len(message.get("body", b""))
             if limit.most_bytes is not None and received > limit.most_bytes:
                 # Of Starlette's kind: FastAPI, which is reading, lets no other error through.

@@ -4,9 +4,10 @@ import asyncio
 from collections.abc import Sequence
 
 import pytest
-from fastapi import Request
+from fastapi import FastAPI, Request
+from starlette.types import Message
 
-from libs.common.bodies import read_json_object, read_json_text
+from libs.common.bodies import LimitedBodies, read_json_object, read_json_text
 from libs.common.errors import InvalidRequestError, RequestTimeoutError, TooLargeError, UnsupportedMediaError
 
 
@@ -89,3 +90,36 @@ async def test_many_equal_keys_are_refused_at_once() -> None:
     text = b"{" + b",".join(b'"k%d":1' % (number % 60_000) for number in range(60_001)) + b"}"
     with pytest.raises(InvalidRequestError, match="'k0' stands twice"):
         await read_json_object(request(text), most_bytes=2**20)
+
+
+async def answer_to(body: bytes, *, whole: bool) -> int:
+    """The status of a POST whose body FastAPI reads, and whose handler then waits for the client to leave."""
+    app, left, statuses = FastAPI(), [body], list[int]()
+
+    @app.post("/")
+    async def take(request: Request, asked: dict[str, int]) -> dict[str, int]:
+        assert (await request.receive())["type"] == "http.disconnect"
+        return asked
+
+    async def receive() -> Message:
+        if left:
+            return {"type": "http.request", "body": left.pop(), "more_body": not whole}
+        await asyncio.sleep(0.2)
+        return {"type": "http.disconnect"}
+
+    async def send(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            statuses.append(message["status"])
+
+    headers = [(b"content-type", b"application/json")]
+    scope = {"type": "http", "method": "POST", "path": "/", "query_string": b"", "headers": headers}
+    await LimitedBodies(app, 0.05)(scope, receive, send)
+    return statuses[0]
+
+
+async def test_a_body_that_fastapi_reads_is_not_waited_for_either() -> None:
+    assert await answer_to(b'{"a"', whole=False) == 408
+
+
+async def test_a_handler_that_has_its_body_may_take_longer() -> None:
+    assert await answer_to(b'{"a": 1}', whole=True) == 200
