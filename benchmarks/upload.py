@@ -40,7 +40,7 @@ _LEVELS = ("unistructural", "multistructural", "relational", "extended_abstract"
 
 
 def row(number: int) -> dict[str, str]:
-    """One row as a school sends it; one in five is refused at the door."""
+    """One row as a school sends it; one in five is refused at ingestion."""
     learner = number % _LEARNERS
     return {
         "source_id": f"VW-{number}",

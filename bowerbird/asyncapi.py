@@ -1,4 +1,4 @@
-"""The AsyncAPI 3.0 documents of the event stream: the partners', which stands alone, and the one of the house."""
+"""The AsyncAPI 3.0 documents of the event stream: the partners', which stands alone, and the internal one."""
 
 import json
 from datetime import UTC, datetime

@@ -23,7 +23,7 @@ from libs.openbadges.verify import (
 )
 from libs.openbadges.verify.refresh import refresh_url
 
-# A document can name many addresses; more than these are not asked for it.
+# A document can name many URLs; more than these are not asked for it.
 MOST_LOOKUPS: Final = 16
 
 _JSON: Final = "application/did+json, application/json, application/ld+json, application/vc;q=0.9"
@@ -41,7 +41,7 @@ class SourceError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Lookups:
-    """What was found, and in one sentence each what was not."""
+    """What was found, and in one message each what was not."""
 
     material: ResolvedInputs
     problems: tuple[str, ...]
@@ -61,7 +61,7 @@ def read_file(path: Path) -> bytes:
 
 
 async def fetch_credential(fetcher: Fetcher, url: str) -> bytes:
-    """Read the credential or picture at an address.
+    """Read the credential or picture at a URL.
 
     Raises:
         FetchError: see there.
@@ -96,7 +96,7 @@ async def from_network(wanted: Dependencies, given: ResolvedInputs, fetcher: Fet
     found = {name: value for name, value, _problem in answers if value is not None}
     problems = [problem for _name, _value, problem in answers if problem]
     if len(dids) + len(lists) > MOST_LOOKUPS:
-        problems.append(f"It names {len(dids) + len(lists)} addresses; {MOST_LOOKUPS} were asked.")
+        problems.append(f"It names {len(dids) + len(lists)} URLs; {MOST_LOOKUPS} were asked.")
     return Lookups(
         replace(
             given,
@@ -107,18 +107,16 @@ async def from_network(wanted: Dependencies, given: ResolvedInputs, fetcher: Fet
     )
 
 
-async def newer_from_network(
-    document: str | bytes, addresses: Sequence[str], found: Lookups, fetcher: Fetcher
-) -> Lookups:
-    """Fetch newer editions of a credential and of what is in it, then what those need in turn.
+async def newer_from_network(document: str | bytes, urls: Sequence[str], found: Lookups, fetcher: Fetcher) -> Lookups:
+    """Fetch newer versions of a credential and of what is in it, then what those need in turn.
 
     Args:
         document: the credential.
-        addresses: where its newer editions stand; from `unrefreshed`, so that only proven credentials lead anywhere.
+        urls: where its newer versions stand; from `unrefreshed`, so that only proven credentials lead anywhere.
         found: what was looked up before.
         fetcher: see there.
     """
-    asked = addresses[:MOST_LOOKUPS]
+    asked = urls[:MOST_LOOKUPS]
     answers = await asyncio.gather(*(_tried(url, partial(fetcher.fetch, url, _CREDENTIAL)) for url in asked))
     refreshed = {url: text for url, text, _problem in answers if text is not None}
     problems = tuple(problem for _url, _text, problem in answers if problem)
@@ -129,7 +127,7 @@ async def newer_from_network(
 
 
 def unrefreshed(report: Report) -> list[str]:
-    """Answer where newer editions of the proven credentials in a report stand that were not had."""
+    """Return the URLs of newer versions of the proven credentials in a report that were not fetched."""
     reports = [report, *report.embedded]
     reports += [one.report for each in reports[:] for one in each.endorsements]
     named = [
@@ -148,7 +146,7 @@ async def _tried(name: str, ask: Callable[[], Awaitable[Any]]) -> tuple[str, Any
 
 
 async def _did_document(fetcher: Fetcher, owner: str) -> dict[str, Any]:
-    """Fetch the document of a did:web, or the controller document that stands at an https address."""
+    """Fetch the document of a did:web, or the controller document that stands at an https URL."""
     url = owner if owner.startswith("https://") else did_web_url(owner)
     host = urlsplit(url).hostname
     if host in _LOCAL and owner.startswith("did:web:"):

@@ -67,7 +67,7 @@ def show_report(console: Console, report: Report, problems: Sequence[str]) -> No
 
 
 def _said(report: Report) -> str:
-    """Say the verdict; where only what others say of the credential did not pass, say that."""
+    """Return the verdict; where only what others say of the credential did not pass, it says so."""
     if {check.name for check in report.checks if check.outcome != "pass"} == {"endorsement"} and not report.embedded:
         return "The credential itself passes every check; what others say on it does not, so do not rely on that."
     return _VERDICT[report.verdict]
@@ -89,10 +89,10 @@ def _checks(report: Report, *, passed: bool = True) -> Table:
             continue
         mark, style = _MARK[check.outcome]
         moment = check.at.strftime("as of %Y-%m-%d %H:%M %Z") if check.name == "status" else ""
-        sentence = Text(plain(check.message))
+        message = Text(plain(check.message))
         if moment:
-            sentence.append(f"  ({moment})", "dim")
-        table.add_row(Text(mark, style), Text(check.name), sentence)
+            message.append(f"  ({moment})", "dim")
+        table.add_row(Text(mark, style), Text(check.name), message)
     return table
 
 
@@ -158,7 +158,7 @@ def _brief(value: Any) -> str:
 
 
 def _results(subject: dict[str, Any], achievement: dict[str, Any]) -> Iterator[str]:
-    """Say each result in the words of the achievement: 'SOLO level: Relational'."""
+    """Return each result in the words of the achievement: 'SOLO level: Relational'."""
     described = {str(one.get("id")): one for one in _objects(achievement.get("resultDescription"))}
     for result in _objects(subject.get("result")):
         description = described.get(str(result.get("resultDescription")), {})
@@ -201,7 +201,7 @@ def _association(one: dict[str, Any]) -> str:
 
 
 def _named(one: Any) -> str:
-    """Answer a thing's name with its identifier, or whichever of the two it has."""
+    """Return a thing's name with its identifier, or whichever of the two it has."""
     if not isinstance(one, dict):
         return str(one or "")
     name, identifier = one.get("name"), one.get("id")
@@ -209,7 +209,7 @@ def _named(one: Any) -> str:
 
 
 def _list(value: Any) -> list[Any]:
-    """Answer one value or many as a list that is not too long to show."""
+    """Return one value or many as a list that is not too long to show."""
     return [] if value is None else value[:_MOST] if isinstance(value, list) else [value]
 
 

@@ -29,7 +29,7 @@ StatusLists = Annotated[list[Path] | None, Parameter(negative="", help="a file w
 Json = Annotated[bool, Parameter(name="--json", negative="", help="print JSON for programs")]
 Online = Annotated[
     bool,
-    Parameter(negative="", help="fetch DID documents, status lists and newer editions; always so for an address"),
+    Parameter(negative="", help="fetch DID documents, status lists and newer versions; always so for a URL"),
 ]
 Asked = Annotated[
     str | None,
@@ -45,7 +45,7 @@ def verify(
     source: Annotated[
         str,
         Parameter(
-            allow_leading_hyphen=True, help="a file (JSON, JWT, PNG or SVG), an https address, or - for standard input"
+            allow_leading_hyphen=True, help="a file (JSON, JWT, PNG or SVG), an https URL, or - for standard input"
         ),
     ],
     *,
@@ -109,7 +109,7 @@ def inspect(
 
 
 def _form(document: dict[str, Any]) -> str:
-    """Say whether a document follows the data model that its types name, and if not, where it departs from it."""
+    """Report whether a document follows the data model that its types name, and if not, where it departs from it."""
     try:
         check(document)
         return f"follows the data model of {type(read_model(document)).__name__}"
@@ -121,7 +121,7 @@ def _read(source: str) -> bytes:
     if source == "-":
         return sys.stdin.buffer.read(PICTURE_BYTES + 1)
     if _is_url(source):
-        raise SourceError("An address is fetched by `bowerbird verify` only.")
+        raise SourceError("A URL is fetched by `bowerbird verify` only.")
     return lookups.read_file(Path(source))
 
 
@@ -138,11 +138,11 @@ def _wrong_usage(error: SourceError) -> int:
     return os.EX_USAGE
 
 
-def _told(answer: dict[str, Any], sentence: str, as_json: bool) -> None:
+def _told(answer: dict[str, Any], message: str, as_json: bool) -> None:
     if as_json:
         _write(answer)
     else:
-        print(f"bowerbird: {showing.plain(sentence)}", file=sys.stderr)
+        print(f"bowerbird: {showing.plain(message)}", file=sys.stderr)
 
 
 def _write(answer: dict[str, Any]) -> None:

@@ -14,7 +14,7 @@ from libs.common.http import create_app
 from libs.contracts.cloudevents import Outgoing
 from libs.contracts.events import EvidenceDecided, EvidenceSubmitted, LearnerContact, Outcome
 from services.evidence.batches.api import routes
-from services.evidence.batches.batch import Batch, BatchState, Claim, NewRow, Progress, Row, Tally, Upload
+from services.evidence.batches.batch import Batch, BatchState, NewRow, Progress, Row, Tally, Upload, UploadLease
 from services.evidence.batches.body import Limits
 from services.evidence.batches.ingestion import Intake
 from services.evidence.batches.repository import Batches
@@ -30,7 +30,9 @@ class MemoryBatches(Batches):
         self.batches: dict[UUID, dict[str, Any]] = {}
         self.rows_of: dict[UUID, dict[str, Any]] = {}
 
-    async def claim(self, batch_id: UUID, upload: Upload, token: UUID, now: datetime, stale_before: datetime) -> Claim:
+    async def acquire(
+        self, batch_id: UUID, upload: Upload, token: UUID, now: datetime, stale_before: datetime
+    ) -> UploadLease:
         found = self.batches.get(batch_id)
         if found is None:
             found = {"upload": None, "said": upload, "state": BatchState.INTERRUPTED, "progress": Progress()}
@@ -43,28 +45,28 @@ class MemoryBatches(Batches):
             raise UnavailableError("being received")
         if found["state"] is not BatchState.ACCEPTED:
             found |= {"state": BatchState.RECEIVING, "upload": token, "alive_at": now, "problem": None}
-        return Claim(batch_id, token, found["progress"], found["state"] is BatchState.ACCEPTED)
+        return UploadLease(batch_id, token, found["progress"], found["state"] is BatchState.ACCEPTED)
 
-    def _held(self, claim: Claim) -> dict[str, Any]:
-        found = self.batches[claim.batch_id]
-        return found if found["upload"] == claim.upload else {}
+    def _held(self, lease: UploadLease) -> dict[str, Any]:
+        found = self.batches[lease.batch_id]
+        return found if found["upload"] == lease.upload else {}
 
-    async def keep(self, claim: Claim, now: datetime) -> bool:
-        held = self._held(claim)
+    async def renew(self, lease: UploadLease, now: datetime) -> bool:
+        held = self._held(lease)
         if held.get("state") is BatchState.ACCEPTED:
             return False
         if held:
             held |= {"state": BatchState.RECEIVING, "alive_at": now}
         return bool(held)
 
-    async def accept(self, claim: Claim, progress: Progress, now: datetime) -> bool:
-        held = self._held(claim)
+    async def accept(self, lease: UploadLease, progress: Progress, now: datetime) -> bool:
+        held = self._held(lease)
         if held:
             held |= {"state": BatchState.ACCEPTED, "accepted_at": now, "progress": progress}
         return bool(held)
 
-    async def interrupt(self, claim: Claim, progress: Progress, problem: str) -> None:
-        held = self._held(claim)
+    async def interrupt(self, lease: UploadLease, progress: Progress, problem: str) -> None:
+        held = self._held(lease)
         if held.get("state") is BatchState.RECEIVING:
             held |= {"state": BatchState.INTERRUPTED, "problem": problem, "upload": None, "progress": progress}
 
@@ -78,11 +80,11 @@ class MemoryBatches(Batches):
             each |= {"state": BatchState.INTERRUPTED, "problem": problem}
         return len(stale)
 
-    async def store(self, claim: Claim, issuer_id: str, rows: Sequence[NewRow], progress: Progress) -> bool:
+    async def store(self, lease: UploadLease, issuer_id: str, rows: Sequence[NewRow], progress: Progress) -> bool:
         for row in rows:
-            new = {"batch_id": claim.batch_id, "issuer_id": issuer_id, "new": row, "row": _row(row)}
+            new = {"batch_id": lease.batch_id, "issuer_id": issuer_id, "new": row, "row": _row(row)}
             self.rows_of.setdefault(row.submission_id, new)
-        held = self._held(claim)
+        held = self._held(lease)
         if held.get("state") is BatchState.RECEIVING:
             held["progress"] = progress
         return held.get("state") is BatchState.RECEIVING

@@ -17,7 +17,7 @@ _SPARE: Final = timedelta(days=1)
 
 
 def self_signed(folder: Path, now: datetime | None = None) -> tuple[Path, Path]:
-    """Answer certificate and key (PEM) for localhost, 127.0.0.1 and ::1; made where they are missing or run out.
+    """Return certificate and key (PEM) for localhost, 127.0.0.1 and ::1; made where they are missing or run out.
 
     Raises:
         OSError: the folder cannot be written.

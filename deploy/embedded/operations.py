@@ -203,5 +203,5 @@ def _look_at(layout: Layout, name: str, known: StackState) -> Process:
             condition = f"not running: {remembered.problem}"
         return Process(name, condition, None, None, restarts)
     ready = programs.probe(layout, name)()
-    condition = "healthy" if ready else programs.complaint(layout, name)
+    condition = "healthy" if ready else programs.startup_failure(layout, name)
     return Process(name, condition, identity.pid, _started(identity), restarts)

@@ -105,7 +105,7 @@ def probe(layout: Layout, name: str) -> Callable[[], bool]:
     return partial(_healthy, _health_url(layout, service, replica))
 
 
-def complaint(layout: Layout, name: str) -> str:
+def startup_failure(layout: Layout, name: str) -> str:
     """Return why a process that runs is not ready: what it says of itself, or that it says nothing."""
     service, replica = split(name)
     if service.port is None or service.health is None:

@@ -85,7 +85,7 @@ class Supervisor:
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, asked.set)
         keepers = [asyncio.create_task(self._keep(each), name=each.name) for each in self._programs]
-        keepers.append(asyncio.create_task(self._keep_house(), name="housekeeping"))
+        keepers.append(asyncio.create_task(self._run_maintenance(), name="maintenance"))
         waiting = asyncio.create_task(asked.wait(), name="asked to end")
         ended, _ = await asyncio.wait([waiting, *keepers], return_when=asyncio.FIRST_COMPLETED)
         for keeper in keepers:
@@ -182,7 +182,7 @@ class Supervisor:
         except OSError as error:  # a full disk must not end the one that keeps the others alive
             _LOG.warning("the state cannot be written: %s", error.strerror)
 
-    async def _keep_house(self) -> None:
+    async def _run_maintenance(self) -> None:
         while True:
             await asyncio.sleep(_HOUSEKEEPING_PAUSE)
             for log in self._layout.log.glob("*.log"):

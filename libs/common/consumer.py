@@ -27,7 +27,7 @@ from libs.common import metrics
 from libs.common.dead_letters import dead_letter
 from libs.common.failpoints import failpoint
 from libs.common.health import Heartbeat
-from libs.common.kafka import REBALANCE_TIMEOUT_MS, RECORD_TOO_LARGE, Kafka, is_away
+from libs.common.kafka import REBALANCE_TIMEOUT_MS, RECORD_TOO_LARGE, Kafka, is_transient
 from libs.common.mongo import is_permanent
 from libs.common.telemetry import continue_trace, get_logger, trace_id
 from libs.contracts.cloudevents import (
@@ -56,7 +56,7 @@ _TRACES_LOGGED = 20
 
 
 class _AbandonedError(Exception):
-    """The batch in hand was given up, uncommitted: its partitions moved, or the process stops."""
+    """The batch in flight was given up, uncommitted: its partitions moved, or the process stops."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ class Consumer(ConsumerRebalanceListener, Generic[EventT]):  # type: ignore[misc
         self._handle = handle
         self._max_records = max_records
         self._tombstones = tombstones
-        self._in_hand = asyncio.Lock()
+        self._in_flight = asyncio.Lock()
         self._taken: dict[TopicPartition, list[ConsumerRecord]] = {}
         self._abandon = asyncio.Event()
         self._stopping = asyncio.Event()
@@ -109,17 +109,17 @@ class Consumer(ConsumerRebalanceListener, Generic[EventT]):  # type: ignore[misc
             try:
                 by_partition = await consumer.getmany(timeout_ms=_POLL_MS, max_records=self._max_records)
             except KafkaError as error:
-                if not is_away(error):
+                if not is_transient(error):
                     raise
                 get_logger().warning("waiting for kafka", consumer=self.name, problem=type(error).__name__)
                 await self._pause(_LONGEST_PAUSE_SECONDS)
                 continue
             except ValueError as error:
-                async with self._in_hand:
+                async with self._in_flight:
                     await self._pass_unreadable(consumer, error)
                 continue
             if by_partition:
-                async with self._in_hand:
+                async with self._in_flight:
                     await self._one_batch(consumer, by_partition)
 
     async def _pass_unreadable(self, consumer: AIOKafkaConsumer, error: ValueError) -> None:
@@ -136,7 +136,7 @@ class Consumer(ConsumerRebalanceListener, Generic[EventT]):  # type: ignore[misc
                 if not await self._take(consumer, tp, self._max_records):
                     await self._pass_one(consumer, tp)
         except (_AbandonedError, KafkaError) as gone:
-            if isinstance(gone, KafkaError) and not (is_away(gone) or isinstance(gone, _MOVED)):
+            if isinstance(gone, KafkaError) and not (is_transient(gone) or isinstance(gone, _MOVED)):
                 raise
             get_logger().warning("batch will be redelivered", consumer=self.name, problem=type(gone).__name__)
 
@@ -170,18 +170,18 @@ class Consumer(ConsumerRebalanceListener, Generic[EventT]):  # type: ignore[misc
         metrics.RECORDS.labels(self.name, "dead_letter").inc()
 
     async def stop(self, patience_seconds: float) -> None:
-        """Finish the batch in hand if it takes no longer than this, then end the loop."""
+        """Finish the batch in flight if it takes no longer than this, then end the loop."""
         self._stopping.set()
         try:
-            async with asyncio.timeout(patience_seconds), self._in_hand:
+            async with asyncio.timeout(patience_seconds), self._in_flight:
                 pass
         except TimeoutError:
             self._abandon.set()
 
     async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
-        """Let the batch in hand finish before its partitions move; one that cannot is given up, uncommitted."""
+        """Let the batch in flight finish before its partitions move; one that cannot is given up, uncommitted."""
         try:
-            async with asyncio.timeout(REBALANCE_TIMEOUT_MS / 1000 / 2), self._in_hand:
+            async with asyncio.timeout(REBALANCE_TIMEOUT_MS / 1000 / 2), self._in_flight:
                 pass
         except TimeoutError:
             self._abandon.set()
@@ -189,7 +189,7 @@ class Consumer(ConsumerRebalanceListener, Generic[EventT]):  # type: ignore[misc
             metrics.LAG_RECORDS.labels(self.name, tp.topic, str(tp.partition)).set(0)
 
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
-        """The positions of these are the committed offsets, so nothing of an earlier batch is in hand."""
+        """The positions of these are the committed offsets, so nothing of an earlier batch is in flight."""
         self._abandon.clear()
 
     async def _one_batch(
@@ -210,7 +210,7 @@ class Consumer(ConsumerRebalanceListener, Generic[EventT]):  # type: ignore[misc
             get_logger().warning("batch will be redelivered", consumer=self.name, problem=type(error).__name__)
             self._rewind(consumer, by_partition)
         except KafkaError as error:
-            if not is_away(error):
+            if not is_transient(error):
                 raise
             # The work is done and only its offsets are not committed: the next commit covers them.
             get_logger().warning("commit waits for kafka", consumer=self.name, problem=type(error).__name__)
@@ -317,7 +317,7 @@ class Consumer(ConsumerRebalanceListener, Generic[EventT]):  # type: ignore[misc
             except KafkaError as error:
                 if isinstance(error, RECORD_TOO_LARGE):
                     raise
-                if not is_away(error):
+                if not is_transient(error):
                     raise _AbandonedError from error  # the process ends: see Kafka.failed
                 problem = error
             except OSError as error:

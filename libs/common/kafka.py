@@ -29,7 +29,7 @@ from libs.contracts.cloudevents import Origin, Outgoing, encode
 from libs.contracts.topics import LARGEST_LETTER_BYTES, Topic
 
 RECORD_TOO_LARGE = (MessageSizeTooLargeError, RecordTooLargeError)
-_AWAY = (KafkaTimeoutError, KafkaUnavailableError, UnknownError)
+_TRANSIENT = (KafkaTimeoutError, KafkaUnavailableError, UnknownError)
 _CONNECT_AGAIN_SECONDS = 1.0
 # Fetching stops when a consumer has not asked for records for this long; a batch may wait for MongoDB longer
 # than that, and then its offsets simply are not committed.
@@ -40,17 +40,17 @@ _BULK_FETCH_BYTES = 64 * 1024
 _BULK_FETCH_WAIT_MS = 100
 # Of other topics each record is given at once; this is how often the broker says that there is none.
 _FETCH_WAIT_MS = 500
-# How long a rebalance waits for the batch in hand of each member.
+# How long a rebalance waits for the batch in flight of each member.
 REBALANCE_TIMEOUT_MS = 60_000
 
 
-def is_away(error: KafkaError) -> bool:
+def is_transient(error: KafkaError) -> bool:
     """Whether the broker is only away, so that trying again can help.
 
     Everything else (a fenced producer, a broken sequence, refused authentication) needs a new connection, and with it
     a new process: nothing acknowledged is held in memory, so a restart is the one recovery to get right.
     """
-    return bool(error.retriable) or isinstance(error, _AWAY)
+    return bool(error.retriable) or isinstance(error, _TRANSIENT)
 
 
 class Kafka:
@@ -142,7 +142,7 @@ class Kafka:
         return None if self._connected and await self._broker.ping(timeout=2.0) else "no connection to a broker"
 
     def problem(self) -> str | None:
-        """Which tasks of the client library have ended, so that it is deaf or dumb; None while all run."""
+        """Which tasks of the client library have ended, so that it receives or sends nothing; None while all run."""
         if not self._connected:
             return None
         clients: dict[str, AIOKafkaConsumer | AIOKafkaProducer] = {"the producer": self._producer()}
@@ -177,5 +177,5 @@ class Kafka:
         return producer._producer.producer  # noqa: SLF001  # as above
 
     def _give_up_unless_away(self, error: KafkaError) -> None:
-        if not (is_away(error) or isinstance(error, RECORD_TOO_LARGE) or self.failed.done()):
+        if not (is_transient(error) or isinstance(error, RECORD_TOO_LARGE) or self.failed.done()):
             self.failed.set_result(error)

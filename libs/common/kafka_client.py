@@ -1,4 +1,4 @@
-"""Where aiokafka goes deaf without a word: a connection that is reset under uvloop (mended), a task that ended (told).
+"""Two faults of aiokafka that it does not report: a connection reset under uvloop (fixed here), a task that ended.
 
 docs/adr/0005-the-consumer-pattern.md has the story; tests/integration/test_reset_connections.py holds both.
 """
@@ -21,7 +21,7 @@ def _send_or_lose_the_connection(self: AIOKafkaConnection, *request: Any, **opti
 
     asyncio's own transports drop such a write in silence, and the reader's error follows. uvloop's raise RuntimeError,
     which aiokafka expects nowhere (aio-libs/aiokafka#1038): it ends the task that fetches, the one that keeps the
-    metadata, or the one that keeps the membership, and the consumer is deaf from then on.
+    metadata, or the one that keeps the membership, and the consumer receives nothing from then on.
     """
     try:
         sent: Awaitable[Any] = _send(self, *request, **options)

@@ -140,7 +140,7 @@ class EvidenceDecided(Event):
     sequence: int = Field(default=1, ge=1, description="1 for the first decision on the submission, then 2, 3, …")
     outcome: Outcome
     reason: str | None = Field(default=None, description="a stable code; none where the outcome says it all")
-    detail: str | None = Field(default=None, description="a sentence for people, free of personal data")
+    detail: str | None = Field(default=None, description="a message for people, free of personal data")
     achievement: str | None = Field(
         default=None, description="OWNER/ID/VERSION, the achievement version that decided; none where none was asked"
     )

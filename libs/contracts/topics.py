@@ -36,7 +36,7 @@ class Topic:
         """The broker's settings for this topic, times in milliseconds."""
         common = {"max.message.bytes": str(self.largest_bytes), "compression.type": self.compression}
         if self.kept is None:
-            # Tombstones stay a week, so that a consumer that was away learns of an erasure.
+            # Tombstones stay a week, so that a consumer that was stopped meanwhile learns of an erasure.
             return common | {"cleanup.policy": "compact", "delete.retention.ms": str(_milliseconds(timedelta(days=7)))}
         return common | {"cleanup.policy": "delete", "retention.ms": str(_milliseconds(self.kept))}
 

@@ -60,7 +60,7 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
         contracts=[EvidenceDecided],
         handle=Decisions(batches).apply,
     )
-    plumbing.repeat("dead-uploads", intake.mark_dead)
+    plumbing.repeat("dead-uploads", intake.interrupt_expired)
 
 
 def _now() -> datetime:

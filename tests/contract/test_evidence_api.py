@@ -43,7 +43,7 @@ def table(*lines: str) -> bytes:
 
 
 class House:
-    """The service without sockets, and somebody at the door."""
+    """The service without sockets, and a caller."""
 
     def __init__(self) -> None:
         self.batches = MemoryBatches()

@@ -20,7 +20,7 @@ from pymongo.errors import AutoReconnect
 from deploy.embedded.stack import Stack
 from libs.common import metrics
 from libs.common.consumer import Consumer
-from libs.common.kafka import Kafka, is_away
+from libs.common.kafka import Kafka, is_transient
 from libs.common.settings import Settings
 from libs.common.telemetry import new_trace
 from libs.contracts import topics
@@ -250,7 +250,7 @@ async def test_the_heart_beats_while_there_is_nothing_to_do(settings: Settings) 
 async def test_publishing_before_there_is_a_connection_is_an_error_that_may_be_tried_again(settings: Settings) -> None:
     with pytest.raises(KafkaConnectionError) as caught:
         await Kafka(settings, "evidence").publish([Outgoing(contact(1), new_trace())])
-    assert is_away(caught.value)
+    assert is_transient(caught.value)
 
 
 async def test_lag_counts_every_partition_also_while_a_batch_waits(settings: Settings) -> None:

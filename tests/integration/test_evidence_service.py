@@ -26,7 +26,7 @@ from libs.common.telemetry import new_trace
 from libs.contracts import ids, topics
 from libs.contracts.cloudevents import Outgoing, read_event, readable_headers
 from libs.contracts.events import EvidenceDecided, EvidenceSubmitted, Outcome
-from services.evidence.batches.batch import Claim, NewRow, Progress, Upload
+from services.evidence.batches.batch import NewRow, Progress, Upload, UploadLease
 from services.evidence.batches.repository import Batches
 from services.evidence.sources.rows import COLUMNS
 from tests.evidence_doubles import MemoryBatches
@@ -115,27 +115,27 @@ def new_rows(batch_id: UUID, numbers: Sequence[int]) -> list[NewRow]:
     return [NewRow(ids.submission_id(batch_id, n), n, f"VW-{n}", "pending", comment="Kept going") for n in numbers]
 
 
-async def claimed(batches: Batches) -> Claim:
-    return await batches.claim(uuid4(), Upload("north", "upload", "csv", ""), uuid4(), NOW, NOW)
+async def claimed(batches: Batches) -> UploadLease:
+    return await batches.acquire(uuid4(), Upload("north", "upload", "csv", ""), uuid4(), NOW, NOW)
 
 
 async def begun(batches: Batches) -> UUID:
-    claim = await claimed(batches)
-    assert await batches.accept(claim, Progress(), NOW)
-    return claim.batch_id
+    lease = await claimed(batches)
+    assert await batches.accept(lease, Progress(), NOW)
+    return lease.batch_id
 
 
 async def test_decisions_and_rows_that_race_leave_every_row_decided_and_every_comment_kept(
     database: mongo.Database,
 ) -> None:
     batches = Batches(database)
-    claim = await claimed(batches)
-    batch_id, numbers = claim.batch_id, range(1, 3001)
+    lease = await claimed(batches)
+    batch_id, numbers = lease.batch_id, range(1, 3001)
     parts = [numbers[start : start + 100] for start in range(0, 3000, 100)]
     for part in parts:
         # Both at once, as when the issuer is faster than the insert.
         await asyncio.gather(
-            batches.store(claim, "north", new_rows(batch_id, part), Progress(part[-1], part[-1])),
+            batches.store(lease, "north", new_rows(batch_id, part), Progress(part[-1], part[-1])),
             batches.decide([decision(batch_id, row) for row in part]),
         )
     told = await batches.batch(batch_id, "north")
@@ -159,14 +159,14 @@ DECISIONS = ((Outcome.WAITING, "unknown_achievement", 1), (Outcome.ISSUED, None,
 async def test_a_row_has_the_state_of_its_newest_decision_in_whatever_order_they_arrive(
     either: Batches, order: Sequence[int], together: bool
 ) -> None:
-    claim = await claimed(either)
-    batch_id = claim.batch_id
+    lease = await claimed(either)
+    batch_id = lease.batch_id
     arriving = [decision(batch_id, 1, *DECISIONS[each]) for each in order]
     for some in [arriving] if together else [[each] for each in arriving]:
         await either.decide(some)
         told = await either.batch(batch_id, "north")
         assert told.tally.received == 1
-    assert await either.store(claim, "north", new_rows(batch_id, [1]), Progress(1, 1))
+    assert await either.store(lease, "north", new_rows(batch_id, [1]), Progress(1, 1))
     outcome, reason, _ = DECISIONS[max(order)]
     rows = await either.rows(batch_id, "north", state=None, after=("", 0), limit=10)
     assert [(row.row, row.source_id, row.state, row.reason) for row in rows] == [(1, "VW-1", outcome, reason)]
@@ -214,10 +214,10 @@ async def test_numbers_that_are_counted_while_decisions_are_reviewed_are_not_kep
 
 async def test_the_sum_is_the_same_at_every_moment_while_rows_move(database: mongo.Database) -> None:
     batches = Batches(database)
-    claim = await claimed(batches)
-    batch_id = claim.batch_id
-    assert await batches.store(claim, "north", new_rows(batch_id, range(1, 5001)), Progress(5000, 5000))
-    assert await batches.accept(claim, Progress(5000, 5000), NOW)
+    lease = await claimed(batches)
+    batch_id = lease.batch_id
+    assert await batches.store(lease, "north", new_rows(batch_id, range(1, 5001)), Progress(5000, 5000))
+    assert await batches.accept(lease, Progress(5000, 5000), NOW)
     moving = asyncio.gather(
         *(
             batches.decide([decision(batch_id, row, list(Outcome)[row % 5]) for row in range(start, start + 100)])
@@ -257,15 +257,15 @@ async def test_rows_in_their_order_are_paged_without_gap_or_repeat_whatever_thei
     database: mongo.Database,
 ) -> None:
     batches = Batches(database)
-    claim = await claimed(batches)
-    batch_id, numbers = claim.batch_id, [row for row in range(1, 9001) if row % 7]
+    lease = await claimed(batches)
+    batch_id, numbers = lease.batch_id, [row for row in range(1, 9001) if row % 7]
     for start in range(0, len(numbers), 400):
         part = numbers[start : start + 400]
         rows = [
             replace(row, state="refused", reason="date_form") if row.row % 10 == 0 else row
             for row in new_rows(batch_id, part)
         ]
-        assert await batches.store(claim, "north", rows, Progress(part[-1], start + len(part)))
+        assert await batches.store(lease, "north", rows, Progress(part[-1], start + len(part)))
     decided = [row for row in numbers if row % 10 and (row % 3 == 0 or row > 8000)]
     await batches.decide([decision(batch_id, row) for row in [*decided, 9500]])
     states = {row: "refused" if row % 10 == 0 else "pending" for row in numbers}
@@ -292,17 +292,17 @@ async def everything(batches: Batches, batch_id: UUID, state: str | None, limit:
 async def test_a_lease_that_ran_out_may_be_taken_and_the_old_upload_learns_of_it(database: mongo.Database) -> None:
     batches = Batches(database)
     upload, batch_id, first, second = Upload("north", "upload", "csv", "", "week-1"), uuid4(), uuid4(), uuid4()
-    old = await batches.claim(batch_id, upload, first, NOW, NOW - timedelta(seconds=10))
+    old = await batches.acquire(batch_id, upload, first, NOW, NOW - timedelta(seconds=10))
     assert await batches.store(old, "north", new_rows(batch_id, range(1, 501)), Progress(500, 500, "f"))
-    assert await batches.keep(old, NOW)
-    new = await batches.claim(batch_id, upload, second, NOW, NOW + timedelta(seconds=1))
+    assert await batches.renew(old, NOW)
+    new = await batches.acquire(batch_id, upload, second, NOW, NOW + timedelta(seconds=1))
     assert (new.progress, new.accepted) == (Progress(500, 500, "f"), False)
-    assert not await batches.keep(old, NOW)
+    assert not await batches.renew(old, NOW)
     assert not await batches.store(old, "north", new_rows(batch_id, [501]), Progress(501, 501, "h"))
     assert not await batches.accept(old, Progress(), NOW)
     assert await batches.accept(new, Progress(900, 900, "g"), NOW)
-    assert not await batches.keep(new, NOW)
-    assert (await batches.claim(batch_id, upload, uuid4(), NOW, NOW)).accepted
+    assert not await batches.renew(new, NOW)
+    assert (await batches.acquire(batch_id, upload, uuid4(), NOW, NOW)).accepted
 
 
 async def test_a_file_sent_twice_at_once_is_two_batches_and_under_one_key_it_is_one(stack: Stack) -> None:

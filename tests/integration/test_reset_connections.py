@@ -1,4 +1,4 @@
-"""Connections to Kafka that are reset, under the services' event loop: nobody goes deaf, and a dead task is told."""
+"""Connections to Kafka that are reset, under uvloop: every client recovers, an ended task is reported."""
 
 import asyncio
 import contextlib
@@ -19,7 +19,7 @@ from aiokafka.protocol.metadata import MetadataRequest
 from deploy.embedded.stack import Stack
 from libs.common import kafka_client
 from libs.common.consumer import Consumer
-from libs.common.kafka import Kafka, is_away
+from libs.common.kafka import Kafka, is_transient
 from libs.common.settings import Settings
 from libs.common.telemetry import new_trace
 from libs.contracts import topics
@@ -77,12 +77,12 @@ async def consuming(settings: Settings) -> AsyncIterator[tuple[Kafka, list[set[s
 
 
 async def publish_patiently(kafka: Kafka, outgoing: Sequence[Outgoing]) -> None:
-    """As every loop does: again where the broker was away."""
+    """As every loop does: again where the broker was unavailable."""
     while True:
         try:
             return await kafka.publish(outgoing)
         except KafkaError as error:
-            if not is_away(error):
+            if not is_transient(error):
                 raise
             await asyncio.sleep(0.05)
 
@@ -124,7 +124,7 @@ def test_what_is_sent_on_a_connection_that_is_gone_says_that_the_broker_is_away(
         connection._writer.transport.abort()
         with pytest.raises(KafkaConnectionError) as caught:
             await connection.send(MetadataRequest([]))
-        assert is_away(caught.value)
+        assert is_transient(caught.value)
         assert not connection.connected()
 
     as_a_service(work)

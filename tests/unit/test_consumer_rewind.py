@@ -31,7 +31,7 @@ def record(tp: TopicPartition, offset: int) -> ConsumerRecord:
 
 
 class Client:
-    """aiokafka's consumer as it is at an unreadable record: it drops what it had in hand, whose positions moved on.
+    """aiokafka's consumer as it is at an unreadable record: it drops what it had in flight, whose positions moved on.
 
     Stands for Kafka and for the handler too, so that it sees a commit that passes over a record nobody was given.
     """

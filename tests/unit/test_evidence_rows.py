@@ -94,7 +94,7 @@ def test_each_fault_has_its_code_and_column(changes: dict[str, str], reason: Rea
     row = read(**changes)
     assert isinstance(row, Refusal)
     assert (row.reason, row.column) == (reason, column)
-    assert row.sentence.endswith(".")
+    assert row.message.endswith(".")
 
 
 def test_tomorrow_is_no_future_for_a_school_beyond_the_date_line() -> None:
@@ -132,7 +132,7 @@ def test_whatever_a_row_says_a_refusal_never_repeats_it(fields: dict[str, str]) 
         assert row.column in COLUMNS
         assert sentences
         for text in fields.values():
-            assert len(text.strip()) < 12 or text.strip() not in row.sentence
+            assert len(text.strip()) < 12 or text.strip() not in row.message
 
 
 @pytest.mark.parametrize("source_id", ["zoe@school.example", "Zoë Ånström", "x" * 201, ""])

@@ -220,3 +220,28 @@ def test_each_test_module_has_a_name_of_its_own() -> None:
     # pytest imports a module of tests by its bare name: two of one name cannot run together.
     names = [path.name for path in (ROOT / "tests").rglob("test_*.py")]
     assert not {name for name in names if names.count(name) > 1}
+
+
+PRIVATE_WORDS = re.compile(
+    r"\bis_away\b(?!_)|_AWAY\b|\bin_hand\b|\bin hand\b|\bgoes deaf\b|\bat the door\b|\bwithout a word\b"
+    r"|\b(?:was|stayed) away\b|\bcould be had\b|\bkeep_house\b|\bmark_dead\b|\.sentence\b"
+)
+"""Words that only their author understands; docs/glossary.md has the field's."""
+
+
+def test_private_words_stay_out_of_code_documents_and_messages() -> None:
+    for name in sorted(written()):
+        ours = name.endswith((".md", ".py", ".html", ".yml", ".json")) and not name.startswith("libs/openbadges/data/")
+        # The changelog names what was renamed.
+        if ours and name not in {"tests/unit/test_house_rules.py", "CHANGELOG.md"}:
+            found = PRIVATE_WORDS.search((ROOT / name).read_text(encoding="utf-8"))
+            assert found is None, f"{name}: {found}"
+
+
+def test_a_docstring_says_what_is_returned_and_not_that_it_answers_or_tells() -> None:
+    documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    for folder in ("services", "bowerbird", "deploy", "demo", "libs/common", "libs/contracts", "libs/access"):
+        for path, tree in modules(folder):
+            for node in ast.walk(tree):
+                text = (ast.get_docstring(node) or "") if isinstance(node, documented) else ""
+                assert not re.match(r"(?:Answer|Tell|Say)s?\b", text), f"{path}: {text.partition('.')[0]}"

@@ -289,8 +289,8 @@ def _one_line(body: bytes, today: date) -> bytes:
     fields = text_fields(document)
     row = fields if isinstance(fields, Refusal) else read_row(fields, today)
     if isinstance(row, Refusal):
-        error = {"field": row.column or "body", "reason": row.sentence, "code": row.reason.value}
-        raise InvalidRequestError(row.sentence, [error])
+        error = {"field": row.column or "body", "reason": row.message, "code": row.reason.value}
+        raise InvalidRequestError(row.message, [error])
     return orjson.dumps(document)
 
 

@@ -42,7 +42,7 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class UploadLease:
     """The right to write a batch, held by one upload at a time, and what earlier uploads of it have done."""
 
     batch_id: UUID

@@ -110,5 +110,5 @@ def _refused(submission_id: UUID, number: int, source_id: str | None, refusal: R
         Outcome.REFUSED.value,
         column=refusal.column,
         reason=refusal.reason.value,
-        detail=refusal.sentence,
+        detail=refusal.message,
     )

@@ -27,13 +27,13 @@ from pymongo.errors import PyMongoError
 
 from libs.common.errors import BowerbirdError, ConflictError, InvalidRequestError, UnavailableError
 from libs.common.failpoints import failpoint
-from libs.common.kafka import is_away
+from libs.common.kafka import is_transient
 from libs.common.mongo import is_permanent
 from libs.common.telemetry import get_logger, trace_id
 from libs.contracts import ids
 from libs.contracts.cloudevents import Outgoing
 from services.evidence.batches import metrics
-from services.evidence.batches.batch import Claim, Progress, Upload
+from services.evidence.batches.batch import Progress, Upload, UploadLease
 from services.evidence.batches.chunks import Chunk, Chunker
 from services.evidence.batches.repeats import Repeat
 from services.evidence.batches.repository import Batches
@@ -50,7 +50,7 @@ _CHUNK_SECONDS = 60.0
 _FIRST_PAUSE_SECONDS = 0.1
 _LONGEST_PAUSE_SECONDS = 5.0
 _TAKEN_OVER = "This upload was so slow that another one under the same Idempotency-Key has taken its place."
-_DIED = "The upload ended without a word; send it again. What was decided of it will be recognised."
+_DIED = "The upload stopped before its end; send it again. What was decided of it will be recognised."
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,28 +69,28 @@ class Intake:
         Raises:
             InvalidRequestError: the file as a whole cannot be read.
             ConflictError: the sender's key stands for another upload, or this one is under way already.
-            UnavailableError: Kafka or MongoDB stayed away for too long.
+            UnavailableError: Kafka or MongoDB were unavailable for too long.
             BowerbirdError: a limit was passed (body.py).
         """
         started = monotonic()
-        taking = _Taking(self, upload)
+        session = UploadSession(self, upload)
         end = "failed"
         try:
             async for block in blocks:
                 for raw in reader.feed(block):
-                    if taking.add(raw):
-                        await taking.flush()
+                    if session.add(raw):
+                        await session.flush()
             for raw in reader.finish():
-                if taking.add(raw):
-                    await taking.flush()
-            batch_id = await taking.accept()
+                if session.add(raw):
+                    await session.flush()
+            batch_id = await session.accept()
             end = "accepted"
         except BowerbirdError as error:
             end = error.code
-            await taking.give_up(error)
+            await session.give_up(error)
             raise
         finally:
-            taking.end()
+            session.end()
             metrics.UPLOADS.labels(end).inc()
             get_logger().info(
                 "upload",
@@ -98,13 +98,13 @@ class Intake:
                 source=upload.source,
                 format=upload.format,
                 end=end,
-                **taking.account,
+                **session.account,
                 seconds=round(monotonic() - started, 4),
                 trace=trace_id(upload.trace),
             )
         return batch_id
 
-    async def mark_dead(self) -> float:
+    async def interrupt_expired(self) -> float:
         """Mark the uploads that died; returns the seconds until it is worth looking again."""
         found = await self.batches.interrupt_stale(self.clock() - LEASE, _DIED)
         if found:
@@ -112,23 +112,23 @@ class Intake:
         return 2.0
 
 
-class _Taking:
-    """One upload in hand; at most one chunk of it is in memory."""
+class UploadSession:
+    """One upload in flight; at most one chunk of it is in memory."""
 
     def __init__(self, intake: Intake, upload: Upload) -> None:
         self._intake = intake
         self._upload = upload
         self._chunk: list[RawRow] = []
         self._batch: _Batch | None = None
-        self._living: asyncio.Task[None] | None = None
+        self._renewal: asyncio.Task[None] | None = None
 
     @property
     def account(self) -> dict[str, object]:
         """What the log line says of the rows."""
         if self._batch is None:
             return {"batch": None, "rows": 0, "refused": 0}
-        claim, stored = self._batch.claim, self._batch.stored
-        return {"batch": str(claim.batch_id), "rows": stored.received, "refused": self._batch.chunker.refused}
+        lease, stored = self._batch.lease, self._batch.stored
+        return {"batch": str(lease.batch_id), "rows": stored.received, "refused": self._batch.chunker.refused}
 
     def add(self, raw: RawRow) -> bool:
         """Hold one row; True where it is time for `flush`."""
@@ -137,35 +137,35 @@ class _Taking:
 
     async def flush(self) -> None:
         """Steps 0 to 2 for the rows held. Nothing more is read before they are done."""
-        batch = self._batch = self._batch or await self._claim()
+        batch = self._batch = self._batch or await self._acquire()
         raws, self._chunk = self._chunk, []
         new = [raw for raw in raws if batch.repeat.is_new(raw)]
         if new:
             if batch.lost:
                 raise ConflictError(_TAKEN_OVER)
             chunk, progress = batch.chunker.chunk(new, self._intake.clock()), batch.repeat.progress
-            if not await _patiently(lambda: self._put(batch.claim, chunk, progress)):
+            if not await _patiently(lambda: self._put(batch.lease, chunk, progress)):
                 raise ConflictError(_TAKEN_OVER)
             batch.stored = progress
 
-    async def _claim(self) -> "_Batch":
+    async def _acquire(self) -> "_Batch":
         upload, intake = self._upload, self._intake
         key = upload.idempotency_key
         batch_id = intake.new_id() if key is None else ids.batch_id(upload.issuer_id, key)
         token, now = intake.new_id(), intake.clock()
-        claim = await _patiently(lambda: intake.batches.claim(batch_id, upload, token, now, now - LEASE))
+        lease = await _patiently(lambda: intake.batches.acquire(batch_id, upload, token, now, now - LEASE))
         failpoint("evidence.ingestion.0")
-        if not claim.accepted:
-            self._living = asyncio.create_task(self._stay_alive())
-        return _Batch(claim, Repeat(claim, key), Chunker(upload, batch_id), claim.progress)
+        if not lease.accepted:
+            self._renewal = asyncio.create_task(self._renew_lease())
+        return _Batch(lease, Repeat(lease, key), Chunker(upload, batch_id), lease.progress)
 
-    async def _stay_alive(self) -> None:
+    async def _renew_lease(self) -> None:
         """Renew the lease while the upload goes on, also while a chunk waits for Kafka."""
         while True:
             await asyncio.sleep(_RENEW_SECONDS)
             batch = self._batch
             try:
-                if batch and not await self._intake.batches.keep(batch.claim, self._intake.clock()):
+                if batch and not await self._intake.batches.renew(batch.lease, self._intake.clock()):
                     batch.lost = True
                     return
             except PyMongoError as away:
@@ -173,10 +173,10 @@ class _Taking:
 
     def end(self) -> None:
         """The upload is over, however it ended."""
-        if self._living is not None:
-            self._living.cancel()
+        if self._renewal is not None:
+            self._renewal.cancel()
 
-    async def _put(self, claim: Claim, chunk: Chunk, progress: Progress) -> bool:
+    async def _put(self, lease: UploadLease, chunk: Chunk, progress: Progress) -> bool:
         """Steps 1 and 2; False where the batch is another upload's by now."""
         trace = self._upload.trace
         # Confirmed before the submissions, so that no credential can be ready before its learner can be told.
@@ -184,7 +184,7 @@ class _Taking:
         failpoint("evidence.ingestion.1.contacts")
         await self._intake.publish([Outgoing(submission, trace) for submission in chunk.submissions])
         failpoint("evidence.ingestion.1")
-        ours = await self._intake.batches.store(claim, self._upload.issuer_id, chunk.rows, progress)
+        ours = await self._intake.batches.store(lease, self._upload.issuer_id, chunk.rows, progress)
         failpoint("evidence.ingestion.2")
         return ours
 
@@ -197,31 +197,31 @@ class _Taking:
             raise InvalidRequestError("There are no rows of data in the file.")
         batch.repeat.check_same()
         self.end()
-        if not batch.claim.accepted:
+        if not batch.lease.accepted:
             now, stored = self._intake.clock(), batch.repeat.progress
-            if not await _patiently(lambda: self._intake.batches.accept(batch.claim, stored, now)):
+            if not await _patiently(lambda: self._intake.batches.accept(batch.lease, stored, now)):
                 raise ConflictError(_TAKEN_OVER)
         failpoint("evidence.ingestion.3")
-        return batch.claim.batch_id
+        return batch.lease.batch_id
 
     async def give_up(self, error: BowerbirdError) -> None:
         """Mark the batch, if it was begun, and tell the sender of it. If that fails as well, its lease runs out."""
-        if self._batch is None or self._batch.claim.accepted:
+        if self._batch is None or self._batch.lease.accepted:
             return
-        claim, stored = self._batch.claim, self._batch.stored
-        sentence = str(error)
-        error.args = (f"{sentence} Batch {claim.batch_id} holds {stored.received} rows; it is not accepted.",)
+        lease, stored = self._batch.lease, self._batch.stored
+        message = str(error)
+        error.args = (f"{message} Batch {lease.batch_id} holds {stored.received} rows; it is not accepted.",)
         try:
-            await self._intake.batches.interrupt(claim, stored, sentence)
+            await self._intake.batches.interrupt(lease, stored, message)
         except PyMongoError as away:
             get_logger().warning("interruption not recorded", problem=type(away).__name__)
 
 
 @dataclass(slots=True)
 class _Batch:
-    """The batch in hand: `stored` is how far it is proven, `lost` that another upload has taken it over."""
+    """The batch in flight: `stored` is how far it is proven, `lost` that another upload has taken it over."""
 
-    claim: Claim
+    lease: UploadLease
     repeat: Repeat
     chunker: Chunker
     stored: Progress
@@ -229,10 +229,10 @@ class _Batch:
 
 
 async def _patiently(work: Callable[[], Awaitable[T]]) -> T:
-    """Do idempotent `work`, again and again while Kafka or MongoDB is away, for the time that a chunk may take.
+    """Do idempotent `work`, again and again while Kafka or MongoDB is unavailable, for the time that a chunk may take.
 
     Raises:
-        UnavailableError: they stayed away.
+        UnavailableError: they were unavailable for all of that time.
     """
     pause = _FIRST_PAUSE_SECONDS
     try:
@@ -244,9 +244,9 @@ async def _patiently(work: Callable[[], Awaitable[T]]) -> T:
                     if is_permanent(error):
                         raise
                 except KafkaError as error:
-                    if not is_away(error):
+                    if not is_transient(error):
                         raise
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
     except TimeoutError:
-        raise UnavailableError("What this needs was away for too long; send the file again.") from None
+        raise UnavailableError("Kafka or the database was unavailable for too long; send the file again.") from None

@@ -3,7 +3,7 @@
 from prometheus_client import Counter
 
 ROWS = Counter(
-    "bowerbird_evidence_rows", "Rows by what became of them at the door: taken, or the reason of refusal", ["outcome"]
+    "bowerbird_evidence_rows", "Rows by what became of them at ingestion: taken, or the reason of refusal", ["outcome"]
 )
 BYTES = Counter("bowerbird_evidence_bytes", "Bytes of evidence files as they came in, before unpacking")
 UPLOADS = Counter("bowerbird_evidence_uploads", "Uploads by how they ended", ["end"])

@@ -1,11 +1,11 @@
-"""Tells whether an upload under a known Idempotency-Key is the same file again, and what of it is new. Pure."""
+"""Finds whether an upload under a known Idempotency-Key is the same file again, and what of it is new. Pure."""
 
 import hmac
 
 import orjson
 
 from libs.common.errors import ConflictError
-from services.evidence.batches.batch import Claim, Progress
+from services.evidence.batches.batch import Progress, UploadLease
 from services.evidence.sources.readers import RawRow
 from services.evidence.sources.rows import Refusal
 
@@ -21,10 +21,10 @@ class Repeat:
     The fingerprint is an HMAC under the sender's key, which is not stored: nobody can guess a row's text from it.
     """
 
-    def __init__(self, claim: Claim, idempotency_key: str | None) -> None:
-        self._claim = claim
+    def __init__(self, lease: UploadLease, idempotency_key: str | None) -> None:
+        self._claim = lease
         self._mac = None if idempotency_key is None else hmac.new(idempotency_key.encode(), digestmod="sha256")
-        self._same = claim.progress.received == 0
+        self._same = lease.progress.received == 0
         self._row = 0
         self._received = 0
 

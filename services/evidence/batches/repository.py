@@ -14,7 +14,17 @@ from libs.common.errors import ConflictError, NotFoundError, UnavailableError
 from libs.common.mongo import Index
 from libs.contracts import ids
 from libs.contracts.events import EvidenceDecided
-from services.evidence.batches.batch import PENDING, Batch, BatchState, Claim, NewRow, Progress, Row, Tally, Upload
+from services.evidence.batches.batch import (
+    PENDING,
+    Batch,
+    BatchState,
+    NewRow,
+    Progress,
+    Row,
+    Tally,
+    Upload,
+    UploadLease,
+)
 
 INDEXES = (
     # Counts by state and reason without touching a document, and the pages of one state.
@@ -43,7 +53,9 @@ class Batches:
         # One moment for all rows: a plain scan could meet a row that moves between states twice, or not at all.
         self._rows_at_once = self._rows.with_options(read_concern=ReadConcern("snapshot"))
 
-    async def claim(self, batch_id: UUID, upload: Upload, token: UUID, now: datetime, stale_before: datetime) -> Claim:
+    async def acquire(
+        self, batch_id: UUID, upload: Upload, token: UUID, now: datetime, stale_before: datetime
+    ) -> UploadLease:
         """Begin a batch, or go on with one whose earlier upload has ended.
 
         Raises:
@@ -65,12 +77,12 @@ class Batches:
         try:
             await self._batches.insert_one(new)
         except DuplicateKeyError:
-            return await self._claim_again(batch_id, upload, token, now, stale_before)
-        return Claim(batch_id, token, Progress(), accepted=False)
+            return await self._acquire_again(batch_id, upload, token, now, stale_before)
+        return UploadLease(batch_id, token, Progress(), accepted=False)
 
-    async def _claim_again(
+    async def _acquire_again(
         self, batch_id: UUID, upload: Upload, token: UUID, now: datetime, stale_before: datetime
-    ) -> Claim:
+    ) -> UploadLease:
         same = {"_id": batch_id, "issuer_id": upload.issuer_id, "source": upload.source, "format": upload.format}
         ended = [{"state": BatchState.INTERRUPTED}, {"state": BatchState.RECEIVING, "alive_at": {"$lt": stale_before}}]
         taken = await self._batches.find_one_and_update(
@@ -83,29 +95,29 @@ class Batches:
         if taken["state"] == BatchState.RECEIVING and taken["upload"] != token:
             raise UnavailableError(f"The same upload is being received just now, as batch {batch_id}.")
         progress = Progress(taken["row"], taken["received"], taken["fingerprint"])
-        return Claim(batch_id, token, progress, accepted=taken["state"] == BatchState.ACCEPTED)
+        return UploadLease(batch_id, token, progress, accepted=taken["state"] == BatchState.ACCEPTED)
 
-    async def keep(self, claim: Claim, now: datetime) -> bool:
+    async def renew(self, lease: UploadLease, now: datetime) -> bool:
         """Show that the upload lives; False where the batch is another upload's by now, or accepted."""
         # Never back from accepted: this may be on its way to the database when the upload ends.
         alive = {"state": BatchState.RECEIVING, "alive_at": now}
-        return await self._set({**_held(claim), "state": {"$ne": BatchState.ACCEPTED}}, alive)
+        return await self._set({**_held(lease), "state": {"$ne": BatchState.ACCEPTED}}, alive)
 
-    async def accept(self, claim: Claim, progress: Progress, now: datetime) -> bool:
+    async def accept(self, lease: UploadLease, progress: Progress, now: datetime) -> bool:
         """Everything is on Kafka and stored; False where the batch is another upload's by now."""
         accepted = {"state": BatchState.ACCEPTED, "alive_at": now, "accepted_at": now}
-        return await self._set(_held(claim), {**_progress(progress), **accepted})
+        return await self._set(_held(lease), {**_progress(progress), **accepted})
 
     async def _set(self, query: dict[str, Any], fields: dict[str, Any]) -> bool:
         done = await self._batches.update_one(query, {"$set": fields, "$unset": {"problem": ""}})
         return done.matched_count == 1
 
-    async def interrupt(self, claim: Claim, progress: Progress, problem: str) -> None:
+    async def interrupt(self, lease: UploadLease, progress: Progress, problem: str) -> None:
         """The upload ended early, this far, and this is why."""
         # Nobody's from here on, so that no late renewal of its lease brings it back.
         ended = {"state": BatchState.INTERRUPTED, "problem": problem, "upload": None}
         await self._batches.update_one(
-            {**_held(claim), "state": BatchState.RECEIVING}, {"$set": {**_progress(progress), **ended}}
+            {**_held(lease), "state": BatchState.RECEIVING}, {"$set": {**_progress(progress), **ended}}
         )
 
     async def interrupt_stale(self, alive_before: datetime, problem: str) -> int:
@@ -116,7 +128,7 @@ class Batches:
         )
         return done.modified_count
 
-    async def store(self, claim: Claim, issuer_id: str, rows: Sequence[NewRow], progress: Progress) -> bool:
+    async def store(self, lease: UploadLease, issuer_id: str, rows: Sequence[NewRow], progress: Progress) -> bool:
         """Store rows whose submissions Kafka has confirmed, then `progress`: how far the upload has come with them.
 
         Only rows up to there count as received, so that they count from the moment that all of them are stored.
@@ -124,11 +136,11 @@ class Batches:
         Returns:
             False where the batch is another upload's by now.
         """
-        refused = [_refused(claim.batch_id, issuer_id, row) for row in rows if row.state != PENDING]
+        refused = [_refused(lease.batch_id, issuer_id, row) for row in rows if row.state != PENDING]
         await mongo.insert_new(self._rows, refused)
         taken = [row for row in rows if row.state == PENDING]
         blocks = [
-            _block(claim.batch_id, issuer_id, taken[start : start + _BLOCK_ROWS])
+            _block(lease.batch_id, issuer_id, taken[start : start + _BLOCK_ROWS])
             for start in range(0, len(taken), _BLOCK_ROWS)
         ]
         there = await mongo.insert_new(self._blocks, blocks)
@@ -136,7 +148,7 @@ class Batches:
         again = [ReplaceOne({"_id": block["_id"]}, block) for block in blocks if block["_id"] in there]
         if again:
             await self._blocks.bulk_write(again, ordered=False)
-        return await self._set({**_held(claim), "state": BatchState.RECEIVING}, _progress(progress))
+        return await self._set({**_held(lease), "state": BatchState.RECEIVING}, _progress(progress))
 
     async def decide(self, decisions: Sequence[EvidenceDecided]) -> None:
         """Give rows the state of their newest decision, in whatever order these arrive."""
@@ -292,9 +304,9 @@ class Batches:
         ]
 
 
-def _held(claim: Claim) -> dict[str, Any]:
-    # By deterministic id and the claim's own token: no other tenant's upload can hold it.
-    return {"_id": claim.batch_id, "upload": claim.upload}
+def _held(lease: UploadLease) -> dict[str, Any]:
+    # By deterministic id and the lease's own token: no other tenant's upload can hold it.
+    return {"_id": lease.batch_id, "upload": lease.upload}
 
 
 def _progress(progress: Progress) -> dict[str, Any]:

@@ -63,14 +63,14 @@ _EMAIL = re.compile(r'[^\s@<>()\[\]\\,;:"\x00-\x1f\x7f]{1,64}@[^\W_](?:[\w-]*\.)
 DATE = re.compile(r"(?:19|20)[0-9]{2}-[0-9]{2}-[0-9]{2}")
 SCORE = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,6})?")
 _LINK = re.compile(r'https?://[^\s/?#@\\"<>\x00-\x1f\x7f]+(?:[/?#][^\s\\"<>\x00-\x1f\x7f]*)?', re.IGNORECASE)
-# What a name or a sentence must not hold: control characters other than tab and line ends.
+# What a name or a text must not hold: control characters other than tab and line ends.
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 # Noon at the date line is already tomorrow in UTC terms.
 _GRACE = timedelta(days=1)
 
 
 class Reason(StrEnum):
-    """Why a row was refused at the door: a stable code."""
+    """Why a row was refused at ingestion: a stable code."""
 
     MISSING_VALUE = "missing_value"
     SOURCE_ID_FORM = "source_id_form"
@@ -95,11 +95,11 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why a row cannot be taken. `sentence` is for people and never repeats what the row says."""
+    """Why a row cannot be taken. `message` is for people and never repeats what the row says."""
 
     reason: Reason
     column: str | None
-    sentence: str
+    message: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,9 +128,9 @@ class Submission:
 class _RefusedError(Exception):
     """Carries a refusal out of the checks of single fields."""
 
-    def __init__(self, reason: Reason, column: str, sentence: str) -> None:
+    def __init__(self, reason: Reason, column: str, message: str) -> None:
         super().__init__(reason)
-        self.refusal = Refusal(reason, column, sentence)
+        self.refusal = Refusal(reason, column, message)
 
 
 def read_row(fields: Mapping[str, str], today: date) -> Submission | Refusal:
@@ -238,9 +238,9 @@ def _check_texts(fields: Mapping[str, str]) -> None:
             raise _RefusedError(Reason.TOO_LONG, name, f"The column {name} takes {LONGEST[name]} characters at most.")
         if CONTROL.search(text):
             raise _RefusedError(Reason.TEXT_FORM, name, f"The column {name} holds a control character.")
-    for name, form, reason, sentence in FORMS:
+    for name, form, reason, message in FORMS:
         if name in fields and not form.fullmatch(fields[name]):
-            raise _RefusedError(reason, name, sentence)
+            raise _RefusedError(reason, name, message)
 
 
 def _result(fields: Mapping[str, str]) -> Result:

@@ -133,7 +133,7 @@ class Sender:
     def _wanted(self) -> int:
         """How many to claim now; 0 is to wait until a mail is done."""
         if self._relay_failures:
-            # A server that was away is tried with one mail; the others follow once it took it.
+            # A server that was unavailable is tried with one mail; the others follow once it took it.
             return 0 if self._in_flight else 1
         few = max(1, self._settings.connections // 4)
         allowance = self._share.allowance()

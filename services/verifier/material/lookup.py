@@ -125,7 +125,7 @@ async def _present(get: Callable[[str], Awaitable[Any]], keys: list[str]) -> dic
 
 
 def explain(report: Report, resolved: Resolved) -> Report:
-    """Say why something is not available, where we know it better than the engine; outcomes stay as they are."""
+    """Return the report with the reasons why something is not available, where known; outcomes stay as they are."""
     if report.verdict == "pass":
         return report
     return replace(

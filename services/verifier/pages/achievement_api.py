@@ -79,7 +79,7 @@ class AchievementApi:
         # Its owner's profile is part of it, and may arrive a moment later.
         owner = None if version is None else await self._repository.organisation(version.owner)
         if version is None or owner is None:
-            raise NotFoundError("there is no version of an achievement at this address")
+            raise NotFoundError("there is no version of an achievement at this URL")
         creator = Profile(id=owner.did, name=owner.name, url=owner.url, email=owner.email)
         return published_achievement(version, achievement_address(self._public_base, key), creator)
 

@@ -82,7 +82,7 @@ class Answer:
     question: str
     outcome: Outcome
     word: str
-    sentence: str
+    message: str
     at: datetime
     code: str = ""
 
@@ -170,7 +170,7 @@ def badge_of(document: Mapping[str, Any], report: Report) -> Badge:
 
 
 def safe_link(value: Any) -> str | None:
-    """An http or https address with a host, or None: nothing else in a document becomes a link."""
+    """An http or https URL with a host, or None: nothing else in a document becomes a link."""
     if not isinstance(value, str) or len(value) > LONGEST_TEXT or not value.isprintable():
         return None
     try:
@@ -228,25 +228,25 @@ def _together(question: str, checks: list[Check]) -> Answer:
     worst = min(checks, key=lambda check: order.index(check.outcome))
     speaking = checks[-1] if worst.outcome == "pass" else worst
     word = {"pass": "Yes", "fail": "No", "unknown": "Could not check"}[speaking.outcome]
-    return Answer(question, speaking.outcome, word, _sentence(speaking), _utc(speaking.at), speaking.code)
+    return Answer(question, speaking.outcome, word, _message(speaking), _utc(speaking.at), speaking.code)
 
 
 def _only_as_good(good: Answer, grounds: tuple[Answer, ...]) -> Answer:
     """What is not proven says nothing: its dates and its status entry could be anybody's words."""
     if any(ground.outcome == "fail" for ground in grounds):
-        return replace(good, outcome="fail", word="No", sentence="What is not real cannot be good.", at=grounds[0].at)
+        return replace(good, outcome="fail", word="No", message="What is not real cannot be good.", at=grounds[0].at)
     if good.outcome == "pass" and any(ground.outcome == "unknown" for ground in grounds):
-        sentence = "Nothing is known against it, and whether it is real could not be checked."
-        return replace(good, outcome="unknown", word="Could not check", sentence=sentence)
+        message = "Nothing is known against it, and whether it is real could not be checked."
+        return replace(good, outcome="unknown", word="Could not check", message=message)
     return good
 
 
 def _answer(claim: str, check: Check) -> Answer:
     word = {"pass": "Passed", "fail": "Failed", "unknown": "Could not check"}[check.outcome]
-    return Answer(claim, check.outcome, word, _sentence(check), _utc(check.at), check.code)
+    return Answer(claim, check.outcome, word, _message(check), _utc(check.at), check.code)
 
 
-def _sentence(check: Check) -> str:
+def _message(check: Check) -> str:
     return _STATUS_WORDS.get(check.code, check.message) if check.name == "status" else check.message
 
 

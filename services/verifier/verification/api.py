@@ -122,7 +122,7 @@ class Api:
         if submission.badge_id is not None:
             stored = await self._repository.credential(submission.badge_id)
             if stored is None:
-                raise NotFoundError("there is no badge of ours at this address; look whether it was copied in full")
+                raise NotFoundError("there is no badge of ours at this URL; look whether it was copied in full")
             report = await self._verifier.verify_stored(stored, submission.recipient)
         else:
             report = await self._verifier.verify(submission.text or b"", recipient=submission.recipient)

@@ -1,4 +1,4 @@
-"""What POST /v1/verify was sent: a credential or the address of a badge of ours, and whom it should be about."""
+"""What POST /v1/verify was sent: a credential or the URL of a badge of ours, and whom it should be about."""
 
 import json
 import re
@@ -20,7 +20,7 @@ _LONGEST_RECIPIENT = 1_000
 _DECODER = json.JSONDecoder()
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _HOW = (
-    'send the credential itself, or {"credential": {…}}, or {"url": "…/badges/ID"} with the address of a badge of ours;'
+    'send the credential itself, or {"credential": {…}}, or {"url": "…/badges/ID"} with the URL of a badge of ours;'
     ' "recipient" beside them asks whether it is about somebody'
 )
 
@@ -39,10 +39,10 @@ class Submission:
 
 
 def read_submission(body: bytes, public_base: str) -> Submission:
-    """Tell what was sent.
+    """Return what was sent.
 
     Raises:
-        InvalidRequestError: not JSON, none of the three forms, or an address that is not a badge of ours.
+        InvalidRequestError: not JSON, none of the three forms, or a URL that is not a badge of ours.
     """
     try:
         sent = orjson.loads(body)
@@ -66,10 +66,10 @@ def read_submission(body: bytes, public_base: str) -> Submission:
 
 
 def badge_id_of(url: Any, public_base: str) -> UUID:
-    """The id of the badge that an address of ours stands for; query and fragment do not matter.
+    """The id of the badge that a URL of ours stands for; query and fragment do not matter.
 
     Raises:
-        InvalidRequestError: not such an address.
+        InvalidRequestError: not such a URL.
     """
     try:
         sent, ours = urlsplit(url if isinstance(url, str) else ""), urlsplit(public_base)
@@ -80,8 +80,8 @@ def badge_id_of(url: Any, public_base: str) -> UUID:
     same_place = (sent.scheme.lower(), sent.netloc.lower()) == (ours.scheme.lower(), ours.netloc.lower())
     if not same_place or not sent.path.startswith(start) or not _UUID.fullmatch(name):
         raise InvalidRequestError(
-            f"`url` is not the address of a badge of ours ({public_base}/badges/ID). Nothing is fetched from other "
-            'addresses: download that credential and send it as {"credential": {…}}',
+            f"`url` is not the URL of a badge of ours ({public_base}/badges/ID). Nothing is fetched from other "
+            'URLs: download that credential and send it as {"credential": {…}}',
             [{"field": "url", "reason": "not a badge of ours"}],
         )
     return UUID(name)
