@@ -115,12 +115,12 @@ def new_rows(batch_id: UUID, numbers: Sequence[int]) -> list[NewRow]:
     return [NewRow(ids.submission_id(batch_id, n), n, f"VW-{n}", "pending", comment="Kept going") for n in numbers]
 
 
-async def claimed(batches: Batches) -> UploadLease:
+async def leased(batches: Batches) -> UploadLease:
     return await batches.acquire(uuid4(), Upload("north", "upload", "csv", ""), uuid4(), NOW, NOW)
 
 
 async def begun(batches: Batches) -> UUID:
-    lease = await claimed(batches)
+    lease = await leased(batches)
     assert await batches.accept(lease, Progress(), NOW)
     return lease.batch_id
 
@@ -129,7 +129,7 @@ async def test_decisions_and_rows_that_race_leave_every_row_decided_and_every_co
     database: mongo.Database,
 ) -> None:
     batches = Batches(database)
-    lease = await claimed(batches)
+    lease = await leased(batches)
     batch_id, numbers = lease.batch_id, range(1, 3001)
     parts = [numbers[start : start + 100] for start in range(0, 3000, 100)]
     for part in parts:
@@ -159,7 +159,7 @@ DECISIONS = ((Outcome.WAITING, "unknown_achievement", 1), (Outcome.ISSUED, None,
 async def test_a_row_has_the_state_of_its_newest_decision_in_whatever_order_they_arrive(
     either: Batches, order: Sequence[int], together: bool
 ) -> None:
-    lease = await claimed(either)
+    lease = await leased(either)
     batch_id = lease.batch_id
     arriving = [decision(batch_id, 1, *DECISIONS[each]) for each in order]
     for some in [arriving] if together else [[each] for each in arriving]:
@@ -214,7 +214,7 @@ async def test_numbers_that_are_counted_while_decisions_are_reviewed_are_not_kep
 
 async def test_the_sum_is_the_same_at_every_moment_while_rows_move(database: mongo.Database) -> None:
     batches = Batches(database)
-    lease = await claimed(batches)
+    lease = await leased(batches)
     batch_id = lease.batch_id
     assert await batches.store(lease, "north", new_rows(batch_id, range(1, 5001)), Progress(5000, 5000))
     assert await batches.accept(lease, Progress(5000, 5000), NOW)
@@ -257,7 +257,7 @@ async def test_rows_in_their_order_are_paged_without_gap_or_repeat_whatever_thei
     database: mongo.Database,
 ) -> None:
     batches = Batches(database)
-    lease = await claimed(batches)
+    lease = await leased(batches)
     batch_id, numbers = lease.batch_id, [row for row in range(1, 9001) if row % 7]
     for start in range(0, len(numbers), 400):
         part = numbers[start : start + 400]

@@ -22,7 +22,7 @@ class Repeat:
     """
 
     def __init__(self, lease: UploadLease, idempotency_key: str | None) -> None:
-        self._claim = lease
+        self._lease = lease
         self._mac = None if idempotency_key is None else hmac.new(idempotency_key.encode(), digestmod="sha256")
         self._same = lease.progress.received == 0
         self._row = 0
@@ -40,10 +40,10 @@ class Repeat:
             ConflictError: the file is not the one that the batch was begun with.
         """
         number, fields = raw
-        new = number > self._claim.progress.row
+        new = number > self._lease.progress.row
         if new:
             self.check_same()
-            if self._claim.accepted:
+            if self._lease.accepted:
                 raise ConflictError(_OTHER_FILE)
         if self._mac is not None:
             said: object = [number, fields.reason] if isinstance(fields, Refusal) else [number, fields]
@@ -59,6 +59,6 @@ class Repeat:
             ConflictError: they differ.
         """
         if not self._same:
-            if self.progress != self._claim.progress:
+            if self.progress != self._lease.progress:
                 raise ConflictError(_OTHER_FILE)
             self._same = True
