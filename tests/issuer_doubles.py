@@ -11,10 +11,12 @@ from libs.contracts.cloudevents import Outgoing, Received
 from libs.contracts.events import AchievementLevel, AchievementPublished, EvidenceSubmitted, IssuerPublished
 from libs.contracts.results import Result, SoloLevel
 from libs.openbadges.model.errors import CredentialError
+from services.issuer.credentials.award import HeldAward, NewAward
 from services.issuer.credentials.credential import Credential, Revocation
-from services.issuer.decisions.decision import Decision, DecisionId, PieceId, Waiting
-from services.issuer.decisions.rules import Award, Owner, Verdict
-from services.issuer.status.lists import StatusEntry
+from services.issuer.decision_ids import DecisionId, PieceId
+from services.issuer.decisions.decision import Decision, Waiting
+from services.issuer.decisions.rules import Owner
+from services.issuer.status.entry import StatusEntry
 
 NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -91,11 +93,11 @@ class MemoryCredentials:
     async def revoked_of(self, credential_ids: Iterable[UUID]) -> list[Credential]:
         return [each for each in (await self.by_ids(credential_ids)).values() if each.revocation is not None]
 
-    async def holdings(self, holding_ids: Iterable[UUID]) -> dict[UUID, list[Award]]:
-        wanted, holdings = set(holding_ids), dict[UUID, list[Award]]()
+    async def holdings(self, holding_ids: Iterable[UUID]) -> dict[UUID, list[HeldAward]]:
+        wanted, holdings = set(holding_ids), dict[UUID, list[HeldAward]]()
         for each in self.stored.values():
             if each.holding_id in wanted:
-                award = Award(each.credential_id, each.level, each.revocation is None, each.evidence_id)
+                award = HeldAward(each.credential_id, each.level, each.revocation is None, each.evidence_id)
                 holdings.setdefault(each.holding_id, []).append(award)
         return holdings
 
@@ -197,7 +199,7 @@ class PlainSigner:
         return
 
     async def credentials(
-        self, awards: Sequence[tuple[Verdict, StatusEntry]], issuers: dict[str, IssuerPublished], at: datetime
+        self, awards: Sequence[tuple[NewAward, StatusEntry]], issuers: dict[str, IssuerPublished], at: datetime
     ) -> list[str | CredentialError]:
         return [
             CredentialError("iri_invalid", "no IRI")

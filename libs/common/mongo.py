@@ -16,6 +16,7 @@ Document = dict[str, Any]
 Client = AsyncIOMotorClient[Document]
 Database = AsyncIOMotorDatabase[Document]
 Collection = AsyncIOMotorCollection[Document]
+Insertion = tuple[Collection, Sequence[Document]]
 
 _DUPLICATE_KEY = 11000
 _WRITE_CONFLICT = 112
@@ -138,7 +139,7 @@ async def upsert_newest(collection: Collection, documents: Iterable[Document], *
         await collection.bulk_write(updates, ordered=False)
 
 
-async def insert_together(client: Client, parts: Sequence[tuple[Collection, Sequence[Document]]]) -> bool:
+async def insert_together(client: Client, parts: Sequence[Insertion]) -> bool:
     """Insert all documents of all collections in one transaction: all are stored, or none.
 
     Returns:

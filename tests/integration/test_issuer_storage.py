@@ -33,14 +33,16 @@ from libs.openbadges.model.errors import CredentialError
 from libs.openbadges.status.bitstring import MINIMUM_SIZE, StatusList
 from services.issuer.credentials import repository as credential_repository
 from services.issuer.credentials.announcements import Announcer
+from services.issuer.credentials.award import HeldAward
 from services.issuer.credentials.credential import Credential, CredentialState, Revocation
 from services.issuer.credentials.repository import MongoCredentials
 from services.issuer.credentials.signer import CredentialSigner
 from services.issuer.credentials.worker import Revoking
+from services.issuer.decision_ids import PieceId
 from services.issuer.decisions import repository as decision_repository
-from services.issuer.decisions.decision import Decision, PieceId, Reason, Waiting
+from services.issuer.decisions.decision import Decision, Reason, Waiting
 from services.issuer.decisions.repository import MongoDecisions
-from services.issuer.decisions.rules import Award, Owner
+from services.issuer.decisions.rules import Owner
 from services.issuer.decisions.waiting import WaitingEvidence
 from services.issuer.decisions.worker import Awarding
 from services.issuer.keys import repository as signing_key_store
@@ -50,7 +52,8 @@ from services.issuer.keys.repository import SigningKeyRepository
 from services.issuer.keys.signing_keys import SigningKeys
 from services.issuer.keys.states import KeyState
 from services.issuer.status import lists
-from services.issuer.status.lists import StatusEntry, StatusLists
+from services.issuer.status.entry import StatusEntry
+from services.issuer.status.lists import StatusLists
 from services.issuer.urls import Urls
 from tests.issuer_doubles import (
     NOW,
@@ -353,7 +356,7 @@ async def test_either_store_knows_the_owner_of_evidence_and_what_is_held(world: 
     owners = await either.decisions.owners([decision.evidence.evidence_id, uuid4()])
     assert owners == {decision.evidence.evidence_id: Owner(PIECE.submission_id, PIECE.digest)}
     held = await either.credentials.holdings([credential.holding_id, uuid4()])
-    award = Award(credential.credential_id, SoloLevel.RELATIONAL, active=True)
+    award = HeldAward(credential.credential_id, SoloLevel.RELATIONAL, active=True)
     assert held == {credential.holding_id: [award]}
 
 

@@ -15,7 +15,8 @@ from libs.contracts.events import CredentialDocument, CredentialIssued, Evidence
 from libs.contracts.results import SoloLevel
 from services.issuer.credentials.announcements import Announcer
 from services.issuer.credentials.credential import Credential
-from services.issuer.decisions.decision import Decision, DecisionId, PieceId, Reason, Waiting
+from services.issuer.decision_ids import DecisionId, PieceId
+from services.issuer.decisions.decision import Decision, Reason, Waiting
 from services.issuer.decisions.rules import Owner
 from services.issuer.decisions.waiting import WaitingEvidence
 from services.issuer.decisions.worker import Awarding, DecidingStuckError

@@ -15,9 +15,10 @@ from libs.openbadges.crypto.keys import Ed25519Key
 from libs.openbadges.model.errors import CredentialError
 from libs.openbadges.status.bitstring import StatusList
 from libs.openbadges.verify import ResolvedInputs, verify
+from services.issuer.credentials.award import NewAward
 from services.issuer.credentials.signer import CredentialSigner
-from services.issuer.decisions.rules import DecisionContext, Verdict, decide
-from services.issuer.status.lists import StatusEntry
+from services.issuer.decisions.rules import DecisionContext, decide
+from services.issuer.status.entry import StatusEntry
 from services.issuer.urls import Urls
 from tests.issuer_doubles import NOW, achievement, evidence, issuer
 
@@ -45,9 +46,11 @@ def signer() -> CredentialSigner:
     return CredentialSigner(OneKey(), OneCatalogue(), Urls(BASE))
 
 
-def award(piece: EvidenceSubmitted, offered: AchievementPublished) -> Verdict:
+def award(piece: EvidenceSubmitted, offered: AchievementPublished) -> NewAward:
     known = DecisionContext({"wattle"}, {("wattle", offered.achievement_id): offered}, {}, {})
-    return decide([piece], known)[0]
+    earned = decide([piece], known)[0].award
+    assert earned is not None
+    return earned
 
 
 async def issued(piece: EvidenceSubmitted, offered: AchievementPublished) -> tuple[str, dict[str, Any]]:

@@ -7,9 +7,10 @@ import pytest
 from libs.contracts import ids
 from libs.contracts.events import AchievementPublished, EvidenceSubmitted, Outcome
 from libs.contracts.results import SoloLevel
+from services.issuer.credentials.award import HeldAward
 from services.issuer.decisions.decision import Reason
 from services.issuer.decisions.messages import MESSAGES
-from services.issuer.decisions.rules import Award, DecisionContext, Owner, Verdict, decide
+from services.issuer.decisions.rules import DecisionContext, Owner, RuleOutcome, decide
 from tests.issuer_doubles import achievement, evidence, some_id
 
 U, M, R, E = (
@@ -25,7 +26,7 @@ HOLDING = ids.holding_id(LEARNER, "wattle/resilience")
 def known(
     *achievements: AchievementPublished,
     owners: dict[UUID, Owner] | None = None,
-    awards: list[Award] | None = None,
+    awards: list[HeldAward] | None = None,
     unwritable: set[UUID] | None = None,
     overdue: set[UUID] | None = None,
 ) -> DecisionContext:
@@ -44,7 +45,7 @@ def decided(*batch: EvidenceSubmitted, knowing: DecisionContext | None = None) -
     return [(each.outcome, each.reason) for each in decide(batch, knowing or known())]
 
 
-def one(piece: EvidenceSubmitted, knowing: DecisionContext | None = None) -> Verdict:
+def one(piece: EvidenceSubmitted, knowing: DecisionContext | None = None) -> RuleOutcome:
     return decide([piece], knowing or known())[0]
 
 
@@ -135,7 +136,7 @@ def test_a_lower_level_than_the_one_held_is_a_duplicate_of_it() -> None:
 def test_a_new_version_of_an_achievement_awards_nothing_again() -> None:
     first = one(evidence(1))
     assert first.credential_id is not None
-    held = [Award(first.credential_id, R, active=True)]
+    held = [HeldAward(first.credential_id, R, active=True)]
     second = one(evidence(2), known(achievement(version=2), awards=held))
     assert second.reason is Reason.ALREADY_AWARDED
 
@@ -143,14 +144,14 @@ def test_a_new_version_of_an_achievement_awards_nothing_again() -> None:
 def test_a_revoked_award_can_be_earned_anew_under_another_id() -> None:
     first = one(evidence(1))
     assert first.credential_id is not None
-    revoked = [Award(first.credential_id, R, active=False)]
+    revoked = [HeldAward(first.credential_id, R, active=False)]
     second = one(evidence(2), known(awards=revoked))
     assert second.outcome is Outcome.ISSUED
     assert second.credential_id != first.credential_id
 
 
 def test_a_revoked_higher_level_does_not_stand_in_the_way() -> None:
-    assert one(evidence(level=M), known(awards=[Award(some_id("e"), E, active=False)])).outcome is Outcome.ISSUED
+    assert one(evidence(level=M), known(awards=[HeldAward(some_id("e"), E, active=False)])).outcome is Outcome.ISSUED
 
 
 def test_a_repeatable_achievement_is_awarded_once_for_each_piece_of_evidence() -> None:

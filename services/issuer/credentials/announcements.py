@@ -1,12 +1,10 @@
-"""Decisions and credentials as the events that announce them: the same each time."""
+"""Credentials as the events that announce them: the same each time."""
 
 from typing import Any
 
 from libs.contracts.cloudevents import Outgoing
-from libs.contracts.events import CredentialDocument, CredentialIssued, CredentialRevoked, EvidenceDecided
+from libs.contracts.events import CredentialDocument, CredentialIssued, CredentialRevoked
 from services.issuer.credentials.credential import Credential, Revocation
-from services.issuer.decisions.decision import Decision
-from services.issuer.decisions.messages import message
 from services.issuer.urls import Urls
 
 
@@ -16,13 +14,10 @@ class Announcer:
     def __init__(self, urls: Urls) -> None:
         self._urls = urls
 
-    def of_decision(self, decision: Decision, credential: Credential | None, trace: str) -> list[Outgoing]:
-        """Return the announcements of one recorded decision, with its credential where one was issued."""
-        decided = _decided(decision)
-        if credential is None:
-            return [Outgoing(decided, trace)]
+    def of_issue(self, credential: Credential, trace: str) -> list[Outgoing]:
+        """Return the announcements of one issued credential."""
         issued = CredentialIssued(**self._lifecycle(credential), occurred_at=credential.issued_at)
-        return [Outgoing(issued, trace), self.document(credential, trace), Outgoing(decided, trace)]
+        return [Outgoing(issued, trace), self.document(credential, trace)]
 
     def document(self, credential: Credential, trace: str) -> Outgoing:
         """Return the signed document with the state that the credential is in."""
@@ -50,25 +45,3 @@ class Announcer:
             "achievement": credential.achievement,
             "level": credential.level,
         }
-
-
-def _decided(decision: Decision) -> EvidenceDecided:
-    evidence, reason = decision.evidence, decision.reason
-    return EvidenceDecided(
-        submission_id=evidence.submission_id,
-        evidence_id=evidence.evidence_id,
-        batch_id=evidence.batch_id,
-        row=evidence.row,
-        issuer_id=evidence.issuer_id,
-        source_id=evidence.source_id,
-        learner_id=evidence.learner_id,
-        sequence=decision.sequence,
-        outcome=decision.outcome,
-        reason=None if reason is None else reason.value,
-        detail=None if reason is None else message(decision.outcome, reason),
-        achievement=decision.achievement,
-        rule_version=decision.rule_version,
-        credential_id=decision.credential_id,
-        waits_until=decision.waits_until,
-        decided_at=decision.decided_at,
-    )

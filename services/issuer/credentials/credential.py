@@ -6,8 +6,8 @@ from enum import StrEnum
 from uuid import UUID
 
 from libs.contracts.results import SoloLevel
-from services.issuer.decisions.decision import DecisionId
-from services.issuer.status.lists import StatusEntry
+from services.issuer.decision_ids import DecisionId
+from services.issuer.status.entry import StatusEntry
 
 
 class CredentialState(StrEnum):

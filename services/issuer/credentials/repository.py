@@ -7,12 +7,12 @@ from uuid import UUID
 from pymongo import UpdateOne
 from pymongo.read_concern import ReadConcern
 
-from libs.common.mongo import Collection, Database, Document, Index, find_by_ids
+from libs.common.mongo import Collection, Database, Document, Index, Insertion, find_by_ids
 from libs.contracts.results import SoloLevel
+from services.issuer.credentials.award import HeldAward
 from services.issuer.credentials.credential import Credential, CredentialState, Revocation
-from services.issuer.decisions.decision import DecisionId
-from services.issuer.decisions.rules import Award
-from services.issuer.status.lists import StatusEntry
+from services.issuer.decision_ids import DecisionId
+from services.issuer.status.entry import StatusEntry
 
 INDEXES: Sequence[Index] = (
     # Promise 2: one active award per business key, whatever any code believes. A closed one has its own id beside the
@@ -36,7 +36,7 @@ class CredentialStore(Protocol):
         """Return those of these credentials that are revoked by now."""
         ...
 
-    async def holdings(self, holding_ids: Iterable[UUID]) -> dict[UUID, list[Award]]:
+    async def holdings(self, holding_ids: Iterable[UUID]) -> dict[UUID, list[HeldAward]]:
         """Return all awards ever made under these holdings, by holding."""
         ...
 
@@ -45,31 +45,37 @@ class MongoCredentials:
     """Credentials in MongoDB. Reads are of majority-committed data: what is announced cannot be rolled back."""
 
     def __init__(self, database: Database) -> None:
-        self.collection: Collection = database.get_collection("credentials", read_concern=ReadConcern("majority"))
+        self._collection: Collection = database.get_collection("credentials", read_concern=ReadConcern("majority"))
 
     async def by_ids(self, credential_ids: Iterable[UUID]) -> dict[UUID, Credential]:
         """See `CredentialStore`."""
-        return {found["_id"]: _credential(found) for found in await find_by_ids(self.collection, "_id", credential_ids)}
+        return {
+            found["_id"]: _credential(found) for found in await find_by_ids(self._collection, "_id", credential_ids)
+        }
 
     async def revoked_of(self, credential_ids: Iterable[UUID]) -> list[Credential]:
         """See `CredentialStore`."""
         # A worker's query, by deterministic ids.
         query = {"_id": {"$in": list(credential_ids)}, "state": CredentialState.REVOKED}
-        return [_credential(found) for found in await self.collection.find(query).to_list(None)]
+        return [_credential(found) for found in await self._collection.find(query).to_list(None)]
 
-    async def holdings(self, holding_ids: Iterable[UUID]) -> dict[UUID, list[Award]]:
+    async def holdings(self, holding_ids: Iterable[UUID]) -> dict[UUID, list[HeldAward]]:
         """See `CredentialStore`."""
         fields = {"holding_id": 1, "level": 1, "evidence_id": 1, "state": 1}
-        holdings: dict[UUID, list[Award]] = {}
-        for each in await find_by_ids(self.collection, "holding_id", holding_ids, projection=fields):
+        holdings: dict[UUID, list[HeldAward]] = {}
+        for each in await find_by_ids(self._collection, "holding_id", holding_ids, projection=fields):
             active = each["state"] == CredentialState.ACTIVE
-            award = Award(each["_id"], _level(each.get("level")), active, each.get("evidence_id"))
+            award = HeldAward(each["_id"], _level(each.get("level")), active, each.get("evidence_id"))
             holdings.setdefault(each["holding_id"], []).append(award)
         return holdings
 
+    def insertion(self, credentials: Iterable[Credential]) -> Insertion:
+        """Return the insertion of these, to be made in one transaction with that of their decisions."""
+        return self._collection, [_document(each) for each in credentials]
+
     async def find(self, credential_id: UUID, issuer_id: str) -> Credential | None:
         """Return one credential of this tenant, None where there is none."""
-        found = await self.collection.find_one({"_id": credential_id, "issuer_id": issuer_id})
+        found = await self._collection.find_one({"_id": credential_id, "issuer_id": issuer_id})
         return None if found is None else _credential(found)
 
     async def revoke(self, revocations: Mapping[tuple[UUID, str], Revocation]) -> list[Credential]:
@@ -79,7 +85,7 @@ class MongoCredentials:
         """
         if not revocations:
             return []
-        await self.collection.bulk_write(
+        await self._collection.bulk_write(
             [
                 UpdateOne(
                     {"_id": credential_id, "issuer_id": issuer_id, "state": CredentialState.ACTIVE},
@@ -102,12 +108,11 @@ class MongoCredentials:
     async def revoked_indexes(self, list_id: str) -> list[int]:
         """Return the entries of a status list that are set."""
         query: dict[str, Any] = {"status_list": list_id, "state": CredentialState.REVOKED}
-        found = await self.collection.find(query, {"status_index": 1}).to_list(None)
+        found = await self._collection.find(query, {"status_index": 1}).to_list(None)
         return [each["status_index"] for each in found]
 
 
-def document_of(credential: Credential) -> Document:
-    """Return the credential as it is stored; what it has not is left out."""
+def _document(credential: Credential) -> Document:
     revocation = credential.revocation
     document = {
         "_id": credential.credential_id,

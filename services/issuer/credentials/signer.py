@@ -23,9 +23,9 @@ from libs.openbadges.model.errors import CredentialError
 from libs.openbadges.status import bitstring
 from libs.openbadges.status.bitstring import StatusList
 from services.issuer.credentials import metrics
-from services.issuer.decisions.rules import Verdict
+from services.issuer.credentials.award import NewAward
 from services.issuer.keys.encryption import KeyUnavailableError
-from services.issuer.status.lists import StatusEntry
+from services.issuer.status.entry import StatusEntry
 from services.issuer.urls import Urls
 
 _REMEMBERED_TEMPLATES = 2_000
@@ -77,7 +77,7 @@ class CredentialSigner:
             await self._keys.key(issuer_id)
 
     async def credentials(
-        self, awards: Sequence[tuple[Verdict, StatusEntry]], issuers: dict[str, IssuerPublished], at: datetime
+        self, awards: Sequence[tuple[NewAward, StatusEntry]], issuers: dict[str, IssuerPublished], at: datetime
     ) -> list[str | CredentialError]:
         """Return the signed credential of each award, as JSON text, or why the evidence cannot stand in one.
 
@@ -104,11 +104,10 @@ class CredentialSigner:
         return [answers[number] for number in range(len(awards))]
 
     def _document(
-        self, award: Verdict, entry: StatusEntry, issuers: dict[str, IssuerPublished], at: datetime
+        self, award: NewAward, entry: StatusEntry, issuers: dict[str, IssuerPublished], at: datetime
     ) -> dict[str, Any]:
         """Return the credential of an award before it is signed."""
         evidence, version = award.evidence, award.achievement
-        assert version is not None, "an award has an achievement"  # noqa: S101  # what `decide` promises
         return self._template(issuers[evidence.issuer_id], version, issuers[version.owner]).document(
             credential_id=self._urls.credential(award.credential_id),
             subject_id=f"urn:uuid:{evidence.learner_id}",

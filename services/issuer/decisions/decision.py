@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import NamedTuple
 from uuid import UUID
 
 from libs.contracts.events import EvidenceSubmitted, Outcome
+from services.issuer.decision_ids import DecisionId, PieceId
 
 
 class Reason(StrEnum):
@@ -23,26 +23,6 @@ class Reason(StrEnum):
     BELOW_REQUIRED_SCORE = "below_required_score"
     ALREADY_AWARDED = "already_awarded"
     HIGHER_LEVEL_HELD = "higher_level_held"
-
-
-class PieceId(NamedTuple):
-    """One sending of a piece of evidence: a row of a batch, which its submission id is derived from."""
-
-    batch_id: UUID
-    row: int
-
-
-class DecisionId(NamedTuple):
-    """One decision on a piece: 1 is the first, a higher sequence takes precedence."""
-
-    batch_id: UUID
-    row: int
-    sequence: int
-
-    @property
-    def piece(self) -> PieceId:
-        """Return the piece that was decided on."""
-        return PieceId(self.batch_id, self.row)
 
 
 @dataclass(frozen=True, slots=True)

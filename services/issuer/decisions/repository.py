@@ -19,8 +19,9 @@ from libs.common.mongo import Client, Database, Document, Index, find_by_ids, in
 from libs.contracts import ids
 from libs.contracts.events import EvidenceSubmitted, Outcome
 from services.issuer.credentials.credential import Credential
-from services.issuer.credentials.repository import MongoCredentials, document_of
-from services.issuer.decisions.decision import Decision, DecisionId, PieceId, Reason, Waiting
+from services.issuer.credentials.repository import MongoCredentials
+from services.issuer.decision_ids import DecisionId, PieceId
+from services.issuer.decisions.decision import Decision, Reason, Waiting
 from services.issuer.decisions.rules import Owner
 
 INDEXES: Sequence[Index] = (
@@ -83,7 +84,7 @@ class MongoDecisions:
         concern = ReadConcern("majority")
         self._decisions = database.get_collection("decisions", read_concern=concern)
         self._waiting = database.get_collection("waiting", read_concern=concern)
-        self._credentials = credentials.collection
+        self._credentials = credentials
 
     async def newest(self, pieces: Iterable[PieceId]) -> dict[UUID, Decision]:
         """See `DecisionStore`."""
@@ -121,7 +122,7 @@ class MongoDecisions:
             self._client,
             [
                 (self._decisions, [_decision_document(each) for each in decisions]),
-                (self._credentials, [document_of(each) for each in credentials]),
+                self._credentials.insertion(credentials),
                 (self._waiting, [_waiting_document(each) for each in waiting]),
             ],
         )

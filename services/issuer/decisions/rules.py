@@ -7,7 +7,7 @@ from uuid import UUID
 
 from libs.contracts import ids
 from libs.contracts.events import AchievementPublished, EvidenceSubmitted, Outcome
-from libs.contracts.results import SoloLevel
+from services.issuer.credentials.award import HeldAward, NewAward
 from services.issuer.decisions.decision import Decision, Reason
 
 # Stands in every decision; raise it when a change of this file would decide the same evidence differently.
@@ -20,16 +20,6 @@ class Owner:
 
     submission_id: UUID
     digest: str
-
-
-@dataclass(frozen=True, slots=True)
-class Award:
-    """A credential issued before. `evidence_id` distinguishes the awards of a repeatable achievement."""
-
-    credential_id: UUID
-    level: SoloLevel | None
-    active: bool
-    evidence_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,21 +40,21 @@ class DecisionContext:
     issuers: Collection[str]
     achievements: Mapping[tuple[str, str], AchievementPublished]
     owners: dict[UUID, Owner]
-    holdings: dict[UUID, list[Award]]
+    holdings: dict[UUID, list[HeldAward]]
     unwritable: Collection[UUID] = ()
     overdue: Collection[UUID] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class RuleOutcome:
     """What one piece of evidence earns.
 
     Attributes:
         achievement: the version whose rule decided; None where it did not come to that.
         credential_id: the credential to issue, or the one that is held already.
-        holding_id: what the award belongs to, where one is made.
         owns_evidence: whether its source id now stands for this submission. What was refused or waits can be sent again
             under the same source id, with its fault corrected.
+        award: what is to be issued, where it is.
     """
 
     evidence: EvidenceSubmitted
@@ -73,7 +63,7 @@ class Verdict:
     achievement: AchievementPublished | None = None
     credential_id: UUID | None = None
     owns_evidence: bool = False
-    holding_id: UUID | None = None
+    award: NewAward | None = None
 
     @property
     def rule_version(self) -> str:
@@ -82,7 +72,7 @@ class Verdict:
         return rules if self.achievement is None else f"{self.achievement.version_key}, {rules}"
 
     def decision(self, sequence: int, at: datetime, waits_until: datetime | None) -> Decision:
-        """Return the decision to keep; `waits_until` matters where the verdict is to wait."""
+        """Return the decision to keep; `waits_until` matters where it is to wait."""
         return Decision(
             evidence=self.evidence,
             sequence=sequence,
@@ -107,12 +97,12 @@ def award_evidence(achievement: AchievementPublished, evidence: EvidenceSubmitte
     return evidence.evidence_id if achievement.repeatable else None
 
 
-def decide(batch: Sequence[EvidenceSubmitted], context: DecisionContext) -> list[Verdict]:
+def decide(batch: Sequence[EvidenceSubmitted], context: DecisionContext) -> list[RuleOutcome]:
     """Decide each piece in its order. Each submission stands in the batch once, and none is decided yet."""
     return [_decide_one(evidence, context) for evidence in batch]
 
 
-def _decide_one(evidence: EvidenceSubmitted, context: DecisionContext) -> Verdict:
+def _decide_one(evidence: EvidenceSubmitted, context: DecisionContext) -> RuleOutcome:
     achievement = context.achievements.get((evidence.issuer_id, evidence.achievement))
     refusal = _refuse(evidence, achievement, context)
     if refusal is not None:
@@ -121,13 +111,13 @@ def _decide_one(evidence: EvidenceSubmitted, context: DecisionContext) -> Verdic
     context.owners[evidence.evidence_id] = Owner(evidence.submission_id, evidence.digest)
     shortfall = _shortfall(evidence, achievement)
     if shortfall is not None:
-        return Verdict(evidence, Outcome.NOT_YET, shortfall, achievement, owns_evidence=True)
+        return RuleOutcome(evidence, Outcome.NOT_YET, shortfall, achievement, owns_evidence=True)
     return _award(evidence, achievement, context)
 
 
 def _refuse(
     evidence: EvidenceSubmitted, achievement: AchievementPublished | None, context: DecisionContext
-) -> Verdict | None:
+) -> RuleOutcome | None:
     """Return why it does not come to be measured, None where it does.
 
     Its issuer or achievement is not known (yet), it was sent before, or it asks for the impossible.
@@ -138,7 +128,7 @@ def _refuse(
         return _unknown(evidence, Reason.UNKNOWN_ISSUER, context)
     if owner is not None and owner.submission_id != evidence.submission_id:
         if owner.digest == evidence.digest:
-            return Verdict(evidence, Outcome.DUPLICATE, Reason.SENT_BEFORE)
+            return RuleOutcome(evidence, Outcome.DUPLICATE, Reason.SENT_BEFORE)
         reason = Reason.SOURCE_ID_REUSED
     elif achievement is None:
         return _unknown(evidence, Reason.UNKNOWN_ACHIEVEMENT, context)
@@ -146,13 +136,13 @@ def _refuse(
         reason = Reason.CANNOT_BE_WRITTEN
     else:
         reason = _mismatch(evidence, achievement)
-    return None if reason is None else Verdict(evidence, Outcome.REFUSED, reason, achievement)
+    return None if reason is None else RuleOutcome(evidence, Outcome.REFUSED, reason, achievement)
 
 
-def _unknown(evidence: EvidenceSubmitted, reason: Reason, context: DecisionContext) -> Verdict:
+def _unknown(evidence: EvidenceSubmitted, reason: Reason, context: DecisionContext) -> RuleOutcome:
     """Return that it waits for what the catalogue lacks, or is refused where it has waited long enough."""
     overdue = evidence.submission_id in context.overdue
-    return Verdict(evidence, Outcome.REFUSED if overdue else Outcome.WAITING, reason)
+    return RuleOutcome(evidence, Outcome.REFUSED if overdue else Outcome.WAITING, reason)
 
 
 def _mismatch(evidence: EvidenceSubmitted, achievement: AchievementPublished) -> Reason | None:
@@ -173,7 +163,7 @@ def _shortfall(evidence: EvidenceSubmitted, achievement: AchievementPublished) -
     return None
 
 
-def _award(evidence: EvidenceSubmitted, achievement: AchievementPublished, context: DecisionContext) -> Verdict:
+def _award(evidence: EvidenceSubmitted, achievement: AchievementPublished, context: DecisionContext) -> RuleOutcome:
     key, level = achievement_key(achievement), evidence.result.level
     piece = award_evidence(achievement, evidence)
     holding_id = ids.holding_id(evidence.learner_id, key)
@@ -185,7 +175,8 @@ def _award(evidence: EvidenceSubmitted, achievement: AchievementPublished, conte
         reason = Reason.HIGHER_LEVEL_HELD
         held = next((a for a in awards if a.active and a.level is not None and a.level.rank > level.rank), None)
     if held is not None:
-        return Verdict(evidence, Outcome.DUPLICATE, reason, achievement, held.credential_id, owns_evidence=True)
+        return RuleOutcome(evidence, Outcome.DUPLICATE, reason, achievement, held.credential_id, owns_evidence=True)
     credential_id = ids.credential_id(evidence.learner_id, key, level, evidence=piece, number=len(same))
-    awards.append(Award(credential_id, level, active=True, evidence_id=piece))
-    return Verdict(evidence, Outcome.ISSUED, None, achievement, credential_id, True, holding_id)
+    awards.append(HeldAward(credential_id, level, active=True, evidence_id=piece))
+    award = NewAward(evidence, achievement, credential_id, holding_id)
+    return RuleOutcome(evidence, Outcome.ISSUED, None, achievement, credential_id, owns_evidence=True, award=award)

@@ -13,13 +13,16 @@ from libs.contracts.cloudevents import Outgoing, Received
 from libs.contracts.events import AchievementPublished, EvidenceSubmitted, IssuerPublished, Outcome
 from libs.openbadges.model.errors import CredentialError
 from services.issuer.credentials.announcements import Announcer
+from services.issuer.credentials.award import NewAward
 from services.issuer.credentials.credential import Credential
 from services.issuer.credentials.repository import CredentialStore
+from services.issuer.decision_ids import DecisionId, PieceId
 from services.issuer.decisions import metrics
-from services.issuer.decisions.decision import Decision, DecisionId, PieceId, Waiting
+from services.issuer.decisions.announcements import announcement
+from services.issuer.decisions.decision import Decision, Waiting
 from services.issuer.decisions.repository import DecisionStore
-from services.issuer.decisions.rules import DecisionContext, Verdict, achievement_key, award_evidence, decide
-from services.issuer.status.lists import StatusEntry
+from services.issuer.decisions.rules import DecisionContext, RuleOutcome, achievement_key, award_evidence, decide
+from services.issuer.status.entry import StatusEntry
 
 # Losing against another worker means that its decisions are there to be read; losing so often is a defect.
 _ATTEMPTS = 10
@@ -55,7 +58,7 @@ class Signer(Protocol):
         ...
 
     async def credentials(
-        self, awards: Sequence[tuple[Verdict, StatusEntry]], issuers: dict[str, IssuerPublished], at: datetime
+        self, awards: Sequence[tuple[NewAward, StatusEntry]], issuers: dict[str, IssuerPublished], at: datetime
     ) -> list[str | CredentialError]:
         """Return the signed credential of each award, as JSON text, or why it cannot be written."""
         ...
@@ -166,16 +169,16 @@ class Awarding:
         while True:
             issuers, context = await self._context(pieces, unwritable, overdue)  # 2
             failpoint("issuer.award.2")
-            verdicts = decide(pieces, context)  # 3
+            outcomes = decide(pieces, context)  # 3
             failpoint("issuer.award.3")
-            credentials, refused = await self._sign(verdicts, newest, issuers, at)  # 4
+            credentials, refused = await self._sign(outcomes, newest, issuers, at)  # 4
             failpoint("issuer.award.4")
             if not refused:
                 break
             unwritable |= refused
         decisions = {
-            each.evidence.submission_id: each.decision(_next(each, newest), at, at + self._longest_wait)
-            for each in verdicts
+            each.evidence.submission_id: each.decision(_next(each.evidence, newest), at, at + self._longest_wait)
+            for each in outcomes
             # A piece that goes on waiting keeps the decision that it has.
             if each.outcome is not Outcome.WAITING or each.evidence.submission_id not in newest
         }
@@ -204,14 +207,14 @@ class Awarding:
 
     async def _sign(
         self,
-        verdicts: Sequence[Verdict],
+        outcomes: Sequence[RuleOutcome],
         newest: Mapping[UUID, Decision],
         issuers: dict[str, IssuerPublished],
         at: datetime,
     ) -> tuple[dict[UUID, Credential], set[UUID]]:
         """Return the credentials to store by id, and the submissions that no credential can be written of."""
-        awards = [each for each in verdicts if each.outcome is Outcome.ISSUED]
-        by_issuer: dict[str, list[Verdict]] = {}
+        awards = [each.award for each in outcomes if each.award is not None]
+        by_issuer: dict[str, list[NewAward]] = {}
         for award in awards:
             by_issuer.setdefault(award.evidence.issuer_id, []).append(award)
         await self._signer.open_keys(set(by_issuer))
@@ -227,7 +230,7 @@ class Awarding:
                 if isinstance(document, CredentialError):
                     refused.add(award.evidence.submission_id)
                 else:
-                    credential = _credential(award, _next(award, newest), entry, document, at)
+                    credential = _credential(award, _next(award.evidence, newest), entry, document, at)
                     credentials[credential.credential_id] = credential
             await asyncio.sleep(0)
         return credentials, refused
@@ -248,8 +251,10 @@ class Awarding:
         credentials = {**await self._credentials.by_ids(earlier), **issued}
         announcements: list[Outgoing] = []
         for submission_id, each in decisions.items():
-            credential = None if each.issued_id is None else credentials[each.issued_id]
-            announcements += self._announcer.of_decision(each, credential, traces[submission_id])
+            trace = traces[submission_id]
+            if each.issued_id is not None:
+                announcements += self._announcer.of_issue(credentials[each.issued_id], trace)
+            announcements.append(Outgoing(announcement(each), trace))
         # From the moment that it is recorded a credential can be revoked, so the revocation may be published before
         # these announcements are. Its topic is compacted and the revoked document must be the last: publish here, look
         # again, and let the loop publish what has changed (docs/adr/0005-the-consumer-pattern.md).
@@ -270,17 +275,14 @@ def _is_waiting(newest: Decision | None) -> bool:
     return newest is not None and newest.outcome is Outcome.WAITING
 
 
-def _next(verdict: Verdict, newest: Mapping[UUID, Decision]) -> int:
+def _next(evidence: EvidenceSubmitted, newest: Mapping[UUID, Decision]) -> int:
     """Return the sequence of the next decision on the piece."""
-    before = newest.get(verdict.evidence.submission_id)
+    before = newest.get(evidence.submission_id)
     return 1 if before is None else before.sequence + 1
 
 
-def _credential(award: Verdict, sequence: int, entry: StatusEntry, document: str, at: datetime) -> Credential:
+def _credential(award: NewAward, sequence: int, entry: StatusEntry, document: str, at: datetime) -> Credential:
     evidence, achievement = award.evidence, award.achievement
-    assert achievement is not None, "an award has an achievement"  # noqa: S101  # what `decide` promises
-    assert award.credential_id is not None, "an award has an id"  # noqa: S101  # as above
-    assert award.holding_id is not None, "an award has a holding"  # noqa: S101  # as above
     return Credential(
         credential_id=award.credential_id,
         issuer_id=evidence.issuer_id,

@@ -2,16 +2,38 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from typing import Protocol
 
 from libs.common.errors import ConflictError, UnavailableError
 from libs.common.telemetry import get_logger, new_trace
-from services.issuer.catalogue.issuers import Issuers
+from libs.contracts.events import IssuerPublished
 from services.issuer.keys import states
 from services.issuer.keys.repository import SigningKeyRepository
 from services.issuer.keys.signing_keys import SigningKeys
 from services.issuer.keys.states import MOST_KEYS, KeyState, SigningKey
 
 _REPAIR_SECONDS = 5.0
+
+
+class PublishedIssuers(Protocol):
+    """Publishes the DID documents of issuers."""
+
+    async def current(self, issuer_id: str) -> IssuerPublished:
+        """Return the newest version.
+
+        Raises:
+            NotFoundError: there is no such issuer.
+        """
+        ...
+
+    async def publish_keys(self, issuer_id: str, trace: str) -> object:
+        """Publish a version that tells of the keys as they are stored, unless the newest one does.
+
+        Raises:
+            ConflictError: others publish versions of this issuer all the time.
+            UnavailableError: the version is published, and does not arrive here.
+        """
+        ...
 
 
 class KeyLifecycle:
@@ -25,7 +47,7 @@ class KeyLifecycle:
     def __init__(
         self,
         *,
-        issuers: Issuers,
+        issuers: PublishedIssuers,
         signing_keys: SigningKeys,
         repository: SigningKeyRepository,
         clock: Callable[[], datetime],

@@ -7,7 +7,6 @@ writers could tear.
 import secrets
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -22,6 +21,7 @@ from libs.contracts.cloudevents import Outgoing
 from libs.contracts.events import StatusListPublished
 from libs.openbadges.status.bitstring import MINIMUM_SIZE, StatusIndexes, StatusList
 from services.issuer.status import metrics
+from services.issuer.status.entry import StatusEntry
 
 INDEXES: Sequence[Index] = (Index("status_lists", ["issuer_id", "number"], unique=True),)
 
@@ -48,14 +48,6 @@ class RevokedIndexes(Protocol):
     async def revoked_indexes(self, list_id: str) -> list[int]:
         """Return the entries of a status list that are set."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class StatusEntry:
-    """The entry of one credential in a status list (Bitstring Status List, section 2.1)."""
-
-    list_id: str
-    index: int
 
 
 class StatusLists:

@@ -1,0 +1,28 @@
+"""A decision as the event that announces it: the same each time."""
+
+from libs.contracts.events import EvidenceDecided
+from services.issuer.decisions.decision import Decision
+from services.issuer.decisions.messages import message
+
+
+def announcement(decision: Decision) -> EvidenceDecided:
+    """Return the announcement of one recorded decision."""
+    evidence, reason = decision.evidence, decision.reason
+    return EvidenceDecided(
+        submission_id=evidence.submission_id,
+        evidence_id=evidence.evidence_id,
+        batch_id=evidence.batch_id,
+        row=evidence.row,
+        issuer_id=evidence.issuer_id,
+        source_id=evidence.source_id,
+        learner_id=evidence.learner_id,
+        sequence=decision.sequence,
+        outcome=decision.outcome,
+        reason=None if reason is None else reason.value,
+        detail=None if reason is None else message(decision.outcome, reason),
+        achievement=decision.achievement,
+        rule_version=decision.rule_version,
+        credential_id=decision.credential_id,
+        waits_until=decision.waits_until,
+        decided_at=decision.decided_at,
+    )
