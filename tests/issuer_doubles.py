@@ -154,13 +154,19 @@ class MemoryDecisions:
         names = {(each.issuer_id, each.achievement) for each in self.waiting.values()}
         return sorted((name for name in names if "/".join(name) > after), key="/".join)[:limit]
 
-    async def waiting_for(self, lacking: Iterable[tuple[str, str]], limit: int) -> list[Waiting]:
+    async def waiting_for(self, lacking: Iterable[tuple[str, str]], before: datetime, limit: int) -> list[Waiting]:
         wanted = set(lacking)
-        found = [each for each in self.waiting.values() if (each.issuer_id, each.achievement) in wanted]
+        due = [each for each in self.waiting.values() if each.since <= before]
+        found = [each for each in due if (each.issuer_id, each.achievement) in wanted]
         return sorted(found, key=lambda each: (each.since, each.piece))[:limit]
 
     async def overdue(self, now: datetime, limit: int) -> list[Waiting]:
         return sorted((each for each in self.waiting.values() if each.until <= now), key=_until)[:limit]
+
+    async def put_off(self, piece: PieceId, until: datetime) -> None:
+        held = self.waiting.get(piece)
+        if held is not None:
+            self.waiting[piece] = replace(held, since=until, until=max(held.until, until))
 
     async def end_waiting(self, pieces: Iterable[PieceId]) -> None:
         for piece in pieces:

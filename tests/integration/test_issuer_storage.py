@@ -419,11 +419,20 @@ async def test_either_store_lists_what_waits_by_what_it_lacks_and_by_its_time(ei
     assert await store.record([], [], [first, second, third, fourth])
     assert await store.lacking("", 2) == [("wattle", "a"), ("wattle", "b")]
     assert await store.lacking("wattle/b", 9) == [("wattle", "c")]
-    assert await store.waiting_for([("wattle", "b"), ("wattle", "a")], 2) == [third, second]
+    either_of, later = [("wattle", "b"), ("wattle", "a")], NOW + timedelta(minutes=9)
+    assert await store.waiting_for(either_of, later, 2) == [third, second]
+    assert await store.waiting_for(either_of, NOW, 2) == [third]
     assert await store.overdue(NOW + timedelta(minutes=61), 9) == [third, second]
     await store.end_waiting([third.piece, PieceId(batch_id, 9)])
     assert await store.overdue(NOW + timedelta(hours=9), 9) == [second, first, fourth]
     assert await store.count_waiting() == 3
+    await store.put_off(second.piece, NOW + timedelta(hours=3))
+    assert await store.waiting_for(either_of, later, 2) == [first]
+    assert await store.overdue(NOW + timedelta(hours=9), 9) == [
+        first,
+        fourth,
+        replace(second, since=NOW + timedelta(hours=3), until=NOW + timedelta(hours=3)),
+    ]
 
 
 async def test_of_all_that_waits_no_more_is_read_than_is_decided_at_once(world: World) -> None:
@@ -433,7 +442,7 @@ async def test_of_all_that_waits_no_more_is_read_than_is_decided_at_once(world: 
     ]
     assert await world.decisions.record([], [], waiting)
     await world.database.command("profile", 2)
-    found = await world.decisions.waiting_for([(f"school-{number}", "resilience") for number in range(3)], 10)
+    found = await world.decisions.waiting_for([(f"school-{number}", "resilience") for number in range(3)], NOW, 10)
     await world.database.command("profile", 0)
     assert found == waiting[:10]
     (read,) = await world.database["system.profile"].find({"command.find": "waiting"}).to_list(None)

@@ -9,6 +9,7 @@ from uuid import UUID
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pymongo.errors import ServerSelectionTimeoutError
 
 from libs.contracts.cloudevents import Outgoing
 from libs.contracts.events import CredentialDocument, CredentialIssued, EvidenceDecided, EvidenceSubmitted, Outcome
@@ -391,9 +392,49 @@ async def test_two_processes_that_end_the_waiting_of_one_piece_award_it_once() -
 
 async def test_every_name_that_evidence_waits_for_gets_its_turn_however_many_there_are() -> None:
     room = WaitingRoom()
-    await room.send(*(evidence(row, achievement=f"a{row:05}") for row in range(1, 2_502)))
-    room.catalogue.versions.append(achievement("a02501"))
+    await room.send(*(evidence(row, achievement=f"a{row:05}") for row in range(1, 502)))
+    room.catalogue.versions.append(achievement("a00501"))
     waiting = WaitingEvidence(room.store, awarding=room.worker, catalogue=room.catalogue, clock=lambda: NOW)
     delays = [await waiting.tick() for _ in range(4)]
     assert delays[:3] == [0, 0, 0]
     assert [told for told in room.told() if told[0] == 2] == [(2, Outcome.ISSUED, None)]
+
+
+async def test_a_piece_that_cannot_be_decided_ends_neither_the_loop_nor_the_waiting_of_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    room, stumbling = WaitingRoom(), {1, 6}
+    await room.send(*(evidence(row, learner=f"s{row}") for row in range(1, 10)))
+    room.catalogue.versions.append(achievement())
+    worker = room.worker
+    decide = worker.reconsider
+
+    async def reconsider(waiting: Sequence[Waiting], now: datetime) -> list[PieceId]:
+        assert stumbling.isdisjoint(each.piece.row for each in waiting)
+        return await decide(waiting, now)
+
+    monkeypatch.setattr(worker, "reconsider", reconsider)
+    waiting = WaitingEvidence(room.store, awarding=worker, catalogue=room.catalogue, clock=lambda: room.moment)
+    await waiting.tick()
+    assert sorted(each.row for each in room.store.waiting) == [1, 6]
+    assert await waiting.tick() > 0, "what is put off is not tried again at once"
+    stumbling.clear()
+    room.moment += timedelta(minutes=40)
+    await waiting.tick()
+    assert room.store.waiting == {}
+
+
+async def test_nothing_is_put_off_while_the_database_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    room = WaitingRoom()
+    await room.send(evidence(1))
+    room.catalogue.versions.append(achievement())
+    worker, before = room.worker, dict(room.store.waiting)
+
+    async def reconsider(waiting: Sequence[Waiting], now: datetime) -> list[PieceId]:
+        raise ServerSelectionTimeoutError
+
+    monkeypatch.setattr(worker, "reconsider", reconsider)
+    waiting = WaitingEvidence(room.store, awarding=worker, catalogue=room.catalogue, clock=lambda: room.moment)
+    with pytest.raises(ServerSelectionTimeoutError):
+        await waiting.tick()
+    assert room.store.waiting == before

@@ -59,12 +59,16 @@ class WaitingStore(Protocol):
         """Return what evidence waits for, as (issuer, achievement id) in order, each once, beginning after `after`."""
         ...
 
-    async def waiting_for(self, lacking: Iterable[tuple[str, str]], limit: int) -> list[Waiting]:
-        """Return the evidence that waits for one of these, at most 200, first come first."""
+    async def waiting_for(self, lacking: Iterable[tuple[str, str]], before: datetime, limit: int) -> list[Waiting]:
+        """Return the evidence that waits for one of these, at most 200, since then or earlier, first come first."""
         ...
 
     async def overdue(self, now: datetime, limit: int) -> list[Waiting]:
         """Return evidence that may wait no longer, the longest overdue first."""
+        ...
+
+    async def put_off(self, piece: PieceId, until: datetime) -> None:
+        """Let a piece wait at least until then, and stand behind what came before then."""
         ...
 
     async def end_waiting(self, pieces: Iterable[PieceId]) -> None:
@@ -140,9 +144,9 @@ class MongoDecisions:
         found = [each["_id"] async for each in mongo.aggregate(self._waiting, pipeline)]
         return [(issuer, achievement) for issuer, _, achievement in (each.partition("/") for each in found)]
 
-    async def waiting_for(self, lacking: Iterable[tuple[str, str]], limit: int) -> list[Waiting]:
+    async def waiting_for(self, lacking: Iterable[tuple[str, str]], before: datetime, limit: int) -> list[Waiting]:
         """See `WaitingStore`."""
-        query = {"lacks": {"$in": ["/".join(each) for each in lacking]}}
+        query = {"lacks": {"$in": ["/".join(each) for each in lacking]}, "since": {"$lte": before}}
         found = self._waiting.find(query).sort([("since", 1), ("_id", 1)]).limit(limit)
         return [_waiting(each) for each in await found.to_list(None)]
 
@@ -151,6 +155,12 @@ class MongoDecisions:
         # All tenants: the loop serves each in its turn.
         found = self._waiting.find({"until": {"$lte": now}}).sort("until", 1).limit(limit)
         return [_waiting(each) for each in await found.to_list(None)]
+
+    async def put_off(self, piece: PieceId, until: datetime) -> None:
+        """See `WaitingStore`."""
+        # A worker's query, by deterministic id.
+        later = {"$set": {"since": until}, "$max": {"until": until}}
+        await self._waiting.update_one({"_id": _piece_key(piece)}, later)
 
     async def end_waiting(self, pieces: Iterable[PieceId]) -> None:
         """See `WaitingStore`."""
