@@ -35,7 +35,13 @@ class MemoryBatches(Batches):
     ) -> UploadLease:
         found = self.batches.get(batch_id)
         if found is None:
-            found = {"upload": None, "said": upload, "state": BatchState.INTERRUPTED, "progress": Progress()}
+            found = {
+                "upload": None,
+                "said": upload,
+                "state": BatchState.INTERRUPTED,
+                "progress": Progress(),
+                "announced": Progress(),
+            }
             found |= {"created_at": now, "alive_at": now}
             self.batches[batch_id] = found
         said: Upload = found["said"]
@@ -45,7 +51,9 @@ class MemoryBatches(Batches):
             raise UnavailableError("being received")
         if found["state"] is not BatchState.ACCEPTED:
             found |= {"state": BatchState.RECEIVING, "upload": token, "alive_at": now, "problem": None}
-        return UploadLease(batch_id, token, found["progress"], found["state"] is BatchState.ACCEPTED)
+        return UploadLease(
+            batch_id, token, found["progress"], found["announced"], found["state"] is BatchState.ACCEPTED
+        )
 
     def _held(self, lease: UploadLease) -> dict[str, Any]:
         found = self.batches[lease.batch_id]
@@ -58,6 +66,12 @@ class MemoryBatches(Batches):
         if held:
             held |= {"state": BatchState.RECEIVING, "alive_at": now}
         return bool(held)
+
+    async def announce(self, lease: UploadLease, progress: Progress) -> bool:
+        held = self._held(lease)
+        if held.get("state") is BatchState.RECEIVING:
+            held["announced"] = progress
+        return held.get("state") is BatchState.RECEIVING
 
     async def accept(self, lease: UploadLease, progress: Progress, now: datetime) -> bool:
         held = self._held(lease)
@@ -169,9 +183,10 @@ def evidence_app(
     limits: Limits = LIMITS,
     *,
     longest_row: int = 1_000,
+    chunk_rows: int = 3,
 ) -> FastAPI:
-    """The real routes over these; a chunk takes three rows."""
-    intake = Intake(batches=batches, publish=publish, clock=lambda: NOW, new_id=ids, chunk_rows=3)
+    """The real routes over these."""
+    intake = Intake(batches=batches, publish=publish, clock=lambda: NOW, new_id=ids, chunk_rows=chunk_rows)
     app = create_app("evidence", Health())
     app.include_router(routes(intake, batches, AnyKey(), limits, longest_row=longest_row))
     return app

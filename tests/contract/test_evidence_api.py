@@ -4,8 +4,9 @@ import asyncio
 import gzip
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import httpx
 import orjson
@@ -230,6 +231,57 @@ async def test_the_same_key_with_another_file_is_a_conflict_and_not_silence(hous
     assert answer.status_code == 409
     assert len(house.published.submissions) == 2
     assert (await house.get(first.json()["links"]["self"])).json() == first.json()
+
+
+async def killed_before_storing(house: House, file: bytes, monkeypatch: pytest.MonkeyPatch) -> UUID:
+    """Send a file whose process ends after the first chunk is published; the batch, whose lease has run out."""
+
+    async def killed(*_: object) -> bool:
+        raise SystemError("killed")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(house.batches, "store", killed)
+        with pytest.raises(SystemError):
+            await house.send(file, idempotency_key="week-1")
+    ((batch_id, batch),) = house.batches.batches.items()
+    batch["alive_at"] -= timedelta(minutes=1)
+    for submission in house.published.submissions:
+        await house.batches.decide([decided(submission)])
+    return batch_id
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        table(line(1), "", line(3)),
+        table(line(1)),
+        table(line(1), line(2), line(4)),
+        table(line(4), *map(line, range(9))),
+    ],
+    ids=["a row blank", "shorter", "the last row another", "all others"],
+)
+async def test_rows_published_before_a_crash_bind_the_key_to_their_file(
+    house: House, other: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch_id = await killed_before_storing(house, table(line(1), line(2), line(3)), monkeypatch)
+    answer = await house.send(other, idempotency_key="week-1")
+    assert answer.status_code == 409
+    assert len(house.published.submissions) == 3
+    told = (await house.get(f"/v1/batches/{batch_id}")).json()
+    assert (told["complete"], told["received"], told["counts"]["issued"]) == (False, 3, 3)
+
+
+@pytest.mark.parametrize("chunk_rows", [1, 2, 3, 5])
+async def test_the_file_itself_goes_on_after_a_crash_whatever_the_chunks_are_by_then(
+    house: House, monkeypatch: pytest.MonkeyPatch, chunk_rows: int
+) -> None:
+    file = table(*map(line, range(1, 8)))
+    await killed_before_storing(house, file, monkeypatch)
+    house.app = evidence_app(house.batches, house.published, uuid4, chunk_rows=chunk_rows)
+    house.client = httpx.AsyncClient(transport=httpx.ASGITransport(house.app), base_url="http://test")
+    answer = await house.send(file, idempotency_key="week-1")
+    assert (answer.status_code, answer.json()["received"]) == (202, 7)
+    assert [each.row for each in house.published.submissions] == [1, 2, 3, *range(1, 8)]
 
 
 async def test_an_upload_that_breaks_off_is_interrupted_and_goes_on_under_its_key(house: House) -> None:

@@ -125,6 +125,17 @@ async def begun(batches: Batches) -> UUID:
     return lease.batch_id
 
 
+async def test_what_an_upload_announced_outlives_it_and_binds_the_next_one_under_its_key(either: Batches) -> None:
+    batch_id, upload = uuid4(), Upload("north", "upload", "csv", "", "week-1")
+    lease = await either.acquire(batch_id, upload, uuid4(), NOW, NOW - timedelta(seconds=10))
+    assert lease.announced == Progress()
+    assert await either.announce(lease, Progress(3, 3, "abc"))
+    later = NOW + timedelta(minutes=1)
+    again = await either.acquire(batch_id, upload, uuid4(), later, later - timedelta(seconds=10))
+    assert (again.progress, again.announced) == (Progress(), Progress(3, 3, "abc"))
+    assert not await either.announce(lease, Progress(6, 6, "def"))
+
+
 async def test_decisions_and_rows_that_race_leave_every_row_decided_and_every_comment_kept(
     database: mongo.Database,
 ) -> None:

@@ -43,11 +43,15 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class UploadLease:
-    """The right to write a batch, held by one upload at a time, and what earlier uploads of it have done."""
+    """The right to write a batch, held by one upload at a time, and what earlier uploads of it have done.
+
+    `announced` is how far the rows go that may be on Kafka, whether or not they are stored.
+    """
 
     batch_id: UUID
     upload: UUID
     progress: Progress
+    announced: Progress
     accepted: bool
 
 

@@ -3,7 +3,9 @@
 What a crash leaves behind after each step:
 
 0. store the batch, before its first chunk       a batch without rows, which is marked `interrupted` in time
-1. publish contacts, then submissions, confirmed what is on Kafka is decided, and its rows come with the decisions
+1. record which rows come next, where a key    what is on Kafka is decided, and its rows come with the decisions; the
+   stands for them; publish contacts, then        key stands for this file, so no other one takes the numbers of its
+   submissions, confirmed                         rows
 2. store the rows of the chunk, then how far     every row that says `pending` is on Kafka, and will be decided
    the upload has come
 3. after the last chunk, accept the batch        all is there; only the answer is missing, and a repeat is harmless
@@ -16,7 +18,7 @@ that the first sending was not lost.
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from time import monotonic
 from typing import TypeVar
@@ -139,8 +141,10 @@ class UploadSession:
         """Steps 0 to 2 for the rows held. Nothing more is read before they are done."""
         batch = self._batch = self._batch or await self._acquire()
         raws, self._chunk = self._chunk, []
-        new = [raw for raw in raws if batch.repeat.is_new(raw)]
-        if new:
+        batch.unproven += [raw for raw in raws if batch.repeat.is_new(raw)]
+        # Rows that an earlier upload may have published go out once all of them are seen to be the same: one chunk.
+        if batch.unproven and batch.repeat.is_same:
+            new, batch.unproven = batch.unproven, []
             if batch.lost:
                 raise ConflictError(_TAKEN_OVER)
             chunk, progress = batch.chunker.chunk(new, self._intake.clock()), batch.repeat.progress
@@ -179,6 +183,8 @@ class UploadSession:
     async def _put(self, lease: UploadLease, chunk: Chunk, progress: Progress) -> bool:
         """Steps 1 and 2; False where the batch is another upload's by now."""
         trace = self._upload.trace
+        if progress.fingerprint and not await self._intake.batches.announce(lease, progress):
+            return False
         # Confirmed before the submissions, so that no credential can be ready before its learner can be told.
         await self._intake.publish([Outgoing(contact, trace) for contact in chunk.contacts.values()])
         failpoint("evidence.ingestion.1.contacts")
@@ -219,13 +225,17 @@ class UploadSession:
 
 @dataclass(slots=True)
 class _Batch:
-    """The batch in flight: `stored` is how far it is proven, `lost` that another upload has taken it over."""
+    """The batch in flight: `stored` is how far it is proven, `lost` that another upload has taken it over.
+
+    `unproven` are rows not yet compared with what an earlier upload may have published.
+    """
 
     lease: UploadLease
     repeat: Repeat
     chunker: Chunker
     stored: Progress
     lost: bool = False
+    unproven: list[RawRow] = field(default_factory=list)
 
 
 async def _patiently(work: Callable[[], Awaitable[T]]) -> T:

@@ -24,7 +24,9 @@ class Repeat:
     def __init__(self, lease: UploadLease, idempotency_key: str | None) -> None:
         self._lease = lease
         self._mac = None if idempotency_key is None else hmac.new(idempotency_key.encode(), digestmod="sha256")
-        self._same = lease.progress.received == 0
+        known = (lease.progress, lease.announced)
+        # What is to be compared, at its last row.
+        self._checks = sorted((each for each in known if each.received), key=lambda each: each.row)
         self._row = 0
         self._received = 0
 
@@ -41,24 +43,31 @@ class Repeat:
         """
         number, fields = raw
         new = number > self._lease.progress.row
-        if new:
-            self.check_same()
-            if self._lease.accepted:
-                raise ConflictError(_OTHER_FILE)
+        if new and self._lease.accepted:
+            raise ConflictError(_OTHER_FILE)
         if self._mac is not None:
             said: object = [number, fields.reason] if isinstance(fields, Refusal) else [number, fields]
             self._mac.update(orjson.dumps(said))
         self._row = number
         self._received += 1
+        self._compare()
         return new
 
+    def _compare(self) -> None:
+        while self._checks and (self._row >= self._checks[0].row or self._received >= self._checks[0].received):
+            if self.progress != self._checks.pop(0):
+                raise ConflictError(_OTHER_FILE)
+
+    @property
+    def is_same(self) -> bool:
+        """Whether all rows that an earlier upload may have published are seen, and are the same here."""
+        return not self._checks
+
     def check_same(self) -> None:
-        """Compare all rows up to here with those taken before, once.
+        """Hold the end of the file against what earlier uploads have published.
 
         Raises:
-            ConflictError: they differ.
+            ConflictError: it ends before that.
         """
-        if not self._same:
-            if self.progress != self._lease.progress:
-                raise ConflictError(_OTHER_FILE)
-            self._same = True
+        if self._checks:
+            raise ConflictError(_OTHER_FILE)

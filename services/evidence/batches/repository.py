@@ -78,7 +78,7 @@ class Batches:
             await self._batches.insert_one(new)
         except DuplicateKeyError:
             return await self._acquire_again(batch_id, upload, token, now, stale_before)
-        return UploadLease(batch_id, token, Progress(), accepted=False)
+        return UploadLease(batch_id, token, Progress(), Progress(), accepted=False)
 
     async def _acquire_again(
         self, batch_id: UUID, upload: Upload, token: UUID, now: datetime, stale_before: datetime
@@ -95,13 +95,21 @@ class Batches:
         if taken["state"] == BatchState.RECEIVING and taken["upload"] != token:
             raise UnavailableError(f"The same upload is being received just now, as batch {batch_id}.")
         progress = Progress(taken["row"], taken["received"], taken["fingerprint"])
-        return UploadLease(batch_id, token, progress, accepted=taken["state"] == BatchState.ACCEPTED)
+        announced = Progress(**taken["announced"]) if "announced" in taken else progress
+        return UploadLease(batch_id, token, progress, announced, accepted=taken["state"] == BatchState.ACCEPTED)
 
     async def renew(self, lease: UploadLease, now: datetime) -> bool:
         """Show that the upload lives; False where the batch is another upload's by now, or accepted."""
         # Never back from accepted: this may be on its way to the database when the upload ends.
         alive = {"state": BatchState.RECEIVING, "alive_at": now}
         return await self._set({**_held(lease), "state": {"$ne": BatchState.ACCEPTED}}, alive)
+
+    async def announce(self, lease: UploadLease, progress: Progress) -> bool:
+        """Record how far the rows go that are published next; False where the batch is another upload's by now.
+
+        From here on the sender's key stands for these rows: decisions on them may come although they are not stored.
+        """
+        return await self._set({**_held(lease), "state": BatchState.RECEIVING}, {"announced": _progress(progress)})
 
     async def accept(self, lease: UploadLease, progress: Progress, now: datetime) -> bool:
         """Everything is on Kafka and stored; False where the batch is another upload's by now."""
