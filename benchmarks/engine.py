@@ -27,6 +27,7 @@ from libs.openbadges.crypto.did import did_document
 from libs.openbadges.crypto.keys import read_public
 from libs.openbadges.crypto.multibase import decode_multibase, encode_multibase
 from libs.openbadges.integrity.create import secure
+from libs.openbadges.integrity.recognition import RECOGNIZER
 from libs.openbadges.integrity.suites import SIGN_SUITES, VERIFY_SUITES
 from libs.openbadges.issue.signing import prepare, sign
 from libs.openbadges.jsonld.canonical import to_dataset
@@ -88,7 +89,7 @@ def signed(cryptosuite: str, documents: Sequence[dict[str, Any]]) -> list[str]:
 
 
 def verified(cryptosuite: str, texts: Sequence[bytes]) -> None:
-    """Verify the proofs alone as the engine does: each step for all, as `proofchecks.check_all_proofs` goes."""
+    """Verify the proofs alone as the engine does: each step for all, as `integrity.check.check_all_proofs` goes."""
     suite = VERIFY_SUITES[cryptosuite]
     parts = [taken(text) for text in texts]
     claims = [(suite.signing_input(unsecured, options), decode_multibase(value)) for unsecured, options, value in parts]
@@ -98,7 +99,7 @@ def verified(cryptosuite: str, texts: Sequence[bytes]) -> None:
 
 def taken(text: bytes) -> tuple[CanonicalDocument, dict[str, Any], str]:
     """Take a text apart as the engine does: the document without its proof, the proof's options, and its value."""
-    found = VERIFY_SUITES.recognize(text)
+    found = RECOGNIZER.recognize(text)
     if found is not None:
         return found
     document = parse(text)

@@ -1,4 +1,4 @@
-"""What verifying a credential dependencies_of from outside: from files, and from the network where that was allowed."""
+"""What verifying a credential depends on from outside: from files, and from the network where that was allowed."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -86,7 +86,7 @@ def from_files(did_documents: Sequence[Path], status_lists: Sequence[Path]) -> R
 
 
 async def from_network(wanted: Dependencies, given: ResolvedInputs, fetcher: Fetcher) -> Lookups:
-    """Fetch what is needed and was not given; what cannot be had is left out, and why is told."""
+    """Fetch what is needed and was not given; what is not available is left out, and why is told."""
     dids = sorted(wanted.dids - given.did_documents.keys())
     lists = sorted(wanted.status_lists - given.status_lists.keys())
     answers = await asyncio.gather(

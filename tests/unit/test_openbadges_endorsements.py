@@ -16,9 +16,9 @@ from libs.openbadges.issue.jwt import sign_vc_jwt
 from libs.openbadges.issue.signing import prepare, sign
 from libs.openbadges.jsonld.canonical import canonicalize
 from libs.openbadges.model.context_urls import CREDENTIALS_V2, OPEN_BADGES_V3
+from libs.openbadges.model.endorsements import MOST_ENDORSEMENTS, endorsements_of
 from libs.openbadges.status.bitstring import StatusList, entry, list_document
 from libs.openbadges.verify import CHECKS, Report, ResolvedInputs, dependencies_of, verify
-from libs.openbadges.verify.endorsements import MOST_ENDORSEMENTS, endorsements_of
 from tests.unit.openbadges_samples import DID, KEY, LIST, METHOD, NOW, RESILIENCE, badge, material, signed
 from tests.unit.openbadges_tokens import badge_jwt, resigned
 from tests.unit.openbadges_tokens import given as looked_up

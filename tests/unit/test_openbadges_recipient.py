@@ -12,9 +12,9 @@ from libs.openbadges.issue.signing import prepare, sign
 from libs.openbadges.model.documents import IdentityObject
 from libs.openbadges.model.profile import PRODUCTION
 from libs.openbadges.verify import CHECKS, RECIPIENT, Opened, Recipient, verify
-from libs.openbadges.verify.context import Context, EndorsementBudget
 from libs.openbadges.verify.pipeline import PipelineRun
 from libs.openbadges.verify.recipient import MOST_IDENTIFIERS, check_recipient
+from libs.openbadges.verify.run import Context, EndorsementBudget
 from tests.unit.openbadges_samples import KEY, METHOD, NOW, badge, material, signed
 
 ADDRESS = "a@example.com"

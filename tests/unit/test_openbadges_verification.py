@@ -287,7 +287,7 @@ def test_an_end_cannot_be_hidden_behind_another_way_of_saying_the_same(how: str)
 def test_what_a_document_says_of_itself_it_says_at_its_top() -> None:
     document = badge()
     document["endorsement"] = [{"id": document["id"], "type": ["Evidence"], "name": "a second place"}]
-    with pytest.raises(CredentialError, match="second place"):
+    with pytest.raises(CredentialError, match="in a second object"):
         prepare({**document, "type": ["VerifiableCredential"]})
 
 

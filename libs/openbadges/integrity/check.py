@@ -58,33 +58,6 @@ class _Keys:
         return found
 
 
-def check_proofs(
-    document: dict[str, Any],
-    unsecured: CanonicalDocument | CredentialError,
-    documents: Documents,
-    now: datetime,
-    *,
-    purpose: str = "assertionMethod",
-) -> tuple[Finding, Finding]:
-    """Check every proof of a document, each by its own key; then whether a good one is the issuer's.
-
-    A proof that fails takes precedence over all others. One that cannot be checked is passed over where another is
-    good: Open Badges 3.0 (section 8.2) asks for any one proof.
-
-    Args:
-        document: the credential with its proofs.
-        unsecured: the same without, or why it is not available.
-        documents: DID documents by DID.
-        now: the moment to judge expiry by.
-        purpose: what every proof must have been made for (Data Integrity 1.0, section 2.3): assertionMethod for a
-            credential, whose issuer's key is looked for, authentication for a presentation and its holder.
-
-    Returns:
-        What was found about the proofs, and about the issuer.
-    """
-    return check_all_proofs([(document, unsecured)], documents, now, purpose=purpose)[0]
-
-
 def check_all_proofs(
     secured: Sequence[tuple[dict[str, Any], CanonicalDocument | CredentialError]],
     documents: Documents,
@@ -92,13 +65,25 @@ def check_all_proofs(
     *,
     purpose: str = "assertionMethod",
 ) -> list[tuple[Finding, Finding]]:
-    """Check the proofs of several documents, see `check_proofs`: what was signed of all of them first, then by whom.
+    """Check every proof of each document, each by its own key; then whether a good one is the issuer's.
 
-    Each step is done for all before the next, since a step's code that is in the processor's cache takes less.
+    A proof that fails takes precedence over all others. One that cannot be checked is passed over where another is
+    good: Open Badges 3.0 (section 8.2) asks for any one proof. Each step is done for all documents before the next,
+    since a step's code that is in the processor's cache takes less.
+
+    Args:
+        secured: each document with its proofs, and the same without, or why that is not available.
+        documents: DID documents by DID.
+        now: the moment to judge expiry by.
+        purpose: what every proof must have been made for (Data Integrity 1.0, section 2.3): assertionMethod for a
+            credential, whose issuer's key is looked for, authentication for a presentation and its holder.
+
+    Returns:
+        Of each document, what was found about the proofs, and about the issuer.
     """
     keys = _Keys(documents, purpose, now)
     inputs = [_signature_inputs(document, unsecured, keys, now) for document, unsecured in secured]
-    found = [claim if isinstance(claim, Finding) else [_checked(one) for one in claim] for claim in inputs]
+    found = [read if isinstance(read, Finding) else [_checked(one) for one in read] for read in inputs]
     return [
         (findings, _UNPROVEN if findings is _MISSING else findings)
         if isinstance(findings, Finding)
@@ -151,11 +136,11 @@ def _signature_input(
         return Finding.of(error)
 
 
-def _checked(claim: SignatureInput | Finding) -> Finding:
+def _checked(read: SignatureInput | Finding) -> Finding:
     """Return whether a signature is that of its key over the text."""
-    if isinstance(claim, Finding):
-        return claim
-    if not claim.suite.verify(claim.key, claim.message, claim.signature):
+    if isinstance(read, Finding):
+        return read
+    if not read.suite.verify(read.key, read.message, read.signature):
         return Finding("fail", "proof_invalid", "The proof is not that of this text: one of the two was changed.")
     return Finding("pass", "proof_valid", "The text is as it was signed.")
 
@@ -244,7 +229,7 @@ def _check_owner(owner: str | None, role: str, checked: list[tuple[dict[str, Any
 
 
 def key_of_owner(role: str, owner: str | None) -> Finding:
-    """Say that a key is the issuer's (or holder's) own."""
+    """Return that a key is the issuer's (or holder's) own."""
     act = "sign" if role == "issuer" else "show"
     return Finding("pass", f"{role}_key", f"The key belongs to {owner}, who allows it to {act} credentials.")
 

@@ -109,7 +109,7 @@ class CredentialTemplate:
             valid_until: until when, if it ends.
             shown: results, each on one of the achievement's result descriptions.
             evidence: what it rests on.
-            status: entries from `statuslist.entry`.
+            status: entries from `bitstring.entry`.
             narrative: how this learner earned it.
             activity_end: when what earned it was completed; with a zone (Open Badges 3.0, `activityEndDate`).
             name: what the credential is called, if not as the achievement.

@@ -87,14 +87,14 @@ def sign_vp_jwt(
     Raises:
         CredentialError: `not_a_presentation`, `proof_present`, and those of `write_compact`.
     """
-    check_presentation(presentation)
+    check_signable(presentation)
     claims = {"nonce": challenge, "aud": domain}
     given = {name: value for name, value in claims.items() if value is not None}
     header = {"alg": algorithm, "kid": kid, "typ": "vp+jwt", "cty": "vp"}
     return write_compact(header, _joined(write(presentation), given), signer)
 
 
-def check_presentation(presentation: dict[str, Any]) -> None:
+def check_signable(presentation: dict[str, Any]) -> None:
     """Check that a document is a presentation that may be signed (VCDM 2.0, section 4.13).
 
     Raises:

@@ -6,7 +6,7 @@ from typing import Any
 from libs.openbadges.crypto.keys import Signer
 from libs.openbadges.integrity.create import issued_suite, secure
 from libs.openbadges.integrity.suites import SIGN_SUITES
-from libs.openbadges.issue.jwt import check_presentation
+from libs.openbadges.issue.jwt import check_signable
 from libs.openbadges.jsonld.parsing import write
 from libs.openbadges.model.profile import PRODUCTION, ProcessingProfile
 
@@ -29,7 +29,7 @@ def sign_presentation(
         signer: holds the holder's private key.
         verification_method: the DID URL of the public key.
         created: the moment of signing, with a zone.
-        cryptosuite: one of `proofs.ISSUED`.
+        cryptosuite: one of `SIGN_SUITES`.
         challenge: what the verifier asked to be repeated, so that nobody shows the same presentation twice.
         domain: for whom it is.
         profile: which contexts may stand in it.
@@ -42,7 +42,7 @@ def sign_presentation(
             `canonical.canonicalize` finds wrong.
     """
     suite = issued_suite(cryptosuite)
-    check_presentation(presentation)
+    check_signable(presentation)
     content = SIGN_SUITES.canonical(presentation, write(presentation), profile)
     binding = {name: value for name, value in (("challenge", challenge), ("domain", domain)) if value is not None}
     return secure([content], suite, signer, verification_method, created, purpose="authentication", **binding)[0]

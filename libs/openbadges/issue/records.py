@@ -42,7 +42,7 @@ def record_document(
         valid_until: until when, if it ends.
         description: what the record is, for people.
         partial: true if the issuer knows of more achievements than the record has (CLR 2.0, class ClrCredential).
-        status: entries from `statuslist.entry`.
+        status: entries from `bitstring.entry`.
 
     Raises:
         CredentialError: no credential or too many (`record_size`), one without a proof (`proof_missing`) or twice

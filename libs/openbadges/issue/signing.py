@@ -90,7 +90,7 @@ def sign(
         signer: holds the private key.
         verification_method: the DID URL of the public key.
         created: the moment of signing, with a zone.
-        cryptosuite: how; one of `proofs.ISSUED`.
+        cryptosuite: how; one of `SIGN_SUITES`.
 
     Raises:
         CredentialError: used already, an unknown cryptosuite, a moment without a zone.

@@ -87,7 +87,7 @@ def status_lists_of(document: dict[str, Any]) -> list[str]:
     return [url for url in named if isinstance(url, str)]
 
 
-def check_status(document: dict[str, Any], lists: VerifiedStatusLists) -> Finding:
+def check_entries(document: dict[str, Any], lists: VerifiedStatusLists) -> Finding:
     """Check every status entry; one that is set to revoked or suspended takes precedence, then one that cannot be read.
 
     Args:

@@ -1,6 +1,5 @@
 """Verifying: from what was handed in to a report of named checks."""
 
-from libs.openbadges.verify.context import ResolvedInputs
 from libs.openbadges.verify.dependencies import Dependencies, dependencies_of
 from libs.openbadges.verify.opening import Opened, open_document
 from libs.openbadges.verify.pipeline import CHECKS, RECIPIENT, verify, verify_all
@@ -12,6 +11,7 @@ from libs.openbadges.verify.presentations import (
 )
 from libs.openbadges.verify.recipient import Recipient
 from libs.openbadges.verify.report import Check, Report
+from libs.openbadges.verify.run import ResolvedInputs
 from libs.openbadges.verify.status import STATUS_LIST_LIMITS
 
 __all__ = [

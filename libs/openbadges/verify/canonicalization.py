@@ -4,12 +4,12 @@ from collections.abc import Sequence
 
 from libs.openbadges.integrity.suites import VERIFY_SUITES
 from libs.openbadges.jsonld.templates.canonical_document import CanonicalDocument
+from libs.openbadges.model.endorsements import without_jwts
 from libs.openbadges.model.errors import CredentialError
 from libs.openbadges.model.findings import Finding
 from libs.openbadges.model.profile import ProcessingProfile
-from libs.openbadges.verify.context import Context
-from libs.openbadges.verify.endorsements import without_jwts
 from libs.openbadges.verify.opening import Opened
+from libs.openbadges.verify.run import Context
 
 
 def canonicalize(contexts: Sequence[Context]) -> Sequence[Sequence[Finding]]:

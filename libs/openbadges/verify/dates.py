@@ -3,8 +3,8 @@
 from libs.openbadges.model import times
 from libs.openbadges.model.errors import CredentialError
 from libs.openbadges.model.findings import Finding
-from libs.openbadges.verify.context import Context
 from libs.openbadges.verify.mechanisms import mechanism_of
+from libs.openbadges.verify.run import Context
 
 
 def check_dates(context: Context) -> Finding:

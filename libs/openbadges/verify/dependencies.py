@@ -8,11 +8,11 @@ from libs.openbadges.model.errors import CredentialError
 from libs.openbadges.model.profile import PRODUCTION, ProcessingProfile
 from libs.openbadges.model.records import embedded_of
 from libs.openbadges.status.check import status_lists_of
-from libs.openbadges.verify.context import Answers
 from libs.openbadges.verify.endorsements import opened_endorsements
 from libs.openbadges.verify.mechanisms import mechanism_of
 from libs.openbadges.verify.opening import Opened, open_document, open_parsed
 from libs.openbadges.verify.refresh import refresh_url, refreshed_versions
+from libs.openbadges.verify.run import Answers
 
 
 @dataclass(frozen=True, slots=True)

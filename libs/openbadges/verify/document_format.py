@@ -3,7 +3,7 @@
 from libs.openbadges.model.datamodel import check_credential
 from libs.openbadges.model.errors import CredentialError
 from libs.openbadges.model.findings import Finding
-from libs.openbadges.verify.context import Context
+from libs.openbadges.verify.run import Context
 
 
 def check_format(context: Context) -> Finding:

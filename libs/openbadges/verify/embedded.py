@@ -7,8 +7,8 @@ from libs.openbadges.model.errors import CredentialError, LimitError, UnreadForm
 from libs.openbadges.model.findings import Finding
 from libs.openbadges.model.profile import ProcessingProfile
 from libs.openbadges.model.records import embedded_of, is_record
-from libs.openbadges.verify.context import Context
 from libs.openbadges.verify.opening import Opened, open_parsed
+from libs.openbadges.verify.run import Context
 
 
 def verify_embedded(contexts: Sequence[Context]) -> Sequence[Sequence[Finding]]:

@@ -11,8 +11,8 @@ from libs.openbadges.jose.claims import check_token_dates
 from libs.openbadges.jose.tokens import Token
 from libs.openbadges.model.findings import Finding
 from libs.openbadges.model.members import proofs_of
-from libs.openbadges.verify.context import Context
 from libs.openbadges.verify.opening import Opened
+from libs.openbadges.verify.run import Context
 
 
 class Binding(NamedTuple):

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from libs.openbadges.baking import PictureFormat, picture_format, unbake
-from libs.openbadges.integrity.suites import VERIFY_SUITES
+from libs.openbadges.integrity.recognition import RECOGNIZER
 from libs.openbadges.jose.compact import as_compact
 from libs.openbadges.jose.envelopes import envelope_kind, unwrap
 from libs.openbadges.jose.tokens import Token, read_token
@@ -67,7 +67,7 @@ def _recognized(text: str | bytes, limits: Limits) -> Opened | None:
         raw = text.encode() if isinstance(text, str) else text
     except UnicodeEncodeError:
         return None
-    found = VERIFY_SUITES.recognize(raw) if len(raw) <= limits.bytes else None
+    found = RECOGNIZER.recognize(raw) if len(raw) <= limits.bytes else None
     if found is None:
         return None
     canonical, options, value = found

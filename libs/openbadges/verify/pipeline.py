@@ -10,24 +10,16 @@ from datetime import datetime
 from functools import partial
 from typing import Any, Final
 
+from libs.openbadges.model.endorsements import MOST_ENDORSEMENTS, EndorsementEntry
 from libs.openbadges.model.errors import CredentialError
 from libs.openbadges.model.profile import PRODUCTION, ProcessingProfile
 from libs.openbadges.status.check import VerifiedStatusLists
 from libs.openbadges.verify.canonicalization import canonicalize
-from libs.openbadges.verify.context import (
-    Context,
-    EndorsementBudget,
-    Placed,
-    ResolvedInputs,
-    Stage,
-    per_document,
-    run_stages,
-)
+from libs.openbadges.verify.contexts import check_contexts
 from libs.openbadges.verify.dates import check_dates
 from libs.openbadges.verify.document_format import check_format
 from libs.openbadges.verify.embedded import verify_embedded
 from libs.openbadges.verify.endorsements import (
-    MOST_ENDORSEMENTS,
     check_endorsements,
     check_nested,
     check_subject,
@@ -38,14 +30,21 @@ from libs.openbadges.verify.proof import check_proofs
 from libs.openbadges.verify.recipient import Recipient, check_recipient
 from libs.openbadges.verify.refresh import refresh
 from libs.openbadges.verify.report import Report, checks_of, unreadable
+from libs.openbadges.verify.run import (
+    Context,
+    EndorsementBudget,
+    ResolvedInputs,
+    Stage,
+    per_document,
+    run_stages,
+)
 from libs.openbadges.verify.schema import check_schema
 from libs.openbadges.verify.status import check_status, verified_status_list
-from libs.openbadges.verify.terms import check_terms
 
 _PROVING: Final = (
     Stage((), canonicalize),
     per_document("format", check_format),
-    per_document("context", check_terms),
+    per_document("context", check_contexts),
     per_document("schema", check_schema),
     Stage(("proof", "issuer"), check_proofs),
 )
@@ -125,7 +124,7 @@ def verify_all(
 
 @dataclass(frozen=True)
 class PipelineRun:
-    """One verification; see `context.Run`."""
+    """One verification; see `run.Run`."""
 
     inputs: ResolvedInputs
     now: datetime
@@ -144,9 +143,9 @@ class PipelineRun:
         """Verify the credentials in a learner record, on the record's budget."""
         return self.reports([_readable(one, self, within.budget) for one in opened], STAGES)
 
-    def verify_endorsements(self, placed: Sequence[Placed], within: Context) -> list[Report]:
+    def verify_endorsements(self, entries: Sequence[EndorsementEntry], within: Context) -> list[Report]:
         """Verify the endorsements on a credential."""
-        contexts = [_readable(_opened_endorsement(one, self.profile), self, within.budget, one) for one in placed]
+        contexts = [_readable(_opened_endorsement(one, self.profile), self, within.budget, one) for one in entries]
         return self.reports(contexts, ENDORSEMENT_STAGES)
 
     def reports(self, contexts: Sequence[Context | CredentialError], stages: Sequence[Stage]) -> list[Report]:
@@ -162,9 +161,9 @@ class PipelineRun:
 
 
 def _readable(
-    opened: Opened | CredentialError, run: PipelineRun, budget: EndorsementBudget, placed: Placed | None = None
+    opened: Opened | CredentialError, run: PipelineRun, budget: EndorsementBudget, entry: EndorsementEntry | None = None
 ) -> Context | CredentialError:
-    return opened if isinstance(opened, CredentialError) else Context(opened, run, budget, placed)
+    return opened if isinstance(opened, CredentialError) else Context(opened, run, budget, entry)
 
 
 def _opened(document: str | bytes | dict[str, Any] | Opened, profile: ProcessingProfile) -> Opened | CredentialError:
@@ -174,8 +173,8 @@ def _opened(document: str | bytes | dict[str, Any] | Opened, profile: Processing
         return error
 
 
-def _opened_endorsement(placed: Placed, profile: ProcessingProfile) -> Opened | CredentialError:
+def _opened_endorsement(entry: EndorsementEntry, profile: ProcessingProfile) -> Opened | CredentialError:
     try:
-        return open_endorsement(placed, profile)
+        return open_endorsement(entry, profile)
     except CredentialError as error:
         return error

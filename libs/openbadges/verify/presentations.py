@@ -11,7 +11,14 @@ from libs.openbadges.model.errors import CredentialError
 from libs.openbadges.model.findings import Finding, Outcome, worst
 from libs.openbadges.model.profile import PRODUCTION, ProcessingProfile
 from libs.openbadges.verify.canonicalization import canonicalize
-from libs.openbadges.verify.context import (
+from libs.openbadges.verify.contexts import check_contexts
+from libs.openbadges.verify.dependencies import Dependencies, dependencies_of
+from libs.openbadges.verify.mechanisms import Binding, mechanism_of
+from libs.openbadges.verify.opening import open_document
+from libs.openbadges.verify.pipeline import PipelineRun, verify_all
+from libs.openbadges.verify.proof import check_proofs
+from libs.openbadges.verify.report import Check, Report, checks_of, unreadable
+from libs.openbadges.verify.run import (
     Context,
     EndorsementBudget,
     ResolvedInputs,
@@ -19,13 +26,6 @@ from libs.openbadges.verify.context import (
     per_document,
     run_stages,
 )
-from libs.openbadges.verify.dependencies import Dependencies, dependencies_of
-from libs.openbadges.verify.mechanisms import Binding, mechanism_of
-from libs.openbadges.verify.opening import open_document
-from libs.openbadges.verify.pipeline import PipelineRun, verify_all
-from libs.openbadges.verify.proof import check_proofs
-from libs.openbadges.verify.report import Check, Report, checks_of, unreadable
-from libs.openbadges.verify.terms import check_terms
 
 MOST_CREDENTIALS: Final = 32
 """Credentials that are verified for one presentation."""
@@ -167,7 +167,7 @@ def _stages(asked: Binding) -> tuple[Stage, ...]:
     return (
         Stage((), canonicalize),
         per_document("format", _check_format),
-        per_document("context", check_terms),
+        per_document("context", check_contexts),
         Stage(("proof", "holder"), _check_proofs),
         per_document("binding", partial(_check_binding, asked=asked)),
     )

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from libs.openbadges.model.findings import Finding
-from libs.openbadges.verify.context import Context
 from libs.openbadges.verify.mechanisms import MECHANISMS, mechanism_of
+from libs.openbadges.verify.run import Context
 
 
 def check_proofs(contexts: Sequence[Context], purpose: str = "assertionMethod") -> list[tuple[Finding, Finding]]:

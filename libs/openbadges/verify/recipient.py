@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from libs.openbadges.model.datamodel.forms import is_url
 from libs.openbadges.model.findings import Finding
-from libs.openbadges.verify.context import Context
+from libs.openbadges.verify.run import Context
 
 MOST_IDENTIFIERS: Final = 100
 """Identifiers of a subject that are compared."""

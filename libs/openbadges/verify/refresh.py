@@ -12,8 +12,8 @@ from libs.openbadges.model.errors import CredentialError
 from libs.openbadges.model.findings import Finding
 from libs.openbadges.model.members import issuer_of, subject_of, validity_names
 from libs.openbadges.model.profile import PRODUCTION, ProcessingProfile
-from libs.openbadges.verify.context import Answers, Context
 from libs.openbadges.verify.opening import Opened, open_document
+from libs.openbadges.verify.run import Answers, Context
 
 KIND: Final = "1EdTechCredentialRefresh"
 """The one kind of refresh service that is used; it returns the refreshed version to a plain GET."""

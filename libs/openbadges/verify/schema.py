@@ -6,7 +6,7 @@ from libs.openbadges.model.errors import CredentialError, LimitError
 from libs.openbadges.model.findings import Finding
 from libs.openbadges.model.records import check_record, is_record
 from libs.openbadges.model.schema import is_achievement, validate_achievement, validate_record
-from libs.openbadges.verify.context import Context
+from libs.openbadges.verify.run import Context
 
 
 def check_schema(context: Context) -> Finding:

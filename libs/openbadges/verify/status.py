@@ -5,20 +5,20 @@ from typing import Any, Final
 from libs.openbadges.jsonld.parsing import Limits
 from libs.openbadges.model.errors import CredentialError
 from libs.openbadges.model.findings import Finding
-from libs.openbadges.status import check
+from libs.openbadges.status.check import check_entries
 from libs.openbadges.verify.canonicalization import canonical_form
-from libs.openbadges.verify.context import Context, EndorsementBudget, Run
 from libs.openbadges.verify.dates import check_dates
 from libs.openbadges.verify.opening import open_document
 from libs.openbadges.verify.proof import check_proofs
+from libs.openbadges.verify.run import Context, EndorsementBudget, Run
 
 STATUS_LIST_LIMITS: Final = Limits(bytes=8 * 1024 * 1024)
 """A status list credential is one long text; everything else about it is small."""
 
 
 def check_status(context: Context) -> Finding:
-    """Check every status entry; see `status.check.check_status`."""
-    return check.check_status(context.document, context.run.status_lists)
+    """Check every status entry; see `status.check.check_entries`."""
+    return check_entries(context.document, context.run.status_lists)
 
 
 def verified_status_list(url: str, run: Run) -> dict[str, Any]:

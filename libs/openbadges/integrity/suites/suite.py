@@ -10,7 +10,7 @@ class Cryptosuite(Protocol):
     """One way from a document and the options of its proof to a signature (Data Integrity 1.0, section 3).
 
     A suite knows nothing of keys' owners, dates or purposes; those are the same for every suite and are checked
-    in `proofchecks`.
+    in `integrity.check`.
     """
 
     @property

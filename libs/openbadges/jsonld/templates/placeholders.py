@@ -57,7 +57,7 @@ class Slot:
 
     @property
     def placeholder(self) -> str:
-        """The text that the library sees in slot of the document's."""
+        """The text that the library sees in place of the document's."""
         return self.scheme + self.token
 
 

@@ -5,10 +5,10 @@ from libs.openbadges.model.context_urls import CREDENTIALS_V1, CREDENTIALS_V2
 from libs.openbadges.model.errors import CredentialError
 from libs.openbadges.model.findings import Finding
 from libs.openbadges.model.members import first_context
-from libs.openbadges.verify.context import Context
+from libs.openbadges.verify.run import Context
 
 
-def check_terms(context: Context) -> Finding:
+def check_contexts(context: Context) -> Finding:
     """Check that every context is bundled and that together they define all that the document says."""
     if first_context(context.document) not in (CREDENTIALS_V1, CREDENTIALS_V2):
         return Finding("fail", "context_first", "The first context is not that of verifiable credentials.")

@@ -1,4 +1,4 @@
-"""What a stage of verification is given: the document as it was read, what was found so far, and the run it is in."""
+"""A run of verification, the context of one document in it, which every stage is given, and what a stage is."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from libs.openbadges.jsonld.templates.canonical_document import CanonicalDocument
+from libs.openbadges.model.endorsements import EndorsementEntry
 from libs.openbadges.model.errors import CredentialError
 from libs.openbadges.model.findings import Finding
 from libs.openbadges.model.profile import ProcessingProfile
@@ -57,23 +58,8 @@ class Run(Protocol):
     def verify_embedded(self, opened: Sequence["Opened | CredentialError"], within: "Context") -> list[Report]:
         """Verify the credentials in a learner record."""
 
-    def verify_endorsements(self, placed: Sequence["Placed"], within: "Context") -> list[Report]:
+    def verify_endorsements(self, entries: Sequence[EndorsementEntry], within: "Context") -> list[Report]:
         """Verify the endorsements on a credential."""
-
-
-@dataclass(frozen=True, slots=True)
-class Placed:
-    """An endorsement where it stands, unread.
-
-    Attributes:
-        pointer: JSON Pointer to it (RFC 6901).
-        subjects: the ids of what it may speak of there.
-        given: the endorsement.
-    """
-
-    pointer: str
-    subjects: frozenset[str]
-    given: Any
 
 
 @dataclass(slots=True)
@@ -91,7 +77,7 @@ class Context:
         opened: the document; a refreshed version takes its place.
         run: the verification that it is part of.
         budget: of the document that was handed in.
-        placed: for an endorsement, where it stands.
+        entry: for an endorsement, where it stands.
         canonical: the document without its proof, or why it has no canonical form; set by the first stage.
         findings: by the names of checks, in the order of the stages.
         embedded: reports on the credentials in it.
@@ -101,7 +87,7 @@ class Context:
     opened: Opened
     run: Run
     budget: EndorsementBudget
-    placed: Placed | None = None
+    entry: EndorsementEntry | None = None
     canonical: CanonicalDocument | CredentialError = field(init=False)
     findings: dict[str, Finding] = field(default_factory=dict)
     embedded: tuple[Report, ...] = ()
