@@ -15,12 +15,13 @@ from libs.contracts import ids
 from libs.contracts.cloudevents import Received
 from libs.contracts.events import CredentialIssued, CredentialRevoked, LearnerContact
 from libs.contracts.results import SoloLevel
+from services.notifier.channels.failure import Failure, FailureKind
 from services.notifier.contacts.repository import Contacts
 from services.notifier.contacts.worker import ContactWorker
 from services.notifier.deliveries import changes
 from services.notifier.deliveries.domains import Domains, Rate
 from services.notifier.deliveries.repository import INDEXES, Deliveries
-from services.notifier.deliveries.schedule import Failure, FailureKind, State
+from services.notifier.deliveries.schedule import State
 from services.notifier.deliveries.worker import DeliveryWorker
 
 pytestmark = pytest.mark.integration

@@ -5,6 +5,7 @@ import functools
 import re
 import subprocess
 from collections.abc import Iterator, Sequence
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -38,6 +39,26 @@ def test_a_service_imports_no_other_service() -> None:
         for path, tree in modules(f"services/{service}"):
             others = {f"services.{other}" for other in SERVICES if other != service}
             assert not {name for name in imports(tree) if name.startswith(tuple(others))}, path
+
+
+# A credential and a contact may come first, so each side writes its own and looks for the other's: one argument, in
+# deliveries/activation.py.
+MUTUAL = {("notifier", "contacts", "deliveries")}
+
+
+def test_the_capabilities_of_a_service_import_each_other_one_way() -> None:
+    for service in SERVICES:
+        folder = ROOT / "services" / service
+        uses: dict[str, set[str]] = {}
+        for path, tree in modules(f"services/{service}"):
+            capability = path.relative_to(folder).parts[0]
+            names = [each.split(".") for each in imported_names(tree) if each.startswith(f"services.{service}.")]
+            uses.setdefault(capability, set()).update(name[2] for name in names if (folder / name[2]).is_dir())
+        below = {
+            capability: {each for each in used if each != capability and (service, capability, each) not in MUTUAL}
+            for capability, used in uses.items()
+        }
+        tuple(TopologicalSorter(below).static_order())  # raises CycleError, which names the cycle
 
 
 def test_conformance_is_imported_by_nothing_that_runs_in_production_and_is_not_in_the_image() -> None:

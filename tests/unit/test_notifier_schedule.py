@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.notifier.channels.email.smtp import _failure, _told
-from services.notifier.deliveries.schedule import Failure, FailureKind, RetryPolicy, State, after_failure
+from services.notifier.channels.failure import Failure, FailureKind
+from services.notifier.deliveries.schedule import RetryPolicy, State, after_failure
 from services.notifier.deliveries.share import FairShare
 
 NOW = datetime(2026, 10, 12, 9, tzinfo=UTC)

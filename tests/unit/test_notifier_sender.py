@@ -15,11 +15,12 @@ from services.notifier.channels.email.address import Address
 from services.notifier.channels.email.message import EmailMessage, EmailRenderer
 from services.notifier.channels.email.picture import Pictures
 from services.notifier.channels.email.smtp import RelayUnavailableError
+from services.notifier.channels.failure import Failure, FailureKind
 from services.notifier.deliveries import changes
 from services.notifier.deliveries.changes import Change
 from services.notifier.deliveries.delivery import Delivery
 from services.notifier.deliveries.preparation import Ready
-from services.notifier.deliveries.schedule import Failure, FailureKind, RetryPolicy
+from services.notifier.deliveries.schedule import RetryPolicy
 from services.notifier.deliveries.sender import Sender, SenderSettings
 from services.notifier.deliveries.state_writer import StateWriter
 

@@ -13,9 +13,10 @@ from libs.common.errors import NotFoundError
 from libs.common.mongo import Document
 from libs.common.problems import documented
 from libs.contracts import ids
+from services.notifier.channels.failure import FailureKind
 from services.notifier.deliveries.delivery import OCCASIONS
 from services.notifier.deliveries.repository import Deliveries
-from services.notifier.deliveries.schedule import FailureKind, State
+from services.notifier.deliveries.schedule import State
 
 
 class LastError(BaseModel):

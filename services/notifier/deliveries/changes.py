@@ -8,8 +8,9 @@ from typing import Final
 from pymongo import UpdateOne
 
 from libs.common.mongo import Document
+from services.notifier.channels.failure import Failure
 from services.notifier.deliveries.delivery import Delivery
-from services.notifier.deliveries.schedule import Failure, State
+from services.notifier.deliveries.schedule import State
 
 CLAIM_FIELDS = ("due_at", "claim", "owner", "slot_at")
 """What stands on a delivery only while somebody has to look at it again."""

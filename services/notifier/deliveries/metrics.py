@@ -18,9 +18,6 @@ POSTPONED = Counter(
     "Claimed deliveries put back without an attempt, by reason: rate, share, no_address, no_text, relay",
     ["reason"],
 )
-PICTURES_MISSING = Counter(
-    "bowerbird_notifier_pictures_missing", "Mails whose badge could not be drawn and that went without its picture"
-)
 RELAY_UNAVAILABLE = Counter(
     "bowerbird_notifier_relay_unavailable", "Times that the mail server took no mail from us at all"
 )

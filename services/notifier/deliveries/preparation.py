@@ -9,6 +9,7 @@ from uuid import UUID
 from services.notifier.catalogue.repository import Catalogue
 from services.notifier.channels.email.address import Address
 from services.notifier.channels.email.message import EmailMessage
+from services.notifier.channels.failure import Failure, FailureKind
 from services.notifier.contacts.repository import Contact, Contacts
 from services.notifier.deliveries import changes, metrics
 from services.notifier.deliveries.activation import activate_reachable
@@ -16,7 +17,7 @@ from services.notifier.deliveries.changes import Change
 from services.notifier.deliveries.delivery import Delivery
 from services.notifier.deliveries.domains import Domains, Slots
 from services.notifier.deliveries.repository import Deliveries
-from services.notifier.deliveries.schedule import Failure, FailureKind, State
+from services.notifier.deliveries.schedule import State
 
 # A mail whose slot is this near waits for it in memory; one that is further off goes back to the schedule.
 _NEAR_SECONDS = 0.25

@@ -28,13 +28,14 @@ from services.notifier.channels.email.address import Address
 from services.notifier.channels.email.message import EmailRenderer
 from services.notifier.channels.email.picture import Pictures
 from services.notifier.channels.email.smtp import RelayUnavailableError
+from services.notifier.channels.failure import Failure, FailureKind
 from services.notifier.deliveries import changes, metrics
 from services.notifier.deliveries.changes import Change
 from services.notifier.deliveries.delivery import Delivery
 from services.notifier.deliveries.domains import Domains
 from services.notifier.deliveries.preparation import Preparation, Ready
 from services.notifier.deliveries.repository import Deliveries
-from services.notifier.deliveries.schedule import Failure, FailureKind, RetryPolicy, State, after_failure
+from services.notifier.deliveries.schedule import RetryPolicy, State, after_failure
 from services.notifier.deliveries.share import FairShare
 from services.notifier.deliveries.state_writer import StateWriter
 

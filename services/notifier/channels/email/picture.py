@@ -9,7 +9,7 @@ from libs.common.telemetry import get_logger
 from libs.contracts.results import SoloLevel
 from libs.openbadges.pictures.description import Depiction
 from libs.openbadges.pictures.raster import badge_png
-from services.notifier.deliveries import metrics
+from services.notifier.channels.email import metrics
 
 SIZE = 200
 """Width and height in CSS pixels; the picture has twice as many, for sharp screens."""

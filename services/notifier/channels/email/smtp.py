@@ -20,7 +20,7 @@ from aiosmtplib import (
 )
 
 from services.notifier.channels.email.address import Address
-from services.notifier.deliveries.schedule import Failure, FailureKind
+from services.notifier.channels.failure import Failure, FailureKind
 
 # RFC 3463, section 2, at the start of the text of an answer.
 _ENHANCED = re.compile(r"\s*([245]\.\d{1,3}\.\d{1,3})(?:\s|$)")
