@@ -188,7 +188,7 @@ def test_a_jwt_signed_by_the_newer_key_names_it() -> None:
 
 
 def without_kid(token: str) -> str:
-    """The same token, signed by the older key, without a word on which key that was."""
+    """The same token, signed by the older key, which it does not name."""
     return resigned(token, ED25519, drop=("kid",))
 
 
