@@ -55,7 +55,7 @@ class Caller:
             NotFoundError: the caller is bound to another issuer.
         """
         if self.issuer_id not in {issuer_id, ALL_ISSUERS}:
-            raise NotFoundError("there is nothing under this id that your key may see")
+            raise NotFoundError.for_caller()
 
 
 _BEARER = HTTPBearer(

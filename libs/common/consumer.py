@@ -17,7 +17,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from time import monotonic
-from typing import Any, Generic
+from typing import Any, Generic, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
@@ -57,6 +57,15 @@ _TRACES_LOGGED = 20
 
 class _AbandonedError(Exception):
     """The batch in flight was given up, uncommitted: its partitions moved, or the process stops."""
+
+
+class FailedRecord(NamedTuple):
+    """A record that goes to the dead letters: why, as a stable code and in words, and after how many attempts."""
+
+    record: ConsumerRecord
+    reason: str
+    detail: str
+    attempts: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,14 +234,14 @@ class Consumer(ConsumerRebalanceListener, Generic[EventT]):  # type: ignore[misc
 
     def _parse(
         self, records: Sequence[ConsumerRecord], outcomes: "Counter[str]"
-    ) -> tuple[list[_Parsed[EventT]], list[tuple[ConsumerRecord, str, str, int]]]:
+    ) -> tuple[list[_Parsed[EventT]], list[FailedRecord]]:
         good: list[_Parsed[EventT]] = []
-        dead: list[tuple[ConsumerRecord, str, str, int]] = []
+        dead: list[FailedRecord] = []
         for record in records:
             try:
                 parsed = self._parse_one(record)
             except UnreadableRecordError as error:
-                dead.append((record, error.reason, str(error), 1))
+                dead.append(FailedRecord(record, error.reason, str(error), 1))
                 outcomes["dead_letter"] += 1
                 continue
             if parsed is None:
@@ -253,9 +262,7 @@ class Consumer(ConsumerRebalanceListener, Generic[EventT]):  # type: ignore[misc
             return None  # of a newer version, which runs beside this one while services are upgraded one by one
         return Received(event, key, trace) if isinstance(event, self._contracts) else None
 
-    async def _do(
-        self, batch: Sequence[_Parsed[EventT]], outcomes: "Counter[str]"
-    ) -> list[tuple[ConsumerRecord, str, str, int]]:
+    async def _do(self, batch: Sequence[_Parsed[EventT]], outcomes: "Counter[str]") -> list[FailedRecord]:
         """Effects and publishing of these records; returns the ones whose own fault it is that they cannot be done."""
         if not batch:
             return []
@@ -271,9 +278,7 @@ class Consumer(ConsumerRebalanceListener, Generic[EventT]):  # type: ignore[misc
         outcomes["done"] += len(batch)
         return []
 
-    async def _alone(
-        self, parsed: _Parsed[EventT], error: Exception, outcomes: "Counter[str]"
-    ) -> list[tuple[ConsumerRecord, str, str, int]]:
+    async def _alone(self, parsed: _Parsed[EventT], error: Exception, outcomes: "Counter[str]") -> list[FailedRecord]:
         for _attempt in range(1, _ATTEMPTS_ALONE):
             await self._pause(_FIRST_PAUSE_SECONDS)
             try:
@@ -294,7 +299,7 @@ class Consumer(ConsumerRebalanceListener, Generic[EventT]):  # type: ignore[misc
             error=type(error).__name__,
         )
         outcomes["dead_letter"] += 1
-        return [(parsed.record, "processing_failed", type(error).__name__, _ATTEMPTS_ALONE)]
+        return [FailedRecord(parsed.record, "processing_failed", type(error).__name__, _ATTEMPTS_ALONE)]
 
     async def _effects(self, batch: Sequence[_Parsed[EventT]]) -> None:
         outgoing = await self._handle([parsed.received for parsed in batch])

@@ -48,6 +48,11 @@ class NotFoundError(BowerbirdError):
     code = "not-found"
     title = "Not found"
 
+    @classmethod
+    def for_caller(cls, what: str = "nothing") -> "NotFoundError":
+        """Return the error of an id that does not exist or is another tenant's; `what` is such as 'no batch'."""
+        return cls(f"there is {what} under this id that your key may see")
+
 
 class NotAcceptableError(BowerbirdError):
     """None of the representations that exist is one that the Accept header takes."""

@@ -1,11 +1,11 @@
 """Puts the evidence service together: its settings, routes, consumers and loops."""
 
-from datetime import UTC, datetime
 from uuid import uuid4
 
 from pydantic import Field
 
 from libs.access.api_keys import ApiKeys
+from libs.common.clock import now
 from libs.common.runtime import Plumbing
 from libs.common.settings import Settings
 from libs.contracts import topics
@@ -41,7 +41,7 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
     intake = Intake(
         batches=batches,
         publish=plumbing.kafka.publish,
-        clock=_now,
+        clock=now,
         new_id=uuid4,
         chunk_rows=settings.upload_chunk_rows,
     )
@@ -61,9 +61,3 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
         handle=Decisions(batches).apply,
     )
     plumbing.repeat("dead-uploads", intake.interrupt_expired)
-
-
-def _now() -> datetime:
-    """Return the moment, in whole milliseconds: MongoDB keeps no finer, and what is kept is what was sent."""
-    now = datetime.now(UTC)
-    return now.replace(microsecond=now.microsecond // 1000 * 1000)

@@ -1,13 +1,14 @@
 """Puts the issuer service together: its settings, routes, consumers and loops."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 from pydantic import Field
 
 from libs.access.api_keys import ApiKeys
 from libs.common.arrivals import Arrivals
+from libs.common.clock import now
 from libs.common.mongo import Index
 from libs.common.runtime import Plumbing
 from libs.common.settings import Settings
@@ -92,7 +93,7 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
     credentials = MongoCredentials(database)
     decisions = MongoDecisions(plumbing.client, database, credentials)
     signer = CredentialSigner(signing_keys, known, urls)
-    status_lists = lists.StatusLists(database, revoked=credentials, signer=signer, publish=publish, clock=_now)
+    status_lists = lists.StatusLists(database, revoked=credentials, signer=signer, publish=publish, clock=now)
     awarding = Awarding(
         decisions=decisions,
         credentials=credentials,
@@ -101,10 +102,10 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
         entries=status_lists,
         announcer=announcer,
         publish=publish,
-        clock=_now,
+        clock=now,
         longest_wait=timedelta(seconds=settings.waiting_seconds),
     )
-    waiting = WaitingEvidence(decisions, awarding=awarding, catalogue=known, clock=_now)
+    waiting = WaitingEvidence(decisions, awarding=awarding, catalogue=known, clock=now)
     revoked = Arrivals()
     revoking = Revoking(credentials=credentials, lists=status_lists, announcer=announcer)
     plumbing.consume(
@@ -118,7 +119,7 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
     )
     plumbing.repeat("waiting-evidence", waiting.tick)
     plumbing.repeat("status-lists", status_lists.repair)
-    plumbing.app.include_router(credential_routes(keys, credentials, urls, revoked, publish=publish, clock=_now))
+    plumbing.app.include_router(credential_routes(keys, credentials, urls, revoked, publish=publish, clock=now))
     _add_catalogue(plumbing, urls, keys=keys, known=known, stored_keys=stored_keys, signing_keys=signing_keys)
 
 
@@ -135,7 +136,7 @@ def _add_catalogue(
     publish = plumbing.kafka.publish
     published, granted = Arrivals(), Arrivals()
     versions = publications.Publications(
-        plumbing.database, catalogue=known, arrivals=published, publish=publish, clock=_now
+        plumbing.database, catalogue=known, arrivals=published, publish=publish, clock=now
     )
     issuers = Issuers(
         catalogue=known,
@@ -143,10 +144,10 @@ def _add_catalogue(
         signing_keys=signing_keys,
         keys=stored_keys,
         urls=urls,
-        clock=_now,
+        clock=now,
     )
-    achievements = Achievements(catalogue=known, publications=versions, clock=_now)
-    lifecycle = KeyLifecycle(issuers=issuers, signing_keys=signing_keys, repository=stored_keys, clock=_now)
+    achievements = Achievements(catalogue=known, publications=versions, clock=now)
+    lifecycle = KeyLifecycle(issuers=issuers, signing_keys=signing_keys, repository=stored_keys, clock=now)
     plumbing.consume(
         name="catalogue",
         topics=[topics.CATALOGUE],
@@ -160,11 +161,5 @@ def _add_catalogue(
     plumbing.repeat("signing-keys", lifecycle.repair)
     plumbing.app.include_router(issuer_routes(keys, issuers))
     plumbing.app.include_router(signing_key_routes(keys, lifecycle))
-    plumbing.app.include_router(access_routes(keys, known, granted, publish=publish, clock=_now))
-    plumbing.app.include_router(achievement_routes(keys, achievements, _now))
-
-
-def _now() -> datetime:
-    """Return the moment, in whole milliseconds: MongoDB keeps no finer, and what is stored is what is announced."""
-    now = datetime.now(UTC)
-    return now.replace(microsecond=now.microsecond // 1000 * 1000)
+    plumbing.app.include_router(access_routes(keys, known, granted, publish=publish, clock=now))
+    plumbing.app.include_router(achievement_routes(keys, achievements, now))

@@ -192,7 +192,7 @@ class Batches:
         # The batch first: where it is accepted, every row of it is stored before the rows are counted.
         found = await self._batches.find_one({"_id": batch_id, "issuer_id": issuer_id})
         if found is None:
-            raise NotFoundError("there is no batch under this id that your key may see")
+            raise NotFoundError.for_caller("no batch")
         frozen = found.get("tally")
         tally = await self._count(found) if frozen is None else Tally.of(map(tuple, frozen))
         batch = Batch(
@@ -215,7 +215,7 @@ class Batches:
     async def exists(self, batch_id: UUID, issuer_id: str) -> None:
         """Raises NotFoundError where there is no such batch, or it is another tenant's."""
         if await self._batches.find_one({"_id": batch_id, "issuer_id": issuer_id}, {"_id": 1}) is None:
-            raise NotFoundError("there is no batch under this id that your key may see")
+            raise NotFoundError.for_caller("no batch")
 
     async def _count(self, batch: mongo.Document) -> Tally:
         """Count the rows of a batch that was read before: what it has received up to its progress is there."""

@@ -59,7 +59,7 @@ def access_routes(
         """Make an API key of an issuer; it works at once where this answers, and is shown this once."""
         caller.must_be(issuer_id)
         if issuer_id not in await catalogue.issuers([issuer_id]):
-            raise NotFoundError("there is nothing under this id that your key may see")
+            raise NotFoundError.for_caller()
         scopes = grantable(caller, asked.scopes)
         key = new_key()
         sha256 = key_sha256(key)

@@ -62,7 +62,7 @@ class Issuers:
         """
         newest = await self._newest(issuer_id)
         if newest is None:
-            raise NotFoundError("there is nothing under this id that your key may see")
+            raise NotFoundError.for_caller()
         return newest
 
     async def onboard(

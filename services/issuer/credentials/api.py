@@ -66,7 +66,7 @@ def credential_routes(
     async def own(credential_id: UUID, caller: Caller) -> Credential:
         found = await credentials.find(credential_id, caller.issuer_id)
         if found is None:
-            raise NotFoundError("there is nothing under this id that your key may see")
+            raise NotFoundError.for_caller()
         return found
 
     @router.get("/v1/credentials/{credential_id}", responses=documented(NotFoundError))

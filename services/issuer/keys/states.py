@@ -141,5 +141,5 @@ def _enter(key: SigningKey, state: KeyState, at: datetime) -> SigningKey:
 def _find(keys: Mapping[str, SigningKey], key_id: str) -> SigningKey:
     key = keys.get(key_id)
     if key is None:
-        raise NotFoundError("there is nothing under this id that your key may see")
+        raise NotFoundError.for_caller()
     return key
