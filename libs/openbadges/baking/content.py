@@ -3,11 +3,12 @@
 import base64
 import binascii
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from libs.openbadges.jose.compact import COMPACT_JWS
 from libs.openbadges.jsonld.parsing import Limits, parse
 from libs.openbadges.model.errors import CredentialError, LimitError
+from libs.openbadges.model.records import is_record
 
 PictureFormat = Literal["png", "svg"]
 
@@ -56,14 +57,14 @@ def read_content(text: str) -> Content:
     if COMPACT_JWS.match(text):
         claims = parse(_payload(text), _LIMITS)
         inner = claims.get("vc")
-        return Content(text, is_jws=True, is_record=_is_record(inner if isinstance(inner, dict) else claims))
+        return Content(text, is_jws=True, is_record=is_record(inner if isinstance(inner, dict) else claims))
     if not text.startswith("{"):
         raise CredentialError("baked_form", "What is baked into a picture is a credential in JSON or a compact JWS.")
     try:
         text.encode()
     except UnicodeEncodeError as error:
         raise CredentialError("not_json", "The credential holds half a character (a lone surrogate).") from error
-    return Content(text, is_jws=False, is_record=_is_record(parse(text, _LIMITS)))
+    return Content(text, is_jws=False, is_record=is_record(parse(text, _LIMITS)))
 
 
 def _payload(jws: str) -> bytes:
@@ -72,8 +73,3 @@ def _payload(jws: str) -> bytes:
         return base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
     except (binascii.Error, ValueError) as error:
         raise CredentialError("baked_form", "The payload of the JWS is not base64url.") from error
-
-
-def _is_record(document: dict[str, Any]) -> bool:
-    types = document.get("type")
-    return "ClrCredential" in (types if isinstance(types, list) else [types])

@@ -12,7 +12,7 @@ from libs.openbadges.jose.compact import kind_of, write_compact
 from libs.openbadges.jose.tokens import REGISTERED
 from libs.openbadges.jsonld.parsing import check, write
 from libs.openbadges.model.errors import CredentialError
-from libs.openbadges.model.members import identifier_of
+from libs.openbadges.model.members import identifier_of, types_of
 
 VERIFIABLE_PRESENTATION: Final = "VerifiablePresentation"
 
@@ -102,8 +102,7 @@ def check_signable(presentation: dict[str, Any]) -> None:
         LimitError: beyond the limits.
     """
     check(presentation)
-    types = presentation.get("type")
-    if VERIFIABLE_PRESENTATION not in (types if isinstance(types, list) else [types]):
+    if VERIFIABLE_PRESENTATION not in types_of(presentation):
         raise CredentialError(
             "not_a_presentation", f"The document does not say that it is a {VERIFIABLE_PRESENTATION}."
         )

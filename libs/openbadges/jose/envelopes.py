@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from libs.openbadges.model.context_urls import CREDENTIALS_V2
 from libs.openbadges.model.errors import CredentialError, UnreadFormError
+from libs.openbadges.model.members import types_of
 from libs.openbadges.model.profile import PRODUCTION, ProcessingProfile
 
 CREDENTIAL: Final = "EnvelopedVerifiableCredential"
@@ -26,8 +27,7 @@ def envelop_presentation(jwt: str) -> dict[str, Any]:
 
 def envelope_kind(document: dict[str, Any]) -> str | None:
     """Return which kind of envelope a document says that it is; None for none."""
-    types = document.get("type")
-    listed = types if isinstance(types, list) else [types]
+    listed = types_of(document)
     return next((kind for kind in _MEDIA_TYPES if kind in listed), None)
 
 

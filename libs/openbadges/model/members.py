@@ -34,6 +34,12 @@ def proofs_of(document: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [one for one in (proof if isinstance(proof, list) else [proof]) if isinstance(one, dict)]
 
 
+def types_of(thing: Mapping[str, Any]) -> list[Any]:
+    """Return the types of a document or of an object in it, one or several, as they stand (VCDM 2.0, section 4.5)."""
+    types = thing.get("type")
+    return types if isinstance(types, list) else [types]
+
+
 def first_context(document: Mapping[str, Any]) -> Any:
     """Return the first of a document's contexts, which names its data model; None where it has none."""
     contexts = document.get("@context")

@@ -5,6 +5,7 @@ from typing import Any, Final
 from libs.openbadges.model.context_urls import CREDENTIALS_V2
 from libs.openbadges.model.documents import read_model
 from libs.openbadges.model.errors import LimitError
+from libs.openbadges.model.members import first_context, types_of
 
 MOST_EMBEDDED: Final = 100
 """Credentials of a record that are verified; a record with more is neither issued nor answered with a pass."""
@@ -12,8 +13,7 @@ MOST_EMBEDDED: Final = 100
 
 def is_record(document: dict[str, Any]) -> bool:
     """Return whether a document says of itself that it is a learner record."""
-    types = document.get("type")
-    return "ClrCredential" in (types if isinstance(types, list) else [types])
+    return "ClrCredential" in types_of(document)
 
 
 def embedded_of(document: dict[str, Any]) -> list[Any]:
@@ -37,8 +37,7 @@ def check_record(document: dict[str, Any]) -> None:
         CredentialError: `model`, with the path of the first value that the data model does not allow.
         LimitError: `too_many_embedded`, more than `MOST_EMBEDDED` credentials.
     """
-    contexts = document.get("@context")
-    if (contexts[0] if isinstance(contexts, list) and contexts else contexts) == CREDENTIALS_V2:
+    if first_context(document) == CREDENTIALS_V2:
         read_model(document)
     if len(embedded_of(document)) > MOST_EMBEDDED:
         raise LimitError("too_many_embedded", f"The record holds more than {MOST_EMBEDDED} credentials.")

@@ -10,6 +10,7 @@ from jsonschema_rs import Draft4Validator, Draft201909Validator, RegexOptions
 
 from libs.openbadges.model.bundled import BUNDLED
 from libs.openbadges.model.errors import CredentialError
+from libs.openbadges.model.members import types_of
 
 ACHIEVEMENT_SCHEMA: Final = (
     "https://purl.imsglobal.org/spec/ob/v3p0/schema/json/ob_v3p0_achievementcredential_schema.json"
@@ -33,8 +34,7 @@ _record: Final = Draft4Validator(
 
 def is_achievement(document: dict[str, Any]) -> bool:
     """Return whether a document says of itself that it is an Open Badge."""
-    types = document.get("type")
-    listed = types if isinstance(types, list) else [types]
+    listed = types_of(document)
     return "AchievementCredential" in listed or "OpenBadgeCredential" in listed
 
 

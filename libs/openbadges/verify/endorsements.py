@@ -12,7 +12,7 @@ from libs.openbadges.model.documents import read_model
 from libs.openbadges.model.endorsements import MOST_ENDORSEMENTS, EndorsementEntry, endorsements_of, ids_of
 from libs.openbadges.model.errors import CredentialError, LimitError, UnreadFormError
 from libs.openbadges.model.findings import Finding
-from libs.openbadges.model.members import first_context
+from libs.openbadges.model.members import first_context, types_of
 from libs.openbadges.model.profile import PRODUCTION, ProcessingProfile
 from libs.openbadges.verify.opening import Opened, open_document, open_parsed
 from libs.openbadges.verify.report import Endorsement
@@ -70,8 +70,7 @@ def opened_endorsements(document: dict[str, Any], profile: ProcessingProfile) ->
 def check_subject(context: Context) -> Finding:
     """Check that it is an endorsement, and of what it stands on."""
     endorsement = context.document
-    types = endorsement.get("type")
-    if "EndorsementCredential" not in (types if isinstance(types, list) else [types]):
+    if "EndorsementCredential" not in types_of(endorsement):
         return Finding("fail", "endorsement_type", "It does not say of itself that it is an endorsement.")
     try:
         if first_context(endorsement) == CREDENTIALS_V2:

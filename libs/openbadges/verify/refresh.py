@@ -10,7 +10,7 @@ from typing import Any, Final
 from libs.openbadges.model import times
 from libs.openbadges.model.errors import CredentialError
 from libs.openbadges.model.findings import Finding
-from libs.openbadges.model.members import issuer_of, subject_of, validity_names
+from libs.openbadges.model.members import issuer_of, subject_of, types_of, validity_names
 from libs.openbadges.model.profile import PRODUCTION, ProcessingProfile
 from libs.openbadges.verify.opening import Opened, open_document
 from libs.openbadges.verify.run import Answers, Context
@@ -59,10 +59,8 @@ def refresh_url(document: Mapping[str, Any]) -> str | None:
     if services is None:
         return None
     for one in services if isinstance(services, list) else [services]:
-        if isinstance(one, dict) and isinstance(one.get("id"), str):
-            types = one.get("type")
-            if KIND in (types if isinstance(types, list) else [types]):
-                return str(one["id"])
+        if isinstance(one, dict) and isinstance(one.get("id"), str) and KIND in types_of(one):
+            return str(one["id"])
     return None
 
 
@@ -116,8 +114,7 @@ def _check_same(first: Mapping[str, Any], newer: Mapping[str, Any]) -> None:
 
 
 def _types(document: Mapping[str, Any]) -> set[str]:
-    types = document.get("type")
-    return {str(one) for one in (types if isinstance(types, list) else [types])}
+    return {str(one) for one in types_of(document)}
 
 
 def _begins(document: Mapping[str, Any]) -> Any:

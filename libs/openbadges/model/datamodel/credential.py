@@ -8,10 +8,10 @@ from libs.openbadges.model.datamodel.forms import (
     check_contexts_form,
     check_id,
     check_text,
+    checked_types,
     refuse,
     require_url,
     things,
-    types_of,
 )
 from libs.openbadges.model.datamodel.status import check_status_entry, check_status_list
 
@@ -33,7 +33,7 @@ def check_credential(document: dict[str, Any]) -> None:
         CredentialError: the first rule that it breaks, with the place; code `not_a_credential`, or that of a date.
     """
     older = check_contexts_form(document, CREDENTIALS_V2, CREDENTIALS_V1) == CREDENTIALS_V1
-    types = types_of(document, "")
+    types = checked_types(document, "")
     if "VerifiableCredential" not in types:
         raise refuse("The type of a credential has VerifiableCredential in it.", "/type")
     check_id(document, "")
@@ -47,13 +47,13 @@ def check_credential(document: dict[str, Any]) -> None:
         raise refuse("A credential of version 1.1 has an issuanceDate.", "/issuanceDate")
     if "credentialStatus" in document:
         for one, path in things(document["credentialStatus"], "/credentialStatus"):
-            types_of(one, path)
+            checked_types(one, path)
             check_id(one, path, required=older)
             check_status_entry(one, path)
     for name, in_new, in_old in _TYPED:
         if name in document:
             for one, path in things(document[name], f"/{name}"):
-                types_of(one, path)
+                checked_types(one, path)
                 check_id(one, path, required=in_old if older else in_new)
     if "relatedResource" in document:
         for one, path in things(document["relatedResource"], "/relatedResource"):

@@ -4,6 +4,7 @@ import re
 from typing import Any, Final
 
 from libs.openbadges.model.errors import CredentialError
+from libs.openbadges.model.members import types_of
 
 CODE: Final = "not_a_credential"
 """The code of nearly every refusal here: the document is not what the data model calls by its name."""
@@ -48,14 +49,13 @@ def check_id(thing: dict[str, Any], path: str, *, required: bool = False) -> Non
         raise refuse("An id is missing here.", f"{path}/id")
 
 
-def types_of(thing: dict[str, Any], path: str) -> list[str]:
+def checked_types(thing: dict[str, Any], path: str) -> list[str]:
     """Return the types, one or several (VCDM 2.0, section 4.5).
 
     Raises:
         CredentialError: none, or something that is not text.
     """
-    types = thing.get("type")
-    names: list[Any] = types if isinstance(types, list) else [types]
+    names: list[Any] = types_of(thing)
     if not names or not all(isinstance(one, str) and one for one in names):
         raise refuse("A type is one or more names.", f"{path}/type")
     return names

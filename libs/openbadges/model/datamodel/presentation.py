@@ -3,7 +3,14 @@
 from typing import Any
 
 from libs.openbadges.model.context_urls import CREDENTIALS_V1, CREDENTIALS_V2
-from libs.openbadges.model.datamodel.forms import check_contexts_form, check_id, refuse, require_url, things, types_of
+from libs.openbadges.model.datamodel.forms import (
+    check_contexts_form,
+    check_id,
+    checked_types,
+    refuse,
+    require_url,
+    things,
+)
 
 _ENVELOPED = "EnvelopedVerifiableCredential"
 
@@ -15,7 +22,7 @@ def check_presentation(document: dict[str, Any]) -> None:
         CredentialError: the first rule that it breaks, with the place.
     """
     check_contexts_form(document, CREDENTIALS_V2, CREDENTIALS_V1)
-    if "VerifiablePresentation" not in types_of(document, ""):
+    if "VerifiablePresentation" not in checked_types(document, ""):
         raise refuse("The type of a presentation has VerifiablePresentation in it.", "/type")
     check_id(document, "")
     if "holder" in document:
@@ -27,13 +34,13 @@ def check_presentation(document: dict[str, Any]) -> None:
     for name in ("termsOfUse", "refreshService"):
         if name in document:
             for one, path in things(document[name], f"/{name}"):
-                types_of(one, path)
+                checked_types(one, path)
                 check_id(one, path)
     held = document.get("verifiableCredential", [])
     if held == [] and isinstance(held, list):
         return
     for one, path in things(held, "/verifiableCredential"):
-        types = types_of(one, path)
+        types = checked_types(one, path)
         if _ENVELOPED in types:
             check_enveloped(one, path)
         elif "VerifiableCredential" not in types:
@@ -49,7 +56,7 @@ def check_enveloped(one: dict[str, Any], path: str = "", kind: str = _ENVELOPED)
     contexts = one.get("@context")
     if CREDENTIALS_V2 not in (contexts if isinstance(contexts, list) else [contexts]):
         raise refuse("An envelope names the context of verifiable credentials.", f"{path}/@context")
-    if types_of(one, path) != [kind]:
+    if checked_types(one, path) != [kind]:
         raise refuse(f"The type of this envelope is {kind}.", f"{path}/type")
     identifier = one.get("id")
     if not isinstance(identifier, str) or not identifier.startswith("data:") or "," not in identifier:

@@ -40,6 +40,7 @@ from libs.openbadges.model.documents.vcdm import (
     VerifiablePresentation,
 )
 from libs.openbadges.model.errors import CredentialError
+from libs.openbadges.model.members import types_of
 
 __all__ = [
     "Achievement",
@@ -79,8 +80,7 @@ __all__ = [
 
 def model_of(document: dict[str, Any]) -> type[Part]:
     """Choose the class that a document's own types and first context ask for."""
-    types = document.get("type")
-    listed = types if isinstance(types, list) else [types]
+    listed = types_of(document)
     contexts = document.get("@context")
     first = contexts[0] if isinstance(contexts, list) and contexts else contexts
     if "VerifiablePresentation" in listed:
