@@ -31,7 +31,7 @@ def embedded_of(document: dict[str, Any]) -> list[Any]:
 def check_record(document: dict[str, Any]) -> None:
     """Check a record by the final data model (CLR 2.0, class ClrCredential).
 
-    The official schema is of an older edition, so what it alone refuses may be right; see `schema.validate_record`.
+    The official schema is of an older version, so what it alone refuses may be right; see `schema.validate_record`.
 
     Raises:
         CredentialError: `model`, with the path of the first value that the data model does not allow.

@@ -69,7 +69,7 @@ _SET: Final = {
     "refresh": Finding("pass", "refresh_available", "It is good, and a newer one is available."),
     "message": Finding("pass", "message", "It is good, and the issuer has left a message about it."),
 }
-"""What a status that is not 0 means. A newer edition or a message takes nothing back (section 2.2, statusPurpose)."""
+"""What a status that is not 0 means. A newer version or a message revokes nothing (section 2.2, statusPurpose)."""
 
 _LONGEST_MESSAGE: Final = 200
 _LONGEST_REFERENCE: Final = 500
