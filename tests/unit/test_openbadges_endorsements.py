@@ -233,6 +233,16 @@ def test_endorsements_of_an_endorsement_are_not_opened_and_nothing_rests_on_them
     assert one.report.endorsements == ()
 
 
+@pytest.mark.parametrize("wrong", [7, {"a": 1}, ["urn:x:1"], True])
+def test_a_report_lists_what_has_an_id_that_is_no_text_without_an_id(wrong: Any) -> None:
+    held = {**record(), "id": "urn:x:record"}
+    held["credentialSubject"]["verifiableCredential"][0]["id"] = wrong
+    (embedded, *_) = verify(json.dumps(held), material(), NOW).to_dict()["embedded"]
+    document = {**json.loads(signed()), "endorsement": [{**endorsement(), "id": wrong}]}
+    (listed,) = verify(json.dumps(document), material(), NOW).to_dict()["endorsements"]
+    assert embedded["id"] is listed["id"] is None
+
+
 def test_a_learner_record_as_an_endorsement_is_not_opened() -> None:
     document = {**json.loads(signed()), "endorsement": [record()]}
     report = verify(json.dumps(document), material(), NOW)

@@ -72,12 +72,10 @@ class Report:
         """Write the report as JSON has it, without the credential; what is in it only where something is."""
         written: dict[str, Any] = {"verdict": self.verdict, "checks": [check.to_dict() for check in self.checks]}
         if self.embedded:
-            written["embedded"] = [
-                {"id": (report.credential or {}).get("id"), **report.to_dict()} for report in self.embedded
-            ]
+            written["embedded"] = [{"id": _text_id(report), **report.to_dict()} for report in self.embedded]
         if self.endorsements:
             written["endorsements"] = [
-                {"id": (one.report.credential or {}).get("id"), "pointer": one.pointer, **one.report.to_dict()}
+                {"id": _text_id(one.report), "pointer": one.pointer, **one.report.to_dict()}
                 for one in self.endorsements
             ]
         return written
@@ -89,6 +87,12 @@ class Endorsement:
 
     pointer: str
     report: Report
+
+
+def _text_id(report: Report) -> str | None:
+    """Return the id that the credential gives itself, if it is text: it was read, and may be anything."""
+    found = (report.credential or {}).get("id")
+    return found if isinstance(found, str) else None
 
 
 def counted(check: Check) -> Outcome:
