@@ -71,7 +71,7 @@ class RequestTimeoutError(BowerbirdError):
 
 
 class ConflictError(BowerbirdError):
-    """The id already stands for something else."""
+    """The request conflicts with what is stored; the detail says how."""
 
     status = 409
     code = "conflict"

@@ -11,6 +11,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel, Field
 from pymongo.errors import PyMongoError
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from libs.common import metrics
@@ -31,6 +32,7 @@ from libs.common.telemetry import continue_trace, get_logger, trace_id
 from libs.common.validation import field_errors
 
 _QUIET_ROUTES = frozenset({"/metrics", "/health/live", "/health/ready"})
+_METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
 _HEALTH_TYPE = "application/health+json"
 
 
@@ -111,6 +113,8 @@ async def _on_invalid(request: Request, error: Exception) -> Response:
 async def _on_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101  # registered for nothing else
     headers = dict(error.headers or {})
+    if error.status_code == 405:
+        headers["Allow"] = ", ".join(_methods_here(request))
     if error.status_code == 404:
         return problem_response(NotFoundError("there is no such path here"), request.url.path, headers)
     kind = next((each for each in ERRORS if each.status == error.status_code), None)
@@ -119,6 +123,15 @@ async def _on_http(request: Request, error: Exception) -> Response:
     foreseen.code = "http" if kind is None else kind.code
     foreseen.title = str(error.detail) if kind is None else kind.title
     return problem_response(foreseen, request.url.path, headers)
+
+
+def _methods_here(request: Request) -> list[str]:
+    """Return the methods that this path has; the router names only those of the first route that has the path."""
+    return [
+        method
+        for method in _METHODS
+        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in request.app.routes)
+    ]
 
 
 async def _on_unavailable(request: Request, error: Exception) -> Response:
@@ -171,7 +184,7 @@ class RequestTelemetry:
     def _account(scope: Scope, trace: str, status: int, seconds: float) -> None:
         # The template, never the path: labels stay bounded, and no id stands in a log by accident.
         route = getattr(scope.get("route"), "path", "unmatched")
-        method = scope["method"] if scope["method"] in {"GET", "POST", "PUT", "DELETE", "HEAD"} else "OTHER"
+        method = scope["method"] if scope["method"] in _METHODS else "OTHER"
         metrics.HTTP_REQUESTS.labels(route, method, str(status)).inc()
         metrics.HTTP_SECONDS.labels(route, method).observe(seconds)
         if route not in _QUIET_ROUTES:

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import pytest
-from fastapi import Depends, FastAPI, Query
+from fastapi import APIRouter, Depends, FastAPI, Query
 from httpx import ASGITransport, AsyncClient
 from pydantic import BaseModel, ConfigDict, Field
 from pymongo.errors import AutoReconnect
@@ -260,6 +260,18 @@ async def test_another_method_is_405_and_says_which_there_are(client: AsyncClien
     answer = await client.delete("/v1/conflict")
     assert (answer.status_code, answer.headers["allow"]) == (405, "GET")
     assert answer.headers["content-type"] == "application/problem+json"
+
+
+async def test_405_names_the_methods_of_every_route_with_this_path(app: FastAPI, client: AsyncClient) -> None:
+    later = APIRouter()
+
+    @later.put("/v1/conflict")
+    async def change() -> None:
+        """Change it."""
+
+    app.include_router(later)
+    answer = await client.delete("/v1/conflict")
+    assert (answer.status_code, answer.headers["allow"]) == (405, "GET, PUT")
 
 
 async def test_the_reference_page_needs_nothing_from_elsewhere(client: AsyncClient) -> None:

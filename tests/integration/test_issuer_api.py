@@ -28,6 +28,7 @@ from libs.contracts.results import SoloLevel
 from libs.openbadges.crypto import did
 from libs.openbadges.verify import ResolvedInputs, verify
 from tests.issuer_doubles import TRACE, evidence
+from tests.schemathesis_run import check_conformance
 
 pytestmark = pytest.mark.integration
 
@@ -278,8 +279,8 @@ async def test_only_the_administrator_adds_issuers(api: httpx.AsyncClient, wattl
 
 async def test_a_school_needs_its_department_first(api: httpx.AsyncClient, admin: dict[str, str]) -> None:
     answer = await api.post("/v1/issuers", headers=admin, json={"id": "y", "name": "Y", "parent": "nowhere"})
-    assert answer.status_code == 400
-    assert answer.json()["errors"][0]["field"] == "parent"
+    assert answer.status_code == 409
+    assert "add the department before" in answer.json()["detail"]
 
 
 async def test_a_key_works_at_once_and_only_its_digest_travels(
@@ -425,6 +426,17 @@ async def test_a_revocation_is_applied_when_it_is_answered_and_asking_again_chan
 async def test_a_service_without_its_key_file_does_not_start_and_says_what_to_do(stack: Stack, tmp_path: Any) -> None:
     with pytest.raises(Exception, match=r"KEK_FILE: there is no file"):
         await asyncio.to_thread(stack.start, "issuer-2", env={"BOWERBIRD_KEK_FILE": str(tmp_path / "none")})
+
+
+@pytest.mark.parametrize("holder", ["administrator", "school"])
+async def test_every_answer_is_as_documented(
+    stack: Stack, api: httpx.AsyncClient, admin: dict[str, str], holder: str
+) -> None:
+    # The ids of the examples in the OpenAPI document: what asks for them finds them.
+    await Tenant(api, admin, "education-department").onboard()
+    school = await Tenant(api, admin, "wattle-grove").onboard(parent="education-department")
+    key = {"administrator": admin, "school": school.headers}[holder]["Authorization"].removeprefix("Bearer ")
+    await asyncio.to_thread(check_conformance, stack.url("issuer"), key)
 
 
 async def test_killed_again_and_again_in_the_middle_every_piece_is_decided_and_none_awarded_twice(

@@ -10,6 +10,7 @@ from pydantic import AnyHttpUrl, BaseModel, ConfigDict, Field, StringConstraints
 from libs.access.api_keys import ALL_ISSUERS, ApiKeys, Caller
 from libs.access.scopes import Scope
 from libs.common.errors import ConflictError, ForbiddenError, NotFoundError
+from libs.common.fields import Line, NumberInJson, Text, Truth
 from libs.common.http import request_trace
 from libs.common.problems import documented
 from libs.contracts.events import AchievementLevel, AchievementPublished, IssuerPublished
@@ -18,8 +19,6 @@ from services.issuer.catalogue.achievements import Achievements
 from services.issuer.catalogue.issuers import DidMethod, Issuers, Profile
 
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
-Line = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True)]
-Text = Annotated[str, StringConstraints(min_length=1, max_length=5_000, strip_whitespace=True)]
 Email = Annotated[str, StringConstraints(pattern=r"^[^@\s]{1,64}@[^@\s]{1,190}$")]
 
 IssuerId = Annotated[str, Path(description="the id of the issuer", examples=["wattle-grove"])]
@@ -42,8 +41,9 @@ class ProfileRequest(_Body):
     logo: AnyHttpUrl | None = Field(
         default=None, description="URL of a picture", examples=["https://wattlegrove.example/logo.svg"]
     )
-    expected_version: int | None = Field(
-        default=None, ge=0, description="the version that this one is to follow; if another is the newest: 409"
+    expected_version: Annotated[int, Field(ge=0), NumberInJson] | None = Field(
+        default=None,
+        description="the version that this one is to follow; if another is the newest: 409",
     )
 
     def profile(self) -> Profile:
@@ -95,7 +95,9 @@ class AchievementRequest(_Body):
     """A version of an achievement. Without `version`: the newest if the content is the same, else the next."""
 
     id: Slug = Field(description="its id in the catalogue of its issuer", examples=["resilience"])
-    version: int | None = Field(default=None, ge=1, le=10_000, description="the newest, or the next")
+    version: Annotated[int, Field(ge=1, le=10_000), NumberInJson] | None = Field(
+        default=None, description="the newest, or the next"
+    )
     name: Line = Field(examples=["Resilience"])
     description: Text = Field(description="what somebody who holds it can do", examples=["Goes on when it is hard."])
     criteria: Text = Field(
@@ -105,11 +107,11 @@ class AchievementRequest(_Body):
         default=[], description="what the SOLO levels look like here, each at most once"
     )
     required_level: SoloLevel | None = Field(default=None, description="the lowest level that earns it")
-    required_score: float | None = Field(
-        default=None, ge=0, le=100, allow_inf_nan=False, description="the lowest score that earns it"
+    required_score: Annotated[float, Field(ge=0, le=100, allow_inf_nan=False), NumberInJson] | None = Field(
+        default=None, description="the lowest score that earns it"
     )
-    repeatable: bool = Field(default=False, description="each piece of evidence earns it anew")
-    shared: bool = Field(default=False, description="the schools of the owner may award it too")
+    repeatable: Truth = Field(default=False, description="each piece of evidence earns it anew")
+    shared: Truth = Field(default=False, description="the schools of the owner may award it too")
 
     @model_validator(mode="after")
     def _levels_differ(self) -> "AchievementRequest":

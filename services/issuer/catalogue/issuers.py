@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Literal
 
-from libs.common.errors import ConflictError, InvalidRequestError, NotFoundError
+from libs.common.errors import ConflictError, NotFoundError
 from libs.contracts.events import IssuerPublished
 from libs.openbadges.crypto import did
 from services.issuer.catalogue.publications import Publications, same_content
@@ -81,14 +81,11 @@ class Issuers:
             The version that now is the newest, and whether it is new.
 
         Raises:
-            InvalidRequestError: the parent is not known.
-            ConflictError: the issuer has another DID method, another version than expected is the newest, or somebody
-                else publishes at the same moment.
+            ConflictError: the parent is not known, the issuer has another DID method, another version than expected is
+                the newest, or somebody else publishes at the same moment.
         """
         if parent is not None and parent not in await self._catalogue.issuers([parent]):
-            raise InvalidRequestError(
-                "the parent is not known", [{"field": "parent", "reason": "add the department before its schools"}]
-            )
+            raise ConflictError("the parent is not known; add the department before its schools")
         newest = await self._newest(issuer_id)
         if newest is None:
             _expect(expected_version, 0)

@@ -7,11 +7,12 @@ from uuid import UUID
 
 import orjson
 from fastapi import APIRouter, Depends, Request, Response
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from libs.access.api_keys import ApiKeys, Caller
 from libs.common.arrivals import Arrivals
 from libs.common.errors import NotFoundError
+from libs.common.fields import Sentence
 from libs.common.http import request_trace
 from libs.common.problems import documented
 from libs.contracts.cloudevents import Outgoing
@@ -28,9 +29,7 @@ class RevokeRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    reason: Annotated[str, StringConstraints(min_length=1, max_length=500, strip_whitespace=True)] = Field(
-        examples=["Issued to the wrong learner."]
-    )
+    reason: Sentence = Field(examples=["Issued to the wrong learner."])
 
 
 class CredentialAnswer(BaseModel):

@@ -48,7 +48,14 @@ class KeyChange(BaseModel):
     and what it signed stays good. `compromised`: nothing that it signed from `distrusted_from` on is trusted.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        json_schema_extra={
+            "if": {"properties": {"state": {"const": KeyState.COMPROMISED.value}}},
+            "else": {"properties": {"distrusted_from": {"type": "null"}}},
+        },
+    )
 
     state: Literal[KeyState.ACTIVE, KeyState.RETIRED, KeyState.COMPROMISED]
     distrusted_from: AwareDatetime | None = Field(default=None, description="of a compromised key alone; else now")

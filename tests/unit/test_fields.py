@@ -1,0 +1,33 @@
+"""The types of fields in requests take exactly what their JSON Schema says."""
+
+from typing import Annotated, Any
+
+import jsonschema_rs
+import pytest
+from pydantic import Field, TypeAdapter, ValidationError
+
+from libs.common.fields import Line, NumberInJson, Sentence, Text, Truth
+
+WholeNumber = Annotated[int, Field(ge=0), NumberInJson] | None
+Number = Annotated[float, Field(le=2, allow_inf_nan=False), NumberInJson] | None
+
+VALUES: tuple[Any, ...] = (
+    *(0, 1, 2.0, 2.5, -1, True, False, None, "1", "2.5", "yes", "", " ", "\t\n", "\x1c", " a ", [], {}),
+    *("a" * 200, "a" * 201, " " * 200 + "a", "a" * 500, "a" * 501, "a" * 5_000, "a" * 5_001),
+)
+
+
+@pytest.mark.parametrize("kind", [Line, Sentence, Text, WholeNumber, Number, Truth])
+@pytest.mark.parametrize("value", VALUES, ids=lambda value: repr(value)[:12])
+def test_a_value_is_taken_exactly_where_its_schema_says_so(kind: Any, value: Any) -> None:
+    adapter: TypeAdapter[Any] = TypeAdapter(kind)
+    try:
+        adapter.validate_python(value)
+        taken = True
+    except ValidationError:
+        taken = False
+    assert taken == jsonschema_rs.Draft202012Validator(adapter.json_schema()).is_valid(value)
+
+
+def test_the_space_around_text_is_not_kept() -> None:
+    assert TypeAdapter(Line).validate_python(" Wattle Grove\n") == "Wattle Grove"
