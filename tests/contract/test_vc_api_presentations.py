@@ -14,7 +14,19 @@ from libs.openbadges.issue.presentations import sign_presentation
 from libs.openbadges.jose import envelop_presentation
 from libs.openbadges.model.context_urls import CREDENTIALS_V2, EXAMPLES_V2
 from libs.openbadges.model.profile import CONFORMANCE
-from tests.contract.vc_api_client import DID, HOLDER, METHOD, NOW, Change, credential, issue, issued, problems, served
+from tests.contract.vc_api_client import (
+    DID,
+    HOLDER,
+    METHOD,
+    NOW,
+    Change,
+    as_documented,
+    credential,
+    issue,
+    issued,
+    problems,
+    served,
+)
 
 OTHER = Ed25519Key.from_seed(b"o" * 32)
 
@@ -44,7 +56,8 @@ def shown(document: dict[str, Any], key: Ed25519Key = HOLDER, **bound: str) -> d
 
 
 async def verify_vp(client: AsyncClient, document: Any, **options: Any) -> Response:
-    return await client.post("/presentations/verify", json={"verifiablePresentation": document, "options": options})
+    body = {"verifiablePresentation": document, "options": options}
+    return as_documented(await client.post("/presentations/verify", json=body))
 
 
 async def enveloped(client: AsyncClient, *changes: Change) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from libs.openbadges.crypto.did import did_key, verification_method
 from libs.openbadges.crypto.keys import Ed25519Key
 from libs.openbadges.model.context_urls import CREDENTIALS_V1, CREDENTIALS_V2
 from services.verifier.service import ServiceSettings, serve
+from services.verifier.vc_api.models import VerifyAnswer
 from tests.contract.verifier_house import MemoryRepository
 
 BASE = "https://127.0.0.1:8443"
@@ -86,7 +87,15 @@ async def issued(client: AsyncClient, document: Any, instance: str = "eddsa-rdfc
 
 
 async def verify(client: AsyncClient, document: Any, **options: Any) -> Response:
-    return await client.post("/credentials/verify", json={"verifiableCredential": document, "options": options})
+    body = {"verifiableCredential": document, "options": options}
+    return as_documented(await client.post("/credentials/verify", json=body))
+
+
+def as_documented(answer: Response) -> Response:
+    """The answer of a verifying call, held to its model unless the request was refused as a problem."""
+    if answer.headers["content-type"] == "application/json":
+        VerifyAnswer.model_validate_json(answer.content)
+    return answer
 
 
 def problems(answer: Response) -> set[tuple[str, str]]:
