@@ -22,7 +22,7 @@ from libs.contracts import topics
 from libs.contracts.cloudevents import Outgoing, readable_headers
 from libs.contracts.events import CredentialDocument, LearnerContact
 from tests.connection_resets import Proxy, as_a_service
-from tests.topic_reading import everything_on
+from tests.topic_reading import Ends, ends_of, everything_on
 
 pytestmark = pytest.mark.integration
 
@@ -50,14 +50,20 @@ def changes(learners: list[UUID]) -> list[Outgoing]:
     ]
 
 
-async def on_the_topic(settings: Settings, learners: list[UUID]) -> list[ConsumerRecord]:
+@pytest.fixture
+def before(settings: Settings) -> Ends:
+    """Where the topic ends before a test; other tests have left records on it that nobody can unpack."""
+    return asyncio.run(ends_of(settings.kafka_bootstrap, [topics.LEARNER_CONTACTS]))
+
+
+async def on_the_topic(settings: Settings, learners: list[UUID], since: Ends) -> list[ConsumerRecord]:
     ours = {str(each).encode() for each in learners}
-    everything = await everything_on(settings.kafka_bootstrap, topics.LEARNER_CONTACTS)
+    everything = await everything_on(settings.kafka_bootstrap, topics.LEARNER_CONTACTS, since)
     return [record for record in everything if record.key in ours]
 
 
 def test_batches_under_resets_are_on_the_topic_once_and_in_order(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, before: Ends, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     learners = [uuid4() for _ in range(KEYS)]
     sent: list[Outgoing] = []
@@ -90,7 +96,7 @@ def test_batches_under_resets_are_on_the_topic_once_and_in_order(
         monkeypatch.setattr(aiokafka.client, "create_conn", through_the_proxy)
         as_a_service(work)
         monkeypatch.undo()
-    records = asyncio.run(on_the_topic(settings, learners))
+    records = asyncio.run(on_the_topic(settings, learners, before))
     counted = Counter(readable_headers(record.headers)["ce_id"] for record in records)
     assert counted == Counter(each.event.event_id for each in sent)
     assert set(counted.values()) == {1}
@@ -99,19 +105,21 @@ def test_batches_under_resets_are_on_the_topic_once_and_in_order(
         assert in_order == sorted(in_order)
 
 
-async def test_what_fills_several_batches_of_one_partition_stays_in_order(settings: Settings) -> None:
+async def test_what_fills_several_batches_of_one_partition_stays_in_order(settings: Settings, before: Ends) -> None:
     learner = uuid4()
     kafka = Kafka(settings, "evidence")
     await kafka.start()
     await kafka.publish(changes([learner] * 3000))
     await kafka.stop()
-    records = await on_the_topic(settings, [learner])
+    records = await on_the_topic(settings, [learner], before)
     moments = [LearnerContact.model_validate_json(record.value).changed_at for record in records]
     assert len(moments) == 3000
     assert moments == sorted(moments)
 
 
-async def test_a_record_too_large_for_any_topic_is_refused_before_anything_is_sent(settings: Settings) -> None:
+async def test_a_record_too_large_for_any_topic_is_refused_before_anything_is_sent(
+    settings: Settings, before: Ends
+) -> None:
     learner, text = uuid4(), "x" * topics.LARGEST_LETTER_BYTES
     large = CredentialDocument(credential_id=learner, issuer_id="reset", state="active", document=text, changed_at=NOW)
     kafka = Kafka(settings, "evidence")
@@ -120,4 +128,4 @@ async def test_a_record_too_large_for_any_topic_is_refused_before_anything_is_se
         await kafka.publish([*changes([learner]), Outgoing(large, new_trace())])
     await kafka.publish(changes([learner]))
     await kafka.stop()
-    assert len(await on_the_topic(settings, [learner])) == 1
+    assert len(await on_the_topic(settings, [learner], before)) == 1
