@@ -38,7 +38,7 @@ def is_achievement(document: dict[str, Any]) -> bool:
     return "AchievementCredential" in listed or "OpenBadgeCredential" in listed
 
 
-# What differs from award to award, and where the schema takes any text (tests/unit/test_openbadges_issuing.py).
+# What differs from award to award, and where the schema takes any text (tests/unit/test_openbadges_issue.py).
 _FREE: Final = (
     ("credentialSubject", ("id",)),
     ("credentialStatus", ("id", "statusListIndex")),
