@@ -12,7 +12,7 @@ from libs.openbadges.issue.signing import prepare, sign
 from libs.openbadges.model.documents import IdentityObject
 from libs.openbadges.model.profile import PRODUCTION
 from libs.openbadges.verify import CHECKS, RECIPIENT, Opened, Recipient, verify
-from libs.openbadges.verify.pipeline import PipelineRun
+from libs.openbadges.verify.pipeline import new_run
 from libs.openbadges.verify.recipient import MOST_IDENTIFIERS, check_recipient
 from libs.openbadges.verify.run import Context, EndorsementBudget
 from tests.unit.openbadges_samples import KEY, METHOD, NOW, badge, material, signed
@@ -35,7 +35,7 @@ def about(*identifiers: Any, **changes: Any) -> dict[str, Any]:
 
 
 def asked(document: dict[str, Any], value: str, kind: str | None = None) -> tuple[str, str]:
-    context = Context(Opened(document), PipelineRun(material(), NOW, PRODUCTION), EndorsementBudget(0))
+    context = Context(Opened(document), new_run(material(), NOW, PRODUCTION), EndorsementBudget(0))
     found = check_recipient(context, Recipient(value, kind))
     return found.outcome, found.code
 

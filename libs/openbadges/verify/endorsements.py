@@ -32,7 +32,8 @@ def check_endorsements(context: Context) -> Finding:
         return NOT_OPENED
     opened, left_out = entries[: context.budget.left], entries[context.budget.left :]
     context.budget.left -= len(opened)
-    reports = context.run.verify_endorsements(opened, context)
+    profile = context.run.profile
+    reports = context.run.verify_endorsements([(one, _opened(one, profile)) for one in opened], context)
     context.endorsements = tuple(Endorsement(one.pointer, report) for one, report in zip(opened, reports, strict=True))
     return _summary(context.endorsements, len(left_out))
 
@@ -54,6 +55,13 @@ def open_endorsement(entry: EndorsementEntry, profile: ProcessingProfile = PRODU
     if not is_jwt and isinstance(entry.given, dict):
         return open_parsed(entry.given, profile=profile)
     raise UnreadFormError("endorsement_unread", "An endorsement here has a form that is not read.", entry.pointer)
+
+
+def _opened(entry: EndorsementEntry, profile: ProcessingProfile) -> Opened | CredentialError:
+    try:
+        return open_endorsement(entry, profile)
+    except CredentialError as error:
+        return error
 
 
 def opened_endorsements(document: dict[str, Any], profile: ProcessingProfile) -> list[Opened]:

@@ -5,39 +5,25 @@ findings. A check is added by writing its stage and listing it here; what shows 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from typing import Any, Final
 
-from libs.openbadges.model.endorsements import MOST_ENDORSEMENTS, EndorsementEntry
+from libs.openbadges.model.endorsements import MOST_ENDORSEMENTS
 from libs.openbadges.model.errors import CredentialError
 from libs.openbadges.model.profile import PRODUCTION, ProcessingProfile
-from libs.openbadges.status.check import VerifiedStatusLists
 from libs.openbadges.verify.canonicalization import canonicalize
 from libs.openbadges.verify.contexts import check_contexts
 from libs.openbadges.verify.dates import check_dates
 from libs.openbadges.verify.document_format import check_format
 from libs.openbadges.verify.embedded import verify_embedded
-from libs.openbadges.verify.endorsements import (
-    check_endorsements,
-    check_nested,
-    check_subject,
-    open_endorsement,
-)
+from libs.openbadges.verify.endorsements import check_endorsements, check_nested, check_subject
 from libs.openbadges.verify.opening import Opened, open_document
 from libs.openbadges.verify.proof import check_proofs
 from libs.openbadges.verify.recipient import Recipient, check_recipient
 from libs.openbadges.verify.refresh import refresh
-from libs.openbadges.verify.report import Report, checks_of, unreadable
-from libs.openbadges.verify.run import (
-    Context,
-    EndorsementBudget,
-    ResolvedInputs,
-    Stage,
-    per_document,
-    run_stages,
-)
+from libs.openbadges.verify.report import Report
+from libs.openbadges.verify.run import EndorsementBudget, Pipeline, ResolvedInputs, Run, Stage, per_document
 from libs.openbadges.verify.schema import check_schema
 from libs.openbadges.verify.status import check_status, verified_status_list
 
@@ -48,7 +34,6 @@ _PROVING: Final = (
     per_document("schema", check_schema),
     Stage(("proof", "issuer"), check_proofs),
 )
-"""What a document says and who signed that; a refreshed version must pass all of these."""
 
 _STATE: Final = (
     Stage(("refresh",), refresh),
@@ -69,6 +54,8 @@ ENDORSEMENT_STAGES: Final = (
     per_document("subject", check_subject),
 )
 """Of an endorsement neither endorsements on it nor credentials in it are opened; it must speak of what it stands on."""
+
+_PIPELINE: Final = Pipeline(_PROVING, STAGES, ENDORSEMENT_STAGES, verified_status_list)
 
 CHECKS: Final = tuple(name for stage in STAGES for name in stage.checks)
 """Every report has these checks, in this order."""
@@ -113,68 +100,22 @@ def verify_all(
     profile: ProcessingProfile = PRODUCTION,
 ) -> list[Report]:
     """Verify several credentials for less than one by one; see `verify`. A status list is proven once for all."""
-    run = PipelineRun(inputs, now, profile)
+    run = new_run(inputs, now, profile)
     opened = [_opened(one, profile) for one in documents]
     stages: tuple[Stage, ...] = STAGES
     if recipient is not None:
         stages = (*STAGES, per_document(RECIPIENT, partial(check_recipient, asked=recipient)))
-    contexts = [_readable(one, run, EndorsementBudget(MOST_ENDORSEMENTS)) for one in opened]
+    contexts = [run.context(one, EndorsementBudget(MOST_ENDORSEMENTS)) for one in opened]
     return run.reports(contexts, stages)
 
 
-@dataclass(frozen=True)
-class PipelineRun:
-    """One verification; see `run.Run`."""
-
-    inputs: ResolvedInputs
-    now: datetime
-    profile: ProcessingProfile
-    status_lists: VerifiedStatusLists = field(init=False)
-
-    def __post_init__(self) -> None:
-        """Give it its own status lists."""
-        object.__setattr__(self, "status_lists", VerifiedStatusLists(partial(verified_status_list, run=self)))
-
-    def prove(self, contexts: Sequence[Context]) -> None:
-        """Put documents through the stages that tell what they say and who signed that."""
-        run_stages(_PROVING, contexts)
-
-    def verify_embedded(self, opened: Sequence[Opened | CredentialError], within: Context) -> list[Report]:
-        """Verify the credentials in a learner record, on the record's budget."""
-        return self.reports([_readable(one, self, within.budget) for one in opened], STAGES)
-
-    def verify_endorsements(self, entries: Sequence[EndorsementEntry], within: Context) -> list[Report]:
-        """Verify the endorsements on a credential."""
-        contexts = [_readable(_opened_endorsement(one, self.profile), self, within.budget, one) for one in entries]
-        return self.reports(contexts, ENDORSEMENT_STAGES)
-
-    def reports(self, contexts: Sequence[Context | CredentialError], stages: Sequence[Stage]) -> list[Report]:
-        """Put those that could be read through stages, and report on all."""
-        run_stages(stages, [one for one in contexts if isinstance(one, Context)])
-        names = [name for stage in stages for name in stage.checks]
-        return [
-            Report(unreadable(one, self.now, names), None)
-            if isinstance(one, CredentialError)
-            else Report(checks_of(one.findings, self.now), one.document, one.embedded, one.endorsements)
-            for one in contexts
-        ]
-
-
-def _readable(
-    opened: Opened | CredentialError, run: PipelineRun, budget: EndorsementBudget, entry: EndorsementEntry | None = None
-) -> Context | CredentialError:
-    return opened if isinstance(opened, CredentialError) else Context(opened, run, budget, entry)
+def new_run(inputs: ResolvedInputs, now: datetime, profile: ProcessingProfile) -> Run:
+    """Begin a verification by the stages above."""
+    return Run(inputs, now, profile, _PIPELINE)
 
 
 def _opened(document: str | bytes | dict[str, Any] | Opened, profile: ProcessingProfile) -> Opened | CredentialError:
     try:
         return document if isinstance(document, Opened) else open_document(document, profile=profile)
-    except CredentialError as error:
-        return error
-
-
-def _opened_endorsement(entry: EndorsementEntry, profile: ProcessingProfile) -> Opened | CredentialError:
-    try:
-        return open_endorsement(entry, profile)
     except CredentialError as error:
         return error

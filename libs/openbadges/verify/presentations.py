@@ -15,7 +15,7 @@ from libs.openbadges.verify.contexts import check_contexts
 from libs.openbadges.verify.dependencies import Dependencies, dependencies_of
 from libs.openbadges.verify.mechanisms import Binding, mechanism_of
 from libs.openbadges.verify.opening import open_document
-from libs.openbadges.verify.pipeline import PipelineRun, verify_all
+from libs.openbadges.verify.pipeline import new_run, verify_all
 from libs.openbadges.verify.proof import check_proofs
 from libs.openbadges.verify.report import Check, Report, checks_of, unreadable
 from libs.openbadges.verify.run import (
@@ -107,7 +107,7 @@ def verify_presentation(
         opened = open_document(presentation, profile=profile)
     except CredentialError as error:
         return PresentationReport(unreadable(error, now, PRESENTATION_CHECKS), (), None)
-    context = Context(opened, PipelineRun(inputs, now, profile), EndorsementBudget(0))
+    context = Context(opened, new_run(inputs, now, profile), EndorsementBudget(0))
     run_stages(_stages(Binding(challenge, domain)), [context])
     held = [one for one in _credentials(opened.document)[:MOST_CREDENTIALS] if isinstance(one, dict)]
     reports = tuple(verify_all(held, inputs, now, profile=profile))

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 
 from libs.openbadges.jsonld.templates.canonical_document import CanonicalDocument
 from libs.openbadges.model.endorsements import EndorsementEntry
@@ -12,7 +12,7 @@ from libs.openbadges.model.findings import Finding
 from libs.openbadges.model.profile import ProcessingProfile
 from libs.openbadges.status.check import VerifiedStatusLists
 from libs.openbadges.verify.opening import Opened
-from libs.openbadges.verify.report import Endorsement, Report
+from libs.openbadges.verify.report import Endorsement, Report, checks_of, unreadable
 
 Answers = Mapping[str, str | bytes | dict[str, Any]]
 """What was found at URLs, as text or parsed."""
@@ -31,35 +31,6 @@ class ResolvedInputs:
     did_documents: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     status_lists: Answers = field(default_factory=dict)
     refreshed: Answers = field(default_factory=dict)
-
-
-class Run(Protocol):
-    """One verification: what all its documents share, and the way back into the pipeline for what stands in them."""
-
-    @property
-    def inputs(self) -> ResolvedInputs:
-        """What was looked up."""
-
-    @property
-    def now(self) -> datetime:
-        """The moment to judge dates by, with a zone."""
-
-    @property
-    def profile(self) -> ProcessingProfile:
-        """Which documents are read."""
-
-    @property
-    def status_lists(self) -> VerifiedStatusLists:
-        """The status lists of the run, each verified once."""
-
-    def prove(self, contexts: Sequence["Context"]) -> None:
-        """Put documents through the stages that tell what they say and who signed that."""
-
-    def verify_embedded(self, opened: Sequence["Opened | CredentialError"], within: "Context") -> list[Report]:
-        """Verify the credentials in a learner record."""
-
-    def verify_endorsements(self, entries: Sequence[EndorsementEntry], within: "Context") -> list[Report]:
-        """Verify the endorsements on a credential."""
 
 
 @dataclass(slots=True)
@@ -85,7 +56,7 @@ class Context:
     """
 
     opened: Opened
-    run: Run
+    run: "Run"
     budget: EndorsementBudget
     entry: EndorsementEntry | None = None
     canonical: CanonicalDocument | CredentialError = field(init=False)
@@ -122,3 +93,75 @@ def run_stages(stages: Sequence[Stage], contexts: Sequence[Context]) -> None:
     for stage in stages:
         for context, findings in zip(contexts, stage.run(contexts), strict=True):
             context.findings.update(zip(stage.checks, findings, strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """The stages for each kind of document, and how a status list is verified.
+
+    Attributes:
+        proving: what a document says and who signed that; a refreshed version must pass all of these.
+        credential: all stages of a credential, also of one in a learner record.
+        endorsement: those of an endorsement.
+        status_list: from a URL to the status list credential, proven and in force; raises CredentialError.
+    """
+
+    proving: tuple[Stage, ...]
+    credential: tuple[Stage, ...]
+    endorsement: tuple[Stage, ...]
+    status_list: Callable[[str, "Run"], dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One verification: what all its documents share, and the way back into the pipeline for what stands in them.
+
+    Attributes:
+        inputs: what was looked up.
+        now: the moment to judge dates by, with a zone.
+        profile: which documents are read.
+        pipeline: the stages.
+        status_lists: the status lists of the run, each verified once.
+    """
+
+    inputs: ResolvedInputs
+    now: datetime
+    profile: ProcessingProfile
+    pipeline: Pipeline
+    status_lists: VerifiedStatusLists = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Give it its own status lists."""
+        object.__setattr__(self, "status_lists", VerifiedStatusLists(lambda url: self.pipeline.status_list(url, self)))
+
+    def prove(self, contexts: Sequence[Context]) -> None:
+        """Put documents through the stages that tell what they say and who signed that."""
+        run_stages(self.pipeline.proving, contexts)
+
+    def verify_embedded(self, opened: Sequence[Opened | CredentialError], within: Context) -> list[Report]:
+        """Verify the credentials in a learner record, on the record's budget."""
+        return self.reports([self.context(one, within.budget) for one in opened], self.pipeline.credential)
+
+    def verify_endorsements(
+        self, entries: Sequence[tuple[EndorsementEntry, Opened | CredentialError]], within: Context
+    ) -> list[Report]:
+        """Verify the endorsements on a credential."""
+        contexts = [self.context(opened, within.budget, entry) for entry, opened in entries]
+        return self.reports(contexts, self.pipeline.endorsement)
+
+    def context(
+        self, opened: Opened | CredentialError, budget: EndorsementBudget, entry: EndorsementEntry | None = None
+    ) -> Context | CredentialError:
+        """Return the context of a document; why it could not be read stays as it is."""
+        return opened if isinstance(opened, CredentialError) else Context(opened, self, budget, entry)
+
+    def reports(self, contexts: Sequence[Context | CredentialError], stages: Sequence[Stage]) -> list[Report]:
+        """Put those that could be read through stages, and report on all."""
+        run_stages(stages, [one for one in contexts if isinstance(one, Context)])
+        names = [name for stage in stages for name in stage.checks]
+        return [
+            Report(unreadable(one, self.now, names), None)
+            if isinstance(one, CredentialError)
+            else Report(checks_of(one.findings, self.now), one.document, one.embedded, one.endorsements)
+            for one in contexts
+        ]
