@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 from base64 import b64encode
+from collections.abc import Collection
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -11,8 +12,9 @@ from typing import Any
 from bowerbird.registry import NAMES, find
 from libs.common import mongo
 from libs.common.runtime import Plumbing
+from libs.common.secret_files import SECRET_BYTES
 
-_KEY_BYTES = 32
+_SECRET_FILES = ("kek_file", "authority_secret_file")
 
 
 def documents() -> dict[str, str]:
@@ -38,11 +40,10 @@ async def _document(name: str) -> dict[str, Any]:
             await mongo.close(plumbing.client)
 
 
-def _needed(known: Any, folder: Path) -> dict[str, Any]:
-    """Return the settings without which the issuer is not built: a key-encryption key, which encrypts nothing."""
-    if "kek_file" not in known:
-        return {}
-    file = folder / "kek"
-    file.touch(mode=0o600)
-    file.write_bytes(b64encode(os.urandom(_KEY_BYTES)))
-    return {"kek_file": file}
+def _needed(known: Collection[str], folder: Path) -> dict[str, Any]:
+    """Return the settings without which a service is not built: files with fresh secrets, which serve nothing."""
+    files = {name: folder / name for name in _SECRET_FILES if name in known}
+    for file in files.values():
+        file.touch(mode=0o600)
+        file.write_bytes(b64encode(os.urandom(SECRET_BYTES)))
+    return files

@@ -10,7 +10,7 @@ from typing import Final
 
 import psutil
 
-from deploy.embedded import kafka, mongodb, programs, tansu
+from deploy.embedded import kafka, mongodb, programs, secrets, tansu
 from deploy.embedded.layout import HOST, SOURCE_ROOT, Layout
 from deploy.embedded.problems import StackError
 from deploy.embedded.services import TABLE, Broker
@@ -31,6 +31,7 @@ def check(layout: Layout, wanted: str, tell: Callable[[str], None]) -> Broker:
     require_machine(sys.version_info[:2], sys.platform)
     require_modules(_MODULES)
     layout.create()
+    secrets.authority_secret_file(layout)
     require_space(layout.var, shutil.disk_usage(layout.var).free)
     require_ports(layout)
     mongodb.find()

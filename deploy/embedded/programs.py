@@ -175,6 +175,7 @@ def _own(layout: Layout, name: str, service: Service, replica: int, broker: Brok
         "mongo_url": mongodb.url(layout),
         "log_level": os.environ.get("BOWERBIRD_LOG_LEVEL", "info"),
         "public_url": f"http://{layout.address('verifier')}",
+        "authority_secret_file": str(secrets.authority_secret_file(layout)),
         "kek_file": str(secrets.kek_file(layout)),
         "admin_key_sha256": secrets.admin_key_sha256(layout),
         "smtp_host": HOST,

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from deploy.embedded.layout import Layout
-from deploy.embedded.problems import from_os_error
+from deploy.embedded.problems import StackError, from_os_error
 
 _KEY_BYTES: Final = 32
 
@@ -16,6 +16,22 @@ _KEY_BYTES: Final = 32
 def kek_file(layout: Layout) -> Path:
     """The file with the key-encryption key: 32 random bytes in base64."""
     path = layout.secrets / "kek"
+    _once(path, base64.b64encode(secrets.token_bytes(_KEY_BYTES)).decode("ascii"))
+    return path
+
+
+def authority_secret_file(layout: Layout) -> Path:
+    """The file with the secret that ids are derived from: 32 random bytes in base64. It belongs to the database.
+
+    Raises:
+        StackError: it is gone, and the database is not: a new one would give everything in it another id.
+    """
+    path = layout.secrets / "authority-secret"
+    if not path.exists() and layout.mongodb.is_dir() and any(layout.mongodb.iterdir()):
+        raise StackError(
+            f"{path} is missing, and the ids in the database in {layout.mongodb} were derived from it.",
+            "Put the file back, or erase the stack: `bowerbird down --erase`.",
+        )
     _once(path, base64.b64encode(secrets.token_bytes(_KEY_BYTES)).decode("ascii"))
     return path
 

@@ -39,6 +39,7 @@ _STORES: Final = {
 }
 _HTTP: Final = {"BOWERBIRD_HTTP_HOST": "{http_host}", "BOWERBIRD_HTTP_PORT": "{http_port}"}
 _PUBLIC: Final = {"BOWERBIRD_PUBLIC_URL": "{public_url}"}
+_IDS: Final = {"BOWERBIRD_AUTHORITY_SECRET_FILE": "{authority_secret_file}"}
 _READY: Final = "/health/ready"
 
 
@@ -51,11 +52,12 @@ TABLE: Final[tuple[Service, ...]] = (
     Service("kafka", port="kafka"),
     Service("smtp", port="smtp"),
     Service("setup", ("setup",), None, _STORES, once=True),
-    _own("evidence", _PUBLIC),
+    _own("evidence", {**_PUBLIC, **_IDS}),
     _own(
         "issuer",
         {
             **_PUBLIC,
+            **_IDS,
             "BOWERBIRD_KEK_FILE": "{kek_file}",
             "BOWERBIRD_ADMIN_KEY_SHA256": "{admin_key_sha256}",
         },
@@ -65,6 +67,7 @@ TABLE: Final[tuple[Service, ...]] = (
         "notifier",
         {
             **_PUBLIC,
+            **_IDS,
             "BOWERBIRD_SMTP_HOST": "{smtp_host}",
             "BOWERBIRD_SMTP_PORT": "{smtp_port}",
             "BOWERBIRD_SMTP_TLS": "none",

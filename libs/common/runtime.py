@@ -15,6 +15,7 @@ from fastapi import FastAPI
 from pymongo.errors import PyMongoError
 
 from libs.common import mongo
+from libs.common.authority_secret import AuthoritySecret, AuthoritySettings, require_same
 from libs.common.consumer import Consumer, Handler
 from libs.common.health import Health, Heartbeat
 from libs.common.http import create_app
@@ -41,6 +42,9 @@ class Plumbing:
         self.settings = settings
         self.health = Health()
         self.app: FastAPI = create_app(f"Bowerbird {service}", self.health)
+        self.secret = None
+        if isinstance(settings, AuthoritySettings):
+            self.secret = AuthoritySecret.load(settings.authority_secret_file)
         self.client = mongo.connect(settings.mongo_url.get_secret_value(), f"bowerbird-{service}")
         self.database: mongo.Database = self.client[service]
         self.kafka = Kafka(settings, service)
@@ -164,7 +168,9 @@ async def _run(service: str, settings: Settings, build: Callable[[Plumbing], Non
 
 
 async def _work(plumbing: Plumbing) -> None:
-    """Run every consumer and loop, once Kafka is there; the first that fails ends them all."""
+    """Run every consumer and loop, once MongoDB and Kafka are there; the first that fails ends them all."""
+    # Before Kafka: until it is connected nothing can be published, under wrong ids neither.
+    await _require_same_secret(plumbing)
     await plumbing.kafka.start()
     async with asyncio.TaskGroup() as group:
         for consumer in plumbing.consumers:
@@ -173,6 +179,21 @@ async def _work(plumbing: Plumbing) -> None:
         group.create_task(_watch(plumbing.health), name="watch")
         for name, loop in plumbing.loops.items():
             group.create_task(_awaited(loop), name=name)
+
+
+async def _require_same_secret(plumbing: Plumbing) -> None:
+    """Wait for the database, and end the process where its ids were derived from another secret than this one.
+
+    Raises:
+        OtherSecretError: they were.
+    """
+    while plumbing.secret is not None:
+        try:
+            await require_same(plumbing.database, plumbing.secret)
+            break
+        except PyMongoError as error:
+            get_logger().warning("waiting for mongodb", problem=type(error).__name__)
+            await asyncio.sleep(_WATCH_SECONDS)
 
 
 async def _measure_lag(consumers: Sequence[Consumer[Any]]) -> None:

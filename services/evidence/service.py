@@ -5,9 +5,9 @@ from uuid import uuid4
 from pydantic import Field
 
 from libs.access.api_keys import ApiKeys
+from libs.common.authority_secret import AuthoritySettings
 from libs.common.clock import now
 from libs.common.runtime import Plumbing
-from libs.common.settings import Settings
 from libs.contracts import topics
 from libs.contracts.events import ApiKeyGranted, EvidenceDecided
 from services.evidence.batches.api import routes
@@ -19,7 +19,7 @@ from services.evidence.batches.worker import Decisions
 __all__ = ["INDEXES", "ServiceSettings", "build"]
 
 
-class ServiceSettings(Settings):
+class ServiceSettings(AuthoritySettings):
     """The settings of the evidence service."""
 
     upload_bytes: int = Field(default=1 << 30, ge=1, description="most bytes of one upload as sent")

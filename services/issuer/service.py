@@ -8,10 +8,10 @@ from pydantic import Field
 
 from libs.access.api_keys import ApiKeys
 from libs.common.arrivals import Arrivals
+from libs.common.authority_secret import AuthoritySettings
 from libs.common.clock import now
 from libs.common.mongo import Index
 from libs.common.runtime import Plumbing
-from libs.common.settings import Settings
 from libs.contracts import topics
 from libs.contracts.events import (
     AchievementPublished,
@@ -46,7 +46,7 @@ from services.issuer.status import lists
 from services.issuer.urls import Urls
 
 
-class ServiceSettings(Settings):
+class ServiceSettings(AuthoritySettings):
     """The settings of the issuer service."""
 
     kek_file: Path = Field(

@@ -7,11 +7,11 @@ from typing import Literal, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
-from libs.common.settings import Settings
+from libs.common.authority_secret import AuthoritySettings
 from services.notifier.channels.email.address import Address
 
 
-class ServiceSettings(Settings):
+class ServiceSettings(AuthoritySettings):
     """The settings of the notifier service."""
 
     smtp_host: str = Field(default="127.0.0.1", description="the mail server that takes our mail (relay)")

@@ -1,6 +1,7 @@
 """The issuer's HTTP API against its real process: onboarding, tenants, immutability, revoking."""
 
 import asyncio
+from base64 import b64encode
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
@@ -426,6 +427,16 @@ async def test_a_revocation_is_applied_when_it_is_answered_and_asking_again_chan
 async def test_a_service_without_its_key_file_does_not_start_and_says_what_to_do(stack: Stack, tmp_path: Any) -> None:
     with pytest.raises(Exception, match=r"KEK_FILE: there is no file"):
         await asyncio.to_thread(stack.start, "issuer-2", env={"BOWERBIRD_KEK_FILE": str(tmp_path / "none")})
+
+
+async def test_a_service_under_another_secret_than_its_database_does_not_start_and_says_so(
+    stack: Stack, tmp_path: Any
+) -> None:
+    other = tmp_path / "secret"
+    other.touch(mode=0o600)
+    other.write_bytes(b64encode(bytes(32)))
+    with pytest.raises(Exception, match=r"the ids in the database 'issuer' were derived from the secret [0-9a-f]{16}"):
+        await asyncio.to_thread(stack.start, "issuer-2", env={"BOWERBIRD_AUTHORITY_SECRET_FILE": str(other)})
 
 
 @pytest.mark.parametrize("holder", ["administrator", "school"])

@@ -1,27 +1,83 @@
-"""The admin key of the containers is made once, private, and only its digest stands in what compose reads."""
+"""The admin key and the authority's secret of the containers are made once, private; compose reads the key's digest."""
 
+import base64
 import hashlib
+import os
 import shutil
 import stat
 import subprocess
 from pathlib import Path
 
+import yaml
+
+from libs.common.authority_secret import AuthoritySecret
+
 SCRIPT = Path(__file__).parents[2] / "deploy" / "compose-init.sh"
 
 
-def test_the_key_is_made_once_and_other_variables_stay(tmp_path: Path) -> None:
+def prepared(tmp_path: Path) -> Path:
     script = tmp_path / "deploy" / SCRIPT.name
     script.parent.mkdir()
     shutil.copy(SCRIPT, script)
-    environment, key = tmp_path / ".env", tmp_path / "var" / "compose" / "admin-key"
+    return script
+
+
+def run(script: Path) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run([script], check=False, capture_output=True, text=True, timeout=30)
+
+
+def test_key_and_secret_are_made_once_and_other_variables_stay(tmp_path: Path) -> None:
+    script = prepared(tmp_path)
+    environment, kept = tmp_path / ".env", tmp_path / "var" / "compose"
+    key, secret = kept / "admin-key", kept / "authority-secret"
     environment.write_text("OTHER=1\n", encoding="ascii")
     made = []
     for _ in range(2):
-        subprocess.run([script], check=True, capture_output=True, timeout=30)
-        made.append(key.read_text(encoding="ascii"))
+        assert run(script).returncode == 0
+        made.append((key.read_text(encoding="ascii"), secret.read_text(encoding="ascii")))
     assert made[0] == made[1]
     # 256 random bits (base64 without padding).
-    assert len(made[0].strip()) == len("bb_") + 43
-    digest = hashlib.sha256(made[0].strip().encode()).hexdigest()
-    assert environment.read_text(encoding="ascii").splitlines() == ["OTHER=1", f"BOWERBIRD_ADMIN_KEY_SHA256={digest}"]
-    assert stat.S_IMODE(key.stat().st_mode) == 0o600
+    assert len(made[0][0].strip()) == len("bb_") + 43
+    assert len(base64.b64decode(made[0][1])) == 32
+    assert environment.read_text(encoding="ascii").splitlines() == [
+        "OTHER=1",
+        f"BOWERBIRD_ADMIN_KEY_SHA256={hashlib.sha256(made[0][0].strip().encode()).hexdigest()}",
+        f"BOWERBIRD_AUTHORITY_SECRET={made[0][1].strip()}",
+    ]
+    assert {stat.S_IMODE(each.stat().st_mode) for each in (key, secret, environment)} == {0o600}
+
+
+def test_a_secret_that_went_missing_is_not_replaced(tmp_path: Path) -> None:
+    script = prepared(tmp_path)
+    assert run(script).returncode == 0
+    environment, secret = tmp_path / ".env", tmp_path / "var" / "compose" / "authority-secret"
+    before = environment.read_bytes()
+    secret.unlink()
+    again = run(script)
+    assert again.returncode == 1
+    assert "put the file back" in again.stderr
+    assert not secret.exists()
+    assert environment.read_bytes() == before
+
+
+def test_the_containers_refuse_another_secret_than_the_one_their_volume_holds(tmp_path: Path) -> None:
+    compose = yaml.safe_load((SCRIPT.parents[1] / "docker-compose.yml").read_text(encoding="utf-8"))
+    command = compose["services"]["keys"]["command"][0].replace("$$", "$").replace("/run", str(tmp_path))
+    for folder in ("keys", "authority"):
+        (tmp_path / folder).mkdir()
+    given = [base64.b64encode(bytes([number]) * 32).decode() for number in (1, 2)]
+    ended = [
+        subprocess.run(
+            ["/bin/sh", "-c", command],
+            env={"PATH": os.environ["PATH"], "BOWERBIRD_AUTHORITY_SECRET": secret},
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=30,
+        )
+        for secret in (given[0], given[0], given[1])
+    ]
+    assert [each.returncode for each in ended] == [0, 0, 1]
+    assert "put that file back" in ended[2].stderr
+    kept = tmp_path / "authority" / "secret"
+    assert AuthoritySecret.load(kept).id == AuthoritySecret(bytes([1]) * 32).id

@@ -10,6 +10,7 @@ from deploy.embedded import logs, secrets
 from deploy.embedded.layout import Layout
 from deploy.embedded.mail_store import MailStore, file_name
 from deploy.embedded.mongodb import cache_gigabytes
+from deploy.embedded.problems import StackError
 from deploy.embedded.state import ProcessState, StackState
 
 MAIL = b"From: a@x.example\r\nMessage-ID: <4e1f.issued@bowerbird.example>\r\nSubject: x\r\n\r\nMessage-ID: <no>\r\n"
@@ -82,7 +83,24 @@ def test_the_keys_are_made_once_random_and_private(tmp_path: Path) -> None:
     assert secrets.kek_file(first).read_bytes() == kek.read_bytes()
     assert secrets.admin_key(first) == secrets.admin_key(first)
     assert secrets.admin_key(first) != secrets.admin_key(second)
-    assert names(first.secrets) == ["admin-key", "kek"]
+    secret = secrets.authority_secret_file(first)
+    assert len(base64.b64decode(secret.read_bytes())) == 32
+    assert secret.stat().st_mode & 0o777 == 0o600
+    assert secrets.authority_secret_file(first).read_bytes() == secret.read_bytes() != kek.read_bytes()
+    assert secrets.authority_secret_file(second).read_bytes() != secret.read_bytes()
+    assert names(first.secrets) == ["admin-key", "authority-secret", "kek"]
+
+
+def test_no_new_secret_is_made_beside_a_database_that_was_filled_under_another(tmp_path: Path) -> None:
+    layout = Layout(tmp_path / "var")
+    layout.create()
+    secret = secrets.authority_secret_file(layout)
+    (layout.mongodb / "WiredTiger").touch()
+    assert secrets.authority_secret_file(layout) == secret
+    secret.unlink()
+    with pytest.raises(StackError, match="is missing, and the ids in the database in"):
+        secrets.authority_secret_file(layout)
+    assert not secret.exists()
 
 
 def test_the_issuer_learns_the_digest_of_the_admin_key_and_not_the_key(tmp_path: Path) -> None:

@@ -1,9 +1,6 @@
 """Encryption of secrets at rest: the port `KeyEncryption`, and its backend that reads a key-encryption key (KEK)."""
 
-import base64
-import binascii
 import hashlib
-import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -11,9 +8,7 @@ from typing import Protocol
 from nacl.exceptions import CryptoError
 from nacl.secret import Aead
 
-from libs.common.settings import SettingsError
-
-_KEK_BYTES = 32
+from libs.common.secret_files import read_secret
 
 
 class KeyUnavailableError(OSError):
@@ -59,26 +54,7 @@ class FileKeyEncryption:
         Raises:
             SettingsError: the file is missing, readable by others, or holds something else; says what to do.
         """
-        make = f"make one with: (umask 077; head -c {_KEK_BYTES} /dev/urandom | base64 > {path})"
-        try:
-            mode = path.stat().st_mode
-            text = path.read_text("ascii")
-        except FileNotFoundError:
-            raise SettingsError(f"BOWERBIRD_KEK_FILE: there is no file {path}; {make}") from None
-        except (OSError, UnicodeDecodeError) as error:
-            raise SettingsError(f"BOWERBIRD_KEK_FILE: {path} cannot be read ({type(error).__name__}); {make}") from None
-        if stat.S_IMODE(mode) & 0o077:
-            raise SettingsError(
-                f"BOWERBIRD_KEK_FILE: others than its owner may use {path} (mode {stat.S_IMODE(mode):04o}); "
-                f"do: chmod 600 {path}"
-            )
-        try:
-            kek = base64.b64decode(text.strip(), validate=True)
-        except binascii.Error:
-            kek = b""
-        if len(kek) != _KEK_BYTES:
-            raise SettingsError(f"BOWERBIRD_KEK_FILE: {path} does not hold {_KEK_BYTES} bytes in base64; {make}")
-        return cls(kek)
+        return cls(read_secret(path, "BOWERBIRD_KEK_FILE"))
 
     def seal(self, secret: bytes, bound_to: str) -> Sealed:
         """See `KeyEncryption`."""

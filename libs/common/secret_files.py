@@ -1,0 +1,41 @@
+"""Secrets in files: 32 random bytes in base64, in a file that its owner alone may use."""
+
+import base64
+import binascii
+import stat
+from pathlib import Path
+
+from libs.common.settings import SettingsError
+
+SECRET_BYTES = 32
+
+
+def read_secret(path: Path, variable: str) -> bytes:
+    """Return the 32 bytes that the file holds.
+
+    Args:
+        path: the file.
+        variable: the environment variable that names it, for the message.
+
+    Raises:
+        SettingsError: the file is missing, readable by others, or holds something else; says what to do.
+    """
+    make = f"make one with: (umask 077; head -c {SECRET_BYTES} /dev/urandom | base64 > {path})"
+    try:
+        mode = path.stat().st_mode
+        text = path.read_text("ascii")
+    except FileNotFoundError:
+        raise SettingsError(f"{variable}: there is no file {path}; {make}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{variable}: {path} cannot be read ({type(error).__name__}); {make}") from None
+    if stat.S_IMODE(mode) & 0o077:
+        raise SettingsError(
+            f"{variable}: others than its owner may use {path} (mode {stat.S_IMODE(mode):04o}); do: chmod 600 {path}"
+        )
+    try:
+        secret = base64.b64decode(text.strip(), validate=True)
+    except binascii.Error:
+        secret = b""
+    if len(secret) != SECRET_BYTES:
+        raise SettingsError(f"{variable}: {path} does not hold {SECRET_BYTES} bytes in base64; {make}")
+    return secret
