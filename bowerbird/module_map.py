@@ -7,7 +7,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 _HEADINGS = (
     ("The services", ("services/evidence", "services/issuer", "services/verifier", "services/notifier")),
-    ("The libraries", ("libs/common", "libs/contracts", "libs/access", "libs/openbadges")),
+    ("The libraries", ("libs/common", "libs/contracts", "libs/access", "libs/audit", "libs/openbadges")),
     ("Around them", ("bowerbird", "conformance", "deploy", "demo", "benchmarks")),
 )
 _INTRODUCTION = """# Every module, with its job

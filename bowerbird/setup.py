@@ -9,6 +9,7 @@ from aiokafka.errors import KafkaError
 from pymongo.errors import PyMongoError
 
 from bowerbird.registry import NAMES, find
+from libs.audit import log as audit
 from libs.common import mongo
 from libs.common.settings import Settings
 from libs.common.topic_setup import create_topics
@@ -37,7 +38,7 @@ async def _create_indexes(settings: Settings) -> None:
     client = mongo.connect(settings.mongo_url.get_secret_value(), "bowerbird-setup")
     try:
         for name in NAMES:
-            await mongo.create_indexes(client[name], find(name).indexes)
+            await mongo.create_indexes(client[name], [*find(name).indexes, *audit.INDEXES])
     finally:
         await mongo.close(client)
 

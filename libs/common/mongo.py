@@ -167,6 +167,12 @@ async def insert_together(client: Client, parts: Sequence[Insertion]) -> bool:
     return True
 
 
+def is_duplicate(error: BulkWriteError) -> bool:
+    """Return whether nothing was refused but documents whose key is there already."""
+    refused = error.details["writeErrors"]
+    return not error.details["writeConcernErrors"] and all(each["code"] == _DUPLICATE_KEY for each in refused)
+
+
 async def update_together(client: Client, collection: Collection, updates: Sequence[UpdateOne]) -> bool:
     """Make all of these updates in one transaction, or none.
 

@@ -14,6 +14,8 @@ from aiokafka.errors import KafkaError
 from fastapi import FastAPI
 from pymongo.errors import PyMongoError
 
+from libs.audit.log import AuditLog
+from libs.audit.refusals import Refusals
 from libs.common import mongo
 from libs.common.authority_secret import AuthoritySecret, AuthoritySettings, require_same
 from libs.common.consumer import Consumer, Handler
@@ -47,10 +49,14 @@ class Plumbing:
             self.secret = AuthoritySecret.load(settings.authority_secret_file)
         self.client = mongo.connect(settings.mongo_url.get_secret_value(), f"bowerbird-{service}")
         self.database: mongo.Database = self.client[service]
+        self.audit = AuditLog(self.database)
+        self.refusals = Refusals(self.audit, service)
         self.kafka = Kafka(settings, service)
         self.consumers: list[Consumer[Any]] = []
         self.loops: dict[str, Callable[[], Awaitable[None]]] = {}
         self.closers: list[Callable[[], Awaitable[None]]] = []
+        self.repeat("audit-refusals", self.refusals.flush)
+        self.at_stop(self.refusals.stop)
         self.health.watch("kafka-client", self.kafka)
         self.health.depend("kafka", self.kafka.probe)
         self.health.depend("mongodb", lambda: mongo.ping(self.client))

@@ -93,6 +93,8 @@ def test_the_map_names_each_collection_with_the_module_that_opens_it() -> None:
     ]
     shared = ("libs/access/api_keys.py", "libs/common/authority_secret.py")
     expected[", ".join(holders)] = {module: collections(ROOT / module) for module in shared}
+    every = ", ".join(f"`{service}`" for service in sorted(SERVICES))
+    expected[every] = {"libs/audit/log.py": collections(ROOT / "libs/audit/log.py")}
     assert listed == expected
 
 

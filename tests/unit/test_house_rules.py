@@ -94,7 +94,17 @@ def test_the_embedded_stack_imports_nothing_that_runs_on_it() -> None:
 
 
 def test_the_credential_engine_does_no_input_or_output() -> None:
-    ours = ("libs.common", "libs.contracts", "libs.access", "services", "bowerbird", "conformance", "deploy", "demo")
+    ours = (
+        "libs.common",
+        "libs.contracts",
+        "libs.access",
+        "libs.audit",
+        "services",
+        "bowerbird",
+        "conformance",
+        "deploy",
+        "demo",
+    )
     others = (
         "aiokafka asyncio bson fastapi faststream http httpx motor multiprocessing os pymongo select shutil smtplib"
     )
@@ -261,7 +271,16 @@ def test_private_words_stay_out_of_code_documents_and_messages() -> None:
 
 def test_a_docstring_says_what_is_returned_and_not_that_it_answers_or_tells() -> None:
     documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
-    for folder in ("services", "bowerbird", "deploy", "demo", "libs/common", "libs/contracts", "libs/access"):
+    for folder in (
+        "services",
+        "bowerbird",
+        "deploy",
+        "demo",
+        "libs/common",
+        "libs/contracts",
+        "libs/access",
+        "libs/audit",
+    ):
         for path, tree in modules(folder):
             for node in ast.walk(tree):
                 text = (ast.get_docstring(node) or "") if isinstance(node, documented) else ""

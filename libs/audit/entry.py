@@ -1,0 +1,115 @@
+"""An entry of the audit log: who did what, why and from where; it names no learner."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+import orjson
+
+Details = Mapping[str, str | int | Mapping[str, int]]
+
+FIRST_PREVIOUS = "0" * 64
+"""What stands in the first entry in place of the hash of the one before."""
+
+
+class Action(StrEnum):
+    """What is done, or was refused."""
+
+    ISSUER_PUBLISHED = "issuer.published"
+    ISSUER_SUSPENDED = "issuer.suspended"
+    ISSUER_RESUMED = "issuer.resumed"
+    ACHIEVEMENT_PUBLISHED = "achievement.published"
+    SIGNING_KEY_ADDED = "signing-key.added"
+    SIGNING_KEY_CHANGED = "signing-key.changed"
+    SIGNING_KEYS_REWRAPPED = "signing-keys.rewrapped"
+    API_KEY_GRANTED = "api-key.granted"
+    API_KEY_WITHDRAWN = "api-key.withdrawn"
+    CREDENTIALS_SIGNED = "credentials.signed"
+    CREDENTIAL_REVOKED = "credential.revoked"
+    CREDENTIAL_TAKEN_DOWN = "credential.taken-down"
+    EXPORTED = "exported"
+    ERASED = "erased"
+    MAIL_SENT_AGAIN = "mail.sent-again"
+    ACCESS_REFUSED = "access.refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """By whom and through what something is done.
+
+    Attributes:
+        principal: `administrator:NAME`, `key:ISSUER/NAME`, `service:NAME`, or `nobody` where no key was shown.
+        trace: the trace id (32 hexadecimal digits) that request, events and log lines share.
+        key: the first 16 digits of the API key's SHA-256.
+        client: the address that the request came from.
+    """
+
+    principal: str
+    trace: str
+    key: str | None = None
+    client: str | None = None
+
+    @classmethod
+    def of_service(cls, service: str, trace: str) -> "Cause":
+        """Return the cause of what a service does by itself."""
+        return cls(f"service:{service}", trace)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What is to be recorded.
+
+    Attributes:
+        tenants: the issuers that it concerns; each may read it.
+        subject: what it is done to: a kind and an id, such as `credential UUID`.
+        reason: why, as a code or in the words that were given.
+        details: further facts, by name. A mapping within it is from tenant to number, of which a tenant reads its own.
+    """
+
+    action: Action
+    cause: Cause
+    tenants: tuple[str, ...]
+    subject: str
+    reason: str | None = None
+    details: Details = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """An entry as it stands in the log.
+
+    Attributes:
+        sequence: 1, 2, 3 and so on, without gaps.
+        at: to the millisecond, in UTC.
+        previous: the hash of the entry before it.
+        hash: SHA-256, hexadecimal, of everything else in this entry.
+    """
+
+    entry: Entry
+    sequence: int
+    at: datetime
+    previous: str
+    hash: str
+
+
+def chained(entry: Entry, sequence: int, at: datetime, previous: str) -> Recorded:
+    """Return the entry with its place in the chain; the hash covers every other field."""
+    at = at.replace(microsecond=at.microsecond // 1000 * 1000)
+    covered = {
+        "sequence": sequence,
+        "at": at.isoformat(),
+        "previous": previous,
+        "action": entry.action.value,
+        "principal": entry.cause.principal,
+        "trace": entry.cause.trace,
+        "key": entry.cause.key,
+        "client": entry.cause.client,
+        "tenants": list(entry.tenants),
+        "subject": entry.subject,
+        "reason": entry.reason,
+        "details": entry.details,
+    }
+    text = orjson.dumps(covered, option=orjson.OPT_SORT_KEYS)
+    return Recorded(entry, sequence, at, previous, hashlib.sha256(text).hexdigest())

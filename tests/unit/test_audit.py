@@ -1,0 +1,187 @@
+"""The audit log: a chain that shows edits, written by several at once, that strangers cannot fill."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from pymongo.errors import BulkWriteError
+
+from libs.audit.entry import Action, Cause, Entry, chained
+from libs.audit.log import AuditLog
+from libs.audit.refusals import Refusals
+
+NOW = datetime(2026, 3, 2, 9, 30, 0, 123_456, tzinfo=UTC)
+OFFICE = Cause("key:wattle/Office", "0af7651916cd43dd8448eb211c80319c", "3f2a" * 4, "192.0.2.7")
+
+
+def revoked(subject: str = "credential 1", tenant: str = "wattle") -> Entry:
+    return Entry(Action.CREDENTIAL_REVOKED, OFFICE, (tenant,), subject, "issued_in_error")
+
+
+class Cursor:
+    """What a query found."""
+
+    def __init__(self, found: list[dict[str, Any]]) -> None:
+        self._found = found
+
+    def batch_size(self, _size: int) -> "Cursor":
+        return self
+
+    async def to_list(self, _length: int | None) -> list[dict[str, Any]]:
+        return self._found
+
+    async def __aiter__(self) -> Any:
+        for each in self._found:
+            yield each
+
+
+class StoredEntries:
+    """The calls that AuditLog makes of a collection, over a dict."""
+
+    def __init__(self) -> None:
+        self.documents: dict[int, dict[str, Any]] = {}
+
+    async def find_one(self, sort: object) -> dict[str, Any] | None:
+        return self.documents[max(self.documents)] if self.documents else None
+
+    async def insert_many(self, documents: Sequence[Mapping[str, Any]], ordered: bool) -> None:
+        for number, each in enumerate(documents):
+            if each["_id"] in self.documents:
+                errors = [{"index": number, "code": 11000}]
+                raise BulkWriteError({"writeErrors": errors, "writeConcernErrors": [], "nInserted": number})
+            self.documents[each["_id"]] = dict(each)
+
+    def find(self, query: Mapping[str, Any] | None = None, *, sort: Any, limit: int = 0) -> Cursor:
+        found = [
+            each
+            for each in self.documents.values()
+            if query is None
+            or (query["tenants"] in each["tenants"] and each["_id"] < query.get("_id", {}).get("$lt", 10**9))
+        ]
+        found.sort(key=lambda each: int(each["_id"]) * int(sort[0][1]))
+        return Cursor(found[: limit or None])
+
+
+@pytest.fixture
+def stored() -> StoredEntries:
+    return StoredEntries()
+
+
+def log(stored: StoredEntries) -> AuditLog:
+    return AuditLog({"audit": stored}, clock=lambda: NOW)  # type: ignore[arg-type]  # a fake
+
+
+async def test_entries_are_numbered_from_one_and_the_chain_holds(stored: StoredEntries) -> None:
+    await log(stored).record(revoked("credential 1"), revoked("credential 2"))
+    await log(stored).record(revoked("credential 3"))
+    report = await log(stored).check()
+    assert (report.entries, report.broken_at) == (3, None)
+    assert report.head == stored.documents[3]["hash"]
+
+
+async def test_two_writers_at_once_lose_no_entry_and_keep_one_chain(stored: StoredEntries) -> None:
+    one, other = log(stored), log(stored)
+    for number in range(5):
+        await one.record(revoked(f"credential {number}"), revoked(f"credential {number}b"))
+        await other.record(revoked(f"credential {number}c"))
+    assert sorted(stored.documents) == list(range(1, 16))
+    assert len({each["subject"] for each in stored.documents.values()}) == 15
+    assert (await log(stored).check()).broken_at is None
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("principal", "key:wattle/Other"),
+        ("reason", "no reason"),
+        ("subject", "credential 9"),
+        ("tenants", ["banksia"]),
+        ("action", "erased"),
+        ("details", '{"n":1}'),
+        ("at", NOW.replace(year=2027, microsecond=0)),
+        ("client", None),
+        ("trace", "0" * 32),
+        ("key", None),
+        ("previous", "f" * 64),
+        ("hash", "f" * 64),
+    ],
+)
+async def test_an_edit_of_any_field_shows(stored: StoredEntries, field: str, value: object) -> None:
+    await log(stored).record(*(revoked(f"credential {number}") for number in range(3)))
+    stored.documents[2][field] = value
+    assert (await log(stored).check()).broken_at == 2
+
+
+async def test_an_entry_that_was_taken_out_shows(stored: StoredEntries) -> None:
+    await log(stored).record(*(revoked(f"credential {number}") for number in range(3)))
+    del stored.documents[2]
+    assert (await log(stored).check()).broken_at == 2
+
+
+async def test_an_edit_with_its_own_hash_made_anew_shows_at_the_next_entry(stored: StoredEntries) -> None:
+    await log(stored).record(*(revoked(f"credential {number}") for number in range(3)))
+    first = stored.documents[1]
+    forged = chained(replace(revoked("credential 0"), reason="other"), 1, first["at"], first["previous"])
+    stored.documents[1] |= {"reason": "other", "hash": forged.hash}
+    assert (await log(stored).check()).broken_at == 2
+
+
+async def test_what_was_cut_off_at_the_end_shows_by_the_head(stored: StoredEntries) -> None:
+    await log(stored).record(revoked(), revoked())
+    head = (await log(stored).check()).head
+    del stored.documents[2]
+    assert (await log(stored).check()).head != head
+
+
+async def test_a_tenant_reads_the_entries_that_concern_it_and_no_other(stored: StoredEntries) -> None:
+    await log(stored).record(revoked("credential 1"), revoked("credential 2", "banksia"), revoked("credential 3"))
+    found = await log(stored).of_tenant("wattle", before=None, limit=10)
+    assert [each.entry.subject for each in found] == ["credential 3", "credential 1"]
+    assert [each.sequence for each in await log(stored).of_tenant("wattle", before=3, limit=10)] == [1]
+
+
+class Minutes:
+    """A clock that a test moves."""
+
+    seconds = 0.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+async def test_a_key_that_is_refused_is_recorded_at_once_and_its_repeats_are_counted(stored: StoredEntries) -> None:
+    clock = Minutes()
+    refusals = Refusals(log(stored), "issuer", clock=clock)
+    for _ in range(1000):
+        await refusals.record(OFFICE, tenant="wattle", route="/v1/issuers", reason="forbidden")
+    assert [each["subject"] for each in stored.documents.values()] == ["route /v1/issuers"]
+    clock.seconds = 61
+    await refusals.flush()
+    assert len(stored.documents) == 2
+    assert '"refusals":999' in stored.documents[2]["details"]
+
+
+async def test_strangers_cost_one_entry_a_minute_however_many_they_are(stored: StoredEntries) -> None:
+    clock = Minutes()
+    refusals = Refusals(log(stored), "issuer", clock=clock)
+    for number in range(5000):
+        stranger = Cause("nobody", "0" * 32, None, f"198.51.100.{number}")
+        await refusals.record(stranger, tenant=None, route="/v1/issuers", reason="unauthenticated")
+    assert not stored.documents
+    clock.seconds = 61
+    await refusals.flush()
+    assert len(stored.documents) == 1
+    assert '"refusals":5000' in stored.documents[1]["details"]
+    assert len(stored.documents[1]["details"]) < 5000
+
+
+async def test_many_keys_that_are_refused_cost_a_bounded_number_of_entries(stored: StoredEntries) -> None:
+    clock = Minutes()
+    refusals = Refusals(log(stored), "issuer", clock=clock)
+    for number in range(500):
+        await refusals.record(replace(OFFICE, key=f"{number:016}"), tenant="w", route="/v1/x", reason="forbidden")
+    clock.seconds = 61
+    await refusals.flush()
+    assert len(stored.documents) <= 21
