@@ -13,6 +13,7 @@ from libs.openbadges.crypto.multibase import decode_multibase
 from libs.openbadges.integrity.suites import VERIFY_SUITES, Cryptosuite
 from libs.openbadges.jsonld.templates.canonical_document import CanonicalDocument
 from libs.openbadges.model import times
+from libs.openbadges.model.budget import SIGNATURE_COST, spend
 from libs.openbadges.model.datamodel import check_proof_form, check_proof_kind
 from libs.openbadges.model.errors import CredentialError, UndecidedError
 from libs.openbadges.model.findings import Finding, Outcome, worst
@@ -125,13 +126,16 @@ def _signature_input(
         _check_form(proof, now, keys.purpose)
         if isinstance(document, CredentialError):
             raise document
-        options = {name: value for name, value in proof.items() if name != "proofValue"}
-        message = suite.signing_input(_with_previous(document, proof, proofs), options)
+        # Whatever costs little comes before hashing, whose cost the document's author chooses.
         key = keys.of(proof)
         if key is None:
             owner = controller_of(proof["verificationMethod"])
             return Finding("unknown", "key_unavailable", f"The document of {owner} is not available.")
-        return SignatureInput(suite, public_key(key), message, decode_multibase(proof["proofValue"]))
+        public, signature = public_key(key), decode_multibase(proof["proofValue"])
+        options = {name: value for name, value in proof.items() if name != "proofValue"}
+        message = suite.signing_input(_with_previous(document, proof, proofs), options)
+        spend(SIGNATURE_COST)
+        return SignatureInput(suite, public, message, signature)
     except CredentialError as error:
         return Finding.of(error)
 

@@ -11,6 +11,7 @@ from joserfc.jws import JWSRegistry, extract_compact
 from libs.openbadges.crypto.jwk import PrivateKey, jose_key, public_of
 from libs.openbadges.crypto.keys import KeyKind, PublicKey, Signer
 from libs.openbadges.jsonld.parsing import LIMITS, Limits, parse, write
+from libs.openbadges.model.budget import SIGNATURE_COST, spend
 from libs.openbadges.model.errors import CredentialError, LimitError, UndecidedError
 
 ALGORITHMS: Final[dict[str, KeyKind]] = {
@@ -157,6 +158,7 @@ def check_signature(compact: Compact, key: PublicKey) -> bool:
         raise CredentialError("algorithm_mismatch", f"A {key.kind} key does not sign with {algorithm}.")
     # One implementation under both of its names; the library warns of the older one, which others still send.
     model = JWSRegistry.algorithms["Ed25519" if kind == "Ed25519" else algorithm]
+    spend(SIGNATURE_COST)
     held = jose_key(key)
     model.check_key(held)
     return model.verify(compact.signing_input, compact.signature, held)

@@ -12,6 +12,7 @@ from libs.openbadges.jsonld.expansion import CONTROL, IRI, LANGUAGE, Expander
 from libs.openbadges.jsonld.parsing import check
 from libs.openbadges.jsonld.processing import Processor, pyld_options
 from libs.openbadges.jsonld.rdfc import serialize
+from libs.openbadges.model.budget import spend
 from libs.openbadges.model.errors import CredentialError, LimitError
 from libs.openbadges.model.profile import PRODUCTION, ProcessingProfile
 
@@ -27,6 +28,9 @@ PREFIXES: Final = frozenset(term for url in CONTEXTS for terms in term_iris(url)
 
 MOST_TYPES: Final = 32
 """Types that one thing may have; each can bring a context of its own."""
+
+_VALUE_COST: Final = 15
+"""Units of work (`budget`) that it takes to turn a value of a document into RDF."""
 
 _MALFORMED: Final = (jsonld.JsonLdError, ValueError, TypeError, AttributeError, KeyError, IndexError, RecursionError)
 """What the library raises on documents that are not JSON-LD; it does not always raise its own error."""
@@ -52,7 +56,7 @@ def to_dataset(document: dict[str, Any], profile: ProcessingProfile = PRODUCTION
     Raises:
         CredentialError, UnknownContextError, LimitError: see `canonicalize`.
     """
-    check(document)
+    spend(_VALUE_COST * check(document))
     if not _is_plain(document):
         check_contexts(document, profile)
         check_names(document)

@@ -6,10 +6,15 @@ from typing import Any, Final
 import orjson
 import rfc8785
 
+from libs.openbadges.model.budget import spend
 from libs.openbadges.model.errors import CredentialError
 
 _NUMBER: Final = re.compile(rb"[:\[,]-?[0-9]++(?:[.eE]|(?<=[0-9]{16}))")
 _DIGITS: Final = b"-0123456789"
+_BYTES_A_UNIT: Final = 200
+_SLOW_BYTES_A_UNIT: Final = 4
+"""Bytes that are written for a unit of work (`budget`), by orjson and by the library."""
+
 _HIGH: Final = re.compile(rb"[\xee-\xf4]")
 
 
@@ -22,10 +27,12 @@ def canonicalize(value: Any) -> bytes:
 
     Raises:
         CredentialError: a value that is not JSON, or a number that JSON readers disagree about.
+        LimitError: see `budget.spend`.
     """
     try:
         text = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
         differs = text[0] in _DIGITS or _NUMBER.search(text) or (_HIGH.search(text) and _has_high_key(value))
+        spend(len(text) // (_SLOW_BYTES_A_UNIT if differs else _BYTES_A_UNIT))
         return rfc8785.dumps(value) if differs else text
     except (TypeError, rfc8785.CanonicalizationError) as error:
         raise CredentialError("not_json", f"The document has no canonical form: {error}.") from error

@@ -6,6 +6,7 @@ from typing import Any, Final, NoReturn
 
 import orjson
 
+from libs.openbadges.model.budget import spend
 from libs.openbadges.model.errors import CredentialError, LimitError
 
 TYPE_NAMES: Final = {
@@ -18,6 +19,10 @@ TYPE_NAMES: Final = {
 
 LARGEST_NUMBER: Final = 2**53 - 1
 """The largest integer that every JSON reader keeps exactly (RFC 7493, section 2.2)."""
+
+
+_BYTES_A_UNIT: Final = 40
+"""Bytes that are read for a unit of work (`budget`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +47,7 @@ def parse(text: str | bytes, limits: Limits = LIMITS) -> dict[str, Any]:
     raw = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
     if len(raw) > limits.bytes:
         raise LimitError("too_large", f"The document has {len(raw)} bytes; {limits.bytes} are read at most.")
+    spend(len(raw) // _BYTES_A_UNIT)
     try:
         document = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
@@ -86,8 +92,8 @@ def write(document: dict[str, Any]) -> bytes:
 _STRICT: Final = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_SUBCLASS
 
 
-def check(document: dict[str, Any], limits: Limits = LIMITS) -> None:
-    """Refuse a parsed document that is too deep, has too many values, or holds what is not JSON.
+def check(document: dict[str, Any], limits: Limits = LIMITS) -> int:
+    """Count the values of a parsed document; refuse one that is too deep, has too many, or holds what is not JSON.
 
     Raises:
         LimitError: too deep, too many values.
@@ -112,7 +118,7 @@ def check(document: dict[str, Any], limits: Limits = LIMITS) -> None:
             else:
                 raise CredentialError("not_json", f"A {kind.__name__} is not a JSON value.")
         if not below:
-            return
+            return count
         count += len(below)
         if count > limits.nodes:
             raise LimitError("too_many_values", f"The document has more than {limits.nodes} values.")

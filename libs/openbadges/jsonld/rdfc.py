@@ -9,10 +9,15 @@ from pyld import canon
 from pyld.nquads import escape
 
 from libs.openbadges.jsonld.rdf import RDF, XSD, Dataset, Term
+from libs.openbadges.model.budget import spend
 from libs.openbadges.model.errors import LimitError
 
 WORK: Final = 50_000
 """What telling blank nodes apart may cost before a document is given up (RDFC-1.0, section 7.1): names copied."""
+
+_NAME_COST: Final = 2
+_STATEMENT_COST: Final = 5
+"""Units of work (`budget`): a name that is copied, a statement that is written and hashed."""
 
 _TOO_SYMMETRIC: Final = "The document's unnamed parts are too alike to be told apart in time."
 
@@ -36,6 +41,7 @@ def serialize(dataset: Dataset) -> Canonical:
     Raises:
         LimitError: blank nodes that only trying out many orders could tell apart.
     """
+    spend(_STATEMENT_COST * sum(map(len, dataset.values())))
     found = _by_own_quads(dataset)
     if found is not None:
         return found
@@ -118,7 +124,9 @@ class _BoundedCanonicalization(canon.URDNA2015):  # type: ignore[misc]  # PyLD p
         related = super().create_hash_to_related(id_, issuer)
         # Every order of every group is tried, and each try copies all names that were given out so far.
         orders = sum(math.factorial(min(len(group), 12)) for group in related.values())
-        self._left -= len(self.blank_node_info[id_]["quads"]) + orders * (1 + len(issuer.order))
+        cost = len(self.blank_node_info[id_]["quads"]) + orders * (1 + len(issuer.order))
+        self._left -= cost
         if self._left < 0:
             raise LimitError("too_symmetric", _TOO_SYMMETRIC)
+        spend(_NAME_COST * cost)
         return related

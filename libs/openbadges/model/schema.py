@@ -3,6 +3,7 @@
 import marshal
 from collections.abc import Iterable
 from functools import lru_cache
+from itertools import islice
 from typing import Any, Final
 
 import orjson
@@ -17,6 +18,9 @@ ACHIEVEMENT_SCHEMA: Final = (
 )
 RECORD_SCHEMA: Final = "https://purl.imsglobal.org/spec/clr/v2p0/schema/json/clr_v2p0_clrcredential_schema.json"
 """What is bundled under this name is a version of before CLR 2.0 was final: for VCDM 1.1, in draft-04."""
+
+_MOST_ERRORS: Final = 100
+"""Refusals by the schema that are looked at for the one that tells most."""
 
 _DATES: Final = {"validFrom": "issuanceDate", "validUntil": "expirationDate"}
 _LISTS: Final = frozenset({"credentialSchema", "endorsement", "endorsementJwt", "identifier", "verifiableCredential"})
@@ -128,7 +132,7 @@ def _aged(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def _refuse(errors: Iterable[Any], code: str = "schema") -> None:
-    error = max(errors, key=lambda one: len(one.instance_path))
+    error = max(islice(errors, _MOST_ERRORS), key=lambda one: len(one.instance_path))
     path = "".join(f"/{part}" for part in error.instance_path)
     message = error.message if len(error.message) <= 300 else error.message[:300] + " …"
     raise CredentialError(code, message, path or "/")

@@ -9,6 +9,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any, Final
 
+from libs.openbadges.model.budget import shared_budget
 from libs.openbadges.model.endorsements import MOST_ENDORSEMENTS
 from libs.openbadges.model.errors import CredentialError
 from libs.openbadges.model.profile import PRODUCTION, ProcessingProfile
@@ -99,14 +100,19 @@ def verify_all(
     recipient: Recipient | None = None,
     profile: ProcessingProfile = PRODUCTION,
 ) -> list[Report]:
-    """Verify several credentials for less than one by one; see `verify`. A status list is proven once for all."""
+    """Verify several credentials for less than one by one; see `verify`. A status list is proven once for all.
+
+    All of them share one budget of work: that of the caller (`budget.shared_budget`), else one of their own. What it
+    does not reach is unknown, `too_costly`.
+    """
     run = new_run(inputs, now, profile)
-    opened = [_opened(one, profile) for one in documents]
     stages: tuple[Stage, ...] = STAGES
     if recipient is not None:
         stages = (*STAGES, per_document(RECIPIENT, partial(check_recipient, asked=recipient)))
-    contexts = [run.context(one, EndorsementBudget(MOST_ENDORSEMENTS)) for one in opened]
-    return run.reports(contexts, stages)
+    with shared_budget():
+        opened = [_opened(one, profile) for one in documents]
+        contexts = [run.context(one, EndorsementBudget(MOST_ENDORSEMENTS)) for one in opened]
+        return run.reports(contexts, stages)
 
 
 def new_run(inputs: ResolvedInputs, now: datetime, profile: ProcessingProfile) -> Run:

@@ -6,6 +6,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any, Final
 
+from libs.openbadges.model.budget import shared_budget
 from libs.openbadges.model.datamodel import check_presentation
 from libs.openbadges.model.errors import CredentialError
 from libs.openbadges.model.findings import Finding, Outcome, worst
@@ -92,7 +93,8 @@ def verify_presentation(
 ) -> PresentationReport:
     """Verify a presentation (VCDM 2.0, sections 4.13 and 7.1) and each credential in it.
 
-    Nothing is fetched and nothing raises for what a document can hold.
+    Nothing is fetched and nothing raises for what a document can hold. The presentation and its credentials share one
+    budget of work; see `pipeline.verify_all`.
 
     Args:
         presentation: JSON with a Data Integrity proof for authentication, a compact `vp+jwt`
@@ -103,15 +105,16 @@ def verify_presentation(
         domain: for whom the presentation must be; None if that was not asked.
         profile: which documents are read.
     """
-    try:
-        opened = open_document(presentation, profile=profile)
-    except CredentialError as error:
-        return PresentationReport(unreadable(error, now, PRESENTATION_CHECKS), (), None)
-    context = Context(opened, new_run(inputs, now, profile), EndorsementBudget(0))
-    run_stages(_stages(Binding(challenge, domain)), [context])
-    held = [one for one in _credentials(opened.document)[:MOST_CREDENTIALS] if isinstance(one, dict)]
-    reports = tuple(verify_all(held, inputs, now, profile=profile))
-    return PresentationReport(checks_of(context.findings, now), reports, opened.document)
+    with shared_budget():
+        try:
+            opened = open_document(presentation, profile=profile)
+        except CredentialError as error:
+            return PresentationReport(unreadable(error, now, PRESENTATION_CHECKS), (), None)
+        context = Context(opened, new_run(inputs, now, profile), EndorsementBudget(0))
+        run_stages(_stages(Binding(challenge, domain)), [context])
+        held = [one for one in _credentials(opened.document)[:MOST_CREDENTIALS] if isinstance(one, dict)]
+        reports = tuple(verify_all(held, inputs, now, profile=profile))
+        return PresentationReport(checks_of(context.findings, now), reports, opened.document)
 
 
 def _credentials(document: dict[str, Any]) -> list[Any]:

@@ -10,6 +10,7 @@ from libs.openbadges.jsonld.rdf import Dataset
 from libs.openbadges.jsonld.rdfc import serialize
 from libs.openbadges.jsonld.templates.matchers import Values
 from libs.openbadges.jsonld.templates.template import Template
+from libs.openbadges.model.errors import LimitError
 from libs.openbadges.model.profile import PRODUCTION, ProcessingProfile
 
 
@@ -26,7 +27,18 @@ class CanonicalDocument:
         single: whether it is certain that no second object in it has its identifier; no, until somebody says so.
     """
 
-    __slots__ = ("_contexts", "_dataset", "_document", "_rdf_hash", "_shape", "profile", "single", "text", "values")
+    __slots__ = (
+        "_contexts",
+        "_dataset",
+        "_document",
+        "_limit",
+        "_rdf_hash",
+        "_shape",
+        "profile",
+        "single",
+        "text",
+        "values",
+    )
 
     def __init__(
         self,
@@ -44,6 +56,7 @@ class CanonicalDocument:
         self._contexts: Any = contexts
         self._document: dict[str, Any] | None = None
         self._rdf_hash: bytes | None = None
+        self._limit: LimitError | None = None
         self._dataset = dataset
         self._shape = template
         self.profile = profile
@@ -65,13 +78,19 @@ class CanonicalDocument:
         """Return SHA-256 of its canonical N-Quads.
 
         Raises:
-            LimitError: parts of it are too alike to be told apart in time.
+            LimitError: parts of it are too alike to be told apart in time; this is found out once.
         """
+        if self._limit is not None:
+            raise self._limit
         if self._rdf_hash is None and self._shape is not None:
             self._rdf_hash = self._shape.rdf_hash(self.values)
         if self._rdf_hash is None:
             dataset = to_dataset(self.document, self.profile) if self._dataset is None else self._dataset
-            self._rdf_hash = hashlib.sha256(serialize(dataset).text.encode()).digest()
+            try:
+                self._rdf_hash = hashlib.sha256(serialize(dataset).text.encode()).digest()
+            except LimitError as error:
+                self._limit = error
+                raise
         return self._rdf_hash
 
     def json_hash(self) -> bytes:

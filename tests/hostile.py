@@ -1,0 +1,114 @@
+"""Documents made to cost whoever verifies them as much as can be, in as few bytes as can be."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from libs.openbadges.crypto.keys import Ed25519Key
+
+KEY: Final = Ed25519Key.from_seed(bytes(32))
+DID: Final = f"did:key:{KEY.public_multibase}"
+METHOD: Final = f"{DID}#{KEY.public_multibase}"
+CONTEXTS: Final = (
+    "https://www.w3.org/ns/credentials/v2",
+    "https://purl.imsglobal.org/spec/ob/v3p0/context-3.0.3.json",
+)
+
+
+def proof(name: str = "0", purpose: str = "assertionMethod", **changes: Any) -> dict[str, Any]:
+    """Return a proof of good form by a key that can be found, whose value is that of no text."""
+    return {
+        "id": f"urn:proof:{name}",
+        "type": "DataIntegrityProof",
+        "cryptosuite": "eddsa-rdfc-2022",
+        "created": "2026-03-06T09:30:00Z",
+        "verificationMethod": METHOD,
+        "proofPurpose": purpose,
+        "proofValue": "z" + "1" * 64,
+        **changes,
+    }
+
+
+def alike(count: int) -> list[dict[str, Any]]:
+    """Return things without a name that all know one another: only trying out orders tells them apart."""
+    names = [f"_:n{number}" for number in range(count)]
+    return [
+        {"id": one, "type": ["Profile"], "https://x.example/p": [{"id": other} for other in names if other != one]}
+        for one in names
+    ]
+
+
+def credential(nodes: int = 6, proofs: int = 8, number: str = "0", **changes: Any) -> dict[str, Any]:
+    """Return a credential with things that are alike, and so many proofs."""
+    subject = {
+        "id": f"urn:subject:{number}",
+        "type": ["AchievementSubject"],
+        "achievement": {
+            "id": f"urn:achievement:{number}",
+            "type": ["Achievement"],
+            "name": "Resilience",
+            "description": "Goes on when it is hard.",
+            "criteria": {"narrative": "Shows it."},
+        },
+        **({"https://x.example/l": alike(nodes)} if nodes else {}),
+    }
+    return {
+        "@context": list(CONTEXTS),
+        "id": f"urn:credential:{number}",
+        "type": ["VerifiableCredential", "OpenBadgeCredential"],
+        "issuer": {"id": DID, "type": ["Profile"]},
+        "validFrom": "2026-03-06T09:30:00Z",
+        "credentialSubject": subject,
+        **changes,
+        "proof": [proof(f"{number}-{one}") for one in range(proofs)],
+    }
+
+
+def endorsement(name: str) -> dict[str, Any]:
+    """Return an endorsement with things that are alike, and eight proofs."""
+    subject = {"id": DID, "type": ["EndorsementSubject"], "https://x.example/l": alike(6)}
+    kind = ["VerifiableCredential", "EndorsementCredential"]
+    return credential(number=name, type=kind, credentialSubject=subject, name="Endorsed")
+
+
+def endorsed(count: int = 32) -> dict[str, Any]:
+    """Return a credential with so many endorsements, each of them costly."""
+    return credential(endorsement=[endorsement(f"e{number}") for number in range(count)])
+
+
+def chained(count: int = 8) -> dict[str, Any]:
+    """Return a credential whose proofs rest on one another, so that each is over another text."""
+    proofs = [
+        proof(str(number), **({"previousProof": f"urn:proof:{number - 1}"} if number else {}))
+        for number in range(count)
+    ]
+    return {**credential(6, 0), "proof": proofs}
+
+
+def presentation(credentials: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Return a presentation of credentials."""
+    return {
+        "@context": list(CONTEXTS),
+        "type": ["VerifiablePresentation"],
+        "holder": DID,
+        "verifiableCredential": list(credentials),
+        "proof": proof("holder", "authentication"),
+    }
+
+
+def full_presentation() -> dict[str, Any]:
+    """Return a presentation as large as is read, full of what costs most."""
+    held = [{**endorsed(5), "id": f"urn:held:{number}"} for number in range(8)]
+    return presentation(held)
+
+
+def nested(depth: int) -> dict[str, Any]:
+    """Return a credential nested so deep."""
+    inner: Any = {"id": "urn:x:y"}
+    for _ in range(depth):
+        inner = {"https://x.example/p": inner}
+    return credential(0, 1, credentialSubject=inner)
+
+
+def wide(values: int) -> dict[str, Any]:
+    """Return a credential that says so many things, each of which the schema refuses."""
+    return credential(0, 8, evidence=[{"id": f"urn:e:{number}", "type": number} for number in range(values)])
