@@ -1,9 +1,13 @@
 """Loaded by schemathesis in its own process: media types that it does not know, and what no schema says."""
 
 import json
+import re
+from collections.abc import Iterator
 from typing import Any
 
 import schemathesis
+
+from libs.common.text import REFUSED, TextRefusedError, clean_text
 
 
 @schemathesis.serializer("application/x-ndjson")
@@ -26,3 +30,25 @@ def filter_case(_context: schemathesis.HookContext, case: "schemathesis.Case[Any
         return True
     named = [each.get("level") for each in levels if isinstance(each, dict)]
     return all(named.count(level) == 1 for level in named)
+
+
+@schemathesis.hook
+def filter_body(_context: schemathesis.HookContext, body: object) -> bool:
+    """Leave out texts that only the version of Unicode or the characters around tell to be wrong."""
+    return not any(re.search(f"[{REFUSED}]", text) is None and _is_refused(text) for text in _texts(body))
+
+
+def _texts(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for each in value.values() if isinstance(value, dict) else value:
+            yield from _texts(each)
+
+
+def _is_refused(text: str) -> bool:
+    try:
+        clean_text(text)
+    except TextRefusedError:
+        return True
+    return False

@@ -1,12 +1,16 @@
 """Types of fields in requests, whose JSON Schema says exactly what is taken; pydantic's own take more."""
 
-import re
+from collections.abc import Callable
 from typing import Annotated, Final
 
 from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic.fields import FieldInfo
 
-_VISIBLE: Final = r"[^\s\x00-\x1f\x7f]"
+from libs.common.text import REFUSED, clean_line, clean_text
+
+# At least one character that is seen, and none that no text may hold. What depends on the characters beside it, or on
+# the version of Unicode, no schema says.
+_VISIBLE: Final = rf"^[^{REFUSED}]*[^{REFUSED}\s\xa0\xad\u115f\u1160\u180e\u2000-\u2029\u205f-\u2064\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0][^{REFUSED}]*$"  # noqa: E501  # one regular expression
 
 
 def _in_json(value: object) -> object:
@@ -15,10 +19,17 @@ def _in_json(value: object) -> object:
     return value
 
 
-def _trimmed(text: str) -> str:
-    if re.search(_VISIBLE, text) is None:
-        raise ValueError("must not be blank")
-    return text.strip()
+def _cleaned(longest: int, clean: Callable[[str], str]) -> AfterValidator:
+    def validated(text: str) -> str:
+        cleaned = clean(text)
+        if not cleaned:
+            raise ValueError("must not be blank")
+        # NFC writes a few characters as several.
+        if len(cleaned) > longest:
+            raise ValueError(f"must have at most {longest} characters in the normal form NFC")
+        return cleaned
+
+    return AfterValidator(validated)
 
 
 def _not_blank(longest: int) -> FieldInfo:
@@ -33,7 +44,11 @@ NumberInJson: Final = BeforeValidator(_in_json)
 Truth = Annotated[bool, Field(strict=True)]
 """`true` or `false`, and neither 1 nor `"yes"`."""
 
-Line = Annotated[str, _not_blank(200), AfterValidator(_trimmed)]
-Sentence = Annotated[str, _not_blank(500), AfterValidator(_trimmed)]
-Text = Annotated[str, _not_blank(5_000), AfterValidator(_trimmed)]
-"""Text that is not blank, without the space around it; of 200, 500 or 5,000 characters as it is sent."""
+Line = Annotated[str, _not_blank(200), _cleaned(200, clean_line)]
+"""A name: one line of at most 200 characters as it is sent, cleaned or refused by the profile of text."""
+
+Sentence = Annotated[str, _not_blank(500), _cleaned(500, clean_line)]
+"""The same, of at most 500 characters."""
+
+Text = Annotated[str, _not_blank(5_000), _cleaned(5_000, clean_text)]
+"""Text of several lines, of at most 5,000 characters as it is sent, by the same profile."""

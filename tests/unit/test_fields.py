@@ -13,6 +13,8 @@ Number = Annotated[float, Field(le=2, allow_inf_nan=False), NumberInJson] | None
 
 VALUES: tuple[Any, ...] = (
     *(0, 1, 2.0, 2.5, -1, True, False, None, "1", "2.5", "yes", "", " ", "\t\n", "\x1c", " a ", [], {}),
+    *("a\x0bb", "a\x00", "\u202ea", "a\ue000", "Zo\ufffd", "\u200b", "\u00a0\u3000", "a\u200bb", "\u2060\ufeff"),
+    *("a\nb", "a\tb", "a\u2028b", "葛\U000e0100", "👩\u200d🚀"),
     *("a" * 200, "a" * 201, " " * 200 + "a", "a" * 500, "a" * 501, "a" * 5_000, "a" * 5_001),
 )
 
@@ -27,6 +29,19 @@ def test_a_value_is_taken_exactly_where_its_schema_says_so(kind: Any, value: Any
     except ValidationError:
         taken = False
     assert taken == jsonschema_rs.Draft202012Validator(adapter.json_schema()).is_valid(value)
+
+
+def test_text_is_cleaned_by_the_one_profile() -> None:
+    assert TypeAdapter(Line).validate_python("\ufeffZoe\u0308\u00a0Ån\u200bström\n") == "Zoë Ånström"
+    assert TypeAdapter(Text).validate_python("Goes on.\r\nLearns\u00a0from it.") == "Goes on.\nLearns from it."
+    with pytest.raises(ValidationError, match=r"U\+000B at character 9"):
+        TypeAdapter(Text).validate_python("Goes on.\x0bLearns from it.")
+
+
+def test_a_text_that_grows_in_its_normal_form_has_no_more_than_its_length() -> None:
+    assert len(TypeAdapter(Line).validate_python("\u0958" * 100)) == 200
+    with pytest.raises(ValidationError, match="at most 200"):
+        TypeAdapter(Line).validate_python("\u0958" * 101)
 
 
 def test_the_space_around_text_is_not_kept() -> None:
