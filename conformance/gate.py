@@ -18,7 +18,7 @@ class KeyGate:
 
     key: str = field(repr=False)
 
-    async def __call__(self, request: Request) -> None:
+    async def admit(self, request: Request) -> None:
         """Let the request pass.
 
         Raises:
@@ -30,3 +30,5 @@ class KeyGate:
         matches = hmac.compare_digest(sent.strip().encode(), self.key.encode())
         if scheme.lower() != "bearer" or not matches:
             raise UnauthenticatedError("send `Authorization: Bearer bb_…` with the key that was printed at the start")
+
+    __call__ = admit

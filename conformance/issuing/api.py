@@ -9,6 +9,7 @@ from fastapi.responses import Response
 from conformance.gate import KeyGate
 from conformance.issuing.instances import INSTANCES, Instances
 from libs.common.bodies import read_json_object
+from libs.common.body_limits import body_limit
 from libs.common.errors import InvalidRequestError, NotFoundError
 
 PATH = "/instances"
@@ -18,7 +19,7 @@ _NO_STORE = {"Cache-Control": "no-store"}
 
 def issuing_routes(gate: KeyGate, instances: Instances) -> APIRouter:
     """POST /instances/{instance}/credentials/issue, and /credentials/status, also below each instance."""
-    router = APIRouter(dependencies=[Depends(gate)])
+    router = APIRouter(dependencies=[Depends(gate), body_limit(_MOST_BYTES)])
 
     @router.post(
         f"{PATH}/{{instance}}/credentials/issue", status_code=201, summary="Issue a credential as one instance"
@@ -27,7 +28,7 @@ def issuing_routes(gate: KeyGate, instances: Instances) -> APIRouter:
         chosen = INSTANCES.get(instance)
         if chosen is None:
             raise NotFoundError(f"there is no such instance here; there are {', '.join(INSTANCES)}")
-        body = await read_json_object(request, most_bytes=_MOST_BYTES)
+        body = await read_json_object(request)
         credential = _object(body, "credential")
         options = _object(body, "options", {})
         signed = await instances.issue(chosen, credential, options)
@@ -37,7 +38,7 @@ def issuing_routes(gate: KeyGate, instances: Instances) -> APIRouter:
     @router.post(f"{PATH}/credentials/status", include_in_schema=False)
     @router.post(f"{PATH}/{{instance}}/credentials/status", include_in_schema=False)
     async def status(request: Request) -> Response:
-        body = await read_json_object(request, most_bytes=_MOST_BYTES)
+        body = await read_json_object(request)
         credential_id = body.get("credentialId")
         if not isinstance(credential_id, str) or not credential_id:
             raise _invalid("/credentialId", "the id of a credential that was issued here")

@@ -5,14 +5,15 @@ A key is 256 random bits; only its SHA-256 is stored and travels, on the restric
 
 import hashlib
 import hmac
+import inspect
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from time import monotonic
-from typing import Annotated
+from typing import Annotated, Any
 
 from cachetools import TTLCache
-from fastapi import Security
+from fastapi import Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from libs.access.scopes import Scope
@@ -23,6 +24,8 @@ from libs.contracts.events import ApiKeyGranted
 
 ADMIN_SCOPES = frozenset({Scope.ISSUERS_WRITE, Scope.PROFILE_WRITE, Scope.SIGNING_KEYS_WRITE, Scope.KEYS_WRITE})
 ALL_ISSUERS = "*"
+CALLER = "bowerbird.caller"
+"""Where the scope of a request holds its `Caller`, once that is known."""
 
 _KEY_PREFIX = "bb_"
 # A withdrawn key may work this much longer; a lookup for every request would cost more than it protects.
@@ -113,16 +116,35 @@ class ApiKeys:
         required = Scope(scope)
 
         async def dependency(
+            request: Request,
             credentials: Annotated[HTTPAuthorizationCredentials | None, Security(_BEARER, scopes=[required.value])],
         ) -> Caller:
             if credentials is None:
                 raise _unauthenticated()
-            caller = await self.caller(credentials.credentials)
+            caller: Caller | None = request.scope.get(CALLER)
+            if caller is None:
+                caller = request.scope[CALLER] = await self.caller(credentials.credentials)
             if required not in caller.scopes:
                 raise ForbiddenError(f"your API key lacks the scope {required}")
             return caller
 
-        return dependency
+        return _ApiKeyGate(dependency)
+
+
+class _ApiKeyGate:
+    """The dependency, which the edge can ask by itself, before a body is received (`libs.common.body_limits.Gate`)."""
+
+    def __init__(self, dependency: Callable[..., Awaitable[Caller]]) -> None:
+        self._dependency = dependency
+        # FastAPI reads from it what the dependency needs.
+        self.__signature__ = inspect.signature(dependency)
+
+    async def __call__(self, **needed: Any) -> Caller:
+        return await self._dependency(**needed)
+
+    async def admit(self, request: Request) -> None:
+        """Let the request pass; see `ApiKeys.allowed` for who does not."""
+        await self._dependency(request=request, credentials=await _BEARER(request))
 
 
 def _grant(event: ApiKeyGranted) -> Document:

@@ -1,5 +1,7 @@
 """The one taxonomy of errors; the edge (http.py) turns them into problem documents (RFC 9457)."""
 
+from collections.abc import Sequence
+
 
 class BowerbirdError(Exception):
     """An error that we foresaw. Its text is safe to show to whoever sent the request.
@@ -92,6 +94,27 @@ class UnsupportedMediaError(BowerbirdError):
     status = 415
     code = "unsupported-media-type"
     title = "Unsupported media type"
+    accepted: Sequence[str] = ()
+
+    @classmethod
+    def of(cls, accepted: Sequence[str], problem: str = "") -> "UnsupportedMediaError":
+        """Return the error that names the media types that are taken here, also for its Accept header."""
+        taken = f"send {' or '.join(accepted)}, named in the header Content-Type"
+        error = cls(f"{problem}; {taken}" if problem else taken)
+        error.accepted = accepted
+        return error
+
+
+class TooManyRequestsError(BowerbirdError):
+    """More requests than the limit of the key, its issuer or the client's address allows; Retry-After says when."""
+
+    status = 429
+    code = "too-many-requests"
+    title = "Too many requests"
+
+    def __init__(self, detail: str, seconds: int) -> None:
+        super().__init__(detail)
+        self.seconds = seconds
 
 
 class UnavailableError(BowerbirdError):
@@ -112,5 +135,6 @@ ERRORS: tuple[type[BowerbirdError], ...] = (
     ConflictError,
     TooLargeError,
     UnsupportedMediaError,
+    TooManyRequestsError,
     UnavailableError,
 )

@@ -15,7 +15,8 @@ from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from libs.common import metrics
-from libs.common.bodies import LimitedBodies, is_json
+from libs.common.bodies import JSON, is_json
+from libs.common.body_limits import LimitedBodies, RefusedBodyError
 from libs.common.docs import add_docs
 from libs.common.errors import (
     ERRORS,
@@ -102,7 +103,7 @@ async def _on_invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101  # registered for nothing else
     whole_body = any(each["loc"] == ("body",) and each["type"] != "missing" for each in error.errors())
     if whole_body and not is_json(request.headers.get("content-type", "")):
-        wrong: BowerbirdError = UnsupportedMediaError("send JSON, with the header Content-Type: application/json")
+        wrong: BowerbirdError = UnsupportedMediaError.of((JSON,))
     else:
         body = getattr(request.scope.get("route"), "body_field", None)
         annotation = None if body is None else body.field_info.annotation
@@ -112,6 +113,8 @@ async def _on_invalid(request: Request, error: Exception) -> Response:
 
 async def _on_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101  # registered for nothing else
+    if isinstance(error, RefusedBodyError):
+        return problem_response(error.error, request.url.path)
     headers = dict(error.headers or {})
     if error.status_code == 405:
         headers["Allow"] = ", ".join(_methods_here(request))

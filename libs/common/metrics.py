@@ -23,3 +23,6 @@ LAG_SECONDS = Gauge("bowerbird_consumer_lag_seconds", "Age of the oldest record 
 PUBLISHED = Counter("bowerbird_events_published", "Events confirmed by the broker", ["type"])
 HTTP_REQUESTS = Counter("bowerbird_http_requests", "HTTP requests by route template", ["route", "method", "status"])
 HTTP_SECONDS = Histogram("bowerbird_http_request_seconds", "Time to answer, by route template", ["route", "method"])
+HTTP_REFUSED = Counter(
+    "bowerbird_http_refused", "Requests and connections that the edge refused or cut off, by limit", ["reason"]
+)

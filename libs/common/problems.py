@@ -7,7 +7,7 @@ import orjson
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
-from libs.common.errors import BowerbirdError, InvalidRequestError
+from libs.common.errors import BowerbirdError, InvalidRequestError, TooManyRequestsError, UnsupportedMediaError
 
 MEDIA_TYPE = "application/problem+json"
 _TYPE_PREFIX = "urn:bowerbird:problem:"
@@ -49,6 +49,11 @@ def problem_response(error: BowerbirdError, instance: str, headers: dict[str, st
         sent["WWW-Authenticate"] = "Bearer"
     if error.status == HTTPStatus.SERVICE_UNAVAILABLE:
         sent["Retry-After"] = str(_RETRY_AFTER_SECONDS)
+    if isinstance(error, TooManyRequestsError):
+        sent["Retry-After"] = str(error.seconds)
+    if isinstance(error, UnsupportedMediaError) and error.accepted:
+        # RFC 9110, section 15.5.16.
+        sent["Accept"] = ", ".join(error.accepted)
     return Response(orjson.dumps(body), error.status, sent, media_type=MEDIA_TYPE)
 
 
@@ -70,7 +75,7 @@ def _documented(error: type[BowerbirdError]) -> dict[str, Any]:
         "description": meaning,
         "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}, "example": example}},
     }
-    if error.status == HTTPStatus.SERVICE_UNAVAILABLE:
+    if error.status in {HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS}:
         response["headers"] = {
             "Retry-After": {"description": "seconds to wait before trying again", "schema": {"type": "integer"}}
         }

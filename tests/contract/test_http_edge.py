@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pymongo.errors import AutoReconnect
 
 from libs.access.api_keys import ADMIN_SCOPES, ApiKeys, Caller, key_sha256, new_key
-from libs.common.bodies import MOST_BYTES
+from libs.common.body_limits import MOST_BYTES
 from libs.common.errors import ERRORS, ConflictError, InvalidRequestError
 from libs.common.health import STALE_AFTER_SECONDS, Health, Heartbeat
 from libs.common.http import create_app
@@ -33,6 +33,9 @@ class StoredKeys:
         return self.documents.get(query["_id"])
 
 
+KEYS = ApiKeys({"api_keys": StoredKeys()}, admin_key_sha256=key_sha256(ADMIN))  # type: ignore[arg-type]  # a fake
+
+
 @pytest.fixture
 def health() -> Health:
     return Health()
@@ -41,15 +44,14 @@ def health() -> Health:
 @pytest.fixture
 def app(health: Health) -> FastAPI:
     application = create_app("test", health)
-    keys = ApiKeys({"api_keys": StoredKeys()}, admin_key_sha256=key_sha256(ADMIN))  # type: ignore[arg-type]  # a fake
 
     @application.get("/v1/things/{issuer_id}")
-    async def read(issuer_id: str, caller: Annotated[Caller, Depends(keys.allowed("evidence:read"))]) -> str:
+    async def read(issuer_id: str, caller: Annotated[Caller, Depends(KEYS.allowed("evidence:read"))]) -> str:
         caller.must_be(issuer_id)
         return "a thing"
 
     @application.post("/v1/things")
-    async def write(caller: Annotated[Caller, Depends(keys.allowed("evidence:write"))]) -> str:
+    async def write(caller: Annotated[Caller, Depends(KEYS.allowed("evidence:write"))]) -> str:
         return caller.issuer_id
 
     @application.get("/v1/conflict")
@@ -240,6 +242,7 @@ async def test_a_body_that_is_not_json_is_400_and_one_of_another_kind_415(strict
     assert broken.json()["errors"][0]["reason"].startswith("not JSON: ")
     other = await strict.post("/v1/outer", content=b"id=a", headers={"content-type": "text/plain"})
     assert (other.status_code, other.headers["content-type"]) == (415, "application/problem+json")
+    assert other.headers["accept"] == "application/json"
 
 
 async def test_a_body_is_not_received_beyond_its_limit(strict: AsyncClient) -> None:
@@ -254,6 +257,28 @@ async def test_a_body_is_not_received_beyond_its_limit(strict: AsyncClient) -> N
     answer = await strict.post("/v1/outer", content=endless(), headers={"content-type": "application/json"})
     assert (answer.status_code, answer.json()["type"]) == (413, "urn:bowerbird:problem:too-large")
     assert sent <= MOST_BYTES + 2 * 65_536
+
+
+async def test_of_a_caller_without_a_key_no_body_is_received(app: FastAPI) -> None:
+    @app.post("/v1/guarded")
+    async def take(body: Outer, caller: Annotated[Caller, Depends(KEYS.allowed("evidence:read"))]) -> str:
+        return body.id + caller.issuer_id
+
+    sent = 0
+
+    async def body() -> AsyncIterator[bytes]:
+        nonlocal sent
+        sent += 1
+        yield b'{"id": "a"}'
+
+    json = {"content-type": "application/json"}
+    async with AsyncClient(transport=ASGITransport(app), base_url="http://test") as client:
+        for headers, status in (({}, 401), (bearer("bb_unknown"), 401), (bearer(ADMIN), 403)):
+            answer = await client.post("/v1/guarded", content=body(), headers={**json, **headers})
+            assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
+        assert sent == 0
+        answer = await client.post("/v1/guarded", content=body(), headers={**json, **bearer(SCHOOL)})
+    assert (answer.status_code, answer.json()) == (200, "anorthside")
 
 
 async def test_another_method_is_405_and_says_which_there_are(client: AsyncClient) -> None:

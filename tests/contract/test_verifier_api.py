@@ -19,6 +19,7 @@ from libs.openbadges.crypto.keys import Ed25519Key
 from libs.openbadges.issue.signing import prepare, sign
 from libs.openbadges.model.context_urls import CREDENTIALS_V2, OPEN_BADGES_V3
 from libs.openbadges.verify import CHECKS, RECIPIENT, Report
+from services.verifier.verification.api import REPRESENTATIONS
 from services.verifier.verification.models import ReportView
 from tests.contract.verifier_house import (
     ISSUED,
@@ -244,6 +245,32 @@ async def test_a_malformed_request_is_a_problem_document_that_says_what_to_send(
 )
 async def test_a_body_that_is_not_plain_json_is_415(http: AsyncClient, headers: dict[str, str]) -> None:
     assert (await http.post("/v1/verify", content=b"{}", headers=headers)).status_code == 415
+
+
+@pytest.mark.parametrize("parameters", ["", "; charset=utf-8", ';profile="https://www.w3.org/ns/json-ld#compacted"'])
+async def test_every_kind_that_a_badge_is_served_with_is_taken_for_verifying(
+    http: AsyncClient, parameters: str
+) -> None:
+    for kind in REPRESENTATIONS[1:]:
+        served = await http.get(f"/badges/{ID}", headers={"Accept": kind})
+        assert served.headers["content-type"] == kind
+        headers = {"Content-Type": kind + parameters}
+        answer = await http.post("/v1/verify", content=served.content, headers=headers)
+        assert (answer.status_code, answer.json().get("verdict")) == (200, "pass"), kind
+        asked = b'{"verifiableCredential": ' + served.content + b"}"
+        answer = await http.post("/credentials/verify", content=asked, headers=headers)
+        assert answer.status_code == 200, (kind, answer.text)
+
+
+@pytest.mark.parametrize("path", ["/v1/verify", "/credentials/verify", "/presentations/verify"])
+async def test_a_kind_that_is_not_taken_is_answered_with_those_that_are(http: AsyncClient, path: str) -> None:
+    answer = await http.post(path, content=b"{}", headers={"Content-Type": "application/xml"})
+    assert (answer.status_code, answer.json()["type"]) == (415, "urn:bowerbird:problem:unsupported-media-type")
+    taken = answer.headers["accept"].split(", ")
+    assert {"application/json", "application/ld+json"} < set(taken)
+    assert all(kind in answer.json()["detail"] for kind in taken)
+    for kind in taken:
+        assert (await http.post(path, content=b"{}", headers={"Content-Type": kind})).status_code == 400
 
 
 async def test_an_address_of_ours_without_a_badge_is_404(http: AsyncClient) -> None:

@@ -14,7 +14,8 @@ from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from libs.access.api_keys import ApiKeys, Caller
-from libs.common.bodies import read_without_limit
+from libs.common.bodies import check_media_type, essence
+from libs.common.body_limits import streamed_body
 from libs.common.errors import (
     ConflictError,
     InvalidRequestError,
@@ -197,7 +198,9 @@ def routes(intake: Intake, batches: Batches, keys: ApiKeys, limits: Limits, long
     writer = Depends(keys.allowed("evidence:write"))
     reader = Depends(keys.allowed("evidence:read"))
 
-    @router.post("/evidence", status_code=202, responses=_ACCEPTED, openapi_extra=_EVIDENCE_BODY)
+    @router.post(
+        "/evidence", status_code=202, responses=_ACCEPTED, openapi_extra=_EVIDENCE_BODY, dependencies=[streamed_body()]
+    )
     async def submit_evidence(
         request: Request,
         response: Response,
@@ -208,7 +211,6 @@ def routes(intake: Intake, batches: Batches, keys: ApiKeys, limits: Limits, long
         content_encoding: _Encoding = None,
     ) -> BatchView:
         """Send one piece of evidence; it becomes a batch of one row."""
-        read_without_limit(request)
         upload = Upload(caller.issuer_id, source, "json", request_trace(request), idempotency_key)
         one = replace(limits, sent_bytes=longest_row, plain_bytes=longest_row)
         pieces = plain_blocks(request.stream(), one, gzipped=_is_gzip(content_encoding))
@@ -216,7 +218,9 @@ def routes(intake: Intake, batches: Batches, keys: ApiKeys, limits: Limits, long
         batch_id = await intake.receive(upload, NdjsonReader(longest_row), _only(line))
         return _located(await batches.batch(batch_id, caller.issuer_id), response)
 
-    @router.post("/batches", status_code=202, responses=_ACCEPTED, openapi_extra=_UPLOAD_BODY)
+    @router.post(
+        "/batches", status_code=202, responses=_ACCEPTED, openapi_extra=_UPLOAD_BODY, dependencies=[streamed_body()]
+    )
     async def upload_batch(
         request: Request,
         response: Response,
@@ -227,7 +231,6 @@ def routes(intake: Intake, batches: Batches, keys: ApiKeys, limits: Limits, long
         content_encoding: _Encoding = None,
     ) -> BatchView:
         """Send a file of evidence: CSV or NDJSON, plain or gzip; answered when all of it is safe."""
-        read_without_limit(request)
         name = _file_format(request)
         upload = Upload(caller.issuer_id, source, name, request_trace(request), idempotency_key)
         pieces = plain_blocks(request.stream(), limits, gzipped=_is_gzip(content_encoding))
@@ -263,14 +266,9 @@ def routes(intake: Intake, batches: Batches, keys: ApiKeys, limits: Limits, long
 
 
 def _file_format(request: Request) -> str:
-    media, *parameters = (part.strip().lower() for part in request.headers.get("content-type", "").split(";"))
-    if media not in _FORMATS:
-        raise UnsupportedMediaError(f"Send evidence as {' or '.join(_FORMATS)} in the header Content-Type.")
-    for parameter in parameters:
-        name, _, value = parameter.partition("=")
-        if name == "charset" and value.strip('"') not in {"utf-8", "utf8", "us-ascii"}:
-            raise UnsupportedMediaError("Send evidence as UTF-8 text.")
-    return _FORMATS[media]
+    media_type = request.headers.get("content-type", "")
+    check_media_type(media_type, tuple(_FORMATS))
+    return _FORMATS[essence(media_type)]
 
 
 def _is_gzip(content_encoding: str | None) -> bool:

@@ -7,7 +7,8 @@ import orjson
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from libs.common.bodies import read_json_object
+from libs.common.bodies import JSON, read_json_object
+from libs.common.body_limits import body_limit
 from libs.common.errors import InvalidRequestError, RequestTimeoutError
 from libs.common.openapi import json_body
 from libs.common.problems import documented
@@ -18,6 +19,8 @@ from services.verifier.vc_api.options import Options, hold_to, read_options, wit
 from services.verifier.verification.verifier import Verifier
 
 _MOST_BYTES = 512 * 1024
+_CREDENTIAL_TYPES = (JSON, "application/ld+json", "application/vc+ld+json", "application/vc")
+_PRESENTATION_TYPES = (JSON, "application/ld+json", "application/vp+ld+json", "application/vp")
 _INVALID = documented(InvalidRequestError)[400]
 _RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {"description": "It verifies."},
@@ -51,11 +54,12 @@ def vc_routes(verifier: Verifier, policy: Policy = _every_check) -> APIRouter:
         "/credentials/verify",
         response_model=VerifyAnswer,
         responses=_RESPONSES,
-        openapi_extra=json_body(VerifyCredentialRequest),
+        openapi_extra=json_body(VerifyCredentialRequest, media_types=_CREDENTIAL_TYPES),
+        dependencies=[body_limit(_MOST_BYTES)],
     )
     async def verify_credential(request: Request) -> Response:
         """Verify a credential (VC API)."""
-        body = await read_json_object(request, most_bytes=_MOST_BYTES)
+        body = await read_json_object(request, _CREDENTIAL_TYPES)
         options = read_options(body)
         report = hold_to(await verifier.verify(_document(body, "verifiableCredential")), options)
         report = policy(report, options)
@@ -65,11 +69,12 @@ def vc_routes(verifier: Verifier, policy: Policy = _every_check) -> APIRouter:
         "/presentations/verify",
         response_model=VerifyAnswer,
         responses=_RESPONSES,
-        openapi_extra=json_body(VerifyPresentationRequest),
+        openapi_extra=json_body(VerifyPresentationRequest, media_types=_PRESENTATION_TYPES),
+        dependencies=[body_limit(_MOST_BYTES)],
     )
     async def verify_presentation(request: Request) -> Response:
         """Verify a presentation and the credentials in it (VC API)."""
-        body = await read_json_object(request, most_bytes=_MOST_BYTES)
+        body = await read_json_object(request, _PRESENTATION_TYPES)
         options = read_options(body)
         report = await verifier.verify_presentation(
             _document(body, "verifiablePresentation"), challenge=options.challenge, domain=options.domain

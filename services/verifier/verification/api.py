@@ -8,6 +8,7 @@ from fastapi import APIRouter, Path, Request
 from fastapi.responses import Response
 
 from libs.common.bodies import read_json_text
+from libs.common.body_limits import body_limit
 from libs.common.errors import NotAcceptableError, NotFoundError, RequestTimeoutError
 from libs.common.openapi import json_body
 from libs.common.problems import documented
@@ -21,7 +22,7 @@ from services.verifier.pages.answers import FOR_A_MINUTE, FOR_AN_HOUR, FOR_SECON
 from services.verifier.pages.error_pages import HTML, ErrorPage, negotiate
 from services.verifier.pages.pages import Pages
 from services.verifier.verification.models import BadgeQuestion, CredentialDocument, CredentialQuestion, ReportView
-from services.verifier.verification.submission import MEDIA_TYPE, MOST_BYTES, parse_badge_id, read_submission
+from services.verifier.verification.submission import MEDIA_TYPES, MOST_BYTES, parse_badge_id, read_submission
 from services.verifier.verification.verifier import Verifier
 
 # The page first: a client without preferences is a person who follows a link.
@@ -73,9 +74,8 @@ class Api:
                 200: {"description": "The report, whatever the verdict."},
                 **documented(NotFoundError, RequestTimeoutError),
             },
-            openapi_extra=json_body(
-                CredentialDocument, CredentialQuestion, BadgeQuestion, media_types=("application/json", MEDIA_TYPE)
-            ),
+            openapi_extra=json_body(CredentialDocument, CredentialQuestion, BadgeQuestion, media_types=MEDIA_TYPES),
+            dependencies=[body_limit(MOST_BYTES)],
         )
         described: dict[str, Any] = {"methods": READ, "tags": ["badges"], "response_class": Response}
         router.add_api_route(
@@ -117,7 +117,7 @@ class Api:
 
     async def verify(self, request: Request) -> Response:
         """Verify what was sent; the answer is a report with a verdict of pass, fail or unknown."""
-        body = await read_json_text(request, most_bytes=MOST_BYTES, also={MEDIA_TYPE})
+        body = await read_json_text(request, MEDIA_TYPES)
         submission = read_submission(body, self._public_base)
         if submission.badge_id is not None:
             stored = await self._repository.credential(submission.badge_id)

@@ -9,13 +9,15 @@ from uuid import UUID
 
 import orjson
 
+from libs.common.bodies import JSON
 from libs.common.errors import InvalidRequestError
 from libs.openbadges.verify import Recipient
 
 # Twice what the engine reads, so that a credential slightly too large is answered with a report that says so.
 MOST_BYTES = 512 * 1024
-# Verifiable Credentials Data Model 2.0, section 6.1; it has no suffix that says JSON.
-MEDIA_TYPE = "application/vc"
+# Those that badges are served with are among them; `application/vc` has no suffix that says JSON (Verifiable
+# Credentials Data Model 2.0, section 6.1).
+MEDIA_TYPES = (JSON, "application/ld+json", "application/vc+ld+json", "application/vc")
 _LONGEST_RECIPIENT = 1_000
 _DECODER = json.JSONDecoder()
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)

@@ -1,0 +1,209 @@
+"""Request bodies at the edge: who calls is asked before one is received, and its size and time have limits.
+
+A route that takes more than `MOST_BYTES` says so by name, where it is declared:
+`@router.post("/v1/things", dependencies=[body_limit(512 * 1024)])`.
+"""
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+from fastapi import Depends, Request
+from fastapi.dependencies.models import Dependant
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from libs.common import metrics
+from libs.common.errors import BowerbirdError, RequestTimeoutError, TooLargeError, UnavailableError
+
+MOST_BYTES = 64 * 1024
+"""The largest body of a route that names no other limit."""
+
+_LONGEST_SECONDS = 15.0
+_MOST_HELD = 64 * 1024 * 1024
+_LEAST_RATE = 1_000
+# A streamed body may be this late before its average rate counts.
+_GRACE_SECONDS = 30.0
+
+
+@runtime_checkable
+class Gate(Protocol):
+    """A FastAPI dependency that asks who calls: the edge asks it before it receives any part of a body."""
+
+    async def admit(self, request: Request) -> None:
+        """Let the request pass.
+
+        Raises:
+            BowerbirdError: whoever calls may not.
+        """
+        ...
+
+
+class RefusedBodyError(HTTPException):
+    """A refusal in the one form that FastAPI lets through while it reads a body.
+
+    Attributes:
+        error: what the problem document says.
+    """
+
+    def __init__(self, error: BowerbirdError) -> None:
+        super().__init__(error.status, str(error))
+        self.error = error
+
+
+@dataclass(frozen=True, slots=True)
+class BodyLimit:
+    """What the body of one route may take.
+
+    Attributes:
+        most_bytes: its size; None where its handler streams it and counts itself.
+        seconds: how long it may be waited for in all; None: as long as it comes at the least rate.
+    """
+
+    most_bytes: int | None = MOST_BYTES
+    seconds: float | None = _LONGEST_SECONDS
+
+    async def __call__(self) -> None:
+        """Do nothing: being a dependency of the route is what makes it count."""
+
+
+def body_limit(most_bytes: int, seconds: float = _LONGEST_SECONDS) -> Any:
+    """Return what a route declares among its `dependencies` to take a larger body, or one that takes longer."""
+    return Depends(BodyLimit(most_bytes, seconds))
+
+
+def streamed_body() -> Any:
+    """Return what a route declares among its `dependencies` to stream its body and count the bytes itself."""
+    return Depends(BodyLimit(None, None))
+
+
+class LimitedBodies:
+    """ASGI middleware that stands between a route and the body of its request.
+
+    Before the first part is received, the gates of the route are asked who calls. A body that is held whole has a limit
+    of size and time, and all of them together one of memory; a streamed one has a least rate.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        default: BodyLimit = BodyLimit(),
+        most_held: int = _MOST_HELD,
+        least_rate: int = _LEAST_RATE,
+    ) -> None:
+        """Take the limits.
+
+        Args:
+            app: what is protected.
+            default: the limit of a route that declares none.
+            most_held: bytes of bodies that are held whole, over all requests under way.
+            least_rate: bytes a second of a streamed body, on average once its first half minute of waiting is over.
+        """
+        self._app = app
+        self.default = default
+        self.most_held = most_held
+        self.least_rate = least_rate
+        self.held = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        body = _Body(self, scope, receive)
+        try:
+            await self._app(scope, body.receive, send)
+        finally:
+            self.held -= body.held
+
+
+class _Body:
+    """The body of one request on its way to the handler."""
+
+    def __init__(self, limits: LimitedBodies, scope: Scope, receive: Receive) -> None:
+        self._limits = limits
+        self._scope = scope
+        self._receive = receive
+        self._limit: BodyLimit | None = None
+        self._ended = False
+        self._received = 0
+        self._waited = 0.0
+        self.held = 0
+
+    async def receive(self) -> Message:
+        """Return the next part, or that the client has gone.
+
+        Raises:
+            BowerbirdError, RefusedBodyError: whoever calls may not, or a limit is passed.
+        """
+        if self._ended:
+            # Behind the body comes only that the client is gone, which may take as long as it likes.
+            return await self._receive()
+        try:
+            if self._limit is None:
+                await self._admit()
+                self._limit = _declared(self._scope) or self._limits.default
+            return await self._next(self._limit)
+        except BowerbirdError as error:
+            # FastAPI, where it is the reader, lets no error through but its own.
+            if getattr(self._scope.get("route"), "body_field", None) is not None:
+                raise RefusedBodyError(error) from None
+            raise
+
+    async def _admit(self) -> None:
+        request = Request(self._scope)
+        for call in _calls(self._scope):
+            if isinstance(call, Gate):
+                await call.admit(request)
+
+    async def _next(self, limit: BodyLimit) -> Message:
+        message = await self._waited_for(limit)
+        size = len(message.get("body", b""))
+        self._ended = not message.get("more_body", False)
+        self._received += size
+        if limit.most_bytes is None:
+            return message
+        if self._received > limit.most_bytes:
+            raise _refused("body_too_large", TooLargeError(f"send at most {limit.most_bytes} bytes"))
+        self.held += size
+        self._limits.held += size
+        if self._limits.held > self._limits.most_held:
+            raise _refused("bodies_held", UnavailableError("too much is being sent at this moment; try again"))
+        return message
+
+    async def _waited_for(self, limit: BodyLimit) -> Message:
+        clock = asyncio.get_running_loop().time
+        if limit.seconds is None:
+            longest = _GRACE_SECONDS + self._received / self._limits.least_rate
+            words = f"the body must arrive at {self._limits.least_rate} bytes a second or faster"
+        else:
+            longest = limit.seconds
+            words = f"the body must arrive within {longest:.0f} seconds"
+        started = clock()
+        try:
+            async with asyncio.timeout_at(started + longest - self._waited):
+                return await self._receive()
+        except TimeoutError:
+            raise _refused("body_slow", RequestTimeoutError(words)) from None
+        finally:
+            self._waited += clock() - started
+
+
+def _refused(reason: str, error: BowerbirdError) -> BowerbirdError:
+    metrics.HTTP_REFUSED.labels(reason).inc()
+    return error
+
+
+def _declared(scope: Scope) -> BodyLimit | None:
+    return next((call for call in _calls(scope) if isinstance(call, BodyLimit)), None)
+
+
+def _calls(scope: Scope) -> Iterator[object]:
+    """Go through the dependencies of the route that was found, and theirs."""
+    dependant: Dependant | None = getattr(scope.get("route"), "dependant", None)
+    waiting = [] if dependant is None else list(dependant.dependencies)
+    while waiting:
+        each = waiting.pop(0)
+        waiting += each.dependencies
+        if each.call is not None:
+            yield each.call
