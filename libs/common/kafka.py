@@ -22,7 +22,7 @@ from faststream.kafka.publisher.producer import AioKafkaFastProducerImpl
 
 from libs.common import metrics
 from libs.common.kafka_client import tasks_of
-from libs.common.publishing import publish_records
+from libs.common.publishing import BATCH_BYTES, publish_records
 from libs.common.settings import Settings
 from libs.common.telemetry import get_logger
 from libs.contracts.cloudevents import Origin, Outgoing, encode
@@ -68,9 +68,7 @@ class Kafka:
             enable_idempotence=settings.kafka_idempotence,
             acks="all",
             allow_auto_create_topics=False,
-            compression_type="lz4",
-            # Of a batch before it is compressed: half of what a topic takes.
-            max_batch_size=512 * 1024,
+            max_batch_size=BATCH_BYTES,
             max_request_size=LARGEST_LETTER_BYTES,
             request_timeout_ms=30_000,
             logger=logging.getLogger("bowerbird.kafka"),

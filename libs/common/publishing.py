@@ -17,9 +17,17 @@ from aiokafka.errors import MessageSizeTooLargeError
 from aiokafka.producer.message_accumulator import BatchBuilder
 
 from libs.contracts.cloudevents import Record
-from libs.contracts.topics import LARGEST_LETTER_BYTES
+from libs.contracts.topics import LARGEST_LETTER_BYTES, TOPICS
 
 _Partition = tuple[str, int]
+
+BATCH_BYTES = 512 * 1024
+"""Most bytes of a batch before it is compressed: half of what a topic takes."""
+
+# The attribute bits of a record batch that name its codec (Kafka's message format, version 2).
+_UNCOMPRESSED, _ZSTD = 0, 4
+# The broker compresses what partners read; it would have to unpack what we had compressed otherwise.
+_PLAIN = frozenset(topic.name for topic in TOPICS if topic.for_partners)
 
 
 async def publish_records(producer: AIOKafkaProducer, records: Iterable[Record]) -> None:
@@ -39,21 +47,21 @@ async def publish_records(producer: AIOKafkaProducer, records: Iterable[Record])
             count = partitions[record.topic] = len(await producer.partitions_for(record.topic))
         by_partition.setdefault((record.topic, partition_of(record.key, count)), []).append(record)
     now = int(time.time() * 1000)
-    batches = {place: _batches(producer, of_place, now) for place, of_place in by_partition.items()}
+    batches = {place: _batches(place[0], of_place, now) for place, of_place in by_partition.items()}
     sending = [_send_in_order(producer, place, of_place) for place, of_place in batches.items()]
     for outcome in await asyncio.gather(*sending, return_exceptions=True):
         if outcome is not None:
             raise outcome
 
 
-def _batches(producer: AIOKafkaProducer, records: Sequence[Record], now: int) -> list[BatchBuilder]:
-    batch: BatchBuilder = producer.create_batch()
+def _batches(topic: str, records: Sequence[Record], now: int) -> list[BatchBuilder]:
+    batch = _new_batch(topic)
     batches = [batch]
     for record in records:
         added = batch.append(timestamp=now, key=record.key, value=record.value, headers=record.headers)
         if added is None:
             # A new batch takes its first record whatever its size.
-            batch = producer.create_batch()
+            batch = _new_batch(topic)
             batches.append(batch)
             added = batch.append(timestamp=now, key=record.key, value=record.value, headers=record.headers)
         if added.size > LARGEST_LETTER_BYTES:
@@ -61,6 +69,11 @@ def _batches(producer: AIOKafkaProducer, records: Sequence[Record], now: int) ->
     for each in batches:
         each.close()  # it waits for no more records, from nobody
     return batches
+
+
+def _new_batch(topic: str) -> BatchBuilder:
+    # The producer's own `create_batch` knows one codec for all topics.
+    return BatchBuilder(BATCH_BYTES, _UNCOMPRESSED if topic in _PLAIN else _ZSTD)
 
 
 async def _send_in_order(producer: AIOKafkaProducer, place: _Partition, batches: Sequence[BatchBuilder]) -> None:

@@ -28,13 +28,15 @@ class Topic:
 
     @property
     def compression(self) -> str:
-        """How the broker stores the records. Our producers send LZ4, which some clients of partners cannot read."""
+        """How the broker stores the records. Our producers send zstd, which some clients of partners cannot read."""
         return "gzip" if self.for_partners else "producer"
 
     @property
     def config(self) -> dict[str, str]:
         """The broker's settings for this topic, times in milliseconds."""
         common = {"max.message.bytes": str(self.largest_bytes), "compression.type": self.compression}
+        if self.compression == "gzip":
+            common["compression.gzip.level"] = "1"
         if self.kept is None:
             # Tombstones stay a week, so that a consumer that was stopped meanwhile learns of an erasure.
             return common | {"cleanup.policy": "compact", "delete.retention.ms": str(_milliseconds(timedelta(days=7)))}

@@ -28,7 +28,7 @@ KEPT = {
 }
 # Keys that are few: one order for all of them is worth more than a share for each replica.
 ONE_PARTITION = {"catalogue.v1", "access.keys.v1", *(f"dead-letters.{service}.v1" for service in NAMES)}
-# Not every client reads the LZ4 that our producers send.
+# Not every client reads the zstd that our producers send.
 FOR_PARTNERS = {"credential.lifecycle.v1", "catalogue.v1"}
 
 
@@ -50,6 +50,7 @@ async def test_topics_have_the_partitions_retention_and_compression_of_the_desig
         config = {entry[0]: entry[1] for entry in entries}
         days = KEPT[name]
         assert config["compression.type"] == ("gzip" if name in FOR_PARTNERS else "producer"), name
+        assert config["compression.gzip.level"] == ("1" if name in FOR_PARTNERS else "-1"), name
         assert config["cleanup.policy"] == ("compact" if days is None else "delete"), name
         if days is not None:
             assert timedelta(milliseconds=int(config["retention.ms"])) == timedelta(days=days), name

@@ -5,12 +5,14 @@ from datetime import UTC, timedelta, timezone
 
 from aiokafka.partitioner import DefaultPartitioner
 from aiokafka.partitioner import murmur2 as of_the_client_library
+from aiokafka.record.default_records import DefaultRecordBatch
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import AwareDatetime
 
-from libs.common.publishing import murmur2, partition_of
-from libs.contracts.cloudevents import body_of
+from libs.common.publishing import _batches, murmur2, partition_of
+from libs.contracts import topics
+from libs.contracts.cloudevents import Record, body_of
 from libs.contracts.events import EVENTS, Event
 from libs.contracts.results import Result, SoloLevel
 
@@ -53,3 +55,11 @@ def events(contract: type[Event]) -> st.SearchStrategy[Event]:
 def test_the_body_of_an_event_is_what_its_contract_writes(event: Event) -> None:
     assert json.loads(body_of(event)) == json.loads(event.model_dump_json(exclude_none=True))
     assert type(event).model_validate_json(body_of(event)) == event
+
+
+def test_what_the_broker_compresses_for_partners_is_sent_plain_and_all_else_as_zstd() -> None:
+    for topic in topics.TOPICS:
+        (batch,) = _batches(topic.name, [Record(topic.name, b"key", b"value" * 1000, [])], now=1)
+        sent = DefaultRecordBatch(bytes(batch._build()))
+        assert sent.compression_type == (0 if topic.for_partners else 4), topic.name
+        assert [record.value for record in sent] == [b"value" * 1000]
