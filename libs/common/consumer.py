@@ -94,9 +94,12 @@ class Consumer(ConsumerRebalanceListener, Generic[EventT]):  # type: ignore[misc
         contracts: Sequence[type[EventT]],
         handle: Handler[EventT],
         max_records: int,
+        member: int = 1,
         tombstones: bool = False,
     ) -> None:
-        self.name = f"{service}-{name}"
+        self.group = f"{service}-{name}"
+        # What its own loop is known by in metrics and logs.
+        self.name = self.group if member == 1 else f"{self.group}-{member}"
         self.heartbeat = Heartbeat()
         self._kafka = kafka
         self._service = service
@@ -108,7 +111,7 @@ class Consumer(ConsumerRebalanceListener, Generic[EventT]):  # type: ignore[misc
         self._taken: dict[TopicPartition, list[ConsumerRecord]] = {}
         self._abandon = asyncio.Event()
         self._stopping = asyncio.Event()
-        self._consumer: Callable[[], AIOKafkaConsumer] = kafka.declare_consumer(self.name, topics, self)
+        self._consumer: Callable[[], AIOKafkaConsumer] = kafka.declare_consumer(self.group, topics, self)
 
     async def run(self) -> None:
         """Consume until `stop` is called. Any error that leaves this method is a defect and must end the process."""
@@ -212,7 +215,7 @@ class Consumer(ConsumerRebalanceListener, Generic[EventT]):  # type: ignore[misc
         try:
             dead += await self._do(good, outcomes)
             await self._persist(lambda: self._kafka.publish([self._dead_letter(*letter) for letter in dead]))
-            failpoint("consumer.4", self.name)
+            failpoint("consumer.4", self.group)
             await consumer.commit({tp: batch[-1].offset + 1 for tp, batch in by_partition.items()})
         except (_AbandonedError, *_MOVED) as error:
             outcomes = Counter({"redelivered": len(records)})
@@ -303,7 +306,7 @@ class Consumer(ConsumerRebalanceListener, Generic[EventT]):  # type: ignore[misc
 
     async def _effects(self, batch: Sequence[_Parsed[EventT]]) -> None:
         outgoing = await self._handle([parsed.received for parsed in batch])
-        failpoint("consumer.3", self.name)
+        failpoint("consumer.3", self.group)
         await self._kafka.publish(outgoing)
 
     async def _persist(self, work: Callable[[], Awaitable[None]]) -> None:
@@ -341,7 +344,7 @@ class Consumer(ConsumerRebalanceListener, Generic[EventT]):  # type: ignore[misc
 
     def _dead_letter(self, record: ConsumerRecord, reason: str, detail: str, attempt: int) -> Outgoing:
         return dead_letter(
-            record, service=self._service, consumer=self.name, reason=reason, detail=detail, attempt=attempt
+            record, service=self._service, consumer=self.group, reason=reason, detail=detail, attempt=attempt
         )
 
     async def measure_lag(self) -> None:

@@ -61,7 +61,7 @@ class Kafka:
         self._bootstrap = settings.kafka_bootstrap
         self._session_ms = int(settings.kafka_session_seconds * 1000)
         self._consumed: set[str] = set()
-        self._consumers: dict[str, Callable[[], AIOKafkaConsumer]] = {}
+        self._consumers: list[tuple[str, Callable[[], AIOKafkaConsumer]]] = []
         self._broker = KafkaBroker(
             settings.kafka_bootstrap.split(","),
             client_id=f"bowerbird-{service}",
@@ -103,7 +103,7 @@ class Kafka:
             assert subscriber.consumer is not None, "Kafka.start() comes first"  # noqa: S101  # canary: FastStream's
             return subscriber.consumer
 
-        self._consumers[group] = consumer
+        self._consumers.append((group, consumer))
         return consumer
 
     async def start(self) -> None:
@@ -143,11 +143,11 @@ class Kafka:
         """Which tasks of the client library have ended, so that it receives or sends nothing; None while all run."""
         if not self._connected:
             return None
-        clients: dict[str, AIOKafkaConsumer | AIOKafkaProducer] = {"the producer": self._producer()}
-        clients |= {group: consumer() for group, consumer in self._consumers.items()}
+        clients: list[tuple[str, AIOKafkaConsumer | AIOKafkaProducer]] = [("the producer", self._producer())]
+        clients += [(group, consumer()) for group, consumer in self._consumers]
         ended = [
             f"aiokafka's task for {purpose} of {name} has ended"
-            for name, client in clients.items()
+            for name, client in clients
             for purpose, task in tasks_of(client).items()
             if task.done()
         ]

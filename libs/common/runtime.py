@@ -68,21 +68,28 @@ class Plumbing:
         topics: Sequence[Topic],
         contracts: Sequence[type[EventT]],
         handle: Handler[EventT],
+        members: int = 1,
         tombstones: bool = False,
     ) -> None:
-        """Consume these contracts of these topics in the group SERVICE-NAME."""
-        consumer = Consumer(
-            self.kafka,
-            service=self.service,
-            name=name,
-            topics=topics,
-            contracts=contracts,
-            handle=handle,
-            max_records=self.settings.kafka_batch_records,
-            tombstones=tombstones,
-        )
-        self.health.watch(consumer.name, consumer.heartbeat)
-        self.consumers.append(consumer)
+        """Consume these contracts of these topics in the group SERVICE-NAME.
+
+        Each of several members takes its share of the partitions, as replicas do: while one waits for the database,
+        another computes. `handle` is called by all of them.
+        """
+        for member in range(1, members + 1):
+            consumer = Consumer(
+                self.kafka,
+                service=self.service,
+                name=name,
+                topics=topics,
+                contracts=contracts,
+                handle=handle,
+                max_records=self.settings.kafka_batch_records,
+                member=member,
+                tombstones=tombstones,
+            )
+            self.health.watch(consumer.name, consumer.heartbeat)
+            self.consumers.append(consumer)
 
     def repeat(self, name: str, tick: Callable[[], Awaitable[float]]) -> None:
         """Run `tick` again and again; it returns the seconds until the next one (0 if there is more to do).

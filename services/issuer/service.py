@@ -109,7 +109,11 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
     revoked = Arrivals()
     revoking = Revoking(credentials=credentials, lists=status_lists, announcer=announcer)
     plumbing.consume(
-        name="evidence", topics=[topics.EVIDENCE_SUBMITTED], contracts=[EvidenceSubmitted], handle=awarding.handle
+        name="evidence",
+        topics=[topics.EVIDENCE_SUBMITTED],
+        contracts=[EvidenceSubmitted],
+        handle=awarding.handle,
+        members=2,  # the one computes while the other's writes are on their way
     )
     plumbing.consume(
         name="commands",

@@ -61,7 +61,7 @@ class Seen:
         return []
 
 
-def consumer_of(kafka: Kafka, name: str, seen: Seen, max_records: int) -> Consumer[LearnerContact]:
+def consumer_of(kafka: Kafka, name: str, seen: Seen, max_records: int, member: int = 1) -> Consumer[LearnerContact]:
     return Consumer(
         kafka,
         service="notifier",
@@ -70,6 +70,7 @@ def consumer_of(kafka: Kafka, name: str, seen: Seen, max_records: int) -> Consum
         contracts=[LearnerContact],
         handle=seen,
         max_records=max_records,
+        member=member,
     )
 
 
@@ -210,6 +211,26 @@ async def test_two_members_and_forced_rebalances_lose_nothing(settings: Settings
                 await asyncio.sleep(1)
         await eventually(lambda: set(keys) <= {*first.keys, *second.keys})
     assert not await failed_letters(settings, "notifier-rebalance")
+
+
+async def test_two_members_in_one_process_share_the_partitions_and_work_side_by_side(settings: Settings) -> None:
+    first, second = Seen(), Seen()
+    kafka = Kafka(settings, "notifier")
+    consumers = [consumer_of(kafka, "side-by-side", seen, 50, member) for member, seen in ((1, first), (2, second))]
+    assert [each.name for each in consumers] == ["notifier-side-by-side", "notifier-side-by-side-2"]
+    assert {each.group for each in consumers} == {"notifier-side-by-side"}
+    await kafka.start()
+    tasks = [asyncio.create_task(each.run()) for each in consumers]
+    keys = set(await send_contacts(settings, 200))
+    await eventually(lambda: keys <= {*first.keys, *second.keys})
+    assert kafka.problem() is None
+    for each in consumers:
+        await each.stop(10)
+    await asyncio.gather(*tasks)
+    await kafka.stop()
+    assert keys & set(first.keys)
+    assert keys & set(second.keys)
+    assert await committed(settings, "notifier-side-by-side") > 0
 
 
 async def test_offsets_are_committed_only_after_the_effects(settings: Settings) -> None:

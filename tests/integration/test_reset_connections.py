@@ -134,7 +134,7 @@ def test_a_task_of_the_client_library_that_has_ended_is_a_problem_that_names_it(
     async def work() -> None:
         async with consuming(settings) as (kafka, _heard):
             assert kafka.problem() is None
-            group, consumer = next(iter(kafka._consumers.items()))
+            group, consumer = kafka._consumers[0]
             tasks = kafka_client.tasks_of(consumer())
             for task in tasks.values():
                 task.cancel()
