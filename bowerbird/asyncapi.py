@@ -14,6 +14,7 @@ from libs.contracts.events import (
     AchievementPublished,
     CredentialIssued,
     CredentialRevoked,
+    CredentialTakenDown,
     DeadLetter,
     Event,
     IssuerPublished,
@@ -97,7 +98,8 @@ def _examples() -> tuple[Event, ...]:
     }
     return (
         CredentialIssued.model_validate(thin),
-        CredentialRevoked.model_validate({**thin, "reason": "Awarded by mistake."}),
+        CredentialRevoked.model_validate({**thin, "reason": "issued_in_error"}),
+        CredentialTakenDown.model_validate({**thin, "reason": "personal_data"}),
         IssuerPublished.model_validate(issuer),
         AchievementPublished.model_validate(achievement),
     )

@@ -1,10 +1,11 @@
-"""The pages of docs/reference/: columns of evidence, codes of reasons with what to do, scopes, modules."""
+"""The pages of docs/reference/: columns of evidence, codes of reasons, of revoking and taking down, scopes, modules."""
 
 from collections.abc import Iterable, Mapping
 from typing import Final
 
 from bowerbird import module_map
 from libs.access.scopes import MEANINGS as SCOPES
+from libs.contracts.reasons import REVOCATION_MEANINGS, TAKE_DOWN_MEANINGS
 from services.evidence.sources import rows
 from services.evidence.sources.schema import column_table
 from services.issuer.decisions.decision import Reason as Decided
@@ -54,6 +55,7 @@ def documents() -> dict[str, str]:
     return {
         "evidence.md": _columns(),
         "reasons.md": _reasons(),
+        "revocation.md": _revocation(),
         "scopes.md": _scopes(),
         "modules.md": module_map.page(),
     }
@@ -79,6 +81,19 @@ def _reasons() -> str:
         _table(("code", "what to do"), ((f"`{code}`", todo) for code, _, todo in at_ingestion)),
         "## The row was read, and decided",
         _table(("code", "meaning", "what to do"), ((f"`{code}`", told, todo) for code, told, todo in at_decision)),
+    )
+
+
+def _revocation() -> str:
+    return _page(
+        "Why a badge was revoked or taken down",
+        "Stable codes, which partners, verifiers and the public read. No code blames a learner. What a school writes "
+        "beside it (`note`) stays with the school: it is on no topic, page or log, and is removed when its life ends. "
+        "A reader treats a code that it does not know as `other`.",
+        "## Revoked: the badge holds no longer, and its page says so",
+        _table(("code", "meaning"), ((f"`{code}`", told) for code, told in REVOCATION_MEANINGS.items())),
+        "## Taken down: nobody can read what it said, and it is revoked too",
+        _table(("code", "meaning"), ((f"`{code}`", told) for code, told in TAKE_DOWN_MEANINGS.items())),
     )
 
 

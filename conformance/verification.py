@@ -11,7 +11,7 @@ from libs.common.errors import NotFoundError
 from libs.openbadges.verify import Report
 from services.verifier.material.lookup import MaterialSource
 from services.verifier.material.repository import StoredStatusList
-from services.verifier.pages.answers import FOR_SECONDS, as_it_is
+from services.verifier.pages.answers import as_it_is
 from services.verifier.vc_api.api import vc_routes
 from services.verifier.vc_api.options import Options, left_out
 from services.verifier.verification.verifier import Verifier
@@ -52,7 +52,7 @@ def verifying_routes(lists: StatusLists, public_base: str, clock: Callable[[], d
         held = await lists.status_list(list_id)
         if held is None:
             raise NotFoundError("there is no status list of this id here")
-        return as_it_is(request, held.text, "application/vc+ld+json", FOR_SECONDS)
+        return as_it_is(request, held.text, "application/vc+ld+json", "no-store")
 
     return router
 

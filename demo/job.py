@@ -128,7 +128,7 @@ def _say_what_next(endpoints: Endpoints, result: Result, console: Console) -> No
     badge, other = credentials[0], credentials[-1]
     header = Keys(endpoints.var).header_file(school_id)
     revoke = f"{endpoints.issuer}/v1/credentials/{other}/revoke"
-    reason = json.dumps({"reason": "Awarded to the wrong learner"})
+    reason = json.dumps({"reason": "wrong_learner", "note": "Awarded to the wrong learner"})
     lines = (
         "[bold]Look at a badge[/bold], download it, check it:",
         f"  {endpoints.verifier}/badges/{badge}",

@@ -9,10 +9,11 @@ from uuid import UUID, uuid5
 from libs.contracts import ids
 from libs.contracts.cloudevents import Outgoing, Received
 from libs.contracts.events import AchievementLevel, AchievementPublished, EvidenceSubmitted, IssuerPublished
+from libs.contracts.reasons import RevocationReason, TakeDownReason
 from libs.contracts.results import Result, SoloLevel
 from libs.openbadges.model.errors import CredentialError
 from services.issuer.credentials.award import HeldAward, NewAward
-from services.issuer.credentials.credential import Credential, Revocation
+from services.issuer.credentials.credential import Credential, Revocation, TakeDown
 from services.issuer.decision_ids import DecisionId, PieceId
 from services.issuer.decisions.decision import Decision, Waiting
 from services.issuer.decisions.rules import Owner
@@ -102,7 +103,15 @@ class MemoryCredentials:
         return holdings
 
     def revoke(self, credential_id: UUID) -> None:
-        self.stored[credential_id] = replace(self.stored[credential_id], revocation=Revocation(NOW, "a mistake"))
+        self.stored[credential_id] = replace(
+            self.stored[credential_id], revocation=Revocation(NOW, RevocationReason.OTHER)
+        )
+
+    def take_down(self, credential_id: UUID) -> None:
+        withheld = TakeDown(NOW, TakeDownReason.PERSONAL_DATA)
+        self.stored[credential_id] = replace(
+            self.stored[credential_id], revocation=withheld.revocation, take_down=withheld
+        )
 
 
 class MemoryDecisions:

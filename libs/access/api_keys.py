@@ -22,7 +22,15 @@ from libs.common.mongo import Database, Document, upsert_newest
 from libs.contracts.cloudevents import Outgoing, Received
 from libs.contracts.events import ApiKeyGranted
 
-ADMIN_SCOPES = frozenset({Scope.ISSUERS_WRITE, Scope.PROFILE_WRITE, Scope.SIGNING_KEYS_WRITE, Scope.KEYS_WRITE})
+ADMIN_SCOPES = frozenset(
+    {
+        Scope.ISSUERS_WRITE,
+        Scope.PROFILE_WRITE,
+        Scope.SIGNING_KEYS_WRITE,
+        Scope.KEYS_WRITE,
+        Scope.CREDENTIALS_TAKE_DOWN,
+    }
+)
 ALL_ISSUERS = "*"
 CALLER = "bowerbird.caller"
 """Where the scope of a request holds its `Caller`, once that is known."""

@@ -15,6 +15,7 @@ class Scope(StrEnum):
     EVIDENCE_READ = "evidence:read"
     CREDENTIALS_READ = "credentials:read"
     CREDENTIALS_REVOKE = "credentials:revoke"
+    CREDENTIALS_TAKE_DOWN = "credentials:take-down"
     DELIVERIES_READ = "deliveries:read"
 
 
@@ -28,5 +29,6 @@ MEANINGS: dict[Scope, str] = {
     Scope.EVIDENCE_READ: "Read batches of evidence, their rows, and what was decided on each.",
     Scope.CREDENTIALS_READ: "Read credentials and their state.",
     Scope.CREDENTIALS_REVOKE: "Revoke credentials.",
+    Scope.CREDENTIALS_TAKE_DOWN: "Take badges down: nobody can read them any more, and they are revoked.",
     Scope.DELIVERIES_READ: "Read what became of the mail about a credential.",
 }

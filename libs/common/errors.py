@@ -80,6 +80,14 @@ class ConflictError(BowerbirdError):
     title = "Conflict"
 
 
+class GoneError(BowerbirdError):
+    """What stood here was taken down for good; the detail has the code of the reason."""
+
+    status = 410
+    code = "gone"
+    title = "Gone"
+
+
 class TooLargeError(BowerbirdError):
     """The body exceeds a limit; the detail names the limit."""
 
@@ -133,6 +141,7 @@ ERRORS: tuple[type[BowerbirdError], ...] = (
     NotAcceptableError,
     RequestTimeoutError,
     ConflictError,
+    GoneError,
     TooLargeError,
     UnsupportedMediaError,
     TooManyRequestsError,

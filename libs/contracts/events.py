@@ -12,6 +12,7 @@ from uuid import UUID
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from libs.contracts import ids, topics
+from libs.contracts.reasons import RevocationCode, TakeDownCode
 from libs.contracts.results import Result, SoloLevel
 from libs.contracts.topics import Topic
 
@@ -152,18 +153,35 @@ class EvidenceDecided(Event):
     decided_at: AwareDatetime
 
 
-class RevokeCredential(Event):
-    """Somebody with the right to do so asks to revoke one credential."""
+class _CredentialCommand(Event):
+    """What commands about a credential share."""
 
-    type = "org.bowerbirdbadges.credential.revoke.v1"
     topic = topics.CREDENTIAL_COMMANDS
     key_fields = ("credential_id",)
     time_field = "requested_at"
 
     credential_id: UUID
     issuer_id: str
-    reason: str
+    request_id: UUID | None = Field(
+        default=None, description="the issuer's own record of the request: who asked, and why in their own words"
+    )
     requested_at: AwareDatetime
+
+
+class RevokeCredential(_CredentialCommand):
+    """Somebody with the right to do so asks to revoke one credential."""
+
+    type = "org.bowerbirdbadges.credential.revoke.v1"
+
+    reason: RevocationCode
+
+
+class TakeDownCredential(_CredentialCommand):
+    """Somebody with the right to do so asks to withhold what one credential says, and to revoke it."""
+
+    type = "org.bowerbirdbadges.credential.take-down.v1"
+
+    reason: TakeDownCode
 
 
 class _CredentialEvent(Event):
@@ -195,11 +213,19 @@ class CredentialRevoked(_CredentialEvent):
 
     type = "org.bowerbirdbadges.credential.revoked.v1"
 
-    reason: str
+    reason: RevocationCode
+
+
+class CredentialTakenDown(_CredentialEvent):
+    """What a credential says is withheld from now on: whoever keeps a copy deletes it. It is revoked too."""
+
+    type = "org.bowerbirdbadges.credential.taken-down.v1"
+
+    reason: TakeDownCode
 
 
 class CredentialDocument(Event):
-    """The signed document as it was issued, and its state."""
+    """The signed document as it was issued, and its state; of one that was taken down, the state alone."""
 
     type = "org.bowerbirdbadges.credential.document.v1"
     topic = topics.CREDENTIAL_DOCUMENTS
@@ -209,8 +235,11 @@ class CredentialDocument(Event):
 
     credential_id: UUID
     issuer_id: str
-    state: Literal["active", "revoked"]
-    document: str = Field(description="the signed JSON text, byte for byte")
+    state: Literal["active", "revoked", "taken_down"]
+    document: str | None = Field(
+        default=None, description="the signed JSON text, byte for byte; none where it was taken down"
+    )
+    reason: TakeDownCode | None = Field(default=None, description="why it was taken down, where it was")
     changed_at: AwareDatetime
 
 
@@ -354,8 +383,10 @@ EVENTS: tuple[type[Event], ...] = (
     EvidenceSubmitted,
     EvidenceDecided,
     RevokeCredential,
+    TakeDownCredential,
     CredentialIssued,
     CredentialRevoked,
+    CredentialTakenDown,
     CredentialDocument,
     IssuerPublished,
     AchievementPublished,

@@ -39,7 +39,12 @@ class Topic:
             common["compression.gzip.level"] = "1"
         if self.kept is None:
             # Tombstones stay a week, so that a consumer that was stopped meanwhile learns of an erasure.
-            return common | {"cleanup.policy": "compact", "delete.retention.ms": str(_milliseconds(timedelta(days=7)))}
+            return common | {
+                "cleanup.policy": "compact",
+                "delete.retention.ms": str(_milliseconds(timedelta(days=7))),
+                # What was erased or taken down must not stay in a segment that is not full for long.
+                "max.compaction.lag.ms": str(_milliseconds(timedelta(days=1))),
+            }
         return common | {"cleanup.policy": "delete", "retention.ms": str(_milliseconds(self.kept))}
 
 

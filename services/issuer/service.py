@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
+from uuid import uuid4
 
 from pydantic import Field
 
@@ -19,6 +20,7 @@ from libs.contracts.events import (
     EvidenceSubmitted,
     IssuerPublished,
     RevokeCredential,
+    TakeDownCredential,
 )
 from services.issuer.access.api import access_routes
 from services.issuer.catalogue import publications
@@ -28,11 +30,14 @@ from services.issuer.catalogue.api import achievement_routes, issuer_routes
 from services.issuer.catalogue.issuers import Issuers
 from services.issuer.catalogue.worker import CatalogueWorker
 from services.issuer.credentials import repository as credential_repository
+from services.issuer.credentials import requests
 from services.issuer.credentials.announcements import Announcer
 from services.issuer.credentials.api import credential_routes
+from services.issuer.credentials.closing import Closings
 from services.issuer.credentials.repository import MongoCredentials
+from services.issuer.credentials.requests import ClosingRequests
 from services.issuer.credentials.signer import CredentialSigner
-from services.issuer.credentials.worker import Revoking
+from services.issuer.credentials.worker import Closing
 from services.issuer.decisions import repository as decision_repository
 from services.issuer.decisions.repository import MongoDecisions
 from services.issuer.decisions.waiting import WaitingEvidence
@@ -42,7 +47,10 @@ from services.issuer.keys.api import signing_key_routes
 from services.issuer.keys.encryption import FileKeyEncryption
 from services.issuer.keys.lifecycle import KeyLifecycle
 from services.issuer.keys.signing_keys import SigningKeys
-from services.issuer.status import lists
+from services.issuer.status import repository as status_repository
+from services.issuer.status.allocation import StatusEntryAllocation
+from services.issuer.status.publication import Freshness, StatusListPublication
+from services.issuer.status.repository import StatusListRepository
 from services.issuer.urls import Urls
 
 
@@ -58,6 +66,19 @@ class ServiceSettings(AuthoritySettings):
         pattern=r"^[0-9a-f]{64}$",
         description="SHA-256, hex, of the API key that may add issuers; without it nobody may",
     )
+    status_list_valid_seconds: float = Field(
+        default=7 * 86_400,
+        ge=3600,
+        le=31_536_000,
+        description="how long a signed status list is valid; it is signed again when half of that is over",
+    )
+    status_list_ttl_seconds: float = Field(
+        default=60,
+        ge=1,
+        le=86_400,
+        description="how long others may keep a status list before they fetch it again: longest until they see a"
+        " revocation",
+    )
     waiting_seconds: float = Field(
         default=86_400,
         ge=0,
@@ -65,11 +86,19 @@ class ServiceSettings(AuthoritySettings):
         description="longest time that evidence waits for its issuer or achievement to be published; 0: not at all",
     )
 
+    @property
+    def freshness(self) -> Freshness:
+        """For how long signed status lists are valid, and may be kept."""
+        return Freshness(
+            timedelta(seconds=self.status_list_valid_seconds), timedelta(seconds=self.status_list_ttl_seconds)
+        )
+
 
 INDEXES: Sequence[Index] = (
     *decision_repository.INDEXES,
     *credential_repository.INDEXES,
-    *lists.INDEXES,
+    *requests.INDEXES,
+    *status_repository.INDEXES,
     *catalogue.INDEXES,
     *publications.INDEXES,
     *signing_key_store.INDEXES,
@@ -93,21 +122,24 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
     credentials = MongoCredentials(database)
     decisions = MongoDecisions(plumbing.client, database, credentials)
     signer = CredentialSigner(signing_keys, known, urls)
-    status_lists = lists.StatusLists(database, revoked=credentials, signer=signer, publish=publish, clock=now)
+    lists = StatusListRepository(database)
+    publication = StatusListPublication(
+        lists, revoked=credentials, signer=signer, publish=publish, clock=now, freshness=settings.freshness
+    )
     awarding = Awarding(
         decisions=decisions,
         credentials=credentials,
         catalogue=known,
         signer=signer,
-        entries=status_lists,
+        entries=StatusEntryAllocation(lists, publication, now),
         announcer=announcer,
         publish=publish,
         clock=now,
         longest_wait=timedelta(seconds=settings.waiting_seconds),
     )
     waiting = WaitingEvidence(decisions, awarding=awarding, catalogue=known, clock=now)
-    revoked = Arrivals()
-    revoking = Revoking(credentials=credentials, lists=status_lists, announcer=announcer)
+    closed = Arrivals()
+    closing = Closing(credentials=credentials, lists=publication, announcer=announcer)
     plumbing.consume(
         name="evidence",
         topics=[topics.EVIDENCE_SUBMITTED],
@@ -115,15 +147,25 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
         handle=awarding.handle,
         members=2,  # the one computes while the other's writes are on their way
     )
+    commands: list[type[RevokeCredential | TakeDownCredential]] = [RevokeCredential, TakeDownCredential]
     plumbing.consume(
         name="commands",
         topics=[topics.CREDENTIAL_COMMANDS],
-        contracts=[RevokeCredential],
-        handle=revoked.after(revoking.handle),
+        contracts=commands,
+        handle=closed.after(closing.handle),
     )
     plumbing.repeat("waiting-evidence", waiting.tick)
-    plumbing.repeat("status-lists", status_lists.repair)
-    plumbing.app.include_router(credential_routes(keys, credentials, urls, revoked, publish=publish, clock=now))
+    plumbing.repeat("status-lists", publication.repair)
+    plumbing.repeat("status-list-renewal", publication.renew)
+    closings = Closings(
+        credentials=credentials,
+        requests=ClosingRequests(database),
+        arrivals=closed,
+        publish=publish,
+        clock=now,
+        new_id=uuid4,
+    )
+    plumbing.app.include_router(credential_routes(keys, closings, urls))
     _add_catalogue(plumbing, urls, keys=keys, known=known, stored_keys=stored_keys, signing_keys=signing_keys)
 
 

@@ -80,7 +80,7 @@ def serve(app: FastAPI, repository: PublicRecords, settings: ServiceSettings, cl
         seconds=settings.verify_seconds,
     )
     pages = Pages()
-    app.include_router(Api(repository, verifier, pages, public_base=settings.public_base).router())
+    app.include_router(Api(repository, verifier, pages, public_base=settings.public_base, clock=clock).router())
     app.include_router(AchievementApi(repository, pages, public_base=settings.public_base).router())
     app.include_router(schema_routes())
     app.include_router(vc_routes(verifier))

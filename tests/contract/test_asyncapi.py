@@ -72,14 +72,20 @@ def checker() -> Path:
     return installed(ROOT / "tests" / "node")
 
 
+ENUMS = {"CredentialRevoked": "RevocationReason", "CredentialTakenDown": "TakeDownReason", "": "SoloLevel"}
+"""The enumerations of the models, by the message whose `reason` has one."""
+
+
 def test_a_validator_finds_nothing_and_models_in_typescript_take_the_examples(checker: Path, tmp_path: Path) -> None:
     models = run("node", "asyncapi.mjs", str(PARTNERS), str(tmp_path), cwd=checker).split()
     assert set(MESSAGES) <= set(models)
     # As literals, so that the compiler looks for what is missing, too much, or of another type.
-    lines = [f'import {{ {name} }} from "./{name}";' for name in (*MESSAGES, "SoloLevel")]
+    lines = [f'import {{ {name} }} from "./{name}";' for name in (*MESSAGES, *ENUMS.values())]
     for name, message in MESSAGES.items():
         literal = json.dumps(message["examples"][0]["payload"])
         literal = re.sub(r'"((?:\w+_)?level)": "(\w+)"', lambda m: f'"{m[1]}": SoloLevel.{m[2].upper()}', literal)
+        if name in ENUMS:
+            literal = re.sub(r'"reason": "(\w+)"', lambda m: f'"reason": {ENUMS[name]}.{m[1].upper()}', literal)  # noqa: B023
         lines.append(f"export const example{name}: {name} = {literal};")
     lines.append("// @ts-expect-error: a credential's event is about one\nexport const none: CredentialIssued = {};")
     (tmp_path / "examples.ts").write_text("\n".join(lines), encoding="utf-8")

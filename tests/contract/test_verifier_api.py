@@ -4,6 +4,7 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -14,11 +15,13 @@ from httpx import AsyncClient, Response
 from prometheus_client import REGISTRY
 from pymongo.errors import AutoReconnect
 
+from libs.contracts.reasons import TakeDownReason
 from libs.openbadges.crypto.did import did_key, verification_method
 from libs.openbadges.crypto.keys import Ed25519Key
 from libs.openbadges.issue.signing import prepare, sign
 from libs.openbadges.model.context_urls import CREDENTIALS_V2, OPEN_BADGES_V3
 from libs.openbadges.verify import CHECKS, RECIPIENT, Report
+from services.verifier.material.repository import TakenDown
 from services.verifier.verification.api import REPRESENTATIONS
 from services.verifier.verification.models import ReportView
 from tests.contract.verifier_house import (
@@ -371,6 +374,29 @@ async def test_an_unknown_badge_is_a_friendly_page_or_a_problem_document(http: A
         assert response.headers["cache-control"] == "no-store"
 
 
+@pytest.mark.parametrize("part", ["", "/credential.json", "/image.svg"])
+async def test_nothing_of_a_badge_that_was_taken_down_is_answered_but_that_it_was_and_why(
+    http: AsyncClient, repository: MemoryRepository, part: str
+) -> None:
+    repository.taken_down[ID] = TakenDown(ID, REVOKED, TakeDownReason.PERSONAL_DATA)
+    for accept in ("text/html", "application/vc", "*/*"):
+        answer = await http.get(f"/badges/{ID}{part}", headers={"Accept": accept})
+        assert (answer.status_code, answer.headers["cache-control"]) == (410, "no-store")
+        assert "personal_data" in answer.text
+        assert "Raft building" not in answer.text
+        assert LEARNER not in answer.text
+
+
+async def test_verifying_a_badge_that_was_taken_down_by_its_address_is_gone_and_by_its_text_revoked(
+    http: AsyncClient, repository: MemoryRepository
+) -> None:
+    text = SCHOOL.badge(ID, index=9)
+    repository.taken_down[ID] = TakenDown(ID, REVOKED, TakeDownReason.SAFETY)
+    by_address = await http.post("/v1/verify", json={"url": f"{PUBLIC}/badges/{ID}"})
+    assert (by_address.status_code, by_address.json()["type"]) == (410, "urn:bowerbird:problem:gone")
+    assert outcome(await verified(http, text), "status") == ("fail", "revoked")
+
+
 async def test_a_page_without_its_database_says_that_nothing_could_be_checked(
     http: AsyncClient, repository: MemoryRepository
 ) -> None:
@@ -397,6 +423,31 @@ async def test_did_documents_and_status_lists_are_public_and_readable_from_any_s
         assert response.headers["access-control-allow-origin"] == "*"
     for path in ("/issuers/nobody/did.json", "/status/nothing"):
         assert (await http.get(path)).status_code == 404
+
+
+@pytest.mark.parametrize("accept", ["application/vc", "application/vc+jwt, application/vc", "application/json"])
+async def test_a_status_list_comes_under_the_media_type_that_was_asked_for(http: AsyncClient, accept: str) -> None:
+    answer = await http.get(f"/status/{SCHOOL.list_id}", headers={"Accept": accept})
+    assert answer.headers["content-type"] == accept.rpartition(" ")[2]
+    assert answer.headers["vary"] == "Accept"
+
+
+async def test_a_status_list_is_not_offered_as_a_jwt(http: AsyncClient) -> None:
+    answer = await http.get(f"/status/{SCHOOL.list_id}", headers={"Accept": "application/vc+jwt"})
+    assert answer.status_code == 406
+
+
+@pytest.mark.parametrize(
+    ("ttl", "valid_for", "seconds"), [(60.0, 3600, 60), (60.0, 30, 30), (60.0, -1, 0), (None, None, 2)]
+)
+async def test_a_status_list_may_be_kept_for_its_time_to_live_and_not_beyond_its_end(
+    http: AsyncClient, repository: MemoryRepository, ttl: float | None, valid_for: int | None, seconds: int
+) -> None:
+    end = None if valid_for is None else NOW + timedelta(seconds=valid_for)
+    held = repository.lists[SCHOOL.list_id]
+    repository.lists[SCHOOL.list_id] = replace(held, ttl_seconds=ttl, valid_until=end)
+    answer = await http.get(f"/status/{SCHOOL.list_id}")
+    assert answer.headers["cache-control"] == f"public, max-age={seconds}"
 
 
 async def test_what_the_client_has_already_is_not_sent_again(http: AsyncClient) -> None:

@@ -20,7 +20,7 @@ from libs.openbadges.issue.signing import prepare, sign
 from libs.openbadges.model.documents import Achievement, Criteria, Evidence, Profile
 from libs.openbadges.status.bitstring import StatusList, entry, list_document
 from services.verifier.material.lookup import PublicRecords
-from services.verifier.material.repository import Organisation, StoredCredential, StoredStatusList
+from services.verifier.material.repository import Organisation, StoredCredential, StoredStatusList, TakenDown
 from services.verifier.service import ServiceSettings, serve
 
 PUBLIC = "https://badges.example"
@@ -104,6 +104,7 @@ class MemoryRepository:
 
     def __init__(self) -> None:
         self.credentials: dict[UUID, StoredCredential] = {}
+        self.taken_down: dict[UUID, TakenDown] = {}
         self.dids: dict[str, str] = {}
         self.lists: dict[str, StoredStatusList] = {}
         self.organisations: dict[str, Organisation] = {}
@@ -127,9 +128,9 @@ class MemoryRepository:
         if self.away is not None:
             raise self.away
 
-    async def credential(self, credential_id: UUID) -> StoredCredential | None:
+    async def credential(self, credential_id: UUID) -> StoredCredential | TakenDown | None:
         self._reach()
-        return self.credentials.get(credential_id)
+        return self.taken_down.get(credential_id) or self.credentials.get(credential_id)
 
     async def did_document(self, issuer_id: str) -> str | None:
         self._reach()

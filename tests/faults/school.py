@@ -141,7 +141,7 @@ class SchoolClient:
     def revoke(self, credential_id: str) -> None:
         """Revoke one credential."""
         path = f"/v1/credentials/{credential_id}/revoke"
-        self._call("POST", "issuer", path, self._key, json={"reason": "Sent to the wrong learner"})
+        self._call("POST", "issuer", path, self._key, json={"reason": "wrong_learner"})
 
     def _call(
         self,

@@ -18,12 +18,15 @@ from libs.contracts.cloudevents import Origin, Outgoing, headers_of, read_event,
 from libs.contracts.events import (
     ApiKeyGranted,
     CredentialDocument,
+    CredentialRevoked,
+    CredentialTakenDown,
     Event,
     EvidenceDecided,
     EvidenceSubmitted,
     IssuerPublished,
     Outcome,
     StatusListPublished,
+    TakeDownCredential,
 )
 from libs.contracts.results import SoloLevel
 from libs.openbadges.crypto import did
@@ -89,6 +92,7 @@ class Tenant:
         "catalogue:write",
         "credentials:read",
         "credentials:revoke",
+        "credentials:take-down",
     )
 
     def __init__(self, api: httpx.AsyncClient, admin: dict[str, str], issuer_id: str) -> None:
@@ -373,7 +377,7 @@ async def test_evidence_becomes_a_credential_that_verifies_from_what_was_publish
     url = orjson.loads(newest.credential)["id"]
 
     report = verify(
-        text, ResolvedInputs({wattle.did: orjson.loads(document)}, {url: newest.credential}), datetime.now(UTC)
+        text or "", ResolvedInputs({wattle.did: orjson.loads(document)}, {url: newest.credential}), datetime.now(UTC)
     )
     assert report.verdict == "pass", report.to_dict()
     assert did.did_web_url(wattle.did, "http").endswith("/issuers/wattle/did.json")
@@ -408,8 +412,10 @@ async def test_another_school_sees_no_credential_of_this_one(
 ) -> None:
     credential_id = await issued_to(stack, api, 1002, "a2")
     seen = await api.get(f"/v1/credentials/{credential_id}", headers=department.headers)
-    closed = await api.post(f"/v1/credentials/{credential_id}/revoke", headers=department.headers, json={"reason": "x"})
-    assert (seen.status_code, closed.status_code) == (404, 404)
+    asked: dict[str, Any] = {"headers": department.headers, "json": {"reason": "other"}}
+    revoked = await api.post(f"/v1/credentials/{credential_id}/revoke", **asked)
+    taken_down = await api.post(f"/v1/credentials/{credential_id}/take-down", **asked)
+    assert (seen.status_code, revoked.status_code, taken_down.status_code) == (404, 404, 404)
 
 
 async def test_a_revocation_is_applied_when_it_is_answered_and_asking_again_changes_nothing(
@@ -417,11 +423,42 @@ async def test_a_revocation_is_applied_when_it_is_answered_and_asking_again_chan
 ) -> None:
     credential_id = await issued_to(stack, api, 1003, "a3")
     path = f"/v1/credentials/{credential_id}/revoke"
-    first = await api.post(path, headers=wattle.headers, json={"reason": "wrong learner"})
-    again = await api.post(path, headers=wattle.headers, json={"reason": "another reason"})
+    first = await api.post(path, headers=wattle.headers, json={"reason": "wrong_learner", "note": "Kim's row"})
+    again = await api.post(path, headers=wattle.headers, json={"reason": "other"})
     assert (first.status_code, again.status_code) == (200, 200)
     assert first.json() == again.json()
-    assert first.json()["revocation_reason"] == "wrong learner"
+    revocation = first.json()["revocation"]
+    assert (revocation["reason"], revocation["note"]) == ("wrong_learner", "Kim's row")
+    assert revocation["requested_by"] == "wattle"
+    free_text = await api.post(path, headers=wattle.headers, json={"reason": "wrong learner, Kim Lee"})
+    assert free_text.status_code == 400
+
+
+@pytest.mark.parametrize("by", ["school", "administrator"])
+async def test_a_badge_is_taken_down_by_its_school_or_the_administrator_and_their_words_stay_off_kafka(
+    stack: Stack, api: httpx.AsyncClient, wattle: Tenant, admin: dict[str, str], by: str
+) -> None:
+    credential_id = await issued_to(stack, api, 1004 + len(by), f"a4-{by}")
+    headers = {"school": wattle.headers, "administrator": admin}[by]
+    path = f"/v1/credentials/{credential_id}/take-down"
+    note = f"Names her mother, asked for by {by}"
+    first = await api.post(path, headers=headers, json={"reason": "personal_data", "note": note})
+    again = await api.post(path, headers=headers, json={"reason": "other"})
+    assert (first.status_code, again.status_code) == (200, 200)
+    assert first.json() == again.json()
+    told = first.json()
+    assert (told["state"], told["revocation"]["reason"]) == ("taken_down", "taken_down")
+    assert told["take_down"]["note"] == note
+    assert told["take_down"]["requested_by"] == {"school": "wattle", "administrator": "*"}[by]
+
+    def announced(events: list[Event]) -> bool:
+        about = [each for each in events if str(getattr(each, "credential_id", "")) == credential_id]
+        withheld = any(isinstance(each, CredentialDocument) and each.state == "taken_down" for each in about)
+        return withheld and {CredentialTakenDown, CredentialRevoked, TakeDownCredential} <= {*map(type, about)}
+
+    names = topics.CREDENTIAL_COMMANDS.name, topics.CREDENTIAL_LIFECYCLE.name, topics.CREDENTIAL_DOCUMENTS.name
+    events = await read(stack, announced, *names)
+    assert not [each for each in events if "her mother" in each.model_dump_json()]
 
 
 async def test_a_service_without_its_key_file_does_not_start_and_says_what_to_do(stack: Stack, tmp_path: Any) -> None:

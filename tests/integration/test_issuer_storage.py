@@ -3,9 +3,9 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import count
 from typing import Any
 from uuid import uuid4
@@ -21,13 +21,16 @@ from libs.contracts.events import (
     CredentialDocument,
     CredentialIssued,
     CredentialRevoked,
+    CredentialTakenDown,
     EvidenceDecided,
     EvidenceSubmitted,
     IssuerPublished,
     Outcome,
     RevokeCredential,
     StatusListPublished,
+    TakeDownCredential,
 )
+from libs.contracts.reasons import RevocationReason, TakeDownReason
 from libs.contracts.results import Result, SoloLevel
 from libs.openbadges.model.errors import CredentialError
 from libs.openbadges.status.bitstring import MINIMUM_SIZE, StatusList
@@ -37,7 +40,7 @@ from services.issuer.credentials.award import HeldAward
 from services.issuer.credentials.credential import Credential, CredentialState, Revocation
 from services.issuer.credentials.repository import MongoCredentials
 from services.issuer.credentials.signer import CredentialSigner
-from services.issuer.credentials.worker import Revoking
+from services.issuer.credentials.worker import Closing
 from services.issuer.decision_ids import PieceId
 from services.issuer.decisions import repository as decision_repository
 from services.issuer.decisions.decision import Decision, Reason, Waiting
@@ -47,13 +50,16 @@ from services.issuer.decisions.waiting import WaitingEvidence
 from services.issuer.decisions.worker import Awarding
 from services.issuer.keys import repository as signing_key_store
 from services.issuer.keys import states
-from services.issuer.keys.encryption import FileKeyEncryption
+from services.issuer.keys.encryption import FileKeyEncryption, KeyUnavailableError
 from services.issuer.keys.repository import SigningKeyRepository
 from services.issuer.keys.signing_keys import SigningKeys
 from services.issuer.keys.states import KeyState
-from services.issuer.status import lists
+from services.issuer.status import metrics
+from services.issuer.status import repository as status_repository
+from services.issuer.status.allocation import StatusEntryAllocation
 from services.issuer.status.entry import StatusEntry
-from services.issuer.status.lists import StatusLists
+from services.issuer.status.publication import Freshness, StatusListPublication
+from services.issuer.status.repository import StatusListRepository
 from services.issuer.urls import Urls
 from tests.issuer_doubles import (
     NOW,
@@ -72,6 +78,7 @@ from tests.issuer_doubles import (
 pytestmark = pytest.mark.integration
 
 URLS = Urls("https://badges.example")
+FRESHNESS = Freshness(valid_for=timedelta(days=7), ttl=timedelta(seconds=60))
 
 KEK = FileKeyEncryption(bytes(range(32)))
 
@@ -100,15 +107,23 @@ class World:
         await asyncio.sleep(0)
         self.published += outgoing
 
-    def lists(self, size: int = MINIMUM_SIZE) -> StatusLists:
-        return StatusLists(
-            self.database,
-            revoked=self.credentials,
-            signer=BitsAsText(),
-            publish=self.publish,
-            clock=lambda: NOW,
-            size=size,
-        )
+    def publication(self, clock: Callable[[], datetime] = lambda: NOW, **changes: Any) -> StatusListPublication:
+        parts: dict[str, Any] = {
+            "revoked": self.credentials,
+            "signer": BitsAsText(),
+            "publish": self.publish,
+            "clock": clock,
+            "freshness": FRESHNESS,
+        }
+        return StatusListPublication(StatusListRepository(self.database), **(parts | changes))
+
+    def entries(self, size: int = MINIMUM_SIZE) -> StatusEntryAllocation:
+        lists = StatusListRepository(self.database)
+        return StatusEntryAllocation(lists, self.publication(), lambda: NOW, size=size)
+
+    @property
+    def published_lists(self) -> list[StatusListPublished]:
+        return [each.event for each in self.published if isinstance(each.event, StatusListPublished)]
 
     def signing_keys(self) -> SigningKeys:
         return SigningKeys(SigningKeyRepository(self.client, self.database), KEK)
@@ -119,7 +134,7 @@ class World:
             "credentials": self.credentials,
             "catalogue": MemoryCatalogue([issuer()], [achievement()]),
             "signer": PlainSigner(),
-            "entries": self.lists(),
+            "entries": self.entries(),
             "announcer": Announcer(URLS),
             "publish": self.publish,
             "clock": ticking(),
@@ -140,7 +155,7 @@ def ticking() -> Any:
 class BitsAsText:
     """Instead of a signed list: the set bits."""
 
-    async def status_list(self, issuer_id: str, list_id: str, bits: StatusList, at: object) -> str:
+    async def status_list(self, issuer_id: str, list_id: str, bits: StatusList, at: object, **fresh: object) -> str:
         await asyncio.sleep(0)
         set_bytes = (place for place, byte in enumerate(bits.to_bytes()) if byte)
         return json.dumps([8 * place + bit for place in set_bytes for bit in range(8) if bits.get(8 * place + bit)])
@@ -150,7 +165,12 @@ class BitsAsText:
 async def world(infrastructure: Stack) -> AsyncIterator[World]:
     client = mongo.connect(infrastructure.mongo_url, "test")
     database = client[f"issuer_{uuid4().hex}"]
-    indexes = [*decision_repository.INDEXES, *credential_repository.INDEXES, *lists.INDEXES, *signing_key_store.INDEXES]
+    indexes = [
+        *decision_repository.INDEXES,
+        *credential_repository.INDEXES,
+        *status_repository.INDEXES,
+        *signing_key_store.INDEXES,
+    ]
     await mongo.create_indexes(database, indexes)
     yield World(client, database)
     await client.drop_database(database.name)
@@ -179,7 +199,7 @@ class DiesAfter:
         self._world, self._step = world, step
 
     async def handle(self, batch: Sequence[Received[EvidenceSubmitted]]) -> None:
-        step, lists = self._step, self._world.lists()
+        step, entries = self._step, self._world.entries()
 
         class Decisions(MongoDecisions):
             async def newest(self, pieces: Any) -> Any:
@@ -198,7 +218,7 @@ class DiesAfter:
         class StatusEntries:
             async def allocate(self, issuer_id: str, wanted: int) -> list[StatusEntry]:
                 _die(step == 3, None)
-                return await lists.allocate(issuer_id, wanted)
+                return await entries.allocate(issuer_id, wanted)
 
         credentials = Credentials(self._world.database)
         worker = self._world.worker(
@@ -495,7 +515,7 @@ async def test_no_query_of_issuing_reads_a_collection_from_end_to_end(world: Wor
     await waiting.tick()
     await world.worker(catalogue=catalogue).handle(batch)
     held, *_ = await world.stored("credentials")
-    await revoking(world).handle([command(held)])
+    await closing(world).handle([command(held)])
     await world.database.command("profile", 0)
     ours = {f"{world.database.name}.{name}" for name in ("decisions", "credentials", "waiting")}
     # The test's own look at all credentials is none of the worker's queries.
@@ -515,7 +535,7 @@ async def test_the_database_stops_a_second_active_award_of_one_business_key(worl
     forged = {**held, "_id": uuid4(), "status_index": held["status_index"] ^ 1}
     with pytest.raises(DuplicateKeyError):
         await world.database["credentials"].insert_one(forged)
-    await world.credentials.revoke({(held["_id"], "wattle"): Revocation(NOW, "a mistake")})
+    await world.credentials.close({(held["_id"], "wattle"): Revocation(NOW, RevocationReason.OTHER)}, {})
     await world.database["credentials"].insert_one(forged)
 
 
@@ -538,21 +558,38 @@ async def test_the_open_transaction_of_a_killed_worker_delays_and_is_no_ones_fau
 async def test_after_a_revocation_the_same_level_can_be_earned_again(world: World) -> None:
     await world.worker().handle(received([evidence(1)]))
     (held,) = await world.stored("credentials")
-    await revoking(world).handle([command(held)])
+    await closing(world).handle([command(held)])
     await world.worker().handle(received([evidence(2)]))
     states = [each["state"] for each in await world.stored("credentials")]
     assert sorted(states) == ["active", "revoked"]
 
 
-def revoking(world: World) -> Revoking:
-    return Revoking(credentials=world.credentials, lists=world.lists(), announcer=Announcer(URLS))
+def closing(world: World) -> Closing:
+    return Closing(credentials=world.credentials, lists=world.publication(), announcer=Announcer(URLS))
 
 
-def command(credential: mongo.Document, reason: str = "a mistake", seconds: int = 0) -> Received[RevokeCredential]:
+Command = Received[RevokeCredential | TakeDownCredential]
+
+
+def command(
+    credential: mongo.Document, reason: RevocationReason = RevocationReason.ISSUED_IN_ERROR, seconds: int = 0
+) -> Command:
     event = RevokeCredential(
         credential_id=credential["_id"],
         issuer_id=credential["issuer_id"],
+        request_id=uuid4(),
         reason=reason,
+        requested_at=NOW + timedelta(seconds=seconds),
+    )
+    return Received(event, event.key, TRACE)
+
+
+def take_down(credential: mongo.Document, seconds: int = 0) -> Command:
+    event = TakeDownCredential(
+        credential_id=credential["_id"],
+        issuer_id=credential["issuer_id"],
+        request_id=uuid4(),
+        reason=TakeDownReason.PERSONAL_DATA,
         requested_at=NOW + timedelta(seconds=seconds),
     )
     return Received(event, event.key, TRACE)
@@ -561,7 +598,7 @@ def command(credential: mongo.Document, reason: str = "a mistake", seconds: int 
 async def test_of_200_concurrent_revocations_in_one_list_none_is_lost(world: World) -> None:
     await world.worker().handle(received([evidence(row, learner=f"s{row}") for row in range(1, 201)]))
     credentials = await world.stored("credentials")
-    workers = [revoking(world) for _ in range(4)]
+    workers = [closing(world) for _ in range(4)]
     await asyncio.gather(*(workers[number % 4].handle([command(each)]) for number, each in enumerate(credentials)))
     published = [each.event for each in world.published if isinstance(each.event, StatusListPublished)]
     newest = max(published, key=lambda each: each.version)
@@ -573,17 +610,56 @@ async def test_of_200_concurrent_revocations_in_one_list_none_is_lost(world: Wor
 async def test_the_first_revocation_holds_and_a_repeat_tells_the_same(world: World) -> None:
     await world.worker().handle(received([evidence(1)]))
     (held,) = await world.stored("credentials")
-    first = await revoking(world).handle([command(held, "wrong learner")])
-    again = await revoking(world).handle([command(held, "another reason", seconds=60)])
+    first = await closing(world).handle([command(held, RevocationReason.WRONG_LEARNER)])
+    again = await closing(world).handle([command(held, RevocationReason.OTHER, seconds=60)])
     assert told(first) == told(again)
     (event,) = [each.event for each in first if isinstance(each.event, CredentialRevoked)]
-    assert event.reason == "wrong learner"
+    assert event.reason is RevocationReason.WRONG_LEARNER
+
+
+@pytest.mark.parametrize("before", [[], ["revoke"]])
+async def test_taking_down_revokes_withholds_the_text_and_is_told_again_the_same(
+    world: World, before: list[str]
+) -> None:
+    await world.worker().handle(received([evidence(1)]))
+    (held,) = await world.stored("credentials")
+    for _ in before:
+        await closing(world).handle([command(held, RevocationReason.WRONG_LEARNER)])
+    first = await closing(world).handle([take_down(held)])
+    again = await closing(world).handle([take_down(held, seconds=60), command(held, seconds=61)])
+    assert told(first) == told(again)
+    revoked, taken_down, document = (each.event for each in first)
+    assert isinstance(revoked, CredentialRevoked)
+    assert revoked.reason is (RevocationReason.WRONG_LEARNER if before else RevocationReason.TAKEN_DOWN)
+    assert isinstance(taken_down, CredentialTakenDown)
+    assert taken_down.reason is TakeDownReason.PERSONAL_DATA
+    assert isinstance(document, CredentialDocument)
+    assert (document.state, document.document, document.reason) == ("taken_down", None, TakeDownReason.PERSONAL_DATA)
+    assert json.loads(world.published_lists[-1].credential) == [held["status_index"]]
+    again_issued = await world.worker().handle(received([evidence(1)]))
+    texts = [each.event for each in [*world.published, *again_issued] if isinstance(each.event, CredentialDocument)]
+    assert [each.document is None for each in texts] == [False, True], "redelivery does not bring the text back"
+
+
+async def test_of_commands_in_one_batch_the_first_reason_holds_and_each_is_announced_once(world: World) -> None:
+    await world.worker().handle(received([evidence(1)]))
+    (held,) = await world.stored("credentials")
+    announced = await closing(world).handle([command(held), take_down(held, 1), command(held, seconds=2)])
+    assert [type(each.event) for each in announced] == [CredentialRevoked, CredentialTakenDown, CredentialDocument]
+
+
+async def test_what_was_taken_down_can_be_earned_again(world: World) -> None:
+    await world.worker().handle(received([evidence(1)]))
+    (held,) = await world.stored("credentials")
+    await closing(world).handle([take_down(held)])
+    await world.worker().handle(received([evidence(2)]))
+    assert sorted(each["state"] for each in await world.stored("credentials")) == ["active", "revoked"]
 
 
 async def test_another_tenant_cannot_revoke(world: World) -> None:
     await world.worker().handle(received([evidence(1)]))
     (held,) = await world.stored("credentials")
-    assert await revoking(world).handle([command({**held, "issuer_id": "banksia"})]) == []
+    assert await closing(world).handle([command({**held, "issuer_id": "banksia"})]) == []
     assert (await world.stored("credentials"))[0]["state"] == "active"
 
 
@@ -596,10 +672,9 @@ async def test_a_list_left_unpublished_by_a_crash_is_published_by_the_repair(wor
 
     world.publish, working = killed, world.publish  # type: ignore[method-assign]  # the process dies while publishing
     with pytest.raises(KilledError):
-        await revoking(world).handle([command(held)])
+        await closing(world).handle([command(held)])
     world.publish = working  # type: ignore[method-assign]  # as above
-    lists = world.lists()
-    lists._clock = lambda: NOW + timedelta(minutes=2)
+    lists = world.publication(lambda: NOW + timedelta(minutes=2))
     await lists.repair()
     last = world.published[-1].event
     assert isinstance(last, StatusListPublished)
@@ -609,8 +684,68 @@ async def test_a_list_left_unpublished_by_a_crash_is_published_by_the_repair(wor
     assert len(world.published) == before, "nothing is left to repair"
 
 
+async def issuers_with_lists(world: World, *issuers: str) -> None:
+    for each in issuers:
+        await world.entries().allocate(each, 1)
+    world.published.clear()
+
+
+async def test_each_list_that_is_due_is_signed_again_once_by_several_processes_and_then_rests(world: World) -> None:
+    await issuers_with_lists(world, "wattle", "banksia", "myrtle")
+    almost, due = NOW + FRESHNESS.renewed_after - timedelta(seconds=1), NOW + FRESHNESS.renewed_after
+    await world.publication(lambda: almost).renew()
+    assert world.published == []
+    await asyncio.gather(*(world.publication(lambda: due).renew() for _ in range(4)))
+    assert sorted((each.list_id, each.version) for each in world.published_lists) == [
+        ("banksia-1", 1),
+        ("myrtle-1", 1),
+        ("wattle-1", 1),
+    ]
+    assert {each.published_at for each in world.published_lists} == {due}
+    await world.publication(lambda: due + timedelta(minutes=5)).renew()
+    assert len(world.published) == 3
+
+
+async def test_after_a_stop_beyond_every_end_all_lists_are_signed_again_at_once(world: World) -> None:
+    await issuers_with_lists(world, "wattle", "banksia")
+    long_after = NOW + 3 * FRESHNESS.valid_for
+    await world.publication(lambda: long_after).renew()
+    assert {each.list_id for each in world.published_lists} == {"wattle-1", "banksia-1"}
+    assert metrics.OVERDUE_SECONDS._value.get() == 0
+
+
+async def test_a_list_whose_key_is_not_available_holds_up_no_other_and_is_tried_again(world: World) -> None:
+    await issuers_with_lists(world, "wattle", "banksia")
+
+    class WithoutWattle(BitsAsText):
+        async def status_list(self, issuer_id: str, *given: Any, **fresh: Any) -> str:
+            if issuer_id == "wattle":
+                raise KeyUnavailableError("not available")
+            return await super().status_list(issuer_id, *given, **fresh)
+
+    due = NOW + FRESHNESS.renewed_after + timedelta(hours=2)
+    await world.publication(lambda: due, signer=WithoutWattle()).renew()
+    assert [each.list_id for each in world.published_lists] == ["banksia-1"]
+    assert metrics.OVERDUE_SECONDS._value.get() == 7200, "what cannot be signed again shows in the metric"
+    await world.publication(lambda: due + timedelta(minutes=2)).renew()
+    assert [each.list_id for each in world.published_lists] == ["banksia-1", "wattle-1"]
+
+
+async def test_a_process_killed_while_it_signs_a_list_again_leaves_it_to_the_repair(world: World) -> None:
+    await issuers_with_lists(world, "wattle")
+
+    async def killed(outgoing: Sequence[Outgoing]) -> None:
+        raise KilledError
+
+    due = NOW + FRESHNESS.renewed_after
+    with pytest.raises(KilledError):
+        await world.publication(lambda: due, publish=killed).renew()
+    await world.publication(lambda: due + timedelta(minutes=2)).repair()
+    assert [(each.list_id, each.version) for each in world.published_lists] == [("wattle-1", 1)]
+
+
 async def test_no_place_is_given_twice_also_when_a_list_is_full(world: World) -> None:
-    workers = [world.lists(size=300) for _ in range(3)]
+    workers = [world.entries(size=300) for _ in range(3)]
     taken = await asyncio.gather(*(workers[turn % 3].allocate("wattle", 50) for turn in range(12)))
     places = [place for each in taken for place in each]
     assert len(set(places)) == len(places) == 600

@@ -28,6 +28,7 @@ from libs.contracts.events import (
     IssuerPublished,
     LearnerContact,
 )
+from libs.contracts.reasons import RevocationReason
 from libs.contracts.results import SoloLevel
 from tests.waiting import eventually
 
@@ -86,7 +87,7 @@ class SchoolEvents:
         return CredentialIssued(**self._credential(number))
 
     def revoked(self, number: int) -> CredentialRevoked:
-        return CredentialRevoked(**self._credential(number), reason="a slip")
+        return CredentialRevoked(**self._credential(number), reason=RevocationReason.ISSUED_IN_ERROR)
 
     def _credential(self, number: int) -> dict[str, Any]:
         learner, achievement = self.learner(number), f"{self.id}/resilience/1"

@@ -25,7 +25,7 @@ from libs.common.settings import Settings
 from libs.common.telemetry import new_trace
 from libs.contracts import topics
 from libs.contracts.cloudevents import Outgoing
-from libs.contracts.events import CredentialIssued, CredentialRevoked
+from libs.contracts.events import CredentialIssued, CredentialRevoked, CredentialTakenDown
 from tests.node_tools import installed
 from tests.waiting import eventually
 
@@ -117,10 +117,14 @@ def issued(credential: UUID) -> CredentialIssued:
 
 
 def revoked(credential: UUID) -> CredentialRevoked:
-    return CredentialRevoked.model_validate({**fields(credential), "reason": "Awarded by mistake."})
+    return CredentialRevoked.model_validate({**fields(credential), "reason": "issued_in_error"})
 
 
-async def publish(settings: Settings, *events: CredentialIssued | CredentialRevoked) -> None:
+def taken_down(credential: UUID) -> CredentialTakenDown:
+    return CredentialTakenDown.model_validate({**fields(credential), "reason": "personal_data"})
+
+
+async def publish(settings: Settings, *events: CredentialIssued | CredentialRevoked | CredentialTakenDown) -> None:
     kafka = Kafka(settings, "issuer")
     await kafka.start()
     await kafka.publish([Outgoing(event, new_trace()) for event in events])
@@ -151,13 +155,14 @@ async def test_three_languages_read_each_event_once_skip_what_is_new_and_replay_
     await publish_what_a_partner_does_not_know(settings)
     withdrawn, early = before[3], uuid4()
     # A revocation that overtakes: its credential never counts as good.
-    await publish(settings, revoked(withdrawn), revoked(early), issued(early))
+    await publish(settings, revoked(withdrawn), revoked(early), issued(early), taken_down(withdrawn))
     await asyncio.sleep(0.1)  # so that the times of records, in milliseconds, tell before from after
     then = datetime.now(UTC).isoformat().replace("+00:00", "Z")
     after = [uuid4() for _ in range(20)]
     await publish(settings, *map(issued, after))
 
     every = {line("issued", each) for each in (*before, *after)} | {line("revoked", withdrawn), line("revoked", early)}
+    every.add(line("delete", withdrawn))
     late = {line("issued", each) for each in after}
     with ExitStack() as stack:
         readers = {name: stack.enter_context(Reader(commands[name], brokers, "whole")) for name in LANGUAGES}

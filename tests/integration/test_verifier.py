@@ -19,6 +19,7 @@ from libs.common.settings import Settings
 from libs.common.telemetry import new_trace
 from libs.contracts.cloudevents import EventT, Outgoing, Received
 from libs.contracts.events import AchievementPublished, CredentialDocument, Event, IssuerPublished, StatusListPublished
+from libs.contracts.reasons import TakeDownReason
 from services.verifier.material.repository import Repository
 from services.verifier.material.worker import Projection
 from tests.contract.verifier_house import ISSUED, REVOKED, School
@@ -174,6 +175,7 @@ async def test_redelivery_in_the_wrong_order_never_takes_a_revocation_back(
     await page(http, credential_id, "This badge has been revoked")
 
 
+TAKEN_DOWN = REVOKED + timedelta(days=1)
 SEEDS = [int(os.environ.get("TEST_SEED", "20261123")) + offset for offset in range(5)]
 
 
@@ -195,14 +197,27 @@ async def test_any_order_any_cut_and_any_repetition_on_two_replicas_end_in_the_s
         CredentialDocument(credential_id=one, issuer_id="i", state="revoked", document=one_text, changed_at=REVOKED)
         for one in ids[:10]
     ]
+    events += [
+        CredentialDocument(
+            credential_id=one, issuer_id="i", state="taken_down", reason=TakeDownReason.SAFETY, changed_at=TAKEN_DOWN
+        )
+        for one in ids[5:15]
+    ]
     events += [issuer(school, version, f"name {version}") for version in range(1, 9)]
     events += [listed(school, version) for version in range(8)]
     events += [version_of(school, number) for number in (1, 2, 3)]
     try:
         await asyncio.gather(*(replica(database, [*events], chance) for _ in range(2)))
         states = {one["_id"]: one["state"] async for one in database["documents"].find()}
-        assert states == {one: "revoked" if number < 10 else "active" for number, one in enumerate(ids)}
-        assert [one["changed_at"] async for one in database["documents"].find({"state": "revoked"})] == [REVOKED] * 10
+        assert states == {
+            one: "revoked" if number < 5 else "taken_down" if number < 15 else "active"
+            for number, one in enumerate(ids)
+        }
+        assert [one["changed_at"] async for one in database["documents"].find({"state": "revoked"})] == [REVOKED] * 5
+        withheld = [one async for one in database["documents"].find({"state": "taken_down"})]
+        assert {(one["document"], one["reason"], one["changed_at"]) for one in withheld} == {
+            (None, "safety", TAKEN_DOWN)
+        }
         assert [one["name"] async for one in database["issuers"].find()] == ["name 8"]
         assert [one["version"] async for one in database["status_lists"].find()] == [7]
         versions = [f"{school.slug}/resilience/{number}" for number in (1, 2, 3)]

@@ -229,6 +229,37 @@ async def test_a_credential_revoked_before_its_first_announcement_is_announced_a
     assert documents[-1] == "revoked"
 
 
+async def test_a_credential_taken_down_before_redelivery_is_announced_without_its_text() -> None:
+    store, published = MemoryDecisions(), list[Outgoing]()
+    batch = received([evidence(1)])
+    await awarding(store).handle(batch)
+    store.credentials.take_down(next(iter(store.credentials.stored)))
+    published += await awarding(store, published).handle(batch)
+    documents = [each.event for each in published if isinstance(each.event, CredentialDocument)]
+    assert [(each.state, each.document) for each in documents] == [("taken_down", None)]
+
+
+@pytest.mark.parametrize("before", ["active", "revoked"])
+async def test_a_credential_taken_down_while_it_is_announced_again_ends_without_its_text(before: str) -> None:
+    store, published = MemoryDecisions(), list[Outgoing]()
+    batch = received([evidence(1)])
+    await awarding(store).handle(batch)
+    credential_id = next(iter(store.credentials.stored))
+    if before == "revoked":
+        store.credentials.revoke(credential_id)
+
+    async def publish(outgoing: Sequence[Outgoing]) -> None:
+        published.extend(outgoing)
+        store.credentials.take_down(credential_id)
+
+    again = awarding(store)
+    again._publish = publish
+    published += await again.handle(batch)
+    documents = [each.event for each in published if isinstance(each.event, CredentialDocument)]
+    assert [each.state for each in documents] == [before, "taken_down"]
+    assert documents[-1].document is None
+
+
 async def test_a_credential_revoked_before_redelivery_is_announced_as_revoked() -> None:
     store, published = MemoryDecisions(), list[Outgoing]()
     batch = received([evidence(1)])

@@ -12,8 +12,10 @@ from libs.contracts.events import AchievementPublished, EvidenceSubmitted, Issue
 from libs.contracts.results import SoloLevel
 from libs.openbadges.crypto import did
 from libs.openbadges.crypto.keys import Ed25519Key
+from libs.openbadges.issue.signing import prepare, sign
+from libs.openbadges.model import times
 from libs.openbadges.model.errors import CredentialError
-from libs.openbadges.status.bitstring import StatusList
+from libs.openbadges.status.bitstring import StatusList, list_document
 from libs.openbadges.verify import ResolvedInputs, verify
 from services.issuer.credentials.award import NewAward
 from services.issuer.credentials.signer import CredentialSigner
@@ -61,13 +63,14 @@ async def issued(piece: EvidenceSubmitted, offered: AchievementPublished) -> tup
 
 
 SHARED = achievement(owner="department", shared=True)
+FRESH: Any = {"valid_until": NOW + timedelta(days=7), "ttl": timedelta(seconds=60)}
 
 
 @pytest.mark.parametrize("level", [SoloLevel.MULTISTRUCTURAL, SoloLevel.EXTENDED_ABSTRACT])
 @pytest.mark.parametrize("link", [None, "https://wattle.example/work/1?a=b#c"])
 async def test_every_check_of_the_verifier_passes(level: SoloLevel, link: str | None) -> None:
     text, document = await issued(evidence(level=level, link=link), SHARED)
-    listed = await signer().status_list("wattle", ENTRY.list_id, StatusList(), NOW)
+    listed = await signer().status_list("wattle", ENTRY.list_id, StatusList(), NOW, **FRESH)
     material = ResolvedInputs(
         {SCHOOL.did: did.did_document(SCHOOL.did, KEY.public_multibase)},
         {document["credentialStatus"]["statusListCredential"]: listed},
@@ -80,10 +83,39 @@ async def test_a_set_bit_in_the_list_is_a_failed_status() -> None:
     text, document = await issued(evidence(), SHARED)
     bits = StatusList()
     bits.set(ENTRY.index)
-    listed = await signer().status_list("wattle", ENTRY.list_id, bits, NOW)
+    listed = await signer().status_list("wattle", ENTRY.list_id, bits, NOW, **FRESH)
     url = document["credentialStatus"]["statusListCredential"]
     material = ResolvedInputs({SCHOOL.did: did.did_document(SCHOOL.did, KEY.public_multibase)}, {url: listed})
     assert verify(text, material, NOW).check("status").outcome == "fail"
+
+
+async def test_a_list_says_how_long_it_is_valid_and_how_long_a_copy_may_be_kept() -> None:
+    listed = json.loads(await signer().status_list("wattle", ENTRY.list_id, StatusList(), NOW, **FRESH))
+    assert times.read(listed["validUntil"]) == FRESH["valid_until"]
+    assert listed["credentialSubject"]["ttl"] == 60_000
+
+
+@pytest.mark.parametrize("revoked", [False, True])
+async def test_a_list_past_its_end_makes_the_status_unknown_whatever_it_says(revoked: bool) -> None:
+    text, document = await issued(evidence(), SHARED)
+    bits = StatusList()
+    bits.set(ENTRY.index, revoked)
+    listed = await signer().status_list("wattle", ENTRY.list_id, bits, NOW, **FRESH)
+    url = document["credentialStatus"]["statusListCredential"]
+    material = ResolvedInputs({SCHOOL.did: did.did_document(SCHOOL.did, KEY.public_multibase)}, {url: listed})
+    in_time, too_late = FRESH["valid_until"] - timedelta(seconds=1), FRESH["valid_until"]
+    assert verify(text, material, in_time).check("status").outcome == ("fail" if revoked else "pass")
+    assert verify(text, material, too_late).check("status").outcome == "unknown"
+
+
+async def test_a_list_without_an_id_serves_at_no_url() -> None:
+    text, document = await issued(evidence(), SHARED)
+    url = document["credentialStatus"]["statusListCredential"]
+    nameless = list_document(url, SCHOOL.did, StatusList(), valid_from=NOW)
+    del nameless["id"]
+    listed = sign(prepare(nameless), KEY, did.verification_method(SCHOOL.did, KEY.public_multibase), NOW)
+    material = ResolvedInputs({SCHOOL.did: did.did_document(SCHOOL.did, KEY.public_multibase)}, {url: listed})
+    assert verify(text, material, NOW).check("status").outcome == "unknown"
 
 
 async def test_the_level_shown_points_at_one_of_five_described_levels() -> None:
@@ -105,7 +137,7 @@ async def test_the_day_of_the_observation_ends_the_activity() -> None:
 
 async def test_no_private_key_is_remembered_by_the_signer() -> None:
     used = signer()
-    await used.status_list("wattle", ENTRY.list_id, StatusList(), NOW)
+    await used.status_list("wattle", ENTRY.list_id, StatusList(), NOW, **FRESH)
     remembered = [each for key in used._methods for each in key]
     assert remembered == [SCHOOL.did, KEY.public_bytes]
 

@@ -6,7 +6,7 @@ import gzip
 import hashlib
 import zlib
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final, Self
 
 from libs.openbadges.model import times
@@ -231,6 +231,7 @@ def list_document(
     valid_from: datetime,
     purpose: str = "revocation",
     valid_until: datetime | None = None,
+    ttl: timedelta | None = None,
 ) -> dict[str, Any]:
     """Write the BitstringStatusListCredential of a list, to be prepared and signed like any other credential.
 
@@ -241,6 +242,7 @@ def list_document(
         valid_from: the moment that the bits speak of.
         purpose: what a set bit means.
         valid_until: until when a copy may be relied on.
+        ttl: for how long a copy may be kept before it is fetched again (section 2.2); written in milliseconds.
     """
     document: dict[str, Any] = {
         "@context": [CREDENTIALS_V2],
@@ -257,4 +259,6 @@ def list_document(
     }
     if valid_until is not None:
         document["validUntil"] = times.write(valid_until)
+    if ttl is not None:
+        document["credentialSubject"]["ttl"] = ttl // timedelta(milliseconds=1)
     return document

@@ -34,7 +34,8 @@ def verified_status_list(url: str, run: Run) -> dict[str, Any]:
         opened = open_document(given, STATUS_LIST_LIMITS, run.profile)
     except CredentialError as error:
         raise CredentialError("STATUS_VERIFICATION_ERROR", f"The status list cannot be read: {error}") from error
-    if opened.document.get("id", url) != url:
+    # Without an id it would serve at every URL of its issuer.
+    if opened.document.get("id") != url:
         raise CredentialError("STATUS_VERIFICATION_ERROR", "The status list is that of another URL.")
     context = Context(opened, run, EndorsementBudget(0))
     context.canonical = canonical_form(opened, run.profile)

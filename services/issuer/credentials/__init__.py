@@ -1,1 +1,1 @@
-"""Credentials: building, signing, announcing and revoking them."""
+"""Credentials: building, signing, announcing, revoking them and taking them down."""

@@ -1,10 +1,11 @@
 """Credentials as the events that announce them: the same each time."""
 
-from typing import Any
+from datetime import datetime
+from typing import Any, Literal
 
 from libs.contracts.cloudevents import Outgoing
-from libs.contracts.events import CredentialDocument, CredentialIssued, CredentialRevoked
-from services.issuer.credentials.credential import Credential, Revocation
+from libs.contracts.events import CredentialDocument, CredentialIssued, CredentialRevoked, CredentialTakenDown
+from services.issuer.credentials.credential import Credential
 from services.issuer.urls import Urls
 
 
@@ -20,21 +21,31 @@ class Announcer:
         return [Outgoing(issued, trace), self.document(credential, trace)]
 
     def document(self, credential: Credential, trace: str) -> Outgoing:
-        """Return the signed document with the state that the credential is in."""
-        revocation = credential.revocation
+        """Return the signed document with the state that the credential is in; the state alone, if taken down."""
         event = CredentialDocument(
             credential_id=credential.credential_id,
             issuer_id=credential.issuer_id,
-            state="active" if revocation is None else "revoked",
-            document=credential.document,
-            changed_at=credential.issued_at if revocation is None else revocation.at,
+            state=_state(credential),
+            document=credential.document if credential.take_down is None else None,
+            reason=None if credential.take_down is None else credential.take_down.reason,
+            changed_at=_changed_at(credential),
         )
         return Outgoing(event, trace)
 
-    def of_revocation(self, credential: Credential, revocation: Revocation, trace: str) -> list[Outgoing]:
-        """Return the announcements of one revoked credential."""
-        revoked = CredentialRevoked(**self._lifecycle(credential), occurred_at=revocation.at, reason=revocation.reason)
-        return [Outgoing(revoked, trace), self.document(credential, trace)]
+    def of_closing(self, credential: Credential, trace: str) -> list[Outgoing]:
+        """Return the announcements of one credential that was revoked, or taken down, which revokes it too."""
+        events: list[Outgoing] = []
+        if (revocation := credential.revocation) is not None:
+            revoked = CredentialRevoked(
+                **self._lifecycle(credential), occurred_at=revocation.at, reason=revocation.reason
+            )
+            events.append(Outgoing(revoked, trace))
+        if (take_down := credential.take_down) is not None:
+            taken_down = CredentialTakenDown(
+                **self._lifecycle(credential), occurred_at=take_down.at, reason=take_down.reason
+            )
+            events.append(Outgoing(taken_down, trace))
+        return [*events, self.document(credential, trace)]
 
     def _lifecycle(self, credential: Credential) -> dict[str, Any]:
         return {
@@ -45,3 +56,14 @@ class Announcer:
             "achievement": credential.achievement,
             "level": credential.level,
         }
+
+
+def _changed_at(credential: Credential) -> datetime:
+    newest = credential.take_down or credential.revocation
+    return credential.issued_at if newest is None else newest.at
+
+
+def _state(credential: Credential) -> Literal["active", "revoked", "taken_down"]:
+    if credential.take_down is not None:
+        return "taken_down"
+    return "active" if credential.revocation is None else "revoked"

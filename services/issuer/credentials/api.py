@@ -1,8 +1,6 @@
 """The HTTP routes of credentials of the caller's own issuer."""
 
-from collections.abc import Awaitable, Callable, Sequence
-from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import orjson
@@ -10,26 +8,59 @@ from fastapi import APIRouter, Depends, Request, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from libs.access.api_keys import ApiKeys, Caller
-from libs.common.arrivals import Arrivals
+from libs.access.scopes import Scope
 from libs.common.errors import NotFoundError
 from libs.common.fields import Sentence
 from libs.common.http import request_trace
 from libs.common.problems import documented
-from libs.contracts.cloudevents import Outgoing
-from libs.contracts.events import RevokeCredential
-from services.issuer.credentials.credential import Credential
-from services.issuer.credentials.repository import MongoCredentials
+from libs.contracts.reasons import RevocationReason, TakeDownReason
+from services.issuer.credentials.closing import Closings, KnownCredential
+from services.issuer.credentials.credential import CredentialState, Revocation, TakeDown
 from services.issuer.urls import Urls
 
-_REVOKE_WAIT_SECONDS = 5.0
+_CODES = "the codes stand in docs/reference/revocation.md"
+_NOTE = Field(
+    default=None,
+    description="more about it, for the issuer's own records: it is shown to nobody else, and removed in time",
+    examples=["The teacher picked the row above. Asked for by the year coordinator."],
+)
 
 
 class RevokeRequest(BaseModel):
-    """Why the credential is revoked; the public can read it, so it names nobody."""
+    """Why the credential is revoked: a code, which the public and partners can read, and your own words beside it."""
 
     model_config = ConfigDict(extra="forbid")
 
-    reason: Sentence = Field(examples=["Issued to the wrong learner."])
+    # A take-down revokes too, under a code of its own.
+    reason: Literal[
+        RevocationReason.ISSUED_IN_ERROR,
+        RevocationReason.WRONG_LEARNER,
+        RevocationReason.EVIDENCE_WITHDRAWN,
+        RevocationReason.SUPERSEDED,
+        RevocationReason.REQUESTED_BY_LEARNER,
+        RevocationReason.OTHER,
+    ] = Field(description=f"a public code; {_CODES}", examples=["wrong_learner"])
+    note: Sentence | None = _NOTE
+
+
+class TakeDownRequest(BaseModel):
+    """Why the badge is withheld from everybody: a public code, and your own words beside it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    reason: TakeDownReason = Field(description=f"a public code; {_CODES}", examples=["personal_data"])
+    note: Sentence | None = _NOTE
+
+
+class ClosingAnswer(BaseModel):
+    """When and why a credential was revoked or taken down, and at whose request."""
+
+    at: AwareDatetime
+    reason: str = Field(description=f"a public code; {_CODES}", examples=["wrong_learner"])
+    note: str | None = Field(default=None, description="what was written beside it, until its life ends")
+    requested_by: str | None = Field(
+        default=None, description="whose API key asked: an issuer's, or `*` for the administrator's", examples=["oak"]
+    )
 
 
 class CredentialAnswer(BaseModel):
@@ -43,75 +74,66 @@ class CredentialAnswer(BaseModel):
     learner_id: UUID = Field(description="the learner, by an id that nobody can compute from outside")
     achievement: str = Field(description="the version of the achievement", examples=["wattle-grove/resilience/1"])
     level: str | None = Field(description="the SOLO level that was shown", examples=["relational"])
-    state: str = Field(description="active or revoked", examples=["active"])
+    state: CredentialState = Field(examples=["active"])
     issued_at: AwareDatetime
-    revoked_at: AwareDatetime | None
-    revocation_reason: str | None
+    revocation: ClosingAnswer | None
+    take_down: ClosingAnswer | None
     credential: dict[str, Any] = Field(description="the signed credential")
 
 
-def credential_routes(
-    keys: ApiKeys,
-    credentials: MongoCredentials,
-    urls: Urls,
-    arrivals: Arrivals,
-    *,
-    publish: Callable[[Sequence[Outgoing]], Awaitable[None]],
-    clock: Callable[[], datetime],
-) -> APIRouter:
-    """GET /v1/credentials/{id} and POST /v1/credentials/{id}/revoke."""
+def credential_routes(keys: ApiKeys, closings: Closings, urls: Urls) -> APIRouter:
+    """GET /v1/credentials/{id}, POST /v1/credentials/{id}/revoke and POST /v1/credentials/{id}/take-down."""
     router = APIRouter(tags=["credentials"])
-
-    async def own(credential_id: UUID, caller: Caller) -> Credential:
-        found = await credentials.find(credential_id, caller.issuer_id)
-        if found is None:
-            raise NotFoundError.for_caller()
-        return found
+    later: dict[str, Any] = {
+        "model": CredentialAnswer,
+        "description": "Asked for and not applied yet; read the credential again.",
+    }
 
     @router.get("/v1/credentials/{credential_id}", responses=documented(NotFoundError))
     async def read_credential(
-        credential_id: UUID, caller: Annotated[Caller, Depends(keys.allowed("credentials:read"))]
+        credential_id: UUID, caller: Annotated[Caller, Depends(keys.allowed(Scope.CREDENTIALS_READ))]
     ) -> CredentialAnswer:
         """A credential of yours, and its state."""
-        return _answer(await own(credential_id, caller), urls)
+        return _answer(await closings.read(credential_id, caller), urls)
 
-    @router.post(
-        "/v1/credentials/{credential_id}/revoke",
-        responses={
-            202: {
-                "model": CredentialAnswer,
-                "description": "Asked for and not applied yet; read the credential again.",
-            },
-            **documented(NotFoundError),
-        },
-    )
+    @router.post("/v1/credentials/{credential_id}/revoke", responses={202: later, **documented(NotFoundError)})
     async def revoke_credential(
         request: Request,
         response: Response,
         credential_id: UUID,
         asked: RevokeRequest,
-        caller: Annotated[Caller, Depends(keys.allowed("credentials:revoke"))],
+        caller: Annotated[Caller, Depends(keys.allowed(Scope.CREDENTIALS_REVOKE))],
     ) -> CredentialAnswer:
-        """Revoke a credential of yours; to revoke it again changes nothing."""
-        found = await own(credential_id, caller)
-        if found.revocation is None:
-            command = RevokeCredential(
-                credential_id=credential_id, issuer_id=caller.issuer_id, reason=asked.reason, requested_at=clock()
-            )
-            await publish([Outgoing(command, request_trace(request))])
+        """Revoke a credential of yours; to revoke it again changes nothing. Its learner is told, if told of the award.
 
-            async def applied() -> bool:
-                return (await own(credential_id, caller)).revocation is not None
+        What was shown stays on the badge's page, with a word that it holds no longer. To withhold it, take it down.
+        """
+        done = await closings.revoke(credential_id, caller, asked.reason, asked.note, request_trace(request))
+        response.status_code = 200 if done else 202
+        return _answer(await closings.read(credential_id, caller), urls)
 
-            response.status_code = 200 if await arrivals.wait_until(applied, _REVOKE_WAIT_SECONDS) else 202
-            found = await own(credential_id, caller)
-        return _answer(found, urls)
+    @router.post("/v1/credentials/{credential_id}/take-down", responses={202: later, **documented(NotFoundError)})
+    async def take_down_credential(
+        request: Request,
+        response: Response,
+        credential_id: UUID,
+        asked: TakeDownRequest,
+        caller: Annotated[Caller, Depends(keys.allowed(Scope.CREDENTIALS_TAKE_DOWN))],
+    ) -> CredentialAnswer:
+        """Take a badge of yours down, for good: nobody can read what it says any more, and it is revoked too.
+
+        Its page, document and picture answer 410 with the code of the reason, partners are told to delete their
+        copies, and so is its learner. The administrator may take down the badge of any issuer.
+        """
+        done = await closings.take_down(credential_id, caller, asked.reason, asked.note, request_trace(request))
+        response.status_code = 200 if done else 202
+        return _answer(await closings.read(credential_id, caller), urls)
 
     return router
 
 
-def _answer(credential: Credential, urls: Urls) -> CredentialAnswer:
-    revocation = credential.revocation
+def _answer(known: KnownCredential, urls: Urls) -> CredentialAnswer:
+    credential = known.credential
     return CredentialAnswer(
         id=credential.credential_id,
         url=urls.credential(credential.credential_id),
@@ -121,7 +143,19 @@ def _answer(credential: Credential, urls: Urls) -> CredentialAnswer:
         level=credential.level,
         state=credential.state,
         issued_at=credential.issued_at,
-        revoked_at=None if revocation is None else revocation.at,
-        revocation_reason=None if revocation is None else revocation.reason,
+        revocation=_closing(known, credential.revocation),
+        take_down=_closing(known, credential.take_down),
         credential=orjson.loads(credential.document),
+    )
+
+
+def _closing(known: KnownCredential, closed: Revocation | TakeDown | None) -> ClosingAnswer | None:
+    if closed is None:
+        return None
+    request = None if closed.request_id is None else known.requests.get(closed.request_id)
+    return ClosingAnswer(
+        at=closed.at,
+        reason=closed.reason.value,
+        note=None if request is None else request.note,
+        requested_by=None if request is None else request.principal,
     )

@@ -5,6 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
+from libs.contracts.reasons import RevocationReason, TakeDownReason
 from libs.contracts.results import SoloLevel
 from services.issuer.decision_ids import DecisionId
 from services.issuer.status.entry import StatusEntry
@@ -15,14 +16,30 @@ class CredentialState(StrEnum):
 
     ACTIVE = "active"
     REVOKED = "revoked"
+    TAKEN_DOWN = "taken_down"
 
 
 @dataclass(frozen=True, slots=True)
 class Revocation:
-    """When a credential was revoked, and why; the public can read the reason."""
+    """When a credential was revoked, why (a public code), and the request that says who asked."""
 
     at: datetime
-    reason: str
+    reason: RevocationReason
+    request_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TakeDown:
+    """When what a credential says was withheld, why (a public code), and the request that says who asked."""
+
+    at: datetime
+    reason: TakeDownReason
+    request_id: UUID | None = None
+
+    @property
+    def revocation(self) -> Revocation:
+        """Return the revocation that goes with it, unless the credential was revoked before."""
+        return Revocation(self.at, RevocationReason.TAKEN_DOWN, self.request_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +52,8 @@ class Credential:
         level: the level shown; None where a score was.
         evidence_id: of a repeatable achievement, the piece of evidence that it was awarded for.
         decision_id: the decision that it was issued by.
-        document: the signed JSON text, byte for byte.
+        document: the signed JSON text, byte for byte; of one that was taken down it goes no further.
+        revocation: of one that was taken down, too.
     """
 
     credential_id: UUID
@@ -50,8 +68,11 @@ class Credential:
     issued_at: datetime
     document: str
     revocation: Revocation | None = None
+    take_down: TakeDown | None = None
 
     @property
     def state(self) -> CredentialState:
-        """Return whether it is active or revoked."""
+        """Return what it is worth now."""
+        if self.take_down is not None:
+            return CredentialState.TAKEN_DOWN
         return CredentialState.ACTIVE if self.revocation is None else CredentialState.REVOKED

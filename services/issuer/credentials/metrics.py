@@ -7,4 +7,7 @@ SIGNING_SECONDS = Histogram(
     "Time to prepare and sign one credential",
     buckets=(0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25),
 )
-REVOCATIONS = Counter("bowerbird_issuer_revocations", "Commands to revoke, by what became of them", ["outcome"])
+REVOCATIONS = Counter(
+    "bowerbird_issuer_revocations", "Commands to revoke or take down, by what became of them", ["outcome"]
+)
+TAKE_DOWNS = Counter("bowerbird_issuer_take_downs", "Credentials taken down, repeats of a command among them")

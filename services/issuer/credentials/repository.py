@@ -8,9 +8,10 @@ from pymongo import UpdateOne
 from pymongo.read_concern import ReadConcern
 
 from libs.common.mongo import Collection, Database, Document, Index, Insertion, find_by_ids
+from libs.contracts.reasons import RevocationReason, TakeDownReason
 from libs.contracts.results import SoloLevel
 from services.issuer.credentials.award import HeldAward
-from services.issuer.credentials.credential import Credential, CredentialState, Revocation
+from services.issuer.credentials.credential import Credential, CredentialState, Revocation, TakeDown
 from services.issuer.decision_ids import DecisionId
 from services.issuer.status.entry import StatusEntry
 
@@ -20,9 +21,13 @@ INDEXES: Sequence[Index] = (
     Index("credentials", ["holding_id", "level", "evidence_id", "closed_id"], unique=True),
     # An entry of a status list stands for one credential.
     Index("credentials", ["status_list", "status_index"], unique=True),
-    # The bits of a status list are its revoked credentials.
+    # The bits of a status list are its revoked credentials, those that were taken down among them.
     Index("credentials", ["status_list"], partial={"state": CredentialState.REVOKED}),
 )
+
+
+Target = tuple[UUID, str]
+"""A credential and its issuer."""
 
 
 class CredentialStore(Protocol):
@@ -78,32 +83,23 @@ class MongoCredentials:
         found = await self._collection.find_one({"_id": credential_id, "issuer_id": issuer_id})
         return None if found is None else _credential(found)
 
-    async def revoke(self, revocations: Mapping[tuple[UUID, str], Revocation]) -> list[Credential]:
-        """Revoke these, by credential and issuer, and return those credentials as they stand then.
+    async def close(
+        self, revocations: Mapping[Target, Revocation], take_downs: Mapping[Target, TakeDown]
+    ) -> list[Credential]:
+        """Revoke and take down these, by credential and issuer, and return those credentials as they stand then.
 
-        The first revocation of a credential holds: a later one changes neither its reason nor its moment.
+        The first revocation of a credential holds, and the first take-down: a later one changes neither its reason nor
+        its moment. To take down revokes what is active.
         """
-        if not revocations:
+        implied = {target: take_down.revocation for target, take_down in take_downs.items()}
+        changes = [_revoke(target, each) for target, each in {**implied, **revocations}.items()]
+        changes += [_take_down(target, each) for target, each in take_downs.items()]
+        if not changes:
             return []
-        await self._collection.bulk_write(
-            [
-                UpdateOne(
-                    {"_id": credential_id, "issuer_id": issuer_id, "state": CredentialState.ACTIVE},
-                    {
-                        "$set": {
-                            "state": CredentialState.REVOKED,
-                            "closed_id": credential_id,
-                            "revoked_at": revocation.at,
-                            "revocation_reason": revocation.reason,
-                        }
-                    },
-                )
-                for (credential_id, issuer_id), revocation in revocations.items()
-            ],
-            ordered=False,
-        )
-        found = await self.by_ids(credential_id for credential_id, _ in revocations)
-        return [each for each in found.values() if (each.credential_id, each.issuer_id) in revocations]
+        await self._collection.bulk_write(changes, ordered=False)
+        targets = revocations.keys() | take_downs.keys()
+        found = await self.by_ids(credential_id for credential_id, _ in targets)
+        return [each for each in found.values() if (each.credential_id, each.issuer_id) in targets]
 
     async def revoked_indexes(self, list_id: str) -> list[int]:
         """Return the entries of a status list that are set."""
@@ -112,8 +108,39 @@ class MongoCredentials:
         return [each["status_index"] for each in found]
 
 
+def _revoke(target: Target, revocation: Revocation) -> UpdateOne:
+    credential_id, issuer_id = target
+    closed: Document = {
+        "state": CredentialState.REVOKED,
+        "closed_id": credential_id,
+        "revoked_at": revocation.at,
+        "revocation_reason": revocation.reason,
+        "revocation_request": revocation.request_id,
+    }
+    return UpdateOne(
+        {"_id": credential_id, "issuer_id": issuer_id, "state": CredentialState.ACTIVE}, {"$set": _present(closed)}
+    )
+
+
+def _take_down(target: Target, take_down: TakeDown) -> UpdateOne:
+    credential_id, issuer_id = target
+    # Beside the state, which says what its entry in the status list says.
+    withheld: Document = {
+        "taken_down_at": take_down.at,
+        "take_down_reason": take_down.reason,
+        "take_down_request": take_down.request_id,
+    }
+    return UpdateOne(
+        {"_id": credential_id, "issuer_id": issuer_id, "taken_down_at": None}, {"$set": _present(withheld)}
+    )
+
+
+def _present(document: Document) -> Document:
+    return {name: value for name, value in document.items() if value is not None}
+
+
 def _document(credential: Credential) -> Document:
-    revocation = credential.revocation
+    revocation, take_down = credential.revocation, credential.take_down
     document = {
         "_id": credential.credential_id,
         "schema": 1,
@@ -128,18 +155,21 @@ def _document(credential: Credential) -> Document:
         "sequence": credential.decision_id.sequence,
         "status_list": credential.status.list_id,
         "status_index": credential.status.index,
-        "state": credential.state.value,
+        "state": CredentialState.ACTIVE if revocation is None else CredentialState.REVOKED,
         "issued_at": credential.issued_at,
         "document": credential.document,
         "closed_id": None if revocation is None else credential.credential_id,
         "revoked_at": None if revocation is None else revocation.at,
         "revocation_reason": None if revocation is None else revocation.reason,
+        "revocation_request": None if revocation is None else revocation.request_id,
+        "taken_down_at": None if take_down is None else take_down.at,
+        "take_down_reason": None if take_down is None else take_down.reason,
+        "take_down_request": None if take_down is None else take_down.request_id,
     }
-    return {name: value for name, value in document.items() if value is not None}
+    return _present(document)
 
 
 def _credential(stored: Document) -> Credential:
-    revoked_at = stored.get("revoked_at")
     return Credential(
         credential_id=stored["_id"],
         issuer_id=stored["issuer_id"],
@@ -152,8 +182,23 @@ def _credential(stored: Document) -> Credential:
         status=StatusEntry(stored["status_list"], stored["status_index"]),
         issued_at=stored["issued_at"],
         document=stored["document"],
-        revocation=None if revoked_at is None else Revocation(revoked_at, stored["revocation_reason"]),
+        revocation=_revocation(stored),
+        take_down=_taken_down(stored),
     )
+
+
+def _revocation(stored: Document) -> Revocation | None:
+    at = stored.get("revoked_at")
+    if at is None:
+        return None
+    return Revocation(at, RevocationReason(stored["revocation_reason"]), stored.get("revocation_request"))
+
+
+def _taken_down(stored: Document) -> TakeDown | None:
+    at = stored.get("taken_down_at")
+    if at is None:
+        return None
+    return TakeDown(at, TakeDownReason(stored["take_down_reason"]), stored.get("take_down_request"))
 
 
 def _level(text: str | None) -> SoloLevel | None:

@@ -1,7 +1,7 @@
 """Writing and signing an award as an Open Badges 3.0 AchievementCredential, and an issuer's status lists."""
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime, time
+from datetime import UTC, datetime, time, timedelta
 from time import perf_counter
 from typing import Any, Protocol
 
@@ -119,7 +119,9 @@ class CredentialSigner:
             activity_end=datetime.combine(evidence.observed_on, time(), UTC),
         )
 
-    async def status_list(self, issuer_id: str, list_id: str, bits: StatusList, at: datetime) -> str:
+    async def status_list(
+        self, issuer_id: str, list_id: str, bits: StatusList, at: datetime, *, valid_until: datetime, ttl: timedelta
+    ) -> str:
         """Return the signed credential of this list with these bits, as JSON text.
 
         Raises:
@@ -130,7 +132,9 @@ class CredentialSigner:
             raise KeyUnavailableError(f"the profile of issuer {issuer_id} has not arrived")
         await self._keys.refresh([issuer_id])
         key = await self._keys.key(issuer_id)
-        document = bitstring.list_document(self._urls.status_list(list_id), issuer.did, bits, valid_from=at)
+        document = bitstring.list_document(
+            self._urls.status_list(list_id), issuer.did, bits, valid_from=at, valid_until=valid_until, ttl=ttl
+        )
         return sign(prepare(document), key, self._method(issuer.did, key), at)
 
     def _method(self, issuer_did: str, key: Ed25519Key) -> str:

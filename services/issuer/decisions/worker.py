@@ -107,7 +107,8 @@ class Awarding:
         4. Allocate entries in status lists that are announced; prepare and sign every credential.
         5. Record all decisions and credentials of the batch in one transaction. If another worker was first: from 1.
         6. Publish the announcements, made from what is recorded; look again, and return the documents of credentials
-           that were revoked meanwhile. (The loop publishes those, waits for every confirmation, and commits.)
+           that were revoked or taken down meanwhile. (The loop publishes those, waits for every confirmation, and
+           commits.)
 
         Raises:
             DecidingStuckError: the database refuses to record, and nothing recorded explains why.
@@ -263,7 +264,7 @@ class Awarding:
         return [
             self._announcer.document(each, traces[named[each.credential_id]])
             for each in await self._credentials.revoked_of(named)
-            if credentials[each.credential_id].revocation is None
+            if credentials[each.credential_id].state is not each.state
         ]
 
 

@@ -13,7 +13,7 @@ from libs.common.telemetry import get_logger
 from libs.contracts.events import AchievementPublished
 from libs.openbadges.verify import Check, Dependencies, Report, ResolvedInputs
 from services.verifier.material.cache import ShortMemory
-from services.verifier.material.repository import Organisation, StoredCredential, StoredStatusList
+from services.verifier.material.repository import Organisation, StoredCredential, StoredStatusList, TakenDown
 
 # A revocation shows within this time on every replica; a lookup for every verification would halve their number.
 REMEMBERED_SECONDS = 1.0
@@ -57,8 +57,8 @@ class Records(Protocol):
 class PublicRecords(Records, Protocol):
     """Where everything that the verifier serves is read from."""
 
-    async def credential(self, credential_id: UUID) -> StoredCredential | None:
-        """Return the document of this id, whoever issued it."""
+    async def credential(self, credential_id: UUID) -> StoredCredential | TakenDown | None:
+        """Return the document of this id, whoever issued it, or that it was taken down."""
         ...
 
     async def did_document(self, issuer_id: str) -> str | None:

@@ -13,6 +13,11 @@ from pymongo import UpdateMany
 
 from libs.common.mongo import Collection, Database, Document, Index, find_by_ids, insert_new, upsert_newest
 from libs.contracts.events import AchievementPublished, CredentialDocument, IssuerPublished, StatusListPublished
+from libs.contracts.reasons import TakeDownReason
+from libs.openbadges.jsonld.parsing import parse
+from libs.openbadges.model import times
+from libs.openbadges.model.errors import CredentialError
+from libs.openbadges.verify import STATUS_LIST_LIMITS
 
 INDEXES: Sequence[Index] = (Index("issuers", ["did"]),)
 
@@ -36,12 +41,28 @@ class StoredCredential:
 
 
 @dataclass(frozen=True, slots=True)
+class TakenDown:
+    """A credential that was taken down: that it was, and why. Nothing of what it said is kept."""
+
+    id: UUID
+    at: datetime
+    reason: TakeDownReason
+
+
+@dataclass(frozen=True, slots=True)
 class StoredStatusList:
-    """A signed status list credential, the newest version that arrived."""
+    """A signed status list credential, the newest version that arrived.
+
+    Attributes:
+        ttl_seconds: how long a copy may be kept before it is fetched again; None where it does not say.
+        valid_until: until when it may be relied on; None where it does not say.
+    """
 
     id: str
     version: int
     text: str
+    ttl_seconds: float | None = None
+    valid_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,35 +85,28 @@ class Repository:
         self._status_lists: Collection = database["status_lists"]
 
     async def store_documents(self, events: Sequence[CredentialDocument]) -> None:
-        """Store each document; one that was ever revoked stays revoked.
+        """Store each document; revoked takes precedence over active, and taken down over both, whatever comes first.
 
-        New ones are inserted, which costs a quarter of an upsert. Revocations are tried as updates first: what is
-        revoked is nearly always here, and a million of them are a few thousand statements.
+        New ones are inserted, which costs a quarter of an upsert. Changes are tried as updates first: what is revoked
+        or taken down is nearly always here, and a million of them are a few thousand statements.
         """
-        revoked = [event for event in events if event.state == "revoked"]
-        all_here = await self._revoke(revoked)
+        closed = [event for event in events if event.state != "active"]
+        all_here = await self._close(closed)
         held = await insert_new(
             self._documents, [_document(event) for event in events if event.state == "active" or not all_here]
         )
         if not all_here:
-            await self._revoke([event for event in revoked if event.credential_id in held])
+            await self._close([event for event in closed if event.credential_id in held])
 
-    async def _revoke(self, events: Sequence[CredentialDocument]) -> bool:
-        """Mark the stored, active documents as revoked; return whether all were stored. The first revocation stays."""
-        by_moment: dict[datetime, list[UUID]] = {}
+    async def _close(self, events: Sequence[CredentialDocument]) -> bool:
+        """Change those that are stored; return whether all were, and were changed. The first of its kind stays."""
+        alike: dict[tuple[str, datetime, TakeDownReason | None], list[UUID]] = {}
         for event in events:
-            by_moment.setdefault(event.changed_at, []).append(event.credential_id)
-        if not by_moment:
+            alike.setdefault((event.state, event.changed_at, event.reason), []).append(event.credential_id)
+        if not alike:
             return True
-        result = await self._documents.bulk_write(
-            [
-                UpdateMany(
-                    {"_id": {"$in": ids}, "state": "active"}, {"$set": {"state": "revoked", "changed_at": moment}}
-                )
-                for moment, ids in by_moment.items()
-            ],
-            ordered=False,
-        )
+        changes = [_closing(ids, *change) for change, ids in alike.items()]
+        result = await self._documents.bulk_write(changes, ordered=False)
         return bool(result.matched_count == len(events))
 
     async def store_issuers(self, events: Sequence[IssuerPublished]) -> None:
@@ -107,11 +121,13 @@ class Repository:
         """Store the highest version of each list."""
         await upsert_newest(self._status_lists, [_status_list(event) for event in events], order="version")
 
-    async def credential(self, credential_id: UUID) -> StoredCredential | None:
+    async def credential(self, credential_id: UUID) -> StoredCredential | TakenDown | None:
         """The document of this id, whoever issued it: badges are public to whoever knows their id."""
         found = await self._documents.find_one({"_id": credential_id})
         if found is None:
             return None
+        if found["state"] == "taken_down":
+            return TakenDown(found["_id"], found["changed_at"], TakeDownReason(found["reason"]))
         revoked_at = found["changed_at"] if found["state"] == "revoked" else None
         return StoredCredential(found["_id"], found["issuer_id"], found["document"], revoked_at)
 
@@ -137,12 +153,16 @@ class Repository:
 
     async def status_list(self, list_id: str) -> StoredStatusList | None:
         """The newest version of a status list."""
-        found = await self._status_lists.find_one({"_id": list_id}, {"version": 1, "credential": 1})
-        return None if found is None else StoredStatusList(found["_id"], found["version"], found["credential"])
+        found = await self._status_lists.find_one({"_id": list_id})
+        if found is None:
+            return None
+        return StoredStatusList(
+            found["_id"], found["version"], found["credential"], found.get("ttl_seconds"), found.get("valid_until")
+        )
 
 
 def _document(event: CredentialDocument) -> Document:
-    return {
+    document = {
         "_id": event.credential_id,
         "schema": SCHEMA,
         "issuer_id": event.issuer_id,
@@ -150,6 +170,19 @@ def _document(event: CredentialDocument) -> Document:
         "document": event.document,
         "changed_at": event.changed_at,
     }
+    return document | _withheld(event.reason) if event.state == "taken_down" else document
+
+
+def _closing(ids: Sequence[UUID], state: str, at: datetime, reason: TakeDownReason | None) -> UpdateMany:
+    """Return the update by which these are revoked or taken down."""
+    change: Document = {"state": state, "changed_at": at}
+    if state == "revoked":
+        return UpdateMany({"_id": {"$in": list(ids)}, "state": "active"}, {"$set": change})
+    return UpdateMany({"_id": {"$in": list(ids)}, "state": {"$ne": "taken_down"}}, {"$set": change | _withheld(reason)})
+
+
+def _withheld(reason: TakeDownReason | None) -> Document:
+    return {"document": None, "reason": (reason or TakeDownReason.OTHER).value}
 
 
 def _issuer(event: IssuerPublished) -> Document:
@@ -177,11 +210,26 @@ def _achievement(event: AchievementPublished) -> Document:
 
 
 def _status_list(event: StatusListPublished) -> Document:
+    ttl, valid_until = _freshness(event.credential)
     return {
         "_id": event.list_id,
         "schema": SCHEMA,
         "issuer_id": event.issuer_id,
         "version": event.version,
         "credential": event.credential,
+        "ttl_seconds": ttl,
+        "valid_until": valid_until,
         "published_at": event.published_at,
     }
+
+
+def _freshness(credential: str) -> tuple[float | None, datetime | None]:
+    """Return what a status list credential says of its time to live, in seconds, and of its end."""
+    try:
+        document = parse(credential, STATUS_LIST_LIMITS)
+        end = times.read(document["validUntil"]) if "validUntil" in document else None
+    except CredentialError:
+        return None, None
+    subject = document.get("credentialSubject")
+    ttl = subject.get("ttl") if isinstance(subject, dict) else None
+    return (ttl / 1000 if isinstance(ttl, int) and ttl >= 0 else None), end

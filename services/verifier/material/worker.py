@@ -6,6 +6,8 @@ from libs.contracts.cloudevents import EventT, Outgoing, Received
 from libs.contracts.events import AchievementPublished, CredentialDocument, IssuerPublished, StatusListPublished
 from services.verifier.material.repository import Repository
 
+_RANK = {"active": 0, "revoked": 1, "taken_down": 2}
+
 
 class Projection:
     """The effects of a batch of each topic. Nothing follows from them, so nothing is published."""
@@ -14,11 +16,11 @@ class Projection:
         self._repository = repository
 
     async def documents(self, batch: Sequence[Received[CredentialDocument]]) -> Sequence[Outgoing]:
-        """Signed documents and their state: revoked takes precedence over active, and the first text stays."""
+        """Signed documents and their state: taken down takes precedence over revoked, and that over active."""
         latest: dict[object, CredentialDocument] = {}
         for event in _events(batch):
             held = latest.setdefault(event.credential_id, event)
-            if held.state == "active" and event.state == "revoked":
+            if _RANK[held.state] < _RANK[event.state]:
                 latest[event.credential_id] = event
         await self._repository.store_documents(list(latest.values()))
         return []

@@ -8,7 +8,7 @@ from fastapi import Request
 from fastapi.responses import Response
 
 from libs.common.bodies import is_json
-from libs.common.errors import BowerbirdError, NotFoundError, UnavailableError
+from libs.common.errors import BowerbirdError, GoneError, NotFoundError, UnavailableError
 from libs.common.problems import documented
 
 READ = ["GET", "HEAD"]
@@ -16,10 +16,8 @@ READ = ["GET", "HEAD"]
 VC = "application/vc"
 _CACHING = {name: {"schema": {"type": "string"}} for name in ("ETag", "Cache-Control")}
 
-# What never changes under its address may be kept; what says whether a badge is still good, only for seconds.
-FOR_AN_HOUR = "public, max-age=3600"
+# A signed text never changes, and may be taken down: a copy is asked about after a minute.
 FOR_A_MINUTE = "public, max-age=60"
-FOR_SECONDS = "public, max-age=2"
 
 
 def read_responses(
@@ -34,7 +32,7 @@ def read_responses(
     """
     responses = documented(*errors, UnavailableError)
     if page:
-        for error in (NotFoundError, UnavailableError):
+        for error in {NotFoundError, UnavailableError, GoneError} & {*errors, UnavailableError}:
             responses[error.status]["content"] |= {"text/html": {"schema": {"type": "string"}}}
     content = {
         media_type: {"schema": {"type": "object"} if is_json(media_type) or media_type == VC else {"type": "string"}}

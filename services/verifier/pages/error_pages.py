@@ -7,7 +7,7 @@ from fastapi import Request
 from fastapi.responses import Response
 from pymongo.errors import PyMongoError
 
-from libs.common.errors import BowerbirdError, NotFoundError
+from libs.common.errors import BowerbirdError, GoneError, NotFoundError
 from libs.common.telemetry import get_logger
 from services.verifier.pages.negotiation import choose
 from services.verifier.pages.pages import Pages
@@ -18,10 +18,11 @@ _TRY_AGAIN_SECONDS = 5
 
 @dataclass(frozen=True, slots=True)
 class ErrorPage:
-    """Heading and paragraphs where there is nothing at a URL, and where it cannot be looked up at the moment."""
+    """Heading and paragraphs where there is nothing at a URL, or no more, and where it cannot be looked up just now."""
 
     missing: tuple[str, ...]
     unavailable: tuple[str, ...]
+    gone: tuple[str, ...] = ()
 
 
 async def negotiate(
@@ -50,6 +51,8 @@ async def negotiate(
 def _as_page(error: Exception, pages: Pages, error_page: ErrorPage) -> Response:
     if isinstance(error, NotFoundError):
         return pages.message(404, *error_page.missing)
+    if isinstance(error, GoneError):
+        return pages.message(410, *error_page.gone, f"{str(error).capitalize()}.")
     get_logger().warning("page unavailable", problem=type(error).__name__)
     answer = pages.message(503, *error_page.unavailable)
     answer.headers["Retry-After"] = str(_TRY_AGAIN_SECONDS)

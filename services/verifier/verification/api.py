@@ -1,6 +1,7 @@
 """The verifier's routes: verify anything, and the public documents that verifying needs. All are open to anybody."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Annotated, Any
 
 import orjson
@@ -9,7 +10,7 @@ from fastapi.responses import Response
 
 from libs.common.bodies import read_json_text
 from libs.common.body_limits import body_limit
-from libs.common.errors import NotAcceptableError, NotFoundError, RequestTimeoutError
+from libs.common.errors import GoneError, NotAcceptableError, NotFoundError, RequestTimeoutError
 from libs.common.openapi import json_body
 from libs.common.problems import documented
 from libs.openbadges.jsonld.parsing import parse
@@ -17,9 +18,10 @@ from libs.openbadges.model.errors import CredentialError
 from libs.openbadges.pictures.description import Depiction
 from libs.openbadges.pictures.drawing import badge_svg
 from services.verifier.material.lookup import PublicRecords
-from services.verifier.material.repository import StoredCredential
-from services.verifier.pages.answers import FOR_A_MINUTE, FOR_AN_HOUR, FOR_SECONDS, READ, as_it_is, read_responses
+from services.verifier.material.repository import StoredCredential, StoredStatusList, TakenDown
+from services.verifier.pages.answers import FOR_A_MINUTE, READ, as_it_is, read_responses
 from services.verifier.pages.error_pages import HTML, ErrorPage, negotiate
+from services.verifier.pages.negotiation import choose
 from services.verifier.pages.pages import Pages
 from services.verifier.verification.models import BadgeQuestion, CredentialDocument, CredentialQuestion, ReportView
 from services.verifier.verification.submission import MEDIA_TYPES, MOST_BYTES, parse_badge_id, read_submission
@@ -28,6 +30,10 @@ from services.verifier.verification.verifier import Verifier
 # The page first: a client without preferences is a person who follows a link.
 SIGNED = "application/vc+ld+json"
 REPRESENTATIONS = (HTML, SIGNED, "application/vc", "application/ld+json", "application/json")
+# Lists are signed by Data Integrity proofs: there is none as a JWT.
+LIST_REPRESENTATIONS = (SIGNED, "application/vc", "application/ld+json", "application/json")
+# Where a list does not say how long it may be kept.
+_DEFAULT_TTL_SECONDS = 2.0
 BadgeId = Annotated[str, Path(description="the UUID of the badge", examples=["0d8e4a52-95a8-4f43-9a0d-7a3c5f0e8d11"])]
 IssuerId = Annotated[str, Path(description="the id of the issuer", examples=["wattle-grove"])]
 ListId = Annotated[str, Path(description="the id of the status list", examples=["wattle-grove-1"])]
@@ -36,6 +42,10 @@ _ERROR_PAGE = ErrorPage(
         "There is no badge here",
         "The link may have been cut off when it was copied. Ask whoever sent it to you for the whole link.",
         "A badge that was issued moments ago can take a few seconds to appear.",
+    ),
+    gone=(
+        "This badge was taken down",
+        "What it said is not shown any more, and it is no longer good. That is for good: no copy of it is kept here.",
     ),
     unavailable=(
         "This badge could not be checked just now",
@@ -54,7 +64,9 @@ class Api:
         pages: Pages,
         *,
         public_base: str,
+        clock: Callable[[], datetime],
     ) -> None:
+        self._clock = clock
         self._repository = repository
         self._verifier = verifier
         self._pages = pages
@@ -72,7 +84,7 @@ class Api:
             response_model=ReportView,
             responses={
                 200: {"description": "The report, whatever the verdict."},
-                **documented(NotFoundError, RequestTimeoutError),
+                **documented(NotFoundError, GoneError, RequestTimeoutError),
             },
             openapi_extra=json_body(CredentialDocument, CredentialQuestion, BadgeQuestion, media_types=MEDIA_TYPES),
             dependencies=[body_limit(MOST_BYTES)],
@@ -82,21 +94,23 @@ class Api:
             "/badges/{badge_id}",
             self.badge,
             name="read_badge",
-            responses=read_responses(*REPRESENTATIONS, errors=(NotFoundError, NotAcceptableError), page=True),
+            responses=read_responses(
+                *REPRESENTATIONS, errors=(NotFoundError, GoneError, NotAcceptableError), page=True
+            ),
             **described,
         )
         router.add_api_route(
             "/badges/{badge_id}/credential.json",
             self.download,
             name="download_badge",
-            responses=read_responses(SIGNED, errors=(NotFoundError,)),
+            responses=read_responses(SIGNED, errors=(NotFoundError, GoneError)),
             **described,
         )
         router.add_api_route(
             "/badges/{badge_id}/image.svg",
             self.picture,
             name="read_badge_image",
-            responses=read_responses("image/svg+xml", errors=(NotFoundError,)),
+            responses=read_responses("image/svg+xml", errors=(NotFoundError, GoneError)),
             **described,
         )
         router.add_api_route(
@@ -110,7 +124,7 @@ class Api:
             "/status/{list_id}",
             self.status_list,
             name="read_status_list",
-            responses=read_responses(SIGNED, errors=(NotFoundError,)),
+            responses=read_responses(*LIST_REPRESENTATIONS, errors=(NotFoundError, NotAcceptableError)),
             **described,
         )
         return router
@@ -123,6 +137,8 @@ class Api:
             stored = await self._repository.credential(submission.badge_id)
             if stored is None:
                 raise NotFoundError("there is no badge of ours at this URL; look whether it was copied in full")
+            if isinstance(stored, TakenDown):
+                raise _gone(stored)
             report = await self._verifier.verify_stored(stored, submission.recipient)
         else:
             report = await self._verifier.verify(submission.text or b"", recipient=submission.recipient)
@@ -144,7 +160,7 @@ class Api:
     async def download(self, request: Request, badge_id: BadgeId) -> Response:
         """The signed document, byte for byte, as a file to keep."""
         stored = await self._stored(badge_id)
-        answer = as_it_is(request, stored.text, SIGNED, FOR_AN_HOUR)
+        answer = as_it_is(request, stored.text, SIGNED, FOR_A_MINUTE)
         answer.headers["Content-Disposition"] = f'attachment; filename="badge-{stored.id}.json"'
         return answer
 
@@ -153,7 +169,7 @@ class Api:
         stored = await self._stored(badge_id)
         shown = Depiction.of(_readable(stored))
         svg = badge_svg(name=shown.name, issuer=shown.issuer, level=shown.level)
-        return as_it_is(request, svg, "image/svg+xml", FOR_AN_HOUR)
+        return as_it_is(request, svg, "image/svg+xml", FOR_A_MINUTE)
 
     async def did_document(self, request: Request, issuer_id: IssuerId) -> Response:
         """The DID document that did:web of an issuer stands for."""
@@ -164,22 +180,39 @@ class Api:
 
     async def status_list(self, request: Request, list_id: ListId) -> Response:
         """The newest version of a status list credential, byte for byte as it was signed."""
+        media_type = choose(", ".join(request.headers.getlist("accept")), LIST_REPRESENTATIONS)
         held = await self._repository.status_list(list_id)
         if held is None:
             raise NotFoundError("there is no status list of this id here")
-        return as_it_is(request, held.text, SIGNED, FOR_SECONDS)
+        answer = as_it_is(request, held.text, media_type, _until_stale(held, self._clock()))
+        answer.headers["Vary"] = "Accept"
+        return answer
 
     async def _stored(self, badge_id: str) -> StoredCredential:
         known = parse_badge_id(badge_id)
         stored = None if known is None else await self._repository.credential(known)
         if stored is None:
             raise NotFoundError("there is no badge of this id here")
+        if isinstance(stored, TakenDown):
+            raise _gone(stored)
         return stored
 
     async def _page(self, stored: StoredCredential) -> Response:
         report = await self._verifier.verify_stored(stored)
         document = report.credential if report.credential is not None else _readable(stored)
         return self._pages.badge(stored.id, document, report)
+
+
+def _gone(taken_down: TakenDown) -> GoneError:
+    return GoneError(f"this badge was taken down for good; the reason is {taken_down.reason}")
+
+
+def _until_stale(status_list: StoredStatusList, now: datetime) -> str:
+    """Return the Cache-Control of a list: as long as it says that a copy may be kept, and never beyond its end."""
+    seconds = _DEFAULT_TTL_SECONDS if status_list.ttl_seconds is None else status_list.ttl_seconds
+    if status_list.valid_until is not None:
+        seconds = min(seconds, (status_list.valid_until - now).total_seconds())
+    return f"public, max-age={max(0, int(seconds))}"
 
 
 def _readable(stored: StoredCredential) -> Mapping[str, Any]:

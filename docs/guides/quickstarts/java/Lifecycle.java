@@ -75,6 +75,7 @@ public class Lifecycle {
                 REVOKED.add(event.get("credential_id").asText());
                 print("revoked", event);
             }
+            case "org.bowerbirdbadges.credential.taken-down.v1" -> print("delete", JSON.readTree(record.value()));
             case "org.bowerbirdbadges.credential.issued.v1" -> {
                 JsonNode event = JSON.readTree(record.value());
                 // It may have been revoked first.

@@ -23,6 +23,9 @@ function handle({ headers, value }) {
     const event = JSON.parse(value);
     revoked.add(event.credential_id);
     console.log("revoked", event.credential_id, event.achievement);
+  } else if (type === "org.bowerbirdbadges.credential.taken-down.v1") {
+    const event = JSON.parse(value);
+    console.log("delete", event.credential_id, event.achievement);
   } else if (type === "org.bowerbirdbadges.credential.issued.v1") {
     const event = JSON.parse(value);
     // It may have been revoked first.

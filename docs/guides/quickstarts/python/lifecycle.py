@@ -54,6 +54,9 @@ try:
                 event = json.loads(record.value())
                 revoked.add(event["credential_id"])
                 print("revoked", event["credential_id"], event["achievement"], flush=True)
+            elif kind == "org.bowerbirdbadges.credential.taken-down.v1":
+                event = json.loads(record.value())
+                print("delete", event["credential_id"], event["achievement"], flush=True)
             elif kind == "org.bowerbirdbadges.credential.issued.v1":
                 event = json.loads(record.value())
                 if event["credential_id"] not in revoked:  # it may have been revoked first

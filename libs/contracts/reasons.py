@@ -1,0 +1,66 @@
+"""Why a credential was revoked or taken down: stable codes, which partners and the public read."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Annotated, Final, Self
+
+from pydantic import BeforeValidator
+
+
+class _Code(StrEnum):
+    @classmethod
+    def read(cls, value: object) -> Self:
+        """Return the code of an event; `other` for one of a later version, and for a text, which goes no further.
+
+        Raises:
+            ValueError: this is no text.
+        """
+        if not isinstance(value, str):
+            raise ValueError("a code is a text")  # noqa: TRY004  # pydantic answers a ValueError alone
+        return cls(value) if value in cls.__members__.values() else cls("other")
+
+
+class RevocationReason(_Code):
+    """Why a credential was revoked. A code never changes its meaning, and none of them blames a learner."""
+
+    ISSUED_IN_ERROR = "issued_in_error"
+    WRONG_LEARNER = "wrong_learner"
+    EVIDENCE_WITHDRAWN = "evidence_withdrawn"
+    SUPERSEDED = "superseded"
+    REQUESTED_BY_LEARNER = "requested_by_learner"
+    TAKEN_DOWN = "taken_down"
+    OTHER = "other"
+
+
+class TakeDownReason(_Code):
+    """Why what a badge says is withheld from everybody. A code never changes its meaning."""
+
+    PERSONAL_DATA = "personal_data"
+    REQUESTED_BY_LEARNER = "requested_by_learner"
+    SAFETY = "safety"
+    RIGHTS_OF_OTHERS = "rights_of_others"
+    LEGAL_ORDER = "legal_order"
+    OTHER = "other"
+
+
+REVOCATION_MEANINGS: Final[Mapping[RevocationReason, str]] = {
+    RevocationReason.ISSUED_IN_ERROR: "It should not have been issued.",
+    RevocationReason.WRONG_LEARNER: "It was issued to another learner than the one who earned it.",
+    RevocationReason.EVIDENCE_WITHDRAWN: "The evidence that it rests on was withdrawn or corrected.",
+    RevocationReason.SUPERSEDED: "Another credential takes its place.",
+    RevocationReason.REQUESTED_BY_LEARNER: "The learner asked for it.",
+    RevocationReason.TAKEN_DOWN: "It was taken down, which revokes it. Only a take-down sets this.",
+    RevocationReason.OTHER: "None of these; the issuer can say more to those whom it concerns.",
+}
+TAKE_DOWN_MEANINGS: Final[Mapping[TakeDownReason, str]] = {
+    TakeDownReason.PERSONAL_DATA: "It says something personal that should not be public.",
+    TakeDownReason.REQUESTED_BY_LEARNER: "The learner, or who speaks for the learner, asked for it.",
+    TakeDownReason.SAFETY: "Its page could put somebody at risk.",
+    TakeDownReason.RIGHTS_OF_OTHERS: "It shows or links to what belongs to somebody else.",
+    TakeDownReason.LEGAL_ORDER: "A court or an authority ordered it.",
+    TakeDownReason.OTHER: "None of these; the issuer can say more to those whom it concerns.",
+}
+
+RevocationCode = Annotated[RevocationReason, BeforeValidator(RevocationReason.read)]
+TakeDownCode = Annotated[TakeDownReason, BeforeValidator(TakeDownReason.read)]
+"""The codes as fields of events."""

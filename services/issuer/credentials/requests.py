@@ -1,0 +1,87 @@
+"""Requests to revoke a credential or take it down: who asked, and why in their own words, which stays here.
+
+A request is kept before its command is published, and the command names it. What partners and the public read is the
+code of the reason alone.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from libs.common.mongo import Database, Document, Index
+
+INDEXES: Sequence[Index] = (Index("closing_requests", ["requested_at"], partial={"note": {"$exists": True}}),)
+
+
+class RequestKind(StrEnum):
+    """What is asked for."""
+
+    REVOKE = "revoke"
+    TAKE_DOWN = "take_down"
+
+
+@dataclass(frozen=True, slots=True)
+class ClosingRequest:
+    """One request.
+
+    Attributes:
+        issuer_id: whose credential it is.
+        principal: who asked: the issuer that the API key belongs to, `*` being the administrator.
+        reason: the code.
+        note: what they wrote beside it; removed at the end of its stated life.
+    """
+
+    request_id: UUID
+    issuer_id: str
+    credential_id: UUID
+    kind: RequestKind
+    principal: str
+    reason: str
+    note: str | None
+    requested_at: datetime
+
+
+class ClosingRequests:
+    """The collection `closing_requests`."""
+
+    def __init__(self, database: Database) -> None:
+        self._requests = database["closing_requests"]
+
+    async def keep(self, request: ClosingRequest) -> None:
+        """Store a new request; returns when it is durable."""
+        await self._requests.insert_one(_document(request))
+
+    async def of_issuer(self, issuer_id: str, request_ids: Iterable[UUID]) -> dict[UUID, ClosingRequest]:
+        """Return those of these requests that are about credentials of this issuer."""
+        query = {"_id": {"$in": list(request_ids)}, "issuer_id": issuer_id}
+        return {each["_id"]: _request(each) for each in await self._requests.find(query).to_list(None)}
+
+
+def _document(request: ClosingRequest) -> Document:
+    document = {
+        "_id": request.request_id,
+        "schema": 1,
+        "issuer_id": request.issuer_id,
+        "credential_id": request.credential_id,
+        "kind": request.kind,
+        "principal": request.principal,
+        "reason": request.reason,
+        "note": request.note,
+        "requested_at": request.requested_at,
+    }
+    return {name: value for name, value in document.items() if value is not None}
+
+
+def _request(stored: Document) -> ClosingRequest:
+    return ClosingRequest(
+        request_id=stored["_id"],
+        issuer_id=stored["issuer_id"],
+        credential_id=stored["credential_id"],
+        kind=RequestKind(stored["kind"]),
+        principal=stored["principal"],
+        reason=stored["reason"],
+        note=stored.get("note"),
+        requested_at=stored["requested_at"],
+    )
