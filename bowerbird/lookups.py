@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -11,8 +12,10 @@ from urllib.parse import urlsplit
 from libs.common.fetch import Fetcher, FetchError
 from libs.openbadges.baking import PICTURE_BYTES
 from libs.openbadges.crypto.did import did_web_url
+from libs.openbadges.jose.compact import as_compact
 from libs.openbadges.jose.plain import read_json
 from libs.openbadges.model.errors import CredentialError
+from libs.openbadges.trust import KnownParties, read_registry
 from libs.openbadges.verify import (
     STATUS_LIST_LIMITS,
     Dependencies,
@@ -83,6 +86,28 @@ def from_files(did_documents: Sequence[Path], status_lists: Sequence[Path]) -> R
         identifier, _document, text = _identified(path)
         lists[identifier] = text
     return ResolvedInputs(dids, lists)
+
+
+def known_parties(registries: Sequence[Path], signer: str | None, now: datetime) -> KnownParties:
+    """Read the registries that whoever asks trusts.
+
+    Args:
+        registries: files, each JSON or signed.
+        signer: whose signature is trusted for those that are signed.
+        now: the moment to judge them by.
+
+    Raises:
+        SourceError: a file that cannot be read, or a registry that does not hold up.
+    """
+    found = []
+    for path in registries:
+        text = read_file(path)
+        try:
+            expected = None if as_compact(text) is None else signer
+            found.append(read_registry(text, signer=expected, now=now))
+        except CredentialError as error:
+            raise SourceError(f"{path}: {error}") from error
+    return KnownParties(registries=found)
 
 
 async def from_network(wanted: Dependencies, given: ResolvedInputs, fetcher: Fetcher) -> Lookups:

@@ -47,6 +47,9 @@ def show_report(console: Console, report: Report, problems: Sequence[str]) -> No
     """Print the verdict, what the credential says of itself, and every check."""
     mark, style = _MARK[report.verdict]
     console.print(Text(f"{mark} {_said(report)}", style))
+    if report.signer is not None:
+        known = report.signer.standing != "unknown"
+        console.print(Text(f"  Signed by {plain(report.signer.message)}.", "green" if known else "bold yellow"))
     if report.credential is not None:
         console.print(_rows(_summary(dict(report.credential))))
     console.print(_checks(report))

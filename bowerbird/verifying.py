@@ -3,6 +3,7 @@
 import asyncio
 import os
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -27,6 +28,10 @@ EXIT_STATUS: Final[dict[Outcome, int]] = {"pass": 0, "fail": 1, "unknown": 2}
 DidDocuments = Annotated[list[Path] | None, Parameter(negative="", help="a file with an issuer's DID document")]
 StatusLists = Annotated[list[Path] | None, Parameter(negative="", help="a file with a status list credential")]
 Json = Annotated[bool, Parameter(name="--json", negative="", help="print JSON for programs")]
+Registries = Annotated[
+    list[Path] | None, Parameter(negative="", help="a file with a registry of issuers that you trust, JSON or signed")
+]
+RegistrySigner = Annotated[str | None, Parameter(help="the did:key that must have signed registries that are signed")]
 Online = Annotated[
     bool,
     Parameter(negative="", help="fetch DID documents, status lists and newer versions; always so for a URL"),
@@ -51,6 +56,8 @@ def verify(
     *,
     did_document: DidDocuments = None,
     status_list: StatusLists = None,
+    registry: Registries = None,
+    registry_signer: RegistrySigner = None,
     online: Online = False,
     allow_loopback: Loopback = False,
     recipient: Asked = None,
@@ -61,11 +68,14 @@ def verify(
     fetcher = Fetcher(Rules(loopback=allow_loopback))
     try:
         given = lookups.from_files(did_document or [], status_list or [])
+        parties = lookups.known_parties(registry or [], registry_signer, datetime.now(UTC))
+        given = replace(given, parties=parties)
         document = asyncio.run(lookups.fetch_credential(fetcher, source)) if _is_url(source) else _read(source)
     except SourceError as error:
         return _wrong_usage(error)
     except FetchError as error:
-        _told({"verdict": "unknown", "checks": [], "problems": [str(error)]}, str(error), as_json)
+        answer = {"verdict": "unknown", "summary": str(error), "signer": None, "checks": [], "problems": [str(error)]}
+        _told(answer, str(error), as_json)
         return EXIT_STATUS["unknown"]
     found = lookups.Lookups(given, ())
     if online or _is_url(source):

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 
 from fastapi import FastAPI
 from pydantic import Field
@@ -10,8 +11,10 @@ from libs.common.runtime import Plumbing
 from libs.common.settings import Settings
 from libs.contracts import topics
 from libs.contracts.events import AchievementPublished, CredentialDocument, IssuerPublished, StatusListPublished
-from services.verifier.material.lookup import MaterialSource, PublicRecords
+from services.verifier.material.lookup import REMEMBERED_SECONDS, MaterialSource, PublicRecords
+from services.verifier.material.registries import trusted_registries
 from services.verifier.material.repository import INDEXES, Repository
+from services.verifier.material.trust import TrustSource
 from services.verifier.material.worker import Projection
 from services.verifier.pages.achievement_api import AchievementApi
 from services.verifier.pages.headers import PublicHeaders
@@ -34,6 +37,9 @@ class ServiceSettings(Settings):
     )
     verify_seconds: float = Field(
         default=5, gt=0, le=60, description="longest time for one credential; then its checks are unknown"
+    )
+    trusted_registries: Path | None = Field(
+        default=None, description="JSON file that names the registries of issuers that are trusted; none by default"
     )
 
 
@@ -67,11 +73,15 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
 def serve(app: FastAPI, repository: PublicRecords, settings: ServiceSettings, clock: Callable[[], datetime]) -> None:
     """Add the public routes to an application."""
     app.description = "Verifies credentials, and serves what verifying needs: badges, achievements, keys and status."
-    source = MaterialSource(
+    trust = TrustSource(
         repository,
         settings.public_base,
+        trusted_registries(settings.trusted_registries, clock()),
+        clock,
         patience_seconds=settings.verify_seconds,
+        remembered_seconds=REMEMBERED_SECONDS,
     )
+    source = MaterialSource(repository, settings.public_base, patience_seconds=settings.verify_seconds, trust=trust)
     verifier = Verifier(
         source,
         clock,

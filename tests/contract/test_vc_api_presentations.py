@@ -221,3 +221,26 @@ async def test_an_envelope_that_is_none_verifies_neither_alone_nor_in_a_presenta
 async def test_what_the_data_model_forbids_goes_into_no_envelope_either(client: AsyncClient) -> None:
     for document in (credential(lambda d: d.pop("issuer")), credential(validFrom="yesterday"), credential(term="x")):
         assert (await issue(client, document, "enveloped")).status_code == 400
+
+
+@pytest.mark.parametrize("text", ["{}", "a.b", "no token", " ", "data:application/vc+jwt,a.b.c"])
+async def test_text_that_is_no_compact_token_is_no_secured_document(client: AsyncClient, text: str) -> None:
+    whole = {
+        "verifiablePresentation": orjson.dumps(shown(presentation())).decode(),
+        "verifiableCredential": orjson.dumps(await issued(client, credential())).decode(),
+    }
+    for name, call in (("verifiablePresentation", "presentations"), ("verifiableCredential", "credentials")):
+        for given in (text, whole[name]):
+            answer = await client.post(f"/{call}/verify", json={name: given})
+            assert answer.status_code == 400
+            assert "verified" not in answer.json()
+
+
+@pytest.mark.parametrize(("subject", "expected"), [(DID, True), ("did:example:somebody-else", False), (None, None)])
+async def test_it_is_told_whether_the_holder_is_the_subject(
+    client: AsyncClient, subject: str | None, expected: bool | None
+) -> None:
+    document = credential(credentialSubject={"name": "Somebody", **({} if subject is None else {"id": subject})})
+    answer = (await verify_vp(client, shown(presentation(await issued(client, document))))).json()
+    assert (answer["holder"]["id"], answer["holder"]["proven"]) == (DID, True)
+    assert answer["holder"]["subject_of"] == [expected]

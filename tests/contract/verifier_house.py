@@ -19,6 +19,7 @@ from libs.openbadges.issue.building import CredentialTemplate, Shown, solo_resul
 from libs.openbadges.issue.signing import prepare, sign
 from libs.openbadges.model.documents import Achievement, Criteria, Evidence, Profile
 from libs.openbadges.status.bitstring import StatusList, entry, list_document
+from libs.openbadges.trust import Party, skeleton
 from services.verifier.material.lookup import PublicRecords
 from services.verifier.material.repository import Organisation, StoredCredential, StoredStatusList, TakenDown
 from services.verifier.service import ServiceSettings, serve
@@ -108,12 +109,14 @@ class MemoryRepository:
         self.dids: dict[str, str] = {}
         self.lists: dict[str, StoredStatusList] = {}
         self.organisations: dict[str, Organisation] = {}
+        self.registered: dict[str, Party] = {}
         self.versions: dict[str, AchievementPublished] = {}
         self.away: Exception | None = None
         self.lookups = 0
 
     def learn(self, school: School, revoked: Iterable[int] = ()) -> None:
         self.dids[school.slug] = self.dids[school.did] = school.did_document
+        self.registered[school.did] = Party(school.did, school.name, "https://wattlegrove.example", school.slug)
         self.lists[school.list_id] = StoredStatusList(school.list_id, 1, school.status_list(revoked))
 
     def keep(self, credential_id: UUID, text: str, revoked_at: datetime | None = None) -> None:
@@ -139,6 +142,19 @@ class MemoryRepository:
     async def did_documents(self, dids: Iterable[str]) -> dict[str, str]:
         self._reach()
         return {did: self.dids[did] for did in dids if did in self.dids}
+
+    async def parties(self, ids: Iterable[str]) -> dict[str, Party]:
+        self._reach()
+        return {one: self.registered[one] for one in ids if one in self.registered}
+
+    async def parties_alike(self, skeletons: Iterable[str]) -> dict[str, list[Party]]:
+        self._reach()
+        everybody = self.registered.values()
+        return {one: [party for party in everybody if skeleton(party.name) == one] for one in skeletons}
+
+    async def credential_texts(self, ids: Iterable[UUID]) -> dict[UUID, str]:
+        self._reach()
+        return {one: self.credentials[one].text for one in ids if one in self.credentials}
 
     async def organisation(self, issuer_id: str) -> Organisation | None:
         self._reach()

@@ -11,7 +11,7 @@ from libs.openbadges.issue.building import CredentialTemplate, Shown, solo_resul
 from libs.openbadges.issue.signing import prepare, sign
 from libs.openbadges.model.documents import Achievement, Alignment, Criteria, Evidence, Image, Profile
 from libs.openbadges.status.bitstring import StatusList, entry, list_document
-from libs.openbadges.verify import ResolvedInputs
+from libs.openbadges.verify import Dependencies, ResolvedInputs
 
 NOW = datetime(2026, 3, 6, 9, 30, tzinfo=UTC)
 KEY = Ed25519Key.from_seed(bytes(range(32)))
@@ -95,3 +95,8 @@ def in_threads(work: Callable[[], None]) -> None:
         thread.start()
     for thread in threads:
         thread.join()
+
+
+def to_fetch(needs: Dependencies) -> tuple[set[str], set[str], set[str]]:
+    """What must come from elsewhere: DID documents, status lists, refreshed versions."""
+    return set(needs.dids), set(needs.status_lists), set(needs.refreshed)

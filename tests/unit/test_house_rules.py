@@ -119,7 +119,7 @@ def test_the_credential_engine_does_no_input_or_output() -> None:
         assert not called & {"open", "print", "input"}, path
 
 
-ENGINE = ("model", "crypto", "jsonld", "integrity", "jose", "status", "baking", "pictures", "issue", "verify")
+ENGINE = ("model", "crypto", "jsonld", "integrity", "jose", "status", "trust", "baking", "pictures", "issue", "verify")
 """The engine's packages from the bottom up; each stands on those before it."""
 
 

@@ -18,8 +18,8 @@ from libs.openbadges.baking.png import MOST_CHUNKS, SIGNATURE
 from libs.openbadges.baking.svg import MOST_CREDENTIALS, MOST_ELEMENTS
 from libs.openbadges.model.errors import CredentialError, LimitError
 from libs.openbadges.pictures.drawing import badge_svg
-from libs.openbadges.verify import Dependencies, dependencies_of, verify
-from tests.unit.openbadges_samples import DID, LIST, NOW, material, signed
+from libs.openbadges.verify import dependencies_of, verify
+from tests.unit.openbadges_samples import DID, LIST, NOW, material, signed, to_fetch
 
 CREDENTIAL = signed()
 RECORD = json.dumps({"type": ["VerifiableCredential", "ClrCredential"], "name": "Zeugnis für Änne 回復力 ]]> ok"})
@@ -315,7 +315,7 @@ def test_characters_that_xml_cannot_hold_are_baked_as_escapes() -> None:
 @pytest.mark.parametrize(("picture", "kind"), [(PNG, "PNG"), (SVG, "SVG")])
 def test_a_baked_credential_verifies_as_it_would_outside(picture: bytes, kind: str) -> None:
     baked = bake(picture, CREDENTIAL)
-    assert dependencies_of(baked) == Dependencies(frozenset({DID}), frozenset({LIST}))
+    assert to_fetch(dependencies_of(baked)) == ({DID}, {LIST}, set())
     report = verify(baked, material(), NOW)
     assert report.verdict == "pass"
     assert report.check("format").message == f"It is a verifiable credential, baked into a {kind}."

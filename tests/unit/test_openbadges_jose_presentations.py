@@ -18,13 +18,12 @@ from libs.openbadges.jose import envelop_credential, envelop_presentation
 from libs.openbadges.model.errors import CredentialError
 from libs.openbadges.verify import (
     PRESENTATION_CHECKS,
-    Dependencies,
     ResolvedInputs,
     presentation_dependencies,
     verify,
     verify_presentation,
 )
-from tests.unit.openbadges_samples import DID, LIST, NOW, material, signed
+from tests.unit.openbadges_samples import DID, LIST, NOW, material, signed, to_fetch
 from tests.unit.openbadges_tokens import decode, own_vc_jwt, resigned
 
 HOLDER = Ed25519Key.from_seed(b"h" * 32)
@@ -96,8 +95,8 @@ def test_a_presentation_by_a_p256_holder_passes() -> None:
 
 def test_needs_names_the_lookups_of_all_that_is_inside() -> None:
     for form in (proven(), token(), envelop_presentation(token())):
-        assert presentation_dependencies(form) == Dependencies(frozenset({DID}), frozenset({LIST}))
-    assert presentation_dependencies("no presentation") == Dependencies(frozenset(), frozenset())
+        assert to_fetch(presentation_dependencies(form)) == ({DID}, {LIST}, set())
+    assert to_fetch(presentation_dependencies("no presentation")) == (set(), set(), set())
 
 
 def test_a_credential_that_is_bad_or_unknown_rules_the_presentation() -> None:

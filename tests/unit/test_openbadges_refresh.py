@@ -15,9 +15,9 @@ from libs.openbadges.crypto.keys import Ed25519Key
 from libs.openbadges.issue.signing import prepare, sign
 from libs.openbadges.model.context_urls import OPEN_BADGES_EXTENSIONS
 from libs.openbadges.status.bitstring import entry
-from libs.openbadges.verify import Dependencies, Recipient, Report, ResolvedInputs, dependencies_of, verify
+from libs.openbadges.verify import Recipient, Report, ResolvedInputs, dependencies_of, verify
 from libs.openbadges.verify.refresh import KIND, refresh_url
-from tests.unit.openbadges_samples import DID, KEY, LIST, METHOD, NOW, badge, material, signed
+from tests.unit.openbadges_samples import DID, KEY, LIST, METHOD, NOW, badge, material, signed, to_fetch
 from tests.unit.test_openbadges_endorsements import CREDENTIAL, endorsed, endorsement
 from tests.unit.test_openbadges_records import issued, record
 
@@ -55,7 +55,7 @@ def test_a_credential_that_names_no_refresh_service_says_so() -> None:
 
 
 def test_the_newer_edition_is_asked_for_and_is_what_is_verified() -> None:
-    assert dependencies_of(FIRST) == Dependencies(frozenset({DID}), frozenset({LIST}), frozenset({SERVICE}))
+    assert to_fetch(dependencies_of(FIRST)) == ({DID}, {LIST}, {SERVICE})
     report = verify(FIRST, given(NEWER), LATER)
     assert found(report) == ("pass", "pass", "refreshed"), report.to_dict()
     assert report.credential is not None

@@ -12,8 +12,8 @@ from libs.openbadges.crypto.keys import Ed25519Key
 from libs.openbadges.issue.signing import prepare, sign
 from libs.openbadges.model.errors import CredentialError
 from libs.openbadges.status.bitstring import StatusList, list_document
-from libs.openbadges.verify import Dependencies, ResolvedInputs, dependencies_of, verify
-from tests.unit.openbadges_samples import DID, KEY, LIST, METHOD, NOW, badge, material, signed
+from libs.openbadges.verify import ResolvedInputs, dependencies_of, verify
+from tests.unit.openbadges_samples import DID, KEY, LIST, METHOD, NOW, badge, material, signed, to_fetch
 
 STRANGER = Ed25519Key.from_seed(b"s" * 32)
 
@@ -28,7 +28,10 @@ def test_a_good_credential_passes_every_check() -> None:
     assert report.verdict == "pass"
     assert [(check.name, check.outcome) for check in report.checks] == [
         (name, "pass")
-        for name in ("format", "context", "schema", "proof", "issuer", "refresh", "dates", "status", "endorsement")
+        for name in (
+            *("format", "context", "schema", "proof", "issuer", "refresh", "publication", "dates", "status"),
+            "endorsement",
+        )
     ]
     assert report.to_dict()["verdict"] == "pass"
     assert report.to_dict()["checks"][0]["at"] == "2026-03-06T09:30:00Z"
@@ -39,13 +42,13 @@ def test_a_did_key_issuer_needs_nothing_looked_up() -> None:
     document = badge(status=None)
     document["issuer"]["id"] = did
     text = sign(prepare(document), KEY, verification_method(did, KEY.public_multibase), NOW)
-    assert dependencies_of(text) == Dependencies(frozenset(), frozenset())
+    assert to_fetch(dependencies_of(text)) == (set(), set(), set())
     assert verify(text, ResolvedInputs(), NOW).verdict == "pass"
 
 
 def test_needs_names_what_to_look_up() -> None:
-    assert dependencies_of(signed()) == Dependencies(frozenset({DID}), frozenset({LIST}))
-    assert dependencies_of("not json") == Dependencies(frozenset(), frozenset())
+    assert to_fetch(dependencies_of(signed())) == ({DID}, {LIST}, set())
+    assert to_fetch(dependencies_of("not json")) == (set(), set(), set())
 
 
 def test_what_could_not_be_looked_up_is_unknown_and_no_verdict() -> None:

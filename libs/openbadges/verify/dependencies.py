@@ -1,10 +1,11 @@
 """What must be looked up to verify a document: DID documents, status lists, refreshed versions."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from typing import Any, Final
 
 from libs.openbadges.model.errors import CredentialError
+from libs.openbadges.model.members import issuer_of
 from libs.openbadges.model.profile import PRODUCTION, ProcessingProfile
 from libs.openbadges.model.records import embedded_of
 from libs.openbadges.status.check import status_lists_of
@@ -13,6 +14,7 @@ from libs.openbadges.verify.mechanisms import mechanism_of
 from libs.openbadges.verify.opening import Opened, open_document, open_parsed
 from libs.openbadges.verify.refresh import refresh_url, refreshed_versions
 from libs.openbadges.verify.run import Answers
+from libs.openbadges.verify.signer import issuer_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +25,26 @@ class Dependencies:
         dids: DIDs (or URLs of controller documents) whose documents hold the keys.
         status_lists: URLs of status list credentials.
         refreshed: URLs of refresh services.
+        issuers: whom they name as their issuers.
+        names: what they call those.
+        credentials: their ids.
     """
 
     dids: frozenset[str] = frozenset()
     status_lists: frozenset[str] = frozenset()
     refreshed: frozenset[str] = frozenset()
+    issuers: frozenset[str] = frozenset()
+    names: frozenset[str] = frozenset()
+    credentials: frozenset[str] = frozenset()
+
+    def union(self, others: Sequence["Dependencies"]) -> "Dependencies":
+        """Return what is needed for all of them."""
+        return Dependencies(
+            *(
+                getattr(self, one.name).union(*(getattr(other, one.name) for other in others))
+                for one in fields(Dependencies)
+            )
+        )
 
 
 _NO_ANSWERS: Final[Mapping[str, str]] = {}
@@ -56,6 +73,9 @@ def dependencies_of(
         frozenset(owner for owner in owners if owner and not owner.startswith("did:key:")),
         frozenset(url for one in documents for url in status_lists_of(one.document)),
         frozenset(url for one in named if (url := refresh_url(one.document)) is not None),
+        frozenset(issuer for one in documents if (issuer := issuer_of(one.document)) is not None),
+        frozenset(name for one in documents if (name := issuer_name(one.document)) is not None),
+        frozenset(one.document["id"] for one in documents if isinstance(one.document.get("id"), str)),
     )
 
 

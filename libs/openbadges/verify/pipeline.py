@@ -21,11 +21,13 @@ from libs.openbadges.verify.embedded import verify_embedded
 from libs.openbadges.verify.endorsements import check_endorsements, check_nested, check_subject
 from libs.openbadges.verify.opening import Opened, open_document
 from libs.openbadges.verify.proof import check_proofs
+from libs.openbadges.verify.publication import check_publication
 from libs.openbadges.verify.recipient import Recipient, check_recipient
 from libs.openbadges.verify.refresh import refresh
 from libs.openbadges.verify.report import Report
 from libs.openbadges.verify.run import EndorsementBudget, Pipeline, ResolvedInputs, Run, Stage, per_document
 from libs.openbadges.verify.schema import check_schema
+from libs.openbadges.verify.signer import identify_signers
 from libs.openbadges.verify.status import check_status, verified_status_list
 
 _PROVING: Final = (
@@ -38,6 +40,8 @@ _PROVING: Final = (
 
 _STATE: Final = (
     Stage(("refresh",), refresh),
+    per_document("publication", check_publication),
+    Stage((), identify_signers),
     per_document("dates", check_dates),
     per_document("status", check_status),
 )
@@ -73,7 +77,7 @@ def verify(
     recipient: Recipient | None = None,
     profile: ProcessingProfile = PRODUCTION,
 ) -> Report:
-    """Verify a credential: format, context, schema, proof, issuer, refresh, dates, status, endorsement.
+    """Verify a credential: format, context, schema, proof, issuer, refresh, publication, dates, status, endorsement.
 
     Of a learner record, each credential in it is verified in turn (CLR 2.0, verification), with a report of its own,
     and so is each endorsement on a credential. Where `inputs` has a refreshed version, that is what is verified.

@@ -8,8 +8,10 @@ from typing import Any, Final
 
 from libs.openbadges.model.budget import shared_budget
 from libs.openbadges.model.datamodel import check_presentation
+from libs.openbadges.model.endorsements import ids_of
 from libs.openbadges.model.errors import CredentialError
 from libs.openbadges.model.findings import Finding, Outcome, worst
+from libs.openbadges.model.members import holder_of
 from libs.openbadges.model.profile import PRODUCTION, ProcessingProfile
 from libs.openbadges.verify.canonicalization import canonicalize
 from libs.openbadges.verify.contexts import check_contexts
@@ -33,6 +35,36 @@ MOST_CREDENTIALS: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
+class Holder:
+    """Who shows the credentials; whether somebody may show those of another is for whoever asks to decide.
+
+    Attributes:
+        id: whom the presentation names as its holder; where it names none, whose key signed it.
+        proven: whether that party signed it.
+        subject_of: of each credential, whether the holder is its subject; None where it names no subject by id.
+    """
+
+    id: str | None
+    proven: bool
+    subject_of: tuple[bool | None, ...]
+
+    @property
+    def message(self) -> str:
+        """All this in a sentence."""
+        who = f"{self.id or 'Nobody who is named'}{'' if self.proven else ', which is not proven,'}"
+        return f"{who} shows them, and is the subject of {self.subject_of.count(True)} of {len(self.subject_of)}."
+
+    def to_dict(self) -> dict[str, Any]:
+        """Write it as JSON has it."""
+        return {
+            "id": self.id,
+            "proven": self.proven,
+            "subject_of": list(self.subject_of),
+            "message": self.message,
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class PresentationReport:
     """What was found about a presentation, and about each credential in it, in the presentation's order.
 
@@ -40,11 +72,13 @@ class PresentationReport:
         checks: those of `PRESENTATION_CHECKS`.
         credentials: one report each.
         presentation: as it was read; None where it could not be.
+        holder: who shows it; None where it could not be read.
     """
 
     checks: tuple[Check, ...]
     credentials: tuple[Report, ...]
     presentation: Mapping[str, Any] | None
+    holder: Holder | None = None
 
     @property
     def verdict(self) -> Outcome:
@@ -60,6 +94,7 @@ class PresentationReport:
         """Write the report as JSON has it, without the presentation."""
         return {
             "verdict": self.verdict,
+            "holder": None if self.holder is None else self.holder.to_dict(),
             "checks": [check.to_dict() for check in self.checks],
             "credentials": [report.to_dict() for report in self.credentials],
         }
@@ -75,11 +110,7 @@ def presentation_dependencies(
         return Dependencies()
     held = _credentials(opened.document)[:MOST_CREDENTIALS]
     inner = [dependencies_of(one, profile=profile) for one in held if isinstance(one, dict)]
-    return Dependencies(
-        dependencies_of(opened, profile=profile).dids.union(*(one.dids for one in inner)),
-        frozenset().union(*(one.status_lists for one in inner)),
-        frozenset().union(*(one.refreshed for one in inner)),
-    )
+    return Dependencies(dependencies_of(opened, profile=profile).dids).union(inner)
 
 
 def verify_presentation(
@@ -114,7 +145,21 @@ def verify_presentation(
         run_stages(_stages(Binding(challenge, domain)), [context])
         held = [one for one in _credentials(opened.document)[:MOST_CREDENTIALS] if isinstance(one, dict)]
         reports = tuple(verify_all(held, inputs, now, profile=profile))
-        return PresentationReport(checks_of(context.findings, now), reports, opened.document)
+        holder = _holder(context, reports)
+        return PresentationReport(checks_of(context.findings, now), reports, opened.document, holder)
+
+
+def _holder(context: Context, reports: Sequence[Report]) -> Holder:
+    owners = mechanism_of(context.opened).owners(context.opened)
+    holder = holder_of(context.document) or next(iter(owners), None)
+    proven = all(context.findings[check].outcome == "pass" for check in ("proof", "holder"))
+    return Holder(holder, proven, tuple(_is_subject(holder, report.credential or {}) for report in reports))
+
+
+def _is_subject(holder: str | None, credential: Mapping[str, Any]) -> bool | None:
+    given = credential.get("credentialSubject")
+    ids = ids_of(given if isinstance(given, list) else [given])
+    return holder in ids if ids else None
 
 
 def _credentials(document: dict[str, Any]) -> list[Any]:

@@ -3,11 +3,18 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from libs.openbadges.model import times
 from libs.openbadges.model.errors import CredentialError
 from libs.openbadges.model.findings import Finding, Outcome, worst
+from libs.openbadges.trust.signer import Signer
+
+_VERDICTS: Final[Mapping[Outcome, str]] = {
+    "pass": "Every check passes.",
+    "fail": "At least one check fails.",
+    "unknown": "Not everything could be checked, which is neither yes nor no.",
+}
 
 
 class Check(NamedTuple):
@@ -47,12 +54,14 @@ class Report:
         credential: as it was read.
         embedded: of a learner record, a report on each credential in it, in their order.
         endorsements: of any, a report on each endorsement that was opened, in the order in which they stand.
+        signer: who signed it; None where it could not be read.
     """
 
     checks: tuple[Check, ...]
     credential: Mapping[str, Any] | None
     embedded: tuple["Report", ...] = ()
     endorsements: tuple["Endorsement", ...] = ()
+    signer: Signer | None = None
 
     @property
     def verdict(self) -> Outcome:
@@ -64,13 +73,24 @@ class Report:
         """
         return worst([*(counted(check) for check in self.checks), *(report.verdict for report in self.embedded)])
 
+    @property
+    def summary(self) -> str:
+        """The verdict and who signed, in a sentence or two: neither is to be read without the other."""
+        verdict = _VERDICTS[self.verdict]
+        return verdict if self.signer is None else f"{verdict} Signed by {self.signer.message}."
+
     def check(self, name: str) -> Check:
         """Return the check of that name."""
         return next(check for check in self.checks if check.name == name)
 
     def to_dict(self) -> dict[str, Any]:
         """Write the report as JSON has it, without the credential; what is in it only where something is."""
-        written: dict[str, Any] = {"verdict": self.verdict, "checks": [check.to_dict() for check in self.checks]}
+        written: dict[str, Any] = {
+            "verdict": self.verdict,
+            "summary": self.summary,
+            "signer": None if self.signer is None else self.signer.to_dict(),
+            "checks": [check.to_dict() for check in self.checks],
+        }
         if self.embedded:
             written["embedded"] = [{"id": _text_id(report), **report.to_dict()} for report in self.embedded]
         if self.endorsements:

@@ -11,6 +11,9 @@ from libs.openbadges.model.errors import CredentialError
 from libs.openbadges.model.findings import Finding
 from libs.openbadges.model.profile import ProcessingProfile
 from libs.openbadges.status.check import VerifiedStatusLists
+from libs.openbadges.trust.parties import KnownParties
+from libs.openbadges.trust.publications import Publications
+from libs.openbadges.trust.signer import Signer
 from libs.openbadges.verify.opening import Opened
 from libs.openbadges.verify.report import Endorsement, Report, checks_of, unreadable
 
@@ -26,11 +29,15 @@ class ResolvedInputs:
         did_documents: by DID (or the URL of a controller document). A did:key needs none.
         status_lists: signed status list credentials, by their URL.
         refreshed: what refresh services returned, by their URL. Without it the credential is verified as it was given.
+        parties: who is known; decides who signed, and no check.
+        publications: what was published under the ids of an installation; None compares with nothing.
     """
 
     did_documents: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     status_lists: Answers = field(default_factory=dict)
     refreshed: Answers = field(default_factory=dict)
+    parties: KnownParties = field(default_factory=KnownParties)
+    publications: Publications | None = None
 
 
 @dataclass(slots=True)
@@ -53,6 +60,7 @@ class Context:
         findings: by the names of checks, in the order of the stages.
         embedded: reports on the credentials in it.
         endorsements: reports on the endorsements on it.
+        signer: who signed it, once that was looked at.
     """
 
     opened: Opened
@@ -63,6 +71,7 @@ class Context:
     findings: dict[str, Finding] = field(default_factory=dict)
     embedded: tuple[Report, ...] = ()
     endorsements: tuple[Endorsement, ...] = ()
+    signer: Signer | None = None
 
     @property
     def document(self) -> dict[str, Any]:
@@ -162,6 +171,6 @@ class Run:
         return [
             Report(unreadable(one, self.now, names), None)
             if isinstance(one, CredentialError)
-            else Report(checks_of(one.findings, self.now), one.document, one.embedded, one.endorsements)
+            else Report(checks_of(one.findings, self.now), one.document, one.embedded, one.endorsements, one.signer)
             for one in contexts
         ]

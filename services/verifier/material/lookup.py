@@ -14,6 +14,7 @@ from libs.contracts.events import AchievementPublished
 from libs.openbadges.verify import Check, Dependencies, Report, ResolvedInputs
 from services.verifier.material.cache import ShortMemory
 from services.verifier.material.repository import Organisation, StoredCredential, StoredStatusList, TakenDown
+from services.verifier.material.trust import TrustRecords, TrustSource
 
 # A revocation shows within this time on every replica; a lookup for every verification would halve their number.
 REMEMBERED_SECONDS = 1.0
@@ -23,6 +24,7 @@ _REMEMBERED_LISTS = 500
 # More than the engine itself looks at; the rest of a longer list is not worth a query.
 _MOST_LOOKUPS = 16
 
+_NOTHING: Mapping[UUID, str] = {}
 _KEY_MISSING = frozenset({"key_unavailable", "issuer_unavailable"})
 _LIST_MISSING = "STATUS_RETRIEVAL_ERROR"
 
@@ -54,7 +56,7 @@ class Records(Protocol):
         ...
 
 
-class PublicRecords(Records, Protocol):
+class PublicRecords(Records, TrustRecords, Protocol):
     """Where everything that the verifier serves is read from."""
 
     async def credential(self, credential_id: UUID) -> StoredCredential | TakenDown | None:
@@ -84,15 +86,23 @@ class MaterialSource:
         *,
         patience_seconds: float,
         remembered_seconds: float = REMEMBERED_SECONDS,
+        trust: TrustSource | None = None,
     ) -> None:
+        """Take what is needed; without `trust` nobody is known, and nothing is compared with what was published."""
         self._repository = repository
         self._lists_base = f"{public_base}/status/"
         self._patience = patience_seconds
+        self._trust = trust
         self._dids = ShortMemory(self._did_document, seconds=remembered_seconds, entries=_REMEMBERED_DIDS)
         self._lists = ShortMemory(self._status_list, seconds=remembered_seconds, entries=_REMEMBERED_LISTS)
 
-    async def resolve(self, dependencies: Dependencies) -> Resolved:
-        """Look up what is needed; what is missing, foreign or out of reach is left out and never an error."""
+    async def resolve(self, dependencies: Dependencies, published: Mapping[UUID, str] = _NOTHING) -> Resolved:
+        """Look up what is needed; what is missing, foreign or out of reach is left out and never an error.
+
+        Args:
+            dependencies: of the document.
+            published: documents of ours that are at hand already, by UUID.
+        """
         dids = sorted(dependencies.dids)[:_MOST_LOOKUPS]
         own = sorted(url for url in dependencies.status_lists if url.startswith(self._lists_base))[:_MOST_LOOKUPS]
         did_documents: dict[str, Any] = {}
@@ -105,7 +115,11 @@ class MaterialSource:
         except (PyMongoError, TimeoutError) as error:
             unavailable = True
             get_logger().warning("verifying without lookups", problem=type(error).__name__)
-        return Resolved(ResolvedInputs(did_documents, status_lists), unavailable, dependencies.status_lists - set(own))
+        inputs = ResolvedInputs(did_documents, status_lists)
+        if self._trust is not None:
+            trust = await self._trust.resolve(dependencies, published)
+            inputs = replace(inputs, parties=trust.parties, publications=trust.publications)
+        return Resolved(inputs, unavailable, dependencies.status_lists - set(own))
 
     async def _did_document(self, did: str) -> Mapping[str, Any] | None:
         text = (await self._repository.did_documents([did])).get(did)

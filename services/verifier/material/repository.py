@@ -17,11 +17,15 @@ from libs.contracts.reasons import TakeDownReason
 from libs.openbadges.jsonld.parsing import parse
 from libs.openbadges.model import times
 from libs.openbadges.model.errors import CredentialError
+from libs.openbadges.trust import Party, skeleton
 from libs.openbadges.verify import STATUS_LIST_LIMITS
 
-INDEXES: Sequence[Index] = (Index("issuers", ["did"]),)
+INDEXES: Sequence[Index] = (Index("issuers", ["did"]), Index("issuers", ["skeleton"]))
 
 SCHEMA = 1
+
+_PARTY = {"did": 1, "name": 1, "url": 1}
+_MOST_ALIKE = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +145,24 @@ class Repository:
         found = await find_by_ids(self._issuers, "did", dids, projection={"did": 1, "did_document": 1})
         return {one["did"]: one["did_document"] for one in found}
 
+    async def parties(self, ids: Iterable[str]) -> dict[str, Party]:
+        """The registered issuers among these, by DID."""
+        found = await find_by_ids(self._issuers, "did", ids, projection=_PARTY)
+        return {one["did"]: _party(one) for one in found}
+
+    async def parties_alike(self, skeletons: Iterable[str]) -> dict[str, list[Party]]:
+        """The first registered issuers whose names have one of these skeletons, by skeleton."""
+        found: dict[str, list[Party]] = {}
+        for one in skeletons:
+            alike = await self._issuers.find({"skeleton": one}, _PARTY).sort("_id").limit(_MOST_ALIKE).to_list(None)
+            found[one] = [_party(each) for each in alike]
+        return found
+
+    async def credential_texts(self, ids: Iterable[UUID]) -> dict[UUID, str]:
+        """The signed documents among these, by UUID; none of what was taken down."""
+        found = await find_by_ids(self._documents, "_id", ids, projection={"document": 1, "state": 1})
+        return {one["_id"]: one["document"] for one in found if one["state"] != "taken_down"}
+
     async def organisation(self, issuer_id: str) -> Organisation | None:
         """The public profile of an issuer."""
         found = await self._issuers.find_one({"_id": issuer_id}, {"did": 1, "name": 1, "url": 1, "email": 1})
@@ -159,6 +181,10 @@ class Repository:
         return StoredStatusList(
             found["_id"], found["version"], found["credential"], found.get("ttl_seconds"), found.get("valid_until")
         )
+
+
+def _party(found: Document) -> Party:
+    return Party(found["did"], found["name"], found["url"], found["_id"])
 
 
 def _document(event: CredentialDocument) -> Document:
@@ -191,6 +217,7 @@ def _issuer(event: IssuerPublished) -> Document:
         "version": event.version,
         "schema": SCHEMA,
         "name": event.name,
+        "skeleton": skeleton(event.name),
         "url": event.url,
         "email": event.email,
         "did": event.did,

@@ -25,6 +25,7 @@ _Verdict = Literal["pass", "fail", "revoked", "unknown"]
 CLAIMS: Mapping[str, str] = {
     "proof": "The text is exactly as it was signed",
     "issuer": "It was signed by the issuer that it names",
+    "publication": "It says what was published here under its id",
     "status": "It has not been revoked",
     "dates": "It is within its dates",
     "endorsement": "What others say of it is theirs and holds up",
@@ -35,7 +36,7 @@ CLAIMS: Mapping[str, str] = {
 }
 """What each check tests, as people say it, in the order in which it matters to them."""
 
-REAL = ("format", "context", "schema", "proof")
+REAL = ("format", "context", "schema", "publication", "proof")
 SIGNED_BY = ("proof", "issuer")
 GOOD = ("dates", "status")
 """The checks that answer the page's three questions; with those of `BESIDE`, all that a report has."""
@@ -118,6 +119,7 @@ class Badge:
     good: Answer
     checks: tuple[Answer, ...]
     checked_at: datetime
+    signer: str
 
     @property
     def achieved(self) -> Step | None:
@@ -166,6 +168,7 @@ def badge_of(document: Mapping[str, Any], report: Report) -> Badge:
         good=_only_as_good(good, (real, signed_by)),
         checks=tuple(_answer(claim, report.check(name)) for name, claim in CLAIMS.items()),
         checked_at=_utc(report.check("format").at),
+        signer=_sentence(report.signer.message if report.signer else "nobody: it could not be read"),
     )
 
 
@@ -244,6 +247,10 @@ def _only_as_good(good: Answer, grounds: tuple[Answer, ...]) -> Answer:
 def _answer(claim: str, check: Check) -> Answer:
     word = {"pass": "Passed", "fail": "Failed", "unknown": "Could not check"}[check.outcome]
     return Answer(claim, check.outcome, word, _message(check), _utc(check.at), check.code)
+
+
+def _sentence(signer: str) -> str:
+    return f"Signed by {signer}."
 
 
 def _message(check: Check) -> str:

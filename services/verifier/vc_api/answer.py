@@ -53,6 +53,8 @@ BY_CHECK: Final[Mapping[str, tuple[str, int | None]]] = {
     # What others say of a credential, and refreshed versions of it, are not in the data model's list of errors.
     "endorsement": ("urn:bowerbird:problem:endorsement", None),
     "refresh": ("urn:bowerbird:problem:refresh", None),
+    # Nor is a credential that bears an id of ours and says something else.
+    "publication": ("urn:bowerbird:problem:publication", None),
 }
 """One for every name of a check; a new check without its problem type is an error here, not another check's."""
 
@@ -89,7 +91,11 @@ IN_RECORD: Final = "/verifiableCredential/credentialSubject/verifiableCredential
 
 
 def answer_of(
-    checks: Sequence[Check], contained: Sequence[Report] = (), pointer: str = IN_PRESENTATION
+    checks: Sequence[Check],
+    contained: Sequence[Report] = (),
+    pointer: str = IN_PRESENTATION,
+    *,
+    about: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Return the answer for a credential, and with the reports on what it contains for a presentation or a record.
 
@@ -97,6 +103,7 @@ def answer_of(
         checks: of the document itself.
         contained: one report for each credential in it; all must verify too.
         pointer: JSON Pointer to those in the request.
+        about: what else is answered: who signed it, who shows it.
     """
     verdicts = [verdict_of(checks), *(report.verdict for report in contained)]
     verdict = next((one for one in ("fail", "unknown") if one in verdicts), "pass")
@@ -107,6 +114,7 @@ def answer_of(
     answer: dict[str, Any] = {
         "verified": verdict == "pass",
         "verdict": verdict,
+        **(about or {}),
         "checks": [check.to_dict() for check in checks],
         "warnings": [],
         "errors": problems,

@@ -12,6 +12,7 @@ from libs.common.body_limits import body_limit
 from libs.common.errors import InvalidRequestError, RequestTimeoutError
 from libs.common.openapi import json_body
 from libs.common.problems import documented
+from libs.openbadges.jose.compact import as_compact
 from libs.openbadges.verify import Report
 from services.verifier.vc_api.answer import IN_RECORD, answer_of
 from services.verifier.vc_api.models import VerifyAnswer, VerifyCredentialRequest, VerifyPresentationRequest
@@ -63,7 +64,8 @@ def vc_routes(verifier: Verifier, policy: Policy = _every_check) -> APIRouter:
         options = read_options(body)
         report = hold_to(await verifier.verify(_document(body, "verifiableCredential")), options)
         report = policy(report, options)
-        return _answer(answer_of(report.checks, report.embedded, IN_RECORD))
+        signer = None if report.signer is None else report.signer.to_dict()
+        return _answer(answer_of(report.checks, report.embedded, IN_RECORD, about={"signer": signer}))
 
     @router.post(
         "/presentations/verify",
@@ -81,7 +83,8 @@ def vc_routes(verifier: Verifier, policy: Policy = _every_check) -> APIRouter:
         )
         checks = [with_purpose(check, options, "authentication") for check in report.checks]
         held = [policy(without_status(one, options), options) for one in report.credentials]
-        return _answer(answer_of(checks, held))
+        holder = None if report.holder is None else report.holder.to_dict()
+        return _answer(answer_of(checks, held, about={"holder": holder}))
 
     return router
 
@@ -91,7 +94,7 @@ def _document(body: dict[str, Any], name: str) -> str | bytes:
     document = body.get(name)
     if isinstance(document, dict) and document:
         return orjson.dumps(document)
-    if isinstance(document, str) and document:
+    if isinstance(document, str) and as_compact(document) is not None:
         return document
     raise InvalidRequestError(
         f"/{name} is required: an object, or text in compact JWS form", [{"field": f"/{name}", "reason": "missing"}]

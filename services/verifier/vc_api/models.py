@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from services.verifier.verification.models import EXAMPLE_CREDENTIAL, CheckView, Outcome, ReportView
+from services.verifier.verification.models import EXAMPLE_CREDENTIAL, CheckView, Outcome, ReportView, SignerView
 
 _Text = Annotated[str, Field(max_length=1_000)] | None
 
@@ -64,11 +64,24 @@ class ContainedResult(ReportView):
     verified: bool
 
 
+class HolderView(BaseModel):
+    """Who shows the credentials in a presentation."""
+
+    id: str | None = Field(description="its holder, else whose key signed it")
+    proven: bool = Field(description="whether it is proven that this party signed")
+    subject_of: list[bool | None] = Field(
+        description="of each credential, whether the holder is its subject; null where it names none by id"
+    )
+    message: str
+
+
 class VerifyAnswer(BaseModel):
     """Whether it verifies. A check that could not be decided counts as not verified, and says so."""
 
     verified: bool
     verdict: Outcome
+    signer: SignerView | None = Field(default=None, description="of a credential: who signed it")
+    holder: HolderView | None = Field(default=None, description="of a presentation: who shows it")
     checks: list[CheckView]
     warnings: list[str]
     errors: list[CheckProblem] = Field(description="the same as `problemDetails`")

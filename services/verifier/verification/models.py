@@ -90,10 +90,45 @@ class CheckView(BaseModel):
     at: AwareDatetime = Field(description="the moment that the answer speaks of")
 
 
+class OrganisationView(BaseModel):
+    """An organisation as its own record, or a registry, has it."""
+
+    id: str | None = Field(description="its id here; null for one that a registry lists", examples=["wattle-grove"])
+    did: str = Field(description="what credentials name as their issuer")
+    name: str
+    url: str | None
+
+
+class AlikeView(BaseModel):
+    """A registered organisation whose name looks like the one in the credential."""
+
+    id: str | None
+    did: str
+    name: str
+
+
+class SignerView(BaseModel):
+    """Who signed it, apart from whether it is good: `pass` says nothing about the standing of who signed."""
+
+    standing: Literal["registered", "listed", "unknown"] = Field(
+        description="registered here; listed, when it was issued, by a registry that is trusted here; or unknown"
+    )
+    proven: bool = Field(description="whether it is proven that this party signed")
+    id: str | None = Field(description="whom the credential names as its issuer")
+    did: str | None = Field(description="the DID whose key signed, where that is proven")
+    name: str | None = Field(description="what the credential calls its issuer; anybody can write anything there")
+    organisation: OrganisationView | None = Field(description="the party's own record, unless it is unknown")
+    registry: str | None = Field(description="the registry that lists it")
+    resembles: list[AlikeView] = Field(description="registered organisations that it may be mistaken for, and is not")
+    message: str = Field(examples=['an unknown party that calls itself "Banksia College"'])
+
+
 class ReportView(BaseModel):
     """The report on a credential. Any check that fails: fail. Else any that is unknown: unknown. Else pass."""
 
-    verdict: Outcome
+    verdict: Outcome = Field(description="whether the credential is good; who signed it is another question")
+    summary: str = Field(description="the verdict and who signed, in words")
+    signer: SignerView | None = Field(description="who signed it; null where it could not be read")
     checks: list[CheckView]
     embedded: list["EmbeddedReportView"] = Field(
         default=[], description="of a learner record: a report on each credential in it"

@@ -1,13 +1,14 @@
 """Verifies one credential: looks up, then lets the engine work in a thread, within limits of time and number."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from time import monotonic
 from typing import Any, TypeVar
+from uuid import UUID
 
 from libs.common.errors import UnavailableError
 from libs.openbadges.model.errors import CredentialError
@@ -58,13 +59,14 @@ class Verifier:
         self._profile = CONFORMANCE if conformance else PRODUCTION
 
     async def verify(
-        self, document: str | bytes, *, revoked_at: datetime | None = None, recipient: Recipient | None = None
+        self, document: str | bytes, *, stored: StoredCredential | None = None, recipient: Recipient | None = None
     ) -> Report:
         """Verify a credential from its text.
 
         Args:
             document: the text as it came.
-            revoked_at: since when its issuer told us that it is revoked; rules even before the status list says so.
+            stored: the credential of ours that it is; that its issuer told us that it is revoked counts even before
+                the status list says so.
             recipient: whom it must be about; None does not ask.
 
         Raises:
@@ -75,9 +77,9 @@ class Verifier:
         self._in_flight += 1
         started = monotonic()
         try:
-            report = await self._verify(document, recipient)
-            if revoked_at is not None:
-                report = _revoked(report, revoked_at)
+            report = await self._verify(document, recipient, {} if stored is None else {stored.id: stored.text})
+            if stored is not None and stored.revoked_at is not None:
+                report = _revoked(report, stored.revoked_at)
         finally:
             self._in_flight -= 1
         metrics.observe(report, monotonic() - started)
@@ -85,7 +87,7 @@ class Verifier:
 
     async def verify_stored(self, stored: StoredCredential, recipient: Recipient | None = None) -> Report:
         """Verify a credential of ours, with what its issuer told us of its state."""
-        return await self.verify(stored.text, revoked_at=stored.revoked_at, recipient=recipient)
+        return await self.verify(stored.text, stored=stored, recipient=recipient)
 
     async def verify_presentation(
         self, document: str | bytes, *, challenge: str | None, domain: str | None
@@ -112,11 +114,13 @@ class Verifier:
         finally:
             self._in_flight -= 1
 
-    async def _verify(self, document: str | bytes, recipient: Recipient | None) -> Report:
+    async def _verify(
+        self, document: str | bytes, recipient: Recipient | None, published: Mapping[UUID, str]
+    ) -> Report:
         asked: dict[str, Any] = {"recipient": recipient, "profile": self._profile}
         try:
             opened, dependencies = await self._in_thread(partial(_read, document, self._profile))
-            resolved = await self._source.resolve(dependencies)
+            resolved = await self._source.resolve(dependencies, published)
             report = await self._in_thread(partial(verify, opened, resolved.inputs, self._clock(), **asked))
         except TimeoutError:
             return Report(_too_long(CHECKS if recipient is None else (*CHECKS, RECIPIENT), self._clock()), None)

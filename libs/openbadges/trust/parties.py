@@ -1,0 +1,65 @@
+"""Parties that sign: registered with an installation, listed by a registry that its operator trusts, or unknown."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+Standing = Literal["registered", "listed", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class Party:
+    """An organisation as whoever vouches for it describes it.
+
+    Attributes:
+        id: what credentials name as their issuer: a DID or URL.
+        name: what it is called.
+        url: its web site, if stated.
+        issuer_id: its id within the installation; None for one of a registry.
+        begins: since when it is listed; None for always.
+        ends: from when on it is no longer listed; None for open.
+    """
+
+    id: str
+    name: str
+    url: str | None = None
+    issuer_id: str | None = None
+    begins: datetime | None = None
+    ends: datetime | None = None
+
+    def is_listed(self, at: datetime) -> bool:
+        """Return whether a moment lies within the time of the listing."""
+        return (self.begins is None or self.begins <= at) and (self.ends is None or at < self.ends)
+
+
+@dataclass(frozen=True, slots=True)
+class Registry:
+    """A list of parties that an operator trusts.
+
+    Attributes:
+        name: what the operator or the registry itself calls it.
+        parties: by id; one may be listed for several periods.
+        ends: from when on the list itself may not be relied on; None for open.
+    """
+
+    name: str
+    parties: Mapping[str, Sequence[Party]]
+    ends: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KnownParties:
+    """Everybody who is known for one verification.
+
+    Attributes:
+        registered: those registered here, by id.
+        registries: in the operator's order; the first that lists a party is named.
+        alike: the names of registered parties, by `names.skeleton`, for the names that were asked about.
+        available: whether the registered parties could be looked up; where not, an unknown party may be one.
+    """
+
+    registered: Mapping[str, Party] = field(default_factory=dict)
+    registries: Sequence[Registry] = ()
+    alike: Mapping[str, Sequence[Party]] = field(default_factory=dict)
+    available: bool = True

@@ -1,0 +1,76 @@
+"""What an installation published under ids of its own: a credential that bears one of them must say the same."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from posixpath import normpath
+from typing import Final
+from urllib.parse import unquote, urlsplit
+from uuid import UUID
+
+_UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_URN: Final = re.compile(r"urn:uuid:([0-9a-f-]{36})\Z", re.IGNORECASE)
+_LONGEST: Final = 2_000
+_PORTS: Final = {80, 443, None}
+
+
+@dataclass(frozen=True, slots=True)
+class Publications:
+    """What was looked up of an installation's own credentials.
+
+    Attributes:
+        base: the URL below which its credentials stand, with a slash at its end.
+        issuers: those of its issuers that were asked about, by the ids that credentials name.
+        texts: the signed documents, by their UUIDs.
+        available: whether they could be looked up at all.
+    """
+
+    base: str
+    issuers: frozenset[str] = frozenset()
+    texts: Mapping[UUID, str] = field(default_factory=dict)
+    available: bool = True
+
+    def claims(self, identifier: str) -> bool:
+        """Return whether an id stands below the base, however it is written, or is a published one as URN."""
+        return _place_below(identifier, self.base) is not None or _urn(identifier) in self.texts
+
+    def text(self, identifier: str) -> str | None:
+        """Return what was published under an id."""
+        found = own_credential_uuid(identifier, self.base)
+        return None if found is None else self.texts.get(found)
+
+
+def own_credential_uuid(identifier: str, base: str) -> UUID | None:
+    """Return the UUID in an id that stands below a base URL, or that is a UUID as URN; None for another's id.
+
+    Whoever imitates an id may write it otherwise: another case, the port, a fragment, encoded letters, the name of a
+    file behind it. All these lead a reader to the same page, so they count as the same id.
+    """
+    place = _place_below(identifier, base)
+    if place is None:
+        return _urn(identifier)
+    found = _UUID.match(place)
+    return UUID(found[0]) if found else None
+
+
+def _urn(identifier: str) -> UUID | None:
+    found = _URN.match(identifier) if len(identifier) < 64 else None
+    return UUID(found[1]) if found and _UUID.fullmatch(found[1]) else None
+
+
+def _place_below(identifier: str, base: str) -> str | None:
+    """Return what follows a base URL in an id; None for an id elsewhere."""
+    if len(identifier) > _LONGEST or identifier[:4].lower() != "http":
+        return None
+    try:
+        parts, own = urlsplit(identifier.strip()), urlsplit(base)
+        port, own_port = parts.port, own.port
+    except ValueError:
+        return None
+    host = unquote(parts.hostname or "").rstrip(".").lower()
+    same_port = port == own_port or (port in _PORTS and own_port in _PORTS)
+    if parts.scheme not in {"http", "https"} or host != own.hostname or not same_port:
+        return None
+    path = normpath("/" + unquote(unquote(parts.path)).replace("\\", "/").lstrip("/")).lower()
+    below = own.path.lower()
+    return path[len(below) :] if f"{path}/".startswith(below) else None

@@ -1,0 +1,117 @@
+"""Who signed, apart from whether the proof is good: a registered party, a listed one, or an unknown one."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from libs.openbadges.trust.names import skeleton
+from libs.openbadges.trust.parties import KnownParties, Party, Standing
+
+
+@dataclass(frozen=True, slots=True)
+class Signer:
+    """Who signed a credential.
+
+    Attributes:
+        standing: `registered` here, `listed` by a registry that the operator trusts at the time of issue, or `unknown`.
+        proven: whether it is proven that the party signed; without that its standing is `unknown` too.
+        id: whom the credential names as its issuer.
+        did: whose key signed, where that is proven.
+        name: what the credential calls its issuer; anybody can write anything there.
+        party: the party's own record, where it is registered or listed.
+        registry: which registry lists it.
+        resembles: registered parties whose name looks like the one in the credential, and who did not sign it.
+        looked_up: whether registered parties could be looked up; where not, an unknown party may be one.
+    """
+
+    standing: Standing
+    proven: bool
+    id: str | None
+    did: str | None
+    name: str | None
+    party: Party | None
+    registry: str | None
+    resembles: tuple[Party, ...]
+    looked_up: bool
+
+    @property
+    def message(self) -> str:
+        """All this in words that can follow 'Signed by'."""
+        name, party = self.name, self.party
+        if not self.proven:
+            return f"nobody who could be proven; it names {_quoted(name, self.id)} as its issuer"
+        if party is not None:
+            where = "registered here" if self.registry is None else f"listed by {self.registry} when it was issued"
+            other = f"; the credential calls it {_quoted(name, None)}" if name not in (None, party.name) else ""
+            return f"{party.name}, {where}{other}"
+        calls = f"calls itself {_quoted(name, None)}" if name else f"gives no name ({self.id})"
+        if not self.looked_up:
+            return f"a party that {calls}; whether it is registered here could not be looked up"
+        alike = f"; {self.resembles[0].name}, which is registered here, did not sign it" if self.resembles else ""
+        return f"an unknown party that {calls}{alike}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Write it as JSON has it."""
+        party = self.party
+        return {
+            "standing": self.standing,
+            "proven": self.proven,
+            "id": self.id,
+            "did": self.did,
+            "name": self.name,
+            "organisation": None
+            if party is None
+            else {"id": party.issuer_id, "did": party.id, "name": party.name, "url": party.url},
+            "registry": self.registry,
+            "resembles": [{"id": one.issuer_id, "did": one.id, "name": one.name} for one in self.resembles],
+            "message": self.message,
+        }
+
+
+def identify(
+    parties: KnownParties, identifier: str | None, name: str | None, *, proven: bool, issued: datetime | None
+) -> Signer:
+    """Return who signed a credential.
+
+    Args:
+        parties: who is known.
+        identifier: whom the credential names as its issuer.
+        name: what it calls that.
+        proven: whether its proof is good and its key that issuer's.
+        issued: when it was issued, as far as that can be told; a listing must have been in force then.
+    """
+    party, registry = _party(parties, identifier, issued) if proven and identifier else (None, None)
+    standing: Standing = "unknown" if party is None else "registered" if registry is None else "listed"
+    resembled = () if standing == "registered" else _resembled(parties, name, identifier)
+    return Signer(
+        standing,
+        proven,
+        identifier,
+        identifier if proven and identifier is not None and identifier.startswith("did:") else None,
+        name,
+        party,
+        registry,
+        resembled,
+        parties.available,
+    )
+
+
+def _party(parties: KnownParties, identifier: str, issued: datetime | None) -> tuple[Party | None, str | None]:
+    registered = parties.registered.get(identifier)
+    if registered is not None:
+        return registered, None
+    for registry in parties.registries:
+        for listed in registry.parties.get(identifier, ()):
+            if issued is not None and listed.is_listed(issued):
+                return listed, registry.name
+    return None, None
+
+
+def _resembled(parties: KnownParties, name: str | None, identifier: str | None) -> tuple[Party, ...]:
+    if name is None or not parties.alike:
+        return ()
+    return tuple(one for one in parties.alike.get(skeleton(name), ()) if one.id != identifier)
+
+
+def _quoted(name: str | None, otherwise: str | None) -> str:
+    return f'"{name.replace(chr(34), chr(39))}"' if name else otherwise or "nobody"

@@ -1,0 +1,43 @@
+"""Names that look alike have one skeleton, and names are shown without what nobody sees."""
+# ruff: noqa: RUF001  # letters that look alike are what is tested
+
+import pytest
+
+from libs.openbadges.trust.names import LONGEST_NAME, shown_name, skeleton
+
+ALIKE = {
+    "Cyrillic": "Ваnksіа Соllеgе",
+    "Greek": "Βαnksiα Cοllege",
+    "capitals": "BANKSIA COLLEGE",
+    "spaces": "Banksia   College",
+    "no-break space": "Banksia\u00a0College",
+    "digits": "Banks1a Co11ege",
+    "full width": "Ｂａｎｋｓｉａ College",
+    "mathematical": "𝐁𝐚𝐧𝐤𝐬𝐢𝐚 𝐂𝐨𝐥𝐥𝐞𝐠𝐞",
+    "accents": "Bánksiá Còllege",
+    "zero-width": "Ban\u200bksia\u2060 College\ufeff",
+    "bidirectional": "\u202dBanksia College\u202c",
+    "soft hyphen": "Bank\u00adsia College",
+    "punctuation": "Banksia-College.",
+    "variation selector": "Banksia\ufe0f College",
+    "Hangul filler": "Banksia\u3164College",
+}
+
+
+@pytest.mark.parametrize("kind", ALIKE)
+def test_names_that_look_alike_have_one_skeleton(kind: str) -> None:
+    assert skeleton(ALIKE[kind]) == skeleton("Banksia College")
+
+
+@pytest.mark.parametrize("other", ["Banksia High School", "Wattle Grove", "College", "バンクシア"])
+def test_other_names_have_another(other: str) -> None:
+    assert skeleton(other) != skeleton("Banksia College")
+
+
+def test_a_name_of_nothing_visible_has_an_empty_skeleton() -> None:
+    assert skeleton("\u200b\u202e\ufeff") == ""
+
+
+def test_a_name_is_shown_on_one_line_without_what_is_invisible() -> None:
+    assert shown_name("A\u202eB\n\x1b[31m C\u200b") == "AB [31m C"
+    assert len(shown_name("x" * 9_999)) == LONGEST_NAME + 1

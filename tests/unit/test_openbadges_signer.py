@@ -1,0 +1,332 @@
+"""Who signed is told apart from whether the proof is good, and an id of ours stands for our text alone."""
+# ruff: noqa: RUF001  # letters that look alike are what is tested
+
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import orjson
+import pytest
+
+from libs.openbadges.crypto.did import did_key, verification_method
+from libs.openbadges.crypto.keys import Ed25519Key
+from libs.openbadges.issue.signing import prepare, sign
+from libs.openbadges.jose.compact import write_compact
+from libs.openbadges.model.errors import CredentialError
+from libs.openbadges.trust import (
+    ISSUER_LIST_TYPE,
+    KnownParties,
+    Party,
+    Publications,
+    own_credential_uuid,
+    read_registry,
+    skeleton,
+)
+from libs.openbadges.verify import Report, ResolvedInputs, verify
+from tests.unit.openbadges_samples import DID, KEY, METHOD, NOW, badge, material, signed
+
+STRANGER = Ed25519Key.from_seed(b"s" * 32)
+STRANGERS_DID = did_key(STRANGER.public_multibase)
+SCHOOL = Party(DID, "Wattle Grove High School", "https://wattlegrove.example", "wattle-grove")
+BASE = "https://badges.example/badges/"
+ID = UUID("0190f2c0-0000-7000-8000-000000000001")
+
+
+def inputs(**changes: Any) -> ResolvedInputs:
+    given = material()
+    return ResolvedInputs(given.did_documents, given.status_lists, **changes)
+
+
+def strangers(name: Any = "Banksia College", **changes: Any) -> str:
+    """A badge that a stranger signed well, with the name and whatever else of somebody else."""
+    document = {**badge(status=None), **changes}
+    document["issuer"] = {**document["issuer"], "id": STRANGERS_DID, "name": name}
+    return sign(prepare(document), STRANGER, verification_method(STRANGERS_DID, STRANGER.public_multibase), NOW)
+
+
+def known(*alike: str) -> KnownParties:
+    return KnownParties({DID: SCHOOL}, alike={skeleton(one): [SCHOOL] for one in alike})
+
+
+def report_on(text: str | bytes, parties: KnownParties | None = None, **changes: Any) -> Report:
+    return verify(text, inputs(parties=parties or KnownParties(), **changes), NOW)
+
+
+def test_a_registered_issuer_is_told_with_its_own_record() -> None:
+    report = report_on(signed(), known())
+    assert report.verdict == "pass"
+    written = report.to_dict()
+    assert written["signer"] == {
+        "standing": "registered",
+        "proven": True,
+        "id": DID,
+        "did": DID,
+        "name": "Wattle Grove High School",
+        "organisation": {
+            "id": "wattle-grove",
+            "did": DID,
+            "name": "Wattle Grove High School",
+            "url": "https://wattlegrove.example",
+        },
+        "registry": None,
+        "resembles": [],
+        "message": "Wattle Grove High School, registered here",
+    }
+    assert written["summary"] == "Every check passes. Signed by Wattle Grove High School, registered here."
+
+
+def test_a_school_that_took_another_name_is_told_by_both() -> None:
+    parties = KnownParties({DID: Party(DID, "Acacia Grove High School", None, "wattle-grove")})
+    signer = report_on(signed(), parties).signer
+    assert signer is not None
+    assert signer.standing == "registered"
+    assert signer.message == (
+        'Acacia Grove High School, registered here; the credential calls it "Wattle Grove High School"'
+    )
+
+
+def test_a_stranger_passes_the_checks_and_is_said_to_be_unknown() -> None:
+    report = report_on(strangers(), known())
+    assert report.verdict == "pass"
+    assert report.signer is not None
+    assert (report.signer.standing, report.signer.did) == ("unknown", STRANGERS_DID)
+    assert report.summary == 'Every check passes. Signed by an unknown party that calls itself "Banksia College".'
+
+
+LOOK_ALIKES = (
+    "Wattle Grove High School",
+    "Wattlе Grоvе High Schооl",
+    "WATTLE GROVE HIGH SCH00L",
+    "Wattle\u200b Grove High School",
+)
+
+
+@pytest.mark.parametrize("name", LOOK_ALIKES)
+def test_a_name_that_looks_like_a_registered_one_is_marked(name: str) -> None:
+    signer = report_on(strangers(name), known(name)).signer
+    assert signer is not None
+    assert [one.id for one in signer.resembles] == [DID]
+    assert signer.message.endswith("; Wattle Grove High School, which is registered here, did not sign it")
+
+
+@pytest.mark.parametrize("name", [None, 7, [], {}, {"@value": 3}, "", "\u202e\u200b"])
+def test_an_issuer_without_a_name_is_told_by_its_id(name: Any) -> None:
+    document = badge(status=None)
+    document["issuer"] = {**document["issuer"], "id": STRANGERS_DID, "name": name}
+    signer = report_on(orjson.dumps(document), known()).signer
+    assert signer is not None
+    assert signer.name is None
+    assert signer.message.startswith("nobody who could be proven; it names did:key:")
+
+
+def test_a_name_cannot_end_the_sentence_that_it_stands_in() -> None:
+    signer = report_on(strangers('X", registered here. \u202e\nSigned by "Y'), known()).signer
+    assert signer is not None
+    assert signer.message == "an unknown party that calls itself \"X', registered here. Signed by 'Y\""
+
+
+def test_nobody_is_said_to_have_signed_what_is_not_proven() -> None:
+    document = orjson.loads(signed())
+    document["name"] = "Another one"
+    signer = report_on(orjson.dumps(document), known()).signer
+    assert signer is not None
+    assert (signer.standing, signer.proven, signer.party, signer.did) == ("unknown", False, None, None)
+    assert signer.message == 'nobody who could be proven; it names "Wattle Grove High School" as its issuer'
+
+
+def test_where_issuers_could_not_be_looked_up_an_unknown_party_may_be_a_registered_one() -> None:
+    signer = report_on(signed(), KnownParties(available=False)).signer
+    assert signer is not None
+    assert signer.standing == "unknown"
+    assert "could not be looked up" in signer.message
+
+
+LIST = {"name": "Colleges of the South", "issuers": [{"id": STRANGERS_DID, "name": "Banksia College Ltd"}]}
+
+
+def listed(**entry: str) -> KnownParties:
+    document = {**LIST, "issuers": [{**LIST["issuers"][0], **entry}]}  # type: ignore[dict-item]  # a dict, by its making
+    return KnownParties(registries=[read_registry(orjson.dumps(document), now=NOW)])
+
+
+def test_a_listed_issuer_is_told_with_the_registry_that_lists_it() -> None:
+    signer = report_on(strangers(), listed()).signer
+    assert signer is not None
+    assert (signer.standing, signer.registry) == ("listed", "Colleges of the South")
+    assert signer.message == (
+        "Banksia College Ltd, listed by Colleges of the South when it was issued; "
+        'the credential calls it "Banksia College"'
+    )
+
+
+@pytest.mark.parametrize(
+    ("entry", "standing"),
+    [
+        ({"validFrom": "2026-03-06T09:30:00Z"}, "listed"),
+        ({"validFrom": "2026-03-06T09:30:01Z"}, "unknown"),
+        ({"validUntil": "2026-03-06T09:30:01Z"}, "listed"),
+        ({"validUntil": "2026-03-06T09:30:00Z"}, "unknown"),
+    ],
+)
+def test_what_counts_is_whether_an_issuer_was_listed_when_it_issued(entry: dict[str, str], standing: str) -> None:
+    signer = report_on(strangers(), listed(**entry)).signer
+    assert signer is not None
+    assert signer.standing == standing
+
+
+def test_a_credential_dated_back_before_its_proof_counts_from_its_proof() -> None:
+    text = strangers(validFrom="2020-01-01T00:00:00Z")
+    signer = report_on(text, listed(validUntil="2021-01-01T00:00:00Z")).signer
+    assert signer is not None
+    assert signer.standing == "unknown"
+
+
+def token(header: dict[str, Any] | None = None, payload: dict[str, Any] | None = None) -> str:
+    method = verification_method(STRANGERS_DID, STRANGER.public_multibase)
+    given = {"alg": "Ed25519", "typ": ISSUER_LIST_TYPE, "kid": method, **(header or {})}
+    return write_compact(given, orjson.dumps(payload or LIST), STRANGER)
+
+
+def test_a_signed_registry_counts_by_the_signature_that_the_operator_trusts() -> None:
+    assert STRANGERS_DID in read_registry(token(), signer=STRANGERS_DID, now=NOW).parties
+    tampered = token().replace(token().split(".")[1], write_compact({"alg": "Ed25519"}, b"{}", STRANGER).split(".")[1])
+    for text, signer, code in (
+        (token(), None, "registry_signer"),
+        (token(), DID, "registry_signer"),
+        (orjson.dumps(LIST).decode(), STRANGERS_DID, "registry_unsigned"),
+        (token({"typ": "vc+jwt"}), STRANGERS_DID, "registry_form"),
+        (tampered, STRANGERS_DID, "registry_proof"),
+        (token(payload={**LIST, "validUntil": "2026-03-06T09:30:00Z"}), STRANGERS_DID, "registry_expired"),
+    ):
+        with pytest.raises(CredentialError) as refused:
+            read_registry(text, signer=signer, now=NOW)
+        assert refused.value.code == code
+
+
+def test_a_registry_in_the_form_of_the_digital_credentials_consortium_is_read() -> None:
+    document = {"meta": {}, "registry": {STRANGERS_DID: {"name": "Banksia College", "url": "https://b.example"}}}
+    found = read_registry(orjson.dumps(document), name="DCC", now=NOW)
+    assert (found.name, found.parties[STRANGERS_DID][0].name) == ("DCC", "Banksia College")
+
+
+@pytest.mark.parametrize(
+    "document",
+    [{}, {"name": "X"}, {"name": "X", "issuers": {}}, {"name": "X", "issuers": [3]}, {"name": "X", "issuers": [{}]}],
+)
+def test_a_registry_of_another_form_is_refused(document: dict[str, Any]) -> None:
+    with pytest.raises(CredentialError, match=r"registry|issuer"):
+        read_registry(orjson.dumps(document), now=NOW)
+
+
+SAME = {
+    "in capitals": "HTTPS://BADGES.EXAMPLE/badges/0190F2C0-0000-7000-8000-000000000001",
+    "with a port": "https://badges.example:443/badges/0190f2c0-0000-7000-8000-000000000001",
+    "over http": "http://badges.example/badges/0190f2c0-0000-7000-8000-000000000001",
+    "with a fragment": "https://badges.example/badges/0190f2c0-0000-7000-8000-000000000001#a",
+    "with a query": "https://badges.example/badges/0190f2c0-0000-7000-8000-000000000001?a=b",
+    "as a download": "https://badges.example/badges/0190f2c0-0000-7000-8000-000000000001/credential.json",
+    "encoded": "https://badges.example/%62adges/%30190f2c0-0000-7000-8000-000000000001",
+    "by a detour": "https://badges.example/x/..//badges/./0190f2c0-0000-7000-8000-000000000001",
+    "with a user": "https://somebody@badges.example/badges/0190f2c0-0000-7000-8000-000000000001",
+    "with a dot": "https://badges.example./badges/0190f2c0-0000-7000-8000-000000000001",
+    "as a URN": "urn:uuid:0190f2c0-0000-7000-8000-000000000001",
+}
+
+
+@pytest.mark.parametrize("written", SAME)
+def test_an_id_of_ours_is_known_however_it_is_written(written: str) -> None:
+    assert own_credential_uuid(SAME[written], BASE) == ID
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        "https://badges.example.evil.example/badges/0190f2c0-0000-7000-8000-000000000001",
+        "https://evil.example/badges/0190f2c0-0000-7000-8000-000000000001",
+        "https://badges.example/achievements/0190f2c0-0000-7000-8000-000000000001",
+        "https://badges.example:8443/badges/0190f2c0-0000-7000-8000-000000000001",
+        "https://[::1/badges/x",
+        "did:web:badges.example",
+        "",
+    ],
+)
+def test_an_id_of_others_is_not_ours(other: str) -> None:
+    assert own_credential_uuid(other, BASE) is None
+
+
+def published(text: str | bytes = b"", **changes: Any) -> Publications:
+    shown = text or signed()
+    texts = {ID: shown.decode() if isinstance(shown, bytes) else shown}
+    return Publications(**{"base": BASE, "issuers": frozenset({DID}), "texts": texts, **changes})
+
+
+def own(**changes: Any) -> dict[str, Any]:
+    return {**badge(), "id": f"{BASE}{ID}", **changes}
+
+
+def resigned(document: dict[str, Any], suite: str = "eddsa-rdfc-2022") -> str:
+    return sign(prepare(document), KEY, METHOD, NOW + timedelta(seconds=1), cryptosuite=suite)
+
+
+OWN = sign(prepare(own()), KEY, METHOD, NOW)
+
+
+def publication(text: str | bytes, publications: Publications) -> tuple[str, str]:
+    check = report_on(text, known(), publications=publications).check("publication")
+    return check.outcome, check.code
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        OWN,
+        orjson.dumps(orjson.loads(OWN), option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS),
+        resigned(own()),
+        resigned(own(), "eddsa-jcs-2022"),
+        resigned(own(type=["OpenBadgeCredential", "VerifiableCredential"])),
+    ],
+    ids=["byte for byte", "written otherwise", "with another proof", "with another suite", "in another order"],
+)
+def test_what_says_the_same_as_was_published_is_published(text: str | bytes) -> None:
+    assert publication(text, published(OWN)) == ("pass", "published")
+
+
+def test_another_text_under_a_published_id_fails_even_if_its_issuer_signed_it() -> None:
+    assert publication(resigned(own(name="Another one")), published(OWN)) == ("fail", "publication_differs")
+
+
+@pytest.mark.parametrize("written", SAME)
+def test_a_stranger_who_takes_an_id_of_ours_fails(written: str) -> None:
+    report = report_on(strangers(id=SAME[written]), known(), publications=published(OWN))
+    assert report.check("publication").code == "publication_differs"
+    assert report.verdict == "fail"
+
+
+def test_a_stranger_who_makes_up_an_id_of_ours_fails() -> None:
+    for place in (UUID(int=7), "nothing", ""):
+        text = strangers(id=f"{BASE}{place}")
+        assert publication(text, published(OWN)) == ("fail", "publication_foreign")
+
+
+def test_what_a_registered_issuer_signed_and_nobody_published_is_unknown() -> None:
+    for identifier in (f"{BASE}{UUID(int=7)}", "urn:uuid:00000000-0000-4000-8000-000000000007", "https://x.example/1"):
+        found = publication(resigned(own(id=identifier)), published(OWN))
+        assert found == ("unknown", "publication_missing")
+
+
+def test_without_our_records_an_id_of_ours_is_unknown() -> None:
+    assert publication(OWN, published(texts={}, available=False)) == ("unknown", "publication_unavailable")
+
+
+def test_what_stands_elsewhere_is_no_publication_of_ours() -> None:
+    assert publication(strangers(id="https://x.example/1"), published(OWN)) == ("pass", "publication_elsewhere")
+
+
+def test_nothing_is_compared_where_nobody_publishes() -> None:
+    assert report_on(OWN).check("publication").code == "publication_not_asked"
+
+
+def test_an_older_version_of_a_status_list_of_ours_is_no_forgery() -> None:
+    (text,) = material().status_lists.values()
+    assert isinstance(text, str | bytes)
+    assert publication(text, published(OWN)) == ("pass", "publication_elsewhere")
