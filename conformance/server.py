@@ -8,7 +8,6 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-import uvicorn
 from fastapi import FastAPI
 
 from conformance.configuration import configuration
@@ -21,7 +20,7 @@ from deploy.embedded.certificate import self_signed, write_private
 from libs.access.api_keys import new_key
 from libs.common.health import Health
 from libs.common.http import create_app
-from libs.common.runtime import Server
+from libs.common.http_server import Server
 from libs.common.settings import Settings
 from libs.common.telemetry import configure_logging
 from libs.common.tls import server_context
@@ -63,10 +62,7 @@ async def run(folder: Path, port: int, ready: Callable[[dict[str, object]], None
     app, instances = build(base, key, stored, lambda: datetime.now(UTC))
     tls = server_context(Settings(tls_cert_file=certificate, tls_key_file=certificate_key))
     configure_logging("conformance", "warning")
-    config = uvicorn.Config(app, host=HOST, port=port, log_config=None, access_log=False, lifespan="off")
-    if tls is not None:
-        config.ssl_context_factory = lambda *_: tls
-    server = Server(config)
+    server = Server(app, tls=tls)
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, server.handle_exit, number, None)
     listening = socket.create_server((HOST, port))

@@ -5,15 +5,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from socket import create_server
 
-import uvicorn
-from fastapi import FastAPI
+from starlette.types import ASGIApp
+
+from libs.common.http_server import ConnectionLimits, Server
 
 
 @contextmanager
-def served(app: FastAPI) -> Iterator[str]:
+def served(app: ASGIApp, limits: ConnectionLimits | None = None) -> Iterator[str]:
     """The URL under which the application answers, without a slash at its end."""
     with create_server(("127.0.0.1", 0)) as listening:
-        server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, lifespan="off"))
+        server = Server(app, limits)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
         thread.start()
         try:

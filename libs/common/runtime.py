@@ -3,12 +3,12 @@
 import asyncio
 import contextlib
 import gc
+import resource
 import signal
 import socket
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-import uvicorn
 import uvloop
 from aiokafka.errors import KafkaError
 from fastapi import FastAPI
@@ -21,6 +21,7 @@ from libs.common.authority_secret import AuthoritySecret, AuthoritySettings, req
 from libs.common.consumer import Consumer, Handler
 from libs.common.health import Health, Heartbeat
 from libs.common.http import create_app
+from libs.common.http_server import Server
 from libs.common.kafka import Kafka
 from libs.common.settings import Settings
 from libs.common.telemetry import configure_logging, get_logger
@@ -121,14 +122,6 @@ class Plumbing:
         self.closers.append(close)
 
 
-class Server(uvicorn.Server):
-    """uvicorn, with the signals left to us: consumers stop in order after it."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
 def run_service(service: str, settings: Settings, build: Callable[[Plumbing], None]) -> int:
     """Run one service until it is asked to stop (SIGTERM, SIGINT); returns the process's exit status.
 
@@ -141,6 +134,12 @@ def run_service(service: str, settings: Settings, build: Callable[[Plumbing], No
     configure_logging(service, settings.log_level)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(_run(service, settings, build))
+
+
+def _allow_many_files() -> None:
+    """Raise the soft limit of open files to what this process may have: each connection is one."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _collect_seldom() -> None:
@@ -156,6 +155,7 @@ def _collect_seldom() -> None:
 
 async def _run(service: str, settings: Settings, build: Callable[[Plumbing], None]) -> int:
     tls = server_context(settings)
+    _allow_many_files()
     listening = socket.create_server((settings.http_host, settings.http_port))
     plumbing = Plumbing(service, settings)
     build(plumbing)
@@ -163,10 +163,7 @@ async def _run(service: str, settings: Settings, build: Callable[[Plumbing], Non
     asked_to_stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, asked_to_stop.set)
-    config = uvicorn.Config(plumbing.app, log_config=None, access_log=False, lifespan="off")
-    if tls is not None:
-        config.ssl_context_factory = lambda *_: tls
-    server = Server(config)
+    server = Server(plumbing.app, settings.connection_limits, tls)
     http = asyncio.create_task(server.serve(sockets=[listening]), name="http")
     work = asyncio.create_task(_work(plumbing), name="work")
     stop = asyncio.create_task(asked_to_stop.wait(), name="stop")
@@ -242,7 +239,7 @@ async def _awaited(loop: Callable[[], Awaitable[None]]) -> None:
     await loop()
 
 
-async def _stop(plumbing: Plumbing, server: uvicorn.Server, http: asyncio.Task[None], work: asyncio.Task[None]) -> None:
+async def _stop(plumbing: Plumbing, server: Server, http: asyncio.Task[None], work: asyncio.Task[None]) -> None:
     """Take nothing new in, finish what is in flight, leave the groups, close."""
     patience = plumbing.settings.shutdown_seconds
     server.should_exit = True

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import AnyHttpUrl, Field, SecretStr, ValidationError, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
+
+from libs.common.edge_settings import EdgeSettings
 
 PREFIX = "BOWERBIRD_"
 # The commands of the embedded stack read these themselves; a service started from the same shell does not mind.
@@ -20,7 +22,7 @@ class SettingsError(Exception):
     """A setting is unknown, missing or invalid; the text names the environment variable and what to do."""
 
 
-class Settings(BaseSettings):
+class Settings(EdgeSettings):
     """What every service needs. A service adds its own fields in its own subclass."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True)

@@ -1,0 +1,44 @@
+"""Settings of the HTTP edge, the same for every service."""
+
+import ipaddress
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field
+from pydantic_settings import BaseSettings, NoDecode
+
+from libs.common.http_server import ConnectionLimits
+
+
+def _networks(value: object) -> object:
+    texts = [each.strip() for each in value.split(",") if each.strip()] if isinstance(value, str) else value
+    if isinstance(texts, list | tuple):
+        for each in texts:
+            ipaddress.ip_network(each)
+    return texts
+
+
+class EdgeSettings(BaseSettings):
+    """Limits on connections, and who may say where a request comes from."""
+
+    http_connections: int = Field(default=1000, ge=10, le=50_000, description="most connections open at one time")
+    http_connections_per_address: int = Field(
+        default=100, ge=1, le=50_000, description="of them from one IPv4 address or one IPv6 network of 64 bits"
+    )
+    http_head_seconds: float = Field(default=10, gt=0, le=120, description="longest time until a header has ended")
+    http_idle_seconds: float = Field(default=30, gt=0, le=600, description="longest pause between two requests")
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_networks)] = Field(
+        default=(),
+        description="addresses or networks of reverse proxies, comma-separated: what they say in X-Forwarded-For and "
+        "X-Forwarded-Proto is believed; of others it is not",
+    )
+
+    @property
+    def connection_limits(self) -> ConnectionLimits:
+        """What connections may take."""
+        return ConnectionLimits(
+            head_seconds=self.http_head_seconds,
+            idle_seconds=self.http_idle_seconds,
+            connections=self.http_connections,
+            per_address=self.http_connections_per_address,
+            proxies=self.trusted_proxies,
+        )
