@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from libs.common.errors import NotFoundError
+from libs.common.workers.threads import Threads
 from libs.openbadges.verify import Report
 from services.verifier.material.lookup import MaterialSource
 from services.verifier.material.repository import StoredStatusList
@@ -44,7 +45,8 @@ def verifying_routes(lists: StatusLists, public_base: str, clock: Callable[[], d
     """POST /credentials/verify and /presentations/verify, and GET /status/{list_id}."""
     # Nothing is remembered: a suite revokes and looks at once.
     source = MaterialSource(lists, public_base, patience_seconds=_SECONDS, remembered_seconds=0)
-    verifier = Verifier(source, clock, threads=_THREADS, waiting=_WAITING, seconds=_SECONDS, conformance=True)
+    threads = Threads(_THREADS, waiting=_WAITING, seconds=_SECONDS)
+    verifier = Verifier(source, clock, own=threads, strangers=threads, conformance=True)
     router = vc_routes(verifier, as_suites_ask)
 
     @router.get("/status/{list_id}", summary="A signed status list credential")

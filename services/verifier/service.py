@@ -9,6 +9,9 @@ from pydantic import Field
 
 from libs.common.runtime import Plumbing
 from libs.common.settings import Settings
+from libs.common.workers.jobs import JobLimits, Runner
+from libs.common.workers.pool import WorkerPool
+from libs.common.workers.threads import Threads
 from libs.contracts import topics
 from libs.contracts.events import AchievementPublished, CredentialDocument, IssuerPublished, StatusListPublished
 from services.verifier.material.lookup import REMEMBERED_SECONDS, MaterialSource, PublicRecords
@@ -31,7 +34,10 @@ class ServiceSettings(Settings):
     """The settings of the verifier service."""
 
     http_port: int = Field(default=8103, ge=1, le=65535, description="port that the HTTP server listens on")
-    verify_threads: int = Field(default=2, ge=1, le=64, description="credentials verified at the same time")
+    verify_threads: int = Field(default=2, ge=1, le=64, description="badges of our own verified at the same time")
+    verify_workers: int = Field(
+        default=2, ge=1, le=64, description="processes that verify what strangers send, one document each at a time"
+    )
     verify_waiting: int = Field(
         default=256, ge=1, le=100_000, description="most credentials in flight or waiting; one more is answered 503"
     )
@@ -40,6 +46,14 @@ class ServiceSettings(Settings):
     )
     trusted_registries: Path | None = Field(
         default=None, description="JSON file that names the registries of issuers that are trusted; none by default"
+    )
+    verify_cpu_seconds: float = Field(
+        default=1, gt=0, le=60, description="most CPU time for what a stranger sends; then its checks are unknown"
+    )
+    verify_memory_bytes: int = Field(
+        default=64 * 1024 * 1024,
+        ge=16 * 1024 * 1024,
+        description="most memory of a worker above that of a new one; then the checks are unknown",
     )
 
 
@@ -67,11 +81,35 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
         contracts=[StatusListPublished],
         handle=projection.status_lists,
     )
-    serve(plumbing.app, repository, settings, lambda: datetime.now(UTC))
+    strangers = stranger_workers(settings)
+    plumbing.repeat("verify-workers", strangers.maintain)
+    plumbing.at_stop(strangers.close)
+    serve(plumbing.app, repository, settings, lambda: datetime.now(UTC), strangers)
 
 
-def serve(app: FastAPI, repository: PublicRecords, settings: ServiceSettings, clock: Callable[[], datetime]) -> None:
-    """Add the public routes to an application."""
+def stranger_workers(settings: ServiceSettings) -> WorkerPool:
+    """Return the processes that verify what strangers send; they start when they are asked for first."""
+    return WorkerPool(
+        "services.verifier.verification.jobs",
+        packages=("libs.openbadges.", "services.verifier.verification."),
+        workers=settings.verify_workers,
+        waiting=settings.verify_waiting,
+        limits=JobLimits(
+            cpu_seconds=settings.verify_cpu_seconds,
+            memory_bytes=settings.verify_memory_bytes,
+            seconds=settings.verify_seconds,
+        ),
+    )
+
+
+def serve(
+    app: FastAPI,
+    repository: PublicRecords,
+    settings: ServiceSettings,
+    clock: Callable[[], datetime],
+    strangers: Runner,
+) -> None:
+    """Add the public routes to an application; `strangers` runs the verification of what anybody sends."""
     app.description = "Verifies credentials, and serves what verifying needs: badges, achievements, keys and status."
     trust = TrustSource(
         repository,
@@ -85,9 +123,8 @@ def serve(app: FastAPI, repository: PublicRecords, settings: ServiceSettings, cl
     verifier = Verifier(
         source,
         clock,
-        threads=settings.verify_threads,
-        waiting=settings.verify_waiting,
-        seconds=settings.verify_seconds,
+        own=Threads(settings.verify_threads, waiting=settings.verify_waiting, seconds=settings.verify_seconds),
+        strangers=strangers,
     )
     pages = Pages()
     app.include_router(Api(repository, verifier, pages, public_base=settings.public_base, clock=clock).router())

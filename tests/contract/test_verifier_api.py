@@ -289,7 +289,7 @@ async def test_a_check_that_takes_too_long_is_unknown(
         time.sleep(0.3)
         raise AssertionError("nobody waits for this")
 
-    monkeypatch.setattr("services.verifier.verification.verifier.verify", slow)
+    monkeypatch.setattr("services.verifier.verification.jobs.verify", slow)
     async with client(application(repository, verify_seconds=0.05)) as http:
         report = await verified(http, SCHOOL.badge(ID))
     assert report["verdict"] == "unknown"

@@ -13,6 +13,7 @@ from pydantic import AnyHttpUrl
 from conformance.issuing.state import Secrets
 from conformance.server import build
 from libs.access.api_keys import new_key
+from libs.common.workers.threads import Threads
 from libs.openbadges.crypto.did import did_key, verification_method
 from libs.openbadges.crypto.keys import Ed25519Key
 from libs.openbadges.model.context_urls import CREDENTIALS_V1, CREDENTIALS_V2
@@ -44,7 +45,8 @@ async def served() -> AsyncIterator[AsyncClient]:
 async def production_verifier() -> AsyncIterator[AsyncClient]:
     """The verifier service's own calls, as everybody has them."""
     app = FastAPI()
-    serve(app, MemoryRepository(), ServiceSettings(public_url=AnyHttpUrl(BASE)), lambda: NOW)
+    threads = Threads(2, waiting=256, seconds=5)
+    serve(app, MemoryRepository(), ServiceSettings(public_url=AnyHttpUrl(BASE)), lambda: NOW, threads)
     async with AsyncClient(transport=ASGITransport(app), base_url=BASE, timeout=30) as client:
         yield client
 

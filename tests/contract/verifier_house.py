@@ -12,6 +12,8 @@ from pydantic import AnyHttpUrl
 
 from libs.common.health import Health
 from libs.common.http import create_app
+from libs.common.workers.jobs import Runner
+from libs.common.workers.threads import Threads
 from libs.contracts.events import AchievementPublished, IssuerPublished
 from libs.openbadges.crypto.did import did_document, did_web, verification_method
 from libs.openbadges.crypto.keys import Ed25519Key
@@ -169,11 +171,12 @@ class MemoryRepository:
         return self.lists.get(list_id)
 
 
-def application(repository: PublicRecords, **settings: Any) -> FastAPI:
-    """The verifier as it is served, with a clock that stands at `NOW`."""
+def application(repository: PublicRecords, strangers: Runner | None = None, **settings: Any) -> FastAPI:
+    """The verifier as it is served, with a clock that stands at `NOW`; in threads, unless told otherwise."""
     app = create_app("Bowerbird verifier", Health())
-    given = {"public_url": AnyHttpUrl(PUBLIC), **settings}
-    serve(app, repository, ServiceSettings(**given), lambda: NOW)
+    read = ServiceSettings(**{"public_url": AnyHttpUrl(PUBLIC), **settings})
+    threads = Threads(2, waiting=read.verify_waiting, seconds=read.verify_seconds)
+    serve(app, repository, read, lambda: NOW, strangers or threads)
     return app
 
 

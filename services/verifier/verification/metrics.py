@@ -6,6 +6,9 @@ from libs.openbadges.verify import Report
 
 VERIFICATIONS = Counter("bowerbird_verifications", "Credentials verified, by verdict", ["verdict"])
 CHECKS = Counter("bowerbird_verification_checks", "Checks made, by name and outcome", ["check", "outcome"])
+REMEMBERED = Counter(
+    "bowerbird_verifications_remembered", "Documents answered unread, because they were too costly a short time ago"
+)
 SECONDS = Histogram(
     "bowerbird_verification_seconds",
     "Time to look up and verify one credential",

@@ -1,0 +1,1 @@
+"""Worker processes for what strangers send: jobs within limits of CPU time, memory and result, killed beyond them."""

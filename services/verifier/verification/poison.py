@@ -1,0 +1,62 @@
+"""Documents that were too costly to verify, by their digest, so that sending one again costs nothing."""
+
+from dataclasses import replace
+from hashlib import sha256
+from typing import Any, Final
+
+from cachetools import TTLCache
+
+from libs.openbadges.model.budget import TOO_COSTLY
+from libs.openbadges.verify import Check, PresentationReport, Report
+
+_REMEMBERED: Final = 1024
+_SECONDS: Final = 600
+_COSTLY: Final = frozenset({TOO_COSTLY, "too_symmetric"})
+
+
+class KnownPoison:
+    """What was found about documents that were given up, for ten minutes; the thousand that came last."""
+
+    def __init__(self) -> None:
+        self._reports: TTLCache[bytes, Report | PresentationReport] = TTLCache(_REMEMBERED, _SECONDS)
+
+    @staticmethod
+    def key(document: str | bytes, *asked: Any) -> bytes:
+        """Return by what a document is remembered with what was asked about it: a digest, of no use to a reader."""
+        digest = sha256(document.encode("utf-8", "surrogatepass") if isinstance(document, str) else document)
+        digest.update(repr([str(one) for one in asked]).encode("utf-8", "surrogatepass"))
+        return digest.digest()
+
+    def find(self, key: bytes) -> Any:
+        """Return the report that was remembered under a key; None if there is none."""
+        return self._reports.get(key)
+
+    def remember(self, key: bytes, report: Report | PresentationReport, brief: Report | PresentationReport) -> None:
+        """Remember the report on a document, if that was too costly: its own checks, without what is in it.
+
+        Args:
+            key: from `key`.
+            report: what was found.
+            brief: what is remembered where the document's own checks do not tell the verdict.
+        """
+        if not _is_costly(report):
+            return
+        short: Report | PresentationReport
+        if isinstance(report, Report):
+            short = replace(report, credential=None, embedded=(), endorsements=())
+        else:
+            short = replace(report, presentation=None, credentials=())
+        self._reports[key] = short if short.verdict == report.verdict else brief
+
+
+def _is_costly(report: Report | PresentationReport) -> bool:
+    inner: list[Report] = []
+    if isinstance(report, Report):
+        inner = [*report.embedded, *(one.report for one in report.endorsements)]
+    else:
+        inner = list(report.credentials)
+    return any(map(_gave_up, report.checks)) or any(map(_is_costly, inner))
+
+
+def _gave_up(check: Check) -> bool:
+    return check.code in _COSTLY
