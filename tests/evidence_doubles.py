@@ -113,7 +113,7 @@ class MemoryBatches(Batches):
                 }  # fmt: skip
 
     async def batch(self, batch_id: UUID, issuer_id: str) -> Batch:
-        await self.exists(batch_id, issuer_id)
+        await self.format(batch_id, issuer_id)
         found = self.batches[batch_id]
         rows = [each["row"] for each in self.rows_of.values() if each["batch_id"] == batch_id]
         counts: dict[tuple[str, str], int] = {}
@@ -125,10 +125,12 @@ class MemoryBatches(Batches):
             found.get("problem"), Tally(counts),
         )  # fmt: skip
 
-    async def exists(self, batch_id: UUID, issuer_id: str) -> None:
+    async def format(self, batch_id: UUID, issuer_id: str) -> str:
         found = self.batches.get(batch_id)
         if found is None or found["said"].issuer_id != issuer_id:
             raise NotFoundError("there is no such batch")
+        said: Upload = found["said"]
+        return said.format
 
     async def rows(
         self, batch_id: UUID, issuer_id: str, *, state: str | None, after: tuple[str, int], limit: int

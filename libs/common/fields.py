@@ -10,7 +10,7 @@ from libs.common.text import REFUSED, clean_line, clean_text
 
 # At least one character that is seen, and none that no text may hold. What depends on the characters beside it, or on
 # the version of Unicode, no schema says.
-_VISIBLE: Final = rf"^[^{REFUSED}]*[^{REFUSED}\s\xa0\xad\u115f\u1160\u180e\u2000-\u2029\u205f-\u2064\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0][^{REFUSED}]*$"  # noqa: E501  # one regular expression
+VISIBLE: Final = rf"^[^{REFUSED}]*[^{REFUSED}\s\xa0\xad\u115f\u1160\u180e\u2000-\u2029\u205f-\u2064\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0][^{REFUSED}]*$"  # noqa: E501  # one regular expression
 
 
 def _in_json(value: object) -> object:
@@ -34,7 +34,7 @@ def _cleaned(longest: int, clean: Callable[[str], str]) -> AfterValidator:
 
 def _not_blank(longest: int) -> FieldInfo:
     # The length is that of the text as it was sent: so the schema says it.
-    info: FieldInfo = Field(min_length=1, max_length=longest, json_schema_extra={"pattern": _VISIBLE})
+    info: FieldInfo = Field(min_length=1, max_length=longest, json_schema_extra={"pattern": VISIBLE})
     return info
 
 

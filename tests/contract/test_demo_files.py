@@ -8,8 +8,11 @@ import pytest
 from benchmarks.tenant import credentials_of, evidence
 from demo.data import SchoolFile, department
 from demo.files import content
-from services.evidence.sources.readers import CsvReader, NdjsonReader, Reader
-from services.evidence.sources.rows import Refusal, Submission, read_row
+from services.evidence.sources.csv_reader import CsvReader
+from services.evidence.sources.ndjson import NdjsonReader
+from services.evidence.sources.reader import Reader
+from services.evidence.sources.refusals import Refusal
+from services.evidence.sources.rows import Submission, read_row
 
 TODAY = date(2026, 11, 23)
 FILES = [file for school in department().schools for file in school.files]

@@ -16,7 +16,8 @@ from aiokafka.errors import KafkaConnectionError
 from libs.contracts import ids
 from libs.contracts.events import EvidenceSubmitted, LearnerContact, Outcome
 from services.evidence.batches.batch import BatchState
-from services.evidence.sources.rows import COLUMNS, MAPPING_VERSION
+from services.evidence.sources.columns import COLUMNS
+from services.evidence.sources.rows import MAPPING_VERSION
 from tests.evidence_doubles import LIMITS, MemoryBatches, Published, decided, evidence_app
 
 ROW = {
@@ -402,3 +403,19 @@ async def test_metrics_count_rows_by_reason(house: House) -> None:
     text = (await house.client.get("/metrics")).text
     assert 'bowerbird_evidence_rows_total{outcome="level_unknown"}' in text
     assert 'bowerbird_evidence_rows_total{outcome="taken"}' in text
+
+
+async def test_a_row_of_a_sheet_is_named_by_the_number_that_the_sheet_shows(house: House) -> None:
+    answer = await house.send(b"\n,,,\n" + table(BAD_LEVEL))
+    (row,) = (await house.get(answer.json()["links"]["rows"])).json()["rows"]
+    assert (row["row"], row["sheet_row"]) == (3, 4)
+    answer = await house.send(orjson.dumps(ROW), content_type="application/x-ndjson")
+    (row,) = (await house.get(answer.json()["links"]["rows"])).json()["rows"]
+    assert (row["row"], row["sheet_row"]) == (1, None)
+
+
+async def test_a_field_that_stands_twice_is_a_problem(house: House) -> None:
+    twice = orjson.dumps(ROW)[:-1] + b',"learner_id":"S2"}'
+    answer = await house.send(twice, path="/v1/evidence", content_type="application/json")
+    assert answer.status_code == 400
+    assert answer.json()["errors"][0]["code"] == "duplicate_field"

@@ -28,7 +28,7 @@ from libs.contracts.cloudevents import Outgoing, read_event, readable_headers
 from libs.contracts.events import EvidenceDecided, EvidenceSubmitted, Outcome
 from services.evidence.batches.batch import NewRow, Progress, Upload, UploadLease
 from services.evidence.batches.repository import Batches
-from services.evidence.sources.rows import COLUMNS
+from services.evidence.sources.columns import COLUMNS
 from tests.evidence_doubles import MemoryBatches
 
 pytestmark = pytest.mark.integration

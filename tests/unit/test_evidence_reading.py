@@ -12,8 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from libs.common.errors import InvalidRequestError
-from services.evidence.sources.readers import CsvReader, NdjsonReader, RawRow, Reader
-from services.evidence.sources.rows import COLUMNS, Reason, Refusal
+from services.evidence.sources.columns import COLUMNS
+from services.evidence.sources.csv_reader import CsvReader
+from services.evidence.sources.ndjson import NdjsonReader
+from services.evidence.sources.reader import RawRow, Reader
+from services.evidence.sources.refusals import Reason, Refusal
 
 LONGEST = 300
 HEADER = ",".join(COLUMNS)
@@ -69,7 +72,7 @@ def test_every_csv_that_is_written_right_is_read_right(table: list[list[str]]) -
     text = io.StringIO(newline="")
     writer = csv.writer(text, quoting=csv.QUOTE_ALL)
     writer.writerows(table)
-    expected = [(n, dict(zip(COLUMNS, row, strict=True))) for n, row in enumerate(table, 1) if any(row)]
+    expected = [(n, dict(zip(COLUMNS, row, strict=True))) for n, row in enumerate(table, 1) if "".join(row).strip(" ")]
     assert read_csv(text.getvalue()) == expected
 
 
@@ -118,7 +121,7 @@ def test_a_quoted_text_may_hold_commas_quotes_and_line_ends() -> None:
         (b'VW-1,"S1,,,resilience', Reason.COLUMNS_WRONG),
         (b"VW-1,S1,Zo\xeb,,resilience", Reason.NOT_UTF8),
         (b"VW-1," + b"x" * LONGEST, Reason.TOO_LONG),
-        (b"VW-1,S1,,,resilience,relational,,2026-03-09,Raft,,,,Kept going, even so,,", Reason.TOO_MANY_FIELDS),
+        (b"VW-1,S1,,,resilience,relational,,2026-03-09,Raft,,,,Kept going, even so,x,", Reason.TOO_MANY_FIELDS),
     ],
 )
 def test_a_broken_csv_row_is_refused_alone(line: bytes, reason: Reason) -> None:

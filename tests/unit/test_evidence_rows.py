@@ -8,7 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.contracts.results import SoloLevel
-from services.evidence.sources.rows import COLUMNS, Reason, Refusal, Submission, presentable_source_id, read_row
+from services.evidence.sources.columns import COLUMNS
+from services.evidence.sources.refusals import Reason, Refusal
+from services.evidence.sources.rows import Submission, presentable_source_id, read_row
 
 TODAY = date(2026, 11, 23)
 GOOD = {

@@ -1,9 +1,14 @@
 """The SOLO taxonomy: the five levels of what a learner showed (Biggs and Collis, 1982), lowest first."""
 
+import re
 from enum import StrEnum
-from typing import Self
+from typing import Final, Self
 
 from libs.openbadges.model.errors import CredentialError
+
+# Hyphens and dashes of every kind, spaces, and the dot of an abbreviation.
+_BETWEEN_WORDS: Final = re.compile(r"[\s_.\-\u00ad\u2010-\u2015\u2212\ufe58\ufe63\uff0d]+")
+_SHORTEST: Final = 3
 
 
 class SoloLevel(StrEnum):
@@ -27,12 +32,18 @@ class SoloLevel(StrEnum):
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read a level as people write it: any case, space or hyphen for the underscore.
+        """Read a level as people write it: in any case, in one word or two, or cut short to three letters or more.
+
+        Single letters and numbers are not read: M may stand for a merit, and 4 for the fourth level or the fifth.
 
         Raises:
             ValueError: it names none of the five levels.
         """
-        return cls(text.strip().lower().replace(" ", "_").replace("-", "_"))
+        letters = _BETWEEN_WORDS.sub("", text).lower()
+        for level in cls:
+            if len(letters) >= _SHORTEST and level.value.replace("_", "").startswith(letters):
+                return level
+        raise ValueError(f"{text!r} is none of the five levels")
 
 
 def solo_level(name: str) -> SoloLevel:

@@ -2,7 +2,8 @@
 
 import csv
 import io
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from codecs import BOM_UTF8
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from typing import Annotated, Any
@@ -30,8 +31,11 @@ from services.evidence.batches.batch import ROW_STATES, Batch, BatchState, Row, 
 from services.evidence.batches.body import Limits, plain_blocks
 from services.evidence.batches.ingestion import Intake
 from services.evidence.batches.repository import Batches
-from services.evidence.sources.readers import CsvReader, NdjsonReader, Reader, text_fields
-from services.evidence.sources.rows import Refusal, read_row
+from services.evidence.sources.csv_reader import CsvReader
+from services.evidence.sources.ndjson import NdjsonReader, json_fields
+from services.evidence.sources.reader import RawRow, Reader
+from services.evidence.sources.refusals import Refusal
+from services.evidence.sources.rows import read_row
 from services.evidence.sources.schema import EXAMPLE, column_table, evidence_schema
 
 _AFTER = r"^(?:[a-z0-9_]{0,60}\.)?[0-9]{1,9}$"
@@ -112,13 +116,27 @@ class RowView(BaseModel):
 
     model_config = ConfigDict(from_attributes=True)
 
-    row: int = Field(ge=1, description="the first row of data is 1", examples=[4])
+    row: int = Field(
+        ge=1,
+        description="of CSV, one less than the sheet's row (of a sheet without blank rows on top, the first row of data"
+        " is 1); of NDJSON, the line",
+        examples=[4],
+    )
+    sheet_row: int | None = Field(
+        default=None, ge=2, description="of CSV, the row as a spreadsheet program numbers it", examples=[5]
+    )
     source_id: str | None = Field(description="as it was sent; none where it has not the form of one")
     state: str = Field(description=f"one of {', '.join(ROW_STATES)}", examples=["refused"])
     column: str | None = Field(description="the column that is not valid", examples=["level"])
     reason: str | None = Field(description="a stable code for programs", examples=["level_unknown"])
     detail: str | None = Field(description="the reason for people; never repeats what the row says")
     credential_id: UUID | None = Field(description="the credential that was issued, or the one held already")
+
+    @classmethod
+    def of(cls, row: Row, *, is_sheet: bool) -> "RowView":
+        """Return the view of a row of a batch, which a spreadsheet has or has not."""
+        view = cls.model_validate(row)
+        return view.model_copy(update={"sheet_row": row.row + 1}) if is_sheet else view
 
 
 class RowPage(BaseModel):
@@ -196,6 +214,12 @@ def routes(intake: Intake, batches: Batches, keys: ApiKeys, limits: Limits, long
     """Return the calls, over what they need. `longest_row` is in characters (CSV) or bytes (JSON)."""
     router = APIRouter(prefix="/v1", tags=["evidence"])
     writer = Depends(keys.allowed("evidence:write"))
+
+    async def _answer(batch_id: UUID, caller: Caller, response: Response) -> BatchView:
+        view = BatchView.of(await batches.batch(batch_id, caller.issuer_id))
+        response.headers["Location"] = view.links.self
+        return view
+
     reader = Depends(keys.allowed("evidence:read"))
 
     @router.post(
@@ -214,9 +238,8 @@ def routes(intake: Intake, batches: Batches, keys: ApiKeys, limits: Limits, long
         upload = Upload(caller.issuer_id, source, "json", request_trace(request), idempotency_key)
         one = replace(limits, sent_bytes=longest_row, plain_bytes=longest_row)
         pieces = plain_blocks(request.stream(), one, gzipped=_is_gzip(content_encoding))
-        line = _one_line(b"".join([block async for block in pieces]), intake.clock().date())
-        batch_id = await intake.receive(upload, NdjsonReader(longest_row), _only(line))
-        return _located(await batches.batch(batch_id, caller.issuer_id), response)
+        fields = _good_fields(b"".join([block async for block in pieces]), intake.clock().date())
+        return await _answer(await intake.receive(upload, _OnePiece(fields), _nothing()), caller, response)
 
     @router.post(
         "/batches", status_code=202, responses=_ACCEPTED, openapi_extra=_UPLOAD_BODY, dependencies=[streamed_body()]
@@ -234,8 +257,7 @@ def routes(intake: Intake, batches: Batches, keys: ApiKeys, limits: Limits, long
         name = _file_format(request)
         upload = Upload(caller.issuer_id, source, name, request_trace(request), idempotency_key)
         pieces = plain_blocks(request.stream(), limits, gzipped=_is_gzip(content_encoding))
-        batch_id = await intake.receive(upload, _READERS[name](longest_row), pieces)
-        return _located(await batches.batch(batch_id, caller.issuer_id), response)
+        return await _answer(await intake.receive(upload, _READERS[name](longest_row), pieces), caller, response)
 
     @router.get("/batches/{batch_id}", responses=documented(NotFoundError))
     async def read_batch(batch_id: UUID, caller: Caller = reader) -> BatchView:
@@ -256,10 +278,10 @@ def routes(intake: Intake, batches: Batches, keys: ApiKeys, limits: Limits, long
         limit: Annotated[int, Query(ge=1, le=1000, description="most rows of a page")] = 100,
     ) -> RowPage:
         """A page of rows: in the order of the file, or of reason and row where one state is asked for."""
-        await batches.exists(batch_id, caller.issuer_id)
+        is_sheet = await batches.format(batch_id, caller.issuer_id) == "csv"
         reason, _, number = after.rpartition(".")
         page = await batches.rows(batch_id, caller.issuer_id, state=state, after=(reason, int(number)), limit=limit)
-        rows = [RowView.model_validate(row) for row in page]
+        rows = [RowView.of(row, is_sheet=is_sheet) for row in page]
         return RowPage(rows=rows, next=_next_page(batch_id, page, state, limit))
 
     return router
@@ -278,28 +300,41 @@ def _is_gzip(content_encoding: str | None) -> bool:
     return encoding == "gzip"
 
 
-def _one_line(body: bytes, today: date) -> bytes:
-    """Return the object in `body` as one line of NDJSON, if its form is good."""
-    try:
-        document = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        raise InvalidRequestError("The body is not JSON; send one object with the fields of a row.") from None
-    fields = text_fields(document)
+def _good_fields(body: bytes, today: date) -> dict[str, str]:
+    """Return the fields of the one object in `body`.
+
+    Raises:
+        InvalidRequestError: it is no such object, or the reader would refuse the row.
+    """
+    fields = json_fields(body.removeprefix(BOM_UTF8).strip())
     row = fields if isinstance(fields, Refusal) else read_row(fields, today)
-    if isinstance(row, Refusal):
-        error = {"field": row.column or "body", "reason": row.message, "code": row.reason.value}
-        raise InvalidRequestError(row.message, [error])
-    return orjson.dumps(document)
+    if isinstance(fields, Refusal) or isinstance(row, Refusal):
+        refusal = fields if isinstance(fields, Refusal) else row
+        assert isinstance(refusal, Refusal)  # noqa: S101  # one of both is
+        error = {"field": refusal.column or "body", "reason": refusal.message, "code": refusal.reason.value}
+        raise InvalidRequestError(refusal.message, [error])
+    return fields
 
 
-async def _only(block: bytes) -> AsyncIterator[bytes]:
-    yield block
+class _OnePiece:
+    """The reader of one piece of evidence, which was read already."""
+
+    def __init__(self, fields: dict[str, str]) -> None:
+        self._fields = fields
+
+    def feed(self, _block: bytes) -> Iterator[RawRow]:
+        """See `Reader`."""
+        return iter(())
+
+    def finish(self) -> Iterator[RawRow]:
+        """See `Reader`."""
+        yield 1, self._fields
 
 
-def _located(batch: Batch, response: Response) -> BatchView:
-    view = BatchView.of(batch)
-    response.headers["Location"] = view.links.self
-    return view
+async def _nothing() -> AsyncIterator[bytes]:
+    nothing: tuple[bytes, ...] = ()
+    for block in nothing:
+        yield block
 
 
 def _next_page(batch_id: UUID, page: Sequence[Row], state: str | None, limit: int) -> str | None:

@@ -9,8 +9,9 @@ from libs.contracts import ids
 from libs.contracts.events import EvidenceSubmitted, LearnerContact, Outcome
 from services.evidence.batches import metrics
 from services.evidence.batches.batch import PENDING, NewRow, Upload
-from services.evidence.sources.readers import RawRow
-from services.evidence.sources.rows import MAPPING_VERSION, Refusal, Submission, presentable_source_id, read_row
+from services.evidence.sources.reader import RawRow
+from services.evidence.sources.refusals import Refusal
+from services.evidence.sources.rows import MAPPING_VERSION, Submission, presentable_source_id, read_row
 
 # Contacts of this many learners are remembered within an upload, so that each is published once, not with every row.
 _CONTACTS_REMEMBERED = 20_000

@@ -39,7 +39,7 @@ from services.evidence.batches.batch import Progress, Upload, UploadLease
 from services.evidence.batches.chunks import Chunk, Chunker
 from services.evidence.batches.repeats import Repeat
 from services.evidence.batches.repository import Batches
-from services.evidence.sources.readers import RawRow, Reader
+from services.evidence.sources.reader import RawRow, Reader
 
 T = TypeVar("T")
 Publish = Callable[[Sequence[Outgoing]], Awaitable[None]]

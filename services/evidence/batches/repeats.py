@@ -6,8 +6,8 @@ import orjson
 
 from libs.common.errors import ConflictError
 from services.evidence.batches.batch import Progress, UploadLease
-from services.evidence.sources.readers import RawRow
-from services.evidence.sources.rows import Refusal
+from services.evidence.sources.reader import RawRow
+from services.evidence.sources.refusals import Refusal
 
 _OTHER_FILE = (
     "This Idempotency-Key stands for another file: what it holds differs from what came under this key before."

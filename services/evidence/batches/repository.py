@@ -212,10 +212,16 @@ class Batches:
             await self._batches.update_one(same, {"$set": {"tally": counts}})
         return batch
 
-    async def exists(self, batch_id: UUID, issuer_id: str) -> None:
-        """Raises NotFoundError where there is no such batch, or it is another tenant's."""
-        if await self._batches.find_one({"_id": batch_id, "issuer_id": issuer_id}, {"_id": 1}) is None:
+    async def format(self, batch_id: UUID, issuer_id: str) -> str:
+        """Return the form that a batch was sent in.
+
+        Raises:
+            NotFoundError: there is none, or it is another tenant's.
+        """
+        found = await self._batches.find_one({"_id": batch_id, "issuer_id": issuer_id}, {"format": 1})
+        if found is None:
             raise NotFoundError.for_caller("no batch")
+        return str(found["format"])
 
     async def _count(self, batch: mongo.Document) -> Tally:
         """Count the rows of a batch that was read before: what it has received up to its progress is there."""

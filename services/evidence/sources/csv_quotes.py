@@ -49,6 +49,8 @@ class Rows:
                 text, cells = self._read(self._lines[start:end])
         if text is _Text.WRONG or self._length(start, end) > self._longest:
             return None, end
+        if text is _Text.CLOSED and _has_stray_mark(self._lines[start:end], cells):
+            return None, end
         return (None, None) if text is _Text.OPEN else (cells, end)
 
     def _closing(self, start: int) -> tuple[_Text, int]:
@@ -68,9 +70,22 @@ class Rows:
         return self._begins[end] - self._begins[start]
 
     def _read(self, lines: Sequence[str]) -> tuple[_Text, list[str]]:
-        reader = csv.reader([*lines, _MARK], delimiter=self._delimiter, strict=True)
+        # A space before an opening mark is no part of the text: the mark opens one all the same.
+        reader = csv.reader([*lines, _MARK], delimiter=self._delimiter, strict=True, skipinitialspace=True)
         try:
             cells = next(reader)
         except csv.Error:
             return _Text.WRONG, []
         return (_Text.OPEN if reader.line_num > len(lines) else _Text.CLOSED), cells
+
+
+def _has_stray_mark(lines: Sequence[str], cells: Sequence[str]) -> bool:
+    """Return whether a cell has a mark without its other one, outside of a quoted text (RFC 4180, section 2.5).
+
+    Such a text may have had the delimiter between its marks, and its row would be taken with shifted columns.
+    """
+    odd = [cell for cell in cells if '"' in cell and cell.count('"') % 2]
+    if not odd:
+        return False
+    raw = "".join(lines)
+    return any('"' + cell.replace('"', '""') + '"' not in raw for cell in odd)

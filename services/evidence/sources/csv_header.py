@@ -1,0 +1,107 @@
+"""The first row of a CSV file: what its columns are, and everything that is wrong with them at once. Pure."""
+
+import difflib
+import re
+from collections import Counter
+from collections.abc import Sequence
+from typing import Final
+
+from libs.common.errors import InvalidRequestError
+from libs.common.text import TextRefusedError, clean_line
+from services.evidence.sources.columns import COLUMNS, OTHER_NAMES, REQUIRED
+from services.evidence.sources.refusals import Reason, Refusal
+
+_KNOWN: Final = frozenset(COLUMNS)
+_TOO_MANY_FIELDS: Final = Refusal(
+    Reason.TOO_MANY_FIELDS, None, "The row has more values than the first row has columns; quote a text with commas."
+)
+_SEPARATORS: Final = re.compile(r"[\s._-]+")
+_LONGEST_NAME: Final = 40
+# So many unknown names are looked up; a file with more is something else.
+_LOOKED_UP: Final = 50
+_NAMES_SHOWN: Final = 10
+
+
+class Header:
+    """The columns of a CSV file, in the file's order."""
+
+    def __init__(self, cells: Sequence[str], delimiter: str) -> None:
+        """Read the first row.
+
+        Raises:
+            InvalidRequestError: something is wrong with the columns; the error lists all of it.
+        """
+        self.delimiter = delimiter
+        self._names = column_names(cells)
+        _check(self._names)
+
+    def fields(self, cells: Sequence[str]) -> dict[str, str] | Refusal | None:
+        """Return the fields of a row; None for a blank one.
+
+        It may be shorter than the first row, and have empty cells behind the last column: spreadsheets write both.
+        """
+        if is_blank(cells):
+            return None
+        if len(cells) > len(self._names) and not is_blank(cells[len(self._names) :]):
+            return _TOO_MANY_FIELDS
+        fields = dict(zip(self._names, cells, strict=False))
+        if "" in fields:
+            if any(cell.strip() for name, cell in zip(self._names, cells, strict=False) if not name):
+                return _TOO_MANY_FIELDS
+            del fields[""]
+        return fields
+
+
+def is_blank(cells: Sequence[str]) -> bool:
+    """Return whether nothing stands in a row."""
+    return not any(cells) or not any(cell.strip(" \t\u00a0") for cell in cells)
+
+
+def column_names(cells: Sequence[str]) -> list[str]:
+    """Return the names as people write them (`Learner ID`, `learner-id`) in the one form that they have here."""
+    return [_SEPARATORS.sub("_", _cleaned(cell).lower()).strip("_*:") for cell in cells]
+
+
+def known(names: Sequence[str]) -> int:
+    """Return how many of these names are columns of evidence."""
+    return len(_KNOWN.intersection(names))
+
+
+def _cleaned(cell: str) -> str:
+    try:
+        return clean_line(cell)
+    except TextRefusedError:
+        return "".join(each for each in cell if each.isprintable())
+
+
+def _check(names: Sequence[str]) -> None:
+    """Refuse the whole file, in one go, for everything that is wrong with its columns.
+
+    A column that we do not know is an error, not ignored: it may be a misspelt one whose loss nobody would see, and it
+    may hold personal data that nobody needs here.
+    """
+    errors = [
+        {"field": name, "reason": "this column is missing; every row needs it"}
+        for name in REQUIRED
+        if name not in names
+    ]
+    if "level" not in names and "score" not in names:
+        errors.append({"field": "level", "reason": "a column level or score is missing; every row needs one of them"})
+    unknown = 0
+    for name, times in Counter(names).items():
+        if name and name not in _KNOWN:
+            unknown += 1
+            if unknown <= _LOOKED_UP:
+                errors.append({"field": name[:_LONGEST_NAME], "reason": f"this column is not known: {_hint(name)}"})
+        elif name and times > 1:
+            errors.append({"field": name, "reason": "this column is there more than once"})
+    if errors:
+        shown = "; ".join(f"{e['field']}: {e['reason']}" for e in errors[:_NAMES_SHOWN])
+        raise InvalidRequestError(
+            f"The first row must name the columns, and something is wrong with it. {shown}", errors[:50]
+        )
+
+
+def _hint(name: str) -> str:
+    near = [OTHER_NAMES[name]] if name in OTHER_NAMES else difflib.get_close_matches(name[:_LONGEST_NAME], COLUMNS, n=1)
+    return f"did you mean {near[0]}?" if near else "take it out of the file"

@@ -1,0 +1,44 @@
+"""What reads an evidence file: fed with bytes cut anywhere, it gives numbered rows of text fields."""
+
+from collections.abc import Iterator
+from typing import Protocol
+
+from services.evidence.sources.refusals import Reason, Refusal
+
+# A row's number with its fields, or with why it has none. Of a CSV file, row n is the sheet's row n + 1, wherever the
+# columns are named: blank rows count. Of NDJSON it is the line.
+RawRow = tuple[int, dict[str, str] | Refusal]
+
+
+class Reader(Protocol):
+    """Reads one file, block by block; memory is bounded by the block and the longest row."""
+
+    def feed(self, block: bytes) -> Iterator[RawRow]:
+        """The rows that this block completes. Must be exhausted before the next call.
+
+        Raises:
+            InvalidRequestError: the file as a whole cannot be read.
+        """
+
+    def finish(self) -> Iterator[RawRow]:
+        """The rows that the end of the file completes; raises as `feed` does."""
+
+
+NOT_UTF8 = Refusal(
+    Reason.NOT_UTF8,
+    None,
+    "The text is not UTF-8, most likely Windows-1252; in Excel, save as 'CSV UTF-8'.",
+)
+
+
+def too_long(longest: int) -> Refusal:
+    """Return the refusal of a row of more characters, or bytes, than this."""
+    return Refusal(Reason.TOO_LONG, None, f"The row is longer than {longest} characters.")
+
+
+def decode(raw: bytes) -> tuple[str, bool]:
+    """Return the text, and whether it is UTF-8; what is not stands in it as lone surrogates."""
+    try:
+        return raw.decode(), True
+    except UnicodeDecodeError:
+        return raw.decode("utf-8", "surrogateescape"), False

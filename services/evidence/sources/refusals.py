@@ -1,0 +1,47 @@
+"""Why a row of evidence is refused when it is read: stable codes, and what is said to people."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """Why a row was refused at ingestion: a stable code."""
+
+    MISSING_VALUE = "missing_value"
+    SOURCE_ID_FORM = "source_id_form"
+    LEARNER_ID_FORM = "learner_id_form"
+    EMAIL_FORM = "email_form"
+    LEVEL_UNKNOWN = "level_unknown"
+    SCORE_FORM = "score_form"
+    LEVEL_AND_SCORE = "level_and_score"
+    DATE_FORM = "date_form"
+    DATE_IN_FUTURE = "date_in_future"
+    ACHIEVEMENT_FORM = "achievement_form"
+    CLASS_FORM = "class_form"
+    TERM_FORM = "term_form"
+    LINK_FORM = "link_form"
+    TOO_LONG = "too_long"
+    TEXT_FORM = "text_form"
+    NOT_JSON = "not_json"
+    DUPLICATE_FIELD = "duplicate_field"
+    NUMBER_FORM = "number_form"
+    NOT_UTF8 = "not_utf8"
+    COLUMNS_WRONG = "columns_wrong"
+    TOO_MANY_FIELDS = "too_many_fields"
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a row cannot be taken. `message` is for people and never repeats what the row says."""
+
+    reason: Reason
+    column: str | None
+    message: str
+
+
+class RefusedError(Exception):
+    """Carries a refusal out of the checks of single fields."""
+
+    def __init__(self, reason: Reason, column: str, message: str) -> None:
+        super().__init__(reason)
+        self.refusal = Refusal(reason, column, message)
