@@ -19,6 +19,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from libs.access.scopes import Scope
 from libs.common.errors import ForbiddenError, NotFoundError, UnauthenticatedError
 from libs.common.mongo import Database, Document, upsert_newest
+from libs.common.rate_limits import CALLER, RATES, RateLimits
 from libs.contracts.cloudevents import Outgoing, Received
 from libs.contracts.events import ApiKeyGranted
 
@@ -32,8 +33,6 @@ ADMIN_SCOPES = frozenset(
     }
 )
 ALL_ISSUERS = "*"
-CALLER = "bowerbird.caller"
-"""Where the scope of a request holds its `Caller`, once that is known."""
 
 _KEY_PREFIX = "bb_"
 # A withdrawn key may work this much longer; a lookup for every request would cost more than it protects.
@@ -132,6 +131,9 @@ class ApiKeys:
             caller: Caller | None = request.scope.get(CALLER)
             if caller is None:
                 caller = request.scope[CALLER] = await self.caller(credentials.credentials)
+                rates: RateLimits | None = request.scope.get(RATES)
+                if rates is not None:
+                    rates.take_caller(key_sha256(credentials.credentials), caller.issuer_id)
             if required not in caller.scopes:
                 raise ForbiddenError(f"your API key lacks the scope {required}")
             return caller

@@ -7,6 +7,7 @@ from pydantic import BeforeValidator, Field
 from pydantic_settings import BaseSettings, NoDecode
 
 from libs.common.http_server import ConnectionLimits
+from libs.common.rate_limits import Rates
 
 
 def _networks(value: object) -> object:
@@ -31,6 +32,22 @@ class EdgeSettings(BaseSettings):
         description="addresses or networks of reverse proxies, comma-separated: what they say in X-Forwarded-For and "
         "X-Forwarded-Proto is believed; of others it is not",
     )
+
+    rate_per_address: int = Field(
+        default=1_200,
+        ge=0,
+        description="requests a minute of one address without a valid key (POST counts as 5); 0: any",
+    )
+    rate_per_key: int = Field(default=6_000, ge=0, description="requests a minute with one API key; 0: any number")
+    rate_per_issuer: int = Field(default=12_000, ge=0, description="with all keys of one issuer; 0: any number")
+    rate_replicas: int = Field(
+        default=1, ge=1, le=1000, description="replicas of the service that share the traffic: each allows its part"
+    )
+
+    @property
+    def rates(self) -> Rates:
+        """How many requests are answered."""
+        return Rates(self.rate_per_address, self.rate_per_key, self.rate_per_issuer, self.rate_replicas)
 
     @property
     def connection_limits(self) -> ConnectionLimits:

@@ -23,6 +23,23 @@ Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 """Returns the IP addresses of a host as text; raises OSError where there are none."""
 
 _NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
+# What Python's table of global addresses lets through and nobody serves public documents from: protocol assignments,
+# relays of 6to4, Azure's host of metadata; documentation, discard, segment routing, local NAT64.
+_NOT_PUBLIC: Final = tuple(
+    ipaddress.ip_network(text)
+    for text in (
+        "192.0.0.0/24",
+        "192.88.99.0/24",
+        "168.63.129.16/32",
+        "100.64.0.0/10",
+        "198.18.0.0/15",
+        "64:ff9b:1::/48",
+        "100::/64",
+        "2001:db8::/32",
+        "3fff::/20",
+        "5f00::/16",
+    )
+)
 _LONGEST_URL: Final = 2048
 _MOST_ADDRESSES: Final = 4
 
@@ -53,12 +70,14 @@ class Rules:
         bytes: the longest answer.
         seconds: the longest time for one URL with all its redirects.
         redirects: the most redirects, none of them to another host.
+        ports: those that are fetched from; of this machine under `loopback` any.
     """
 
     loopback: bool = False
     bytes: int = 4 * 1024 * 1024
     seconds: float = 10
     redirects: int = 3
+    ports: frozenset[int] = frozenset({443})
 
 
 async def resolve(host: str, port: int) -> Sequence[str]:
@@ -174,6 +193,10 @@ class Fetcher:
                 continue
             if url.scheme != "https":
                 raise FetchError("address_refused", f"{host} is asked for without encryption; only https is fetched.")
+            if port not in self._rules.ports:
+                raise FetchError(
+                    "address_refused", f"{host} is asked for at port {port}; this port is not fetched from."
+                )
             if not is_public(address):
                 raise FetchError("address_refused", f"{host} is not an address of the public internet.")
         return addresses
@@ -189,6 +212,8 @@ def is_public(address: Address) -> bool:
             return is_public(inner)
         if address.is_site_local or int(address) < 2**32:
             return False
+    if any(address in network for network in _NOT_PUBLIC):
+        return False
     return address.is_global and not address.is_multicast and not address.is_reserved
 
 

@@ -29,6 +29,7 @@ from libs.common.errors import (
 from libs.common.health import Health
 from libs.common.openapi import OPERATIONS_TAG, described_app
 from libs.common.problems import problem_response
+from libs.common.rate_limits import RateLimited, RateLimits, Rates
 from libs.common.telemetry import continue_trace, get_logger, trace_id
 from libs.common.validation import field_errors
 
@@ -56,10 +57,17 @@ class HealthResponse(JSONResponse):
     media_type = _HEALTH_TYPE
 
 
-def create_app(title: str, health: Health) -> FastAPI:
-    """Return an application with health, metrics, errors and /docs in place; the service adds its own routes."""
+def create_app(title: str, health: Health, rates: Rates | None = None) -> FastAPI:
+    """Return an application with health, metrics, errors and /docs in place; the service adds its own routes.
+
+    Args:
+        title: the name in its OpenAPI document.
+        health: what its health comes from.
+        rates: how many requests are answered; without limits, unless told otherwise.
+    """
     app = described_app(title)
     app.add_middleware(LimitedBodies)
+    app.add_middleware(RateLimited, RateLimits(rates or Rates()))
     app.add_middleware(RequestTelemetry)
     app.add_exception_handler(BowerbirdError, _on_foreseen)
     app.add_exception_handler(RequestValidationError, _on_invalid)

@@ -9,17 +9,20 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
+from starlette.types import ASGIApp
 
 from libs.common.errors import (
     BowerbirdError,
     ForbiddenError,
     InvalidRequestError,
     TooLargeError,
+    TooManyRequestsError,
     UnauthenticatedError,
     UnavailableError,
     UnsupportedMediaError,
 )
 from libs.common.problems import Problem, documented
+from libs.common.response_headers import SecurityHeaders
 
 API_VERSION = "1.0.0"
 OPERATIONS_TAG = "operations"
@@ -36,6 +39,10 @@ class Application(FastAPI):
     Operation ids are the names of the handlers. HEAD is GET without content (RFC 9110, section 9.3.2), so it is not
     listed a second time.
     """
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """Return the application in all its layers; the headers of every answer are the outermost."""
+        return SecurityHeaders(super().build_middleware_stack())
 
     def openapi(self) -> dict[str, Any]:
         """Return the OpenAPI 3.1 document; made at the first call."""
@@ -61,6 +68,8 @@ def described_app(title: str) -> Application:
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
         openapi_url="/openapi.json",
         docs_url=None,
+        # A redirect would lead to whatever the header Host says.
+        redirect_slashes=False,
         redoc_url=None,
         generate_unique_id_function=operation_id,
         separate_input_output_schemas=False,
@@ -121,7 +130,8 @@ def _add_errors(operation: dict[str, Any]) -> None:
     """Add the errors that the edge answers for any route of this form, in place of FastAPI's 422."""
     responses: dict[str, Any] = operation["responses"]
     responses.pop(str(HTTPStatus.UNPROCESSABLE_ENTITY.value), None)
-    errors: list[type[BowerbirdError]] = [] if OPERATIONS_TAG in operation.get("tags", []) else [UnavailableError]
+    operations = OPERATIONS_TAG in operation.get("tags", [])
+    errors: list[type[BowerbirdError]] = [] if operations else [TooManyRequestsError, UnavailableError]
     if any(_can_be_invalid(parameter) for parameter in operation.get("parameters", [])):
         errors.append(InvalidRequestError)
     if "requestBody" in operation:

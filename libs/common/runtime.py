@@ -44,7 +44,7 @@ class Plumbing:
         self.service = service
         self.settings = settings
         self.health = Health()
-        self.app: FastAPI = create_app(f"Bowerbird {service}", self.health)
+        self.app: FastAPI = create_app(f"Bowerbird {service}", self.health, settings.rates)
         self.secret = None
         if isinstance(settings, AuthoritySettings):
             self.secret = AuthoritySecret.load(settings.authority_secret_file)

@@ -16,6 +16,7 @@ from libs.common.body_limits import MOST_BYTES
 from libs.common.errors import ERRORS, ConflictError, InvalidRequestError
 from libs.common.health import STALE_AFTER_SECONDS, Health, Heartbeat
 from libs.common.http import create_app
+from libs.common.rate_limits import Rates
 
 SCHOOL, OTHER, ADMIN = new_key(), new_key(), new_key()
 
@@ -279,6 +280,79 @@ async def test_of_a_caller_without_a_key_no_body_is_received(app: FastAPI) -> No
         assert sent == 0
         answer = await client.post("/v1/guarded", content=body(), headers={**json, **bearer(SCHOOL)})
     assert (answer.status_code, answer.json()) == (200, "anorthside")
+
+
+async def statuses(client: AsyncClient, method: str, path: str, count: int, **headers: str) -> list[int]:
+    return [(await client.request(method, path, headers=headers)).status_code for _ in range(count)]
+
+
+@pytest.fixture
+async def limited(health: Health) -> AsyncIterator[AsyncClient]:
+    application = create_app("test", health, Rates(address=20, key=40, issuer=60))
+
+    @application.get("/v1/things")
+    async def read(caller: Annotated[Caller, Depends(KEYS.allowed("evidence:read"))]) -> str:
+        return caller.issuer_id
+
+    async with AsyncClient(transport=ASGITransport(application), base_url="http://test") as connected:
+        yield connected
+
+
+@pytest.mark.parametrize(("method", "status"), [("HEAD", 404), ("GET", 404), ("DELETE", 404), ("OPTIONS", 404)])
+async def test_who_tries_paths_without_a_key_is_answered_429_with_when_to_come_again(
+    limited: AsyncClient, method: str, status: int
+) -> None:
+    assert await statuses(limited, method, "/badges/1", 12) == [status] * 10 + [429] * 2
+    answer = await limited.get("/anything")
+    assert (answer.status_code, answer.json()["type"]) == (429, "urn:bowerbird:problem:too-many-requests")
+    assert 1 <= int(answer.headers["retry-after"]) <= 3
+    assert (await limited.get("/health/live")).status_code == 200
+    assert (await limited.get("/v1/things", headers=bearer(SCHOOL))).status_code == 429
+
+
+async def test_a_post_without_a_key_counts_as_five(limited: AsyncClient) -> None:
+    assert await statuses(limited, "POST", "/v1/verify", 4) == [404, 404, 429, 429]
+
+
+async def test_who_tries_keys_is_stopped(limited: AsyncClient) -> None:
+    assert await statuses(limited, "GET", "/v1/things", 4, **bearer("bb_unknown")) == [401, 401, 429, 429]
+
+
+async def test_a_valid_key_has_a_rate_of_its_own_whatever_its_address_did_not_use(limited: AsyncClient) -> None:
+    assert await statuses(limited, "GET", "/v1/things", 22, **bearer(SCHOOL)) == [200] * 20 + [429] * 2
+    assert await statuses(limited, "GET", "/nothing", 1) == [404]
+
+
+SECURITY_HEADERS = {
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "x-frame-options": "DENY",
+    "cache-control": "no-store",
+    "content-security-policy": "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+}
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/v1/things/northside", "/v1/nothing", "/v1/conflict", "/v1/away", "/v1/defect", "/health/live", "/v1/things/"],
+)
+async def test_every_answer_has_the_headers_of_security(app: FastAPI, path: str) -> None:
+    transport = ASGITransport(app, raise_app_exceptions=False)
+    async with AsyncClient(transport=transport, base_url="https://test") as client:
+        answer = await client.get(path, headers=bearer(SCHOOL))
+    assert {name: answer.headers[name] for name in SECURITY_HEADERS} == SECURITY_HEADERS
+    assert answer.headers["strict-transport-security"] == "max-age=31536000"
+
+
+async def test_over_http_there_is_no_promise_of_https(client: AsyncClient) -> None:
+    assert "strict-transport-security" not in (await client.get("/health/live")).headers
+
+
+async def test_a_slash_too_many_leads_nowhere(client: AsyncClient) -> None:
+    for path in ("/v1/conflict/", "/docs/", "/health/live/"):
+        answer = await client.get(path, headers={"Host": "elsewhere.example"})
+        assert answer.status_code == 404
+        assert "location" not in answer.headers
 
 
 async def test_another_method_is_405_and_says_which_there_are(client: AsyncClient) -> None:

@@ -48,7 +48,12 @@ async def refusal(internet: Internet, url: str, rules: Rules | None = None) -> s
 
 async def test_the_connection_goes_to_the_address_that_was_checked_under_the_name_that_was_asked() -> None:
     internet = Internet(good, PUBLIC, "2606:2800:21f:cb07:6820:80da:af6b:8b2c")
-    assert await internet.fetcher().fetch("https://school.example:8443/did.json?a=1#part", "application/json") == b"{}"
+    assert (
+        await internet.fetcher(Rules(ports=frozenset({8443}))).fetch(
+            "https://school.example:8443/did.json?a=1#part", "application/json"
+        )
+        == b"{}"
+    )
     (request,) = internet.asked
     assert str(request.url) == f"https://{PUBLIC}:8443/did.json?a=1"
     assert request.headers["host"] == "school.example:8443"
@@ -72,6 +77,25 @@ async def test_a_name_that_leads_to_an_address_within_is_not_called(address: str
     assert not internet.asked
     literal = f"https://[{address}]/" if ":" in address else f"https://{address}/"
     assert await refusal(internet, literal) in {"address_refused", "url_form"}
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "192.0.0.8", "192.0.0.170", "192.88.99.1", "168.63.129.16", "100.64.0.1", "198.18.0.1", "255.255.255.255",
+        "3fff::1", "5f00::1", "100::1", "2001:db8::1", "64:ff9b:1::a00:1", "::ffff:168.63.129.16", "2002:a83f:8110::1",
+        "64:ff9b::c058:6301",
+    ],
+)  # fmt: skip
+def test_addresses_for_special_purposes_are_not_public(address: str) -> None:
+    assert not is_public(ipaddress.ip_address(address))
+
+
+@pytest.mark.parametrize("port", [22, 80, 6379, 8443])
+async def test_no_other_port_than_that_of_https_is_fetched_from(port: int) -> None:
+    internet = Internet(good)
+    assert await refusal(internet, f"https://school.example:{port}/") == "address_refused"
+    assert not internet.asked
 
 
 @pytest.mark.parametrize("address", [PUBLIC, "2606:2800:21f:cb07:6820:80da:af6b:8b2c", "64:ff9b::5db8:d70e"])

@@ -3,6 +3,8 @@
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from libs.common.response_headers import NOTHING_ALLOWED
+
 PUBLIC_PATHS = (
     "/badges/",
     "/achievements/",
@@ -21,14 +23,10 @@ _PREFLIGHT = {
 }
 _ALWAYS = {
     "Access-Control-Allow-Origin": "*",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "X-Frame-Options": "DENY",
     "Cross-Origin-Resource-Policy": "cross-origin",
     # Who has the address may look; search engines need not make a list of learners' badges.
     "X-Robots-Tag": "noindex",
 }
-_NOTHING_ALLOWED = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 
 class PublicHeaders:
@@ -47,7 +45,6 @@ class PublicHeaders:
                 headers = MutableHeaders(scope=message)
                 for name, value in _ALWAYS.items():
                     headers.setdefault(name, value)
-                headers.setdefault("Content-Security-Policy", _NOTHING_ALLOWED)
                 if message["status"] >= 400:
                     headers["Cache-Control"] = "no-store"
             await send(message)
@@ -62,4 +59,4 @@ class PublicHeaders:
 
 def page_policy(style_sha256: str) -> str:
     """The Content-Security-Policy of a page: its own style, pictures of ours, nothing else."""
-    return f"{_NOTHING_ALLOWED}; img-src 'self'; style-src 'sha256-{style_sha256}'"
+    return f"{NOTHING_ALLOWED}; img-src 'self'; style-src 'sha256-{style_sha256}'"
