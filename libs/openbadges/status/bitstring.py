@@ -138,6 +138,8 @@ class StatusIndexes:
 
     A Feistel network over the next even number of bits, its rounds keyed BLAKE2b, walked until the result lies
     inside (Black and Rogaway 2002, cycle walking). The next index says nothing about how many there were before.
+
+    A round sees half of the bits, a few hundred values: what it makes of each is remembered.
     """
 
     _ROUNDS: Final = 8
@@ -155,8 +157,8 @@ class StatusIndexes:
         self._size = size
         self._half = ((size - 1).bit_length() + 1) // 2
         self._mask = (1 << self._half) - 1
-        self._keyed = [
-            hashlib.blake2b(key=key, digest_size=8, person=b"statusindex", salt=bytes([number]))
+        self._rounds: list[tuple[Any, dict[int, int]]] = [
+            (hashlib.blake2b(key=key, digest_size=8, person=b"statusindex", salt=bytes([number])), {})
             for number in range(self._ROUNDS)
         ]
 
@@ -175,10 +177,13 @@ class StatusIndexes:
 
     def _permute(self, value: int) -> int:
         left, right = value >> self._half, value & self._mask
-        for keyed in self._keyed:
-            state = keyed.copy()
-            state.update(right.to_bytes(8, "big"))
-            left, right = right, left ^ (int.from_bytes(state.digest(), "big") & self._mask)
+        for keyed, known in self._rounds:
+            mixed = known.get(right)
+            if mixed is None:
+                state = keyed.copy()
+                state.update(right.to_bytes(8, "big"))
+                mixed = known[right] = int.from_bytes(state.digest(), "big") & self._mask
+            left, right = right, left ^ mixed
         return left << self._half | right
 
 

@@ -5,6 +5,8 @@ from collections import deque
 from collections.abc import Callable
 from datetime import datetime
 
+from cachetools import LRUCache
+
 from libs.common.failpoints import failpoint
 from libs.openbadges.status.bitstring import MINIMUM_SIZE, StatusIndexes
 from services.issuer.status.entry import StatusEntry
@@ -13,6 +15,8 @@ from services.issuer.status.repository import StatusListRepository
 
 # Entries are allocated in blocks, kept by this process, and lost with it: at most this many per issuer.
 _BLOCK = 64
+# A list that is filled by thousands is asked for an index each time, and what it remembers takes some 100 KB.
+_REMEMBERED_LISTS = 64
 
 
 class StatusEntryAllocation:
@@ -31,6 +35,7 @@ class StatusEntryAllocation:
         self._clock = clock
         self._size = size
         self._free: dict[str, deque[StatusEntry]] = {}
+        self._indexes: LRUCache[str, StatusIndexes] = LRUCache(_REMEMBERED_LISTS)
 
     async def allocate(self, issuer_id: str, count: int) -> list[StatusEntry]:
         """Return entries for `count` new credentials, in lists that are announced already; none is given twice."""
@@ -48,6 +53,8 @@ class StatusEntryAllocation:
             failpoint("issuer.status_list.created")
         if before.published_version < before.version:
             await self._publication.publish(before.list_id)
-        indexes = StatusIndexes(before.permutation_key, self._size)
+        indexes = self._indexes.get(before.list_id)
+        if indexes is None:
+            indexes = self._indexes[before.list_id] = StatusIndexes(before.permutation_key, self._size)
         last = min(before.next + count, self._size)
         return [StatusEntry(before.list_id, indexes.index(counter)) for counter in range(before.next, last)]
