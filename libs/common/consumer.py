@@ -14,7 +14,6 @@ import contextlib
 import random
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from time import monotonic
 from typing import Any, Generic, NamedTuple
@@ -68,8 +67,7 @@ class FailedRecord(NamedTuple):
     attempts: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Parsed(Generic[EventT]):
+class _Parsed(NamedTuple, Generic[EventT]):
     """A record that is one of ours, beside the record it came in."""
 
     record: ConsumerRecord

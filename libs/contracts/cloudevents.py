@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from typing import Generic, NamedTuple, TypeVar
@@ -28,16 +27,14 @@ class UnknownTypeError(Exception):
     """A record of a type that is ours in form, and that this version does not know: a newer version publishes it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Outgoing:
+class Outgoing(NamedTuple):
     """An event to publish, and the trace that it belongs to."""
 
     event: Event
     trace: str
 
 
-@dataclass(frozen=True, slots=True)
-class Received(Generic[EventT]):
+class Received(NamedTuple, Generic[EventT]):
     """An event as it was consumed. `event` is None for a tombstone: whatever `key` stood for is erased."""
 
     event: EventT | None
@@ -45,8 +42,7 @@ class Received(Generic[EventT]):
     trace: str
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(NamedTuple):
     """Who publishes: the authority's public URL, without a slash at its end, and the service."""
 
     public_base: str
@@ -73,8 +69,9 @@ class Record(NamedTuple):
 
 def encode(outgoing: Outgoing, origin: Origin) -> Record:
     """Return an event as a record of its topic."""
-    event, key = outgoing.event, outgoing.event.key.encode()
-    return Record(event.destination.name, key, body_of(event), _headers(event, key, outgoing.trace.encode(), origin))
+    event, trace = outgoing
+    key = event.key.encode()
+    return Record(event.destination.name, key, body_of(event), _headers(event, key, trace.encode(), origin))
 
 
 def headers_of(outgoing: Outgoing, origin: Origin) -> list[tuple[str, bytes]]:

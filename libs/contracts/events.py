@@ -15,6 +15,7 @@ from libs.contracts import ids, topics
 from libs.contracts.reasons import RevocationCode, TakeDownCode
 from libs.contracts.results import Result, SoloLevel
 from libs.contracts.topics import Topic
+from libs.contracts.uuid_text import uuid_text
 
 
 class Event(BaseModel):
@@ -77,6 +78,8 @@ class Event(BaseModel):
 
 
 def _text(value: object) -> str:
+    if type(value) is UUID:
+        return uuid_text(value)
     return value.isoformat() if isinstance(value, datetime) else str(value)
 
 

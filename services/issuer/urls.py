@@ -1,6 +1,9 @@
 """The public URLs of credentials, status lists and achievements, and the DIDs of issuers."""
 
+from uuid import UUID
+
 from libs.contracts.events import AchievementPublished
+from libs.contracts.uuid_text import uuid_text
 from libs.openbadges.crypto import did
 from libs.openbadges.issue.achievements import achievement_address
 
@@ -11,9 +14,9 @@ class Urls:
     def __init__(self, public_base: str) -> None:
         self.base = public_base
 
-    def credential(self, credential_id: object) -> str:
+    def credential(self, credential_id: UUID) -> str:
         """Return the URL of a credential's page; it is the credential's `id` too."""
-        return f"{self.base}/badges/{credential_id}"
+        return f"{self.base}/badges/{uuid_text(credential_id)}"
 
     def status_list(self, list_id: str) -> str:
         """Return the URL of a status list credential."""

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -176,7 +175,7 @@ async def test_two_issuers_of_one_achievement_never_share_a_template() -> None:
     issuers = {"wattle": SCHOOL, "banksia": other, "department": DEPARTMENT}
     decision = award(evidence(), SHARED)
     piece = decision.evidence.model_copy(update={"issuer_id": "banksia"})
-    of_wattle, of_banksia = (decision, ENTRY), (replace(decision, evidence=piece), ENTRY)
+    of_wattle, of_banksia = (decision, ENTRY), (decision._replace(evidence=piece), ENTRY)
     written = await both.credentials([of_wattle, of_banksia, of_wattle], issuers, NOW)
     found = [json.loads(str(text))["issuer"]["id"] for text in written]
     assert found == [SCHOOL.did, other.did, SCHOOL.did]

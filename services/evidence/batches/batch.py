@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 from uuid import UUID
 
 from libs.contracts.events import Outcome
@@ -68,8 +69,7 @@ class Row:
     credential_id: UUID | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class NewRow:
+class NewRow(NamedTuple):
     """A row to be stored: what is known of it when it comes in, and what never leaves this database."""
 
     submission_id: UUID

@@ -1,14 +1,13 @@
 """Awards: those to be issued, and those held already."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 from uuid import UUID
 
 from libs.contracts.events import AchievementPublished, EvidenceSubmitted
 from libs.contracts.results import SoloLevel
 
 
-@dataclass(frozen=True, slots=True)
-class NewAward:
+class NewAward(NamedTuple):
     """An award to be issued.
 
     Attributes:
@@ -23,8 +22,7 @@ class NewAward:
     holding_id: UUID
 
 
-@dataclass(frozen=True, slots=True)
-class HeldAward:
+class HeldAward(NamedTuple):
     """A credential issued before. `evidence_id` distinguishes the awards of a repeatable achievement."""
 
     credential_id: UUID

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from cachetools import LRUCache
 
 from libs.contracts.events import AchievementPublished, EvidenceSubmitted, IssuerPublished
+from libs.contracts.uuid_text import uuid_text
 from libs.openbadges.crypto import did
 from libs.openbadges.crypto.keys import Ed25519Key
 from libs.openbadges.issue.achievements import (
@@ -108,14 +109,15 @@ class CredentialSigner:
     ) -> dict[str, Any]:
         """Return the credential of an award before it is signed."""
         evidence, version = award.evidence, award.achievement
+        page = self._urls.credential(award.credential_id)
         return self._template(issuers[evidence.issuer_id], version, issuers[version.owner]).document(
-            credential_id=self._urls.credential(award.credential_id),
-            subject_id=f"urn:uuid:{evidence.learner_id}",
+            credential_id=page,
+            subject_id=f"urn:uuid:{uuid_text(evidence.learner_id)}",
             valid_from=at,
             shown=[_shown(evidence, self._urls.achievement(version))],
             evidence=[_evidence(evidence)],
             status=bitstring.entry(self._urls.status_list(entry.list_id), entry.index),
-            image=f"{self._urls.credential(award.credential_id)}/image.svg",
+            image=f"{page}/image.svg",
             activity_end=datetime.combine(evidence.observed_on, time(), UTC),
         )
 

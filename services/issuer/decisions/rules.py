@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from libs.contracts import ids
@@ -14,8 +15,7 @@ from services.issuer.decisions.decision import Decision, Reason
 RULES_VERSION = "2"
 
 
-@dataclass(frozen=True, slots=True)
-class Owner:
+class Owner(NamedTuple):
     """The submission that a piece of evidence was first taken from, and what it said."""
 
     submission_id: UUID
@@ -45,8 +45,7 @@ class DecisionContext:
     overdue: Collection[UUID] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class RuleOutcome:
+class RuleOutcome(NamedTuple):
     """What one piece of evidence earns.
 
     Attributes:
