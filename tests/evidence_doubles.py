@@ -186,9 +186,17 @@ def evidence_app(
     *,
     longest_row: int = 1_000,
     chunk_rows: int = 3,
+    uploads_per_issuer: int = 8,
 ) -> FastAPI:
     """The real routes over these."""
-    intake = Intake(batches=batches, publish=publish, clock=lambda: NOW, new_id=ids, chunk_rows=chunk_rows)
+    intake = Intake(
+        batches=batches,
+        publish=publish,
+        clock=lambda: NOW,
+        new_id=ids,
+        chunk_rows=chunk_rows,
+        uploads_per_issuer=uploads_per_issuer,
+    )
     app = create_app("evidence", Health())
     app.include_router(routes(intake, batches, AnyKey(), limits, longest_row=longest_row))
     return app

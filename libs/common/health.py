@@ -4,6 +4,8 @@ from collections.abc import Awaitable, Callable
 from time import monotonic
 from typing import Protocol
 
+from libs.common.stalls import StallMonitor
+
 # A loop beats at least once a second unless a batch is in flight (seconds) or a rebalance waits for others (a minute).
 STALE_AFTER_SECONDS = 90.0
 
@@ -44,6 +46,7 @@ class Health:
     def __init__(self) -> None:
         self._living: dict[str, Living] = {}
         self._probes: dict[str, Probe] = {}
+        self.stalls = StallMonitor()
 
     def watch(self, name: str, living: Living) -> None:
         """Liveness depends on this loop or client from now on."""

@@ -43,6 +43,11 @@ class HealthAnswer(BaseModel):
 
     status: Literal["pass", "fail"]
     problems: dict[str, str] = Field(description="what is wrong, by the name of the part", examples=[{}])
+    longest_stall_seconds: float = Field(
+        default=0,
+        description="the longest time in the last minute for which nothing else was answered",
+        examples=[0.004],
+    )
 
 
 _HEALTH_RESPONSES: dict[int | str, dict[str, Any]] = {
@@ -81,12 +86,12 @@ def create_app(title: str, health: Health, rates: Rates | None = None) -> FastAP
     @app.get("/health/live", response_model=HealthAnswer, responses=_HEALTH_RESPONSES, **described)
     async def read_liveness() -> Response:
         """Whether the process lives; restart it otherwise."""
-        return _health_answer(health.live())
+        return _health_answer(health.live(), health)
 
     @app.get("/health/ready", response_model=HealthAnswer, responses=_HEALTH_RESPONSES, **described)
     async def read_readiness() -> Response:
         """Whether the process can serve: it lives, and what it depends on answers."""
-        return _health_answer(await health.ready())
+        return _health_answer(await health.ready(), health)
 
     @app.get("/metrics", tags=[OPERATIONS_TAG], response_class=PlainTextResponse)
     async def read_metrics() -> Response:
@@ -158,8 +163,12 @@ async def _on_defect(request: Request, error: Exception) -> Response:
     return problem_response(defect, request.url.path)
 
 
-def _health_answer(problems: dict[str, str]) -> Response:
-    answer = HealthAnswer(status="fail" if problems else "pass", problems=problems)
+def _health_answer(problems: dict[str, str], health: Health) -> Response:
+    answer = HealthAnswer(
+        status="fail" if problems else "pass",
+        problems=problems,
+        longest_stall_seconds=round(health.stalls.longest(), 4),
+    )
     return HealthResponse(answer.model_dump(), 503 if problems else 200)
 
 

@@ -26,3 +26,9 @@ HTTP_SECONDS = Histogram("bowerbird_http_request_seconds", "Time to answer, by r
 HTTP_REFUSED = Counter(
     "bowerbird_http_refused", "Requests and connections that the edge refused or cut off, by limit", ["reason"]
 )
+LOOP_STALL = Histogram(
+    "bowerbird_event_loop_stall_seconds",
+    "By how much the event loop came too late to look at the network",
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5),
+)
+LOOP_LONGEST_STALL = Gauge("bowerbird_event_loop_longest_stall_seconds", "The longest of these in the last minute")

@@ -187,6 +187,7 @@ async def _work(plumbing: Plumbing) -> None:
             group.create_task(consumer.run(), name=consumer.name)
         group.create_task(_measure_lag(plumbing.consumers), name="lag")
         group.create_task(_watch(plumbing.health), name="watch")
+        group.create_task(plumbing.health.stalls.run(), name="stalls")
         for name, loop in plumbing.loops.items():
             group.create_task(_awaited(loop), name=name)
 

@@ -32,6 +32,12 @@ class ServiceSettings(AuthoritySettings):
     upload_chunk_rows: int = Field(
         default=500, ge=1, le=5_000, description="rows that are published, confirmed and stored at once"
     )
+    upload_chunk_bytes: int = Field(
+        default=1 << 20, ge=65_536, le=1 << 26, description="text of such rows; they go out sooner where it is more"
+    )
+    uploads_per_issuer: int = Field(
+        default=8, ge=1, le=1_000, description="most uploads of one issuer at the same time; one more is answered 429"
+    )
 
 
 def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
@@ -44,6 +50,8 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
         clock=now,
         new_id=uuid4,
         chunk_rows=settings.upload_chunk_rows,
+        chunk_bytes=settings.upload_chunk_bytes,
+        uploads_per_issuer=settings.uploads_per_issuer,
     )
     limits = Limits(
         sent_bytes=settings.upload_bytes,

@@ -23,6 +23,7 @@ from libs.common.errors import (
     NotFoundError,
     RequestTimeoutError,
     TooLargeError,
+    TooManyRequestsError,
     UnsupportedMediaError,
 )
 from libs.common.http import request_trace
@@ -179,7 +180,14 @@ _ACCEPTED: dict[int | str, dict[str, Any]] = {
         "description": "All of it is safe: on Kafka and in the database. What it earns is decided next.",
         "headers": {"Location": {"description": "the path of the batch", "schema": {"type": "string"}}},
     },
-    **documented(InvalidRequestError, RequestTimeoutError, ConflictError, TooLargeError, UnsupportedMediaError),
+    **documented(
+        InvalidRequestError,
+        RequestTimeoutError,
+        ConflictError,
+        TooLargeError,
+        UnsupportedMediaError,
+        TooManyRequestsError,
+    ),
 }
 
 

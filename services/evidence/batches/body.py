@@ -14,6 +14,10 @@ from services.evidence.batches import metrics
 _GZIP = 16 + zlib.MAX_WBITS
 # Rows are read from blocks of about this size, however small the pieces are that the network brings.
 BLOCK_BYTES = 64 * 1024
+# A file of evidence shrinks to a twentieth at best; what unpacks to more than this is made to cost us work. So much of
+# it is unpacked in any case.
+_MOST_RATIO = 100
+_FREE_BYTES = 1024 * 1024
 # From a slow sender a block comes at least this often, so that its upload is seen to live.
 _BLOCK_SECONDS = 5.0
 
@@ -32,19 +36,22 @@ async def plain_blocks(pieces: AsyncIterator[bytes], limits: Limits, *, gzipped:
     """The body's bytes, unpacked where `gzipped`, in blocks of at most about `BLOCK_BYTES`.
 
     Raises:
-        TooLargeError: more bytes than a limit allows.
+        TooLargeError: more bytes than a limit allows, or more than gzip makes of a file of evidence.
         RequestTimeoutError: the sender paused for too long, or the upload takes too long.
         InvalidRequestError: the gzip data is damaged or incomplete, or the connection ended early.
     """
     unpack = _Gunzip() if gzipped else None
-    plain = 0
+    plain = sent = 0
     block = bytearray()
     yielded = monotonic()
     async for piece in _timely(pieces, limits):
+        sent += len(piece)
         for part in unpack.feed(piece) if unpack else (piece,):
             plain += len(part)
             if plain > limits.plain_bytes:
                 raise TooLargeError(f"The upload has more than {limits.plain_bytes} bytes once it is unpacked.")
+            if plain > max(_FREE_BYTES, sent * _MOST_RATIO):
+                raise TooLargeError(f"The upload unpacks to more than {_MOST_RATIO} times its size; send it unpacked.")
             block += part
             if len(block) >= BLOCK_BYTES or monotonic() - yielded > _BLOCK_SECONDS:
                 yield bytes(block)

@@ -17,9 +17,12 @@ that the first sending was not lost.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from time import monotonic
 from typing import TypeVar
 from uuid import UUID
@@ -27,7 +30,13 @@ from uuid import UUID
 from aiokafka.errors import KafkaError
 from pymongo.errors import PyMongoError
 
-from libs.common.errors import BowerbirdError, ConflictError, InvalidRequestError, UnavailableError
+from libs.common.errors import (
+    BowerbirdError,
+    ConflictError,
+    InvalidRequestError,
+    TooManyRequestsError,
+    UnavailableError,
+)
 from libs.common.failpoints import failpoint
 from libs.common.kafka import is_transient
 from libs.common.mongo import is_permanent
@@ -40,6 +49,7 @@ from services.evidence.batches.chunks import Chunk, Chunker
 from services.evidence.batches.repeats import Repeat
 from services.evidence.batches.repository import Batches
 from services.evidence.sources.reader import RawRow, Reader
+from services.evidence.sources.refusals import Refusal
 
 T = TypeVar("T")
 Publish = Callable[[Sequence[Outgoing]], Awaitable[None]]
@@ -49,6 +59,7 @@ Publish = Callable[[Sequence[Outgoing]], Awaitable[None]]
 LEASE = timedelta(seconds=10)
 _RENEW_SECONDS = 2.0
 _CHUNK_SECONDS = 60.0
+_TRY_AGAIN_SECONDS = 10
 _FIRST_PAUSE_SECONDS = 0.1
 _LONGEST_PAUSE_SECONDS = 5.0
 _TAKEN_OVER = "This upload was so slow that another one under the same Idempotency-Key has taken its place."
@@ -64,6 +75,12 @@ class Intake:
     clock: Callable[[], datetime]
     new_id: Callable[[], UUID]
     chunk_rows: int
+    chunk_bytes: int = 1024 * 1024
+    uploads_per_issuer: int = 8
+    _under_way: Counter[str] = field(default_factory=Counter)
+    # Rows are read and checked beside the event loop, which meanwhile answers everybody else; one thread, for more of
+    # them would take the interpreter from the loop.
+    _thread: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "rows"))
 
     async def receive(self, upload: Upload, reader: Reader, blocks: AsyncIterator[bytes]) -> UUID:
         """Take all rows in and return the batch's id when Kafka has confirmed and the database has stored them.
@@ -72,19 +89,37 @@ class Intake:
             InvalidRequestError: the file as a whole cannot be read.
             ConflictError: the sender's key stands for another upload, or this one is under way already.
             UnavailableError: Kafka or MongoDB were unavailable for too long.
+            TooManyRequestsError: so many files of this issuer are on their way already.
             BowerbirdError: a limit was passed (body.py).
         """
+        if upload.format == "json":
+            return await self._receive(upload, reader, blocks)
+        if self._under_way[upload.issuer_id] >= self.uploads_per_issuer:
+            metrics.UPLOADS.labels("refused").inc()
+            raise TooManyRequestsError(
+                f"{self.uploads_per_issuer} uploads of this issuer are on their way; send the next one after them",
+                _TRY_AGAIN_SECONDS,
+            )
+        self._under_way[upload.issuer_id] += 1
+        try:
+            return await self._receive(upload, reader, blocks)
+        finally:
+            self._under_way[upload.issuer_id] -= 1
+            if not self._under_way[upload.issuer_id]:
+                del self._under_way[upload.issuer_id]
+
+    async def beside_the_loop(self, work: Callable[[], T]) -> T:
+        """Do pure work in the thread for rows."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+    async def _receive(self, upload: Upload, reader: Reader, blocks: AsyncIterator[bytes]) -> UUID:
         started = monotonic()
         session = UploadSession(self, upload)
         end = "failed"
         try:
             async for block in blocks:
-                for raw in reader.feed(block):
-                    if session.add(raw):
-                        await session.flush()
-            for raw in reader.finish():
-                if session.add(raw):
-                    await session.flush()
+                await session.take(await self.beside_the_loop(partial(_rows, reader, block)))
+            await session.take(await self.beside_the_loop(partial(_rows, reader, None)))
             batch_id = await session.accept()
             end = "accepted"
         except BowerbirdError as error:
@@ -121,6 +156,7 @@ class UploadSession:
         self._intake = intake
         self._upload = upload
         self._chunk: list[RawRow] = []
+        self._held_bytes = 0
         self._batch: _Batch | None = None
         self._renewal: asyncio.Task[None] | None = None
 
@@ -132,22 +168,26 @@ class UploadSession:
         lease, stored = self._batch.lease, self._batch.stored
         return {"batch": str(lease.batch_id), "rows": stored.received, "refused": self._batch.chunker.refused}
 
-    def add(self, raw: RawRow) -> bool:
-        """Hold one row; True where it is time for `flush`."""
-        self._chunk.append(raw)
-        return len(self._chunk) >= self._intake.chunk_rows
+    async def take(self, raws: Sequence[RawRow]) -> None:
+        """Hold rows, and go through the steps whenever there are enough of them, or so many bytes."""
+        for raw in raws:
+            self._chunk.append(raw)
+            self._held_bytes += 0 if isinstance(raw[1], Refusal) else sum(map(len, raw[1].values()))
+            if len(self._chunk) >= self._intake.chunk_rows or self._held_bytes >= self._intake.chunk_bytes:
+                await self.flush()
 
     async def flush(self) -> None:
         """Steps 0 to 2 for the rows held. Nothing more is read before they are done."""
         batch = self._batch = self._batch or await self._acquire()
-        raws, self._chunk = self._chunk, []
+        raws, self._chunk, self._held_bytes = self._chunk, [], 0
         batch.unproven += [raw for raw in raws if batch.repeat.is_new(raw)]
         # Rows that an earlier upload may have published go out once all of them are seen to be the same: one chunk.
         if batch.unproven and batch.repeat.is_same:
             new, batch.unproven = batch.unproven, []
             if batch.lost:
                 raise ConflictError(_TAKEN_OVER)
-            chunk, progress = batch.chunker.chunk(new, self._intake.clock()), batch.repeat.progress
+            now, progress = self._intake.clock(), batch.repeat.progress
+            chunk = await self._intake.beside_the_loop(partial(batch.chunker.chunk, new, now))
             if not await _patiently(lambda: self._put(batch.lease, chunk, progress)):
                 raise ConflictError(_TAKEN_OVER)
             batch.stored = progress
@@ -236,6 +276,11 @@ class _Batch:
     stored: Progress
     lost: bool = False
     unproven: list[RawRow] = field(default_factory=list)
+
+
+def _rows(reader: Reader, block: bytes | None) -> list[RawRow]:
+    """Return the rows that a block completes, or the end of the file."""
+    return list(reader.finish() if block is None else reader.feed(block))
 
 
 async def _patiently(work: Callable[[], Awaitable[T]]) -> T:

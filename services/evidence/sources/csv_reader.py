@@ -16,6 +16,8 @@ _BYTES_PER_CHARACTER: Final = 4  # at most, in UTF-8
 _DELIMITERS: Final = (",", ";", "\t", "|")
 # Excel's own first line, which it does not show: which character stands between cells.
 _SEPARATOR_LINE: Final = re.compile(r'"?sep=([^\w\s"]|\t)"?[\r\n]*', re.IGNORECASE)
+# Files may end in millions of them, and it takes long to ask where the row in each of them ends.
+_BLANK_LINES: Final = frozenset({"\n", "\r\n", "\r"})
 _QUOTES_WRONG: Final = Refusal(
     Reason.COLUMNS_WRONG, None, "A quotation mark in this row is wrong or never closed; double those inside a text."
 )
@@ -61,6 +63,9 @@ class CsvReader:
         header, rows = self._header, Rows(lines, self._header.delimiter, self._longest)
         taken = 0
         while taken < len(lines):
+            if lines[taken] in _BLANK_LINES:
+                self._number, taken = self._number + 1, taken + 1
+                continue
             cells, end = rows.row(taken)
             if end is None and not last:
                 # A quoted text goes on in the next block, or the marks are wrong: then we come here again.

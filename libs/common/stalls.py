@@ -1,0 +1,57 @@
+"""How long the event loop does not get to look at the network: measured all the time, shown as a metric and in health.
+
+While one task computes, everybody waits. So heavy work goes to threads and worker processes, and this tells where
+some of it was forgotten.
+"""
+
+import asyncio
+from collections import deque
+from time import monotonic, thread_time
+from typing import Final
+
+from libs.common import metrics
+
+LONGEST_STALL_SECONDS: Final = 0.1
+"""What no input may make the loop take."""
+
+_INTERVAL_SECONDS: Final = 0.05
+_WINDOW_SECONDS: Final = 60.0
+
+
+class StallMonitor:
+    """Wakes up again and again, and sees by how much it came too late.
+
+    Attributes:
+        busy_seconds: the most CPU time that the loop's thread took between two looks, since `restart`; unlike lateness
+            it does not grow on a machine that has other things to do.
+    """
+
+    def __init__(self, interval_seconds: float = _INTERVAL_SECONDS) -> None:
+        """Set how often it looks."""
+        self._interval = interval_seconds
+        self._late: deque[tuple[float, float]] = deque()
+        self.busy_seconds = 0.0
+
+    def restart(self) -> None:
+        """Forget what was measured."""
+        self._late.clear()
+        self.busy_seconds = 0.0
+
+    def longest(self) -> float:
+        """Return by how many seconds the loop came too late at worst, in the last minute."""
+        since = monotonic() - _WINDOW_SECONDS
+        while self._late and self._late[0][0] < since:
+            self._late.popleft()
+        return max((seconds for _, seconds in self._late), default=0.0)
+
+    async def run(self) -> None:
+        """Measure without end."""
+        while True:
+            started, busy = monotonic(), thread_time()
+            await asyncio.sleep(self._interval)
+            now = monotonic()
+            late = max(0.0, now - started - self._interval)
+            self.busy_seconds = max(self.busy_seconds, thread_time() - busy)
+            self._late.append((now, late))
+            metrics.LOOP_STALL.observe(late)
+            metrics.LOOP_LONGEST_STALL.set(self.longest())

@@ -1,0 +1,19 @@
+"""Measures what the event loop of a test cannot do because something computes on it."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+from libs.common.stalls import StallMonitor
+
+
+@contextlib.asynccontextmanager
+async def watched() -> AsyncIterator[StallMonitor]:
+    """Watch the running loop; `busy_seconds` is the most CPU time that it took without looking at the network."""
+    monitor = StallMonitor(0.005)
+    task = asyncio.create_task(monitor.run())
+    await asyncio.sleep(0.02)
+    monitor.restart()
+    yield monitor
+    await asyncio.sleep(0.02)
+    task.cancel()
