@@ -16,7 +16,7 @@ def ndjson(_context: schemathesis.SerializationContext, value: object) -> bytes:
     return value if isinstance(value, bytes) else str(value).encode("utf-8", "replace")
 
 
-@schemathesis.serializer("application/vc")
+@schemathesis.serializer("application/vc", "application/vp")
 def credential(_context: schemathesis.SerializationContext, value: object) -> bytes:
     """JSON, though the media type does not say so."""
     return json.dumps(value).encode()

@@ -24,6 +24,10 @@ PORTS: Final[Mapping[str, int]] = {
     "issuer": 8102,
     "verifier": 8103,
     "notifier": 8104,
+    "evidence-metrics": 8105,
+    "issuer-metrics": 8106,
+    "verifier-metrics": 8107,
+    "notifier-metrics": 8108,
 }
 
 REPLICA_STEP: Final = 10

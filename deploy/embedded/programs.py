@@ -167,9 +167,12 @@ def _smtp(layout: Layout) -> Program:
 
 def _own(layout: Layout, name: str, service: Service, replica: int, broker: Broker) -> Program:
     port = layout.port(service.port, replica) if service.port else None
+    metrics_port = layout.port(f"{service.port}-metrics", replica) if service.port else None
     fields = {
         "http_host": HOST,
         "http_port": str(port),
+        "http_docs": "true",
+        "metrics_port": str(metrics_port),
         "kafka_bootstrap": layout.address("kafka"),
         "kafka_idempotence": "true" if broker == "kafka" else "false",
         "mongo_url": mongodb.url(layout),
@@ -187,7 +190,7 @@ def _own(layout: Layout, name: str, service: Service, replica: int, broker: Brok
         name,
         (sys.executable, "-m", OURS, *service.command),
         {**_inherited(), **own},
-        (port,) if port else (),
+        (port, metrics_port) if port and metrics_port else (),
         probe(layout, name),
         once=service.once,
     )

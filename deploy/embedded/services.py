@@ -37,7 +37,13 @@ _STORES: Final = {
     "BOWERBIRD_MONGO_URL": "{mongo_url}",
     "BOWERBIRD_LOG_LEVEL": "{log_level}",
 }
-_HTTP: Final = {"BOWERBIRD_HTTP_HOST": "{http_host}", "BOWERBIRD_HTTP_PORT": "{http_port}"}
+_HTTP: Final = {
+    "BOWERBIRD_HTTP_HOST": "{http_host}",
+    "BOWERBIRD_HTTP_PORT": "{http_port}",
+    "BOWERBIRD_HTTP_DOCS": "{http_docs}",
+    "BOWERBIRD_METRICS_HOST": "{http_host}",
+    "BOWERBIRD_METRICS_PORT": "{metrics_port}",
+}
 _PUBLIC: Final = {"BOWERBIRD_PUBLIC_URL": "{public_url}"}
 _IDS: Final = {"BOWERBIRD_AUTHORITY_SECRET_FILE": "{authority_secret_file}"}
 _READY: Final = "/health/ready"

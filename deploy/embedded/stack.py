@@ -73,6 +73,11 @@ class Stack:
             raise ValueError(f"{name} listens nowhere")
         return f"http://{self.layout.address(service.port, replica)}"
 
+    def metrics_url(self, name: str) -> str:
+        """Where a service of ours serves its metrics."""
+        service, replica = programs.split(name)
+        return f"http://{self.layout.address(f'{service.port}-metrics', replica)}/metrics"
+
     def environment(self, name: str) -> dict[str, str]:
         """The BOWERBIRD_ variables that a service of ours gets, for tests that run it within their own process."""
         environment = self._program(name).environment

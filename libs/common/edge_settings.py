@@ -21,6 +21,11 @@ def _networks(value: object) -> object:
 class EdgeSettings(BaseSettings):
     """Limits on connections, and who may say where a request comes from."""
 
+    http_docs: bool = Field(
+        default=False, description="serve /openapi.json, and /docs to read and try it; docs/api has the same documents"
+    )
+    metrics_host: str = Field(default="127.0.0.1", description="address that /metrics is served on")
+    metrics_port: int = Field(default=8109, ge=1, le=65535, description="port of /metrics, which nobody else may reach")
     http_connections: int = Field(default=1000, ge=10, le=50_000, description="most connections open at one time")
     http_connections_per_address: int = Field(
         default=100, ge=1, le=50_000, description="of them from one IPv4 address or one IPv6 network of 64 bits"

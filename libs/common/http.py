@@ -6,12 +6,13 @@ from typing import Any, Literal
 from aiokafka.errors import KafkaError
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, PlainTextResponse, Response
+from fastapi.responses import JSONResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel, Field
 from pymongo.errors import PyMongoError
+from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.routing import Match
+from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from libs.common import metrics
@@ -30,10 +31,11 @@ from libs.common.health import Health
 from libs.common.openapi import OPERATIONS_TAG, described_app
 from libs.common.problems import problem_response
 from libs.common.rate_limits import RateLimited, RateLimits, Rates
+from libs.common.response_headers import SecurityHeaders
 from libs.common.telemetry import continue_trace, get_logger, trace_id
 from libs.common.validation import field_errors
 
-_QUIET_ROUTES = frozenset({"/metrics", "/health/live", "/health/ready"})
+_QUIET_ROUTES = frozenset({"/health/live", "/health/ready"})
 _METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
 _HEALTH_TYPE = "application/health+json"
 
@@ -62,15 +64,16 @@ class HealthResponse(JSONResponse):
     media_type = _HEALTH_TYPE
 
 
-def create_app(title: str, health: Health, rates: Rates | None = None) -> FastAPI:
-    """Return an application with health, metrics, errors and /docs in place; the service adds its own routes.
+def create_app(title: str, health: Health, rates: Rates | None = None, *, docs: bool = True) -> FastAPI:
+    """Return an application with health and errors in place; the service adds its own routes.
 
     Args:
         title: the name in its OpenAPI document.
         health: what its health comes from.
         rates: how many requests are answered; without limits, unless told otherwise.
+        docs: whether it serves its OpenAPI document at /openapi.json and a page to read and try it at /docs.
     """
-    app = described_app(title)
+    app = described_app(title, served=docs)
     app.add_middleware(LimitedBodies)
     app.add_middleware(RateLimited, RateLimits(rates or Rates()))
     app.add_middleware(RequestTelemetry)
@@ -80,7 +83,8 @@ def create_app(title: str, health: Health, rates: Rates | None = None) -> FastAP
     app.add_exception_handler(PyMongoError, _on_unavailable)
     app.add_exception_handler(KafkaError, _on_unavailable)
     app.add_exception_handler(Exception, _on_defect)
-    add_docs(app)
+    if docs:
+        add_docs(app)
     described: dict[str, Any] = {"tags": [OPERATIONS_TAG], "response_class": HealthResponse}
 
     @app.get("/health/live", response_model=HealthAnswer, responses=_HEALTH_RESPONSES, **described)
@@ -93,12 +97,16 @@ def create_app(title: str, health: Health, rates: Rates | None = None) -> FastAP
         """Whether the process can serve: it lives, and what it depends on answers."""
         return _health_answer(await health.ready(), health)
 
-    @app.get("/metrics", tags=[OPERATIONS_TAG], response_class=PlainTextResponse)
-    async def read_metrics() -> Response:
-        """Metrics in the text format of Prometheus."""
+    return app
+
+
+def metrics_app() -> ASGIApp:
+    """Return what is served on the port of metrics alone: GET /metrics in the text format of Prometheus."""
+
+    def read_metrics(_: Request) -> Response:
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
-    return app
+    return SecurityHeaders(Starlette(routes=[Route("/metrics", read_metrics)]))
 
 
 def request_trace(request: Request) -> str:

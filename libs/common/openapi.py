@@ -60,13 +60,13 @@ def operation_id(route: APIRoute) -> str:
     return route.name
 
 
-def described_app(title: str) -> Application:
-    """Return an application without routes; the service sets its `description` and tags."""
+def described_app(title: str, *, served: bool = True) -> Application:
+    """Return an application without routes but, where it is served, that of its document."""
     return Application(
         title=title,
         version=API_VERSION,
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
-        openapi_url="/openapi.json",
+        openapi_url="/openapi.json" if served else None,
         docs_url=None,
         # A redirect would lead to whatever the header Host says.
         redirect_slashes=False,

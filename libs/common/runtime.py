@@ -20,7 +20,7 @@ from libs.common import mongo
 from libs.common.authority_secret import AuthoritySecret, AuthoritySettings, require_same
 from libs.common.consumer import Consumer, Handler
 from libs.common.health import Health, Heartbeat
-from libs.common.http import create_app
+from libs.common.http import create_app, metrics_app
 from libs.common.http_server import Server
 from libs.common.kafka import Kafka
 from libs.common.settings import Settings
@@ -44,7 +44,7 @@ class Plumbing:
         self.service = service
         self.settings = settings
         self.health = Health()
-        self.app: FastAPI = create_app(f"Bowerbird {service}", self.health, settings.rates)
+        self.app: FastAPI = create_app(f"Bowerbird {service}", self.health, settings.rates, docs=settings.http_docs)
         self.secret = None
         if isinstance(settings, AuthoritySettings):
             self.secret = AuthoritySecret.load(settings.authority_secret_file)
@@ -128,7 +128,7 @@ def run_service(service: str, settings: Settings, build: Callable[[Plumbing], No
     `build` registers the service's routes, consumers and loops.
 
     Raises:
-        OSError: the HTTP port is not available.
+        OSError: the HTTP port, or that of the metrics, is not available.
         SettingsError: the TLS certificate or its key cannot be used.
     """
     configure_logging(service, settings.log_level)
@@ -157,6 +157,7 @@ async def _run(service: str, settings: Settings, build: Callable[[Plumbing], Non
     tls = server_context(settings)
     _allow_many_files()
     listening = socket.create_server((settings.http_host, settings.http_port))
+    measured = socket.create_server((settings.metrics_host, settings.metrics_port))
     plumbing = Plumbing(service, settings)
     build(plumbing)
     _collect_seldom()
@@ -165,14 +166,20 @@ async def _run(service: str, settings: Settings, build: Callable[[Plumbing], Non
         asyncio.get_running_loop().add_signal_handler(number, asked_to_stop.set)
     server = Server(plumbing.app, settings.connection_limits, tls)
     http = asyncio.create_task(server.serve(sockets=[listening]), name="http")
+    metrics = Server(metrics_app())
+    measuring = asyncio.create_task(metrics.serve(sockets=[measured]), name="metrics")
     work = asyncio.create_task(_work(plumbing), name="work")
     stop = asyncio.create_task(asked_to_stop.wait(), name="stop")
     get_logger().info("started", port=settings.http_port, https=tls is not None)
-    ended, _ = await asyncio.wait({http, work, stop, plumbing.kafka.failed}, return_when=asyncio.FIRST_COMPLETED)
+    ended, _ = await asyncio.wait(
+        {http, measuring, work, stop, plumbing.kafka.failed}, return_when=asyncio.FIRST_COMPLETED
+    )
     for each in ended - {stop}:
         problem = each.exception() or (each.result() if each is plumbing.kafka.failed else None)
         get_logger().error("ended by itself", part=getattr(each, "get_name", lambda: "kafka")(), exc_info=problem)
     await _stop(plumbing, server, http, work)
+    metrics.should_exit = True
+    await asyncio.wait({measuring}, timeout=1)
     get_logger().info("stopped")
     return 0 if stop in ended else 1
 

@@ -12,6 +12,7 @@ import httpx
 import orjson
 import pytest
 from aiokafka.errors import KafkaConnectionError
+from prometheus_client import generate_latest
 
 from libs.contracts import ids
 from libs.contracts.events import EvidenceSubmitted, LearnerContact, Outcome
@@ -400,7 +401,7 @@ async def test_a_row_that_waits_keeps_its_batch_open_until_a_later_decision(hous
 
 async def test_metrics_count_rows_by_reason(house: House) -> None:
     await house.send(table(line(1), BAD_LEVEL))
-    text = (await house.client.get("/metrics")).text
+    text = generate_latest().decode()
     assert 'bowerbird_evidence_rows_total{outcome="level_unknown"}' in text
     assert 'bowerbird_evidence_rows_total{outcome="taken"}' in text
 

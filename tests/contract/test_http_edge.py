@@ -15,7 +15,7 @@ from libs.access.api_keys import ADMIN_SCOPES, ApiKeys, Caller, key_sha256, new_
 from libs.common.body_limits import MOST_BYTES
 from libs.common.errors import ERRORS, ConflictError, InvalidRequestError
 from libs.common.health import STALE_AFTER_SECONDS, Health, Heartbeat
-from libs.common.http import create_app
+from libs.common.http import create_app, metrics_app
 from libs.common.rate_limits import Rates
 
 SCHOOL, OTHER, ADMIN = new_key(), new_key(), new_key()
@@ -152,7 +152,11 @@ async def test_the_trace_of_the_caller_is_carried_on(client: AsyncClient) -> Non
 async def test_metrics_name_routes_by_template_and_never_by_path(client: AsyncClient) -> None:
     await client.get("/v1/things/northside", headers=bearer(SCHOOL))
     await client.get("/v1/whatever-somebody-tries")
-    text = (await client.get("/metrics")).text
+    assert (await client.get("/metrics")).status_code == 404
+    async with AsyncClient(transport=ASGITransport(metrics_app()), base_url="http://test") as inner:
+        answer = await inner.get("/metrics")
+    assert answer.headers["cache-control"] == "no-store"
+    text = answer.text
     assert 'bowerbird_http_requests_total{method="GET",route="/v1/things/{issuer_id}",status="200"}' in text
     assert "whatever-somebody-tries" not in text
 
@@ -371,6 +375,13 @@ async def test_405_names_the_methods_of_every_route_with_this_path(app: FastAPI,
     app.include_router(later)
     answer = await client.delete("/v1/conflict")
     assert (answer.status_code, answer.headers["allow"]) == (405, "GET, PUT")
+
+
+async def test_without_docs_there_is_no_document_to_read(health: Health) -> None:
+    application = create_app("test", health, docs=False)
+    async with AsyncClient(transport=ASGITransport(application), base_url="http://test") as client:
+        for path in ("/docs", "/openapi.json", "/docs/start.js"):
+            assert (await client.get(path)).status_code == 404
 
 
 async def test_the_reference_page_needs_nothing_from_elsewhere(client: AsyncClient) -> None:

@@ -468,7 +468,7 @@ async def test_a_page_of_any_site_may_ask_us_to_verify_and_read_the_refusal_too(
 
 
 async def test_what_only_operators_read_is_not_opened_to_other_sites(http: AsyncClient) -> None:
-    response: Response = await http.get("/metrics", headers={"Origin": "https://elsewhere.example"})
+    response: Response = await http.get("/health/ready", headers={"Origin": "https://elsewhere.example"})
     assert "access-control-allow-origin" not in response.headers
 
 

@@ -47,7 +47,7 @@ def test_logs_and_metrics_name_nobody(stack: Stack, first_run: FirstRun) -> None
     words = personal(department())
     for service in SERVICES[1:]:
         assert found_in(stack.log(service).read_bytes(), words) == [], f"the log of {service}"
-        metrics = httpx.get(f"{stack.url(service)}/metrics", trust_env=False).content
+        metrics = httpx.get(stack.metrics_url(service), trust_env=False).content
         assert b"bowerbird_" in metrics
         assert found_in(metrics, words) == [], f"the metrics of {service}"
 

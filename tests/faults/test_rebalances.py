@@ -40,7 +40,7 @@ class Replicas:
         """A sample is there from the first time that there is something to count."""
         for replica, group in zip(REPLICAS, GROUPS, strict=True):
             sample = f'bowerbird_consumer_{metric}{{consumer="{group}",{label}'
-            metrics = f"{self._stack.url(replica)}/metrics"
+            metrics = self._stack.metrics_url(replica)
             eventually(lambda: sample in httpx.get(metrics, timeout=30, trust_env=False).text)  # noqa: B023  # at once
 
 

@@ -54,6 +54,7 @@ def test_a_container_listens_on_the_port_of_its_row_and_is_published_on_loopback
     container, port = CONTAINERS[service.name], PORTS[service.port or ""]
     assert container["environment"]["BOWERBIRD_HTTP_PORT"] == str(port)
     assert container["ports"] == [f"127.0.0.1:{port}:{port}"]
+    assert container["environment"]["BOWERBIRD_METRICS_PORT"] == str(PORTS[f"{service.port}-metrics"])
 
 
 @pytest.mark.parametrize("service", HTTP, ids=named)
@@ -135,6 +136,7 @@ def test_a_process_of_the_stack_inherits_no_variable_of_ours(tmp_path: Path, mon
 def test_no_two_processes_share_a_port_even_with_ten_replicas() -> None:
     layout = Layout(Path("var"))
     used = [layout.port(name, replica) for name in OWN for replica in range(1, 10)]
+    used += [layout.port(f"{name}-metrics", replica) for name in OWN for replica in range(1, 10)]
     used += [layout.port(name) for name in (*INFRASTRUCTURE, "kafka-controller")]
     assert len(used) == len(set(used))
 
@@ -142,7 +144,7 @@ def test_no_two_processes_share_a_port_even_with_ten_replicas() -> None:
 def test_prometheus_asks_every_service_where_it_listens() -> None:
     config = yaml.safe_load(text("deploy/prometheus/prometheus.yml"))
     targets = {target for each in config["scrape_configs"][0]["static_configs"] for target in each["targets"]}
-    assert targets == {f"{service.name}:{PORTS[service.port or '']}" for service in HTTP}
+    assert targets == {f"{service.name}:{PORTS[f'{service.port}-metrics']}" for service in HTTP}
 
 
 def known_metrics() -> set[str]:
