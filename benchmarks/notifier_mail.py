@@ -20,11 +20,11 @@ import uvloop
 
 from deploy.embedded.stack import Stack
 from libs.common import mongo
+from libs.common.addresses import Address
 from libs.common.telemetry import configure_logging, new_trace
 from libs.contracts import ids
 from libs.contracts.results import SoloLevel
 from services.notifier.catalogue.repository import AchievementText, Catalogue, LevelText
-from services.notifier.channels.email.address import Address
 from services.notifier.channels.email.message import EmailMessage, EmailRenderer
 from services.notifier.channels.email.picture import Pictures
 from services.notifier.channels.email.smtp import Relay, SmtpPool

@@ -6,7 +6,11 @@ from typing import Annotated, Final
 from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic.fields import FieldInfo
 
+from libs.common.addresses import LONGEST, Address
+from libs.common.addresses import PATTERN as ADDRESS_PATTERN
 from libs.common.text import REFUSED, clean_line, clean_text
+from libs.common.web_urls import PATTERN as URL_PATTERN
+from libs.common.web_urls import web_url
 
 # At least one character that is seen, and none that no text may hold. What depends on the characters beside it, or on
 # the version of Unicode, no schema says.
@@ -52,3 +56,32 @@ Sentence = Annotated[str, _not_blank(500), _cleaned(500, clean_line)]
 
 Text = Annotated[str, _not_blank(5_000), _cleaned(5_000, clean_text)]
 """Text of several lines, of at most 5,000 characters as it is sent, by the same profile."""
+
+
+def _web_url(text: str) -> str:
+    try:
+        return web_url(clean_line(text))
+    except ValueError as error:
+        raise ValueError(f"must be a whole URL, such as https://school.example/: it {error}") from None
+
+
+def _address(text: str) -> str:
+    address = Address.parse(clean_line(text))
+    if address is None:
+        raise ValueError("must be an e-mail address, such as office@school.example")
+    return str(address)
+
+
+WebUrl = Annotated[
+    str,
+    Field(min_length=1, max_length=2_000, json_schema_extra={"pattern": f"^{URL_PATTERN}$"}),
+    AfterValidator(_web_url),
+]
+"""A URL (http, https) in the form that a credential can hold."""
+
+EmailAddress = Annotated[
+    str,
+    Field(min_length=1, max_length=LONGEST, json_schema_extra={"pattern": f"^{ADDRESS_PATTERN}$"}),
+    AfterValidator(_address),
+]
+"""An e-mail address, its domain in ASCII and lower case."""

@@ -7,8 +7,8 @@ from typing import Literal, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
+from libs.common.addresses import Address
 from libs.common.authority_secret import AuthoritySettings
-from services.notifier.channels.email.address import Address
 
 
 class ServiceSettings(AuthoritySettings):

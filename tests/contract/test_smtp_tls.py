@@ -11,8 +11,8 @@ from typing import Any, Literal
 import pytest
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
+from libs.common.addresses import Address
 from services.notifier import service
-from services.notifier.channels.email.address import Address
 from services.notifier.channels.email.smtp import RelayUnavailableError, SmtpPool
 from services.notifier.settings import ServiceSettings
 from tests.certificates import self_signed

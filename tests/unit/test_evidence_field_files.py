@@ -256,3 +256,31 @@ def test_no_line_is_lost_however_wrong_its_marks_are(lines: list[str], end: str)
     assert len(set(numbers)) == len(numbers)
     joined = " ".join(line for line in lines if line.strip(' ,"'))
     assert bool(joined) <= bool(numbers)
+
+
+def test_an_address_is_one_that_mail_can_be_sent_to_or_the_row_is_refused() -> None:
+    rows = read(field("addresses.csv"))
+    assert [row.learner_email if isinstance(row, Submission) else row.reason for _, row in rows] == [
+        *[Reason.EMAIL_FORM] * 3,
+        "o'neil+badges@school.example",
+        "MARIA@school.example",
+        "maria@xn--fuball-cta.example",
+        *[Reason.EMAIL_FORM] * 3,
+    ]
+    rows = read(field("zero-width-space-in-address.csv"))
+    assert [row.learner_email if isinstance(row, Submission) else row.reason for _, row in rows] == [
+        *["maria@school.example"] * 3,
+        Reason.EMAIL_FORM,
+        Reason.TEXT_FORM,
+        "maria@school.example",
+        Reason.EMAIL_FORM,
+        "s8@school.example",
+    ]
+
+
+def test_a_link_is_written_as_a_credential_can_hold_it() -> None:
+    assert [row.link for row in taken(read(field("links-with-braces.csv")))] == [
+        "https://school.sharepoint.example/_layouts/15/Doc.aspx?sourcedoc=%7B8A1B2C3D-0000-4444-8888-ABCDEF012345%7D&action=view",
+        "https://padlet.example/a%7Cb",
+        "https://drive.example/f%5E1%602",
+    ]

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from libs.common.addresses import Address
 from libs.contracts.results import SoloLevel
 from services.notifier.catalogue.repository import AchievementText, LevelText
-from services.notifier.channels.email.address import Address
 from services.notifier.channels.email.message import EmailMessage, EmailRenderer, one_line
 from services.notifier.channels.email.picture import picture_alt
 

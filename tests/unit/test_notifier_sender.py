@@ -9,9 +9,9 @@ from uuid import UUID, uuid4
 import pytest
 from pymongo.errors import AutoReconnect
 
+from libs.common.addresses import Address
 from libs.contracts.results import SoloLevel
 from services.notifier.catalogue.repository import AchievementText
-from services.notifier.channels.email.address import Address
 from services.notifier.channels.email.message import EmailMessage, EmailRenderer
 from services.notifier.channels.email.picture import Pictures
 from services.notifier.channels.email.smtp import RelayUnavailableError

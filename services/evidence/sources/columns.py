@@ -4,12 +4,16 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from libs.common import addresses, web_urls
 from services.evidence.sources.refusals import Reason
 
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """What a value must match as a whole, and what is said where it does not."""
+    """What a value must match as a whole, and what is said where it does not.
+
+    Of addresses and links more is taken than the pattern says, and written in its form (`rows.py`).
+    """
 
     pattern: re.Pattern[str]
     reason: Reason
@@ -47,8 +51,8 @@ _LEARNER_ID: Final = re.compile(r"(?![0-9]+\.0+$)[A-Za-z0-9][A-Za-z0-9._-]{0,63}
 _ACHIEVEMENT: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 # A class or a term by its short name (7B, 2026-T3): no space, so that no name is mistaken for one.
 _GROUP: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,63}")
-_EMAIL: Final = re.compile(r'[^\s@<>()\[\]\\,;:"\x00-\x1f\x7f]{1,64}@[^\W_](?:[\w-]*\.)+[^\W_][\w-]*[^\W_]')
-_LINK: Final = re.compile(r'https?://[^\s/?#@\\"<>\x00-\x1f\x7f]+(?:[/?#][^\s\\"<>\x00-\x1f\x7f]*)?', re.IGNORECASE)
+_EMAIL: Final = re.compile(addresses.PATTERN)
+_LINK: Final = re.compile(web_urls.PATTERN)
 
 TABLE: Final = (
     Column(

@@ -1,7 +1,7 @@
 """Reads one row of evidence: text fields become a submission, or a refusal that says which column and why. Pure."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
@@ -11,9 +11,11 @@ from typing import Final
 
 import orjson
 
+from libs.common.addresses import Address
 from libs.common.text import TextRefusedError, clean_line, clean_text
+from libs.common.web_urls import web_url
 from libs.contracts.results import Result, SoloLevel
-from services.evidence.sources.columns import BY_NAME, REQUIRED, TABLE
+from services.evidence.sources.columns import BY_NAME, REQUIRED, TABLE, Column
 from services.evidence.sources.refusals import Reason, Refusal, RefusedError
 
 # Stands in every submission; raise it when a change of this file would read the same row differently.
@@ -125,16 +127,48 @@ def _check_present(fields: Mapping[str, str]) -> None:
             raise RefusedError(Reason.MISSING_VALUE, name, f"The column {name} is empty; every row needs it.")
 
 
-def _check_texts(fields: Mapping[str, str]) -> None:
+def _check_texts(fields: dict[str, str]) -> None:
     for column in TABLE:
         text = fields.get(column.name)
         if text is None:
+            continue
+        if column.name in _WRITTEN_ANEW:
+            _write_anew(fields, column, text)
             continue
         if len(text) > column.longest:
             message = f"The column {column.name} takes {column.longest} characters at most."
             raise RefusedError(Reason.TOO_LONG, column.name, message)
         if column.form is not None and not column.form.pattern.fullmatch(text):
             raise RefusedError(column.form.reason, column.name, column.form.message)
+
+
+def _write_anew(fields: dict[str, str], column: Column, text: str) -> None:
+    """Write an address or a link in the one form that all of this product takes."""
+    assert column.form is not None  # noqa: S101  # as the table says
+    try:
+        fields[column.name] = written = _WRITTEN_ANEW[column.name](text)
+    except ValueError as error:
+        raise RefusedError(column.form.reason, column.name, f"{column.form.message} {error}".strip()) from None
+    if len(written) > column.longest:
+        message = f"The column {column.name} takes {column.longest} characters at most."
+        raise RefusedError(Reason.TOO_LONG, column.name, message)
+
+
+def _address(text: str) -> str:
+    address = Address.parse(text)
+    if address is None:
+        raise ValueError
+    return str(address)
+
+
+def _link(text: str) -> str:
+    try:
+        return web_url(text)
+    except ValueError as error:
+        raise ValueError(f"This one {error}.") from None
+
+
+_WRITTEN_ANEW: Final[Mapping[str, Callable[[str], str]]] = {"learner_email": _address, "link": _link}
 
 
 def _result(fields: Mapping[str, str]) -> Result:

@@ -5,12 +5,12 @@ from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Request, Response
-from pydantic import AnyHttpUrl, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from libs.access.api_keys import ALL_ISSUERS, ApiKeys, Caller
 from libs.access.scopes import Scope
 from libs.common.errors import ConflictError, ForbiddenError, NotFoundError
-from libs.common.fields import Line, NumberInJson, Text, Truth
+from libs.common.fields import EmailAddress, Line, NumberInJson, Text, Truth, WebUrl
 from libs.common.http import request_trace
 from libs.common.problems import documented
 from libs.contracts.events import AchievementLevel, AchievementPublished, IssuerPublished
@@ -19,7 +19,6 @@ from services.issuer.catalogue.achievements import Achievements
 from services.issuer.catalogue.issuers import DidMethod, Issuers, Profile
 
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
-Email = Annotated[str, StringConstraints(pattern=r"^[^@\s]{1,64}@[^@\s]{1,190}$")]
 
 IssuerId = Annotated[str, Path(description="the id of the issuer", examples=["wattle-grove"])]
 
@@ -34,11 +33,11 @@ class ProfileRequest(_Body):
     """The whole public profile of an issuer: what is left out is empty in the next version."""
 
     name: Line = Field(examples=["Wattle Grove High School"])
-    url: AnyHttpUrl | None = Field(default=None, description="its website", examples=["https://wattlegrove.example/"])
-    email: Email | None = Field(
+    url: WebUrl | None = Field(default=None, description="its website", examples=["https://wattlegrove.example/"])
+    email: EmailAddress | None = Field(
         default=None, description="where anybody may ask about its badges", examples=["office@wattlegrove.example"]
     )
-    logo: AnyHttpUrl | None = Field(
+    logo: WebUrl | None = Field(
         default=None, description="URL of a picture", examples=["https://wattlegrove.example/logo.svg"]
     )
     expected_version: Annotated[int, Field(ge=0), NumberInJson] | None = Field(
@@ -50,9 +49,9 @@ class ProfileRequest(_Body):
         """Return what the request says of the profile."""
         return Profile(
             name=self.name,
-            url=None if self.url is None else str(self.url),
+            url=self.url,
             email=self.email,
-            logo=None if self.logo is None else str(self.logo),
+            logo=self.logo,
         )
 
 

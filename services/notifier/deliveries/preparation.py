@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+from libs.common.addresses import Address
 from services.notifier.catalogue.repository import Catalogue
-from services.notifier.channels.email.address import Address
 from services.notifier.channels.email.message import EmailMessage
 from services.notifier.channels.failure import Failure, FailureKind
 from services.notifier.contacts.repository import Contact, Contacts

@@ -22,9 +22,9 @@ from typing import Protocol
 
 from pymongo.errors import PyMongoError
 
+from libs.common.addresses import Address
 from libs.common.failpoints import failpoint
 from libs.common.telemetry import get_logger, trace_id
-from services.notifier.channels.email.address import Address
 from services.notifier.channels.email.message import EmailRenderer
 from services.notifier.channels.email.picture import Pictures
 from services.notifier.channels.email.smtp import RelayUnavailableError

@@ -21,10 +21,10 @@ from uuid import UUID
 import css_inline
 from jinja2 import BaseLoader, DictLoader, Environment, PackageLoader, StrictUndefined
 
+from libs.common.addresses import Address
 from libs.contracts.results import SoloLevel
 from libs.openbadges.pictures.description import Depiction
 from services.notifier.catalogue.repository import AchievementText
-from services.notifier.channels.email.address import Address
 from services.notifier.channels.email.picture import SIZE, picture_alt
 
 _LONGEST_NAME = 80

@@ -19,7 +19,7 @@ from aiosmtplib import (
     SMTPSenderRefused,
 )
 
-from services.notifier.channels.email.address import Address
+from libs.common.addresses import Address
 from services.notifier.channels.failure import Failure, FailureKind
 
 # RFC 3463, section 2, at the start of the text of an answer.
