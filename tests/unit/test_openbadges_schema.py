@@ -1,15 +1,18 @@
 """What is remembered of validated badges changes no verdict: the same documents are refused, for the same reasons."""
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from libs.openbadges.issue import signing
 from libs.openbadges.model import schema
+from libs.openbadges.model.context_urls import EXAMPLES_V2
 from libs.openbadges.model.errors import CredentialError
+from libs.openbadges.model.profile import CONFORMANCE, PRODUCTION
 from tests.unit.openbadges_samples import badge
 
 JSON = st.recursive(
@@ -49,9 +52,11 @@ def changed(path: Path, value: Any, *, delete: bool) -> dict[str, Any]:
     return document
 
 
-def refusal(document: dict[str, Any]) -> tuple[str, str] | None:
+def refusal(
+    document: dict[str, Any], check: Callable[[dict[str, Any]], object] = schema.validate_achievement
+) -> tuple[str, str] | None:
     try:
-        schema.validate_achievement(document)
+        check(document)
     except CredentialError as error:
         return error.code, str(error)
     return None
@@ -67,7 +72,7 @@ def test_a_changed_badge_is_refused_as_if_nothing_were_remembered(path: Path, va
     schema.validate_achievement(award(2))
     remembered = refusal(document), refusal(document)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(schema, "_is_known", lambda _: False)
+        patch.setattr(schema, "form_of", lambda _: None)
         assert remembered == (refusal(document),) * 2
 
 
@@ -81,3 +86,43 @@ def test_badges_that_differ_in_their_free_texts_alone_are_validated_once() -> No
     for number in range(1, 20):
         schema.validate_achievement(award(number))
     assert schema._holds.cache_info().misses == 1
+
+
+# Where a text that a form leaves out stands, and texts that are good in one of these places or in none.
+LIST_URL = str(award(1)["credentialStatus"]["statusListCredential"])
+TEXTS = st.text(max_size=5) | st.sampled_from(
+    ["https://x", "urn:uuid:x", "https://badges.example/s t", "7", "07", "-1", LIST_URL]
+)
+
+
+@given(st.sampled_from(PATHS), JSON, st.booleans())
+def test_a_changed_badge_is_prepared_or_refused_as_if_no_form_were_known(path: Path, value: Any, delete: bool) -> None:
+    prepared_alike(changed(path, value, delete=delete))
+
+
+@given(st.sampled_from(FREE), TEXTS)
+def test_the_texts_that_a_form_leaves_out_are_looked_at_in_each_badge(path: Path, text: str) -> None:
+    prepared_alike(changed(path, text, delete=False))
+
+
+def prepared_alike(document: dict[str, Any]) -> None:
+    signing._KNOWN.clear()
+    unknown = refusal(document, signing.prepare)
+    for number in (2, 3):
+        signing.prepare(award(number))
+    assert signing._KNOWN
+    assert (refusal(document, signing.prepare), refusal(document, signing.prepare)) == (unknown, unknown)
+
+
+def test_a_form_that_one_profile_takes_is_not_known_to_another() -> None:
+    with_examples = award(1)
+    with_examples["@context"].append(EXAMPLES_V2)
+    signing.prepare(copy.deepcopy(with_examples), CONFORMANCE)
+    assert (refusal(with_examples, signing.prepare) or ("",))[0] == "context_examples"
+
+
+def test_forms_that_are_known_are_few() -> None:
+    for number in range(signing._MOST_KNOWN + 5):
+        signing._remember(number.to_bytes(4, "big"), PRODUCTION)
+    assert len(signing._KNOWN) == signing._MOST_KNOWN
+    assert (0).to_bytes(4, "big") not in signing._KNOWN

@@ -12,12 +12,19 @@ from libs.openbadges.jsonld.resources import check_resources
 from libs.openbadges.jsonld.templates.canonical_document import CanonicalDocument
 from libs.openbadges.model.context_urls import CREDENTIALS_V1, DATA_INTEGRITY_V2, EXAMPLES_V2
 from libs.openbadges.model.datamodel import check_credential
+from libs.openbadges.model.datamodel.forms import is_url
+from libs.openbadges.model.datamodel.status import is_status_entry
 from libs.openbadges.model.errors import CredentialError, LimitError
 from libs.openbadges.model.profile import PRODUCTION, ProcessingProfile
 from libs.openbadges.model.records import check_record, is_record
-from libs.openbadges.model.schema import is_achievement, validate_achievement
+from libs.openbadges.model.schema import form_of, is_achievement, validate_achievement
 
 _MAKER: Final = object()
+
+# Forms of badges (`form_of`) that were prepared, the oldest first, and by which profile: of another award of the same
+# form, only the texts that differ are looked at.
+_KNOWN: Final[dict[bytes, ProcessingProfile]] = {}
+_MOST_KNOWN: Final = 256
 
 
 class Prepared:
@@ -62,14 +69,20 @@ def prepare(document: dict[str, Any], profile: ProcessingProfile = PRODUCTION) -
     text = write(document)
     if len(text) > LIMITS.bytes:
         raise LimitError("too_large", f"The document has {len(text)} bytes; {LIMITS.bytes} are signed at most.")
-    _check_envelope(document, profile)
+    form = form_of(document)
+    known = form is not None and _KNOWN.get(form) is profile and _free_texts_hold(document)
+    if not known:
+        _check_envelope(document, profile)
     # Canonicalizing is what finds undefined terms and types, and what is too deep or too much for anything else.
     content = SIGN_SUITES.canonical(document, text, profile)
-    check_resources(document, profile)
-    if is_achievement(document):
-        validate_achievement(document)
-    elif is_record(document):
-        check_record(document)
+    if not known:
+        check_resources(document, profile)
+        if is_achievement(document):
+            validate_achievement(document)
+            if form is not None:
+                _remember(form, profile)
+        elif is_record(document):
+            check_record(document)
     # What cannot be canonicalized in time is refused here and not when it is signed, among others.
     content.rdf_hash()
     return Prepared(_MAKER, content)
@@ -113,6 +126,21 @@ def sign_all(
     """
     suite = issued_suite(cryptosuite)
     return secure([one.take() for one in prepared], suite, signer, verification_method, created)
+
+
+def _free_texts_hold(document: dict[str, Any]) -> bool:
+    """Return whether the texts that a form leaves out are such as every credential has."""
+    status = document.get("credentialStatus")
+    bearers = (document, document.get("credentialSubject"), status)
+    if not all(is_url(one["id"]) for one in bearers if type(one) is dict and "id" in one):
+        return False
+    return type(status) is not dict or is_status_entry(status)
+
+
+def _remember(form: bytes, profile: ProcessingProfile) -> None:
+    if len(_KNOWN) >= _MOST_KNOWN:
+        _KNOWN.pop(next(iter(_KNOWN)), None)
+    _KNOWN[form] = profile
 
 
 def _check_envelope(document: dict[str, Any], profile: ProcessingProfile) -> None:

@@ -62,7 +62,8 @@ def validate_achievement(document: dict[str, Any]) -> None:
         CredentialError: code `schema`, with the path of the first value that the schema refuses; `not_json`, where the
             document holds what is no JSON value.
     """
-    if _is_known(document):
+    exact = form_of(document)
+    if exact is not None and _holds(exact):
         return
     try:
         valid = _achievement.is_valid(document)
@@ -72,8 +73,11 @@ def validate_achievement(document: dict[str, Any]) -> None:
         _refuse(_achievement.iter_errors(document))
 
 
-def _is_known(document: dict[str, Any]) -> bool:
-    """Return whether the schema takes this; where that is not known, what is wrong is still to be found."""
+def form_of(document: dict[str, Any]) -> bytes | None:
+    """Return all of a badge but the texts that differ from award to award; None of one that is not remembered.
+
+    Those are its identifier and those of its subject, its status entry and its picture, and the index of the entry.
+    """
     plain = {**document, "id": ""} if type(document.get("id")) is str else document.copy()
     for name, texts in _FREE:
         value = plain.get(name)
@@ -82,9 +86,9 @@ def _is_known(document: dict[str, Any]) -> bool:
     try:
         # Unlike JSON, this keeps apart what only looks alike when it is written (a UUID from its text).
         exact = marshal.dumps(plain, 0)
-        return len(exact) <= _REMEMBERED_BYTES and _holds(exact)
     except ValueError:
-        return False
+        return None
+    return exact if len(exact) <= _REMEMBERED_BYTES else None
 
 
 @lru_cache(maxsize=_REMEMBERED)

@@ -4,6 +4,7 @@ import re
 from typing import Any, Final
 
 from libs.openbadges.model.datamodel.forms import is_url, refuse, require_url
+from libs.openbadges.model.errors import CredentialError
 
 _INDEX: Final = re.compile(r"(0|[1-9][0-9]{0,17})\Z", re.ASCII)
 _STATUS: Final = re.compile(r"0x[0-9a-fA-F]+\Z")
@@ -27,6 +28,15 @@ def check_status_entry(entry: dict[str, Any], path: str) -> None:
     if entry.get("id") == entry["statusListCredential"]:
         raise refuse("The id of a status entry is not that of the list.", f"{path}/id")
     _check_messages(entry, path)
+
+
+def is_status_entry(entry: dict[str, Any]) -> bool:
+    """Return whether an entry is what it must be, see `check_status_entry`."""
+    try:
+        check_status_entry(entry, "")
+    except CredentialError:
+        return False
+    return True
 
 
 def _check_messages(entry: dict[str, Any], path: str) -> None:
