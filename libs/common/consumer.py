@@ -238,9 +238,11 @@ class Consumer(ConsumerRebalanceListener, Generic[EventT]):  # type: ignore[misc
     ) -> tuple[list[_Parsed[EventT]], list[FailedRecord]]:
         good: list[_Parsed[EventT]] = []
         dead: list[FailedRecord] = []
+        # A batch is one span of each trace in it.
+        spans: dict[str | None, str] = {}
         for record in records:
             try:
-                parsed = self._parse_one(record)
+                parsed = self._parse_one(record, spans)
             except UnreadableRecordError as error:
                 dead.append(FailedRecord(record, error.reason, str(error), 1))
                 outcomes["dead_letter"] += 1
@@ -251,9 +253,14 @@ class Consumer(ConsumerRebalanceListener, Generic[EventT]):  # type: ignore[misc
                 good.append(_Parsed(record, parsed))
         return good, dead
 
-    def _parse_one(self, record: ConsumerRecord) -> Received[EventT] | None:
+    def _parse_one(self, record: ConsumerRecord, spans: dict[str | None, str]) -> Received[EventT] | None:
         headers = readable_headers([each for each in record.headers if each[0] in READ_HEADERS])
-        trace = continue_trace(headers.get("traceparent"))
+        came = headers.get("traceparent")
+        trace = spans.get(came)
+        if trace is None:
+            trace = continue_trace(came)
+            if came is not None:
+                spans[came] = trace
         key = (record.key or b"").decode("utf-8", "replace")
         if record.value is None:
             return Received(None, key, trace) if self._tombstones else None

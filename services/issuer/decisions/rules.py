@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import NamedTuple
 from uuid import UUID
 
@@ -86,6 +87,10 @@ class RuleOutcome(NamedTuple):
         )
 
 
+# Asked for twice of each piece: when what is held is read, and when it is decided.
+holding_id = lru_cache(maxsize=4096)(ids.holding_id)
+
+
 def achievement_key(achievement: AchievementPublished) -> str:
     """OWNER/ID: the achievement whatever its version."""
     return f"{achievement.owner}/{achievement.achievement_id}"
@@ -165,8 +170,8 @@ def _shortfall(evidence: EvidenceSubmitted, achievement: AchievementPublished) -
 def _award(evidence: EvidenceSubmitted, achievement: AchievementPublished, context: DecisionContext) -> RuleOutcome:
     key, level = achievement_key(achievement), evidence.result.level
     piece = award_evidence(achievement, evidence)
-    holding_id = ids.holding_id(evidence.learner_id, key)
-    awards = context.holdings.setdefault(holding_id, [])
+    holding = holding_id(evidence.learner_id, key)
+    awards = context.holdings.setdefault(holding, [])
     same = [award for award in awards if award.level == level and award.evidence_id == piece]
     held = next((award for award in same if award.active), None)
     reason = Reason.ALREADY_AWARDED
@@ -177,5 +182,5 @@ def _award(evidence: EvidenceSubmitted, achievement: AchievementPublished, conte
         return RuleOutcome(evidence, Outcome.DUPLICATE, reason, achievement, held.credential_id, owns_evidence=True)
     credential_id = ids.credential_id(evidence.learner_id, key, level, evidence=piece, number=len(same))
     awards.append(HeldAward(credential_id, level, active=True, evidence_id=piece))
-    award = NewAward(evidence, achievement, credential_id, holding_id)
+    award = NewAward(evidence, achievement, credential_id, holding)
     return RuleOutcome(evidence, Outcome.ISSUED, None, achievement, credential_id, owns_evidence=True, award=award)

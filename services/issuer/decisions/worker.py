@@ -8,7 +8,6 @@ from typing import Protocol
 from uuid import UUID
 
 from libs.common.failpoints import failpoint
-from libs.contracts import ids
 from libs.contracts.cloudevents import Outgoing, Received
 from libs.contracts.events import AchievementPublished, EvidenceSubmitted, IssuerPublished, Outcome
 from libs.openbadges.model.errors import CredentialError
@@ -21,7 +20,14 @@ from services.issuer.decisions import metrics
 from services.issuer.decisions.announcements import announcement
 from services.issuer.decisions.decision import Decision, Waiting
 from services.issuer.decisions.repository import DecisionStore
-from services.issuer.decisions.rules import DecisionContext, RuleOutcome, achievement_key, award_evidence, decide
+from services.issuer.decisions.rules import (
+    DecisionContext,
+    RuleOutcome,
+    achievement_key,
+    award_evidence,
+    decide,
+    holding_id,
+)
 from services.issuer.status.entry import StatusEntry
 
 # Losing against another worker means that its decisions are there to be read; losing so often is a defect.
@@ -192,7 +198,7 @@ class Awarding:
         pairs = {(each.issuer_id, each.achievement) for each in pieces}
         achievements = await self._catalogue.resolve(pairs, issuers)
         holdings = {
-            ids.holding_id(each.learner_id, achievement_key(achievement))
+            holding_id(each.learner_id, achievement_key(achievement))
             for each in pieces
             if (achievement := achievements.get((each.issuer_id, each.achievement))) is not None
         }
