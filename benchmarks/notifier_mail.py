@@ -22,7 +22,6 @@ from deploy.embedded.stack import Stack
 from libs.common import mongo
 from libs.common.addresses import Address
 from libs.common.telemetry import configure_logging, new_trace
-from libs.contracts import ids
 from libs.contracts.results import SoloLevel
 from services.notifier.catalogue.repository import AchievementText, Catalogue, LevelText
 from services.notifier.channels.email.message import EmailMessage, EmailRenderer
@@ -55,7 +54,7 @@ async def seed(database: mongo.Database, mails: int) -> None:
         {"_id": "dept/resilience/1", "schema": 1, "name": "Resilience", "description": "", "levels": [level]}
     )
     for start in range(0, mails, 1000):
-        learners = [ids.learner_id("northside", f"s{number}") for number in range(start, min(start + 1000, mails))]
+        learners = [uuid4() for _ in range(start, min(start + 1000, mails))]
         await database["contacts"].insert_many(
             {"_id": each, "name": "Mia Trần", "email": f"l@d{number % DOMAINS}.example"}
             for number, each in enumerate(learners)

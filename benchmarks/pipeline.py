@@ -200,8 +200,8 @@ class _Run:
                     group.create_task(self._upload(b"".join(tenant.evidence(start_at, _HALF_LOAD_UPLOAD))))
             await watcher.wait_for(expected, stalled_seconds=_STALLED_SECONDS)
             waits = sorted(
-                announced - datetime.fromisoformat(watcher.accepted[learner]).timestamp()
-                for learner, announced in watcher.announced.items()
+                announced - datetime.fromisoformat(watcher.accepted[watcher.learners[credential]]).timestamp()
+                for credential, announced in watcher.announced.items()
             )
         result.half_load_per_second = round(rate, 1)
         result.half_load_credentials = len(waits)

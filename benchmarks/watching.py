@@ -18,9 +18,10 @@ class Watcher:
     """Counts the announcements of one issuer, from the moment of its start on; use it as a context manager.
 
     Attributes:
-        announced: learner id to when `CredentialIssued` arrived here, seconds since the epoch.
+        announced: credential id to when `CredentialIssued` arrived here, seconds since the epoch.
         repeats: announcements that arrived more than once; promised are the same event ids, not single deliveries.
         accepted: learner id to `received_at` of the evidence, where `with_acceptance` asks for it.
+        learners: credential id to learner id, which announcements do not tell; likewise.
     """
 
     def __init__(self, bootstrap: str, issuer_id: str, *, with_acceptance: bool = False) -> None:
@@ -28,9 +29,10 @@ class Watcher:
         self._issuer_id = issuer_id
         self._topics = [topics.CREDENTIAL_LIFECYCLE.name]
         if with_acceptance:
-            self._topics.append(topics.EVIDENCE_SUBMITTED.name)
+            self._topics += [topics.EVIDENCE_SUBMITTED.name, topics.EVIDENCE_DECIDED.name]
         self.announced: dict[str, float] = {}
         self.accepted: dict[str, str] = {}
+        self.learners: dict[str, str] = {}
         self.repeats = 0
 
     async def __aenter__(self) -> Self:
@@ -74,13 +76,14 @@ class Watcher:
         while True:
             for partition, records in (await self._consumer.getmany(timeout_ms=200)).items():
                 now = time()
-                announces = partition.topic == topics.CREDENTIAL_LIFECYCLE.name
                 for record in records:
                     data = orjson.loads(record.value)
                     if data["issuer_id"] != self._issuer_id:
                         continue
-                    if not announces:
+                    if partition.topic == topics.EVIDENCE_SUBMITTED.name:
                         self.accepted[data["learner_id"]] = data["received_at"]
+                    elif partition.topic == topics.EVIDENCE_DECIDED.name:
+                        self.learners[data.get("credential_id", "")] = data["learner_id"]
                     elif dict(record.headers).get("ce_type") == _ISSUED:
-                        self.repeats += data["learner_id"] in self.announced
-                        self.announced.setdefault(data["learner_id"], now)
+                        self.repeats += data["credential_id"] in self.announced
+                        self.announced.setdefault(data["credential_id"], now)

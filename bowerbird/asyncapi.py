@@ -19,6 +19,7 @@ from libs.contracts.events import (
     Event,
     IssuerPublished,
 )
+from libs.contracts.ids import unkeyed_event_id
 from libs.contracts.results import SoloLevel
 from libs.contracts.topics import TOPICS, Topic
 
@@ -44,20 +45,18 @@ _HEADERS: Final = {
         "description": "Orders the events of one key, compared as text (microseconds since 1970). It says nothing "
         "about the order of events of different keys.",
     },
-    "ce_traceparent": {
-        **_TEXT,
-        "description": "W3C Trace Context of the request that led to the event. All that one upload led to "
-        "shares its trace id, often hundreds of events: it identifies none of them.",
-    },
-    "traceparent": {**_TEXT, "description": "The same, where tracers look for it."},
     "content-type": {**_TEXT, "const": "application/json"},
 }
-_OPTIONAL_HEADERS: Final = {"ce_traceparent", "traceparent"}
+_INNER_HEADERS: Final = {
+    **_HEADERS,
+    "ce_traceparent": {**_TEXT, "description": "W3C Trace Context of the request that led to the event."},
+    "traceparent": {**_TEXT, "description": "The same, where tracers look for it."},
+}
 
 _MOMENT: Final = datetime(2026, 10, 12, 9, 30, tzinfo=UTC)
-_EXAMPLE_ORIGIN: Final = Origin("https://badges.example.org", "issuer")
+_EXAMPLE_ORIGIN: Final = Origin("https://badges.example.org", "issuer", unkeyed_event_id)
 _EXAMPLE_TRACE: Final = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
-_EXAMPLE_ID: Final = UUID("0ef07cb3-6613-5770-9b1f-0cd162bb1a94")
+_EXAMPLE_ID: Final = UUID("0ef07cb3-6613-8770-9b1f-0cd162bb1a94")
 
 
 def _examples() -> tuple[Event, ...]:
@@ -65,7 +64,6 @@ def _examples() -> tuple[Event, ...]:
         "credential_id": _EXAMPLE_ID,
         "url": f"https://badges.example.org/badges/{_EXAMPLE_ID}",
         "issuer_id": "northside",
-        "learner_id": UUID("3e0e2515-866f-5cad-bf04-6d41dc63fe57"),
         "achievement": "department/resilience/1",
         "level": SoloLevel.RELATIONAL,
         "occurred_at": _MOMENT,
@@ -153,7 +151,7 @@ def partners() -> dict[str, Any]:
         "components": {
             "schemas": schemas["$defs"],
             "messages": {contract.__name__: _message(contract, examples[contract]) for contract in contracts},
-            "messageTraits": _traits(),
+            "messageTraits": _traits(_HEADERS),
             "securitySchemes": {
                 "scram": {
                     "type": "scramSha512",
@@ -182,7 +180,7 @@ def internal() -> dict[str, Any]:
             for topic in TOPICS
         },
         "operations": _operations(TOPICS),
-        "components": {"messageTraits": _traits()},
+        "components": {"messageTraits": _traits(_INNER_HEADERS)},
     }
 
 
@@ -196,9 +194,8 @@ def _summary(event: type[Event]) -> str:
     return (event.__doc__ or "").strip()
 
 
-def _traits() -> dict[str, Any]:
-    required = [name for name in _HEADERS if name not in _OPTIONAL_HEADERS]
-    return {"cloudevent": {"headers": {"type": "object", "required": required, "properties": _HEADERS}}}
+def _traits(headers: dict[str, Any]) -> dict[str, Any]:
+    return {"cloudevent": {"headers": {"type": "object", "required": list(_HEADERS), "properties": headers}}}
 
 
 def _message(contract: type[Event], example: Event) -> dict[str, Any]:
@@ -211,10 +208,6 @@ def _message(contract: type[Event], example: Event) -> dict[str, Any]:
         "contentType": "application/json",
         "traits": [{"$ref": "#/components/messageTraits/cloudevent"}],
         "payload": {"$ref": f"#/components/schemas/{contract.__name__}"},
-        "correlationId": {
-            "description": "The trace id in it is that of the upload or request, shared by all that this led to.",
-            "location": "$message.header#/traceparent",
-        },
         "bindings": {
             "kafka": {"key": {**_TEXT, "description": f"UTF-8 text: {key}"}, "bindingVersion": _BINDING},
         },

@@ -18,6 +18,7 @@ from services.evidence.batches.batch import Batch, BatchState, NewRow, Progress,
 from services.evidence.batches.body import Limits
 from services.evidence.batches.ingestion import Intake
 from services.evidence.batches.repository import Batches
+from tests.ids import IDS
 
 NOW = datetime(2026, 11, 23, 9, tzinfo=UTC)
 LIMITS = Limits(sent_bytes=100_000, plain_bytes=200_000, idle_seconds=0.3, total_seconds=5)
@@ -181,7 +182,7 @@ class AnyKey(ApiKeys):
 def evidence_app(
     batches: Batches,
     publish: Published,
-    ids: Callable[[], UUID],
+    new_id: Callable[[], UUID],
     limits: Limits = LIMITS,
     *,
     longest_row: int = 1_000,
@@ -191,9 +192,10 @@ def evidence_app(
     """The real routes over these."""
     intake = Intake(
         batches=batches,
+        ids=IDS,
         publish=publish,
         clock=lambda: NOW,
-        new_id=ids,
+        new_id=new_id,
         chunk_rows=chunk_rows,
         uploads_per_issuer=uploads_per_issuer,
     )

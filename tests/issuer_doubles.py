@@ -6,9 +6,9 @@ from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID, uuid5
 
-from libs.contracts import ids
 from libs.contracts.cloudevents import Outgoing, Received
 from libs.contracts.events import AchievementLevel, AchievementPublished, EvidenceSubmitted, IssuerPublished
+from libs.contracts.ids import submission_id
 from libs.contracts.reasons import RevocationReason, TakeDownReason
 from libs.contracts.results import Result, SoloLevel
 from libs.openbadges.model.errors import CredentialError
@@ -18,6 +18,7 @@ from services.issuer.decision_ids import DecisionId, PieceId
 from services.issuer.decisions.decision import Decision, Waiting
 from services.issuer.decisions.rules import Owner
 from services.issuer.status.entry import StatusEntry
+from tests.ids import IDS, event_id
 
 NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -60,15 +61,15 @@ def evidence(row: int = 1, level: SoloLevel | None = SoloLevel.RELATIONAL, **cha
     source_id = changes.pop("source_id", f"e{row}")
     batch_id = changes.pop("batch_id", _BATCH)
     content: dict[str, Any] = {
-        "submission_id": ids.submission_id(batch_id, row),
-        "evidence_id": ids.evidence_id(issuer_id, "file", source_id),
+        "submission_id": submission_id(batch_id, row),
+        "evidence_id": IDS.evidence_id(issuer_id, "file", source_id),
         "digest": f"digest of {source_id}",
         "batch_id": batch_id,
         "row": row,
         "issuer_id": issuer_id,
         "source": "file",
         "source_id": source_id,
-        "learner_id": ids.learner_id(issuer_id, changes.pop("learner", "s1")),
+        "learner_id": IDS.learner_id(issuer_id, changes.pop("learner", "s1")),
         "achievement": "resilience",
         "result": Result(level=level) if level is not None else Result(score=changes.pop("score")),
         "observed_on": date(2026, 3, 2),
@@ -236,7 +237,7 @@ class MemoryStatusEntries:
 
 
 def event_ids(outgoing: Iterable[Outgoing]) -> list[str]:
-    return [each.event.event_id for each in outgoing]
+    return [event_id(each.event) for each in outgoing]
 
 
 def some_id(name: str) -> UUID:

@@ -56,8 +56,9 @@ def is_transient(error: KafkaError) -> bool:
 class Kafka:
     """One process's connection: publishes for all of it, and opens its consumers."""
 
-    def __init__(self, settings: Settings, service: str) -> None:
-        self._origin = Origin(settings.public_base, service)
+    def __init__(self, settings: Settings, service: str, event_id: Callable[[str, str], str]) -> None:
+        """Take the settings, the service that publishes, and how its events' ids are derived (`libs.contracts.ids`)."""
+        self._origin = Origin(settings.public_base, service, event_id)
         self._bootstrap = settings.kafka_bootstrap
         self._session_ms = int(settings.kafka_session_seconds * 1000)
         self._consumed: set[str] = set()

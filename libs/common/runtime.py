@@ -27,6 +27,7 @@ from libs.common.settings import Settings
 from libs.common.telemetry import configure_logging, get_logger
 from libs.common.tls import server_context
 from libs.contracts.cloudevents import EventT
+from libs.contracts.ids import Ids, unkeyed_event_id
 from libs.contracts.topics import Topic
 
 UNAVAILABLE = (PyMongoError, KafkaError, OSError)
@@ -45,14 +46,17 @@ class Plumbing:
         self.settings = settings
         self.health = Health()
         self.app: FastAPI = create_app(f"Bowerbird {service}", self.health, settings.rates, docs=settings.http_docs)
-        self.secret = None
+        self.secret: AuthoritySecret | None = None
+        event_id = unkeyed_event_id
         if isinstance(settings, AuthoritySettings):
             self.secret = AuthoritySecret.load(settings.authority_secret_file)
+            self._ids = Ids(self.secret.key)
+            event_id = self._ids.event_id
         self.client = mongo.connect(settings.mongo_url.get_secret_value(), f"bowerbird-{service}")
         self.database: mongo.Database = self.client[service]
         self.audit = AuditLog(self.database)
         self.refusals = Refusals(self.audit, service)
-        self.kafka = Kafka(settings, service)
+        self.kafka = Kafka(settings, service, event_id)
         self.consumers: list[Consumer[Any]] = []
         self.loops: dict[str, Callable[[], Awaitable[None]]] = {}
         self.closers: list[Callable[[], Awaitable[None]]] = []
@@ -61,6 +65,11 @@ class Plumbing:
         self.health.watch("kafka-client", self.kafka)
         self.health.depend("kafka", self.kafka.probe)
         self.health.depend("mongodb", lambda: mongo.ping(self.client))
+
+    @property
+    def ids(self) -> Ids:
+        """What derives ids, of a service that has the authority's secret."""
+        return self._ids
 
     def consume(
         self,

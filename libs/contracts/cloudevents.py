@@ -1,7 +1,7 @@
 """CloudEvents 1.0 in Kafka's binary mode (Kafka Protocol Binding, section 3.2): events to records and back."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from functools import lru_cache
 from typing import Generic, NamedTuple, TypeVar
@@ -9,7 +9,6 @@ from typing import Generic, NamedTuple, TypeVar
 import orjson
 from pydantic import BaseModel, ValidationError
 
-from libs.contracts import ids
 from libs.contracts.events import BY_TYPE, Event
 
 EventT = TypeVar("EventT", bound=Event)
@@ -43,10 +42,17 @@ class Received(NamedTuple, Generic[EventT]):
 
 
 class Origin(NamedTuple):
-    """Who publishes: the authority's public URL, without a slash at its end, and the service."""
+    """Who publishes.
+
+    Attributes:
+        public_base: the authority's public URL, without a slash at its end.
+        service: the service.
+        event_id: derives an event's id from its type and its natural id.
+    """
 
     public_base: str
     service: str
+    event_id: Callable[[str, str], str]
 
     @property
     def source(self) -> str:
@@ -75,21 +81,23 @@ def encode(outgoing: Outgoing, origin: Origin) -> Record:
 
 
 def headers_of(outgoing: Outgoing, origin: Origin) -> list[tuple[str, bytes]]:
-    """Return a record's headers: the CloudEvents attributes as `ce_`, content type, trace and partition key."""
+    """Return a record's headers: CloudEvents attributes as `ce_`, content type; for our own services, the trace."""
     return _headers(outgoing.event, outgoing.event.key.encode(), outgoing.trace.encode(), origin)
 
 
 def _headers(event: Event, key: bytes, trace: bytes, origin: Origin) -> list[tuple[str, bytes]]:
     subject = event.natural_id
-    return [
+    headers = [
         *_shared_headers(event.type, origin),
         *_time_headers(event.time),
-        ("ce_id", ids.event_id(event.type, subject).encode()),
+        ("ce_id", origin.event_id(event.type, subject).encode()),
         ("ce_subject", subject.encode()),
         ("ce_partitionkey", key),
-        ("ce_traceparent", trace),
-        ("traceparent", trace),
     ]
+    # All that one upload led to shares its trace: to partners it would say who sat in one class.
+    if not event.destination.for_partners:
+        headers += (("ce_traceparent", trace), ("traceparent", trace))
+    return headers
 
 
 @lru_cache(maxsize=256)

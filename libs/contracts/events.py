@@ -11,7 +11,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from libs.contracts import ids, topics
+from libs.contracts import topics
 from libs.contracts.reasons import RevocationCode, TakeDownCode
 from libs.contracts.results import Result, SoloLevel
 from libs.contracts.topics import Topic
@@ -46,13 +46,8 @@ class Event(BaseModel):
 
     @property
     def natural_id(self) -> str:
-        """What this event is the only one of its type about; `ce_id` is derived from it."""
+        """What this event is the only one of its type about; `ce_id` is derived from it (`libs.contracts.ids`)."""
         return self._joined(self.id_fields) if self.id_fields else self.key
-
-    @property
-    def event_id(self) -> str:
-        """The CloudEvents `id`, a UUID as text: the same for every publication of the same fact."""
-        return ids.event_id(self.type, self.natural_id)
 
     @property
     def time(self) -> datetime:
@@ -92,8 +87,8 @@ class EvidenceSubmitted(Event):
     id_fields = ("submission_id",)
     time_field = "received_at"
 
-    submission_id: UUID = Field(description="this sending of the evidence: UUIDv8 of batch and row")
-    evidence_id: UUID = Field(description="the evidence, however often sent: UUIDv5 of issuer, source and source id")
+    submission_id: UUID = Field(description="this sending of the evidence: the batch and the row")
+    evidence_id: UUID = Field(description="the evidence, however often sent: issuer, source and source id")
     digest: str = Field(description="SHA-256, hex, of what the evidence says: tells a repeat from a reused source id")
     batch_id: UUID
     row: int = Field(ge=1, description="the row of the batch, the first row of data being 1")
@@ -108,9 +103,7 @@ class EvidenceSubmitted(Event):
     link: str | None = None
     class_id: str | None = Field(default=None, description="the class or group at the school, an identifier")
     term: str | None = Field(default=None, description="the term or period at the school, an identifier")
-    assessor_id: UUID | None = Field(
-        default=None, description="who assessed, as an opaque reference: UUIDv5 of issuer and what the sender wrote"
-    )
+    assessor_id: UUID | None = Field(default=None, description="who assessed, as an opaque reference")
     received_at: AwareDatetime
     mapping_version: str = Field(default="1", description="the version of the rules that read the row")
 
@@ -150,6 +143,7 @@ class EvidenceDecided(Event):
     )
     rule_version: str = Field(description="achievement version and rule that decided")
     credential_id: UUID | None = Field(default=None, description="the credential issued, or the one held already")
+    level: SoloLevel | None = Field(default=None, description="where one is issued: the level that it shows, if any")
     waits_until: AwareDatetime | None = Field(
         default=None, description="where it waits: when it is refused, unless what it waits for is published before"
     )
@@ -188,7 +182,7 @@ class TakeDownCredential(_CredentialCommand):
 
 
 class _CredentialEvent(Event):
-    """What the public lifecycle events share: thin, and free of personal data."""
+    """What the public lifecycle events share: thin, free of personal data, and about nobody in particular."""
 
     topic = topics.CREDENTIAL_LIFECYCLE
     key_fields = ("credential_id",)
@@ -197,7 +191,11 @@ class _CredentialEvent(Event):
     credential_id: UUID
     url: str = Field(description="the credential's page, which answers the signed document as JSON too")
     issuer_id: str
-    learner_id: UUID = Field(description="derived from issuer and local id; names nobody by itself")
+    learner_pseudonym: UUID | None = Field(
+        default=None,
+        description="the same in all events about one learner's credentials from one issuer, and found nowhere else; "
+        "only where the authority lets partners link them",
+    )
     achievement: str = Field(
         description="OWNER/ID/VERSION; the record of the catalogue about it has the key achievement:OWNER/ID/VERSION"
     )

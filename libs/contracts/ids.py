@@ -1,19 +1,17 @@
-"""Deterministic ids: UUIDv5 or v8 (RFC 9562) of stated inputs, so that doing work again makes the same ids."""
+"""Ids derived from what they stand for, under secret keys: doing work again makes the same, and nobody guesses one.
 
-import hashlib
-from hashlib import sha1
+An id is a UUIDv8 (RFC 9562, section 5.8): the first 122 bits of HMAC-SHA-256 (RFC 2104) of what it stands for, under a
+key of its kind. Without the key nothing leads to an id, from one to another, or back (docs/privacy.md says what each
+reveals, and to whom). Rows of a batch are the exception: whoever has the batch's id has theirs.
+"""
+
+from collections.abc import Callable
+from functools import lru_cache
+from hmac import digest
 from unicodedata import normalize
-from uuid import NAMESPACE_DNS, UUID, uuid5
+from uuid import UUID
 
-_ROOT = uuid5(NAMESPACE_DNS, "bowerbird")
-_LEARNER = sha1(uuid5(_ROOT, "learner").bytes, usedforsecurity=False)
-_ASSESSOR = sha1(uuid5(_ROOT, "assessor").bytes, usedforsecurity=False)
-_EVIDENCE = sha1(uuid5(_ROOT, "evidence").bytes, usedforsecurity=False)
-_BATCH = sha1(uuid5(_ROOT, "batch").bytes, usedforsecurity=False)
-_HOLDING = sha1(uuid5(_ROOT, "holding").bytes, usedforsecurity=False)
-_CREDENTIAL = sha1(uuid5(_ROOT, "credential").bytes, usedforsecurity=False)
-_EVENT = sha1(uuid5(_ROOT, "event").bytes, usedforsecurity=False)
-_DELIVERY = sha1(uuid5(_ROOT, "delivery").bytes, usedforsecurity=False)
+from libs.contracts.uuid_text import uuid_text
 
 # No id holds this character (every id is a slug, a UUID or one line of text), so joining is unambiguous.
 _SEPARATOR = "\n"
@@ -22,43 +20,89 @@ LAST_ROW = 2**32 - 1
 """The highest number that a row of a batch can have."""
 
 _VERSION_AND_VARIANT = 0xF000 << 64 | 0xC000 << 48
-_VERSION_8 = 0x8000 << 64
+_VERSION_8 = 0x8000 << 64 | 0x8000 << 48
 _BATCH_BITS = ~(0xF000 << 64 | LAST_ROW)
-_VERSION_5 = 0x5000 << 64 | 0x8000 << 48
+_ROW_VERSION_8 = 0x8000 << 64
 # The first hexadecimal digit of the variant's octet: its two highest bits are 10.
 _VARIANT_DIGIT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
 
 
-def _hash(kind: "hashlib._Hash", *inputs: str) -> bytes:
-    # What uuid5 does, in a third of its time: the hash of the namespace is taken once, and four ids go with each row.
-    digest = kind.copy()
-    digest.update(_SEPARATOR.join(inputs).encode())
-    return digest.digest()
+class Ids:
+    """Derives every id of one authority."""
 
+    def __init__(self, key: Callable[[str], bytes]) -> None:
+        """Take what gives the key of each kind of id by its label; keys of different labels tell nothing of each other.
 
-def _derive(kind: "hashlib._Hash", *inputs: str) -> UUID:
-    value = int.from_bytes(_hash(kind, *inputs)[:16], "big")
-    return UUID(int=value & ~_VERSION_AND_VARIANT | _VERSION_5)
+        A label is part of every id of its kind: none is ever changed.
+        """
+        self._learner = key("learner id")
+        self._assessor = key("assessor id")
+        self._evidence = key("evidence id")
+        self._batch = key("batch id")
+        self._holding = key("holding id")
+        self._credential = key("credential id")
+        self._subject = key("subject id")
+        self._pseudonym = key("learner pseudonym")
+        self._event = key("event id")
+        self._delivery = key("delivery id")
+        # Asked for twice of each piece: when what is held is read, and when it is decided.
+        self.holding_id = lru_cache(maxsize=4096)(self._holding_id)
 
+    def learner_id(self, issuer_id: str, local_id: str) -> UUID:
+        """The learner whom one issuer knows under `local_id`; seen by our services and that issuer alone."""
+        return _derive(self._learner, issuer_id, local_id)
 
-def learner_id(issuer_id: str, local_id: str) -> UUID:
-    """The learner whom one issuer knows under `local_id`."""
-    return _derive(_LEARNER, issuer_id, local_id)
+    def assessor_id(self, issuer_id: str, text: str) -> UUID:
+        """The assessor whom one issuer writes as `text`, whatever its case and spaces: a reference, never a name."""
+        return _derive(self._assessor, issuer_id, " ".join(normalize("NFKC", text).casefold().split()))
 
+    def evidence_id(self, issuer_id: str, source: str, source_id: str) -> UUID:
+        """One piece of evidence, however often its sender sends it."""
+        return _derive(self._evidence, issuer_id, source, source_id)
 
-def assessor_id(issuer_id: str, text: str) -> UUID:
-    """The assessor whom one issuer writes as `text`, whatever its case and spaces: a reference, never a name."""
-    return _derive(_ASSESSOR, issuer_id, " ".join(normalize("NFKC", text).casefold().split()))
+    def batch_id(self, issuer_id: str, idempotency_key: str) -> UUID:
+        """The batch of an upload that its sender named, so that sending it again is the same batch."""
+        return _derive(self._batch, issuer_id, idempotency_key)
 
+    def _holding_id(self, learner: UUID, achievement: str) -> UUID:
+        """All that one learner was ever awarded of one achievement, `OWNER/ID`, whatever its version or level."""
+        return _derive(self._holding, uuid_text(learner), achievement)
 
-def evidence_id(issuer_id: str, source: str, source_id: str) -> UUID:
-    """One piece of evidence, however often its sender sends it."""
-    return _derive(_EVIDENCE, issuer_id, source, source_id)
+    def credential_id(
+        self, learner: UUID, achievement: str, level: str | None, *, evidence: UUID | None = None, number: int = 0
+    ) -> UUID:
+        """One award: its business key (docs/promises.md, 2) and its number among the awards of that key.
 
+        Args:
+            learner: who is awarded.
+            achievement: `OWNER/ID`, without the version: a new version awards nothing again.
+            level: the level shown; None where the achievement knows scores alone.
+            evidence: of a repeatable achievement, the piece of evidence that this award is for.
+            number: how many awards of this key were revoked before (promise 5).
+        """
+        piece = uuid_text(evidence) if evidence else "-"
+        return _derive(self._credential, uuid_text(learner), achievement, level or "-", piece, str(number))
 
-def batch_id(issuer_id: str, idempotency_key: str) -> UUID:
-    """The batch of an upload that its sender named, so that sending it again is the same batch."""
-    return _derive(_BATCH, issuer_id, idempotency_key)
+    def subject_id(self, learner: UUID, document: UUID) -> UUID:
+        """The learner as one credential or record names its subject: another one in each, so that none leads to others.
+
+        Args:
+            learner: whom it is about.
+            document: the id of the credential or record.
+        """
+        return _derive(self._subject, uuid_text(learner), uuid_text(document))
+
+    def learner_pseudonym(self, learner: UUID) -> UUID:
+        """The learner to partners of an authority that lets them link awards; it stands nowhere but in their events."""
+        return _derive(self._pseudonym, uuid_text(learner))
+
+    def event_id(self, event_type: str, natural_id: str) -> str:
+        """Return the CloudEvents `id`, a UUID as text, of the one event of this type about `natural_id`."""
+        return _event_id(self._event, event_type, natural_id)
+
+    def delivery_id(self, credential: UUID, occasion: str) -> UUID:
+        """The one mail about a credential on an occasion (docs/promises.md, 2)."""
+        return _derive(self._delivery, uuid_text(credential), occasion)
 
 
 def submission_id(batch_id: UUID, row: int) -> UUID:
@@ -67,38 +111,30 @@ def submission_id(batch_id: UUID, row: int) -> UUID:
     UUIDv8: the first 96 bits are the batch id's but for the version, the last 32 are the row's number. So the rows of
     a batch lie side by side and in their order wherever they are kept by this id.
     """
-    return UUID(int=batch_id.int & _BATCH_BITS | _VERSION_8 | row)
+    return UUID(int=batch_id.int & _BATCH_BITS | _ROW_VERSION_8 | row)
 
 
-def holding_id(learner: UUID, achievement: str) -> UUID:
-    """All that one learner was ever awarded of one achievement, `OWNER/ID`, whatever its version or level."""
-    return _derive(_HOLDING, str(learner), achievement)
+def unkeyed_event_id(event_type: str, natural_id: str) -> str:
+    """Return an event's id as `Ids.event_id` does, under no key.
 
-
-def credential_id(
-    learner: UUID, achievement: str, level: str | None, *, evidence: UUID | None = None, number: int = 0
-) -> UUID:
-    """One award: its business key (docs/promises.md, 2) and its number among the awards of that key.
-
-    Args:
-        learner: who is awarded.
-        achievement: `OWNER/ID`, without the version: a new version awards nothing again.
-        level: the level shown; None where the achievement knows scores alone.
-        evidence: of a repeatable achievement, the piece of evidence that this award is for.
-        number: how many awards of this key were revoked before (promise 5).
+    For a process that has no secret of the authority, which publishes dead letters alone: those name a record by its
+    place on Kafka, and only operators read them.
     """
-    return _derive(
-        _CREDENTIAL, str(learner), achievement, level or "-", str(evidence) if evidence else "-", str(number)
-    )
+    return _event_id(b"", event_type, natural_id)
 
 
-def event_id(event_type: str, natural_id: str) -> str:
-    """Return the CloudEvents `id`, a UUID as text, of the one event of this type about `natural_id`."""
-    digits = _hash(_EVENT, event_type, natural_id).hex()
+def _hmac(key: bytes, inputs: tuple[str, ...]) -> bytes:
+    # In one call of OpenSSL: some ids go with each row.
+    return digest(key, _SEPARATOR.join(inputs).encode(), "sha256")
+
+
+def _derive(key: bytes, *inputs: str) -> UUID:
+    value = int.from_bytes(_hmac(key, inputs)[:16], "big")
+    return UUID(int=value & ~_VERSION_AND_VARIANT | _VERSION_8)
+
+
+def _event_id(key: bytes, *inputs: str) -> str:
+    # As text at once: an object for each event would be made to be written once.
+    digits = _hmac(key, inputs).hex()
     variant = _VARIANT_DIGIT[digits[16]] + digits[17:20]
-    return f"{digits[:8]}-{digits[8:12]}-5{digits[13:16]}-{variant}-{digits[20:32]}"
-
-
-def delivery_id(credential: UUID, occasion: str) -> UUID:
-    """The one mail about a credential on an occasion (docs/promises.md, 2)."""
-    return _derive(_DELIVERY, str(credential), occasion)
+    return f"{digits[:8]}-{digits[8:12]}-8{digits[13:16]}-{variant}-{digits[20:32]}"

@@ -46,6 +46,7 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
     batches = Batches(plumbing.database)
     intake = Intake(
         batches=batches,
+        ids=plumbing.ids,
         publish=plumbing.kafka.publish,
         clock=now,
         new_id=uuid4,

@@ -79,6 +79,10 @@ class ServiceSettings(AuthoritySettings):
         description="how long others may keep a status list before they fetch it again: longest until they see a"
         " revocation",
     )
+    partners_link_learners: bool = Field(
+        default=False,
+        description="whether events tell partners, by a pseudonym, which credentials are one learner's",
+    )
     waiting_seconds: float = Field(
         default=86_400,
         ge=0,
@@ -114,19 +118,20 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
     plumbing.app.description = "Onboards issuers, publishes achievements, and reads and revokes credentials."
     database, publish = plumbing.database, plumbing.kafka.publish
     urls = Urls(settings.public_base)
-    announcer = Announcer(urls)
+    announcer = Announcer(urls, plumbing.ids.learner_pseudonym if settings.partners_link_learners else None)
     keys = ApiKeys(database, admin_key_sha256=settings.admin_key_sha256)
     stored_keys = signing_key_store.SigningKeyRepository(plumbing.client, database)
     signing_keys = SigningKeys(stored_keys, FileKeyEncryption.read(settings.kek_file))
     known = catalogue.Catalogue(database)
     credentials = MongoCredentials(database)
     decisions = MongoDecisions(plumbing.client, database, credentials)
-    signer = CredentialSigner(signing_keys, known, urls)
+    signer = CredentialSigner(signing_keys, known, urls, plumbing.ids)
     lists = StatusListRepository(database)
     publication = StatusListPublication(
         lists, revoked=credentials, signer=signer, publish=publish, clock=now, freshness=settings.freshness
     )
     awarding = Awarding(
+        ids=plumbing.ids,
         decisions=decisions,
         credentials=credentials,
         catalogue=known,

@@ -12,8 +12,8 @@ from libs.contracts import topics
 from libs.contracts.events import (
     AchievementPublished,
     ApiKeyGranted,
-    CredentialIssued,
     CredentialRevoked,
+    EvidenceDecided,
     IssuerPublished,
     LearnerContact,
 )
@@ -73,7 +73,7 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
         plumbing,
         CatalogueWorker(catalogue),
         ContactWorker(contacts, deliveries, _now),
-        DeliveryWorker(deliveries, contacts, _now),
+        DeliveryWorker(deliveries, contacts, plumbing.ids, _now),
     )
     plumbing.repeat("sender", sender.tick)
     plumbing.repeat("leases", sender.renew)
@@ -82,7 +82,7 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
     plumbing.at_stop(pool.close)
     keys = ApiKeys(plumbing.database)
     plumbing.consume(name="access", topics=[topics.ACCESS_KEYS], contracts=[ApiKeyGranted], handle=keys.apply)
-    plumbing.app.include_router(routes(deliveries, keys, _now))
+    plumbing.app.include_router(routes(deliveries, keys, plumbing.ids, _now))
 
 
 def _consume(
@@ -102,10 +102,16 @@ def _consume(
         tombstones=True,
     )
     plumbing.consume(
+        name="decisions",
+        topics=[topics.EVIDENCE_DECIDED],
+        contracts=[EvidenceDecided],
+        handle=deliveries.decided,
+    )
+    plumbing.consume(
         name="lifecycle",
         topics=[topics.CREDENTIAL_LIFECYCLE],
-        contracts=[CredentialIssued, CredentialRevoked],
-        handle=deliveries.handle,
+        contracts=[CredentialRevoked],
+        handle=deliveries.revoked,
     )
 
 

@@ -14,12 +14,12 @@ import pytest
 from aiokafka.errors import KafkaConnectionError
 from prometheus_client import generate_latest
 
-from libs.contracts import ids
 from libs.contracts.events import EvidenceSubmitted, LearnerContact, Outcome
 from services.evidence.batches.batch import BatchState
 from services.evidence.sources.columns import COLUMNS
 from services.evidence.sources.rows import MAPPING_VERSION
 from tests.evidence_doubles import LIMITS, MemoryBatches, Published, decided, evidence_app
+from tests.ids import IDS
 
 ROW = {
     "source_id": "VW-1",
@@ -95,7 +95,7 @@ async def test_a_contact_is_published_before_its_submission_and_nothing_else_nam
         assert "zoe@" not in text
     assert (stored["new"].assessor, stored["new"].comment) == ("Ms Pike", "Kept going")
     assert "Pike" not in submission.model_dump_json()
-    assert submission.assessor_id == ids.assessor_id("north", "Ms Pike")
+    assert submission.assessor_id == IDS.assessor_id("north", "Ms Pike")
 
 
 async def test_a_submission_says_class_and_term_and_which_rules_read_it(house: House) -> None:

@@ -14,6 +14,7 @@ from services.notifier.deliveries.api import routes
 from tests.contract.test_notifier_http import NORTHSIDE, NOW, StoredDeliveries, StoredKeys
 from tests.contract.verifier_house import MemoryRepository, School, application
 from tests.evidence_doubles import MemoryBatches, Published, evidence_app
+from tests.ids import IDS
 from tests.schemathesis_run import check_conformance
 from tests.served import served
 
@@ -34,7 +35,7 @@ def verifier() -> FastAPI:
 def notifier() -> FastAPI:
     app = create_app("notifier", Health())
     keys = ApiKeys({"api_keys": StoredKeys()})  # type: ignore[arg-type]  # a fake
-    app.include_router(routes(StoredDeliveries(), keys, lambda: NOW))  # type: ignore[arg-type]  # a fake
+    app.include_router(routes(StoredDeliveries(), keys, IDS, lambda: NOW))  # type: ignore[arg-type]  # a fake
     return app
 
 

@@ -11,14 +11,14 @@ from httpx import ASGITransport, AsyncClient
 from libs.access.api_keys import ApiKeys, key_sha256, new_key
 from libs.common.health import Health
 from libs.common.http import create_app
-from libs.contracts import ids
 from services.notifier.deliveries.api import routes
 from services.notifier.deliveries.schedule import State
+from tests.ids import IDS
 
 NORTHSIDE, SOUTHSIDE, BLIND = new_key(), new_key(), new_key()
 NOW = datetime(2026, 10, 12, 9, tzinfo=UTC)
 CREDENTIAL = uuid4()
-DELIVERY = ids.delivery_id(CREDENTIAL, "issued")
+DELIVERY = IDS.delivery_id(CREDENTIAL, "issued")
 
 
 class StoredKeys:
@@ -57,7 +57,7 @@ class StoredDeliveries:
 async def http() -> AsyncIterator[AsyncClient]:
     app = create_app("test", Health())
     keys = ApiKeys({"api_keys": StoredKeys()})  # type: ignore[arg-type]  # a fake
-    app.include_router(routes(StoredDeliveries(), keys, lambda: NOW))  # type: ignore[arg-type]  # a fake
+    app.include_router(routes(StoredDeliveries(), keys, IDS, lambda: NOW))  # type: ignore[arg-type]  # a fake
     async with AsyncClient(transport=ASGITransport(app), base_url="http://notifier") as client:
         yield client
 

@@ -7,6 +7,7 @@ from bowerbird import asyncapi
 from libs.contracts.cloudevents import Origin
 from libs.contracts.events import CredentialIssued, Event, EvidenceSubmitted
 from tests.contract.verifier_house import PUBLIC, MemoryRepository, application, client
+from tests.ids import IDS
 
 EXAMPLES = [
     (message["examples"][0]["headers"], message["examples"][0]["payload"])
@@ -18,7 +19,7 @@ EXAMPLES = [
 async def test_the_schema_of_an_event_that_partners_read_is_served_and_holds(
     headers: dict[str, str], payload: dict[str, object]
 ) -> None:
-    url = Origin(PUBLIC, "issuer").schema_url(headers["ce_type"])
+    url = Origin(PUBLIC, "issuer", IDS.event_id).schema_url(headers["ce_type"])
     async with client(application(MemoryRepository())) as http:
         answer = await http.get(url)
     assert answer.status_code == 200

@@ -19,7 +19,7 @@ UNITS = {
     "evidence": {"request", "evidence-decisions"},
     "issuer": {"issuer-evidence"},
     "verifier": {"verifier-documents"},
-    "notifier": {"notifier-contacts", "notifier-lifecycle"},
+    "notifier": {"notifier-contacts", "notifier-decisions"},
 }
 
 

@@ -20,6 +20,7 @@ CONSUMERS: Final = (
     "notifier-access",
     "notifier-catalogue",
     "notifier-contacts",
+    "notifier-decisions",
     "notifier-lifecycle",
 )
 # In the middle of the work, where it is certain that there is a second time: one passing a batch of evidence, a mail.

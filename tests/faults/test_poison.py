@@ -9,6 +9,7 @@ from deploy.embedded.stack import Stack
 from libs.contracts import topics
 from tests.faults.promises import dead_letters
 from tests.faults.scenario import Scenario
+from tests.ids import event_id
 
 pytestmark = [pytest.mark.integration, pytest.mark.fault]
 
@@ -48,5 +49,5 @@ def test_poison_is_set_aside_and_a_newer_type_skipped_and_neither_stops_anything
     scenario.run(lambda: asyncio.run(send_poison(stack)), 2)
     scenario.count().kept()
     letters = dead_letters(stack, "issuer")[before:]
-    assert len({letter.event_id for letter in letters}) == 2 * topics.PARTITIONS * len(POISON)
+    assert len({event_id(letter) for letter in letters}) == 2 * topics.PARTITIONS * len(POISON)
     assert {letter.reason for letter in letters} == {"breaks_contract", "no_type", "unknown_type"}

@@ -11,7 +11,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.fault]
 
 REPLICAS = [f"{service}-2" for service in SERVICES]
 # The consumer of each that the evidence passes through.
-GROUPS = ["evidence-decisions", "issuer-evidence", "verifier-documents", "notifier-lifecycle"]
+GROUPS = ["evidence-decisions", "issuer-evidence", "verifier-documents", "notifier-decisions"]
 
 
 class Replicas:

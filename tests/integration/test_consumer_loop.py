@@ -26,6 +26,7 @@ from libs.common.telemetry import new_trace
 from libs.contracts import topics
 from libs.contracts.cloudevents import Origin, Outgoing, Received, headers_of
 from libs.contracts.events import DeadLetter, LearnerContact
+from tests.ids import IDS
 from tests.topic_reading import everything_on
 
 pytestmark = pytest.mark.integration
@@ -76,7 +77,7 @@ def consumer_of(kafka: Kafka, name: str, seen: Seen, max_records: int, member: i
 
 @asynccontextmanager
 async def consuming(settings: Settings, name: str, seen: Seen, max_records: int = 50) -> AsyncIterator[Kafka]:
-    kafka = Kafka(settings, "notifier")
+    kafka = Kafka(settings, "notifier", IDS.event_id)
     consumer = consumer_of(kafka, name, seen, max_records)
     await kafka.start()
     task = asyncio.create_task(consumer.run())
@@ -97,7 +98,7 @@ async def eventually(condition: Callable[[], bool]) -> None:
 async def send_contacts(settings: Settings, count: int) -> list[str]:
     """Publish contacts of fresh learners; returns their keys."""
     contacts = [contact(uuid4().int) for _ in range(count)]
-    kafka = Kafka(settings, "evidence")
+    kafka = Kafka(settings, "evidence", IDS.event_id)
     await kafka.start()
     await kafka.publish([Outgoing(each, new_trace()) for each in contacts])
     await kafka.stop()
@@ -138,7 +139,7 @@ async def test_a_record_that_fails_alone_goes_to_the_dead_letters_and_the_rest_i
 async def test_bad_headers_cost_no_record_and_an_unreadable_one_is_kept_as_it_came(settings: Settings) -> None:
     seen = Seen()
     good = contact(uuid4().int)
-    headers = headers_of(Outgoing(good, new_trace()), Origin("http://test", "evidence"))
+    headers = headers_of(Outgoing(good, new_trace()), Origin("http://test", "evidence", IDS.event_id))
     producer = AIOKafkaProducer(bootstrap_servers=settings.kafka_bootstrap, acks="all")
     await producer.start()
     topic, key = topics.LEARNER_CONTACTS.name, good.key.encode()
@@ -215,7 +216,7 @@ async def test_two_members_and_forced_rebalances_lose_nothing(settings: Settings
 
 async def test_two_members_in_one_process_share_the_partitions_and_work_side_by_side(settings: Settings) -> None:
     first, second = Seen(), Seen()
-    kafka = Kafka(settings, "notifier")
+    kafka = Kafka(settings, "notifier", IDS.event_id)
     consumers = [consumer_of(kafka, "side-by-side", seen, 50, member) for member, seen in ((1, first), (2, second))]
     assert [each.name for each in consumers] == ["notifier-side-by-side", "notifier-side-by-side-2"]
     assert {each.group for each in consumers} == {"notifier-side-by-side"}
@@ -249,7 +250,7 @@ async def test_offsets_are_committed_only_after_the_effects(settings: Settings) 
 
 async def test_the_heart_beats_while_there_is_nothing_to_do(settings: Settings) -> None:
     beats: list[float] = []
-    kafka = Kafka(settings, "notifier")
+    kafka = Kafka(settings, "notifier", IDS.event_id)
     consumer = Consumer(
         kafka,
         service="notifier",
@@ -270,7 +271,7 @@ async def test_the_heart_beats_while_there_is_nothing_to_do(settings: Settings) 
 
 async def test_publishing_before_there_is_a_connection_is_an_error_that_may_be_tried_again(settings: Settings) -> None:
     with pytest.raises(KafkaConnectionError) as caught:
-        await Kafka(settings, "evidence").publish([Outgoing(contact(1), new_trace())])
+        await Kafka(settings, "evidence", IDS.event_id).publish([Outgoing(contact(1), new_trace())])
     assert is_transient(caught.value)
 
 
@@ -278,7 +279,7 @@ async def test_lag_counts_every_partition_also_while_a_batch_waits(settings: Set
     seen = Seen()
     keys = await send_contacts(settings, 300)
     seen.away = 1_000_000
-    kafka = Kafka(settings, "notifier")
+    kafka = Kafka(settings, "notifier", IDS.event_id)
     consumer = consumer_of(kafka, "lag", seen, max_records=10)
     await kafka.start()
     task = asyncio.create_task(consumer.run())

@@ -29,6 +29,7 @@ from services.evidence.batches.batch import NewRow, Progress, Upload, UploadLeas
 from services.evidence.batches.repository import Batches
 from services.evidence.sources.columns import COLUMNS
 from tests.evidence_doubles import MemoryBatches
+from tests.ids import IDS, ids_of
 
 pytestmark = pytest.mark.integration
 
@@ -332,7 +333,7 @@ async def test_a_file_sent_twice_at_once_is_two_batches_and_under_one_key_it_is_
 @asynccontextmanager
 async def an_issuer(stack: Stack, issuer_id: str) -> AsyncIterator[set[UUID]]:
     """Decides everything that this school submitted; gives the submissions that it has seen."""
-    kafka = Kafka(Settings(kafka_bootstrap=stack.kafka_bootstrap), "issuer")
+    kafka = Kafka(Settings(kafka_bootstrap=stack.kafka_bootstrap), "issuer", IDS.event_id)
     await kafka.start()
     consumer = AIOKafkaConsumer(
         topics.EVIDENCE_SUBMITTED.name, bootstrap_servers=stack.kafka_bootstrap, auto_offset_reset="earliest"
@@ -375,7 +376,7 @@ async def test_killed_in_the_middle_of_an_upload_the_numbers_add_up_and_the_file
     stack: Stack, database: mongo.Database
 ) -> None:
     door, rows = Door(stack, "killed"), 20_000
-    batch_id = ids.batch_id("killed", "week-1")
+    batch_id = ids_of(stack).batch_id("killed", "week-1")
     problems: list[Exception] = []
 
     def send() -> None:

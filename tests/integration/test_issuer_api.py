@@ -31,6 +31,7 @@ from libs.contracts.events import (
 from libs.contracts.results import SoloLevel
 from libs.openbadges.crypto import did
 from libs.openbadges.verify import ResolvedInputs, verify
+from tests.ids import IDS
 from tests.issuer_doubles import TRACE, evidence
 from tests.schemathesis_run import check_conformance
 
@@ -131,7 +132,7 @@ async def send(stack: Stack, *pieces: EvidenceSubmitted) -> None:
     producer = AIOKafkaProducer(bootstrap_servers=stack.kafka_bootstrap)
     await producer.start()
     for piece in pieces:
-        headers = headers_of(Outgoing(piece, TRACE), Origin("http://test", "test"))
+        headers = headers_of(Outgoing(piece, TRACE), Origin("http://test", "test", IDS.event_id))
         await producer.send_and_wait(
             piece.destination.name, piece.model_dump_json().encode(), key=piece.key.encode(), headers=headers
         )

@@ -61,6 +61,7 @@ from services.issuer.status.entry import StatusEntry
 from services.issuer.status.publication import Freshness, StatusListPublication
 from services.issuer.status.repository import StatusListRepository
 from services.issuer.urls import Urls
+from tests.ids import IDS, event_id
 from tests.issuer_doubles import (
     NOW,
     TRACE,
@@ -130,6 +131,7 @@ class World:
 
     def worker(self, **changes: Any) -> Awarding:
         parts: dict[str, Any] = {
+            "ids": IDS,
             "decisions": self.decisions,
             "credentials": self.credentials,
             "catalogue": MemoryCatalogue([issuer()], [achievement()]),
@@ -237,7 +239,7 @@ def _die(here: bool, value: Any) -> Any:
 
 
 def told(outgoing: Sequence[Outgoing]) -> dict[object, str]:
-    return {each.event.event_id: each.event.model_dump_json() for each in outgoing}
+    return {event_id(each.event): each.event.model_dump_json() for each in outgoing}
 
 
 @pytest.mark.parametrize("step", [1, 2, 3, 4, 5, 6])
@@ -302,7 +304,7 @@ async def test_two_workers_on_the_same_records_agree_and_store_once(world: World
     contents: dict[object, set[str]] = {}
     for each in [*world.published, *(out for answer in answers for out in answer)]:
         if not isinstance(each.event, StatusListPublished):
-            contents.setdefault(each.event.event_id, set()).add(each.event.model_dump_json())
+            contents.setdefault(event_id(each.event), set()).add(each.event.model_dump_json())
     assert {len(each) for each in contents.values()} == {1}, "one event id, two contents"
 
 
@@ -498,7 +500,7 @@ async def test_evidence_that_waits_is_decided_once_by_several_processes_on_the_r
     assert len(await world.stored("credentials")) == 30
     outcomes = [each["outcome"] for each in await world.stored("decisions")]
     assert outcomes == ["waiting", "issued"] * 30
-    decided = {each.event.event_id: each.event for each in world.published if isinstance(each.event, EvidenceDecided)}
+    decided = {event_id(each.event): each.event for each in world.published if isinstance(each.event, EvidenceDecided)}
     assert [each.sequence for each in decided.values()].count(2) == 30
 
 
@@ -814,7 +816,7 @@ async def test_what_another_process_distrusts_signs_no_batch_more(world: World) 
     old, _ = await ours.create("wattle", KeyState.ACTIVE, NOW)
     new, _ = await ours.create("wattle", KeyState.NEXT, NOW)
     await repository.mark_published(await repository.of_issuer("wattle"))
-    signer = CredentialSigner(theirs, MemoryCatalogue([issuer()], []), URLS)
+    signer = CredentialSigner(theirs, MemoryCatalogue([issuer()], []), URLS, IDS)
     await signer.open_keys({"wattle"})
     assert (await theirs.key("wattle")).public_multibase == old.key_id
     keys = await repository.of_issuer("wattle")
@@ -838,5 +840,5 @@ async def test_really_signed_credentials_are_stored_byte_for_byte(world: World) 
             texts.extend(await super().credentials(*given))
             return list(texts)
 
-    await world.worker(signer=Watched(keys, Profiles(), URLS)).handle(received([evidence(1)]))
+    await world.worker(signer=Watched(keys, Profiles(), URLS, IDS)).handle(received([evidence(1)]))
     assert [each["document"] for each in await world.stored("credentials")] == texts

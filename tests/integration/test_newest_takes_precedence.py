@@ -19,6 +19,7 @@ from libs.contracts.events import ApiKeyGranted, Event, IssuerPublished, Learner
 from services.issuer.catalogue.repository import Catalogue as IssuerCatalogue
 from services.notifier.catalogue.repository import Catalogue as NotifierCatalogue
 from services.notifier.contacts.repository import Contacts
+from tests.ids import event_id
 
 pytestmark = pytest.mark.integration
 
@@ -122,7 +123,7 @@ async def test_a_withdrawn_api_key_stays_withdrawn(database: mongo.Database, see
         for key in range(4)
         for moment in range(4)
     ]
-    assert len({each.event_id for each in grants}) == len(grants), "a withdrawal is another fact than the grant"
+    assert len({event_id(each) for each in grants}) == len(grants), "a withdrawal is another fact than the grant"
     await arrive(grants, chance, *(as_received(ApiKeys(database).apply) for _ in range(2)))
     assert [each["scopes"] async for each in database["api_keys"].find()] == [[]] * 4
 

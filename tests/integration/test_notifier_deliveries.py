@@ -11,10 +11,8 @@ import pytest
 from deploy.embedded.stack import Stack
 from libs.common import mongo
 from libs.common.telemetry import new_trace
-from libs.contracts import ids
-from libs.contracts.cloudevents import Received
-from libs.contracts.events import CredentialIssued, CredentialRevoked, LearnerContact
-from libs.contracts.results import SoloLevel
+from libs.contracts.cloudevents import EventT, Received
+from libs.contracts.events import CredentialRevoked, EvidenceDecided, LearnerContact, Outcome
 from services.notifier.channels.failure import Failure, FailureKind
 from services.notifier.contacts.repository import Contacts
 from services.notifier.contacts.worker import ContactWorker
@@ -23,6 +21,8 @@ from services.notifier.deliveries.domains import Domains, Rate
 from services.notifier.deliveries.repository import INDEXES, Deliveries
 from services.notifier.deliveries.schedule import State
 from services.notifier.deliveries.worker import DeliveryWorker
+from tests.ids import IDS
+from tests.notifier_doubles import decided_issued
 
 pytestmark = pytest.mark.integration
 
@@ -42,17 +42,17 @@ async def database(infrastructure: Stack) -> AsyncIterator[mongo.Database]:
 
 @dataclass
 class Workers:
-    """The handlers of two consumers over one database."""
+    """The handlers of the consumers over one database."""
 
     contacts: Callable[[Sequence[Received[LearnerContact]]], Awaitable[object]]
-    lifecycle: Callable[[Sequence[Received[CredentialIssued | CredentialRevoked]]], Awaitable[object]]
+    deliveries: DeliveryWorker
 
 
 def workers(database: mongo.Database) -> Workers:
     contacts, deliveries = Contacts(database), Deliveries(database)
     return Workers(
         ContactWorker(contacts, deliveries, lambda: NOW).handle,
-        DeliveryWorker(deliveries, contacts, lambda: NOW).handle,
+        DeliveryWorker(deliveries, contacts, IDS, lambda: NOW),
     )
 
 
@@ -60,15 +60,22 @@ def contact(learner: UUID, *, changed_at: datetime = NOW, email: str | None = "a
     return LearnerContact(learner_id=learner, issuer_id="northside", name="Mia", email=email, changed_at=changed_at)
 
 
-def issued(learner: UUID) -> CredentialIssued:
-    return CredentialIssued(
-        credential_id=ids.credential_id(learner, "dept/resilience/1", "relational"),
+def credential_id(learner: UUID) -> UUID:
+    return IDS.credential_id(learner, "dept/resilience", "relational")
+
+
+def issued(learner: UUID) -> EvidenceDecided:
+    return decided_issued("northside", learner, credential_id(learner), "dept/resilience/1", NOW)
+
+
+def revoked(learner: UUID) -> CredentialRevoked:
+    return CredentialRevoked(
+        credential_id=credential_id(learner),
         url="https://x.example",
         issuer_id="northside",
-        learner_id=learner,
         achievement="dept/resilience/1",
-        level=SoloLevel.RELATIONAL,
         occurred_at=NOW,
+        reason="a slip",
     )
 
 
@@ -76,7 +83,7 @@ def received(event: LearnerContact) -> Received[LearnerContact]:
     return Received(event, event.key, new_trace())
 
 
-def announced(event: CredentialIssued) -> Received[CredentialIssued | CredentialRevoked]:
+def announced(event: EventT) -> Received[EventT]:
     return Received(event, event.key, new_trace())
 
 
@@ -89,7 +96,7 @@ async def due(database: mongo.Database, count: int) -> list[UUID]:
     learners = [uuid4() for _ in range(count)]
     both = workers(database)
     await both.contacts([received(contact(each)) for each in learners])
-    await both.lifecycle([announced(issued(each)) for each in learners])
+    await both.deliveries.decided([announced(issued(each)) for each in learners])
     return learners
 
 
@@ -100,7 +107,7 @@ async def test_whichever_of_contact_and_credential_comes_first_no_delivery_is_le
     both = workers(database)
     await asyncio.gather(
         *(both.contacts([received(contact(each))]) for each in learners),
-        *(both.lifecycle([announced(issued(each))]) for each in learners),
+        *(both.deliveries.decided([announced(issued(each))]) for each in learners),
     )
     assert await states(database) == {"pending"}
     assert await database["deliveries"].count_documents({}) == 150
@@ -114,7 +121,7 @@ async def test_events_seen_again_make_no_second_delivery_and_do_not_reopen_a_sen
     claimed = await deliveries.claim(5, owner="a", now=NOW, lease_until=NOW + LEASE)
     await deliveries.write([changes.sent(each, NOW) for each in claimed])
     both = workers(database)
-    await both.lifecycle([announced(issued(each)) for each in learners])
+    await both.deliveries.decided([announced(issued(each)) for each in learners])
     await both.contacts([received(contact(each, changed_at=NOW + LEASE)) for each in learners])
     assert await states(database) == {"sent"}
     assert await database["deliveries"].count_documents({}) == 5
@@ -129,6 +136,28 @@ async def test_an_older_contact_never_overwrites_a_newer_one(database: mongo.Dat
     await both.contacts([received(newer), received(contact(learner, email="old@x.example"))])
     found = await Contacts(database).reachable([learner])
     assert found[learner].email == "new@x.example"
+
+
+async def test_whatever_comes_first_a_revoked_credential_is_not_mailed_and_others_are(database: mongo.Database) -> None:
+    early, late, kept = learners = [uuid4() for _ in range(3)]
+    both = workers(database)
+    await both.contacts([received(contact(each)) for each in learners])
+    await both.deliveries.revoked([announced(revoked(early))])
+    await both.deliveries.decided([announced(issued(each)) for each in learners])
+    await both.deliveries.revoked([announced(revoked(late))])
+    stored = {each["credential_id"]: each["state"] async for each in database["deliveries"].find({})}
+    assert stored == {
+        credential_id(early): "cancelled",
+        credential_id(late): "cancelled",
+        credential_id(kept): "pending",
+    }
+
+
+async def test_a_decision_that_issues_nothing_is_not_mailed(database: mongo.Database) -> None:
+    event = issued(uuid4())
+    held = event.model_copy(update={"outcome": Outcome.DUPLICATE})
+    await workers(database).deliveries.decided([announced(held)])
+    assert await states(database) == set()
 
 
 async def test_a_tombstone_erases_the_contact_and_cancels_what_was_not_sent(database: mongo.Database) -> None:

@@ -17,19 +17,21 @@ from deploy.embedded.stack import Stack
 from libs.common.kafka import Kafka
 from libs.common.settings import Settings
 from libs.common.telemetry import new_trace
-from libs.contracts import ids, topics
+from libs.contracts import topics
 from libs.contracts.cloudevents import Outgoing
 from libs.contracts.events import (
     AchievementLevel,
     AchievementPublished,
-    CredentialIssued,
     CredentialRevoked,
     Event,
+    EvidenceDecided,
     IssuerPublished,
     LearnerContact,
 )
 from libs.contracts.reasons import RevocationReason
 from libs.contracts.results import SoloLevel
+from tests.ids import IDS, ids_of
+from tests.notifier_doubles import decided_issued
 from tests.waiting import eventually
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
@@ -75,7 +77,7 @@ class SchoolEvents:
         self.stack = stack
 
     def learner(self, number: int) -> UUID:
-        return ids.learner_id(self.id, f"s{number}")
+        return IDS.learner_id(self.id, f"s{number}")
 
     def contact(self, number: int, domain: str = "mail.example") -> LearnerContact:
         email = f"learner.{number}@{domain}"
@@ -83,29 +85,28 @@ class SchoolEvents:
             learner_id=self.learner(number), issuer_id=self.id, name=f"L {number}", email=email, changed_at=NOW
         )
 
-    def issued(self, number: int) -> CredentialIssued:
-        return CredentialIssued(**self._credential(number))
+    def credential_id(self, number: int) -> UUID:
+        return IDS.credential_id(self.learner(number), f"{self.id}/resilience", "relational")
+
+    def issued(self, number: int) -> EvidenceDecided:
+        return decided_issued(self.id, self.learner(number), self.credential_id(number), f"{self.id}/resilience/1", NOW)
 
     def revoked(self, number: int) -> CredentialRevoked:
-        return CredentialRevoked(**self._credential(number), reason=RevocationReason.ISSUED_IN_ERROR)
-
-    def _credential(self, number: int) -> dict[str, Any]:
-        learner, achievement = self.learner(number), f"{self.id}/resilience/1"
-        return {
-            "credential_id": ids.credential_id(learner, achievement, "relational"),
-            "url": "https://badges.example/badges/x",
-            "issuer_id": self.id,
-            "learner_id": learner,
-            "achievement": achievement,
-            "level": SoloLevel.RELATIONAL,
-            "occurred_at": NOW,
-        }
+        return CredentialRevoked(
+            credential_id=self.credential_id(number),
+            url="https://badges.example/badges/x",
+            issuer_id=self.id,
+            achievement=f"{self.id}/resilience/1",
+            level=SoloLevel.RELATIONAL,
+            occurred_at=NOW,
+            reason=RevocationReason.ISSUED_IN_ERROR,
+        )
 
     def publish(self, events: Sequence[Event], erased: Sequence[int] = ()) -> None:
         asyncio.run(self._publish(events, erased))
 
     async def _publish(self, events: Sequence[Event], erased: Sequence[int]) -> None:
-        kafka = Kafka(Settings(kafka_bootstrap=self.stack.kafka_bootstrap), "issuer")
+        kafka = Kafka(Settings(kafka_bootstrap=self.stack.kafka_bootstrap), "issuer", IDS.event_id)
         await kafka.start()
         try:
             await kafka.publish([Outgoing(event, new_trace()) for event in events])
@@ -243,7 +244,7 @@ def test_a_domain_at_its_rate_does_not_hold_up_the_others(stack: Stack, school: 
     eventually(lambda: school.states()["sent"] > 0)
     school.publish([school.contact(number, f"{number}.example") for number in range(300, 340)])
     school.publish([school.issued(number) for number in range(300, 340)])
-    others = {ids.delivery_id(school.issued(number).credential_id, "issued") for number in range(300, 340)}
+    others = {ids_of(stack).delivery_id(school.credential_id(number), "issued") for number in range(300, 340)}
 
     def sent() -> set[UUID]:
         return {each["_id"] for each in school.deliveries() if each["state"] == "sent"}

@@ -26,6 +26,7 @@ from libs.common.telemetry import new_trace
 from libs.contracts import topics
 from libs.contracts.cloudevents import Outgoing
 from libs.contracts.events import CredentialIssued, CredentialRevoked, CredentialTakenDown
+from tests.ids import IDS
 from tests.node_tools import installed
 from tests.waiting import eventually
 
@@ -125,7 +126,7 @@ def taken_down(credential: UUID) -> CredentialTakenDown:
 
 
 async def publish(settings: Settings, *events: CredentialIssued | CredentialRevoked | CredentialTakenDown) -> None:
-    kafka = Kafka(settings, "issuer")
+    kafka = Kafka(settings, "issuer", IDS.event_id)
     await kafka.start()
     await kafka.publish([Outgoing(event, new_trace()) for event in events])
     await kafka.stop()

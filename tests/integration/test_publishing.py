@@ -22,6 +22,7 @@ from libs.contracts import topics
 from libs.contracts.cloudevents import Outgoing, readable_headers
 from libs.contracts.events import CredentialDocument, LearnerContact
 from tests.connection_resets import Proxy, as_a_service
+from tests.ids import IDS, event_id
 from tests.topic_reading import Ends, ends_of, everything_on
 
 pytestmark = pytest.mark.integration
@@ -79,7 +80,7 @@ def test_batches_under_resets_are_on_the_topic_once_and_in_order(
                 proxy.reset()
 
         async def work() -> None:
-            kafka = Kafka(settings, "evidence")
+            kafka = Kafka(settings, "evidence", IDS.event_id)
             await kafka.start()
             resetting = asyncio.create_task(reset_again_and_again())
             async with asyncio.timeout(240):
@@ -98,7 +99,7 @@ def test_batches_under_resets_are_on_the_topic_once_and_in_order(
         monkeypatch.undo()
     records = asyncio.run(on_the_topic(settings, learners, before))
     counted = Counter(readable_headers(record.headers)["ce_id"] for record in records)
-    assert counted == Counter(each.event.event_id for each in sent)
+    assert counted == Counter(event_id(each.event) for each in sent)
     assert set(counted.values()) == {1}
     for learner in learners:
         in_order = [readable_headers(r.headers)["ce_sequence"] for r in records if r.key == str(learner).encode()]
@@ -107,7 +108,7 @@ def test_batches_under_resets_are_on_the_topic_once_and_in_order(
 
 async def test_what_fills_several_batches_of_one_partition_stays_in_order(settings: Settings, before: Ends) -> None:
     learner = uuid4()
-    kafka = Kafka(settings, "evidence")
+    kafka = Kafka(settings, "evidence", IDS.event_id)
     await kafka.start()
     await kafka.publish(changes([learner] * 3000))
     await kafka.stop()
@@ -122,7 +123,7 @@ async def test_a_record_too_large_for_any_topic_is_refused_before_anything_is_se
 ) -> None:
     learner, text = uuid4(), "x" * topics.LARGEST_LETTER_BYTES
     large = CredentialDocument(credential_id=learner, issuer_id="reset", state="active", document=text, changed_at=NOW)
-    kafka = Kafka(settings, "evidence")
+    kafka = Kafka(settings, "evidence", IDS.event_id)
     await kafka.start()
     with pytest.raises(MessageSizeTooLargeError):
         await kafka.publish([*changes([learner]), Outgoing(large, new_trace())])

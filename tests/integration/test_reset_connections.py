@@ -26,6 +26,7 @@ from libs.contracts import topics
 from libs.contracts.cloudevents import Outgoing, Received
 from libs.contracts.events import LearnerContact
 from tests.connection_resets import Proxy, as_a_service
+from tests.ids import IDS
 
 pytestmark = pytest.mark.integration
 
@@ -42,7 +43,7 @@ def settings(infrastructure: Stack) -> Settings:
 @asynccontextmanager
 async def consuming(settings: Settings) -> AsyncIterator[tuple[Kafka, list[set[str]]]]:
     """Groups of one process, each with the keys that it was given so far; a loop that ends by itself fails the test."""
-    kafka = Kafka(settings, "notifier")
+    kafka = Kafka(settings, "notifier", IDS.event_id)
     heard: list[set[str]] = [set() for _ in range(GROUPS)]
 
     def consumer(keys: set[str]) -> Consumer[LearnerContact]:

@@ -23,6 +23,7 @@ from libs.contracts.reasons import TakeDownReason
 from services.verifier.material.repository import Repository
 from services.verifier.material.worker import Projection
 from tests.contract.verifier_house import ISSUED, REVOKED, School
+from tests.ids import IDS
 
 pytestmark = pytest.mark.integration
 
@@ -45,7 +46,7 @@ def school(service: str) -> School:
 @pytest.fixture
 async def kafka(infrastructure: Stack) -> AsyncIterator[Kafka]:
     settings = Settings(kafka_bootstrap=infrastructure.kafka_bootstrap, mongo_url=SecretStr(infrastructure.mongo_url))
-    publishing = Kafka(settings, "issuer")
+    publishing = Kafka(settings, "issuer", IDS.event_id)
     await publishing.start()
     yield publishing
     await publishing.stop()

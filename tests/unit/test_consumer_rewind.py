@@ -15,6 +15,7 @@ from libs.common.telemetry import new_trace
 from libs.contracts import topics
 from libs.contracts.cloudevents import Origin, Outgoing, Received, headers_of
 from libs.contracts.events import DeadLetter, LearnerContact
+from tests.ids import IDS, event_id
 
 NOW = datetime(2026, 10, 12, 9, tzinfo=UTC)
 LEFT, RIGHT = (TopicPartition(topics.LEARNER_CONTACTS.name, number) for number in (0, 1))
@@ -25,7 +26,7 @@ UNREADABLE = 3
 
 def record(tp: TopicPartition, offset: int) -> ConsumerRecord:
     learner = LearnerContact(learner_id=UUID(int=tp.partition * 100 + offset), issuer_id="northside", changed_at=NOW)
-    headers = headers_of(Outgoing(learner, new_trace()), Origin("http://test", "evidence"))
+    headers = headers_of(Outgoing(learner, new_trace()), Origin("http://test", "evidence", IDS.event_id))
     body = learner.model_dump_json().encode()
     return ConsumerRecord(tp.topic, tp.partition, offset, 0, 0, learner.key.encode(), body, None, 0, 0, tuple(headers))
 
@@ -128,7 +129,7 @@ async def test_kafka_that_goes_away_while_the_loop_goes_back_costs_no_record(awa
             await asyncio.sleep(0.01)
     await consumer.stop(1)
     await running
-    letters = {each.event.event_id: each.event for each in client.letters}
+    letters = {event_id(each.event): each.event for each in client.letters}
     assert [(each.partition, each.offset) for each in letters.values() if isinstance(each, DeadLetter)] == [
         (RIGHT.partition, UNREADABLE)
     ]

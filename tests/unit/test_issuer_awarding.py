@@ -22,6 +22,7 @@ from services.issuer.decisions.rules import Owner
 from services.issuer.decisions.waiting import WaitingEvidence
 from services.issuer.decisions.worker import Awarding, DecidingStuckError
 from services.issuer.urls import Urls
+from tests.ids import IDS, event_id
 from tests.issuer_doubles import (
     NOW,
     MemoryCatalogue,
@@ -96,6 +97,7 @@ def awarding(
             published.extend(outgoing)
 
     return Awarding(
+        ids=IDS,
         decisions=store,
         credentials=store.credentials,
         catalogue=catalogue or published_in(),
@@ -161,7 +163,7 @@ async def test_cutting_the_stream_anywhere_and_dying_at_any_step_decides_the_sam
 
     assert outcomes(store) == outcomes(calm)
     assert store.credentials.stored.keys() == calm.credentials.stored.keys()
-    distinct = {(each.event.event_id, each.event.model_dump_json()) for each in announced}
+    distinct = {(event_id(each.event), each.event.model_dump_json()) for each in announced}
     assert len(distinct) == len({event_id for event_id, _ in distinct}), "one event id, two contents"
     told = {each.event.submission_id for each in announced if isinstance(each.event, EvidenceDecided)}
     assert told == {piece.submission_id for piece in everything}
@@ -387,7 +389,7 @@ async def test_redelivery_of_evidence_that_waited_announces_its_newest_decision(
     await room.tick()
     await room.send(evidence(1))
     assert room.told() == [WAITS, (2, Outcome.ISSUED, None), (2, Outcome.ISSUED, None)]
-    assert len({each.event.event_id for each in room.published if isinstance(each.event, EvidenceDecided)}) == 2
+    assert len({event_id(each.event) for each in room.published if isinstance(each.event, EvidenceDecided)}) == 2
 
 
 @pytest.mark.parametrize(
@@ -404,7 +406,7 @@ async def test_killed_at_any_step_what_waited_is_decided_once_and_announced(deat
     while room.store.waiting:
         await room.tick()
     assert sorted(each.sequence for each in store.stored.values()) == [1, 1, 2, 2]
-    contents = {(each.event.event_id, each.event.model_dump_json()) for each in room.published}
+    contents = {(event_id(each.event), each.event.model_dump_json()) for each in room.published}
     assert len(contents) == len({event_id for event_id, _ in contents}), "one event id, two contents"
     issued = [each.event.credential_id for each in room.published if isinstance(each.event, CredentialIssued)]
     assert set(issued) == store.credentials.stored.keys()

@@ -21,6 +21,7 @@ from services.issuer.credentials.signer import CredentialSigner
 from services.issuer.decisions.rules import DecisionContext, decide
 from services.issuer.status.entry import StatusEntry
 from services.issuer.urls import Urls
+from tests.ids import IDS
 from tests.issuer_doubles import NOW, achievement, evidence, issuer
 
 BASE = "https://badges.example"
@@ -44,11 +45,11 @@ class OneCatalogue:
 
 
 def signer() -> CredentialSigner:
-    return CredentialSigner(OneKey(), OneCatalogue(), Urls(BASE))
+    return CredentialSigner(OneKey(), OneCatalogue(), Urls(BASE), IDS)
 
 
 def award(piece: EvidenceSubmitted, offered: AchievementPublished) -> NewAward:
-    known = DecisionContext({"wattle"}, {("wattle", offered.achievement_id): offered}, {}, {})
+    known = DecisionContext(IDS, {"wattle"}, {("wattle", offered.achievement_id): offered}, {}, {})
     earned = decide([piece], known)[0].award
     assert earned is not None
     return earned

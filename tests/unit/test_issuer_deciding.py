@@ -4,13 +4,13 @@ from uuid import UUID
 
 import pytest
 
-from libs.contracts import ids
 from libs.contracts.events import AchievementPublished, EvidenceSubmitted, Outcome
 from libs.contracts.results import SoloLevel
 from services.issuer.credentials.award import HeldAward
 from services.issuer.decisions.decision import Reason
 from services.issuer.decisions.messages import MESSAGES
 from services.issuer.decisions.rules import DecisionContext, Owner, RuleOutcome, decide
+from tests.ids import IDS
 from tests.issuer_doubles import achievement, evidence, some_id
 
 U, M, R, E = (
@@ -19,8 +19,9 @@ U, M, R, E = (
     SoloLevel.RELATIONAL,
     SoloLevel.EXTENDED_ABSTRACT,
 )
-LEARNER = ids.learner_id("wattle", "s1")
-HOLDING = ids.holding_id(LEARNER, "wattle/resilience")
+
+LEARNER = IDS.learner_id("wattle", "s1")
+HOLDING = IDS.holding_id(LEARNER, "wattle/resilience")
 
 
 def known(
@@ -32,6 +33,7 @@ def known(
 ) -> DecisionContext:
     offered = achievements or (achievement(),)
     return DecisionContext(
+        ids=IDS,
         issuers={"wattle"},
         achievements={("wattle", each.achievement_id): each for each in offered},
         owners=owners or {},

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from libs.contracts import ids
 from libs.contracts.events import EvidenceSubmitted, LearnerContact, Outcome
+from libs.contracts.ids import Ids, submission_id
 from services.evidence.batches import metrics
 from services.evidence.batches.batch import PENDING, NewRow, Upload
 from services.evidence.sources.reader import RawRow
@@ -29,9 +29,10 @@ class Chunk:
 class Chunker:
     """Reads the rows of one upload, chunk by chunk."""
 
-    def __init__(self, upload: Upload, batch_id: UUID) -> None:
+    def __init__(self, upload: Upload, batch_id: UUID, ids: Ids) -> None:
         self._upload = upload
         self._batch_id = batch_id
+        self._ids = ids
         self._contacts: dict[UUID, int] = {}
         self.refused = 0
 
@@ -41,28 +42,28 @@ class Chunker:
         today = now.date()
         for number, fields in raws:
             row = fields if isinstance(fields, Refusal) else read_row(fields, today)
-            submission_id = ids.submission_id(self._batch_id, number)
+            piece_id = submission_id(self._batch_id, number)
             if isinstance(row, Refusal):
                 source_id = None if isinstance(fields, Refusal) else presentable_source_id(fields)
-                chunk.rows.append(_refused(submission_id, number, source_id, row))
+                chunk.rows.append(_refused(piece_id, number, source_id, row))
                 self.refused += 1
                 metrics.ROWS.labels(row.reason.value).inc()
             else:
-                self._take(chunk, submission_id, number, row, now)
+                self._take(chunk, piece_id, number, row, now)
         metrics.ROWS.labels("taken").inc(len(chunk.submissions))
         return chunk
 
-    def _take(self, chunk: Chunk, submission_id: UUID, number: int, row: Submission, now: datetime) -> None:
+    def _take(self, chunk: Chunk, piece_id: UUID, number: int, row: Submission, now: datetime) -> None:
         issuer_id = self._upload.issuer_id
-        learner_id = ids.learner_id(issuer_id, row.learner_id)
+        learner_id = self._ids.learner_id(issuer_id, row.learner_id)
         if row.learner_email is not None:
             # A name alone reaches nobody, so it is not kept; and on a compacted topic, where the last record stays, it
             # would take the place of an address that an earlier file gave.
             self._remember_contact(chunk, learner_id, row, now)
         chunk.submissions.append(
             EvidenceSubmitted(
-                submission_id=submission_id,
-                evidence_id=ids.evidence_id(issuer_id, self._upload.source, row.source_id),
+                submission_id=piece_id,
+                evidence_id=self._ids.evidence_id(issuer_id, self._upload.source, row.source_id),
                 digest=row.digest,
                 batch_id=self._batch_id,
                 row=number,
@@ -77,14 +78,12 @@ class Chunker:
                 link=row.link,
                 class_id=row.class_id,
                 term=row.term,
-                assessor_id=None if row.assessor is None else ids.assessor_id(issuer_id, row.assessor),
+                assessor_id=None if row.assessor is None else self._ids.assessor_id(issuer_id, row.assessor),
                 received_at=now,
                 mapping_version=MAPPING_VERSION,
             )
         )
-        chunk.rows.append(
-            NewRow(submission_id, number, row.source_id, PENDING, assessor=row.assessor, comment=row.comment)
-        )
+        chunk.rows.append(NewRow(piece_id, number, row.source_id, PENDING, assessor=row.assessor, comment=row.comment))
 
     def _remember_contact(self, chunk: Chunk, learner_id: UUID, row: Submission, now: datetime) -> None:
         said = hash((row.learner_name, row.learner_email))
@@ -103,9 +102,9 @@ class Chunker:
         )
 
 
-def _refused(submission_id: UUID, number: int, source_id: str | None, refusal: Refusal) -> NewRow:
+def _refused(piece_id: UUID, number: int, source_id: str | None, refusal: Refusal) -> NewRow:
     return NewRow(
-        submission_id,
+        piece_id,
         number,
         source_id,
         Outcome.REFUSED.value,

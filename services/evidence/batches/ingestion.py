@@ -41,8 +41,8 @@ from libs.common.failpoints import failpoint
 from libs.common.kafka import is_transient
 from libs.common.mongo import is_permanent
 from libs.common.telemetry import get_logger, trace_id
-from libs.contracts import ids
 from libs.contracts.cloudevents import Outgoing
+from libs.contracts.ids import Ids
 from services.evidence.batches import metrics
 from services.evidence.batches.batch import Progress, Upload, UploadLease
 from services.evidence.batches.chunks import Chunk, Chunker
@@ -71,6 +71,7 @@ class Intake:
     """What taking uploads in needs, and how many rows it holds at once."""
 
     batches: Batches
+    ids: Ids
     publish: Publish
     clock: Callable[[], datetime]
     new_id: Callable[[], UUID]
@@ -195,13 +196,13 @@ class UploadSession:
     async def _acquire(self) -> "_Batch":
         upload, intake = self._upload, self._intake
         key = upload.idempotency_key
-        batch_id = intake.new_id() if key is None else ids.batch_id(upload.issuer_id, key)
+        batch_id = intake.new_id() if key is None else intake.ids.batch_id(upload.issuer_id, key)
         token, now = intake.new_id(), intake.clock()
         lease = await _patiently(lambda: intake.batches.acquire(batch_id, upload, token, now, now - LEASE))
         failpoint("evidence.ingestion.0")
         if not lease.accepted:
             self._renewal = asyncio.create_task(self._renew_lease())
-        return _Batch(lease, Repeat(lease, key), Chunker(upload, batch_id), lease.progress)
+        return _Batch(lease, Repeat(lease, key), Chunker(upload, batch_id, intake.ids), lease.progress)
 
     async def _renew_lease(self) -> None:
         """Renew the lease while the upload goes on, also while a chunk waits for Kafka."""

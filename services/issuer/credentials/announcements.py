@@ -1,7 +1,9 @@
 """Credentials as the events that announce them: the same each time."""
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Literal
+from uuid import UUID
 
 from libs.contracts.cloudevents import Outgoing
 from libs.contracts.events import CredentialDocument, CredentialIssued, CredentialRevoked, CredentialTakenDown
@@ -12,8 +14,10 @@ from services.issuer.urls import Urls
 class Announcer:
     """Makes the events; knows the public URLs."""
 
-    def __init__(self, urls: Urls) -> None:
+    def __init__(self, urls: Urls, pseudonym: Callable[[UUID], UUID] | None = None) -> None:
+        """Take the URLs, and how a learner is named to partners who may link a learner's awards; None: not at all."""
         self._urls = urls
+        self._pseudonym = pseudonym
 
     def of_issue(self, credential: Credential, trace: str) -> list[Outgoing]:
         """Return the announcements of one issued credential."""
@@ -52,7 +56,7 @@ class Announcer:
             "credential_id": credential.credential_id,
             "url": self._urls.credential(credential.credential_id),
             "issuer_id": credential.issuer_id,
-            "learner_id": credential.learner_id,
+            "learner_pseudonym": None if self._pseudonym is None else self._pseudonym(credential.learner_id),
             "achievement": credential.achievement,
             "level": credential.level,
         }

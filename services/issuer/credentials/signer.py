@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from cachetools import LRUCache
 
 from libs.contracts.events import AchievementPublished, EvidenceSubmitted, IssuerPublished
+from libs.contracts.ids import Ids
 from libs.contracts.uuid_text import uuid_text
 from libs.openbadges.crypto import did
 from libs.openbadges.crypto.keys import Ed25519Key
@@ -60,10 +61,11 @@ class Profiles(Protocol):
 class CredentialSigner:
     """Prepares and signs. What all awards of one achievement by one issuer share is written once and remembered."""
 
-    def __init__(self, keys: Keys, profiles: Profiles, urls: Urls) -> None:
+    def __init__(self, keys: Keys, profiles: Profiles, urls: Urls, ids: Ids) -> None:
         self._keys = keys
         self._profiles = profiles
         self._urls = urls
+        self._ids = ids
         self._templates: LRUCache[tuple[object, ...], CredentialTemplate] = LRUCache(_REMEMBERED_TEMPLATES)
         self._methods: LRUCache[tuple[str, bytes], str] = LRUCache(_REMEMBERED_METHODS)
 
@@ -112,7 +114,7 @@ class CredentialSigner:
         page = self._urls.credential(award.credential_id)
         return self._template(issuers[evidence.issuer_id], version, issuers[version.owner]).document(
             credential_id=page,
-            subject_id=f"urn:uuid:{uuid_text(evidence.learner_id)}",
+            subject_id=f"urn:uuid:{uuid_text(self._ids.subject_id(evidence.learner_id, award.credential_id))}",
             valid_from=at,
             shown=[_shown(evidence, self._urls.achievement(version))],
             evidence=[_evidence(evidence)],

@@ -23,6 +23,7 @@ def announcement(decision: Decision) -> EvidenceDecided:
         achievement=decision.achievement,
         rule_version=decision.rule_version,
         credential_id=decision.credential_id,
+        level=None if decision.issued_id is None else evidence.result.level,
         waits_until=decision.waits_until,
         decided_at=decision.decided_at,
     )

@@ -3,12 +3,11 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
 from typing import NamedTuple
 from uuid import UUID
 
-from libs.contracts import ids
 from libs.contracts.events import AchievementPublished, EvidenceSubmitted, Outcome
+from libs.contracts.ids import Ids
 from services.issuer.credentials.award import HeldAward, NewAward
 from services.issuer.decisions.decision import Decision, Reason
 
@@ -30,6 +29,7 @@ class DecisionContext:
     `decide` keeps `owners` and `holdings` up to date as it goes.
 
     Attributes:
+        ids: derives the ids of holdings and credentials.
         issuers: the ids of issuers that may issue.
         achievements: by issuer and the achievement's id as the evidence has it, the version that decides now.
         owners: by evidence id.
@@ -38,6 +38,7 @@ class DecisionContext:
         overdue: submissions that may wait no longer for their issuer or achievement to be published.
     """
 
+    ids: Ids
     issuers: Collection[str]
     achievements: Mapping[tuple[str, str], AchievementPublished]
     owners: dict[UUID, Owner]
@@ -85,10 +86,6 @@ class RuleOutcome(NamedTuple):
             waits_until=waits_until if self.outcome is Outcome.WAITING else None,
             decided_at=at,
         )
-
-
-# Asked for twice of each piece: when what is held is read, and when it is decided.
-holding_id = lru_cache(maxsize=4096)(ids.holding_id)
 
 
 def achievement_key(achievement: AchievementPublished) -> str:
@@ -170,7 +167,7 @@ def _shortfall(evidence: EvidenceSubmitted, achievement: AchievementPublished) -
 def _award(evidence: EvidenceSubmitted, achievement: AchievementPublished, context: DecisionContext) -> RuleOutcome:
     key, level = achievement_key(achievement), evidence.result.level
     piece = award_evidence(achievement, evidence)
-    holding = holding_id(evidence.learner_id, key)
+    holding = context.ids.holding_id(evidence.learner_id, key)
     awards = context.holdings.setdefault(holding, [])
     same = [award for award in awards if award.level == level and award.evidence_id == piece]
     held = next((award for award in same if award.active), None)
@@ -180,7 +177,7 @@ def _award(evidence: EvidenceSubmitted, achievement: AchievementPublished, conte
         held = next((a for a in awards if a.active and a.level is not None and a.level.rank > level.rank), None)
     if held is not None:
         return RuleOutcome(evidence, Outcome.DUPLICATE, reason, achievement, held.credential_id, owns_evidence=True)
-    credential_id = ids.credential_id(evidence.learner_id, key, level, evidence=piece, number=len(same))
+    credential_id = context.ids.credential_id(evidence.learner_id, key, level, evidence=piece, number=len(same))
     awards.append(HeldAward(credential_id, level, active=True, evidence_id=piece))
     award = NewAward(evidence, achievement, credential_id, holding)
     return RuleOutcome(evidence, Outcome.ISSUED, None, achievement, credential_id, owns_evidence=True, award=award)

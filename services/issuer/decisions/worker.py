@@ -10,6 +10,7 @@ from uuid import UUID
 from libs.common.failpoints import failpoint
 from libs.contracts.cloudevents import Outgoing, Received
 from libs.contracts.events import AchievementPublished, EvidenceSubmitted, IssuerPublished, Outcome
+from libs.contracts.ids import Ids
 from libs.openbadges.model.errors import CredentialError
 from services.issuer.credentials.announcements import Announcer
 from services.issuer.credentials.award import NewAward
@@ -26,7 +27,6 @@ from services.issuer.decisions.rules import (
     achievement_key,
     award_evidence,
     decide,
-    holding_id,
 )
 from services.issuer.status.entry import StatusEntry
 
@@ -84,6 +84,7 @@ class Awarding:
     def __init__(
         self,
         *,
+        ids: Ids,
         decisions: DecisionStore,
         credentials: CredentialStore,
         catalogue: AchievementCatalogue,
@@ -94,6 +95,7 @@ class Awarding:
         clock: Callable[[], datetime],
         longest_wait: timedelta,
     ) -> None:
+        self._ids = ids
         self._decisions = decisions
         self._credentials = credentials
         self._catalogue = catalogue
@@ -198,11 +200,12 @@ class Awarding:
         pairs = {(each.issuer_id, each.achievement) for each in pieces}
         achievements = await self._catalogue.resolve(pairs, issuers)
         holdings = {
-            holding_id(each.learner_id, achievement_key(achievement))
+            self._ids.holding_id(each.learner_id, achievement_key(achievement))
             for each in pieces
             if (achievement := achievements.get((each.issuer_id, each.achievement))) is not None
         }
         context = DecisionContext(
+            ids=self._ids,
             issuers=issuers.keys(),
             achievements=achievements,
             owners=await self._decisions.owners(each.evidence_id for each in pieces),

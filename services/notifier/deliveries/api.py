@@ -12,7 +12,7 @@ from libs.access.api_keys import ApiKeys, Caller
 from libs.common.errors import NotFoundError
 from libs.common.mongo import Document
 from libs.common.problems import documented
-from libs.contracts import ids
+from libs.contracts.ids import Ids
 from services.notifier.channels.failure import FailureKind
 from services.notifier.deliveries.delivery import OCCASIONS
 from services.notifier.deliveries.repository import Deliveries
@@ -65,7 +65,7 @@ class Summary(BaseModel):
     as_of: AwareDatetime = Field(description="the moment that the numbers speak of")
 
 
-def routes(deliveries: Deliveries, keys: ApiKeys, clock: Callable[[], datetime]) -> APIRouter:
+def routes(deliveries: Deliveries, keys: ApiKeys, ids: Ids, clock: Callable[[], datetime]) -> APIRouter:
     """The routes of this service."""
     router = APIRouter(prefix="/v1/deliveries", tags=["deliveries"])
     reader = Annotated[Caller, Depends(keys.allowed("deliveries:read"))]
