@@ -172,6 +172,7 @@ def _own(layout: Layout, name: str, service: Service, replica: int, broker: Brok
         "http_host": HOST,
         "http_port": str(port),
         "http_docs": "true",
+        "trusted_proxies": "",
         "metrics_port": str(metrics_port),
         "kafka_bootstrap": layout.address("kafka"),
         "kafka_idempotence": "true" if broker == "kafka" else "false",

@@ -35,8 +35,8 @@ def test_every_row_of_the_table_is_a_container_of_the_same_name() -> None:
     assert {service.name for service in TABLE} <= set(CONTAINERS)
 
 
-def test_compose_runs_nothing_that_neither_the_table_nor_monitoring_names() -> None:
-    assert set(CONTAINERS) - {service.name for service in TABLE} == {"keys", "prometheus", "grafana"}
+def test_compose_runs_nothing_beside_the_table_but_keys_monitoring_and_the_proxy() -> None:
+    assert set(CONTAINERS) - {service.name for service in TABLE} == {"keys", "prometheus", "grafana", "proxy"}
 
 
 @pytest.mark.parametrize("service", OURS, ids=named)
