@@ -173,6 +173,8 @@ def _own(layout: Layout, name: str, service: Service, replica: int, broker: Brok
         "http_port": str(port),
         "http_docs": "true",
         "trusted_proxies": "",
+        # All that call it share one address, the demo and the benchmarks too.
+        "rate_per_address": "60000",
         "metrics_port": str(metrics_port),
         "kafka_bootstrap": layout.address("kafka"),
         "kafka_idempotence": "true" if broker == "kafka" else "false",

@@ -42,6 +42,7 @@ _HTTP: Final = {
     "BOWERBIRD_HTTP_PORT": "{http_port}",
     "BOWERBIRD_HTTP_DOCS": "{http_docs}",
     "BOWERBIRD_TRUSTED_PROXIES": "{trusted_proxies}",
+    "BOWERBIRD_RATE_PER_ADDRESS": "{rate_per_address}",
     "BOWERBIRD_METRICS_HOST": "{http_host}",
     "BOWERBIRD_METRICS_PORT": "{metrics_port}",
 }
