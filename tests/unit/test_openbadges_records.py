@@ -26,6 +26,7 @@ from libs.openbadges.pictures.drawing import badge_svg
 from libs.openbadges.pictures.raster import badge_png
 from libs.openbadges.status.bitstring import entry
 from libs.openbadges.verify import ResolvedInputs, dependencies_of, verify
+from libs.openbadges.verify.recipient import Recipient
 from tests.unit.openbadges_samples import DID, KEY, LIST, METHOD, NOW, RESILIENCE, badge, material, signed
 
 TEAMWORK = "https://badges.example/achievements/teamwork/1"
@@ -65,6 +66,26 @@ def test_a_record_is_built_signed_and_verified_with_all_that_it_holds() -> None:
     written = report.to_dict()["embedded"]
     assert [one["id"] for one in written] == [badge(1)["id"], badge(2)["id"]]
     assert ClrCredential.model_validate_json(text).to_json() == json.loads(text)
+
+
+def test_a_record_joins_credentials_in_each_of_which_the_learner_is_another_subject() -> None:
+    document = record(subject_id="urn:uuid:7d2f8c51-11aa-4c39-8f0e-999999999999")
+    subjects = [badge(number)["credentialSubject"]["id"] for number in (1, 2)]
+    assert len({*subjects, document["credentialSubject"]["id"]}) == 3
+    assert [one["identityHash"] for one in document["credentialSubject"]["identifier"]] == subjects
+    text = issued(document)
+    assert verify(text, material(), NOW).verdict == "pass"
+    # Whoever was shown one of the credentials can ask whether the record is about its subject.
+    asked = [verify(text, material(), NOW, recipient=Recipient(one)).check("recipient") for one in subjects]
+    assert [check.outcome for check in asked] == ["pass", "pass"]
+    stranger = Recipient("urn:uuid:7d2f8c51-11aa-4c39-8f0e-000000000003")
+    assert verify(text, material(), NOW, recipient=stranger).check("recipient").outcome == "fail"
+
+
+def test_a_record_of_one_subject_throughout_names_no_other() -> None:
+    one = badge(1)["credentialSubject"]["id"]
+    credentials = [signed(1), signed(2, subject_id=one)]
+    assert "identifier" not in record(subject_id=one, credentials=credentials)["credentialSubject"]
 
 
 def test_what_is_needed_includes_what_embedded_credentials_need() -> None:

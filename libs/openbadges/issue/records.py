@@ -7,8 +7,9 @@ from typing import Any
 from libs.openbadges.jose.plain import read_json
 from libs.openbadges.model import times
 from libs.openbadges.model.context_urls import CLR_V2, CREDENTIALS_V2, OPEN_BADGES_V3
-from libs.openbadges.model.documents import Achievement, Association, Profile
+from libs.openbadges.model.documents import Achievement, Association, IdentityObject, Profile
 from libs.openbadges.model.errors import CredentialError
+from libs.openbadges.model.members import subject_of
 from libs.openbadges.model.records import MOST_EMBEDDED, check_record
 from libs.openbadges.model.schema import validate_record
 
@@ -30,10 +31,14 @@ def record_document(
 ) -> dict[str, Any]:
     """Write a learner record as an unsigned credential, checked against the data model and the official schema.
 
+    A learner may be another subject in each credential, so that strangers cannot tell two of one learner. The record
+    names its own subject, and beside it, as identifiers (CLR 2.0, class ClrSubject), what the credentials call the
+    learner: that all of them are this learner is what the issuer of the record says and signs.
+
     Args:
         record_id: an absolute IRI.
         issuer: who puts the record together; the credentials in it keep their own issuers.
-        subject_id: an absolute IRI for the learner.
+        subject_id: an absolute IRI for the learner in this record.
         name: what the record is called.
         valid_from: from when; with a zone.
         credentials: signed credentials, as text or parsed, in the order to show.
@@ -85,6 +90,11 @@ def _subject(
                 path = f"/credentialSubject/association/{number}"
                 raise CredentialError("association_unknown", f"The record has no achievement {end}.", path)
     subject: dict[str, Any] = {"id": subject_id, "type": ["ClrSubject"], "verifiableCredential": held}
+    others = dict.fromkeys(one for one in map(subject_of, held) if one is not None and one != subject_id)
+    if others:
+        subject["identifier"] = [
+            IdentityObject(hashed=False, identity_hash=one, identity_type="identifier").to_json() for one in others
+        ]
     if achievements:
         subject["achievement"] = [one.to_json() for one in achievements]
     if associations:
