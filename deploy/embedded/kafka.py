@@ -213,6 +213,7 @@ def command(layout: Layout, java_binary: Path, jars: Path) -> list[str]:
         str(java_binary),
         "-Xms256m",
         "-Xmx768m",
+        "-XX:TieredStopAtLevel=1",
         "-XX:+UseG1GC",
         "-XX:MaxGCPauseMillis=20",
         "-XX:+ExitOnOutOfMemoryError",
