@@ -7,12 +7,13 @@ reveals, and to whom). Rows of a batch are the exception: whoever has the batch'
 
 from collections.abc import Callable
 from functools import lru_cache
-from hmac import digest
+from hashlib import sha256
 from unicodedata import normalize
 from uuid import UUID
 
 from libs.contracts.uuid_text import uuid_text
 
+_BLOCK_BYTES = 64
 # No id holds this character (every id is a slug, a UUID or one line of text), so joining is unambiguous.
 _SEPARATOR = "\n"
 
@@ -27,6 +28,28 @@ _ROW_VERSION_8 = 0x8000 << 64
 _VARIANT_DIGIT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
 
 
+class _Hmac:
+    """HMAC-SHA-256 (RFC 2104) under one key, whose blocks are hashed once: a dozen ids go with each award.
+
+    That takes a third of the time of `hmac.digest`, which looks its hash up by name and hashes them each time.
+    """
+
+    __slots__ = ("_inner", "_outer")
+
+    def __init__(self, key: bytes) -> None:
+        """Take a key of at most 64 bytes, the block of SHA-256."""
+        block = key.ljust(_BLOCK_BYTES, b"\0")
+        self._inner = sha256(bytes(byte ^ 0x36 for byte in block))
+        self._outer = sha256(bytes(byte ^ 0x5C for byte in block))
+
+    def digest(self, message: bytes) -> bytes:
+        """Return the 32 bytes of the code."""
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(message)
+        outer.update(inner.digest())
+        return outer.digest()
+
+
 class Ids:
     """Derives every id of one authority."""
 
@@ -35,16 +58,16 @@ class Ids:
 
         A label is part of every id of its kind: none is ever changed.
         """
-        self._learner = key("learner id")
-        self._assessor = key("assessor id")
-        self._evidence = key("evidence id")
-        self._batch = key("batch id")
-        self._holding = key("holding id")
-        self._credential = key("credential id")
-        self._subject = key("subject id")
-        self._pseudonym = key("learner pseudonym")
-        self._event = key("event id")
-        self._delivery = key("delivery id")
+        self._learner = _Hmac(key("learner id"))
+        self._assessor = _Hmac(key("assessor id"))
+        self._evidence = _Hmac(key("evidence id"))
+        self._batch = _Hmac(key("batch id"))
+        self._holding = _Hmac(key("holding id"))
+        self._credential = _Hmac(key("credential id"))
+        self._subject = _Hmac(key("subject id"))
+        self._pseudonym = _Hmac(key("learner pseudonym"))
+        self._event = _Hmac(key("event id"))
+        self._delivery = _Hmac(key("delivery id"))
         # Asked for twice of each piece: when what is held is read, and when it is decided.
         self.holding_id = lru_cache(maxsize=4096)(self._holding_id)
 
@@ -120,21 +143,19 @@ def unkeyed_event_id(event_type: str, natural_id: str) -> str:
     For a process that has no secret of the authority, which publishes dead letters alone: those name a record by its
     place on Kafka, and only operators read them.
     """
-    return _event_id(b"", event_type, natural_id)
+    return _event_id(_KEYLESS, event_type, natural_id)
 
 
-def _hmac(key: bytes, inputs: tuple[str, ...]) -> bytes:
-    # In one call of OpenSSL: some ids go with each row.
-    return digest(key, _SEPARATOR.join(inputs).encode(), "sha256")
+_KEYLESS = _Hmac(b"")
 
 
-def _derive(key: bytes, *inputs: str) -> UUID:
-    value = int.from_bytes(_hmac(key, inputs)[:16], "big")
+def _derive(key: _Hmac, *inputs: str) -> UUID:
+    value = int.from_bytes(key.digest(_SEPARATOR.join(inputs).encode())[:16], "big")
     return UUID(int=value & ~_VERSION_AND_VARIANT | _VERSION_8)
 
 
-def _event_id(key: bytes, *inputs: str) -> str:
+def _event_id(key: _Hmac, *inputs: str) -> str:
     # As text at once: an object for each event would be made to be written once.
-    digits = _hmac(key, inputs).hex()
+    digits = key.digest(_SEPARATOR.join(inputs).encode()).hex()
     variant = _VARIANT_DIGIT[digits[16]] + digits[17:20]
     return f"{digits[:8]}-{digits[8:12]}-8{digits[13:16]}-{variant}-{digits[20:32]}"
