@@ -26,6 +26,8 @@ BATCH_BYTES = 512 * 1024
 
 # The attribute bits of a record batch that name its codec (Kafka's message format, version 2).
 _UNCOMPRESSED, _ZSTD = 0, 4
+# To compress anything at all takes as long as to compress some kilobytes; small uploads make such batches.
+_SMALL_BYTES = 4096
 # The broker compresses what partners read; it would have to unpack what we had compressed otherwise.
 _PLAIN = frozenset(topic.name for topic in TOPICS if topic.for_partners)
 
@@ -55,13 +57,16 @@ async def publish_records(producer: AIOKafkaProducer, records: Iterable[Record])
 
 
 def _batches(topic: str, records: Sequence[Record], now: int) -> list[BatchBuilder]:
-    batch = _new_batch(topic)
+    # The producer's own `create_batch` knows one codec for all.
+    plain = topic in _PLAIN or sum(len(record.value) for record in records) < _SMALL_BYTES
+    codec = _UNCOMPRESSED if plain else _ZSTD
+    batch = BatchBuilder(BATCH_BYTES, codec)
     batches = [batch]
     for record in records:
         added = batch.append(timestamp=now, key=record.key, value=record.value, headers=record.headers)
         if added is None:
             # A new batch takes its first record whatever its size.
-            batch = _new_batch(topic)
+            batch = BatchBuilder(BATCH_BYTES, codec)
             batches.append(batch)
             added = batch.append(timestamp=now, key=record.key, value=record.value, headers=record.headers)
         if added.size > LARGEST_LETTER_BYTES:
@@ -69,11 +74,6 @@ def _batches(topic: str, records: Sequence[Record], now: int) -> list[BatchBuild
     for each in batches:
         each.close()  # it waits for no more records, from nobody
     return batches
-
-
-def _new_batch(topic: str) -> BatchBuilder:
-    # The producer's own `create_batch` knows one codec for all topics.
-    return BatchBuilder(BATCH_BYTES, _UNCOMPRESSED if topic in _PLAIN else _ZSTD)
 
 
 async def _send_in_order(producer: AIOKafkaProducer, place: _Partition, batches: Sequence[BatchBuilder]) -> None:

@@ -63,3 +63,9 @@ def test_what_the_broker_compresses_for_partners_is_sent_plain_and_all_else_as_z
         sent = DefaultRecordBatch(bytes(batch._build()))
         assert sent.compression_type == (0 if topic.for_partners else 4), topic.name
         assert [record.value for record in sent] == [b"value" * 1000]
+
+
+def test_what_is_small_is_sent_plain() -> None:
+    name = topics.EVIDENCE_SUBMITTED.name
+    (batch,) = _batches(name, [Record(name, b"key", b"value", [])] * 100, now=1)
+    assert DefaultRecordBatch(bytes(batch._build())).compression_type == 0
