@@ -87,6 +87,12 @@ ROUNDS ?= 300
 bench-engine: env ## measure signing and verifying alone; writes var/bench/engine.json
 	$(PYTHON) -m benchmarks.engine $(ROUNDS)
 
+TRIES ?= 60
+
+.PHONY: bench-attack
+bench-attack: env ## measure what the worst anonymous requests cost, and search for worse ones by TRIES documents
+	$(PYTHON) -m benchmarks.attack --tries $(TRIES)
+
 .PHONY: check
 check: env-dev ## style, types, and whether generated documents are up to date
 	$(PYTHON) -m ruff check .

@@ -9,6 +9,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from fastapi import FastAPI
+
 from bowerbird.registry import NAMES, find
 from libs.common import mongo
 from libs.common.runtime import Plumbing
@@ -25,7 +27,12 @@ def documents() -> dict[str, str]:
 
 
 async def _document(name: str) -> dict[str, Any]:
-    """Return what the service describes itself as. It is built whole, as it runs, and connects to nothing.
+    """Return what the service describes itself as."""
+    return (await built(name)).openapi()
+
+
+async def built(name: str) -> FastAPI:
+    """Return the application of a service. It is built whole, as it runs, and connects to nothing.
 
     Its settings are their defaults: neither the environment nor the machine makes a difference.
     """
@@ -35,7 +42,7 @@ async def _document(name: str) -> dict[str, Any]:
         plumbing = Plumbing(name, settings)
         try:
             service.build(plumbing, settings)
-            return plumbing.app.openapi()
+            return plumbing.app
         finally:
             await mongo.close(plumbing.client)
 

@@ -12,6 +12,7 @@ import orjson
 import pytest
 from pydantic import AnyHttpUrl
 
+from benchmarks import hostile
 from libs.common.errors import InvalidRequestError, UnavailableError
 from libs.common.workers.jobs import JobEndedError, JobLimits
 from libs.common.workers.pool import WorkerPool
@@ -19,7 +20,6 @@ from libs.openbadges.model.profile import PRODUCTION
 from libs.openbadges.verify import Report, ResolvedInputs
 from services.verifier.service import ServiceSettings, stranger_workers
 from services.verifier.verification.jobs import credential_job
-from tests import hostile
 from tests import worker_jobs as jobs
 from tests.contract.verifier_house import PUBLIC, MemoryRepository, School, application, client
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from libs.openbadges.baking import PICTURE_BYTES, bake, picture_format, unbake
 from libs.openbadges.baking.png import MOST_CHUNKS, SIGNATURE
-from libs.openbadges.baking.svg import MOST_CREDENTIALS, MOST_ELEMENTS
+from libs.openbadges.baking.svg import MOST_ATTRIBUTES, MOST_CREDENTIALS, MOST_ELEMENTS
 from libs.openbadges.model.errors import CredentialError, LimitError
 from libs.openbadges.pictures.drawing import badge_svg
 from libs.openbadges.verify import dependencies_of, verify
@@ -346,3 +346,9 @@ def test_credentials_in_an_svg_beyond_the_limit_are_not_looked_for() -> None:
         picture = SVG.replace(b"</svg>", f'<o:credential xmlns:o="{OB}"/>'.encode() * many + b"</svg>")[:PICTURE_BYTES]
         with pytest.raises(CredentialError, match="more than 16 credentials"):
             unbake(picture)
+
+
+def test_an_element_with_more_attributes_than_a_parser_should_hold_is_beyond_the_limits() -> None:
+    many = b" ".join(b'a%d=">"' % number for number in range(MOST_ATTRIBUTES + 1))
+    with pytest.raises(LimitError, match="attributes"):
+        unbake(b'<svg xmlns="http://www.w3.org/2000/svg"><g ' + many + b"/></svg>")

@@ -7,10 +7,10 @@ from typing import Any
 import orjson
 import pytest
 
+from benchmarks import hostile
 from libs.openbadges.model.budget import TOO_COSTLY, WORK, Budget, shared_budget, spend
 from libs.openbadges.model.errors import LimitError
 from libs.openbadges.verify import ResolvedInputs, dependencies_of, verify, verify_presentation
-from tests import hostile
 
 NOW = datetime(2026, 11, 28, tzinfo=UTC)
 

@@ -1,5 +1,6 @@
 """Credentials in SVG: one element right behind the root's tag, spliced in as text so that the rest stays as it is."""
 
+import re
 from dataclasses import dataclass, field
 from html import escape
 from typing import Final, NoReturn
@@ -12,6 +13,10 @@ MOST_ELEMENTS: Final = 200_000
 MOST_CREDENTIALS: Final = 16
 """Old credentials in a picture that are looked for; the end of each is found character by character."""
 
+MOST_ATTRIBUTES: Final = 2_000
+"""Attributes of one element; the parser holds all of them at once."""
+
+_ATTRIBUTES: Final = re.compile(rb"""<(?:[^<>="']*+=\s*+(?:"[^"]*+"|'[^']*+')){%d}""" % (MOST_ATTRIBUTES + 1))
 _SVG: Final = "http://www.w3.org/2000/svg svg"
 _PREFIXES: Final = {
     "openbadges": "https://purl.imsglobal.org/ob/v3p0",
@@ -175,6 +180,10 @@ class _Reader:
 def _read(picture: bytes) -> _Reader:
     if picture.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in picture[:64]:
         raise CredentialError("svg_encoding", "The picture is written in UTF-16; UTF-8 is read.")
+    if _ATTRIBUTES.search(picture):
+        raise LimitError(
+            "too_many_attributes", f"An element of the picture has more than {MOST_ATTRIBUTES} attributes."
+        )
     reader = _Reader(picture)
     reader.read()
     return reader

@@ -1,7 +1,11 @@
 """Documents made to cost whoever verifies them as much as can be, in as few bytes as can be."""
 
-from collections.abc import Sequence
+import base64
+import random
+from collections.abc import Callable, Sequence
 from typing import Any, Final
+
+import orjson
 
 from libs.openbadges.crypto.keys import Ed25519Key
 
@@ -112,3 +116,53 @@ def nested(depth: int) -> dict[str, Any]:
 def wide(values: int) -> dict[str, Any]:
     """Return a credential that says so many things, each of which the schema refuses."""
     return credential(0, 8, evidence=[{"id": f"urn:e:{number}", "type": number} for number in range(values)])
+
+
+def numbers(count: int) -> dict[str, Any]:
+    """Return a credential full of fractions, under proofs over JSON in another context each."""
+    made = credential(0, 0, evidence=[{"id": f"urn:e:{one}", "https://x.example/n": one + 0.1} for one in range(count)])
+    suites = [proof(str(one), cryptosuite="eddsa-jcs-2022", **{"@context": CONTEXTS[0]}) for one in range(8)]
+    return {**made, "proof": suites}
+
+
+def many_types(count: int) -> dict[str, Any]:
+    """Return a credential whose parts have types that each bring a context of their own, in ever other orders."""
+    kinds = ("Achievement", "Profile", "Evidence", "Result", "Alignment", "Criteria", "Image", "Related")
+    parts = [
+        {"id": f"urn:p:{one}", "type": [kinds[one * step % len(kinds)] for step in (1, 3, 5, 7)]}
+        for one in range(count)
+    ]
+    return credential(0, 8, evidence=parts)
+
+
+def record(count: int) -> dict[str, Any]:
+    """Return a learner record with so many credentials in it."""
+    held = [credential(5, 8, number=f"r{one}") for one in range(count)]
+    subject = {"id": "urn:subject:0", "type": ["ClrSubject"], "verifiableCredential": held}
+    return credential(6, 8, type=["VerifiableCredential", "ClrCredential"], name="All", credentialSubject=subject)
+
+
+def token(header: int, payload: int) -> str:
+    """Return a JSON Web Token with a header and a payload of so many bytes."""
+    head = {"alg": "EdDSA", "typ": "vc+jwt", "kid": METHOD, "x": "y" * header}
+    said = {**credential(5, 0), "description": "z" * payload}
+    parts = [base64.urlsafe_b64encode(orjson.dumps(one)).rstrip(b"=").decode() for one in (head, said)]
+    return ".".join([*parts, "A" * 86])
+
+
+def random_document(chance: random.Random) -> dict[str, Any]:
+    """Return a hostile document by chance: parts that are known to cost, in numbers that nobody has tried."""
+    makers: list[Callable[[], dict[str, Any]]] = [
+        lambda: credential(chance.randint(3, 30), chance.randint(1, 8)),
+        lambda: credential(chance.randint(3, 7), 8, evidence=alike(chance.randint(3, 7))),
+        lambda: endorsed(chance.randint(1, 32)),
+        lambda: chained(chance.randint(2, 8)),
+        lambda: presentation([endorsed(chance.randint(1, 4)) for _ in range(chance.randint(1, 8))]),
+        lambda: presentation([credential(chance.randint(2, 6), 8, number=str(one)) for one in range(32)]),
+        lambda: nested(chance.randint(5, 60)),
+        lambda: wide(chance.randint(100, 3_000)),
+        lambda: numbers(chance.randint(100, 3_000)),
+        lambda: many_types(chance.randint(100, 1_500)),
+        lambda: record(chance.randint(1, 40)),
+    ]
+    return chance.choice(makers)()
