@@ -24,12 +24,13 @@ def credential(_context: schemathesis.SerializationContext, value: object) -> by
 
 @schemathesis.hook
 def filter_case(_context: schemathesis.HookContext, case: "schemathesis.Case[Any]") -> bool:
-    """Leave out achievements that describe a level twice: JSON Schema has no word for entries unique by one member."""
-    levels = case.body.get("levels") if isinstance(case.body, dict) else None
-    if not isinstance(levels, list):
+    """Leave out achievements that nobody could earn, or that describe a level twice: no schema says that."""
+    if not isinstance(case.body, dict):
         return True
-    named = [each.get("level") for each in levels if isinstance(each, dict)]
-    return all(named.count(level) == 1 for level in named)
+    level, score, levels = (case.body.get(name) for name in ("required_level", "required_score", "levels"))
+    named = [each.get("level") for each in levels if isinstance(each, dict)] if isinstance(levels, list) else []
+    can_be_earned = level is None or (score is None and (not named or level in named))
+    return can_be_earned and all(named.count(level) == 1 for level in named)
 
 
 @schemathesis.hook

@@ -197,7 +197,7 @@ def _add_catalogue(
         urls=urls,
         clock=now,
     )
-    achievements = Achievements(catalogue=known, publications=versions, clock=now)
+    achievements = Achievements(catalogue=known, publications=versions, urls=urls, clock=now)
     lifecycle = KeyLifecycle(issuers=issuers, signing_keys=signing_keys, repository=stored_keys, clock=now)
     plumbing.consume(
         name="catalogue",

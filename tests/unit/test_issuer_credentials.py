@@ -180,3 +180,10 @@ async def test_two_issuers_of_one_achievement_never_share_a_template() -> None:
     written = await both.credentials([of_wattle, of_banksia, of_wattle], issuers, NOW)
     found = [json.loads(str(text))["issuer"]["id"] for text in written]
     assert found == [SCHOOL.did, other.did, SCHOOL.did]
+
+
+async def test_evidence_of_an_issuer_that_no_credential_can_name_is_refused_and_no_fault() -> None:
+    unlucky = SCHOOL.model_copy(update={"url": "https://bad.example/?id=3|home", "version": 9})
+    issuers = {"wattle": unlucky, "department": DEPARTMENT}
+    (answer,) = await signer().credentials([(award(evidence(), achievement()), ENTRY)], issuers, NOW)
+    assert isinstance(answer, CredentialError)

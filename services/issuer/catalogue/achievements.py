@@ -1,5 +1,6 @@
 """Versions of an achievement: which one comes next, and publishing it. A published version never changes."""
 
+import asyncio
 from collections.abc import Callable
 from datetime import datetime
 
@@ -7,13 +8,18 @@ from libs.common.errors import ConflictError
 from libs.contracts.events import AchievementPublished
 from services.issuer.catalogue.publications import Publications, same_content
 from services.issuer.catalogue.repository import Catalogue
+from services.issuer.catalogue.trial import try_achievement
+from services.issuer.urls import Urls
 
 
 class Achievements:
     """Publishes versions of achievements."""
 
-    def __init__(self, *, catalogue: Catalogue, publications: Publications, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, *, catalogue: Catalogue, publications: Publications, urls: Urls, clock: Callable[[], datetime]
+    ) -> None:
         self._catalogue = catalogue
+        self._urls = urls
         self._publications = publications
         self._clock = clock
 
@@ -31,7 +37,8 @@ class Achievements:
             The version as it was published first, and whether it is new.
 
         Raises:
-            ConflictError: this version has other content, or versions before it are missing.
+            ConflictError: this version has other content, versions before it are missing, or its owner is not known.
+            InvalidRequestError: no credential of it could be signed.
         """
         newest = await self._catalogue.newest_version(content.owner, content.achievement_id)
         number = 0 if newest is None else newest.version
@@ -42,6 +49,8 @@ class Achievements:
         if version > number + 1:
             raise ConflictError(f"the newest version of {name} is {number}; the next is {number + 1}")
         event = content.model_copy(update={"version": version, "published_at": self._clock()})
+        if newest is None or not same_content(newest, event):
+            await self._try(event)
         published, new = await self._publications.publish(
             event,
             trace,
@@ -50,3 +59,10 @@ class Achievements:
         )
         assert isinstance(published, AchievementPublished)  # noqa: S101  # a claim holds the kind it was made for
         return published, new
+
+    async def _try(self, event: AchievementPublished) -> None:
+        owner = (await self._catalogue.issuers([event.owner])).get(event.owner)
+        if owner is None:
+            raise ConflictError("the issuer of this key is not published; onboard it before its achievements")
+        # Some 10 ms of work, off the event loop.
+        await asyncio.to_thread(try_achievement, event, owner, self._urls.achievement(event), event.published_at)

@@ -80,6 +80,9 @@ class IssuerAnswer(BaseModel):
     email: str | None
     logo: str | None
     parent: str | None = Field(description="the id of its department")
+    look_alikes: list[str] = Field(
+        default=[], description="ids of issuers here whose names could be taken for this one: a warning"
+    )
 
 
 class LevelRequest(_Body):
@@ -113,9 +116,14 @@ class AchievementRequest(_Body):
     shared: Truth = Field(default=False, description="the schools of the owner may award it too")
 
     @model_validator(mode="after")
-    def _levels_differ(self) -> "AchievementRequest":
-        if len({each.level for each in self.levels}) != len(self.levels):
+    def _can_be_earned(self) -> "AchievementRequest":
+        described = {each.level for each in self.levels}
+        if len(described) != len(self.levels):
             raise ValueError("each level is described once")
+        if self.required_level is not None and self.required_score is not None:
+            raise ValueError("a level or a score is required, not both: evidence has one of them")
+        if described and self.required_level is not None and self.required_level not in described:
+            raise ValueError("the required level is not among the levels that are described: nobody could earn it")
         return self
 
 
@@ -131,6 +139,10 @@ class AchievementAnswer(BaseModel):
 def issuer_routes(keys: ApiKeys, issuers: Issuers) -> APIRouter:
     """POST /v1/issuers, and GET and PUT /v1/issuers/{id}/profile."""
     router = APIRouter(tags=["issuers"])
+
+    async def answered(issuer_id: str, version: IssuerPublished) -> IssuerAnswer:
+        said = version.model_dump(include=IssuerAnswer.model_fields.keys() - {"id", "look_alikes"})
+        return IssuerAnswer(id=issuer_id, look_alikes=await issuers.look_alikes(version), **said)
 
     @router.post(
         "/v1/issuers",
@@ -158,7 +170,7 @@ def issuer_routes(keys: ApiKeys, issuers: Issuers) -> APIRouter:
             trace=request_trace(request),
         )
         response.status_code = 201 if new else 200
-        return _issuer_answer(published)
+        return await answered(asked.id, published)
 
     @router.get("/v1/issuers/{issuer_id}/profile", responses=documented(NotFoundError))
     async def read_profile(
@@ -166,7 +178,7 @@ def issuer_routes(keys: ApiKeys, issuers: Issuers) -> APIRouter:
     ) -> IssuerAnswer:
         """Your newest profile, and its version."""
         caller.must_be(issuer_id)
-        return _issuer_answer(await issuers.current(issuer_id))
+        return await answered(issuer_id, await issuers.current(issuer_id))
 
     @router.put(
         "/v1/issuers/{issuer_id}/profile",
@@ -186,7 +198,7 @@ def issuer_routes(keys: ApiKeys, issuers: Issuers) -> APIRouter:
         published, _ = await issuers.change_profile(
             issuer_id, asked.profile(), expected_version=asked.expected_version, trace=request_trace(request)
         )
-        return _issuer_answer(published)
+        return await answered(issuer_id, published)
 
     return router
 
@@ -215,10 +227,6 @@ def achievement_routes(keys: ApiKeys, achievements: Achievements, clock: Callabl
         )
 
     return router
-
-
-def _issuer_answer(version: IssuerPublished) -> IssuerAnswer:
-    return IssuerAnswer(id=version.issuer_id, **version.model_dump(include=IssuerAnswer.model_fields.keys() - {"id"}))
 
 
 def _achievement(asked: AchievementRequest, owner: str, at: datetime) -> AchievementPublished:

@@ -12,6 +12,7 @@ from libs.contracts.events import IssuerPublished
 from libs.openbadges.crypto import did
 from services.issuer.catalogue.publications import Publications, same_content
 from services.issuer.catalogue.repository import Catalogue
+from services.issuer.catalogue.trial import try_issuer
 from services.issuer.keys.did_documents import did_document
 from services.issuer.keys.repository import SigningKeyRepository
 from services.issuer.keys.signing_keys import SigningKeys
@@ -64,6 +65,10 @@ class Issuers:
         if newest is None:
             raise NotFoundError.for_caller()
         return newest
+
+    async def look_alikes(self, version: IssuerPublished) -> list[str]:
+        """Return the ids of other issuers whose names could be taken for this one's."""
+        return await self._catalogue.look_alikes(version.name, besides=version.issuer_id)
 
     async def onboard(
         self,
@@ -196,6 +201,8 @@ class Issuers:
             published, new = newest, False
         else:
             _expect(expected, number)
+            sample = f"{self._urls.base}/achievements/{issuer_id}/sample/1"
+            await asyncio.to_thread(try_issuer, event, sample, event.published_at)
             published, new = await self._claim(event, trace)
         await self._keys.mark_published(keys)
         return published, new

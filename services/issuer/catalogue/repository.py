@@ -8,8 +8,12 @@ from pymongo import DESCENDING
 
 from libs.common.mongo import Database, Document, Index, find_by_ids, insert_new, upsert_newest
 from libs.contracts.events import AchievementPublished, IssuerPublished
+from libs.openbadges.trust import skeleton
 
-INDEXES: Sequence[Index] = (Index("achievements", ["owner", "achievement_id", "version"], unique=True),)
+INDEXES: Sequence[Index] = (
+    Index("achievements", ["owner", "achievement_id", "version"], unique=True),
+    Index("issuers", ["skeleton"]),
+)
 
 CatalogueEvent = IssuerPublished | AchievementPublished
 
@@ -50,6 +54,11 @@ class Catalogue:
         """Return the newest version of an issuer that has arrived, if any, past the cache."""
         found = await self._issuers.find_one({"_id": issuer_id}, {"event": 1})
         return None if found is None else IssuerPublished.model_validate_json(found["event"])
+
+    async def look_alikes(self, name: str, besides: str) -> list[str]:
+        """Return the ids of issuers, other than `besides`, whose names could be taken for this one; ten at most."""
+        query = {"skeleton": skeleton(name), "_id": {"$ne": besides}}
+        return [found["_id"] for found in await self._issuers.find(query, {"_id": 1}).limit(10).to_list(None)]
 
     async def newest_version(self, owner: str, achievement_id: str) -> AchievementPublished | None:
         """Return the newest version that has arrived, if any."""
@@ -115,6 +124,7 @@ def _issuer(event: IssuerPublished) -> Document:
         "schema": 1,
         "version": event.version,
         "parent": event.parent,
+        "skeleton": skeleton(event.name),
         "event": event.model_dump_json(),
     }
 

@@ -98,6 +98,9 @@ class CredentialSigner:
                 prepared[award.evidence.issuer_id][number] = prepare(self._document(award, entry, issuers, at))
             except CredentialError as error:
                 answers[number] = error
+            except (ValueError, TypeError, OverflowError, RecursionError) as error:
+                # Whatever evidence holds, and whatever was published before it was tried: it is decided, once.
+                answers[number] = CredentialError("cannot_be_written", f"It cannot be written: {type(error).__name__}.")
         for issuer, some in prepared.items():
             method = self._method(issuers[issuer].did, keys[issuer])
             answers.update(zip(some, sign_all(list(some.values()), keys[issuer], method, at), strict=True))
@@ -156,12 +159,17 @@ class CredentialSigner:
         key = issuer.issuer_id, issuer.version, owner.version, version.version_key
         template = self._templates.get(key)
         if template is None:
-            achievement = published_achievement(version, self._urls.achievement(version), _profile(owner))
-            template = self._templates[key] = CredentialTemplate(_profile(issuer), achievement)
+            achievement = published_achievement(version, self._urls.achievement(version), issuer_profile(owner))
+            template = self._templates[key] = CredentialTemplate(issuer_profile(issuer), achievement)
         return template
 
 
-def _profile(issuer: IssuerPublished) -> Profile:
+def issuer_profile(issuer: IssuerPublished) -> Profile:
+    """Return the issuer as its credentials name it.
+
+    Raises:
+        ValueError: a value of it cannot stand in a credential.
+    """
     image = None if issuer.logo is None else Image(id=issuer.logo)
     return Profile(id=issuer.did, name=issuer.name, url=issuer.url, email=issuer.email, image=image)
 
