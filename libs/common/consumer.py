@@ -12,14 +12,16 @@ What a crash does between the steps (docs/adr/0005-the-consumer-pattern.md has t
 import asyncio
 import contextlib
 import random
+import zlib
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import UTC, datetime
+from gzip import BadGzipFile
 from time import monotonic
 from typing import Any, Generic, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
-from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
+from aiokafka.errors import CommitFailedError, CorruptRecordException, IllegalStateError, KafkaError
 from pymongo.errors import PyMongoError
 
 from libs.common import metrics
@@ -48,6 +50,8 @@ _TAKE_MS = 1_000
 _FIRST_PAUSE_SECONDS = 0.1
 # The partitions are, or will be, another member's.
 _MOVED = (CommitFailedError, IllegalStateError)
+# What the client library raises at records that it cannot unpack: damaged data, a checksum that is not theirs.
+_UNREADABLE = (ValueError, EOFError, zlib.error, BadGzipFile, CorruptRecordException)
 _LONGEST_PAUSE_SECONDS = 5.0
 # A record that fails alone this often, with everything it needs at hand, is the record's fault.
 _ATTEMPTS_ALONE = 3
@@ -118,22 +122,22 @@ class Consumer(ConsumerRebalanceListener, Generic[EventT]):  # type: ignore[misc
             self.heartbeat.beat()
             try:
                 by_partition = await consumer.getmany(timeout_ms=_POLL_MS, max_records=self._max_records)
+            except _UNREADABLE as error:
+                async with self._in_flight:
+                    await self._pass_unreadable(consumer, error)
+                continue
             except KafkaError as error:
                 if not is_transient(error):
                     raise
                 get_logger().warning("waiting for kafka", consumer=self.name, problem=type(error).__name__)
                 await self._pause(_LONGEST_PAUSE_SECONDS)
                 continue
-            except ValueError as error:
-                async with self._in_flight:
-                    await self._pass_unreadable(consumer, error)
-                continue
             if by_partition:
                 async with self._in_flight:
                     await self._one_batch(consumer, by_partition)
 
-    async def _pass_unreadable(self, consumer: AIOKafkaConsumer, error: ValueError) -> None:
-        """Get past a record that the client library cannot unpack (a header whose name is not UTF-8).
+    async def _pass_unreadable(self, consumer: AIOKafkaConsumer, error: Exception) -> None:
+        """Get past a record that the client library cannot unpack (a wrong checksum, a header whose name is not UTF-8).
 
         The call that failed has dropped what it had of other partitions and moved their positions on: everything is
         taken again from the committed offsets, one partition at a time, and record by record in the one that fails.
@@ -163,7 +167,7 @@ class Consumer(ConsumerRebalanceListener, Generic[EventT]):  # type: ignore[misc
         self.heartbeat.beat()
         try:
             taken = await consumer.getmany(tp, timeout_ms=_TAKE_MS, max_records=records)
-        except ValueError:
+        except _UNREADABLE:
             return False
         if taken:
             await self._one_batch(consumer, taken)

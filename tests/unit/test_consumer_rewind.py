@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 from aiokafka import ConsumerRecord, TopicPartition
-from aiokafka.errors import KafkaConnectionError
+from aiokafka.errors import CorruptRecordException, KafkaConnectionError
 
 from libs.common.consumer import Consumer
 from libs.common.telemetry import new_trace
@@ -37,8 +37,9 @@ class Client:
     Stands for Kafka and for the handler too, so that it sees a commit that passes over a record nobody was given.
     """
 
-    def __init__(self, away_at: set[int]) -> None:
+    def __init__(self, away_at: set[int], unreadable: Exception) -> None:
         self._away_at = away_at
+        self._unreadable = unreadable
         self._asked = 0
         self._committed: dict[TopicPartition, int] = {}
         self._positions = {LEFT: 0, RIGHT: 0}
@@ -72,7 +73,7 @@ class Client:
                 self._fetching = False
             elif tp == RIGHT and first <= UNREADABLE < end:
                 self._arrived[LEFT], self._fetching = RECORDS, True
-                raise ValueError("a header's name is not UTF-8")
+                raise self._unreadable
             elif first < end:
                 taken[tp] = [record(tp, offset) for offset in range(first, end)]
                 self._positions[tp] = end
@@ -112,8 +113,15 @@ class Client:
     [set(), {1}, {2}, {1, 2, 4}, {3}],
     ids=["never", "before all", "in between", "again and again", "at the one that fails"],
 )
-async def test_kafka_that_goes_away_while_the_loop_goes_back_costs_no_record(away_at: set[int]) -> None:
-    client = Client(away_at)
+@pytest.mark.parametrize(
+    "unreadable",
+    [ValueError("a header's name is not UTF-8"), CorruptRecordException("Invalid CRC"), EOFError("cut off")],
+    ids=["header", "checksum", "compression"],
+)
+async def test_kafka_that_goes_away_while_the_loop_goes_back_costs_no_record(
+    away_at: set[int], unreadable: Exception
+) -> None:
+    client = Client(away_at, unreadable)
     consumer = Consumer(
         client,  # type: ignore[arg-type]  # stands for it
         service="notifier",
