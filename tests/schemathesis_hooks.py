@@ -8,6 +8,7 @@ from typing import Any
 import schemathesis
 
 from libs.common.text import REFUSED, TextRefusedError, clean_text
+from libs.contracts.results import SoloLevel
 
 
 @schemathesis.serializer("application/x-ndjson")
@@ -29,8 +30,9 @@ def filter_case(_context: schemathesis.HookContext, case: "schemathesis.Case[Any
         return True
     level, score, levels = (case.body.get(name) for name in ("required_level", "required_score", "levels"))
     named = [each.get("level") for each in levels if isinstance(each, dict)] if isinstance(levels, list) else []
-    can_be_earned = level is None or (score is None and (not named or level in named))
-    return can_be_earned and all(named.count(level) == 1 for level in named)
+    ranks = [each.rank for each in SoloLevel if each.value in named]
+    reached = not ranks or level not in list(SoloLevel) or max(ranks) >= SoloLevel(level).rank
+    return (level is None or score is None) and reached and all(named.count(level) == 1 for level in named)
 
 
 @schemathesis.hook

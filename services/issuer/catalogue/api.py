@@ -122,8 +122,9 @@ class AchievementRequest(_Body):
             raise ValueError("each level is described once")
         if self.required_level is not None and self.required_score is not None:
             raise ValueError("a level or a score is required, not both: evidence has one of them")
-        if described and self.required_level is not None and self.required_level not in described:
-            raise ValueError("the required level is not among the levels that are described: nobody could earn it")
+        required = self.required_level
+        if described and required is not None and max(each.rank for each in described) < required.rank:
+            raise ValueError("no level that is described reaches the required level: nobody could earn it")
         return self
 
 
