@@ -41,6 +41,7 @@ from libs.contracts.cloudevents import (
     read_event,
     readable_headers,
 )
+from libs.contracts.events import BY_TYPE
 from libs.contracts.topics import Topic
 
 Handler = Callable[[Sequence[Received[EventT]]], Awaitable[Sequence[Outgoing]]]
@@ -260,14 +261,15 @@ class Consumer(ConsumerRebalanceListener, Generic[EventT]):  # type: ignore[misc
     def _parse_one(self, record: ConsumerRecord, spans: dict[str | None, str]) -> Received[EventT] | None:
         headers = readable_headers([each for each in record.headers if each[0] in READ_HEADERS])
         came = headers.get("traceparent")
-        trace = spans.get(came)
-        if trace is None:
-            trace = continue_trace(came)
-            if came is not None:
-                spans[came] = trace
+        trace = spans.get(came) or continue_trace(came)
+        if came is not None:
+            spans[came] = trace
         key = (record.key or b"").decode("utf-8", "replace")
         if record.value is None:
             return Received(None, key, trace) if self._tombstones else None
+        contract = BY_TYPE.get(headers.get("ce_type", ""))
+        if contract is not None and not issubclass(contract, self._contracts):
+            return None  # another consumer's, who judges it
         try:
             event = read_event(headers, record.value)
         except UnknownTypeError:

@@ -18,6 +18,7 @@ TYPES = [
     b"org.bowerbirdbadges.learner.seen.v1",
     b"com.example.o.v1",
     b"",
+    b"org.bowerbirdbadges.credential.issued.v1",  # another consumer's, who says that the record breaks its contract
 ]
 
 
@@ -59,7 +60,7 @@ def counted(outcome: str) -> float:
     )
 
 
-async def test_a_type_of_a_later_version_is_skipped_and_a_foreign_one_is_a_dead_letter() -> None:
+async def test_a_type_of_a_later_version_or_anothers_is_skipped_and_a_foreign_one_is_a_dead_letter() -> None:
     client = Client()
 
     async def handle(_batch: Sequence[Received[LearnerContact]]) -> Sequence[Outgoing]:
@@ -83,4 +84,4 @@ async def test_a_type_of_a_later_version_is_skipped_and_a_foreign_one_is_a_dead_
     assert client.committed == {TP: len(TYPES)}
     letters = [each.event for each in client.letters if isinstance(each.event, DeadLetter)]
     assert [(each.offset, each.reason) for each in letters] == [(2, "unknown_type"), (3, "no_type")]
-    assert (counted("not_for_us"), counted("dead_letter")) == (2, 2)
+    assert (counted("not_for_us"), counted("dead_letter")) == (3, 2)

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -324,5 +325,6 @@ def _waiting(decision: Decision, trace: str) -> Waiting | None:
 
 
 def _count(decisions: Iterable[Decision]) -> None:
-    for each in decisions:
-        metrics.DECISIONS.labels(each.outcome.value, "none" if each.reason is None else each.reason.value).inc()
+    counted = Counter((each.outcome, each.reason) for each in decisions)
+    for (outcome, reason), count in counted.items():
+        metrics.DECISIONS.labels(outcome.value, "none" if reason is None else reason.value).inc(count)
