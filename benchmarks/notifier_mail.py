@@ -28,6 +28,7 @@ from services.notifier.channels.email.message import EmailMessage, EmailRenderer
 from services.notifier.channels.email.picture import Pictures
 from services.notifier.channels.email.smtp import Relay, SmtpPool
 from services.notifier.contacts.repository import Contacts
+from services.notifier.deliveries.activation import Activation
 from services.notifier.deliveries.domains import Domains, Rate
 from services.notifier.deliveries.preparation import Preparation
 from services.notifier.deliveries.repository import INDEXES, Deliveries
@@ -82,11 +83,14 @@ async def seed(database: mongo.Database, mails: int) -> None:
 def sender(database: mongo.Database, port: int) -> tuple[Sender, SmtpPool]:
     """The sending half of the service, its rates out of the way."""
     deliveries, domains = Deliveries(database), Domains(database, Rate(100_000, 100_000))
+    contacts = Contacts(database)
+    activation = Activation(contacts, deliveries)
     relay = Relay("127.0.0.1", port, "none", None, None, None, 10, 60, 600, 200)
     pool = SmtpPool(relay, FROM)
     preparation = Preparation(
         deliveries=deliveries,
-        contacts=Contacts(database),
+        contacts=contacts,
+        activation=activation,
         catalogue=Catalogue(database),
         domains=domains,
         public_base="https://badges.example",
@@ -100,6 +104,7 @@ def sender(database: mongo.Database, port: int) -> tuple[Sender, SmtpPool]:
         preparation=preparation,
         domains=domains,
         state_writer=StateWriter(deliveries),
+        activation=activation,
         server=pool,
         renderer=EmailRenderer(FROM),
         pictures=Pictures(),

@@ -17,6 +17,7 @@ class Scope(StrEnum):
     CREDENTIALS_REVOKE = "credentials:revoke"
     CREDENTIALS_TAKE_DOWN = "credentials:take-down"
     DELIVERIES_READ = "deliveries:read"
+    DELIVERIES_SEND = "deliveries:send"
 
 
 MEANINGS: dict[Scope, str] = {
@@ -31,4 +32,5 @@ MEANINGS: dict[Scope, str] = {
     Scope.CREDENTIALS_REVOKE: "Revoke credentials.",
     Scope.CREDENTIALS_TAKE_DOWN: "Take badges down: nobody can read them any more, and they are revoked.",
     Scope.DELIVERIES_READ: "Read what became of the mail about a credential.",
+    Scope.DELIVERIES_SEND: "Have the mail about a credential sent again.",
 }

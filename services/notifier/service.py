@@ -13,6 +13,7 @@ from libs.contracts.events import (
     AchievementPublished,
     ApiKeyGranted,
     CredentialRevoked,
+    CredentialTakenDown,
     EvidenceDecided,
     IssuerPublished,
     LearnerContact,
@@ -25,10 +26,12 @@ from services.notifier.channels.email.smtp import Relay, SmtpPool
 from services.notifier.contacts.repository import Contacts
 from services.notifier.contacts.worker import ContactWorker
 from services.notifier.deliveries import metrics
+from services.notifier.deliveries.activation import Activation
 from services.notifier.deliveries.api import routes
 from services.notifier.deliveries.domains import Domains, Rate
 from services.notifier.deliveries.preparation import Preparation
 from services.notifier.deliveries.repository import INDEXES, Deliveries
+from services.notifier.deliveries.resending import Resending
 from services.notifier.deliveries.schedule import RetryPolicy
 from services.notifier.deliveries.sender import Sender, SenderSettings
 from services.notifier.deliveries.state_writer import StateWriter
@@ -46,11 +49,13 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
     plumbing.app.description = "Tells what became of the mails about credentials."
     contacts, catalogue = Contacts(plumbing.database), Catalogue(plumbing.database)
     deliveries = Deliveries(plumbing.database)
+    activation = Activation(contacts, deliveries)
     domains = Domains(plumbing.database, Rate(settings.domain_rate, settings.domain_burst))
     pool = SmtpPool(_relay(settings), settings.sender_address)
     preparation = Preparation(
         deliveries=deliveries,
         contacts=contacts,
+        activation=activation,
         catalogue=catalogue,
         domains=domains,
         public_base=settings.public_base,
@@ -63,6 +68,7 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
         preparation=preparation,
         domains=domains,
         state_writer=StateWriter(deliveries),
+        activation=activation,
         server=pool,
         renderer=EmailRenderer(settings.sender_address),
         pictures=Pictures(),
@@ -72,8 +78,8 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
     _consume(
         plumbing,
         CatalogueWorker(catalogue),
-        ContactWorker(contacts, deliveries, _now),
-        DeliveryWorker(deliveries, contacts, plumbing.ids, _now),
+        ContactWorker(contacts, activation, _now),
+        DeliveryWorker(deliveries, activation, plumbing.ids, _now),
     )
     plumbing.repeat("sender", sender.tick)
     plumbing.repeat("leases", sender.renew)
@@ -82,7 +88,8 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
     plumbing.at_stop(pool.close)
     keys = ApiKeys(plumbing.database)
     plumbing.consume(name="access", topics=[topics.ACCESS_KEYS], contracts=[ApiKeyGranted], handle=keys.apply)
-    plumbing.app.include_router(routes(deliveries, keys, plumbing.ids, _now))
+    resending = Resending(deliveries, contacts, plumbing.audit, _now)
+    plumbing.app.include_router(routes(deliveries, resending, keys, plumbing.ids, _now))
 
 
 def _consume(
@@ -107,12 +114,8 @@ def _consume(
         contracts=[EvidenceDecided],
         handle=deliveries.decided,
     )
-    plumbing.consume(
-        name="lifecycle",
-        topics=[topics.CREDENTIAL_LIFECYCLE],
-        contracts=[CredentialRevoked],
-        handle=deliveries.revoked,
-    )
+    closed: list[type[CredentialRevoked | CredentialTakenDown]] = [CredentialRevoked, CredentialTakenDown]
+    plumbing.consume(name="lifecycle", topics=[topics.CREDENTIAL_LIFECYCLE], contracts=closed, handle=deliveries.closed)
 
 
 def _maintain(plumbing: Plumbing, deliveries: Deliveries, domains: Domains) -> None:

@@ -1,7 +1,8 @@
 """What the notifier answers over HTTP, over stand-ins for its collections."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -9,10 +10,15 @@ import pytest
 from httpx import ASGITransport, AsyncClient
 
 from libs.access.api_keys import ApiKeys, key_sha256, new_key
+from libs.audit.entry import Action, Entry
 from libs.common.health import Health
 from libs.common.http import create_app
+from services.notifier.contacts.repository import Contact
 from services.notifier.deliveries.api import routes
+from services.notifier.deliveries.delivery import StoredDelivery, address_mark
+from services.notifier.deliveries.resending import Resending
 from services.notifier.deliveries.schedule import State
+from services.notifier.occasion import Occasion
 from tests.ids import IDS
 
 NORTHSIDE, SOUTHSIDE, BLIND = new_key(), new_key(), new_key()
@@ -23,8 +29,8 @@ DELIVERY = IDS.delivery_id(CREDENTIAL, "issued")
 
 class StoredKeys:
     keys: Mapping[str, dict[str, Any]] = {
-        key_sha256(NORTHSIDE): {"issuer_id": "northside", "scopes": ["deliveries:read"]},
-        key_sha256(SOUTHSIDE): {"issuer_id": "southside", "scopes": ["deliveries:read"]},
+        key_sha256(NORTHSIDE): {"issuer_id": "northside", "scopes": ["deliveries:read", "deliveries:send"]},
+        key_sha256(SOUTHSIDE): {"issuer_id": "southside", "scopes": ["deliveries:read", "deliveries:send"]},
         key_sha256(BLIND): {"issuer_id": "northside", "scopes": ["evidence:read"]},
     }
 
@@ -32,32 +38,78 @@ class StoredKeys:
         return self.keys.get(query["_id"])
 
 
+LEARNER = uuid4()
+EMAIL = "mia.tran@students.northside.example"
+
+
 class StoredDeliveries:
-    async def of_issuer(self, issuer_id: str, wanted: Sequence[UUID]) -> list[dict[str, Any]]:
-        document = {
-            "_id": DELIVERY,
-            "schema": 1,
+    """One delivery of Northside's, as it stands; sending it again is noted."""
+
+    def __init__(self, **changed: Any) -> None:
+        fields: dict[str, Any] = {
+            "id": DELIVERY,
             "issuer_id": "northside",
             "credential_id": CREDENTIAL,
-            "occasion": "issued",
-            "learner_id": uuid4(),
-            "state": "pending",
+            "occasion": Occasion.ISSUED,
+            "learner_id": LEARNER,
+            "achievement": "dept/resilience/1",
+            "level": None,
+            "state": State.PENDING,
             "attempts": 1,
             "last_error": {"kind": "temporary", "code": 451, "enhanced": "4.7.1", "at": NOW},
             "due_at": NOW,
             "created_at": NOW,
+            "changed_at": NOW - timedelta(hours=1),
+            "trace": "",
         }
-        return [document] if DELIVERY in wanted and issuer_id == "northside" else []
+        self.stored = StoredDelivery(**(fields | changed))
+
+    async def of_issuer(self, issuer_id: str, wanted: Sequence[UUID]) -> list[StoredDelivery]:
+        return [self.stored] if DELIVERY in wanted and issuer_id == "northside" else []
+
+    async def send_again(self, delivery: StoredDelivery, now: datetime) -> bool:
+        if delivery != self.stored:
+            return False
+        self.stored = replace(delivery, state=State.PENDING, sending=delivery.sending + 1, due_at=now, changed_at=now)
+        return True
 
     async def counts(self, issuer_id: str) -> dict[State, int]:
         return dict.fromkeys(State, 0) | ({State.SENT: 3} if issuer_id == "northside" else {})
 
 
+class StoredContacts:
+    async def reachable(self, learner_ids: Iterable[UUID]) -> dict[UUID, Contact]:
+        return {each: Contact(EMAIL, "Mia Tran") for each in learner_ids if each == LEARNER}
+
+
+class Audited:
+    def __init__(self) -> None:
+        self.entries: list[Entry] = []
+
+    async def record(self, *entries: Entry) -> None:
+        self.entries += entries
+
+
+def resending(deliveries: StoredDeliveries, audit: Audited) -> Resending:
+    return Resending(deliveries, StoredContacts(), audit, lambda: NOW)  # type: ignore[arg-type]  # fakes
+
+
 @pytest.fixture
-async def http() -> AsyncIterator[AsyncClient]:
+def deliveries() -> StoredDeliveries:
+    return StoredDeliveries()
+
+
+@pytest.fixture
+def audit() -> Audited:
+    return Audited()
+
+
+@pytest.fixture
+async def http(deliveries: StoredDeliveries, audit: Audited) -> AsyncIterator[AsyncClient]:
     app = create_app("test", Health())
     keys = ApiKeys({"api_keys": StoredKeys()})  # type: ignore[arg-type]  # a fake
-    app.include_router(routes(StoredDeliveries(), keys, IDS, lambda: NOW))  # type: ignore[arg-type]  # a fake
+    again = resending(deliveries, audit)
+    app.include_router(routes(deliveries, again, keys, IDS, lambda: NOW))  # type: ignore[arg-type]  # a fake
     async with AsyncClient(transport=ASGITransport(app), base_url="http://notifier") as client:
         yield client
 
@@ -88,9 +140,66 @@ async def test_a_delivery_tells_its_state_and_codes_and_nothing_of_the_learner(h
     assert delivery["last_error"]["code"] == 451
     assert set(delivery) == {
         "id", "credential_id", "occasion", "state", "attempts", "due_at", "cancel_reason", "last_error",
-        "created_at", "sent_at",
+        "created_at", "sent_at", "sent_again", "recipient",
     }  # fmt: skip
     assert (await http.get(PATHS[1], headers=bearer(NORTHSIDE))).json() == delivery
+
+
+@pytest.mark.parametrize(
+    ("sent_to", "there"), [(EMAIL, True), ("mai.tran@students.northside.example", False), (None, None)]
+)
+async def test_a_school_sees_where_a_mail_went_without_the_address(
+    http: AsyncClient, deliveries: StoredDeliveries, sent_to: str | None, there: bool | None
+) -> None:
+    mark = None if sent_to is None else address_mark(DELIVERY, sent_to)
+    deliveries.stored = replace(deliveries.stored, address_mark=mark)
+    answer = await http.get(PATHS[1], headers=bearer(NORTHSIDE))
+    assert answer.json()["recipient"] == {"masked": "m…@students.northside.example", "last_went_there": there}
+    assert EMAIL not in answer.text
+
+
+AGAIN = f"/v1/deliveries/{DELIVERY}/send-again"
+
+
+@pytest.mark.parametrize("state", [State.SENT, State.FAILED_PERMANENTLY, State.GAVE_UP])
+async def test_a_mail_is_sent_again_once_however_often_that_is_asked_and_who_asked_is_recorded(
+    http: AsyncClient, deliveries: StoredDeliveries, audit: Audited, state: State
+) -> None:
+    deliveries.stored = replace(deliveries.stored, state=state)
+    for _ in range(3):
+        answer = await http.post(AGAIN, headers=bearer(NORTHSIDE))
+        assert (answer.status_code, answer.json()["state"], answer.json()["sent_again"]) == (200, "pending", 1)
+    (entry,) = audit.entries
+    assert (entry.action, entry.tenants) == (Action.MAIL_SENT_AGAIN, ("northside",))
+    assert entry.subject == f"delivery {DELIVERY}"
+    assert "@" not in repr(entry)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"state": State.CANCELLED, "cancel_reason": "revoked"},
+        {"state": State.SENT, "sending": 5},
+        {"state": State.SENT, "changed_at": NOW - timedelta(minutes=9)},
+    ],
+    ids=["cancelled", "often enough", "a moment ago"],
+)
+async def test_a_mail_that_is_not_to_go_again_is_refused_in_words(
+    http: AsyncClient, deliveries: StoredDeliveries, audit: Audited, changed: dict[str, Any]
+) -> None:
+    deliveries.stored = replace(deliveries.stored, **changed)
+    answer = await http.post(AGAIN, headers=bearer(NORTHSIDE))
+    assert answer.status_code == 409
+    assert audit.entries == []
+
+
+async def test_another_school_and_a_key_without_the_scope_send_nothing_again(
+    http: AsyncClient, deliveries: StoredDeliveries
+) -> None:
+    deliveries.stored = replace(deliveries.stored, state=State.SENT)
+    assert (await http.post(AGAIN, headers=bearer(SOUTHSIDE))).status_code == 404
+    assert (await http.post(AGAIN, headers=bearer(BLIND))).status_code == 403
+    assert deliveries.stored.sending == 0
 
 
 async def test_the_summary_counts_every_state_of_the_callers_issuer(http: AsyncClient) -> None:

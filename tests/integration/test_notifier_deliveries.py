@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
@@ -12,11 +12,14 @@ from deploy.embedded.stack import Stack
 from libs.common import mongo
 from libs.common.telemetry import new_trace
 from libs.contracts.cloudevents import EventT, Received
-from libs.contracts.events import CredentialRevoked, EvidenceDecided, LearnerContact, Outcome
+from libs.contracts.events import CredentialRevoked, CredentialTakenDown, EvidenceDecided, LearnerContact, Outcome
+from libs.contracts.reasons import RevocationReason, TakeDownReason
 from services.notifier.channels.failure import Failure, FailureKind
 from services.notifier.contacts.repository import Contacts
 from services.notifier.contacts.worker import ContactWorker
 from services.notifier.deliveries import changes
+from services.notifier.deliveries.activation import Activation
+from services.notifier.deliveries.delivery import address_mark
 from services.notifier.deliveries.domains import Domains, Rate
 from services.notifier.deliveries.repository import INDEXES, Deliveries
 from services.notifier.deliveries.schedule import State
@@ -50,9 +53,10 @@ class Workers:
 
 def workers(database: mongo.Database) -> Workers:
     contacts, deliveries = Contacts(database), Deliveries(database)
+    activation = Activation(contacts, deliveries)
     return Workers(
-        ContactWorker(contacts, deliveries, lambda: NOW).handle,
-        DeliveryWorker(deliveries, contacts, IDS, lambda: NOW),
+        ContactWorker(contacts, activation, lambda: NOW).handle,
+        DeliveryWorker(deliveries, activation, IDS, lambda: NOW),
     )
 
 
@@ -75,7 +79,18 @@ def revoked(learner: UUID) -> CredentialRevoked:
         issuer_id="northside",
         achievement="dept/resilience/1",
         occurred_at=NOW,
-        reason="a slip",
+        reason=RevocationReason.WRONG_LEARNER,
+    )
+
+
+def taken_down(learner: UUID) -> CredentialTakenDown:
+    return CredentialTakenDown(
+        credential_id=credential_id(learner),
+        url="https://x.example",
+        issuer_id="northside",
+        achievement="dept/resilience/1",
+        occurred_at=NOW,
+        reason=TakeDownReason.SAFETY,
     )
 
 
@@ -142,15 +157,106 @@ async def test_whatever_comes_first_a_revoked_credential_is_not_mailed_and_other
     early, late, kept = learners = [uuid4() for _ in range(3)]
     both = workers(database)
     await both.contacts([received(contact(each)) for each in learners])
-    await both.deliveries.revoked([announced(revoked(early))])
+    await both.deliveries.closed([announced(revoked(early))])
     await both.deliveries.decided([announced(issued(each)) for each in learners])
-    await both.deliveries.revoked([announced(revoked(late))])
+    await both.deliveries.closed([announced(revoked(late))])
     stored = {each["credential_id"]: each["state"] async for each in database["deliveries"].find({})}
     assert stored == {
         credential_id(early): "cancelled",
         credential_id(late): "cancelled",
         credential_id(kept): "pending",
     }
+
+
+async def sent(database: mongo.Database, learner: UUID) -> None:
+    """The mail of the issue has gone."""
+    told = {"state": State.SENT, "sent_at": NOW}
+    await database["deliveries"].update_one({"learner_id": learner, "occasion": "issued"}, {"$set": told})
+
+
+async def occasions(database: mongo.Database, learner: UUID) -> dict[str, str]:
+    """The deliveries of a learner by occasion, with their states."""
+    return {each["occasion"]: each["state"] async for each in database["deliveries"].find({"learner_id": learner})}
+
+
+@pytest.mark.parametrize("repeats", [1, 3])
+async def test_who_was_told_of_a_badge_is_told_once_that_it_was_taken_back(
+    database: mongo.Database, repeats: int
+) -> None:
+    told, never = await due(database, 2)
+    await sent(database, told)
+    for _ in range(repeats):
+        await workers(database).deliveries.closed([announced(revoked(told)), announced(revoked(never))])
+    assert await occasions(database, told) == {"issued": "sent", "revoked": "pending"}
+    assert await occasions(database, never) == {"issued": "cancelled"}
+    stored = await database["deliveries"].find_one({"learner_id": told, "occasion": "revoked"})
+    assert stored is not None
+    assert (stored["reason"], stored["achievement"], stored["level"]) == (
+        "wrong_learner",
+        "dept/resilience/1",
+        "relational",
+    )
+
+
+async def test_a_take_down_is_told_in_one_mail_and_instead_of_a_revocation_that_is_still_to_be_told(
+    database: mongo.Database,
+) -> None:
+    (learner,) = await due(database, 1)
+    await sent(database, learner)
+    both = workers(database)
+    await both.deliveries.closed([announced(revoked(learner))])
+    implied = revoked(learner).model_copy(update={"reason": RevocationReason.TAKEN_DOWN})
+    await both.deliveries.closed([announced(implied), announced(taken_down(learner))])
+    assert await occasions(database, learner) == {"issued": "sent", "revoked": "cancelled", "taken_down": "pending"}
+
+
+async def test_who_gets_a_new_address_after_a_refusal_is_mailed_there_and_the_same_address_again_is_not(
+    database: mongo.Database,
+) -> None:
+    (learner,) = await due(database, 1)
+    both = workers(database)
+    (claimed,) = await Deliveries(database).claim(1, owner="test", now=NOW, lease_until=NOW + LEASE)
+    there = replace(claimed, address_mark=address_mark(claimed.id, "a@x.example"))
+    refused = Failure(FailureKind.PERMANENT, 550, "5.1.1")
+    await Deliveries(database).write([changes.failed(there, refused, State.FAILED_PERMANENTLY, None, NOW)])
+    later = NOW + timedelta(minutes=1)
+    await both.contacts([received(contact(learner, changed_at=later))])
+    assert await occasions(database, learner) == {"issued": "failed_permanently"}
+    for _ in range(2):
+        await both.contacts([received(contact(learner, changed_at=later + LEASE, email="right@x.example"))])
+    assert await occasions(database, learner) == {"issued": "pending"}
+    (again,) = await Deliveries(database).claim(1, owner="test", now=NOW, lease_until=NOW + LEASE)
+    assert (again.id, again.attempts, again.first_attempt_at) == (claimed.id, 0, None)
+
+
+async def test_a_corrected_address_does_not_bring_back_the_mail_of_a_badge_that_was_taken_back(
+    database: mongo.Database,
+) -> None:
+    (learner,) = await due(database, 1)
+    failed = {"state": State.FAILED_PERMANENTLY, "address_mark": "of a wrong address"}
+    await database["deliveries"].update_one({"learner_id": learner}, {"$set": failed})
+    both = workers(database)
+    await both.deliveries.closed([announced(revoked(learner))])
+    await both.contacts([received(contact(learner, changed_at=NOW + LEASE, email="right@x.example"))])
+    assert await occasions(database, learner) == {"issued": "cancelled"}
+
+
+async def test_of_several_who_ask_at_once_for_a_mail_to_be_sent_again_one_succeeds(database: mongo.Database) -> None:
+    (learner,) = await due(database, 1)
+    await sent(database, learner)
+    deliveries = Deliveries(database)
+    (stored,) = (await deliveries.find([IDS.delivery_id(credential_id(learner), "issued")])).values()
+    done = await asyncio.gather(*(deliveries.send_again(stored, NOW) for _ in range(5)))
+    assert sorted(done) == [False, False, False, False, True]
+
+
+async def test_erasing_a_learner_forgets_which_address_a_mail_went_to(database: mongo.Database) -> None:
+    (learner,) = await due(database, 1)
+    await database["deliveries"].update_one({}, {"$set": {"state": State.SENT, "address_mark": "of an address"}})
+    await workers(database).contacts([Received(None, str(learner), new_trace())])
+    stored = await database["deliveries"].find_one({})
+    assert stored is not None
+    assert "address_mark" not in stored
 
 
 async def test_a_decision_that_issues_nothing_is_not_mailed(database: mongo.Database) -> None:

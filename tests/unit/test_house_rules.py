@@ -41,11 +41,6 @@ def test_a_service_imports_no_other_service() -> None:
             assert not {name for name in imports(tree) if name.startswith(tuple(others))}, path
 
 
-# A credential and a contact may come first, so each side writes its own and looks for the other's: one argument, in
-# deliveries/activation.py.
-MUTUAL = {("notifier", "contacts", "deliveries")}
-
-
 def test_the_capabilities_of_a_service_import_each_other_one_way() -> None:
     for service in SERVICES:
         folder = ROOT / "services" / service
@@ -54,10 +49,7 @@ def test_the_capabilities_of_a_service_import_each_other_one_way() -> None:
             capability = path.relative_to(folder).parts[0]
             names = [each.split(".") for each in imported_names(tree) if each.startswith(f"services.{service}.")]
             uses.setdefault(capability, set()).update(name[2] for name in names if (folder / name[2]).is_dir())
-        below = {
-            capability: {each for each in used if each != capability and (service, capability, each) not in MUTUAL}
-            for capability, used in uses.items()
-        }
+        below = {capability: {each for each in used if each != capability} for capability, used in uses.items()}
         tuple(TopologicalSorter(below).static_order())  # raises CycleError, which names the cycle
 
 

@@ -1,6 +1,7 @@
 """The mail: what it says, how it is built, and that no name can break out of its header."""
 
 import base64
+from dataclasses import replace
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
 from email.message import EmailMessage as ParsedMessage
@@ -12,10 +13,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.common.addresses import Address
+from libs.contracts.reasons import RevocationReason, TakeDownReason
 from libs.contracts.results import SoloLevel
 from services.notifier.catalogue.repository import AchievementText, LevelText
+from services.notifier.channels.email import closing
+from services.notifier.channels.email.closing import why
+from services.notifier.channels.email.links import without_links
 from services.notifier.channels.email.message import EmailMessage, EmailRenderer, one_line
 from services.notifier.channels.email.picture import picture_alt
+from services.notifier.occasion import Occasion
 
 DELIVERY = UUID("0b8f2f0e-5a3c-5e0f-9d0a-111111111111")
 PAGE = "https://badges.example/badges/3f1d"
@@ -238,3 +244,73 @@ def test_an_address_beyond_ascii_makes_a_mail_that_says_so_in_its_header_only() 
 
 def test_an_address_does_not_show_in_a_traceback() -> None:
     assert "mia" not in repr(Address("mia", "school.example"))
+
+
+def closed(occasion: Occasion, reason: str, **changed: str) -> EmailMessage:
+    return replace(email(**changed), occasion=occasion, why=why(occasion, reason))  # type: ignore[arg-type]  # texts
+
+
+@pytest.mark.parametrize(
+    ("occasion", "reason", "said"),
+    [
+        (Occasion.REVOKED, "wrong_learner", "It was meant for somebody else."),
+        (Occasion.REVOKED, "other", "may earn the badge again"),
+        (Occasion.TAKEN_DOWN, "personal_data", "Nobody can open the page any more"),
+        (Occasion.TAKEN_DOWN, "Kim's mother asked", "may earn the badge again"),
+    ],
+)
+def test_who_is_told_that_a_badge_was_closed_is_told_what_that_means_and_no_words_of_others(
+    occasion: Occasion, reason: str, said: str
+) -> None:
+    message = read(write(closed(occasion, reason), None))
+    for kind in ("plain", "html"):
+        text = " ".join(body(message, kind).split())
+        assert said in text
+        assert "Kim" not in text
+        assert "Well done" not in text
+        assert PAGE not in text, "there is nothing to see, or to download, that helps"
+    assert str(message["Subject"]).startswith("Your badge was taken ")
+
+
+def test_every_reason_code_has_a_sentence_or_says_that_it_has_none() -> None:
+    assert closing.REVOKED.keys() == set(RevocationReason)
+    assert closing.TAKEN_DOWN.keys() == set(TakeDownReason)
+
+
+def test_a_mail_that_is_sent_again_has_a_message_id_of_its_own() -> None:
+    ids = {str(read(write(replace(email(), sending=number)))["Message-ID"]) for number in range(3)}
+    assert len(ids) == 3
+
+
+LINKS = [
+    "https://evil.example/win",
+    "You won: HTTPS://evil.example",
+    "www.evil.example",
+    "//evil.example/x",
+    "Claim at evil.example/now",
+    "evil。example",
+    "mailto:a@evil.example",
+    "a@evil.example",
+]
+
+
+@pytest.mark.parametrize("link", LINKS)
+@pytest.mark.parametrize("place", ["learner_name", "issuer_name", "achievement"])
+def test_no_name_becomes_something_to_click(link: str, place: str) -> None:
+    named: dict[str, object] = {place: AchievementText(link, link, {}) if place == "achievement" else link}
+    message = read(write(email(**named)))  # type: ignore[arg-type]  # names
+    shown = [
+        str(message["Subject"]),
+        str(message["From"]),
+        str(message["To"]),
+        body(message, "plain"),
+        body(message, "html"),
+    ]
+    for text in shown:
+        assert "evil.example" not in text.lower()
+        assert "evil。example" not in text
+
+
+@pytest.mark.parametrize("name", ["J.R. Smith", "St. Mary's", "Anne-Marie O'Neil", "Ngā Rōpū 2.0", "李 小龙"])
+def test_a_name_without_a_link_stays_as_it_is(name: str) -> None:
+    assert without_links(name) == name

@@ -23,6 +23,7 @@ from services.notifier.deliveries.preparation import Ready
 from services.notifier.deliveries.schedule import RetryPolicy
 from services.notifier.deliveries.sender import Sender, SenderSettings
 from services.notifier.deliveries.state_writer import StateWriter
+from services.notifier.occasion import Occasion
 
 NOW = datetime(2026, 10, 12, 9, tzinfo=UTC)
 
@@ -33,6 +34,10 @@ def delivery(**changed: Any) -> Delivery:
         "claim": UUID(int=1),
         "issuer_id": "northside",
         "credential_id": uuid4(),
+        "occasion": Occasion.ISSUED,
+        "reason": None,
+        "follows": None,
+        "sending": 0,
         "learner_id": uuid4(),
         "achievement": "dept/resilience/1",
         "level": SoloLevel.RELATIONAL,
@@ -123,13 +128,24 @@ class Server:
         return answer
 
 
-def sender(schedule: Schedule, server: Server, pace: Pace | None = None) -> Sender:
+class Checked:
+    """Notes whose failed mails were looked at."""
+
+    def __init__(self) -> None:
+        self.learners: list[UUID] = []
+
+    async def addressed(self, learner_ids: Collection[UUID], _now: datetime) -> None:
+        self.learners += learner_ids
+
+
+def sender(schedule: Schedule, server: Server, pace: Pace | None = None, checked: Checked | None = None) -> Sender:
     return Sender(
         SenderSettings("test", 8, timedelta(seconds=60), RetryPolicy()),
         deliveries=schedule,  # type: ignore[arg-type]  # a fake
         preparation=AllReady(),  # type: ignore[arg-type]  # a fake
         domains=pace or Pace(),  # type: ignore[arg-type]  # a fake
         state_writer=StateWriter(schedule),  # type: ignore[arg-type]  # a fake
+        activation=checked if checked is not None else Checked(),
         server=server,
         renderer=EmailRenderer(Address("badges", "bowerbird.example")),
         pictures=Pictures(lambda _: b"PNG"),

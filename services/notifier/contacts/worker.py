@@ -1,22 +1,31 @@
 """The consumer of `learner.contacts`: stores names and addresses; a tombstone erases."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
+from typing import Protocol
 from uuid import UUID
 
 from libs.contracts.cloudevents import Outgoing, Received
 from libs.contracts.events import LearnerContact
 from services.notifier.contacts.repository import Contacts
-from services.notifier.deliveries.activation import activate_reachable
-from services.notifier.deliveries.repository import Deliveries
+
+
+class ContactListener(Protocol):
+    """What depends on contacts, and is told after they were stored or erased."""
+
+    async def addressed(self, learner_ids: Collection[UUID], now: datetime) -> None:
+        """The contacts of these learners may have changed."""
+
+    async def erased(self, learner_ids: Collection[UUID], now: datetime) -> None:
+        """The contacts of these learners are gone."""
 
 
 class ContactWorker:
     """The handler; it publishes nothing."""
 
-    def __init__(self, contacts: Contacts, deliveries: Deliveries, clock: Callable[[], datetime]) -> None:
+    def __init__(self, contacts: Contacts, listener: ContactListener, clock: Callable[[], datetime]) -> None:
         self._contacts = contacts
-        self._deliveries = deliveries
+        self._listener = listener
         self._clock = clock
 
     async def handle(self, batch: Sequence[Received[LearnerContact]]) -> Sequence[Outgoing]:
@@ -35,10 +44,10 @@ class ContactWorker:
                 changed.setdefault(event.learner_id, []).append(event)
         if erased:
             await self._contacts.erase(list(erased))
-            await self._deliveries.cancel_for_learners(list(erased), "erased", now)
+            await self._listener.erased(list(erased), now)
         if changed:
             await self._contacts.store([event for events in changed.values() for event in events])  # B1
-            await activate_reachable(self._contacts, self._deliveries, list(changed), now)  # B2
+            await self._listener.addressed(list(changed), now)  # B2
         return []
 
 

@@ -5,18 +5,23 @@ from datetime import datetime
 from typing import Annotated, Self
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, Query, Request
 from pydantic import AwareDatetime, BaseModel, Field
 
 from libs.access.api_keys import ApiKeys, Caller
-from libs.common.errors import NotFoundError
-from libs.common.mongo import Document
+from libs.access.scopes import Scope
+from libs.audit.entry import Cause
+from libs.common.errors import ConflictError, NotFoundError
+from libs.common.http import request_trace
 from libs.common.problems import documented
+from libs.common.telemetry import trace_id
 from libs.contracts.ids import Ids
 from services.notifier.channels.failure import FailureKind
-from services.notifier.deliveries.delivery import OCCASIONS
+from services.notifier.deliveries.delivery import StoredDelivery
 from services.notifier.deliveries.repository import Deliveries
+from services.notifier.deliveries.resending import Recipient, Resending
 from services.notifier.deliveries.schedule import State
+from services.notifier.occasion import Occasion
 
 
 class LastError(BaseModel):
@@ -28,6 +33,17 @@ class LastError(BaseModel):
     at: AwareDatetime = Field(description="when it failed")
 
 
+class RecipientView(BaseModel):
+    """Where a mail goes, without the address itself."""
+
+    masked: str | None = Field(
+        description="the learner's address now, but for its first character and its domain", examples=["m…@oak.example"]
+    )
+    last_went_there: bool | None = Field(
+        default=None, description="whether the last attempt went to this address; none where there was none"
+    )
+
+
 class DeliveryView(BaseModel):
     """One mail, without the learner's name and e-mail address."""
 
@@ -36,6 +52,8 @@ class DeliveryView(BaseModel):
     occasion: str = Field(description="what the mail tells", examples=["issued"])
     state: State = Field(examples=["sent"])
     attempts: int = Field(ge=0, description="how often it was handed to a mail server", examples=[1])
+    sent_again: int = Field(ge=0, description="how often somebody asked for it to be sent again", examples=[0])
+    recipient: RecipientView
     due_at: AwareDatetime | None = Field(
         default=None, description="when it is tried next; while it is being sent, when somebody else would try"
     )
@@ -45,9 +63,22 @@ class DeliveryView(BaseModel):
     sent_at: AwareDatetime | None = Field(default=None, description="when a mail server took it")
 
     @classmethod
-    def of(cls, document: Document) -> Self:
-        """Read a stored delivery."""
-        return cls.model_validate({**document, "id": document["_id"]})
+    def of(cls, stored: StoredDelivery, recipient: Recipient) -> Self:
+        """Show a stored delivery."""
+        return cls(
+            id=stored.id,
+            credential_id=stored.credential_id,
+            occasion=stored.occasion,
+            state=stored.state,
+            attempts=stored.attempts,
+            sent_again=stored.sending,
+            recipient=RecipientView(masked=recipient.masked, last_went_there=recipient.last_went_there),
+            due_at=stored.due_at,
+            cancel_reason=stored.cancel_reason,
+            last_error=None if stored.last_error is None else LastError.model_validate(stored.last_error),
+            created_at=stored.created_at,
+            sent_at=stored.sent_at,
+        )
 
 
 class DeliveryList(BaseModel):
@@ -65,21 +96,24 @@ class Summary(BaseModel):
     as_of: AwareDatetime = Field(description="the moment that the numbers speak of")
 
 
-def routes(deliveries: Deliveries, keys: ApiKeys, ids: Ids, clock: Callable[[], datetime]) -> APIRouter:
+def routes(
+    deliveries: Deliveries, resending: Resending, keys: ApiKeys, ids: Ids, clock: Callable[[], datetime]
+) -> APIRouter:
     """The routes of this service."""
     router = APIRouter(prefix="/v1/deliveries", tags=["deliveries"])
-    reader = Annotated[Caller, Depends(keys.allowed("deliveries:read"))]
+    reader = Annotated[Caller, Depends(keys.allowed(Scope.DELIVERIES_READ))]
 
     @router.get("", responses=documented(NotFoundError))
     async def list_deliveries(
         credential_id: Annotated[UUID, Query(description="the credential that the mails are about")], caller: reader
     ) -> DeliveryList:
         """The mails about a credential of yours."""
-        wanted = [ids.delivery_id(credential_id, occasion) for occasion in OCCASIONS]
+        wanted = [ids.delivery_id(credential_id, occasion) for occasion in Occasion]
         found = await deliveries.of_issuer(caller.issuer_id, wanted)
         if not found:
             raise NotFoundError("no mail about this credential is known for your issuer")
-        return DeliveryList(deliveries=[DeliveryView.of(each) for each in found])
+        recipients = await resending.recipients(found, caller)
+        return DeliveryList(deliveries=[DeliveryView.of(each, recipients[each.id]) for each in found])
 
     @router.get("/summary")
     async def summarise_deliveries(caller: reader) -> Summary:
@@ -93,6 +127,26 @@ def routes(deliveries: Deliveries, keys: ApiKeys, ids: Ids, clock: Callable[[], 
         found = await deliveries.of_issuer(caller.issuer_id, [delivery_id])
         if not found:
             raise NotFoundError("there is no such delivery of your issuer")
-        return DeliveryView.of(found[0])
+        recipients = await resending.recipients(found, caller)
+        return DeliveryView.of(found[0], recipients[delivery_id])
+
+    @router.post("/{delivery_id}/send-again", responses=documented(NotFoundError, ConflictError))
+    async def send_delivery_again(
+        request: Request, delivery_id: UUID, caller: Annotated[Caller, Depends(keys.allowed(Scope.DELIVERIES_SEND))]
+    ) -> DeliveryView:
+        """Send a mail of yours once more, to the address that its learner has now.
+
+        One that is still to be sent is not sent twice, so asking again changes nothing. A mail can be sent again ten
+        minutes after its last attempt ended, five times at most.
+        """
+        sent = await resending.send_again(delivery_id, caller, cause_of(request, caller))
+        recipients = await resending.recipients([sent], caller)
+        return DeliveryView.of(sent, recipients[sent.id])
 
     return router
+
+
+def cause_of(request: Request, caller: Caller) -> Cause:
+    """Return by whom a mail is sent again."""
+    client = None if request.client is None else request.client.host
+    return Cause(f"key:{caller.issuer_id}", trace_id(request_trace(request)), None, client)

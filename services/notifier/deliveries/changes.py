@@ -34,7 +34,13 @@ class Change:
 
 def sent(delivery: Delivery, now: datetime) -> Change:
     """The server said 250. This holds even where the lease was lost meanwhile: the mail has gone."""
-    change = {"state": State.SENT, "sent_at": now, "attempts": delivery.attempts + 1, "changed_at": now}
+    change = {
+        "state": State.SENT,
+        "sent_at": now,
+        "attempts": delivery.attempts + 1,
+        "changed_at": now,
+        "address_mark": delivery.address_mark,
+    }
     return Change(UpdateOne({"_id": delivery.id}, {"$set": change, "$unset": unset(CLAIM_FIELDS)}))
 
 
@@ -46,6 +52,7 @@ def failed(delivery: Delivery, failure: Failure, state: State, due_at: datetime 
         "first_attempt_at": delivery.first_attempt_at or now,
         "last_error": {"kind": failure.kind, "code": failure.code, "enhanced": failure.enhanced, "at": now},
         "changed_at": now,
+        "address_mark": delivery.address_mark,
     }
     return _held(delivery, change, due_at, None)
 
@@ -63,6 +70,11 @@ def park(delivery: Delivery, now: datetime) -> Change:
 def cancel(delivery: Delivery, now: datetime) -> Change:
     """The reason to cancel it was written down while it was being sent."""
     return _held(delivery, {"state": State.CANCELLED, "changed_at": now}, None, None)
+
+
+def never_told(delivery: Delivery, now: datetime) -> Change:
+    """It would tell that a badge was closed of which its learner was never told."""
+    return _held(delivery, {"state": State.CANCELLED, "cancel_reason": "never_told", "changed_at": now}, None, None)
 
 
 def _held(delivery: Delivery, change: Document, due_at: datetime | None, slot_at: float | None) -> Change:

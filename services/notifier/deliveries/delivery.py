@@ -1,16 +1,111 @@
-"""A delivery as its owner sees it while it holds the claim."""
+"""A delivery as it is stored, and as its owner sees it while it holds the claim."""
 
+import hashlib
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Self
+from typing import Any, Self
 from uuid import UUID
 
 from libs.common.mongo import Document
 from libs.contracts.results import SoloLevel
+from services.notifier.deliveries.schedule import State
+from services.notifier.occasion import Occasion
 
-OCCASION_ISSUED = "issued"
-OCCASIONS = (OCCASION_ISSUED,)
-"""What a learner may be mailed about a credential for; one delivery for each."""
+
+def address_mark(delivery_id: UUID, address: str) -> str:
+    """Return what tells whether a delivery went to this address, and nothing else: a digest that no other one shares.
+
+    A delivery that was refused is tried again only where its learner's address is another one by now.
+    """
+    return hashlib.blake2b(address.encode(), key=delivery_id.bytes, digest_size=16).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class StoredDelivery:
+    """One mail about one credential on one occasion.
+
+    Attributes:
+        learner_id: None where a credential was revoked before we learnt whose it is: then nothing is sent.
+        reason: the code why it was revoked or taken down.
+        follows: of what tells that a credential was closed, the delivery that told of its issue.
+        sending: how often somebody asked for it to be sent again.
+        attempts: how often it was handed to a mail server since.
+        last_error: kind, code, enhanced, at: codes only.
+        address_mark: see there; of the last attempt.
+    """
+
+    id: UUID
+    issuer_id: str
+    credential_id: UUID
+    occasion: Occasion
+    learner_id: UUID | None
+    achievement: str | None
+    level: SoloLevel | None
+    state: State
+    created_at: datetime
+    trace: str
+    changed_at: datetime
+    reason: str | None = None
+    follows: UUID | None = None
+    sending: int = 0
+    attempts: int = 0
+    due_at: datetime | None = None
+    sent_at: datetime | None = None
+    cancel_reason: str | None = None
+    waits_for: str | None = None
+    last_error: dict[str, Any] | None = None
+    address_mark: str | None = None
+
+    @classmethod
+    def of(cls, document: Document) -> Self:
+        """Read a stored delivery."""
+        level = document.get("level")
+        return cls(
+            id=document["_id"],
+            issuer_id=document["issuer_id"],
+            credential_id=document["credential_id"],
+            occasion=Occasion(document["occasion"]),
+            learner_id=document.get("learner_id"),
+            achievement=document.get("achievement"),
+            level=None if level is None else SoloLevel(level),
+            state=State(document["state"]),
+            created_at=document["created_at"],
+            trace=document["trace"],
+            changed_at=document["changed_at"],
+            reason=document.get("reason"),
+            follows=document.get("follows"),
+            sending=document.get("sending", 0),
+            attempts=document["attempts"],
+            due_at=document.get("due_at"),
+            sent_at=document.get("sent_at"),
+            cancel_reason=document.get("cancel_reason"),
+            waits_for=document.get("waits_for"),
+            last_error=document.get("last_error"),
+            address_mark=document.get("address_mark"),
+        )
+
+    def document(self) -> Document:
+        """Return it as it is stored first."""
+        document: Document = {
+            "_id": self.id,
+            "schema": 1,
+            "issuer_id": self.issuer_id,
+            "credential_id": self.credential_id,
+            "occasion": self.occasion,
+            "learner_id": self.learner_id,
+            "achievement": self.achievement,
+            "level": self.level,
+            "state": self.state,
+            "reason": self.reason,
+            "follows": self.follows,
+            "sending": self.sending,
+            "attempts": self.attempts,
+            "cancel_reason": self.cancel_reason,
+            "created_at": self.created_at,
+            "changed_at": self.changed_at,
+            "trace": self.trace,
+        }
+        return {name: value for name, value in document.items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,15 +116,20 @@ class Delivery:
     claim: UUID
     issuer_id: str
     credential_id: UUID
+    occasion: Occasion
     learner_id: UUID
     achievement: str
     level: SoloLevel | None
+    reason: str | None
+    follows: UUID | None
+    sending: int
     created_at: datetime
     attempts: int
     first_attempt_at: datetime | None
     slot_at: float | None
     cancel_reason: str | None
     trace: str
+    address_mark: str | None = None
 
     @classmethod
     def of(cls, document: Document, claim: UUID) -> Self:
@@ -40,13 +140,18 @@ class Delivery:
             claim=claim,
             issuer_id=document["issuer_id"],
             credential_id=document["credential_id"],
+            occasion=Occasion(document["occasion"]),
             learner_id=document["learner_id"],
             achievement=document["achievement"],
             level=None if level is None else SoloLevel(level),
+            reason=document.get("reason"),
+            follows=document.get("follows"),
+            sending=document.get("sending", 0),
             created_at=document["created_at"],
             attempts=document["attempts"],
             first_attempt_at=document.get("first_attempt_at"),
             slot_at=document.get("slot_at"),
             cancel_reason=document.get("cancel_reason"),
             trace=document["trace"],
+            address_mark=document.get("address_mark"),
         )

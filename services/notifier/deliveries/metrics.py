@@ -15,7 +15,8 @@ SENDING_SECONDS = Histogram(
 )
 POSTPONED = Counter(
     "bowerbird_notifier_postponed",
-    "Claimed deliveries put back without an attempt, by reason: rate, share, no_address, no_text, relay",
+    "Claimed deliveries put back without an attempt, by reason: rate, share, no_address, no_text,"
+    " issue_in_flight, relay",
     ["reason"],
 )
 RELAY_UNAVAILABLE = Counter(

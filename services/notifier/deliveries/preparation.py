@@ -2,28 +2,30 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from libs.common.addresses import Address
 from services.notifier.catalogue.repository import Catalogue
+from services.notifier.channels.email.closing import why
 from services.notifier.channels.email.message import EmailMessage
 from services.notifier.channels.failure import Failure, FailureKind
 from services.notifier.contacts.repository import Contact, Contacts
 from services.notifier.deliveries import changes, metrics
-from services.notifier.deliveries.activation import activate_reachable
+from services.notifier.deliveries.activation import Activation
 from services.notifier.deliveries.changes import Change
-from services.notifier.deliveries.delivery import Delivery
+from services.notifier.deliveries.delivery import Delivery, address_mark
 from services.notifier.deliveries.domains import Domains, Slots
 from services.notifier.deliveries.repository import Deliveries
-from services.notifier.deliveries.schedule import State
+from services.notifier.deliveries.schedule import OPEN, State
 
 # A mail whose slot is this near waits for it in memory; one that is further off goes back to the schedule.
 _NEAR_SECONDS = 0.25
 # A slot missed by more is void: after a stop, the slots of hours must not be used all at once.
 _SLOT_KEPT_SECONDS = 30.0
 _GRANT_LOST_WAIT = timedelta(seconds=1)
+_ISSUE_IN_FLIGHT_WAIT = timedelta(seconds=5)
 _TEXT_FIRST_WAIT = timedelta(seconds=2)
 _TEXT_LONGEST_WAIT = timedelta(minutes=10)
 # RFC 3463, 5.1.3: the address is no address. Found out here, before any server is asked.
@@ -48,6 +50,7 @@ class Preparation:
         *,
         deliveries: Deliveries,
         contacts: Contacts,
+        activation: Activation,
         catalogue: Catalogue,
         domains: Domains,
         public_base: str,
@@ -56,6 +59,7 @@ class Preparation:
     ) -> None:
         self._deliveries = deliveries
         self._contacts = contacts
+        self._activation = activation
         self._catalogue = catalogue
         self._domains = domains
         self._public_base = public_base
@@ -66,10 +70,12 @@ class Preparation:
         """What may go now, the longest due first, and what is to be written of the others."""
         contacts = await self._contacts.reachable(each.learner_id for each in claimed)
         await self._park([each for each in claimed if each.learner_id not in contacts and each.cancel_reason is None])
-        messages, updates = await self._messages([each for each in claimed if each.learner_id in contacts], contacts)
+        reachable = [each for each in claimed if each.learner_id in contacts and each.cancel_reason is None]
+        told, updates = await self._told(reachable)
+        messages, without_words = await self._messages(told, contacts)
         now = self._clock()
         cancelled = [each for each in claimed if each.cancel_reason is not None]
-        updates += [changes.cancel(each, now) for each in cancelled]
+        updates += [*without_words, *(changes.cancel(each, now) for each in cancelled)]
         ready, without_slot = await self._pace(messages)
         return ready, updates + without_slot
 
@@ -84,7 +90,24 @@ class Preparation:
         now = self._clock()
         metrics.POSTPONED.labels("no_address").inc(len(unreachable))
         await self._deliveries.write([changes.park(each, now) for each in unreachable])
-        await activate_reachable(self._contacts, self._deliveries, [each.learner_id for each in unreachable], now)
+        await self._activation.activate([each.learner_id for each in unreachable], now)
+
+    async def _told(self, deliveries: Sequence[Delivery]) -> tuple[list[Delivery], list[Change]]:
+        """Only who was told of a badge is told that it was taken back or down; while that mail is on its way, wait."""
+        before = await self._deliveries.find({each.follows for each in deliveries if each.follows is not None})
+        now = self._clock()
+        told: list[Delivery] = []
+        updates: list[Change] = []
+        for each in deliveries:
+            issued = None if each.follows is None else before.get(each.follows)
+            if each.follows is None or (issued is not None and issued.sent_at is not None):
+                told.append(each)
+            elif issued is not None and issued.state in OPEN:
+                metrics.POSTPONED.labels("issue_in_flight").inc()
+                updates.append(changes.put_back(each, now + _ISSUE_IN_FLIGHT_WAIT))
+            else:
+                updates.append(changes.never_told(each, now))
+        return told, updates
 
     async def _messages(
         self, deliveries: Sequence[Delivery], contacts: Mapping[UUID, Contact]
@@ -94,10 +117,10 @@ class Preparation:
         now = self._clock()
         messages: list[tuple[Delivery, EmailMessage]] = []
         updates: list[Change] = []
-        for each in deliveries:
-            if each.cancel_reason is not None:
-                continue
-            to = Address.parse(contacts[each.learner_id].email)
+        for given in deliveries:
+            email = contacts[given.learner_id].email
+            each = replace(given, address_mark=address_mark(given.id, email))
+            to = Address.parse(email)
             if to is None:
                 metrics.DELIVERIES.labels(FailureKind.PERMANENT).inc()
                 updates.append(changes.failed(each, _BAD_ADDRESS, State.FAILED_PERMANENTLY, None, now))
@@ -118,6 +141,9 @@ class Preparation:
                     page_url=page,
                     download_url=f"{page}/credential.json",
                     written_at=now,
+                    occasion=each.occasion,
+                    why=why(each.occasion, each.reason),
+                    sending=each.sending,
                 )
                 messages.append((each, message))
         return messages, updates

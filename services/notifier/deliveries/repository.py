@@ -1,22 +1,25 @@
 """The schedule of deliveries in MongoDB: every state change is one atomic update of one document.
 
     no_address ──contact──▶ pending ──claim──▶ sending ──▶ sent | failed_permanently | gave_up
-        ▲                      ▲  │               │
+        ▲                      ▲  │               │                       │
         └──address went away───┘  └──cancelled    └──▶ pending (again later)
+                               └──another address, or asked to send again─┘
 
 `due_at` stands on a delivery while somebody must look at it again: a pending one when it is due, a sending one when its
 lease ends (its owner may be dead). So one index serves both, and claiming is the same for both.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
+from pymongo import UpdateOne
+
 from libs.common.mongo import Database, Document, Index, aggregate, find_by_ids, insert_new
 from services.notifier.deliveries.changes import CLAIM_FIELDS, Change, unset
-from services.notifier.deliveries.delivery import Delivery
-from services.notifier.deliveries.schedule import OPEN, State
+from services.notifier.deliveries.delivery import Delivery, StoredDelivery
+from services.notifier.deliveries.schedule import FAILED, OPEN, State
 
 INDEXES: Sequence[Index] = (
     Index("deliveries", ["due_at"], partial={"due_at": {"$exists": True}}),
@@ -33,9 +36,57 @@ class Deliveries:
     def __init__(self, database: Database) -> None:
         self._deliveries = database["deliveries"]
 
-    async def expect(self, documents: Sequence[Document]) -> None:
+    async def expect(self, deliveries: Sequence[StoredDelivery]) -> None:
         """Insert new deliveries; one that is there stays as it is."""
-        await insert_new(self._deliveries, documents)
+        await insert_new(self._deliveries, [each.document() for each in deliveries])
+
+    async def find(self, ids: Iterable[UUID]) -> dict[UUID, StoredDelivery]:
+        """Return these deliveries as they stand now; a worker's query, by derived ids."""
+        found = await find_by_ids(self._deliveries, "_id", ids)
+        return {each["_id"]: StoredDelivery.of(each) for each in found}
+
+    async def failed_for(self, learner_ids: Sequence[UUID]) -> list[StoredDelivery]:
+        """Return the deliveries of these learners that ended without being sent, for want of a good address."""
+        query = {"learner_id": {"$in": list(learner_ids)}, "state": {"$in": FAILED}}
+        return [StoredDelivery.of(each) for each in await self._deliveries.find(query).to_list(None)]
+
+    async def reopen(self, failed: Sequence[StoredDelivery], now: datetime) -> None:
+        """Let these be tried from their first attempt, each unless something else became of it."""
+        updates = [
+            UpdateOne(
+                {"_id": each.id, "state": {"$in": FAILED}, "address_mark": each.address_mark},
+                {
+                    "$set": {"state": State.PENDING, "due_at": now, "changed_at": now, "attempts": 0},
+                    "$unset": unset(["first_attempt_at"]),
+                },
+            )
+            for each in failed
+        ]
+        if updates:
+            await self._deliveries.bulk_write(updates, ordered=False)
+
+    async def send_again(self, delivery: StoredDelivery, now: datetime) -> bool:
+        """Let it be sent once more, unless that was done since it was read; return whether it was done now."""
+        done = await self._deliveries.update_one(
+            {
+                "_id": delivery.id,
+                "issuer_id": delivery.issuer_id,
+                "state": delivery.state,
+                "sending": delivery.sending,
+            },
+            {
+                "$set": {
+                    "state": State.PENDING,
+                    "due_at": now,
+                    "changed_at": now,
+                    "attempts": 0,
+                    "sending": delivery.sending + 1,
+                    "asked_at": now,
+                },
+                "$unset": unset(["first_attempt_at"]),
+            },
+        )
+        return done.matched_count > 0
 
     async def activate(self, learner_ids: Sequence[UUID], now: datetime) -> None:
         """Deliveries of these learners wait for an address no longer: they are due now."""
@@ -45,8 +96,11 @@ class Deliveries:
         )
 
     async def cancel_for_learners(self, learner_ids: Sequence[UUID], reason: str, now: datetime) -> None:
-        """Cancel what is not sent yet of these learners."""
+        """Cancel what is not sent yet of these learners, and forget which address anything went to."""
         await self._cancel({"learner_id": {"$in": list(learner_ids)}}, reason, now)
+        await self._deliveries.update_many(
+            {"learner_id": {"$in": list(learner_ids)}}, {"$unset": unset(["address_mark"])}
+        )
 
     async def cancel_by_id(self, ids: Sequence[UUID], reason: str, now: datetime) -> None:
         """Cancel those of these deliveries that are not sent yet."""
@@ -54,9 +108,12 @@ class Deliveries:
 
     async def _cancel(self, query: Mapping[str, Any], reason: str, now: datetime) -> None:
         # The reason comes first: a delivery that goes back to pending between the two updates carries it already.
-        await self._deliveries.update_many({**query, "state": {"$in": OPEN}}, {"$set": {"cancel_reason": reason}})
+        # What has failed is cancelled too: a corrected address must not bring it back.
         await self._deliveries.update_many(
-            {**query, "state": {"$in": [State.NO_ADDRESS, State.PENDING]}},
+            {**query, "state": {"$in": [*OPEN, *FAILED]}}, {"$set": {"cancel_reason": reason}}
+        )
+        await self._deliveries.update_many(
+            {**query, "state": {"$in": [State.NO_ADDRESS, State.PENDING, *FAILED]}},
             {"$set": {"state": State.CANCELLED, "changed_at": now}, "$unset": unset(CLAIM_FIELDS)},
         )
 
@@ -107,9 +164,10 @@ class Deliveries:
         oldest = await self._deliveries.find(due, {"due_at": 1}).sort("due_at", 1).limit(1).to_list(None)
         return count, oldest[0]["due_at"] if oldest else None
 
-    async def of_issuer(self, issuer_id: str, ids: Sequence[UUID]) -> list[Document]:
-        """Those of these deliveries that are this issuer's."""
-        return await self._deliveries.find({"_id": {"$in": list(ids)}, "issuer_id": issuer_id}).to_list(None)
+    async def of_issuer(self, issuer_id: str, ids: Sequence[UUID]) -> list[StoredDelivery]:
+        """Those of these deliveries that are this issuer's, the oldest first."""
+        found = self._deliveries.find({"_id": {"$in": list(ids)}, "issuer_id": issuer_id}).sort("created_at", 1)
+        return [StoredDelivery.of(each) for each in await found.to_list(None)]
 
     async def counts(self, issuer_id: str) -> dict[State, int]:
         """How many of this issuer's deliveries are in each state."""

@@ -8,7 +8,7 @@ from services.notifier.channels.failure import Failure, FailureKind
 
 
 class State(StrEnum):
-    """Where a delivery stands. The last four are final."""
+    """Where a delivery stands. The last four are final, until a new address or somebody's wish reopens one."""
 
     NO_ADDRESS = "no_address"
     PENDING = "pending"
@@ -20,6 +20,7 @@ class State(StrEnum):
 
 
 OPEN = (State.NO_ADDRESS, State.PENDING, State.SENDING)
+FAILED = (State.FAILED_PERMANENTLY, State.GAVE_UP)
 
 
 @dataclass(frozen=True, slots=True)

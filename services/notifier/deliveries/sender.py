@@ -14,11 +14,12 @@ decision and step 4, which follows at once.
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from time import monotonic
 from typing import Protocol
+from uuid import UUID
 
 from pymongo.errors import PyMongoError
 
@@ -54,6 +55,13 @@ class MailServer(Protocol):
         """Offer one mail; None means that it was taken over. Raises RelayUnavailableError."""
 
 
+class AddressCheck(Protocol):
+    """Tries anew what failed at an address that its learner no longer has."""
+
+    async def addressed(self, learner_ids: Collection[UUID], now: datetime) -> None:
+        """Look at the failed deliveries of these learners."""
+
+
 @dataclass(frozen=True, slots=True)
 class SenderSettings:
     """How many at once, for how long claimed, and when again."""
@@ -75,6 +83,7 @@ class Sender:
         preparation: Preparation,
         domains: Domains,
         state_writer: StateWriter,
+        activation: AddressCheck,
         server: MailServer,
         renderer: EmailRenderer,
         pictures: Pictures,
@@ -86,6 +95,7 @@ class Sender:
         self._preparation = preparation
         self._domains = domains
         self._state_writer = state_writer
+        self._activation = activation
         self._server = server
         self._renderer = renderer
         self._pictures = pictures
@@ -201,7 +211,7 @@ class Sender:
             failpoint("notifier.sending.3")
             await self._state_writer.write(change)
             failpoint("notifier.sending.4")
-            await self._tell_domain(ready, failure, outcome)
+            await self._follow_up(ready, failure, outcome)
         finally:
             self._share.release(ready.message.to.domain)
         self._account(ready, outcome, failure, seconds)
@@ -253,16 +263,19 @@ class Sender:
         metrics.POSTPONED.labels("relay").inc()
         return changes.put_back(delivery, self._clock())
 
-    async def _tell_domain(self, ready: Ready, failure: Failure | None, outcome: str) -> None:
+    async def _follow_up(self, ready: Ready, failure: Failure | None, outcome: str) -> None:
+        """Note the pace of the domain; where the mail failed, see whether its learner has another address by now."""
         domain = ready.message.to.domain
         try:
+            if failure is not None and failure.kind is FailureKind.PERMANENT:
+                await self._activation.addressed([ready.delivery.learner_id], self._clock())
             if failure is not None and failure.is_throttle:
                 await self._domains.record_throttle(domain, self._clock().timestamp())
             elif outcome == "sent" and ready.domain_throttled:
                 await self._domains.record_success(domain)
         except PyMongoError as error:
             # What the mail came to is written; the pace of a domain may be observed again.
-            get_logger().warning("pace not noted", problem=type(error).__name__)
+            get_logger().warning("mail not followed up", problem=type(error).__name__)
 
     def _account(self, ready: Ready, outcome: str, failure: Failure | None, seconds: float) -> None:
         metrics.DELIVERIES.labels(outcome).inc()

@@ -1,4 +1,4 @@
-"""The consumers of decisions and of `credential.lifecycle`: what is issued is to be mailed, what is revoked no more.
+"""The consumers of decisions and of `credential.lifecycle`: what is issued is mailed, and what is closed after that.
 
 Who a credential is about stands in decisions alone, which our own services read.
 """
@@ -7,72 +7,122 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from libs.common.mongo import Document
 from libs.contracts.cloudevents import Outgoing, Received
-from libs.contracts.events import CredentialRevoked, EvidenceDecided, Outcome
+from libs.contracts.events import CredentialRevoked, CredentialTakenDown, EvidenceDecided, Outcome
 from libs.contracts.ids import Ids
-from services.notifier.contacts.repository import Contacts
-from services.notifier.deliveries.activation import activate_reachable
-from services.notifier.deliveries.delivery import OCCASION_ISSUED, OCCASIONS
+from libs.contracts.reasons import RevocationReason
+from services.notifier.deliveries.activation import Activation
+from services.notifier.deliveries.delivery import StoredDelivery
 from services.notifier.deliveries.repository import Deliveries
 from services.notifier.deliveries.schedule import State
+from services.notifier.occasion import Occasion
+
+Closed = CredentialRevoked | CredentialTakenDown
 
 
 class DeliveryWorker:
     """The handlers; they publish nothing. `activation.py` has the argument for the steps A1 and A2."""
 
-    def __init__(self, deliveries: Deliveries, contacts: Contacts, ids: Ids, clock: Callable[[], datetime]) -> None:
+    def __init__(self, deliveries: Deliveries, activation: Activation, ids: Ids, clock: Callable[[], datetime]) -> None:
         self._deliveries = deliveries
-        self._contacts = contacts
+        self._activation = activation
         self._ids = ids
         self._clock = clock
 
     async def decided(self, batch: Sequence[Received[EvidenceDecided]]) -> Sequence[Outgoing]:
         """One delivery per credential and occasion."""
         now = self._clock()
-        documents: dict[UUID, Document] = {}
+        expected: dict[UUID, StoredDelivery] = {}
         for each in batch:
             event = each.event
             if event is not None and event.outcome is Outcome.ISSUED and event.credential_id is not None:
-                about = {"learner_id": event.learner_id, "level": event.level, "state": State.NO_ADDRESS}
-                delivery = self._delivery(event.credential_id, event.issuer_id, event.achievement, each.trace, now)
-                documents[delivery["_id"]] = delivery | about
-        if documents:
-            await self._deliveries.expect(list(documents.values()))  # A1
-            learner_ids = [each["learner_id"] for each in documents.values()]
-            await activate_reachable(self._contacts, self._deliveries, learner_ids, now)  # A2
+                delivery_id = self._ids.delivery_id(event.credential_id, Occasion.ISSUED)
+                expected[delivery_id] = StoredDelivery(
+                    id=delivery_id,
+                    issuer_id=event.issuer_id,
+                    credential_id=event.credential_id,
+                    occasion=Occasion.ISSUED,
+                    learner_id=event.learner_id,
+                    achievement=event.achievement,
+                    level=event.level,
+                    state=State.NO_ADDRESS,
+                    created_at=now,
+                    changed_at=now,
+                    trace=each.trace,
+                )
+        await self._expect(list(expected.values()), now)
         return []
 
-    async def revoked(self, batch: Sequence[Received[CredentialRevoked]]) -> Sequence[Outgoing]:
-        """A credential revoked before its mail went is not mailed."""
+    async def closed(self, batch: Sequence[Received[Closed]]) -> Sequence[Outgoing]:
+        """What was closed before its mail went is not mailed; who was told of it is told, once for each occasion.
+
+        1. Cancel what is to be sent no more. A credential can be closed before the decision that issued it arrives, so
+           its delivery may not be there yet: then it is made, cancelled from the start, and the decision finds it.
+        2. Look which of those that told of the issue were sent, or are on their way: the others never will be.
+        3. For these, expect a delivery that tells that the badge was closed. One that goes before it is known what came
+           of the other waits for it (`preparation.py`).
+
+        Done again after a crash: all deliveries are there.
+        """
         now = self._clock()
-        # A credential can be revoked before the decision that issued it arrives, so the delivery may not be there yet:
-        # then it is made, cancelled from the start, and the decision that follows finds it.
-        revoked = [(each.event, each.trace) for each in batch if each.event is not None]
-        if revoked:
-            never = {"state": State.CANCELLED, "cancel_reason": "revoked"}
-            await self._deliveries.expect(
-                [
-                    self._delivery(event.credential_id, event.issuer_id, event.achievement, trace, now) | never
-                    for event, trace in revoked
-                ]
-            )
-            cancelled = [self._ids.delivery_id(event.credential_id, each) for event, _ in revoked for each in OCCASIONS]
-            await self._deliveries.cancel_by_id(cancelled, "revoked", now)
+        events = [(each.event, each.trace) for each in batch if each.event is not None]
+        if not events:
+            return []
+        never = {self._issued_id(event): self._never(event, trace, now) for event, trace in events}
+        await self._deliveries.expect(list(never.values()))  # 1
+        await self._deliveries.cancel_by_id(list(never), "revoked", now)
+        taken_down = [event for event, _ in events if isinstance(event, CredentialTakenDown)]
+        if taken_down:
+            revoked = [self._ids.delivery_id(event.credential_id, Occasion.REVOKED) for event in taken_down]
+            await self._deliveries.cancel_by_id(revoked, "taken_down", now)
+        issued = await self._deliveries.find(never)  # 2
+        telling = [(self._telling(event, issued[self._issued_id(event)], trace, now)) for event, trace in events]
+        await self._expect([each for each in telling if each is not None], now)  # 3
         return []
 
-    def _delivery(
-        self, credential_id: UUID, issuer_id: str, achievement: str | None, trace: str, now: datetime
-    ) -> Document:
-        return {
-            "_id": self._ids.delivery_id(credential_id, OCCASION_ISSUED),
-            "schema": 1,
-            "issuer_id": issuer_id,
-            "credential_id": credential_id,
-            "occasion": OCCASION_ISSUED,
-            "achievement": achievement,
-            "attempts": 0,
-            "created_at": now,
-            "changed_at": now,
-            "trace": trace,
-        }
+    async def _expect(self, deliveries: Sequence[StoredDelivery], now: datetime) -> None:
+        if deliveries:
+            await self._deliveries.expect(deliveries)  # A1
+            learners = {each.learner_id for each in deliveries if each.learner_id is not None}
+            await self._activation.activate(learners, now)  # A2
+
+    def _issued_id(self, event: Closed) -> UUID:
+        return self._ids.delivery_id(event.credential_id, Occasion.ISSUED)
+
+    def _never(self, event: Closed, trace: str, now: datetime) -> StoredDelivery:
+        return StoredDelivery(
+            id=self._issued_id(event),
+            issuer_id=event.issuer_id,
+            credential_id=event.credential_id,
+            occasion=Occasion.ISSUED,
+            learner_id=None,
+            achievement=event.achievement,
+            level=event.level,
+            state=State.CANCELLED,
+            cancel_reason="revoked",
+            created_at=now,
+            changed_at=now,
+            trace=trace,
+        )
+
+    def _telling(self, event: Closed, issued: StoredDelivery, trace: str, now: datetime) -> StoredDelivery | None:
+        """Return the delivery that tells its learner of this, None where there is nothing to tell."""
+        told = issued.sent_at is not None or issued.state is State.SENDING
+        if not told or event.reason is RevocationReason.TAKEN_DOWN:  # the take-down itself is told
+            return None
+        occasion = Occasion.REVOKED if isinstance(event, CredentialRevoked) else Occasion.TAKEN_DOWN
+        return StoredDelivery(
+            id=self._ids.delivery_id(event.credential_id, occasion),
+            issuer_id=event.issuer_id,
+            credential_id=event.credential_id,
+            occasion=occasion,
+            learner_id=issued.learner_id,
+            achievement=issued.achievement,
+            level=issued.level,
+            state=State.NO_ADDRESS,
+            reason=event.reason.value,
+            follows=issued.id,
+            created_at=now,
+            changed_at=now,
+            trace=trace,
+        )

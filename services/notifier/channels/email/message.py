@@ -25,9 +25,17 @@ from libs.common.addresses import Address
 from libs.contracts.results import SoloLevel
 from libs.openbadges.pictures.description import Depiction
 from services.notifier.catalogue.repository import AchievementText
+from services.notifier.channels.email.links import without_links
 from services.notifier.channels.email.picture import SIZE, picture_alt
+from services.notifier.occasion import Occasion
 
 _LONGEST_NAME = 80
+_TEMPLATES = {Occasion.ISSUED: "issued", Occasion.REVOKED: "closed", Occasion.TAKEN_DOWN: "closed"}
+_SUBJECTS = {
+    Occasion.ISSUED: "Your badge",
+    Occasion.REVOKED: "Your badge was taken back",
+    Occasion.TAKEN_DOWN: "Your badge was taken down",
+}
 # Plain words: nothing that means something in a header field, and no '=?' of an encoded word.
 _PLAIN = re.compile(r"[A-Za-z0-9 .,:'!()&/_-]+")
 # What turns the direction of the text around it (Unicode Standard Annex 9), and what breaks lines without being a
@@ -52,7 +60,12 @@ def one_line(text: str, longest: int = _LONGEST_NAME) -> str:
 
 @dataclass(frozen=True, slots=True)
 class EmailMessage:
-    """All that one mail says."""
+    """All that one mail says.
+
+    Attributes:
+        why: a sentence on why the badge was revoked or taken down; may be empty.
+        sending: how often somebody asked for this mail to be sent again.
+    """
 
     delivery_id: UUID
     to: Address
@@ -63,6 +76,9 @@ class EmailMessage:
     page_url: str
     download_url: str
     written_at: datetime
+    occasion: Occasion = Occasion.ISSUED
+    why: str = ""
+    sending: int = 0
 
     @property
     def depiction(self) -> Depiction:
@@ -75,20 +91,15 @@ class EmailRenderer:
 
     def __init__(self, mail_from: Address) -> None:
         self._mail_from = mail_from
-        self._text = _environment(PackageLoader("services.notifier.channels.email"), autoescape=False).get_template(
-            "issued.txt"
-        )
-        html = PackageLoader("services.notifier.channels.email").get_source(
-            Environment(autoescape=True), "issued.html"
-        )[0]
-        # Styles are inlined once, in the template: for each mail it would take longer than everything else.
-        inlined = css_inline.CSSInliner(load_remote_stylesheets=False, keep_style_tags=False).inline(html)
+        texts = _environment(PackageLoader("services.notifier.channels.email"), autoescape=False)
+        self._texts = {each: texts.get_template(f"{each}.txt") for each in _TEMPLATES.values()}
+        pages = _environment(DictLoader({each: _inlined(each) for each in _TEMPLATES.values()}), autoescape=True)
+        self._pages = {each: pages.get_template(each) for each in _TEMPLATES.values()}
         self._structures = {each: _structure(with_picture=each) for each in (False, True)}
-        self._html = _environment(DictLoader({"issued.html": inlined}), autoescape=True).get_template("issued.html")
 
-    def message_id(self, delivery_id: UUID) -> str:
-        """The same for every attempt, so that a receiving system recognises a repeat."""
-        return f"<{delivery_id}@{self._mail_from.domain}>"
+    def message_id(self, delivery_id: UUID, sending: int = 0) -> str:
+        """The same for every attempt, so that a receiving system recognises a repeat; another one if sent again."""
+        return f"<{delivery_id}{f'.{sending}' if sending else ''}@{self._mail_from.domain}>"
 
     def render(self, message: EmailMessage, picture: bytes | None) -> bytes:
         """The whole mail, lines ended by CRLF, ASCII only except for a recipient's address that is not.
@@ -97,21 +108,23 @@ class EmailRenderer:
             message: what it says.
             picture: the badge's PNG in base64; without it, its words stand in its place.
         """
-        issuer, achievement = one_line(message.issuer_name), one_line(message.achievement.name)
-        subject = f"Your badge: {achievement}"
+        issuer = _name(message.issuer_name) or "Your school"
+        achievement = _name(message.achievement.name) or "a badge"
+        subject = f"{_SUBJECTS[message.occasion]}: {achievement}"
         words = self._words(message, issuer, achievement, subject) | {"has_picture": picture is not None}
         head = [
             _from_field(issuer, self._mail_from),
-            _to_field(one_line(message.learner_name or ""), message.to),
+            _to_field(_name(message.learner_name or ""), message.to),
             _subject_field(subject),
             f"Date: {format_datetime(message.written_at)}\r\n".encode(),
-            f"Message-ID: {self.message_id(message.delivery_id)}\r\n".encode(),
+            f"Message-ID: {self.message_id(message.delivery_id, message.sending)}\r\n".encode(),
             # RFC 3834: out-of-office replies to a machine help nobody.
             b"Auto-Submitted: auto-generated\r\nX-Auto-Response-Suppress: All\r\n",
         ]
+        template = _TEMPLATES[message.occasion]
         values = {
-            b"text": _quoted_printable(self._text.render(words)),
-            b"html": _quoted_printable(self._html.render(words)),
+            b"text": _quoted_printable(self._texts[template].render(words)),
+            b"html": _quoted_printable(self._pages[template].render(words)),
             b"picture": picture or b"",
             b"picture_id": _picture_id(message.delivery_id).encode(),
         }
@@ -121,24 +134,42 @@ class EmailRenderer:
         level = message.level
         text = message.achievement.levels.get(level) if level is not None else None
         named = level.label if level is not None else ""
-        if text is not None and one_line(text.name).casefold() != named.casefold():
-            named = one_line(text.name)
+        if text is not None and _name(text.name).casefold() != named.casefold():
+            named = _name(text.name) or named
         return {
             "subject": subject,
-            "learner": one_line(message.learner_name or ""),
+            "learner": _name(message.learner_name or ""),
             "achievement": achievement,
             "issuer": issuer,
             "level": level,
             "level_name": named,
             "step": 0 if level is None else level.rank + 1,
             "steps": len(SoloLevel),
-            "shown": one_line(text.description if text is not None else message.achievement.description, 1000),
+            "shown": without_links(
+                one_line(text.description if text is not None else message.achievement.description, 1000)
+            ),
+            "taken_down": message.occasion is Occasion.TAKEN_DOWN,
+            "why": message.why,
             "page_url": message.page_url,
             "download_url": message.download_url,
             "picture_id": _picture_id(message.delivery_id),
             "picture_size": SIZE,
             "picture_alt": picture_alt(achievement, issuer, level),
         }
+
+
+def _name(text: str) -> str:
+    """A name as a header or a sentence shows it: in one line, and nothing that could be clicked."""
+    return without_links(one_line(text))
+
+
+def _inlined(template: str) -> str:
+    """Return a page with its styles inlined: once, for each mail it would take longer than everything else."""
+    files = PackageLoader("services.notifier.channels.email")
+    environment = Environment(autoescape=True)
+    html, style = (files.get_source(environment, name)[0] for name in (f"{template}.html", "style.css"))
+    inliner = css_inline.CSSInliner(load_remote_stylesheets=False, keep_style_tags=False)
+    return inliner.inline(html.replace("@style@", style))
 
 
 def _environment(loader: BaseLoader, *, autoescape: bool) -> Environment:
