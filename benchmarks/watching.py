@@ -30,6 +30,7 @@ class Watcher:
         self._topics = [topics.CREDENTIAL_LIFECYCLE.name]
         if with_acceptance:
             self._topics += [topics.EVIDENCE_SUBMITTED.name, topics.EVIDENCE_DECIDED.name]
+        self._joins = with_acceptance
         self.announced: dict[str, float] = {}
         self.accepted: dict[str, str] = {}
         self.learners: dict[str, str] = {}
@@ -57,13 +58,13 @@ class Watcher:
         await self._consumer.stop()
 
     async def wait_for(self, count: int, *, stalled_seconds: float) -> None:
-        """Return once so many credentials are announced.
+        """Return once so many credentials are announced, and known whose they are where that is asked for.
 
         Raises:
             TimeoutError: none was announced for this long, and some are missing.
         """
         seen, since = -1, time()
-        while len(self.announced) < count:
+        while len(self.announced) < count or (self._joins and not self.announced.keys() <= self.learners.keys()):
             if self._task.done():
                 await self._task
             if len(self.announced) > seen:
