@@ -2,6 +2,9 @@
 
 import asyncio
 import base64
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
@@ -11,9 +14,12 @@ from pymongo import MongoClient
 from demo.data import Department, department
 from demo.names import TEACHERS
 from deploy.embedded.stack import Stack
+from libs.common.authority_secret import AuthoritySecret
 from libs.contracts import topics
+from libs.contracts.ids import Ids
 from libs.contracts.topics import Topic
 from tests.e2e.conftest import SERVICES, FirstRun
+from tests.ids import ids_of
 from tests.topic_reading import everything_on
 
 pytestmark = pytest.mark.integration
@@ -34,6 +40,19 @@ def personal(data: Department) -> set[bytes]:
 
 def found_in(content: bytes, words: set[bytes]) -> list[bytes]:
     return [word for word in words if word in content]
+
+
+@dataclass(frozen=True)
+class Known:
+    """What an outsider may know: the learners by school and number there, and what was awarded at which levels."""
+
+    learners: set[tuple[str, str]]
+    awards: set[tuple[str, str | None]]
+
+    def badges(self, ids: Ids) -> set[UUID]:
+        """The ids of all badges that these learners may have, under these keys."""
+        learners = {ids.learner_id(*each) for each in self.learners}
+        return {ids.credential_id(learner, *award) for learner in learners for award in self.awards}
 
 
 def written_on(stack: Stack, topic: Topic) -> bytes:
@@ -65,3 +84,31 @@ def test_no_collection_but_the_contacts_names_anybody(stack: Stack, first_run: F
                 content = b"".join(encode(each) for each in client[database][collection].find())
                 names = found_in(content, words)
                 assert bool(names) == ((database, collection) == ("notifier", "contacts")), f"{database}.{collection}"
+
+
+def test_neither_partners_nor_the_public_see_an_id_of_a_learner_or_an_upload(stack: Stack, first_run: FirstRun) -> None:
+    with MongoClient[dict[str, Any]](stack.mongo_url, uuidRepresentation="standard") as client:
+        credentials = list(client["issuer"]["credentials"].find({}, {"document": 0}))
+        documents = [
+            each["document"].encode() for each in client["verifier"]["documents"].find({}) if "document" in each
+        ]
+    inner = {str(each[name]).encode() for each in credentials for name in ("learner_id", "holding_id", "batch_id")}
+    partners = [written_on(stack, topic) for topic in topics.TOPICS if topic.for_partners]
+    assert len(inner) > len(credentials) > 0
+    assert any(str(credentials[0]["_id"]).encode() in read for read in partners)
+    assert len(documents) == len(credentials)
+    assert found_in(b"\n".join([*documents, *partners]), inner) == []
+
+
+def test_who_has_the_code_and_the_schools_own_lists_finds_no_badge(stack: Stack, first_run: FirstRun) -> None:
+    with MongoClient[dict[str, Any]](stack.mongo_url, uuidRepresentation="standard") as client:
+        credentials = list(client["issuer"]["credentials"].find({}, {"document": 0}))
+    issued = {each["_id"] for each in credentials}
+    known = Known(
+        learners={(school.id, learner.local_id) for school in department().schools for learner in school.learners},
+        awards={(each["achievement"].rpartition("/")[0], each.get("level")) for each in credentials},
+    )
+    assert not issued & known.badges(Ids(lambda _: b""))
+    assert not issued & known.badges(Ids(AuthoritySecret(bytes(32)).key))
+    # With the secret they are found: what is tried is right, and only the key is missing.
+    assert issued & known.badges(ids_of(stack))
