@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.contracts.results import SoloLevel
+from services.evidence.sources import rows
 from services.evidence.sources.columns import COLUMNS
 from services.evidence.sources.refusals import Reason, Refusal
 from services.evidence.sources.rows import Submission, presentable_source_id, read_row
@@ -141,3 +142,9 @@ def test_whatever_a_row_says_a_refusal_never_repeats_it(fields: dict[str, str]) 
 def test_a_refused_row_keeps_only_a_source_id_that_is_one(source_id: str) -> None:
     assert presentable_source_id({"source_id": source_id}) is None
     assert presentable_source_id({"source_id": " VW-1 "}) == "VW-1"
+
+
+@given(st.sampled_from(COLUMNS), st.text(alphabet="ab ='1\t\né", min_size=1, max_size=6))
+def test_a_text_that_is_taken_as_it_is_is_what_cleaning_would_make_of_it(name: str, text: str) -> None:
+    if rows._is_clean(text):
+        assert rows._clean(name, text) == text

@@ -15,6 +15,7 @@ from services.evidence.sources.rows import MAPPING_VERSION, Submission, presenta
 
 # Contacts of this many learners are remembered within an upload, so that each is published once, not with every row.
 _CONTACTS_REMEMBERED = 20_000
+_ASSESSORS_REMEMBERED = 1_000
 
 
 @dataclass(slots=True)
@@ -34,6 +35,7 @@ class Chunker:
         self._batch_id = batch_id
         self._ids = ids
         self._contacts: dict[UUID, int] = {}
+        self._assessors: dict[str, UUID] = {}
         self.refused = 0
 
     def chunk(self, raws: Sequence[RawRow], now: datetime) -> Chunk:
@@ -78,12 +80,21 @@ class Chunker:
                 link=row.link,
                 class_id=row.class_id,
                 term=row.term,
-                assessor_id=None if row.assessor is None else self._ids.assessor_id(issuer_id, row.assessor),
+                assessor_id=None if row.assessor is None else self._assessor_id(row.assessor),
                 received_at=now,
                 mapping_version=MAPPING_VERSION,
             )
         )
         chunk.rows.append(NewRow(piece_id, number, row.source_id, PENDING, assessor=row.assessor, comment=row.comment))
+
+    def _assessor_id(self, assessor: str) -> UUID:
+        """Return the reference to an assessor, which is derived once for the many rows that a file has of each."""
+        known = self._assessors.get(assessor)
+        if known is None:
+            if len(self._assessors) >= _ASSESSORS_REMEMBERED:
+                self._assessors.clear()
+            known = self._assessors[assessor] = self._ids.assessor_id(self._upload.issuer_id, assessor)
+        return known
 
     def _remember_contact(self, chunk: Chunk, learner_id: UUID, row: Submission, now: datetime) -> None:
         said = hash((row.learner_name, row.learner_email))

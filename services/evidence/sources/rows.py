@@ -78,7 +78,14 @@ def presentable_source_id(fields: Mapping[str, str]) -> str | None:
 
 def _cleaned(fields: Mapping[str, str]) -> dict[str, str]:
     """Return the fields that are not empty, each by the profile of text."""
-    return {name: text for name, raw in fields.items() if raw and (text := _clean(name, raw))}
+    return {
+        name: text for name, raw in fields.items() if raw and (text := raw if _is_clean(raw) else _clean(name, raw))
+    }
+
+
+def _is_clean(text: str) -> bool:
+    """Return whether a text, which is not empty, is surely what `_clean` makes of it, as most are."""
+    return text.isascii() and text.isprintable() and not (text[0] in " '=" or text[-1] == " " or "  " in text)
 
 
 def _clean(name: str, text: str) -> str:
