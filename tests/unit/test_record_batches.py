@@ -15,6 +15,7 @@ from libs.contracts import topics
 from libs.contracts.cloudevents import Record, body_of
 from libs.contracts.events import EVENTS, Event
 from libs.contracts.results import Result, SoloLevel
+from libs.contracts.unchecked import unchecked
 
 
 @given(st.binary(max_size=100))
@@ -69,3 +70,12 @@ def test_what_is_small_is_sent_plain() -> None:
     name = topics.EVIDENCE_SUBMITTED.name
     (batch,) = _batches(name, [Record(name, b"key", b"value", [])] * 100, now=1)
     assert DefaultRecordBatch(bytes(batch._build())).compression_type == 0
+
+
+@given(st.one_of([events(contract) for contract in EVENTS]))
+def test_an_event_made_unchecked_is_the_one_that_its_contract_makes(event: Event) -> None:
+    given_values = {name: value for name, value in event.__dict__.items() if value is not None}
+    made = unchecked(type(event))(**given_values)
+    assert made == event
+    assert (made.model_dump_json(), body_of(made)) == (event.model_dump_json(), body_of(event))
+    assert type(event).model_validate_json(body_of(made)) == event

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from libs.contracts.events import EvidenceSubmitted, LearnerContact, Outcome
 from libs.contracts.ids import Ids, submission_id
+from libs.contracts.unchecked import unchecked
 from services.evidence.batches import metrics
 from services.evidence.batches.batch import PENDING, NewRow, Upload
 from services.evidence.sources.reader import RawRow
@@ -16,6 +17,7 @@ from services.evidence.sources.rows import MAPPING_VERSION, Submission, presenta
 # Contacts of this many learners are remembered within an upload, so that each is published once, not with every row.
 _CONTACTS_REMEMBERED = 20_000
 _ASSESSORS_REMEMBERED = 1_000
+_submitted = unchecked(EvidenceSubmitted)
 
 
 @dataclass(slots=True)
@@ -63,7 +65,7 @@ class Chunker:
             # would take the place of an address that an earlier file gave.
             self._remember_contact(chunk, learner_id, row, now)
         chunk.submissions.append(
-            EvidenceSubmitted(
+            _submitted(
                 submission_id=piece_id,
                 evidence_id=self._ids.evidence_id(issuer_id, self._upload.source, row.source_id),
                 digest=row.digest,

@@ -7,8 +7,11 @@ from uuid import UUID
 
 from libs.contracts.cloudevents import Outgoing
 from libs.contracts.events import CredentialDocument, CredentialIssued, CredentialRevoked, CredentialTakenDown
+from libs.contracts.unchecked import unchecked
 from services.issuer.credentials.credential import Credential
 from services.issuer.urls import Urls
+
+_issued, _document = unchecked(CredentialIssued), unchecked(CredentialDocument)
 
 
 class Announcer:
@@ -21,12 +24,12 @@ class Announcer:
 
     def of_issue(self, credential: Credential, trace: str) -> list[Outgoing]:
         """Return the announcements of one issued credential."""
-        issued = CredentialIssued(**self._lifecycle(credential), occurred_at=credential.issued_at)
+        issued = _issued(**self._lifecycle(credential), occurred_at=credential.issued_at)
         return [Outgoing(issued, trace), self.document(credential, trace)]
 
     def document(self, credential: Credential, trace: str) -> Outgoing:
         """Return the signed document with the state that the credential is in; the state alone, if taken down."""
-        event = CredentialDocument(
+        event = _document(
             credential_id=credential.credential_id,
             issuer_id=credential.issuer_id,
             state=_state(credential),

@@ -1,14 +1,17 @@
 """A decision as the event that announces it: the same each time."""
 
 from libs.contracts.events import EvidenceDecided
+from libs.contracts.unchecked import unchecked
 from services.issuer.decisions.decision import Decision
 from services.issuer.decisions.messages import message
+
+_decided = unchecked(EvidenceDecided)
 
 
 def announcement(decision: Decision) -> EvidenceDecided:
     """Return the announcement of one recorded decision."""
     evidence, reason = decision.evidence, decision.reason
-    return EvidenceDecided(
+    return _decided(
         submission_id=evidence.submission_id,
         evidence_id=evidence.evidence_id,
         batch_id=evidence.batch_id,
