@@ -37,6 +37,10 @@ class Settings(EdgeSettings):
     kafka_idempotence: bool = Field(
         default=True, description="idempotent producer; off only for a broker that lacks it (Tansu)"
     )
+    retention_enforced: bool = Field(
+        default=True,
+        description="remove what has been kept for its life; without it, metrics show what would be removed",
+    )
     kafka_replication_factor: int = Field(default=1, ge=1, le=7, description="copies of each topic that setup creates")
     kafka_batch_records: int = Field(default=500, ge=1, le=5000, description="most records a consumer takes at once")
     kafka_session_seconds: float = Field(

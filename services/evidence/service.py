@@ -1,5 +1,6 @@
 """Puts the evidence service together: its settings, routes, consumers and loops."""
 
+from datetime import timedelta
 from uuid import uuid4
 
 from pydantic import Field
@@ -7,6 +8,7 @@ from pydantic import Field
 from libs.access.api_keys import ApiKeys
 from libs.common.authority_secret import AuthoritySettings
 from libs.common.clock import now
+from libs.common.retention import Kept, Retention
 from libs.common.runtime import Plumbing
 from libs.contracts import topics
 from libs.contracts.events import ApiKeyGranted, EvidenceDecided
@@ -37,6 +39,12 @@ class ServiceSettings(AuthoritySettings):
     )
     uploads_per_issuer: int = Field(
         default=8, ge=1, le=1_000, description="most uploads of one issuer at the same time; one more is answered 429"
+    )
+    evidence_texts_days: float = Field(
+        default=400,
+        ge=1,
+        le=36_500,
+        description="how long comments and names of assessors are kept beside a batch's rows, in days",
     )
 
 
@@ -70,3 +78,6 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
         handle=Decisions(batches).apply,
     )
     plumbing.repeat("dead-uploads", intake.interrupt_expired)
+    life = timedelta(days=settings.evidence_texts_days)
+    kept = Kept("evidence_texts", life, batches.texts.oldest, batches.texts.remove)
+    plumbing.repeat("retention", Retention([kept], now, enforced=settings.retention_enforced).tick)

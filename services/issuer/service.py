@@ -12,6 +12,7 @@ from libs.common.arrivals import Arrivals
 from libs.common.authority_secret import AuthoritySettings
 from libs.common.clock import now
 from libs.common.mongo import Index
+from libs.common.retention import Kept, Retention
 from libs.common.runtime import Plumbing
 from libs.contracts import topics
 from libs.contracts.events import (
@@ -90,6 +91,18 @@ class ServiceSettings(AuthoritySettings):
         description="longest time that evidence waits for its issuer or achievement to be published; 0: not at all",
     )
 
+    closing_notes_days: float = Field(
+        default=730,
+        ge=1,
+        le=36_500,
+        description="how long what a school wrote when it revoked a credential or took it down is kept, in days",
+    )
+
+    @property
+    def notes_life(self) -> timedelta:
+        """`closing_notes_days`."""
+        return timedelta(days=self.closing_notes_days)
+
     @property
     def freshness(self) -> Freshness:
         """For how long signed status lists are valid, and may be kept."""
@@ -162,9 +175,13 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
     plumbing.repeat("waiting-evidence", waiting.tick)
     plumbing.repeat("status-lists", publication.repair)
     plumbing.repeat("status-list-renewal", publication.renew)
+    closing_requests = ClosingRequests(database)
+    kept = Kept("closing_notes", settings.notes_life, closing_requests.oldest_note, closing_requests.remove_notes)
+    plumbing.repeat("retention", Retention([kept], now, enforced=settings.retention_enforced).tick)
     closings = Closings(
         credentials=credentials,
-        requests=ClosingRequests(database),
+        requests=closing_requests,
+        audit=plumbing.audit,
         arrivals=closed,
         publish=publish,
         clock=now,

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 from libs.access.api_keys import ApiKeys
+from libs.common.retention import Kept, Retention
 from libs.common.runtime import Plumbing
 from libs.contracts import topics
 from libs.contracts.events import (
@@ -83,7 +84,8 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
     )
     plumbing.repeat("sender", sender.tick)
     plumbing.repeat("leases", sender.renew)
-    _maintain(plumbing, deliveries, domains)
+    life = timedelta(days=settings.deliveries_days)
+    _maintain(plumbing, deliveries, domains, life=life, enforced=settings.retention_enforced)
     plumbing.at_stop(sender.finish)
     plumbing.at_stop(pool.close)
     keys = ApiKeys(plumbing.database)
@@ -118,7 +120,7 @@ def _consume(
     plumbing.consume(name="lifecycle", topics=[topics.CREDENTIAL_LIFECYCLE], contracts=closed, handle=deliveries.closed)
 
 
-def _maintain(plumbing: Plumbing, deliveries: Deliveries, domains: Domains) -> None:
+def _maintain(plumbing: Plumbing, deliveries: Deliveries, domains: Domains, *, life: timedelta, enforced: bool) -> None:
     async def measure() -> float:
         now = _now()
         count, oldest = await deliveries.backlog(now)
@@ -132,6 +134,8 @@ def _maintain(plumbing: Plumbing, deliveries: Deliveries, domains: Domains) -> N
 
     plumbing.repeat("backlog", measure)
     plumbing.repeat("idle-domains", delete_idle)
+    kept = Kept("deliveries", life, deliveries.oldest_ended, deliveries.remove_ended)
+    plumbing.repeat("retention", Retention([kept], _now, enforced=enforced).tick)
 
 
 def _relay(settings: ServiceSettings) -> Relay:

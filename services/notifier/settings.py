@@ -51,6 +51,14 @@ class ServiceSettings(AuthoritySettings):
         default=3 * 86_400, gt=0, description="time from the first attempt to the last one"
     )
 
+    deliveries_days: float = Field(
+        default=400,
+        ge=100,
+        le=36_500,
+        description="how long what became of a mail is kept, in days; longer than any topic keeps what led to it, lest "
+        "it is mailed again",
+    )
+
     @field_validator("mail_from")
     @classmethod
     def _is_address(cls, value: str) -> str:

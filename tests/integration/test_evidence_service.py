@@ -156,6 +156,28 @@ async def test_decisions_and_rows_that_race_leave_every_row_decided_and_every_co
     assert sorted(row["row"] for row in kept if row["comment"] == "Kept going") == [*numbers]
 
 
+async def test_comments_and_assessors_leave_when_their_life_ends_and_the_rows_and_younger_batches_stay(
+    database: mongo.Database,
+) -> None:
+    batches = Batches(database)
+    old, young = await leased(batches), await leased(batches)
+    for lease in (old, young):
+        await batches.store(lease, "north", new_rows(lease.batch_id, range(1, 601)), Progress(600, 600))
+    await database["batches"].update_one({"_id": old.batch_id}, {"$set": {"created_at": NOW - timedelta(days=500)}})
+    assert await batches.texts.oldest() == NOW - timedelta(days=500)
+    removed = await asyncio.gather(*(batches.texts.remove(NOW - timedelta(days=400), 10) for _ in range(3)))
+    assert sum(removed) >= 1
+    assert await batches.texts.oldest() == NOW
+    both = {"batch_id": {"$in": [old.batch_id, young.batch_id]}}
+    blocks = await database["row_blocks"].find(both).to_list(None)
+    rows = {lease.batch_id: list[mongo.Document]() for lease in (old, young)}
+    for block in blocks:
+        rows[block["batch_id"]] += block["rows"]
+    assert {tuple(sorted(row)) for row in rows[old.batch_id]} == {("row", "source_id")}
+    assert {"comment", "row", "source_id"} <= set(rows[young.batch_id][0])
+    assert len(rows[old.batch_id]) == len(rows[young.batch_id]) == 600
+
+
 @pytest.fixture(params=["in memory", "MongoDB"])
 def either(request: pytest.FixtureRequest, database: mongo.Database) -> Batches:
     """Both repositories: what the unit tests believe of the one in memory must be true of the real one."""

@@ -25,12 +25,15 @@ from services.evidence.batches.batch import (
     Upload,
     UploadLease,
 )
+from services.evidence.batches.texts import INDEXES as TEXT_INDEXES
+from services.evidence.batches.texts import BatchTexts
 
 INDEXES = (
     # Counts by state and reason without touching a document, and the pages of one state.
     Index("rows", ("issuer_id", "batch_id", "state", "reason", "row")),
     # Uploads that died.
     Index("batches", ("state", "alive_at")),
+    *TEXT_INDEXES,
 )
 # At most some 4 MB: the longest comments of so many rows.
 _BLOCK_ROWS = 250
@@ -50,6 +53,7 @@ class Batches:
         self._batches = database["batches"]
         self._rows = database["rows"]
         self._blocks = database["row_blocks"]
+        self.texts = BatchTexts(self._batches, self._blocks)
         # One moment for all rows: a plain scan could meet a row that moves between states twice, or not at all.
         self._rows_at_once = self._rows.with_options(read_concern=ReadConcern("snapshot"))
 
@@ -72,6 +76,7 @@ class Batches:
             "upload": token,
             "created_at": now,
             "alive_at": now,
+            "has_texts": True,
             **_progress(Progress()),
         }
         try:

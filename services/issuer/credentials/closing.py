@@ -1,6 +1,7 @@
 """Asking for a credential to be revoked or taken down: the request is kept, its command published, its end waited for.
 
-1. Keep the request: who asks, and why in their own words. Killed: a request without effect.
+1. Keep the request: who asks, and why in their own words; record it in the audit log, by the code alone. Killed: a
+   request without effect.
 2. Publish the command and wait for its confirmation. Killed: the caller has no answer and asks again.
 3. Wait until the command is applied, here or by another replica. Where that takes long, the caller is told so.
 """
@@ -11,6 +12,8 @@ from datetime import datetime
 from uuid import UUID
 
 from libs.access.api_keys import ALL_ISSUERS, Caller
+from libs.audit.entry import Action, Cause, Entry
+from libs.audit.log import AuditLog
 from libs.common.arrivals import Arrivals
 from libs.common.errors import NotFoundError
 from libs.contracts.cloudevents import Outgoing
@@ -21,6 +24,7 @@ from services.issuer.credentials.repository import MongoCredentials
 from services.issuer.credentials.requests import ClosingRequest, ClosingRequests, RequestKind
 
 _WAIT_SECONDS = 5.0
+_ACTIONS = {RequestKind.REVOKE: Action.CREDENTIAL_REVOKED, RequestKind.TAKE_DOWN: Action.CREDENTIAL_TAKEN_DOWN}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,7 @@ class Closings:
         *,
         credentials: MongoCredentials,
         requests: ClosingRequests,
+        audit: AuditLog,
         arrivals: Arrivals,
         publish: Callable[[Sequence[Outgoing]], Awaitable[None]],
         clock: Callable[[], datetime],
@@ -46,6 +51,7 @@ class Closings:
     ) -> None:
         self._credentials = credentials
         self._requests = requests
+        self._audit = audit
         self._arrivals = arrivals
         self._publish = publish
         self._clock = clock
@@ -63,7 +69,14 @@ class Closings:
         return KnownCredential(found, await self._requests.of_issuer(found.issuer_id, ids) if ids else {})
 
     async def revoke(
-        self, credential_id: UUID, caller: Caller, reason: RevocationReason, note: str | None, trace: str
+        self,
+        credential_id: UUID,
+        caller: Caller,
+        reason: RevocationReason,
+        note: str | None,
+        *,
+        cause: Cause,
+        trace: str,
     ) -> bool:
         """Revoke a credential; to revoke it again changes nothing. Return whether it is done already.
 
@@ -74,7 +87,7 @@ class Closings:
         if found.revocation is not None:
             return True
         request = self._request(found, caller, RequestKind.REVOKE, reason, note)
-        await self._requests.keep(request)  # 1
+        await self._keep(request, cause)  # 1
         command = RevokeCredential(
             credential_id=credential_id,
             issuer_id=found.issuer_id,
@@ -90,7 +103,7 @@ class Closings:
         return await self._arrivals.wait_until(applied, _WAIT_SECONDS)  # 3
 
     async def take_down(
-        self, credential_id: UUID, caller: Caller, reason: TakeDownReason, note: str | None, trace: str
+        self, credential_id: UUID, caller: Caller, reason: TakeDownReason, note: str | None, *, cause: Cause, trace: str
     ) -> bool:
         """Take a credential down; to do so again changes nothing. Return whether it is done already.
 
@@ -101,7 +114,7 @@ class Closings:
         if found.take_down is not None:
             return True
         request = self._request(found, caller, RequestKind.TAKE_DOWN, reason, note)
-        await self._requests.keep(request)  # 1
+        await self._keep(request, cause)  # 1
         command = TakeDownCredential(
             credential_id=credential_id,
             issuer_id=found.issuer_id,
@@ -115,6 +128,13 @@ class Closings:
             return (await self._found(credential_id, caller)).take_down is not None
 
         return await self._arrivals.wait_until(applied, _WAIT_SECONDS)  # 3
+
+    async def _keep(self, request: ClosingRequest, cause: Cause) -> None:
+        action = _ACTIONS[request.kind]
+        subject = f"credential {request.credential_id}"
+        details = {"request": str(request.request_id)}
+        await self._requests.keep(request)
+        await self._audit.record(Entry(action, cause, (request.issuer_id,), subject, request.reason, details))
 
     async def _found(self, credential_id: UUID, caller: Caller) -> Credential:
         if caller.issuer_id == ALL_ISSUERS:

@@ -58,6 +58,23 @@ class ClosingRequests:
         query = {"_id": {"$in": list(request_ids)}, "issuer_id": issuer_id}
         return {each["_id"]: _request(each) for each in await self._requests.find(query).to_list(None)}
 
+    async def oldest_note(self) -> datetime | None:
+        """Return when the oldest note that is still kept was written; None where there is none."""
+        # All tenants, here and below: the loop serves each in its turn.
+        found = self._requests.find({"note": {"$exists": True}}, {"requested_at": 1}).sort("requested_at", 1).limit(1)
+        oldest = await found.to_list(None)
+        return oldest[0]["requested_at"] if oldest else None
+
+    async def remove_notes(self, before: datetime, limit: int) -> int:
+        """Remove notes that were written before then, at most so many; return how many. Who asked, and when, stays."""
+        ended = {"note": {"$exists": True}, "requested_at": {"$lt": before}}
+        found = await self._requests.find(ended, {"_id": 1}).sort("requested_at", 1).limit(limit).to_list(None)
+        if found:
+            await self._requests.update_many(
+                {"_id": {"$in": [each["_id"] for each in found]}}, {"$unset": {"note": ""}}
+            )
+        return len(found)
+
 
 def _document(request: ClosingRequest) -> Document:
     document = {

@@ -9,12 +9,10 @@ from fastapi import APIRouter, Depends, Query, Request
 from pydantic import AwareDatetime, BaseModel, Field
 
 from libs.access.api_keys import ApiKeys, Caller
+from libs.access.causes import cause_of
 from libs.access.scopes import Scope
-from libs.audit.entry import Cause
 from libs.common.errors import ConflictError, NotFoundError
-from libs.common.http import request_trace
 from libs.common.problems import documented
-from libs.common.telemetry import trace_id
 from libs.contracts.ids import Ids
 from services.notifier.channels.failure import FailureKind
 from services.notifier.deliveries.delivery import StoredDelivery
@@ -144,9 +142,3 @@ def routes(
         return DeliveryView.of(sent, recipients[sent.id])
 
     return router
-
-
-def cause_of(request: Request, caller: Caller) -> Cause:
-    """Return by whom a mail is sent again."""
-    client = None if request.client is None else request.client.host
-    return Cause(f"key:{caller.issuer_id}", trace_id(request_trace(request)), None, client)

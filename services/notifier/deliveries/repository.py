@@ -19,12 +19,13 @@ from pymongo import UpdateOne
 from libs.common.mongo import Database, Document, Index, aggregate, find_by_ids, insert_new
 from services.notifier.deliveries.changes import CLAIM_FIELDS, Change, unset
 from services.notifier.deliveries.delivery import Delivery, StoredDelivery
-from services.notifier.deliveries.schedule import FAILED, OPEN, State
+from services.notifier.deliveries.schedule import ENDED, FAILED, OPEN, State
 
 INDEXES: Sequence[Index] = (
     Index("deliveries", ["due_at"], partial={"due_at": {"$exists": True}}),
     Index("deliveries", ["issuer_id", "state"]),
     Index("deliveries", ["learner_id"]),
+    Index("deliveries", ["changed_at"]),
 )
 
 _MOST_COUNTED = 1_000_000
@@ -156,6 +157,21 @@ class Deliveries:
         """Write state changes; one whose claim was lost changes nothing."""
         if changes:
             await self._deliveries.bulk_write([change.update for change in changes], ordered=False)
+
+    async def oldest_ended(self) -> datetime | None:
+        """Return when the first of the deliveries ended that are over and still kept; None where there is none."""
+        # All tenants, here and below: the loop serves each in its turn.
+        found = self._deliveries.find({"state": {"$in": ENDED}}, {"changed_at": 1}).sort("changed_at", 1).limit(1)
+        oldest = await found.to_list(None)
+        return oldest[0]["changed_at"] if oldest else None
+
+    async def remove_ended(self, before: datetime, limit: int) -> int:
+        """Delete deliveries that ended before then, at most so many; return how many."""
+        ended = {"state": {"$in": ENDED}, "changed_at": {"$lt": before}}
+        found = await self._deliveries.find(ended, {"_id": 1}).sort("changed_at", 1).limit(limit).to_list(None)
+        if found:
+            await self._deliveries.delete_many({"_id": {"$in": [each["_id"] for each in found]}, **ended})
+        return len(found)
 
     async def backlog(self, now: datetime) -> tuple[int, datetime | None]:
         """How many pending deliveries are due (a million at most), and since when the oldest is."""

@@ -21,6 +21,7 @@ class State(StrEnum):
 
 OPEN = (State.NO_ADDRESS, State.PENDING, State.SENDING)
 FAILED = (State.FAILED_PERMANENTLY, State.GAVE_UP)
+ENDED = (State.SENT, *FAILED, State.CANCELLED)
 
 
 @dataclass(frozen=True, slots=True)
