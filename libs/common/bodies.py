@@ -1,5 +1,6 @@
 """JSON bodies: of which media types, as they were sent, or as an object of limited depth with no key twice."""
 
+import codecs
 import json
 import re
 from collections.abc import Sequence
@@ -61,7 +62,8 @@ async def read_json_text(request: Request, accepted: Sequence[str] = (JSON,)) ->
     check_media_type(request.headers.get("content-type", ""), accepted)
     if request.headers.get("content-encoding", "identity").lower() != "identity":
         raise UnsupportedMediaError.of(accepted, "send the body as it is, without Content-Encoding")
-    return await request.body()
+    # A reader may ignore a byte order mark (RFC 8259, section 8.1).
+    return (await request.body()).removeprefix(codecs.BOM_UTF8)
 
 
 async def read_json_object(request: Request, accepted: Sequence[str] = (JSON,)) -> dict[str, Any]:

@@ -253,7 +253,7 @@ BILLION = (
         (svg("&x;", before='<!DOCTYPE svg [<!ENTITY x SYSTEM "file:///etc/passwd">]>'), "svg_doctype"),
         (
             svg("", before='<!DOCTYPE svg PUBLIC "-//W3C//DTD SVG 1.1//EN" "http://w3.example/svg11.dtd">'),
-            "svg_doctype",
+            "baked_none",
         ),
         (svg("&undefined;"), "svg_damaged"),
         (svg("<g>"), "svg_damaged"),
@@ -264,9 +264,12 @@ BILLION = (
         (b"<html><svg/></html>", "svg_damaged"),
         (b"<svg/>", "svg_damaged"),
         (svg("\xe4").decode().encode("latin-1"), "svg_damaged"),
-        (svg("", before='<?xml version="1.0" encoding="ISO-8859-1"?>'), "svg_encoding"),
-        (svg("").decode().encode("utf-16"), "picture_kind"),
-        (svg("").decode().encode("utf-16-le"), "svg_encoding"),
+        (svg("", before='<?xml version="1.0" encoding="ISO-8859-1"?>'), "baked_none"),
+        (svg("", before='<?xml version="1.0" encoding="UTF-7"?>'), "svg_encoding"),
+        (svg("", before='<?xml version="1.0" encoding="unknown"?>'), "svg_encoding"),
+        (svg("").decode().encode("utf-16"), "baked_none"),
+        (svg("").decode().encode("utf-16-le"), "baked_none"),
+        (svg("").decode().encode("utf-16") + b"x", "svg_damaged"),
     ],
 )
 def test_a_damaged_or_hostile_svg_is_refused_with_what_is_wrong(picture: bytes, code: str) -> None:

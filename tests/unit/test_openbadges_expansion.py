@@ -213,7 +213,7 @@ def test_the_carried_contexts_use_nothing_but_what_the_expansion_was_written_for
         "@json",
     }
     words = {word for part in PARTS for word in part if word.startswith("@")}
-    assert words == {"@version", "@protected", "@vocab", "@id", "@type", "@container", "@context"}
+    assert words == {"@version", "@protected", "@vocab", "@id", "@type", "@container", "@context", "@reverse"}
 
 
 def v2(**parts: Any) -> dict[str, Any]:

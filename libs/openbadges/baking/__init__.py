@@ -18,7 +18,7 @@ def picture_format(data: bytes) -> PictureFormat | None:
     """Return by its first bytes what a file claims to be: a PNG, an XML text as SVG is one, or None for neither."""
     if data.startswith(png.SIGNATURE):
         return "png"
-    return "svg" if data.removeprefix(b"\xef\xbb\xbf").lstrip(b" \t\r\n").startswith(b"<") else None
+    return "svg" if svg.is_xml(data) else None
 
 
 def bake(picture: bytes, credential: str) -> bytes:
@@ -46,6 +46,7 @@ def unbake(picture: bytes) -> Baked:
     Raises:
         CredentialError: `baked_none` where the picture holds none, `baked_twice` where it holds more than one,
             `baked_compressed`, `baked_form`, and those of `bake` for damaged pictures.
+        UnreadFormError: a badge that was baked as Open Badges 1 and 2 did, or an SVG in an encoding not read here.
         LimitError: too large, too many chunks or elements.
     """
     found = _checked_format(picture)

@@ -7,7 +7,8 @@ from typing import Final, Literal
 
 from libs.openbadges.jose.compact import COMPACT_JWS
 from libs.openbadges.jsonld.parsing import Limits, parse
-from libs.openbadges.model.errors import CredentialError, LimitError
+from libs.openbadges.model.errors import CredentialError, LimitError, UnreadFormError
+from libs.openbadges.model.older_badges import OPEN_BADGES_2, older_badge, unread
 from libs.openbadges.model.records import is_record
 
 PictureFormat = Literal["png", "svg"]
@@ -51,7 +52,7 @@ def read_content(text: str) -> Content:
         CredentialError: neither JSON nor a JWS (`baked_form`), or what `parsing.parse` finds wrong with the JSON.
         LimitError: longer than `CREDENTIAL_BYTES`, or beyond the limits of depth and values.
     """
-    text = text.strip()
+    text = text.removeprefix("\ufeff").strip()
     if len(text) > CREDENTIAL_BYTES:
         raise LimitError("too_large", f"The credential has more than {CREDENTIAL_BYTES} bytes.")
     if COMPACT_JWS.match(text):
@@ -65,6 +66,18 @@ def read_content(text: str) -> Content:
     except UnicodeEncodeError as error:
         raise CredentialError("not_json", "The credential holds half a character (a lone surrogate).") from error
     return Content(text, is_jws=False, is_record=is_record(parse(text, _LIMITS)))
+
+
+def older_content(text: str | bytes) -> UnreadFormError:
+    """Return that a badge was baked as Open Badges 1 and 2 did, as JSON, as a JWS or as the URL of a hosted one."""
+    raw = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
+    try:
+        stripped = raw.strip()
+        payload = _payload(stripped.decode()) if COMPACT_JWS.match(stripped.decode("latin-1")) else stripped
+        found = older_badge(parse(payload, _LIMITS))
+    except (CredentialError, UnicodeDecodeError):
+        found = None
+    return found or unread(OPEN_BADGES_2)
 
 
 def _payload(jws: str) -> bytes:

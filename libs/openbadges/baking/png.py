@@ -6,13 +6,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from libs.openbadges.baking.content import CREDENTIAL_BYTES, Content, read_content
+from libs.openbadges.baking.content import CREDENTIAL_BYTES, Content, older_content, read_content
 from libs.openbadges.model.errors import CredentialError, LimitError
 
 SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
 KEYWORD: Final = b"openbadgecredential"
 RECORD_KEYWORD: Final = b"clrcredential"
 MOST_CHUNKS: Final = 16_384
+
+_KEYWORDS: Final = frozenset({KEYWORD, RECORD_KEYWORD})
+_OLDER: Final = frozenset({b"openbadges"})
+"""The keyword of Open Badges 1 and 2 (Open Badges 2.0, baking specification)."""
 
 _TEXTUAL: Final = (b"iTXt", b"tEXt", b"zTXt")
 
@@ -53,10 +57,14 @@ def unbake(picture: bytes) -> Content:
     two readers see two things.
 
     Raises:
-        CredentialError, LimitError: see `baking.unbake`.
+        CredentialError, LimitError, UnreadFormError: see `baking.unbake`.
     """
-    found = [chunk for chunk in _chunks(picture) if _keyword(picture, chunk)]
+    chunks = list(_chunks(picture))
+    found = [chunk for chunk in chunks if _keyword(picture, chunk)]
     if not found:
+        older = next((chunk for chunk in chunks if _keyword(picture, chunk, _OLDER)), None)
+        if older is not None:
+            raise older_content(picture[older.start + 8 : older.end - 4].rpartition(b"\0")[2])
         raise CredentialError("baked_none", "The picture holds no credential.")
     if len(found) > 1:
         raise CredentialError("baked_twice", f"The picture holds {len(found)} credentials; one is allowed.")
@@ -82,12 +90,12 @@ def _text(picture: bytes, chunk: _Chunk) -> str:
         raise CredentialError("baked_form", "The credential in the picture is not UTF-8.") from error
 
 
-def _keyword(picture: bytes, chunk: _Chunk) -> bytes | None:
+def _keyword(picture: bytes, chunk: _Chunk, keywords: frozenset[bytes] = _KEYWORDS) -> bytes | None:
     """Return the keyword of a chunk that holds a credential, whatever kind of text chunk it is."""
     if chunk.kind not in _TEXTUAL:
         return None
     keyword = picture[chunk.start + 8 : min(chunk.start + 8 + 80, chunk.end - 4)].partition(b"\0")[0]
-    return keyword if keyword in {KEYWORD, RECORD_KEYWORD} else None
+    return keyword if keyword in keywords else None
 
 
 def _chunks(picture: bytes) -> Iterator[_Chunk]:

@@ -1,13 +1,14 @@
 """Credentials in SVG: one element right behind the root's tag, spliced in as text so that the rest stays as it is."""
 
+import codecs
 import re
 from dataclasses import dataclass, field
 from html import escape
-from typing import Final, NoReturn
+from typing import Final
 from xml.parsers import expat
 
-from libs.openbadges.baking.content import CREDENTIAL_BYTES, Content, read_content
-from libs.openbadges.model.errors import CredentialError, LimitError
+from libs.openbadges.baking.content import CREDENTIAL_BYTES, Content, older_content, read_content
+from libs.openbadges.model.errors import CredentialError, LimitError, UnreadFormError
 
 MOST_ELEMENTS: Final = 200_000
 MOST_CREDENTIALS: Final = 16
@@ -23,6 +24,15 @@ _PREFIXES: Final = {
     "clr": "https://purl.imsglobal.org/clr/v2p0",
 }
 """By prefix, as Open Badges 3.0 (section 5.3.2) and CLR 2.0 (document formats) write them."""
+
+_OLDER: Final = frozenset({"http://openbadges.org assertion", "https://openbadges.org assertion"})
+"""As Open Badges 1 and 2 write it (Open Badges 2.0, baking specification)."""
+
+_DECLARED: Final = re.compile(rb"""<\?xml\s[^>]*?\sencoding\s*=\s*["']([A-Za-z][A-Za-z0-9._-]*)["']""")
+_ENCODINGS: Final = frozenset(
+    ["utf-16", "utf-16-le", "utf-16-be", "iso8859-1", "iso8859-2", "iso8859-15", "cp1250", "cp1251", "cp1252"]
+)
+"""What drawing programs write beside UTF-8, by Python's names."""
 
 _ELEMENTS: Final = frozenset(f"{namespace} credential" for namespace in _PREFIXES.values())
 
@@ -46,6 +56,8 @@ def bake(picture: bytes, content: Content) -> bytes:
     Raises:
         CredentialError, LimitError: see `baking.bake`; `svg_prefix` if the file uses our prefix for something else.
     """
+    if to_utf8(picture) is not picture:
+        raise CredentialError("svg_encoding", "The picture is written in another encoding than UTF-8; save it in that.")
     read = _read(picture)
     prefix = "clr" if content.is_record else "openbadges"
     declared = read.prefixes.get(prefix)
@@ -76,7 +88,10 @@ def unbake(picture: bytes) -> Content:
     Raises:
         CredentialError, LimitError: see `baking.unbake`.
     """
-    found = _read(picture).found
+    read = _read(to_utf8(picture))
+    found = read.found
+    if not found and read.older is not None:
+        raise older_content(read.older.verify or "".join(read.older.text))
     if not found:
         raise CredentialError("baked_none", "The picture holds no credential.")
     if len(found) > 1:
@@ -102,21 +117,23 @@ def _written(prefix: str, content: Content) -> bytes:
 class _Reader:
     """What a strict parser sees: the root's place and prefixes, and every credential element with its place.
 
-    A document type is refused, and with it every entity that a file could define (billion laughs, external
-    entities): none is ever declared, so none can be expanded or fetched.
+    A document type with declarations of its own is refused, and with it every entity that a file could define (billion
+    laughs, external entities). One that only names a DTD, as drawing programs write it, is passed over: nothing is
+    fetched, so an entity that the file refers to and that is not XML's own is none that can be read.
     """
 
     def __init__(self, picture: bytes) -> None:
         self.root = -1
         self.prefixes: dict[str | None, str] = {}
         self.found: list[_Element] = []
+        self.older: _Element | None = None
         self._picture = picture
         self._count = 0
         self._open: _Element | None = None
-        self._parser = expat.ParserCreate(namespace_separator=" ")
+        self._parser = expat.ParserCreate("UTF-8", namespace_separator=" ")
         self._parser.buffer_text = True
-        self._parser.XmlDeclHandler = self._declaration
         self._parser.StartDoctypeDeclHandler = self._doctype
+        self._parser.SkippedEntityHandler = self._entity
         self._parser.StartNamespaceDeclHandler = self._namespace
         self._parser.StartElementHandler = self._start
         self._parser.EndElementHandler = self._end
@@ -131,14 +148,16 @@ class _Reader:
                 "svg_damaged", f"The picture is not well-formed XML ({place}): {expat.ErrorString(error.code)}."
             ) from error
 
-    def _declaration(self, _version: str, encoding: str | None, _standalone: int) -> None:
-        if encoding is not None and encoding.upper() != "UTF-8":
-            raise CredentialError("svg_encoding", f"The picture is written in {encoding}; UTF-8 is read.")
+    def _doctype(self, _name: str, _system: str | None, _public: str | None, has_declarations: int) -> None:
+        if has_declarations:
+            message = (
+                "The picture has a document type (DOCTYPE) with declarations, which are not read; save it without."
+            )
+            raise UnreadFormError("svg_doctype", message)
 
-    def _doctype(self, *_: object) -> NoReturn:
-        raise CredentialError(
-            "svg_doctype", "The picture has a document type (DOCTYPE), which can define entities; save it without one."
-        )
+    def _entity(self, name: str, _is_parameter: bool) -> None:
+        if self._open is not None:
+            raise UnreadFormError("svg_entity", f"The credential in the picture refers to an entity {name[:60]}.")
 
     def _namespace(self, prefix: str | None, uri: str | None) -> None:
         if self.root < 0:
@@ -159,6 +178,8 @@ class _Reader:
             if len(self.found) == MOST_CREDENTIALS:
                 raise CredentialError("baked_twice", f"The picture holds more than {MOST_CREDENTIALS} credentials.")
             self._open = _Element(at, at, attributes.get("verify"))
+        elif name in _OLDER and self.older is None:
+            self.older = self._open = _Element(at, at, attributes.get("verify"))
 
     def _end(self, _name: str) -> None:
         if self._open is not None:
@@ -166,7 +187,8 @@ class _Reader:
             tag_end = _tag_end(self._picture, self._open.start)
             empty = self._picture[tag_end - 2 : tag_end] == b"/>"
             self._open.end = tag_end if empty else _tag_end(self._picture, self._parser.CurrentByteIndex)
-            self.found.append(self._open)
+            if self._open is not self.older:
+                self.found.append(self._open)
             self._open = None
 
     def _text(self, text: str) -> None:
@@ -177,9 +199,46 @@ class _Reader:
             self._open.text.append(text)
 
 
+def is_xml(data: bytes) -> bool:
+    """Return whether a file begins as XML does, in an encoding that can be told by its first bytes."""
+    encoding = _encoding_by_bytes(data)
+    head = data[:256].decode(encoding, "replace") if encoding else data[:256].decode("latin-1")
+    return head.removeprefix("\ufeff").removeprefix("\u00ef\u00bb\u00bf").lstrip(" \t\r\n").startswith("<")
+
+
+def to_utf8(picture: bytes) -> bytes:
+    """Return a picture in UTF-8, the same object where it is (XML 1.0, section 4.3.3 and appendix F).
+
+    Raises:
+        UnreadFormError: `svg_encoding`, an encoding that is not read here.
+        CredentialError: `svg_damaged`, it is not in the encoding that it names.
+    """
+    encoding = _encoding_by_bytes(picture)
+    if encoding is None:
+        declared = _DECLARED.match(picture[:256].removeprefix(codecs.BOM_UTF8).lstrip(b" \t\r\n"))
+        encoding = declared[1].decode("latin-1") if declared else "utf-8"
+    try:
+        known = codecs.lookup(encoding).name
+    except LookupError:
+        known = ""
+    if known == "utf-8" or (known == "ascii" and picture.isascii()):
+        return picture
+    if known not in _ENCODINGS:
+        raise UnreadFormError("svg_encoding", f"The picture is written in {encoding[:40]}, which is not read here.")
+    try:
+        return picture.decode(known).removeprefix("\ufeff").encode()
+    except UnicodeError as error:
+        raise CredentialError("svg_damaged", f"The picture is not written in {known}, as it says.") from error
+
+
+def _encoding_by_bytes(data: bytes) -> str | None:
+    """Return which kind of UTF-16 a file is, by its byte order mark or the zeros in its first character."""
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    return {b"<\0": "utf-16-le", b"\0<": "utf-16-be"}.get(data[:2])
+
+
 def _read(picture: bytes) -> _Reader:
-    if picture.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in picture[:64]:
-        raise CredentialError("svg_encoding", "The picture is written in UTF-16; UTF-8 is read.")
     if _ATTRIBUTES.search(picture):
         raise LimitError(
             "too_many_attributes", f"An element of the picture has more than {MOST_ATTRIBUTES} attributes."

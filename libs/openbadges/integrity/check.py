@@ -23,6 +23,7 @@ MOST_PROOFS = 8
 
 
 _MISSING: Final = Finding("fail", "proof_missing", "The document carries no proof.")
+_NO_MAP: Final = Finding("fail", "proof_not_map", "What stands where the proof belongs is none.")
 _UNPROVEN: Final = Finding("fail", "issuer_unproven", "Nothing ties the document to anybody.")
 _TOO_MANY: Final = Finding("unknown", "too_many_proofs", "The document carries more proofs than are checked.")
 
@@ -86,7 +87,7 @@ def check_all_proofs(
     inputs = [_signature_inputs(document, unsecured, keys, now) for document, unsecured in secured]
     found = [read if isinstance(read, Finding) else [_checked(one) for one in read] for read in inputs]
     return [
-        (findings, _UNPROVEN if findings is _MISSING else findings)
+        (findings, _UNPROVEN if findings in (_MISSING, _NO_MAP) else findings)
         if isinstance(findings, Finding)
         else _combined(document, findings, keys)
         for (document, _), findings in zip(secured, found, strict=True)
@@ -107,7 +108,10 @@ def _signature_inputs(
 ) -> list[SignatureInput | Finding] | Finding:
     """Read the signatures of a document's proofs, each or what is wrong with it; or what is wrong with all."""
     proofs = proofs_of(document)
-    if not proofs or (isinstance(document["proof"], list) and len(proofs) != len(document["proof"])):
+    given = document.get("proof", [])
+    if len(proofs) != (len(given) if isinstance(given, list) else 1):
+        return _NO_MAP
+    if not proofs:
         return _MISSING
     if len(proofs) > MOST_PROOFS:
         return _TOO_MANY
@@ -219,7 +223,7 @@ def _check_owner(owner: str | None, role: str, checked: list[tuple[dict[str, Any
     ]
     if not own:
         other = controller_of(str(checked[0][0].get("verificationMethod")))
-        return Finding("fail", f"{role}_mismatch", f"The key is that of {other}, the {role} is {owner}.")
+        return other_owner(role, owner, other)
     good = [proof for proof, finding in own if finding.outcome == "pass"]
     if not good and any(finding.outcome == "pass" for _, finding in checked):
         return Finding("unknown", f"{role}_unproven", f"The proof by the {role}'s own key could not be checked.")
@@ -230,6 +234,17 @@ def _check_owner(owner: str | None, role: str, checked: list[tuple[dict[str, Any
     if None in found:
         return Finding("unknown", f"{role}_unavailable", f"The document of {owner} is not available.")
     return key_of_owner(role, owner)
+
+
+def other_owner(role: str, owner: str | None, other: str | None) -> Finding:
+    """Return that a key belongs to another than the issuer (or holder), as far as their names tell.
+
+    The document of a key at an https URL says whose it is, and the URL alone does not: whoever may publish at one URL
+    of a host may be another than who publishes at the next, or the same.
+    """
+    if all(one is not None and one.startswith("https://") for one in (owner, other)):
+        return Finding("unknown", "key_owner_unknown", f"The key at {other} does not say that it is {owner}'s.")
+    return Finding("fail", f"{role}_mismatch", f"The key is that of {other}, the {role} is {owner}.")
 
 
 def key_of_owner(role: str, owner: str | None) -> Finding:

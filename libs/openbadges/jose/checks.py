@@ -11,7 +11,7 @@ from libs.openbadges.crypto.jwk import read_jwk
 from libs.openbadges.crypto.key_state import check_state
 from libs.openbadges.crypto.keys import PublicKey
 from libs.openbadges.crypto.methods import Documents, allowed_methods, document_of, public_key, resolve
-from libs.openbadges.integrity.check import key_of_owner
+from libs.openbadges.integrity.check import key_of_owner, other_owner
 from libs.openbadges.jose.claims import check_claims, signed_at
 from libs.openbadges.jose.compact import ALGORITHMS, check_signature, kind_of
 from libs.openbadges.jose.tokens import Token
@@ -155,10 +155,7 @@ def _check_owner(token: Token, keys: _Found) -> Finding:
     who = holder_of(token.document) if role == "holder" else issuer_of(token.document)
     owner = owner_of(token)
     if who is not None and owner != who:
-        if owner is not None and owner.startswith("https://") and who.startswith("https://"):
-            # Whoever may publish at one URL of a host may be another than who publishes at the next.
-            return Finding("unknown", "key_owner_unknown", f"The key at {owner} does not say that it is {who}'s.")
-        return Finding("fail", f"{role}_mismatch", f"The key is that of {owner}, the {role} is {who}.")
+        return other_owner(role, who, owner)
     if isinstance(keys, CredentialError):
         return Finding.of(keys)
     if keys is None:

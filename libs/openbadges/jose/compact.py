@@ -1,6 +1,7 @@
 """JSON Web Signatures in compact form: taken apart within limits, put together, and checked with one key."""
 
 import base64
+import codecs
 import re
 from dataclasses import dataclass
 from typing import Any, Final
@@ -55,10 +56,11 @@ class Compact:
 
 
 def as_compact(text: str | bytes) -> str | None:
-    """Return a compact JWS without the space around it; None for what does not look like one."""
+    """Return a compact JWS without the space and byte order mark around it; None for what does not look like one."""
     if text[:1] in {"{", b"{"}:
         return None
-    stripped = (text.decode("latin-1") if isinstance(text, bytes) else text).strip(" \t\r\n")
+    shown = text.removeprefix(codecs.BOM_UTF8).decode("latin-1") if isinstance(text, bytes) else text
+    stripped = shown.removeprefix("\ufeff").strip(" \t\r\n")
     return stripped if COMPACT_JWS.match(stripped) else None
 
 

@@ -6,6 +6,7 @@ from typing import Any, Final, Literal
 from libs.openbadges.jose.compact import Compact, read_compact
 from libs.openbadges.jsonld.parsing import LIMITS, Limits, parse
 from libs.openbadges.model.errors import CredentialError, UnreadFormError
+from libs.openbadges.model.older_badges import older_badge
 from libs.openbadges.model.profile import PRODUCTION, ProcessingProfile
 
 TokenProfile = Literal["open-badges", "vc+jwt", "vp+jwt"]
@@ -47,10 +48,12 @@ def read_token(text: str | bytes, limits: Limits = LIMITS, profile: ProcessingPr
     Raises:
         LimitError, CredentialError: see `read_compact` and `parsing.parse`; `jwt_vc_claim`, a token of VC-JOSE-COSE
             that wraps its content in `vc` or `vp` (VC-JOSE-COSE 1.0, section 3.1.3).
-        UnreadFormError: `jwt_typ`, a token of another type.
+        UnreadFormError: `jwt_typ`, a token of another type; a badge of before Open Badges 3.0, see `older_badge`.
     """
     compact = read_compact(text, limits)
     claims = parse(compact.payload, limits)
+    if (badge := older_badge(claims)) is not None:
+        raise badge
     older = _older(compact.header, claims) if profile.older_tokens else None
     if older is not None:
         return Token(compact, claims, older, _wrapped(claims, older[:2]))

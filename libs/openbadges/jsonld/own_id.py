@@ -14,7 +14,8 @@ def check_own_id(document: dict[str, Any], text: bytes) -> None:
 
     RDF puts together what stands in two objects of one id, so a property like credentialStatus could be carried
     off to where no check looks, and the proof would still be good. An endorsement of the document, within it, speaks
-    of it with its own few words (Open Badges 3.0, class EndorsementSubject), which mean nothing at the top.
+    of it with its own few words (Open Badges 3.0, class EndorsementSubject), which mean nothing at the top. A refresh
+    service may stand at the credential's own URL, and say no more there than its type.
 
     Raises:
         CredentialError: `duplicate_id`.
@@ -22,7 +23,9 @@ def check_own_id(document: dict[str, Any], text: bytes) -> None:
     own = document.get("id")
     if not isinstance(own, str) or text.count(orjson.dumps(own)) < 2:
         return
-    below: list[Any] = list(document.values())
+    services = document.get("refreshService")
+    below: list[Any] = [value for name, value in document.items() if name != "refreshService"]
+    below += [one for one in (services if isinstance(services, list) else [services]) if not _is_bare_service(one)]
     while below:
         node = below.pop()
         if isinstance(node, dict):
@@ -31,6 +34,14 @@ def check_own_id(document: dict[str, Any], text: bytes) -> None:
             below.extend(node.values())
         elif isinstance(node, list):
             below.extend(node)
+
+
+def _is_bare_service(node: Any) -> bool:
+    return isinstance(node, dict) and node.keys() == {"id", "type"} and not _is_nested(node["type"])
+
+
+def _is_nested(types: Any) -> bool:
+    return not all(isinstance(one, str) for one in (types if isinstance(types, list) else [types]))
 
 
 def _only_endorses(node: dict[str, Any]) -> bool:

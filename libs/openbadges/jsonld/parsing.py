@@ -1,5 +1,6 @@
 """JSON text into a document, within limits: bytes, depth, nodes, no duplicate keys, numbers that survive."""
 
+import codecs
 import json
 from dataclasses import dataclass
 from typing import Any, Final, NoReturn
@@ -7,7 +8,7 @@ from typing import Any, Final, NoReturn
 import orjson
 
 from libs.openbadges.model.budget import spend
-from libs.openbadges.model.errors import CredentialError, LimitError
+from libs.openbadges.model.errors import CredentialError, LimitError, UnreadFormError
 
 TYPE_NAMES: Final = {
     list: "a list",
@@ -43,8 +44,13 @@ def parse(text: str | bytes, limits: Limits = LIMITS) -> dict[str, Any]:
     Raises:
         LimitError: too many bytes; too deep or too many values, where that already matters here.
         CredentialError: not UTF-8 JSON, not an object, a key twice.
+        UnreadFormError: `encoding_unread`, UTF-16 or UTF-32 with a byte order mark.
     """
     raw = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
+    # A reader may ignore a byte order mark (RFC 8259, section 8.1), and programs on Windows write one.
+    raw = raw.removeprefix(codecs.BOM_UTF8)
+    if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) and b"{" in raw[:16]:
+        raise UnreadFormError("encoding_unread", "The document is JSON in another encoding than UTF-8.")
     if len(raw) > limits.bytes:
         raise LimitError("too_large", f"The document has {len(raw)} bytes; {limits.bytes} are read at most.")
     spend(len(raw) // _BYTES_A_UNIT)

@@ -7,10 +7,18 @@ from pyld import jsonld
 from pyld.context_resolver import ContextResolver
 
 from libs.openbadges.jsonld.contexts import load_document
+from libs.openbadges.model.context_urls import OPEN_BADGES_V3_0, OPEN_BADGES_V3_0_1
 from libs.openbadges.model.profile import PRODUCTION, ProcessingProfile
 
 CONTEXTS_REMEMBERED: Final = 500
 """Processed contexts that a thread keeps; a badge brings some twenty."""
+
+UNPROTECTING: Final = frozenset({OPEN_BADGES_V3_0, OPEN_BADGES_V3_0_1})
+"""Editions that give two terms of VCDM 2.0, `name` and `description`, a datatype although those are protected.
+
+They are of before VCDM 2.0, and the official schema of Open Badges 3.0 allows them beside it, so badges were signed so,
+with suites and tokens that do not ask for RDF. What the two terms name is the same in both.
+"""
 
 _local = threading.local()
 
@@ -47,6 +55,13 @@ class Processor(jsonld.JsonLdProcessor):  # type: ignore[misc]  # PyLD publishes
             return super()._process_context(active_ctx, local_ctx, options, **how)
         memory = self._memory
         name = tuple(local_ctx) if isinstance(local_ctx, list) else local_ctx if _named(local_ctx) else id(local_ctx)
+        if isinstance(local_ctx, list) and any(_named(one) and one in UNPROTECTING for one in local_ctx):
+            # One by one, so that what each comes to does not depend on those beside it.
+            for one in local_ctx:
+                active_ctx = self._process_context(active_ctx, one, options, **how)
+            return active_ctx
+        if _named(local_ctx) and local_ctx in UNPROTECTING:
+            how["override_protected"] = True
         key = (id(active_ctx), name, *sorted(how.items()))
         if key not in memory:
             if len(memory) >= CONTEXTS_REMEMBERED:

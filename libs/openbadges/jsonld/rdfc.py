@@ -2,11 +2,11 @@
 
 import hashlib
 import math
+import re
 from dataclasses import dataclass
 from typing import Any, Final
 
 from pyld import canon
-from pyld.nquads import escape
 
 from libs.openbadges.jsonld.rdf import RDF, XSD, Dataset, Term
 from libs.openbadges.model.budget import spend
@@ -18,6 +18,11 @@ WORK: Final = 50_000
 _NAME_COST: Final = 2
 _STATEMENT_COST: Final = 5
 """Units of work (`budget`): a name that is copied, a statement that is written and hashed."""
+
+_ESCAPES: Final = {code: f"\\u{code:04X}" for code in (*range(0x20), 0x7F)} | {
+    ord(sign): f"\\{name}" for sign, name in zip('\b\t\n\f\r"\\', 'btnfr"\\', strict=True)
+}
+_ESCAPED: Final = re.compile(r'[\x00-\x1f"\\\x7f]')
 
 _TOO_SYMMETRIC: Final = "The document's unnamed parts are too alike to be told apart in time."
 
@@ -56,9 +61,27 @@ def serialize(dataset: Dataset) -> Canonical:
 
 def _copied(dataset: Dataset) -> Dataset:
     return {
-        name: [{position: {**term} for position, term in statement.items()} for statement in statements]
+        name: [{position: _written(term) for position, term in statement.items()} for statement in statements]
         for name, statements in dataset.items()
     }
+
+
+def _written(term: Term) -> Term:
+    return {**term, "value": _Escaped(escape(term["value"]))} if term["type"] == "literal" else {**term}
+
+
+class _Escaped(str):
+    """A text that is escaped already; the library, which leaves most controls as they are, would by `replace`."""
+
+    __slots__ = ()
+
+    def replace(self, *_: Any) -> str:
+        return self
+
+
+def escape(text: str) -> str:
+    """Escape a literal as canonical N-Quads have it (RDFC-1.0, section 5): what has to be, and in one way only."""
+    return text.translate(_ESCAPES) if _ESCAPED.search(text) else text
 
 
 def _by_own_quads(dataset: Dataset) -> Canonical | None:

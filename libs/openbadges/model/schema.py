@@ -10,8 +10,9 @@ import orjson
 from jsonschema_rs import Draft4Validator, Draft201909Validator, RegexOptions
 
 from libs.openbadges.model.bundled import BUNDLED
+from libs.openbadges.model.context_urls import CREDENTIALS_V1, CREDENTIALS_V2
 from libs.openbadges.model.errors import CredentialError
-from libs.openbadges.model.members import types_of
+from libs.openbadges.model.members import first_context, types_of
 
 ACHIEVEMENT_SCHEMA: Final = (
     "https://purl.imsglobal.org/spec/ob/v3p0/schema/json/ob_v3p0_achievementcredential_schema.json"
@@ -94,6 +95,28 @@ def form_of(document: dict[str, Any]) -> bytes | None:
 @lru_cache(maxsize=_REMEMBERED)
 def _holds(exact: bytes) -> bool:
     return _achievement.is_valid(marshal.loads(exact))  # noqa: S302  # written a line above, by us
+
+
+def names_schema(document: dict[str, Any], url: str) -> bool:
+    """Return whether a credential names a schema that it follows (VCDM 2.0, section 4.11), over http or https."""
+    given = document.get("credentialSchema")
+    named = [one.get("id") for one in (given if isinstance(given, list) else [given]) if isinstance(one, dict)]
+    return any(isinstance(one, str) and one.strip().replace("http://", "https://", 1) == url for one in named)
+
+
+def renewed(document: dict[str, Any]) -> dict[str, Any]:
+    """Write an Open Badge of VCDM 1.1 as VCDM 2.0 names things, as the schema knows them; others stay as they are.
+
+    Open Badges 3.0 names both data models (class AchievementCredential) and publishes one schema, for the newer.
+    """
+    if first_context(document) != CREDENTIALS_V1:
+        return document
+    names = {older: newer for newer, older in _DATES.items()}
+    newer = {names.get(name, name): value for name, value in document.items()}
+    contexts = newer["@context"]
+    if isinstance(contexts, list):
+        newer["@context"] = [CREDENTIALS_V2, *contexts[1:]]
+    return newer
 
 
 def validate_record(record: dict[str, Any]) -> None:

@@ -1,14 +1,17 @@
 """Is a credential revoked or suspended, and what else does its issuer say? Read from lists that were verified."""
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any, Final
 
 from libs.openbadges.model import times
 from libs.openbadges.model.datamodel.forms import is_url
 from libs.openbadges.model.errors import CredentialError
 from libs.openbadges.model.findings import Finding
-from libs.openbadges.model.members import issuer_of
+from libs.openbadges.model.members import issuer_of, types_of, validity_names
 from libs.openbadges.status.bitstring import WIDEST, StatusList
+from libs.openbadges.status.revocation_list import KIND as REVOCATION_LIST
+from libs.openbadges.status.revocation_list import check_revocation_list
 
 
 class VerifiedStatusList:
@@ -27,7 +30,7 @@ class VerifiedStatusList:
         """
         if self._statuses is None:
             try:
-                self._statuses = StatusList.decode(self.document["credentialSubject"].get("encodedList", ""))
+                self._statuses = StatusList.decode(_encoded(self.document["credentialSubject"]))
             except CredentialError as error:
                 self._statuses = error
         if isinstance(self._statuses, CredentialError):
@@ -38,16 +41,17 @@ class VerifiedStatusList:
 class VerifiedStatusLists:
     """The status lists of one verification, each proven once: a record can point a thousand times into one."""
 
-    def __init__(self, prove: Callable[[str], dict[str, Any]]) -> None:
-        """Take what returns the verified status list credential of a URL, or raises CredentialError."""
+    def __init__(self, prove: Callable[[str], dict[str, Any]], read: Callable[[str], dict[str, Any]]) -> None:
+        """Take what returns the verified status list credential of a URL, or an unsigned list; or raises."""
         self._prove = prove
+        self.read = read
         self._found: dict[str, VerifiedStatusList | CredentialError] = {}
 
-    def find(self, url: str, issuer: str | None) -> VerifiedStatusList:
-        """Find an issuer's list.
+    def find(self, url: str) -> VerifiedStatusList:
+        """Find a list, whosever it is.
 
         Raises:
-            CredentialError: `STATUS_VERIFICATION_ERROR`, it is another issuer's; or why it could not be proven.
+            CredentialError: why it could not be proven.
         """
         if url not in self._found:
             try:
@@ -57,9 +61,15 @@ class VerifiedStatusLists:
         found = self._found[url]
         if isinstance(found, CredentialError):
             raise found
-        if issuer_of(found.document) != issuer:
-            raise CredentialError("STATUS_VERIFICATION_ERROR", "The status list is that of another issuer.")
         return found
+
+
+def _encoded(subject: dict[str, Any]) -> Any:
+    """Return the bits as a Bitstring Status List has them; Status List 2021 leaves the sign of their encoding away."""
+    encoded = subject.get("encodedList", "")
+    if subject.get("type") != "StatusList2021" or not isinstance(encoded, str) or encoded.startswith("u"):
+        return encoded
+    return "u" + encoded.rstrip("=").replace("+", "-").replace("/", "_")
 
 
 _NOT_SET: Final = Finding("pass", "not_set", "It has not been revoked or suspended.")
@@ -70,6 +80,14 @@ _SET: Final = {
     "message": Finding("pass", "message", "It is good, and the issuer has left a message about it."),
 }
 """What a status that is not 0 means. A newer version or a message revokes nothing (section 2.2, statusPurpose)."""
+
+_TAKES_BACK: Final = frozenset({"revocation", "suspension"})
+_KINDS: Final = {
+    "BitstringStatusListEntry": ("BitstringStatusListCredential", "BitstringStatusList"),
+    "StatusList2021Entry": ("StatusList2021Credential", "StatusList2021"),
+}
+"""Entries whose list is a credential, with the types of that and of its subject. The second kind is the first in an
+earlier edition, which hundreds of thousands of badges name."""
 
 _LONGEST_MESSAGE: Final = 200
 _LONGEST_REFERENCE: Final = 500
@@ -83,7 +101,11 @@ def entries_of(document: dict[str, Any]) -> list[Any]:
 
 def status_lists_of(document: dict[str, Any]) -> list[str]:
     """Return the URLs of the status lists that a credential names."""
-    named = [one.get("statusListCredential") for one in entries_of(document) if isinstance(one, dict)]
+    named = [
+        one.get("id" if REVOCATION_LIST in types_of(one) else "statusListCredential")
+        for one in entries_of(document)
+        if isinstance(one, dict)
+    ]
     return [url for url in named if isinstance(url, str)]
 
 
@@ -99,20 +121,25 @@ def check_entries(document: dict[str, Any], lists: VerifiedStatusLists) -> Findi
         return Finding("pass", "status_none", "It names no status list, so it cannot be revoked.")
     if len(entries) > 16:
         return Finding("unknown", "too_many_statuses", "The credential names more statuses than are checked.")
-    issuer = issuer_of(document)
-    findings = [_check_entry(one, issuer, lists) for one in entries]
+    findings = [_check_entry(one, document, lists) for one in entries]
     order = ("fail", "unknown", "pass")
     return min(findings, key=lambda one: (order.index(one.outcome), one.code == "not_set"))
 
 
-def _check_entry(one: Any, issuer: str | None, lists: VerifiedStatusLists) -> Finding:
-    if not isinstance(one, dict) or one.get("type") != "BitstringStatusListEntry":
-        kind = one.get("type") if isinstance(one, dict) else one
-        return Finding("unknown", "status_kind", f"A status of the kind {kind} is not checked here.")
+def _check_entry(one: Any, document: dict[str, Any], lists: VerifiedStatusLists) -> Finding:
+    types = types_of(one) if isinstance(one, dict) else [one]
+    kind = next((kind for kind in _KINDS if kind in types), None)
+    if kind is None and REVOCATION_LIST not in types:
+        return Finding("unknown", "status_kind", f"A status of the kind {str(types[0])[:100]} is not checked here.")
     try:
-        status_list = lists.find(str(one.get("statusListCredential")), issuer)
-        purpose, value = _read(one, status_list)
-        at = times.read(status_list.document["validFrom"]) if "validFrom" in status_list.document else None
+        if kind is None:
+            return check_revocation_list(document, str(one.get("id")), lists.read(str(one.get("id"))))
+        url = str(one.get("statusListCredential"))
+        status_list = lists.find(url)
+        purpose, value = _read(one, status_list, *_KINDS[kind])
+        if value == 0 or purpose not in _TAKES_BACK:
+            _check_own(status_list.document, url, document)
+        at = _moment(status_list.document)
     except CredentialError as error:
         # Unknown whatever the error: what is wrong with a list does not say that the credential was revoked.
         return Finding("unknown", error.code, str(error))
@@ -123,6 +150,26 @@ def _check_entry(one: Any, issuer: str | None, lists: VerifiedStatusLists) -> Fi
     if found is None:
         return Finding("unknown", "status_purpose", f"What a status for the purpose {purpose} means is not known here.")
     return found._replace(message=f"{found.message}{says}", at=at)
+
+
+def _check_own(status_list: dict[str, Any], url: str, document: dict[str, Any]) -> None:
+    """Check that a list is that of the credential's issuer and of its URL; without an id it would serve at every URL.
+
+    Any list that is proven, and that a credential names, can take it back. That it was not taken back only its own list
+    tells (Bitstring Status List 1.0, section 3.2): else somebody else's, or an older one, would hide a revocation.
+
+    Raises:
+        CredentialError: `STATUS_VERIFICATION_ERROR`.
+    """
+    if issuer_of(status_list) != issuer_of(document):
+        raise CredentialError("STATUS_VERIFICATION_ERROR", "The status list is that of another issuer.")
+    if status_list.get("id") != url:
+        raise CredentialError("STATUS_VERIFICATION_ERROR", "The status list is that of another URL.")
+
+
+def _moment(status_list: dict[str, Any]) -> datetime | None:
+    name = validity_names(status_list)[0]
+    return times.read(status_list[name]) if name in status_list else None
 
 
 def _message(one: dict[str, Any], value: int) -> str:
@@ -154,14 +201,15 @@ def _number(status: object) -> int | None:
         return None
 
 
-def _read(one: dict[str, Any], status_list: VerifiedStatusList) -> tuple[str, int]:
+def _read(one: dict[str, Any], status_list: VerifiedStatusList, credential: str, listing: str) -> tuple[str, int]:
     """Read the value of a status (Bitstring Status List 1.0, section 3.2).
 
     Raises:
         CredentialError: the list is for another purpose or in another form, or too short.
     """
     subject = status_list.document.get("credentialSubject")
-    if not isinstance(subject, dict) or subject.get("type") != "BitstringStatusList":
+    listed = isinstance(subject, dict) and listing in types_of(subject) and credential in types_of(status_list.document)
+    if not isinstance(subject, dict) or not listed:
         raise CredentialError("STATUS_VERIFICATION_ERROR", "What stands at the URL is not a status list.")
     purpose, purposes = one.get("statusPurpose"), subject.get("statusPurpose")
     if not isinstance(purpose, str) or purpose not in (purposes if isinstance(purposes, list) else [purposes]):

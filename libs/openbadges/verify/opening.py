@@ -11,6 +11,7 @@ from libs.openbadges.jose.tokens import Token, read_token
 from libs.openbadges.jsonld.parsing import LIMITS, Limits, parse, write
 from libs.openbadges.jsonld.templates.canonical_document import CanonicalDocument
 from libs.openbadges.model.errors import CredentialError
+from libs.openbadges.model.older_badges import older_badge
 from libs.openbadges.model.profile import PRODUCTION, ProcessingProfile
 
 
@@ -44,7 +45,7 @@ def open_document(
     Raises:
         CredentialError: see `baking.unbake`, `parsing.parse`, `jose.tokens.read_token`, `jose.envelopes.unwrap`.
         LimitError: beyond the limits.
-        UnreadFormError: a JWT or an envelope of a kind that is not read here.
+        UnreadFormError: a JWT or an envelope of a kind that is not read here, or a badge of before Open Badges 3.0.
     """
     if not isinstance(given, bytes) or given[:1] == b"{" or picture_format(given) is None:
         return _open_text(given, limits, profile)
@@ -83,6 +84,8 @@ def open_parsed(document: dict[str, Any], limits: Limits = LIMITS, profile: Proc
     Raises:
         CredentialError: see `open_document`.
     """
+    if (older := older_badge(document)) is not None:
+        raise older
     if envelope_kind(document) is None:
         return Opened(document)
     jws = as_compact(unwrap(document, profile))

@@ -28,7 +28,7 @@ from libs.openbadges.verify.report import Report
 from libs.openbadges.verify.run import EndorsementBudget, Pipeline, ResolvedInputs, Run, Stage, per_document
 from libs.openbadges.verify.schema import check_schema
 from libs.openbadges.verify.signer import identify_signers
-from libs.openbadges.verify.status import check_status, verified_status_list
+from libs.openbadges.verify.status import check_status, unsigned_list, verified_status_list
 
 _PROVING: Final = (
     Stage((), canonicalize),
@@ -60,7 +60,7 @@ ENDORSEMENT_STAGES: Final = (
 )
 """Of an endorsement neither endorsements on it nor credentials in it are opened; it must speak of what it stands on."""
 
-_PIPELINE: Final = Pipeline(_PROVING, STAGES, ENDORSEMENT_STAGES, verified_status_list)
+_PIPELINE: Final = Pipeline(_PROVING, STAGES, ENDORSEMENT_STAGES, verified_status_list, unsigned_list)
 
 CHECKS: Final = tuple(name for stage in STAGES for name in stage.checks)
 """Every report has these checks, in this order."""

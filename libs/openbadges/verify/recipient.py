@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import re
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -13,6 +14,8 @@ MOST_IDENTIFIERS: Final = 100
 """Identifiers of a subject that are compared."""
 
 _HASH: Final = "sha256$"
+_EMAIL: Final = "emailAddress"
+_WORDS: Final = re.compile(r"[^\W\d_]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +35,9 @@ class Recipient:
 def check_recipient(context: Context, asked: Recipient) -> Finding:
     """Compare a credential's subject with the person asked about (Open Badges 3.0, verify the recipient).
 
-    Every comparison takes the same time, and all are made. Letters count as they are written: what is the same
-    address in capitals is another text, and has another hash. A subject that is identified in other ways than the one
+    Every comparison takes the same time, and all are made. An e-mail address is compared in the capitals that people
+    write it in, since no mail server that is known tells them apart; of other texts, letters count as they are written.
+    A subject that is identified in other ways than the one
     asked about may be that person or another, so that is unknown.
     """
     subject = context.document.get("credentialSubject")
@@ -43,7 +47,7 @@ def check_recipient(context: Context, asked: Recipient) -> Finding:
     ids = [one["id"] for one in subjects if isinstance(one.get("id"), str)][:MOST_IDENTIFIERS] if by_id else []
     comparable = [one for one in identifiers[:MOST_IDENTIFIERS] if _is_of_kind(one, asked.kind)]
     answers: list[bool | None] = [_same(one, asked.value) for one in ids]
-    answers += [_matches(one, asked.value) for one in comparable]
+    answers += [_matches_any(one, _spellings(asked)) for one in comparable]
     if True in answers:
         return Finding("pass", "recipient", "It is about the person who was asked about.")
     if len(identifiers) > MOST_IDENTIFIERS:
@@ -64,6 +68,30 @@ def _identifiers(subject: dict[str, Any]) -> list[Any]:
     """Return a subject's identifiers, at most one more than are compared."""
     given = subject.get("identifier", [])
     return given[: MOST_IDENTIFIERS + 1] if isinstance(given, list) else [given]
+
+
+def _spellings(asked: Recipient) -> list[str]:
+    """Return the ways in which what was asked about may be written: a hash is that of one of them."""
+    text = asked.value.strip()
+    local, at, domain = text.rpartition("@")
+    if not local or asked.kind not in (None, _EMAIL) or any(one.isspace() for one in text):
+        return [asked.value]
+    capitalised = _WORDS.sub(lambda word: word[0].capitalize(), local)
+    written = [f"{one}{at}{other}" for one in _cases(local, capitalised) for other in _cases(domain, domain.title())]
+    return list(dict.fromkeys([asked.value, text, *written]))
+
+
+def _cases(text: str, capitalised: str) -> list[str]:
+    return [text, text.lower(), text.upper(), capitalised, text.capitalize()]
+
+
+def _matches_any(identifier: Any, spellings: list[str]) -> bool | None:
+    """Compare with one IdentityObject in each spelling; see `_matches`."""
+    answers = [_matches(identifier, one) for one in spellings]
+    if len(spellings) > 1 and isinstance(identifier, dict) and identifier.get("hashed") is False:
+        stated = identifier.get("identityHash")
+        answers += [_same(stated.strip().lower(), spellings[0].strip().lower())] if isinstance(stated, str) else []
+    return None if None in answers else True in answers
 
 
 def _matches(identifier: Any, asked: str) -> bool | None:

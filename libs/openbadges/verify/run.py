@@ -113,12 +113,14 @@ class Pipeline:
         credential: all stages of a credential, also of one in a learner record.
         endorsement: those of an endorsement.
         status_list: from a URL to the status list credential, proven and in force; raises CredentialError.
+        revocation_list: from a URL to the revocation list there, which carries no proof; raises CredentialError.
     """
 
     proving: tuple[Stage, ...]
     credential: tuple[Stage, ...]
     endorsement: tuple[Stage, ...]
     status_list: Callable[[str, "Run"], dict[str, Any]]
+    revocation_list: Callable[[str, "Run"], dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -141,7 +143,9 @@ class Run:
 
     def __post_init__(self) -> None:
         """Give it its own status lists."""
-        object.__setattr__(self, "status_lists", VerifiedStatusLists(lambda url: self.pipeline.status_list(url, self)))
+        prove, read = self.pipeline.status_list, self.pipeline.revocation_list
+        lists = VerifiedStatusLists(lambda url: prove(url, self), lambda url: read(url, self))
+        object.__setattr__(self, "status_lists", lists)
 
     def prove(self, contexts: Sequence[Context]) -> None:
         """Put documents through the stages that tell what they say and who signed that."""

@@ -19,12 +19,17 @@ _PARSING: Final = (f"{_VCDM}PARSING_ERROR", -64)
 _CRYPTOGRAPHIC: Final = (f"{_VCDM}CRYPTOGRAPHIC_SECURITY_ERROR", -65)
 _MALFORMED: Final = (f"{_VCDM}MALFORMED_VALUE_ERROR", -66)
 _RANGE: Final = (f"{_VCDM}RANGE_ERROR", -67)
+_DATA_LOSS: Final = (f"{_PROOF}DATA_LOSS_DETECTION_ERROR", None)
 _PROOF_WRONG: Final = (f"{_PROOF}PROOF_VERIFICATION_ERROR", -17)
 
 BY_CODE: Final[Mapping[str, tuple[str, int | None]]] = {
     "not_json": _PARSING,
     "not_an_object": _PARSING,
     "duplicate_key": _PARSING,
+    "proof_not_map": _PARSING,
+    # Data Integrity 1.0, section 4.2, gives it no number.
+    "term_undefined": _DATA_LOSS,
+    "type_undefined": _DATA_LOSS,
     "proof_domain": (f"{_PROOF}INVALID_DOMAIN_ERROR", -19),
     "proof_challenge": (f"{_PROOF}INVALID_CHALLENGE_ERROR", -20),
     "domain_mismatch": (f"{_PROOF}INVALID_DOMAIN_ERROR", -19),

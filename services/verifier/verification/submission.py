@@ -11,6 +11,7 @@ import orjson
 
 from libs.common.bodies import JSON
 from libs.common.errors import InvalidRequestError
+from libs.openbadges.model.older_badges import older_badge
 from libs.openbadges.verify import Recipient
 
 # Twice what the engine reads, so that a credential slightly too large is answered with a report that says so.
@@ -52,7 +53,7 @@ def read_submission(body: bytes, public_base: str) -> Submission:
         raise InvalidRequestError(f"the body is not JSON ({error.msg}, line {error.lineno}); {_HOW}") from None
     if not isinstance(sent, dict):
         raise InvalidRequestError(f"the body is not a JSON object; {_HOW}")
-    if "@context" in sent or "credentialSubject" in sent:
+    if "@context" in sent or "credentialSubject" in sent or older_badge(sent) is not None:
         return Submission(text=body)
     recipient = _recipient(sent.pop("recipient")) if "recipient" in sent else None
     if set(sent) == {"credential"}:

@@ -1,0 +1,38 @@
+"""1EdTech Credential Revocation List 1.0: an issuer's list of the ids of credentials that it has revoked, unsigned."""
+
+from typing import Any, Final
+
+from libs.openbadges.model.errors import CredentialError
+from libs.openbadges.model.findings import Finding
+from libs.openbadges.model.members import identifier_of, issuer_of
+
+KIND: Final = "1EdTechRevocationList"
+
+
+def check_revocation_list(document: dict[str, Any], url: str, listed: dict[str, Any]) -> Finding:
+    """Look a credential up in the list that it names.
+
+    The list carries no proof: it counts because it stands where the credential, which is signed, says. One that does
+    not list the credential counts only where it names the same issuer and URL.
+
+    Args:
+        document: the credential.
+        url: where the list stands.
+        listed: the list: its id, its issuer, and `revokedCredential`, each with an id and maybe `revoked`.
+
+    Raises:
+        CredentialError: `STATUS_VERIFICATION_ERROR`, it is no such list, or another one; `MALFORMED_VALUE_ERROR`, the
+            credential has no id that it could be listed by.
+    """
+    identifier = document.get("id")
+    if not isinstance(identifier, str) or not identifier:
+        raise CredentialError("MALFORMED_VALUE_ERROR", "The credential has no id, by which its issuer could revoke it.")
+    given = listed.get("revokedCredential", listed.get("revokedCredentials", []))
+    entries = given if isinstance(given, list) else [given]
+    if not all(isinstance(one, dict) and isinstance(one.get("id"), str) for one in entries):
+        raise CredentialError("STATUS_VERIFICATION_ERROR", "What stands at the URL is no revocation list.")
+    if any(one["id"] == identifier and one.get("revoked", True) is not False for one in entries):
+        return Finding("fail", "revoked", "The issuer has revoked it.")
+    if listed.get("id") != url or identifier_of(listed.get("issuer")) != issuer_of(document):
+        raise CredentialError("STATUS_VERIFICATION_ERROR", "The revocation list is that of another issuer or URL.")
+    return Finding("pass", "not_set", "It has not been revoked or suspended.")
