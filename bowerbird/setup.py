@@ -9,6 +9,7 @@ from aiokafka.errors import KafkaError
 from pymongo.errors import PyMongoError
 
 from bowerbird.registry import NAMES, find
+from libs.access import repository as access
 from libs.audit import log as audit
 from libs.common import mongo
 from libs.common.settings import Settings
@@ -38,7 +39,7 @@ async def _create_indexes(settings: Settings) -> None:
     client = mongo.connect(settings.mongo_url.get_secret_value(), "bowerbird-setup")
     try:
         for name in NAMES:
-            await mongo.create_indexes(client[name], [*find(name).indexes, *audit.INDEXES])
+            await mongo.create_indexes(client[name], [*find(name).indexes, *audit.INDEXES, *access.INDEXES])
     finally:
         await mongo.close(client)
 

@@ -1,27 +1,29 @@
 """Who may do what: API keys, each bound to one issuer (the tenant) and to scopes.
 
-A key is 256 random bits; only its SHA-256 is stored and travels, on the restricted topic `access.keys`.
+A process holds all keys that have not ended in memory, and brings them up to date from its database: at least once a
+second while it is asked, and when a key is not known. So a key that nobody granted costs no query of its own.
 """
 
-import hashlib
-import hmac
+import asyncio
 import inspect
-import secrets
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import datetime
 from time import monotonic
-from typing import Annotated, Any
+from typing import Annotated, Any, Protocol
 
-from cachetools import TTLCache
 from fastapi import Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
+from libs.access import metrics
+from libs.access.administrators import Administrators
+from libs.access.key_text import is_well_formed, key_id, key_sha256
+from libs.access.repository import StoredKey
 from libs.access.scopes import Scope
-from libs.common.errors import ForbiddenError, NotFoundError, UnauthenticatedError
-from libs.common.mongo import Database, Document, upsert_newest
+from libs.common.clock import now as utc_now
+from libs.common.errors import ForbiddenError, OtherTenantError, UnauthenticatedError
+from libs.common.http import LOGGED
 from libs.common.rate_limits import CALLER, RATES, RateLimits
-from libs.contracts.cloudevents import Outgoing, Received
-from libs.contracts.events import ApiKeyGranted
 
 ADMIN_SCOPES = frozenset(
     {
@@ -30,42 +32,63 @@ ADMIN_SCOPES = frozenset(
         Scope.SIGNING_KEYS_WRITE,
         Scope.KEYS_WRITE,
         Scope.CREDENTIALS_TAKE_DOWN,
+        Scope.ISSUERS_SUSPEND,
+        Scope.AUDIT_READ,
     }
 )
 ALL_ISSUERS = "*"
 
-_KEY_PREFIX = "bb_"
-# A withdrawn key may work this much longer; a lookup for every request would cost more than it protects.
-_REMEMBERED_SECONDS = 5.0
-_REMEMBERED_KEYS = 10_000
-_LONGEST_KEY = 100
-
-
-def new_key() -> str:
-    """Return a new API key: 256 random bits, base64url, after a prefix that secret scanners can find."""
-    return _KEY_PREFIX + secrets.token_urlsafe(32)
-
-
-def key_sha256(key: str) -> str:
-    """Return what is stored of a key, SHA-256 in hex. Of 256 random bits it needs no salt and no slow hash."""
-    return hashlib.sha256(key.encode()).hexdigest()
+# Together with the way over Kafka, a key that was withdrawn works for less than two seconds more.
+_FRESH_SECONDS = 1.0
+# No more than ten queries a second, however many unknown keys are tried.
+_BETWEEN_QUERIES_SECONDS = 0.1
+# Everything is read again so often, whatever the clock of the database server did.
+_COMPLETE_SECONDS = 300.0
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who is calling: the tenant that the key is bound to, and what it may do."""
+    """Who is calling: the tenant that the key is bound to, and what it may do.
+
+    Attributes:
+        name: what the key is called, or the administrator.
+        key_id: the id of the key.
+        ends_at: when the key ends; None for an administrator's.
+    """
 
     issuer_id: str
     scopes: frozenset[str]
+    name: str = ""
+    key_id: str = ""
+    ends_at: datetime | None = None
+
+    @property
+    def principal(self) -> str:
+        """Who this is in the audit log: `administrator:NAME` or `key:ISSUER/NAME`."""
+        if self.issuer_id == ALL_ISSUERS:
+            return f"administrator:{self.name}"
+        return f"key:{self.issuer_id}/{self.name}"
 
     def must_be(self, issuer_id: str) -> None:
         """Another tenant's things look as if they were not there.
 
         Raises:
-            NotFoundError: the caller is bound to another issuer.
+            OtherTenantError: the caller is bound to another issuer.
         """
         if self.issuer_id not in {issuer_id, ALL_ISSUERS}:
-            raise NotFoundError.for_caller()
+            raise OtherTenantError.for_caller()
+
+
+class StoredKeys(Protocol):
+    """Has the keys and suspended issuers that have arrived at this service."""
+
+    async def changed_since(self, moment: datetime | None) -> tuple[list[StoredKey], datetime | None]:
+        """Return the keys that changed since then (all: None), and the moment to ask from the next time."""
+        ...
+
+    async def suspended(self) -> frozenset[str]:
+        """Return the ids of all issuers that are suspended."""
+        ...
 
 
 _BEARER = HTTPBearer(
@@ -76,43 +99,92 @@ _BEARER = HTTPBearer(
 
 
 class ApiKeys:
-    """The keys that have arrived, materialised from `access.keys` into the service's own database."""
+    """The keys that have arrived and have not ended."""
 
     def __init__(
-        self, database: Database, *, admin_key_sha256: str | None = None, clock: Callable[[], float] = monotonic
+        self,
+        stored: StoredKeys,
+        *,
+        administrators: Administrators | None = None,
+        used: Callable[[str], None] | None = None,
+        now: Callable[[], datetime] = utc_now,
+        clock: Callable[[], float] = monotonic,
     ) -> None:
-        self._collection = database["api_keys"]
-        self._admin_key_sha256 = admin_key_sha256
-        self._callers: TTLCache[str, Caller] = TTLCache(_REMEMBERED_KEYS, _REMEMBERED_SECONDS, clock)
+        """Take where the keys are stored.
 
-    async def apply(self, batch: Sequence[Received[ApiKeyGranted]]) -> Sequence[Outgoing]:
-        """Handle a batch of `access.keys`: the newest grant of each key takes precedence."""
-        events = [received.event for received in batch if received.event is not None]
-        await upsert_newest(self._collection, [_grant(event) for event in events], order="granted_at")
-        return []
-
-    async def has_arrived(self, sha256: str) -> bool:
-        """Return whether a grant of this key is in this service's database."""
-        return await self._collection.find_one({"_id": sha256}, {"_id": 1}) is not None
+        Args:
+            stored: the service's own database.
+            administrators: of the issuer service alone; their keys are in no database.
+            used: is told the digest of each key that is used.
+            now: the time by which keys end.
+            clock: seconds, for how old is what is known here.
+        """
+        self._stored = stored
+        self._administrators = administrators
+        self._used = used
+        self._now = now
+        self._clock = clock
+        self._keys: dict[str, StoredKey] = {}
+        self._suspended: frozenset[str] = frozenset()
+        self._since: datetime | None = None
+        self._read_at = self._complete_at = float("-inf")
+        self._turn = asyncio.Lock()
 
     async def caller(self, key: str) -> Caller:
         """Return who calls with this API key.
 
         Raises:
-            UnauthenticatedError: nobody granted it, or it was withdrawn.
+            UnauthenticatedError: nobody granted it, or it has ended.
         """
-        if not key.startswith(_KEY_PREFIX) or len(key) > _LONGEST_KEY:
+        if not is_well_formed(key):
             raise _unauthenticated()
         sha256 = key_sha256(key)
-        if self._admin_key_sha256 is not None and hmac.compare_digest(sha256, self._admin_key_sha256):
-            return Caller(ALL_ISSUERS, ADMIN_SCOPES)
-        caller = self._callers.get(sha256)
-        if caller is None:
-            stored = await self._collection.find_one({"_id": sha256})
-            if stored is None or not stored["scopes"]:
-                raise UnauthenticatedError("this API key is not known here; a new one takes a moment to arrive")
-            caller = self._callers[sha256] = Caller(stored["issuer_id"], frozenset(stored["scopes"]))
-        return caller
+        administrator = None if self._administrators is None else self._administrators.name_of(sha256)
+        if administrator is not None:
+            return Caller(ALL_ISSUERS, ADMIN_SCOPES, administrator, key_id(sha256))
+        asked = self._clock()
+        await self._read_after(asked - _FRESH_SECONDS)
+        if sha256 not in self._keys:
+            await self._read_after(asked)
+        stored = self._keys.get(sha256)
+        if stored is None or stored.ends_at <= self._now():
+            raise UnauthenticatedError(
+                "this API key is not known here or has ended; a new one takes a moment to arrive"
+            )
+        if self._used is not None:
+            self._used(sha256)
+        return Caller(stored.issuer_id, stored.scopes, stored.name, key_id(sha256), stored.ends_at)
+
+    async def _read_after(self, moment: float) -> None:
+        """Bring what is known here up to date, unless that was begun after `moment`; callers at once share one query.
+
+        Raises:
+            PyMongoError: the database is unavailable, so nobody can be let in.
+        """
+        while self._read_at < moment:
+            async with self._turn:
+                if self._read_at >= moment:
+                    return
+                wait = self._read_at + _BETWEEN_QUERIES_SECONDS - self._clock()
+                if wait > 0:
+                    await asyncio.sleep(wait)
+                await self._read()
+
+    async def _read(self) -> None:
+        started = self._clock()
+        complete = started - self._complete_at >= _COMPLETE_SECONDS
+        changed, since = await self._stored.changed_since(None if complete else self._since)
+        self._suspended = await self._stored.suspended()
+        now = self._now()
+        if complete:
+            self._keys, self._complete_at = {}, started
+        for each in changed:
+            if each.ends_at > now:
+                self._keys[each.sha256] = each
+            else:
+                self._keys.pop(each.sha256, None)
+        metrics.KEYS.set(len(self._keys))
+        self._since, self._read_at = since, started
 
     def allowed(self, scope: str) -> Callable[..., Awaitable[Caller]]:
         """Return a FastAPI dependency that gives the caller, who must hold `scope`; OpenAPI shows both.
@@ -131,9 +203,12 @@ class ApiKeys:
             caller: Caller | None = request.scope.get(CALLER)
             if caller is None:
                 caller = request.scope[CALLER] = await self.caller(credentials.credentials)
+                request.scope[LOGGED] = {"tenant": caller.issuer_id, "key": caller.key_id}
                 rates: RateLimits | None = request.scope.get(RATES)
                 if rates is not None:
                     rates.take_caller(key_sha256(credentials.credentials), caller.issuer_id)
+            if caller.issuer_id in self._suspended:
+                raise ForbiddenError("your organisation is suspended here; ask your department")
             if required not in caller.scopes:
                 raise ForbiddenError(f"your API key lacks the scope {required}")
             return caller
@@ -142,7 +217,7 @@ class ApiKeys:
 
 
 class _ApiKeyGate:
-    """The dependency, which the edge can ask by itself, before a body is received (`libs.common.body_limits.Gate`)."""
+    """The dependency, which the edge can ask by itself, before a body is received."""
 
     def __init__(self, dependency: Callable[..., Awaitable[Caller]]) -> None:
         self._dependency = dependency
@@ -155,16 +230,6 @@ class _ApiKeyGate:
     async def admit(self, request: Request) -> None:
         """Let the request pass; see `ApiKeys.allowed` for who does not."""
         await self._dependency(request=request, credentials=await _BEARER(request))
-
-
-def _grant(event: ApiKeyGranted) -> Document:
-    return {
-        "_id": event.key_sha256,
-        "schema": 1,
-        "issuer_id": event.issuer_id,
-        "scopes": sorted(event.scopes),
-        "granted_at": event.granted_at,
-    }
 
 
 def _unauthenticated() -> UnauthenticatedError:

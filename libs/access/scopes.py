@@ -10,6 +10,8 @@ class Scope(StrEnum):
     PROFILE_WRITE = "profile:write"
     SIGNING_KEYS_WRITE = "signing-keys:write"
     KEYS_WRITE = "keys:write"
+    ISSUERS_SUSPEND = "issuers:suspend"
+    AUDIT_READ = "audit:read"
     CATALOGUE_WRITE = "catalogue:write"
     EVIDENCE_WRITE = "evidence:write"
     EVIDENCE_READ = "evidence:read"
@@ -24,7 +26,10 @@ MEANINGS: dict[Scope, str] = {
     Scope.ISSUERS_WRITE: "Onboard issuers and change the profile of any of them. The administrator's key alone has it.",
     Scope.PROFILE_WRITE: "Change the issuer's own profile: its name, URL, e-mail address and logo.",
     Scope.SIGNING_KEYS_WRITE: "List the issuer's signing keys, add one, and activate, retire or distrust one.",
-    Scope.KEYS_WRITE: "Make API keys of the issuer that have no more scopes than the key that makes them.",
+    Scope.KEYS_WRITE: "List, rotate and withdraw the issuer's API keys, and make ones that have no more scopes and no "
+    "longer life than the key that makes them.",
+    Scope.ISSUERS_SUSPEND: "Suspend and resume the schools of the department whose key it is.",
+    Scope.AUDIT_READ: "Read the entries of the audit log that concern the issuer.",
     Scope.CATALOGUE_WRITE: "Publish achievements and new versions of them.",
     Scope.EVIDENCE_WRITE: "Send evidence.",
     Scope.EVIDENCE_READ: "Read batches of evidence, their rows, and what was decided on each.",

@@ -13,6 +13,8 @@ class BowerbirdError(Exception):
     status = 500
     code = "internal"
     title = "Internal error"
+    # Whether somebody asked for what they have no right to; such errors go into the audit log.
+    is_refusal = False
 
 
 class InvalidRequestError(BowerbirdError):
@@ -33,6 +35,7 @@ class UnauthenticatedError(BowerbirdError):
     status = 401
     code = "unauthenticated"
     title = "Authentication required"
+    is_refusal = True
 
 
 class ForbiddenError(BowerbirdError):
@@ -41,6 +44,7 @@ class ForbiddenError(BowerbirdError):
     status = 403
     code = "forbidden"
     title = "Forbidden"
+    is_refusal = True
 
 
 class NotFoundError(BowerbirdError):
@@ -54,6 +58,12 @@ class NotFoundError(BowerbirdError):
     def for_caller(cls, what: str = "nothing") -> "NotFoundError":
         """Return the error of an id that does not exist or is another tenant's; `what` is such as 'no batch'."""
         return cls(f"there is {what} under this id that your key may see")
+
+
+class OtherTenantError(NotFoundError):
+    """Nothing exists under this id, or it belongs to another tenant: both look the same from outside."""
+
+    is_refusal = True
 
 
 class NotAcceptableError(BowerbirdError):

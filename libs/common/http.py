@@ -35,6 +35,11 @@ from libs.common.response_headers import SecurityHeaders
 from libs.common.telemetry import continue_trace, get_logger, trace_id
 from libs.common.validation import field_errors
 
+ON_REFUSAL = "on_refusal"
+"""The attribute of the application's state that is awaited with a request and the error by which it is refused."""
+LOGGED = "bowerbird.logged"
+"""Where the scope of a request holds further fields of its log line."""
+
 _QUIET_ROUTES = frozenset({"/health/live", "/health/ready"})
 _METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
 _HEALTH_TYPE = "application/health+json"
@@ -115,8 +120,16 @@ def request_trace(request: Request) -> str:
     return trace
 
 
+async def note_refusal(request: Request, error: BowerbirdError) -> None:
+    """Let the audit log know of a refusal of access, before it is answered."""
+    record = getattr(request.app.state, ON_REFUSAL, None)
+    if error.is_refusal and record is not None:
+        await record(request, error)
+
+
 async def _on_foreseen(request: Request, error: Exception) -> Response:
     assert isinstance(error, BowerbirdError)  # noqa: S101  # registered for nothing else
+    await note_refusal(request, error)
     return problem_response(error, request.url.path)
 
 
@@ -218,5 +231,11 @@ class RequestTelemetry:
         if route not in _QUIET_ROUTES:
             level = "error" if status >= 500 else "info"
             getattr(get_logger(), level)(
-                "request", route=route, method=method, status=status, seconds=round(seconds, 4), trace=trace_id(trace)
+                "request",
+                route=route,
+                method=method,
+                status=status,
+                seconds=round(seconds, 4),
+                trace=trace_id(trace),
+                **scope.get(LOGGED, {}),
             )

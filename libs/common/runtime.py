@@ -14,6 +14,7 @@ from aiokafka.errors import KafkaError
 from fastapi import FastAPI
 from pymongo.errors import PyMongoError
 
+from libs.access.audited import record_refusals
 from libs.audit.log import AuditLog
 from libs.audit.refusals import Refusals
 from libs.common import mongo
@@ -56,6 +57,7 @@ class Plumbing:
         self.database: mongo.Database = self.client[service]
         self.audit = AuditLog(self.database)
         self.refusals = Refusals(self.audit, service)
+        record_refusals(self.app, self.refusals)
         self.kafka = Kafka(settings, service, event_id)
         self.consumers: list[Consumer[Any]] = []
         self.loops: dict[str, Callable[[], Awaitable[None]]] = {}

@@ -53,6 +53,11 @@ class Settings(EdgeSettings):
     mongo_url: SecretStr = Field(
         default=SecretStr("mongodb://127.0.0.1:27117/?replicaSet=bowerbird"), description="MongoDB connection string"
     )
+    grant_keys_file: Path = Field(
+        default=Path("var/secrets/grant-keys"),
+        description="file with the public keys that sign grants of API keys, one Multikey a line; made by "
+        "`bowerbird grant-keys`",
+    )
     public_url: AnyHttpUrl = Field(
         default=AnyHttpUrl("http://127.0.0.1:8103"),
         description="base URL under which anybody reaches the verifier's pages",

@@ -336,19 +336,91 @@ class LearnerContact(Event):
     changed_at: AwareDatetime
 
 
-class ApiKeyGranted(Event):
-    """An API key may do this from now on. Only the key's SHA-256 travels; no scopes means that it is withdrawn."""
+class SignedEvent(Event):
+    """A fact about access, which counts only if the issuer service signed it (ADR 14).
 
-    type = "org.bowerbirdbadges.access.key-granted.v1"
+    The signature covers every field but itself, so a field more is a new type.
+    """
+
+    signed_by: str = Field(default="", description="the Ed25519 public key, a Multikey")
+    signature: str = Field(default="", description="Ed25519, base64url; over the type, a line feed, and the other data")
+
+
+class ApiKeyGranted(SignedEvent):
+    """An API key may do this until it ends. Only the key's SHA-256 travels. A grant never changes."""
+
+    type = "org.bowerbirdbadges.access.key-granted.v2"
     topic = topics.ACCESS_KEYS
+    key_prefix = "granted:"
     key_fields = ("key_sha256",)
-    id_fields = ("key_sha256", "granted_at")
     time_field = "granted_at"
 
     key_sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     issuer_id: str = Field(description="the tenant it is bound to")
-    scopes: frozenset[str]
+    name: str = Field(description="what uses it, as its issuer calls that")
+    scopes: tuple[str, ...] = Field(description="sorted")
     granted_at: AwareDatetime
+    granted_by: str = Field(description="who made it: administrator:NAME or key:ISSUER/NAME")
+    granted_with: str | None = Field(default=None, description="the id of the API key that made it, if one did")
+    expires_at: AwareDatetime
+
+
+class ApiKeyWithdrawn(SignedEvent):
+    """An API key ends at this moment. Of several the earliest holds, so an older one brings nothing back."""
+
+    type = "org.bowerbirdbadges.access.key-withdrawn.v1"
+    topic = topics.ACCESS_KEYS
+    key_prefix = "withdrawn:"
+    # Each under a key of its own: compaction keeps them all, so none is displaced by a later record.
+    key_fields = ("key_sha256", "ends_at")
+    time_field = "requested_at"
+
+    key_sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    issuer_id: str
+    ends_at: AwareDatetime
+    reason: str = Field(description="a stable code")
+    requested_at: AwareDatetime
+
+
+class ApiKeyUsed(Event):
+    """An API key was used in this hour. At most one for a key, service, process and hour."""
+
+    type = "org.bowerbirdbadges.access.key-used.v1"
+    topic = topics.ACCESS_USE
+    key_fields = ("key_sha256", "service")
+    id_fields = ("key_sha256", "service", "hour")
+    time_field = "hour"
+
+    key_sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    service: str
+    hour: AwareDatetime = Field(description="its beginning")
+
+
+class SuspensionReason(StrEnum):
+    """Why an issuer is suspended, as everybody may read it."""
+
+    KEYS_COMPROMISED = "keys_compromised"
+    MISUSE = "misuse"
+    UNDER_REVIEW = "under_review"
+    OWN_REQUEST = "own_request"
+    CLOSED = "closed"
+
+
+class IssuerStandingChanged(SignedEvent):
+    """An issuer was suspended, or resumed. The highest version holds. What it issued before stays as it is."""
+
+    type = "org.bowerbirdbadges.issuer.standing-changed.v1"
+    topic = topics.CATALOGUE
+    key_prefix = "standing:"
+    key_fields = ("issuer_id",)
+    id_fields = ("issuer_id", "version")
+    time_field = "changed_at"
+
+    issuer_id: str
+    version: int = Field(ge=1, description="grows by one with each change")
+    suspended: bool = Field(description="it issues nothing, and its API keys are refused")
+    reason: SuspensionReason | None = Field(default=None, description="why it is suspended, where it is")
+    changed_at: AwareDatetime
 
 
 class DeadLetter(Event):
@@ -394,6 +466,9 @@ EVENTS: tuple[type[Event], ...] = (
     StatusListPublished,
     LearnerContact,
     ApiKeyGranted,
+    ApiKeyWithdrawn,
+    ApiKeyUsed,
+    IssuerStandingChanged,
     DeadLetter,
 )
 BY_TYPE = {event.type: event for event in EVENTS}

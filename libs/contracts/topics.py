@@ -67,6 +67,7 @@ CATALOGUE = Topic(
 STATUS_LISTS = Topic("status.lists.v1", "signed status list credentials", None)
 LEARNER_CONTACTS = Topic("learner.contacts.v1", "names and addresses of learners", None, restricted=True)
 ACCESS_KEYS = Topic("access.keys.v1", "hashes and rights of API keys", None, partitions=1, restricted=True)
+ACCESS_USE = Topic("access.use.v1", "when API keys were last used", None, partitions=1, restricted=True)
 
 # A dead letter holds another record in base64.
 LARGEST_LETTER_BYTES = 2 * 1024 * 1024
@@ -93,5 +94,6 @@ TOPICS: tuple[Topic, ...] = (
     STATUS_LISTS,
     LEARNER_CONTACTS,
     ACCESS_KEYS,
+    ACCESS_USE,
     *DEAD_LETTERS.values(),
 )

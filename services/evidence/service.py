@@ -6,12 +6,16 @@ from uuid import uuid4
 from pydantic import Field
 
 from libs.access.api_keys import ApiKeys
+from libs.access.key_use import KeyUse
+from libs.access.repository import KeyRepository
+from libs.access.signatures import GrantKeys
+from libs.access.worker import AccessWorker
 from libs.common.authority_secret import AuthoritySettings
 from libs.common.clock import now
 from libs.common.retention import Kept, Retention
 from libs.common.runtime import Plumbing
 from libs.contracts import topics
-from libs.contracts.events import ApiKeyGranted, EvidenceDecided
+from libs.contracts.events import ApiKeyGranted, ApiKeyWithdrawn, EvidenceDecided
 from services.evidence.batches.api import routes
 from services.evidence.batches.body import Limits
 from services.evidence.batches.ingestion import Intake
@@ -68,9 +72,12 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
         idle_seconds=settings.upload_idle_seconds,
         total_seconds=settings.upload_seconds,
     )
-    keys = ApiKeys(plumbing.database)
+    access = KeyRepository(plumbing.database)
+    use = KeyUse(plumbing.service, plumbing.kafka.publish)
+    keys = ApiKeys(access, used=use.note)
     plumbing.app.include_router(routes(intake, batches, keys, limits, longest_row=settings.upload_row_length))
-    plumbing.consume(name="access", topics=[topics.ACCESS_KEYS], contracts=[ApiKeyGranted], handle=keys.apply)
+    _consume_access(plumbing, AccessWorker(access, GrantKeys.load(settings.grant_keys_file)))
+    plumbing.repeat("key-use", use.publish)
     plumbing.consume(
         name="decisions",
         topics=[topics.EVIDENCE_DECIDED],
@@ -81,3 +88,8 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
     life = timedelta(days=settings.evidence_texts_days)
     kept = Kept("evidence_texts", life, batches.texts.oldest, batches.texts.remove)
     plumbing.repeat("retention", Retention([kept], now, enforced=settings.retention_enforced).tick)
+
+
+def _consume_access(plumbing: Plumbing, worker: AccessWorker) -> None:
+    contracts: list[type[ApiKeyGranted | ApiKeyWithdrawn]] = [ApiKeyGranted, ApiKeyWithdrawn]
+    plumbing.consume(name="access", topics=[topics.ACCESS_KEYS], contracts=contracts, handle=worker.keys)

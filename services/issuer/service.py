@@ -7,22 +7,31 @@ from uuid import uuid4
 
 from pydantic import Field
 
+from libs.access.administrators import Administrators
 from libs.access.api_keys import ApiKeys
+from libs.access.key_use import KeyUse, UseWorker
+from libs.access.repository import KeyRepository
+from libs.access.signatures import PUBLIC_VARIABLE, GrantKeys, GrantSigner
+from libs.access.worker import AccessWorker, Restoring
 from libs.common.arrivals import Arrivals
 from libs.common.authority_secret import AuthoritySettings
 from libs.common.clock import now
 from libs.common.mongo import Index
 from libs.common.retention import Kept, Retention
 from libs.common.runtime import Plumbing
+from libs.common.settings import SettingsError
 from libs.contracts import topics
 from libs.contracts.events import (
     AchievementPublished,
     ApiKeyGranted,
+    ApiKeyUsed,
+    ApiKeyWithdrawn,
     EvidenceSubmitted,
     IssuerPublished,
     RevokeCredential,
     TakeDownCredential,
 )
+from services.issuer.access.administration import KeyAdministration
 from services.issuer.access.api import access_routes
 from services.issuer.catalogue import publications
 from services.issuer.catalogue import repository as catalogue
@@ -62,10 +71,15 @@ class ServiceSettings(AuthoritySettings):
         default=Path("var/secrets/kek"),
         description="file with the key that encrypts the issuers' signing keys: 32 bytes in base64, mode 0600",
     )
-    admin_key_sha256: str | None = Field(
+    grant_secret_file: Path = Field(
+        default=Path("var/secrets/grant-secret"),
+        description="file with the secret that signs grants of API keys: 32 bytes in base64, mode 0600; this service's "
+        "alone",
+    )
+    admin_keys_file: Path | None = Field(
         default=None,
-        pattern=r"^[0-9a-f]{64}$",
-        description="SHA-256, hex, of the API key that may add issuers; without it nobody may",
+        description="file with the administrators, a line NAME SHA256 for each of their API keys; without it there is "
+        "none",
     )
     status_list_valid_seconds: float = Field(
         default=7 * 86_400,
@@ -132,7 +146,9 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
     database, publish = plumbing.database, plumbing.kafka.publish
     urls = Urls(settings.public_base)
     announcer = Announcer(urls, plumbing.ids.learner_pseudonym if settings.partners_link_learners else None)
-    keys = ApiKeys(database, admin_key_sha256=settings.admin_key_sha256)
+    access = KeyRepository(database)
+    use = KeyUse(plumbing.service, publish)
+    keys = ApiKeys(access, administrators=Administrators(settings.admin_keys_file), used=use.note)
     stored_keys = signing_key_store.SigningKeyRepository(plumbing.client, database)
     signing_keys = SigningKeys(stored_keys, FileKeyEncryption.read(settings.kek_file))
     known = catalogue.Catalogue(database)
@@ -188,7 +204,47 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
         new_id=uuid4,
     )
     plumbing.app.include_router(credential_routes(keys, closings, urls))
+    plumbing.repeat("key-use", use.publish)
+    _add_access(plumbing, settings, keys=keys, access=access, known=known)
     _add_catalogue(plumbing, urls, keys=keys, known=known, stored_keys=stored_keys, signing_keys=signing_keys)
+
+
+def _add_access(
+    plumbing: Plumbing,
+    settings: ServiceSettings,
+    *,
+    keys: ApiKeys,
+    access: KeyRepository,
+    known: catalogue.Catalogue,
+) -> None:
+    """Register what makes and withdraws API keys.
+
+    Raises:
+        SettingsError: the secret that signs grants cannot be used, or its public half is not among the public keys.
+    """
+    signer, grant_keys = GrantSigner.load(settings.grant_secret_file), GrantKeys.load(settings.grant_keys_file)
+    if signer.public_key not in grant_keys:
+        raise SettingsError(
+            f"{PUBLIC_VARIABLE}: {settings.grant_keys_file} lacks the public half of {settings.grant_secret_file}; "
+            "`bowerbird grant-keys` adds it"
+        )
+    granted = Arrivals()
+    worker = AccessWorker(access, grant_keys)
+    contracts: list[type[ApiKeyGranted | ApiKeyWithdrawn]] = [ApiKeyGranted, ApiKeyWithdrawn]
+    plumbing.consume(
+        name="access",
+        topics=[topics.ACCESS_KEYS],
+        contracts=contracts,
+        handle=granted.after(Restoring(worker, access).handle),
+        tombstones=True,
+    )
+    plumbing.consume(
+        name="key-use", topics=[topics.ACCESS_USE], contracts=[ApiKeyUsed], handle=UseWorker(access).handle
+    )
+    administration = KeyAdministration(
+        access, signer=signer, audit=plumbing.audit, arrivals=granted, publish=plumbing.kafka.publish, clock=now
+    )
+    plumbing.app.include_router(access_routes(keys, administration, known))
 
 
 def _add_catalogue(
@@ -200,9 +256,9 @@ def _add_catalogue(
     stored_keys: signing_key_store.SigningKeyRepository,
     signing_keys: SigningKeys,
 ) -> None:
-    """Register what publishes issuers, their signing keys and API keys, and achievements."""
+    """Register what publishes issuers, their signing keys, and achievements."""
     publish = plumbing.kafka.publish
-    published, granted = Arrivals(), Arrivals()
+    published = Arrivals()
     versions = publications.Publications(
         plumbing.database, catalogue=known, arrivals=published, publish=publish, clock=now
     )
@@ -222,12 +278,8 @@ def _add_catalogue(
         contracts=[IssuerPublished, AchievementPublished],
         handle=published.after(CatalogueWorker(known).handle),
     )
-    plumbing.consume(
-        name="access", topics=[topics.ACCESS_KEYS], contracts=[ApiKeyGranted], handle=granted.after(keys.apply)
-    )
     plumbing.repeat("publications", versions.repair)
     plumbing.repeat("signing-keys", lifecycle.repair)
     plumbing.app.include_router(issuer_routes(keys, issuers))
     plumbing.app.include_router(signing_key_routes(keys, lifecycle))
-    plumbing.app.include_router(access_routes(keys, known, granted, publish=publish, clock=now))
     plumbing.app.include_router(achievement_routes(keys, achievements, now))

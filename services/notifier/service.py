@@ -8,11 +8,16 @@ from uuid import uuid4
 
 from libs.access.api_keys import ApiKeys
 from libs.common.retention import Kept, Retention
+from libs.access.key_use import KeyUse
+from libs.access.repository import KeyRepository
+from libs.access.signatures import GrantKeys
+from libs.access.worker import AccessWorker
 from libs.common.runtime import Plumbing
 from libs.contracts import topics
 from libs.contracts.events import (
     AchievementPublished,
     ApiKeyGranted,
+    ApiKeyWithdrawn,
     CredentialRevoked,
     CredentialTakenDown,
     EvidenceDecided,
@@ -88,10 +93,18 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
     _maintain(plumbing, deliveries, domains, life=life, enforced=settings.retention_enforced)
     plumbing.at_stop(sender.finish)
     plumbing.at_stop(pool.close)
-    keys = ApiKeys(plumbing.database)
-    plumbing.consume(name="access", topics=[topics.ACCESS_KEYS], contracts=[ApiKeyGranted], handle=keys.apply)
+    access = KeyRepository(plumbing.database)
+    use = KeyUse(plumbing.service, plumbing.kafka.publish)
+    keys = ApiKeys(access, used=use.note)
+    _consume_access(plumbing, AccessWorker(access, GrantKeys.load(settings.grant_keys_file)))
+    plumbing.repeat("key-use", use.publish)
     resending = Resending(deliveries, contacts, plumbing.audit, _now)
     plumbing.app.include_router(routes(deliveries, resending, keys, plumbing.ids, _now))
+
+
+def _consume_access(plumbing: Plumbing, worker: AccessWorker) -> None:
+    contracts: list[type[ApiKeyGranted | ApiKeyWithdrawn]] = [ApiKeyGranted, ApiKeyWithdrawn]
+    plumbing.consume(name="access", topics=[topics.ACCESS_KEYS], contracts=contracts, handle=worker.keys)
 
 
 def _consume(

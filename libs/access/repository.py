@@ -1,0 +1,165 @@
+"""API keys and suspended issuers in a service's own database: the collections `api_keys` and `standings`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from pymongo import ASCENDING, UpdateOne
+
+from libs.common.mongo import Database, Document, Index, upsert_newest
+from libs.contracts.events import ApiKeyGranted, ApiKeyWithdrawn, IssuerStandingChanged
+
+INDEXES: Sequence[Index] = (
+    Index("api_keys", ["changed_at"]),
+    Index("api_keys", ["issuer_id", "granted_at"]),
+    Index("standings", ["suspended"], partial={"suspended": True}),
+)
+
+# Writes become visible a little out of the order of the server's clock, and another server's may differ.
+_OVERLAP = timedelta(seconds=10)
+_AT_ONCE = 500
+_NEVER = datetime(9999, 12, 31, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredKey:
+    """An API key as it is known here: the grant, and when it ends.
+
+    Attributes:
+        ends_at: the earlier of when it expires and when it was withdrawn for.
+        end_reason: why it was withdrawn, a code; None where it merely expires.
+        last_used: the beginning of the last hour in which it was used; the issuer service knows it of all services.
+    """
+
+    sha256: str
+    issuer_id: str
+    name: str
+    scopes: frozenset[str]
+    granted_at: datetime
+    granted_by: str
+    granted_with: str | None
+    expires_at: datetime
+    ends_at: datetime
+    end_reason: str | None = None
+    last_used: datetime | None = None
+
+
+class KeyRepository:
+    """Grants and withdrawals, in whatever order they arrive and however often: the same state comes of them.
+
+    A grant never changes, and of withdrawals the earliest end holds; so nothing that is repeated, or held back and
+    sent later, revives or extends a key.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._keys = database["api_keys"]
+        self._standings = database["standings"]
+
+    async def add(self, grants: Sequence[ApiKeyGranted], withdrawals: Sequence[ApiKeyWithdrawn]) -> None:
+        """Store these, once each."""
+        updates = [*map(_granting, grants), *map(_withdrawing, withdrawals)]
+        if updates:
+            await self._keys.bulk_write(updates, ordered=True)
+
+    async def changed_since(self, moment: datetime | None) -> tuple[list[StoredKey], datetime | None]:
+        """Return the granted keys that changed since then (all: None), and the moment to ask from the next time.
+
+        Moments are those of the database server.
+        """
+        query: Document = {"grant": {"$exists": True}}
+        if moment is not None:
+            query["changed_at"] = {"$gte": moment - _OVERLAP}
+        found: list[StoredKey] = []
+        async for each in self._keys.find(query).batch_size(_AT_ONCE):
+            found.append(_stored(each))
+            moment = each["changed_at"] if moment is None else max(moment, each["changed_at"])
+        return found, moment
+
+    async def of_issuer(self, issuer_id: str) -> list[StoredKey]:
+        """Return the keys of this issuer, the oldest first, those that have ended too."""
+        query = {"issuer_id": issuer_id, "grant": {"$exists": True}}
+        found = self._keys.find(query, sort=[("granted_at", ASCENDING)])
+        return [_stored(each) for each in await found.to_list(None)]
+
+    async def events_of(self, sha256: str) -> list[ApiKeyGranted | ApiKeyWithdrawn]:
+        """Return the signed grant of a key and the withdrawal that holds, as they were published."""
+        found = await self._keys.find_one({"_id": sha256}) or {}
+        events: list[ApiKeyGranted | ApiKeyWithdrawn] = []
+        if "grant" in found:
+            events.append(ApiKeyGranted.model_validate_json(found["grant"]))
+        if "withdrawal" in found:
+            events.append(ApiKeyWithdrawn.model_validate_json(found["withdrawal"]))
+        return events
+
+    async def used(self, hours: Sequence[tuple[str, datetime]]) -> None:
+        """Note, by digest, hours in which keys were used; the latest stays."""
+        updates = [UpdateOne({"_id": sha256}, {"$max": {"last_used": hour}}) for sha256, hour in hours]
+        if updates:
+            await self._keys.bulk_write(updates, ordered=False)
+
+    async def set_standings(self, events: Sequence[IssuerStandingChanged]) -> None:
+        """Store the highest version of each issuer's standing."""
+        documents = [
+            {
+                "_id": each.issuer_id,
+                "schema": 1,
+                "version": each.version,
+                "suspended": each.suspended,
+                "event": each.model_dump_json(),
+            }
+            for each in events
+        ]
+        await upsert_newest(self._standings, documents, order="version")
+
+    async def suspended(self) -> frozenset[str]:
+        """Return the ids of all issuers that are suspended."""
+        found = await self._standings.find({"suspended": True}, {"_id": 1}).to_list(None)
+        return frozenset(each["_id"] for each in found)
+
+    async def standing(self, issuer_id: str) -> IssuerStandingChanged | None:
+        """Return the newest standing of an issuer; None where it never changed."""
+        found = await self._standings.find_one({"_id": issuer_id})
+        return None if found is None else IssuerStandingChanged.model_validate_json(found["event"])
+
+
+def _granting(event: ApiKeyGranted) -> UpdateOne:
+    fields = {
+        "schema": 2,
+        "grant": event.model_dump_json(),
+        "issuer_id": event.issuer_id,
+        "name": event.name,
+        "scopes": list(event.scopes),
+        "granted_at": event.granted_at,
+        "granted_by": event.granted_by,
+        "granted_with": event.granted_with,
+        "expires_at": event.expires_at,
+    }
+    # The first grant stays. The server's own clock: whoever looks for changes asks by it.
+    stage: dict[str, Any] = {name: {"$ifNull": [f"${name}", {"$literal": value}]} for name, value in fields.items()}
+    return UpdateOne({"_id": event.key_sha256}, [{"$set": {**stage, "changed_at": "$$NOW"}}], upsert=True)
+
+
+def _withdrawing(event: ApiKeyWithdrawn) -> UpdateOne:
+    fields = {"withdrawal": event.model_dump_json(), "end_reason": event.reason, "ends_at": event.ends_at}
+    held = {"$lte": [{"$ifNull": ["$ends_at", {"$literal": _NEVER}]}, {"$literal": event.ends_at}]}
+    stage: dict[str, Any] = {name: {"$cond": [held, f"${name}", {"$literal": value}]} for name, value in fields.items()}
+    return UpdateOne({"_id": event.key_sha256}, [{"$set": {**stage, "changed_at": "$$NOW"}}], upsert=True)
+
+
+def _stored(document: Document) -> StoredKey:
+    withdrawn = document.get("ends_at")
+    expires = document["expires_at"]
+    return StoredKey(
+        sha256=document["_id"],
+        issuer_id=document["issuer_id"],
+        name=document["name"],
+        scopes=frozenset(document["scopes"]),
+        granted_at=document["granted_at"],
+        granted_by=document["granted_by"],
+        granted_with=document.get("granted_with"),
+        expires_at=expires,
+        ends_at=expires if withdrawn is None else min(expires, withdrawn),
+        end_reason=document.get("end_reason"),
+        last_used=document.get("last_used"),
+    )

@@ -1,0 +1,222 @@
+"""Making, rotating and withdrawing API keys: recorded in the audit log, then signed and published.
+
+Each change is published and has arrived in this service's database before it is answered.
+"""
+
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from libs.access.api_keys import Caller
+from libs.access.key_text import key_id, key_sha256, new_key
+from libs.access.repository import KeyRepository, StoredKey
+from libs.access.scopes import Scope
+from libs.access.signatures import GrantSigner
+from libs.audit.entry import Action, Cause, Entry
+from libs.audit.log import AuditLog
+from libs.common.arrivals import Arrivals
+from libs.common.errors import ConflictError, NotFoundError, UnavailableError
+from libs.contracts.cloudevents import Outgoing
+from libs.contracts.events import ApiKeyGranted, ApiKeyWithdrawn
+from services.issuer.access.rights import grantable, life
+
+MOST_KEYS = 100
+_WAIT_SECONDS = 10.0
+
+
+class EndReason(StrEnum):
+    """Why a key ends before it expires."""
+
+    WITHDRAWN = "withdrawn"
+    ROTATED = "rotated"
+    LEAKED = "leaked"
+    MAKER_LEAKED = "maker_leaked"
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A key that was made, and what is known of it. `key` is the secret, and is shown this once."""
+
+    key: str
+    stored: StoredKey
+
+
+@dataclass(frozen=True, slots=True)
+class By:
+    """Who asks for a change, for the audit log too, and the `traceparent` of the request."""
+
+    caller: Caller
+    cause: Cause
+    trace: str
+
+
+class KeyAdministration:
+    """The API keys of issuers."""
+
+    def __init__(
+        self,
+        repository: KeyRepository,
+        *,
+        signer: GrantSigner,
+        audit: AuditLog,
+        arrivals: Arrivals,
+        publish: Callable[[Sequence[Outgoing]], Awaitable[None]],
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._repository = repository
+        self._signer = signer
+        self._audit = audit
+        self._arrivals = arrivals
+        self._publish = publish
+        self._clock = clock
+
+    async def keys(self, issuer_id: str) -> list[StoredKey]:
+        """Return all keys that the issuer ever had, the oldest first."""
+        return await self._repository.of_issuer(issuer_id)
+
+    async def make(
+        self,
+        issuer_id: str,
+        name: str,
+        scopes: Iterable[Scope],
+        expires_at: datetime | None,
+        by: By,
+    ) -> Made:
+        """Make a key with at most the rights and the life of the caller's own.
+
+        Raises:
+            ForbiddenError: more rights or a longer life than the caller has.
+            InvalidRequestError: a life that no key can have.
+            ConflictError: the issuer has as many keys as it may.
+            UnavailableError: the key has not arrived; it is not shown.
+        """
+        now = self._clock()
+        given = grantable(by.caller, frozenset(scopes))
+        expires = life(by.caller, expires_at, now)
+        if sum(each.ends_at > now for each in await self.keys(issuer_id)) >= MOST_KEYS:
+            raise ConflictError(f"an issuer has at most {MOST_KEYS} keys at a time; withdraw one first")
+        key = new_key()
+        grant = self._signer.sign(
+            ApiKeyGranted(
+                key_sha256=key_sha256(key),
+                issuer_id=issuer_id,
+                name=name,
+                scopes=tuple(sorted(given)),
+                granted_at=now,
+                granted_by=by.caller.principal,
+                granted_with=by.caller.key_id or None,
+                expires_at=expires,
+            )
+        )
+        await self._audit.record(
+            Entry(
+                Action.API_KEY_GRANTED,
+                by.cause,
+                (issuer_id,),
+                f"api-key {key_id(grant.key_sha256)}",
+                details={"name": name, "scopes": " ".join(grant.scopes), "expires_at": expires.isoformat()},
+            )
+        )
+        await self._publish([Outgoing(grant, by.trace)])
+        stored = await self._arrived(issuer_id, grant.key_sha256, lambda _: True)
+        if stored is None:
+            raise UnavailableError("the key has not arrived in time and is not shown; ask for another one")
+        return Made(key, stored)
+
+    async def rotate(self, issuer_id: str, id_: str, overlap: timedelta, by: By) -> Made:
+        """Make a key of the same name and scopes; the one that it follows works for the overlap still.
+
+        The new key lives as long as a new one does, and no longer than the caller's own.
+
+        Raises:
+            NotFoundError: the issuer has no such key, or it has ended.
+            ForbiddenError: it has more rights than the caller.
+            BowerbirdError: as `make` does.
+        """
+        old = await self._live(issuer_id, id_)
+        scopes = [each for each in Scope if each.value in old.scopes]
+        made = await self.make(issuer_id, old.name, scopes, None, by)
+        await self._end([old], self._clock() + overlap, EndReason.ROTATED, by)
+        return made
+
+    async def withdraw(
+        self, issuer_id: str, id_: str, reason: EndReason, *, with_made: bool, by: By
+    ) -> list[StoredKey]:
+        """Withdraw a key at once, and with it every key that was made with it, directly or through others, if asked.
+
+        Returns:
+            The keys that were withdrawn; the asked one is the first.
+
+        Raises:
+            NotFoundError: the issuer has no such key.
+            UnavailableError: published, and not arrived yet.
+        """
+        every = await self.keys(issuer_id)
+        chosen = [each for each in every if key_id(each.sha256) == id_]
+        if not chosen:
+            raise NotFoundError.for_caller("no API key")
+        made = _made_with(chosen[0], every) if with_made else []
+        now = self._clock()
+        await self._end(chosen, now, reason, by)
+        await self._end(made, now, EndReason.MAKER_LEAKED, by)
+        ended = {key_id(each.sha256) for each in (*chosen, *made)}
+        found = [each for each in await self.keys(issuer_id) if key_id(each.sha256) in ended]
+        return sorted(found, key=lambda each: key_id(each.sha256) != id_)
+
+    async def _end(self, keys: Sequence[StoredKey], at: datetime, reason: EndReason, by: By) -> None:
+        ending = [each for each in keys if each.ends_at > at]
+        if not ending:
+            return
+        now = self._clock()
+        events = [
+            self._signer.sign(
+                ApiKeyWithdrawn(
+                    key_sha256=each.sha256, issuer_id=each.issuer_id, ends_at=at, reason=reason, requested_at=now
+                )
+            )
+            for each in ending
+        ]
+        await self._audit.record(
+            *(
+                Entry(
+                    Action.API_KEY_WITHDRAWN,
+                    by.cause,
+                    (each.issuer_id,),
+                    f"api-key {key_id(each.sha256)}",
+                    reason.value,
+                    {"name": each.name, "ends_at": at.isoformat()},
+                )
+                for each in ending
+            )
+        )
+        await self._publish([Outgoing(each, by.trace) for each in events])
+        for each in ending:
+            if await self._arrived(each.issuer_id, each.sha256, lambda stored: stored.ends_at <= at) is None:
+                raise UnavailableError("it is published and has not arrived here yet; ask again, that is safe")
+
+    async def _live(self, issuer_id: str, id_: str) -> StoredKey:
+        now = self._clock()
+        for each in await self.keys(issuer_id):
+            if key_id(each.sha256) == id_ and each.ends_at > now:
+                return each
+        raise NotFoundError.for_caller("no API key that works")
+
+    async def _arrived(self, issuer_id: str, sha256: str, as_wanted: Callable[[StoredKey], bool]) -> StoredKey | None:
+        found: list[StoredKey] = []
+
+        async def arrived() -> bool:
+            found[:] = [each for each in await self.keys(issuer_id) if each.sha256 == sha256 and as_wanted(each)]
+            return bool(found)
+
+        return found[0] if await self._arrivals.wait_until(arrived, _WAIT_SECONDS) else None
+
+
+def _made_with(key: StoredKey, every: Sequence[StoredKey]) -> list[StoredKey]:
+    """Return the keys that were made with this one, or with one of those; `every` has the oldest first."""
+    makers, made = {key_id(key.sha256)}, list[StoredKey]()
+    for each in every:
+        if each.granted_with in makers:
+            makers.add(key_id(each.sha256))
+            made.append(each)
+    return made
