@@ -30,7 +30,9 @@ async def found(api: Api, endpoints: Endpoints) -> Tenant:
     issuer_id = f"bench-{uuid4().hex[:12]}"
     issuers = f"{endpoints.issuer}/v1/issuers"
     await api.post(issuers, {"id": issuer_id, "name": "Benchmark School"}, endpoints.admin_key)
-    granted = await api.post(f"{issuers}/{issuer_id}/keys", {"scopes": _SCOPES}, endpoints.admin_key)
+    granted = await api.post(
+        f"{issuers}/{issuer_id}/keys", {"name": "Benchmark", "scopes": _SCOPES}, endpoints.admin_key
+    )
     levels = [{"level": level, "name": level.capitalize(), "description": f"Shows {level} work."} for level in _EARNING]
     achievement = {
         "id": ACHIEVEMENT,

@@ -14,7 +14,7 @@ import tempfile
 import threading
 import zlib
 from collections.abc import Callable, Iterable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -26,7 +26,9 @@ from pymongo import MongoClient
 
 from deploy.embedded.layout import SOURCE_ROOT
 from deploy.embedded.stack import Stack
-from libs.access.api_keys import key_sha256, new_key
+from libs.access.key_text import key_sha256, new_key
+from libs.access.repository import granting
+from libs.contracts.events import ApiKeyGranted
 
 ROWS = 1_000_000
 FLAT_MB = 20
@@ -93,9 +95,17 @@ FORMS: dict[str, tuple[Callable[[int], Iterator[bytes]], dict[str, str]]] = {
 def granted(stack: Stack) -> dict[str, str]:
     """The header of a school that may send evidence, entered where the issuer's event would have entered it."""
     key = new_key()
-    grant = {"_id": key_sha256(key), "schema": 1, "issuer_id": "bench", "granted_at": datetime.now(UTC)}
+    grant = ApiKeyGranted(
+        key_sha256=key_sha256(key),
+        issuer_id="bench",
+        name="Benchmark",
+        scopes=("evidence:write",),
+        granted_at=datetime.now(UTC),
+        granted_by="administrator:bench",
+        expires_at=datetime.now(UTC) + timedelta(days=1),
+    )
     with MongoClient[dict[str, Any]](stack.mongo_url) as client:
-        client["evidence"]["api_keys"].insert_one({**grant, "scopes": ["evidence:write"]})
+        client["evidence"]["api_keys"].bulk_write([granting(grant)])
     return {"authorization": f"Bearer {key}"}
 
 

@@ -18,6 +18,8 @@ from libs.contracts.events import (
     DeadLetter,
     Event,
     IssuerPublished,
+    IssuerStandingChanged,
+    SuspensionReason,
 )
 from libs.contracts.ids import unkeyed_event_id
 from libs.contracts.results import SoloLevel
@@ -100,6 +102,15 @@ def _examples() -> tuple[Event, ...]:
         CredentialTakenDown.model_validate({**thin, "reason": "personal_data"}),
         IssuerPublished.model_validate(issuer),
         AchievementPublished.model_validate(achievement),
+        IssuerStandingChanged(
+            issuer_id="northside",
+            version=1,
+            suspended=True,
+            reason=SuspensionReason.UNDER_REVIEW,
+            changed_at=_MOMENT,
+            signed_by="z6MkhaXgBZDvotDkL5257faiztiGiC2QtKLGpbnnEGta2doK",
+            signature="c2lnbmVk",
+        ),
     )
 
 

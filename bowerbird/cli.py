@@ -19,6 +19,8 @@ COMMANDS = {
     "down": ("deploy.embedded.commands:down", "Stop the embedded stack; its data stay unless told otherwise."),
     "run": ("bowerbird.commands:run", "Run one service in the foreground."),
     "setup": ("bowerbird.commands:setup", "Create the topics and indexes that do not exist yet."),
+    "grant-keys": ("bowerbird.access_files:grant_keys", "Make the key that signs grants of API keys."),
+    "admin-key": ("bowerbird.access_files:admin_key", "Make an administrator's API key."),
     "settings": ("bowerbird.commands:settings", "Print the settings of the services, secrets masked."),
     "verify": ("bowerbird.verifying:verify", "Verify a credential; exit status 0 good, 1 not good, 2 not known."),
     "inspect": ("bowerbird.verifying:inspect", "Show what a credential says, without verifying it."),

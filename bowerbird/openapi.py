@@ -12,11 +12,13 @@ from typing import Any
 from fastapi import FastAPI
 
 from bowerbird.registry import NAMES, find
+from libs.access.key_files import make_grant_keys
 from libs.common import mongo
 from libs.common.runtime import Plumbing
 from libs.common.secret_files import SECRET_BYTES
 
 _SECRET_FILES = ("kek_file", "authority_secret_file")
+_ACCESS_FILES = ("grant_secret_file", "grant_keys_file")
 
 
 def documents() -> dict[str, str]:
@@ -53,4 +55,6 @@ def _needed(known: Collection[str], folder: Path) -> dict[str, Any]:
     for file in files.values():
         file.touch(mode=0o600)
         file.write_bytes(b64encode(os.urandom(SECRET_BYTES)))
-    return files
+    access = {name: folder / name for name in _ACCESS_FILES}
+    make_grant_keys(access["grant_secret_file"], access["grant_keys_file"])
+    return files | {name: file for name, file in access.items() if name in known}

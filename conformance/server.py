@@ -17,7 +17,7 @@ from conformance.issuing.instances import Instances
 from conformance.issuing.state import Secrets
 from conformance.verification import StatusLists, verifying_routes
 from deploy.embedded.certificate import self_signed, write_private
-from libs.access.api_keys import new_key
+from libs.access.key_text import new_key
 from libs.common.health import Health
 from libs.common.http import create_app
 from libs.common.http_server import Server

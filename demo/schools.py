@@ -76,7 +76,7 @@ class Onboarding:
         if kept and await self._api.knows(probe, kept):
             return
         url = f"{self._issuer}/v1/issuers/{issuer_id}/keys"
-        granted = await self._api.post(url, {"scopes": scopes}, self._admin_key)
+        granted = await self._api.post(url, {"name": "Demo", "scopes": scopes}, self._admin_key)
         self._keys.store(issuer_id, granted["key"])
 
 

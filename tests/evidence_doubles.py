@@ -19,6 +19,7 @@ from services.evidence.batches.body import Limits
 from services.evidence.batches.ingestion import Intake
 from services.evidence.batches.repository import Batches
 from tests.ids import IDS
+from tests.keys_in_memory import MemoryKeys
 
 NOW = datetime(2026, 11, 23, 9, tzinfo=UTC)
 LIMITS = Limits(sent_bytes=100_000, plain_bytes=200_000, idle_seconds=0.3, total_seconds=5)
@@ -171,7 +172,8 @@ class Published:
 class AnyKey(ApiKeys):
     """Knows a caller by the text of the bearer token: ISSUER, or ISSUER-read."""
 
-    def __init__(self) -> None: ...
+    def __init__(self) -> None:
+        super().__init__(MemoryKeys())
 
     async def caller(self, key: str) -> Caller:
         issuer_id, _, only = key.partition("-")

@@ -1,7 +1,6 @@
 """The keys of an embedded stack: made once, random, readable by this user alone."""
 
 import base64
-import hashlib
 import os
 import secrets
 from pathlib import Path
@@ -9,6 +8,8 @@ from typing import Final
 
 from deploy.embedded.layout import Layout
 from deploy.embedded.problems import StackError, from_os_error
+from libs.access.key_text import key_sha256, new_key
+from libs.access.signatures import GrantSigner
 
 _KEY_BYTES: Final = 32
 
@@ -37,15 +38,31 @@ def authority_secret_file(layout: Layout) -> Path:
 
 
 def admin_key(layout: Layout) -> str:
-    """The API key that creates issuers; 256 random bits. Only its digest is given to a service."""
+    """The API key of the one administrator, which creates issuers. Only its digest is given to a service."""
     path = layout.secrets / "admin-key"
-    _once(path, f"bb_{secrets.token_urlsafe(_KEY_BYTES)}")
+    _once(path, new_key())
     return path.read_text(encoding="ascii").strip()
 
 
-def admin_key_sha256(layout: Layout) -> str:
-    """The digest, in hexadecimal, by which the issuer service knows the admin key."""
-    return hashlib.sha256(admin_key(layout).encode("ascii")).hexdigest()
+def admin_keys_file(layout: Layout) -> Path:
+    """The file with the digest by which the issuer service knows the admin key; more may be added to it."""
+    path = layout.secrets / "admin-keys"
+    _once(path, f"first {key_sha256(admin_key(layout))}")
+    return path
+
+
+def grant_secret_file(layout: Layout) -> Path:
+    """The file with the secret that signs grants of API keys, for the issuer service alone."""
+    path = layout.secrets / "grant-secret"
+    _once(path, base64.b64encode(secrets.token_bytes(_KEY_BYTES)).decode("ascii"))
+    return path
+
+
+def grant_keys_file(layout: Layout) -> Path:
+    """The file with the public half of that secret, for every service."""
+    path = layout.secrets / "grant-keys"
+    _once(path, GrantSigner.load(grant_secret_file(layout)).public_key)
+    return path
 
 
 def _once(path: Path, content: str) -> None:

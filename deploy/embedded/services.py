@@ -46,7 +46,8 @@ _HTTP: Final = {
     "BOWERBIRD_METRICS_HOST": "{http_host}",
     "BOWERBIRD_METRICS_PORT": "{metrics_port}",
 }
-_PUBLIC: Final = {"BOWERBIRD_PUBLIC_URL": "{public_url}"}
+_PUBLIC: Final = {"BOWERBIRD_PUBLIC_URL": "{public_url}", "BOWERBIRD_LOCAL_ONLY": "{local_only}"}
+_ACCESS: Final = {"BOWERBIRD_GRANT_KEYS_FILE": "{grant_keys_file}"}
 _IDS: Final = {"BOWERBIRD_AUTHORITY_SECRET_FILE": "{authority_secret_file}"}
 _READY: Final = "/health/ready"
 
@@ -60,22 +61,25 @@ TABLE: Final[tuple[Service, ...]] = (
     Service("kafka", port="kafka"),
     Service("smtp", port="smtp"),
     Service("setup", ("setup",), None, _STORES, once=True),
-    _own("evidence", {**_PUBLIC, **_IDS}),
+    _own("evidence", {**_PUBLIC, **_IDS, **_ACCESS}),
     _own(
         "issuer",
         {
             **_PUBLIC,
             **_IDS,
+            **_ACCESS,
             "BOWERBIRD_KEK_FILE": "{kek_file}",
-            "BOWERBIRD_ADMIN_KEY_SHA256": "{admin_key_sha256}",
+            "BOWERBIRD_GRANT_SECRET_FILE": "{grant_secret_file}",
+            "BOWERBIRD_ADMIN_KEYS_FILE": "{admin_keys_file}",
         },
     ),
-    _own("verifier", _PUBLIC),
+    _own("verifier", {**_PUBLIC, **_ACCESS}),
     _own(
         "notifier",
         {
             **_PUBLIC,
             **_IDS,
+            **_ACCESS,
             "BOWERBIRD_SMTP_HOST": "{smtp_host}",
             "BOWERBIRD_SMTP_PORT": "{smtp_port}",
             "BOWERBIRD_SMTP_TLS": "none",

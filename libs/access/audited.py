@@ -2,11 +2,12 @@
 
 from fastapi import FastAPI, Request
 
-from libs.access.api_keys import CALLER, Caller
+from libs.access.api_keys import Caller
 from libs.audit.entry import Cause
 from libs.audit.refusals import Refusals
 from libs.common.errors import BowerbirdError
 from libs.common.http import ON_REFUSAL, request_trace
+from libs.common.rate_limits import CALLER
 from libs.common.telemetry import trace_id
 
 

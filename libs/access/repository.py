@@ -58,7 +58,7 @@ class KeyRepository:
 
     async def add(self, grants: Sequence[ApiKeyGranted], withdrawals: Sequence[ApiKeyWithdrawn]) -> None:
         """Store these, once each."""
-        updates = [*map(_granting, grants), *map(_withdrawing, withdrawals)]
+        updates = [*map(granting, grants), *map(_withdrawing, withdrawals)]
         if updates:
             await self._keys.bulk_write(updates, ordered=True)
 
@@ -123,7 +123,8 @@ class KeyRepository:
         return None if found is None else IssuerStandingChanged.model_validate_json(found["event"])
 
 
-def _granting(event: ApiKeyGranted) -> UpdateOne:
+def granting(event: ApiKeyGranted) -> UpdateOne:
+    """Return the update of the collection that stores a grant."""
     fields = {
         "schema": 2,
         "grant": event.model_dump_json(),

@@ -120,7 +120,7 @@ def request_trace(request: Request) -> str:
     return trace
 
 
-async def note_refusal(request: Request, error: BowerbirdError) -> None:
+async def _note_refusal(request: Request, error: BowerbirdError) -> None:
     """Let the audit log know of a refusal of access, before it is answered."""
     record = getattr(request.app.state, ON_REFUSAL, None)
     if error.is_refusal and record is not None:
@@ -129,7 +129,7 @@ async def note_refusal(request: Request, error: BowerbirdError) -> None:
 
 async def _on_foreseen(request: Request, error: Exception) -> Response:
     assert isinstance(error, BowerbirdError)  # noqa: S101  # registered for nothing else
-    await note_refusal(request, error)
+    await _note_refusal(request, error)
     return problem_response(error, request.url.path)
 
 
@@ -148,6 +148,7 @@ async def _on_invalid(request: Request, error: Exception) -> Response:
 async def _on_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101  # registered for nothing else
     if isinstance(error, RefusedBodyError):
+        await _note_refusal(request, error.error)
         return problem_response(error.error, request.url.path)
     headers = dict(error.headers or {})
     if error.status_code == 405:

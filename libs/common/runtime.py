@@ -140,8 +140,9 @@ def run_service(service: str, settings: Settings, build: Callable[[Plumbing], No
 
     Raises:
         OSError: the HTTP port, or that of the metrics, is not available.
-        SettingsError: the TLS certificate or its key cannot be used.
+        SettingsError: the TLS certificate or its key cannot be used, or the public URL is none that others reach.
     """
+    settings.require_public_url()
     configure_logging(service, settings.log_level)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(_run(service, settings, build))

@@ -10,6 +10,7 @@ from pydantic import AnyHttpUrl, Field, SecretStr, ValidationError, model_valida
 from pydantic_settings import SettingsConfigDict
 
 from libs.common.edge_settings import EdgeSettings
+from libs.common.public_url import fault_of
 
 PREFIX = "BOWERBIRD_"
 # The commands of the embedded stack read these themselves; a service started from the same shell does not mind.
@@ -60,7 +61,12 @@ class Settings(EdgeSettings):
     )
     public_url: AnyHttpUrl = Field(
         default=AnyHttpUrl("http://127.0.0.1:8103"),
-        description="base URL under which anybody reaches the verifier's pages",
+        description="base URL under which anybody reaches the verifier's pages; it stands in every badge, for good",
+    )
+    local_only: bool = Field(
+        default=False,
+        description="take a public_url that only this machine reaches: to try it out, since no badge that is issued "
+        "then can be verified elsewhere",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="least level logged")
     shutdown_seconds: float = Field(
@@ -72,6 +78,19 @@ class Settings(EdgeSettings):
         if (self.tls_cert_file is None) != (self.tls_key_file is None):
             raise ValueError(f"set both {PREFIX}TLS_CERT_FILE and {PREFIX}TLS_KEY_FILE for HTTPS, or neither")
         return self
+
+    def require_public_url(self) -> None:
+        """Refuse a `public_url` that others cannot reach, since what is issued with it can never be changed.
+
+        Raises:
+            SettingsError: it is not https, or leads to this machine or a private network.
+        """
+        fault = None if self.local_only else fault_of(self.public_url)
+        if fault is not None:
+            raise SettingsError(
+                f"{PREFIX}PUBLIC_URL={self.public_url}: {fault}, and it would stand in every badge; set it to the "
+                f"https URL at which anybody reaches the verifier, or set {PREFIX}LOCAL_ONLY=true to try it out"
+            )
 
     @property
     def public_base(self) -> str:

@@ -7,11 +7,11 @@ from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 from libs.access.api_keys import ApiKeys
-from libs.common.retention import Kept, Retention
 from libs.access.key_use import KeyUse
 from libs.access.repository import KeyRepository
 from libs.access.signatures import GrantKeys
 from libs.access.worker import AccessWorker
+from libs.common.retention import Kept, Retention
 from libs.common.runtime import Plumbing
 from libs.contracts import topics
 from libs.contracts.events import (

@@ -73,7 +73,12 @@ def checker() -> Path:
     return installed(ROOT / "tests" / "node")
 
 
-ENUMS = {"CredentialRevoked": "RevocationReason", "CredentialTakenDown": "TakeDownReason", "": "SoloLevel"}
+ENUMS = {
+    "CredentialRevoked": "RevocationReason",
+    "CredentialTakenDown": "TakeDownReason",
+    "IssuerStandingChanged": "SuspensionReason",
+    "": "SoloLevel",
+}
 """The enumerations of the models, by the message whose `reason` has one."""
 
 

@@ -11,7 +11,7 @@ from libs.access.api_keys import ApiKeys
 from libs.common.health import Health
 from libs.common.http import create_app
 from services.notifier.deliveries.api import routes
-from tests.contract.test_notifier_http import NORTHSIDE, NOW, Audited, StoredDeliveries, StoredKeys, resending
+from tests.contract.test_notifier_http import NORTHSIDE, NOW, STORED_KEYS, Audited, StoredDeliveries, resending
 from tests.contract.verifier_house import MemoryRepository, School, application
 from tests.evidence_doubles import MemoryBatches, Published, evidence_app
 from tests.ids import IDS
@@ -34,7 +34,7 @@ def verifier() -> FastAPI:
 
 def notifier() -> FastAPI:
     app = create_app("notifier", Health())
-    keys = ApiKeys({"api_keys": StoredKeys()})  # type: ignore[arg-type]  # a fake
+    keys = ApiKeys(STORED_KEYS)
     deliveries = StoredDeliveries()
     again = resending(deliveries, Audited())
     app.include_router(routes(deliveries, again, keys, IDS, lambda: NOW))  # type: ignore[arg-type]  # a fake

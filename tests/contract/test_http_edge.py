@@ -1,8 +1,8 @@
 """What every service's HTTP edge promises: problem documents, keys, scopes, tenants, health."""
 
 import re
-from collections.abc import AsyncIterator, Mapping
-from typing import Annotated, Any, Literal
+from collections.abc import AsyncIterator
+from typing import Annotated, Literal
 from uuid import UUID
 
 import pytest
@@ -11,30 +11,35 @@ from httpx import ASGITransport, AsyncClient
 from pydantic import BaseModel, ConfigDict, Field
 from pymongo.errors import AutoReconnect
 
-from libs.access.api_keys import ADMIN_SCOPES, ApiKeys, Caller, key_sha256, new_key
+from libs.access.administrators import Administrators
+from libs.access.api_keys import ADMIN_SCOPES, ApiKeys, Caller
+from libs.access.key_text import key_sha256, new_key
 from libs.common.body_limits import MOST_BYTES
 from libs.common.errors import ERRORS, ConflictError, InvalidRequestError
 from libs.common.health import STALE_AFTER_SECONDS, Health, Heartbeat
 from libs.common.http import create_app, metrics_app
 from libs.common.rate_limits import Rates
+from tests.keys_in_memory import GRANTED_AT, MemoryKeys
 
 SCHOOL, OTHER, ADMIN = new_key(), new_key(), new_key()
 
 
-class StoredKeys:
-    """The two calls that ApiKeys makes of a collection, over a dict."""
+STORED = MemoryKeys()
+STORED.add("northside", "evidence:read", key=SCHOOL)
+STORED.add("southside", "evidence:read", key=OTHER, ends_at=GRANTED_AT)
+
+
+class OneAdministrator(Administrators):
+    """Knows the one key."""
 
     def __init__(self) -> None:
-        self.documents: dict[str, dict[str, Any]] = {
-            key_sha256(SCHOOL): {"issuer_id": "northside", "scopes": ["evidence:read"]},
-            key_sha256(OTHER): {"issuer_id": "southside", "scopes": []},
-        }
+        super().__init__(None)
 
-    async def find_one(self, query: Mapping[str, Any], _projection: object = None) -> dict[str, Any] | None:
-        return self.documents.get(query["_id"])
+    def name_of(self, sha256: str) -> str | None:
+        return "first" if sha256 == key_sha256(ADMIN) else None
 
 
-KEYS = ApiKeys({"api_keys": StoredKeys()}, admin_key_sha256=key_sha256(ADMIN))  # type: ignore[arg-type]  # a fake
+KEYS = ApiKeys(STORED, administrators=OneAdministrator())
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """What the notifier answers over HTTP, over stand-ins for its collections."""
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -9,7 +9,8 @@ from uuid import UUID, uuid4
 import pytest
 from httpx import ASGITransport, AsyncClient
 
-from libs.access.api_keys import ApiKeys, key_sha256, new_key
+from libs.access.api_keys import ApiKeys
+from libs.access.key_text import new_key
 from libs.audit.entry import Action, Entry
 from libs.common.health import Health
 from libs.common.http import create_app
@@ -20,6 +21,7 @@ from services.notifier.deliveries.resending import Resending
 from services.notifier.deliveries.schedule import State
 from services.notifier.occasion import Occasion
 from tests.ids import IDS
+from tests.keys_in_memory import MemoryKeys
 
 NORTHSIDE, SOUTHSIDE, BLIND = new_key(), new_key(), new_key()
 NOW = datetime(2026, 10, 12, 9, tzinfo=UTC)
@@ -27,15 +29,10 @@ CREDENTIAL = uuid4()
 DELIVERY = IDS.delivery_id(CREDENTIAL, "issued")
 
 
-class StoredKeys:
-    keys: Mapping[str, dict[str, Any]] = {
-        key_sha256(NORTHSIDE): {"issuer_id": "northside", "scopes": ["deliveries:read", "deliveries:send"]},
-        key_sha256(SOUTHSIDE): {"issuer_id": "southside", "scopes": ["deliveries:read", "deliveries:send"]},
-        key_sha256(BLIND): {"issuer_id": "northside", "scopes": ["evidence:read"]},
-    }
-
-    async def find_one(self, query: Mapping[str, Any], _projection: object = None) -> dict[str, Any] | None:
-        return self.keys.get(query["_id"])
+STORED_KEYS = MemoryKeys()
+STORED_KEYS.add("northside", "deliveries:read", "deliveries:send", key=NORTHSIDE)
+STORED_KEYS.add("southside", "deliveries:read", "deliveries:send", key=SOUTHSIDE)
+STORED_KEYS.add("northside", "evidence:read", key=BLIND)
 
 
 LEARNER = uuid4()
@@ -107,7 +104,7 @@ def audit() -> Audited:
 @pytest.fixture
 async def http(deliveries: StoredDeliveries, audit: Audited) -> AsyncIterator[AsyncClient]:
     app = create_app("test", Health())
-    keys = ApiKeys({"api_keys": StoredKeys()})  # type: ignore[arg-type]  # a fake
+    keys = ApiKeys(STORED_KEYS)
     again = resending(deliveries, audit)
     app.include_router(routes(deliveries, again, keys, IDS, lambda: NOW))  # type: ignore[arg-type]  # a fake
     async with AsyncClient(transport=ASGITransport(app), base_url="http://notifier") as client:

@@ -12,7 +12,7 @@ from pydantic import AnyHttpUrl
 
 from conformance.issuing.state import Secrets
 from conformance.server import build
-from libs.access.api_keys import new_key
+from libs.access.key_text import new_key
 from libs.common.workers.threads import Threads
 from libs.openbadges.crypto.did import did_key, verification_method
 from libs.openbadges.crypto.keys import Ed25519Key

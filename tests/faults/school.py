@@ -96,7 +96,9 @@ class SchoolClient:
         self._call("POST", "issuer", "/v1/issuers", admin, json={"id": name, "name": f"School {name}"})
         scopes = ["catalogue:write", "evidence:write", "evidence:read", "credentials:revoke", "credentials:read"]
         scopes.append("deliveries:read")
-        granted = self._call("POST", "issuer", f"/v1/issuers/{name}/keys", admin, json={"scopes": scopes})
+        granted = self._call(
+            "POST", "issuer", f"/v1/issuers/{name}/keys", admin, json={"name": "Fault tests", "scopes": scopes}
+        )
         self._key = {"authorization": f"Bearer {granted.json()['key']}"}
         if publish:
             self.publish()

@@ -17,7 +17,8 @@ from aiokafka import AIOKafkaConsumer
 from pymongo import MongoClient
 
 from deploy.embedded.stack import Stack
-from libs.access.api_keys import key_sha256, new_key
+from libs.access.key_text import new_key
+from libs.access.repository import granting
 from libs.common import mongo
 from libs.common.kafka import Kafka
 from libs.common.settings import Settings
@@ -30,6 +31,7 @@ from services.evidence.batches.repository import Batches
 from services.evidence.sources.columns import COLUMNS
 from tests.evidence_doubles import MemoryBatches
 from tests.ids import IDS, ids_of
+from tests.keys_in_memory import grant
 
 pytestmark = pytest.mark.integration
 
@@ -62,9 +64,9 @@ class Door:
         self._url = stack.url("evidence")
         key = new_key()
         self._headers = {"authorization": f"Bearer {key}", "content-type": "text/csv"}
-        grant = {"_id": key_sha256(key), "schema": 1, "issuer_id": name, "granted_at": NOW}
+        granted = grant(key, name, ["evidence:read", "evidence:write"])
         with MongoClient[dict[str, Any]](stack.mongo_url) as client:
-            client["evidence"]["api_keys"].insert_one({**grant, "scopes": ["evidence:read", "evidence:write"]})
+            client["evidence"]["api_keys"].bulk_write([granting(granted)])
 
     def send(self, content: Iterator[bytes], key: str | None = None) -> httpx.Response:
         headers = self._headers | ({} if key is None else {"idempotency-key": key})

@@ -2,7 +2,7 @@
 
 import asyncio
 from base64 import b64encode
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,6 +13,8 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
 from deploy.embedded.stack import Stack
+from libs.access.key_text import new_key
+from libs.access.signatures import GrantSigner
 from libs.contracts import topics
 from libs.contracts.cloudevents import Origin, Outgoing, headers_of, read_event, readable_headers
 from libs.contracts.events import (
@@ -33,6 +35,7 @@ from libs.openbadges.crypto import did
 from libs.openbadges.verify import ResolvedInputs, verify
 from tests.ids import IDS
 from tests.issuer_doubles import TRACE, evidence
+from tests.keys_in_memory import grant
 from tests.schemathesis_run import check_conformance
 
 pytestmark = pytest.mark.integration
@@ -105,7 +108,9 @@ class Tenant:
         answer = await self._api.post("/v1/issuers", headers=self._admin, json={"id": self.id, "name": "S", **content})
         assert answer.status_code in {200, 201}, answer.text
         self.did = answer.json()["did"]
-        made = await self._api.post(f"/v1/issuers/{self.id}/keys", headers=self._admin, json={"scopes": self.SCOPES})
+        made = await self._api.post(
+            f"/v1/issuers/{self.id}/keys", headers=self._admin, json={"name": "Everything", "scopes": self.SCOPES}
+        )
         assert made.status_code == 201, made.text
         self.headers = bearer(made.json()["key"])
         return self
@@ -128,7 +133,7 @@ async def wattle(api: httpx.AsyncClient, admin: dict[str, str], department: Tena
     return await Tenant(api, admin, "wattle").onboard(parent="department")
 
 
-async def send(stack: Stack, *pieces: EvidenceSubmitted) -> None:
+async def send(stack: Stack, *pieces: Event) -> None:
     producer = AIOKafkaProducer(bootstrap_servers=stack.kafka_bootstrap)
     await producer.start()
     for piece in pieces:
@@ -289,24 +294,118 @@ async def test_a_school_needs_its_department_first(api: httpx.AsyncClient, admin
     assert "add the department before" in answer.json()["detail"]
 
 
+def asking(*scopes: str) -> dict[str, Any]:
+    return {"name": "Office", "scopes": scopes}
+
+
 async def test_a_key_works_at_once_and_only_its_digest_travels(
-    stack: Stack, api: httpx.AsyncClient, admin: dict[str, str], wattle: Tenant
+    stack: Stack, api: httpx.AsyncClient, wattle: Tenant
 ) -> None:
-    made = await api.post("/v1/issuers/wattle/keys", headers=wattle.headers, json={"scopes": ["credentials:read"]})
+    made = await api.post("/v1/issuers/wattle/keys", headers=wattle.headers, json=asking("credentials:read"))
+    assert made.headers["cache-control"] == "no-store"
     key = made.json()["key"]
     known = await api.get(f"/v1/credentials/{evidence().submission_id}", headers=bearer(key))
     assert (made.status_code, known.status_code) == (201, 404)
     events = await read(stack, lambda seen: len(seen) >= 2, topics.ACCESS_KEYS.name)
-    assert all(isinstance(each, ApiKeyGranted) and key not in each.model_dump_json() for each in events)
+    assert not [each for each in events if key in each.model_dump_json()]
+    listed = (await api.get("/v1/issuers/wattle/keys", headers=wattle.headers)).json()["keys"]
+    (mine,) = [each for each in listed if each["id"] == made.json()["id"]]
+    assert (mine["name"], mine["scopes"], mine["end_reason"]) == ("Office", ["credentials:read"], None)
+    assert mine["granted_by"] == "key:wattle/Everything"
+    assert not [each for each in listed if "key" in each]
 
 
 async def test_a_key_cannot_give_away_what_it_lacks_nor_reach_into_another_school(
     api: httpx.AsyncClient, wattle: Tenant, department: Tenant
 ) -> None:
-    more = await api.post("/v1/issuers/wattle/keys", headers=wattle.headers, json={"scopes": ["evidence:write"]})
-    other = await api.post("/v1/issuers/department/keys", headers=wattle.headers, json={"scopes": ["keys:write"]})
-    wrong = await api.post("/v1/issuers/wattle/keys", headers=wattle.headers, json={"scopes": ["everything"]})
-    assert (more.status_code, other.status_code, wrong.status_code) == (403, 404, 400)
+    path = "/v1/issuers/wattle/keys"
+    more = await api.post(path, headers=wattle.headers, json=asking("evidence:write"))
+    other = await api.post("/v1/issuers/department/keys", headers=wattle.headers, json=asking("keys:write"))
+    wrong = await api.post(path, headers=wattle.headers, json=asking("everything"))
+    longer = await api.post(
+        path, headers=wattle.headers, json={**asking("keys:write"), "expires_at": "2900-01-01T00:00:00Z"}
+    )
+    assert (more.status_code, other.status_code, wrong.status_code, longer.status_code) == (403, 404, 400, 400)
+    listed = await api.get("/v1/issuers/department/keys", headers=wattle.headers)
+    assert listed.status_code == 404
+
+
+async def refused(client: httpx.AsyncClient, key: str) -> bool:
+    return (await client.get("/v1/issuers/wattle/keys", headers=bearer(key))).status_code == 401
+
+
+async def until(condition: Callable[[], Awaitable[bool]]) -> None:
+    async with asyncio.timeout(30):
+        while not await condition():  # noqa: ASYNC110  # of another process
+            await asyncio.sleep(0.05)
+
+
+async def known(client: httpx.AsyncClient, *keys: str) -> bool:
+    return not any([await refused(client, key) for key in keys])
+
+
+async def test_a_key_that_is_withdrawn_is_refused_by_every_replica_and_so_are_those_that_were_made_with_it(
+    stack: Stack, api: httpx.AsyncClient, wattle: Tenant
+) -> None:
+    await asyncio.to_thread(stack.start, "issuer-2")
+    path = "/v1/issuers/wattle/keys"
+    async with httpx.AsyncClient(base_url=stack.url("issuer-2"), timeout=30) as other:
+        leaked = (await api.post(path, headers=wattle.headers, json=asking("keys:write"))).json()
+        made = (await api.post(path, headers=bearer(leaked["key"]), json=asking("keys:write"))).json()
+        keys = (leaked["key"], made["key"])
+        await until(lambda: known(api, *keys))
+        await until(lambda: known(other, *keys))
+        ended = await api.delete(f"{path}/{leaked['id']}?leaked=true", headers=wattle.headers)
+        assert [(each["id"], each["end_reason"]) for each in ended.json()["keys"]] == [
+            (leaked["id"], "leaked"),
+            (made["id"], "maker_leaked"),
+        ]
+        for key in keys:
+            await until(lambda key=key: refused(api, key))  # type: ignore[misc]  # bound at once
+            await until(lambda key=key: refused(other, key))  # type: ignore[misc]  # bound at once
+    await asyncio.to_thread(stack.stop, "issuer-2")
+
+
+async def test_a_key_is_rotated_with_an_overlap_or_without(api: httpx.AsyncClient, wattle: Tenant) -> None:
+    path = "/v1/issuers/wattle/keys"
+    first = (await api.post(path, headers=wattle.headers, json=asking("keys:write"))).json()
+    second = await api.post(f"{path}/{first['id']}/rotate", headers=wattle.headers, json={"overlap_hours": 1})
+    assert (second.status_code, second.headers["cache-control"]) == (201, "no-store")
+    assert await known(api, first["key"], second.json()["key"])
+    assert second.json()["scopes"] == first["scopes"]
+    third = await api.post(f"{path}/{second.json()['id']}/rotate", headers=wattle.headers, json={"overlap_hours": 0})
+    assert await known(api, first["key"], third.json()["key"])
+    await until(lambda: refused(api, second.json()["key"]))
+    again = await api.post(f"{path}/{second.json()['id']}/rotate", headers=wattle.headers, json={})
+    assert again.status_code == 404
+
+
+async def test_a_grant_that_somebody_else_writes_to_the_topic_opens_nothing_and_an_older_one_revives_nothing(
+    stack: Stack, api: httpx.AsyncClient, wattle: Tenant
+) -> None:
+    path, forged = "/v1/issuers/wattle/keys", new_key()
+    key = (await api.post(path, headers=wattle.headers, json=asking("keys:write"))).json()
+    assert (await api.delete(f"{path}/{key['id']}", headers=wattle.headers)).status_code == 200
+    events = await read(
+        stack,
+        lambda seen: any(each.key.startswith(f"withdrawn:{key['id']}") for each in seen),
+        topics.ACCESS_KEYS.name,
+    )
+    granted = next(each for each in events if isinstance(each, ApiKeyGranted) and key["id"] in each.key)
+    mine = grant(forged, "wattle", ["keys:write"])
+    await send(
+        stack,
+        granted,
+        mine,
+        GrantSigner(b"x" * 32).sign(mine),
+        granted.model_copy(update={"key_sha256": mine.key_sha256}),
+        GrantSigner(b"x" * 32).sign(grant(forged, "*", ["keys:write"])),
+    )
+    # What the issuer makes now comes behind all that on the topic.
+    last = (await api.post(path, headers=wattle.headers, json=asking("keys:write"))).json()
+    assert await known(api, last["key"])
+    assert await refused(api, forged)
+    assert await refused(api, key["key"])
 
 
 async def test_a_published_version_never_changes_and_the_next_one_is_the_next_number(

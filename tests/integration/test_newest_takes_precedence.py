@@ -11,15 +11,17 @@ from uuid import UUID, uuid4
 import pytest
 
 from deploy.embedded.stack import Stack
-from libs.access.api_keys import ApiKeys
+from libs.access.repository import KeyRepository
+from libs.access.signatures import GrantKeys, GrantSigner
+from libs.access.worker import AccessWorker, Restoring
 from libs.common import mongo
 from libs.common.telemetry import new_trace
 from libs.contracts.cloudevents import Received
-from libs.contracts.events import ApiKeyGranted, Event, IssuerPublished, LearnerContact
+from libs.contracts.events import ApiKeyGranted, ApiKeyWithdrawn, Event, IssuerPublished, LearnerContact
 from services.issuer.catalogue.repository import Catalogue as IssuerCatalogue
 from services.notifier.catalogue.repository import Catalogue as NotifierCatalogue
 from services.notifier.contacts.repository import Contacts
-from tests.ids import event_id
+from tests.keys_in_memory import grant
 
 pytestmark = pytest.mark.integration
 
@@ -113,19 +115,89 @@ async def test_a_late_older_profile_never_wins_in_the_issuer_or_the_notifier(
 @pytest.mark.parametrize("seed", SEEDS)
 async def test_a_withdrawn_api_key_stays_withdrawn(database: mongo.Database, seed: int) -> None:
     chance = random.Random(seed)
-    grants = [
-        ApiKeyGranted(
-            key_sha256=f"{key:064x}",
-            issuer_id="northside",
-            scopes=frozenset() if moment == 3 else frozenset({"evidence:read"}),
-            granted_at=NOW + timedelta(seconds=moment),
-        )
-        for key in range(4)
-        for moment in range(4)
+    signer = GrantSigner(b"s" * 32)
+    worker = AccessWorker(KeyRepository(database), GrantKeys([signer.public_key]))
+    records: list[ApiKeyGranted | ApiKeyWithdrawn] = []
+    for number in range(4):
+        granted = grant(f"key {number}", "northside", ["evidence:read"])
+        records.append(signer.sign(granted))
+        records += [
+            signer.sign(
+                ApiKeyWithdrawn(
+                    key_sha256=granted.key_sha256,
+                    issuer_id="northside",
+                    ends_at=NOW + timedelta(days=days),
+                    reason="withdrawn",
+                    requested_at=NOW,
+                )
+            )
+            for days in range(3)
+        ]
+    await arrive(records, chance, *(as_received(worker.keys) for _ in range(2)))
+    found = await KeyRepository(database).of_issuer("northside")
+    assert [each.ends_at for each in found] == [NOW] * 4
+    assert {each.sha256 for each in found} == {each.key_sha256 for each in records}
+
+
+async def test_a_record_that_the_issuer_service_did_not_sign_makes_widens_extends_and_withdraws_no_key(
+    database: mongo.Database,
+) -> None:
+    repository, signer = KeyRepository(database), GrantSigner(b"s" * 32)
+    worker = AccessWorker(repository, GrantKeys([signer.public_key]))
+    granted = signer.sign(grant("key", "northside", ["evidence:read"]))
+    ended = ApiKeyWithdrawn(
+        key_sha256=granted.key_sha256, issuer_id="northside", ends_at=NOW, reason="withdrawn", requested_at=NOW
+    )
+    stranger = GrantSigner(b"t" * 32)
+    forged: list[ApiKeyGranted | ApiKeyWithdrawn] = [
+        grant("unsigned", "northside", ["evidence:read"]),
+        stranger.sign(grant("stranger's", "northside", ["evidence:read"])),
+        stranger.sign(grant("stranger's", "northside", ["evidence:read"])).model_copy(
+            update={"signed_by": signer.public_key}
+        ),
+        granted.model_copy(update={"scopes": ("evidence:read", "keys:write")}),
+        granted.model_copy(update={"issuer_id": "southside"}),
+        granted.model_copy(update={"key_sha256": "0" * 64}),
+        granted.model_copy(update={"expires_at": granted.expires_at + timedelta(days=1)}),
+        granted.model_copy(update={"signature": ""}),
+        granted.model_copy(update={"signature": "€"}),
+        signer.sign(grant("all issuers", "*", ["evidence:read"])),
+        signer.sign(grant("administrator", "northside", ["issuers:write"])),
+        ended,
+        stranger.sign(ended),
     ]
-    assert len({event_id(each) for each in grants}) == len(grants), "a withdrawal is another fact than the grant"
-    await arrive(grants, chance, *(as_received(ApiKeys(database).apply) for _ in range(2)))
-    assert [each["scopes"] async for each in database["api_keys"].find()] == [[]] * 4
+    await as_received(worker.keys)([*forged, granted, *forged])
+    (found,) = await repository.of_issuer("northside")
+    assert (found.sha256, found.scopes, found.ends_at) == (
+        granted.key_sha256,
+        frozenset({"evidence:read"}),
+        granted.expires_at,
+    )
+    assert not await repository.of_issuer("southside")
+    assert not await repository.of_issuer("*")
+    await as_received(worker.keys)([signer.sign(ended), granted])
+    (found,) = await repository.of_issuer("northside")
+    assert found.ends_at == NOW
+
+
+async def test_what_displaced_a_genuine_record_on_the_topic_is_answered_with_the_genuine_ones(
+    database: mongo.Database,
+) -> None:
+    repository, signer = KeyRepository(database), GrantSigner(b"s" * 32)
+    worker = AccessWorker(repository, GrantKeys([signer.public_key]))
+    granted = signer.sign(grant("key", "northside", ["evidence:read"]))
+    ended = signer.sign(
+        ApiKeyWithdrawn(
+            key_sha256=granted.key_sha256, issuer_id="northside", ends_at=NOW, reason="withdrawn", requested_at=NOW
+        )
+    )
+    restoring = Restoring(worker, repository)
+    await as_received(restoring.handle)([granted, ended])
+    again = await restoring.handle([Received(None, ended.key, new_trace())])
+    assert [each.event for each in again] == [granted, ended]
+    assert not await restoring.handle(
+        [Received(granted, granted.key, new_trace()), Received(ended, ended.key, new_trace())]
+    )
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -1,15 +1,18 @@
 """The admin key and the authority's secret of the containers are made once, private; compose reads the key's digest."""
 
 import base64
-import hashlib
 import os
 import shutil
 import stat
 import subprocess
+import sys
 from pathlib import Path
 
 import yaml
 
+from libs.access.administrators import read
+from libs.access.key_text import is_well_formed, key_sha256
+from libs.access.signatures import GrantKeys, GrantSigner
 from libs.common.authority_secret import AuthoritySecret
 
 SCRIPT = Path(__file__).parents[2] / "deploy" / "compose-init.sh"
@@ -36,12 +39,11 @@ def test_key_and_secret_are_made_once_and_other_variables_stay(tmp_path: Path) -
         assert run(script).returncode == 0
         made.append((key.read_text(encoding="ascii"), secret.read_text(encoding="ascii")))
     assert made[0] == made[1]
-    # 256 random bits (base64 without padding).
-    assert len(made[0][0].strip()) == len("bb_") + 43
+    assert is_well_formed(made[0][0].strip())
+    assert read(kept / "administrators" / "admin-keys") == {key_sha256(made[0][0].strip()): "first"}
     assert len(base64.b64decode(made[0][1])) == 32
     assert environment.read_text(encoding="ascii").splitlines() == [
         "OTHER=1",
-        f"BOWERBIRD_ADMIN_KEY_SHA256={hashlib.sha256(made[0][0].strip().encode()).hexdigest()}",
         f"BOWERBIRD_AUTHORITY_SECRET={made[0][1].strip()}",
     ]
     assert {stat.S_IMODE(each.stat().st_mode) for each in (key, secret, environment)} == {0o600}
@@ -63,13 +65,17 @@ def test_a_secret_that_went_missing_is_not_replaced(tmp_path: Path) -> None:
 def test_the_containers_refuse_another_secret_than_the_one_their_volume_holds(tmp_path: Path) -> None:
     compose = yaml.safe_load((SCRIPT.parents[1] / "docker-compose.yml").read_text(encoding="utf-8"))
     command = compose["services"]["keys"]["command"][0].replace("$$", "$").replace("/run", str(tmp_path))
-    for folder in ("keys", "authority"):
+    for folder in ("keys", "authority", "grants"):
         (tmp_path / folder).mkdir()
     given = [base64.b64encode(bytes([number]) * 32).decode() for number in (1, 2)]
+    environment = {
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "PYTHONPATH": str(SCRIPT.parents[1]),
+    }
     ended = [
         subprocess.run(
             ["/bin/sh", "-c", command],
-            env={"PATH": os.environ["PATH"], "BOWERBIRD_AUTHORITY_SECRET": secret},
+            env={**environment, "BOWERBIRD_AUTHORITY_SECRET": secret},
             check=False,
             capture_output=True,
             text=True,
@@ -81,3 +87,6 @@ def test_the_containers_refuse_another_secret_than_the_one_their_volume_holds(tm
     assert "put that file back" in ended[2].stderr
     kept = tmp_path / "authority" / "secret"
     assert AuthoritySecret.load(kept).id == AuthoritySecret(bytes([1]) * 32).id
+    assert GrantSigner.load(tmp_path / "keys" / "grant-secret").public_key in GrantKeys.load(
+        tmp_path / "grants" / "grant-keys"
+    )

@@ -12,6 +12,9 @@ from deploy.embedded.mail_store import MailStore, file_name
 from deploy.embedded.mongodb import cache_gigabytes
 from deploy.embedded.problems import StackError
 from deploy.embedded.state import ProcessState, StackState
+from libs.access.administrators import read
+from libs.access.key_text import is_well_formed
+from libs.access.signatures import GrantKeys, GrantSigner
 
 MAIL = b"From: a@x.example\r\nMessage-ID: <4e1f.issued@bowerbird.example>\r\nSubject: x\r\n\r\nMessage-ID: <no>\r\n"
 
@@ -107,8 +110,17 @@ def test_the_issuer_learns_the_digest_of_the_admin_key_and_not_the_key(tmp_path:
     layout = Layout(tmp_path / "var")
     layout.create()
     key = secrets.admin_key(layout)
-    assert key.startswith("bb_")
-    assert secrets.admin_key_sha256(layout) == hashlib.sha256(key.encode("ascii")).hexdigest()
+    assert is_well_formed(key)
+    assert read(secrets.admin_keys_file(layout)) == {hashlib.sha256(key.encode("ascii")).hexdigest(): "first"}
+
+
+def test_the_public_half_of_the_key_of_grants_stands_in_a_file_of_its_own(tmp_path: Path) -> None:
+    layout = Layout(tmp_path / "var")
+    layout.create()
+    signer = GrantSigner.load(secrets.grant_secret_file(layout))
+    public = secrets.grant_keys_file(layout)
+    assert signer.public_key in GrantKeys.load(public)
+    assert secrets.grant_secret_file(layout).read_text(encoding="ascii").strip() not in public.read_text("ascii")
 
 
 def test_the_state_of_the_stack_is_read_as_it_was_written(tmp_path: Path) -> None:

@@ -1,0 +1,143 @@
+"""API keys in a process: refused without a query where that is possible, and fresh within a second."""
+
+import asyncio
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from libs.access.administrators import Administrators
+from libs.access.api_keys import ALL_ISSUERS, ApiKeys
+from libs.access.key_files import add_administrator, make_grant_keys
+from libs.access.key_text import is_well_formed, key_sha256, new_key
+from libs.access.signatures import GrantKeys
+from libs.common.errors import UnauthenticatedError
+from libs.common.settings import SettingsError
+from tests.keys_in_memory import GRANTED_AT, MemoryKeys
+
+
+class Seconds:
+    """A clock that a test moves; each look at it takes a little."""
+
+    now = 1_000.0
+
+    def __call__(self) -> float:
+        self.now += 0.01
+        return self.now
+
+
+@pytest.fixture
+def stored() -> MemoryKeys:
+    return MemoryKeys()
+
+
+@pytest.fixture
+def clock() -> Seconds:
+    return Seconds()
+
+
+@pytest.fixture
+def keys(stored: MemoryKeys, clock: Seconds) -> ApiKeys:
+    return ApiKeys(stored, now=lambda: GRANTED_AT + timedelta(seconds=clock.now), clock=clock)
+
+
+async def known(keys: ApiKeys, key: str) -> bool:
+    try:
+        await keys.caller(key)
+    except UnauthenticatedError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("text", ["", "bb_", "bb_" + "A" * 51, "password", new_key()[:-1], new_key() + "0"])
+async def test_what_has_not_the_form_of_a_key_is_refused_without_a_query(
+    keys: ApiKeys, stored: MemoryKeys, text: str
+) -> None:
+    assert not await known(keys, text)
+    assert stored.reads == 0
+
+
+def test_a_mistyped_key_has_not_the_form_of_one() -> None:
+    key = new_key()
+    assert is_well_formed(key)
+    assert not is_well_formed(key[:10] + ("B" if key[10] == "A" else "A") + key[11:])
+
+
+async def test_keys_that_nobody_granted_share_one_query_however_many_come_at_once(
+    keys: ApiKeys, stored: MemoryKeys
+) -> None:
+    mine = stored.add("wattle", "evidence:read")
+    assert await known(keys, mine)
+    assert not any(await asyncio.gather(*(known(keys, new_key()) for _ in range(500))))
+    assert stored.reads <= 4
+    assert await known(keys, mine)
+
+
+async def test_a_key_is_refused_within_a_second_of_its_withdrawal_in_this_database(
+    keys: ApiKeys, stored: MemoryKeys, clock: Seconds
+) -> None:
+    mine = stored.add("wattle", "evidence:read")
+    assert await known(keys, mine)
+    stored.add("wattle", "evidence:read", key=mine, ends_at=GRANTED_AT)
+    clock.now += 1.0
+    assert not await known(keys, mine)
+
+
+async def test_a_key_ends_by_itself(keys: ApiKeys, stored: MemoryKeys, clock: Seconds) -> None:
+    mine = stored.add("wattle", "evidence:read", ends_at=GRANTED_AT + timedelta(seconds=clock.now + 0.5))
+    assert await known(keys, mine)
+    clock.now += 0.6
+    assert not await known(keys, mine)
+
+
+async def test_a_key_that_has_just_arrived_is_known_at_its_first_use(keys: ApiKeys, stored: MemoryKeys) -> None:
+    assert not await known(keys, new_key())
+    assert await known(keys, stored.add("wattle", "evidence:read"))
+
+
+async def test_there_are_several_administrators_and_taking_a_line_out_withdraws_one(
+    tmp_path: Path, stored: MemoryKeys, clock: Seconds
+) -> None:
+    file = tmp_path / "admin-keys"
+    for name in ("first", "second"):
+        add_administrator(name, tmp_path / name, file)
+    one, two = ((tmp_path / name).read_text("ascii").strip() for name in ("first", "second"))
+    keys = ApiKeys(stored, administrators=Administrators(file, clock=clock), clock=clock)
+    callers = [await keys.caller(each) for each in (one, two)]
+    assert [each.principal for each in callers] == ["administrator:first", "administrator:second"]
+    assert {each.issuer_id for each in callers} == {ALL_ISSUERS}
+    file.write_text(file.read_text("ascii").splitlines()[1] + "\n", "ascii")
+    clock.now += 1.0
+    assert not await known(keys, one)
+    assert await known(keys, two)
+    file.unlink()
+    clock.now += 1.0
+    assert not await known(keys, two)
+    with pytest.raises(SettingsError):
+        Administrators(file)
+
+
+async def test_a_short_secret_is_no_administrators_key_whatever_the_file_says(
+    tmp_path: Path, stored: MemoryKeys
+) -> None:
+    file = tmp_path / "admin-keys"
+    file.write_text(f"first {key_sha256('password')}\n", "ascii")
+    assert not await known(ApiKeys(stored, administrators=Administrators(file)), "password")
+
+
+@pytest.mark.parametrize("line", ["first", "first abc", f"First {'0' * 64}", f"{'0' * 64}"])
+def test_a_line_that_is_no_administrator_stops_the_start(tmp_path: Path, line: str) -> None:
+    file = tmp_path / "admin-keys"
+    file.write_text(f"{line}\n", "ascii")
+    with pytest.raises(SettingsError, match="line 1"):
+        Administrators(file)
+
+
+def test_the_secret_of_grants_is_made_once_and_another_one_adds_a_line(tmp_path: Path) -> None:
+    public = tmp_path / "grant-keys"
+    first = make_grant_keys(tmp_path / "a", public)
+    assert make_grant_keys(tmp_path / "a", public) == first
+    second = make_grant_keys(tmp_path / "b", public)
+    assert public.read_text("ascii").split() == [first, second]
+    assert second in GrantKeys.load(public)
+    assert (tmp_path / "a").stat().st_mode & 0o777 == 0o600
