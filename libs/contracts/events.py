@@ -337,7 +337,7 @@ class LearnerContact(Event):
 
 
 class SignedEvent(Event):
-    """A fact about access, which counts only if the issuer service signed it (ADR 14).
+    """A fact about access, which counts only if the issuer service signed it (ADR 16).
 
     The signature covers every field but itself, so a field more is a new type.
     """

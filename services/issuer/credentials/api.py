@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from libs.access.api_keys import ApiKeys, Caller
-from libs.access.causes import cause_of
+from libs.access.audited import cause_of
 from libs.access.scopes import Scope
 from libs.common.errors import NotFoundError
 from libs.common.fields import Sentence
@@ -109,7 +109,7 @@ def credential_routes(keys: ApiKeys, closings: Closings, urls: Urls) -> APIRoute
 
         What was shown stays on the badge's page, with a word that it holds no longer. To withhold it, take it down.
         """
-        cause, trace = cause_of(request, caller), request_trace(request)
+        cause, trace = cause_of(request), request_trace(request)
         done = await closings.revoke(credential_id, caller, asked.reason, asked.note, cause=cause, trace=trace)
         response.status_code = 200 if done else 202
         return _answer(await closings.read(credential_id, caller), urls)
@@ -127,7 +127,7 @@ def credential_routes(keys: ApiKeys, closings: Closings, urls: Urls) -> APIRoute
         Its page, document and picture answer 410 with the code of the reason, partners are told to delete their
         copies, and so is its learner. The administrator may take down the badge of any issuer.
         """
-        cause, trace = cause_of(request, caller), request_trace(request)
+        cause, trace = cause_of(request), request_trace(request)
         done = await closings.take_down(credential_id, caller, asked.reason, asked.note, cause=cause, trace=trace)
         response.status_code = 200 if done else 202
         return _answer(await closings.read(credential_id, caller), urls)

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from pydantic import AwareDatetime, BaseModel, Field
 
 from libs.access.api_keys import ApiKeys, Caller
-from libs.access.causes import cause_of
+from libs.access.audited import cause_of
 from libs.access.scopes import Scope
 from libs.common.errors import ConflictError, NotFoundError
 from libs.common.problems import documented
@@ -137,7 +137,7 @@ def routes(
         One that is still to be sent is not sent twice, so asking again changes nothing. A mail can be sent again ten
         minutes after its last attempt ended, five times at most.
         """
-        sent = await resending.send_again(delivery_id, caller, cause_of(request, caller))
+        sent = await resending.send_again(delivery_id, caller, cause_of(request))
         recipients = await resending.recipients([sent], caller)
         return DeliveryView.of(sent, recipients[sent.id])
 
