@@ -29,7 +29,9 @@ from services.notifier.channels.email.picture import Pictures
 from services.notifier.channels.email.smtp import Relay, SmtpPool
 from services.notifier.contacts.repository import Contacts
 from services.notifier.deliveries.activation import Activation
-from services.notifier.deliveries.domains import Domains, Rate
+from services.notifier.deliveries.allowances import Allowances
+from services.notifier.deliveries.buckets import Rate
+from services.notifier.deliveries.domains import Domains
 from services.notifier.deliveries.preparation import Preparation
 from services.notifier.deliveries.repository import INDEXES, Deliveries
 from services.notifier.deliveries.schedule import RetryPolicy
@@ -93,6 +95,7 @@ def sender(database: mongo.Database, port: int) -> tuple[Sender, SmtpPool]:
         activation=activation,
         catalogue=Catalogue(database),
         domains=domains,
+        allowances=Allowances(database, recipient=Rate(100_000, 100_000), issuer=Rate(100_000, 1_000_000)),
         public_base="https://badges.example",
         clock=now,
         new_id=uuid4,

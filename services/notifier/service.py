@@ -33,8 +33,10 @@ from services.notifier.contacts.repository import Contacts
 from services.notifier.contacts.worker import ContactWorker
 from services.notifier.deliveries import metrics
 from services.notifier.deliveries.activation import Activation
+from services.notifier.deliveries.allowances import Allowances
 from services.notifier.deliveries.api import routes
-from services.notifier.deliveries.domains import Domains, Rate
+from services.notifier.deliveries.buckets import Rate
+from services.notifier.deliveries.domains import Domains
 from services.notifier.deliveries.preparation import Preparation
 from services.notifier.deliveries.repository import INDEXES, Deliveries
 from services.notifier.deliveries.resending import Resending
@@ -57,6 +59,11 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
     deliveries = Deliveries(plumbing.database)
     activation = Activation(contacts, deliveries)
     domains = Domains(plumbing.database, Rate(settings.domain_rate, settings.domain_burst))
+    allowances = Allowances(
+        plumbing.database,
+        recipient=Rate(settings.recipient_mails_per_day / 86_400, settings.recipient_mails_at_once),
+        issuer=Rate(settings.issuer_mails_per_hour / 3600, settings.issuer_mails_at_once),
+    )
     pool = SmtpPool(_relay(settings), settings.sender_address)
     preparation = Preparation(
         deliveries=deliveries,
@@ -64,6 +71,7 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
         activation=activation,
         catalogue=catalogue,
         domains=domains,
+        allowances=allowances,
         public_base=settings.public_base,
         clock=_now,
         new_id=uuid4,
@@ -90,7 +98,7 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
     plumbing.repeat("sender", sender.tick)
     plumbing.repeat("leases", sender.renew)
     life = timedelta(days=settings.deliveries_days)
-    _maintain(plumbing, deliveries, domains, life=life, enforced=settings.retention_enforced)
+    _maintain(plumbing, deliveries, domains, allowances, life=life, enforced=settings.retention_enforced)
     plumbing.at_stop(sender.finish)
     plumbing.at_stop(pool.close)
     access = KeyRepository(plumbing.database)
@@ -133,7 +141,15 @@ def _consume(
     plumbing.consume(name="lifecycle", topics=[topics.CREDENTIAL_LIFECYCLE], contracts=closed, handle=deliveries.closed)
 
 
-def _maintain(plumbing: Plumbing, deliveries: Deliveries, domains: Domains, *, life: timedelta, enforced: bool) -> None:
+def _maintain(
+    plumbing: Plumbing,
+    deliveries: Deliveries,
+    domains: Domains,
+    allowances: Allowances,
+    *,
+    life: timedelta,
+    enforced: bool,
+) -> None:
     async def measure() -> float:
         now = _now()
         count, oldest = await deliveries.backlog(now)
@@ -143,6 +159,7 @@ def _maintain(plumbing: Plumbing, deliveries: Deliveries, domains: Domains, *, l
 
     async def delete_idle() -> float:
         await domains.delete_idle(_now().timestamp())
+        await allowances.delete_idle(_now().timestamp())
         return _CLEANUP_SECONDS
 
     plumbing.repeat("backlog", measure)

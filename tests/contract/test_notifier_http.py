@@ -137,7 +137,7 @@ async def test_a_delivery_tells_its_state_and_codes_and_nothing_of_the_learner(h
     assert delivery["last_error"]["code"] == 451
     assert set(delivery) == {
         "id", "credential_id", "occasion", "state", "attempts", "due_at", "cancel_reason", "last_error",
-        "created_at", "sent_at", "sent_again", "recipient",
+        "created_at", "sent_at", "sent_again", "recipient", "held_until",
     }  # fmt: skip
     assert (await http.get(PATHS[1], headers=bearer(NORTHSIDE))).json() == delivery
 

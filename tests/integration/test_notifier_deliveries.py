@@ -19,8 +19,10 @@ from services.notifier.contacts.repository import Contacts
 from services.notifier.contacts.worker import ContactWorker
 from services.notifier.deliveries import changes
 from services.notifier.deliveries.activation import Activation
+from services.notifier.deliveries.allowances import Allowances
+from services.notifier.deliveries.buckets import Rate
 from services.notifier.deliveries.delivery import address_mark
-from services.notifier.deliveries.domains import Domains, Rate
+from services.notifier.deliveries.domains import Domains
 from services.notifier.deliveries.repository import INDEXES, Deliveries
 from services.notifier.deliveries.schedule import State
 from services.notifier.deliveries.worker import DeliveryWorker
@@ -401,3 +403,25 @@ async def test_no_domain_stands_in_the_clear_and_idle_ones_are_forgotten(databas
     assert "tran" not in str(await database["domains"].find().to_list(None))
     await domains.delete_idle(NOW.timestamp() + 2 * 86_400)
     assert await database["domains"].count_documents({}) == 0
+
+
+async def test_mails_over_the_limit_of_an_address_or_an_issuer_wait_for_their_time_on_all_replicas(
+    database: mongo.Database,
+) -> None:
+    now = NOW.timestamp()
+
+    def replica() -> Allowances:
+        return Allowances(database, recipient=Rate(24 / 86_400, 3), issuer=Rate(1, 10))
+
+    flood = [("northside", "mia@x.example")] * 2
+    taken = [await replica().take(flood, token=uuid4(), now=now) for _ in range(3)]
+    at = sorted(each - now for some in taken for each in some if each is not None)
+    assert [each <= 0 for each in at] == [True] * 3 + [False] * 3
+    assert [round(each) for each in at[3:]] == [3600, 7200, 10800], "one an hour"
+    others = [("northside", f"{number}@x.example") for number in range(10)]
+    issued = [each - now for each in await replica().take(others, token=uuid4(), now=now) if each is not None]
+    assert sum(each <= 0 for each in issued) == 4, "six of ten were taken"
+    (elsewhere,) = await replica().take([("southside", "lee@x.example")], token=uuid4(), now=now)
+    assert elsewhere is not None
+    assert elsewhere <= now
+    assert not [each async for each in database["allowances"].find() if "example" in repr(each)]

@@ -55,6 +55,9 @@ class DeliveryView(BaseModel):
     due_at: AwareDatetime | None = Field(
         default=None, description="when it is tried next; while it is being sent, when somebody else would try"
     )
+    held_until: AwareDatetime | None = Field(
+        default=None, description="until when a limit on mails to one address or from one issuer holds it back"
+    )
     cancel_reason: str | None = Field(default=None, description="a stable code: why it is not sent any more")
     last_error: LastError | None = None
     created_at: AwareDatetime
@@ -72,6 +75,7 @@ class DeliveryView(BaseModel):
             sent_again=stored.sending,
             recipient=RecipientView(masked=recipient.masked, last_went_there=recipient.last_went_there),
             due_at=stored.due_at,
+            held_until=stored.held_until,
             cancel_reason=stored.cancel_reason,
             last_error=None if stored.last_error is None else LastError.model_validate(stored.last_error),
             created_at=stored.created_at,

@@ -81,6 +81,8 @@ def _held(delivery: Delivery, change: Document, due_at: datetime | None, slot_at
     """A change that only the holder of the claim may make."""
     fields = {"due_at": due_at, "slot_at": slot_at}
     kept = {name: value for name, value in fields.items() if value is not None}
+    if delivery.allowed_at is not None:
+        change = {**change, "allowed_at": delivery.allowed_at}
     gone = [name for name in CLAIM_FIELDS if name not in kept]
     stages: list[Document] = [
         {"$set": {name: {"$literal": value} for name, value in {**change, **kept}.items()}},

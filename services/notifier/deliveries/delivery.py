@@ -30,6 +30,7 @@ class StoredDelivery:
         follows: of what tells that a credential was closed, the delivery that told of its issue.
         sending: how often somebody asked for it to be sent again.
         attempts: how often it was handed to a mail server since.
+        allowed_at: when the limits of its issuer and its address let it go, in seconds since 1970.
         last_error: kind, code, enhanced, at: codes only.
         address_mark: see there; of the last attempt.
     """
@@ -52,7 +53,7 @@ class StoredDelivery:
     due_at: datetime | None = None
     sent_at: datetime | None = None
     cancel_reason: str | None = None
-    waits_for: str | None = None
+    allowed_at: float | None = None
     last_error: dict[str, Any] | None = None
     address_mark: str | None = None
 
@@ -79,10 +80,17 @@ class StoredDelivery:
             due_at=document.get("due_at"),
             sent_at=document.get("sent_at"),
             cancel_reason=document.get("cancel_reason"),
-            waits_for=document.get("waits_for"),
+            allowed_at=document.get("allowed_at"),
             last_error=document.get("last_error"),
             address_mark=document.get("address_mark"),
         )
+
+    @property
+    def held_until(self) -> datetime | None:
+        """Return until when a limit holds it back; None where none does."""
+        if self.state is not State.PENDING or self.allowed_at is None or self.due_at is None:
+            return None
+        return self.due_at if self.due_at.timestamp() <= self.allowed_at + 1 else None
 
     def document(self) -> Document:
         """Return it as it is stored first."""
@@ -130,6 +138,7 @@ class Delivery:
     cancel_reason: str | None
     trace: str
     address_mark: str | None = None
+    allowed_at: float | None = None
 
     @classmethod
     def of(cls, document: Document, claim: UUID) -> Self:
@@ -154,4 +163,5 @@ class Delivery:
             cancel_reason=document.get("cancel_reason"),
             trace=document["trace"],
             address_mark=document.get("address_mark"),
+            allowed_at=document.get("allowed_at"),
         )

@@ -16,7 +16,7 @@ SENDING_SECONDS = Histogram(
 POSTPONED = Counter(
     "bowerbird_notifier_postponed",
     "Claimed deliveries put back without an attempt, by reason: rate, share, no_address, no_text,"
-    " issue_in_flight, relay",
+    " issue_in_flight, limit, relay",
     ["reason"],
 )
 RELAY_UNAVAILABLE = Counter(

@@ -14,9 +14,11 @@ from services.notifier.channels.failure import Failure, FailureKind
 from services.notifier.contacts.repository import Contact, Contacts
 from services.notifier.deliveries import changes, metrics
 from services.notifier.deliveries.activation import Activation
+from services.notifier.deliveries.allowances import Allowances
+from services.notifier.deliveries.buckets import Slots
 from services.notifier.deliveries.changes import Change
 from services.notifier.deliveries.delivery import Delivery, address_mark
-from services.notifier.deliveries.domains import Domains, Slots
+from services.notifier.deliveries.domains import Domains
 from services.notifier.deliveries.repository import Deliveries
 from services.notifier.deliveries.schedule import OPEN, State
 
@@ -53,6 +55,7 @@ class Preparation:
         activation: Activation,
         catalogue: Catalogue,
         domains: Domains,
+        allowances: Allowances,
         public_base: str,
         clock: Callable[[], datetime],
         new_id: Callable[[], UUID],
@@ -62,6 +65,7 @@ class Preparation:
         self._activation = activation
         self._catalogue = catalogue
         self._domains = domains
+        self._allowances = allowances
         self._public_base = public_base
         self._clock = clock
         self._new_id = new_id
@@ -76,8 +80,9 @@ class Preparation:
         now = self._clock()
         cancelled = [each for each in claimed if each.cancel_reason is not None]
         updates += [*without_words, *(changes.cancel(each, now) for each in cancelled)]
-        ready, without_slot = await self._pace(messages)
-        return ready, updates + without_slot
+        allowed, over_limit = await self._allow(messages)
+        ready, without_slot = await self._pace(allowed)
+        return ready, updates + over_limit + without_slot
 
     async def _park(self, unreachable: Sequence[Delivery]) -> None:
         """The address went away since the delivery became pending.
@@ -147,6 +152,30 @@ class Preparation:
                 )
                 messages.append((each, message))
         return messages, updates
+
+    async def _allow(
+        self, messages: Sequence[tuple[Delivery, EmailMessage]]
+    ) -> tuple[list[tuple[Delivery, EmailMessage]], list[Change]]:
+        """Take an allowance for each that has none; what is over a limit waits until its time."""
+        fresh = [(delivery, message) for delivery, message in messages if delivery.allowed_at is None]
+        now = self._clock()
+        mails = [(delivery.issuer_id, str(message.to).casefold()) for delivery, message in fresh]
+        taken = await self._allowances.take(mails, token=self._new_id(), now=now.timestamp()) if mails else []
+        granted = {delivery.id: at for (delivery, _), at in zip(fresh, taken, strict=True)}
+        allowed: list[tuple[Delivery, EmailMessage]] = []
+        updates: list[Change] = []
+        for given, message in messages:
+            at = granted.get(given.id, given.allowed_at)
+            if at is None:
+                updates.append(changes.put_back(given, now + _GRANT_LOST_WAIT))
+                continue
+            delivery = replace(given, allowed_at=at)
+            if at > now.timestamp() + _NEAR_SECONDS:
+                metrics.POSTPONED.labels("limit").inc()
+                updates.append(changes.put_back(delivery, datetime.fromtimestamp(at, UTC)))
+            else:
+                allowed.append((delivery, message))
+        return allowed, updates
 
     async def _pace(self, messages: Sequence[tuple[Delivery, EmailMessage]]) -> tuple[list[Ready], list[Change]]:
         """Take slots of the domains' rates for those that hold none; who may not go yet keeps its slot for later."""

@@ -58,7 +58,7 @@ class Deliveries:
                 {"_id": each.id, "state": {"$in": FAILED}, "address_mark": each.address_mark},
                 {
                     "$set": {"state": State.PENDING, "due_at": now, "changed_at": now, "attempts": 0},
-                    "$unset": unset(["first_attempt_at"]),
+                    "$unset": unset(["first_attempt_at", "allowed_at"]),
                 },
             )
             for each in failed
@@ -84,7 +84,7 @@ class Deliveries:
                     "sending": delivery.sending + 1,
                     "asked_at": now,
                 },
-                "$unset": unset(["first_attempt_at"]),
+                "$unset": unset(["first_attempt_at", "allowed_at"]),
             },
         )
         return done.matched_count > 0
