@@ -10,7 +10,7 @@ from libs.common.addresses import LONGEST, Address
 from libs.common.addresses import PATTERN as ADDRESS_PATTERN
 from libs.common.text import REFUSED, clean_line, clean_text
 from libs.common.web_urls import PATTERN as URL_PATTERN
-from libs.common.web_urls import web_url
+from libs.common.web_urls import SecretInUrlError, public_web_url
 
 # At least one character that is seen, and none that no text may hold. What depends on the characters beside it, or on
 # the version of Unicode, no schema says.
@@ -60,7 +60,9 @@ Text = Annotated[str, _not_blank(5_000), _cleaned(5_000, clean_text)]
 
 def _web_url(text: str) -> str:
     try:
-        return web_url(clean_line(text))
+        return public_web_url(clean_line(text))
+    except SecretInUrlError as error:
+        raise ValueError(f"must be a URL that anybody may have: it {error}") from None
     except ValueError as error:
         raise ValueError(f"must be a whole URL, such as https://school.example/: it {error}") from None
 
@@ -77,7 +79,7 @@ WebUrl = Annotated[
     Field(min_length=1, max_length=2_000, json_schema_extra={"pattern": f"^{URL_PATTERN}$"}),
     AfterValidator(_web_url),
 ]
-"""A URL (http, https) in the form that a credential can hold."""
+"""A URL (http, https) in the form that a credential can hold, without tokens, for it becomes public."""
 
 EmailAddress = Annotated[
     str,

@@ -12,6 +12,7 @@ from typing import Final
 import idna
 
 from libs.common.text import REFUSED
+from libs.common.url_secrets import secret_in
 
 PATTERN: Final = (
     r"https?://(?:[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?\.){0,3}[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?"
@@ -28,6 +29,26 @@ _REFUSED: Final = re.compile(r"[\s\\\x00-\x20\x7f-\x9f]|%(?![0-9A-Fa-f]{2})")
 _USUAL: Final = re.compile(
     r"https?://(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,20}(?:/[\w/.~=&?+@:,-]*)?", re.ASCII
 )
+
+
+class SecretInUrlError(ValueError):
+    """The URL opens something to whoever has it. The message says how, and repeats nothing of its values."""
+
+
+def public_web_url(text: str) -> str:
+    """Return the URL in the form that a credential can hold, where anybody may have it.
+
+    A URL with a secret is refused, not shortened: without it, it would lead nowhere.
+
+    Raises:
+        SecretInUrlError: it holds a token, a signature, a key or a password, or is itself a share (url_secrets.py).
+        ValueError: it is no URL, as `web_url` says.
+    """
+    url = web_url(text)
+    secret = secret_in(url)
+    if secret is not None:
+        raise SecretInUrlError(secret)
+    return url
 
 
 def web_url(text: str) -> str:

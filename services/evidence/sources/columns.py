@@ -164,7 +164,7 @@ TABLE: Final = (
     Column(
         "link",
         2000,
-        "Where the work can be seen (http or https). Stands on the badge's open page: no link with a token.",
+        "Where the work can be seen (http or https). Stands on the badge's open page: a link with a token is refused.",
         "https://portfolio.school.example/raft",
         public=True,
         form=Form(

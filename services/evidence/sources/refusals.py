@@ -20,6 +20,7 @@ class Reason(StrEnum):
     CLASS_FORM = "class_form"
     TERM_FORM = "term_form"
     LINK_FORM = "link_form"
+    LINK_SECRET = "link_secret"  # noqa: S105  # a code
     TOO_LONG = "too_long"
     TEXT_FORM = "text_form"
     NOT_JSON = "not_json"

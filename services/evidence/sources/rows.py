@@ -13,7 +13,7 @@ import orjson
 
 from libs.common.addresses import Address
 from libs.common.text import TextRefusedError, clean_line, clean_text
-from libs.common.web_urls import web_url
+from libs.common.web_urls import SecretInUrlError, public_web_url
 from libs.contracts.results import Result, SoloLevel
 from services.evidence.sources.columns import BY_NAME, REQUIRED, TABLE, Column
 from services.evidence.sources.refusals import Reason, Refusal, RefusedError
@@ -170,7 +170,13 @@ def _address(text: str) -> str:
 
 def _link(text: str) -> str:
     try:
-        return web_url(text)
+        return public_web_url(text)
+    except SecretInUrlError as error:
+        message = (
+            f"The link stands on the badge's open page, and this one {error}. Give a link that opens nothing to those"
+            " who may not see the work, or leave it out."
+        )
+        raise RefusedError(Reason.LINK_SECRET, "link", message) from None
     except ValueError as error:
         raise ValueError(f"This one {error}.") from None
 

@@ -1,0 +1,78 @@
+"""A URL that becomes public opens nothing to whoever has it: what holds a secret is refused, what holds none is not."""
+
+import pytest
+from pydantic import ValidationError
+
+from libs.common.url_secrets import secret_in
+from libs.common.web_urls import SecretInUrlError, public_web_url
+from services.evidence.sources.refusals import Reason, Refusal
+from services.evidence.sources.rows import read_row
+from services.issuer.catalogue.api import IssuerRequest
+from tests.unit.test_evidence_rows import GOOD, TODAY
+
+JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U"
+X = "https://x.example"
+
+SECRET = [
+    f"{X}/a?token=abc123", f"{X}/a?access_token=abc", f"{X}/a?x=1&Access-Token=abc", f"{X}/a?sig=aGVsbG8%3D",
+    f"{X}/a?signature=0a1b2c", f"{X}/a?api_key=abc", f"{X}/a?apikey=abc", f"{X}/a?auth=abc", f"{X}/a?password=raft",
+    f"{X}/a?id_token={JWT}", f"{X}/a?share_token=abc", f"{X}/a?client_secret=abc", f"{X}/a;jsessionid=0A1B2C",
+    f"{X}/a?PHPSESSID=abc", f"{X}/a#access_token=abc&token_type=bearer", f"{X}/#/view?token=abc",
+    f"{X}/a?x=1&amp;token=abc", f"{X}/a?%74oken=abc", f"{X}/a?x={JWT}", f"{X}/{JWT}", f"{X}/a#{JWT}",
+    f"{X}/a?next=https%3A%2F%2Fy.example%2F%3Ftoken%3Dabc", f"{X}/token/Ab3Cd4Ef5Gh6/work",
+    f"{X}/a?key=AIzaSyA1234567890abcdefghijklmnopqrstuv", f"{X}/a?key=9f8a7b6c5d4e", f"{X}/a?code=4/0AX4XfWhQ2x3Yz9",
+    f"{X}/a?session=6f4e7b4e-0e2b-4a9e-8d75-8d1b9c2f7a01", f"{X}/a?k=ghp_0123456789abcdefghijABCDEFGHIJ012345",
+    "https://bucket.s3.amazonaws.com/k?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=AKIA%2F2026&X-Amz-Expires=60",
+    "https://bucket.s3.amazonaws.com/k?AWSAccessKeyId=AKIA&Expires=1&Signature=abc",
+    "https://storage.googleapis.com/b/o?X-Goog-Signature=0a1b&X-Goog-Date=20260309T000000Z",
+    "https://a.blob.core.windows.net/c/b?sv=2022-11-02&se=2026-12-01&sp=r&sig=abc",
+    "https://d1.cloudfront.net/a?Expires=1&Signature=abc&Key-Pair-Id=K2",
+    "https://school.sharepoint.com/:w:/s/year7/EaBcDeF0123?e=4AbCdE", "https://school.sharepoint.com/:b:/g/personal/x/E1",
+    "https://school-my.sharepoint.com/personal/ms_pike/Documents/raft.pdf?e=AbCdEf", "https://1drv.ms/b/s!Aabc",
+    "https://onedrive.live.com/?authkey=%21AbC&id=9F%21107", "https://www.dropbox.com/scl/fi/abc/raft.pdf?rlkey=x1y2&dl=0",
+    "https://drive.google.com/file/d/1a2b/view?resourcekey=0-abc", "https://zoom.us/rec/share/abc?pwd=hello",
+    "https://vimeo.com/123456789/0a1b2c3d4e", "https://player.vimeo.com/video/1234?h=0a1b2c3d4e", "https://mega.nz/file/a#b",
+]  # fmt: skip
+
+HARMLESS = [
+    X, f"{X}/", f"{X}/a?id=42&page=2", f"{X}/a?key=history", f"{X}/a?code=MATH101", f"{X}/a?code=AC9M7N01",
+    f"{X}/a?session=2026-term-1", f"{X}/a?session=2", f"{X}/a?key=Year7Term2Week5A", f"{X}/a?token=", f"{X}/a?sig=1",
+    f"{X}/a?id=6f4e7b4e-0e2b-4a9e-8d75-8d1b9c2f7a01", f"{X}/a?page_token=CAUQAA", f"{X}/a?e=4AbCdE", f"{X}/a?h=12",
+    f"{X}/tokens/and-keys", f"{X}/a/token/about", f"{X}/keys/piano?author=Pike", f"{X}/a?signature_dish=laksa",
+    f"{X}/a?authority=nsw&passage=3&signal=low&keyword=raft&codec=h264", f"{X}/a#section-2", f"{X}/a#cite_note-12",
+    f"{X}/verify/ABCDE12345", f"{X}/a?gclid=Cj0KCQiA1rSsBhDHARIsANB4EJYxyz&utm_source=mail&fbclid=IwAR0aB1cD2eF3",
+    "https://docs.google.com/document/d/1a2B3cD4eF5gH6iJ7kL8mN9oP0qR/edit?usp=sharing#heading=h.abc123",
+    "https://drive.google.com/open?id=1a2B3cD4eF5gH6iJ7kL8mN9oP0qR", "https://www.youtube.com/watch?v=dQw4w9WgXcQ&t=42s",
+    "https://youtu.be/dQw4w9WgXcQ?si=0aB1cD2eF3gH4iJ5", "https://vimeo.com/123456789", "https://mega.nz/",
+    "https://school.sharepoint.com/sites/year7/SitePages/Raft.aspx?web=1",
+    "https://school.sharepoint.com/:w:/r/sites/year7/raft.docx?d=w0a1b&csf=1&web=1&e=AbCdEf",
+    "https://www.notion.so/Raft-0a1b2c3d4e5f60718293a4b5c6d7e8f9#0a1b2c3d4e5f60718293a4b5c6d7e8f9",
+    "https://portfolio.school.example/raft?from=2026-03-09T10:00:00Z&class=7B", "https://notsharepoint.com/:w:/s/a",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("url", SECRET)
+def test_a_url_with_a_secret_is_refused_and_no_value_of_it_is_repeated(url: str) -> None:
+    with pytest.raises(SecretInUrlError) as refused:
+        public_web_url(url)
+    for value in ("abc", "aGVsbG8", "AIzaSy", "raft", "hello", "eyJ"):
+        assert value not in str(refused.value)
+
+
+@pytest.mark.parametrize("url", HARMLESS)
+def test_a_url_without_a_secret_is_taken_as_it_is(url: str) -> None:
+    assert public_web_url(url) == url
+    assert secret_in(url) is None
+
+
+def test_a_row_whose_link_holds_a_secret_is_refused_with_a_code_of_its_own() -> None:
+    refused = read_row({**GOOD, "link": "HTTPS://Portfolio.School.example/a?Token=hush"}, TODAY)
+    assert isinstance(refused, Refusal)
+    assert (refused.reason, refused.column) == (Reason.LINK_SECRET, "link")
+    assert "hush" not in refused.message
+
+
+@pytest.mark.parametrize("field", ["url", "logo"])
+def test_a_profile_holds_no_url_with_a_secret(field: str) -> None:
+    with pytest.raises(ValidationError, match="a URL that anybody may have"):
+        IssuerRequest.model_validate({"id": "wattle", "name": "Wattle", field: f"{X}/logo.svg?sig=abc"})
