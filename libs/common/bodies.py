@@ -1,4 +1,4 @@
-"""JSON bodies: of which media types, as they were sent, or as an object of limited depth with no key twice."""
+"""Bodies: of which media types, as they were sent; JSON as an object of limited depth with no key twice."""
 
 import codecs
 import json
@@ -59,11 +59,21 @@ async def read_json_text(request: Request, accepted: Sequence[str] = (JSON,)) ->
         UnsupportedMediaError: another media type, or compressed.
         BowerbirdError: a limit is passed (body_limits.py).
     """
+    # A reader may ignore a byte order mark (RFC 8259, section 8.1).
+    return (await read_body(request, accepted)).removeprefix(codecs.BOM_UTF8)
+
+
+async def read_body(request: Request, accepted: Sequence[str]) -> bytes:
+    """Return the body of a request as it was sent, of whatever kind, within the limits of its route.
+
+    Raises:
+        UnsupportedMediaError: a media type that is not among `accepted`, or compressed.
+        BowerbirdError: a limit is passed (body_limits.py).
+    """
     check_media_type(request.headers.get("content-type", ""), accepted)
     if request.headers.get("content-encoding", "identity").lower() != "identity":
         raise UnsupportedMediaError.of(accepted, "send the body as it is, without Content-Encoding")
-    # A reader may ignore a byte order mark (RFC 8259, section 8.1).
-    return (await request.body()).removeprefix(codecs.BOM_UTF8)
+    return await request.body()
 
 
 async def read_json_object(request: Request, accepted: Sequence[str] = (JSON,)) -> dict[str, Any]:

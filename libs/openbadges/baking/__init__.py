@@ -44,8 +44,9 @@ def unbake(picture: bytes) -> Baked:
     """Read the credential out of a picture, as text; nothing is known yet about whether it is good.
 
     Raises:
-        CredentialError: `baked_none` where the picture holds none, `baked_twice` where it holds more than one,
-            `baked_compressed`, `baked_form`, and those of `bake` for damaged pictures.
+        UndecidedError: `baked_none` where the picture holds none.
+        CredentialError: `baked_twice` where it holds more than one, `baked_compressed`, `baked_form`, and those of
+            `bake` for damaged pictures.
         UnreadFormError: a badge that was baked as Open Badges 1 and 2 did, or an SVG in an encoding not read here.
         LimitError: too large, too many chunks or elements.
     """

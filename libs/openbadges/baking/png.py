@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from libs.openbadges.baking.content import CREDENTIAL_BYTES, Content, older_content, read_content
-from libs.openbadges.model.errors import CredentialError, LimitError
+from libs.openbadges.model.errors import CredentialError, LimitError, UndecidedError
 
 SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
 KEYWORD: Final = b"openbadgecredential"
@@ -57,7 +57,7 @@ def unbake(picture: bytes) -> Content:
     two readers see two things.
 
     Raises:
-        CredentialError, LimitError, UnreadFormError: see `baking.unbake`.
+        CredentialError, LimitError, UndecidedError, UnreadFormError: see `baking.unbake`.
     """
     chunks = list(_chunks(picture))
     found = [chunk for chunk in chunks if _keyword(picture, chunk)]
@@ -65,7 +65,7 @@ def unbake(picture: bytes) -> Content:
         older = next((chunk for chunk in chunks if _keyword(picture, chunk, _OLDER)), None)
         if older is not None:
             raise older_content(picture[older.start + 8 : older.end - 4].rpartition(b"\0")[2])
-        raise CredentialError("baked_none", "The picture holds no credential.")
+        raise UndecidedError("baked_none", "There is no credential in this picture.")
     if len(found) > 1:
         raise CredentialError("baked_twice", f"The picture holds {len(found)} credentials; one is allowed.")
     return read_content(_text(picture, found[0]))

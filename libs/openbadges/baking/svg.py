@@ -8,7 +8,7 @@ from typing import Final
 from xml.parsers import expat
 
 from libs.openbadges.baking.content import CREDENTIAL_BYTES, Content, older_content, read_content
-from libs.openbadges.model.errors import CredentialError, LimitError, UnreadFormError
+from libs.openbadges.model.errors import CredentialError, LimitError, UndecidedError, UnreadFormError
 
 MOST_ELEMENTS: Final = 200_000
 MOST_CREDENTIALS: Final = 16
@@ -86,14 +86,14 @@ def unbake(picture: bytes) -> Content:
     """Read the one element that holds a credential (Open Badges 3.0, section 5.3.2.2).
 
     Raises:
-        CredentialError, LimitError: see `baking.unbake`.
+        CredentialError, LimitError, UndecidedError, UnreadFormError: see `baking.unbake`.
     """
     read = _read(to_utf8(picture))
     found = read.found
     if not found and read.older is not None:
         raise older_content(read.older.verify or "".join(read.older.text))
     if not found:
-        raise CredentialError("baked_none", "The picture holds no credential.")
+        raise UndecidedError("baked_none", "There is no credential in this picture.")
     if len(found) > 1:
         raise CredentialError("baked_twice", f"The picture holds {len(found)} credentials; one is allowed.")
     text = "".join(found[0].text).strip()

@@ -8,10 +8,10 @@ import orjson
 from fastapi import APIRouter, Path, Request
 from fastapi.responses import Response
 
-from libs.common.bodies import read_json_text
+from libs.common.bodies import read_body
 from libs.common.body_limits import body_limit
 from libs.common.errors import GoneError, NotAcceptableError, NotFoundError, RequestTimeoutError
-from libs.common.openapi import json_body
+from libs.common.openapi import file_body, json_body
 from libs.common.problems import documented
 from libs.openbadges.jsonld.parsing import parse
 from libs.openbadges.model.errors import CredentialError
@@ -24,7 +24,14 @@ from services.verifier.pages.error_pages import HTML, ErrorPage, negotiate
 from services.verifier.pages.negotiation import choose
 from services.verifier.pages.pages import Pages
 from services.verifier.verification.models import BadgeQuestion, CredentialDocument, CredentialQuestion, ReportView
-from services.verifier.verification.submission import MEDIA_TYPES, MOST_BYTES, parse_badge_id, read_submission
+from services.verifier.verification.submission import (
+    FILE_TYPES,
+    JSON_TYPES,
+    MEDIA_TYPES,
+    MOST_PICTURE_BYTES,
+    parse_badge_id,
+    read_request,
+)
 from services.verifier.verification.verifier import Verifier
 
 # The page first: a client without preferences is a person who follows a link.
@@ -86,8 +93,10 @@ class Api:
                 200: {"description": "The report, whatever the verdict."},
                 **documented(NotFoundError, GoneError, RequestTimeoutError),
             },
-            openapi_extra=json_body(CredentialDocument, CredentialQuestion, BadgeQuestion, media_types=MEDIA_TYPES),
-            dependencies=[body_limit(MOST_BYTES)],
+            openapi_extra=file_body(
+                json_body(CredentialDocument, CredentialQuestion, BadgeQuestion, media_types=JSON_TYPES), FILE_TYPES
+            ),
+            dependencies=[body_limit(MOST_PICTURE_BYTES)],
         )
         described: dict[str, Any] = {"methods": READ, "tags": ["badges"], "response_class": Response}
         router.add_api_route(
@@ -131,8 +140,8 @@ class Api:
 
     async def verify(self, request: Request) -> Response:
         """Verify what was sent; the answer is a report with a verdict of pass, fail or unknown."""
-        body = await read_json_text(request, MEDIA_TYPES)
-        submission = read_submission(body, self._public_base)
+        body = await read_body(request, MEDIA_TYPES)
+        submission = read_request(body, request.headers.get("content-type", ""), self._public_base)
         if submission.badge_id is not None:
             stored = await self._repository.credential(submission.badge_id)
             if stored is None:

@@ -67,7 +67,9 @@ class CredentialQuestion(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    credential: dict[str, Any] = Field(examples=[EXAMPLE_CREDENTIAL])
+    credential: dict[str, Any] | str = Field(
+        description="the credential, or a JWT in compact form", examples=[EXAMPLE_CREDENTIAL]
+    )
     recipient: _Recipient = None
 
 

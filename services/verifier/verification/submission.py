@@ -1,5 +1,6 @@
-"""What POST /v1/verify was sent: a credential or the URL of a badge of ours, and whom it should be about."""
+"""What is to be verified: a credential in any form or the URL of a badge of ours, and whom it should be about."""
 
+import codecs
 import json
 import re
 from dataclasses import dataclass
@@ -9,28 +10,45 @@ from uuid import UUID
 
 import orjson
 
-from libs.common.bodies import JSON
-from libs.common.errors import InvalidRequestError
+from libs.common.bodies import JSON, essence, is_json
+from libs.common.errors import InvalidRequestError, TooLargeError
+from libs.openbadges.jose.compact import as_compact
 from libs.openbadges.model.older_badges import older_badge
 from libs.openbadges.verify import Recipient
 
 # Twice what the engine reads, so that a credential slightly too large is answered with a report that says so.
 MOST_BYTES = 512 * 1024
+# Less than the engine reads: many bodies are held at a time, and a badge's picture has a tenth of it.
+MOST_PICTURE_BYTES = 4 * 1024 * 1024
 # Those that badges are served with are among them; `application/vc` has no suffix that says JSON (Verifiable
 # Credentials Data Model 2.0, section 6.1).
-MEDIA_TYPES = (JSON, "application/ld+json", "application/vc+ld+json", "application/vc")
+JSON_TYPES = (JSON, "application/ld+json", "application/vc+ld+json", "application/vc")
+# Taken as `bowerbird verify` takes a file: what it is, its first bytes tell.
+FILE_TYPES = (
+    "image/png",
+    "image/svg+xml",
+    "application/vc+jwt",
+    "application/jwt",
+    "application/jose",
+    "application/octet-stream",
+    "text/plain",
+)
+MEDIA_TYPES = (*JSON_TYPES, *FILE_TYPES)
 _LONGEST_RECIPIENT = 1_000
+# What stands below a badge's URL is of the same badge.
+_PART = re.compile(r"/(?:credential\.json|image\.svg|image\.png|card\.png)?/*\Z")
 _DECODER = json.JSONDecoder()
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _HOW = (
     'send the credential itself, or {"credential": {…}}, or {"url": "…/badges/ID"} with the URL of a badge of ours;'
+    " a JWT or a picture under its own media type, or a JWT as text in place of the credential;"
     ' "recipient" beside them asks whether it is about somebody'
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """Exactly one of a credential's text, as it was sent, and the id of a badge of ours.
+    """Exactly one of a credential or picture, as it was sent, and the id of a badge of ours.
 
     Attributes:
         recipient: whom it should be about; None where that was not asked.
@@ -41,8 +59,30 @@ class Submission:
     recipient: Recipient | None = None
 
 
-def read_submission(body: bytes, public_base: str) -> Submission:
+def read_request(body: bytes, media_type: str, public_base: str) -> Submission:
     """Return what was sent.
+
+    Args:
+        body: as it was sent.
+        media_type: the value of its Content-Type, one of `MEDIA_TYPES`.
+        public_base: the base of our own URLs.
+
+    Raises:
+        TooLargeError: JSON of more than `MOST_BYTES`.
+        InvalidRequestError: see `read_submission`; a body of no bytes.
+    """
+    if is_json(media_type) or essence(media_type) in JSON_TYPES:
+        if len(body) > MOST_BYTES:
+            raise TooLargeError(f"send at most {MOST_BYTES} bytes of JSON")
+        # A reader may ignore a byte order mark (RFC 8259, section 8.1).
+        return read_submission(body.removeprefix(codecs.BOM_UTF8), public_base)
+    if not body:
+        raise InvalidRequestError(f"the body is empty; {_HOW}")
+    return Submission(text=body)
+
+
+def read_submission(body: bytes, public_base: str) -> Submission:
+    """Return what was sent as JSON.
 
     Raises:
         InvalidRequestError: not JSON, none of the three forms, or a URL that is not a badge of ours.
@@ -57,12 +97,14 @@ def read_submission(body: bytes, public_base: str) -> Submission:
         return Submission(text=body)
     recipient = _recipient(sent.pop("recipient")) if "recipient" in sent else None
     if set(sent) == {"credential"}:
-        if not isinstance(sent["credential"], dict):
+        token = as_compact(sent["credential"]) if isinstance(sent["credential"], str) else None
+        if token is None and not isinstance(sent["credential"], dict):
             raise InvalidRequestError(
-                f"`credential` is not a JSON object; {_HOW}", [{"field": "credential", "reason": "not an object"}]
+                f"`credential` is neither a JSON object nor a JWT; {_HOW}",
+                [{"field": "credential", "reason": "neither an object nor a JWT"}],
             )
         text = _only_value(body) if recipient is None else _value_of(body, "credential")
-        return Submission(text=text, recipient=recipient)
+        return Submission(text=text if token is None else token.encode(), recipient=recipient)
     if set(sent) == {"url"}:
         return Submission(badge_id=badge_id_of(sent["url"], public_base), recipient=recipient)
     raise InvalidRequestError(f"this is none of the forms that can be verified; {_HOW}")
@@ -79,7 +121,7 @@ def badge_id_of(url: Any, public_base: str) -> UUID:
     except ValueError:
         sent, ours = urlsplit(""), urlsplit(public_base)
     start = f"{ours.path}/badges/"
-    name = sent.path.removeprefix(start).removesuffix("/credential.json").rstrip("/")
+    name = _PART.sub("", sent.path.removeprefix(start))
     same_place = (sent.scheme.lower(), sent.netloc.lower()) == (ours.scheme.lower(), ours.netloc.lower())
     if not same_place or not sent.path.startswith(start) or not _UUID.fullmatch(name):
         raise InvalidRequestError(
