@@ -179,7 +179,7 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
         topics=[topics.EVIDENCE_SUBMITTED],
         contracts=[EvidenceSubmitted],
         handle=awarding.handle,
-        members=2,  # the one computes while the other's writes are on their way
+        members=3,  # some compute while the writes of others are on their way
     )
     commands: list[type[RevokeCredential | TakeDownCredential]] = [RevokeCredential, TakeDownCredential]
     plumbing.consume(
