@@ -20,6 +20,7 @@ from services.verifier.material.repository import INDEXES, Repository
 from services.verifier.material.trust import TrustSource
 from services.verifier.material.worker import Projection
 from services.verifier.pages.achievement_api import AchievementApi
+from services.verifier.pages.check_page import CheckPage
 from services.verifier.pages.headers import PublicHeaders
 from services.verifier.pages.pages import Pages
 from services.verifier.schemas.api import schema_routes
@@ -129,6 +130,7 @@ def serve(
     pages = Pages()
     app.include_router(Api(repository, verifier, pages, public_base=settings.public_base, clock=clock).router())
     app.include_router(AchievementApi(repository, pages, public_base=settings.public_base).router())
+    app.include_router(CheckPage(verifier, pages, public_base=settings.public_base).router())
     app.include_router(schema_routes())
     app.include_router(vc_routes(verifier))
     app.add_middleware(PublicHeaders)

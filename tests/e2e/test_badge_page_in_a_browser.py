@@ -11,6 +11,8 @@ import pytest
 import uvicorn
 from playwright.async_api import Browser, Page, async_playwright
 
+from libs.openbadges.baking import bake
+from libs.openbadges.pictures.drawing import badge_svg
 from services.verifier.pages.badge import CLAIMS
 from tests.contract.verifier_house import REVOKED, MemoryRepository, School, application
 
@@ -156,6 +158,34 @@ async def test_the_signed_badge_downloads_as_a_file(site: Site) -> None:
     async with page.expect_download() as download:
         await page.get_by_role("link", name="Download the signed badge").click()
     assert (await download.value).suggested_filename == f"badge-{GOOD}.json"
+
+
+@pytest.mark.parametrize("size", [PHONE, DESK])
+async def test_a_file_is_checked_by_the_form_without_a_script(site: Site, size: dict[str, int]) -> None:
+    context = await site.browser.new_context(
+        viewport={"width": size["width"], "height": size["height"]}, java_script_enabled=False
+    )
+    page = await context.new_page()
+    await page.goto(f"{site.address}/")
+    for landmark in ("banner", "main", "contentinfo"):
+        assert await page.get_by_role(landmark).count() == 1
+    picture = bake(badge_svg(name="Resilience", issuer="Wattle Grove").encode(), School().badge(GOOD))
+    await page.get_by_label("A file: a badge").set_input_files(
+        {"name": "badge.svg", "mimeType": "image/svg+xml", "buffer": picture}
+    )
+    form = await page.locator("main").bounding_box()
+    assert form is not None
+    assert form["width"] <= size["width"]
+    await page.get_by_role("button", name="Check it").click()
+    assert await page.get_by_role("heading", name="This badge is real and still good").is_visible()
+    verdict = await page.locator("article").bounding_box()
+    assert verdict is not None
+    assert verdict["width"] <= size["width"]
+    await page.get_by_role("link", name="Check another").click()
+    await page.get_by_label("Or a link").fill("https://elsewhere.example/badges/1")
+    await page.keyboard.press("Enter")
+    assert "Nothing is fetched from other sites" in await page.get_by_role("alert").inner_text()
+    await context.close()
 
 
 async def test_printed_it_keeps_the_verdict_and_writes_addresses_out(site: Site) -> None:

@@ -57,6 +57,7 @@ class PublicHeaders:
         await self._app(scope, receive, with_headers)
 
 
-def page_policy(style_sha256: str) -> str:
-    """The Content-Security-Policy of a page: its own style, pictures of ours, nothing else."""
-    return f"{NOTHING_ALLOWED}; img-src 'self'; style-src 'sha256-{style_sha256}'"
+def page_policy(style_sha256: str, *, form: bool = False) -> str:
+    """The Content-Security-Policy of a page: its own style, pictures of ours, nothing else; forms sent to us."""
+    others = NOTHING_ALLOWED.replace("form-action 'none'", "form-action 'self'") if form else NOTHING_ALLOWED
+    return f"{others}; img-src 'self'; style-src 'sha256-{style_sha256}'"

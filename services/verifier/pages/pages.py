@@ -21,6 +21,7 @@ from services.verifier.pages.headers import page_policy
 PAGE_SECONDS = 2
 # A version never changes; its owner's name, which stands on its page, may.
 ACHIEVEMENT_SECONDS = 60
+FORM_SECONDS = 60
 
 
 class Pages:
@@ -30,6 +31,7 @@ class Pages:
         style = (resources.files(__package__) / "templates" / "style.css").read_text("utf-8")
         digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
         self._policy = page_policy(digest)
+        self._form_policy = page_policy(digest, form=True)
         self._environment = Environment(
             loader=PackageLoader("services.verifier.pages"),
             autoescape=True,
@@ -41,6 +43,8 @@ class Pages:
         self._badge = self._environment.get_template("badge.html")
         self._achievement = self._environment.get_template("achievement.html")
         self._message = self._environment.get_template("message.html")
+        self._check = self._environment.get_template("check.html")
+        self._checked = self._environment.get_template("checked.html")
 
     def badge(self, badge_id: UUID, document: Mapping[str, Any], report: Report) -> HTMLResponse:
         """The page of a badge with the verdicts on it."""
@@ -54,9 +58,25 @@ class Pages:
         html = self._achievement.render(achievement=view, picture=picture)
         return self._answer(html, 200, f"public, max-age={ACHIEVEMENT_SECONDS}")
 
+    def check(self, public_base: str, *, status: int = 200, problem: str | None = None) -> HTMLResponse:
+        """The form by which anybody checks a badge; with what was wrong with what was sent, where something was."""
+        html = self._check.render(public_base=public_base, problem=problem)
+        cache = f"public, max-age={FORM_SECONDS}" if problem is None else "no-store"
+        return self._answer(html, status, cache, self._form_policy)
+
+    def checked(self, report: Report) -> HTMLResponse:
+        """The verdicts on what somebody sent. Its texts are shown; no link and no picture of it is."""
+        html = self._checked.render(
+            badge=badge_of(report.credential or {}, report),
+            readable=report.credential is not None,
+            nothing=report.check("format").code == "baked_none",
+            embedded=[(badge_of(one.credential or {}, one).title, one.verdict, one.summary) for one in report.embedded],
+        )
+        return self._answer(html, 200, "no-store", self._form_policy)
+
     def message(self, status: int, heading: str, *paragraphs: str) -> HTMLResponse:
         """A page that says why there is no other."""
         return self._answer(self._message.render(heading=heading, paragraphs=paragraphs), status, "no-store")
 
-    def _answer(self, html: str, status: int, cache: str) -> HTMLResponse:
-        return HTMLResponse(html, status, {"Content-Security-Policy": self._policy, "Cache-Control": cache})
+    def _answer(self, html: str, status: int, cache: str, policy: str | None = None) -> HTMLResponse:
+        return HTMLResponse(html, status, {"Content-Security-Policy": policy or self._policy, "Cache-Control": cache})

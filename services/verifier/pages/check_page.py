@@ -1,0 +1,108 @@
+"""The page at /: anybody checks a file, a picture or a link by a plain form, without a script."""
+
+from collections.abc import AsyncGenerator
+
+from fastapi import APIRouter, Request
+from fastapi.responses import RedirectResponse, Response
+from pymongo.errors import PyMongoError
+from python_multipart.multipart import parse_options_header
+from starlette.datastructures import UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
+
+from libs.common.body_limits import body_limit
+from libs.common.errors import BowerbirdError, InvalidRequestError
+from libs.common.telemetry import get_logger
+from services.verifier.pages.answers import READ
+from services.verifier.pages.pages import Pages
+from services.verifier.verification.submission import MOST_BYTES, MOST_PICTURE_BYTES, badge_id_of
+from services.verifier.verification.verifier import Verifier
+
+FORM = "multipart/form-data"
+# The file and the parts around it.
+_MOST_FORM_BYTES = MOST_PICTURE_BYTES + 64 * 1024
+# The parser takes time for each place where a part could begin; a form of ours has three.
+_MOST_BOUNDARIES = 8
+_TRY_AGAIN_SECONDS = 5
+
+
+class CheckPage:
+    """The form, and the verdicts on what is sent by it. Nothing that is sent is kept, and nothing is fetched."""
+
+    def __init__(self, verifier: Verifier, pages: Pages, *, public_base: str) -> None:
+        self._verifier = verifier
+        self._pages = pages
+        self._public_base = public_base
+
+    def router(self) -> APIRouter:
+        """Both routes; a page for people, so no part of the OpenAPI document."""
+        router = APIRouter(include_in_schema=False)
+        router.add_api_route("/", self.form, methods=READ)
+        router.add_api_route("/", self.check, methods=["POST"], dependencies=[body_limit(_MOST_FORM_BYTES)])
+        return router
+
+    async def form(self) -> Response:
+        """The form."""
+        return self._pages.check(self._public_base)
+
+    async def check(self, request: Request) -> Response:
+        """The verdicts on a file, or the page of the badge that a link stands for."""
+        try:
+            content, link = await _read_form(request)
+            if bool(content) == bool(link):
+                raise InvalidRequestError("Choose a file or paste a link, one of the two.")
+            if link:
+                return RedirectResponse(f"badges/{self._badge_id(link)}", 303)
+            return self._pages.checked(await self._verifier.verify(content))
+        except (BowerbirdError, PyMongoError) as error:
+            return self._problem(error)
+
+    def _badge_id(self, link: str) -> str:
+        try:
+            return str(badge_id_of(link, self._public_base))
+        except InvalidRequestError:
+            raise InvalidRequestError(
+                "This is not the link of a badge that was issued here. Nothing is fetched from other sites: save the"
+                " credential or its picture from there as a file, and check that."
+            ) from None
+
+    def _problem(self, error: Exception) -> Response:
+        if isinstance(error, BowerbirdError) and error.status < 500:
+            words = str(error)
+            return self._pages.check(
+                self._public_base, status=error.status, problem=words[:1].upper() + words[1:].removesuffix(".") + "."
+            )
+        get_logger().warning("page unavailable", problem=type(error).__name__)
+        words = "It could not be checked just now, which is neither a yes nor a no. Try again in a moment."
+        answer = self._pages.check(self._public_base, status=503, problem=words)
+        answer.headers["Retry-After"] = str(_TRY_AGAIN_SECONDS)
+        return answer
+
+
+async def _read_form(request: Request) -> tuple[bytes, str]:
+    """Return the bytes of the file and the link; empty where they were left out.
+
+    Raises:
+        InvalidRequestError: no form of this kind.
+        BowerbirdError: a limit is passed (body_limits.py).
+    """
+    kind, parameters = parse_options_header(request.headers.get("content-type", ""))
+    boundary = parameters.get(b"boundary", b"")
+    body = await request.body()
+    wrong = InvalidRequestError("What was sent is not this form; load the page again.")
+    if kind.decode("latin-1") != FORM or not boundary or body.count(boundary) > _MOST_BOUNDARIES:
+        raise wrong
+
+    async def whole() -> AsyncGenerator[bytes, None]:
+        yield body
+
+    parser = MultiPartParser(request.headers, whole(), max_files=1, max_fields=2, max_part_size=MOST_BYTES)
+    try:
+        form = await parser.parse()
+    except MultiPartException:
+        raise wrong from None
+    try:
+        file, link = form.get("file"), form.get("link")
+        content = await file.read() if isinstance(file, UploadFile) else b""
+        return content, link.strip() if isinstance(link, str) else ""
+    finally:
+        await form.close()
