@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID, uuid5
 
+from libs.audit.entry import Entry
 from libs.contracts.cloudevents import Outgoing, Received
 from libs.contracts.events import AchievementLevel, AchievementPublished, EvidenceSubmitted, IssuerPublished
 from libs.contracts.ids import submission_id
@@ -81,6 +82,16 @@ def evidence(row: int = 1, level: SoloLevel | None = SoloLevel.RELATIONAL, **cha
 
 def received(batch: Iterable[EvidenceSubmitted]) -> list[Received[EvidenceSubmitted]]:
     return [Received(each, each.key, TRACE) for each in batch]
+
+
+class MemoryAudit:
+    """What was recorded, in its order."""
+
+    def __init__(self) -> None:
+        self.entries: list[Entry] = []
+
+    async def record(self, *entries: Entry) -> None:
+        self.entries += entries
 
 
 class MemoryCredentials:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Protocol
 
 import orjson
 
@@ -92,6 +93,18 @@ class Recorded:
     at: datetime
     previous: str
     hash: str
+
+
+class AuditWriter(Protocol):
+    """Adds entries to an audit log."""
+
+    async def record(self, *entries: Entry) -> None:
+        """Add these entries. To be awaited before what they speak of is done.
+
+        Raises:
+            PyMongoError: they may not be there, so what they speak of must not be done.
+        """
+        ...
 
 
 def chained(entry: Entry, sequence: int, at: datetime, previous: str) -> Recorded:

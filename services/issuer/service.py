@@ -167,6 +167,7 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
         signer=signer,
         entries=StatusEntryAllocation(lists, publication, now),
         announcer=announcer,
+        audit=plumbing.audit,
         publish=publish,
         clock=now,
         longest_wait=timedelta(seconds=settings.waiting_seconds),
@@ -260,18 +261,21 @@ def _add_catalogue(
     publish = plumbing.kafka.publish
     published = Arrivals()
     versions = publications.Publications(
-        plumbing.database, catalogue=known, arrivals=published, publish=publish, clock=now
+        plumbing.database, catalogue=known, audit=plumbing.audit, arrivals=published, publish=publish, clock=now
     )
     issuers = Issuers(
         catalogue=known,
         publications=versions,
         signing_keys=signing_keys,
         keys=stored_keys,
+        audit=plumbing.audit,
         urls=urls,
         clock=now,
     )
     achievements = Achievements(catalogue=known, publications=versions, urls=urls, clock=now)
-    lifecycle = KeyLifecycle(issuers=issuers, signing_keys=signing_keys, repository=stored_keys, clock=now)
+    lifecycle = KeyLifecycle(
+        issuers=issuers, signing_keys=signing_keys, repository=stored_keys, audit=plumbing.audit, clock=now
+    )
     plumbing.consume(
         name="catalogue",
         topics=[topics.CATALOGUE],

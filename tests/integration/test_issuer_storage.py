@@ -14,6 +14,7 @@ import pytest
 from pymongo.errors import DuplicateKeyError, OperationFailure
 
 from deploy.embedded.stack import Stack
+from libs.audit.log import AuditLog
 from libs.common import mongo
 from libs.contracts import ids
 from libs.contracts.cloudevents import Outgoing, Received
@@ -138,6 +139,7 @@ class World:
             "signer": PlainSigner(),
             "entries": self.entries(),
             "announcer": Announcer(URLS),
+            "audit": AuditLog(self.database),
             "publish": self.publish,
             "clock": ticking(),
             "longest_wait": timedelta(hours=1),

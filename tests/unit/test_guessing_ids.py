@@ -27,7 +27,17 @@ from services.issuer.decisions.worker import Awarding
 from services.issuer.status.entry import StatusEntry
 from services.issuer.urls import Urls
 from tests.ids import IDS, SECRET
-from tests.issuer_doubles import NOW, TRACE, MemoryCatalogue, MemoryDecisions, achievement, evidence, issuer, received
+from tests.issuer_doubles import (
+    NOW,
+    TRACE,
+    MemoryAudit,
+    MemoryCatalogue,
+    MemoryDecisions,
+    achievement,
+    evidence,
+    issuer,
+    received,
+)
 
 BASE = "https://badges.example"
 LEARNERS = ("1001", "1002", "1003")
@@ -93,6 +103,7 @@ async def one_run(*, linked: bool = False) -> Seen:
         signer=CredentialSigner(OneKey(), catalogue, Urls(BASE), IDS),
         entries=PermutedEntries(),
         announcer=announcer,
+        audit=MemoryAudit(),
         publish=publish,
         clock=lambda: NOW,
         longest_wait=timedelta(hours=1),

@@ -25,6 +25,7 @@ from services.issuer.urls import Urls
 from tests.ids import IDS, event_id
 from tests.issuer_doubles import (
     NOW,
+    MemoryAudit,
     MemoryCatalogue,
     MemoryDecisions,
     MemoryStatusEntries,
@@ -91,6 +92,7 @@ def awarding(
     published: list[Outgoing] | None = None,
     catalogue: MemoryCatalogue | None = None,
     longest_wait: timedelta = LONGEST_WAIT,
+    audit: MemoryAudit | None = None,
 ) -> Awarding:
     async def publish(outgoing: Sequence[Outgoing]) -> None:
         if published is not None:
@@ -104,6 +106,7 @@ def awarding(
         signer=PlainSigner(),
         entries=MemoryStatusEntries(),
         announcer=Announcer(Urls("https://badges.example")),
+        audit=audit or MemoryAudit(),
         publish=publish,
         clock=Clock(),
         longest_wait=longest_wait,

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from libs.audit.entry import Cause
 from libs.common.errors import BowerbirdError, ConflictError, UnavailableError
 from services.issuer.keys.lifecycle import KeyLifecycle
 
@@ -25,14 +26,14 @@ class Publishing:
         self.error = error
         self.asked: list[str] = []
 
-    async def publish_keys(self, issuer_id: str, _trace: str) -> None:
+    async def publish_keys(self, issuer_id: str, _trace: str, _cause: Cause) -> None:
         self.asked.append(issuer_id)
         if self.error is not None:
             raise self.error
 
 
 def lifecycle(issuers: Publishing) -> KeyLifecycle:
-    parts: dict[str, Any] = {"issuers": issuers, "signing_keys": None, "repository": Unpublished()}
+    parts: dict[str, Any] = {"issuers": issuers, "signing_keys": None, "repository": Unpublished(), "audit": None}
     return KeyLifecycle(**parts, clock=lambda: NOW)
 
 

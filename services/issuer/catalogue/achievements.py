@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from datetime import datetime
 
+from libs.audit.entry import Cause
 from libs.common.errors import ConflictError
 from libs.contracts.events import AchievementPublished
 from services.issuer.catalogue.publications import Publications, same_content
@@ -24,7 +25,7 @@ class Achievements:
         self._clock = clock
 
     async def publish(
-        self, content: AchievementPublished, version: int | None, trace: str
+        self, content: AchievementPublished, version: int | None, trace: str, cause: Cause
     ) -> tuple[AchievementPublished, bool]:
         """Publish this content as a version.
 
@@ -32,6 +33,7 @@ class Achievements:
             content: what the version says; its own number and moment do not count.
             version: its number; None for the newest one if that says the same, else for the one after it.
             trace: the `traceparent` of the request.
+            cause: who asks, for the audit log.
 
         Returns:
             The version as it was published first, and whether it is new.
@@ -54,6 +56,7 @@ class Achievements:
         published, new = await self._publications.publish(
             event,
             trace,
+            cause=cause,
             otherwise=f"version {version} of {name} is published with other content and never changes; "
             "raise the version",
         )

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Path, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from libs.access.api_keys import ALL_ISSUERS, ApiKeys, Caller
+from libs.access.audited import cause_of
 from libs.access.scopes import Scope
 from libs.common.errors import ConflictError, ForbiddenError, NotFoundError
 from libs.common.fields import EmailAddress, Line, NumberInJson, Text, Truth, WebUrl
@@ -168,6 +169,7 @@ def issuer_routes(keys: ApiKeys, issuers: Issuers) -> APIRouter:
             parent=asked.parent,
             did_method=asked.did_method,
             expected_version=asked.expected_version,
+            cause=cause_of(request),
             trace=request_trace(request),
         )
         response.status_code = 201 if new else 200
@@ -197,7 +199,11 @@ def issuer_routes(keys: ApiKeys, issuers: Issuers) -> APIRouter:
         """
         caller.must_be(issuer_id)
         published, _ = await issuers.change_profile(
-            issuer_id, asked.profile(), expected_version=asked.expected_version, trace=request_trace(request)
+            issuer_id,
+            asked.profile(),
+            expected_version=asked.expected_version,
+            cause=cause_of(request),
+            trace=request_trace(request),
         )
         return await answered(issuer_id, published)
 
@@ -221,7 +227,7 @@ def achievement_routes(keys: ApiKeys, achievements: Achievements, clock: Callabl
     ) -> AchievementAnswer:
         """Publish a version of an achievement; a published version never changes."""
         content = _achievement(asked, caller.issuer_id, clock())
-        published, new = await achievements.publish(content, asked.version, request_trace(request))
+        published, new = await achievements.publish(content, asked.version, request_trace(request), cause_of(request))
         response.status_code = 201 if new else 200
         return AchievementAnswer(
             id=published.achievement_id, version=published.version, owner=published.owner, key=published.version_key

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Literal
 
+from libs.audit.entry import Action, AuditWriter, Cause, Entry
 from libs.common.errors import ConflictError, NotFoundError
 from libs.contracts.events import IssuerPublished
 from libs.openbadges.crypto import did
@@ -45,6 +46,7 @@ class Issuers:
         publications: Publications,
         signing_keys: SigningKeys,
         keys: SigningKeyRepository,
+        audit: AuditWriter,
         urls: Urls,
         clock: Callable[[], datetime],
     ) -> None:
@@ -52,6 +54,7 @@ class Issuers:
         self._publications = publications
         self._signing_keys = signing_keys
         self._keys = keys
+        self._audit = audit
         self._urls = urls
         self._clock = clock
 
@@ -78,6 +81,7 @@ class Issuers:
         parent: str | None,
         did_method: DidMethod | None,
         expected_version: int | None,
+        cause: Cause,
         trace: str,
     ) -> tuple[IssuerPublished, bool]:
         """Publish the first version of an issuer, with a signing key, or the next one where anything differs.
@@ -94,18 +98,25 @@ class Issuers:
         newest = await self._newest(issuer_id)
         if newest is None:
             _expect(expected_version, 0)
-            name = await self._first_did(issuer_id, did_method or "web")
+            name = await self._first_did(issuer_id, did_method or "web", cause)
         else:
             name = newest.did
             method = name.split(":")[1]
             if did_method not in {None, method}:
                 raise ConflictError(f"{issuer_id} is a did:{method}, and an issuer's DID never changes")
         return await self._publish(
-            issuer_id, newest, name=name, parent=parent, profile=profile, expected=expected_version, trace=trace
+            issuer_id,
+            newest,
+            name=name,
+            parent=parent,
+            profile=profile,
+            expected=expected_version,
+            cause=cause,
+            trace=trace,
         )
 
     async def change_profile(
-        self, issuer_id: str, profile: Profile, *, expected_version: int | None, trace: str
+        self, issuer_id: str, profile: Profile, *, expected_version: int | None, cause: Cause, trace: str
     ) -> tuple[IssuerPublished, bool]:
         """Publish the next version with this profile, unless it is the profile already.
 
@@ -124,10 +135,11 @@ class Issuers:
             parent=newest.parent,
             profile=profile,
             expected=expected_version,
+            cause=cause,
             trace=trace,
         )
 
-    async def publish_keys(self, issuer_id: str, trace: str) -> IssuerPublished | None:
+    async def publish_keys(self, issuer_id: str, trace: str, cause: Cause) -> IssuerPublished | None:
         """Publish the next version if the keys' states make another DID document; the profile stays.
 
         Whoever publishes at the same moment reads the keys after we have changed them, or before and then we try again:
@@ -152,6 +164,7 @@ class Issuers:
                     parent=newest.parent,
                     profile=profile,
                     expected=None,
+                    cause=cause,
                     trace=trace,
                 )
             except ConflictError:
@@ -162,7 +175,9 @@ class Issuers:
             await asyncio.sleep(_PAUSE_SECONDS * random.uniform(0.5, 1.5) * (attempt + 1))  # noqa: S311  # jitter
         return None
 
-    async def _first_did(self, issuer_id: str, method: DidMethod) -> str:
+    async def _first_did(self, issuer_id: str, method: DidMethod, cause: Cause) -> str:
+        entry = Entry(Action.SIGNING_KEY_ADDED, cause, (issuer_id,), f"issuer {issuer_id}", details={"state": "active"})
+        await self._audit.record(entry)
         key, _ = await self._signing_keys.create(issuer_id, KeyState.ACTIVE, self._clock())
         return self._urls.did_web(issuer_id) if method == "web" else did.did_key(key.key_id)
 
@@ -182,6 +197,7 @@ class Issuers:
         parent: str | None,
         profile: Profile,
         expected: int | None,
+        cause: Cause,
         trace: str,
     ) -> tuple[IssuerPublished, bool]:
         """Publish the version after `newest` under the DID `name`, unless it says the same."""
@@ -203,14 +219,15 @@ class Issuers:
             _expect(expected, number)
             sample = f"{self._urls.base}/achievements/{issuer_id}/sample/1"
             await asyncio.to_thread(try_issuer, event, sample, event.published_at)
-            published, new = await self._claim(event, trace)
+            published, new = await self._claim(event, trace, cause)
         await self._keys.mark_published(keys)
         return published, new
 
-    async def _claim(self, event: IssuerPublished, trace: str) -> tuple[IssuerPublished, bool]:
+    async def _claim(self, event: IssuerPublished, trace: str, cause: Cause) -> tuple[IssuerPublished, bool]:
         published, new = await self._publications.publish(
             event,
             trace,
+            cause=cause,
             otherwise=f"version {event.version} of {event.issuer_id} was published with other content at the same "
             "moment; read it and try again",
         )

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from pymongo import DESCENDING
 
+from libs.audit.entry import Action, AuditWriter, Cause, Entry
 from libs.common.arrivals import Arrivals
 from libs.common.errors import ConflictError, UnavailableError
 from libs.common.failpoints import failpoint
@@ -52,12 +53,14 @@ class Publications:
         database: Database,
         *,
         catalogue: Catalogue,
+        audit: AuditWriter,
         arrivals: Arrivals,
         publish: Callable[[Sequence[Outgoing]], Awaitable[None]],
         clock: Callable[[], datetime],
     ) -> None:
         self._collection = database["publications"]
         self._catalogue = catalogue
+        self._audit = audit
         self._arrivals = arrivals
         self._publish = publish
         self._clock = clock
@@ -67,9 +70,12 @@ class Publications:
         claim = await self._collection.find_one({"subject": subject}, sort=[("version", DESCENDING)])
         return None if claim is None else _read(claim)
 
-    async def publish(self, event: CatalogueEvent, trace: str, *, otherwise: str) -> tuple[CatalogueEvent, bool]:
+    async def publish(
+        self, event: CatalogueEvent, trace: str, *, cause: Cause, otherwise: str
+    ) -> tuple[CatalogueEvent, bool]:
         """Publish this version and wait until it has arrived here.
 
+        0. Record in the audit log who asks for it.
         1. Claim the version: one insert decides between two that come at once.
         2. Publish the event as the claim has it. A crash before leaves a claim that `repair` publishes.
         3. Wait until this service's own catalogue has it.
@@ -91,14 +97,18 @@ class Publications:
             "claimed_at": self._clock(),
             "arrived": False,
         }
-        refused = await insert_new(self._collection, [claim])  # 1
-        failpoint("issuer.publications.1")
-        stored = await self._collection.find_one({"_id": claim["_id"]}) if refused else claim
+        stored = await self._collection.find_one({"_id": claim["_id"]})
+        new = False
+        if stored is None:
+            await self._audit.record(_entry(event, cause))  # 0
+            new = not await insert_new(self._collection, [claim])  # 1
+            failpoint("issuer.publications.1")
+            stored = claim if new else await self._collection.find_one({"_id": claim["_id"]})
         published = None if stored is None else _read(stored)
         if published is None or not same_content(published, event):
             raise ConflictError(otherwise)
         await self.finish(published, trace)
-        return published, not refused
+        return published, new
 
     async def finish(self, event: CatalogueEvent, trace: str) -> None:
         """Publish a claimed version unless it has arrived, and wait until it has.
@@ -136,6 +146,15 @@ class Publications:
             await self._publish([Outgoing(newest, trace)])
         claim = {"_id": f"{subject_of(event)}/{event.version}", "arrived": False}
         await self._collection.update_one(claim, {"$set": {"arrived": True}})
+
+
+def _entry(event: CatalogueEvent, cause: Cause) -> Entry:
+    if isinstance(event, IssuerPublished):
+        action, owner = Action.ISSUER_PUBLISHED, event.issuer_id
+    else:
+        action, owner = Action.ACHIEVEMENT_PUBLISHED, event.owner
+    kind, _, name = subject_of(event).partition(":")
+    return Entry(action, cause, (owner,), f"{kind} {name}", details={"version": event.version})
 
 
 def _read(claim: Document) -> CatalogueEvent:

@@ -8,7 +8,9 @@ from datetime import datetime, timedelta
 from typing import Protocol
 from uuid import UUID
 
+from libs.audit.entry import Action, AuditWriter, Cause, Entry
 from libs.common.failpoints import failpoint
+from libs.common.telemetry import trace_id
 from libs.contracts.cloudevents import Outgoing, Received
 from libs.contracts.events import AchievementPublished, EvidenceSubmitted, IssuerPublished, Outcome
 from libs.contracts.ids import Ids
@@ -92,6 +94,7 @@ class Awarding:
         signer: Signer,
         entries: StatusEntries,
         announcer: Announcer,
+        audit: AuditWriter,
         publish: Callable[[Sequence[Outgoing]], Awaitable[None]],
         clock: Callable[[], datetime],
         longest_wait: timedelta,
@@ -103,6 +106,7 @@ class Awarding:
         self._signer = signer
         self._entries = entries
         self._announcer = announcer
+        self._audit = audit
         self._publish = publish
         self._clock = clock
         self._longest_wait = longest_wait
@@ -114,7 +118,8 @@ class Awarding:
         2. Read what is known: issuers, achievements, whose each piece of evidence is, what each learner holds.
         3. Decide the others in their order, in memory.
         4. Allocate entries in status lists that are announced; prepare and sign every credential.
-        5. Record all decisions and credentials of the batch in one transaction. If another worker was first: from 1.
+        5. Record in the audit log what was signed, then all decisions and credentials of the batch in one transaction.
+           If another worker was first: from 1. (What an attempt signed that was not recorded stays in the log.)
         6. Publish the announcements, made from what is recorded; look again, and return the documents of credentials
            that were revoked or taken down meanwhile. (The loop publishes those, waits for every confirmation, and
            commits.)
@@ -160,7 +165,9 @@ class Awarding:
             pieces = [each for submission_id, each in evidence.items() if is_open(newest.get(submission_id))]
             decided, credentials = await self._decide(pieces, newest, overdue) if pieces else ({}, {})  # 2, 3, 4
             waiting = [_waiting(each, traces[submission_id]) for submission_id, each in decided.items()]
-            if not decided or await self._decisions.record(  # 5
+            if credentials:
+                await self._audit.record(_signed(credentials.values(), traces))  # 5
+            if not decided or await self._decisions.record(
                 list(decided.values()), list(credentials.values()), [each for each in waiting if each is not None]
             ):
                 failpoint("issuer.award.5")
@@ -321,6 +328,18 @@ def _waiting(decision: Decision, trace: str) -> Waiting | None:
         since=decision.decided_at,
         until=decision.waits_until,
         trace=trace,
+    )
+
+
+def _signed(credentials: Collection[Credential], traces: Mapping[UUID, str]) -> Entry:
+    """Return the entry of the audit log about what a batch signed; its trace is that of the first submission."""
+    by_issuer = Counter(each.issuer_id for each in credentials)
+    return Entry(
+        Action.CREDENTIALS_SIGNED,
+        Cause.of_service("issuer", trace_id(next(iter(traces.values())))),
+        tuple(sorted(by_issuer)),
+        "credentials of a batch",
+        details={"credentials": dict(by_issuer)},
     )
 
 

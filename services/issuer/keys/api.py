@@ -6,6 +6,7 @@ from fastapi import APIRouter, Depends, Path, Request, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from libs.access.api_keys import ApiKeys, Caller
+from libs.access.audited import cause_of
 from libs.access.scopes import Scope
 from libs.common.errors import ConflictError, NotFoundError
 from libs.common.http import request_trace
@@ -91,7 +92,7 @@ def signing_key_routes(keys: ApiKeys, lifecycle: KeyLifecycle) -> APIRouter:
     ) -> SigningKeyAnswer:
         """Add the next signing key and announce it in the DID document, before it signs anything."""
         caller.must_be(issuer_id)
-        key, new = await lifecycle.add(issuer_id, request_trace(request))
+        key, new = await lifecycle.add(issuer_id, request_trace(request), cause_of(request))
         response.status_code = 201 if new else 200
         return _answer(key)
 
@@ -107,12 +108,12 @@ def signing_key_routes(keys: ApiKeys, lifecycle: KeyLifecycle) -> APIRouter:
         Where the active key is distrusted, the next one takes its place at once, so add that first (else: 409).
         """
         caller.must_be(issuer_id)
-        trace = request_trace(request)
+        trace, cause = request_trace(request), cause_of(request)
         if asked.state is KeyState.ACTIVE:
-            return _answer(await lifecycle.activate(issuer_id, key_id, trace))
+            return _answer(await lifecycle.activate(issuer_id, key_id, trace, cause))
         if asked.state is KeyState.RETIRED:
-            return _answer(await lifecycle.retire(issuer_id, key_id, trace))
-        return _answer(await lifecycle.distrust(issuer_id, key_id, asked.distrusted_from, trace))
+            return _answer(await lifecycle.retire(issuer_id, key_id, trace, cause))
+        return _answer(await lifecycle.distrust(issuer_id, key_id, asked.distrusted_from, trace, cause))
 
     return router
 

@@ -4,8 +4,9 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Protocol
 
+from libs.audit.entry import Action, AuditWriter, Cause, Entry
 from libs.common.errors import ConflictError, UnavailableError
-from libs.common.telemetry import get_logger, new_trace
+from libs.common.telemetry import get_logger, new_trace, trace_id
 from libs.contracts.events import IssuerPublished
 from services.issuer.keys import states
 from services.issuer.keys.repository import SigningKeyRepository
@@ -26,7 +27,7 @@ class PublishedIssuers(Protocol):
         """
         ...
 
-    async def publish_keys(self, issuer_id: str, trace: str) -> object:
+    async def publish_keys(self, issuer_id: str, trace: str, cause: Cause) -> object:
         """Publish a version that tells of the keys as they are stored, unless the newest one does.
 
         Raises:
@@ -39,7 +40,7 @@ class PublishedIssuers(Protocol):
 class KeyLifecycle:
     """Adds keys and moves them from state to state. Every change can be asked for again until it is answered.
 
-    1. Store the change, if it is none already.
+    1. Record the change in the audit log and store it, if it is none already.
     2. Publish the DID document that tells of it. A crash before leaves a key whose state is not published, and `repair`
        or the next call publishes it.
     """
@@ -50,11 +51,13 @@ class KeyLifecycle:
         issuers: PublishedIssuers,
         signing_keys: SigningKeys,
         repository: SigningKeyRepository,
+        audit: AuditWriter,
         clock: Callable[[], datetime],
     ) -> None:
         self._issuers = issuers
         self._signing_keys = signing_keys
         self._repository = repository
+        self._audit = audit
         self._clock = clock
 
     async def keys(self, issuer_id: str) -> Sequence[SigningKey]:
@@ -66,7 +69,7 @@ class KeyLifecycle:
         await self._issuers.current(issuer_id)
         return await self._repository.of_issuer(issuer_id)
 
-    async def add(self, issuer_id: str, trace: str) -> tuple[SigningKey, bool]:
+    async def add(self, issuer_id: str, trace: str, cause: Cause) -> tuple[SigningKey, bool]:
         """Return the issuer's next key, generating and announcing one where there is none; and whether it is new.
 
         Raises:
@@ -79,31 +82,39 @@ class KeyLifecycle:
                 f"{issuer_id} is a did:key, which is the name of one key and can have no other; an issuer whose keys "
                 "can change is a did:web"
             )
-        if len(await self._repository.of_issuer(issuer_id)) >= MOST_KEYS:
+        known = await self._repository.of_issuer(issuer_id)
+        if len(known) >= MOST_KEYS:
             raise ConflictError(f"an issuer has at most {MOST_KEYS} keys, since all of them stay in its DID document")
+        if all(each.state is not KeyState.NEXT for each in known):
+            details = {"state": KeyState.NEXT.value}
+            await self._audit.record(
+                Entry(Action.SIGNING_KEY_ADDED, cause, (issuer_id,), f"issuer {issuer_id}", details=details)
+            )
         key, new = await self._signing_keys.create(issuer_id, KeyState.NEXT, self._clock())  # 1
-        await self._issuers.publish_keys(issuer_id, trace)  # 2
+        await self._issuers.publish_keys(issuer_id, trace, cause)  # 2
         return await self._stored(issuer_id, key.key_id), new
 
-    async def activate(self, issuer_id: str, key_id: str, trace: str) -> SigningKey:
+    async def activate(self, issuer_id: str, key_id: str, trace: str, cause: Cause) -> SigningKey:
         """Sign with the next key from now on; the key that signed so far retires.
 
         Raises:
             NotFoundError: there is no such issuer, or no such key of it.
             ConflictError: the key is not next and announced, or another change came first.
         """
-        return await self._change(issuer_id, key_id, lambda keys, now: states.activate(keys, key_id, now), trace)
+        return await self._change(issuer_id, key_id, lambda keys, now: states.activate(keys, key_id, now), trace, cause)
 
-    async def retire(self, issuer_id: str, key_id: str, trace: str) -> SigningKey:
+    async def retire(self, issuer_id: str, key_id: str, trace: str, cause: Cause) -> SigningKey:
         """Sign never again with this key; what it signed stays good.
 
         Raises:
             NotFoundError: there is no such issuer, or no such key of it.
             ConflictError: the key signs or signed a moment ago, is compromised, or another change came first.
         """
-        return await self._change(issuer_id, key_id, lambda keys, now: states.retire(keys, key_id, now), trace)
+        return await self._change(issuer_id, key_id, lambda keys, now: states.retire(keys, key_id, now), trace, cause)
 
-    async def distrust(self, issuer_id: str, key_id: str, since: datetime | None, trace: str) -> SigningKey:
+    async def distrust(
+        self, issuer_id: str, key_id: str, since: datetime | None, trace: str, cause: Cause
+    ) -> SigningKey:
         """Sign never again with this key, and trust nothing that it signed from `since` (now) on.
 
         Where it was the active key, the next one is active from now on.
@@ -117,7 +128,7 @@ class KeyLifecycle:
         def change(keys: Sequence[SigningKey], now: datetime) -> list[SigningKey]:
             return states.distrust(keys, key_id, now, now if since is None else since)
 
-        return await self._change(issuer_id, key_id, change, trace)
+        return await self._change(issuer_id, key_id, change, trace, cause)
 
     async def repair(self) -> float:
         """Announce changes that a crash left unpublished; returns the delay in seconds until the next time.
@@ -126,7 +137,8 @@ class KeyLifecycle:
         """
         for issuer_id in await self._repository.unpublished_issuers():
             try:
-                await self._issuers.publish_keys(issuer_id, new_trace())
+                trace = new_trace()
+                await self._issuers.publish_keys(issuer_id, trace, Cause.of_service("issuer", trace_id(trace)))
             except (ConflictError, UnavailableError) as error:
                 get_logger().warning("keys are not announced yet", issuer=issuer_id, problem=error.code)
                 break
@@ -138,14 +150,21 @@ class KeyLifecycle:
         key_id: str,
         change: Callable[[Sequence[SigningKey], datetime], list[SigningKey]],
         trace: str,
+        cause: Cause,
     ) -> SigningKey:
         keys = await self.keys(issuer_id)
         changed = change(keys, self._clock())
+        await self._audit.record(*(_entry(issuer_id, each, cause) for each in changed))
         if changed and not await self._repository.update(keys, changed):  # 1
             raise ConflictError("the keys of this issuer were changed at the same moment; read them and try again")
         self._signing_keys.forget(issuer_id)
-        await self._issuers.publish_keys(issuer_id, trace)  # 2
+        await self._issuers.publish_keys(issuer_id, trace, cause)  # 2
         return await self._stored(issuer_id, key_id)
 
     async def _stored(self, issuer_id: str, key_id: str) -> SigningKey:
         return next(each for each in await self._repository.of_issuer(issuer_id) if each.key_id == key_id)
+
+
+def _entry(issuer_id: str, changed: SigningKey, cause: Cause) -> Entry:
+    subject = f"signing-key {changed.key_id}"
+    return Entry(Action.SIGNING_KEY_CHANGED, cause, (issuer_id,), subject, details={"state": changed.state.value})
