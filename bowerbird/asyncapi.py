@@ -18,8 +18,6 @@ from libs.contracts.events import (
     DeadLetter,
     Event,
     IssuerPublished,
-    IssuerStandingChanged,
-    SuspensionReason,
 )
 from libs.contracts.ids import unkeyed_event_id
 from libs.contracts.results import SoloLevel
@@ -102,15 +100,6 @@ def _examples() -> tuple[Event, ...]:
         CredentialTakenDown.model_validate({**thin, "reason": "personal_data"}),
         IssuerPublished.model_validate(issuer),
         AchievementPublished.model_validate(achievement),
-        IssuerStandingChanged(
-            issuer_id="northside",
-            version=1,
-            suspended=True,
-            reason=SuspensionReason.UNDER_REVIEW,
-            changed_at=_MOMENT,
-            signed_by="z6MkhaXgBZDvotDkL5257faiztiGiC2QtKLGpbnnEGta2doK",
-            signature="c2lnbmVk",
-        ),
     )
 
 

@@ -24,11 +24,10 @@ def grant(key: str, issuer_id: str, scopes: Iterable[str]) -> ApiKeyGranted:
 
 
 class MemoryKeys:
-    """Keys that have arrived, and suspended issuers."""
+    """Keys that have arrived."""
 
     def __init__(self) -> None:
         self.keys: dict[str, StoredKey] = {}
-        self.suspended_ids: frozenset[str] = frozenset()
         self.reads = 0
 
     def add(self, issuer_id: str, *scopes: str, key: str | None = None, ends_at: datetime | None = None) -> str:
@@ -51,6 +50,3 @@ class MemoryKeys:
     async def changed_since(self, moment: datetime | None) -> tuple[list[StoredKey], datetime | None]:
         self.reads += 1
         return list(self.keys.values()), GRANTED_AT
-
-    async def suspended(self) -> frozenset[str]:
-        return self.suspended_ids

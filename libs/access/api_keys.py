@@ -32,7 +32,6 @@ ADMIN_SCOPES = frozenset(
         Scope.SIGNING_KEYS_WRITE,
         Scope.KEYS_WRITE,
         Scope.CREDENTIALS_TAKE_DOWN,
-        Scope.ISSUERS_SUSPEND,
         Scope.AUDIT_READ,
     }
 )
@@ -80,14 +79,10 @@ class Caller:
 
 
 class StoredKeys(Protocol):
-    """Has the keys and suspended issuers that have arrived at this service."""
+    """Has the keys that have arrived at this service."""
 
     async def changed_since(self, moment: datetime | None) -> tuple[list[StoredKey], datetime | None]:
         """Return the keys that changed since then (all: None), and the moment to ask from the next time."""
-        ...
-
-    async def suspended(self) -> frozenset[str]:
-        """Return the ids of all issuers that are suspended."""
         ...
 
 
@@ -125,7 +120,6 @@ class ApiKeys:
         self._now = now
         self._clock = clock
         self._keys: dict[str, StoredKey] = {}
-        self._suspended: frozenset[str] = frozenset()
         self._since: datetime | None = None
         self._read_at = self._complete_at = float("-inf")
         self._turn = asyncio.Lock()
@@ -174,7 +168,6 @@ class ApiKeys:
         started = self._clock()
         complete = started - self._complete_at >= _COMPLETE_SECONDS
         changed, since = await self._stored.changed_since(None if complete else self._since)
-        self._suspended = await self._stored.suspended()
         now = self._now()
         if complete:
             self._keys, self._complete_at = {}, started
@@ -207,8 +200,6 @@ class ApiKeys:
                 rates: RateLimits | None = request.scope.get(RATES)
                 if rates is not None:
                     rates.take_caller(key_sha256(credentials.credentials), caller.issuer_id)
-            if caller.issuer_id in self._suspended:
-                raise ForbiddenError("your organisation is suspended here; ask your department")
             if required not in caller.scopes:
                 raise ForbiddenError(f"your API key lacks the scope {required}")
             return caller

@@ -1,4 +1,4 @@
-"""API keys and suspended issuers in a service's own database: the collections `api_keys` and `standings`."""
+"""API keys in a service's own database: the collection `api_keys`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,13 +7,12 @@ from typing import Any
 
 from pymongo import ASCENDING, UpdateOne
 
-from libs.common.mongo import Database, Document, Index, upsert_newest
-from libs.contracts.events import ApiKeyGranted, ApiKeyWithdrawn, IssuerStandingChanged
+from libs.common.mongo import Database, Document, Index
+from libs.contracts.events import ApiKeyGranted, ApiKeyWithdrawn
 
 INDEXES: Sequence[Index] = (
     Index("api_keys", ["changed_at"]),
     Index("api_keys", ["issuer_id", "granted_at"]),
-    Index("standings", ["suspended"], partial={"suspended": True}),
 )
 
 # Writes become visible a little out of the order of the server's clock, and another server's may differ.
@@ -54,7 +53,6 @@ class KeyRepository:
 
     def __init__(self, database: Database) -> None:
         self._keys = database["api_keys"]
-        self._standings = database["standings"]
 
     async def add(self, grants: Sequence[ApiKeyGranted], withdrawals: Sequence[ApiKeyWithdrawn]) -> None:
         """Store these, once each."""
@@ -97,30 +95,6 @@ class KeyRepository:
         updates = [UpdateOne({"_id": sha256}, {"$max": {"last_used": hour}}) for sha256, hour in hours]
         if updates:
             await self._keys.bulk_write(updates, ordered=False)
-
-    async def set_standings(self, events: Sequence[IssuerStandingChanged]) -> None:
-        """Store the highest version of each issuer's standing."""
-        documents = [
-            {
-                "_id": each.issuer_id,
-                "schema": 1,
-                "version": each.version,
-                "suspended": each.suspended,
-                "event": each.model_dump_json(),
-            }
-            for each in events
-        ]
-        await upsert_newest(self._standings, documents, order="version")
-
-    async def suspended(self) -> frozenset[str]:
-        """Return the ids of all issuers that are suspended."""
-        found = await self._standings.find({"suspended": True}, {"_id": 1}).to_list(None)
-        return frozenset(each["_id"] for each in found)
-
-    async def standing(self, issuer_id: str) -> IssuerStandingChanged | None:
-        """Return the newest standing of an issuer; None where it never changed."""
-        found = await self._standings.find_one({"_id": issuer_id})
-        return None if found is None else IssuerStandingChanged.model_validate_json(found["event"])
 
 
 def granting(event: ApiKeyGranted) -> UpdateOne:

@@ -10,7 +10,6 @@ class Scope(StrEnum):
     PROFILE_WRITE = "profile:write"
     SIGNING_KEYS_WRITE = "signing-keys:write"
     KEYS_WRITE = "keys:write"
-    ISSUERS_SUSPEND = "issuers:suspend"
     AUDIT_READ = "audit:read"
     CATALOGUE_WRITE = "catalogue:write"
     EVIDENCE_WRITE = "evidence:write"
@@ -28,8 +27,7 @@ MEANINGS: dict[Scope, str] = {
     Scope.SIGNING_KEYS_WRITE: "List the issuer's signing keys, add one, and activate, retire or distrust one.",
     Scope.KEYS_WRITE: "List, rotate and withdraw the issuer's API keys, and make ones that have no more scopes and no "
     "longer life than the key that makes them.",
-    Scope.ISSUERS_SUSPEND: "Suspend and resume the schools of the department whose key it is.",
-    Scope.AUDIT_READ: "Read the entries of the audit log that concern the issuer.",
+    Scope.AUDIT_READ: "Read the entries of the audit logs that concern the issuer.",
     Scope.CATALOGUE_WRITE: "Publish achievements and new versions of them.",
     Scope.EVIDENCE_WRITE: "Send evidence.",
     Scope.EVIDENCE_READ: "Read batches of evidence, their rows, and what was decided on each.",

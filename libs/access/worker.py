@@ -9,7 +9,7 @@ from libs.access.scopes import Scope
 from libs.access.signatures import GrantKeys
 from libs.common.telemetry import get_logger
 from libs.contracts.cloudevents import Outgoing, Received
-from libs.contracts.events import ApiKeyGranted, ApiKeyWithdrawn, IssuerStandingChanged, SignedEvent
+from libs.contracts.events import ApiKeyGranted, ApiKeyWithdrawn, SignedEvent
 
 KeyEvent = ApiKeyGranted | ApiKeyWithdrawn
 Handler = Callable[[Sequence[Received[KeyEvent]]], Awaitable[Sequence[Outgoing]]]
@@ -31,13 +31,6 @@ class AccessWorker:
         await self._repository.add(
             [each for each in events if isinstance(each, ApiKeyGranted)],
             [each for each in events if isinstance(each, ApiKeyWithdrawn)],
-        )
-        return []
-
-    async def standings(self, batch: Sequence[Received[IssuerStandingChanged]]) -> Sequence[Outgoing]:
-        """Handle the standings among a batch of `catalogue`."""
-        await self._repository.set_standings(
-            [each.event for each in batch if each.event is not None and self.is_genuine(each.event)]
         )
         return []
 

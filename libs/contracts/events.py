@@ -396,33 +396,6 @@ class ApiKeyUsed(Event):
     hour: AwareDatetime = Field(description="its beginning")
 
 
-class SuspensionReason(StrEnum):
-    """Why an issuer is suspended, as everybody may read it."""
-
-    KEYS_COMPROMISED = "keys_compromised"
-    MISUSE = "misuse"
-    UNDER_REVIEW = "under_review"
-    OWN_REQUEST = "own_request"
-    CLOSED = "closed"
-
-
-class IssuerStandingChanged(SignedEvent):
-    """An issuer was suspended, or resumed. The highest version holds. What it issued before stays as it is."""
-
-    type = "org.bowerbirdbadges.issuer.standing-changed.v1"
-    topic = topics.CATALOGUE
-    key_prefix = "standing:"
-    key_fields = ("issuer_id",)
-    id_fields = ("issuer_id", "version")
-    time_field = "changed_at"
-
-    issuer_id: str
-    version: int = Field(ge=1, description="grows by one with each change")
-    suspended: bool = Field(description="it issues nothing, and its API keys are refused")
-    reason: SuspensionReason | None = Field(default=None, description="why it is suspended, where it is")
-    changed_at: AwareDatetime
-
-
 class DeadLetter(Event):
     """A record that a service could not process, as it came, with where it came from and why it stopped here."""
 
@@ -468,7 +441,6 @@ EVENTS: tuple[type[Event], ...] = (
     ApiKeyGranted,
     ApiKeyWithdrawn,
     ApiKeyUsed,
-    IssuerStandingChanged,
     DeadLetter,
 )
 BY_TYPE = {event.type: event for event in EVENTS}

@@ -6,6 +6,7 @@ from uuid import uuid4
 from pydantic import Field
 
 from libs.access.api_keys import ApiKeys
+from libs.access.audit_api import audit_routes
 from libs.access.key_use import KeyUse
 from libs.access.repository import KeyRepository
 from libs.access.signatures import GrantKeys
@@ -78,6 +79,7 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
     plumbing.app.include_router(routes(intake, batches, keys, limits, longest_row=settings.upload_row_length))
     _consume_access(plumbing, AccessWorker(access, GrantKeys.load(settings.grant_keys_file)))
     plumbing.repeat("key-use", use.publish)
+    plumbing.app.include_router(audit_routes(keys, plumbing.audit))
     plumbing.consume(
         name="decisions",
         topics=[topics.EVIDENCE_DECIDED],

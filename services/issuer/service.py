@@ -9,6 +9,7 @@ from pydantic import Field
 
 from libs.access.administrators import Administrators
 from libs.access.api_keys import ApiKeys
+from libs.access.audit_api import audit_routes
 from libs.access.key_use import KeyUse, UseWorker
 from libs.access.repository import KeyRepository
 from libs.access.signatures import PUBLIC_VARIABLE, GrantKeys, GrantSigner
@@ -206,6 +207,7 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
     )
     plumbing.app.include_router(credential_routes(keys, closings, urls))
     plumbing.repeat("key-use", use.publish)
+    plumbing.app.include_router(audit_routes(keys, plumbing.audit))
     _add_access(plumbing, settings, keys=keys, access=access, known=known)
     _add_catalogue(plumbing, urls, keys=keys, known=known, stored_keys=stored_keys, signing_keys=signing_keys)
 

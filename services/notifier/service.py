@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 from libs.access.api_keys import ApiKeys
+from libs.access.audit_api import audit_routes
 from libs.access.key_use import KeyUse
 from libs.access.repository import KeyRepository
 from libs.access.signatures import GrantKeys
@@ -106,6 +107,7 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
     keys = ApiKeys(access, used=use.note)
     _consume_access(plumbing, AccessWorker(access, GrantKeys.load(settings.grant_keys_file)))
     plumbing.repeat("key-use", use.publish)
+    plumbing.app.include_router(audit_routes(keys, plumbing.audit))
     resending = Resending(deliveries, contacts, plumbing.audit, _now)
     plumbing.app.include_router(routes(deliveries, resending, keys, plumbing.ids, _now))
 

@@ -76,7 +76,6 @@ def checker() -> Path:
 ENUMS = {
     "CredentialRevoked": "RevocationReason",
     "CredentialTakenDown": "TakeDownReason",
-    "IssuerStandingChanged": "SuspensionReason",
     "": "SoloLevel",
 }
 """The enumerations of the models, by the message whose `reason` has one."""

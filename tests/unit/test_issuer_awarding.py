@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pymongo.errors import ServerSelectionTimeoutError
 
+from libs.audit.entry import Action
 from libs.contracts.cloudevents import Outgoing
 from libs.contracts.events import CredentialDocument, CredentialIssued, EvidenceDecided, EvidenceSubmitted, Outcome
 from libs.contracts.results import SoloLevel
@@ -183,6 +184,24 @@ async def test_redelivery_makes_the_same_events_with_the_same_ids_and_documents(
     assert len(first) == 7
     assert event_ids(first) == event_ids(second)
     assert [each.event for each in first] == [each.event for each in second]
+
+
+async def test_what_a_batch_signs_is_in_the_audit_log_before_it_is_recorded_and_redelivery_adds_nothing() -> None:
+    audit = MemoryAudit()
+
+    class Watching(MemoryDecisions):
+        async def record(
+            self, decisions: Sequence[Decision], credentials: Sequence[Credential], waiting: Sequence[Waiting]
+        ) -> bool:
+            assert len(audit.entries) == 1
+            return await super().record(decisions, credentials, waiting)
+
+    store, batch = Watching(), received([evidence(1), evidence(2, SoloLevel.UNISTRUCTURAL), evidence(3, learner="s2")])
+    for _ in range(2):
+        await awarding(store, audit=audit).handle(batch)
+    (entry,) = audit.entries
+    assert (entry.action, entry.cause.principal) == (Action.CREDENTIALS_SIGNED, "service:issuer")
+    assert entry.details == {"credentials": {issuer().issuer_id: 2}}
 
 
 async def test_another_worker_that_recorded_first_wins_and_its_credential_is_announced() -> None:
