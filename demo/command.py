@@ -31,7 +31,7 @@ def _require_room(layout: Layout) -> None:
     Raises:
         StackError: the answer was no, or there was none.
     """
-    if (layout.var / "demo").is_dir() or not mongodb.holds_documents(layout, "issuer"):
+    if (layout.var / "demo").is_dir() or not mongodb.holds_documents(layout, "issuer", "issuers"):
         return
     if not confirmed(f"The stack in {layout.var} holds data. Add the demo's department, schools and badges to them?"):
         raise StackError(

@@ -129,12 +129,11 @@ def ready(layout: Layout) -> bool:
     return False
 
 
-def holds_documents(layout: Layout, database: str) -> bool:
-    """Return whether there is a document in any collection of this database; the node must be ready."""
+def holds_documents(layout: Layout, database: str, collection: str) -> bool:
+    """Return whether there is a document in this collection; the node must be ready."""
     client: MongoClient[dict[str, Any]] = MongoClient(url(layout), serverSelectionTimeoutMS=10 * _PROBE_MS)
     with client:
-        there = client[database]
-        return any(there[name].find_one() is not None for name in there.list_collection_names())
+        return client[database][collection].find_one() is not None
 
 
 def _configure(client: MongoClient[dict[str, Any]], layout: Layout) -> None:
