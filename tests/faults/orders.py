@@ -13,6 +13,7 @@ CONSUMERS: Final = (
     "issuer-catalogue",
     "issuer-evidence",
     "issuer-commands",
+    "issuer-key-use",
     "verifier-documents",
     "verifier-issuers",
     "verifier-achievements",
