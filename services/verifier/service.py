@@ -20,12 +20,12 @@ from services.verifier.material.repository import INDEXES, Repository
 from services.verifier.material.trust import TrustSource
 from services.verifier.material.worker import Projection
 from services.verifier.pages.achievement_api import AchievementApi
-from services.verifier.pages.check_page import CheckPage
 from services.verifier.pages.headers import PublicHeaders
 from services.verifier.pages.pages import Pages
 from services.verifier.schemas.api import schema_routes
 from services.verifier.vc_api.api import vc_routes
 from services.verifier.verification.api import Api
+from services.verifier.verification.check_page import CheckPage
 from services.verifier.verification.verifier import Verifier
 
 __all__ = ["INDEXES", "ServiceSettings", "build"]

@@ -376,7 +376,7 @@ async def test_an_unknown_badge_is_a_friendly_page_or_a_problem_document(http: A
         assert response.headers["cache-control"] == "no-store"
 
 
-@pytest.mark.parametrize("part", ["", "/credential.json", "/image.svg"])
+@pytest.mark.parametrize("part", ["", "/credential.json", "/image.svg", "/image.png", "/card.png"])
 async def test_nothing_of_a_badge_that_was_taken_down_is_answered_but_that_it_was_and_why(
     http: AsyncClient, repository: MemoryRepository, part: str
 ) -> None:

@@ -34,7 +34,7 @@ def document(**changes: Any) -> dict[str, Any]:
 
 
 def html_of(shown: dict[str, Any], found: Report | None = None) -> str:
-    return bytes(PAGES.badge(ID, shown, found or report()).body).decode()
+    return bytes(PAGES.badge(ID, shown, found or report(), "https://badges.example").body).decode()
 
 
 class Tags(HTMLParser):

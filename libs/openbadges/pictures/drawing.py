@@ -69,7 +69,7 @@ def badge_svg(*, name: str, issuer: str, level: str | None = None, colours: Colo
         CredentialError: not a SOLO level.
     """
     reached = None if level is None else solo_level(level)
-    name, issuer = _clean(name) or "Badge", _clean(issuer)
+    name, issuer = clean_line(name) or "Badge", clean_line(issuer)
     paint = colours or Colours.of(issuer)
     ink = "#ffffff" if _luminance(paint.ground) < 0.4 else "#14213d"
     band_ink = "#14213d" if _luminance(paint.shine) > 0.18 else "#ffffff"
@@ -103,8 +103,8 @@ def _ground(paint: Colours) -> str:
 
 def _issuer(name: str, ink: str) -> str:
     """Write the issuer's name along the top, smaller where it is long."""
-    size = 21 if _fit(name, 21, 258, lines=1) == [name] else 17
-    return _line(_fit(name, size, 262, lines=1), 103, size, 262, ink=ink, weight="600", opacity=".85")
+    size = 21 if fitted_lines(name, 21, 258, lines=1) == [name] else 17
+    return _line(fitted_lines(name, size, 262, lines=1), 103, size, 262, ink=ink, weight="600", opacity=".85")
 
 
 def _monogram(name: str, ink: str, baseline: int) -> str:
@@ -131,10 +131,10 @@ def _steps(reached: SoloLevel, shine: str, ink: str) -> str:
 def _band(name: str, paint: Colours, ink: str) -> str:
     """Draw the ribbon that bears the name."""
     dark = _mix(paint.shine, "#000000", 0.38)
-    lines = _fit(name, 40, 400, lines=1)
+    lines = fitted_lines(name, 40, 400, lines=1)
     size, first = 40, 362
     if len(lines) > 1 or lines[0] != name:
-        lines = _fit(name, 31, 404, lines=2)
+        lines = fitted_lines(name, 31, 404, lines=2)
         size, first = 31, 343 if len(lines) == 2 else 360
     return (
         f'<path d="M4 334H70V412H4L24 373ZM508 334H442V412H508L488 373Z" fill="{dark}"/>'
@@ -157,7 +157,7 @@ def _line(
     return "".join(written)
 
 
-def _fit(text: str, size: int, width: int, *, lines: int) -> list[str]:
+def fitted_lines(text: str, size: int, width: int, *, lines: int) -> list[str]:
     """Break a text into at most so many lines of a width; what is left over becomes an ellipsis."""
     fitted: list[str] = []
     rest = text
@@ -194,7 +194,7 @@ def _width(text: str, size: int) -> float:
     return units * size
 
 
-def _clean(text: str) -> str:
+def clean_line(text: str) -> str:
     """Make one line of a text, without the characters that XML cannot hold or that reorder what follows."""
     line = "".join(" " if unicodedata.category(one)[0] in "CZ" else one for one in text[:_LONGEST])
     return " ".join(line.split())

@@ -55,12 +55,16 @@ def badge_png(
     for font in fonts:
         if not font.is_file():
             raise CredentialError("font_missing", f"There is no font {font}.")
-    drawing = badge_svg(name=name, issuer=issuer, level=level, colours=colours)
+    return rasterized(badge_svg(name=name, issuer=issuer, level=level, colours=colours), size, size, fonts)
+
+
+def rasterized(drawing: str, width: int, height: int, fonts: Sequence[Path] = ()) -> bytes:
+    """Return an SVG drawing of ours as PNG of so many pixels, with the bundled fonts and those given."""
     return bytes(
         resvg_py.svg_to_bytes(
             svg_string=drawing,
-            width=size,
-            height=size,
+            width=width,
+            height=height,
             skip_system_fonts=True,
             font_files=[str(_FONTS / name) for name in _BUNDLED] + [str(font) for font in fonts],
             font_family="Noto Sans",

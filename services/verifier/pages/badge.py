@@ -101,6 +101,7 @@ class Badge:
     description: str | None
     criteria: str | None
     criteria_link: str | None
+    achievement_link: str | None
     learner: str
     issuer: str
     issuer_link: str | None
@@ -150,6 +151,7 @@ def badge_of(document: Mapping[str, Any], report: Report) -> Badge:
         description=shown_text(achievement.get("description")),
         criteria=shown_text(criteria.get("narrative")),
         criteria_link=safe_link(criteria.get("id")),
+        achievement_link=safe_link(achievement.get("id")),
         learner=shown_text(subject.get("id")) or "not named",
         issuer=shown_text(issuer.get("name")) or issuer_id,
         issuer_link=safe_link(issuer.get("url")),
@@ -201,7 +203,9 @@ def _results(
             reached = ids.index(result["achievedLevel"]) if result["achievedLevel"] in ids else None
             steps = tuple(_step(level, number == reached) for number, level in enumerate(levels))
         elif shown_text(result.get("value")):
-            others.append((name, shown_text(result.get("value")) or ""))
+            most = shown_text(description.get("valueMax"))
+            value = shown_text(result.get("value")) or ""
+            others.append((name, f"{value} of {most}" if most else value))
     return scale, steps, tuple(others)
 
 

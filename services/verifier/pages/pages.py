@@ -16,6 +16,7 @@ from libs.openbadges.verify import Report
 from services.verifier.pages.achievement import view_of
 from services.verifier.pages.badge import badge_of
 from services.verifier.pages.headers import page_policy
+from services.verifier.pages.linkedin import linkedin_form
 
 # A revocation must show within seconds, through any cache on the way.
 PAGE_SECONDS = 2
@@ -46,10 +47,18 @@ class Pages:
         self._check = self._environment.get_template("check.html")
         self._checked = self._environment.get_template("checked.html")
 
-    def badge(self, badge_id: UUID, document: Mapping[str, Any], report: Report) -> HTMLResponse:
-        """The page of a badge with the verdicts on it."""
+    def badge(self, badge_id: UUID, document: Mapping[str, Any], report: Report, public_base: str) -> HTMLResponse:
+        """The page of a badge with the verdicts on it; its address stands below `public_base`."""
         badge = badge_of(document, report)
-        return self._answer(self._badge.render(id=badge_id, badge=badge), 200, f"public, max-age={PAGE_SECONDS}")
+        address = f"{public_base}/badges/{badge_id}"
+        html = self._badge.render(
+            id=badge_id,
+            badge=badge,
+            address=address,
+            achievements=f"{public_base}/achievements/",
+            linkedin=linkedin_form(badge, address),
+        )
+        return self._answer(html, 200, f"public, max-age={PAGE_SECONDS}")
 
     def achievement(self, achievement: Achievement) -> HTMLResponse:
         """The page of one version of an achievement."""

@@ -15,14 +15,13 @@ from libs.common.openapi import file_body, json_body
 from libs.common.problems import documented
 from libs.openbadges.jsonld.parsing import parse
 from libs.openbadges.model.errors import CredentialError
-from libs.openbadges.pictures.description import Depiction
-from libs.openbadges.pictures.drawing import badge_svg
 from services.verifier.material.lookup import PublicRecords
 from services.verifier.material.repository import StoredCredential, StoredStatusList, TakenDown
 from services.verifier.pages.answers import FOR_A_MINUTE, READ, as_it_is, read_responses
 from services.verifier.pages.error_pages import HTML, ErrorPage, negotiate
 from services.verifier.pages.negotiation import choose
 from services.verifier.pages.pages import Pages
+from services.verifier.pages.pictures import Pictures
 from services.verifier.verification.models import BadgeQuestion, CredentialDocument, CredentialQuestion, ReportView
 from services.verifier.verification.submission import (
     FILE_TYPES,
@@ -36,6 +35,7 @@ from services.verifier.verification.verifier import Verifier
 
 # The page first: a client without preferences is a person who follows a link.
 SIGNED = "application/vc+ld+json"
+SVG, PNG = "image/svg+xml", "image/png"
 REPRESENTATIONS = (HTML, SIGNED, "application/vc", "application/ld+json", "application/json")
 # Lists are signed by Data Integrity proofs: there is none as a JWT.
 LIST_REPRESENTATIONS = (SIGNED, "application/vc", "application/ld+json", "application/json")
@@ -77,6 +77,7 @@ class Api:
         self._repository = repository
         self._verifier = verifier
         self._pages = pages
+        self._pictures = Pictures()
         self._public_base = public_base
 
     def router(self) -> APIRouter:
@@ -115,13 +116,18 @@ class Api:
             responses=read_responses(SIGNED, errors=(NotFoundError, GoneError)),
             **described,
         )
-        router.add_api_route(
-            "/badges/{badge_id}/image.svg",
-            self.picture,
-            name="read_badge_image",
-            responses=read_responses("image/svg+xml", errors=(NotFoundError, GoneError)),
-            **described,
-        )
+        for part, kind, handler, name in (
+            ("image.svg", SVG, self.picture, "read_badge_image"),
+            ("image.png", PNG, self.picture_png, "read_badge_image_png"),
+            ("card.png", PNG, self.card, "read_badge_card"),
+        ):
+            router.add_api_route(
+                f"/badges/{{badge_id}}/{part}",
+                handler,
+                name=name,
+                responses=read_responses(kind, errors=(NotFoundError, GoneError)),
+                **described,
+            )
         router.add_api_route(
             "/issuers/{issuer_id}/did.json",
             self.did_document,
@@ -174,11 +180,20 @@ class Api:
         return answer
 
     async def picture(self, request: Request, badge_id: BadgeId) -> Response:
-        """The badge's picture, drawn from its document."""
+        """The badge's picture as SVG, with the signed document baked into it."""
         stored = await self._stored(badge_id)
-        shown = Depiction.of(_readable(stored))
-        svg = badge_svg(name=shown.name, issuer=shown.issuer, level=shown.level)
-        return as_it_is(request, svg, "image/svg+xml", FOR_A_MINUTE)
+        return as_it_is(request, await self._pictures.svg(stored.text), SVG, FOR_A_MINUTE)
+
+    async def picture_png(self, request: Request, badge_id: BadgeId) -> Response:
+        """The badge's picture as PNG, with the signed document baked into it."""
+        stored = await self._stored(badge_id)
+        return as_it_is(request, await self._pictures.png(stored.text), PNG, FOR_A_MINUTE)
+
+    async def card(self, request: Request, badge_id: BadgeId) -> Response:
+        """The picture that goes with a link to the badge, 1200 by 630 pixels; it says where the badge was revoked."""
+        stored = await self._stored(badge_id)
+        card = await self._pictures.card(stored.text, revoked=stored.revoked_at is not None)
+        return as_it_is(request, card, PNG, FOR_A_MINUTE)
 
     async def did_document(self, request: Request, issuer_id: IssuerId) -> Response:
         """The DID document that did:web of an issuer stands for."""
@@ -209,7 +224,7 @@ class Api:
     async def _page(self, stored: StoredCredential) -> Response:
         report = await self._verifier.verify_stored(stored)
         document = report.credential if report.credential is not None else _readable(stored)
-        return self._pages.badge(stored.id, document, report)
+        return self._pages.badge(stored.id, document, report, self._public_base)
 
 
 def _gone(taken_down: TakenDown) -> GoneError:

@@ -1,0 +1,39 @@
+"""LinkedIn's form for a certificate, filled in from a badge: an address with the fields in it, and nothing sent."""
+
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from services.verifier.pages.badge import Badge
+
+_FORM = "https://www.linkedin.com/profile/add"
+
+
+@dataclass(frozen=True, slots=True)
+class LinkedInForm:
+    """The address that opens the form, and its fields in words, for where LinkedIn does not fill them in."""
+
+    link: str
+    fields: tuple[tuple[str, str], ...]
+
+
+def linkedin_form(badge: Badge, address: str) -> LinkedInForm:
+    """Fill in the form.
+
+    Args:
+        badge: what the page shows; the learner is not named.
+        address: the page's URL.
+    """
+    name = f"{badge.title} ({badge.achieved.name})" if badge.achieved else badge.title
+    fields = [("Name", name), ("Issuing organization", badge.issuer)]
+    query = {"startTask": "CERTIFICATION_NAME", "name": name, "organizationName": badge.issuer}
+    for words, key, moment in (
+        ("Issue date", "issue", badge.awarded or badge.issued),
+        ("Expiration date", "expiration", badge.ends),
+    ):
+        if moment is not None:
+            query |= {f"{key}Year": str(moment.year), f"{key}Month": str(moment.month)}
+            fields.append((words, f"{moment:%B %Y}"))
+    certificate = address.rpartition("/")[2]
+    query |= {"certUrl": address, "certId": certificate}
+    fields += [("Credential ID", certificate), ("Credential URL", address)]
+    return LinkedInForm(f"{_FORM}?{urlencode(query)}", tuple(fields))

@@ -1,0 +1,98 @@
+"""The pictures of a badge of ours: its credential baked into SVG and PNG, and the card that goes with a link to it."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+
+from libs.common.errors import UnavailableError
+from libs.openbadges.baking import bake
+from libs.openbadges.jsonld.parsing import parse
+from libs.openbadges.model.errors import CredentialError
+from libs.openbadges.pictures.card import card_png
+from libs.openbadges.pictures.description import Depiction
+from libs.openbadges.pictures.drawing import badge_svg
+from libs.openbadges.pictures.raster import badge_png
+from services.verifier.material.cache import ShortMemory
+
+_REMEMBERED_SECONDS = 600
+# Some 100 kB each.
+_REMEMBERED = 128
+_MOST_WAITING = 64
+_PIXELS = 512
+
+
+class Pictures:
+    """Draws in a thread of its own, which waits for nobody's uploads; whoever asks meanwhile gets the same picture.
+
+    Pictures are remembered by the signed text that they show, so none outlives a change of it.
+    """
+
+    def __init__(self) -> None:
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="pictures")
+        self._waiting = 0
+        self._svg = self._memory(_baked_svg)
+        self._png = self._memory(_baked_png)
+        self._card = self._memory(_card)
+        self._revoked_card = self._memory(_revoked_card)
+
+    async def svg(self, text: str) -> bytes:
+        """Return the badge's drawing as SVG, with the credential in it; `text` is the signed document.
+
+        Raises:
+            UnavailableError: more pictures are waiting than can be drawn soon.
+        """
+        return await self._svg.get(text)
+
+    async def png(self, text: str) -> bytes:
+        """Return it as PNG, with the credential in it; raises as `svg` does."""
+        return await self._png.get(text)
+
+    async def card(self, text: str, *, revoked: bool) -> bytes:
+        """Return the card that goes with a link; raises as `svg` does."""
+        return await (self._revoked_card if revoked else self._card).get(text)
+
+    def _memory(self, draw: Callable[[str], bytes]) -> ShortMemory[bytes]:
+        async def drawn(text: str) -> bytes:
+            if self._waiting >= _MOST_WAITING:
+                raise UnavailableError("more pictures are waiting than can be drawn soon; try again")
+            self._waiting += 1
+            try:
+                return await asyncio.get_running_loop().run_in_executor(self._pool, draw, text)
+            finally:
+                self._waiting -= 1
+
+        return ShortMemory(drawn, seconds=_REMEMBERED_SECONDS, entries=_REMEMBERED)
+
+
+def _baked_svg(text: str) -> bytes:
+    shown = _depiction(text)
+    return _baked(badge_svg(name=shown.name, issuer=shown.issuer, level=shown.level).encode(), text)
+
+
+def _baked_png(text: str) -> bytes:
+    shown = _depiction(text)
+    return _baked(badge_png(name=shown.name, issuer=shown.issuer, level=shown.level, size=_PIXELS), text)
+
+
+def _card(text: str, *, revoked: bool = False) -> bytes:
+    shown = _depiction(text)
+    return card_png(name=shown.name, issuer=shown.issuer, level=shown.level, revoked=revoked)
+
+
+def _revoked_card(text: str) -> bytes:
+    return _card(text, revoked=True)
+
+
+def _baked(picture: bytes, text: str) -> bytes:
+    with suppress(CredentialError):
+        return bake(picture, text)
+    return picture
+
+
+def _depiction(text: str) -> Depiction:
+    """Return what to draw; a document that cannot be read has nothing to show."""
+    try:
+        return Depiction.of(parse(text))
+    except CredentialError:
+        return Depiction("", "")
