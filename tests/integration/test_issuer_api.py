@@ -13,7 +13,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
 from deploy.embedded.stack import Stack
-from libs.access.key_text import new_key
+from libs.access.key_text import key_id, key_sha256, new_key
 from libs.access.signatures import GrantSigner
 from libs.contracts import topics
 from libs.contracts.cloudevents import Origin, Outgoing, headers_of, read_event, readable_headers
@@ -529,7 +529,9 @@ async def test_a_revocation_is_applied_when_it_is_answered_and_asking_again_chan
     assert first.json() == again.json()
     revocation = first.json()["revocation"]
     assert (revocation["reason"], revocation["note"]) == ("wrong_learner", "Kim's row")
-    assert revocation["requested_by"] == "wattle"
+    assert revocation["requested_by"] == "key:wattle/Everything"
+    key = wattle.headers["Authorization"].removeprefix("Bearer ")
+    assert revocation["requested_with"] == key_id(key_sha256(key))
     free_text = await api.post(path, headers=wattle.headers, json={"reason": "wrong learner, Kim Lee"})
     assert free_text.status_code == 400
 
@@ -549,7 +551,8 @@ async def test_a_badge_is_taken_down_by_its_school_or_the_administrator_and_thei
     told = first.json()
     assert (told["state"], told["revocation"]["reason"]) == ("taken_down", "taken_down")
     assert told["take_down"]["note"] == note
-    assert told["take_down"]["requested_by"] == {"school": "wattle", "administrator": "*"}[by]
+    principal = {"school": "key:wattle/Everything", "administrator": "administrator:first"}[by]
+    assert told["take_down"]["requested_by"] == principal
 
     def announced(events: list[Event]) -> bool:
         about = [each for each in events if str(getattr(each, "credential_id", "")) == credential_id]

@@ -60,7 +60,12 @@ class ClosingAnswer(BaseModel):
     reason: str = Field(description=f"a public code; {_CODES}", examples=["wrong_learner"])
     note: str | None = Field(default=None, description="what was written beside it, until its life ends")
     requested_by: str | None = Field(
-        default=None, description="whose API key asked: an issuer's, or `*` for the administrator's", examples=["oak"]
+        default=None,
+        description="who asked: `key:ISSUER/NAME` by the name of the API key, or `administrator:NAME`",
+        examples=["key:wattle-grove/office"],
+    )
+    requested_with: str | None = Field(
+        default=None, description="the id of the API key that asked", examples=["3f1c0a9b7d2e4c58"]
     )
 
 
@@ -161,4 +166,5 @@ def _closing(known: KnownCredential, closed: Revocation | TakeDown | None) -> Cl
         reason=closed.reason.value,
         note=None if request is None else request.note,
         requested_by=None if request is None else request.principal,
+        requested_with=None if request is None else request.key,
     )

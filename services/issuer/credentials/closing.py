@@ -86,7 +86,7 @@ class Closings:
         found = await self._found(credential_id, caller)
         if found.revocation is not None:
             return True
-        request = self._request(found, caller, RequestKind.REVOKE, reason, note)
+        request = self._request(found, cause, RequestKind.REVOKE, reason, note)
         await self._keep(request, cause)  # 1
         command = RevokeCredential(
             credential_id=credential_id,
@@ -113,7 +113,7 @@ class Closings:
         found = await self._found(credential_id, caller)
         if found.take_down is not None:
             return True
-        request = self._request(found, caller, RequestKind.TAKE_DOWN, reason, note)
+        request = self._request(found, cause, RequestKind.TAKE_DOWN, reason, note)
         await self._keep(request, cause)  # 1
         command = TakeDownCredential(
             credential_id=credential_id,
@@ -148,7 +148,7 @@ class Closings:
     def _request(
         self,
         credential: Credential,
-        caller: Caller,
+        cause: Cause,
         kind: RequestKind,
         reason: RevocationReason | TakeDownReason,
         note: str | None,
@@ -158,7 +158,8 @@ class Closings:
             issuer_id=credential.issuer_id,
             credential_id=credential.credential_id,
             kind=kind,
-            principal=caller.issuer_id,
+            principal=cause.principal,
+            key=cause.key,
             reason=reason.value,
             note=note,
             requested_at=self._clock(),

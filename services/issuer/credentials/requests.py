@@ -28,7 +28,8 @@ class ClosingRequest:
 
     Attributes:
         issuer_id: whose credential it is.
-        principal: who asked: the issuer that the API key belongs to, `*` being the administrator.
+        principal: who asked, as in the audit log: `administrator:NAME` or `key:ISSUER/NAME`.
+        key: the id of the API key that they showed.
         reason: the code.
         note: what they wrote beside it; removed at the end of its stated life.
     """
@@ -38,6 +39,7 @@ class ClosingRequest:
     credential_id: UUID
     kind: RequestKind
     principal: str
+    key: str | None
     reason: str
     note: str | None
     requested_at: datetime
@@ -84,6 +86,7 @@ def _document(request: ClosingRequest) -> Document:
         "credential_id": request.credential_id,
         "kind": request.kind,
         "principal": request.principal,
+        "key": request.key,
         "reason": request.reason,
         "note": request.note,
         "requested_at": request.requested_at,
@@ -98,6 +101,7 @@ def _request(stored: Document) -> ClosingRequest:
         credential_id=stored["credential_id"],
         kind=RequestKind(stored["kind"]),
         principal=stored["principal"],
+        key=stored.get("key"),
         reason=stored["reason"],
         note=stored.get("note"),
         requested_at=stored["requested_at"],
