@@ -40,6 +40,7 @@ from services.issuer.credentials.announcements import Announcer
 from services.issuer.credentials.award import HeldAward
 from services.issuer.credentials.credential import Credential, CredentialState, Revocation
 from services.issuer.credentials.repository import MongoCredentials
+from services.issuer.credentials.requests import ClosingRequest, ClosingRequests, RequestKind
 from services.issuer.credentials.signer import CredentialSigner
 from services.issuer.credentials.worker import Closing
 from services.issuer.decision_ids import PieceId
@@ -844,3 +845,33 @@ async def test_really_signed_credentials_are_stored_byte_for_byte(world: World) 
 
     await world.worker(signer=Watched(keys, Profiles(), URLS, IDS)).handle(received([evidence(1)]))
     assert [each["document"] for each in await world.stored("credentials")] == texts
+
+
+async def test_words_written_beside_a_closing_end_after_their_life_and_who_asked_stays(world: World) -> None:
+    requests = ClosingRequests(world.database)
+    kept = [
+        ClosingRequest(
+            request_id=uuid4(),
+            issuer_id="oak",
+            credential_id=uuid4(),
+            kind=RequestKind.REVOKE,
+            principal="key:oak/office",
+            key="0123456789abcdef",
+            reason="wrong_learner",
+            note="The row above.",
+            requested_at=NOW - timedelta(days=days),
+        )
+        for days in (9, 8, 1)
+    ]
+    for each in kept:
+        await requests.keep(each)
+    ids = [each.request_id for each in kept]
+    before = NOW - timedelta(days=2)
+    assert await requests.oldest_note() == NOW - timedelta(days=9)
+    assert await requests.remove_notes(before, 1) == 1
+    assert await requests.oldest_note() == NOW - timedelta(days=8)
+    assert await requests.remove_notes(before, 10) == 1
+    assert await requests.remove_notes(before, 10) == 0
+    expected = [replace(kept[0], note=None), replace(kept[1], note=None), kept[2]]
+    assert await requests.of_issuer("oak", ids) == {each.request_id: each for each in expected}
+    assert await requests.of_issuer("elm", ids) == {}

@@ -26,6 +26,7 @@ from services.notifier.deliveries.domains import Domains
 from services.notifier.deliveries.repository import INDEXES, Deliveries
 from services.notifier.deliveries.schedule import State
 from services.notifier.deliveries.worker import DeliveryWorker
+from services.notifier.occasion import Occasion
 from tests.ids import IDS
 from tests.notifier_doubles import decided_issued
 
@@ -425,3 +426,29 @@ async def test_mails_over_the_limit_of_an_address_or_an_issuer_wait_for_their_ti
     assert elsewhere is not None
     assert elsewhere <= now
     assert not [each async for each in database["allowances"].find() if "example" in repr(each)]
+
+
+async def test_deliveries_are_removed_a_life_after_they_ended_the_oldest_first_and_open_ones_stay(
+    database: mongo.Database,
+) -> None:
+    deliveries, worker = Deliveries(database), workers(database).deliveries
+    learners = [uuid4() for _ in range(4)]
+    await worker.decided([announced(issued(learner)) for learner in learners])
+    ids = [IDS.delivery_id(credential_id(learner), Occasion.ISSUED) for learner in learners]
+    ended = {
+        ids[0]: (State.SENT, 9),
+        ids[1]: (State.CANCELLED, 8),
+        ids[2]: (State.GAVE_UP, 1),
+        ids[3]: (State.PENDING, 9),
+    }
+    for delivery_id, (state, days) in ended.items():
+        changed = {"state": state, "changed_at": NOW - timedelta(days=days)}
+        await database["deliveries"].update_one({"_id": delivery_id}, {"$set": changed})
+    before = NOW - timedelta(days=2)
+    assert await deliveries.oldest_ended() == NOW - timedelta(days=9)
+    assert await deliveries.remove_ended(before, 1) == 1
+    assert set(await deliveries.find(ids)) == set(ids[1:])
+    assert await deliveries.remove_ended(before, 10) == 1
+    assert set(await deliveries.find(ids)) == set(ids[2:])
+    assert await deliveries.remove_ended(before, 10) == 0
+    assert await deliveries.oldest_ended() == NOW - timedelta(days=1)
