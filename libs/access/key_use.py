@@ -9,7 +9,7 @@ from libs.common.telemetry import new_trace
 from libs.contracts.cloudevents import Outgoing, Received
 from libs.contracts.events import ApiKeyUsed
 
-_PUBLISH_SECONDS = 10.0
+_PUBLISH_SECONDS = 1.0
 
 
 class KeyUse:
