@@ -53,7 +53,7 @@ def verify(
             allow_leading_hyphen=True, help="a file (JSON, JWT, PNG or SVG), an https URL, or - for standard input"
         ),
     ],
-    *,
+    *others: Annotated[str, Parameter(help="more of them, answered in their order")],
     did_document: DidDocuments = None,
     status_list: StatusLists = None,
     registry: Registries = None,
@@ -64,7 +64,27 @@ def verify(
     recipient_type: AskedType = None,
     as_json: Json = False,
 ) -> int:
-    """Verify a credential. Exit status: 0 good, 1 not good, 2 not everything could be checked, 64 wrong usage."""
+    """Verify credentials. Exit status: 0 good, 1 one is not good, 2 not everything could be checked, 64 wrong usage."""
+    if others:
+        statuses = set()
+        for one in (source, *others):
+            if not as_json:
+                print(f"{showing.plain(one)}:", flush=True)
+            statuses.add(
+                verify(
+                    one,
+                    did_document=did_document,
+                    status_list=status_list,
+                    registry=registry,
+                    registry_signer=registry_signer,
+                    online=online,
+                    allow_loopback=allow_loopback,
+                    recipient=recipient,
+                    recipient_type=recipient_type,
+                    as_json=as_json,
+                )
+            )
+        return next(status for status in (os.EX_USAGE, 1, 2, 0) if status in statuses)
     fetcher = Fetcher(Rules(loopback=allow_loopback))
     try:
         given = lookups.from_files(did_document or [], status_list or [])

@@ -94,14 +94,14 @@ def test_a_good_credential_passes_with_status_0(run: Run, files: dict[str, Path]
     assert "Wattle Grove High School" in out
 
 
-def test_a_credential_that_was_changed_or_revoked_fails_with_status_1(run: Run, files: dict[str, Path]) -> None:
+def test_what_was_changed_or_revoked_is_status_1_and_a_plain_picture_2(run: Run, files: dict[str, Path]) -> None:
     status, out, _ = run("verify", files["tampered.json"], *options(files))
     assert status == 1
     assert "Not good" in out
     status, out, _ = run("verify", files["badge.png"], *options(files, "revoked.json"))
     assert status == 1
     assert "revoked" in out
-    assert run("verify", files["plain.png"])[0] == 1
+    assert run("verify", files["plain.png"])[0] == 2
 
 
 def test_whether_it_is_about_somebody_is_checked_where_that_is_asked(run: Run, files: dict[str, Path]) -> None:
@@ -216,7 +216,7 @@ def test_inspecting_shows_what_is_said_and_says_that_it_was_not_verified(run: Ru
     }
     status, _, err = run("inspect", files["plain.png"])
     assert status == 1
-    assert "holds no credential" in err
+    assert "no credential in this picture" in err
 
 
 def test_a_learner_record_is_shown_and_verified_with_the_credentials_in_it(run: Run, files: dict[str, Path]) -> None:
@@ -352,3 +352,15 @@ def test_a_did_of_another_method_than_web_is_not_fetched_and_stays_unknown(run: 
     status, out, _ = run("verify", files["badge.json"], "--online", "--json")
     assert status == 2
     assert "did:web" in json.loads(out)["problems"][0]
+
+
+def test_many_files_are_answered_in_order_and_the_worst_is_the_exit_status(run: Run, tmp_path: Path) -> None:
+    picture, text = tmp_path / "plain.svg", tmp_path / "text.json"
+    picture.write_bytes(badge_svg(name="Resilience", issuer="Wattle").encode())
+    text.write_text("hello")
+    status, out, _ = run("verify", picture, picture)
+    assert (status, out.count("plain.svg:")) == (2, 2)
+    status, out, _ = run("verify", picture, text, "--json")
+    assert status == 1
+    assert out.index('"baked_none"') < out.index('"not_json"')
+    assert run("verify", picture, tmp_path / "missing.json")[0] == 64
