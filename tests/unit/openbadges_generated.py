@@ -143,3 +143,8 @@ def mutate(draw: Callable[[st.SearchStrategy[Any]], Any], document: dict[str, An
         elif how == "twice" and isinstance(container, list):
             container.append(copy.deepcopy(old))
     return changed
+
+
+def each_once(quads: str) -> str:
+    """Return the sorted quads without repetition: a dataset is a set, and PyLD writes one said twice twice."""
+    return "".join(sorted(set(quads.splitlines(keepends=True))))
