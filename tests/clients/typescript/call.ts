@@ -47,7 +47,7 @@ if (!report.data) throw new Error(report.error.detail);
 export const revoke = (url: string, id: string) =>
   createClient<IssuerPaths>({ baseUrl: url }).POST("/v1/credentials/{credential_id}/revoke", {
     params: { path: { credential_id: id } },
-    body: { reason: "Issued to the wrong learner." },
+    body: { reason: "wrong_learner" },
   });
 export const mails = (url: string, id: string) =>
   createClient<NotifierPaths>({ baseUrl: url }).GET("/v1/deliveries", {
