@@ -28,8 +28,7 @@ def check_schema(context: Context) -> Finding:
     try:
         validate_achievement(renewed(document))
     except CredentialError as error:
-        # What is null is in no RDF, so the text would say that something stands there, and the proof nothing.
-        if error.code != "schema" or names_schema(document, ACHIEVEMENT_SCHEMA) or _holds_null(document):
+        if error.code != "schema" or names_schema(document, ACHIEVEMENT_SCHEMA) or _says_more_than_its_rdf(document):
             return Finding.of(error)
         # Open Badges 3.0 (verification, step 2) asks for the schema where the credential names it. What departs from
         # it otherwise is odd, and says nothing against the proof, the dates and the status.
@@ -38,9 +37,12 @@ def check_schema(context: Context) -> Finding:
     return Finding("pass", "schema", "It has the form of an Open Badges 3.0 credential.")
 
 
-def _holds_null(value: Any) -> bool:
-    if isinstance(value, dict | list):
-        return any(_holds_null(one) for one in (value.values() if isinstance(value, dict) else value))
+def _says_more_than_its_rdf(value: Any) -> bool:
+    """Return whether there is a null, or an inner context without contexts: in no RDF, so no proof speaks of them."""
+    if isinstance(value, dict):
+        return value.get("@context") in ([], {}) or any(_says_more_than_its_rdf(one) for one in value.values())
+    if isinstance(value, list):
+        return any(_says_more_than_its_rdf(one) for one in value)
     return value is None
 
 
