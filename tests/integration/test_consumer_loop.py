@@ -5,6 +5,7 @@ import base64
 import os
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -111,6 +112,14 @@ async def dead_letters(settings: Settings, consumer: str) -> list[DeadLetter]:
     return [letter for letter in letters if letter.consumer == consumer]
 
 
+async def dead_letters_come(settings: Settings, consumer: str, *reasons: str) -> None:
+    """Return once this consumer has set aside a record for each of these reasons."""
+    async with asyncio.timeout(60):
+        found: Counter[str] = Counter()
+        while not Counter(reasons) <= found:
+            found = Counter(each.reason for each in await dead_letters(settings, consumer))
+
+
 async def failed_letters(settings: Settings, consumer: str) -> list[DeadLetter]:
     return [each for each in await dead_letters(settings, consumer) if each.reason == "processing_failed"]
 
@@ -131,7 +140,7 @@ async def test_a_record_that_fails_alone_goes_to_the_dead_letters_and_the_rest_i
     seen.poison = {keys[7], keys[80]}
     async with consuming(settings, "poison", seen):
         await eventually(lambda: set(keys) - seen.poison <= set(seen.keys))
-        await asyncio.sleep(0.5)
+        await dead_letters_come(settings, "notifier-poison", "processing_failed", "processing_failed")
     letters = await failed_letters(settings, "notifier-poison")
     assert {base64.b64decode(letter.record_key or "").decode() for letter in letters} == seen.poison
 
@@ -150,7 +159,7 @@ async def test_bad_headers_cost_no_record_and_an_unreadable_one_is_kept_as_it_ca
     await producer.stop()
     async with consuming(settings, "headers", seen):
         await eventually(lambda: good.key in seen.keys)
-        await asyncio.sleep(0.5)
+        await dead_letters_come(settings, "notifier-headers", "breaks_contract", "no_type")
     letters = await dead_letters(settings, "notifier-headers")
     assert {"breaks_contract", "no_type"} == {letter.reason for letter in letters}
     broken = next(letter for letter in letters if letter.reason == "breaks_contract")
@@ -185,7 +194,7 @@ async def test_a_record_that_cannot_be_unpacked_is_set_aside_and_costs_no_other_
     keys += await send_contacts(settings, 100)
     async with consuming(settings, "unpack", seen, max_records=30):
         await eventually(lambda: set(keys) <= set(seen.keys))
-        await asyncio.sleep(0.5)
+        await dead_letters_come(settings, "notifier-unpack", "cannot_be_unpacked", "cannot_be_unpacked")
     letters = [each for each in await dead_letters(settings, "notifier-unpack") if each.reason == "cannot_be_unpacked"]
     # The two may stand at the same offset of their partitions.
     assert sorted(letter.partition for letter in letters) == [2, 7]
