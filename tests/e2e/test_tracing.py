@@ -1,6 +1,7 @@
 """One trace id goes with a piece of evidence from the caller's request to the last consumer, and into every log."""
 
 import json
+import re
 from uuid import uuid4
 
 import httpx
@@ -24,10 +25,10 @@ UNITS = {
 
 
 def units_of_work(stack: Stack, service: str, trace: str) -> set[str]:
-    """The canonical lines of a service's log that name the trace: by consumer, else by event."""
+    """The canonical lines of a service's log that name the trace: by consumer, whichever member it was, else by event."""
     lines = stack.log(service).read_text(encoding="utf-8").splitlines()
     found = [json.loads(line) for line in lines if trace in line]
-    return {each.get("consumer", each["event"]) for each in found}
+    return {re.sub(r"-\d+$", "", each.get("consumer", each["event"])) for each in found}
 
 
 def test_the_trace_of_a_request_is_in_the_line_of_every_consumer(
