@@ -1,6 +1,7 @@
 """The verifier on a real broker and database: what was published shows, and nothing ever goes back."""
 
 import asyncio
+import json
 import os
 import random
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -20,7 +21,9 @@ from libs.common.telemetry import new_trace
 from libs.contracts.cloudevents import EventT, Outgoing, Received
 from libs.contracts.events import AchievementPublished, CredentialDocument, Event, IssuerPublished, StatusListPublished
 from libs.contracts.reasons import TakeDownReason
-from services.verifier.material.repository import Repository
+from libs.openbadges.crypto.keys import Ed25519Key
+from libs.openbadges.trust import skeleton
+from services.verifier.material.repository import INDEXES, Repository
 from services.verifier.material.worker import Projection
 from tests.contract.verifier_house import ISSUED, REVOKED, School
 from tests.ids import IDS
@@ -174,6 +177,65 @@ async def test_redelivery_in_the_wrong_order_never_takes_a_revocation_back(
     await page(http, late, "This badge is real and still good")
     await asyncio.sleep(3)
     await page(http, credential_id, "This badge has been revoked")
+
+
+async def signed_by(http: AsyncClient, credential: str) -> tuple[str, dict[str, Any], dict[str, Any]]:
+    """The verdict on a credential, who signed it, and the checks by name."""
+    response = await http.post("/v1/verify", json={"credential": json.loads(credential)})
+    report = response.json()
+    return report["verdict"], report["signer"], {check["name"]: check for check in report["checks"]}
+
+
+async def test_a_registered_issuer_is_named_and_another_text_under_an_id_of_ours_fails_whoever_signs_it(
+    kafka: Kafka, school: School, http: AsyncClient
+) -> None:
+    credential_id, name = uuid4(), f"Banksia {school.slug}"
+    school.name = name
+    await publish(kafka, issuer(school), listed(school, 1), document(school, credential_id, 7))
+    await page(http, credential_id, "This badge is real and still good")
+    verdict, signer, _ = await signed_by(http, school.badge(credential_id))
+    assert (verdict, signer["standing"]) == ("pass", "registered")
+    assert (signer["organisation"]["id"], signer["organisation"]["name"]) == (school.slug, name)
+
+    verdict, signer, checks = await signed_by(http, school.badge(credential_id, name="Courage"))
+    assert (verdict, checks["publication"]["code"]) == ("fail", "publication_differs")
+
+    stranger = School(f" {name.upper()}", base=school.base, slug=f"stranger-{uuid4().hex[:12]}")
+    stranger.key = Ed25519Key.from_seed(bytes(range(1, 33)))
+    verdict, signer, checks = await signed_by(http, stranger.badge(credential_id))
+    assert (verdict, signer["standing"]) == ("fail", "unknown")
+    assert [one["id"] for one in signer["resembles"]] == [school.slug]
+
+
+async def test_who_signed_and_what_was_published_is_asked_without_reading_whole_collections(
+    infrastructure: Stack,
+) -> None:
+    client = mongo.connect(infrastructure.mongo_url, "test")
+    database = client[f"verifier_test_{uuid4().hex}"]
+    school, here, away = School(slug="wattle-grove"), uuid4(), uuid4()
+    try:
+        await mongo.create_indexes(database, INDEXES)
+        repository = Repository(database)
+        await repository.store_issuers([issuer(school), issuer(School(slug="banksia"), name="Banksia")])
+        down = CredentialDocument(
+            credential_id=away, issuer_id="i", state="taken_down", reason=TakeDownReason.SAFETY, changed_at=TAKEN_DOWN
+        )
+        await repository.store_documents([document(school, here, 7), down])
+        await database.command("profile", 2)
+        parties = await repository.parties([school.did, "did:web:elsewhere.example"])
+        alike = await repository.parties_alike([skeleton("WATTLE GROVE high school"), skeleton("Nobody")])
+        texts = await repository.credential_texts([here, away, uuid4()])
+        await database.command("profile", 0)
+        assert [(one.issuer_id, one.name) for one in parties.values()] == [("wattle-grove", school.name)]
+        assert [[one.issuer_id for one in found] for found in alike.values()] == [["wattle-grove"], []]
+        assert texts == {here: school.badge(here, index=7)}
+        seen = [one async for one in database["system.profile"].find({"command.find": {"$exists": True}})]
+        assert sorted(one["command"]["find"] for one in seen) == ["documents", "issuers", "issuers", "issuers"]
+        assert not [one["planSummary"] for one in seen if "COLLSCAN" in one["planSummary"]]
+        assert not [one for one in seen if one.get("hasSortStage")]
+    finally:
+        await client.drop_database(database.name)
+        await mongo.close(client)
 
 
 TAKEN_DOWN = REVOKED + timedelta(days=1)

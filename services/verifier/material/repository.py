@@ -20,7 +20,7 @@ from libs.openbadges.model.errors import CredentialError
 from libs.openbadges.trust import Party, skeleton
 from libs.openbadges.verify import STATUS_LIST_LIMITS
 
-INDEXES: Sequence[Index] = (Index("issuers", ["did"]), Index("issuers", ["skeleton"]))
+INDEXES: Sequence[Index] = (Index("issuers", ["did"]), Index("issuers", ["skeleton", "_id"]))
 
 SCHEMA = 1
 
