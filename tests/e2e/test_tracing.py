@@ -25,7 +25,7 @@ UNITS = {
 
 
 def units_of_work(stack: Stack, service: str, trace: str) -> set[str]:
-    """The canonical lines of a service's log that name the trace: by consumer, whichever member it was, else by event."""
+    """A log's canonical lines that name the trace: by consumer, whichever member it was, else by event."""
     lines = stack.log(service).read_text(encoding="utf-8").splitlines()
     found = [json.loads(line) for line in lines if trace in line]
     return {re.sub(r"-\d+$", "", each.get("consumer", each["event"])) for each in found}
