@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from deploy.embedded.stack import Stack
 from tests.faults import promises
@@ -181,7 +181,7 @@ class Scenario:
     def _wait_for_followers(self, mailed: int) -> None:
         mine = {"issuer_id": self.name}
         with promises.databases(self.stack) as client:
-            for _ in _patiently("what follows the decisions has not come to its end"):
+            for _ in _again():
                 shown = client["verifier"]["documents"].count_documents(mine)
                 revoked = client["verifier"]["documents"].count_documents({**mine, "state": "revoked"})
                 made = {(each["_id"], each["version"]) for each in client["issuer"]["status_lists"].find(mine)}
@@ -189,13 +189,24 @@ class Scenario:
                 sent = client["notifier"]["deliveries"].count_documents({**mine, "state": "sent"})
                 arrived = shown >= self.expected.issued and revoked >= self._revoked and made <= held
                 if arrived and sent >= mailed:
-                    break
+                    return
+            states: list[dict[str, Any]] = [{"$match": mine}, {"$group": {"_id": "$state", "count": {"$sum": 1}}}]
+            mails = {each["_id"]: each["count"] for each in client["notifier"]["deliveries"].aggregate(states)}
+        raise AssertionError(
+            f"what follows the decisions has not come to its end: {shown} of {self.expected.issued} shown, "
+            f"{revoked} of {self._revoked} revoked, lists {made - held} missing, {mailed} mails expected of {mails}"
+        )
 
 
-def _patiently(problem: str) -> Iterator[None]:
+def _again() -> Iterator[None]:
     """Again and again, for as long as it may take."""
     give_up_at = time.monotonic() + _DEADLINE_SECONDS
     while time.monotonic() < give_up_at:
         yield
         time.sleep(_POLL_SECONDS)
+
+
+def _patiently(problem: str) -> Iterator[None]:
+    """The same; an AssertionError with the problem where it took too long."""
+    yield from _again()
     raise AssertionError(problem)
