@@ -24,10 +24,16 @@ KEPT = {
     "status.lists.v1": None,
     "learner.contacts.v1": None,
     "access.keys.v1": None,
+    "access.use.v1": None,
     **{f"dead-letters.{service}.v1": 90 for service in NAMES},
 }
 # Keys that are few: one order for all of them is worth more than a share for each replica.
-ONE_PARTITION = {"catalogue.v1", "access.keys.v1", *(f"dead-letters.{service}.v1" for service in NAMES)}
+ONE_PARTITION = {
+    "catalogue.v1",
+    "access.keys.v1",
+    "access.use.v1",
+    *(f"dead-letters.{service}.v1" for service in NAMES),
+}
 # Not every client reads the zstd that our producers send.
 FOR_PARTNERS = {"credential.lifecycle.v1", "catalogue.v1"}
 
