@@ -45,7 +45,7 @@ def table(*lines: str) -> bytes:
     return "\n".join([HEADER, *lines]).encode()
 
 
-class House:
+class Service:
     """The service without sockets, and a caller."""
 
     def __init__(self) -> None:
@@ -67,30 +67,32 @@ class House:
 
 
 @pytest.fixture
-async def house() -> AsyncIterator[House]:
-    built = House()
+async def evidence() -> AsyncIterator[Service]:
+    built = Service()
     async with built.client:
         yield built
 
 
-async def test_one_piece_is_a_batch_of_one_row(house: House) -> None:
-    answer = await house.send(orjson.dumps(ROW), path="/v1/evidence", content_type="application/json")
+async def test_one_piece_is_a_batch_of_one_row(evidence: Service) -> None:
+    answer = await evidence.send(orjson.dumps(ROW), path="/v1/evidence", content_type="application/json")
     assert answer.status_code == 202
     body = answer.json()
     assert (body["state"], body["received"], body["counts"]["pending"]) == ("accepted", 1, 1)
     assert answer.headers["location"] == body["links"]["self"]
-    assert (await house.get(body["links"]["self"])).json() == body
+    assert (await evidence.get(body["links"]["self"])).json() == body
 
 
-async def test_a_contact_is_published_before_its_submission_and_nothing_else_names_the_learner(house: House) -> None:
-    await house.send(orjson.dumps(ROW), path="/v1/evidence", content_type="application/json")
-    contact, submission = (each.event for each in house.published.outgoing)
+async def test_a_contact_is_published_before_its_submission_and_nothing_else_names_the_learner(
+    evidence: Service,
+) -> None:
+    await evidence.send(orjson.dumps(ROW), path="/v1/evidence", content_type="application/json")
+    contact, submission = (each.event for each in evidence.published.outgoing)
     assert isinstance(contact, LearnerContact)
     assert isinstance(submission, EvidenceSubmitted)
     assert (contact.name, contact.email) == ("Zoë Ånström", "zoe@school.example")
     assert contact.learner_id == submission.learner_id
-    (stored,) = house.batches.rows_of.values()
-    for text in (submission.model_dump_json(), repr(stored), repr(house.batches.batches)):
+    (stored,) = evidence.batches.rows_of.values()
+    for text in (submission.model_dump_json(), repr(stored), repr(evidence.batches.batches)):
         assert "Zo" not in text
         assert "zoe@" not in text
     assert (stored["new"].assessor, stored["new"].comment) == ("Ms Pike", "Kept going")
@@ -98,10 +100,10 @@ async def test_a_contact_is_published_before_its_submission_and_nothing_else_nam
     assert submission.assessor_id == IDS.assessor_id("north", "Ms Pike")
 
 
-async def test_a_submission_says_class_and_term_and_which_rules_read_it(house: House) -> None:
+async def test_a_submission_says_class_and_term_and_which_rules_read_it(evidence: Service) -> None:
     row = ROW | {"class": "7B", "term": "2026-T4"}
-    await house.send(orjson.dumps(row), path="/v1/evidence", content_type="application/json")
-    (submission,) = house.published.submissions
+    await evidence.send(orjson.dumps(row), path="/v1/evidence", content_type="application/json")
+    (submission,) = evidence.published.submissions
     assert (submission.class_id, submission.term, submission.mapping_version) == ("7B", "2026-T4", MAPPING_VERSION)
 
 
@@ -111,25 +113,25 @@ async def test_a_submission_says_class_and_term_and_which_rules_read_it(house: H
      ({"klass": "7b"}, "body"), ({"score": 80}, "score")],
 )  # fmt: skip
 async def test_a_piece_whose_form_is_wrong_is_a_problem_that_names_the_field(
-    house: House, change: dict[str, object], field: str
+    evidence: Service, change: dict[str, object], field: str
 ) -> None:
-    answer = await house.send(orjson.dumps(ROW | change), path="/v1/evidence", content_type="application/json")
+    answer = await evidence.send(orjson.dumps(ROW | change), path="/v1/evidence", content_type="application/json")
     assert answer.status_code == 400
     assert answer.headers["content-type"] == "application/problem+json"
     (error,) = answer.json()["errors"]
     assert error["field"] == field
     assert error["reason"]
-    assert not house.published.outgoing
-    assert not house.batches.batches
+    assert not evidence.published.outgoing
+    assert not evidence.batches.batches
 
 
-async def test_bad_rows_are_refused_one_by_one_and_the_rest_goes_on(house: House) -> None:
-    answer = await house.send(table(line(1), BAD_LEVEL, line(3), "VW-4,S/4" + line(4)[7:], "", line(6)))
+async def test_bad_rows_are_refused_one_by_one_and_the_rest_goes_on(evidence: Service) -> None:
+    answer = await evidence.send(table(line(1), BAD_LEVEL, line(3), "VW-4,S/4" + line(4)[7:], "", line(6)))
     body = answer.json()
     assert (body["received"], body["counts"]["pending"], body["counts"]["refused"]) == (5, 3, 2)
     assert body["reasons"] == {"refused": {"level_unknown": 1, "learner_id_form": 1}}
-    assert [submission.row for submission in house.published.submissions] == [1, 3, 6]
-    rows = (await house.get(body["links"]["rows"] + "?state=refused")).json()["rows"]
+    assert [submission.row for submission in evidence.published.submissions] == [1, 3, 6]
+    rows = (await evidence.get(body["links"]["rows"] + "?state=refused")).json()["rows"]
     assert [(r["row"], r["source_id"], r["column"], r["reason"]) for r in rows] == [
         (4, "VW-4", "learner_id", "learner_id_form"),
         (2, "VW-bad", "level", "level_unknown"),
@@ -137,37 +139,39 @@ async def test_bad_rows_are_refused_one_by_one_and_the_rest_goes_on(house: House
     assert all(row["detail"] for row in rows)
 
 
-async def test_rows_are_paged_in_order(house: House) -> None:
-    batch = (await house.send(table(*map(line, range(1, 8))))).json()
+async def test_rows_are_paged_in_order(evidence: Service) -> None:
+    batch = (await evidence.send(table(*map(line, range(1, 8))))).json()
     address, seen = batch["links"]["rows"] + "?limit=3", []
     while address:
-        page = (await house.get(address)).json()
+        page = (await evidence.get(address)).json()
         seen += [row["row"] for row in page["rows"]]
         address = page["next"]
     assert seen == list(range(1, 8))
 
 
-async def test_the_same_file_as_ndjson_csv_and_gzip_says_the_same(house: House) -> None:
+async def test_the_same_file_as_ndjson_csv_and_gzip_says_the_same(evidence: Service) -> None:
     documents = [dict(zip(COLUMNS, line(n).split(","), strict=True)) for n in (1, 2)]
     ndjson = b"\n".join(map(orjson.dumps, documents))
-    await house.send(table(line(1), line(2)))
-    await house.send(ndjson, content_type="application/x-ndjson; charset=utf-8")
-    await house.send(gzip.compress(table(line(1))) + gzip.compress(b"\n" + line(2).encode()), content_encoding="gzip")
-    digests = [submission.digest for submission in house.published.submissions]
+    await evidence.send(table(line(1), line(2)))
+    await evidence.send(ndjson, content_type="application/x-ndjson; charset=utf-8")
+    await evidence.send(
+        gzip.compress(table(line(1))) + gzip.compress(b"\n" + line(2).encode()), content_encoding="gzip"
+    )
+    digests = [submission.digest for submission in evidence.published.submissions]
     assert digests[:2] == digests[2:4] == digests[4:]
 
 
-async def test_a_file_without_a_needed_column_is_refused_before_anything_is_taken(house: House) -> None:
-    answer = await house.send(b"source_id,learner_id,date,level\nVW-1,S1,2026-11-20,relational\n")
+async def test_a_file_without_a_needed_column_is_refused_before_anything_is_taken(evidence: Service) -> None:
+    answer = await evidence.send(b"source_id,learner_id,date,level\nVW-1,S1,2026-11-20,relational\n")
     assert answer.status_code == 400
     assert {error["field"] for error in answer.json()["errors"]} == {"achievement", "activity"}
-    assert not house.batches.batches
+    assert not evidence.batches.batches
 
 
 @pytest.mark.parametrize("content", [b"", table(), b"\n\n"])
-async def test_a_file_without_rows_is_refused(house: House, content: bytes) -> None:
-    assert (await house.send(content)).status_code == 400
-    assert not house.batches.batches
+async def test_a_file_without_rows_is_refused(evidence: Service, content: bytes) -> None:
+    assert (await evidence.send(content)).status_code == 400
+    assert not evidence.batches.batches
 
 
 @pytest.mark.parametrize(
@@ -183,72 +187,74 @@ async def test_a_file_without_rows_is_refused(house: House, content: bytes) -> N
         ({"as_": "north-read"}, 403),
     ],
 )
-async def test_a_wrong_request_takes_nothing(house: House, headers: dict[str, str], status: int) -> None:
-    answer = await house.send(table(line(1)), **headers)
+async def test_a_wrong_request_takes_nothing(evidence: Service, headers: dict[str, str], status: int) -> None:
+    answer = await evidence.send(table(line(1)), **headers)
     assert answer.status_code == status
     assert answer.headers["content-type"] == "application/problem+json"
-    assert not house.batches.batches
+    assert not evidence.batches.batches
 
 
-async def test_another_tenants_batch_is_not_there(house: House) -> None:
-    links = (await house.send(table(line(1)))).json()["links"]
+async def test_another_tenants_batch_is_not_there(evidence: Service) -> None:
+    links = (await evidence.send(table(line(1)))).json()["links"]
     for address in links.values():
-        assert (await house.get(address)).status_code == 200
-        assert (await house.get(address, as_="south")).status_code == 404
-        assert (await house.get(address, as_="north-write")).status_code == 403
+        assert (await evidence.get(address)).status_code == 200
+        assert (await evidence.get(address, as_="south")).status_code == 404
+        assert (await evidence.get(address, as_="north-write")).status_code == 403
 
 
-async def test_the_same_row_of_two_schools_is_two_learners_and_two_pieces_of_evidence(house: House) -> None:
-    await house.send(table(line(1)))
-    await house.send(table(line(1)), as_="south")
-    first, second = house.published.submissions
+async def test_the_same_row_of_two_schools_is_two_learners_and_two_pieces_of_evidence(evidence: Service) -> None:
+    await evidence.send(table(line(1)))
+    await evidence.send(table(line(1)), as_="south")
+    first, second = evidence.published.submissions
     assert first.learner_id != second.learner_id
     assert first.evidence_id != second.evidence_id
 
 
-async def test_a_file_sent_twice_is_published_twice_as_the_same_evidence(house: House) -> None:
-    ids = {(await house.send(table(line(1)))).json()["id"] for _ in range(2)}
-    first, second = house.published.submissions
+async def test_a_file_sent_twice_is_published_twice_as_the_same_evidence(evidence: Service) -> None:
+    ids = {(await evidence.send(table(line(1)))).json()["id"] for _ in range(2)}
+    first, second = evidence.published.submissions
     assert len(ids) == 2
     assert first.submission_id != second.submission_id
     assert (first.evidence_id, first.digest) == (second.evidence_id, second.digest)
 
 
-async def test_the_same_key_and_file_are_the_same_batch_and_nothing_is_published_again(house: House) -> None:
-    first = await house.send(table(*map(line, range(1, 6))), idempotency_key="week-1")
-    again = await house.send(table(*map(line, range(1, 6))), idempotency_key="week-1")
+async def test_the_same_key_and_file_are_the_same_batch_and_nothing_is_published_again(
+    evidence: Service,
+) -> None:
+    first = await evidence.send(table(*map(line, range(1, 6))), idempotency_key="week-1")
+    again = await evidence.send(table(*map(line, range(1, 6))), idempotency_key="week-1")
     assert (first.status_code, again.status_code) == (202, 202)
     assert first.json() == again.json()
-    assert len(house.published.submissions) == 5
-    other = await house.send(table(line(1)), idempotency_key="week-1", as_="south")
+    assert len(evidence.published.submissions) == 5
+    other = await evidence.send(table(line(1)), idempotency_key="week-1", as_="south")
     assert other.json()["id"] != first.json()["id"]
 
 
 @pytest.mark.parametrize(
     "other", [table(line(1), line(3)), table(line(1)), table(line(1), line(2), line(3)), table(line(9), line(2))]
 )
-async def test_the_same_key_with_another_file_is_a_conflict_and_not_silence(house: House, other: bytes) -> None:
-    first = await house.send(table(line(1), line(2)), idempotency_key="week-1")
-    answer = await house.send(other, idempotency_key="week-1")
+async def test_the_same_key_with_another_file_is_a_conflict_and_not_silence(evidence: Service, other: bytes) -> None:
+    first = await evidence.send(table(line(1), line(2)), idempotency_key="week-1")
+    answer = await evidence.send(other, idempotency_key="week-1")
     assert answer.status_code == 409
-    assert len(house.published.submissions) == 2
-    assert (await house.get(first.json()["links"]["self"])).json() == first.json()
+    assert len(evidence.published.submissions) == 2
+    assert (await evidence.get(first.json()["links"]["self"])).json() == first.json()
 
 
-async def killed_before_storing(house: House, file: bytes, monkeypatch: pytest.MonkeyPatch) -> UUID:
+async def killed_before_storing(evidence: Service, file: bytes, monkeypatch: pytest.MonkeyPatch) -> UUID:
     """Send a file whose process ends after the first chunk is published; the batch, whose lease has run out."""
 
     async def killed(*_: object) -> bool:
         raise SystemError("killed")
 
     with monkeypatch.context() as patch:
-        patch.setattr(house.batches, "store", killed)
+        patch.setattr(evidence.batches, "store", killed)
         with pytest.raises(SystemError):
-            await house.send(file, idempotency_key="week-1")
-    ((batch_id, batch),) = house.batches.batches.items()
+            await evidence.send(file, idempotency_key="week-1")
+    ((batch_id, batch),) = evidence.batches.batches.items()
     batch["alive_at"] -= timedelta(minutes=1)
-    for submission in house.published.submissions:
-        await house.batches.decide([decided(submission)])
+    for submission in evidence.published.submissions:
+        await evidence.batches.decide([decided(submission)])
     return batch_id
 
 
@@ -263,64 +269,64 @@ async def killed_before_storing(house: House, file: bytes, monkeypatch: pytest.M
     ids=["a row blank", "shorter", "the last row another", "all others"],
 )
 async def test_rows_published_before_a_crash_bind_the_key_to_their_file(
-    house: House, other: bytes, monkeypatch: pytest.MonkeyPatch
+    evidence: Service, other: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    batch_id = await killed_before_storing(house, table(line(1), line(2), line(3)), monkeypatch)
-    answer = await house.send(other, idempotency_key="week-1")
+    batch_id = await killed_before_storing(evidence, table(line(1), line(2), line(3)), monkeypatch)
+    answer = await evidence.send(other, idempotency_key="week-1")
     assert answer.status_code == 409
-    assert len(house.published.submissions) == 3
-    told = (await house.get(f"/v1/batches/{batch_id}")).json()
+    assert len(evidence.published.submissions) == 3
+    told = (await evidence.get(f"/v1/batches/{batch_id}")).json()
     assert (told["complete"], told["received"], told["counts"]["issued"]) == (False, 3, 3)
 
 
 @pytest.mark.parametrize("chunk_rows", [1, 2, 3, 5])
 async def test_the_file_itself_goes_on_after_a_crash_whatever_the_chunks_are_by_then(
-    house: House, monkeypatch: pytest.MonkeyPatch, chunk_rows: int
+    evidence: Service, monkeypatch: pytest.MonkeyPatch, chunk_rows: int
 ) -> None:
     file = table(*map(line, range(1, 8)))
-    await killed_before_storing(house, file, monkeypatch)
-    house.app = evidence_app(house.batches, house.published, uuid4, chunk_rows=chunk_rows)
-    house.client = httpx.AsyncClient(transport=httpx.ASGITransport(house.app), base_url="http://test")
-    answer = await house.send(file, idempotency_key="week-1")
+    await killed_before_storing(evidence, file, monkeypatch)
+    evidence.app = evidence_app(evidence.batches, evidence.published, uuid4, chunk_rows=chunk_rows)
+    evidence.client = httpx.AsyncClient(transport=httpx.ASGITransport(evidence.app), base_url="http://test")
+    answer = await evidence.send(file, idempotency_key="week-1")
     assert (answer.status_code, answer.json()["received"]) == (202, 7)
-    assert [each.row for each in house.published.submissions] == [1, 2, 3, *range(1, 8)]
+    assert [each.row for each in evidence.published.submissions] == [1, 2, 3, *range(1, 8)]
 
 
-async def test_an_upload_that_breaks_off_is_interrupted_and_goes_on_under_its_key(house: House) -> None:
+async def test_an_upload_that_breaks_off_is_interrupted_and_goes_on_under_its_key(evidence: Service) -> None:
     async def broken() -> AsyncIterator[bytes]:
         yield gzip.compress(table(*map(line, range(1, 6))))[:-9]
 
-    cut = await house.send(broken(), idempotency_key="week-1", content_encoding="gzip")
+    cut = await evidence.send(broken(), idempotency_key="week-1", content_encoding="gzip")
     assert cut.status_code == 400
-    whole = await house.send(table(*map(line, range(1, 8))), idempotency_key="week-1")
+    whole = await evidence.send(table(*map(line, range(1, 8))), idempotency_key="week-1")
     assert whole.status_code == 202
     assert whole.json()["received"] == 7
 
 
-async def test_what_was_taken_before_an_interruption_is_told_and_not_taken_again(house: House) -> None:
+async def test_what_was_taken_before_an_interruption_is_told_and_not_taken_again(evidence: Service) -> None:
     async def pausing() -> AsyncIterator[bytes]:
         # More than a block, so that rows are taken before the silence.
         yield table(*map(line, range(1, 1501)))
         await asyncio.sleep(10)
 
-    slow = await house.send(pausing(), idempotency_key="week-1")
+    slow = await evidence.send(pausing(), idempotency_key="week-1")
     assert slow.status_code == 408
-    taken = len(house.published.submissions)
+    taken = len(evidence.published.submissions)
     assert taken >= 3
-    (batch_id,) = house.batches.batches
+    (batch_id,) = evidence.batches.batches
     assert str(batch_id) in slow.json()["detail"]
-    told = (await house.get(f"/v1/batches/{batch_id}")).json()
+    told = (await evidence.get(f"/v1/batches/{batch_id}")).json()
     assert (told["state"], told["complete"], told["received"]) == ("interrupted", False, taken)
     assert "Nothing arrived" in told["problem"]
-    again = await house.send(table(*map(line, range(1, 1501))), idempotency_key="week-1")
+    again = await evidence.send(table(*map(line, range(1, 1501))), idempotency_key="week-1")
     assert (again.json()["state"], again.json()["received"]) == ("accepted", 1500)
-    rows = [submission.row for submission in house.published.submissions]
+    rows = [submission.row for submission in evidence.published.submissions]
     assert sorted(rows) == list(range(1, 1501))
 
 
-async def test_each_limit_has_its_error(house: House) -> None:
+async def test_each_limit_has_its_error(evidence: Service) -> None:
     limits = replace(LIMITS, sent_bytes=5_000, plain_bytes=20_000)
-    app = evidence_app(house.batches, house.published, lambda: UUID(int=7), limits)
+    app = evidence_app(evidence.batches, evidence.published, lambda: UUID(int=7), limits)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
         headers = {"content-type": "text/csv", "authorization": "Bearer north"}
         large = await client.post("/v1/batches", content=table(*map(line, range(200))), headers=headers)
@@ -332,7 +338,7 @@ async def test_each_limit_has_its_error(house: House) -> None:
     assert "20000 bytes once it is unpacked" in packed.json()["detail"]
 
 
-async def test_kafka_away_for_a_moment_is_waited_for(house: House) -> None:
+async def test_kafka_away_for_a_moment_is_waited_for(evidence: Service) -> None:
     failures = iter([KafkaConnectionError(), KafkaConnectionError()])
 
     async def fail() -> None:
@@ -340,83 +346,83 @@ async def test_kafka_away_for_a_moment_is_waited_for(house: House) -> None:
         for failure in failures:
             raise failure
 
-    house.published.before = fail
-    answer = await house.send(table(line(1)))
+    evidence.published.before = fail
+    answer = await evidence.send(table(line(1)))
     assert answer.status_code == 202
 
 
-async def test_no_row_is_stored_before_its_submission_is_confirmed(house: House) -> None:
+async def test_no_row_is_stored_before_its_submission_is_confirmed(evidence: Service) -> None:
     seen: list[int] = []
 
     async def look() -> None:
         await asyncio.sleep(0)
-        seen.append(len(house.batches.rows_of))
+        seen.append(len(evidence.batches.rows_of))
 
-    house.published.before = look
-    await house.send(table(*map(line, range(1, 7))))
+    evidence.published.before = look
+    await evidence.send(table(*map(line, range(1, 7))))
     # Contacts (none here) and submissions of each chunk of three.
     assert seen == [0, 0, 3, 3]
-    assert all(batch["state"] is BatchState.ACCEPTED for batch in house.batches.batches.values())
+    assert all(batch["state"] is BatchState.ACCEPTED for batch in evidence.batches.batches.values())
 
 
-async def test_a_second_upload_under_a_key_in_use_is_asked_to_come_back(house: House) -> None:
+async def test_a_second_upload_under_a_key_in_use_is_asked_to_come_back(evidence: Service) -> None:
     waiting, go_on = asyncio.Event(), asyncio.Event()
 
     async def wait() -> None:
         waiting.set()
         await go_on.wait()
 
-    house.published.before = wait
-    first = asyncio.create_task(house.send(table(line(1)), idempotency_key="week-1"))
+    evidence.published.before = wait
+    first = asyncio.create_task(evidence.send(table(line(1)), idempotency_key="week-1"))
     await waiting.wait()
-    second = await house.send(table(line(1)), idempotency_key="week-1")
+    second = await evidence.send(table(line(1)), idempotency_key="week-1")
     assert (second.status_code, second.headers["retry-after"]) == (503, "5")
     go_on.set()
     assert (await first).status_code == 202
 
 
-async def test_a_batch_is_complete_when_every_row_is_decided(house: House) -> None:
-    batch = (await house.send(table(line(1), line(2), BAD_LEVEL))).json()
+async def test_a_batch_is_complete_when_every_row_is_decided(evidence: Service) -> None:
+    batch = (await evidence.send(table(line(1), line(2), BAD_LEVEL))).json()
     assert batch["complete"] is False
-    first, second = house.published.submissions
-    await house.batches.decide([decided(first), decided(second, Outcome.DUPLICATE, "sent_before")])
-    told = (await house.get(batch["links"]["self"])).json()
+    first, second = evidence.published.submissions
+    await evidence.batches.decide([decided(first), decided(second, Outcome.DUPLICATE, "sent_before")])
+    told = (await evidence.get(batch["links"]["self"])).json()
     assert (told["complete"], told["received"]) == (True, 3)
     assert told["counts"] == {
         "pending": 0, "issued": 1, "not_yet": 0, "duplicate": 1, "waiting": 0, "refused": 1
     }  # fmt: skip
 
 
-async def test_a_row_that_waits_keeps_its_batch_open_until_a_later_decision(house: House) -> None:
-    batch = (await house.send(table(line(1)))).json()
-    (piece,) = house.published.submissions
-    await house.batches.decide([decided(piece, Outcome.WAITING, "unknown_achievement")])
-    told = (await house.get(batch["links"]["self"])).json()
+async def test_a_row_that_waits_keeps_its_batch_open_until_a_later_decision(evidence: Service) -> None:
+    batch = (await evidence.send(table(line(1)))).json()
+    (piece,) = evidence.published.submissions
+    await evidence.batches.decide([decided(piece, Outcome.WAITING, "unknown_achievement")])
+    told = (await evidence.get(batch["links"]["self"])).json()
     assert (told["complete"], told["counts"]["waiting"], told["counts"]["pending"]) == (False, 1, 0)
     assert told["reasons"] == {"waiting": {"unknown_achievement": 1}}
-    await house.batches.decide([decided(piece, sequence=2)])
-    told = (await house.get(batch["links"]["self"])).json()
+    await evidence.batches.decide([decided(piece, sequence=2)])
+    told = (await evidence.get(batch["links"]["self"])).json()
     assert (told["complete"], told["counts"]["waiting"], told["counts"]["issued"]) == (True, 0, 1)
 
 
-async def test_metrics_count_rows_by_reason(house: House) -> None:
-    await house.send(table(line(1), BAD_LEVEL))
+async def test_metrics_count_rows_by_reason(evidence: Service) -> None:
+    await evidence.send(table(line(1), BAD_LEVEL))
     text = generate_latest().decode()
     assert 'bowerbird_evidence_rows_total{outcome="level_unknown"}' in text
     assert 'bowerbird_evidence_rows_total{outcome="taken"}' in text
 
 
-async def test_a_row_of_a_sheet_is_named_by_the_number_that_the_sheet_shows(house: House) -> None:
-    answer = await house.send(b"\n,,,\n" + table(BAD_LEVEL))
-    (row,) = (await house.get(answer.json()["links"]["rows"])).json()["rows"]
+async def test_a_row_of_a_sheet_is_named_by_the_number_that_the_sheet_shows(evidence: Service) -> None:
+    answer = await evidence.send(b"\n,,,\n" + table(BAD_LEVEL))
+    (row,) = (await evidence.get(answer.json()["links"]["rows"])).json()["rows"]
     assert (row["row"], row["sheet_row"]) == (3, 4)
-    answer = await house.send(orjson.dumps(ROW), content_type="application/x-ndjson")
-    (row,) = (await house.get(answer.json()["links"]["rows"])).json()["rows"]
+    answer = await evidence.send(orjson.dumps(ROW), content_type="application/x-ndjson")
+    (row,) = (await evidence.get(answer.json()["links"]["rows"])).json()["rows"]
     assert (row["row"], row["sheet_row"]) == (1, None)
 
 
-async def test_a_field_that_stands_twice_is_a_problem(house: House) -> None:
+async def test_a_field_that_stands_twice_is_a_problem(evidence: Service) -> None:
     twice = orjson.dumps(ROW)[:-1] + b',"learner_id":"S2"}'
-    answer = await house.send(twice, path="/v1/evidence", content_type="application/json")
+    answer = await evidence.send(twice, path="/v1/evidence", content_type="application/json")
     assert answer.status_code == 400
     assert answer.json()["errors"][0]["code"] == "duplicate_field"

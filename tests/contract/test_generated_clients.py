@@ -16,10 +16,10 @@ from structlog.testing import capture_logs
 
 from bowerbird.registry import NAMES
 from libs.openbadges.verify import CHECKS
-from tests.contract.verifier_house import PUBLIC, MemoryRepository, School, application
 from tests.evidence_doubles import MemoryBatches, Published, evidence_app
 from tests.node_tools import installed
 from tests.served import served
+from tests.verifier_doubles import PUBLIC, MemoryRepository, School, application
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = ROOT / "docs" / "api"

@@ -12,11 +12,11 @@ from libs.common.health import Health
 from libs.common.http import create_app
 from services.notifier.deliveries.api import routes
 from tests.contract.test_notifier_http import NORTHSIDE, NOW, STORED_KEYS, Audited, StoredDeliveries, resending
-from tests.contract.verifier_house import MemoryRepository, School, application
 from tests.evidence_doubles import MemoryBatches, Published, evidence_app
 from tests.ids import IDS
 from tests.schemathesis_run import check_conformance
 from tests.served import served
+from tests.verifier_doubles import MemoryRepository, School, application
 
 BADGE = UUID("0d8e4a52-95a8-4f43-9a0d-7a3c5f0e8d11")
 

@@ -11,9 +11,9 @@ from pymongo.errors import AutoReconnect
 from libs.contracts.events import AchievementLevel, AchievementPublished
 from libs.contracts.results import SoloLevel
 from libs.openbadges.model.context_urls import CREDENTIALS_V2, OPEN_BADGES_V3
-from tests.contract.verifier_house import PUBLIC, MemoryRepository, application, client
 from tests.issuer_doubles import achievement, evidence
 from tests.unit.test_issuer_credentials import BASE, DEPARTMENT, issued
+from tests.verifier_doubles import PUBLIC, MemoryRepository, application, client
 
 OWNER = DEPARTMENT.model_copy(update={"url": "https://department.example", "email": "office@department.example"})
 OWN_WORDS = [AchievementLevel(level=level, name=f"Stage {level.rank}", description="<b>…</b>") for level in SoloLevel]

@@ -24,7 +24,7 @@ from libs.openbadges.verify import CHECKS, RECIPIENT, Report
 from services.verifier.material.repository import TakenDown
 from services.verifier.verification.api import REPRESENTATIONS
 from services.verifier.verification.models import ReportView
-from tests.contract.verifier_house import (
+from tests.verifier_doubles import (
     ISSUED,
     LEARNER,
     NOW,

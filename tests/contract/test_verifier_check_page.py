@@ -12,7 +12,7 @@ from libs.openbadges.baking import bake
 from libs.openbadges.pictures.drawing import badge_svg
 from libs.openbadges.pictures.raster import badge_png
 from services.verifier.verification.submission import MOST_PICTURE_BYTES
-from tests.contract.verifier_house import PUBLIC, MemoryRepository, School, application, client
+from tests.verifier_doubles import PUBLIC, MemoryRepository, School, application, client
 
 ID = UUID("0f4ac6a1-59e9-4a3c-95ad-000000000001")
 SCHOOL = School()

@@ -15,7 +15,7 @@ from libs.openbadges.issue.signing import prepare
 from libs.openbadges.pictures.drawing import badge_svg
 from libs.openbadges.pictures.raster import badge_png
 from services.verifier.verification.submission import FILE_TYPES, MOST_BYTES, MOST_PICTURE_BYTES
-from tests.contract.verifier_house import LEARNER, MemoryRepository, School, application, client
+from tests.verifier_doubles import LEARNER, MemoryRepository, School, application, client
 
 ID = UUID("0f4ac6a1-59e9-4a3c-95ad-000000000001")
 SCHOOL = School()

@@ -12,7 +12,7 @@ from httpx import AsyncClient
 
 from libs.openbadges.baking import unbake
 from libs.openbadges.pictures.raster import badge_png
-from tests.contract.verifier_house import PUBLIC, REVOKED, MemoryRepository, School, application, client
+from tests.verifier_doubles import PUBLIC, REVOKED, MemoryRepository, School, application, client
 
 ID, GONE = UUID("0f4ac6a1-59e9-4a3c-95ad-000000000001"), UUID("0f4ac6a1-59e9-4a3c-95ad-000000000002")
 SCHOOL = School()

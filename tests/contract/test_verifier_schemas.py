@@ -6,8 +6,8 @@ import pytest
 from bowerbird import asyncapi
 from libs.contracts.cloudevents import Origin
 from libs.contracts.events import CredentialIssued, Event, EvidenceSubmitted
-from tests.contract.verifier_house import PUBLIC, MemoryRepository, application, client
 from tests.ids import IDS
+from tests.verifier_doubles import PUBLIC, MemoryRepository, application, client
 
 EXAMPLES = [
     (message["examples"][0]["headers"], message["examples"][0]["payload"])

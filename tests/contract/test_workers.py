@@ -21,7 +21,7 @@ from libs.openbadges.verify import Report, ResolvedInputs
 from services.verifier.service import ServiceSettings, stranger_workers
 from services.verifier.verification.jobs import credential_job
 from tests import worker_jobs as jobs
-from tests.contract.verifier_house import PUBLIC, MemoryRepository, School, application, client
+from tests.verifier_doubles import PUBLIC, MemoryRepository, School, application, client
 
 LIMITS = JobLimits(cpu_seconds=0.3, memory_bytes=64 * 1024 * 1024, result_bytes=100_000, seconds=20)
 

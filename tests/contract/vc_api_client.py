@@ -19,7 +19,7 @@ from libs.openbadges.crypto.keys import Ed25519Key
 from libs.openbadges.model.context_urls import CREDENTIALS_V1, CREDENTIALS_V2
 from services.verifier.service import ServiceSettings, serve
 from services.verifier.vc_api.models import VerifyAnswer
-from tests.contract.verifier_house import MemoryRepository
+from tests.verifier_doubles import MemoryRepository
 
 BASE = "https://127.0.0.1:8443"
 NOW = datetime(2026, 11, 23, 17, 20, tzinfo=UTC)

@@ -14,7 +14,7 @@ from playwright.async_api import Browser, Page, async_playwright
 from libs.openbadges.baking import bake
 from libs.openbadges.pictures.drawing import badge_svg
 from services.verifier.pages.badge import CLAIMS
-from tests.contract.verifier_house import REVOKED, MemoryRepository, School, application
+from tests.verifier_doubles import REVOKED, MemoryRepository, School, application
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS = [

@@ -3,9 +3,9 @@
 import pytest
 from playwright.async_api import async_playwright, expect
 
-from tests.contract.verifier_house import MemoryRepository, application
 from tests.e2e.test_badge_page_in_a_browser import CHROMIUM, FLAGS
 from tests.served import served
+from tests.verifier_doubles import MemoryRepository, application
 
 pytestmark = pytest.mark.skipif(
     CHROMIUM is None, reason="NOT PROVEN HERE: there is no Chromium, so no page was opened in a browser"

@@ -25,8 +25,8 @@ from libs.openbadges.crypto.keys import Ed25519Key
 from libs.openbadges.trust import skeleton
 from services.verifier.material.repository import INDEXES, Repository
 from services.verifier.material.worker import Projection
-from tests.contract.verifier_house import ISSUED, REVOKED, School
 from tests.ids import IDS
+from tests.verifier_doubles import ISSUED, REVOKED, School
 
 pytestmark = pytest.mark.integration
 

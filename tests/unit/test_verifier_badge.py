@@ -16,7 +16,7 @@ from libs.openbadges.model.findings import Outcome
 from libs.openbadges.verify import CHECKS, Check, Report
 from services.verifier.pages.badge import Badge, badge_of, safe_link
 from services.verifier.pages.pages import Pages
-from tests.contract.verifier_house import LEARNER, NOW, School
+from tests.verifier_doubles import LEARNER, NOW, School
 
 ID = UUID("0f4ac6a1-59e9-4a3c-95ad-000000000001")
 HOSTILE = '"><script>alert(1)</script><img src=x onerror=alert(1)>{{ 7*7 }}</style>\u202egnp.exe'
