@@ -1,6 +1,15 @@
 """The one taxonomy of errors; the edge (http.py) turns them into problem documents (RFC 9457)."""
 
 from collections.abc import Sequence
+from typing import NotRequired, TypedDict
+
+
+class FieldProblem(TypedDict):
+    """What is not valid in one part of a request, as `libs.common.problems.FieldError` sends and documents it."""
+
+    field: str
+    reason: str
+    code: NotRequired[str]
 
 
 class BowerbirdError(Exception):
@@ -24,9 +33,9 @@ class InvalidRequestError(BowerbirdError):
     code = "invalid-request"
     title = "Invalid request"
 
-    def __init__(self, detail: str, errors: list[dict[str, str]] | None = None) -> None:
+    def __init__(self, detail: str, errors: Sequence[FieldProblem] = ()) -> None:
         super().__init__(detail)
-        self.errors = errors or []
+        self.errors = list(errors)
 
 
 class UnauthenticatedError(BowerbirdError):

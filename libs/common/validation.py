@@ -5,6 +5,8 @@ from typing import Any, get_args
 
 from pydantic import BaseModel
 
+from libs.common.errors import FieldProblem
+
 _Words = Callable[[Mapping[str, Any]], str]
 
 # By pydantic's error types; the argument is the context that it gives.
@@ -47,14 +49,14 @@ _WORDS: Mapping[str, _Words] = {
 }
 
 
-def field_errors(errors: Sequence[Mapping[str, Any]], body: Any = None) -> list[dict[str, str]]:
+def field_errors(errors: Sequence[Mapping[str, Any]], body: Any = None) -> list[FieldProblem]:
     """Return pydantic's errors as field and reason.
 
     Args:
         errors: as `ValidationError.errors()` gives them, each with a path that starts with body, query, path or header.
         body: the annotation of the request's body, from which the known fields are told.
     """
-    return [{"field": _path(each["loc"]), "reason": _reason(each, body)} for each in errors]
+    return [FieldProblem(field=_path(each["loc"]), reason=_reason(each, body)) for each in errors]
 
 
 def _path(location: Sequence[str | int]) -> str:

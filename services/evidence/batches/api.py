@@ -19,6 +19,7 @@ from libs.common.bodies import check_media_type, essence
 from libs.common.body_limits import streamed_body
 from libs.common.errors import (
     ConflictError,
+    FieldProblem,
     InvalidRequestError,
     NotFoundError,
     RequestTimeoutError,
@@ -319,7 +320,7 @@ def _good_fields(body: bytes, today: date) -> dict[str, str]:
     if isinstance(fields, Refusal) or isinstance(row, Refusal):
         refusal = fields if isinstance(fields, Refusal) else row
         assert isinstance(refusal, Refusal)  # noqa: S101  # one of both is
-        error = {"field": refusal.column or "body", "reason": refusal.message, "code": refusal.reason.value}
+        error = FieldProblem(field=refusal.column or "body", reason=refusal.message, code=refusal.reason.value)
         raise InvalidRequestError(refusal.message, [error])
     return fields
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
-from libs.common.errors import InvalidRequestError
+from libs.common.errors import FieldProblem, InvalidRequestError
 from libs.common.text import TextRefusedError, clean_line
 from services.evidence.sources.columns import COLUMNS, OTHER_NAMES, REQUIRED
 from services.evidence.sources.refusals import Reason, Refusal
@@ -80,7 +80,7 @@ def _check(names: Sequence[str]) -> None:
     A column that we do not know is an error, not ignored: it may be a misspelt one whose loss nobody would see, and it
     may hold personal data that nobody needs here.
     """
-    errors = [
+    errors: list[FieldProblem] = [
         {"field": name, "reason": "this column is missing; every row needs it"}
         for name in REQUIRED
         if name not in names
