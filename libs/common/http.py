@@ -16,7 +16,6 @@ from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from libs.common import metrics
-from libs.common.bodies import JSON, is_json
 from libs.common.body_limits import LimitedBodies, RefusedBodyError
 from libs.common.docs import add_docs
 from libs.common.errors import (
@@ -28,6 +27,7 @@ from libs.common.errors import (
     UnsupportedMediaError,
 )
 from libs.common.health import Health
+from libs.common.media_types import JSON, is_json
 from libs.common.openapi import OPERATIONS_TAG, described_app
 from libs.common.problems import problem_response
 from libs.common.rate_limits import RateLimited, RateLimits, Rates

@@ -22,9 +22,11 @@ from services.verifier.material.worker import Projection
 from services.verifier.pages.achievement_api import AchievementApi
 from services.verifier.pages.headers import PublicHeaders
 from services.verifier.pages.pages import Pages
+from services.verifier.published.badges import BadgeApi
+from services.verifier.published.issuers import IssuerApi
 from services.verifier.schemas.api import schema_routes
 from services.verifier.vc_api.api import vc_routes
-from services.verifier.verification.api import Api
+from services.verifier.verification.api import VerifyApi
 from services.verifier.verification.check_page import CheckPage
 from services.verifier.verification.verifier import Verifier
 
@@ -128,7 +130,9 @@ def serve(
         strangers=strangers,
     )
     pages = Pages()
-    app.include_router(Api(repository, verifier, pages, public_base=settings.public_base, clock=clock).router())
+    app.include_router(VerifyApi(repository, verifier, public_base=settings.public_base).router())
+    app.include_router(BadgeApi(repository, verifier, pages, public_base=settings.public_base).router())
+    app.include_router(IssuerApi(repository, clock).router())
     app.include_router(AchievementApi(repository, pages, public_base=settings.public_base).router())
     app.include_router(CheckPage(verifier, pages, public_base=settings.public_base).router())
     app.include_router(schema_routes())

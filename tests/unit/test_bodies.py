@@ -5,8 +5,9 @@ from collections.abc import Sequence
 import pytest
 from fastapi import Request
 
-from libs.common.bodies import JSON, check_media_type, read_json_object, read_json_text
+from libs.common.bodies import read_body, read_json_object
 from libs.common.errors import InvalidRequestError, UnsupportedMediaError
+from libs.common.media_types import JSON, check_media_type
 
 
 def request(*pieces: bytes, kind: str = JSON, encoding: str | None = None) -> Request:
@@ -22,13 +23,13 @@ def request(*pieces: bytes, kind: str = JSON, encoding: str | None = None) -> Re
 
 async def test_a_text_is_given_as_it_was_sent_however_it_was_cut() -> None:
     sent = request(b'{"a":', b' 1, "a": 2}', kind="application/ld+json; charset=utf-8")
-    assert await read_json_text(sent) == b'{"a": 1, "a": 2}'
+    assert await read_body(sent) == b'{"a": 1, "a": 2}'
 
 
 async def test_a_kind_that_does_not_say_json_is_taken_where_it_stands_for_json() -> None:
-    assert await read_json_text(request(b"{}", kind="Application/VC"), (JSON, "application/vc")) == b"{}"
+    assert await read_body(request(b"{}", kind="Application/VC"), (JSON, "application/vc")) == b"{}"
     with pytest.raises(UnsupportedMediaError):
-        await read_json_text(request(b"{}", kind="application/vc"))
+        await read_body(request(b"{}", kind="application/vc"))
 
 
 @pytest.mark.parametrize(
@@ -42,7 +43,7 @@ async def test_a_kind_that_does_not_say_json_is_taken_where_it_stands_for_json()
     ],
 )
 async def test_a_kind_whose_suffix_says_json_is_json(kind: str) -> None:
-    assert await read_json_text(request(b"{}", kind=kind)) == b"{}"
+    assert await read_body(request(b"{}", kind=kind)) == b"{}"
 
 
 @pytest.mark.parametrize(
@@ -50,7 +51,7 @@ async def test_a_kind_whose_suffix_says_json_is_json(kind: str) -> None:
 )
 async def test_another_kind_is_refused(kind: str) -> None:
     with pytest.raises(UnsupportedMediaError):
-        await read_json_text(request(b"{}", kind=kind))
+        await read_body(request(b"{}", kind=kind))
 
 
 @pytest.mark.parametrize("charset", ["utf-16", '"ISO-8859-1"', "windows-1252", ""])
@@ -62,7 +63,7 @@ def test_text_that_is_not_utf_8_is_refused_with_what_is_taken(charset: str) -> N
 
 async def test_a_packed_body_is_refused() -> None:
     with pytest.raises(UnsupportedMediaError):
-        await read_json_text(request(b"{}", encoding="gzip"))
+        await read_body(request(b"{}", encoding="gzip"))
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import pytest
 from libs.common.errors import NotAcceptableError
 from services.verifier.pages.error_pages import HTML
 from services.verifier.pages.negotiation import choose
-from services.verifier.verification.api import REPRESENTATIONS
+from services.verifier.published.badges import REPRESENTATIONS
 
 CHROMIUM = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"
 

@@ -15,7 +15,6 @@ from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from libs.access.api_keys import ApiKeys, Caller
-from libs.common.bodies import check_media_type, essence
 from libs.common.body_limits import streamed_body
 from libs.common.errors import (
     ConflictError,
@@ -28,6 +27,7 @@ from libs.common.errors import (
     UnsupportedMediaError,
 )
 from libs.common.http import request_trace
+from libs.common.media_types import check_media_type, essence
 from libs.common.problems import documented
 from services.evidence.batches.batch import ROW_STATES, Batch, BatchState, Row, Upload
 from services.evidence.batches.body import Limits, plain_blocks

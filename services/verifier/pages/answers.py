@@ -7,9 +7,10 @@ from typing import Any
 from fastapi import Request
 from fastapi.responses import Response
 
-from libs.common.bodies import is_json
 from libs.common.errors import BowerbirdError, GoneError, NotFoundError, UnavailableError
+from libs.common.media_types import is_json
 from libs.common.problems import documented
+from services.verifier.material.repository import TakenDown
 
 READ = ["GET", "HEAD"]
 
@@ -53,3 +54,8 @@ def as_it_is(request: Request, text: str | bytes, media_type: str, cache: str) -
     if headers["ETag"] in known or "*" in known:
         return Response(status_code=304, headers=headers)
     return Response(body, headers={**headers, "Content-Type": media_type})
+
+
+def gone(taken_down: TakenDown) -> GoneError:
+    """Return what is raised for a badge that is not shown any more."""
+    return GoneError(f"this badge was taken down for good; the reason is {taken_down.reason}")

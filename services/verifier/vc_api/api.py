@@ -7,9 +7,10 @@ import orjson
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from libs.common.bodies import JSON, read_json_object
+from libs.common.bodies import read_json_object
 from libs.common.body_limits import body_limit
 from libs.common.errors import InvalidRequestError, RequestTimeoutError
+from libs.common.media_types import JSON
 from libs.common.openapi import json_body
 from libs.common.problems import documented
 from libs.openbadges.jose.compact import as_compact

@@ -10,8 +10,8 @@ from uuid import UUID
 
 import orjson
 
-from libs.common.bodies import JSON, essence, is_json
 from libs.common.errors import InvalidRequestError, TooLargeError
+from libs.common.media_types import JSON, essence, is_json
 from libs.openbadges.jose.compact import as_compact
 from libs.openbadges.model.older_badges import older_badge
 from libs.openbadges.verify import Recipient
