@@ -57,7 +57,7 @@ class Onboarding:
 
     async def run(self, department: Department) -> None:
         """Create the department, its schools, a key for each of them, and the achievement that they share."""
-        await self._create({"id": department.id, "name": department.name})
+        await self._create({"id": department.id, "name": department.name, "time_zone": words.TIME_ZONE})
         for school in department.schools:
             await self._create(_profile(school, parent=department.id))
         # Nothing stands at these URLs; an answer other than 401 says that the key is known there.

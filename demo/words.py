@@ -4,6 +4,7 @@ from typing import Final
 
 from libs.contracts.results import SoloLevel
 
+TIME_ZONE: Final = "Australia/Sydney"
 ACHIEVEMENT: Final = "resilience"
 ACHIEVEMENT_NAME: Final = "Resilience"
 REQUIRED_LEVEL: Final = SoloLevel.MULTISTRUCTURAL

@@ -1,7 +1,9 @@
 """Types of fields in requests, whose JSON Schema says exactly what is taken; pydantic's own take more."""
 
 from collections.abc import Callable
+from functools import cache
 from typing import Annotated, Final
+from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic.fields import FieldInfo
@@ -87,3 +89,18 @@ EmailAddress = Annotated[
     AfterValidator(_address),
 ]
 """An e-mail address, its domain in ASCII and lower case."""
+
+
+@cache
+def _time_zones() -> frozenset[str]:
+    return frozenset(available_timezones())
+
+
+def _time_zone(name: str) -> str:
+    if name not in _time_zones():
+        raise ValueError("must be a time zone of the IANA database, such as Australia/Sydney")
+    return name
+
+
+TimeZone = Annotated[str, Field(max_length=64, pattern=r"^[A-Za-z0-9_+/-]+$"), AfterValidator(_time_zone)]
+"""A name of the IANA time zone database; which names there are, its version tells and no schema."""

@@ -261,6 +261,7 @@ class IssuerPublished(Event):
     url: str | None = None
     email: str | None = Field(default=None, description="the organisation's public address, never a person's")
     logo: str | None = Field(default=None, description="URL of a picture")
+    time_zone: str | None = Field(default=None, description="in which its pages show times, such as Australia/Sydney")
     did: str = Field(description="the same in every version")
     did_document: str = Field(description="JSON text; it holds every key that the issuer ever announced")
     published_at: AwareDatetime

@@ -6,7 +6,7 @@ import jsonschema_rs
 import pytest
 from pydantic import Field, TypeAdapter, ValidationError
 
-from libs.common.fields import Line, NumberInJson, Sentence, Text, Truth
+from libs.common.fields import Line, NumberInJson, Sentence, Text, TimeZone, Truth
 
 WholeNumber = Annotated[int, Field(ge=0), NumberInJson] | None
 Number = Annotated[float, Field(le=2, allow_inf_nan=False), NumberInJson] | None
@@ -46,3 +46,11 @@ def test_a_text_that_grows_in_its_normal_form_has_no_more_than_its_length() -> N
 
 def test_the_space_around_text_is_not_kept() -> None:
     assert TypeAdapter(Line).validate_python(" Wattle Grove\n") == "Wattle Grove"
+
+
+def test_a_time_zone_is_a_name_of_the_iana_database() -> None:
+    for name in ("Australia/Sydney", "UTC", "Etc/GMT+5"):
+        assert TypeAdapter(TimeZone).validate_python(name) == name
+    for name in ("Sydney", "australia/sydney", "AEST+10", "../UTC", "/etc/localtime", ""):
+        with pytest.raises(ValidationError):
+            TypeAdapter(TimeZone).validate_python(name)

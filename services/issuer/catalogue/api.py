@@ -11,7 +11,7 @@ from libs.access.api_keys import ALL_ISSUERS, ApiKeys, Caller
 from libs.access.audited import cause_of
 from libs.access.scopes import Scope
 from libs.common.errors import ConflictError, ForbiddenError, NotFoundError
-from libs.common.fields import EmailAddress, Line, NumberInJson, Text, Truth, WebUrl
+from libs.common.fields import EmailAddress, Line, NumberInJson, Text, TimeZone, Truth, WebUrl
 from libs.common.http import request_trace
 from libs.common.problems import documented
 from libs.contracts.events import AchievementLevel, AchievementPublished, IssuerPublished
@@ -41,6 +41,11 @@ class ProfileRequest(_Body):
     logo: WebUrl | None = Field(
         default=None, description="URL of a picture", examples=["https://wattlegrove.example/logo.svg"]
     )
+    time_zone: TimeZone | None = Field(
+        default=None,
+        description="in which pages show the times of its badges; without one that of its department, else UTC",
+        examples=["Australia/Sydney"],
+    )
     expected_version: Annotated[int, Field(ge=0), NumberInJson] | None = Field(
         default=None,
         description="the version that this one is to follow; if another is the newest: 409",
@@ -53,6 +58,7 @@ class ProfileRequest(_Body):
             url=self.url,
             email=self.email,
             logo=self.logo,
+            time_zone=self.time_zone,
         )
 
 
@@ -80,6 +86,7 @@ class IssuerAnswer(BaseModel):
     url: str | None
     email: str | None
     logo: str | None
+    time_zone: str | None
     parent: str | None = Field(description="the id of its department")
     look_alikes: list[str] = Field(
         default=[], description="ids of issuers here whose names could be taken for this one: a warning"

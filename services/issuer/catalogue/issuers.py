@@ -34,6 +34,7 @@ class Profile:
     url: str | None = None
     email: str | None = None
     logo: str | None = None
+    time_zone: str | None = None
 
 
 class Issuers:
@@ -155,7 +156,7 @@ class Issuers:
             newest = await self._newest(issuer_id)
             if newest is None:
                 return None
-            profile = Profile(newest.name, newest.url, newest.email, newest.logo)
+            profile = Profile(newest.name, newest.url, newest.email, newest.logo, newest.time_zone)
             try:
                 published, _ = await self._publish(
                     issuer_id,

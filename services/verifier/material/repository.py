@@ -5,7 +5,7 @@ ends in the same documents.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -25,6 +25,7 @@ INDEXES: Sequence[Index] = (Index("issuers", ["did"]), Index("issuers", ["skelet
 SCHEMA = 1
 
 _PARTY = {"did": 1, "name": 1, "url": 1}
+_ORGANISATION = dict.fromkeys(("did", "name", "url", "email", "time_zone", "parent"), 1)
 _MOST_ALIKE = 8
 
 
@@ -71,12 +72,19 @@ class StoredStatusList:
 
 @dataclass(frozen=True, slots=True)
 class Organisation:
-    """An issuer's public profile."""
+    """An issuer's public profile.
+
+    Attributes:
+        time_zone: its name in the IANA database; None where the issuer names none.
+        parent: the id of its department.
+    """
 
     did: str
     name: str
     url: str | None
     email: str | None
+    time_zone: str | None = None
+    parent: str | None = None
 
 
 class Repository:
@@ -165,8 +173,11 @@ class Repository:
 
     async def organisation(self, issuer_id: str) -> Organisation | None:
         """The public profile of an issuer."""
-        found = await self._issuers.find_one({"_id": issuer_id}, {"did": 1, "name": 1, "url": 1, "email": 1})
-        return None if found is None else Organisation(found["did"], found["name"], found["url"], found.get("email"))
+        found = await self._issuers.find_one({"_id": issuer_id}, _ORGANISATION)
+        if found is None:
+            return None
+        known = Organisation(found["did"], found["name"], found["url"], found.get("email"))
+        return replace(known, time_zone=found.get("time_zone"), parent=found.get("parent"))
 
     async def achievement(self, version_key: str) -> AchievementPublished | None:
         """The version OWNER/ID/VERSION of an achievement: the catalogue is public."""
@@ -220,6 +231,8 @@ def _issuer(event: IssuerPublished) -> Document:
         "skeleton": skeleton(event.name),
         "url": event.url,
         "email": event.email,
+        "time_zone": event.time_zone,
+        "parent": event.parent,
         "did": event.did,
         "did_document": event.did_document,
         "published_at": event.published_at,
