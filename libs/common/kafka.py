@@ -113,7 +113,7 @@ class Kafka:
             try:
                 missing = self._consumed - await self._existing_topics()
                 if not missing:
-                    await self._broker.start()
+                    await self._join_groups()
                     self._connected = True
                     return
                 problem = f"topics missing, run `bowerbird setup`: {', '.join(sorted(missing))}"
@@ -122,6 +122,14 @@ class Kafka:
                 problem = type(error).__name__
             get_logger().warning("waiting for kafka", problem=problem)
             await asyncio.sleep(_CONNECT_AGAIN_SECONDS)
+
+    async def _join_groups(self) -> None:
+        """Start all consumers side by side: a broker holds each group's first member for some seconds."""
+        await self._broker.connect()
+        starts = (subscriber.start() for subscriber in self._broker.subscribers)
+        for outcome in await asyncio.gather(*starts, return_exceptions=True):
+            if isinstance(outcome, BaseException):
+                raise outcome
 
     async def _existing_topics(self) -> set[str]:
         admin = AIOKafkaAdminClient(bootstrap_servers=self._bootstrap)
