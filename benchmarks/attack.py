@@ -31,7 +31,7 @@ from libs.common.http import create_app
 from libs.common.workers.threads import Threads
 from libs.openbadges.verify import ResolvedInputs, verify
 from services.verifier.service import ServiceSettings, serve
-from services.verifier.verification.jobs import warm_up
+from services.verifier.warm_up import warm_up
 
 MOST_CPU_SECONDS: Final = 1.0
 MOST_BYTES: Final = 64 * 1024 * 1024

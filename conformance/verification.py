@@ -15,6 +15,7 @@ from services.verifier.material.repository import StoredStatusList
 from services.verifier.pages.answers import as_it_is
 from services.verifier.vc_api.api import vc_routes
 from services.verifier.vc_api.options import Options, left_out
+from services.verifier.verification.poison import KnownPoison
 from services.verifier.verification.verifier import Verifier
 
 _THREADS, _WAITING, _SECONDS = 2, 256, 5.0
@@ -46,7 +47,7 @@ def verifying_routes(lists: StatusLists, public_base: str, clock: Callable[[], d
     # Nothing is remembered: a suite revokes and looks at once.
     source = MaterialSource(lists, public_base, patience_seconds=_SECONDS, remembered_seconds=0)
     threads = Threads(_THREADS, waiting=_WAITING, seconds=_SECONDS)
-    verifier = Verifier(source, clock, own=threads, strangers=threads, conformance=True)
+    verifier = Verifier(source, clock, own=threads, strangers=threads, poison=KnownPoison(), conformance=True)
     router = vc_routes(verifier, as_suites_ask)
 
     @router.get("/status/{list_id}", summary="A signed status list credential")

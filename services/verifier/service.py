@@ -28,6 +28,7 @@ from services.verifier.schemas.api import schema_routes
 from services.verifier.vc_api.api import vc_routes
 from services.verifier.verification.api import VerifyApi
 from services.verifier.verification.check_page import CheckPage
+from services.verifier.verification.poison import KnownPoison
 from services.verifier.verification.verifier import Verifier
 
 __all__ = ["INDEXES", "ServiceSettings", "build"]
@@ -93,8 +94,8 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
 def stranger_workers(settings: ServiceSettings) -> WorkerPool:
     """Return the processes that verify what strangers send; they start when they are asked for first."""
     return WorkerPool(
-        "services.verifier.verification.jobs",
-        packages=("libs.openbadges.", "services.verifier.verification."),
+        "services.verifier.warm_up",
+        packages=("libs.openbadges.", "services.verifier."),
         workers=settings.verify_workers,
         waiting=settings.verify_waiting,
         limits=JobLimits(
@@ -128,6 +129,7 @@ def serve(
         clock,
         own=Threads(settings.verify_threads, waiting=settings.verify_waiting, seconds=settings.verify_seconds),
         strangers=strangers,
+        poison=KnownPoison(),
     )
     pages = Pages()
     app.include_router(VerifyApi(repository, verifier, public_base=settings.public_base).router())

@@ -135,7 +135,7 @@ async def test_nothing_is_left_behind_neither_process_nor_zombie() -> None:
 
 async def test_a_hostile_credential_is_given_up_within_the_cpu_time_of_one_request() -> None:
     pool = WorkerPool(
-        "services.verifier.verification.jobs",
+        "services.verifier.warm_up",
         packages=("libs.openbadges.",),
         workers=1,
         waiting=8,
@@ -146,7 +146,7 @@ async def test_a_hostile_credential_is_given_up_within_the_cpu_time_of_one_reque
     async def nothing(_: Any) -> ResolvedInputs:
         return ResolvedInputs()
 
-    report = await pool.run(credential_job, body, datetime.now(UTC), None, PRODUCTION, answer=nothing)
+    report = await pool.run(credential_job, body, None, datetime.now(UTC), PRODUCTION, answer=nothing)
     assert isinstance(report, Report)
     assert report.verdict == "unknown"
     await pool.close()

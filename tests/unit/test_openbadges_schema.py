@@ -126,3 +126,26 @@ def test_forms_that_are_known_are_few() -> None:
         signing._remember(number.to_bytes(4, "big"), PRODUCTION)
     assert len(signing._KNOWN) == signing._MOST_KNOWN
     assert (0).to_bytes(4, "big") not in signing._KNOWN
+
+
+@pytest.mark.parametrize("values", [1, 3_000])
+def test_a_refusal_names_the_place_however_many_values_are_refused(values: int) -> None:
+    found = refusal({**award(1), "evidence": [{"type": number} for number in range(values)]})
+    assert found is not None
+    assert found[0] == "schema"
+    assert "/evidence: " in found[1]
+
+
+def test_what_is_looked_at_to_explain_a_refusal_is_bounded_in_values_and_texts() -> None:
+    hostile = {"evidence": [{"type": number, "narrative": "x" * 50_000} for number in range(3_000)]}
+    excerpt = schema._excerpt(hostile, [schema._VALUES_EXPLAINED])
+    assert excerpt["evidence"][:1] == [{"type": 0, "narrative": "x" * 4_000}]
+    assert 1 < len(excerpt["evidence"]) <= schema._VALUES_EXPLAINED
+    assert schema._excerpt(award(1), [schema._VALUES_EXPLAINED]) == award(1)
+
+
+def test_a_refused_value_far_behind_a_thousand_good_ones_is_still_a_refusal() -> None:
+    parts: list[Any] = [{"type": ["Evidence"]} for _ in range(1_000)]
+    assert refusal({**award(1), "evidence": parts}) is None
+    found = refusal({**award(1), "evidence": [*parts, {"type": 1}]})
+    assert found == ("schema", "/: Among its many values is one that the schema refuses.")

@@ -25,6 +25,9 @@ LARGEST_NUMBER: Final = 2**53 - 1
 _BYTES_A_UNIT: Final = 40
 """Bytes that are read for a unit of work (`budget`)."""
 
+_BYTES_UNCOUNTED: Final = 64 * 1024
+"""A longer text has its values counted before it is written: writing takes 256 bytes for each number in a list."""
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -62,6 +65,8 @@ def parse(text: str | bytes, limits: Limits = LIMITS) -> dict[str, Any]:
         raise CredentialError(
             "not_an_object", f"A credential is a JSON object, not {TYPE_NAMES.get(type(document), 'nothing')}."
         )
+    if len(raw) > _BYTES_UNCOUNTED:
+        check(document, limits)
     if write(document) != raw:
         # Written by somebody else, or with a key twice: a second reader looks at every pair.
         check(document, limits)

@@ -1,10 +1,9 @@
 """Validation against 1EdTech's official JSON Schemas: Open Badges 3.0, and an older edition of learner records."""
 
 import marshal
-from collections.abc import Iterable
 from functools import lru_cache
 from itertools import islice
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import orjson
 from jsonschema_rs import Draft4Validator, Draft201909Validator, RegexOptions
@@ -22,6 +21,11 @@ RECORD_SCHEMA: Final = "https://purl.imsglobal.org/spec/clr/v2p0/schema/json/clr
 
 _MOST_ERRORS: Final = 100
 """Refusals by the schema that are looked at for the one that tells most."""
+
+_VALUES_EXPLAINED: Final = 300
+"""Values of which a refusal is explained: for each of them that is refused, the library holds up to 20 kB."""
+_TEXT_EXPLAINED: Final = 2_000
+"""Characters of each end of a longer text in it: the library copies a text once for each level that it stands in."""
 
 _DATES: Final = {"validFrom": "issuanceDate", "validUntil": "expirationDate"}
 _LISTS: Final = frozenset({"credentialSchema", "endorsement", "endorsementJwt", "identifier", "verifiableCredential"})
@@ -71,7 +75,7 @@ def validate_achievement(document: dict[str, Any]) -> None:
     except ValueError as error:
         raise CredentialError("not_json", f"The document does not hold JSON alone: {error}.") from error
     if not valid:
-        _refuse(_achievement.iter_errors(document))
+        _refuse(_achievement, document)
 
 
 def form_of(document: dict[str, Any]) -> bytes | None:
@@ -137,7 +141,7 @@ def validate_record(record: dict[str, Any]) -> None:
             "verifiableCredential": [_aged(one) for one in held if isinstance(one, dict) and "issuer" in one],
         }
     if not _record.is_valid(older):
-        _refuse(_record.iter_errors(older), "schema_older")
+        _refuse(_record, older, "schema_older")
 
 
 def _aged(document: dict[str, Any]) -> dict[str, Any]:
@@ -158,8 +162,32 @@ def _aged(document: dict[str, Any]) -> dict[str, Any]:
     return older
 
 
-def _refuse(errors: Iterable[Any], code: str = "schema") -> None:
-    error = max(islice(errors, _MOST_ERRORS), key=lambda one: len(one.instance_path))
+def _refuse(schema: Draft4Validator | Draft201909Validator, document: dict[str, Any], code: str = "schema") -> NoReturn:
+    excerpt = _excerpt(document, [_VALUES_EXPLAINED])
+    errors = islice(schema.iter_errors(excerpt), _MOST_ERRORS)
+    error = max(errors, key=lambda one: len(one.instance_path), default=None)
+    if error is None:
+        raise CredentialError(code, "Among its many values is one that the schema refuses.", "/")
     path = "".join(f"/{part}" for part in error.instance_path)
     message = error.message if len(error.message) <= 300 else error.message[:300] + " …"
     raise CredentialError(code, message, path or "/")
+
+
+def _excerpt(value: Any, left: list[int]) -> Any:
+    """Return a value with all keys of its objects, and of its lists the first elements, while values are left.
+
+    Of a long text both ends are kept, so that a URL, a picture and a token keep their form.
+    """
+    left[0] -= 1
+    if isinstance(value, dict):
+        return {name: _excerpt(one, left) for name, one in value.items()}
+    if isinstance(value, str) and len(value) > 2 * _TEXT_EXPLAINED:
+        return value[:_TEXT_EXPLAINED] + value[-_TEXT_EXPLAINED:]
+    if not isinstance(value, list):
+        return value
+    kept: list[Any] = []
+    for one in value:
+        if kept and left[0] <= 0:
+            break
+        kept.append(_excerpt(one, left))
+    return kept

@@ -8,7 +8,7 @@ from libs.openbadges.integrity.recognition import RECOGNIZER
 from libs.openbadges.jose.compact import as_compact
 from libs.openbadges.jose.envelopes import envelope_kind, unwrap
 from libs.openbadges.jose.tokens import Token, read_token
-from libs.openbadges.jsonld.parsing import LIMITS, Limits, parse, write
+from libs.openbadges.jsonld.parsing import LIMITS, Limits, check, parse, write
 from libs.openbadges.jsonld.templates.canonical_document import CanonicalDocument
 from libs.openbadges.model.errors import CredentialError
 from libs.openbadges.model.older_badges import older_badge
@@ -54,7 +54,10 @@ def open_document(
 
 
 def _open_text(given: str | bytes | dict[str, Any], limits: Limits, profile: ProcessingProfile) -> Opened:
-    text = write(given) if isinstance(given, dict) else given
+    if isinstance(given, dict):
+        check(given, limits)
+        given = write(given)
+    text = given
     jws = as_compact(text)
     if jws is not None:
         token = read_token(jws, limits, profile)

@@ -7,17 +7,17 @@ import orjson
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from libs.common.bodies import read_json_object
+from libs.common.bodies import read_body
 from libs.common.body_limits import body_limit
 from libs.common.errors import InvalidRequestError, RequestTimeoutError
 from libs.common.media_types import JSON
 from libs.common.openapi import json_body
 from libs.common.problems import documented
-from libs.openbadges.jose.compact import as_compact
 from libs.openbadges.verify import Report
 from services.verifier.vc_api.answer import IN_RECORD, answer_of
+from services.verifier.vc_api.jobs import credential_request_job, presentation_request_job
 from services.verifier.vc_api.models import VerifyAnswer, VerifyCredentialRequest, VerifyPresentationRequest
-from services.verifier.vc_api.options import Options, hold_to, read_options, with_purpose, without_status
+from services.verifier.vc_api.options import Options, hold_to, with_purpose, without_status
 from services.verifier.verification.verifier import Verifier
 
 _MOST_BYTES = 512 * 1024
@@ -61,10 +61,10 @@ def vc_routes(verifier: Verifier, policy: Policy = _every_check) -> APIRouter:
     )
     async def verify_credential(request: Request) -> Response:
         """Verify a credential (VC API)."""
-        body = await read_json_object(request, _CREDENTIAL_TYPES)
-        options = read_options(body)
-        report = hold_to(await verifier.verify(_document(body, "verifiableCredential")), options)
-        report = policy(report, options)
+        body = await read_body(request, _CREDENTIAL_TYPES)
+        told, report = await verifier.run_credential(credential_request_job, body)
+        options = told or Options()
+        report = policy(hold_to(report, options), options)
         signer = None if report.signer is None else report.signer.to_dict()
         return _answer(answer_of(report.checks, report.embedded, IN_RECORD, about={"signer": signer}))
 
@@ -77,29 +77,15 @@ def vc_routes(verifier: Verifier, policy: Policy = _every_check) -> APIRouter:
     )
     async def verify_presentation(request: Request) -> Response:
         """Verify a presentation and the credentials in it (VC API)."""
-        body = await read_json_object(request, _PRESENTATION_TYPES)
-        options = read_options(body)
-        report = await verifier.verify_presentation(
-            _document(body, "verifiablePresentation"), challenge=options.challenge, domain=options.domain
-        )
+        body = await read_body(request, _PRESENTATION_TYPES)
+        told, report = await verifier.run_presentation(presentation_request_job, body)
+        options = told or Options()
         checks = [with_purpose(check, options, "authentication") for check in report.checks]
         held = [policy(without_status(one, options), options) for one in report.credentials]
         holder = None if report.holder is None else report.holder.to_dict()
         return _answer(answer_of(checks, held, about={"holder": holder}))
 
     return router
-
-
-def _document(body: dict[str, Any], name: str) -> str | bytes:
-    """The text of what is to be verified: an object, or a compact JWS."""
-    document = body.get(name)
-    if isinstance(document, dict) and document:
-        return orjson.dumps(document)
-    if isinstance(document, str) and as_compact(document) is not None:
-        return document
-    raise InvalidRequestError(
-        f"/{name} is required: an object, or text in compact JWS form", [{"field": f"/{name}", "reason": "missing"}]
-    )
 
 
 def _answer(answer: dict[str, Any]) -> Response:

@@ -12,12 +12,14 @@ from libs.common.problems import documented
 from services.verifier.material.lookup import PublicRecords
 from services.verifier.material.repository import TakenDown
 from services.verifier.pages.answers import gone
+from services.verifier.verification.jobs import submission_job
 from services.verifier.verification.models import BadgeQuestion, CredentialDocument, CredentialQuestion, ReportView
 from services.verifier.verification.submission import (
     FILE_TYPES,
     JSON_TYPES,
     MEDIA_TYPES,
     MOST_PICTURE_BYTES,
+    MOST_QUESTION_BYTES,
     read_request,
 )
 from services.verifier.verification.verifier import Verifier
@@ -55,8 +57,9 @@ class VerifyApi:
     async def verify(self, request: Request) -> Response:
         """Verify what was sent; the answer is a report with a verdict of pass, fail or unknown."""
         body = await read_body(request, MEDIA_TYPES)
-        submission = read_request(body, request.headers.get("content-type", ""), self._public_base)
-        if submission.badge_id is not None:
+        media_type = request.headers.get("content-type", "")
+        submission = read_request(body, media_type, self._public_base) if len(body) <= MOST_QUESTION_BYTES else None
+        if submission is not None and submission.badge_id is not None:
             stored = await self._repository.credential(submission.badge_id)
             if stored is None:
                 raise NotFoundError("there is no badge of ours at this URL; look whether it was copied in full")
@@ -64,7 +67,7 @@ class VerifyApi:
                 raise gone(stored)
             report = await self._verifier.verify_stored(stored, submission.recipient)
         else:
-            report = await self._verifier.verify(submission.text or b"", recipient=submission.recipient)
+            _, report = await self._verifier.run_credential(submission_job, body, media_type, self._public_base)
         return Response(
             orjson.dumps(report.to_dict()), media_type="application/json", headers={"Cache-Control": "no-store"}
         )

@@ -1,27 +1,20 @@
 """The page at /: anybody checks a file, a picture or a link by a plain form, without a script."""
 
-from collections.abc import AsyncGenerator
-
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 from pymongo.errors import PyMongoError
-from python_multipart.multipart import parse_options_header
-from starlette.datastructures import UploadFile
-from starlette.formparsers import MultiPartException, MultiPartParser
 
 from libs.common.body_limits import body_limit
 from libs.common.errors import BowerbirdError, InvalidRequestError
 from libs.common.telemetry import get_logger
 from services.verifier.pages.answers import READ
 from services.verifier.pages.pages import Pages
-from services.verifier.verification.submission import MOST_BYTES, MOST_PICTURE_BYTES, badge_id_of
+from services.verifier.verification.form import read_form
+from services.verifier.verification.submission import MOST_PICTURE_BYTES, badge_id_of
 from services.verifier.verification.verifier import Verifier
 
-FORM = "multipart/form-data"
 # The file and the parts around it.
 _MOST_FORM_BYTES = MOST_PICTURE_BYTES + 64 * 1024
-# The parser takes time for each place where a part could begin; a form of ours has three.
-_MOST_BOUNDARIES = 8
 _TRY_AGAIN_SECONDS = 5
 
 
@@ -47,12 +40,12 @@ class CheckPage:
     async def check(self, request: Request) -> Response:
         """The verdicts on a file, or the page of the badge that a link stands for."""
         try:
-            content, link = await _read_form(request)
-            if bool(content) == bool(link):
+            form = read_form(await request.body(), request.headers.get("content-type", ""))
+            if bool(form.file) == bool(form.link):
                 raise InvalidRequestError("Choose a file or paste a link, one of the two.")
-            if link:
-                return RedirectResponse(f"badges/{self._badge_id(link)}", 303)
-            return self._pages.checked(await self._verifier.verify(content))
+            if form.link:
+                return RedirectResponse(f"badges/{self._badge_id(form.link)}", 303)
+            return self._pages.checked(await self._verifier.verify(form.file))
         except (BowerbirdError, PyMongoError) as error:
             return self._problem(error)
 
@@ -76,33 +69,3 @@ class CheckPage:
         answer = self._pages.check(self._public_base, status=503, problem=words)
         answer.headers["Retry-After"] = str(_TRY_AGAIN_SECONDS)
         return answer
-
-
-async def _read_form(request: Request) -> tuple[bytes, str]:
-    """Return the bytes of the file and the link; empty where they were left out.
-
-    Raises:
-        InvalidRequestError: no form of this kind.
-        BowerbirdError: a limit is passed (body_limits.py).
-    """
-    kind, parameters = parse_options_header(request.headers.get("content-type", ""))
-    boundary = parameters.get(b"boundary", b"")
-    body = await request.body()
-    wrong = InvalidRequestError("What was sent is not this form; load the page again.")
-    if kind.decode("latin-1") != FORM or not boundary or body.count(boundary) > _MOST_BOUNDARIES:
-        raise wrong
-
-    async def whole() -> AsyncGenerator[bytes, None]:
-        yield body
-
-    parser = MultiPartParser(request.headers, whole(), max_files=1, max_fields=2, max_part_size=MOST_BYTES)
-    try:
-        form = await parser.parse()
-    except MultiPartException:
-        raise wrong from None
-    try:
-        file, link = form.get("file"), form.get("link")
-        content = await file.read() if isinstance(file, UploadFile) else b""
-        return content, link.strip() if isinstance(link, str) else ""
-    finally:
-        await form.close()

@@ -1,8 +1,13 @@
-"""The jobs of verifying, as threads and worker processes run them: read, ask for what is needed, verify."""
+"""The jobs of verifying, as threads and worker processes run them: read, ask for what is needed, verify.
 
-import gc
-from datetime import UTC, datetime
+Whatever a stranger sent is read here for the first time, since reading takes time too.
+"""
 
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from libs.common.errors import InvalidRequestError
 from libs.common.workers.jobs import Job
 from libs.openbadges.model.budget import shared_budget
 from libs.openbadges.model.errors import CredentialError
@@ -20,17 +25,42 @@ from libs.openbadges.verify import (
     verify,
     verify_presentation,
 )
+from services.verifier.verification.submission import MOST_QUESTION_BYTES, read_request
+
+
+def submission_job(
+    body: bytes, media_type: str, public_base: str, now: datetime, profile: ProcessingProfile
+) -> Job[Report]:
+    """Read the credential that `POST /v1/verify` was sent, and verify it.
+
+    Tells the `Submission`, without its text, before it verifies; then asks as `credential_job` does.
+
+    Args:
+        body: as it came.
+        media_type: the value of its Content-Type.
+        public_base: the base of our own URLs.
+        now: the moment to judge dates by.
+        profile: which documents are read.
+
+    Raises:
+        BowerbirdError: see `read_request`; or it is the URL of a badge in so many bytes.
+    """
+    submission = read_request(body, media_type, public_base)
+    if submission.text is None:
+        raise InvalidRequestError(f"a question about a badge of ours takes at most {MOST_QUESTION_BYTES} bytes")
+    yield replace(submission, text=None)
+    return (yield from credential_job(submission.text, submission.recipient, now, profile))
 
 
 def credential_job(
-    document: str | bytes, now: datetime, recipient: Recipient | None, profile: ProcessingProfile
+    document: str | bytes | dict[str, Any], recipient: Recipient | None, now: datetime, profile: ProcessingProfile
 ) -> Job[Report]:
     """Verify a credential; asks for `ResolvedInputs` by `Dependencies`.
 
     Args:
-        document: as it came: JSON, JWT, PNG or SVG.
-        now: the moment to judge dates by.
+        document: as it came: JSON as text or parsed, JWT, PNG or SVG.
         recipient: whom it must be about; None does not ask.
+        now: the moment to judge dates by.
         profile: which documents are read.
     """
     with shared_budget():
@@ -40,15 +70,19 @@ def credential_job(
 
 
 def presentation_job(
-    document: str | bytes, now: datetime, challenge: str | None, domain: str | None, profile: ProcessingProfile
+    document: str | bytes | dict[str, Any],
+    challenge: str | None,
+    domain: str | None,
+    now: datetime,
+    profile: ProcessingProfile,
 ) -> Job[PresentationReport]:
     """Verify a presentation; asks for `ResolvedInputs` by `Dependencies`.
 
     Args:
         document: as it came.
-        now: the moment to judge dates by.
         challenge: what its proof must repeat; None does not ask.
         domain: for whom its proof must be; None does not ask.
+        now: the moment to judge dates by.
         profile: which documents are read.
     """
     with shared_budget():
@@ -56,24 +90,12 @@ def presentation_job(
         return verify_presentation(document, inputs, now, challenge=challenge, domain=domain, profile=profile)
 
 
-def _read(document: str | bytes, profile: ProcessingProfile) -> tuple[str | bytes | Opened, Dependencies]:
+def _read(
+    document: str | bytes | dict[str, Any], profile: ProcessingProfile
+) -> tuple[str | bytes | dict[str, Any] | Opened, Dependencies]:
     """Read a document once, for what it depends on and for verifying; one that cannot be read stays as it came."""
     try:
         opened = open_document(document, profile=profile)
     except CredentialError:
         return document, Dependencies()
     return opened, dependencies_of(opened, profile=profile)
-
-
-_SAMPLE = b"""{"@context":["https://www.w3.org/ns/credentials/v2",
-"https://purl.imsglobal.org/spec/ob/v3p0/context-3.0.3.json"],"type":["VerifiableCredential","OpenBadgeCredential"],
-"id":"urn:uuid:0d8e4a52-95a8-4f43-9a0d-7a3c5f0e8d11","issuer":{"id":"did:key:z6Mk","type":["Profile"]},
-"validFrom":"2026-03-06T09:30:00Z","credentialSubject":{"type":["AchievementSubject"],"achievement":{"id":"urn:x:y",
-"type":["Achievement"],"name":"x","description":"x","criteria":{"narrative":"x"}}}}"""
-
-
-def warm_up() -> None:
-    """Verify once, so that contexts, schemas and models are there before the first stranger comes."""
-    verify(_SAMPLE, ResolvedInputs(), datetime.now(UTC))
-    gc.collect()
-    gc.freeze()

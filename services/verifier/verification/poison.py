@@ -1,8 +1,9 @@
 """Documents that were too costly to verify, by their digest, so that sending one again costs nothing."""
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from hashlib import sha256
-from typing import Any, Final
+from typing import Final
 
 from cachetools import TTLCache
 
@@ -14,28 +15,42 @@ _SECONDS: Final = 600
 _COSTLY: Final = frozenset({TOO_COSTLY, "too_symmetric"})
 
 
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """What a job told before it verified, and its report in short."""
+
+    told: object
+    report: Report | PresentationReport
+
+
 class KnownPoison:
     """What was found about documents that were given up, for ten minutes; the thousand that came last."""
 
     def __init__(self) -> None:
-        self._reports: TTLCache[bytes, Report | PresentationReport] = TTLCache(_REMEMBERED, _SECONDS)
+        self._known: TTLCache[bytes, Remembered] = TTLCache(_REMEMBERED, _SECONDS)
 
     @staticmethod
-    def key(document: str | bytes, *asked: Any) -> bytes:
+    def key(job: str, sent: Sequence[str | bytes | None]) -> bytes:
         """Return by what a document is remembered with what was asked about it: a digest, of no use to a reader."""
-        digest = sha256(document.encode("utf-8", "surrogatepass") if isinstance(document, str) else document)
-        digest.update(repr([str(one) for one in asked]).encode("utf-8", "surrogatepass"))
+        digest = sha256(job.encode())
+        for one in sent:
+            part = one if isinstance(one, bytes) else repr(one).encode()
+            digest.update(len(part).to_bytes(8, "big"))
+            digest.update(part)
         return digest.digest()
 
-    def find(self, key: bytes) -> Any:
-        """Return the report that was remembered under a key; None if there is none."""
-        return self._reports.get(key)
+    def find(self, key: bytes) -> Remembered | None:
+        """Return what was remembered under a key."""
+        return self._known.get(key)
 
-    def remember(self, key: bytes, report: Report | PresentationReport, brief: Report | PresentationReport) -> None:
+    def remember(
+        self, key: bytes, told: object, report: Report | PresentationReport, brief: Report | PresentationReport
+    ) -> None:
         """Remember the report on a document, if that was too costly: its own checks, without what is in it.
 
         Args:
             key: from `key`.
+            told: what its job told before it verified.
             report: what was found.
             brief: what is remembered where the document's own checks do not tell the verdict.
         """
@@ -46,7 +61,7 @@ class KnownPoison:
             short = replace(report, credential=None, embedded=(), endorsements=())
         else:
             short = replace(report, presentation=None, credentials=())
-        self._reports[key] = short if short.verdict == report.verdict else brief
+        self._known[key] = Remembered(told, short if short.verdict == report.verdict else brief)
 
 
 def _is_costly(report: Report | PresentationReport) -> bool:

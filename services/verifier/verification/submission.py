@@ -18,6 +18,8 @@ from libs.openbadges.verify import Recipient
 
 # Twice what the engine reads, so that a credential slightly too large is answered with a report that says so.
 MOST_BYTES = 512 * 1024
+# A question about a badge of ours, with the longest recipient: what is so small is read at once, and asks no worker.
+MOST_QUESTION_BYTES = 16 * 1024
 # Less than the engine reads: many bodies are held at a time, and a badge's picture has a tenth of it.
 MOST_PICTURE_BYTES = 4 * 1024 * 1024
 # Those that badges are served with are among them; `application/vc` has no suffix that says JSON (Verifiable
@@ -183,6 +185,8 @@ def _value_of(body: bytes, name: str) -> bytes:
             start = _past(text, place, ":")
             _, place = _DECODER.raw_decode(text, start)
             found += [text[start:place]] if key == name else []
+            if len(found) > 1:
+                break
     except (ValueError, RecursionError):
         raise InvalidRequestError(f"the body is nested too deeply, or has a number that nobody reads; {_HOW}") from None
     if len(found) != 1:

@@ -5,9 +5,10 @@ from dataclasses import replace
 from datetime import datetime
 from time import monotonic
 from types import MappingProxyType
+from typing import Any, Final
 from uuid import UUID
 
-from libs.common.workers.jobs import End, JobEndedError, Runner
+from libs.common.workers.jobs import End, Job, JobEndedError, Runner
 from libs.openbadges.model.profile import CONFORMANCE, PRODUCTION
 from libs.openbadges.verify import (
     CHECKS,
@@ -23,21 +24,49 @@ from libs.openbadges.verify import (
 from services.verifier.material.lookup import MaterialSource, Resolved, explain
 from services.verifier.material.repository import StoredCredential
 from services.verifier.verification import metrics
-from services.verifier.verification.jobs import credential_job, presentation_job
+from services.verifier.verification.jobs import credential_job
 from services.verifier.verification.poison import KnownPoison
+from services.verifier.verification.submission import Submission
 
-_ENDED: Mapping[End, str] = {
+_ENDED: Final[Mapping[End, str]] = {
     "too_costly": "The document was too costly: verifying it takes more time or memory than one request is given.",
     "took_too_long": "Checking it took longer than is allowed here.",
 }
 
 
+class Conversation:
+    """What a job tells and asks on its way, answered, and its report explained by what could be looked up.
+
+    Attributes:
+        told: what it told last that is no question; None until then.
+    """
+
+    def __init__(self, source: MaterialSource, published: Mapping[UUID, str] = MappingProxyType({})) -> None:
+        """Take where is looked up, and documents of ours that are at hand already, by UUID."""
+        self._source = source
+        self._published = published
+        self._resolved: Resolved | None = None
+        self.told: Any = None
+
+    async def answer(self, message: Any) -> ResolvedInputs | None:
+        """Answer what a job asks; remember what it tells."""
+        if not isinstance(message, Dependencies):
+            self.told = message
+            return None
+        self._resolved = await self._source.resolve(message, self._published)
+        return self._resolved.inputs
+
+    def explain(self, report: Report) -> Report:
+        """Return the report with the reasons why something is not available."""
+        return report if self._resolved is None else explain(report, self._resolved)
+
+
 class Verifier:
     """Verifies credentials and presentations.
 
-    What anybody sends (`verify`, `verify_presentation`) runs in worker processes with limits of CPU time and memory;
-    credentials of our own (`verify_stored`) run in threads of the service and never wait for a worker. Whatever passes
-    a limit ends in a report whose checks are unknown, and is remembered: sent again, it costs nothing.
+    What anybody sends runs in worker processes with limits of CPU time and memory, from its first byte on; credentials
+    of our own (`verify_stored`) run in threads of the service and never wait for a worker. Whatever passes a limit ends
+    in a report whose checks are unknown, and is remembered: sent again, it costs nothing.
     """
 
     def __init__(
@@ -47,6 +76,7 @@ class Verifier:
         *,
         own: Runner,
         strangers: Runner,
+        poison: KnownPoison,
         conformance: bool = False,
     ) -> None:
         """Take what is needed.
@@ -56,6 +86,7 @@ class Verifier:
             clock: returns the current time.
             own: runs the verification of what is stored here.
             strangers: runs the verification of what anybody sends.
+            poison: what was too costly before.
             conformance: read contexts written into documents, for conformance suites alone.
         """
         self._source = source
@@ -63,25 +94,18 @@ class Verifier:
         self._own = own
         self._strangers = strangers
         self._profile = CONFORMANCE if conformance else PRODUCTION
-        self._poison = KnownPoison()
+        self._poison = poison
 
-    async def verify(self, document: str | bytes, *, recipient: Recipient | None = None) -> Report:
+    async def verify(self, document: bytes) -> Report:
         """Verify a credential that a stranger sent: JSON, a compact JWT, or a PNG or SVG picture that holds either.
 
         Args:
             document: as it came, whole and unread.
-            recipient: whom it must be about; None does not ask.
 
         Raises:
             UnavailableError: more is waiting than can be done in reasonable time.
         """
-        key = self._poison.key(document, recipient and (recipient.value, recipient.kind))
-        known: Report | None = self._poison.find(key)
-        if known is not None:
-            metrics.REMEMBERED.inc()
-            return known
-        report = await self._verify(self._strangers, document, recipient)
-        self._poison.remember(key, report, self._given_up(recipient, "too_costly"))
+        _, report = await self.run_credential(credential_job, document, None)
         return report
 
     async def verify_stored(self, stored: StoredCredential, recipient: Recipient | None = None) -> Report:
@@ -90,85 +114,82 @@ class Verifier:
         Raises:
             UnavailableError: more is waiting than can be done in reasonable time.
         """
-        report = await self._verify(self._own, stored.text, recipient, {stored.id: stored.text})
-        return report if stored.revoked_at is None else _revoked(report, stored.revoked_at)
+        conversation = Conversation(self._source, {stored.id: stored.text})
+        conversation.told = Submission(badge_id=stored.id, recipient=recipient)
+        return as_told(stored, await self._verify(self._own, conversation, credential_job, stored.text, recipient))
 
-    async def verify_presentation(
-        self, document: str | bytes, *, challenge: str | None, domain: str | None
-    ) -> PresentationReport:
-        """Verify a presentation that a stranger sent, and each credential in it.
+    async def run_credential(self, job: Callable[..., Job[Report]], *sent: str | bytes | None) -> tuple[Any, Report]:
+        """Run a job that verifies a credential that a stranger sent.
 
         Args:
-            document: as it came, whole and unread.
-            challenge: what its proof must repeat; None does not ask.
-            domain: for whom its proof must be; None does not ask.
+            job: takes what was sent, the moment and the profile.
+            sent: as it came.
+
+        Returns:
+            What the job told before it verified, None where it was ended before that; and its report.
 
         Raises:
-            UnavailableError: more is waiting than can be done in reasonable time.
+            BowerbirdError: the job refused what was sent; or more is waiting than can be done in reasonable time.
         """
-        key = self._poison.key(document, challenge, domain)
-        known: PresentationReport | None = self._poison.find(key)
-        if known is not None:
+        key = self._poison.key(job.__name__, sent)
+        known = self._poison.find(key)
+        if known is not None and isinstance(known.report, Report):
             metrics.REMEMBERED.inc()
-            return known
-        lookups = _Lookups(self._source)
+            return known.told, known.report
+        conversation = Conversation(self._source)
+        report = await self._verify(self._strangers, conversation, job, *sent)
+        self._poison.remember(key, conversation.told, report, given_up("too_costly", self._clock(), conversation.told))
+        return conversation.told, report
+
+    async def run_presentation(
+        self, job: Callable[..., Job[PresentationReport]], *sent: str | bytes | None
+    ) -> tuple[Any, PresentationReport]:
+        """Run a job that verifies a presentation that a stranger sent; see `run_credential`."""
+        key = self._poison.key(job.__name__, sent)
+        known = self._poison.find(key)
+        if known is not None and isinstance(known.report, PresentationReport):
+            metrics.REMEMBERED.inc()
+            return known.told, known.report
+        conversation = Conversation(self._source)
         try:
-            report = await self._strangers.run(
-                presentation_job, document, self._clock(), challenge, domain, self._profile, answer=lookups.answer
-            )
-            report = replace(report, credentials=tuple(lookups.explain(one) for one in report.credentials))
+            report = await self._strangers.run(job, *sent, self._clock(), self._profile, answer=conversation.answer)
+            report = replace(report, credentials=tuple(conversation.explain(one) for one in report.credentials))
         except JobEndedError as error:
-            report = self._presentation_given_up(error.end)
-        self._poison.remember(key, report, self._presentation_given_up("too_costly"))
-        return report
+            report = _presentation_given_up(error.end, self._clock())
+        self._poison.remember(key, conversation.told, report, _presentation_given_up("too_costly", self._clock()))
+        return conversation.told, report
 
     async def _verify(
-        self,
-        runner: Runner,
-        document: str | bytes,
-        recipient: Recipient | None,
-        published: Mapping[UUID, str] = MappingProxyType({}),
+        self, runner: Runner, conversation: Conversation, job: Callable[..., Job[Report]], *sent: object
     ) -> Report:
         started = monotonic()
-        lookups = _Lookups(self._source, published)
         try:
-            report = await runner.run(
-                credential_job, document, self._clock(), recipient, self._profile, answer=lookups.answer
-            )
-            report = lookups.explain(report)
+            report = await runner.run(job, *sent, self._clock(), self._profile, answer=conversation.answer)
+            report = conversation.explain(report)
         except JobEndedError as error:
-            report = self._given_up(recipient, error.end)
+            report = given_up(error.end, self._clock(), conversation.told)
         metrics.observe(report, monotonic() - started)
         return report
 
-    def _given_up(self, recipient: Recipient | None, code: End) -> Report:
-        names = CHECKS if recipient is None else (*CHECKS, RECIPIENT)
-        return Report(_unknown(names, code, self._clock()), None)
 
-    def _presentation_given_up(self, code: End) -> PresentationReport:
-        return PresentationReport(_unknown(PRESENTATION_CHECKS, code, self._clock()), (), None)
-
-
-class _Lookups:
-    """What a job was told when it asked, to explain its report by."""
-
-    def __init__(self, source: MaterialSource, published: Mapping[UUID, str] = MappingProxyType({})) -> None:
-        self._source = source
-        self._published = published
-        self._resolved: Resolved | None = None
-
-    async def answer(self, dependencies: Dependencies) -> ResolvedInputs:
-        self._resolved = await self._source.resolve(dependencies, self._published)
-        return self._resolved.inputs
-
-    def explain(self, report: Report) -> Report:
-        return report if self._resolved is None else explain(report, self._resolved)
+def given_up(end: End, now: datetime, told: object = None) -> Report:
+    """Return the report on a credential whose job was ended; `told` is what that had told."""
+    names = (*CHECKS, RECIPIENT) if isinstance(told, Submission) and told.recipient is not None else CHECKS
+    return Report(unknown(names, end, _ENDED[end], now), None)
 
 
-def _revoked(report: Report, at: datetime) -> Report:
-    told = Check("status", "fail", "revoked", "The issuer has revoked it.", at)
+def unknown(names: Sequence[str], code: str, message: str, now: datetime) -> tuple[Check, ...]:
+    """Return checks that are all unknown for one reason."""
+    return tuple(Check(name, "unknown", code, message, now) for name in names)
+
+
+def as_told(stored: StoredCredential, report: Report) -> Report:
+    """Return the report on a credential of ours with what its issuer told us of its state."""
+    if stored.revoked_at is None:
+        return report
+    told = Check("status", "fail", "revoked", "The issuer has revoked it.", stored.revoked_at)
     return replace(report, checks=tuple(told if check.name == "status" else check for check in report.checks))
 
 
-def _unknown(names: Sequence[str], code: End, now: datetime) -> tuple[Check, ...]:
-    return tuple(Check(name, "unknown", code, _ENDED[code], now) for name in names)
+def _presentation_given_up(end: End, now: datetime) -> PresentationReport:
+    return PresentationReport(unknown(PRESENTATION_CHECKS, end, _ENDED[end], now), (), None)
