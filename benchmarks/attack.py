@@ -16,6 +16,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Final
 
 import orjson
@@ -30,6 +31,7 @@ from libs.common.health import Health
 from libs.common.http import create_app
 from libs.common.workers.threads import Threads
 from libs.openbadges.verify import ResolvedInputs, verify
+from services.verifier.material.registries import TrustedRegistries
 from services.verifier.service import ServiceSettings, serve
 from services.verifier.warm_up import warm_up
 
@@ -165,7 +167,9 @@ def _verifier() -> FastAPI:
     app = create_app("Bowerbird verifier", Health())
     records: Any = _NothingPublished()
     settings = ServiceSettings(public_url=AnyHttpUrl("https://x.example"))
-    serve(app, records, settings, lambda: datetime.now(UTC), Threads(1, waiting=1, seconds=_GIVEN_UP_SECONDS))
+    clock, threads = partial(datetime.now, UTC), Threads(1, waiting=1, seconds=_GIVEN_UP_SECONDS)
+    none = TrustedRegistries([], copies=records, fetch=records.fetch, clock=clock, refresh_seconds=300)
+    serve(app, records, settings, clock, strangers=threads, registries=none)
     return app
 
 

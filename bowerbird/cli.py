@@ -20,6 +20,7 @@ COMMANDS = {
     "run": ("bowerbird.commands:run", "Run one service in the foreground."),
     "setup": ("bowerbird.commands:setup", "Create the topics and indexes that do not exist yet."),
     "grant-keys": ("bowerbird.access_files:grant_keys", "Make the key that signs grants of API keys."),
+    "issuer-list-key": ("bowerbird.issuer_list:issuer_list_key", "Make the key that signs the list of issuers."),
     "admin-key": ("bowerbird.access_files:admin_key", "Make an administrator's API key."),
     "settings": ("bowerbird.commands:settings", "Print the settings of the services, secrets masked."),
     "verify": ("bowerbird.verifying:verify", "Verify a credential; exit status 0 good, 1 not good, 2 not known."),

@@ -15,7 +15,7 @@ from libs.openbadges.crypto.did import did_web_url
 from libs.openbadges.jose.compact import as_compact
 from libs.openbadges.jose.plain import read_json
 from libs.openbadges.model.errors import CredentialError
-from libs.openbadges.trust import KnownParties, read_registry
+from libs.openbadges.trust import REGISTRY_TEXT_BYTES, KnownParties, read_registry
 from libs.openbadges.verify import (
     STATUS_LIST_LIMITS,
     Dependencies,
@@ -50,15 +50,15 @@ class Lookups:
     problems: tuple[str, ...]
 
 
-def read_file(path: Path) -> bytes:
-    """Read a file, at most one byte more than the largest that is looked at.
+def read_file(path: Path, longest: int = PICTURE_BYTES) -> bytes:
+    """Read a file, at most one byte more than the longest that is looked at.
 
     Raises:
         SourceError: it cannot be read.
     """
     try:
         with path.open("rb") as file:
-            return file.read(PICTURE_BYTES + 1)
+            return file.read(longest + 1)
     except OSError as error:
         raise SourceError(f"{path} cannot be read: {error.strerror}.") from error
 
@@ -88,12 +88,12 @@ def from_files(did_documents: Sequence[Path], status_lists: Sequence[Path]) -> R
     return ResolvedInputs(dids, lists)
 
 
-def known_parties(registries: Sequence[Path], signer: str | None, now: datetime) -> KnownParties:
+def known_parties(registries: Sequence[Path], signers: Sequence[str], now: datetime) -> KnownParties:
     """Read the registries that whoever asks trusts.
 
     Args:
         registries: files, each JSON or signed.
-        signer: whose signature is trusted for those that are signed.
+        signers: whose signatures are trusted for those that are signed.
         now: the moment to judge them by.
 
     Raises:
@@ -101,10 +101,10 @@ def known_parties(registries: Sequence[Path], signer: str | None, now: datetime)
     """
     found = []
     for path in registries:
-        text = read_file(path)
+        text = read_file(path, REGISTRY_TEXT_BYTES)
         try:
-            expected = None if as_compact(text) is None else signer
-            found.append(read_registry(text, signer=expected, now=now))
+            expected = () if as_compact(text) is None else signers
+            found.append(read_registry(text, signers=expected, now=now))
         except CredentialError as error:
             raise SourceError(f"{path}: {error}") from error
     return KnownParties(registries=found)

@@ -48,7 +48,7 @@ def show_report(console: Console, report: Report, problems: Sequence[str]) -> No
     mark, style = _MARK[report.verdict]
     console.print(Text(f"{mark} {_said(report)}", style))
     if report.signer is not None:
-        known = report.signer.standing != "unknown"
+        known = report.signer.standing in {"registered", "listed"}
         console.print(Text(f"  Signed by {plain(report.signer.message)}.", "green" if known else "bold yellow"))
     if report.credential is not None:
         console.print(_rows(_summary(dict(report.credential))))

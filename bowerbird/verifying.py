@@ -31,7 +31,9 @@ Json = Annotated[bool, Parameter(name="--json", negative="", help="print JSON fo
 Registries = Annotated[
     list[Path] | None, Parameter(negative="", help="a file with a registry of issuers that you trust, JSON or signed")
 ]
-RegistrySigner = Annotated[str | None, Parameter(help="the did:key that must have signed registries that are signed")]
+RegistrySigner = Annotated[
+    list[str] | None, Parameter(negative="", help="the did:key that must have signed registries that are signed")
+]
 Online = Annotated[
     bool,
     Parameter(negative="", help="fetch DID documents, status lists and newer versions; always so for a URL"),
@@ -88,7 +90,7 @@ def verify(
     fetcher = Fetcher(Rules(loopback=allow_loopback))
     try:
         given = lookups.from_files(did_document or [], status_list or [])
-        parties = lookups.known_parties(registry or [], registry_signer, datetime.now(UTC))
+        parties = lookups.known_parties(registry or [], registry_signer or [], datetime.now(UTC))
         given = replace(given, parties=parties)
         document = asyncio.run(lookups.fetch_credential(fetcher, source)) if _is_url(source) else _read(source)
     except SourceError as error:

@@ -10,6 +10,7 @@ from fastapi.responses import Response
 from libs.common.errors import NotFoundError
 from libs.common.workers.threads import Threads
 from libs.openbadges.verify import Report
+from services.verifier.material.issuers import RegisteredIssuer, RegisteredIssuers
 from services.verifier.material.lookup import MaterialSource
 from services.verifier.material.repository import StoredStatusList
 from services.verifier.pages.answers import as_it_is
@@ -33,7 +34,7 @@ class StatusLists:
         if held is None or held.version <= version:
             self._lists[list_id] = StoredStatusList(list_id, version, text)
 
-    async def did_documents(self, dids: Iterable[str]) -> dict[str, str]:
+    async def registered_issuers(self, dids: Iterable[str]) -> dict[str, RegisteredIssuer]:
         """Return none."""
         return {}
 
@@ -45,7 +46,8 @@ class StatusLists:
 def verifying_routes(lists: StatusLists, public_base: str, clock: Callable[[], datetime]) -> APIRouter:
     """POST /credentials/verify and /presentations/verify, and GET /status/{list_id}."""
     # Nothing is remembered: a suite revokes and looks at once.
-    source = MaterialSource(lists, public_base, patience_seconds=_SECONDS, remembered_seconds=0)
+    issuers = RegisteredIssuers(lists, remembered_seconds=0)
+    source = MaterialSource(lists, public_base, patience_seconds=_SECONDS, remembered_seconds=0, issuers=issuers)
     threads = Threads(_THREADS, waiting=_WAITING, seconds=_SECONDS)
     verifier = Verifier(source, clock, own=threads, strangers=threads, poison=KnownPoison(), conformance=True)
     router = vc_routes(verifier, as_suites_ask)

@@ -1,6 +1,6 @@
 """A verifier over a store in memory, and credentials of a school that it knows."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -21,9 +21,18 @@ from libs.openbadges.issue.building import CredentialTemplate, Shown, solo_resul
 from libs.openbadges.issue.signing import prepare, sign
 from libs.openbadges.model.documents import Achievement, Criteria, Evidence, Profile
 from libs.openbadges.status.bitstring import StatusList, entry, list_document
-from libs.openbadges.trust import Party, skeleton
+from libs.openbadges.trust import Party, Registry, skeleton
+from services.verifier.material.issuers import RegisteredIssuer
 from services.verifier.material.lookup import PublicRecords
-from services.verifier.material.repository import Organisation, StoredCredential, StoredStatusList, TakenDown
+from services.verifier.material.registries import RegistryCopy
+from services.verifier.material.repository import (
+    Organisation,
+    StoredCredential,
+    StoredIssuerList,
+    StoredStatusList,
+    TakenDown,
+)
+from services.verifier.material.trust import Registries
 from services.verifier.service import ServiceSettings, serve
 
 PUBLIC = "https://badges.example"
@@ -113,6 +122,8 @@ class MemoryRepository:
         self.organisations: dict[str, Organisation] = {}
         self.registered: dict[str, Party] = {}
         self.versions: dict[str, AchievementPublished] = {}
+        self.issuers: StoredIssuerList | None = None
+        self.copies: dict[str, RegistryCopy] = {}
         self.away: Exception | None = None
         self.lookups = 0
 
@@ -141,13 +152,13 @@ class MemoryRepository:
         self._reach()
         return self.dids.get(issuer_id)
 
-    async def did_documents(self, dids: Iterable[str]) -> dict[str, str]:
+    async def registered_issuers(self, dids: Iterable[str]) -> dict[str, RegisteredIssuer]:
         self._reach()
-        return {did: self.dids[did] for did in dids if did in self.dids}
-
-    async def parties(self, ids: Iterable[str]) -> dict[str, Party]:
-        self._reach()
-        return {one: self.registered[one] for one in ids if one in self.registered}
+        return {
+            did: RegisteredIssuer(self.registered[did], self.dids[did])
+            for did in dids
+            if did in self.registered and did in self.dids
+        }
 
     async def parties_alike(self, skeletons: Iterable[str]) -> dict[str, list[Party]]:
         self._reach()
@@ -170,13 +181,40 @@ class MemoryRepository:
         self._reach()
         return self.lists.get(list_id)
 
+    async def issuer_list(self, newer_than: datetime | None = None) -> StoredIssuerList | None:
+        self._reach()
+        held = self.issuers
+        return held if held is None or newer_than is None or held.published_at > newer_than else None
 
-def application(repository: PublicRecords, strangers: Runner | None = None, **settings: Any) -> FastAPI:
+    async def registry_copy(self, url: str) -> RegistryCopy | None:
+        self._reach()
+        return self.copies.get(url)
+
+    async def store_registry_copy(self, copy: RegistryCopy) -> None:
+        self._reach()
+        self.copies[copy.url] = copy
+
+
+class NoRegistries:
+    """The registries of an operator who trusts none."""
+
+    def current(self, now: datetime) -> tuple[Sequence[Registry], Sequence[str]]:
+        return (), ()
+
+
+def application(
+    repository: PublicRecords,
+    strangers: Runner | None = None,
+    *,
+    registries: Registries | None = None,
+    clock: Callable[[], datetime] = lambda: NOW,
+    **settings: Any,
+) -> FastAPI:
     """The verifier as it is served, with a clock that stands at `NOW`; in threads, unless told otherwise."""
     app = create_app("Bowerbird verifier", Health())
     read = ServiceSettings(**{"public_url": AnyHttpUrl(PUBLIC), **settings})
     threads = Threads(2, waiting=read.verify_waiting, seconds=read.verify_seconds)
-    serve(app, repository, read, lambda: NOW, strangers or threads)
+    serve(app, repository, read, clock, strangers=strangers or threads, registries=registries or NoRegistries())
     return app
 
 

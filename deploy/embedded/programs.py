@@ -185,6 +185,7 @@ def _own(layout: Layout, name: str, service: Service, replica: int, broker: Brok
         "kek_file": str(secrets.kek_file(layout)),
         "admin_keys_file": str(secrets.admin_keys_file(layout)),
         "grant_secret_file": str(secrets.grant_secret_file(layout)),
+        "issuer_list_key_file": str(secrets.issuer_list_key_file(layout)),
         "grant_keys_file": str(secrets.grant_keys_file(layout)),
         "local_only": "true",
         "smtp_host": HOST,

@@ -65,6 +65,13 @@ def grant_keys_file(layout: Layout) -> Path:
     return path
 
 
+def issuer_list_key_file(layout: Layout) -> Path:
+    """The file with the key that signs the list of issuers, for the issuer service alone."""
+    path = layout.secrets / "issuer-list-key"
+    _once(path, base64.b64encode(secrets.token_bytes(_KEY_BYTES)).decode("ascii"))
+    return path
+
+
 def _once(path: Path, content: str) -> None:
     """Write a secret unless there is one: complete or not at all, and never over another one."""
     if path.exists():

@@ -71,6 +71,7 @@ TABLE: Final[tuple[Service, ...]] = (
             "BOWERBIRD_KEK_FILE": "{kek_file}",
             "BOWERBIRD_GRANT_SECRET_FILE": "{grant_secret_file}",
             "BOWERBIRD_ADMIN_KEYS_FILE": "{admin_keys_file}",
+            "BOWERBIRD_ISSUER_LIST_KEY_FILE": "{issuer_list_key_file}",
         },
     ),
     _own("verifier", {**_PUBLIC, **_ACCESS}),

@@ -264,6 +264,9 @@ class IssuerPublished(Event):
     time_zone: str | None = Field(default=None, description="in which its pages show times, such as Australia/Sydney")
     did: str = Field(description="the same in every version")
     did_document: str = Field(description="JSON text; it holds every key that the issuer ever announced")
+    registered_at: AwareDatetime | None = Field(
+        default=None, description="since when the issuer is registered here; the same in every version"
+    )
     published_at: AwareDatetime
 
 
@@ -319,6 +322,27 @@ class StatusListPublished(Event):
     version: int = Field(ge=0, description="grows with each change; readers keep the highest they have seen")
     credential: str = Field(description="the signed JSON text")
     published_at: AwareDatetime
+
+
+class IssuerListPublished(Event):
+    """The signed list of all issuers that are registered here. The one that was published last takes precedence.
+
+    Whoever only wants to know an issuer does better to read `issuer.published`; this one is for showing to others.
+    """
+
+    type = "org.bowerbirdbadges.issuer-list.published.v1"
+    topic = topics.CATALOGUE
+    key_prefix = "issuer-list:"
+    key_fields = ("list_id",)
+    id_fields = ("list_id", "published_at")
+    time_field = "published_at"
+
+    list_id: str = Field(description="there is one list: `issuers`")
+    compressed: str = Field(
+        description="the list, a compact JWS, as zlib (RFC 1950) in base64: thousands of issuers are megabytes of text"
+    )
+    ends_at: AwareDatetime = Field(description="until when it may be relied on")
+    published_at: AwareDatetime = Field(description="when it was signed")
 
 
 class LearnerContact(Event):
@@ -438,6 +462,7 @@ EVENTS: tuple[type[Event], ...] = (
     IssuerPublished,
     AchievementPublished,
     StatusListPublished,
+    IssuerListPublished,
     LearnerContact,
     ApiKeyGranted,
     ApiKeyWithdrawn,

@@ -62,7 +62,12 @@ CREDENTIAL_LIFECYCLE = Topic(
 )
 CREDENTIAL_DOCUMENTS = Topic("credential.documents.v1", "signed documents and their state", None, bulk=True)
 CATALOGUE = Topic(
-    "catalogue.v1", "issuer profiles, DID documents, achievement versions", None, partitions=1, for_partners=True
+    "catalogue.v1",
+    "issuer profiles, DID documents, achievement versions, the signed list of issuers",
+    None,
+    partitions=1,
+    for_partners=True,
+    largest_bytes=2 * 1024 * 1024,  # the list
 )
 STATUS_LISTS = Topic("status.lists.v1", "signed status list credentials", None)
 LEARNER_CONTACTS = Topic("learner.contacts.v1", "names and addresses of learners", None, restricted=True)

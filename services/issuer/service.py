@@ -1,8 +1,9 @@
 """Puts the issuer service together: its settings, routes, consumers and loops."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 from pydantic import Field
@@ -58,9 +59,12 @@ from services.issuer.keys.api import signing_key_routes
 from services.issuer.keys.encryption import FileKeyEncryption
 from services.issuer.keys.lifecycle import KeyLifecycle
 from services.issuer.keys.signing_keys import SigningKeys
+from services.issuer.registry.publication import IssuerListPublication, read_list_key
+from services.issuer.registry.repository import IssuerListRepository
+from services.issuer.renewal.publication import Freshness
 from services.issuer.status import repository as status_repository
 from services.issuer.status.allocation import StatusEntryAllocation
-from services.issuer.status.publication import Freshness, StatusListPublication
+from services.issuer.status.publication import StatusListPublication
 from services.issuer.status.repository import StatusListRepository
 from services.issuer.urls import Urls
 
@@ -81,6 +85,17 @@ class ServiceSettings(AuthoritySettings):
         default=None,
         description="file with the administrators, a line NAME SHA256 for each of their API keys; without it there is "
         "none",
+    )
+    issuer_list_key_file: Path | None = Field(
+        default=None,
+        description="file with the key that signs the list of issuers: 32 bytes in base64, mode 0600; this service's "
+        "alone; without it no list is published",
+    )
+    issuer_list_valid_seconds: float = Field(
+        default=7 * 86_400,
+        ge=3600,
+        le=31_536_000,
+        description="how long the signed list of issuers is valid; it is signed again when half of that is over",
     )
     status_list_valid_seconds: float = Field(
         default=7 * 86_400,
@@ -209,7 +224,8 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
     plumbing.repeat("key-use", use.publish)
     plumbing.app.include_router(audit_routes(keys, plumbing.audit))
     _add_access(plumbing, settings, keys=keys, access=access, known=known)
-    _add_catalogue(plumbing, urls, keys=keys, known=known, stored_keys=stored_keys, signing_keys=signing_keys)
+    changed = _add_issuer_list(plumbing, settings, known)
+    _add_catalogue(plumbing, urls, changed, keys=keys, known=known, stored_keys=stored_keys, signing_keys=signing_keys)
 
 
 def _add_access(
@@ -250,9 +266,33 @@ def _add_access(
     plumbing.app.include_router(access_routes(keys, administration, known))
 
 
+def _add_issuer_list(
+    plumbing: Plumbing, settings: ServiceSettings, known: catalogue.Catalogue
+) -> Callable[[], Awaitable[None]]:
+    """Register what publishes the list of issuers, if it has a key; return what to await when issuers have changed.
+
+    Raises:
+        SettingsError: the key cannot be used.
+    """
+    lists = IssuerListRepository(plumbing.database)
+    if settings.issuer_list_key_file is not None:
+        publication = IssuerListPublication(
+            lists,
+            issuers=known,
+            key=read_list_key(settings.issuer_list_key_file),
+            name=urlsplit(settings.public_base).netloc,
+            publish=plumbing.kafka.publish,
+            clock=now,
+            freshness=Freshness(timedelta(seconds=settings.issuer_list_valid_seconds), timedelta()),
+        )
+        plumbing.repeat("issuer-list", publication.tick)
+    return lists.changed
+
+
 def _add_catalogue(
     plumbing: Plumbing,
     urls: Urls,
+    changed: Callable[[], Awaitable[None]],
     *,
     keys: ApiKeys,
     known: catalogue.Catalogue,
@@ -278,11 +318,12 @@ def _add_catalogue(
     lifecycle = KeyLifecycle(
         issuers=issuers, signing_keys=signing_keys, repository=stored_keys, audit=plumbing.audit, clock=now
     )
+    contracts: list[type[IssuerPublished | AchievementPublished]] = [IssuerPublished, AchievementPublished]
     plumbing.consume(
         name="catalogue",
         topics=[topics.CATALOGUE],
-        contracts=[IssuerPublished, AchievementPublished],
-        handle=published.after(CatalogueWorker(known).handle),
+        contracts=contracts,
+        handle=published.after(CatalogueWorker(known, changed).handle),
     )
     plumbing.repeat("publications", versions.repair)
     plumbing.repeat("signing-keys", lifecycle.repair)

@@ -120,10 +120,11 @@ def _consume_access(plumbing: Plumbing, worker: AccessWorker) -> None:
 def _consume(
     plumbing: Plumbing, catalogue: CatalogueWorker, contacts: ContactWorker, deliveries: DeliveryWorker
 ) -> None:
+    catalogue_contracts: list[type[IssuerPublished | AchievementPublished]] = [IssuerPublished, AchievementPublished]
     plumbing.consume(
         name="catalogue",
         topics=[topics.CATALOGUE],
-        contracts=[IssuerPublished, AchievementPublished],
+        contracts=catalogue_contracts,
         handle=catalogue.handle,
     )
     plumbing.consume(

@@ -1,26 +1,37 @@
 """Puts the verifier service together: its settings, routes and consumers."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from fastapi import FastAPI
 from pydantic import Field
 
+from libs.common.clock import now
+from libs.common.fetch import Fetcher, Rules
 from libs.common.runtime import Plumbing
 from libs.common.settings import Settings
 from libs.common.workers.jobs import JobLimits, Runner
 from libs.common.workers.pool import WorkerPool
 from libs.common.workers.threads import Threads
 from libs.contracts import topics
-from libs.contracts.events import AchievementPublished, CredentialDocument, IssuerPublished, StatusListPublished
+from libs.contracts.events import (
+    AchievementPublished,
+    CredentialDocument,
+    IssuerListPublished,
+    IssuerPublished,
+    StatusListPublished,
+)
+from services.verifier.material.issuers import RegisteredIssuers
 from services.verifier.material.lookup import REMEMBERED_SECONDS, MaterialSource, PublicRecords
-from services.verifier.material.registries import trusted_registries
+from services.verifier.material.registries import MOST_BYTES, Fetch, trusted_registries
 from services.verifier.material.repository import INDEXES, Repository
-from services.verifier.material.trust import TrustSource
+from services.verifier.material.trust import Registries, TrustSource
 from services.verifier.material.worker import Projection
 from services.verifier.pages.achievement_api import AchievementApi
 from services.verifier.pages.headers import PublicHeaders
+from services.verifier.pages.issuer_list_api import IssuerListApi
 from services.verifier.pages.pages import Pages
 from services.verifier.published.badges import BadgeApi
 from services.verifier.published.issuers import IssuerApi
@@ -51,6 +62,9 @@ class ServiceSettings(Settings):
     trusted_registries: Path | None = Field(
         default=None, description="JSON file that names the registries of issuers that are trusted; none by default"
     )
+    registry_refresh_seconds: float = Field(
+        default=300, ge=1, le=86_400, description="how often the trusted registries are read again"
+    )
     verify_cpu_seconds: float = Field(
         default=1, gt=0, le=60, description="most CPU time for what a stranger sends; then its checks are unknown"
     )
@@ -71,7 +85,12 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
         contracts=[CredentialDocument],
         handle=projection.documents,
     )
-    plumbing.consume(name="issuers", topics=[topics.CATALOGUE], contracts=[IssuerPublished], handle=projection.issuers)
+    plumbing.consume(
+        name="issuers",
+        topics=[topics.CATALOGUE],
+        contracts=[IssuerPublished, IssuerListPublished],
+        handle=projection.issuers,
+    )
     # A consumer of its own, so that an installation that has read its issuers already reads its achievements too.
     plumbing.consume(
         name="achievements",
@@ -88,7 +107,26 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
     strangers = stranger_workers(settings)
     plumbing.repeat("verify-workers", strangers.maintain)
     plumbing.at_stop(strangers.close)
-    serve(plumbing.app, repository, settings, lambda: datetime.now(UTC), strangers)
+    registries = trusted_registries(
+        settings.trusted_registries,
+        copies=repository,
+        fetch=registry_fetch(settings),
+        clock=now,
+        refresh_seconds=settings.registry_refresh_seconds,
+    )
+    plumbing.repeat("registries", registries.tick)
+    serve(plumbing.app, repository, settings, now, strangers=strangers, registries=registries)
+
+
+def registry_fetch(settings: ServiceSettings) -> Fetch:
+    """Return what fetches registries: from the operator's URLs, at their ports, and this machine's in trials alone."""
+
+    async def fetch(url: str) -> bytes:
+        port = urlsplit(url).port or 443
+        rules = Rules(loopback=settings.local_only, bytes=MOST_BYTES, seconds=30, ports=frozenset({port}))
+        return await Fetcher(rules).fetch(url, "application/jwt")
+
+    return fetch
 
 
 def stranger_workers(settings: ServiceSettings) -> WorkerPool:
@@ -111,19 +149,25 @@ def serve(
     repository: PublicRecords,
     settings: ServiceSettings,
     clock: Callable[[], datetime],
+    *,
     strangers: Runner,
+    registries: Registries,
 ) -> None:
     """Add the public routes to an application; `strangers` runs the verification of what anybody sends."""
     app.description = "Verifies credentials, and serves what verifying needs: badges, achievements, keys and status."
+    issuers = RegisteredIssuers(repository, remembered_seconds=REMEMBERED_SECONDS)
     trust = TrustSource(
         repository,
         settings.public_base,
-        trusted_registries(settings.trusted_registries, clock()),
+        issuers,
+        registries,
         clock,
         patience_seconds=settings.verify_seconds,
         remembered_seconds=REMEMBERED_SECONDS,
     )
-    source = MaterialSource(repository, settings.public_base, patience_seconds=settings.verify_seconds, trust=trust)
+    source = MaterialSource(
+        repository, settings.public_base, patience_seconds=settings.verify_seconds, issuers=issuers, trust=trust
+    )
     verifier = Verifier(
         source,
         clock,
@@ -136,6 +180,8 @@ def serve(
     app.include_router(BadgeApi(repository, verifier, pages, public_base=settings.public_base).router())
     app.include_router(IssuerApi(repository, clock).router())
     app.include_router(AchievementApi(repository, pages, public_base=settings.public_base).router())
+    issuer_list = IssuerListApi(repository, clock=clock, remembered_seconds=REMEMBERED_SECONDS)
+    app.include_router(issuer_list.router())
     app.include_router(CheckPage(verifier, pages, public_base=settings.public_base).router())
     app.include_router(schema_routes())
     app.include_router(vc_routes(verifier))

@@ -200,8 +200,8 @@ async def test_a_foreign_credential_is_unknown_with_a_message_and_nothing_is_ask
     sentences = {check["name"]: check["message"] for check in report["checks"]}
     assert "fetches it from no other place" in sentences["issuer"]
     assert "fetches from no other place" in sentences["status"]
-    # To our own database: the DID, the issuer and its name; none for the list, which can only stand elsewhere.
-    assert repository.lookups == 3
+    # To our own database: the issuer and its name; none for the list, which can only stand elsewhere.
+    assert repository.lookups == 2
 
 
 async def test_a_did_key_needs_nobody(http: AsyncClient) -> None:
@@ -308,8 +308,8 @@ async def test_lookups_are_remembered_for_a_moment_and_never_for_longer_than_a_r
     http: AsyncClient, repository: MemoryRepository
 ) -> None:
     await asyncio.gather(*(verified(http, SCHOOL.badge(ID)) for _ in range(5)))
-    # The DID, the list and the issuer once; what was published under the id each time.
-    assert repository.lookups == 3 + 5
+    # The issuer with its keys and the list once; what was published under the id each time.
+    assert repository.lookups == 2 + 5
     repository.learn(SCHOOL, revoked=[7])
     await asyncio.sleep(1.1)
     assert (await verified(http, SCHOOL.badge(ID)))["verdict"] == "fail"

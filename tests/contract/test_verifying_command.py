@@ -5,6 +5,7 @@ import json
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,8 @@ import pytest
 
 from bowerbird.cli import main
 from libs.openbadges.baking import bake
-from libs.openbadges.crypto.did import did_document, did_web, verification_method
+from libs.openbadges.crypto.did import did_document, did_key, did_web, verification_method
+from libs.openbadges.crypto.keys import Ed25519Key
 from libs.openbadges.issue.building import CredentialTemplate
 from libs.openbadges.issue.jwt import sign_vc_jwt
 from libs.openbadges.issue.records import record_document
@@ -23,11 +25,14 @@ from libs.openbadges.model.documents import Achievement, Association, Criteria, 
 from libs.openbadges.pictures.drawing import badge_svg
 from libs.openbadges.pictures.raster import badge_png
 from libs.openbadges.status.bitstring import StatusList, entry, list_document
+from libs.openbadges.trust import Party, write_issuer_list
 from tests.unit.openbadges_samples import DID, KEY, LIST, METHOD, NOW, RESILIENCE, badge, material, signed
 from tests.unit.openbadges_tokens import badge_jwt, kid_of, resigned
 from tests.unit.openbadges_tokens import given as looked_up
 
 Run = Callable[..., tuple[int, str, str]]
+KEY_DID = did_key(KEY.public_multibase)
+LATER = datetime(2100, 1, 1, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -112,6 +117,72 @@ def test_whether_it_is_about_somebody_is_checked_where_that_is_asked(run: Run, f
     assert "about somebody else" in " ".join(out.split())
     asked = ("--recipient", "a@example.com", "--recipient-type", "emailAddress")
     assert run("verify", files["badge.json"], *options(files), *asked)[0] == 2
+
+
+LIST_KEY = Ed25519Key.from_seed(b"l" * 32)
+TRUSTED = did_key(LIST_KEY.public_multibase)
+
+
+def issuers_list(key: Ed25519Key = LIST_KEY, ends: datetime = LATER, name: str = "badges.example") -> str:
+    school = Party(DID, "Wattle Grove High School", begins=NOW)
+    return write_issuer_list([school], name=name, key=key, at=NOW, ends=ends)
+
+
+def test_a_signed_list_of_issuers_says_who_signed_and_a_stranger_of_the_same_name_stays_unknown(
+    run: Run, files: dict[str, Path], tmp_path: Path
+) -> None:
+    (tmp_path / "issuers.jwt").write_text(issuers_list())
+    other = did_key(LIST_KEY.public_multibase)
+    stranger = badge(status=None)
+    stranger["issuer"] = {**stranger["issuer"], "id": other}
+    (tmp_path / "stranger.json").write_text(
+        sign(prepare(stranger), LIST_KEY, verification_method(other, LIST_KEY.public_multibase), NOW)
+    )
+    trusting = ["--registry", tmp_path / "issuers.jwt", "--registry-signer", TRUSTED, "--json"]
+    status, out, _ = run("verify", files["badge.json"], *options(files), *trusting)
+    signer = json.loads(out)["signer"]
+    assert (status, signer["standing"], signer["registry"]) == (0, "listed", "badges.example")
+    status, out, _ = run("verify", tmp_path / "stranger.json", *trusting)
+    signer = json.loads(out)["signer"]
+    assert (status, signer["standing"], signer["registry"]) == (0, "unknown", None)
+    status, out, _ = run("verify", files["badge.json"], *options(files), *trusting[:-1])
+    assert "Signed by Wattle Grove High School, listed by badges.example when it was issued." in " ".join(out.split())
+
+
+@pytest.mark.parametrize(
+    ("text", "signers", "problem"),
+    [
+        (issuers_list()[:-8] + "AAAAAAAA", [TRUSTED], "The signature is not that of this registry"),
+        (issuers_list(ends=NOW), [TRUSTED], "may be relied on until 2026-03-06T09:30:00Z"),
+        (issuers_list(KEY), [TRUSTED], "signed by another than the one who is trusted"),
+        (issuers_list(), [], "say whose signature is trusted"),
+        ("<html>", [TRUSTED], "JSON"),
+        (None, [TRUSTED], "cannot be read"),
+    ],
+)
+def test_a_registry_that_does_not_hold_up_is_wrong_usage_with_the_reason(
+    run: Run, files: dict[str, Path], text: str | None, signers: list[str], problem: str
+) -> None:
+    registry = files["badge.json"].with_name("issuers.jwt")
+    if text is not None:
+        registry.write_text(text)
+    trusting = [part for each in signers for part in ("--registry-signer", each)]
+    status, out, err = run("verify", files["badge.json"], *options(files), "--registry", registry, *trusting)
+    assert (status, out) == (64, "")
+    assert str(registry) in err
+    assert problem in err
+
+
+def test_a_list_of_thousands_of_issuers_is_read_whole(run: Run, files: dict[str, Path], tmp_path: Path) -> None:
+    far = f"https://school.example/{'x' * 900}"
+    many = [Party(f"did:web:badges.example:issuers:{number}", f"School {number}", far) for number in range(4000)]
+    school = Party(DID, "Wattle Grove High School", begins=NOW)
+    text = write_issuer_list([*many, school], name="badges.example", key=LIST_KEY, at=NOW, ends=LATER)
+    assert len(text) > 4 * 1024 * 1024
+    (tmp_path / "issuers.jwt").write_text(text)
+    trusting = ["--registry", tmp_path / "issuers.jwt", "--registry-signer", KEY_DID, "--registry-signer", TRUSTED]
+    _, out, _ = run("verify", files["badge.json"], *options(files), *trusting, "--json")
+    assert json.loads(out)["signer"]["standing"] == "listed"
 
 
 def test_what_could_not_be_checked_is_status_2(run: Run, files: dict[str, Path]) -> None:

@@ -19,7 +19,7 @@ from libs.openbadges.crypto.keys import Ed25519Key
 from libs.openbadges.model.context_urls import CREDENTIALS_V1, CREDENTIALS_V2
 from services.verifier.service import ServiceSettings, serve
 from services.verifier.vc_api.models import VerifyAnswer
-from tests.verifier_doubles import MemoryRepository
+from tests.verifier_doubles import MemoryRepository, NoRegistries
 
 BASE = "https://127.0.0.1:8443"
 NOW = datetime(2026, 11, 23, 17, 20, tzinfo=UTC)
@@ -46,7 +46,8 @@ async def production_verifier() -> AsyncIterator[AsyncClient]:
     """The verifier service's own calls, as everybody has them."""
     app = FastAPI()
     threads = Threads(2, waiting=256, seconds=5)
-    serve(app, MemoryRepository(), ServiceSettings(public_url=AnyHttpUrl(BASE)), lambda: NOW, threads)
+    settings = ServiceSettings(public_url=AnyHttpUrl(BASE))
+    serve(app, MemoryRepository(), settings, lambda: NOW, strangers=threads, registries=NoRegistries())
     async with AsyncClient(transport=ASGITransport(app), base_url=BASE, timeout=30) as client:
         yield client
 

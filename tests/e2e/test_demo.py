@@ -4,10 +4,13 @@ import asyncio
 import io
 import json
 import re
+import subprocess
+import sys
 import threading
 import time
 from collections import Counter
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +26,11 @@ from demo.expectation import expected
 from demo.job import Result, follow_all
 from demo.summary import as_json
 from demo.uploads import Uploader
+from deploy.embedded.secrets import issuer_list_key_file
 from deploy.embedded.stack import Stack
+from libs.openbadges.crypto.did import did_key, did_web_url, verification_method
+from libs.openbadges.issue.signing import prepare, sign
+from services.issuer.registry.publication import read_list_key
 from tests.e2e.conftest import SERVICES, FirstRun
 from tests.waiting import eventually
 
@@ -96,6 +103,38 @@ def test_a_revoked_badge_shows_it_within_seconds(endpoints: Endpoints, first_run
     eventually(lambda: "has been revoked" in page(badge), seconds=10)
     # Whoever holds the document alone learns of it from the status list.
     eventually(lambda: verdict() == "fail", seconds=10)
+
+
+def test_elsewhere_a_school_is_known_by_the_list_that_is_served_here_and_no_stranger_of_its_name(
+    stack: Stack, endpoints: Endpoints, first_run: FirstRun, tmp_path: Path
+) -> None:
+    badge = httpx.get(f"{a_badge(first_run.printed)}/credential.json", trust_env=False)
+    document = badge.json()
+    issuer = document["issuer"]["id"]
+    key = read_list_key(issuer_list_key_file(stack.layout))
+    stranger = {name: value for name, value in document.items() if name not in {"proof", "credentialStatus"}}
+    stranger |= {"id": "https://x.example/1", "issuer": {**document["issuer"], "id": did_key(key.public_multibase)}}
+    method = verification_method(did_key(key.public_multibase), key.public_multibase)
+    texts = {
+        "badge.json": badge.text,
+        "did.json": httpx.get(did_web_url(issuer, "http"), trust_env=False).text,
+        "status.json": httpx.get(document["credentialStatus"]["statusListCredential"], trust_env=False).text,
+        "issuers.jwt": httpx.get(f"{endpoints.verifier}/issuers/list.jwt", trust_env=False).text,
+        "stranger.json": sign(prepare(stranger), key, method, datetime.now(UTC)),
+    }
+    for name, text in texts.items():
+        (tmp_path / name).write_text(text)
+    given = ["--did-document=did.json", "--status-list=status.json", "--registry=issuers.jwt", "--json"]
+    trusted = ["--registry-signer", did_key(key.public_multibase)]
+    for name, standing, registry in (
+        ("badge.json", "listed", stack.layout.address("verifier")),
+        ("stranger.json", "unknown", None),
+    ):
+        command = [sys.executable, "-m", "bowerbird", "verify", name, *given, *trusted]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+        report = json.loads(done.stdout)
+        assert (report["verdict"], done.returncode) == ("pass", 0)
+        assert (report["signer"]["standing"], report["signer"]["registry"]) == (standing, registry)
 
 
 def elsewhere(data: Department, name: str) -> Department:

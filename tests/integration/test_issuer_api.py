@@ -290,6 +290,7 @@ async def test_keys_are_added_once_activated_and_distrusted_and_no_secret_is_on_
     documents = [orjson.loads(published[each].did_document)["verificationMethod"] for each in (1, 2, 3)]
     assert [len(each) for each in documents] == [1, 2, 2]
     assert "revoked" in documents[-1][0]
+    assert {each.registered_at for each in published.values()} == {published[1].published_at}
     members = {member for methods in documents for method in methods for member in method}
     assert members == {"id", "type", "controller", "publicKeyMultibase", "revoked"}
 

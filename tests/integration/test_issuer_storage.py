@@ -1,8 +1,10 @@
 """The issuer's storage on the real MongoDB: all or nothing, one award, places and bits that survive concurrency."""
 
 import asyncio
+import base64
 import contextlib
 import json
+import zlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -25,6 +27,7 @@ from libs.contracts.events import (
     CredentialTakenDown,
     EvidenceDecided,
     EvidenceSubmitted,
+    IssuerListPublished,
     IssuerPublished,
     Outcome,
     RevokeCredential,
@@ -33,8 +36,13 @@ from libs.contracts.events import (
 )
 from libs.contracts.reasons import RevocationReason, TakeDownReason
 from libs.contracts.results import Result, SoloLevel
+from libs.openbadges.crypto.did import did_key
+from libs.openbadges.crypto.keys import Ed25519Key
 from libs.openbadges.model.errors import CredentialError
 from libs.openbadges.status.bitstring import MINIMUM_SIZE, StatusList
+from libs.openbadges.trust import Party, Registry, read_registry
+from services.issuer.catalogue.repository import Catalogue
+from services.issuer.catalogue.worker import CatalogueWorker
 from services.issuer.credentials import repository as credential_repository
 from services.issuer.credentials.announcements import Announcer
 from services.issuer.credentials.award import HeldAward
@@ -56,11 +64,14 @@ from services.issuer.keys.encryption import FileKeyEncryption, KeyUnavailableErr
 from services.issuer.keys.repository import SigningKeyRepository
 from services.issuer.keys.signing_keys import SigningKeys
 from services.issuer.keys.states import KeyState
+from services.issuer.registry.publication import IssuerListPublication
+from services.issuer.registry.repository import IssuerListRepository
+from services.issuer.renewal.publication import Freshness
 from services.issuer.status import metrics
 from services.issuer.status import repository as status_repository
 from services.issuer.status.allocation import StatusEntryAllocation
 from services.issuer.status.entry import StatusEntry
-from services.issuer.status.publication import Freshness, StatusListPublication
+from services.issuer.status.publication import StatusListPublication
 from services.issuer.status.repository import StatusListRepository
 from services.issuer.urls import Urls
 from tests.ids import IDS, event_id
@@ -716,7 +727,7 @@ async def test_after_a_stop_beyond_every_end_all_lists_are_signed_again_at_once(
     long_after = NOW + 3 * FRESHNESS.valid_for
     await world.publication(lambda: long_after).renew()
     assert {each.list_id for each in world.published_lists} == {"wattle-1", "banksia-1"}
-    assert metrics.OVERDUE_SECONDS._value.get() == 0
+    assert metrics.STATUS_LISTS.overdue_seconds._value.get() == 0
 
 
 async def test_a_list_whose_key_is_not_available_holds_up_no_other_and_is_tried_again(world: World) -> None:
@@ -731,7 +742,7 @@ async def test_a_list_whose_key_is_not_available_holds_up_no_other_and_is_tried_
     due = NOW + FRESHNESS.renewed_after + timedelta(hours=2)
     await world.publication(lambda: due, signer=WithoutWattle()).renew()
     assert [each.list_id for each in world.published_lists] == ["banksia-1"]
-    assert metrics.OVERDUE_SECONDS._value.get() == 7200, "what cannot be signed again shows in the metric"
+    assert metrics.STATUS_LISTS.overdue_seconds._value.get() == 7200, "what cannot be signed again shows in the metric"
     await world.publication(lambda: due + timedelta(minutes=2)).renew()
     assert [each.list_id for each in world.published_lists] == ["banksia-1", "wattle-1"]
 
@@ -747,6 +758,110 @@ async def test_a_process_killed_while_it_signs_a_list_again_leaves_it_to_the_rep
         await world.publication(lambda: due, publish=killed).renew()
     await world.publication(lambda: due + timedelta(minutes=2)).repair()
     assert [(each.list_id, each.version) for each in world.published_lists] == [("wattle-1", 1)]
+
+
+LIST_KEY = Ed25519Key.from_seed(b"l" * 32)
+
+
+@dataclass
+class IssuerList:
+    """The list of issuers of a catalogue, published by as many processes as are asked for."""
+
+    world: World
+    key: Ed25519Key = LIST_KEY
+
+    def process(self, clock: Callable[[], datetime] = lambda: NOW, **changes: Any) -> IssuerListPublication:
+        parts: dict[str, Any] = {
+            "issuers": Catalogue(self.world.database),
+            "key": self.key,
+            "name": "badges.example",
+            "publish": self.world.publish,
+            "clock": clock,
+            "freshness": FRESHNESS,
+        }
+        return IssuerListPublication(IssuerListRepository(self.world.database), **(parts | changes))
+
+    async def arrive(self, *events: IssuerPublished) -> None:
+        worker = CatalogueWorker(Catalogue(self.world.database), IssuerListRepository(self.world.database).changed)
+        await worker.handle([Received(event, event.key, TRACE) for event in events])
+
+    @property
+    def published(self) -> list[Registry]:
+        """Every list that was published, as its readers read it."""
+        events = [each.event for each in self.world.published if isinstance(each.event, IssuerListPublished)]
+        signers = [did_key(self.key.public_multibase)]
+        return [
+            read_registry(zlib.decompress(base64.b64decode(each.compressed)), signers=signers, now=each.published_at)
+            for each in events
+        ]
+
+
+def named(registry: Registry) -> dict[str, str]:
+    return {did: party.name for did, (party,) in registry.parties.items()}
+
+
+async def test_the_list_of_issuers_follows_the_catalogue_and_is_published_once_a_change(world: World) -> None:
+    issuers = IssuerList(world)
+    await issuers.process().tick()
+    assert issuers.published[-1].parties == {}, "that nobody is registered is said too"
+    school = issuer().model_copy(update={"registered_at": NOW - timedelta(days=9), "url": "https://wattle.example"})
+    await issuers.arrive(school, issuer("banksia"))
+    await asyncio.gather(*(issuers.process().tick() for _ in range(4)))
+    assert named(issuers.published[-1]) == {issuer().did: issuer().name, issuer("banksia").did: issuer("banksia").name}
+    (party,) = issuers.published[-1].parties[school.did]
+    assert party == Party(school.did, school.name, school.url, begins=NOW - timedelta(days=9))
+    before = len(issuers.published)
+    await issuers.process().tick()
+    assert len(issuers.published) == before, "without a change nothing is published"
+    await issuers.arrive(school.model_copy(update={"version": 2, "name": "Wattle Hill"}))
+    await issuers.process().tick()
+    assert named(issuers.published[-1])[school.did] == "Wattle Hill"
+
+
+@pytest.mark.parametrize("delivered_again", [False, True])
+async def test_a_change_whose_publisher_was_killed_is_in_the_next_list(world: World, *, delivered_again: bool) -> None:
+    issuers = IssuerList(world)
+    await issuers.process().tick()
+
+    async def killed(outgoing: Sequence[Outgoing] = ()) -> None:
+        raise KilledError
+
+    if delivered_again:
+        worker = CatalogueWorker(Catalogue(world.database), killed)
+        with pytest.raises(KilledError):
+            await worker.handle([Received(issuer(), issuer().key, TRACE)])
+    await issuers.arrive(issuer())
+    with pytest.raises(KilledError):
+        await issuers.process(publish=killed).tick()
+    await issuers.process(lambda: NOW + timedelta(minutes=2)).tick()
+    assert issuer().did in issuers.published[-1].parties
+    assert [each["publishing"] for each in await world.stored("issuer_list")] == [[]]
+
+
+async def test_an_issuer_that_comes_while_the_list_is_signed_is_in_the_list_after_it(world: World) -> None:
+    issuers = IssuerList(world)
+
+    async def meanwhile(outgoing: Sequence[Outgoing]) -> None:
+        first = not issuers.published
+        await world.publish(outgoing)
+        if first:
+            await issuers.arrive(issuer())
+
+    await issuers.process(publish=meanwhile).tick()
+    assert [issuer().did in each.parties for each in issuers.published] == [False, True]
+
+
+async def test_the_list_is_signed_again_in_time_and_at_once_under_another_key(world: World) -> None:
+    issuers = IssuerList(world)
+    await issuers.process().tick()
+    due = NOW + FRESHNESS.renewed_after
+    await asyncio.gather(*(issuers.process(lambda: due).renew() for _ in range(4)))
+    assert [each.signed_at for each in issuers.published] == [NOW, due]
+    other = IssuerList(world, Ed25519Key.from_seed(b"m" * 32))
+    world.published.clear()
+    await other.process(lambda: due).tick()
+    await other.process(lambda: due).tick()
+    assert [each.signed_at for each in other.published] == [due]
 
 
 async def test_no_place_is_given_twice_also_when_a_list_is_full(world: World) -> None:

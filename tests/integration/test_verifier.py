@@ -222,11 +222,11 @@ async def test_who_signed_and_what_was_published_is_asked_without_reading_whole_
         )
         await repository.store_documents([document(school, here, 7), down])
         await database.command("profile", 2)
-        parties = await repository.parties([school.did, "did:web:elsewhere.example"])
+        issuers = await repository.registered_issuers([school.did, "did:web:elsewhere.example"])
         alike = await repository.parties_alike([skeleton("WATTLE GROVE high school"), skeleton("Nobody")])
         texts = await repository.credential_texts([here, away, uuid4()])
         await database.command("profile", 0)
-        assert [(one.issuer_id, one.name) for one in parties.values()] == [("wattle-grove", school.name)]
+        assert [(one.party.issuer_id, one.party.name) for one in issuers.values()] == [("wattle-grove", school.name)]
         assert [[one.issuer_id for one in found] for found in alike.values()] == [["wattle-grove"], []]
         assert texts == {here: school.badge(here, index=7)}
         seen = [one async for one in database["system.profile"].find({"command.find": {"$exists": True}})]

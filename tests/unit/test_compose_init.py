@@ -14,6 +14,8 @@ from libs.access.administrators import read
 from libs.access.key_text import is_well_formed, key_sha256
 from libs.access.signatures import GrantKeys, GrantSigner
 from libs.common.authority_secret import AuthoritySecret
+from libs.openbadges.crypto.did import did_key
+from services.issuer.registry.publication import read_list_key
 
 SCRIPT = Path(__file__).parents[2] / "deploy" / "compose-init.sh"
 
@@ -85,6 +87,8 @@ def test_the_containers_refuse_another_secret_than_the_one_their_volume_holds(tm
     ]
     assert [each.returncode for each in ended] == [0, 0, 1]
     assert "put that file back" in ended[2].stderr
+    signer = did_key(read_list_key(tmp_path / "keys" / "issuer-list-key").public_multibase)
+    assert [signer in each.stdout for each in ended] == [True, True, True], "readers are told whom to trust"
     kept = tmp_path / "authority" / "secret"
     assert AuthoritySecret.load(kept).id == AuthoritySecret(bytes([1]) * 32).id
     assert GrantSigner.load(tmp_path / "keys" / "grant-secret").public_key in GrantKeys.load(

@@ -1,7 +1,7 @@
 """Who signed is told apart from whether the proof is good, and an id of ours stands for our text alone."""
 # ruff: noqa: RUF001  # letters that look alike are what is tested
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -18,9 +18,11 @@ from libs.openbadges.trust import (
     KnownParties,
     Party,
     Publications,
+    Registry,
     own_credential_uuid,
     read_registry,
     skeleton,
+    write_issuer_list,
 )
 from libs.openbadges.verify import Report, ResolvedInputs, verify
 from tests.unit.openbadges_samples import DID, KEY, METHOD, NOW, badge, material, signed
@@ -137,8 +139,29 @@ def test_nobody_is_said_to_have_signed_what_is_not_proven() -> None:
 def test_where_issuers_could_not_be_looked_up_an_unknown_party_may_be_a_registered_one() -> None:
     signer = report_on(signed(), KnownParties(available=False)).signer
     assert signer is not None
-    assert signer.standing == "unknown"
-    assert "could not be looked up" in signer.message
+    assert signer.standing == "undetermined"
+    assert signer.message.endswith("; whether it is registered here could not be looked up")
+
+
+def test_where_a_registry_could_not_be_consulted_an_unknown_party_may_be_listed_by_it() -> None:
+    signer = report_on(strangers(), KnownParties(missing=["the South"])).signer
+    assert signer is not None
+    assert signer.standing == "undetermined"
+    assert signer.message.endswith("; whether it is listed by the South could not be looked up")
+    registered = report_on(signed(), KnownParties({DID: SCHOOL}, missing=["the South"])).signer
+    assert registered is not None
+    assert registered.standing == "registered"
+
+
+def test_whose_key_could_not_be_looked_up_may_be_a_registered_party_and_who_is_disproven_is_not() -> None:
+    text, away = signed(), KnownParties(available=False)
+    signer = verify(text, ResolvedInputs({}, {}, parties=away), NOW).signer
+    assert signer is not None
+    assert (signer.standing, signer.proven) == ("undetermined", False)
+    assert signer.message == 'somebody who could not be looked up; it names "Wattle Grove High School" as its issuer'
+    forged = report_on(text.replace("Resilience", "Brilliance"), away).signer
+    assert forged is not None
+    assert forged.standing == "unknown"
 
 
 LIST = {"name": "Colleges of the South", "issuers": [{"id": STRANGERS_DID, "name": "Banksia College Ltd"}]}
@@ -188,7 +211,7 @@ def token(header: dict[str, Any] | None = None, payload: dict[str, Any] | None =
 
 
 def test_a_signed_registry_counts_by_the_signature_that_the_operator_trusts() -> None:
-    assert STRANGERS_DID in read_registry(token(), signer=STRANGERS_DID, now=NOW).parties
+    assert STRANGERS_DID in read_registry(token(), signers=[STRANGERS_DID], now=NOW).parties
     tampered = token().replace(token().split(".")[1], write_compact({"alg": "Ed25519"}, b"{}", STRANGER).split(".")[1])
     for text, signer, code in (
         (token(), None, "registry_signer"),
@@ -199,8 +222,46 @@ def test_a_signed_registry_counts_by_the_signature_that_the_operator_trusts() ->
         (token(payload={**LIST, "validUntil": "2026-03-06T09:30:00Z"}), STRANGERS_DID, "registry_expired"),
     ):
         with pytest.raises(CredentialError) as refused:
-            read_registry(text, signer=signer, now=NOW)
+            read_registry(text, signers=[signer] if signer else (), now=NOW)
         assert refused.value.code == code
+
+
+LATER = NOW + timedelta(days=7)
+
+
+def own_list(at: datetime = NOW, until: datetime = LATER, **changes: Any) -> str:
+    given: dict[str, Any] = {"begins": NOW - timedelta(days=30)}
+    party = Party(STRANGERS_DID, "Banksia College", "https://banksia.example", "banksia", **{**given, **changes})
+    return write_issuer_list([party], name="badges.example", key=KEY, at=at, ends=until)
+
+
+OWN_SIGNER = did_key(KEY.public_multibase)
+
+
+def test_a_list_that_an_installation_writes_is_read_as_it_was_meant() -> None:
+    period: dict[str, Any] = {"begins": NOW - timedelta(days=30), "ends": NOW - timedelta(days=3)}
+    found = read_registry(own_list(**period), signers=[OWN_SIGNER], now=NOW)
+    party = Party(STRANGERS_DID, "Banksia College", "https://banksia.example", **period)
+    assert found == Registry("badges.example", {STRANGERS_DID: [party]}, LATER, NOW)
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        (own_list(at=NOW - timedelta(seconds=2)), "registry_rolled_back"),
+        (token(payload={**LIST, "iat": "yesterday"}), "registry_form"),
+        (token(payload={**LIST, "iat": int(NOW.timestamp()), "exp": True}), "registry_form"),
+        (token(), "registry_rolled_back"),
+        (own_list(at=NOW + timedelta(minutes=6)), "registry_in_future"),
+        (own_list(until=NOW), "registry_expired"),
+        (token(payload={**LIST, "iss": OWN_SIGNER}), "registry_signer"),
+    ],
+)
+def test_a_list_that_is_over_or_older_than_what_is_held_is_refused(text: str, code: str) -> None:
+    held = NOW - timedelta(seconds=1)
+    with pytest.raises(CredentialError) as refused:
+        read_registry(text, signers=[STRANGERS_DID, OWN_SIGNER], not_before=held, now=NOW)
+    assert refused.value.code == code
 
 
 def test_a_registry_in_the_form_of_the_digital_credentials_consortium_is_read() -> None:

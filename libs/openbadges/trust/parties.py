@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-Standing = Literal["registered", "listed", "unknown"]
+Standing = Literal["registered", "listed", "unknown", "undetermined"]
+"""`undetermined`: somebody who might be registered or listed, which could not be looked up; see `signer.Signer`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +42,13 @@ class Registry:
         name: what the operator or the registry itself calls it.
         parties: by id; one may be listed for several periods.
         ends: from when on the list itself may not be relied on; None for open.
+        signed_at: when it was signed; None where it does not say.
     """
 
     name: str
     parties: Mapping[str, Sequence[Party]]
     ends: datetime | None = None
+    signed_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +60,11 @@ class KnownParties:
         registries: in the operator's order; the first that lists a party is named.
         alike: the names of registered parties, by `names.skeleton`, for the names that were asked about.
         available: whether the registered parties could be looked up; where not, an unknown party may be one.
+        missing: the names of registries that could not be consulted; an unknown party may be listed by one.
     """
 
     registered: Mapping[str, Party] = field(default_factory=dict)
     registries: Sequence[Registry] = ()
     alike: Mapping[str, Sequence[Party]] = field(default_factory=dict)
     available: bool = True
+    missing: Sequence[str] = ()

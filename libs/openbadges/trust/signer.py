@@ -13,8 +13,9 @@ class Signer:
     """Who signed a credential.
 
     Attributes:
-        standing: `registered` here, `listed` by a registry that the operator trusts at the time of issue, or `unknown`.
-        proven: whether it is proven that the party signed; without that its standing is `unknown` too.
+        standing: `registered` here, `listed` by a registry that the operator trusts at the time of issue, `unknown`; or
+            `undetermined`, where it could not be looked up which of them it is.
+        proven: whether it is proven that the party signed; without that it is neither registered nor listed.
         id: whom the credential names as its issuer.
         did: whose key signed, where that is proven.
         name: what the credential calls its issuer; anybody can write anything there.
@@ -22,6 +23,7 @@ class Signer:
         registry: which registry lists it.
         resembles: registered parties whose name looks like the one in the credential, and who did not sign it.
         looked_up: whether registered parties could be looked up; where not, an unknown party may be one.
+        missing: the names of registries that could not be consulted; an unknown party may be listed by one.
     """
 
     standing: Standing
@@ -33,20 +35,26 @@ class Signer:
     registry: str | None
     resembles: tuple[Party, ...]
     looked_up: bool
+    missing: tuple[str, ...] = ()
 
     @property
     def message(self) -> str:
         """All this in words that can follow 'Signed by'."""
         name, party = self.name, self.party
         if not self.proven:
-            return f"nobody who could be proven; it names {_quoted(name, self.id)} as its issuer"
+            whom = "nobody who could be proven"
+            if self.standing == "undetermined":
+                whom = "somebody who could not be looked up"
+            return f"{whom}; it names {_quoted(name, self.id)} as its issuer"
         if party is not None:
             where = "registered here" if self.registry is None else f"listed by {self.registry} when it was issued"
             other = f"; the credential calls it {_quoted(name, None)}" if name not in (None, party.name) else ""
             return f"{party.name}, {where}{other}"
         calls = f"calls itself {_quoted(name, None)}" if name else f"gives no name ({self.id})"
-        if not self.looked_up:
-            return f"a party that {calls}; whether it is registered here could not be looked up"
+        if self.standing == "undetermined":
+            places = [] if self.looked_up else ["registered here"]
+            places += [f"listed by {each}" for each in self.missing]
+            return f"a party that {calls}; whether it is {' or '.join(places)} could not be looked up"
         alike = f"; {self.resembles[0].name}, which is registered here, did not sign it" if self.resembles else ""
         return f"an unknown party that {calls}{alike}"
 
@@ -69,7 +77,7 @@ class Signer:
 
 
 def identify(
-    parties: KnownParties, identifier: str | None, name: str | None, *, proven: bool, issued: datetime | None
+    parties: KnownParties, identifier: str | None, name: str | None, *, proven: bool | None, issued: datetime | None
 ) -> Signer:
     """Return who signed a credential.
 
@@ -77,22 +85,25 @@ def identify(
         parties: who is known.
         identifier: whom the credential names as its issuer.
         name: what it calls that.
-        proven: whether its proof is good and its key that issuer's.
+        proven: whether its proof is good and its key that issuer's; None where that could not be decided.
         issued: when it was issued, as far as that can be told; a listing must have been in force then.
     """
     party, registry = _party(parties, identifier, issued) if proven and identifier else (None, None)
-    standing: Standing = "unknown" if party is None else "registered" if registry is None else "listed"
-    resembled = () if standing == "registered" else _resembled(parties, name, identifier)
+    standing: Standing = "registered" if registry is None else "listed"
+    if party is None:
+        not_asked = not parties.available or (proven and parties.missing)
+        standing = "undetermined" if not_asked and proven is not False else "unknown"
     return Signer(
         standing,
-        proven,
+        bool(proven),
         identifier,
         identifier if proven and identifier is not None and identifier.startswith("did:") else None,
         name,
         party,
         registry,
-        resembled,
+        () if standing == "registered" else _resembled(parties, name, identifier),
         parties.available,
+        tuple(parties.missing),
     )
 
 

@@ -7,13 +7,14 @@ from typing import Any, Final
 from libs.openbadges.jose.claims import signed_at
 from libs.openbadges.model import times
 from libs.openbadges.model.errors import CredentialError
-from libs.openbadges.model.findings import Finding
+from libs.openbadges.model.findings import Finding, Outcome, worst
 from libs.openbadges.model.members import issuer_of, proofs_of, validity_names
 from libs.openbadges.trust.names import shown_name
 from libs.openbadges.trust.signer import identify
 from libs.openbadges.verify.run import Context
 
 _MOST_NAMES: Final = 8
+_PROVEN: Final[Mapping[Outcome, bool | None]] = {"pass": True, "fail": False, "unknown": None}
 
 
 def identify_signers(contexts: Sequence[Context]) -> Sequence[Sequence[Finding]]:
@@ -24,7 +25,7 @@ def identify_signers(contexts: Sequence[Context]) -> Sequence[Sequence[Finding]]
             context.run.inputs.parties,
             issuer_of(document),
             issuer_name(document),
-            proven=all(context.findings[check].outcome == "pass" for check in ("proof", "issuer")),
+            proven=_PROVEN[worst(context.findings[check].outcome for check in ("proof", "issuer"))],
             issued=_issued(context),
         )
     return [()] * len(contexts)

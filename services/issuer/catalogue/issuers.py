@@ -204,13 +204,15 @@ class Issuers:
         """Publish the version after `newest` under the DID `name`, unless it says the same."""
         number = 0 if newest is None else newest.version
         keys = await self._keys.of_issuer(issuer_id)
+        now = self._clock()
         event = IssuerPublished(
             issuer_id=issuer_id,
             version=number + 1,
             parent=parent,
             did=name,
             did_document=did_document(name, keys, None if newest is None else newest.did_document),
-            published_at=self._clock(),
+            registered_at=now if newest is None else newest.registered_at,
+            published_at=now,
             **asdict(profile),
         )
         if newest is not None and same_content(newest, event):

@@ -1,6 +1,6 @@
 """Issuers and achievement versions in MongoDB, materialised from the catalogue topic, with caches before them."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from time import monotonic
 
 from cachetools import LRUCache, TTLCache
@@ -18,6 +18,8 @@ INDEXES: Sequence[Index] = (
 CatalogueEvent = IssuerPublished | AchievementPublished
 
 _REMEMBERED = 10_000
+# Read at one go: some milliseconds.
+_TOGETHER = 500
 # A profile can be published anew; an achievement version never changes.
 _ISSUER_REMEMBERED_SECONDS = 10.0
 
@@ -54,6 +56,13 @@ class Catalogue:
         """Return the newest version of an issuer that has arrived, if any, past the cache."""
         found = await self._issuers.find_one({"_id": issuer_id}, {"event": 1})
         return None if found is None else IssuerPublished.model_validate_json(found["event"])
+
+    async def everybody(self) -> AsyncIterator[Sequence[IssuerPublished]]:
+        """Return the newest version of every issuer that has arrived, some at a time, sorted by id."""
+        # All tenants: for the list of issuers, which is public.
+        cursor = self._issuers.find({}, {"event": 1}).sort("_id", 1).batch_size(_TOGETHER)
+        while found := await cursor.to_list(_TOGETHER):
+            yield [IssuerPublished.model_validate_json(each["event"]) for each in found]
 
     async def look_alikes(self, name: str, besides: str) -> list[str]:
         """Return the ids of issuers, other than `besides`, whose names could be taken for this one; ten at most."""

@@ -52,9 +52,9 @@ class StatusEntryAllocation:
             await self._lists.create(issuer_id, number, secrets.token_bytes(32), self._clock())
             failpoint("issuer.status_list.created")
         if before.published_version < before.version:
-            await self._publication.publish(before.list_id)
-        indexes = self._indexes.get(before.list_id)
+            await self._publication.publish(before.id)
+        indexes = self._indexes.get(before.id)
         if indexes is None:
-            indexes = self._indexes[before.list_id] = StatusIndexes(before.permutation_key, self._size)
+            indexes = self._indexes[before.id] = StatusIndexes(before.permutation_key, self._size)
         last = min(before.next + count, self._size)
-        return [StatusEntry(before.list_id, indexes.index(counter)) for counter in range(before.next, last)]
+        return [StatusEntry(before.id, indexes.index(counter)) for counter in range(before.next, last)]

@@ -1,8 +1,9 @@
 """Looks up what the engine needs to verify a credential, in our own database alone: no request ever leaves here."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -13,12 +14,18 @@ from libs.common.telemetry import get_logger
 from libs.contracts.events import AchievementPublished
 from libs.openbadges.verify import Check, Dependencies, Report, ResolvedInputs
 from services.verifier.material.cache import ShortMemory
-from services.verifier.material.repository import Organisation, StoredCredential, StoredStatusList, TakenDown
+from services.verifier.material.issuers import IssuerRecords, RegisteredIssuers
+from services.verifier.material.repository import (
+    Organisation,
+    StoredCredential,
+    StoredIssuerList,
+    StoredStatusList,
+    TakenDown,
+)
 from services.verifier.material.trust import TrustRecords, TrustSource
 
 # A revocation shows within this time on every replica; a lookup for every verification would halve their number.
 REMEMBERED_SECONDS = 1.0
-_REMEMBERED_DIDS = 5_000
 _REMEMBERED_LISTS = 500
 
 # More than the engine itself looks at; the rest of a longer list is not worth a query.
@@ -44,12 +51,8 @@ class Resolved:
     foreign_lists: frozenset[str]
 
 
-class Records(Protocol):
+class Records(IssuerRecords, Protocol):
     """Where published documents are read from."""
-
-    async def did_documents(self, dids: Iterable[str]) -> dict[str, str]:
-        """Return the DID documents that there are, by DID."""
-        ...
 
     async def status_list(self, list_id: str) -> StoredStatusList | None:
         """Return the newest version of a status list."""
@@ -71,6 +74,10 @@ class PublicRecords(Records, TrustRecords, Protocol):
         """Return the public profile of an issuer."""
         ...
 
+    async def issuer_list(self, newer_than: datetime | None = None) -> StoredIssuerList | None:
+        """Return the signed list of issuers; None where there is none that is newer."""
+        ...
+
     async def achievement(self, version_key: str) -> AchievementPublished | None:
         """Return the version OWNER/ID/VERSION of an achievement."""
         ...
@@ -86,23 +93,33 @@ class MaterialSource:
         *,
         patience_seconds: float,
         remembered_seconds: float = REMEMBERED_SECONDS,
+        issuers: RegisteredIssuers,
         trust: TrustSource | None = None,
     ) -> None:
         """Take what is needed; without `trust` nobody is known, and nothing is compared with what was published."""
         self._repository = repository
+        self._issuers = issuers
         self._lists_base = f"{public_base}/status/"
         self._patience = patience_seconds
         self._trust = trust
-        self._dids = ShortMemory(self._did_document, seconds=remembered_seconds, entries=_REMEMBERED_DIDS)
         self._lists = ShortMemory(self._status_list, seconds=remembered_seconds, entries=_REMEMBERED_LISTS)
 
-    async def resolve(self, dependencies: Dependencies, published: Mapping[UUID, str] = _NOTHING) -> Resolved:
+    async def resolve(self, dependencies: Dependencies, given: Mapping[UUID, str] = _NOTHING) -> Resolved:
         """Look up what is needed; what is missing, foreign or out of reach is left out and never an error.
 
         Args:
             dependencies: of the document.
-            published: documents of ours that are at hand already, by UUID.
+            given: documents of ours that are at hand already, by UUID.
         """
+        published = self._published(dependencies)
+        if self._trust is None:
+            return await published
+        found, trust = await asyncio.gather(published, self._trust.resolve(dependencies, given))
+        # An issuer whose key was out of reach may be registered here, whatever was found of others.
+        parties = replace(trust.parties, available=trust.parties.available and not found.database_unavailable)
+        return replace(found, inputs=replace(found.inputs, parties=parties, publications=trust.publications))
+
+    async def _published(self, dependencies: Dependencies) -> Resolved:
         dids = sorted(dependencies.dids)[:_MOST_LOOKUPS]
         own = sorted(url for url in dependencies.status_lists if url.startswith(self._lists_base))[:_MOST_LOOKUPS]
         did_documents: dict[str, Any] = {}
@@ -110,22 +127,18 @@ class MaterialSource:
         unavailable = False
         try:
             async with asyncio.timeout(self._patience):
-                did_documents = await _present(self._dids.get, dids)
+                did_documents = await _present(self._did_document, dids)
                 status_lists = await _present(self._lists.get, own)
         except (PyMongoError, TimeoutError) as error:
             unavailable = True
             get_logger().warning("verifying without lookups", problem=type(error).__name__)
-        inputs = ResolvedInputs(did_documents, status_lists)
-        if self._trust is not None:
-            trust = await self._trust.resolve(dependencies, published)
-            inputs = replace(inputs, parties=trust.parties, publications=trust.publications)
-        return Resolved(inputs, unavailable, dependencies.status_lists - set(own))
+        return Resolved(ResolvedInputs(did_documents, status_lists), unavailable, dependencies.status_lists - set(own))
 
     async def _did_document(self, did: str) -> Mapping[str, Any] | None:
-        text = (await self._repository.did_documents([did])).get(did)
-        if text is None:
+        issuer = await self._issuers.get(did)
+        if issuer is None:
             return None
-        document = orjson.loads(text)
+        document = orjson.loads(issuer.did_document)
         return document if isinstance(document, dict) else None
 
     async def _status_list(self, url: str) -> str | None:

@@ -4,6 +4,8 @@ Ids come from events and the newest fact takes precedence, so that redelivery in
 ends in the same documents.
 """
 
+import base64
+import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -12,17 +14,26 @@ from uuid import UUID
 from pymongo import UpdateMany
 
 from libs.common.mongo import Collection, Database, Document, Index, find_by_ids, insert_new, upsert_newest
-from libs.contracts.events import AchievementPublished, CredentialDocument, IssuerPublished, StatusListPublished
+from libs.contracts.events import (
+    AchievementPublished,
+    CredentialDocument,
+    IssuerListPublished,
+    IssuerPublished,
+    StatusListPublished,
+)
 from libs.contracts.reasons import TakeDownReason
 from libs.openbadges.jsonld.parsing import parse
 from libs.openbadges.model import times
 from libs.openbadges.model.errors import CredentialError
 from libs.openbadges.trust import Party, skeleton
 from libs.openbadges.verify import STATUS_LIST_LIMITS
+from services.verifier.material.issuers import RegisteredIssuer
+from services.verifier.material.registries import RegistryCopy
 
 INDEXES: Sequence[Index] = (Index("issuers", ["did"]), Index("issuers", ["skeleton", "_id"]))
 
 SCHEMA = 1
+ISSUER_LIST_ID = "issuers"
 
 _PARTY = {"did": 1, "name": 1, "url": 1}
 _ORGANISATION = dict.fromkeys(("did", "name", "url", "email", "time_zone", "parent"), 1)
@@ -71,6 +82,20 @@ class StoredStatusList:
 
 
 @dataclass(frozen=True, slots=True)
+class StoredIssuerList:
+    """The signed list of issuers, as it was published last.
+
+    Attributes:
+        text: a compact JWS.
+        ends_at: until when it may be relied on.
+    """
+
+    text: bytes
+    published_at: datetime
+    ends_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Organisation:
     """An issuer's public profile.
 
@@ -95,6 +120,8 @@ class Repository:
         self._issuers: Collection = database["issuers"]
         self._achievements: Collection = database["achievements"]
         self._status_lists: Collection = database["status_lists"]
+        self._issuer_lists: Collection = database["issuer_lists"]
+        self._registry_copies: Collection = database["registry_copies"]
 
     async def store_documents(self, events: Sequence[CredentialDocument]) -> None:
         """Store each document; revoked takes precedence over active, and taken down over both, whatever comes first.
@@ -133,6 +160,26 @@ class Repository:
         """Store the highest version of each list."""
         await upsert_newest(self._status_lists, [_status_list(event) for event in events], order="version")
 
+    async def store_issuer_lists(self, events: Sequence[IssuerListPublished]) -> None:
+        """Store the list that was signed last."""
+        await upsert_newest(self._issuer_lists, [_issuer_list(event) for event in events], order="published_at")
+
+    async def issuer_list(self, newer_than: datetime | None = None) -> StoredIssuerList | None:
+        """The list of issuers that was signed last; None where there is none that is newer."""
+        newer = {} if newer_than is None else {"published_at": {"$gt": newer_than}}
+        found = await self._issuer_lists.find_one({"_id": ISSUER_LIST_ID, **newer})
+        return None if found is None else StoredIssuerList(found["text"], found["published_at"], found["ends_at"])
+
+    async def store_registry_copy(self, copy: RegistryCopy) -> None:
+        """Store a copy of a trusted registry, unless one is stored that was signed later."""
+        document = {"_id": copy.url, "schema": SCHEMA, "text": copy.text, "signed_at": copy.signed_at}
+        await upsert_newest(self._registry_copies, [document], order="signed_at")
+
+    async def registry_copy(self, url: str) -> RegistryCopy | None:
+        """The copy of a trusted registry that was signed last."""
+        found = await self._registry_copies.find_one({"_id": url})
+        return None if found is None else RegistryCopy(url, found["text"], found["signed_at"])
+
     async def credential(self, credential_id: UUID) -> StoredCredential | TakenDown | None:
         """The document of this id, whoever issued it: badges are public to whoever knows their id."""
         found = await self._documents.find_one({"_id": credential_id})
@@ -148,15 +195,10 @@ class Repository:
         found = await self._issuers.find_one({"_id": issuer_id}, {"did_document": 1})
         return None if found is None else str(found["did_document"])
 
-    async def did_documents(self, dids: Iterable[str]) -> dict[str, str]:
-        """The DID documents that are held, as JSON text, by DID."""
-        found = await find_by_ids(self._issuers, "did", dids, projection={"did": 1, "did_document": 1})
-        return {one["did"]: one["did_document"] for one in found}
-
-    async def parties(self, ids: Iterable[str]) -> dict[str, Party]:
+    async def registered_issuers(self, dids: Iterable[str]) -> dict[str, RegisteredIssuer]:
         """The registered issuers among these, by DID."""
-        found = await find_by_ids(self._issuers, "did", ids, projection=_PARTY)
-        return {one["did"]: _party(one) for one in found}
+        found = await find_by_ids(self._issuers, "did", dids, projection={**_PARTY, "did_document": 1})
+        return {one["did"]: RegisteredIssuer(_party(one), one["did_document"]) for one in found}
 
     async def parties_alike(self, skeletons: Iterable[str]) -> dict[str, list[Party]]:
         """The first registered issuers whose names have one of these skeletons, by skeleton."""
@@ -260,6 +302,16 @@ def _status_list(event: StatusListPublished) -> Document:
         "ttl_seconds": ttl,
         "valid_until": valid_until,
         "published_at": event.published_at,
+    }
+
+
+def _issuer_list(event: IssuerListPublished) -> Document:
+    return {
+        "_id": event.list_id,
+        "schema": SCHEMA,
+        "text": zlib.decompress(base64.b64decode(event.compressed)),
+        "published_at": event.published_at,
+        "ends_at": event.ends_at,
     }
 
 

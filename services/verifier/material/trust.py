@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 from uuid import UUID
@@ -13,8 +13,8 @@ from libs.common.telemetry import get_logger
 from libs.openbadges.trust import KnownParties, Party, Publications, Registry, own_credential_uuid, skeleton
 from libs.openbadges.verify import Dependencies
 from services.verifier.material.cache import ShortMemory
+from services.verifier.material.issuers import RegisteredIssuers
 
-_REMEMBERED_ISSUERS = 5_000
 _REMEMBERED_NAMES = 2_000
 
 # More than a learner record within the engine's limits can name.
@@ -24,10 +24,6 @@ _MOST_CREDENTIALS = 256
 
 class TrustRecords(Protocol):
     """Where issuers and published credentials are read from."""
-
-    async def parties(self, ids: Iterable[str]) -> dict[str, Party]:
-        """Return the registered issuers among these, by DID."""
-        ...
 
     async def parties_alike(self, skeletons: Iterable[str]) -> dict[str, list[Party]]:
         """Return the registered issuers whose names have one of these skeletons, by skeleton."""
@@ -46,6 +42,14 @@ class Trust:
     publications: Publications
 
 
+class Registries(Protocol):
+    """The registries that the operator trusts, as they are now."""
+
+    def current(self, now: datetime) -> tuple[Sequence[Registry], Sequence[str]]:
+        """Return those that may be relied on, in the operator's order, and the names of the others."""
+        ...
+
+
 class TrustSource:
     """Issuers and credentials of this installation, and the registries that its operator trusts."""
 
@@ -53,7 +57,8 @@ class TrustSource:
         self,
         records: TrustRecords,
         public_base: str,
-        registries: Sequence[Registry],
+        issuers: RegisteredIssuers,
+        registries: Registries,
         clock: Callable[[], datetime],
         *,
         patience_seconds: float,
@@ -65,57 +70,62 @@ class TrustSource:
         self._registries = registries
         self._clock = clock
         self._patience = patience_seconds
-        self._issuers = ShortMemory(self._issuer, seconds=remembered_seconds, entries=_REMEMBERED_ISSUERS)
+        self._issuers = issuers
         self._names = ShortMemory(self._alike, seconds=remembered_seconds, entries=_REMEMBERED_NAMES)
 
     async def resolve(self, dependencies: Dependencies, given: Mapping[UUID, str]) -> Trust:
         """Look up who is known and what was published; what is out of reach is said to be so and never an error.
 
+        What was found before our own records were out of reach counts: only the rest is undetermined.
+
         Args:
             dependencies: of the document.
             given: published documents that are at hand already, by UUID.
         """
-        now = self._clock()
-        registries = tuple(one for one in self._registries if one.ends is None or now < one.ends)
+        registries, missing = self._registries.current(self._clock())
+        registered: dict[str, Party] = {}
+        alike: dict[str, Sequence[Party]] = {}
+        texts = dict(given)
+        issuers = sorted(dependencies.issuers)
+        asked, reached = False, True
         try:
             async with asyncio.timeout(self._patience):
-                registered = await self._registered(dependencies.issuers)
-                unknown = bool(dependencies.issuers - registered.keys())
-                alike = await self._resembled(dependencies.names) if unknown else {}
-                texts = await self._texts(dependencies.credentials, given)
+                for did in issuers[:_MOST_ISSUERS]:
+                    if (issuer := await self._issuers.get(did)) is not None:
+                        registered[did] = issuer.party
+                asked = len(issuers) <= _MOST_ISSUERS
+                if len(registered) < len(issuers):
+                    for one in sorted({skeleton(name) for name in dependencies.names} - {""})[:_MOST_ISSUERS]:
+                        alike[one] = await self._names.get(one)
+                texts |= await self._texts(dependencies.credentials, given)
         except (PyMongoError, TimeoutError) as error:
+            reached = False
             get_logger().warning("verifying without knowing issuers", problem=type(error).__name__)
-            return Trust(
-                KnownParties(registries=registries, available=False),
-                Publications(self._base, texts=given, available=False),
-            )
-        complete = len(dependencies.issuers) <= _MOST_ISSUERS
         return Trust(
-            KnownParties(registered, registries, alike, available=complete),
+            KnownParties(
+                registered,
+                [replace(one, parties=_among(one.parties, issuers)) for one in registries],
+                alike,
+                available=asked,
+                missing=missing,
+            ),
             Publications(
                 self._base,
                 frozenset(registered),
                 texts,
-                available=complete and len(dependencies.credentials) <= _MOST_CREDENTIALS,
+                available=reached and asked and len(dependencies.credentials) <= _MOST_CREDENTIALS,
             ),
         )
-
-    async def _registered(self, ids: Iterable[str]) -> dict[str, Party]:
-        found = {one: await self._issuers.get(one) for one in sorted(ids)[:_MOST_ISSUERS]}
-        return {identifier: party for identifier, party in found.items() if party is not None}
-
-    async def _resembled(self, names: Iterable[str]) -> dict[str, Sequence[Party]]:
-        skeletons = {one for name in names if (one := skeleton(name))}
-        found = {one: await self._names.get(one) for one in sorted(skeletons)[:_MOST_ISSUERS]}
-        return {one: parties for one, parties in found.items() if parties}
 
     async def _texts(self, ids: Iterable[str], given: Mapping[UUID, str]) -> dict[UUID, str]:
         own = {found for one in sorted(ids)[:_MOST_CREDENTIALS] if (found := own_credential_uuid(one, self._base))}
         missing = own - given.keys()
-        return {**given, **(await self._records.credential_texts(missing) if missing else {})}
+        return await self._records.credential_texts(missing) if missing else {}
 
-    async def _issuer(self, identifier: str) -> Party | None:
-        return (await self._records.parties([identifier])).get(identifier)
+    async def _alike(self, name: str) -> Sequence[Party]:
+        return (await self._records.parties_alike([name])).get(name, ())
 
-    async def _alike(self, name: str) -> list[Party]:
-        return (await self._records.parties_alike([name])).get(name, [])
+
+def _among(parties: Mapping[str, Sequence[Party]], ids: Iterable[str]) -> dict[str, Sequence[Party]]:
+    """Return the parties that a document names: a registry of thousands is not handed to a worker process."""
+    return {one: parties[one] for one in ids if one in parties}

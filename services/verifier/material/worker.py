@@ -3,7 +3,13 @@
 from collections.abc import Sequence
 
 from libs.contracts.cloudevents import EventT, Outgoing, Received
-from libs.contracts.events import AchievementPublished, CredentialDocument, IssuerPublished, StatusListPublished
+from libs.contracts.events import (
+    AchievementPublished,
+    CredentialDocument,
+    IssuerListPublished,
+    IssuerPublished,
+    StatusListPublished,
+)
 from services.verifier.material.repository import Repository
 
 _RANK = {"active": 0, "revoked": 1, "taken_down": 2}
@@ -25,9 +31,11 @@ class Projection:
         await self._repository.store_documents(list(latest.values()))
         return []
 
-    async def issuers(self, batch: Sequence[Received[IssuerPublished]]) -> Sequence[Outgoing]:
-        """Issuers and their DID documents: the highest version takes precedence."""
-        await self._repository.store_issuers(_events(batch))
+    async def issuers(self, batch: Sequence[Received[IssuerPublished | IssuerListPublished]]) -> Sequence[Outgoing]:
+        """Issuers and their DID documents, the highest version; and the signed list of them, the newest."""
+        events = _events(batch)
+        await self._repository.store_issuers([event for event in events if isinstance(event, IssuerPublished)])
+        await self._repository.store_issuer_lists([event for event in events if isinstance(event, IssuerListPublished)])
         return []
 
     async def achievements(self, batch: Sequence[Received[AchievementPublished]]) -> Sequence[Outgoing]:

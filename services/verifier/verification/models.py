@@ -6,6 +6,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from pydantic.json_schema import SkipJsonSchema
 
 from libs.common.openapi import without_default
+from libs.openbadges.trust import Standing
 from libs.openbadges.verify import CHECKS, RECIPIENT
 
 Outcome = Literal["pass", "fail", "unknown"]
@@ -112,14 +113,15 @@ class AlikeView(BaseModel):
 class SignerView(BaseModel):
     """Who signed it, apart from whether it is good: `pass` says nothing about the standing of who signed."""
 
-    standing: Literal["registered", "listed", "unknown"] = Field(
-        description="registered here; listed, when it was issued, by a registry that is trusted here; or unknown"
+    standing: Standing = Field(
+        description="registered here; listed, when it was issued, by a registry that is trusted here; unknown; or "
+        "undetermined: our own records, or a registry, could not be reached, so it may be any of these"
     )
     proven: bool = Field(description="whether it is proven that this party signed")
     id: str | None = Field(description="whom the credential names as its issuer")
     did: str | None = Field(description="the DID whose key signed, where that is proven")
     name: str | None = Field(description="what the credential calls its issuer; anybody can write anything there")
-    organisation: OrganisationView | None = Field(description="the party's own record, unless it is unknown")
+    organisation: OrganisationView | None = Field(description="its own record, where it is registered or listed")
     registry: str | None = Field(description="the registry that lists it")
     resembles: list[AlikeView] = Field(description="registered organisations that it may be mistaken for, and is not")
     message: str = Field(examples=['an unknown party that calls itself "Banksia College"'])

@@ -1,0 +1,1 @@
+"""The signed list of the issuers that are registered here, for others to trust."""

@@ -1,0 +1,136 @@
+"""Publishing signed documents that change: each newest version confirmed, and signed again before it ends.
+
+What is signed is derived from the database whenever it is published, so there is nothing that two writers could tear.
+"""
+
+import secrets
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Generic
+
+from libs.common.telemetry import get_logger, new_trace
+from libs.contracts.cloudevents import Outgoing
+from libs.contracts.events import Event
+from services.issuer.keys.encryption import KeyUnavailableError
+from services.issuer.renewal.metrics import RenewalMetrics
+from services.issuer.renewal.repository import VersionedRepository, VersionedT
+
+_REPAIR_SECONDS = 5.0
+_LONGEST_DELAY_SECONDS = 60.0
+# A publisher that began this long ago and has not ended was killed; its own timeouts are shorter.
+_PUBLISHER_GONE = timedelta(seconds=60)
+# What was claimed to be signed again, and was not, comes back after this time.
+_PATIENCE = timedelta(seconds=60)
+# Signed again at one run of the loop; then the rest of the process runs.
+_TOGETHER = 100
+
+Publish = Callable[[Sequence[Outgoing]], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Freshness:
+    """For how long a signed document is valid, and for how long a copy may be kept before it is fetched again."""
+
+    valid_for: timedelta
+    ttl: timedelta
+
+    @property
+    def renewed_after(self) -> timedelta:
+        """Return the age at which it is signed again: half of its validity is left for a stop of this service."""
+        return self.valid_for / 2
+
+
+class Publication(ABC, Generic[VersionedT]):
+    """Publishes the documents of one collection."""
+
+    def __init__(
+        self,
+        documents: VersionedRepository[VersionedT],
+        *,
+        publish: Publish,
+        clock: Callable[[], datetime],
+        freshness: Freshness,
+        metrics: RenewalMetrics,
+    ) -> None:
+        self._documents = documents
+        self._publish = publish
+        self._clock = clock
+        self._freshness = freshness
+        self._metrics = metrics
+
+    @abstractmethod
+    async def _event(self, current: VersionedT, now: datetime) -> Event:
+        """Return this version, signed, with what the database says now: at least every change that it counts.
+
+        Raises:
+            KeyUnavailableError: it cannot be signed as things stand.
+        """
+
+    def _after_step(self, step: int) -> None:
+        """Be told that a step of `publish` is done."""
+
+    async def publish(self, document_id: str) -> None:
+        """Publish the document until the newest version is the last that was published, and confirmed.
+
+        1. Note that this publisher is at work, and read the version.
+        2. Read what is to be signed: it holds at least every change that the version counts. Sign, publish, wait.
+        3. If the version is still the same, take the note away; else go back to 2.
+
+        Two publishers may overtake each other, and a compacted topic keeps the last record, not the newest version:
+        whoever published an older version sees so in step 3 and publishes again. A crash before step 3 leaves the note,
+        and `repair` publishes again.
+        """
+        token = secrets.token_hex(8)
+        current = await self._documents.begin(document_id, token, self._clock())
+        self._after_step(1)
+        while current is not None:
+            signed_at = self._clock()
+            await self._publish([Outgoing(await self._event(current, signed_at), new_trace())])
+            self._after_step(2)
+            self._metrics.published.inc()
+            renew_at = signed_at + self._freshness.renewed_after
+            if await self._documents.finish(current, token, signed_at=signed_at, renew_at=renew_at):
+                return
+            current = await self._documents.find(document_id)
+
+    async def repair(self) -> float:
+        """Publish what nobody has published yet; return the seconds until it is worth looking again."""
+        gone = self._clock() - _PUBLISHER_GONE
+        for document_id in await self._documents.unfinished(gone):
+            if await self._published(document_id):
+                await self._documents.forget_publishers(document_id, gone)
+        return _REPAIR_SECONDS
+
+    async def renew(self) -> float:
+        """Sign again what is due, the longest due first; return the seconds until it is worth looking again.
+
+        A document is claimed by raising its version, so that of several processes one signs it, and so that what is
+        killed between the claim and the publication is left for `repair`.
+        """
+        for _ in range(_TOGETHER):
+            document_id = await self._documents.claim_due(self._clock(), _PATIENCE)
+            if document_id is None:
+                break
+            if await self._published(document_id):
+                self._metrics.renewed.inc()
+        else:
+            return 0.0
+        await self._measure()
+        return min(self._freshness.renewed_after.total_seconds() / 10, _LONGEST_DELAY_SECONDS)
+
+    async def _published(self, document_id: str) -> bool:
+        """Publish a document; one whose key is not available must not hold up the others."""
+        try:
+            await self.publish(document_id)
+        except KeyUnavailableError as error:
+            get_logger().warning("not signed", document=document_id, problem=str(error))
+            return False
+        return True
+
+    async def _measure(self) -> None:
+        signed_at = await self._documents.oldest()
+        age = timedelta() if signed_at is None else self._clock() - signed_at
+        self._metrics.oldest_seconds.set(age.total_seconds())
+        self._metrics.overdue_seconds.set(max(0.0, (age - self._freshness.renewed_after).total_seconds()))

@@ -1,0 +1,114 @@
+"""Signed documents in MongoDB as far as publishing goes: their versions, who publishes them, when they are due."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Generic, TypeVar
+
+from pymongo import ReturnDocument
+
+from libs.common.mongo import Collection, Document
+
+UNPUBLISHED: dict[str, Any] = {"version": 0, "published_version": -1, "publishing": []}
+"""What a new document begins with."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Versioned:
+    """One document.
+
+    Attributes:
+        version: grows with each change.
+        published_version: the highest that was published and confirmed; -1 where none was.
+    """
+
+    id: str
+    version: int
+    published_version: int
+
+
+VersionedT = TypeVar("VersionedT", bound=Versioned)
+
+
+class VersionedRepository(ABC, Generic[VersionedT]):
+    """A collection of documents that are published in versions; it is read with read concern majority."""
+
+    def __init__(self, collection: Collection) -> None:
+        self._documents = collection
+
+    @abstractmethod
+    def _read(self, document: Document) -> VersionedT:
+        """Return a stored document."""
+
+    async def count_change(self, ids: Sequence[str]) -> None:
+        """Raise the version of each of these."""
+        await self._documents.update_many({"_id": {"$in": list(ids)}}, {"$inc": {"version": 1}})
+
+    async def begin(self, document_id: str, token: str, now: datetime) -> VersionedT | None:
+        """Note that a publisher is at work, and return the document."""
+        found = await self._documents.find_one_and_update(
+            {"_id": document_id},
+            {"$push": {"publishing": {"token": token, "since": now}}},
+            return_document=ReturnDocument.AFTER,
+        )
+        return None if found is None else self._read(found)
+
+    async def find(self, document_id: str) -> VersionedT | None:
+        """Return one document."""
+        found = await self._documents.find_one({"_id": document_id})
+        return None if found is None else self._read(found)
+
+    async def finish(self, published: VersionedT, token: str, *, signed_at: datetime, renew_at: datetime) -> bool:
+        """Take the publisher's note away, if this version is still the newest; return whether it is.
+
+        Args:
+            published: the document as it was when it was signed.
+            token: of the note.
+            signed_at: when it was signed.
+            renew_at: when it is to be signed again, whether it changes or not.
+        """
+        done = await self._documents.update_one(
+            {"_id": published.id, "version": published.version},
+            {
+                "$pull": {"publishing": {"token": token}},
+                "$max": {"published_version": published.version},
+                "$set": {"signed_at": signed_at, "renew_at": renew_at},
+            },
+        )
+        return done.matched_count > 0
+
+    async def unfinished(self, gone: datetime) -> list[str]:
+        """Return those whose newest version is not published and that nobody who began after `gone` is at."""
+        behind = {"$expr": {"$lt": ["$published_version", "$version"]}, "publishing": []}
+        left = {"publishing.since": {"$lt": gone}}
+        # All tenants: the loop serves each in its turn.
+        found = await self._documents.find({"$or": [behind, left]}, {"_id": 1}).to_list(None)
+        return [each["_id"] for each in found]
+
+    async def forget_publishers(self, document_id: str, gone: datetime) -> None:
+        """Take away the notes of publishers that began before `gone`: they were killed."""
+        await self._documents.update_one({"_id": document_id}, {"$pull": {"publishing": {"since": {"$lt": gone}}}})
+
+    async def claim_due(self, now: datetime, patience: timedelta) -> str | None:
+        """Raise the version of a document that is due to be signed again, and return it; None where none is due.
+
+        One of several processes gets it. The others see it again after `patience`, unless it is published before.
+        """
+        found = await self._documents.find_one_and_update(
+            {"renew_at": {"$lte": now}},
+            {"$inc": {"version": 1}, "$set": {"renew_at": now + patience}},
+            projection={"_id": 1},
+            sort=[("renew_at", 1)],
+        )
+        return None if found is None else str(found["_id"])
+
+    async def oldest(self) -> datetime | None:
+        """Return when that was signed that has been longest without a new signature; None where nothing was."""
+        found = (
+            await self._documents.find({"signed_at": {"$exists": True}}, {"signed_at": 1})
+            .sort("signed_at", 1)
+            .limit(1)
+            .to_list(None)
+        )
+        return found[0]["signed_at"] if found else None
