@@ -96,11 +96,14 @@ bench-attack: env ## measure what the worst anonymous requests cost, and search 
 	$(PYTHON) -m benchmarks.attack --tries $(TRIES)
 
 .PHONY: check
-check: env-dev ## style, types, and whether generated documents are up to date
+check: env-dev ## style, types, secrets, licences, advisories, and whether generated documents are up to date
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m mypy
 	$(BOWERBIRD) contracts --check
+	$(PYTHON) -m checks.secrets
+	$(PYTHON) -m checks.licences
+	$(PYTHON) -m checks.advisories
 
 LOCK := $(PYTHON) -m uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-emit-index-url --no-header
 

@@ -8,7 +8,7 @@ ROOT = Path(__file__).parents[1]
 _HEADINGS = (
     ("The services", ("services/evidence", "services/issuer", "services/verifier", "services/notifier")),
     ("The libraries", ("libs/common", "libs/contracts", "libs/access", "libs/audit", "libs/openbadges")),
-    ("Around them", ("bowerbird", "conformance", "deploy", "demo", "benchmarks")),
+    ("Around them", ("bowerbird", "conformance", "deploy", "demo", "benchmarks", "checks")),
 )
 _INTRODUCTION = """# Every module, with its job
 

@@ -15,7 +15,7 @@ DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 
 
 def test_every_package_stands_in_the_map_and_no_other() -> None:
-    folders = ("services", "libs", "bowerbird", "conformance", "deploy", "demo", "benchmarks")
+    folders = ("services", "libs", "bowerbird", "conformance", "deploy", "demo", "benchmarks", "checks")
     packages = {
         path.parent.relative_to(ROOT).as_posix() for folder in folders for path in (ROOT / folder).rglob("__init__.py")
     }
