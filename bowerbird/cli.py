@@ -22,6 +22,10 @@ COMMANDS = {
     "grant-keys": ("bowerbird.access_files:grant_keys", "Make the key that signs grants of API keys."),
     "issuer-list-key": ("bowerbird.issuer_list:issuer_list_key", "Make the key that signs the list of issuers."),
     "admin-key": ("bowerbird.access_files:admin_key", "Make an administrator's API key."),
+    "audit verify": (
+        "bowerbird.audit_log:verify",
+        "Check the chains of audit logs; exit status 0 whole, 1 broken.",
+    ),
     "settings": ("bowerbird.commands:settings", "Print the settings of the services, secrets masked."),
     "verify": ("bowerbird.verifying:verify", "Verify a credential; exit status 0 good, 1 not good, 2 not known."),
     "inspect": ("bowerbird.verifying:inspect", "Show what a credential says, without verifying it."),
@@ -29,6 +33,8 @@ COMMANDS = {
     "conformance-down": ("conformance.commands:conformance_down", "Stop what `bowerbird conformance` started."),
     "contracts": ("bowerbird.commands:contracts", "Write the documents of events and HTTP APIs, or check them."),
 }
+
+GROUPS = {"audit": "Check the audit logs."}
 
 
 def _is_here(target: str) -> bool:
@@ -40,9 +46,12 @@ def _is_here(target: str) -> bool:
         return False
 
 
+for name, about in GROUPS.items():
+    app.command(App(name=name, help=about))
 for name, (target, description) in COMMANDS.items():
     if _is_here(target):
-        app.command(target, name=name, help=description)
+        group, _, last = name.rpartition(" ")
+        (app[group] if group else app).command(target, name=last, help=description)
 
 
 def main() -> None:

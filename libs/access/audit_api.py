@@ -12,7 +12,8 @@ from libs.audit.log import AuditLog
 from libs.common.errors import NotFoundError
 from libs.common.problems import documented
 
-_MOST = 500
+# An entry about a batch of signatures names each credential.
+_MOST = 200
 # The largest integer that MongoDB and JSON readers agree on.
 _LARGEST = 2**53 - 1
 
@@ -52,7 +53,7 @@ def audit_routes(keys: ApiKeys, log: AuditLog) -> APIRouter:
         issuer_id: Annotated[str, Path(description="the id of the issuer", examples=["wattle-grove"])],
         caller: Annotated[Caller, Depends(keys.allowed(Scope.AUDIT_READ))],
         before: Annotated[int | None, Query(ge=1, le=_LARGEST, description="only entries before this sequence")] = None,
-        limit: Annotated[int, Query(ge=1, le=_MOST, description="how many at most")] = 100,
+        limit: Annotated[int, Query(ge=1, le=_MOST, description="how many at most")] = 50,
     ) -> AuditAnswer:
         """What this service did for you, was asked to do, or refused, the newest first; each service has a log."""
         caller.must_be(issuer_id)

@@ -9,7 +9,7 @@ from typing import Protocol
 
 import orjson
 
-Details = Mapping[str, str | int | Mapping[str, int]]
+Details = Mapping[str, str | int | Mapping[str, str | int]]
 
 FIRST_PREVIOUS = "0" * 64
 """What stands in the first entry in place of the hash of the one before."""
@@ -63,7 +63,7 @@ class Entry:
         tenants: the issuers that it concerns; each may read it.
         subject: what it is done to: a kind and an id, such as `credential UUID`.
         reason: why, as a code or in the words that were given.
-        details: further facts, by name. A mapping within it is from tenant to number, of which a tenant reads its own.
+        details: further facts, by name. A mapping within it is by tenant, each of which reads its own part.
     """
 
     action: Action

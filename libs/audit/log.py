@@ -1,15 +1,16 @@
 """The audit log of a service: the collection `audit`, which entries are only ever added to."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
-import orjson
 from pymongo import ASCENDING, DESCENDING
-from pymongo.errors import BulkWriteError
+from pymongo.errors import BulkWriteError, PyMongoError
 
-from libs.audit.entry import FIRST_PREVIOUS, Action, Cause, Entry, Recorded, chained
+from libs.audit import metrics
+from libs.audit.chain import ChainReport, check_chain
+from libs.audit.entry import FIRST_PREVIOUS, Entry, Recorded, chained
+from libs.audit.stored_form import document_of, recorded_of
 from libs.common.clock import now
 from libs.common.mongo import Database, Document, Index, is_duplicate
 from libs.common.telemetry import get_logger
@@ -17,21 +18,6 @@ from libs.common.telemetry import get_logger
 INDEXES: Sequence[Index] = (Index("audit", ["tenants", "_id"]),)
 
 _AT_ONCE = 500
-
-
-@dataclass(frozen=True, slots=True)
-class ChainReport:
-    """What a check of the whole chain found.
-
-    Attributes:
-        entries: how many were read.
-        head: the hash of the last one; to be compared with one that was written down elsewhere.
-        broken_at: the first sequence at which an entry is missing, changed or out of place; None where none is.
-    """
-
-    entries: int
-    head: str
-    broken_at: int | None = None
 
 
 class AuditLog:
@@ -55,8 +41,12 @@ class AuditLog:
         """
         async with self._turn:
             left = entries
-            while left:
-                left = left[await self._append(left) :]
+            try:
+                while left:
+                    left = left[await self._append(left) :]
+            except PyMongoError:
+                metrics.FAILURES.inc()
+                raise
 
     async def _append(self, entries: Sequence[Entry]) -> int:
         """Add entries after the last one known, and return how many of them got their place."""
@@ -68,7 +58,7 @@ class AuditLog:
             recorded.append(chained(entry, sequence, at, previous))
             previous = recorded[-1].hash
         try:
-            await self._collection.insert_many([_document(each) for each in recorded], ordered=True)
+            await self._collection.insert_many([document_of(each) for each in recorded], ordered=True)
             count = len(recorded)
             self._last = sequence, previous
         except BulkWriteError as error:
@@ -77,6 +67,8 @@ class AuditLog:
                 raise
             count = error.details["nInserted"]
         for each in recorded[:count]:
+            metrics.HEAD.set(each.sequence)
+            metrics.ENTRIES.labels(each.entry.action.value).inc()
             get_logger().info(
                 "audit",
                 action=each.entry.action.value,
@@ -96,53 +88,13 @@ class AuditLog:
         if before is not None:
             query["_id"] = {"$lt": before}
         found = self._collection.find(query, sort=[("_id", DESCENDING)], limit=limit)
-        return [_recorded(each) for each in await found.to_list(None)]
+        return [recorded_of(each) for each in await found.to_list(None)]
 
-    async def everything(self) -> AsyncIterator[Recorded]:
-        """Yield every entry from the first on."""
-        async for each in self._collection.find(sort=[("_id", ASCENDING)]).batch_size(_AT_ONCE):
-            yield _recorded(each)
+    async def check(self, *, noted: Mapping[int, str] | None = None, find: str | None = None) -> ChainReport:
+        """Read the whole log and check its chain; see `check_chain`.
 
-    async def check(self) -> ChainReport:
-        """Read the whole chain and compare each hash; what was cut off at its end shows by `head` alone."""
-        count, previous = 0, FIRST_PREVIOUS
-        async for each in self.everything():
-            expected = chained(each.entry, count + 1, each.at, previous)
-            if each != expected:
-                return ChainReport(count, previous, broken_at=count + 1)
-            count, previous = count + 1, each.hash
-        return ChainReport(count, previous)
-
-
-def _document(recorded: Recorded) -> Document:
-    entry = recorded.entry
-    return {
-        "_id": recorded.sequence,
-        "schema": 1,
-        "at": recorded.at,
-        "action": entry.action.value,
-        "principal": entry.cause.principal,
-        "trace": entry.cause.trace,
-        "key": entry.cause.key,
-        "client": entry.cause.client,
-        "tenants": list(entry.tenants),
-        "subject": entry.subject,
-        "reason": entry.reason,
-        # As text: names within it are anything at all.
-        "details": orjson.dumps(entry.details, option=orjson.OPT_SORT_KEYS).decode(),
-        "previous": recorded.previous,
-        "hash": recorded.hash,
-    }
-
-
-def _recorded(stored: Document) -> Recorded:
-    cause = Cause(stored["principal"], stored["trace"], stored["key"], stored["client"])
-    entry = Entry(
-        action=Action(stored["action"]),
-        cause=cause,
-        tenants=tuple(stored["tenants"]),
-        subject=stored["subject"],
-        reason=stored["reason"],
-        details=orjson.loads(stored["details"]),
-    )
-    return Recorded(entry, stored["_id"], stored["at"], stored["previous"], stored["hash"])
+        Raises:
+            PyMongoError: it cannot be read.
+        """
+        entries = self._collection.find(sort=[("_id", ASCENDING)]).batch_size(_AT_ONCE)
+        return await check_chain(aiter(entries), noted=noted, find=find)

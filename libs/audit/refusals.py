@@ -6,6 +6,7 @@ from time import monotonic
 
 from pymongo.errors import PyMongoError
 
+from libs.audit import metrics
 from libs.audit.entry import Action, Cause, Entry
 from libs.audit.log import AuditLog
 from libs.common.telemetry import get_logger, new_trace, trace_id
@@ -40,6 +41,7 @@ class Refusals:
             route: the template of the path, never the path.
             reason: the code of the error.
         """
+        metrics.REFUSALS.labels(reason).inc()
         what = (cause.key, route, reason)
         if cause.key is None or what in self._seen or len(self._seen) >= _AT_ONCE:
             self._count(f"{cause.key or cause.client or 'unknown'} {route} {reason}")

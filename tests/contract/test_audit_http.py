@@ -1,4 +1,4 @@
-"""Reading the audit log over HTTP: an issuer's own entries, in pages, and its own numbers of what concerns several."""
+"""Reading the audit log over HTTP: an issuer's own entries, in pages, and its own part of what concerns several."""
 
 from collections.abc import AsyncIterator
 
@@ -21,7 +21,7 @@ BATCH = Entry(
     Cause.of_service("issuer", "0" * 32),
     ("wattle", "banksia"),
     "credentials of a batch",
-    details={"credentials": {"wattle": 3, "banksia": 5}},
+    details={"credentials": {"wattle": 1, "banksia": 2}, "credential_ids": {"wattle": "w-1", "banksia": "b-1 b-2"}},
 )
 
 
@@ -53,9 +53,10 @@ async def test_an_issuer_reads_its_entries_in_pages_the_newest_first(client: Asy
     assert rest["next_before"] is None
 
 
-async def test_of_what_concerns_several_an_issuer_reads_its_own_numbers_alone(client: AsyncClient) -> None:
+async def test_of_what_concerns_several_an_issuer_reads_its_own_part_alone(client: AsyncClient) -> None:
     answer = await client.get("/v1/issuers/banksia/audit", headers=bearer(OTHERS))
-    assert [each["details"] for each in answer.json()["entries"]] == [{"credentials": 5}]
+    assert [each["details"] for each in answer.json()["entries"]] == [{"credentials": 2, "credential_ids": "b-1 b-2"}]
+    assert "w-1" not in answer.text
     assert "wattle" not in answer.text
 
 

@@ -6,9 +6,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from pymongo.errors import BulkWriteError
+from pymongo.errors import AutoReconnect, BulkWriteError
 
-from libs.audit.entry import Action, Cause, Entry, chained
+from libs.audit.chain import ChainReport, Fault
+from libs.audit.entry import Action, Cause, Details, Entry, chained
 from libs.audit.log import AuditLog
 from libs.audit.refusals import Refusals
 
@@ -110,13 +111,38 @@ async def test_two_writers_at_once_lose_no_entry_and_keep_one_chain(stored: Stor
 )
 async def test_an_edit_of_any_field_shows(stored: StoredEntries, field: str, value: object) -> None:
     await log(stored).record(*(revoked(f"credential {number}") for number in range(3)))
+    first = stored.documents[1]["hash"]
     stored.documents[2][field] = value
+    assert await log(stored).check() == ChainReport(1, first, 2, Fault.CHANGED)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("action", "issued by me"), ("details", "{"), ("tenants", None), ("at", "yesterday")]
+)
+async def test_what_no_entry_can_hold_is_a_fault_of_the_chain_and_not_of_the_check(
+    stored: StoredEntries, field: str, value: object
+) -> None:
+    await log(stored).record(*(revoked(f"credential {number}") for number in range(3)))
+    stored.documents[2][field] = value
+    report = await log(stored).check()
+    assert (report.broken_at, report.fault) == (2, Fault.UNREADABLE)
+    stored.documents[2].pop(field)
     assert (await log(stored).check()).broken_at == 2
 
 
 async def test_an_entry_that_was_taken_out_shows(stored: StoredEntries) -> None:
     await log(stored).record(*(revoked(f"credential {number}") for number in range(3)))
     del stored.documents[2]
+    report = await log(stored).check()
+    assert (report.broken_at, report.fault) == (2, Fault.MISSING)
+
+
+async def test_entries_that_changed_places_show(stored: StoredEntries) -> None:
+    await log(stored).record(*(revoked(f"credential {number}") for number in range(3)))
+    stored.documents[2], stored.documents[3] = (
+        stored.documents[3] | {"_id": 2},
+        stored.documents[2] | {"_id": 3},
+    )
     assert (await log(stored).check()).broken_at == 2
 
 
@@ -125,14 +151,47 @@ async def test_an_edit_with_its_own_hash_made_anew_shows_at_the_next_entry(store
     first = stored.documents[1]
     forged = chained(replace(revoked("credential 0"), reason="other"), 1, first["at"], first["previous"])
     stored.documents[1] |= {"reason": "other", "hash": forged.hash}
-    assert (await log(stored).check()).broken_at == 2
+    report = await log(stored).check()
+    assert (report.broken_at, report.fault) == (2, Fault.OUT_OF_PLACE)
 
 
-async def test_what_was_cut_off_at_the_end_shows_by_the_head(stored: StoredEntries) -> None:
+async def test_what_was_cut_off_at_the_end_shows_by_a_head_that_was_noted(stored: StoredEntries) -> None:
     await log(stored).record(revoked(), revoked())
     head = (await log(stored).check()).head
+    assert (await log(stored).check(noted={2: head})).fault is None
     del stored.documents[2]
-    assert (await log(stored).check()).head != head
+    assert (await log(stored).check()).fault is None
+    assert (await log(stored).check(noted={2: head})).fault is Fault.CUT_OFF
+
+
+async def test_a_log_that_was_written_anew_from_some_entry_on_shows_by_a_head_that_was_noted(
+    stored: StoredEntries,
+) -> None:
+    await log(stored).record(revoked("credential 1"), revoked("credential 2"))
+    head = (await log(stored).check()).head
+    other = StoredEntries()
+    await log(other).record(revoked("credential 1"), revoked("credential 3"), revoked("credential 4"))
+    assert (await log(other).check()).fault is None
+    report = await log(other).check(noted={2: head})
+    assert (report.broken_at, report.fault) == (2, Fault.OTHER_THAN_NOTED)
+
+
+async def test_the_batch_in_which_a_credential_was_signed_can_be_shown(stored: StoredEntries) -> None:
+    details: Details = {"credentials": {"wattle": 2}, "credential_ids": {"wattle": "c-1 c-2"}}
+    signed = Entry(Action.CREDENTIALS_SIGNED, OFFICE, ("wattle",), "credentials of a batch", details=details)
+    await log(stored).record(revoked("credential c-9"), signed, revoked("credential c-2"))
+    assert (await log(stored).check(find="c-2")).mentions == (2, 3)
+    assert (await log(stored).check(find="c-3")).mentions == ()
+
+
+async def test_where_the_log_cannot_be_written_nothing_is_said_to_be_recorded(stored: StoredEntries) -> None:
+    async def refuse(*_: object, **__: object) -> None:
+        raise AutoReconnect("away")
+
+    broken = log(stored)
+    stored.insert_many = refuse  # type: ignore[method-assign]  # an outage
+    with pytest.raises(AutoReconnect):
+        await broken.record(revoked())
 
 
 async def test_a_tenant_reads_the_entries_that_concern_it_and_no_other(stored: StoredEntries) -> None:

@@ -201,7 +201,8 @@ async def test_what_a_batch_signs_is_in_the_audit_log_before_it_is_recorded_and_
         await awarding(store, audit=audit).handle(batch)
     (entry,) = audit.entries
     assert (entry.action, entry.cause.principal) == (Action.CREDENTIALS_SIGNED, "service:issuer")
-    assert entry.details == {"credentials": {issuer().issuer_id: 2}}
+    ids = " ".join(str(each) for each in store.credentials.stored)
+    assert entry.details == {"credentials": {issuer().issuer_id: 2}, "credential_ids": {issuer().issuer_id: ids}}
 
 
 async def test_another_worker_that_recorded_first_wins_and_its_credential_is_announced() -> None:

@@ -332,14 +332,22 @@ def _waiting(decision: Decision, trace: str) -> Waiting | None:
 
 
 def _signed(credentials: Collection[Credential], traces: Mapping[UUID, str]) -> Entry:
-    """Return the entry of the audit log about what a batch signed; its trace is that of the first submission."""
-    by_issuer = Counter(each.issuer_id for each in credentials)
+    """Return the entry of the audit log about what a batch signed; its trace is that of the first submission.
+
+    It names every credential: a digest of the ids would prove nothing to whoever does not have all of the others.
+    """
+    by_issuer: dict[str, list[str]] = {}
+    for each in credentials:
+        by_issuer.setdefault(each.issuer_id, []).append(str(each.credential_id))
     return Entry(
         Action.CREDENTIALS_SIGNED,
         Cause.of_service("issuer", trace_id(next(iter(traces.values())))),
         tuple(sorted(by_issuer)),
         "credentials of a batch",
-        details={"credentials": dict(by_issuer)},
+        details={
+            "credentials": {issuer_id: len(ids) for issuer_id, ids in by_issuer.items()},
+            "credential_ids": {issuer_id: " ".join(ids) for issuer_id, ids in by_issuer.items()},
+        },
     )
 
 

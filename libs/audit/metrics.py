@@ -1,0 +1,8 @@
+"""What is counted of the audit log; label values are our own codes."""
+
+from prometheus_client import Counter, Gauge
+
+ENTRIES = Counter("bowerbird_audit_entries", "Entries that this process added to the audit log", ["action"])
+HEAD = Gauge("bowerbird_audit_head_sequence", "The sequence of the last entry that this process added")
+FAILURES = Counter("bowerbird_audit_failures", "Entries that could not be added, so that nothing was done")
+REFUSALS = Counter("bowerbird_access_refused", "Refusals of access, also those that the log only counts", ["reason"])
