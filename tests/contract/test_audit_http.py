@@ -4,12 +4,15 @@ from collections.abc import AsyncIterator
 
 import pytest
 from httpx import ASGITransport, AsyncClient
+from pymongo.errors import AutoReconnect
 
 from libs.access.api_keys import ApiKeys
 from libs.access.audit_api import audit_routes
-from libs.access.key_text import new_key
+from libs.access.audited import record_refusals
+from libs.access.key_text import key_id, key_sha256, new_key
 from libs.audit.entry import Action, Cause, Entry
 from libs.audit.log import AuditLog
+from libs.audit.refusals import Refusals
 from libs.common.health import Health
 from libs.common.http import create_app
 from tests.keys_in_memory import MemoryKeys
@@ -26,17 +29,24 @@ BATCH = Entry(
 
 
 @pytest.fixture
-async def client() -> AsyncIterator[AsyncClient]:
+def entries() -> StoredEntries:
+    return StoredEntries()
+
+
+@pytest.fixture
+async def client(entries: StoredEntries) -> AsyncIterator[AsyncClient]:
     known = MemoryKeys()
     known.add("wattle", "audit:read", key=READER)
     known.add("banksia", "audit:read", key=OTHERS)
     known.add("wattle", "evidence:read", key=BLIND)
-    log = AuditLog({"audit": StoredEntries()})  # type: ignore[arg-type]  # a fake
+    log = AuditLog({"audit": entries})  # type: ignore[arg-type]  # a fake
     office = Cause("key:wattle/Office", "0" * 32, "3f2a" * 4, "192.0.2.7")
     await log.record(BATCH, *(Entry(Action.CREDENTIAL_REVOKED, office, ("wattle",), f"credential {n}") for n in "ab"))
     app = create_app("issuer", Health())
     app.include_router(audit_routes(ApiKeys(known), log))
-    async with AsyncClient(transport=ASGITransport(app), base_url="http://issuer") as found:
+    record_refusals(app, Refusals(log, "issuer"))
+    transport = ASGITransport(app, client=("192.0.2.9", 4711))
+    async with AsyncClient(transport=transport, base_url="http://issuer") as found:
         yield found
 
 
@@ -62,4 +72,32 @@ async def test_of_what_concerns_several_an_issuer_reads_its_own_part_alone(clien
 
 async def test_others_entries_are_not_there_and_the_scope_is_needed(client: AsyncClient) -> None:
     assert (await client.get("/v1/issuers/banksia/audit", headers=bearer(READER))).status_code == 404
+    assert (await client.get("/v1/issuers/wattle/audit", headers=bearer(BLIND))).status_code == 403
+
+
+TRACE = "0af7651916cd43dd8448eb211c80319c"
+
+
+@pytest.mark.parametrize(
+    ("key", "issuer_id", "reason"), [(BLIND, "wattle", "forbidden"), (READER, "banksia", "not-found")], ids=["w", "b"]
+)
+async def test_a_refusal_is_in_the_log_when_it_is_answered_with_who_what_why_trace_and_client(
+    client: AsyncClient, entries: StoredEntries, key: str, issuer_id: str, reason: str
+) -> None:
+    headers = {**bearer(key), "traceparent": f"00-{TRACE}-b7ad6b7169203331-01"}
+    answer = await client.get(f"/v1/issuers/{issuer_id}/audit", headers=headers)
+    assert answer.status_code in {403, 404}
+    written = entries.documents[max(entries.documents)]
+    assert (written["action"], written["principal"], written["reason"]) == ("access.refused", "key:wattle/Test", reason)
+    assert (written["subject"], written["tenants"]) == ("route /v1/issuers/{issuer_id}/audit", ["wattle"])
+    assert (written["key"], written["trace"], written["client"]) == (key_id(key_sha256(key)), TRACE, "192.0.2.9")
+
+
+async def test_who_is_refused_is_refused_also_while_the_log_is_away(
+    client: AsyncClient, entries: StoredEntries, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(*_: object, **__: object) -> None:
+        raise AutoReconnect("away")
+
+    monkeypatch.setattr(entries, "insert_many", away)
     assert (await client.get("/v1/issuers/wattle/audit", headers=bearer(BLIND))).status_code == 403

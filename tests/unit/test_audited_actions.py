@@ -1,0 +1,287 @@
+"""What changes state is in the audit log before it takes effect: who, what, why, trace, client; or it is not done."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from pymongo.errors import AutoReconnect
+
+from libs.access.api_keys import Caller
+from libs.access.key_text import key_id
+from libs.access.repository import StoredKey
+from libs.access.scopes import Scope
+from libs.access.signatures import GrantSigner
+from libs.audit.entry import Action, Cause, Entry
+from libs.common.arrivals import Arrivals
+from libs.contracts.cloudevents import Outgoing
+from libs.contracts.events import ApiKeyGranted, ApiKeyWithdrawn
+from libs.contracts.reasons import RevocationReason, TakeDownReason
+from services.issuer.access.administration import By, EndReason, KeyAdministration
+from services.issuer.catalogue.publications import Publications
+from services.issuer.credentials.closing import Closings
+from services.issuer.keys.lifecycle import KeyLifecycle
+from services.issuer.keys.states import KeyState, SigningKey
+from services.notifier.deliveries.schedule import State
+from tests.contract.test_notifier_http import DELIVERY, StoredDeliveries, resending
+from tests.issuer_doubles import NOW, TRACE, MemoryDecisions, achievement, evidence, issuer, received
+from tests.unit.test_issuer_awarding import awarding
+from tests.unit.test_issuer_closing import World as Credentials
+
+OFFICE = Cause("key:wattle/Office", "0af7651916cd43dd8448eb211c80319c", "0123456789abcdef", "192.0.2.1")
+CALLER = Caller("wattle", frozenset(Scope) - {Scope.ISSUERS_WRITE}, "Office", "0123456789abcdef", NOW + timedelta(9))
+
+
+class House:
+    """Notes in their order what is recorded and what is done; an outage of the log can be had."""
+
+    def __init__(self, *, away: bool = False) -> None:
+        self.done: list[object] = []
+        self.away = away
+
+    async def record(self, *entries: Entry) -> None:
+        if self.away:
+            raise AutoReconnect("the log is away")
+        self.done += entries
+
+    async def publish(self, outgoing: Sequence[Outgoing]) -> None:
+        self.done += [each.event for each in outgoing]
+
+    def note(self, what: object) -> None:
+        self.done.append(what)
+
+
+class Keys:
+    """API keys that arrive as soon as they are published."""
+
+    def __init__(self, house: House) -> None:
+        self.house = house
+        self.keys = {"ab" * 32: stored_key("ab" * 32)}
+
+    async def publish(self, outgoing: Sequence[Outgoing]) -> None:
+        await self.house.publish(outgoing)
+        for each in outgoing:
+            if isinstance(each.event, ApiKeyGranted):
+                self.keys[each.event.key_sha256] = stored_key(each.event.key_sha256)
+            elif isinstance(each.event, ApiKeyWithdrawn):
+                self.keys[each.event.key_sha256] = stored_key(each.event.key_sha256, ended=True)
+
+    async def of_issuer(self, issuer_id: str) -> list[StoredKey]:
+        return list(self.keys.values())
+
+    @property
+    def administration(self) -> KeyAdministration:
+        return KeyAdministration(
+            self,  # type: ignore[arg-type]  # a fake
+            signer=GrantSigner(b"x" * 32),
+            audit=self.house,  # type: ignore[arg-type]  # a fake
+            arrivals=Arrivals(),
+            publish=self.publish,
+            clock=lambda: NOW,
+        )
+
+
+def stored_key(sha256: str, *, ended: bool = False) -> StoredKey:
+    ends = NOW if ended else NOW + timedelta(days=5)
+    return StoredKey(sha256, "wattle", "Office", frozenset({"evidence:read"}), NOW, "administrator:a", None, ends, ends)
+
+
+BY = By(CALLER, OFFICE, TRACE)
+
+
+async def grant(house: House) -> None:
+    await Keys(house).administration.make("wattle", "Sensor", [Scope.EVIDENCE_READ], None, BY)
+
+
+async def rotate(house: House) -> None:
+    await Keys(house).administration.rotate("wattle", key_id("ab" * 32), timedelta(0), BY)
+
+
+async def withdraw(house: House) -> None:
+    await Keys(house).administration.withdraw("wattle", key_id("ab" * 32), EndReason.LEAKED, with_made=False, by=BY)
+
+
+def closings(house: House) -> tuple[Any, Closings]:
+    credentials = Credentials()
+
+    async def publish(outgoing: Sequence[Outgoing]) -> None:
+        await house.publish(outgoing)
+        await credentials.publish(outgoing)
+
+    parts: Any = {"credentials": credentials, "requests": credentials, "audit": house, "arrivals": Arrivals()}
+    found = Closings(**parts, publish=publish, clock=lambda: NOW, new_id=uuid4)
+    return credentials.credential.credential_id, found
+
+
+async def revoke(house: House) -> None:
+    asked, found = closings(house)
+    await found.revoke(asked, CALLER, RevocationReason.WRONG_LEARNER, None, cause=OFFICE, trace=TRACE)
+
+
+async def take_down(house: House) -> None:
+    asked, found = closings(house)
+    await found.take_down(asked, CALLER, TakeDownReason.SAFETY, None, cause=OFFICE, trace=TRACE)
+
+
+class Claims:
+    """The collection of publications, and the catalogue in which each arrives at once."""
+
+    def __init__(self, house: House) -> None:
+        self.house = house
+
+    async def find_one(self, *_: object, **__: object) -> None:
+        return None
+
+    async def insert_many(self, documents: Sequence[object], **_: object) -> None:
+        self.house.note("claimed")
+
+    async def update_one(self, *_: object) -> None:
+        pass
+
+    async def has_arrived(self, _event: object) -> bool:
+        return "claimed" in self.house.done
+
+
+async def publish_issuer(house: House) -> None:
+    await publications(house).publish(issuer(), TRACE, cause=OFFICE, otherwise="conflict")
+
+
+async def publish_achievement(house: House) -> None:
+    await publications(house).publish(achievement(), TRACE, cause=OFFICE, otherwise="conflict")
+
+
+def publications(house: House) -> Publications:
+    claims: Any = Claims(house)
+    return Publications(
+        {"publications": claims},  # type: ignore[arg-type]  # a fake
+        catalogue=claims,
+        audit=house,
+        arrivals=Arrivals(),
+        publish=house.publish,
+        clock=lambda: NOW,
+    )
+
+
+class SigningKeysOfOne:
+    """An issuer with an active key, its repository and its publication."""
+
+    def __init__(self, house: House) -> None:
+        self.house = house
+        self.known = [SigningKey("z1", "wattle", KeyState.ACTIVE, {KeyState.ACTIVE: NOW}, published=True)]
+
+    async def current(self, issuer_id: str) -> object:
+        return issuer(issuer_id)
+
+    async def publish_keys(self, *_: object) -> None:
+        self.house.note("announced")
+
+    async def of_issuer(self, _issuer_id: str) -> list[SigningKey]:
+        return self.known
+
+    async def create(self, issuer_id: str, state: KeyState, _at: object) -> tuple[SigningKey, bool]:
+        self.house.note("created")
+        self.known.append(SigningKey("z2", issuer_id, state, {state: NOW}, published=True))
+        return self.known[-1], True
+
+    async def update(self, *_: object) -> bool:
+        self.house.note("updated")
+        return True
+
+    def forget(self, _issuer_id: str) -> None:
+        pass
+
+    @property
+    def lifecycle(self) -> KeyLifecycle:
+        parts: dict[str, Any] = {"issuers": self, "signing_keys": self, "repository": self, "audit": self.house}
+        return KeyLifecycle(**parts, clock=lambda: NOW + timedelta(hours=1))
+
+
+async def add_signing_key(house: House) -> None:
+    await SigningKeysOfOne(house).lifecycle.add("wattle", TRACE, OFFICE)
+
+
+async def distrust_signing_key(house: House) -> None:
+    keys = SigningKeysOfOne(house)
+    keys.known.append(SigningKey("z2", "wattle", KeyState.NEXT, {KeyState.NEXT: NOW}, published=True))
+    await keys.lifecycle.distrust("wattle", "z1", None, TRACE, OFFICE)
+
+
+class Sent(StoredDeliveries):
+    """A delivery that was sent a day ago."""
+
+    def __init__(self, house: House) -> None:
+        super().__init__(state=State.SENT, changed_at=NOW - timedelta(days=1))
+        self.house = house
+
+    async def send_again(self, *args: Any) -> bool:
+        self.house.note("sent")
+        return await super().send_again(*args)
+
+
+async def send_mail_again(house: House) -> None:
+    caller = Caller("northside", frozenset())
+    await resending(Sent(house), house).send_again(DELIVERY, caller, OFFICE)  # type: ignore[arg-type]  # a fake
+
+
+class Watched(MemoryDecisions):
+    """A store that notes what is recorded in it."""
+
+    house: House
+
+    async def record(self, *args: Any) -> bool:
+        self.house.note("recorded")
+        return await super().record(*args)
+
+
+async def sign(house: House) -> None:
+    store = Watched()
+    store.house = house
+    published: list[Outgoing] = []
+    await awarding(store, published, audit=house).handle(received([evidence()]))  # type: ignore[arg-type]  # a fake
+    house.done += [each.event for each in published]
+
+
+ACTIONS: dict[Action, Callable[[House], Awaitable[None]]] = {
+    Action.API_KEY_GRANTED: grant,
+    Action.API_KEY_WITHDRAWN: withdraw,
+    Action.CREDENTIAL_REVOKED: revoke,
+    Action.CREDENTIAL_TAKEN_DOWN: take_down,
+    Action.ISSUER_PUBLISHED: publish_issuer,
+    Action.ACHIEVEMENT_PUBLISHED: publish_achievement,
+    Action.SIGNING_KEY_ADDED: add_signing_key,
+    Action.SIGNING_KEY_CHANGED: distrust_signing_key,
+    Action.MAIL_SENT_AGAIN: send_mail_again,
+    Action.CREDENTIALS_SIGNED: sign,
+}
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+async def test_each_action_is_recorded_with_its_cause_before_anything_of_it_is_done(action: Action) -> None:
+    house = House()
+    await ACTIONS[action](house)
+    first, *others = house.done
+    assert isinstance(first, Entry)
+    assert others, "something was done"
+    assert first.action is action
+    expected = Cause.of_service("issuer", OFFICE.trace) if action is Action.CREDENTIALS_SIGNED else OFFICE
+    assert first.cause == expected
+    assert first.subject
+    assert first.tenants in {("wattle",), ("northside",)}
+
+
+@pytest.mark.parametrize("act", [*ACTIONS.values(), rotate])
+async def test_what_cannot_be_recorded_is_not_done(act: Callable[[House], Awaitable[None]]) -> None:
+    house = House(away=True)
+    with pytest.raises(AutoReconnect):
+        await act(house)
+    assert house.done == []
+
+
+async def test_a_rotation_records_the_new_key_and_the_end_of_the_old_one() -> None:
+    house = House()
+    await rotate(house)
+    recorded = [(each.action, each.reason) for each in house.done if isinstance(each, Entry)]
+    assert recorded == [(Action.API_KEY_GRANTED, None), (Action.API_KEY_WITHDRAWN, "rotated")]
+    kinds = [type(each) for each in house.done]
+    assert kinds == [Entry, ApiKeyGranted, Entry, ApiKeyWithdrawn]
