@@ -22,6 +22,10 @@ COMMANDS = {
     "grant-keys": ("bowerbird.access_files:grant_keys", "Make the key that signs grants of API keys."),
     "issuer-list-key": ("bowerbird.issuer_list:issuer_list_key", "Make the key that signs the list of issuers."),
     "admin-key": ("bowerbird.access_files:admin_key", "Make an administrator's API key."),
+    "keys list": ("bowerbird.api_keys:list_keys", "List the API keys of an issuer, without the keys themselves."),
+    "keys make": ("bowerbird.api_keys:make", "Make an API key of an issuer; it is shown once."),
+    "keys rotate": ("bowerbird.api_keys:rotate", "Make a key that follows another, which works for an overlap still."),
+    "keys withdraw": ("bowerbird.api_keys:withdraw", "Withdraw an API key: within two seconds no service takes it."),
     "audit verify": (
         "bowerbird.audit_log:verify",
         "Check the chains of audit logs; exit status 0 whole, 1 broken.",
@@ -34,7 +38,7 @@ COMMANDS = {
     "contracts": ("bowerbird.commands:contracts", "Write the documents of events and HTTP APIs, or check them."),
 }
 
-GROUPS = {"audit": "Check the audit logs."}
+GROUPS = {"audit": "Check the audit logs.", "keys": "List, make, rotate and withdraw API keys of issuers."}
 
 
 def _is_here(target: str) -> bool:

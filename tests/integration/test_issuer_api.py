@@ -5,6 +5,7 @@ from base64 import b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -13,6 +14,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
+from bowerbird.cli import app as command
 from deploy.embedded.stack import Stack
 from libs.access.key_text import key_id, key_sha256, new_key
 from libs.access.signatures import GrantSigner
@@ -326,6 +328,34 @@ async def test_a_key_works_at_once_and_only_its_digest_travels(
     assert (mine["name"], mine["scopes"], mine["end_reason"]) == ("Office", ["credentials:read"], None)
     assert mine["granted_by"] == "key:wattle/Everything"
     assert not [each for each in listed if "key" in each]
+
+    async def used() -> bool:
+        keys = (await api.get("/v1/issuers/wattle/keys", headers=wattle.headers)).json()["keys"]
+        return any(each["id"] == mine["id"] and each["last_used"] is not None for each in keys)
+
+    await until(used)
+
+
+async def test_the_command_line_makes_rotates_and_withdraws_a_key_of_the_running_service(
+    stack: Stack, api: httpx.AsyncClient, wattle: Tenant, tmp_path: Path
+) -> None:
+    async def keys(*words: str) -> int:
+        argv = ["keys", *words, "--url", stack.url("issuer"), "--key-file", str(stack.layout.secrets / "admin-key")]
+        status: int = await asyncio.to_thread(command, argv, exit_on_error=False, result_action="return_value")
+        return status
+
+    first, second = tmp_path / "first", tmp_path / "second"
+    assert await keys("make", "wattle", "By hand", "keys:write", "--to", str(first)) == 0
+    key = first.read_text("ascii").strip()
+    assert await known(api, key)
+    id_ = key_id(key_sha256(key))
+    assert await keys("rotate", "wattle", id_, "--overlap-hours", "0", "--to", str(second)) == 0
+    await until(lambda: refused(api, key))
+    newer = second.read_text("ascii").strip()
+    assert await known(api, newer)
+    assert await keys("withdraw", "wattle", key_id(key_sha256(newer))) == 0
+    await until(lambda: refused(api, newer))
+    assert await keys("list", "wattle", "--ended") == 0
 
 
 async def test_a_key_cannot_give_away_what_it_lacks_nor_reach_into_another_school(

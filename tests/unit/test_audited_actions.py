@@ -1,7 +1,8 @@
 """What changes state is in the audit log before it takes effect: who, what, why, trace, client; or it is not done."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -55,17 +56,19 @@ class House:
 class Keys:
     """API keys that arrive as soon as they are published."""
 
-    def __init__(self, house: House) -> None:
+    def __init__(self, house: House, clock: Callable[[], datetime] = lambda: NOW) -> None:
         self.house = house
-        self.keys = {"ab" * 32: stored_key("ab" * 32)}
+        self.clock = clock
+        self.keys = {"ab" * 32: stored_key("ab" * 32, clock() + timedelta(days=5))}
 
     async def publish(self, outgoing: Sequence[Outgoing]) -> None:
         await self.house.publish(outgoing)
         for each in outgoing:
             if isinstance(each.event, ApiKeyGranted):
-                self.keys[each.event.key_sha256] = stored_key(each.event.key_sha256)
+                self.keys[each.event.key_sha256] = stored_key(each.event.key_sha256, each.event.expires_at)
             elif isinstance(each.event, ApiKeyWithdrawn):
-                self.keys[each.event.key_sha256] = stored_key(each.event.key_sha256, ended=True)
+                ended = replace(self.keys[each.event.key_sha256], ends_at=each.event.ends_at)
+                self.keys[ended.sha256] = replace(ended, end_reason=each.event.reason)
 
     async def of_issuer(self, issuer_id: str) -> list[StoredKey]:
         return list(self.keys.values())
@@ -78,13 +81,13 @@ class Keys:
             audit=self.house,  # type: ignore[arg-type]  # a fake
             arrivals=Arrivals(),
             publish=self.publish,
-            clock=lambda: NOW,
+            clock=self.clock,
         )
 
 
-def stored_key(sha256: str, *, ended: bool = False) -> StoredKey:
-    ends = NOW if ended else NOW + timedelta(days=5)
-    return StoredKey(sha256, "wattle", "Office", frozenset({"evidence:read"}), NOW, "administrator:a", None, ends, ends)
+def stored_key(sha256: str, ends: datetime) -> StoredKey:
+    scopes = frozenset({"evidence:read"})
+    return StoredKey(sha256, "wattle", "Office", scopes, NOW, "administrator:a", None, ends, ends)
 
 
 BY = By(CALLER, OFFICE, TRACE)
