@@ -56,6 +56,8 @@ def read_file(path: Path, longest: int = PICTURE_BYTES) -> bytes:
     Raises:
         SourceError: it cannot be read.
     """
+    if path.is_dir():
+        raise SourceError(f"{path} is a folder; name the files in it.")
     try:
         with path.open("rb") as file:
             return file.read(longest + 1)

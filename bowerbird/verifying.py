@@ -3,10 +3,10 @@
 import asyncio
 import os
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 import orjson
 from cyclopts import Parameter
@@ -20,14 +20,16 @@ from libs.openbadges.jsonld.parsing import check
 from libs.openbadges.model.documents import model_of, read_model
 from libs.openbadges.model.errors import CredentialError
 from libs.openbadges.model.findings import Outcome
-from libs.openbadges.verify import Recipient, dependencies_of, open_document
+from libs.openbadges.verify import Recipient, ResolvedInputs, dependencies_of, open_document
 from libs.openbadges.verify import verify as verify_credential
 
 EXIT_STATUS: Final[dict[Outcome, int]] = {"pass": 0, "fail": 1, "unknown": 2}
 
 DidDocuments = Annotated[list[Path] | None, Parameter(negative="", help="a file with an issuer's DID document")]
 StatusLists = Annotated[list[Path] | None, Parameter(negative="", help="a file with a status list credential")]
-Json = Annotated[bool, Parameter(name="--json", negative="", help="print JSON for programs")]
+Json = Annotated[
+    bool, Parameter(name="--json", negative="", help="print JSON for programs; of several sources one object a line")
+]
 Registries = Annotated[
     list[Path] | None, Parameter(negative="", help="a file with a registry of issuers that you trust, JSON or signed")
 ]
@@ -67,52 +69,82 @@ def verify(
     as_json: Json = False,
 ) -> int:
     """Verify credentials. Exit status: 0 good, 1 one is not good, 2 not everything could be checked, 64 wrong usage."""
-    if others:
-        statuses = set()
-        for one in (source, *others):
-            if not as_json:
-                print(f"{showing.plain(one)}:", flush=True)
-            statuses.add(
-                verify(
-                    one,
-                    did_document=did_document,
-                    status_list=status_list,
-                    registry=registry,
-                    registry_signer=registry_signer,
-                    online=online,
-                    allow_loopback=allow_loopback,
-                    recipient=recipient,
-                    recipient_type=recipient_type,
-                    as_json=as_json,
-                )
-            )
-        return next(status for status in (os.EX_USAGE, 1, 2, 0) if status in statuses)
-    fetcher = Fetcher(Rules(loopback=allow_loopback))
     try:
         given = lookups.from_files(did_document or [], status_list or [])
         parties = lookups.known_parties(registry or [], registry_signer or [], datetime.now(UTC))
-        given = replace(given, parties=parties)
-        document = asyncio.run(lookups.fetch_credential(fetcher, source)) if _is_url(source) else _read(source)
     except SourceError as error:
+        return _wrong_usage(error)
+    asked = _Question(
+        replace(given, parties=parties),
+        Fetcher(Rules(loopback=allow_loopback)),
+        online,
+        None if recipient is None else Recipient(recipient, recipient_type),
+        "none" if not as_json else "lines" if others else "indented",
+    )
+    statuses = set()
+    for one in (source, *others):
+        if others and not as_json:
+            print(f"{showing.plain(one)}:", flush=True)
+        statuses.add(_verified(one, asked))
+    return next(status for status in (os.EX_USAGE, 1, 2, 0) if status in statuses)
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """What is asked of each source.
+
+    Attributes:
+        given: what was looked up before.
+        fetcher: for what is looked up on the way.
+        online: whether it is, of a file too.
+        recipient: whom it must be about; None does not ask.
+        json: for programs: indented, as one of several lines, or none.
+    """
+
+    given: ResolvedInputs
+    fetcher: Fetcher
+    online: bool
+    recipient: Recipient | None
+    json: Literal["none", "indented", "lines"]
+
+
+def _verified(source: str, asked: _Question) -> int:
+    """Verify one source, tell the verdict, and return the exit status."""
+    try:
+        document = asyncio.run(lookups.fetch_credential(asked.fetcher, source)) if _is_url(source) else _read(source)
+    except SourceError as error:
+        if asked.json == "lines":
+            _tell({"problem": str(error)}, source, asked)
         return _wrong_usage(error)
     except FetchError as error:
         answer = {"verdict": "unknown", "summary": str(error), "signer": None, "checks": [], "problems": [str(error)]}
-        _told(answer, str(error), as_json)
+        if asked.json == "none":
+            _complain(str(error))
+        else:
+            _tell(answer, source, asked)
         return EXIT_STATUS["unknown"]
-    found = lookups.Lookups(given, ())
-    if online or _is_url(source):
-        found = asyncio.run(lookups.from_network(dependencies_of(document), given, fetcher))
-    asked = None if recipient is None else Recipient(recipient, recipient_type)
+    found = lookups.Lookups(asked.given, ())
+    online = asked.online or _is_url(source)
+    if online:
+        found = asyncio.run(lookups.from_network(dependencies_of(document), asked.given, asked.fetcher))
     now = datetime.now(UTC)
-    report = verify_credential(document, found.material, now, recipient=asked)
-    if (online or _is_url(source)) and (newer := lookups.unrefreshed(report)):
-        found = asyncio.run(lookups.newer_from_network(document, newer, found, fetcher))
-        report = verify_credential(document, found.material, now, recipient=asked)
-    if as_json:
-        _write({**report.to_dict(), "problems": list(found.problems)})
-    else:
+    report = verify_credential(document, found.material, now, recipient=asked.recipient)
+    if online and (newer := lookups.unrefreshed(report)):
+        found = asyncio.run(lookups.newer_from_network(document, newer, found, asked.fetcher))
+        report = verify_credential(document, found.material, now, recipient=asked.recipient)
+    if asked.json == "none":
         showing.show_report(_console(), report, found.problems)
+    else:
+        _tell({**report.to_dict(), "problems": list(found.problems)}, source, asked)
     return EXIT_STATUS[report.verdict]
+
+
+def _tell(answer: dict[str, Any], source: str, asked: _Question) -> None:
+    """Write an answer as JSON; one of several says of which source it is."""
+    if asked.json == "lines":
+        _write({"source": source, **answer}, "lines")
+    else:
+        _write(answer)
 
 
 def inspect(
@@ -129,7 +161,10 @@ def inspect(
     except SourceError as error:
         return _wrong_usage(error)
     except CredentialError as error:
-        _told({"problem": str(error), "code": error.code}, str(error), as_json)
+        if as_json:
+            _write({"problem": str(error), "code": error.code})
+        else:
+            _complain(str(error))
         return 1
     if as_json:
         token = opened.token
@@ -170,12 +205,11 @@ def _wrong_usage(error: SourceError) -> int:
     return os.EX_USAGE
 
 
-def _told(answer: dict[str, Any], message: str, as_json: bool) -> None:
-    if as_json:
-        _write(answer)
-    else:
-        print(f"bowerbird: {showing.plain(message)}", file=sys.stderr)
+def _complain(message: str) -> None:
+    print(f"bowerbird: {showing.plain(message)}", file=sys.stderr)
 
 
-def _write(answer: dict[str, Any]) -> None:
-    sys.stdout.write(orjson.dumps(answer, option=orjson.OPT_INDENT_2).decode() + "\n")
+def _write(answer: dict[str, Any], form: Literal["indented", "lines"] = "indented") -> None:
+    option = orjson.OPT_INDENT_2 if form == "indented" else None
+    sys.stdout.write(orjson.dumps(answer, option=option).decode() + "\n")
+    sys.stdout.flush()

@@ -65,7 +65,9 @@ async def test_the_form_needs_no_script_names_its_fields_and_is_sent_to_us_alone
         (FAR.badge(ID), "This badge could not be checked in full"),
         (PNG, "There is no credential in this picture"),
         (SVG, "There is no credential in this picture"),
-        (b"hello", "This badge does not hold up"),
+        (b"\xff\xd8\xff\xe0 JFIF", "There is no credential in this file"),
+        (b"%PDF-1.7", "There is no credential in this file"),
+        (b"hello", "There is no credential in this file"),
     ],
 )
 async def test_what_is_sent_gets_its_verdict_in_words(http: AsyncClient, content: bytes | str, headline: str) -> None:

@@ -428,10 +428,23 @@ def test_a_did_of_another_method_than_web_is_not_fetched_and_stays_unknown(run: 
 def test_many_files_are_answered_in_order_and_the_worst_is_the_exit_status(run: Run, tmp_path: Path) -> None:
     picture, text = tmp_path / "plain.svg", tmp_path / "text.json"
     picture.write_bytes(badge_svg(name="Resilience", issuer="Wattle").encode())
-    text.write_text("hello")
+    text.write_text("{hello")
     status, out, _ = run("verify", picture, picture)
     assert (status, out.count("plain.svg:")) == (2, 2)
     status, out, _ = run("verify", picture, text, "--json")
     assert status == 1
     assert out.index('"baked_none"') < out.index('"not_json"')
     assert run("verify", picture, tmp_path / "missing.json")[0] == 64
+
+
+def test_of_many_files_each_line_of_json_is_the_answer_on_one(run: Run, files: dict[str, Path], tmp_path: Path) -> None:
+    odd = tmp_path / "photo.jpg"
+    odd.write_bytes(b"\xff\xd8\xff\xe0 JFIF")
+    sources = [files["badge.json"], odd, tmp_path, tmp_path / "missing.json", files["tampered.json"]]
+    status, out, _ = run("verify", *sources, *options(files), "--json")
+    answers = [json.loads(line) for line in out.splitlines()]
+    assert [each["source"] for each in answers] == [str(each) for each in sources]
+    assert [each.get("verdict") for each in answers] == ["pass", "unknown", None, None, "fail"]
+    assert "JPEG" in answers[1]["checks"][0]["message"]
+    assert "is a folder" in answers[2]["problem"]
+    assert status == 64

@@ -44,7 +44,7 @@ def unbake(picture: bytes) -> Baked:
     """Read the credential out of a picture, as text; nothing is known yet about whether it is good.
 
     Raises:
-        UndecidedError: `baked_none` where the picture holds none.
+        UndecidedError: `baked_none` where the picture holds none, `not_svg` for other XML.
         CredentialError: `baked_twice` where it holds more than one, `baked_compressed`, `baked_form`, and those of
             `bake` for damaged pictures.
         UnreadFormError: a badge that was baked as Open Badges 1 and 2 did, or an SVG in an encoding not read here.

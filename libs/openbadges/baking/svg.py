@@ -170,7 +170,7 @@ class _Reader:
             raise LimitError("too_many_elements", f"The picture has more than {MOST_ELEMENTS} elements.")
         if self.root < 0:
             if name != _SVG:
-                raise CredentialError("svg_damaged", "The file is XML, but not an SVG picture.")
+                raise UndecidedError("not_svg", "The file is XML, but not an SVG picture.")
             self.root = at
         elif self._open is not None:
             raise CredentialError("baked_form", "The credential in the picture holds elements.")

@@ -13,6 +13,7 @@ from libs.openbadges.jsonld.templates.canonical_document import CanonicalDocumen
 from libs.openbadges.model.errors import CredentialError
 from libs.openbadges.model.older_badges import older_badge
 from libs.openbadges.model.profile import PRODUCTION, ProcessingProfile
+from libs.openbadges.verify.file_kinds import refuse_other_kinds
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +46,11 @@ def open_document(
     Raises:
         CredentialError: see `baking.unbake`, `parsing.parse`, `jose.tokens.read_token`, `jose.envelopes.unwrap`.
         LimitError: beyond the limits.
+        UndecidedError: a file in which no credential can stand, see `file_kinds`.
         UnreadFormError: a JWT or an envelope of a kind that is not read here, or a badge of before Open Badges 3.0.
     """
+    if isinstance(given, bytes) and given[:2] != b'{"':
+        refuse_other_kinds(given)
     if not isinstance(given, bytes) or given[:1] == b"{" or picture_format(given) is None:
         return _open_text(given, limits, profile)
     baked = unbake(given)

@@ -23,6 +23,8 @@ PAGE_SECONDS = 2
 # A version never changes; its owner's name, which stands on its page, may.
 ACHIEVEMENT_SECONDS = 60
 FORM_SECONDS = 60
+NOTHING_IN: Mapping[str, str] = {"baked_none": "picture", "file_kind": "file", "not_svg": "file"}
+"""What a file is called that holds no credential, by the code of the check `format`."""
 
 
 class Pages:
@@ -78,7 +80,7 @@ class Pages:
         html = self._checked.render(
             badge=badge_of(report.credential or {}, report),
             readable=report.credential is not None,
-            nothing=report.check("format").code == "baked_none",
+            nothing=NOTHING_IN.get(report.check("format").code),
             embedded=[(badge_of(one.credential or {}, one).title, one.verdict, one.summary) for one in report.embedded],
         )
         return self._answer(html, 200, "no-store", self._form_policy)
