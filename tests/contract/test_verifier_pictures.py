@@ -45,9 +45,9 @@ async def test_a_picture_holds_the_signed_badge_byte_for_byte_and_passes_here(
 async def test_a_picture_is_drawn_once_however_many_ask(http: AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
     drawn: list[str] = []
 
-    def counted(*, name: str, issuer: str, level: str | None, size: int) -> bytes:
+    def counted(*, name: str, issuer: str, level: str | None, level_name: str, size: int) -> bytes:
         drawn.append(name)
-        return badge_png(name=name, issuer=issuer, level=level, size=size)
+        return badge_png(name=name, issuer=issuer, level=level, level_name=level_name, size=size)
 
     monkeypatch.setattr("services.verifier.pages.pictures.badge_png", counted)
     answers = await asyncio.gather(*(http.get(f"/badges/{ID}/image.png") for _ in range(20)))

@@ -108,8 +108,8 @@ async def test_a_late_older_profile_never_wins_in_the_issuer_or_the_notifier(
     assert {(each.version, each.name) for each in found.values()} == {(6, "name 6")}
     await database["issuers"].drop()
     await arrive(issuers(), chance, *(NotifierCatalogue(database).store_issuers for _ in range(2)))
-    names = await NotifierCatalogue(database).issuer_names(f"school-{school}" for school in range(5))
-    assert names == {f"school-{school}": "name 6" for school in range(5)}
+    told = await NotifierCatalogue(database).issuers(f"school-{school}" for school in range(5))
+    assert {key: each.name for key, each in told.items()} == {f"school-{school}": "name 6" for school in range(5)}
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -81,8 +81,10 @@ def test_text_and_html_both_say_what_was_shown_and_who_says_so() -> None:
     message = read(write(email()))
     for kind in ("plain", "html"):
         text = body(message, kind)
-        for said in ("Mia Tran", "Resilience", "Relational", "you said how each try helped", "Northside Primary"):
+        for said in ("Mia Tran", "Resilience", "Relational", "Keeping going when it is hard.", "Northside Primary"):
             assert said in text, (kind, said)
+        assert "you said how each try helped" not in text, "a level's text tells what is not shown yet, too"
+        assert "teacher" not in text, "who learns may be grown up"
         assert PAGE in text
         assert f"{PAGE}/credential.json" in text
 
@@ -116,7 +118,7 @@ def test_where_there_is_no_picture_its_words_stand_in_its_place() -> None:
     assert [part.get_content_type() for part in message.walk()] == ["multipart/alternative", "text/plain", "text/html"]
     html = body(message, "html")
     assert "<img" not in html
-    assert picture_alt("Resilience", "Northside Primary", SoloLevel.RELATIONAL) in html
+    assert picture_alt("Resilience", "Northside Primary", SoloLevel.RELATIONAL, "Relational") in html
 
 
 def test_the_html_is_accessible() -> None:
@@ -141,12 +143,34 @@ def test_without_a_name_nobody_is_called_none() -> None:
 def test_a_badge_for_a_score_tells_the_achievement_and_no_level() -> None:
     message = read(write(email(level=None)))
     assert "Keeping going when it is hard." in body(message, "plain")
-    assert "step" not in body(message, "plain")
+    assert "level" not in body(message, "plain")
 
 
-def test_an_unknown_level_text_falls_back_on_the_achievements() -> None:
+def test_a_level_without_a_text_is_called_as_the_taxonomy_does() -> None:
     message = read(write(email(level=SoloLevel.PRESTRUCTURAL)))
-    assert "Prestructural (step 1 of 5)" in body(message, "plain")
+    assert 'the badge "Resilience" at the level "Prestructural".' in body(message, "plain")
+
+
+def test_a_level_is_called_by_its_authors_name_in_text_and_picture() -> None:
+    levels = {SoloLevel.RELATIONAL: LevelText("Puts it together", "…")}
+    message = email(achievement=AchievementText("Resilience", "Keeping going.", levels))
+    assert message.depiction.level_name == "Puts it together"
+    written = read(write(message))
+    for kind in ("plain", "html"):
+        assert "Puts it together" in body(written, kind)
+        assert "Relational" not in body(written, kind)
+
+
+def test_it_names_the_department_and_answers_go_to_the_issuers_public_address() -> None:
+    plain = read(write(email()))
+    assert plain["Reply-To"] is None
+    assert "Ask Northside Primary." in body(plain, "plain")
+    told = replace(email(), department_name="Department of Education", reply_to=Address("office", "northside.example"))
+    message = read(write(told))
+    assert str(message["Reply-To"]) == "Northside Primary <office@northside.example>"
+    for kind in ("plain", "html"):
+        assert "Department of Education" in body(message, kind)
+        assert "Reply to this mail" in body(message, kind)
 
 
 HOSTILE = (

@@ -85,7 +85,7 @@ async def test_what_cannot_be_drawn_is_counted_and_tried_again_with_the_next_mai
 
 
 def test_the_words_tell_all_that_the_picture_shows() -> None:
-    assert picture_alt("Resilience", "Northside", SoloLevel.EXTENDED_ABSTRACT) == (
+    assert picture_alt("Resilience", "Northside", SoloLevel.EXTENDED_ABSTRACT, "Extended abstract") == (
         "Badge: Resilience, Extended abstract, 5 of 5 steps lit. Northside."
     )
-    assert picture_alt("Resilience", "Northside", None) == "Badge: Resilience. Northside."
+    assert picture_alt("Resilience", "Northside", None, "") == "Badge: Resilience. Northside."

@@ -8,7 +8,8 @@ from libs.contracts.events import AchievementLevel
 from libs.contracts.results import SoloLevel
 from libs.openbadges.pictures.description import Depiction
 from libs.openbadges.pictures.drawing import badge_svg
-from services.notifier.catalogue.repository import AchievementText
+from libs.openbadges.pictures.raster import badge_png
+from services.notifier.catalogue.repository import AchievementText, LevelText
 from tests.issuer_doubles import achievement, evidence
 from tests.unit.test_issuer_credentials import SCHOOL, issued
 from tests.unit.test_notifier_message import email
@@ -22,10 +23,12 @@ async def test_the_page_and_the_mail_of_one_award_show_the_same_whatever_its_lev
 ) -> None:
     version = achievement(levels=OWN_NAMES, name="Going on")
     _, document = await issued(evidence(level=level), version)
+    names = {each.level: LevelText(each.name, each.description) for each in OWN_NAMES}
     mailed = email(
-        issuer_name=SCHOOL.name, achievement=AchievementText(version.name, version.description, {}), level=level
+        issuer_name=SCHOOL.name, achievement=AchievementText(version.name, version.description, names), level=level
     )
-    assert Depiction.of(document) == mailed.depiction == Depiction("Going on", SCHOOL.name, level)
+    assert Depiction.of(document) == mailed.depiction
+    assert mailed.depiction == Depiction("Going on", SCHOOL.name, level, f"Stage {level.rank}")
 
 
 async def test_a_score_shows_no_level() -> None:
@@ -46,18 +49,28 @@ def document(level: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("level", "shown"),
     [
-        ({"id": "d#4", "level": "Extended abstract"}, "extended_abstract"),
-        ({"id": "d#4", "name": "Extended-Abstract"}, "extended_abstract"),
-        ({"id": "d#4", "name": "Gold", "level": "relational"}, "relational"),
+        ({"id": "d#4", "level": "Extended abstract"}, ("extended_abstract", "")),
+        ({"id": "d#4", "name": "Extended-Abstract"}, ("extended_abstract", "Extended-Abstract")),
+        ({"id": "d#4", "name": "extended abstract "}, ("extended_abstract", "")),
+        ({"id": "d#4", "name": "Gold", "level": "relational"}, ("relational", "Gold")),
         ({"id": "d#4", "name": "Gold"}, None),
         ({"id": "d#3", "name": "Relational"}, None),
         ({"id": "d#4", "name": ["Relational"]}, None),
     ],
 )
-def test_a_level_is_shown_where_it_is_one_of_the_taxonomy(level: dict[str, Any], shown: SoloLevel | None) -> None:
-    assert Depiction.of(document(level)) == Depiction(
-        "Resilience", "Wattle", None if shown is None else SoloLevel(shown)
-    )
+def test_a_level_is_shown_where_it_is_one_of_the_taxonomy_and_called_as_its_author_does(
+    level: dict[str, Any], shown: tuple[str, str] | None
+) -> None:
+    reached = (None, "") if shown is None else (SoloLevel(shown[0]), shown[1])
+    assert Depiction.of(document(level)) == Depiction("Resilience", "Wattle", *reached)
+
+
+@pytest.mark.parametrize("called", ["Puts it together", "Several ways to go on, and says which", "長い名前" * 30])
+def test_the_picture_writes_the_level_as_its_author_calls_it(called: str) -> None:
+    picture = badge_svg(name="Resilience", issuer="Wattle", level="relational", level_name=called)
+    assert "Relational" not in picture
+    assert called[:8] in picture
+    badge_png(name="Resilience", issuer="Wattle", level="relational", level_name=called, size=64)
 
 
 @pytest.mark.parametrize(

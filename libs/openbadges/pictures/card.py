@@ -11,19 +11,20 @@ HEIGHT: Final = 630
 _INK, _SOFT, _RED = "#1b2233", "#545c6e", "#a11520"
 
 
-def card_png(*, name: str, issuer: str, level: str | None = None, revoked: bool = False) -> bytes:
+def card_png(*, name: str, issuer: str, level: str | None = None, level_name: str = "", revoked: bool = False) -> bytes:
     """Draw the card; it says whether the badge was revoked, and otherwise nothing on whether it is good.
 
     Args:
         name: of the achievement.
         issuer: its name.
         level: a SOLO level's name.
+        level_name: what its author calls it, if not as the taxonomy does.
         revoked: whether the badge was revoked.
 
     Raises:
         CredentialError: not a SOLO level.
     """
-    badge = badge_svg(name=name, issuer=issuer, level=level)
+    badge = badge_svg(name=name, issuer=issuer, level=level, level_name=level_name)
     inner = badge[badge.index(">") + 1 :]
     name, issuer = clean_line(name) or "Badge", clean_line(issuer)
     last = "This badge has been revoked" if revoked else "Open the link to check it"

@@ -53,7 +53,9 @@ class Colours:
         return cls(*_PALETTES[hashlib.sha256(issuer.encode()).digest()[0] % len(_PALETTES)])
 
 
-def badge_svg(*, name: str, issuer: str, level: str | None = None, colours: Colours | None = None) -> str:
+def badge_svg(
+    *, name: str, issuer: str, level: str | None = None, level_name: str = "", colours: Colours | None = None
+) -> str:
     """Draw a badge, 512 by 512 units.
 
     What must be seen at 64 pixels (initials, steps of the level) is large; names are for larger sizes. Long names
@@ -63,6 +65,7 @@ def badge_svg(*, name: str, issuer: str, level: str | None = None, colours: Colo
         name: of the achievement.
         issuer: its name.
         level: a SOLO level's name, shown as so many of five steps; None for an achievement without levels.
+        level_name: what its author calls the level, if not as the taxonomy does.
         colours: the issuer's; chosen by its name where it has none.
 
     Raises:
@@ -73,7 +76,8 @@ def badge_svg(*, name: str, issuer: str, level: str | None = None, colours: Colo
     paint = colours or Colours.of(issuer)
     ink = "#ffffff" if _luminance(paint.ground) < 0.4 else "#14213d"
     band_ink = "#14213d" if _luminance(paint.shine) > 0.18 else "#ffffff"
-    title = f"{name}, {reached.label}" if reached else name
+    called = (clean_line(level_name) or reached.label) if reached else ""
+    title = f"{name}, {called}" if called else name
     parts = [
         _OPENING,
         f"<title>{escape(f'{title} ({issuer})' if issuer else title)}</title>",
@@ -82,7 +86,7 @@ def badge_svg(*, name: str, issuer: str, level: str | None = None, colours: Colo
         _monogram(name, ink, 204 if reached else 256),
         _steps(reached, paint.shine, ink) if reached else "",
         _band(name, paint, band_ink),
-        _line([reached.label], 423, 23, 220, ink=ink, weight="600") if reached else "",
+        _level(called, ink) if called else "",
         "</svg>",
     ]
     return "".join(parts)
@@ -126,6 +130,13 @@ def _steps(reached: SoloLevel, shine: str, ink: str) -> str:
         paint = f'fill="{shine}"' if number <= reached.rank else f'fill="{ink}" fill-opacity=".22"'
         steps.append(f'<rect x="{131 + 51 * number}" y="{295 - height}" width="46" height="{height}" rx="5" {paint}/>')
     return "".join(steps)
+
+
+def _level(called: str, ink: str) -> str:
+    """Write the level's name below the ribbon, where the disc is narrow: a long one smaller, in two lines."""
+    if fitted_lines(called, 23, 220, lines=1) == [called]:
+        return _line([called], 423, 23, 220, ink=ink, weight="600")
+    return _line(fitted_lines(called, 17, 196, lines=2), 414, 17, 200, ink=ink, weight="600", step=20)
 
 
 def _band(name: str, paint: Colours, ink: str) -> str:

@@ -31,6 +31,7 @@ def badge_png(
     name: str,
     issuer: str,
     level: str | None = None,
+    level_name: str = "",
     colours: Colours | None = None,
     size: int = 512,
     fonts: Sequence[Path] = (),
@@ -43,6 +44,7 @@ def badge_png(
         name: of the achievement.
         issuer: its name.
         level: a SOLO level's name.
+        level_name: what its author calls it, if not as the taxonomy does.
         colours: the issuer's; chosen by its name where it has none.
         size: width and height in pixels, `SMALLEST` to `LARGEST`; at 64 the initials and the steps can be read.
         fonts: font files for scripts beyond those bundled; a character that no font has is drawn as a box.
@@ -55,7 +57,8 @@ def badge_png(
     for font in fonts:
         if not font.is_file():
             raise CredentialError("font_missing", f"There is no font {font}.")
-    return rasterized(badge_svg(name=name, issuer=issuer, level=level, colours=colours), size, size, fonts)
+    drawing = badge_svg(name=name, issuer=issuer, level=level, level_name=level_name, colours=colours)
+    return rasterized(drawing, size, size, fonts)
 
 
 def rasterized(drawing: str, width: int, height: int, fonts: Sequence[Path] = ()) -> bytes:

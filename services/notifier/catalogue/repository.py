@@ -16,6 +16,20 @@ _REMEMBERED = 10_000
 
 
 @dataclass(frozen=True, slots=True)
+class IssuerText:
+    """What mail says of an issuer.
+
+    Attributes:
+        email: its public address, where it names one.
+        department: the name of its department, where it has one that has arrived.
+    """
+
+    name: str
+    email: str | None = None
+    department: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class LevelText:
     """The name and description that the achievement's author gave a level."""
 
@@ -38,13 +52,21 @@ class Catalogue:
     def __init__(self, database: Database, clock: Callable[[], float] = monotonic) -> None:
         self._issuers = database["issuers"]
         self._achievements = database["achievements"]
-        self._names: TTLCache[str, str] = TTLCache(_REMEMBERED, _REMEMBERED_SECONDS, clock)
+        self._known: TTLCache[str, IssuerText] = TTLCache(_REMEMBERED, _REMEMBERED_SECONDS, clock)
         self._texts: LRUCache[str, AchievementText] = LRUCache(_REMEMBERED)
 
     async def store_issuers(self, events: Sequence[IssuerPublished]) -> None:
-        """Store the name in the newest version of each issuer's profile."""
-        documents = [
-            {"_id": event.issuer_id, "schema": 1, "version": event.version, "name": event.name} for event in events
+        """Store what the newest version of each issuer's profile says of it."""
+        documents: list[Document] = [
+            {
+                "_id": event.issuer_id,
+                "schema": 1,
+                "version": event.version,
+                "name": event.name,
+                "email": event.email,
+                "parent": event.parent,
+            }
+            for event in events
         ]
         await upsert_newest(self._issuers, documents, order="version")
 
@@ -62,12 +84,17 @@ class Catalogue:
         }
         await insert_new(self._achievements, list(documents.values()))
 
-    async def issuer_names(self, issuer_ids: Iterable[str]) -> dict[str, str]:
-        """Return the names of those of these issuers that have arrived."""
+    async def issuers(self, issuer_ids: Iterable[str]) -> dict[str, IssuerText]:
+        """Return those of these issuers that have arrived."""
         wanted = set(issuer_ids)
-        known = {each: name for each in wanted if (name := self._names.get(each)) is not None}
-        for found in await find_by_ids(self._issuers, "_id", wanted - known.keys()):
-            known[found["_id"]] = self._names[found["_id"]] = found["name"]
+        known = {each: text for each in wanted if (text := self._known.get(each)) is not None}
+        missing = await find_by_ids(self._issuers, "_id", wanted - known.keys())
+        parents = {found["parent"] for found in missing if found.get("parent")}
+        departments = await find_by_ids(self._issuers, "_id", parents, projection={"name": 1})
+        names = {found["_id"]: found["name"] for found in departments}
+        for found in missing:
+            text = IssuerText(found["name"], found.get("email"), names.get(found.get("parent")))
+            known[found["_id"]] = self._known[found["_id"]] = text
         return known
 
     async def achievement_texts(self, keys: Iterable[str]) -> dict[str, AchievementText]:

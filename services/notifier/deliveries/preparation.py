@@ -117,7 +117,7 @@ class Preparation:
     async def _messages(
         self, deliveries: Sequence[Delivery], contacts: Mapping[UUID, Contact]
     ) -> tuple[list[tuple[Delivery, EmailMessage]], list[Change]]:
-        names = await self._catalogue.issuer_names({each.issuer_id for each in deliveries})
+        issuers = await self._catalogue.issuers({each.issuer_id for each in deliveries})
         texts = await self._catalogue.achievement_texts({each.achievement for each in deliveries})
         now = self._clock()
         messages: list[tuple[Delivery, EmailMessage]] = []
@@ -129,18 +129,21 @@ class Preparation:
             if to is None:
                 metrics.DELIVERIES.labels(FailureKind.PERMANENT).inc()
                 updates.append(changes.failed(each, _BAD_ADDRESS, State.FAILED_PERMANENTLY, None, now))
-            elif each.issuer_id not in names or each.achievement not in texts:
+            elif each.issuer_id not in issuers or each.achievement not in texts:
                 # The catalogue travels on another topic; the older the delivery, the rarer it asks.
                 metrics.POSTPONED.labels("no_text").inc()
                 wait = min(max(now - each.created_at, _TEXT_FIRST_WAIT), _TEXT_LONGEST_WAIT)
                 updates.append(changes.put_back(each, now + wait, slot_at=each.slot_at))
             else:
+                issuer = issuers[each.issuer_id]
                 page = f"{self._public_base}/badges/{each.credential_id}"
                 message = EmailMessage(
                     delivery_id=each.id,
                     to=to,
                     learner_name=contacts[each.learner_id].name,
-                    issuer_name=names[each.issuer_id],
+                    issuer_name=issuer.name,
+                    department_name=issuer.department,
+                    reply_to=_reply_to(issuer.email),
                     achievement=texts[each.achievement],
                     level=each.level,
                     page_url=page,
@@ -210,3 +213,9 @@ class Preparation:
         if slot_at > now + _NEAR_SECONDS:
             return changes.put_back(delivery, datetime.fromtimestamp(slot_at, UTC), slot_at=slot_at)
         return None
+
+
+def _reply_to(email: str | None) -> Address | None:
+    """Return an issuer's address, where every mail server can take it."""
+    address = None if email is None else Address.parse(email)
+    return address if address is not None and address.is_ascii else None

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from typing import TypedDict
 
 from libs.common.errors import UnavailableError
 from libs.openbadges.baking import bake
@@ -66,18 +67,15 @@ class Pictures:
 
 
 def _baked_svg(text: str) -> bytes:
-    shown = _depiction(text)
-    return _baked(badge_svg(name=shown.name, issuer=shown.issuer, level=shown.level).encode(), text)
+    return _baked(badge_svg(**_shown(text)).encode(), text)
 
 
 def _baked_png(text: str) -> bytes:
-    shown = _depiction(text)
-    return _baked(badge_png(name=shown.name, issuer=shown.issuer, level=shown.level, size=_PIXELS), text)
+    return _baked(badge_png(**_shown(text), size=_PIXELS), text)
 
 
 def _card(text: str, *, revoked: bool = False) -> bytes:
-    shown = _depiction(text)
-    return card_png(name=shown.name, issuer=shown.issuer, level=shown.level, revoked=revoked)
+    return card_png(**_shown(text), revoked=revoked)
 
 
 def _revoked_card(text: str) -> bytes:
@@ -90,9 +88,19 @@ def _baked(picture: bytes, text: str) -> bytes:
     return picture
 
 
-def _depiction(text: str) -> Depiction:
+class _Words(TypedDict):
+    """What a picture is drawn from."""
+
+    name: str
+    issuer: str
+    level: str | None
+    level_name: str
+
+
+def _shown(text: str) -> _Words:
     """Return what to draw; a document that cannot be read has nothing to show."""
     try:
-        return Depiction.of(parse(text))
+        shown = Depiction.of(parse(text))
     except CredentialError:
-        return Depiction("", "")
+        shown = Depiction("", "")
+    return {"name": shown.name, "issuer": shown.issuer, "level": shown.level, "level_name": shown.level_name}

@@ -23,7 +23,7 @@ from jinja2 import BaseLoader, DictLoader, Environment, PackageLoader, StrictUnd
 
 from libs.common.addresses import Address
 from libs.contracts.results import SoloLevel
-from libs.openbadges.pictures.description import Depiction
+from libs.openbadges.pictures.description import Depiction, level_words, own_name
 from services.notifier.catalogue.repository import AchievementText
 from services.notifier.channels.email.links import without_links
 from services.notifier.channels.email.picture import SIZE, picture_alt
@@ -63,6 +63,8 @@ class EmailMessage:
     """All that one mail says.
 
     Attributes:
+        department_name: of whom the issuer is a school; None for one that is of nobody.
+        reply_to: where the issuer answers questions; None where it names no address.
         why: a sentence on why the badge was revoked or taken down; may be empty.
         sending: how often somebody asked for this mail to be sent again.
     """
@@ -76,6 +78,8 @@ class EmailMessage:
     page_url: str
     download_url: str
     written_at: datetime
+    department_name: str | None = None
+    reply_to: Address | None = None
     occasion: Occasion = Occasion.ISSUED
     why: str = ""
     sending: int = 0
@@ -83,7 +87,13 @@ class EmailMessage:
     @property
     def depiction(self) -> Depiction:
         """What the badge's picture shows: the names as they stand in the credential, whatever their length."""
-        return Depiction(self.achievement.name, self.issuer_name, self.level)
+        return Depiction(self.achievement.name, self.issuer_name, self.level, self.own_level_name)
+
+    @property
+    def own_level_name(self) -> str:
+        """What the achievement's author calls the level; empty where that is as the taxonomy does."""
+        text = None if self.level is None else self.achievement.levels.get(self.level)
+        return "" if text is None else own_name(self.level, text.name)
 
 
 class EmailRenderer:
@@ -115,6 +125,7 @@ class EmailRenderer:
         head = [
             _from_field(issuer, self._mail_from),
             _to_field(_name(message.learner_name or ""), message.to),
+            _reply_to_field(issuer, message.reply_to),
             _subject_field(subject),
             f"Date: {format_datetime(message.written_at)}\r\n".encode(),
             f"Message-ID: {self.message_id(message.delivery_id, message.sending)}\r\n".encode(),
@@ -132,10 +143,7 @@ class EmailRenderer:
 
     def _words(self, message: EmailMessage, issuer: str, achievement: str, subject: str) -> dict[str, object]:
         level = message.level
-        text = message.achievement.levels.get(level) if level is not None else None
-        named = level.label if level is not None else ""
-        if text is not None and _name(text.name).casefold() != named.casefold():
-            named = _name(text.name) or named
+        named = "" if level is None else _name(level_words(level, message.own_level_name)) or level.label
         return {
             "subject": subject,
             "learner": _name(message.learner_name or ""),
@@ -143,18 +151,17 @@ class EmailRenderer:
             "issuer": issuer,
             "level": level,
             "level_name": named,
-            "step": 0 if level is None else level.rank + 1,
-            "steps": len(SoloLevel),
-            "shown": without_links(
-                one_line(text.description if text is not None else message.achievement.description, 1000)
-            ),
+            # Of a level its text tells too what is not shown yet, which is for the page.
+            "shown": without_links(one_line(message.achievement.description, 1000)),
+            "department": _name(message.department_name or ""),
+            "can_reply": message.reply_to is not None,
             "taken_down": message.occasion is Occasion.TAKEN_DOWN,
             "why": message.why,
             "page_url": message.page_url,
             "download_url": message.download_url,
             "picture_id": _picture_id(message.delivery_id),
             "picture_size": SIZE,
-            "picture_alt": picture_alt(achievement, issuer, level),
+            "picture_alt": picture_alt(achievement, issuer, level, named),
         }
 
 
@@ -188,6 +195,11 @@ def _from_field(issuer: str, mail_from: Address) -> bytes:
 def _to_field(name: str, to: Address) -> bytes:
     """The address stands in the clear only where it is not ASCII, which SMTPUTF8 allows (RFC 6532)."""
     return (f"To: {_phrase(name)} <{to}>\r\n" if name else f"To: {to}\r\n").encode()
+
+
+def _reply_to_field(issuer: str, address: Address | None) -> bytes:
+    """The issuer's public address: what is answered to a machine's mail would reach nobody (RFC 5322, 3.6.2)."""
+    return b"" if address is None else f"Reply-To: {_phrase(issuer)} <{address}>\r\n".encode()
 
 
 def _subject_field(subject: str) -> bytes:

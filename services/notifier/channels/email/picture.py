@@ -66,10 +66,12 @@ class Pictures:
 
 
 def _draw(badge: Depiction) -> bytes:
-    return badge_png(name=badge.name, issuer=badge.issuer, level=badge.level, size=2 * SIZE)
+    return badge_png(
+        name=badge.name, issuer=badge.issuer, level=badge.level, level_name=badge.level_name, size=2 * SIZE
+    )
 
 
-def picture_alt(achievement: str, issuer: str, level: SoloLevel | None) -> str:
+def picture_alt(achievement: str, issuer: str, level: SoloLevel | None, level_name: str) -> str:
     """The picture in words: all that is written on it, and how far its steps are lit."""
-    steps = "" if level is None else f", {level.label}, {level.rank + 1} of {len(SoloLevel)} steps lit"
+    steps = "" if level is None else f", {level_name}, {level.rank + 1} of {len(SoloLevel)} steps lit"
     return f"Badge: {achievement}{steps}. {issuer}."
