@@ -22,6 +22,7 @@ class Action(StrEnum):
     ACHIEVEMENT_PUBLISHED = "achievement.published"
     SIGNING_KEY_ADDED = "signing-key.added"
     SIGNING_KEY_CHANGED = "signing-key.changed"
+    SIGNING_KEYS_REWRAPPED = "signing-keys.rewrapped"
     API_KEY_GRANTED = "api-key.granted"
     API_KEY_WITHDRAWN = "api-key.withdrawn"
     CREDENTIALS_SIGNED = "credentials.signed"

@@ -76,6 +76,11 @@ class ServiceSettings(AuthoritySettings):
         default=Path("var/secrets/kek"),
         description="file with the key that encrypts the issuers' signing keys: 32 bytes in base64, mode 0600",
     )
+    other_kek_file: Path | None = Field(
+        default=None,
+        description="file with a second such key, which opens what it sealed and seals nothing: while the signing keys "
+        "are sealed anew (`bowerbird rewrap`)",
+    )
     grant_secret_file: Path = Field(
         default=Path("var/secrets/grant-secret"),
         description="file with the secret that signs grants of API keys: 32 bytes in base64, mode 0600; this service's "
@@ -166,7 +171,7 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
     use = KeyUse(plumbing.service, publish)
     keys = ApiKeys(access, administrators=Administrators(settings.admin_keys_file), used=use.note)
     stored_keys = signing_key_store.SigningKeyRepository(plumbing.client, database)
-    signing_keys = SigningKeys(stored_keys, FileKeyEncryption.read(settings.kek_file))
+    signing_keys = SigningKeys(stored_keys, FileKeyEncryption.read(settings.kek_file, settings.other_kek_file))
     known = catalogue.Catalogue(database)
     credentials = MongoCredentials(database)
     decisions = MongoDecisions(plumbing.client, database, credentials)

@@ -16,6 +16,7 @@ import pytest
 from pymongo.errors import DuplicateKeyError, OperationFailure
 
 from deploy.embedded.stack import Stack
+from libs.audit.entry import Cause
 from libs.audit.log import AuditLog
 from libs.common import mongo
 from libs.contracts import ids
@@ -62,6 +63,7 @@ from services.issuer.keys import repository as signing_key_store
 from services.issuer.keys import states
 from services.issuer.keys.encryption import FileKeyEncryption, KeyUnavailableError
 from services.issuer.keys.repository import SigningKeyRepository
+from services.issuer.keys.rewrapping import Rewrapping
 from services.issuer.keys.signing_keys import SigningKeys
 from services.issuer.keys.states import KeyState
 from services.issuer.registry.publication import IssuerListPublication
@@ -897,6 +899,19 @@ async def test_of_two_first_calls_at_once_one_key_is_made_and_it_is_not_readable
     assert opened.public_multibase == stored["_id"]
     assert opened.seed not in bytes(stored["sealed"])
     assert stored["kek_id"] == KEK.kek_id
+
+
+async def test_keys_that_were_sealed_anew_open_under_the_new_key_alone(world: World) -> None:
+    key, _ = await world.signing_keys().create("wattle", KeyState.ACTIVE, NOW)
+    other = bytes(32)
+    repository = SigningKeyRepository(world.client, world.database)
+    rewrapping = Rewrapping(repository, FileKeyEncryption(other, other=bytes(range(32))), AuditLog(world.database))
+    assert (await rewrapping.dry_run()).left == {KEK.kek_id: 1}
+    done = await rewrapping.run(Cause("operator:kim", "0" * 32))
+    assert (done.count, done.left, done.problems) == (1, {}, ())
+    opened = await SigningKeys(repository, FileKeyEncryption(other)).key("wattle")
+    assert opened.public_multibase == key.key_id
+    assert (await AuditLog(world.database).check()).fault is None
 
 
 async def test_an_issuer_has_one_active_and_one_next_key_whatever_any_code_believes(world: World) -> None:

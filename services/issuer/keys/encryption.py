@@ -40,21 +40,25 @@ class KeyEncryption(Protocol):
 
 
 class FileKeyEncryption:
-    """XChaCha20-Poly1305 (libsodium) under a key read from a file."""
+    """XChaCha20-Poly1305 (libsodium) under a key read from a file; while that key changes, a second one opens too."""
 
-    def __init__(self, kek: bytes) -> None:
-        """Take the key-encryption key: 32 bytes."""
+    def __init__(self, kek: bytes, *, other: bytes | None = None) -> None:
+        """Take the key-encryption key, and the one that opens what it sealed and seals nothing: 32 bytes each."""
+        self.kek_id = _id_of(kek)
         self._box = Aead(kek)
-        self.kek_id = hashlib.sha256(b"bowerbird key-encryption key" + kek).hexdigest()[:16]
+        self._boxes = {self.kek_id: self._box}
+        if other is not None:
+            self._boxes.setdefault(_id_of(other), Aead(other))
 
     @classmethod
-    def read(cls, path: Path) -> "FileKeyEncryption":
-        """Read the key-encryption key: 32 bytes in base64, in a file that its owner alone may read.
+    def read(cls, path: Path, other: Path | None = None) -> "FileKeyEncryption":
+        """Read the key-encryption keys: 32 bytes in base64, in files that their owner alone may read.
 
         Raises:
-            SettingsError: the file is missing, readable by others, or holds something else; says what to do.
+            SettingsError: a file is missing, readable by others, or holds something else; says what to do.
         """
-        return cls(read_secret(path, "BOWERBIRD_KEK_FILE"))
+        second = None if other is None else read_secret(other, "BOWERBIRD_OTHER_KEK_FILE")
+        return cls(read_secret(path, "BOWERBIRD_KEK_FILE"), other=second)
 
     def seal(self, secret: bytes, bound_to: str) -> Sealed:
         """See `KeyEncryption`."""
@@ -62,12 +66,17 @@ class FileKeyEncryption:
 
     def open(self, sealed: Sealed, bound_to: str) -> bytes:
         """See `KeyEncryption`."""
-        if sealed.kek_id != self.kek_id:
+        box = self._boxes.get(sealed.kek_id)
+        if box is None:
             raise KeyUnavailableError(
                 f"{bound_to} was encrypted under the key-encryption key {sealed.kek_id}, and BOWERBIRD_KEK_FILE holds "
-                f"{self.kek_id}: put the file of {sealed.kek_id} back"
+                f"{self.kek_id}: put the file of {sealed.kek_id} back, or name it in BOWERBIRD_OTHER_KEK_FILE"
             )
         try:
-            return self._box.decrypt(sealed.ciphertext, aad=bound_to.encode())
+            return box.decrypt(sealed.ciphertext, aad=bound_to.encode())
         except CryptoError:
             raise KeyUnavailableError(f"{bound_to} does not open: what is stored was changed or moved") from None
+
+
+def _id_of(kek: bytes) -> str:
+    return hashlib.sha256(b"bowerbird key-encryption key" + kek).hexdigest()[:16]

@@ -6,6 +6,7 @@ from typing import Any
 from bson import Binary
 from pymongo import ASCENDING, UpdateOne
 
+from libs.common import mongo
 from libs.common.mongo import Client, Database, Document, Index, insert_new, update_together
 from services.issuer.keys.encryption import Sealed
 from services.issuer.keys.states import KeyState, SigningKey
@@ -55,6 +56,30 @@ class SigningKeyRepository:
         """Return the issuer's active key with its encrypted secret."""
         found = await self._collection.find_one({"issuer_id": issuer_id, "state": KeyState.ACTIVE})
         return None if found is None else (_key(found), Sealed(found["kek_id"], bytes(found["sealed"])))
+
+    async def not_sealed_under(self, kek_id: str, after: str, limit: int) -> list[tuple[SigningKey, Sealed]]:
+        """Return keys whose secrets another key-encryption key sealed, by their ids from behind `after`."""
+        # An operator's query, over all tenants.
+        query = {"kek_id": {"$ne": kek_id}, "_id": {"$gt": after}}
+        found = self._collection.find(query, sort=[("_id", ASCENDING)], limit=limit)
+        return [(_key(each), Sealed(each["kek_id"], bytes(each["sealed"]))) for each in await found.to_list(None)]
+
+    async def count_by_kek(self) -> dict[str, int]:
+        """Return how many secrets each key-encryption key sealed, by its id."""
+        # An operator's query, over all tenants.
+        pipeline = [{"$group": {"_id": "$kek_id", "count": {"$sum": 1}}}]
+        return {each["_id"]: each["count"] async for each in mongo.aggregate(self._collection, pipeline)}
+
+    async def seal_anew(self, changes: Iterable[tuple[SigningKey, Sealed, Sealed]]) -> None:
+        """Store secrets sealed anew, each in one step, unless what is stored is no longer what was read."""
+        updates = [
+            UpdateOne(
+                {"_id": key.key_id, "issuer_id": key.issuer_id, "sealed": Binary(before.ciphertext)},
+                {"$set": {"kek_id": after.kek_id, "sealed": Binary(after.ciphertext)}},
+            )
+            for key, before, after in changes
+        ]
+        await self._collection.bulk_write(updates, ordered=False)
 
     async def active_ids(self, issuer_ids: Iterable[str]) -> dict[str, str]:
         """Return the id of each of these issuers' active keys, by issuer."""

@@ -46,7 +46,7 @@ class SigningKeys:
         """
         secret = Ed25519Key.generate()
         key = new_key(secret.public_multibase, issuer_id, state, at)
-        if await self._repository.insert(key, self._encryption.seal(secret.seed, _bound_to(key))):
+        if await self._repository.insert(key, self._encryption.seal(secret.seed, bound_to(key))):
             return key, True
         for stored in await self._repository.of_issuer(issuer_id):
             if stored.state is state:
@@ -65,7 +65,7 @@ class SigningKeys:
             if stored is None:
                 raise KeyUnavailableError(f"there is no active signing key of issuer {issuer_id} in this database")
             key, sealed = stored
-            secret = Ed25519Key.from_seed(self._encryption.open(sealed, _bound_to(key)))
+            secret = Ed25519Key.from_seed(self._encryption.open(sealed, bound_to(key)))
             opened = self._opened[issuer_id] = _Opened(key.key_id, secret)
         return opened.secret
 
@@ -83,5 +83,6 @@ class SigningKeys:
         self._opened.pop(issuer_id, None)
 
 
-def _bound_to(key: SigningKey) -> str:
+def bound_to(key: SigningKey) -> str:
+    """Return what the secret of this key is sealed together with, so that it opens for no other key or issuer."""
     return f"signing key {key.key_id} of issuer {key.issuer_id}"

@@ -1,0 +1,57 @@
+"""`bowerbird rewrap`: seals the issuers' signing keys anew under the key-encryption key in BOWERBIRD_KEK_FILE."""
+
+import asyncio
+import getpass
+import sys
+from typing import Annotated
+
+from cyclopts import Parameter
+from pymongo.errors import PyMongoError
+
+from libs.audit.entry import Cause
+from libs.audit.log import AuditLog
+from libs.common import mongo
+from libs.common.settings import SettingsError
+from libs.common.telemetry import new_trace, trace_id
+from services.issuer.keys.encryption import FileKeyEncryption
+from services.issuer.keys.repository import SigningKeyRepository
+from services.issuer.keys.rewrapping import Rewrapped, Rewrapping
+from services.issuer.service import ServiceSettings
+
+
+def rewrap(
+    *, dry_run: Annotated[bool, Parameter(negative="", help="say what would be done, and do nothing")] = False
+) -> int:
+    """Seal the issuers' signing keys anew; harmless to repeat and to interrupt, while services run.
+
+    It takes the environment of the issuer service: BOWERBIRD_KEK_FILE names the new key-encryption key, and
+    BOWERBIRD_OTHER_KEK_FILE the one that is to be given up. The operator's guide has the steps.
+    """
+    try:
+        settings = ServiceSettings.load()
+        encryption = FileKeyEncryption.read(settings.kek_file, settings.other_kek_file)
+        done = asyncio.run(_rewrap(settings, encryption, dry_run=dry_run))
+    except SettingsError as error:
+        print(f"bowerbird: {error}", file=sys.stderr)
+        return 1
+    except PyMongoError as error:
+        print(f"bowerbird: MongoDB is unavailable ({type(error).__name__}); run this again", file=sys.stderr)
+        return 1
+    print(f"{done.count} signing keys {'would be' if dry_run else 'were'} sealed anew under {done.kek_id}")
+    for kek_id, count in done.left.items():
+        print(f"{count} are sealed under {kek_id}")
+    for problem in done.problems:
+        print(f"bowerbird: {problem}", file=sys.stderr)
+    return 1 if done.problems else 0
+
+
+async def _rewrap(settings: ServiceSettings, encryption: FileKeyEncryption, *, dry_run: bool) -> Rewrapped:
+    client = mongo.connect(settings.mongo_url.get_secret_value(), "bowerbird-rewrap")
+    try:
+        database: mongo.Database = client["issuer"]
+        rewrapping = Rewrapping(SigningKeyRepository(client, database), encryption, AuditLog(database))
+        if dry_run:
+            return await rewrapping.dry_run()
+        return await rewrapping.run(Cause(f"operator:{getpass.getuser()}", trace_id(new_trace())))
+    finally:
+        await mongo.close(client)

@@ -1,0 +1,88 @@
+"""Sealing the issuers' signing keys anew under another key-encryption key, while services sign with them.
+
+1. Record in the audit log which keys are about to be sealed anew.
+2. Open each under the key that sealed it, see that it is the secret of its public key, seal it under the new one.
+3. Store it in one step in the place of what was read.
+
+Killed anywhere, each key stands under one of the two, and both open; doing it again goes on with those that are left.
+"""
+
+from dataclasses import dataclass
+
+from libs.audit.entry import Action, AuditWriter, Cause, Details, Entry
+from libs.openbadges.crypto.keys import Ed25519Key
+from services.issuer.keys.encryption import FileKeyEncryption, KeyUnavailableError, Sealed
+from services.issuer.keys.repository import SigningKeyRepository
+from services.issuer.keys.signing_keys import bound_to
+from services.issuer.keys.states import SigningKey
+
+_AT_ONCE = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Rewrapped:
+    """What was done, and what stands now.
+
+    Attributes:
+        kek_id: of the key-encryption key that everything is to be sealed under.
+        count: how many keys were sealed anew, or would be.
+        left: by the id of another key-encryption key, how many keys are still sealed under it.
+        problems: which of them do not open, and why.
+    """
+
+    kek_id: str
+    count: int
+    left: dict[str, int]
+    problems: tuple[str, ...] = ()
+
+
+class Rewrapping:
+    """Seals anew what another key-encryption key sealed."""
+
+    def __init__(self, repository: SigningKeyRepository, encryption: FileKeyEncryption, audit: AuditWriter) -> None:
+        self._repository = repository
+        self._encryption = encryption
+        self._audit = audit
+
+    async def dry_run(self) -> Rewrapped:
+        """Return what `run` would do; reads counts alone."""
+        left = await self._left()
+        return Rewrapped(self._encryption.kek_id, sum(left.values()), left)
+
+    async def run(self, cause: Cause) -> Rewrapped:
+        """Seal every key anew that another key-encryption key sealed; one that does not open stays as it is.
+
+        Raises:
+            PyMongoError: the database is unavailable; doing it again goes on.
+        """
+        count, after, problems = 0, "", list[str]()
+        while found := await self._repository.not_sealed_under(self._encryption.kek_id, after, _AT_ONCE):
+            after = found[-1][0].key_id
+            ids: dict[str, list[str]] = {}
+            for key, _ in found:
+                ids.setdefault(key.issuer_id, []).append(key.key_id)
+            details: Details = {"keys": len(found), "key_ids": {each: " ".join(ids[each]) for each in ids}}
+            subject = f"key-encryption-key {self._encryption.kek_id}"
+            await self._audit.record(
+                Entry(Action.SIGNING_KEYS_REWRAPPED, cause, tuple(sorted(ids)), subject, details=details)
+            )  # 1
+            changes: list[tuple[SigningKey, Sealed, Sealed]] = []
+            for key, before in found:
+                try:
+                    changes.append((key, before, self._anew(key, before)))  # 2
+                except KeyUnavailableError as error:
+                    problems.append(str(error))
+            if changes:
+                await self._repository.seal_anew(changes)  # 3
+            count += len(changes)
+        return Rewrapped(self._encryption.kek_id, count, await self._left(), tuple(problems))
+
+    def _anew(self, key: SigningKey, before: Sealed) -> Sealed:
+        secret = self._encryption.open(before, bound_to(key))
+        if Ed25519Key.from_seed(secret).public_multibase != key.key_id:
+            raise KeyUnavailableError(f"{bound_to(key)} opens to another key's secret: what is stored was changed")
+        return self._encryption.seal(secret, bound_to(key))
+
+    async def _left(self) -> dict[str, int]:
+        counts = await self._repository.count_by_kek()
+        return {kek_id: count for kek_id, count in counts.items() if kek_id != self._encryption.kek_id}
