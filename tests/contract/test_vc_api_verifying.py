@@ -15,6 +15,7 @@ from libs.openbadges.crypto.multibase import encode_multibase
 from libs.openbadges.integrity.suites import VERIFY_SUITES
 from libs.openbadges.issue.records import record_document
 from libs.openbadges.issue.signing import prepare, sign
+from libs.openbadges.jose.compact import write_compact
 from libs.openbadges.model.documents import Profile
 from tests.contract.vc_api_client import (
     DID,
@@ -321,3 +322,40 @@ async def test_a_learner_record_verifies_only_with_every_credential_in_it(client
         assert answer.status_code == status, answer.text
     place = "/verifiableCredential/credentialSubject/verifiableCredential/1"
     assert [one["instance"] for one in answer.json()["problemDetails"]] == [place]
+
+
+def token(payload: bytes) -> dict[str, Any]:
+    """An enveloped credential whose token is well signed, whatever is in it."""
+    jws = write_compact({"alg": "Ed25519", "typ": "vc+jwt", "kid": METHOD}, payload, HOLDER)
+    context = "https://www.w3.org/ns/credentials/v2"
+    return {"@context": context, "id": f"data:application/vc+jwt,{jws}", "type": "EnvelopedVerifiableCredential"}
+
+
+_VCDM, _SECURITY = "https://www.w3.org/TR/vc-data-model#", "https://w3id.org/security#"
+
+
+@pytest.mark.parametrize(
+    ("document", "kind", "code", "reason"),
+    [
+        ({**signed_with(), "proof": "text"}, f"{_VCDM}PARSING_ERROR", -64, "proof_not_map"),
+        (token(b'{"id": "urn:x",'), f"{_VCDM}PARSING_ERROR", -64, "not_json"),
+        (token(b'["urn:x"]'), f"{_VCDM}PARSING_ERROR", -64, "not_an_object"),
+        (token(b'{"id": "urn:x", "id": "urn:y"}'), f"{_VCDM}PARSING_ERROR", -64, "duplicate_key"),
+        ({**signed_with(), "unheardOf": 1}, f"{_SECURITY}DATA_LOSS_DETECTION_ERROR", None, "term_undefined"),
+        (
+            {**signed_with(), "type": ["VerifiableCredential", "UnheardOf"]},
+            f"{_SECURITY}DATA_LOSS_DETECTION_ERROR",
+            None,
+            "type_undefined",
+        ),
+    ],
+)
+async def test_what_cannot_be_read_or_would_be_lost_in_signing_is_told_by_the_standards_names(
+    document: dict[str, Any], kind: str, code: int | None, reason: str
+) -> None:
+    async with production_verifier() as client:
+        answer = await verify(client, document)
+    assert answer.status_code == 400
+    assert answer.json()["verified"] is False
+    told = [(one["type"], one.get("code"), one["reason"]) for one in answer.json()["problemDetails"]]
+    assert (kind, code, reason) in told

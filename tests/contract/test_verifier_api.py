@@ -213,6 +213,34 @@ async def test_a_did_key_needs_nobody(http: AsyncClient) -> None:
     assert (await verified(http, text))["verdict"] == "pass"
 
 
+# Cyrillic letters, digits for letters, an invisible character, another order of reading, fullwidth letters, accents.
+LOOK_ALIKES = (
+    "W\u0430ttl\u0435 Gr\u043ev\u0435 High Sch\u043e\u043el",
+    "WATTLE GR0VE H1GH SCHOOL",
+    "Wattle\u200b-Grove \u2066High\u2069 School",
+    "\uff37\uff41\uff54\uff54\uff4c\uff45 Grove High School",
+    "W\u00e1ttle Grov\u0435 High School",
+)
+
+
+@pytest.mark.parametrize("name", LOOK_ALIKES)
+@pytest.mark.parametrize("call", ["/v1/verify", "/credentials/verify"])
+async def test_a_stranger_whose_name_looks_like_a_registered_one_is_marked(
+    http: AsyncClient, call: str, name: str
+) -> None:
+    stranger = Ed25519Key.from_seed(b"s" * 32)
+    did = did_key(stranger.public_multibase)
+    read = orjson.loads(FAR.badge(ID))
+    del read["proof"], read["credentialStatus"]
+    read["issuer"] |= {"id": did, "name": name}
+    text = sign(prepare(read), stranger, verification_method(did, stranger.public_multibase), ISSUED)
+    body = text if call == "/v1/verify" else f'{{"verifiableCredential": {text}}}'
+    signer = (await http.post(call, content=body, headers=JSON)).json()["signer"]
+    assert (signer["standing"], signer["organisation"]) == ("unknown", None)
+    assert [one["id"] for one in signer["resembles"]] == [SCHOOL.slug]
+    assert signer["message"].endswith("; Wattle Grove High School, which is registered here, did not sign it")
+
+
 async def test_a_database_that_is_away_makes_checks_unknown(http: AsyncClient, repository: MemoryRepository) -> None:
     repository.away = AutoReconnect("away")
     report = await verified(http, SCHOOL.badge(ID))

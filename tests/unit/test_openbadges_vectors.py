@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from libs.openbadges.crypto.keys import Ed25519Key
 from libs.openbadges.crypto.multibase import decode_multibase, encode_multibase
 from libs.openbadges.integrity.suites import Suites
 from libs.openbadges.jsonld.canonical import canonicalize
+from libs.openbadges.jsonld.rdfc import serialize
 from libs.openbadges.verify import ResolvedInputs, verify
 
 SUITES = Suites()
@@ -38,6 +40,36 @@ def test_the_vectors_are_the_files_that_the_manifest_names() -> None:
     manifest = read(VECTORS / "manifest.json")
     for name, digest in manifest["sha256"].items():
         assert hashlib.sha256((VECTORS / name).read_bytes()).hexdigest() == digest, name
+
+
+def unescaped(text: str) -> str:
+    """What a text of N-Quads stands for (RDF 1.1 N-Quads, section 4)."""
+    short = {"t": "\t", "b": "\b", "n": "\n", "r": "\r", "f": "\f"}
+    return re.sub(
+        r"\\(?:u([0-9A-Fa-f]{4})|U([0-9A-Fa-f]{8})|(.))",
+        lambda found: short.get(found[3], found[3]) if found[3] else chr(int(found[1] or found[2], 16)),
+        text,
+    )
+
+
+def statements(text: str) -> dict[str, list[dict[str, Any]]]:
+    """The dataset of N-Quads without blank nodes."""
+    dataset: dict[str, list[dict[str, Any]]] = {}
+    for line in filter(None, text.split("\n")):
+        terms: list[dict[str, str]] = []
+        for iri, literal, datatype in re.findall(r'<([^>]*)>|"((?:[^"\\]|\\.)*)"(?:\^\^<([^>]*)>)?', line):
+            plain = {"datatype": unescaped(datatype) or "http://www.w3.org/2001/XMLSchema#string"}
+            iris = {"type": "IRI", "value": unescaped(iri)}
+            terms.append(iris if iri else {"type": "literal", "value": unescaped(literal), **plain})
+        graph = terms[3]["value"] if len(terms) > 3 else "@default"
+        statement = dict(zip(("subject", "predicate", "object"), terms, strict=False))
+        dataset.setdefault(graph, []).append(statement)
+    return dataset
+
+
+def test_the_w3c_vector_of_escapes_in_n_quads_is_written_as_it_stands_there() -> None:
+    given, expected = ((VECTORS / "rdf-canon" / f"test060-{each}.nq").read_text() for each in ("in", "rdfc10"))
+    assert serialize(statements(given)).text == expected
 
 
 def test_eddsa_rdfc_2022_recreates_every_value_of_the_w3c_vector(key: Ed25519Key) -> None:
