@@ -49,7 +49,7 @@ class Conversation:
         self.told: Any = None
 
     async def answer(self, message: Any) -> ResolvedInputs | None:
-        """Answer what a job asks; remember what it tells."""
+        """Return what a job asks for; remember what it tells."""
         if not isinstance(message, Dependencies):
             self.told = message
             return None
