@@ -1,11 +1,11 @@
-"""The pages of docs/reference/: columns of evidence, codes of reasons, of revoking and taking down, scopes, modules."""
+"""The pages of docs/reference/: columns of evidence, codes of reasons, of closing and suspending, scopes, modules."""
 
 from collections.abc import Iterable, Mapping
 from typing import Final
 
 from bowerbird import module_map
 from libs.access.scopes import MEANINGS as SCOPES
-from libs.contracts.reasons import REVOCATION_MEANINGS, TAKE_DOWN_MEANINGS
+from libs.contracts.reasons import REVOCATION_MEANINGS, SUSPENSION_MEANINGS, TAKE_DOWN_MEANINGS
 from services.evidence.sources.refusals import Reason
 from services.evidence.sources.schema import column_table
 from services.issuer.decisions.decision import Reason as Decided
@@ -41,6 +41,8 @@ _AT_DECISION: Final[Mapping[Decided, str]] = {
     Decided.UNKNOWN_ISSUER: "Ask the department to onboard your school; a row that waits is then decided.",
     Decided.UNKNOWN_ACHIEVEMENT: "If it is still to be published: nothing, the row waits. Else send it again with "
     "the right id.",
+    Decided.ISSUER_SUSPENDED: "Nothing while the row waits: it is decided when the issuer is resumed. Once it is "
+    "refused: send it again then. Ask the department why.",
     Decided.LEVEL_NEEDED: "Send it again with a level, or publish an achievement that asks for a score.",
     Decided.SCORE_NEEDED: "Send it again with a score, or publish an achievement that asks for a level.",
     Decided.CANNOT_BE_WRITTEN: "Correct the link, or leave it out, and send again.",
@@ -61,6 +63,7 @@ def documents() -> dict[str, str]:
         "reasons.md": _reasons(),
         "revocation.md": _revocation(),
         "scopes.md": _scopes(),
+        "suspension.md": _suspension(),
         "modules.md": module_map.page(),
     }
 
@@ -107,6 +110,15 @@ def _scopes() -> str:
         "An API key is bound to one issuer, and may do there what its scopes say. They are given when the key is made "
         "(`POST /v1/issuers/{id}/keys`).",
         _table(("scope", "lets its holder"), ((f"`{scope}`", meaning) for scope, meaning in SCOPES.items())),
+    )
+
+
+def _suspension() -> str:
+    return _page(
+        "Why an issuer is suspended",
+        "Stable codes, in `suspension` of the record `issuer:ID` of the catalogue, which partners, verifiers and the "
+        "public read. A reader treats a code that it does not know as `other`.",
+        _table(("code", "meaning"), ((f"`{code}`", told) for code, told in SUSPENSION_MEANINGS.items())),
     )
 
 

@@ -212,6 +212,10 @@ class MemoryCatalogue:
         known = {each.issuer_id: each for each in self.published}
         return {each: known[each] for each in issuer_ids if each in known}
 
+    async def suspended(self, issuer_ids: Iterable[str]) -> set[str]:
+        known = await self.issuers(issuer_ids)
+        return {issuer_id for issuer_id, each in known.items() if each.suspension is not None}
+
     async def resolve(
         self, pairs: Iterable[tuple[str, str]], issuers: dict[str, IssuerPublished]
     ) -> dict[tuple[str, str], AchievementPublished]:

@@ -19,6 +19,8 @@ class Action(StrEnum):
     """What is done, or was refused."""
 
     ISSUER_PUBLISHED = "issuer.published"
+    ISSUER_SUSPENDED = "issuer.suspended"
+    ISSUER_RESUMED = "issuer.resumed"
     ACHIEVEMENT_PUBLISHED = "achievement.published"
     SIGNING_KEY_ADDED = "signing-key.added"
     SIGNING_KEY_CHANGED = "signing-key.changed"

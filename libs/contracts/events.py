@@ -12,7 +12,7 @@ from uuid import UUID
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from libs.contracts import topics
-from libs.contracts.reasons import RevocationCode, TakeDownCode
+from libs.contracts.reasons import RevocationCode, SuspensionCode, TakeDownCode
 from libs.contracts.results import Result, SoloLevel
 from libs.contracts.topics import Topic
 from libs.contracts.uuid_text import uuid_text
@@ -244,6 +244,15 @@ class CredentialDocument(Event):
     changed_at: AwareDatetime
 
 
+class Suspension(BaseModel):
+    """That an issuer may issue nothing for the time being. What it issued before stands."""
+
+    model_config = ConfigDict(frozen=True)
+
+    reason: SuspensionCode
+    since: AwareDatetime
+
+
 class IssuerPublished(Event):
     """One version of an issuer's public profile and DID document. The highest version takes precedence."""
 
@@ -255,7 +264,11 @@ class IssuerPublished(Event):
     time_field = "published_at"
 
     issuer_id: str
-    version: int = Field(ge=1, description="grows by one with each change of the profile or of the keys")
+    version: int = Field(
+        default=1,
+        ge=1,
+        description="grows by one with each change of the profile, of the keys, or of whether it may issue",
+    )
     parent: str | None = Field(default=None, description="the department whose shared achievements this issuer awards")
     name: str
     url: str | None = None
@@ -267,6 +280,10 @@ class IssuerPublished(Event):
     registered_at: AwareDatetime | None = Field(
         default=None, description="since when the issuer is registered here; the same in every version"
     )
+    public_evidence: bool = Field(
+        default=False, description="whether its badges say what the learner did, and link to the work"
+    )
+    suspension: Suspension | None = Field(default=None, description="while it may issue nothing; none else")
     published_at: AwareDatetime
 
 

@@ -1,4 +1,4 @@
-"""Why a credential was revoked or taken down: stable codes, which partners and the public read."""
+"""Why a credential was revoked or taken down, or an issuer suspended: stable codes, which the public reads."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -43,6 +43,16 @@ class TakeDownReason(_Code):
     OTHER = "other"
 
 
+class SuspensionReason(_Code):
+    """Why an issuer may issue nothing for the time being. A code never changes its meaning."""
+
+    UNDER_REVIEW = "under_review"
+    SECURITY = "security"
+    REQUESTED_BY_ISSUER = "requested_by_issuer"
+    CLOSED = "closed"
+    OTHER = "other"
+
+
 REVOCATION_MEANINGS: Final[Mapping[RevocationReason, str]] = {
     RevocationReason.ISSUED_IN_ERROR: "It should not have been issued.",
     RevocationReason.WRONG_LEARNER: "It was issued to another learner than the one who earned it.",
@@ -60,7 +70,15 @@ TAKE_DOWN_MEANINGS: Final[Mapping[TakeDownReason, str]] = {
     TakeDownReason.LEGAL_ORDER: "A court or an authority ordered it.",
     TakeDownReason.OTHER: "None of these; the issuer can say more to those whom it concerns.",
 }
+SUSPENSION_MEANINGS: Final[Mapping[SuspensionReason, str]] = {
+    SuspensionReason.UNDER_REVIEW: "What it issued is being looked into.",
+    SuspensionReason.SECURITY: "Somebody else may have used its systems or keys.",
+    SuspensionReason.REQUESTED_BY_ISSUER: "It asked for it.",
+    SuspensionReason.CLOSED: "It has closed, or has become part of another organisation.",
+    SuspensionReason.OTHER: "None of these; the authority can say more to those whom it concerns.",
+}
 
 RevocationCode = Annotated[RevocationReason, BeforeValidator(RevocationReason.read)]
 TakeDownCode = Annotated[TakeDownReason, BeforeValidator(TakeDownReason.read)]
+SuspensionCode = Annotated[SuspensionReason, BeforeValidator(SuspensionReason.read)]
 """The codes as fields of events."""

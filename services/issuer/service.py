@@ -38,7 +38,7 @@ from services.issuer.access.api import access_routes
 from services.issuer.catalogue import publications
 from services.issuer.catalogue import repository as catalogue
 from services.issuer.catalogue.achievements import Achievements
-from services.issuer.catalogue.api import achievement_routes, issuer_routes
+from services.issuer.catalogue.api import achievement_routes, issuer_routes, profile_routes
 from services.issuer.catalogue.issuers import Issuers
 from services.issuer.catalogue.worker import CatalogueWorker
 from services.issuer.credentials import repository as credential_repository
@@ -125,7 +125,12 @@ class ServiceSettings(AuthoritySettings):
         le=31_536_000,
         description="longest time that evidence waits for its issuer or achievement to be published; 0: not at all",
     )
-
+    suspended_waiting_days: float = Field(
+        default=30,
+        ge=0,
+        le=365,
+        description="longest time that evidence waits for its suspended issuer to be resumed, in days",
+    )
     closing_notes_days: float = Field(
         default=730,
         ge=1,
@@ -192,6 +197,7 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
         publish=publish,
         clock=now,
         longest_wait=timedelta(seconds=settings.waiting_seconds),
+        longest_suspended=timedelta(days=settings.suspended_waiting_days),
     )
     waiting = WaitingEvidence(decisions, awarding=awarding, catalogue=known, clock=now)
     closed = Arrivals()
@@ -333,5 +339,6 @@ def _add_catalogue(
     plumbing.repeat("publications", versions.repair)
     plumbing.repeat("signing-keys", lifecycle.repair)
     plumbing.app.include_router(issuer_routes(keys, issuers))
+    plumbing.app.include_router(profile_routes(keys, issuers))
     plumbing.app.include_router(signing_key_routes(keys, lifecycle))
     plumbing.app.include_router(achievement_routes(keys, achievements, now))

@@ -17,8 +17,8 @@ from libs.access.signatures import GrantSigner
 from libs.audit.entry import Action, Cause, Entry
 from libs.common.arrivals import Arrivals
 from libs.contracts.cloudevents import Outgoing
-from libs.contracts.events import ApiKeyGranted, ApiKeyWithdrawn
-from libs.contracts.reasons import RevocationReason, TakeDownReason
+from libs.contracts.events import AchievementPublished, ApiKeyGranted, ApiKeyWithdrawn, IssuerPublished, Suspension
+from libs.contracts.reasons import RevocationReason, SuspensionReason, TakeDownReason
 from services.issuer.access.administration import By, EndReason, KeyAdministration
 from services.issuer.catalogue.publications import Publications
 from services.issuer.credentials.closing import Closings
@@ -146,12 +146,14 @@ class Claims:
         return "claimed" in self.house.done
 
 
-async def publish_issuer(house: House) -> None:
-    await publications(house).publish(issuer(), TRACE, cause=OFFICE, otherwise="conflict")
+def publish(event: IssuerPublished | AchievementPublished, action: Action) -> Callable[[House], Awaitable[None]]:
+    async def published(house: House) -> None:
+        await publications(house).publish(event, TRACE, cause=OFFICE, action=action, otherwise="conflict")
+
+    return published
 
 
-async def publish_achievement(house: House) -> None:
-    await publications(house).publish(achievement(), TRACE, cause=OFFICE, otherwise="conflict")
+SUSPENDED = issuer().model_copy(update={"suspension": Suspension(reason=SuspensionReason.SECURITY, since=NOW)})
 
 
 def publications(house: House) -> Publications:
@@ -250,8 +252,10 @@ ACTIONS: dict[Action, Callable[[House], Awaitable[None]]] = {
     Action.API_KEY_WITHDRAWN: withdraw,
     Action.CREDENTIAL_REVOKED: revoke,
     Action.CREDENTIAL_TAKEN_DOWN: take_down,
-    Action.ISSUER_PUBLISHED: publish_issuer,
-    Action.ACHIEVEMENT_PUBLISHED: publish_achievement,
+    Action.ISSUER_PUBLISHED: publish(issuer(), Action.ISSUER_PUBLISHED),
+    Action.ISSUER_SUSPENDED: publish(SUSPENDED, Action.ISSUER_SUSPENDED),
+    Action.ISSUER_RESUMED: publish(issuer(), Action.ISSUER_RESUMED),
+    Action.ACHIEVEMENT_PUBLISHED: publish(achievement(), Action.ACHIEVEMENT_PUBLISHED),
     Action.SIGNING_KEY_ADDED: add_signing_key,
     Action.SIGNING_KEY_CHANGED: distrust_signing_key,
     Action.MAIL_SENT_AGAIN: send_mail_again,

@@ -107,6 +107,7 @@ async def one_run(*, linked: bool = False) -> Seen:
         publish=publish,
         clock=lambda: NOW,
         longest_wait=timedelta(hours=1),
+        longest_suspended=timedelta(days=1),
     )
     pieces = itertools.product(LEARNERS, ACHIEVEMENTS, LEVELS)
     batch = [

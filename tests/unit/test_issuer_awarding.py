@@ -13,7 +13,15 @@ from pymongo.errors import ServerSelectionTimeoutError
 
 from libs.audit.entry import Action
 from libs.contracts.cloudevents import Outgoing
-from libs.contracts.events import CredentialDocument, CredentialIssued, EvidenceDecided, EvidenceSubmitted, Outcome
+from libs.contracts.events import (
+    CredentialDocument,
+    CredentialIssued,
+    EvidenceDecided,
+    EvidenceSubmitted,
+    Outcome,
+    Suspension,
+)
+from libs.contracts.reasons import SuspensionReason
 from libs.contracts.results import SoloLevel
 from services.issuer.credentials.announcements import Announcer
 from services.issuer.credentials.credential import Credential
@@ -82,6 +90,7 @@ class Clock:
 
 
 LONGEST_WAIT = timedelta(hours=1)
+LONGEST_SUSPENDED = timedelta(days=30)
 
 
 def published_in() -> MemoryCatalogue:
@@ -111,6 +120,7 @@ def awarding(
         publish=publish,
         clock=Clock(),
         longest_wait=longest_wait,
+        longest_suspended=LONGEST_SUSPENDED,
     )
 
 
@@ -328,7 +338,7 @@ async def test_a_piece_is_kept_whole_beside_its_decision() -> None:
     assert (kept.sequence, kept.achievement, kept.rule_version) == (
         1,
         "wattle/resilience/1",
-        "wattle/resilience/1, rules 2",
+        "wattle/resilience/1, rules 3",
     )
 
 
@@ -405,6 +415,49 @@ async def test_where_nothing_may_wait_what_is_unknown_is_refused_at_once() -> No
     assert not room.store.waiting
 
 
+SUSPENDED = issuer().model_copy(update={"suspension": Suspension(reason=SuspensionReason.SECURITY, since=NOW)})
+
+
+async def test_nothing_is_signed_for_a_suspended_issuer_its_evidence_waits_and_is_decided_when_it_is_resumed() -> None:
+    room = WaitingRoom()
+    room.catalogue = MemoryCatalogue([SUSPENDED, issuer("banksia")], [achievement(), achievement(owner="banksia")])
+    await room.send(evidence(1), evidence(2, SoloLevel.UNISTRUCTURAL), evidence(3, issuer_id="banksia"))
+    waits = (1, Outcome.WAITING, "issuer_suspended")
+    assert room.told() == [waits, waits, (1, Outcome.ISSUED, None)]
+    assert await room.tick() > 0, "what nobody can decide is not looked at in a circle"
+    assert room.told()[3:] == []
+    room.catalogue.published[0] = issuer()
+    await room.tick()
+    assert room.told()[3:] == [(2, Outcome.ISSUED, None), (2, Outcome.NOT_YET, "below_required_level")]
+
+
+async def test_what_waits_for_a_suspended_issuer_is_refused_in_the_end_and_can_be_sent_again() -> None:
+    room = WaitingRoom(longest_wait=timedelta())
+    room.catalogue = MemoryCatalogue([SUSPENDED], [achievement()])
+    await room.send(evidence(1))
+    (waiting,) = room.store.waiting.values()
+    assert LONGEST_SUSPENDED <= waiting.until - NOW < LONGEST_SUSPENDED + LONGEST_WAIT
+    room.moment = waiting.until
+    await room.tick()
+    assert room.told()[1:] == [(2, Outcome.REFUSED, "issuer_suspended")]
+    room.catalogue.published[0] = issuer()
+    await room.send(evidence(2, source_id="e1"))
+    assert room.told()[2:] == [(1, Outcome.ISSUED, None)]
+
+
+async def test_evidence_for_what_a_suspended_issuer_has_not_published_waits_for_that_first() -> None:
+    room = WaitingRoom()
+    room.catalogue.published[0] = SUSPENDED
+    await room.send(evidence(1))
+    assert room.told() == [WAITS]
+    room.catalogue.versions.append(achievement())
+    await room.tick()
+    assert room.told() == [WAITS], "there is nothing to tell until it is resumed"
+    room.catalogue.published[0] = issuer()
+    await room.tick()
+    assert room.told()[1:] == [(2, Outcome.ISSUED, None)]
+
+
 async def test_redelivery_of_evidence_that_waited_announces_its_newest_decision() -> None:
     room = WaitingRoom()
     await room.send(evidence(1))
@@ -418,11 +471,15 @@ async def test_redelivery_of_evidence_that_waited_announces_its_newest_decision(
 @pytest.mark.parametrize(
     "death", ["before deciding", "before recording", "after recording", "before the end of waiting"]
 )
-async def test_killed_at_any_step_what_waited_is_decided_once_and_announced(death: str) -> None:
+@pytest.mark.parametrize("suspended", [False, True])
+async def test_killed_at_any_step_what_waited_is_decided_once_and_announced(death: str, suspended: bool) -> None:
     store = DyingDecisions()
     room = WaitingRoom(store=store)
+    if suspended:
+        room.catalogue = MemoryCatalogue([SUSPENDED], [achievement()])
     await room.send(evidence(1), evidence(2, learner="s2"))
-    room.catalogue.versions.append(achievement())
+    room.catalogue.published[0] = issuer()
+    room.catalogue.versions = [achievement()]
     store.dies = death
     with pytest.raises(KilledError):
         await room.tick()

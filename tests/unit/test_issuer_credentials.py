@@ -27,7 +27,9 @@ from tests.issuer_doubles import NOW, achievement, evidence, issuer
 BASE = "https://badges.example"
 KEY = Ed25519Key.from_seed(bytes(32))
 DEPARTMENT = issuer("department")
-SCHOOL = issuer("wattle", parent="department", did=did.did_web(BASE, "issuers", "wattle"))
+SCHOOL = issuer("wattle", parent="department", did=did.did_web(BASE, "issuers", "wattle")).model_copy(
+    update={"public_evidence": True}
+)
 ENTRY = StatusEntry("wattle-1", 4711)
 
 
@@ -55,8 +57,10 @@ def award(piece: EvidenceSubmitted, offered: AchievementPublished) -> NewAward:
     return earned
 
 
-async def issued(piece: EvidenceSubmitted, offered: AchievementPublished) -> tuple[str, dict[str, Any]]:
-    issuers = {"wattle": SCHOOL, "department": DEPARTMENT}
+async def issued(
+    piece: EvidenceSubmitted, offered: AchievementPublished, school: IssuerPublished = SCHOOL
+) -> tuple[str, dict[str, Any]]:
+    issuers = {"wattle": school, "department": DEPARTMENT}
     (text,) = await signer().credentials([(award(piece, offered), ENTRY)], issuers, NOW)
     assert isinstance(text, str), text
     return text, json.loads(text)
@@ -133,6 +137,18 @@ async def test_the_day_of_the_observation_ends_the_activity() -> None:
     piece = evidence()
     _, document = await issued(piece, SHARED)
     assert document["credentialSubject"]["activityEndDate"] == f"{piece.observed_on.isoformat()}T00:00:00Z"
+
+
+@pytest.mark.parametrize("public", [False, True])
+async def test_what_the_learner_did_and_its_link_stand_in_a_credential_only_where_the_issuer_says_so(
+    public: bool,
+) -> None:
+    school = SCHOOL.model_copy(update={"public_evidence": public})
+    piece = evidence(activity="Camp with L K", link="https://wattle.example/work/1")
+    text, document = await issued(piece, SHARED, school)
+    shown = [{"type": ["Evidence"], "name": "Camp with L K", "id": "https://wattle.example/work/1"}]
+    assert document.get("evidence", []) == (shown if public else [])
+    assert public == ("Camp" in text) == ("wattle.example/work" in text)
 
 
 async def test_no_private_key_is_remembered_by_the_signer() -> None:

@@ -1,7 +1,8 @@
 """Who signed is told apart from whether the proof is good, and an id of ours stands for our text alone."""
 # ruff: noqa: RUF001  # letters that look alike are what is tested
 
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -19,6 +20,7 @@ from libs.openbadges.trust import (
     Party,
     Publications,
     Registry,
+    Suspension,
     own_credential_uuid,
     read_registry,
     skeleton,
@@ -69,12 +71,23 @@ def test_a_registered_issuer_is_told_with_its_own_record() -> None:
             "did": DID,
             "name": "Wattle Grove High School",
             "url": "https://wattlegrove.example",
+            "suspension": None,
         },
         "registry": None,
         "resembles": [],
         "message": "Wattle Grove High School, registered here",
     }
     assert written["summary"] == "Every check passes. Signed by Wattle Grove High School, registered here."
+
+
+def test_a_badge_of_a_suspended_issuer_is_as_good_as_before_and_its_standing_is_told() -> None:
+    suspension = Suspension(datetime(2026, 3, 1, tzinfo=UTC), "under_review")
+    report = report_on(signed(), KnownParties({DID: replace(SCHOOL, suspension=suspension)}))
+    assert report.verdict == "pass"
+    assert report.signer is not None
+    assert report.signer.message == "Wattle Grove High School, registered here, suspended since 2026-03-01"
+    organisation = report.signer.to_dict()["organisation"]
+    assert organisation["suspension"] == {"since": "2026-03-01T00:00:00Z", "reason": "under_review"}
 
 
 def test_a_school_that_took_another_name_is_told_by_both() -> None:

@@ -2,7 +2,7 @@
 
 from libs.openbadges.trust.issuer_list import ISSUER_LIST_TYPE, write_issuer_list
 from libs.openbadges.trust.names import skeleton
-from libs.openbadges.trust.parties import KnownParties, Party, Registry, Standing
+from libs.openbadges.trust.parties import KnownParties, Party, Registry, Standing, Suspension
 from libs.openbadges.trust.publications import Publications, own_credential_uuid
 from libs.openbadges.trust.registry import REGISTRY_TEXT_BYTES, read_registry
 from libs.openbadges.trust.signer import Signer
@@ -16,6 +16,7 @@ __all__ = [
     "Registry",
     "Signer",
     "Standing",
+    "Suspension",
     "own_credential_uuid",
     "read_registry",
     "skeleton",

@@ -10,6 +10,18 @@ Standing = Literal["registered", "listed", "unknown", "undetermined"]
 
 
 @dataclass(frozen=True, slots=True)
+class Suspension:
+    """That a party may issue nothing for the time being; what it issued before stands.
+
+    Attributes:
+        reason: a stable code.
+    """
+
+    since: datetime
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Party:
     """An organisation as whoever vouches for it describes it.
 
@@ -20,6 +32,7 @@ class Party:
         issuer_id: its id within the installation; None for one of a registry.
         begins: since when it is listed; None for always.
         ends: from when on it is no longer listed; None for open.
+        suspension: of a registered one, that it is suspended now; None where it may issue.
     """
 
     id: str
@@ -28,6 +41,7 @@ class Party:
     issuer_id: str | None = None
     begins: datetime | None = None
     ends: datetime | None = None
+    suspension: Suspension | None = None
 
     def is_listed(self, at: datetime) -> bool:
         """Return whether a moment lies within the time of the listing."""

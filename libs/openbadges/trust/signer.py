@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from libs.openbadges.model import times
 from libs.openbadges.trust.names import skeleton
 from libs.openbadges.trust.parties import KnownParties, Party, Standing
 
@@ -49,7 +50,8 @@ class Signer:
         if party is not None:
             where = "registered here" if self.registry is None else f"listed by {self.registry} when it was issued"
             other = f"; the credential calls it {_quoted(name, None)}" if name not in (None, party.name) else ""
-            return f"{party.name}, {where}{other}"
+            since = "" if party.suspension is None else f", suspended since {party.suspension.since:%Y-%m-%d}"
+            return f"{party.name}, {where}{since}{other}"
         calls = f"calls itself {_quoted(name, None)}" if name else f"gives no name ({self.id})"
         if self.standing == "undetermined":
             places = [] if self.looked_up else ["registered here"]
@@ -67,9 +69,7 @@ class Signer:
             "id": self.id,
             "did": self.did,
             "name": self.name,
-            "organisation": None
-            if party is None
-            else {"id": party.issuer_id, "did": party.id, "name": party.name, "url": party.url},
+            "organisation": None if party is None else _organisation(party),
             "registry": self.registry,
             "resembles": [{"id": one.issuer_id, "did": one.id, "name": one.name} for one in self.resembles],
             "message": self.message,
@@ -122,6 +122,17 @@ def _resembled(parties: KnownParties, name: str | None, identifier: str | None) 
     if name is None or not parties.alike:
         return ()
     return tuple(one for one in parties.alike.get(skeleton(name), ()) if one.id != identifier)
+
+
+def _organisation(party: Party) -> dict[str, Any]:
+    held = party.suspension
+    return {
+        "id": party.issuer_id,
+        "did": party.id,
+        "name": party.name,
+        "url": party.url,
+        "suspension": None if held is None else {"since": times.write(held.since), "reason": held.reason},
+    }
 
 
 def _quoted(name: str | None, otherwise: str | None) -> str:

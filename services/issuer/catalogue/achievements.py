@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from datetime import datetime
 
-from libs.audit.entry import Cause
+from libs.audit.entry import Action, Cause
 from libs.common.errors import ConflictError
 from libs.contracts.events import AchievementPublished
 from services.issuer.catalogue.publications import Publications, same_content
@@ -57,6 +57,7 @@ class Achievements:
             event,
             trace,
             cause=cause,
+            action=Action.ACHIEVEMENT_PUBLISHED,
             otherwise=f"version {version} of {name} is published with other content and never changes; "
             "raise the version",
         )

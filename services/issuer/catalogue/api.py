@@ -1,4 +1,4 @@
-"""The HTTP routes of the catalogue: onboarding issuers, their profiles, and versions of achievements."""
+"""The HTTP routes of the catalogue: issuers, their profiles and suspension, and versions of achievements."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -14,10 +14,11 @@ from libs.common.errors import ConflictError, ForbiddenError, NotFoundError
 from libs.common.fields import EmailAddress, Line, NumberInJson, Text, TimeZone, Truth, WebUrl
 from libs.common.http import request_trace
 from libs.common.problems import documented
-from libs.contracts.events import AchievementLevel, AchievementPublished, IssuerPublished
+from libs.contracts.events import AchievementLevel, AchievementPublished, IssuerPublished, Suspension
+from libs.contracts.reasons import SuspensionReason
 from libs.contracts.results import SoloLevel
 from services.issuer.catalogue.achievements import Achievements
-from services.issuer.catalogue.issuers import DidMethod, Issuers, Profile
+from services.issuer.catalogue.issuers import By, DidMethod, Issuers, Profile
 
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
 
@@ -46,6 +47,11 @@ class ProfileRequest(_Body):
         description="in which pages show the times of its badges; without one that of its department, else UTC",
         examples=["Australia/Sydney"],
     )
+    public_evidence: Truth = Field(
+        default=False,
+        description="whether the columns `activity` and `link` of your evidence become public: they then stand, signed,"
+        " on the open page of every badge that is issued from now on, and nobody can call them back",
+    )
     expected_version: Annotated[int, Field(ge=0), NumberInJson] | None = Field(
         default=None,
         description="the version that this one is to follow; if another is the newest: 409",
@@ -59,6 +65,7 @@ class ProfileRequest(_Body):
             email=self.email,
             logo=self.logo,
             time_zone=self.time_zone,
+            public_evidence=self.public_evidence,
         )
 
 
@@ -88,8 +95,18 @@ class IssuerAnswer(BaseModel):
     logo: str | None
     time_zone: str | None
     parent: str | None = Field(description="the id of its department")
+    public_evidence: bool = Field(description="whether new badges show `activity` and `link` on their open page")
+    suspension: Suspension | None = Field(description="while it may issue nothing: since when, and why")
     look_alikes: list[str] = Field(
         default=[], description="ids of issuers here whose names could be taken for this one: a warning"
+    )
+
+
+class SuspensionRequest(_Body):
+    """Why the issuer may issue nothing."""
+
+    reason: SuspensionReason = Field(
+        description="a public code; the codes stand in docs/reference/suspension.md", examples=["under_review"]
     )
 
 
@@ -146,41 +163,63 @@ class AchievementAnswer(BaseModel):
 
 
 def issuer_routes(keys: ApiKeys, issuers: Issuers) -> APIRouter:
-    """POST /v1/issuers, and GET and PUT /v1/issuers/{id}/profile."""
+    """POST /v1/issuers, and PUT and DELETE /v1/issuers/{id}/suspension: the administrator's."""
     router = APIRouter(tags=["issuers"])
-
-    async def answered(issuer_id: str, version: IssuerPublished) -> IssuerAnswer:
-        said = version.model_dump(include=IssuerAnswer.model_fields.keys() - {"id", "look_alikes"})
-        return IssuerAnswer(id=issuer_id, look_alikes=await issuers.look_alikes(version), **said)
+    allowed = Annotated[Caller, Depends(keys.allowed(Scope.ISSUERS_WRITE))]
 
     @router.post(
         "/v1/issuers",
         status_code=201,
         responses={200: {"model": IssuerAnswer, **_EXISTING}, **documented(ConflictError)},
     )
-    async def add_issuer(
-        request: Request,
-        response: Response,
-        asked: IssuerRequest,
-        caller: Annotated[Caller, Depends(keys.allowed(Scope.ISSUERS_WRITE))],
-    ) -> IssuerAnswer:
+    async def add_issuer(request: Request, response: Response, asked: IssuerRequest, caller: allowed) -> IssuerAnswer:
         """Onboard an issuer: its signing key, its profile and its DID document.
 
         Where anything differs from its newest version, this publishes the next one.
         """
-        if caller.issuer_id != ALL_ISSUERS:
-            raise ForbiddenError("only the administrator's key may add issuers")
+        _only(ALL_ISSUERS, caller)
         published, new = await issuers.onboard(
             asked.id,
             asked.profile(),
             parent=asked.parent,
             did_method=asked.did_method,
             expected_version=asked.expected_version,
-            cause=cause_of(request),
-            trace=request_trace(request),
+            by=_by(request),
         )
         response.status_code = 201 if new else 200
-        return await answered(asked.id, published)
+        return await _answered(issuers, asked.id, published)
+
+    @router.put(
+        "/v1/issuers/{issuer_id}/suspension",
+        responses=documented(NotFoundError, ConflictError),
+    )
+    async def suspend_issuer(
+        request: Request, issuer_id: IssuerId, asked: SuspensionRequest, caller: allowed
+    ) -> IssuerAnswer:
+        """Suspend an issuer: nothing is signed for it until it is resumed. To suspend it again changes nothing.
+
+        Its evidence is taken in and waits. What it issued verifies as before, and reports and pages say that it is
+        suspended; it can still read, revoke and take down.
+        """
+        _only(ALL_ISSUERS, caller)
+        version = await issuers.set_suspension(issuer_id, asked.reason, _by(request))
+        return await _answered(issuers, issuer_id, version)
+
+    @router.delete(
+        "/v1/issuers/{issuer_id}/suspension",
+        responses=documented(NotFoundError, ConflictError),
+    )
+    async def resume_issuer(request: Request, issuer_id: IssuerId, caller: allowed) -> IssuerAnswer:
+        """Let an issuer issue again: evidence that waited for it is decided. To resume it again changes nothing."""
+        _only(ALL_ISSUERS, caller)
+        return await _answered(issuers, issuer_id, await issuers.set_suspension(issuer_id, None, _by(request)))
+
+    return router
+
+
+def profile_routes(keys: ApiKeys, issuers: Issuers) -> APIRouter:
+    """GET and PUT /v1/issuers/{id}/profile."""
+    router = APIRouter(tags=["issuers"])
 
     @router.get("/v1/issuers/{issuer_id}/profile", responses=documented(NotFoundError))
     async def read_profile(
@@ -188,7 +227,7 @@ def issuer_routes(keys: ApiKeys, issuers: Issuers) -> APIRouter:
     ) -> IssuerAnswer:
         """Your newest profile, and its version."""
         caller.must_be(issuer_id)
-        return await answered(issuer_id, await issuers.current(issuer_id))
+        return await _answered(issuers, issuer_id, await issuers.current(issuer_id))
 
     @router.put(
         "/v1/issuers/{issuer_id}/profile",
@@ -206,15 +245,25 @@ def issuer_routes(keys: ApiKeys, issuers: Issuers) -> APIRouter:
         """
         caller.must_be(issuer_id)
         published, _ = await issuers.change_profile(
-            issuer_id,
-            asked.profile(),
-            expected_version=asked.expected_version,
-            cause=cause_of(request),
-            trace=request_trace(request),
+            issuer_id, asked.profile(), expected_version=asked.expected_version, by=_by(request)
         )
-        return await answered(issuer_id, published)
+        return await _answered(issuers, issuer_id, published)
 
     return router
+
+
+def _only(tenant: str, caller: Caller) -> None:
+    if caller.issuer_id != tenant:
+        raise ForbiddenError("only the administrator's key may add, suspend or resume issuers")
+
+
+def _by(request: Request) -> By:
+    return By(cause_of(request), request_trace(request))
+
+
+async def _answered(issuers: Issuers, issuer_id: str, version: IssuerPublished) -> IssuerAnswer:
+    said = version.model_dump(include=IssuerAnswer.model_fields.keys() - {"id", "look_alikes"})
+    return IssuerAnswer(id=issuer_id, look_alikes=await issuers.look_alikes(version), **said)
 
 
 def achievement_routes(keys: ApiKeys, achievements: Achievements, clock: Callable[[], datetime]) -> APIRouter:

@@ -1,15 +1,16 @@
-"""Versions of an issuer's profile and DID document: which one comes next, and publishing it."""
+"""Versions of an issuer: its profile, its DID document, whether it may issue. Which comes next, and publishing it."""
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 from libs.audit.entry import Action, AuditWriter, Cause, Entry
 from libs.common.errors import ConflictError, NotFoundError
-from libs.contracts.events import IssuerPublished
+from libs.contracts.events import IssuerPublished, Suspension
+from libs.contracts.reasons import SuspensionReason
 from libs.openbadges.crypto import did
 from services.issuer.catalogue.publications import Publications, same_content
 from services.issuer.catalogue.repository import Catalogue
@@ -22,6 +23,8 @@ from services.issuer.urls import Urls
 
 _ATTEMPTS = 10
 _PAUSE_SECONDS = 0.02
+# What stands in credentials, so that a sample is tried before it is published.
+_SIGNED = frozenset({"name", "url", "email", "logo"})
 
 DidMethod = Literal["web", "key"]
 
@@ -35,6 +38,15 @@ class Profile:
     email: str | None = None
     logo: str | None = None
     time_zone: str | None = None
+    public_evidence: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class By:
+    """Who asks for a version, for the audit log, and the `traceparent` of the request."""
+
+    cause: Cause
+    trace: str
 
 
 class Issuers:
@@ -82,8 +94,7 @@ class Issuers:
         parent: str | None,
         did_method: DidMethod | None,
         expected_version: int | None,
-        cause: Cause,
-        trace: str,
+        by: By,
     ) -> tuple[IssuerPublished, bool]:
         """Publish the first version of an issuer, with a signing key, or the next one where anything differs.
 
@@ -99,25 +110,15 @@ class Issuers:
         newest = await self._newest(issuer_id)
         if newest is None:
             _expect(expected_version, 0)
-            name = await self._first_did(issuer_id, did_method or "web", cause)
-        else:
-            name = newest.did
-            method = name.split(":")[1]
-            if did_method not in {None, method}:
-                raise ConflictError(f"{issuer_id} is a did:{method}, and an issuer's DID never changes")
-        return await self._publish(
-            issuer_id,
-            newest,
-            name=name,
-            parent=parent,
-            profile=profile,
-            expected=expected_version,
-            cause=cause,
-            trace=trace,
-        )
+            name = await self._first_did(issuer_id, did_method or "web", by.cause)
+            return await self._publish_first(issuer_id, name, parent, profile, by)
+        method = newest.did.split(":")[1]
+        if did_method not in {None, method}:
+            raise ConflictError(f"{issuer_id} is a did:{method}, and an issuer's DID never changes")
+        return await self._publish_next(newest, {"parent": parent, **asdict(profile)}, by, expected=expected_version)
 
     async def change_profile(
-        self, issuer_id: str, profile: Profile, *, expected_version: int | None, cause: Cause, trace: str
+        self, issuer_id: str, profile: Profile, *, expected_version: int | None, by: By
     ) -> tuple[IssuerPublished, bool]:
         """Publish the next version with this profile, unless it is the profile already.
 
@@ -129,19 +130,30 @@ class Issuers:
             ConflictError: another version than expected is the newest, or somebody else publishes at the same moment.
         """
         newest = await self.current(issuer_id)
-        return await self._publish(
-            issuer_id,
-            newest,
-            name=newest.did,
-            parent=newest.parent,
-            profile=profile,
-            expected=expected_version,
-            cause=cause,
-            trace=trace,
-        )
+        return await self._publish_next(newest, asdict(profile), by, expected=expected_version)
+
+    async def set_suspension(self, issuer_id: str, reason: SuspensionReason | None, by: By) -> IssuerPublished:
+        """Publish that the issuer may issue nothing, for this reason, or with None that it may; unless it is said so.
+
+        Raises:
+            NotFoundError: there is no such issuer.
+            ConflictError: others publish versions of this issuer all the time.
+        """
+
+        def change(newest: IssuerPublished) -> Mapping[str, Any]:
+            if reason is None:
+                return {"suspension": None}
+            since = self._clock() if newest.suspension is None else newest.suspension.since
+            return {"suspension": Suspension(reason=reason, since=since)}
+
+        action = Action.ISSUER_RESUMED if reason is None else Action.ISSUER_SUSPENDED
+        version = await self._publish_over(issuer_id, change, by, action)
+        if version is None:
+            raise NotFoundError.for_caller()
+        return version
 
     async def publish_keys(self, issuer_id: str, trace: str, cause: Cause) -> IssuerPublished | None:
-        """Publish the next version if the keys' states make another DID document; the profile stays.
+        """Publish the next version if the keys' states make another DID document; all else stays.
 
         Whoever publishes at the same moment reads the keys after we have changed them, or before and then we try again:
         the newest version is read first, then the keys, so a version claimed upon it holds every change before it.
@@ -152,27 +164,25 @@ class Issuers:
         Raises:
             ConflictError: others publish versions of this issuer all the time.
         """
+        return await self._publish_over(issuer_id, lambda _: {}, By(cause, trace), Action.ISSUER_PUBLISHED)
+
+    async def _publish_over(
+        self,
+        issuer_id: str,
+        change: Callable[[IssuerPublished], Mapping[str, Any]],
+        by: By,
+        action: Action,
+    ) -> IssuerPublished | None:
+        """Publish the newest version with this change, again where somebody else publishes at the same moment."""
         for attempt in range(_ATTEMPTS):
             newest = await self._newest(issuer_id)
             if newest is None:
                 return None
-            profile = Profile(newest.name, newest.url, newest.email, newest.logo, newest.time_zone)
             try:
-                published, _ = await self._publish(
-                    issuer_id,
-                    newest,
-                    name=newest.did,
-                    parent=newest.parent,
-                    profile=profile,
-                    expected=None,
-                    cause=cause,
-                    trace=trace,
-                )
+                return (await self._publish_next(newest, change(newest), by, action=action))[0]
             except ConflictError:
                 if attempt + 1 == _ATTEMPTS:
                     raise
-            else:
-                return published
             await asyncio.sleep(_PAUSE_SECONDS * random.uniform(0.5, 1.5) * (attempt + 1))  # noqa: S311  # jitter
         return None
 
@@ -189,48 +199,67 @@ class Issuers:
         known = [each for each in (claimed, arrived) if isinstance(each, IssuerPublished)]
         return max(known, key=lambda each: each.version, default=None)
 
-    async def _publish(
-        self,
-        issuer_id: str,
-        newest: IssuerPublished | None,
-        *,
-        name: str,
-        parent: str | None,
-        profile: Profile,
-        expected: int | None,
-        cause: Cause,
-        trace: str,
+    async def _publish_first(
+        self, issuer_id: str, name: str, parent: str | None, profile: Profile, by: By
     ) -> tuple[IssuerPublished, bool]:
-        """Publish the version after `newest` under the DID `name`, unless it says the same."""
-        number = 0 if newest is None else newest.version
         keys = await self._keys.of_issuer(issuer_id)
         now = self._clock()
         event = IssuerPublished(
             issuer_id=issuer_id,
-            version=number + 1,
+            version=1,
             parent=parent,
             did=name,
-            did_document=did_document(name, keys, None if newest is None else newest.did_document),
-            registered_at=now if newest is None else newest.registered_at,
+            did_document=did_document(name, keys, None),
+            registered_at=now,
             published_at=now,
             **asdict(profile),
         )
-        if newest is not None and same_content(newest, event):
-            await self._publications.finish(newest, trace)
+        await self._try(event)
+        answer = await self._claim(event, by, Action.ISSUER_PUBLISHED)
+        await self._keys.mark_published(keys)
+        return answer
+
+    async def _publish_next(
+        self,
+        newest: IssuerPublished,
+        change: Mapping[str, Any],
+        by: By,
+        *,
+        expected: int | None = None,
+        action: Action = Action.ISSUER_PUBLISHED,
+    ) -> tuple[IssuerPublished, bool]:
+        """Publish the version after `newest` with these fields and today's keys, unless it says the same."""
+        keys = await self._keys.of_issuer(newest.issuer_id)
+        event = newest.model_copy(
+            update={
+                **change,
+                "version": newest.version + 1,
+                "did_document": did_document(newest.did, keys, newest.did_document),
+                "published_at": self._clock(),
+            }
+        )
+        if same_content(newest, event):
+            await self._publications.finish(newest, by.trace)
             published, new = newest, False
         else:
-            _expect(expected, number)
-            sample = f"{self._urls.base}/achievements/{issuer_id}/sample/1"
-            await asyncio.to_thread(try_issuer, event, sample, event.published_at)
-            published, new = await self._claim(event, trace, cause)
+            _expect(expected, newest.version)
+            # What stands already is not tried: keys are distrusted and issuers suspended whatever the profile says.
+            if any(getattr(newest, name) != value for name, value in change.items() if name in _SIGNED):
+                await self._try(event)
+            published, new = await self._claim(event, by, action)
         await self._keys.mark_published(keys)
         return published, new
 
-    async def _claim(self, event: IssuerPublished, trace: str, cause: Cause) -> tuple[IssuerPublished, bool]:
+    async def _try(self, event: IssuerPublished) -> None:
+        sample = f"{self._urls.base}/achievements/{event.issuer_id}/sample/1"
+        await asyncio.to_thread(try_issuer, event, sample, event.published_at)
+
+    async def _claim(self, event: IssuerPublished, by: By, action: Action) -> tuple[IssuerPublished, bool]:
         published, new = await self._publications.publish(
             event,
-            trace,
-            cause=cause,
+            by.trace,
+            cause=by.cause,
+            action=action,
             otherwise=f"version {event.version} of {event.issuer_id} was published with other content at the same "
             "moment; read it and try again",
         )

@@ -71,7 +71,7 @@ class Publications:
         return None if claim is None else _read(claim)
 
     async def publish(
-        self, event: CatalogueEvent, trace: str, *, cause: Cause, otherwise: str
+        self, event: CatalogueEvent, trace: str, *, cause: Cause, action: Action, otherwise: str
     ) -> tuple[CatalogueEvent, bool]:
         """Publish this version and wait until it has arrived here.
 
@@ -100,7 +100,7 @@ class Publications:
         stored = await self._collection.find_one({"_id": claim["_id"]})
         new = False
         if stored is None:
-            await self._audit.record(_entry(event, cause))  # 0
+            await self._audit.record(_entry(event, cause, action))  # 0
             new = not await insert_new(self._collection, [claim])  # 1
             failpoint("issuer.publications.1")
             stored = claim if new else await self._collection.find_one({"_id": claim["_id"]})
@@ -148,13 +148,12 @@ class Publications:
         await self._collection.update_one(claim, {"$set": {"arrived": True}})
 
 
-def _entry(event: CatalogueEvent, cause: Cause) -> Entry:
-    if isinstance(event, IssuerPublished):
-        action, owner = Action.ISSUER_PUBLISHED, event.issuer_id
-    else:
-        action, owner = Action.ACHIEVEMENT_PUBLISHED, event.owner
+def _entry(event: CatalogueEvent, cause: Cause, action: Action) -> Entry:
     kind, _, name = subject_of(event).partition(":")
-    return Entry(action, cause, (owner,), f"{kind} {name}", details={"version": event.version})
+    reason = None
+    if action is Action.ISSUER_SUSPENDED and isinstance(event, IssuerPublished) and event.suspension is not None:
+        reason = event.suspension.reason.value
+    return Entry(action, cause, (name.partition("/")[0],), f"{kind} {name}", reason, {"version": event.version})
 
 
 def _read(claim: Document) -> CatalogueEvent:

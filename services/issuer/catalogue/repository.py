@@ -64,6 +64,11 @@ class Catalogue:
         while found := await cursor.to_list(_TOGETHER):
             yield [IssuerPublished.model_validate_json(each["event"]) for each in found]
 
+    async def suspended(self, issuer_ids: Iterable[str]) -> set[str]:
+        """Return those of these issuers that may issue nothing, past the cache."""
+        query = {"_id": {"$in": list(issuer_ids)}, "suspended": True}
+        return {found["_id"] for found in await self._issuers.find(query, {"_id": 1}).to_list(None)}
+
     async def look_alikes(self, name: str, besides: str) -> list[str]:
         """Return the ids of issuers, other than `besides`, whose names could be taken for this one; ten at most."""
         query = {"skeleton": skeleton(name), "_id": {"$ne": besides}}
@@ -134,6 +139,7 @@ def _issuer(event: IssuerPublished) -> Document:
         "version": event.version,
         "parent": event.parent,
         "skeleton": skeleton(event.name),
+        "suspended": event.suspension is not None,
         "event": event.model_dump_json(),
     }
 

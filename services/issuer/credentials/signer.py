@@ -120,7 +120,7 @@ class CredentialSigner:
             subject_id=f"urn:uuid:{uuid_text(self._ids.subject_id(evidence.learner_id, award.credential_id))}",
             valid_from=at,
             shown=[_shown(evidence, self._urls.achievement(version))],
-            evidence=[_evidence(evidence)],
+            evidence=[_evidence(evidence)] if issuers[evidence.issuer_id].public_evidence else [],
             status=bitstring.entry(self._urls.status_list(entry.list_id), entry.index),
             image=f"{page}/image.svg",
             activity_end=datetime.combine(evidence.observed_on, time(), UTC),

@@ -14,6 +14,7 @@ class Reason(StrEnum):
 
     UNKNOWN_ISSUER = "unknown_issuer"
     UNKNOWN_ACHIEVEMENT = "unknown_achievement"
+    ISSUER_SUSPENDED = "issuer_suspended"
     LEVEL_NEEDED = "level_needed"
     SCORE_NEEDED = "score_needed"
     CANNOT_BE_WRITTEN = "cannot_be_written"
@@ -63,7 +64,7 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A piece of evidence that waits for its issuer or achievement to be published.
+    """A piece of evidence that waits for its issuer or achievement to be published, or its issuer to be resumed.
 
     Attributes:
         achievement: the achievement's id as the sender wrote it.

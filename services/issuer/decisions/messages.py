@@ -6,6 +6,7 @@ from services.issuer.decisions.decision import Reason
 MESSAGES: dict[Reason, str] = {
     Reason.UNKNOWN_ISSUER: "The issuer that this evidence was sent for is not known.",
     Reason.UNKNOWN_ACHIEVEMENT: "There is no achievement of this id that this issuer may award.",
+    Reason.ISSUER_SUSPENDED: "The issuer is suspended, and the evidence has waited as long as it may.",
     Reason.LEVEL_NEEDED: "This achievement is awarded by level, and the evidence gives a score.",
     Reason.SCORE_NEEDED: "This achievement is awarded by score, and the evidence gives a level.",
     Reason.CANNOT_BE_WRITTEN: "A value of this evidence, most likely its link, cannot stand in a credential.",
@@ -24,6 +25,10 @@ WAITING_MESSAGES: dict[Reason, str] = {
     Reason.UNKNOWN_ACHIEVEMENT: (
         "There is no achievement of this id that this issuer may award yet. The evidence waits and is decided when the"
         " achievement is published; if the id is wrong, send it again with the right one."
+    ),
+    Reason.ISSUER_SUSPENDED: (
+        "The issuer is suspended, so nothing is signed for it. The evidence waits and is decided when the issuer is"
+        " resumed."
     ),
 }
 

@@ -12,7 +12,7 @@ from services.issuer.credentials.award import HeldAward, NewAward
 from services.issuer.decisions.decision import Decision, Reason
 
 # Stands in every decision; raise it when a change of this file would decide the same evidence differently.
-RULES_VERSION = "2"
+RULES_VERSION = "3"
 
 
 class Owner(NamedTuple):
@@ -30,12 +30,14 @@ class DecisionContext:
 
     Attributes:
         ids: derives the ids of holdings and credentials.
-        issuers: the ids of issuers that may issue.
+        issuers: the ids of issuers that are known.
         achievements: by issuer and the achievement's id as the evidence has it, the version that decides now.
         owners: by evidence id.
         holdings: by holding id (`libs.contracts.ids`), all awards ever made, the revoked ones too.
+        suspended: the ids of issuers that may issue nothing for the time being.
         unwritable: submissions that no valid credential can be written of (a link that is no IRI).
-        overdue: submissions that may wait no longer for their issuer or achievement to be published.
+        overdue: submissions that may wait no longer.
+        never_waits: reasons for which nothing may wait.
     """
 
     ids: Ids
@@ -43,8 +45,10 @@ class DecisionContext:
     achievements: Mapping[tuple[str, str], AchievementPublished]
     owners: dict[UUID, Owner]
     holdings: dict[UUID, list[HeldAward]]
+    suspended: Collection[str] = ()
     unwritable: Collection[UUID] = ()
     overdue: Collection[UUID] = ()
+    never_waits: Collection[Reason] = ()
 
 
 class RuleOutcome(NamedTuple):
@@ -121,28 +125,31 @@ def _refuse(
 ) -> RuleOutcome | None:
     """Return why it does not come to be measured, None where it does.
 
-    Its issuer or achievement is not known (yet), it was sent before, or it asks for the impossible.
+    Its issuer or achievement is not known (yet), it was sent before, it asks for the impossible, or its issuer is
+    suspended: that comes last, so that what waits for it lacks nothing else.
     """
     owner = context.owners.get(evidence.evidence_id)
     reason = None
     if evidence.issuer_id not in context.issuers:
-        return _unknown(evidence, Reason.UNKNOWN_ISSUER, context)
+        return _waiting(evidence, Reason.UNKNOWN_ISSUER, context)
     if owner is not None and owner.submission_id != evidence.submission_id:
         if owner.digest == evidence.digest:
             return RuleOutcome(evidence, Outcome.DUPLICATE, Reason.SENT_BEFORE)
         reason = Reason.SOURCE_ID_REUSED
     elif achievement is None:
-        return _unknown(evidence, Reason.UNKNOWN_ACHIEVEMENT, context)
+        return _waiting(evidence, Reason.UNKNOWN_ACHIEVEMENT, context)
     elif evidence.submission_id in context.unwritable:
         reason = Reason.CANNOT_BE_WRITTEN
     else:
         reason = _mismatch(evidence, achievement)
+        if reason is None and evidence.issuer_id in context.suspended:
+            return _waiting(evidence, Reason.ISSUER_SUSPENDED, context)
     return None if reason is None else RuleOutcome(evidence, Outcome.REFUSED, reason, achievement)
 
 
-def _unknown(evidence: EvidenceSubmitted, reason: Reason, context: DecisionContext) -> RuleOutcome:
-    """Return that it waits for what the catalogue lacks, or is refused where it has waited long enough."""
-    overdue = evidence.submission_id in context.overdue
+def _waiting(evidence: EvidenceSubmitted, reason: Reason, context: DecisionContext) -> RuleOutcome:
+    """Return that it waits, or is refused where it has waited long enough."""
+    overdue = evidence.submission_id in context.overdue or reason in context.never_waits
     return RuleOutcome(evidence, Outcome.REFUSED if overdue else Outcome.WAITING, reason)
 
 

@@ -1,4 +1,4 @@
-"""The loop over evidence that waits: it is decided anew once the catalogue brings what it lacks, or its time is over.
+"""The loop over evidence that waits: decided anew once the catalogue has what it lacks, or its time is over.
 
 What a crash does between the steps:
 
@@ -67,10 +67,14 @@ class WaitingEvidence:
         return 0.0 if ended or self._after else _DELAY_SECONDS
 
     async def _decidable(self, now: datetime) -> list[Waiting]:
-        """Return evidence that waits for one of the next names and that the catalogue knows by now."""
+        """Return evidence that waits for one of the next names and that the catalogue knows by now.
+
+        What waits for a suspended issuer is not read: it may be much, and nothing can be decided of it.
+        """
         names = await self._store.lacking(self._after, _NAMES)
         issuers = await self._catalogue.issuers({issuer for issuer, _ in names})
-        known = await self._catalogue.resolve(names, issuers)
+        suspended = await self._catalogue.suspended(issuers)
+        known = [pair for pair in await self._catalogue.resolve(names, issuers) if pair[0] not in suspended]
         # What is put off stands further ahead than the clocks of processes differ.
         found = await self._store.waiting_for(known, now + _PUT_OFF / 2, _PIECES) if known else []
         # Stay here while there is something to decide; its page is full of it until then.

@@ -22,7 +22,7 @@ from services.issuer.credentials.repository import CredentialStore
 from services.issuer.decision_ids import DecisionId, PieceId
 from services.issuer.decisions import metrics
 from services.issuer.decisions.announcements import announcement
-from services.issuer.decisions.decision import Decision, Waiting
+from services.issuer.decisions.decision import Decision, Reason, Waiting
 from services.issuer.decisions.repository import DecisionStore
 from services.issuer.decisions.rules import (
     DecisionContext,
@@ -50,6 +50,10 @@ class AchievementCatalogue(Protocol):
 
     async def issuers(self, issuer_ids: Iterable[str]) -> dict[str, IssuerPublished]:
         """Return those of these issuers that are known, each with its parent."""
+        ...
+
+    async def suspended(self, issuer_ids: Iterable[str]) -> set[str]:
+        """Return those of these issuers that may issue nothing, as it is known this moment."""
         ...
 
     async def resolve(
@@ -98,6 +102,7 @@ class Awarding:
         publish: Callable[[Sequence[Outgoing]], Awaitable[None]],
         clock: Callable[[], datetime],
         longest_wait: timedelta,
+        longest_suspended: timedelta,
     ) -> None:
         self._ids = ids
         self._decisions = decisions
@@ -109,7 +114,11 @@ class Awarding:
         self._audit = audit
         self._publish = publish
         self._clock = clock
-        self._longest_wait = longest_wait
+        self._longest_waits = {
+            Reason.UNKNOWN_ISSUER: longest_wait,
+            Reason.UNKNOWN_ACHIEVEMENT: longest_wait,
+            Reason.ISSUER_SUSPENDED: longest_suspended,
+        }
 
     async def handle(self, batch: Sequence[Received[EvidenceSubmitted]]) -> Sequence[Outgoing]:
         """Decide, issue, record and announce; return what has changed since it was announced.
@@ -129,8 +138,7 @@ class Awarding:
         """
         traces = {each.event.submission_id: each.trace for each in batch if each.event is not None}
         evidence = {each.event.submission_id: each.event for each in batch if each.event is not None}
-        overdue = () if self._longest_wait else evidence.keys()
-        decisions, issued = await self._settle(evidence, traces, overdue, _is_undecided)
+        decisions, issued = await self._settle(evidence, traces, (), _is_undecided)
         return await self._announce(decisions, issued, traces)
 
     async def reconsider(self, waiting: Sequence[Waiting], now: datetime) -> list[PieceId]:
@@ -194,17 +202,23 @@ class Awarding:
                 break
             unwritable |= refused
         decisions = {
-            each.evidence.submission_id: each.decision(_next(each.evidence, newest), at, at + self._longest_wait)
+            each.evidence.submission_id: each.decision(_next(each.evidence, newest), at, self._until(each, at))
             for each in outcomes
             # A piece that goes on waiting keeps the decision that it has.
             if each.outcome is not Outcome.WAITING or each.evidence.submission_id not in newest
         }
         return decisions, credentials
 
+    def _until(self, outcome: RuleOutcome, at: datetime) -> datetime | None:
+        """Return until when the piece may wait, None where that does not matter."""
+        longest = None if outcome.reason is None else self._longest_waits.get(outcome.reason)
+        return None if longest is None else at + longest
+
     async def _context(
         self, pieces: Sequence[EvidenceSubmitted], unwritable: set[UUID], overdue: Collection[UUID]
     ) -> tuple[dict[str, IssuerPublished], DecisionContext]:
-        issuers = await self._catalogue.issuers({each.issuer_id for each in pieces})
+        names = {each.issuer_id for each in pieces}
+        issuers = await self._catalogue.issuers(names)
         pairs = {(each.issuer_id, each.achievement) for each in pieces}
         achievements = await self._catalogue.resolve(pairs, issuers)
         holdings = {
@@ -215,11 +229,13 @@ class Awarding:
         context = DecisionContext(
             ids=self._ids,
             issuers=issuers.keys(),
+            suspended=await self._catalogue.suspended(names),
             achievements=achievements,
             owners=await self._decisions.owners(each.evidence_id for each in pieces),
             holdings=await self._credentials.holdings(holdings),
             unwritable=unwritable,
             overdue=overdue,
+            never_waits={reason for reason, longest in self._longest_waits.items() if not longest},
         )
         return issuers, context
 

@@ -8,7 +8,7 @@ import base64
 import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from uuid import UUID
 
 from pymongo import UpdateMany
@@ -25,7 +25,7 @@ from libs.contracts.reasons import TakeDownReason
 from libs.openbadges.jsonld.parsing import parse
 from libs.openbadges.model import times
 from libs.openbadges.model.errors import CredentialError
-from libs.openbadges.trust import Party, skeleton
+from libs.openbadges.trust import Party, Suspension, skeleton
 from libs.openbadges.verify import STATUS_LIST_LIMITS
 from services.verifier.material.issuers import RegisteredIssuer
 from services.verifier.material.registries import RegistryCopy
@@ -35,7 +35,7 @@ INDEXES: Sequence[Index] = (Index("issuers", ["did"]), Index("issuers", ["skelet
 SCHEMA = 1
 ISSUER_LIST_ID = "issuers"
 
-_PARTY = {"did": 1, "name": 1, "url": 1}
+_PARTY = {"did": 1, "name": 1, "url": 1, "suspension": 1}
 _ORGANISATION = dict.fromkeys(("did", "name", "url", "email", "time_zone", "parent"), 1)
 _MOST_ALIKE = 8
 
@@ -237,7 +237,10 @@ class Repository:
 
 
 def _party(found: Document) -> Party:
-    return Party(found["did"], found["name"], found["url"], found["_id"])
+    held = found.get("suspension")
+    # The driver's own class of UTC does not go into a worker process, which has no driver.
+    suspension = None if held is None else Suspension(held["since"].astimezone(UTC), held["reason"])
+    return Party(found["did"], found["name"], found["url"], found["_id"], suspension=suspension)
 
 
 def _document(event: CredentialDocument) -> Document:
@@ -265,6 +268,7 @@ def _withheld(reason: TakeDownReason | None) -> Document:
 
 
 def _issuer(event: IssuerPublished) -> Document:
+    held = event.suspension
     return {
         "_id": event.issuer_id,
         "version": event.version,
@@ -277,6 +281,7 @@ def _issuer(event: IssuerPublished) -> Document:
         "parent": event.parent,
         "did": event.did,
         "did_document": event.did_document,
+        "suspension": None if held is None else {"since": held.since, "reason": held.reason.value},
         "published_at": event.published_at,
     }
 

@@ -93,6 +93,15 @@ class CheckView(BaseModel):
     at: AwareDatetime = Field(description="the moment that the answer speaks of")
 
 
+class SuspensionView(BaseModel):
+    """That an organisation may issue nothing for the time being; what it issued before stands."""
+
+    since: AwareDatetime
+    reason: str = Field(
+        description="a code; the codes stand in docs/reference/suspension.md", examples=["under_review"]
+    )
+
+
 class OrganisationView(BaseModel):
     """An organisation as its own record, or a registry, has it."""
 
@@ -100,6 +109,9 @@ class OrganisationView(BaseModel):
     did: str = Field(description="what credentials name as their issuer")
     name: str
     url: str | None
+    suspension: SuspensionView | None = Field(
+        default=None, description="while it is suspended: the credential may be good, and who signed it issues no more"
+    )
 
 
 class AlikeView(BaseModel):
