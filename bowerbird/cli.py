@@ -31,6 +31,7 @@ COMMANDS = {
         "Check the chains of audit logs; exit status 0 whole, 1 broken.",
     ),
     "rewrap": ("bowerbird.rewrapping:rewrap", "Seal the issuers' signing keys anew under another key-encryption key."),
+    "sign-grants-anew": ("bowerbird.grants:sign_anew", "Sign grants of API keys anew with another secret."),
     "settings": ("bowerbird.commands:settings", "Print the settings of the services, secrets masked."),
     "verify": ("bowerbird.verifying:verify", "Verify a credential; exit status 0 good, 1 not good, 2 not known."),
     "inspect": ("bowerbird.verifying:inspect", "Show what a credential says, without verifying it."),

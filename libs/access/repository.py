@@ -1,6 +1,6 @@
 """API keys in a service's own database: the collection `api_keys`."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -82,13 +82,14 @@ class KeyRepository:
 
     async def events_of(self, sha256: str) -> list[ApiKeyGranted | ApiKeyWithdrawn]:
         """Return the signed grant of a key and the withdrawal that holds, as they were published."""
-        found = await self._keys.find_one({"_id": sha256}) or {}
-        events: list[ApiKeyGranted | ApiKeyWithdrawn] = []
-        if "grant" in found:
-            events.append(ApiKeyGranted.model_validate_json(found["grant"]))
-        if "withdrawal" in found:
-            events.append(ApiKeyWithdrawn.model_validate_json(found["withdrawal"]))
-        return events
+        return _events_of(await self._keys.find_one({"_id": sha256}) or {})
+
+    async def everything(self) -> AsyncIterator[ApiKeyGranted | ApiKeyWithdrawn]:
+        """Yield every signed grant, and of each key the withdrawal that holds, as they were published."""
+        # An operator's query, over all tenants.
+        async for found in self._keys.find({"grant": {"$exists": True}}).batch_size(_AT_ONCE):
+            for event in _events_of(found):
+                yield event
 
     async def used(self, hours: Sequence[tuple[str, datetime]]) -> None:
         """Note, by digest, hours in which keys were used; the latest stays."""
@@ -112,14 +113,28 @@ def granting(event: ApiKeyGranted) -> UpdateOne:
     }
     # The first grant stays. The server's own clock: whoever looks for changes asks by it.
     stage: dict[str, Any] = {name: {"$ifNull": [f"${name}", {"$literal": value}]} for name, value in fields.items()}
+    # The same grant signed anew is the one to be published again, should somebody displace it.
+    content = [name for name in fields if name not in {"schema", "grant"}]
+    same = [{"$eq": [f"${name}", {"$literal": fields[name]}]} for name in content]
+    stage["grant"] = {"$cond": [{"$and": same}, {"$literal": fields["grant"]}, stage["grant"]]}
     return UpdateOne({"_id": event.key_sha256}, [{"$set": {**stage, "changed_at": "$$NOW"}}], upsert=True)
 
 
 def _withdrawing(event: ApiKeyWithdrawn) -> UpdateOne:
     fields = {"withdrawal": event.model_dump_json(), "end_reason": event.reason, "ends_at": event.ends_at}
-    held = {"$lte": [{"$ifNull": ["$ends_at", {"$literal": _NEVER}]}, {"$literal": event.ends_at}]}
+    # Of two that end a key at the same moment the later record holds, which is also the one that compaction keeps.
+    held = {"$lt": [{"$ifNull": ["$ends_at", {"$literal": _NEVER}]}, {"$literal": event.ends_at}]}
     stage: dict[str, Any] = {name: {"$cond": [held, f"${name}", {"$literal": value}]} for name, value in fields.items()}
     return UpdateOne({"_id": event.key_sha256}, [{"$set": {**stage, "changed_at": "$$NOW"}}], upsert=True)
+
+
+def _events_of(document: Document) -> list[ApiKeyGranted | ApiKeyWithdrawn]:
+    events: list[ApiKeyGranted | ApiKeyWithdrawn] = []
+    if "grant" in document:
+        events.append(ApiKeyGranted.model_validate_json(document["grant"]))
+    if "withdrawal" in document:
+        events.append(ApiKeyWithdrawn.model_validate_json(document["withdrawal"]))
+    return events
 
 
 def _stored(document: Document) -> StoredKey:

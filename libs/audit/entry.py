@@ -27,6 +27,7 @@ class Action(StrEnum):
     SIGNING_KEYS_REWRAPPED = "signing-keys.rewrapped"
     API_KEY_GRANTED = "api-key.granted"
     API_KEY_WITHDRAWN = "api-key.withdrawn"
+    API_KEYS_SIGNED_ANEW = "api-keys.signed-anew"
     CREDENTIALS_SIGNED = "credentials.signed"
     CREDENTIAL_REVOKED = "credential.revoked"
     CREDENTIAL_TAKEN_DOWN = "credential.taken-down"

@@ -9,7 +9,7 @@ from pymongo.errors import BulkWriteError, PyMongoError
 
 from libs.audit import metrics
 from libs.audit.chain import ChainReport, check_chain
-from libs.audit.entry import FIRST_PREVIOUS, Entry, Recorded, chained
+from libs.audit.entry import FIRST_PREVIOUS, Action, Entry, Recorded, chained
 from libs.audit.stored_form import document_of, recorded_of
 from libs.common.clock import now
 from libs.common.mongo import Database, Document, Index, is_duplicate
@@ -89,6 +89,10 @@ class AuditLog:
             query["_id"] = {"$lt": before}
         found = self._collection.find(query, sort=[("_id", DESCENDING)], limit=limit)
         return [recorded_of(each) for each in await found.to_list(None)]
+
+    async def subjects(self, action: Action) -> set[str]:
+        """Return everything that this was ever recorded of."""
+        return set(await self._collection.distinct("subject", {"action": action.value}))
 
     async def check(self, *, noted: Mapping[int, str] | None = None, find: str | None = None) -> ChainReport:
         """Read the whole log and check its chain; see `check_chain`.

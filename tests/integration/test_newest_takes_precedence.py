@@ -14,10 +14,13 @@ from deploy.embedded.stack import Stack
 from libs.access.repository import KeyRepository
 from libs.access.signatures import GrantKeys, GrantSigner
 from libs.access.worker import AccessWorker, Restoring
+from libs.audit.entry import Action, Cause, Entry
+from libs.audit.log import AuditLog
 from libs.common import mongo
 from libs.common.telemetry import new_trace
-from libs.contracts.cloudevents import Received
+from libs.contracts.cloudevents import Outgoing, Received
 from libs.contracts.events import ApiKeyGranted, ApiKeyWithdrawn, Event, IssuerPublished, LearnerContact
+from services.issuer.access.renewal import GrantRenewal, subject_of
 from services.issuer.catalogue.repository import Catalogue as IssuerCatalogue
 from services.notifier.catalogue.repository import Catalogue as NotifierCatalogue
 from services.notifier.contacts.repository import Contacts
@@ -198,6 +201,40 @@ async def test_what_displaced_a_genuine_record_on_the_topic_is_answered_with_the
     assert not await restoring.handle(
         [Received(granted, granted.key, new_trace()), Received(ended, ended.key, new_trace())]
     )
+
+
+async def test_what_is_signed_anew_holds_without_the_old_secret_and_a_grant_that_nobody_recorded_does_not(
+    database: mongo.Database,
+) -> None:
+    repository, log = KeyRepository(database), AuditLog(database)
+    old, new = GrantSigner(b"s" * 32), GrantSigner(b"t" * 32)
+    worker = AccessWorker(repository, GrantKeys([old.public_key, new.public_key]))
+    kept, ended, forged = (grant(name, "northside", ["evidence:read"]) for name in ("kept", "ended", "forged"))
+    end = ApiKeyWithdrawn(
+        key_sha256=ended.key_sha256, issuer_id="northside", ends_at=NOW, reason="withdrawn", requested_at=NOW
+    )
+    cause = Cause("administrator:a", "0" * 32)
+    await log.record(
+        *(Entry(Action.API_KEY_GRANTED, cause, ("northside",), subject_of(each)) for each in (kept, ended)),
+        Entry(Action.API_KEY_WITHDRAWN, cause, ("northside",), subject_of(end)),
+    )
+    await as_received(worker.keys)([old.sign(each) for each in (kept, ended, forged)] + [old.sign(end)])
+    published: list[Any] = []
+
+    async def publish(outgoing: Sequence[Outgoing]) -> None:
+        published.extend(each.event for each in outgoing)
+        await as_received(worker.keys)(published)
+
+    renewal = GrantRenewal(repository, signer=new, audit=log, publish=publish)
+    found = await renewal.run(cause, new_trace())
+    assert (len(found.explained), [each.key_sha256 for each in found.unexplained]) == (3, [forged.key_sha256])
+    again = await renewal.due()
+    assert (again.explained, len(again.unexplained)) == ((), 1)
+    # A database that is built anew under the new secret alone.
+    await database["api_keys"].drop()
+    await as_received(AccessWorker(repository, GrantKeys([new.public_key])).keys)([old.sign(forged), *published])
+    keys = {each.sha256: each.ends_at for each in await repository.of_issuer("northside")}
+    assert keys == {kept.key_sha256: kept.expires_at, ended.key_sha256: NOW}
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -1,0 +1,66 @@
+"""`bowerbird sign-grants-anew`: so that the secret that signed the grants of API keys can be given up."""
+
+import asyncio
+import getpass
+import sys
+from typing import Annotated
+
+from aiokafka.errors import KafkaError
+from cyclopts import Parameter
+from pymongo.errors import PyMongoError
+
+from libs.access.repository import KeyRepository
+from libs.access.signatures import GrantSigner
+from libs.audit.entry import Cause
+from libs.audit.log import AuditLog
+from libs.common import mongo
+from libs.common.authority_secret import AuthoritySecret
+from libs.common.kafka import Kafka
+from libs.common.settings import SettingsError
+from libs.common.telemetry import new_trace, trace_id
+from libs.contracts.events import ApiKeyGranted
+from libs.contracts.ids import Ids
+from services.issuer.access.renewal import GrantRenewal, Renewal, subject_of
+from services.issuer.service import ServiceSettings
+
+DryRun = Annotated[bool, Parameter(negative="", help="say what would be done, and do nothing")]
+
+
+def sign_anew(*, dry_run: DryRun = False) -> int:
+    """Sign the grants and withdrawals of API keys anew with the secret in BOWERBIRD_GRANT_SECRET_FILE.
+
+    It takes the environment of the issuer service, which must run with that secret already; harmless to repeat. Exit
+    status 1 where a grant is found that the audit log does not know: it is left as it is, and ends with the old secret.
+    """
+    try:
+        settings = ServiceSettings.load()
+        signer = GrantSigner.load(settings.grant_secret_file)
+        found = asyncio.run(_renew(settings, signer, dry_run=dry_run))
+    except SettingsError as error:
+        print(f"bowerbird: {error}", file=sys.stderr)
+        return 1
+    except (PyMongoError, KafkaError) as error:
+        print(f"bowerbird: a store is unavailable ({type(error).__name__}); run this again", file=sys.stderr)
+        return 1
+    print(f"{len(found.explained)} records {'would be' if dry_run else 'were'} signed anew by {signer.public_key}")
+    for each in found.unexplained:
+        kind = "grant" if isinstance(each, ApiKeyGranted) else "withdrawal"
+        print(f"left: the {kind} of {subject_of(each)} of {each.issuer_id}, which the audit log does not know")
+    return 1 if found.unexplained else 0
+
+
+async def _renew(settings: ServiceSettings, signer: GrantSigner, *, dry_run: bool) -> Renewal:
+    client = mongo.connect(settings.mongo_url.get_secret_value(), "bowerbird-grants")
+    ids = Ids(AuthoritySecret.load(settings.authority_secret_file).key)
+    kafka = Kafka(settings, "issuer", ids.event_id)
+    try:
+        database: mongo.Database = client["issuer"]
+        renewal = GrantRenewal(KeyRepository(database), signer=signer, audit=AuditLog(database), publish=kafka.publish)
+        if dry_run:
+            return await renewal.due()
+        await kafka.start()
+        trace = new_trace()
+        return await renewal.run(Cause(f"operator:{getpass.getuser()}", trace_id(trace)), trace)
+    finally:
+        await kafka.stop()
+        await mongo.close(client)
