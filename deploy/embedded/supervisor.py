@@ -21,7 +21,7 @@ from deploy.embedded.layout import SOURCE_ROOT, Layout
 from deploy.embedded.problems import StackError
 from deploy.embedded.processes import Identity, spawn
 from deploy.embedded.programs import Program
-from deploy.embedded.services import INFRASTRUCTURE, TABLE, Broker
+from deploy.embedded.services import INFRASTRUCTURE, OWN, TABLE, Broker
 from deploy.embedded.state import Condition, ProcessState, StackState
 
 NAME: Final = "supervisor"
@@ -100,14 +100,14 @@ class Supervisor:
         while True:
             await asyncio.sleep(backoff(failures))
             begun = time.monotonic()
-            child = self._adopt(program) or self._start(program)
+            adopted = self._adopt(program)
+            child = adopted or self._start(program)
             if child is None:
                 failures += 1
                 continue
             self._children[program.name] = child
-            if program.name == "kafka" and self._broker == "tansu":
-                self._topics_lost.set()  # they went with its memory
-                self._topics_lost = asyncio.Event()
+            if program.name == "kafka" and self._broker == "tansu" and adopted is None:
+                self._begin_with_empty_broker()
             needed_again = self._topics_lost
             ready = asyncio.create_task(self._until_ready(program, begun))
             status = await child.ended()
@@ -123,6 +123,18 @@ class Supervisor:
                 continue
             failures = 1 if time.monotonic() - begun > _STEADY_SECONDS else failures + 1
             self._died(program, status)
+
+    def _begin_with_empty_broker(self) -> None:
+        """Have topics made and services connect anew: all that the broker knew went with its memory.
+
+        A service that stays connected asks for its topics before they are made, and Tansu then makes them itself, with
+        other partitions; a consumer that goes on with those of before may read some of them only.
+        """
+        self._topics_lost.set()
+        self._topics_lost = asyncio.Event()
+        for name, child in self._children.items():
+            if name in OWN:
+                child.identity.send(signal.SIGTERM)
 
     def _adopt(self, program: Program) -> Child | None:
         """Take over the process if it runs already, as this very program; end one that runs otherwise."""
