@@ -35,6 +35,8 @@ _AT_INGESTION: Final[Mapping[Reason, str]] = {
     Reason.NUMBER_FORM: "Write an id as text, in quotes.",
     Reason.NOT_UTF8: "Save the file as 'CSV UTF-8'.",
     Reason.COLUMNS_WRONG: "The row has more or fewer fields than the first line: look for a stray comma or quote.",
+    Reason.EMAIL_IN_TEXT: "Take the address out of the activity or the link: everybody can read it on the open page.",
+    Reason.TELEPHONE_IN_TEXT: "Take the number out of the activity: everybody can read it on the open page.",
     Reason.TOO_MANY_FIELDS: "Leave out the fields that are not in the table of columns.",
 }
 _AT_DECISION: Final[Mapping[Decided, str]] = {
@@ -83,7 +85,9 @@ def _reasons() -> str:
     return _page(
         "Codes of reasons",
         "Why a row earned no badge: stable codes, in `reason` of `GET /v1/batches/{id}/rows`. Beside each stands a "
-        "sentence about the row itself, in `detail`. Send only the corrected rows again.",
+        "sentence about the row itself, in `detail`. Send only the corrected rows again. `email_in_text` and "
+        "`telephone_in_text` stand in a row's `warnings`, and the row is taken, unless the operator has set "
+        "`BOWERBIRD_CONTACT_DETAILS=refuse`. What was signed can be revoked or taken down; it cannot be changed.",
         "## The row could not be read",
         _table(("code", "what to do"), ((f"`{code}`", todo) for code, _, todo in at_ingestion)),
         "## The row was read, and decided",

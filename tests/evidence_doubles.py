@@ -1,6 +1,8 @@
 """Doubles of the evidence service: its repository in memory, and an application without sockets."""
 
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -8,6 +10,7 @@ from uuid import UUID
 from fastapi import FastAPI
 
 from libs.access.api_keys import ApiKeys, Caller
+from libs.common.contact_details import ContactPolicy
 from libs.common.errors import ConflictError, NotFoundError, UnavailableError
 from libs.common.health import Health
 from libs.common.http import create_app
@@ -110,6 +113,7 @@ class MemoryBatches(Batches):
             found = self.rows_of.get(each.submission_id)
             if found is None or found.get("sequence", 0) < each.sequence:
                 row = Row(each.row, each.source_id, each.outcome.value, None, each.reason, each.detail)
+                row = row if found is None else replace(row, warnings=found["row"].warnings)
                 self.rows_of[each.submission_id] = {
                     "batch_id": each.batch_id, "issuer_id": each.issuer_id, "row": row, "sequence": each.sequence
                 }  # fmt: skip
@@ -124,7 +128,7 @@ class MemoryBatches(Batches):
         said: Upload = found["said"]
         return Batch(
             batch_id, found["state"], said.source, said.format, found["created_at"], found.get("accepted_at"),
-            found.get("problem"), Tally(counts),
+            found.get("problem"), Tally(counts), _warned(rows),
         )  # fmt: skip
 
     async def format(self, batch_id: UUID, issuer_id: str) -> str:
@@ -143,9 +147,17 @@ class MemoryBatches(Batches):
         mine = [each["row"] for each in self.rows_of.values() if each["batch_id"] == batch_id]
         return sorted((r for r in mine if state in {None, r.state} and order(r) > after), key=order)[:limit]
 
+    async def warned_rows(self, batch_id: UUID, issuer_id: str, *, after: int, limit: int) -> list[Row]:
+        rows = await self.rows(batch_id, issuer_id, state=None, after=("", after), limit=len(self.rows_of))
+        return [row for row in rows if row.warnings][:limit]
+
 
 def _row(new: NewRow) -> Row:
-    return Row(new.row, new.source_id, new.state, new.column, new.reason, new.detail)
+    return Row(new.row, new.source_id, new.state, new.column, new.reason, new.detail, warnings=new.warnings)
+
+
+def _warned(rows: Sequence[Row]) -> dict[str, int]:
+    return dict(Counter(reason for row in rows for reason in {each.reason for each in row.warnings}))
 
 
 class Published:
@@ -190,6 +202,7 @@ def evidence_app(
     longest_row: int = 1_000,
     chunk_rows: int = 3,
     uploads_per_issuer: int = 8,
+    contact_policy: ContactPolicy = ContactPolicy.WARN,
 ) -> FastAPI:
     """The real routes over these."""
     intake = Intake(
@@ -200,6 +213,7 @@ def evidence_app(
         new_id=new_id,
         chunk_rows=chunk_rows,
         uploads_per_issuer=uploads_per_issuer,
+        contact_policy=contact_policy,
     )
     app = create_app("evidence", Health())
     app.include_router(routes(intake, batches, AnyKey(), limits, longest_row=longest_row))

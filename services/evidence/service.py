@@ -13,6 +13,7 @@ from libs.access.signatures import GrantKeys
 from libs.access.worker import AccessWorker
 from libs.common.authority_secret import AuthoritySettings
 from libs.common.clock import now
+from libs.common.contact_details import ContactPolicy
 from libs.common.retention import Kept, Retention
 from libs.common.runtime import Plumbing
 from libs.contracts import topics
@@ -45,6 +46,11 @@ class ServiceSettings(AuthoritySettings):
     uploads_per_issuer: int = Field(
         default=8, ge=1, le=1_000, description="most uploads of one issuer at the same time; one more is answered 429"
     )
+    contact_details: ContactPolicy = Field(
+        default=ContactPolicy.WARN,
+        description="what an e-mail address or telephone number in a text that becomes public leads to: `warn` in the "
+        "batch, or `refuse` the row",
+    )
     evidence_texts_days: float = Field(
         default=400,
         ge=1,
@@ -66,6 +72,7 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
         chunk_rows=settings.upload_chunk_rows,
         chunk_bytes=settings.upload_chunk_bytes,
         uploads_per_issuer=settings.uploads_per_issuer,
+        contact_policy=settings.contact_details,
     )
     limits = Limits(
         sent_bytes=settings.upload_bytes,

@@ -18,6 +18,7 @@ from libs.access.worker import AccessWorker, Restoring
 from libs.common.arrivals import Arrivals
 from libs.common.authority_secret import AuthoritySettings
 from libs.common.clock import now
+from libs.common.contact_details import ContactPolicy
 from libs.common.mongo import Index
 from libs.common.retention import Kept, Retention
 from libs.common.runtime import Plumbing
@@ -131,6 +132,12 @@ class ServiceSettings(AuthoritySettings):
         le=365,
         description="longest time that evidence waits for its suspended issuer to be resumed, in days",
     )
+
+    contact_details: ContactPolicy = Field(
+        default=ContactPolicy.WARN,
+        description="what an e-mail address or telephone number in an achievement's texts leads to: `warn` in the "
+        "answer, or `refuse` the version",
+    )
     closing_notes_days: float = Field(
         default=730,
         ge=1,
@@ -236,7 +243,9 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
     plumbing.app.include_router(audit_routes(keys, plumbing.audit))
     _add_access(plumbing, settings, keys=keys, access=access, known=known)
     changed = _add_issuer_list(plumbing, settings, known)
-    _add_catalogue(plumbing, urls, changed, keys=keys, known=known, stored_keys=stored_keys, signing_keys=signing_keys)
+    _add_catalogue(
+        plumbing, settings, urls, changed, keys=keys, known=known, stored_keys=stored_keys, signing_keys=signing_keys
+    )
 
 
 def _add_access(
@@ -302,6 +311,7 @@ def _add_issuer_list(
 
 def _add_catalogue(
     plumbing: Plumbing,
+    settings: ServiceSettings,
     urls: Urls,
     changed: Callable[[], Awaitable[None]],
     *,
@@ -325,7 +335,9 @@ def _add_catalogue(
         urls=urls,
         clock=now,
     )
-    achievements = Achievements(catalogue=known, publications=versions, urls=urls, clock=now)
+    achievements = Achievements(
+        catalogue=known, publications=versions, urls=urls, clock=now, contact_policy=settings.contact_details
+    )
     lifecycle = KeyLifecycle(
         issuers=issuers, signing_keys=signing_keys, repository=stored_keys, audit=plumbing.audit, clock=now
     )

@@ -14,6 +14,7 @@ import pytest
 from aiokafka.errors import KafkaConnectionError
 from prometheus_client import generate_latest
 
+from libs.common.contact_details import ContactPolicy
 from libs.contracts.events import EvidenceSubmitted, LearnerContact, Outcome
 from services.evidence.batches.batch import BatchState
 from services.evidence.sources.columns import COLUMNS
@@ -48,11 +49,13 @@ def table(*lines: str) -> bytes:
 class Service:
     """The service without sockets, and a caller."""
 
-    def __init__(self) -> None:
+    def __init__(self, contact_policy: ContactPolicy = ContactPolicy.WARN) -> None:
         self.batches = MemoryBatches()
         self.published = Published()
         counter: Iterator[int] = iter(range(1, 10_000))
-        self.app = evidence_app(self.batches, self.published, lambda: UUID(int=next(counter) << 96))
+        self.app = evidence_app(
+            self.batches, self.published, lambda: UUID(int=next(counter) << 96), contact_policy=contact_policy
+        )
         self.client = httpx.AsyncClient(transport=httpx.ASGITransport(self.app), base_url="http://test")
 
     async def send(
@@ -137,6 +140,33 @@ async def test_bad_rows_are_refused_one_by_one_and_the_rest_goes_on(evidence: Se
         (2, "VW-bad", "level", "level_unknown"),
     ]
     assert all(row["detail"] for row in rows)
+
+
+CALLS = "VW-call,S1,,,resilience,relational,,2026-11-20,Raft; ring Jo on 0412 345 678,,,,,"
+
+
+async def test_a_row_with_a_telephone_number_is_taken_with_a_warning_that_the_batch_counts(evidence: Service) -> None:
+    body = (await evidence.send(table(line(1), CALLS, line(3)))).json()
+    assert (body["counts"]["pending"], body["warnings"]) == (3, {"telephone_in_text": 1})
+    rows = (await evidence.get(body["links"]["rows"] + "?warned=true&limit=1")).json()
+    (row,) = rows["rows"]
+    (warning,) = row["warnings"]
+    assert (row["row"], row["state"], warning["column"], warning["reason"]) == (
+        2, "pending", "activity", "telephone_in_text"
+    )  # fmt: skip
+    assert "0412" not in warning["detail"]
+    assert (await evidence.get(rows["next"])).json() == {"rows": [], "next": None}
+    assert (await evidence.get(body["links"]["rows"] + "?warned=true&state=issued")).status_code == 400
+
+
+async def test_by_policy_a_row_with_a_telephone_number_is_refused() -> None:
+    service = Service(ContactPolicy.REFUSE)
+    async with service.client:
+        body = (await service.send(table(line(1), CALLS))).json()
+        assert (body["reasons"], body["warnings"]) == ({"refused": {"telephone_in_text": 1}}, {})
+        piece = orjson.dumps(ROW | {"activity": "Raft; ring Jo on 0412 345 678"})
+        answer = await service.send(piece, path="/v1/evidence", content_type="application/json")
+        assert (answer.status_code, answer.json()["errors"][0]["code"]) == (400, "telephone_in_text")
 
 
 async def test_rows_are_paged_in_order(evidence: Service) -> None:

@@ -26,7 +26,7 @@ from libs.common.telemetry import new_trace
 from libs.contracts import ids, topics
 from libs.contracts.cloudevents import Outgoing, read_event, readable_headers
 from libs.contracts.events import EvidenceDecided, EvidenceSubmitted, Outcome
-from services.evidence.batches.batch import NewRow, Progress, Upload, UploadLease
+from services.evidence.batches.batch import NewRow, Progress, RowWarning, Upload, UploadLease
 from services.evidence.batches.repository import Batches
 from services.evidence.sources.columns import COLUMNS
 from tests.evidence_doubles import MemoryBatches
@@ -178,6 +178,30 @@ async def test_comments_and_assessors_leave_when_their_life_ends_and_the_rows_an
     assert {tuple(sorted(row)) for row in rows[old.batch_id]} == {("row", "source_id")}
     assert {"comment", "row", "source_id"} <= set(rows[young.batch_id][0])
     assert len(rows[old.batch_id]) == len(rows[young.batch_id]) == 600
+
+
+async def test_warnings_stay_with_their_rows_whatever_is_decided_and_are_counted(either: Batches) -> None:
+    lease = await leased(either)
+    batch_id, rows = lease.batch_id, new_rows(lease.batch_id, range(1, 7))
+    email = RowWarning("activity", "email_in_text", "Look.")
+    rows[1] = rows[1]._replace(warnings=(email, email._replace(column="link")))
+    rows[4] = rows[4]._replace(warnings=(email._replace(reason="telephone_in_text"),))
+    for _ in range(2):  # as after a kill
+        assert await either.store(lease, "north", rows, Progress(6, 6))
+    assert await either.accept(lease, Progress(6, 6), NOW)
+    for decided in ((), (2, 3), (1, 4, 5, 6)):
+        await either.decide([decision(batch_id, row) for row in decided])
+        told = await either.batch(batch_id, "north")
+        assert told.warnings == {"email_in_text": 1, "telephone_in_text": 1}
+        everything = await either.rows(batch_id, "north", state=None, after=("", 0), limit=100)
+        assert [(row.row, len(row.warnings)) for row in everything if row.warnings] == [(2, 2), (5, 1)]
+        warned = await either.warned_rows(batch_id, "north", after=0, limit=1)
+        warned += await either.warned_rows(batch_id, "north", after=2, limit=1)
+        assert warned == [row for row in everything if row.warnings]
+    issued = await either.rows(batch_id, "north", state="issued", after=("", 0), limit=100)
+    assert [row.row for row in issued if row.warnings] == [2, 5]
+    assert (await either.batch(batch_id, "north")).complete
+    assert (await either.batch(batch_id, "north")).warnings == {"email_in_text": 1, "telephone_in_text": 1}
 
 
 @pytest.fixture(params=["in memory", "MongoDB"])

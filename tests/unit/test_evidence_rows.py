@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from libs.common.contact_details import ContactPolicy
 from libs.contracts.results import SoloLevel
 from services.evidence.sources import rows
 from services.evidence.sources.columns import COLUMNS
@@ -148,3 +149,25 @@ def test_a_refused_row_keeps_only_a_source_id_that_is_one(source_id: str) -> Non
 def test_a_text_that_is_taken_as_it_is_is_what_cleaning_would_make_of_it(name: str, text: str) -> None:
     if rows._is_clean(text):
         assert rows._clean(name, text) == text
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"activity": "Raft; ring Jo's mother, 0412 345 678"}, [("activity", Reason.TELEPHONE_IN_TEXT)]),
+        ({"activity": "Raft; zoe@school.example"}, [("activity", Reason.EMAIL_IN_TEXT)]),
+        ({"link": "https://school.example/?by=zoe%40school.example"}, [("link", Reason.EMAIL_IN_TEXT)]),
+        ({"link": "https://school.example/works/0412345678"}, []),
+        ({"comment": "Ring 0412 345 678", "assessor": "pike@school.example"}, []),
+    ],
+)
+def test_contact_details_in_what_becomes_public_are_warnings_or_refused_by_policy(
+    changes: dict[str, str], expected: list[tuple[str, Reason]]
+) -> None:
+    taken = read(**changes)
+    assert isinstance(taken, Submission)
+    assert [(each.column, each.reason) for each in taken.warnings] == expected
+    assert all("0412" not in each.message and "zoe" not in each.message for each in taken.warnings)
+    refused = read_row({**GOOD, **changes}, TODAY, ContactPolicy.REFUSE)
+    assert isinstance(refused, Refusal) == bool(expected)
+    assert not expected or refused == taken.warnings[0]

@@ -8,8 +8,10 @@ import pytest
 from pydantic import ValidationError
 
 from libs.common.errors import InvalidRequestError
+from libs.contracts.events import AchievementLevel
 from libs.contracts.results import SoloLevel
 from services.issuer.catalogue.api import AchievementRequest, IssuerRequest
+from services.issuer.catalogue.public_texts import refuse_contact_details, warnings_of
 from services.issuer.catalogue.trial import try_achievement, try_issuer
 from tests.issuer_doubles import NOW, achievement, issuer
 
@@ -56,3 +58,17 @@ def test_an_achievement_that_nobody_can_earn_is_refused(wrong: dict[str, Any]) -
 )  # fmt: skip
 def test_every_result_that_earns_an_achievement_is_tried(rule: dict[str, Any]) -> None:
     try_achievement(achievement(**rule), issuer("department"), URL, NOW)
+
+
+def test_contact_details_in_an_achievements_texts_are_named_by_field_and_never_repeated() -> None:
+    levels = [AchievementLevel(level=SoloLevel.RELATIONAL, name="Ring 0412 345 678", description="Good")]
+    version = achievement(criteria="Seen by pike@school.example", levels=levels)
+    assert [(each["field"], each["code"]) for each in warnings_of(version)] == [
+        ("criteria", "email_in_text"),
+        ("levels.relational.name", "telephone_in_text"),
+    ]
+    assert not any("pike" in each["reason"] or "0412" in each["reason"] for each in warnings_of(version))
+    with pytest.raises(InvalidRequestError) as refused:
+        refuse_contact_details(version)
+    assert refused.value.errors == warnings_of(version)
+    refuse_contact_details(achievement())

@@ -16,6 +16,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from libs.access.api_keys import ApiKeys, Caller
 from libs.common.body_limits import streamed_body
+from libs.common.contact_details import ContactPolicy
 from libs.common.errors import (
     ConflictError,
     FieldProblem,
@@ -71,6 +72,7 @@ class BatchView(BaseModel):
                     "received": 3,
                     "counts": {**dict.fromkeys(map(str, ROW_STATES), 0), "pending": 2, "refused": 1},
                     "reasons": {"refused": {"level_unknown": 1}},
+                    "warnings": {"telephone_in_text": 1},
                     "problem": None,
                     "created_at": "2026-03-09T01:02:03.000Z",
                     "accepted_at": "2026-03-09T01:02:03.210Z",
@@ -88,6 +90,7 @@ class BatchView(BaseModel):
     received: int = Field(ge=0, description="rows received")
     counts: dict[str, int] = Field(description=f"rows by state; the states are {', '.join(ROW_STATES)}")
     reasons: dict[str, dict[str, int]] = Field(description="rows by state and reason code")
+    warnings: dict[str, int] = Field(description="rows that each code warns of, by code; such rows were taken")
     problem: str | None = Field(description="why the upload was interrupted")
     created_at: AwareDatetime
     accepted_at: AwareDatetime | None
@@ -106,11 +109,22 @@ class BatchView(BaseModel):
             received=batch.tally.received,
             counts=batch.tally.by_state,
             reasons=batch.tally.by_reason,
+            warnings=dict(batch.warnings),
             problem=batch.problem,
             created_at=batch.created_at,
             accepted_at=batch.accepted_at,
             links=BatchLinks(self=path, rows=f"{path}/rows"),
         )
+
+
+class RowWarningView(BaseModel):
+    """Why a row that was taken should be looked at: what it says becomes public, and perhaps should not."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    column: str = Field(description="the column that it speaks of", examples=["activity"])
+    reason: str = Field(description="a stable code for programs", examples=["telephone_in_text"])
+    detail: str = Field(description="the reason for people; never repeats what the row says")
 
 
 class RowView(BaseModel):
@@ -133,6 +147,7 @@ class RowView(BaseModel):
     reason: str | None = Field(description="a stable code for programs", examples=["level_unknown"])
     detail: str | None = Field(description="the reason for people; never repeats what the row says")
     credential_id: UUID | None = Field(description="the credential that was issued, or the one held already")
+    warnings: list[RowWarningView]
 
     @classmethod
     def of(cls, row: Row, *, is_sheet: bool) -> "RowView":
@@ -247,7 +262,7 @@ def routes(intake: Intake, batches: Batches, keys: ApiKeys, limits: Limits, long
         upload = Upload(caller.issuer_id, source, "json", request_trace(request), idempotency_key)
         one = replace(limits, sent_bytes=longest_row, plain_bytes=longest_row)
         pieces = plain_blocks(request.stream(), one, gzipped=_is_gzip(content_encoding))
-        fields = _good_fields(b"".join([block async for block in pieces]), intake.clock().date())
+        fields = _good_fields(b"".join([block async for block in pieces]), intake.clock().date(), intake.contact_policy)
         return await _answer(await intake.receive(upload, _OnePiece(fields), _nothing()), caller, response)
 
     @router.post(
@@ -273,9 +288,10 @@ def routes(intake: Intake, batches: Batches, keys: ApiKeys, limits: Limits, long
         """Where a batch stands, and its rows by state and reason."""
         return BatchView.of(await batches.batch(batch_id, caller.issuer_id))
 
-    @router.get("/batches/{batch_id}/rows", responses=documented(NotFoundError))
+    @router.get("/batches/{batch_id}/rows", responses=documented(InvalidRequestError, NotFoundError))
     async def list_batch_rows(
         batch_id: UUID,
+        *,
         caller: Caller = reader,
         state: Annotated[
             str | None,
@@ -285,13 +301,21 @@ def routes(intake: Intake, batches: Batches, keys: ApiKeys, limits: Limits, long
             str, Query(pattern=_AFTER, max_length=100, description="where a page starts: taken from `next`")
         ] = "0",
         limit: Annotated[int, Query(ge=1, le=1000, description="most rows of a page")] = 100,
+        warned: Annotated[
+            bool, Query(description="rows that have warnings only, in any state; not together with `state`")
+        ] = False,
     ) -> RowPage:
         """A page of rows: in the order of the file, or of reason and row where one state is asked for."""
+        if warned and state is not None:
+            raise InvalidRequestError("Ask for rows with warnings, or for rows in one state.")
         is_sheet = await batches.format(batch_id, caller.issuer_id) == "csv"
         reason, _, number = after.rpartition(".")
-        page = await batches.rows(batch_id, caller.issuer_id, state=state, after=(reason, int(number)), limit=limit)
+        if warned:
+            page = await batches.warned_rows(batch_id, caller.issuer_id, after=int(number), limit=limit)
+        else:
+            page = await batches.rows(batch_id, caller.issuer_id, state=state, after=(reason, int(number)), limit=limit)
         rows = [RowView.of(row, is_sheet=is_sheet) for row in page]
-        return RowPage(rows=rows, next=_next_page(batch_id, page, state, limit))
+        return RowPage(rows=rows, next=_next_page(batch_id, page, state, warned=warned, limit=limit))
 
     return router
 
@@ -309,14 +333,14 @@ def _is_gzip(content_encoding: str | None) -> bool:
     return encoding == "gzip"
 
 
-def _good_fields(body: bytes, today: date) -> dict[str, str]:
+def _good_fields(body: bytes, today: date, policy: ContactPolicy) -> dict[str, str]:
     """Return the fields of the one object in `body`.
 
     Raises:
         InvalidRequestError: it is no such object, or the reader would refuse the row.
     """
     fields = json_fields(body.removeprefix(BOM_UTF8).strip())
-    row = fields if isinstance(fields, Refusal) else read_row(fields, today)
+    row = fields if isinstance(fields, Refusal) else read_row(fields, today, policy)
     if isinstance(fields, Refusal) or isinstance(row, Refusal):
         refusal = fields if isinstance(fields, Refusal) else row
         assert isinstance(refusal, Refusal)  # noqa: S101  # one of both is
@@ -346,10 +370,11 @@ async def _nothing() -> AsyncIterator[bytes]:
         yield block
 
 
-def _next_page(batch_id: UUID, page: Sequence[Row], state: str | None, limit: int) -> str | None:
+def _next_page(batch_id: UUID, page: Sequence[Row], state: str | None, *, warned: bool, limit: int) -> str | None:
     if len(page) < limit:
         return None
     last = page[-1]
     after = f"{last.row}" if state is None else f"{last.reason or ''}.{last.row}"
     query = {"limit": limit, "after": after} | ({} if state is None else {"state": state})
+    query |= {"warned": "true"} if warned else {}
     return f"/v1/batches/{batch_id}/rows?{urlencode(query)}"

@@ -56,6 +56,14 @@ class UploadLease:
     accepted: bool
 
 
+class RowWarning(NamedTuple):
+    """What warns of a row that was taken: its column, a stable code, and a message that repeats nothing of the row."""
+
+    column: str
+    reason: str
+    detail: str
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """One row as its sender may read it."""
@@ -67,6 +75,7 @@ class Row:
     reason: str | None = None
     detail: str | None = None
     credential_id: UUID | None = None
+    warnings: tuple[RowWarning, ...] = ()
 
 
 class NewRow(NamedTuple):
@@ -81,6 +90,7 @@ class NewRow(NamedTuple):
     detail: str | None = None
     assessor: str | None = None
     comment: str | None = None
+    warnings: tuple[RowWarning, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +128,7 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """A batch and its numbers, as of one moment."""
+    """A batch and its numbers, as of one moment. `warnings` counts the rows that each code warns of."""
 
     batch_id: UUID
     state: BatchState
@@ -128,6 +138,7 @@ class Batch:
     accepted_at: datetime | None
     problem: str | None
     tally: Tally
+    warnings: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def complete(self) -> bool:

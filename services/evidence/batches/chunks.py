@@ -5,11 +5,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
+from libs.common.contact_details import ContactPolicy
 from libs.contracts.events import EvidenceSubmitted, LearnerContact, Outcome
 from libs.contracts.ids import Ids, submission_id
 from libs.contracts.unchecked import unchecked
 from services.evidence.batches import metrics
-from services.evidence.batches.batch import PENDING, NewRow, Upload
+from services.evidence.batches.batch import PENDING, NewRow, RowWarning, Upload
 from services.evidence.sources.reader import RawRow
 from services.evidence.sources.refusals import Refusal
 from services.evidence.sources.rows import MAPPING_VERSION, Submission, presentable_source_id, read_row
@@ -32,7 +33,10 @@ class Chunk:
 class Chunker:
     """Reads the rows of one upload, chunk by chunk."""
 
-    def __init__(self, upload: Upload, batch_id: UUID, ids: Ids) -> None:
+    def __init__(
+        self, upload: Upload, batch_id: UUID, ids: Ids, contact_policy: ContactPolicy = ContactPolicy.WARN
+    ) -> None:
+        self._contact_policy = contact_policy
         self._upload = upload
         self._batch_id = batch_id
         self._ids = ids
@@ -45,7 +49,7 @@ class Chunker:
         chunk = Chunk()
         today = now.date()
         for number, fields in raws:
-            row = fields if isinstance(fields, Refusal) else read_row(fields, today)
+            row = fields if isinstance(fields, Refusal) else read_row(fields, today, self._contact_policy)
             piece_id = submission_id(self._batch_id, number)
             if isinstance(row, Refusal):
                 source_id = None if isinstance(fields, Refusal) else presentable_source_id(fields)
@@ -87,7 +91,18 @@ class Chunker:
                 mapping_version=MAPPING_VERSION,
             )
         )
-        chunk.rows.append(NewRow(piece_id, number, row.source_id, PENDING, assessor=row.assessor, comment=row.comment))
+        warnings = tuple(RowWarning(each.column or "", each.reason.value, each.message) for each in row.warnings)
+        chunk.rows.append(
+            NewRow(
+                piece_id,
+                number,
+                row.source_id,
+                PENDING,
+                assessor=row.assessor,
+                comment=row.comment,
+                warnings=warnings,
+            )
+        )
 
     def _assessor_id(self, assessor: str) -> UUID:
         """Return the reference to an assessor, which is derived once for the many rows that a file has of each."""

@@ -30,6 +30,7 @@ from uuid import UUID
 from aiokafka.errors import KafkaError
 from pymongo.errors import PyMongoError
 
+from libs.common.contact_details import ContactPolicy
 from libs.common.errors import (
     BowerbirdError,
     ConflictError,
@@ -78,6 +79,7 @@ class Intake:
     chunk_rows: int
     chunk_bytes: int = 1024 * 1024
     uploads_per_issuer: int = 8
+    contact_policy: ContactPolicy = ContactPolicy.WARN
     _under_way: Counter[str] = field(default_factory=Counter)
     # Rows are read and checked beside the event loop, which meanwhile answers everybody else; one thread, for more of
     # them would take the interpreter from the loop.
@@ -202,7 +204,8 @@ class UploadSession:
         failpoint("evidence.ingestion.0")
         if not lease.accepted:
             self._renewal = asyncio.create_task(self._renew_lease())
-        return _Batch(lease, Repeat(lease, key), Chunker(upload, batch_id, intake.ids), lease.progress)
+        chunker = Chunker(upload, batch_id, intake.ids, intake.contact_policy)
+        return _Batch(lease, Repeat(lease, key), chunker, lease.progress)
 
     async def _renew_lease(self) -> None:
         """Renew the lease while the upload goes on, also while a chunk waits for Kafka."""

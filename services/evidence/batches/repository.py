@@ -1,6 +1,7 @@
 """Every query on the evidence database: batches and their rows."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -25,6 +26,7 @@ from services.evidence.batches.batch import (
     Upload,
     UploadLease,
 )
+from services.evidence.batches.row_warnings import RowWarnings, rows_between
 from services.evidence.batches.texts import INDEXES as TEXT_INDEXES
 from services.evidence.batches.texts import BatchTexts
 
@@ -53,6 +55,7 @@ class Batches:
         self._batches = database["batches"]
         self._rows = database["rows"]
         self._blocks = database["row_blocks"]
+        self._warnings = RowWarnings(database)
         self.texts = BatchTexts(self._batches, self._blocks)
         # One moment for all rows: a plain scan could meet a row that moves between states twice, or not at all.
         self._rows_at_once = self._rows.with_options(read_concern=ReadConcern("snapshot"))
@@ -149,6 +152,7 @@ class Batches:
         Returns:
             False where the batch is another upload's by now.
         """
+        await self._warnings.store(lease.batch_id, issuer_id, rows)
         refused = [_refused(lease.batch_id, issuer_id, row) for row in rows if row.state != PENDING]
         await mongo.insert_new(self._rows, refused)
         taken = [row for row in rows if row.state == PENDING]
@@ -185,7 +189,7 @@ class Batches:
         if reviewed:
             # A worker's query, by deterministic ids.
             await self._batches.update_many(
-                {"_id": {"$in": list(reviewed)}}, {"$inc": {"revision": 1}, "$unset": {"tally": ""}}
+                {"_id": {"$in": list(reviewed)}}, {"$inc": {"revision": 1}, "$unset": {"tally": "", "warnings": ""}}
             )
 
     async def batch(self, batch_id: UUID, issuer_id: str) -> Batch:
@@ -200,6 +204,7 @@ class Batches:
             raise NotFoundError.for_caller("no batch")
         frozen = found.get("tally")
         tally = await self._count(found) if frozen is None else Tally.of(map(tuple, frozen))
+        warnings = await self._warnings.count(batch_id, issuer_id) if frozen is None else found["warnings"]
         batch = Batch(
             batch_id=batch_id,
             state=BatchState(found["state"]),
@@ -209,12 +214,13 @@ class Batches:
             accepted_at=found.get("accepted_at"),
             problem=found.get("problem"),
             tally=tally,
+            warnings=warnings,
         )
         if batch.complete and frozen is None:
             # No row can be added to an accepted batch: these numbers hold until a decision on it is reviewed.
             counts = [[state, reason, count] for (state, reason), count in tally.counts.items()]
             same = {"_id": batch_id, "issuer_id": issuer_id, "revision": found.get("revision")}
-            await self._batches.update_one(same, {"$set": {"tally": counts}})
+            await self._batches.update_one(same, {"$set": {"tally": counts, "warnings": warnings}})
         return batch
 
     async def format(self, batch_id: UUID, issuer_id: str) -> str:
@@ -248,18 +254,27 @@ class Batches:
     async def rows(
         self, batch_id: UUID, issuer_id: str, *, state: str | None, after: tuple[str, int], limit: int
     ) -> list[Row]:
-        """A page of rows: in their order, or, of one state, by reason and then in their order.
+        """A page of rows with their warnings: in their order, or, of one state, by reason and then in their order.
 
         `after` is the reason ("" for none, or where all states are asked for) and number of the last row seen.
         """
         reason, number = after
         if state is None or state == PENDING:
-            return await self._in_order(batch_id, issuer_id, number, limit, pending_only=state == PENDING)
+            page = await self._in_order(batch_id, issuer_id, number, limit, pending_only=state == PENDING)
+            return await self._warnings.added(batch_id, issuer_id, page)
         of_state = {"issuer_id": issuer_id, "batch_id": batch_id, "state": state}
         page = await self._page({**of_state, "reason": reason, "row": {"$gt": number}}, ["row"], limit)
         if len(page) < limit:
             page += await self._page({**of_state, "reason": {"$gt": reason}}, ["reason", "row"], limit - len(page))
-        return page
+        return await self._warnings.added(batch_id, issuer_id, page)
+
+    async def warned_rows(self, batch_id: UUID, issuer_id: str, *, after: int, limit: int) -> list[Row]:
+        """Return rows that have warnings, behind the number `after`, in their order."""
+        taken = await self._warnings.page(batch_id, issuer_id, after=after, limit=limit)
+        numbers = {"$in": [ids.submission_id(batch_id, row.row) for row in taken]}
+        found = await self._page({"_id": numbers, "issuer_id": issuer_id, "batch_id": batch_id}, ["_id"], limit)
+        known = {row.row: row for row in found}
+        return [replace(known.get(row.row, row), warnings=row.warnings) for row in taken]
 
     async def _in_order(
         self, batch_id: UUID, issuer_id: str, after: int, limit: int, *, pending_only: bool
@@ -280,7 +295,7 @@ class Batches:
                 for number in await self._known(batch_id, issuer_id, taken.keys()):
                     taken.pop(number, None)
             else:
-                known = await self._page(_stretch(batch_id, issuer_id, after, end), ["_id"], limit)
+                known = await self._page(rows_between(batch_id, issuer_id, after, end), ["_id"], limit)
                 # Behind a full page of them it is not known which rows are decided.
                 end = known[-1].row if len(known) == limit else end
                 taken = {number: row for number, row in taken.items() if number <= end}
@@ -293,7 +308,7 @@ class Batches:
         """Those of these rows, and others between them, that have a state."""
         if not numbers:
             return []
-        between = _stretch(batch_id, issuer_id, min(numbers) - 1, max(numbers))
+        between = rows_between(batch_id, issuer_id, min(numbers) - 1, max(numbers))
         return [each["row"] for each in await self._rows.find(between, {"row": 1}).to_list(None)]
 
     async def _blocks_after(self, batch_id: UUID, issuer_id: str, after: int) -> list[mongo.Document]:
@@ -330,11 +345,6 @@ def _held(lease: UploadLease) -> dict[str, Any]:
 
 def _progress(progress: Progress) -> dict[str, Any]:
     return {"row": progress.row, "received": progress.received, "fingerprint": progress.fingerprint}
-
-
-def _stretch(batch_id: UUID, issuer_id: str, after: int, end: int) -> dict[str, Any]:
-    numbers = {"$gt": ids.submission_id(batch_id, after), "$lte": ids.submission_id(batch_id, end)}
-    return {"_id": numbers, "issuer_id": issuer_id, "batch_id": batch_id}
 
 
 def _row(submission_id: UUID, batch_id: UUID, issuer_id: str, row: int, sequence: int) -> mongo.Document:

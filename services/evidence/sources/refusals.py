@@ -1,11 +1,13 @@
-"""Why a row of evidence is refused when it is read: stable codes, and what is said to people."""
+"""Why a row of evidence is refused when it is read, or taken with a warning: stable codes, and what is said of it."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
+from libs.common.contact_details import ContactDetail
+
 
 class Reason(StrEnum):
-    """Why a row was refused at ingestion: a stable code."""
+    """Why a row was refused at ingestion: a stable code. The last two are warnings where the policy does not refuse."""
 
     MISSING_VALUE = "missing_value"
     SOURCE_ID_FORM = "source_id_form"
@@ -29,15 +31,23 @@ class Reason(StrEnum):
     NOT_UTF8 = "not_utf8"
     COLUMNS_WRONG = "columns_wrong"
     TOO_MANY_FIELDS = "too_many_fields"
+    EMAIL_IN_TEXT = ContactDetail.EMAIL.value
+    TELEPHONE_IN_TEXT = ContactDetail.TELEPHONE.value
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why a row cannot be taken. `message` is for people and never repeats what the row says."""
+    """Why a row cannot be taken, or what warns of it. `message` is for people and never repeats what the row says."""
 
     reason: Reason
     column: str | None
     message: str
+
+
+def contact_detail_refusal(column: str, found: ContactDetail) -> Refusal:
+    """Return what is said of a public text that holds this."""
+    message = f"The column {column} stands on an open page and is signed; it holds what looks like {found.said}."
+    return Refusal(Reason(found.value), column, message)
 
 
 class RefusedError(Exception):

@@ -12,11 +12,12 @@ from typing import Final
 import orjson
 
 from libs.common.addresses import Address
+from libs.common.contact_details import ContactPolicy, contact_detail_in, contact_detail_in_url
 from libs.common.text import TextRefusedError, clean_line, clean_text
 from libs.common.web_urls import SecretInUrlError, public_web_url
 from libs.contracts.results import Result, SoloLevel
 from services.evidence.sources.columns import BY_NAME, REQUIRED, TABLE, Column
-from services.evidence.sources.refusals import Reason, Refusal, RefusedError
+from services.evidence.sources.refusals import Reason, Refusal, RefusedError, contact_detail_refusal
 
 # Stands in every submission; raise it when a change of this file would read the same row differently.
 MAPPING_VERSION: Final = "2"
@@ -35,7 +36,8 @@ _GRACE: Final = timedelta(days=1)
 class Submission:
     """One row whose form is good, its texts cleaned (libs/common/text.py).
 
-    `digest` is the SHA-256, hex, over the canonical JSON of what the row says without name and address.
+    `digest` is the SHA-256, hex, over the canonical JSON of what the row says without name and address; `warnings` are
+    of what becomes public and should perhaps not.
     """
 
     source_id: str
@@ -52,17 +54,24 @@ class Submission:
     comment: str | None
     link: str | None
     digest: str
+    warnings: tuple[Refusal, ...] = ()
 
 
-def read_row(fields: Mapping[str, str], today: date) -> Submission | Refusal:
+def read_row(
+    fields: Mapping[str, str], today: date, policy: ContactPolicy = ContactPolicy.WARN
+) -> Submission | Refusal:
     """Check the fields of one row in the order of the columns; the first fault refuses it.
 
-    `fields` has names of `COLUMNS` only; an absent and an empty field are the same. `today` is the date in UTC.
+    `fields` has names of `COLUMNS` only; an absent and an empty field are the same. `today` is the date in UTC;
+    `policy` says what an e-mail address or a telephone number in a public text leads to.
     """
     try:
-        return _read(_cleaned(fields), today)
+        submission = _read(_cleaned(fields), today)
     except RefusedError as refused:
         return refused.refusal
+    if submission.warnings and policy is ContactPolicy.REFUSE:
+        return submission.warnings[0]
+    return submission
 
 
 def presentable_source_id(fields: Mapping[str, str]) -> str | None:
@@ -125,7 +134,17 @@ def _read(fields: dict[str, str], today: date) -> Submission:
         comment=fields.get("comment"),
         link=fields.get("link"),
         digest=sha256(orjson.dumps(says, option=orjson.OPT_SORT_KEYS)).hexdigest(),
+        warnings=_warnings(fields["activity"], fields.get("link")),
     )
+
+
+def _warnings(activity: str, link: str | None) -> tuple[Refusal, ...]:
+    in_activity = contact_detail_in(activity)
+    in_link = None if link is None else contact_detail_in_url(link)
+    if in_activity is None and in_link is None:
+        return ()
+    found = (("activity", in_activity), ("link", in_link))
+    return tuple(contact_detail_refusal(column, detail) for column, detail in found if detail is not None)
 
 
 def _check_present(fields: Mapping[str, str]) -> None:

@@ -5,8 +5,10 @@ from collections.abc import Callable
 from datetime import datetime
 
 from libs.audit.entry import Action, Cause
+from libs.common.contact_details import ContactPolicy
 from libs.common.errors import ConflictError
 from libs.contracts.events import AchievementPublished
+from services.issuer.catalogue.public_texts import refuse_contact_details
 from services.issuer.catalogue.publications import Publications, same_content
 from services.issuer.catalogue.repository import Catalogue
 from services.issuer.catalogue.trial import try_achievement
@@ -17,8 +19,15 @@ class Achievements:
     """Publishes versions of achievements."""
 
     def __init__(
-        self, *, catalogue: Catalogue, publications: Publications, urls: Urls, clock: Callable[[], datetime]
+        self,
+        *,
+        catalogue: Catalogue,
+        publications: Publications,
+        urls: Urls,
+        clock: Callable[[], datetime],
+        contact_policy: ContactPolicy = ContactPolicy.WARN,
     ) -> None:
+        self._contact_policy = contact_policy
         self._catalogue = catalogue
         self._urls = urls
         self._publications = publications
@@ -40,7 +49,7 @@ class Achievements:
 
         Raises:
             ConflictError: this version has other content, versions before it are missing, or its owner is not known.
-            InvalidRequestError: no credential of it could be signed.
+            InvalidRequestError: no credential of it could be signed, or its texts hold what the policy refuses.
         """
         newest = await self._catalogue.newest_version(content.owner, content.achievement_id)
         number = 0 if newest is None else newest.version
@@ -65,6 +74,8 @@ class Achievements:
         return published, new
 
     async def _try(self, event: AchievementPublished) -> None:
+        if self._contact_policy is ContactPolicy.REFUSE:
+            refuse_contact_details(event)
         owner = (await self._catalogue.issuers([event.owner])).get(event.owner)
         if owner is None:
             raise ConflictError("the issuer of this key is not published; onboard it before its achievements")

@@ -13,12 +13,13 @@ from libs.access.scopes import Scope
 from libs.common.errors import ConflictError, ForbiddenError, NotFoundError
 from libs.common.fields import EmailAddress, Line, NumberInJson, Text, TimeZone, Truth, WebUrl
 from libs.common.http import request_trace
-from libs.common.problems import documented
+from libs.common.problems import FieldError, documented
 from libs.contracts.events import AchievementLevel, AchievementPublished, IssuerPublished, Suspension
 from libs.contracts.reasons import SuspensionReason
 from libs.contracts.results import SoloLevel
 from services.issuer.catalogue.achievements import Achievements
 from services.issuer.catalogue.issuers import By, DidMethod, Issuers, Profile
+from services.issuer.catalogue.public_texts import warnings_of
 
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
 
@@ -160,6 +161,9 @@ class AchievementAnswer(BaseModel):
     version: int = Field(ge=1, examples=[1])
     owner: str = Field(description="the issuer that published it", examples=["wattle-grove"])
     key: str = Field(description="names this version", examples=["wattle-grove/resilience/1"])
+    warnings: list[FieldError] = Field(
+        default=[], description="e-mail addresses and telephone numbers in its texts, which become public for good"
+    )
 
 
 def issuer_routes(keys: ApiKeys, issuers: Issuers) -> APIRouter:
@@ -286,7 +290,11 @@ def achievement_routes(keys: ApiKeys, achievements: Achievements, clock: Callabl
         published, new = await achievements.publish(content, asked.version, request_trace(request), cause_of(request))
         response.status_code = 201 if new else 200
         return AchievementAnswer(
-            id=published.achievement_id, version=published.version, owner=published.owner, key=published.version_key
+            id=published.achievement_id,
+            version=published.version,
+            owner=published.owner,
+            key=published.version_key,
+            warnings=[FieldError(**each) for each in warnings_of(published)],
         )
 
     return router
