@@ -1,7 +1,8 @@
 """What is counted of worker processes."""
 
-from prometheus_client import Counter
+from prometheus_client import Counter, Gauge
 
 STARTED = Counter("bowerbird_workers_started", "Worker processes started")
 ENDED = Counter("bowerbird_jobs_ended", "Jobs that were ended at a limit, with their worker, by which", ["limit"])
 REFUSED = Counter("bowerbird_jobs_refused", "Jobs that were refused because too many were waiting")
+IN_FLIGHT = Gauge("bowerbird_jobs_in_flight", "Jobs that run in a worker or wait for one")

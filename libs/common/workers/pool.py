@@ -106,6 +106,7 @@ class WorkerPool:
             metrics.REFUSED.inc()
             raise UnavailableError("more is waiting to be verified than can be done soon; try again")
         self._in_flight += 1
+        metrics.IN_FLIGHT.inc()
         try:
             async with asyncio.timeout(self._limits.seconds), self._free:
                 found: T = await self._run(job, arguments, answer)
@@ -115,6 +116,7 @@ class WorkerPool:
             raise JobEndedError("took_too_long") from None
         finally:
             self._in_flight -= 1
+            metrics.IN_FLIGHT.dec()
 
     async def _run(self, job: Callable[..., Job[T]], arguments: tuple[Any, ...], answer: Answer) -> Any:
         worker = self._idle.pop() if self._idle else await self._start()
