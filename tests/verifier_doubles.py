@@ -12,6 +12,7 @@ from pydantic import AnyHttpUrl
 
 from libs.common.health import Health
 from libs.common.http import create_app
+from libs.common.rate_limits import Rates
 from libs.common.workers.jobs import Runner
 from libs.common.workers.threads import Threads
 from libs.contracts.events import AchievementPublished, IssuerPublished
@@ -208,10 +209,11 @@ def application(
     *,
     registries: Registries | None = None,
     clock: Callable[[], datetime] = lambda: NOW,
+    rates: Rates | None = None,
     **settings: Any,
 ) -> FastAPI:
     """The verifier as it is served, with a clock that stands at `NOW`; in threads, unless told otherwise."""
-    app = create_app("Bowerbird verifier", Health())
+    app = create_app("Bowerbird verifier", Health(), rates)
     read = ServiceSettings(**{"public_url": AnyHttpUrl(PUBLIC), **settings})
     threads = Threads(2, waiting=read.verify_waiting, seconds=read.verify_seconds)
     serve(app, repository, read, clock, strangers=strangers or threads, registries=registries or NoRegistries())

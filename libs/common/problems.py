@@ -33,8 +33,8 @@ class Problem(BaseModel):
     errors: list[FieldError] = Field(default=[], description="which parts of the request are not valid, where known")
 
 
-def problem_response(error: BowerbirdError, instance: str, headers: dict[str, str] | None = None) -> Response:
-    """Return the problem document of an error as an HTTP response; `instance` is the path of the request."""
+def problem_document(error: BowerbirdError, instance: str) -> dict[str, object]:
+    """Return an error as RFC 9457 writes it; `instance` is the path of the request."""
     body: dict[str, object] = {
         "type": _TYPE_PREFIX + error.code,
         "title": error.title,
@@ -44,6 +44,11 @@ def problem_response(error: BowerbirdError, instance: str, headers: dict[str, st
     }
     if isinstance(error, InvalidRequestError) and error.errors:
         body["errors"] = error.errors
+    return body
+
+
+def problem_response(error: BowerbirdError, instance: str, headers: dict[str, str] | None = None) -> Response:
+    """Return the problem document of an error as an HTTP response; `instance` is the path of the request."""
     sent = dict(headers or {})
     if error.status == HTTPStatus.UNAUTHORIZED:
         sent["WWW-Authenticate"] = "Bearer"
@@ -54,7 +59,7 @@ def problem_response(error: BowerbirdError, instance: str, headers: dict[str, st
     if isinstance(error, UnsupportedMediaError) and error.accepted:
         # RFC 9110, section 15.5.16.
         sent["Accept"] = ", ".join(error.accepted)
-    return Response(orjson.dumps(body), error.status, sent, media_type=MEDIA_TYPE)
+    return Response(orjson.dumps(problem_document(error, instance)), error.status, sent, media_type=MEDIA_TYPE)
 
 
 def documented(*errors: type[BowerbirdError]) -> dict[int | str, dict[str, Any]]:

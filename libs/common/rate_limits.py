@@ -64,9 +64,14 @@ class Buckets:
     def take(self, name: str, count: int = 1) -> float:
         """Count `count` requests if one is allowed; return as `seconds_until_free` does."""
         wait = self.seconds_until_free(name)
-        if not wait and self._interval:
-            self._full_at[name] = max(self._full_at.get(name, 0.0), self._clock()) + count * self._interval
+        if not wait:
+            self.charge(name, count)
         return wait
+
+    def charge(self, name: str, count: int) -> None:
+        """Count `count` requests, whether they are allowed or not: what comes next waits for them."""
+        if self._interval:
+            self._full_at[name] = max(self._full_at.get(name, 0.0), self._clock()) + count * self._interval
 
 
 class RateLimits:
@@ -81,6 +86,10 @@ class RateLimits:
     def take_address(self, address: str, count: int) -> None:
         """Count anonymous requests of an address; raises as `check_address` does."""
         _check("address", self._address.take(address, count))
+
+    def charge_address(self, address: str, count: int) -> None:
+        """Count what an anonymous request that was let in turns out to ask for beyond one."""
+        self._address.charge(address, count)
 
     def check_address(self, address: str) -> None:
         """Check that an address may send more.
@@ -120,8 +129,7 @@ class RateLimited:
             await self._app(scope, receive, send)
             return
         scope[RATES] = self._limits
-        client = scope.get("client")
-        address = counted_address(client[0] if client else "")
+        address = _address(scope)
         has_key = "authorization" in Headers(scope=scope)
         try:
             if has_key:
@@ -137,6 +145,18 @@ class RateLimited:
             if has_key and CALLER not in scope:
                 with contextlib.suppress(TooManyRequestsError):  # another request was faster; this one is answered
                     self._limits.take_address(address, _EXPENSIVE)
+
+
+def charge_request(scope: Scope, count: int) -> None:
+    """Count an anonymous request as `count` more: its body asks for so many things."""
+    limits = scope.get(RATES)
+    if isinstance(limits, RateLimits):
+        limits.charge_address(_address(scope), count)
+
+
+def _address(scope: Scope) -> str:
+    client = scope.get("client")
+    return counted_address(client[0] if client else "")
 
 
 def _check(whose: str, wait: float) -> None:

@@ -39,6 +39,7 @@ from services.verifier.schemas.api import schema_routes
 from services.verifier.vc_api.api import vc_routes
 from services.verifier.verification.api import VerifyApi
 from services.verifier.verification.check_page import CheckPage
+from services.verifier.verification.line_reports import LineVerifier
 from services.verifier.verification.poison import KnownPoison
 from services.verifier.verification.verifier import Verifier
 
@@ -168,15 +169,17 @@ def serve(
     source = MaterialSource(
         repository, settings.public_base, patience_seconds=settings.verify_seconds, issuers=issuers, trust=trust
     )
+    poison = KnownPoison()
     verifier = Verifier(
         source,
         clock,
         own=Threads(settings.verify_threads, waiting=settings.verify_waiting, seconds=settings.verify_seconds),
         strangers=strangers,
-        poison=KnownPoison(),
+        poison=poison,
     )
+    lines = LineVerifier(repository, source, clock, strangers, poison, public_base=settings.public_base)
     pages = Pages()
-    app.include_router(VerifyApi(repository, verifier, public_base=settings.public_base).router())
+    app.include_router(VerifyApi(repository, verifier, lines, public_base=settings.public_base).router())
     app.include_router(BadgeApi(repository, verifier, pages, public_base=settings.public_base).router())
     app.include_router(IssuerApi(repository, clock).router())
     app.include_router(AchievementApi(repository, pages, public_base=settings.public_base).router())

@@ -5,8 +5,9 @@ from datetime import UTC, datetime
 
 from libs.openbadges.verify import ResolvedInputs, verify
 from services.verifier.vc_api import jobs
+from services.verifier.verification import lines
 
-__all__ = ["jobs", "warm_up"]
+__all__ = ["jobs", "lines", "warm_up"]
 
 _SAMPLE = b"""{"@context":["https://www.w3.org/ns/credentials/v2",
 "https://purl.imsglobal.org/spec/ob/v3p0/context-3.0.3.json"],"type":["VerifiableCredential","OpenBadgeCredential"],

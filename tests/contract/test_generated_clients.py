@@ -37,7 +37,14 @@ EXPECTED = {
 # pictures are for browsers. What the configuration leaves out is told as text/plain.
 _LEFT_OUT = "text/plain"
 _VERIFY = [_LEFT_OUT, _LEFT_OUT, "application/vc", "image/png", _LEFT_OUT]
-_VERIFY += ["application/vc+jwt", "application/jwt", "application/jose", _LEFT_OUT, "text/plain"]
+_VERIFY += [
+    "application/vc+jwt",
+    "application/jwt",
+    "application/jose",
+    _LEFT_OUT,
+    "text/plain",
+    "application/x-ndjson",
+]
 _PICTURES = ["image/png", "image/png"]
 _VC_API = [_LEFT_OUT, _LEFT_OUT, "application/vc", _LEFT_OUT, _LEFT_OUT, "application/vp"]
 NOT_GENERATED = {"evidence": ["application/x-ndjson"], "verifier": [*_VERIFY, *_PICTURES, *_VC_API]}

@@ -79,6 +79,12 @@ class Report:
         verdict = _VERDICTS[self.verdict]
         return verdict if self.signer is None else f"{verdict} Signed by {self.signer.message}."
 
+    @property
+    def id(self) -> str | None:
+        """The id that the credential gives itself, if it is text: it was read, and may be anything."""
+        found = (self.credential or {}).get("id")
+        return found if isinstance(found, str) else None
+
     def check(self, name: str) -> Check:
         """Return the check of that name."""
         return next(check for check in self.checks if check.name == name)
@@ -92,11 +98,10 @@ class Report:
             "checks": [check.to_dict() for check in self.checks],
         }
         if self.embedded:
-            written["embedded"] = [{"id": _text_id(report), **report.to_dict()} for report in self.embedded]
+            written["embedded"] = [{"id": report.id, **report.to_dict()} for report in self.embedded]
         if self.endorsements:
             written["endorsements"] = [
-                {"id": _text_id(one.report), "pointer": one.pointer, **one.report.to_dict()}
-                for one in self.endorsements
+                {"id": one.report.id, "pointer": one.pointer, **one.report.to_dict()} for one in self.endorsements
             ]
         return written
 
@@ -107,12 +112,6 @@ class Endorsement:
 
     pointer: str
     report: Report
-
-
-def _text_id(report: Report) -> str | None:
-    """Return the id that the credential gives itself, if it is text: it was read, and may be anything."""
-    found = (report.credential or {}).get("id")
-    return found if isinstance(found, str) else None
 
 
 def counted(check: Check) -> Outcome:

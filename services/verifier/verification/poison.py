@@ -54,7 +54,7 @@ class KnownPoison:
             report: what was found.
             brief: what is remembered where the document's own checks do not tell the verdict.
         """
-        if not _is_costly(report):
+        if not is_costly(report):
             return
         short: Report | PresentationReport
         if isinstance(report, Report):
@@ -64,13 +64,14 @@ class KnownPoison:
         self._known[key] = Remembered(told, short if short.verdict == report.verdict else brief)
 
 
-def _is_costly(report: Report | PresentationReport) -> bool:
+def is_costly(report: Report | PresentationReport) -> bool:
+    """Return whether a document, or anything in it, was given up because it costs too much."""
     inner: list[Report] = []
     if isinstance(report, Report):
         inner = [*report.embedded, *(one.report for one in report.endorsements)]
     else:
         inner = list(report.credentials)
-    return any(map(_gave_up, report.checks)) or any(map(_is_costly, inner))
+    return any(map(_gave_up, report.checks)) or any(map(is_costly, inner))
 
 
 def _gave_up(check: Check) -> bool:

@@ -92,9 +92,11 @@ def read_submission(body: bytes, public_base: str) -> Submission:
     try:
         sent = orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        raise InvalidRequestError(f"the body is not JSON ({error.msg}, line {error.lineno}); {_HOW}") from None
+        raise InvalidRequestError(
+            f"what was sent is not JSON ({error.msg}, line {error.lineno}, column {error.colno}); {_HOW}"
+        ) from None
     if not isinstance(sent, dict):
-        raise InvalidRequestError(f"the body is not a JSON object; {_HOW}")
+        raise InvalidRequestError(f"what was sent is not a JSON object; {_HOW}")
     if "@context" in sent or "credentialSubject" in sent or older_badge(sent) is not None:
         return Submission(text=body)
     recipient = _recipient(sent.pop("recipient")) if "recipient" in sent else None
