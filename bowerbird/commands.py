@@ -14,9 +14,10 @@ from rich.table import Table
 from bowerbird import contracts as events
 from bowerbird import generated, openapi, reference
 from bowerbird.registry import NAMES, find
-from bowerbird.setup import set_up
+from bowerbird.setup import Access, SetupSettings, partner_access, set_up, withdraw_partner
 from libs.common.runtime import run_service
-from libs.common.settings import Settings, SettingsError
+from libs.common.settings import SettingsError
+from libs.common.store_access import read_password
 
 P = ParamSpec("P")
 
@@ -50,10 +51,34 @@ def run(service: ServiceName) -> int:
 
 
 @_one_sentence
-def setup(*, patience: Annotated[float, Parameter(help="longest wait for MongoDB and Kafka, in seconds")] = 60) -> int:
-    """Create the topics and indexes that do not exist yet; harmless to repeat."""
-    created = asyncio.run(set_up(Settings.load(), patience))
-    print(f"indexes are in place; topics created: {', '.join(created) or 'none, all were there'}")
+def setup(
+    *,
+    patience: Annotated[float, Parameter(help="longest wait for MongoDB and Kafka, in seconds")] = 60,
+    dry_run: Annotated[
+        bool, Parameter(help="change nothing: print what would change of users and permissions")
+    ] = False,
+    remove_undeclared: Annotated[bool, Parameter(help="delete Kafka permissions that no table declares")] = False,
+    partner: Annotated[str | None, Parameter(help="give this partner a user at Kafka, and do nothing else")] = None,
+    password_file: Annotated[Path | None, Parameter(help="file with the partner's password, mode 0600")] = None,
+    withdraw: Annotated[bool, Parameter(help="take the partner's user away instead")] = False,
+) -> int:
+    """Create the topics, indexes, users and permissions that do not exist yet; harmless to repeat."""
+    loaded, access = SetupSettings.load(), Access(dry_run, remove_undeclared)
+    try:
+        if partner is None:
+            told = asyncio.run(set_up(loaded, patience, access))
+        elif withdraw:
+            asyncio.run(withdraw_partner(loaded, partner))
+            told = [f"{partner} has no access any more"]
+        elif password_file is None:
+            raise SettingsError("--partner needs --password-file, or --withdraw")
+        else:
+            password = read_password(password_file, "--password-file")
+            told = asyncio.run(partner_access(loaded, partner, password, access))
+    except (ValueError, TimeoutError) as error:
+        raise SettingsError(str(error)) from None
+    for line in told:
+        print(line)
     return 0
 
 

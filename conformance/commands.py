@@ -13,7 +13,7 @@ from cyclopts import Parameter
 
 from conformance.configuration import as_json, as_local_config
 from conformance.server import HOST, run
-from deploy.embedded.certificate import write_private
+from deploy.certificate import write_private
 from deploy.embedded.commands import told
 from deploy.embedded.layout import SOURCE_ROOT, Layout
 from deploy.embedded.problems import StackError

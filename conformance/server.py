@@ -16,7 +16,7 @@ from conformance.issuing.api import issuing_routes
 from conformance.issuing.instances import Instances
 from conformance.issuing.state import Secrets
 from conformance.verification import StatusLists, verifying_routes
-from deploy.embedded.certificate import self_signed, write_private
+from deploy.certificate import self_signed, write_private
 from libs.access.key_text import new_key
 from libs.common.health import Health
 from libs.common.http import create_app

@@ -61,11 +61,16 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 
 @pytest.fixture(scope="session")
-def infrastructure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """MongoDB and Apache Kafka, with topics and indexes in place."""
+def apache_kafka() -> None:
+    """What Apache Kafka needs is on this machine; else the test is skipped."""
     if shutil.which("java") is None or shutil.which("mvn") is None:
         assert "CI" not in os.environ, "continuous integration proves delivery, so it needs Java 17 and Maven"
         pytest.skip("NOT PROVEN HERE: Java 17 and Maven are missing, so there is no Apache Kafka to test against")
+
+
+@pytest.fixture(scope="session")
+def infrastructure(apache_kafka: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """MongoDB and Apache Kafka, with topics and indexes in place."""
     with Stack(Path(tmp_path_factory.mktemp("stack")), PORT_OFFSET) as stack:
         for service in OWN:
             stack.configure(service, QUICK)

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from deploy.embedded import operations, tansu
 from deploy.embedded.display import STOPPING, Progress, age, table_of
-from deploy.embedded.layout import OFFSET, Layout
+from deploy.embedded.layout import OFFSET, SECURED, Layout
 from deploy.embedded.problems import StackError
 from deploy.embedded.services import BY_NAME, OWN
 
@@ -56,21 +56,20 @@ def start(broker: str = "auto") -> Layout:
 
 
 def running_layout() -> Layout:
-    """Return the stack that the environment names, at the ports where it runs if it runs.
+    """Return the stack that the environment names, as it runs if it runs.
 
     Raises:
-        StackError: the environment asks for other ports than those of the stack that runs.
+        StackError: the environment asks for other ports than those of the stack that runs, or for other stores.
     """
     asked = Layout.from_environment()
-    runs_at = operations.offset(asked)
-    if runs_at in {None, asked.offset}:
-        return asked
-    if OFFSET in os.environ:
-        raise StackError(
-            f"{OFFSET} is {asked.offset}, but the stack in {asked.var} runs with {runs_at}.",
-            "Unset it to speak to that one; for a second stack name a folder of its own in BOWERBIRD_STACK_VAR.",
-        )
-    return Layout(asked.var, runs_at or 0)
+    runs = operations.running(asked) or asked
+    for variable, wanted, used in ((OFFSET, asked.offset, runs.offset), (SECURED, asked.secured, runs.secured)):
+        if variable in os.environ and wanted != used:
+            raise StackError(
+                f"{variable} is {os.environ[variable]}, but the stack in {asked.var} runs with {str(used).lower()}.",
+                "Unset it to speak to that one; for a second stack name a folder of its own in BOWERBIRD_STACK_VAR.",
+            )
+    return runs
 
 
 def confirmed(question: str) -> bool:

@@ -6,17 +6,21 @@ import hashlib
 import os
 import re
 import shutil
+import ssl
 import subprocess
 import uuid
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from xml.etree import ElementTree
 
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
+from deploy import store_access
+from deploy.certificate import write_private
+from deploy.embedded import secrets
 from deploy.embedded.layout import HOST, Layout
 from deploy.embedded.problems import StackError
 
@@ -179,8 +183,28 @@ def properties(layout: Layout) -> str:
         "broker.heartbeat.interval.ms": 1000,
         "broker.session.timeout.ms": 4000,
         "log.segment.bytes": 256 * 1024 * 1024,
+        **(_access(layout) if layout.secured else {}),
     }
     return "".join(f"{name}={value}\n" for name, value in settings.items())
+
+
+def _access(layout: Layout) -> Mapping[str, str]:
+    passwords = layout.kafka / "node-password"
+    write_private(passwords, f"node={secrets.password(layout, 'kafka', 'node')}\n".encode("ascii"))
+    return store_access.kafka_properties(*secrets.certificate(layout, "kafka"), passwords)
+
+
+def client_options(layout: Layout, user: str = "setup") -> dict[str, Any]:
+    """Aiokafka's options of a user, by default of one who may do everything; none where the broker asks for nothing."""
+    if not layout.secured:
+        return {}
+    return {
+        "security_protocol": "SASL_SSL",
+        "sasl_mechanism": store_access.SCRAM,
+        "sasl_plain_username": f"bowerbird-{user}",
+        "sasl_plain_password": secrets.password(layout, "kafka", user),
+        "ssl_context": ssl.create_default_context(cafile=secrets.certificate(layout, "kafka")[0]),
+    }
 
 
 def prepare(layout: Layout, java_binary: Path, jars: Path) -> None:
@@ -192,13 +216,18 @@ def prepare(layout: Layout, java_binary: Path, jars: Path) -> None:
     # The tool would take an id that begins with a hyphen for an option.
     cluster = "B" + base64.urlsafe_b64encode(uuid.uuid4().bytes).decode("ascii").rstrip("=")[1:]
     tool = [str(java_binary), *_classpath(jars), "kafka.tools.StorageTool", "format", "--ignore-formatted"]
+    # Always, so that a stack that was made without them can ask for passwords later.
+    users = layout.kafka / "first-users"
+    node, administrator = (secrets.password(layout, "kafka", name) for name in ("node", "setup"))
+    write_private(users, store_access.first_users(node, administrator).encode("ascii"))
     run = subprocess.run(  # noqa: S603  # fixed arguments
-        [*tool, "--cluster-id", cluster, "--config", str(config)],
+        [*tool, "--cluster-id", cluster, "--config", str(config), f"@{users}"],
         capture_output=True,
         text=True,
         timeout=120,
         check=False,
     )
+    users.unlink()
     if run.returncode:
         told = (run.stderr or run.stdout).strip().splitlines()
         raise StackError(
@@ -244,7 +273,9 @@ async def _answers(layout: Layout) -> bool:
     except OSError:  # TimeoutError is one
         return False
     writer.close()
-    admin = AIOKafkaAdminClient(bootstrap_servers=layout.address("kafka"), request_timeout_ms=3000)
+    admin = AIOKafkaAdminClient(
+        bootstrap_servers=layout.address("kafka"), request_timeout_ms=3000, **client_options(layout)
+    )
     try:
         await asyncio.wait_for(admin.start(), 5)
         cluster = await asyncio.wait_for(admin.describe_cluster(), 5)

@@ -43,11 +43,13 @@ BESIDE: Final = ("compose",)
 """What may stand in the directory beside it: the admin key of the containers."""
 
 OFFSET: Final = "BOWERBIRD_STACK_PORT_OFFSET"
+SECURED: Final = "BOWERBIRD_STACK_SECURED"
 
 _PREFIX: Final = "BOWERBIRD_"
 KNOWN: Final = (
     "BOWERBIRD_STACK_VAR",
     OFFSET,
+    SECURED,
     "BOWERBIRD_STACK_BROKER",
     "BOWERBIRD_LOG_LEVEL",
 )
@@ -56,17 +58,24 @@ KNOWN: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """One stack: its directory and the number added to each of its ports."""
+    """One stack.
+
+    Attributes:
+        var: its directory.
+        offset: the number added to each of its ports.
+        secured: whether the stores speak TLS, ask who calls, and let each do what the table of rights says.
+    """
 
     var: Path
     offset: int = 0
+    secured: bool = False
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Layout":
-        """Read BOWERBIRD_STACK_VAR (default ./var) and BOWERBIRD_STACK_PORT_OFFSET (default 0).
+        """Read BOWERBIRD_STACK_VAR (default ./var), _PORT_OFFSET (default 0) and _SECURED (default false).
 
         Raises:
-            StackError: the offset makes no port, or a variable with our prefix would be without effect.
+            StackError: one has no such value, or a variable with our prefix would be without effect.
         """
         _require_known(environment)
         offset_text = environment.get(OFFSET, "0")
@@ -76,7 +85,11 @@ class Layout:
                 f"{OFFSET} is {offset_text!r}, which is not a whole number from 0 to {highest}.",
                 "Correct it or unset it.",
             )
-        return cls(Path(environment.get("BOWERBIRD_STACK_VAR", "var")).resolve(), int(offset_text))
+        secured = environment.get(SECURED, "false")
+        if secured not in {"true", "false"}:
+            raise StackError(f"{SECURED} is {secured!r}, which is neither true nor false.", "Correct it or unset it.")
+        var = Path(environment.get("BOWERBIRD_STACK_VAR", "var")).resolve()
+        return cls(var, int(offset_text), secured == "true")
 
     def port(self, name: str, replica: int = 1) -> int:
         """The port of a process; replicas are counted from 1."""

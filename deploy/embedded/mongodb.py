@@ -7,17 +7,21 @@ import shutil
 import subprocess
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import quote
 
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure, PyMongoError
 
+from deploy.embedded import secrets
 from deploy.embedded.layout import HOST, Layout
 from deploy.embedded.problems import StackError
+from libs.contracts.rights import ADMINISTRATOR
 
 REPLICA_SET: Final = "bowerbird"
 _OLDEST: Final = 6
 _PROBE_MS: Final = 1000
 _NOT_YET_INITIALIZED: Final = 94
+_UNAUTHORIZED: Final = 13
 
 
 def find() -> Path:
@@ -86,7 +90,30 @@ def command(layout: Layout, binary: Path) -> list[str]:
         *("--setParameter", "transactionLifetimeLimitSeconds=10"),
         "--nounixsocket",
         "--quiet",
+        *(_access(layout) if layout.secured else ()),
     ]
+
+
+def _access(layout: Layout) -> list[str]:
+    public, both = secrets.certificate(layout, "mongodb")
+    return [
+        *("--keyFile", str(secrets.mongodb_key_file(layout))),
+        *("--tlsMode", "requireTLS"),
+        *("--tlsCertificateKeyFile", str(both)),
+        *("--tlsCAFile", str(public)),
+        "--tlsAllowConnectionsWithoutCertificates",
+    ]
+
+
+def client_options(layout: Layout, user: str | None = "setup") -> dict[str, Any]:
+    """The driver's options of a user, or of nobody, by default of one who may do everything."""
+    if not layout.secured:
+        return {}
+    tls = {"tls": True, "tlsCAFile": str(secrets.certificate(layout, "mongodb")[0])}
+    if user is None:
+        return tls
+    password = secrets.password(layout, "mongodb", user)
+    return tls | {"username": f"bowerbird-{user}", "password": password, "authSource": "admin"}
 
 
 # By default pages are written when a twentieth of the cache has changed. Ids scatter, so nearly every batch changes
@@ -109,31 +136,74 @@ def url(layout: Layout) -> str:
     return f"mongodb://{layout.address('mongodb')}/?replicaSet={REPLICA_SET}"
 
 
+def administrators_url(layout: Layout) -> str:
+    """The connection string of one who may read and write everything: for setup's own work, and for tests."""
+    if not layout.secured:
+        return url(layout)
+    user = f"{ADMINISTRATOR}:{secrets.password(layout, 'mongodb', 'setup')}"
+    trusted = quote(str(secrets.certificate(layout, "mongodb")[0]), safe="")
+    options = f"replicaSet={REPLICA_SET}&authSource=admin&tls=true&tlsCAFile={trusted}"
+    return f"mongodb://{user}@{layout.address('mongodb')}/?{options}"
+
+
 def ready(layout: Layout) -> bool:
     """Whether the node takes writes; makes it a replica set, or gives it its new address, where that is still to do."""
-    client: MongoClient[dict[str, Any]] = MongoClient(
+    try:
+        with _client(layout, None) as client:
+            if not client.admin.command("hello").get("isWritablePrimary", False):
+                _configure_as_allowed(client, layout)
+                return False
+            if layout.secured:
+                _make_administrator(client, secrets.password(layout, "mongodb", "setup"))
+            return True
+    except PyMongoError:
+        return False
+
+
+def _client(layout: Layout, user: str | None) -> MongoClient[dict[str, Any]]:
+    return MongoClient(
         HOST,
         layout.port("mongodb"),
         directConnection=True,
         serverSelectionTimeoutMS=_PROBE_MS,
         connectTimeoutMS=_PROBE_MS,
         socketTimeoutMS=10 * _PROBE_MS,
+        **client_options(layout, user),
     )
-    with client:
-        try:
-            if client.admin.command("hello").get("isWritablePrimary", False):
-                return True
-            _configure(client, layout)
-        except PyMongoError:
-            return False
-    return False
 
 
 def holds_documents(layout: Layout, database: str, collection: str) -> bool:
     """Return whether there is a document in this collection; the node must be ready."""
-    client: MongoClient[dict[str, Any]] = MongoClient(url(layout), serverSelectionTimeoutMS=10 * _PROBE_MS)
+    client: MongoClient[dict[str, Any]] = MongoClient(
+        administrators_url(layout), serverSelectionTimeoutMS=10 * _PROBE_MS
+    )
     with client:
         return client[database][collection].find_one() is not None
+
+
+def _make_administrator(client: MongoClient[dict[str, Any]], password: str) -> None:
+    """Make the first user, which whoever connects from this machine may do; afterwards nobody may without one."""
+    try:
+        client.admin.command("createUser", ADMINISTRATOR, pwd=password, roles=["root"])
+    except OperationFailure as error:
+        if error.code != _UNAUTHORIZED:
+            raise
+
+
+def _configure_as_allowed(client: MongoClient[dict[str, Any]], layout: Layout) -> None:
+    """Configure the replica set: as long as there is no user anybody on this machine may, but then only once."""
+    if not layout.secured:
+        _configure(client, layout)
+        return
+    try:
+        client.admin.command("replSetInitiate", _alone(layout))
+    except OperationFailure:
+        with _client(layout, "setup") as administrator:
+            _configure(administrator, layout)
+
+
+def _alone(layout: Layout) -> dict[str, Any]:
+    return {"_id": REPLICA_SET, "members": [{"_id": 0, "host": layout.address("mongodb")}]}
 
 
 def _configure(client: MongoClient[dict[str, Any]], layout: Layout) -> None:
@@ -144,7 +214,7 @@ def _configure(client: MongoClient[dict[str, Any]], layout: Layout) -> None:
     except OperationFailure as error:
         if error.code != _NOT_YET_INITIALIZED:
             raise
-        client.admin.command("replSetInitiate", {"_id": REPLICA_SET, "members": [{"_id": 0, "host": address}]})
+        client.admin.command("replSetInitiate", _alone(layout))
         return
     if config["members"][0]["host"] != address:
         config["members"][0]["host"] = address

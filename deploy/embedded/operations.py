@@ -13,7 +13,7 @@ from typing import Final
 import psutil
 
 from deploy.embedded import logs, preflight, programs, state
-from deploy.embedded.layout import SOURCE_ROOT, Layout
+from deploy.embedded.layout import OFFSET, SECURED, SOURCE_ROOT, Layout
 from deploy.embedded.problems import StackError
 from deploy.embedded.processes import Identity, gone_within, spawn, stop
 from deploy.embedded.programs import GRACE_SECONDS
@@ -58,11 +58,11 @@ def orphans(layout: Layout) -> dict[str, Identity]:
     return {name: identity for name, identity in found.items() if identity is not None}
 
 
-def offset(layout: Layout) -> int | None:
-    """The port offset of the stack that runs; None where none of it runs."""
+def running(layout: Layout) -> Layout | None:
+    """Return the stack in this directory as it runs; None where none of it runs."""
     known = StackState.read(layout)
     runs = supervisor(layout) is not None or bool(orphans(layout))
-    return known.offset if known is not None and runs else None
+    return Layout(layout.var, known.offset, known.secured) if known is not None and runs else None
 
 
 def up(layout: Layout, wanted: str, tell: Callable[[str], None]) -> Broker:
@@ -102,7 +102,8 @@ def _spawn_supervisor(layout: Layout, broker: Broker) -> None:
         **os.environ,
         "PYTHONPATH": str(SOURCE_ROOT),
         "BOWERBIRD_STACK_VAR": str(layout.var),
-        "BOWERBIRD_STACK_PORT_OFFSET": str(layout.offset),
+        OFFSET: str(layout.offset),
+        SECURED: "true" if layout.secured else "false",
     }
     argv = [sys.executable, "-m", "deploy.embedded.supervisor", broker]
     child = spawn(argv, environment, layout.log_file(SUPERVISOR), SOURCE_ROOT)

@@ -11,7 +11,7 @@ from typing import Final
 import psutil
 
 from deploy.embedded import kafka, mongodb, programs, secrets, tansu
-from deploy.embedded.layout import HOST, SOURCE_ROOT, Layout
+from deploy.embedded.layout import HOST, SECURED, SOURCE_ROOT, Layout
 from deploy.embedded.problems import StackError
 from deploy.embedded.services import TABLE, Broker
 
@@ -40,6 +40,10 @@ def check(layout: Layout, wanted: str, tell: Callable[[str], None]) -> Broker:
         kafka.require_java()
         kafka.fetch(tell)
     else:
+        if layout.secured:
+            raise StackError(
+                "Tansu asks nobody who calls.", f"Install Java and Maven for Apache Kafka, or unset {SECURED}."
+            )
         tansu.find()
     return broker
 

@@ -15,7 +15,7 @@ from typing import Final
 
 from deploy.embedded import kafka, mongodb, secrets, tansu
 from deploy.embedded.layout import HOST, SOURCE_ROOT, Layout
-from deploy.embedded.services import BY_NAME, Broker, Service
+from deploy.embedded.services import BY_NAME, OWN, Broker, Service
 
 Tell = Callable[[str], None]
 
@@ -179,6 +179,7 @@ def _own(layout: Layout, name: str, service: Service, replica: int, broker: Brok
         "kafka_bootstrap": layout.address("kafka"),
         "kafka_idempotence": "true" if broker == "kafka" else "false",
         "mongo_url": mongodb.url(layout),
+        **_identity(layout, service.name),
         "log_level": os.environ.get("BOWERBIRD_LOG_LEVEL", "info"),
         "public_url": f"http://{layout.address('verifier')}",
         "authority_secret_file": str(secrets.authority_secret_file(layout)),
@@ -201,6 +202,27 @@ def _own(layout: Layout, name: str, service: Service, replica: int, broker: Brok
         probe(layout, name),
         once=service.once,
     )
+
+
+def _identity(layout: Layout, service: str) -> dict[str, str]:
+    """Who a process is at the stores; nobody where they do not ask."""
+    if not layout.secured:
+        kafka_names = ("kafka_username", "kafka_password_file", "kafka_ca_file")
+        names = (*kafka_names, "mongo_username", "mongo_password_file", "mongo_ca_file", "service_passwords")
+        return {"kafka_security": "PLAINTEXT", **dict.fromkeys(names, "")}
+    for name in OWN:  # setup reads all of them
+        secrets.password_file(layout, "kafka", name)
+        secrets.password_file(layout, "mongodb", name)
+    return {
+        "kafka_security": "SASL_SSL",
+        "kafka_username": f"bowerbird-{service}",
+        "kafka_password_file": str(secrets.password_file(layout, "kafka", service)),
+        "kafka_ca_file": str(secrets.certificate(layout, "kafka")[0]),
+        "mongo_username": f"bowerbird-{service}",
+        "mongo_password_file": str(secrets.password_file(layout, "mongodb", service)),
+        "mongo_ca_file": str(secrets.certificate(layout, "mongodb")[0]),
+        "service_passwords": str(secrets.passwords(layout)),
+    }
 
 
 def _inherited() -> dict[str, str]:

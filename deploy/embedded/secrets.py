@@ -6,6 +6,7 @@ import secrets
 from pathlib import Path
 from typing import Final
 
+from deploy import store_access
 from deploy.embedded.layout import Layout
 from deploy.embedded.problems import StackError, from_os_error
 from libs.access.key_text import key_sha256, new_key
@@ -68,6 +69,36 @@ def grant_keys_file(layout: Layout) -> Path:
 def issuer_list_key_file(layout: Layout) -> Path:
     """The file with the key that signs the list of issuers, for the issuer service alone."""
     path = layout.secrets / "issuer-list-key"
+    _once(path, base64.b64encode(secrets.token_bytes(_KEY_BYTES)).decode("ascii"))
+    return path
+
+
+def password_file(layout: Layout, store: str, user: str) -> Path:
+    """The file with the password of this user at `kafka` or `mongodb`: 256 random bits."""
+    path = passwords(layout) / f"{store}-{user}"
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    _once(path, secrets.token_urlsafe(_KEY_BYTES))
+    return path
+
+
+def password(layout: Layout, store: str, user: str) -> str:
+    """The password itself."""
+    return password_file(layout, store, user).read_text(encoding="ascii").strip()
+
+
+def passwords(layout: Layout) -> Path:
+    """The folder of the passwords."""
+    return layout.secrets / "passwords"
+
+
+def certificate(layout: Layout, store: str) -> tuple[Path, Path]:
+    """The certificate of `kafka` or `mongodb`, and the file with its key and the certificate."""
+    return store_access.certificate(layout.secrets / store)
+
+
+def mongodb_key_file(layout: Layout) -> Path:
+    """The file by which the members of the replica set know each other; MongoDB asks for no user without one."""
+    path = layout.secrets / "mongodb-key"
     _once(path, base64.b64encode(secrets.token_bytes(_KEY_BYTES)).decode("ascii"))
     return path
 

@@ -35,6 +35,13 @@ _STORES: Final = {
     "BOWERBIRD_KAFKA_BOOTSTRAP": "{kafka_bootstrap}",
     "BOWERBIRD_KAFKA_IDEMPOTENCE": "{kafka_idempotence}",
     "BOWERBIRD_MONGO_URL": "{mongo_url}",
+    "BOWERBIRD_KAFKA_SECURITY": "{kafka_security}",
+    "BOWERBIRD_KAFKA_USERNAME": "{kafka_username}",
+    "BOWERBIRD_KAFKA_PASSWORD_FILE": "{kafka_password_file}",
+    "BOWERBIRD_KAFKA_CA_FILE": "{kafka_ca_file}",
+    "BOWERBIRD_MONGO_USERNAME": "{mongo_username}",
+    "BOWERBIRD_MONGO_PASSWORD_FILE": "{mongo_password_file}",
+    "BOWERBIRD_MONGO_CA_FILE": "{mongo_ca_file}",
     "BOWERBIRD_LOG_LEVEL": "{log_level}",
 }
 _HTTP: Final = {
@@ -60,7 +67,7 @@ TABLE: Final[tuple[Service, ...]] = (
     Service("mongodb", port="mongodb"),
     Service("kafka", port="kafka"),
     Service("smtp", port="smtp"),
-    Service("setup", ("setup",), None, _STORES, once=True),
+    Service("setup", ("setup",), None, {**_STORES, "BOWERBIRD_SERVICE_PASSWORDS": "{service_passwords}"}, once=True),
     _own("evidence", {**_PUBLIC, **_IDS, **_ACCESS}),
     _own(
         "issuer",

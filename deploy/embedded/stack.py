@@ -29,8 +29,8 @@ class Stack:
     further replicas of a service of ours.
     """
 
-    def __init__(self, var: Path, offset: int = 0, broker: Broker = "kafka") -> None:
-        self.layout = Layout(var.resolve(), offset)
+    def __init__(self, var: Path, offset: int = 0, broker: Broker = "kafka", *, secured: bool = False) -> None:
+        self.layout = Layout(var.resolve(), offset, secured)
         self.broker: Broker = broker
         self._children: dict[str, subprocess.Popen[bytes]] = {}
         self._programs: dict[str, Program] = {}
@@ -48,8 +48,8 @@ class Stack:
 
     @property
     def mongo_url(self) -> str:
-        """The connection string of the database."""
-        return mongodb.url(self.layout)
+        """The connection string of the database, for one who may do everything."""
+        return mongodb.administrators_url(self.layout)
 
     @property
     def kafka_bootstrap(self) -> str:

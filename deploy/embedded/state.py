@@ -37,6 +37,7 @@ class StackState:
     broker: Broker = "kafka"
     offset: int = 0
     processes: dict[str, ProcessState] = field(default_factory=dict)
+    secured: bool = False
 
     @property
     def complete(self) -> bool:
@@ -63,7 +64,7 @@ class StackState:
         except (FileNotFoundError, ValueError):
             return None
         processes = {name: ProcessState(**each) for name, each in record["processes"].items()}
-        return cls(record["broker"], record["offset"], processes)
+        return cls(record["broker"], record["offset"], processes, record["secured"])
 
 
 def forget(layout: Layout) -> None:

@@ -76,7 +76,7 @@ class Supervisor:
         self._broker = broker
         self._programs = wanted
         self._children: dict[str, Child] = {}
-        self._state = StackState(broker, layout.offset, {each.name: ProcessState() for each in wanted})
+        self._state = StackState(broker, layout.offset, {each.name: ProcessState() for each in wanted}, layout.secured)
         self._topics_lost = asyncio.Event()
 
     async def run(self) -> None:

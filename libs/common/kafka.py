@@ -24,6 +24,7 @@ from libs.common import metrics
 from libs.common.kafka_client import tasks_of
 from libs.common.publishing import BATCH_BYTES, publish_records
 from libs.common.settings import Settings
+from libs.common.store_access import kafka_options, kafka_security
 from libs.common.telemetry import get_logger
 from libs.contracts.cloudevents import Origin, Outgoing, encode
 from libs.contracts.topics import LARGEST_LETTER_BYTES, Topic
@@ -60,6 +61,7 @@ class Kafka:
         """Take the settings, the service that publishes, and how its events' ids are derived (`libs.contracts.ids`)."""
         self._origin = Origin(settings.public_base, service, event_id)
         self._bootstrap = settings.kafka_bootstrap
+        self._access = kafka_options(settings)
         self._session_ms = int(settings.kafka_session_seconds * 1000)
         self._consumed: set[str] = set()
         self._consumers: list[tuple[str, Callable[[], AIOKafkaConsumer]]] = []
@@ -72,6 +74,7 @@ class Kafka:
             max_batch_size=BATCH_BYTES,
             max_request_size=LARGEST_LETTER_BYTES,
             request_timeout_ms=30_000,
+            security=kafka_security(settings),
             logger=logging.getLogger("bowerbird.kafka"),
             log_level=logging.DEBUG,
         )
@@ -132,7 +135,7 @@ class Kafka:
                 raise outcome
 
     async def _existing_topics(self) -> set[str]:
-        admin = AIOKafkaAdminClient(bootstrap_servers=self._bootstrap)
+        admin = AIOKafkaAdminClient(bootstrap_servers=self._bootstrap, **self._access)
         try:
             await admin.start()
             return set(await admin.list_topics())

@@ -43,8 +43,14 @@ class Index:
         return IndexModel([(key, ASCENDING) for key in self.keys], **options)
 
 
-def connect(url: str, app_name: str) -> Client:
-    """A client; it connects at its first use and again whenever the server comes back."""
+def connect(url: str, app_name: str, access: Mapping[str, Any] | None = None) -> Client:
+    """Return a client; it connects at its first use and again whenever the server comes back.
+
+    Args:
+        url: the connection string.
+        app_name: how the server's log names us.
+        access: the driver's options for user, password and TLS (`libs.common.store_access`).
+    """
     return AsyncIOMotorClient(
         url,
         appname=app_name,
@@ -56,6 +62,7 @@ def connect(url: str, app_name: str) -> Client:
         serverSelectionTimeoutMS=5_000,
         connectTimeoutMS=5_000,
         socketTimeoutMS=30_000,
+        **(access or {}),
     )
 
 

@@ -25,6 +25,7 @@ from libs.common.http import create_app, metrics_app
 from libs.common.http_server import Server
 from libs.common.kafka import Kafka
 from libs.common.settings import Settings
+from libs.common.store_access import mongo_options
 from libs.common.telemetry import configure_logging, get_logger
 from libs.common.tls import server_context
 from libs.contracts.cloudevents import EventT
@@ -53,7 +54,9 @@ class Plumbing:
             self.secret = AuthoritySecret.load(settings.authority_secret_file)
             self._ids = Ids(self.secret.key)
             event_id = self._ids.event_id
-        self.client = mongo.connect(settings.mongo_url.get_secret_value(), f"bowerbird-{service}")
+        self.client = mongo.connect(
+            settings.mongo_url.get_secret_value(), f"bowerbird-{service}", mongo_options(settings)
+        )
         self.database: mongo.Database = self.client[service]
         self.audit = AuditLog(self.database)
         self.refusals = Refusals(self.audit, service)

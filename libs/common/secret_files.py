@@ -21,6 +21,27 @@ def read_secret(path: Path, variable: str) -> bytes:
         SettingsError: the file is missing, readable by others, or holds something else; says what to do.
     """
     make = f"make one with: (umask 077; head -c {SECRET_BYTES} /dev/urandom | base64 > {path})"
+    text = read_private(path, variable, make)
+    try:
+        secret = base64.b64decode(text.strip(), validate=True)
+    except binascii.Error:
+        secret = b""
+    if len(secret) != SECRET_BYTES:
+        raise SettingsError(f"{variable}: {path} does not hold {SECRET_BYTES} bytes in base64; {make}")
+    return secret
+
+
+def read_private(path: Path, variable: str, make: str) -> str:
+    """Return the ASCII text of a file that its owner alone may use.
+
+    Args:
+        path: the file.
+        variable: the environment variable that names it, for the message.
+        make: how to make one, for the message.
+
+    Raises:
+        SettingsError: the file is missing, readable by others, or no text; says what to do.
+    """
     try:
         mode = path.stat().st_mode
         text = path.read_text("ascii")
@@ -32,10 +53,4 @@ def read_secret(path: Path, variable: str) -> bytes:
         raise SettingsError(
             f"{variable}: others than its owner may use {path} (mode {stat.S_IMODE(mode):04o}); do: chmod 600 {path}"
         )
-    try:
-        secret = base64.b64decode(text.strip(), validate=True)
-    except binascii.Error:
-        secret = b""
-    if len(secret) != SECRET_BYTES:
-        raise SettingsError(f"{variable}: {path} does not hold {SECRET_BYTES} bytes in base64; {make}")
-    return secret
+    return text

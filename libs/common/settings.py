@@ -6,11 +6,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import AnyHttpUrl, Field, SecretStr, ValidationError, model_validator
+from pydantic import AnyHttpUrl, Field, ValidationError, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from libs.common.edge_settings import EdgeSettings
 from libs.common.public_url import fault_of
+from libs.common.store_settings import StoreSettings
 
 PREFIX = "BOWERBIRD_"
 # The commands of the embedded stack read these themselves; a service started from the same shell does not mind.
@@ -23,7 +24,7 @@ class SettingsError(Exception):
     """A setting is unknown, missing or invalid; the text names the environment variable and what to do."""
 
 
-class Settings(EdgeSettings):
+class Settings(EdgeSettings, StoreSettings):
     """What every service needs. A service adds its own fields in its own subclass."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True)
@@ -34,7 +35,6 @@ class Settings(EdgeSettings):
         default=None, description="certificate chain (PEM) to serve HTTPS with; together with its key, or neither"
     )
     tls_key_file: Path | None = Field(default=None, description="private key (PEM) of the certificate")
-    kafka_bootstrap: str = Field(default="127.0.0.1:29092", description="HOST:PORT of Kafka brokers, comma-separated")
     kafka_idempotence: bool = Field(
         default=True, description="idempotent producer; off only for a broker that lacks it (Tansu)"
     )
@@ -50,9 +50,6 @@ class Settings(EdgeSettings):
         le=300,
         description="silence after which a consumer counts as dead and others take over; a broker allows no less than "
         "its group.min.session.timeout.ms, which is 6 s unless set",
-    )
-    mongo_url: SecretStr = Field(
-        default=SecretStr("mongodb://127.0.0.1:27117/?replicaSet=bowerbird"), description="MongoDB connection string"
     )
     grant_keys_file: Path = Field(
         default=Path("var/secrets/grant-keys"),

@@ -3,20 +3,22 @@
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 
+from libs.common.settings import Settings
+from libs.common.store_access import kafka_options
 from libs.contracts.topics import TOPICS
 
 
-async def create_topics(bootstrap: str, replication_factor: int) -> list[str]:
+async def create_topics(settings: Settings) -> list[str]:
     """Create the topics that do not exist yet and return their names; existing ones stay as they are.
 
     Raises:
         KafkaError: the broker refused a topic for a reason other than that it exists.
     """
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap, **kafka_options(settings))
     await admin.start()
     try:
         response = await admin.create_topics(
-            [NewTopic(t.name, t.partitions, replication_factor, topic_configs=t.config) for t in TOPICS]
+            [NewTopic(t.name, t.partitions, settings.kafka_replication_factor, topic_configs=t.config) for t in TOPICS]
         )
     finally:
         await admin.close()

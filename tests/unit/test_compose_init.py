@@ -67,12 +67,13 @@ def test_a_secret_that_went_missing_is_not_replaced(tmp_path: Path) -> None:
 def test_the_containers_refuse_another_secret_than_the_one_their_volume_holds(tmp_path: Path) -> None:
     compose = yaml.safe_load((SCRIPT.parents[1] / "docker-compose.yml").read_text(encoding="utf-8"))
     command = compose["services"]["keys"]["command"][0].replace("$$", "$").replace("/run", str(tmp_path))
-    for folder in ("keys", "authority", "grants"):
+    for folder in ("keys", "authority", "grants", "stores"):
         (tmp_path / folder).mkdir()
     given = [base64.b64encode(bytes([number]) * 32).decode() for number in (1, 2)]
     environment = {
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         "PYTHONPATH": str(SCRIPT.parents[1]),
+        "BOWERBIRD_KAFKA_GROUP": str(os.getgid()),
     }
     ended = [
         subprocess.run(
@@ -89,6 +90,7 @@ def test_the_containers_refuse_another_secret_than_the_one_their_volume_holds(tm
     assert "put that file back" in ended[2].stderr
     signer = did_key(read_list_key(tmp_path / "keys" / "issuer-list-key").public_multibase)
     assert [signer in each.stdout for each in ended] == [True, True, True], "readers are told whom to trust"
+    assert (tmp_path / "stores" / "issuer" / "kafka-password").is_file()
     kept = tmp_path / "authority" / "secret"
     assert AuthoritySecret.load(kept).id == AuthoritySecret(bytes([1]) * 32).id
     assert GrantSigner.load(tmp_path / "keys" / "grant-secret").public_key in GrantKeys.load(

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from deploy.embedded import kafka, mongodb, operations, preflight, programs, tansu
-from deploy.embedded.layout import KNOWN, Layout
+from deploy.embedded.layout import KNOWN, SECURED, Layout
 from deploy.embedded.problems import StackError, from_os_error
 
 
@@ -120,7 +120,14 @@ def test_a_variable_that_would_be_without_effect_is_refused_by_name(variable: st
 
 
 def test_the_stacks_own_variables_and_those_of_others_are_taken() -> None:
-    assert Layout.from_environment({"TEST_PORT_OFFSET": "x", **dict.fromkeys(KNOWN, "7")}).offset == 7
+    layout = Layout.from_environment({"TEST_PORT_OFFSET": "x", **dict.fromkeys(KNOWN, "7"), SECURED: "true"})
+    assert (layout.offset, layout.secured) == (7, True)
+
+
+def test_whether_the_stores_are_secured_is_said_by_true_or_false_alone() -> None:
+    assert not Layout.from_environment({}).secured
+    with pytest.raises(StackError, match="BOWERBIRD_STACK_SECURED is 'yes'"):
+        Layout.from_environment({SECURED: "yes"})
 
 
 def test_without_java_the_broker_is_tansu_and_the_notice_says_what_that_costs(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from bowerbird import registry
+from deploy import store_access
 from deploy.embedded import kafka
 from deploy.embedded.layout import PORTS, Layout
 from deploy.embedded.programs import build
@@ -18,6 +19,7 @@ from deploy.embedded.services import BY_NAME, INFRASTRUCTURE, OWN, TABLE, Servic
 ROOT = Path(__file__).parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
 CONTAINERS: dict[str, Any] = COMPOSE["services"]
+KEYS: list[str] = CONTAINERS["keys"]["volumes"]
 OURS = [service for service in TABLE if service.command]
 HTTP = [BY_NAME[name] for name in OWN]
 MODULES = {"bowerbird", "libs", "services", "deploy"}
@@ -98,6 +100,26 @@ def test_the_image_holds_every_package_that_the_services_import() -> None:
 
 def test_compose_and_the_embedded_stack_run_the_same_kafka() -> None:
     assert CONTAINERS["kafka"]["image"] == f"apache/kafka:{kafka.version()}"
+
+
+def test_the_kafka_of_compose_asks_and_allows_as_the_embedded_one_does() -> None:
+    lines = text("deploy/kafka/server.properties").splitlines()
+    settings = dict(line.split("=", 1) for line in lines if not line.startswith("#"))
+    folder = Path("/run/stores")
+    asking = store_access.kafka_properties(
+        folder / "certificate.pem", folder / "certificate-and-key.pem", folder / "node-password"
+    )
+    assert {name: settings.get(name) for name in asking} == asking
+
+
+@pytest.mark.parametrize("service", OURS, ids=named)
+def test_a_container_is_given_its_own_passwords_and_no_others(service: Service) -> None:
+    environment = CONTAINERS[service.name]["environment"]
+    principal = f"bowerbird-{service.name}"
+    assert (environment["BOWERBIRD_KAFKA_USERNAME"], environment["BOWERBIRD_MONGO_USERNAME"]) == (principal, principal)
+    mounted = [volume for volume in CONTAINERS[service.name]["volumes"] if "/run/stores" in volume]
+    assert mounted == [f"{service.name}-access:/run/stores:ro"]
+    assert f"{service.name}-access:/run/stores/{service.name}" in KEYS
 
 
 def test_every_jar_of_kafka_is_the_version_that_the_project_file_names() -> None:

@@ -26,7 +26,7 @@ def test_an_invalid_secret_is_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_every_setting_is_described_and_secrets_are_masked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("BOWERBIRD_MONGO_URL", "mongodb://user:hunter2@db/")
+    monkeypatch.setenv("BOWERBIRD_MONGO_URL", "mongodb://user:hunter2@db/?tls=true")
     described = Settings.load().described()
     assert all(meaning for _variable, _value, meaning in described)
     assert not any("hunter2" in value for _variable, value, _meaning in described)

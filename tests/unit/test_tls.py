@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.embedded.certificate import self_signed
+from deploy.certificate import self_signed
 from libs.common.settings import Settings, SettingsError
 from libs.common.tls import server_context
 

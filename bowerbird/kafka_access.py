@@ -1,0 +1,174 @@
+"""Users and permissions at Kafka, made from the table of rights (`libs.contracts.rights`); what differs is told."""
+
+from collections.abc import Iterable, Mapping
+from concurrent.futures import Future
+from typing import Any, Final, TypeVar
+
+from confluent_kafka import KafkaError
+from confluent_kafka.admin import (
+    AclBinding,
+    AclBindingFilter,
+    AclOperation,
+    AclPermissionType,
+    AdminClient,
+    ResourcePatternType,
+    ResourceType,
+    ScramCredentialInfo,
+    ScramMechanism,
+    UserScramCredentialAlteration,
+    UserScramCredentialDeletion,
+    UserScramCredentialUpsertion,
+)
+
+from libs.contracts import rights
+from libs.contracts.rights import Acl
+
+T = TypeVar("T")
+
+_SECONDS: Final = 30.0
+_POLL_SECONDS: Final = 0.05
+_REFUSALS: Final = {KafkaError._AUTHENTICATION, KafkaError._SSL}  # noqa: SLF001  # its public names begin so
+_USER: Final = "User:"
+# Kafka's own least is 4096.
+_ITERATIONS: Final = 8192
+
+
+class RefusedError(Exception):
+    """The brokers do not take the user name and password, or their certificate is not trusted; the text says which."""
+
+
+class KafkaAccess:
+    """The administrator's view of one cluster.
+
+    Each method raises `RefusedError`, or `KafkaException`: the brokers do not answer, or refuse this one thing.
+    """
+
+    def __init__(self, options: Mapping[str, str]) -> None:
+        """Take librdkafka's options of the connection; the user is a super user of the brokers."""
+        self._refused: KafkaError | None = None
+        self._admin = AdminClient(dict[str, Any](options, error_cb=self._note, log_level=0))
+
+    def check(self) -> None:
+        """Return if the brokers answer."""
+        self._done(self._admin.describe_cluster(request_timeout=_SECONDS))
+
+    def bindings(self) -> list[AclBinding]:
+        """Return every permission that the brokers know."""
+        anything: Any = None  # what its signature leaves out
+        every = AclBindingFilter(
+            ResourceType.ANY,
+            anything,
+            ResourcePatternType.ANY,
+            anything,
+            anything,
+            AclOperation.ANY,
+            AclPermissionType.ANY,
+        )
+        return self._done(self._admin.describe_acls(every, request_timeout=_SECONDS))
+
+    def set_password(self, user: str, password: str) -> None:
+        """Make the user, or give it this password (SCRAM-SHA-512; the broker keeps a salted hash)."""
+        info = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, _ITERATIONS)
+        self._alter(UserScramCredentialUpsertion(user, info, password.encode()))
+
+    def remove_user(self, user: str) -> None:
+        """Take the user's password away: it can connect no more. Its permissions stay."""
+        self._alter(UserScramCredentialDeletion(user, ScramMechanism.SCRAM_SHA_512))
+
+    def create(self, bindings: Iterable[AclBinding]) -> None:
+        """Create permissions."""
+        wanted = list(bindings)
+        if wanted:
+            for each in self._admin.create_acls(wanted, request_timeout=_SECONDS).values():
+                self._done(each)
+
+    def delete(self, bindings: Iterable[AclBinding]) -> None:
+        """Delete exactly these permissions."""
+        filters = [
+            AclBindingFilter(
+                each.restype,
+                each.name,
+                each.resource_pattern_type,
+                each.principal,
+                each.host,
+                each.operation,
+                each.permission_type,
+            )
+            for each in bindings
+        ]
+        if filters:
+            for each in self._admin.delete_acls(filters, request_timeout=_SECONDS).values():
+                self._done(each)
+
+    def _alter(self, change: UserScramCredentialAlteration) -> None:
+        for each in self._admin.alter_user_scram_credentials([change], request_timeout=_SECONDS).values():
+            self._done(each)
+
+    def _done(self, asked: Future[T]) -> T:
+        """Wait; a refusal comes by the callback, and the question itself would only be answered by silence."""
+        while not asked.done():
+            self._admin.poll(_POLL_SECONDS)
+            if self._refused is not None:
+                raise RefusedError(self._refused.str())
+        return asked.result()
+
+    def _note(self, error: KafkaError) -> None:
+        if error.code() in _REFUSALS:
+            self._refused = error
+
+
+def apply(
+    access: KafkaAccess, passwords: Mapping[str, str], partners: Iterable[str], *, dry_run: bool, remove: bool
+) -> list[str]:
+    """Make the users and permissions that the table declares, and return a line for each change or difference.
+
+    Args:
+        access: the cluster.
+        passwords: by user name, of the users to make; an existing one gets this password.
+        partners: user names of partners to give their permissions; those who have some already keep them.
+        dry_run: change nothing, and say what would be.
+        remove: delete permissions that the table does not declare; else they are only named.
+
+    Raises:
+        RefusedError, KafkaException: as of `KafkaAccess`; a broker without an authorizer is one that refuses.
+    """
+    there = {_line(each): each for each in access.bindings()}
+    names = {each.principal.removeprefix(_USER) for each in there.values()}
+    declared = {_line(each): each for each in map(_binding, rights.declared({*names, *partners}))}
+    missing = [declared[line] for line in sorted(declared.keys() - there.keys())]
+    strange = [there[line] for line in sorted(there.keys() - declared.keys())]
+    if not dry_run:
+        for user, password in passwords.items():
+            access.set_password(user, password)
+        access.create(missing)
+        if remove:
+            access.delete(strange)
+    would = "would be " if dry_run else ""
+    undeclared = f"{would}removed" if remove else "not declared"
+    return [
+        *(f"password of {user} {would}set" for user in sorted(passwords)),
+        *(f"{would}allowed: {_line(each)}" for each in missing),
+        *(f"{undeclared}: {_line(each)}" for each in strange),
+    ]
+
+
+def _binding(acl: Acl) -> AclBinding:
+    return AclBinding(
+        ResourceType.TOPIC if acl.resource == "topic" else ResourceType.GROUP,
+        acl.name,
+        ResourcePatternType.PREFIXED if acl.prefixed else ResourcePatternType.LITERAL,
+        f"{_USER}{acl.principal}",
+        "*",
+        AclOperation[acl.operation],
+        AclPermissionType.ALLOW,
+    )
+
+
+def _line(binding: AclBinding) -> str:
+    every = "*" if binding.resource_pattern_type is ResourcePatternType.PREFIXED else ""
+    verb = "may" if binding.permission_type is AclPermissionType.ALLOW else "may not"
+    host = "" if binding.host == "*" else f" from {binding.host}"
+    return (
+        f"{binding.principal.removeprefix(_USER)} {verb} {AclOperation(binding.operation).name.lower()} "
+        f"{ResourceType(binding.restype).name.lower()} {binding.name}{every}{host}"
+    )

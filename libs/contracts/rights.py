@@ -1,0 +1,141 @@
+"""Who may do what on Kafka and in MongoDB: one principal a service and one a partner, each with the least rights.
+
+Everything else is refused by the broker. `bowerbird setup` makes the access control lists from this table.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from libs.contracts import topics
+from libs.contracts.topics import DEAD_LETTERS, TOPICS, Topic
+
+Resource = Literal["topic", "group"]
+Operation = Literal["READ", "WRITE", "DESCRIBE"]
+
+ADMINISTRATOR: Final = "bowerbird-setup"
+"""The principal of `bowerbird setup`: a super user of the brokers."""
+
+_PARTNER: Final = "partner-"
+_PARTNER_NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
+
+
+@dataclass(frozen=True, order=True)
+class Acl:
+    """One permission, from any host.
+
+    Attributes:
+        principal: the user's name, without Kafka's `User:`.
+        name: of the topic; of groups the prefix, so that it covers each group whose id begins with it.
+    """
+
+    principal: str
+    resource: Resource
+    name: str
+    operation: Operation
+
+    @property
+    def prefixed(self) -> bool:
+        """Whether the name is a prefix."""
+        return self.resource == "group"
+
+
+@dataclass(frozen=True)
+class Rights:
+    """What one principal may do.
+
+    Attributes:
+        principal: its user name.
+        reads: topics that it reads, in groups whose ids begin with `groups`.
+        writes: topics that it writes. The broker lets whoever may write do so with an idempotent producer.
+        database: the one MongoDB database that it reads and writes; None of a partner.
+    """
+
+    principal: str
+    reads: tuple[Topic, ...]
+    writes: tuple[Topic, ...]
+    groups: str
+    database: str | None = None
+
+    def acls(self) -> frozenset[Acl]:
+        """Return the permissions; who reads or writes a topic may describe it, and a reader its groups."""
+        reading = {Acl(self.principal, "topic", each.name, "READ") for each in self.reads}
+        writing = {Acl(self.principal, "topic", each.name, "WRITE") for each in self.writes}
+        describing = {Acl(self.principal, "topic", each.name, "DESCRIBE") for each in (*self.reads, *self.writes)}
+        group = {
+            Acl(self.principal, "group", self.groups, "READ"),
+            Acl(self.principal, "group", self.groups, "DESCRIBE"),
+        }
+        return frozenset(reading | writing | describing | (group if self.reads else set()))
+
+
+def _service(name: str, reads: Iterable[Topic], writes: Iterable[Topic]) -> Rights:
+    return Rights(f"bowerbird-{name}", tuple(reads), (*writes, DEAD_LETTERS[name]), f"{name}-", name)
+
+
+SERVICES: Final = {
+    "evidence": _service(
+        "evidence",
+        reads=[topics.ACCESS_KEYS, topics.EVIDENCE_DECIDED],
+        writes=[topics.ACCESS_USE, topics.EVIDENCE_SUBMITTED, topics.LEARNER_CONTACTS],
+    ),
+    "issuer": _service(
+        "issuer",
+        reads=[
+            topics.ACCESS_KEYS,
+            topics.ACCESS_USE,
+            topics.EVIDENCE_SUBMITTED,
+            topics.CREDENTIAL_COMMANDS,
+            topics.CATALOGUE,
+        ],
+        writes=[
+            topics.ACCESS_KEYS,
+            topics.ACCESS_USE,
+            topics.CREDENTIAL_COMMANDS,
+            topics.CATALOGUE,
+            topics.EVIDENCE_DECIDED,
+            topics.CREDENTIAL_LIFECYCLE,
+            topics.CREDENTIAL_DOCUMENTS,
+            topics.STATUS_LISTS,
+        ],
+    ),
+    "verifier": _service(
+        "verifier", reads=[topics.CREDENTIAL_DOCUMENTS, topics.CATALOGUE, topics.STATUS_LISTS], writes=[]
+    ),
+    "notifier": _service(
+        "notifier",
+        reads=[
+            topics.ACCESS_KEYS,
+            topics.CATALOGUE,
+            topics.LEARNER_CONTACTS,
+            topics.EVIDENCE_DECIDED,
+            topics.CREDENTIAL_LIFECYCLE,
+        ],
+        writes=[topics.ACCESS_USE],
+    ),
+}
+
+
+def partner(name: str) -> Rights:
+    """Return the rights of a partner: to read what is published for partners, in groups `partner-NAME.…`.
+
+    The dot after the name keeps the groups of `north` apart from those of `north-2`.
+
+    Raises:
+        ValueError: the name is not 1 to 40 lower-case letters, digits and hyphens, a letter or digit at either end.
+    """
+    if not _PARTNER_NAME.fullmatch(name):
+        raise ValueError(
+            f"{name!r} cannot be a partner's name: 1 to 40 lower-case letters, digits and hyphens, "
+            "with a letter or digit at either end"
+        )
+    user = f"{_PARTNER}{name}"
+    return Rights(user, tuple(each for each in TOPICS if each.for_partners), (), f"{user}.")
+
+
+def declared(principals: Iterable[str]) -> frozenset[Acl]:
+    """Return the permissions of the services, and of those among these principals that are partners."""
+    names = [each.removeprefix(_PARTNER) for each in principals if each.startswith(_PARTNER)]
+    partners = [partner(each) for each in names if _PARTNER_NAME.fullmatch(each)]
+    return frozenset(acl for rights in (*SERVICES.values(), *partners) for acl in rights.acls())

@@ -1,0 +1,278 @@
+"""Kafka with its real authorizer and MongoDB with users, both over TLS: awards flow, and nobody reaches further."""
+
+import asyncio
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import psutil
+import pytest
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
+from confluent_kafka.admin import AclBinding, AclOperation, AclPermissionType, ResourcePatternType, ResourceType
+from pymongo import MongoClient
+from pymongo.errors import ConnectionFailure, OperationFailure
+
+from bowerbird.kafka_access import KafkaAccess
+from bowerbird.setup import Access, SetupSettings, partner_access, set_up, withdraw_partner
+from deploy.embedded import mongodb, secrets
+from deploy.embedded.stack import Stack
+from libs.common.settings import SettingsError
+from libs.common.store_access import kafka_admin_options
+from libs.contracts import rights, topics
+from libs.contracts.results import SoloLevel
+from libs.contracts.topics import Topic
+from tests.faults.school import Row, SchoolClient, address
+from tests.waiting import eventually
+
+pytestmark = pytest.mark.integration
+PORT_OFFSET = int(os.environ.get("TEST_PORT_OFFSET", "500")) + 300
+SERVICES = ("smtp", "evidence", "issuer", "verifier", "notifier")
+ROWS = [Row(f"e-{number}", number, SoloLevel.RELATIONAL) for number in range(3)]
+PARTNERS_PASSWORD = f"partner-{uuid4().hex}"
+UNAUTHORIZED = 13
+
+
+@pytest.fixture(scope="module")
+def stack(apache_kafka: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """The whole stack, its stores secured."""
+    with Stack(Path(tmp_path_factory.mktemp("secured")), PORT_OFFSET, secured=True) as secured:
+        secured.start("mongodb", "kafka")
+        secured.start("setup")
+        secured.start(*SERVICES)
+        yield secured
+
+
+@pytest.fixture(scope="module")
+def decided(stack: Stack) -> None:
+    """Evidence of three learners was sent and decided."""
+    school = SchoolClient(stack, "secured")
+    (batch,) = school.send(ROWS, rows_per_batch=len(ROWS), mailed_one_in=1)
+
+    def issued() -> bool:
+        counts = school.batch(batch)["counts"]
+        assert isinstance(counts, dict)
+        return bool(counts["issued"] == len(ROWS))
+
+    eventually(issued)
+
+
+@pytest.fixture
+def settings(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> SetupSettings:
+    """Those of the setup step."""
+    for variable, value in stack.environment("setup").items():
+        monkeypatch.setenv(variable, value)
+    return SetupSettings.load()
+
+
+def options(stack: Stack, user: str, password: str | None = None) -> dict[str, Any]:
+    """Another client's options than ours."""
+    return {
+        "bootstrap.servers": stack.kafka_bootstrap,
+        "security.protocol": "SASL_SSL",
+        "ssl.ca.location": str(secrets.certificate(stack.layout, "kafka")[0]),
+        "sasl.mechanism": "SCRAM-SHA-512",
+        "sasl.username": user if password else f"bowerbird-{user}",
+        "sasl.password": password or secrets.password(stack.layout, "kafka", user),
+        "log_level": 0,
+    }
+
+
+def why_not_written(access: dict[str, Any], topic: Topic) -> int | None:
+    """Return the code of the error that writing to the topic ends with; None where it was written."""
+    codes: list[int | None] = []
+    producer = Producer(access | {"delivery.timeout.ms": 20_000})
+    producer.produce(topic.name, b"x", on_delivery=lambda error, _: codes.append(error.code() if error else None))
+    producer.flush(30)
+    return codes[0]
+
+
+def why_not_read(access: dict[str, Any], group: str, topic: Topic) -> int | None:
+    """Return the code of the error that reading the topic in the group ends with; None where a record came."""
+    errors: list[KafkaError] = []
+    consumer = Consumer(access | {"group.id": group, "auto.offset.reset": "earliest", "error_cb": errors.append})
+    consumer.subscribe([topic.name])
+    try:
+        for _ in range(200):
+            message = consumer.poll(0.1)
+            fault = message.error() if message is not None else None
+            fault = fault or next((each for each in errors if each.code() in FINAL), None)
+            if fault is not None:
+                return fault.code()
+            if message is not None:
+                consumer.commit(message=message, asynchronous=False)
+                return None
+    except KafkaException as error:
+        refused = error.args[0]
+        assert isinstance(refused, KafkaError)
+        return refused.code()
+    finally:
+        consumer.close()
+    raise AssertionError("neither a record nor an error")
+
+
+FINAL = {
+    KafkaError.TOPIC_AUTHORIZATION_FAILED,
+    KafkaError.GROUP_AUTHORIZATION_FAILED,
+    KafkaError._AUTHENTICATION,
+    KafkaError._ALL_BROKERS_DOWN,
+}
+
+
+def test_an_award_flows_from_evidence_to_the_badge_and_the_mail(stack: Stack, decided: None) -> None:
+    def mailed() -> bool:
+        mails = [path.read_text("utf-8") for path in stack.layout.mail.glob("*.eml")]
+        return all(any(address(row.learner) in mail for mail in mails) for row in ROWS)
+
+    eventually(mailed)
+    badges = {
+        found
+        for path in stack.layout.mail.glob("*.eml")
+        for found in re.findall(r"/badges/([0-9a-f-]{36})", path.read_text("utf-8").replace("=\n", ""))
+    }
+    assert len(badges) == len(ROWS)
+
+    def shown() -> bool:
+        pages = [httpx.get(f"{stack.url('verifier')}/badges/{badge}", trust_env=False) for badge in badges]
+        return all(page.status_code == 200 for page in pages)
+
+    eventually(shown)
+
+
+@pytest.mark.parametrize(
+    ("user", "topic"),
+    [
+        ("evidence", topics.CREDENTIAL_LIFECYCLE),
+        ("evidence", topics.CREDENTIAL_DOCUMENTS),
+        ("evidence", topics.CREDENTIAL_COMMANDS),
+        ("evidence", topics.EVIDENCE_DECIDED),
+        ("evidence", topics.ACCESS_KEYS),
+        ("verifier", topics.CREDENTIAL_DOCUMENTS),
+        ("notifier", topics.LEARNER_CONTACTS),
+        ("issuer", topics.EVIDENCE_SUBMITTED),
+        ("issuer", topics.DEAD_LETTERS["evidence"]),
+    ],
+)
+def test_a_service_cannot_write_what_is_anothers(stack: Stack, user: str, topic: Topic) -> None:
+    assert why_not_written(options(stack, user), topic) == KafkaError.TOPIC_AUTHORIZATION_FAILED
+
+
+@pytest.mark.parametrize(
+    ("user", "topic"),
+    [
+        ("evidence", topics.LEARNER_CONTACTS),
+        ("verifier", topics.ACCESS_KEYS),
+        ("notifier", topics.DEAD_LETTERS["notifier"]),
+    ],
+)
+def test_a_service_cannot_read_what_it_does_not_need(stack: Stack, user: str, topic: Topic) -> None:
+    found = why_not_read(options(stack, user), f"{user}-test", topic)
+    assert found == KafkaError.TOPIC_AUTHORIZATION_FAILED
+
+
+def test_a_service_cannot_work_in_anothers_group(stack: Stack, decided: None) -> None:
+    found = why_not_read(options(stack, "evidence"), "issuer-evidence", topics.EVIDENCE_DECIDED)
+    assert found == KafkaError.GROUP_AUTHORIZATION_FAILED
+    assert why_not_read(options(stack, "evidence"), "evidence-test", topics.EVIDENCE_DECIDED) is None
+
+
+def test_kafka_answers_nobody_without_the_right_password_or_in_the_clear(stack: Stack) -> None:
+    wrong = options(stack, "bowerbird-evidence", "not-the-password-of-evidence")
+    assert why_not_read(wrong, "evidence-test", topics.EVIDENCE_DECIDED) in FINAL
+    nobody = {"bootstrap.servers": stack.kafka_bootstrap, "log_level": 0, "socket.timeout.ms": 3000}
+    assert why_not_read(nobody, "evidence-test", topics.EVIDENCE_DECIDED) == KafkaError._ALL_BROKERS_DOWN
+
+
+def test_a_user_of_one_database_reads_and_changes_no_other_and_manages_nobody(stack: Stack, decided: None) -> None:
+    access = mongodb.client_options(stack.layout, "issuer")
+    with MongoClient[dict[str, Any]](mongodb.url(stack.layout), **access) as own:
+        assert own["issuer"]["issuers"].find_one() is not None
+        for refused in (
+            own["notifier"]["contacts"].find_one,
+            lambda: own["evidence"]["rows"].insert_one({"_id": 1}),
+            lambda: own.admin.command("createUser", "stranger", pwd="x" * 32, roles=["root"]),
+            lambda: own.admin.command("usersInfo"),
+            own["local"]["oplog.rs"].find_one,
+        ):
+            with pytest.raises(OperationFailure) as caught:
+                refused()
+            assert caught.value.code == UNAUTHORIZED
+
+
+def test_mongodb_answers_nobody_without_a_password_or_in_the_clear(stack: Stack) -> None:
+    url = mongodb.url(stack.layout)
+    with MongoClient[dict[str, Any]](url, **mongodb.client_options(stack.layout, None)) as nobody:
+        for refused in (
+            nobody["issuer"]["issuers"].find_one,
+            lambda: nobody.admin.command("createUser", "stranger", pwd="x" * 32, roles=["root"]),
+        ):
+            with pytest.raises(OperationFailure) as caught:
+                refused()
+            assert caught.value.code == UNAUTHORIZED
+    with MongoClient[dict[str, Any]](url, serverSelectionTimeoutMS=1500) as clear, pytest.raises(ConnectionFailure):
+        clear.admin.command("ping")
+
+
+async def test_setup_again_changes_nothing_and_names_permissions_that_no_table_declares(
+    settings: SetupSettings,
+) -> None:
+    changes = ["topics created: none, all were there"]
+    passwords = [f"password of {rights.SERVICES[each].principal} set" for each in sorted(rights.SERVICES)]
+    assert await set_up(settings, 60) == passwords + changes
+    cluster = KafkaAccess(kafka_admin_options(settings))
+    stranger = AclBinding(
+        ResourceType.TOPIC,
+        topics.LEARNER_CONTACTS.name,
+        ResourcePatternType.LITERAL,
+        "User:stranger",
+        "*",
+        AclOperation.READ,
+        AclPermissionType.ALLOW,
+    )
+    cluster.create([stranger])
+    told = "stranger may read topic learner.contacts.v1"
+    assert (await set_up(settings, 60, Access(dry_run=True)))[-1] == f"not declared: {told}"
+    assert stranger in cluster.bindings()
+    assert f"removed: {told}" in await set_up(settings, 60, Access(remove=True))
+    assert stranger not in cluster.bindings()
+
+
+async def test_a_partner_reads_what_is_for_partners_until_it_is_withdrawn(
+    stack: Stack, decided: None, settings: SetupSettings
+) -> None:
+    await partner_access(settings, "north", PARTNERS_PASSWORD, Access())
+    access = options(stack, "partner-north", PARTNERS_PASSWORD)
+    for group, topic, expected in (
+        ("partner-north.app", topics.CREDENTIAL_LIFECYCLE, None),
+        ("partner-north.app", topics.CATALOGUE, None),
+        ("partner-north-2.app", topics.CATALOGUE, KafkaError.GROUP_AUTHORIZATION_FAILED),
+        ("partner-north.app", topics.EVIDENCE_DECIDED, KafkaError.TOPIC_AUTHORIZATION_FAILED),
+    ):
+        assert await asyncio.to_thread(why_not_read, access, group, topic) == expected, (group, topic.name)
+    refused = await asyncio.to_thread(why_not_written, access, topics.CREDENTIAL_LIFECYCLE)
+    assert refused == KafkaError.TOPIC_AUTHORIZATION_FAILED
+    await withdraw_partner(settings, "north")
+    assert await asyncio.to_thread(why_not_read, access, "partner-north.app", topics.CATALOGUE) in FINAL
+
+
+@pytest.mark.parametrize("store", ["mongo", "kafka"])
+async def test_setup_with_a_wrong_password_says_so_at_once(store: str, settings: SetupSettings, tmp_path: Path) -> None:
+    wrong = tmp_path / "password"
+    wrong.write_text("not-the-password-of-setup", encoding="ascii")
+    wrong.chmod(0o600)
+    with pytest.raises(SettingsError, match="refuses us") as caught:
+        await set_up(settings.model_copy(update={f"{store}_password_file": wrong}), 3600)
+    assert "not-the-password" not in str(caught.value)
+
+
+def test_no_password_stands_in_an_argument_list_or_a_log(stack: Stack) -> None:
+    passwords = [path.read_text("ascii").strip() for path in secrets.passwords(stack.layout).iterdir()]
+    assert len(passwords) == 11
+    told = [path.read_text("utf-8", errors="replace") for path in stack.layout.log.iterdir()]
+    told += [" ".join(psutil.Process(stack.pid(name)).cmdline()) for name in ("mongodb", "kafka", *SERVICES)]
+    told.append((stack.layout.kafka / "server.properties").read_text("utf-8"))
+    assert not (stack.layout.kafka / "first-users").exists()
+    assert not [1 for password in passwords for text in told if password in text]
