@@ -35,6 +35,7 @@ from libs.contracts.events import (
     Outcome,
     RevokeCredential,
     StatusListPublished,
+    Suspension,
     TakeDownCredential,
 )
 from libs.contracts.reasons import RevocationReason, SuspensionReason, TakeDownReason
@@ -828,6 +829,13 @@ async def test_the_list_of_issuers_follows_the_catalogue_and_is_published_once_a
     await issuers.arrive(school.model_copy(update={"version": 2, "name": "Wattle Hill"}))
     await issuers.process().tick()
     assert named(issuers.published[-1])[school.did] == "Wattle Hill"
+    held = Suspension(reason=SuspensionReason.CLOSED, since=NOW)
+    await issuers.arrive(school.model_copy(update={"version": 3, "suspension": held}))
+    await issuers.process().tick()
+    (party,) = issuers.published[-1].parties[school.did]
+    assert (party.begins, party.ends) == (NOW - timedelta(days=9), NOW)
+    assert party.suspension is not None
+    assert party.suspension.reason == "closed"
 
 
 @pytest.mark.parametrize("delivered_again", [False, True])

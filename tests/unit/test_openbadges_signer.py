@@ -252,10 +252,32 @@ OWN_SIGNER = did_key(KEY.public_multibase)
 
 
 def test_a_list_that_an_installation_writes_is_read_as_it_was_meant() -> None:
-    period: dict[str, Any] = {"begins": NOW - timedelta(days=30), "ends": NOW - timedelta(days=3)}
+    since = NOW - timedelta(days=3)
+    period: dict[str, Any] = {"begins": NOW - timedelta(days=30), "ends": since}
+    period["suspension"] = Suspension(since, "under_review")
     found = read_registry(own_list(**period), signers=[OWN_SIGNER], now=NOW)
     party = Party(STRANGERS_DID, "Banksia College", "https://banksia.example", **period)
     assert found == Registry("badges.example", {STRANGERS_DID: [party]}, LATER, NOW)
+
+
+@pytest.mark.parametrize("later", [timedelta(), timedelta(days=1)])
+def test_what_a_party_issued_before_its_suspension_stands_and_no_more(later: timedelta) -> None:
+    since = NOW + later
+    text = own_list(ends=since, suspension=Suspension(since, "security"))
+    signer = report_on(
+        strangers(), KnownParties(registries=[read_registry(text, signers=[OWN_SIGNER], now=NOW)])
+    ).signer
+    assert signer is not None
+    assert signer.standing == ("listed" if later else "unknown")
+    if later:
+        assert "listed by badges.example when it was issued, suspended since 2026-03-07" in signer.message
+
+
+@pytest.mark.parametrize("held", [7, {}, {"since": "2026-03-06T09:30:00Z"}, {"since": "x", "reason": "closed"}])
+def test_a_suspension_that_cannot_be_read_makes_the_registry_unreadable(held: Any) -> None:
+    entry = {**LIST["issuers"][0], "suspension": held}  # type: ignore[dict-item]  # a dict, by its making
+    with pytest.raises(CredentialError):
+        read_registry(orjson.dumps({**LIST, "issuers": [entry]}), now=NOW)
 
 
 @pytest.mark.parametrize(

@@ -44,4 +44,6 @@ def _entry(party: Party) -> dict[str, Any]:
         entry["validFrom"] = times.write(party.begins)
     if party.ends is not None:
         entry["validUntil"] = times.write(party.ends)
+    if party.suspension is not None:
+        entry["suspension"] = {"since": times.write(party.suspension.since), "reason": party.suspension.reason}
     return {name: value for name, value in entry.items() if value is not None}

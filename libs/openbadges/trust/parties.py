@@ -32,7 +32,7 @@ class Party:
         issuer_id: its id within the installation; None for one of a registry.
         begins: since when it is listed; None for always.
         ends: from when on it is no longer listed; None for open.
-        suspension: of a registered one, that it is suspended now; None where it may issue.
+        suspension: that it is suspended now; None where it may issue, and where a registry does not say.
     """
 
     id: str

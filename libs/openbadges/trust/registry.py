@@ -1,9 +1,9 @@
 """Registry documents: a list of issuers as JSON that the operator trusts as it is, or signed as a compact JWS.
 
 The form is one of ours, because none is agreed on: {"name", "validUntil"?, "issuers": [{"id", "name", "url"?,
-"validFrom"?, "validUntil"?}]}; a signed one may have the claims `iss`, `iat` and `exp` (RFC 7519, section 4.1) too. An
-issuer has an entry for each period for which it is listed. The form of the Digital Credentials Consortium's registries
-is read too: {"registry": {DID: {"name", "url"?}}}.
+"validFrom"?, "validUntil"?, "suspension"?: {"since", "reason"}}]}; a signed one may have the claims `iss`, `iat` and
+`exp` (RFC 7519, section 4.1) too. An issuer has an entry for each period for which it is listed. The form of the
+Digital Credentials Consortium's registries is read too: {"registry": {DID: {"name", "url"?}}}.
 """
 
 from collections.abc import Collection, Mapping
@@ -20,7 +20,7 @@ from libs.openbadges.model import times
 from libs.openbadges.model.errors import CredentialError, UndecidedError
 from libs.openbadges.trust.issuer_list import ISSUER_LIST_TYPE
 from libs.openbadges.trust.names import shown_name
-from libs.openbadges.trust.parties import Party, Registry
+from libs.openbadges.trust.parties import Party, Registry, Suspension
 
 REGISTRY_LIMITS: Final = Limits(bytes=16 * 1024 * 1024, depth=12, nodes=2_000_000)
 REGISTRY_TEXT_BYTES: Final = REGISTRY_LIMITS.bytes * 4 // 3 + 16 * 1024
@@ -144,7 +144,18 @@ def _party(entry: Any, path: str) -> Party:
         url if isinstance(url, str) else None,
         begins=_moment(entry, "validFrom", path),
         ends=_moment(entry, "validUntil", path),
+        suspension=_suspension(entry, path),
     )
+
+
+def _suspension(entry: Mapping[str, Any], path: str) -> Suspension | None:
+    held = entry.get("suspension")
+    if held is None:
+        return None
+    since = _moment(held, "since", f"{path}/suspension") if isinstance(held, dict) else None
+    if since is None or not isinstance(held.get("reason"), str):
+        raise CredentialError("registry_form", "A suspension says since when, and why.", f"{path}/suspension")
+    return Suspension(since, shown_name(held["reason"]))
 
 
 def _moment(document: Mapping[str, Any], name: str, path: str = "") -> datetime | None:

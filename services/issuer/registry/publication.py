@@ -3,7 +3,7 @@
 import asyncio
 import base64
 import zlib
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
@@ -13,7 +13,7 @@ from libs.common.settings import PREFIX
 from libs.contracts.events import IssuerListPublished, IssuerPublished
 from libs.openbadges.crypto.did import did_key
 from libs.openbadges.crypto.keys import Ed25519Key
-from libs.openbadges.trust import Party, write_issuer_list
+from libs.openbadges.trust import Party, Suspension, write_issuer_list
 from services.issuer.registry.metrics import ISSUER_LIST
 from services.issuer.registry.repository import LIST_ID, IssuerListRepository
 from services.issuer.renewal.publication import Freshness, Publication, Publish
@@ -74,8 +74,7 @@ class IssuerListPublication(Publication[Versioned]):
     async def _event(self, current: Versioned, now: datetime) -> IssuerListPublished:
         parties: list[Party] = []
         async for some in self._issuers.everybody():
-            for issuer in some:
-                parties += listings(issuer)
+            parties += [listing(issuer) for issuer in some]
         ends = now + self._freshness.valid_for
         compressed = await asyncio.to_thread(self._signed, parties, now, ends)
         return IssuerListPublished(list_id=LIST_ID, compressed=compressed, ends_at=ends, published_at=now)
@@ -85,6 +84,15 @@ class IssuerListPublication(Publication[Versioned]):
         return base64.b64encode(zlib.compress(text.encode("ascii"))).decode("ascii")
 
 
-def listings(issuer: IssuerPublished) -> Iterator[Party]:
-    """Return the issuer once for each period in which it could issue."""
-    yield Party(issuer.did, issuer.name, issuer.url, issuer.issuer_id, begins=issuer.registered_at)
+def listing(issuer: IssuerPublished) -> Party:
+    """Return the issuer as the list has it: from its registration on, and while it is suspended until that moment."""
+    held = issuer.suspension
+    return Party(
+        issuer.did,
+        issuer.name,
+        issuer.url,
+        issuer.issuer_id,
+        begins=issuer.registered_at,
+        ends=None if held is None else held.since,
+        suspension=None if held is None else Suspension(held.since, held.reason.value),
+    )
