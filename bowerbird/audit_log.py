@@ -12,10 +12,13 @@ from cyclopts import Parameter
 from pymongo.errors import PyMongoError
 
 from bowerbird.registry import NAMES
+from bowerbird.registry import find as find_service
+from bowerbird.setup import SetupSettings
 from libs.audit.chain import ChainReport
 from libs.audit.log import AuditLog
 from libs.common import mongo
 from libs.common.settings import Settings, SettingsError
+from libs.common.store_access import mongo_options
 
 ServiceName = Literal["evidence", "issuer", "verifier", "notifier"]
 _HEAD = re.compile(rf"({'|'.join(NAMES)}):([1-9][0-9]{{0,15}}):([0-9a-f]{{64}})")
@@ -43,8 +46,7 @@ def verify(*services: ServiceName, head: Heads = None, find: Find = None, as_jso
         print(f"bowerbird: {error}", file=sys.stderr)
         return os.EX_USAGE
     try:
-        url = Settings.load().mongo_url.get_secret_value()
-        reports = asyncio.run(_check(url, services or NAMES, noted, find))
+        reports = asyncio.run(_check(_settings(), services or NAMES, noted, find))
     except SettingsError as error:
         print(f"bowerbird: {error}", file=sys.stderr)
         return 2
@@ -60,10 +62,20 @@ def verify(*services: ServiceName, head: Heads = None, find: Find = None, as_jso
     return 1 if any(each.broken_at is not None for each in reports.values()) else 0
 
 
+def _settings() -> Settings:
+    """Return what an environment says of MongoDB, whosever it is: a service's own, or that of `bowerbird setup`.
+
+    Raises:
+        SettingsError: a variable is no setting of any service, or not valid.
+    """
+    of_services = {each for name in NAMES for each in find_service(name).settings.model_fields}
+    return Settings.load(also_known={*of_services, *SetupSettings.model_fields})
+
+
 async def _check(
-    url: str, services: Sequence[str], noted: Mapping[str, Mapping[int, str]], find: str | None
+    settings: Settings, services: Sequence[str], noted: Mapping[str, Mapping[int, str]], find: str | None
 ) -> dict[str, ChainReport]:
-    client = mongo.connect(url, "bowerbird-audit")
+    client = mongo.connect(settings.mongo_url.get_secret_value(), "bowerbird-audit", mongo_options(settings))
     try:
         return {each: await AuditLog(client[each]).check(noted=noted.get(each), find=find) for each in services}
     finally:

@@ -17,6 +17,7 @@ from libs.common import mongo
 from libs.common.authority_secret import AuthoritySecret
 from libs.common.kafka import Kafka
 from libs.common.settings import SettingsError
+from libs.common.store_access import mongo_options
 from libs.common.telemetry import new_trace, trace_id
 from libs.contracts.events import ApiKeyGranted
 from libs.contracts.ids import Ids
@@ -50,7 +51,7 @@ def sign_anew(*, dry_run: DryRun = False) -> int:
 
 
 async def _renew(settings: ServiceSettings, signer: GrantSigner, *, dry_run: bool) -> Renewal:
-    client = mongo.connect(settings.mongo_url.get_secret_value(), "bowerbird-grants")
+    client = mongo.connect(settings.mongo_url.get_secret_value(), "bowerbird-grants", mongo_options(settings))
     ids = Ids(AuthoritySecret.load(settings.authority_secret_file).key)
     kafka = Kafka(settings, "issuer", ids.event_id)
     try:

@@ -12,6 +12,7 @@ from libs.audit.entry import Cause
 from libs.audit.log import AuditLog
 from libs.common import mongo
 from libs.common.settings import SettingsError
+from libs.common.store_access import mongo_options
 from libs.common.telemetry import new_trace, trace_id
 from services.issuer.keys.encryption import FileKeyEncryption
 from services.issuer.keys.repository import SigningKeyRepository
@@ -46,7 +47,7 @@ def rewrap(
 
 
 async def _rewrap(settings: ServiceSettings, encryption: FileKeyEncryption, *, dry_run: bool) -> Rewrapped:
-    client = mongo.connect(settings.mongo_url.get_secret_value(), "bowerbird-rewrap")
+    client = mongo.connect(settings.mongo_url.get_secret_value(), "bowerbird-rewrap", mongo_options(settings))
     try:
         database: mongo.Database = client["issuer"]
         rewrapping = Rewrapping(SigningKeyRepository(client, database), encryption, AuditLog(database))

@@ -53,6 +53,16 @@ def test_each_log_is_told_with_its_count_and_its_head(stores: Stores, verify: Ca
     assert "credential c-2 in: 2" in verify("issuer", "--find", "credential c-2")[1]
 
 
+def test_it_runs_in_the_environment_of_any_service(
+    stores: Stores, verify: Callable[..., tuple[int, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BOWERBIRD_KEK_FILE", "/run/keys/kek")
+    monkeypatch.setenv("BOWERBIRD_MAIL_FROM", "badges@education.example")
+    assert verify("issuer")[0] == 0
+    monkeypatch.setenv("BOWERBIRD_KEK_FIEL", "/run/keys/kek")
+    assert verify("issuer")[0] == 2
+
+
 def test_the_first_break_is_told_and_ends_with_1(stores: Stores, verify: Callable[..., tuple[int, str]]) -> None:
     stores["issuer"]["audit"].documents[2]["reason"] = "none"
     status, told = verify("issuer")
