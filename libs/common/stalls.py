@@ -29,6 +29,8 @@ class StallMonitor:
     def __init__(self, interval_seconds: float = _INTERVAL_SECONDS) -> None:
         """Set how often it looks."""
         self._interval = interval_seconds
+        # When it was late and by how much, of the last minute; those alone that nothing later exceeds, so the first is
+        # the worst. All of a minute would take a twentieth of a core to go through, twenty times a second.
         self._late: deque[tuple[float, float]] = deque()
         self.busy_seconds = 0.0
 
@@ -42,7 +44,7 @@ class StallMonitor:
         since = monotonic() - _WINDOW_SECONDS
         while self._late and self._late[0][0] < since:
             self._late.popleft()
-        return max((seconds for _, seconds in self._late), default=0.0)
+        return self._late[0][1] if self._late else 0.0
 
     async def run(self) -> None:
         """Measure without end."""
@@ -52,6 +54,11 @@ class StallMonitor:
             now = monotonic()
             late = max(0.0, now - started - self._interval)
             self.busy_seconds = max(self.busy_seconds, thread_time() - busy)
-            self._late.append((now, late))
+            self._note(now, late)
             metrics.LOOP_STALL.observe(late)
             metrics.LOOP_LONGEST_STALL.set(self.longest())
+
+    def _note(self, at: float, late: float) -> None:
+        while self._late and self._late[-1][1] <= late:
+            self._late.pop()
+        self._late.append((at, late))
