@@ -36,7 +36,7 @@ class MemoryBatches(Batches):
         self.rows_of: dict[UUID, dict[str, Any]] = {}
 
     async def acquire(
-        self, batch_id: UUID, upload: Upload, token: UUID, now: datetime, stale_before: datetime
+        self, batch_id: UUID, upload: Upload, token: UUID, now: datetime, stale_before: datetime, *, first: Progress
     ) -> UploadLease:
         found = self.batches.get(batch_id)
         if found is None:
@@ -45,7 +45,7 @@ class MemoryBatches(Batches):
                 "said": upload,
                 "state": BatchState.INTERRUPTED,
                 "progress": Progress(),
-                "announced": Progress(),
+                "announced": first,
             }
             found |= {"created_at": now, "alive_at": now}
             self.batches[batch_id] = found
@@ -99,10 +99,19 @@ class MemoryBatches(Batches):
             each |= {"state": BatchState.INTERRUPTED, "problem": problem}
         return len(stale)
 
-    async def store(self, lease: UploadLease, issuer_id: str, rows: Sequence[NewRow], progress: Progress) -> bool:
+    async def store(
+        self,
+        lease: UploadLease,
+        issuer_id: str,
+        rows: Sequence[NewRow],
+        progress: Progress,
+        accepted_at: datetime | None = None,
+    ) -> bool:
         for row in rows:
             new = {"batch_id": lease.batch_id, "issuer_id": issuer_id, "new": row, "row": _row(row)}
             self.rows_of.setdefault(row.submission_id, new)
+        if accepted_at is not None:
+            return await self.accept(lease, progress, accepted_at)
         held = self._held(lease)
         if held.get("state") is BatchState.RECEIVING:
             held["progress"] = progress

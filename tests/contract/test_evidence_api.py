@@ -381,6 +381,27 @@ async def test_kafka_away_for_a_moment_is_waited_for(evidence: Service) -> None:
     assert answer.status_code == 202
 
 
+@pytest.mark.parametrize(
+    ("rows", "expected"), [(2, ["acquire", "store"]), (4, ["acquire", "store", "announce", "store"])]
+)
+async def test_the_first_rows_begin_a_batch_and_the_last_accept_it_without_writes_of_their_own(
+    evidence: Service, monkeypatch: pytest.MonkeyPatch, rows: int, expected: list[str]
+) -> None:
+    calls: list[str] = []
+    for name in ("acquire", "announce", "store"):
+        real = getattr(MemoryBatches, name)
+
+        async def noted(*given: Any, name: str = name, real: Any = real, **named: Any) -> Any:
+            calls.append(name)
+            return await real(*given, **named)
+
+        monkeypatch.setattr(MemoryBatches, name, noted)
+    # A chunk has three rows here.
+    answer = await evidence.send(table(*map(line, range(1, rows + 1))), idempotency_key="week-7")
+    assert (answer.status_code, answer.json()["state"]) == (202, "accepted")
+    assert calls == expected
+
+
 async def test_no_row_is_stored_before_its_submission_is_confirmed(evidence: Service) -> None:
     seen: list[int] = []
 

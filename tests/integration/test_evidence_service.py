@@ -118,7 +118,7 @@ def new_rows(batch_id: UUID, numbers: Sequence[int]) -> list[NewRow]:
 
 
 async def leased(batches: Batches) -> UploadLease:
-    return await batches.acquire(uuid4(), Upload("north", "upload", "csv", ""), uuid4(), NOW, NOW)
+    return await batches.acquire(uuid4(), Upload("north", "upload", "csv", ""), uuid4(), NOW, NOW, first=Progress())
 
 
 async def begun(batches: Batches) -> UUID:
@@ -129,11 +129,13 @@ async def begun(batches: Batches) -> UUID:
 
 async def test_what_an_upload_announced_outlives_it_and_binds_the_next_one_under_its_key(either: Batches) -> None:
     batch_id, upload = uuid4(), Upload("north", "upload", "csv", "", "week-1")
-    lease = await either.acquire(batch_id, upload, uuid4(), NOW, NOW - timedelta(seconds=10))
-    assert lease.announced == Progress()
+    first = Progress(2, 2, "ab")
+    lease = await either.acquire(batch_id, upload, uuid4(), NOW, NOW - timedelta(seconds=10), first=first)
+    assert (lease.progress, lease.announced) == (Progress(), first)
     assert await either.announce(lease, Progress(3, 3, "abc"))
     later = NOW + timedelta(minutes=1)
-    again = await either.acquire(batch_id, upload, uuid4(), later, later - timedelta(seconds=10))
+    other = Progress(1, 1, "cd")
+    again = await either.acquire(batch_id, upload, uuid4(), later, later - timedelta(seconds=10), first=other)
     assert (again.progress, again.announced) == (Progress(), Progress(3, 3, "abc"))
     assert not await either.announce(lease, Progress(6, 6, "def"))
 
@@ -351,17 +353,17 @@ async def everything(batches: Batches, batch_id: UUID, state: str | None, limit:
 async def test_a_lease_that_ran_out_may_be_taken_and_the_old_upload_learns_of_it(database: mongo.Database) -> None:
     batches = Batches(database)
     upload, batch_id, first, second = Upload("north", "upload", "csv", "", "week-1"), uuid4(), uuid4(), uuid4()
-    old = await batches.acquire(batch_id, upload, first, NOW, NOW - timedelta(seconds=10))
+    old = await batches.acquire(batch_id, upload, first, NOW, NOW - timedelta(seconds=10), first=Progress())
     assert await batches.store(old, "north", new_rows(batch_id, range(1, 501)), Progress(500, 500, "f"))
     assert await batches.renew(old, NOW)
-    new = await batches.acquire(batch_id, upload, second, NOW, NOW + timedelta(seconds=1))
+    new = await batches.acquire(batch_id, upload, second, NOW, NOW + timedelta(seconds=1), first=Progress())
     assert (new.progress, new.accepted) == (Progress(500, 500, "f"), False)
     assert not await batches.renew(old, NOW)
     assert not await batches.store(old, "north", new_rows(batch_id, [501]), Progress(501, 501, "h"))
     assert not await batches.accept(old, Progress(), NOW)
     assert await batches.accept(new, Progress(900, 900, "g"), NOW)
     assert not await batches.renew(new, NOW)
-    assert (await batches.acquire(batch_id, upload, uuid4(), NOW, NOW)).accepted
+    assert (await batches.acquire(batch_id, upload, uuid4(), NOW, NOW, first=Progress())).accepted
 
 
 async def test_a_file_sent_twice_at_once_is_two_batches_and_under_one_key_it_is_one(stack: Stack) -> None:

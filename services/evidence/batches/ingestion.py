@@ -2,13 +2,15 @@
 
 What a crash leaves behind after each step:
 
-0. store the batch, before its first chunk       a batch without rows, which is marked `interrupted` in time
-1. record which rows come next, where a key    what is on Kafka is decided, and its rows come with the decisions; the
-   stands for them; publish contacts, then        key stands for this file, so no other one takes the numbers of its
-   submissions, confirmed                         rows
+0. store the batch and, where a key stands for   a batch without rows, which is marked `interrupted` in time; the key
+   its rows, which of them come first               stands for this file, so no other one takes the numbers of its rows
+1. record which rows come next, behind the       what is on Kafka is decided, and its rows come with the decisions
+   first chunk; publish contacts, then
+   submissions, confirmed
 2. store the rows of the chunk, then how far     every row that says `pending` is on Kafka, and will be decided
    the upload has come
-3. after the last chunk, accept the batch        all is there; only the answer is missing, and a repeat is harmless
+3. accept the batch, with the last chunk by      all is there; only the answer is missing, and a repeat is harmless
+   the write that says how far it has come
 4. answer 202
 
 While chunks come, the batch's lease is renewed; a batch whose upload died is marked `interrupted`, so that its sender
@@ -47,7 +49,7 @@ from libs.contracts.ids import Ids
 from services.evidence.batches import metrics
 from services.evidence.batches.batch import Progress, Upload, UploadLease
 from services.evidence.batches.chunks import Chunk, Chunker
-from services.evidence.batches.repeats import Repeat
+from services.evidence.batches.repeats import Repeat, first_progress
 from services.evidence.batches.repository import Batches
 from services.evidence.sources.reader import RawRow, Reader
 from services.evidence.sources.refusals import Refusal
@@ -55,6 +57,9 @@ from services.evidence.sources.refusals import Refusal
 T = TypeVar("T")
 Publish = Callable[[Sequence[Outgoing]], Awaitable[None]]
 
+# So much is read on the event loop itself, some milliseconds: waiting for the thread takes longer, the more so the
+# busier the loop is.
+_READ_AT_ONCE_BYTES = 8 * 1024
 # An upload whose lease is this old counts as dead, and the same file under the same key may be sent again. Should the
 # dead one wake up after all, both write the same rows under the same ids until it sees that its lease is gone.
 LEASE = timedelta(seconds=10)
@@ -111,18 +116,20 @@ class Intake:
             if not self._under_way[upload.issuer_id]:
                 del self._under_way[upload.issuer_id]
 
-    async def beside_the_loop(self, work: Callable[[], T]) -> T:
-        """Do pure work in the thread for rows."""
+    async def compute(self, size: int, work: Callable[[], T]) -> T:
+        """Do pure work on so many bytes: at once where they are few, else in the thread for rows."""
+        if size <= _READ_AT_ONCE_BYTES:
+            return work()
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
     async def _receive(self, upload: Upload, reader: Reader, blocks: AsyncIterator[bytes]) -> UUID:
         started = monotonic()
-        session = UploadSession(self, upload)
+        session = UploadSession(self, upload, reader)
         end = "failed"
         try:
             async for block in blocks:
-                await session.take(await self.beside_the_loop(partial(_rows, reader, block)))
-            await session.take(await self.beside_the_loop(partial(_rows, reader, None)))
+                await session.read(block)
+            await session.read(None)
             batch_id = await session.accept()
             end = "accepted"
         except BowerbirdError as error:
@@ -155,9 +162,11 @@ class Intake:
 class UploadSession:
     """One upload in flight; at most one chunk of it is in memory."""
 
-    def __init__(self, intake: Intake, upload: Upload) -> None:
+    def __init__(self, intake: Intake, upload: Upload, reader: Reader) -> None:
         self._intake = intake
         self._upload = upload
+        self._reader = reader
+        self._came_bytes = 0
         self._chunk: list[RawRow] = []
         self._held_bytes = 0
         self._batch: _Batch | None = None
@@ -171,18 +180,20 @@ class UploadSession:
         lease, stored = self._batch.lease, self._batch.stored
         return {"batch": str(lease.batch_id), "rows": stored.received, "refused": self._batch.chunker.refused}
 
-    async def take(self, raws: Sequence[RawRow]) -> None:
-        """Hold rows, and go through the steps whenever there are enough of them, or so many bytes."""
-        for raw in raws:
+    async def read(self, block: bytes | None) -> None:
+        """Hold the rows that a block completes (None: the end), and go through the steps whenever there are enough."""
+        self._came_bytes += len(block or b"")
+        # A row may have begun in any block before.
+        for raw in await self._intake.compute(self._came_bytes, partial(_rows, self._reader, block)):
             self._chunk.append(raw)
             self._held_bytes += 0 if isinstance(raw[1], Refusal) else sum(map(len, raw[1].values()))
             if len(self._chunk) >= self._intake.chunk_rows or self._held_bytes >= self._intake.chunk_bytes:
-                await self.flush()
+                await self._flush(is_last=False)
 
-    async def flush(self) -> None:
-        """Steps 0 to 2 for the rows held. Nothing more is read before they are done."""
-        batch = self._batch = self._batch or await self._acquire()
+    async def _flush(self, *, is_last: bool) -> None:
+        """Steps 0 to 2 for the rows held, and 3 with the last. Nothing more is read before they are done."""
         raws, self._chunk, self._held_bytes = self._chunk, [], 0
+        batch = self._batch = self._batch or await self._acquire(raws)
         batch.unproven += [raw for raw in raws if batch.repeat.is_new(raw)]
         # Rows that an earlier upload may have published go out once all of them are seen to be the same: one chunk.
         if batch.unproven and batch.repeat.is_same:
@@ -190,22 +201,23 @@ class UploadSession:
             if batch.lost:
                 raise ConflictError(_TAKEN_OVER)
             now, progress = self._intake.clock(), batch.repeat.progress
-            chunk = await self._intake.beside_the_loop(partial(batch.chunker.chunk, new, now))
-            if not await _patiently(lambda: self._put(batch.lease, chunk, progress)):
+            chunk = await self._intake.compute(self._came_bytes, partial(batch.chunker.chunk, new, now))
+            if not await _patiently(lambda: self._put(batch, chunk, progress, is_last=is_last)):
                 raise ConflictError(_TAKEN_OVER)
-            batch.stored = progress
+            batch.stored, batch.is_accepted = progress, is_last
 
-    async def _acquire(self) -> "_Batch":
+    async def _acquire(self, first: Sequence[RawRow]) -> "_Batch":
         upload, intake = self._upload, self._intake
         key = upload.idempotency_key
         batch_id = intake.new_id() if key is None else intake.ids.batch_id(upload.issuer_id, key)
         token, now = intake.new_id(), intake.clock()
-        lease = await _patiently(lambda: intake.batches.acquire(batch_id, upload, token, now, now - LEASE))
+        begun = first_progress(key, first)
+        lease = await _patiently(lambda: intake.batches.acquire(batch_id, upload, token, now, now - LEASE, first=begun))
         failpoint("evidence.ingestion.0")
         if not lease.accepted:
             self._renewal = asyncio.create_task(self._renew_lease())
         chunker = Chunker(upload, batch_id, intake.ids, intake.contact_policy)
-        return _Batch(lease, Repeat(lease, key), chunker, lease.progress)
+        return _Batch(lease, Repeat(lease, key), chunker, lease.progress, lease.announced, lease.accepted)
 
     async def _renew_lease(self) -> None:
         """Renew the lease while the upload goes on, also while a chunk waits for Kafka."""
@@ -224,30 +236,33 @@ class UploadSession:
         if self._renewal is not None:
             self._renewal.cancel()
 
-    async def _put(self, lease: UploadLease, chunk: Chunk, progress: Progress) -> bool:
-        """Steps 1 and 2; False where the batch is another upload's by now."""
-        trace = self._upload.trace
-        if progress.fingerprint and not await self._intake.batches.announce(lease, progress):
-            return False
+    async def _put(self, batch: "_Batch", chunk: Chunk, progress: Progress, *, is_last: bool) -> bool:
+        """Steps 1 to 3; False where the batch is another upload's by now."""
+        lease, intake, trace = batch.lease, self._intake, self._upload.trace
+        if progress.fingerprint and progress != batch.announced:
+            if not await intake.batches.announce(lease, progress):
+                return False
+            batch.announced = progress
         # Confirmed before the submissions, so that no credential can be ready before its learner can be told.
-        await self._intake.publish([Outgoing(contact, trace) for contact in chunk.contacts.values()])
+        await intake.publish([Outgoing(contact, trace) for contact in chunk.contacts.values()])
         failpoint("evidence.ingestion.1.contacts")
-        await self._intake.publish([Outgoing(submission, trace) for submission in chunk.submissions])
+        await intake.publish([Outgoing(submission, trace) for submission in chunk.submissions])
         failpoint("evidence.ingestion.1")
-        ours = await self._intake.batches.store(lease, self._upload.issuer_id, chunk.rows, progress)
+        accepted_at = intake.clock() if is_last else None
+        ours = await intake.batches.store(lease, self._upload.issuer_id, chunk.rows, progress, accepted_at)
         failpoint("evidence.ingestion.2")
         return ours
 
     async def accept(self) -> UUID:
         """Step 3: everything is there."""
         if self._chunk:
-            await self.flush()
+            await self._flush(is_last=True)
         batch = self._batch
         if batch is None:
             raise InvalidRequestError("There are no rows of data in the file.")
         batch.repeat.check_same()
         self.end()
-        if not batch.lease.accepted:
+        if not batch.is_accepted:
             now, stored = self._intake.clock(), batch.repeat.progress
             if not await _patiently(lambda: self._intake.batches.accept(batch.lease, stored, now)):
                 raise ConflictError(_TAKEN_OVER)
@@ -256,7 +271,7 @@ class UploadSession:
 
     async def give_up(self, error: BowerbirdError) -> None:
         """Mark the batch, if it was begun, and tell the sender of it. If that fails as well, its lease runs out."""
-        if self._batch is None or self._batch.lease.accepted:
+        if self._batch is None or self._batch.is_accepted:
             return
         lease, stored = self._batch.lease, self._batch.stored
         message = str(error)
@@ -269,15 +284,18 @@ class UploadSession:
 
 @dataclass(slots=True)
 class _Batch:
-    """The batch in flight: `stored` is how far it is proven, `lost` that another upload has taken it over.
+    """The batch in flight: `stored` is how far it is proven, `announced` how far rows may be on Kafka.
 
-    `unproven` are rows not yet compared with what an earlier upload may have published.
+    `lost` says that another upload has taken it over; `unproven` are rows not yet compared with what an earlier upload
+    may have published.
     """
 
     lease: UploadLease
     repeat: Repeat
     chunker: Chunker
     stored: Progress
+    announced: Progress
+    is_accepted: bool
     lost: bool = False
     unproven: list[RawRow] = field(default_factory=list)
 

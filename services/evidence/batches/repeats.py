@@ -1,6 +1,7 @@
 """Finds whether an upload under a known Idempotency-Key is the same file again, and what of it is new. Pure."""
 
 import hmac
+from collections.abc import Sequence
 
 import orjson
 
@@ -23,7 +24,7 @@ class Repeat:
 
     def __init__(self, lease: UploadLease, idempotency_key: str | None) -> None:
         self._lease = lease
-        self._mac = None if idempotency_key is None else hmac.new(idempotency_key.encode(), digestmod="sha256")
+        self._mac = None if idempotency_key is None else _fingerprint(idempotency_key)
         known = (lease.progress, lease.announced)
         # What is to be compared, at its last row.
         self._checks = sorted((each for each in known if each.received), key=lambda each: each.row)
@@ -41,13 +42,12 @@ class Repeat:
         Raises:
             ConflictError: the file is not the one that the batch was begun with.
         """
-        number, fields = raw
+        number = raw[0]
         new = number > self._lease.progress.row
         if new and self._lease.accepted:
             raise ConflictError(_OTHER_FILE)
         if self._mac is not None:
-            said: object = [number, fields.reason] if isinstance(fields, Refusal) else [number, fields]
-            self._mac.update(orjson.dumps(said))
+            self._mac.update(_said(raw))
         self._row = number
         self._received += 1
         self._compare()
@@ -71,3 +71,22 @@ class Repeat:
         """
         if self._checks:
             raise ConflictError(_OTHER_FILE)
+
+
+def first_progress(idempotency_key: str | None, rows: Sequence[RawRow]) -> Progress:
+    """Return how far its first rows bring the upload of a new batch; without a key there is nothing to compare."""
+    if idempotency_key is None:
+        return Progress()
+    mac = _fingerprint(idempotency_key)
+    for raw in rows:
+        mac.update(_said(raw))
+    return Progress(rows[-1][0], len(rows), mac.hexdigest())
+
+
+def _fingerprint(idempotency_key: str) -> hmac.HMAC:
+    return hmac.new(idempotency_key.encode(), digestmod="sha256")
+
+
+def _said(raw: RawRow) -> bytes:
+    number, fields = raw
+    return orjson.dumps([number, fields.reason] if isinstance(fields, Refusal) else [number, fields])

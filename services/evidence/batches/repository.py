@@ -26,6 +26,7 @@ from services.evidence.batches.batch import (
     Upload,
     UploadLease,
 )
+from services.evidence.batches.documents import block_document, decided_document, refused_document, row_of
 from services.evidence.batches.row_warnings import RowWarnings, rows_between
 from services.evidence.batches.texts import INDEXES as TEXT_INDEXES
 from services.evidence.batches.texts import BatchTexts
@@ -61,9 +62,11 @@ class Batches:
         self._rows_at_once = self._rows.with_options(read_concern=ReadConcern("snapshot"))
 
     async def acquire(
-        self, batch_id: UUID, upload: Upload, token: UUID, now: datetime, stale_before: datetime
+        self, batch_id: UUID, upload: Upload, token: UUID, now: datetime, stale_before: datetime, *, first: Progress
     ) -> UploadLease:
         """Begin a batch, or go on with one whose earlier upload has ended.
+
+        A batch that begins is announced up to `first`, as `announce` does.
 
         Raises:
             ConflictError: it was begun as something else.
@@ -80,13 +83,14 @@ class Batches:
             "created_at": now,
             "alive_at": now,
             "has_texts": True,
+            "announced": _progress(first),
             **_progress(Progress()),
         }
         try:
             await self._batches.insert_one(new)
         except DuplicateKeyError:
             return await self._acquire_again(batch_id, upload, token, now, stale_before)
-        return UploadLease(batch_id, token, Progress(), Progress(), accepted=False)
+        return UploadLease(batch_id, token, Progress(), first, accepted=False)
 
     async def _acquire_again(
         self, batch_id: UUID, upload: Upload, token: UUID, now: datetime, stale_before: datetime
@@ -103,8 +107,8 @@ class Batches:
         if taken["state"] == BatchState.RECEIVING and taken["upload"] != token:
             raise UnavailableError(f"The same upload is being received just now, as batch {batch_id}.")
         progress = Progress(taken["row"], taken["received"], taken["fingerprint"])
-        announced = Progress(**taken["announced"]) if "announced" in taken else progress
-        return UploadLease(batch_id, token, progress, announced, accepted=taken["state"] == BatchState.ACCEPTED)
+        announced, accepted = Progress(**taken["announced"]), taken["state"] == BatchState.ACCEPTED
+        return UploadLease(batch_id, token, progress, announced, accepted)
 
     async def renew(self, lease: UploadLease, now: datetime) -> bool:
         """Show that the upload lives; False where the batch is another upload's by now, or accepted."""
@@ -144,20 +148,25 @@ class Batches:
         )
         return done.modified_count
 
-    async def store(self, lease: UploadLease, issuer_id: str, rows: Sequence[NewRow], progress: Progress) -> bool:
+    async def store(
+        self,
+        lease: UploadLease,
+        issuer_id: str,
+        rows: Sequence[NewRow],
+        progress: Progress,
+        accepted_at: datetime | None = None,
+    ) -> bool:
         """Store rows whose submissions Kafka has confirmed, then `progress`: how far the upload has come with them.
 
-        Only rows up to there count as received, so that they count from the moment that all of them are stored.
-
-        Returns:
-            False where the batch is another upload's by now.
+        Only rows up to there count as received, so that they count from the moment that all of them are stored. With
+        `accepted_at` the batch is accepted by the same write. Return False where it is another upload's by now.
         """
         await self._warnings.store(lease.batch_id, issuer_id, rows)
-        refused = [_refused(lease.batch_id, issuer_id, row) for row in rows if row.state != PENDING]
+        refused = [refused_document(lease.batch_id, issuer_id, row) for row in rows if row.state != PENDING]
         await mongo.insert_new(self._rows, refused)
         taken = [row for row in rows if row.state == PENDING]
         blocks = [
-            _block(lease.batch_id, issuer_id, taken[start : start + _BLOCK_ROWS])
+            block_document(lease.batch_id, issuer_id, taken[start : start + _BLOCK_ROWS])
             for start in range(0, len(taken), _BLOCK_ROWS)
         ]
         there = await mongo.insert_new(self._blocks, blocks)
@@ -165,6 +174,8 @@ class Batches:
         again = [ReplaceOne({"_id": block["_id"]}, block) for block in blocks if block["_id"] in there]
         if again:
             await self._blocks.bulk_write(again, ordered=False)
+        if accepted_at is not None:
+            return await self.accept(lease, progress, accepted_at)
         return await self._set({**_held(lease), "state": BatchState.RECEIVING}, _progress(progress))
 
     async def decide(self, decisions: Sequence[EvidenceDecided]) -> None:
@@ -174,7 +185,7 @@ class Batches:
             held = newest.get(each.submission_id)
             if held is None or held.sequence < each.sequence:
                 newest[each.submission_id] = each
-        documents = [_decided(each) for each in newest.values()]
+        documents = [decided_document(each) for each in newest.values()]
         there = await mongo.insert_new(self._rows, documents)
         # Workers' queries, by deterministic ids.
         newer = [
@@ -324,18 +335,7 @@ class Batches:
 
     async def _page(self, query: dict[str, Any], order: Sequence[str], limit: int) -> list[Row]:
         found = await self._rows.find(query).sort([(name, 1) for name in order]).limit(limit).to_list(None)
-        return [
-            Row(
-                row=each["row"],
-                source_id=each.get("source_id"),
-                state=each["state"],
-                column=each.get("column"),
-                reason=each["reason"] or None,
-                detail=each.get("detail"),
-                credential_id=each.get("credential_id"),
-            )
-            for each in found
-        ]
+        return list(map(row_of, found))
 
 
 def _held(lease: UploadLease) -> dict[str, Any]:
@@ -345,55 +345,3 @@ def _held(lease: UploadLease) -> dict[str, Any]:
 
 def _progress(progress: Progress) -> dict[str, Any]:
     return {"row": progress.row, "received": progress.received, "fingerprint": progress.fingerprint}
-
-
-def _row(submission_id: UUID, batch_id: UUID, issuer_id: str, row: int, sequence: int) -> mongo.Document:
-    """What every row has. `sequence` is that of its newest decision; 0 where it was refused at ingestion."""
-    return {
-        "_id": submission_id,
-        "schema": 1,
-        "issuer_id": issuer_id,
-        "batch_id": batch_id,
-        "row": row,
-        "sequence": sequence,
-    }
-
-
-def _refused(batch_id: UUID, issuer_id: str, row: NewRow) -> mongo.Document:
-    return {
-        **_row(row.submission_id, batch_id, issuer_id, row.row, 0),
-        "state": row.state,
-        "reason": row.reason or "",
-        **_present(source_id=row.source_id, column=row.column, detail=row.detail),
-    }
-
-
-def _decided(event: EvidenceDecided) -> mongo.Document:
-    return {
-        **_row(event.submission_id, event.batch_id, event.issuer_id, event.row, event.sequence),
-        "source_id": event.source_id,
-        "state": event.outcome.value,
-        # "" for none, so that rows without a reason stand in the index's order like the others.
-        "reason": event.reason or "",
-        "rule_version": event.rule_version,
-        "decided_at": event.decided_at,
-        **_present(detail=event.detail, credential_id=event.credential_id),
-    }
-
-
-def _block(batch_id: UUID, issuer_id: str, rows: Sequence[NewRow]) -> mongo.Document:
-    return {
-        "_id": rows[0].submission_id,
-        "schema": 1,
-        "issuer_id": issuer_id,
-        "batch_id": batch_id,
-        "last": rows[-1].row,
-        "rows": [
-            {"row": row.row, "source_id": row.source_id, **_present(assessor=row.assessor, comment=row.comment)}
-            for row in rows
-        ],
-    }
-
-
-def _present(**values: object) -> dict[str, object]:
-    return {name: value for name, value in values.items() if value is not None}
