@@ -231,9 +231,9 @@ class DiesAfter:
         step, entries = self._step, self._world.entries()
 
         class Decisions(MongoDecisions):
-            async def newest(self, pieces: Any) -> Any:
-                found = await super().newest(pieces)
-                return _die(step == 1, found)
+            async def owners(self, evidence_ids: Any) -> Any:
+                _die(step == 1, None)
+                return await super().owners(evidence_ids)
 
             async def record(self, *parts: Any) -> bool:
                 _die(step == 4, None)

@@ -145,6 +145,26 @@ def stream(drawn: Sequence[tuple[SoloLevel, str, int, str]]) -> list[EvidenceSub
     ]
 
 
+async def test_decisions_are_read_only_where_some_of_a_batch_are_recorded_already() -> None:
+    class Counting(MemoryDecisions):
+        reads = 0
+
+        async def newest(self, pieces: Iterable[PieceId]) -> dict[UUID, Decision]:
+            self.reads += 1
+            return await super().newest(pieces)
+
+    store, published = Counting(), list[Outgoing]()
+    more = stream([(SoloLevel.RELATIONAL, "s1", 1, "resilience"), (SoloLevel.RELATIONAL, "s2", 2, "care")])
+    await awarding(store, published).handle(received(more[:1]))
+    assert store.reads == 0
+    announced = [event_id(each.event) for each in published]
+    await awarding(store, published).handle(received(more))
+    assert store.reads == 1
+    again = [event_id(each.event) for each in published[len(announced) :]]
+    assert set(announced) < set(again)
+    assert len(store.stored) == 2
+
+
 @given(
     drawn=st.lists(pieces, min_size=1, max_size=14),
     cuts=st.lists(st.integers(1, 5), min_size=1, max_size=14),

@@ -10,5 +10,6 @@ WAITING = Gauge(
     "Pieces of evidence that wait for their issuer or achievement to be published, in the whole database",
 )
 RECORD_CONFLICTS = Counter(
-    "bowerbird_issuer_record_conflicts", "Batches decided again because another worker had recorded part of them"
+    "bowerbird_issuer_record_conflicts",
+    "Batches decided again because part of them was recorded, by another worker or before a crash",
 )

@@ -123,12 +123,14 @@ class Awarding:
     async def handle(self, batch: Sequence[Received[EvidenceSubmitted]]) -> Sequence[Outgoing]:
         """Decide, issue, record and announce; return what has changed since it was announced.
 
-        1. Read which of these submissions are decided already: those are only announced again.
+        1. Presume that none of these submissions is decided. Where 5 is refused, read which are: those are only
+           announced again.
         2. Read what is known: issuers, achievements, whose each piece of evidence is, what each learner holds.
         3. Decide the others in their order, in memory.
         4. Allocate entries in status lists that are announced; prepare and sign every credential.
         5. Record in the audit log what was signed, then all decisions and credentials of the batch in one transaction.
-           If another worker was first: from 1. (What an attempt signed that was not recorded stays in the log.)
+           If any of it is recorded already, by another worker or before a crash: from 1. (What an attempt signed that
+           was not recorded stays in the log.)
         6. Publish the announcements, made from what is recorded; look again, and return the documents of credentials
            that were revoked or taken down meanwhile. (The loop publishes those, waits for every confirmation, and
            commits.)
@@ -138,7 +140,7 @@ class Awarding:
         """
         traces = {each.event.submission_id: each.trace for each in batch if each.event is not None}
         evidence = {each.event.submission_id: each.event for each in batch if each.event is not None}
-        decisions, issued = await self._settle(evidence, traces, (), _is_undecided)
+        decisions, issued = await self._settle(evidence, traces, (), _is_undecided, newest={})
         return await self._announce(decisions, issued, traces)
 
     async def reconsider(self, waiting: Sequence[Waiting], now: datetime) -> list[PieceId]:
@@ -151,7 +153,7 @@ class Awarding:
         traces = {by_piece[each.piece]: each.trace for each in waiting}
         overdue = {by_piece[each.piece] for each in waiting if each.until <= now}
         evidence = {submission_id: newest[submission_id].evidence for submission_id in traces}
-        decisions, issued = await self._settle(evidence, traces, overdue, _is_waiting)
+        decisions, issued = await self._settle(evidence, traces, overdue, _is_waiting, newest=newest)
         ended = {key: each for key, each in decisions.items() if each.outcome is not Outcome.WAITING}
         await self._publish(await self._announce(ended, issued, traces))
         return [each.decision_id.piece for each in ended.values()]
@@ -162,13 +164,18 @@ class Awarding:
         traces: Mapping[UUID, str],
         overdue: Collection[UUID],
         is_open: Callable[[Decision | None], bool],
+        *,
+        newest: Mapping[UUID, Decision],
     ) -> tuple[dict[UUID, Decision], dict[UUID, Credential]]:
         """Steps 1 to 5: return the newest decision on each piece, and the credentials issued just now, by their ids.
 
-        `is_open` says of a piece's newest decision whether it is to be decided (anew).
+        `is_open` says of a piece's newest decision whether it is to be decided (anew); `newest` is what is known or
+        presumed of those decisions at first. What is wrong in it costs an attempt, since recording is refused.
         """
         for attempt in range(_ATTEMPTS):
-            newest = await self._decisions.newest(PieceId(each.batch_id, each.row) for each in evidence.values())  # 1
+            if attempt:
+                await asyncio.sleep(_PAUSE_SECONDS * random.uniform(0.5, 1.5) * attempt)  # noqa: S311  # jitter
+                newest = await self._decisions.newest(PieceId(each.batch_id, each.row) for each in evidence.values())
             failpoint("issuer.award.1")
             pieces = [each for submission_id, each in evidence.items() if is_open(newest.get(submission_id))]
             decided, credentials = await self._decide(pieces, newest, overdue) if pieces else ({}, {})  # 2, 3, 4
@@ -182,7 +189,6 @@ class Awarding:
                 _count(decided.values())
                 return {each: decided.get(each) or newest[each] for each in evidence}, credentials
             metrics.RECORD_CONFLICTS.inc()
-            await asyncio.sleep(_PAUSE_SECONDS * random.uniform(0.5, 1.5) * (attempt + 1))  # noqa: S311  # jitter
         raise DecidingStuckError(f"{len(evidence)} submissions were refused {_ATTEMPTS} times")
 
     async def _decide(
