@@ -38,7 +38,7 @@ _MAX_POLL_INTERVAL_MS = 300_000
 # Of a bulk topic the broker gives so many bytes, compressed, or what has come within the wait. A batch costs a
 # transaction, some queries and a commit, however many records are in it.
 _BULK_FETCH_BYTES = 64 * 1024
-_BULK_FETCH_WAIT_MS = 100
+_BULK_FETCH_WAIT_MS = 200
 # Of other topics each record is given at once; this is how often the broker says that there is none.
 _FETCH_WAIT_MS = 500
 # How long a rebalance waits for the batch in flight of each member.

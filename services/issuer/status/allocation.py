@@ -17,6 +17,7 @@ from services.issuer.status.repository import StatusListRepository
 _BLOCK = 64
 # A list that is filled by thousands is asked for an index each time, and what it remembers takes some 100 KB.
 _REMEMBERED_LISTS = 64
+_REMEMBERED_ISSUERS = 10_000
 
 
 class StatusEntryAllocation:
@@ -35,6 +36,8 @@ class StatusEntryAllocation:
         self._clock = clock
         self._size = size
         self._free: dict[str, deque[StatusEntry]] = {}
+        # The number of the list that an issuer's entries come from; another process may be further.
+        self._numbers: LRUCache[str, int] = LRUCache(_REMEMBERED_ISSUERS)
         self._indexes: LRUCache[str, StatusIndexes] = LRUCache(_REMEMBERED_LISTS)
 
     async def allocate(self, issuer_id: str, count: int) -> list[StatusEntry]:
@@ -45,12 +48,15 @@ class StatusEntryAllocation:
         return [free.popleft() for _ in range(count)]
 
     async def _allocate_block(self, issuer_id: str, count: int) -> list[StatusEntry]:
-        newest = await self._lists.newest(issuer_id)
-        number = 0 if newest is None else newest.number
+        number = self._numbers.get(issuer_id)
+        if number is None:
+            newest = await self._lists.newest(issuer_id)
+            number = 0 if newest is None else newest.number
         while (before := await self._lists.take(issuer_id, number, count, self._size)) is None:
             number += 1
             await self._lists.create(issuer_id, number, secrets.token_bytes(32), self._clock())
             failpoint("issuer.status_list.created")
+        self._numbers[issuer_id] = number
         if before.published_version < before.version:
             await self._publication.publish(before.id)
         indexes = self._indexes.get(before.id)
