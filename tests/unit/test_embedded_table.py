@@ -110,6 +110,8 @@ def test_the_kafka_of_compose_asks_and_allows_as_the_embedded_one_does() -> None
         folder / "certificate.pem", folder / "certificate-and-key.pem", folder / "node-password"
     )
     assert {name: settings.get(name) for name in asking} == asking
+    (script,) = CONTAINERS["kafka"]["command"]
+    assert "@/run/stores/first-users >/dev/null" in script, "its output tells of the passwords"
 
 
 @pytest.mark.parametrize("service", OURS, ids=named)
