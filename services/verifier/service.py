@@ -23,6 +23,7 @@ from libs.contracts.events import (
     IssuerPublished,
     StatusListPublished,
 )
+from services.verifier.material.affiliation import Affiliations
 from services.verifier.material.issuers import RegisteredIssuers
 from services.verifier.material.lookup import REMEMBERED_SECONDS, MaterialSource, PublicRecords
 from services.verifier.material.registries import MOST_BYTES, Fetch, trusted_registries
@@ -179,13 +180,14 @@ def serve(
     )
     lines = LineVerifier(repository, source, clock, strangers, poison, public_base=settings.public_base)
     pages = Pages()
+    affiliations = Affiliations(repository)
     app.include_router(VerifyApi(repository, verifier, lines, public_base=settings.public_base).router())
-    app.include_router(BadgeApi(repository, verifier, pages, public_base=settings.public_base).router())
+    app.include_router(BadgeApi(repository, verifier, pages, affiliations, public_base=settings.public_base).router())
     app.include_router(IssuerApi(repository, clock).router())
     app.include_router(AchievementApi(repository, pages, public_base=settings.public_base).router())
     issuer_list = IssuerListApi(repository, clock=clock, remembered_seconds=REMEMBERED_SECONDS)
     app.include_router(issuer_list.router())
-    app.include_router(CheckPage(verifier, pages, public_base=settings.public_base).router())
+    app.include_router(CheckPage(verifier, pages, affiliations, public_base=settings.public_base).router())
     app.include_router(schema_routes())
     app.include_router(vc_routes(verifier))
     app.add_middleware(PublicHeaders)

@@ -6,17 +6,21 @@ from html.parser import HTMLParser
 from itertools import pairwise
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pymongo.errors import AutoReconnect
 
 from libs.openbadges.model.findings import Outcome
 from libs.openbadges.verify import CHECKS, Check, Report
+from services.verifier.material.affiliation import Affiliation, Affiliations
+from services.verifier.material.repository import Organisation
 from services.verifier.pages.badge import Badge, badge_of, safe_link
 from services.verifier.pages.pages import Pages
-from tests.verifier_doubles import LEARNER, NOW, School
+from tests.verifier_doubles import LEARNER, NOW, MemoryRepository, School
 
 ID = UUID("0f4ac6a1-59e9-4a3c-95ad-000000000001")
 HOSTILE = '"><script>alert(1)</script><img src=x onerror=alert(1)>{{ 7*7 }}</style>\u202egnp.exe'
@@ -252,3 +256,45 @@ def test_every_pair_of_colours_that_carries_text_has_the_contrast_of_wcag_aa() -
         colours = dict(re.findall(r"--([a-z-]+):(#[0-9a-f]+)", theme))
         for front, back in pairs:
             assert _contrast(colours[front], colours[back]) >= 4.5, (front, back)
+
+
+def test_a_score_is_told_with_the_most_and_with_what_earns_it() -> None:
+    shown = document()
+    subject = shown["credentialSubject"]
+    subject["achievement"]["resultDescription"] = [
+        {"id": "#score", "name": "Score", "valueMax": "100", "requiredValue": "66"}
+    ]
+    subject["result"] = [{"resultDescription": "#score", "value": "82"}]
+    assert badge_of(shown, report()).results == (("Score", "82 of 100 (66 or more earns it)"),)
+
+
+@pytest.mark.parametrize(
+    ("written", "day"),
+    [("2026-03-05T00:00:00Z", "5 March 2026"), ("2026-03-05T00:00:00+10:00", "5 March 2026"),
+     ("2026-03-05T20:00:00Z", "6 March 2026"), ("0001-01-01T00:00:01Z", None)],
+)  # fmt: skip
+def test_a_day_that_was_told_as_a_day_is_that_day_in_every_time_zone(written: str, day: str | None) -> None:
+    shown = document()
+    shown["credentialSubject"]["activityEndDate"] = written
+    there = Affiliation(ZoneInfo("Australia/Sydney"), "Department of Education")
+    html = bytes(PAGES.badge(ID, shown, report(), "https://badges.example", there).body).decode()
+    if day is not None:
+        assert re.search(rf"Earned <time[^>]*>{day}</time>", html)
+    assert "Department of Education" in html
+
+
+async def test_times_are_those_of_the_school_else_of_its_department_else_utc() -> None:
+    known = MemoryRepository()
+    affiliations = Affiliations(known)
+    assert await affiliations.of("nobody") == await affiliations.of(None) == Affiliation()
+    known.organisations = {
+        "department": Organisation("did:web:d", "Department", None, None, "Australia/Perth"),
+        "here": Organisation("did:web:h", "Here", None, None, None, "department"),
+        "there": Organisation("did:web:t", "There", None, None, "Asia/Kolkata", "department"),
+        "odd": Organisation("did:web:o", "Odd", None, None, "Nowhere/../Town"),
+    }
+    assert await affiliations.of("here") == Affiliation(ZoneInfo("Australia/Perth"), "Department")
+    assert await affiliations.of("there") == Affiliation(ZoneInfo("Asia/Kolkata"), "Department")
+    assert await affiliations.of("odd") == Affiliation()
+    known.away = AutoReconnect("away")
+    assert await affiliations.of("another") == Affiliation()

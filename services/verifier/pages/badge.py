@@ -1,8 +1,9 @@
 """What a badge's page shows, read out of a signed document of any shape, and the report on it, in plain words."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time, tzinfo
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
@@ -55,11 +56,12 @@ _STATUS_WORDS: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One level of the scale, lowest first."""
+    """One level of the scale, lowest first; `taxonomy` is its name there where its author calls it otherwise."""
 
     name: str
     description: str | None
     achieved: bool
+    taxonomy: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,7 @@ class Badge:
 
     Attributes:
         only_endorsement: every check of the badge itself passed, that of what others say on it did not.
+        earned: the day, or the moment where it has a time of day.
     """
 
     id: str | None
@@ -107,7 +110,7 @@ class Badge:
     issuer_link: str | None
     issuer_id: str
     issued: datetime | None
-    awarded: datetime | None
+    earned: date | None
     ends: datetime | None
     scale: str | None
     steps: tuple[Step, ...]
@@ -126,6 +129,13 @@ class Badge:
     def achieved(self) -> Step | None:
         """The level reached, where the achievement has levels."""
         return next((step for step in self.steps if step.achieved), None)
+
+    @property
+    def counted(self) -> str:
+        """How many checks came to what, in words."""
+        numbers = Counter(check.outcome for check in self.checks)
+        words: Mapping[Outcome, str] = {"pass": "passed", "fail": "failed", "unknown": "could not be made"}
+        return ", ".join(f"{numbers[outcome]} {word}" for outcome, word in words.items() if numbers[outcome])
 
     @property
     def position(self) -> int:
@@ -157,7 +167,7 @@ def badge_of(document: Mapping[str, Any], report: Report) -> Badge:
         issuer_link=safe_link(issuer.get("url")),
         issuer_id=issuer_id,
         issued=_moment(document.get("validFrom")),
-        awarded=_moment(document.get("awardedDate")),
+        earned=_day(subject.get("activityEndDate")) or _day(document.get("awardedDate")),
         ends=_moment(document.get("validUntil")),
         scale=scale,
         steps=steps,
@@ -203,15 +213,24 @@ def _results(
             reached = ids.index(result["achievedLevel"]) if result["achievedLevel"] in ids else None
             steps = tuple(_step(level, number == reached) for number, level in enumerate(levels))
         elif shown_text(result.get("value")):
-            most = shown_text(description.get("valueMax"))
-            value = shown_text(result.get("value")) or ""
-            others.append((name, f"{value} of {most}" if most else value))
+            others.append((name, _score(result, description)))
     return scale, steps, tuple(others)
+
+
+def _score(result: dict[str, Any], description: dict[str, Any]) -> str:
+    """A value with the most there is, and with the least that earns the achievement."""
+    value, most, required = map(
+        shown_text, (result.get("value"), description.get("valueMax"), description.get("requiredValue"))
+    )
+    written = f"{value} of {most}" if most else value or ""
+    return f"{written} ({required} or more earns it)" if required else written
 
 
 def _step(level: dict[str, Any], achieved: bool) -> Step:
     name = shown_text(level.get("name")) or shown_text(level.get("level")) or "A level without a name"
-    return Step(name, shown_text(level.get("description")), achieved)
+    taxonomy = shown_text(level.get("level"))
+    other = taxonomy if taxonomy and taxonomy.casefold() != name.casefold() else None
+    return Step(name, shown_text(level.get("description")), achieved, other)
 
 
 def _evidence(one: dict[str, Any]) -> EvidenceItem:
@@ -289,9 +308,28 @@ def _moment(value: Any) -> datetime | None:
         return None
 
 
+def _day(value: Any) -> date | None:
+    """A day: midnight where it was written, as a school tells a day, is that day in every time zone."""
+    try:
+        moment = times.read(value)
+    except CredentialError:
+        return None
+    return _utc(moment) if moment.timetz().replace(tzinfo=None) != time() else moment.date()
+
+
 def _utc(moment: datetime) -> datetime:
     """The moment in UTC; within hours of the calendar's ends it stays as it is."""
     try:
         return moment.astimezone(UTC)
     except OverflowError:
         return moment
+
+
+def in_zone(value: date, zone: tzinfo) -> date:
+    """A moment in a time zone; a mere day, and a moment within hours of the calendar's ends, as it is."""
+    if not isinstance(value, datetime):
+        return value
+    try:
+        return value.astimezone(zone)
+    except OverflowError:
+        return value

@@ -13,8 +13,9 @@ from markupsafe import Markup
 
 from libs.openbadges.model.documents import Achievement
 from libs.openbadges.verify import Report
+from services.verifier.material.affiliation import Affiliation
 from services.verifier.pages.achievement import view_of
-from services.verifier.pages.badge import badge_of
+from services.verifier.pages.badge import badge_of, in_zone
 from services.verifier.pages.headers import page_policy
 from services.verifier.pages.linkedin import linkedin_form
 
@@ -23,6 +24,7 @@ PAGE_SECONDS = 2
 # A version never changes; its owner's name, which stands on its page, may.
 ACHIEVEMENT_SECONDS = 60
 FORM_SECONDS = 60
+NOBODY = Affiliation()
 NOTHING_IN: Mapping[str, str] = {"baked_none": "picture", "file_kind": "file", "not_svg": "file"}
 """What a file is called that holds no credential, by the code of the check `format`."""
 
@@ -42,6 +44,7 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
+        self._environment.filters["in_zone"] = in_zone
         self._environment.globals["style"] = Markup(style)  # noqa: S704  # our own file
         self._badge = self._environment.get_template("badge.html")
         self._achievement = self._environment.get_template("achievement.html")
@@ -49,7 +52,14 @@ class Pages:
         self._check = self._environment.get_template("check.html")
         self._checked = self._environment.get_template("checked.html")
 
-    def badge(self, badge_id: UUID, document: Mapping[str, Any], report: Report, public_base: str) -> HTMLResponse:
+    def badge(
+        self,
+        badge_id: UUID,
+        document: Mapping[str, Any],
+        report: Report,
+        public_base: str,
+        affiliation: Affiliation = NOBODY,
+    ) -> HTMLResponse:
         """The page of a badge with the verdicts on it; its address stands below `public_base`."""
         badge = badge_of(document, report)
         address = f"{public_base}/badges/{badge_id}"
@@ -58,7 +68,9 @@ class Pages:
             badge=badge,
             address=address,
             achievements=f"{public_base}/achievements/",
-            linkedin=linkedin_form(badge, address),
+            linkedin=linkedin_form(badge, address, affiliation.zone),
+            zone=affiliation.zone,
+            department=affiliation.department,
         )
         return self._answer(html, 200, f"public, max-age={PAGE_SECONDS}")
 
@@ -75,10 +87,12 @@ class Pages:
         cache = f"public, max-age={FORM_SECONDS}" if problem is None else "no-store"
         return self._answer(html, status, cache, self._form_policy)
 
-    def checked(self, report: Report) -> HTMLResponse:
+    def checked(self, report: Report, affiliation: Affiliation = NOBODY) -> HTMLResponse:
         """The verdicts on what somebody sent. Its texts are shown; no link and no picture of it is."""
         html = self._checked.render(
             badge=badge_of(report.credential or {}, report),
+            zone=affiliation.zone,
+            department=affiliation.department,
             readable=report.credential is not None,
             nothing=NOTHING_IN.get(report.check("format").code),
             embedded=[(badge_of(one.credential or {}, one).title, one.verdict, one.summary) for one in report.embedded],

@@ -9,6 +9,7 @@ from fastapi.responses import Response
 from libs.common.errors import GoneError, NotAcceptableError, NotFoundError
 from libs.openbadges.jsonld.parsing import parse
 from libs.openbadges.model.errors import CredentialError
+from services.verifier.material.affiliation import Affiliations
 from services.verifier.material.lookup import PublicRecords
 from services.verifier.material.repository import StoredCredential, TakenDown
 from services.verifier.pages.answers import FOR_A_MINUTE, READ, as_it_is, gone, read_responses
@@ -43,11 +44,20 @@ _ERROR_PAGE = ErrorPage(
 class BadgeApi:
     """The handlers, with what they depend on."""
 
-    def __init__(self, repository: PublicRecords, verifier: Verifier, pages: Pages, *, public_base: str) -> None:
+    def __init__(
+        self,
+        repository: PublicRecords,
+        verifier: Verifier,
+        pages: Pages,
+        affiliations: Affiliations,
+        *,
+        public_base: str,
+    ) -> None:
         self._repository = repository
         self._verifier = verifier
         self._pages = pages
         self._pictures = Pictures()
+        self._affiliations = affiliations
         self._public_base = public_base
 
     def router(self) -> APIRouter:
@@ -74,6 +84,7 @@ class BadgeApi:
             ("image.svg", SVG, self.picture, "read_badge_image"),
             ("image.png", PNG, self.picture_png, "read_badge_image_png"),
             ("card.png", PNG, self.card, "read_badge_card"),
+            ("qr.svg", SVG, self.qr_code, "read_badge_qr_code"),
         ):
             router.add_api_route(
                 f"/badges/{{badge_id}}/{part}",
@@ -118,6 +129,12 @@ class BadgeApi:
         card = await self._pictures.card(stored.text, revoked=stored.revoked_at is not None)
         return as_it_is(request, card, PNG, FOR_A_MINUTE)
 
+    async def qr_code(self, request: Request, badge_id: BadgeId) -> Response:
+        """The URL of the badge's page as a QR code, for print."""
+        stored = await self._stored(badge_id)
+        code = await self._pictures.qr_code(f"{self._public_base}/badges/{stored.id}")
+        return as_it_is(request, code, SVG, FOR_A_MINUTE)
+
     async def _stored(self, badge_id: str) -> StoredCredential:
         known = parse_badge_id(badge_id)
         stored = None if known is None else await self._repository.credential(known)
@@ -130,7 +147,8 @@ class BadgeApi:
     async def _page(self, stored: StoredCredential) -> Response:
         report = await self._verifier.verify_stored(stored)
         document = report.credential if report.credential is not None else _readable(stored)
-        return self._pages.badge(stored.id, document, report, self._public_base)
+        affiliation = await self._affiliations.of(stored.issuer_id)
+        return self._pages.badge(stored.id, document, report, self._public_base, affiliation)
 
 
 def _readable(stored: StoredCredential) -> Mapping[str, Any]:

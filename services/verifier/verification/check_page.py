@@ -7,6 +7,7 @@ from pymongo.errors import PyMongoError
 from libs.common.body_limits import body_limit
 from libs.common.errors import BowerbirdError, InvalidRequestError
 from libs.common.telemetry import get_logger
+from services.verifier.material.affiliation import Affiliations
 from services.verifier.pages.answers import READ
 from services.verifier.pages.pages import Pages
 from services.verifier.verification.form import read_form
@@ -21,9 +22,10 @@ _TRY_AGAIN_SECONDS = 5
 class CheckPage:
     """The form, and the verdicts on what is sent by it. Nothing that is sent is kept, and nothing is fetched."""
 
-    def __init__(self, verifier: Verifier, pages: Pages, *, public_base: str) -> None:
+    def __init__(self, verifier: Verifier, pages: Pages, affiliations: Affiliations, *, public_base: str) -> None:
         self._verifier = verifier
         self._pages = pages
+        self._affiliations = affiliations
         self._public_base = public_base
 
     def router(self) -> APIRouter:
@@ -45,7 +47,10 @@ class CheckPage:
                 raise InvalidRequestError("Choose a file or paste a link, one of the two.")
             if form.link:
                 return RedirectResponse(f"badges/{self._badge_id(form.link)}", 303)
-            return self._pages.checked(await self._verifier.verify(form.file))
+            report = await self._verifier.verify(form.file)
+            party = None if report.signer is None else report.signer.party
+            affiliation = await self._affiliations.of(None if party is None else party.issuer_id)
+            return self._pages.checked(report, affiliation)
         except (BowerbirdError, PyMongoError) as error:
             return self._problem(error)
 

@@ -38,7 +38,7 @@ FILE_TYPES = (
 MEDIA_TYPES = (*JSON_TYPES, *FILE_TYPES)
 _LONGEST_RECIPIENT = 1_000
 # What stands below a badge's URL is of the same badge.
-_PART = re.compile(r"/(?:credential\.json|image\.svg|image\.png|card\.png)?/*\Z")
+_PART = re.compile(r"/(?:credential\.json|image\.svg|image\.png|card\.png|qr\.svg)?/*\Z")
 _DECODER = json.JSONDecoder()
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _HOW = (
