@@ -74,7 +74,10 @@ def _columns() -> str:
     return _page(
         "Columns of evidence",
         "A file is CSV (UTF-8, comma or semicolon, names in the first line, in any order) or NDJSON, plain or gzip. "
-        "What is public stands on the badge's open page and in the signed credential, for everybody who has the link.",
+        "What is public stands on the badge's open page and in the signed credential, for everybody who has the link, "
+        "and cannot be called back. What is public by choice does so only where the issuer's profile says "
+        "`public_evidence` when the badge is issued; else it stays with the school. `GET /v1/evidence/template` gives "
+        "a CSV file to fill in, with these marks beside the names; they may stay there.",
         column_table(),
     )
 

@@ -67,7 +67,7 @@ class Onboarding:
             await self._ensure_key(school.id, _SCHOOL_SCOPES, f"{self._evidence}/v1/batches/{nothing}")
         await self._api.post(f"{self._issuer}/v1/achievements", _achievement(), self._keys[department.id])
 
-    async def _create(self, profile: dict[str, str]) -> None:
+    async def _create(self, profile: dict[str, object]) -> None:
         await self._api.post(f"{self._issuer}/v1/issuers", profile, self._admin_key)
 
     async def _ensure_key(self, issuer_id: str, scopes: tuple[str, ...], probe: str) -> None:
@@ -80,13 +80,14 @@ class Onboarding:
         self._keys.store(issuer_id, granted["key"])
 
 
-def _profile(school: School, parent: str) -> dict[str, str]:
+def _profile(school: School, parent: str) -> dict[str, object]:
     return {
         "id": school.id,
         "name": school.name,
         "url": school.url,
         "email": school.email,
         "parent": parent,
+        "public_evidence": True,
     }
 
 

@@ -191,6 +191,23 @@ async def test_the_same_file_as_ndjson_csv_and_gzip_says_the_same(evidence: Serv
     assert digests[:2] == digests[2:4] == digests[4:]
 
 
+async def test_what_becomes_public_is_marked_in_the_template_and_the_report_and_the_marks_may_stay(
+    evidence: Service,
+) -> None:
+    template = await evidence.get("/v1/evidence/template")
+    assert (template.status_code, template.headers["content-type"]) == (200, "text/csv; charset=utf-8")
+    names = template.text.removeprefix("\ufeff").strip().split(",")
+    assert {"activity (public by choice)", "link (public by choice)", "level (public)", "comment"} <= set(names)
+    row = ",".join(str(ROW.get(name.partition(" ")[0], "")) for name in names)
+    answer = await evidence.send(f"{template.text}{row}\r\n".encode())
+    assert answer.status_code == 202, answer.text
+    assert answer.json()["counts"]["pending"] == 1
+    assert answer.json()["public_columns"] == {
+        **dict.fromkeys(("achievement", "level", "score", "date"), "public"),
+        **dict.fromkeys(("activity", "link"), "public by choice"),
+    }
+
+
 async def test_a_file_without_a_needed_column_is_refused_before_anything_is_taken(evidence: Service) -> None:
     answer = await evidence.send(b"source_id,learner_id,date,level\nVW-1,S1,2026-11-20,relational\n")
     assert answer.status_code == 400

@@ -39,7 +39,7 @@ from services.evidence.sources.ndjson import NdjsonReader, json_fields
 from services.evidence.sources.reader import RawRow, Reader
 from services.evidence.sources.refusals import Refusal
 from services.evidence.sources.rows import read_row
-from services.evidence.sources.schema import EXAMPLE, column_table, evidence_schema
+from services.evidence.sources.schema import EXAMPLE, PUBLIC_COLUMNS, column_table, csv_template, evidence_schema
 
 _AFTER = r"^(?:[a-z0-9_]{0,60}\.)?[0-9]{1,9}$"
 _CSV, _NDJSON = "text/csv", "application/x-ndjson"
@@ -73,6 +73,7 @@ class BatchView(BaseModel):
                     "counts": {**dict.fromkeys(map(str, ROW_STATES), 0), "pending": 2, "refused": 1},
                     "reasons": {"refused": {"level_unknown": 1}},
                     "warnings": {"telephone_in_text": 1},
+                    "public_columns": dict(PUBLIC_COLUMNS),
                     "problem": None,
                     "created_at": "2026-03-09T01:02:03.000Z",
                     "accepted_at": "2026-03-09T01:02:03.210Z",
@@ -91,6 +92,11 @@ class BatchView(BaseModel):
     counts: dict[str, int] = Field(description=f"rows by state; the states are {', '.join(ROW_STATES)}")
     reasons: dict[str, dict[str, int]] = Field(description="rows by state and reason code")
     warnings: dict[str, int] = Field(description="rows that each code warns of, by code; such rows were taken")
+    public_columns: dict[str, str] = Field(
+        default=dict(PUBLIC_COLUMNS),
+        description="what of issued rows anybody can read on the badge's open page, signed and for good: `public`, or "
+        "`public by choice`, where the issuer's profile says so (`public_evidence`)",
+    )
     problem: str | None = Field(description="why the upload was interrupted")
     created_at: AwareDatetime
     accepted_at: AwareDatetime | None
@@ -214,6 +220,10 @@ def _csv_example() -> str:
     return text.getvalue()
 
 
+_TEMPLATE: dict[str, Any] = {
+    "description": "The names of the columns, and no row.",
+    "content": {_CSV: {"schema": {"type": "string"}, "example": csv_template().strip("\ufeff")}},
+}
 _EVIDENCE_BODY: dict[str, Any] = {
     "requestBody": {"required": True, "content": {"application/json": {"schema": evidence_schema()}}}
 }
@@ -282,6 +292,12 @@ def routes(intake: Intake, batches: Batches, keys: ApiKeys, limits: Limits, long
         upload = Upload(caller.issuer_id, source, name, request_trace(request), idempotency_key)
         pieces = plain_blocks(request.stream(), limits, gzipped=_is_gzip(content_encoding))
         return await _answer(await intake.receive(upload, _READERS[name](longest_row), pieces), caller, response)
+
+    @router.get("/evidence/template", response_class=Response, responses={200: _TEMPLATE})
+    async def read_template(caller: Caller = writer) -> Response:  # whoever may send evidence
+        """A CSV file to fill in: the names of the columns, with what becomes public marked beside them."""
+        headers = {"Content-Disposition": 'attachment; filename="evidence.csv"'}
+        return Response(csv_template(), media_type=_CSV, headers=headers)
 
     @router.get("/batches/{batch_id}", responses=documented(NotFoundError))
     async def read_batch(batch_id: UUID, caller: Caller = reader) -> BatchView:

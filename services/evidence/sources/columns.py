@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 from libs.common import addresses, web_urls
 from services.evidence.sources.refusals import Reason
@@ -29,6 +29,7 @@ class Column:
         meaning: for people.
         example: a value that is taken; none where the example leaves the column out.
         public: stands on the badge's open page and in the signed credential, which is in others' hands from then on.
+        by_choice: it does so only where the issuer's profile makes evidence public (`public_evidence`).
         personal: leaves the row for the topic of contacts alone (promise 7).
         several_lines: may hold line ends.
     """
@@ -39,9 +40,15 @@ class Column:
     example: str | None = None
     required: bool = False
     public: bool = False
+    by_choice: bool = False
     personal: bool = False
     several_lines: bool = False
     form: Form | None = None
+
+    @property
+    def mark(self) -> Literal["public", "public by choice", ""]:
+        """What people are told beside its name of who can read it; empty where the school alone can."""
+        return "" if not self.public else "public by choice" if self.by_choice else "public"
 
 
 # An identifier: no space and no @, so that neither a name nor an address is mistaken for one; and no number as a
@@ -124,10 +131,12 @@ TABLE: Final = (
     Column(
         "activity",
         300,
-        "What the learner did. Stands on the badge's open page: no names of others.",
+        "What the learner did. Where your profile makes evidence public it stands on the badge's open page: no names of"
+        " others.",
         "Raft building, day 3 of Values Week",
         required=True,
         public=True,
+        by_choice=True,
     ),
     Column(
         "class",
@@ -164,9 +173,11 @@ TABLE: Final = (
     Column(
         "link",
         2000,
-        "Where the work can be seen (http or https). Stands on the badge's open page: a link with a token is refused.",
+        "Where the work can be seen (http or https). Where your profile makes evidence public it stands on the badge's"
+        " open page: a link with a token is refused.",
         "https://portfolio.school.example/raft",
         public=True,
+        by_choice=True,
         form=Form(
             _LINK,
             Reason.LINK_FORM,

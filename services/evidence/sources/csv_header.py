@@ -15,6 +15,8 @@ _KNOWN: Final = frozenset(COLUMNS)
 _TOO_MANY_FIELDS: Final = Refusal(
     Reason.TOO_MANY_FIELDS, None, "The row has more values than the first row has columns; quote a text with commas."
 )
+# What the template says of a column beside its name.
+_MARKS: Final = re.compile(r"\s*\(public(?: by choice)?\)\s*$", re.IGNORECASE)
 _SEPARATORS: Final = re.compile(r"[\s._-]+")
 _LONGEST_NAME: Final = 40
 # So many unknown names are looked up; a file with more is something else.
@@ -59,7 +61,7 @@ def is_blank(cells: Sequence[str]) -> bool:
 
 def column_names(cells: Sequence[str]) -> list[str]:
     """Return the names as people write them (`Learner ID`, `learner-id`) in the one form that they have here."""
-    return [_SEPARATORS.sub("_", _cleaned(cell).lower()).strip("_*:") for cell in cells]
+    return [_SEPARATORS.sub("_", _MARKS.sub("", _cleaned(cell)).lower()).strip("_*:") for cell in cells]
 
 
 def known(names: Sequence[str]) -> int:

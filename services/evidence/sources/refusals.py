@@ -46,7 +46,7 @@ class Refusal:
 
 def contact_detail_refusal(column: str, found: ContactDetail) -> Refusal:
     """Return what is said of a public text that holds this."""
-    message = f"The column {column} stands on an open page and is signed; it holds what looks like {found.said}."
+    message = f"The column {column} can stand on an open page, signed; it holds what looks like {found.said}."
     return Refusal(Reason(found.value), column, message)
 
 

@@ -192,7 +192,7 @@ def _link(text: str) -> str:
         return public_web_url(text)
     except SecretInUrlError as error:
         message = (
-            f"The link stands on the badge's open page, and this one {error}. Give a link that opens nothing to those"
+            f"The link can become public, and this one {error}. Give a link that opens nothing to those"
             " who may not see the work, or leave it out."
         )
         raise RefusedError(Reason.LINK_SECRET, "link", message) from None

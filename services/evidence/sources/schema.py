@@ -14,6 +14,10 @@ EXAMPLE: Final[Mapping[str, str]] = {column.name: column.example for column in T
 """A piece of evidence that the reader takes."""
 
 
+PUBLIC_COLUMNS: Final[Mapping[str, str]] = {column.name: column.mark for column in TABLE if column.mark}
+"""What anybody can read of a badge, with the mark of the column."""
+
+
 def evidence_schema() -> dict[str, Any]:
     """Return the schema of one piece as JSON (Draft 2020-12): the reader takes what fits, save dates that it refuses.
 
@@ -38,7 +42,7 @@ def column_table() -> str:
     """Return the columns of a file as a Markdown table: name, required, public, most characters, meaning."""
     rows = [
         f"| `{column.name}` | {'yes' if column.required else 'level or score' if column.name in _RESULTS else 'no'} "
-        f"| {'public' if column.public else 'no'} | {column.longest} | {column.meaning} |"
+        f"| {column.mark or 'no'} | {column.longest} | {column.meaning} |"
         for column in TABLE
     ]
     return "\n".join(
@@ -46,11 +50,20 @@ def column_table() -> str:
     )
 
 
+def csv_template() -> str:
+    """Return a file to fill in: the names of the columns, with what becomes public marked; the reader knows the marks.
+
+    It has no row: one that somebody left in would be evidence.
+    """
+    cells = [f"{column.name} ({column.mark})" if column.mark else column.name for column in TABLE]
+    return "\ufeff" + ",".join(cells) + "\r\n"
+
+
 _RESULTS: Final = ("level", "score")
 
 
 def _column(column: Column) -> dict[str, Any]:
-    said: dict[str, Any] = {"description": column.meaning, "x-public": column.public}
+    said: dict[str, Any] = {"description": column.meaning, "x-public": column.mark or "no"}
     if column.name == "level":
         return {"type": "string", "enum": list(SoloLevel), **said}
     if column.name == "score":

@@ -51,7 +51,8 @@ class ProfileRequest(_Body):
     public_evidence: Truth = Field(
         default=False,
         description="whether the columns `activity` and `link` of your evidence become public: they then stand, signed,"
-        " on the open page of every badge that is issued from now on, and nobody can call them back",
+        " on the open page of every badge that is issued from now on, also for evidence sent before, and nobody can"
+        " call them back; without it they stay with you",
     )
     expected_version: Annotated[int, Field(ge=0), NumberInJson] | None = Field(
         default=None,
