@@ -166,9 +166,10 @@ class MemoryRepository:
         everybody = self.registered.values()
         return {one: [party for party in everybody if skeleton(party.name) == one] for one in skeletons}
 
-    async def credential_texts(self, ids: Iterable[UUID]) -> dict[UUID, str]:
+    async def credential_texts(self, ids: Iterable[UUID]) -> dict[UUID, str | TakenDown]:
         self._reach()
-        return {one: self.credentials[one].text for one in ids if one in self.credentials}
+        texts = {one: self.credentials[one].text for one in ids if one in self.credentials}
+        return texts | {one: self.taken_down[one] for one in ids if one in self.taken_down}
 
     async def organisation(self, issuer_id: str) -> Organisation | None:
         self._reach()

@@ -21,7 +21,7 @@ from libs.openbadges.issue.signing import prepare, sign
 from libs.openbadges.trust import Party, write_issuer_list
 from services.verifier.material.metrics import REGISTRY_GOOD_AT, REGISTRY_READS
 from services.verifier.material.registries import TrustedRegistries, TrustedRegistry, trusted_registries
-from services.verifier.material.repository import StoredIssuerList
+from services.verifier.material.repository import StoredIssuerList, TakenDown
 from tests.verifier_doubles import ISSUED, NOW, MemoryRepository, School, application, client
 
 LIST_KEY = Ed25519Key.from_seed(b"l" * 32)
@@ -242,7 +242,7 @@ async def test_what_was_found_before_an_outage_counts(here: MemoryRepository) ->
     school, other = School(), MemoryRepository()
     other.learn(school)
 
-    async def away(ids: Iterable[UUID]) -> dict[UUID, str]:
+    async def away(ids: Iterable[UUID]) -> dict[UUID, str | TakenDown]:
         raise AutoReconnect("away")
 
     other.credential_texts = away  # type: ignore[method-assign]  # the collection of documents alone is out of reach

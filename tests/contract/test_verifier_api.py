@@ -424,7 +424,13 @@ async def test_verifying_a_badge_that_was_taken_down_by_its_address_is_gone_and_
     repository.taken_down[ID] = TakenDown(ID, REVOKED, TakeDownReason.SAFETY)
     by_address = await http.post("/v1/verify", json={"url": f"{PUBLIC}/badges/{ID}"})
     assert (by_address.status_code, by_address.json()["type"]) == (410, "urn:bowerbird:problem:gone")
-    assert outcome(await verified(http, text), "status") == ("fail", "revoked")
+    report = await verified(http, text)
+    assert outcome(report, "status") == ("fail", "revoked")
+    assert outcome(report, "publication") == ("fail", "taken_down")
+    assert "the reason is safety" in next(one["message"] for one in report["checks"] if one["name"] == "publication")
+    page = await http.post("/", files={"file": ("badge.json", text)})
+    assert "This badge has been revoked" in page.text
+    assert "taken down for good" in page.text
 
 
 async def test_a_page_without_its_database_says_that_nothing_could_be_checked(

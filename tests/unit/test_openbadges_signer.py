@@ -391,6 +391,12 @@ def test_another_text_under_a_published_id_fails_even_if_its_issuer_signed_it() 
     assert publication(resigned(own(name="Another one")), published(OWN)) == ("fail", "publication_differs")
 
 
+def test_what_was_taken_down_is_said_to_be_so_and_a_strangers_text_under_its_id_to_be_foreign() -> None:
+    gone = published(texts={}, taken_down={ID: "personal_data"})
+    assert publication(OWN, gone) == ("fail", "taken_down")
+    assert publication(strangers(id=f"{BASE}{ID}"), gone) == ("fail", "publication_foreign")
+
+
 @pytest.mark.parametrize("written", SAME)
 def test_a_stranger_who_takes_an_id_of_ours_fails(written: str) -> None:
     report = report_on(strangers(id=SAME[written]), known(), publications=published(OWN))

@@ -23,21 +23,28 @@ class Publications:
         issuers: those of its issuers that were asked about, by the ids that credentials name.
         texts: the signed documents, by their UUIDs.
         available: whether they could be looked up at all.
+        taken_down: why those were taken down that are published no longer, as a code, by their UUIDs.
     """
 
     base: str
     issuers: frozenset[str] = frozenset()
     texts: Mapping[UUID, str] = field(default_factory=dict)
     available: bool = True
+    taken_down: Mapping[UUID, str] = field(default_factory=dict)
 
     def claims(self, identifier: str) -> bool:
         """Return whether an id stands below the base, however it is written, or is a published one as URN."""
-        return _place_below(identifier, self.base) is not None or _urn(identifier) in self.texts
+        return _place_below(identifier, self.base) is not None or _urn(identifier) in {*self.texts, *self.taken_down}
 
     def text(self, identifier: str) -> str | None:
         """Return what was published under an id."""
         found = own_credential_uuid(identifier, self.base)
         return None if found is None else self.texts.get(found)
+
+    def why_taken_down(self, identifier: str) -> str | None:
+        """Return the code of why what was published under an id was taken down; None where it was not."""
+        found = own_credential_uuid(identifier, self.base)
+        return None if found is None else self.taken_down.get(found)
 
 
 def own_credential_uuid(identifier: str, base: str) -> UUID | None:

@@ -48,7 +48,14 @@ def check_publication(context: Context) -> Finding:
         return PUBLISHED if _says_the_same(context, text) else DIFFERS
     if not publications.available:
         return UNAVAILABLE
-    return MISSING if registered else FOREIGN
+    if not registered:
+        return FOREIGN
+    reason = publications.why_taken_down(identifier)
+    return MISSING if reason is None else _taken_down(reason)
+
+
+def _taken_down(reason: str) -> Finding:
+    return Finding("fail", "taken_down", f"It was published here and was taken down for good; the reason is {reason}.")
 
 
 def _says_the_same(context: Context, text: str) -> bool:

@@ -185,8 +185,8 @@ class Repository:
         found = await self._documents.find_one({"_id": credential_id})
         if found is None:
             return None
-        if found["state"] == "taken_down":
-            return TakenDown(found["_id"], found["changed_at"], TakeDownReason(found["reason"]))
+        if (taken_down := _taken_down(found)) is not None:
+            return taken_down
         revoked_at = found["changed_at"] if found["state"] == "revoked" else None
         return StoredCredential(found["_id"], found["issuer_id"], found["document"], revoked_at)
 
@@ -208,10 +208,11 @@ class Repository:
             found[one] = [_party(each) for each in alike]
         return found
 
-    async def credential_texts(self, ids: Iterable[UUID]) -> dict[UUID, str]:
-        """The signed documents among these, by UUID; none of what was taken down."""
-        found = await find_by_ids(self._documents, "_id", ids, projection={"document": 1, "state": 1})
-        return {one["_id"]: one["document"] for one in found if one["state"] != "taken_down"}
+    async def credential_texts(self, ids: Iterable[UUID]) -> dict[UUID, str | TakenDown]:
+        """The signed documents among these, by UUID, or that they were taken down."""
+        asked = {"document": 1, "state": 1, "changed_at": 1, "reason": 1}
+        found = await find_by_ids(self._documents, "_id", ids, projection=asked)
+        return {one["_id"]: _taken_down(one) or one["document"] for one in found}
 
     async def organisation(self, issuer_id: str) -> Organisation | None:
         """The public profile of an issuer."""
@@ -261,6 +262,12 @@ def _closing(ids: Sequence[UUID], state: str, at: datetime, reason: TakeDownReas
     if state == "revoked":
         return UpdateMany({"_id": {"$in": list(ids)}, "state": "active"}, {"$set": change})
     return UpdateMany({"_id": {"$in": list(ids)}, "state": {"$ne": "taken_down"}}, {"$set": change | _withheld(reason)})
+
+
+def _taken_down(found: Document) -> TakenDown | None:
+    if found["state"] != "taken_down":
+        return None
+    return TakenDown(found["_id"], found["changed_at"], TakeDownReason(found["reason"]))
 
 
 def _withheld(reason: TakeDownReason | None) -> Document:

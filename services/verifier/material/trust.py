@@ -14,6 +14,7 @@ from libs.openbadges.trust import KnownParties, Party, Publications, Registry, o
 from libs.openbadges.verify import Dependencies
 from services.verifier.material.cache import ShortMemory
 from services.verifier.material.issuers import RegisteredIssuers
+from services.verifier.material.repository import TakenDown
 
 _REMEMBERED_NAMES = 2_000
 
@@ -29,8 +30,8 @@ class TrustRecords(Protocol):
         """Return the registered issuers whose names have one of these skeletons, by skeleton."""
         ...
 
-    async def credential_texts(self, ids: Iterable[UUID]) -> dict[UUID, str]:
-        """Return the signed documents among these, by UUID."""
+    async def credential_texts(self, ids: Iterable[UUID]) -> dict[UUID, str | TakenDown]:
+        """Return the signed documents among these, by UUID, or that they were taken down."""
         ...
 
 
@@ -85,7 +86,7 @@ class TrustSource:
         registries, missing = self._registries.current(self._clock())
         registered: dict[str, Party] = {}
         alike: dict[str, Sequence[Party]] = {}
-        texts = dict(given)
+        found: dict[UUID, str | TakenDown] = dict(given)
         issuers = sorted(dependencies.issuers)
         asked, reached = False, True
         try:
@@ -97,7 +98,7 @@ class TrustSource:
                 if len(registered) < len(issuers):
                     for one in sorted({skeleton(name) for name in dependencies.names} - {""})[:_MOST_ISSUERS]:
                         alike[one] = await self._names.get(one)
-                texts |= await self._texts(dependencies.credentials, given)
+                found |= await self._texts(dependencies.credentials, given)
         except (PyMongoError, TimeoutError) as error:
             reached = False
             get_logger().warning("verifying without knowing issuers", problem=type(error).__name__)
@@ -112,12 +113,13 @@ class TrustSource:
             Publications(
                 self._base,
                 frozenset(registered),
-                texts,
+                {one: text for one, text in found.items() if isinstance(text, str)},
+                taken_down={one: each.reason.value for one, each in found.items() if isinstance(each, TakenDown)},
                 available=reached and asked and len(dependencies.credentials) <= _MOST_CREDENTIALS,
             ),
         )
 
-    async def _texts(self, ids: Iterable[str], given: Mapping[UUID, str]) -> dict[UUID, str]:
+    async def _texts(self, ids: Iterable[str], given: Mapping[UUID, str]) -> dict[UUID, str | TakenDown]:
         own = {found for one in sorted(ids)[:_MOST_CREDENTIALS] if (found := own_credential_uuid(one, self._base))}
         missing = own - given.keys()
         return await self._records.credential_texts(missing) if missing else {}

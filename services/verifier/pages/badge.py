@@ -243,7 +243,7 @@ def _evidence(one: dict[str, Any]) -> EvidenceItem:
 def _verdict(report: Report) -> _Verdict:
     """Revoked is told apart where it is the only thing wrong: then the badge was real, and is no longer good."""
     failed = {(check.name, check.code) for check in report.checks if counted(check) == "fail"}
-    if failed == {("status", "revoked")}:
+    if ("status", "revoked") in failed and failed <= {("status", "revoked"), ("publication", "taken_down")}:
         return "revoked"
     return report.verdict
 
