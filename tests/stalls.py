@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 from collections.abc import AsyncIterator
 
 from libs.common.stalls import StallMonitor
@@ -11,9 +12,14 @@ from libs.common.stalls import StallMonitor
 async def watched() -> AsyncIterator[StallMonitor]:
     """Watch the running loop; `busy_seconds` is the most CPU time that it took without looking at the network."""
     monitor = StallMonitor(0.005)
+    # As a service does when it has started: what the other tests hold is not searched for garbage meanwhile.
+    gc.freeze()
     task = asyncio.create_task(monitor.run())
     await asyncio.sleep(0.02)
     monitor.restart()
-    yield monitor
-    await asyncio.sleep(0.02)
-    task.cancel()
+    try:
+        yield monitor
+        await asyncio.sleep(0.02)
+    finally:
+        task.cancel()
+        gc.unfreeze()

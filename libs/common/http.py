@@ -33,7 +33,7 @@ from libs.common.problems import problem_response
 from libs.common.rate_limits import RateLimited, RateLimits, Rates
 from libs.common.response_headers import SecurityHeaders
 from libs.common.telemetry import continue_trace, get_logger, trace_id
-from libs.common.validation import field_errors
+from libs.common.validation import MOST_NAMED, field_errors
 
 ON_REFUSAL = "on_refusal"
 """The attribute of the application's state that is awaited with a request and the error by which it is refused."""
@@ -141,7 +141,9 @@ async def _on_invalid(request: Request, error: Exception) -> Response:
     else:
         body = getattr(request.scope.get("route"), "body_field", None)
         annotation = None if body is None else body.field_info.annotation
-        wrong = InvalidRequestError("parts of the request are not valid", field_errors(error.errors(), annotation))
+        found = error.errors()
+        which = f"; the first {MOST_NAMED} of {len(found)} are named" if len(found) > MOST_NAMED else ""
+        wrong = InvalidRequestError(f"parts of the request are not valid{which}", field_errors(found, annotation))
     return problem_response(wrong, request.url.path)
 
 

@@ -1,11 +1,14 @@
 """Validation errors of pydantic in plain words: where, what is wrong, what is allowed."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, get_args
+from typing import Any, Final, get_args
 
 from pydantic import BaseModel
 
 from libs.common.errors import FieldProblem
+
+MOST_NAMED: Final = 50
+"""Parts that a refusal names: a body of 64 kB can have thousands that are not valid."""
 
 _Words = Callable[[Mapping[str, Any]], str]
 
@@ -50,13 +53,13 @@ _WORDS: Mapping[str, _Words] = {
 
 
 def field_errors(errors: Sequence[Mapping[str, Any]], body: Any = None) -> list[FieldProblem]:
-    """Return pydantic's errors as field and reason.
+    """Return the first `MOST_NAMED` of pydantic's errors as field and reason.
 
     Args:
         errors: as `ValidationError.errors()` gives them, each with a path that starts with body, query, path or header.
         body: the annotation of the request's body, from which the known fields are told.
     """
-    return [FieldProblem(field=_path(each["loc"]), reason=_reason(each, body)) for each in errors]
+    return [FieldProblem(field=_path(each["loc"]), reason=_reason(each, body)) for each in errors[:MOST_NAMED]]
 
 
 def _path(location: Sequence[str | int]) -> str:

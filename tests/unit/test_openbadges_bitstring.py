@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from libs.openbadges.model.budget import Budget, shared_budget
 from libs.openbadges.model.errors import CredentialError, LimitError
 from libs.openbadges.status.bitstring import MINIMUM_SIZE, StatusIndexes, StatusList, entry
 
@@ -117,3 +118,9 @@ def test_an_entry_names_list_index_and_purpose_as_text() -> None:
         "statusListIndex": "94567",
         "statusListCredential": "https://badges.example/status/1",
     }
+
+
+def test_unpacking_a_list_is_work_of_the_request() -> None:
+    with shared_budget(Budget()) as budget:
+        StatusList.decode(StatusList(1 << 20).encode())
+    assert budget.spent > 100

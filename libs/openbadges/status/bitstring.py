@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final, Self
 
 from libs.openbadges.model import times
+from libs.openbadges.model.budget import spend
 from libs.openbadges.model.context_urls import CREDENTIALS_V2
 from libs.openbadges.model.errors import CredentialError, LimitError
 
@@ -18,6 +19,9 @@ MINIMUM_SIZE: Final = 131_072
 
 MAXIMUM_BYTES: Final = 4 * 1024 * 1024
 """What a list may have unpacked: 33 million entries."""
+
+_BYTES_A_UNIT: Final = 400
+"""Bytes that are unpacked for a unit of work (`budget`)."""
 
 WIDEST: Final = 16
 """Bits of the widest status that is read or written."""
@@ -121,6 +125,7 @@ class StatusList:
             bits = inflater.decompress(packed, maximum_bytes + 1)
         except (binascii.Error, ValueError, zlib.error) as error:
             raise CredentialError("MALFORMED_VALUE_ERROR", "The encoded list is not gzip in base64url.") from error
+        spend(len(bits) // _BYTES_A_UNIT)
         if len(bits) > maximum_bytes:
             raise LimitError("too_large", f"The list unpacks to more than {maximum_bytes} bytes.")
         if not inflater.eof or inflater.unused_data:
