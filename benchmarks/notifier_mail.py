@@ -37,6 +37,7 @@ from services.notifier.deliveries.repository import INDEXES, Deliveries
 from services.notifier.deliveries.schedule import RetryPolicy
 from services.notifier.deliveries.sender import Sender, SenderSettings
 from services.notifier.deliveries.state_writer import StateWriter
+from services.notifier.mail_domains.repository import MailDomains
 
 FROM = Address("badges", "bowerbird.example")
 DOMAINS = 50
@@ -94,6 +95,7 @@ def sender(database: mongo.Database, port: int) -> tuple[Sender, SmtpPool]:
         contacts=contacts,
         activation=activation,
         catalogue=Catalogue(database),
+        mail_domains=MailDomains(database),
         domains=domains,
         allowances=Allowances(database, recipient=Rate(100_000, 100_000), issuer=Rate(100_000, 1_000_000)),
         public_base="https://badges.example",

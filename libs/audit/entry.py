@@ -31,8 +31,7 @@ class Action(StrEnum):
     CREDENTIALS_SIGNED = "credentials.signed"
     CREDENTIAL_REVOKED = "credential.revoked"
     CREDENTIAL_TAKEN_DOWN = "credential.taken-down"
-    EXPORTED = "exported"
-    ERASED = "erased"
+    MAIL_DOMAINS_SET = "mail-domains.set"
     MAIL_SENT_AGAIN = "mail.sent-again"
     ACCESS_REFUSED = "access.refused"
 

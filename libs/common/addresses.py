@@ -13,9 +13,11 @@ from email_validator import EmailNotValidError, validate_email
 LONGEST: Final = 254
 """Characters of an address, its domain in ASCII (RFC 5321, section 4.5.3.1.3 without the brackets)."""
 
+DOMAIN_PATTERN: Final = r"(?:[A-Za-z0-9]{1,15}(?:-[A-Za-z0-9]{1,15}){0,3}\.){1,5}[A-Za-z]{2,20}"
+"""Domains that are taken, as a regular expression, of usual lengths."""
+
 PATTERN: Final = (
-    r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]{1,20}(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]{1,20}){0,2}"
-    r"@(?:[A-Za-z0-9]{1,15}(?:-[A-Za-z0-9]{1,15}){0,3}\.){1,5}[A-Za-z]{2,20}"
+    r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]{1,20}(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]{1,20}){0,2}@" + DOMAIN_PATTERN
 )
 """Addresses that are taken, as a regular expression: those in ASCII with usual lengths of their parts."""
 

@@ -8,7 +8,7 @@ from zoneinfo import available_timezones
 from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic.fields import FieldInfo
 
-from libs.common.addresses import LONGEST, Address
+from libs.common.addresses import DOMAIN_PATTERN, LONGEST, Address
 from libs.common.addresses import PATTERN as ADDRESS_PATTERN
 from libs.common.text import REFUSED, clean_line, clean_text
 from libs.common.web_urls import PATTERN as URL_PATTERN
@@ -76,6 +76,13 @@ def _address(text: str) -> str:
     return str(address)
 
 
+def _domain(text: str) -> str:
+    address = Address.parse(f"anybody@{clean_line(text)}")
+    if address is None:
+        raise ValueError("must be a domain of e-mail addresses, such as students.school.example")
+    return address.domain
+
+
 WebUrl = Annotated[
     str,
     Field(min_length=1, max_length=2_000, json_schema_extra={"pattern": f"^{URL_PATTERN}$"}),
@@ -89,6 +96,14 @@ EmailAddress = Annotated[
     AfterValidator(_address),
 ]
 """An e-mail address, its domain in ASCII and lower case."""
+
+
+Domain = Annotated[
+    str,
+    Field(min_length=1, max_length=LONGEST, json_schema_extra={"pattern": f"^{DOMAIN_PATTERN}$"}),
+    AfterValidator(_domain),
+]
+"""A domain of e-mail addresses, in ASCII and lower case."""
 
 
 @cache

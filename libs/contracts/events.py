@@ -378,6 +378,23 @@ class LearnerContact(Event):
     changed_at: AwareDatetime
 
 
+class MailDomainsSet(Event):
+    """Where mail about an issuer's credentials may go. What was set last holds."""
+
+    type = "org.bowerbirdbadges.issuer.mail-domains-set.v1"
+    topic = topics.ISSUER_SETTINGS
+    key_prefix = "mail-domains:"
+    key_fields = ("issuer_id",)
+    id_fields = ("issuer_id", "changed_at")
+    time_field = "changed_at"
+
+    issuer_id: str
+    domains: tuple[str, ...] = Field(
+        description="of addresses, in ASCII and lower case, each with those below it; none where all are allowed"
+    )
+    changed_at: AwareDatetime
+
+
 class SignedEvent(Event):
     """A fact about access, which counts only if the issuer service signed it (ADR 16).
 
@@ -481,6 +498,7 @@ EVENTS: tuple[type[Event], ...] = (
     StatusListPublished,
     IssuerListPublished,
     LearnerContact,
+    MailDomainsSet,
     ApiKeyGranted,
     ApiKeyWithdrawn,
     ApiKeyUsed,

@@ -71,6 +71,9 @@ CATALOGUE = Topic(
 )
 STATUS_LISTS = Topic("status.lists.v1", "signed status list credentials", None)
 LEARNER_CONTACTS = Topic("learner.contacts.v1", "names and addresses of learners", None, restricted=True)
+ISSUER_SETTINGS = Topic(
+    "issuer.settings.v1", "what is set for issuers and nobody else needs to know", None, partitions=1
+)
 ACCESS_KEYS = Topic("access.keys.v1", "hashes and rights of API keys", None, partitions=1, restricted=True)
 ACCESS_USE = Topic("access.use.v1", "when API keys were last used", None, partitions=1, restricted=True)
 
@@ -98,6 +101,7 @@ TOPICS: tuple[Topic, ...] = (
     CATALOGUE,
     STATUS_LISTS,
     LEARNER_CONTACTS,
+    ISSUER_SETTINGS,
     ACCESS_KEYS,
     ACCESS_USE,
     *DEAD_LETTERS.values(),

@@ -31,6 +31,7 @@ from libs.contracts.events import (
     ApiKeyWithdrawn,
     EvidenceSubmitted,
     IssuerPublished,
+    MailDomainsSet,
     RevokeCredential,
     TakeDownCredential,
 )
@@ -60,6 +61,9 @@ from services.issuer.keys.api import signing_key_routes
 from services.issuer.keys.encryption import FileKeyEncryption
 from services.issuer.keys.lifecycle import KeyLifecycle
 from services.issuer.keys.signing_keys import SigningKeys
+from services.issuer.mail_domains.api import mail_domain_routes
+from services.issuer.mail_domains.repository import MailDomainRepository
+from services.issuer.mail_domains.setting import MailDomains
 from services.issuer.registry.publication import IssuerListPublication, read_list_key
 from services.issuer.registry.repository import IssuerListRepository
 from services.issuer.renewal.publication import Freshness
@@ -341,12 +345,17 @@ def _add_catalogue(
     lifecycle = KeyLifecycle(
         issuers=issuers, signing_keys=signing_keys, repository=stored_keys, audit=plumbing.audit, clock=now
     )
-    contracts: list[type[IssuerPublished | AchievementPublished]] = [IssuerPublished, AchievementPublished]
+    stored_domains = MailDomainRepository(plumbing.database)
+    contracts: list[type[IssuerPublished | AchievementPublished | MailDomainsSet]] = [
+        IssuerPublished,
+        AchievementPublished,
+        MailDomainsSet,
+    ]
     plumbing.consume(
         name="catalogue",
-        topics=[topics.CATALOGUE],
+        topics=[topics.CATALOGUE, topics.ISSUER_SETTINGS],
         contracts=contracts,
-        handle=published.after(CatalogueWorker(known, changed).handle),
+        handle=published.after(CatalogueWorker(known, stored_domains, changed).handle),
     )
     plumbing.repeat("publications", versions.repair)
     plumbing.repeat("signing-keys", lifecycle.repair)
@@ -354,3 +363,7 @@ def _add_catalogue(
     plumbing.app.include_router(profile_routes(keys, issuers))
     plumbing.app.include_router(signing_key_routes(keys, lifecycle))
     plumbing.app.include_router(achievement_routes(keys, achievements, now))
+    mail_domains = MailDomains(
+        stored_domains, catalogue=known, audit=plumbing.audit, arrivals=published, publish=publish, clock=now
+    )
+    plumbing.app.include_router(mail_domain_routes(keys, mail_domains))

@@ -24,6 +24,7 @@ from libs.contracts.events import (
     EvidenceDecided,
     IssuerPublished,
     LearnerContact,
+    MailDomainsSet,
 )
 from services.notifier.catalogue.repository import Catalogue
 from services.notifier.catalogue.worker import CatalogueWorker
@@ -45,6 +46,8 @@ from services.notifier.deliveries.schedule import RetryPolicy
 from services.notifier.deliveries.sender import Sender, SenderSettings
 from services.notifier.deliveries.state_writer import StateWriter
 from services.notifier.deliveries.worker import DeliveryWorker
+from services.notifier.mail_domains.repository import MailDomains
+from services.notifier.mail_domains.rules import MailDomainRules
 from services.notifier.settings import ServiceSettings
 
 __all__ = ["INDEXES", "ServiceSettings", "build"]
@@ -57,7 +60,7 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
     """Register everything that this service does."""
     plumbing.app.description = "Tells what became of the mails about credentials."
     contacts, catalogue = Contacts(plumbing.database), Catalogue(plumbing.database)
-    deliveries = Deliveries(plumbing.database)
+    deliveries, mail_domains = Deliveries(plumbing.database), MailDomains(plumbing.database)
     activation = Activation(contacts, deliveries)
     domains = Domains(plumbing.database, Rate(settings.domain_rate, settings.domain_burst))
     allowances = Allowances(
@@ -71,6 +74,7 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
         contacts=contacts,
         activation=activation,
         catalogue=catalogue,
+        mail_domains=mail_domains,
         domains=domains,
         allowances=allowances,
         public_base=settings.public_base,
@@ -92,7 +96,7 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
     )
     _consume(
         plumbing,
-        CatalogueWorker(catalogue),
+        CatalogueWorker(catalogue, MailDomainRules(mail_domains, deliveries, _now)),
         ContactWorker(contacts, activation, _now),
         DeliveryWorker(deliveries, activation, plumbing.ids, _now),
     )
@@ -120,11 +124,15 @@ def _consume_access(plumbing: Plumbing, worker: AccessWorker) -> None:
 def _consume(
     plumbing: Plumbing, catalogue: CatalogueWorker, contacts: ContactWorker, deliveries: DeliveryWorker
 ) -> None:
-    catalogue_contracts: list[type[IssuerPublished | AchievementPublished]] = [IssuerPublished, AchievementPublished]
+    known: list[type[IssuerPublished | AchievementPublished | MailDomainsSet]] = [
+        IssuerPublished,
+        AchievementPublished,
+        MailDomainsSet,
+    ]
     plumbing.consume(
         name="catalogue",
-        topics=[topics.CATALOGUE],
-        contracts=catalogue_contracts,
+        topics=[topics.CATALOGUE, topics.ISSUER_SETTINGS],
+        contracts=known,
         handle=catalogue.handle,
     )
     plumbing.consume(

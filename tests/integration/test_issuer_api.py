@@ -36,6 +36,7 @@ from libs.contracts.events import (
     EvidenceDecided,
     EvidenceSubmitted,
     IssuerPublished,
+    MailDomainsSet,
     Outcome,
     StatusListPublished,
     TakeDownCredential,
@@ -648,3 +649,22 @@ async def test_killed_again_and_again_in_the_middle_every_piece_is_decided_and_n
     issued = [each.credential_id for each in found.values() if each.outcome is Outcome.ISSUED]
     assert len(found) == 300
     assert len(issued) == len(set(issued)) == 90
+
+
+async def test_an_administrator_says_where_the_mail_of_a_school_may_go_and_partners_do_not_hear_of_it(
+    stack: Stack, api: httpx.AsyncClient, admin: dict[str, str], wattle: Tenant
+) -> None:
+    path = "/v1/issuers/wattle/mail-domains"
+    assert (await api.get(path, headers=wattle.headers)).json() == {"domains": []}
+    asked = {"domains": ["Students.Wattle.example", "fußball.example", "students.wattle.example"]}
+    expected = {"domains": ["students.wattle.example", "xn--fuball-cta.example"]}
+    assert (await api.put(path, headers=wattle.headers, json=asked)).status_code == 403
+    for _ in range(2):
+        answer = await api.put(path, headers=admin, json=asked)
+        assert (answer.status_code, answer.json()) == (200, expected)
+    assert (await api.get(path, headers=wattle.headers)).json() == expected
+    assert (await api.put(path, headers=admin, json={"domains": ["not a domain"]})).status_code == 400
+    assert (await api.put("/v1/issuers/nobody/mail-domains", headers=admin, json=asked)).status_code == 404
+    assert not topics.ISSUER_SETTINGS.for_partners
+    events = await read(stack, bool, topics.ISSUER_SETTINGS.name)
+    assert [e.domains for e in events if isinstance(e, MailDomainsSet)] == [tuple(expected["domains"])]

@@ -73,6 +73,7 @@ from services.issuer.keys.repository import SigningKeyRepository
 from services.issuer.keys.rewrapping import Rewrapping
 from services.issuer.keys.signing_keys import SigningKeys
 from services.issuer.keys.states import KeyState
+from services.issuer.mail_domains.repository import MailDomainRepository
 from services.issuer.registry.publication import IssuerListPublication
 from services.issuer.registry.repository import IssuerListRepository
 from services.issuer.renewal.publication import Freshness
@@ -795,7 +796,9 @@ class IssuerList:
         return IssuerListPublication(IssuerListRepository(self.world.database), **(parts | changes))
 
     async def arrive(self, *events: IssuerPublished) -> None:
-        worker = CatalogueWorker(Catalogue(self.world.database), IssuerListRepository(self.world.database).changed)
+        database = self.world.database
+        changed = IssuerListRepository(database).changed
+        worker = CatalogueWorker(Catalogue(database), MailDomainRepository(database), changed)
         await worker.handle([Received(event, event.key, TRACE) for event in events])
 
     @property
@@ -847,7 +850,7 @@ async def test_a_change_whose_publisher_was_killed_is_in_the_next_list(world: Wo
         raise KilledError
 
     if delivered_again:
-        worker = CatalogueWorker(Catalogue(world.database), killed)
+        worker = CatalogueWorker(Catalogue(world.database), MailDomainRepository(world.database), killed)
         with pytest.raises(KilledError):
             await worker.handle([Received(issuer(), issuer().key, TRACE)])
     await issuers.arrive(issuer())

@@ -12,8 +12,16 @@ from deploy.embedded.stack import Stack
 from libs.common import mongo
 from libs.common.telemetry import new_trace
 from libs.contracts.cloudevents import EventT, Received
-from libs.contracts.events import CredentialRevoked, CredentialTakenDown, EvidenceDecided, LearnerContact, Outcome
+from libs.contracts.events import (
+    CredentialRevoked,
+    CredentialTakenDown,
+    EvidenceDecided,
+    LearnerContact,
+    MailDomainsSet,
+    Outcome,
+)
 from libs.contracts.reasons import RevocationReason, TakeDownReason
+from services.notifier.catalogue.repository import Catalogue
 from services.notifier.channels.failure import Failure, FailureKind
 from services.notifier.contacts.repository import Contacts
 from services.notifier.contacts.worker import ContactWorker
@@ -23,9 +31,12 @@ from services.notifier.deliveries.allowances import Allowances
 from services.notifier.deliveries.buckets import Rate
 from services.notifier.deliveries.delivery import address_mark
 from services.notifier.deliveries.domains import Domains
+from services.notifier.deliveries.preparation import Preparation
 from services.notifier.deliveries.repository import INDEXES, Deliveries
 from services.notifier.deliveries.schedule import State
 from services.notifier.deliveries.worker import DeliveryWorker
+from services.notifier.mail_domains.repository import MailDomains
+from services.notifier.mail_domains.rules import MailDomainRules
 from services.notifier.occasion import Occasion
 from tests.ids import IDS
 from tests.notifier_doubles import decided_issued
@@ -105,6 +116,35 @@ def announced(event: EventT) -> Received[EventT]:
     return Received(event, event.key, new_trace())
 
 
+def preparation(database: mongo.Database) -> Preparation:
+    contacts, deliveries, many = Contacts(database), Deliveries(database), Rate(1_000, 1_000)
+    return Preparation(
+        deliveries=deliveries,
+        contacts=contacts,
+        activation=Activation(contacts, deliveries),
+        catalogue=Catalogue(database),
+        mail_domains=MailDomains(database),
+        domains=Domains(database, many),
+        allowances=Allowances(database, recipient=many, issuer=many),
+        public_base="https://badges.example",
+        clock=lambda: NOW,
+        new_id=uuid4,
+    )
+
+
+async def prepare(database: mongo.Database) -> None:
+    """Claim what is due, and write down what becomes of it."""
+    deliveries = Deliveries(database)
+    claimed = await deliveries.claim(100, owner="a", now=NOW, lease_until=NOW + LEASE)
+    _, updates = await preparation(database).prepare(claimed)
+    await deliveries.write(updates)
+
+
+async def allow(database: mongo.Database, *domains: str, at: datetime = NOW) -> None:
+    rules = MailDomainRules(MailDomains(database), Deliveries(database), lambda: NOW)
+    await rules.apply([MailDomainsSet(issuer_id="northside", domains=domains, changed_at=at)])
+
+
 async def states(database: mongo.Database) -> set[str]:
     return set(await database["deliveries"].distinct("state"))
 
@@ -116,6 +156,46 @@ async def due(database: mongo.Database, count: int) -> list[UUID]:
     await both.contacts([received(contact(each)) for each in learners])
     await both.deliveries.decided([announced(issued(each)) for each in learners])
     return learners
+
+
+async def test_mail_to_a_domain_that_is_not_allowed_is_refused_until_the_domains_or_the_address_change(
+    database: mongo.Database,
+) -> None:
+    first, second = await due(database, 2)
+    await allow(database, "y.example")
+    await prepare(database)
+    assert await states(database) == {"refused_domain"}
+    counted = await Deliveries(database).counts("northside")
+    assert counted[State.REFUSED_DOMAIN] == 2
+    corrected = contact(first, changed_at=NOW + timedelta(seconds=1), email="a@students.y.example")
+    await workers(database).contacts([received(corrected)])
+    issues = [IDS.delivery_id(credential_id(each), Occasion.ISSUED) for each in (first, second)]
+    stored = await Deliveries(database).find(issues)
+    assert {each.learner_id: each.state for each in stored.values()} == {
+        first: State.PENDING,
+        second: State.REFUSED_DOMAIN,
+    }
+    await prepare(database)
+    assert await states(database) == {"pending", "refused_domain"}  # the first waits for its words alone
+    await allow(database, at=NOW - timedelta(seconds=1))
+    await prepare(database)
+    assert await states(database) == {"pending", "refused_domain"}  # an older setting allows nothing
+    await allow(database, "x.example", "y.example", at=NOW + timedelta(seconds=1))
+    assert await states(database) == {"pending"}
+    await prepare(database)
+    assert await states(database) == {"pending"}
+
+
+async def test_domains_that_change_while_a_mail_is_refused_leave_none_refused(database: mongo.Database) -> None:
+    await due(database, 50)
+    await allow(database, "y.example")
+    claimed = await Deliveries(database).claim(100, owner="a", now=NOW, lease_until=NOW + LEASE)
+    parts = [claimed[start : start + 5] for start in range(0, 50, 5)]
+    later = NOW + timedelta(seconds=1)
+    await asyncio.gather(
+        *(preparation(database).prepare(part) for part in parts), allow(database, "x.example", at=later)
+    )
+    assert "refused_domain" not in await states(database)
 
 
 async def test_whichever_of_contact_and_credential_comes_first_no_delivery_is_left_waiting(

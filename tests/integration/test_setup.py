@@ -23,6 +23,7 @@ KEPT = {
     "catalogue.v1": None,
     "status.lists.v1": None,
     "learner.contacts.v1": None,
+    "issuer.settings.v1": None,
     "access.keys.v1": None,
     "access.use.v1": None,
     **{f"dead-letters.{service}.v1": 90 for service in NAMES},
@@ -30,6 +31,7 @@ KEPT = {
 # Keys that are few: one order for all of them is worth more than a share for each replica.
 ONE_PARTITION = {
     "catalogue.v1",
+    "issuer.settings.v1",
     "access.keys.v1",
     "access.use.v1",
     *(f"dead-letters.{service}.v1" for service in NAMES),

@@ -99,7 +99,7 @@ async def test_two_writers_at_once_lose_no_entry_and_keep_one_chain(stored: Stor
         ("reason", "no reason"),
         ("subject", "credential 9"),
         ("tenants", ["banksia"]),
-        ("action", "erased"),
+        ("action", "access.refused"),
         ("details", '{"n":1}'),
         ("at", NOW.replace(year=2027, microsecond=0)),
         ("client", None),

@@ -1,26 +1,33 @@
-"""The consumer of `catalogue`: the issuers and achievement versions that decide."""
+"""The consumer of `catalogue` and `issuer.settings`: issuers, achievement versions, and where mail may go."""
 
 from collections.abc import Awaitable, Callable, Sequence
 
 from libs.contracts.cloudevents import Outgoing, Received
-from libs.contracts.events import AchievementPublished, IssuerPublished
+from libs.contracts.events import AchievementPublished, IssuerPublished, MailDomainsSet
 from services.issuer.catalogue.repository import Catalogue
+from services.issuer.mail_domains.repository import MailDomainRepository
 
 
 class CatalogueWorker:
     """The handler; it publishes nothing."""
 
-    def __init__(self, catalogue: Catalogue, changed: Callable[[], Awaitable[None]]) -> None:
+    def __init__(
+        self, catalogue: Catalogue, mail_domains: MailDomainRepository, changed: Callable[[], Awaitable[None]]
+    ) -> None:
         """Take what is needed; `changed` is awaited once issuers are stored, and again after a crash in between."""
         self._catalogue = catalogue
+        self._mail_domains = mail_domains
         self._changed = changed
 
-    async def handle(self, batch: Sequence[Received[IssuerPublished | AchievementPublished]]) -> Sequence[Outgoing]:
-        """Store the newest version of each issuer, and every version of an achievement."""
+    async def handle(
+        self, batch: Sequence[Received[IssuerPublished | AchievementPublished | MailDomainsSet]]
+    ) -> Sequence[Outgoing]:
+        """Store the newest version of each issuer, every version of an achievement, the domains that were set last."""
         events = [received.event for received in batch]
         issuers = [event for event in events if isinstance(event, IssuerPublished)]
         await self._catalogue.store_issuers(issuers)
         if issuers:
             await self._changed()
         await self._catalogue.store_achievements([event for event in events if isinstance(event, AchievementPublished)])
+        await self._mail_domains.store([event for event in events if isinstance(event, MailDomainsSet)])
         return []

@@ -72,6 +72,12 @@ def cancel(delivery: Delivery, now: datetime) -> Change:
     return _held(delivery, {"state": State.CANCELLED, "changed_at": now}, None, None)
 
 
+def refuse_domain(delivery: Delivery, now: datetime) -> Change:
+    """Its issuer's mail may not go to the domain of the address."""
+    change = {"state": State.REFUSED_DOMAIN, "changed_at": now, "address_mark": delivery.address_mark}
+    return _held(delivery, change, None, None)
+
+
 def never_told(delivery: Delivery, now: datetime) -> Change:
     """It would tell that a badge was closed of which its learner was never told."""
     return _held(delivery, {"state": State.CANCELLED, "cancel_reason": "never_told", "changed_at": now}, None, None)

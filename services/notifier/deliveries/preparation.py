@@ -21,6 +21,7 @@ from services.notifier.deliveries.delivery import Delivery, address_mark
 from services.notifier.deliveries.domains import Domains
 from services.notifier.deliveries.repository import Deliveries
 from services.notifier.deliveries.schedule import OPEN, State
+from services.notifier.mail_domains.repository import MailDomains, is_allowed
 
 # A mail whose slot is this near waits for it in memory; one that is further off goes back to the schedule.
 _NEAR_SECONDS = 0.25
@@ -54,6 +55,7 @@ class Preparation:
         contacts: Contacts,
         activation: Activation,
         catalogue: Catalogue,
+        mail_domains: MailDomains,
         domains: Domains,
         allowances: Allowances,
         public_base: str,
@@ -64,6 +66,7 @@ class Preparation:
         self._contacts = contacts
         self._activation = activation
         self._catalogue = catalogue
+        self._mail_domains = mail_domains
         self._domains = domains
         self._allowances = allowances
         self._public_base = public_base
@@ -76,7 +79,8 @@ class Preparation:
         await self._park([each for each in claimed if each.learner_id not in contacts and each.cancel_reason is None])
         reachable = [each for each in claimed if each.learner_id in contacts and each.cancel_reason is None]
         told, updates = await self._told(reachable)
-        messages, without_words = await self._messages(told, contacts)
+        allowed_there = await self._refuse_domains(told, contacts)
+        messages, without_words = await self._messages(allowed_there, contacts)
         now = self._clock()
         cancelled = [each for each in claimed if each.cancel_reason is not None]
         updates += [*without_words, *(changes.cancel(each, now) for each in cancelled)]
@@ -113,6 +117,37 @@ class Preparation:
             else:
                 updates.append(changes.never_told(each, now))
         return told, updates
+
+    async def _refuse_domains(
+        self, deliveries: Sequence[Delivery], contacts: Mapping[UUID, Contact]
+    ) -> Sequence[Delivery]:
+        """Write down which of these may not go to their addresses' domains; return the others.
+
+        The domains may be changing at this moment, or the address, so what was refused is written first, then both are
+        looked at again, as for an address that went away.
+        """
+        allowed = await self._mail_domains.of_issuers(each.issuer_id for each in deliveries)
+        if not allowed:
+            return deliveries
+
+        def may_go(each: Delivery, allowed: Mapping[str, Sequence[str]]) -> bool:
+            to = Address.parse(contacts[each.learner_id].email)
+            return to is None or is_allowed(to.domain, each.issuer_id, allowed)
+
+        refused = [each for each in deliveries if not may_go(each, allowed)]
+        if refused:
+            now = self._clock()
+            metrics.DELIVERIES.labels(State.REFUSED_DOMAIN).inc(len(refused))
+            marked = [
+                replace(each, address_mark=address_mark(each.id, contacts[each.learner_id].email)) for each in refused
+            ]
+            await self._deliveries.write([changes.refuse_domain(each, now) for each in marked])
+            await self._activation.addressed([each.learner_id for each in refused], now)
+            since = await self._mail_domains.of_issuers(each.issuer_id for each in refused)
+            for issuer_id in {each.issuer_id for each in refused if may_go(each, since)}:
+                await self._deliveries.reopen_refused(issuer_id, now)
+        gone = {each.id for each in refused}
+        return [each for each in deliveries if each.id not in gone]
 
     async def _messages(
         self, deliveries: Sequence[Delivery], contacts: Mapping[UUID, Contact]

@@ -1,9 +1,9 @@
 """The schedule of deliveries in MongoDB: every state change is one atomic update of one document.
 
-    no_address ──contact──▶ pending ──claim──▶ sending ──▶ sent | failed_permanently | gave_up
+    no_address ──contact──▶ pending ──claim──▶ sending ──▶ sent | failed_permanently | gave_up | refused_domain
         ▲                      ▲  │               │                       │
         └──address went away───┘  └──cancelled    └──▶ pending (again later)
-                               └──another address, or asked to send again─┘
+                               └──another address, other domains, or asked to send again
 
 `due_at` stands on a delivery while somebody must look at it again: a pending one when it is due, a sending one when its
 lease ends (its owner may be dead). So one index serves both, and claiming is the same for both.
@@ -55,16 +55,17 @@ class Deliveries:
         """Let these be tried from their first attempt, each unless something else became of it."""
         updates = [
             UpdateOne(
-                {"_id": each.id, "state": {"$in": FAILED}, "address_mark": each.address_mark},
-                {
-                    "$set": {"state": State.PENDING, "due_at": now, "changed_at": now, "attempts": 0},
-                    "$unset": unset(["first_attempt_at", "allowed_at"]),
-                },
+                {"_id": each.id, "state": {"$in": FAILED}, "address_mark": each.address_mark}, _from_the_first(now)
             )
             for each in failed
         ]
         if updates:
             await self._deliveries.bulk_write(updates, ordered=False)
+
+    async def reopen_refused(self, issuer_id: str, now: datetime) -> None:
+        """Let the mails of this issuer that were refused for their domains be looked at again."""
+        refused = {"issuer_id": issuer_id, "state": State.REFUSED_DOMAIN}
+        await self._deliveries.update_many(refused, _from_the_first(now))
 
     async def send_again(self, delivery: StoredDelivery, now: datetime) -> bool:
         """Let it be sent once more, unless that was done since it was read; return whether it was done now."""
@@ -193,3 +194,11 @@ class Deliveries:
         ]
         counted = {each["_id"]: each["count"] async for each in aggregate(self._deliveries, pipeline)}
         return {state: counted.get(state, 0) for state in State}
+
+
+def _from_the_first(now: datetime) -> Document:
+    """Return the update by which a delivery is due now, and tried from its first attempt."""
+    return {
+        "$set": {"state": State.PENDING, "due_at": now, "changed_at": now, "attempts": 0},
+        "$unset": unset(["first_attempt_at", "allowed_at"]),
+    }

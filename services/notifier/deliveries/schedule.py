@@ -8,7 +8,7 @@ from services.notifier.channels.failure import Failure, FailureKind
 
 
 class State(StrEnum):
-    """Where a delivery stands. The last four are final, until a new address or somebody's wish reopens one."""
+    """Where a delivery stands. The last five are final, until an address, domains or somebody's wish reopen one."""
 
     NO_ADDRESS = "no_address"
     PENDING = "pending"
@@ -16,11 +16,12 @@ class State(StrEnum):
     SENT = "sent"
     FAILED_PERMANENTLY = "failed_permanently"
     GAVE_UP = "gave_up"
+    REFUSED_DOMAIN = "refused_domain"
     CANCELLED = "cancelled"
 
 
 OPEN = (State.NO_ADDRESS, State.PENDING, State.SENDING)
-FAILED = (State.FAILED_PERMANENTLY, State.GAVE_UP)
+FAILED = (State.FAILED_PERMANENTLY, State.GAVE_UP, State.REFUSED_DOMAIN)
 ENDED = (State.SENT, *FAILED, State.CANCELLED)
 
 

@@ -1,0 +1,33 @@
+"""The domains that the mail of each issuer may go to, in MongoDB."""
+
+from collections.abc import Sequence
+
+from libs.common.mongo import Database, upsert_newest
+from libs.contracts.events import MailDomainsSet
+
+
+class MailDomainRepository:
+    """One document for each issuer for which they were ever set."""
+
+    def __init__(self, database: Database) -> None:
+        self._collection = database["mail_domains"]
+
+    async def store(self, events: Sequence[MailDomainsSet]) -> None:
+        """Store what was set last for each issuer."""
+        documents = [
+            {
+                "_id": event.issuer_id,
+                "schema": 1,
+                "domains": list(event.domains),
+                "changed_at": event.changed_at,
+            }
+            for event in events
+        ]
+        await upsert_newest(self._collection, documents, order="changed_at")
+
+    async def of_issuer(self, issuer_id: str) -> MailDomainsSet | None:
+        """Return what was set last; None where nothing ever was."""
+        found = await self._collection.find_one({"_id": issuer_id})
+        if found is None:
+            return None
+        return MailDomainsSet(issuer_id=issuer_id, domains=tuple(found["domains"]), changed_at=found["changed_at"])
