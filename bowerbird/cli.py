@@ -32,6 +32,7 @@ COMMANDS = {
     ),
     "rewrap": ("bowerbird.rewrapping:rewrap", "Seal the issuers' signing keys anew under another key-encryption key."),
     "sign-grants-anew": ("bowerbird.grants:sign_anew", "Sign grants of API keys anew with another secret."),
+    "retention": ("bowerbird.retention:retention", "Show what is kept for a stated life, and what would be removed."),
     "settings": ("bowerbird.commands:settings", "Print the settings of the services, secrets masked."),
     "verify": ("bowerbird.verifying:verify", "Verify a credential; exit status 0 good, 1 not good, 2 not known."),
     "inspect": ("bowerbird.verifying:inspect", "Show what a credential says, without verifying it."),

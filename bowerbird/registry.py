@@ -5,18 +5,24 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from libs.common.mongo import Index
+from libs.common.mongo import Database, Index
+from libs.common.retention import Kept
 from libs.common.runtime import Plumbing
 from libs.common.settings import Settings
 
 
 @dataclass(frozen=True)
 class Service:
-    """How a service is configured, built and prepared."""
+    """How a service is configured, built and prepared, and what it keeps for a stated life."""
 
     settings: type[Settings]
     build: Callable[[Plumbing, Any], None]
     indexes: Sequence[Index]
+    kept: Callable[[Database, Any], list[Kept]]
+
+
+def _nothing(_database: Database, _settings: Settings) -> list[Kept]:
+    return []
 
 
 NAMES = ("evidence", "issuer", "verifier", "notifier")
@@ -25,4 +31,4 @@ NAMES = ("evidence", "issuer", "verifier", "notifier")
 def find(name: str) -> Service:
     """The service of this name; only its own code is imported, so that a process starts with no more than it runs."""
     module = importlib.import_module(f"services.{name}.service")
-    return Service(module.ServiceSettings, module.build, module.INDEXES)
+    return Service(module.ServiceSettings, module.build, module.INDEXES, getattr(module, "kept", _nothing))

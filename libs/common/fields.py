@@ -77,7 +77,7 @@ def _address(text: str) -> str:
 
 
 def _domain(text: str) -> str:
-    address = Address.parse(f"anybody@{clean_line(text)}")
+    address = Address.parse(f"a@{clean_line(text)}")
     if address is None:
         raise ValueError("must be a domain of e-mail addresses, such as students.school.example")
     return address.domain
@@ -100,7 +100,7 @@ EmailAddress = Annotated[
 
 Domain = Annotated[
     str,
-    Field(min_length=1, max_length=LONGEST, json_schema_extra={"pattern": f"^{DOMAIN_PATTERN}$"}),
+    Field(min_length=1, max_length=LONGEST - len("a@"), json_schema_extra={"pattern": f"^{DOMAIN_PATTERN}$"}),
     AfterValidator(_domain),
 ]
 """A domain of e-mail addresses, in ASCII and lower case."""

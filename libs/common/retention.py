@@ -31,6 +31,7 @@ class Kept:
         kind: its name in metrics.
         life: how long it is kept.
         oldest: returns the moment of the oldest that is still kept; None where there is none.
+        ended: returns how many are older than a moment.
         remove: removes what is older than a moment, at most so many, the oldest first, and returns how many. Several
             processes may do so at once, and it may be done again after a kill.
     """
@@ -38,6 +39,7 @@ class Kept:
     kind: str
     life: timedelta
     oldest: Callable[[], Awaitable[datetime | None]]
+    ended: Callable[[datetime], Awaitable[int]]
     remove: Callable[[datetime, int], Awaitable[int]]
 
 

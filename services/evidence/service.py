@@ -14,6 +14,7 @@ from libs.access.worker import AccessWorker
 from libs.common.authority_secret import AuthoritySettings
 from libs.common.clock import now
 from libs.common.contact_details import ContactPolicy
+from libs.common.mongo import Database
 from libs.common.retention import Kept, Retention
 from libs.common.runtime import Plumbing
 from libs.contracts import topics
@@ -24,7 +25,7 @@ from services.evidence.batches.ingestion import Intake
 from services.evidence.batches.repository import INDEXES, Batches
 from services.evidence.batches.worker import Decisions
 
-__all__ = ["INDEXES", "ServiceSettings", "build"]
+__all__ = ["INDEXES", "ServiceSettings", "build", "kept"]
 
 
 class ServiceSettings(AuthoritySettings):
@@ -94,9 +95,15 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
         handle=Decisions(batches).apply,
     )
     plumbing.repeat("dead-uploads", intake.interrupt_expired)
+    lives = kept(plumbing.database, settings)
+    plumbing.repeat("retention", Retention(lives, now, enforced=settings.retention_enforced).tick)
+
+
+def kept(database: Database, settings: ServiceSettings) -> list[Kept]:
+    """Return what this service keeps for a stated life."""
+    texts = Batches(database).texts
     life = timedelta(days=settings.evidence_texts_days)
-    kept = Kept("evidence_texts", life, batches.texts.oldest, batches.texts.remove)
-    plumbing.repeat("retention", Retention([kept], now, enforced=settings.retention_enforced).tick)
+    return [Kept("evidence_texts", life, texts.oldest, texts.ended, texts.remove)]
 
 
 def _consume_access(plumbing: Plumbing, worker: AccessWorker) -> None:

@@ -19,7 +19,7 @@ from libs.common.arrivals import Arrivals
 from libs.common.authority_secret import AuthoritySettings
 from libs.common.clock import now
 from libs.common.contact_details import ContactPolicy
-from libs.common.mongo import Index
+from libs.common.mongo import Database, Index
 from libs.common.retention import Kept, Retention
 from libs.common.runtime import Plumbing
 from libs.common.settings import SettingsError
@@ -231,8 +231,8 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
     plumbing.repeat("status-lists", publication.repair)
     plumbing.repeat("status-list-renewal", publication.renew)
     closing_requests = ClosingRequests(database)
-    kept = Kept("closing_notes", settings.notes_life, closing_requests.oldest_note, closing_requests.remove_notes)
-    plumbing.repeat("retention", Retention([kept], now, enforced=settings.retention_enforced).tick)
+    lives = kept(database, settings)
+    plumbing.repeat("retention", Retention(lives, now, enforced=settings.retention_enforced).tick)
     closings = Closings(
         credentials=credentials,
         requests=closing_requests,
@@ -250,6 +250,14 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
     _add_catalogue(
         plumbing, settings, urls, changed, keys=keys, known=known, stored_keys=stored_keys, signing_keys=signing_keys
     )
+
+
+def kept(database: Database, settings: ServiceSettings) -> list[Kept]:
+    """Return what this service keeps for a stated life."""
+    notes = ClosingRequests(database)
+    return [
+        Kept("closing_notes", settings.notes_life, notes.oldest_note, notes.ended_notes, notes.remove_notes),
+    ]
 
 
 def _add_access(

@@ -12,6 +12,7 @@ from libs.access.key_use import KeyUse
 from libs.access.repository import KeyRepository
 from libs.access.signatures import GrantKeys
 from libs.access.worker import AccessWorker
+from libs.common.mongo import Database
 from libs.common.retention import Kept, Retention
 from libs.common.runtime import Plumbing
 from libs.contracts import topics
@@ -50,7 +51,7 @@ from services.notifier.mail_domains.repository import MailDomains
 from services.notifier.mail_domains.rules import MailDomainRules
 from services.notifier.settings import ServiceSettings
 
-__all__ = ["INDEXES", "ServiceSettings", "build"]
+__all__ = ["INDEXES", "ServiceSettings", "build", "kept"]
 
 _MEASURE_SECONDS = 10.0
 _CLEANUP_SECONDS = 3600.0
@@ -102,8 +103,7 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
     )
     plumbing.repeat("sender", sender.tick)
     plumbing.repeat("leases", sender.renew)
-    life = timedelta(days=settings.deliveries_days)
-    _maintain(plumbing, deliveries, domains, allowances, life=life, enforced=settings.retention_enforced)
+    _maintain(plumbing, settings, deliveries, domains, allowances)
     plumbing.at_stop(sender.finish)
     plumbing.at_stop(pool.close)
     access = KeyRepository(plumbing.database)
@@ -154,12 +154,10 @@ def _consume(
 
 def _maintain(
     plumbing: Plumbing,
+    settings: ServiceSettings,
     deliveries: Deliveries,
     domains: Domains,
     allowances: Allowances,
-    *,
-    life: timedelta,
-    enforced: bool,
 ) -> None:
     async def measure() -> float:
         now = _now()
@@ -175,8 +173,14 @@ def _maintain(
 
     plumbing.repeat("backlog", measure)
     plumbing.repeat("idle-domains", delete_idle)
-    kept = Kept("deliveries", life, deliveries.oldest_ended, deliveries.remove_ended)
-    plumbing.repeat("retention", Retention([kept], _now, enforced=enforced).tick)
+    lives = kept(plumbing.database, settings)
+    plumbing.repeat("retention", Retention(lives, _now, enforced=settings.retention_enforced).tick)
+
+
+def kept(database: Database, settings: ServiceSettings) -> list[Kept]:
+    """Return what this service keeps for a stated life."""
+    deliveries, life = Deliveries(database), timedelta(days=settings.deliveries_days)
+    return [Kept("deliveries", life, deliveries.oldest_ended, deliveries.ended, deliveries.remove_ended)]
 
 
 def _relay(settings: ServiceSettings) -> Relay:

@@ -1,10 +1,16 @@
 """What is kept ends its stated life in bounded steps, and metrics show what is still there."""
 
+import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from unittest.mock import MagicMock
 
 import pytest
 
+from bowerbird.registry import NAMES, find
+from bowerbird.retention import overdue
 from libs.common.retention import LAST_SUCCESS, OLDEST_SECONDS, Kept, Retention
+from libs.contracts.topics import DEAD_LETTERS
 
 NOW = datetime(2026, 11, 28, tzinfo=UTC)
 LIFE = timedelta(days=10)
@@ -17,13 +23,16 @@ class Store:
     async def oldest(self) -> datetime | None:
         return self.moments[0] if self.moments else None
 
+    async def ended(self, before: datetime) -> int:
+        return sum(each < before for each in self.moments)
+
     async def remove(self, before: datetime, limit: int) -> int:
         ended = [each for each in self.moments if each < before][:limit]
         self.moments = self.moments[len(ended) :]
         return len(ended)
 
     def kept(self, kind: str) -> Kept:
-        return Kept(kind, LIFE, self.oldest, self.remove)
+        return Kept(kind, LIFE, self.oldest, self.ended, self.remove)
 
 
 async def test_what_is_older_than_its_life_goes_in_bounded_steps_and_the_rest_stays() -> None:
@@ -50,3 +59,37 @@ async def test_what_is_exactly_as_old_as_its_life_stays(ages: tuple[int, ...]) -
     store = Store(*ages)
     await Retention([store.kept("exact")], lambda: NOW, enforced=True).tick()
     assert len(store.moments) == len(ages)
+
+
+async def test_the_command_counts_what_would_go_and_removes_nothing() -> None:
+    store, empty = Store(*[11] * 3, 9), Store()
+    found = await overdue("evidence", [store.kept("counted"), empty.kept("empty")], NOW)
+    assert [(each.kind, each.oldest, each.ended) for each in found] == [
+        ("counted", timedelta(days=11), 3),
+        ("empty", None, 0),
+    ]
+    assert len(store.moments) == 4
+
+
+def test_the_operators_guide_states_the_life_of_everything_that_a_job_removes() -> None:
+    guide = Path("docs/guides/operator.md").read_text(encoding="utf-8")
+    lines = [line for line in guide.splitlines() if line.startswith("|")]
+    stated = {
+        kind: int(days[1])
+        for line in lines
+        for kind in re.findall(r"`kind=([a-z_]+)`", line)
+        if (days := re.search(r"\| ([0-9]+) days", line))
+    }
+    lives = {each.kind: each.life.days for name in NAMES for each in _kept(name)}
+    assert stated == lives
+    settings = {setting for name in NAMES for setting in find(name).settings.model_fields}
+    named = {each.lower() for line in lines for each in re.findall(r"`BOWERBIRD_([A-Z_]+_DAYS)`", line)}
+    assert named <= settings
+    assert len(named) == len(lives)
+    letters = {each.kept.days for each in DEAD_LETTERS.values() if each.kept is not None}
+    assert [f"| dead letters | {days} days |" in guide for days in letters] == [True]
+
+
+def _kept(name: str) -> list[Kept]:
+    entry = find(name)
+    return entry.kept(MagicMock(), entry.settings())

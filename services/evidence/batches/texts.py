@@ -22,6 +22,10 @@ class BatchTexts:
         oldest = await found.to_list(None)
         return oldest[0]["created_at"] if oldest else None
 
+    async def ended(self, before: datetime) -> int:
+        """Return how many batches that were sent before then still have their texts."""
+        return await self._batches.count_documents({"has_texts": True, "created_at": {"$lt": before}})
+
     async def remove(self, before: datetime, limit: int) -> int:
         """Remove the texts of batches that were sent before then, at most so many; return how many batches."""
         ended = {"has_texts": True, "created_at": {"$lt": before}}

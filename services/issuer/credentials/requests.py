@@ -67,6 +67,10 @@ class ClosingRequests:
         oldest = await found.to_list(None)
         return oldest[0]["requested_at"] if oldest else None
 
+    async def ended_notes(self, before: datetime) -> int:
+        """Return how many notes that were written before then are still kept."""
+        return await self._requests.count_documents({"note": {"$exists": True}, "requested_at": {"$lt": before}})
+
     async def remove_notes(self, before: datetime, limit: int) -> int:
         """Remove notes that were written before then, at most so many; return how many. Who asked, and when, stays."""
         ended = {"note": {"$exists": True}, "requested_at": {"$lt": before}}

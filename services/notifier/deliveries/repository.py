@@ -166,6 +166,10 @@ class Deliveries:
         oldest = await found.to_list(None)
         return oldest[0]["changed_at"] if oldest else None
 
+    async def ended(self, before: datetime) -> int:
+        """Return how many deliveries ended before then."""
+        return await self._deliveries.count_documents({"state": {"$in": ENDED}, "changed_at": {"$lt": before}})
+
     async def remove_ended(self, before: datetime, limit: int) -> int:
         """Delete deliveries that ended before then, at most so many; return how many."""
         ended = {"state": {"$in": ENDED}, "changed_at": {"$lt": before}}
