@@ -101,7 +101,7 @@ def _reasons() -> str:
 def _revocation() -> str:
     return _page(
         "Why a badge was revoked or taken down",
-        "Stable codes, which partners, verifiers and the public read. No code blames a learner. What a school writes "
+        "Stable codes: of a revocation in what partners read, of a take-down on the badge's page too. No code blames a learner. What a school writes "
         "beside it (`note`) stays with the school: it is on no topic, page or log, and is removed when its life ends. "
         "A reader treats a code that it does not know as `other`.",
         "## Revoked: the badge holds no longer, and its page says so",

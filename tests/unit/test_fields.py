@@ -4,9 +4,12 @@ from typing import Annotated, Any
 
 import jsonschema_rs
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import Field, TypeAdapter, ValidationError
 
-from libs.common.fields import Line, NumberInJson, Sentence, Text, TimeZone, Truth
+from libs.common.addresses import DOMAIN_PATTERN
+from libs.common.fields import Domain, Line, NumberInJson, Sentence, Text, TimeZone, Truth
 
 WholeNumber = Annotated[int, Field(ge=0), NumberInJson] | None
 Number = Annotated[float, Field(le=2, allow_inf_nan=False), NumberInJson] | None
@@ -54,3 +57,15 @@ def test_a_time_zone_is_a_name_of_the_iana_database() -> None:
     for name in ("Sydney", "australia/sydney", "AEST+10", "../UTC", "/etc/localtime", ""):
         with pytest.raises(ValidationError):
             TypeAdapter(TimeZone).validate_python(name)
+
+
+@given(st.from_regex(DOMAIN_PATTERN, fullmatch=True).filter(lambda each: len(each) <= 252))
+def test_every_domain_of_the_schema_is_taken_in_lower_case(domain: str) -> None:
+    assert TypeAdapter(Domain).validate_python(domain) == domain.lower()
+
+
+def test_a_domain_is_that_of_an_address_in_ascii() -> None:
+    assert TypeAdapter(Domain).validate_python("Students.fußball.example") == "students.xn--fuball-cta.example"
+    for wrong in ("", "school", "@school.example", "zoe@school.example", "school..example", "*.example", "a b.example"):
+        with pytest.raises(ValidationError):
+            TypeAdapter(Domain).validate_python(wrong)
