@@ -11,11 +11,13 @@ from pymongo.errors import PyMongoError
 from rich.console import Console
 from rich.table import Table
 
+from bowerbird.commands import ServiceName
 from bowerbird.registry import NAMES, find
 from libs.common import mongo
 from libs.common.clock import now
 from libs.common.retention import Kept
 from libs.common.settings import SettingsError
+from libs.common.store_access import mongo_options
 from libs.contracts.topics import TOPICS
 
 _DAY: Final = timedelta(days=1)
@@ -32,13 +34,16 @@ class Overdue:
     ended: int
 
 
-def retention() -> int:
+def retention(service: ServiceName | None = None) -> int:
     """Show what would be removed, and remove nothing: the services do that, unless BOWERBIRD_RETENTION_ENFORCED=false.
 
     Records on topics end with the retention that `bowerbird setup` gave their topics.
+
+    Args:
+        service: which of the four, with its environment; all of them where none is named.
     """
     try:
-        found = asyncio.run(_look())
+        found = asyncio.run(_look(NAMES if service is None else [service]))
     except SettingsError as error:
         print(f"bowerbird: {error}", file=sys.stderr)
         return 1
@@ -68,13 +73,13 @@ async def overdue(service: str, kept: Sequence[Kept], at: datetime) -> list[Over
     return found
 
 
-async def _look() -> list[Overdue]:
+async def _look(names: Sequence[str]) -> list[Overdue]:
     every = {setting for name in NAMES for setting in find(name).settings.model_fields}
     found: list[Overdue] = []
-    for name in NAMES:
+    for name in names:
         entry = find(name)
         settings = entry.settings.load(also_known=every)
-        client = mongo.connect(settings.mongo_url.get_secret_value(), "bowerbird-retention")
+        client = mongo.connect(settings.mongo_url.get_secret_value(), "bowerbird-retention", mongo_options(settings))
         try:
             found += await overdue(name, entry.kept(client[name], settings), now())
         finally:

@@ -88,12 +88,14 @@ SERVICES: Final = {
             topics.EVIDENCE_SUBMITTED,
             topics.CREDENTIAL_COMMANDS,
             topics.CATALOGUE,
+            topics.ISSUER_SETTINGS,
         ],
         writes=[
             topics.ACCESS_KEYS,
             topics.ACCESS_USE,
             topics.CREDENTIAL_COMMANDS,
             topics.CATALOGUE,
+            topics.ISSUER_SETTINGS,
             topics.EVIDENCE_DECIDED,
             topics.CREDENTIAL_LIFECYCLE,
             topics.CREDENTIAL_DOCUMENTS,
@@ -108,6 +110,7 @@ SERVICES: Final = {
         reads=[
             topics.ACCESS_KEYS,
             topics.CATALOGUE,
+            topics.ISSUER_SETTINGS,
             topics.LEARNER_CONTACTS,
             topics.EVIDENCE_DECIDED,
             topics.CREDENTIAL_LIFECYCLE,
