@@ -1,4 +1,4 @@
-"""The domains that the mail of each issuer may go to, in MongoDB."""
+"""Where the mail of each issuer may go, in MongoDB, and whether a domain is one of those."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
