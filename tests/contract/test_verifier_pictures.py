@@ -42,7 +42,9 @@ async def test_a_picture_holds_the_signed_badge_byte_for_byte_and_passes_here(
     assert again.status_code == 304
 
 
-async def test_a_picture_is_drawn_once_however_many_ask(http: AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_picture_is_drawn_once_however_many_ask_and_for_all_badges_that_look_alike(
+    http: AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
     drawn: list[str] = []
 
     def counted(*, name: str, issuer: str, level: str | None, level_name: str, size: int) -> bytes:
@@ -52,6 +54,9 @@ async def test_a_picture_is_drawn_once_however_many_ask(http: AsyncClient, monke
     monkeypatch.setattr("services.verifier.pages.pictures.badge_png", counted)
     answers = await asyncio.gather(*(http.get(f"/badges/{ID}/image.png") for _ in range(20)))
     assert {answer.status_code for answer in answers} == {200}
+    assert len(drawn) == 1
+    other = await http.get(f"/badges/{GONE}/image.png")
+    assert unbake(other.content).content.text == SCHOOL.badge(GONE), "it looks the same and holds its own badge"
     assert len(drawn) == 1
 
 

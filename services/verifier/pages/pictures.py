@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import lru_cache, partial
 from io import BytesIO
 from typing import TypedDict
 
@@ -24,6 +25,8 @@ _REMEMBERED_SECONDS = 600
 _REMEMBERED = 128
 _MOST_WAITING = 64
 _PIXELS = 512
+# Of some 100 kB each, too.
+_DRAWINGS = 64
 
 
 class Pictures:
@@ -36,9 +39,11 @@ class Pictures:
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="pictures")
         self._waiting = 0
         self._svg = self._memory(_baked_svg)
-        self._png = self._memory(_baked_png)
-        self._card = self._memory(_card)
-        self._revoked_card = self._memory(_revoked_card)
+        # Badges of one achievement, issuer and level look alike: such a picture is drawn once for all of them.
+        self._png = self._memory(partial(_baked_png, lru_cache(_DRAWINGS)(_drawn_png)))
+        cards = lru_cache(_DRAWINGS)(_drawn_card)
+        self._card = self._memory(partial(_card, cards, revoked=False))
+        self._revoked_card = self._memory(partial(_card, cards, revoked=True))
         self._qr_code = self._memory(_qr_code)
 
     async def svg(self, text: str) -> bytes:
@@ -78,16 +83,20 @@ def _baked_svg(text: str) -> bytes:
     return _baked(badge_svg(**_shown(text)).encode(), text)
 
 
-def _baked_png(text: str) -> bytes:
-    return _baked(badge_png(**_shown(text), size=_PIXELS), text)
+def _baked_png(draw: Callable[..., bytes], text: str) -> bytes:
+    return _baked(draw(**_shown(text)), text)
 
 
-def _card(text: str, *, revoked: bool = False) -> bytes:
-    return card_png(**_shown(text), revoked=revoked)
+def _drawn_png(*, name: str, issuer: str, level: str | None, level_name: str) -> bytes:
+    return badge_png(name=name, issuer=issuer, level=level, level_name=level_name, size=_PIXELS)
 
 
-def _revoked_card(text: str) -> bytes:
-    return _card(text, revoked=True)
+def _card(draw: Callable[..., bytes], text: str, *, revoked: bool) -> bytes:
+    return draw(**_shown(text), revoked=revoked)
+
+
+def _drawn_card(*, name: str, issuer: str, level: str | None, level_name: str, revoked: bool) -> bytes:
+    return card_png(name=name, issuer=issuer, level=level, level_name=level_name, revoked=revoked)
 
 
 def _qr_code(url: str) -> bytes:
