@@ -118,6 +118,27 @@ def wide(values: int) -> dict[str, Any]:
     return credential(0, 8, evidence=[{"id": f"urn:e:{number}", "type": number} for number in range(values)])
 
 
+def refused_endorsements(depth: int, text: int) -> dict[str, Any]:
+    """Return a credential with endorsements of endorsements, and a long text in the innermost, which is refused."""
+    issuer: dict[str, Any] = {"id": 1, "name": "x" * text}
+    made: dict[str, Any] = {}
+    for number in range(depth):
+        made = {**endorsement(f"x{number}"), "credentialSubject": {"id": DID, "type": ["EndorsementSubject"]}}
+        made = {**made, "issuer": issuer, "proof": []}
+        issuer = {"id": DID, "type": ["Profile"], "endorsement": [made]}
+    return credential(0, 1, endorsement=[made])
+
+
+def refused_profiles(depth: int) -> dict[str, Any]:
+    """Return a credential with three chains of profiles, nothing of which the schema takes."""
+    names = ("name", "url", "phone", "description", "image", "email", "address", "official", "dateOfBirth")
+    profile: dict[str, Any] = {}
+    for _ in range(depth):
+        profile = {"id": 1, "type": 1, **dict.fromkeys(names, 1), "parentOrg": profile}
+    subject = {"type": 1, "source": profile, "achievement": {"id": 1, "creator": profile}}
+    return credential(0, 1, issuer=profile, credentialSubject=subject)
+
+
 def numbers(count: int) -> dict[str, Any]:
     """Return a credential full of fractions, under proofs over JSON in another context each."""
     made = credential(0, 0, evidence=[{"id": f"urn:e:{one}", "https://x.example/n": one + 0.1} for one in range(count)])
@@ -161,6 +182,8 @@ def random_document(chance: random.Random) -> dict[str, Any]:
         lambda: presentation([credential(chance.randint(2, 6), 8, number=str(one)) for one in range(32)]),
         lambda: nested(chance.randint(5, 60)),
         lambda: wide(chance.randint(100, 3_000)),
+        lambda: refused_endorsements(chance.randint(1, 12), chance.randint(10, 200_000)),
+        lambda: refused_profiles(chance.randint(1, 30)),
         lambda: numbers(chance.randint(100, 3_000)),
         lambda: many_types(chance.randint(100, 1_500)),
         lambda: record(chance.randint(1, 40)),
