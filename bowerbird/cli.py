@@ -26,6 +26,8 @@ COMMANDS = {
     "keys make": ("bowerbird.api_keys:make", "Make an API key of an issuer; it is shown once."),
     "keys rotate": ("bowerbird.api_keys:rotate", "Make a key that follows another, which works for an overlap still."),
     "keys withdraw": ("bowerbird.api_keys:withdraw", "Withdraw an API key: within two seconds no service takes it."),
+    "issuers suspend": ("bowerbird.issuers:suspend", "Suspend an issuer: nothing is signed for it."),
+    "issuers resume": ("bowerbird.issuers:resume", "Let a suspended issuer issue again."),
     "audit verify": (
         "bowerbird.audit_log:verify",
         "Check the chains of audit logs; exit status 0 whole, 1 broken.",
@@ -41,7 +43,11 @@ COMMANDS = {
     "contracts": ("bowerbird.commands:contracts", "Write the documents of events and HTTP APIs, or check them."),
 }
 
-GROUPS = {"audit": "Check the audit logs.", "keys": "List, make, rotate and withdraw API keys of issuers."}
+GROUPS = {
+    "audit": "Check the audit logs.",
+    "issuers": "Suspend issuers and resume them.",
+    "keys": "List, make, rotate and withdraw API keys of issuers.",
+}
 
 
 def _is_here(target: str) -> bool:
