@@ -62,6 +62,8 @@ def test_what_is_known_to_be_none_passes_until_it_is_gone(tmp_path: Path) -> Non
     known = {("a.md", each.sha1): "made up" for each in found}
     assert list(secrets.faults(found, known)) == []
     assert len(list(secrets.faults([], known))) == 1
+    assert list(secrets.faults(found, {("a.md", "GitHub Token"): "made up"})) == []
+    assert len(list(secrets.faults(found, {("b.md", "GitHub Token"): "made up"}))) == 2
 
 
 def test_files_that_git_does_not_know_are_not_looked_at(tmp_path: Path) -> None:
