@@ -1,6 +1,6 @@
 """Every failpoint with the service whose process is killed there, and at which passing of it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import Final
 
@@ -30,17 +30,27 @@ _SECOND: Final = ("evidence.ingestion.", "issuer.award.", "notifier.sending.")
 
 @dataclass(frozen=True)
 class Kill:
-    """The kill of one service at one point."""
+    """The kill of one service at one point; of `later` ones, at a mail that tells of a revocation."""
 
     service: str
     order: Order
+    later: bool = False
+
+    def order_after(self, mails: int) -> Order:
+        """Return the order, where so many mails go before those that tell of a revocation."""
+        return replace(self.order, passing=mails + 1) if self.later else self.order
 
     def __str__(self) -> str:
         return f"{self.order.name} {self.order.of}".strip()
 
 
+# A mail passes these once; the mails that tell of the issue are killed at the step between them.
+_OF_REVOCATIONS: Final = ("notifier.sending.2", "notifier.sending.4")
+
+
 def _kill(order: Order) -> Kill:
-    return Kill((order.of or order.name).replace(".", "-").partition("-")[0], order)
+    service = (order.of or order.name).replace(".", "-").partition("-")[0]
+    return Kill(service, order, later=order.name in _OF_REVOCATIONS)
 
 
 KILLS: Final = [

@@ -76,7 +76,9 @@ class Count:
         assert self.repeated_mails <= repeats_allowed, f"{self.repeated_mails} mails went out again"
 
 
-def count(stack: Stack, issuer_id: str, expected: Expected, *, since: Ends, mailed: int | None, revoked: int) -> Count:
+def count(
+    stack: Stack, issuer_id: str, expected: Expected, *, since: Ends, mailed: int | None, revoked: int, told: int = 0
+) -> Count:
     """Count everything of one school.
 
     Args:
@@ -86,6 +88,7 @@ def count(stack: Stack, issuer_id: str, expected: Expected, *, since: Ends, mail
         since: where the topics ended before the school sent anything.
         mailed: how many mails must have been sent; None does not count them.
         revoked: how many credentials were revoked.
+        told: of how many of these the learners must have been told.
     """
     with databases(stack) as client:
         mine = {"issuer_id": issuer_id}
@@ -105,7 +108,7 @@ def count(stack: Stack, issuer_id: str, expected: Expected, *, since: Ends, mail
     books.count_status_lists(counted)
     if mailed is not None:
         names = [path.name for path in stack.layout.mail.iterdir() if path.suffix == ".eml"]
-        books.count_mails(counted, mailed, Counter(name.split("@")[0] for name in names))
+        books.count_mails(counted, mailed, told, Counter(name.split("@")[0] for name in names))
     return counted
 
 
@@ -201,12 +204,15 @@ class _Books:
         counted.once("revocations in status lists", [entries[each] for each in self._revoked()], set_bits)
         counted.lost["status lists"] += len({name for name, _ in entries.values()} - lists.keys())
 
-    def count_mails(self, counted: Count, mailed: int, mailbox: Mapping[str, int]) -> None:
-        """One mail per credential, which the mailbox holds under the delivery's id."""
+    def count_mails(self, counted: Count, mailed: int, told: int, mailbox: Mapping[str, int]) -> None:
+        """One mail per credential and occasion, which the mailbox holds under the delivery's id."""
         sent = [str(each["_id"]) for each in self.deliveries if each["state"] == "sent"]
         counted.compare("mails sent", {"mail": mailed}, {"mail": len(sent)})
+        of_revocations = sum(each["occasion"] == "revoked" and each["state"] == "sent" for each in self.deliveries)
+        counted.compare("mails that tell of a revocation", {"mail": told}, {"mail": of_revocations})
         counted.lost["mails in the mailbox"] += sum(mailbox.get(each, 0) == 0 for each in sent)
-        counted.doubled["deliveries"] += len(self.deliveries) - len({each["credential_id"] for each in self.deliveries})
+        expected = {(each["credential_id"], each["occasion"]) for each in self.deliveries}
+        counted.doubled["deliveries"] += len(self.deliveries) - len(expected)
         counted.repeated_mails = sum(max(0, mailbox.get(each, 0) - 1) for each in sent)
 
 

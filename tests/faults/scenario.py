@@ -110,7 +110,20 @@ class Scenario:
         batches: int = 4,
         mailed_one_in: int = 10,
         revoked: int = _REVOKED,
+        told: int = 0,
     ) -> None:
+        """Make a school's evidence.
+
+        Args:
+            stack: the running stack.
+            name: of the school.
+            seed: of all chance.
+            evidence: pieces in all.
+            batches: files that they come in.
+            mailed_one_in: one learner of so many has an address.
+            revoked: credentials that are revoked, of learners without an address.
+            told: credentials that are revoked once all mails have gone, of learners who are told of it.
+        """
         self.stack = stack
         self.name = name
         self.rows: Sequence[Row] = make_rows(evidence, seed)
@@ -120,11 +133,13 @@ class Scenario:
         self._rows_per_batch = evidence // batches
         self._mailed_one_in = mailed_one_in
         self._revoked = revoked
+        self._told = told
+        self._all_revoked = revoked + told
         self._since = promises.where_topics_end(stack)
 
     @property
     def mailed(self) -> int:
-        """How many mails must go out."""
+        """How many mails must go out that tell of an award."""
         return sum(learner % self._mailed_one_in == 0 for learner, _level in self.expected.awards)
 
     def run(
@@ -143,9 +158,13 @@ class Scenario:
                 tell(f"{len(sent)} batches are sent; {disturbance.done} of {times} faults were made")
                 disturbance.wait_for(len(sent) / (self._batches + 1))
             self._wait_until_decided(school, sent)
-            for credential_id in self._some_credentials(sent):
+            for credential_id in self._some_credentials(sent, self._revoked, mailed=False):
                 school.revoke(credential_id)
-            tell(f"all is decided, {self._revoked} credentials are revoked; {disturbance.done} faults were made")
+            if self._told:
+                promises.deliveries_end_as(self.stack, self.name, {"sent": self.mailed})
+                for credential_id in self._some_credentials(sent, self._told, mailed=True):
+                    school.revoke(credential_id)
+            tell(f"all is decided, {self._all_revoked} credentials are revoked; {disturbance.done} faults were made")
             disturbance.wait_for(1)
             # What was broken last may have made work again: decided rows stay decided.
             self._wait_until_decided(school, sent)
@@ -158,24 +177,33 @@ class Scenario:
                 if batch["complete"]:
                     break
 
-    def _some_credentials(self, batches: Sequence[str]) -> list[str]:
-        """Credentials whose learners get no mail: whether a mail goes out before a revocation is a matter of chance."""
+    def _some_credentials(self, batches: Sequence[str], count: int, *, mailed: bool) -> list[str]:
+        """So many credentials, of learners who get mail or do not.
+
+        While mails are on their way, whether one goes out before a revocation is a matter of chance.
+        """
         found: list[str] = []
         with promises.databases(self.stack) as client:
             issued = client["evidence"]["rows"].find({"issuer_id": self.name, "state": "issued"}).sort("_id", 1)
             for each in issued:
                 place = batches.index(str(each["batch_id"])) * self._rows_per_batch + each["row"] - 1
-                if self.rows[place].learner % self._mailed_one_in and len(found) < self._revoked:
+                if (self.rows[place].learner % self._mailed_one_in == 0) == mailed and len(found) < count:
                     found.append(str(each["credential_id"]))
         return found
 
     def count(self, *, mails: bool = True) -> promises.Count:
         """Wait for what follows a decision, then count what is in databases, on topics and (if wanted) mailbox."""
-        mailed = self.mailed if mails else None
+        mailed = self.mailed + self._told if mails else None
         with Keeper(self.stack):
             self._wait_for_followers(mailed or 0)
         return promises.count(
-            self.stack, self.name, self.expected, since=self._since, mailed=mailed, revoked=self._revoked
+            self.stack,
+            self.name,
+            self.expected,
+            since=self._since,
+            mailed=mailed,
+            revoked=self._all_revoked,
+            told=self._told,
         )
 
     def _wait_for_followers(self, mailed: int) -> None:
@@ -187,14 +215,14 @@ class Scenario:
                 made = {(each["_id"], each["version"]) for each in client["issuer"]["status_lists"].find(mine)}
                 held = {(each["_id"], each["version"]) for each in client["verifier"]["status_lists"].find(mine)}
                 sent = client["notifier"]["deliveries"].count_documents({**mine, "state": "sent"})
-                arrived = shown >= self.expected.issued and revoked >= self._revoked and made <= held
+                arrived = shown >= self.expected.issued and revoked >= self._all_revoked and made <= held
                 if arrived and sent >= mailed:
                     return
             states: list[dict[str, Any]] = [{"$match": mine}, {"$group": {"_id": "$state", "count": {"$sum": 1}}}]
             mails = {each["_id"]: each["count"] for each in client["notifier"]["deliveries"].aggregate(states)}
         raise AssertionError(
             f"what follows the decisions has not come to its end: {shown} of {self.expected.issued} shown, "
-            f"{revoked} of {self._revoked} revoked, lists {made - held} missing, {mailed} mails expected of {mails}"
+            f"{revoked} of {self._all_revoked} revoked, lists {made - held} missing, {mailed} mails expected of {mails}"
         )
 
 
