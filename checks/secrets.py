@@ -19,7 +19,6 @@ from checks.key_forms import BowerbirdKeyDetector
 
 ROOT: Final = Path(__file__).parents[1]
 KNOWN: Final[Mapping[tuple[str, str], str]] = {
-    ("bowerbird/asyncapi.py", "Base64 High Entropy String"): "a signed list of issuers as an example, compressed",
     ("libs/openbadges/crypto/base58btc.py", "1fbf29f4d01704e52025ffc9a6d73b5241be9e10"): "the alphabet of base58",
     ("services/issuer/keys/api.py", "a517c8b0df9524edf462c622f87c53edf4c0e633"): "a public key of the specification",
     ("tests/unit/test_openbadges_file_kinds.py", "Private Key"): "the first line of one, and nothing after it",
