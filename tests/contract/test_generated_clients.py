@@ -34,7 +34,7 @@ EXPECTED = {
 }
 
 # What openapi-python-client cannot send, where each call has another media type that it can, or give as an answer:
-# pictures are for browsers. What the configuration leaves out is told as text/plain.
+# pictures are for browsers, the list of issuers for verifiers. What the configuration leaves out is told as text/plain.
 _LEFT_OUT = "text/plain"
 _VERIFY = [_LEFT_OUT, _LEFT_OUT, "application/vc", "image/png", _LEFT_OUT]
 _VERIFY += [
@@ -46,8 +46,9 @@ _VERIFY += [
     "application/x-ndjson",
 ]
 _PICTURES = ["image/png", "image/png"]
+_ISSUER_LIST = ["application/jwt"]
 _VC_API = [_LEFT_OUT, _LEFT_OUT, "application/vc", _LEFT_OUT, _LEFT_OUT, "application/vp"]
-NOT_GENERATED = {"evidence": ["application/x-ndjson"], "verifier": [*_VERIFY, *_PICTURES, *_VC_API]}
+NOT_GENERATED = {"evidence": ["application/x-ndjson"], "verifier": [*_VERIFY, *_PICTURES, *_ISSUER_LIST, *_VC_API]}
 PYTHON_CALL = """\
 import json
 import sys
