@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 PARTITIONS = 12
+# Parts of its retention in which a partition begins a segment: each costs the broker open files.
+_SEGMENTS = 15
 
 
 @dataclass(frozen=True)
@@ -11,7 +13,7 @@ class Topic:
     """One topic as the setup step creates it.
 
     Attributes:
-        kept: how long a record stays; None means compacted: the last record of each key stays.
+        kept: how long a record stays, at least; None means compacted: the last record of each key stays.
         restricted: holds personal data or secrets' hashes; read by our own services alone.
         for_partners: part of what partners read: its events are a public contract.
         bulk: carries a record or more for each award, so that consumers do better to wait for some than to take each.
@@ -25,6 +27,11 @@ class Topic:
     for_partners: bool = False
     bulk: bool = False
     largest_bytes: int = 1024 * 1024
+
+    @property
+    def kept_at_most(self) -> timedelta | None:
+        """How long a record can stay: the broker deletes whole segments, by the newest record in each."""
+        return None if self.kept is None else self.kept + self.kept / _SEGMENTS
 
     @property
     def compression(self) -> str:
@@ -45,7 +52,12 @@ class Topic:
                 # What was erased or taken down must not stay in a segment that is not full for long.
                 "max.compaction.lag.ms": str(_milliseconds(timedelta(days=1))),
             }
-        return common | {"cleanup.policy": "delete", "retention.ms": str(_milliseconds(self.kept))}
+        return common | {
+            "cleanup.policy": "delete",
+            "retention.ms": str(_milliseconds(self.kept)),
+            # Else the broker's default decides, a week, for which a quiet partition keeps its oldest records longer.
+            "segment.ms": str(_milliseconds(self.kept / _SEGMENTS)),
+        }
 
 
 def _milliseconds(span: timedelta) -> int:

@@ -62,6 +62,7 @@ async def test_topics_have_the_partitions_retention_and_compression_of_the_desig
         assert config["cleanup.policy"] == ("compact" if days is None else "delete"), name
         if days is not None:
             assert timedelta(milliseconds=int(config["retention.ms"])) == timedelta(days=days), name
+            assert int(config["segment.ms"]) * 15 == int(config["retention.ms"]), name
 
 
 @pytest.mark.parametrize("service", NAMES)
