@@ -1,7 +1,10 @@
 """Names that look alike have one skeleton, and names are shown without what nobody sees."""
 # ruff: noqa: RUF001  # letters that look alike are what is tested
 
+import string
+
 import pytest
+from confusable_homoglyphs.confusables import confusables_data
 
 from libs.openbadges.trust.names import LONGEST_NAME, shown_name, skeleton
 
@@ -21,12 +24,32 @@ ALIKE = {
     "punctuation": "Banksia-College.",
     "variation selector": "Banksia\ufe0f College",
     "Hangul filler": "Banksia\u3164College",
+    "lunate sigma": "Banksia \u03f9ollege",
+    "small lunate sigma": "Banksia \u03f2ollege",
+    "halfwidth line": "Banksia Co\uffe8\uffe8ege",
+    "ogonek": "Banks\u02dba College",
+    "Hebrew vav": "Banksia Co\u05d5lege",
+    "Roman numeral": "Banksia Co\uff4c\u217cege",
+    "invisible padding": "\u200b" * LONGEST_NAME + "Banksia College",
+    "padding of spaces": " " * LONGEST_NAME + "Banksia College",
 }
 
 
 @pytest.mark.parametrize("kind", ALIKE)
 def test_names_that_look_alike_have_one_skeleton(kind: str) -> None:
     assert skeleton(ALIKE[kind]) == skeleton("Banksia College")
+
+
+def test_every_character_that_looks_like_a_letter_has_the_skeleton_of_that_letter() -> None:
+    # The library writes what runs from right to left between marks of direction.
+    pairs = [
+        (looking.strip("\u200e"), one["c"])
+        for looking, alike in confusables_data.items()
+        for one in alike
+        if one["c"] in string.ascii_letters and len(looking.strip("\u200e")) == 1
+    ]
+    assert len(pairs) > 1_200
+    assert [pair for pair in pairs if skeleton(pair[0]) != skeleton(pair[1])] == []
 
 
 @pytest.mark.parametrize("other", ["Banksia High School", "Wattle Grove", "College", "バンクシア"])

@@ -2,6 +2,7 @@
 
 import unicodedata
 from functools import lru_cache
+from itertools import islice
 from typing import Final
 
 from confusable_homoglyphs.confusables import confusables_data
@@ -24,8 +25,10 @@ def _prototypes() -> dict[str, str]:
     Everything that looks like an ASCII letter or digit is represented by that; the pairs that remain, by the smaller.
     """
     found: dict[str, str] = {}
-    for character, alike in confusables_data.items():
-        texts = [one["c"] for one in alike]
+    for key, alike in confusables_data.items():
+        # What is written from right to left stands between marks of direction there.
+        character = key.strip("\u200e")
+        texts = [one["c"].strip("\u200e") for one in alike]
         plain = [text for text in texts if text.isascii()]
         if len(character) == 1 and not character.isascii():
             found[character] = min(plain or [*texts, character], key=lambda text: (len(text), text))
@@ -44,13 +47,12 @@ def skeleton(name: str) -> str:
     Compatibility forms, case, accents, spaces, punctuation, invisible characters and the order of reading make no
     difference, and each character stands for what it looks like.
     """
-    decomposed = unicodedata.normalize("NFKD", name[:LONGEST_NAME])
-    shapes = "".join(
-        _PROTOTYPES.get(one, one) for one in decomposed if _has_shape(one) and unicodedata.category(one) != "Mn"
-    )
-    folded = unicodedata.normalize("NFKD", shapes).casefold()
+    # Prototypes go before compatibility: a lunate sigma looks like c, and is compatible with another sigma.
+    seen = "".join(islice((one for one in name if _has_shape(one) and not one.isspace()), LONGEST_NAME))
+    shapes = _look(unicodedata.normalize("NFD", seen))
+    folded = _look(unicodedata.normalize("NFKD", shapes)).casefold()
     # Once more: what case folding makes (a capital of another alphabet in small) may look like yet another letter.
-    again = "".join(_PROTOTYPES.get(one, one) for one in folded).casefold().translate(_ALIKE_IN_ASCII)
+    again = _look(folded).casefold().translate(_ALIKE_IN_ASCII)
     return "".join(one for one in again if one.isalnum()).replace("rn", "m").replace("vv", "w")
 
 
@@ -59,6 +61,10 @@ def shown_name(name: str) -> str:
     line = "".join(" " if one in "\t\r\n\u2028\u2029" else one for one in name if one.isspace() or _has_shape(one))
     shown = " ".join(line.split())
     return shown if len(shown) <= LONGEST_NAME else f"{shown[:LONGEST_NAME]}…"
+
+
+def _look(text: str) -> str:
+    return "".join(_PROTOTYPES.get(one, one) for one in text if _has_shape(one) and unicodedata.category(one) != "Mn")
 
 
 def _has_shape(character: str) -> bool:
