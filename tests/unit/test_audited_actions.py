@@ -1,6 +1,6 @@
 """What changes state is in the audit log before it takes effect: who, what, why, trace, client; or it is not done."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,13 +17,22 @@ from libs.access.signatures import GrantSigner
 from libs.audit.entry import Action, Cause, Entry
 from libs.common.arrivals import Arrivals
 from libs.contracts.cloudevents import Outgoing
-from libs.contracts.events import AchievementPublished, ApiKeyGranted, ApiKeyWithdrawn, IssuerPublished, Suspension
+from libs.contracts.events import (
+    AchievementPublished,
+    ApiKeyGranted,
+    ApiKeyWithdrawn,
+    IssuerPublished,
+    MailDomainsSet,
+    Suspension,
+)
 from libs.contracts.reasons import RevocationReason, SuspensionReason, TakeDownReason
 from services.issuer.access.administration import By, EndReason, KeyAdministration
+from services.issuer.access.renewal import GrantRenewal, subject_of
 from services.issuer.catalogue.publications import Publications
 from services.issuer.credentials.closing import Closings
 from services.issuer.keys.lifecycle import KeyLifecycle
 from services.issuer.keys.states import KeyState, SigningKey
+from services.issuer.mail_domains.setting import MailDomains
 from services.notifier.deliveries.schedule import State
 from tests.contract.test_notifier_http import DELIVERY, StoredDeliveries, resending
 from tests.issuer_doubles import NOW, TRACE, MemoryDecisions, achievement, evidence, issuer, received
@@ -247,6 +256,47 @@ async def sign(house: House) -> None:
     house.done += [each.event for each in published]
 
 
+class Domains:
+    """The domains of an issuer's mail, set as soon as they are published; and the catalogue that knows the issuer."""
+
+    def __init__(self, house: House) -> None:
+        self.house = house
+
+    async def issuers(self, _ids: object) -> dict[str, IssuerPublished]:
+        return {"wattle": issuer()}
+
+    async def of_issuer(self, _issuer_id: str) -> MailDomainsSet | None:
+        return next((each for each in self.house.done if isinstance(each, MailDomainsSet)), None)
+
+
+async def set_mail_domains(house: House) -> None:
+    known: Any = Domains(house)
+    parts: dict[str, Any] = {"catalogue": known, "audit": house, "arrivals": Arrivals(), "publish": house.publish}
+    await MailDomains(known, **parts, clock=lambda: NOW).set("wattle", ["school.example"], OFFICE, TRACE)
+
+
+class Granted:
+    """A key that another secret signed; the log knows who granted it."""
+
+    def __init__(self, house: House) -> None:
+        self.record = house.record
+        grant: dict[str, Any] = {"key_sha256": "ab" * 32, "issuer_id": "wattle", "name": "Office", "granted_at": NOW}
+        grant |= {"scopes": ("evidence:read",), "granted_by": "administrator:a", "expires_at": NOW}
+        self.grant = GrantSigner(b"y" * 32).sign(ApiKeyGranted(**grant))
+
+    async def subjects(self, _action: Action) -> set[str]:
+        return {subject_of(self.grant)}
+
+    async def everything(self) -> AsyncIterator[ApiKeyGranted]:
+        yield self.grant
+
+
+async def sign_keys_anew(house: House) -> None:
+    granted: Any = Granted(house)
+    renewal = GrantRenewal(granted, signer=GrantSigner(b"x" * 32), audit=granted, publish=house.publish)
+    await renewal.run(OFFICE, TRACE)
+
+
 ACTIONS: dict[Action, Callable[[House], Awaitable[None]]] = {
     Action.API_KEY_GRANTED: grant,
     Action.API_KEY_WITHDRAWN: withdraw,
@@ -260,7 +310,18 @@ ACTIONS: dict[Action, Callable[[House], Awaitable[None]]] = {
     Action.SIGNING_KEY_CHANGED: distrust_signing_key,
     Action.MAIL_SENT_AGAIN: send_mail_again,
     Action.CREDENTIALS_SIGNED: sign,
+    Action.MAIL_DOMAINS_SET: set_mail_domains,
+    Action.API_KEYS_SIGNED_ANEW: sign_keys_anew,
 }
+ELSEWHERE = {
+    Action.SIGNING_KEYS_REWRAPPED: "test_issuer_rewrapping.py, with the sealed keys that it needs",
+    Action.ACCESS_REFUSED: "nothing is done: test_audit.py",
+}
+
+
+def test_every_action_there_is_has_its_case_here_or_is_named_with_where_it_is_shown() -> None:
+    assert {*ACTIONS, *ELSEWHERE} == set(Action)
+    assert not ACTIONS.keys() & ELSEWHERE.keys()
 
 
 @pytest.mark.parametrize("action", ACTIONS)
