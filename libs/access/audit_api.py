@@ -44,11 +44,11 @@ class AuditAnswer(BaseModel):
     next_before: int | None = Field(description="to be sent as `before` for older entries; none where this is the end")
 
 
-def audit_routes(keys: ApiKeys, log: AuditLog) -> APIRouter:
-    """GET /v1/issuers/{id}/audit: of this service."""
+def audit_routes(service: str, keys: ApiKeys, log: AuditLog) -> APIRouter:
+    """GET /v1/issuers/{id}/audit/SERVICE: the path names whose log it is, so that one host name can serve all."""
     router = APIRouter(tags=["audit"])
 
-    @router.get("/v1/issuers/{issuer_id}/audit", responses=documented(NotFoundError))
+    @router.get(f"/v1/issuers/{{issuer_id}}/audit/{service}", responses=documented(NotFoundError))
     async def read_audit(
         issuer_id: Annotated[str, Path(description="the id of the issuer", examples=["wattle-grove"])],
         caller: Annotated[Caller, Depends(keys.allowed(Scope.AUDIT_READ))],

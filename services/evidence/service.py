@@ -87,7 +87,7 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
     plumbing.app.include_router(routes(intake, batches, keys, limits, longest_row=settings.upload_row_length))
     _consume_access(plumbing, AccessWorker(access, GrantKeys.load(settings.grant_keys_file)))
     plumbing.repeat("key-use", use.publish)
-    plumbing.app.include_router(audit_routes(keys, plumbing.audit))
+    plumbing.app.include_router(audit_routes(plumbing.service, keys, plumbing.audit))
     plumbing.consume(
         name="decisions",
         topics=[topics.EVIDENCE_DECIDED],

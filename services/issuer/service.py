@@ -244,7 +244,7 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
     )
     plumbing.app.include_router(credential_routes(keys, closings, urls))
     plumbing.repeat("key-use", use.publish)
-    plumbing.app.include_router(audit_routes(keys, plumbing.audit))
+    plumbing.app.include_router(audit_routes(plumbing.service, keys, plumbing.audit))
     _add_access(plumbing, settings, keys=keys, access=access, known=known)
     changed = _add_issuer_list(plumbing, settings, known)
     _add_catalogue(

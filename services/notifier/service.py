@@ -111,7 +111,7 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
     keys = ApiKeys(access, used=use.note)
     _consume_access(plumbing, AccessWorker(access, GrantKeys.load(settings.grant_keys_file)))
     plumbing.repeat("key-use", use.publish)
-    plumbing.app.include_router(audit_routes(keys, plumbing.audit))
+    plumbing.app.include_router(audit_routes(plumbing.service, keys, plumbing.audit))
     resending = Resending(deliveries, contacts, plumbing.audit, _now)
     plumbing.app.include_router(routes(deliveries, resending, keys, plumbing.ids, _now))
 

@@ -43,7 +43,7 @@ async def client(entries: StoredEntries) -> AsyncIterator[AsyncClient]:
     office = Cause("key:wattle/Office", "0" * 32, "3f2a" * 4, "192.0.2.7")
     await log.record(BATCH, *(Entry(Action.CREDENTIAL_REVOKED, office, ("wattle",), f"credential {n}") for n in "ab"))
     app = create_app("issuer", Health())
-    app.include_router(audit_routes(ApiKeys(known), log))
+    app.include_router(audit_routes("issuer", ApiKeys(known), log))
     record_refusals(app, Refusals(log, "issuer"))
     transport = ASGITransport(app, client=("192.0.2.9", 4711))
     async with AsyncClient(transport=transport, base_url="http://issuer") as found:
@@ -55,7 +55,7 @@ def bearer(key: str) -> dict[str, str]:
 
 
 async def test_an_issuer_reads_its_entries_in_pages_the_newest_first(client: AsyncClient) -> None:
-    path, headers = "/v1/issuers/wattle/audit", bearer(READER)
+    path, headers = "/v1/issuers/wattle/audit/issuer", bearer(READER)
     first = (await client.get(path, headers=headers, params={"limit": 2})).json()
     assert [each["subject"] for each in first["entries"]] == ["credential b", "credential a"]
     rest = (await client.get(path, headers=headers, params={"limit": 2, "before": first["next_before"]})).json()
@@ -64,15 +64,15 @@ async def test_an_issuer_reads_its_entries_in_pages_the_newest_first(client: Asy
 
 
 async def test_of_what_concerns_several_an_issuer_reads_its_own_part_alone(client: AsyncClient) -> None:
-    answer = await client.get("/v1/issuers/banksia/audit", headers=bearer(OTHERS))
+    answer = await client.get("/v1/issuers/banksia/audit/issuer", headers=bearer(OTHERS))
     assert [each["details"] for each in answer.json()["entries"]] == [{"credentials": 2, "credential_ids": "b-1 b-2"}]
     assert "w-1" not in answer.text
     assert "wattle" not in answer.text
 
 
 async def test_others_entries_are_not_there_and_the_scope_is_needed(client: AsyncClient) -> None:
-    assert (await client.get("/v1/issuers/banksia/audit", headers=bearer(READER))).status_code == 404
-    assert (await client.get("/v1/issuers/wattle/audit", headers=bearer(BLIND))).status_code == 403
+    assert (await client.get("/v1/issuers/banksia/audit/issuer", headers=bearer(READER))).status_code == 404
+    assert (await client.get("/v1/issuers/wattle/audit/issuer", headers=bearer(BLIND))).status_code == 403
 
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
@@ -85,11 +85,11 @@ async def test_a_refusal_is_in_the_log_when_it_is_answered_with_who_what_why_tra
     client: AsyncClient, entries: StoredEntries, key: str, issuer_id: str, reason: str
 ) -> None:
     headers = {**bearer(key), "traceparent": f"00-{TRACE}-b7ad6b7169203331-01"}
-    answer = await client.get(f"/v1/issuers/{issuer_id}/audit", headers=headers)
+    answer = await client.get(f"/v1/issuers/{issuer_id}/audit/issuer", headers=headers)
     assert answer.status_code in {403, 404}
     written = entries.documents[max(entries.documents)]
     assert (written["action"], written["principal"], written["reason"]) == ("access.refused", "key:wattle/Test", reason)
-    assert (written["subject"], written["tenants"]) == ("route /v1/issuers/{issuer_id}/audit", ["wattle"])
+    assert (written["subject"], written["tenants"]) == ("route /v1/issuers/{issuer_id}/audit/issuer", ["wattle"])
     assert (written["key"], written["trace"], written["client"]) == (key_id(key_sha256(key)), TRACE, "192.0.2.9")
 
 
@@ -100,4 +100,4 @@ async def test_who_is_refused_is_refused_also_while_the_log_is_away(
         raise AutoReconnect("away")
 
     monkeypatch.setattr(entries, "insert_many", away)
-    assert (await client.get("/v1/issuers/wattle/audit", headers=bearer(BLIND))).status_code == 403
+    assert (await client.get("/v1/issuers/wattle/audit/issuer", headers=bearer(BLIND))).status_code == 403

@@ -1,5 +1,6 @@
 """The configuration of nginx that is shipped: nginx takes it, and the services stand behind it as it promises."""
 
+import json
 import os
 import re
 import shutil
@@ -7,20 +8,25 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import httpx
 import pytest
-from fastapi import Request
+from fastapi import FastAPI, Request
 
 from libs.common.body_limits import streamed_body
+from libs.common.errors import TooManyRequestsError
 from libs.common.health import Health
 from libs.common.http import create_app
 from libs.common.http_server import ConnectionLimits
+from libs.common.problems import problem_document
 from tests.served import served
 
 NGINX = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
-CONFIGURATION = Path(__file__).parents[2] / "deploy/nginx/bowerbird.conf"
+ROOT = Path(__file__).parents[2]
+CONFIGURATION = ROOT / "deploy/nginx/bowerbird.conf"
+DOCUMENTS = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in (ROOT / "docs/api").glob("*.json")}
 MIB = 1024 * 1024
 
 pytestmark = pytest.mark.skipif(NGINX is None, reason="NOT PROVEN HERE: there is no nginx, so no proxy was run")
@@ -32,9 +38,9 @@ def free_port() -> int:
     return port
 
 
-@pytest.fixture(scope="module")
-def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    app = create_app("test", Health())
+def upstream(service: str) -> FastAPI:
+    """An application that has the documented paths of a service, and says at each which service it is."""
+    app = create_app(service, Health())
 
     @app.get("/badges/1")
     async def seen(request: Request) -> dict[str, str]:
@@ -44,28 +50,69 @@ def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     async def upload(request: Request) -> int:
         return sum([len(each) async for each in request.stream()])
 
-    folder, port = tmp_path_factory.mktemp("nginx"), free_port()
-    with served(app, ConnectionLimits(proxies=("127.0.0.1",))) as behind:
-        text = CONFIGURATION.read_text(encoding="utf-8").replace("listen 8100;", f"listen 127.0.0.1:{port};")
-        text = re.sub(r"server \w+:81\d\d;", f"server {behind.removeprefix('http://')};", text)
-        temporary = "".join(
-            f"{kind}_temp_path {folder}/{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-        )
-        main = f"daemon off; pid {folder}/pid; error_log {folder}/error.log; events {{}} "
-        (folder / "nginx.conf").write_text(f"{main}http {{ access_log off; {temporary} {text} }}", encoding="utf-8")
-        command = [str(NGINX), "-p", str(folder), "-c", str(folder / "nginx.conf")]
-        checked = subprocess.run([*command, "-t"], capture_output=True, text=True, check=False)
-        assert checked.returncode == 0, checked.stderr
-        with subprocess.Popen(command, stderr=subprocess.DEVNULL) as running:
-            try:
-                for _ in range(100):
-                    with socket.socket() as tried:
-                        if tried.connect_ex(("127.0.0.1", port)) == 0:
-                            break
-                    time.sleep(0.05)
-                yield f"http://127.0.0.1:{port}"
-            finally:
-                running.terminate()
+    async def reached() -> dict[str, str]:
+        return {"service": service}
+
+    for path, methods in DOCUMENTS[service]["paths"].items():
+        app.add_api_route(path, reached, methods=[method.upper() for method in methods])
+
+    return app
+
+
+@pytest.fixture(scope="module")
+def places() -> Iterator[dict[str, str]]:
+    """Where each service stands."""
+    with ExitStack() as running:
+        limits = ConnectionLimits(proxies=("127.0.0.1",))
+        yield {
+            service: running.enter_context(served(upstream(service), limits)).removeprefix("http://")
+            for service in DOCUMENTS
+        }
+
+
+@contextmanager
+def running_proxy(folder: Path, configuration: str, places: dict[str, str]) -> Iterator[str]:
+    port = free_port()
+    text = configuration.replace("listen 8100;", f"listen 127.0.0.1:{port};")
+    text = re.sub(r"server (\w+):81\d\d;", lambda found: f"server {places[found[1]]};", text)
+    temporary = "".join(
+        f"{kind}_temp_path {folder}/{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    )
+    main = f"daemon off; pid {folder}/pid; error_log {folder}/error.log; events {{}} "
+    (folder / "nginx.conf").write_text(f"{main}http {{ access_log off; {temporary} {text} }}", encoding="utf-8")
+    command = [str(NGINX), "-p", str(folder), "-c", str(folder / "nginx.conf")]
+    checked = subprocess.run([*command, "-t"], capture_output=True, text=True, check=False)
+    assert checked.returncode == 0, checked.stderr
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as running:
+        try:
+            for _ in range(100):
+                with socket.socket() as tried:
+                    if tried.connect_ex(("127.0.0.1", port)) == 0:
+                        break
+                time.sleep(0.05)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            running.terminate()
+
+
+@pytest.fixture(scope="module")
+def proxy(tmp_path_factory: pytest.TempPathFactory, places: dict[str, str]) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("nginx")
+    with running_proxy(folder, CONFIGURATION.read_text(encoding="utf-8"), places) as found:
+        yield found
+
+
+@pytest.mark.parametrize("service", DOCUMENTS)
+@pytest.mark.parametrize("value", ["x1", "audit", "evidence", "%C3%A9"])
+def test_each_documented_call_reaches_the_service_that_documents_it(proxy: str, service: str, value: str) -> None:
+    with httpx.Client(trust_env=False) as client:
+        for path, methods in DOCUMENTS[service]["paths"].items():
+            if path.startswith("/health/") or path == "/v1/batches":
+                continue  # the first is for nobody outside; of the second is told below
+            url = proxy + re.sub(r"\{\w+\}", value, path)
+            for method in methods:
+                answer = client.request(method.upper(), url)
+                assert (method, path, answer.json().get("service")) == (method, path, service)
 
 
 def test_the_service_sees_the_client_and_not_what_it_says_of_itself(proxy: str) -> None:
@@ -90,5 +137,18 @@ def test_limits_of_the_proxy_hold_before_a_service_sees_anything(proxy: str) -> 
     assert httpx.post(f"{proxy}/v1/verify", content=b"x" * 6 * MIB, trust_env=False).status_code == 413
     for path in ("/health/ready", "/metrics", "/openapi.json/"):
         assert httpx.get(f"{proxy}{path}", trust_env=False).status_code == 404
-    with httpx.Client(trust_env=False) as client:
-        assert 429 in {client.get(f"{proxy}/badges/1").status_code for _ in range(400)}
+
+
+def test_one_address_that_asks_too_often_is_told_as_a_service_tells_it(tmp_path: Path, places: dict[str, str]) -> None:
+    text, changed = re.subn(r"rate=\w+/\w;", "rate=1r/s;", CONFIGURATION.read_text(encoding="utf-8"))
+    text, again = re.subn(r"burst=\d+", "burst=3", text)
+    assert (changed, again) == (1, 1)
+    with running_proxy(tmp_path, text, places) as proxy, httpx.Client(trust_env=False) as client:
+        answers = [client.get(f"{proxy}/badges/1") for _ in range(8)]
+    refused = [answer for answer in answers if answer.status_code == 429]
+    assert refused
+    assert refused[0].headers["retry-after"] == "1"
+    assert refused[0].headers["content-type"] == "application/problem+json"
+    of_a_service = problem_document(TooManyRequestsError("", 1), "")
+    for field in ("type", "title", "status"):
+        assert refused[0].json()[field] == of_a_service[field]

@@ -15,6 +15,7 @@ from deploy.embedded import kafka
 from deploy.embedded.layout import PORTS, Layout
 from deploy.embedded.programs import build
 from deploy.embedded.services import BY_NAME, INFRASTRUCTURE, OWN, TABLE, Service
+from libs.common.edge_settings import EdgeSettings
 
 ROOT = Path(__file__).parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
@@ -210,3 +211,11 @@ def test_grafana_lets_nobody_in_as_an_administrator_by_a_known_password() -> Non
     assert environment["GF_SECURITY_DISABLE_INITIAL_ADMIN_CREATION"] == "true"
     assert environment["GF_AUTH_ANONYMOUS_ORG_ROLE"] == "Viewer"
     assert COMPOSE["services"]["grafana"]["ports"] == ["127.0.0.1:3000:3000"]
+
+
+def test_the_proxy_lets_through_what_the_services_allow_one_issuer() -> None:
+    proxy = (ROOT / "deploy/nginx/bowerbird.conf").read_text(encoding="utf-8")
+    fields = EdgeSettings.model_fields
+    assert f"rate={fields['rate_per_issuer'].default}r/m;" in proxy
+    assert f"burst={fields['rate_per_issuer'].default // 2} nodelay;" in proxy
+    assert f"limit_conn bowerbird_connections {fields['http_connections_per_address'].default};" in proxy
