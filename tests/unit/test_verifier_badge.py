@@ -1,6 +1,8 @@
 """What a badge's page shows: read from documents of any shape, with nothing in them becoming markup or a bad link."""
 
 import re
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from html.parser import HTMLParser
 from itertools import pairwise
@@ -15,7 +17,7 @@ from hypothesis import strategies as st
 from pymongo.errors import AutoReconnect
 
 from libs.openbadges.model.findings import Outcome
-from libs.openbadges.verify import CHECKS, Check, Report
+from libs.openbadges.verify import CHECKS, Check, Report, ResolvedInputs, verify
 from services.verifier.material.affiliation import Affiliation, Affiliations
 from services.verifier.material.repository import Organisation
 from services.verifier.pages.badge import Badge, badge_of, safe_link
@@ -85,6 +87,83 @@ def test_one_level_is_reached_even_where_two_share_an_id() -> None:
     text = School().badge(ID).replace("#extended-abstract", "#relational")
     badge = badge_of(orjson.loads(text), report())
     assert [step.name for step in badge.steps if step.achieved] == ["Relational"]
+
+
+LEVELS = ["Prestructural", "Unistructural", "Multistructural", "Relational", "Extended abstract"]
+
+
+def with_levels(order: Sequence[int], points: Sequence[object] = ("0", "1", "2", "3", "4")) -> dict[str, Any]:
+    """The badge with its levels in another order, and with these points, each None for none."""
+    read = document()
+    described = read["credentialSubject"]["achievement"]["resultDescription"][0]
+    levels = [
+        {key: value for key, value in (level | {"points": each}).items() if value is not None}
+        for level, each in zip(described["rubricCriterionLevel"], points, strict=True)
+    ]
+    described["rubricCriterionLevel"] = [levels[place] for place in order]
+    return read
+
+
+def checked_html(read: dict[str, Any]) -> str:
+    return bytes(PAGES.checked(replace(report(), credential=read)).body).decode()
+
+
+@given(st.permutations(range(5)))
+@settings(deadline=None, max_examples=10)
+def test_the_order_of_an_array_which_no_proof_covers_changes_no_step(order: Sequence[int]) -> None:
+    badge = badge_of(with_levels(order), report())
+    assert [step.name for step in badge.steps] == LEVELS
+    assert badge.position == 4
+    assert "step 4 of 5" in html_of(with_levels(order))
+    assert "step 4 of 5" in checked_html(with_levels(order))
+
+
+def test_a_badge_whose_levels_were_reversed_verifies_as_it_did() -> None:
+    school, turned = School(), orjson.dumps(with_levels(range(4, -1, -1))).decode()
+    known = ResolvedInputs({school.did: orjson.loads(school.did_document)})
+    proofs = [verify(text, known, NOW).check("proof") for text in (school.badge(ID), turned)]
+    assert [proof.outcome for proof in proofs] == ["pass", "pass"]
+
+
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize(
+    "points",
+    [
+        (None,) * 5,
+        ("0", "1", "2", None, "4"),
+        ("0", "1", "2", "2.0", "4"),
+        ("low", "1", "2", "3", "4"),
+        ("0", "1", "2", "3", "NaN"),
+        ("0", "1", "2", "3", "Infinity"),
+        ("0", "1", "2", ["3"], "4"),
+        ("0", "1", "2", True, "4"),
+        ("0", "1", "2", "9" * 50, "4"),
+        ("0", "1", "2", "\u0663", "4"),
+    ],
+    ids=ascii,
+)
+def test_levels_without_a_number_of_their_own_are_no_steps(points: Sequence[object], turned: bool) -> None:
+    read = with_levels(range(4, -1, -1) if turned else range(5), points)
+    badge = badge_of(read, report())
+    assert badge.position == 0
+    assert badge.achieved is not None
+    assert badge.achieved.name == "Relational"
+    for html in (html_of(read), checked_html(read)):
+        assert "Relational" in html
+        assert not re.search(r"step \d|lowest|class=\"(?:bar|structure)\"", html.partition("</style>")[2])
+
+
+def test_a_level_listed_twice_makes_no_scale_longer() -> None:
+    read = document()
+    described = read["credentialSubject"]["achievement"]["resultDescription"][0]
+    described["rubricCriterionLevel"].append(described["rubricCriterionLevel"][0])
+    assert badge_of(read, report()).position == 0
+
+
+def test_levels_are_ordered_as_numbers_are() -> None:
+    badge = badge_of(with_levels(range(5), ("10", "9.5", "-1", "+2", "0")), report())
+    assert [step.name for step in badge.steps] == [LEVELS[place] for place in (2, 4, 3, 1, 0)]
+    assert badge.position == 3
 
 
 def test_the_page_names_no_learner_and_says_why() -> None:

@@ -12,6 +12,7 @@ from libs.openbadges.model.errors import CredentialError
 from libs.openbadges.model.findings import Outcome
 from libs.openbadges.verify import Check, Report
 from libs.openbadges.verify.report import counted
+from services.verifier.pages.levels import order_of
 
 LONGEST_TEXT = 4_000
 _MOST_ITEMS = 100
@@ -56,7 +57,7 @@ _STATUS_WORDS: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One level of the scale, lowest first; `taxonomy` is its name there where its author calls it otherwise."""
+    """One level of the scale; `taxonomy` is its name there where its author calls it otherwise."""
 
     name: str
     description: str | None
@@ -97,6 +98,8 @@ class Badge:
     Attributes:
         only_endorsement: every check of the badge itself passed, that of what others say on it did not.
         earned: the day, or the moment where it has a time of day.
+        steps: lowest first where they are `ordered`, else as the document lists them.
+        ordered: whether the levels' points tell which is lower.
     """
 
     id: str | None
@@ -114,6 +117,7 @@ class Badge:
     ends: datetime | None
     scale: str | None
     steps: tuple[Step, ...]
+    ordered: bool
     results: tuple[tuple[str, str], ...]
     evidence: tuple[EvidenceItem, ...]
     verdict: _Verdict
@@ -139,7 +143,9 @@ class Badge:
 
     @property
     def position(self) -> int:
-        """Which step the level reached is, the lowest being 1; 0 where there is none."""
+        """Which step the level reached is, the lowest being 1; 0 where there is none, or no order."""
+        if not self.ordered:
+            return 0
         return next((number for number, step in enumerate(self.steps, 1) if step.achieved), 0)
 
 
@@ -150,7 +156,7 @@ def badge_of(document: Mapping[str, Any], report: Report) -> Badge:
     criteria = _object(achievement.get("criteria"))
     issuer = document.get("issuer")
     issuer = {"id": issuer} if isinstance(issuer, str) else _object(issuer)
-    scale, steps, results = _results(achievement, subject)
+    levels, results = _results(achievement, subject)
     issuer_id = shown_text(issuer.get("id")) or "not named"
     real = _together("Is it real?", [report.check(name) for name in REAL])
     signed_by = _together("Who issued it?", [report.check(name) for name in SIGNED_BY])
@@ -169,8 +175,9 @@ def badge_of(document: Mapping[str, Any], report: Report) -> Badge:
         issued=_moment(document.get("validFrom")),
         earned=_day(subject.get("activityEndDate")) or _day(document.get("awardedDate")),
         ends=_moment(document.get("validUntil")),
-        scale=scale,
-        steps=steps,
+        scale=levels.name,
+        steps=levels.steps,
+        ordered=levels.ordered,
         results=results,
         evidence=tuple(_evidence(one) for one in _objects(document.get("evidence"))),
         verdict=_verdict(report),
@@ -195,26 +202,36 @@ def safe_link(value: Any) -> str | None:
     return value if parts.scheme in {"http", "https"} and parts.hostname else None
 
 
-def _results(
-    achievement: dict[str, Any], subject: dict[str, Any]
-) -> tuple[str | None, tuple[Step, ...], tuple[tuple[str, str], ...]]:
-    """The scale's name and its steps for the first result on levels; other results as name and value."""
-    described = {str(one.get("id")): one for one in _objects(achievement.get("resultDescription"))}
-    scale: str | None = None
+@dataclass(frozen=True, slots=True)
+class _Levels:
+    name: str | None = None
     steps: tuple[Step, ...] = ()
+    ordered: bool = False
+
+
+def _results(achievement: dict[str, Any], subject: dict[str, Any]) -> tuple[_Levels, tuple[tuple[str, str], ...]]:
+    """The levels of the first result on levels; other results as name and value."""
+    described = {str(one.get("id")): one for one in _objects(achievement.get("resultDescription"))}
+    scale = _Levels()
     others: list[tuple[str, str]] = []
     for result in _objects(subject.get("result")):
         description = described.get(str(result.get("resultDescription")), {})
         name = shown_text(description.get("name")) or "Result"
         levels = _objects(description.get("rubricCriterionLevel"))
-        if levels and not steps and isinstance(result.get("achievedLevel"), str):
-            scale = name
-            ids = [level.get("id") for level in levels]
-            reached = ids.index(result["achievedLevel"]) if result["achievedLevel"] in ids else None
-            steps = tuple(_step(level, number == reached) for number, level in enumerate(levels))
+        if levels and not scale.steps and isinstance(result.get("achievedLevel"), str):
+            scale = _levels(name, levels, result["achievedLevel"])
         elif shown_text(result.get("value")):
             others.append((name, _score(result, description)))
-    return scale, steps, tuple(others)
+    return scale, tuple(others)
+
+
+def _levels(name: str, levels: list[dict[str, Any]], achieved: str) -> _Levels:
+    ids = [level.get("id") for level in levels]
+    reached = ids.index(achieved) if achieved in ids else None
+    # Of a longer list only a part was read, and which part depends on its order.
+    order = order_of([level.get("points") for level in levels]) if len(levels) < _MOST_ITEMS else None
+    places = range(len(levels)) if order is None else order
+    return _Levels(name, tuple(_step(levels[place], place == reached) for place in places), order is not None)
 
 
 def _score(result: dict[str, Any], description: dict[str, Any]) -> str:
