@@ -28,6 +28,7 @@ _AT_INGESTION: Final[Mapping[Reason, str]] = {
     Reason.LINK_FORM: "Write the whole link, beginning with https://, without user name or password.",
     Reason.LINK_SECRET: "Take a link without a token or password, which only those open who may see the work; or leave "
     "it out. Everybody can read it on the badge's page.",
+    Reason.NAME_LINK: "Write the name alone; where a dot or a slash in it is read as a link, put a space behind it.",
     Reason.TOO_LONG: "Shorten the text; the limits are in the table of columns.",
     Reason.TEXT_FORM: "Type the text again: it holds the character that the row names, which no text may hold.",
     Reason.NOT_JSON: "Each line of an NDJSON file is one JSON object of texts and numbers.",

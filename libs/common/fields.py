@@ -10,7 +10,7 @@ from pydantic.fields import FieldInfo
 
 from libs.common.addresses import DOMAIN_PATTERN, LONGEST, Address
 from libs.common.addresses import PATTERN as ADDRESS_PATTERN
-from libs.common.text import REFUSED, clean_line, clean_text
+from libs.common.text import REFUSED, clean_line, clean_name, clean_text
 from libs.common.web_urls import PATTERN as URL_PATTERN
 from libs.common.web_urls import SecretInUrlError, public_web_url
 
@@ -50,11 +50,11 @@ NumberInJson: Final = BeforeValidator(_in_json)
 Truth = Annotated[bool, Field(strict=True)]
 """`true` or `false`, and neither 1 nor `"yes"`."""
 
-Line = Annotated[str, _not_blank(200), _cleaned(200, clean_line)]
-"""A name: one line of at most 200 characters as it is sent, cleaned or refused by the profile of text."""
+Line = Annotated[str, _not_blank(200), _cleaned(200, clean_name)]
+"""A name: one line of at most 200 characters as it is sent, cleaned or refused by the profile of text; no link."""
 
 Sentence = Annotated[str, _not_blank(500), _cleaned(500, clean_line)]
-"""The same, of at most 500 characters."""
+"""A line of at most 500 characters, by the same profile; it may hold a link."""
 
 Text = Annotated[str, _not_blank(5_000), _cleaned(5_000, clean_text)]
 """Text of several lines, of at most 5,000 characters as it is sent, by the same profile."""

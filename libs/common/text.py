@@ -26,6 +26,8 @@ from typing import Final
 
 import idna
 
+from libs.common.links import holds_link
+
 MOST_MARKS: Final = 4
 """Marks in a row, after NFC (UTS 39, section 5.4)."""
 
@@ -57,7 +59,7 @@ _SKIN_TONES: Final = ("\U0001f3fb", "\U0001f3ff")
 
 
 class TextRefusedError(ValueError):
-    """The text holds what no text may hold. The message names the code point and its place, and repeats no text."""
+    """The text holds what it may not hold. The message names a code point and its place, or a link; no text."""
 
 
 def clean_line(text: str) -> str:
@@ -69,6 +71,18 @@ def clean_line(text: str) -> str:
     if text.isascii() and text.isprintable():
         return " ".join(text.split()) if "  " in text else text.strip()
     return " ".join(_cleaned(text).split())
+
+
+def clean_name(text: str) -> str:
+    """Return a name as `clean_line` does.
+
+    Raises:
+        TextRefusedError: it holds what the profile refuses, or a link.
+    """
+    line = clean_line(text)
+    if holds_link(line):
+        raise TextRefusedError("holds a link or an e-mail address, which no name may hold")
+    return line
 
 
 def clean_text(text: str) -> str:

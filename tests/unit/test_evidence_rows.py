@@ -92,6 +92,9 @@ def test_what_may_be_left_out_may_be_empty_too() -> None:
         ({"comment": "x" * 4001}, Reason.TOO_LONG, "comment"),
         ({"learner_id": "x" * 65}, Reason.TOO_LONG, "learner_id"),
         ({"learner_name": "Zoë\x00"}, Reason.TEXT_FORM, "learner_name"),
+        ({"learner_name": "You won: https://evil.example/x"}, Reason.NAME_LINK, "learner_name"),
+        ({"learner_name": "zoe@school.example"}, Reason.NAME_LINK, "learner_name"),
+        ({"learner_name": "192.0.2.1/win"}, Reason.NAME_LINK, "learner_name"),
     ],
 )
 def test_each_fault_has_its_code_and_column(changes: dict[str, str], reason: Reason, column: str) -> None:

@@ -23,6 +23,7 @@ class Reason(StrEnum):
     TERM_FORM = "term_form"
     LINK_FORM = "link_form"
     LINK_SECRET = "link_secret"  # noqa: S105  # a code
+    NAME_LINK = "name_link"
     TOO_LONG = "too_long"
     TEXT_FORM = "text_form"
     NOT_JSON = "not_json"

@@ -13,6 +13,7 @@ import orjson
 
 from libs.common.addresses import Address
 from libs.common.contact_details import ContactPolicy, contact_detail_in, contact_detail_in_url
+from libs.common.links import holds_link
 from libs.common.text import TextRefusedError, clean_line, clean_text
 from libs.common.web_urls import SecretInUrlError, public_web_url
 from libs.contracts.results import Result, SoloLevel
@@ -20,13 +21,14 @@ from services.evidence.sources.columns import BY_NAME, REQUIRED, TABLE, Column
 from services.evidence.sources.refusals import Reason, Refusal, RefusedError, contact_detail_refusal
 
 # Stands in every submission; raise it when a change of this file would read the same row differently.
-MAPPING_VERSION: Final = "2"
+MAPPING_VERSION: Final = "3"
 
 DATE: Final = re.compile(r"(?:19|20)[0-9]{2}-[0-9]{2}-[0-9]{2}")
 _SCORE: Final = re.compile(r"[0-9]{1,3}(?:\.[0-9]+)?")
 # How spreadsheets are made to keep a value as text; either is left over in some exports.
 _AS_TEXT: Final = re.compile(r"'(.*)|=\"(.*)\"")
-_WITHOUT_FORM: Final = frozenset({"learner_name", "activity", "assessor", "comment"})
+_NAME: Final = "learner_name"
+_WITHOUT_FORM: Final = frozenset({_NAME, "activity", "assessor", "comment"})
 _PERSONAL: Final = frozenset(column.name for column in TABLE if column.personal)
 # Noon at the date line is already tomorrow in UTC terms.
 _GRACE: Final = timedelta(days=1)
@@ -166,6 +168,9 @@ def _check_texts(fields: dict[str, str]) -> None:
             raise RefusedError(Reason.TOO_LONG, column.name, message)
         if column.form is not None and not column.form.pattern.fullmatch(text):
             raise RefusedError(column.form.reason, column.name, column.form.message)
+        if column.name == _NAME and holds_link(text):
+            message = f"The column {_NAME} holds a link or an e-mail address, which no name may hold."
+            raise RefusedError(Reason.NAME_LINK, _NAME, message)
 
 
 def _write_anew(fields: dict[str, str], column: Column, text: str) -> None:

@@ -1,18 +1,18 @@
 """Names without links: nothing in them that a mail program would turn into something to click.
 
-Names with URLs are refused where they come in; this holds for whatever came in before, or by another way.
+Links in the names of issuers, achievements, levels and learners are refused where these come in. What is left are dots
+that could stand in the name of a host, and descriptions, which may hold links where they are published.
 """
 
 import re
 from typing import Final
 
-_URL: Final = re.compile(
-    r"(?:[a-z][a-z0-9+.-]{1,20}:)?//\S*|\b(?:mailto|tel):\S*|\bwww[.\uff0e\u3002\uff61]\S*", re.IGNORECASE
-)
+from libs.common.links import holds_link
+
 # Between a letter or digit and what could be a top-level domain: 'win.example', and 'A.Smith', which reads as well.
-_DOT: Final = re.compile(r"(?<=\w)[.\uff0e\u3002\uff61](?=[^\W\d_]{2})")
+_DOT: Final = re.compile(r"(?<=\w)[.\u2024\u3002\ufe52\uff0e\uff61](?=[^\W\d_]{2})")
 
 
 def without_links(text: str) -> str:
-    """Return the text without URLs, and with a space behind a dot that could stand in the name of a host."""
-    return " ".join(_DOT.sub(". ", _URL.sub(" ", text)).split())
+    """Return the text without words that hold links, and with a space behind a dot that could stand in a host."""
+    return " ".join(_DOT.sub(". ", " ".join(word for word in text.split() if not holds_link(word))).split())
