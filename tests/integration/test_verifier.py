@@ -23,7 +23,7 @@ from libs.contracts.events import AchievementPublished, CredentialDocument, Even
 from libs.contracts.reasons import TakeDownReason
 from libs.openbadges.crypto.keys import Ed25519Key
 from libs.openbadges.trust import skeleton
-from services.verifier.material.repository import INDEXES, Repository
+from services.verifier.material.repository import INDEXES, Repository, TakenDown
 from services.verifier.material.worker import Projection
 from tests.ids import IDS
 from tests.verifier_doubles import ISSUED, REVOKED, School
@@ -228,7 +228,9 @@ async def test_who_signed_and_what_was_published_is_asked_without_reading_whole_
         await database.command("profile", 0)
         assert [(one.party.issuer_id, one.party.name) for one in issuers.values()] == [("wattle-grove", school.name)]
         assert [[one.issuer_id for one in found] for found in alike.values()] == [["wattle-grove"], []]
-        assert texts == {here: school.badge(here, index=7)}
+        assert texts.keys() == {here, away}
+        assert texts[here] == school.badge(here, index=7)
+        assert isinstance(texts[away], TakenDown)
         seen = [one async for one in database["system.profile"].find({"command.find": {"$exists": True}})]
         assert sorted(one["command"]["find"] for one in seen) == ["documents", "issuers", "issuers", "issuers"]
         assert not [one["planSummary"] for one in seen if "COLLSCAN" in one["planSummary"]]

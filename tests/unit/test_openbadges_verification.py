@@ -227,7 +227,7 @@ def test_a_key_that_stands_twice_is_refused() -> None:
         '{"a":NaN}',
         '{"a":1e999}',
         '{"a":"\\ud800"}',
-        b"\xff\xfe",
+        b'{"a":"\xff\xfe"}',
         "\ud800",
         '{"a":1' + "0" * 400 + "}",
     ],
