@@ -87,7 +87,9 @@ def test_the_operators_guide_states_the_life_of_everything_that_a_job_removes() 
     assert named <= settings
     assert len(named) == len(lives)
     letters = {each.kept.days for each in DEAD_LETTERS.values() if each.kept is not None}
-    assert [f"| dead letters | {days} days |" in guide for days in letters] == [True]
+    assert [
+        f"| dead letters; public events about credentials | {days} days, at most " in guide for days in letters
+    ] == [True]
 
 
 def _kept(name: str) -> list[Kept]:
