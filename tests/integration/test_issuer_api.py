@@ -596,6 +596,7 @@ async def test_a_badge_is_taken_down_by_its_school_or_the_administrator_and_thei
     assert first.json() == again.json()
     told = first.json()
     assert (told["state"], told["revocation"]["reason"]) == ("taken_down", "taken_down")
+    assert told["credential"] is None
     assert told["take_down"]["note"] == note
     principal = {"school": "key:wattle/Everything", "administrator": "administrator:first"}[by]
     assert told["take_down"]["requested_by"] == principal

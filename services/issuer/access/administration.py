@@ -16,7 +16,7 @@ from libs.access.signatures import GrantSigner
 from libs.audit.entry import Action, Cause, Entry
 from libs.audit.log import AuditLog
 from libs.common.arrivals import Arrivals
-from libs.common.errors import ConflictError, NotFoundError, UnavailableError
+from libs.common.errors import ConflictError, NotFoundError, UnauthenticatedError, UnavailableError
 from libs.contracts.cloudevents import Outgoing
 from libs.contracts.events import ApiKeyGranted, ApiKeyWithdrawn
 from services.issuer.access.rights import grantable, life
@@ -89,6 +89,7 @@ class KeyAdministration:
             ForbiddenError: more rights or a longer life than the caller has.
             InvalidRequestError: a life that no key can have.
             ConflictError: the issuer has as many keys as it may.
+            UnauthenticatedError: the caller's key ended meanwhile; what it made has ended too.
             UnavailableError: the key has not arrived; it is not shown.
         """
         now = self._clock()
@@ -122,6 +123,10 @@ class KeyAdministration:
         stored = await self._arrived(issuer_id, grant.key_sha256, lambda _: True)
         if stored is None:
             raise UnavailableError("the key has not arrived in time and is not shown; ask for another one")
+        # Whoever withdrew the maker meanwhile may have looked for what it made before this arrived.
+        if await self._has_ended(issuer_id, by.caller.key_id):
+            await self._end([stored], self._clock(), EndReason.MAKER_LEAKED, by)
+            raise UnauthenticatedError("the API key was withdrawn")
         return Made(key, stored)
 
     async def rotate(self, issuer_id: str, id_: str, overlap: timedelta, by: By) -> Made:
@@ -156,10 +161,15 @@ class KeyAdministration:
         chosen = [each for each in every if key_id(each.sha256) == id_]
         if not chosen:
             raise NotFoundError.for_caller("no API key")
-        made = _made_with(chosen[0], every) if with_made else []
-        now = self._clock()
-        await self._end(chosen, now, reason, by)
-        await self._end(made, now, EndReason.MAKER_LEAKED, by)
+        await self._end(chosen, self._clock(), reason, by)
+        made: list[StoredKey] = []
+        if with_made:
+            # Until none is left: they make further ones while they are being ended.
+            while alive := [
+                each for each in _made_with(chosen[0], await self.keys(issuer_id)) if each.ends_at > self._clock()
+            ]:
+                await self._end(alive, self._clock(), EndReason.MAKER_LEAKED, by)
+                made += alive
         ended = {key_id(each.sha256) for each in (*chosen, *made)}
         found = [each for each in await self.keys(issuer_id) if key_id(each.sha256) in ended]
         return sorted(found, key=lambda each: key_id(each.sha256) != id_)
@@ -194,6 +204,10 @@ class KeyAdministration:
         for each in ending:
             if await self._arrived(each.issuer_id, each.sha256, lambda stored: stored.ends_at <= at) is None:
                 raise UnavailableError("it is published and has not arrived here yet; ask again, that is safe")
+
+    async def _has_ended(self, issuer_id: str, id_: str) -> bool:
+        now = self._clock()
+        return any(key_id(each.sha256) == id_ and each.ends_at <= now for each in await self.keys(issuer_id))
 
     async def _live(self, issuer_id: str, id_: str) -> StoredKey:
         now = self._clock()

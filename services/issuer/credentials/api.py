@@ -84,7 +84,7 @@ class CredentialAnswer(BaseModel):
     issued_at: AwareDatetime
     revocation: ClosingAnswer | None
     take_down: ClosingAnswer | None
-    credential: dict[str, Any] = Field(description="the signed credential")
+    credential: dict[str, Any] | None = Field(description="the signed credential; null once it was taken down")
 
 
 def credential_routes(keys: ApiKeys, closings: Closings, urls: Urls) -> APIRouter:
@@ -153,7 +153,7 @@ def _answer(known: KnownCredential, urls: Urls) -> CredentialAnswer:
         issued_at=credential.issued_at,
         revocation=_closing(known, credential.revocation),
         take_down=_closing(known, credential.take_down),
-        credential=orjson.loads(credential.document),
+        credential=None if credential.take_down else orjson.loads(credential.document),
     )
 
 

@@ -1,0 +1,108 @@
+"""A leaked key and all that was made with it end, however fast more are made meanwhile."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+from unittest.mock import AsyncMock
+
+import pytest
+
+from libs.access.api_keys import Caller
+from libs.access.key_text import key_id
+from libs.access.repository import StoredKey
+from libs.access.scopes import Scope
+from libs.access.signatures import GrantSigner
+from libs.audit.entry import Cause
+from libs.common.arrivals import Arrivals
+from libs.common.errors import UnauthenticatedError
+from libs.contracts.cloudevents import Outgoing
+from libs.contracts.events import ApiKeyGranted, ApiKeyWithdrawn
+from services.issuer.access.administration import By, EndReason, KeyAdministration
+from tests.issuer_doubles import NOW, TRACE
+
+LEAKED = "ab" * 32
+LATER = NOW + timedelta(days=5)
+
+
+def stored_key(sha256: str, granted_with: str | None) -> StoredKey:
+    scopes = frozenset({Scope.KEYS_WRITE.value, Scope.EVIDENCE_READ.value})
+    return StoredKey(sha256, "wattle", "Office", scopes, NOW, "key:wattle/Office", granted_with, LATER, LATER)
+
+
+class Keys:
+    """Keys that arrive as soon as they are published, and what else happens at that moment."""
+
+    def __init__(self) -> None:
+        self.keys = {LEAKED: stored_key(LEAKED, None)}
+        self.meanwhile: Callable[[], Awaitable[object]] | None = None
+
+    async def of_issuer(self, issuer_id: str) -> list[StoredKey]:
+        return list(self.keys.values())
+
+    async def publish(self, outgoing: Sequence[Outgoing]) -> None:
+        if self.meanwhile is not None:
+            meanwhile, self.meanwhile = self.meanwhile, None
+            await meanwhile()
+        for each in outgoing:
+            if isinstance(each.event, ApiKeyGranted):
+                self.add(each.event.key_sha256, each.event.granted_with)
+            elif isinstance(each.event, ApiKeyWithdrawn):
+                self.keys[each.event.key_sha256] = replace(
+                    self.keys[each.event.key_sha256], ends_at=each.event.ends_at, end_reason=each.event.reason
+                )
+
+    def add(self, sha256: str, granted_with: str | None) -> None:
+        self.keys[sha256] = stored_key(sha256, granted_with)
+
+    def works(self) -> list[str]:
+        return [each.sha256 for each in self.keys.values() if each.ends_at > NOW]
+
+
+@pytest.fixture
+def keys() -> Keys:
+    return Keys()
+
+
+@pytest.fixture
+def administration(keys: Keys) -> KeyAdministration:
+    parts: Any = {"audit": AsyncMock(), "publish": keys.publish, "clock": lambda: NOW}
+    return KeyAdministration(keys, signer=GrantSigner(b"x" * 32), arrivals=Arrivals(), **parts)  # type: ignore[arg-type]  # a fake
+
+
+def caller(key: str) -> By:
+    scopes = frozenset({Scope.KEYS_WRITE, Scope.EVIDENCE_READ})
+    return By(
+        Caller("wattle", scopes, "Office", key_id(key), LATER),
+        Cause("key:wattle/Office", "0af7651916cd43dd8448eb211c80319c"),
+        TRACE,
+    )
+
+
+async def test_what_is_made_while_its_maker_is_being_ended_ends_too(
+    keys: Keys, administration: KeyAdministration
+) -> None:
+    keys.add("01" * 32, key_id(LEAKED))
+
+    async def make_more() -> None:
+        keys.add("02" * 32, key_id("01" * 32))
+
+    keys.meanwhile = make_more
+    ended = await administration.withdraw(
+        "wattle", key_id(LEAKED), EndReason.LEAKED, with_made=True, by=caller("ff" * 32)
+    )
+    assert keys.works() == []
+    assert [each.sha256 for each in ended] == [LEAKED, "01" * 32, "02" * 32]
+
+
+async def test_a_key_whose_maker_ended_before_it_arrived_is_not_shown_and_does_not_work(
+    keys: Keys, administration: KeyAdministration
+) -> None:
+    async def withdrawn() -> None:
+        await administration.withdraw("wattle", key_id(LEAKED), EndReason.LEAKED, with_made=True, by=caller("ff" * 32))
+
+    keys.meanwhile = withdrawn
+    with pytest.raises(UnauthenticatedError):
+        await administration.make("wattle", "Sensor", [Scope.EVIDENCE_READ], None, caller(LEAKED))
+    assert len(keys.keys) == 2
+    assert keys.works() == []
