@@ -189,7 +189,7 @@ def _verifier() -> FastAPI:
     settings = ServiceSettings(public_url=AnyHttpUrl("https://x.example"))
     clock, threads = partial(datetime.now, UTC), Threads(1, waiting=1, seconds=_GIVEN_UP_SECONDS)
     none = TrustedRegistries([], copies=records, fetch=records.fetch, clock=clock, refresh_seconds=300)
-    serve(app, records, settings, clock, strangers=threads, registries=none)
+    serve(app, records, settings, clock, strangers=threads, pictures=threads, registries=none)
     return app
 
 

@@ -208,6 +208,7 @@ def application(
     repository: PublicRecords,
     strangers: Runner | None = None,
     *,
+    pictures: Runner | None = None,
     registries: Registries | None = None,
     clock: Callable[[], datetime] = lambda: NOW,
     rates: Rates | None = None,
@@ -217,7 +218,15 @@ def application(
     app = create_app("Bowerbird verifier", Health(), rates)
     read = ServiceSettings(**{"public_url": AnyHttpUrl(PUBLIC), **settings})
     threads = Threads(2, waiting=read.verify_waiting, seconds=read.verify_seconds)
-    serve(app, repository, read, clock, strangers=strangers or threads, registries=registries or NoRegistries())
+    serve(
+        app,
+        repository,
+        read,
+        clock,
+        strangers=strangers or threads,
+        pictures=pictures or threads,
+        registries=registries or NoRegistries(),
+    )
     return app
 
 

@@ -34,6 +34,7 @@ from services.verifier.pages.achievement_api import AchievementApi
 from services.verifier.pages.headers import PublicHeaders
 from services.verifier.pages.issuer_list_api import IssuerListApi
 from services.verifier.pages.pages import Pages
+from services.verifier.pages.pictures import Pictures
 from services.verifier.published.badges import BadgeApi
 from services.verifier.published.issuers import IssuerApi
 from services.verifier.schemas.api import schema_routes
@@ -45,6 +46,9 @@ from services.verifier.verification.poison import KnownPoison
 from services.verifier.verification.verifier import Verifier
 
 __all__ = ["INDEXES", "ServiceSettings", "build"]
+
+# Of some 0.14 s each, so that the last one is drawn within the time that it is given.
+_PICTURES_WAITING = 64
 
 
 class ServiceSettings(Settings):
@@ -109,6 +113,9 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
     strangers = stranger_workers(settings)
     plumbing.repeat("verify-workers", strangers.maintain)
     plumbing.at_stop(strangers.close)
+    pictures = picture_workers()
+    plumbing.repeat("picture-workers", pictures.maintain)
+    plumbing.at_stop(pictures.close)
     registries = trusted_registries(
         settings.trusted_registries,
         copies=repository,
@@ -117,7 +124,7 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
         refresh_seconds=settings.registry_refresh_seconds,
     )
     plumbing.repeat("registries", registries.tick)
-    serve(plumbing.app, repository, settings, now, strangers=strangers, registries=registries)
+    serve(plumbing.app, repository, settings, now, strangers=strangers, pictures=pictures, registries=registries)
 
 
 def registry_fetch(settings: ServiceSettings) -> Fetch:
@@ -146,6 +153,17 @@ def stranger_workers(settings: ServiceSettings) -> WorkerPool:
     )
 
 
+def picture_workers() -> WorkerPool:
+    """Return the process that draws pictures: apart from those that verify, so that neither waits for the other."""
+    return WorkerPool(
+        "services.verifier.pages.rasterizing",
+        packages=(),
+        workers=1,
+        waiting=_PICTURES_WAITING,
+        limits=JobLimits(cpu_seconds=2, seconds=10),
+    )
+
+
 def serve(
     app: FastAPI,
     repository: PublicRecords,
@@ -153,9 +171,10 @@ def serve(
     clock: Callable[[], datetime],
     *,
     strangers: Runner,
+    pictures: Runner,
     registries: Registries,
 ) -> None:
-    """Add the public routes to an application; `strangers` runs the verification of what anybody sends."""
+    """Add the public routes to an application; `strangers` verifies what anybody sends, `pictures` draws."""
     app.description = "Verifies credentials, and serves what verifying needs: badges, achievements, keys and status."
     issuers = RegisteredIssuers(repository, remembered_seconds=REMEMBERED_SECONDS)
     trust = TrustSource(
@@ -182,7 +201,8 @@ def serve(
     pages = Pages()
     affiliations = Affiliations(repository)
     app.include_router(VerifyApi(repository, verifier, lines, public_base=settings.public_base).router())
-    app.include_router(BadgeApi(repository, verifier, pages, affiliations, public_base=settings.public_base).router())
+    badges = BadgeApi(repository, verifier, pages, affiliations, Pictures(pictures), public_base=settings.public_base)
+    app.include_router(badges.router())
     app.include_router(IssuerApi(repository, clock).router())
     app.include_router(AchievementApi(repository, pages, public_base=settings.public_base).router())
     issuer_list = IssuerListApi(repository, clock=clock, remembered_seconds=REMEMBERED_SECONDS)

@@ -2,29 +2,38 @@
 
 import asyncio
 import struct
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from html import unescape
+from typing import Any, TypeVar
 from urllib.parse import parse_qs, urlsplit
 from uuid import UUID
 
 import pytest
 from httpx import AsyncClient
 
+from libs.common.workers.jobs import Answer, Job, JobEndedError
+from libs.common.workers.threads import Threads
 from libs.openbadges.baking import unbake
-from libs.openbadges.pictures.raster import badge_png
+from services.verifier.service import picture_workers
 from tests.verifier_doubles import PUBLIC, REVOKED, MemoryRepository, School, application, client
 
 ID, GONE = UUID("0f4ac6a1-59e9-4a3c-95ad-000000000001"), UUID("0f4ac6a1-59e9-4a3c-95ad-000000000002")
 SCHOOL = School()
+T = TypeVar("T")
 PAGE = {"Accept": "text/html"}
 
 
 @pytest.fixture
-async def http() -> AsyncIterator[AsyncClient]:
+def known() -> MemoryRepository:
     known = MemoryRepository()
     known.learn(SCHOOL)
     known.keep(ID, SCHOOL.badge(ID))
     known.keep(GONE, SCHOOL.badge(GONE), REVOKED)
+    return known
+
+
+@pytest.fixture
+async def http(known: MemoryRepository) -> AsyncIterator[AsyncClient]:
     async with client(application(known)) as connected:
         yield connected
 
@@ -42,22 +51,69 @@ async def test_a_picture_holds_the_signed_badge_byte_for_byte_and_passes_here(
     assert again.status_code == 304
 
 
+class Runs:
+    """Runs jobs in a thread, and counts them."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._threads = Threads(1, waiting=8, seconds=30)
+
+    async def run(self, job: Callable[..., Job[T]], *arguments: Any, answer: Answer) -> T:
+        self.count += 1
+        return await self._threads.run(job, *arguments, answer=answer)
+
+
+class Ended:
+    """Ends every job at a limit."""
+
+    async def run(self, job: Callable[..., Job[T]], *arguments: Any, answer: Answer) -> T:
+        raise JobEndedError("took_too_long")
+
+
 async def test_a_picture_is_drawn_once_however_many_ask_and_for_all_badges_that_look_alike(
-    http: AsyncClient, monkeypatch: pytest.MonkeyPatch
+    known: MemoryRepository,
 ) -> None:
-    drawn: list[str] = []
-
-    def counted(*, name: str, issuer: str, level: str | None, level_name: str, size: int) -> bytes:
-        drawn.append(name)
-        return badge_png(name=name, issuer=issuer, level=level, level_name=level_name, size=size)
-
-    monkeypatch.setattr("services.verifier.pages.pictures.badge_png", counted)
-    answers = await asyncio.gather(*(http.get(f"/badges/{ID}/image.png") for _ in range(20)))
-    assert {answer.status_code for answer in answers} == {200}
-    assert len(drawn) == 1
-    other = await http.get(f"/badges/{GONE}/image.png")
+    runs = Runs()
+    async with client(application(known, pictures=runs)) as http:
+        answers = await asyncio.gather(*(http.get(f"/badges/{ID}/image.png") for _ in range(20)))
+        assert {answer.status_code for answer in answers} == {200}
+        assert runs.count == 1
+        other = await http.get(f"/badges/{GONE}/image.png")
     assert unbake(other.content).content.text == SCHOOL.badge(GONE), "it looks the same and holds its own badge"
-    assert len(drawn) == 1
+    assert runs.count == 1
+
+
+async def test_pictures_are_drawn_in_another_process_for_drawing_keeps_all_threads_of_its_own_waiting(
+    known: MemoryRepository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    badges = [UUID(int=number) for number in range(5)]
+    for number, badge in enumerate(badges):
+        known.keep(badge, SCHOOL.badge(badge, name=f"Resilience {number}"))
+    drawn_here: list[str] = []
+
+    def drawn(*, svg_string: str, **_: Any) -> bytes:
+        drawn_here.append(svg_string)
+        return b""
+
+    monkeypatch.setattr("libs.openbadges.pictures.raster.resvg_py.svg_to_bytes", drawn)
+    pool = picture_workers()
+    async with client(application(known, pictures=pool)) as http:
+        cards = await asyncio.gather(*(http.get(f"/badges/{badge}/card.png") for badge in badges))
+        image = await http.get(f"/badges/{ID}/image.png")
+    await pool.close()
+    assert {struct.unpack_from(">II", card.content, 16) for card in cards} == {(1200, 630)}
+    assert len({card.content for card in cards}) == len(badges)
+    assert unbake(image.content).content.text == SCHOOL.badge(ID)
+    assert drawn_here == []
+
+
+async def test_a_picture_that_was_not_drawn_in_time_is_to_be_asked_for_again(known: MemoryRepository) -> None:
+    async with client(application(known, pictures=Ended())) as http:
+        for name in ("card.png", "image.png"):
+            answer = await http.get(f"/badges/{ID}/{name}")
+            assert answer.status_code == 503
+            assert int(answer.headers["Retry-After"]) > 0
+        assert (await http.get(f"/badges/{ID}/image.svg")).status_code == 200
 
 
 async def test_the_page_names_a_card_of_the_size_that_previews_take_and_a_revoked_one_differs(

@@ -47,7 +47,15 @@ async def production_verifier() -> AsyncIterator[AsyncClient]:
     app = FastAPI()
     threads = Threads(2, waiting=256, seconds=5)
     settings = ServiceSettings(public_url=AnyHttpUrl(BASE))
-    serve(app, MemoryRepository(), settings, lambda: NOW, strangers=threads, registries=NoRegistries())
+    serve(
+        app,
+        MemoryRepository(),
+        settings,
+        lambda: NOW,
+        strangers=threads,
+        pictures=threads,
+        registries=NoRegistries(),
+    )
     async with AsyncClient(transport=ASGITransport(app), base_url=BASE, timeout=30) as client:
         yield client
 

@@ -104,7 +104,7 @@ class WorkerPool:
         """See `jobs.Runner`."""
         if self._in_flight >= self._waiting:
             metrics.REFUSED.inc()
-            raise UnavailableError("more is waiting to be verified than can be done soon; try again")
+            raise UnavailableError("more is waiting than can be done soon; try again")
         self._in_flight += 1
         metrics.IN_FLIGHT.inc()
         try:
@@ -129,7 +129,7 @@ class WorkerPool:
         except _WorkerDiedError:
             if self._server is None or self._server.returncode is not None:
                 # Not the job's fault: all of them are gone.
-                raise UnavailableError("verifying is starting anew; try again") from None
+                raise UnavailableError("the workers are starting anew; try again") from None
             message = ("ended",)
         finally:
             if usable:
@@ -167,7 +167,7 @@ class WorkerPool:
 
     async def _start(self) -> _Worker:
         if self._closed:
-            raise UnavailableError("verifying has ended here; try again")
+            raise UnavailableError("the workers have ended here; try again")
         ours, theirs = socket.socketpair()
         try:
             async with self._starting:
@@ -175,7 +175,7 @@ class WorkerPool:
                 socket.send_fds(control, [b"+"], [theirs.fileno()])
         except OSError:
             ours.close()
-            raise UnavailableError("verifying is starting anew; try again") from None
+            raise UnavailableError("the workers are starting anew; try again") from None
         finally:
             theirs.close()
         ours.setblocking(False)
@@ -187,7 +187,7 @@ class WorkerPool:
             worker.pidfd = os.pidfd_open(worker.pid)
         except (_WorkerDiedError, TimeoutError, OSError):
             writer.close()
-            raise UnavailableError("verifying is starting anew; try again") from None
+            raise UnavailableError("the workers are starting anew; try again") from None
         metrics.STARTED.inc()
         return worker
 

@@ -25,7 +25,7 @@ class Threads:
     async def run(self, job: Callable[..., Job[T]], *arguments: Any, answer: Answer) -> T:
         """See `jobs.Runner`."""
         if self._in_flight >= self._waiting:
-            raise UnavailableError("more is waiting to be verified than can be done soon; try again")
+            raise UnavailableError("more is waiting than can be done soon; try again")
         self._in_flight += 1
         loop, context = asyncio.get_running_loop(), copy_context()
         work = job(*arguments)

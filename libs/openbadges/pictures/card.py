@@ -4,15 +4,16 @@ from html import escape
 from typing import Final
 
 from libs.openbadges.pictures.drawing import Colours, badge_svg, clean_line, fitted_lines
-from libs.openbadges.pictures.raster import rasterized
 
 WIDTH: Final = 1200
 HEIGHT: Final = 630
 _INK, _SOFT, _RED = "#1b2233", "#545c6e", "#a11520"
 
 
-def card_png(*, name: str, issuer: str, level: str | None = None, level_name: str = "", revoked: bool = False) -> bytes:
-    """Draw the card; it says whether the badge was revoked, and otherwise nothing on whether it is good.
+def card_svg(*, name: str, issuer: str, level: str | None = None, level_name: str = "", revoked: bool = False) -> str:
+    """Return the card as SVG, `WIDTH` by `HEIGHT`.
+
+    It says whether the badge was revoked, and otherwise nothing on whether it is good.
 
     Args:
         name: of the achievement.
@@ -37,14 +38,12 @@ def card_png(*, name: str, issuer: str, level: str | None = None, level_name: st
         *(_text(line, 470, 30, _RED if revoked else _SOFT, "600") for line in fitted_lines(last, 30, 620, lines=1)),
     ]
     faded = ' opacity=".45"' if revoked else ""
-    return rasterized(
+    return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" '
         f'font-family="sans-serif"><rect width="{WIDTH}" height="{HEIGHT}" fill="#f5f3ec"/>'
         f'<rect width="{WIDTH}" height="16" fill="{Colours.of(issuer).ground}"/>'
         f'<g text-anchor="middle"{faded}><svg x="50" y="80" width="470" height="470" viewBox="0 0 512 512">{inner}</g>'
-        f"{''.join(texts)}</svg>",
-        WIDTH,
-        HEIGHT,
+        f"{''.join(texts)}</svg>"
     )
 
 

@@ -62,7 +62,11 @@ def badge_png(
 
 
 def rasterized(drawing: str, width: int, height: int, fonts: Sequence[Path] = ()) -> bytes:
-    """Return an SVG drawing of ours as PNG of so many pixels, with the bundled fonts and those given."""
+    """Return an SVG drawing of ours as PNG of so many pixels, with the bundled fonts and those given.
+
+    No other thread of the process goes on meanwhile: resvg keeps the interpreter's lock. What may not wait for that
+    draws in a process of its own.
+    """
     return bytes(
         resvg_py.svg_to_bytes(
             svg_string=drawing,

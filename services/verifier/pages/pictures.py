@@ -1,24 +1,27 @@
 """The pictures of a badge of ours: its credential baked into SVG and PNG, and the card that goes with a link to it."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from functools import lru_cache, partial
+from functools import partial
 from io import BytesIO
-from typing import TypedDict
+from typing import TypedDict, TypeVar
 
 import segno
 
 from libs.common.errors import UnavailableError
+from libs.common.workers.jobs import JobEndedError, Runner
 from libs.openbadges.baking import bake
 from libs.openbadges.jsonld.parsing import parse
 from libs.openbadges.model.errors import CredentialError
-from libs.openbadges.pictures.card import card_png
+from libs.openbadges.pictures.card import HEIGHT, WIDTH, card_svg
 from libs.openbadges.pictures.description import Depiction
 from libs.openbadges.pictures.drawing import badge_svg
-from libs.openbadges.pictures.raster import badge_png
 from services.verifier.material.cache import ShortMemory
+from services.verifier.pages.rasterizing import raster_job
+
+T = TypeVar("T")
 
 _REMEMBERED_SECONDS = 600
 # Some 100 kB each.
@@ -30,21 +33,24 @@ _DRAWINGS = 64
 
 
 class Pictures:
-    """Draws in a thread of its own, which waits for nobody's uploads; whoever asks meanwhile gets the same picture.
+    """Draws pixels in a worker process and all else in a thread; whoever asks meanwhile gets the same picture.
 
     Pictures are remembered by the signed text that they show, so none outlives a change of it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, workers: Runner) -> None:
+        """Take what runs `raster_job`; no thread of ours may, since the event loop would stand still meanwhile."""
+        self._workers = workers
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="pictures")
         self._waiting = 0
-        self._svg = self._memory(_baked_svg)
         # Badges of one achievement, issuer and level look alike: such a picture is drawn once for all of them.
-        self._png = self._memory(partial(_baked_png, lru_cache(_DRAWINGS)(_drawn_png)))
-        cards = lru_cache(_DRAWINGS)(_drawn_card)
-        self._card = self._memory(partial(_card, cards, revoked=False))
-        self._revoked_card = self._memory(partial(_card, cards, revoked=True))
-        self._qr_code = self._memory(_qr_code)
+        self._badges = self._pixels(_PIXELS, _PIXELS)
+        self._cards = self._pixels(WIDTH, HEIGHT)
+        self._svg = _memory(partial(self._in_thread, _baked_svg))
+        self._png = _memory(self._baked_png)
+        self._card = _memory(partial(self._drawn_card, revoked=False))
+        self._revoked_card = _memory(partial(self._drawn_card, revoked=True))
+        self._qr_code = _memory(partial(self._in_thread, _qr_code))
 
     async def svg(self, text: str) -> bytes:
         """Return the badge's drawing as SVG, with the credential in it; `text` is the signed document.
@@ -66,37 +72,50 @@ class Pictures:
         """Return a URL as a QR code in SVG; raises as `svg` does."""
         return await self._qr_code.get(url)
 
-    def _memory(self, draw: Callable[[str], bytes]) -> ShortMemory[bytes]:
-        async def drawn(text: str) -> bytes:
-            if self._waiting >= _MOST_WAITING:
-                raise UnavailableError("more pictures are waiting than can be drawn soon; try again")
-            self._waiting += 1
-            try:
-                return await asyncio.get_running_loop().run_in_executor(self._pool, draw, text)
-            finally:
-                self._waiting -= 1
+    async def _baked_png(self, text: str) -> bytes:
+        picture = await self._badges.get(await self._in_thread(_badge, text))
+        return await self._in_thread(_baked, picture, text)
 
-        return ShortMemory(drawn, seconds=_REMEMBERED_SECONDS, entries=_REMEMBERED)
+    async def _drawn_card(self, text: str, *, revoked: bool) -> bytes:
+        return await self._cards.get(await self._in_thread(_card, text, revoked))
+
+    def _pixels(self, width: int, height: int) -> ShortMemory[bytes]:
+        async def drawn(drawing: str) -> bytes:
+            try:
+                return await self._workers.run(raster_job, drawing, width, height, answer=_nothing_asked)
+            except JobEndedError as error:
+                raise UnavailableError("the picture could not be drawn in time; try again") from error
+
+        return ShortMemory(drawn, seconds=_REMEMBERED_SECONDS, entries=_DRAWINGS)
+
+    async def _in_thread(self, make: Callable[..., T], *arguments: object) -> T:
+        if self._waiting >= _MOST_WAITING:
+            raise UnavailableError("more pictures are waiting than can be drawn soon; try again")
+        self._waiting += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._pool, make, *arguments)
+        finally:
+            self._waiting -= 1
+
+
+def _memory(draw: Callable[[str], Awaitable[bytes]]) -> ShortMemory[bytes]:
+    return ShortMemory(draw, seconds=_REMEMBERED_SECONDS, entries=_REMEMBERED)
+
+
+async def _nothing_asked(question: object) -> None:
+    raise TypeError(f"drawing asks nothing, and asked {type(question).__name__}")
+
+
+def _badge(text: str) -> str:
+    return badge_svg(**_shown(text))
+
+
+def _card(text: str, revoked: bool) -> str:
+    return card_svg(**_shown(text), revoked=revoked)
 
 
 def _baked_svg(text: str) -> bytes:
-    return _baked(badge_svg(**_shown(text)).encode(), text)
-
-
-def _baked_png(draw: Callable[..., bytes], text: str) -> bytes:
-    return _baked(draw(**_shown(text)), text)
-
-
-def _drawn_png(*, name: str, issuer: str, level: str | None, level_name: str) -> bytes:
-    return badge_png(name=name, issuer=issuer, level=level, level_name=level_name, size=_PIXELS)
-
-
-def _card(draw: Callable[..., bytes], text: str, *, revoked: bool) -> bytes:
-    return draw(**_shown(text), revoked=revoked)
-
-
-def _drawn_card(*, name: str, issuer: str, level: str | None, level_name: str, revoked: bool) -> bytes:
-    return card_png(name=name, issuer=issuer, level=level, level_name=level_name, revoked=revoked)
+    return _baked(_badge(text).encode(), text)
 
 
 def _qr_code(url: str) -> bytes:

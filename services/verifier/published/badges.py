@@ -50,13 +50,14 @@ class BadgeApi:
         verifier: Verifier,
         pages: Pages,
         affiliations: Affiliations,
+        pictures: Pictures,
         *,
         public_base: str,
     ) -> None:
         self._repository = repository
         self._verifier = verifier
         self._pages = pages
-        self._pictures = Pictures()
+        self._pictures = pictures
         self._affiliations = affiliations
         self._public_base = public_base
 
