@@ -234,6 +234,22 @@ async def test_a_profile_follows_the_version_that_its_writer_has_read(api: httpx
     assert f"the current version is {now + 1}" in stale.json()["detail"]
 
 
+async def test_a_school_takes_no_name_that_looks_like_anothers_unless_the_administrator_publishes_it(
+    api: httpx.AsyncClient, admin: dict[str, str]
+) -> None:
+    await Tenant(api, admin, "telopea").onboard(name="Telopea College")
+    corymbia = await Tenant(api, admin, "corymbia").onboard(name="Corymbia School")
+    path = "/v1/issuers/corymbia/profile"
+    for name in ("Telopea College", "TELOPEA  college", "T\u0435lopea College"):
+        refused = await api.put(path, headers=corymbia.headers, json={"name": name})
+        assert refused.status_code == 409, name
+        assert "telopea" in refused.json()["detail"]
+    kept = await api.put(path, headers=corymbia.headers, json={"name": "Corymbia School", "url": "https://c.example"})
+    assert (kept.status_code, kept.json()["look_alikes"]) == (200, [])
+    published = await api.put(path, headers=admin, json={"name": "Telopea College"})
+    assert (published.status_code, published.json()["look_alikes"]) == (200, ["telopea"])
+
+
 async def test_of_two_profiles_published_at_once_each_is_a_version_or_refused(
     api: httpx.AsyncClient, wattle: Tenant
 ) -> None:

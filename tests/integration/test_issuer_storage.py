@@ -1095,7 +1095,11 @@ async def test_who_is_suspended_stays_so_whatever_is_published_of_it_until_it_is
     here.now += timedelta(hours=1)
     assert await here.issuers.set_suspension("wattle", SuspensionReason.SECURITY, ADMINISTRATOR) == first
     await here.issuers.change_profile(
-        "wattle", Profile("Wattle Grove", public_evidence=True), expected_version=None, by=ADMINISTRATOR
+        "wattle",
+        Profile("Wattle Grove", public_evidence=True),
+        expected_version=None,
+        may_resemble=True,
+        by=ADMINISTRATOR,
     )
     await world.signing_keys().create("wattle", KeyState.NEXT, NOW)
     published = await here.issuers.publish_keys("wattle", TRACE, ADMINISTRATOR.cause)
@@ -1144,7 +1148,7 @@ async def test_suspending_and_changing_a_profile_at_once_loses_neither(world: Wo
     profile = Profile("Wattle Grove")
     suspended, renamed = await asyncio.gather(
         here.issuers.set_suspension("wattle", SuspensionReason.OTHER, ADMINISTRATOR),
-        here.issuers.change_profile("wattle", profile, expected_version=None, by=ADMINISTRATOR),
+        here.issuers.change_profile("wattle", profile, expected_version=None, may_resemble=True, by=ADMINISTRATOR),
         return_exceptions=True,
     )
     newest = await here.issuers.current("wattle")

@@ -246,11 +246,16 @@ def profile_routes(keys: ApiKeys, issuers: Issuers) -> APIRouter:
     ) -> IssuerAnswer:
         """Publish the next version of your profile; to publish what it says already changes nothing.
 
-        Badges that were issued keep the name that they were signed with, and verify as before.
+        Badges that were issued keep the name that they were signed with, and verify as before. A new name that could be
+        taken for another issuer's is refused, unless the administrator publishes it.
         """
         caller.must_be(issuer_id)
         published, _ = await issuers.change_profile(
-            issuer_id, asked.profile(), expected_version=asked.expected_version, by=_by(request)
+            issuer_id,
+            asked.profile(),
+            expected_version=asked.expected_version,
+            may_resemble=caller.issuer_id == ALL_ISSUERS,
+            by=_by(request),
         )
         return await _answered(issuers, issuer_id, published)
 

@@ -118,19 +118,38 @@ class Issuers:
         return await self._publish_next(newest, {"parent": parent, **asdict(profile)}, by, expected=expected_version)
 
     async def change_profile(
-        self, issuer_id: str, profile: Profile, *, expected_version: int | None, by: By
+        self, issuer_id: str, profile: Profile, *, expected_version: int | None, may_resemble: bool, by: By
     ) -> tuple[IssuerPublished, bool]:
         """Publish the next version with this profile, unless it is the profile already.
+
+        Args:
+            issuer_id: whose profile it is.
+            profile: what it is to say.
+            expected_version: the newest one, as its writer believes.
+            may_resemble: whether the new name may be one that could be taken for another issuer's: whoever verifies
+                reads that a badge is signed by this name, registered here.
+            by: who asks.
 
         Returns:
             The version that now is the newest, and whether it is new.
 
         Raises:
             NotFoundError: there is no such issuer.
-            ConflictError: another version than expected is the newest, or somebody else publishes at the same moment.
+            ConflictError: another version than expected is the newest, somebody else publishes at the same moment, or
+                the name could be taken for another issuer's.
         """
         newest = await self.current(issuer_id)
+        if profile.name != newest.name and not may_resemble:
+            await self._refuse_look_alike(issuer_id, profile.name)
         return await self._publish_next(newest, asdict(profile), by, expected=expected_version)
+
+    async def _refuse_look_alike(self, issuer_id: str, name: str) -> None:
+        alike = await self._catalogue.look_alikes(name, besides=issuer_id)
+        if alike:
+            raise ConflictError(
+                f"the name could be taken for that of {', '.join(alike)}; choose another one, or ask the administrator "
+                "to publish it"
+            )
 
     async def set_suspension(self, issuer_id: str, reason: SuspensionReason | None, by: By) -> IssuerPublished:
         """Publish that the issuer may issue nothing, for this reason, or with None that it may; unless it is said so.

@@ -21,8 +21,8 @@ _REMEMBERED = 256
 class Pictures:
     """Draws each picture once and remembers those asked for last.
 
-    Drawing takes tens of milliseconds: it happens in a thread, one picture after another, so that mails whose picture
-    is known go on meanwhile.
+    Drawing takes some 45 ms, for which resvg holds the interpreter's lock and the event loop waits: one picture after
+    another in a thread, so that it never waits for two. Only mails of ours ask for pictures here.
     """
 
     def __init__(self, draw: Callable[[Depiction], bytes] | None = None, *, entries: int = _REMEMBERED) -> None:
