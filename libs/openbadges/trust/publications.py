@@ -8,8 +8,12 @@ from typing import Final
 from urllib.parse import unquote, urlsplit
 from uuid import UUID
 
+import idna
+
 _UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _URN: Final = re.compile(r"urn:uuid:([0-9a-f-]{36})\Z", re.IGNORECASE)
+# Browsers take any slashes, none or many, after the scheme (URL Standard, section 4.4).
+_START: Final = re.compile(r"(https?):[/\\]*", re.IGNORECASE)
 _LONGEST: Final = 2_000
 _PORTS: Final = {80, 443, None}
 
@@ -70,14 +74,25 @@ def _place_below(identifier: str, base: str) -> str | None:
     if len(identifier) > _LONGEST or identifier[:4].lower() != "http":
         return None
     try:
-        parts, own = urlsplit(identifier.strip()), urlsplit(base)
+        parts, own = urlsplit(_START.sub(r"\1://", identifier.strip(), count=1)), urlsplit(base)
         port, own_port = parts.port, own.port
     except ValueError:
         return None
-    host = unquote(parts.hostname or "").rstrip(".").lower()
+    host = _host(parts.hostname or "")
     same_port = port == own_port or (port in _PORTS and own_port in _PORTS)
     if parts.scheme not in {"http", "https"} or host != own.hostname or not same_port:
         return None
     path = normpath("/" + unquote(unquote(parts.path)).replace("\\", "/").lstrip("/")).lower()
     below = own.path.lower()
     return path[len(below) :] if f"{path}/".startswith(below) else None
+
+
+def _host(name: str) -> str:
+    """Return a host as browsers read it: other forms of letters and dots are the usual ones (UTS 46)."""
+    name = unquote(name).lower()
+    if not name.isascii():
+        try:
+            name = idna.encode(name, uts46=True).decode("ascii")
+        except idna.IDNAError:
+            return name
+    return name.rstrip(".")
