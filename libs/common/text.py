@@ -62,6 +62,22 @@ class TextRefusedError(ValueError):
     """The text holds what it may not hold. The message names a code point and its place, or a link; no text."""
 
 
+UNSEEN: Final = frozenset(
+    map(
+        chr,
+        [
+            *(0x00AD, 0x034F, 0x061C, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x180E, 0x200B, 0x200E, 0x200F),
+            *range(0x202A, 0x202F),
+            *range(0x2060, 0x2070),
+            *(0x3164, 0xFEFF, 0xFFA0, 0xFFF9, 0xFFFA, 0xFFFB),
+            *range(0xE0000, 0xE0080),
+        ],
+    )
+)
+"""What shows nothing or turns the text around it, for those who show what strangers wrote. Joiners are not among it:
+Persian and Sinhala words are spelt with them, and pictographs put together."""
+
+
 def clean_line(text: str) -> str:
     """Return a name, or another text of one line, as it may be kept, signed and shown; empty where nothing is left.
 

@@ -229,6 +229,7 @@ def test_any_name_stays_in_its_place(name: str) -> None:
 def test_a_name_keeps_its_letters_and_loses_what_turns_text_around() -> None:
     assert one_line("  Nguyễn\tThị\nÁnh ") == "Nguyễn Thị Ánh"
     assert one_line("\u202eMia\u202c") == "Mia"
+    assert one_line("M\u200bi\u2060a\u00ad") == "Mia"
     assert one_line("علی‌رضا") == "علی‌رضا", "a joiner is spelling"  # a real name
     assert len(one_line("a" * 500)) == 80
 

@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pymongo.errors import AutoReconnect
 
+from libs.common.text import UNSEEN
 from libs.openbadges.model.findings import Outcome
 from libs.openbadges.verify import CHECKS, Check, Report, ResolvedInputs, verify
 from services.verifier.material.affiliation import Affiliation, Affiliations
@@ -180,6 +181,11 @@ def test_hostile_text_in_any_place_of_a_document_becomes_no_markup() -> None:
     html = html_of(everywhere(HOSTILE, document()))
     assert "\u202e" not in html
     assert "{{ 7*7 }}" in html
+
+
+@pytest.mark.parametrize("unseen", sorted(UNSEEN))
+def test_what_shows_nothing_stands_on_no_page(unseen: str) -> None:
+    assert unseen not in html_of(everywhere(f"Pay{unseen}pal", document()))
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, time, tzinfo
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
+from libs.common.text import UNSEEN
 from libs.openbadges.model import times
 from libs.openbadges.model.errors import CredentialError
 from libs.openbadges.model.findings import Outcome
@@ -16,12 +17,8 @@ from services.verifier.pages.levels import order_of
 
 LONGEST_TEXT = 4_000
 _MOST_ITEMS = 100
-# Control characters and those that reorder or hide the text around them: a reader must see what a program reads.
-_INVISIBLE = {
-    code: None
-    for code in (*range(0x20), *range(0x7F, 0xA0), 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
-    if code != 0x0A
-}
+# A reader must see what a program reads: no control characters, and nothing that shows nothing.
+_INVISIBLE = {code: None for code in (*range(0x20), *range(0x7F, 0xA0), *map(ord, UNSEEN)) if code != 0x0A}
 _Verdict = Literal["pass", "fail", "revoked", "unknown"]
 
 CLAIMS: Mapping[str, str] = {

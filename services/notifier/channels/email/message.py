@@ -22,6 +22,7 @@ import css_inline
 from jinja2 import BaseLoader, DictLoader, Environment, PackageLoader, StrictUndefined
 
 from libs.common.addresses import Address
+from libs.common.text import UNSEEN
 from libs.contracts.results import SoloLevel
 from libs.openbadges.pictures.description import Depiction, level_words, own_name
 from services.notifier.catalogue.repository import AchievementText
@@ -53,6 +54,7 @@ def one_line(text: str, longest: int = _LONGEST_NAME) -> str:
     kept = "".join(
         " " if each in _TURNS_OR_BREAKS or unicodedata.category(each) in {"Cc", "Cs", "Co", "Cn"} else each
         for each in text[: longest * 4]
+        if each in _TURNS_OR_BREAKS or each not in UNSEEN
     )
     line = " ".join(unicodedata.normalize("NFC", kept).split())
     return line if len(line) <= longest else line[: longest - 1].rstrip() + "…"
