@@ -1,0 +1,130 @@
+"""Revoking and taking down on the real MongoDB: the first holds, and none is lost."""
+
+import asyncio
+import json
+from dataclasses import replace
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+
+from libs.contracts.events import (
+    CredentialDocument,
+    CredentialRevoked,
+    CredentialTakenDown,
+    StatusListPublished,
+)
+from libs.contracts.reasons import RevocationReason, TakeDownReason
+from services.issuer.credentials.requests import ClosingRequest, ClosingRequests, RequestKind
+from tests.issuer_doubles import (
+    NOW,
+    evidence,
+    received,
+)
+from tests.issuer_world import (
+    World,
+    closing,
+    command,
+    take_down,
+    told,
+)
+
+pytestmark = pytest.mark.integration
+
+
+async def test_of_200_concurrent_revocations_in_one_list_none_is_lost(world: World) -> None:
+    await world.worker().handle(received([evidence(row, learner=f"s{row}") for row in range(1, 201)]))
+    credentials = await world.stored("credentials")
+    workers = [closing(world) for _ in range(4)]
+    await asyncio.gather(*(workers[number % 4].handle([command(each)]) for number, each in enumerate(credentials)))
+    published = [each.event for each in world.published if isinstance(each.event, StatusListPublished)]
+    newest = max(published, key=lambda each: each.version)
+    assert set(json.loads(newest.credential)) == {each["status_index"] for each in credentials}
+    assert published[-1].version == newest.version == 200, "a compacted topic would keep an older list"
+    assert [each["publishing"] for each in await world.stored("status_lists")] == [[]]
+
+
+async def test_the_first_revocation_holds_and_a_repeat_tells_the_same(world: World) -> None:
+    await world.worker().handle(received([evidence(1)]))
+    (held,) = await world.stored("credentials")
+    first = await closing(world).handle([command(held, RevocationReason.WRONG_LEARNER)])
+    again = await closing(world).handle([command(held, RevocationReason.OTHER, seconds=60)])
+    assert told(first) == told(again)
+    (event,) = [each.event for each in first if isinstance(each.event, CredentialRevoked)]
+    assert event.reason is RevocationReason.WRONG_LEARNER
+
+
+@pytest.mark.parametrize("before", [[], ["revoke"]])
+async def test_taking_down_revokes_withholds_the_text_and_is_told_again_the_same(
+    world: World, before: list[str]
+) -> None:
+    await world.worker().handle(received([evidence(1)]))
+    (held,) = await world.stored("credentials")
+    for _ in before:
+        await closing(world).handle([command(held, RevocationReason.WRONG_LEARNER)])
+    first = await closing(world).handle([take_down(held)])
+    again = await closing(world).handle([take_down(held, seconds=60), command(held, seconds=61)])
+    assert told(first) == told(again)
+    revoked, taken_down, document = (each.event for each in first)
+    assert isinstance(revoked, CredentialRevoked)
+    assert revoked.reason is (RevocationReason.WRONG_LEARNER if before else RevocationReason.TAKEN_DOWN)
+    assert isinstance(taken_down, CredentialTakenDown)
+    assert taken_down.reason is TakeDownReason.PERSONAL_DATA
+    assert isinstance(document, CredentialDocument)
+    assert (document.state, document.document, document.reason) == ("taken_down", None, TakeDownReason.PERSONAL_DATA)
+    assert json.loads(world.published_lists[-1].credential) == [held["status_index"]]
+    again_issued = await world.worker().handle(received([evidence(1)]))
+    texts = [each.event for each in [*world.published, *again_issued] if isinstance(each.event, CredentialDocument)]
+    assert [each.document is None for each in texts] == [False, True], "redelivery does not bring the text back"
+
+
+async def test_of_commands_in_one_batch_the_first_reason_holds_and_each_is_announced_once(world: World) -> None:
+    await world.worker().handle(received([evidence(1)]))
+    (held,) = await world.stored("credentials")
+    announced = await closing(world).handle([command(held), take_down(held, 1), command(held, seconds=2)])
+    assert [type(each.event) for each in announced] == [CredentialRevoked, CredentialTakenDown, CredentialDocument]
+
+
+async def test_what_was_taken_down_can_be_earned_again(world: World) -> None:
+    await world.worker().handle(received([evidence(1)]))
+    (held,) = await world.stored("credentials")
+    await closing(world).handle([take_down(held)])
+    await world.worker().handle(received([evidence(2)]))
+    assert sorted(each["state"] for each in await world.stored("credentials")) == ["active", "revoked"]
+
+
+async def test_another_tenant_cannot_revoke(world: World) -> None:
+    await world.worker().handle(received([evidence(1)]))
+    (held,) = await world.stored("credentials")
+    assert await closing(world).handle([command({**held, "issuer_id": "banksia"})]) == []
+    assert (await world.stored("credentials"))[0]["state"] == "active"
+
+
+async def test_words_written_beside_a_closing_end_after_their_life_and_who_asked_stays(world: World) -> None:
+    requests = ClosingRequests(world.database)
+    kept = [
+        ClosingRequest(
+            request_id=uuid4(),
+            issuer_id="oak",
+            credential_id=uuid4(),
+            kind=RequestKind.REVOKE,
+            principal="key:oak/office",
+            key="0123456789abcdef",
+            reason="wrong_learner",
+            note="The row above.",
+            requested_at=NOW - timedelta(days=days),
+        )
+        for days in (9, 8, 1)
+    ]
+    for each in kept:
+        await requests.keep(each)
+    ids = [each.request_id for each in kept]
+    before = NOW - timedelta(days=2)
+    assert await requests.oldest_note() == NOW - timedelta(days=9)
+    assert await requests.remove_notes(before, 1) == 1
+    assert await requests.oldest_note() == NOW - timedelta(days=8)
+    assert await requests.remove_notes(before, 10) == 1
+    assert await requests.remove_notes(before, 10) == 0
+    expected = [replace(kept[0], note=None), replace(kept[1], note=None), kept[2]]
+    assert await requests.of_issuer("oak", ids) == {each.request_id: each for each in expected}
+    assert await requests.of_issuer("elm", ids) == {}

@@ -1,0 +1,126 @@
+"""Signing keys on the real MongoDB: one active, sealed, distrusted at once; what they signed is kept as it is."""
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from pymongo.errors import DuplicateKeyError
+
+from libs.audit.entry import Cause
+from libs.audit.log import AuditLog
+from libs.contracts.events import (
+    IssuerPublished,
+)
+from libs.openbadges.model.errors import CredentialError
+from services.issuer.credentials.signer import CredentialSigner
+from services.issuer.keys import states
+from services.issuer.keys.encryption import FileKeyEncryption
+from services.issuer.keys.repository import SigningKeyRepository
+from services.issuer.keys.rewrapping import Rewrapping
+from services.issuer.keys.signing_keys import SigningKeys
+from services.issuer.keys.states import KeyState
+from tests.ids import IDS
+from tests.issuer_doubles import (
+    NOW,
+    MemoryCatalogue,
+    evidence,
+    issuer,
+    received,
+)
+from tests.issuer_world import (
+    KEK,
+    URLS,
+    World,
+)
+
+pytestmark = pytest.mark.integration
+
+
+async def test_of_two_first_calls_at_once_one_key_is_made_and_it_is_not_readable_in_the_database(world: World) -> None:
+    workers = [world.signing_keys() for _ in range(5)]
+    created = await asyncio.gather(*(each.create("wattle", KeyState.ACTIVE, NOW) for each in workers))
+    assert sorted(new for _, new in created) == [False] * 4 + [True]
+    (stored,) = await world.stored("signing_keys")
+    assert {key.key_id for key, _ in created} == {stored["_id"]}
+    opened = await workers[0].key("wattle")
+    assert opened.public_multibase == stored["_id"]
+    assert opened.seed not in bytes(stored["sealed"])
+    assert stored["kek_id"] == KEK.kek_id
+
+
+async def test_keys_that_were_sealed_anew_open_under_the_new_key_alone(world: World) -> None:
+    key, _ = await world.signing_keys().create("wattle", KeyState.ACTIVE, NOW)
+    other = bytes(32)
+    repository = SigningKeyRepository(world.client, world.database)
+    rewrapping = Rewrapping(repository, FileKeyEncryption(other, other=bytes(range(32))), AuditLog(world.database))
+    assert (await rewrapping.dry_run()).left == {KEK.kek_id: 1}
+    done = await rewrapping.run(Cause("operator:kim", "0" * 32))
+    assert (done.count, done.left, done.problems) == (1, {}, ())
+    opened = await SigningKeys(repository, FileKeyEncryption(other)).key("wattle")
+    assert opened.public_multibase == key.key_id
+    assert (await AuditLog(world.database).check()).fault is None
+
+
+async def test_an_issuer_has_one_active_and_one_next_key_whatever_any_code_believes(world: World) -> None:
+    keys = world.signing_keys()
+    await keys.create("wattle", KeyState.ACTIVE, NOW)
+    await keys.create("wattle", KeyState.NEXT, NOW)
+    await keys.create("banksia", KeyState.ACTIVE, NOW)
+    for state in ("active", "next"):
+        with pytest.raises(DuplicateKeyError):
+            await world.database["signing_keys"].insert_one({"_id": "z6", "issuer_id": "wattle", "state": state})
+    await world.database["signing_keys"].insert_one({"_id": "z6", "issuer_id": "wattle", "state": "retired"})
+
+
+async def test_activating_changes_both_keys_or_none(world: World) -> None:
+    keys, repository = world.signing_keys(), SigningKeyRepository(world.client, world.database)
+    old, _ = await keys.create("wattle", KeyState.ACTIVE, NOW)
+    new, _ = await keys.create("wattle", KeyState.NEXT, NOW)
+    before = await repository.of_issuer("wattle")
+    await repository.mark_published(before)
+    published = await repository.of_issuer("wattle")
+    change = states.activate(published, new.key_id, NOW + timedelta(days=1))
+    results = await asyncio.gather(*(repository.update(published, change) for _ in range(4)))
+    assert sorted(results) == [False] * 3 + [True]
+    assert {each.key_id: each.state for each in await repository.of_issuer("wattle")} == {
+        old.key_id: KeyState.RETIRING,
+        new.key_id: KeyState.ACTIVE,
+    }
+    assert not await repository.update(published, states.distrust(published, old.key_id, NOW, NOW)), "it has changed"
+    assert (await repository.active("wattle") or [None])[0] == replace(change[1], published=False)
+
+
+async def test_what_another_process_distrusts_signs_no_batch_more(world: World) -> None:
+    ours, theirs = world.signing_keys(), world.signing_keys()
+    repository = SigningKeyRepository(world.client, world.database)
+    old, _ = await ours.create("wattle", KeyState.ACTIVE, NOW)
+    new, _ = await ours.create("wattle", KeyState.NEXT, NOW)
+    await repository.mark_published(await repository.of_issuer("wattle"))
+    signer = CredentialSigner(theirs, MemoryCatalogue([issuer()], []), URLS, IDS)
+    await signer.open_keys({"wattle"})
+    assert (await theirs.key("wattle")).public_multibase == old.key_id
+    keys = await repository.of_issuer("wattle")
+    assert await repository.update(keys, states.distrust(keys, old.key_id, NOW, NOW))
+    await signer.open_keys({"wattle"})
+    assert (await theirs.key("wattle")).public_multibase == new.key_id
+
+
+async def test_really_signed_credentials_are_stored_byte_for_byte(world: World) -> None:
+    keys = world.signing_keys()
+    await keys.create("wattle", KeyState.ACTIVE, NOW)
+
+    class Profiles:
+        async def issuers(self, issuer_ids: Any) -> dict[str, IssuerPublished]:
+            return {"wattle": issuer()}
+
+    texts: list[str | CredentialError] = []
+
+    class Watched(CredentialSigner):
+        async def credentials(self, *given: Any) -> list[str | CredentialError]:
+            texts.extend(await super().credentials(*given))
+            return list(texts)
+
+    await world.worker(signer=Watched(keys, Profiles(), URLS, IDS)).handle(received([evidence(1)]))
+    assert [each["document"] for each in await world.stored("credentials")] == texts

@@ -1,0 +1,186 @@
+"""Versions of issuers on the real MongoDB: suspensions and profiles that lose nothing of each other."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from libs.audit.entry import Action, Cause, Entry
+from libs.common.arrivals import Arrivals
+from libs.common.errors import ConflictError
+from libs.contracts.cloudevents import Outgoing
+from libs.contracts.events import (
+    IssuerPublished,
+)
+from libs.contracts.reasons import SuspensionReason
+from services.issuer.catalogue import trial
+from services.issuer.catalogue.issuers import By, Issuers, Profile
+from services.issuer.catalogue.publications import Publications
+from services.issuer.catalogue.repository import Catalogue
+from services.issuer.keys.repository import SigningKeyRepository
+from services.issuer.keys.states import KeyState
+from tests.issuer_doubles import (
+    NOW,
+    TRACE,
+    MemoryAudit,
+    achievement,
+    issuer,
+)
+from tests.issuer_world import (
+    URLS,
+    KilledError,
+    World,
+)
+
+pytestmark = pytest.mark.integration
+
+
+ADMINISTRATOR = By(Cause("administrator:first", "0" * 32), TRACE)
+
+
+class IssuerWorld:
+    """The issuers of one database, and their process, which dies at one of its steps."""
+
+    def __init__(self, world: World) -> None:
+        self.catalogue = Catalogue(world.database)
+        self.audit = MemoryAudit()
+        self.dies = ""
+        self.now = NOW
+        keys = SigningKeyRepository(world.client, world.database)
+        self.publications = Publications(
+            world.database,
+            catalogue=self.catalogue,
+            audit=self,
+            arrivals=Arrivals(),
+            publish=self.publish,
+            clock=lambda: self.now,
+        )
+        self.issuers = Issuers(
+            catalogue=self.catalogue,
+            publications=self.publications,
+            signing_keys=world.signing_keys(),
+            keys=keys,
+            audit=self.audit,
+            urls=URLS,
+            clock=lambda: self.now,
+        )
+
+    async def record(self, *entries: Entry) -> None:
+        self._die("before the audit log")
+        await self.audit.record(*entries)
+        self._die("after the audit log")
+
+    async def publish(self, outgoing: Sequence[Outgoing]) -> None:
+        self._die("before publishing")
+        await self.catalogue.store_issuers([each.event for each in outgoing if isinstance(each.event, IssuerPublished)])
+        self._die("after publishing")
+
+    def _die(self, where: str) -> None:
+        if self.dies == where:
+            self.dies = ""
+            raise KilledError(where)
+
+    async def wattle(self, **profile: Any) -> None:
+        await self.issuers.onboard(
+            "wattle",
+            Profile("Wattle", **profile),
+            parent=None,
+            did_method=None,
+            expected_version=None,
+            by=ADMINISTRATOR,
+        )
+
+    def recorded(self) -> list[tuple[Action, str | None]]:
+        return [(each.action, each.reason) for each in self.audit.entries[2:]]
+
+
+async def test_who_is_suspended_stays_so_whatever_is_published_of_it_until_it_is_resumed(world: World) -> None:
+    here = IssuerWorld(world)
+    await here.wattle(public_evidence=True)
+    first = await here.issuers.set_suspension("wattle", SuspensionReason.SECURITY, ADMINISTRATOR)
+    assert await here.catalogue.suspended(["wattle", "banksia"]) == {"wattle"}
+    here.now += timedelta(hours=1)
+    assert await here.issuers.set_suspension("wattle", SuspensionReason.SECURITY, ADMINISTRATOR) == first
+    await here.issuers.change_profile(
+        "wattle",
+        Profile("Wattle Grove", public_evidence=True),
+        expected_version=None,
+        may_resemble=True,
+        by=ADMINISTRATOR,
+    )
+    await world.signing_keys().create("wattle", KeyState.NEXT, NOW)
+    published = await here.issuers.publish_keys("wattle", TRACE, ADMINISTRATOR.cause)
+    assert published is not None
+    assert (published.version, published.suspension, published.public_evidence) == (4, first.suspension, True)
+    other = await here.issuers.set_suspension("wattle", SuspensionReason.CLOSED, ADMINISTRATOR)
+    assert other.suspension is not None
+    assert (other.suspension.reason, other.suspension.since) == (SuspensionReason.CLOSED, NOW)
+    resumed = [await here.issuers.set_suspension("wattle", None, ADMINISTRATOR) for _ in range(2)]
+    assert [(each.version, each.suspension) for each in resumed] == [(6, None)] * 2
+    assert await here.catalogue.suspended(["wattle"]) == set()
+    assert here.recorded() == [
+        (Action.ISSUER_SUSPENDED, "security"),
+        (Action.ISSUER_PUBLISHED, None),
+        (Action.ISSUER_PUBLISHED, None),
+        (Action.ISSUER_SUSPENDED, "closed"),
+        (Action.ISSUER_RESUMED, None),
+    ]
+
+
+@pytest.mark.parametrize(
+    "step", ["before the audit log", "after the audit log", "before publishing", "after publishing"]
+)
+async def test_killed_while_it_suspends_the_log_says_so_first_and_what_was_claimed_is_finished(
+    world: World, step: str
+) -> None:
+    here = IssuerWorld(world)
+    await here.wattle()
+    here.dies = step
+    with pytest.raises(KilledError):
+        await here.issuers.set_suspension("wattle", SuspensionReason.UNDER_REVIEW, ADMINISTRATOR)
+    told = [(Action.ISSUER_SUSPENDED, "under_review")]
+    assert here.recorded() == ([] if step == "before the audit log" else told)
+    assert bool(await here.catalogue.suspended(["wattle"])) == (step == "after publishing")
+    here.now += timedelta(minutes=1)
+    await here.publications.repair()
+    assert bool(await here.catalogue.suspended(["wattle"])) == (step.endswith("publishing"))
+    version = await here.issuers.set_suspension("wattle", SuspensionReason.UNDER_REVIEW, ADMINISTRATOR)
+    assert (version.version, version.suspension is not None) == (2, True)
+    assert await here.catalogue.suspended(["wattle"]) == {"wattle"}
+
+
+async def test_suspending_and_changing_a_profile_at_once_loses_neither(world: World) -> None:
+    here = IssuerWorld(world)
+    await here.wattle()
+    profile = Profile("Wattle Grove")
+    suspended, renamed = await asyncio.gather(
+        here.issuers.set_suspension("wattle", SuspensionReason.OTHER, ADMINISTRATOR),
+        here.issuers.change_profile("wattle", profile, expected_version=None, may_resemble=True, by=ADMINISTRATOR),
+        return_exceptions=True,
+    )
+    newest = await here.issuers.current("wattle")
+    assert isinstance(suspended, IssuerPublished)
+    assert newest.suspension is not None
+    assert newest.name == ("Wattle" if isinstance(renamed, ConflictError) else "Wattle Grove")
+
+
+async def test_an_issuer_is_suspended_whatever_was_published_of_its_profile(world: World) -> None:
+    here = IssuerWorld(world)
+    await here.catalogue.store_issuers([issuer().model_copy(update={"url": "https://bad.example/?id=3|home"})])
+    version = await here.issuers.set_suspension("wattle", SuspensionReason.OTHER, ADMINISTRATOR)
+    assert version.suspension is not None
+
+
+async def test_an_issuer_that_was_stored_before_versions_had_numbers_is_read_and_followed_by_the_second(
+    world: World,
+) -> None:
+    here = IssuerWorld(world)
+    unnumbered = issuer().model_dump_json(exclude={"version", "public_evidence", "suspension"})
+    await world.database["issuers"].insert_one({"_id": "wattle", "schema": 1, "parent": None, "event": unnumbered})
+    assert (await here.catalogue.issuers(["wattle"]))["wattle"].version == 1
+    trial.try_achievement(achievement(), await here.issuers.current("wattle"), URLS.achievement(achievement()), NOW)
+    version = await here.issuers.set_suspension("wattle", SuspensionReason.OTHER, ADMINISTRATOR)
+    assert version.version == 2
+    assert await here.catalogue.suspended(["wattle"]) == {"wattle"}
