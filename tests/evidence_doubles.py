@@ -16,7 +16,7 @@ from libs.common.health import Health
 from libs.common.http import create_app
 from libs.contracts.cloudevents import Outgoing
 from libs.contracts.events import EvidenceDecided, EvidenceSubmitted, LearnerContact, Outcome
-from services.evidence.batches.api import routes
+from services.evidence.batches.api import batch_routes, upload_routes
 from services.evidence.batches.batch import Batch, BatchState, NewRow, Progress, Row, Tally, Upload, UploadLease
 from services.evidence.batches.body import Limits
 from services.evidence.batches.ingestion import Intake
@@ -225,7 +225,8 @@ def evidence_app(
         contact_policy=contact_policy,
     )
     app = create_app("evidence", Health())
-    app.include_router(routes(intake, batches, AnyKey(), limits, longest_row=longest_row))
+    app.include_router(upload_routes(intake, batches, AnyKey(), limits, longest_row=longest_row))
+    app.include_router(batch_routes(batches, AnyKey()))
     return app
 
 

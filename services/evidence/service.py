@@ -19,7 +19,7 @@ from libs.common.retention import Kept, Retention
 from libs.common.runtime import Plumbing
 from libs.contracts import topics
 from libs.contracts.events import ApiKeyGranted, ApiKeyWithdrawn, EvidenceDecided
-from services.evidence.batches.api import routes
+from services.evidence.batches.api import batch_routes, upload_routes
 from services.evidence.batches.body import Limits
 from services.evidence.batches.ingestion import Intake
 from services.evidence.batches.repository import INDEXES, Batches
@@ -84,7 +84,8 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
     access = KeyRepository(plumbing.database)
     use = KeyUse(plumbing.service, plumbing.kafka.publish)
     keys = ApiKeys(access, used=use.note)
-    plumbing.app.include_router(routes(intake, batches, keys, limits, longest_row=settings.upload_row_length))
+    plumbing.app.include_router(upload_routes(intake, batches, keys, limits, longest_row=settings.upload_row_length))
+    plumbing.app.include_router(batch_routes(batches, keys))
     _consume_access(plumbing, AccessWorker(access, GrantKeys.load(settings.grant_keys_file)))
     plumbing.repeat("key-use", use.publish)
     plumbing.app.include_router(audit_routes(plumbing.service, keys, plumbing.audit))

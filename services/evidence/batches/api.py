@@ -244,8 +244,8 @@ _UPLOAD_BODY: dict[str, Any] = {
 }
 
 
-def routes(intake: Intake, batches: Batches, keys: ApiKeys, limits: Limits, longest_row: int) -> APIRouter:
-    """Return the calls, over what they need. `longest_row` is in characters (CSV) or bytes (JSON)."""
+def upload_routes(intake: Intake, batches: Batches, keys: ApiKeys, limits: Limits, longest_row: int) -> APIRouter:
+    """Return the calls that take evidence in. `longest_row` is in characters (CSV) or bytes (JSON)."""
     router = APIRouter(prefix="/v1", tags=["evidence"])
     writer = Depends(keys.allowed("evidence:write"))
 
@@ -253,8 +253,6 @@ def routes(intake: Intake, batches: Batches, keys: ApiKeys, limits: Limits, long
         view = BatchView.of(await batches.batch(batch_id, caller.issuer_id))
         response.headers["Location"] = view.links.self
         return view
-
-    reader = Depends(keys.allowed("evidence:read"))
 
     @router.post(
         "/evidence", status_code=202, responses=_ACCEPTED, openapi_extra=_EVIDENCE_BODY, dependencies=[streamed_body()]
@@ -298,6 +296,14 @@ def routes(intake: Intake, batches: Batches, keys: ApiKeys, limits: Limits, long
         """A CSV file to fill in: the names of the columns, with what becomes public marked beside them."""
         headers = {"Content-Disposition": 'attachment; filename="evidence.csv"'}
         return Response(csv_template(), media_type=_CSV, headers=headers)
+
+    return router
+
+
+def batch_routes(batches: Batches, keys: ApiKeys) -> APIRouter:
+    """Return the calls that tell what became of it."""
+    router = APIRouter(prefix="/v1", tags=["evidence"])
+    reader = Depends(keys.allowed("evidence:read"))
 
     @router.get("/batches/{batch_id}", responses=documented(NotFoundError))
     async def read_batch(batch_id: UUID, caller: Caller = reader) -> BatchView:
