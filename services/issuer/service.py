@@ -211,8 +211,6 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
         longest_suspended=timedelta(days=settings.suspended_waiting_days),
     )
     waiting = WaitingEvidence(decisions, awarding=awarding, catalogue=known, clock=now)
-    closed = Arrivals()
-    closing = Closing(credentials=credentials, lists=publication, announcer=announcer)
     plumbing.consume(
         name="evidence",
         topics=[topics.EVIDENCE_SUBMITTED],
@@ -220,29 +218,18 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
         handle=awarding.handle,
         members=3,  # some compute while the writes of others are on their way
     )
-    commands: list[type[RevokeCredential | TakeDownCredential]] = [RevokeCredential, TakeDownCredential]
-    plumbing.consume(
-        name="commands",
-        topics=[topics.CREDENTIAL_COMMANDS],
-        contracts=commands,
-        handle=closed.after(closing.handle),
-    )
     plumbing.repeat("waiting-evidence", waiting.tick)
     plumbing.repeat("status-lists", publication.repair)
     plumbing.repeat("status-list-renewal", publication.renew)
-    closing_requests = ClosingRequests(database)
     lives = kept(database, settings)
     plumbing.repeat("retention", Retention(lives, now, enforced=settings.retention_enforced).tick)
-    closings = Closings(
+    _add_closing(
+        plumbing,
+        Closing(credentials=credentials, lists=publication, announcer=announcer),
         credentials=credentials,
-        requests=closing_requests,
-        audit=plumbing.audit,
-        arrivals=closed,
-        publish=publish,
-        clock=now,
-        new_id=uuid4,
+        keys=keys,
+        urls=urls,
     )
-    plumbing.app.include_router(credential_routes(keys, closings, urls))
     plumbing.repeat("key-use", use.publish)
     plumbing.app.include_router(audit_routes(plumbing.service, keys, plumbing.audit))
     _add_access(plumbing, settings, keys=keys, access=access, known=known)
@@ -250,6 +237,30 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
     _add_catalogue(
         plumbing, settings, urls, changed, keys=keys, known=known, stored_keys=stored_keys, signing_keys=signing_keys
     )
+
+
+def _add_closing(
+    plumbing: Plumbing, closing: Closing, *, credentials: MongoCredentials, keys: ApiKeys, urls: Urls
+) -> None:
+    """Revoking and taking down: the calls that ask for it, and the consumer that does it."""
+    closed = Arrivals()
+    commands: list[type[RevokeCredential | TakeDownCredential]] = [RevokeCredential, TakeDownCredential]
+    plumbing.consume(
+        name="commands",
+        topics=[topics.CREDENTIAL_COMMANDS],
+        contracts=commands,
+        handle=closed.after(closing.handle),
+    )
+    closings = Closings(
+        credentials=credentials,
+        requests=ClosingRequests(plumbing.database),
+        audit=plumbing.audit,
+        arrivals=closed,
+        publish=plumbing.kafka.publish,
+        clock=now,
+        new_id=uuid4,
+    )
+    plumbing.app.include_router(credential_routes(keys, closings, urls))
 
 
 def kept(database: Database, settings: ServiceSettings) -> list[Kept]:
