@@ -122,7 +122,7 @@ class MemoryCredentials:
     def take_down(self, credential_id: UUID) -> None:
         withheld = TakeDown(NOW, TakeDownReason.PERSONAL_DATA)
         self.stored[credential_id] = replace(
-            self.stored[credential_id], revocation=withheld.revocation, take_down=withheld
+            self.stored[credential_id], revocation=withheld.revocation, take_down=withheld, document=None
         )
 
 

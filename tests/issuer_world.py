@@ -152,7 +152,12 @@ def told(outgoing: Sequence[Outgoing]) -> dict[object, str]:
 
 
 def closing(world: World) -> Closing:
-    return Closing(credentials=world.credentials, lists=world.publication(), announcer=Announcer(URLS))
+    return Closing(
+        credentials=world.credentials,
+        remove_evidence_texts=world.decisions.remove_texts,
+        lists=world.publication(),
+        announcer=Announcer(URLS),
+    )
 
 
 Command = Received[RevokeCredential | TakeDownCredential]

@@ -225,7 +225,12 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
     plumbing.repeat("retention", Retention(lives, now, enforced=settings.retention_enforced).tick)
     _add_closing(
         plumbing,
-        Closing(credentials=credentials, lists=publication, announcer=announcer),
+        Closing(
+            credentials=credentials,
+            remove_evidence_texts=decisions.remove_texts,
+            lists=publication,
+            announcer=announcer,
+        ),
         credentials=credentials,
         keys=keys,
         urls=urls,

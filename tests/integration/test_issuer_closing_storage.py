@@ -16,11 +16,8 @@ from libs.contracts.events import (
 )
 from libs.contracts.reasons import RevocationReason, TakeDownReason
 from services.issuer.credentials.requests import ClosingRequest, ClosingRequests, RequestKind
-from tests.issuer_doubles import (
-    NOW,
-    evidence,
-    received,
-)
+from services.issuer.decision_ids import PieceId
+from tests.issuer_doubles import NOW, MemoryCatalogue, evidence, issuer, received
 from tests.issuer_world import (
     World,
     closing,
@@ -76,6 +73,23 @@ async def test_taking_down_revokes_withholds_the_text_and_is_told_again_the_same
     again_issued = await world.worker().handle(received([evidence(1)]))
     texts = [each.event for each in [*world.published, *again_issued] if isinstance(each.event, CredentialDocument)]
     assert [each.document is None for each in texts] == [False, True], "redelivery does not bring the text back"
+
+
+async def test_what_was_taken_down_leaves_no_text_of_it_in_the_store_and_stays_explained(world: World) -> None:
+    pieces = [evidence(row, activity="Camp with Kim", link="https://kim.example/", learner=f"s{row}") for row in (1, 2)]
+    await world.worker(catalogue=MemoryCatalogue([issuer()], [])).handle(received(pieces))
+    waiting = await world.decisions.waiting_for([("wattle", "resilience")], NOW + timedelta(hours=1), 2)
+    assert len(await world.worker().reconsider(waiting, NOW)) == 2
+    held, other = await world.stored("credentials")
+    assert held["sequence"] == other["sequence"] == 2, "the evidence stands in two decisions"
+    await closing(world).handle([take_down(held)])
+    kept = str([await world.stored(name) for name in await world.database.list_collection_names()])
+    assert (kept.count("Camp with Kim"), kept.count("https://kim.example/")) == (2, 2), "the other learner's alone"
+    piece = PieceId(held["batch_id"], held["row"])
+    (decision,) = (await world.decisions.newest([piece])).values()
+    assert (decision.issued_id, decision.evidence.activity, decision.evidence.link) == (held["_id"], "", None)
+    (sent,) = [each for each in pieces if each.row == piece.row]
+    assert decision.evidence == sent.model_copy(update={"activity": "", "link": None})
 
 
 async def test_of_commands_in_one_batch_the_first_reason_holds_and_each_is_announced_once(world: World) -> None:

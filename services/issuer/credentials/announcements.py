@@ -33,7 +33,7 @@ class Announcer:
             credential_id=credential.credential_id,
             issuer_id=credential.issuer_id,
             state=_state(credential),
-            document=credential.document if credential.take_down is None else None,
+            document=credential.document,
             reason=None if credential.take_down is None else credential.take_down.reason,
             changed_at=_changed_at(credential),
         )

@@ -153,7 +153,7 @@ def _answer(known: KnownCredential, urls: Urls) -> CredentialAnswer:
         issued_at=credential.issued_at,
         revocation=_closing(known, credential.revocation),
         take_down=_closing(known, credential.take_down),
-        credential=None if credential.take_down else orjson.loads(credential.document),
+        credential=None if credential.document is None else orjson.loads(credential.document),
     )
 
 

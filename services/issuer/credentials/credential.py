@@ -52,7 +52,7 @@ class Credential:
         level: the level shown; None where a score was.
         evidence_id: of a repeatable achievement, the piece of evidence that it was awarded for.
         decision_id: the decision that it was issued by.
-        document: the signed JSON text, byte for byte; of one that was taken down it goes no further.
+        document: the signed JSON text, byte for byte; None of one that was taken down.
         revocation: of one that was taken down, too.
     """
 
@@ -66,7 +66,7 @@ class Credential:
     decision_id: DecisionId
     status: StatusEntry
     issued_at: datetime
-    document: str
+    document: str | None
     revocation: Revocation | None = None
     take_down: TakeDown | None = None
 

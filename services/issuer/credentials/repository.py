@@ -89,7 +89,7 @@ class MongoCredentials:
         """Revoke and take down these, by credential and issuer, and return those credentials as they stand then.
 
         The first revocation of a credential holds, and the first take-down: a later one changes neither its reason nor
-        its moment. To take down revokes what is active.
+        its moment. To take down revokes what is active, and removes the signed text.
         """
         implied = {target: take_down.revocation for target, take_down in take_downs.items()}
         changes = [_revoke(target, each) for target, each in {**implied, **revocations}.items()]
@@ -131,7 +131,8 @@ def _take_down(target: Target, take_down: TakeDown) -> UpdateOne:
         "take_down_request": take_down.request_id,
     }
     return UpdateOne(
-        {"_id": credential_id, "issuer_id": issuer_id, "taken_down_at": None}, {"$set": _present(withheld)}
+        {"_id": credential_id, "issuer_id": issuer_id, "taken_down_at": None},
+        {"$set": _present(withheld), "$unset": {"document": ""}},
     )
 
 
@@ -181,7 +182,7 @@ def _credential(stored: Document) -> Credential:
         decision_id=DecisionId(stored["batch_id"], stored["row"], stored["sequence"]),
         status=StatusEntry(stored["status_list"], stored["status_index"]),
         issued_at=stored["issued_at"],
-        document=stored["document"],
+        document=stored.get("document"),
         revocation=_revocation(stored),
         take_down=_taken_down(stored),
     )

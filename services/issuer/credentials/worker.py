@@ -1,6 +1,6 @@
 """The handler of `credential.commands`: revoke credentials and take them down, permanently and idempotently."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from uuid import UUID
 
 from libs.common.failpoints import failpoint
@@ -10,22 +10,31 @@ from services.issuer.credentials import metrics
 from services.issuer.credentials.announcements import Announcer
 from services.issuer.credentials.credential import Revocation, TakeDown
 from services.issuer.credentials.repository import MongoCredentials, Target
+from services.issuer.decision_ids import DecisionId
 from services.issuer.status.publication import StatusListPublication
 
 
 class Closing:
     """Applies the commands to revoke and to take down."""
 
-    def __init__(self, *, credentials: MongoCredentials, lists: StatusListPublication, announcer: Announcer) -> None:
+    def __init__(
+        self,
+        *,
+        credentials: MongoCredentials,
+        remove_evidence_texts: Callable[[Sequence[DecisionId]], Awaitable[None]],
+        lists: StatusListPublication,
+        announcer: Announcer,
+    ) -> None:
         self._credentials = credentials
+        self._remove_evidence_texts = remove_evidence_texts
         self._lists = lists
         self._announcer = announcer
 
     async def handle(self, batch: Sequence[Received[RevokeCredential | TakeDownCredential]]) -> Sequence[Outgoing]:
         """Revoke and take down, publish the lists, and return the announcements.
 
-        1. Revoke those that are active, withhold what is to be taken down; the first reason holds. Again after a crash:
-           it is done, nothing changes.
+        1. Revoke those that are active, take down what is to be taken down: its signed text goes, then what was
+           written of the evidence for it. The first reason holds. Again after a crash: it is done, nothing changes.
         2. Count a change of each list, after the credentials that it speaks of; publish each list. Again: one
            publication more, of the same bits.
         3. Return the announcements, made from what is stored: the same each time.
@@ -44,6 +53,9 @@ class Closing:
             else:
                 take_downs.setdefault(target, TakeDown(command.requested_at, command.reason, command.request_id))
         closed = await self._credentials.close(revocations, take_downs)  # 1
+        withheld = [each.decision_id for each in closed if each.take_down is not None]
+        if withheld:
+            await self._remove_evidence_texts(withheld)
         failpoint("issuer.revoking.1")
         await self._lists.changed(sorted({each.status.list_id for each in closed}))  # 2
         failpoint("issuer.revoking.2")

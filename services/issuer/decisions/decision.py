@@ -31,7 +31,8 @@ class Decision:
     """One decision on one piece of evidence.
 
     Attributes:
-        evidence: the piece as it was submitted: what was claimed, its context, where it comes from.
+        evidence: the piece as it was submitted: what was claimed, its context, where it comes from. Its activity is
+            empty, and it has no link, where its credential was taken down.
         sequence: 1 for the first decision on the piece, then 2, 3, …
         achievement: OWNER/ID/VERSION of the version whose rule decided; None where it did not come to that.
         rule_version: that version and the version of the rules in code.

@@ -1,10 +1,10 @@
 """Every query on decisions and on the evidence that waits, and their form in MongoDB.
 
-A decision is one document with the whole piece of evidence in it, inserted and never changed; a review is another
-document. Its `_id` is batch, row and sequence, so that the documents of a batch are appended beside each other instead
-of scattered, and found again by batch. Decisions and the credentials they issue are stored in one transaction, so that
-whoever sees a credential can see its decision, and nothing is ever stored of a decision that lost against another
-worker's.
+A decision is one document with the whole piece of evidence in it, inserted and never changed, but that the evidence's
+texts go when its credential is taken down; a review is another document. Its `_id` is batch, row and sequence, so that
+the documents of a batch are appended beside each other instead of scattered, and found again by batch. Decisions and
+the credentials they issue are stored in one transaction, so that whoever sees a credential can see its decision, and
+nothing is ever stored of a decision that lost against another worker's.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -130,6 +130,15 @@ class MongoDecisions:
                 (self._waiting, [_waiting_document(each) for each in waiting]),
             ],
         )
+
+    async def remove_texts(self, decision_ids: Iterable[DecisionId]) -> None:
+        """Remove activity and link from the evidence of these decisions, whose credentials were taken down.
+
+        What explains the award stays: where the evidence came from, what it showed and when, and which rule decided.
+        """
+        # A worker's query, by deterministic ids: the evidence stands in each decision on its piece.
+        every = [_key(DecisionId(*each.piece, n)) for each in decision_ids for n in range(1, each.sequence + 1)]
+        await self._decisions.update_many({"_id": {"$in": every}}, {"$set": {"activity": ""}, "$unset": {"link": ""}})
 
     async def lacking(self, after: str, limit: int) -> list[tuple[str, str]]:
         """See `WaitingStore`."""
