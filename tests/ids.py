@@ -5,9 +5,11 @@ from deploy.embedded.stack import Stack
 from libs.common.authority_secret import AuthoritySecret
 from libs.contracts.events import Event
 from libs.contracts.ids import Ids
+from services.issuer.credentials.sealing import RecordSealing
 
 SECRET = AuthoritySecret(bytes(range(32)))
 IDS = Ids(SECRET.key)
+SEALING = RecordSealing(SECRET.key)
 
 
 def event_id(event: Event) -> str:

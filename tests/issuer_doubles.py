@@ -110,7 +110,14 @@ class MemoryCredentials:
         wanted, holdings = set(holding_ids), dict[UUID, list[HeldAward]]()
         for each in self.stored.values():
             if each.holding_id in wanted:
-                award = HeldAward(each.credential_id, each.level, each.revocation is None, each.evidence_id)
+                award = HeldAward(
+                    each.credential_id,
+                    each.level,
+                    active=each.revocation is None,
+                    evidence_id=each.evidence_id,
+                    piece=each.decision_id.piece,
+                    issued_at=each.issued_at,
+                )
                 holdings.setdefault(each.holding_id, []).append(award)
         return holdings
 

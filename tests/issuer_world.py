@@ -34,7 +34,7 @@ from services.issuer.status.allocation import StatusEntryAllocation
 from services.issuer.status.publication import StatusListPublication
 from services.issuer.status.repository import StatusListRepository
 from services.issuer.urls import Urls
-from tests.ids import IDS, event_id
+from tests.ids import IDS, SEALING, event_id
 from tests.issuer_doubles import (
     NOW,
     TRACE,
@@ -104,7 +104,7 @@ class World:
             "catalogue": MemoryCatalogue([issuer()], [achievement()]),
             "signer": PlainSigner(),
             "entries": self.entries(),
-            "announcer": Announcer(URLS),
+            "announcer": Announcer(URLS, SEALING),
             "audit": AuditLog(self.database),
             "publish": self.publish,
             "clock": ticking(),
@@ -156,7 +156,7 @@ def closing(world: World) -> Closing:
         credentials=world.credentials,
         remove_evidence_texts=world.decisions.remove_texts,
         lists=world.publication(),
-        announcer=Announcer(URLS),
+        announcer=Announcer(URLS, SEALING),
     )
 
 

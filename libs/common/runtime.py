@@ -76,6 +76,11 @@ class Plumbing:
         """What derives ids, of a service that has the authority's secret."""
         return self._ids
 
+    def authority_key(self, label: str) -> bytes:
+        """Return the authority's key of this purpose, of a service that has the authority's secret."""
+        assert self.secret is not None, "a service whose settings name the secret"  # noqa: S101  # the caller's promise
+        return self.secret.key(label)
+
     def consume(
         self,
         *,

@@ -241,6 +241,11 @@ class CredentialDocument(Event):
         default=None, description="the signed JSON text, byte for byte; none where it was taken down"
     )
     reason: TakeDownCode | None = Field(default=None, description="why it was taken down, where it was")
+    record: str | None = Field(
+        default=None,
+        description="the issuer's own record of it, sealed, in base64: a database of the issuer that was set back "
+        "takes it up from here; it tells nobody else anything",
+    )
     changed_at: AwareDatetime
 
 

@@ -50,6 +50,7 @@ from services.issuer.credentials.api import credential_routes
 from services.issuer.credentials.closing import Closings
 from services.issuer.credentials.repository import MongoCredentials
 from services.issuer.credentials.requests import ClosingRequests
+from services.issuer.credentials.sealing import RecordSealing
 from services.issuer.credentials.signer import CredentialSigner
 from services.issuer.credentials.worker import Closing
 from services.issuer.decisions import repository as decision_repository
@@ -182,7 +183,8 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
     plumbing.app.description = "Onboards issuers, publishes achievements, and reads and revokes credentials."
     database, publish = plumbing.database, plumbing.kafka.publish
     urls = Urls(settings.public_base)
-    announcer = Announcer(urls, plumbing.ids.learner_pseudonym if settings.partners_link_learners else None)
+    pseudonym = plumbing.ids.learner_pseudonym if settings.partners_link_learners else None
+    announcer = Announcer(urls, RecordSealing(plumbing.authority_key), pseudonym)
     access = KeyRepository(database)
     use = KeyUse(plumbing.service, publish)
     keys = ApiKeys(access, administrators=Administrators(settings.admin_keys_file), used=use.note)

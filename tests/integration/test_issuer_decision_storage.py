@@ -239,7 +239,13 @@ async def test_either_store_knows_the_owner_of_evidence_and_what_is_held(world: 
     owners = await either.decisions.owners([decision.evidence.evidence_id, uuid4()])
     assert owners == {decision.evidence.evidence_id: Owner(PIECE.submission_id, PIECE.digest)}
     held = await either.credentials.holdings([credential.holding_id, uuid4()])
-    award = HeldAward(credential.credential_id, SoloLevel.RELATIONAL, active=True)
+    award = HeldAward(
+        credential.credential_id,
+        SoloLevel.RELATIONAL,
+        active=True,
+        piece=credential.decision_id.piece,
+        issued_at=credential.issued_at,
+    )
     assert held == {credential.holding_id: [award]}
 
 

@@ -26,7 +26,7 @@ from services.issuer.credentials.signer import CredentialSigner
 from services.issuer.decisions.worker import Awarding
 from services.issuer.status.entry import StatusEntry
 from services.issuer.urls import Urls
-from tests.ids import IDS, SECRET
+from tests.ids import IDS, SEALING, SECRET
 from tests.issuer_doubles import (
     NOW,
     TRACE,
@@ -93,7 +93,7 @@ async def one_run(*, linked: bool = False) -> Seen:
     async def publish(outgoing: Sequence[Outgoing]) -> None:
         published.extend(outgoing)
 
-    store, announcer = MemoryDecisions(), Announcer(Urls(BASE), IDS.learner_pseudonym if linked else None)
+    store, announcer = MemoryDecisions(), Announcer(Urls(BASE), SEALING, IDS.learner_pseudonym if linked else None)
     catalogue = MemoryCatalogue([issuer()], [achievement("resilience"), achievement("care", repeatable=True)])
     awarding = Awarding(
         ids=IDS,

@@ -31,7 +31,7 @@ from services.issuer.decisions.rules import Owner
 from services.issuer.decisions.waiting import WaitingEvidence
 from services.issuer.decisions.worker import Awarding, DecidingStuckError
 from services.issuer.urls import Urls
-from tests.ids import IDS, event_id
+from tests.ids import IDS, SEALING, event_id
 from tests.issuer_doubles import (
     NOW,
     MemoryAudit,
@@ -115,7 +115,7 @@ def awarding(
         catalogue=catalogue or published_in(),
         signer=PlainSigner(),
         entries=MemoryStatusEntries(),
-        announcer=Announcer(Urls("https://badges.example")),
+        announcer=Announcer(Urls("https://badges.example"), SEALING),
         audit=audit or MemoryAudit(),
         publish=publish,
         clock=Clock(),

@@ -1,5 +1,7 @@
 """The rules of deciding, one fact each."""
 
+from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -7,11 +9,12 @@ import pytest
 from libs.contracts.events import AchievementPublished, EvidenceSubmitted, Outcome
 from libs.contracts.results import SoloLevel
 from services.issuer.credentials.award import HeldAward
+from services.issuer.decision_ids import PieceId
 from services.issuer.decisions.decision import Reason
 from services.issuer.decisions.messages import MESSAGES
 from services.issuer.decisions.rules import DecisionContext, Owner, RuleOutcome, decide
 from tests.ids import IDS
-from tests.issuer_doubles import achievement, evidence, some_id
+from tests.issuer_doubles import NOW, achievement, evidence, some_id
 
 U, M, R, E = (
     SoloLevel.UNISTRUCTURAL,
@@ -150,6 +153,18 @@ def test_a_revoked_award_can_be_earned_anew_under_another_id() -> None:
     second = one(evidence(2), known(awards=revoked))
     assert second.outcome is Outcome.ISSUED
     assert second.credential_id != first.credential_id
+
+
+@pytest.mark.parametrize("active", [True, False])
+@pytest.mark.parametrize("changes", [{}, {"version": 2, "required_level": E}])
+def test_a_piece_whose_credential_was_published_issues_that_one_again(active: bool, changes: dict[str, Any]) -> None:
+    published = some_id("published")
+    held = [HeldAward(published, R, active, piece=PieceId(evidence(1).batch_id, 1), issued_at=NOW)]
+    knowing = known(achievement(**changes), awards=held)
+    again, other = decide([evidence(1), evidence(2, E)], knowing)
+    assert (again.outcome, again.credential_id, again.award, again.owns_evidence) == (ISSUED[0], published, None, True)
+    assert again.decision(1, NOW + timedelta(days=1), None).decided_at == NOW
+    assert other.credential_id != published
 
 
 def test_a_revoked_higher_level_does_not_stand_in_the_way() -> None:

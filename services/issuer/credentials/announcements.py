@@ -9,6 +9,7 @@ from libs.contracts.cloudevents import Outgoing
 from libs.contracts.events import CredentialDocument, CredentialIssued, CredentialRevoked, CredentialTakenDown
 from libs.contracts.unchecked import unchecked
 from services.issuer.credentials.credential import Credential
+from services.issuer.credentials.sealing import RecordSealing
 from services.issuer.urls import Urls
 
 _issued, _document = unchecked(CredentialIssued), unchecked(CredentialDocument)
@@ -17,9 +18,13 @@ _issued, _document = unchecked(CredentialIssued), unchecked(CredentialDocument)
 class Announcer:
     """Makes the events; knows the public URLs."""
 
-    def __init__(self, urls: Urls, pseudonym: Callable[[UUID], UUID] | None = None) -> None:
-        """Take the URLs, and how a learner is named to partners who may link a learner's awards; None: not at all."""
+    def __init__(self, urls: Urls, sealing: RecordSealing, pseudonym: Callable[[UUID], UUID] | None = None) -> None:
+        """Take the URLs, what seals the issuer's own records, and how a learner is named to partners.
+
+        `pseudonym` is for those who may link a learner's awards; None: a learner is not named at all.
+        """
         self._urls = urls
+        self._sealing = sealing
         self._pseudonym = pseudonym
 
     def of_issue(self, credential: Credential, trace: str) -> list[Outgoing]:
@@ -35,6 +40,7 @@ class Announcer:
             state=_state(credential),
             document=credential.document,
             reason=None if credential.take_down is None else credential.take_down.reason,
+            record=self._sealing.seal(credential),
             changed_at=_changed_at(credential),
         )
         return Outgoing(event, trace)

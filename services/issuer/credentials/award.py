@@ -1,10 +1,12 @@
 """Awards: those to be issued, and those held already."""
 
+from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
 from libs.contracts.events import AchievementPublished, EvidenceSubmitted
 from libs.contracts.results import SoloLevel
+from services.issuer.decision_ids import PieceId
 
 
 class NewAward(NamedTuple):
@@ -23,9 +25,17 @@ class NewAward(NamedTuple):
 
 
 class HeldAward(NamedTuple):
-    """A credential issued before. `evidence_id` distinguishes the awards of a repeatable achievement."""
+    """A credential issued before.
+
+    Attributes:
+        evidence_id: of a repeatable achievement, the piece of evidence that it was awarded for.
+        piece: the piece whose decision issued it; None of one that is being issued with the same batch.
+        issued_at: when; likewise.
+    """
 
     credential_id: UUID
     level: SoloLevel | None
     active: bool
     evidence_id: UUID | None = None
+    piece: PieceId | None = None
+    issued_at: datetime | None = None

@@ -12,7 +12,7 @@ from libs.contracts.reasons import RevocationReason, TakeDownReason
 from libs.contracts.results import SoloLevel
 from services.issuer.credentials.award import HeldAward
 from services.issuer.credentials.credential import Credential, CredentialState, Revocation, TakeDown
-from services.issuer.decision_ids import DecisionId
+from services.issuer.decision_ids import DecisionId, PieceId
 from services.issuer.status.entry import StatusEntry
 
 INDEXES: Sequence[Index] = (
@@ -25,6 +25,8 @@ INDEXES: Sequence[Index] = (
     Index("credentials", ["status_list"], partial={"state": CredentialState.REVOKED}),
 )
 
+
+_HELD_FIELDS = ("holding_id", "level", "evidence_id", "state", "batch_id", "row", "issued_at")
 
 Target = tuple[UUID, str]
 """A credential and its issuer."""
@@ -66,11 +68,17 @@ class MongoCredentials:
 
     async def holdings(self, holding_ids: Iterable[UUID]) -> dict[UUID, list[HeldAward]]:
         """See `CredentialStore`."""
-        fields = {"holding_id": 1, "level": 1, "evidence_id": 1, "state": 1}
+        fields = dict.fromkeys(_HELD_FIELDS, 1)
         holdings: dict[UUID, list[HeldAward]] = {}
         for each in await find_by_ids(self._collection, "holding_id", holding_ids, projection=fields):
-            active = each["state"] == CredentialState.ACTIVE
-            award = HeldAward(each["_id"], _level(each.get("level")), active, each.get("evidence_id"))
+            award = HeldAward(
+                credential_id=each["_id"],
+                level=_level(each.get("level")),
+                active=each["state"] == CredentialState.ACTIVE,
+                evidence_id=each.get("evidence_id"),
+                piece=PieceId(each["batch_id"], each["row"]),
+                issued_at=each["issued_at"],
+            )
             holdings.setdefault(each["holding_id"], []).append(award)
         return holdings
 

@@ -9,6 +9,7 @@ from uuid import UUID
 from libs.contracts.events import AchievementPublished, EvidenceSubmitted, Outcome
 from libs.contracts.ids import Ids
 from services.issuer.credentials.award import HeldAward, NewAward
+from services.issuer.decision_ids import PieceId
 from services.issuer.decisions.decision import Decision, Reason
 
 # Stands in every decision; raise it when a change of this file would decide the same evidence differently.
@@ -60,6 +61,7 @@ class RuleOutcome(NamedTuple):
         owns_evidence: whether its source id now stands for this submission. What was refused or waits can be sent again
             under the same source id, with its fault corrected.
         award: what is to be issued, where it is.
+        issued_at: of a piece whose credential was issued before its decision was lost: when that was.
     """
 
     evidence: EvidenceSubmitted
@@ -69,6 +71,7 @@ class RuleOutcome(NamedTuple):
     credential_id: UUID | None = None
     owns_evidence: bool = False
     award: NewAward | None = None
+    issued_at: datetime | None = None
 
     @property
     def rule_version(self) -> str:
@@ -88,7 +91,7 @@ class RuleOutcome(NamedTuple):
             credential_id=self.credential_id,
             owns_evidence=self.owns_evidence,
             waits_until=waits_until if self.outcome is Outcome.WAITING else None,
-            decided_at=at,
+            decided_at=self.issued_at or at,
         )
 
 
@@ -109,6 +112,9 @@ def decide(batch: Sequence[EvidenceSubmitted], context: DecisionContext) -> list
 
 def _decide_one(evidence: EvidenceSubmitted, context: DecisionContext) -> RuleOutcome:
     achievement = context.achievements.get((evidence.issuer_id, evidence.achievement))
+    issued = None if achievement is None else _issued_before(evidence, achievement, context)
+    if issued is not None:
+        return issued
     refusal = _refuse(evidence, achievement, context)
     if refusal is not None:
         return refusal
@@ -118,6 +124,27 @@ def _decide_one(evidence: EvidenceSubmitted, context: DecisionContext) -> RuleOu
     if shortfall is not None:
         return RuleOutcome(evidence, Outcome.NOT_YET, shortfall, achievement, owns_evidence=True)
     return _award(evidence, achievement, context)
+
+
+def _issued_before(
+    evidence: EvidenceSubmitted, achievement: AchievementPublished, context: DecisionContext
+) -> RuleOutcome | None:
+    """Return the decision that issued a credential for this very piece, where the credential is here without it.
+
+    The database was set back and took the credential up from what was published. What was published holds, whatever
+    the achievement asks by now and whether or not it was revoked since.
+    """
+    owner = context.owners.get(evidence.evidence_id)
+    if owner is not None and owner.submission_id != evidence.submission_id:
+        return None
+    piece = PieceId(evidence.batch_id, evidence.row)
+    holding = context.ids.holding_id(evidence.learner_id, achievement_key(achievement))
+    for held in context.holdings.get(holding, ()):
+        if held.piece == piece:
+            context.owners[evidence.evidence_id] = Owner(evidence.submission_id, evidence.digest)
+            issued = RuleOutcome(evidence, Outcome.ISSUED, None, achievement, held.credential_id, owns_evidence=True)
+            return issued._replace(issued_at=held.issued_at)
+    return None
 
 
 def _refuse(
