@@ -7,10 +7,12 @@ A route that takes more than `MOST_BYTES` says so by name, where it is declared:
 import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any, Protocol, runtime_checkable
 
 from fastapi import Depends, Request
 from fastapi.dependencies.models import Dependant
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -23,6 +25,7 @@ MOST_BYTES = 64 * 1024
 _LONGEST_SECONDS = 15.0
 _MOST_HELD = 64 * 1024 * 1024
 _LEAST_RATE = 1_000
+_ENDING = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.REQUEST_ENTITY_TOO_LARGE})
 # A streamed body may be this late before its average rate counts.
 _GRACE_SECONDS = 30.0
 
@@ -57,8 +60,8 @@ class BodyLimit:
     """What the body of one route may take.
 
     Attributes:
-        most_bytes: its size; None where its handler streams it and counts itself.
-        seconds: how long it may be waited for in all; None: as long as it comes at the least rate.
+        most_bytes: its size; None: any.
+        seconds: how long it may be waited for in all; None: it is streamed, as long as it comes at the least rate.
     """
 
     most_bytes: int | None = MOST_BYTES
@@ -73,16 +76,18 @@ def body_limit(most_bytes: int, seconds: float = _LONGEST_SECONDS) -> Any:
     return Depends(BodyLimit(most_bytes, seconds))
 
 
-def streamed_body() -> Any:
-    """Return what a route declares among its `dependencies` to stream its body and count the bytes itself."""
-    return Depends(BodyLimit(None, None))
+def streamed_body(most_bytes: int | None = None) -> Any:
+    """Return what a route declares among its `dependencies` to stream its body; None: of any size."""
+    return Depends(BodyLimit(most_bytes, None))
 
 
 class LimitedBodies:
     """ASGI middleware that stands between a route and the body of its request.
 
     Before the first part is received, the gates of the route are asked who calls. A body that is held whole has a limit
-    of size and time, and all of them together one of memory; a streamed one has a least rate.
+    of size and time, and all of them together one of memory; a streamed one has a least rate. A body that says in its
+    Content-Length that it is too large is refused before any of it is received, and after a refusal for its size or its
+    time the rest is not waited for: the connection ends.
     """
 
     def __init__(
@@ -112,7 +117,7 @@ class LimitedBodies:
             return
         body = _Body(self, scope, receive)
         try:
-            await self._app(scope, body.receive, send)
+            await self._app(scope, body.receive, body.ending(send))
         finally:
             self.held -= body.held
 
@@ -143,12 +148,23 @@ class _Body:
             if self._limit is None:
                 await self._admit()
                 self._limit = _declared(self._scope) or self._limits.default
+                self._check_size(self._limit, _declared_bytes(self._scope))
             return await self._next(self._limit)
         except BowerbirdError as error:
             # FastAPI, where it is the reader, lets no error through but its own.
             if getattr(self._scope.get("route"), "body_field", None) is not None:
                 raise RefusedBodyError(error) from None
             raise
+
+    def ending(self, send: Send) -> Send:
+        """Return `send` such that an answer about a body of which more would come says that the connection ends."""
+
+        async def sent(message: Message) -> None:
+            if message["type"] == "http.response.start" and message["status"] in _ENDING and not self._ended:
+                message["headers"] = [*message.get("headers", ()), (b"connection", b"close")]
+            await send(message)
+
+        return sent
 
     async def _admit(self) -> None:
         request = Request(self._scope)
@@ -161,15 +177,19 @@ class _Body:
         size = len(message.get("body", b""))
         self._ended = not message.get("more_body", False)
         self._received += size
-        if limit.most_bytes is None:
+        self._check_size(limit, self._received)
+        if limit.seconds is None:
             return message
-        if self._received > limit.most_bytes:
-            raise _refused("body_too_large", TooLargeError(f"send at most {limit.most_bytes} bytes"))
         self.held += size
         self._limits.held += size
         if self._limits.held > self._limits.most_held:
             raise _refused("bodies_held", UnavailableError("too much is being sent at this moment; try again"))
         return message
+
+    @staticmethod
+    def _check_size(limit: BodyLimit, size: int) -> None:
+        if limit.most_bytes is not None and size > limit.most_bytes:
+            raise _refused("body_too_large", TooLargeError(f"send at most {limit.most_bytes} bytes"))
 
     async def _waited_for(self, limit: BodyLimit) -> Message:
         clock = asyncio.get_running_loop().time
@@ -192,6 +212,12 @@ class _Body:
 def _refused(reason: str, error: BowerbirdError) -> BowerbirdError:
     metrics.HTTP_REFUSED.labels(reason).inc()
     return error
+
+
+def _declared_bytes(scope: Scope) -> int:
+    """Return what Content-Length says; 0 where nothing is said, as of a chunked body."""
+    said = Headers(scope=scope).get("content-length", "")
+    return int(said) if said.isdecimal() else 0
 
 
 def _declared(scope: Scope) -> BodyLimit | None:

@@ -13,7 +13,7 @@ from typing import Final, cast
 import httptools
 import uvicorn
 from starlette.types import ASGIApp
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from libs.common import metrics
@@ -241,6 +241,7 @@ class LimitedProtocol(HttpToolsProtocol):
         if len(self.pipeline) >= self._limits.pipelined:
             self._refuse("pipelined", HTTPStatus.TOO_MANY_REQUESTS)
         super().on_headers_complete()
+        self.cycle.transport = _Answering(self, self.cycle)  # type: ignore[assignment]  # all that uvicorn asks of one
 
     def _check_framing(self) -> None:
         """Refuse what two servers in a row may read as two different requests (RFC 9112, sections 3.2 and 6.3)."""
@@ -268,9 +269,19 @@ class LimitedProtocol(HttpToolsProtocol):
             self.deadline = self._server.now() + self._limits.idle_seconds
         super().on_message_complete()
 
+    def close_after(self, cycle: RequestResponseCycle) -> None:
+        """End the connection behind the answer of a request, which may still be sending its body."""
+        if cycle is self.cycle and self._in_body and not self._deaf:
+            self._stop_listening()
+        else:
+            self.transport.close()
+
     def on_response_complete(self) -> None:
         waiting = bool(self.pipeline)
         super().on_response_complete()
+        if self._deaf:
+            self._unset_keepalive_if_required()
+            return
         self._unset_keepalive_if_required()  # the deadline stands for uvicorn's timer
         if not waiting and not self._in_head:
             patience = _DRAIN_SECONDS if self._in_body else self._limits.idle_seconds
@@ -302,11 +313,16 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def _end_with(self, status: HTTPStatus) -> None:
         """Close, with the reason before it unless an answer is under way."""
-        self._deaf, self._in_head, self._barren = True, False, 0
+        self._deaf = True
         if self.cycle is not None and not self.cycle.response_complete:
             self.transport.close()
             return
         self._answer(status)
+        self._stop_listening()
+
+    def _stop_listening(self) -> None:
+        """Close, once the client has had time to read why."""
+        self._deaf, self._in_head, self._barren = True, False, 0
         if self.transport.can_write_eof():
             # Closed while the client still sends, the connection would be reset before the answer is read.
             self.transport.write_eof()
@@ -324,3 +340,17 @@ class LimitedProtocol(HttpToolsProtocol):
         if status in {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}:
             fields.append("retry-after: 5")
         self.transport.write("\r\n".join([f"HTTP/1.1 {status.value} {status.phrase}", *fields, "", ""]).encode())
+
+
+class _Answering:
+    """The connection as the answer to one request sees it."""
+
+    def __init__(self, protocol: LimitedProtocol, cycle: RequestResponseCycle) -> None:
+        self._protocol = protocol
+        self._cycle = cycle
+        self.write = protocol.transport.write
+        self.is_closing = protocol.transport.is_closing
+
+    def close(self) -> None:
+        """Close, once the answer can have been read."""
+        self._protocol.close_after(self._cycle)

@@ -41,6 +41,10 @@ def url() -> Iterator[str]:
     async def upload(request: Request) -> int:
         return sum([len(each) async for each in request.stream()])
 
+    @app.post("/bounded", dependencies=[streamed_body(MIB)])
+    async def bounded(request: Request) -> int:
+        return sum([len(each) async for each in request.stream()])
+
     @app.get("/headers")
     async def headers(request: Request) -> dict[str, str]:
         return dict(request.headers)
@@ -303,6 +307,36 @@ def test_a_long_upload_streams_and_one_that_is_cut_off_leaves_nothing(url: str) 
     with Client(url) as cut:
         cut.send(b"POST /upload HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n" + b"x" * 1000)
     assert is_well(url)
+
+
+TOO_LARGE = {"/echo": 64 * 1024 + 1, "/bounded": MIB + 1}
+
+
+@pytest.mark.parametrize("path", TOO_LARGE)
+@pytest.mark.parametrize("more", [b"", b"Expect: 100-continue\r\n"])
+def test_a_body_that_says_it_is_too_large_is_refused_before_any_of_it_comes(url: str, path: str, more: bytes) -> None:
+    for size in (TOO_LARGE[path], 10**15):
+        answer = ask(url, f"POST {path} HTTP/1.1\r\nHost: a\r\nContent-Length: {size}\r\n".encode() + more + b"\r\n")
+        assert answer.startswith(b"HTTP/1.1 413 ")
+        assert b"\r\nconnection: close\r\n" in answer.lower()
+        assert b"application/problem+json" in answer
+
+
+@pytest.mark.parametrize("path", TOO_LARGE)
+def test_a_body_that_grows_too_large_is_refused_there_and_the_connection_ends(url: str, path: str) -> None:
+    with Client(url) as client:
+        client.send(f"POST {path} HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n".encode())
+        for _ in range(TOO_LARGE[path] // 4096 + 1):
+            client.send(b"1000\r\n" + b"x" * 4096 + b"\r\n")
+        answer = client.answers()
+    assert answer.startswith(b"HTTP/1.1 413 ")
+    assert b"\r\nconnection: close\r\n" in answer.lower()
+
+
+def test_a_client_that_goes_on_sending_still_reads_why_it_was_refused(url: str) -> None:
+    with Client(url) as client:
+        client.send(b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 500000\r\n\r\n" + b"x" * 400_000)
+        assert client.status() == "HTTP/1.1 413 Request Entity Too Large"
 
 
 def test_an_answer_that_does_not_wait_for_the_body_leaves_the_connection_in_use(url: str) -> None:

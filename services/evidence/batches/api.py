@@ -255,7 +255,11 @@ def upload_routes(intake: Intake, batches: Batches, keys: ApiKeys, limits: Limit
         return view
 
     @router.post(
-        "/evidence", status_code=202, responses=_ACCEPTED, openapi_extra=_EVIDENCE_BODY, dependencies=[streamed_body()]
+        "/evidence",
+        status_code=202,
+        responses=_ACCEPTED,
+        openapi_extra=_EVIDENCE_BODY,
+        dependencies=[streamed_body(longest_row)],
     )
     async def submit_evidence(
         request: Request,
@@ -274,7 +278,11 @@ def upload_routes(intake: Intake, batches: Batches, keys: ApiKeys, limits: Limit
         return await _answer(await intake.receive(upload, _OnePiece(fields), _nothing()), caller, response)
 
     @router.post(
-        "/batches", status_code=202, responses=_ACCEPTED, openapi_extra=_UPLOAD_BODY, dependencies=[streamed_body()]
+        "/batches",
+        status_code=202,
+        responses=_ACCEPTED,
+        openapi_extra=_UPLOAD_BODY,
+        dependencies=[streamed_body(limits.sent_bytes)],
     )
     async def upload_batch(
         request: Request,
