@@ -7,7 +7,10 @@ import pytest
 
 from libs.audit.entry import Cause
 from libs.common.errors import BowerbirdError, ConflictError, UnavailableError
+from libs.contracts.events import IssuerPublished
 from services.issuer.keys.lifecycle import KeyLifecycle
+from services.issuer.keys.states import MOST_OF_ISSUER, KeyState, SigningKey
+from tests.issuer_doubles import TRACE, MemoryAudit, issuer
 
 NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 
@@ -30,6 +33,36 @@ class Publishing:
         self.asked.append(issuer_id)
         if self.error is not None:
             raise self.error
+
+
+class Exhausted:
+    """An issuer with as many keys as its own API keys may add, none of them next."""
+
+    def __init__(self) -> None:
+        retired = KeyState.RETIRED
+        self.known = [SigningKey(f"z{n}", "wattle", retired, {retired: NOW}) for n in range(MOST_OF_ISSUER)]
+
+    async def current(self, issuer_id: str) -> IssuerPublished:
+        return issuer(issuer_id)
+
+    async def of_issuer(self, _issuer_id: str) -> list[SigningKey]:
+        return self.known
+
+    async def create(self, issuer_id: str, state: KeyState, at: datetime) -> tuple[SigningKey, bool]:
+        self.known.append(SigningKey("next", issuer_id, state, {state: at}))
+        return self.known[-1], True
+
+    async def publish_keys(self, *_: object) -> None: ...
+
+
+async def test_an_issuer_that_used_up_its_signing_keys_still_gets_one_from_an_administrator() -> None:
+    store, audit = Exhausted(), MemoryAudit()
+    parts: dict[str, Any] = {"issuers": store, "signing_keys": store, "repository": store, "audit": audit}
+    keys = KeyLifecycle(**parts, clock=lambda: NOW)
+    cause = Cause("key:wattle/Office", "0af7651916cd43dd8448eb211c80319c")
+    with pytest.raises(ConflictError, match="at most 80 keys"):
+        await keys.add("wattle", TRACE, cause, most=MOST_OF_ISSUER)
+    assert (await keys.add("wattle", TRACE, cause))[0].key_id == "next"
 
 
 def lifecycle(issuers: Publishing) -> KeyLifecycle:

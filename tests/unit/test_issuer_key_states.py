@@ -1,6 +1,7 @@
 """The states of signing keys: which change may follow which, and what the DID document says of each."""
 
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
 
 import orjson
 import pytest
@@ -65,13 +66,23 @@ def test_no_issuer_is_left_without_a_key_for_which_the_evidence_of_all_would_wai
 
 
 def test_signatures_are_distrusted_from_a_moment_that_may_become_earlier_and_never_later() -> None:
-    first, _ = states.distrust([ACTIVE, NEXT], "z1", NOW + HOUR, NOW)
+    active = key("z1", KeyState.ACTIVE, at=NOW - HOUR)
+    first, _ = states.distrust([active, NEXT], "z1", NOW + HOUR, NOW)
     assert (first.state, first.distrusted_from) == (KeyState.COMPROMISED, NOW)
     assert states.distrust([first], "z1", NOW + HOUR, NOW + timedelta(minutes=1)) == []
     (earlier,) = states.distrust([first], "z1", NOW + HOUR, NOW - HOUR)
     assert earlier.distrusted_from == NOW - HOUR
     with pytest.raises(ConflictError, match="not from a later one"):
         states.distrust([ACTIVE, NEXT], "z1", NOW, NOW + HOUR)
+
+
+@pytest.mark.parametrize(
+    "since", [datetime(1900, 1, 1, tzinfo=UTC), datetime.min.replace(tzinfo=timezone(HOUR)), NOW - HOUR / 3600]
+)
+@pytest.mark.parametrize("state", [KeyState.ACTIVE, KeyState.COMPROMISED])
+def test_nothing_is_distrusted_from_before_the_key_was_made(since: datetime, state: KeyState) -> None:
+    with pytest.raises(ConflictError, match="before it was made"):
+        states.distrust([key("z1", state), NEXT], "z1", NOW + HOUR, since)
 
 
 def test_asking_for_the_state_that_a_key_is_in_changes_nothing() -> None:
@@ -122,7 +133,8 @@ def test_whatever_is_asked_for_one_key_signs_none_comes_back_and_each_stays_in_t
 
 def test_the_did_document_says_of_each_key_what_its_state_means() -> None:
     retired = states.retire([key("z3", KeyState.RETIRING)], "z3", NOW + HOUR)[0]
-    distrusted = states.distrust([key("z4", KeyState.RETIRED)], "z4", NOW + HOUR, NOW - HOUR)[0]
+    made = replace(key("z4", KeyState.RETIRED), times={KeyState.NEXT: NOW - HOUR, KeyState.RETIRED: NOW})
+    distrusted = states.distrust([made], "z4", NOW + HOUR, NOW - HOUR)[0]
     document = orjson.loads(did_document(DID, [ACTIVE, NEXT, retired, distrusted]))
     methods = {each["publicKeyMultibase"]: each for each in document["verificationMethod"]}
     assert document["assertionMethod"] == [f"{DID}#z{number}" for number in (1, 2, 3, 4)]

@@ -5,14 +5,14 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Path, Request, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
-from libs.access.api_keys import ApiKeys, Caller
+from libs.access.api_keys import ALL_ISSUERS, ApiKeys, Caller
 from libs.access.audited import cause_of
 from libs.access.scopes import Scope
 from libs.common.errors import ConflictError, NotFoundError
 from libs.common.http import request_trace
 from libs.common.problems import documented
 from services.issuer.keys.lifecycle import KeyLifecycle
-from services.issuer.keys.states import KeyState, SigningKey
+from services.issuer.keys.states import MOST_KEYS, MOST_OF_ISSUER, KeyState, SigningKey
 
 IssuerId = Annotated[str, Path(description="the id of the issuer", examples=["wattle-grove"])]
 KeyId = Annotated[
@@ -59,7 +59,9 @@ class KeyChange(BaseModel):
     )
 
     state: Literal[KeyState.ACTIVE, KeyState.RETIRED, KeyState.COMPROMISED]
-    distrusted_from: AwareDatetime | None = Field(default=None, description="of a compromised key alone; else now")
+    distrusted_from: AwareDatetime | None = Field(
+        default=None, description="of a compromised key alone: not before it was made; else now"
+    )
 
     @model_validator(mode="after")
     def _distrusts_what_is_compromised(self) -> "KeyChange":
@@ -92,7 +94,8 @@ def signing_key_routes(keys: ApiKeys, lifecycle: KeyLifecycle) -> APIRouter:
     ) -> SigningKeyAnswer:
         """Add the next signing key and announce it in the DID document, before it signs anything."""
         caller.must_be(issuer_id)
-        key, new = await lifecycle.add(issuer_id, request_trace(request), cause_of(request))
+        most = MOST_KEYS if caller.issuer_id == ALL_ISSUERS else MOST_OF_ISSUER
+        key, new = await lifecycle.add(issuer_id, request_trace(request), cause_of(request), most=most)
         response.status_code = 201 if new else 200
         return _answer(key)
 

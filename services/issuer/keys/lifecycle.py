@@ -69,8 +69,10 @@ class KeyLifecycle:
         await self._issuers.current(issuer_id)
         return await self._repository.of_issuer(issuer_id)
 
-    async def add(self, issuer_id: str, trace: str, cause: Cause) -> tuple[SigningKey, bool]:
+    async def add(self, issuer_id: str, trace: str, cause: Cause, *, most: int = MOST_KEYS) -> tuple[SigningKey, bool]:
         """Return the issuer's next key, generating and announcing one where there is none; and whether it is new.
+
+        `most` is how many keys the issuer may have had for the caller to add one.
 
         Raises:
             NotFoundError: there is no such issuer.
@@ -83,8 +85,8 @@ class KeyLifecycle:
                 "can change is a did:web"
             )
         known = await self._repository.of_issuer(issuer_id)
-        if len(known) >= MOST_KEYS:
-            raise ConflictError(f"an issuer has at most {MOST_KEYS} keys, since all of them stay in its DID document")
+        if len(known) >= most:
+            raise ConflictError(f"an issuer has at most {most} keys, since all of them stay in its DID document")
         if all(each.state is not KeyState.NEXT for each in known):
             details = {"state": KeyState.NEXT.value}
             await self._audit.record(
@@ -121,8 +123,8 @@ class KeyLifecycle:
 
         Raises:
             NotFoundError: there is no such issuer, or no such key of it.
-            ConflictError: `since` lies in the future, the active key has no announced successor, or another change
-                came first.
+            ConflictError: `since` lies in the future or before the key was made, the active key has no announced
+                successor, or another change came first.
         """
 
         def change(keys: Sequence[SigningKey], now: datetime) -> list[SigningKey]:

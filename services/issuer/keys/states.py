@@ -11,6 +11,8 @@ from libs.common.errors import ConflictError, NotFoundError
 SHORTEST_RETIRING = timedelta(seconds=60)
 # Each stays in the DID document, whose event must stay small.
 MOST_KEYS = 100
+MOST_OF_ISSUER = 80
+"""So many are added by an issuer's own API keys; the others are for administrators, should somebody use these up."""
 
 
 class KeyState(StrEnum):
@@ -100,18 +102,21 @@ def retire(keys: Iterable[SigningKey], key_id: str, at: datetime) -> list[Signin
 def distrust(keys: Iterable[SigningKey], key_id: str, at: datetime, since: datetime) -> list[SigningKey]:
     """Return the keys that change, in the order in which they must be stored: this one, then the one that follows it.
 
-    Nothing that the key signed from `since` on is trusted; where it was active, the next key is so from now on. An
-    issuer always has a key to sign with: what waits for one, in a partition that schools share, stops them all. An
-    earlier `since` may follow a later one, never the other way round.
+    Nothing that the key signed from `since` on is trusted, at the earliest from when it was made; where it was active,
+    the next key is so from now on. An issuer always has a key to sign with: what waits for one, in a partition that
+    schools share, stops them all. An earlier `since` may follow a later one, never the other way round.
 
     Raises:
         NotFoundError: the issuer has no such key.
-        ConflictError: `since` lies in the future; or the key is active and no next one is announced.
+        ConflictError: `since` lies in the future, or before the key was made; or the key is active and no next one is
+            announced.
     """
     by_id = {each.key_id: each for each in keys}
     key = _find(by_id, key_id)
     if since > at:
         raise ConflictError("signatures are distrusted from a moment that has passed, not from a later one")
+    if since < min(key.times.values()):
+        raise ConflictError("a key signed nothing before it was made; name a moment since then")
     if key.state is KeyState.COMPROMISED:
         if key.distrusted_from is not None and key.distrusted_from <= since:
             return []
