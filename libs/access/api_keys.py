@@ -1,12 +1,13 @@
 """Who may do what: API keys, each bound to one issuer (the tenant) and to scopes.
 
-A process holds all keys that have not ended in memory, and brings them up to date from its database: at least once a
-second while it is asked, and when a key is not known. So a key that nobody granted costs no query of its own.
+A process holds all keys that have not ended in memory, and brings them up to date from its database: at least every
+quarter of a second while it is asked, and when a key is not known. So a key that nobody granted costs no query of its
+own, and one that was withdrawn works for no longer once the withdrawal has arrived in that database.
 """
 
 import asyncio
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from time import monotonic
@@ -37,8 +38,13 @@ ADMIN_SCOPES = frozenset(
 )
 ALL_ISSUERS = "*"
 
-# Together with the way over Kafka, a key that was withdrawn works for less than two seconds more.
-_FRESH_SECONDS = 1.0
+WITHDRAWN_WITHIN_SECONDS = 2.0
+"""What is promised of a key that was withdrawn: so long after, no process takes it."""
+FRESH_SECONDS = 0.25
+"""Of that, how old what a process knows of keys may be; the rest is for the way over Kafka into its database."""
+
+# How often the key of a request is looked at again that goes on.
+_AGAIN_SECONDS = 0.5
 # No more than ten queries a second, however many unknown keys are tried.
 _BETWEEN_QUERIES_SECONDS = 0.1
 # Everything is read again so often, whatever the clock of the database server did.
@@ -137,7 +143,7 @@ class ApiKeys:
         if administrator is not None:
             return Caller(ALL_ISSUERS, ADMIN_SCOPES, administrator, key_id(sha256))
         asked = self._clock()
-        await self._read_after(asked - _FRESH_SECONDS)
+        await self._read_after(asked - FRESH_SECONDS)
         if sha256 not in self._keys:
             await self._read_after(asked)
         stored = self._keys.get(sha256)
@@ -148,6 +154,20 @@ class ApiKeys:
         if self._used is not None:
             self._used(sha256)
         return Caller(stored.issuer_id, stored.scopes, stored.name, key_id(sha256), stored.ends_at)
+
+    async def while_valid(self, request: Request, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        """Yield the pieces of a body for as long as the key of its request works: an upload may take an hour.
+
+        Raises:
+            UnauthenticatedError: the key has ended meanwhile.
+        """
+        credentials = await _BEARER(request)
+        looked = self._clock()
+        async for piece in pieces:
+            if credentials is not None and self._clock() - looked >= _AGAIN_SECONDS:
+                await self.caller(credentials.credentials)
+                looked = self._clock()
+            yield piece
 
     async def _read_after(self, moment: float) -> None:
         """Bring what is known here up to date, unless that was begun after `moment`; callers at once share one query.
@@ -172,7 +192,7 @@ class ApiKeys:
         if complete:
             self._keys, self._complete_at = {}, started
         for each in changed:
-            if each.ends_at > now:
+            if each.ends_at > now and not each.ended_at_once:
                 self._keys[each.sha256] = each
             else:
                 self._keys.pop(each.sha256, None)

@@ -28,6 +28,7 @@ class StoredKey:
     Attributes:
         ends_at: the earlier of when it expires and when it was withdrawn for.
         end_reason: why it was withdrawn, a code; None where it merely expires.
+        ended_at_once: it was withdrawn for the moment in which that was asked for, whatever the clock here says.
         last_used: the beginning of the last hour in which it was used; the issuer service knows it of all services.
     """
 
@@ -41,6 +42,7 @@ class StoredKey:
     expires_at: datetime
     ends_at: datetime
     end_reason: str | None = None
+    ended_at_once: bool = False
     last_used: datetime | None = None
 
 
@@ -121,7 +123,12 @@ def granting(event: ApiKeyGranted) -> UpdateOne:
 
 
 def _withdrawing(event: ApiKeyWithdrawn) -> UpdateOne:
-    fields = {"withdrawal": event.model_dump_json(), "end_reason": event.reason, "ends_at": event.ends_at}
+    fields = {
+        "withdrawal": event.model_dump_json(),
+        "end_reason": event.reason,
+        "ends_at": event.ends_at,
+        "ended_at_once": event.ends_at <= event.requested_at,
+    }
     # Of two that end a key at the same moment the later record holds, which is also the one that compaction keeps.
     held = {"$lt": [{"$ifNull": ["$ends_at", {"$literal": _NEVER}]}, {"$literal": event.ends_at}]}
     stage: dict[str, Any] = {name: {"$cond": [held, f"${name}", {"$literal": value}]} for name, value in fields.items()}
@@ -151,5 +158,6 @@ def _stored(document: Document) -> StoredKey:
         expires_at=expires,
         ends_at=expires if withdrawn is None else min(expires, withdrawn),
         end_reason=document.get("end_reason"),
+        ended_at_once=document.get("ended_at_once", False),
         last_used=document.get("last_used"),
     )

@@ -296,7 +296,7 @@ def upload_routes(intake: Intake, batches: Batches, keys: ApiKeys, limits: Limit
         """Send a file of evidence: CSV or NDJSON, plain or gzip; answered when all of it is safe."""
         name = _file_format(request)
         upload = Upload(caller.issuer_id, source, name, request_trace(request), idempotency_key)
-        pieces = plain_blocks(request.stream(), limits, gzipped=_is_gzip(content_encoding))
+        pieces = plain_blocks(keys.while_valid(request, request.stream()), limits, gzipped=_is_gzip(content_encoding))
         return await _answer(await intake.receive(upload, _READERS[name](longest_row), pieces), caller, response)
 
     @router.get("/evidence/template", response_class=Response, responses={200: _TEMPLATE})
