@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, ParamSpec
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import orjson
 from cyclopts import Parameter
@@ -33,6 +33,9 @@ KeyFile = Annotated[
 ]
 Url = Annotated[str, Parameter(help="where the issuer service answers")]
 Json = Annotated[bool, Parameter(name="--json", negative="", help="print JSON for programs")]
+Reason = Annotated[
+    str | None, Parameter(help="why, in your own words: it stands in the list of keys and in the audit log for good")
+]
 To = Annotated[Path | None, Parameter(help="a new file for the new key, instead of printing it")]
 
 _KEY_FILE = "var/secrets/admin-key"
@@ -105,6 +108,7 @@ def make(
     expires_at: Annotated[
         datetime | None, Parameter(help="when it ends, such as 2027-06-30; else in a year, or with your own key")
     ] = None,
+    reason: Reason = None,
     to: To = None,
     key_file: KeyFile = _KEY_FILE,
     url: Url = _URL,
@@ -117,6 +121,8 @@ def make(
     body: dict[str, Any] = {"name": name, "scopes": list(scopes)}
     if expires_at is not None:
         body["expires_at"] = expires_at.astimezone(UTC).isoformat()
+    if reason is not None:
+        body["reason"] = reason
     return _made(to, as_json, lambda: _Keys(issuer, key_file, url).call("POST", body=body))
 
 
@@ -126,13 +132,14 @@ def rotate(
     key_id: Annotated[str, Parameter(help="the id of the key that is to be followed by a new one")],
     *,
     overlap_hours: Annotated[int, Parameter(help="how long the old key works still")] = 24,
+    reason: Reason = None,
     to: To = None,
     key_file: KeyFile = _KEY_FILE,
     url: Url = _URL,
     as_json: Json = False,
 ) -> int:
     """Make a key of the same name and scopes; the old one works for the overlap still."""
-    path, body = f"/{quote(key_id, safe='')}/rotate", {"overlap_hours": overlap_hours}
+    path, body = f"/{quote(key_id, safe='')}/rotate", {"overlap_hours": overlap_hours, "reason": reason}
     return _made(to, as_json, lambda: _Keys(issuer, key_file, url).call("POST", path, body))
 
 
@@ -144,12 +151,14 @@ def withdraw(
     leaked: Annotated[
         bool, Parameter(negative="", help="somebody else has it: withdraw the keys that were made with it, too")
     ] = False,
+    reason: Reason = None,
     key_file: KeyFile = _KEY_FILE,
     url: Url = _URL,
     as_json: Json = False,
 ) -> int:
     """Withdraw a key: within two seconds no service takes it. To withdraw it again changes nothing."""
-    path = f"/{quote(key_id, safe='')}" + ("?leaked=true" if leaked else "")
+    query = ({"leaked": "true"} if leaked else {}) | ({} if reason is None else {"reason": reason})
+    path = f"/{quote(key_id, safe='')}?{urlencode(query)}"
     _show(_Keys(issuer, key_file, url).call("DELETE", path)["keys"], datetime.now(UTC), as_json)
     return 0
 
@@ -185,7 +194,7 @@ def _show(keys: Sequence[dict[str, Any]], now: datetime, as_json: bool) -> None:
         print(orjson.dumps(keys, option=orjson.OPT_INDENT_2).decode())
         return
     table = Table()
-    for column in ("id", "name", "scopes", "made by", "last used", "works"):
+    for column in ("id", "name", "scopes", "made by", "why", "last used", "works"):
         table.add_column(column, no_wrap=column == "id", overflow="fold")
     for each in keys:
         table.add_row(
@@ -193,6 +202,7 @@ def _show(keys: Sequence[dict[str, Any]], now: datetime, as_json: bool) -> None:
             plain(each["name"]),
             plain(" ".join(each["scopes"])),
             plain(each["granted_by"]),
+            plain(each["reason"] or ""),
             "not known" if each["last_used"] is None else f"{_moment(each['last_used'])[:13]}h",
             _works(each, now),
         )
@@ -200,7 +210,8 @@ def _show(keys: Sequence[dict[str, Any]], now: datetime, as_json: bool) -> None:
 
 
 def _works(key: dict[str, Any], now: datetime) -> str:
-    reason = f" ({plain(key['end_reason'])})" if key["end_reason"] else ""
+    why = ": ".join(plain(key[each]) for each in ("end_reason", "end_note") if key[each])
+    reason = f" ({why})" if why else ""
     return f"{'until' if _ends(key) > now else 'ended'} {_moment(key['ends_at'])}{reason}"
 
 

@@ -15,7 +15,7 @@ from libs.common.clock import now
 from libs.common.mongo import Database, Document, Index, is_duplicate
 from libs.common.telemetry import get_logger
 
-INDEXES: Sequence[Index] = (Index("audit", ["tenants", "_id"]),)
+INDEXES: Sequence[Index] = (Index("audit", ["tenants", "_id"]), Index("audit", ["tenants", "action"]))
 
 _AT_ONCE = 500
 
@@ -89,6 +89,12 @@ class AuditLog:
             query["_id"] = {"$lt": before}
         found = self._collection.find(query, sort=[("_id", DESCENDING)], limit=limit)
         return [recorded_of(each) for each in await found.to_list(None)]
+
+    async def of_actions(self, issuer_id: str, actions: Sequence[Action]) -> list[Entry]:
+        """Return the entries of these actions that concern this issuer, the oldest first."""
+        query: Document = {"tenants": issuer_id, "action": {"$in": [each.value for each in actions]}}
+        found = self._collection.find(query, sort=[("_id", ASCENDING)])
+        return [recorded_of(each).entry for each in await found.to_list(None)]
 
     async def subjects(self, action: Action) -> set[str]:
         """Return everything that this was ever recorded of."""

@@ -19,6 +19,7 @@ from libs.access.administrators import Administrators
 from libs.access.api_keys import ApiKeys
 from libs.access.key_files import add_administrator
 from libs.access.key_text import is_well_formed, key_id
+from libs.audit.entry import Action, Entry
 from libs.common.health import Health
 from libs.common.http import create_app
 from services.issuer.access.api import access_routes
@@ -110,6 +111,26 @@ def test_a_key_is_rotated_with_an_overlap(run: Run, keys: Keys) -> None:
     assert status == 1
     assert "400" in problem
     assert "overlap_hours" in problem
+
+
+def test_why_a_key_is_made_and_ends_stands_in_the_list_and_in_the_audit_log(run: Run, keys: Keys) -> None:
+    (made,) = orjson.loads(run("make", "wattle", "Sensor", "evidence:read", "--reason", "Marks of term 3", "--json")[1])
+    run("withdraw", "wattle", made["id"], "--reason", "The trial is over & done")
+    (other,) = orjson.loads(run("rotate", "wattle", OLD, "--reason", "Yearly", "--json")[1])
+    listed = {each["id"]: each for each in orjson.loads(run("list", "wattle", "--ended", "--json")[1])}
+    why = {id_: (each["reason"], each["end_reason"], each["end_note"]) for id_, each in listed.items()}
+    assert why == {
+        OLD: (None, "rotated", "Yearly"),
+        made["id"]: ("Marks of term 3", "withdrawn", "The trial is over & done"),
+        other["id"]: ("Yearly", None, None),
+    }
+    table = run("list", "wattle", "--ended")[1]
+    assert "Marks of term 3" in table
+    assert "(withdrawn: The trial is over & done)" in table
+    entries = [each for each in keys.house.done if isinstance(each, Entry)]
+    assert [each.reason for each in entries if each.action is Action.API_KEY_GRANTED] == ["Marks of term 3", "Yearly"]
+    status, _, problem = run("withdraw", "wattle", other["id"], "--reason", "a\u202eb")
+    assert (status, "reason" in problem) == (1, True)
 
 
 def test_a_refusal_is_one_sentence_with_its_reason(run: Run, tmp_path: Path) -> None:

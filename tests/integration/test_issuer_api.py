@@ -362,7 +362,7 @@ async def test_the_command_line_makes_rotates_and_withdraws_a_key_of_the_running
         return status
 
     first, second = tmp_path / "first", tmp_path / "second"
-    assert await keys("make", "wattle", "By hand", "keys:write", "--to", str(first)) == 0
+    assert await keys("make", "wattle", "By hand", "keys:write", "--reason", "A trial", "--to", str(first)) == 0
     key = first.read_text("ascii").strip()
     assert await known(api, key)
     id_ = key_id(key_sha256(key))
@@ -370,9 +370,13 @@ async def test_the_command_line_makes_rotates_and_withdraws_a_key_of_the_running
     await until(lambda: refused(api, key))
     newer = second.read_text("ascii").strip()
     assert await known(api, newer)
-    assert await keys("withdraw", "wattle", key_id(key_sha256(newer))) == 0
+    assert await keys("withdraw", "wattle", key_id(key_sha256(newer)), "--reason", "It is over") == 0
     await until(lambda: refused(api, newer))
     assert await keys("list", "wattle", "--ended") == 0
+    listed = (await api.get("/v1/issuers/wattle/keys", headers=wattle.headers)).json()["keys"]
+    why = {each["id"]: (each["reason"], each["end_reason"], each["end_note"]) for each in listed}
+    assert why[id_] == ("A trial", "rotated", None)
+    assert why[key_id(key_sha256(newer))] == (None, "withdrawn", "It is over")
 
 
 async def test_a_key_cannot_give_away_what_it_lacks_nor_reach_into_another_school(

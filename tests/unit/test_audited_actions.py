@@ -55,6 +55,10 @@ class House:
             raise AutoReconnect("the log is away")
         self.done += entries
 
+    async def of_actions(self, issuer_id: str, actions: Sequence[Action]) -> list[Entry]:
+        entries = [each for each in self.done if isinstance(each, Entry)]
+        return [each for each in entries if issuer_id in each.tenants and each.action in actions]
+
     async def publish(self, outgoing: Sequence[Outgoing]) -> None:
         self.done += [each.event for each in outgoing]
 

@@ -8,17 +8,17 @@ from unittest.mock import AsyncMock
 
 import pytest
 
-from libs.access.api_keys import Caller
+from libs.access.api_keys import ALL_ISSUERS, Caller
 from libs.access.key_text import key_id
 from libs.access.repository import StoredKey
 from libs.access.scopes import Scope
 from libs.access.signatures import GrantSigner
 from libs.audit.entry import Cause
 from libs.common.arrivals import Arrivals
-from libs.common.errors import UnauthenticatedError
+from libs.common.errors import ConflictError, UnauthenticatedError
 from libs.contracts.cloudevents import Outgoing
 from libs.contracts.events import ApiKeyGranted, ApiKeyWithdrawn
-from services.issuer.access.administration import By, EndReason, KeyAdministration
+from services.issuer.access.administration import MOST_KEYS, By, EndReason, KeyAdministration
 from tests.issuer_doubles import NOW, TRACE
 
 LEAKED = "ab" * 32
@@ -93,6 +93,20 @@ async def test_what_is_made_while_its_maker_is_being_ended_ends_too(
     )
     assert keys.works() == []
     assert [each.sha256 for each in ended] == [LEAKED, "01" * 32, "02" * 32]
+
+
+async def test_a_school_that_used_up_its_keys_makes_no_more_and_an_administrator_does(
+    keys: Keys, administration: KeyAdministration
+) -> None:
+    for number in range(MOST_KEYS - 1):
+        keys.add(f"{number:064x}", key_id(LEAKED))
+    with pytest.raises(ConflictError, match="100 keys"):
+        await administration.make("wattle", "One more", [Scope.EVIDENCE_READ], None, caller(LEAKED))
+    administrator = Caller(ALL_ISSUERS, frozenset({Scope.KEYS_WRITE}), "first", "ff" * 8)
+    by = By(administrator, Cause("administrator:first", "0af7651916cd43dd8448eb211c80319c"), TRACE)
+    made = await administration.make("wattle", "Office", [Scope.KEYS_WRITE], None, by)
+    await administration.rotate("wattle", key_id(made.stored.sha256), timedelta(0), by)
+    assert len(keys.works()) == MOST_KEYS + 1
 
 
 async def test_a_key_whose_maker_ended_before_it_arrived_is_not_shown_and_does_not_work(

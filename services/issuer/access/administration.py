@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from libs.access.api_keys import Caller
+from libs.access.api_keys import ALL_ISSUERS, Caller
 from libs.access.key_text import key_id, key_sha256, new_key
 from libs.access.repository import KeyRepository, StoredKey
 from libs.access.scopes import Scope
@@ -22,6 +22,8 @@ from libs.contracts.events import ApiKeyGranted, ApiKeyWithdrawn
 from services.issuer.access.rights import grantable, life
 
 MOST_KEYS = 100
+"""So many working keys of an issuer are made by its own; an administrator's key makes more."""
+
 _WAIT_SECONDS = 10.0
 
 
@@ -44,11 +46,25 @@ class Made:
 
 @dataclass(frozen=True, slots=True)
 class By:
-    """Who asks for a change, for the audit log too, and the `traceparent` of the request."""
+    """Who asks for a change, for the audit log too.
+
+    Attributes:
+        trace: the `traceparent` of the request.
+        reason: why, in their own words; it stands in the audit log.
+    """
 
     caller: Caller
     cause: Cause
     trace: str
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """Why a key was made, and why it ends, in the words of who asked for it."""
+
+    made: str | None = None
+    ended: str | None = None
 
 
 class KeyAdministration:
@@ -75,6 +91,20 @@ class KeyAdministration:
         """Return all keys that the issuer ever had, the oldest first."""
         return await self._repository.of_issuer(issuer_id)
 
+    async def words(self, issuer_id: str, keys: Iterable[StoredKey]) -> dict[str, Words]:
+        """Return, by the digests of these keys, why they were made and end, as the audit log has it."""
+        made, ended = dict[str, str | None](), dict[tuple[str, str | None], str | None]()
+        for each in await self._audit.of_actions(issuer_id, (Action.API_KEY_GRANTED, Action.API_KEY_WITHDRAWN)):
+            if each.action is Action.API_KEY_GRANTED:
+                made[each.subject] = each.reason
+            else:
+                note = each.details.get("note")
+                ended[each.subject, each.reason] = note if isinstance(note, str) else None
+        return {
+            each.sha256: Words(made.get(_subject(each.sha256)), ended.get((_subject(each.sha256), each.end_reason)))
+            for each in keys
+        }
+
     async def make(
         self,
         issuer_id: str,
@@ -88,14 +118,16 @@ class KeyAdministration:
         Raises:
             ForbiddenError: more rights or a longer life than the caller has.
             InvalidRequestError: a life that no key can have.
-            ConflictError: the issuer has as many keys as it may.
+            ConflictError: the issuer has as many keys as its own may make.
             UnauthenticatedError: the caller's key ended meanwhile; what it made has ended too.
             UnavailableError: the key has not arrived; it is not shown.
         """
         now = self._clock()
         given = grantable(by.caller, frozenset(scopes))
         expires = life(by.caller, expires_at, now)
-        if sum(each.ends_at > now for each in await self.keys(issuer_id)) >= MOST_KEYS:
+        # Not of administrators, who must be able to help an issuer whose keys somebody used up.
+        of_issuer = by.caller.issuer_id != ALL_ISSUERS
+        if of_issuer and sum(each.ends_at > now for each in await self.keys(issuer_id)) >= MOST_KEYS:
             raise ConflictError(f"an issuer has at most {MOST_KEYS} keys at a time; withdraw one first")
         key = new_key()
         grant = self._signer.sign(
@@ -115,7 +147,8 @@ class KeyAdministration:
                 Action.API_KEY_GRANTED,
                 by.cause,
                 (issuer_id,),
-                f"api-key {key_id(grant.key_sha256)}",
+                _subject(grant.key_sha256),
+                by.reason,
                 details={"name": name, "scopes": " ".join(grant.scopes), "expires_at": expires.isoformat()},
             )
         )
@@ -193,9 +226,9 @@ class KeyAdministration:
                     Action.API_KEY_WITHDRAWN,
                     by.cause,
                     (each.issuer_id,),
-                    f"api-key {key_id(each.sha256)}",
+                    _subject(each.sha256),
                     reason.value,
-                    {"name": each.name, "ends_at": at.isoformat()},
+                    {"name": each.name, "ends_at": at.isoformat()} | ({"note": by.reason} if by.reason else {}),
                 )
                 for each in ending
             )
@@ -224,6 +257,10 @@ class KeyAdministration:
             return bool(found)
 
         return found[0] if await self._arrivals.wait_until(arrived, _WAIT_SECONDS) else None
+
+
+def _subject(sha256: str) -> str:
+    return f"api-key {key_id(sha256)}"
 
 
 def _made_with(key: StoredKey, every: Sequence[StoredKey]) -> list[StoredKey]:

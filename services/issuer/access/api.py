@@ -1,5 +1,6 @@
 """The HTTP routes of API keys: make, list, rotate and withdraw."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Annotated, Any
 
@@ -12,10 +13,10 @@ from libs.access.key_text import key_id
 from libs.access.repository import StoredKey
 from libs.access.scopes import Scope
 from libs.common.errors import ConflictError, NotFoundError
-from libs.common.fields import NumberInJson
+from libs.common.fields import NumberInJson, Sentence
 from libs.common.http import request_trace
 from libs.common.problems import documented
-from services.issuer.access.administration import By, EndReason, KeyAdministration
+from services.issuer.access.administration import By, EndReason, KeyAdministration, Words
 from services.issuer.access.rights import LONGEST_OVERLAP
 from services.issuer.catalogue.repository import Catalogue
 
@@ -26,6 +27,13 @@ KeyId = Annotated[
 KeyName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._-]{0,63}$")]
 
 _LONGEST_HOURS = LONGEST_OVERLAP // timedelta(hours=1)
+
+
+_REASON = Field(
+    default=None,
+    description="why, in your own words: it stands in the list of keys and in the audit log, for good; name no one",
+    examples=["The attendance system sends marks from term 3 on"],
+)
 
 
 class _Body(BaseModel):
@@ -46,6 +54,7 @@ class KeyRequest(_Body):
         description="at most two years from now, and not after the key that makes it; else in a year, or with that key",
         examples=["2027-06-30T00:00:00Z"],
     )
+    reason: Sentence | None = _REASON
 
 
 class RotationRequest(_Body):
@@ -54,6 +63,7 @@ class RotationRequest(_Body):
     overlap_hours: Annotated[int, Field(ge=0, le=_LONGEST_HOURS), NumberInJson] = Field(
         default=24, description="how long the old key works still"
     )
+    reason: Sentence | None = _REASON
 
 
 class KeyAnswer(BaseModel):
@@ -66,9 +76,11 @@ class KeyAnswer(BaseModel):
     granted_at: AwareDatetime
     granted_by: str = Field(description="who made it", examples=["administrator:first", "key:wattle-grove/Office"])
     granted_with: str | None = Field(description="the id of the key that made it, if it is known")
+    reason: str | None = Field(description="why it was made, in the words of who asked for it")
     expires_at: AwareDatetime
     ends_at: AwareDatetime = Field(description="from then on it is refused: when it expires, or was withdrawn for")
-    end_reason: str | None = Field(description="why it ends before it expires, where it does")
+    end_reason: str | None = Field(description="why it ends before it expires, where it does: a code")
+    end_note: str | None = Field(description="the same in the words of who asked for it")
     last_used: AwareDatetime | None = Field(description="the hour in which it was used last, of those known here")
 
 
@@ -91,11 +103,15 @@ def access_routes(keys: ApiKeys, administration: KeyAdministration, catalogue: C
     )
     allowed = Annotated[Caller, Depends(keys.allowed(Scope.KEYS_WRITE))]
 
+    async def answer(issuer_id: str, stored: Sequence[StoredKey]) -> KeysAnswer:
+        words = await administration.words(issuer_id, stored)
+        return KeysAnswer(keys=[KeyAnswer(**_fields(each, words[each.sha256])) for each in stored])
+
     @router.get("", responses=documented(NotFoundError))
     async def list_keys(issuer_id: IssuerId, caller: allowed) -> KeysAnswer:
         """All API keys that the issuer ever had, those that have ended too, without the keys themselves."""
         caller.must_be(issuer_id)
-        return KeysAnswer(keys=[KeyAnswer(**_fields(each)) for each in await administration.keys(issuer_id)])
+        return await answer(issuer_id, await administration.keys(issuer_id))
 
     @router.post("", status_code=201, responses=documented(NotFoundError, ConflictError))
     async def grant_key(request: Request, issuer_id: IssuerId, asked: KeyRequest, caller: allowed) -> NewKeyAnswer:
@@ -108,9 +124,9 @@ def access_routes(keys: ApiKeys, administration: KeyAdministration, catalogue: C
             asked.name,
             asked.scopes,
             asked.expires_at,
-            _by(request, caller),
+            _by(request, caller, asked.reason),
         )
-        return NewKeyAnswer(key=made.key, **_fields(made.stored))
+        return NewKeyAnswer(key=made.key, **_fields(made.stored, Words(made=asked.reason)))
 
     @router.post("/{key_id}/rotate", status_code=201, responses=documented(NotFoundError, ConflictError))
     async def rotate_key(
@@ -122,9 +138,9 @@ def access_routes(keys: ApiKeys, administration: KeyAdministration, catalogue: C
             issuer_id,
             key_id,
             timedelta(hours=asked.overlap_hours),
-            _by(request, caller),
+            _by(request, caller, asked.reason),
         )
-        return NewKeyAnswer(key=made.key, **_fields(made.stored))
+        return NewKeyAnswer(key=made.key, **_fields(made.stored, Words(made=asked.reason)))
 
     @router.delete("/{key_id}", responses=documented(NotFoundError))
     async def withdraw_key(
@@ -132,9 +148,11 @@ def access_routes(keys: ApiKeys, administration: KeyAdministration, catalogue: C
         issuer_id: IssuerId,
         key_id: KeyId,
         caller: allowed,
+        *,
         leaked: Annotated[
             bool, Query(description="somebody else has it: withdraw every key that was made with it, too")
         ] = False,
+        reason: Annotated[Sentence | None, Query(description=_REASON.description)] = None,
     ) -> KeysAnswer:
         """Withdraw a key: within two seconds no service takes it. To withdraw it again changes nothing."""
         caller.must_be(issuer_id)
@@ -143,22 +161,22 @@ def access_routes(keys: ApiKeys, administration: KeyAdministration, catalogue: C
             key_id,
             EndReason.LEAKED if leaked else EndReason.WITHDRAWN,
             with_made=leaked,
-            by=_by(request, caller),
+            by=_by(request, caller, reason),
         )
-        return KeysAnswer(keys=[KeyAnswer(**_fields(each)) for each in ended])
+        return await answer(issuer_id, ended)
 
     return router
 
 
-def _by(request: Request, caller: Caller) -> By:
-    return By(caller, cause_of(request), request_trace(request))
+def _by(request: Request, caller: Caller, reason: str | None) -> By:
+    return By(caller, cause_of(request), request_trace(request), reason)
 
 
 def _not_to_be_stored(response: Response) -> None:
     response.headers["Cache-Control"] = "no-store"
 
 
-def _fields(stored: StoredKey) -> dict[str, Any]:
+def _fields(stored: StoredKey, words: Words) -> dict[str, Any]:
     return {
         "id": key_id(stored.sha256),
         "issuer_id": stored.issuer_id,
@@ -167,8 +185,10 @@ def _fields(stored: StoredKey) -> dict[str, Any]:
         "granted_at": stored.granted_at,
         "granted_by": stored.granted_by,
         "granted_with": stored.granted_with,
+        "reason": words.made,
         "expires_at": stored.expires_at,
         "ends_at": stored.ends_at,
         "end_reason": stored.end_reason,
+        "end_note": words.ended,
         "last_used": stored.last_used,
     }
