@@ -9,12 +9,16 @@ from pymongo.errors import PyMongoError
 from libs.audit import metrics
 from libs.audit.entry import Action, Cause, Entry
 from libs.audit.log import AuditLog
+from libs.common.errors import ERRORS, BowerbirdError, OtherTenantError
+from libs.common.metrics import from_zero
 from libs.common.telemetry import get_logger, new_trace, trace_id
 
 _FLUSH_SECONDS = 60.0
 # In a minute and process: entries written at once, and kinds of repeats that are told apart.
 _AT_ONCE = 20
 _TOLD_APART = 50
+_ERRORS: tuple[type[BowerbirdError], ...] = (*ERRORS, OtherTenantError)
+_REASONS = {each.code for each in _ERRORS if each.is_refusal}
 
 
 class Refusals:
@@ -31,6 +35,7 @@ class Refusals:
         self._since = clock()
         self._seen: set[tuple[str | None, str, str]] = set()
         self._counts: Counter[str] = Counter()
+        from_zero(metrics.REFUSALS, _REASONS)
 
     async def record(self, cause: Cause, *, tenant: str | None, route: str, reason: str) -> None:
         """Record one refusal; where the log is unavailable it is counted, and access is refused all the same.

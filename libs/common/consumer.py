@@ -18,19 +18,22 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from gzip import BadGzipFile
 from time import monotonic
-from typing import Any, Generic, NamedTuple
+from typing import Generic, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
 from aiokafka.errors import CommitFailedError, CorruptRecordException, IllegalStateError, KafkaError
 from pymongo.errors import PyMongoError
 
 from libs.common import metrics
+from libs.common.assignments import Partition
+from libs.common.batches import account, start_counting, waiting_fields
 from libs.common.dead_letters import dead_letter
 from libs.common.failpoints import failpoint
 from libs.common.health import Heartbeat
 from libs.common.kafka import REBALANCE_TIMEOUT_MS, RECORD_TOO_LARGE, Kafka, is_transient
+from libs.common.kafka_client import member_id_of
 from libs.common.mongo import is_permanent
-from libs.common.telemetry import continue_trace, get_logger, trace_id
+from libs.common.telemetry import continue_trace, get_logger
 from libs.contracts.cloudevents import (
     READ_HEADERS,
     EventT,
@@ -56,7 +59,6 @@ _UNREADABLE = (ValueError, EOFError, zlib.error, BadGzipFile, CorruptRecordExcep
 _LONGEST_PAUSE_SECONDS = 5.0
 # A record that fails alone this often, with everything it needs at hand, is the record's fault.
 _ATTEMPTS_ALONE = 3
-_TRACES_LOGGED = 20
 
 
 class _AbandonedError(Exception):
@@ -103,6 +105,7 @@ class Consumer(ConsumerRebalanceListener, Generic[EventT]):  # type: ignore[misc
         self.group = f"{service}-{name}"
         # What its own loop is known by in metrics and logs.
         self.name = self.group if member == 1 else f"{self.group}-{member}"
+        self.topics = frozenset(topic.name for topic in topics)
         self.heartbeat = Heartbeat()
         self._kafka = kafka
         self._service = service
@@ -116,7 +119,18 @@ class Consumer(ConsumerRebalanceListener, Generic[EventT]):  # type: ignore[misc
         self._taken: dict[TopicPartition, list[ConsumerRecord]] = {}
         self._abandon = asyncio.Event()
         self._stopping = asyncio.Event()
+        start_counting(self.name)
         self._consumer: Callable[[], AIOKafkaConsumer] = kafka.declare_consumer(self.group, topics, self)
+
+    @property
+    def member_id(self) -> str:
+        """What the group's coordinator calls this member; empty before it has joined."""
+        return member_id_of(self._consumer())
+
+    @property
+    def assigned(self) -> frozenset[Partition]:
+        """The partitions that this member fetches."""
+        return frozenset(Partition(tp.topic, tp.partition) for tp in self._consumer().assignment())
 
     async def run(self) -> None:
         """Consume until `stop` is called. Any error that leaves this method is a defect and must end the process."""
@@ -232,7 +246,8 @@ class Consumer(ConsumerRebalanceListener, Generic[EventT]):  # type: ignore[misc
             # The work is done and only its offsets are not committed: the next commit covers them.
             get_logger().warning("commit waits for kafka", consumer=self.name, problem=type(error).__name__)
         self._taken = {}
-        self._account(outcomes, good, len(records), monotonic() - started)
+        traces = [parsed.received.trace for parsed in good]
+        account(self.name, records, outcomes, traces, monotonic() - started)
 
     def _rewind(self, consumer: AIOKafkaConsumer, by_partition: dict[TopicPartition, list[ConsumerRecord]]) -> None:
         """Stand before the batch again where its partitions are still ours, or a later commit would pass over it."""
@@ -282,7 +297,7 @@ class Consumer(ConsumerRebalanceListener, Generic[EventT]):  # type: ignore[misc
         if not batch:
             return []
         try:
-            await self._persist(lambda: self._effects(batch))
+            await self._persist(lambda: self._effects(batch), batch)
         except (_AbandonedError, asyncio.CancelledError):
             raise
         except Exception as error:  # noqa: BLE001  # a defect met by one record must not stop its partition
@@ -297,7 +312,7 @@ class Consumer(ConsumerRebalanceListener, Generic[EventT]):  # type: ignore[misc
         for _attempt in range(1, _ATTEMPTS_ALONE):
             await self._pause(_FIRST_PAUSE_SECONDS)
             try:
-                await self._persist(lambda: self._effects([parsed]))
+                await self._persist(lambda: self._effects([parsed]), [parsed])
             except (_AbandonedError, asyncio.CancelledError):
                 raise
             except Exception as again:  # noqa: BLE001  # as above
@@ -321,8 +336,8 @@ class Consumer(ConsumerRebalanceListener, Generic[EventT]):  # type: ignore[misc
         failpoint("consumer.3", self.group)
         await self._kafka.publish(outgoing)
 
-    async def _persist(self, work: Callable[[], Awaitable[None]]) -> None:
-        """Do `work`, again and again with capped backoff while something it needs is away."""
+    async def _persist(self, work: Callable[[], Awaitable[None]], batch: Sequence[_Parsed[EventT]] = ()) -> None:
+        """Do `work` (for these records), again and again with capped backoff while something it needs is away."""
         pause = _FIRST_PAUSE_SECONDS
         while True:
             if self._abandon.is_set():
@@ -343,7 +358,8 @@ class Consumer(ConsumerRebalanceListener, Generic[EventT]):  # type: ignore[misc
             except OSError as error:
                 problem = error
             metrics.RETRIES.labels(self.name).inc()
-            get_logger().warning("batch waits", consumer=self.name, problem=type(problem).__name__, seconds=pause)
+            fields = waiting_fields(problem, [each.record for each in batch], _issuers(batch))
+            get_logger().warning("batch waits", consumer=self.name, seconds=pause, **fields)
             await self._pause(pause * random.uniform(0.8, 1.2))  # noqa: S311  # jitter, not secrecy
             pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
 
@@ -375,21 +391,11 @@ class Consumer(ConsumerRebalanceListener, Generic[EventT]):  # type: ignore[misc
                     behind = end - (taken[0].offset if taken else await consumer.position(tp))
                 metrics.LAG_RECORDS.labels(self.name, tp.topic, str(tp.partition)).set(max(0, behind))
 
-    def _account(self, outcomes: "Counter[str]", good: Sequence[_Parsed[EventT]], records: int, seconds: float) -> None:
-        metrics.BATCH_RECORDS.labels(self.name).observe(records)
-        metrics.BATCH_SECONDS.labels(self.name).observe(seconds)
-        for outcome, count in outcomes.items():
-            metrics.RECORDS.labels(self.name, outcome).inc(count)
-        traces = list(dict.fromkeys(trace_id(parsed.received.trace) for parsed in good))
-        fields: dict[str, Any] = dict(outcomes)
-        get_logger().info(
-            "batch",
-            consumer=self.name,
-            records=records,
-            seconds=round(seconds, 4),
-            traces=traces[:_TRACES_LOGGED],
-            **fields,
-        )
+
+def _issuers(batch: Sequence[_Parsed[EventT]]) -> list[str]:
+    """Return the issuer of each record whose event names one."""
+    events = (parsed.received.event for parsed in batch)
+    return [issuer for event in events if (issuer := getattr(event, "issuer_id", None)) is not None]
 
 
 async def _all_to_committed(consumer: AIOKafkaConsumer) -> None:

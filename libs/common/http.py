@@ -7,6 +7,7 @@ from aiokafka.errors import KafkaError
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
+from fastapi.routing import APIRoute
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel, Field
 from pymongo.errors import PyMongoError
@@ -42,6 +43,8 @@ LOGGED = "bowerbird.logged"
 
 _QUIET_ROUTES = frozenset({"/health/live", "/health/ready"})
 _METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
+# What every route may answer, and nobody should meet.
+_FAILURES = ("500", "503")
 _HEALTH_TYPE = "application/health+json"
 
 
@@ -103,6 +106,13 @@ def create_app(title: str, health: Health, rates: Rates | None = None, *, docs: 
         return _health_answer(await health.ready(), health)
 
     return app
+
+
+def start_counting(app: FastAPI) -> None:
+    """Let the counters of requests begin at zero for every route that the application has by now, and what fails."""
+    for route in app.routes:
+        if isinstance(route, APIRoute) and route.path not in _QUIET_ROUTES:
+            metrics.from_zero(metrics.HTTP_REQUESTS, [route.path], route.methods or (), _FAILURES)
 
 
 def metrics_app() -> ASGIApp:
@@ -229,16 +239,17 @@ class RequestTelemetry:
         # The template, never the path: labels stay bounded, and no id stands in a log by accident.
         route = getattr(scope.get("route"), "path", "unmatched")
         method = scope["method"] if scope["method"] in _METHODS else "OTHER"
+        if route in _QUIET_ROUTES:
+            return  # asked by machines all the time, and not ready is no error: they would drown what callers meet
         metrics.HTTP_REQUESTS.labels(route, method, str(status)).inc()
         metrics.HTTP_SECONDS.labels(route, method).observe(seconds)
-        if route not in _QUIET_ROUTES:
-            level = "error" if status >= 500 else "info"
-            getattr(get_logger(), level)(
-                "request",
-                route=route,
-                method=method,
-                status=status,
-                seconds=round(seconds, 4),
-                trace=trace_id(trace),
-                **scope.get(LOGGED, {}),
-            )
+        level = "error" if status >= 500 else "info"
+        getattr(get_logger(), level)(
+            "request",
+            route=route,
+            method=method,
+            status=status,
+            seconds=round(seconds, 4),
+            trace=trace_id(trace),
+            **scope.get(LOGGED, {}),
+        )

@@ -26,12 +26,16 @@ from libs.common.publishing import BATCH_BYTES, publish_records
 from libs.common.settings import Settings
 from libs.common.store_access import kafka_options, kafka_security
 from libs.common.telemetry import get_logger
+from libs.contracts import rights
 from libs.contracts.cloudevents import Origin, Outgoing, encode
+from libs.contracts.events import EVENTS, DeadLetter
 from libs.contracts.topics import LARGEST_LETTER_BYTES, Topic
 
 RECORD_TOO_LARGE = (MessageSizeTooLargeError, RecordTooLargeError)
 _TRANSIENT = (KafkaTimeoutError, KafkaUnavailableError, UnknownError)
 _CONNECT_AGAIN_SECONDS = 1.0
+# How soon partitions that were added, or topics that came back, are noticed; the library's own is five minutes.
+_METADATA_MS = 15_000
 # Fetching stops when a consumer has not asked for records for this long; a batch may wait for MongoDB longer
 # than that, and then its offsets simply are not committed.
 _MAX_POLL_INTERVAL_MS = 300_000
@@ -54,12 +58,19 @@ def is_transient(error: KafkaError) -> bool:
     return bool(error.retriable) or isinstance(error, _TRANSIENT)
 
 
+def _published_by(service: str) -> list[str]:
+    """Return the types of the events that a service may publish."""
+    written = rights.SERVICES[service].writes if service in rights.SERVICES else ()
+    return [each.type for each in EVENTS if each is DeadLetter or each.topic in written]
+
+
 class Kafka:
     """One process's connection: publishes for all of it, and opens its consumers."""
 
     def __init__(self, settings: Settings, service: str, event_id: Callable[[str, str], str]) -> None:
         """Take the settings, the service that publishes, and how its events' ids are derived (`libs.contracts.ids`)."""
         self._origin = Origin(settings.public_base, service, event_id)
+        metrics.from_zero(metrics.PUBLISHED, _published_by(service))
         self._bootstrap = settings.kafka_bootstrap
         self._access = kafka_options(settings)
         self._session_ms = int(settings.kafka_session_seconds * 1000)
@@ -74,6 +85,7 @@ class Kafka:
             max_batch_size=BATCH_BYTES,
             max_request_size=LARGEST_LETTER_BYTES,
             request_timeout_ms=30_000,
+            metadata_max_age_ms=_METADATA_MS,
             security=kafka_security(settings),
             logger=logging.getLogger("bowerbird.kafka"),
             log_level=logging.DEBUG,
@@ -146,6 +158,11 @@ class Kafka:
         """Leave the groups and close the connections."""
         self._connected = False
         await self._broker.stop()
+
+    @property
+    def connected(self) -> bool:
+        """Whether `start` has returned and `stop` was not called: consumers can be asked for."""
+        return self._connected
 
     async def probe(self) -> str | None:
         """None where the brokers answered, else what is wrong."""

@@ -36,6 +36,11 @@ def _send_or_lose_the_connection(self: AIOKafkaConnection, *request: Any, **opti
 AIOKafkaConnection.send = _send_or_lose_the_connection
 
 
+def member_id_of(consumer: AIOKafkaConsumer) -> str:
+    """Return what the coordinator of its group calls this consumer; empty before it has joined."""
+    return str(consumer._coordinator.member_id)  # noqa: SLF001  # canary: see tests/integration/test_consumer_loop.py
+
+
 def tasks_of(client: AIOKafkaConsumer | AIOKafkaProducer) -> dict[str, "asyncio.Task[Any]"]:
     """The background tasks of a started client, by what they are for; one that has ended is never started again."""
     if isinstance(client, AIOKafkaProducer):

@@ -1,5 +1,8 @@
 """Prometheus metrics that every service has; label values come from our own code, never from input."""
 
+from collections.abc import Iterable
+from itertools import product
+
 from prometheus_client import Counter, Gauge, Histogram
 
 BATCH_RECORDS = Histogram(
@@ -20,11 +23,30 @@ LAG_RECORDS = Gauge(
     "bowerbird_consumer_lag_records", "Records not yet committed, by partition", ["consumer", "topic", "partition"]
 )
 LAG_SECONDS = Gauge("bowerbird_consumer_lag_seconds", "Age of the oldest record in the batch in flight", ["consumer"])
+ASSIGNED = Gauge("bowerbird_consumer_assigned_partitions", "Partitions that the consumer fetches", ["consumer"])
+UNASSIGNED = Gauge(
+    "bowerbird_consumer_unassigned_partitions", "Partitions that no member of the group was given", ["consumer"]
+)
 PUBLISHED = Counter("bowerbird_events_published", "Events confirmed by the broker", ["type"])
 HTTP_REQUESTS = Counter("bowerbird_http_requests", "HTTP requests by route template", ["route", "method", "status"])
 HTTP_SECONDS = Histogram("bowerbird_http_request_seconds", "Time to answer, by route template", ["route", "method"])
 HTTP_REFUSED = Counter(
     "bowerbird_http_refused", "Requests and connections that the edge refused or cut off, by limit", ["reason"]
+)
+REFUSED_BY = (
+    "answer_slow",
+    "bodies_held",
+    "body_slow",
+    "body_too_large",
+    "connections",
+    "connections_of_address",
+    "head_slow",
+    "head_too_large",
+    "malformed",
+    "pipelined",
+    "rate_of_address",
+    "rate_of_issuer",
+    "rate_of_key",
 )
 LOOP_STALL = Histogram(
     "bowerbird_event_loop_stall_seconds",
@@ -32,3 +54,15 @@ LOOP_STALL = Histogram(
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5),
 )
 LOOP_LONGEST_STALL = Gauge("bowerbird_event_loop_longest_stall_seconds", "The longest of these in the last minute")
+
+
+def from_zero(counter: Counter, *values: Iterable[str]) -> None:
+    """Let a counter begin at zero for each combination of its labels' values.
+
+    What is first seen at one has no increase: an alert would miss the first of anything.
+    """
+    for each in product(*values):
+        counter.labels(*each)
+
+
+from_zero(HTTP_REFUSED, REFUSED_BY)

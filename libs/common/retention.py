@@ -7,6 +7,7 @@ from typing import Final
 
 from prometheus_client import Counter, Gauge
 
+from libs.common.metrics import from_zero
 from libs.common.telemetry import get_logger
 
 _AT_ONCE: Final = 200
@@ -48,6 +49,7 @@ class Retention:
 
     def __init__(self, kept: Sequence[Kept], clock: Callable[[], datetime], *, enforced: bool) -> None:
         self._kept = kept
+        from_zero(REMOVED, [each.kind for each in kept])
         self._clock = clock
         self._enforced = enforced
 

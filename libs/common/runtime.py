@@ -18,14 +18,15 @@ from libs.access.audited import record_refusals
 from libs.audit.log import AuditLog
 from libs.audit.refusals import Refusals
 from libs.common import mongo
+from libs.common.assignments import Assignments, Brokers
 from libs.common.authority_secret import AuthoritySecret, AuthoritySettings, require_same
 from libs.common.consumer import Consumer, Handler
 from libs.common.health import Health, Heartbeat
-from libs.common.http import create_app, metrics_app
+from libs.common.http import create_app, metrics_app, start_counting
 from libs.common.http_server import Server
 from libs.common.kafka import Kafka
 from libs.common.settings import Settings
-from libs.common.store_access import mongo_options
+from libs.common.store_access import kafka_admin_options, mongo_options
 from libs.common.telemetry import configure_logging, get_logger
 from libs.common.tls import server_context
 from libs.contracts.cloudevents import EventT
@@ -67,8 +68,13 @@ class Plumbing:
         self.closers: list[Callable[[], Awaitable[None]]] = []
         self.repeat("audit-refusals", self.refusals.flush)
         self.at_stop(self.refusals.stop)
+        brokers = Brokers(kafka_admin_options(settings), self.consumers)
+        self.assignments = Assignments(self.consumers, brokers.look)
+        self.repeat("assignments", self.assignments.tick)
         self.health.watch("kafka-client", self.kafka)
+        self.health.watch("kafka-assignments", self.assignments)
         self.health.depend("kafka", self.kafka.probe)
+        self.health.depend("partitions", self._probe_partitions)
         self.health.depend("mongodb", lambda: mongo.ping(self.client))
 
     @property
@@ -80,6 +86,9 @@ class Plumbing:
         """Return the authority's key of this purpose, of a service that has the authority's secret."""
         assert self.secret is not None, "a service whose settings name the secret"  # noqa: S101  # the caller's promise
         return self.secret.key(label)
+
+    async def _probe_partitions(self) -> str | None:
+        return await self.assignments.probe() if self.kafka.connected else "no connection to a broker"
 
     def consume(
         self,
@@ -180,6 +189,7 @@ async def _run(service: str, settings: Settings, build: Callable[[Plumbing], Non
     measured = socket.create_server((settings.metrics_host, settings.metrics_port))
     plumbing = Plumbing(service, settings)
     build(plumbing)
+    start_counting(plumbing.app)
     _collect_seldom()
     asked_to_stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -8,6 +8,7 @@ from uuid import UUID
 import pytest
 from fastapi import APIRouter, Depends, FastAPI, Query
 from httpx import ASGITransport, AsyncClient
+from prometheus_client import generate_latest
 from pydantic import BaseModel, ConfigDict, Field
 from pymongo.errors import AutoReconnect
 
@@ -17,7 +18,7 @@ from libs.access.key_text import key_sha256, new_key
 from libs.common.body_limits import MOST_BYTES
 from libs.common.errors import ERRORS, ConflictError, InvalidRequestError
 from libs.common.health import STALE_AFTER_SECONDS, Health, Heartbeat
-from libs.common.http import create_app, metrics_app
+from libs.common.http import create_app, metrics_app, start_counting
 from libs.common.rate_limits import Rates
 from tests.keys_in_memory import GRANTED_AT, MemoryKeys
 
@@ -164,6 +165,20 @@ async def test_metrics_name_routes_by_template_and_never_by_path(client: AsyncCl
     text = answer.text
     assert 'bowerbird_http_requests_total{method="GET",route="/v1/things/{issuer_id}",status="200"}' in text
     assert "whatever-somebody-tries" not in text
+
+
+async def test_requests_of_each_route_are_counted_from_zero_and_questions_about_health_never(
+    client: AsyncClient, app: FastAPI, health: Health
+) -> None:
+    async def away() -> str:
+        return "no connection to a broker"
+
+    health.depend("kafka", away)
+    start_counting(app)
+    assert (await client.get("/health/ready")).status_code == 503
+    counted = generate_latest().decode()
+    assert 'bowerbird_http_requests_total{method="GET",route="/v1/things/{issuer_id}",status="503"} 0.0' in counted
+    assert "/health/" not in counted
 
 
 async def test_a_loop_whose_heart_stopped_makes_the_process_dead(client: AsyncClient, health: Health) -> None:

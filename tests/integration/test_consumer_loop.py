@@ -13,16 +13,18 @@ from uuid import UUID, uuid4
 
 import pytest
 from aiokafka import AIOKafkaProducer
-from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaConnectionError
 from pydantic import SecretStr
 from pymongo.errors import AutoReconnect
 
 from deploy.embedded.stack import Stack
 from libs.common import metrics
+from libs.common.assignments import Assignments, Brokers
 from libs.common.consumer import Consumer
 from libs.common.kafka import Kafka, is_transient
 from libs.common.settings import Settings
+from libs.common.store_access import kafka_admin_options
 from libs.common.telemetry import new_trace
 from libs.contracts import topics
 from libs.contracts.cloudevents import Origin, Outgoing, Received, headers_of
@@ -301,3 +303,48 @@ async def test_lag_counts_every_partition_also_while_a_batch_waits(settings: Set
     await consumer.stop(0.1)
     await task
     await kafka.stop()
+
+
+async def test_a_topic_that_is_made_anew_is_found_out_and_a_member_too_many_stands_by(settings: Settings) -> None:
+    topic = topics.Topic("vanishing.v1", "what a test deletes", None, partitions=1)
+    made = [NewTopic(topic.name, topic.partitions, 1)]
+    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap)
+    await admin.start()
+    await admin.create_topics(made)
+    kafka = Kafka(settings, "notifier", IDS.event_id)
+    members = [
+        Consumer(
+            kafka,
+            service="notifier",
+            name="vanishing",
+            topics=[topic],
+            contracts=[LearnerContact],
+            handle=Seen(),
+            max_records=1,
+            member=member,
+        )
+        for member in (1, 2)
+    ]
+    brokers = Brokers(kafka_admin_options(settings), members)
+    watch = Assignments(members, brokers.look)
+    await kafka.start()
+    tasks = [asyncio.create_task(each.run()) for each in members]
+    await watch.tick()
+    assert sorted(len(each.assigned) for each in members) == [0, 1]
+    assert await watch.probe() is None
+    await admin.delete_topics([topic.name])
+    while topic.name in (await brokers.look()).topics:  # noqa: ASYNC110  # it happens in Kafka, which sets no event
+        await asyncio.sleep(0.1)
+    await watch.tick()
+    assert "topics missing: vanishing.v1" in (await watch.probe() or "")
+    await admin.create_topics(made)
+    while topic.name not in (await brokers.look()).topics:  # noqa: ASYNC110  # as above
+        await asyncio.sleep(0.1)
+    await watch.tick()
+    assert watch.problem() == "vanishing.v1 was deleted and made anew"
+    for each in members:
+        await each.stop(5)
+    await asyncio.gather(*tasks)
+    await kafka.stop()
+    await admin.delete_topics([topic.name])
+    await admin.close()

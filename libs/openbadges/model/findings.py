@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple, get_args
 
 from libs.openbadges.model.errors import CredentialError
 
 Outcome = Literal["pass", "fail", "unknown"]
+OUTCOMES: Final[tuple[Outcome, ...]] = get_args(Outcome)
 
 
 class Finding(NamedTuple):

@@ -2,8 +2,15 @@
 
 from prometheus_client import Counter
 
+from libs.common.errors import ERRORS
+from libs.common.metrics import from_zero
+from services.evidence.sources.refusals import Reason
+
 ROWS = Counter(
     "bowerbird_evidence_rows", "Rows by what became of them at ingestion: taken, or the reason of refusal", ["outcome"]
 )
 BYTES = Counter("bowerbird_evidence_bytes", "Bytes of evidence files as they came in, before unpacking")
 UPLOADS = Counter("bowerbird_evidence_uploads", "Uploads by how they ended", ["end"])
+
+from_zero(ROWS, ["taken", *Reason])
+from_zero(UPLOADS, ["accepted", "failed", "refused", *(each.code for each in ERRORS)])

@@ -2,6 +2,8 @@
 
 from prometheus_client import Counter, Histogram
 
+from libs.common.metrics import from_zero
+
 SIGNING_SECONDS = Histogram(
     "bowerbird_issuer_signing_seconds",
     "Time to prepare and sign one credential",
@@ -11,3 +13,5 @@ REVOCATIONS = Counter(
     "bowerbird_issuer_revocations", "Commands to revoke or take down, by what became of them", ["outcome"]
 )
 TAKE_DOWNS = Counter("bowerbird_issuer_take_downs", "Credentials taken down, repeats of a command among them")
+
+from_zero(REVOCATIONS, ["revoked", "no_such_credential"])

@@ -2,6 +2,10 @@
 
 from prometheus_client import Counter, Gauge
 
+from libs.common.metrics import from_zero
+from libs.contracts.events import Outcome
+from services.issuer.decisions.decision import Reason
+
 DECISIONS = Counter(
     "bowerbird_issuer_decisions", "Pieces of evidence decided, by outcome and reason", ["outcome", "reason"]
 )
@@ -13,3 +17,5 @@ RECORD_CONFLICTS = Counter(
     "bowerbird_issuer_record_conflicts",
     "Batches decided again because part of them was recorded, by another worker or before a crash",
 )
+
+from_zero(DECISIONS, Outcome, ["none", *Reason])

@@ -2,6 +2,9 @@
 
 from prometheus_client import Counter, Gauge, Histogram
 
+from libs.common.metrics import from_zero
+from services.notifier.channels.failure import FailureKind
+
 DELIVERIES = Counter(
     "bowerbird_notifier_deliveries",
     "Outcomes of claimed deliveries: sent, temporary, lost, permanent, unbuildable, relay_unavailable, lease_ended;"
@@ -25,3 +28,6 @@ RELAY_UNAVAILABLE = Counter(
 IN_FLIGHT = Gauge("bowerbird_notifier_in_flight", "Mails being sent by this process")
 DUE = Gauge("bowerbird_notifier_due", "Pending deliveries that are due")
 OLDEST_DUE_SECONDS = Gauge("bowerbird_notifier_oldest_due_seconds", "How long the longest due delivery has been due")
+
+from_zero(DELIVERIES, ["sent", *FailureKind, "relay_unavailable", "lease_ended", "gave_up", "refused_domain"])
+from_zero(POSTPONED, ["rate", "share", "no_address", "no_text", "issue_in_flight", "limit", "relay"])

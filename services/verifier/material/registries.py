@@ -10,6 +10,7 @@ from typing import Protocol, Self
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from libs.common.fetch import FetchError
+from libs.common.metrics import from_zero
 from libs.common.settings import SettingsError
 from libs.common.telemetry import get_logger
 from libs.openbadges.model.errors import CredentialError, LimitError
@@ -19,6 +20,7 @@ from services.verifier.material import metrics
 # A copy is one document of the database, whose limit is 16 MB.
 MOST_BYTES = 12 * 1024 * 1024
 _RETRY_SECONDS = 60.0
+_OUTCOMES = ("new", "same", "refused", "unreachable")
 
 Fetch = Callable[[str], Awaitable[bytes]]
 """Returns what stands at a URL; raises FetchError."""
@@ -132,6 +134,7 @@ class TrustedRegistries:
         refresh_seconds: float,
     ) -> None:
         self._held = [_Held(source) for source in sources]
+        from_zero(metrics.REGISTRY_READS, [each.label for each in sources], _OUTCOMES)
         self._copies = copies
         self._fetch = fetch
         self._clock = clock

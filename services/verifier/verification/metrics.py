@@ -2,7 +2,10 @@
 
 from prometheus_client import Counter, Histogram
 
-from libs.openbadges.verify import Report
+from libs.common.metrics import from_zero
+from libs.openbadges.model.findings import OUTCOMES
+from libs.openbadges.verify import CHECKS as CHECK_NAMES
+from libs.openbadges.verify import RECIPIENT, Report
 
 VERIFICATIONS = Counter("bowerbird_verifications", "Credentials verified, by verdict", ["verdict"])
 CHECKS = Counter("bowerbird_verification_checks", "Checks made, by name and outcome", ["check", "outcome"])
@@ -14,6 +17,9 @@ SECONDS = Histogram(
     "Time to look up and verify one credential",
     buckets=(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
 )
+
+from_zero(VERIFICATIONS, OUTCOMES)
+from_zero(CHECKS, [*CHECK_NAMES, RECIPIENT], OUTCOMES)
 
 
 def observe(report: Report, seconds: float) -> None:
