@@ -58,6 +58,13 @@ class ServiceSettings(AuthoritySettings):
         le=36_500,
         description="how long comments and names of assessors are kept beside a batch's rows, in days",
     )
+    uploads_days: float = Field(
+        default=730,
+        ge=30,
+        le=36_500,
+        description="how long batches and their rows are kept, in days, unless a row still waits; longer than topics "
+        "keep decisions",
+    )
 
 
 def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
@@ -102,9 +109,13 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
 
 def kept(database: Database, settings: ServiceSettings) -> list[Kept]:
     """Return what this service keeps for a stated life."""
-    texts = Batches(database).texts
-    life = timedelta(days=settings.evidence_texts_days)
-    return [Kept("evidence_texts", life, texts.oldest, texts.ended, texts.remove)]
+    batches = Batches(database)
+    texts, uploads = batches.texts, batches.removal
+    texts_life, uploads_life = timedelta(days=settings.evidence_texts_days), timedelta(days=settings.uploads_days)
+    return [
+        Kept("evidence_texts", texts_life, texts.oldest, texts.ended, texts.remove),
+        Kept("uploads", uploads_life, uploads.oldest, uploads.ended, uploads.remove),
+    ]
 
 
 def _consume_access(plumbing: Plumbing, worker: AccessWorker) -> None:

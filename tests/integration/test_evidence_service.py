@@ -20,6 +20,7 @@ from deploy.embedded.stack import Stack
 from libs.access.key_text import new_key
 from libs.access.repository import granting
 from libs.common import mongo
+from libs.common.errors import ConflictError, NotFoundError
 from libs.common.kafka import Kafka
 from libs.common.settings import Settings
 from libs.common.telemetry import new_trace
@@ -180,6 +181,46 @@ async def test_comments_and_assessors_leave_when_their_life_ends_and_the_rows_an
     assert {tuple(sorted(row)) for row in rows[old.batch_id]} == {("row", "source_id")}
     assert {"comment", "row", "source_id"} <= set(rows[young.batch_id][0])
     assert len(rows[old.batch_id]) == len(rows[young.batch_id]) == 600
+
+
+async def test_uploads_leave_when_their_life_ends_but_none_with_a_row_that_waits_and_no_key_is_free_again(
+    database: mongo.Database,
+) -> None:
+    batches = Batches(database)
+    removal = batches.removal
+    sent, before = NOW - timedelta(days=900), NOW - timedelta(days=730)
+    plain, pending, keyed = uuid4(), uuid4(), uuid4()
+    upload, warned = Upload("north", "upload", "csv", "", "week-1"), (RowWarning("activity", "email_in_text", "Look."),)
+    for each in (plain, pending, keyed):
+        first = Progress(7, 7, "ab" if each is keyed else "")
+        lease = await batches.acquire(each, upload, uuid4(), sent, sent, first=first)
+        rows = new_rows(each, range(1, 8))
+        rows[6] = rows[6]._replace(state="refused", reason="level_unknown")
+        await batches.store(lease, "north", [row._replace(warnings=warned) for row in rows], first, sent)
+        await batches.decide([decision(each, row) for row in range(1, 6 if each is pending else 7)])
+    young = await begun(batches)
+    assert (await removal.oldest(), await removal.ended(before)) == (sent, 3)
+    while sum(await asyncio.gather(*(removal.remove(before, 4) for _ in range(3)))):
+        for each in (plain, pending, keyed):
+            try:
+                told = await batches.batch(each, "north")
+            except NotFoundError:
+                continue
+            assert told.tally.received == 7, "whole or not there"
+    kept = {each["_id"] for each in await database["batches"].find({}, {"_id": 1}).to_list(None)}
+    assert (plain in kept, {pending, keyed, young} <= kept) == (False, True)
+    for name in ("rows", "row_warnings", "row_blocks"):
+        assert await database[name].count_documents({"batch_id": {"$in": [plain, keyed]}}) == 0
+    with pytest.raises(NotFoundError):
+        await batches.format(keyed, "north")
+    with pytest.raises(ConflictError, match="long ago"):
+        await batches.acquire(keyed, upload, uuid4(), NOW, NOW, first=Progress(7, 7, "ab"))
+    (stub,) = await database["batches"].find({"_id": keyed}).to_list(None)
+    assert stub.keys() == {"_id", "issuer_id", "schema", "ended"}
+    await batches.decide([decision(pending, 6)])
+    assert await removal.remove(before, 100) == 0, "it is looked at again a day later"
+    assert await removal.remove(before + timedelta(days=1, seconds=1), 100) > 0
+    assert await removal.oldest() != sent
 
 
 async def test_warnings_stay_with_their_rows_whatever_is_decided_and_are_counted(either: Batches) -> None:

@@ -141,7 +141,11 @@ class Batch:
     warnings: Mapping[str, int] = field(default_factory=dict)
 
     @property
+    def settled(self) -> bool:
+        """Whether each row that is in has a decision that does not wait for anything."""
+        return self.tally.by_state[PENDING] + self.tally.by_state[Outcome.WAITING] == 0
+
+    @property
     def complete(self) -> bool:
-        """Whether all rows are in and each has a decision that does not wait for anything."""
-        unsettled = self.tally.by_state[PENDING] + self.tally.by_state[Outcome.WAITING]
-        return self.state is BatchState.ACCEPTED and unsettled == 0
+        """Whether all rows are in and settled."""
+        return self.state is BatchState.ACCEPTED and self.settled

@@ -27,6 +27,8 @@ from services.evidence.batches.batch import (
     UploadLease,
 )
 from services.evidence.batches.documents import block_document, decided_document, refused_document, row_of
+from services.evidence.batches.removal import INDEXES as REMOVAL_INDEXES
+from services.evidence.batches.removal import BatchRemoval
 from services.evidence.batches.row_warnings import RowWarnings, rows_between
 from services.evidence.batches.texts import INDEXES as TEXT_INDEXES
 from services.evidence.batches.texts import BatchTexts
@@ -37,10 +39,15 @@ INDEXES = (
     # Uploads that died.
     Index("batches", ("state", "alive_at")),
     *TEXT_INDEXES,
+    *REMOVAL_INDEXES,
 )
 # At most some 4 MB: the longest comments of so many rows.
 _BLOCK_ROWS = 250
 _BLOCKS_AT_ONCE = 10
+_ENDED = (
+    "This Idempotency-Key stands for an upload of long ago, whose rows have been removed. Send this file under a new"
+    " key, or without one; evidence that was sent before is recognised by its source id."
+)
 
 
 class Batches:
@@ -58,6 +65,8 @@ class Batches:
         self._blocks = database["row_blocks"]
         self._warnings = RowWarnings(database)
         self.texts = BatchTexts(self._batches, self._blocks)
+        of_rows = (self._blocks, self._warnings.collection, self._rows)
+        self.removal = BatchRemoval(self._batches, of_rows, self.batch)
         # One moment for all rows: a plain scan could meet a row that moves between states twice, or not at all.
         self._rows_at_once = self._rows.with_options(read_concern=ReadConcern("snapshot"))
 
@@ -95,13 +104,19 @@ class Batches:
     async def _acquire_again(
         self, batch_id: UUID, upload: Upload, token: UUID, now: datetime, stale_before: datetime
     ) -> UploadLease:
-        same = {"_id": batch_id, "issuer_id": upload.issuer_id, "source": upload.source, "format": upload.format}
+        same: dict[str, Any] = {
+            **_readable(batch_id, upload.issuer_id),
+            "source": upload.source,
+            "format": upload.format,
+        }
         ended = [{"state": BatchState.INTERRUPTED}, {"state": BatchState.RECEIVING, "alive_at": {"$lt": stale_before}}]
         taken = await self._batches.find_one_and_update(
             {**same, "$or": ended},
             {"$set": {"state": BatchState.RECEIVING, "upload": token, "alive_at": now}, "$unset": {"problem": ""}},
             return_document=ReturnDocument.AFTER,
         ) or await self._batches.find_one(same)
+        if taken is None and await self._batches.find_one({"_id": batch_id, "ended": True}, {"_id": 1}):
+            raise ConflictError(_ENDED)
         if taken is None:
             raise ConflictError("This Idempotency-Key already stands for an upload of another source or format.")
         if taken["state"] == BatchState.RECEIVING and taken["upload"] != token:
@@ -210,7 +225,7 @@ class Batches:
             NotFoundError: there is none, or it is another tenant's.
         """
         # The batch first: where it is accepted, every row of it is stored before the rows are counted.
-        found = await self._batches.find_one({"_id": batch_id, "issuer_id": issuer_id})
+        found = await self._batches.find_one(_readable(batch_id, issuer_id))
         if found is None:
             raise NotFoundError.for_caller("no batch")
         frozen = found.get("tally")
@@ -240,7 +255,7 @@ class Batches:
         Raises:
             NotFoundError: there is none, or it is another tenant's.
         """
-        found = await self._batches.find_one({"_id": batch_id, "issuer_id": issuer_id}, {"format": 1})
+        found = await self._batches.find_one(_readable(batch_id, issuer_id), {"format": 1})
         if found is None:
             raise NotFoundError.for_caller("no batch")
         return str(found["format"])
@@ -336,6 +351,11 @@ class Batches:
     async def _page(self, query: dict[str, Any], order: Sequence[str], limit: int) -> list[Row]:
         found = await self._rows.find(query).sort([(name, 1) for name in order]).limit(limit).to_list(None)
         return list(map(row_of, found))
+
+
+def _readable(batch_id: UUID, issuer_id: str) -> dict[str, Any]:
+    # One whose life has ended is being removed (removal.py), or is no more than a used key.
+    return {"_id": batch_id, "issuer_id": issuer_id, "ended": None}
 
 
 def _held(lease: UploadLease) -> dict[str, Any]:

@@ -17,7 +17,7 @@ class RowWarnings:
     """Under the ids of submissions, which lie side by side in the order of a batch's rows."""
 
     def __init__(self, database: mongo.Database) -> None:
-        self._warnings = database["row_warnings"]
+        self.collection = self._warnings = database["row_warnings"]
 
     async def store(self, batch_id: UUID, issuer_id: str, rows: Iterable[NewRow]) -> None:
         """Store the warnings of these rows; what is there stays."""
