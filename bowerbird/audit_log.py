@@ -11,9 +11,8 @@ import orjson
 from cyclopts import Parameter
 from pymongo.errors import PyMongoError
 
+from bowerbird.operators import store_settings
 from bowerbird.registry import NAMES
-from bowerbird.registry import find as find_service
-from bowerbird.setup import SetupSettings
 from libs.audit.chain import ChainReport
 from libs.audit.log import AuditLog
 from libs.common import mongo
@@ -46,7 +45,7 @@ def verify(*services: ServiceName, head: Heads = None, find: Find = None, as_jso
         print(f"bowerbird: {error}", file=sys.stderr)
         return os.EX_USAGE
     try:
-        reports = asyncio.run(_check(_settings(), services or NAMES, noted, find))
+        reports = asyncio.run(_check(store_settings(), services or NAMES, noted, find))
     except SettingsError as error:
         print(f"bowerbird: {error}", file=sys.stderr)
         return 2
@@ -60,16 +59,6 @@ def verify(*services: ServiceName, head: Heads = None, find: Find = None, as_jso
         for service, report in reports.items():
             print(_line(service, report, find))
     return 1 if any(each.broken_at is not None for each in reports.values()) else 0
-
-
-def _settings() -> Settings:
-    """Return what an environment says of MongoDB, whosever it is: a service's own, or that of `bowerbird setup`.
-
-    Raises:
-        SettingsError: a variable is no setting of any service, or not valid.
-    """
-    of_services = {each for name in NAMES for each in find_service(name).settings.model_fields}
-    return Settings.load(also_known={*of_services, *SetupSettings.model_fields})
 
 
 async def _check(

@@ -32,6 +32,11 @@ COMMANDS = {
         "bowerbird.audit_log:verify",
         "Check the chains of audit logs; exit status 0 whole, 1 broken.",
     ),
+    "backup": ("bowerbird.backups.commands:backup", "Write all databases, as of one moment, into a new directory."),
+    "restore": (
+        "bowerbird.backups.commands:restore_backup",
+        "Restore a backup into empty stores; without --yes only look whether it can be.",
+    ),
     "rewrap": ("bowerbird.rewrapping:rewrap", "Seal the issuers' signing keys anew under another key-encryption key."),
     "sign-grants-anew": ("bowerbird.grants:sign_anew", "Sign grants of API keys anew with another secret."),
     "retention": ("bowerbird.retention:retention", "Show what is kept for a stated life, and what would be removed."),

@@ -21,6 +21,7 @@ from bowerbird.registry import NAMES, find
 from libs.access import repository as keys
 from libs.audit import log as audit
 from libs.common import mongo
+from libs.common.mongo import Index
 from libs.common.settings import PREFIX, Settings, SettingsError
 from libs.common.store_access import kafka_admin_options, mongo_options, read_password
 from libs.common.store_settings import OptionalPath
@@ -109,6 +110,11 @@ async def withdraw_partner(settings: SetupSettings, name: str) -> None:
     await _patiently(lambda: asyncio.to_thread(withdraw), _kafka(settings), monotonic())
 
 
+def indexes_of(service: str) -> list[Index]:
+    """Return every index that the service's database must have."""
+    return [*find(service).indexes, *audit.INDEXES, *keys.INDEXES]
+
+
 def _kafka(settings: SetupSettings) -> str:
     return f"Kafka at {settings.kafka_bootstrap} ({PREFIX}KAFKA_BOOTSTRAP)"
 
@@ -131,7 +137,7 @@ async def _prepare_databases(settings: SetupSettings) -> None:
     client = mongo.connect(settings.mongo_url.get_secret_value(), "bowerbird-setup", mongo_options(settings))
     try:
         for name in NAMES:
-            await mongo.create_indexes(client[name], [*find(name).indexes, *audit.INDEXES, *keys.INDEXES])
+            await mongo.create_indexes(client[name], indexes_of(name))
         if settings.service_passwords is not None:
             await make_users(client, _passwords(settings, "mongodb"))
     finally:

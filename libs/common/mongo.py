@@ -5,10 +5,17 @@ events ignore 'already there', so doing work again is harmless (messaging facts:
 """
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorCollection, AsyncIOMotorDatabase
+from bson import Timestamp
+from motor.motor_asyncio import (
+    AsyncIOMotorClient,
+    AsyncIOMotorClientSession,
+    AsyncIOMotorCollection,
+    AsyncIOMotorDatabase,
+)
 from pymongo import ASCENDING, IndexModel, UpdateOne
 from pymongo.errors import BulkWriteError, DocumentTooLarge, OperationFailure, PyMongoError
 
@@ -18,6 +25,7 @@ Document = dict[str, Any]
 Client = AsyncIOMotorClient[Document]
 Database = AsyncIOMotorDatabase[Document]
 Collection = AsyncIOMotorCollection[Document]
+Session = AsyncIOMotorClientSession
 Insertion = tuple[Collection, Sequence[Document]]
 
 _DUPLICATE_KEY = 11000
@@ -43,13 +51,14 @@ class Index:
         return IndexModel([(key, ASCENDING) for key in self.keys], **options)
 
 
-def connect(url: str, app_name: str, access: Mapping[str, Any] | None = None) -> Client:
+def connect(url: str, app_name: str, access: Mapping[str, Any] | None = None, *, patient: bool = False) -> Client:
     """Return a client; it connects at its first use and again whenever the server comes back.
 
     Args:
         url: the connection string.
         app_name: how the server's log names us.
         access: the driver's options for user, password and TLS (`libs.common.store_access`).
+        patient: wait for an answer as long as it takes, such as for an index over millions of documents.
     """
     return AsyncIOMotorClient(
         url,
@@ -61,7 +70,7 @@ def connect(url: str, app_name: str, access: Mapping[str, Any] | None = None) ->
         retryWrites=True,
         serverSelectionTimeoutMS=5_000,
         connectTimeoutMS=5_000,
-        socketTimeoutMS=30_000,
+        socketTimeoutMS=None if patient else 30_000,
         **(access or {}),
     )
 
@@ -222,10 +231,24 @@ async def find_by_ids(
     return found
 
 
-async def aggregate(collection: Collection, pipeline: Sequence[Mapping[str, Any]]) -> AsyncIterator[Document]:
-    """Run an aggregation and yield its documents."""
-    async for document in collection.aggregate(pipeline):
+async def aggregate(source: Collection | Database, pipeline: Sequence[Mapping[str, Any]]) -> AsyncIterator[Document]:
+    """Run an aggregation over a collection, or one that a database alone can run, and yield its documents."""
+    async for document in source.aggregate(pipeline):
         yield document
+
+
+@asynccontextmanager
+async def snapshot_session(client: Client, first: Collection) -> AsyncIterator[tuple[Session, Timestamp]]:
+    """Give a session all of whose reads are of one moment, and that moment, by reading something of `first`.
+
+    Raises:
+        PyMongoError: MongoDB does not answer, or is no replica set, which alone can read a moment of the past.
+    """
+    async with await client.start_session(snapshot=True) as session:
+        await first.find_one({}, {"_id": 1}, session=session)
+        moment = session.delegate._snapshot_time  # noqa: SLF001  # the driver keeps it to itself
+        assert isinstance(moment, Timestamp)  # noqa: S101  # canary: the driver's
+        yield session, moment
 
 
 def is_permanent(error: PyMongoError) -> bool:

@@ -1,0 +1,128 @@
+"""Making a backup: every collection to one moment, streamed into files; all of it appears at the end, or nothing."""
+
+import asyncio
+import os
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import bson
+
+from bowerbird import __version__
+from bowerbird.backups import manifest
+from bowerbird.backups.files import DocumentsWriter, documents
+from bowerbird.backups.manifest import BackupError, DocumentsFile, Manifest, Places
+from bowerbird.backups.snapshot import Snapshot, snapshot
+from bowerbird.registry import NAMES
+from libs.common.clock import now
+from libs.common.mongo import Client
+
+KEYS: Final = "keys"
+"""The folder of what is secret: signing keys, sealed under a key-encryption key that no backup holds."""
+
+_DATABASES: Final = "databases"
+_SECRET: Final = frozenset({("issuer", "signing_keys")})
+_AUTHORITY: Final = "authority"
+
+Tell = Callable[[str, int], None]
+"""Told the collection that is being written, and how many documents of it are."""
+
+
+async def make(client: Client, folder: Path, places: Places, *, longest_seconds: int, tell: Tell) -> Manifest:
+    """Write a backup into `folder`, which must not be there yet, and return its manifest.
+
+    Args:
+        client: of one who may read every database.
+        folder: where the backup is to stand.
+        places: as Kafka gave them just before.
+        longest_seconds: for so long MongoDB keeps the moment readable.
+        tell: is told the progress.
+
+    Raises:
+        BackupError: `folder` is there, or the moment could not be read to its end.
+        OSError: the files cannot be written.
+        PyMongoError: MongoDB does not answer.
+    """
+    with _appearing_whole(folder) as growing:
+        begun = now()
+        async with snapshot(client, NAMES, longest_seconds) as at_once:
+            files = [await _write(at_once, growing, *each, tell) for each in at_once.collections]
+        made = Manifest(
+            bowerbird=__version__,
+            mongodb=str((await client.server_info())["version"]),
+            created_at=begun,
+            moment=at_once.moment,
+            places=places,
+            sealed_keys=dict(Counter(each["kek_id"] for each in _read(growing, files, *min(_SECRET)))),
+            secret_ids=tuple(
+                sorted({each["secret_id"] for name in NAMES for each in _read(growing, files, name, _AUTHORITY)})
+            ),
+            files=tuple(files),
+        )
+        _store(growing / manifest.NAME, made.text())
+    return made
+
+
+async def _write(at_once: Snapshot, folder: Path, database: str, collection: str, tell: Tell) -> DocumentsFile:
+    below = KEYS if (database, collection) in _SECRET else _DATABASES
+    path = f"{below}/{database}.{collection}.bson.gz"
+    with DocumentsWriter(folder / path) as writer:
+        async for batch in at_once.read(database, collection):
+            # Compressing lets go of the interpreter, and the next batch is on its way meanwhile.
+            await asyncio.to_thread(writer.write, batch)
+            tell(f"{database}.{collection}", writer.documents)
+    tell(f"{database}.{collection}", writer.documents)
+    return DocumentsFile(
+        path=path,
+        database=database,
+        collection=collection,
+        documents=writer.documents,
+        bytes=writer.bytes,
+        sha256=writer.sha256,
+    )
+
+
+def _read(folder: Path, files: list[DocumentsFile], database: str, collection: str) -> Iterator[dict[str, Any]]:
+    for each in files:
+        if (each.database, each.collection) == (database, collection):
+            yield from map(bson.decode, documents(folder / each.path))
+
+
+@contextmanager
+def _appearing_whole(folder: Path) -> Iterator[Path]:
+    """Give a directory beside `folder` that takes its name once all that was written into it is on the disk."""
+    if folder.exists():
+        raise BackupError(f"{folder} is there already, and no backup is written over another. Name a new directory.")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    growing = Path(tempfile.mkdtemp(prefix=f".{folder.name}.incomplete-", dir=folder.parent))
+    try:
+        for below in (_DATABASES, KEYS):
+            (growing / below).mkdir(mode=0o700)
+        yield growing
+        for directory in (growing / _DATABASES, growing / KEYS, growing):
+            _sync(directory)
+        growing.rename(folder)
+        _sync(folder.parent)
+    except BaseException:
+        shutil.rmtree(growing, ignore_errors=True)
+        raise
+
+
+def _store(path: Path, content: bytes) -> None:
+    with path.open("xb") as file:
+        path.chmod(0o600)
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync(directory: Path) -> None:
+    handle = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,177 @@
+"""`bowerbird backup` and `bowerbird restore`: what they are told, print, and how they end."""
+
+import asyncio
+import sys
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Annotated, Any, Final, Self
+
+from aiokafka.errors import KafkaError
+from cyclopts import Parameter
+from pymongo.errors import PyMongoError
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+from bowerbird.backups import manifest
+from bowerbird.backups.backup import make
+from bowerbird.backups.manifest import BackupError, Manifest
+from bowerbird.backups.places import lost_since, places, span
+from bowerbird.backups.restore import Target, look_at, require_free, require_whole, restore
+from bowerbird.operators import store_settings
+from libs.common import mongo
+from libs.common.mongo import Client
+from libs.common.settings import Settings, SettingsError
+from libs.common.store_access import mongo_options
+
+_HOUR: Final = 3600
+
+Longest = Annotated[int, Parameter(help="hours for which MongoDB keeps the moment readable: longest that it may take")]
+Yes = Annotated[bool, Parameter(negative="", help="do it; without this it is only looked at")]
+
+
+def backup(folder: Path, /, *, longest: Longest = 12) -> int:
+    """Write a backup of all databases, as they are at one moment, into a new directory, while services run.
+
+    It connects as one who may read every database (as `bowerbird setup` does). The signing keys in the backup are
+    sealed: keep the key-encryption key, the authority's secret and the other files of secrets elsewhere.
+
+    Args:
+        folder: the directory, which must not exist.
+        longest: see its help.
+    """
+
+    async def run(settings: Settings, client: Client, progress: "_Progress") -> int:
+        noted = await places(settings)
+        made = await make(client, folder, noted, longest_seconds=longest * _HOUR, tell=progress.show)
+        size = sum(each.bytes for each in made.files)
+        progress.line(f"{folder}: {made.documents} documents, {size} bytes, as of {made.at.isoformat()}")
+        progress.line(f"manifest {made.digest}; note it elsewhere")
+        return 0
+
+    return _told(run)
+
+
+def restore_backup(folder: Path, /, *, yes: Yes = False) -> int:
+    """Restore a backup into empty stores, while no service runs; without --yes look whether it can be, and say so.
+
+    Args:
+        folder: the backup's directory.
+        yes: see its help.
+    """
+
+    async def run(settings: Settings, client: Client, progress: "_Progress") -> int:
+        found = manifest.read(folder)
+        target = await look_at(client)
+        for line in _plan(folder, found, target):
+            progress.line(line)
+        for line in await _replay(settings, found):
+            progress.line(line)
+        require_free(target)
+        progress.line("looking whether every file is whole")
+        await require_whole(folder, found, progress.show)
+        if not yes:
+            progress.line("The backup is whole and the stores are free. Nothing was done: say --yes to restore.")
+            return 0
+        await restore(client, folder, found, progress.show)
+        progress.line(f"restored: {found.documents} documents, as of {found.at.isoformat()}")
+        progress.line("Next: `bowerbird setup`, then start the services; they read what was published since.")
+        return 0
+
+    return _told(run)
+
+
+def _plan(folder: Path, found: Manifest, target: Target) -> list[str]:
+    keys = ", ".join(f"{count} under {kek_id}" for kek_id, count in found.sealed_keys.items()) or "none"
+    older = _version(target.version) < _version(found.mongodb)
+    return [
+        f"backup    {folder}, as of {found.at.isoformat()}, manifest {found.digest}",
+        f"holds     {found.documents} documents in {len(found.files)} collections",
+        f"needs     the authority's secret {', '.join(found.secret_ids) or '(none yet)'}",
+        f"needs     the key-encryption keys of its signing keys: {keys}",
+        f"made by   Bowerbird {found.bowerbird}, from MongoDB {found.mongodb}",
+        f"into      MongoDB {target.version}{': OLDER than the one it was read from' if older else ''}",
+    ]
+
+
+def _version(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split(".")[:2])
+
+
+async def _replay(settings: Settings, found: Manifest) -> list[str]:
+    """Return what Kafka holds of what came after the backup."""
+    if found.places is None:
+        return []
+    try:
+        first, ends = await span(settings)
+    except KafkaError as error:
+        return [f"replay    Kafka cannot be asked ({type(error).__name__}): what came since comes from there"]
+    since = sum(
+        max(0, end - found.places.ends.get(topic, {}).get(number, 0))
+        for topic, offsets in ends.items()
+        for number, end in offsets.items()
+    )
+    lost = lost_since(found.places, first, ends)
+    return [f"replay    {since} records were published since", *(f"LOST      {each}" for each in lost)]
+
+
+class _Progress:
+    """Shows how far the work is: a line that changes at a terminal, a line for each collection elsewhere."""
+
+    def __init__(self) -> None:
+        self._console = Console(highlight=False, markup=False)
+        self._live = Live(console=self._console, transient=True) if self._console.is_terminal else None
+        self._shown = ("", 0)
+
+    def __enter__(self) -> Self:
+        if self._live is not None:
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._finish()
+        if self._live is not None:
+            self._live.stop()
+
+    def show(self, collection: str, documents: int) -> None:
+        """Show how many documents of a collection are done."""
+        if self._shown[0] != collection:
+            self._finish()
+        self._shown = (collection, documents)
+        if self._live is not None:
+            self._live.update(Text(f"{collection}: {documents}"))
+
+    def line(self, text: str) -> None:
+        """Print a line that stays."""
+        self._finish()
+        self._console.print(text, soft_wrap=True)
+
+    def _finish(self) -> None:
+        collection, documents = self._shown
+        self._shown = ("", 0)
+        if collection:
+            self._console.print(f"  {collection}: {documents}", soft_wrap=True)
+
+
+def _told(work: Callable[[Settings, Client, _Progress], Coroutine[Any, Any, int]]) -> int:
+    """Run a command; what was foreseen is one sentence on stderr and exit status 1."""
+
+    async def run(settings: Settings) -> int:
+        url = settings.mongo_url.get_secret_value()
+        client = mongo.connect(url, "bowerbird-backup", mongo_options(settings), patient=True)
+        try:
+            with _Progress() as progress:
+                return await work(settings, client, progress)
+        finally:
+            await mongo.close(client)
+
+    try:
+        return asyncio.run(run(store_settings()))
+    except (SettingsError, BackupError) as error:
+        problem = str(error)
+    except PyMongoError as error:
+        problem = f"MongoDB cannot be read or written ({type(error).__name__}): {error}"
+    except KafkaError as error:
+        problem = f"Kafka does not answer ({type(error).__name__})"
+    print(f"bowerbird: {problem}", file=sys.stderr)
+    return 1

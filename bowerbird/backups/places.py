@@ -1,0 +1,107 @@
+"""Where topics end and consumer groups stand, asked of Kafka."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Final
+
+from aiokafka import AIOKafkaConsumer
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.structs import TopicPartition
+
+from bowerbird.backups.manifest import Places
+from libs.common.settings import Settings
+from libs.common.store_access import kafka_options
+from libs.contracts.rights import SERVICES
+from libs.contracts.topics import TOPICS
+
+_OURS: Final = tuple(rights.groups for rights in SERVICES.values())
+
+
+async def places(settings: Settings) -> Places:
+    """Return them as they are now, the groups first.
+
+    Raises:
+        KafkaError: the brokers do not answer, or refuse.
+    """
+    groups = await _groups(settings)
+    return Places(ends=(await span(settings))[1], groups=groups)
+
+
+async def span(settings: Settings) -> tuple[dict[str, dict[int, int]], dict[str, dict[int, int]]]:
+    """Return of each of our topics that there is the first offset of each partition, and the end offset.
+
+    Raises:
+        KafkaError: the brokers do not answer, or refuse.
+    """
+    partitions = await _partitions(settings)
+    consumer = AIOKafkaConsumer(bootstrap_servers=settings.kafka_bootstrap, **kafka_options(settings))
+    await consumer.start()
+    try:
+        first = await consumer.beginning_offsets(partitions)
+        return _by_topic(first), _by_topic(await consumer.end_offsets(partitions))
+    finally:
+        await consumer.stop()
+
+
+async def _partitions(settings: Settings) -> list[TopicPartition]:
+    async with _admin(settings) as admin:
+        there = set(await admin.list_topics())
+        described = await admin.describe_topics([topic.name for topic in TOPICS if topic.name in there])
+        return [
+            TopicPartition(topic["topic"], each["partition"]) for topic in described for each in topic["partitions"]
+        ]
+
+
+@asynccontextmanager
+async def _admin(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
+    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap, **kafka_options(settings))
+    try:
+        await admin.start()
+        yield admin
+    finally:
+        await admin.close()
+
+
+async def _groups(settings: Settings) -> dict[str, dict[str, dict[int, int]]]:
+    async with _admin(settings) as admin:
+        names = sorted({name for name, *_ in await admin.list_consumer_groups() if name.startswith(_OURS)})
+        found = {}
+        for name in names:
+            committed = await admin.list_consumer_group_offsets(name)
+            found[name] = _by_topic({place: meta.offset for place, meta in committed.items() if meta.offset >= 0})
+        return found
+
+
+def _by_topic(offsets: Mapping[TopicPartition, int]) -> dict[str, dict[int, int]]:
+    found: dict[str, dict[int, int]] = {}
+    for place in sorted(offsets):
+        found.setdefault(place.topic, {})[place.partition] = offsets[place]
+    return found
+
+
+def lost_since(
+    noted: Places, first: Mapping[str, Mapping[int, int]], ends: Mapping[str, Mapping[int, int]]
+) -> Sequence[str]:
+    """Return, a sentence each, what a replay from these noted places on cannot bring back.
+
+    Args:
+        noted: those of the backup.
+        first: as of `span`, now.
+        ends: the same.
+    """
+    told = []
+    for topic in sorted(noted.ends):
+        if topic not in ends:
+            told.append(f"{topic} is not there: `bowerbird setup` makes it, `bowerbird republish` fills it")
+        elif any(ends[topic].get(number, 0) < end for number, end in noted.ends[topic].items()):
+            told.append(f"{topic} was made anew since: `bowerbird republish` fills it")
+    for group, topics in noted.groups.items():
+        for topic, offsets in topics.items():
+            gone = sum(max(0, first.get(topic, {}).get(number, 0) - offset) for number, offset in offsets.items())
+            if gone and not _compacted(topic):
+                told.append(f"{topic}: {gone} records that {group} has to read again have ended their life")
+    return told
+
+
+def _compacted(name: str) -> bool:
+    return any(topic.name == name and topic.kept is None for topic in TOPICS)

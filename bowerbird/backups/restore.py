@@ -1,0 +1,142 @@
+"""Restoring a backup into empty stores: looked at first, then done; all collections appear at the end, or none."""
+
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any, Final
+
+from bson.raw_bson import RawBSONDocument
+
+from bowerbird.backups.files import documents, require_intact
+from bowerbird.backups.manifest import BackupError, DocumentsFile, Manifest
+from bowerbird.backups.snapshot import RESTORING
+from bowerbird.registry import NAMES
+from bowerbird.setup import indexes_of
+from libs.common import mongo
+from libs.common.mongo import Client
+
+_AT_ONCE: Final = 1000
+_SYSTEM: Final = "system."
+
+Tell = Callable[[str, int], None]
+"""Told the collection that is being restored, and how many documents of it are."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """The MongoDB that a backup is to be restored into, as it is now.
+
+    Attributes:
+        version: of the server.
+        filled: collections with documents, DATABASE.COLLECTION.
+        connected: services of ours that are connected to it.
+    """
+
+    version: str
+    filled: Sequence[str]
+    connected: Sequence[str]
+
+
+async def look_at(client: Client) -> Target:
+    """Return what is there.
+
+    Raises:
+        PyMongoError: MongoDB does not answer, or does not show this user who else is connected.
+    """
+    filled = [
+        f"{database}.{name}"
+        for database in NAMES
+        for name in sorted(await client[database].list_collection_names())
+        if not name.startswith((_SYSTEM, RESTORING)) and await client[database][name].find_one({}, {"_id": 1})
+    ]
+    services = [f"bowerbird-{name}" for name in NAMES]
+    looking: list[dict[str, Any]] = [
+        {"$currentOp": {"allUsers": True, "idleConnections": True}},
+        {"$match": {"appName": {"$in": services}}},
+        {"$group": {"_id": "$appName"}},
+    ]
+    connected = sorted([each["_id"] async for each in mongo.aggregate(client.admin, looking)])
+    return Target(str((await client.server_info())["version"]), filled, connected)
+
+
+def require_free(target: Target) -> None:
+    """Return if nothing is there that a restore would harm.
+
+    Raises:
+        BackupError: something is; the text names it.
+    """
+    if target.connected:
+        raise BackupError(
+            f"{', '.join(target.connected)} is connected to this MongoDB. Stop every service first, so that none "
+            "decides by half of the stores."
+        )
+    if target.filled:
+        raise BackupError(
+            f"The stores are not empty: {', '.join(target.filled[:3])}{' …' * (len(target.filled) > 3)}. "
+            "A backup is restored into empty stores alone; set the old ones aside first."
+        )
+
+
+async def require_whole(folder: Path, backup: Manifest, tell: Tell) -> None:
+    """Read every file of the backup, and return if each is the one that was written.
+
+    Raises:
+        BackupError: one is missing or damaged.
+    """
+    for each in backup.files:
+        await asyncio.to_thread(require_intact, folder, each)
+        tell(each.name, each.documents)
+
+
+async def restore(client: Client, folder: Path, backup: Manifest, tell: Tell) -> None:
+    """Write a backup that was found whole into stores that were found free.
+
+    Each collection is filled under another name, with its indexes, and all are renamed at the end: what breaks off
+    leaves empty stores, and can be begun again.
+
+    Raises:
+        BackupError: a file does not hold what its manifest says.
+        PyMongoError: MongoDB does not answer.
+    """
+    for database in NAMES:
+        for name in await client[database].list_collection_names():
+            if name.startswith(RESTORING):
+                await client[database].drop_collection(name)
+    for each in backup.files:
+        await _fill(client, folder, each, tell)
+    for database in NAMES:
+        made = {each.collection for each in backup.files if each.database == database}
+        indexes = [
+            replace(each, collection=RESTORING + each.collection) if each.collection in made else each
+            for each in indexes_of(database)
+        ]
+        await mongo.create_indexes(client[database], indexes)
+    for each in backup.files:
+        await client.admin.command(
+            {
+                "renameCollection": f"{each.database}.{RESTORING}{each.collection}",
+                "to": f"{each.database}.{each.collection}",
+                "dropTarget": True,
+            }
+        )
+
+
+async def _fill(client: Client, folder: Path, file: DocumentsFile, tell: Tell) -> None:
+    name = RESTORING + file.collection
+    await client[file.database].create_collection(name)
+    stored = 0
+    for batch in _batches(documents(folder / file.path)):
+        # As they were read: not a byte of a document is looked at.
+        await client[file.database][name].insert_many(map(RawBSONDocument, batch), ordered=False)
+        stored += len(batch)
+        tell(file.name, stored)
+    tell(file.name, stored)
+    if stored != file.documents:
+        raise BackupError(f"{file.path} holds {stored} documents, and its manifest says {file.documents}.")
+
+
+def _batches(every: Iterator[bytes]) -> Iterator[list[bytes]]:
+    while batch := list(islice(every, _AT_ONCE)):
+        yield batch

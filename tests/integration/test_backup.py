@@ -1,0 +1,136 @@
+"""Backup and restore on a real replica set: one moment of all databases, and stores as they were."""
+
+import asyncio
+import functools
+import itertools
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import bson
+import pytest
+
+from bowerbird.backups import manifest
+from bowerbird.backups.files import documents
+from bowerbird.cli import app
+from bowerbird.registry import NAMES
+from deploy.embedded.stack import Stack
+from libs.common import mongo
+from libs.common.mongo import Client
+from tests.conftest import PORT_OFFSET
+
+pytestmark = pytest.mark.integration
+PAIRS = 100
+
+
+@pytest.fixture(scope="module")
+def empty(infrastructure: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A second MongoDB, with nothing in it."""
+    with Stack(Path(tmp_path_factory.mktemp("empty")), PORT_OFFSET + 200) as stack:
+        stack.start("mongodb")
+        yield stack
+
+
+@pytest.fixture
+async def source(infrastructure: Stack) -> AsyncIterator[Client]:
+    client = mongo.connect(infrastructure.mongo_url, "test")
+    yield client
+    for database in NAMES:
+        await client[database]["pairs"].drop()
+    await mongo.close(client)
+
+
+async def run(stack: Stack, kafka: Stack, *words: str) -> int:
+    """Run a command against these stores; returns its exit status."""
+    stores = {"BOWERBIRD_MONGO_URL": stack.mongo_url, "BOWERBIRD_KAFKA_BOOTSTRAP": kafka.kafka_bootstrap}
+    with pytest.MonkeyPatch.context() as environment:
+        for variable, value in stores.items():
+            environment.setenv(variable, value)
+        command = functools.partial(app, list(words), exit_on_error=False, result_action="return_value")
+        status: int = await asyncio.to_thread(command)
+        return status
+
+
+async def write_pairs(client: Client, enough: asyncio.Event, ended: asyncio.Event) -> None:
+    """Store a document in each database in one transaction, again and again."""
+    for number in itertools.count():
+        if number == PAIRS:
+            enough.set()
+        if ended.is_set():
+            return
+        assert await mongo.insert_together(client, [(client[each]["pairs"], [{"_id": number}]) for each in NAMES])
+
+
+async def test_a_backup_is_one_moment_of_all_databases_and_a_restore_gives_it_back(
+    infrastructure: Stack, empty: Stack, source: Client, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, enough, ended = tmp_path / "backup", asyncio.Event(), asyncio.Event()
+    writing = asyncio.create_task(write_pairs(source, enough, ended))
+    await enough.wait()
+    assert await run(infrastructure, infrastructure, "backup", str(folder)) == 0
+    ended.set()
+    await writing
+
+    made = manifest.read(folder)
+    counts = {each.database: each.documents for each in made.files if each.collection == "pairs"}
+    assert set(counts) == set(NAMES)
+    assert len(set(counts.values())) == 1
+    assert counts["issuer"] >= PAIRS
+    assert await source["issuer"]["pairs"].count_documents({}) > counts["issuer"]
+    assert made.places is not None
+    assert "catalogue.v1" in made.places.ends
+    kept = await source.admin.command({"getParameter": 1, "minSnapshotHistoryWindowInSeconds": 1})
+    assert kept["minSnapshotHistoryWindowInSeconds"] == 300
+
+    assert await run(infrastructure, infrastructure, "backup", str(folder)) == 1
+    assert "no backup is written over another" in capsys.readouterr().err
+    assert await run(infrastructure, infrastructure, "restore", str(folder), "--yes") == 1
+    assert "not empty" in capsys.readouterr().err
+    assert await run(empty, infrastructure, "restore", str(folder)) == 0
+    assert "Nothing was done" in capsys.readouterr().out
+    assert await run(empty, infrastructure, "restore", str(folder), "--yes") == 0
+
+    target = mongo.connect(empty.mongo_url, "test")
+    for each in made.files:
+        stored = await target[each.database][each.collection].find().to_list(None)
+        expected = [bson.decode(one, source.codec_options) for one in documents(folder / each.path)]
+        assert sorted(stored, key=repr) == sorted(expected, key=repr), each.name
+        assert await target[each.database][each.collection].index_information() == (
+            await source[each.database][each.collection].index_information()
+        ), each.name
+    await mongo.close(target)
+
+
+async def test_nothing_is_restored_where_a_service_runs_or_a_file_is_damaged(
+    infrastructure: Stack, empty: Stack, source: Client, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await source["issuer"]["pairs"].insert_one({"_id": "one"})
+    folder = tmp_path / "backup"
+    assert await run(infrastructure, infrastructure, "backup", str(folder)) == 0
+    administrator = mongo.connect(empty.mongo_url, "test")
+    for database in NAMES:
+        await administrator.drop_database(database)
+
+    (pairs,) = [each for each in manifest.read(folder).files if each.name == "issuer.pairs"]
+    (folder / pairs.path).write_bytes(b"something else")
+    assert await run(empty, infrastructure, "restore", str(folder), "--yes") == 1
+    assert "damaged" in capsys.readouterr().err
+    assert not await administrator["issuer"].list_collection_names()
+
+    service = mongo.connect(empty.mongo_url, "bowerbird-issuer")
+    await mongo.ping(service)
+    assert await run(empty, infrastructure, "restore", str(folder), "--yes") == 1
+    assert "bowerbird-issuer is connected" in capsys.readouterr().err
+    await mongo.close(service)
+    await mongo.close(administrator)
+
+
+async def test_a_backup_that_breaks_off_leaves_nothing(
+    infrastructure: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr("bowerbird.backups.files.os.fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        await run(infrastructure, infrastructure, "backup", str(tmp_path / "backup"))
+    assert not await asyncio.to_thread(lambda: list(tmp_path.iterdir()))

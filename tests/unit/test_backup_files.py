@@ -1,0 +1,121 @@
+"""Files of a backup: what was written is read back, and what is not whole is never taken for it."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import bson
+import pytest
+
+from bowerbird.backups import manifest
+from bowerbird.backups.files import DocumentsWriter, documents, require_intact
+from bowerbird.backups.manifest import BackupError, DocumentsFile, Manifest, Moment, Places
+from bowerbird.backups.places import lost_since
+
+DOCUMENTS = [bson.encode({"_id": number, "text": "x" * (number * 37 % 5000)}) for number in range(1500)]
+
+
+def written(folder: Path) -> DocumentsFile:
+    with DocumentsWriter(folder / "a.bson.gz") as writer:
+        writer.write(b"".join(DOCUMENTS[:700]))
+        writer.write(b"")
+        writer.write(b"".join(DOCUMENTS[700:]))
+    return DocumentsFile(
+        path="a.bson.gz",
+        database="issuer",
+        collection="a",
+        documents=writer.documents,
+        bytes=writer.bytes,
+        sha256=writer.sha256,
+    )
+
+
+def test_documents_are_read_back_as_they_were_written_in_their_order(tmp_path: Path) -> None:
+    file = written(tmp_path)
+    assert list(documents(tmp_path / file.path)) == DOCUMENTS
+    assert file.documents == len(DOCUMENTS)
+    assert file.bytes == (tmp_path / file.path).stat().st_size
+    require_intact(tmp_path, file)
+
+
+def test_files_are_private_and_never_written_over(tmp_path: Path) -> None:
+    file = written(tmp_path)
+    assert (tmp_path / file.path).stat().st_mode & 0o777 == 0o600
+    with pytest.raises(FileExistsError):
+        DocumentsWriter(tmp_path / file.path)
+
+
+@pytest.mark.parametrize("place", [0, 1, -1], ids=["first", "second", "last"])
+def test_a_file_with_one_byte_changed_is_damaged(tmp_path: Path, place: int) -> None:
+    file = written(tmp_path)
+    content = bytearray((tmp_path / file.path).read_bytes())
+    content[place] ^= 1
+    (tmp_path / file.path).write_bytes(content)
+    with pytest.raises(BackupError, match="damaged"):
+        require_intact(tmp_path, file)
+
+
+def test_a_file_that_ends_early_or_is_missing_is_not_whole(tmp_path: Path) -> None:
+    file = written(tmp_path)
+    content = (tmp_path / file.path).read_bytes()
+    (tmp_path / file.path).write_bytes(content[:-100])
+    with pytest.raises(BackupError, match="ends in the middle"):
+        list(documents(tmp_path / file.path))
+    (tmp_path / file.path).unlink()
+    with pytest.raises(BackupError, match="not whole"):
+        require_intact(tmp_path, file)
+
+
+def test_bytes_that_are_no_documents_are_told_so(tmp_path: Path) -> None:
+    with DocumentsWriter(tmp_path / "b") as writer:
+        writer.write(DOCUMENTS[1])
+    (tmp_path / "c").write_bytes(b"no gzip")
+    with pytest.raises(BackupError, match="unpacked"):
+        list(documents(tmp_path / "c"))
+
+
+NOTED = Places(
+    ends={"evidence.decided.v1": {0: 50, 1: 40}, "catalogue.v1": {0: 7}},
+    groups={"evidence-decisions": {"evidence.decided.v1": {0: 45, 1: 40}}},
+)
+
+
+def test_a_manifest_is_read_as_it_was_written_and_its_digest_stands_for_all_of_it(tmp_path: Path) -> None:
+    made = Manifest(
+        bowerbird="0.1.0",
+        mongodb="6.0.1",
+        created_at=datetime(2026, 11, 28, 10, tzinfo=UTC),
+        moment=Moment(seconds=1_795_860_000, increment=3),
+        places=NOTED,
+        sealed_keys={"k1": 2},
+        secret_ids=("ab",),
+        files=(written(tmp_path),),
+    )
+    (tmp_path / manifest.NAME).write_bytes(made.text())
+    found = manifest.read(tmp_path)
+    assert found == made
+    assert found.digest == made.digest
+    changed = made.model_copy(update={"files": (made.files[0].model_copy(update={"sha256": "0" * 64}),)})
+    assert changed.digest != made.digest
+
+
+@pytest.mark.parametrize("content", [None, b"", b"{}", b"[1]", b'{"format": 2}'])
+def test_a_directory_without_a_manifest_of_ours_is_no_backup(tmp_path: Path, content: bytes | None) -> None:
+    if content is not None:
+        (tmp_path / manifest.NAME).write_bytes(content)
+    with pytest.raises(BackupError, match=r"no (backup|manifest)"):
+        manifest.read(tmp_path)
+
+
+def test_what_a_replay_cannot_bring_back_is_told_before_anything_is_done() -> None:
+    whole = {"evidence.decided.v1": {0: 60, 1: 41}, "catalogue.v1": {0: 9}}
+    nothing_gone = {"evidence.decided.v1": {0: 45, 1: 3}, "catalogue.v1": {0: 8}}
+    assert not lost_since(NOTED, nothing_gone, whole)
+    ended = {"evidence.decided.v1": {0: 48, 1: 42}, "catalogue.v1": {0: 8}}
+    assert lost_since(NOTED, ended, whole) == [
+        "evidence.decided.v1: 5 records that evidence-decisions has to read again have ended their life"
+    ]
+    anew = lost_since(NOTED, {}, {"evidence.decided.v1": {0: 0, 1: 0}})
+    assert [line.split(":")[0] for line in anew] == [
+        "catalogue.v1 is not there",
+        "evidence.decided.v1 was made anew since",
+    ]
