@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from libs.common import metrics
 from libs.common.body_limits import LimitedBodies, RefusedBodyError
+from libs.common.clock import ClockError
 from libs.common.docs import add_docs
 from libs.common.errors import (
     ERRORS,
@@ -90,6 +91,7 @@ def create_app(title: str, health: Health, rates: Rates | None = None, *, docs: 
     app.add_exception_handler(HTTPException, _on_http)
     app.add_exception_handler(PyMongoError, _on_unavailable)
     app.add_exception_handler(KafkaError, _on_unavailable)
+    app.add_exception_handler(ClockError, _on_unavailable)
     app.add_exception_handler(Exception, _on_defect)
     if docs:
         add_docs(app)

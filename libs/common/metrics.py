@@ -48,6 +48,9 @@ REFUSED_BY = (
     "rate_of_issuer",
     "rate_of_key",
 )
+CLOCK_AHEAD = Gauge(
+    "bowerbird_clock_ahead_seconds", "How far this machine's clock is ahead of another's; negative: behind", ["of"]
+)
 LOOP_STALL = Histogram(
     "bowerbird_event_loop_stall_seconds",
     "By how much the event loop came too late to look at the network",

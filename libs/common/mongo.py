@@ -7,6 +7,7 @@ events ignore 'already there', so doing work again is harmless (messaging facts:
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from bson import Timestamp
@@ -87,6 +88,16 @@ async def ping(client: Client) -> str | None:
     except PyMongoError as error:
         return type(error).__name__
     return None if hello.get("isWritablePrimary") else "no writable primary"
+
+
+async def time_of(client: Client) -> datetime | None:
+    """Return what the clock of the primary says; None where it does not answer."""
+    try:
+        hello = await client.admin.command("hello")
+    except PyMongoError:
+        return None
+    local: datetime = hello["localTime"]
+    return local
 
 
 async def create_indexes(database: Database, indexes: Iterable[Index]) -> None:

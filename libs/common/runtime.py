@@ -17,9 +17,10 @@ from pymongo.errors import PyMongoError
 from libs.access.audited import record_refusals
 from libs.audit.log import AuditLog
 from libs.audit.refusals import Refusals
-from libs.common import mongo
+from libs.common import clock, mongo
 from libs.common.assignments import Assignments, Brokers
 from libs.common.authority_secret import AuthoritySecret, AuthoritySettings, require_same
+from libs.common.clock_check import ClockCheck
 from libs.common.consumer import Consumer, Handler
 from libs.common.health import Health, Heartbeat
 from libs.common.http import create_app, metrics_app, start_counting
@@ -68,6 +69,10 @@ class Plumbing:
         self.closers: list[Callable[[], Awaitable[None]]] = []
         self.repeat("audit-refusals", self.refusals.flush)
         self.at_stop(self.refusals.stop)
+        others = {"mongodb": lambda: mongo.time_of(self.client)}
+        self.clock = ClockCheck(others, settings.clock_tolerance_seconds)
+        self.repeat("clock", self.clock.tick)
+        self.health.depend("clock", self.clock.probe)
         brokers = Brokers(kafka_admin_options(settings), self.consumers)
         self.assignments = Assignments(self.consumers, brokers.look)
         self.repeat("assignments", self.assignments.tick)
@@ -218,6 +223,7 @@ async def _work(plumbing: Plumbing) -> None:
     """Run every consumer and loop, once MongoDB and Kafka are there; the first that fails ends them all."""
     # Before Kafka: until it is connected nothing can be published, under wrong ids neither.
     await _require_same_secret(plumbing)
+    await _require_right_clock(plumbing.clock)
     await plumbing.kafka.start()
     async with asyncio.TaskGroup() as group:
         for consumer in plumbing.consumers:
@@ -242,6 +248,15 @@ async def _require_same_secret(plumbing: Plumbing) -> None:
         except PyMongoError as error:
             get_logger().warning("waiting for mongodb", problem=type(error).__name__)
             await asyncio.sleep(_WATCH_SECONDS)
+
+
+async def _require_right_clock(check: ClockCheck) -> None:
+    """Wait until this machine's clock is within what is allowed, and let nothing be dated by it whenever it is not."""
+    clock.check_with(check.fault)
+    await check.tick()
+    while check.fault() is not None:
+        await asyncio.sleep(_WATCH_SECONDS)
+        await check.tick()
 
 
 async def _measure_lag(consumers: Sequence[Consumer[Any]]) -> None:

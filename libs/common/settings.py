@@ -65,6 +65,13 @@ class Settings(EdgeSettings, StoreSettings):
         description="take a public_url that only this machine reaches: to try it out, since no badge that is issued "
         "then can be verified elsewhere",
     )
+    clock_tolerance_seconds: float = Field(
+        default=10,
+        ge=1,
+        le=3_600,
+        description="how far this machine's clock may be from those of MongoDB and Kafka; beyond it nothing is decided "
+        "or signed",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="least level logged")
     shutdown_seconds: float = Field(
         default=20, gt=0, le=300, description="longest wait for work in flight when asked to stop, in seconds"

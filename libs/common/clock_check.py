@@ -1,0 +1,75 @@
+"""Compares this machine's clock with those of the stores, so that nothing is signed with a wrong date."""
+
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime
+from typing import Final
+
+from libs.common import metrics
+from libs.common.telemetry import get_logger
+
+ASK_EVERY_SECONDS: Final = 10.0
+
+Ask = Callable[[], Awaitable[datetime | None]]
+"""Asks another machine for its time; None where it does not answer, or keeps none."""
+
+
+def _wall() -> float:
+    return datetime.now(UTC).timestamp()
+
+
+class ClockCheck:
+    """How far this machine's clock is from others, as last seen; a step of it since then counts at once."""
+
+    def __init__(
+        self,
+        others: Mapping[str, Ask],
+        tolerance_seconds: float,
+        wall: Callable[[], float] = _wall,
+        steady: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Take whom to ask, by name, the most that is allowed, and this machine's two clocks, in seconds."""
+        self._others = others
+        self._tolerance = tolerance_seconds
+        self._wall = wall
+        self._steady = steady
+        # By whom: how far we are ahead of it at least, and what our two clocks differed by at that moment.
+        self._seen: dict[str, tuple[float, float]] = {}
+
+    async def tick(self) -> float:
+        """Ask all of them once; return the seconds until the next time. Who does not answer changes nothing."""
+        for name, ask in self._others.items():
+            await self._compare(name, ask)
+        fault = self.fault()
+        if fault is not None:
+            get_logger().error("clock off", problem=fault)
+        return ASK_EVERY_SECONDS
+
+    async def _compare(self, name: str, ask: Ask) -> None:
+        started, before = self._wall(), self._steady()
+        theirs = await ask()
+        took = self._steady() - before
+        if theirs is None:
+            return
+        # Its clock was read at some moment between question and answer.
+        ahead = started + took / 2 - theirs.timestamp()
+        metrics.CLOCK_AHEAD.labels(name).set(ahead)
+        surely = max(abs(ahead) - took / 2, 0.0)
+        self._seen[name] = (surely if ahead > 0 else -surely, started - before)
+
+    def fault(self) -> str | None:
+        """Return how far the clock is off, in words, or None where it is within what is allowed."""
+        between = self._wall() - self._steady()
+        for name, (ahead, then) in self._seen.items():
+            off = ahead + (between - then)
+            if abs(off) > self._tolerance:
+                where = "ahead of" if off > 0 else "behind"
+                return (
+                    f"this machine's clock is {abs(off):.0f} s {where} that of {name}, and {self._tolerance:g} s are "
+                    "allowed (BOWERBIRD_CLOCK_TOLERANCE_SECONDS); set the clocks right"
+                )
+        return None
+
+    async def probe(self) -> str | None:
+        """Return the same, as readiness asks."""
+        return self.fault()
