@@ -14,7 +14,15 @@ from rich.table import Table
 from bowerbird import contracts as events
 from bowerbird import generated, openapi, reference
 from bowerbird.registry import NAMES, find
-from bowerbird.setup import Access, SetupSettings, partner_access, set_up, withdraw_partner
+from bowerbird.setup import (
+    NEXT_STEPS,
+    Access,
+    SetupSettings,
+    change_passwords,
+    partner_access,
+    set_up,
+    withdraw_partner,
+)
 from libs.common.runtime import run_service
 from libs.common.settings import SettingsError
 from libs.common.store_access import read_password
@@ -61,14 +69,21 @@ def setup(
     partner: Annotated[str | None, Parameter(help="give this partner a user at Kafka, and do nothing else")] = None,
     password_file: Annotated[Path | None, Parameter(help="file with the partner's password, mode 0600")] = None,
     withdraw: Annotated[bool, Parameter(help="take the partner's user away instead")] = False,
+    new_passwords: Annotated[
+        Path | None,
+        Parameter(help=f"give those who manage the stores the passwords in this folder ({', '.join(NEXT_STEPS)})"),
+    ] = None,
+    reason: Annotated[str | None, Parameter(help="why, in your own words, for the audit log")] = None,
 ) -> int:
     """Create the topics, indexes, users and permissions that do not exist yet; harmless to repeat."""
-    loaded, access = SetupSettings.load(), Access(dry_run, remove_undeclared)
+    loaded, access = SetupSettings.load(), Access(dry_run, remove_undeclared, reason)
     try:
-        if partner is None:
+        if new_passwords is not None:
+            told = asyncio.run(change_passwords(loaded, new_passwords, access))
+        elif partner is None:
             told = asyncio.run(set_up(loaded, patience, access))
         elif withdraw:
-            asyncio.run(withdraw_partner(loaded, partner))
+            asyncio.run(withdraw_partner(loaded, partner, access))
             told = [f"{partner} has no access any more"]
         elif password_file is None:
             raise SettingsError("--partner needs --password-file, or --withdraw")

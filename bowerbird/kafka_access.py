@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
+from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 from confluent_kafka import KafkaError
@@ -117,17 +118,46 @@ class KafkaAccess:
             self._refused = error
 
 
-def apply(
-    access: KafkaAccess, passwords: Mapping[str, str], partners: Iterable[str], *, dry_run: bool, remove: bool
-) -> list[str]:
-    """Make the users and permissions that the table declares, and return a line for each change or difference.
+@dataclass(frozen=True)
+class Plan:
+    """What is to be changed so that users and permissions are as the table declares.
+
+    Attributes:
+        passwords: by user name, of the users to make; an existing one gets this password.
+        missing: permissions to create, by the line that tells of each.
+        undeclared: permissions that the table does not declare, likewise.
+        remove: delete those; else they are only named.
+    """
+
+    passwords: Mapping[str, str]
+    missing: Mapping[str, AclBinding]
+    undeclared: Mapping[str, AclBinding]
+    remove: bool
+
+    @property
+    def changes(self) -> list[str]:
+        """The permissions that are given and taken, a line for each."""
+        taken = self.undeclared if self.remove else ()
+        return [*(f"allowed: {each}" for each in self.missing), *(f"removed: {each}" for each in taken)]
+
+    def lines(self, *, dry_run: bool) -> list[str]:
+        """Return a line for each change or difference; of a dry run, for what would be."""
+        would = "would be " if dry_run else ""
+        return [
+            *(f"password of {user} {would}set" for user in sorted(self.passwords)),
+            *(f"{would}{each}" for each in self.changes),
+            *(() if self.remove else (f"not declared: {each}" for each in self.undeclared)),
+        ]
+
+
+def plan(access: KafkaAccess, passwords: Mapping[str, str], partners: Iterable[str], *, remove: bool) -> Plan:
+    """Compare what the brokers know with what the table declares; nothing is changed.
 
     Args:
         access: the cluster.
-        passwords: by user name, of the users to make; an existing one gets this password.
+        passwords: see `Plan`.
         partners: user names of partners to give their permissions; those who have some already keep them.
-        dry_run: change nothing, and say what would be.
-        remove: delete permissions that the table does not declare; else they are only named.
+        remove: see `Plan`.
 
     Raises:
         RefusedError, KafkaException: as of `KafkaAccess`; a broker without an authorizer is one that refuses.
@@ -135,21 +165,25 @@ def apply(
     there = {_line(each): each for each in access.bindings()}
     names = {each.principal.removeprefix(_USER) for each in there.values()}
     declared = {_line(each): each for each in map(_binding, rights.declared({*names, *partners}))}
-    missing = [declared[line] for line in sorted(declared.keys() - there.keys())]
-    strange = [there[line] for line in sorted(there.keys() - declared.keys())]
-    if not dry_run:
-        for user, password in passwords.items():
-            access.set_password(user, password)
-        access.create(missing)
-        if remove:
-            access.delete(strange)
-    would = "would be " if dry_run else ""
-    undeclared = f"{would}removed" if remove else "not declared"
-    return [
-        *(f"password of {user} {would}set" for user in sorted(passwords)),
-        *(f"{would}allowed: {_line(each)}" for each in missing),
-        *(f"{undeclared}: {_line(each)}" for each in strange),
-    ]
+    return Plan(
+        passwords,
+        {line: declared[line] for line in sorted(declared.keys() - there.keys())},
+        {line: there[line] for line in sorted(there.keys() - declared.keys())},
+        remove,
+    )
+
+
+def carry_out(access: KafkaAccess, planned: Plan) -> None:
+    """Change what is planned.
+
+    Raises:
+        RefusedError, KafkaException: as of `KafkaAccess`; what was changed before stays so, and doing it again is safe.
+    """
+    for user, password in planned.passwords.items():
+        access.set_password(user, password)
+    access.create(planned.missing.values())
+    if planned.remove:
+        access.delete(planned.undeclared.values())
 
 
 def _binding(acl: Acl) -> AclBinding:

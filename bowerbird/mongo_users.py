@@ -1,21 +1,25 @@
-"""Users at MongoDB: one a database, which reads and writes there and nowhere else."""
+"""Users at MongoDB: one a database, which reads and writes its collections there, and of the audit log only adds."""
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 from pymongo.errors import OperationFailure
 
 from libs.common.mongo import Client
 from libs.contracts import rights
+from libs.contracts.rights import ADMINISTRATOR, AUDIT, Rights
 
-_EXISTS: Final = 51003
+_USER_EXISTS: Final = 51003
+_ROLE_EXISTS: Final = 51002
+_READ_AND_WRITE: Final = ("find", "insert", "update", "remove")
+_APPEND: Final = ("find", "insert")
 
 
 async def make_users(client: Client, passwords: Mapping[str, str]) -> None:
-    """Make the users of the table of rights, or give those that exist these passwords and exactly their one role.
+    """Make the users of the table of rights, or give those that exist these passwords and exactly their rights.
 
     Args:
-        client: connected as one who may manage users.
+        client: connected as one who may manage users and roles.
         passwords: by the name of the service.
 
     Raises:
@@ -23,10 +27,35 @@ async def make_users(client: Client, passwords: Mapping[str, str]) -> None:
     """
     for service, password in passwords.items():
         entry = rights.SERVICES[service]
-        told = {"pwd": password, "roles": [{"role": "readWrite", "db": entry.database}]}
-        try:
-            await client.admin.command({"createUser": entry.principal, **told})
-        except OperationFailure as error:
-            if error.code != _EXISTS:
-                raise
-            await client.admin.command({"updateUser": entry.principal, **told})
+        role = {"privileges": _privileges(entry), "roles": []}
+        await _make(client, _ROLE_EXISTS, ("createRole", "updateRole"), entry.principal, role)
+        user = {"pwd": password, "roles": [entry.principal]}
+        await _make(client, _USER_EXISTS, ("createUser", "updateUser"), entry.principal, user)
+
+
+async def set_administrators_password(client: Client, password: str) -> None:
+    """Give the administrator that the client is connected as another password; open connections stay open.
+
+    Raises:
+        PyMongoError: MongoDB does not answer, or refuses.
+    """
+    await client.admin.command({"updateUser": ADMINISTRATOR, "pwd": password})
+
+
+async def _make(client: Client, exists: int, commands: tuple[str, str], name: str, told: Mapping[str, Any]) -> None:
+    create, update = commands
+    try:
+        await client.admin.command({create: name, **told})
+    except OperationFailure as error:
+        if error.code != exists:
+            raise
+        await client.admin.command({update: name, **told})
+
+
+def _privileges(entry: Rights) -> list[dict[str, Any]]:
+    # Each by its name: MongoDB only ever adds rights, so one to the whole database would cover the audit log.
+    actions = {**dict.fromkeys(entry.collections, _READ_AND_WRITE), AUDIT: _APPEND}
+    return [
+        {"resource": {"db": entry.database, "collection": collection}, "actions": list(allowed)}
+        for collection, allowed in actions.items()
+    ]

@@ -4,8 +4,11 @@ Services wait for topics, so none runs without its unique indexes.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import getpass
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from time import monotonic
 from typing import TypeVar
 
@@ -16,15 +19,18 @@ from pymongo.errors import OperationFailure, PyMongoError
 
 from bowerbird import kafka_access
 from bowerbird.kafka_access import KafkaAccess, RefusedError
-from bowerbird.mongo_users import make_users
+from bowerbird.mongo_users import make_users, set_administrators_password
 from bowerbird.registry import NAMES, find
 from libs.access import repository as keys
 from libs.audit import log as audit
+from libs.audit.entry import Action, Cause, Entry
+from libs.audit.log import AuditLog
 from libs.common import mongo
 from libs.common.mongo import Index
 from libs.common.settings import PREFIX, Settings, SettingsError
 from libs.common.store_access import kafka_admin_options, mongo_options, read_password
 from libs.common.store_settings import OptionalPath
+from libs.common.telemetry import new_trace, trace_id
 from libs.common.topic_setup import create_topics
 from libs.contracts import rights
 
@@ -34,6 +40,13 @@ _TRY_AGAIN_SECONDS = 0.5
 # Unauthorized, AuthenticationFailed
 _MONGO_REFUSALS = {13, 18}
 FOLDER = f"{PREFIX}SERVICE_PASSWORDS"
+NEXT_STEPS = {
+    "kafka-administrator": f"write it into the file that {PREFIX}KAFKA_PASSWORD_FILE of setup names",
+    "mongodb-administrator": f"write it into the file that {PREFIX}MONGO_PASSWORD_FILE of setup names",
+    "kafka-node": "write it into the file of passwords that the broker reads, and restart the broker",
+}
+"""The files that hold new passwords of those who manage the stores, and what is to be done once they are set."""
+_KAFKA_USERS = {"kafka-administrator": rights.ADMINISTRATOR, "kafka-node": rights.NODE}
 
 
 class SetupSettings(Settings):
@@ -48,10 +61,17 @@ class SetupSettings(Settings):
 
 @dataclass(frozen=True)
 class Access:
-    """What to do with users and permissions beside making those of the services."""
+    """What to do with users and permissions beside making those of the services.
+
+    Attributes:
+        dry_run: change nothing.
+        remove: delete permissions that no table declares.
+        reason: why, in the operator's words, for the audit log.
+    """
 
     dry_run: bool = False
     remove: bool = False
+    reason: str | None = None
 
 
 async def set_up(settings: SetupSettings, patience_seconds: float, access: Access | None = None) -> list[str]:
@@ -68,7 +88,7 @@ async def set_up(settings: SetupSettings, patience_seconds: float, access: Acces
     if not access.dry_run:
         await _patiently(lambda: _prepare_databases(settings), f"MongoDB ({PREFIX}MONGO_URL)", give_up_at)
     if settings.kafka_security != "PLAINTEXT":
-        told += await _patiently(lambda: asyncio.to_thread(_give_access, settings, access), kafka, give_up_at)
+        told += await _patiently(lambda: _give_access(settings, access), kafka, give_up_at)
     if not access.dry_run:
         created = await _patiently(lambda: create_topics(settings), kafka, give_up_at)
         told.append(f"topics created: {', '.join(created) or 'none, all were there'}")
@@ -80,25 +100,29 @@ async def partner_access(settings: SetupSettings, name: str, password: str, acce
 
     Raises:
         ValueError: the name cannot be a partner's.
-        SettingsError: the administrator's password cannot be read, or Kafka does not take it.
-        TimeoutError: Kafka does not answer, or has no authorizer.
+        SettingsError: the administrator's password cannot be read, or a store does not take it.
+        TimeoutError: a store does not answer, or Kafka has no authorizer.
     """
     user = rights.partner(name).principal
 
-    def give() -> list[str]:
+    async def give() -> list[str]:
         cluster = KafkaAccess(kafka_admin_options(settings))
-        return kafka_access.apply(cluster, {user: password}, [user], dry_run=access.dry_run, remove=False)
+        planned = await asyncio.to_thread(kafka_access.plan, cluster, {user: password}, [user], remove=False)
+        if not access.dry_run:
+            await _record(settings, Action.PARTNER_ADMITTED, user, access.reason, planned.changes)
+            await asyncio.to_thread(kafka_access.carry_out, cluster, planned)
+        return planned.lines(dry_run=access.dry_run)
 
-    return await _patiently(lambda: asyncio.to_thread(give), _kafka(settings), monotonic())
+    return await _patiently(give, _stores(settings), monotonic())
 
 
-async def withdraw_partner(settings: SetupSettings, name: str) -> None:
+async def withdraw_partner(settings: SetupSettings, name: str, access: Access | None = None) -> None:
     """Take away a partner's permissions and password: it reads nothing more, though a connection may still be open.
 
     Raises:
         ValueError: the name cannot be a partner's.
-        SettingsError: the administrator's password cannot be read, or Kafka does not take it.
-        TimeoutError: Kafka does not answer, or knows no such user.
+        SettingsError: the administrator's password cannot be read, or a store does not take it.
+        TimeoutError: a store does not answer, or Kafka knows no such user.
     """
     user = rights.partner(name).principal
 
@@ -107,7 +131,69 @@ async def withdraw_partner(settings: SetupSettings, name: str) -> None:
         cluster.delete(each for each in cluster.bindings() if each.principal == f"User:{user}")
         cluster.remove_user(user)
 
-    await _patiently(lambda: asyncio.to_thread(withdraw), _kafka(settings), monotonic())
+    async def recorded() -> None:
+        await _record(settings, Action.PARTNER_WITHDRAWN, user, (access or Access()).reason, [])
+        await asyncio.to_thread(withdraw)
+
+    await _patiently(recorded, _stores(settings), monotonic())
+
+
+async def change_passwords(settings: SetupSettings, folder: Path, access: Access) -> list[str]:
+    """Give the administrator of the stores and Kafka's node the passwords in a folder, and return what is to do next.
+
+    Args:
+        settings: with the administrator's passwords as they are so far.
+        folder: has any of the files `kafka-administrator`, `mongodb-administrator` and `kafka-node`.
+        access: why.
+
+    Raises:
+        SettingsError: no such file, or one cannot be read; a store does not take the administrator's password.
+        TimeoutError: a store does not answer.
+    """
+    found = {each: read_password(folder / each, "--new-passwords") for each in NEXT_STEPS if (folder / each).exists()}
+    if not found:
+        raise SettingsError(f"--new-passwords: {folder} has none of the files {', '.join(NEXT_STEPS)}")
+    kafka = {_KAFKA_USERS[each]: password for each, password in found.items() if each in _KAFKA_USERS}
+
+    def change() -> None:
+        cluster = KafkaAccess(kafka_admin_options(settings))
+        for user, password in kafka.items():
+            cluster.set_password(user, password)
+
+    async def recorded() -> None:
+        lines = [f"password of {each} changed" for each in found]
+        await _record(settings, Action.STORE_ACCESS_CHANGED, "stores", access.reason, lines)
+        if kafka:
+            await asyncio.to_thread(change)
+        if "mongodb-administrator" in found:
+            async with _mongodb(settings) as client:
+                await set_administrators_password(client, found["mongodb-administrator"])
+
+    await _patiently(recorded, _stores(settings), monotonic())
+    return [f"{each}: {NEXT_STEPS[each]}" for each in found]
+
+
+async def _record(
+    settings: SetupSettings, action: Action, subject: str, reason: str | None, changes: Sequence[str]
+) -> None:
+    """Write down what is to be changed at the stores, in the issuer service's audit log, before it is."""
+    cause = Cause(f"operator:{getpass.getuser()}", trace_id(new_trace()))
+    details = {"changes": "; ".join(changes)} if changes else {}
+    async with _mongodb(settings) as client:
+        await AuditLog(client["issuer"]).record(Entry(action, cause, (), subject, reason, details))
+
+
+@asynccontextmanager
+async def _mongodb(settings: SetupSettings) -> AsyncIterator[mongo.Client]:
+    client = mongo.connect(settings.mongo_url.get_secret_value(), "bowerbird-setup", mongo_options(settings))
+    try:
+        yield client
+    finally:
+        await mongo.close(client)
+
+
+def _stores(settings: SetupSettings) -> str:
+    return f"MongoDB ({PREFIX}MONGO_URL) or {_kafka(settings)}"
 
 
 def indexes_of(service: str) -> list[Index]:
@@ -124,24 +210,26 @@ def _passwords(settings: SetupSettings, store: str) -> dict[str, str]:
     return {name: read_password(settings.service_passwords / f"{store}-{name}", FOLDER) for name in NAMES}
 
 
-def _give_access(settings: SetupSettings, access: Access) -> list[str]:
+async def _give_access(settings: SetupSettings, access: Access) -> list[str]:
+    cluster = KafkaAccess(kafka_admin_options(settings))
     if settings.service_passwords is None:
-        KafkaAccess(kafka_admin_options(settings)).check()
+        await asyncio.to_thread(cluster.check)
         return []
     users = {rights.SERVICES[name].principal: each for name, each in _passwords(settings, "kafka").items()}
-    cluster = KafkaAccess(kafka_admin_options(settings))
-    return kafka_access.apply(cluster, users, [], dry_run=access.dry_run, remove=access.remove)
+    planned = await asyncio.to_thread(kafka_access.plan, cluster, users, [], remove=access.remove)
+    if not access.dry_run:
+        if planned.changes:
+            await _record(settings, Action.STORE_ACCESS_CHANGED, "kafka", access.reason, planned.changes)
+        await asyncio.to_thread(kafka_access.carry_out, cluster, planned)
+    return planned.lines(dry_run=access.dry_run)
 
 
 async def _prepare_databases(settings: SetupSettings) -> None:
-    client = mongo.connect(settings.mongo_url.get_secret_value(), "bowerbird-setup", mongo_options(settings))
-    try:
+    async with _mongodb(settings) as client:
         for name in NAMES:
             await mongo.create_indexes(client[name], indexes_of(name))
         if settings.service_passwords is not None:
             await make_users(client, _passwords(settings, "mongodb"))
-    finally:
-        await mongo.close(client)
 
 
 async def _patiently(step: Callable[[], Awaitable[T]], where: str, give_up_at: float) -> T:

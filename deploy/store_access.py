@@ -6,11 +6,9 @@ from pathlib import Path
 from typing import Final
 
 from deploy.certificate import self_signed, write_private
-from libs.contracts.rights import ADMINISTRATOR
+from libs.contracts.rights import ADMINISTRATOR, NODE
 
 SCRAM: Final = "SCRAM-SHA-512"
-NODE: Final = "bowerbird-node"
-"""The user by which the nodes of Kafka know each other."""
 # Each client trusts this very certificate and no other, so that nobody has to renew it; to replace it, delete it.
 _LIFE: Final = timedelta(days=3650)
 _MODULE: Final = "org.apache.kafka.common.security"

@@ -33,6 +33,9 @@ class Action(StrEnum):
     CREDENTIAL_TAKEN_DOWN = "credential.taken-down"
     MAIL_DOMAINS_SET = "mail-domains.set"
     MAIL_SENT_AGAIN = "mail.sent-again"
+    PARTNER_ADMITTED = "partner.admitted"
+    PARTNER_WITHDRAWN = "partner.withdrawn"
+    STORE_ACCESS_CHANGED = "store-access.changed"
     ACCESS_REFUSED = "access.refused"
 
 

@@ -14,8 +14,12 @@ from libs.contracts.topics import DEAD_LETTERS, TOPICS, Topic
 Resource = Literal["topic", "group"]
 Operation = Literal["READ", "WRITE", "DESCRIBE"]
 
+AUDIT: Final = "audit"
+"""The collection of each database to which its service may add documents, and change and remove none."""
 ADMINISTRATOR: Final = "bowerbird-setup"
 """The principal of `bowerbird setup`: a super user of the brokers."""
+NODE: Final = "bowerbird-node"
+"""The user by which the nodes of Kafka know each other: a super user, too."""
 
 _PARTNER: Final = "partner-"
 _PARTNER_NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
@@ -49,7 +53,8 @@ class Rights:
         principal: its user name.
         reads: topics that it reads, in groups whose ids begin with `groups`.
         writes: topics that it writes. The broker lets whoever may write do so with an idempotent producer.
-        database: the one MongoDB database that it reads and writes; None of a partner.
+        database: its one MongoDB database; None of a partner.
+        collections: those of the database that it reads and writes. To the audit log it may add, and no more.
     """
 
     principal: str
@@ -57,6 +62,7 @@ class Rights:
     writes: tuple[Topic, ...]
     groups: str
     database: str | None = None
+    collections: tuple[str, ...] = ()
 
     def acls(self) -> frozenset[Acl]:
         """Return the permissions; who reads or writes a topic may describe it, and a reader its groups."""
@@ -70,8 +76,13 @@ class Rights:
         return frozenset(reading | writing | describing | (group if self.reads else set()))
 
 
-def _service(name: str, reads: Iterable[Topic], writes: Iterable[Topic]) -> Rights:
-    return Rights(f"bowerbird-{name}", tuple(reads), (*writes, DEAD_LETTERS[name]), f"{name}-", name)
+def _service(name: str, reads: Iterable[Topic], writes: Iterable[Topic], collections: Iterable[str]) -> Rights:
+    writing = (*writes, DEAD_LETTERS[name])
+    return Rights(f"bowerbird-{name}", tuple(reads), writing, f"{name}-", name, tuple(collections))
+
+
+_KEYED: Final = ("api_keys", "authority")
+"""The collections of services that ask for API keys and derive ids."""
 
 
 SERVICES: Final = {
@@ -79,6 +90,7 @@ SERVICES: Final = {
         "evidence",
         reads=[topics.ACCESS_KEYS, topics.EVIDENCE_DECIDED],
         writes=[topics.ACCESS_USE, topics.EVIDENCE_SUBMITTED, topics.LEARNER_CONTACTS],
+        collections=[*_KEYED, "batches", "rows", "row_blocks", "row_warnings"],
     ),
     "issuer": _service(
         "issuer",
@@ -101,9 +113,26 @@ SERVICES: Final = {
             topics.CREDENTIAL_DOCUMENTS,
             topics.STATUS_LISTS,
         ],
+        collections=[
+            *_KEYED,
+            "decisions",
+            "waiting",
+            "credentials",
+            "closing_requests",
+            "status_lists",
+            "issuer_list",
+            "issuers",
+            "achievements",
+            "publications",
+            "signing_keys",
+            "mail_domains",
+        ],
     ),
     "verifier": _service(
-        "verifier", reads=[topics.CREDENTIAL_DOCUMENTS, topics.CATALOGUE, topics.STATUS_LISTS], writes=[]
+        "verifier",
+        reads=[topics.CREDENTIAL_DOCUMENTS, topics.CATALOGUE, topics.STATUS_LISTS],
+        writes=[],
+        collections=["documents", "issuers", "achievements", "status_lists", "issuer_lists", "registry_copies"],
     ),
     "notifier": _service(
         "notifier",
@@ -116,6 +145,16 @@ SERVICES: Final = {
             topics.CREDENTIAL_LIFECYCLE,
         ],
         writes=[topics.ACCESS_USE],
+        collections=[
+            *_KEYED,
+            "deliveries",
+            "domains",
+            "allowances",
+            "contacts",
+            "issuers",
+            "achievements",
+            "mail_domains",
+        ],
     ),
 }
 

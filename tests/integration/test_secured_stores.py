@@ -13,15 +13,29 @@ import psutil
 import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
 from confluent_kafka.admin import AclBinding, AclOperation, AclPermissionType, ResourcePatternType, ResourceType
+from pydantic import SecretStr
 from pymongo import MongoClient
 from pymongo.errors import ConnectionFailure, OperationFailure
 
 from bowerbird.kafka_access import KafkaAccess
-from bowerbird.setup import Access, SetupSettings, partner_access, set_up, withdraw_partner
+from bowerbird.setup import (
+    NEXT_STEPS,
+    Access,
+    SetupSettings,
+    change_passwords,
+    partner_access,
+    set_up,
+    withdraw_partner,
+)
+from deploy.certificate import write_private
 from deploy.embedded import mongodb, secrets
 from deploy.embedded.stack import Stack
+from libs.audit.entry import Action, Entry
+from libs.audit.log import AuditLog
+from libs.audit.stored_form import recorded_of
+from libs.common import mongo
 from libs.common.settings import SettingsError
-from libs.common.store_access import kafka_admin_options
+from libs.common.store_access import kafka_admin_options, mongo_options
 from libs.contracts import rights, topics
 from libs.contracts.results import SoloLevel
 from libs.contracts.topics import Topic
@@ -202,6 +216,38 @@ def test_a_user_of_one_database_reads_and_changes_no_other_and_manages_nobody(st
             assert caught.value.code == UNAUTHORIZED
 
 
+@pytest.mark.parametrize("service", topics.SERVICES)
+def test_a_service_adds_to_its_audit_log_and_changes_and_removes_nothing_of_it(stack: Stack, service: str) -> None:
+    access = mongodb.client_options(stack.layout, service)
+    with MongoClient[dict[str, Any]](mongodb.url(stack.layout), **access) as own:
+        log = own[service]["audit"]
+        assert log.count_documents({}) >= 0
+        last = 10**12
+        log.insert_one({"_id": last, "schema": 1})
+        for refused in (
+            lambda: log.update_one({"_id": last}, {"$set": {"schema": 2}}),
+            lambda: log.replace_one({"_id": last}, {}),
+            lambda: log.delete_one({"_id": last}),
+            lambda: log.find_one_and_delete({"_id": last}),
+            lambda: log.delete_many({}),
+            log.drop,
+            lambda: log.rename("other"),
+            lambda: log.aggregate([{"$match": {}}, {"$out": "copy"}]),
+            lambda: own[service]["waiting"].aggregate([{"$match": {}}, {"$out": "audit"}]),
+            lambda: own[service]["waiting"].aggregate([{"$match": {}}, {"$merge": {"into": "audit"}}]),
+            lambda: own[service]["other"].insert_one({}),
+            lambda: own[service].command("collMod", "audit", validator={}),
+            lambda: own.drop_database(service),
+        ):
+            with pytest.raises(OperationFailure) as caught:
+                refused()
+            assert caught.value.code == UNAUTHORIZED
+    with MongoClient[dict[str, Any]](
+        mongodb.url(stack.layout), **mongodb.client_options(stack.layout, "setup")
+    ) as all_:
+        assert all_[service]["audit"].delete_one({"_id": last, "schema": 1}).deleted_count == 1
+
+
 def test_mongodb_answers_nobody_without_a_password_or_in_the_clear(stack: Stack) -> None:
     url = mongodb.url(stack.layout)
     with MongoClient[dict[str, Any]](url, **mongodb.client_options(stack.layout, None)) as nobody:
@@ -243,7 +289,7 @@ async def test_setup_again_changes_nothing_and_names_permissions_that_no_table_d
 async def test_a_partner_reads_what_is_for_partners_until_it_is_withdrawn(
     stack: Stack, decided: None, settings: SetupSettings
 ) -> None:
-    await partner_access(settings, "north", PARTNERS_PASSWORD, Access())
+    await partner_access(settings, "north", PARTNERS_PASSWORD, Access(reason="the agreement of May"))
     access = options(stack, "partner-north", PARTNERS_PASSWORD)
     for group, topic, expected in (
         ("partner-north.app", topics.CREDENTIAL_LIFECYCLE, None),
@@ -256,6 +302,60 @@ async def test_a_partner_reads_what_is_for_partners_until_it_is_withdrawn(
     assert refused == KafkaError.TOPIC_AUTHORIZATION_FAILED
     await withdraw_partner(settings, "north")
     assert await asyncio.to_thread(why_not_read, access, "partner-north.app", topics.CATALOGUE) in FINAL
+    admitted, withdrawn = await recorded(settings, "partner-north")
+    assert (admitted.action, admitted.reason) == (Action.PARTNER_ADMITTED, "the agreement of May")
+    assert admitted.cause.principal.startswith("operator:")
+    assert "allowed: partner-north may read topic catalogue.v1" in str(admitted.details["changes"])
+    assert (withdrawn.action, withdrawn.reason) == (Action.PARTNER_WITHDRAWN, None)
+
+
+async def recorded(settings: SetupSettings, subject: str) -> list[Entry]:
+    """What the audit log of the issuer says of this, the oldest first; its chain holds."""
+    client = mongo.connect(settings.mongo_url.get_secret_value(), "test", mongo_options(settings))
+    try:
+        assert (await AuditLog(client["issuer"]).check()).broken_at is None
+        found = client["issuer"]["audit"].find({"subject": subject}, sort=[("_id", 1)])
+        return [recorded_of(each).entry for each in await found.to_list(None)]
+    finally:
+        await mongo.close(client)
+
+
+async def test_a_partner_is_not_admitted_where_that_cannot_be_recorded(stack: Stack, settings: SetupSettings) -> None:
+    away = settings.model_copy(update={"mongo_url": SecretStr("mongodb://127.0.0.1:1/?serverSelectionTimeoutMS=100")})
+    with pytest.raises(TimeoutError):
+        await partner_access(away, "south", PARTNERS_PASSWORD, Access())
+    access = options(stack, "partner-south", PARTNERS_PASSWORD)
+    assert await asyncio.to_thread(why_not_read, access, "partner-south.app", topics.CATALOGUE) in FINAL
+
+
+async def test_those_who_manage_the_stores_get_new_passwords_and_the_old_ones_are_refused(
+    stack: Stack, settings: SetupSettings, tmp_path: Path
+) -> None:
+    files = {"kafka-administrator": "setup", "kafka-node": "node", "mongodb-administrator": "setup"}
+    new, old = tmp_path / "new", tmp_path / "old"
+    new.mkdir()
+    old.mkdir()
+    for name, user in files.items():
+        write_private(old / name, secrets.password(stack.layout, name.partition("-")[0], user).encode())
+        write_private(new / name, uuid4().hex.encode())
+    changed = settings.model_copy(
+        update={
+            "kafka_password_file": new / "kafka-administrator",
+            "mongo_password_file": new / "mongodb-administrator",
+        }
+    )
+    told = await change_passwords(settings, new, Access(reason="yearly"))
+    try:
+        assert [line.partition(":")[0] for line in told] == list(NEXT_STEPS)
+        with pytest.raises(SettingsError, match="refuses us"):
+            await set_up(settings, 60)
+        assert (await set_up(changed, 60))[-1].startswith("topics created: none")
+        node = options(stack, rights.NODE, (new / "kafka-node").read_text("ascii"))
+        assert await asyncio.to_thread(why_not_read, node, "node", topics.CATALOGUE) is None
+        (entry, *_) = await recorded(changed, "stores")
+        assert (entry.action, entry.reason) == (Action.STORE_ACCESS_CHANGED, "yearly")
+    finally:
+        await change_passwords(changed, old, Access())
 
 
 @pytest.mark.parametrize("store", ["mongo", "kafka"])

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from libs.contracts import topics
+from libs.contracts import rights, topics
 from libs.contracts.topics import SERVICES, TOPICS, Topic
 
 ROOT = Path(__file__).parents[2]
@@ -96,6 +96,16 @@ def test_the_map_names_each_collection_with_the_module_that_opens_it() -> None:
     every = ", ".join(f"`{service}`" for service in sorted(SERVICES))
     expected[every] = {"libs/audit/log.py": collections(ROOT / "libs/audit/log.py")}
     assert listed == expected
+    # Nobody may write another collection where the stores ask who calls.
+    for service, entry in rights.SERVICES.items():
+        own = {
+            name
+            for key, modules in expected.items()
+            if f"`{service}`" in key
+            for each in modules.values()
+            for name in each
+        }
+        assert {*entry.collections, rights.AUDIT} == own, f"{service}: libs/contracts/rights.py"
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())

@@ -319,6 +319,9 @@ ACTIONS: dict[Action, Callable[[House], Awaitable[None]]] = {
 }
 ELSEWHERE = {
     Action.SIGNING_KEYS_REWRAPPED: "test_issuer_rewrapping.py, with the sealed keys that it needs",
+    Action.PARTNER_ADMITTED: "test_secured_stores.py, with a broker that has an authorizer",
+    Action.PARTNER_WITHDRAWN: "likewise",
+    Action.STORE_ACCESS_CHANGED: "likewise",
     Action.ACCESS_REFUSED: "nothing is done: test_audit.py",
 }
 
