@@ -383,6 +383,21 @@ class LearnerContact(Event):
     changed_at: AwareDatetime
 
 
+class LearnerContactEnded(Event):
+    """A contact was kept for its life. It is deleted, unless it was given again or needed since `before`."""
+
+    type = "org.bowerbirdbadges.learner.contact-ended.v1"
+    topic = topics.LEARNER_CONTACTS
+    key_fields = ("learner_id",)
+    id_fields = ("learner_id", "ended_at")
+    time_field = "ended_at"
+
+    learner_id: UUID
+    issuer_id: str
+    before: AwareDatetime = Field(description="what was given or needed last before then has ended")
+    ended_at: AwareDatetime
+
+
 class MailDomainsSet(Event):
     """Where mail about an issuer's credentials may go. What was set last holds."""
 
@@ -503,6 +518,7 @@ EVENTS: tuple[type[Event], ...] = (
     StatusListPublished,
     IssuerListPublished,
     LearnerContact,
+    LearnerContactEnded,
     MailDomainsSet,
     ApiKeyGranted,
     ApiKeyWithdrawn,

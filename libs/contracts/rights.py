@@ -144,7 +144,7 @@ SERVICES: Final = {
             topics.EVIDENCE_DECIDED,
             topics.CREDENTIAL_LIFECYCLE,
         ],
-        writes=[topics.ACCESS_USE],
+        writes=[topics.ACCESS_USE, topics.LEARNER_CONTACTS],
         collections=[
             *_KEYED,
             "deliveries",

@@ -3,6 +3,7 @@
 import os
 import random
 import socket
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
@@ -16,6 +17,7 @@ from libs.common.mongo import Database
 from libs.common.retention import Kept, Retention
 from libs.common.runtime import Plumbing
 from libs.contracts import topics
+from libs.contracts.cloudevents import Outgoing
 from libs.contracts.events import (
     AchievementPublished,
     ApiKeyGranted,
@@ -25,6 +27,7 @@ from libs.contracts.events import (
     EvidenceDecided,
     IssuerPublished,
     LearnerContact,
+    LearnerContactEnded,
     MailDomainsSet,
 )
 from services.notifier.catalogue.repository import Catalogue
@@ -32,16 +35,19 @@ from services.notifier.catalogue.worker import CatalogueWorker
 from services.notifier.channels.email.message import EmailRenderer
 from services.notifier.channels.email.picture import Pictures
 from services.notifier.channels.email.smtp import Relay, SmtpPool
+from services.notifier.contacts import repository as contact_store
 from services.notifier.contacts.repository import Contacts
 from services.notifier.contacts.worker import ContactWorker
 from services.notifier.deliveries import metrics
+from services.notifier.deliveries import repository as delivery_store
 from services.notifier.deliveries.activation import Activation
 from services.notifier.deliveries.allowances import Allowances
 from services.notifier.deliveries.api import routes
 from services.notifier.deliveries.buckets import Rate
+from services.notifier.deliveries.contact_life import ContactLife, Publish
 from services.notifier.deliveries.domains import Domains
 from services.notifier.deliveries.preparation import Preparation
-from services.notifier.deliveries.repository import INDEXES, Deliveries
+from services.notifier.deliveries.repository import Deliveries
 from services.notifier.deliveries.resending import Resending
 from services.notifier.deliveries.schedule import RetryPolicy
 from services.notifier.deliveries.sender import Sender, SenderSettings
@@ -51,7 +57,7 @@ from services.notifier.mail_domains.repository import MailDomains
 from services.notifier.mail_domains.rules import MailDomainRules
 from services.notifier.settings import ServiceSettings
 
-__all__ = ["INDEXES", "ServiceSettings", "build", "kept"]
+INDEXES = (*delivery_store.INDEXES, *contact_store.INDEXES)
 
 _MEASURE_SECONDS = 10.0
 _CLEANUP_SECONDS = 3600.0
@@ -135,10 +141,11 @@ def _consume(
         contracts=known,
         handle=catalogue.handle,
     )
+    given: list[type[LearnerContact | LearnerContactEnded]] = [LearnerContact, LearnerContactEnded]
     plumbing.consume(
         name="contacts",
         topics=[topics.LEARNER_CONTACTS],
-        contracts=[LearnerContact],
+        contracts=given,
         handle=contacts.handle,
         tombstones=True,
     )
@@ -173,14 +180,23 @@ def _maintain(
 
     plumbing.repeat("backlog", measure)
     plumbing.repeat("idle-domains", delete_idle)
-    lives = kept(plumbing.database, settings)
+    lives = kept(plumbing.database, settings, plumbing.kafka.publish)
     plumbing.repeat("retention", Retention(lives, _now, enforced=settings.retention_enforced).tick)
 
 
-def kept(database: Database, settings: ServiceSettings) -> list[Kept]:
-    """Return what this service keeps for a stated life."""
-    deliveries, life = Deliveries(database), timedelta(days=settings.deliveries_days)
-    return [Kept("deliveries", life, deliveries.oldest_ended, deliveries.ended, deliveries.remove_ended)]
+async def _nothing_to_publish(_outgoing: Sequence[Outgoing]) -> None:
+    raise AssertionError("who only looks at what is kept ends nothing")
+
+
+def kept(database: Database, settings: ServiceSettings, publish: Publish = _nothing_to_publish) -> list[Kept]:
+    """Return what this service keeps for a stated life. To end contacts, it is told how to publish."""
+    deliveries, contacts = Deliveries(database), Contacts(database)
+    life, contacts_life = timedelta(days=settings.deliveries_days), timedelta(days=settings.contacts_days)
+    end = ContactLife(contacts, deliveries, publish, _now).end
+    return [
+        Kept("deliveries", life, deliveries.oldest_ended, deliveries.ended, deliveries.remove_ended),
+        Kept("contacts", contacts_life, contacts.oldest, contacts.count_unused, end),
+    ]
 
 
 def _relay(settings: ServiceSettings) -> Relay:

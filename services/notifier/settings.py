@@ -70,6 +70,13 @@ class ServiceSettings(AuthoritySettings):
         description="how long what became of a mail is kept, in days; longer than any topic keeps what led to it, lest "
         "it is mailed again",
     )
+    contacts_days: float = Field(
+        default=730,
+        ge=30,
+        le=36_500,
+        description="how long the name and address of a learner are kept, in days, after a school sent them last or a "
+        "mail about a badge was due",
+    )
 
     @field_validator("mail_from")
     @classmethod

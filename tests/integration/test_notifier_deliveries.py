@@ -11,24 +11,27 @@ import pytest
 from deploy.embedded.stack import Stack
 from libs.common import mongo
 from libs.common.telemetry import new_trace
-from libs.contracts.cloudevents import EventT, Received
+from libs.contracts.cloudevents import EventT, Outgoing, Received
 from libs.contracts.events import (
     CredentialRevoked,
     CredentialTakenDown,
     EvidenceDecided,
     LearnerContact,
+    LearnerContactEnded,
     MailDomainsSet,
     Outcome,
 )
 from libs.contracts.reasons import RevocationReason, TakeDownReason
 from services.notifier.catalogue.repository import Catalogue
 from services.notifier.channels.failure import Failure, FailureKind
+from services.notifier.contacts.repository import INDEXES as CONTACT_INDEXES
 from services.notifier.contacts.repository import Contacts
 from services.notifier.contacts.worker import ContactWorker
 from services.notifier.deliveries import changes
 from services.notifier.deliveries.activation import Activation
 from services.notifier.deliveries.allowances import Allowances
 from services.notifier.deliveries.buckets import Rate
+from services.notifier.deliveries.contact_life import ContactLife
 from services.notifier.deliveries.delivery import address_mark
 from services.notifier.deliveries.domains import Domains
 from services.notifier.deliveries.preparation import Preparation
@@ -51,7 +54,7 @@ LEASE = timedelta(seconds=60)
 async def database(infrastructure: Stack) -> AsyncIterator[mongo.Database]:
     client = mongo.connect(infrastructure.mongo_url, "test")
     name = f"notifier-{uuid4().hex}"
-    await mongo.create_indexes(client[name], INDEXES)
+    await mongo.create_indexes(client[name], [*INDEXES, *CONTACT_INDEXES])
     yield client[name]
     await client.drop_database(name)
     await mongo.close(client)
@@ -61,7 +64,7 @@ async def database(infrastructure: Stack) -> AsyncIterator[mongo.Database]:
 class Workers:
     """The handlers of the consumers over one database."""
 
-    contacts: Callable[[Sequence[Received[LearnerContact]]], Awaitable[object]]
+    contacts: Callable[[Sequence[Received[LearnerContact | LearnerContactEnded]]], Awaitable[Sequence[Outgoing]]]
     deliveries: DeliveryWorker
 
 
@@ -108,7 +111,7 @@ def taken_down(learner: UUID) -> CredentialTakenDown:
     )
 
 
-def received(event: LearnerContact) -> Received[LearnerContact]:
+def received(event: LearnerContact | LearnerContactEnded) -> Received[LearnerContact | LearnerContactEnded]:
     return Received(event, event.key, new_trace())
 
 
@@ -357,6 +360,44 @@ async def test_a_tombstone_erases_the_contact_and_cancels_what_was_not_sent(data
     document = await database["deliveries"].find_one({"learner_id": learner})
     assert document is not None
     assert (document["state"], document["cancel_reason"]) == ("cancelled", "erased")
+
+
+async def test_contacts_end_that_nobody_needed_for_their_life_but_not_one_that_is_given_again_meanwhile(
+    database: mongo.Database,
+) -> None:
+    both, contacts = workers(database), Contacts(database)
+    gone, mailed, waits, back, young = learners = [uuid4() for _ in range(5)]
+    long_ago, before = NOW - timedelta(days=900), NOW - timedelta(days=730)
+    for each in learners:
+        await both.contacts([received(contact(each, changed_at=NOW if each is young else long_ago))])
+    await both.deliveries.decided([announced(issued(each)) for each in (mailed, waits)])
+    await database["deliveries"].update_one({"learner_id": mailed}, {"$set": {"state": "sent"}})
+    await database["deliveries"].update_one({"learner_id": waits}, {"$set": {"created_at": long_ago}})
+    given_again = contact(back, changed_at=NOW, email="new@x.example")
+    topic: list[LearnerContact | LearnerContactEnded] = []
+
+    async def publish(outgoing: Sequence[Outgoing]) -> None:
+        """A school sends an address again, after it was looked for and before its end is published."""
+        if not topic:
+            await both.contacts([received(given_again)])
+            topic.append(given_again)
+        topic.extend(each.event for each in outgoing if isinstance(each.event, LearnerContactEnded))
+
+    life = ContactLife(contacts, Deliveries(database), publish, lambda: NOW)
+    assert (await contacts.oldest(), await contacts.count_unused(before)) == (long_ago, 4)
+    assert await life.end(before, 10) == 2
+    assert set(await contacts.reachable(learners)) == {mailed, waits, back, young}
+    assert await life.end(before, 10) == 0
+    assert await contacts.oldest() == before
+    kept = {each.key: each for each in topic}
+    assert isinstance(kept[str(gone)], LearnerContactEnded)
+    assert isinstance(kept[str(back)], LearnerContactEnded), "compaction would lose the new address"
+    (again,) = await both.contacts([received(each) for each in topic])
+    assert again.event == given_again
+    assert (await contacts.reachable(learners))[back].email == "new@x.example"
+    restored = [received(contact(gone, changed_at=long_ago)), received(kept[str(gone)])]
+    assert await both.contacts(restored) == []
+    assert gone not in await contacts.reachable(learners)
 
 
 async def test_what_is_cancelled_while_it_is_in_flight_and_not_sent_is_cancelled_when_it_is_put_back(

@@ -1,12 +1,16 @@
 """Names and addresses of learners: the one collection that holds them, and nothing else of the learner."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
-from libs.common.mongo import Database, Document, find_by_ids, insert_new, upsert_newest
+from pymongo import DeleteOne, UpdateOne
+
+from libs.common.mongo import Database, Document, Index, find_by_ids, insert_new, upsert_newest
 from libs.contracts.events import LearnerContact
 
+INDEXES: Sequence[Index] = (Index("contacts", ["life_from"]),)
 _FIELDS = ("name", "email")
 
 
@@ -40,6 +44,46 @@ class Contacts:
         """Delete name and address of these learners."""
         await self._contacts.delete_many({"_id": {"$in": list(learner_ids)}})
 
+    async def oldest(self) -> datetime | None:
+        """Return when the contact was given or needed last for which that is longest ago; None where there is none."""
+        # All tenants, here and below: the loop serves each in its turn.
+        oldest = await self._contacts.find({}, {"life_from": 1}).sort("life_from", 1).limit(1).to_list(None)
+        return oldest[0]["life_from"] if oldest else None
+
+    async def count_unused(self, before: datetime) -> int:
+        """Return how many contacts were neither given nor needed since then."""
+        return await self._contacts.count_documents({"life_from": {"$lt": before}})
+
+    async def unused(self, before: datetime, limit: int) -> dict[UUID, str]:
+        """Return learners whose contact was neither given nor needed since then, and their issuers, oldest first."""
+        found = self._contacts.find({"life_from": {"$lt": before}}, {"issuer_id": 1}).sort("life_from", 1).limit(limit)
+        return {each["_id"]: each["issuer_id"] for each in await found.to_list(None)}
+
+    async def keep_from(self, needed: Mapping[UUID, datetime]) -> None:
+        """Let the life of these learners' contacts begin when they were needed last."""
+        if needed:
+            updates = [UpdateOne({"_id": each}, {"$max": {"life_from": at}}) for each, at in needed.items()]
+            await self._contacts.bulk_write(updates, ordered=False)
+
+    async def end(self, before: Mapping[UUID, datetime]) -> None:
+        """Delete the contacts of these learners, each unless it was given or needed since its moment."""
+        if before:
+            ends = [DeleteOne({"_id": each, "life_from": {"$lt": moment}}) for each, moment in before.items()]
+            await self._contacts.bulk_write(ends, ordered=False)
+
+    async def stored(self, learner_ids: Iterable[UUID]) -> list[LearnerContact]:
+        """Return the contacts of those of these learners who have one, as the events that gave them last."""
+        return [
+            LearnerContact(
+                learner_id=each["_id"],
+                issuer_id=each["issuer_id"],
+                name=each.get("name"),
+                email=each.get("email"),
+                changed_at=max(each[f"{name}_changed_at"] for name in _FIELDS if name in each),
+            )
+            for each in await find_by_ids(self._contacts, "_id", learner_ids)
+        ]
+
     async def reachable(self, learner_ids: Iterable[UUID]) -> dict[UUID, Contact]:
         """Return the contacts of those of these learners who have an address."""
         found = await find_by_ids(self._contacts, "_id", learner_ids)
@@ -52,4 +96,6 @@ def _document(event: LearnerContact, names: Iterable[str]) -> Document:
     for name in names:
         if getattr(event, name) is not None:
             document |= {name: getattr(event, name), f"{name}_changed_at": event.changed_at}
+    if "email" in names:  # a new document, or a new address
+        document["life_from"] = event.changed_at
     return document

@@ -1,12 +1,13 @@
-"""The consumer of `learner.contacts`: stores names and addresses; a tombstone erases."""
+"""The consumer of `learner.contacts`: stores names and addresses; a tombstone erases, and so does the end of a life."""
 
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
+from libs.common.telemetry import new_trace
 from libs.contracts.cloudevents import Outgoing, Received
-from libs.contracts.events import LearnerContact
+from libs.contracts.events import LearnerContact, LearnerContactEnded
 from services.notifier.contacts.repository import Contacts
 
 
@@ -21,17 +22,22 @@ class ContactListener(Protocol):
 
 
 class ContactWorker:
-    """The handler; it publishes nothing."""
+    """The handler; it publishes nothing but contacts that were given again while their life was ended."""
 
     def __init__(self, contacts: Contacts, listener: ContactListener, clock: Callable[[], datetime]) -> None:
         self._contacts = contacts
         self._listener = listener
         self._clock = clock
 
-    async def handle(self, batch: Sequence[Received[LearnerContact]]) -> Sequence[Outgoing]:
-        """Store the newest contact of each learner; a tombstone erases it and cancels what was not sent."""
+    async def handle(self, batch: Sequence[Received[LearnerContact | LearnerContactEnded]]) -> Sequence[Outgoing]:
+        """Store the newest contact of each learner; a tombstone erases it and cancels what was not sent.
+
+        The end of a contact's life spares one that was given later. If that lies before the end on the topic, the topic
+        would lose it, so it is published again.
+        """
         now = self._clock()
         erased: dict[UUID, None] = {}
+        ended: dict[UUID, datetime] = {}
         changed: dict[UUID, list[LearnerContact]] = {}
         for received in batch:
             event = received.event
@@ -40,6 +46,8 @@ class ContactWorker:
                 if learner_id is not None:
                     erased[learner_id] = None
                     changed.pop(learner_id, None)
+            elif isinstance(event, LearnerContactEnded):
+                ended[event.learner_id] = max(event.before, ended.get(event.learner_id, event.before))
             else:
                 changed.setdefault(event.learner_id, []).append(event)
         if erased:
@@ -48,7 +56,8 @@ class ContactWorker:
         if changed:
             await self._contacts.store([event for events in changed.values() for event in events])  # B1
             await self._listener.addressed(list(changed), now)  # B2
-        return []
+        await self._contacts.end(ended)
+        return [Outgoing(each, new_trace()) for each in await self._contacts.stored(ended)]
 
 
 def _learner_id(key: str) -> UUID | None:

@@ -90,6 +90,18 @@ class Deliveries:
         )
         return done.matched_count > 0
 
+    async def last_needed(self, learner_ids: Sequence[UUID], since: datetime) -> dict[UUID, datetime]:
+        """Return those of these learners whom there was something to tell since then, or is still, and when last."""
+        query = {
+            "learner_id": {"$in": list(learner_ids)},
+            "$or": [{"created_at": {"$gte": since}}, {"state": {"$in": OPEN}}],
+        }
+        pipeline: list[Mapping[str, Any]] = [
+            {"$match": query},
+            {"$group": {"_id": "$learner_id", "last": {"$max": "$created_at"}}},
+        ]
+        return {each["_id"]: max(each["last"], since) async for each in aggregate(self._deliveries, pipeline)}
+
     async def activate(self, learner_ids: Sequence[UUID], now: datetime) -> None:
         """Deliveries of these learners wait for an address no longer: they are due now."""
         await self._deliveries.update_many(
