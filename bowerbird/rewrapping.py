@@ -5,15 +5,21 @@ import getpass
 import sys
 from typing import Annotated
 
+from aiokafka.errors import KafkaError
 from cyclopts import Parameter
 from pymongo.errors import PyMongoError
 
 from libs.audit.entry import Cause
 from libs.audit.log import AuditLog
 from libs.common import mongo
+from libs.common.authority_secret import AuthoritySecret
+from libs.common.clock import now
+from libs.common.kafka import Kafka
 from libs.common.settings import SettingsError
 from libs.common.store_access import mongo_options
 from libs.common.telemetry import new_trace, trace_id
+from libs.contracts.ids import Ids
+from services.issuer.keys.copies import KeyCopies
 from services.issuer.keys.encryption import FileKeyEncryption
 from services.issuer.keys.repository import SigningKeyRepository
 from services.issuer.keys.rewrapping import Rewrapped, Rewrapping
@@ -35,8 +41,8 @@ def rewrap(
     except SettingsError as error:
         print(f"bowerbird: {error}", file=sys.stderr)
         return 1
-    except PyMongoError as error:
-        print(f"bowerbird: MongoDB is unavailable ({type(error).__name__}); run this again", file=sys.stderr)
+    except (PyMongoError, KafkaError) as error:
+        print(f"bowerbird: a store is unavailable ({type(error).__name__}); run this again", file=sys.stderr)
         return 1
     print(f"{done.count} signing keys {'would be' if dry_run else 'were'} sealed anew under {done.kek_id}")
     for kek_id, count in done.left.items():
@@ -48,11 +54,17 @@ def rewrap(
 
 async def _rewrap(settings: ServiceSettings, encryption: FileKeyEncryption, *, dry_run: bool) -> Rewrapped:
     client = mongo.connect(settings.mongo_url.get_secret_value(), "bowerbird-rewrap", mongo_options(settings))
+    ids = Ids(AuthoritySecret.load(settings.authority_secret_file).key)
+    kafka = Kafka(settings, "issuer", ids.event_id)
     try:
         database: mongo.Database = client["issuer"]
-        rewrapping = Rewrapping(SigningKeyRepository(client, database), encryption, AuditLog(database))
+        repository = SigningKeyRepository(client, database)
+        copies = KeyCopies(repository, encryption, publish=kafka.publish, clock=now)
+        rewrapping = Rewrapping(repository, encryption, copies=copies, audit=AuditLog(database))
         if dry_run:
             return await rewrapping.dry_run()
+        await kafka.start()
         return await rewrapping.run(Cause(f"operator:{getpass.getuser()}", trace_id(new_trace())))
     finally:
+        await kafka.stop()
         await mongo.close(client)

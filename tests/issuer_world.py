@@ -26,6 +26,7 @@ from services.issuer.credentials.repository import MongoCredentials
 from services.issuer.credentials.worker import Closing
 from services.issuer.decisions.repository import MongoDecisions
 from services.issuer.decisions.worker import Awarding
+from services.issuer.keys.copies import KeyCopies
 from services.issuer.keys.encryption import FileKeyEncryption
 from services.issuer.keys.repository import SigningKeyRepository
 from services.issuer.keys.signing_keys import SigningKeys
@@ -93,8 +94,13 @@ class World:
     def published_lists(self) -> list[StatusListPublished]:
         return [each.event for each in self.published if isinstance(each.event, StatusListPublished)]
 
+    @property
+    def key_copies(self) -> KeyCopies:
+        repository = SigningKeyRepository(self.client, self.database)
+        return KeyCopies(repository, KEK, publish=self.publish, clock=lambda: NOW)
+
     def signing_keys(self) -> SigningKeys:
-        return SigningKeys(SigningKeyRepository(self.client, self.database), KEK)
+        return SigningKeys(SigningKeyRepository(self.client, self.database), KEK, self.key_copies)
 
     def worker(self, **changes: Any) -> Awarding:
         parts: dict[str, Any] = {

@@ -25,6 +25,7 @@ class Action(StrEnum):
     SIGNING_KEY_ADDED = "signing-key.added"
     SIGNING_KEY_CHANGED = "signing-key.changed"
     SIGNING_KEYS_REWRAPPED = "signing-keys.rewrapped"
+    SIGNING_KEYS_ADOPTED = "signing-keys.adopted"
     API_KEY_GRANTED = "api-key.granted"
     API_KEY_WITHDRAWN = "api-key.withdrawn"
     API_KEYS_SIGNED_ANEW = "api-keys.signed-anew"

@@ -214,7 +214,7 @@ async def update_together(client: Client, collection: Collection, updates: Seque
     try:
         async with await client.start_session() as session, session.start_transaction():
             result = await collection.bulk_write(updates, session=session)
-            if result.matched_count == len(updates):
+            if result.matched_count + result.upserted_count == len(updates):
                 return True
             await session.abort_transaction()
     except (BulkWriteError, OperationFailure) as error:

@@ -475,6 +475,34 @@ class ApiKeyUsed(Event):
     hour: AwareDatetime = Field(description="its beginning")
 
 
+SigningKeyState = Literal["next", "active", "retiring", "retired", "compromised"]
+
+
+class SigningKeySealed(Event):
+    """A signing key as its issuer's service keeps it: the copy from which a database that lost it gets it back.
+
+    The secret is sealed under the key-encryption key, together with the id of the key and of its issuer, and opens for
+    no other. Of one key the last record is kept; a state never goes back (`services.issuer.keys.states`).
+    """
+
+    type = "org.bowerbirdbadges.signing-key.sealed.v1"
+    topic = topics.SIGNING_KEYS
+    key_fields = ("key_id",)
+    id_fields = ("key_id", "copied_at")
+    time_field = "copied_at"
+
+    key_id: str = Field(description="the public key, a Multikey")
+    issuer_id: str
+    state: SigningKeyState
+    times: dict[SigningKeyState, AwareDatetime] = Field(description="when it entered each state that it was ever in")
+    distrusted_from: AwareDatetime | None = Field(
+        default=None, description="of a compromised key, the moment from which its signatures are not trusted"
+    )
+    kek_id: str = Field(description="the id of the key-encryption key that sealed the secret")
+    sealed: str = Field(description="the sealed secret, in base64")
+    copied_at: AwareDatetime
+
+
 class DeadLetter(Event):
     """A record that a service could not process, as it came, with where it came from and why it stopped here."""
 
@@ -523,6 +551,7 @@ EVENTS: tuple[type[Event], ...] = (
     ApiKeyGranted,
     ApiKeyWithdrawn,
     ApiKeyUsed,
+    SigningKeySealed,
     DeadLetter,
 )
 BY_TYPE = {event.type: event for event in EVENTS}

@@ -112,6 +112,7 @@ SERVICES: Final = {
             topics.CREDENTIAL_LIFECYCLE,
             topics.CREDENTIAL_DOCUMENTS,
             topics.STATUS_LISTS,
+            topics.SIGNING_KEYS,
         ],
         collections=[
             *_KEYED,

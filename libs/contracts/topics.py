@@ -88,6 +88,9 @@ ISSUER_SETTINGS = Topic(
 )
 ACCESS_KEYS = Topic("access.keys.v1", "hashes and rights of API keys", None, partitions=1, restricted=True)
 ACCESS_USE = Topic("access.use.v1", "when API keys were last used", None, partitions=1, restricted=True)
+SIGNING_KEYS = Topic(
+    "signing.keys.v1", "signing keys of issuers, sealed, and their states", None, partitions=1, restricted=True
+)
 
 # A dead letter holds another record in base64.
 LARGEST_LETTER_BYTES = 2 * 1024 * 1024
@@ -116,5 +119,6 @@ TOPICS: tuple[Topic, ...] = (
     ISSUER_SETTINGS,
     ACCESS_KEYS,
     ACCESS_USE,
+    SIGNING_KEYS,
     *DEAD_LETTERS.values(),
 )

@@ -59,6 +59,7 @@ from services.issuer.decisions.waiting import WaitingEvidence
 from services.issuer.decisions.worker import Awarding
 from services.issuer.keys import repository as signing_key_store
 from services.issuer.keys.api import signing_key_routes
+from services.issuer.keys.copies import KeyCopies
 from services.issuer.keys.encryption import FileKeyEncryption
 from services.issuer.keys.lifecycle import KeyLifecycle
 from services.issuer.keys.signing_keys import SigningKeys
@@ -189,7 +190,9 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
     use = KeyUse(plumbing.service, publish)
     keys = ApiKeys(access, administrators=Administrators(settings.admin_keys_file), used=use.note)
     stored_keys = signing_key_store.SigningKeyRepository(plumbing.client, database)
-    signing_keys = SigningKeys(stored_keys, FileKeyEncryption.read(settings.kek_file, settings.other_kek_file))
+    encryption = FileKeyEncryption.read(settings.kek_file, settings.other_kek_file)
+    copies = KeyCopies(stored_keys, encryption, publish=publish, clock=now)
+    signing_keys = SigningKeys(stored_keys, encryption, copies)
     known = catalogue.Catalogue(database)
     credentials = MongoCredentials(database)
     decisions = MongoDecisions(plumbing.client, database, credentials)
@@ -242,7 +245,15 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
     _add_access(plumbing, settings, keys=keys, access=access, known=known)
     changed = _add_issuer_list(plumbing, settings, known)
     _add_catalogue(
-        plumbing, settings, urls, changed, keys=keys, known=known, stored_keys=stored_keys, signing_keys=signing_keys
+        plumbing,
+        settings,
+        urls,
+        changed,
+        keys=keys,
+        known=known,
+        stored_keys=stored_keys,
+        signing_keys=signing_keys,
+        copies=copies,
     )
 
 
@@ -349,6 +360,7 @@ def _add_catalogue(
     known: catalogue.Catalogue,
     stored_keys: signing_key_store.SigningKeyRepository,
     signing_keys: SigningKeys,
+    copies: KeyCopies,
 ) -> None:
     """Register what publishes issuers, their signing keys, and achievements."""
     publish = plumbing.kafka.publish
@@ -369,7 +381,12 @@ def _add_catalogue(
         catalogue=known, publications=versions, urls=urls, clock=now, contact_policy=settings.contact_details
     )
     lifecycle = KeyLifecycle(
-        issuers=issuers, signing_keys=signing_keys, repository=stored_keys, audit=plumbing.audit, clock=now
+        issuers=issuers,
+        signing_keys=signing_keys,
+        copies=copies,
+        repository=stored_keys,
+        audit=plumbing.audit,
+        clock=now,
     )
     stored_domains = MailDomainRepository(plumbing.database)
     contracts: list[type[IssuerPublished | AchievementPublished | MailDomainsSet]] = [

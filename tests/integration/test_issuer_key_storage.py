@@ -12,10 +12,12 @@ from libs.audit.entry import Cause
 from libs.audit.log import AuditLog
 from libs.contracts.events import (
     IssuerPublished,
+    SigningKeySealed,
 )
 from libs.openbadges.model.errors import CredentialError
 from services.issuer.credentials.signer import CredentialSigner
 from services.issuer.keys import states
+from services.issuer.keys.copies import KeyCopies
 from services.issuer.keys.encryption import FileKeyEncryption
 from services.issuer.keys.repository import SigningKeyRepository
 from services.issuer.keys.rewrapping import Rewrapping
@@ -54,12 +56,16 @@ async def test_keys_that_were_sealed_anew_open_under_the_new_key_alone(world: Wo
     key, _ = await world.signing_keys().create("wattle", KeyState.ACTIVE, NOW)
     other = bytes(32)
     repository = SigningKeyRepository(world.client, world.database)
-    rewrapping = Rewrapping(repository, FileKeyEncryption(other, other=bytes(range(32))), AuditLog(world.database))
+    between = FileKeyEncryption(other, other=bytes(range(32)))
+    copies = KeyCopies(repository, between, publish=world.publish, clock=lambda: NOW)
+    rewrapping = Rewrapping(repository, between, copies=copies, audit=AuditLog(world.database))
     assert (await rewrapping.dry_run()).left == {KEK.kek_id: 1}
     done = await rewrapping.run(Cause("operator:kim", "0" * 32))
     assert (done.count, done.left, done.problems) == (1, {}, ())
-    opened = await SigningKeys(repository, FileKeyEncryption(other)).key("wattle")
+    opened = await SigningKeys(repository, FileKeyEncryption(other), copies).key("wattle")
     assert opened.public_multibase == key.key_id
+    kek_ids = [each.event.kek_id for each in world.published if isinstance(each.event, SigningKeySealed)]
+    assert kek_ids == [KEK.kek_id, between.kek_id], "its copy opens under the new one too"
     assert (await AuditLog(world.database).check()).fault is None
 
 

@@ -13,14 +13,17 @@ from libs.common.errors import ConflictError
 from libs.contracts.cloudevents import Outgoing
 from libs.contracts.events import (
     IssuerPublished,
+    SigningKeySealed,
 )
 from libs.contracts.reasons import SuspensionReason
+from libs.openbadges.crypto.keys import Ed25519Key
 from services.issuer.catalogue import trial
 from services.issuer.catalogue.issuers import By, Issuers, Profile
 from services.issuer.catalogue.publications import Publications
 from services.issuer.catalogue.repository import Catalogue
+from services.issuer.keys.adoption import KeyAdoption
 from services.issuer.keys.repository import SigningKeyRepository
-from services.issuer.keys.states import KeyState
+from services.issuer.keys.states import KeyState, new_key
 from tests.issuer_doubles import (
     NOW,
     TRACE,
@@ -29,6 +32,7 @@ from tests.issuer_doubles import (
     issuer,
 )
 from tests.issuer_world import (
+    KEK,
     URLS,
     KilledError,
     World,
@@ -164,6 +168,36 @@ async def test_suspending_and_changing_a_profile_at_once_loses_neither(world: Wo
     assert isinstance(suspended, IssuerPublished)
     assert newest.suspension is not None
     assert newest.name == ("Wattle" if isinstance(renamed, ConflictError) else "Wattle Grove")
+
+
+async def test_no_key_is_made_for_a_published_issuer_whose_key_is_lost_and_its_copy_brings_it_back(
+    world: World,
+) -> None:
+    here = IssuerWorld(world)
+    await here.wattle()
+    document = (await here.issuers.current("wattle")).did_document
+    await world.database["signing_keys"].delete_many({})
+    with pytest.raises(ConflictError, match="active signing key of wattle is lost"):
+        await here.wattle(url="https://wattle.example")
+    assert await world.stored("signing_keys") == []
+    copies = [each.event for each in world.published if isinstance(each.event, SigningKeySealed)]
+    adoption = KeyAdoption(SigningKeyRepository(world.client, world.database), KEK, here.audit)
+    assert [await adoption.adopt(copies) for _ in range(2)] == [1, 0]
+    await here.wattle(url="https://wattle.example")
+    current = await here.issuers.current("wattle")
+    assert (current.version, current.did_document) == (2, document)
+    assert (await world.signing_keys().key("wattle")).public_multibase in document
+
+
+async def test_a_did_document_holds_no_key_whose_copy_is_not_confirmed(world: World) -> None:
+    here = IssuerWorld(world)
+    await here.wattle()
+    key = new_key(Ed25519Key.generate().public_multibase, "wattle", KeyState.NEXT, NOW)
+    await SigningKeyRepository(world.client, world.database).insert(key, KEK.seal(b"", "nothing"))
+    await here.issuers.publish_keys("wattle", TRACE, ADMINISTRATOR.cause)
+    await here.wattle(url="https://wattle.example")
+    current = await here.issuers.current("wattle")
+    assert (current.version, key.key_id in current.did_document) == (2, False)
 
 
 async def test_an_issuer_is_suspended_whatever_was_published_of_its_profile(world: World) -> None:

@@ -209,10 +209,13 @@ class SigningKeysOfOne:
     def forget(self, _issuer_id: str) -> None:
         pass
 
+    async def confirm(self, _issuer_id: str) -> None:
+        self.house.note("copied")
+
     @property
     def lifecycle(self) -> KeyLifecycle:
         parts: dict[str, Any] = {"issuers": self, "signing_keys": self, "repository": self, "audit": self.house}
-        return KeyLifecycle(**parts, clock=lambda: NOW + timedelta(hours=1))
+        return KeyLifecycle(**parts, copies=self, clock=lambda: NOW + timedelta(hours=1))  # type: ignore[arg-type]  # a fake
 
 
 async def add_signing_key(house: House) -> None:
@@ -322,6 +325,7 @@ ELSEWHERE = {
     Action.PARTNER_ADMITTED: "test_secured_stores.py, with a broker that has an authorizer",
     Action.PARTNER_WITHDRAWN: "likewise",
     Action.STORE_ACCESS_CHANGED: "likewise",
+    Action.SIGNING_KEYS_ADOPTED: "test_issuer_key_copies.py, with the copies that it needs",
     Action.ACCESS_REFUSED: "nothing is done: test_audit.py",
 }
 

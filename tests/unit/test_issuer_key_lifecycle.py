@@ -4,9 +4,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from aiokafka.errors import KafkaConnectionError
+from pymongo.errors import ServerSelectionTimeoutError
 
 from libs.audit.entry import Cause
-from libs.common.errors import BowerbirdError, ConflictError, UnavailableError
+from libs.common.errors import ConflictError, UnavailableError
 from libs.contracts.events import IssuerPublished
 from services.issuer.keys.lifecycle import KeyLifecycle
 from services.issuer.keys.states import MOST_OF_ISSUER, KeyState, SigningKey
@@ -25,9 +27,12 @@ class Unpublished:
 class Publishing:
     """Issuers whose publication fails as it is told."""
 
-    def __init__(self, error: BowerbirdError | None) -> None:
+    def __init__(self, error: Exception | None) -> None:
         self.error = error
         self.asked: list[str] = []
+
+    async def repair(self) -> None:
+        """All copies are current."""
 
     async def publish_keys(self, issuer_id: str, _trace: str, _cause: Cause) -> None:
         self.asked.append(issuer_id)
@@ -58,7 +63,7 @@ class Exhausted:
 async def test_an_issuer_that_used_up_its_signing_keys_still_gets_one_from_an_administrator() -> None:
     store, audit = Exhausted(), MemoryAudit()
     parts: dict[str, Any] = {"issuers": store, "signing_keys": store, "repository": store, "audit": audit}
-    keys = KeyLifecycle(**parts, clock=lambda: NOW)
+    keys = KeyLifecycle(**parts, copies=None, clock=lambda: NOW)  # type: ignore[arg-type]  # a fake
     cause = Cause("key:wattle/Office", "0af7651916cd43dd8448eb211c80319c")
     with pytest.raises(ConflictError, match="at most 80 keys"):
         await keys.add("wattle", TRACE, cause, most=MOST_OF_ISSUER)
@@ -67,7 +72,7 @@ async def test_an_issuer_that_used_up_its_signing_keys_still_gets_one_from_an_ad
 
 def lifecycle(issuers: Publishing) -> KeyLifecycle:
     parts: dict[str, Any] = {"issuers": issuers, "signing_keys": None, "repository": Unpublished(), "audit": None}
-    return KeyLifecycle(**parts, clock=lambda: NOW)
+    return KeyLifecycle(**parts, copies=issuers, clock=lambda: NOW)  # type: ignore[arg-type]  # a fake
 
 
 async def test_what_a_crash_left_unpublished_is_announced() -> None:
@@ -76,9 +81,26 @@ async def test_what_a_crash_left_unpublished_is_announced() -> None:
     assert issuers.asked == ["wattle", "banksia"]
 
 
-@pytest.mark.parametrize("error", [ConflictError("at the same moment"), UnavailableError("not arrived yet")])
-async def test_what_cannot_be_announced_now_is_left_for_the_next_time(error: BowerbirdError) -> None:
+@pytest.mark.parametrize("error", [ConflictError("at the same moment"), ValueError("what is stored is no JSON")])
+async def test_an_issuer_whose_keys_cannot_be_announced_holds_up_no_other_and_is_left_for_the_next_time(
+    error: Exception,
+) -> None:
     issuers = Publishing(error)
+    assert await lifecycle(issuers).repair() > 0
+    assert issuers.asked == ["wattle", "banksia"]
+    issuers.error = None
+    await lifecycle(issuers).repair()
+    assert issuers.asked[2:] == ["wattle", "banksia"]
+
+
+@pytest.mark.parametrize("error", [ServerSelectionTimeoutError("away"), KafkaConnectionError("away")])
+async def test_a_store_that_is_away_is_waited_for(error: Exception) -> None:
+    with pytest.raises(type(error)):
+        await lifecycle(Publishing(error)).repair()
+
+
+async def test_what_cannot_be_announced_while_the_catalogue_is_slow_is_left_for_the_next_time() -> None:
+    issuers = Publishing(UnavailableError("not arrived yet"))
     assert await lifecycle(issuers).repair() > 0
     assert issuers.asked == ["wattle"]
     issuers.error = None

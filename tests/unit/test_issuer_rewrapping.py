@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from itertools import count
+from typing import Any
 
 import pytest
 
@@ -10,7 +11,7 @@ from libs.openbadges.crypto.keys import Ed25519Key
 from services.issuer.keys import rewrapping
 from services.issuer.keys.encryption import FileKeyEncryption, Sealed
 from services.issuer.keys.rewrapping import Rewrapping
-from services.issuer.keys.signing_keys import bound_to
+from services.issuer.keys.sealing import bound_to
 from services.issuer.keys.states import KeyState, SigningKey, new_key
 from tests.issuer_doubles import NOW, MemoryAudit
 
@@ -30,6 +31,7 @@ class Stored:
         self.kept: dict[str, tuple[SigningKey, Sealed]] = {}
         self.steps = count()
         self.last_step = -1
+        self.copied: dict[str, tuple[SigningKey, Sealed]] = {}
         for each in range(number):
             secret = Ed25519Key.generate()
             key = new_key(secret.public_multibase, f"school-{each % 2}", KeyState.RETIRED, NOW)
@@ -50,6 +52,10 @@ class Stored:
             if self.kept[key.key_id][1] == before:
                 self.kept[key.key_id] = key, after
 
+    async def repair(self) -> None:
+        """The copies tell what is stored now."""
+        self.copied = dict(self.kept)
+
     def all_open(self, encryption: FileKeyEncryption) -> bool:
         return all(
             Ed25519Key.from_seed(encryption.open(sealed, bound_to(key))).public_multibase == key.key_id
@@ -58,7 +64,7 @@ class Stored:
 
 
 def rewrapping_of(stored: Stored, audit: MemoryAudit | None = None) -> Rewrapping:
-    return Rewrapping(stored, BETWEEN, audit or MemoryAudit())  # type: ignore[arg-type]  # a fake
+    return Rewrapping(stored, BETWEEN, copies=stored, audit=audit or MemoryAudit())  # type: ignore[arg-type]  # a fake
 
 
 async def test_a_dry_run_counts_and_changes_nothing() -> None:
@@ -76,6 +82,7 @@ async def test_every_key_opens_before_meanwhile_and_after_and_doing_it_again_cha
     done = await rewrapping_of(stored, audit).run(OPERATOR)
     assert (done.count, done.left) == (5, {})
     assert stored.all_open(AFTER)
+    assert stored.copied == stored.kept
     after = dict(stored.kept)
     assert (await rewrapping_of(stored, audit).run(OPERATOR)).count == 0
     assert stored.kept == after
@@ -123,7 +130,8 @@ async def test_a_secret_of_another_key_is_not_sealed_anew() -> None:
 
 async def test_without_the_old_file_nothing_is_changed_and_the_problem_says_which_one_is_needed() -> None:
     stored = Stored()
-    done = await Rewrapping(stored, AFTER, MemoryAudit()).run(OPERATOR)  # type: ignore[arg-type]  # a fake
+    fakes: dict[str, Any] = {"copies": stored, "audit": MemoryAudit()}
+    done = await Rewrapping(stored, AFTER, **fakes).run(OPERATOR)  # type: ignore[arg-type]  # a fake
     assert (done.count, len(done.problems)) == (0, 5)
     assert BEFORE.kek_id in done.problems[0]
     assert "OTHER_KEK_FILE" in done.problems[0]

@@ -18,13 +18,19 @@ from services.issuer.catalogue.trial import try_issuer
 from services.issuer.keys.did_documents import did_document
 from services.issuer.keys.repository import SigningKeyRepository
 from services.issuer.keys.signing_keys import SigningKeys
-from services.issuer.keys.states import KeyState
+from services.issuer.keys.states import Copy, KeyState, SigningKey
 from services.issuer.urls import Urls
 
 _ATTEMPTS = 10
 _PAUSE_SECONDS = 0.02
 # What stands in credentials, so that a sample is tried before it is published.
 _SIGNED = frozenset({"name", "url", "email", "logo"})
+
+_LOST_KEY = (
+    "the active signing key of {issuer_id} is lost, and no new one is made in its place: what {issuer_id} was "
+    "published with names the old one. Restart the issuer service, which takes it back from its copy on the topic "
+    "signing.keys; the guide for operators has the steps, and what to do where the copy is lost too"
+)
 
 DidMethod = Literal["web", "key"]
 
@@ -102,8 +108,8 @@ class Issuers:
             The version that now is the newest, and whether it is new.
 
         Raises:
-            ConflictError: the parent is not known, the issuer has another DID method, another version than expected is
-                the newest, or somebody else publishes at the same moment.
+            ConflictError: the parent is not known, the issuer has another DID method, its signing key is lost, another
+                version than expected is the newest, or somebody else publishes at the same moment.
         """
         if parent is not None and parent not in await self._catalogue.issuers([parent]):
             raise ConflictError("the parent is not known; add the department before its schools")
@@ -115,6 +121,8 @@ class Issuers:
         method = newest.did.split(":")[1]
         if did_method not in {None, method}:
             raise ConflictError(f"{issuer_id} is a did:{method}, and an issuer's DID never changes")
+        if all(each.state is not KeyState.ACTIVE for each in await self._keys.of_issuer(issuer_id)):
+            raise ConflictError(_LOST_KEY.format(issuer_id=issuer_id))
         return await self._publish_next(newest, {"parent": parent, **asdict(profile)}, by, expected=expected_version)
 
     async def change_profile(
@@ -221,7 +229,7 @@ class Issuers:
     async def _publish_first(
         self, issuer_id: str, name: str, parent: str | None, profile: Profile, by: By
     ) -> tuple[IssuerPublished, bool]:
-        keys = await self._keys.of_issuer(issuer_id)
+        keys = await self._copied_keys(issuer_id)
         now = self._clock()
         event = IssuerPublished(
             issuer_id=issuer_id,
@@ -248,7 +256,7 @@ class Issuers:
         action: Action = Action.ISSUER_PUBLISHED,
     ) -> tuple[IssuerPublished, bool]:
         """Publish the version after `newest` with these fields and today's keys, unless it says the same."""
-        keys = await self._keys.of_issuer(newest.issuer_id)
+        keys = await self._copied_keys(newest.issuer_id)
         event = newest.model_copy(
             update={
                 **change,
@@ -268,6 +276,10 @@ class Issuers:
             published, new = await self._claim(event, by, action)
         await self._keys.mark_published(keys)
         return published, new
+
+    async def _copied_keys(self, issuer_id: str) -> list[SigningKey]:
+        """Return the keys that a DID document may hold: those that no database alone can lose."""
+        return [each for each in await self._keys.of_issuer(issuer_id) if each.copy is not Copy.NONE]
 
     async def _try(self, event: IssuerPublished) -> None:
         sample = f"{self._urls.base}/achievements/{event.issuer_id}/sample/1"

@@ -4,11 +4,15 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Protocol
 
+from aiokafka.errors import KafkaError
+from pymongo.errors import PyMongoError
+
 from libs.audit.entry import Action, AuditWriter, Cause, Entry
 from libs.common.errors import ConflictError, UnavailableError
 from libs.common.telemetry import get_logger, new_trace, trace_id
 from libs.contracts.events import IssuerPublished
 from services.issuer.keys import states
+from services.issuer.keys.copies import KeyCopies
 from services.issuer.keys.repository import SigningKeyRepository
 from services.issuer.keys.signing_keys import SigningKeys
 from services.issuer.keys.states import MOST_KEYS, KeyState, SigningKey
@@ -41,8 +45,9 @@ class KeyLifecycle:
     """Adds keys and moves them from state to state. Every change can be asked for again until it is answered.
 
     1. Record the change in the audit log and store it, if it is none already.
-    2. Publish the DID document that tells of it. A crash before leaves a key whose state is not published, and `repair`
-       or the next call publishes it.
+    2. Have its sealed copy confirmed.
+    3. Publish the DID document that tells of it. A crash before leaves a key whose state is not copied or published,
+       and `repair` or the next call goes on.
     """
 
     def __init__(
@@ -50,12 +55,14 @@ class KeyLifecycle:
         *,
         issuers: PublishedIssuers,
         signing_keys: SigningKeys,
+        copies: KeyCopies,
         repository: SigningKeyRepository,
         audit: AuditWriter,
         clock: Callable[[], datetime],
     ) -> None:
         self._issuers = issuers
         self._signing_keys = signing_keys
+        self._copies = copies
         self._repository = repository
         self._audit = audit
         self._clock = clock
@@ -92,8 +99,8 @@ class KeyLifecycle:
             await self._audit.record(
                 Entry(Action.SIGNING_KEY_ADDED, cause, (issuer_id,), f"issuer {issuer_id}", details=details)
             )
-        key, new = await self._signing_keys.create(issuer_id, KeyState.NEXT, self._clock())  # 1
-        await self._issuers.publish_keys(issuer_id, trace, cause)  # 2
+        key, new = await self._signing_keys.create(issuer_id, KeyState.NEXT, self._clock())  # 1, 2
+        await self._issuers.publish_keys(issuer_id, trace, cause)  # 3
         return await self._stored(issuer_id, key.key_id), new
 
     async def activate(self, issuer_id: str, key_id: str, trace: str, cause: Cause) -> SigningKey:
@@ -133,17 +140,23 @@ class KeyLifecycle:
         return await self._change(issuer_id, key_id, change, trace, cause)
 
     async def repair(self) -> float:
-        """Announce changes that a crash left unpublished; returns the delay in seconds until the next time.
+        """Copy and announce what a crash left behind; returns the delay in seconds until the next time.
 
-        What cannot be announced now is tried again then: the catalogue is slow, or somebody else publishes.
+        What cannot be announced now is tried again then: the catalogue is slow, somebody else publishes, or what is
+        stored of one issuer is at fault, which holds up no other.
         """
+        await self._copies.repair()
         for issuer_id in await self._repository.unpublished_issuers():
             try:
                 trace = new_trace()
                 await self._issuers.publish_keys(issuer_id, trace, Cause.of_service("issuer", trace_id(trace)))
-            except (ConflictError, UnavailableError) as error:
+            except UnavailableError as error:
                 get_logger().warning("keys are not announced yet", issuer=issuer_id, problem=error.code)
                 break
+            except (PyMongoError, KafkaError, OSError):
+                raise
+            except Exception as error:  # noqa: BLE001  # whatever is wrong with one issuer stops no other's keys
+                get_logger().warning("keys are not announced yet", issuer=issuer_id, problem=type(error).__name__)
         return _REPAIR_SECONDS
 
     async def _change(
@@ -160,7 +173,8 @@ class KeyLifecycle:
         if changed and not await self._repository.update(keys, changed):  # 1
             raise ConflictError("the keys of this issuer were changed at the same moment; read them and try again")
         self._signing_keys.forget(issuer_id)
-        await self._issuers.publish_keys(issuer_id, trace, cause)  # 2
+        await self._copies.confirm(issuer_id)  # 2
+        await self._issuers.publish_keys(issuer_id, trace, cause)  # 3
         return await self._stored(issuer_id, key_id)
 
     async def _stored(self, issuer_id: str, key_id: str) -> SigningKey:

@@ -1,7 +1,7 @@
 """Signing keys in MongoDB, their secrets encrypted: all queries on them stand here."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from bson import Binary
 from pymongo import ASCENDING, UpdateOne
@@ -9,7 +9,7 @@ from pymongo import ASCENDING, UpdateOne
 from libs.common import mongo
 from libs.common.mongo import Client, Database, Document, Index, insert_new, update_together
 from services.issuer.keys.encryption import Sealed
-from services.issuer.keys.states import KeyState, SigningKey
+from services.issuer.keys.states import Copy, KeyState, SigningKey
 
 INDEXES: Sequence[Index] = (
     # One active and one next key per issuer, whatever any code believes.
@@ -21,10 +21,20 @@ INDEXES: Sequence[Index] = (
     ),
     Index("signing_keys", ["issuer_id", "created_at"]),
     Index("signing_keys", ["published"], partial={"published": False}),
+    Index("signing_keys", ["copy", "_id"]),
 )
 
 # Whoever reads states needs no secrets.
 _WITHOUT_SECRET = {"sealed": 0}
+# A key that an earlier version stored has no copy.
+_UNCOPIED = {"copy": {"$in": [None, Copy.NONE.value, Copy.BEHIND.value]}}
+
+
+class StoredKey(NamedTuple):
+    """A key with its secret, sealed."""
+
+    key: SigningKey
+    sealed: Sealed
 
 
 class SigningKeyRepository:
@@ -36,33 +46,77 @@ class SigningKeyRepository:
 
     async def insert(self, key: SigningKey, sealed: Sealed) -> bool:
         """Store a new key; False where the issuer has one in this state already and may have one alone."""
-        document = {
-            "_id": key.key_id,
-            "schema": 1,
-            "issuer_id": key.issuer_id,
-            **_changing(key),
-            "kek_id": sealed.kek_id,
-            "sealed": Binary(sealed.ciphertext),
-            "created_at": min(key.times.values()),
-        }
-        return not await insert_new(self._collection, [document])
+        return not await insert_new(self._collection, [{"_id": key.key_id, **_document(key, sealed)}])
 
     async def of_issuer(self, issuer_id: str) -> list[SigningKey]:
         """Return all keys that the issuer ever had, the oldest first."""
         found = self._collection.find({"issuer_id": issuer_id}, _WITHOUT_SECRET, sort=[("created_at", ASCENDING)])
         return [_key(each) for each in await found.to_list(None)]
 
-    async def active(self, issuer_id: str) -> tuple[SigningKey, Sealed] | None:
+    async def active(self, issuer_id: str) -> StoredKey | None:
         """Return the issuer's active key with its encrypted secret."""
         found = await self._collection.find_one({"issuer_id": issuer_id, "state": KeyState.ACTIVE})
-        return None if found is None else (_key(found), Sealed(found["kek_id"], bytes(found["sealed"])))
+        return None if found is None else _stored(found)
 
-    async def not_sealed_under(self, kek_id: str, after: str, limit: int) -> list[tuple[SigningKey, Sealed]]:
+    async def with_secrets(self, issuer_id: str) -> list[StoredKey]:
+        """Return all keys that the issuer ever had, with their encrypted secrets."""
+        return [_stored(each) for each in await self._collection.find({"issuer_id": issuer_id}).to_list(None)]
+
+    async def not_sealed_under(self, kek_id: str, after: str, limit: int) -> list[StoredKey]:
         """Return keys whose secrets another key-encryption key sealed, by their ids from behind `after`."""
         # An operator's query, over all tenants.
         query = {"kek_id": {"$ne": kek_id}, "_id": {"$gt": after}}
         found = self._collection.find(query, sort=[("_id", ASCENDING)], limit=limit)
-        return [(_key(each), Sealed(each["kek_id"], bytes(each["sealed"]))) for each in await found.to_list(None)]
+        return [_stored(each) for each in await found.to_list(None)]
+
+    async def behind(self, after: str, limit: int) -> list[StoredKey]:
+        """Return keys by their ids from behind `after`."""
+        # An operator's query, over all tenants.
+        found = self._collection.find({"_id": {"$gt": after}}, sort=[("_id", ASCENDING)], limit=limit)
+        return [_stored(each) for each in await found.to_list(None)]
+
+    async def uncopied_of(self, issuer_id: str) -> list[StoredKey]:
+        """Return this issuer's keys whose copies do not tell what is stored."""
+        found = self._collection.find({"issuer_id": issuer_id, **_UNCOPIED})
+        return [_stored(each) for each in await found.to_list(None)]
+
+    async def uncopied(self, after: str, limit: int) -> list[StoredKey]:
+        """Return keys whose copies do not tell what is stored, by their ids from behind `after`."""
+        # A worker's query, over all tenants.
+        query = {"_id": {"$gt": after}, **_UNCOPIED}
+        found = self._collection.find(query, sort=[("_id", ASCENDING)], limit=limit)
+        return [_stored(each) for each in await found.to_list(None)]
+
+    async def mark_copied(self, found: Iterable[StoredKey]) -> list[StoredKey]:
+        """Note that the copies of these tell what was read; return those that changed since, as they stand now."""
+        changed = []
+        for key, sealed in found:
+            same = {
+                "_id": key.key_id,
+                "issuer_id": key.issuer_id,
+                "state": key.state,
+                "distrusted_from": key.distrusted_from,
+                "sealed": Binary(sealed.ciphertext),
+            }
+            result = await self._collection.update_one(same, {"$set": {"copy": Copy.CURRENT.value}})
+            if not result.matched_count:
+                changed.append(key.key_id)
+        # A worker's query, by ids.
+        return [_stored(each) for each in await self._collection.find({"_id": {"$in": changed}}).to_list(None)]
+
+    async def adopt(self, changes: Iterable[tuple[StoredKey | None, StoredKey]]) -> bool:
+        """Store what copies told, together and in this order; False where another writer was first.
+
+        Args:
+            changes: each key as it was read, or None where there was none, and as it is to be.
+        """
+        updates = []
+        for before, (key, sealed) in changes:
+            query: Document = {"_id": key.key_id, "issuer_id": key.issuer_id}
+            # One that is there already is not matched, and cannot be inserted.
+            was = {"created_at": {"$exists": False}} if before is None else {"state": before.key.state}
+            updates.append(UpdateOne(query | was, {"$set": _document(key, sealed)}, upsert=before is None))
+        return await update_together(self._client, self._collection, updates)
 
     async def count_by_kek(self) -> dict[str, int]:
         """Return how many secrets each key-encryption key sealed, by its id."""
@@ -71,11 +125,20 @@ class SigningKeyRepository:
         return {each["_id"]: each["count"] async for each in mongo.aggregate(self._collection, pipeline)}
 
     async def seal_anew(self, changes: Iterable[tuple[SigningKey, Sealed, Sealed]]) -> None:
-        """Store secrets sealed anew, each in one step, unless what is stored is no longer what was read."""
+        """Store secrets sealed anew, each in one step, unless what is stored is no longer what was read.
+
+        Their copies are behind from then on.
+        """
         updates = [
             UpdateOne(
-                {"_id": key.key_id, "issuer_id": key.issuer_id, "sealed": Binary(before.ciphertext)},
-                {"$set": {"kek_id": after.kek_id, "sealed": Binary(after.ciphertext)}},
+                {"_id": key.key_id, "issuer_id": key.issuer_id, "sealed": Binary(before.ciphertext), **_copied_as(key)},
+                {
+                    "$set": {
+                        "kek_id": after.kek_id,
+                        "sealed": Binary(after.ciphertext),
+                        "copy": key.changed().copy.value,
+                    }
+                },
             )
             for key, before, after in changes
         ]
@@ -123,7 +186,28 @@ def _changing(key: SigningKey) -> Document:
         "times": {state.value: at for state, at in key.times.items()},
         "distrusted_from": key.distrusted_from,
         "published": key.published,
+        "copy": key.copy.value,
     }
+
+
+def _document(key: SigningKey, sealed: Sealed) -> Document:
+    """Return the document of a key, without its `_id`."""
+    return {
+        "schema": 1,
+        "issuer_id": key.issuer_id,
+        **_changing(key),
+        "kek_id": sealed.kek_id,
+        "sealed": Binary(sealed.ciphertext),
+        "created_at": min(key.times.values()),
+    }
+
+
+def _copied_as(key: SigningKey) -> Document:
+    return {"copy": {"$in": [None, Copy.NONE.value]} if key.copy is Copy.NONE else key.copy.value}
+
+
+def _stored(document: Document) -> StoredKey:
+    return StoredKey(_key(document), Sealed(document["kek_id"], bytes(document["sealed"])))
 
 
 def _key(document: dict[str, Any]) -> SigningKey:
@@ -134,4 +218,5 @@ def _key(document: dict[str, Any]) -> SigningKey:
         times={KeyState(state): at for state, at in document["times"].items()},
         distrusted_from=document["distrusted_from"],
         published=document["published"],
+        copy=Copy(document.get("copy", Copy.NONE)),
     )

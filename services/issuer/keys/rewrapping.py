@@ -3,6 +3,7 @@
 1. Record in the audit log which keys are about to be sealed anew.
 2. Open each under the key that sealed it, see that it is the secret of its public key, seal it under the new one.
 3. Store it in one step in the place of what was read.
+4. Publish the copies of these keys anew, so that they open under the new one too.
 
 Killed anywhere, each key stands under one of the two, and both open; doing it again goes on with those that are left.
 """
@@ -10,10 +11,10 @@ Killed anywhere, each key stands under one of the two, and both open; doing it a
 from dataclasses import dataclass
 
 from libs.audit.entry import Action, AuditWriter, Cause, Details, Entry
-from libs.openbadges.crypto.keys import Ed25519Key
+from services.issuer.keys.copies import KeyCopies
 from services.issuer.keys.encryption import FileKeyEncryption, KeyUnavailableError, Sealed
-from services.issuer.keys.repository import SigningKeyRepository
-from services.issuer.keys.signing_keys import bound_to
+from services.issuer.keys.repository import SigningKeyRepository, StoredKey
+from services.issuer.keys.sealing import opened, sealed
 from services.issuer.keys.states import SigningKey
 
 _AT_ONCE = 200
@@ -39,9 +40,17 @@ class Rewrapped:
 class Rewrapping:
     """Seals anew what another key-encryption key sealed."""
 
-    def __init__(self, repository: SigningKeyRepository, encryption: FileKeyEncryption, audit: AuditWriter) -> None:
+    def __init__(
+        self,
+        repository: SigningKeyRepository,
+        encryption: FileKeyEncryption,
+        *,
+        copies: KeyCopies,
+        audit: AuditWriter,
+    ) -> None:
         self._repository = repository
         self._encryption = encryption
+        self._copies = copies
         self._audit = audit
 
     async def dry_run(self) -> Rewrapped:
@@ -54,6 +63,7 @@ class Rewrapping:
 
         Raises:
             PyMongoError: the database is unavailable; doing it again goes on.
+            KafkaError: a copy was not confirmed; doing it again goes on.
         """
         count, after, problems = 0, "", list[str]()
         while found := await self._repository.not_sealed_under(self._encryption.kek_id, after, _AT_ONCE):
@@ -75,13 +85,11 @@ class Rewrapping:
             if changes:
                 await self._repository.seal_anew(changes)  # 3
             count += len(changes)
+        await self._copies.repair()  # 4
         return Rewrapped(self._encryption.kek_id, count, await self._left(), tuple(problems))
 
     def _anew(self, key: SigningKey, before: Sealed) -> Sealed:
-        secret = self._encryption.open(before, bound_to(key))
-        if Ed25519Key.from_seed(secret).public_multibase != key.key_id:
-            raise KeyUnavailableError(f"{bound_to(key)} opens to another key's secret: what is stored was changed")
-        return self._encryption.seal(secret, bound_to(key))
+        return sealed(key, opened(StoredKey(key, before), self._encryption), self._encryption)
 
     async def _left(self) -> dict[str, int]:
         counts = await self._repository.count_by_kek()

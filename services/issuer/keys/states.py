@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
 from libs.common.errors import ConflictError, NotFoundError
 
@@ -23,6 +24,14 @@ class KeyState(StrEnum):
     RETIRING = "retiring"
     RETIRED = "retired"
     COMPROMISED = "compromised"
+
+
+class Copy(StrEnum):
+    """What the sealed copy of a key, on the topic `signing.keys`, tells of it."""
+
+    NONE = "none"
+    BEHIND = "behind"
+    CURRENT = "current"
 
 
 TRANSITIONS: Mapping[KeyState, frozenset[KeyState]] = {
@@ -45,6 +54,7 @@ class SigningKey:
         times: when it entered each state that it was ever in.
         distrusted_from: of a compromised key, the moment from which its signatures are not trusted.
         published: whether a DID document that tells of this state has arrived in the catalogue.
+        copy: what its sealed copy tells. While there is none it signs nothing, and no DID document holds it.
     """
 
     key_id: str
@@ -53,6 +63,11 @@ class SigningKey:
     times: Mapping[KeyState, datetime]
     distrusted_from: datetime | None = None
     published: bool = False
+    copy: Copy = Copy.NONE
+
+    def changed(self, **fields: Any) -> "SigningKey":
+        """Return the key with these fields, which nobody has been told of."""
+        return replace(self, **fields, published=False, copy=Copy.NONE if self.copy is Copy.NONE else Copy.BEHIND)
 
 
 def new_key(key_id: str, issuer_id: str, state: KeyState, at: datetime) -> SigningKey:
@@ -120,7 +135,7 @@ def distrust(keys: Iterable[SigningKey], key_id: str, at: datetime, since: datet
     if key.state is KeyState.COMPROMISED:
         if key.distrusted_from is not None and key.distrusted_from <= since:
             return []
-        return [replace(key, distrusted_from=since, published=False)]
+        return [key.changed(distrusted_from=since)]
     distrusted = replace(_enter(key, KeyState.COMPROMISED, at), distrusted_from=since)
     if key.state is not KeyState.ACTIVE:
         return [distrusted]
@@ -140,7 +155,7 @@ def _promote(key: SigningKey, at: datetime) -> SigningKey:
 def _enter(key: SigningKey, state: KeyState, at: datetime) -> SigningKey:
     if state not in TRANSITIONS[key.state]:
         raise ConflictError(f"a key that is {key.state} cannot become {state}")
-    return replace(key, state=state, times={**key.times, state: at}, published=False)
+    return key.changed(state=state, times={**key.times, state: at})
 
 
 def _find(keys: Mapping[str, SigningKey], key_id: str) -> SigningKey:
