@@ -20,6 +20,7 @@ from services.evidence.batches.api import batch_routes, upload_routes
 from services.evidence.batches.batch import Batch, BatchState, NewRow, Progress, Row, Tally, Upload, UploadLease
 from services.evidence.batches.body import Limits
 from services.evidence.batches.ingestion import Intake
+from services.evidence.batches.quotas import DailyLimits, Quotas
 from services.evidence.batches.repository import Batches
 from tests.ids import IDS
 from tests.keys_in_memory import MemoryKeys
@@ -202,6 +203,28 @@ class AnyKey(ApiKeys):
         return Caller(issuer_id, frozenset(scopes))
 
 
+class Taken:
+    """The collection of daily quotas in memory."""
+
+    def __init__(self) -> None:
+        self.documents: dict[str, dict[str, Any]] = {}
+
+    async def find_one_and_update(self, query: dict[str, str], update: dict[str, Any], **_: object) -> dict[str, Any]:
+        found = self.documents.setdefault(query["_id"], {**update["$setOnInsert"], "taken": 0})
+        found["taken"] += update["$inc"]["taken"]
+        return dict(found)
+
+    async def delete_many(self, query: dict[str, dict[str, str]]) -> None:
+        before = query["day"]["$lt"]
+        self.documents = {name: each for name, each in self.documents.items() if each["day"] >= before}
+
+
+def quotas(limits: DailyLimits, taken: Taken | None = None, clock: Callable[[], datetime] = lambda: NOW) -> Quotas:
+    """A process's quotas, over a collection that it may share with others."""
+    database: Any = {"quotas": taken or Taken()}
+    return Quotas(database, limits, clock)
+
+
 def evidence_app(
     batches: Batches,
     publish: Published,
@@ -212,6 +235,7 @@ def evidence_app(
     chunk_rows: int = 3,
     uploads_per_issuer: int = 8,
     contact_policy: ContactPolicy = ContactPolicy.WARN,
+    daily: DailyLimits | None = None,
 ) -> FastAPI:
     """The real routes over these."""
     intake = Intake(
@@ -225,7 +249,9 @@ def evidence_app(
         contact_policy=contact_policy,
     )
     app = create_app("evidence", Health())
-    app.include_router(upload_routes(intake, batches, AnyKey(), limits, longest_row=longest_row))
+    app.include_router(
+        upload_routes(intake, batches, AnyKey(), limits, longest_row=longest_row, quotas=quotas(daily or DailyLimits()))
+    )
     app.include_router(batch_routes(batches, AnyKey()))
     return app
 

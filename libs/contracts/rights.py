@@ -90,7 +90,7 @@ SERVICES: Final = {
         "evidence",
         reads=[topics.ACCESS_KEYS, topics.EVIDENCE_DECIDED],
         writes=[topics.ACCESS_USE, topics.EVIDENCE_SUBMITTED, topics.LEARNER_CONTACTS],
-        collections=[*_KEYED, "batches", "rows", "row_blocks", "row_warnings"],
+        collections=[*_KEYED, "batches", "rows", "row_blocks", "row_warnings", "quotas"],
     ),
     "issuer": _service(
         "issuer",

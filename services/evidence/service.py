@@ -22,6 +22,7 @@ from libs.contracts.events import ApiKeyGranted, ApiKeyWithdrawn, EvidenceDecide
 from services.evidence.batches.api import batch_routes, upload_routes
 from services.evidence.batches.body import Limits
 from services.evidence.batches.ingestion import Intake
+from services.evidence.batches.quotas import DailyLimits, Quotas
 from services.evidence.batches.repository import INDEXES, Batches
 from services.evidence.batches.worker import Decisions
 
@@ -47,6 +48,14 @@ class ServiceSettings(AuthoritySettings):
     uploads_per_issuer: int = Field(
         default=8, ge=1, le=1_000, description="most uploads of one issuer at the same time; one more is answered 429"
     )
+    quota_rows_per_key: int = Field(
+        default=5_000_000, ge=0, description="most rows of evidence that one API key may send in a day (UTC); 0: any"
+    )
+    quota_rows_per_issuer: int = Field(default=10_000_000, ge=0, description="with all keys of one issuer; 0: any")
+    quota_bytes_per_key: int = Field(
+        default=5 << 30, ge=0, description="most bytes, as sent, that one API key may send in a day; 0: any number"
+    )
+    quota_bytes_per_issuer: int = Field(default=10 << 30, ge=0, description="with all keys of one issuer; 0: any")
     contact_details: ContactPolicy = Field(
         default=ContactPolicy.WARN,
         description="what an e-mail address or telephone number in a text that becomes public leads to: `warn` in the "
@@ -65,6 +74,13 @@ class ServiceSettings(AuthoritySettings):
         description="how long batches and their rows are kept, in days, unless a row still waits; longer than topics "
         "keep decisions",
     )
+
+    @property
+    def daily_limits(self) -> DailyLimits:
+        """What may be sent in a day."""
+        return DailyLimits(
+            self.quota_rows_per_key, self.quota_rows_per_issuer, self.quota_bytes_per_key, self.quota_bytes_per_issuer
+        )
 
 
 def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
@@ -91,7 +107,10 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
     access = KeyRepository(plumbing.database)
     use = KeyUse(plumbing.service, plumbing.kafka.publish)
     keys = ApiKeys(access, used=use.note)
-    plumbing.app.include_router(upload_routes(intake, batches, keys, limits, longest_row=settings.upload_row_length))
+    quotas = Quotas(plumbing.database, settings.daily_limits, now)
+    plumbing.app.include_router(
+        upload_routes(intake, batches, keys, limits, longest_row=settings.upload_row_length, quotas=quotas)
+    )
     plumbing.app.include_router(batch_routes(batches, keys))
     _consume_access(plumbing, AccessWorker(access, GrantKeys.load(settings.grant_keys_file)))
     plumbing.repeat("key-use", use.publish)

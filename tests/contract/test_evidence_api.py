@@ -17,6 +17,7 @@ from prometheus_client import generate_latest
 from libs.common.contact_details import ContactPolicy
 from libs.contracts.events import EvidenceSubmitted, LearnerContact, Outcome
 from services.evidence.batches.batch import BatchState
+from services.evidence.batches.quotas import DailyLimits
 from services.evidence.sources.columns import COLUMNS
 from services.evidence.sources.rows import MAPPING_VERSION
 from tests.evidence_doubles import LIMITS, MemoryBatches, Published, decided, evidence_app
@@ -49,12 +50,16 @@ def table(*lines: str) -> bytes:
 class Service:
     """The service without sockets, and a caller."""
 
-    def __init__(self, contact_policy: ContactPolicy = ContactPolicy.WARN) -> None:
+    def __init__(self, contact_policy: ContactPolicy = ContactPolicy.WARN, daily: DailyLimits | None = None) -> None:
         self.batches = MemoryBatches()
         self.published = Published()
         counter: Iterator[int] = iter(range(1, 10_000))
         self.app = evidence_app(
-            self.batches, self.published, lambda: UUID(int=next(counter) << 96), contact_policy=contact_policy
+            self.batches,
+            self.published,
+            lambda: UUID(int=next(counter) << 96),
+            contact_policy=contact_policy,
+            daily=daily,
         )
         self.client = httpx.AsyncClient(transport=httpx.ASGITransport(self.app), base_url="http://test")
 
@@ -83,6 +88,23 @@ async def test_one_piece_is_a_batch_of_one_row(evidence: Service) -> None:
     assert (body["state"], body["received"], body["counts"]["pending"]) == ("accepted", 1, 1)
     assert answer.headers["location"] == body["links"]["self"]
     assert (await evidence.get(body["links"]["self"])).json() == body
+
+
+async def test_who_has_sent_what_may_be_sent_in_a_day_is_told_when_the_next_one_begins() -> None:
+    built = Service(daily=DailyLimits(key_rows=4, issuer_bytes=50_000))
+    until_midnight = str(15 * 3600)
+    async with built.client:
+        answer = await built.send(table(*(line(number) for number in range(8))))
+        assert (answer.status_code, answer.headers["retry-after"]) == (429, until_midnight)
+        assert "the 4 rows" in answer.json()["detail"]
+        assert len(built.published.submissions) == 3, "the chunk that would pass it over is not taken in"
+        one = {"path": "/v1/evidence", "content_type": "application/json"}
+        assert (await built.send(orjson.dumps(ROW), **one)).status_code == 202
+        assert (await built.send(orjson.dumps(ROW), **one)).status_code == 429
+        assert (await built.send(orjson.dumps(ROW), as_="south", **one)).status_code == 202
+        # No row of it can be read before its bytes are counted.
+        large = await built.send(table(*(line(number) for number in range(1_500))), as_="west")
+        assert (large.status_code, large.headers["retry-after"]) == (429, until_midnight)
 
 
 async def test_a_contact_is_published_before_its_submission_and_nothing_else_names_the_learner(

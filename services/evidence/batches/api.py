@@ -2,10 +2,9 @@
 
 import csv
 import io
-from codecs import BOM_UTF8
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import date
+from functools import partial
 from typing import Annotated, Any
 from urllib.parse import urlencode
 from uuid import UUID
@@ -16,10 +15,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from libs.access.api_keys import ApiKeys, Caller
 from libs.common.body_limits import streamed_body
-from libs.common.contact_details import ContactPolicy
 from libs.common.errors import (
     ConflictError,
-    FieldProblem,
     InvalidRequestError,
     NotFoundError,
     RequestTimeoutError,
@@ -33,12 +30,12 @@ from libs.common.problems import documented
 from services.evidence.batches.batch import ROW_STATES, Batch, BatchState, Row, Upload
 from services.evidence.batches.body import Limits, plain_blocks
 from services.evidence.batches.ingestion import Intake
+from services.evidence.batches.one_piece import OnePiece, good_fields, nothing
+from services.evidence.batches.quotas import Quotas
 from services.evidence.batches.repository import Batches
 from services.evidence.sources.csv_reader import CsvReader
-from services.evidence.sources.ndjson import NdjsonReader, json_fields
-from services.evidence.sources.reader import RawRow, Reader
-from services.evidence.sources.refusals import Refusal
-from services.evidence.sources.rows import read_row
+from services.evidence.sources.ndjson import NdjsonReader
+from services.evidence.sources.reader import Reader
 from services.evidence.sources.schema import EXAMPLE, PUBLIC_COLUMNS, column_table, csv_template, evidence_schema
 
 _AFTER = r"^(?:[a-z0-9_]{0,60}\.)?[0-9]{1,9}$"
@@ -244,7 +241,9 @@ _UPLOAD_BODY: dict[str, Any] = {
 }
 
 
-def upload_routes(intake: Intake, batches: Batches, keys: ApiKeys, limits: Limits, longest_row: int) -> APIRouter:
+def upload_routes(
+    intake: Intake, batches: Batches, keys: ApiKeys, limits: Limits, *, longest_row: int, quotas: Quotas
+) -> APIRouter:
     """Return the calls that take evidence in. `longest_row` is in characters (CSV) or bytes (JSON)."""
     router = APIRouter(prefix="/v1", tags=["evidence"])
     writer = Depends(keys.allowed("evidence:write"))
@@ -273,9 +272,10 @@ def upload_routes(intake: Intake, batches: Batches, keys: ApiKeys, limits: Limit
         """Send one piece of evidence; it becomes a batch of one row."""
         upload = Upload(caller.issuer_id, source, "json", request_trace(request), idempotency_key)
         one = replace(limits, sent_bytes=longest_row, plain_bytes=longest_row)
-        pieces = plain_blocks(request.stream(), one, gzipped=_is_gzip(content_encoding))
-        fields = _good_fields(b"".join([block async for block in pieces]), intake.clock().date(), intake.contact_policy)
-        return await _answer(await intake.receive(upload, _OnePiece(fields), _nothing()), caller, response)
+        pieces = plain_blocks(quotas.counted(caller, request.stream()), one, gzipped=_is_gzip(content_encoding))
+        fields = good_fields(b"".join([block async for block in pieces]), intake.clock().date(), intake.contact_policy)
+        charge = partial(quotas.take, caller, "rows")
+        return await _answer(await intake.receive(upload, OnePiece(fields), nothing(), charge), caller, response)
 
     @router.post(
         "/batches",
@@ -296,8 +296,12 @@ def upload_routes(intake: Intake, batches: Batches, keys: ApiKeys, limits: Limit
         """Send a file of evidence: CSV or NDJSON, plain or gzip; answered when all of it is safe."""
         name = _file_format(request)
         upload = Upload(caller.issuer_id, source, name, request_trace(request), idempotency_key)
-        pieces = plain_blocks(keys.while_valid(request, request.stream()), limits, gzipped=_is_gzip(content_encoding))
-        return await _answer(await intake.receive(upload, _READERS[name](longest_row), pieces), caller, response)
+        sent = quotas.counted(caller, keys.while_valid(request, request.stream()))
+        pieces = plain_blocks(sent, limits, gzipped=_is_gzip(content_encoding))
+        charge = partial(quotas.take, caller, "rows")
+        return await _answer(
+            await intake.receive(upload, _READERS[name](longest_row), pieces, charge), caller, response
+        )
 
     @router.get("/evidence/template", response_class=Response, responses={200: _TEMPLATE})
     async def read_template(caller: Caller = writer) -> Response:  # whoever may send evidence
@@ -361,43 +365,6 @@ def _is_gzip(content_encoding: str | None) -> bool:
     if encoding not in {"identity", "gzip"}:
         raise UnsupportedMediaError("Content-Encoding is gzip, or there is none.")
     return encoding == "gzip"
-
-
-def _good_fields(body: bytes, today: date, policy: ContactPolicy) -> dict[str, str]:
-    """Return the fields of the one object in `body`.
-
-    Raises:
-        InvalidRequestError: it is no such object, or the reader would refuse the row.
-    """
-    fields = json_fields(body.removeprefix(BOM_UTF8).strip())
-    row = fields if isinstance(fields, Refusal) else read_row(fields, today, policy)
-    if isinstance(fields, Refusal) or isinstance(row, Refusal):
-        refusal = fields if isinstance(fields, Refusal) else row
-        assert isinstance(refusal, Refusal)  # noqa: S101  # one of both is
-        error = FieldProblem(field=refusal.column or "body", reason=refusal.message, code=refusal.reason.value)
-        raise InvalidRequestError(refusal.message, [error])
-    return fields
-
-
-class _OnePiece:
-    """The reader of one piece of evidence, which was read already."""
-
-    def __init__(self, fields: dict[str, str]) -> None:
-        self._fields = fields
-
-    def feed(self, _block: bytes) -> Iterator[RawRow]:
-        """See `Reader`."""
-        return iter(())
-
-    def finish(self) -> Iterator[RawRow]:
-        """See `Reader`."""
-        yield 1, self._fields
-
-
-async def _nothing() -> AsyncIterator[bytes]:
-    nothing: tuple[bytes, ...] = ()
-    for block in nothing:
-        yield block
 
 
 def _next_page(batch_id: UUID, page: Sequence[Row], state: str | None, *, warned: bool, limit: int) -> str | None:

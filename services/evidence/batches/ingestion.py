@@ -56,6 +56,7 @@ from services.evidence.sources.refusals import Refusal
 
 T = TypeVar("T")
 Publish = Callable[[Sequence[Outgoing]], Awaitable[None]]
+Charge = Callable[[int], Awaitable[None]]
 
 # So much is read on the event loop itself, some milliseconds: waiting for the thread takes longer, the more so the
 # busier the loop is.
@@ -90,8 +91,12 @@ class Intake:
     # them would take the interpreter from the loop.
     _thread: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "rows"))
 
-    async def receive(self, upload: Upload, reader: Reader, blocks: AsyncIterator[bytes]) -> UUID:
+    async def receive(
+        self, upload: Upload, reader: Reader, blocks: AsyncIterator[bytes], charge: Charge | None = None
+    ) -> UUID:
         """Take all rows in and return the batch's id when Kafka has confirmed and the database has stored them.
+
+        `charge` is told how many rows are to be taken in next, and may refuse them.
 
         Raises:
             InvalidRequestError: the file as a whole cannot be read.
@@ -101,7 +106,7 @@ class Intake:
             BowerbirdError: a limit was passed (body.py).
         """
         if upload.format == "json":
-            return await self._receive(upload, reader, blocks)
+            return await self._receive(upload, reader, blocks, charge)
         if self._under_way[upload.issuer_id] >= self.uploads_per_issuer:
             metrics.UPLOADS.labels("refused").inc()
             raise TooManyRequestsError(
@@ -110,7 +115,7 @@ class Intake:
             )
         self._under_way[upload.issuer_id] += 1
         try:
-            return await self._receive(upload, reader, blocks)
+            return await self._receive(upload, reader, blocks, charge)
         finally:
             self._under_way[upload.issuer_id] -= 1
             if not self._under_way[upload.issuer_id]:
@@ -122,9 +127,11 @@ class Intake:
             return work()
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
-    async def _receive(self, upload: Upload, reader: Reader, blocks: AsyncIterator[bytes]) -> UUID:
+    async def _receive(
+        self, upload: Upload, reader: Reader, blocks: AsyncIterator[bytes], charge: Charge | None
+    ) -> UUID:
         started = monotonic()
-        session = UploadSession(self, upload, reader)
+        session = UploadSession(self, upload, reader, charge)
         end = "failed"
         try:
             async for block in blocks:
@@ -162,8 +169,9 @@ class Intake:
 class UploadSession:
     """One upload in flight; at most one chunk of it is in memory."""
 
-    def __init__(self, intake: Intake, upload: Upload, reader: Reader) -> None:
+    def __init__(self, intake: Intake, upload: Upload, reader: Reader, charge: Charge | None) -> None:
         self._intake = intake
+        self._charge = charge
         self._upload = upload
         self._reader = reader
         self._came_bytes = 0
@@ -193,6 +201,8 @@ class UploadSession:
     async def _flush(self, *, is_last: bool) -> None:
         """Steps 0 to 2 for the rows held, and 3 with the last. Nothing more is read before they are done."""
         raws, self._chunk, self._held_bytes = self._chunk, [], 0
+        if self._charge is not None:
+            await self._charge(len(raws))
         batch = self._batch = self._batch or await self._acquire(raws)
         batch.unproven += [raw for raw in raws if batch.repeat.is_new(raw)]
         # Rows that an earlier upload may have published go out once all of them are seen to be the same: one chunk.
