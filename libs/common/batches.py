@@ -22,6 +22,7 @@ def start_counting(consumer: str) -> None:
     """Let the counters of a consumer begin at zero."""
     metrics.from_zero(metrics.RECORDS, [consumer], OUTCOMES)
     metrics.from_zero(metrics.RETRIES, [consumer])
+    metrics.from_zero(metrics.REREAD, [consumer])
 
 
 def account(

@@ -18,7 +18,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from gzip import BadGzipFile
 from time import monotonic
-from typing import Generic, NamedTuple
+from typing import Generic
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
 from aiokafka.errors import CommitFailedError, CorruptRecordException, IllegalStateError, KafkaError
@@ -33,18 +33,10 @@ from libs.common.health import Heartbeat
 from libs.common.kafka import REBALANCE_TIMEOUT_MS, RECORD_TOO_LARGE, Kafka, is_transient
 from libs.common.kafka_client import member_id_of
 from libs.common.mongo import is_permanent
-from libs.common.telemetry import continue_trace, get_logger
-from libs.contracts.cloudevents import (
-    READ_HEADERS,
-    EventT,
-    Outgoing,
-    Received,
-    UnknownTypeError,
-    UnreadableRecordError,
-    read_event,
-    readable_headers,
-)
-from libs.contracts.events import BY_TYPE
+from libs.common.positions import Places, PositionStore
+from libs.common.record_reading import FailedRecord, ReadRecord, RecordReader
+from libs.common.telemetry import get_logger
+from libs.contracts.cloudevents import EventT, Outgoing, Received
 from libs.contracts.topics import Topic
 
 Handler = Callable[[Sequence[Received[EventT]]], Awaitable[Sequence[Outgoing]]]
@@ -65,22 +57,6 @@ class _AbandonedError(Exception):
     """The batch in flight was given up, uncommitted: its partitions moved, or the process stops."""
 
 
-class FailedRecord(NamedTuple):
-    """A record that goes to the dead letters: why, as a stable code and in words, and after how many attempts."""
-
-    record: ConsumerRecord
-    reason: str
-    detail: str
-    attempts: int
-
-
-class _Parsed(NamedTuple, Generic[EventT]):
-    """A record that is one of ours, beside the record it came in."""
-
-    record: ConsumerRecord
-    received: Received[EventT]
-
-
 class Consumer(ConsumerRebalanceListener, Generic[EventT]):  # type: ignore[misc]  # aiokafka publishes no types
     """One consumer group member; `handle` does the effects of a batch and returns what is to be published.
 
@@ -99,6 +75,7 @@ class Consumer(ConsumerRebalanceListener, Generic[EventT]):  # type: ignore[misc
         contracts: Sequence[type[EventT]],
         handle: Handler[EventT],
         max_records: int,
+        positions: PositionStore,
         member: int = 1,
         tombstones: bool = False,
     ) -> None:
@@ -109,12 +86,12 @@ class Consumer(ConsumerRebalanceListener, Generic[EventT]):  # type: ignore[misc
         self.heartbeat = Heartbeat()
         self._kafka = kafka
         self._service = service
-        self._contracts = tuple(contracts)
-        # By the bytes of their header: most records of a shared topic need no more to be passed over.
-        self._others = {name.encode() for name, each in BY_TYPE.items() if not issubclass(each, self._contracts)}
         self._handle = handle
         self._max_records = max_records
-        self._tombstones = tombstones
+        self._places = Places(positions, self.group, self.name)
+        self._reader = RecordReader(contracts, tombstones=tombstones, is_known=self._places.is_known)
+        # How often partitions were assigned, and for which of these times each stands in its place.
+        self._assigned = self._placed = 0
         self._in_flight = asyncio.Lock()
         self._taken: dict[TopicPartition, list[ConsumerRecord]] = {}
         self._abandon = asyncio.Event()
@@ -137,11 +114,15 @@ class Consumer(ConsumerRebalanceListener, Generic[EventT]):  # type: ignore[misc
         consumer = self._consumer()
         while not self._stopping.is_set():
             self.heartbeat.beat()
+            if not await self._in_place(consumer):
+                continue
+            assigned = self._assigned
             try:
                 by_partition = await consumer.getmany(timeout_ms=_POLL_MS, max_records=self._max_records)
             except _UNREADABLE as error:
                 async with self._in_flight:
-                    await self._pass_unreadable(consumer, error)
+                    if assigned == self._assigned:
+                        await self._pass_unreadable(consumer, error)
                 continue
             except KafkaError as error:
                 if not is_transient(error):
@@ -151,18 +132,45 @@ class Consumer(ConsumerRebalanceListener, Generic[EventT]):  # type: ignore[misc
                 continue
             if by_partition:
                 async with self._in_flight:
-                    await self._one_batch(consumer, by_partition)
+                    # What was taken while partitions were assigned is taken again, from its place.
+                    if assigned == self._assigned:
+                        await self._one_batch(consumer, by_partition)
+
+    async def _in_place(self, consumer: AIOKafkaConsumer) -> bool:
+        """See to it that every partition stands in its place; False where partitions have moved meanwhile."""
+        assigned = self._assigned
+        if self._placed != assigned:
+            try:
+                await self._persist(lambda: self._places.begin(consumer))
+            except (_AbandonedError, *_MOVED):
+                await asyncio.sleep(_FIRST_PAUSE_SECONDS)
+                return False
+            self._placed = assigned
+        return True
+
+    async def keep_positions(self) -> None:
+        """Write down how far this member has come (`libs.common.positions`)."""
+        await self._places.keep()
+
+    async def _keep_at_last(self) -> None:
+        """Write it down before partitions are given back; if that fails, their next member reads some seconds again."""
+        try:
+            async with asyncio.timeout(_LONGEST_PAUSE_SECONDS):
+                await self._places.keep()
+        except (PyMongoError, TimeoutError) as error:
+            get_logger().warning("positions not kept", consumer=self.name, problem=type(error).__name__)
 
     async def _pass_unreadable(self, consumer: AIOKafkaConsumer, error: Exception) -> None:
         """Get past a record that the client library cannot unpack (a wrong checksum, a header whose name is not UTF-8).
 
         The call that failed has dropped what it had of other partitions and moved their positions on: everything is
-        taken again from the committed offsets, one partition at a time, and record by record in the one that fails.
+        taken again from behind what is committed, one partition at a time, and record by record in the one that fails.
         """
         get_logger().error("a record cannot be unpacked", consumer=self.name, error=type(error).__name__)
         try:
-            # Patiently: going on before every partition is back would commit past what the failed call dropped.
-            await self._persist(lambda: _all_to_committed(consumer))
+            # All at once: going on before every partition is back would commit past what the failed call dropped.
+            for tp in consumer.assignment():
+                consumer.seek(tp, self._places.offset(tp))
             for tp in consumer.assignment():
                 if not await self._take(consumer, tp, self._max_records):
                     await self._pass_one(consumer, tp)
@@ -173,7 +181,7 @@ class Consumer(ConsumerRebalanceListener, Generic[EventT]):  # type: ignore[misc
 
     async def _pass_one(self, consumer: AIOKafkaConsumer, tp: TopicPartition) -> None:
         """Record by record up to the one that cannot be unpacked, and past it."""
-        await _to_committed(consumer, tp)
+        consumer.seek(tp, self._places.offset(tp))
         while await self._take(consumer, tp, 1):
             if await consumer.position(tp) >= (consumer.highwater(tp) or 0):
                 return  # it is not there any more: its time on the topic was over
@@ -182,6 +190,8 @@ class Consumer(ConsumerRebalanceListener, Generic[EventT]):  # type: ignore[misc
     async def _take(self, consumer: AIOKafkaConsumer, tp: TopicPartition, records: int) -> bool:
         """Process up to so many records of one partition; False where the next one cannot be unpacked."""
         self.heartbeat.beat()
+        if self._placed != self._assigned:
+            raise _AbandonedError
         try:
             taken = await consumer.getmany(tp, timeout_ms=_TAKE_MS, max_records=records)
         except _UNREADABLE:
@@ -197,7 +207,7 @@ class Consumer(ConsumerRebalanceListener, Generic[EventT]):  # type: ignore[misc
         letter = self._dead_letter(place, "cannot_be_unpacked", "the client library cannot unpack the record", 1)
         await self._persist(lambda: self._kafka.publish([letter]))
         consumer.seek(tp, offset + 1)
-        await consumer.commit({tp: offset + 1})
+        await self._commit(consumer, {tp: offset + 1})
         metrics.RECORDS.labels(self.name, "dead_letter").inc()
 
     async def stop(self, patience_seconds: float) -> None:
@@ -205,7 +215,7 @@ class Consumer(ConsumerRebalanceListener, Generic[EventT]):  # type: ignore[misc
         self._stopping.set()
         try:
             async with asyncio.timeout(patience_seconds), self._in_flight:
-                pass
+                await self._keep_at_last()
         except TimeoutError:
             self._abandon.set()
 
@@ -213,15 +223,16 @@ class Consumer(ConsumerRebalanceListener, Generic[EventT]):  # type: ignore[misc
         """Let the batch in flight finish before its partitions move; one that cannot is given up, uncommitted."""
         try:
             async with asyncio.timeout(REBALANCE_TIMEOUT_MS / 1000 / 2), self._in_flight:
-                pass
+                await self._keep_at_last()
         except TimeoutError:
             self._abandon.set()
         for tp in revoked:
             metrics.LAG_RECORDS.labels(self.name, tp.topic, str(tp.partition)).set(0)
 
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
-        """The positions of these are the committed offsets, so nothing of an earlier batch is in flight."""
+        """Nothing of an earlier batch is in flight; the loop sets each partition to its place before it takes any."""
         self._abandon.clear()
+        self._assigned += 1
 
     async def _one_batch(
         self, consumer: AIOKafkaConsumer, by_partition: dict[TopicPartition, list[ConsumerRecord]]
@@ -230,12 +241,12 @@ class Consumer(ConsumerRebalanceListener, Generic[EventT]):  # type: ignore[misc
         records = [record for partition in by_partition.values() for record in partition]
         self._taken = by_partition
         outcomes: Counter[str] = Counter()
-        good, dead = self._parse(records, outcomes)
+        good, dead = self._reader.read(records, outcomes)
         try:
             dead += await self._do(good, outcomes)
             await self._persist(lambda: self._kafka.publish([self._dead_letter(*letter) for letter in dead]))
             failpoint("consumer.4", self.group)
-            await consumer.commit({tp: batch[-1].offset + 1 for tp, batch in by_partition.items()})
+            await self._commit(consumer, {tp: batch[-1].offset + 1 for tp, batch in by_partition.items()})
         except (_AbandonedError, *_MOVED) as error:
             outcomes = Counter({"redelivered": len(records)})
             get_logger().warning("batch will be redelivered", consumer=self.name, problem=type(error).__name__)
@@ -249,50 +260,17 @@ class Consumer(ConsumerRebalanceListener, Generic[EventT]):  # type: ignore[misc
         traces = [parsed.received.trace for parsed in good]
         account(self.name, records, outcomes, traces, monotonic() - started)
 
+    async def _commit(self, consumer: AIOKafkaConsumer, offsets: dict[TopicPartition, int]) -> None:
+        await consumer.commit(offsets)
+        self._places.committed(offsets)
+
     def _rewind(self, consumer: AIOKafkaConsumer, by_partition: dict[TopicPartition, list[ConsumerRecord]]) -> None:
         """Stand before the batch again where its partitions are still ours, or a later commit would pass over it."""
         for tp, batch in by_partition.items():
             if tp in consumer.assignment():
                 consumer.seek(tp, batch[0].offset)
 
-    def _parse(
-        self, records: Sequence[ConsumerRecord], outcomes: "Counter[str]"
-    ) -> tuple[list[_Parsed[EventT]], list[FailedRecord]]:
-        good: list[_Parsed[EventT]] = []
-        dead: list[FailedRecord] = []
-        # A batch is one span of each trace in it.
-        spans: dict[str | None, str] = {}
-        for record in records:
-            try:
-                parsed = self._parse_one(record, spans)
-            except UnreadableRecordError as error:
-                dead.append(FailedRecord(record, error.reason, str(error), 1))
-                outcomes["dead_letter"] += 1
-                continue
-            if parsed is None:
-                outcomes["not_for_us"] += 1
-            else:
-                good.append(_Parsed(record, parsed))
-        return good, dead
-
-    def _parse_one(self, record: ConsumerRecord, spans: dict[str | None, str]) -> Received[EventT] | None:
-        if record.value is not None and dict(record.headers).get("ce_type") in self._others:
-            return None  # another consumer's, who judges it
-        headers = readable_headers([each for each in record.headers if each[0] in READ_HEADERS])
-        came = headers.get("traceparent")
-        trace = spans.get(came) or continue_trace(came)
-        if came is not None:
-            spans[came] = trace
-        key = (record.key or b"").decode("utf-8", "replace")
-        if record.value is None:
-            return Received(None, key, trace) if self._tombstones else None
-        try:
-            event = read_event(headers, record.value)
-        except UnknownTypeError:
-            return None  # of a newer version, which runs beside this one while services are upgraded one by one
-        return Received(event, key, trace) if isinstance(event, self._contracts) else None
-
-    async def _do(self, batch: Sequence[_Parsed[EventT]], outcomes: "Counter[str]") -> list[FailedRecord]:
+    async def _do(self, batch: Sequence[ReadRecord[EventT]], outcomes: "Counter[str]") -> list[FailedRecord]:
         """Effects and publishing of these records; returns the ones whose own fault it is that they cannot be done."""
         if not batch:
             return []
@@ -308,7 +286,9 @@ class Consumer(ConsumerRebalanceListener, Generic[EventT]):  # type: ignore[misc
         outcomes["done"] += len(batch)
         return []
 
-    async def _alone(self, parsed: _Parsed[EventT], error: Exception, outcomes: "Counter[str]") -> list[FailedRecord]:
+    async def _alone(
+        self, parsed: ReadRecord[EventT], error: Exception, outcomes: "Counter[str]"
+    ) -> list[FailedRecord]:
         for _attempt in range(1, _ATTEMPTS_ALONE):
             await self._pause(_FIRST_PAUSE_SECONDS)
             try:
@@ -331,12 +311,12 @@ class Consumer(ConsumerRebalanceListener, Generic[EventT]):  # type: ignore[misc
         outcomes["dead_letter"] += 1
         return [FailedRecord(parsed.record, "processing_failed", type(error).__name__, _ATTEMPTS_ALONE)]
 
-    async def _effects(self, batch: Sequence[_Parsed[EventT]]) -> None:
+    async def _effects(self, batch: Sequence[ReadRecord[EventT]]) -> None:
         outgoing = await self._handle([parsed.received for parsed in batch])
         failpoint("consumer.3", self.group)
         await self._kafka.publish(outgoing)
 
-    async def _persist(self, work: Callable[[], Awaitable[None]], batch: Sequence[_Parsed[EventT]] = ()) -> None:
+    async def _persist(self, work: Callable[[], Awaitable[None]], batch: Sequence[ReadRecord[EventT]] = ()) -> None:
         """Do `work` (for these records), again and again with capped backoff while something it needs is away."""
         pause = _FIRST_PAUSE_SECONDS
         while True:
@@ -392,20 +372,7 @@ class Consumer(ConsumerRebalanceListener, Generic[EventT]):  # type: ignore[misc
                 metrics.LAG_RECORDS.labels(self.name, tp.topic, str(tp.partition)).set(max(0, behind))
 
 
-def _issuers(batch: Sequence[_Parsed[EventT]]) -> list[str]:
+def _issuers(batch: Sequence[ReadRecord[EventT]]) -> list[str]:
     """Return the issuer of each record whose event names one."""
     events = (parsed.received.event for parsed in batch)
     return [issuer for event in events if (issuer := getattr(event, "issuer_id", None)) is not None]
-
-
-async def _all_to_committed(consumer: AIOKafkaConsumer) -> None:
-    for tp in consumer.assignment():
-        await _to_committed(consumer, tp)
-
-
-async def _to_committed(consumer: AIOKafkaConsumer, tp: TopicPartition) -> None:
-    offset = await consumer.committed(tp)
-    if offset is None:
-        await consumer.seek_to_beginning(tp)
-    else:
-        consumer.seek(tp, offset)

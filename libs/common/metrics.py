@@ -18,6 +18,11 @@ BATCH_SECONDS = Histogram(
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 120),
 )
 RECORDS = Counter("bowerbird_consumer_records", "Records by what became of them", ["consumer", "outcome"])
+REREAD = Counter(
+    "bowerbird_consumer_records_read_again",
+    "Records below the group's committed offset that are read again, as the database does not know that they were read",
+    ["consumer"],
+)
 RETRIES = Counter("bowerbird_consumer_retries", "Attempts repeated because something was unavailable", ["consumer"])
 LAG_RECORDS = Gauge(
     "bowerbird_consumer_lag_records", "Records not yet committed, by partition", ["consumer", "topic", "partition"]

@@ -26,6 +26,7 @@ from libs.common.health import Health, Heartbeat
 from libs.common.http import create_app, metrics_app, start_counting
 from libs.common.http_server import Server
 from libs.common.kafka import Kafka
+from libs.common.positions import Positions
 from libs.common.settings import Settings
 from libs.common.store_access import kafka_admin_options, mongo_options
 from libs.common.telemetry import configure_logging, get_logger
@@ -39,6 +40,7 @@ UNAVAILABLE = (PyMongoError, KafkaError, OSError)
 # A loop sleeps in pieces no longer than this, so that its heartbeat stays fresh.
 _LONGEST_SLEEP_SECONDS = 15.0
 _LAG_SECONDS = 2.0
+_POSITIONS_SECONDS = 2.0
 _WATCH_SECONDS = 2.0
 
 
@@ -60,6 +62,7 @@ class Plumbing:
             settings.mongo_url.get_secret_value(), f"bowerbird-{service}", mongo_options(settings)
         )
         self.database: mongo.Database = self.client[service]
+        self.positions = Positions(self.database)
         self.audit = AuditLog(self.database)
         self.refusals = Refusals(self.audit, service)
         record_refusals(self.app, self.refusals)
@@ -119,6 +122,7 @@ class Plumbing:
                 contracts=contracts,
                 handle=handle,
                 max_records=self.settings.kafka_batch_records,
+                positions=self.positions,
                 member=member,
                 tombstones=tombstones,
             )
@@ -229,6 +233,7 @@ async def _work(plumbing: Plumbing) -> None:
         for consumer in plumbing.consumers:
             group.create_task(consumer.run(), name=consumer.name)
         group.create_task(_measure_lag(plumbing.consumers), name="lag")
+        group.create_task(_keep_positions(plumbing.consumers), name="positions")
         group.create_task(_watch(plumbing.health), name="watch")
         group.create_task(plumbing.health.stalls.run(), name="stalls")
         for name, loop in plumbing.loops.items():
@@ -265,6 +270,17 @@ async def _measure_lag(consumers: Sequence[Consumer[Any]]) -> None:
         for consumer in consumers:
             await consumer.measure_lag()
         await asyncio.sleep(_LAG_SECONDS)
+
+
+async def _keep_positions(consumers: Sequence[Consumer[Any]]) -> None:
+    """Write down how far each consumer has come; where that fails, a restart reads some seconds more again."""
+    while True:
+        await asyncio.sleep(_POSITIONS_SECONDS)
+        for consumer in consumers:
+            try:
+                await consumer.keep_positions()
+            except PyMongoError as error:
+                get_logger().warning("positions not kept", consumer=consumer.name, problem=type(error).__name__)
 
 
 class LoopDiedError(Exception):

@@ -34,11 +34,17 @@ class Outgoing(NamedTuple):
 
 
 class Received(NamedTuple, Generic[EventT]):
-    """An event as it was consumed. `event` is None for a tombstone: whatever `key` stood for is erased."""
+    """An event as it was consumed.
+
+    Attributes:
+        event: None for a tombstone: whatever `key` stood for is erased.
+        known: whether it may have been processed before the database was set back, with effects outside of it.
+    """
 
     event: EventT | None
     key: str
     trace: str
+    known: bool = False
 
 
 class Origin(NamedTuple):

@@ -76,9 +76,13 @@ class Rights:
         return frozenset(reading | writing | describing | (group if self.reads else set()))
 
 
+_POSITIONS: Final = "positions"
+"""The collection of each service in which its consumer groups keep how far they have come."""
+
+
 def _service(name: str, reads: Iterable[Topic], writes: Iterable[Topic], collections: Iterable[str]) -> Rights:
     writing = (*writes, DEAD_LETTERS[name])
-    return Rights(f"bowerbird-{name}", tuple(reads), writing, f"{name}-", name, tuple(collections))
+    return Rights(f"bowerbird-{name}", tuple(reads), writing, f"{name}-", name, (_POSITIONS, *collections))
 
 
 _KEYED: Final = ("api_keys", "authority")

@@ -27,6 +27,7 @@ from libs.contracts.cloudevents import Outgoing, Received
 from libs.contracts.events import LearnerContact
 from tests.connection_resets import Proxy, as_a_service
 from tests.ids import IDS
+from tests.positions_in_memory import MemoryPositions
 
 pytestmark = pytest.mark.integration
 
@@ -60,6 +61,7 @@ async def consuming(settings: Settings) -> AsyncIterator[tuple[Kafka, list[set[s
             contracts=[LearnerContact],
             handle=handle,
             max_records=50,
+            positions=MemoryPositions(),
         )
 
     consumers = [consumer(keys) for keys in heard]

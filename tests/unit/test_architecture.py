@@ -94,7 +94,8 @@ def test_the_map_names_each_collection_with_the_module_that_opens_it() -> None:
     shared = ("libs/access/repository.py", "libs/common/authority_secret.py")
     expected[", ".join(holders)] = {module: collections(ROOT / module) for module in shared}
     every = ", ".join(f"`{service}`" for service in sorted(SERVICES))
-    expected[every] = {"libs/audit/log.py": collections(ROOT / "libs/audit/log.py")}
+    everywhere = ("libs/audit/log.py", "libs/common/positions.py")
+    expected[every] = {module: collections(ROOT / module) for module in everywhere}
     assert listed == expected
     # Nobody may write another collection where the stores ask who calls.
     for service, entry in rights.SERVICES.items():

@@ -16,6 +16,7 @@ from libs.contracts import topics
 from libs.contracts.cloudevents import Origin, Outgoing, Received, headers_of
 from libs.contracts.events import DeadLetter, LearnerContact
 from tests.ids import IDS, event_id
+from tests.positions_in_memory import MemoryPositions
 
 NOW = datetime(2026, 10, 12, 9, tzinfo=UTC)
 LEFT, RIGHT = (TopicPartition(topics.LEARNER_CONTACTS.name, number) for number in (0, 1))
@@ -85,6 +86,12 @@ class Client:
             raise KafkaConnectionError("the broker is away")
         return self._committed.get(tp)
 
+    async def beginning_offsets(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+        return dict.fromkeys(partitions, 0)
+
+    async def end_offsets(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+        return dict.fromkeys(partitions, RECORDS)
+
     async def commit(self, offsets: dict[TopicPartition, int]) -> None:
         for tp, offset in offsets.items():
             passed = {tp.partition * 100 + each for each in range(offset) if (tp, each) != (RIGHT, UNREADABLE)}
@@ -93,9 +100,6 @@ class Client:
 
     def seek(self, tp: TopicPartition, offset: int) -> None:
         self._positions[tp] = offset
-
-    async def seek_to_beginning(self, tp: TopicPartition) -> None:
-        self._positions[tp] = 0
 
     async def position(self, tp: TopicPartition) -> int:
         return self._positions[tp]
@@ -130,7 +134,9 @@ async def test_kafka_that_goes_away_while_the_loop_goes_back_costs_no_record(
         contracts=[LearnerContact],
         handle=client.handle,
         max_records=8,
+        positions=MemoryPositions(),
     )
+    await consumer.on_partitions_assigned(client.assignment())
     running = asyncio.create_task(consumer.run())
     async with asyncio.timeout(10):
         while not (client.done or running.done()):  # noqa: ASYNC110  # the loop sets no event

@@ -11,6 +11,7 @@ from libs.common.consumer import Consumer
 from libs.contracts import topics
 from libs.contracts.cloudevents import Outgoing, Received
 from libs.contracts.events import DeadLetter, LearnerContact
+from tests.positions_in_memory import MemoryPositions
 
 TP = TopicPartition(topics.LEARNER_CONTACTS.name, 0)
 TYPES = [
@@ -74,6 +75,7 @@ async def test_a_type_of_a_later_version_or_anothers_is_skipped_and_a_foreign_on
         contracts=[LearnerContact],
         handle=handle,
         max_records=8,
+        positions=MemoryPositions(),
     )
     running = asyncio.create_task(consumer.run())
     async with asyncio.timeout(10):
