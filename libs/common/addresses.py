@@ -45,7 +45,7 @@ class Address:
             return None
         try:
             # Whether a domain can be reached is the mail server's to tell: names of test networks are taken.
-            found = validate_email(text, check_deliverability=False, globally_deliverable=False)
+            found = validate_email(text, check_deliverability=False, globally_deliverable=False, strict=True)
         except EmailNotValidError:
             return None
         address = cls(found.local_part, found.ascii_domain.lower())

@@ -102,6 +102,18 @@ async def test_anything_under_any_type_is_a_report_and_nothing_at_all_a_bad_requ
     assert (await http.post("/v1/verify", content=b"", headers={"Content-Type": kind})).status_code == 400
 
 
+@pytest.mark.parametrize(
+    ("content", "kind", "said"),
+    [(b"%PDF-1.7\n", "application/pdf", "a PDF"), (b"\xff\xd8\xff\xe0 JFIF", "image/jpeg", "a JPEG picture")],
+)
+async def test_a_file_in_which_no_credential_can_stand_is_said_to_be_what_it_is(
+    http: AsyncClient, content: bytes, kind: str, said: str
+) -> None:
+    check = (await report_of(http, content, kind))["checks"][0]
+    assert (check["outcome"], check["code"]) == ("unknown", "file_kind")
+    assert check["message"].startswith(f"This file is {said}. ")
+
+
 async def test_pictures_and_json_have_limits_of_size_of_their_own(http: AsyncClient) -> None:
     for size, kind in ((MOST_BYTES + 1, "application/json"), (MOST_PICTURE_BYTES + 1, "image/png")):
         answer = await http.post("/v1/verify", content=b" " * size, headers={"Content-Type": kind})

@@ -78,6 +78,7 @@ def test_a_quotation_mark_within_an_unquoted_text_shifts_no_column() -> None:
 
 def test_empty_cells_behind_the_last_column_are_nothing() -> None:
     assert len(taken(read(field("trailing-commas.csv")))) == 3
+    assert len(taken(read(f"{HEADER}\n{GOOD.format(1, 1)},\u200b, \ufeff\n".encode()))) == 1
 
 
 def test_the_first_line_that_excel_does_not_show_names_the_delimiter() -> None:
@@ -175,8 +176,9 @@ def test_what_spreadsheets_do_to_ids_is_undone_or_refused(
         assert taken(rows)[0].learner_id == learner
 
 
-def test_a_source_id_that_a_spreadsheet_has_shortened_is_refused() -> None:
-    raw = f"{HEADER}\n1.00E+05,S1,resilience,relational,2026-03-09,Raft"
+@pytest.mark.parametrize("source_id", ["1.00E+05", "1e+05", "1001.0"])
+def test_a_source_id_that_a_program_has_rewritten_is_refused(source_id: str) -> None:
+    raw = f"{HEADER}\n{source_id},S1,resilience,relational,2026-03-09,Raft"
     assert codes(read(raw.encode())) == [Reason.SOURCE_ID_FORM]
 
 

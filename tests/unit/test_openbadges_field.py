@@ -232,6 +232,28 @@ def test_what_a_picture_would_fetch_or_define_is_neither_read_nor_held_against_i
         assert report(declared.encode()).verdict == "unknown"
 
 
+def test_a_credential_in_a_form_that_is_not_read_is_unknown_and_said_to_be_it() -> None:
+    text, token = signed(badge()), write_compact({"alg": "Ed25519"}, orjson.dumps(badge()), KEY)
+    compressed = png(chunk(b"iTXt", b"openbadgecredential\0\1\0\0\0" + zlib.compress(text.encode())))
+    other_chunk = png(chunk(b"tEXt", b"openbadgecredential\0" + text.encode()))
+    presentation = {"@context": [CREDENTIALS_V2], "type": "VerifiablePresentation", "verifiableCredential": [badge()]}
+    for given, code in (
+        (compressed, "baked_compressed"),
+        (other_chunk, "baked_form"),
+        (f"{token}~WyJhIl0~", "sd_jwt"),
+        (f" {token}~\n".encode(), "sd_jwt"),
+        (f"{token}.c2Vj.cmV0", "jwe"),
+        (orjson.dumps(presentation), "not_a_credential"),
+        (presentation, "not_a_credential"),
+    ):
+        found = report(given)
+        assert (found.verdict, found.check("format").outcome, found.check("format").code) == (
+            "unknown",
+            "unknown",
+            code,
+        )
+
+
 def test_a_byte_order_mark_is_ignored_and_another_encoding_of_json_is_unknown() -> None:
     text = signed(badge())
     assert report(b"\xef\xbb\xbf" + text.encode()).verdict == report("\ufeff" + text).verdict == "pass"

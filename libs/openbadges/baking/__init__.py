@@ -45,9 +45,10 @@ def unbake(picture: bytes) -> Baked:
 
     Raises:
         UndecidedError: `baked_none` where the picture holds none, `not_svg` for other XML.
-        CredentialError: `baked_twice` where it holds more than one, `baked_compressed`, `baked_form`, and those of
-            `bake` for damaged pictures.
-        UnreadFormError: a badge that was baked as Open Badges 1 and 2 did, or an SVG in an encoding not read here.
+        CredentialError: `baked_twice` where it holds more than one, `baked_form`, and those of `bake` for damaged
+            pictures.
+        UnreadFormError: a badge that was baked as Open Badges 1 and 2 did, an SVG in an encoding not read here, or a
+            credential in another form than Open Badges 3.0 has it in (`baked_compressed`, `baked_form`).
         LimitError: too large, too many chunks or elements.
     """
     found = _checked_format(picture)

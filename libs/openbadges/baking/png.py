@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from libs.openbadges.baking.content import CREDENTIAL_BYTES, Content, older_content, read_content
-from libs.openbadges.model.errors import CredentialError, LimitError, UndecidedError
+from libs.openbadges.model.errors import CredentialError, LimitError, UndecidedError, UnreadFormError
 
 SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
 KEYWORD: Final = b"openbadgecredential"
@@ -73,13 +73,21 @@ def unbake(picture: bytes) -> Content:
 
 def _text(picture: bytes, chunk: _Chunk) -> str:
     if chunk.kind != b"iTXt":
-        raise CredentialError("baked_form", f"A credential stands in an iTXt chunk, not in {chunk.kind.decode()}.")
+        raise UnreadFormError(
+            "baked_form",
+            f"The credential stands in a {chunk.kind.decode()} chunk, where Open Badges has iTXt, and was not read."
+            " Ask for the picture as it was downloaded, or for the credential itself.",
+        )
     rest = picture[chunk.start + 8 : chunk.end - 4].partition(b"\0")[2]
     if len(rest) > CREDENTIAL_BYTES + 1024:
         raise LimitError("too_large", f"The credential has more than {CREDENTIAL_BYTES} bytes.")
     if rest[:1] != b"\0":
         # It is not unpacked, so a bomb in it harms nobody.
-        raise CredentialError("baked_compressed", "The credential is compressed, which Open Badges forbids.")
+        raise UnreadFormError(
+            "baked_compressed",
+            "The credential in the picture is compressed, which Open Badges forbids, and was not read. A program may"
+            " have saved the picture anew: ask for it as it was downloaded, or for the credential itself.",
+        )
     _language, first, rest = rest[2:].partition(b"\0")
     _translated, second, text = rest.partition(b"\0")
     if not first or not second:

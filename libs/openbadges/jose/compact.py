@@ -13,7 +13,7 @@ from libs.openbadges.crypto.jwk import PrivateKey, jose_key, public_of
 from libs.openbadges.crypto.keys import KeyKind, PublicKey, Signer
 from libs.openbadges.jsonld.parsing import LIMITS, Limits, parse, write
 from libs.openbadges.model.budget import SIGNATURE_COST, spend
-from libs.openbadges.model.errors import CredentialError, LimitError, UndecidedError
+from libs.openbadges.model.errors import CredentialError, LimitError, UndecidedError, UnreadFormError
 
 ALGORITHMS: Final[dict[str, KeyKind]] = {
     "RS256": "RSA",
@@ -27,6 +27,8 @@ ALGORITHMS: Final[dict[str, KeyKind]] = {
 COMPACT_JWS: Final = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\Z")
 """A signed JWT in compact form (RFC 7515, section 7.1)."""
 
+_SD_JWT: Final = re.compile(r"(?:[A-Za-z0-9_-]+\.){2}[A-Za-z0-9_-]+~")
+_ENCRYPTED: Final = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]+){3}")
 _HEADER_BYTES: Final = 8 * 1024
 _SIGNATURE_BYTES: Final = 2 * 1024
 _SIGNATURE_SIZE: Final[dict[KeyKind, range]] = {
@@ -62,6 +64,24 @@ def as_compact(text: str | bytes) -> str | None:
     shown = text.removeprefix(codecs.BOM_UTF8).decode("latin-1") if isinstance(text, bytes) else text
     stripped = shown.removeprefix("\ufeff").strip(" \t\r\n")
     return stripped if COMPACT_JWS.match(stripped) else None
+
+
+def refuse_other_tokens(text: str | bytes) -> None:
+    """Refuse a token that begins as a JWT does and is of a kind that is not read here, so that nothing is said of it.
+
+    Raises:
+        UnreadFormError: an SD-JWT (RFC 9901, section 4), or an encrypted token (JWE, RFC 7516, section 7.1).
+    """
+    start = text[:8] if isinstance(text, str) else text[:8].decode("latin-1")
+    if not start.lstrip("\ufeff\u00ef\u00bb\u00bf \t\r\n").startswith("eyJ"):
+        return
+    shown = (text if isinstance(text, str) else text.decode("latin-1")).strip("\ufeff\u00ef\u00bb\u00bf \t\r\n")
+    if _SD_JWT.match(shown):
+        raise UnreadFormError(
+            "sd_jwt", "This is an SD-JWT, which shows parts of a credential by choice; that kind is not read here."
+        )
+    if _ENCRYPTED.fullmatch(shown):
+        raise UnreadFormError("jwe", "This token is encrypted, so nobody but whom it was meant for can read it.")
 
 
 def read_compact(text: str | bytes, limits: Limits = LIMITS) -> Compact:

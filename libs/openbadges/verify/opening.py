@@ -5,7 +5,7 @@ from typing import Any
 
 from libs.openbadges.baking import PictureFormat, picture_format, unbake
 from libs.openbadges.integrity.recognition import RECOGNIZER
-from libs.openbadges.jose.compact import as_compact
+from libs.openbadges.jose.compact import as_compact, refuse_other_tokens
 from libs.openbadges.jose.envelopes import envelope_kind, unwrap
 from libs.openbadges.jose.tokens import Token, read_token
 from libs.openbadges.jsonld.parsing import LIMITS, Limits, check, parse, write
@@ -62,6 +62,7 @@ def _open_text(given: str | bytes | dict[str, Any], limits: Limits, profile: Pro
         check(given, limits)
         given = write(given)
     text = given
+    refuse_other_tokens(text)
     jws = as_compact(text)
     if jws is not None:
         token = read_token(jws, limits, profile)

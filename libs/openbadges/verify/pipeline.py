@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from libs.openbadges.model.budget import shared_budget
 from libs.openbadges.model.endorsements import MOST_ENDORSEMENTS
-from libs.openbadges.model.errors import CredentialError
+from libs.openbadges.model.errors import CredentialError, UndecidedError
 from libs.openbadges.model.profile import PRODUCTION, ProcessingProfile
 from libs.openbadges.verify.canonicalization import canonicalize
 from libs.openbadges.verify.contexts import check_contexts
@@ -65,6 +65,12 @@ _PIPELINE: Final = Pipeline(_PROVING, STAGES, ENDORSEMENT_STAGES, verified_statu
 CHECKS: Final = tuple(name for stage in STAGES for name in stage.checks)
 """Every report has these checks, in this order."""
 
+_PRESENTATION: Final = UndecidedError(
+    "not_a_credential",
+    "This is a presentation, in which a holder shows credentials, and was not verified as one. Verify it as a"
+    " presentation, or hand in the credentials in it.",
+)
+
 RECIPIENT: Final = "recipient"
 """The check that a report has last, where it was asked whether the credential is about a certain person."""
 
@@ -103,8 +109,11 @@ def verify_all(
     *,
     recipient: Recipient | None = None,
     profile: ProcessingProfile = PRODUCTION,
+    in_presentation: bool = False,
 ) -> list[Report]:
     """Verify several credentials for less than one by one; see `verify`. A status list is proven once for all.
+
+    `in_presentation`: they stand where a presentation has credentials, and nothing else may (VCDM 2.0, section 4.13).
 
     All of them share one budget of work: that of the caller (`budget.shared_budget`), else one of their own. What it
     does not reach is unknown, `too_costly`.
@@ -115,6 +124,8 @@ def verify_all(
         stages = (*STAGES, per_document(RECIPIENT, partial(check_recipient, asked=recipient)))
     with shared_budget():
         opened = [_opened(one, profile) for one in documents]
+        if not in_presentation:
+            opened = [_PRESENTATION if _is_presentation(one) else one for one in opened]
         contexts = [run.context(one, EndorsementBudget(MOST_ENDORSEMENTS)) for one in opened]
         return run.reports(contexts, stages)
 
@@ -129,3 +140,12 @@ def _opened(document: str | bytes | dict[str, Any] | Opened, profile: Processing
         return document if isinstance(document, Opened) else open_document(document, profile=profile)
     except CredentialError as error:
         return error
+
+
+def _is_presentation(opened: Opened | CredentialError) -> bool:
+    if isinstance(opened, CredentialError):
+        return False
+    types = opened.document.get("type")
+    named = types if isinstance(types, list) else [types]
+    is_one = (opened.token is not None and opened.token.profile == "vp+jwt") or "VerifiablePresentation" in named
+    return is_one and "VerifiableCredential" not in named

@@ -144,7 +144,7 @@ def verify_presentation(
         context = Context(opened, new_run(inputs, now, profile), EndorsementBudget(0))
         run_stages(_stages(Binding(challenge, domain)), [context])
         held = [one for one in _credentials(opened.document)[:MOST_CREDENTIALS] if isinstance(one, dict)]
-        reports = tuple(verify_all(held, inputs, now, profile=profile))
+        reports = tuple(verify_all(held, inputs, now, profile=profile, in_presentation=True))
         holder = _holder(context, reports)
         return PresentationReport(checks_of(context.findings, now), reports, opened.document, holder)
 

@@ -53,7 +53,8 @@ class Column:
 
 # An identifier: no space and no @, so that neither a name nor an address is mistaken for one; and no number as a
 # spreadsheet shortens it (1.00E+05), for two of those may have been two ids.
-_SOURCE_ID: Final = re.compile(r"(?![0-9]+(?:\.[0-9]+)?E\+[0-9]+$)[A-Za-z0-9][A-Za-z0-9_.:/#+=|~-]*")
+# Nor a whole number as a column of numbers is written when one cell of it is empty (1001.0).
+_SOURCE_ID: Final = re.compile(r"(?![0-9]+(?:\.[0-9]+)?[Ee]\+[0-9]+$|[0-9]+\.0+$)[A-Za-z0-9][A-Za-z0-9_.:/#+=|~-]*")
 _LEARNER_ID: Final = re.compile(r"(?![0-9]+\.0+$)[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _ACHIEVEMENT: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 # A class or a term by its short name (7B, 2026-T3): no space, so that no name is mistaken for one.
@@ -72,7 +73,7 @@ TABLE: Final = (
             _SOURCE_ID,
             Reason.SOURCE_ID_FORM,
             "A source id starts with a letter or digit and holds letters, digits and . : / # + = | ~ _ - only, and is"
-            " no number that a spreadsheet has shortened (1.00E+05): format that column as text.",
+            " no number that a program has rewritten (1001.0, 1.00E+05): format that column as text.",
         ),
     ),
     Column(

@@ -56,7 +56,11 @@ class Header:
 
 def is_blank(cells: Sequence[str]) -> bool:
     """Return whether nothing stands in a row."""
-    return not any(cells) or not any(cell.strip(" \t\u00a0") for cell in cells)
+    return not any(cells) or not any(_shows(cell) for cell in cells)
+
+
+def _shows(cell: str) -> bool:
+    return bool(cell.strip(" \t\u00a0")) and (cell.isascii() or bool(_cleaned(cell)))
 
 
 def column_names(cells: Sequence[str]) -> list[str]:

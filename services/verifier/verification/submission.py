@@ -34,6 +34,13 @@ FILE_TYPES = (
     "application/jose",
     "application/octet-stream",
     "text/plain",
+    # No credential can stand in these; the report says what they are, and what to hand in instead.
+    "application/pdf",
+    "image/jpeg",
+    "image/gif",
+    "image/webp",
+    "image/heic",
+    "image/avif",
 )
 MEDIA_TYPES = (*JSON_TYPES, *FILE_TYPES)
 _LONGEST_RECIPIENT = 1_000
