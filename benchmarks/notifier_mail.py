@@ -22,8 +22,10 @@ from deploy.embedded.stack import Stack
 from libs.common import mongo
 from libs.common.addresses import Address
 from libs.common.telemetry import configure_logging, new_trace
+from libs.common.workers.pool import WorkerPool
 from libs.contracts.results import SoloLevel
 from services.notifier.catalogue.repository import AchievementText, Catalogue, LevelText
+from services.notifier.channels.email.drawing import picture_workers
 from services.notifier.channels.email.message import EmailMessage, EmailRenderer
 from services.notifier.channels.email.picture import Pictures
 from services.notifier.channels.email.smtp import Relay, SmtpPool
@@ -83,7 +85,7 @@ async def seed(database: mongo.Database, mails: int) -> None:
         )
 
 
-def sender(database: mongo.Database, port: int) -> tuple[Sender, SmtpPool]:
+def sender(database: mongo.Database, port: int, drawing: WorkerPool) -> tuple[Sender, SmtpPool]:
     """The sending half of the service, its rates out of the way."""
     deliveries, domains = Deliveries(database), Domains(database, Rate(100_000, 100_000))
     contacts = Contacts(database)
@@ -112,7 +114,7 @@ def sender(database: mongo.Database, port: int) -> tuple[Sender, SmtpPool]:
         activation=activation,
         server=pool,
         renderer=EmailRenderer(FROM),
-        pictures=Pictures(),
+        pictures=Pictures(drawing),
         clock=now,
         draw=random.random,
     ), pool
@@ -122,7 +124,8 @@ async def send_all(stack: Stack, mails: int) -> dict[str, float]:
     client = mongo.connect(stack.mongo_url, "bench")
     database = client["notifier"]
     await seed(database, mails)
-    one, pool = sender(database, stack.layout.port("smtp"))
+    drawing = picture_workers()
+    one, pool = sender(database, stack.layout.port("smtp"), drawing)
     started, cpu = perf_counter(), process_time()
     while await database["deliveries"].count_documents({"state": "sent"}, limit=mails) < mails:
         for _ in range(20):
@@ -130,6 +133,7 @@ async def send_all(stack: Stack, mails: int) -> dict[str, float]:
     await one.finish()
     seconds, cpu_seconds = perf_counter() - started, process_time() - cpu
     await pool.close()
+    await drawing.close()
     await mongo.close(client)
     return {
         "mails": mails,
@@ -149,7 +153,14 @@ def written_per_cpu_second(mails: int = 500) -> float:
         to = Address("l", "d.example")
         return EmailMessage(uuid4(), to, "Mia", "Northside", text, SoloLevel.RELATIONAL, page, f"{page}/x.json", now())
 
-    picture = asyncio.run(Pictures().get(message().depiction))
+    async def drawn() -> bytes | None:
+        workers = picture_workers()
+        try:
+            return await Pictures(workers).get(message().depiction)
+        finally:
+            await workers.close()
+
+    picture = asyncio.run(drawn())
     return mails / cpu_time(lambda: [renderer.render(message(), picture) for _ in range(mails)])
 
 

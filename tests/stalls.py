@@ -10,11 +10,10 @@ from libs.common.stalls import StallMonitor
 
 @contextlib.asynccontextmanager
 async def watched() -> AsyncIterator[StallMonitor]:
-    """Watch the running loop; `busy_seconds` is the most CPU time that it took without looking at the network.
+    """Watch the running loop by the probe that health shows; `held_seconds` is how late it came at worst.
 
-    That is CPU time of the loop's own thread, so that other work on the machine does not count. It does not see the
-    loop wait while code in another thread holds the interpreter's lock, as native code may for all of its work: that
-    such code runs in another process must be shown by other means.
+    Of its lateness what counts is the CPU time that this process took meanwhile, in any of its threads: so other work
+    on the machine does not, and code that holds the interpreter's lock in another thread does.
     """
     monitor = StallMonitor(0.005)
     # As a service does when it has started: what the other tests hold is not searched for garbage meanwhile.

@@ -6,7 +6,7 @@ some of it was forgotten.
 
 import asyncio
 from collections import deque
-from time import monotonic, thread_time
+from time import monotonic, process_time
 from typing import Final
 
 from libs.common import metrics
@@ -22,8 +22,9 @@ class StallMonitor:
     """Wakes up again and again, and sees by how much it came too late.
 
     Attributes:
-        busy_seconds: the most CPU time that the loop's thread took between two looks, since `restart`; unlike lateness
-            it does not grow on a machine that has other things to do.
+        held_seconds: by how much it came too late at worst since `restart`, as far as this process was computing
+            meanwhile, in whichever thread: native code may hold the interpreter for all of its work. Unlike lateness it
+            does not grow on a machine that has other things to do.
     """
 
     def __init__(self, interval_seconds: float = _INTERVAL_SECONDS) -> None:
@@ -32,12 +33,12 @@ class StallMonitor:
         # When it was late and by how much, of the last minute; those alone that nothing later exceeds, so the first is
         # the worst. All of a minute would take a twentieth of a core to go through, twenty times a second.
         self._late: deque[tuple[float, float]] = deque()
-        self.busy_seconds = 0.0
+        self.held_seconds = 0.0
 
     def restart(self) -> None:
         """Forget what was measured."""
         self._late.clear()
-        self.busy_seconds = 0.0
+        self.held_seconds = 0.0
 
     def longest(self) -> float:
         """Return by how many seconds the loop came too late at worst, in the last minute."""
@@ -49,11 +50,11 @@ class StallMonitor:
     async def run(self) -> None:
         """Measure without end."""
         while True:
-            started, busy = monotonic(), thread_time()
+            started, computed = monotonic(), process_time()
             await asyncio.sleep(self._interval)
             now = monotonic()
             late = max(0.0, now - started - self._interval)
-            self.busy_seconds = max(self.busy_seconds, thread_time() - busy)
+            self.held_seconds = max(self.held_seconds, min(late, process_time() - computed))
             self._note(now, late)
             metrics.LOOP_STALL.observe(late)
             metrics.LOOP_LONGEST_STALL.set(self.longest())

@@ -32,6 +32,7 @@ from libs.contracts.events import (
 )
 from services.notifier.catalogue.repository import Catalogue
 from services.notifier.catalogue.worker import CatalogueWorker
+from services.notifier.channels.email.drawing import picture_workers
 from services.notifier.channels.email.message import EmailRenderer
 from services.notifier.channels.email.picture import Pictures
 from services.notifier.channels.email.smtp import Relay, SmtpPool
@@ -88,6 +89,9 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
         clock=_now,
         new_id=uuid4,
     )
+    drawing = picture_workers()
+    plumbing.repeat("picture-workers", drawing.maintain)
+    plumbing.at_stop(drawing.close)
     sender = Sender(
         _sender_settings(settings),
         deliveries=deliveries,
@@ -97,7 +101,7 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
         activation=activation,
         server=pool,
         renderer=EmailRenderer(settings.sender_address),
-        pictures=Pictures(),
+        pictures=Pictures(drawing),
         clock=_now,
         draw=random.random,
     )

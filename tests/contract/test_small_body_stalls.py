@@ -130,7 +130,7 @@ async def test_no_body_keeps_issuer_or_notifier_from_answering(http: AsyncClient
             response = await http.request(method, path, content=BODIES[name])
         assert response.status_code < 500
         assert len(response.content) < MOST_BYTES
-        stalls[path] = monitor.busy_seconds
+        stalls[path] = monitor.held_seconds
     assert max(stalls.values()) < LONGEST_STALL_SECONDS, stalls
 
 
@@ -139,4 +139,4 @@ async def test_no_query_keeps_the_notifier_from_answering(http: AsyncClient, que
     async with watched() as monitor:
         response = await http.get(f"/v1/deliveries?{query}")
     assert response.status_code == 400
-    assert monitor.busy_seconds < LONGEST_STALL_SECONDS
+    assert monitor.held_seconds < LONGEST_STALL_SECONDS

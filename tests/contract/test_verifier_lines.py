@@ -169,7 +169,7 @@ async def test_more_than_is_taken_is_refused_with_what_to_do(http: AsyncClient, 
         answer = await http.post("/v1/verify", content=body, headers=NDJSON)
     assert answer.status_code == 413
     assert "in another" in answer.json()["detail"]
-    assert monitor.busy_seconds < LONGEST_STALL_SECONDS
+    assert monitor.held_seconds < LONGEST_STALL_SECONDS
 
 
 async def test_no_line_at_all_is_refused(http: AsyncClient) -> None:
@@ -185,7 +185,7 @@ async def test_as_many_badges_as_are_taken_are_verified_on_one_budget_without_a_
     async with watched() as monitor:
         found, counted = await sent(http, badges)
     assert counted["pass"] == MOST_LINES == len(found)
-    assert monitor.busy_seconds < LONGEST_STALL_SECONDS
+    assert monitor.held_seconds < LONGEST_STALL_SECONDS
 
 
 @pytest.mark.parametrize("line", [b"{}", b'{"a":' * 500, b"[" * 10_000, orjson.dumps(hostile.record(10))])
@@ -194,7 +194,7 @@ async def test_no_lines_keep_the_verifier_from_answering(http: AsyncClient, line
     async with watched() as monitor:
         _, counted = await sent(http, lines)
     assert counted["lines"] == len(lines)
-    assert monitor.busy_seconds < LONGEST_STALL_SECONDS
+    assert monitor.held_seconds < LONGEST_STALL_SECONDS
 
 
 async def test_lines_count_as_requests_of_their_address(repository: MemoryRepository) -> None:

@@ -113,7 +113,7 @@ async def test_no_body_keeps_the_verifier_from_answering(http: AsyncClient, name
     async with watched() as monitor:
         response = await http.post(path, content=body, headers={"Content-Type": media_type})
     assert response.status_code in {200, 400, 413}
-    assert monitor.busy_seconds < LONGEST_STALL_SECONDS
+    assert monitor.held_seconds < LONGEST_STALL_SECONDS
 
 
 @pytest.mark.parametrize(
@@ -122,11 +122,11 @@ async def test_no_body_keeps_the_verifier_from_answering(http: AsyncClient, name
 async def test_no_accept_header_keeps_the_verifier_from_answering(http: AsyncClient, accept: str) -> None:
     async with watched() as monitor:
         await http.get("/badges/0f4ac6a1-59e9-4a3c-95ad-000000000001", headers={"Accept": accept})
-    assert monitor.busy_seconds < LONGEST_STALL_SECONDS
+    assert monitor.held_seconds < LONGEST_STALL_SECONDS
 
 
 async def test_a_thousand_headers_keep_the_verifier_from_nothing(http: AsyncClient) -> None:
     async with watched() as monitor:
         response = await http.get("/", headers=[(f"x-{number}", "y") for number in range(1_000)])
     assert response.status_code == 200
-    assert monitor.busy_seconds < LONGEST_STALL_SECONDS
+    assert monitor.held_seconds < LONGEST_STALL_SECONDS

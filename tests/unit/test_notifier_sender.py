@@ -138,6 +138,11 @@ class Checked:
         self.learners += learner_ids
 
 
+class Picture:
+    async def run(self, *_: object, **__: object) -> Any:
+        return b"PNG"
+
+
 def sender(schedule: Schedule, server: Server, pace: Pace | None = None, checked: Checked | None = None) -> Sender:
     return Sender(
         SenderSettings("test", 8, timedelta(seconds=60), RetryPolicy()),
@@ -148,7 +153,7 @@ def sender(schedule: Schedule, server: Server, pace: Pace | None = None, checked
         activation=checked if checked is not None else Checked(),
         server=server,
         renderer=EmailRenderer(Address("badges", "bowerbird.example")),
-        pictures=Pictures(lambda _: b"PNG"),
+        pictures=Pictures(Picture()),
         clock=lambda: NOW,
         draw=lambda: 0.5,
     )

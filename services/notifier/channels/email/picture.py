@@ -3,13 +3,14 @@
 import asyncio
 import base64
 from collections import OrderedDict
-from collections.abc import Callable
 
+from libs.common.errors import BowerbirdError
 from libs.common.telemetry import get_logger
+from libs.common.workers.jobs import JobEndedError, Runner
 from libs.contracts.results import SoloLevel
 from libs.openbadges.pictures.description import Depiction
-from libs.openbadges.pictures.raster import badge_png
 from services.notifier.channels.email import metrics
+from services.notifier.channels.email.drawing import picture_job
 
 SIZE = 200
 """Width and height in CSS pixels; the picture has twice as many, for sharp screens."""
@@ -19,14 +20,14 @@ _REMEMBERED = 256
 
 
 class Pictures:
-    """Draws each picture once and remembers those asked for last.
+    """Draws each picture once, in a worker process, and remembers those asked for last.
 
-    Drawing takes some 45 ms, for which resvg holds the interpreter's lock and the event loop waits: one picture after
-    another in a thread, so that it never waits for two. Only mails of ours ask for pictures here.
+    Drawing takes some 45 ms, for which resvg holds the interpreter's lock: the event loop would wait for a thread.
     """
 
-    def __init__(self, draw: Callable[[Depiction], bytes] | None = None, *, entries: int = _REMEMBERED) -> None:
-        self._draw = draw or _draw
+    def __init__(self, workers: Runner, *, entries: int = _REMEMBERED) -> None:
+        """Take what runs `picture_job`, and how many pictures to remember."""
+        self._workers = workers
         self._entries = entries
         self._drawn: OrderedDict[Depiction, bytes] = OrderedDict()
         self._drawing = asyncio.Lock()
@@ -39,7 +40,7 @@ class Pictures:
         async with self._drawing:
             known = self._known(badge)  # who waited here may find it drawn
             if known is None:
-                known = await asyncio.to_thread(self._encoded, badge)
+                known = await self._encoded(badge)
                 if known is not None:
                     self._remember(badge, known)
             return known
@@ -55,20 +56,20 @@ class Pictures:
         if len(self._drawn) > self._entries:
             self._drawn.popitem(last=False)
 
-    def _encoded(self, badge: Depiction) -> bytes | None:
+    async def _encoded(self, badge: Depiction) -> bytes | None:
+        level = None if badge.level is None else badge.level.value
+        drawn = (badge.name, badge.issuer, level, badge.level_name, 2 * SIZE)
         try:
-            picture = self._draw(badge)
-        except BaseException as error:  # noqa: BLE001  # so does the library panic; the mail can go without
+            picture = await self._workers.run(picture_job, *drawn, answer=_nothing_asked)
+        except (JobEndedError, BowerbirdError) as error:  # the mail can go without
             metrics.PICTURES_MISSING.inc()
             get_logger().error("badge cannot be drawn", problem=type(error).__name__)
             return None
         return base64.encodebytes(picture).replace(b"\n", b"\r\n").removesuffix(b"\r\n")
 
 
-def _draw(badge: Depiction) -> bytes:
-    return badge_png(
-        name=badge.name, issuer=badge.issuer, level=badge.level, level_name=badge.level_name, size=2 * SIZE
-    )
+async def _nothing_asked(question: object) -> None:
+    raise TypeError(f"drawing asks nothing, and asked {type(question).__name__}")
 
 
 def picture_alt(achievement: str, issuer: str, level: SoloLevel | None, level_name: str) -> str:
