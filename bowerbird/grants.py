@@ -9,6 +9,7 @@ from aiokafka.errors import KafkaError
 from cyclopts import Parameter
 from pymongo.errors import PyMongoError
 
+from libs.access.grant_probe import GrantProbe
 from libs.access.repository import KeyRepository
 from libs.access.signatures import GrantSigner
 from libs.audit.entry import Cause
@@ -61,7 +62,9 @@ async def _renew(settings: ServiceSettings, signer: GrantSigner, *, dry_run: boo
             return await renewal.due()
         await kafka.start()
         trace = new_trace()
-        return await renewal.run(Cause(f"operator:{getpass.getuser()}", trace_id(trace)), trace)
+        done = await renewal.run(Cause(f"operator:{getpass.getuser()}", trace_id(trace)), trace)
+        await GrantProbe(database).replace(signer)
+        return done
     finally:
         await kafka.stop()
         await mongo.close(client)

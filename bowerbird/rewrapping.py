@@ -21,6 +21,7 @@ from libs.common.telemetry import new_trace, trace_id
 from libs.contracts.ids import Ids
 from services.issuer.keys.copies import KeyCopies
 from services.issuer.keys.encryption import FileKeyEncryption
+from services.issuer.keys.probe import KeyEncryptionProbe
 from services.issuer.keys.repository import SigningKeyRepository
 from services.issuer.keys.rewrapping import Rewrapped, Rewrapping
 from services.issuer.service import ServiceSettings
@@ -60,7 +61,8 @@ async def _rewrap(settings: ServiceSettings, encryption: FileKeyEncryption, *, d
         database: mongo.Database = client["issuer"]
         repository = SigningKeyRepository(client, database)
         copies = KeyCopies(repository, encryption, publish=kafka.publish, clock=now)
-        rewrapping = Rewrapping(repository, encryption, copies=copies, audit=AuditLog(database))
+        probe = KeyEncryptionProbe(database, repository, encryption)
+        rewrapping = Rewrapping(repository, encryption, copies=copies, probe=probe, audit=AuditLog(database))
         if dry_run:
             return await rewrapping.dry_run()
         await kafka.start()

@@ -31,7 +31,7 @@ def check(layout: Layout, wanted: str, tell: Callable[[str], None]) -> Broker:
     require_machine(sys.version_info[:2], sys.platform)
     require_modules(_MODULES)
     layout.create()
-    secrets.authority_secret_file(layout)
+    secrets.prepare(layout)
     require_space(layout.var, shutil.disk_usage(layout.var).free)
     require_ports(layout)
     mongodb.find()

@@ -15,27 +15,32 @@ from libs.access.signatures import GrantSigner
 _KEY_BYTES: Final = 32
 
 
+def prepare(layout: Layout) -> None:
+    """Make, before the stores have anything, what belongs to it.
+
+    Raises:
+        StackError: one of these files is gone, and a store is not.
+    """
+    for each in (authority_secret_file, kek_file, grant_secret_file, issuer_list_key_file):
+        each(layout)
+
+
 def kek_file(layout: Layout) -> Path:
-    """The file with the key-encryption key: 32 random bytes in base64."""
-    path = layout.secrets / "kek"
-    _once(path, base64.b64encode(secrets.token_bytes(_KEY_BYTES)).decode("ascii"))
-    return path
+    """The file with the key-encryption key: 32 random bytes in base64. It belongs to the stores.
+
+    Raises:
+        StackError: it is gone, and a store is not: no signing key that is sealed there would open again.
+    """
+    return _of_stores(layout, "kek", "signing keys were sealed under it")
 
 
 def authority_secret_file(layout: Layout) -> Path:
-    """The file with the secret that ids are derived from: 32 random bytes in base64. It belongs to the database.
+    """The file with the secret that ids are derived from: 32 random bytes in base64. It belongs to the stores.
 
     Raises:
-        StackError: it is gone, and the database is not: a new one would give everything in it another id.
+        StackError: it is gone, and a store is not: a new one would give everything in it another id.
     """
-    path = layout.secrets / "authority-secret"
-    if not path.exists() and layout.mongodb.is_dir() and any(layout.mongodb.iterdir()):
-        raise StackError(
-            f"{path} is missing, and the ids in the database in {layout.mongodb} were derived from it.",
-            "Put the file back, or erase the stack: `bowerbird down --erase`.",
-        )
-    _once(path, base64.b64encode(secrets.token_bytes(_KEY_BYTES)).decode("ascii"))
-    return path
+    return _of_stores(layout, "authority-secret", "ids were derived from it")
 
 
 def admin_key(layout: Layout) -> str:
@@ -53,10 +58,12 @@ def admin_keys_file(layout: Layout) -> Path:
 
 
 def grant_secret_file(layout: Layout) -> Path:
-    """The file with the secret that signs grants of API keys, for the issuer service alone."""
-    path = layout.secrets / "grant-secret"
-    _once(path, base64.b64encode(secrets.token_bytes(_KEY_BYTES)).decode("ascii"))
-    return path
+    """The file with the secret that signs grants of API keys, for the issuer service alone.
+
+    Raises:
+        StackError: it is gone, and a store is not.
+    """
+    return _of_stores(layout, "grant-secret", "API keys were granted with it")
 
 
 def grant_keys_file(layout: Layout) -> Path:
@@ -67,10 +74,12 @@ def grant_keys_file(layout: Layout) -> Path:
 
 
 def issuer_list_key_file(layout: Layout) -> Path:
-    """The file with the key that signs the list of issuers, for the issuer service alone."""
-    path = layout.secrets / "issuer-list-key"
-    _once(path, base64.b64encode(secrets.token_bytes(_KEY_BYTES)).decode("ascii"))
-    return path
+    """The file with the key that signs the list of issuers, for the issuer service alone.
+
+    Raises:
+        StackError: it is gone, and a store is not.
+    """
+    return _of_stores(layout, "issuer-list-key", "readers trust the list of issuers by it")
 
 
 def password_file(layout: Layout, store: str, user: str) -> Path:
@@ -99,6 +108,19 @@ def certificate(layout: Layout, store: str) -> tuple[Path, Path]:
 def mongodb_key_file(layout: Layout) -> Path:
     """The file by which the members of the replica set know each other; MongoDB asks for no user without one."""
     path = layout.secrets / "mongodb-key"
+    _once(path, base64.b64encode(secrets.token_bytes(_KEY_BYTES)).decode("ascii"))
+    return path
+
+
+def _of_stores(layout: Layout, name: str, why: str) -> Path:
+    """Return the file of a secret that what is stored depends on, made where nothing is stored yet."""
+    path = layout.secrets / name
+    filled = [each for each in (layout.mongodb, layout.kafka) if each.is_dir() and any(each.iterdir())]
+    if filled and not path.exists():
+        raise StackError(
+            f"{path} is missing, and there are data in {' and in '.join(map(str, filled))}: {why}.",
+            "Put the file back, or erase the stack: `bowerbird down --erase`.",
+        )
     _once(path, base64.b64encode(secrets.token_bytes(_KEY_BYTES)).decode("ascii"))
     return path
 

@@ -36,7 +36,7 @@ class Stack:
         self._programs: dict[str, Program] = {}
         self._configured: dict[str, tuple[Mapping[str, str], str]] = {}
         self.layout.create()
-        secrets.authority_secret_file(self.layout)
+        secrets.prepare(self.layout)
 
     def __enter__(self) -> Self:
         return self

@@ -7,6 +7,7 @@ import resource
 import signal
 import socket
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any
 
 import uvloop
@@ -70,6 +71,9 @@ class Plumbing:
         self.consumers: list[Consumer[Any]] = []
         self.loops: dict[str, Callable[[], Awaitable[None]]] = {}
         self.closers: list[Callable[[], Awaitable[None]]] = []
+        self.requirements: list[Callable[[], Awaitable[None]]] = []
+        if self.secret is not None:
+            self.require(partial(require_same, self.database, self.secret))
         self.repeat("audit-refusals", self.refusals.flush)
         self.at_stop(self.refusals.stop)
         others = {"mongodb": lambda: mongo.time_of(self.client)}
@@ -154,6 +158,13 @@ class Plumbing:
 
         self.loops[name] = loop
 
+    def require(self, requirement: Callable[[], Awaitable[None]]) -> None:
+        """Await `requirement` before this process connects to Kafka: until then it publishes and signs nothing.
+
+        It is asked again while MongoDB is unavailable; any other error ends the process.
+        """
+        self.requirements.append(requirement)
+
     def at_stop(self, close: Callable[[], Awaitable[None]]) -> None:
         """Await `close` when the process stops, after the loops have ended and while MongoDB is still connected."""
         self.closers.append(close)
@@ -226,7 +237,8 @@ async def _run(service: str, settings: Settings, build: Callable[[Plumbing], Non
 async def _work(plumbing: Plumbing) -> None:
     """Run every consumer and loop, once MongoDB and Kafka are there; the first that fails ends them all."""
     # Before Kafka: until it is connected nothing can be published, under wrong ids neither.
-    await _require_same_secret(plumbing)
+    for requirement in plumbing.requirements:
+        await _required(requirement)
     await _require_right_clock(plumbing.clock)
     await plumbing.kafka.start()
     async with asyncio.TaskGroup() as group:
@@ -240,16 +252,10 @@ async def _work(plumbing: Plumbing) -> None:
             group.create_task(_awaited(loop), name=name)
 
 
-async def _require_same_secret(plumbing: Plumbing) -> None:
-    """Wait for the database, and end the process where its ids were derived from another secret than this one.
-
-    Raises:
-        OtherSecretError: they were.
-    """
-    while plumbing.secret is not None:
+async def _required(requirement: Callable[[], Awaitable[None]]) -> None:
+    while True:
         try:
-            await require_same(plumbing.database, plumbing.secret)
-            break
+            return await requirement()
         except PyMongoError as error:
             get_logger().warning("waiting for mongodb", problem=type(error).__name__)
             await asyncio.sleep(_WATCH_SECONDS)

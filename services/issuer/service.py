@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -11,6 +12,7 @@ from pydantic import Field
 from libs.access.administrators import Administrators
 from libs.access.api_keys import ApiKeys
 from libs.access.audit_api import audit_routes
+from libs.access.grant_probe import GrantProbe
 from libs.access.key_use import KeyUse, UseWorker
 from libs.access.repository import KeyRepository
 from libs.access.signatures import PUBLIC_VARIABLE, GrantKeys, GrantSigner
@@ -62,6 +64,7 @@ from services.issuer.keys.api import signing_key_routes
 from services.issuer.keys.copies import KeyCopies
 from services.issuer.keys.encryption import FileKeyEncryption
 from services.issuer.keys.lifecycle import KeyLifecycle
+from services.issuer.keys.probe import KeyEncryptionProbe
 from services.issuer.keys.signing_keys import SigningKeys
 from services.issuer.mail_domains.api import mail_domain_routes
 from services.issuer.mail_domains.repository import MailDomainRepository
@@ -191,6 +194,7 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
     keys = ApiKeys(access, administrators=Administrators(settings.admin_keys_file), used=use.note)
     stored_keys = signing_key_store.SigningKeyRepository(plumbing.client, database)
     encryption = FileKeyEncryption.read(settings.kek_file, settings.other_kek_file)
+    plumbing.require(KeyEncryptionProbe(database, stored_keys, encryption).require)
     copies = KeyCopies(stored_keys, encryption, publish=publish, clock=now)
     signing_keys = SigningKeys(stored_keys, encryption, copies)
     known = catalogue.Catalogue(database)
@@ -308,6 +312,7 @@ def _add_access(
             f"{PUBLIC_VARIABLE}: {settings.grant_keys_file} lacks the public half of {settings.grant_secret_file}; "
             "`bowerbird grant-keys` adds it"
         )
+    plumbing.require(partial(GrantProbe(plumbing.database).require, signer, grant_keys))
     granted = Arrivals()
     worker = AccessWorker(access, grant_keys)
     contracts: list[type[ApiKeyGranted | ApiKeyWithdrawn]] = [ApiKeyGranted, ApiKeyWithdrawn]

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from pymongo.errors import DuplicateKeyError
 
+from libs.access.grant_probe import GrantProbe, OtherGrantKeyError
+from libs.access.signatures import GrantKeys, GrantSigner
 from libs.audit.entry import Cause
 from libs.audit.log import AuditLog
 from libs.contracts.events import (
@@ -19,6 +21,7 @@ from services.issuer.credentials.signer import CredentialSigner
 from services.issuer.keys import states
 from services.issuer.keys.copies import KeyCopies
 from services.issuer.keys.encryption import FileKeyEncryption
+from services.issuer.keys.probe import KeyEncryptionProbe, OtherKeyEncryptionKeyError
 from services.issuer.keys.repository import SigningKeyRepository
 from services.issuer.keys.rewrapping import Rewrapping
 from services.issuer.keys.signing_keys import SigningKeys
@@ -40,6 +43,10 @@ from tests.issuer_world import (
 pytestmark = pytest.mark.integration
 
 
+def probe_of(world: World, encryption: FileKeyEncryption) -> KeyEncryptionProbe:
+    return KeyEncryptionProbe(world.database, SigningKeyRepository(world.client, world.database), encryption)
+
+
 async def test_of_two_first_calls_at_once_one_key_is_made_and_it_is_not_readable_in_the_database(world: World) -> None:
     workers = [world.signing_keys() for _ in range(5)]
     created = await asyncio.gather(*(each.create("wattle", KeyState.ACTIVE, NOW) for each in workers))
@@ -58,7 +65,9 @@ async def test_keys_that_were_sealed_anew_open_under_the_new_key_alone(world: Wo
     repository = SigningKeyRepository(world.client, world.database)
     between = FileKeyEncryption(other, other=bytes(range(32)))
     copies = KeyCopies(repository, between, publish=world.publish, clock=lambda: NOW)
-    rewrapping = Rewrapping(repository, between, copies=copies, audit=AuditLog(world.database))
+    await probe_of(world, KEK).require()
+    probe = probe_of(world, between)
+    rewrapping = Rewrapping(repository, between, copies=copies, probe=probe, audit=AuditLog(world.database))
     assert (await rewrapping.dry_run()).left == {KEK.kek_id: 1}
     done = await rewrapping.run(Cause("operator:kim", "0" * 32))
     assert (done.count, done.left, done.problems) == (1, {}, ())
@@ -66,7 +75,41 @@ async def test_keys_that_were_sealed_anew_open_under_the_new_key_alone(world: Wo
     assert opened.public_multibase == key.key_id
     kek_ids = [each.event.kek_id for each in world.published if isinstance(each.event, SigningKeySealed)]
     assert kek_ids == [KEK.kek_id, between.kek_id], "its copy opens under the new one too"
+    await probe_of(world, FileKeyEncryption(other)).require()
+    with pytest.raises(OtherKeyEncryptionKeyError):
+        await probe_of(world, KEK).require()
     assert (await AuditLog(world.database).check()).fault is None
+
+
+async def test_another_key_encryption_key_is_refused_at_the_start_and_the_error_names_both(world: World) -> None:
+    other, both = FileKeyEncryption(bytes(32)), FileKeyEncryption(bytes(32), other=bytes(range(32)))
+    await asyncio.gather(*(probe_of(world, KEK).require() for _ in range(5)))
+    with pytest.raises(OtherKeyEncryptionKeyError, match=f"holds .* {other.kek_id}.* under {KEK.kek_id}: put that"):
+        await probe_of(world, other).require()
+    await probe_of(world, other).replace()
+    for encryption in (both, KEK):
+        await probe_of(world, encryption).require()
+
+
+async def test_a_database_without_a_probe_is_asked_by_the_keys_that_it_has(world: World) -> None:
+    await world.signing_keys().create("wattle", KeyState.ACTIVE, NOW)
+    with pytest.raises(OtherKeyEncryptionKeyError, match=KEK.kek_id):
+        await probe_of(world, FileKeyEncryption(bytes(32))).require()
+    assert await world.stored("authority") == []
+    await probe_of(world, KEK).require()
+    (probe,) = await world.stored("authority")
+    assert probe["kek_id"] == KEK.kek_id
+
+
+async def test_the_key_of_grants_is_changed_while_the_file_has_both_and_refused_otherwise(world: World) -> None:
+    old, new = GrantSigner(bytes(32)), GrantSigner(bytes(range(32)))
+    probe, both = GrantProbe(world.database), GrantKeys([old.public_key, new.public_key])
+    await probe.require(old, GrantKeys([old.public_key]))
+    with pytest.raises(OtherGrantKeyError, match=old.public_key):
+        await probe.require(new, GrantKeys([new.public_key]))
+    await probe.require(new, both)
+    await probe.replace(new)
+    await probe.require(new, GrantKeys([new.public_key]))
 
 
 async def test_an_issuer_has_one_active_and_one_next_key_whatever_any_code_believes(world: World) -> None:

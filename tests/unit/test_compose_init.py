@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import yaml
 
 from libs.access.administrators import read
@@ -64,28 +65,53 @@ def test_a_secret_that_went_missing_is_not_replaced(tmp_path: Path) -> None:
     assert environment.read_bytes() == before
 
 
-def test_the_containers_refuse_another_secret_than_the_one_their_volume_holds(tmp_path: Path) -> None:
+def make_keys(volumes: Path, secret: str) -> "subprocess.CompletedProcess[str]":
+    """Run what the container `keys` runs, with its volumes below this folder."""
     compose = yaml.safe_load((SCRIPT.parents[1] / "docker-compose.yml").read_text(encoding="utf-8"))
-    command = compose["services"]["keys"]["command"][0].replace("$$", "$").replace("/run", str(tmp_path))
-    for folder in ("keys", "authority", "grants", "stores"):
-        (tmp_path / folder).mkdir()
+    keys = compose["services"]["keys"]
+    for mount in keys["volumes"]:
+        (volumes / mount.split(":")[1].removeprefix("/run/")).mkdir(parents=True, exist_ok=True)
+    return subprocess.run(
+        ["/bin/sh", "-c", keys["command"][0].replace("$$", "$").replace("/run", str(volumes))],
+        env={
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "PYTHONPATH": str(SCRIPT.parents[1]),
+            "BOWERBIRD_KAFKA_GROUP": str(os.getgid()),
+            "BOWERBIRD_AUTHORITY_SECRET": secret,
+        },
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+
+
+@pytest.mark.parametrize("name", ["kek", "grant-secret", "issuer-list-key"])
+@pytest.mark.parametrize("store", ["mongodb", "kafka"])
+def test_the_containers_make_no_new_key_beside_stores_that_have_data(tmp_path: Path, name: str, store: str) -> None:
+    secret = base64.b64encode(bytes(32)).decode()
+    filled = tmp_path / "filled" / store / "data"
+    filled.parent.mkdir(parents=True)
+    filled.touch()
+    refused = make_keys(tmp_path, secret)
+    assert (refused.returncode, list((tmp_path / "keys").iterdir())) == (1, [])
+    filled.unlink()
+    assert make_keys(tmp_path, secret).returncode == 0
+    filled.touch()
+    key = tmp_path / "keys" / name
+    content = key.read_bytes()
+    assert make_keys(tmp_path, secret).returncode == 0
+    assert key.read_bytes() == content
+    key.unlink()
+    refused = make_keys(tmp_path, secret)
+    assert refused.returncode == 1
+    assert f"{name} is missing in the volume keys, and the stores have data: put that file back" in refused.stderr
+    assert not key.exists()
+
+
+def test_the_containers_refuse_another_secret_than_the_one_their_volume_holds(tmp_path: Path) -> None:
     given = [base64.b64encode(bytes([number]) * 32).decode() for number in (1, 2)]
-    environment = {
-        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-        "PYTHONPATH": str(SCRIPT.parents[1]),
-        "BOWERBIRD_KAFKA_GROUP": str(os.getgid()),
-    }
-    ended = [
-        subprocess.run(
-            ["/bin/sh", "-c", command],
-            env={**environment, "BOWERBIRD_AUTHORITY_SECRET": secret},
-            check=False,
-            capture_output=True,
-            text=True,
-            timeout=30,
-        )
-        for secret in (given[0], given[0], given[1])
-    ]
+    ended = [make_keys(tmp_path, secret) for secret in (given[0], given[0], given[1])]
     assert [each.returncode for each in ended] == [0, 0, 1]
     assert "put that file back" in ended[2].stderr
     signer = did_key(read_list_key(tmp_path / "keys" / "issuer-list-key").public_multibase)

@@ -94,16 +94,23 @@ def test_the_keys_are_made_once_random_and_private(tmp_path: Path) -> None:
     assert names(first.secrets) == ["admin-key", "authority-secret", "kek"]
 
 
-def test_no_new_secret_is_made_beside_a_database_that_was_filled_under_another(tmp_path: Path) -> None:
+@pytest.mark.parametrize("store", ["mongodb", "kafka"])
+@pytest.mark.parametrize("name", ["authority-secret", "kek", "grant-secret", "issuer-list-key"])
+def test_no_new_secret_is_made_beside_a_store_that_was_filled_under_another(
+    tmp_path: Path, name: str, store: str
+) -> None:
     layout = Layout(tmp_path / "var")
     layout.create()
-    secret = secrets.authority_secret_file(layout)
-    (layout.mongodb / "WiredTiger").touch()
-    assert secrets.authority_secret_file(layout) == secret
+    secrets.prepare(layout)
+    filled = getattr(layout, store) / "something"
+    filled.touch()
+    before = names(layout.secrets)
+    secrets.prepare(layout)
+    secret = layout.secrets / name
     secret.unlink()
-    with pytest.raises(StackError, match="is missing, and the ids in the database in"):
-        secrets.authority_secret_file(layout)
-    assert not secret.exists()
+    with pytest.raises(StackError, match=f"{name} is missing, and there are data in {filled.parent}: "):
+        secrets.prepare(layout)
+    assert names(layout.secrets) == [each for each in before if each != name]
 
 
 def test_the_issuer_learns_the_digest_of_the_admin_key_and_not_the_key(tmp_path: Path) -> None:

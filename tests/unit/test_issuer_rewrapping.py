@@ -31,6 +31,7 @@ class Stored:
         self.kept: dict[str, tuple[SigningKey, Sealed]] = {}
         self.steps = count()
         self.last_step = -1
+        self.probed = False
         self.copied: dict[str, tuple[SigningKey, Sealed]] = {}
         for each in range(number):
             secret = Ed25519Key.generate()
@@ -56,6 +57,10 @@ class Stored:
         """The copies tell what is stored now."""
         self.copied = dict(self.kept)
 
+    async def replace(self) -> None:
+        """The probe is sealed anew."""
+        self.probed = True
+
     def all_open(self, encryption: FileKeyEncryption) -> bool:
         return all(
             Ed25519Key.from_seed(encryption.open(sealed, bound_to(key))).public_multibase == key.key_id
@@ -64,7 +69,7 @@ class Stored:
 
 
 def rewrapping_of(stored: Stored, audit: MemoryAudit | None = None) -> Rewrapping:
-    return Rewrapping(stored, BETWEEN, copies=stored, audit=audit or MemoryAudit())  # type: ignore[arg-type]  # a fake
+    return Rewrapping(stored, BETWEEN, copies=stored, probe=stored, audit=audit or MemoryAudit())  # type: ignore[arg-type]  # a fake
 
 
 async def test_a_dry_run_counts_and_changes_nothing() -> None:
@@ -82,7 +87,7 @@ async def test_every_key_opens_before_meanwhile_and_after_and_doing_it_again_cha
     done = await rewrapping_of(stored, audit).run(OPERATOR)
     assert (done.count, done.left) == (5, {})
     assert stored.all_open(AFTER)
-    assert stored.copied == stored.kept
+    assert (stored.copied, stored.probed) == (stored.kept, True)
     after = dict(stored.kept)
     assert (await rewrapping_of(stored, audit).run(OPERATOR)).count == 0
     assert stored.kept == after
@@ -130,7 +135,7 @@ async def test_a_secret_of_another_key_is_not_sealed_anew() -> None:
 
 async def test_without_the_old_file_nothing_is_changed_and_the_problem_says_which_one_is_needed() -> None:
     stored = Stored()
-    fakes: dict[str, Any] = {"copies": stored, "audit": MemoryAudit()}
+    fakes: dict[str, Any] = {"copies": stored, "probe": stored, "audit": MemoryAudit()}
     done = await Rewrapping(stored, AFTER, **fakes).run(OPERATOR)  # type: ignore[arg-type]  # a fake
     assert (done.count, len(done.problems)) == (0, 5)
     assert BEFORE.kek_id in done.problems[0]

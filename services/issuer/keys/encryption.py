@@ -60,6 +60,10 @@ class FileKeyEncryption:
         second = None if other is None else read_secret(other, "BOWERBIRD_OTHER_KEK_FILE")
         return cls(read_secret(path, "BOWERBIRD_KEK_FILE"), other=second)
 
+    def knows(self, kek_id: str) -> bool:
+        """Return whether it has the key-encryption key of this id."""
+        return kek_id in self._boxes
+
     def seal(self, secret: bytes, bound_to: str) -> Sealed:
         """See `KeyEncryption`."""
         return Sealed(self.kek_id, bytes(self._box.encrypt(secret, aad=bound_to.encode())))

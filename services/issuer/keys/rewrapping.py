@@ -4,6 +4,7 @@
 2. Open each under the key that sealed it, see that it is the secret of its public key, seal it under the new one.
 3. Store it in one step in the place of what was read.
 4. Publish the copies of these keys anew, so that they open under the new one too.
+5. Seal the probe anew, which says under what the keys here are sealed.
 
 Killed anywhere, each key stands under one of the two, and both open; doing it again goes on with those that are left.
 """
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from libs.audit.entry import Action, AuditWriter, Cause, Details, Entry
 from services.issuer.keys.copies import KeyCopies
 from services.issuer.keys.encryption import FileKeyEncryption, KeyUnavailableError, Sealed
+from services.issuer.keys.probe import KeyEncryptionProbe
 from services.issuer.keys.repository import SigningKeyRepository, StoredKey
 from services.issuer.keys.sealing import opened, sealed
 from services.issuer.keys.states import SigningKey
@@ -46,11 +48,13 @@ class Rewrapping:
         encryption: FileKeyEncryption,
         *,
         copies: KeyCopies,
+        probe: KeyEncryptionProbe,
         audit: AuditWriter,
     ) -> None:
         self._repository = repository
         self._encryption = encryption
         self._copies = copies
+        self._probe = probe
         self._audit = audit
 
     async def dry_run(self) -> Rewrapped:
@@ -86,6 +90,7 @@ class Rewrapping:
                 await self._repository.seal_anew(changes)  # 3
             count += len(changes)
         await self._copies.repair()  # 4
+        await self._probe.replace()  # 5
         return Rewrapped(self._encryption.kek_id, count, await self._left(), tuple(problems))
 
     def _anew(self, key: SigningKey, before: Sealed) -> Sealed:
