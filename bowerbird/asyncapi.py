@@ -21,6 +21,7 @@ from libs.contracts.events import (
     Event,
     IssuerListPublished,
     IssuerPublished,
+    RecordSentAgain,
 )
 from libs.contracts.ids import unkeyed_event_id
 from libs.contracts.results import SoloLevel
@@ -196,7 +197,9 @@ def internal() -> dict[str, Any]:
 def _events_on(topic: Topic) -> list[type[Event]]:
     if topic.name.startswith("dead-letters."):
         return [DeadLetter]
-    return [event for event in EVENTS if event is not DeadLetter and event.topic is topic]
+    if topic.name.startswith("sent-again."):
+        return [RecordSentAgain]
+    return [event for event in EVENTS if not issubclass(event, DeadLetter) and event.topic is topic]
 
 
 def _summary(event: type[Event]) -> str:

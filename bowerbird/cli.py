@@ -28,6 +28,12 @@ COMMANDS = {
     "keys withdraw": ("bowerbird.api_keys:withdraw", "Withdraw an API key: within two seconds no service takes it."),
     "issuers suspend": ("bowerbird.issuers:suspend", "Suspend an issuer: nothing is signed for it."),
     "issuers resume": ("bowerbird.issuers:resume", "Let a suspended issuer issue again."),
+    "dead-letters list": ("bowerbird.dead_letters:list_letters", "List the records that services set aside, and why."),
+    "dead-letters show": ("bowerbird.dead_letters:show", "Show all of one of them."),
+    "dead-letters send-again": (
+        "bowerbird.dead_letters:send_again",
+        "Send them again, each to the one consumer that set it aside.",
+    ),
     "audit verify": (
         "bowerbird.audit_log:verify",
         "Check the chains of audit logs; exit status 0 whole, 1 broken.",
@@ -50,6 +56,7 @@ COMMANDS = {
 
 GROUPS = {
     "audit": "Check the audit logs.",
+    "dead-letters": "List what services set aside, and send it again.",
     "issuers": "Suspend issuers and resume them.",
     "keys": "List, make, rotate and withdraw API keys of issuers.",
 }

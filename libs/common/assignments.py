@@ -114,9 +114,9 @@ class Assignments:
             given = frozenset().union(*group.members.values()) if group else frozenset()
             metrics.ASSIGNED.labels(member.name).set(len(fetched))
             metrics.UNASSIGNED.labels(member.group).set(len(wanted - given))
-            if group is not None and group.rebalancing:
-                continue
             fault = _fault(member, cluster, wanted)
+            if fault is None and group is not None and group.rebalancing:
+                continue
             self._standing_by.discard(member.name)
             if fault is None:
                 self._faults.pop(member.name, None)
@@ -161,6 +161,8 @@ def _fault(member: Member, cluster: ClusterState, wanted: frozenset[Partition]) 
     if missing:
         return f"topics missing: {', '.join(sorted(missing))}"
     group = cluster.groups.get(member.group)
+    if group is not None and group.rebalancing:
+        return None
     if group is None or member.member_id not in group.members:
         return "the brokers do not know it as a member of its group"
     if group.members[member.member_id] != member.assigned:

@@ -23,6 +23,7 @@ def start_counting(consumer: str) -> None:
     metrics.from_zero(metrics.RECORDS, [consumer], OUTCOMES)
     metrics.from_zero(metrics.RETRIES, [consumer])
     metrics.from_zero(metrics.REREAD, [consumer])
+    metrics.from_zero(metrics.SENT_AGAIN, [consumer])
 
 
 def account(

@@ -89,7 +89,7 @@ class Consumer(ConsumerRebalanceListener, Generic[EventT]):  # type: ignore[misc
         self._handle = handle
         self._max_records = max_records
         self._places = Places(positions, self.group, self.name)
-        self._reader = RecordReader(contracts, tombstones=tombstones, is_known=self._places.is_known)
+        self._reader = RecordReader(self.group, contracts, tombstones=tombstones, is_known=self._places.is_known)
         # How often partitions were assigned, and for which of these times each stands in its place.
         self._assigned = self._placed = 0
         self._in_flight = asyncio.Lock()

@@ -1,4 +1,4 @@
-"""Makes the dead letter of a record that a service cannot process: as it came, with where from and why."""
+"""Makes the dead letter of a record that a service cannot process, and the record of one that is sent again."""
 
 import base64
 import hashlib
@@ -6,9 +6,10 @@ from datetime import UTC, datetime
 
 from aiokafka import ConsumerRecord
 
+from libs.common import metrics
 from libs.common.telemetry import new_trace
-from libs.contracts.cloudevents import Outgoing, readable_headers
-from libs.contracts.events import DeadLetter
+from libs.contracts.cloudevents import Outgoing, UnreadableRecordError, read_event, readable_headers
+from libs.contracts.events import DeadLetter, RecordSentAgain
 from libs.contracts.topics import LARGEST_LETTER_BYTES
 
 # What of a dead letter is not its JSON (headers of its own, framing) is far less than the rest.
@@ -52,6 +53,33 @@ def dead_letter(
         }
         letter = DeadLetter.model_validate({**letter.model_dump(), **bare})
     return Outgoing(letter, readable_headers(record.headers).get("traceparent") or new_trace())
+
+
+def record_of(letter: DeadLetter) -> ConsumerRecord:
+    """Return the record as it came, where it stood; one whose letter leaves it out is without a value."""
+    value = _bytes(letter.record_value)
+    headers = tuple((name, _bytes(raw)) for name, raw in letter.record_headers)
+    place = (letter.source_topic, letter.partition, letter.offset)
+    return ConsumerRecord(*place, 0, 0, _bytes(letter.record_key), value, None, 0, 0, headers)
+
+
+def sent_again(carrier: ConsumerRecord, group: str) -> ConsumerRecord | None:
+    """Return the record that an operator sends again in this one, or None where it is for another consumer group.
+
+    Raises:
+        UnreadableRecordError: it is no such record.
+    """
+    event = read_event(readable_headers(carrier.headers), carrier.value or b"")
+    if not isinstance(event, RecordSentAgain):
+        raise UnreadableRecordError("unknown_type", "the topic holds what is sent again, and nothing else")
+    if event.consumer != group:
+        return None
+    metrics.SENT_AGAIN.labels(group).inc()
+    return record_of(event)
+
+
+def _bytes(text: str | None) -> bytes | None:
+    return None if text is None else base64.b64decode(text)
 
 
 def _base64(raw: bytes | None) -> str | None:

@@ -61,7 +61,7 @@ def is_transient(error: KafkaError) -> bool:
 def _published_by(service: str) -> list[str]:
     """Return the types of the events that a service may publish."""
     written = rights.SERVICES[service].writes if service in rights.SERVICES else ()
-    return [each.type for each in EVENTS if each is DeadLetter or each.topic in written]
+    return [each.type for each in EVENTS if each is DeadLetter or getattr(each, "topic", None) in written]
 
 
 class Kafka:

@@ -24,6 +24,7 @@ REREAD = Counter(
     ["consumer"],
 )
 RETRIES = Counter("bowerbird_consumer_retries", "Attempts repeated because something was unavailable", ["consumer"])
+SENT_AGAIN = Counter("bowerbird_consumer_sent_again", "Dead letters taken again, as operators asked", ["consumer"])
 LAG_RECORDS = Gauge(
     "bowerbird_consumer_lag_records", "Records not yet committed, by partition", ["consumer", "topic", "partition"]
 )

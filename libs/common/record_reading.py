@@ -6,6 +6,7 @@ from typing import Generic, NamedTuple
 
 from aiokafka import ConsumerRecord
 
+from libs.common.dead_letters import sent_again
 from libs.common.telemetry import continue_trace
 from libs.contracts.cloudevents import (
     READ_HEADERS,
@@ -17,6 +18,9 @@ from libs.contracts.cloudevents import (
     readable_headers,
 )
 from libs.contracts.events import BY_TYPE
+from libs.contracts.topics import SENT_AGAIN
+
+_SENT_AGAIN = frozenset(topic.name for topic in SENT_AGAIN.values())
 
 
 class FailedRecord(NamedTuple):
@@ -39,9 +43,15 @@ class RecordReader(Generic[EventT]):
     """Reads the records of one consumer group."""
 
     def __init__(
-        self, contracts: Sequence[type[EventT]], *, tombstones: bool, is_known: Callable[[ConsumerRecord], bool]
+        self,
+        group: str,
+        contracts: Sequence[type[EventT]],
+        *,
+        tombstones: bool,
+        is_known: Callable[[ConsumerRecord], bool],
     ) -> None:
         """Take what the group consumes, whether tombstones too, and which records may have been processed before."""
+        self._group = group
         self._contracts = tuple(contracts)
         # By the bytes of their header: most records of a shared topic need no more to be passed over.
         self._others = {name.encode() for name, each in BY_TYPE.items() if not issubclass(each, self._contracts)}
@@ -56,20 +66,25 @@ class RecordReader(Generic[EventT]):
         dead: list[FailedRecord] = []
         # A batch is one span of each trace in it.
         spans: dict[str | None, str] = {}
-        for record in records:
+        for came in records:
+            record: ConsumerRecord | None = came
             try:
-                received = self._read_one(record, spans)
+                if came.topic in _SENT_AGAIN:
+                    record = sent_again(came, self._group)
+                received = None if record is None else self._read_one(record, spans, known=self._is_known(came))
             except UnreadableRecordError as error:
-                dead.append(FailedRecord(record, error.reason, str(error), 1))
+                dead.append(FailedRecord(record or came, error.reason, str(error), 1))
                 outcomes["dead_letter"] += 1
                 continue
-            if received is None:
+            if record is None or received is None:
                 outcomes["not_for_us"] += 1
             else:
                 good.append(ReadRecord(record, received))
         return good, dead
 
-    def _read_one(self, record: ConsumerRecord, spans: dict[str | None, str]) -> Received[EventT] | None:
+    def _read_one(
+        self, record: ConsumerRecord, spans: dict[str | None, str], *, known: bool
+    ) -> Received[EventT] | None:
         if record.value is not None and dict(record.headers).get("ce_type") in self._others:
             return None  # another consumer's, who judges it
         headers = readable_headers([each for each in record.headers if each[0] in READ_HEADERS])
@@ -79,11 +94,11 @@ class RecordReader(Generic[EventT]):
             spans[came] = trace
         key = (record.key or b"").decode("utf-8", "replace")
         if record.value is None:
-            return Received(None, key, trace, self._is_known(record)) if self._tombstones else None
+            return Received(None, key, trace, known) if self._tombstones else None
         try:
             event = read_event(headers, record.value)
         except UnknownTypeError:
             return None  # of a newer version, which runs beside this one while services are upgraded one by one
         if not isinstance(event, self._contracts):
             return None
-        return Received(event, key, trace, self._is_known(record))
+        return Received(event, key, trace, known)

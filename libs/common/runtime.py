@@ -34,7 +34,7 @@ from libs.common.telemetry import configure_logging, get_logger
 from libs.common.tls import server_context
 from libs.contracts.cloudevents import EventT
 from libs.contracts.ids import Ids, unkeyed_event_id
-from libs.contracts.topics import Topic
+from libs.contracts.topics import SENT_AGAIN, Topic
 
 UNAVAILABLE = (PyMongoError, KafkaError, OSError)
 
@@ -122,7 +122,7 @@ class Plumbing:
                 self.kafka,
                 service=self.service,
                 name=name,
-                topics=topics,
+                topics=[*topics, SENT_AGAIN[self.service]],
                 contracts=contracts,
                 handle=handle,
                 max_records=self.settings.kafka_batch_records,

@@ -59,7 +59,7 @@ class Event(BaseModel):
     @classmethod
     def is_for_partners(cls) -> bool:
         """Return whether partners read this type, so that its contract is public."""
-        return cls is not DeadLetter and cls.topic.for_partners
+        return not issubclass(cls, DeadLetter) and cls.topic.for_partners
 
     @classmethod
     def json_schema(cls) -> dict[str, Any]:
@@ -532,6 +532,19 @@ class DeadLetter(Event):
         return topics.DEAD_LETTERS[self.service]
 
 
+class RecordSentAgain(DeadLetter):
+    """A dead letter that an operator sends to its consumer again, which takes it as the record that it was."""
+
+    type = "org.bowerbirdbadges.dead-letter.sent-again.v1"
+    time_field = "sent_at"
+
+    sent_at: AwareDatetime
+
+    @property
+    def destination(self) -> Topic:
+        return topics.SENT_AGAIN[self.service]
+
+
 EVENTS: tuple[type[Event], ...] = (
     EvidenceSubmitted,
     EvidenceDecided,
@@ -553,5 +566,6 @@ EVENTS: tuple[type[Event], ...] = (
     ApiKeyUsed,
     SigningKeySealed,
     DeadLetter,
+    RecordSentAgain,
 )
 BY_TYPE = {event.type: event for event in EVENTS}

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from libs.contracts import topics
-from libs.contracts.topics import DEAD_LETTERS, TOPICS, Topic
+from libs.contracts.topics import DEAD_LETTERS, SENT_AGAIN, TOPICS, Topic
 
 Resource = Literal["topic", "group"]
 Operation = Literal["READ", "WRITE", "DESCRIBE"]
@@ -82,7 +82,9 @@ _POSITIONS: Final = "positions"
 
 def _service(name: str, reads: Iterable[Topic], writes: Iterable[Topic], collections: Iterable[str]) -> Rights:
     writing = (*writes, DEAD_LETTERS[name])
-    return Rights(f"bowerbird-{name}", tuple(reads), writing, f"{name}-", name, (_POSITIONS, *collections))
+    return Rights(
+        f"bowerbird-{name}", (*reads, SENT_AGAIN[name]), writing, f"{name}-", name, (_POSITIONS, *collections)
+    )
 
 
 _KEYED: Final = ("api_keys", "authority")

@@ -106,6 +106,18 @@ DEAD_LETTERS = {
     )
     for service in SERVICES
 }
+SENT_AGAIN = {
+    service: Topic(
+        f"sent-again.{service}.v1",
+        f"records that operators send again to one consumer of {service}",
+        timedelta(days=14),
+        partitions=1,
+        restricted=True,
+        bulk=True,  # read beside other topics, whose fetches it must not change
+        largest_bytes=LARGEST_LETTER_BYTES,
+    )
+    for service in SERVICES
+}
 
 TOPICS: tuple[Topic, ...] = (
     EVIDENCE_SUBMITTED,
@@ -121,4 +133,5 @@ TOPICS: tuple[Topic, ...] = (
     ACCESS_USE,
     SIGNING_KEYS,
     *DEAD_LETTERS.values(),
+    *SENT_AGAIN.values(),
 )

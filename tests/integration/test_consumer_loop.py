@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from functools import partial
 from uuid import UUID, uuid4
 
 import pytest
@@ -18,6 +19,7 @@ from aiokafka.errors import KafkaConnectionError
 from pydantic import SecretStr
 from pymongo.errors import AutoReconnect
 
+from bowerbird import dead_letters as dead_letters_command
 from deploy.embedded.stack import Stack
 from libs.common import metrics
 from libs.common.assignments import Assignments, Brokers
@@ -73,7 +75,7 @@ def consumer_of(kafka: Kafka, name: str, seen: Seen, max_records: int, member: i
         kafka,
         service="notifier",
         name=name,
-        topics=[topics.LEARNER_CONTACTS],
+        topics=[topics.LEARNER_CONTACTS, topics.SENT_AGAIN["notifier"]],
         contracts=[LearnerContact],
         handle=seen,
         max_records=max_records,
@@ -149,6 +151,38 @@ async def test_a_record_that_fails_alone_goes_to_the_dead_letters_and_the_rest_i
         await dead_letters_come(settings, "notifier-poison", "processing_failed", "processing_failed")
     letters = await failed_letters(settings, "notifier-poison")
     assert {base64.b64decode(letter.record_key or "").decode() for letter in letters} == seen.poison
+
+
+async def test_what_is_sent_again_reaches_the_consumer_that_set_it_aside_once_and_no_other(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("BOWERBIRD_KAFKA_BOOTSTRAP", settings.kafka_bootstrap)
+    seen, other = Seen(), Seen()
+    (key,) = seen.poison = set(await send_contacts(settings, 1))
+    async with consuming(settings, "again", seen), consuming(settings, "beside", other):
+        await dead_letters_come(settings, "notifier-again", "processing_failed")
+        await eventually(lambda: key in other.keys)
+        seen.poison = set()
+        sending = partial(dead_letters_command.send_again, "notifier", consumer="notifier-again")
+        assert await asyncio.to_thread(sending, dry_run=True) == 0
+        assert "would be sent to notifier-again: learner.contacts.v1/" in capsys.readouterr().out
+        assert await asyncio.to_thread(sending) == 0
+        await eventually(lambda: key in seen.keys)
+        assert await asyncio.to_thread(sending) == 0
+        assert "nothing is to be sent" in capsys.readouterr().out
+        keys = await send_contacts(settings, 1)
+        await eventually(lambda: set(keys) <= set(seen.keys) & set(other.keys))
+    assert (seen.keys.count(key), other.keys.count(key)) == (1, 1)
+    assert metrics.SENT_AGAIN.labels("notifier-again")._value.get() == 1
+    assert metrics.SENT_AGAIN.labels("notifier-beside")._value.get() == 0
+    (letter,) = await failed_letters(settings, "notifier-again")
+    place = f"{letter.source_topic}/{letter.partition}/{letter.offset}"
+    assert await asyncio.to_thread(dead_letters_command.show, "notifier", place) == 0
+    told = capsys.readouterr().out
+    assert '"reason": "processing_failed"' in told
+    assert '"value"' not in told
+    assert await asyncio.to_thread(dead_letters_command.list_letters, "notifier", as_json=True) == 0
+    assert place in capsys.readouterr().out
 
 
 async def test_bad_headers_cost_no_record_and_an_unreadable_one_is_kept_as_it_came(settings: Settings) -> None:

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from libs.contracts.topics import DEAD_LETTERS, TOPICS, Topic
+from libs.contracts.topics import DEAD_LETTERS, SENT_AGAIN, TOPICS, Topic
 
 ROOT = Path(__file__).parents[2]
+OF_SERVICES = {*DEAD_LETTERS.values(), *SENT_AGAIN.values()}
 ENDING = [each for each in TOPICS if each.kept is not None]
 _ROW = re.compile(r"^\| `([a-zA-Z.-]+)` \| [^|]+ \| [^|]+ \| ([^|]+) \|", re.MULTILINE)
 
@@ -36,7 +37,8 @@ def test_what_is_kept_by_key_is_compacted_within_a_day(topic: Topic) -> None:
 def test_the_table_of_topics_states_their_retention() -> None:
     stated = dict(_ROW.findall((ROOT / "docs/architecture.md").read_text()))
     for topic in TOPICS:
-        life = stated["dead-letters.SERVICE" if topic in DEAD_LETTERS.values() else topic.name.removesuffix(".v1")]
+        name = topic.name.removesuffix(".v1")
+        life = stated[f"{name.partition('.')[0]}.SERVICE" if topic in OF_SERVICES else name]
         expected = "compacted" if topic.kept is None else f"{topic.kept.days} days"
         assert life.split(", ")[0] == expected, topic.name
 
