@@ -39,6 +39,10 @@ HTTP_SECONDS = Histogram("bowerbird_http_request_seconds", "Time to answer, by r
 HTTP_REFUSED = Counter(
     "bowerbird_http_refused", "Requests and connections that the edge refused or cut off, by limit", ["reason"]
 )
+LOG_LINES_LOST = Counter("bowerbird_log_lines_lost", "Log lines that could not be written, as on a full disk")
+LOG_LINES_LEFT_OUT = Counter(
+    "bowerbird_log_lines_left_out", "Log lines of client libraries beyond so many a minute, by library", ["library"]
+)
 REFUSED_BY = (
     "answer_slow",
     "bodies_held",
@@ -75,3 +79,4 @@ def from_zero(counter: Counter, *values: Iterable[str]) -> None:
 
 
 from_zero(HTTP_REFUSED, REFUSED_BY)
+from_zero(LOG_LINES_LEFT_OUT, ["aiokafka", "asyncio", "bowerbird", "pymongo", "uvicorn"])
