@@ -18,6 +18,7 @@ from uvicorn.server import ServerState
 
 from libs.common import metrics
 from libs.common.client_address import Networks, counted_address
+from libs.common.problems import MEDIA_TYPE, problem_of_status
 
 _TICKS_BETWEEN_SWEEPS: Final = 5  # of a tenth of a second
 # How long a client may go on sending a body that was answered already, so that it sees the answer.
@@ -26,6 +27,14 @@ _CLOSING_SECONDS: Final = 5.0
 # How long, and for how many bytes, a client is listened to that was told why its connection ends.
 _LINGER_SECONDS: Final = 1.0
 _MOST_LINGERING: Final = 1024 * 1024
+# What the server itself refuses, before a route is looked up.
+_DETAILS: Final = {
+    HTTPStatus.BAD_REQUEST: "this is no HTTP request that can be read in one way alone",
+    HTTPStatus.REQUEST_TIMEOUT: "the header did not end in time",
+    HTTPStatus.TOO_MANY_REQUESTS: "your address has as many connections or requests under way as it may",
+    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE: "the header is too large, or a line without end",
+    HTTPStatus.SERVICE_UNAVAILABLE: "all connections are taken; try again",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -331,15 +340,18 @@ class LimitedProtocol(HttpToolsProtocol):
             self.transport.close()
 
     def _answer(self, status: HTTPStatus) -> None:
+        body = problem_of_status(status, _DETAILS[status])
         fields = [
-            "content-length: 0",
+            f"content-type: {MEDIA_TYPE}",
+            f"content-length: {len(body)}",
             "connection: close",
             "cache-control: no-store",
             "x-content-type-options: nosniff",
         ]
         if status in {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}:
             fields.append("retry-after: 5")
-        self.transport.write("\r\n".join([f"HTTP/1.1 {status.value} {status.phrase}", *fields, "", ""]).encode())
+        head = "\r\n".join([f"HTTP/1.1 {status.value} {status.phrase}", *fields, "", ""])
+        self.transport.write(head.encode() + body)
 
 
 class _Answering:

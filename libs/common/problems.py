@@ -7,7 +7,7 @@ import orjson
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
-from libs.common.errors import BowerbirdError, InvalidRequestError, TooManyRequestsError, UnsupportedMediaError
+from libs.common.errors import ERRORS, BowerbirdError, InvalidRequestError, TooManyRequestsError, UnsupportedMediaError
 
 MEDIA_TYPE = "application/problem+json"
 _TYPE_PREFIX = "urn:bowerbird:problem:"
@@ -45,6 +45,15 @@ def problem_document(error: BowerbirdError, instance: str) -> dict[str, object]:
     if isinstance(error, InvalidRequestError) and error.errors:
         body["errors"] = error.errors
     return body
+
+
+def problem_of_status(status: HTTPStatus, detail: str) -> bytes:
+    """Return the problem document of an answer that is given before it is known what is asked for."""
+    kind = next((each for each in ERRORS if each.status == status), None)
+    error = BowerbirdError(detail)
+    error.status, error.code = status.value, "http" if kind is None else kind.code
+    error.title = status.phrase if kind is None else kind.title
+    return orjson.dumps(problem_document(error, "/"))
 
 
 def problem_response(error: BowerbirdError, instance: str, headers: dict[str, str] | None = None) -> Response:

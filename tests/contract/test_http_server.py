@@ -21,6 +21,7 @@ from libs.common.client_address import Networks, counted_address
 from libs.common.health import Health
 from libs.common.http import create_app
 from libs.common.http_server import ConnectionLimits
+from libs.common.problems import Problem
 from tests.served import served
 
 LIMITS = ConnectionLimits(
@@ -281,6 +282,21 @@ def test_an_upgrade_is_answered_as_if_none_were_asked_for(url: str) -> None:
         )
         assert answer.startswith(b"HTTP/1.1 200 ")
         assert answer.count(b"HTTP/1.1") == 1
+
+
+@pytest.mark.parametrize(
+    ("request_", "status"),
+    [(b"PRI * HTTP/2.0\r\n\r\n", 400), (GET + b"a: " + b"x" * 33_000 + b"\r\n\r\n", 431), (GET, 408)],
+)
+def test_what_the_server_itself_refuses_is_a_problem_document_as_of_any_route(
+    url: str, request_: bytes, status: int
+) -> None:
+    head, _, body = ask(url, request_).partition(b"\r\n\r\n")
+    assert b"content-type: application/problem+json" in head
+    assert f"content-length: {len(body)}".encode() in head
+    problem = Problem.model_validate_json(body)
+    assert problem.status == status == int(head.split()[1])
+    assert problem.type.startswith("urn:bowerbird:problem:")
 
 
 def test_where_all_connections_are_taken_the_longest_idle_one_makes_room(url: str) -> None:

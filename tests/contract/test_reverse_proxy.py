@@ -15,12 +15,14 @@ import httpx
 import pytest
 from fastapi import FastAPI, Request
 
-from libs.common.body_limits import streamed_body
-from libs.common.errors import TooManyRequestsError
+from libs.common.body_limits import MOST_BYTES, streamed_body
+from libs.common.edge_settings import EdgeSettings
+from libs.common.errors import ERRORS, TooManyRequestsError
 from libs.common.health import Health
 from libs.common.http import create_app
 from libs.common.http_server import ConnectionLimits
-from libs.common.problems import problem_document
+from libs.common.problems import Problem, problem_document
+from services.verifier.verification.submission import MOST_PICTURE_BYTES
 from tests.served import served
 
 NGINX = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
@@ -132,11 +134,62 @@ def test_a_large_upload_streams_through_and_one_that_is_cut_off_harms_nobody(pro
     assert httpx.get(f"{proxy}/badges/1", trust_env=False).status_code == 200
 
 
-def test_limits_of_the_proxy_hold_before_a_service_sees_anything(proxy: str) -> None:
-    assert httpx.get(f"{proxy}/badges/1", headers={"a": "x" * 40_000}, trust_env=False).status_code == 400
-    assert httpx.post(f"{proxy}/v1/verify", content=b"x" * 6 * MIB, trust_env=False).status_code == 413
-    for path in ("/health/ready", "/metrics", "/openapi.json/"):
-        assert httpx.get(f"{proxy}{path}", trust_env=False).status_code == 404
+def is_problem(answer: httpx.Response, status: int, path: str) -> bool:
+    """Whether the proxy says it as a service does."""
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert (answer.headers["cache-control"], answer.headers["x-content-type-options"]) == ("no-store", "nosniff")
+    problem = Problem.model_validate_json(answer.content)
+    kinds = {each.status: (each.code, each.title) for each in ERRORS}
+    code, title = kinds.get(status, ("http", problem.title))
+    said = (problem.type, problem.title, problem.status, problem.instance)
+    return (answer.status_code, *said) == (status, f"urn:bowerbird:problem:{code}", title, status, path)
+
+
+def test_limits_of_the_proxy_hold_before_a_service_sees_anything_and_are_told_as_a_service_does(proxy: str) -> None:
+    with httpx.Client(trust_env=False, base_url=proxy) as client:
+        assert is_problem(client.get("/badges/1", headers={"a": "x" * 40_000}), 431, "/badges/1")
+        assert is_problem(client.post("/v1/verify", content=b"x" * 6 * MIB), 413, "/v1/verify")
+        assert is_problem(client.get("/badges/" + "x" * 9_000), 414, "/")
+        assert is_problem(client.request("TRACE", "/badges/1"), 405, "/badges/1")
+        for path in ("/health/ready", "/health/%22%5C"):
+            assert is_problem(client.get(path), 404, path)
+        for path in ("/metrics", "/openapi.json/"):
+            assert client.get(path).status_code == 404
+    place = httpx.URL(proxy)
+    with socket.create_connection((place.host, place.port or 0)) as askew:
+        askew.sendall(b"GET /badges/1 HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n")
+        answer = b""
+        while piece := askew.recv(65_536):
+            answer += piece
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert Problem.model_validate_json(answer.partition(b"\r\n\r\n")[2]).type == "urn:bowerbird:problem:invalid-request"
+
+
+def test_what_may_be_kept_of_a_badge_is_for_its_service_to_say(proxy: str) -> None:
+    # That of the service, and none of the proxy's beside it.
+    assert httpx.get(f"{proxy}/badges/1", trust_env=False).headers.get_list("cache-control") == ["no-store"]
+
+
+def test_a_service_that_is_away_is_told_as_a_service_tells_of_a_store(tmp_path: Path, places: dict[str, str]) -> None:
+    away = {name: f"127.0.0.1:{free_port()}" for name in places}
+    with running_proxy(tmp_path, CONFIGURATION.read_text(encoding="utf-8"), away) as proxy:
+        answer = httpx.get(f"{proxy}/badges/1", trust_env=False)
+    assert is_problem(answer, 503, "/badges/1")
+    assert answer.headers["retry-after"] == "5"
+
+
+def test_limits_of_the_proxy_and_of_the_services_match(proxy: str) -> None:
+    text = CONFIGURATION.read_text(encoding="utf-8")
+    settings = EdgeSettings()
+    assert f"rate={settings.rate_per_issuer}r/m;" in text
+    assert f"burst={settings.rate_per_issuer // 2} nodelay;" in text
+    assert f"limit_conn bowerbird_connections {settings.http_connections_per_address};" in text
+    assert f"client_header_timeout {settings.http_head_seconds:.0f}s;" in text
+    assert f"keepalive_timeout {settings.http_idle_seconds:.0f}s;" in text
+    count, size = map(int, re.findall(r"large_client_header_buffers (\d+) (\d+)k;", text)[0])
+    assert count * size * 1024 == ConnectionLimits().head_bytes
+    assert MOST_BYTES <= MIB
+    assert MOST_PICTURE_BYTES <= 5 * MIB
 
 
 def test_one_address_that_asks_too_often_is_told_as_a_service_tells_it(tmp_path: Path, places: dict[str, str]) -> None:
