@@ -16,6 +16,7 @@ from libs.common.rate_limits import Rates
 from libs.common.workers.jobs import Runner
 from libs.common.workers.threads import Threads
 from libs.contracts.events import AchievementPublished, IssuerPublished
+from libs.contracts.reasons import RevocationReason
 from libs.openbadges.crypto.did import did_document, did_web, verification_method
 from libs.openbadges.crypto.keys import Ed25519Key
 from libs.openbadges.issue.building import CredentialTemplate, Shown, solo_result_description
@@ -133,8 +134,16 @@ class MemoryRepository:
         self.registered[school.did] = Party(school.did, school.name, "https://wattlegrove.example", school.slug)
         self.lists[school.list_id] = StoredStatusList(school.list_id, 1, school.status_list(revoked))
 
-    def keep(self, credential_id: UUID, text: str, revoked_at: datetime | None = None) -> None:
-        self.credentials[credential_id] = StoredCredential(credential_id, "wattle-grove", text, revoked_at)
+    def keep(
+        self,
+        credential_id: UUID,
+        text: str,
+        revoked_at: datetime | None = None,
+        revocation_reason: RevocationReason | None = None,
+    ) -> None:
+        self.credentials[credential_id] = StoredCredential(
+            credential_id, "wattle-grove", text, revoked_at, revocation_reason
+        )
 
     def list_achievement(self, version: AchievementPublished, owner: IssuerPublished) -> None:
         self.versions[version.version_key] = version

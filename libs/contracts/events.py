@@ -144,6 +144,7 @@ class EvidenceDecided(Event):
     rule_version: str = Field(description="achievement version and rule that decided")
     credential_id: UUID | None = Field(default=None, description="the credential issued, or the one held already")
     level: SoloLevel | None = Field(default=None, description="where one is issued: the level that it shows, if any")
+    score: float | None = Field(default=None, description="where one is issued: the score that it shows, if any")
     waits_until: AwareDatetime | None = Field(
         default=None, description="where it waits: when it is refused, unless what it waits for is published before"
     )
@@ -241,6 +242,7 @@ class CredentialDocument(Event):
         default=None, description="the signed JSON text, byte for byte; none where it was taken down"
     )
     reason: TakeDownCode | None = Field(default=None, description="why it was taken down, where it was")
+    revocation_reason: RevocationCode | None = Field(default=None, description="why it was revoked, where it was")
     record: str | None = Field(
         default=None,
         description="the issuer's own record of it, sealed, in base64: a database of the issuer that was set back "
@@ -280,6 +282,10 @@ class IssuerPublished(Event):
     email: str | None = Field(default=None, description="the organisation's public address, never a person's")
     logo: str | None = Field(default=None, description="URL of a picture")
     time_zone: str | None = Field(default=None, description="in which its pages show times, such as Australia/Sydney")
+    linkedin_id: str | None = Field(default=None, description="the number of its page on LinkedIn")
+    learners_under_16: bool = Field(
+        default=False, description="whether its learners are younger than 16: its pages offer no LinkedIn then"
+    )
     did: str = Field(description="the same in every version")
     did_document: str = Field(description="JSON text; it holds every key that the issuer ever announced")
     registered_at: AwareDatetime | None = Field(

@@ -43,6 +43,8 @@ _VERIFY += [
     "application/jose",
     _LEFT_OUT,
     "text/plain",
+    "application/pdf",
+    *(f"image/{kind}" for kind in ("jpeg", "gif", "webp", "heic", "avif")),
     "application/x-ndjson",
 ]
 _PICTURES = ["image/png", "image/png"]

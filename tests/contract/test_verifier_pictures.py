@@ -13,7 +13,9 @@ from httpx import AsyncClient
 
 from libs.common.workers.jobs import Answer, Job, JobEndedError
 from libs.common.workers.threads import Threads
+from libs.contracts.reasons import RevocationReason
 from libs.openbadges.baking import unbake
+from services.verifier.material.repository import Organisation
 from services.verifier.service import picture_workers
 from tests.verifier_doubles import PUBLIC, REVOKED, MemoryRepository, School, application, client
 
@@ -28,7 +30,7 @@ def known() -> MemoryRepository:
     known = MemoryRepository()
     known.learn(SCHOOL)
     known.keep(ID, SCHOOL.badge(ID))
-    known.keep(GONE, SCHOOL.badge(GONE), REVOKED)
+    known.keep(GONE, SCHOOL.badge(GONE), REVOKED, RevocationReason.WRONG_LEARNER)
     return known
 
 
@@ -145,4 +147,16 @@ async def test_linkedin_gets_the_fields_of_its_form_and_a_revoked_badge_is_not_o
     }
     revoked = (await http.get(f"/badges/{GONE}", headers=PAGE)).text
     assert "linkedin" not in revoked
+    assert "reason: It was issued to another learner than the one who earned it." in revoked
     assert 'class="button"' not in revoked
+
+
+@pytest.mark.parametrize("young", [SCHOOL.slug, "department"])
+async def test_no_linkedin_is_offered_where_the_school_or_its_department_says_that_learners_are_too_young(
+    known: MemoryRepository, http: AsyncClient, young: str
+) -> None:
+    for slug, parent in ((SCHOOL.slug, "department"), ("department", None)):
+        known.organisations[slug] = Organisation(
+            f"did:web:{slug}", slug, None, None, parent=parent, learners_under_16=slug == young
+        )
+    assert "linkedin" not in (await http.get(f"/badges/{ID}", headers=PAGE)).text.lower()

@@ -12,6 +12,7 @@ from libs.contracts.events import (
     CredentialDocument,
     CredentialRevoked,
     CredentialTakenDown,
+    Event,
     StatusListPublished,
 )
 from libs.contracts.reasons import RevocationReason, TakeDownReason
@@ -96,7 +97,8 @@ async def test_of_commands_in_one_batch_the_first_reason_holds_and_each_is_annou
     await world.worker().handle(received([evidence(1)]))
     (held,) = await world.stored("credentials")
     announced = await closing(world).handle([command(held), take_down(held, 1), command(held, seconds=2)])
-    assert [type(each.event) for each in announced] == [CredentialRevoked, CredentialTakenDown, CredentialDocument]
+    expected: list[type[Event]] = [CredentialRevoked, CredentialTakenDown, CredentialDocument]
+    assert [type(each.event) for each in announced] == expected
 
 
 async def test_what_was_taken_down_can_be_earned_again(world: World) -> None:

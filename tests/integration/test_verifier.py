@@ -20,7 +20,7 @@ from libs.common.settings import Settings
 from libs.common.telemetry import new_trace
 from libs.contracts.cloudevents import EventT, Outgoing, Received
 from libs.contracts.events import AchievementPublished, CredentialDocument, Event, IssuerPublished, StatusListPublished
-from libs.contracts.reasons import TakeDownReason
+from libs.contracts.reasons import RevocationReason, TakeDownReason
 from libs.openbadges.crypto.keys import Ed25519Key
 from libs.openbadges.trust import skeleton
 from services.verifier.material.repository import INDEXES, Repository, TakenDown
@@ -107,6 +107,7 @@ def document(school: School, credential_id: UUID, index: int, *, revoked: bool =
         state="revoked" if revoked else "active",
         document=school.badge(credential_id, index=index),
         changed_at=REVOKED if revoked else ISSUED,
+        revocation_reason=RevocationReason.EVIDENCE_WITHDRAWN if revoked else None,
     )
 
 
@@ -177,6 +178,7 @@ async def test_redelivery_in_the_wrong_order_never_takes_a_revocation_back(
     await page(http, late, "This badge is real and still good")
     await asyncio.sleep(3)
     await page(http, credential_id, "This badge has been revoked")
+    await page(http, credential_id, "The evidence that it rests on was withdrawn or corrected.")
 
 
 async def signed_by(http: AsyncClient, credential: str) -> tuple[str, dict[str, Any], dict[str, Any]]:

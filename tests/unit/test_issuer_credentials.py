@@ -151,6 +151,15 @@ async def test_what_the_learner_did_and_its_link_stand_in_a_credential_only_wher
     assert public == ("Camp" in text) == ("wattle.example/work" in text)
 
 
+async def test_a_credential_holds_the_number_of_its_issuers_page_on_linkedin() -> None:
+    text, document = await issued(evidence(), SHARED, SCHOOL.model_copy(update={"linkedin_id": "1337"}))
+    (named,) = document["issuer"]["otherIdentifier"]
+    assert (named["identifierType"], named["identifier"]) == ("ext:LinkedIn:organizationId", "1337")
+    material = ResolvedInputs({SCHOOL.did: did.did_document(SCHOOL.did, KEY.public_multibase)}, {})
+    checks = {each.name: each.outcome for each in verify(text, material, NOW).checks}
+    assert (checks["format"], checks["context"], checks["schema"], checks["proof"]) == ("pass", "pass", "pass", "pass")
+
+
 async def test_no_private_key_is_remembered_by_the_signer() -> None:
     used = signer()
     await used.status_list("wattle", ENTRY.list_id, StatusList(), NOW, **FRESH)

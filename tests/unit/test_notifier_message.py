@@ -1,6 +1,7 @@
 """The mail: what it says, how it is built, and that no name can break out of its header."""
 
 import base64
+import re
 from dataclasses import replace
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
@@ -46,6 +47,7 @@ def email(
     issuer_name: str = "Northside Primary",
     achievement: AchievementText = RESILIENCE,
     level: SoloLevel | None = SoloLevel.RELATIONAL,
+    score: float | None = None,
 ) -> EmailMessage:
     address = Address.parse(to)
     assert address is not None
@@ -56,6 +58,7 @@ def email(
         issuer_name=issuer_name,
         achievement=achievement,
         level=level,
+        score=score,
         page_url=PAGE,
         download_url=f"{PAGE}/credential.json",
         written_at=datetime(2026, 10, 12, 9, tzinfo=UTC),
@@ -141,7 +144,9 @@ def test_without_a_name_nobody_is_called_none() -> None:
 
 
 def test_a_badge_for_a_score_tells_the_achievement_and_no_level() -> None:
-    message = read(write(email(level=None)))
+    message = read(write(email(level=None, score=82.5)))
+    for kind in ("plain", "html"):
+        assert "with a score of 82.5 of 100." in re.sub("<[^>]*>", "", body(message, kind))
     assert "Keeping going when it is hard." in body(message, "plain")
     assert "level" not in body(message, "plain")
 

@@ -57,6 +57,22 @@ class Tags(HTMLParser):
         return [attrs.get("href") or "" for tag, attrs in self.tags if tag == "a"]
 
 
+@pytest.mark.parametrize(
+    ("identifiers", "expected"),
+    [
+        ({"identifierType": "ext:LinkedIn:organizationId", "identifier": "1337"}, "organizationId=1337"),
+        ([{"identifierType": "ext:LinkedIn:organizationId", "identifier": "1337&x=1"}], "organizationName=Wattle"),
+        ([{"identifierType": "nationalIdentityNumber", "identifier": "1337"}, 5], "organizationName=Wattle"),
+        (None, "organizationName=Wattle"),
+    ],
+)
+def test_linkedin_is_told_the_issuers_number_there_or_its_name_and_never_both(identifiers: Any, expected: str) -> None:
+    issuer = {**document()["issuer"], "otherIdentifier": identifiers}
+    (link,) = [each for each in Tags(html_of(document(issuer=issuer))).links() if "linkedin" in each]
+    assert expected in link
+    assert len(re.findall("organization(?:Id|Name)=", link)) == 1
+
+
 def everywhere(text: str, value: Any) -> Any:
     """The same document with every text in it replaced, keys and ids of levels kept."""
     if isinstance(value, dict):
@@ -382,4 +398,4 @@ async def test_times_are_those_of_the_school_else_of_its_department_else_utc() -
     assert await affiliations.of("there") == Affiliation(ZoneInfo("Asia/Kolkata"), "Department")
     assert await affiliations.of("odd") == Affiliation()
     known.away = AutoReconnect("away")
-    assert await affiliations.of("another") == Affiliation()
+    assert await affiliations.of("another") == Affiliation(learners_under_16=True), "as far as is known"

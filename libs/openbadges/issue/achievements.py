@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Protocol
+from typing import Final, Protocol
 
 from libs.openbadges.issue.building import solo_level_id
 from libs.openbadges.model.documents import Achievement, Criteria, Profile, ResultDescription, RubricCriterionLevel
@@ -57,6 +57,10 @@ def solo_id(achievement_id: str) -> str:
 def score_id(achievement_id: str) -> str:
     """Name the results in percent."""
     return f"{achievement_id}#score"
+
+
+LINKEDIN_IDENTIFIER: Final = "ext:LinkedIn:organizationId"
+"""The type of identifier by which a credential gives the number of its issuer's page on LinkedIn."""
 
 
 def number_text(value: float) -> str:

@@ -54,6 +54,17 @@ class ProfileRequest(_Body):
         " on the open page of every badge that is issued from now on, also for evidence sent before, and nobody can"
         " call them back; without it they stay with you",
     )
+    linkedin_id: Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,19}$")] | None = Field(
+        default=None,
+        description="the number of its page on LinkedIn; it stands in new badges, so that a learner who shows one on"
+        " LinkedIn shows the issuer's logo and page",
+        examples=["13370000"],
+    )
+    learners_under_16: Truth = Field(
+        default=False,
+        description="whether its learners are younger than 16: pages of its badges, and of the schools of a department"
+        " that says so, then offer no LinkedIn, which is for people of 16 and more",
+    )
     expected_version: Annotated[int, Field(ge=0), NumberInJson] | None = Field(
         default=None,
         description="the version that this one is to follow; if another is the newest: 409",
@@ -68,6 +79,8 @@ class ProfileRequest(_Body):
             logo=self.logo,
             time_zone=self.time_zone,
             public_evidence=self.public_evidence,
+            linkedin_id=self.linkedin_id,
+            learners_under_16=self.learners_under_16,
         )
 
 
@@ -97,6 +110,8 @@ class IssuerAnswer(BaseModel):
     logo: str | None
     time_zone: str | None
     parent: str | None = Field(description="the id of its department")
+    linkedin_id: str | None = Field(description="the number of its page on LinkedIn")
+    learners_under_16: bool = Field(description="whether its pages offer no LinkedIn")
     public_evidence: bool = Field(description="whether new badges show `activity` and `link` on their open page")
     suspension: Suspension | None = Field(description="while it may issue nothing: since when, and why")
     look_alikes: list[str] = Field(

@@ -24,7 +24,7 @@ from services.issuer.urls import Urls
 _ATTEMPTS = 10
 _PAUSE_SECONDS = 0.02
 # What stands in credentials, so that a sample is tried before it is published.
-_SIGNED = frozenset({"name", "url", "email", "logo"})
+_SIGNED = frozenset({"name", "url", "email", "logo", "linkedin_id"})
 
 _LOST_KEY = (
     "the active signing key of {issuer_id} is lost, and no new one is made in its place: what {issuer_id} was "
@@ -45,6 +45,8 @@ class Profile:
     logo: str | None = None
     time_zone: str | None = None
     public_evidence: bool = False
+    linkedin_id: str | None = None
+    learners_under_16: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,7 @@ class Announcer:
             state=_state(credential),
             document=credential.document,
             reason=None if credential.take_down is None else credential.take_down.reason,
+            revocation_reason=None if credential.revocation is None else credential.revocation.reason,
             record=self._sealing.seal(credential),
             changed_at=_changed_at(credential),
         )

@@ -13,6 +13,7 @@ from libs.contracts.uuid_text import uuid_text
 from libs.openbadges.crypto import did
 from libs.openbadges.crypto.keys import Ed25519Key
 from libs.openbadges.issue.achievements import (
+    LINKEDIN_IDENTIFIER,
     number_text,
     published_achievement,
     score_id,
@@ -20,7 +21,7 @@ from libs.openbadges.issue.achievements import (
 )
 from libs.openbadges.issue.building import CredentialTemplate, Shown
 from libs.openbadges.issue.signing import Prepared, prepare, sign, sign_all
-from libs.openbadges.model.documents import Image, Profile
+from libs.openbadges.model.documents import IdentifierEntry, Image, Profile
 from libs.openbadges.model.errors import CredentialError
 from libs.openbadges.status import bitstring
 from libs.openbadges.status.bitstring import StatusList
@@ -171,7 +172,13 @@ def issuer_profile(issuer: IssuerPublished) -> Profile:
         ValueError: a value of it cannot stand in a credential.
     """
     image = None if issuer.logo is None else Image(id=issuer.logo)
-    return Profile(id=issuer.did, name=issuer.name, url=issuer.url, email=issuer.email, image=image)
+    linkedin = issuer.linkedin_id
+    others = None
+    if linkedin is not None:
+        others = [IdentifierEntry(identifier=linkedin, identifier_type=LINKEDIN_IDENTIFIER)]
+    return Profile(
+        id=issuer.did, name=issuer.name, url=issuer.url, email=issuer.email, image=image, other_identifier=others
+    )
 
 
 def _shown(evidence: EvidenceSubmitted, achievement_id: str) -> Shown:

@@ -11,6 +11,7 @@ _decided = unchecked(EvidenceDecided)
 def announcement(decision: Decision) -> EvidenceDecided:
     """Return the announcement of one recorded decision."""
     evidence, reason = decision.evidence, decision.reason
+    shown = None if decision.issued_id is None else evidence.result
     return _decided(
         submission_id=evidence.submission_id,
         evidence_id=evidence.evidence_id,
@@ -26,7 +27,8 @@ def announcement(decision: Decision) -> EvidenceDecided:
         achievement=decision.achievement,
         rule_version=decision.rule_version,
         credential_id=decision.credential_id,
-        level=None if decision.issued_id is None else evidence.result.level,
+        level=None if shown is None else shown.level,
+        score=None if shown is None else shown.score,
         waits_until=decision.waits_until,
         decided_at=decision.decided_at,
     )

@@ -46,6 +46,7 @@ class StoredDelivery:
     created_at: datetime
     trace: str
     changed_at: datetime
+    score: float | None = None
     reason: str | None = None
     follows: UUID | None = None
     sending: int = 0
@@ -73,6 +74,7 @@ class StoredDelivery:
             created_at=document["created_at"],
             trace=document["trace"],
             changed_at=document["changed_at"],
+            score=document.get("score"),
             reason=document.get("reason"),
             follows=document.get("follows"),
             sending=document.get("sending", 0),
@@ -103,6 +105,7 @@ class StoredDelivery:
             "learner_id": self.learner_id,
             "achievement": self.achievement,
             "level": self.level,
+            "score": self.score,
             "state": self.state,
             "reason": self.reason,
             "follows": self.follows,
@@ -139,6 +142,7 @@ class Delivery:
     trace: str
     address_mark: str | None = None
     allowed_at: float | None = None
+    score: float | None = None
 
     @classmethod
     def of(cls, document: Document, claim: UUID) -> Self:
@@ -153,6 +157,7 @@ class Delivery:
             learner_id=document["learner_id"],
             achievement=document["achievement"],
             level=None if level is None else SoloLevel(level),
+            score=document.get("score"),
             reason=document.get("reason"),
             follows=document.get("follows"),
             sending=document.get("sending", 0),

@@ -181,6 +181,7 @@ class Preparation:
                     reply_to=_reply_to(issuer.email),
                     achievement=texts[each.achievement],
                     level=each.level,
+                    score=each.score,
                     page_url=page,
                     download_url=f"{page}/credential.json",
                     written_at=now,

@@ -45,6 +45,7 @@ class DeliveryWorker:
                     learner_id=event.learner_id,
                     achievement=event.achievement,
                     level=event.level,
+                    score=event.score,
                     state=State.NO_ADDRESS,
                     created_at=now,
                     changed_at=now,

@@ -22,10 +22,12 @@ class Affiliation:
     Attributes:
         zone: in which times are shown.
         department: the name of the issuer's department; None where it has none, or that is not known now.
+        learners_under_16: whether it, or its department, says that its learners are younger than 16.
     """
 
     zone: tzinfo = UTC
     department: str | None = None
+    learners_under_16: bool = False
 
 
 class Organisations(Protocol):
@@ -50,9 +52,10 @@ class Affiliations:
             issuer = await self._profiles.get(issuer_id)
             parent = None if issuer is None or issuer.parent is None else await self._profiles.get(issuer.parent)
         except PyMongoError:
-            return Affiliation()
+            return Affiliation(learners_under_16=True)  # as far as is known
         named = (each.time_zone for each in (issuer, parent) if each is not None and each.time_zone)
-        return Affiliation(_zone(next(named, None)), None if parent is None else parent.name)
+        young = any(each.learners_under_16 for each in (issuer, parent) if each is not None)
+        return Affiliation(_zone(next(named, None)), None if parent is None else parent.name, young)
 
 
 def _zone(name: str | None) -> tzinfo:

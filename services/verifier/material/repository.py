@@ -21,7 +21,7 @@ from libs.contracts.events import (
     IssuerPublished,
     StatusListPublished,
 )
-from libs.contracts.reasons import TakeDownReason
+from libs.contracts.reasons import RevocationReason, TakeDownReason
 from libs.openbadges.jsonld.parsing import parse
 from libs.openbadges.model import times
 from libs.openbadges.model.errors import CredentialError
@@ -36,7 +36,8 @@ SCHEMA = 1
 ISSUER_LIST_ID = "issuers"
 
 _PARTY = {"did": 1, "name": 1, "url": 1, "suspension": 1}
-_ORGANISATION = dict.fromkeys(("did", "name", "url", "email", "time_zone", "parent"), 1)
+_ORGANISATION = dict.fromkeys(("did", "name", "url", "email", "time_zone", "parent", "learners_under_16"), 1)
+_Closing = tuple[str, datetime, TakeDownReason | None, RevocationReason | None]
 _MOST_ALIKE = 8
 
 
@@ -48,12 +49,14 @@ class StoredCredential:
         id: the credential's UUID, under which its page stands.
         text: the signed JSON, byte for byte.
         revoked_at: since when the issuer says that it is revoked, or None.
+        revocation_reason: why, where it says so; the code is public.
     """
 
     id: UUID
     issuer_id: str
     text: str
     revoked_at: datetime | None
+    revocation_reason: RevocationReason | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +105,7 @@ class Organisation:
     Attributes:
         time_zone: its name in the IANA database; None where the issuer names none.
         parent: the id of its department.
+        learners_under_16: whether it says that its learners are younger than 16.
     """
 
     did: str
@@ -110,6 +114,7 @@ class Organisation:
     email: str | None
     time_zone: str | None = None
     parent: str | None = None
+    learners_under_16: bool = False
 
 
 class Repository:
@@ -139,12 +144,13 @@ class Repository:
 
     async def _close(self, events: Sequence[CredentialDocument]) -> bool:
         """Change those that are stored; return whether all were, and were changed. The first of its kind stays."""
-        alike: dict[tuple[str, datetime, TakeDownReason | None], list[UUID]] = {}
+        alike: dict[_Closing, list[UUID]] = {}
         for event in events:
-            alike.setdefault((event.state, event.changed_at, event.reason), []).append(event.credential_id)
+            change = (event.state, event.changed_at, event.reason, event.revocation_reason)
+            alike.setdefault(change, []).append(event.credential_id)
         if not alike:
             return True
-        changes = [_closing(ids, *change) for change, ids in alike.items()]
+        changes = [_closing(ids, change) for change, ids in alike.items()]
         result = await self._documents.bulk_write(changes, ordered=False)
         return bool(result.matched_count == len(events))
 
@@ -188,7 +194,9 @@ class Repository:
         if (taken_down := _taken_down(found)) is not None:
             return taken_down
         revoked_at = found["changed_at"] if found["state"] == "revoked" else None
-        return StoredCredential(found["_id"], found["issuer_id"], found["document"], revoked_at)
+        reason = found.get("revocation_reason")
+        reason = None if reason is None else RevocationReason(reason)
+        return StoredCredential(found["_id"], found["issuer_id"], found["document"], revoked_at, reason)
 
     async def did_document(self, issuer_id: str) -> str | None:
         """The DID document of an issuer, as JSON text."""
@@ -220,7 +228,12 @@ class Repository:
         if found is None:
             return None
         known = Organisation(found["did"], found["name"], found["url"], found.get("email"))
-        return replace(known, time_zone=found.get("time_zone"), parent=found.get("parent"))
+        return replace(
+            known,
+            time_zone=found.get("time_zone"),
+            parent=found.get("parent"),
+            learners_under_16=found.get("learners_under_16", False),
+        )
 
     async def achievement(self, version_key: str) -> AchievementPublished | None:
         """The version OWNER/ID/VERSION of an achievement: the catalogue is public."""
@@ -253,14 +266,18 @@ def _document(event: CredentialDocument) -> Document:
         "document": event.document,
         "changed_at": event.changed_at,
     }
-    return document | _withheld(event.reason) if event.state == "taken_down" else document
+    if event.state == "taken_down":
+        return document | _withheld(event.reason)
+    return document | _revoked(event.revocation_reason) if event.state == "revoked" else document
 
 
-def _closing(ids: Sequence[UUID], state: str, at: datetime, reason: TakeDownReason | None) -> UpdateMany:
+def _closing(ids: Sequence[UUID], closing: _Closing) -> UpdateMany:
     """Return the update by which these are revoked or taken down."""
+    state, at, reason, revocation_reason = closing
     change: Document = {"state": state, "changed_at": at}
     if state == "revoked":
-        return UpdateMany({"_id": {"$in": list(ids)}, "state": "active"}, {"$set": change})
+        query = {"_id": {"$in": list(ids)}, "state": "active"}
+        return UpdateMany(query, {"$set": change | _revoked(revocation_reason)})
     return UpdateMany({"_id": {"$in": list(ids)}, "state": {"$ne": "taken_down"}}, {"$set": change | _withheld(reason)})
 
 
@@ -268,6 +285,10 @@ def _taken_down(found: Document) -> TakenDown | None:
     if found["state"] != "taken_down":
         return None
     return TakenDown(found["_id"], found["changed_at"], TakeDownReason(found["reason"]))
+
+
+def _revoked(reason: RevocationReason | None) -> Document:
+    return {} if reason is None else {"revocation_reason": reason.value}
 
 
 def _withheld(reason: TakeDownReason | None) -> Document:
@@ -286,6 +307,7 @@ def _issuer(event: IssuerPublished) -> Document:
         "email": event.email,
         "time_zone": event.time_zone,
         "parent": event.parent,
+        "learners_under_16": event.learners_under_16,
         "did": event.did,
         "did_document": event.did_document,
         "suspension": None if held is None else {"since": held.since, "reason": held.reason.value},

@@ -1,5 +1,6 @@
 """What a badge's page shows, read out of a signed document of any shape, and the report on it, in plain words."""
 
+import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -8,6 +9,7 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from libs.common.text import UNSEEN
+from libs.openbadges.issue.achievements import LINKEDIN_IDENTIFIER
 from libs.openbadges.model import times
 from libs.openbadges.model.errors import CredentialError
 from libs.openbadges.model.findings import Outcome
@@ -17,6 +19,7 @@ from services.verifier.pages.levels import order_of
 
 LONGEST_TEXT = 4_000
 _MOST_ITEMS = 100
+_NUMBER = re.compile(r"[1-9][0-9]{0,19}")
 # A reader must see what a program reads: no control characters, and nothing that shows nothing.
 _INVISIBLE = {code: None for code in (*range(0x20), *range(0x7F, 0xA0), *map(ord, UNSEEN)) if code != 0x0A}
 _Verdict = Literal["pass", "fail", "revoked", "unknown"]
@@ -94,6 +97,7 @@ class Badge:
 
     Attributes:
         only_endorsement: every check of the badge itself passed, that of what others say on it did not.
+        linkedin_id: the number of the issuer's page on LinkedIn.
         earned: the day, or the moment where it has a time of day.
         steps: lowest first where they are `ordered`, else as the document lists them.
         ordered: whether the levels' points tell which is lower.
@@ -109,6 +113,7 @@ class Badge:
     issuer: str
     issuer_link: str | None
     issuer_id: str
+    linkedin_id: str | None
     issued: datetime | None
     earned: date | None
     ends: datetime | None
@@ -169,6 +174,7 @@ def badge_of(document: Mapping[str, Any], report: Report) -> Badge:
         issuer=shown_text(issuer.get("name")) or issuer_id,
         issuer_link=safe_link(issuer.get("url")),
         issuer_id=issuer_id,
+        linkedin_id=_linkedin_id(issuer),
         issued=_moment(document.get("validFrom")),
         earned=_day(subject.get("activityEndDate")) or _day(document.get("awardedDate")),
         ends=_moment(document.get("validUntil")),
@@ -197,6 +203,15 @@ def safe_link(value: Any) -> str | None:
     except ValueError:
         return None
     return value if parts.scheme in {"http", "https"} and parts.hostname else None
+
+
+def _linkedin_id(issuer: Mapping[str, Any]) -> str | None:
+    """The number of its page on LinkedIn, as other wallets read it too (`LINKEDIN_IDENTIFIER`)."""
+    for one in _objects(issuer.get("otherIdentifier")):
+        number = one.get("identifier")
+        if one.get("identifierType") == LINKEDIN_IDENTIFIER and isinstance(number, str) and _NUMBER.fullmatch(number):
+            return number
+    return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,9 @@ def linkedin_form(badge: Badge, address: str, zone: tzinfo) -> LinkedInForm:
     """
     name = f"{badge.title} ({badge.achieved.name})" if badge.achieved else badge.title
     fields = [("Name", name), ("Issuing organization", badge.issuer)]
-    query = {"startTask": "CERTIFICATION_NAME", "name": name, "organizationName": badge.issuer}
+    # Its number on LinkedIn gives its logo and a link; of both, LinkedIn would have to choose.
+    by = {"organizationName": badge.issuer} if badge.linkedin_id is None else {"organizationId": badge.linkedin_id}
+    query = {"startTask": "CERTIFICATION_NAME", "name": name, **by}
     for words, key, moment in (
         ("Issue date", "issue", badge.earned or badge.issued),
         ("Expiration date", "expiration", badge.ends),

@@ -11,6 +11,7 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from libs.contracts.reasons import REVOCATION_MEANINGS, RevocationReason
 from libs.openbadges.model.documents import Achievement
 from libs.openbadges.verify import Report
 from services.verifier.material.affiliation import Affiliation
@@ -27,6 +28,10 @@ FORM_SECONDS = 60
 NOBODY = Affiliation()
 NOTHING_IN: Mapping[str, str] = {"baked_none": "picture", "file_kind": "file", "not_svg": "file"}
 """What a file is called that holds no credential, by the code of the check `format`."""
+REVOKED_BECAUSE: Mapping[RevocationReason, str] = {
+    reason: words for reason, words in REVOCATION_MEANINGS.items() if reason is not RevocationReason.OTHER
+}
+"""Why a badge was revoked, as its page tells; nothing where the issuer gave no reason that says anything."""
 
 
 class Pages:
@@ -59,16 +64,23 @@ class Pages:
         report: Report,
         public_base: str,
         affiliation: Affiliation = NOBODY,
+        *,
+        revocation_reason: RevocationReason | None = None,
     ) -> HTMLResponse:
-        """The page of a badge with the verdicts on it; its address stands below `public_base`."""
+        """The page of a badge with the verdicts on it; its address stands below `public_base`.
+
+        LinkedIn is offered for a good badge, unless its issuer says that its learners are too young for it.
+        """
         badge = badge_of(document, report)
         address = f"{public_base}/badges/{badge_id}"
+        may_show = badge.verdict == "pass" and not affiliation.learners_under_16
         html = self._badge.render(
             id=badge_id,
             badge=badge,
             address=address,
             achievements=f"{public_base}/achievements/",
-            linkedin=linkedin_form(badge, address, affiliation.zone),
+            linkedin=linkedin_form(badge, address, affiliation.zone) if may_show else None,
+            revoked_because=REVOKED_BECAUSE.get(revocation_reason) if revocation_reason else None,
             zone=affiliation.zone,
             department=affiliation.department,
         )

@@ -149,7 +149,14 @@ class BadgeApi:
         report = await self._verifier.verify_stored(stored)
         document = report.credential if report.credential is not None else _readable(stored)
         affiliation = await self._affiliations.of(stored.issuer_id)
-        return self._pages.badge(stored.id, document, report, self._public_base, affiliation)
+        return self._pages.badge(
+            stored.id,
+            document,
+            report,
+            self._public_base,
+            affiliation,
+            revocation_reason=stored.revocation_reason,
+        )
 
 
 def _readable(stored: StoredCredential) -> Mapping[str, Any]:

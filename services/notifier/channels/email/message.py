@@ -24,6 +24,7 @@ from jinja2 import BaseLoader, DictLoader, Environment, PackageLoader, StrictUnd
 from libs.common.addresses import Address
 from libs.common.text import UNSEEN
 from libs.contracts.results import SoloLevel
+from libs.openbadges.issue.achievements import number_text
 from libs.openbadges.pictures.description import Depiction, level_words, own_name
 from services.notifier.catalogue.repository import AchievementText
 from services.notifier.channels.email.links import without_links
@@ -65,6 +66,7 @@ class EmailMessage:
     """All that one mail says.
 
     Attributes:
+        score: of 100; None where a level was shown.
         department_name: of whom the issuer is a school; None for one that is of nobody.
         reply_to: where the issuer answers questions; None where it names no address.
         why: a sentence on why the badge was revoked or taken down; may be empty.
@@ -80,6 +82,7 @@ class EmailMessage:
     page_url: str
     download_url: str
     written_at: datetime
+    score: float | None = None
     department_name: str | None = None
     reply_to: Address | None = None
     occasion: Occasion = Occasion.ISSUED
@@ -153,6 +156,7 @@ class EmailRenderer:
             "issuer": issuer,
             "level": level,
             "level_name": named,
+            "score": None if message.score is None else number_text(message.score),
             # Of a level its text tells too what is not shown yet, which is for the page.
             "shown": without_links(one_line(message.achievement.description, 1000)),
             "department": _name(message.department_name or ""),
