@@ -19,7 +19,7 @@ class Alert:
     """An alert.
 
     Attributes:
-        name: such as `BowerbirdServiceDown`; its page is docs/runbooks/NAME.md.
+        name: such as `BowerbirdServiceDown`; its page is the file of that name in docs/runbooks.
         expression: PromQL; `{threshold}` stands for the threshold.
         threshold: the number beyond which it fires; None where the expression compares with nothing that one would set.
         is_time: whether the threshold is in seconds, and so is shortened where a trial shortens all times.

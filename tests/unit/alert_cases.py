@@ -61,6 +61,7 @@ def _requests(status: str, values: str, route: str = "/v1/batches") -> dict[str,
 _START: Final = 'process_start_time_seconds{job="bowerbird",service="issuer",instance="issuer:1"}'
 _STARTED: Final = {"service": "issuer", "instance": "issuer:1"}
 _REFUSED: Final = 'bowerbird_http_refused_total{service="verifier",reason="address_rate"}'
+_AHEAD: Final = 'bowerbird_clock_ahead_seconds{service="issuer",of="MongoDB"}'
 _STALL: Final = 'bowerbird_event_loop_longest_stall_seconds{service="issuer"}'
 _JOBS: Final = 'bowerbird_jobs_refused_total{service="verifier"}'
 
@@ -95,6 +96,16 @@ SERVICES: Final = (
     ),
     # A rolling restart, and another one right after it.
     silent("BowerbirdCrashLoop", "6m", {_START: "100 100 200 200 200 300 300"}),
+    # Behind as well as ahead.
+    fires(
+        "BowerbirdClockOff",
+        "5m",
+        {_AHEAD: "-6x5"},
+        "The clocks of issuer and MongoDB differ by 6s",
+        service="issuer",
+        of="MongoDB",
+    ),
+    silent("BowerbirdClockOff", "5m", {_AHEAD: "5x5"}),
     fires(
         "BowerbirdHttpErrors",
         "15m",
@@ -136,6 +147,7 @@ _LAG_RECORDS: Final = f'bowerbird_consumer_lag_records{{consumer="{_ISSUER}",top
 _RECORDS: Final = f'bowerbird_consumer_records_total{{consumer="{_ISSUER}",outcome="done"}}'
 _DEAD: Final = f'bowerbird_consumer_records_total{{consumer="{_ISSUER}",outcome="dead_letter"}}'
 _RETRIES: Final = f'bowerbird_consumer_retries_total{{consumer="{_ISSUER}"}}'
+_UNASSIGNED: Final = f'bowerbird_consumer_unassigned_partitions{{consumer="{_ISSUER}"}}'
 _WAITING: Final = "bowerbird_issuer_waiting_pieces"
 
 AWARDS: Final = (
@@ -164,6 +176,15 @@ AWARDS: Final = (
     ),
     silent("BowerbirdConsumerStuck", "25m", {_LAG_RECORDS: "4000x25", _RECORDS: "0+1x25"}),
     silent("BowerbirdConsumerStuck", "25m", {_LAG_RECORDS: "0x25", _RECORDS: "7x25"}),
+    fires(
+        "BowerbirdPartitionsUnassigned",
+        "6m",
+        {_UNASSIGNED: "0 3x6"},
+        "3 partitions of issuer-evidence are nobody's",
+        consumer=_ISSUER,
+    ),
+    # A rebalance takes a moment.
+    silent("BowerbirdPartitionsUnassigned", "6m", {_UNASSIGNED: "0 12 0 0 12 0 0"}),
     fires(
         "BowerbirdDeadLetters",
         "30m",

@@ -33,6 +33,17 @@ AWARDS: Final = (
         "partition and offset it waits, and for what.",
     ),
     Alert(
+        name="BowerbirdPartitionsUnassigned",
+        expression="max by (consumer) (bowerbird_consumer_unassigned_partitions) > {threshold}",
+        threshold=0,
+        holds="2m",
+        severity="page",
+        panel="assigned",
+        summary="{{ $value | humanize }} partitions of {{ $labels.consumer }} are nobody's",
+        description="What comes in on them waits. A process that sees this ends by itself within a minute, to take its "
+        "partitions anew; where the alert stays, no process of the service runs long enough to do so.",
+    ),
+    Alert(
         name="BowerbirdDeadLetters",
         # The second half sees the first ones of a process that counted none before.
         expression=f"sum by (consumer) (increase({_DEAD}[1h])) > {{threshold}} "

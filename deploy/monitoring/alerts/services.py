@@ -41,6 +41,18 @@ SERVICES: Final = (
         "lines of its log before each start say why it ends.",
     ),
     Alert(
+        name="BowerbirdClockOff",
+        expression="max by (service, of) (abs(bowerbird_clock_ahead_seconds)) > {threshold}",
+        threshold=5,
+        is_time=True,
+        holds="2m",
+        severity="page",
+        panel="clock",
+        summary="The clocks of {{ $labels.service }} and {{ $labels.of }} differ by {{ $value | humanizeDuration }}",
+        description="Beyond BOWERBIRD_CLOCK_TOLERANCE_SECONDS (10 s) nothing is decided, signed or taken in. Set the "
+        "clocks of the machines right.",
+    ),
+    Alert(
         name="BowerbirdHttpErrors",
         expression=f"sum by (service) (rate(bowerbird_http_requests_total{_FAILED}[5m])) "
         f"/ sum by (service) (rate(bowerbird_http_requests_total{_ASKED}[5m])) > {{threshold}} "

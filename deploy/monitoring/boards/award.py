@@ -167,6 +167,27 @@ _CONSUMERS: Final = Row(
             ),
         ),
         Panel(
+            "assigned",
+            "Partitions that are nobody's",
+            "Of the topics that a consumer group reads; 0 while all is well.",
+            "short",
+            (("max by (consumer) (bowerbird_consumer_unassigned_partitions)", "{{consumer}}"),),
+        ),
+        Panel(
+            "fetched",
+            "Partitions fetched",
+            "By each consumer, over all its processes.",
+            "short",
+            (("sum by (consumer) (bowerbird_consumer_assigned_partitions)", "{{consumer}}"),),
+        ),
+        Panel(
+            "read-again",
+            "Records read again",
+            "In ten minutes: a few after a kill; many where a database was set back to an earlier moment.",
+            "short",
+            (("sum by (consumer) (increase(bowerbird_consumer_records_read_again_total[10m]))", "{{consumer}}"),),
+        ),
+        Panel(
             "retries",
             "Attempts repeated",
             "Because something was unavailable, a second.",

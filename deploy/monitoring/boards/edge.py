@@ -147,6 +147,13 @@ _PROCESSES: Final = Row(
             (('changes(process_start_time_seconds{job="bowerbird"}[15m])', "{{service}} {{instance}}"),),
         ),
         Panel(
+            "clock",
+            "Clocks apart",
+            "How far a machine's clock is off another's, either way.",
+            "s",
+            (("max by (service, of) (abs(bowerbird_clock_ahead_seconds))", "{{service}} and {{of}}"),),
+        ),
+        Panel(
             "stalls",
             "Stalls of event loops",
             "The longest time in the last minute for which a process did nothing else.",
