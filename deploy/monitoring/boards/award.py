@@ -157,13 +157,14 @@ _CONSUMERS: Final = Row(
         Panel(
             "dead-letters",
             "Dead letters",
-            "Records set aside in the last hour.",
+            "Records set aside in the last hour, and sent again.",
             "short",
             (
                 (
                     'sum by (consumer) (increase(bowerbird_consumer_records_total{outcome="dead_letter"}[1h]))',
                     "{{consumer}}",
                 ),
+                ("sum by (consumer) (increase(bowerbird_consumer_sent_again_total[1h]))", "{{consumer}} sent again"),
             ),
         ),
         Panel(
