@@ -62,6 +62,7 @@ _START: Final = 'process_start_time_seconds{job="bowerbird",service="issuer",ins
 _STARTED: Final = {"service": "issuer", "instance": "issuer:1"}
 _REFUSED: Final = 'bowerbird_http_refused_total{service="verifier",reason="address_rate"}'
 _AHEAD: Final = 'bowerbird_clock_ahead_seconds{service="issuer",of="MongoDB"}'
+_LINES_LOST: Final = 'bowerbird_log_lines_lost_total{service="issuer"}'
 _STALL: Final = 'bowerbird_event_loop_longest_stall_seconds{service="issuer"}'
 _JOBS: Final = 'bowerbird_jobs_refused_total{service="verifier"}'
 
@@ -106,6 +107,14 @@ SERVICES: Final = (
         of="MongoDB",
     ),
     silent("BowerbirdClockOff", "5m", {_AHEAD: "5x5"}),
+    fires(
+        "BowerbirdLogLinesLost",
+        "20m",
+        {_LINES_LOST: "0x15 40x5"},
+        "issuer could not write 40 lines of its log",
+        service="issuer",
+    ),
+    silent("BowerbirdLogLinesLost", "20m", {_LINES_LOST: "40x20"}),
     fires(
         "BowerbirdHttpErrors",
         "15m",

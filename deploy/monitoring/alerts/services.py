@@ -53,6 +53,16 @@ SERVICES: Final = (
         "clocks of the machines right.",
     ),
     Alert(
+        name="BowerbirdLogLinesLost",
+        expression="sum by (service) (increase(bowerbird_log_lines_lost_total[10m])) > {threshold}",
+        threshold=0,
+        severity="ticket",
+        panel="log-lost",
+        summary="{{ $labels.service }} could not write {{ $value | humanize }} lines of its log",
+        description="The service goes on. Its disk is full, or whatever reads its log does not: what happens "
+        "meanwhile can't be looked up later.",
+    ),
+    Alert(
         name="BowerbirdHttpErrors",
         expression=f"sum by (service) (rate(bowerbird_http_requests_total{_FAILED}[5m])) "
         f"/ sum by (service) (rate(bowerbird_http_requests_total{_ASKED}[5m])) > {{threshold}} "

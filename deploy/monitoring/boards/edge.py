@@ -154,6 +154,25 @@ _PROCESSES: Final = Row(
             (("max by (service, of) (abs(bowerbird_clock_ahead_seconds))", "{{service}} and {{of}}"),),
         ),
         Panel(
+            "log-lost",
+            "Log lines that were not written",
+            "In ten minutes.",
+            "short",
+            (("sum by (service) (increase(bowerbird_log_lines_lost_total[10m]))", "{{service}} lost"),),
+        ),
+        Panel(
+            "log-left-out",
+            "Log lines of client libraries left out",
+            "Beyond so many a minute; in ten minutes.",
+            "short",
+            (
+                (
+                    "sum by (service, library) (increase(bowerbird_log_lines_left_out_total[10m]))",
+                    "{{service}} {{library}}",
+                ),
+            ),
+        ),
+        Panel(
             "stalls",
             "Stalls of event loops",
             "The longest time in the last minute for which a process did nothing else.",
