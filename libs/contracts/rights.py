@@ -129,6 +129,7 @@ SERVICES: Final = {
             "status_lists",
             "issuer_list",
             "issuers",
+            "issuer_names",
             "achievements",
             "publications",
             "signing_keys",

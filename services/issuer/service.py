@@ -44,6 +44,7 @@ from services.issuer.catalogue import repository as catalogue
 from services.issuer.catalogue.achievements import Achievements
 from services.issuer.catalogue.api import achievement_routes, issuer_routes, profile_routes
 from services.issuer.catalogue.issuers import Issuers
+from services.issuer.catalogue.names import IssuerNames
 from services.issuer.catalogue.worker import CatalogueWorker
 from services.issuer.credentials import repository as credential_repository
 from services.issuer.credentials import requests
@@ -379,6 +380,7 @@ def _add_catalogue(
         signing_keys=signing_keys,
         keys=stored_keys,
         audit=plumbing.audit,
+        names=IssuerNames(plumbing.database, now),
         urls=urls,
         clock=now,
     )

@@ -286,7 +286,7 @@ def test_an_upgrade_is_answered_as_if_none_were_asked_for(url: str) -> None:
 
 @pytest.mark.parametrize(
     ("request_", "status"),
-    [(b"PRI * HTTP/2.0\r\n\r\n", 400), (GET + b"a: " + b"x" * 33_000 + b"\r\n\r\n", 431), (GET, 408)],
+    [(POST + b"Host: b\r\n\r\n", 400), (GET + b"a: " + b"x" * 33_000 + b"\r\n\r\n", 431), (GET, 408)],
 )
 def test_what_the_server_itself_refuses_is_a_problem_document_as_of_any_route(
     url: str, request_: bytes, status: int

@@ -250,6 +250,21 @@ async def test_a_school_takes_no_name_that_looks_like_anothers_unless_the_admini
     assert (published.status_code, published.json()["look_alikes"]) == (200, ["telopea"])
 
 
+async def test_of_two_schools_that_take_names_that_look_alike_at_once_one_is_refused(
+    api: httpx.AsyncClient, admin: dict[str, str]
+) -> None:
+    schools = [await Tenant(api, admin, f"hakea-{each}").onboard(name=f"Hakea {each}") for each in ("one", "two")]
+    for round_ in ("Waratah", "Boronia", "Grevillea"):
+        names = (f"{round_} College", f"{round_.replace('a', chr(0x430))}  college")
+        answers = await asyncio.gather(
+            *(
+                api.put(f"/v1/issuers/{school.id}/profile", headers=school.headers, json={"name": name})
+                for school, name in zip(schools, names, strict=True)
+            )
+        )
+        assert sorted(each.status_code for each in answers) == [200, 409], round_
+
+
 async def test_of_two_profiles_published_at_once_each_is_a_version_or_refused(
     api: httpx.AsyncClient, wattle: Tenant
 ) -> None:

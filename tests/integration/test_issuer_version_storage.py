@@ -19,6 +19,7 @@ from libs.contracts.reasons import SuspensionReason
 from libs.openbadges.crypto.keys import Ed25519Key
 from services.issuer.catalogue import trial
 from services.issuer.catalogue.issuers import By, Issuers, Profile
+from services.issuer.catalogue.names import IssuerNames
 from services.issuer.catalogue.publications import Publications
 from services.issuer.catalogue.repository import Catalogue
 from services.issuer.keys.adoption import KeyAdoption
@@ -67,6 +68,7 @@ class IssuerWorld:
             signing_keys=world.signing_keys(),
             keys=keys,
             audit=self.audit,
+            names=IssuerNames(world.database, lambda: self.now),
             urls=URLS,
             clock=lambda: self.now,
         )

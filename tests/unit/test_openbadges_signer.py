@@ -124,6 +124,30 @@ def test_a_name_that_looks_like_a_registered_one_is_marked(name: str) -> None:
     assert signer.message.endswith("; Wattle Grove High School, which is registered here, did not sign it")
 
 
+OTHER = replace(SCHOOL, id="did:web:badges.example:issuers:other", issuer_id="other", name="Wattle Grove High School")
+
+
+@pytest.mark.parametrize("record", ["Wattle Grove High School", "Banksia College"])
+def test_a_registered_signer_whose_name_or_record_looks_like_anothers_is_marked_too(record: str) -> None:
+    mine = replace(SCHOOL, name=record)
+    other = replace(OTHER, name=f"{record[0]} {record[1:]}")
+    parties = KnownParties({DID: mine}, alike={skeleton(other.name): [mine, other]})
+    report = report_on(signed(), parties)
+    assert report.verdict == "pass"
+    assert report.signer is not None
+    assert (report.signer.standing, [one.id for one in report.signer.resembles]) == ("registered", [OTHER.id])
+    assert report.signer.message.endswith(f"; {other.name}, which is registered here too, did not sign it")
+
+
+def test_two_registered_parties_of_one_name_are_told_apart() -> None:
+    report = report_on(signed(), KnownParties({DID: SCHOOL}, alike={skeleton(OTHER.name): [SCHOOL, OTHER]}))
+    assert report.signer is not None
+    assert report.signer.message == (
+        "Wattle Grove High School, registered here; another Wattle Grove High School, which is registered here too, "
+        "did not sign it"
+    )
+
+
 @pytest.mark.parametrize("name", [None, 7, [], {}, {"@value": 3}, "", "\u202e\u200b"])
 def test_an_issuer_without_a_name_is_told_by_its_id(name: Any) -> None:
     document = badge(status=None)

@@ -1,5 +1,6 @@
 """Who signed, apart from whether the proof is good: a registered party, a listed one, or an unknown one."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -22,7 +23,8 @@ class Signer:
         name: what the credential calls its issuer; anybody can write anything there.
         party: the party's own record, where it is registered or listed.
         registry: which registry lists it.
-        resembles: registered parties whose name looks like the one in the credential, and who did not sign it.
+        resembles: registered parties whose name looks like the one in the credential, or like that of the party, and
+            who did not sign it.
         looked_up: whether registered parties could be looked up; where not, an unknown party may be one.
         missing: the names of registries that could not be consulted; an unknown party may be listed by one.
     """
@@ -51,14 +53,21 @@ class Signer:
             where = "registered here" if self.registry is None else f"listed by {self.registry} when it was issued"
             other = f"; the credential calls it {_quoted(name, None)}" if name not in (None, party.name) else ""
             since = "" if party.suspension is None else f", suspended since {party.suspension.since:%Y-%m-%d}"
-            return f"{party.name}, {where}{since}{other}"
+            return f"{party.name}, {where}{since}{other}{self._unlike}"
         calls = f"calls itself {_quoted(name, None)}" if name else f"gives no name ({self.id})"
         if self.standing == "undetermined":
             places = [] if self.looked_up else ["registered here"]
             places += [f"listed by {each}" for each in self.missing]
             return f"a party that {calls}; whether it is {' or '.join(places)} could not be looked up"
-        alike = f"; {self.resembles[0].name}, which is registered here, did not sign it" if self.resembles else ""
-        return f"an unknown party that {calls}{alike}"
+        return f"an unknown party that {calls}{self._unlike}"
+
+    @property
+    def _unlike(self) -> str:
+        if not self.resembles:
+            return ""
+        other = self.resembles[0]
+        again = "another " if self.party is not None and self.party.name == other.name else ""
+        return f"; {again}{other.name}, which is registered here{'' if self.party is None else ' too'}, did not sign it"
 
     def to_dict(self) -> dict[str, Any]:
         """Write it as JSON has it."""
@@ -101,7 +110,7 @@ def identify(
         name,
         party,
         registry,
-        () if standing == "registered" else _resembled(parties, name, identifier),
+        _resembled(parties, [name, None if party is None else party.name], identifier),
         parties.available,
         tuple(parties.missing),
     )
@@ -118,10 +127,12 @@ def _party(parties: KnownParties, identifier: str, issued: datetime | None) -> t
     return None, None
 
 
-def _resembled(parties: KnownParties, name: str | None, identifier: str | None) -> tuple[Party, ...]:
-    if name is None or not parties.alike:
+def _resembled(parties: KnownParties, names: Iterable[str | None], identifier: str | None) -> tuple[Party, ...]:
+    if not parties.alike:
         return ()
-    return tuple(one for one in parties.alike.get(skeleton(name), ()) if one.id != identifier)
+    skeletons = dict.fromkeys(skeleton(name) for name in names if name is not None)
+    found = {one.id: one for each in skeletons for one in parties.alike.get(each, ()) if one.id != identifier}
+    return tuple(found.values())
 
 
 def _organisation(party: Party) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from libs.common.errors import ConflictError, NotFoundError
 from libs.contracts.events import IssuerPublished, Suspension
 from libs.contracts.reasons import SuspensionReason
 from libs.openbadges.crypto import did
+from services.issuer.catalogue.names import IssuerNames
 from services.issuer.catalogue.publications import Publications, same_content
 from services.issuer.catalogue.repository import Catalogue
 from services.issuer.catalogue.trial import try_issuer
@@ -68,10 +69,12 @@ class Issuers:
         signing_keys: SigningKeys,
         keys: SigningKeyRepository,
         audit: AuditWriter,
+        names: IssuerNames,
         urls: Urls,
         clock: Callable[[], datetime],
     ) -> None:
         self._catalogue = catalogue
+        self._names = names
         self._publications = publications
         self._signing_keys = signing_keys
         self._keys = keys
@@ -115,6 +118,8 @@ class Issuers:
         """
         if parent is not None and parent not in await self._catalogue.issuers([parent]):
             raise ConflictError("the parent is not known; add the department before its schools")
+        # Whoever onboards is an administrator, who may publish any name; a school that takes it meanwhile may not.
+        await self._names.reserve(profile.name, issuer_id)
         newest = await self._newest(issuer_id)
         if newest is None:
             _expect(expected_version, 0)
@@ -149,12 +154,17 @@ class Issuers:
                 the name could be taken for another issuer's.
         """
         newest = await self.current(issuer_id)
-        if profile.name != newest.name and not may_resemble:
-            await self._refuse_look_alike(issuer_id, profile.name)
+        if profile.name != newest.name:
+            # Reserved first, then compared: of two who take such names at once, one sees the other.
+            reserved = await self._names.reserve(profile.name, issuer_id)
+            if not may_resemble:
+                await self._refuse_look_alike(issuer_id, profile.name, reserved=reserved)
         return await self._publish_next(newest, asdict(profile), by, expected=expected_version)
 
-    async def _refuse_look_alike(self, issuer_id: str, name: str) -> None:
+    async def _refuse_look_alike(self, issuer_id: str, name: str, *, reserved: bool) -> None:
         alike = await self._catalogue.look_alikes(name, besides=issuer_id)
+        if not alike and not reserved:
+            raise ConflictError("another issuer is taking this name, or one that looks like it, at this moment")
         if alike:
             raise ConflictError(
                 f"the name could be taken for that of {', '.join(alike)}; choose another one, or ask the administrator "

@@ -95,9 +95,10 @@ class TrustSource:
                     if (issuer := await self._issuers.get(did)) is not None:
                         registered[did] = issuer.party
                 asked = len(issuers) <= _MOST_ISSUERS
-                if len(registered) < len(issuers):
-                    for one in sorted({skeleton(name) for name in dependencies.names} - {""})[:_MOST_ISSUERS]:
-                        alike[one] = await self._names.get(one)
+                # Registered ones too: an administrator may have let one take a name that looks like another's.
+                names = {*dependencies.names, *(party.name for party in registered.values())}
+                for one in sorted({skeleton(name) for name in names} - {""})[:_MOST_ISSUERS]:
+                    alike[one] = await self._names.get(one)
                 found |= await self._texts(dependencies.credentials, given)
         except (PyMongoError, TimeoutError) as error:
             reached = False
