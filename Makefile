@@ -59,6 +59,12 @@ VICTIMS ?= evidence,issuer,verifier,notifier,mongodb,kafka,smtp
 soak: env-dev ## kill everything at random moments of SIZE pieces; KILLS, SEED and VICTIMS may be set; count what is lost
 	$(PYTHON) -m tests.faults.soak --size $(SIZE) --kills $(KILLS) --seed $(SEED) --victims $(VICTIMS)
 
+AWARDS ?= 10000
+
+.PHONY: drill
+drill: env-dev ## lose MongoDB, restore a backup, then lose Kafka, republish; AWARDS, SEED may be set; count what is harmed
+	$(PYTHON) -m tests.faults.drill --awards $(AWARDS) --seed $(SEED)
+
 .PHONY: conformance
 conformance: env ## serve the VC API for conformance suites on https://127.0.0.1:8443; print their configuration
 	@$(BOWERBIRD) conformance --background

@@ -43,6 +43,10 @@ COMMANDS = {
         "bowerbird.backups.commands:restore_backup",
         "Restore a backup into empty stores; without --yes only look whether it can be.",
     ),
+    "republish": (
+        "bowerbird.republish:republish",
+        "Fill the topics from the stores, should Kafka's disk be lost; without --yes only count.",
+    ),
     "rewrap": ("bowerbird.rewrapping:rewrap", "Seal the issuers' signing keys anew under another key-encryption key."),
     "sign-grants-anew": ("bowerbird.grants:sign_anew", "Sign grants of API keys anew with another secret."),
     "retention": ("bowerbird.retention:retention", "Show what is kept for a stated life, and what would be removed."),

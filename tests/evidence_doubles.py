@@ -22,11 +22,23 @@ from services.evidence.batches.body import Limits
 from services.evidence.batches.ingestion import Intake
 from services.evidence.batches.quotas import DailyLimits, Quotas
 from services.evidence.batches.repository import Batches
+from services.evidence.batches.submissions import SentSubmissions, packed
 from tests.ids import IDS
 from tests.keys_in_memory import MemoryKeys
 
 NOW = datetime(2026, 11, 23, 9, tzinfo=UTC)
 LIMITS = Limits(sent_bytes=100_000, plain_bytes=200_000, idle_seconds=0.3, total_seconds=5)
+
+
+class MemorySubmissions(SentSubmissions):
+    """What was published and is kept, by the id of its first row."""
+
+    def __init__(self) -> None:
+        self.kept: dict[UUID, list[EvidenceSubmitted]] = {}
+
+    async def keep(self, submissions: Sequence[EvidenceSubmitted], value: bytes) -> None:
+        assert value == packed(submissions)
+        self.kept[submissions[0].submission_id] = list(submissions)
 
 
 class MemoryBatches(Batches):
@@ -35,6 +47,7 @@ class MemoryBatches(Batches):
     def __init__(self) -> None:
         self.batches: dict[UUID, dict[str, Any]] = {}
         self.rows_of: dict[UUID, dict[str, Any]] = {}
+        self.sent = MemorySubmissions()
 
     async def acquire(
         self, batch_id: UUID, upload: Upload, token: UUID, now: datetime, stale_before: datetime, *, first: Progress

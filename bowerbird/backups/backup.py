@@ -59,7 +59,14 @@ async def make(client: Client, folder: Path, places: Places, *, longest_seconds:
             places=places,
             sealed_keys=dict(Counter(each["kek_id"] for each in _read(growing, files, *min(_SECRET)))),
             secret_ids=tuple(
-                sorted({each["secret_id"] for name in NAMES for each in _read(growing, files, name, _AUTHORITY)})
+                sorted(
+                    {
+                        each["secret_id"]
+                        for name in NAMES
+                        for each in _read(growing, files, name, _AUTHORITY)
+                        if "secret_id" in each
+                    }
+                )
             ),
             files=tuple(files),
         )

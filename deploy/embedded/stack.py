@@ -1,6 +1,7 @@
 """The embedded stack in the hands of a test: start, kill, restart and stop each process by name."""
 
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -173,6 +174,13 @@ class Stack:
         child = self._children[name]
         child.kill()
         child.wait(timeout=30)
+
+    def lose(self, store: str) -> None:
+        """SIGKILL a store and delete all that it keeps, as if its disk were lost; `start` starts it empty."""
+        self.kill(store)
+        shutil.rmtree({"mongodb": self.layout.mongodb, "kafka": self.layout.kafka}[store])
+        self.layout.create()
+        del self._children[store], self._programs[store]
 
     def restart(self, name: str, env: Mapping[str, str] | None = None, wait: float = PATIENCE_SECONDS) -> None:
         """SIGKILL if it runs, start, and wait until it is healthy."""

@@ -96,7 +96,7 @@ SERVICES: Final = {
         "evidence",
         reads=[topics.ACCESS_KEYS, topics.EVIDENCE_DECIDED],
         writes=[topics.ACCESS_USE, topics.EVIDENCE_SUBMITTED, topics.LEARNER_CONTACTS],
-        collections=[*_KEYED, "batches", "rows", "row_blocks", "row_warnings", "quotas"],
+        collections=[*_KEYED, "batches", "rows", "row_blocks", "row_warnings", "submissions", "quotas"],
     ),
     "issuer": _service(
         "issuer",

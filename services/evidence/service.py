@@ -67,6 +67,13 @@ class ServiceSettings(AuthoritySettings):
         le=36_500,
         description="how long comments and names of assessors are kept beside a batch's rows, in days",
     )
+    submissions_days: float = Field(
+        default=14,
+        ge=1,
+        le=365,
+        description="how long rows are kept as they were published, in days: for `bowerbird republish`, should Kafka "
+        "lose them before they are decided",
+    )
     uploads_days: float = Field(
         default=730,
         ge=30,
@@ -130,8 +137,10 @@ def kept(database: Database, settings: ServiceSettings) -> list[Kept]:
     """Return what this service keeps for a stated life."""
     batches = Batches(database)
     texts, uploads = batches.texts, batches.removal
+    submissions_life = timedelta(days=settings.submissions_days)
     texts_life, uploads_life = timedelta(days=settings.evidence_texts_days), timedelta(days=settings.uploads_days)
     return [
+        Kept("submissions", submissions_life, batches.sent.oldest, batches.sent.ended, batches.sent.remove),
         Kept("evidence_texts", texts_life, texts.oldest, texts.ended, texts.remove),
         Kept("uploads", uploads_life, uploads.oldest, uploads.ended, uploads.remove),
     ]

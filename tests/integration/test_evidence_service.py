@@ -27,8 +27,10 @@ from libs.common.telemetry import new_trace
 from libs.contracts import ids, topics
 from libs.contracts.cloudevents import Outgoing, read_event, readable_headers
 from libs.contracts.events import EvidenceDecided, EvidenceSubmitted, Outcome
+from libs.contracts.results import Result, SoloLevel
 from services.evidence.batches.batch import NewRow, Progress, RowWarning, Upload, UploadLease
 from services.evidence.batches.repository import Batches
+from services.evidence.batches.submissions import packed
 from services.evidence.sources.columns import COLUMNS
 from tests.evidence_doubles import MemoryBatches
 from tests.ids import IDS, ids_of
@@ -159,6 +161,39 @@ async def test_decisions_and_rows_that_race_leave_every_row_decided_and_every_co
     blocks = await database["row_blocks"].find({"batch_id": batch_id}).to_list(None)
     kept = [row for block in blocks for row in block["rows"]]
     assert sorted(row["row"] for row in kept if row["comment"] == "Kept going") == [*numbers]
+
+
+async def test_rows_are_kept_as_they_were_published_until_they_are_decided_or_their_life_ends(
+    database: mongo.Database,
+) -> None:
+    batches = Batches(database)
+    batch_id = uuid4()
+    sent = [
+        EvidenceSubmitted(
+            **decision(batch_id, row).model_dump(include=set(EvidenceSubmitted.model_fields) - {"achievement"}),
+            digest="d",
+            source="upload",
+            achievement="resilience",
+            result=Result(level=SoloLevel.RELATIONAL),
+            observed_on=NOW.date(),
+            activity="Raft building",
+            received_at=NOW - timedelta(days=row),
+        )
+        for row in range(1, 5)
+    ]
+
+    async def pending() -> list[EvidenceSubmitted]:
+        return [each async for some in batches.sent.pending() for each in some if each.batch_id == batch_id]
+
+    for chunk in (sent[:2], sent[:2], sent[2:]):  # one is done again, as after a crash
+        await batches.sent.keep(chunk, packed(chunk))
+    assert await pending() == sent
+    await batches.decide([decision(batch_id, 2, Outcome.WAITING)])
+    assert await pending() == [sent[0], *sent[2:]]
+    assert await batches.sent.oldest() == sent[2].received_at
+    assert await batches.sent.ended(sent[1].received_at) == 1
+    assert await batches.sent.remove(sent[1].received_at, 5) == 1
+    assert await pending() == [sent[0]]
 
 
 async def test_comments_and_assessors_leave_when_their_life_ends_and_the_rows_and_younger_batches_stay(

@@ -11,6 +11,7 @@ from libs.contracts.ids import Ids, submission_id
 from libs.contracts.unchecked import unchecked
 from services.evidence.batches import metrics
 from services.evidence.batches.batch import PENDING, NewRow, RowWarning, Upload
+from services.evidence.batches.submissions import packed
 from services.evidence.sources.reader import RawRow
 from services.evidence.sources.refusals import Refusal
 from services.evidence.sources.rows import MAPPING_VERSION, Submission, presentable_source_id, read_row
@@ -23,10 +24,11 @@ _submitted = unchecked(EvidenceSubmitted)
 
 @dataclass(slots=True)
 class Chunk:
-    """What one chunk causes, in the order of the steps: contacts, submissions, rows."""
+    """What one chunk causes, in the order of the steps: contacts, submissions, rows; `packed` are the submissions."""
 
     contacts: dict[UUID, LearnerContact] = field(default_factory=dict)
     submissions: list[EvidenceSubmitted] = field(default_factory=list)
+    packed: bytes = b""
     rows: list[NewRow] = field(default_factory=list)
 
 
@@ -59,6 +61,7 @@ class Chunker:
             else:
                 self._take(chunk, piece_id, number, row, now)
         metrics.ROWS.labels("taken").inc(len(chunk.submissions))
+        chunk.packed = packed(chunk.submissions)
         return chunk
 
     def _take(self, chunk: Chunk, piece_id: UUID, number: int, row: Submission, now: datetime) -> None:

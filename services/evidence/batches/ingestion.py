@@ -256,7 +256,12 @@ class UploadSession:
         # Confirmed before the submissions, so that no credential can be ready before its learner can be told.
         await intake.publish([Outgoing(contact, trace) for contact in chunk.contacts.values()])
         failpoint("evidence.ingestion.1.contacts")
-        await intake.publish([Outgoing(submission, trace) for submission in chunk.submissions])
+        if chunk.submissions:
+            # Side by side: none needs the other, and both must be done before the rows count.
+            await asyncio.gather(
+                intake.publish([Outgoing(submission, trace) for submission in chunk.submissions]),
+                intake.batches.sent.keep(chunk.submissions, chunk.packed),
+            )
         failpoint("evidence.ingestion.1")
         accepted_at = intake.clock() if is_last else None
         ours = await intake.batches.store(lease, self._upload.issuer_id, chunk.rows, progress, accepted_at)

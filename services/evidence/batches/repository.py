@@ -30,6 +30,8 @@ from services.evidence.batches.documents import block_document, decided_document
 from services.evidence.batches.removal import INDEXES as REMOVAL_INDEXES
 from services.evidence.batches.removal import BatchRemoval
 from services.evidence.batches.row_warnings import RowWarnings, rows_between
+from services.evidence.batches.submissions import INDEXES as SUBMISSION_INDEXES
+from services.evidence.batches.submissions import SentSubmissions
 from services.evidence.batches.texts import INDEXES as TEXT_INDEXES
 from services.evidence.batches.texts import BatchTexts
 
@@ -39,6 +41,7 @@ INDEXES = (
     # Uploads that died.
     Index("batches", ("state", "alive_at")),
     *TEXT_INDEXES,
+    *SUBMISSION_INDEXES,
     *REMOVAL_INDEXES,
 )
 # At most some 4 MB: the longest comments of so many rows.
@@ -64,6 +67,7 @@ class Batches:
         self._rows = database["rows"]
         self._blocks = database["row_blocks"]
         self._warnings = RowWarnings(database)
+        self.sent = SentSubmissions(database, self._rows)
         self.texts = BatchTexts(self._batches, self._blocks)
         of_rows = (self._blocks, self._warnings.collection, self._rows)
         self.removal = BatchRemoval(self._batches, of_rows, self.batch)

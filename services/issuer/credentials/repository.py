@@ -1,6 +1,6 @@
 """Every query on credentials, and their form in MongoDB."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -27,6 +27,8 @@ INDEXES: Sequence[Index] = (
 
 
 _HELD_FIELDS = ("holding_id", "level", "evidence_id", "state", "batch_id", "row", "issued_at")
+
+_TOGETHER = 500
 
 Target = tuple[UUID, str]
 """A credential and its issuer."""
@@ -90,6 +92,13 @@ class MongoCredentials:
         """Return one credential of this tenant, None where there is none."""
         found = await self._collection.find_one({"_id": credential_id, "issuer_id": issuer_id})
         return None if found is None else _credential(found)
+
+    async def everything(self) -> AsyncIterator[Sequence[Credential]]:
+        """Yield every credential as it stands now, some at a time."""
+        # An operator's query, over all tenants.
+        cursor = self._collection.find().batch_size(_TOGETHER)
+        while found := await cursor.to_list(_TOGETHER):
+            yield [_credential(each) for each in found]
 
     async def close(
         self, revocations: Mapping[Target, Revocation], take_downs: Mapping[Target, TakeDown]

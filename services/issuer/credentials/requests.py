@@ -4,7 +4,7 @@ A request is kept before its command is published, and the command names it. Wha
 code of the reason alone.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -13,6 +13,9 @@ from uuid import UUID
 from libs.common.mongo import Database, Document, Index
 
 INDEXES: Sequence[Index] = (Index("closing_requests", ["requested_at"], partial={"note": {"$exists": True}}),)
+
+
+_TOGETHER = 500
 
 
 class RequestKind(StrEnum):
@@ -59,6 +62,13 @@ class ClosingRequests:
         """Return those of these requests that are about credentials of this issuer."""
         query = {"_id": {"$in": list(request_ids)}, "issuer_id": issuer_id}
         return {each["_id"]: _request(each) for each in await self._requests.find(query).to_list(None)}
+
+    async def everything(self) -> AsyncIterator[Sequence[ClosingRequest]]:
+        """Yield every request, some at a time."""
+        # An operator's query, over all tenants.
+        cursor = self._requests.find().batch_size(_TOGETHER)
+        while found := await cursor.to_list(_TOGETHER):
+            yield [_request(each) for each in found]
 
     async def oldest_note(self) -> datetime | None:
         """Return when the oldest note that is still kept was written; None where there is none."""

@@ -100,6 +100,10 @@ class MongoDecisions:
                 newest[reviewed.evidence.submission_id] = reviewed
         return newest
 
+    async def of(self, decision_ids: Iterable[DecisionId]) -> list[Decision]:
+        """Return those of these decisions that there are."""
+        return [_decision(each) for each in await find_by_ids(self._decisions, "_id", map(_key, decision_ids))]
+
     async def _reviewed(self, pieces: Sequence[PieceId]) -> list[Document]:
         if not pieces:
             return []

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from libs.common.mongo import Database, upsert_newest
+from libs.common.mongo import Database, Document, upsert_newest
 from libs.contracts.events import MailDomainsSet
 
 
@@ -30,4 +30,13 @@ class MailDomainRepository:
         found = await self._collection.find_one({"_id": issuer_id})
         if found is None:
             return None
-        return MailDomainsSet(issuer_id=issuer_id, domains=tuple(found["domains"]), changed_at=found["changed_at"])
+        return _event(found)
+
+    async def everything(self) -> list[MailDomainsSet]:
+        """Return what was set last for each issuer."""
+        # An operator's query, over all tenants.
+        return [_event(each) for each in await self._collection.find().to_list(None)]
+
+
+def _event(found: Document) -> MailDomainsSet:
+    return MailDomainsSet(issuer_id=found["_id"], domains=tuple(found["domains"]), changed_at=found["changed_at"])

@@ -45,6 +45,14 @@ class VersionedRepository(ABC, Generic[VersionedT]):
         """Raise the version of each of these."""
         await self._documents.update_many({"_id": {"$in": list(ids)}}, {"$inc": {"version": 1}})
 
+    async def count(self) -> int:
+        """Return how many there are, of all tenants."""
+        return await self._documents.count_documents({})
+
+    async def change_all(self) -> int:
+        """Raise the version of every one, of all tenants, so that each is published again; return how many."""
+        return (await self._documents.update_many({}, {"$inc": {"version": 1}})).modified_count
+
     async def begin(self, document_id: str, token: str, now: datetime) -> VersionedT | None:
         """Note that a publisher is at work, and return the document."""
         found = await self._documents.find_one_and_update(

@@ -1,6 +1,6 @@
 """Names and addresses of learners: the one collection that holds them, and nothing else of the learner."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -11,6 +11,7 @@ from libs.common.mongo import Database, Document, Index, find_by_ids, insert_new
 from libs.contracts.events import LearnerContact
 
 INDEXES: Sequence[Index] = (Index("contacts", ["life_from"]),)
+_TOGETHER = 500
 _FIELDS = ("name", "email")
 
 
@@ -83,6 +84,22 @@ class Contacts:
             )
             for each in await find_by_ids(self._contacts, "_id", learner_ids)
         ]
+
+    async def everything(self) -> AsyncIterator[Sequence[LearnerContact]]:
+        """Yield every contact with an address as it stands now, some at a time."""
+        # An operator's query, over all tenants.
+        cursor = self._contacts.find({"email": {"$exists": True}}).batch_size(_TOGETHER)
+        while found := await cursor.to_list(_TOGETHER):
+            yield [
+                LearnerContact(
+                    learner_id=each["_id"],
+                    issuer_id=each["issuer_id"],
+                    name=each.get("name"),
+                    email=each["email"],
+                    changed_at=each["email_changed_at"],
+                )
+                for each in found
+            ]
 
     async def reachable(self, learner_ids: Iterable[UUID]) -> dict[UUID, Contact]:
         """Return the contacts of those of these learners who have an address."""

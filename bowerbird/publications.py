@@ -1,0 +1,147 @@
+"""What must stand on the topics, made again from the stores: the same keys, ids, versions and texts as before."""
+
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+from typing import Final, TypeVar
+
+from libs.access.repository import KeyRepository
+from libs.common.mongo import Client
+from libs.contracts import topics
+from libs.contracts.events import Event, RevokeCredential, TakeDownCredential
+from libs.contracts.ids import Ids
+from libs.contracts.reasons import RevocationReason, TakeDownReason
+from services.evidence.batches.repository import Batches
+from services.issuer.catalogue.repository import Catalogue
+from services.issuer.credentials.announcements import Announcer
+from services.issuer.credentials.credential import Credential
+from services.issuer.credentials.repository import MongoCredentials
+from services.issuer.credentials.requests import ClosingRequest, ClosingRequests, RequestKind
+from services.issuer.decisions.announcements import announcement
+from services.issuer.decisions.repository import MongoDecisions
+from services.issuer.mail_domains.repository import MailDomainRepository
+from services.notifier.contacts.repository import Contacts
+from services.notifier.deliveries.repository import Deliveries
+from services.notifier.occasion import Occasion
+
+T = TypeVar("T")
+Events = AsyncIterator[Sequence[Event]]
+
+_AT_ONCE: Final = 500
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of what is published.
+
+    Attributes:
+        name: what it is, in words.
+        publisher: the service that publishes it, whose events they are.
+        events: yields all of it, some at a time.
+    """
+
+    name: str
+    publisher: str
+    events: Callable[[], Events]
+
+
+class Publications:
+    """Reads the stores of all services, and writes nothing."""
+
+    def __init__(self, client: Client, ids: Ids, announcer: Announcer, at: datetime) -> None:
+        """Take the client of one who may read every database, and the present moment."""
+        issuer, notifier = client["issuer"], client["notifier"]
+        self._ids = ids
+        self._announcer = announcer
+        self._at = at
+        self._catalogue = Catalogue(issuer)
+        self._mail_domains = MailDomainRepository(issuer)
+        self._keys = KeyRepository(issuer)
+        self._credentials = MongoCredentials(issuer)
+        self._decisions = MongoDecisions(client, issuer, self._credentials)
+        self._requests = ClosingRequests(issuer)
+        self._contacts = Contacts(notifier)
+        self._deliveries = Deliveries(notifier)
+        self._batches = Batches(client["evidence"])
+
+    def kinds(self) -> Sequence[Kind]:
+        """Return every kind, in an order in which each finds what it depends on."""
+        return (
+            Kind("grants and withdrawals of API keys", "issuer", self._access_keys),
+            Kind("versions of issuers", "issuer", self._catalogue.everybody),
+            Kind("versions of achievements", "issuer", self._catalogue.every_version),
+            Kind("domains that mail may go to", "issuer", self._domains),
+            Kind("names and addresses", "evidence", self._contacts.everything),
+            Kind("credentials, with what partners read", "issuer", self._announced),
+            Kind("decisions that nobody was told of", "issuer", self._untold),
+            Kind("requests to revoke and take down that are not done", "issuer", self._unanswered),
+            Kind("rows that are not decided", "evidence", self._batches.sent.pending),
+        )
+
+    async def _access_keys(self) -> Events:
+        every = [each async for each in self._keys.everything()]
+        for some in _parts(every):
+            yield some
+
+    async def _domains(self) -> Events:
+        yield await self._mail_domains.everything()
+
+    async def _announced(self) -> Events:
+        async for credentials in self._credentials.everything():
+            yield [event for each in credentials for event in self._announcements(each)]
+
+    def _announcements(self, credential: Credential) -> Iterator[Event]:
+        """Return the document as it stands now, and of what partners read what is not older than its topic keeps."""
+        kept = topics.CREDENTIAL_LIFECYCLE.kept
+        every = (*self._announcer.of_issue(credential, ""), *self._announcer.of_closing(credential, ""))
+        for outgoing in {each.event.type: each for each in every}.values():
+            if outgoing.event.destination is not topics.CREDENTIAL_LIFECYCLE or (
+                kept is not None and self._at - outgoing.event.time < kept
+            ):
+                yield outgoing.event
+
+    async def _untold(self) -> Events:
+        """Return the decisions on credentials that the notifier has no delivery of."""
+        async for credentials in self._credentials.everything():
+            expected = {self._ids.delivery_id(each.credential_id, Occasion.ISSUED): each for each in credentials}
+            told = await self._deliveries.find(expected)
+            decisions = [each.decision_id for delivery, each in expected.items() if delivery not in told]
+            yield [announcement(each) for each in await self._decisions.of(decisions)]
+
+    async def _unanswered(self) -> Events:
+        async for requests in self._requests.everything():
+            found = await self._credentials.by_ids({each.credential_id for each in requests})
+            yield [_command(each) for each in requests if _is_open(each, found.get(each.credential_id))]
+
+
+def _is_open(request: ClosingRequest, credential: Credential | None) -> bool:
+    if credential is None:
+        return False
+    if request.kind is RequestKind.REVOKE:
+        return credential.revocation is None
+    return credential.take_down is None
+
+
+def _command(request: ClosingRequest) -> Event:
+    if request.kind is RequestKind.REVOKE:
+        return RevokeCredential(
+            credential_id=request.credential_id,
+            issuer_id=request.issuer_id,
+            request_id=request.request_id,
+            reason=RevocationReason(request.reason),
+            requested_at=request.requested_at,
+        )
+    return TakeDownCredential(
+        credential_id=request.credential_id,
+        issuer_id=request.issuer_id,
+        request_id=request.request_id,
+        reason=TakeDownReason(request.reason),
+        requested_at=request.requested_at,
+    )
+
+
+def _parts(every: Iterable[T]) -> Iterator[list[T]]:
+    iterator = iter(every)
+    while some := list(islice(iterator, _AT_ONCE)):
+        yield some

@@ -1,0 +1,114 @@
+"""`bowerbird republish`: fills the topics from the stores, for the day that Kafka's disk is lost and theirs is not."""
+
+import asyncio
+import sys
+from contextlib import AsyncExitStack
+from typing import Annotated, Final
+
+from aiokafka.errors import KafkaError
+from cyclopts import Parameter
+from pymongo.errors import PyMongoError
+
+from bowerbird.publications import Events, Publications
+from bowerbird.registry import NAMES, find
+from bowerbird.setup import SetupSettings
+from libs.common import mongo
+from libs.common.authority_secret import AuthoritySecret
+from libs.common.clock import now
+from libs.common.kafka import Kafka
+from libs.common.mongo import Client
+from libs.common.settings import SettingsError
+from libs.common.store_access import mongo_options
+from libs.common.telemetry import new_trace
+from libs.contracts.cloudevents import Outgoing
+from libs.contracts.ids import Ids
+from services.issuer.credentials.announcements import Announcer
+from services.issuer.credentials.sealing import RecordSealing
+from services.issuer.keys.copies import KeyCopies
+from services.issuer.keys.encryption import FileKeyEncryption
+from services.issuer.keys.repository import SigningKeyRepository
+from services.issuer.registry.repository import IssuerListRepository
+from services.issuer.service import ServiceSettings
+from services.issuer.status.repository import StatusListRepository
+from services.issuer.urls import Urls
+
+_PUBLISHERS: Final = ("evidence", "issuer")
+
+Yes = Annotated[bool, Parameter(negative="", help="do it; without this it is only counted")]
+
+
+def republish(*, yes: Yes = False) -> int:
+    """Publish again what the stores hold; without --yes count it. Harmless to repeat, whether services run or not.
+
+    It takes the environment of the issuer service, with a user at MongoDB and Kafka who may read every database and
+    write every topic, as that of `bowerbird setup` may. Run `bowerbird setup` before, so that there are topics.
+    """
+    try:
+        of_services = {each for name in NAMES for each in find(name).settings.model_fields}
+        settings = ServiceSettings.load(also_known={*of_services, *SetupSettings.model_fields})
+        problems = asyncio.run(_republish(settings, dry_run=not yes))
+    except SettingsError as error:
+        print(f"bowerbird: {error}", file=sys.stderr)
+        return 1
+    except (PyMongoError, KafkaError) as error:
+        print(f"bowerbird: a store is unavailable ({type(error).__name__}); run this again", file=sys.stderr)
+        return 1
+    for problem in problems:
+        print(f"bowerbird: {problem}", file=sys.stderr)
+    if not yes:
+        print("Nothing was published: say --yes to do it.")
+    return 1 if problems else 0
+
+
+async def _republish(settings: ServiceSettings, *, dry_run: bool) -> list[str]:
+    secret = AuthoritySecret.load(settings.authority_secret_file)
+    ids = Ids(secret.key)
+    pseudonym = ids.learner_pseudonym if settings.partners_link_learners else None
+    client = mongo.connect(settings.mongo_url.get_secret_value(), "bowerbird-republish", mongo_options(settings))
+    kafkas = {name: Kafka(settings, name, ids.event_id) for name in _PUBLISHERS}
+    announcer = Announcer(Urls(settings.public_base), RecordSealing(secret.key), pseudonym)
+    publications = Publications(client, ids, announcer, now())
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(mongo.close, client)
+        for kafka in kafkas.values():
+            stack.push_async_callback(kafka.stop)
+            if not dry_run:
+                await kafka.start()
+        problems = await _keys(client, settings, kafkas["issuer"], dry_run=dry_run)
+        for kind in publications.kinds():
+            count = await _publish(kind.events(), None if dry_run else kafkas[kind.publisher])
+            print(f"{count:>12,}  {kind.name}", flush=True)
+        await _lists(client, dry_run=dry_run)
+    return problems
+
+
+async def _publish(events: Events, kafka: Kafka | None) -> int:
+    """Publish all of these and wait until each is confirmed; return how many there are."""
+    count, trace = 0, new_trace()
+    async for some in events:
+        if kafka is not None:
+            await kafka.publish([Outgoing(each, trace) for each in some])
+        count += len(some)
+    return count
+
+
+async def _keys(client: Client, settings: ServiceSettings, kafka: Kafka, *, dry_run: bool) -> list[str]:
+    """Publish the sealed copies of signing keys; return why some are not."""
+    repository = SigningKeyRepository(client, client["issuer"])
+    if dry_run:
+        print(f"{sum((await repository.count_by_kek()).values()):>12,}  sealed copies of signing keys")
+        return []
+    encryption = FileKeyEncryption.read(settings.kek_file, settings.other_kek_file)
+    done = await KeyCopies(repository, encryption, publish=kafka.publish, clock=now).republish()
+    print(f"{done.count:>12,}  sealed copies of signing keys", flush=True)
+    return list(done.problems)
+
+
+async def _lists(client: Client, *, dry_run: bool) -> None:
+    """Have the issuer service sign and publish the next version of every list: what it signs is newer than any copy."""
+    for name, lists in (
+        ("status lists, signed again by the issuer service", StatusListRepository(client["issuer"])),
+        ("list of issuers, signed again by the issuer service", IssuerListRepository(client["issuer"])),
+    ):
+        count = await lists.count() if dry_run else await lists.change_all()
+        print(f"{count:>12,}  {name}", flush=True)

@@ -1,0 +1,76 @@
+"""The collection `submissions`: rows as they were published, for the day that Kafka's disk is lost."""
+
+import zlib
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
+from typing import Final
+
+from bson import Binary
+
+from libs.common.mongo import Collection, Database, Index, find_by_ids
+from libs.contracts.events import EvidenceSubmitted
+
+INDEXES = (Index("submissions", ("sent_at",)),)
+
+# Rows of a file are alike; the quickest level makes a tenth of them.
+_LEVEL: Final = 1
+_TOGETHER: Final = 20
+
+
+def packed(submissions: Sequence[EvidenceSubmitted]) -> bytes:
+    """Return these as one small value: their JSON, a line each, compressed. Pure."""
+    return zlib.compress(b"\n".join(each.model_dump_json().encode() for each in submissions), _LEVEL)
+
+
+def _unpacked(value: bytes) -> list[EvidenceSubmitted]:
+    return [EvidenceSubmitted.model_validate_json(line) for line in zlib.decompress(value).split(b"\n")]
+
+
+class SentSubmissions:
+    """What was published of each chunk of a batch, under the id of its first row."""
+
+    def __init__(self, database: Database, rows: Collection) -> None:
+        self._submissions = database["submissions"]
+        self._rows = rows
+
+    async def keep(self, submissions: Sequence[EvidenceSubmitted], value: bytes) -> None:
+        """Keep what is published just now, at least one; done again after a crash it replaces what was kept."""
+        first = submissions[0]
+        document = {
+            "schema": 1,
+            "issuer_id": first.issuer_id,
+            "batch_id": first.batch_id,
+            "sent_at": first.received_at,
+            "packed": Binary(value),
+        }
+        # By deterministic id, which the tenant's batch is part of.
+        await self._submissions.replace_one({"_id": first.submission_id}, document, upsert=True)
+
+    async def pending(self) -> AsyncIterator[list[EvidenceSubmitted]]:
+        """Yield what was published and is not known to be decided, some at a time."""
+        # An operator's query, over all tenants.
+        cursor = self._submissions.find({}, {"packed": 1}).sort("_id", 1).batch_size(_TOGETHER)
+        async for each in cursor:
+            sent = {one.submission_id: one for one in _unpacked(each["packed"])}
+            for known in await find_by_ids(self._rows, "_id", sent, projection={"_id": 1}):
+                del sent[known["_id"]]
+            if sent:
+                yield list(sent.values())
+
+    async def oldest(self) -> datetime | None:
+        """Return when the oldest that is still kept was published; None where there is none."""
+        # All tenants, here and below: the loop serves each in its turn.
+        found = await self._submissions.find({}, {"sent_at": 1}).sort("sent_at", 1).limit(1).to_list(None)
+        return found[0]["sent_at"] if found else None
+
+    async def ended(self, before: datetime) -> int:
+        """Return how many that were published before then are still kept."""
+        return await self._submissions.count_documents({"sent_at": {"$lt": before}})
+
+    async def remove(self, before: datetime, limit: int) -> int:
+        """Remove what was published before then, at most so many; return how many."""
+        query = {"sent_at": {"$lt": before}}
+        found = await self._submissions.find(query, {"_id": 1}).sort("sent_at", 1).limit(limit).to_list(None)
+        if found:
+            await self._submissions.delete_many({"_id": {"$in": [each["_id"] for each in found]}})
+        return len(found)

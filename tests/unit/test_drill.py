@@ -1,0 +1,50 @@
+"""The picture that the drill holds against another: what is gone, changed, given twice or sent again is told."""
+
+from collections import Counter
+
+from tests.faults.picture import Picture, differences
+
+
+def picture(**parts: dict[str, object]) -> Picture:
+    return Picture(parts=dict(parts), mails=Counter(m1=1), versions={"list": (7, 4)})
+
+
+def test_nothing_differs_where_all_is_as_it_was() -> None:
+    assert not differences(picture(badges={"a": 1}), picture(badges={"a": 1}), {})
+
+
+def test_what_is_lost_changed_or_new_is_told_by_kind_with_examples() -> None:
+    found = differences(picture(badges={"a": 1, "b": 2}), picture(badges={"b": 3, "c": 4}), {})
+    assert [(each.kind, each.examples) for each in found] == [
+        ("badges lost", ("a",)),
+        ("badges changed", ("b",)),
+        ("badges that are new, not 0", ("c",)),
+    ]
+
+
+def test_so_many_that_must_be_new_are_no_harm_and_fewer_are() -> None:
+    assert not differences(picture(badges={}), picture(badges={"c": 4}), {"badges": 1})
+    (missing,) = differences(picture(badges={}), picture(badges={}), {"badges": 1})
+    assert missing.kind == "badges that are new, not 1"
+
+
+def test_a_list_that_went_back_or_vanished_is_told_and_a_later_epoch_is_no_way_back() -> None:
+    before, after = picture(), picture()
+    after.versions = {"list": (8, 0)}
+    assert not differences(before, after, {})
+    for versions in ({"list": (7, 3)}, {"list": (6, 9)}, {}):
+        after.versions = versions
+        assert [each.kind for each in differences(before, after, {})] == ["status lists that went back"]
+
+
+def test_second_mails_second_texts_and_second_owners_of_an_entry_are_told() -> None:
+    after = picture()
+    after.mails = Counter(m1=2, m2=1)
+    after.texts = {"c": {"one", "other"}}
+    after.given_twice = ["('list', 3)"]
+    assert {each.kind for each in differences(picture(), after, {})} == {
+        "mails sent again",
+        "mails that are new, not 0",
+        "credentials published with two texts",
+        "entries of status lists given to two credentials",
+    }
