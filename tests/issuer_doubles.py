@@ -8,7 +8,13 @@ from uuid import UUID, uuid5
 
 from libs.audit.entry import Entry
 from libs.contracts.cloudevents import Outgoing, Received
-from libs.contracts.events import AchievementLevel, AchievementPublished, EvidenceSubmitted, IssuerPublished
+from libs.contracts.events import (
+    AchievementLevel,
+    AchievementPublished,
+    EvidenceDecided,
+    EvidenceSubmitted,
+    IssuerPublished,
+)
 from libs.contracts.ids import submission_id
 from libs.contracts.reasons import RevocationReason, TakeDownReason
 from libs.contracts.results import Result, SoloLevel
@@ -17,6 +23,7 @@ from services.issuer.credentials.award import HeldAward, NewAward
 from services.issuer.credentials.credential import Credential, Revocation, TakeDown
 from services.issuer.decision_ids import DecisionId, PieceId
 from services.issuer.decisions.decision import Decision, Waiting
+from services.issuer.decisions.published import PublishedHistory, decision_id_of
 from services.issuer.decisions.rules import Owner
 from services.issuer.status.entry import StatusEntry
 from tests.ids import IDS, event_id
@@ -178,6 +185,15 @@ class MemoryDecisions:
         self.waiting |= {each.piece: each for each in waiting}
         return True
 
+    async def remove_texts(self, decision_ids: Iterable[DecisionId]) -> None:
+        for decision_id in decision_ids:
+            for number in range(1, decision_id.sequence + 1):
+                key = DecisionId(*decision_id.piece, number)
+                if key in self.stored:
+                    held = self.stored[key]
+                    evidence = held.evidence.model_copy(update={"activity": "", "link": None})
+                    self.stored[key] = replace(held, evidence=evidence)
+
     async def lacking(self, after: str, limit: int) -> list[tuple[str, str]]:
         names = {(each.issuer_id, each.achievement) for each in self.waiting.values()}
         return sorted((name for name in names if "/".join(name) > after), key="/".join)[:limit]
@@ -202,6 +218,28 @@ class MemoryDecisions:
 
     async def count_waiting(self) -> int:
         return len(self.waiting)
+
+
+class MemoryPublished:
+    """Decisions that were published and that a store in memory lacks."""
+
+    def __init__(self, events: Iterable[EvidenceDecided] = ()) -> None:
+        self.events = {decision_id_of(each): each for each in events}
+
+    async def of(self, pieces: Iterable[PieceId]) -> dict[PieceId, list[EvidenceDecided]]:
+        wanted, found = set(pieces), dict[PieceId, list[EvidenceDecided]]()
+        for decision_id, each in sorted(self.events.items()):
+            if decision_id.piece in wanted:
+                found.setdefault(decision_id.piece, []).append(each)
+        return found
+
+    async def forget(self, decision_ids: Iterable[DecisionId]) -> None:
+        for each in decision_ids:
+            self.events.pop(each, None)
+
+
+def history(store: MemoryDecisions, published: MemoryPublished | None = None) -> PublishedHistory:
+    return PublishedHistory(published or MemoryPublished(), store, store.credentials)
 
 
 def _until(waiting: Waiting) -> datetime:

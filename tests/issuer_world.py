@@ -24,6 +24,7 @@ from libs.openbadges.status.bitstring import MINIMUM_SIZE, StatusList
 from services.issuer.credentials.announcements import Announcer
 from services.issuer.credentials.repository import MongoCredentials
 from services.issuer.credentials.worker import Closing
+from services.issuer.decisions.published import MongoPublishedDecisions, PublishedHistory
 from services.issuer.decisions.repository import MongoDecisions
 from services.issuer.decisions.worker import Awarding
 from services.issuer.keys.copies import KeyCopies
@@ -106,6 +107,9 @@ class World:
         parts: dict[str, Any] = {
             "ids": IDS,
             "decisions": self.decisions,
+            "history": PublishedHistory(
+                MongoPublishedDecisions(self.database, self.decisions.recorded), self.decisions, self.credentials
+            ),
             "credentials": self.credentials,
             "catalogue": MemoryCatalogue([issuer()], [achievement()]),
             "signer": PlainSigner(),

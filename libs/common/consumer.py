@@ -148,6 +148,10 @@ class Consumer(ConsumerRebalanceListener, Generic[EventT]):  # type: ignore[misc
             self._placed = assigned
         return True
 
+    async def probe(self) -> str | None:
+        """Return that what the database lacks is being read again; None where it lacks nothing."""
+        return f"reads {self._places.left} records again" if self._places.left else None
+
     async def keep_positions(self) -> None:
         """Write down how far this member has come (`libs.common.positions`)."""
         await self._places.keep()
@@ -157,7 +161,7 @@ class Consumer(ConsumerRebalanceListener, Generic[EventT]):  # type: ignore[misc
         try:
             async with asyncio.timeout(_LONGEST_PAUSE_SECONDS):
                 await self._places.keep()
-        except (PyMongoError, TimeoutError) as error:
+        except (PyMongoError, OSError) as error:
             get_logger().warning("positions not kept", consumer=self.name, problem=type(error).__name__)
 
     async def _pass_unreadable(self, consumer: AIOKafkaConsumer, error: Exception) -> None:

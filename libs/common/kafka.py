@@ -4,9 +4,8 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import (
     KafkaConnectionError,
@@ -123,6 +122,16 @@ class Kafka:
         self._consumers.append((group, consumer))
         return consumer
 
+    def reader(self, topic: Topic) -> AIOKafkaConsumer:
+        """Return a consumer of all partitions of a topic, in no group, which its caller starts and stops."""
+        return AIOKafkaConsumer(
+            topic.name,
+            bootstrap_servers=self._bootstrap,
+            auto_offset_reset="earliest",
+            enable_auto_commit=False,
+            **self._access,
+        )
+
     async def start(self) -> None:
         """Connect, waiting for the brokers and for the topics that are consumed for as long as it takes."""
         while not self._connected:
@@ -198,20 +207,6 @@ class Kafka:
             raise
         for event_type, count in Counter(each.event.type for each in outgoing).items():
             metrics.PUBLISHED.labels(event_type).inc(count)
-
-    async def oldest(self, topic: Topic) -> datetime | None:
-        """Return when the oldest record was written that a topic still has; None where it has none.
-
-        It asks for the first record since 1970, which takes no right to read.
-
-        Raises:
-            KafkaError: the broker is away, or knows no such question.
-        """
-        _, any_consumer = self._consumers[0]
-        begin = {TopicPartition(topic.name, number): 0 for number in range(topic.partitions)}
-        firsts = await any_consumer().offsets_for_times(begin)
-        moments = [first.timestamp for first in firsts.values() if first is not None and first.timestamp >= 0]
-        return datetime.fromtimestamp(min(moments) / 1000, UTC) if moments else None
 
     def _producer(self) -> AIOKafkaProducer:
         producer = self._broker.config.producer

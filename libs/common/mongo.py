@@ -4,7 +4,7 @@ Writes are acknowledged by a majority with their journal flushed; inserts of doc
 events ignore 'already there', so doing work again is harmless (messaging facts: insert unordered rather than upsert).
 """
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -168,8 +168,15 @@ async def upsert_newest(collection: Collection, documents: Iterable[Document], *
         await collection.bulk_write(updates, ordered=False)
 
 
-async def insert_together(client: Client, parts: Sequence[Insertion]) -> bool:
+async def insert_together(
+    client: Client, parts: Sequence[Insertion], *, first: Callable[[Session], Awaitable[None]] | None = None
+) -> bool:
     """Insert all documents of all collections in one transaction: all are stored, or none.
+
+    Args:
+        client: the connection.
+        parts: the documents of each collection.
+        first: awaited in the transaction before anything is inserted; what it raises ends the transaction.
 
     Returns:
         False where another writer was there first (a duplicate key): nothing of this is stored, and what is stored
@@ -182,6 +189,8 @@ async def insert_together(client: Client, parts: Sequence[Insertion]) -> bool:
     """
     try:
         async with await client.start_session() as session, session.start_transaction():
+            if first is not None:
+                await first(session)
             for collection, documents in parts:
                 if documents:
                     await collection.insert_many(documents, session=session)
@@ -202,8 +211,20 @@ def is_duplicate(error: BulkWriteError) -> bool:
     return not error.details["writeConcernErrors"] and all(each["code"] == _DUPLICATE_KEY for each in refused)
 
 
-async def update_together(client: Client, collection: Collection, updates: Sequence[UpdateOne]) -> bool:
+async def update_together(
+    client: Client,
+    collection: Collection,
+    updates: Sequence[UpdateOne],
+    *,
+    first: Callable[[Session], Awaitable[None]] | None = None,
+) -> bool:
     """Make all of these updates in one transaction, or none.
+
+    Args:
+        client: the connection.
+        collection: what is updated.
+        updates: of one document each.
+        first: awaited in the transaction before anything is updated; what it raises ends the transaction.
 
     Returns:
         False where an update found no document to change, or another writer is changing one: nothing is changed.
@@ -213,6 +234,8 @@ async def update_together(client: Client, collection: Collection, updates: Seque
     """
     try:
         async with await client.start_session() as session, session.start_transaction():
+            if first is not None:
+                await first(session)
             result = await collection.bulk_write(updates, session=session)
             if result.matched_count + result.upserted_count == len(updates):
                 return True

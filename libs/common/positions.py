@@ -10,7 +10,8 @@ What is kept is never ahead of the effects: a position is written after the comm
 the effects.
 """
 
-from collections.abc import Collection, Mapping
+import asyncio
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple, Protocol
 
@@ -18,8 +19,11 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from pymongo import UpdateOne
 
 from libs.common import metrics
-from libs.common.mongo import Database, find_by_ids
+from libs.common.fence import Fence
+from libs.common.mongo import Client, Database, find_by_ids, update_together
 from libs.common.telemetry import get_logger
+
+_CONFLICT_SECONDS = 0.1
 
 
 class Position(NamedTuple):
@@ -50,8 +54,10 @@ class PositionStore(Protocol):
 class Positions:
     """The collection `positions` of a service's database: a document for each group and partition."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, client: Client, database: Database, fence: Fence) -> None:
+        self._client = client
         self._positions = database["positions"]
+        self._fence = fence
 
     async def read(self, group: str, partitions: Collection[TopicPartition]) -> dict[TopicPartition, Position]:
         """See `PositionStore`."""
@@ -60,7 +66,11 @@ class Positions:
         return {names[each["_id"]]: Position(each["offset"], each["known_until"]) for each in found}
 
     async def keep(self, group: str, positions: Mapping[TopicPartition, Position]) -> None:
-        """See `PositionStore`."""
+        """See `PositionStore`.
+
+        Raises:
+            WentBackError: the database was set back beneath this process, whose positions mean nothing in it.
+        """
         kept_at = datetime.now(UTC)
         updates = [
             UpdateOne(
@@ -68,8 +78,12 @@ class Positions:
             )
             for tp, each in positions.items()
         ]
-        if updates:
-            await self._positions.bulk_write(updates, ordered=False)
+        while updates and not await self._written(updates):  # noqa: ASYNC110  # the database sets no event
+            # Another process is writing some of them: partitions have just moved.
+            await asyncio.sleep(_CONFLICT_SECONDS)
+
+    async def _written(self, updates: Sequence[UpdateOne]) -> bool:
+        return await update_together(self._client, self._positions, updates, first=self._fence.prove)
 
 
 def _id(group: str, tp: TopicPartition) -> str:
@@ -153,6 +167,11 @@ class Places:
     def offset(self, tp: TopicPartition) -> int:
         """Return the offset of the next record to process: all before it are processed and committed."""
         return self._positions[tp].offset
+
+    @property
+    def left(self) -> int:
+        """How many records are left that are read again."""
+        return sum(max(0, each.known_until - each.offset) for each in self._positions.values())
 
     def is_known(self, record: ConsumerRecord) -> bool:
         """Return whether this record may have been processed before the database was set back."""

@@ -23,19 +23,20 @@ from libs.common.assignments import Assignments, Brokers
 from libs.common.authority_secret import AuthoritySecret, AuthoritySettings, require_same
 from libs.common.clock_check import ClockCheck
 from libs.common.consumer import Consumer, Handler
+from libs.common.fence import Fence
 from libs.common.health import Health, Heartbeat
 from libs.common.http import create_app, metrics_app, start_counting
 from libs.common.http_server import Server
 from libs.common.kafka import Kafka
 from libs.common.positions import Positions
-from libs.common.retention import topic_watch
+from libs.common.preparation import Preparation
 from libs.common.settings import Settings
 from libs.common.store_access import kafka_admin_options, mongo_options
 from libs.common.telemetry import configure_logging, get_logger
 from libs.common.tls import server_context
 from libs.contracts.cloudevents import EventT
 from libs.contracts.ids import Ids, unkeyed_event_id
-from libs.contracts.topics import DEAD_LETTERS, SENT_AGAIN, Topic
+from libs.contracts.topics import SENT_AGAIN, Topic
 
 UNAVAILABLE = (PyMongoError, KafkaError, OSError)
 
@@ -64,13 +65,18 @@ class Plumbing:
             settings.mongo_url.get_secret_value(), f"bowerbird-{service}", mongo_options(settings)
         )
         self.database: mongo.Database = self.client[service]
-        self.positions = Positions(self.database)
+        self.fence = Fence(self.client, self.database)
+        self.positions = Positions(self.client, self.database, self.fence)
         self.audit = AuditLog(self.database)
         self.refusals = Refusals(self.audit, service)
         record_refusals(self.app, self.refusals)
         self.kafka = Kafka(settings, service, event_id)
         self.consumers: list[Consumer[Any]] = []
         self.loops: dict[str, Callable[[], Awaitable[None]]] = {}
+        self._heartbeats: list[Heartbeat] = []
+        self.preparation = Preparation(self._heartbeats)
+        self.preparation.add("fence", self.fence.raise_count)
+        self.health.depend("preparation", self.preparation.probe)
         self.closers: list[Callable[[], Awaitable[None]]] = []
         self.requirements: list[Callable[[], Awaitable[None]]] = []
         if self.secret is not None:
@@ -84,7 +90,6 @@ class Plumbing:
         brokers = Brokers(kafka_admin_options(settings), self.consumers)
         self.assignments = Assignments(self.consumers, brokers.look)
         self.repeat("assignments", self.assignments.tick)
-        self.repeat("dead-letters", topic_watch("dead_letters", DEAD_LETTERS[service], self.kafka.oldest, clock.now))
         self.health.watch("kafka-client", self.kafka)
         self.health.watch("kafka-assignments", self.assignments)
         self.health.depend("kafka", self.kafka.probe)
@@ -133,6 +138,8 @@ class Plumbing:
                 tombstones=tombstones,
             )
             self.health.watch(consumer.name, consumer.heartbeat)
+            self.health.depend(f"{consumer.name} has read again", consumer.probe)
+            self._heartbeats.append(consumer.heartbeat)
             self.consumers.append(consumer)
 
     def repeat(self, name: str, tick: Callable[[], Awaitable[float]]) -> None:
@@ -143,6 +150,7 @@ class Plumbing:
         """
         heartbeat = Heartbeat()
         self.health.watch(name, heartbeat)
+        self._heartbeats.append(heartbeat)
 
         async def loop() -> None:
             while True:
@@ -242,12 +250,14 @@ async def _work(plumbing: Plumbing) -> None:
     for requirement in plumbing.requirements:
         await _required(requirement)
     await _require_right_clock(plumbing.clock)
+    # Before Kafka too: until it is connected no request can publish anything.
+    await plumbing.preparation.run()
     await plumbing.kafka.start()
     async with asyncio.TaskGroup() as group:
         for consumer in plumbing.consumers:
             group.create_task(consumer.run(), name=consumer.name)
         group.create_task(_measure_lag(plumbing.consumers), name="lag")
-        group.create_task(_keep_positions(plumbing.consumers), name="positions")
+        group.create_task(_keep_positions(plumbing.fence, plumbing.consumers), name="positions")
         group.create_task(_watch(plumbing.health), name="watch")
         group.create_task(plumbing.health.stalls.run(), name="stalls")
         for name, loop in plumbing.loops.items():
@@ -280,15 +290,20 @@ async def _measure_lag(consumers: Sequence[Consumer[Any]]) -> None:
         await asyncio.sleep(_LAG_SECONDS)
 
 
-async def _keep_positions(consumers: Sequence[Consumer[Any]]) -> None:
-    """Write down how far each consumer has come; where that fails, a restart reads some seconds more again."""
+async def _keep_positions(fence: Fence, consumers: Sequence[Consumer[Any]]) -> None:
+    """Write down how far each consumer has come; where that fails, a restart reads some seconds more again.
+
+    Raises:
+        WentBackError: the database was set back beneath this process.
+    """
     while True:
         await asyncio.sleep(_POSITIONS_SECONDS)
-        for consumer in consumers:
-            try:
+        try:
+            await fence.raise_count()
+            for consumer in consumers:
                 await consumer.keep_positions()
-            except PyMongoError as error:
-                get_logger().warning("positions not kept", consumer=consumer.name, problem=type(error).__name__)
+        except PyMongoError as error:
+            get_logger().warning("positions not kept", problem=type(error).__name__)
 
 
 class LoopDiedError(Exception):

@@ -76,14 +76,14 @@ class Rights:
         return frozenset(reading | writing | describing | (group if self.reads else set()))
 
 
-_POSITIONS: Final = "positions"
-"""The collection of each service in which its consumer groups keep how far they have come."""
+_RECOVERY: Final = ("positions", "fence")
+"""The collections of each service in which it keeps how far it has come, and proves that they did not go back."""
 
 
 def _service(name: str, reads: Iterable[Topic], writes: Iterable[Topic], collections: Iterable[str]) -> Rights:
     writing = (*writes, DEAD_LETTERS[name])
     return Rights(
-        f"bowerbird-{name}", (*reads, SENT_AGAIN[name]), writing, f"{name}-", name, (_POSITIONS, *collections)
+        f"bowerbird-{name}", (*reads, SENT_AGAIN[name]), writing, f"{name}-", name, (*_RECOVERY, *collections)
     )
 
 
@@ -107,6 +107,10 @@ SERVICES: Final = {
             topics.CREDENTIAL_COMMANDS,
             topics.CATALOGUE,
             topics.ISSUER_SETTINGS,
+            # What it published itself, for a database that was set back.
+            topics.CREDENTIAL_DOCUMENTS,
+            topics.EVIDENCE_DECIDED,
+            topics.SIGNING_KEYS,
         ],
         writes=[
             topics.ACCESS_KEYS,
@@ -124,6 +128,8 @@ SERVICES: Final = {
             *_KEYED,
             "decisions",
             "waiting",
+            "published_decisions",
+            "adoption",
             "credentials",
             "closing_requests",
             "status_lists",

@@ -56,11 +56,14 @@ from services.issuer.credentials.requests import ClosingRequests
 from services.issuer.credentials.sealing import RecordSealing
 from services.issuer.credentials.signer import CredentialSigner
 from services.issuer.credentials.worker import Closing
+from services.issuer.decisions import published as published_decisions
 from services.issuer.decisions import repository as decision_repository
+from services.issuer.decisions.published import MongoPublishedDecisions, PublishedHistory
 from services.issuer.decisions.repository import MongoDecisions
 from services.issuer.decisions.waiting import WaitingEvidence
 from services.issuer.decisions.worker import Awarding
 from services.issuer.keys import repository as signing_key_store
+from services.issuer.keys.adoption import KeyAdoption
 from services.issuer.keys.api import signing_key_routes
 from services.issuer.keys.copies import KeyCopies
 from services.issuer.keys.encryption import FileKeyEncryption
@@ -70,6 +73,7 @@ from services.issuer.keys.signing_keys import SigningKeys
 from services.issuer.mail_domains.api import mail_domain_routes
 from services.issuer.mail_domains.repository import MailDomainRepository
 from services.issuer.mail_domains.setting import MailDomains
+from services.issuer.recovery.wiring import add_recovery
 from services.issuer.registry.publication import IssuerListPublication, read_list_key
 from services.issuer.registry.repository import IssuerListRepository
 from services.issuer.renewal.publication import Freshness
@@ -170,6 +174,7 @@ class ServiceSettings(AuthoritySettings):
 
 INDEXES: Sequence[Index] = (
     *decision_repository.INDEXES,
+    *published_decisions.INDEXES,
     *credential_repository.INDEXES,
     *requests.INDEXES,
     *status_repository.INDEXES,
@@ -189,7 +194,8 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
     database, publish = plumbing.database, plumbing.kafka.publish
     urls = Urls(settings.public_base)
     pseudonym = plumbing.ids.learner_pseudonym if settings.partners_link_learners else None
-    announcer = Announcer(urls, RecordSealing(plumbing.authority_key), pseudonym)
+    sealing = RecordSealing(plumbing.authority_key)
+    announcer = Announcer(urls, sealing, pseudonym)
     access = KeyRepository(database)
     use = KeyUse(plumbing.service, publish)
     keys = ApiKeys(access, administrators=Administrators(settings.admin_keys_file), used=use.note)
@@ -200,7 +206,17 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
     signing_keys = SigningKeys(stored_keys, encryption, copies)
     known = catalogue.Catalogue(database)
     credentials = MongoCredentials(database)
-    decisions = MongoDecisions(plumbing.client, database, credentials)
+    decisions = MongoDecisions(plumbing.client, database, credentials, plumbing.fence)
+    published = MongoPublishedDecisions(database, decisions.recorded)
+    add_recovery(
+        plumbing,
+        keys=KeyAdoption(stored_keys, encryption, plumbing.audit),
+        known=known,
+        credentials=credentials,
+        sealing=sealing,
+        decisions=decisions,
+        published=published,
+    )
     signer = CredentialSigner(signing_keys, known, urls, plumbing.ids)
     lists = StatusListRepository(database)
     publication = StatusListPublication(
@@ -209,6 +225,7 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
     awarding = Awarding(
         ids=plumbing.ids,
         decisions=decisions,
+        history=PublishedHistory(published, decisions, credentials),
         credentials=credentials,
         catalogue=known,
         signer=signer,

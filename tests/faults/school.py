@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import Any
 
 import httpx
 import orjson
@@ -122,22 +123,22 @@ class SchoolClient:
             },
         )
 
-    def send(self, rows: Sequence[Row], rows_per_batch: int, mailed_one_in: int) -> Iterator[str]:
-        """Upload batch after batch, each until it is accepted; yields the id of each."""
+    def send(self, rows: Sequence[Row], rows_per_batch: int, mailed_one_in: int, name: str = "") -> Iterator[str]:
+        """Upload batch after batch, each until it is accepted; yields the ids. Files of one name are the same."""
         bounds = [*range(0, len(rows), rows_per_batch), len(rows)]
         for start, end in pairwise(bounds):
             body = b"\n".join(row.json(mailed_one_in) for row in rows[start:end])
             headers = {
                 **self._key,
                 "content-type": "application/x-ndjson",
-                "idempotency-key": f"{self.id}-{start}",
+                "idempotency-key": f"{self.id}{name}-{start}",
             }
             answer = self._call("POST", "evidence", "/v1/batches", headers, content=body)
             yield answer.json()["id"]
 
-    def batch(self, batch_id: str) -> dict[str, object]:
+    def batch(self, batch_id: str) -> dict[str, Any]:
         """The batch as the service reports it now."""
-        found: dict[str, object] = self._call("GET", "evidence", f"/v1/batches/{batch_id}", self._key).json()
+        found: dict[str, Any] = self._call("GET", "evidence", f"/v1/batches/{batch_id}", self._key).json()
         return found
 
     def revoke(self, credential_id: str) -> None:

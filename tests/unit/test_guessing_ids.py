@@ -35,6 +35,7 @@ from tests.issuer_doubles import (
     MemoryDecisions,
     achievement,
     evidence,
+    history,
     issuer,
     received,
 )
@@ -98,6 +99,7 @@ async def one_run(*, linked: bool = False) -> Seen:
     awarding = Awarding(
         ids=IDS,
         decisions=store,
+        history=history(store),
         credentials=store.credentials,
         catalogue=catalogue,
         signer=CredentialSigner(OneKey(), catalogue, Urls(BASE), IDS),

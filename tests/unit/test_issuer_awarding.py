@@ -37,11 +37,13 @@ from tests.issuer_doubles import (
     MemoryAudit,
     MemoryCatalogue,
     MemoryDecisions,
+    MemoryPublished,
     MemoryStatusEntries,
     PlainSigner,
     achievement,
     event_ids,
     evidence,
+    history,
     issuer,
     received,
 )
@@ -97,12 +99,13 @@ def published_in() -> MemoryCatalogue:
     return MemoryCatalogue([issuer()], [achievement(), achievement("care", repeatable=True)])
 
 
-def awarding(
+def awarding(  # noqa: PLR0917  # what a test leaves out is as usual
     store: MemoryDecisions,
     published: list[Outgoing] | None = None,
     catalogue: MemoryCatalogue | None = None,
     longest_wait: timedelta = LONGEST_WAIT,
     audit: MemoryAudit | None = None,
+    told: MemoryPublished | None = None,
 ) -> Awarding:
     async def publish(outgoing: Sequence[Outgoing]) -> None:
         if published is not None:
@@ -111,6 +114,7 @@ def awarding(
     return Awarding(
         ids=IDS,
         decisions=store,
+        history=history(store, told),
         credentials=store.credentials,
         catalogue=catalogue or published_in(),
         signer=PlainSigner(),

@@ -6,16 +6,16 @@ A claim holds the very event, so that an interrupted publication is finished wit
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 
-from pymongo import DESCENDING
+from pymongo import DESCENDING, ReplaceOne
 
 from libs.audit.entry import Action, AuditWriter, Cause, Entry
 from libs.common.arrivals import Arrivals
 from libs.common.errors import ConflictError, UnavailableError
 from libs.common.failpoints import failpoint
-from libs.common.mongo import Database, Document, Index, insert_new
+from libs.common.mongo import Database, Document, Index, find_by_ids, insert_new
 from libs.common.telemetry import new_trace
 from libs.contracts.cloudevents import Outgoing
-from libs.contracts.events import AchievementPublished, IssuerPublished
+from libs.contracts.events import AchievementPublished, Event, IssuerPublished
 from services.issuer.catalogue.repository import Catalogue, CatalogueEvent
 
 INDEXES: Sequence[Index] = (
@@ -87,16 +87,7 @@ class Publications:
             ConflictError: the version was published with other content; the text is `otherwise`.
             UnavailableError: published, and not arrived in time.
         """
-        claim = {
-            "_id": f"{subject_of(event)}/{event.version}",
-            "schema": 1,
-            "subject": subject_of(event),
-            "version": event.version,
-            "kind": event.key.partition(":")[0],
-            "event": event.model_dump_json(),
-            "claimed_at": self._clock(),
-            "arrived": False,
-        }
+        claim = _claim(event, self._clock(), arrived=False)
         stored = await self._collection.find_one({"_id": claim["_id"]})
         new = False
         if stored is None:
@@ -124,6 +115,22 @@ class Publications:
         failpoint("issuer.publications.3")
         await self._settle(event, trace)
 
+    async def lacking(self, events: Sequence[Event]) -> list[CatalogueEvent]:
+        """Return those of these versions, which were published, that are not claimed here, or with other content."""
+        versions = {
+            _claim_id(each): each for each in events if isinstance(each, IssuerPublished | AchievementPublished)
+        }
+        claims = await find_by_ids(self._collection, "_id", versions)
+        there = {each["_id"] for each in claims if same_content(_read(each), versions[each["_id"]])}
+        return [each for claim_id, each in versions.items() if claim_id not in there]
+
+    async def adopt(self, lacking: Sequence[CatalogueEvent]) -> None:
+        """Take these versions up as they were published; what was claimed here with other content gives way."""
+        claims = [_claim(each, each.published_at, arrived=True) for each in lacking]
+        await self._collection.bulk_write([ReplaceOne({"_id": each["_id"]}, each, upsert=True) for each in claims])
+        await self._catalogue.store_issuers([each for each in lacking if isinstance(each, IssuerPublished)])
+        await self._catalogue.store_achievements([each for each in lacking if isinstance(each, AchievementPublished)])
+
     async def repair(self) -> float:
         """Finish interrupted publications, once; returns the delay in seconds until the next time."""
         query = {"arrived": False, "claimed_at": {"$lt": self._clock() - _INTERRUPTED_AFTER}}
@@ -144,7 +151,7 @@ class Publications:
         newest = await self.newest(subject_of(event))
         if newest is not None and newest.key == event.key and newest.version > event.version:
             await self._publish([Outgoing(newest, trace)])
-        claim = {"_id": f"{subject_of(event)}/{event.version}", "arrived": False}
+        claim = {"_id": _claim_id(event), "arrived": False}
         await self._collection.update_one(claim, {"$set": {"arrived": True}})
 
 
@@ -154,6 +161,23 @@ def _entry(event: CatalogueEvent, cause: Cause, action: Action) -> Entry:
     if action is Action.ISSUER_SUSPENDED and isinstance(event, IssuerPublished) and event.suspension is not None:
         reason = event.suspension.reason.value
     return Entry(action, cause, (name.partition("/")[0],), f"{kind} {name}", reason, {"version": event.version})
+
+
+def _claim_id(event: CatalogueEvent) -> str:
+    return f"{subject_of(event)}/{event.version}"
+
+
+def _claim(event: CatalogueEvent, claimed_at: datetime, *, arrived: bool) -> Document:
+    return {
+        "_id": _claim_id(event),
+        "schema": 1,
+        "subject": subject_of(event),
+        "version": event.version,
+        "kind": event.key.partition(":")[0],
+        "event": event.model_dump_json(),
+        "claimed_at": claimed_at,
+        "arrived": arrived,
+    }
 
 
 def _read(claim: Document) -> CatalogueEvent:

@@ -7,7 +7,7 @@ from uuid import UUID
 from pymongo import UpdateOne
 from pymongo.read_concern import ReadConcern
 
-from libs.common.mongo import Collection, Database, Document, Index, Insertion, find_by_ids
+from libs.common.mongo import Collection, Database, Document, Index, Insertion, find_by_ids, insert_new
 from libs.contracts.reasons import RevocationReason, TakeDownReason
 from libs.contracts.results import SoloLevel
 from services.issuer.credentials.award import HeldAward
@@ -118,11 +118,50 @@ class MongoCredentials:
         found = await self.by_ids(credential_id for credential_id, _ in targets)
         return [each for each in found.values() if (each.credential_id, each.issuer_id) in targets]
 
+    async def lacking(self, published: Sequence[Credential]) -> list[Credential]:
+        """Return those of these, as they were published, that are not here, or not what became of them."""
+        stored = await self.by_ids(each.credential_id for each in published)
+        return [each for each in published if _is_behind(stored.get(each.credential_id), each)]
+
+    async def adopt(self, published: Sequence[Credential]) -> list[Credential]:
+        """Take these up as they were published; return those that contradict something else here.
+
+        What is closed here stays closed, published or not. What was published replaces what is here and was not. Of two
+        awards of one business key the earlier one is closed: where that is yet to come, the later one contradicts it.
+        """
+        stored = await self.by_ids(each.credential_id for each in published)
+        new = [each for each in published if _is_other(stored.get(each.credential_id), each)]
+        closed = [each for each in published if not _is_other(stored.get(each.credential_id), each)]
+        await self.close(
+            {(each.credential_id, each.issuer_id): each.revocation for each in closed if each.revocation is not None},
+            {(each.credential_id, each.issuer_id): each.take_down for each in closed if each.take_down is not None},
+        )
+        others = [each.credential_id for each in new if each.credential_id in stored]
+        if others:
+            # A worker's query, by deterministic ids.
+            await self._collection.delete_many({"_id": {"$in": others}})
+        refused = await insert_new(self._collection, [_document(each) for each in new])
+        return [each for each in new if each.credential_id in refused]
+
     async def revoked_indexes(self, list_id: str) -> list[int]:
         """Return the entries of a status list that are set."""
         query: dict[str, Any] = {"status_list": list_id, "state": CredentialState.REVOKED}
         found = await self._collection.find(query, {"status_index": 1}).to_list(None)
         return [each["status_index"] for each in found]
+
+
+def _is_other(held: Credential | None, published: Credential) -> bool:
+    """Return whether it is not here, or with another document than the one that was published."""
+    if held is None:
+        return True
+    return None not in (held.document, published.document) and held.document != published.document
+
+
+def _is_behind(held: Credential | None, published: Credential) -> bool:
+    if held is None or _is_other(held, published):
+        return True
+    revoked = published.revocation is not None and held.revocation is None
+    return revoked or (published.take_down is not None and held.take_down is None)
 
 
 def _revoke(target: Target, revocation: Revocation) -> UpdateOne:

@@ -62,6 +62,19 @@ class Decision:
         """Return the credential that this decision issues, None where it issues none."""
         return self.credential_id if self.outcome is Outcome.ISSUED else None
 
+    def waiting(self, trace: str) -> "Waiting | None":
+        """Return the entry of its piece among what waits, None where it does not wait."""
+        if self.waits_until is None:
+            return None
+        return Waiting(
+            piece=self.decision_id.piece,
+            issuer_id=self.evidence.issuer_id,
+            achievement=self.evidence.achievement,
+            since=self.decided_at,
+            until=self.waits_until,
+            trace=trace,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Waiting:

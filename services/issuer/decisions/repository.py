@@ -15,6 +15,7 @@ from uuid import UUID
 from pymongo.read_concern import ReadConcern
 
 from libs.common import mongo
+from libs.common.fence import Fence
 from libs.common.mongo import Client, Database, Document, Index, find_by_ids, insert_together
 from libs.contracts import ids
 from libs.contracts.events import EvidenceSubmitted, Outcome
@@ -22,6 +23,7 @@ from services.issuer.credentials.credential import Credential
 from services.issuer.credentials.repository import MongoCredentials
 from services.issuer.decision_ids import DecisionId, PieceId
 from services.issuer.decisions.decision import Decision, Reason, Waiting
+from services.issuer.decisions.keys import SEQUENCE_BYTES, decision_key, piece_key, piece_of
 from services.issuer.decisions.rules import Owner
 
 INDEXES: Sequence[Index] = (
@@ -49,6 +51,10 @@ class DecisionStore(Protocol):
         self, decisions: Sequence[Decision], credentials: Sequence[Credential], waiting: Sequence[Waiting]
     ) -> bool:
         """Store all of these or none; False where something stored forbids one of them (another worker was first)."""
+        ...
+
+    async def remove_texts(self, decision_ids: Iterable[DecisionId]) -> None:
+        """Remove what was written of the evidence of these decisions, whose credentials were taken down."""
         ...
 
 
@@ -83,8 +89,12 @@ class WaitingStore(Protocol):
 class MongoDecisions:
     """Decisions in MongoDB. Reads are of majority-committed data: what is announced cannot be rolled back."""
 
-    def __init__(self, client: Client, database: Database, credentials: MongoCredentials) -> None:
+    def __init__(
+        self, client: Client, database: Database, credentials: MongoCredentials, fence: Fence | None = None
+    ) -> None:
+        """Take the stores, and what proves, where it is given, that they did not go back."""
         self._client = client
+        self._prove = None if fence is None else fence.prove
         concern = ReadConcern("majority")
         self._decisions = database.get_collection("decisions", read_concern=concern)
         self._waiting = database.get_collection("waiting", read_concern=concern)
@@ -92,7 +102,7 @@ class MongoDecisions:
 
     async def newest(self, pieces: Iterable[PieceId]) -> dict[UUID, Decision]:
         """See `DecisionStore`."""
-        first = await find_by_ids(self._decisions, "_id", (_key(DecisionId(*piece, 1)) for piece in pieces))
+        first = await find_by_ids(self._decisions, "_id", (decision_key(DecisionId(*piece, 1)) for piece in pieces))
         newest = {each.evidence.submission_id: each for each in map(_decision, first)}
         for stored in await self._reviewed([each.decision_id.piece for each in newest.values()]):
             reviewed = _decision(stored)
@@ -102,13 +112,13 @@ class MongoDecisions:
 
     async def of(self, decision_ids: Iterable[DecisionId]) -> list[Decision]:
         """Return those of these decisions that there are."""
-        return [_decision(each) for each in await find_by_ids(self._decisions, "_id", map(_key, decision_ids))]
+        return [_decision(each) for each in await find_by_ids(self._decisions, "_id", map(decision_key, decision_ids))]
 
     async def _reviewed(self, pieces: Sequence[PieceId]) -> list[Document]:
         if not pieces:
             return []
         # A worker's query, by deterministic ids. The partial index is used only where the query says so.
-        query = {"piece": {"$in": [_piece_key(piece) for piece in pieces]}, "sequence": {"$gt": 1}}
+        query = {"piece": {"$in": [piece_key(piece) for piece in pieces]}, "sequence": {"$gt": 1}}
         return await self._decisions.find(query).to_list(None)
 
     async def owners(self, evidence_ids: Iterable[UUID]) -> dict[UUID, Owner]:
@@ -118,7 +128,7 @@ class MongoDecisions:
         query = {"evidence_id": {"$in": wanted}, "owns_evidence": True}
         found = self._decisions.find(query, {"evidence_id": 1, "digest": 1})
         return {
-            each["evidence_id"]: Owner(ids.submission_id(*_piece(each["_id"])), each["digest"])
+            each["evidence_id"]: Owner(ids.submission_id(*piece_of(each["_id"])), each["digest"])
             for each in await found.to_list(None)
         }
 
@@ -133,7 +143,15 @@ class MongoDecisions:
                 self._credentials.insertion(credentials),
                 (self._waiting, [_waiting_document(each) for each in waiting]),
             ],
+            first=self._prove,
         )
+
+    async def recorded(self, decision_ids: Iterable[DecisionId]) -> set[DecisionId]:
+        """Return those of these decisions that are recorded."""
+        by_key = {decision_key(each): each for each in decision_ids}
+        return {
+            by_key[each["_id"]] for each in await find_by_ids(self._decisions, "_id", by_key, projection={"_id": 1})
+        }
 
     async def remove_texts(self, decision_ids: Iterable[DecisionId]) -> None:
         """Remove activity and link from the evidence of these decisions, whose credentials were taken down.
@@ -141,7 +159,7 @@ class MongoDecisions:
         What explains the award stays: where the evidence came from, what it showed and when, and which rule decided.
         """
         # A worker's query, by deterministic ids: the evidence stands in each decision on its piece.
-        every = [_key(DecisionId(*each.piece, n)) for each in decision_ids for n in range(1, each.sequence + 1)]
+        every = [decision_key(DecisionId(*each.piece, n)) for each in decision_ids for n in range(1, each.sequence + 1)]
         await self._decisions.update_many({"_id": {"$in": every}}, {"$set": {"activity": ""}, "$unset": {"link": ""}})
 
     async def lacking(self, after: str, limit: int) -> list[tuple[str, str]]:
@@ -173,42 +191,26 @@ class MongoDecisions:
         """See `WaitingStore`."""
         # A worker's query, by deterministic id.
         later = {"$set": {"since": until}, "$max": {"until": until}}
-        await self._waiting.update_one({"_id": _piece_key(piece)}, later)
+        await self._waiting.update_one({"_id": piece_key(piece)}, later)
 
     async def end_waiting(self, pieces: Iterable[PieceId]) -> None:
         """See `WaitingStore`."""
         # A worker's query, by deterministic ids.
-        await self._waiting.delete_many({"_id": {"$in": [_piece_key(piece) for piece in pieces]}})
+        await self._waiting.delete_many({"_id": {"$in": [piece_key(piece) for piece in pieces]}})
 
     async def count_waiting(self) -> int:
         """See `WaitingStore`."""
         return await self._waiting.estimated_document_count()
 
 
-# BSON compares binary values of one length byte by byte, so these stand in the order of batch, row, sequence.
-_ROW_BYTES, _SEQUENCE_BYTES = 4, 2
-
-
-def _piece_key(piece: PieceId) -> bytes:
-    return piece.batch_id.bytes + piece.row.to_bytes(_ROW_BYTES)
-
-
-def _key(decision_id: DecisionId) -> bytes:
-    return _piece_key(decision_id.piece) + decision_id.sequence.to_bytes(_SEQUENCE_BYTES)
-
-
-def _piece(key: bytes) -> PieceId:
-    return PieceId(UUID(bytes=key[:16]), int.from_bytes(key[16 : 16 + _ROW_BYTES]))
-
-
 def _decision_document(decision: Decision) -> Document:
-    evidence, key = decision.evidence, _key(decision.decision_id)
+    evidence, key = decision.evidence, decision_key(decision.decision_id)
     document = {
         "_id": key,
         "schema": 1,
         "sequence": decision.sequence,
         # The key of the index over decisions after the first.
-        "piece": key[:-_SEQUENCE_BYTES] if decision.sequence > 1 else None,
+        "piece": key[:-SEQUENCE_BYTES] if decision.sequence > 1 else None,
         "issuer_id": evidence.issuer_id,
         "learner_id": evidence.learner_id,
         "evidence_id": evidence.evidence_id,
@@ -239,7 +241,7 @@ def _decision_document(decision: Decision) -> Document:
 
 
 def _decision(stored: Document) -> Decision:
-    piece, reason = _piece(stored["_id"]), stored.get("reason")
+    piece, reason = piece_of(stored["_id"]), stored.get("reason")
     evidence = EvidenceSubmitted.model_validate(
         {
             **{name: stored[name] for name in _EVIDENCE_FIELDS if name in stored},
@@ -269,7 +271,7 @@ _EVIDENCE_FIELDS = EvidenceSubmitted.model_fields.keys() - {"submission_id", "ba
 
 def _waiting_document(waiting: Waiting) -> Document:
     return {
-        "_id": _piece_key(waiting.piece),
+        "_id": piece_key(waiting.piece),
         "schema": 1,
         "issuer_id": waiting.issuer_id,
         "lacks": f"{waiting.issuer_id}/{waiting.achievement}",
@@ -281,7 +283,7 @@ def _waiting_document(waiting: Waiting) -> Document:
 
 def _waiting(stored: Document) -> Waiting:
     return Waiting(
-        piece=_piece(stored["_id"]),
+        piece=piece_of(stored["_id"]),
         issuer_id=stored["issuer_id"],
         achievement=stored["lacks"].partition("/")[2],
         since=stored["since"],

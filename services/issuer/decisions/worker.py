@@ -23,6 +23,7 @@ from services.issuer.decision_ids import DecisionId, PieceId
 from services.issuer.decisions import metrics
 from services.issuer.decisions.announcements import announcement
 from services.issuer.decisions.decision import Decision, Reason, Waiting
+from services.issuer.decisions.published import PublishedHistory
 from services.issuer.decisions.repository import DecisionStore
 from services.issuer.decisions.rules import (
     DecisionContext,
@@ -93,6 +94,7 @@ class Awarding:
         *,
         ids: Ids,
         decisions: DecisionStore,
+        history: PublishedHistory,
         credentials: CredentialStore,
         catalogue: AchievementCatalogue,
         signer: Signer,
@@ -106,6 +108,7 @@ class Awarding:
     ) -> None:
         self._ids = ids
         self._decisions = decisions
+        self._history = history
         self._credentials = credentials
         self._catalogue = catalogue
         self._signer = signer
@@ -177,16 +180,17 @@ class Awarding:
                 await asyncio.sleep(_PAUSE_SECONDS * random.uniform(0.5, 1.5) * attempt)  # noqa: S311  # jitter
                 newest = await self._decisions.newest(PieceId(each.batch_id, each.row) for each in evidence.values())
             failpoint("issuer.award.1")
+            newest = await self._history.record(evidence, newest)
             pieces = [each for submission_id, each in evidence.items() if is_open(newest.get(submission_id))]
             decided, credentials = await self._decide(pieces, newest, overdue) if pieces else ({}, {})  # 2, 3, 4
-            waiting = [_waiting(each, traces[submission_id]) for submission_id, each in decided.items()]
+            waiting = [each.waiting(traces[submission_id]) for submission_id, each in decided.items()]
             if credentials:
                 await self._audit.record(_signed(credentials.values(), traces))  # 5
             if not decided or await self._decisions.record(
                 list(decided.values()), list(credentials.values()), [each for each in waiting if each is not None]
             ):
                 failpoint("issuer.award.5")
-                _count(decided.values(), self._clock())
+                _count(decided.values())
                 return {each: decided.get(each) or newest[each] for each in evidence}, credentials
             metrics.RECORD_CONFLICTS.inc()
         raise DecidingStuckError(f"{len(evidence)} submissions were refused {_ATTEMPTS} times")
@@ -289,6 +293,10 @@ class Awarding:
         }
         earlier = [credential_id for credential_id in named if credential_id not in issued]
         credentials = {**await self._credentials.by_ids(earlier), **issued}
+        withheld = [each.decision_id for each in credentials.values() if each.take_down is not None]
+        if withheld:
+            # Evidence that is read again brings its texts with it.
+            await self._decisions.remove_texts(withheld)
         announcements: list[Outgoing] = []
         for submission_id, each in decisions.items():
             trace = traces[submission_id]
@@ -298,8 +306,7 @@ class Awarding:
         # From the moment that it is recorded a credential can be revoked, so the revocation may be published before
         # these announcements are. Its topic is compacted and the revoked document must be the last: publish here, look
         # again, and let the loop publish what has changed (docs/adr/0005-the-consumer-pattern.md).
-        with metrics.announcing(len(named)):
-            await self._publish(announcements)
+        await self._publish(announcements)
         failpoint("issuer.award.6")
         return [
             self._announcer.document(each, traces[named[each.credential_id]])
@@ -339,21 +346,6 @@ def _credential(award: NewAward, sequence: int, entry: StatusEntry, document: st
     )
 
 
-def _waiting(decision: Decision, trace: str) -> Waiting | None:
-    """Return the decision's entry among what waits, None where it does not wait."""
-    if decision.waits_until is None:
-        return None
-    evidence = decision.evidence
-    return Waiting(
-        piece=decision.decision_id.piece,
-        issuer_id=evidence.issuer_id,
-        achievement=evidence.achievement,
-        since=decision.decided_at,
-        until=decision.waits_until,
-        trace=trace,
-    )
-
-
 def _signed(credentials: Collection[Credential], traces: Mapping[UUID, str]) -> Entry:
     """Return the entry of the audit log about what a batch signed; its trace is that of the first submission.
 
@@ -374,11 +366,7 @@ def _signed(credentials: Collection[Credential], traces: Mapping[UUID, str]) -> 
     )
 
 
-def _count(decisions: Collection[Decision], now: datetime) -> None:
+def _count(decisions: Iterable[Decision]) -> None:
     counted = Counter((each.outcome, each.reason) for each in decisions)
     for (outcome, reason), count in counted.items():
         metrics.DECISIONS.labels(outcome.value, "none" if reason is None else reason.value).inc(count)
-    for each in decisions:
-        # What had to wait for its achievement says nothing of how fast we are.
-        if each.sequence == 1 and each.outcome is not Outcome.WAITING:
-            metrics.DECISION_DELAY.observe(max(0.0, (now - each.evidence.received_at).total_seconds()))

@@ -1,0 +1,67 @@
+"""Proof that the database did not go back beneath a running process.
+
+Each process has a document of its own with a counter, which it raises again and again. Where the document is gone, or
+its counter is lower than the process knows, the database was set back to an earlier moment. Then the process ends: what
+it holds in memory (positions, entries of status lists) is of a history that the database does not know. Its successor
+takes up what was published (docs/adr/0024-what-was-published-is-the-truth.md).
+
+1. Raise the counter.                                          Killed: the document stays, and is removed in a day.
+2. What must not happen on a database that went back proves the counter in its own transaction.
+"""
+
+import secrets
+from datetime import UTC, datetime, timedelta
+
+from libs.common.mongo import Client, Database, Session
+
+_GONE = timedelta(days=1)
+
+
+class WentBackError(OSError):
+    """The database was set back beneath this process. Whoever waits, waits for the end of the process."""
+
+
+class Fence:
+    """The collection `fence`: a document for each process."""
+
+    def __init__(self, client: Client, database: Database) -> None:
+        self._client = client
+        self._fence = database["fence"]
+        self._id = secrets.token_hex(16)
+        self._count = 0
+
+    async def raise_count(self) -> None:
+        """Prove that the database did not go back, and raise the counter.
+
+        Raises:
+            WentBackError: it did.
+            PyMongoError: the database is unavailable; whether the counter was raised is not known, and does not matter.
+        """
+        now = datetime.now(UTC)
+        if not self._count:
+            await self._fence.delete_many({"raised_at": {"$lt": now - _GONE}})
+            await self._fence.update_one(
+                {"_id": self._id}, {"$set": {"schema": 1, "count": 1, "raised_at": now}}, upsert=True
+            )
+            self._count = 1
+        raised = await self._fence.update_one(
+            {"_id": self._id, "count": {"$gte": self._count}},
+            {"$set": {"count": self._count + 1, "raised_at": now}},
+        )
+        if not raised.matched_count:
+            raise WentBackError("the database was set back to an earlier moment beneath this process")
+        self._count += 1
+
+    async def prove(self, session: Session) -> None:
+        """Prove within a transaction that the database did not go back.
+
+        Raises:
+            WentBackError: it did.
+        """
+        if not self._count:
+            return
+        found = await self._fence.find_one(
+            {"_id": self._id, "count": {"$gte": self._count}}, {"_id": 1}, session=session
+        )
+        if found is None:
+            raise WentBackError("the database was set back to an earlier moment beneath this process")

@@ -1,0 +1,183 @@
+"""Decisions that were published and that this database lacks: they hold once their evidence is read again.
+
+A database that was set back has neither the decision nor, often, the evidence, which comes again on its own topic.
+Until then what was decided stands here. Deciding anew could come to something else: the achievement may have a new
+version, and what was held then may have been revoked since.
+"""
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Protocol
+from uuid import UUID
+
+from libs.common.mongo import Database, Index, find_by_ids, insert_new
+from libs.common.telemetry import new_trace
+from libs.contracts.events import Event, EvidenceDecided, EvidenceSubmitted, Outcome
+from services.issuer.credentials.repository import CredentialStore
+from services.issuer.decision_ids import DecisionId, PieceId
+from services.issuer.decisions.decision import Decision, Reason
+from services.issuer.decisions.keys import decision_key, piece_key
+from services.issuer.decisions.repository import DecisionStore
+
+INDEXES: Sequence[Index] = (Index("published_decisions", ["piece"]), Index("published_decisions", ["decided_at"]))
+
+
+class PublishedDecisions(Protocol):
+    """What deciding needs of decisions that were published; the test suite runs against a fake."""
+
+    async def of(self, pieces: Iterable[PieceId]) -> dict[PieceId, list[EvidenceDecided]]:
+        """Return what was published of these pieces and is not recorded, in the order of the sequence."""
+        ...
+
+    async def forget(self, decision_ids: Iterable[DecisionId]) -> None:
+        """Forget these: they are recorded."""
+        ...
+
+
+class MongoPublishedDecisions:
+    """The collection `published_decisions`, which is empty but after the database was set back."""
+
+    def __init__(
+        self, database: Database, recorded: Callable[[Iterable[DecisionId]], Awaitable[set[DecisionId]]]
+    ) -> None:
+        """Take the database, and what tells which decisions are recorded in it."""
+        self._published = database["published_decisions"]
+        self._recorded = recorded
+        self._some = True
+
+    async def lacking(self, events: Sequence[Event]) -> list[EvidenceDecided]:
+        """Return those of these decisions that are not recorded here."""
+        decided = {decision_id_of(each): each for each in events if isinstance(each, EvidenceDecided)}
+        recorded = await self._recorded(decided)
+        return [each for decision_id, each in decided.items() if decision_id not in recorded]
+
+    async def adopt(self, lacking: Sequence[EvidenceDecided]) -> None:
+        """Keep these until their evidence is read again."""
+        documents = [
+            {
+                "_id": decision_key(decision_id_of(each)),
+                "schema": 1,
+                "piece": piece_key(decision_id_of(each).piece),
+                "issuer_id": each.issuer_id,
+                "decided_at": each.decided_at,
+                "event": each.model_dump_json(),
+            }
+            for each in lacking
+        ]
+        await insert_new(self._published, documents)
+
+    async def of(self, pieces: Iterable[PieceId]) -> dict[PieceId, list[EvidenceDecided]]:
+        """See `PublishedDecisions`. Once there are none any more, nothing is asked of the database."""
+        if not self._some:
+            return {}
+        published: dict[PieceId, list[EvidenceDecided]] = {}
+        # A worker's query, by deterministic ids.
+        for each in await find_by_ids(self._published, "piece", map(piece_key, pieces)):
+            event = EvidenceDecided.model_validate_json(each["event"])
+            published.setdefault(PieceId(event.batch_id, event.row), []).append(event)
+        if not published:
+            # Of all tenants. Only a process that starts finds some to adopt.
+            self._some = await self._published.find_one({}, {"_id": 1}) is not None
+        return {piece: sorted(events, key=_sequence) for piece, events in published.items()}
+
+    async def forget(self, decision_ids: Iterable[DecisionId]) -> None:
+        """See `PublishedDecisions`."""
+        await self._published.delete_many({"_id": {"$in": list(map(decision_key, decision_ids))}})
+
+    async def remove_ended(self, before: datetime) -> None:
+        """Remove those whose evidence is on its topic no longer, as they were decided before then."""
+        await self._published.delete_many({"decided_at": {"$lt": before}})
+
+
+def decision_id_of(event: EvidenceDecided) -> DecisionId:
+    """Return what names the decision that was published."""
+    return DecisionId(event.batch_id, event.row, event.sequence)
+
+
+def as_published(
+    evidence: EvidenceSubmitted, published: Iterable[EvidenceDecided], after: int, issued: Mapping[UUID, object]
+) -> list[Decision]:
+    """Return the decisions on a piece as they were published, those that follow on the sequence `after`.
+
+    Args:
+        evidence: the piece.
+        published: what was published of it, in the order of the sequence.
+        after: the sequence of the newest decision that is recorded; 0 where none is.
+        issued: the credentials that are here, by their ids. Of one that was never published nobody has a document, so
+            the piece is decided anew from there on.
+    """
+    decisions: list[Decision] = []
+    for each in published:
+        if each.sequence != after + len(decisions) + 1:
+            continue
+        if each.outcome is Outcome.ISSUED and each.credential_id not in issued:
+            break
+        decisions.append(_decision(evidence, each))
+    return decisions
+
+
+class PublishedHistory:
+    """Records decisions as they were published, when their evidence is read again."""
+
+    def __init__(self, published: PublishedDecisions, decisions: DecisionStore, credentials: CredentialStore) -> None:
+        self._published = published
+        self._decisions = decisions
+        self._credentials = credentials
+
+    async def record(
+        self, evidence: Mapping[UUID, EvidenceSubmitted], newest: Mapping[UUID, Decision]
+    ) -> Mapping[UUID, Decision]:
+        """Record what was published of these pieces and is not recorded; return the newest decisions.
+
+        Killed before: all of it comes again. Killed after, before it is forgotten: it is found recorded. Where it is
+        refused, some of it is recorded already; then nothing changes, and the caller is refused too and reads what is.
+        """
+        pieces = {PieceId(each.batch_id, each.row): submission_id for submission_id, each in evidence.items()}
+        published = await self._published.of(pieces)
+        if not published:
+            return newest
+        ids = {each.credential_id for events in published.values() for each in events if each.credential_id is not None}
+        issued = await self._credentials.by_ids(ids)
+        after = {piece: _after(newest.get(submission_id)) for piece, submission_id in pieces.items()}
+        taken = {
+            pieces[piece]: as_published(evidence[pieces[piece]], events, after[piece], issued)
+            for piece, events in published.items()
+        }
+        last = {submission_id: decisions[-1] for submission_id, decisions in taken.items() if decisions}
+        every = [each for decisions in taken.values() for each in decisions]
+        waiting = [entry for each in last.values() if (entry := each.waiting(new_trace())) is not None]
+        if every and not await self._decisions.record(every, [], waiting):
+            return newest
+        old = [
+            decision_id_of(each)
+            for piece, events in published.items()
+            for each in events
+            if each.sequence <= after[piece]
+        ]
+        await self._published.forget([*old, *(each.decision_id for each in every)])
+        return {**newest, **last}
+
+
+def _after(newest: Decision | None) -> int:
+    return 0 if newest is None else newest.sequence
+
+
+def _decision(evidence: EvidenceSubmitted, event: EvidenceDecided) -> Decision:
+    reason = None if event.reason is None else Reason(event.reason)
+    measured = event.outcome in {Outcome.ISSUED, Outcome.NOT_YET, Outcome.DUPLICATE}
+    return Decision(
+        evidence=evidence,
+        sequence=event.sequence,
+        outcome=event.outcome,
+        reason=reason,
+        achievement=event.achievement,
+        rule_version=event.rule_version,
+        credential_id=event.credential_id,
+        owns_evidence=measured and reason is not Reason.SENT_BEFORE,
+        waits_until=event.waits_until,
+        decided_at=event.decided_at,
+    )
+
+
+def _sequence(event: EvidenceDecided) -> int:
+    return event.sequence

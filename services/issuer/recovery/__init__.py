@@ -1,0 +1,1 @@
+"""Recovery: taking up what was published where the database was set back."""

@@ -1,0 +1,164 @@
+"""Taking up what was published and is not in the database, before anything is decided: the numbered steps.
+
+1. Read each topic from its mark to its end, and compare with the database. A mark says that everything below it is here
+   (`marks.py`); where there is none, all of the topic is read. Killed here: nothing was changed; from the beginning.
+2. At the first fact that is not here, note that the database went back. Killed: noted, from 1.
+3. Take up what is not here: signing keys, the catalogue, credentials with what became of them, decisions. Killed: some
+   of it is here, and the note says that it was not. From 1; what is here is not taken up again.
+4. Take the note away. Killed: from 1; there is nothing to take up.
+
+Everything that is published is recorded before, so where the database did not go back there is nothing to take up.
+Several processes may do this at once.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from libs.common.kafka import Kafka
+from libs.common.mongo import Database
+from libs.common.telemetry import get_logger
+from libs.common.topic_reading import Ends, reading
+from libs.contracts import topics
+from libs.contracts.events import CredentialDocument, Event, SigningKeySealed
+from libs.contracts.topics import Topic
+from services.issuer.catalogue.publications import Publications
+from services.issuer.credentials.credential import Credential
+from services.issuer.credentials.repository import MongoCredentials
+from services.issuer.credentials.sealing import RecordDoesNotOpenError, RecordSealing
+from services.issuer.decision_ids import DecisionId
+from services.issuer.decisions.published import MongoPublishedDecisions
+from services.issuer.keys.adoption import KeyAdoption
+from services.issuer.recovery import metrics
+from services.issuer.recovery.marks import TOPICS, Marks
+
+# Evidence that was decided so long ago is on its topic no longer: two weeks there, and a month that it may wait.
+_LONGEST_PUBLISHED = timedelta(days=60)
+_NOTE = "adoption"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Adopters:
+    """What takes up the facts of each kind."""
+
+    keys: KeyAdoption
+    catalogue: Publications
+    credentials: MongoCredentials
+    remove_evidence_texts: Callable[[Sequence[DecisionId]], Awaitable[None]]
+    sealing: RecordSealing
+    decisions: MongoPublishedDecisions
+
+
+class Adoption:
+    """What an issuer process does before it decides anything."""
+
+    def __init__(
+        self, kafka: Kafka, database: Database, marks: Marks, adopters: Adopters, clock: Callable[[], datetime]
+    ) -> None:
+        self._kafka = kafka
+        self._notes = database["adoption"]
+        self._marks = marks
+        self._adopters = adopters
+        self._clock = clock
+        self._contradicting: list[Credential] = []
+        self._went_back = False
+
+    async def run(self) -> None:
+        """Go through the steps; return when the database has all that was published.
+
+        Raises:
+            KafkaError: the brokers are unavailable; to be done again, as for what follows.
+            PyMongoError: the database is unavailable.
+            OSError: a topic is missing.
+        """
+        metrics.ADOPTING.set(1)
+        started = self._clock()
+        self._contradicting = []
+        self._went_back = await self._notes.find_one({"_id": _NOTE}) is not None
+        ends: dict[Topic, Ends] = {}
+        made_anew: list[str] = []
+        for topic in TOPICS:
+            async with reading(self._kafka, topic) as reader:
+                ends[topic] = await reader.ends()
+                since = await self._marks.read(ends[topic])
+                if any(since.get(tp, 0) > end for tp, end in ends[topic].items()):
+                    made_anew.append(topic.name)
+                    since = {}
+                await self._take_up(topic, reader.events(since, ends[topic]))  # 1 to 3
+        await self._settle_contradicting()
+        if self._went_back:
+            get_logger().warning(
+                "the database went back, and has taken up what was published",
+                seconds=round((self._clock() - started).total_seconds(), 1),
+            )
+        for each in ends.values():
+            await self._marks.keep(each)
+        await self._notes.delete_one({"_id": _NOTE})  # 4
+        await self._adopters.decisions.remove_ended(self._clock() - _LONGEST_PUBLISHED)
+        metrics.ANOTHER_TOPIC.set(len(made_anew))
+        if made_anew:
+            get_logger().error("topics were lost and made anew; run `bowerbird republish`", topics=made_anew)
+        metrics.ADOPTING.set(0)
+
+    def _parts(self) -> Mapping[Topic, "_Part"]:
+        """Return, by topic, what finds what the database lacks, and what takes it up."""
+        parts = self._adopters
+        return {
+            topics.CATALOGUE: _Part(parts.catalogue.lacking, parts.catalogue.adopt),
+            topics.CREDENTIAL_DOCUMENTS: _Part(self._lacking_credentials, self._adopt_credentials),
+            topics.EVIDENCE_DECIDED: _Part(parts.decisions.lacking, parts.decisions.adopt),
+        }
+
+    async def _take_up(self, topic: Topic, events: AsyncIterator[list[Event]]) -> None:
+        if topic is topics.SIGNING_KEYS:
+            # They are few, and those of an issuer belong together. They cannot be compared without being taken up; what
+            # a lost key has signed is lacking too, and says so.
+            copies = [each async for some in events for each in some if isinstance(each, SigningKeySealed)]
+            metrics.ADOPTED.labels(topic.name).inc(await self._adopters.keys.adopt(copies))
+            return
+        part = self._parts()[topic]
+        async for some in events:
+            if lacking := await part.lacking(some):
+                await self._note()  # 2
+                await part.adopt(lacking)  # 3
+                metrics.ADOPTED.labels(topic.name).inc(len(lacking))
+
+    async def _note(self) -> None:
+        if not self._went_back:
+            get_logger().error("the database lacks what was published: it was set back, and takes it up")
+            await self._notes.update_one(
+                {"_id": _NOTE}, {"$setOnInsert": {"schema": 1, "since": self._clock()}}, upsert=True
+            )
+            self._went_back = True
+
+    async def _lacking_credentials(self, events: Sequence[Event]) -> list[Credential]:
+        opened: dict[UUID, Credential] = {}
+        for event in events:
+            if isinstance(event, CredentialDocument):
+                try:
+                    opened[event.credential_id] = self._adopters.sealing.open(event)
+                except RecordDoesNotOpenError as error:
+                    metrics.NOT_ADOPTED.labels(event.topic.name).inc()
+                    get_logger().error("not adopted", credential=str(event.credential_id), problem=str(error))
+        return await self._adopters.credentials.lacking(list(opened.values()))
+
+    async def _adopt_credentials(self, lacking: Sequence[Credential]) -> None:
+        self._contradicting += await self._adopters.credentials.adopt(lacking)
+        withheld = [each.decision_id for each in lacking if each.take_down is not None]
+        if withheld:
+            await self._adopters.remove_evidence_texts(withheld)
+
+    async def _settle_contradicting(self) -> None:
+        """Take up what contradicted something that was closed in the meantime: an award that was earned anew."""
+        for each in await self._adopters.credentials.adopt(self._contradicting):
+            metrics.NOT_ADOPTED.labels(topics.CREDENTIAL_DOCUMENTS.name).inc()
+            get_logger().error("not adopted", credential=str(each.credential_id), problem="it contradicts another")
+
+
+class _Part(NamedTuple):
+    """How the facts of one topic are taken up."""
+
+    lacking: Callable[[Sequence[Event]], Awaitable[list[Any]]]
+    adopt: Callable[[list[Any]], Awaitable[None]]

@@ -1,0 +1,132 @@
+"""Databases put back to an earlier moment, with Kafka as it is and nobody told: what was published holds."""
+
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+
+from deploy.embedded.stack import Stack
+from libs.contracts.results import SoloLevel
+from tests.faults import promises
+from tests.faults.scenario import Keeper
+from tests.faults.school import Row, SchoolClient, make_rows
+
+pytestmark = [pytest.mark.integration, pytest.mark.fault]
+
+NAME, LATER = "set-back", "founded-later"
+ROWS, BATCH, MAILED_ONE_IN = 800, 200, 5
+
+
+def until(problem: str, holds: Callable[[], Any]) -> None:
+    give_up_at = time.monotonic() + 120
+    while not holds():
+        assert time.monotonic() < give_up_at, problem
+        time.sleep(0.2)
+
+
+def decided(school: SchoolClient, batch_id: str) -> None:
+    until(f"{batch_id} is not decided", lambda: school.batch(batch_id)["complete"])
+
+
+class Copies:
+    """Cold copies of the database server's files, with everything else left as it is."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
+        self._copy = stack.layout.mongodb.with_name("mongodb-copy")
+
+    def make(self) -> None:
+        self._stack.stop("mongodb")
+        shutil.copytree(self._stack.layout.mongodb, self._copy, ignore=shutil.ignore_patterns("*.sock"))
+        self._stack.start("mongodb")
+
+    def put_back(self) -> None:
+        self._stack.stop("mongodb")
+        shutil.rmtree(self._stack.layout.mongodb)
+        self._copy.rename(self._stack.layout.mongodb)
+        self._stack.start("mongodb")
+
+
+def credentials(stack: Stack) -> dict[UUID, Any]:
+    fields = ("document", "state", "status_list", "status_index", "issued_at", "revoked_at", "revocation_reason")
+    with promises.databases(stack) as client:
+        found = client["issuer"]["credentials"].find({"issuer_id": {"$in": [NAME, LATER]}})
+        return {each["_id"]: tuple(each.get(name) for name in fields) for each in found}
+
+
+def shown(stack: Stack) -> dict[UUID, Any]:
+    with promises.databases(stack) as client:
+        found = client["verifier"]["documents"].find({"issuer_id": {"$in": [NAME, LATER]}})
+        return {each["_id"]: (each["document"], each["state"]) for each in found}
+
+
+def decisions(stack: Stack) -> dict[bytes, Any]:
+    with promises.databases(stack) as client:
+        found = client["issuer"]["decisions"].find({"issuer_id": {"$in": [NAME, LATER]}})
+        fields = ("outcome", "reason", "credential_id", "decided_at", "decided_by", "rule_version", "owns_evidence")
+        return {each["_id"]: tuple(each.get(name) for name in fields) for each in found}
+
+
+def row_of(stack: Stack, batches: list[str], credential_id: UUID) -> int:
+    """Return which row of what was sent first earned the credential."""
+    with promises.databases(stack) as client:
+        row = client["evidence"]["rows"].find_one({"credential_id": credential_id, "state": "issued"})
+    assert row is not None
+    return batches.index(str(row["batch_id"])) * BATCH + int(row["row"]) - 1
+
+
+def mails_are_sent(stack: Stack) -> bool:
+    with promises.databases(stack) as client:
+        open_states = {"issuer_id": {"$in": [NAME, LATER]}, "state": {"$in": ["pending", "sending"]}}
+        return client["notifier"]["deliveries"].count_documents(open_states) == 0
+
+
+def test_databases_that_are_put_back_take_up_what_was_published_and_nothing_is_harmed(stack: Stack) -> None:
+    rows = make_rows(ROWS, seed=31)
+    copies = Copies(stack)
+    with Keeper(stack):
+        school = SchoolClient(stack, NAME)
+        sent = list(school.send(rows[: ROWS // 2], BATCH, MAILED_ONE_IN))
+        for batch_id in sent:
+            decided(school, batch_id)
+        until("mails are on their way", lambda: mails_are_sent(stack))
+        before = credentials(stack)
+        copies.make()
+
+        for batch_id in school.send(rows[ROWS // 2 :], BATCH, MAILED_ONE_IN, name="-later"):
+            decided(school, batch_id)
+        issued = credentials(stack).keys()
+        later = sorted(issued - before.keys())
+        for credential_id in [*sorted(before)[:3], *later[:5]]:
+            school.revoke(str(credential_id))
+        place = row_of(stack, sent, min(before))
+        (again,) = school.send([replace(rows[place], source_id="again")], 1, MAILED_ONE_IN, name="-again")
+        decided(school, again)
+        assert school.batch(again)["counts"]["issued"] == 1
+        founded = SchoolClient(stack, LATER)
+        for batch_id in founded.send(make_rows(50, seed=32), 50, MAILED_ONE_IN):
+            decided(founded, batch_id)
+        until("mails are on their way", lambda: mails_are_sent(stack))
+        truth, was_decided = credentials(stack), decisions(stack)
+        until("the verifier is behind", lambda: shown(stack) == {each: known[:2] for each, known in truth.items()})
+
+        copies.put_back()
+        until("credentials differ from what was published", lambda: credentials(stack) == truth)
+        until("decisions differ from what was published", lambda: decisions(stack) == was_decided)
+        until("the verifier differs", lambda: shown(stack) == {each: known[:2] for each, known in truth.items()})
+        assert len({known[2:4] for known in truth.values()}) == len(truth), "an index was given twice"
+        for credential_id in list(truth)[::20]:
+            assert httpx.get(f"{stack.url('verifier')}/badges/{credential_id}").status_code == 200
+        # The schools go on: what they send is new, and earns no entry of a list that another credential has.
+        new = [Row(f"new-{number}", 1_000 + number, SoloLevel.RELATIONAL) for number in range(40)]
+        (goes_on,) = founded.send(new, len(new), 1_000_000, name="-new")
+        decided(founded, goes_on)
+        now = credentials(stack)
+        assert len(now) == len(truth) + 40
+        assert len({known[2:4] for known in now.values()}) == len(now), "an index was given twice"
+        assert {each: known for each, known in now.items() if each in truth} == truth
