@@ -56,6 +56,24 @@ def test_what_is_found_is_told_with_its_line_and_without_itself(tmp_path: Path) 
     assert key[:12] not in told
 
 
+def test_a_secret_that_a_commit_added_is_found_after_another_took_it_out(tmp_path: Path) -> None:
+    def git(*arguments: str) -> None:
+        named = ("-c", "user.name=A", "-c", "user.email=a@x.example", "-c", "commit.gpgsign=false")
+        subprocess.run(["git", *named, *arguments], cwd=tmp_path, check=True, capture_output=True)
+
+    git("init", "--quiet")
+    for text in (_PRIVATE_KEY, "nothing"):
+        (tmp_path / "a.py").write_text(f"# {text}\n", encoding="ascii")
+        git("add", "a.py")
+        git("commit", "--quiet", "--message", "A change")
+    assert scanned(tmp_path, "b.py", "") == []
+    assert secrets.scan(tmp_path, ["a.py"]) == set()
+    (found,) = secrets.scan_earlier(tmp_path)
+    assert (found.file, found.kind) == ("a.py", "Private Key")
+    assert secrets.unknown([found], {}) == [found]
+    assert secrets.unknown([found], {("a.py", "Private Key"): "made up"}) == []
+
+
 def test_what_is_known_to_be_none_passes_until_it_is_gone(tmp_path: Path) -> None:
     (tmp_path / "a.md").write_text(_GITHUB, encoding="ascii")
     found = secrets.scan(tmp_path, ["a.md"])
