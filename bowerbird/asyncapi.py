@@ -11,9 +11,11 @@ from pydantic.json_schema import models_json_schema
 
 from libs.contracts.cloudevents import Origin, Outgoing, headers_of, readable_headers
 from libs.contracts.events import (
+    AUTHORITY_ID,
     EVENTS,
     AchievementLevel,
     AchievementPublished,
+    AuthorityPublished,
     CredentialIssued,
     CredentialRevoked,
     CredentialTakenDown,
@@ -104,6 +106,13 @@ def _examples() -> tuple[Event, ...]:
         CredentialTakenDown.model_validate({**thin, "reason": "personal_data"}),
         IssuerPublished.model_validate(issuer),
         AchievementPublished.model_validate(achievement),
+        AuthorityPublished(
+            authority_id=AUTHORITY_ID,
+            version=1,
+            did="did:web:badges.example.org",
+            did_document=json.dumps({"id": "did:web:badges.example.org"}),
+            published_at=_MOMENT,
+        ),
         IssuerListPublished(
             list_id="issuers",
             compressed=b64encode(zlib.compress(b"header.payload.signature")).decode(),

@@ -23,6 +23,7 @@ from libs.openbadges.verify import (
     ResolvedInputs,
     dependencies_of,
     open_document,
+    status_list_signers,
 )
 from libs.openbadges.verify.refresh import refresh_url
 
@@ -122,12 +123,19 @@ async def from_network(wanted: Dependencies, given: ResolvedInputs, fetcher: Fet
     )
     found = {name: value for name, value, _problem in answers if value is not None}
     problems = [problem for _name, _value, problem in answers if problem]
+    signers = status_list_signers({**given.status_lists, **{url: found[url] for url in lists if url in found}})
+    owners = sorted(signers - found.keys() - given.did_documents.keys())[:MOST_LOOKUPS]
+    for did, document, problem in await asyncio.gather(
+        *(_tried(did, partial(_did_document, fetcher, did)) for did in owners)
+    ):
+        found |= {} if document is None else {did: document}
+        problems += [problem] if problem else []
     if len(dids) + len(lists) > MOST_LOOKUPS:
         problems.append(f"It names {len(dids) + len(lists)} URLs; {MOST_LOOKUPS} were asked.")
     return Lookups(
         replace(
             given,
-            did_documents={**given.did_documents, **{did: found[did] for did in dids if did in found}},
+            did_documents={**given.did_documents, **{did: found[did] for did in [*dids, *owners] if did in found}},
             status_lists={**given.status_lists, **{url: found[url] for url in lists if url in found}},
         ),
         tuple(problems),

@@ -31,8 +31,8 @@ class StatusLists:
     def publish(self, list_id: str, version: int, text: str) -> None:
         """Hold a signed list; the highest version takes precedence."""
         held = self._lists.get(list_id)
-        if held is None or held.version <= version:
-            self._lists[list_id] = StoredStatusList(list_id, version, text)
+        if held is None or held.order[1] <= version:
+            self._lists[list_id] = StoredStatusList(list_id, (0, version), text)
 
     async def registered_issuers(self, dids: Iterable[str]) -> dict[str, RegisteredIssuer]:
         """Return none."""
@@ -41,6 +41,10 @@ class StatusLists:
     async def status_list(self, list_id: str) -> StoredStatusList | None:
         """Return the newest version of a list."""
         return self._lists.get(list_id)
+
+    async def authority_document(self) -> str | None:
+        """Return none: each instance signs its own lists."""
+        return None
 
 
 def verifying_routes(lists: StatusLists, public_base: str, clock: Callable[[], datetime]) -> APIRouter:

@@ -291,9 +291,9 @@ class MemoryStatusEntries:
     def __init__(self) -> None:
         self._next = 0
 
-    async def allocate(self, issuer_id: str, count: int) -> list[StatusEntry]:
+    async def allocate(self, count: int) -> list[StatusEntry]:
         first, self._next = self._next, self._next + count
-        return [StatusEntry(f"{issuer_id}-1", first + each) for each in range(count)]
+        return [StatusEntry("1790000000-1", first + each) for each in range(count)]
 
 
 def event_ids(outgoing: Iterable[Outgoing]) -> list[str]:

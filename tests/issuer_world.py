@@ -33,6 +33,7 @@ from services.issuer.keys.repository import SigningKeyRepository
 from services.issuer.keys.signing_keys import SigningKeys
 from services.issuer.renewal.publication import Freshness
 from services.issuer.status.allocation import StatusEntryAllocation
+from services.issuer.status.epoch import Epochs
 from services.issuer.status.publication import StatusListPublication
 from services.issuer.status.repository import StatusListRepository
 from services.issuer.urls import Urls
@@ -85,11 +86,14 @@ class World:
             "clock": clock,
             "freshness": FRESHNESS,
         }
-        return StatusListPublication(StatusListRepository(self.database), **(parts | changes))
+        return StatusListPublication(StatusListRepository(self.database), self.epochs(clock), **(parts | changes))
+
+    def epochs(self, clock: Callable[[], datetime] = lambda: NOW) -> Epochs:
+        return Epochs(self.database, StatusListRepository(self.database), clock)
 
     def entries(self, size: int = MINIMUM_SIZE) -> StatusEntryAllocation:
         lists = StatusListRepository(self.database)
-        return StatusEntryAllocation(lists, self.publication(), lambda: NOW, size=size)
+        return StatusEntryAllocation(lists, self.epochs(), self.publication(), lambda: NOW, size=size)
 
     @property
     def published_lists(self) -> list[StatusListPublished]:
@@ -136,7 +140,7 @@ def ticking() -> Any:
 class BitsAsText:
     """Instead of a signed list: the set bits."""
 
-    async def status_list(self, issuer_id: str, list_id: str, bits: StatusList, at: object, **fresh: object) -> str:
+    async def status_list(self, list_id: str, purpose: str, bits: StatusList, at: object, **fresh: object) -> str:
         await asyncio.sleep(0)
         set_bytes = (place for place, byte in enumerate(bits.to_bytes()) if byte)
         return json.dumps([8 * place + bit for place in set_bytes for bit in range(8) if bits.get(8 * place + bit)])

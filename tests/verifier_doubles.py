@@ -1,5 +1,6 @@
 """A verifier over a store in memory, and credentials of a school that it knows."""
 
+import zlib
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -51,14 +52,20 @@ DESCRIPTIONS = {
 }
 
 
+EPOCH = 1_790_000_000
+AUTHORITY_KEY = Ed25519Key.from_seed(bytes(range(1, 33)))
+
+
 class School:
-    """An issuer with a key and a status list, on this verifier's own address unless told otherwise."""
+    """An issuer with a key, and its authority with a status list, on this verifier's own address or another one."""
 
     def __init__(self, name: str = "Wattle Grove High School", base: str = PUBLIC, slug: str = "wattle-grove") -> None:
         self.key = Ed25519Key.from_seed(bytes(range(32)))
         self.slug = slug
         self.did = did_web(base, "issuers", slug)
-        self.list_id = f"{slug}-1"
+        self.list_id = f"{EPOCH}-{zlib.crc32(slug.encode())}"
+        self.authority = did_web(base)
+        self.authority_document = orjson.dumps(did_document(self.authority, AUTHORITY_KEY.public_multibase)).decode()
         self.list_url = f"{base}/status/{self.list_id}"
         self.name = name
         self.base = base
@@ -105,12 +112,14 @@ class School:
         }
         return self.sign(template.document(**{**given, **changes}))
 
-    def status_list(self, revoked: Iterable[int] = ()) -> str:
-        """The signed text of the school's list."""
+    def status_list(self, revoked: Iterable[int] = (), **changes: Any) -> str:
+        """The signed text of the authority's list."""
         statuses = StatusList()
         for index in revoked:
             statuses.set(index)
-        return self.sign(list_document(self.list_url, self.did, statuses, valid_from=ISSUED))
+        document = list_document(self.list_url, self.authority, statuses, valid_from=ISSUED, **changes)
+        method = verification_method(self.authority, AUTHORITY_KEY.public_multibase)
+        return sign(prepare(document), AUTHORITY_KEY, method, ISSUED)
 
 
 class MemoryRepository:
@@ -121,6 +130,7 @@ class MemoryRepository:
         self.taken_down: dict[UUID, TakenDown] = {}
         self.dids: dict[str, str] = {}
         self.lists: dict[str, StoredStatusList] = {}
+        self.authority: str | None = None
         self.organisations: dict[str, Organisation] = {}
         self.registered: dict[str, Party] = {}
         self.versions: dict[str, AchievementPublished] = {}
@@ -132,7 +142,8 @@ class MemoryRepository:
     def learn(self, school: School, revoked: Iterable[int] = ()) -> None:
         self.dids[school.slug] = self.dids[school.did] = school.did_document
         self.registered[school.did] = Party(school.did, school.name, "https://wattlegrove.example", school.slug)
-        self.lists[school.list_id] = StoredStatusList(school.list_id, 1, school.status_list(revoked))
+        self.lists[school.list_id] = StoredStatusList(school.list_id, (EPOCH, 1), school.status_list(revoked))
+        self.authority = school.authority_document
 
     def keep(
         self,
@@ -191,6 +202,10 @@ class MemoryRepository:
     async def status_list(self, list_id: str) -> StoredStatusList | None:
         self._reach()
         return self.lists.get(list_id)
+
+    async def authority_document(self) -> str | None:
+        self._reach()
+        return self.authority
 
     async def issuer_list(self, newer_than: datetime | None = None) -> StoredIssuerList | None:
         self._reach()

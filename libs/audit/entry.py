@@ -18,6 +18,7 @@ FIRST_PREVIOUS = "0" * 64
 class Action(StrEnum):
     """What is done, or was refused."""
 
+    AUTHORITY_PUBLISHED = "authority.published"
     ISSUER_PUBLISHED = "issuer.published"
     ISSUER_SUSPENDED = "issuer.suspended"
     ISSUER_RESUMED = "issuer.resumed"

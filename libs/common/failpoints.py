@@ -29,7 +29,6 @@ Name = Literal[
     "issuer.waiting.1",
     "issuer.waiting.2",
     "issuer.revoking.1",
-    "issuer.revoking.2.counted",
     "issuer.revoking.2",
     "issuer.status_list.created",
     "issuer.status_list.1",

@@ -94,11 +94,11 @@ class RecordReader(Generic[EventT]):
             spans[came] = trace
         key = (record.key or b"").decode("utf-8", "replace")
         if record.value is None:
-            return Received(None, key, trace, known) if self._tombstones else None
+            return Received(None, key, trace, known, record.offset) if self._tombstones else None
         try:
             event = read_event(headers, record.value)
         except UnknownTypeError:
             return None  # of a newer version, which runs beside this one while services are upgraded one by one
         if not isinstance(event, self._contracts):
             return None
-        return Received(event, key, trace, known)
+        return Received(event, key, trace, known, record.offset)

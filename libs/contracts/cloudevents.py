@@ -39,12 +39,14 @@ class Received(NamedTuple, Generic[EventT]):
     Attributes:
         event: None for a tombstone: whatever `key` stood for is erased.
         known: whether it may have been processed before the database was set back, with effects outside of it.
+        offset: where its record stands in the partition of its key; -1 where nobody said.
     """
 
     event: EventT | None
     key: str
     trace: str
     known: bool = False
+    offset: int = -1
 
 
 class Origin(NamedTuple):

@@ -17,6 +17,9 @@ from libs.contracts.results import Result, SoloLevel
 from libs.contracts.topics import Topic
 from libs.contracts.uuid_text import uuid_text
 
+AUTHORITY_ID = "authority"
+"""What the authority itself is called where others have the id of an issuer; no issuer can have it."""
+
 
 class Event(BaseModel):
     """A CloudEvents 1.0 payload. Fields that this version does not know are ignored when reading.
@@ -336,20 +339,49 @@ class AchievementPublished(Event):
         return f"{self.owner}/{self.achievement_id}/{self.version}"
 
 
-class StatusListPublished(Event):
-    """A Bitstring Status List credential, signed. A higher version replaces a lower one."""
+class AuthorityPublished(Event):
+    """One version of the authority's own DID document, whose keys sign status lists. The highest takes precedence.
 
-    type = "org.bowerbirdbadges.status-list.published.v1"
-    topic = topics.STATUS_LISTS
-    key_fields = ("list_id",)
-    id_fields = ("list_id", "version")
+    The authority is no issuer: it awards nothing, and stands in no list of issuers.
+    """
+
+    type = "org.bowerbirdbadges.authority.published.v1"
+    topic = topics.CATALOGUE
+    key_prefix = "authority:"
+    key_fields = ("authority_id",)
+    id_fields = ("authority_id", "version")
     time_field = "published_at"
 
-    list_id: str
-    issuer_id: str
-    version: int = Field(ge=0, description="grows with each change; readers keep the highest they have seen")
+    authority_id: str = Field(description="there is one: `authority`, an id that no issuer can have")
+    version: int = Field(ge=1, description="grows by one with each change of the keys")
+    did: str = Field(description="the did:web of this installation; the same in every version")
+    did_document: str = Field(description="JSON text; it holds every key that the authority ever announced")
+    published_at: AwareDatetime
+
+
+class StatusListPublished(Event):
+    """A Bitstring Status List credential, signed by the authority. A higher pair of epoch and version replaces a lower.
+
+    A reader that is given a lower pair than the one it has keeps what it has.
+    """
+
+    type = "org.bowerbirdbadges.status-list.published.v2"
+    topic = topics.STATUS_LISTS
+    key_fields = ("list_id",)
+    id_fields = ("list_id", "epoch", "version")
+    time_field = "published_at"
+
+    list_id: str = Field(description="EPOCH-NUMBER: in which epoch the list was begun, and which one of it this is")
+    purpose: str = Field(description="what a set bit means (Bitstring Status List 1.0, statusPurpose)")
+    epoch: int = Field(ge=0, description="in which this version was published: a later one once the store went back")
+    version: int = Field(ge=0, description="grows with each change")
     credential: str = Field(description="the signed JSON text")
     published_at: AwareDatetime
+
+    @property
+    def order(self) -> tuple[int, int]:
+        """Epoch and version: of two versions the one with the higher pair holds."""
+        return self.epoch, self.version
 
 
 class IssuerListPublished(Event):
@@ -562,6 +594,7 @@ EVENTS: tuple[type[Event], ...] = (
     CredentialDocument,
     IssuerPublished,
     AchievementPublished,
+    AuthorityPublished,
     StatusListPublished,
     IssuerListPublished,
     LearnerContact,

@@ -31,6 +31,7 @@ from libs.contracts.events import (
     ApiKeyGranted,
     ApiKeyUsed,
     ApiKeyWithdrawn,
+    AuthorityPublished,
     EvidenceSubmitted,
     IssuerPublished,
     MailDomainsSet,
@@ -43,6 +44,7 @@ from services.issuer.catalogue import publications
 from services.issuer.catalogue import repository as catalogue
 from services.issuer.catalogue.achievements import Achievements
 from services.issuer.catalogue.api import achievement_routes, issuer_routes, profile_routes
+from services.issuer.catalogue.authority import Authority, DidDocuments
 from services.issuer.catalogue.issuers import Issuers
 from services.issuer.catalogue.names import IssuerNames
 from services.issuer.catalogue.worker import CatalogueWorker
@@ -79,8 +81,10 @@ from services.issuer.registry.repository import IssuerListRepository
 from services.issuer.renewal.publication import Freshness
 from services.issuer.status import repository as status_repository
 from services.issuer.status.allocation import StatusEntryAllocation
+from services.issuer.status.epoch import Epochs
 from services.issuer.status.publication import StatusListPublication
 from services.issuer.status.repository import StatusListRepository
+from services.issuer.status.signer import StatusListSigner
 from services.issuer.urls import Urls
 
 
@@ -217,10 +221,30 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
         decisions=decisions,
         published=published,
     )
-    signer = CredentialSigner(signing_keys, known, urls, plumbing.ids)
+    signer = CredentialSigner(signing_keys, urls, plumbing.ids)
+    arrivals = Arrivals()
+    versions = publications.Publications(
+        database, catalogue=known, audit=plumbing.audit, arrivals=arrivals, publish=publish, clock=now
+    )
+    authority = Authority(
+        catalogue=known,
+        publications=versions,
+        signing_keys=signing_keys,
+        keys=stored_keys,
+        audit=plumbing.audit,
+        urls=urls,
+        clock=now,
+    )
     lists = StatusListRepository(database)
+    epochs = Epochs(database, lists, now)
     publication = StatusListPublication(
-        lists, revoked=credentials, signer=signer, publish=publish, clock=now, freshness=settings.freshness
+        lists,
+        epochs,
+        revoked=credentials,
+        signer=StatusListSigner(authority, urls),
+        publish=publish,
+        clock=now,
+        freshness=settings.freshness,
     )
     awarding = Awarding(
         ids=plumbing.ids,
@@ -229,7 +253,7 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
         credentials=credentials,
         catalogue=known,
         signer=signer,
-        entries=StatusEntryAllocation(lists, publication, now),
+        entries=StatusEntryAllocation(lists, epochs, publication, now),
         announcer=announcer,
         audit=plumbing.audit,
         publish=publish,
@@ -246,7 +270,7 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
         members=3,  # some compute while the writes of others are on their way
     )
     plumbing.repeat("waiting-evidence", waiting.tick)
-    plumbing.repeat("status-lists", publication.repair)
+    plumbing.repeat("status-lists", publication.tick)
     plumbing.repeat("status-list-renewal", publication.renew)
     lives = kept(database, settings)
     plumbing.repeat("retention", Retention(lives, now, enforced=settings.retention_enforced).tick)
@@ -266,6 +290,26 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
     plumbing.app.include_router(audit_routes(plumbing.service, keys, plumbing.audit))
     _add_access(plumbing, settings, keys=keys, access=access, known=known)
     changed = _add_issuer_list(plumbing, settings, known)
+    issuers = Issuers(
+        catalogue=known,
+        publications=versions,
+        signing_keys=signing_keys,
+        keys=stored_keys,
+        audit=plumbing.audit,
+        names=IssuerNames(database, now),
+        urls=urls,
+        clock=now,
+    )
+    lifecycle = KeyLifecycle(
+        issuers=DidDocuments(issuers, authority),
+        signing_keys=signing_keys,
+        copies=copies,
+        repository=stored_keys,
+        audit=plumbing.audit,
+        clock=now,
+    )
+    plumbing.repeat("signing-keys", lifecycle.repair)
+    plumbing.app.include_router(signing_key_routes(keys, lifecycle))
     _add_catalogue(
         plumbing,
         settings,
@@ -273,9 +317,9 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
         changed,
         keys=keys,
         known=known,
-        stored_keys=stored_keys,
-        signing_keys=signing_keys,
-        copies=copies,
+        versions=versions,
+        issuers=issuers,
+        arrivals=arrivals,
     )
 
 
@@ -381,40 +425,19 @@ def _add_catalogue(
     *,
     keys: ApiKeys,
     known: catalogue.Catalogue,
-    stored_keys: signing_key_store.SigningKeyRepository,
-    signing_keys: SigningKeys,
-    copies: KeyCopies,
+    versions: publications.Publications,
+    issuers: Issuers,
+    arrivals: Arrivals,
 ) -> None:
-    """Register what publishes issuers, their signing keys, and achievements."""
+    """Register what publishes issuers and achievements."""
     publish = plumbing.kafka.publish
-    published = Arrivals()
-    versions = publications.Publications(
-        plumbing.database, catalogue=known, audit=plumbing.audit, arrivals=published, publish=publish, clock=now
-    )
-    issuers = Issuers(
-        catalogue=known,
-        publications=versions,
-        signing_keys=signing_keys,
-        keys=stored_keys,
-        audit=plumbing.audit,
-        names=IssuerNames(plumbing.database, now),
-        urls=urls,
-        clock=now,
-    )
     achievements = Achievements(
         catalogue=known, publications=versions, urls=urls, clock=now, contact_policy=settings.contact_details
     )
-    lifecycle = KeyLifecycle(
-        issuers=issuers,
-        signing_keys=signing_keys,
-        copies=copies,
-        repository=stored_keys,
-        audit=plumbing.audit,
-        clock=now,
-    )
     stored_domains = MailDomainRepository(plumbing.database)
-    contracts: list[type[IssuerPublished | AchievementPublished | MailDomainsSet]] = [
+    contracts: list[type[IssuerPublished | AuthorityPublished | AchievementPublished | MailDomainsSet]] = [
         IssuerPublished,
+        AuthorityPublished,
         AchievementPublished,
         MailDomainsSet,
     ]
@@ -422,15 +445,13 @@ def _add_catalogue(
         name="catalogue",
         topics=[topics.CATALOGUE, topics.ISSUER_SETTINGS],
         contracts=contracts,
-        handle=published.after(CatalogueWorker(known, stored_domains, changed).handle),
+        handle=arrivals.after(CatalogueWorker(known, stored_domains, changed).handle),
     )
     plumbing.repeat("publications", versions.repair)
-    plumbing.repeat("signing-keys", lifecycle.repair)
     plumbing.app.include_router(issuer_routes(keys, issuers))
     plumbing.app.include_router(profile_routes(keys, issuers))
-    plumbing.app.include_router(signing_key_routes(keys, lifecycle))
     plumbing.app.include_router(achievement_routes(keys, achievements, now))
     mail_domains = MailDomains(
-        stored_domains, catalogue=known, audit=plumbing.audit, arrivals=published, publish=publish, clock=now
+        stored_domains, catalogue=known, audit=plumbing.audit, arrivals=arrivals, publish=publish, clock=now
     )
     plumbing.app.include_router(mail_domain_routes(keys, mail_domains))

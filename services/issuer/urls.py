@@ -29,3 +29,7 @@ class Urls:
     def did_web(self, issuer_id: str) -> str:
         """Return the did:web whose document the verifier serves."""
         return did.did_web(self.base, "issuers", issuer_id)
+
+    def authority(self) -> str:
+        """Return the did:web of the authority itself, whose document the verifier serves too."""
+        return did.did_web(self.base)

@@ -18,6 +18,7 @@ from libs.common.workers.threads import Threads
 from libs.contracts import topics
 from libs.contracts.events import (
     AchievementPublished,
+    AuthorityPublished,
     CredentialDocument,
     IssuerListPublished,
     IssuerPublished,
@@ -94,7 +95,7 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
     plumbing.consume(
         name="issuers",
         topics=[topics.CATALOGUE],
-        contracts=[IssuerPublished, IssuerListPublished],
+        contracts=[IssuerPublished, AuthorityPublished, IssuerListPublished],
         handle=projection.issuers,
     )
     # A consumer of its own, so that an installation that has read its issuers already reads its achievements too.
@@ -203,7 +204,7 @@ def serve(
     app.include_router(VerifyApi(repository, verifier, lines, public_base=settings.public_base).router())
     badges = BadgeApi(repository, verifier, pages, affiliations, Pictures(pictures), public_base=settings.public_base)
     app.include_router(badges.router())
-    app.include_router(IssuerApi(repository, clock).router())
+    app.include_router(IssuerApi(repository, clock, public_base=settings.public_base).router())
     app.include_router(AchievementApi(repository, pages, public_base=settings.public_base).router())
     issuer_list = IssuerListApi(repository, clock=clock, remembered_seconds=REMEMBERED_SECONDS)
     app.include_router(issuer_list.router())

@@ -113,7 +113,7 @@ def count(
 
 
 class _Published:
-    """What stands on the topics of one school, behind where they ended before it sent anything."""
+    """What stands on the topics of one school or of all, behind where they ended before it sent anything."""
 
     def __init__(self, stack: Stack, issuer_id: str, since: Ends) -> None:
         self._stack = stack
@@ -134,7 +134,7 @@ class _Published:
         found: dict[str, list[EventT]] = defaultdict(list)
         for record in asyncio.run(everything_on(self._stack.kafka_bootstrap, topic, self._since)):
             event = read_event(readable_headers(record.headers), record.value)
-            if isinstance(event, contracts) and getattr(event, "issuer_id", None) == self._issuer_id:
+            if isinstance(event, contracts) and getattr(event, "issuer_id", self._issuer_id) == self._issuer_id:
                 found[place(record)].append(event)
         return found
 
@@ -218,6 +218,16 @@ class _Books:
 
 def _bits(event: StatusListPublished) -> StatusList:
     return StatusList.decode(json.loads(event.credential)["credentialSubject"]["encodedList"])
+
+
+def begin_new_epoch(stack: Stack) -> None:
+    """As after a restore: all lists are published anew, and what is awarded from now on comes into lists of its own."""
+    with databases(stack) as client:
+        issuer = client["issuer"]
+        issuer["epoch"].update_one({"_id": "epoch"}, {"$inc": {"number": 1}})
+        begun = issuer["epoch"].find_one({"_id": "epoch"}) or {"number": 0}
+        older = {"epoch": {"$lt": begun["number"]}}
+        issuer["status_lists"].update_many(older, {"$set": {"epoch": begun["number"]}, "$inc": {"version": 1}})
 
 
 def deliveries_end_as(stack: Stack, issuer_id: str, expected: dict[str, int]) -> None:

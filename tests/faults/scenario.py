@@ -216,8 +216,10 @@ class Scenario:
             for _ in _again():
                 shown = client["verifier"]["documents"].count_documents(mine)
                 revoked = client["verifier"]["documents"].count_documents({**mine, "state": "revoked"})
-                made = {(each["_id"], each["version"]) for each in client["issuer"]["status_lists"].find(mine)}
-                held = {(each["_id"], each["version"]) for each in client["verifier"]["status_lists"].find(mine)}
+                made, held = (
+                    {(each["_id"], each["epoch"], each["version"]) for each in client[of]["status_lists"].find()}
+                    for of in ("issuer", "verifier")
+                )
                 sent = client["notifier"]["deliveries"].count_documents({**mine, "state": "sent"})
                 arrived = shown >= self.expected.issued and revoked >= self._all_revoked and made <= held
                 if arrived and sent >= mailed:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from deploy.embedded.stack import Stack
+from tests.faults import promises
 from tests.faults.hurried import order_file
 from tests.faults.orders import TOGETHER, Kill
 from tests.faults.scenario import MAILS_IN_FLIGHT, Scenario
@@ -15,6 +16,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.fault]
 @pytest.mark.parametrize("kills", TOGETHER, ids=lambda kills: " and ".join(map(str, kills)))
 def test_killed_right_after_a_step_nothing_is_lost_and_nothing_doubled(stack: Stack, kills: Sequence[Kill]) -> None:
     scenario = Scenario(stack, f"killed-{TOGETHER.index(list(kills))}", seed=11, told=2)
+    promises.begin_new_epoch(stack)
     for kill in kills:
         kill.order_after(scenario.mailed).write(order_file(stack, kill.service))
     scenario.run()

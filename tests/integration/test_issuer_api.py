@@ -29,6 +29,7 @@ from libs.contracts.cloudevents import (
 )
 from libs.contracts.events import (
     ApiKeyGranted,
+    AuthorityPublished,
     CredentialDocument,
     CredentialRevoked,
     CredentialTakenDown,
@@ -540,6 +541,7 @@ async def test_evidence_becomes_a_credential_that_verifies_from_what_was_publish
             any(isinstance(each, CredentialDocument) and str(each.credential_id) == credential_id for each in seen)
             and any(isinstance(each, StatusListPublished) for each in seen)
             and any(isinstance(each, IssuerPublished) and each.issuer_id == "wattle" for each in seen)
+            and any(isinstance(each, AuthorityPublished) for each in seen)
         ),
         topics.CREDENTIAL_DOCUMENTS.name,
         topics.STATUS_LISTS.name,
@@ -548,17 +550,18 @@ async def test_evidence_becomes_a_credential_that_verifies_from_what_was_publish
     text = next(
         e.document for e in events if isinstance(e, CredentialDocument) and str(e.credential_id) == credential_id
     )
-    lists = [each for each in events if isinstance(each, StatusListPublished) and each.issuer_id == "wattle"]
-    newest = max(lists, key=lambda each: each.version)
+    listed = orjson.loads(text or "")["credentialStatus"]["statusListCredential"].rpartition("/")[2]
+    lists = [each for each in events if isinstance(each, StatusListPublished) and each.list_id == listed]
+    newest = max(lists, key=lambda each: each.order)
+    authority = next(each for each in events if isinstance(each, AuthorityPublished))
     profiles = [each for each in events if isinstance(each, IssuerPublished) and each.issuer_id == "wattle"]
     document = max(profiles, key=lambda each: each.version).did_document
 
     url = orjson.loads(newest.credential)["id"]
-
-    report = verify(
-        text or "", ResolvedInputs({wattle.did: orjson.loads(document)}, {url: newest.credential}), datetime.now(UTC)
-    )
+    keys = {wattle.did: orjson.loads(document), authority.did: orjson.loads(authority.did_document)}
+    report = verify(text or "", ResolvedInputs(keys, {url: newest.credential}), datetime.now(UTC))
     assert report.verdict == "pass", report.to_dict()
+    assert orjson.loads(newest.credential)["issuer"] == authority.did
     assert did.did_web_url(wattle.did, "http").endswith("/issuers/wattle/did.json")
 
 

@@ -13,11 +13,11 @@ from libs.contracts.events import (
     CredentialRevoked,
     CredentialTakenDown,
     Event,
-    StatusListPublished,
 )
 from libs.contracts.reasons import RevocationReason, TakeDownReason
 from services.issuer.credentials.requests import ClosingRequest, ClosingRequests, RequestKind
 from services.issuer.decision_ids import PieceId
+from services.issuer.status.publication import StatusListPublication
 from tests.issuer_doubles import NOW, MemoryCatalogue, evidence, issuer, received
 from tests.issuer_world import (
     World,
@@ -30,15 +30,33 @@ from tests.issuer_world import (
 pytestmark = pytest.mark.integration
 
 
-async def test_of_200_concurrent_revocations_in_one_list_none_is_lost(world: World) -> None:
-    await world.worker().handle(received([evidence(row, learner=f"s{row}") for row in range(1, 201)]))
-    credentials = await world.stored("credentials")
-    workers = [closing(world) for _ in range(4)]
-    await asyncio.gather(*(workers[number % 4].handle([command(each)]) for number, each in enumerate(credentials)))
-    published = [each.event for each in world.published if isinstance(each.event, StatusListPublished)]
-    newest = max(published, key=lambda each: each.version)
-    assert set(json.loads(newest.credential)) == {each["status_index"] for each in credentials}
-    assert published[-1].version == newest.version == 200, "a compacted topic would keep an older list"
+async def test_of_10_000_concurrent_changes_none_is_lost_and_a_few_publications_hold_them_all(world: World) -> None:
+    await world.worker().handle(received([evidence(1)]))
+    (held,) = await world.stored("credentials")
+    published_before = len(world.published_lists)
+    copies = [
+        {**held, "_id": uuid4(), "holding_id": uuid4(), "status_index": (held["status_index"] + place) % 100_000}
+        for place in range(1, 10_000)
+    ]
+    await world.database["credentials"].insert_many(copies)
+    credentials = [held, *copies]
+    workers, publishers = [closing(world) for _ in range(4)], [world.publication() for _ in range(3)]
+    ended = asyncio.Event()
+
+    async def publish(publisher: StatusListPublication) -> None:
+        while not ended.is_set():
+            await publisher.tick()
+
+    loops = [asyncio.create_task(publish(each)) for each in publishers]
+    batches = [[command(each) for each in credentials[start : start + 50]] for start in range(0, len(credentials), 50)]
+    await asyncio.gather(*(workers[number % 4].handle(batch) for number, batch in enumerate(batches)))
+    ended.set()
+    await asyncio.gather(*loops)
+    await publishers[0].tick()
+    published = world.published_lists[published_before:]
+    assert set(json.loads(published[-1].credential)) == {each["status_index"] for each in credentials}
+    assert [each.order for each in published] == sorted(each.order for each in published), "none goes back"
+    assert len(published) < len(batches), "changes are joined"
     assert [each["publishing"] for each in await world.stored("status_lists")] == [[]]
 
 
@@ -70,6 +88,7 @@ async def test_taking_down_revokes_withholds_the_text_and_is_told_again_the_same
     assert taken_down.reason is TakeDownReason.PERSONAL_DATA
     assert isinstance(document, CredentialDocument)
     assert (document.state, document.document, document.reason) == ("taken_down", None, TakeDownReason.PERSONAL_DATA)
+    await world.publication().tick()
     assert json.loads(world.published_lists[-1].credential) == [held["status_index"]]
     again_issued = await world.worker().handle(received([evidence(1)]))
     texts = [each.event for each in [*world.published, *again_issued] if isinstance(each.event, CredentialDocument)]

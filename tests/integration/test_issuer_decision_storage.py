@@ -83,9 +83,9 @@ class DiesAfter:
                 return _die(step == 2, found)
 
         class StatusEntries:
-            async def allocate(self, issuer_id: str, wanted: int) -> list[StatusEntry]:
+            async def allocate(self, count: int) -> list[StatusEntry]:
                 _die(step == 3, None)
-                return await entries.allocate(issuer_id, wanted)
+                return await entries.allocate(count)
 
         credentials = Credentials(self._world.database)
         worker = self._world.worker(

@@ -13,7 +13,6 @@ from libs.access.signatures import GrantKeys, GrantSigner
 from libs.audit.entry import Cause
 from libs.audit.log import AuditLog
 from libs.contracts.events import (
-    IssuerPublished,
     SigningKeySealed,
 )
 from libs.openbadges.model.errors import CredentialError
@@ -29,9 +28,7 @@ from services.issuer.keys.states import KeyState
 from tests.ids import IDS
 from tests.issuer_doubles import (
     NOW,
-    MemoryCatalogue,
     evidence,
-    issuer,
     received,
 )
 from tests.issuer_world import (
@@ -147,7 +144,7 @@ async def test_what_another_process_distrusts_signs_no_batch_more(world: World) 
     old, _ = await ours.create("wattle", KeyState.ACTIVE, NOW)
     new, _ = await ours.create("wattle", KeyState.NEXT, NOW)
     await repository.mark_published(await repository.of_issuer("wattle"))
-    signer = CredentialSigner(theirs, MemoryCatalogue([issuer()], []), URLS, IDS)
+    signer = CredentialSigner(theirs, URLS, IDS)
     await signer.open_keys({"wattle"})
     assert (await theirs.key("wattle")).public_multibase == old.key_id
     keys = await repository.of_issuer("wattle")
@@ -160,10 +157,6 @@ async def test_really_signed_credentials_are_stored_byte_for_byte(world: World) 
     keys = world.signing_keys()
     await keys.create("wattle", KeyState.ACTIVE, NOW)
 
-    class Profiles:
-        async def issuers(self, issuer_ids: Any) -> dict[str, IssuerPublished]:
-            return {"wattle": issuer()}
-
     texts: list[str | CredentialError] = []
 
     class Watched(CredentialSigner):
@@ -171,5 +164,5 @@ async def test_really_signed_credentials_are_stored_byte_for_byte(world: World) 
             texts.extend(await super().credentials(*given))
             return list(texts)
 
-    await world.worker(signer=Watched(keys, Profiles(), URLS, IDS)).handle(received([evidence(1)]))
+    await world.worker(signer=Watched(keys, URLS, IDS)).handle(received([evidence(1)]))
     assert [each["document"] for each in await world.stored("credentials")] == texts

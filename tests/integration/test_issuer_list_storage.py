@@ -136,13 +136,14 @@ async def test_an_issuer_that_comes_while_the_list_is_signed_is_in_the_list_afte
             await issuers.arrive(issuer())
 
     await issuers.process(publish=meanwhile).tick()
+    await issuers.process().tick()
     assert [issuer().did in each.parties for each in issuers.published] == [False, True]
 
 
 async def test_the_list_is_signed_again_in_time_and_at_once_under_another_key(world: World) -> None:
     issuers = IssuerList(world)
     await issuers.process().tick()
-    due = NOW + FRESHNESS.renewed_after
+    due = FRESHNESS.renewed_at(NOW)
     await asyncio.gather(*(issuers.process(lambda: due).renew() for _ in range(4)))
     assert [each.signed_at for each in issuers.published] == [NOW, due]
     other = IssuerList(world, Ed25519Key.from_seed(b"m" * 32))

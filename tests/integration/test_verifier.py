@@ -19,14 +19,23 @@ from libs.common.kafka import Kafka
 from libs.common.settings import Settings
 from libs.common.telemetry import new_trace
 from libs.contracts.cloudevents import EventT, Outgoing, Received
-from libs.contracts.events import AchievementPublished, CredentialDocument, Event, IssuerPublished, StatusListPublished
+from libs.contracts.events import (
+    AUTHORITY_ID,
+    AchievementPublished,
+    AuthorityPublished,
+    CredentialDocument,
+    Event,
+    IssuerPublished,
+    StatusListPublished,
+)
 from libs.contracts.reasons import RevocationReason, TakeDownReason
 from libs.openbadges.crypto.keys import Ed25519Key
 from libs.openbadges.trust import skeleton
+from services.verifier.material import metrics
 from services.verifier.material.repository import INDEXES, Repository, TakenDown
 from services.verifier.material.worker import Projection
 from tests.ids import IDS
-from tests.verifier_doubles import ISSUED, REVOKED, School
+from tests.verifier_doubles import EPOCH, ISSUED, REVOKED, School
 
 pytestmark = pytest.mark.integration
 
@@ -47,10 +56,11 @@ def school(service: str) -> School:
 
 
 @pytest.fixture
-async def kafka(infrastructure: Stack) -> AsyncIterator[Kafka]:
+async def kafka(infrastructure: Stack, service: str) -> AsyncIterator[Kafka]:
     settings = Settings(kafka_bootstrap=infrastructure.kafka_bootstrap, mongo_url=SecretStr(infrastructure.mongo_url))
     publishing = Kafka(settings, "issuer", IDS.event_id)
     await publishing.start()
+    await publish(publishing, authority(School(base=service)))
     yield publishing
     await publishing.stop()
 
@@ -77,6 +87,16 @@ def issuer(school: School, version: int = 1, name: str = "") -> IssuerPublished:
     )
 
 
+def authority(school: School) -> AuthorityPublished:
+    return AuthorityPublished(
+        authority_id=AUTHORITY_ID,
+        version=1,
+        did=school.authority,
+        did_document=school.authority_document,
+        published_at=ISSUED,
+    )
+
+
 def version_of(school: School, number: int) -> AchievementPublished:
     return AchievementPublished(
         owner=school.slug,
@@ -93,7 +113,8 @@ def version_of(school: School, number: int) -> AchievementPublished:
 def listed(school: School, version: int, revoked: Sequence[int] = ()) -> StatusListPublished:
     return StatusListPublished(
         list_id=school.list_id,
-        issuer_id=school.slug,
+        purpose="revocation",
+        epoch=EPOCH,
         version=version,
         credential=school.status_list(revoked),
         published_at=ISSUED + timedelta(seconds=version),
@@ -145,6 +166,7 @@ async def test_what_an_issuer_publishes_can_be_seen_and_verified_and_a_revocatio
     report = (await http.post("/v1/verify", json={"credential": signed.json()})).json()
     assert report["verdict"] == "pass"
     assert (await http.get(f"/issuers/{school.slug}/did.json")).text == school.did_document
+    assert (await http.get("/.well-known/did.json")).text == school.authority_document
     described = await listing(http, f"/achievements/{school.slug}/resilience/1")
     assert (described["name"], described["creator"]["email"]) == ("Resilience", "office@wattlegrove.example")
 
@@ -310,3 +332,48 @@ async def replica(database: mongo.Database, events: list[Event], chance: random.
 
 def _received(event: EventT) -> Received[EventT]:
     return Received(event, event.key, new_trace())
+
+
+def placed(event: StatusListPublished, offset: int = -1) -> Received[StatusListPublished]:
+    return Received(event, event.key, new_trace(), offset=offset)
+
+
+async def test_a_status_list_that_goes_back_is_refused_loudly_and_one_that_is_read_again_in_silence(
+    infrastructure: Stack,
+) -> None:
+    client = mongo.connect(infrastructure.mongo_url, "test")
+    database = client[f"verifier_test_{uuid4().hex}"]
+    school, repository = School(slug="wattle-grove"), Repository(database)
+    projection = Projection(repository)
+
+    def version(epoch: int, number: int, revoked: Sequence[int] = ()) -> StatusListPublished:
+        return listed(school, number, revoked).model_copy(update={"epoch": epoch})
+
+    async def refused(*batch: Received[StatusListPublished]) -> float:
+        before = metrics.STATUS_LISTS_REFUSED._value.get()
+        await projection.status_lists(batch)
+        return float(metrics.STATUS_LISTS_REFUSED._value.get() - before)
+
+    async def held() -> tuple[int, int]:
+        stored = await repository.status_list(school.list_id)
+        assert stored is not None
+        return stored.order
+
+    try:
+        assert await refused(placed(version(EPOCH, 3), 10)) == 0
+        assert await refused(placed(version(EPOCH, 10, [7]), 11), placed(version(EPOCH, 11, [7]), 12)) == 0
+        # A restored issuer that began no new epoch, or a record that somebody sends again.
+        assert await refused(placed(version(EPOCH, 4), 13)) == 1
+        assert await refused(placed(version(EPOCH - 1, 99), 14)) == 1
+        assert await refused(placed(version(EPOCH, 4))) == 1, "no one knows where it stands"
+        assert await held() == (EPOCH, 11)
+        assert await refused(placed(version(EPOCH, 3), 10), placed(version(EPOCH, 10), 11)) == 0, "read again"
+        assert await refused(placed(version(EPOCH, 11), 15)) == 0, "the same"
+        # A new epoch begins its versions anew, and holds.
+        assert await refused(placed(version(EPOCH + 5, 2), 16), placed(version(EPOCH, 12), 17)) == 1
+        assert await held() == (EPOCH + 5, 2)
+        assert await refused(placed(version(EPOCH, 12), 17)) == 1
+        assert await held() == (EPOCH + 5, 2)
+    finally:
+        await client.drop_database(database.name)
+        await mongo.close(client)

@@ -62,9 +62,9 @@ class PermutedEntries:
     def __init__(self) -> None:
         self._indexes, self._next = StatusIndexes(bytes(range(32, 64)), MINIMUM_SIZE), 0
 
-    async def allocate(self, issuer_id: str, count: int) -> list[StatusEntry]:
+    async def allocate(self, count: int) -> list[StatusEntry]:
         first, self._next = self._next, self._next + count
-        return [StatusEntry(f"{issuer_id}-1", self._indexes.index(each)) for each in range(first, first + count)]
+        return [StatusEntry("1790000000-1", self._indexes.index(each)) for each in range(first, first + count)]
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ async def one_run(*, linked: bool = False) -> Seen:
         history=history(store),
         credentials=store.credentials,
         catalogue=catalogue,
-        signer=CredentialSigner(OneKey(), catalogue, Urls(BASE), IDS),
+        signer=CredentialSigner(OneKey(), Urls(BASE), IDS),
         entries=PermutedEntries(),
         announcer=announcer,
         audit=MemoryAudit(),

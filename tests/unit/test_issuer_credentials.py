@@ -20,6 +20,7 @@ from services.issuer.credentials.award import NewAward
 from services.issuer.credentials.signer import CredentialSigner
 from services.issuer.decisions.rules import DecisionContext, decide
 from services.issuer.status.entry import StatusEntry
+from services.issuer.status.signer import StatusListSigner
 from services.issuer.urls import Urls
 from tests.ids import IDS
 from tests.issuer_doubles import NOW, achievement, evidence, issuer
@@ -30,7 +31,9 @@ DEPARTMENT = issuer("department")
 SCHOOL = issuer("wattle", parent="department", did=did.did_web(BASE, "issuers", "wattle")).model_copy(
     update={"public_evidence": True}
 )
-ENTRY = StatusEntry("wattle-1", 4711)
+ENTRY = StatusEntry("1790000000-1", 4711)
+AUTHORITY = Urls(BASE).authority()
+AUTHORITY_KEY = Ed25519Key.from_seed(b"a" * 32)
 
 
 class OneKey:
@@ -41,13 +44,26 @@ class OneKey:
         """Its key never changes."""
 
 
-class OneCatalogue:
-    async def issuers(self, issuer_ids: Iterable[str]) -> dict[str, IssuerPublished]:
-        return {"wattle": SCHOOL, "department": DEPARTMENT}
+class OneAuthority:
+    async def signing_key(self) -> tuple[str, Ed25519Key]:
+        return AUTHORITY, AUTHORITY_KEY
 
 
 def signer() -> CredentialSigner:
-    return CredentialSigner(OneKey(), OneCatalogue(), Urls(BASE), IDS)
+    return CredentialSigner(OneKey(), Urls(BASE), IDS)
+
+
+async def status_list(bits: StatusList) -> str:
+    signs = StatusListSigner(OneAuthority(), Urls(BASE))
+    return await signs.status_list(ENTRY.list_id, "revocation", bits, NOW, **FRESH)
+
+
+def material_with(url: str, listed: str) -> ResolvedInputs:
+    keys = {
+        SCHOOL.did: did.did_document(SCHOOL.did, KEY.public_multibase),
+        AUTHORITY: did.did_document(AUTHORITY, AUTHORITY_KEY.public_multibase),
+    }
+    return ResolvedInputs(keys, {url: listed})
 
 
 def award(piece: EvidenceSubmitted, offered: AchievementPublished) -> NewAward:
@@ -74,11 +90,8 @@ FRESH: Any = {"valid_until": NOW + timedelta(days=7), "ttl": timedelta(seconds=6
 @pytest.mark.parametrize("link", [None, "https://wattle.example/work/1?a=b#c"])
 async def test_every_check_of_the_verifier_passes(level: SoloLevel, link: str | None) -> None:
     text, document = await issued(evidence(level=level, link=link), SHARED)
-    listed = await signer().status_list("wattle", ENTRY.list_id, StatusList(), NOW, **FRESH)
-    material = ResolvedInputs(
-        {SCHOOL.did: did.did_document(SCHOOL.did, KEY.public_multibase)},
-        {document["credentialStatus"]["statusListCredential"]: listed},
-    )
+    listed = await status_list(StatusList())
+    material = material_with(document["credentialStatus"]["statusListCredential"], listed)
     report = verify(text, material, NOW + timedelta(minutes=1))
     assert [(each.name, each.outcome) for each in report.checks if each.outcome != "pass"] == []
 
@@ -87,14 +100,14 @@ async def test_a_set_bit_in_the_list_is_a_failed_status() -> None:
     text, document = await issued(evidence(), SHARED)
     bits = StatusList()
     bits.set(ENTRY.index)
-    listed = await signer().status_list("wattle", ENTRY.list_id, bits, NOW, **FRESH)
+    listed = await status_list(bits)
     url = document["credentialStatus"]["statusListCredential"]
-    material = ResolvedInputs({SCHOOL.did: did.did_document(SCHOOL.did, KEY.public_multibase)}, {url: listed})
+    material = material_with(url, listed)
     assert verify(text, material, NOW).check("status").outcome == "fail"
 
 
 async def test_a_list_says_how_long_it_is_valid_and_how_long_a_copy_may_be_kept() -> None:
-    listed = json.loads(await signer().status_list("wattle", ENTRY.list_id, StatusList(), NOW, **FRESH))
+    listed = json.loads(await status_list(StatusList()))
     assert times.read(listed["validUntil"]) == FRESH["valid_until"]
     assert listed["credentialSubject"]["ttl"] == 60_000
 
@@ -104,9 +117,9 @@ async def test_a_list_past_its_end_makes_the_status_unknown_whatever_it_says(rev
     text, document = await issued(evidence(), SHARED)
     bits = StatusList()
     bits.set(ENTRY.index, revoked)
-    listed = await signer().status_list("wattle", ENTRY.list_id, bits, NOW, **FRESH)
+    listed = await status_list(bits)
     url = document["credentialStatus"]["statusListCredential"]
-    material = ResolvedInputs({SCHOOL.did: did.did_document(SCHOOL.did, KEY.public_multibase)}, {url: listed})
+    material = material_with(url, listed)
     in_time, too_late = FRESH["valid_until"] - timedelta(seconds=1), FRESH["valid_until"]
     assert verify(text, material, in_time).check("status").outcome == ("fail" if revoked else "pass")
     assert verify(text, material, too_late).check("status").outcome == "unknown"
@@ -118,7 +131,7 @@ async def test_a_list_without_an_id_serves_at_no_url() -> None:
     nameless = list_document(url, SCHOOL.did, StatusList(), valid_from=NOW)
     del nameless["id"]
     listed = sign(prepare(nameless), KEY, did.verification_method(SCHOOL.did, KEY.public_multibase), NOW)
-    material = ResolvedInputs({SCHOOL.did: did.did_document(SCHOOL.did, KEY.public_multibase)}, {url: listed})
+    material = material_with(url, listed)
     assert verify(text, material, NOW).check("status").outcome == "unknown"
 
 
@@ -162,7 +175,7 @@ async def test_a_credential_holds_the_number_of_its_issuers_page_on_linkedin() -
 
 async def test_no_private_key_is_remembered_by_the_signer() -> None:
     used = signer()
-    await used.status_list("wattle", ENTRY.list_id, StatusList(), NOW, **FRESH)
+    await used.credentials([(award(evidence(), SHARED), ENTRY)], {"wattle": SCHOOL, "department": DEPARTMENT}, NOW)
     remembered = [each for key in used._methods for each in key]
     assert remembered == [SCHOOL.did, KEY.public_bytes]
 

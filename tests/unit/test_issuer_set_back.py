@@ -41,9 +41,9 @@ class Entries:
     def __init__(self, epoch: int) -> None:
         self._epoch, self._next = epoch, 0
 
-    async def allocate(self, issuer_id: str, count: int) -> list[StatusEntry]:
+    async def allocate(self, count: int) -> list[StatusEntry]:
         first, self._next = self._next, self._next + count
-        return [StatusEntry(f"{issuer_id}-{self._epoch}", first + each) for each in range(count)]
+        return [StatusEntry(f"{self._epoch}-1", first + each) for each in range(count)]
 
 
 class Authority:

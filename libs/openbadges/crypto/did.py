@@ -52,6 +52,24 @@ def did_web_url(did: str, scheme: str = "https") -> str:
     return f"{scheme}://{host.replace('%3A', ':').replace('%3a', ':')}/{place}/did.json"
 
 
+def stands_below(url: str, did: str) -> bool:
+    """Return whether a URL lies below the address that a did:web is the name of: its owner decides what stands there.
+
+    did:web:state.example owns all of https://state.example/, did:web:state.example:a what lies below /a/. A URL whose
+    path is not written plainly, with dots for segments or with escapes, is nobody's.
+    """
+    scheme = url.partition("://")[0]
+    if scheme not in {"https", "http"} or not did.startswith("did:web:"):
+        return False
+    try:
+        address = did_web_url(did, scheme).removesuffix("did.json").removesuffix(".well-known/")
+    except CredentialError:
+        return False
+    path = url.removeprefix(address)
+    plain = path.isascii() and path.isprintable() and not set(path) & set("%\\ ")
+    return path != url and plain and not {".", ".."} & set(path.split("/"))
+
+
 def verification_method(did: str, public_multibase: str) -> str:
     """Name one key of a DID: the DID URL that proofs carry."""
     return f"{did}#{public_multibase}"

@@ -247,7 +247,7 @@ def list_document(
 
     Args:
         list_url: where it is published; the credential's id.
-        issuer: the DID of the issuer, who must be the issuer of the credentials on the list.
+        issuer: the DID of who signs it: the issuer of the credentials on the list, or the did:web above the URL.
         statuses: the bits.
         valid_from: the moment that the bits speak of.
         purpose: what a set bit means.

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Final
 
+from libs.openbadges.crypto.did import stands_below
 from libs.openbadges.model import times
 from libs.openbadges.model.datamodel.forms import is_url
 from libs.openbadges.model.errors import CredentialError
@@ -153,15 +154,18 @@ def _check_entry(one: Any, document: dict[str, Any], lists: VerifiedStatusLists)
 
 
 def _check_own(status_list: dict[str, Any], url: str, document: dict[str, Any]) -> None:
-    """Check that a list is that of the credential's issuer and of its URL; without an id it would serve at every URL.
+    """Check who may say that a credential was not taken back, and that the list is that of its URL.
 
     Any list that is proven, and that a credential names, can take it back. That it was not taken back only its own list
-    tells (Bitstring Status List 1.0, section 3.2): else somebody else's, or an older one, would hide a revocation.
+    tells (Bitstring Status List 1.0, section 3.2): else somebody else's, or an older one, would hide a revocation. Its
+    own is one that its issuer signed, or whoever owns the address that the issuer named in it: a did:web that the list
+    stands below. Without an id a list would serve at every URL.
 
     Raises:
         CredentialError: `STATUS_VERIFICATION_ERROR`.
     """
-    if issuer_of(status_list) != issuer_of(document):
+    signer = issuer_of(status_list)
+    if signer is None or (signer != issuer_of(document) and not stands_below(url, signer)):
         raise CredentialError("STATUS_VERIFICATION_ERROR", "The status list is that of another issuer.")
     if status_list.get("id") != url:
         raise CredentialError("STATUS_VERIFICATION_ERROR", "The status list is that of another URL.")

@@ -12,7 +12,7 @@ from libs.openbadges.verify.presentations import (
 from libs.openbadges.verify.recipient import Recipient
 from libs.openbadges.verify.report import Check, Report
 from libs.openbadges.verify.run import ResolvedInputs
-from libs.openbadges.verify.status import STATUS_LIST_LIMITS
+from libs.openbadges.verify.status import STATUS_LIST_LIMITS, status_list_signers
 
 __all__ = [
     "CHECKS",
@@ -29,6 +29,7 @@ __all__ = [
     "dependencies_of",
     "open_document",
     "presentation_dependencies",
+    "status_list_signers",
     "verify",
     "verify_all",
     "verify_presentation",

@@ -2,16 +2,18 @@
 
 from typing import Any, Final
 
+from libs.openbadges.crypto.did import stands_below
 from libs.openbadges.jose.plain import read_json
 from libs.openbadges.jsonld.parsing import Limits
 from libs.openbadges.model.errors import CredentialError
 from libs.openbadges.model.findings import Finding
+from libs.openbadges.model.members import issuer_of
 from libs.openbadges.status.check import check_entries
 from libs.openbadges.verify.canonicalization import canonical_form
 from libs.openbadges.verify.dates import check_dates
 from libs.openbadges.verify.opening import open_document
 from libs.openbadges.verify.proof import check_proofs
-from libs.openbadges.verify.run import Context, EndorsementBudget, Run
+from libs.openbadges.verify.run import Answers, Context, EndorsementBudget, Run
 
 STATUS_LIST_LIMITS: Final = Limits(bytes=8 * 1024 * 1024, nodes=200_000)
 """A status list credential is one long text; a revocation list has an object for each credential on it."""
@@ -35,6 +37,23 @@ def unsigned_list(url: str, run: Run) -> dict[str, Any]:
         return read_json(given, STATUS_LIST_LIMITS)
     except CredentialError as error:
         raise CredentialError("STATUS_VERIFICATION_ERROR", f"The revocation list cannot be read: {error}") from error
+
+
+def status_list_signers(lists: Answers) -> set[str]:
+    """Return the did:webs whose documents must be looked up for lists that whoever owns their address signed.
+
+    Args:
+        lists: what stands at the URLs of status lists; what cannot be read names nobody.
+    """
+    signers = set()
+    for url, given in lists.items():
+        try:
+            signer = issuer_of(open_document(given, STATUS_LIST_LIMITS).document)
+        except CredentialError:
+            continue
+        if signer is not None and stands_below(url, signer):
+            signers.add(signer)
+    return signers
 
 
 def verified_status_list(url: str, run: Run) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Request, Response
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from libs.access.api_keys import ALL_ISSUERS, ApiKeys, Caller
 from libs.access.audited import cause_of
@@ -14,7 +14,7 @@ from libs.common.errors import ConflictError, ForbiddenError, NotFoundError
 from libs.common.fields import EmailAddress, Line, NumberInJson, Text, TimeZone, Truth, WebUrl
 from libs.common.http import request_trace
 from libs.common.problems import FieldError, documented
-from libs.contracts.events import AchievementLevel, AchievementPublished, IssuerPublished, Suspension
+from libs.contracts.events import AUTHORITY_ID, AchievementLevel, AchievementPublished, IssuerPublished, Suspension
 from libs.contracts.reasons import SuspensionReason
 from libs.contracts.results import SoloLevel
 from services.issuer.catalogue.achievements import Achievements
@@ -22,6 +22,13 @@ from services.issuer.catalogue.issuers import By, DidMethod, Issuers, Profile
 from services.issuer.catalogue.public_texts import warnings_of
 
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
+
+
+def _not_reserved(issuer_id: str) -> str:
+    if issuer_id == AUTHORITY_ID:
+        raise ValueError("this id is the authority's own; choose another one")
+    return issuer_id
+
 
 IssuerId = Annotated[str, Path(description="the id of the issuer", examples=["wattle-grove"])]
 
@@ -87,7 +94,11 @@ class ProfileRequest(_Body):
 class IssuerRequest(ProfileRequest):
     """A school or department. Its id and its DID never change; everything else may, by publishing it again."""
 
-    id: Slug = Field(description="its id here, for good", examples=["wattle-grove"])
+    id: Annotated[Slug, AfterValidator(_not_reserved)] = Field(
+        description="its id here, for good",
+        examples=["wattle-grove"],
+        json_schema_extra={"not": {"const": AUTHORITY_ID}},
+    )
     did_method: DidMethod | None = Field(
         default=None, description="how its DID is resolved: `web` (the default), whose keys can change, or `key`"
     )

@@ -1,7 +1,6 @@
 """Versions of an issuer: its profile, its DID document, whether it may issue. Which comes next, and publishing it."""
 
 import asyncio
-import random
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -13,7 +12,7 @@ from libs.contracts.events import IssuerPublished, Suspension
 from libs.contracts.reasons import SuspensionReason
 from libs.openbadges.crypto import did
 from services.issuer.catalogue.names import IssuerNames
-from services.issuer.catalogue.publications import Publications, same_content
+from services.issuer.catalogue.publications import Publications, same_content, unless_overtaken
 from services.issuer.catalogue.repository import Catalogue
 from services.issuer.catalogue.trial import try_issuer
 from services.issuer.keys.did_documents import did_document
@@ -22,8 +21,6 @@ from services.issuer.keys.signing_keys import SigningKeys
 from services.issuer.keys.states import Copy, KeyState, SigningKey
 from services.issuer.urls import Urls
 
-_ATTEMPTS = 10
-_PAUSE_SECONDS = 0.02
 # What stands in credentials, so that a sample is tried before it is published.
 _SIGNED = frozenset({"name", "url", "email", "logo", "linkedin_id"})
 
@@ -213,17 +210,12 @@ class Issuers:
         action: Action,
     ) -> IssuerPublished | None:
         """Publish the newest version with this change, again where somebody else publishes at the same moment."""
-        for attempt in range(_ATTEMPTS):
+
+        async def publish() -> IssuerPublished | None:
             newest = await self._newest(issuer_id)
-            if newest is None:
-                return None
-            try:
-                return (await self._publish_next(newest, change(newest), by, action=action))[0]
-            except ConflictError:
-                if attempt + 1 == _ATTEMPTS:
-                    raise
-            await asyncio.sleep(_PAUSE_SECONDS * random.uniform(0.5, 1.5) * (attempt + 1))  # noqa: S311  # jitter
-        return None
+            return None if newest is None else (await self._publish_next(newest, change(newest), by, action=action))[0]
+
+        return await unless_overtaken(publish)
 
     async def _first_did(self, issuer_id: str, method: DidMethod, cause: Cause) -> str:
         entry = Entry(Action.SIGNING_KEY_ADDED, cause, (issuer_id,), f"issuer {issuer_id}", details={"state": "active"})

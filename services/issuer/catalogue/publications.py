@@ -3,8 +3,11 @@
 A claim holds the very event, so that an interrupted publication is finished with the same words.
 """
 
+import asyncio
+import random
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 from pymongo import DESCENDING, ReplaceOne
 
@@ -15,7 +18,7 @@ from libs.common.failpoints import failpoint
 from libs.common.mongo import Database, Document, Index, find_by_ids, insert_new
 from libs.common.telemetry import new_trace
 from libs.contracts.cloudevents import Outgoing
-from libs.contracts.events import AchievementPublished, Event, IssuerPublished
+from libs.contracts.events import AchievementPublished, AuthorityPublished, Event, IssuerPublished
 from services.issuer.catalogue.repository import Catalogue, CatalogueEvent
 
 INDEXES: Sequence[Index] = (
@@ -23,11 +26,16 @@ INDEXES: Sequence[Index] = (
     Index("publications", ["claimed_at"], partial={"arrived": False}),
 )
 
+T = TypeVar("T")
+
+_ATTEMPTS = 10
+_PAUSE_SECONDS = 0.02
 _WAIT_SECONDS = 10.0
 _REPAIR_SECONDS = 5.0
 # A publication that has not arrived by then was interrupted.
 _INTERRUPTED_AFTER = timedelta(seconds=15)
-_CONTRACTS: dict[str, type[IssuerPublished] | type[AchievementPublished]] = {
+_CONTRACTS: dict[str, type[CatalogueEvent]] = {
+    "authority": AuthorityPublished,
     "issuer": IssuerPublished,
     "achievement": AchievementPublished,
 }
@@ -39,10 +47,24 @@ def same_content(one: CatalogueEvent, other: CatalogueEvent) -> bool:
 
 
 def subject_of(event: CatalogueEvent) -> str:
-    """Return what the event is a version of: `issuer:ID` or `achievement:OWNER/ID`."""
-    if isinstance(event, IssuerPublished):
-        return event.key
-    return f"{event.key_prefix}{event.owner}/{event.achievement_id}"
+    """Return what the event is a version of: `issuer:ID`, `authority:ID` or `achievement:OWNER/ID`."""
+    if isinstance(event, AchievementPublished):
+        return f"{event.key_prefix}{event.owner}/{event.achievement_id}"
+    return event.key
+
+
+async def unless_overtaken(publish: Callable[[], Awaitable[T]]) -> T:
+    """Publish the next version, again where somebody else publishes at the same moment.
+
+    Raises:
+        ConflictError: others publish versions all the time.
+    """
+    for attempt in range(1, _ATTEMPTS):
+        try:
+            return await publish()
+        except ConflictError:
+            await asyncio.sleep(_PAUSE_SECONDS * random.uniform(0.5, 1.5) * attempt)  # noqa: S311  # jitter
+    return await publish()
 
 
 class Publications:
@@ -117,9 +139,7 @@ class Publications:
 
     async def lacking(self, events: Sequence[Event]) -> list[CatalogueEvent]:
         """Return those of these versions, which were published, that are not claimed here, or with other content."""
-        versions = {
-            _claim_id(each): each for each in events if isinstance(each, IssuerPublished | AchievementPublished)
-        }
+        versions = {_claim_id(each): each for each in events if isinstance(each, CatalogueEvent)}
         claims = await find_by_ids(self._collection, "_id", versions)
         there = {each["_id"] for each in claims if same_content(_read(each), versions[each["_id"]])}
         return [each for claim_id, each in versions.items() if claim_id not in there]
@@ -129,6 +149,7 @@ class Publications:
         claims = [_claim(each, each.published_at, arrived=True) for each in lacking]
         await self._collection.bulk_write([ReplaceOne({"_id": each["_id"]}, each, upsert=True) for each in claims])
         await self._catalogue.store_issuers([each for each in lacking if isinstance(each, IssuerPublished)])
+        await self._catalogue.store_authority([each for each in lacking if isinstance(each, AuthorityPublished)])
         await self._catalogue.store_achievements([each for each in lacking if isinstance(each, AchievementPublished)])
 
     async def repair(self) -> float:

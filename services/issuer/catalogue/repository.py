@@ -7,7 +7,7 @@ from cachetools import LRUCache, TTLCache
 from pymongo import DESCENDING
 
 from libs.common.mongo import Database, Document, Index, find_by_ids, insert_new, upsert_newest
-from libs.contracts.events import AchievementPublished, IssuerPublished
+from libs.contracts.events import AUTHORITY_ID, AchievementPublished, AuthorityPublished, IssuerPublished
 from libs.openbadges.trust import skeleton
 
 INDEXES: Sequence[Index] = (
@@ -15,7 +15,7 @@ INDEXES: Sequence[Index] = (
     Index("issuers", ["skeleton"]),
 )
 
-CatalogueEvent = IssuerPublished | AchievementPublished
+CatalogueEvent = IssuerPublished | AchievementPublished | AuthorityPublished
 
 _REMEMBERED = 10_000
 # Read at one go: some milliseconds.
@@ -25,11 +25,12 @@ _ISSUER_REMEMBERED_SECONDS = 10.0
 
 
 class Catalogue:
-    """The collections `issuers` and `achievements`. Absence is never cached."""
+    """The collections `issuers`, `achievements` and `authority_document`. Absence is never cached."""
 
     def __init__(self, database: Database, *, clock: Callable[[], float] = monotonic) -> None:
         self._issuers = database["issuers"]
         self._achievements = database["achievements"]
+        self._authority = database["authority_document"]
         self._issuer_cache: TTLCache[str, IssuerPublished] = TTLCache(_REMEMBERED, _ISSUER_REMEMBERED_SECONDS, clock)
         self._version_cache: LRUCache[str, AchievementPublished] = LRUCache(_REMEMBERED)
 
@@ -45,17 +46,36 @@ class Catalogue:
         achievements = {event.version_key: _achievement(event) for event in events}
         await insert_new(self._achievements, list(achievements.values()))
 
+    async def store_authority(self, events: Sequence[AuthorityPublished]) -> None:
+        """Keep the newest version of the authority's DID document."""
+        await upsert_newest(
+            self._authority,
+            [
+                {"_id": each.authority_id, "schema": 1, "version": each.version, "event": each.model_dump_json()}
+                for each in events
+            ],
+            order="version",
+        )
+
     async def has_arrived(self, event: CatalogueEvent) -> bool:
-        """Return whether this version, or a newer one of an issuer, is in the database."""
+        """Return whether this version, or a newer one of an issuer or of the authority, is in the database."""
         if isinstance(event, IssuerPublished):
             query = {"_id": event.issuer_id, "version": {"$gte": event.version}}
             return await self._issuers.find_one(query, {"_id": 1}) is not None
+        if isinstance(event, AuthorityPublished):
+            query = {"_id": event.authority_id, "version": {"$gte": event.version}}
+            return await self._authority.find_one(query, {"_id": 1}) is not None
         return await self._achievements.find_one({"_id": event.version_key}, {"_id": 1}) is not None
 
     async def newest_issuer(self, issuer_id: str) -> IssuerPublished | None:
         """Return the newest version of an issuer that has arrived, if any, past the cache."""
         found = await self._issuers.find_one({"_id": issuer_id}, {"event": 1})
         return None if found is None else IssuerPublished.model_validate_json(found["event"])
+
+    async def newest_authority(self) -> AuthorityPublished | None:
+        """Return the newest version of the authority's DID document that has arrived, if any."""
+        found = await self._authority.find_one({"_id": AUTHORITY_ID}, {"event": 1})
+        return None if found is None else AuthorityPublished.model_validate_json(found["event"])
 
     async def everybody(self) -> AsyncIterator[Sequence[IssuerPublished]]:
         """Return the newest version of every issuer that has arrived, some at a time, sorted by id."""

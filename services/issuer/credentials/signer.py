@@ -1,7 +1,7 @@
-"""Writing and signing an award as an Open Badges 3.0 AchievementCredential, and an issuer's status lists."""
+"""Writing and signing an award as an Open Badges 3.0 AchievementCredential."""
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime, time
 from time import perf_counter
 from typing import Any, Protocol
 
@@ -20,14 +20,12 @@ from libs.openbadges.issue.achievements import (
     solo_id,
 )
 from libs.openbadges.issue.building import CredentialTemplate, Shown
-from libs.openbadges.issue.signing import Prepared, prepare, sign, sign_all
+from libs.openbadges.issue.signing import Prepared, prepare, sign_all
 from libs.openbadges.model.documents import IdentifierEntry, Image, Profile
 from libs.openbadges.model.errors import CredentialError
 from libs.openbadges.status import bitstring
-from libs.openbadges.status.bitstring import StatusList
 from services.issuer.credentials import metrics
 from services.issuer.credentials.award import NewAward
-from services.issuer.keys.encryption import KeyUnavailableError
 from services.issuer.status.entry import StatusEntry
 from services.issuer.urls import Urls
 
@@ -51,20 +49,11 @@ class Keys(Protocol):
         ...
 
 
-class Profiles(Protocol):
-    """Knows issuers' profiles."""
-
-    async def issuers(self, issuer_ids: Iterable[str]) -> dict[str, IssuerPublished]:
-        """Return those of these issuers that are known."""
-        ...
-
-
 class CredentialSigner:
     """Prepares and signs. What all awards of one achievement by one issuer share is written once and remembered."""
 
-    def __init__(self, keys: Keys, profiles: Profiles, urls: Urls, ids: Ids) -> None:
+    def __init__(self, keys: Keys, urls: Urls, ids: Ids) -> None:
         self._keys = keys
-        self._profiles = profiles
         self._urls = urls
         self._ids = ids
         self._templates: LRUCache[tuple[object, ...], CredentialTemplate] = LRUCache(_REMEMBERED_TEMPLATES)
@@ -126,24 +115,6 @@ class CredentialSigner:
             image=f"{page}/image.svg",
             activity_end=datetime.combine(evidence.observed_on, time(), UTC),
         )
-
-    async def status_list(
-        self, issuer_id: str, list_id: str, bits: StatusList, at: datetime, *, valid_until: datetime, ttl: timedelta
-    ) -> str:
-        """Return the signed credential of this list with these bits, as JSON text.
-
-        Raises:
-            KeyUnavailableError: the issuer's key or profile is not here yet.
-        """
-        issuer = (await self._profiles.issuers([issuer_id])).get(issuer_id)
-        if issuer is None:
-            raise KeyUnavailableError(f"the profile of issuer {issuer_id} has not arrived")
-        await self._keys.refresh([issuer_id])
-        key = await self._keys.key(issuer_id)
-        document = bitstring.list_document(
-            self._urls.status_list(list_id), issuer.did, bits, valid_from=at, valid_until=valid_until, ttl=ttl
-        )
-        return sign(prepare(document), key, self._method(issuer.did, key), at)
 
     def _method(self, issuer_did: str, key: Ed25519Key) -> str:
         """Return the DID URL of the key; writing it costs as much as signing, so it is remembered."""

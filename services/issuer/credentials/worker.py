@@ -31,12 +31,12 @@ class Closing:
         self._announcer = announcer
 
     async def handle(self, batch: Sequence[Received[RevokeCredential | TakeDownCredential]]) -> Sequence[Outgoing]:
-        """Revoke and take down, publish the lists, and return the announcements.
+        """Revoke and take down, count the changes of the lists, and return the announcements.
 
         1. Revoke those that are active, take down what is to be taken down: its signed text goes, then what was
            written of the evidence for it. The first reason holds. Again after a crash: it is done, nothing changes.
-        2. Count a change of each list, after the credentials that it speaks of; publish each list. Again: one
-           publication more, of the same bits.
+        2. Count a change of each list, after the credentials that it speaks of; a loop publishes it within seconds.
+           Again: one publication more, of the same bits.
         3. Return the announcements, made from what is stored: the same each time.
         """
         revocations: dict[Target, Revocation] = {}

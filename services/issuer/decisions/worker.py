@@ -81,7 +81,7 @@ class Signer(Protocol):
 class StatusEntries(Protocol):
     """Allocates entries of status lists."""
 
-    async def allocate(self, issuer_id: str, count: int) -> list[StatusEntry]:
+    async def allocate(self, count: int) -> list[StatusEntry]:
         """Return entries for `count` new credentials, in lists that are announced already."""
         ...
 
@@ -258,16 +258,12 @@ class Awarding:
     ) -> tuple[dict[UUID, Credential], set[UUID]]:
         """Return the credentials to store by id, and the submissions that no credential can be written of."""
         awards = [each.award for each in outcomes if each.award is not None]
-        by_issuer: dict[str, list[NewAward]] = {}
-        for award in awards:
-            by_issuer.setdefault(award.evidence.issuer_id, []).append(award)
-        await self._signer.open_keys(set(by_issuer))
-        allocated = await asyncio.gather(*(self._entries.allocate(issuer, len(of)) for issuer, of in by_issuer.items()))
+        await self._signer.open_keys({each.evidence.issuer_id for each in awards})
+        entries = await self._entries.allocate(len(awards))
         failpoint("issuer.award.4.entries")
-        entries = {issuer: iter(each) for issuer, each in zip(by_issuer, allocated, strict=True)}
         credentials: dict[UUID, Credential] = {}
         refused: set[UUID] = set()
-        listed = [(award, next(entries[award.evidence.issuer_id])) for award in awards]
+        listed = list(zip(awards, entries, strict=True))
         for start in range(0, len(listed), _TOGETHER):
             some = listed[start : start + _TOGETHER]
             for (award, entry), document in zip(some, await self._signer.credentials(some, issuers, at), strict=True):

@@ -10,7 +10,7 @@ from pymongo.errors import PyMongoError
 from libs.audit.entry import Action, AuditWriter, Cause, Entry
 from libs.common.errors import ConflictError, UnavailableError
 from libs.common.telemetry import get_logger, new_trace, trace_id
-from libs.contracts.events import IssuerPublished
+from libs.contracts.events import AuthorityPublished, IssuerPublished
 from services.issuer.keys import states
 from services.issuer.keys.copies import KeyCopies
 from services.issuer.keys.repository import SigningKeyRepository
@@ -21,9 +21,9 @@ _REPAIR_SECONDS = 5.0
 
 
 class PublishedIssuers(Protocol):
-    """Publishes the DID documents of issuers."""
+    """Publishes the DID documents of issuers and of the authority."""
 
-    async def current(self, issuer_id: str) -> IssuerPublished:
+    async def current(self, issuer_id: str) -> IssuerPublished | AuthorityPublished:
         """Return the newest version.
 
         Raises:

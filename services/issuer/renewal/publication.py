@@ -3,11 +3,12 @@
 What is signed is derived from the database whenever it is published, so there is nothing that two writers could tear.
 """
 
+import asyncio
 import secrets
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Generic
 
 from libs.common.telemetry import get_logger, new_trace
@@ -25,6 +26,7 @@ _PUBLISHER_GONE = timedelta(seconds=60)
 _PATIENCE = timedelta(seconds=60)
 # Signed again at one run of the loop; then the rest of the process runs.
 _TOGETHER = 100
+_SCHEDULE_BEGAN = datetime(1970, 1, 1, tzinfo=UTC)
 
 Publish = Callable[[Sequence[Outgoing]], Awaitable[None]]
 
@@ -37,9 +39,13 @@ class Freshness:
     ttl: timedelta
 
     @property
-    def renewed_after(self) -> timedelta:
-        """Return the age at which it is signed again: half of its validity is left for a stop of this service."""
+    def renewed_every(self) -> timedelta:
+        """Return how often it is signed again: half of its validity is left for a stop of this service."""
         return self.valid_for / 2
+
+    def renewed_at(self, signed_at: datetime) -> datetime:
+        """Return when it is signed again: on a schedule that is the same whenever it changes, and so tells of none."""
+        return signed_at + self.renewed_every - (signed_at - _SCHEDULE_BEGAN) % self.renewed_every
 
 
 class Publication(ABC, Generic[VersionedT]):
@@ -71,29 +77,37 @@ class Publication(ABC, Generic[VersionedT]):
     def _after_step(self, step: int) -> None:
         """Be told that a step of `publish` is done."""
 
-    async def publish(self, document_id: str) -> None:
-        """Publish the document until the newest version is the last that was published, and confirmed.
+    async def publish(self, document_id: str, *, alone: bool = False) -> None:
+        """Publish the newest version of the document, confirmed.
 
         1. Note that this publisher is at work, and read the version.
         2. Read what is to be signed: it holds at least every change that the version counts. Sign, publish, wait.
-        3. If the version is still the same, take the note away; else go back to 2.
+        3. Note that this version is the last that was published, and take the note of step 1 away.
 
-        Two publishers may overtake each other, and a compacted topic keeps the last record, not the newest version:
-        whoever published an older version sees so in step 3 and publishes again. A crash before step 3 leaves the note,
-        and `repair` publishes again.
+        A change in between is left to `repair`, which publishes whatever is not the last that was published. So is what
+        two publishers leave that overtake each other: a compacted topic keeps the last record, not the newest version,
+        and whoever published an older one says so in step 3. A crash before step 3 leaves the note, and `repair`
+        publishes again.
+
+        Args:
+            document_id: of the document.
+            alone: do nothing where another publisher is at work.
         """
-        token = secrets.token_hex(8)
-        current = await self._documents.begin(document_id, token, self._clock())
+        token, now = secrets.token_hex(8), self._clock()
+        current = await self._documents.begin(document_id, token, now, now - _PUBLISHER_GONE if alone else None)
         self._after_step(1)
-        while current is not None:
-            signed_at = self._clock()
+        if current is None:
+            return
+        signed_at = self._clock()
+        try:
             await self._publish([Outgoing(await self._event(current, signed_at), new_trace())])
-            self._after_step(2)
-            self._metrics.published.inc()
-            renew_at = signed_at + self._freshness.renewed_after
-            if await self._documents.finish(current, token, signed_at=signed_at, renew_at=renew_at):
-                return
-            current = await self._documents.find(document_id)
+        except (Exception, asyncio.CancelledError):
+            await self._documents.give_up(document_id, token)
+            raise
+        self._after_step(2)
+        self._metrics.published.inc()
+        renew_at = self._freshness.renewed_at(signed_at)
+        await self._documents.finish(current, token, signed_at=signed_at, renew_at=renew_at)
 
     async def repair(self) -> float:
         """Publish what nobody has published yet; return the seconds until it is worth looking again."""
@@ -118,12 +132,12 @@ class Publication(ABC, Generic[VersionedT]):
         else:
             return 0.0
         await self._measure()
-        return min(self._freshness.renewed_after.total_seconds() / 10, _LONGEST_DELAY_SECONDS)
+        return min(self._freshness.renewed_every.total_seconds() / 10, _LONGEST_DELAY_SECONDS)
 
     async def _published(self, document_id: str) -> bool:
         """Publish a document; one whose key is not available must not hold up the others."""
         try:
-            await self.publish(document_id)
+            await self.publish(document_id, alone=True)
         except KeyUnavailableError as error:
             get_logger().warning("not signed", document=document_id, problem=str(error))
             return False
@@ -133,4 +147,5 @@ class Publication(ABC, Generic[VersionedT]):
         signed_at = await self._documents.oldest()
         age = timedelta() if signed_at is None else self._clock() - signed_at
         self._metrics.oldest_seconds.set(age.total_seconds())
-        self._metrics.overdue_seconds.set(max(0.0, (age - self._freshness.renewed_after).total_seconds()))
+        late = timedelta() if signed_at is None else self._clock() - self._freshness.renewed_at(signed_at)
+        self._metrics.overdue_seconds.set(max(0.0, late.total_seconds()))

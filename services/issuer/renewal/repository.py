@@ -20,7 +20,7 @@ class Versioned:
 
     Attributes:
         version: grows with each change.
-        published_version: the highest that was published and confirmed; -1 where none was.
+        published_version: the last that was published and confirmed; -1 where none was, or that is in doubt.
     """
 
     id: str
@@ -53,22 +53,27 @@ class VersionedRepository(ABC, Generic[VersionedT]):
         """Raise the version of every one, of all tenants, so that each is published again; return how many."""
         return (await self._documents.update_many({}, {"$inc": {"version": 1}})).modified_count
 
-    async def begin(self, document_id: str, token: str, now: datetime) -> VersionedT | None:
-        """Note that a publisher is at work, and return the document."""
+    async def begin(
+        self, document_id: str, token: str, now: datetime, gone: datetime | None = None
+    ) -> VersionedT | None:
+        """Note that a publisher is at work, and return the document.
+
+        Args:
+            document_id: of the document.
+            token: of the note.
+            now: when this publisher began.
+            gone: return None where one is at work that began after this moment; None where that does not matter.
+        """
+        others = {} if gone is None else {"publishing": {"$not": {"$elemMatch": {"since": {"$gte": gone}}}}}
         found = await self._documents.find_one_and_update(
-            {"_id": document_id},
+            {"_id": document_id, **others},
             {"$push": {"publishing": {"token": token, "since": now}}},
             return_document=ReturnDocument.AFTER,
         )
         return None if found is None else self._read(found)
 
-    async def find(self, document_id: str) -> VersionedT | None:
-        """Return one document."""
-        found = await self._documents.find_one({"_id": document_id})
-        return None if found is None else self._read(found)
-
-    async def finish(self, published: VersionedT, token: str, *, signed_at: datetime, renew_at: datetime) -> bool:
-        """Take the publisher's note away, if this version is still the newest; return whether it is.
+    async def finish(self, published: VersionedT, token: str, *, signed_at: datetime, renew_at: datetime) -> None:
+        """Note that this version is the last that was published, and take the publisher's note away.
 
         Args:
             published: the document as it was when it was signed.
@@ -76,21 +81,22 @@ class VersionedRepository(ABC, Generic[VersionedT]):
             signed_at: when it was signed.
             renew_at: when it is to be signed again, whether it changes or not.
         """
-        done = await self._documents.update_one(
-            {"_id": published.id, "version": published.version},
-            {
-                "$pull": {"publishing": {"token": token}},
-                "$max": {"published_version": published.version},
-                "$set": {"signed_at": signed_at, "renew_at": renew_at},
-            },
+        last: Document = {"published_version": published.version, "signed_at": signed_at, "renew_at": renew_at}
+        await self._documents.update_one(
+            {"_id": published.id}, {"$pull": {"publishing": {"token": token}}, "$set": last}
         )
-        return done.matched_count > 0
+
+    async def give_up(self, document_id: str, token: str) -> None:
+        """Take the publisher's note away and leave the document to be published: whether it was is in doubt."""
+        await self._documents.update_one(
+            {"_id": document_id}, {"$pull": {"publishing": {"token": token}}, "$set": {"published_version": -1}}
+        )
 
     async def unfinished(self, gone: datetime) -> list[str]:
-        """Return those whose newest version is not published and that nobody who began after `gone` is at."""
-        behind = {"$expr": {"$lt": ["$published_version", "$version"]}, "publishing": []}
+        """Return those whose newest version is not the last published and that nobody who began after `gone` is at."""
+        behind = {"$expr": {"$ne": ["$published_version", "$version"]}, "publishing": []}
         left = {"publishing.since": {"$lt": gone}}
-        # All tenants: the loop serves each in its turn.
+        # They belong to no tenant.
         found = await self._documents.find({"$or": [behind, left]}, {"_id": 1}).to_list(None)
         return [each["_id"] for each in found]
 

@@ -10,57 +10,72 @@ from cachetools import LRUCache
 from libs.common.failpoints import failpoint
 from libs.openbadges.status.bitstring import MINIMUM_SIZE, StatusIndexes
 from services.issuer.status.entry import StatusEntry
+from services.issuer.status.epoch import Epochs
 from services.issuer.status.publication import StatusListPublication
-from services.issuer.status.repository import StatusListRepository
+from services.issuer.status.repository import StatusListRepository, StoredList
 
-# Entries are allocated in blocks, kept by this process, and lost with it: at most this many per issuer.
-_BLOCK = 64
-# A list that is filled by thousands is asked for an index each time, and what it remembers takes some 100 KB.
-_REMEMBERED_LISTS = 64
-_REMEMBERED_ISSUERS = 10_000
+# Entries are allocated in blocks, for all issuers together, kept by this process, and lost with it: at most so many.
+_BLOCK = 256
+# A list is asked for indexes thousands of times, and what it remembers takes some 100 KB.
+_REMEMBERED_LISTS = 4
 
 
 class StatusEntryAllocation:
-    """Allocates entries, issuer by issuer."""
+    """Allocates entries in lists of the current epoch, whoever the issuer is."""
 
     def __init__(
         self,
         lists: StatusListRepository,
+        epochs: Epochs,
         publication: StatusListPublication,
         clock: Callable[[], datetime],
         *,
         size: int = MINIMUM_SIZE,
     ) -> None:
         self._lists = lists
+        self._epochs = epochs
         self._publication = publication
         self._clock = clock
         self._size = size
-        self._free: dict[str, deque[StatusEntry]] = {}
-        # The number of the list that an issuer's entries come from; another process may be further.
-        self._numbers: LRUCache[str, int] = LRUCache(_REMEMBERED_ISSUERS)
+        self._free: deque[StatusEntry] = deque()
+        # The list that entries come from; another process may be further.
+        self._list_id: str | None = None
         self._indexes: LRUCache[str, StatusIndexes] = LRUCache(_REMEMBERED_LISTS)
 
-    async def allocate(self, issuer_id: str, count: int) -> list[StatusEntry]:
+    async def allocate(self, count: int) -> list[StatusEntry]:
         """Return entries for `count` new credentials, in lists that are announced already; none is given twice."""
-        free = self._free.setdefault(issuer_id, deque())
-        while len(free) < count:
-            free.extend(await self._allocate_block(issuer_id, max(count - len(free), _BLOCK)))
-        return [free.popleft() for _ in range(count)]
+        while len(self._free) < count:
+            self._free.extend(await self._allocate_block(max(count - len(self._free), _BLOCK)))
+        return [self._free.popleft() for _ in range(count)]
 
-    async def _allocate_block(self, issuer_id: str, count: int) -> list[StatusEntry]:
-        number = self._numbers.get(issuer_id)
-        if number is None:
-            newest = await self._lists.newest(issuer_id)
-            number = 0 if newest is None else newest.number
-        while (before := await self._lists.take(issuer_id, number, count, self._size)) is None:
-            number += 1
-            await self._lists.create(issuer_id, number, secrets.token_bytes(32), self._clock())
-            failpoint("issuer.status_list.created")
-        self._numbers[issuer_id] = number
-        if before.published_version < before.version:
+    async def _allocate_block(self, count: int) -> list[StatusEntry]:
+        before = await self._take(count)
+        if not before.announced:
             await self._publication.publish(before.id)
         indexes = self._indexes.get(before.id)
         if indexes is None:
             indexes = self._indexes[before.id] = StatusIndexes(before.permutation_key, self._size)
         last = min(before.next + count, self._size)
         return [StatusEntry(before.id, indexes.index(counter)) for counter in range(before.next, last)]
+
+    async def _take(self, count: int) -> StoredList:
+        """Take entries of the current list, or of the next one where that is full or of an earlier epoch."""
+        taken: StoredList | None = None
+        while taken is None:
+            list_id = self._list_id
+            if list_id is not None:
+                taken = await self._lists.take(list_id, count, self._size)
+            if taken is None:
+                self._list_id = await self._open(list_id)
+        return taken
+
+    async def _open(self, full: str | None) -> str:
+        """Return the id of the newest list of the current epoch, beginning one where there is none but the full one."""
+        epoch = await self._epochs.current()
+        newest = await self._lists.newest(epoch)
+        if newest is not None and newest.id != full:
+            return newest.id
+        number = 1 if newest is None else newest.number + 1
+        opened = await self._lists.create(epoch, number, secrets.token_bytes(32), self._clock())
+        failpoint("issuer.status_list.created")
+        return opened

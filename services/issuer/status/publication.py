@@ -1,6 +1,7 @@
 """Publishing status lists: what the database says is revoked, signed for a time.
 
-A list keeps no bits. They are derived from the credentials whenever it is published.
+A list keeps no bits. They are derived from the credentials whenever it is published. Changes are joined: each is
+counted at once, and a loop publishes every list that has changed, on a short rhythm that says nothing of how many.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,15 +12,18 @@ from libs.common.failpoints import failpoint
 from libs.contracts.events import StatusListPublished
 from libs.openbadges.status.bitstring import StatusList
 from services.issuer.renewal.publication import Freshness, Publication, Publish
+from services.issuer.status.epoch import Epochs
 from services.issuer.status.metrics import STATUS_LISTS
 from services.issuer.status.repository import StatusListRepository, StoredList
+
+_RHYTHM_SECONDS = 1.0
 
 
 class ListSigner(Protocol):
     """Signs the credential of a list."""
 
     async def status_list(
-        self, issuer_id: str, list_id: str, bits: StatusList, at: datetime, *, valid_until: datetime, ttl: timedelta
+        self, list_id: str, purpose: str, bits: StatusList, at: datetime, *, valid_until: datetime, ttl: timedelta
     ) -> str:
         """Return the signed credential of this list with these bits, as JSON text."""
         ...
@@ -34,11 +38,12 @@ class RevokedIndexes(Protocol):
 
 
 class StatusListPublication(Publication[StoredList]):
-    """Publishes the lists of all issuers."""
+    """Publishes the lists of the authority."""
 
     def __init__(
         self,
         lists: StatusListRepository,
+        epochs: Epochs,
         *,
         revoked: RevokedIndexes,
         signer: ListSigner,
@@ -47,15 +52,20 @@ class StatusListPublication(Publication[StoredList]):
         freshness: Freshness,
     ) -> None:
         super().__init__(lists, publish=publish, clock=clock, freshness=freshness, metrics=STATUS_LISTS)
+        self._lists = lists
+        self._epochs = epochs
         self._revoked = revoked
         self._signer = signer
 
     async def changed(self, list_ids: Sequence[str]) -> None:
-        """Credentials of these lists were revoked: count the change, then publish each list."""
-        await self._documents.count_change(list_ids)
-        failpoint("issuer.revoking.2.counted")
-        for list_id in list_ids:
-            await self.publish(list_id)
+        """Credentials of these lists were revoked: count the change, by which `tick` publishes them within seconds."""
+        await self._lists.count_change(list_ids)
+
+    async def tick(self) -> float:
+        """Publish every list that has changed, also by a new epoch; return the seconds until the next time."""
+        await self._lists.enter(await self._epochs.current())
+        await self.repair()
+        return _RHYTHM_SECONDS
 
     def _after_step(self, step: int) -> None:
         if step == 1:
@@ -68,8 +78,8 @@ class StatusListPublication(Publication[StoredList]):
         for index in await self._revoked.revoked_indexes(current.id):
             bits.set(index)
         credential = await self._signer.status_list(
-            current.issuer_id,
             current.id,
+            current.purpose,
             bits,
             now,
             valid_until=now + self._freshness.valid_for,
@@ -77,7 +87,8 @@ class StatusListPublication(Publication[StoredList]):
         )
         return StatusListPublished(
             list_id=current.id,
-            issuer_id=current.issuer_id,
+            purpose=current.purpose,
+            epoch=current.epoch,
             version=current.version,
             credential=credential,
             published_at=now,

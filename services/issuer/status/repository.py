@@ -1,18 +1,21 @@
 """Status lists in MongoDB: how far each is allocated, and what of it is published. A list keeps no bits."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from bson import Binary
-from pymongo import DESCENDING, ReturnDocument
+from pymongo import DESCENDING, ReturnDocument, UpdateOne
 from pymongo.read_concern import ReadConcern
 
 from libs.common.mongo import Database, Document, Index, insert_new
+from libs.contracts.events import StatusListPublished
 from services.issuer.renewal.repository import UNPUBLISHED, Versioned, VersionedRepository
 
+PURPOSE = "revocation"
+
 INDEXES: Sequence[Index] = (
-    Index("status_lists", ["issuer_id", "number"], unique=True),
+    Index("status_lists", ["begun_in", "purpose", "number"], unique=True),
     Index("status_lists", ["renew_at"]),
     Index("status_lists", ["signed_at"]),
 )
@@ -20,65 +23,125 @@ INDEXES: Sequence[Index] = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredList(Versioned):
-    """One list.
+    """One list of the authority, for the credentials of all issuers.
 
     Attributes:
-        number: of the lists of its issuer.
+        purpose: what a set bit means.
+        epoch: in which its versions are counted.
+        number: of the lists that were begun in the same epoch.
         next: how many entries are allocated; at least the size where it is full.
+        announced: whether a version of it was ever published and confirmed.
     """
 
-    issuer_id: str
+    purpose: str
+    epoch: int
     number: int
     next: int
+    announced: bool
     permutation_key: bytes
 
 
 class StatusListRepository(VersionedRepository[StoredList]):
-    """The collection `status_lists`: ISSUER-1, ISSUER-2 and so on. Reads are of majority-committed data."""
+    """The collection `status_lists`: EPOCH-1, EPOCH-2 and so on. Reads are of majority-committed data."""
 
     def __init__(self, database: Database) -> None:
         super().__init__(database.get_collection("status_lists", read_concern=ReadConcern("majority")))
 
-    async def newest(self, issuer_id: str) -> StoredList | None:
-        """Return the list with the highest number of an issuer."""
-        found = await self._documents.find_one({"issuer_id": issuer_id}, sort=[("number", DESCENDING)])
+    async def newest(self, epoch: int) -> StoredList | None:
+        """Return the list with the highest number of those that were begun in this epoch."""
+        query = {"begun_in": epoch, "purpose": PURPOSE}
+        found = await self._documents.find_one(query, sort=[("number", DESCENDING)])
         return None if found is None else self._read(found)
 
-    async def create(self, issuer_id: str, number: int, permutation_key: bytes, now: datetime) -> None:
-        """Store a new list; one that is there stays as it is."""
+    async def create(self, epoch: int, number: int, permutation_key: bytes, now: datetime) -> str:
+        """Store a new list, and return its id; one that is there stays as it is."""
         document = {
-            "_id": _id(issuer_id, number),
+            "_id": f"{epoch}-{number}",
             "schema": 1,
-            "issuer_id": issuer_id,
+            "purpose": PURPOSE,
+            "begun_in": epoch,
             "number": number,
             "next": 0,
+            "epoch": epoch,
             **UNPUBLISHED,
             # A secret: whoever has it can see from an index which credentials were issued after it.
             "permutation_key": Binary(permutation_key),
             "created_at": now,
         }
         await insert_new(self._documents, [document])
+        return str(document["_id"])
 
-    async def take(self, issuer_id: str, number: int, count: int, size: int) -> StoredList | None:
-        """Take `count` entries of a list, and return it as it was before; None where it is full or does not exist."""
+    async def take(self, list_id: str, count: int, size: int) -> StoredList | None:
+        """Take `count` entries of a list, and return it as it was before.
+
+        Returns:
+            None where it is full, does not exist, or was begun in an earlier epoch than the one that it is in.
+        """
+        begun_in = int(list_id.partition("-")[0])
         found = await self._documents.find_one_and_update(
-            {"_id": _id(issuer_id, number), "next": {"$lt": size}},
+            {"_id": list_id, "epoch": begun_in, "next": {"$lt": size}},
             {"$inc": {"next": count}},
             return_document=ReturnDocument.BEFORE,
         )
         return None if found is None else self._read(found)
 
+    async def enter(self, epoch: int) -> None:
+        """Count the versions of every list in this epoch from now on, which is a change of those that it is new to."""
+        # All lists: they belong to no tenant.
+        await self._documents.update_many({"epoch": {"$lt": epoch}}, {"$set": {"epoch": epoch}, "$inc": {"version": 1}})
+
+    async def adopt(self, events: Iterable[StatusListPublished], size: int) -> None:
+        """Take up lists as they were published, where this store knows no version as high: it was set back.
+
+        A list that is not here is made, full, since nobody knows which of its entries were given away. Its bits are
+        those of the credentials on it, which must be adopted before it is published anew.
+        """
+        published = list(events)
+        held = [_adopted(each, size) for each in published]
+        await insert_new(self._documents, held)
+        updates = [
+            UpdateOne(
+                {"_id": each.list_id, "$or": [{"epoch": {"$lt": each.epoch}}, _lower_version(each)]},
+                {"$set": {"epoch": each.epoch, "version": each.version, "published_version": each.version}},
+            )
+            for each in published
+        ]
+        if updates:
+            await self._documents.bulk_write(updates)
+
     def _read(self, document: Document) -> StoredList:
         return StoredList(
             id=document["_id"],
-            issuer_id=document["issuer_id"],
+            purpose=document["purpose"],
+            epoch=document["epoch"],
             number=document["number"],
             next=document["next"],
             version=document["version"],
             published_version=document["published_version"],
+            announced="signed_at" in document,
             permutation_key=bytes(document["permutation_key"]),
         )
 
 
-def _id(issuer_id: str, number: int) -> str:
-    return f"{issuer_id}-{number}"
+def _lower_version(event: StatusListPublished) -> Document:
+    return {"epoch": event.epoch, "version": {"$lt": event.version}}
+
+
+def _adopted(event: StatusListPublished, size: int) -> Document:
+    begun_in, _, number = event.list_id.partition("-")
+    return {
+        "_id": event.list_id,
+        "schema": 1,
+        "purpose": event.purpose,
+        "begun_in": int(begun_in),
+        "number": int(number),
+        "next": size,
+        "epoch": event.epoch,
+        "version": event.version,
+        "published_version": event.version,
+        "publishing": [],
+        # The one that it had is lost; no entry of it is allocated any more.
+        "permutation_key": Binary(b""),
+        "created_at": event.published_at,
+        "signed_at": event.published_at,
+    }

@@ -12,6 +12,7 @@ from pymongo.errors import PyMongoError
 
 from libs.common.telemetry import get_logger
 from libs.contracts.events import AchievementPublished
+from libs.openbadges.crypto.did import did_web
 from libs.openbadges.verify import Check, Dependencies, Report, ResolvedInputs
 from services.verifier.material.cache import ShortMemory
 from services.verifier.material.issuers import IssuerRecords, RegisteredIssuers
@@ -58,6 +59,10 @@ class Records(IssuerRecords, Protocol):
         """Return the newest version of a status list."""
         ...
 
+    async def authority_document(self) -> str | None:
+        """Return the authority's own DID document, as JSON text."""
+        ...
+
 
 class PublicRecords(Records, TrustRecords, Protocol):
     """Where everything that the verifier serves is read from."""
@@ -100,8 +105,10 @@ class MaterialSource:
         self._repository = repository
         self._issuers = issuers
         self._lists_base = f"{public_base}/status/"
+        self._authority = did_web(public_base)
         self._patience = patience_seconds
         self._trust = trust
+        self._authority_document = ShortMemory(self._read_authority, seconds=remembered_seconds, entries=1)
         self._lists = ShortMemory(self._status_list, seconds=remembered_seconds, entries=_REMEMBERED_LISTS)
 
     async def resolve(self, dependencies: Dependencies, given: Mapping[UUID, str] = _NOTHING) -> Resolved:
@@ -120,7 +127,7 @@ class MaterialSource:
         return replace(found, inputs=replace(found.inputs, parties=parties, publications=trust.publications))
 
     async def _published(self, dependencies: Dependencies) -> Resolved:
-        dids = sorted(dependencies.dids)[:_MOST_LOOKUPS]
+        dids = sorted(dependencies.dids - {self._authority})[:_MOST_LOOKUPS]
         own = sorted(url for url in dependencies.status_lists if url.startswith(self._lists_base))[:_MOST_LOOKUPS]
         did_documents: dict[str, Any] = {}
         status_lists: dict[str, str] = {}
@@ -129,6 +136,9 @@ class MaterialSource:
             async with asyncio.timeout(self._patience):
                 did_documents = await _present(self._did_document, dids)
                 status_lists = await _present(self._lists.get, own)
+                if own or self._authority in dependencies.dids:
+                    # Whose key signs our lists.
+                    did_documents |= await _present(self._authority_document.get, [self._authority])
         except (PyMongoError, TimeoutError) as error:
             unavailable = True
             get_logger().warning("verifying without lookups", problem=type(error).__name__)
@@ -136,14 +146,20 @@ class MaterialSource:
 
     async def _did_document(self, did: str) -> Mapping[str, Any] | None:
         issuer = await self._issuers.get(did)
-        if issuer is None:
-            return None
-        document = orjson.loads(issuer.did_document)
-        return document if isinstance(document, dict) else None
+        return None if issuer is None else _parsed(issuer.did_document)
+
+    async def _read_authority(self, _did: str) -> Mapping[str, Any] | None:
+        text = await self._repository.authority_document()
+        return None if text is None else _parsed(text)
 
     async def _status_list(self, url: str) -> str | None:
         held = await self._repository.status_list(url.removeprefix(self._lists_base))
         return None if held is None else held.text
+
+
+def _parsed(did_document: str) -> Mapping[str, Any] | None:
+    document = orjson.loads(did_document)
+    return document if isinstance(document, dict) else None
 
 
 async def _present(get: Callable[[str], Awaitable[Any]], keys: list[str]) -> dict[str, Any]:

@@ -11,11 +11,13 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from uuid import UUID
 
-from pymongo import UpdateMany
+from pymongo import UpdateMany, UpdateOne
 
 from libs.common.mongo import Collection, Database, Document, Index, find_by_ids, insert_new, upsert_newest
 from libs.contracts.events import (
+    AUTHORITY_ID,
     AchievementPublished,
+    AuthorityPublished,
     CredentialDocument,
     IssuerListPublished,
     IssuerPublished,
@@ -73,15 +75,24 @@ class StoredStatusList:
     """A signed status list credential, the newest version that arrived.
 
     Attributes:
+        order: its epoch and version: of two versions the one with the higher pair holds.
         ttl_seconds: how long a copy may be kept before it is fetched again; None where it does not say.
         valid_until: until when it may be relied on; None where it does not say.
     """
 
     id: str
-    version: int
+    order: tuple[int, int]
     text: str
     ttl_seconds: float | None = None
     valid_until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedList:
+    """A version of a status list that is lower than what is stored, and the order of that."""
+
+    event: StatusListPublished
+    held: tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +136,7 @@ class Repository:
         self._issuers: Collection = database["issuers"]
         self._achievements: Collection = database["achievements"]
         self._status_lists: Collection = database["status_lists"]
+        self._authority: Collection = database["authority_document"]
         self._issuer_lists: Collection = database["issuer_lists"]
         self._registry_copies: Collection = database["registry_copies"]
 
@@ -162,9 +174,35 @@ class Repository:
         """Store achievement versions; one that is stored stays as it is, for a published version never changes."""
         await insert_new(self._achievements, [_achievement(event) for event in events])
 
-    async def store_status_lists(self, events: Sequence[StatusListPublished]) -> None:
-        """Store the highest version of each list."""
-        await upsert_newest(self._status_lists, [_status_list(event) for event in events], order="version")
+    async def store_authority(self, events: Sequence[AuthorityPublished]) -> None:
+        """Store the newest version of the authority's DID document."""
+        await upsert_newest(self._authority, [_authority(event) for event in events], order="version")
+
+    async def authority_document(self) -> str | None:
+        """The authority's own DID document, as JSON text."""
+        found = await self._authority.find_one({"_id": AUTHORITY_ID}, {"did_document": 1})
+        return None if found is None else str(found["did_document"])
+
+    async def store_status_lists(self, placed: Sequence[tuple[StatusListPublished, int]]) -> list[RefusedList]:
+        """Store these versions of lists, one of each, unless a higher one is stored; return those that went back.
+
+        Args:
+            placed: each with the offset of its record. One that stands before the record of what is stored is read
+                again and went back to nothing.
+        """
+        documents = [_status_list(event, offset) for event, offset in placed]
+        there = await insert_new(self._status_lists, documents)
+        updates = [UpdateOne(_lower(each), {"$set": each}) for each in documents if each["_id"] in there]
+        if not updates:
+            return []
+        await self._status_lists.bulk_write(updates, ordered=False)
+        asked = {"epoch": 1, "version": 1, "offset": 1}
+        held = {each["_id"]: each for each in await find_by_ids(self._status_lists, "_id", there, projection=asked)}
+        return [
+            RefusedList(event, (held[event.list_id]["epoch"], held[event.list_id]["version"]))
+            for event, offset in placed
+            if event.list_id in held and _went_back(event, offset, held[event.list_id])
+        ]
 
     async def store_issuer_lists(self, events: Sequence[IssuerListPublished]) -> None:
         """Store the list that was signed last."""
@@ -246,7 +284,11 @@ class Repository:
         if found is None:
             return None
         return StoredStatusList(
-            found["_id"], found["version"], found["credential"], found.get("ttl_seconds"), found.get("valid_until")
+            found["_id"],
+            (found["epoch"], found["version"]),
+            found["credential"],
+            found.get("ttl_seconds"),
+            found.get("valid_until"),
         )
 
 
@@ -325,13 +367,37 @@ def _achievement(event: AchievementPublished) -> Document:
     }
 
 
-def _status_list(event: StatusListPublished) -> Document:
+def _authority(event: AuthorityPublished) -> Document:
+    return {
+        "_id": event.authority_id,
+        "version": event.version,
+        "schema": SCHEMA,
+        "did": event.did,
+        "did_document": event.did_document,
+        "published_at": event.published_at,
+    }
+
+
+def _lower(document: Document) -> Document:
+    """Return the query for the stored version of a list, if it is lower than this one."""
+    epoch, version = document["epoch"], document["version"]
+    older = [{"epoch": {"$lt": epoch}}, {"epoch": epoch, "version": {"$lt": version}}]
+    return {"_id": document["_id"], "$or": older}
+
+
+def _went_back(event: StatusListPublished, offset: int, held: Document) -> bool:
+    again = 0 <= offset < held["offset"]
+    return event.order < (held["epoch"], held["version"]) and not again
+
+
+def _status_list(event: StatusListPublished, offset: int) -> Document:
     ttl, valid_until = _freshness(event.credential)
     return {
         "_id": event.list_id,
         "schema": SCHEMA,
-        "issuer_id": event.issuer_id,
+        "epoch": event.epoch,
         "version": event.version,
+        "offset": offset,
         "credential": event.credential,
         "ttl_seconds": ttl,
         "valid_until": valid_until,

@@ -10,6 +10,7 @@ from uuid import UUID
 from pymongo.errors import PyMongoError
 
 from libs.common.telemetry import get_logger
+from libs.openbadges.crypto.did import did_web
 from libs.openbadges.trust import KnownParties, Party, Publications, Registry, own_credential_uuid, skeleton
 from libs.openbadges.verify import Dependencies
 from services.verifier.material.cache import ShortMemory
@@ -68,6 +69,7 @@ class TrustSource:
         """Take what is needed; `clock` tells when a registry may no longer be relied on."""
         self._records = records
         self._base = f"{public_base}/badges/"
+        self._authority = did_web(public_base)
         self._registries = registries
         self._clock = clock
         self._patience = patience_seconds
@@ -113,7 +115,8 @@ class TrustSource:
             ),
             Publications(
                 self._base,
-                frozenset(registered),
+                # What the authority's key signs, other than lists, is none of ours either unless it is published.
+                frozenset({*registered, self._authority}),
                 {one: text for one, text in found.items() if isinstance(text, str)},
                 taken_down={one: each.reason.value for one, each in found.items() if isinstance(each, TakenDown)},
                 available=reached and asked and len(dependencies.credentials) <= _MOST_CREDENTIALS,

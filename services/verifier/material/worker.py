@@ -2,15 +2,18 @@
 
 from collections.abc import Sequence
 
+from libs.common.telemetry import get_logger
 from libs.contracts.cloudevents import EventT, Outgoing, Received
 from libs.contracts.events import (
     AchievementPublished,
+    AuthorityPublished,
     CredentialDocument,
     IssuerListPublished,
     IssuerPublished,
     StatusListPublished,
 )
-from services.verifier.material.repository import Repository
+from services.verifier.material import metrics
+from services.verifier.material.repository import RefusedList, Repository
 
 _RANK = {"active": 0, "revoked": 1, "taken_down": 2}
 
@@ -31,10 +34,13 @@ class Projection:
         await self._repository.store_documents(list(latest.values()))
         return []
 
-    async def issuers(self, batch: Sequence[Received[IssuerPublished | IssuerListPublished]]) -> Sequence[Outgoing]:
-        """Issuers and their DID documents, the highest version; and the signed list of them, the newest."""
+    async def issuers(
+        self, batch: Sequence[Received[IssuerPublished | AuthorityPublished | IssuerListPublished]]
+    ) -> Sequence[Outgoing]:
+        """Issuers, the authority, their DID documents: the highest version; the signed list of issuers: the newest."""
         events = _events(batch)
         await self._repository.store_issuers([event for event in events if isinstance(event, IssuerPublished)])
+        await self._repository.store_authority([event for event in events if isinstance(event, AuthorityPublished)])
         await self._repository.store_issuer_lists([event for event in events if isinstance(event, IssuerListPublished)])
         return []
 
@@ -45,8 +51,25 @@ class Projection:
         return []
 
     async def status_lists(self, batch: Sequence[Received[StatusListPublished]]) -> Sequence[Outgoing]:
-        """Status lists: the highest version takes precedence."""
-        await self._repository.store_status_lists(_events(batch))
+        """Status lists: the highest epoch and version takes precedence; one that goes back is refused, loudly."""
+        highest: dict[str, tuple[StatusListPublished, int]] = {}
+        refused: list[RefusedList] = []
+        for received in batch:
+            if (event := received.event) is None:
+                continue
+            held, _ = highest.setdefault(event.list_id, (event, received.offset))
+            if held.order < event.order:
+                highest[event.list_id] = event, received.offset
+            elif held.order > event.order:
+                refused.append(RefusedList(event, held.order))
+        for each in [*refused, *await self._repository.store_status_lists(list(highest.values()))]:
+            metrics.STATUS_LISTS_REFUSED.inc()
+            get_logger().error(
+                "a status list went back and was refused",
+                list=each.event.list_id,
+                order=each.event.order,
+                held=each.held,
+            )
         return []
 
 
