@@ -118,13 +118,20 @@ def test_elsewhere_a_school_is_known_by_the_list_that_is_served_here_and_no_stra
     texts = {
         "badge.json": badge.text,
         "did.json": httpx.get(did_web_url(issuer, "http"), trust_env=False).text,
+        "authority.json": httpx.get(f"{endpoints.verifier}/.well-known/did.json", trust_env=False).text,
         "status.json": httpx.get(document["credentialStatus"]["statusListCredential"], trust_env=False).text,
         "issuers.jwt": httpx.get(f"{endpoints.verifier}/issuers/list.jwt", trust_env=False).text,
         "stranger.json": sign(prepare(stranger), key, method, datetime.now(UTC)),
     }
     for name, text in texts.items():
         (tmp_path / name).write_text(text)
-    given = ["--did-document=did.json", "--status-list=status.json", "--registry=issuers.jwt", "--json"]
+    given = [
+        "--did-document=did.json",
+        "--did-document=authority.json",
+        "--status-list=status.json",
+        "--registry=issuers.jwt",
+        "--json",
+    ]
     trusted = ["--registry-signer", did_key(key.public_multibase)]
     for name, standing, registry in (
         ("badge.json", "listed", stack.layout.address("verifier")),

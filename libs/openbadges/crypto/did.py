@@ -65,9 +65,8 @@ def stands_below(url: str, did: str) -> bool:
         address = did_web_url(did, scheme).removesuffix("did.json").removesuffix(".well-known/")
     except CredentialError:
         return False
-    path = url.removeprefix(address)
-    plain = path.isascii() and path.isprintable() and not set(path) & set("%\\ ")
-    return path != url and plain and not {".", ".."} & set(path.split("/"))
+    plain = url.isascii() and url.isprintable() and not set(url) & set("%\\ ")
+    return url.startswith(address) and plain and not {".", ".."} & set(url.split("/"))
 
 
 def verification_method(did: str, public_multibase: str) -> str:
