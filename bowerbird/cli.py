@@ -55,7 +55,7 @@ COMMANDS = {
     "inspect": ("bowerbird.verifying:inspect", "Show what a credential says, without verifying it."),
     "conformance": ("conformance.commands:conformance", "Serve the VC API for conformance suites, over HTTPS."),
     "conformance-down": ("conformance.commands:conformance_down", "Stop what `bowerbird conformance` started."),
-    "contracts": ("bowerbird.commands:contracts", "Write the documents of events and HTTP APIs, or check them."),
+    "contracts": ("bowerbird.generating:contracts", "Write the documents that are made from code, or check them."),
 }
 
 GROUPS = {

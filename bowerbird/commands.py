@@ -1,4 +1,4 @@
-"""The commands that run a service, prepare topics and indexes, and print settings, write the contracts."""
+"""The commands that run a service, prepare topics and indexes, and print settings."""
 
 import asyncio
 import functools
@@ -11,8 +11,6 @@ from cyclopts import Parameter
 from rich.console import Console
 from rich.table import Table
 
-from bowerbird import contracts as events
-from bowerbird import generated, openapi, reference
 from bowerbird.registry import NAMES, find
 from bowerbird.setup import (
     NEXT_STEPS,
@@ -116,24 +114,3 @@ def settings(service: ServiceName | None = None) -> int:
                 table.add_row(*row)
             Console().print(table)
     return 0
-
-
-def contracts(*, folder: Path = Path("docs"), check: bool = False) -> int:
-    """Write the JSON Schemas and AsyncAPI documents of the events, OpenAPI of the services, and pages of reference.
-
-    Args:
-        folder: where they stand, in events/, api/ and reference/.
-        check: write nothing; exit 1 where a file is not what the code says.
-    """
-    work = generated.stale if check else generated.write
-    changed = [
-        f"{name}/{file}"
-        for name, documents in (
-            ("events", events.documents()),
-            ("api", openapi.documents()),
-            ("reference", reference.documents()),
-        )
-        for file in work(folder / name, documents)
-    ]
-    print(f"{'not up to date' if check else 'written'}: {', '.join(changed) or 'none'}")
-    return 1 if check and changed else 0

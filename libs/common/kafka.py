@@ -4,8 +4,9 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import (
     KafkaConnectionError,
@@ -207,6 +208,20 @@ class Kafka:
             raise
         for event_type, count in Counter(each.event.type for each in outgoing).items():
             metrics.PUBLISHED.labels(event_type).inc(count)
+
+    async def oldest(self, topic: Topic) -> datetime | None:
+        """Return when the oldest record was written that a topic still has; None where it has none.
+
+        It asks for the first record since 1970, which takes no right to read.
+
+        Raises:
+            KafkaError: the broker is away, or knows no such question.
+        """
+        _, any_consumer = self._consumers[0]
+        begin = {TopicPartition(topic.name, number): 0 for number in range(topic.partitions)}
+        firsts = await any_consumer().offsets_for_times(begin)
+        moments = [first.timestamp for first in firsts.values() if first is not None and first.timestamp >= 0]
+        return datetime.fromtimestamp(min(moments) / 1000, UTC) if moments else None
 
     def _producer(self) -> AIOKafkaProducer:
         producer = self._broker.config.producer

@@ -35,7 +35,13 @@ UNASSIGNED = Gauge(
 )
 PUBLISHED = Counter("bowerbird_events_published", "Events confirmed by the broker", ["type"])
 HTTP_REQUESTS = Counter("bowerbird_http_requests", "HTTP requests by route template", ["route", "method", "status"])
-HTTP_SECONDS = Histogram("bowerbird_http_request_seconds", "Time to answer, by route template", ["route", "method"])
+HTTP_SECONDS = Histogram(
+    "bowerbird_http_request_seconds",
+    "Time to answer, by route template",
+    ["route", "method"],
+    # 0.3 and 0.5 are what is promised (deploy/monitoring/slos.py).
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 1, 2, 5, 10, 60),
+)
 HTTP_REFUSED = Counter(
     "bowerbird_http_refused", "Requests and connections that the edge refused or cut off, by limit", ["reason"]
 )

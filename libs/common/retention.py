@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from aiokafka.errors import KafkaError
 from prometheus_client import Counter, Gauge
 
 from libs.common.metrics import from_zero
 from libs.common.telemetry import get_logger
+from libs.contracts.topics import Topic
 
 _AT_ONCE: Final = 200
 _PAUSE_SECONDS: Final = 0.1
@@ -66,9 +68,29 @@ class Retention:
         return _PAUSE_SECONDS if more else _REST_SECONDS
 
     async def _measure(self, kept: Kept, now: datetime) -> None:
-        oldest = await kept.oldest()
-        age = timedelta() if oldest is None else now - oldest
-        OLDEST_SECONDS.labels(kept.kind).set(age.total_seconds())
-        LIFE_SECONDS.labels(kept.kind).set(kept.life.total_seconds())
-        if age <= kept.life:
-            LAST_SUCCESS.labels(kept.kind).set(now.timestamp())
+        _show(kept.kind, kept.life, await kept.oldest(), now)
+
+
+def topic_watch(
+    kind: str, topic: Topic, oldest: Callable[[Topic], Awaitable[datetime | None]], clock: Callable[[], datetime]
+) -> Callable[[], Awaitable[float]]:
+    """Return a tick that shows how old the oldest record of a topic is, whose life the broker ends."""
+    life = topic.kept_at_most
+    assert life is not None, "what is kept for good has no life to watch"  # noqa: S101  # the caller's promise
+
+    async def tick() -> float:
+        try:
+            _show(kind, life, await oldest(topic), clock())
+        except KafkaError as error:
+            get_logger().info("age of a topic not known", topic=topic.name, problem=type(error).__name__)
+        return _REST_SECONDS
+
+    return tick
+
+
+def _show(kind: str, life: timedelta, oldest: datetime | None, now: datetime) -> None:
+    age = timedelta() if oldest is None else now - oldest
+    OLDEST_SECONDS.labels(kind).set(age.total_seconds())
+    LIFE_SECONDS.labels(kind).set(life.total_seconds())
+    if age <= life:
+        LAST_SUCCESS.labels(kind).set(now.timestamp())

@@ -30,13 +30,14 @@ from libs.common.http_server import Server
 from libs.common.kafka import Kafka
 from libs.common.positions import Positions
 from libs.common.preparation import Preparation
+from libs.common.retention import topic_watch
 from libs.common.settings import Settings
 from libs.common.store_access import kafka_admin_options, mongo_options
 from libs.common.telemetry import configure_logging, get_logger
 from libs.common.tls import server_context
 from libs.contracts.cloudevents import EventT
 from libs.contracts.ids import Ids, unkeyed_event_id
-from libs.contracts.topics import SENT_AGAIN, Topic
+from libs.contracts.topics import DEAD_LETTERS, SENT_AGAIN, Topic
 
 UNAVAILABLE = (PyMongoError, KafkaError, OSError)
 
@@ -90,6 +91,7 @@ class Plumbing:
         brokers = Brokers(kafka_admin_options(settings), self.consumers)
         self.assignments = Assignments(self.consumers, brokers.look)
         self.repeat("assignments", self.assignments.tick)
+        self.repeat("dead-letters", topic_watch("dead_letters", DEAD_LETTERS[service], self.kafka.oldest, clock.now))
         self.health.watch("kafka-client", self.kafka)
         self.health.watch("kafka-assignments", self.assignments)
         self.health.depend("kafka", self.kafka.probe)

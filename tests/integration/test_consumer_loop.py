@@ -8,7 +8,7 @@ import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from uuid import UUID, uuid4
 
@@ -183,6 +183,23 @@ async def test_what_is_sent_again_reaches_the_consumer_that_set_it_aside_once_an
     assert '"value"' not in told
     assert await asyncio.to_thread(dead_letters_command.list_letters, "notifier", as_json=True) == 0
     assert place in capsys.readouterr().out
+
+
+async def test_the_oldest_record_of_a_topic_is_known_without_reading_it(settings: Settings) -> None:
+    topic = topics.Topic(f"aged-{uuid4().hex}", "records of several ages", None, partitions=2)
+    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap)
+    await admin.start()
+    await admin.create_topics([NewTopic(topic.name, 2, 1)])
+    await admin.close()
+    async with consuming(settings, "aged", Seen()) as kafka:
+        assert await kafka.oldest(topic) is None
+        producer = AIOKafkaProducer(bootstrap_servers=settings.kafka_bootstrap)
+        await producer.start()
+        for partition, moment in ((0, NOW), (1, NOW - timedelta(days=3)), (1, NOW)):
+            at = int(moment.timestamp() * 1000)
+            await producer.send_and_wait(topic.name, b"x", partition=partition, timestamp_ms=at)
+        await producer.stop()
+        assert await kafka.oldest(topic) == NOW - timedelta(days=3)
 
 
 async def test_bad_headers_cost_no_record_and_an_unreadable_one_is_kept_as_it_came(settings: Settings) -> None:

@@ -25,6 +25,8 @@ class Machine:
         self.command("ln", 'exec /bin/ln "$@"')
         self.command("make", "echo make $* CI=$CI")
         self.command("id", "echo 0")
+        self.command("promtool", "")
+        self.command("amtool", "")
 
     def command(self, name: str, does: str) -> None:
         path = self.place / name
@@ -71,6 +73,15 @@ def test_without_apt_the_tests_run_all_the_same_and_the_lack_is_told(machine: Ma
     status, ran, told = machine.run()
     assert (status, ran) == (0, "make check test CI=true\n")
     assert "NOT PROVEN HERE" in told
+
+
+def test_where_there_is_no_promtool_the_tests_run_all_the_same_and_the_lack_is_told(machine: Machine) -> None:
+    machine.command("chromium", "")
+    (machine.place / "promtool").unlink()
+    machine.command("apt-get", "exit 100")
+    status, ran, told = machine.run()
+    assert (status, ran) == (0, "make check test CI=true\n")
+    assert "there is no promtool" in told
 
 
 def test_an_installation_that_fails_stops_no_test(machine: Machine) -> None:

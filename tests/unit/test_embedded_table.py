@@ -1,11 +1,9 @@
 """The table of services, docker-compose.yml, the Dockerfile, Prometheus and Grafana say the same."""
 
-import json
 import re
 from pathlib import Path
 from typing import Any
 
-import prometheus_client
 import pytest
 import yaml
 
@@ -170,38 +168,6 @@ def test_prometheus_asks_every_service_where_it_listens() -> None:
     config = yaml.safe_load(text("deploy/prometheus/prometheus.yml"))
     targets = {target for each in config["scrape_configs"][0]["static_configs"] for target in each["targets"]}
     assert targets == {f"{service.name}:{PORTS[f'{service.port}-metrics']}" for service in HTTP}
-
-
-def known_metrics() -> set[str]:
-    """What the processes export; a service's metrics are known once it is imported."""
-    for name in registry.NAMES:
-        registry.find(name)
-    names = {"up", "process_cpu_seconds_total", "process_resident_memory_bytes"}
-    for family in prometheus_client.REGISTRY.collect():
-        if family.type == "histogram":
-            names |= {f"{family.name}_{part}" for part in ("bucket", "sum", "count")}
-        else:
-            names.add(f"{family.name}_total" if family.type == "counter" else family.name)
-    return names
-
-
-def metrics_of(expression: str) -> set[str]:
-    bare = re.sub(r'\{[^}]*\}|by \([^)]*\)|on \([^)]*\)|"[^"]*"', "", expression)
-    return set(re.findall(r"\b(?:bowerbird_\w+|process_\w+|up)\b", bare))
-
-
-def expressions() -> list[str]:
-    panels = json.loads(text("deploy/grafana/dashboards/award.json"))["panels"]
-    shown = [target["expr"] for panel in panels for target in panel.get("targets", [])]
-    alerts = yaml.safe_load(text("deploy/prometheus/alerts.yml"))["groups"][0]["rules"]
-    return shown + [alert["expr"] for alert in alerts]
-
-
-@pytest.mark.parametrize("expression", expressions())
-def test_every_metric_that_is_shown_or_alerted_on_exists(expression: str) -> None:
-    used = metrics_of(expression)
-    assert used
-    assert used <= known_metrics()
 
 
 def test_grafana_lets_nobody_in_as_an_administrator_by_a_known_password() -> None:

@@ -9,8 +9,8 @@ import pytest
 
 from bowerbird.registry import NAMES, find
 from bowerbird.retention import overdue
-from libs.common.retention import LAST_SUCCESS, OLDEST_SECONDS, Kept, Retention
-from libs.contracts.topics import DEAD_LETTERS
+from libs.common.retention import LAST_SUCCESS, LIFE_SECONDS, OLDEST_SECONDS, Kept, Retention, topic_watch
+from libs.contracts.topics import DEAD_LETTERS, Topic
 
 NOW = datetime(2026, 11, 28, tzinfo=UTC)
 LIFE = timedelta(days=10)
@@ -61,6 +61,21 @@ async def test_what_is_exactly_as_old_as_its_life_stays(ages: tuple[int, ...]) -
     assert len(store.moments) == len(ages)
 
 
+async def test_a_metric_shows_how_old_the_oldest_record_of_a_topic_is_that_the_broker_should_have_ended() -> None:
+    asked: list[Topic] = []
+
+    async def oldest(topic: Topic) -> datetime:
+        asked.append(topic)
+        return NOW - timedelta(days=120)
+
+    topic = DEAD_LETTERS["issuer"]
+    assert await topic_watch("dead_letters", topic, oldest, lambda: NOW)() > 60
+    assert asked == [topic]
+    assert OLDEST_SECONDS.labels("dead_letters")._value.get() == timedelta(days=120).total_seconds()
+    assert LIFE_SECONDS.labels("dead_letters")._value.get() == timedelta(days=96).total_seconds()
+    assert LAST_SUCCESS.labels("dead_letters")._value.get() == 0
+
+
 async def test_the_command_counts_what_would_go_and_removes_nothing() -> None:
     store, empty = Store(*[11] * 3, 9), Store()
     found = await overdue("evidence", [store.kept("counted"), empty.kept("empty")], NOW)
@@ -81,12 +96,13 @@ def test_the_operators_guide_states_the_life_of_everything_that_a_job_removes() 
         if (days := re.search(r"\| ([0-9]+) days", line))
     }
     lives = {each.kind: each.life.days for name in NAMES for each in _kept(name)}
+    letters = {each.kept.days for each in DEAD_LETTERS.values() if each.kept is not None}
+    assert stated.pop("dead_letters") in letters
     assert stated == lives
     settings = {setting for name in NAMES for setting in find(name).settings.model_fields}
     named = {each.lower() for line in lines for each in re.findall(r"`BOWERBIRD_([A-Z_]+_DAYS)`", line)}
     assert named <= settings
     assert len(named) == len(lives)
-    letters = {each.kept.days for each in DEAD_LETTERS.values() if each.kept is not None}
     assert [
         f"| dead letters; public events about credentials | {days} days, at most " in guide for days in letters
     ] == [True]

@@ -1,10 +1,17 @@
 """What the issuer counts of deciding; label values are this service's own codes."""
 
-from prometheus_client import Counter, Gauge
+from collections.abc import Iterator
+from contextlib import contextmanager
+from time import monotonic
+from typing import Final
+
+from prometheus_client import Counter, Gauge, Histogram
 
 from libs.common.metrics import from_zero
 from libs.contracts.events import Outcome
 from services.issuer.decisions.decision import Reason
+
+_NOT_CONFIRMED: Final = 3600.0
 
 DECISIONS = Counter(
     "bowerbird_issuer_decisions", "Pieces of evidence decided, by outcome and reason", ["outcome", "reason"]
@@ -17,5 +24,30 @@ RECORD_CONFLICTS = Counter(
     "bowerbird_issuer_record_conflicts",
     "Batches decided again because part of them was recorded, by another worker or before a crash",
 )
+DECISION_DELAY = Histogram(
+    "bowerbird_issuer_decision_delay_seconds",
+    "From taking a piece of evidence in to the first decision on it, of those that did not have to wait",
+    # 900 is what is promised (deploy/monitoring/slos.py).
+    buckets=(0.5, 1, 2, 5, 10, 30, 60, 300, 900, 3600),
+)
+ANNOUNCEMENT = Histogram(
+    "bowerbird_issuer_announcement_seconds",
+    "From recording a credential to the broker's confirmation of what announces it; one that failed counts as an hour",
+    # 2 is what is promised (deploy/monitoring/slos.py).
+    buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 60),
+)
 
 from_zero(DECISIONS, Outcome, ["none", *Reason])
+
+
+@contextmanager
+def announcing(credentials: int) -> Iterator[None]:
+    """Observe how long announcing so many credentials takes."""
+    started = monotonic()
+    seconds = _NOT_CONFIRMED
+    try:
+        yield
+        seconds = monotonic() - started
+    finally:
+        for _ in range(credentials):
+            ANNOUNCEMENT.observe(seconds)

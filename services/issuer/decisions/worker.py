@@ -190,7 +190,7 @@ class Awarding:
                 list(decided.values()), list(credentials.values()), [each for each in waiting if each is not None]
             ):
                 failpoint("issuer.award.5")
-                _count(decided.values())
+                _count(decided.values(), self._clock())
                 return {each: decided.get(each) or newest[each] for each in evidence}, credentials
             metrics.RECORD_CONFLICTS.inc()
         raise DecidingStuckError(f"{len(evidence)} submissions were refused {_ATTEMPTS} times")
@@ -302,7 +302,8 @@ class Awarding:
         # From the moment that it is recorded a credential can be revoked, so the revocation may be published before
         # these announcements are. Its topic is compacted and the revoked document must be the last: publish here, look
         # again, and let the loop publish what has changed (docs/adr/0005-the-consumer-pattern.md).
-        await self._publish(announcements)
+        with metrics.announcing(len(named)):
+            await self._publish(announcements)
         failpoint("issuer.award.6")
         return [
             self._announcer.document(each, traces[named[each.credential_id]])
@@ -362,7 +363,11 @@ def _signed(credentials: Collection[Credential], traces: Mapping[UUID, str]) -> 
     )
 
 
-def _count(decisions: Iterable[Decision]) -> None:
+def _count(decisions: Collection[Decision], now: datetime) -> None:
     counted = Counter((each.outcome, each.reason) for each in decisions)
     for (outcome, reason), count in counted.items():
         metrics.DECISIONS.labels(outcome.value, "none" if reason is None else reason.value).inc(count)
+    for each in decisions:
+        # What had to wait for its achievement says nothing of how fast we are.
+        if each.sequence == 1 and each.outcome is not Outcome.WAITING:
+            metrics.DECISION_DELAY.observe(max(0.0, (now - each.evidence.received_at).total_seconds()))

@@ -16,6 +16,12 @@ SENDING_SECONDS = Histogram(
     "Time that the mail server took for one mail, from MAIL to its last answer",
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 600),
 )
+OFFER_DELAY = Histogram(
+    "bowerbird_notifier_offer_delay_seconds",
+    "From scheduling a mail to its first offer to the mail server",
+    # 3600 is what is promised (deploy/monitoring/slos.py).
+    buckets=(1, 5, 10, 30, 60, 300, 900, 3600, 14400, 86400),
+)
 POSTPONED = Counter(
     "bowerbird_notifier_postponed",
     "Claimed deliveries put back without an attempt, by reason: rate, share, no_address, no_text,"

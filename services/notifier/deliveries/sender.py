@@ -281,6 +281,8 @@ class Sender:
         metrics.DELIVERIES.labels(outcome).inc()
         metrics.SENDING_SECONDS.observe(seconds)
         delivery = ready.delivery
+        if not delivery.attempts and outcome not in {"relay_unavailable", "lease_ended"}:
+            metrics.OFFER_DELAY.observe(max(0.0, (self._clock() - delivery.created_at).total_seconds()))
         get_logger().info(
             "mail",
             delivery=str(delivery.id),

@@ -1,0 +1,79 @@
+"""Alerts about the way from evidence to award: consumers, what they set aside, and what waits."""
+
+from typing import Final
+
+from deploy.monitoring.alert import Alert
+
+_DEAD: Final = 'bowerbird_consumer_records_total{outcome="dead_letter"}'
+
+AWARDS: Final = (
+    Alert(
+        name="BowerbirdConsumerBehind",
+        expression="max by (consumer) (bowerbird_consumer_lag_seconds) > {threshold}",
+        threshold=600,
+        is_time=True,
+        holds="10m",
+        severity="ticket",
+        panel="lag-seconds",
+        summary="{{ $labels.consumer }} works on records that are {{ $value | humanizeDuration }} old",
+        description="More comes in than one process takes, or a batch cannot be stored. Where its retries rise, "
+        "MongoDB or Kafka is what is slow; else add replicas of the service, up to one for each partition.",
+    ),
+    Alert(
+        name="BowerbirdConsumerStuck",
+        # A consumer that has taken nothing since its start has no count of records at all: hence `unless`.
+        expression="sum by (consumer) (bowerbird_consumer_lag_records) > {threshold} "
+        "unless on (consumer) sum by (consumer) (rate(bowerbird_consumer_records_total[10m])) > 0",
+        threshold=0,
+        holds="10m",
+        severity="page",
+        panel="lag-records",
+        summary="{{ $labels.consumer }} has {{ $value | humanize }} records to take and takes none",
+        description="A batch that cannot be stored is repeated, never skipped. The service's log says at which topic, "
+        "partition and offset it waits, and for what.",
+    ),
+    Alert(
+        name="BowerbirdPartitionsUnassigned",
+        expression="max by (consumer) (bowerbird_consumer_unassigned_partitions) > {threshold}",
+        threshold=0,
+        holds="2m",
+        severity="page",
+        panel="assigned",
+        summary="{{ $value | humanize }} partitions of {{ $labels.consumer }} are nobody's",
+        description="What comes in on them waits. A process that sees this ends by itself within a minute, to take its "
+        "partitions anew; where the alert stays, no process of the service runs long enough to do so.",
+    ),
+    Alert(
+        name="BowerbirdDeadLetters",
+        # The second half sees the first ones of a process that counted none before.
+        expression=f"sum by (consumer) (increase({_DEAD}[1h])) > {{threshold}} "
+        f"or (sum by (consumer) ({_DEAD}) > {{threshold}} unless sum by (consumer) ({_DEAD} offset 1h))",
+        threshold=0,
+        severity="ticket",
+        panel="dead-letters",
+        summary="{{ $labels.consumer }} set {{ $value | humanize }} records aside in the last hour",
+        description="Each stands on the topic dead-letters.SERVICE.v1 with its reason. Fix the cause, then send them "
+        "again.",
+    ),
+    Alert(
+        name="BowerbirdRetries",
+        expression="sum by (consumer) (rate(bowerbird_consumer_retries_total[5m])) > {threshold}",
+        threshold=0,
+        holds="10m",
+        severity="ticket",
+        panel="retries",
+        summary="{{ $labels.consumer }} has been trying again for ten minutes",
+        description="MongoDB or Kafka refuses or does not answer; records wait and nothing is lost.",
+    ),
+    Alert(
+        name="BowerbirdEvidenceWaits",
+        expression="max(bowerbird_issuer_waiting_pieces) > {threshold}",
+        threshold=1000,
+        holds="1h",
+        severity="ticket",
+        panel="waiting",
+        summary="{{ $value | humanize }} pieces of evidence wait for their issuer or achievement",
+        description="Schools send evidence of achievements that are not published, or of an issuer that is not there "
+        "or is suspended. Each waits for its time and is then refused; the rows of the batches say which.",
+    ),
+)

@@ -1,0 +1,117 @@
+"""The board of what others rely on: signed lists, registries, the audit log, what is kept for how long."""
+
+from typing import Final
+
+from deploy.monitoring.panels import Board, Panel, Row
+
+_LISTS: Final = Row(
+    "Signed lists",
+    (
+        Panel(
+            "lists-overdue",
+            "Overdue signatures",
+            "How long ago a list should have been signed again; 0 while all is well.",
+            "s",
+            (
+                ("max(bowerbird_issuer_status_list_overdue_seconds)", "status lists"),
+                ("max(bowerbird_issuer_list_overdue_seconds)", "list of issuers"),
+            ),
+        ),
+        Panel(
+            "lists-age",
+            "Age of signatures",
+            "Of the status list signed first, and of the list of issuers.",
+            "s",
+            (
+                ("max(bowerbird_issuer_status_list_oldest_seconds)", "status lists"),
+                ("max(bowerbird_issuer_list_age_seconds)", "list of issuers"),
+            ),
+        ),
+        Panel(
+            "lists-published",
+            "Lists published",
+            "And of these, signed again because of their age; in an hour.",
+            "short",
+            (
+                ("sum(increase(bowerbird_issuer_status_lists_published_total[1h]))", "status lists"),
+                ("sum(increase(bowerbird_issuer_status_lists_renewed_total[1h]))", "status lists renewed"),
+                ("sum(increase(bowerbird_issuer_list_published_total[1h]))", "list of issuers"),
+                ("sum(increase(bowerbird_issuer_list_renewed_total[1h]))", "list of issuers renewed"),
+            ),
+        ),
+        Panel(
+            "registries",
+            "Age of trusted registries",
+            "Since each was last read and found good.",
+            "s",
+            (("time() - max by (registry) (bowerbird_verifier_registry_good_timestamp_seconds)", "{{registry}}"),),
+        ),
+        Panel(
+            "registry-reads",
+            "Readings of registries",
+            "By outcome, in an hour.",
+            "short",
+            (
+                (
+                    "sum by (registry, outcome) (increase(bowerbird_verifier_registry_reads_total[1h]))",
+                    "{{registry}} {{outcome}}",
+                ),
+            ),
+        ),
+    ),
+)
+
+_KEEPING: Final = Row(
+    "Kept and written down",
+    (
+        Panel(
+            "audit-log",
+            "Entries of audit logs that could not be written",
+            "In ten minutes; what cannot be recorded is not done.",
+            "short",
+            (("sum by (service) (increase(bowerbird_audit_failures_total[10m]))", "{{service}}"),),
+        ),
+        Panel(
+            "audit-entries",
+            "Entries of audit logs",
+            "By action, a second.",
+            "ops",
+            (("sum by (action) (rate(bowerbird_audit_entries_total[5m]))", "{{action}}"),),
+        ),
+        Panel(
+            "audit-head",
+            "Heads of audit logs",
+            "The sequence of the last entry that each process added.",
+            "short",
+            (("max by (service) (bowerbird_audit_head_sequence)", "{{service}}"),),
+        ),
+        Panel(
+            "retention",
+            "Kept longer than stated",
+            "Age of the oldest, less the life that is stated; below 0 while all is well.",
+            "s",
+            (
+                (
+                    "max by (kind) (bowerbird_retention_oldest_seconds - bowerbird_retention_life_seconds)",
+                    "{{kind}}",
+                ),
+            ),
+        ),
+        Panel(
+            "retention-removed",
+            "Removed at the end of its life",
+            "In an hour.",
+            "short",
+            (("sum by (kind) (increase(bowerbird_retention_removed_total[1h]))", "{{kind}}"),),
+        ),
+        Panel(
+            "retention-success",
+            "Since nothing was overdue for removal",
+            "By kind.",
+            "s",
+            (("time() - max by (kind) (bowerbird_retention_last_success_timestamp_seconds)", "{{kind}}"),),
+        ),
+    ),
+)
+
+TRUST: Final = Board("trust", "Bowerbird: lists, audit log, retention", (_LISTS, _KEEPING))

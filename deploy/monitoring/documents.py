@@ -1,0 +1,103 @@
+"""The files that are made from the tables: rules of Prometheus, dashboards of Grafana, the index of runbooks."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from deploy.monitoring.alert import MEANINGS, Alert
+from deploy.monitoring.alerts import GROUPS
+from deploy.monitoring.boards import BOARDS
+from deploy.monitoring.slos import recording_rules
+
+_GENERATED: Final = "Generated from deploy/monitoring by `bowerbird contracts`: edit there."
+ALERTS: Final = tuple(alert for group in GROUPS.values() for alert in group)
+
+
+def panel_path(alert: Alert) -> str:
+    """Return the address of an alert's panel within Grafana.
+
+    Raises:
+        LookupError: no board has it.
+    """
+    for board in BOARDS:
+        if path := board.path(alert.panel):
+            return path
+    raise LookupError(f"{alert.name}: no board has the panel {alert.panel}")
+
+
+def rules(scale: float = 1) -> dict[str, dict[str, Any]]:
+    """Return name to content of the files of rules, as Prometheus reads them.
+
+    Args:
+        scale: what every duration is divided by: 1 in production, more where alerts are tried.
+    """
+    groups = [
+        {"name": f"bowerbird-{name}", "rules": [alert.rule(panel_path(alert), scale) for alert in alerts]}
+        for name, alerts in GROUPS.items()
+    ]
+    recorded = {"name": "bowerbird-objectives-recorded", "rules": recording_rules(scale)}
+    return {"alerts.yml": {"groups": groups}, "objectives.yml": {"groups": [recorded]}}
+
+
+def prometheus() -> dict[str, str]:
+    """Return file name to text, for everything in deploy/prometheus/rules/."""
+    return {
+        name: f"# {_GENERATED}\n{yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=118)}"
+        for name, content in rules().items()
+    }
+
+
+def grafana() -> dict[str, str]:
+    """Return file name to text, for everything in deploy/grafana/dashboards/."""
+    return {
+        f"{board.name}.json": json.dumps(board.document(ALERTS), indent=2, ensure_ascii=False) + "\n"
+        for board in BOARDS
+    }
+
+
+def runbooks(folder: Path) -> dict[str, str]:
+    """Return file name to text, for everything in docs/runbooks/: the index, and each page with its head made anew.
+
+    The head of an alert's page is what stands before its first section, and is generated; the sections are written
+    by hand. Pages of no alert stay as they are.
+    """
+    pages = {path.name: path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.md"))}
+    by_page: dict[str, list[Alert]] = {}
+    for alert in ALERTS:
+        by_page.setdefault(f"{alert.name}.md", []).append(alert)
+    for name, alerts in by_page.items():
+        _, mark, sections = pages.get(name, "").partition("\n## ")
+        pages[name] = _head(alerts) + mark + sections
+    return {**pages, "README.md": _index(by_page)}
+
+
+def _head(alerts: Sequence[Alert]) -> str:
+    first = alerts[0]
+    lines = "\n".join(f"| {each.severity} | {fires(each)} |" for each in alerts)
+    return (
+        f"<!-- The head is {_GENERATED[0].lower()}{_GENERATED[1:]} -->\n\n# {first.name}\n\n{first.description}\n\n"
+        f"| severity | fires |\n| --- | --- |\n{lines}\n\nDashboard: `{panel_path(first)}`\n"
+    )
+
+
+def _index(by_page: Mapping[str, Sequence[Alert]]) -> str:
+    lines = [
+        f"| [{alerts[0].name}]({page}) | {', '.join(each.severity for each in alerts)} | {alerts[0].description} |"
+        for page, alerts in by_page.items()
+    ]
+    meanings = "; ".join(f"*{severity}*: {meaning}" for severity, meaning in MEANINGS.items())
+    return (
+        f"<!-- {_GENERATED} -->\n\n# Runbooks\n\nA page for each alert: what it does to people, where to look, what "
+        f"to do, and what not. {meanings}.\n\n| alert | severity | what it means |\n| --- | --- | --- |\n"
+        + "\n".join(lines)
+        + "\n"
+    )
+
+
+def fires(alert: Alert) -> str:
+    """Return when an alert fires, as its page says it: the expression, and for how long it must hold."""
+    expression = alert.promql().replace("|", "\\|")
+    return f"`{expression}`" + ("" if alert.holds == "0m" else f" for {alert.holds}")

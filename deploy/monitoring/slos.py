@@ -1,0 +1,188 @@
+"""Service level objectives: what a school, a learner or a verifier may expect, the rules that measure it, and alerts.
+
+Each counts events, never averages of averages: so many of so many were bad. The rates of five minutes are recorded
+once; longer windows are sums of them. An alert looks at a long window, and at a short one so that it ends soon after
+the trouble does: Google, The Site Reliability Workbook, chapter 5, 'Alerting on SLOs'.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from deploy.monitoring.alert import Alert, Severity
+from deploy.monitoring.durations import seconds, shortened_expression
+
+WINDOWS: Final = ("30m", "1h", "2h", "6h", "1d", "3d")
+PERIOD: Final = "30d"
+_FEWEST_ERRORS: Final = 5
+_SHORTEST_RANGE: Final = 5
+# Long window, short window, and how many times faster than allowed the budget is used up.
+_BURNS: Final[dict[Severity, tuple[tuple[str, str, float], ...]]] = {
+    "page": (("1h", "5m", 14.4), ("6h", "30m", 6)),
+    "ticket": (("1d", "2h", 3), ("3d", "6h", 1)),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Slo:
+    """An objective.
+
+    Attributes:
+        name: its label in metrics.
+        alert: the name of its alerts.
+        promise: what is promised, in words.
+        objective: the share of events that are to be good, over thirty days.
+        events: PromQL, how many there are a second.
+        errors: PromQL, how many of them are bad.
+        consequence: what it means to people when it fails, and where to look first.
+    """
+
+    name: str
+    alert: str
+    promise: str
+    objective: float
+    events: str
+    errors: str
+    consequence: str
+
+    @property
+    def budget(self) -> float:
+        """The share of events that may be bad."""
+        return round(1 - self.objective, 6)
+
+
+def _rate(metric: str, matchers: str = "") -> str:
+    return f"sum(rate({metric}{{{matchers}}}[5m]))" if matchers else f"sum(rate({metric}[5m]))"
+
+
+def _slow(histogram: str, limit: str, matchers: str = "") -> str:
+    """Return how many a second took longer than `limit`, which is a boundary of the histogram's buckets."""
+    within = ",".join(filter(None, (matchers, f'le="{limit}"')))
+    return f"{_rate(f'{histogram}_count', matchers)} - {_rate(f'{histogram}_bucket', within)}"
+
+
+def _or_none(expression: str) -> str:
+    """Return the expression, or 0 where there is no such series yet: a missing addend would take the sum away."""
+    return f"({expression} or vector(0))"
+
+
+_FAILED: Final = ',status=~"5.."'
+_INTAKE: Final = 'route=~"/v1/evidence|/v1/batches",method="POST"'
+_SINGLE: Final = 'route="/v1/evidence",method="POST"'
+_PAGES: Final = 'route=~"/badges/.*|/issuers/.*|/status/.*|/achievements/.*",route!~".*png"'
+_PUBLIC: Final = 'route=~"/v1/verify|/credentials/verify|/presentations/verify|/badges/.*|/issuers/.*|/status/.*"'
+
+SLOS: Final = (
+    Slo(
+        name="intake",
+        alert="BowerbirdIntakeFails",
+        promise="An upload is answered without an error of ours; one of a single piece within half a second",
+        objective=0.999,
+        events=_rate("bowerbird_http_request_seconds_count", _INTAKE),
+        errors=f"{_or_none(_rate('bowerbird_http_requests_total', _INTAKE + _FAILED))} "
+        f"+ {_or_none(_slow('bowerbird_http_request_seconds', '0.5', _SINGLE))}",
+        consequence="Schools cannot hand in evidence, or wait long; what was not acknowledged they send again. Look at "
+        "the evidence service, then at Kafka.",
+    ),
+    Slo(
+        name="freshness",
+        alert="BowerbirdDecisionsLate",
+        promise="Evidence that was taken in is decided within 15 minutes",
+        objective=0.99,
+        events=_rate("bowerbird_issuer_decision_delay_seconds_count"),
+        errors=_slow("bowerbird_issuer_decision_delay_seconds", "900.0"),
+        consequence="Learners wait for their badges; none is lost. Look at the lag of the issuer's consumer, then at "
+        "MongoDB.",
+    ),
+    Slo(
+        name="announcement",
+        alert="BowerbirdAnnouncementsLate",
+        promise="A credential is announced within two seconds of its issue",
+        objective=0.999,
+        events=_rate("bowerbird_issuer_announcement_seconds_count"),
+        errors=_slow("bowerbird_issuer_announcement_seconds", "2.0"),
+        consequence="Badges are recorded and neither shown nor mailed yet. Look at Kafka: it confirms slowly or not at "
+        "all.",
+    ),
+    Slo(
+        name="verification",
+        alert="BowerbirdVerificationFails",
+        promise="Verifying, and every page that it needs, answers without an error of ours within 0.3 seconds",
+        objective=0.999,
+        events=f"{_or_none(_rate('bowerbird_verification_seconds_count'))} "
+        f"+ {_or_none(_rate('bowerbird_http_request_seconds_count', _PAGES))}",
+        errors=f"{_or_none(_slow('bowerbird_verification_seconds', '0.3'))} "
+        f"+ {_or_none(_slow('bowerbird_http_request_seconds', '0.3', _PAGES))} "
+        f"+ {_or_none(_rate('bowerbird_http_requests_total', _PUBLIC + _FAILED))}",
+        consequence="Employers and learners see errors instead of badges. Look at the verifier, its workers and its "
+        "MongoDB.",
+    ),
+    Slo(
+        name="mail",
+        alert="BowerbirdMailSlow",
+        promise="A mail about a badge is offered to the mail server within an hour of the occasion",
+        objective=0.99,
+        events=_rate("bowerbird_notifier_offer_delay_seconds_count"),
+        errors=_slow("bowerbird_notifier_offer_delay_seconds", "3600.0"),
+        consequence="Learners hear late of their badges. Look at the mail server, then at the limits of mail.",
+    ),
+)
+
+
+def _ratio(window: str, slo: Slo) -> str:
+    return f'slo:sli_error:ratio_rate{window}{{slo="{slo.name}"}}'
+
+
+def _burns(slo: Slo, long: str, short: str, factor: float) -> str:
+    limit = f"{factor * slo.budget:.6g}"
+    counted = "1d" if long == "3d" else long
+    errors = f"({slo.errors.replace('[5m]', f'[{counted}]')}) * {seconds(counted)}"
+    return (
+        f"({_ratio(long, slo)} > {limit} and {_ratio(short, slo)} > {limit} "
+        # One failed request in a quiet night is no reason to wake anybody.
+        f"and on () {errors} > {_FEWEST_ERRORS})"
+    )
+
+
+def _alert(slo: Slo, severity: Severity) -> Alert:
+    return Alert(
+        name=slo.alert,
+        expression=" or ".join(_burns(slo, *each) for each in _BURNS[severity]),
+        threshold=None,
+        severity=severity,
+        panel=f"slo-{slo.name}",
+        summary="{{ $value | humanizePercentage }} of " + f"'{slo.name}' fail; {slo.budget:.2%} may",
+        description=f"Promised: {slo.promise}. {slo.consequence}",
+    )
+
+
+SLO_ALERTS: Final = tuple(_alert(slo, severity) for slo in SLOS for severity in _BURNS)
+
+
+def recording_rules(scale: float = 1) -> list[dict[str, Any]]:
+    """Return the rules that record each objective's events, errors and ratios, every duration divided by `scale`."""
+    rules: list[dict[str, Any]] = []
+    for slo in SLOS:
+        events, errors = f'slo:sli_events:rate5m{{slo="{slo.name}"}}', f'slo:sli_errors:rate5m{{slo="{slo.name}"}}'
+        told = {
+            "slo:sli_events:rate5m": slo.events,
+            "slo:sli_errors:rate5m": f"clamp_min({slo.errors}, 0)",
+            # 0/0 is no number, and a window without any event has no ratio at all.
+            "slo:sli_error:ratio_rate5m": f"({errors} / {events}) >= 0",
+            **{f"slo:sli_error:ratio_rate{window}": _over(errors, events, window) for window in WINDOWS},
+            "slo:objective:ratio": f"vector({slo.objective})",
+            "slo:current_burn_rate:ratio": f"{_ratio('5m', slo)} / {slo.budget:g}",
+            "slo:period_error_budget_remaining:ratio": f"1 - ({_over(errors, events, PERIOD)}) / {slo.budget:g}",
+        }
+        rules += [
+            {
+                "record": name,
+                "expr": shortened_expression(expression, scale, _SHORTEST_RANGE),
+                "labels": {"slo": slo.name},
+            }
+            for name, expression in told.items()
+        ]
+    return rules
+
+
+def _over(errors: str, events: str, window: str) -> str:
+    return f"(sum_over_time({errors}[{window}]) / sum_over_time({events}[{window}])) >= 0"
