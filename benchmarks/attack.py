@@ -24,7 +24,7 @@ from fastapi import FastAPI
 from httpx import ASGITransport, AsyncClient
 from pydantic import AnyHttpUrl
 
-from benchmarks import hostile
+from benchmarks import hostile, published
 from bowerbird.openapi import built
 from bowerbird.registry import NAMES
 from libs.common.health import Health
@@ -101,6 +101,20 @@ def known_attacks() -> Iterator[Attack]:
     yield _raw("500 kB of keys", b"{" + b",".join(b'"%d":1' % one for one in range(50_000)) + b"}")
     yield _raw("500 kB of white space", b"{" + b" " * 500_000 + b"}")
     yield from _pictures()
+    yield from _published()
+
+
+def _published() -> Iterator[Attack]:
+    """Yield what anybody may ask of a badge that was published here, each time as the first who asks."""
+    for revoked in (False, True):
+        app = published.verifier(revoked=revoked)
+        for name, (path, accept) in published.ROUTES.items():
+            told = f"{name} of a {'revoked' if revoked else 'published'} badge"
+            yield Attack(told, 0, partial(_asked, app, path, accept))
+
+
+def _asked(app: FastAPI, path: str, accept: str) -> str:
+    return asyncio.run(published.ask(app, path, accept))
 
 
 def _lists() -> Iterator[Attack]:

@@ -19,6 +19,11 @@ RATES = "bowerbird.rates"
 """Where the scope of a request holds the `RateLimits`, for whoever finds out which key it has."""
 CALLER = "bowerbird.caller"
 """Where the scope of a request holds who calls, once that is known."""
+COUNTED = "bowerbird.counted"
+"""Where the scope of a request says that it was counted for its key already."""
+KNOWN_KEY = "known_key"
+"""The attribute of the application's state that tells, of the text of a key, its digest and its issuer where it is
+known in memory, and None else."""
 
 _MINUTE = 60.0
 _HEALTH = "/health/"
@@ -117,7 +122,9 @@ class RateLimited:
     """ASGI middleware: whoever sends too much is answered 429, before anything is looked up.
 
     A request without a key counts towards its address whatever it asks for, HEAD and paths that do not exist too. One
-    with a key is counted by whoever finds the key valid (`RateLimits.take_caller`), and otherwise afterwards here.
+    with a key that is known in memory counts towards the key alone: what strangers behind the same address send does
+    not shut its owner out. With another key it is counted by whoever finds that valid (`RateLimits.take_caller`), and
+    otherwise afterwards here.
     """
 
     def __init__(self, app: ASGIApp, limits: RateLimits) -> None:
@@ -131,8 +138,12 @@ class RateLimited:
         scope[RATES] = self._limits
         address = _address(scope)
         has_key = "authorization" in Headers(scope=scope)
+        known = _known_key(scope)
         try:
-            if has_key:
+            if known is not None:
+                scope[COUNTED] = True
+                self._limits.take_caller(*known)
+            elif has_key:
                 self._limits.check_address(address)
             else:
                 self._limits.take_address(address, _EXPENSIVE if scope["method"] == "POST" else 1)
@@ -142,9 +153,17 @@ class RateLimited:
         try:
             await self._app(scope, receive, send)
         finally:
-            if has_key and CALLER not in scope:
+            if has_key and known is None and CALLER not in scope:
                 with contextlib.suppress(TooManyRequestsError):  # another request was faster; this one is answered
                     self._limits.take_address(address, _EXPENSIVE)
+
+
+def _known_key(scope: Scope) -> tuple[str, str] | None:
+    scheme, _, key = Headers(scope=scope).get("authorization", "").partition(" ")
+    known: Callable[[str], tuple[str, str] | None] | None = getattr(
+        getattr(scope.get("app"), "state", None), KNOWN_KEY, None
+    )
+    return known(key) if known is not None and scheme.lower() == "bearer" else None
 
 
 def charge_request(scope: Scope, count: int) -> None:

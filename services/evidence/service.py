@@ -114,6 +114,7 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
     access = KeyRepository(plumbing.database)
     use = KeyUse(plumbing.service, plumbing.kafka.publish)
     keys = ApiKeys(access, used=use.note)
+    keys.count_known(plumbing.app)
     quotas = Quotas(plumbing.database, settings.daily_limits, now)
     plumbing.app.include_router(
         upload_routes(intake, batches, keys, limits, longest_row=settings.upload_row_length, quotas=quotas)

@@ -203,6 +203,7 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
     access = KeyRepository(database)
     use = KeyUse(plumbing.service, publish)
     keys = ApiKeys(access, administrators=Administrators(settings.admin_keys_file), used=use.note)
+    keys.count_known(plumbing.app)
     stored_keys = signing_key_store.SigningKeyRepository(plumbing.client, database)
     encryption = FileKeyEncryption.read(settings.kek_file, settings.other_kek_file)
     plumbing.require(KeyEncryptionProbe(database, stored_keys, encryption).require)

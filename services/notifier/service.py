@@ -119,6 +119,7 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
     access = KeyRepository(plumbing.database)
     use = KeyUse(plumbing.service, plumbing.kafka.publish)
     keys = ApiKeys(access, used=use.note)
+    keys.count_known(plumbing.app)
     _consume_access(plumbing, AccessWorker(access, GrantKeys.load(settings.grant_keys_file)))
     plumbing.repeat("key-use", use.publish)
     plumbing.app.include_router(audit_routes(plumbing.service, keys, plumbing.audit))

@@ -334,6 +334,25 @@ async def test_who_tries_paths_without_a_key_is_answered_429_with_when_to_come_a
     assert (await limited.get("/v1/things", headers=bearer(SCHOOL))).status_code == 429
 
 
+async def test_strangers_behind_the_address_of_a_school_do_not_shut_its_key_out(health: Health) -> None:
+    application = create_app("test", health, Rates(address=20, key=40, issuer=60))
+    keys = ApiKeys(stored := MemoryKeys())
+    keys.count_known(application)
+    mine = stored.add("northside", "evidence:read")
+
+    @application.get("/v1/things")
+    async def read(caller: Annotated[Caller, Depends(keys.allowed("evidence:read"))]) -> str:
+        return caller.issuer_id
+
+    async with AsyncClient(transport=ASGITransport(application), base_url="http://test") as client:
+        assert await statuses(client, "GET", "/v1/things", 1, **bearer(mine)) == [200]
+        assert (await statuses(client, "GET", "/badges/1", 12))[-1] == 429
+        # Its own rate still holds, at paths too that ask for no key.
+        assert await statuses(client, "GET", "/v1/things", 10, **bearer(mine)) == [200] * 10
+        assert await statuses(client, "GET", "/badges/1", 11, **bearer(mine)) == [404] * 9 + [429] * 2
+        assert await statuses(client, "GET", "/v1/things", 1, **bearer(new_key())) == [429]
+
+
 async def test_a_post_without_a_key_counts_as_five(limited: AsyncClient) -> None:
     assert await statuses(limited, "POST", "/v1/verify", 4) == [404, 404, 429, 429]
 
