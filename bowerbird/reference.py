@@ -102,7 +102,7 @@ def _reasons() -> str:
 def _revocation() -> str:
     return _page(
         "Why a badge was revoked or taken down",
-        "Stable codes, which partners read; of a take-down the badge's page tells them too. No code blames a learner. "
+        "Stable codes, which partners read; the badge's page tells what they mean. No code blames a learner. "
         "What a school writes beside it (`note`) stays with the school: it is on no topic, page or log, and is removed "
         "when its life ends. "
         "A reader treats a code that it does not know as `other`.",
