@@ -165,7 +165,7 @@ def test_an_award_flows_from_evidence_to_the_badge_and_the_mail(stack: Stack, de
         ("evidence", topics.EVIDENCE_DECIDED),
         ("evidence", topics.ACCESS_KEYS),
         ("verifier", topics.CREDENTIAL_DOCUMENTS),
-        ("notifier", topics.LEARNER_CONTACTS),
+        ("notifier", topics.CREDENTIAL_LIFECYCLE),
         ("issuer", topics.EVIDENCE_SUBMITTED),
         ("issuer", topics.DEAD_LETTERS["evidence"]),
     ],
