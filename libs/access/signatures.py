@@ -72,6 +72,14 @@ class GrantKeys:
             raise SettingsError(f"{PUBLIC_VARIABLE}: {path} holds no key; {make}")
         return keys
 
+    def renew(self, path: Path) -> None:
+        """Let the keys that the file holds now count, and no others.
+
+        Raises:
+            SettingsError: as `load`; then those count that did before.
+        """
+        self._raw = self.load(path)._raw  # noqa: SLF001  # of this class
+
     def __contains__(self, public_key: str) -> bool:
         return public_key in self._raw
 

@@ -182,6 +182,10 @@ class Brokers:
         self._members = members
         self._client: AdminClient | None = None
 
+    async def reload(self) -> None:
+        """Connect anew with the next question, so that certificates are read again."""
+        self._client = None
+
     async def look(self) -> ClusterState:
         """Return what the brokers say now.
 

@@ -40,13 +40,19 @@ class Heartbeat:
 class Health:
     """Everything that a process registered about its health.
 
-    Live: no loop has died (restart the process otherwise). Ready: live, and what it depends on answers.
+    Live: no loop has died (restart the process otherwise). Ready: live, not asked to stop, and what it depends on
+    answers.
+
+    Attributes:
+        stalls: how long the event loop was not free.
+        stopping: the process was asked to stop, and takes nothing new in.
     """
 
     def __init__(self) -> None:
         self._living: dict[str, Living] = {}
         self._probes: dict[str, Probe] = {}
         self.stalls = StallMonitor()
+        self.stopping = False
 
     def watch(self, name: str, living: Living) -> None:
         """Liveness depends on this loop or client from now on."""
@@ -63,6 +69,8 @@ class Health:
     async def ready(self) -> dict[str, str]:
         """Return what is missing, by name; empty means ready."""
         problems = self.live()
+        if self.stopping:
+            problems["process"] = "it was asked to stop"
         for name, probe in self._probes.items():
             problem = await probe()
             if problem is not None:

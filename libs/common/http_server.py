@@ -24,6 +24,7 @@ _TICKS_BETWEEN_SWEEPS: Final = 5  # of a tenth of a second
 # How long a client may go on sending a body that was answered already, so that it sees the answer.
 _DRAIN_SECONDS: Final = 5.0
 _CLOSING_SECONDS: Final = 5.0
+_DRAIN_STEP_SECONDS: Final = 0.05
 # How long, and for how many bytes, a client is listened to that was told why its connection ends.
 _LINGER_SECONDS: Final = 1.0
 _MOST_LINGERING: Final = 1024 * 1024
@@ -117,6 +118,23 @@ class Server(uvicorn.Server):
                 each.expire(now)
         return await super().on_tick(counter)
 
+    async def drain(self, listen_on_seconds: float, proxy_idle_seconds: float) -> None:
+        """Lead callers elsewhere before the server stops: each connection ends with its next answer.
+
+        Args:
+            listen_on_seconds: how long connections are still taken.
+            proxy_idle_seconds: the longest wait, after that, for the connections of proxies to end. One that was closed
+                here while a proxy sends a request over it would cost that request.
+        """
+        self.config.encoded_headers.append((b"connection", b"close"))
+        self.server_state.default_headers = [*self.server_state.default_headers, (b"connection", b"close")]
+        await asyncio.sleep(listen_on_seconds)
+        for each in self.servers:
+            each.close()
+        patience = self.now() + proxy_idle_seconds
+        while self.now() < patience and any(each.is_of_proxy for each in self.limited):  # noqa: ASYNC110  # no event
+            await asyncio.sleep(_DRAIN_STEP_SECONDS)
+
     @property
     def limited(self) -> Sequence["LimitedProtocol"]:
         """The connections that are open."""
@@ -156,6 +174,7 @@ class LimitedProtocol(HttpToolsProtocol):
     Attributes:
         deadline: when the client must have sent a whole header; None while a request is being answered.
         is_new: nothing has come yet.
+        is_of_proxy: it is the connection of a proxy, over which requests of many clients come.
     """
 
     def __init__(self, server: Server) -> None:
@@ -166,6 +185,7 @@ class LimitedProtocol(HttpToolsProtocol):
         self._address = "unknown"
         self.deadline: float | None = None
         self.is_new = True
+        self.is_of_proxy = False
         self._write_deadline: float | None = None
         self._closing_since: float | None = None
         self._refusal: _MalformedError | None = None
@@ -180,6 +200,7 @@ class LimitedProtocol(HttpToolsProtocol):
         super().connection_made(transport)
         host = self.client[0] if self.client else ""
         self._address = counted_address(host)
+        self.is_of_proxy = host in self._server.proxies
         self._server.open[self._address] += 1
         self.deadline = self._server.now() + self._limits.head_seconds
         refused = self._server.may_connect(self._address, host)

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import ssl
 from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -74,6 +75,9 @@ class Kafka:
         metrics.from_zero(metrics.PUBLISHED, _published_by(service))
         self._bootstrap = settings.kafka_bootstrap
         self._access = kafka_options(settings)
+        security = kafka_security(settings)
+        made = [self._access.get("ssl_context"), None if security is None else security.ssl_context]
+        self.contexts: list[ssl.SSLContext] = [each for each in made if each is not None]
         self._session_ms = int(settings.kafka_session_seconds * 1000)
         self._consumed: set[str] = set()
         self._consumers: list[tuple[str, Callable[[], AIOKafkaConsumer]]] = []
@@ -87,7 +91,7 @@ class Kafka:
             max_request_size=LARGEST_LETTER_BYTES,
             request_timeout_ms=30_000,
             metadata_max_age_ms=_METADATA_MS,
-            security=kafka_security(settings),
+            security=security,
             logger=logging.getLogger("bowerbird.kafka"),
             log_level=logging.DEBUG,
         )

@@ -45,6 +45,12 @@ HTTP_SECONDS = Histogram(
 HTTP_REFUSED = Counter(
     "bowerbird_http_refused", "Requests and connections that the edge refused or cut off, by limit", ["reason"]
 )
+RELOADS = Counter("bowerbird_reloads", "Parts that were read anew on SIGHUP, and those that could not be", ["outcome"])
+CERTIFICATE_ENDS = Gauge(
+    "bowerbird_certificate_ends_timestamp_seconds",
+    "When the first certificate of a file ends, in seconds since 1970: our own for HTTPS, those trusted of stores",
+    ["of"],
+)
 LOG_LINES_LOST = Counter("bowerbird_log_lines_lost", "Log lines that could not be written, as on a full disk")
 LOG_LINES_LEFT_OUT = Counter(
     "bowerbird_log_lines_left_out", "Log lines of client libraries beyond so many a minute, by library", ["library"]
@@ -85,4 +91,5 @@ def from_zero(counter: Counter, *values: Iterable[str]) -> None:
 
 
 from_zero(HTTP_REFUSED, REFUSED_BY)
+from_zero(RELOADS, ["done", "failed"])
 from_zero(LOG_LINES_LEFT_OUT, ["aiokafka", "asyncio", "bowerbird", "pymongo", "uvicorn"])

@@ -4,11 +4,12 @@ Writes are acknowledged by a majority with their journal flushed; inserts of doc
 events ignore 'already there', so doing work again is harmless (messaging facts: insert unordered rather than upsert).
 """
 
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from bson import Timestamp
 from motor.motor_asyncio import (
@@ -74,6 +75,11 @@ def connect(url: str, app_name: str, access: Mapping[str, Any] | None = None, *,
         socketTimeoutMS=None if patient else 30_000,
         **(access or {}),
     )
+
+
+def tls_context(client: Client) -> ssl.SSLContext | None:
+    """Return what new connections check the server's certificate with; None where there is no TLS."""
+    return cast(ssl.SSLContext | None, client.delegate.options.pool_options._ssl_context)  # noqa: SLF001  # canary
 
 
 async def close(client: Client) -> None:

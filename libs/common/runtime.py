@@ -6,8 +6,10 @@ import gc
 import resource
 import signal
 import socket
+import ssl
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
+from time import monotonic
 from typing import Any
 
 import uvloop
@@ -30,11 +32,12 @@ from libs.common.http_server import Server
 from libs.common.kafka import Kafka
 from libs.common.positions import Positions
 from libs.common.preparation import Preparation
+from libs.common.reloads import Reloads, certificate_files, observe_certificates
 from libs.common.retention import topic_watch
-from libs.common.settings import Settings
-from libs.common.store_access import kafka_admin_options, mongo_options
+from libs.common.settings import PREFIX, Settings
+from libs.common.store_access import kafka_admin_options, mongo_options, trust_anew
 from libs.common.telemetry import configure_logging, get_logger
-from libs.common.tls import server_context
+from libs.common.tls import renew, server_context
 from libs.contracts.cloudevents import EventT
 from libs.contracts.ids import Ids, unkeyed_event_id
 from libs.contracts.topics import DEAD_LETTERS, SENT_AGAIN, Topic
@@ -46,6 +49,8 @@ _LONGEST_SLEEP_SECONDS = 15.0
 _LAG_SECONDS = 2.0
 _POSITIONS_SECONDS = 2.0
 _WATCH_SECONDS = 2.0
+# For each of the last steps, where the ones before them took all the time.
+_LEAST_PATIENCE_SECONDS = 0.5
 
 
 class Plumbing:
@@ -89,6 +94,8 @@ class Plumbing:
         self.repeat("clock", self.clock.tick)
         self.health.depend("clock", self.clock.probe)
         brokers = Brokers(kafka_admin_options(settings), self.consumers)
+        self.reloads = Reloads()
+        self.reloads.add("connection-to-brokers", brokers.reload)
         self.assignments = Assignments(self.consumers, brokers.look)
         self.repeat("assignments", self.assignments.tick)
         self.repeat("dead-letters", topic_watch("dead_letters", DEAD_LETTERS[service], self.kafka.oldest, clock.now))
@@ -177,6 +184,14 @@ class Plumbing:
         """
         self.requirements.append(requirement)
 
+    def reload(self, name: str, work: Callable[[], None]) -> None:
+        """Do `work` on SIGHUP; where what it reads cannot be used, it raises SettingsError or OSError."""
+
+        async def do() -> None:
+            work()
+
+        self.reloads.add(name, do)
+
     def at_stop(self, close: Callable[[], Awaitable[None]]) -> None:
         """Await `close` when the process stops, after the loops have ended and while MongoDB is still connected."""
         self.closers.append(close)
@@ -191,10 +206,13 @@ def run_service(service: str, settings: Settings, build: Callable[[Plumbing], No
         OSError: the HTTP port, or that of the metrics, is not available.
         SettingsError: the TLS certificate or its key cannot be used, or the public URL is none that others reach.
     """
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until it can be followed
     settings.require_public_url()
     configure_logging(service, settings.log_level)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(_run(service, settings, build))
+        status = runner.run(_run(service, settings, build))
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the loop took its own handler with it
+    return status
 
 
 def _allow_many_files() -> None:
@@ -223,6 +241,7 @@ async def _run(service: str, settings: Settings, build: Callable[[Plumbing], Non
     build(plumbing)
     start_counting(plumbing.app)
     _collect_seldom()
+    _reload_on_hangup(plumbing, tls)
     asked_to_stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, asked_to_stop.set)
@@ -244,6 +263,25 @@ async def _run(service: str, settings: Settings, build: Callable[[Plumbing], Non
     await asyncio.wait({measuring}, timeout=1)
     get_logger().info("stopped")
     return 0 if stop in ended else 1
+
+
+def _reload_on_hangup(plumbing: Plumbing, tls: ssl.SSLContext | None) -> None:
+    """Read certificates anew on SIGHUP, beside what the service has registered."""
+    settings = plumbing.settings
+
+    async def renew_certificates() -> None:
+        if tls is not None:
+            renew(tls, settings)
+        for context in plumbing.kafka.contexts:
+            trust_anew(context, settings.kafka_ca_file, f"{PREFIX}KAFKA_CA_FILE")
+        context_of_mongo = mongo.tls_context(plumbing.client)
+        if context_of_mongo is not None and settings.mongo_ca_file is not None:
+            trust_anew(context_of_mongo, settings.mongo_ca_file, f"{PREFIX}MONGO_CA_FILE")
+        observe_certificates(certificate_files(settings))
+
+    observe_certificates(certificate_files(settings))
+    plumbing.reloads.add("certificates", renew_certificates)
+    plumbing.reloads.on_hangup()
 
 
 async def _work(plumbing: Plumbing) -> None:
@@ -334,18 +372,23 @@ async def _awaited(loop: Callable[[], Awaitable[None]]) -> None:
 
 
 async def _stop(plumbing: Plumbing, server: Server, http: asyncio.Task[None], work: asyncio.Task[None]) -> None:
-    """Take nothing new in, finish what is in flight, leave the groups, close."""
-    patience = plumbing.settings.shutdown_seconds
+    """Lead callers elsewhere, take nothing new in, finish what is in flight, leave the groups, close."""
+    plumbing.health.stopping = True
+    if not http.done():
+        await server.drain(plumbing.settings.listen_on_seconds, plumbing.settings.proxy_idle_seconds)
+    # One patience for all that follows: whoever asked has a limit for the whole of it.
+    end = monotonic() + plumbing.settings.shutdown_seconds
+
+    def patience() -> float:
+        return max(_LEAST_PATIENCE_SECONDS, end - monotonic())
+
     server.should_exit = True
-    await asyncio.wait({http}, timeout=patience)
-    await asyncio.gather(*(consumer.stop(patience) for consumer in plumbing.consumers))
+    await asyncio.wait({http}, timeout=patience())
+    await asyncio.gather(*(consumer.stop(patience()) for consumer in plumbing.consumers))
     work.cancel()
-    await asyncio.wait({work}, timeout=patience)
-    for close in plumbing.closers:
+    await asyncio.wait({work}, timeout=patience())
+    for close in [*plumbing.closers, plumbing.kafka.stop]:
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(patience):
+            async with asyncio.timeout(patience()):
                 await close()
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(patience):
-            await plumbing.kafka.stop()
     await mongo.close(plumbing.client)

@@ -73,8 +73,22 @@ class Settings(EdgeSettings, StoreSettings):
         "or signed",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="least level logged")
+    listen_on_seconds: float = Field(
+        default=0,
+        ge=0,
+        le=300,
+        description="how long a service that is asked to stop still takes connections, while /health/ready says no: "
+        "for what leads callers here by that answer; a proxy that tries the next replica needs none",
+    )
+    proxy_idle_seconds: float = Field(
+        default=25,
+        ge=0,
+        le=300,
+        description="longest wait, when asked to stop, until the connections of BOWERBIRD_TRUSTED_PROXIES have ended; "
+        "longer than such a proxy keeps an idle one",
+    )
     shutdown_seconds: float = Field(
-        default=20, gt=0, le=300, description="longest wait for work in flight when asked to stop, in seconds"
+        default=20, gt=0, le=300, description="longest wait after that for work in flight, in seconds"
     )
 
     @model_validator(mode="after")

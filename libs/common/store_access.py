@@ -92,6 +92,26 @@ def _kafka_password(settings: Settings) -> str:
     return read_password(settings.kafka_password_file, f"{PREFIX}KAFKA_PASSWORD_FILE")
 
 
+def trust_anew(context: ssl.SSLContext, path: Path | None, variable: str) -> None:
+    """Trust what the file holds now too; what it held before stays trusted until the process ends.
+
+    Args:
+        context: of connections that exist; those that are opened from now on use it as it is then.
+        path: certificates in PEM; None: those of the system.
+        variable: the environment variable that names the file, for the message.
+
+    Raises:
+        SettingsError: the file cannot be used; what was trusted stays so.
+    """
+    try:
+        if path is None:
+            context.load_default_certs()
+        else:
+            context.load_verify_locations(cafile=path)
+    except OSError as error:  # ssl.SSLError is one
+        raise SettingsError(f"{variable}: {path} cannot be used ({type(error).__name__})") from error
+
+
 def _context(settings: Settings) -> ssl.SSLContext:
     try:
         context = ssl.create_default_context(cafile=settings.kafka_ca_file)

@@ -120,7 +120,9 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
         upload_routes(intake, batches, keys, limits, longest_row=settings.upload_row_length, quotas=quotas)
     )
     plumbing.app.include_router(batch_routes(batches, keys))
-    _consume_access(plumbing, AccessWorker(access, GrantKeys.load(settings.grant_keys_file)))
+    grant_keys = GrantKeys.load(settings.grant_keys_file)
+    plumbing.reload("grant-keys", lambda: grant_keys.renew(settings.grant_keys_file))
+    _consume_access(plumbing, AccessWorker(access, grant_keys))
     plumbing.repeat("key-use", use.publish)
     plumbing.app.include_router(audit_routes(plumbing.service, keys, plumbing.audit))
     plumbing.consume(

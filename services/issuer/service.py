@@ -370,6 +370,7 @@ def _add_access(
         SettingsError: the secret that signs grants cannot be used, or its public half is not among the public keys.
     """
     signer, grant_keys = GrantSigner.load(settings.grant_secret_file), GrantKeys.load(settings.grant_keys_file)
+    plumbing.reload("grant-keys", lambda: grant_keys.renew(settings.grant_keys_file))
     if signer.public_key not in grant_keys:
         raise SettingsError(
             f"{PUBLIC_VARIABLE}: {settings.grant_keys_file} lacks the public half of {settings.grant_secret_file}; "

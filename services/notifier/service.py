@@ -77,6 +77,7 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
         issuer=Rate(settings.issuer_mails_per_hour / 3600, settings.issuer_mails_at_once),
     )
     pool = SmtpPool(_relay(settings), settings.sender_address)
+    plumbing.reload("authorities-of-the-mail-server", pool.trust_anew)
     preparation = Preparation(
         deliveries=deliveries,
         contacts=contacts,
@@ -120,7 +121,9 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
     use = KeyUse(plumbing.service, plumbing.kafka.publish)
     keys = ApiKeys(access, used=use.note)
     keys.count_known(plumbing.app)
-    _consume_access(plumbing, AccessWorker(access, GrantKeys.load(settings.grant_keys_file)))
+    grant_keys = GrantKeys.load(settings.grant_keys_file)
+    plumbing.reload("grant-keys", lambda: grant_keys.renew(settings.grant_keys_file))
+    _consume_access(plumbing, AccessWorker(access, grant_keys))
     plumbing.repeat("key-use", use.publish)
     plumbing.app.include_router(audit_routes(plumbing.service, keys, plumbing.audit))
     resending = Resending(deliveries, contacts, plumbing.audit, _now)

@@ -125,6 +125,12 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
         refresh_seconds=settings.registry_refresh_seconds,
     )
     plumbing.repeat("registries", registries.tick)
+
+    async def read_registries() -> None:
+        registries.name(settings.trusted_registries)
+        await registries.tick()
+
+    plumbing.reloads.add("trusted-registries", read_registries)
     serve(plumbing.app, repository, settings, now, strangers=strangers, pictures=pictures, registries=registries)
 
 

@@ -1,12 +1,15 @@
 """The configuration of nginx that is shipped: nginx takes it, and the services stand behind it as it promises."""
 
+import asyncio
 import json
 import os
 import re
 import shutil
 import socket
 import subprocess
+import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -20,10 +23,11 @@ from libs.common.edge_settings import EdgeSettings
 from libs.common.errors import ERRORS, TooManyRequestsError
 from libs.common.health import Health
 from libs.common.http import create_app
-from libs.common.http_server import ConnectionLimits
+from libs.common.http_server import ConnectionLimits, Server
 from libs.common.problems import Problem, problem_document
 from services.verifier.verification.submission import MOST_PICTURE_BYTES
 from tests.served import served
+from tests.waiting import eventually
 
 NGINX = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 ROOT = Path(__file__).parents[2]
@@ -76,7 +80,7 @@ def places() -> Iterator[dict[str, str]]:
 def running_proxy(folder: Path, configuration: str, places: dict[str, str]) -> Iterator[str]:
     port = free_port()
     text = configuration.replace("listen 8100;", f"listen 127.0.0.1:{port};")
-    text = re.sub(r"server (\w+):81\d\d;", lambda found: f"server {places[found[1]]};", text)
+    text = re.sub(r"server (\w+):81\d\d\b", lambda found: f"server {places[found[1]]}", text)
     temporary = "".join(
         f"{kind}_temp_path {folder}/{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     )
@@ -205,3 +209,67 @@ def test_one_address_that_asks_too_often_is_told_as_a_service_tells_it(tmp_path:
     of_a_service = problem_document(TooManyRequestsError("", 1), "")
     for field in ("type", "title", "status"):
         assert refused[0].json()[field] == of_a_service[field]
+
+
+class Replica:
+    """One replica of a service at a port of its own, that is stopped as a service stops."""
+
+    def __init__(self, app: FastAPI) -> None:
+        self._app = app
+        self.port = free_port()
+        self.start()
+
+    def start(self) -> None:
+        self._server = Server(self._app, ConnectionLimits(proxies=("127.0.0.1",)))
+        listening = socket.create_server(("127.0.0.1", self.port))
+        self._thread = threading.Thread(target=asyncio.run, args=(self._serve(listening),), daemon=True)
+        self._stop = threading.Event()
+        self._thread.start()
+
+    async def _serve(self, listening: socket.socket) -> None:
+        serving = asyncio.create_task(self._server.serve(sockets=[listening]))
+        await asyncio.to_thread(self._stop.wait)
+        await self._server.drain(0, 25)
+        self._server.should_exit = True
+        await serving
+
+    def stop(self) -> None:
+        self._stop.set()
+        self._thread.join(30)
+        assert not self._thread.is_alive()
+
+
+def test_no_caller_meets_an_error_while_two_replicas_are_restarted_one_after_the_other(
+    tmp_path: Path, places: dict[str, str]
+) -> None:
+    replicas = [Replica(upstream("verifier")) for _ in range(2)]
+    both = " max_fails=0; server ".join(f"127.0.0.1:{each.port}" for each in replicas)
+    text = re.sub(r"rate=\w+/\w;", "rate=100000r/s;", CONFIGURATION.read_text(encoding="utf-8"))
+    text = text.replace("keepalive_timeout 20s;", "keepalive_timeout 500ms;")
+    met: Counter[str] = Counter()
+    over = threading.Event()
+
+    def call(proxy: str, method: str, path: str) -> None:
+        with httpx.Client(trust_env=False, base_url=proxy) as client:
+            while not over.is_set():
+                try:
+                    met[f"{method} {client.request(method, path).status_code}"] += 1
+                except httpx.HTTPError as error:
+                    met[type(error).__name__] += 1
+
+    with running_proxy(tmp_path, text, places | {"verifier": both}) as proxy:
+        calls = [("GET", "/badges/1"), ("POST", "/v1/verify")] * 2
+        callers = [threading.Thread(target=call, args=(proxy, *each)) for each in calls]
+        for each in callers:
+            each.start()
+        for replica in replicas * 2:
+            before = met.total()
+            replica.stop()
+            replica.start()
+            eventually(lambda before=before: met.total() > before + 50, 30)  # type: ignore[misc]  # bound now
+        over.set()
+        for each in callers:
+            each.join(30)
+    for replica in replicas:
+        replica.stop()
+    assert set(met) == {"GET 200", "POST 200"}, met

@@ -267,3 +267,22 @@ async def test_the_list_is_served_as_it_was_signed_and_to_who_has_it_already_it_
     here.issuers = StoredIssuerList(signed_list(), NOW, NOW + timedelta(seconds=20))
     async with client(application(here)) as http:
         assert (await http.get("/issuers/list.jwt")).headers["Cache-Control"] == "public, max-age=20"
+
+
+async def test_the_registries_that_are_named_now_are_trusted_from_a_reload_on(
+    tmp_path: Path, here: MemoryRepository, start: Start
+) -> None:
+    (tmp_path / "list.jwt").write_bytes(signed_list())
+    registries = start({"file": "list.jwt", "signer": SIGNER})
+    setting = tmp_path / "registries.json"
+    setting.write_bytes(orjson.dumps({"registries": []}))
+    registries.name(setting)
+    assert registries.current(NOW) == ([], [])
+    setting.write_bytes(orjson.dumps({"registries": [{"file": "list.jwt", "signer": SIGNER}]}))
+    registries.name(setting)
+    assert await seen(here, registries, badge_of(BANKSIA)) == FOUND
+    for unusable in (b"{", orjson.dumps({"registries": [{"file": "missing.jwt", "signer": SIGNER}]})):
+        setting.write_bytes(unusable)
+        with pytest.raises(SettingsError):
+            registries.name(setting)
+        assert await seen(here, registries, badge_of(BANKSIA)) == FOUND

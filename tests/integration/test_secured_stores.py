@@ -1,8 +1,10 @@
 """Kafka with its real authorizer and MongoDB with users, both over TLS: awards flow, and nobody reaches further."""
 
 import asyncio
+import json
 import os
 import re
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -366,6 +368,23 @@ async def test_setup_with_a_wrong_password_says_so_at_once(store: str, settings:
     with pytest.raises(SettingsError, match="refuses us") as caught:
         await set_up(settings.model_copy(update={f"{store}_password_file": wrong}), 3600)
     assert "not-the-password" not in str(caught.value)
+
+
+def test_a_hangup_reads_certificates_and_keys_anew_and_ends_nothing(stack: Stack, decided: None) -> None:
+    services = ("evidence", "issuer", "verifier", "notifier")
+    pids = {service: stack.pid(service) for service in services}
+    for service in services:
+        stack.signal(service, signal.SIGHUP)
+    for service in services:
+        log = stack.log(service)
+        eventually(lambda log=log: b'"part": "certificates"' in log.read_bytes())  # type: ignore[misc]  # bound now
+        reloaded = [json.loads(line) for line in log.read_bytes().splitlines() if b"reloaded" in line]
+        assert {"certificates", "connection-to-brokers"} <= {each["part"] for each in reloaded}
+        metrics = httpx.get(stack.metrics_url(service), trust_env=False).text
+        assert 'bowerbird_certificate_ends_timestamp_seconds{of="mongodb"}' in metrics
+        assert 'bowerbird_reloads_total{outcome="failed"} 0.0' in metrics
+    assert {service: stack.pid(service) for service in services} == pids
+    stack.wait_ready(*services)
 
 
 def test_no_password_stands_in_an_argument_list_or_a_log(stack: Stack) -> None:

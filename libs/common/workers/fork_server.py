@@ -29,7 +29,7 @@ def main() -> int:
     """Fork a worker for every socket that is sent; end when the service is gone."""
     module, control_fd, cpu_seconds, memory_bytes, result_bytes = sys.argv[1:]
     limits = JobLimits(float(cpu_seconds), int(memory_bytes), int(result_bytes))
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         # The service decides when its workers end, also where a terminal signals all of them.
         signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)

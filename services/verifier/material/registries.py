@@ -29,12 +29,12 @@ Fetch = Callable[[str], Awaitable[bytes]]
 class TrustedRegistry(BaseModel):
     """One registry: where its document is, what it is called, and which did:keys may have signed it."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     file: Path | None = None
     url: str | None = None
     name: str | None = None
-    signer: str | list[str] | None = None
+    signer: str | tuple[str, ...] | None = None
 
     @model_validator(mode="after")
     def _one_place(self) -> Self:
@@ -47,8 +47,9 @@ class TrustedRegistry(BaseModel):
     @property
     def signers(self) -> Sequence[str]:
         """The did:keys of which one must have signed it; none where it is JSON that is trusted as it is."""
-        given = self.signer or []
-        return [given] if isinstance(given, str) else given
+        if self.signer is None:
+            return ()
+        return (self.signer,) if isinstance(self.signer, str) else self.signer
 
     @property
     def label(self) -> str:
@@ -133,22 +134,38 @@ class TrustedRegistries:
         clock: Callable[[], datetime],
         refresh_seconds: float,
     ) -> None:
-        self._held = [_Held(source) for source in sources]
-        from_zero(metrics.REGISTRY_READS, [each.label for each in sources], _OUTCOMES)
+        self._held: list[_Held] = []
+        self._hold(sources)
         self._copies = copies
         self._fetch = fetch
         self._clock = clock
         self._refresh_seconds = refresh_seconds
 
-    def read_files(self) -> None:
-        """Read those that are files.
+    def _hold(self, sources: Sequence[TrustedRegistry]) -> None:
+        """Trust these and no others, those that are files being read; what is known of one that was held stays.
 
         Raises:
-            OSError, CredentialError: one cannot be used.
+            OSError, CredentialError: a file cannot be used; then those are trusted that were.
         """
-        for held in self._held:
+        known = [each for each in self._held if each.source in sources]
+        by_source = {each.source: each for each in known}
+        by_source |= {source: _Held(source) for source in sources if source not in by_source}
+        for held in by_source.values():
             if held.source.file is not None:
                 held.read(_file(held.source.file), self._clock())
+        self._held = [by_source[source] for source in sources]
+        from_zero(metrics.REGISTRY_READS, [each.label for each in sources], _OUTCOMES)
+
+    def name(self, path: Path | None) -> None:
+        """Trust the registries that the file names now, and no others.
+
+        Raises:
+            SettingsError: it cannot be used, or one of them that is a file; then those are trusted that were.
+        """
+        try:
+            self._hold(_named(path))
+        except (OSError, ValidationError, CredentialError) as error:
+            raise SettingsError(f"the trusted registries of {path} cannot be used: {error}") from error
 
     def current(self, now: datetime) -> tuple[Sequence[Registry], Sequence[str]]:
         """Return those that may be relied on, and the names of those that may not: not read yet, or past their end."""
@@ -210,19 +227,18 @@ def trusted_registries(
         SettingsError: a file is missing or not in the form that it must have, or a signature does not hold up: better
             not to start than to call a listed issuer unknown.
     """
-    try:
-        named = [] if path is None else TrustedRegistriesFile.model_validate_json(path.read_bytes()).registries
-        sources = [
-            one if one.file is None or path is None else one.model_copy(update={"file": path.parent / one.file})
-            for one in named
-        ]
-        registries = TrustedRegistries(
-            sources, copies=copies, fetch=fetch, clock=clock, refresh_seconds=refresh_seconds
-        )
-        registries.read_files()
-    except (OSError, ValidationError, CredentialError) as error:
-        raise SettingsError(f"the trusted registries of {path} cannot be used: {error}") from error
+    registries = TrustedRegistries([], copies=copies, fetch=fetch, clock=clock, refresh_seconds=refresh_seconds)
+    registries.name(path)
     return registries
+
+
+def _named(path: Path | None) -> list[TrustedRegistry]:
+    """Return what the file names; a registry that is a file stands beside it."""
+    named = [] if path is None else TrustedRegistriesFile.model_validate_json(path.read_bytes()).registries
+    return [
+        one if one.file is None or path is None else one.model_copy(update={"file": path.parent / one.file})
+        for one in named
+    ]
 
 
 def _file(path: Path) -> bytes:

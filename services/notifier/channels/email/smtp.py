@@ -66,6 +66,15 @@ class SmtpPool:
         self._idle: list[_Connection] = []
         self._tls = ssl.create_default_context(cafile=relay.ca_file) if relay.tls != "none" else None
 
+    def trust_anew(self) -> None:
+        """Trust what the file of authorities holds now, in connections that begin from now on.
+
+        Raises:
+            OSError: it cannot be used; then the authorities are those from before.
+        """
+        if self._tls is not None:
+            self._tls = ssl.create_default_context(cafile=self._relay.ca_file)
+
     async def send(self, to: Address, content: bytes) -> Failure | None:
         """Offer one mail; None means that the server has taken it over (250 after its end).
 
