@@ -69,6 +69,7 @@ class Publications:
         """Return every kind, in an order in which each finds what it depends on."""
         return (
             Kind("grants and withdrawals of API keys", "issuer", self._access_keys),
+            Kind("the authority's own DID document", "issuer", self._authority),
             Kind("versions of issuers", "issuer", self._catalogue.everybody),
             Kind("versions of achievements", "issuer", self._catalogue.every_version),
             Kind("domains that mail may go to", "issuer", self._domains),
@@ -83,6 +84,10 @@ class Publications:
         every = [each async for each in self._keys.everything()]
         for some in _parts(every):
             yield some
+
+    async def _authority(self) -> Events:
+        newest = await self._catalogue.newest_authority()
+        yield [] if newest is None else [newest]
 
     async def _domains(self) -> Events:
         yield await self._mail_domains.everything()

@@ -13,18 +13,21 @@ import orjson
 import pytest
 from httpx import AsyncClient, Response
 from prometheus_client import REGISTRY
+from pydantic import AnyHttpUrl
 from pymongo.errors import AutoReconnect
 
 from libs.contracts.reasons import TakeDownReason
-from libs.openbadges.crypto.did import did_key, verification_method
+from libs.openbadges.crypto.did import did_key, did_web_url, verification_method
 from libs.openbadges.crypto.keys import Ed25519Key
 from libs.openbadges.issue.signing import prepare, sign
 from libs.openbadges.model.context_urls import CREDENTIALS_V2, OPEN_BADGES_V3
+from libs.openbadges.status.bitstring import StatusList, entry, list_document
 from libs.openbadges.verify import CHECKS, RECIPIENT, Report
 from services.verifier.material.repository import TakenDown
 from services.verifier.published.badges import REPRESENTATIONS
 from services.verifier.verification.models import ReportView
 from tests.verifier_doubles import (
+    AUTHORITY_KEY,
     ISSUED,
     LEARNER,
     NOW,
@@ -457,10 +460,58 @@ async def test_did_documents_and_status_lists_are_public_and_readable_from_any_s
     listed = await http.get(f"/status/{SCHOOL.list_id}")
     assert listed.text == repository.lists[SCHOOL.list_id].text
     assert listed.headers["content-type"] == "application/vc+ld+json"
-    for response in (did, listed):
+    authority = await http.get("/.well-known/did.json")
+    assert (authority.text, authority.headers["content-type"]) == (SCHOOL.authority_document, "application/did+json")
+    for response in (did, listed, authority):
         assert response.headers["access-control-allow-origin"] == "*"
-    for path in ("/issuers/nobody/did.json", "/status/nothing"):
+    repository.authority = None
+    for path in ("/issuers/nobody/did.json", "/status/nothing", "/.well-known/did.json"):
         assert (await http.get(path)).status_code == 404
+
+
+async def test_below_a_path_the_authoritys_document_stands_where_its_did_says(repository: MemoryRepository) -> None:
+    base = "https://state.example/badges"
+    school = School(base=base)
+    repository.learn(school)
+    async with client(application(repository, public_url=AnyHttpUrl(base))) as http:
+        assert school.authority == "did:web:state.example:badges"
+        assert did_web_url(school.authority) == f"{base}/did.json"
+        # As whatever stands before the service hands it on.
+        assert (await http.get("/did.json")).text == school.authority_document
+        report = await verified(http, school.badge(uuid4()))
+        assert outcome(report, "status") == ("pass", "not_set")
+
+
+async def test_a_badge_of_ours_that_names_a_list_elsewhere_never_passes(
+    http: AsyncClient, repository: MemoryRepository
+) -> None:
+    badge = SCHOOL.badge(ID, status=entry(FAR.list_url, 7))
+    repository.keep(ID, badge)
+    report = await verified(http, badge)
+    assert (report["verdict"], outcome(report, "publication")[1]) == ("unknown", "published")
+    assert outcome(report, "status") == ("unknown", "STATUS_RETRIEVAL_ERROR")
+
+
+async def test_a_list_of_ours_that_another_school_signed_tells_nothing_good(
+    http: AsyncClient, repository: MemoryRepository
+) -> None:
+    other = School("Banksia College", slug="banksia")
+    repository.learn(other)
+    text = other.sign(list_document(SCHOOL.list_url, other.did, StatusList(), valid_from=ISSUED))
+    repository.lists[SCHOOL.list_id] = replace(repository.lists[SCHOOL.list_id], text=text)
+    report = await verified(http, SCHOOL.badge(ID))
+    assert (report["verdict"], outcome(report, "status")) == ("unknown", ("unknown", "STATUS_VERIFICATION_ERROR"))
+
+
+async def test_a_badge_that_the_authoritys_own_key_signed_never_passes(http: AsyncClient) -> None:
+    document = orjson.loads(SCHOOL.badge(uuid4()))
+    del document["proof"]
+    document["issuer"]["id"] = SCHOOL.authority
+    method = verification_method(SCHOOL.authority, AUTHORITY_KEY.public_multibase)
+    for identifier in (f"{PUBLIC}/badges/{uuid4()}", "urn:uuid:7d2f8c51-11aa-4c39-8f0e-0242ac120099"):
+        report = await verified(http, sign(prepare({**document, "id": identifier}), AUTHORITY_KEY, method, ISSUED))
+        assert (report["verdict"], outcome(report, "publication")[1]) == ("unknown", "publication_missing")
+        assert report["signer"]["standing"] == "unknown"
 
 
 @pytest.mark.parametrize("accept", ["application/vc", "application/vc+jwt, application/vc", "application/json"])

@@ -565,6 +565,42 @@ async def test_evidence_becomes_a_credential_that_verifies_from_what_was_publish
     assert did.did_web_url(wattle.did, "http").endswith("/issuers/wattle/did.json")
 
 
+async def test_the_authority_is_no_issuer_and_its_key_changes_as_an_issuers_does(
+    stack: Stack, api: httpx.AsyncClient, admin: dict[str, str], wattle: Tenant
+) -> None:
+    credential_id = await issued_to(stack, api, 1021, "a21")
+    onboarded = await api.post("/v1/issuers", headers=admin, json={"id": "authority", "name": "Banksia"})
+    assert (onboarded.status_code, onboarded.json()["errors"][0]["field"]) == (400, "id")
+    for path in ("/v1/issuers/authority", "/v1/issuers/authority/profile"):
+        assert (await api.get(path, headers=admin)).status_code in {404, 405}, path
+    made = await api.post(
+        "/v1/issuers/authority/keys", headers=admin, json={"name": "x", "scopes": ["catalogue:write"]}
+    )
+    assert made.status_code == 404
+
+    path = "/v1/issuers/authority/signing-keys"
+    assert (await api.get(path, headers=wattle.headers)).status_code == 404
+    (first,) = [each for each in (await api.get(path, headers=admin)).json()["keys"] if each["state"] == "active"]
+    added = await api.post(path, headers=admin)
+    activated = await api.patch(f"{path}/{added.json()['id']}", headers=admin, json={"state": "active"})
+    assert (added.status_code, activated.status_code) == (201, 200), activated.text
+    revoked = await api.post(
+        f"/v1/credentials/{credential_id}/revoke", headers=wattle.headers, json={"reason": "issued_in_error"}
+    )
+    assert revoked.status_code == 200, revoked.text
+
+    def signed_anew(each: Event) -> bool:
+        return isinstance(each, StatusListPublished) and each.credential.count(added.json()["id"]) > 0
+
+    events = await read(
+        stack, lambda seen: any(map(signed_anew, seen)), topics.STATUS_LISTS.name, topics.CATALOGUE.name
+    )
+    published = max((each for each in events if isinstance(each, AuthorityPublished)), key=lambda each: each.version)
+    methods = [each["publicKeyMultibase"] for each in orjson.loads(published.did_document)["verificationMethod"]]
+    assert {first["id"], added.json()["id"]} <= set(methods)
+    assert not any(isinstance(each, IssuerPublished) and each.did == published.did for each in events)
+
+
 async def test_evidence_for_an_achievement_that_is_not_published_waits_and_is_issued_when_it_is(
     stack: Stack, api: httpx.AsyncClient, wattle: Tenant
 ) -> None:

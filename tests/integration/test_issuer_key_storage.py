@@ -1,6 +1,7 @@
 """Signing keys on the real MongoDB: one active, sealed, distrusted at once; what they signed is kept as it is."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -12,14 +13,17 @@ from libs.access.grant_probe import GrantProbe, OtherGrantKeyError
 from libs.access.signatures import GrantKeys, GrantSigner
 from libs.audit.entry import Cause
 from libs.audit.log import AuditLog
-from libs.contracts.events import (
-    SigningKeySealed,
-)
+from libs.common.arrivals import Arrivals
+from libs.contracts.cloudevents import Outgoing
+from libs.contracts.events import AuthorityPublished, SigningKeySealed
 from libs.openbadges.model.errors import CredentialError
+from services.issuer.catalogue.authority import Authority
+from services.issuer.catalogue.publications import Publications
+from services.issuer.catalogue.repository import Catalogue
 from services.issuer.credentials.signer import CredentialSigner
 from services.issuer.keys import states
 from services.issuer.keys.copies import KeyCopies
-from services.issuer.keys.encryption import FileKeyEncryption
+from services.issuer.keys.encryption import FileKeyEncryption, KeyUnavailableError
 from services.issuer.keys.probe import KeyEncryptionProbe, OtherKeyEncryptionKeyError
 from services.issuer.keys.repository import SigningKeyRepository
 from services.issuer.keys.rewrapping import Rewrapping
@@ -166,3 +170,47 @@ async def test_really_signed_credentials_are_stored_byte_for_byte(world: World) 
 
     await world.worker(signer=Watched(keys, URLS, IDS)).handle(received([evidence(1)]))
     assert [each["document"] for each in await world.stored("credentials")] == texts
+
+
+def authority(world: World) -> Authority:
+    """A process of its own; what it publishes arrives at once."""
+    known = Catalogue(world.database)
+
+    async def publish(outgoing: Sequence[Outgoing]) -> None:
+        await world.publish(outgoing)
+        await known.store_authority([each.event for each in outgoing if isinstance(each.event, AuthorityPublished)])
+
+    audit, keys = AuditLog(world.database), SigningKeyRepository(world.client, world.database)
+    versions = Publications(
+        world.database, catalogue=known, audit=audit, arrivals=Arrivals(), publish=publish, clock=lambda: NOW
+    )
+    return Authority(
+        catalogue=known,
+        publications=versions,
+        signing_keys=world.signing_keys(),
+        keys=keys,
+        audit=audit,
+        urls=URLS,
+        clock=lambda: NOW,
+    )
+
+
+async def test_the_authority_publishes_one_key_of_its_own_before_it_signs_whoever_asks_first(world: World) -> None:
+    processes = [authority(world) for _ in range(4)]
+    answers = await asyncio.gather(*(each.signing_key() for each in processes))
+    (stored,) = await world.stored("signing_keys")
+    assert {(did, key.public_multibase) for did, key in answers} == {("did:web:badges.example", stored["_id"])}
+    assert (stored["issuer_id"], stored["published"]) == ("authority", True)
+    versions = {each.event for each in world.published if isinstance(each.event, AuthorityPublished)}
+    assert [each.version for each in versions] == [1]
+    assert stored["_id"] in next(iter(versions)).did_document
+
+
+@pytest.mark.parametrize("lost", [["signing_keys"], ["signing_keys", "publications"]])
+async def test_no_key_is_made_for_an_authority_that_has_published_one(world: World, lost: list[str]) -> None:
+    await authority(world).signing_key()
+    for each in lost:
+        await world.database[each].delete_many({})
+    with pytest.raises(KeyUnavailableError, match="authority"):
+        await authority(world).signing_key()
+    assert await world.stored("signing_keys") == []

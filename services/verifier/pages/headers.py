@@ -9,6 +9,9 @@ PUBLIC_PATHS = (
     "/badges/",
     "/achievements/",
     "/issuers/",
+    # The authority's DID document: the latter where the public URL has a path.
+    "/.well-known/did.json",
+    "/did.json",
     "/status/",
     "/schemas/",
     "/v1/verify",
