@@ -282,8 +282,39 @@ def test_an_address_in_other_capitals_is_the_same(asked: str, stated: str | None
     assert report(document, Recipient(asked, kind)).check("recipient").outcome == "pass"
 
 
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "mailto:kim.lee@school.example",
+        "mailto:Kim.Lee@school.example?subject=Your%20badge",
+        "Kim Lee <kim.lee@school.example>",
+        "<kim.lee@school.example>",
+        "kim.lee@school.example\u200b",
+        "\u202akim.lee@school.example\u202c",
+        "\uff4bim.lee\uff20school.example",
+    ],
+    ids=ascii,
+)
+@pytest.mark.parametrize("hashed", [True, False])
+def test_an_address_is_the_same_with_what_surrounds_it_where_it_was_copied(asked: str, hashed: bool) -> None:
+    document: Any = given("30")
+    if not hashed:
+        document = badge()
+        document["credentialSubject"]["identifier"] = [
+            {
+                "type": "IdentityObject",
+                "hashed": False,
+                "identityHash": "kim.lee@school.example",
+                "identityType": "emailAddress",
+            }
+        ]
+        document = signed(document)
+    assert report(document, Recipient(asked)).check("recipient").outcome == "pass"
+
+
 def test_another_address_is_somebody_else() -> None:
-    for asked in ("kim.leo@school.example", "kim.lee@school.example.au", "kimlee@school.example"):
+    other = ("kim.leo@school.example", "kim.lee@school.example.au", "kimlee@school.example")
+    for asked in (*other, "kim.lee@school.example <leo@school.example>", "mailto:leo@school.example"):
         assert report(given("30"), Recipient(asked)).check("recipient").outcome == "fail"
 
 

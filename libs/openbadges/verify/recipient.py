@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import re
+import unicodedata
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -16,6 +17,9 @@ MOST_IDENTIFIERS: Final = 100
 _HASH: Final = "sha256$"
 _EMAIL: Final = "emailAddress"
 _WORDS: Final = re.compile(r"[^\W\d_]+")
+# As programs write an address beside a name, and as a link.
+_NAMED: Final = re.compile(r"[^<>]*<([^<>\s]+@[^<>\s]+)>")
+_MAILTO: Final = re.compile(r"mailto:([^?\s]+@[^?\s]+)(?:\?\S*)?", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +40,9 @@ def check_recipient(context: Context, asked: Recipient) -> Finding:
     """Compare a credential's subject with the person asked about (Open Badges 3.0, verify the recipient).
 
     Every comparison takes the same time, and all are made. An e-mail address is compared in the capitals that people
-    write it in, since no mail server that is known tells them apart; of other texts, letters count as they are written.
-    A subject that is identified in other ways than the one
-    asked about may be that person or another, so that is unknown.
+    write it in, since no mail server that is known tells them apart, and without what surrounds it where it was copied
+    (a name, `mailto:`, invisible characters); of other texts, letters count as they are written. A subject that is
+    identified in other ways than the one asked about may be that person or another, so that is unknown.
     """
     subject = context.document.get("credentialSubject")
     subjects = [one for one in (subject if isinstance(subject, list) else [subject]) if isinstance(one, dict)]
@@ -72,13 +76,20 @@ def _identifiers(subject: dict[str, Any]) -> list[Any]:
 
 def _spellings(asked: Recipient) -> list[str]:
     """Return the ways in which what was asked about may be written: a hash is that of one of them."""
-    text = asked.value.strip()
+    text = _bare(asked.value)
     local, at, domain = text.rpartition("@")
     if not local or asked.kind not in (None, _EMAIL) or any(one.isspace() for one in text):
         return [asked.value]
     capitalised = _WORDS.sub(lambda word: word[0].capitalize(), local)
     written = [f"{one}{at}{other}" for one in _cases(local, capitalised) for other in _cases(domain, domain.title())]
     return list(dict.fromkeys([asked.value, text, *written]))
+
+
+def _bare(text: str) -> str:
+    """Return an e-mail address without what surrounds it where it was copied; another text without space around it."""
+    shown = "".join(one for one in unicodedata.normalize("NFKC", text) if unicodedata.category(one) != "Cf").strip()
+    address = _NAMED.fullmatch(shown) or _MAILTO.fullmatch(shown)
+    return address[1] if address else shown if "@" in shown else text.strip()
 
 
 def _cases(text: str, capitalised: str) -> list[str]:
@@ -90,7 +101,7 @@ def _matches_any(identifier: Any, spellings: list[str]) -> bool | None:
     answers = [_matches(identifier, one) for one in spellings]
     if len(spellings) > 1 and isinstance(identifier, dict) and identifier.get("hashed") is False:
         stated = identifier.get("identityHash")
-        answers += [_same(stated.strip().lower(), spellings[0].strip().lower())] if isinstance(stated, str) else []
+        answers += [_same(_bare(stated).lower(), _bare(spellings[0]).lower())] if isinstance(stated, str) else []
     return None if None in answers else True in answers
 
 
