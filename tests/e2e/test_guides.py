@@ -16,12 +16,18 @@ pytestmark = pytest.mark.integration
 GUIDES = Path(__file__).parents[2] / "docs" / "guides"
 # The school gets its key from the department, the learner the badge from the school.
 ORDER = ("department", "school", "learner", "operator")
-_PORT = re.compile(rf"\b(?:{'|'.join(str(PORTS[name]) for name in OWN)})\b")
+RUNBOOKS = GUIDES.parent / "runbooks"
+_ASKED = [PORTS[each] for name in OWN for each in (name, f"{name}-metrics")]
+_PORT = re.compile(rf"\b(?:{'|'.join(map(str, _ASKED))})\b")
 _LINK = re.compile(r"\]\((?!https?:)([^)#]+)")
 
 
+def blocks_of(page: Path) -> list[str]:
+    return re.findall(r"```sh\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+
+
 def blocks(guide: str) -> list[str]:
-    return re.findall(r"```sh\n(.*?)```", (GUIDES / f"{guide}.md").read_text(encoding="utf-8"), re.DOTALL)
+    return blocks_of(GUIDES / f"{guide}.md")
 
 
 def for_stack(block: str, stack: Stack) -> str:
@@ -40,6 +46,17 @@ def test_what_the_guides_say_runs_in_their_order(stack: Stack, tmp_path: Path) -
         )
         assert done.returncode == 0, f"{guide}:\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
     assert '"not_yet":1' in re.sub(r"\s", "", (tmp_path / "batch.json").read_text(encoding="utf-8"))
+
+
+def test_what_the_pages_of_alerts_ask_first_is_answered(stack: Stack, tmp_path: Path) -> None:
+    asked = [block for page in sorted(RUNBOOKS.glob("Bowerbird*.md")) for block in blocks_of(page)]
+    assert len(asked) > len(list(RUNBOOKS.glob("Bowerbird*.md"))) / 2
+    # Many pages ask the same.
+    script = "set -euo pipefail\n" + "\n".join(for_stack(block, stack) for block in dict.fromkeys(asked))
+    done = subprocess.run(
+        ["bash", "-x", "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, f"{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
 
 
 @pytest.mark.parametrize("guide", sorted(path.name for path in GUIDES.glob("*.md")))
