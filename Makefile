@@ -65,6 +65,10 @@ AWARDS ?= 10000
 drill: env-dev ## lose MongoDB, restore a backup, then lose Kafka, republish; AWARDS, SEED may be set; count what is harmed
 	$(PYTHON) -m tests.faults.drill --awards $(AWARDS) --seed $(SEED)
 
+.PHONY: alerts
+alerts: env-dev ## break the running stack, one thing after the other, and see which alert fires and falls silent
+	$(PYTHON) -m tests.faults.live_alerts
+
 .PHONY: conformance
 conformance: env ## serve the VC API for conformance suites on https://127.0.0.1:8443; print their configuration
 	@$(BOWERBIRD) conformance --background

@@ -7,7 +7,7 @@ from pymongo.errors import OperationFailure
 
 from libs.common.mongo import Client
 from libs.contracts import rights
-from libs.contracts.rights import ADMINISTRATOR, AUDIT, Rights
+from libs.contracts.rights import ADMINISTRATOR, AUDIT, MONITOR, Rights
 
 _USER_EXISTS: Final = 51003
 _ROLE_EXISTS: Final = 51002
@@ -31,6 +31,16 @@ async def make_users(client: Client, passwords: Mapping[str, str]) -> None:
         await _make(client, _ROLE_EXISTS, ("createRole", "updateRole"), entry.principal, role)
         user = {"pwd": password, "roles": [entry.principal]}
         await _make(client, _USER_EXISTS, ("createUser", "updateUser"), entry.principal, user)
+
+
+async def make_monitor(client: Client, password: str) -> None:
+    """Make the user of the exporter: it may ask how the node and the replica set do (`clusterMonitor`), and no more.
+
+    Raises:
+        PyMongoError: MongoDB does not answer, or refuses.
+    """
+    user = {"pwd": password, "roles": ["clusterMonitor"]}
+    await _make(client, _USER_EXISTS, ("createUser", "updateUser"), MONITOR, user)
 
 
 async def set_administrators_password(client: Client, password: str) -> None:

@@ -19,7 +19,7 @@ from pymongo.errors import OperationFailure, PyMongoError
 
 from bowerbird import kafka_access
 from bowerbird.kafka_access import KafkaAccess, RefusedError
-from bowerbird.mongo_users import make_users, set_administrators_password
+from bowerbird.mongo_users import make_monitor, make_users, set_administrators_password
 from bowerbird.registry import NAMES, find
 from libs.access import repository as keys
 from libs.audit import log as audit
@@ -54,8 +54,8 @@ class SetupSettings(Settings):
 
     service_passwords: OptionalPath = Field(
         default=None,
-        description="folder with the files kafka-SERVICE and mongodb-SERVICE, a password each; unset: setup makes no "
-        "users and no permissions",
+        description="folder with the files kafka-SERVICE and mongodb-SERVICE, a password each, and kafka-monitor and "
+        "mongodb-monitor where there are exporters; unset: setup makes no users and no permissions",
     )
 
 
@@ -210,12 +210,21 @@ def _passwords(settings: SetupSettings, store: str) -> dict[str, str]:
     return {name: read_password(settings.service_passwords / f"{store}-{name}", FOLDER) for name in NAMES}
 
 
+def _monitors_password(settings: SetupSettings, store: str) -> str | None:
+    """Return the password of the exporters' user, None where there are none."""
+    assert settings.service_passwords is not None, "set_up asks"  # noqa: S101  # canary
+    path = settings.service_passwords / f"{store}-monitor"
+    return read_password(path, FOLDER) if path.exists() else None
+
+
 async def _give_access(settings: SetupSettings, access: Access) -> list[str]:
     cluster = KafkaAccess(kafka_admin_options(settings))
     if settings.service_passwords is None:
         await asyncio.to_thread(cluster.check)
         return []
     users = {rights.SERVICES[name].principal: each for name, each in _passwords(settings, "kafka").items()}
+    if (monitors := _monitors_password(settings, "kafka")) is not None:
+        users[rights.MONITOR] = monitors
     planned = await asyncio.to_thread(kafka_access.plan, cluster, users, [], remove=access.remove)
     if not access.dry_run:
         if planned.changes:
@@ -230,6 +239,8 @@ async def _prepare_databases(settings: SetupSettings) -> None:
             await mongo.create_indexes(client[name], indexes_of(name))
         if settings.service_passwords is not None:
             await make_users(client, _passwords(settings, "mongodb"))
+            if (monitors := _monitors_password(settings, "mongodb")) is not None:
+                await make_monitor(client, monitors)
 
 
 async def _patiently(step: Callable[[], Awaitable[T]], where: str, give_up_at: float) -> T:

@@ -15,6 +15,7 @@ from deploy import store_access
 from deploy.certificate import write_private
 from libs.contracts.rights import SERVICES
 
+_MONITOR: Final = "monitor"
 _STORES: Final = ("kafka", "mongodb")
 _BYTES: Final = 32
 
@@ -29,7 +30,7 @@ def prepare(root: Path, kafka_group: int) -> None:
     """Make what is missing under `root`, and give each container its copy.
 
     Args:
-        root: has, or gets, the folders `kafka`, `mongodb`, `setup` and those of the services.
+        root: has, or gets, the folders `kafka`, `mongodb`, `setup`, `monitor` and those of the services.
         kafka_group: the group of Kafka's container, which runs as another user than this and reads its folder by it.
 
     Raises:
@@ -40,9 +41,9 @@ def prepare(root: Path, kafka_group: int) -> None:
     certificates = {store: store_access.certificate(_folder(root / store), [store])[0] for store in _STORES}
     passwords = _folder(root / "setup" / "passwords")
     for store in _STORES:
-        for service in SERVICES:
-            _once(passwords / f"{store}-{service}")
-        for name in ("setup", *SERVICES):
+        for name in (*SERVICES, _MONITOR):
+            _once(passwords / f"{store}-{name}")
+        for name in ("setup", *SERVICES, _MONITOR):
             own = _folder(root / name)
             password = own / f"{store}-password"
             if name == "setup":

@@ -200,8 +200,21 @@ def partner(name: str) -> Rights:
     return Rights(user, tuple(each for each in TOPICS if each.for_partners), (), f"{user}.")
 
 
+MONITOR: Final = "bowerbird-monitor"
+"""The user of the exporters: it sees how the stores do, and reads nothing of what is in them."""
+
+
+def _monitoring() -> frozenset[Acl]:
+    """Return that the monitor may describe each topic, which gives the ends of its partitions, and each group."""
+    every = (*TOPICS, *DEAD_LETTERS.values())
+    return frozenset(
+        {Acl(MONITOR, "topic", each.name, "DESCRIBE") for each in every}
+        | {Acl(MONITOR, "group", each.groups, "DESCRIBE") for each in SERVICES.values()}
+    )
+
+
 def declared(principals: Iterable[str]) -> frozenset[Acl]:
-    """Return the permissions of the services, and of those among these principals that are partners."""
+    """Return the permissions of the services and the monitor, and of those among these principals that are partners."""
     names = [each.removeprefix(_PARTNER) for each in principals if each.startswith(_PARTNER)]
     partners = [partner(each) for each in names if _PARTNER_NAME.fullmatch(each)]
-    return frozenset(acl for rights in (*SERVICES.values(), *partners) for acl in rights.acls())
+    return _monitoring().union(*(rights.acls() for rights in (*SERVICES.values(), *partners)))

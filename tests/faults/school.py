@@ -104,8 +104,13 @@ class SchoolClient:
         if publish:
             self.publish()
 
-    def publish(self) -> None:
-        """Publish the achievement that all evidence is for."""
+    @property
+    def headers(self) -> dict[str, str]:
+        """By which the school is known."""
+        return self._key
+
+    def publish(self, achievement: str = "resilience") -> None:
+        """Publish an achievement; all evidence is for the one named here."""
         levels = [{"level": each, "name": each.label, "description": f"How {each.label} looks."} for each in SoloLevel]
         self._call(
             "POST",
@@ -113,7 +118,7 @@ class SchoolClient:
             "/v1/achievements",
             self._key,
             json={
-                "id": "resilience",
+                "id": achievement,
                 "version": 1,
                 "name": "Resilience",
                 "description": "Keeps going when it is hard.",

@@ -13,8 +13,15 @@ from uuid import uuid4
 import httpx
 import psutil
 import pytest
-from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
-from confluent_kafka.admin import AclBinding, AclOperation, AclPermissionType, ResourcePatternType, ResourceType
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka.admin import (
+    AclBinding,
+    AclOperation,
+    AclPermissionType,
+    AdminClient,
+    ResourcePatternType,
+    ResourceType,
+)
 from pydantic import SecretStr
 from pymongo import MongoClient
 from pymongo.errors import ConnectionFailure, OperationFailure
@@ -395,3 +402,35 @@ def test_no_password_stands_in_an_argument_list_or_a_log(stack: Stack) -> None:
     told.append((stack.layout.kafka / "server.properties").read_text("utf-8"))
     assert not (stack.layout.kafka / "first-users").exists()
     assert not [1 for password in passwords for text in told if password in text]
+
+
+async def test_the_exporters_user_sees_how_the_stores_do_and_reads_nothing_in_them(
+    stack: Stack, settings: SetupSettings, decided: None
+) -> None:
+    for store in ("kafka", "mongodb"):
+        secrets.password_file(stack.layout, store, "monitor")
+    assert f"password of {rights.MONITOR} set" in await set_up(settings, 60)
+    with MongoClient[dict[str, Any]](
+        mongodb.url(stack.layout), **mongodb.client_options(stack.layout, "monitor")
+    ) as monitor:
+        assert monitor.admin.command("replSetGetStatus")["myState"] == 1
+        assert monitor.admin.command("serverStatus")["connections"]["current"] > 0
+        for refused in (monitor["issuer"]["credentials"].find_one, monitor["notifier"]["contacts"].find_one):
+            with pytest.raises(OperationFailure) as caught:
+                refused()
+            assert caught.value.code == UNAUTHORIZED
+    access = options(stack, "monitor")
+    asking = Consumer(access | {"group.id": "unused"})
+    sent = [
+        TopicPartition(topics.EVIDENCE_SUBMITTED.name, each) for each in range(topics.EVIDENCE_SUBMITTED.partitions)
+    ]
+    ends = [asking.get_watermark_offsets(each, timeout=20)[1] for each in sent]
+    assert sum(ends) >= len(ROWS)
+    asking_for_groups = AdminClient(access)
+    groups = asking_for_groups.list_consumer_groups(request_timeout=20).result()
+    assert "issuer-evidence" in {each.group_id for each in groups.valid}
+    assert why_not_read(access, "issuer-evidence", topics.LEARNER_CONTACTS) in {
+        KafkaError.TOPIC_AUTHORIZATION_FAILED,
+        KafkaError.GROUP_AUTHORIZATION_FAILED,
+    }
+    assert why_not_written(access, topics.CATALOGUE) == KafkaError.TOPIC_AUTHORIZATION_FAILED

@@ -231,6 +231,7 @@ AWARDS: Final = (
 _OLDEST: Final = "bowerbird_notifier_oldest_due_seconds"
 _RELAY: Final = "bowerbird_notifier_relay_unavailable_total"
 _SENT: Final = 'bowerbird_notifier_deliveries_total{outcome="sent"}'
+_PERMANENT: Final = 'bowerbird_notifier_deliveries_total{outcome="permanent"}'
 _GAVE_UP: Final = 'bowerbird_notifier_deliveries_total{outcome="gave_up"}'
 
 MAIL: Final = (
@@ -253,6 +254,13 @@ MAIL: Final = (
         "BowerbirdMailGivenUp",
         "120m",
         {_GAVE_UP: "0+1x120", _SENT: "0+9x120"},
+        "10% of the mails of the last hour were given up",
+    ),
+    # Refused for good at the first offer.
+    fires(
+        "BowerbirdMailGivenUp",
+        "120m",
+        {_PERMANENT: "0+1x120", _SENT: "0+9x120"},
         "10% of the mails of the last hour were given up",
     ),
     silent("BowerbirdMailGivenUp", "120m", {_GAVE_UP: "0+1x120", _SENT: "0+19x120"}),

@@ -256,3 +256,53 @@ OBJECTIVES: Final = (
     ),
     silent("BowerbirdMailSlow", "1440m", _histogram(*_OFFERED, "0+1000x1440", "0+995x1440"), severity="ticket"),
 )
+
+_ADOPTED: Final = 'bowerbird_issuer_adopted_total{topic="credential.documents.v1"}'
+_NOT_ADOPTED: Final = 'bowerbird_issuer_not_adopted_total{topic="credential.documents.v1"}'
+_ADOPTING: Final = "bowerbird_issuer_adopting"
+_MADE_ANEW: Final = "bowerbird_issuer_topics_made_anew"
+_LIST_REFUSED: Final = "bowerbird_verifier_status_lists_refused_total"
+_TOPIC: Final = {"topic": "credential.documents.v1"}
+
+RECOVERY: Final = (
+    # A process that restarts takes up what it lacks before it is asked for the first time.
+    fires(
+        "BowerbirdStoreWentBack",
+        "30m",
+        {_ADOPTED: "0x20 270x10"},
+        "The issuer lacked 270 facts that it had published (credential.documents.v1)",
+        **_TOPIC,
+    ),
+    fires(
+        "BowerbirdStoreWentBack",
+        "20m",
+        {_ADOPTED: "_x10 270x10"},
+        "The issuer lacked 270 facts that it had published (credential.documents.v1)",
+        **_TOPIC,
+    ),
+    silent("BowerbirdStoreWentBack", "130m", {_ADOPTED: "270x130"}),
+    fires(
+        "BowerbirdNotAdopted",
+        "30m",
+        {_NOT_ADOPTED: "0x20 3x10"},
+        "3 published facts cannot be taken up (credential.documents.v1)",
+        **_TOPIC,
+    ),
+    silent("BowerbirdNotAdopted", "30m", {_NOT_ADOPTED: "0x30"}),
+    fires(
+        "BowerbirdAdopting",
+        "20m",
+        {_ADOPTING: "1x20"},
+        "The issuer has been taking up what was published for 15 minutes, and decides nothing meanwhile",
+    ),
+    silent("BowerbirdAdopting", "30m", {_ADOPTING: "1x14 0x15"}),
+    fires("BowerbirdTopicsMadeAnew", "3m", {_MADE_ANEW: "0 2x5"}, "2 topics end before what was published on them"),
+    silent("BowerbirdTopicsMadeAnew", "3m", {_MADE_ANEW: "0x5"}),
+    fires(
+        "BowerbirdStatusListRefused",
+        "30m",
+        {_LIST_REFUSED: "0x20 2x10"},
+        "2 versions of status lists were refused, being lower than what is known",
+    ),
+    silent("BowerbirdStatusListRefused", "130m", {_LIST_REFUSED: "2x130"}),
+)

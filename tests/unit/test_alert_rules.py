@@ -28,6 +28,7 @@ CASES = (
     *alert_cases_of_stores.STORES,
     *alert_cases_of_stores.WATCHING,
     *alert_cases_of_stores.OBJECTIVES,
+    *alert_cases_of_stores.RECOVERY,
 )
 SECTIONS = ("Impact", "First look", "Causes", "Steps", "When it is over", "What not to do")
 needs_promtool = pytest.mark.skipif(

@@ -1,6 +1,8 @@
 """The table of services, docker-compose.yml, the Dockerfile, Prometheus and Grafana say the same."""
 
 import re
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from deploy.embedded import kafka
 from deploy.embedded.layout import PORTS, Layout
 from deploy.embedded.programs import build
 from deploy.embedded.services import BY_NAME, INFRASTRUCTURE, OWN, TABLE, Service
+from deploy.monitoring.alert import MEANINGS
 from libs.common.edge_settings import EdgeSettings
 
 ROOT = Path(__file__).parents[2]
@@ -20,6 +23,7 @@ COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text
 CONTAINERS: dict[str, Any] = COMPOSE["services"]
 KEYS: list[str] = CONTAINERS["keys"]["volumes"]
 OURS = [service for service in TABLE if service.command]
+EXPORTERS = ("mongodb-exporter", "kafka-exporter", "node-exporter", "blackbox-exporter")
 HTTP = [BY_NAME[name] for name in OWN]
 MODULES = {"bowerbird", "libs", "services", "deploy"}
 
@@ -37,7 +41,8 @@ def test_every_row_of_the_table_is_a_container_of_the_same_name() -> None:
 
 
 def test_compose_runs_nothing_beside_the_table_but_keys_monitoring_and_the_proxy() -> None:
-    assert set(CONTAINERS) - {service.name for service in TABLE} == {"keys", "prometheus", "grafana", "proxy"}
+    monitoring = {"prometheus", "alertmanager", "grafana", *EXPORTERS}
+    assert set(CONTAINERS) - {service.name for service in TABLE} == {"keys", "proxy", *monitoring}
 
 
 @pytest.mark.parametrize("service", OURS, ids=named)
@@ -80,7 +85,7 @@ def test_every_image_is_pinned_to_a_version(name: str) -> None:
     assert re.search(r":v?\d+\.\d+\.\d+$", CONTAINERS[name]["image"])
 
 
-@pytest.mark.parametrize("name", [service.name for service in OURS])
+@pytest.mark.parametrize("name", [*(service.name for service in OURS), *EXPORTERS, "alertmanager"])
 def test_a_container_of_ours_cannot_write_its_file_system_nor_gain_rights(name: str) -> None:
     container = CONTAINERS[name]
     assert container["read_only"] is True
@@ -168,6 +173,47 @@ def test_prometheus_asks_every_service_where_it_listens() -> None:
     config = yaml.safe_load(text("deploy/prometheus/prometheus.yml"))
     targets = {target for each in config["scrape_configs"][0]["static_configs"] for target in each["targets"]}
     assert targets == {f"{service.name}:{PORTS[f'{service.port}-metrics']}" for service in HTTP}
+
+
+def test_prometheus_asks_every_exporter_and_tells_alertmanager() -> None:
+    config = yaml.safe_load(text("deploy/prometheus/prometheus.yml"))
+    others = [job for job in config["scrape_configs"] if job["job_name"] != "bowerbird"]
+    asked = {
+        target.partition(":")[0]
+        for job in others
+        for each in job.get("static_configs", ())
+        for target in each["targets"]
+    }
+    (probing,) = (job for job in others if job["job_name"] == "certificates")
+    asked.add(probing["relabel_configs"][-1]["replacement"].partition(":")[0])
+    assert asked == {*EXPORTERS, "alertmanager", "127.0.0.1"}
+    (told,) = config["alerting"]["alertmanagers"]
+    assert told["static_configs"][0]["targets"] == ["alertmanager:9093"]
+
+
+@pytest.mark.parametrize("name", ["mongodb-exporter", "kafka-exporter"])
+def test_an_exporter_of_a_store_has_the_monitors_password_and_no_other_and_shows_it_to_nobody(name: str) -> None:
+    container = CONTAINERS[name]
+    assert container["volumes"] == ["monitor-access:/run/stores:ro"]
+    assert "environment" not in container
+    (script,) = container["command"]
+    assert "bowerbird-monitor" in script
+    assert not [line for line in script.splitlines() if "exec" in line and "password" in line]
+    assert "ports" not in container
+
+
+def test_alerts_of_each_severity_go_to_a_receiver_of_their_own() -> None:
+    config = yaml.safe_load(text("deploy/alertmanager/alertmanager.yml"))
+    routes = {route["matchers"][0]: route["receiver"] for route in config["route"]["routes"]}
+    assert routes == {f'severity="{severity}"': severity for severity in MEANINGS}
+    assert {each["name"] for each in config["receivers"]} == set(MEANINGS)
+
+
+@pytest.mark.skipif(shutil.which("amtool") is None, reason="NOT PROVEN HERE: no amtool")
+def test_alertmanager_takes_its_configuration() -> None:
+    run = ("amtool", "check-config", "deploy/alertmanager/alertmanager.yml")
+    done = subprocess.run(run, cwd=ROOT, capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_grafana_lets_nobody_in_as_an_administrator_by_a_known_password() -> None:

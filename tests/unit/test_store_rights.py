@@ -60,6 +60,14 @@ def test_no_service_reads_another_ones_database_or_works_in_its_groups() -> None
     assert not any(a != b and a.startswith(b) for a in prefixes for b in prefixes)
 
 
+def test_the_monitor_describes_every_topic_and_our_groups_and_reads_and_writes_nothing() -> None:
+    acls = {acl for acl in declared(()) if acl.principal == rights.MONITOR}
+    assert {acl.operation for acl in acls} == {"DESCRIBE"}
+    topics_seen = {acl.name for acl in acls if acl.resource == "topic"}
+    assert topics_seen == {each.name for each in (*TOPICS, *DEAD_LETTERS.values())}
+    assert {acl.name for acl in acls if acl.resource == "group"} == {each.groups for each in rights.SERVICES.values()}
+
+
 def test_a_partner_reads_what_is_for_partners_in_groups_of_its_own_and_writes_nothing() -> None:
     acls = partner("north").acls()
     assert {acl.name for acl in acls if acl.resource == "topic"} == {each.name for each in TOPICS if each.for_partners}

@@ -5,6 +5,7 @@ from typing import Final
 from deploy.monitoring.alert import Alert
 from deploy.monitoring.alerts.awards import AWARDS
 from deploy.monitoring.alerts.mail import MAIL
+from deploy.monitoring.alerts.recovery import RECOVERY
 from deploy.monitoring.alerts.services import SERVICES
 from deploy.monitoring.alerts.stores import STORES
 from deploy.monitoring.alerts.trust import TRUST
@@ -18,6 +19,7 @@ GROUPS: Final[dict[str, tuple[Alert, ...]]] = {
     "awards": AWARDS,
     "mail": MAIL,
     "trust": TRUST,
+    "recovery": RECOVERY,
     "stores": STORES,
     "watching": WATCHING,
     "objectives": SLO_ALERTS,

@@ -31,9 +31,9 @@ MAIL: Final = (
     ),
     Alert(
         name="BowerbirdMailGivenUp",
-        expression='sum(increase(bowerbird_notifier_deliveries_total{outcome="gave_up"}[1h])) '
-        '/ sum(increase(bowerbird_notifier_deliveries_total{outcome=~"gave_up|sent"}[1h])) > {threshold} '
-        'and sum(increase(bowerbird_notifier_deliveries_total{outcome="gave_up"}[1h])) > 20',
+        expression='sum(increase(bowerbird_notifier_deliveries_total{outcome=~"gave_up|permanent"}[1h])) '
+        '/ sum(increase(bowerbird_notifier_deliveries_total{outcome=~"gave_up|permanent|sent"}[1h])) > {threshold} '
+        'and sum(increase(bowerbird_notifier_deliveries_total{outcome=~"gave_up|permanent"}[1h])) > 20',
         threshold=0.05,
         holds="15m",
         severity="ticket",

@@ -5,7 +5,7 @@ from typing import Final
 from deploy.monitoring.panels import Board, Panel, Row, quantiles
 
 _DELIVERIES: Final = "bowerbird_notifier_deliveries_total"
-_ENDED: Final = f'(sum(increase({_DELIVERIES}{{outcome=~"gave_up|sent"}}[1h])) > 0)'
+_ENDED: Final = f'(sum(increase({_DELIVERIES}{{outcome=~"gave_up|permanent|sent"}}[1h])) > 0)'
 
 MAIL: Final = Board(
     "mail",
@@ -21,7 +21,7 @@ MAIL: Final = Board(
                     "percentunit",
                     (
                         (
-                            f'sum(increase({_DELIVERIES}{{outcome="gave_up"}}[1h])) / {_ENDED}',
+                            f'sum(increase({_DELIVERIES}{{outcome=~"gave_up|permanent"}}[1h])) / {_ENDED}',
                             "given up",
                         ),
                     ),

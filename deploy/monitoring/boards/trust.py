@@ -61,6 +61,43 @@ _LISTS: Final = Row(
     ),
 )
 
+_RECOVERY: Final = Row(
+    "Stores that were set back",
+    (
+        Panel(
+            "adopted",
+            "Published facts taken up",
+            "That the issuer's database lacked, and those that could not be taken up; in an hour.",
+            "short",
+            (
+                ("sum by (topic) (increase(bowerbird_issuer_adopted_total[1h]))", "{{topic}}"),
+                ("sum by (topic) (increase(bowerbird_issuer_not_adopted_total[1h]))", "{{topic}}: not taken up"),
+            ),
+        ),
+        Panel(
+            "adopting",
+            "Processes that take up what was published",
+            "They decide nothing meanwhile.",
+            "short",
+            (("max(bowerbird_issuer_adopting)", "taking up"),),
+        ),
+        Panel(
+            "topics-made-anew",
+            "Topics that end too early",
+            "Before what was published on them.",
+            "short",
+            (("max(bowerbird_issuer_topics_made_anew)", "topics"),),
+        ),
+        Panel(
+            "lists-refused",
+            "Status lists refused",
+            "Versions below what is known; in an hour.",
+            "short",
+            (("sum(increase(bowerbird_verifier_status_lists_refused_total[1h]))", "refused"),),
+        ),
+    ),
+)
+
 _KEEPING: Final = Row(
     "Kept and written down",
     (
@@ -114,4 +151,4 @@ _KEEPING: Final = Row(
     ),
 )
 
-TRUST: Final = Board("trust", "Bowerbird: lists, audit log, retention", (_LISTS, _KEEPING))
+TRUST: Final = Board("trust", "Bowerbird: lists, audit log, retention", (_LISTS, _RECOVERY, _KEEPING))

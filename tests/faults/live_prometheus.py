@@ -1,0 +1,190 @@
+"""A real Prometheus with the shipped rules, every duration in them shortened, for a stack under test."""
+
+import contextlib
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+import httpx
+import yaml
+
+from deploy.embedded.layout import SOURCE_ROOT
+from deploy.embedded.stack import Stack
+from deploy.monitoring import documents
+from deploy.monitoring.durations import shortened
+
+OWN: Final = ("evidence", "issuer", "verifier", "notifier")
+_PATIENCE_SECONDS: Final = 30.0
+
+
+def program(name: str) -> str:
+    """Return where a program is.
+
+    Raises:
+        LookupError: nowhere on this machine.
+    """
+    found = shutil.which(name)
+    if found is None:
+        raise LookupError(f"there is no {name}: apt-get install {name}, or .ci/run, which unpacks it")
+    return found
+
+
+def until_ready(url: str, child: "subprocess.Popen[bytes]", log: Path) -> None:
+    """Wait until it says that it is ready.
+
+    Raises:
+        TimeoutError: it ended, or is not ready in time.
+    """
+    give_up_at = time.monotonic() + _PATIENCE_SECONDS
+    while True:
+        with contextlib.suppress(httpx.TransportError):
+            if httpx.get(f"{url}/-/ready", trust_env=False, timeout=2).status_code == 200:
+                return
+        if time.monotonic() > give_up_at or child.poll() is not None:
+            raise TimeoutError(f"{url} is not ready; see {log}")
+        time.sleep(0.1)
+
+
+def end(child: "subprocess.Popen[bytes] | None") -> None:
+    """End a process that was started here."""
+    if child is not None and child.poll() is None:
+        child.terminate()
+        child.wait(timeout=30)
+
+
+class Alertmanager:
+    """Tells what fires as it is shipped, by mail to the stack's mail server, its pauses shortened."""
+
+    def __init__(self, stack: Stack, folder: Path, port: int, scale: float) -> None:
+        """Take the stack to whose mail server it speaks, a folder, a port, and what its pauses are divided by."""
+        self._program = program("prometheus-alertmanager")
+        self._stack = stack
+        self._folder = folder
+        self._scale = scale
+        self.address = f"127.0.0.1:{port}"
+        self._child: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        text = (SOURCE_ROOT / "deploy/alertmanager/alertmanager.yml").read_text(encoding="utf-8")
+        config = yaml.safe_load(text)
+        config["global"]["smtp_smarthost"] = self._stack.layout.address("smtp")
+        for route in (config["route"], *config["route"]["routes"]):
+            for name in ("group_wait", "group_interval"):
+                if name in route:
+                    route[name] = shortened(route[name], self._scale)
+        (self._folder / "alertmanager.yml").write_text(yaml.safe_dump(config), encoding="utf-8")
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Start it, and wait until it is ready."""
+        with (self._folder / "alertmanager.log").open("ab") as log:
+            self._child = subprocess.Popen(
+                [
+                    self._program,
+                    f"--config.file={self._folder / 'alertmanager.yml'}",
+                    f"--storage.path={self._folder / 'data'}",
+                    f"--web.listen-address={self.address}",
+                    "--cluster.listen-address=",
+                ],
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        until_ready(f"http://{self.address}", self._child, self._folder / "alertmanager.log")
+
+    def stop(self) -> None:
+        """End it."""
+        end(self._child)
+
+
+class Prometheus:
+    """Asks each service every second, and evaluates the rules as often."""
+
+    def __init__(self, stack: Stack, folder: Path, port: int, scale: float, alertmanager: str) -> None:
+        """Take the stack whose services are asked, a folder, a port, what durations are divided by, and whom to tell.
+
+        Raises:
+            LookupError: there is no Prometheus on this machine.
+        """
+        self._program = program("prometheus")
+        self._alertmanager = alertmanager
+        self._stack = stack
+        self._folder = folder
+        self.url = f"http://127.0.0.1:{port}"
+        self._port = port
+        self._scale = scale
+        self._child: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        for name, content in documents.rules(self._scale).items():
+            (self._folder / name).write_text(yaml.safe_dump(content), encoding="utf-8")
+        self.ask(OWN)
+        with (self._folder / "prometheus.log").open("wb") as log:
+            self._child = subprocess.Popen(
+                [
+                    self._program,
+                    f"--config.file={self._folder / 'prometheus.yml'}",
+                    f"--storage.tsdb.path={self._folder / 'data'}",
+                    f"--web.listen-address=127.0.0.1:{self._port}",
+                ],
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        until_ready(self.url, self._child, self._folder / "prometheus.log")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        end(self._child)
+
+    def ask(self, services: Sequence[str], more: Mapping[str, str] | None = None) -> None:
+        """Write whom it asks, and let it read that again where it runs.
+
+        Args:
+            services: of ours.
+            more: job to address, of exporters.
+        """
+        ours = [
+            {"targets": [httpx.URL(self._stack.metrics_url(name)).netloc.decode()], "labels": {"service": name}}
+            for name in services
+        ]
+        jobs: list[dict[str, Any]] = [{"job_name": "bowerbird", "static_configs": ours}]
+        jobs.append({"job_name": "prometheus", "static_configs": [{"targets": [f"127.0.0.1:{self._port}"]}]})
+        for job, address in (more or {}).items():
+            probe = {"metrics_path": "/probe", "params": {"module": ["tls"], "target": [address.partition("/")[2]]}}
+            asked = {"job_name": job, "static_configs": [{"targets": [address.partition("/")[0]]}]}
+            jobs.append(asked | (probe if "/" in address else {}))
+        config = {
+            "global": {
+                "scrape_interval": "1s",
+                "evaluation_interval": "1s",
+                "external_labels": {"grafana": "", "runbooks": ""},
+            },
+            "alerting": {"alertmanagers": [{"static_configs": [{"targets": [self._alertmanager]}]}]},
+            "rule_files": [str(self._folder / name) for name in documents.rules()],
+            "scrape_configs": jobs,
+        }
+        (self._folder / "prometheus.yml").write_text(yaml.safe_dump(config), encoding="utf-8")
+        if self._child is not None:
+            self._child.send_signal(signal.SIGHUP)
+
+    def firing(self) -> set[tuple[str, str]]:
+        """Return the alerts that fire now, by name and severity."""
+        answer = httpx.get(f"{self.url}/api/v1/alerts", trust_env=False, timeout=10).json()
+        alerts = answer["data"]["alerts"]
+        return {
+            (each["labels"]["alertname"], each["labels"]["severity"]) for each in alerts if each["state"] == "firing"
+        }
