@@ -62,6 +62,7 @@ _START: Final = 'process_start_time_seconds{job="bowerbird",service="issuer",ins
 _STARTED: Final = {"service": "issuer", "instance": "issuer:1"}
 _REFUSED: Final = 'bowerbird_http_refused_total{service="verifier",reason="address_rate"}'
 _AHEAD: Final = 'bowerbird_clock_ahead_seconds{service="issuer",of="MongoDB"}'
+_RELOADS: Final = 'bowerbird_reloads_total{{service="issuer",outcome="{}"}}'.format
 _LINES_LOST: Final = 'bowerbird_log_lines_lost_total{service="issuer"}'
 _STALL: Final = 'bowerbird_event_loop_longest_stall_seconds{service="issuer"}'
 _JOBS: Final = 'bowerbird_jobs_refused_total{service="verifier"}'
@@ -107,6 +108,14 @@ SERVICES: Final = (
         of="MongoDB",
     ),
     silent("BowerbirdClockOff", "5m", {_AHEAD: "5x5"}),
+    fires(
+        "BowerbirdReloadFails",
+        "20m",
+        {_RELOADS("failed"): "0x10 1x10"},
+        "issuer could not read 1 parts anew on SIGHUP",
+        service="issuer",
+    ),
+    silent("BowerbirdReloadFails", "20m", {_RELOADS("failed"): "0x20", _RELOADS("done"): "0x10 3x10"}),
     fires(
         "BowerbirdLogLinesLost",
         "20m",

@@ -17,6 +17,7 @@ _PARTITIONS: Final = 'kafka_topic_partitions{topic="catalogue.v1"}'
 _CURRENT: Final = 'mongodb_ss_connections{conn_type="current"}'
 _AVAILABLE: Final = 'mongodb_ss_connections{conn_type="available"}'
 _ENDS: Final = 'probe_ssl_earliest_cert_expiry{instance="badges.example:443"}'
+_FILE_ENDS: Final = 'bowerbird_certificate_ends_timestamp_seconds{instance="issuer:1",of="kafka"}'
 _DAY: Final = 86400
 
 STORES: Final = (
@@ -89,6 +90,15 @@ STORES: Final = (
         {_ENDS: f"{14 * _DAY - 1}x70"},
         "The certificate of badges.example:443 ends in 13d 22h 49m 59s",
         instance="badges.example:443",
+    ),
+    # As a service sees the file that it serves or trusts.
+    fires(
+        "BowerbirdCertificateEnds",
+        "70m",
+        {_FILE_ENDS: f"{14 * _DAY - 1}x70"},
+        "The certificate of kafka at issuer:1 ends in 13d 22h 49m 59s",
+        instance="issuer:1",
+        of="kafka",
     ),
     silent("BowerbirdCertificateEnds", "70m", {_ENDS: f"{15 * _DAY}x70"}),
 )

@@ -53,6 +53,15 @@ SERVICES: Final = (
         "clocks of the machines right.",
     ),
     Alert(
+        name="BowerbirdReloadFails",
+        expression='sum by (service) (increase(bowerbird_reloads_total{outcome="failed"}[1h])) > {threshold}',
+        threshold=0,
+        severity="ticket",
+        panel="reloads",
+        summary="{{ $labels.service }} could not read {{ $value | humanize }} parts anew on SIGHUP",
+        description="It goes on with what it had. The log names the file and says what is wrong with it.",
+    ),
+    Alert(
         name="BowerbirdLogLinesLost",
         expression="sum by (service) (increase(bowerbird_log_lines_lost_total[10m])) > {threshold}",
         threshold=0,

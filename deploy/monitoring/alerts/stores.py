@@ -101,13 +101,15 @@ STORES: Final = (
     ),
     Alert(
         name="BowerbirdCertificateEnds",
-        expression="probe_ssl_earliest_cert_expiry - time() < {threshold}",
+        expression="probe_ssl_earliest_cert_expiry - time() < {threshold} "
+        "or bowerbird_certificate_ends_timestamp_seconds - time() < {threshold}",
         threshold=14 * 86400,
         is_time=True,
         holds="1h",
         severity="ticket",
         panel="certificates",
-        summary="The certificate of {{ $labels.instance }} ends in {{ $value | humanizeDuration }}",
+        summary="The certificate of {{ $labels.of }}{{ if $labels.of }} at {{ end }}{{ $labels.instance }} ends in "
+        "{{ $value | humanizeDuration }}",
         description="After that no client connects to it. Renew it, and let the services read the new one.",
     ),
 )

@@ -154,6 +154,13 @@ _PROCESSES: Final = Row(
             (("max by (service, of) (abs(bowerbird_clock_ahead_seconds))", "{{service}} and {{of}}"),),
         ),
         Panel(
+            "reloads",
+            "Read anew on SIGHUP",
+            "Parts, by outcome; in an hour.",
+            "short",
+            (("sum by (service, outcome) (increase(bowerbird_reloads_total[1h]))", "{{service}} {{outcome}}"),),
+        ),
+        Panel(
             "log-lost",
             "Log lines that were not written",
             "In ten minutes.",

@@ -90,7 +90,10 @@ _MACHINE: Final = Row(
             "Certificates: time left",
             "Of each address that is asked.",
             "s",
-            (("probe_ssl_earliest_cert_expiry - time()", "{{instance}}"),),
+            (
+                ("probe_ssl_earliest_cert_expiry - time()", "{{instance}}"),
+                ("bowerbird_certificate_ends_timestamp_seconds - time()", "{{service}}: {{of}}"),
+            ),
         ),
         Panel(
             "exporters-up",
