@@ -34,6 +34,8 @@ COMMANDS = {
         "bowerbird.dead_letters:send_again",
         "Send them again, each to the one consumer that set it aside.",
     ),
+    "parked list": ("bowerbird.parked:list_parked", "List evidence that waits since nothing can be signed, and why."),
+    "parked release": ("bowerbird.parked:release", "Try an issuer's evidence that was put off again now."),
     "audit verify": (
         "bowerbird.audit_log:verify",
         "Check the chains of audit logs; exit status 0 whole, 1 broken.",
@@ -62,6 +64,7 @@ GROUPS = {
     "audit": "Check the audit logs.",
     "dead-letters": "List what services set aside, and send it again.",
     "issuers": "Suspend issuers and resume them.",
+    "parked": "List evidence for which nothing can be signed, and try it again.",
     "keys": "List, make, rotate and withdraw API keys of issuers.",
 }
 

@@ -46,6 +46,11 @@ _AT_DECISION: Final[Mapping[Decided, str]] = {
     "the right id.",
     Decided.ISSUER_SUSPENDED: "Nothing while the row waits: it is decided when the issuer is resumed. Once it is "
     "refused: send it again then. Ask the department why.",
+    Decided.SIGNING_KEY_MISSING: "Nothing: the row waits, and whoever runs the service is told.",
+    Decided.SIGNING_KEY_CLOSED: "Nothing: the row waits, and whoever runs the service is told.",
+    Decided.ISSUER_UNUSABLE: "Nothing: the row waits, and whoever runs the service is told.",
+    Decided.ACHIEVEMENT_UNUSABLE: "Publish the achievement's next version, if it is yours; the row waits, and whoever "
+    "runs the service is told.",
     Decided.LEVEL_NEEDED: "Send it again with a level, or publish an achievement that asks for a score.",
     Decided.SCORE_NEEDED: "Send it again with a score, or publish an achievement that asks for a level.",
     Decided.CANNOT_BE_WRITTEN: "Correct the link, or leave it out, and send again.",

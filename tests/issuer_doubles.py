@@ -1,6 +1,6 @@
 """Builders of test data for the issuer, and its neighbours in memory."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from typing import Any
@@ -21,8 +21,9 @@ from libs.contracts.results import Result, SoloLevel
 from libs.openbadges.model.errors import CredentialError
 from services.issuer.credentials.award import HeldAward, NewAward
 from services.issuer.credentials.credential import Credential, Revocation, TakeDown
+from services.issuer.credentials.hindrance import Hindrance, Pair
 from services.issuer.decision_ids import DecisionId, PieceId
-from services.issuer.decisions.decision import Decision, Waiting
+from services.issuer.decisions.decision import Decision, Lack, Waiting
 from services.issuer.decisions.published import PublishedHistory, decision_id_of
 from services.issuer.decisions.rules import Owner
 from services.issuer.status.entry import StatusEntry
@@ -194,23 +195,30 @@ class MemoryDecisions:
                     evidence = held.evidence.model_copy(update={"activity": "", "link": None})
                     self.stored[key] = replace(held, evidence=evidence)
 
-    async def lacking(self, after: str, limit: int) -> list[tuple[str, str]]:
-        names = {(each.issuer_id, each.achievement) for each in self.waiting.values()}
-        return sorted((name for name in names if "/".join(name) > after), key="/".join)[:limit]
+    async def lacking(self, after: str, limit: int) -> list[Lack]:
+        names = {each.lack.text for each in self.waiting.values()}
+        return [Lack.read(name) for name in sorted(name for name in names if name > after)[:limit]]
 
-    async def waiting_for(self, lacking: Iterable[tuple[str, str]], before: datetime, limit: int) -> list[Waiting]:
+    async def waiting_for(self, lacking: Iterable[Lack], before: datetime, limit: int) -> list[Waiting]:
         wanted = set(lacking)
         due = [each for each in self.waiting.values() if each.since <= before]
-        found = [each for each in due if (each.issuer_id, each.achievement) in wanted]
+        found = [each for each in due if each.lack in wanted]
         return sorted(found, key=lambda each: (each.since, each.piece))[:limit]
 
     async def overdue(self, now: datetime, limit: int) -> list[Waiting]:
-        return sorted((each for each in self.waiting.values() if each.until <= now), key=_until)[:limit]
+        ends = [(each.until, each) for each in self.waiting.values() if each.until is not None and each.until <= now]
+        return [each for _, each in sorted(ends, key=lambda each: each[0])][:limit]
 
-    async def put_off(self, piece: PieceId, until: datetime) -> None:
-        held = self.waiting.get(piece)
+    async def put_off(self, waiting: Waiting, until: datetime) -> None:
+        held = self.waiting.get(waiting.piece)
         if held is not None:
-            self.waiting[piece] = replace(held, since=until, until=max(held.until, until))
+            ends = None if held.until is None else max(held.until, until)
+            self.waiting[waiting.piece] = replace(held, since=until, until=ends)
+
+    async def wait_on(self, waiting: Iterable[Waiting]) -> None:
+        for each in waiting:
+            if each.piece in self.waiting:
+                self.waiting[each.piece] = each
 
     async def end_waiting(self, pieces: Iterable[PieceId]) -> None:
         for piece in pieces:
@@ -242,10 +250,6 @@ def history(store: MemoryDecisions, published: MemoryPublished | None = None) ->
     return PublishedHistory(published or MemoryPublished(), store, store.credentials)
 
 
-def _until(waiting: Waiting) -> datetime:
-    return waiting.until
-
-
 @dataclass
 class MemoryCatalogue:
     """A catalogue of these issuers and achievements; the last version of an achievement decides."""
@@ -267,18 +271,32 @@ class MemoryCatalogue:
         known = {(each.owner, each.achievement_id): each for each in self.versions}
         return {pair: known[pair] for pair in pairs if pair in known and pair[0] in issuers}
 
+    def unreadable(self, pairs: Iterable[Pair], issuers: dict[str, IssuerPublished]) -> dict[Pair, Hindrance]:
+        return {}
+
 
 class PlainSigner:
-    """Writes what was decided instead of signing it; a link that holds a space cannot be written."""
+    """Writes what was decided instead of signing it; a link that holds a space cannot be written.
 
-    async def open_keys(self, issuer_ids: set[str]) -> None:
-        return
+    Of an issuer in `hindered` nothing can be, and of one in `faulty` that shows only when it is tried.
+    """
+
+    def __init__(self) -> None:
+        self.hindered: dict[str, Hindrance] = {}
+        self.faulty: set[str] = set()
+
+    async def hindrances(
+        self, versions: Mapping[Pair, AchievementPublished], issuers: Mapping[str, IssuerPublished]
+    ) -> dict[Pair, Hindrance]:
+        return {pair: self.hindered[pair[0]] for pair in versions if pair[0] in self.hindered}
 
     async def credentials(
         self, awards: Sequence[tuple[NewAward, StatusEntry]], issuers: dict[str, IssuerPublished], at: datetime
-    ) -> list[str | CredentialError]:
+    ) -> list[str | CredentialError | Hindrance]:
         return [
-            CredentialError("iri_invalid", "no IRI")
+            Hindrance.ACHIEVEMENT_UNUSABLE
+            if award.evidence.issuer_id in self.faulty
+            else CredentialError("iri_invalid", "no IRI")
             if " " in (award.evidence.link or "")
             else f"{award.credential_id} at {entry.list_id}#{entry.index} on {at.isoformat()}"
             for award, entry in awards

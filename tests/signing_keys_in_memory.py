@@ -52,14 +52,14 @@ class MemorySigningKeys:
     async def with_secrets(self, issuer_id: str) -> list[StoredKey]:
         return [each for each in self.kept.values() if each.key.issuer_id == issuer_id]
 
-    async def behind(self, after: str, limit: int) -> list[StoredKey]:
-        return [self.kept[key_id] for key_id in sorted(self.kept) if key_id > after][:limit]
+    async def issuers(self) -> list[str]:
+        return list(dict.fromkeys(each.key.issuer_id for each in self.kept.values()))
 
     async def uncopied_of(self, issuer_id: str) -> list[StoredKey]:
-        return [each for each in await self.uncopied("", 100) if each.key.issuer_id == issuer_id]
+        return [each for each in await self.with_secrets(issuer_id) if each.key.copy is not Copy.CURRENT]
 
-    async def uncopied(self, after: str, limit: int) -> list[StoredKey]:
-        return [each for each in await self.behind(after, 1000) if each.key.copy is not Copy.CURRENT][:limit]
+    async def uncopied_issuers(self) -> list[str]:
+        return [each for each in await self.issuers() if await self.uncopied_of(each)]
 
     async def mark_copied(self, found: Iterable[StoredKey]) -> list[StoredKey]:
         changed = []

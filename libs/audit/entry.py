@@ -30,6 +30,7 @@ class Action(StrEnum):
     API_KEY_GRANTED = "api-key.granted"
     API_KEY_WITHDRAWN = "api-key.withdrawn"
     API_KEYS_SIGNED_ANEW = "api-keys.signed-anew"
+    EVIDENCE_RELEASED = "evidence.released"
     CREDENTIALS_SIGNED = "credentials.signed"
     CREDENTIAL_REVOKED = "credential.revoked"
     CREDENTIAL_TAKEN_DOWN = "credential.taken-down"

@@ -60,6 +60,7 @@ from services.issuer.credentials.signer import CredentialSigner
 from services.issuer.credentials.worker import Closing
 from services.issuer.decisions import published as published_decisions
 from services.issuer.decisions import repository as decision_repository
+from services.issuer.decisions.parking import ParkedCount
 from services.issuer.decisions.published import MongoPublishedDecisions, PublishedHistory
 from services.issuer.decisions.repository import MongoDecisions
 from services.issuer.decisions.waiting import WaitingEvidence
@@ -271,6 +272,7 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
         members=3,  # some compute while the writes of others are on their way
     )
     plumbing.repeat("waiting-evidence", waiting.tick)
+    plumbing.repeat("parked-evidence", ParkedCount(decisions).tick)
     plumbing.repeat("status-lists", publication.tick)
     plumbing.repeat("status-list-renewal", publication.renew)
     lives = kept(database, settings)

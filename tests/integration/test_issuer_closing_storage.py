@@ -17,6 +17,7 @@ from libs.contracts.events import (
 from libs.contracts.reasons import RevocationReason, TakeDownReason
 from services.issuer.credentials.requests import ClosingRequest, ClosingRequests, RequestKind
 from services.issuer.decision_ids import PieceId
+from services.issuer.decisions.decision import Lack, Reason
 from services.issuer.status.publication import StatusListPublication
 from tests.issuer_doubles import NOW, MemoryCatalogue, evidence, issuer, received
 from tests.issuer_world import (
@@ -98,8 +99,9 @@ async def test_taking_down_revokes_withholds_the_text_and_is_told_again_the_same
 async def test_what_was_taken_down_leaves_no_text_of_it_in_the_store_and_stays_explained(world: World) -> None:
     pieces = [evidence(row, activity="Camp with Kim", link="https://kim.example/", learner=f"s{row}") for row in (1, 2)]
     await world.worker(catalogue=MemoryCatalogue([issuer()], [])).handle(received(pieces))
-    waiting = await world.decisions.waiting_for([("wattle", "resilience")], NOW + timedelta(hours=1), 2)
-    assert len(await world.worker().reconsider(waiting, NOW)) == 2
+    lack = Lack("wattle", Reason.UNKNOWN_ACHIEVEMENT, "resilience")
+    waiting = await world.decisions.waiting_for([lack], NOW + timedelta(hours=1), 2)
+    assert len((await world.worker().reconsider(waiting, NOW)).ended) == 2
     held, other = await world.stored("credentials")
     assert held["sequence"] == other["sequence"] == 2, "the evidence stands in two decisions"
     await closing(world).handle([take_down(held)])

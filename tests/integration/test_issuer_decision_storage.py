@@ -28,7 +28,7 @@ from services.issuer.credentials.award import HeldAward
 from services.issuer.credentials.credential import Credential, CredentialState, Revocation
 from services.issuer.credentials.repository import MongoCredentials
 from services.issuer.decision_ids import PieceId
-from services.issuer.decisions.decision import Decision, Reason, Waiting
+from services.issuer.decisions.decision import Decision, Lack, Parked, Reason, Waiting
 from services.issuer.decisions.repository import MongoDecisions
 from services.issuer.decisions.rules import Owner
 from services.issuer.decisions.waiting import WaitingEvidence
@@ -57,6 +57,8 @@ from tests.issuer_world import (
 )
 
 pytestmark = pytest.mark.integration
+
+UNKNOWN = Reason.UNKNOWN_ACHIEVEMENT
 
 
 class DiesAfter:
@@ -283,7 +285,7 @@ async def test_either_store_refuses_the_whole_where_one_part_is_there(
         "business key": replace(other_credential, holding_id=credential.holding_id),
     }.get(broken, other_credential)
     innocent = of(decision, 3)
-    waiting = Waiting(innocent.decision_id.piece, "wattle", "flying", NOW, NOW, TRACE)
+    waiting = Waiting(innocent.decision_id.piece, "wattle", "flying", UNKNOWN, NOW, NOW, TRACE)
     assert not await either.decisions.record([innocent, bad_decision], [bad_credential], [waiting])
     assert await either.decisions.newest([innocent.decision_id.piece]) == {}
     assert await either.decisions.count_waiting() == 0
@@ -302,20 +304,21 @@ async def test_either_store_lists_what_waits_by_what_it_lacks_and_by_its_time(ei
     def waits(row: int, achievement_id: str, minutes: int) -> Waiting:
         since = NOW + timedelta(minutes=minutes)
         until = since + timedelta(hours=1)
-        return Waiting(PieceId(batch_id, row), "wattle", achievement_id, since, until, TRACE)
+        return Waiting(PieceId(batch_id, row), "wattle", achievement_id, UNKNOWN, since, until, TRACE)
 
     first, second, third, fourth = waits(1, "b", 2), waits(2, "a", 1), waits(3, "b", 0), waits(4, "c", 3)
     assert await store.record([], [], [first, second, third, fourth])
-    assert await store.lacking("", 2) == [("wattle", "a"), ("wattle", "b")]
-    assert await store.lacking("wattle/b", 9) == [("wattle", "c")]
-    either_of, later = [("wattle", "b"), ("wattle", "a")], NOW + timedelta(minutes=9)
+    a, b, c = (Lack("wattle", UNKNOWN, each) for each in "abc")
+    assert await store.lacking("", 2) == [a, b]
+    assert await store.lacking(b.text, 9) == [c]
+    either_of, later = [b, a], NOW + timedelta(minutes=9)
     assert await store.waiting_for(either_of, later, 2) == [third, second]
     assert await store.waiting_for(either_of, NOW, 2) == [third]
     assert await store.overdue(NOW + timedelta(minutes=61), 9) == [third, second]
     await store.end_waiting([third.piece, PieceId(batch_id, 9)])
     assert await store.overdue(NOW + timedelta(hours=9), 9) == [second, first, fourth]
     assert await store.count_waiting() == 3
-    await store.put_off(second.piece, NOW + timedelta(hours=3))
+    await store.put_off(second, NOW + timedelta(hours=3))
     assert await store.waiting_for(either_of, later, 2) == [first]
     assert await store.overdue(NOW + timedelta(hours=9), 9) == [
         first,
@@ -324,14 +327,61 @@ async def test_either_store_lists_what_waits_by_what_it_lacks_and_by_its_time(ei
     ]
 
 
+async def test_either_store_notes_what_a_piece_waits_for_by_now_and_lets_what_is_parked_wait_without_end(
+    either: Stores,
+) -> None:
+    store, piece = either.decisions, PieceId(uuid4(), 1)
+    waiting = Waiting(piece, "wattle", "a/b", UNKNOWN, NOW, NOW + timedelta(hours=1), TRACE)
+    assert await store.record([], [], [waiting])
+    parked = replace(waiting, reason=Reason.SIGNING_KEY_MISSING, since=NOW + timedelta(minutes=1), until=None)
+    await store.wait_on([parked, replace(parked, piece=PieceId(piece.batch_id, 2))])
+    assert await store.lacking("", 9) == [Lack("wattle", Reason.SIGNING_KEY_MISSING, "a/b")]
+    assert await store.waiting_for([parked.lack], NOW + timedelta(days=900), 9) == [parked]
+    assert await store.overdue(NOW + timedelta(days=900), 9) == []
+    await store.put_off(parked, NOW + timedelta(hours=2))
+    assert await store.overdue(NOW + timedelta(days=900), 9) == []
+    assert await store.waiting_for([parked.lack], NOW + timedelta(hours=1), 9) == []
+
+
+async def test_what_is_parked_is_counted_by_issuer_and_reason_and_what_was_put_off_is_released(world: World) -> None:
+    missing, closed = Reason.SIGNING_KEY_MISSING, Reason.SIGNING_KEY_CLOSED
+    batch_id, store = uuid4(), world.decisions
+    places = [("wattle", missing), ("wattle", missing), ("wattle", UNKNOWN), ("banksia", closed)]
+    waiting = [
+        Waiting(PieceId(batch_id, row), name, "a", reason, NOW + timedelta(hours=row), None, TRACE)
+        for row, (name, reason) in enumerate(places, start=1)
+    ]
+    assert await store.record([], [], waiting)
+    assert await store.parked() == [
+        Parked("wattle", missing, 2, NOW + timedelta(hours=1)),
+        Parked("banksia", closed, 1, NOW + timedelta(hours=4)),
+    ]
+    assert await store.release("wattle", NOW + timedelta(hours=2)) == 1
+    assert await store.waiting_for([waiting[2].lack], NOW + timedelta(hours=2), 9) != []
+    assert (await store.parked())[1].since == NOW + timedelta(hours=4)
+
+
+async def test_what_an_earlier_version_stored_of_waiting_evidence_is_read_and_decided(world: World) -> None:
+    await world.worker(catalogue=MemoryCatalogue([issuer()], [])).handle(received([evidence(1)]))
+    before = {"schema": 1, "lacks": "wattle/resilience"}
+    await world.database["waiting"].update_one({}, {"$set": before, "$unset": {"reason": ""}})
+    catalogue = MemoryCatalogue([issuer()], [achievement()])
+    worker = world.worker(catalogue=catalogue)
+    await WaitingEvidence(world.decisions, awarding=worker, catalogue=catalogue, clock=lambda: NOW).tick()
+    assert len(await world.stored("credentials")) == 1
+    assert await world.stored("waiting") == []
+
+
 async def test_of_all_that_waits_no_more_is_read_than_is_decided_at_once(world: World) -> None:
     batch_id, until = uuid4(), NOW + timedelta(hours=1)
     waiting = [
-        Waiting(PieceId(batch_id, row), f"school-{row % 3}", "resilience", NOW, until, TRACE) for row in range(1, 61)
+        Waiting(PieceId(batch_id, row), f"school-{row % 3}", "resilience", UNKNOWN, NOW, until, TRACE)
+        for row in range(1, 61)
     ]
+    lacks = [Lack(f"school-{number}", UNKNOWN, "resilience") for number in range(3)]
     assert await world.decisions.record([], [], waiting)
     await world.database.command("profile", 2)
-    found = await world.decisions.waiting_for([(f"school-{number}", "resilience") for number in range(3)], NOW, 10)
+    found = await world.decisions.waiting_for(lacks, NOW, 10)
     await world.database.command("profile", 0)
     assert found == waiting[:10]
     (read,) = await world.database["system.profile"].find({"command.find": "waiting"}).to_list(None)

@@ -1,26 +1,35 @@
 """Signing keys on the real MongoDB: one active, sealed, distrusted at once; what they signed is kept as it is."""
 
 import asyncio
+import base64
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from pymongo.errors import DuplicateKeyError
 
+from bowerbird import parked as parked_command
 from libs.access.grant_probe import GrantProbe, OtherGrantKeyError
 from libs.access.signatures import GrantKeys, GrantSigner
 from libs.audit.entry import Cause
 from libs.audit.log import AuditLog
 from libs.common.arrivals import Arrivals
+from libs.common.clock import now
 from libs.contracts.cloudevents import Outgoing
 from libs.contracts.events import AuthorityPublished, SigningKeySealed
 from libs.openbadges.model.errors import CredentialError
 from services.issuer.catalogue.authority import Authority
 from services.issuer.catalogue.publications import Publications
 from services.issuer.catalogue.repository import Catalogue
+from services.issuer.credentials.hindrance import Hindrance
 from services.issuer.credentials.signer import CredentialSigner
+from services.issuer.decision_ids import PieceId
+from services.issuer.decisions.decision import Reason, Waiting
+from services.issuer.decisions.waiting import WaitingEvidence
 from services.issuer.keys import states
 from services.issuer.keys.copies import KeyCopies
 from services.issuer.keys.encryption import FileKeyEncryption, KeyUnavailableError
@@ -29,10 +38,15 @@ from services.issuer.keys.repository import SigningKeyRepository
 from services.issuer.keys.rewrapping import Rewrapping
 from services.issuer.keys.signing_keys import SigningKeys
 from services.issuer.keys.states import KeyState
+from services.issuer.service import ServiceSettings
 from tests.ids import IDS
 from tests.issuer_doubles import (
     NOW,
+    TRACE,
+    MemoryCatalogue,
+    achievement,
     evidence,
+    issuer,
     received,
 )
 from tests.issuer_world import (
@@ -149,11 +163,12 @@ async def test_what_another_process_distrusts_signs_no_batch_more(world: World) 
     new, _ = await ours.create("wattle", KeyState.NEXT, NOW)
     await repository.mark_published(await repository.of_issuer("wattle"))
     signer = CredentialSigner(theirs, URLS, IDS)
-    await signer.open_keys({"wattle"})
+    versions, issuers = {("wattle", "resilience"): achievement()}, {"wattle": issuer()}
+    assert await signer.hindrances(versions, issuers) == {}
     assert (await theirs.key("wattle")).public_multibase == old.key_id
     keys = await repository.of_issuer("wattle")
     assert await repository.update(keys, states.distrust(keys, old.key_id, NOW, NOW))
-    await signer.open_keys({"wattle"})
+    assert await signer.hindrances(versions, issuers) == {}
     assert (await theirs.key("wattle")).public_multibase == new.key_id
 
 
@@ -161,10 +176,10 @@ async def test_really_signed_credentials_are_stored_byte_for_byte(world: World) 
     keys = world.signing_keys()
     await keys.create("wattle", KeyState.ACTIVE, NOW)
 
-    texts: list[str | CredentialError] = []
+    texts: list[str | CredentialError | Hindrance] = []
 
     class Watched(CredentialSigner):
-        async def credentials(self, *given: Any) -> list[str | CredentialError]:
+        async def credentials(self, *given: Any) -> list[str | CredentialError | Hindrance]:
             texts.extend(await super().credentials(*given))
             return list(texts)
 
@@ -214,3 +229,107 @@ async def test_no_key_is_made_for_an_authority_that_has_published_one(world: Wor
     with pytest.raises(KeyUnavailableError, match="authority"):
         await authority(world).signing_key()
     assert await world.stored("signing_keys") == []
+
+
+def schools(*names: str) -> MemoryCatalogue:
+    return MemoryCatalogue([issuer(each) for each in names], [achievement(owner=each) for each in names])
+
+
+async def broken(world: World, how: str, key_id: str) -> None:
+    """Break the stored key in one of the ways in which one can be found."""
+    keys = world.database["signing_keys"]
+    stored = await keys.find_one({"_id": key_id})
+    assert stored is not None
+    if how == "missing":
+        await keys.delete_one({"_id": key_id})
+        return
+    fields: dict[str, Any] = {
+        "damaged": {"sealed": stored["sealed"][:-1] + bytes([stored["sealed"][-1] ^ 1])},
+        "under another key": {"kek_id": "0123456789abcdef"},
+        "not readable": {"state": "active", "times": "yesterday"},
+        "no bytes": {"sealed": None},
+        "another key's": {"sealed": KEK.seal(bytes(32), "signing key").ciphertext},
+    }[how]
+    await keys.update_one({"_id": key_id}, {"$set": fields})
+
+
+@pytest.mark.parametrize(
+    "how", ["missing", "damaged", "under another key", "not readable", "no bytes", "another key's"]
+)
+async def test_a_key_that_is_missing_or_does_not_open_parks_its_school_alone_until_it_is_back(
+    world: World, how: str
+) -> None:
+    names = [f"school-{number}" for number in range(4)]
+    for each in names:
+        await world.signing_keys().create(each, KeyState.ACTIVE, NOW)
+    stored = {each["issuer_id"]: each for each in await world.stored("signing_keys")}
+    await broken(world, how, stored[names[0]]["_id"])
+    catalogue = schools(*names)
+    signer = CredentialSigner(world.signing_keys(), URLS, IDS)
+    worker = world.worker(catalogue=catalogue, signer=signer)
+    await worker.handle(received([evidence(row, learner=f"s{row}", issuer_id=names[row % 4]) for row in range(1, 13)]))
+    (parked,) = await world.decisions.parked()
+    expected = Reason.SIGNING_KEY_MISSING if how == "missing" else Reason.SIGNING_KEY_CLOSED
+    assert (parked.issuer_id, parked.reason, parked.pieces) == (names[0], expected, 3)
+    assert len(await world.stored("credentials")) == 9
+    waiting = WaitingEvidence(world.decisions, awarding=worker, catalogue=catalogue, clock=lambda: NOW)
+    assert await waiting.tick() > 0
+    await world.database["signing_keys"].replace_one({"_id": stored[names[0]]["_id"]}, stored[names[0]], upsert=True)
+    await waiting.tick()
+    assert await world.decisions.parked() == []
+    assert len(await world.stored("credentials")) == 12
+
+
+async def test_the_operator_reads_what_is_parked_and_why_and_releases_what_was_put_off(
+    world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kek = tmp_path / "kek"
+    kek.write_bytes(base64.b64encode(bytes(32)))
+    kek.chmod(0o600)
+    settings = ServiceSettings(kek_file=kek)
+    assert await parked_command.list_of(settings, world.client, world.database) == 0
+    key, _ = await world.signing_keys().create("wattle", KeyState.ACTIVE, NOW)
+    keys = SigningKeys(
+        SigningKeyRepository(world.client, world.database), FileKeyEncryption(bytes(32)), world.key_copies
+    )
+    catalogue = schools("wattle", "banksia")
+    worker = world.worker(catalogue=catalogue, signer=CredentialSigner(keys, URLS, IDS))
+    await worker.handle(received([evidence(1), evidence(2, issuer_id="banksia"), evidence(3, learner="s3")]))
+    assert await parked_command.list_of(settings, world.client, world.database) == 1
+    told = capsys.readouterr().out
+    assert told.startswith("nothing is parked\n")
+    assert "\nwattle: 2 pieces since 2026-03-02T" in told
+    assert f"signing_key_closed\n  signing key {key.key_id} of issuer wattle was encrypted under" in told
+    assert KEK.kek_id in told
+    assert "banksia: 1 pieces since" in told
+    assert "there is no active signing key of issuer banksia" in told
+    later = Waiting(PieceId(uuid4(), 1), "wattle", "resilience", None, now() + timedelta(hours=1), None, TRACE)
+    assert await world.decisions.record([], [], [later])
+    assert await parked_command.release_of("wattle", settings, world.client, world.database) == 0
+    assert "\n1 pieces of wattle are tried again\n" in capsys.readouterr().out
+    assert "evidence.released" in str((await world.stored("audit"))[-1])
+
+
+@pytest.mark.parametrize("collection", ["achievements", "issuers"])
+async def test_what_is_stored_of_a_school_and_cannot_be_read_parks_it_alone(world: World, collection: str) -> None:
+    catalogue = Catalogue(world.database)
+    names = ("wattle", "banksia")
+    for each in names:
+        await world.signing_keys().create(each, KeyState.ACTIVE, NOW)
+    await catalogue.store_issuers([issuer(each) for each in names])
+    await catalogue.store_achievements([achievement(owner=each) for each in names])
+    stored = await world.database[collection].find_one({"_id": {"$regex": "^wattle"}})
+    assert stored is not None
+    await world.database[collection].update_one({"_id": stored["_id"]}, {"$set": {"event": '{"name": 7}'}})
+    signer = CredentialSigner(world.signing_keys(), URLS, IDS)
+    worker = world.worker(catalogue=catalogue, signer=signer)
+    pieces = [evidence(row, learner=f"s{row}", issuer_id=names[row % 2]) for row in range(1, 5)]
+    await worker.handle(received(pieces))
+    (parked,) = await world.decisions.parked()
+    unusable = Reason.ISSUER_UNUSABLE if collection == "issuers" else Reason.ACHIEVEMENT_UNUSABLE
+    assert (parked.issuer_id, parked.reason, parked.pieces) == ("wattle", unusable, 2)
+    waiting = WaitingEvidence(world.decisions, awarding=worker, catalogue=catalogue, clock=lambda: NOW)
+    assert await waiting.tick() > 0
+    await world.database[collection].replace_one({"_id": stored["_id"]}, stored)
+    await waiting.tick()
+    assert len(await world.stored("credentials")) == 4

@@ -166,6 +166,7 @@ _RECORDS: Final = f'bowerbird_consumer_records_total{{consumer="{_ISSUER}",outco
 _DEAD: Final = f'bowerbird_consumer_records_total{{consumer="{_ISSUER}",outcome="dead_letter"}}'
 _RETRIES: Final = f'bowerbird_consumer_retries_total{{consumer="{_ISSUER}"}}'
 _UNASSIGNED: Final = f'bowerbird_consumer_unassigned_partitions{{consumer="{_ISSUER}"}}'
+_PARKED: Final = 'bowerbird_issuer_parked_pieces{issuer="northside",reason="signing_key_missing"}'
 _WAITING: Final = "bowerbird_issuer_waiting_pieces"
 
 AWARDS: Final = (
@@ -235,6 +236,17 @@ AWARDS: Final = (
         "1.5k pieces of evidence wait for their issuer or achievement",
     ),
     silent("BowerbirdEvidenceWaits", "70m", {_WAITING: "1000x70"}),
+    # Every replica counts all of it.
+    fires(
+        "BowerbirdEvidenceParked",
+        "10m",
+        {f'{_PARKED[:-1]},instance="{each}"}}': "7x10" for each in "ab"},
+        "Nothing is signed for northside: signing_key_missing, 7 pieces wait",
+        issuer="northside",
+        reason="signing_key_missing",
+    ),
+    # Put right within a minute.
+    silent("BowerbirdEvidenceParked", "10m", {_PARKED: "7 _x9"}),
 )
 
 _OLDEST: Final = "bowerbird_notifier_oldest_due_seconds"

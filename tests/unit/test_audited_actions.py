@@ -325,6 +325,7 @@ ELSEWHERE = {
     Action.PARTNER_ADMITTED: "test_secured_stores.py, with a broker that has an authorizer",
     Action.PARTNER_WITHDRAWN: "likewise",
     Action.STORE_ACCESS_CHANGED: "likewise",
+    Action.EVIDENCE_RELEASED: "test_issuer_key_storage.py, by the command",
     Action.SIGNING_KEYS_ADOPTED: "test_issuer_key_copies.py, with the copies that it needs",
     Action.ACCESS_REFUSED: "nothing is done: test_audit.py",
 }

@@ -1,6 +1,7 @@
 """Awarding against a store in memory: wherever the stream is cut and whatever step dies, the result is the same."""
 
 import asyncio
+import contextlib
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -25,8 +26,10 @@ from libs.contracts.reasons import SuspensionReason
 from libs.contracts.results import SoloLevel
 from services.issuer.credentials.announcements import Announcer
 from services.issuer.credentials.credential import Credential
+from services.issuer.credentials.hindrance import Hindrance
 from services.issuer.decision_ids import DecisionId, PieceId
 from services.issuer.decisions.decision import Decision, Reason, Waiting
+from services.issuer.decisions.ports import Reconsidered
 from services.issuer.decisions.rules import Owner
 from services.issuer.decisions.waiting import WaitingEvidence
 from services.issuer.decisions.worker import Awarding, DecidingStuckError
@@ -99,13 +102,15 @@ def published_in() -> MemoryCatalogue:
     return MemoryCatalogue([issuer()], [achievement(), achievement("care", repeatable=True)])
 
 
-def awarding(  # noqa: PLR0917  # what a test leaves out is as usual
+def awarding(  # what a test leaves out is as usual
     store: MemoryDecisions,
     published: list[Outgoing] | None = None,
     catalogue: MemoryCatalogue | None = None,
     longest_wait: timedelta = LONGEST_WAIT,
+    *,
     audit: MemoryAudit | None = None,
     told: MemoryPublished | None = None,
+    signer: PlainSigner | None = None,
 ) -> Awarding:
     async def publish(outgoing: Sequence[Outgoing]) -> None:
         if published is not None:
@@ -117,7 +122,7 @@ def awarding(  # noqa: PLR0917  # what a test leaves out is as usual
         history=history(store, told),
         credentials=store.credentials,
         catalogue=catalogue or published_in(),
-        signer=PlainSigner(),
+        signer=signer or PlainSigner(),
         entries=MemoryStatusEntries(),
         announcer=Announcer(Urls("https://badges.example"), SEALING),
         audit=audit or MemoryAudit(),
@@ -362,7 +367,7 @@ async def test_a_piece_is_kept_whole_beside_its_decision() -> None:
     assert (kept.sequence, kept.achievement, kept.rule_version) == (
         1,
         "wattle/resilience/1",
-        "wattle/resilience/1, rules 3",
+        "wattle/resilience/1, rules 4",
     )
 
 
@@ -372,6 +377,7 @@ class WaitingRoom:
     def __init__(self, *, store: MemoryDecisions | None = None, longest_wait: timedelta = LONGEST_WAIT) -> None:
         self.store = store or MemoryDecisions()
         self.catalogue = MemoryCatalogue([issuer()], [])
+        self.signer = PlainSigner()
         self.published: list[Outgoing] = []
         self.moment = NOW
         self.longest_wait = longest_wait
@@ -381,7 +387,7 @@ class WaitingRoom:
 
     @property
     def worker(self) -> Awarding:
-        return awarding(self.store, self.published, self.catalogue, self.longest_wait)
+        return awarding(self.store, self.published, self.catalogue, self.longest_wait, signer=self.signer)
 
     async def tick(self) -> float:
         waiting = WaitingEvidence(self.store, awarding=self.worker, catalogue=self.catalogue, clock=lambda: self.moment)
@@ -423,6 +429,7 @@ async def test_waiting_ends_with_a_refusal_for_the_same_reason() -> None:
     room = WaitingRoom()
     await room.send(evidence(1))
     (waiting,) = room.store.waiting.values()
+    assert waiting.until is not None
     room.moment = waiting.until - timedelta(seconds=1)
     assert await room.tick() > 0
     assert room.told() == [WAITS]
@@ -460,6 +467,7 @@ async def test_what_waits_for_a_suspended_issuer_is_refused_in_the_end_and_can_b
     room.catalogue = MemoryCatalogue([SUSPENDED], [achievement()])
     await room.send(evidence(1))
     (waiting,) = room.store.waiting.values()
+    assert waiting.until is not None
     assert LONGEST_SUSPENDED <= waiting.until - NOW < LONGEST_SUSPENDED + LONGEST_WAIT
     room.moment = waiting.until
     await room.tick()
@@ -480,6 +488,115 @@ async def test_evidence_for_what_a_suspended_issuer_has_not_published_waits_for_
     room.catalogue.published[0] = issuer()
     await room.tick()
     assert room.told()[1:] == [(2, Outcome.ISSUED, None)]
+
+
+class Hindered(WaitingRoom):
+    """Two schools; for the one, wattle, nothing can be signed."""
+
+    def __init__(self, store: MemoryDecisions | None = None) -> None:
+        super().__init__(store=store)
+        self.catalogue = MemoryCatalogue([issuer(), issuer("banksia")], [achievement(), achievement(owner="banksia")])
+        self.signer.hindered["wattle"] = Hindrance.KEY_MISSING
+
+
+PARKS = (1, Outcome.WAITING, "signing_key_missing")
+
+
+async def test_what_cannot_be_signed_for_one_issuer_is_parked_and_all_others_pass() -> None:
+    room = Hindered()
+    pieces = [evidence(row, learner=f"s{row}", issuer_id=("wattle", "banksia")[row % 2]) for row in range(1, 7)]
+    await room.send(*pieces)
+    assert room.told() == [(1, Outcome.ISSUED, None), PARKS] * 3
+    assert [await room.tick() > 0 for _ in range(3)] == [True] * 3, "what is parked is not looked at in a circle"
+    assert room.told()[6:] == []
+    room.signer.hindered.clear()
+    await room.tick()
+    assert room.told()[6:] == [(2, Outcome.ISSUED, None)] * 3
+    assert not room.store.waiting
+
+
+async def test_what_is_parked_is_never_refused_since_it_is_not_its_senders_fault() -> None:
+    room = Hindered()
+    await room.send(evidence(1))
+    (waiting,) = room.store.waiting.values()
+    (told,) = (each.event for each in room.published if isinstance(each.event, EvidenceDecided))
+    assert (waiting.until, told.waits_until) == (None, None)
+    room.moment += timedelta(days=3650)
+    await room.tick()
+    assert room.told() == [PARKS]
+
+
+async def test_its_reason_is_told_anew_when_what_waits_is_parked_and_when_it_is_parked_for_something_else() -> None:
+    room = Hindered()
+    room.catalogue.versions.clear()
+    await room.send(evidence(1))
+    room.catalogue.versions.append(achievement())
+    await room.tick()
+    assert room.told() == [WAITS, (2, Outcome.WAITING, "signing_key_missing")]
+    room.signer.hindered["wattle"] = Hindrance.KEY_CLOSED
+    await room.tick()
+    assert room.told()[2:] == [(3, Outcome.WAITING, "signing_key_closed")]
+    room.catalogue.published[0] = SUSPENDED
+    await room.tick()
+    assert room.told()[3:] == [(4, Outcome.WAITING, "issuer_suspended")]
+    room.catalogue.published[0] = issuer()
+    await room.tick()
+    room.signer.hindered.clear()
+    await room.tick()
+    assert room.told()[4:] == [(5, Outcome.WAITING, "signing_key_closed"), (6, Outcome.ISSUED, None)]
+
+
+async def test_evidence_whose_time_is_over_while_it_is_parked_is_parked_and_not_refused() -> None:
+    room = Hindered()
+    room.catalogue.versions.clear()
+    await room.send(evidence(1))
+    room.catalogue.versions.append(achievement())
+    room.moment += timedelta(days=400)
+    await room.tick()
+    assert room.told() == [WAITS, (2, Outcome.WAITING, "signing_key_missing")]
+    assert [each.until for each in room.store.waiting.values()] == [None]
+
+
+async def test_an_achievement_of_which_no_credential_can_be_written_is_parked_when_that_shows_at_signing() -> None:
+    room = Hindered()
+    room.signer.hindered.clear()
+    room.signer.faulty.add("wattle")
+    await room.send(evidence(1), evidence(2, issuer_id="banksia"), evidence(3, learner="s3"))
+    parks = (1, Outcome.WAITING, "achievement_unusable")
+    assert room.told() == [parks, (1, Outcome.ISSUED, None), parks]
+
+
+@pytest.mark.parametrize(
+    "death", ["before deciding", "before recording", "after recording", "before the end of waiting"]
+)
+@pytest.mark.parametrize("parked_later", [False, True])
+async def test_killed_at_any_step_what_was_parked_is_decided_once_and_announced(death: str, parked_later: bool) -> None:
+    store = DyingDecisions()
+    room = Hindered(store)
+    if parked_later:
+        room.catalogue.versions.clear()
+    await room.send(evidence(1), evidence(2, learner="s2"))
+    room.catalogue.versions = [achievement()]
+    store.dies = death if parked_later else ""
+    with contextlib.suppress(KilledError):
+        await room.tick()
+    for _ in range(3):
+        await room.tick()
+    assert {each.reason for each in store.waiting.values()} == {Reason.SIGNING_KEY_MISSING}
+    room.signer.hindered.clear()
+    store.dies = death
+    with pytest.raises(KilledError):
+        await room.tick()
+    while room.store.waiting:
+        await room.tick()
+    last = 3 if parked_later else 2
+    assert sorted(each.sequence for each in store.stored.values()) == sorted([*range(1, last + 1)] * 2)
+    contents = {(event_id(each.event), each.event.model_dump_json()) for each in room.published}
+    assert len(contents) == len({event_id for event_id, _ in contents}), "one event id, two contents"
+    assert {each.sequence for each in (e.event for e in room.published) if isinstance(each, EvidenceDecided)} == set(
+        range(1, last + 1)
+    )
+    assert len(store.credentials.stored) == 2
 
 
 async def test_redelivery_of_evidence_that_waited_announces_its_newest_decision() -> None:
@@ -546,7 +663,7 @@ async def test_a_piece_that_cannot_be_decided_ends_neither_the_loop_nor_the_wait
     worker = room.worker
     decide = worker.reconsider
 
-    async def reconsider(waiting: Sequence[Waiting], now: datetime) -> list[PieceId]:
+    async def reconsider(waiting: Sequence[Waiting], now: datetime) -> Reconsidered:
         assert stumbling.isdisjoint(each.piece.row for each in waiting)
         return await decide(waiting, now)
 
@@ -567,7 +684,7 @@ async def test_nothing_is_put_off_while_the_database_is_away(monkeypatch: pytest
     room.catalogue.versions.append(achievement())
     worker, before = room.worker, dict(room.store.waiting)
 
-    async def reconsider(waiting: Sequence[Waiting], now: datetime) -> list[PieceId]:
+    async def reconsider(waiting: Sequence[Waiting], now: datetime) -> Reconsidered:
         raise ServerSelectionTimeoutError
 
     monkeypatch.setattr(worker, "reconsider", reconsider)

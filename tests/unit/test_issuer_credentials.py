@@ -6,19 +6,23 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from aiokafka.errors import KafkaConnectionError
 
 from libs.contracts.events import AchievementPublished, EvidenceSubmitted, IssuerPublished
 from libs.contracts.results import SoloLevel
 from libs.openbadges.crypto import did
 from libs.openbadges.crypto.keys import Ed25519Key
-from libs.openbadges.issue.signing import prepare, sign
+from libs.openbadges.issue.signing import Prepared, prepare, sign
 from libs.openbadges.model import times
 from libs.openbadges.model.errors import CredentialError
 from libs.openbadges.status.bitstring import StatusList, list_document
 from libs.openbadges.verify import ResolvedInputs, verify
+from services.issuer.credentials import signer as signer_module
 from services.issuer.credentials.award import NewAward
+from services.issuer.credentials.hindrance import Hindrance
 from services.issuer.credentials.signer import CredentialSigner
 from services.issuer.decisions.rules import DecisionContext, decide
+from services.issuer.keys.encryption import KeyMissingError, KeyUnavailableError
 from services.issuer.status.entry import StatusEntry
 from services.issuer.status.signer import StatusListSigner
 from services.issuer.urls import Urls
@@ -220,8 +224,70 @@ async def test_two_issuers_of_one_achievement_never_share_a_template() -> None:
     assert found == [SCHOOL.did, other.did, SCHOOL.did]
 
 
-async def test_evidence_of_an_issuer_that_no_credential_can_name_is_refused_and_no_fault() -> None:
-    unlucky = SCHOOL.model_copy(update={"url": "https://bad.example/?id=3|home", "version": 9})
-    issuers = {"wattle": unlucky, "department": DEPARTMENT}
+UNLUCKY = SCHOOL.model_copy(update={"url": "https://bad.example/?id=3|home", "version": 9})
+
+
+async def test_an_issuer_that_no_credential_can_name_is_hindered_and_its_evidence_not_refused() -> None:
+    issuers = {"wattle": UNLUCKY, "department": DEPARTMENT}
     (answer,) = await signer().credentials([(award(evidence(), achievement()), ENTRY)], issuers, NOW)
-    assert isinstance(answer, CredentialError)
+    assert answer is Hindrance.ISSUER_UNUSABLE
+
+
+class KeysOfSome(OneKey):
+    """Of these issuers there is no key, or one that does not open."""
+
+    def __init__(self, **errors: Exception) -> None:
+        self.errors = errors
+
+    async def key(self, issuer_id: str) -> Ed25519Key:
+        if issuer_id in self.errors:
+            raise self.errors[issuer_id]
+        return KEY
+
+
+async def test_a_key_or_an_achievement_at_fault_hinders_its_issuer_alone_until_it_is_put_right() -> None:
+    names = ("wattle", "missing", "closed", "unlucky", "poison", "nameless")
+    issuers = {each: SCHOOL.model_copy(update={"issuer_id": each, "parent": None}) for each in names}
+    issuers["unlucky"] = UNLUCKY.model_copy(update={"issuer_id": "unlucky", "parent": None})
+    issuers["nameless"] = issuers["nameless"].model_copy(update={"did": "did:web:\ud800"})
+    versions = {(each, "resilience"): achievement(owner=each) for each in names}
+    versions["poison", "resilience"] = achievement(owner="poison", name="\ud800")
+    versions["poison", "care"] = achievement("care", owner="poison")
+    keys = KeysOfSome(missing=KeyMissingError("there is none"), closed=KeyUnavailableError("it does not open"))
+    here = CredentialSigner(keys, Urls(BASE), IDS)
+    assert await here.hindrances(versions, issuers) == {
+        ("missing", "resilience"): Hindrance.KEY_MISSING,
+        ("closed", "resilience"): Hindrance.KEY_CLOSED,
+        ("unlucky", "resilience"): Hindrance.ISSUER_UNUSABLE,
+        ("nameless", "resilience"): Hindrance.ISSUER_UNUSABLE,
+        ("poison", "resilience"): Hindrance.ACHIEVEMENT_UNUSABLE,
+    }
+    keys.errors.clear()
+    versions["poison", "resilience"] = achievement(owner="poison", version=2)
+    issuers |= {"unlucky": issuers["wattle"], "nameless": issuers["wattle"]}
+    assert await here.hindrances(versions, issuers) == {}
+
+
+async def test_a_store_that_is_away_is_no_fault_of_an_issuers_key() -> None:
+    here = CredentialSigner(KeysOfSome(wattle=KafkaConnectionError("away")), Urls(BASE), IDS)
+    with pytest.raises(KafkaConnectionError):
+        await here.hindrances({("wattle", "resilience"): achievement()}, {"wattle": SCHOOL})
+
+
+async def test_an_achievement_one_of_whose_results_cannot_be_written_is_hindered_from_then_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(document: dict[str, Any]) -> Prepared:
+        if "result" in document["credentialSubject"]:
+            raise CredentialError("result_invalid", "No such level.")
+        return prepare(document)
+
+    here, issuers = signer(), {"wattle": SCHOOL, "department": DEPARTMENT}
+    versions = {("wattle", "resilience"): achievement()}
+    monkeypatch.setattr(signer_module, "prepare", refuse)
+    assert await here.hindrances(versions, issuers) == {}
+    (answer,) = await here.credentials([(award(evidence(), achievement()), ENTRY)], issuers, NOW)
+    assert answer is Hindrance.ACHIEVEMENT_UNUSABLE
+    assert await here.hindrances(versions, issuers) == {("wattle", "resilience"): Hindrance.ACHIEVEMENT_UNUSABLE}
+    versions["wattle", "resilience"] = achievement(version=2)
+    assert await here.hindrances(versions, issuers) == {}

@@ -190,8 +190,8 @@ def test_what_cannot_stand_in_a_credential_is_refused_and_hides_nothing_from_lat
 
 
 def test_a_decision_names_the_version_and_the_rules_that_made_it() -> None:
-    assert one(evidence()).rule_version == "wattle/resilience/1, rules 3"
-    assert one(evidence(issuer_id="nobody")).rule_version == "rules 3"
+    assert one(evidence()).rule_version == "wattle/resilience/1, rules 4"
+    assert one(evidence(issuer_id="nobody")).rule_version == "rules 4"
 
 
 def test_every_reason_has_a_message_for_people() -> None:

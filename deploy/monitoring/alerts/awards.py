@@ -76,4 +76,16 @@ AWARDS: Final = (
         description="Schools send evidence of achievements that are not published, or of an issuer that is not there "
         "or is suspended. Each waits for its time and is then refused; the rows of the batches say which.",
     ),
+    Alert(
+        name="BowerbirdEvidenceParked",
+        expression="max by (issuer, reason) (bowerbird_issuer_parked_pieces) > {threshold}",
+        threshold=0,
+        holds="2m",
+        severity="page",
+        panel="parked",
+        summary="Nothing is signed for {{ $labels.issuer }}: {{ $labels.reason }}, {{ $value | humanize }} pieces wait",
+        description="Its signing key is missing or does not open, or what was published of it cannot stand in a "
+        "credential. All other issuers are served; what waits is not refused, and goes on by itself once that is put "
+        "right. `bowerbird parked list` says what is wrong.",
+    ),
 )

@@ -62,6 +62,13 @@ _TOP: Final = Row(
             4,
         ),
         Panel(
+            "parked",
+            "Evidence that is parked",
+            "Pieces that wait since nothing can be signed for their issuer, or of their achievement.",
+            "short",
+            (("max by (issuer, reason) (bowerbird_issuer_parked_pieces)", "{{issuer}} {{reason}}"),),
+        ),
+        Panel(
             "decisions",
             "Decisions by outcome",
             "What became of evidence, a second.",

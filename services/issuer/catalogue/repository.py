@@ -7,8 +7,10 @@ from cachetools import LRUCache, TTLCache
 from pymongo import DESCENDING
 
 from libs.common.mongo import Database, Document, Index, find_by_ids, insert_new, upsert_newest
+from libs.common.telemetry import get_logger
 from libs.contracts.events import AUTHORITY_ID, AchievementPublished, AuthorityPublished, IssuerPublished
 from libs.openbadges.trust import skeleton
+from services.issuer.credentials.hindrance import Hindrance, Pair
 
 INDEXES: Sequence[Index] = (
     Index("achievements", ["owner", "achievement_id", "version"], unique=True),
@@ -18,6 +20,7 @@ INDEXES: Sequence[Index] = (
 CatalogueEvent = IssuerPublished | AchievementPublished | AuthorityPublished
 
 _REMEMBERED = 10_000
+_UNREADABLE = (ValueError, KeyError, TypeError)
 # Read at one go: some milliseconds.
 _TOGETHER = 500
 # A profile can be published anew; an achievement version never changes.
@@ -33,6 +36,9 @@ class Catalogue:
         self._authority = database["authority_document"]
         self._issuer_cache: TTLCache[str, IssuerPublished] = TTLCache(_REMEMBERED, _ISSUER_REMEMBERED_SECONDS, clock)
         self._version_cache: LRUCache[str, AchievementPublished] = LRUCache(_REMEMBERED)
+        # What was met last and could not be read: as good as nothing, unless the database was tampered with.
+        self._unreadable_issuers: set[str] = set()
+        self._unreadable_pairs: set[Pair] = set()
 
     async def store_issuers(self, events: Sequence[IssuerPublished]) -> None:
         """Keep the newest version of each issuer."""
@@ -140,22 +146,50 @@ class Catalogue:
             elif of_parent is not None and of_parent[1]:
                 keys[issuer, achievement] = of_parent[2]
         versions = await self._versions(keys.values())
-        return {pair: versions[key] for pair, key in keys.items()}
+        self._unreadable_pairs.difference_update(wanted)
+        self._unreadable_pairs.update(pair for pair, key in keys.items() if key not in versions)
+        return {pair: versions[key] for pair, key in keys.items() if key in versions}
+
+    def unreadable(self, pairs: Iterable[Pair], issuers: dict[str, IssuerPublished]) -> dict[Pair, Hindrance]:
+        """Return those of these that `issuers` and `resolve` left out since what is stored of them cannot be read.
+
+        Where a parent cannot be read, that may be one of its shared achievements.
+        """
+        found: dict[Pair, Hindrance] = {}
+        for pair in pairs:
+            issuer = issuers.get(pair[0])
+            if pair[0] in self._unreadable_issuers:
+                found[pair] = Hindrance.ISSUER_UNUSABLE
+            elif pair in self._unreadable_pairs:
+                found[pair] = Hindrance.ACHIEVEMENT_UNUSABLE
+            elif issuer is not None and issuer.parent in self._unreadable_issuers:
+                found[pair] = Hindrance.ISSUER_UNUSABLE
+        return found
 
     async def _issuers_alone(self, issuer_ids: Iterable[str]) -> dict[str, IssuerPublished]:
         wanted = set(issuer_ids)
         known = {each: issuer for each in wanted if (issuer := self._issuer_cache.get(each)) is not None}
         for found in await find_by_ids(self._issuers, "_id", wanted - known.keys()):
-            issuer = IssuerPublished.model_validate_json(found["event"])
-            known[issuer.issuer_id] = self._issuer_cache[issuer.issuer_id] = issuer
+            try:
+                issuer = IssuerPublished.model_validate_json(found["event"])
+            except _UNREADABLE as error:
+                self._unreadable_issuers.add(found["_id"])
+                get_logger().error("an issuer cannot be read", issuer=found["_id"], problem=type(error).__name__)
+            else:
+                known[issuer.issuer_id] = self._issuer_cache[issuer.issuer_id] = issuer
+        self._unreadable_issuers.difference_update(known)
         return known
 
     async def _versions(self, keys: Iterable[str]) -> dict[str, AchievementPublished]:
         wanted = set(keys)
         known = {key: version for key in wanted if (version := self._version_cache.get(key)) is not None}
         for found in await find_by_ids(self._achievements, "_id", wanted - known.keys()):
-            version = AchievementPublished.model_validate_json(found["event"])
-            known[version.version_key] = self._version_cache[version.version_key] = version
+            try:
+                version = AchievementPublished.model_validate_json(found["event"])
+            except _UNREADABLE as error:
+                get_logger().error("an achievement cannot be read", version=found["_id"], problem=type(error).__name__)
+            else:
+                known[version.version_key] = self._version_cache[version.version_key] = version
         return known
 
 

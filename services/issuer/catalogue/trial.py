@@ -10,12 +10,13 @@ from typing import Final
 from pydantic import ValidationError
 
 from libs.common.errors import InvalidRequestError
-from libs.contracts.events import AchievementLevel, AchievementPublished, IssuerPublished
+from libs.contracts.events import AchievementPublished, IssuerPublished
 from libs.contracts.results import SoloLevel
 from libs.openbadges.issue.achievements import number_text, published_achievement, score_id, solo_id
 from libs.openbadges.issue.building import CredentialTemplate, Shown
 from libs.openbadges.issue.signing import prepare
 from libs.openbadges.model.errors import CredentialError
+from services.issuer.credentials.sample import sample_achievement
 from services.issuer.credentials.signer import issuer_profile
 
 _BADGE: Final = "urn:uuid:00000000-0000-8000-8000-000000000001"
@@ -50,18 +51,7 @@ def try_issuer(issuer: IssuerPublished, url: str, at: datetime) -> None:
     Raises:
         InvalidRequestError: it cannot be signed.
     """
-    level = AchievementLevel(level=SoloLevel.RELATIONAL, name="Relational", description="A sample.")
-    sample = AchievementPublished(
-        owner=issuer.issuer_id,
-        achievement_id="sample",
-        version=1,
-        name="Sample",
-        description="A sample.",
-        criteria="A sample.",
-        levels=[level],
-        published_at=at,
-    )
-    try_achievement(sample, issuer, url, at)
+    try_achievement(sample_achievement(issuer.issuer_id, at), issuer, url, at)
 
 
 def _results(version: AchievementPublished, url: str) -> Iterator[Shown]:

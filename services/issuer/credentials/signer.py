@@ -1,12 +1,14 @@
 """Writing and signing an award as an Open Badges 3.0 AchievementCredential."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime, time
 from time import perf_counter
 from typing import Any, Protocol
 
 from cachetools import LRUCache
 
+from libs.common.telemetry import get_logger
 from libs.contracts.events import AchievementPublished, EvidenceSubmitted, IssuerPublished
 from libs.contracts.ids import Ids
 from libs.contracts.uuid_text import uuid_text
@@ -26,11 +28,21 @@ from libs.openbadges.model.errors import CredentialError
 from libs.openbadges.status import bitstring
 from services.issuer.credentials import metrics
 from services.issuer.credentials.award import NewAward
+from services.issuer.credentials.hindrance import Hindrance, Pair
+from services.issuer.credentials.sample import sample_achievement
+from services.issuer.keys.encryption import KeyMissingError, KeyUnavailableError
 from services.issuer.status.entry import StatusEntry
 from services.issuer.urls import Urls
 
 _REMEMBERED_TEMPLATES = 2_000
 _REMEMBERED_METHODS = 5_000
+_REMEMBERED_FAULTS = 5_000
+# Of a sample, which is prepared and never signed.
+_SAMPLE = "urn:uuid:00000000-0000-8000-8000-000000000001"
+_LEARNER = "urn:uuid:00000000-0000-8000-8000-000000000002"
+_SAMPLED = datetime(2026, 1, 1, tzinfo=UTC)
+# Whatever evidence holds, and whatever was published without being tried.
+_UNWRITABLE = (CredentialError, KeyError, ValueError, TypeError, OverflowError, RecursionError)
 
 
 class Keys(Protocol):
@@ -58,21 +70,63 @@ class CredentialSigner:
         self._ids = ids
         self._templates: LRUCache[tuple[object, ...], CredentialTemplate] = LRUCache(_REMEMBERED_TEMPLATES)
         self._methods: LRUCache[tuple[str, bytes], str] = LRUCache(_REMEMBERED_METHODS)
+        self._told: LRUCache[str | Pair, Hindrance] = LRUCache(_REMEMBERED_FAULTS)
+        self._faulty: LRUCache[tuple[object, ...], bool] = LRUCache(_REMEMBERED_FAULTS)
 
-    async def open_keys(self, issuer_ids: set[str]) -> None:
-        """Load these issuers' active keys, so that signing waits for nothing.
+    async def hindrances(
+        self, versions: Mapping[Pair, AchievementPublished], issuers: Mapping[str, IssuerPublished]
+    ) -> dict[Pair, Hindrance]:
+        """Load the active keys and templates of these, so that signing waits for nothing; return what hinders which.
 
-        Raises:
-            KeyUnavailableError: a key is not available.
+        One issuer's key or achievement that is at fault hinders no other's.
         """
-        await self._keys.refresh(issuer_ids)
-        for issuer_id in issuer_ids:
-            await self._keys.key(issuer_id)
+        names = {issuer_id for issuer_id, _ in versions}
+        await self._keys.refresh(names)
+        keys: dict[str, Ed25519Key] = {}
+        found: dict[str | Pair, tuple[Hindrance, Exception]] = {}
+        for issuer_id in names:
+            try:
+                keys[issuer_id] = await self._keys.key(issuer_id)
+                self._method(issuers[issuer_id].did, keys[issuer_id])
+            except KeyMissingError as error:
+                found[issuer_id] = Hindrance.KEY_MISSING, error
+            except KeyUnavailableError as error:
+                found[issuer_id] = Hindrance.KEY_CLOSED, error
+            except _UNWRITABLE as error:
+                found[issuer_id] = Hindrance.ISSUER_UNUSABLE, error
+        for pair, version in versions.items():
+            if pair[0] in found:
+                continue
+            try:
+                self._template(issuers[pair[0]], version, issuers[version.owner])
+            except _UNWRITABLE as error:
+                found[pair] = self._fault_of(issuers[pair[0]]), error
+        self._tell(found, {*names, *versions})
+        return {
+            pair: hindrance[0] for pair in versions if (hindrance := found.get(pair[0]) or found.get(pair)) is not None
+        }
+
+    def _tell(self, found: Mapping[str | Pair, tuple[Hindrance, Exception]], asked: AbstractSet[str | Pair]) -> None:
+        """Log what hinders an issuer or an achievement from now on, and what does no longer."""
+        for name in asked:
+            issuer_id, achievement = (name, None) if isinstance(name, str) else name
+            fields = {"issuer": issuer_id, "achievement": achievement}
+            hindrance, error = found.get(name, (None, None))
+            if hindrance is not self._told.get(name):
+                if hindrance is None:
+                    get_logger().info("awards are signed again", **fields)
+                    self._told.pop(name, None)
+                else:
+                    get_logger().error("awards are parked", reason=hindrance.value, problem=str(error), **fields)
+                    self._told[name] = hindrance
 
     async def credentials(
         self, awards: Sequence[tuple[NewAward, StatusEntry]], issuers: dict[str, IssuerPublished], at: datetime
-    ) -> list[str | CredentialError]:
-        """Return the signed credential of each award, as JSON text, or why the evidence cannot stand in one.
+    ) -> list[str | CredentialError | Hindrance]:
+        """Return the signed credential of each award, as JSON text, or why it cannot be written.
+
+        It is an error where the evidence cannot stand in a credential, and a hindrance where no evidence of that
+        achievement can.
 
         All are prepared, then all of one key are signed, which takes less than one after the other.
 
@@ -81,16 +135,13 @@ class CredentialSigner:
         """
         keys = {issuer: await self._keys.key(issuer) for issuer in {award.evidence.issuer_id for award, _ in awards}}
         started = perf_counter()
-        answers: dict[int, str | CredentialError] = {}
+        answers: dict[int, str | CredentialError | Hindrance] = {}
         prepared: dict[str, dict[int, Prepared]] = {issuer: {} for issuer in keys}
         for number, (award, entry) in enumerate(awards):
             try:
                 prepared[award.evidence.issuer_id][number] = prepare(self._document(award, entry, issuers, at))
-            except CredentialError as error:
-                answers[number] = error
-            except (ValueError, TypeError, OverflowError, RecursionError) as error:
-                # Whatever evidence holds, and whatever was published before it was tried: it is decided, once.
-                answers[number] = CredentialError("cannot_be_written", f"It cannot be written: {type(error).__name__}.")
+            except _UNWRITABLE as error:
+                answers[number] = self._fault(award, issuers, error)
         for issuer, some in prepared.items():
             method = self._method(issuers[issuer].did, keys[issuer])
             answers.update(zip(some, sign_all(list(some.values()), keys[issuer], method, at), strict=True))
@@ -128,12 +179,61 @@ class CredentialSigner:
     def _template(
         self, issuer: IssuerPublished, version: AchievementPublished, owner: IssuerPublished
     ) -> CredentialTemplate:
-        key = issuer.issuer_id, issuer.version, owner.version, version.version_key
+        key = _key(issuer, version, owner)
         template = self._templates.get(key)
         if template is None:
-            achievement = published_achievement(version, self._urls.achievement(version), issuer_profile(owner))
-            template = self._templates[key] = CredentialTemplate(issuer_profile(issuer), achievement)
+            if key in self._faulty:
+                raise CredentialError("achievement_unusable", "A result of this achievement could not be written.")
+            template = self._templates[key] = self._tried(issuer, version, owner)
         return template
+
+    def _tried(
+        self, issuer: IssuerPublished, version: AchievementPublished, owner: IssuerPublished
+    ) -> CredentialTemplate:
+        """Return a new template, of which a credential can be prepared."""
+        achievement = published_achievement(version, self._urls.achievement(version), issuer_profile(owner))
+        template = CredentialTemplate(issuer_profile(issuer), achievement)
+        _try(template)
+        return template
+
+    def _fault_of(self, issuer: IssuerPublished) -> Hindrance:
+        """Return whether it is the issuer of which no credential can be written, or an achievement."""
+        try:
+            self._tried(issuer, sample_achievement(issuer.issuer_id, _SAMPLED), issuer)
+        except _UNWRITABLE:
+            return Hindrance.ISSUER_UNUSABLE
+        return Hindrance.ACHIEVEMENT_UNUSABLE
+
+    def _fault(
+        self, award: NewAward, issuers: Mapping[str, IssuerPublished], error: Exception
+    ) -> CredentialError | Hindrance:
+        """Return why an award cannot be written: its evidence; or its achievement or issuer, where none can be."""
+        version, issuer = award.achievement, issuers[award.evidence.issuer_id]
+        owner = issuers[version.owner]
+        try:
+            _try(self._template(issuer, version, owner), _shown(award.evidence, self._urls.achievement(version)))
+        except _UNWRITABLE:
+            key = _key(issuer, version, owner)
+            self._templates.pop(key, None)
+            self._faulty[key] = True
+            return self._fault_of(issuer)
+        if isinstance(error, CredentialError):
+            return error
+        # Whatever evidence holds: it is decided, once.
+        return CredentialError("cannot_be_written", f"It cannot be written: {type(error).__name__}.")
+
+
+def _key(issuer: IssuerPublished, version: AchievementPublished, owner: IssuerPublished) -> tuple[object, ...]:
+    return issuer.issuer_id, issuer.version, owner.version, version.version_key
+
+
+def _try(template: CredentialTemplate, *shown: Shown) -> None:
+    """Prepare a sample with these results.
+
+    Raises:
+        ValueError, TypeError, KeyError: no such credential can be written.
+    """
+    prepare(template.document(credential_id=_SAMPLE, subject_id=_LEARNER, valid_from=_SAMPLED, shown=shown))
 
 
 def issuer_profile(issuer: IssuerPublished) -> Profile:

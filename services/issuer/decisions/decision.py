@@ -3,9 +3,11 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 from uuid import UUID
 
 from libs.contracts.events import EvidenceSubmitted, Outcome
+from services.issuer.credentials.hindrance import Hindrance
 from services.issuer.decision_ids import DecisionId, PieceId
 
 
@@ -15,6 +17,10 @@ class Reason(StrEnum):
     UNKNOWN_ISSUER = "unknown_issuer"
     UNKNOWN_ACHIEVEMENT = "unknown_achievement"
     ISSUER_SUSPENDED = "issuer_suspended"
+    SIGNING_KEY_MISSING = Hindrance.KEY_MISSING.value
+    SIGNING_KEY_CLOSED = Hindrance.KEY_CLOSED.value
+    ISSUER_UNUSABLE = Hindrance.ISSUER_UNUSABLE.value
+    ACHIEVEMENT_UNUSABLE = Hindrance.ACHIEVEMENT_UNUSABLE.value
     LEVEL_NEEDED = "level_needed"
     SCORE_NEEDED = "score_needed"
     CANNOT_BE_WRITTEN = "cannot_be_written"
@@ -24,6 +30,11 @@ class Reason(StrEnum):
     BELOW_REQUIRED_SCORE = "below_required_score"
     ALREADY_AWARDED = "already_awarded"
     HIGHER_LEVEL_HELD = "higher_level_held"
+
+
+_CODES = frozenset(each.value for each in Reason)
+PARKED = frozenset(Reason(each.value) for each in Hindrance)
+"""Reasons that lie with whoever runs the service: what waits for one of them waits for as long as it takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +49,8 @@ class Decision:
         rule_version: that version and the version of the rules in code.
         credential_id: the credential issued, or the one that was held already.
         owns_evidence: whether with this decision the source id came to stand for this submission.
-        waits_until: of a piece that waits, when it is refused unless what it waits for is published before.
+        waits_until: of a piece that waits, when it is refused unless what it waits for is there before; None where it
+            waits for as long as it takes.
     """
 
     evidence: EvidenceSubmitted
@@ -64,32 +76,77 @@ class Decision:
 
     def waiting(self, trace: str) -> "Waiting | None":
         """Return the entry of its piece among what waits, None where it does not wait."""
-        if self.waits_until is None:
+        if self.outcome is not Outcome.WAITING:
             return None
         return Waiting(
             piece=self.decision_id.piece,
             issuer_id=self.evidence.issuer_id,
             achievement=self.evidence.achievement,
+            reason=self.reason,
             since=self.decided_at,
             until=self.waits_until,
             trace=trace,
         )
 
 
+class Lack(NamedTuple):
+    """What evidence waits for, as it is found: of this issuer, for this reason, by the achievement's id as sent."""
+
+    issuer_id: str
+    reason: Reason | None
+    achievement: str
+
+    @property
+    def text(self) -> str:
+        """Return it as it is stored, `ISSUER/REASON/ACHIEVEMENT`; of an earlier version, `ISSUER/ACHIEVEMENT`."""
+        return "/".join(each for each in self if each is not None)
+
+    @classmethod
+    def read(cls, text: str) -> "Lack":
+        """Return what `text` says."""
+        issuer_id, _, rest = text.partition("/")
+        reason, _, achievement = rest.partition("/")
+        if achievement and reason in _CODES:
+            return cls(issuer_id, Reason(reason), achievement)
+        return cls(issuer_id, None, rest)
+
+    @property
+    def pair(self) -> tuple[str, str]:
+        """Return the issuer and the achievement."""
+        return self.issuer_id, self.achievement
+
+
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A piece of evidence that waits for its issuer or achievement to be published, or its issuer to be resumed.
+    """A piece of evidence that waits: for its issuer or achievement, or for what hinders its issuer to be gone.
 
     Attributes:
         achievement: the achievement's id as the sender wrote it.
+        reason: what it waits for; None of a piece that an earlier version stored.
         since: when it was decided that it waits.
-        until: when it is refused, unless what it waits for is published before.
+        until: when it is refused, unless what it waits for is there before; None where it waits as long as it takes.
         trace: the trace of its submission, which its later decision continues.
     """
 
     piece: PieceId
     issuer_id: str
     achievement: str
+    reason: Reason | None
     since: datetime
-    until: datetime
+    until: datetime | None
     trace: str
+
+    @property
+    def lack(self) -> Lack:
+        """Return what it is found by."""
+        return Lack(self.issuer_id, self.reason, self.achievement)
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """So many pieces of an issuer are parked for this reason, the oldest since then."""
+
+    issuer_id: str
+    reason: Reason
+    pieces: int
+    since: datetime

@@ -3,10 +3,29 @@
 from libs.contracts.events import Outcome
 from services.issuer.decisions.decision import Reason
 
+_PARKED: dict[Reason, str] = {
+    Reason.SIGNING_KEY_MISSING: (
+        "The issuer's signing key is not there, so nothing is signed for it. The evidence waits and is decided when the"
+        " key is back."
+    ),
+    Reason.SIGNING_KEY_CLOSED: (
+        "The issuer's signing key does not open, so nothing is signed for it. The evidence waits and is decided when it"
+        " does."
+    ),
+    Reason.ISSUER_UNUSABLE: (
+        "What is stored of the issuer cannot be used, so nothing is signed for it. The evidence waits and is decided"
+        " when that is put right."
+    ),
+    Reason.ACHIEVEMENT_UNUSABLE: (
+        "No credential of this achievement can be written as it stands. The evidence waits and is decided when there is"
+        " a version of which one can."
+    ),
+}
 MESSAGES: dict[Reason, str] = {
     Reason.UNKNOWN_ISSUER: "The issuer that this evidence was sent for is not known.",
     Reason.UNKNOWN_ACHIEVEMENT: "There is no achievement of this id that this issuer may award.",
     Reason.ISSUER_SUSPENDED: "The issuer is suspended, and the evidence has waited as long as it may.",
+    **_PARKED,
     Reason.LEVEL_NEEDED: "This achievement is awarded by level, and the evidence gives a score.",
     Reason.SCORE_NEEDED: "This achievement is awarded by score, and the evidence gives a level.",
     Reason.CANNOT_BE_WRITTEN: "A value of this evidence, most likely its link, cannot stand in a credential.",
@@ -26,6 +45,7 @@ WAITING_MESSAGES: dict[Reason, str] = {
         "There is no achievement of this id that this issuer may award yet. The evidence waits and is decided when the"
         " achievement is published; if the id is wrong, send it again with the right one."
     ),
+    **_PARKED,
     Reason.ISSUER_SUSPENDED: (
         "The issuer is suspended, so nothing is signed for it. The evidence waits and is decided when the issuer is"
         " resumed."

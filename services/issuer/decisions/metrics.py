@@ -18,7 +18,13 @@ DECISIONS = Counter(
 )
 WAITING = Gauge(
     "bowerbird_issuer_waiting_pieces",
-    "Pieces of evidence that wait for their issuer or achievement to be published, in the whole database",
+    "Pieces of evidence that wait, for their issuer or achievement or since they are parked, in the whole database",
+)
+PARKED = Gauge(
+    "bowerbird_issuer_parked_pieces",
+    "Pieces of evidence that wait since nothing can be signed for their issuer or achievement, in the whole database; "
+    "of the issuers with most, the others together as (others)",
+    ["issuer", "reason"],
 )
 RECORD_CONFLICTS = Counter(
     "bowerbird_issuer_record_conflicts",

@@ -145,7 +145,12 @@ class PublishedHistory:
         }
         last = {submission_id: decisions[-1] for submission_id, decisions in taken.items() if decisions}
         every = [each for decisions in taken.values() for each in decisions]
-        waiting = [entry for each in last.values() if (entry := each.waiting(new_trace())) is not None]
+        # One that waits already has its entry, which the loop over what waits brings up to date.
+        waiting = [
+            entry
+            for submission_id, each in last.items()
+            if submission_id not in newest and (entry := each.waiting(new_trace())) is not None
+        ]
         if every and not await self._decisions.record(every, [], waiting):
             return newest
         old = [

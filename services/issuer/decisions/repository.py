@@ -12,6 +12,7 @@ from datetime import date, datetime
 from typing import Any, Protocol
 from uuid import UUID
 
+from pymongo import ReplaceOne
 from pymongo.read_concern import ReadConcern
 
 from libs.common import mongo
@@ -22,7 +23,7 @@ from libs.contracts.events import EvidenceSubmitted, Outcome
 from services.issuer.credentials.credential import Credential
 from services.issuer.credentials.repository import MongoCredentials
 from services.issuer.decision_ids import DecisionId, PieceId
-from services.issuer.decisions.decision import Decision, Reason, Waiting
+from services.issuer.decisions.decision import PARKED, Decision, Lack, Parked, Reason, Waiting
 from services.issuer.decisions.keys import SEQUENCE_BYTES, decision_key, piece_key, piece_of
 from services.issuer.decisions.rules import Owner
 
@@ -33,6 +34,7 @@ INDEXES: Sequence[Index] = (
     Index("decisions", ["piece"], partial={"sequence": {"$gt": 1}}),
     Index("waiting", ["lacks", "since", "_id"]),
     Index("waiting", ["until"]),
+    Index("waiting", ["reason", "issuer_id"], partial={"reason": {"$in": sorted(PARKED)}}),
 )
 
 
@@ -61,11 +63,11 @@ class DecisionStore(Protocol):
 class WaitingStore(Protocol):
     """What the loop over waiting evidence needs; the test suite runs against the real store and a fake."""
 
-    async def lacking(self, after: str, limit: int) -> list[tuple[str, str]]:
-        """Return what evidence waits for, as (issuer, achievement id) in order, each once, beginning after `after`."""
+    async def lacking(self, after: str, limit: int) -> list[Lack]:
+        """Return what evidence waits for, in the order of its text, each once, beginning after `after`."""
         ...
 
-    async def waiting_for(self, lacking: Iterable[tuple[str, str]], before: datetime, limit: int) -> list[Waiting]:
+    async def waiting_for(self, lacking: Iterable[Lack], before: datetime, limit: int) -> list[Waiting]:
         """Return the evidence that waits for one of these, at most 200, since then or earlier, first come first."""
         ...
 
@@ -73,8 +75,12 @@ class WaitingStore(Protocol):
         """Return evidence that may wait no longer, the longest overdue first."""
         ...
 
-    async def put_off(self, piece: PieceId, until: datetime) -> None:
+    async def put_off(self, waiting: Waiting, until: datetime) -> None:
         """Let a piece wait at least until then, and stand behind what came before then."""
+        ...
+
+    async def wait_on(self, waiting: Iterable[Waiting]) -> None:
+        """Note what these pieces, which wait already, wait for now."""
         ...
 
     async def end_waiting(self, pieces: Iterable[PieceId]) -> None:
@@ -162,7 +168,7 @@ class MongoDecisions:
         every = [decision_key(DecisionId(*each.piece, n)) for each in decision_ids for n in range(1, each.sequence + 1)]
         await self._decisions.update_many({"_id": {"$in": every}}, {"$set": {"activity": ""}, "$unset": {"link": ""}})
 
-    async def lacking(self, after: str, limit: int) -> list[tuple[str, str]]:
+    async def lacking(self, after: str, limit: int) -> list[Lack]:
         """See `WaitingStore`."""
         # All tenants: the loop serves each in its turn. The index gives each value once, without reading the others.
         pipeline: list[Mapping[str, Any]] = [
@@ -172,12 +178,11 @@ class MongoDecisions:
             {"$sort": {"_id": 1}},
             {"$limit": limit},
         ]
-        found = [each["_id"] async for each in mongo.aggregate(self._waiting, pipeline)]
-        return [(issuer, achievement) for issuer, _, achievement in (each.partition("/") for each in found)]
+        return [Lack.read(each["_id"]) async for each in mongo.aggregate(self._waiting, pipeline)]
 
-    async def waiting_for(self, lacking: Iterable[tuple[str, str]], before: datetime, limit: int) -> list[Waiting]:
+    async def waiting_for(self, lacking: Iterable[Lack], before: datetime, limit: int) -> list[Waiting]:
         """See `WaitingStore`."""
-        query = {"lacks": {"$in": ["/".join(each) for each in lacking]}, "since": {"$lte": before}}
+        query = {"lacks": {"$in": [each.text for each in lacking]}, "since": {"$lte": before}}
         found = self._waiting.find(query).sort([("since", 1), ("_id", 1)]).limit(limit)
         return [_waiting(each) for each in await found.to_list(None)]
 
@@ -187,11 +192,38 @@ class MongoDecisions:
         found = self._waiting.find({"until": {"$lte": now}}).sort("until", 1).limit(limit)
         return [_waiting(each) for each in await found.to_list(None)]
 
-    async def put_off(self, piece: PieceId, until: datetime) -> None:
+    async def put_off(self, waiting: Waiting, until: datetime) -> None:
         """See `WaitingStore`."""
         # A worker's query, by deterministic id.
-        later = {"$set": {"since": until}, "$max": {"until": until}}
-        await self._waiting.update_one({"_id": piece_key(piece)}, later)
+        later: Document = {"$set": {"since": until}}
+        if waiting.until is not None:
+            later["$max"] = {"until": until}
+        await self._waiting.update_one({"_id": piece_key(waiting.piece)}, later)
+
+    async def wait_on(self, waiting: Iterable[Waiting]) -> None:
+        """See `WaitingStore`."""
+        # A worker's query, by deterministic ids; what was decided meanwhile is there no more.
+        updates = [ReplaceOne({"_id": piece_key(each.piece)}, _waiting_document(each)) for each in waiting]
+        if updates:
+            await self._waiting.bulk_write(updates, ordered=False)
+
+    async def parked(self) -> list[Parked]:
+        """Return what is parked, by issuer and reason, those with most pieces first."""
+        # An operator's query, over all tenants; the index has what is parked alone.
+        pipeline: list[Mapping[str, Any]] = [
+            {"$match": {"reason": {"$in": sorted(PARKED)}}},
+            {"$group": {"_id": ["$issuer_id", "$reason"], "pieces": {"$sum": 1}, "since": {"$min": "$since"}}},
+            {"$sort": {"pieces": -1, "_id": 1}},
+        ]
+        return [
+            Parked(each["_id"][0], Reason(each["_id"][1]), each["pieces"], each["since"])
+            async for each in mongo.aggregate(self._waiting, pipeline)
+        ]
+
+    async def release(self, issuer_id: str, now: datetime) -> int:
+        """Let what was put off of this issuer be tried now; return how many pieces."""
+        query = {"issuer_id": issuer_id, "since": {"$gt": now}}
+        return (await self._waiting.update_many(query, {"$set": {"since": now}})).modified_count
 
     async def end_waiting(self, pieces: Iterable[PieceId]) -> None:
         """See `WaitingStore`."""
@@ -270,23 +302,27 @@ _EVIDENCE_FIELDS = EvidenceSubmitted.model_fields.keys() - {"submission_id", "ba
 
 
 def _waiting_document(waiting: Waiting) -> Document:
+    ends = {} if waiting.until is None else {"until": waiting.until}
     return {
         "_id": piece_key(waiting.piece),
-        "schema": 1,
+        "schema": 2,
         "issuer_id": waiting.issuer_id,
-        "lacks": f"{waiting.issuer_id}/{waiting.achievement}",
+        "reason": waiting.reason,
+        "lacks": waiting.lack.text,
         "since": waiting.since,
-        "until": waiting.until,
+        **ends,
         "trace": waiting.trace,
     }
 
 
 def _waiting(stored: Document) -> Waiting:
+    lack = Lack.read(stored["lacks"])
     return Waiting(
         piece=piece_of(stored["_id"]),
-        issuer_id=stored["issuer_id"],
-        achievement=stored["lacks"].partition("/")[2],
+        issuer_id=lack.issuer_id,
+        achievement=lack.achievement,
+        reason=lack.reason,
         since=stored["since"],
-        until=stored["until"],
+        until=stored.get("until"),
         trace=stored["trace"],
     )

@@ -1,7 +1,7 @@
 """What evidence earns: a pure function of the evidence, in its order, and of what was decided before."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
@@ -10,10 +10,10 @@ from libs.contracts.events import AchievementPublished, EvidenceSubmitted, Outco
 from libs.contracts.ids import Ids
 from services.issuer.credentials.award import HeldAward, NewAward
 from services.issuer.decision_ids import PieceId
-from services.issuer.decisions.decision import Decision, Reason
+from services.issuer.decisions.decision import PARKED, Decision, Reason
 
 # Stands in every decision; raise it when a change of this file would decide the same evidence differently.
-RULES_VERSION = "3"
+RULES_VERSION = "4"
 
 
 class Owner(NamedTuple):
@@ -36,6 +36,7 @@ class DecisionContext:
         owners: by evidence id.
         holdings: by holding id (`libs.contracts.ids`), all awards ever made, the revoked ones too.
         suspended: the ids of issuers that may issue nothing for the time being.
+        hindrances: by issuer and achievement as the evidence has it, why nothing can be signed, whatever it says.
         unwritable: submissions that no valid credential can be written of (a link that is no IRI).
         overdue: submissions that may wait no longer.
         never_waits: reasons for which nothing may wait.
@@ -47,6 +48,7 @@ class DecisionContext:
     owners: dict[UUID, Owner]
     holdings: dict[UUID, list[HeldAward]]
     suspended: Collection[str] = ()
+    hindrances: Mapping[tuple[str, str], Reason] = field(default_factory=dict)
     unwritable: Collection[UUID] = ()
     overdue: Collection[UUID] = ()
     never_waits: Collection[Reason] = ()
@@ -152,31 +154,36 @@ def _refuse(
 ) -> RuleOutcome | None:
     """Return why it does not come to be measured, None where it does.
 
-    Its issuer or achievement is not known (yet), it was sent before, it asks for the impossible, or its issuer is
-    suspended: that comes last, so that what waits for it lacks nothing else.
+    Its issuer or achievement is not known (yet), it was sent before, it asks for the impossible, its issuer is
+    suspended, or nothing can be signed: these come last, so that what waits for them lacks nothing else.
     """
     owner = context.owners.get(evidence.evidence_id)
+    hindrance = context.hindrances.get((evidence.issuer_id, evidence.achievement))
     reason = None
     if evidence.issuer_id not in context.issuers:
-        return _waiting(evidence, Reason.UNKNOWN_ISSUER, context)
+        return _waiting(evidence, hindrance or Reason.UNKNOWN_ISSUER, context)
     if owner is not None and owner.submission_id != evidence.submission_id:
         if owner.digest == evidence.digest:
             return RuleOutcome(evidence, Outcome.DUPLICATE, Reason.SENT_BEFORE)
         reason = Reason.SOURCE_ID_REUSED
     elif achievement is None:
-        return _waiting(evidence, Reason.UNKNOWN_ACHIEVEMENT, context)
+        return _waiting(evidence, hindrance or Reason.UNKNOWN_ACHIEVEMENT, context)
     elif evidence.submission_id in context.unwritable:
         reason = Reason.CANNOT_BE_WRITTEN
     else:
         reason = _mismatch(evidence, achievement)
         if reason is None and evidence.issuer_id in context.suspended:
             return _waiting(evidence, Reason.ISSUER_SUSPENDED, context)
+        if reason is None and hindrance is not None:
+            return _waiting(evidence, hindrance, context)
     return None if reason is None else RuleOutcome(evidence, Outcome.REFUSED, reason, achievement)
 
 
 def _waiting(evidence: EvidenceSubmitted, reason: Reason, context: DecisionContext) -> RuleOutcome:
-    """Return that it waits, or is refused where it has waited long enough."""
+    """Return that it waits, or is refused where it has waited long enough for what its sender can see to."""
     overdue = evidence.submission_id in context.overdue or reason in context.never_waits
+    if reason in PARKED:
+        overdue = False
     return RuleOutcome(evidence, Outcome.REFUSED if overdue else Outcome.WAITING, reason)
 
 

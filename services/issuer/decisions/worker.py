@@ -5,7 +5,6 @@ import random
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Protocol
 from uuid import UUID
 
 from libs.audit.entry import Action, AuditWriter, Cause, Entry
@@ -18,11 +17,13 @@ from libs.openbadges.model.errors import CredentialError
 from services.issuer.credentials.announcements import Announcer
 from services.issuer.credentials.award import NewAward
 from services.issuer.credentials.credential import Credential
+from services.issuer.credentials.hindrance import Hindrance, Pair
 from services.issuer.credentials.repository import CredentialStore
 from services.issuer.decision_ids import DecisionId, PieceId
 from services.issuer.decisions import metrics
 from services.issuer.decisions.announcements import announcement
 from services.issuer.decisions.decision import Decision, Reason, Waiting
+from services.issuer.decisions.ports import AchievementCatalogue, Reconsidered, Signer, StatusEntries
 from services.issuer.decisions.published import PublishedHistory
 from services.issuer.decisions.repository import DecisionStore
 from services.issuer.decisions.rules import (
@@ -44,46 +45,6 @@ _TOGETHER = 32
 
 class DecidingStuckError(Exception):
     """A batch could not be recorded although nobody else was at it."""
-
-
-class AchievementCatalogue(Protocol):
-    """Issuers, and the achievement versions that they may award."""
-
-    async def issuers(self, issuer_ids: Iterable[str]) -> dict[str, IssuerPublished]:
-        """Return those of these issuers that are known, each with its parent."""
-        ...
-
-    async def suspended(self, issuer_ids: Iterable[str]) -> set[str]:
-        """Return those of these issuers that may issue nothing, as it is known this moment."""
-        ...
-
-    async def resolve(
-        self, pairs: Iterable[tuple[str, str]], issuers: dict[str, IssuerPublished]
-    ) -> dict[tuple[str, str], AchievementPublished]:
-        """Return the achievement version that decides, for each (issuer, achievement id) that has one."""
-        ...
-
-
-class Signer(Protocol):
-    """Writes and signs credentials."""
-
-    async def open_keys(self, issuer_ids: set[str]) -> None:
-        """Load these issuers' keys."""
-        ...
-
-    async def credentials(
-        self, awards: Sequence[tuple[NewAward, StatusEntry]], issuers: dict[str, IssuerPublished], at: datetime
-    ) -> list[str | CredentialError]:
-        """Return the signed credential of each award, as JSON text, or why it cannot be written."""
-        ...
-
-
-class StatusEntries(Protocol):
-    """Allocates entries of status lists."""
-
-    async def allocate(self, count: int) -> list[StatusEntry]:
-        """Return entries for `count` new credentials, in lists that are announced already."""
-        ...
 
 
 class Awarding:
@@ -146,20 +107,37 @@ class Awarding:
         decisions, issued = await self._settle(evidence, traces, (), _is_undecided, newest={})
         return await self._announce(decisions, issued, traces)
 
-    async def reconsider(self, waiting: Sequence[Waiting], now: datetime) -> list[PieceId]:
-        """Decide waiting evidence anew by the same steps, publish, and return the pieces that wait no longer.
+    async def hindrances(
+        self, pairs: Iterable[Pair], issuers: dict[str, IssuerPublished], versions: Mapping[Pair, AchievementPublished]
+    ) -> dict[Pair, Reason]:
+        """Return for which of these nothing can be signed, whatever the evidence says, and why."""
+        unreadable = self._catalogue.unreadable((each for each in pairs if each not in versions), issuers)
+        found = {**unreadable, **await self._signer.hindrances(versions, issuers)}
+        return {pair: Reason(each.value) for pair, each in found.items()}
+
+    async def reconsider(self, waiting: Sequence[Waiting], now: datetime) -> Reconsidered:
+        """Decide waiting evidence anew by the same steps, publish, and return what became of it.
 
         A piece that was decided before, by another process or before a crash, is announced again.
         """
         newest = await self._decisions.newest(each.piece for each in waiting)
         by_piece = {decision.decision_id.piece: submission_id for submission_id, decision in newest.items()}
         traces = {by_piece[each.piece]: each.trace for each in waiting}
-        overdue = {by_piece[each.piece] for each in waiting if each.until <= now}
+        overdue = {by_piece[each.piece] for each in waiting if each.until is not None and each.until <= now}
         evidence = {submission_id: newest[submission_id].evidence for submission_id in traces}
         decisions, issued = await self._settle(evidence, traces, overdue, _is_waiting, newest=newest)
-        ended = {key: each for key, each in decisions.items() if each.outcome is not Outcome.WAITING}
-        await self._publish(await self._announce(ended, issued, traces))
-        return [each.decision_id.piece for each in ended.values()]
+        before = {by_piece[each.piece]: each.reason for each in waiting}
+        changed = {
+            key: each
+            for key, each in decisions.items()
+            if each.outcome is not Outcome.WAITING or each.reason is not before[key]
+        }
+        await self._publish(await self._announce(changed, issued, traces))
+        waits = {key: each.waiting(traces[key]) for key, each in changed.items()}
+        return Reconsidered(
+            ended=[each.decision_id.piece for key, each in changed.items() if waits[key] is None],
+            waiting=[each for each in waits.values() if each is not None],
+        )
 
     async def _settle(
         self,
@@ -183,7 +161,7 @@ class Awarding:
             newest = await self._history.record(evidence, newest)
             pieces = [each for submission_id, each in evidence.items() if is_open(newest.get(submission_id))]
             decided, credentials = await self._decide(pieces, newest, overdue) if pieces else ({}, {})  # 2, 3, 4
-            waiting = [each.waiting(traces[submission_id]) for submission_id, each in decided.items()]
+            waiting = [each.waiting(traces[key]) for key, each in decided.items() if each.sequence == 1]
             if credentials:
                 await self._audit.record(_signed(credentials.values(), traces))  # 5
             if not decided or await self._decisions.record(
@@ -201,21 +179,25 @@ class Awarding:
         """Steps 2 to 4; a piece that no credential can be written of is refused, and the rest decided again."""
         at = self._clock()
         unwritable: set[UUID] = set()
+        parked: dict[Pair, Reason] = {}
         while True:
-            issuers, context = await self._context(pieces, unwritable, overdue)  # 2
+            issuers, context = await self._context(pieces, unwritable, overdue, parked)  # 2
             failpoint("issuer.award.2")
             outcomes = decide(pieces, context)  # 3
             failpoint("issuer.award.3")
-            credentials, refused = await self._sign(outcomes, newest, issuers, at)  # 4
+            credentials, refused, hindered = await self._sign(outcomes, newest, issuers, at)  # 4
             failpoint("issuer.award.4")
-            if not refused:
+            if not refused and not hindered:
                 break
             unwritable |= refused
+            parked |= hindered
         decisions = {
             each.evidence.submission_id: each.decision(_next(each.evidence, newest), at, self._until(each, at))
             for each in outcomes
-            # A piece that goes on waiting keeps the decision that it has.
-            if each.outcome is not Outcome.WAITING or each.evidence.submission_id not in newest
+            # A piece that goes on waiting for the same keeps the decision that it has.
+            if each.outcome is not Outcome.WAITING
+            or (before := newest.get(each.evidence.submission_id)) is None
+            or before.reason is not each.reason
         }
         return decisions, credentials
 
@@ -225,7 +207,11 @@ class Awarding:
         return None if longest is None else at + longest
 
     async def _context(
-        self, pieces: Sequence[EvidenceSubmitted], unwritable: set[UUID], overdue: Collection[UUID]
+        self,
+        pieces: Sequence[EvidenceSubmitted],
+        unwritable: set[UUID],
+        overdue: Collection[UUID],
+        parked: Mapping[Pair, Reason],
     ) -> tuple[dict[str, IssuerPublished], DecisionContext]:
         names = {each.issuer_id for each in pieces}
         issuers = await self._catalogue.issuers(names)
@@ -240,6 +226,7 @@ class Awarding:
             ids=self._ids,
             issuers=issuers.keys(),
             suspended=await self._catalogue.suspended(names),
+            hindrances={**await self.hindrances(pairs, issuers, achievements), **parked},
             achievements=achievements,
             owners=await self._decisions.owners(each.evidence_id for each in pieces),
             holdings=await self._credentials.holdings(holdings),
@@ -255,25 +242,30 @@ class Awarding:
         newest: Mapping[UUID, Decision],
         issuers: dict[str, IssuerPublished],
         at: datetime,
-    ) -> tuple[dict[UUID, Credential], set[UUID]]:
-        """Return the credentials to store by id, and the submissions that no credential can be written of."""
+    ) -> tuple[dict[UUID, Credential], set[UUID], dict[Pair, Reason]]:
+        """Return the credentials to store by id.
+
+        And the submissions that no credential can be written of; and the achievements of issuers of which none can.
+        """
         awards = [each.award for each in outcomes if each.award is not None]
-        await self._signer.open_keys({each.evidence.issuer_id for each in awards})
         entries = await self._entries.allocate(len(awards))
         failpoint("issuer.award.4.entries")
         credentials: dict[UUID, Credential] = {}
         refused: set[UUID] = set()
+        hindered: dict[Pair, Reason] = {}
         listed = list(zip(awards, entries, strict=True))
         for start in range(0, len(listed), _TOGETHER):
             some = listed[start : start + _TOGETHER]
             for (award, entry), document in zip(some, await self._signer.credentials(some, issuers, at), strict=True):
                 if isinstance(document, CredentialError):
                     refused.add(award.evidence.submission_id)
+                elif isinstance(document, Hindrance):
+                    hindered[award.evidence.issuer_id, award.evidence.achievement] = Reason(document.value)
                 else:
                     credential = _credential(award, _next(award.evidence, newest), entry, document, at)
                     credentials[credential.credential_id] = credential
             await asyncio.sleep(0)
-        return credentials, refused
+        return credentials, refused, hindered
 
     async def _announce(
         self, decisions: Mapping[UUID, Decision], issued: Mapping[UUID, Credential], traces: Mapping[UUID, str]

@@ -16,15 +16,14 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from libs.common.failpoints import failpoint
-from libs.common.telemetry import new_trace
+from libs.common.telemetry import get_logger, new_trace
 from libs.contracts.cloudevents import Outgoing
 from libs.contracts.events import SigningKeySealed, SigningKeyState
 from services.issuer.keys.encryption import KeyEncryption, KeyUnavailableError, Sealed
-from services.issuer.keys.repository import SigningKeyRepository, StoredKey
+from services.issuer.keys.repository import UNREADABLE, SigningKeyRepository, StoredKey
 from services.issuer.keys.sealing import opened
 from services.issuer.keys.states import Copy, KeyState, SigningKey
 
-_AT_ONCE = 200
 _TOLD: dict[KeyState, SigningKeyState] = {
     KeyState.NEXT: "next",
     KeyState.ACTIVE: "active",
@@ -67,15 +66,16 @@ class KeyCopies:
         await self._copy(await self._repository.uncopied_of(issuer_id))
 
     async def repair(self) -> None:
-        """Publish the copies that a crash, or sealing anew, left behind.
+        """Publish the copies that a crash, or sealing anew, left behind; one issuer's damaged keys hold up no other's.
 
         Raises:
             KafkaError: a copy was not confirmed; doing it again is safe.
         """
-        after = ""
-        while found := await self._repository.uncopied(after, _AT_ONCE):
-            after = found[-1].key.key_id
-            await self._copy(found)
+        for issuer_id in await self._repository.uncopied_issuers():
+            try:
+                await self.confirm(issuer_id)
+            except UNREADABLE as error:
+                get_logger().error("keys cannot be read", issuer=issuer_id, problem=repr(error))
 
     async def republish(self) -> Republished:
         """Publish the copies of all keys, for a topic that was lost.
@@ -83,11 +83,15 @@ class KeyCopies:
         Raises:
             KafkaError: a copy was not confirmed; doing it again is safe.
         """
-        count, after, problems = 0, "", list[str]()
-        while found := await self._repository.behind(after, _AT_ONCE):
-            after = found[-1].key.key_id
-            closed = await self._copy(found)
-            count, problems = count + len(found) - len(closed), [*problems, *closed]
+        count, problems = 0, list[str]()
+        for issuer_id in await self._repository.issuers():
+            try:
+                found = await self._repository.with_secrets(issuer_id)
+                closed = await self._copy(found)
+            except UNREADABLE as error:
+                problems.append(f"the keys of issuer {issuer_id} cannot be read: {error!r}")
+            else:
+                count, problems = count + len(found) - len(closed), [*problems, *closed]
         return Republished(count, tuple(problems))
 
     async def _copy(self, found: Sequence[StoredKey]) -> list[str]:

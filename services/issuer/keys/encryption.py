@@ -15,6 +15,10 @@ class KeyUnavailableError(OSError):
     """A signing key is unavailable as things stand. Transient: evidence waits until the key is available."""
 
 
+class KeyMissingError(KeyUnavailableError):
+    """An issuer has no active signing key."""
+
+
 @dataclass(frozen=True, slots=True)
 class Sealed:
     """An encrypted secret, and the id of the key-encryption key that encrypted it."""

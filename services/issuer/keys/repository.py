@@ -21,13 +21,17 @@ INDEXES: Sequence[Index] = (
     ),
     Index("signing_keys", ["issuer_id", "created_at"]),
     Index("signing_keys", ["published"], partial={"published": False}),
-    Index("signing_keys", ["copy", "_id"]),
+    Index("signing_keys", ["copy"]),
 )
 
 # Whoever reads states needs no secrets.
 _WITHOUT_SECRET = {"sealed": 0}
 # A key that an earlier version stored has no copy.
 _UNCOPIED = {"copy": {"$in": [None, Copy.NONE.value, Copy.BEHIND.value]}}
+
+
+UNREADABLE = (AttributeError, KeyError, TypeError, ValueError)
+"""What reading a key raises whose document was damaged."""
 
 
 class StoredKey(NamedTuple):
@@ -69,23 +73,20 @@ class SigningKeyRepository:
         found = self._collection.find(query, sort=[("_id", ASCENDING)], limit=limit)
         return [_stored(each) for each in await found.to_list(None)]
 
-    async def behind(self, after: str, limit: int) -> list[StoredKey]:
-        """Return keys by their ids from behind `after`."""
+    async def issuers(self) -> list[str]:
+        """Return all issuers that have keys."""
         # An operator's query, over all tenants.
-        found = self._collection.find({"_id": {"$gt": after}}, sort=[("_id", ASCENDING)], limit=limit)
-        return [_stored(each) for each in await found.to_list(None)]
+        return list(await self._collection.distinct("issuer_id"))
 
     async def uncopied_of(self, issuer_id: str) -> list[StoredKey]:
         """Return this issuer's keys whose copies do not tell what is stored."""
         found = self._collection.find({"issuer_id": issuer_id, **_UNCOPIED})
         return [_stored(each) for each in await found.to_list(None)]
 
-    async def uncopied(self, after: str, limit: int) -> list[StoredKey]:
-        """Return keys whose copies do not tell what is stored, by their ids from behind `after`."""
+    async def uncopied_issuers(self) -> list[str]:
+        """Return the issuers with keys whose copies do not tell what is stored."""
         # A worker's query, over all tenants.
-        query = {"_id": {"$gt": after}, **_UNCOPIED}
-        found = self._collection.find(query, sort=[("_id", ASCENDING)], limit=limit)
-        return [_stored(each) for each in await found.to_list(None)]
+        return list(await self._collection.distinct("issuer_id", _UNCOPIED))
 
     async def mark_copied(self, found: Iterable[StoredKey]) -> list[StoredKey]:
         """Note that the copies of these tell what was read; return those that changed since, as they stand now."""

@@ -10,8 +10,8 @@ from cachetools import TTLCache
 from libs.common.failpoints import failpoint
 from libs.openbadges.crypto.keys import Ed25519Key
 from services.issuer.keys.copies import KeyCopies
-from services.issuer.keys.encryption import KeyEncryption, KeyUnavailableError
-from services.issuer.keys.repository import SigningKeyRepository
+from services.issuer.keys.encryption import KeyEncryption, KeyMissingError, KeyUnavailableError
+from services.issuer.keys.repository import UNREADABLE, SigningKeyRepository, StoredKey
 from services.issuer.keys.sealing import opened, sealed
 from services.issuer.keys.states import SHORTEST_RETIRING, Copy, KeyState, SigningKey, new_key
 
@@ -67,17 +67,27 @@ class SigningKeys:
         """Return the issuer's active key, opened.
 
         Raises:
-            KeyUnavailableError: there is none, or it does not open.
+            KeyMissingError: there is none.
+            KeyUnavailableError: it does not open.
         """
         found = self._opened.get(issuer_id)
         if found is None:
-            stored = await self._repository.active(issuer_id)
-            if stored is None:
-                raise KeyUnavailableError(f"there is no active signing key of issuer {issuer_id} in this database")
+            stored = await self._active(issuer_id)
             if stored.key.copy is Copy.NONE:
                 await self._copies.confirm(issuer_id)
             found = self._opened[issuer_id] = _Opened(stored.key.key_id, opened(stored, self._encryption))
         return found.secret
+
+    async def _active(self, issuer_id: str) -> StoredKey:
+        try:
+            stored = await self._repository.active(issuer_id)
+        except UNREADABLE as error:
+            raise KeyUnavailableError(
+                f"what is stored of the active signing key of issuer {issuer_id} cannot be read: {error!r}"
+            ) from error
+        if stored is None:
+            raise KeyMissingError(f"there is no active signing key of issuer {issuer_id} in this database")
+        return stored
 
     async def refresh(self, issuer_ids: Iterable[str]) -> None:
         """Forget the keys of these issuers that another process has put out of use, before something is signed."""

@@ -1,0 +1,108 @@
+"""`bowerbird parked list|release`: evidence that waits since nothing can be signed for its issuer or achievement."""
+
+import asyncio
+import getpass
+import sys
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+from pymongo.errors import PyMongoError
+
+from libs.audit.entry import Action, Cause, Entry
+from libs.audit.log import AuditLog
+from libs.common import mongo
+from libs.common.clock import now
+from libs.common.settings import SettingsError
+from libs.common.store_access import mongo_options
+from libs.common.telemetry import new_trace, trace_id
+from services.issuer.credentials.repository import MongoCredentials
+from services.issuer.decisions.repository import MongoDecisions
+from services.issuer.keys.encryption import FileKeyEncryption, KeyUnavailableError
+from services.issuer.keys.repository import UNREADABLE, SigningKeyRepository
+from services.issuer.keys.sealing import opened
+from services.issuer.service import ServiceSettings
+
+Work = Callable[[ServiceSettings, mongo.Client, mongo.Database], Awaitable[int]]
+
+
+def list_parked() -> int:
+    """Print by issuer and reason how many pieces of evidence are parked, since when, and what is wrong with the key.
+
+    It takes the environment of the issuer service. Exit status 1 where anything is parked.
+    """
+    return _run(list_of)
+
+
+def release(issuer: str) -> int:
+    """Have the evidence of an issuer that was put off, since it could not be decided, tried again now.
+
+    It takes the environment of the issuer service. What is parked goes on by itself, within seconds of the key, the
+    issuer or the achievement being put right.
+
+    Args:
+        issuer: whose evidence.
+    """
+    return _run(partial(release_of, issuer))
+
+
+def _run(work: Work) -> int:
+    try:
+        settings = ServiceSettings.load()
+        return asyncio.run(_connected(settings, work))
+    except SettingsError as error:
+        print(f"bowerbird: {error}", file=sys.stderr)
+    except PyMongoError as error:
+        print(f"bowerbird: MongoDB is unavailable ({type(error).__name__}); run this again", file=sys.stderr)
+    return 1
+
+
+async def _connected(settings: ServiceSettings, work: Work) -> int:
+    client = mongo.connect(settings.mongo_url.get_secret_value(), "bowerbird-parked", mongo_options(settings))
+    try:
+        return await work(settings, client, client["issuer"])
+    finally:
+        await mongo.close(client)
+
+
+async def release_of(issuer: str, _settings: ServiceSettings, client: mongo.Client, database: mongo.Database) -> int:
+    """Release what was put off of this issuer in this database."""
+    cause = Cause(f"operator:{getpass.getuser()}", trace_id(new_trace()))
+    entry = Entry(Action.EVIDENCE_RELEASED, cause, (issuer,), f"issuer {issuer}")
+    await AuditLog(database).record(entry)
+    count = await _decisions(client, database).release(issuer, now())
+    print(f"{count} pieces of {issuer} are tried again")
+    return 0
+
+
+async def list_of(settings: ServiceSettings, client: mongo.Client, database: mongo.Database) -> int:
+    """List what is parked in this database."""
+    encryption = FileKeyEncryption.read(settings.kek_file, settings.other_kek_file)
+    keys = SigningKeyRepository(client, database)
+    parked = await _decisions(client, database).parked()
+    for each in parked:
+        since = each.since.isoformat(timespec="seconds")
+        print(f"{each.issuer_id}: {each.pieces} pieces since {since}, {each.reason.value}")
+        problem = await _problem(keys, encryption, each.issuer_id)
+        if problem is not None:
+            print(f"  {problem}")
+    if not parked:
+        print("nothing is parked")
+    return 1 if parked else 0
+
+
+async def _problem(keys: SigningKeyRepository, encryption: FileKeyEncryption, issuer_id: str) -> str | None:
+    """Return what is wrong with the issuer's active signing key, None where nothing is."""
+    try:
+        stored = await keys.active(issuer_id)
+        if stored is None:
+            return f"there is no active signing key of issuer {issuer_id} in this database"
+        opened(stored, encryption)
+    except KeyUnavailableError as error:
+        return str(error)
+    except UNREADABLE as error:
+        return f"what is stored of its active signing key cannot be read: {error!r}"
+    return None
+
+
+def _decisions(client: mongo.Client, database: mongo.Database) -> MongoDecisions:
+    return MongoDecisions(client, database, MongoCredentials(database))
