@@ -88,6 +88,7 @@ def _profile(school: School, parent: str) -> dict[str, object]:
         "email": school.email,
         "parent": parent,
         "public_evidence": True,
+        "learners_from_16": True,
     }
 
 

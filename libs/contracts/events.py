@@ -286,8 +286,8 @@ class IssuerPublished(Event):
     logo: str | None = Field(default=None, description="URL of a picture")
     time_zone: str | None = Field(default=None, description="in which its pages show times, such as Australia/Sydney")
     linkedin_id: str | None = Field(default=None, description="the number of its page on LinkedIn")
-    learners_under_16: bool = Field(
-        default=False, description="whether its learners are younger than 16: its pages offer no LinkedIn then"
+    learners_from_16: bool = Field(
+        default=False, description="whether all its learners are 16 or older: its pages offer LinkedIn then"
     )
     did: str = Field(description="the same in every version")
     did_document: str = Field(description="JSON text; it holds every key that the issuer ever announced")

@@ -132,7 +132,10 @@ async def test_the_page_names_a_card_of_the_size_that_previews_take_and_a_revoke
     assert cards[0] != cards[1]
 
 
-async def test_linkedin_gets_the_fields_of_its_form_and_a_revoked_badge_is_not_offered(http: AsyncClient) -> None:
+async def test_linkedin_gets_the_fields_of_its_form_and_a_revoked_badge_is_not_offered(
+    known: MemoryRepository, http: AsyncClient
+) -> None:
+    known.organisations[SCHOOL.slug] = Organisation("did:web:s", "School", None, None, learners_from_16=True)
     page = (await http.get(f"/badges/{ID}", headers=PAGE)).text
     link = unescape(page.partition('href="https://www.linkedin.com')[2].partition('"')[0])
     fields = {name: values[0] for name, values in parse_qs(urlsplit(link).query).items()}
@@ -151,12 +154,11 @@ async def test_linkedin_gets_the_fields_of_its_form_and_a_revoked_badge_is_not_o
     assert 'class="button"' not in revoked
 
 
-@pytest.mark.parametrize("young", [SCHOOL.slug, "department"])
-async def test_no_linkedin_is_offered_where_the_school_or_its_department_says_that_learners_are_too_young(
-    known: MemoryRepository, http: AsyncClient, young: str
+async def test_no_linkedin_is_offered_unless_the_school_itself_says_that_its_learners_are_16_or_older(
+    known: MemoryRepository, http: AsyncClient
 ) -> None:
     for slug, parent in ((SCHOOL.slug, "department"), ("department", None)):
         known.organisations[slug] = Organisation(
-            f"did:web:{slug}", slug, None, None, parent=parent, learners_under_16=slug == young
+            f"did:web:{slug}", slug, None, None, parent=parent, learners_from_16=slug == "department"
         )
     assert "linkedin" not in (await http.get(f"/badges/{ID}", headers=PAGE)).text.lower()

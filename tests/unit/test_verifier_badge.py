@@ -41,7 +41,8 @@ def document(**changes: Any) -> dict[str, Any]:
 
 
 def html_of(shown: dict[str, Any], found: Report | None = None) -> str:
-    return bytes(PAGES.badge(ID, shown, found or report(), "https://badges.example").body).decode()
+    adults = Affiliation(learners_from_16=True)
+    return bytes(PAGES.badge(ID, shown, found or report(), "https://badges.example", adults).body).decode()
 
 
 class Tags(HTMLParser):
@@ -398,4 +399,4 @@ async def test_times_are_those_of_the_school_else_of_its_department_else_utc() -
     assert await affiliations.of("there") == Affiliation(ZoneInfo("Asia/Kolkata"), "Department")
     assert await affiliations.of("odd") == Affiliation()
     known.away = AutoReconnect("away")
-    assert await affiliations.of("another") == Affiliation(learners_under_16=True), "as far as is known"
+    assert await affiliations.of("another") == Affiliation(), "LinkedIn is not offered unless it is known to be right"

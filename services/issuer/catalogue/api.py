@@ -67,10 +67,10 @@ class ProfileRequest(_Body):
         " LinkedIn shows the issuer's logo and page",
         examples=["13370000"],
     )
-    learners_under_16: Truth = Field(
+    learners_from_16: Truth = Field(
         default=False,
-        description="whether its learners are younger than 16: pages of its badges, and of the schools of a department"
-        " that says so, then offer no LinkedIn, which is for people of 16 and more",
+        description="whether all its learners are 16 or older: pages of its badges then offer LinkedIn, which is for"
+        " people of 16 and more; without it they do not",
     )
     expected_version: Annotated[int, Field(ge=0), NumberInJson] | None = Field(
         default=None,
@@ -87,7 +87,7 @@ class ProfileRequest(_Body):
             time_zone=self.time_zone,
             public_evidence=self.public_evidence,
             linkedin_id=self.linkedin_id,
-            learners_under_16=self.learners_under_16,
+            learners_from_16=self.learners_from_16,
         )
 
 
@@ -122,7 +122,7 @@ class IssuerAnswer(BaseModel):
     time_zone: str | None
     parent: str | None = Field(description="the id of its department")
     linkedin_id: str | None = Field(description="the number of its page on LinkedIn")
-    learners_under_16: bool = Field(description="whether its pages offer no LinkedIn")
+    learners_from_16: bool = Field(description="whether its pages offer LinkedIn")
     public_evidence: bool = Field(description="whether new badges show `activity` and `link` on their open page")
     suspension: Suspension | None = Field(description="while it may issue nothing: since when, and why")
     look_alikes: list[str] = Field(

@@ -44,7 +44,7 @@ class Profile:
     time_zone: str | None = None
     public_evidence: bool = False
     linkedin_id: str | None = None
-    learners_under_16: bool = False
+    learners_from_16: bool = False
 
 
 @dataclass(frozen=True, slots=True)

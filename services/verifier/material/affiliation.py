@@ -22,12 +22,12 @@ class Affiliation:
     Attributes:
         zone: in which times are shown.
         department: the name of the issuer's department; None where it has none, or that is not known now.
-        learners_under_16: whether it, or its department, says that its learners are younger than 16.
+        learners_from_16: whether the issuer itself says that all its learners are 16 or older.
     """
 
     zone: tzinfo = UTC
     department: str | None = None
-    learners_under_16: bool = False
+    learners_from_16: bool = False
 
 
 class Organisations(Protocol):
@@ -52,10 +52,10 @@ class Affiliations:
             issuer = await self._profiles.get(issuer_id)
             parent = None if issuer is None or issuer.parent is None else await self._profiles.get(issuer.parent)
         except PyMongoError:
-            return Affiliation(learners_under_16=True)  # as far as is known
+            return Affiliation()
         named = (each.time_zone for each in (issuer, parent) if each is not None and each.time_zone)
-        young = any(each.learners_under_16 for each in (issuer, parent) if each is not None)
-        return Affiliation(_zone(next(named, None)), None if parent is None else parent.name, young)
+        from_16 = issuer is not None and issuer.learners_from_16
+        return Affiliation(_zone(next(named, None)), None if parent is None else parent.name, from_16)
 
 
 def _zone(name: str | None) -> tzinfo:

@@ -38,7 +38,7 @@ SCHEMA = 1
 ISSUER_LIST_ID = "issuers"
 
 _PARTY = {"did": 1, "name": 1, "url": 1, "suspension": 1}
-_ORGANISATION = dict.fromkeys(("did", "name", "url", "email", "time_zone", "parent", "learners_under_16"), 1)
+_ORGANISATION = dict.fromkeys(("did", "name", "url", "email", "time_zone", "parent", "learners_from_16"), 1)
 _Closing = tuple[str, datetime, TakeDownReason | None, RevocationReason | None]
 _MOST_ALIKE = 8
 
@@ -116,7 +116,7 @@ class Organisation:
     Attributes:
         time_zone: its name in the IANA database; None where the issuer names none.
         parent: the id of its department.
-        learners_under_16: whether it says that its learners are younger than 16.
+        learners_from_16: whether it says that all its learners are 16 or older.
     """
 
     did: str
@@ -125,7 +125,7 @@ class Organisation:
     email: str | None
     time_zone: str | None = None
     parent: str | None = None
-    learners_under_16: bool = False
+    learners_from_16: bool = False
 
 
 class Repository:
@@ -270,7 +270,7 @@ class Repository:
             known,
             time_zone=found.get("time_zone"),
             parent=found.get("parent"),
-            learners_under_16=found.get("learners_under_16", False),
+            learners_from_16=found.get("learners_from_16", False),
         )
 
     async def achievement(self, version_key: str) -> AchievementPublished | None:
@@ -349,7 +349,7 @@ def _issuer(event: IssuerPublished) -> Document:
         "email": event.email,
         "time_zone": event.time_zone,
         "parent": event.parent,
-        "learners_under_16": event.learners_under_16,
+        "learners_from_16": event.learners_from_16,
         "did": event.did,
         "did_document": event.did_document,
         "suspension": None if held is None else {"since": held.since, "reason": held.reason.value},

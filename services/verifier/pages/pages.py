@@ -69,11 +69,11 @@ class Pages:
     ) -> HTMLResponse:
         """The page of a badge with the verdicts on it; its address stands below `public_base`.
 
-        LinkedIn is offered for a good badge, unless its issuer says that its learners are too young for it.
+        LinkedIn is offered for a good badge of an issuer that says that its learners are old enough for it.
         """
         badge = badge_of(document, report)
         address = f"{public_base}/badges/{badge_id}"
-        may_show = badge.verdict == "pass" and not affiliation.learners_under_16
+        may_show = badge.verdict == "pass" and affiliation.learners_from_16
         html = self._badge.render(
             id=badge_id,
             badge=badge,
