@@ -25,7 +25,7 @@ from tests.faults.hurried import hurry
 from tests.faults.live_faults import Alarms, Traffic, Trial, trials
 from tests.faults.live_prometheus import OWN, Alertmanager, Prometheus
 
-_LONGEST_SECONDS: Final = 150.0
+_LONGEST_SECONDS: Final = 120.0
 _LOOK_SECONDS: Final = 0.25
 
 

@@ -179,16 +179,16 @@ OBJECTIVES: Final = (
     silent("BowerbirdIntakeFails", "60m", _intake("0+1000x60", "0+5x60"), severity="page"),
     # In the night one upload came, and failed.
     silent("BowerbirdIntakeFails", "60m", _intake("0x30 1x30", "0x30 1x30"), severity="page"),
-    # 0.4 % for a day: nobody is called at night, and somebody looks.
+    # 0.4 % for a quarter of a day: nobody is called at night, and somebody looks.
     fires(
         "BowerbirdIntakeFails",
-        "1440m",
-        _intake("0+1000x1440", "0+4x1440"),
+        "360m",
+        _intake("0+1000x360", "0+4x360"),
         "0.4% of 'intake' fail; 0.10% may",
         severity="ticket",
         slo="intake",
     ),
-    silent("BowerbirdIntakeFails", "1440m", _intake("0+1000x1440", "0+0.5x1440"), severity="ticket"),
+    silent("BowerbirdIntakeFails", "360m", _intake("0+1000x360", "0+0.5x360"), severity="ticket"),
     fires(
         "BowerbirdDecisionsLate",
         "60m",
@@ -200,13 +200,13 @@ OBJECTIVES: Final = (
     silent("BowerbirdDecisionsLate", "60m", _histogram(*_DELAY, "0+100x60", "0+100x60"), severity="page"),
     fires(
         "BowerbirdDecisionsLate",
-        "1440m",
-        _histogram(*_DELAY, "0+100x1440", "0+96x1440"),
+        "360m",
+        _histogram(*_DELAY, "0+100x360", "0+96x360"),
         "4% of 'freshness' fail; 1.00% may",
         severity="ticket",
         slo="freshness",
     ),
-    silent("BowerbirdDecisionsLate", "1440m", _histogram(*_DELAY, "0+1000x1440", "0+995x1440"), severity="ticket"),
+    silent("BowerbirdDecisionsLate", "360m", _histogram(*_DELAY, "0+1000x360", "0+995x360"), severity="ticket"),
     fires(
         "BowerbirdAnnouncementsLate",
         "60m",
@@ -218,14 +218,14 @@ OBJECTIVES: Final = (
     silent("BowerbirdAnnouncementsLate", "60m", _histogram(*_ANNOUNCED, "0+100x60", "0+100x60"), severity="page"),
     fires(
         "BowerbirdAnnouncementsLate",
-        "1440m",
-        _histogram(*_ANNOUNCED, "0+1000x1440", "0+996x1440"),
+        "360m",
+        _histogram(*_ANNOUNCED, "0+1000x360", "0+996x360"),
         "0.4% of 'announcement' fail; 0.10% may",
         severity="ticket",
         slo="announcement",
     ),
     silent(
-        "BowerbirdAnnouncementsLate", "1440m", _histogram(*_ANNOUNCED, "0+1000x1440", "0+1000x1440"), severity="ticket"
+        "BowerbirdAnnouncementsLate", "360m", _histogram(*_ANNOUNCED, "0+1000x360", "0+1000x360"), severity="ticket"
     ),
     fires(
         "BowerbirdVerificationFails",
@@ -238,15 +238,13 @@ OBJECTIVES: Final = (
     silent("BowerbirdVerificationFails", "60m", _histogram(*_VERIFIED, "0+100x60", "0+100x60"), severity="page"),
     fires(
         "BowerbirdVerificationFails",
-        "1440m",
-        _histogram(*_VERIFIED, "0+1000x1440", "0+996x1440"),
+        "360m",
+        _histogram(*_VERIFIED, "0+1000x360", "0+996x360"),
         "0.4% of 'verification' fail; 0.10% may",
         severity="ticket",
         slo="verification",
     ),
-    silent(
-        "BowerbirdVerificationFails", "1440m", _histogram(*_VERIFIED, "0+1000x1440", "0+1000x1440"), severity="ticket"
-    ),
+    silent("BowerbirdVerificationFails", "360m", _histogram(*_VERIFIED, "0+1000x360", "0+1000x360"), severity="ticket"),
     fires(
         "BowerbirdMailSlow",
         "60m",
@@ -258,13 +256,13 @@ OBJECTIVES: Final = (
     silent("BowerbirdMailSlow", "60m", _histogram(*_OFFERED, "0+100x60", "0+100x60"), severity="page"),
     fires(
         "BowerbirdMailSlow",
-        "1440m",
-        _histogram(*_OFFERED, "0+100x1440", "0+96x1440"),
+        "360m",
+        _histogram(*_OFFERED, "0+100x360", "0+96x360"),
         "4% of 'mail' fail; 1.00% may",
         severity="ticket",
         slo="mail",
     ),
-    silent("BowerbirdMailSlow", "1440m", _histogram(*_OFFERED, "0+1000x1440", "0+995x1440"), severity="ticket"),
+    silent("BowerbirdMailSlow", "360m", _histogram(*_OFFERED, "0+1000x360", "0+995x360"), severity="ticket"),
 )
 
 _ADOPTED: Final = 'bowerbird_issuer_adopted_total{topic="credential.documents.v1"}'
