@@ -289,6 +289,7 @@ MAIL: Final = (
     silent("BowerbirdMailGivenUp", "120m", {_GAVE_UP: "0x60 2x60", _SENT: "0x120"}),
 )
 
+_UNPUBLISHED: Final = "bowerbird_issuer_status_list_unpublished_seconds"
 _GOOD: Final = 'bowerbird_verifier_registry_good_timestamp_seconds{registry="national"}'
 _KEPT: Final = 'bowerbird_retention_oldest_seconds{service="issuer",kind="closing_notes"}'
 _LIFE: Final = 'bowerbird_retention_life_seconds{service="issuer",kind="closing_notes"}'
@@ -304,6 +305,13 @@ TRUST: Final = (
         "A status list should have been signed again 2h 0m 0s ago",
     ),
     silent("BowerbirdStatusListsNotRenewed", "120m", {"bowerbird_issuer_status_list_overdue_seconds": "3600x120"}),
+    fires(
+        "BowerbirdRevocationLate",
+        "5m",
+        {_UNPUBLISHED: "0 10 70 130 190 250"},
+        "A revocation has waited 4m 10s for its status list to be published",
+    ),
+    silent("BowerbirdRevocationLate", "5m", {_UNPUBLISHED: "0 60 60 2 1 0"}),
     fires(
         "BowerbirdIssuerListNotRenewed",
         "120m",

@@ -18,6 +18,17 @@ TRUST: Final = (
         "issuer's log for 'not signed': most likely a signing key is not available.",
     ),
     Alert(
+        name="BowerbirdRevocationLate",
+        expression="max(bowerbird_issuer_status_list_unpublished_seconds) > {threshold}",
+        threshold=60,
+        is_time=True,
+        severity="page",
+        panel="lists-unpublished",
+        summary="A revocation has waited {{ $value | humanizeDuration }} for its status list to be published",
+        description="Its badge still passes where others verify it. Our own page shows it as revoked. Look at the "
+        "issuer's log for 'not signed', and at Kafka.",
+    ),
+    Alert(
         name="BowerbirdIssuerListNotRenewed",
         expression="max(bowerbird_issuer_list_overdue_seconds) > {threshold}",
         threshold=3600,

@@ -18,6 +18,16 @@ _LISTS: Final = Row(
             ),
         ),
         Panel(
+            "lists-unpublished",
+            "Changes that wait to be published",
+            "For how long the longest has waited; a second or two while all is well.",
+            "s",
+            (
+                ("max(bowerbird_issuer_status_list_unpublished_seconds)", "status lists"),
+                ("max(bowerbird_issuer_list_unpublished_seconds)", "list of issuers"),
+            ),
+        ),
+        Panel(
             "lists-age",
             "Age of signatures",
             "Of the status list signed first, and of the list of issuers.",

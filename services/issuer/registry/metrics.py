@@ -12,4 +12,7 @@ ISSUER_LIST = RenewalMetrics(
         "bowerbird_issuer_list_overdue_seconds",
         "How long ago it should have been signed again; 0 where it is not due",
     ),
+    unpublished_seconds=Gauge(
+        "bowerbird_issuer_list_unpublished_seconds", "How long a change of it has waited to be published; 0 where none"
+    ),
 )

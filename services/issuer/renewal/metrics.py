@@ -14,9 +14,11 @@ class RenewalMetrics:
         renewed: how often one was signed again because of its age, changed or not.
         oldest_seconds: age of the signature that was made first.
         overdue_seconds: how long ago the oldest one should have been signed again; 0 where none is due.
+        unpublished_seconds: how long a change has waited to be published; 0 where none does.
     """
 
     published: Counter
     renewed: Counter
     oldest_seconds: Gauge
     overdue_seconds: Gauge
+    unpublished_seconds: Gauge

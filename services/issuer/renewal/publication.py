@@ -65,6 +65,8 @@ class Publication(ABC, Generic[VersionedT]):
         self._clock = clock
         self._freshness = freshness
         self._metrics = metrics
+        # What waits to be published, and since when this process has seen it.
+        self._waiting: dict[str, datetime] = {}
 
     @abstractmethod
     async def _event(self, current: VersionedT, now: datetime) -> Event:
@@ -111,9 +113,16 @@ class Publication(ABC, Generic[VersionedT]):
 
     async def repair(self) -> float:
         """Publish what nobody has published yet; return the seconds until it is worth looking again."""
-        gone = self._clock() - _PUBLISHER_GONE
-        for document_id in await self._documents.unfinished(gone):
+        now = self._clock()
+        gone = now - _PUBLISHER_GONE
+        unfinished = await self._documents.unfinished(gone)
+        self._waiting = {each: self._waiting.get(each, now) for each in unfinished}
+        # Before anything can fail, so that it is seen while it does.
+        waited = max((now - since for since in self._waiting.values()), default=timedelta())
+        self._metrics.unpublished_seconds.set(waited.total_seconds())
+        for document_id in unfinished:
             if await self._published(document_id):
+                del self._waiting[document_id]
                 await self._documents.forget_publishers(document_id, gone)
         return _REPAIR_SECONDS
 

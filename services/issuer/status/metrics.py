@@ -16,4 +16,8 @@ STATUS_LISTS = RenewalMetrics(
         "bowerbird_issuer_status_list_overdue_seconds",
         "How long ago the oldest status list should have been signed again; 0 where none is due",
     ),
+    unpublished_seconds=Gauge(
+        "bowerbird_issuer_status_list_unpublished_seconds",
+        "How long a revocation has waited for its status list to be published; 0 where none does",
+    ),
 )

@@ -1,0 +1,100 @@
+"""How long a change of a signed list has waited to be published is seen, also while publishing it fails."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from prometheus_client import CollectorRegistry, Counter, Gauge
+
+from libs.contracts.cloudevents import Outgoing
+from libs.contracts.events import Event
+from services.issuer.renewal.metrics import RenewalMetrics
+from services.issuer.renewal.publication import Freshness, Publication
+
+
+class Documents:
+    """Versioned documents, of which `changed` are not published."""
+
+    def __init__(self) -> None:
+        self.changed: list[str] = []
+
+    async def unfinished(self, _: datetime) -> list[str]:
+        return list(self.changed)
+
+    async def begin(self, *_: object) -> object:
+        return object()
+
+    async def give_up(self, *_: object) -> None:
+        return
+
+    async def finish(self, *_: object, **__: object) -> None:
+        self.changed.pop(0)
+
+    async def forget_publishers(self, *_: object) -> None:
+        return
+
+
+class Lists(Publication[Any]):
+    """The publication of lists that say nothing."""
+
+    async def _event(self, current: Any, now: datetime) -> Event:
+        return Event.model_construct()
+
+
+class World:
+    """A publication at a time that the test sets, over a broker that may fail."""
+
+    def __init__(self) -> None:
+        registry = CollectorRegistry()
+        self.now = datetime(2026, 10, 12, tzinfo=UTC)
+        self.fails = False
+        self.documents = Documents()
+        self.metrics = RenewalMetrics(
+            published=Counter("published", "published", registry=registry),
+            renewed=Counter("renewed", "renewed", registry=registry),
+            oldest_seconds=Gauge("oldest", "oldest", registry=registry),
+            overdue_seconds=Gauge("overdue", "overdue", registry=registry),
+            unpublished_seconds=Gauge("unpublished", "unpublished", registry=registry),
+        )
+        self.lists = Lists(
+            self.documents,  # type: ignore[arg-type]  # what `repair` asks of them
+            publish=self._publish,
+            clock=lambda: self.now,
+            freshness=Freshness(timedelta(days=7), timedelta(minutes=1)),
+            metrics=self.metrics,
+        )
+
+    async def _publish(self, _: Sequence[Outgoing]) -> None:
+        if self.fails:
+            raise ConnectionError
+
+    async def repair(self, later: float) -> float:
+        """Look again after so many seconds; return how long a change has waited by then."""
+        self.now += timedelta(seconds=later)
+        try:
+            await self.lists.repair()
+        except ConnectionError:
+            assert self.fails
+        return float(self.metrics.unpublished_seconds._value.get())
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+async def test_a_change_that_cannot_be_published_is_seen_to_wait_and_is_forgotten_when_it_was(world: World) -> None:
+    world.documents.changed, world.fails = ["a"], True
+    assert [await world.repair(30) for _ in range(3)] == [0, 30, 60]
+    world.fails = False
+    await world.repair(30)
+    assert await world.repair(1) == 0
+
+
+async def test_a_list_that_changes_all_the_time_and_is_published_each_time_does_not_count_as_waiting(
+    world: World,
+) -> None:
+    for _ in range(5):
+        world.documents.changed = ["a"]
+        assert await world.repair(60) == 0
