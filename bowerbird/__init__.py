@@ -1,3 +1,5 @@
 """The `bowerbird` command: run a service, prepare topics and indexes, print settings, drive the embedded stack."""
 
-__version__ = "0.1.0"
+from libs.common import build
+
+__version__ = build.VERSION

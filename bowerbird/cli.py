@@ -7,9 +7,12 @@ import sys
 from cyclopts import App, CycloptsError
 
 from bowerbird import __version__
+from libs.common.build import commit
 
 app = App(
-    name="bowerbird", version=__version__, help="Micro-credentials and digital badges, issued at the scale of a state."
+    name="bowerbird",
+    version=f"{__version__} ({commit()})",
+    help="Micro-credentials and digital badges, issued at the scale of a state.",
 )
 
 COMMANDS = {

@@ -7,10 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Literal, ParamSpec
 
+import orjson
 from cyclopts import Parameter
 from rich.console import Console
 from rich.table import Table
 
+from bowerbird.operators import every_setting
 from bowerbird.registry import NAMES, find
 from bowerbird.setup import (
     NEXT_STEPS,
@@ -52,7 +54,7 @@ def run(service: ServiceName) -> int:
         service: which of the four.
     """
     entry = find(service)
-    loaded = entry.settings.load()
+    loaded = entry.settings.load(also_known=every_setting)
     return run_service(service, loaded, lambda plumbing: entry.build(plumbing, loaded))
 
 
@@ -74,7 +76,7 @@ def setup(
     reason: Annotated[str | None, Parameter(help="why, in your own words, for the audit log")] = None,
 ) -> int:
     """Create the topics, indexes, users and permissions that do not exist yet; harmless to repeat."""
-    loaded, access = SetupSettings.load(), Access(dry_run, remove_undeclared, reason)
+    loaded, access = SetupSettings.load(also_known=every_setting), Access(dry_run, remove_undeclared, reason)
     try:
         if new_passwords is not None:
             told = asyncio.run(change_passwords(loaded, new_passwords, access))
@@ -96,21 +98,35 @@ def setup(
 
 
 @_one_sentence
-def settings(service: ServiceName | None = None) -> int:
+def settings(
+    service: ServiceName | None = None,
+    *,
+    as_json: Annotated[bool, Parameter(name="--json", negative="", help="print JSON for programs")] = False,
+) -> int:
     """Print the settings that the services would start with, secrets masked.
 
     Args:
         service: which of the four; all of them where none is named.
+        as_json: see its help.
     """
-    every = {setting for name in NAMES for setting in find(name).settings.model_fields}
-    for name in NAMES:
-        if service in {None, name}:
-            loaded = find(name).settings.load(also_known=every if service is None else ())
+    every = {
+        name: find(name).settings.load(also_known=every_setting).described()
+        for name in NAMES
+        if service in {None, name}
+    }
+    if as_json:
+        told = {
+            name: {variable: {"value": value, "meaning": meaning} for variable, value, meaning in rows}
+            for name, rows in every.items()
+        }
+        print(orjson.dumps(told, option=orjson.OPT_INDENT_2).decode())
+    else:
+        for name, rows in every.items():
             table = Table(title=name, title_justify="left")
             table.add_column("variable", no_wrap=True)
             for column in ("value", "meaning"):
                 table.add_column(column, overflow="fold")
-            for row in loaded.described():
+            for row in rows:
                 table.add_row(*row)
             Console().print(table)
     return 0

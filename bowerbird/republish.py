@@ -9,9 +9,8 @@ from aiokafka.errors import KafkaError
 from cyclopts import Parameter
 from pymongo.errors import PyMongoError
 
+from bowerbird.operators import every_setting
 from bowerbird.publications import Events, Publications
-from bowerbird.registry import NAMES, find
-from bowerbird.setup import SetupSettings
 from libs.common import mongo
 from libs.common.authority_secret import AuthoritySecret
 from libs.common.clock import now
@@ -44,8 +43,7 @@ def republish(*, yes: Yes = False) -> int:
     write every topic, as that of `bowerbird setup` may. Run `bowerbird setup` before, so that there are topics.
     """
     try:
-        of_services = {each for name in NAMES for each in find(name).settings.model_fields}
-        settings = ServiceSettings.load(also_known={*of_services, *SetupSettings.model_fields})
+        settings = ServiceSettings.load(also_known=every_setting)
         problems = asyncio.run(_republish(settings, dry_run=not yes))
     except SettingsError as error:
         print(f"bowerbird: {error}", file=sys.stderr)

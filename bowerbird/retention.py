@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bowerbird.commands import ServiceName
+from bowerbird.operators import every_setting
 from bowerbird.registry import NAMES, find
 from libs.common import mongo
 from libs.common.clock import now
@@ -74,11 +75,10 @@ async def overdue(service: str, kept: Sequence[Kept], at: datetime) -> list[Over
 
 
 async def _look(names: Sequence[str]) -> list[Overdue]:
-    every = {setting for name in NAMES for setting in find(name).settings.model_fields}
     found: list[Overdue] = []
     for name in names:
         entry = find(name)
-        settings = entry.settings.load(also_known=every)
+        settings = entry.settings.load(also_known=every_setting)
         client = mongo.connect(settings.mongo_url.get_secret_value(), "bowerbird-retention", mongo_options(settings))
         try:
             found += await overdue(name, entry.kept(client[name], settings), now())

@@ -45,6 +45,7 @@ HTTP_SECONDS = Histogram(
 HTTP_REFUSED = Counter(
     "bowerbird_http_refused", "Requests and connections that the edge refused or cut off, by limit", ["reason"]
 )
+BUILD_INFO = Gauge("bowerbird_build_info", "Always 1; the labels say what runs", ["version", "commit", "python"])
 RELOADS = Counter("bowerbird_reloads", "Parts that were read anew on SIGHUP, and those that could not be", ["outcome"])
 CERTIFICATE_ENDS = Gauge(
     "bowerbird_certificate_ends_timestamp_seconds",

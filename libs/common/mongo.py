@@ -19,9 +19,10 @@ from motor.motor_asyncio import (
     AsyncIOMotorDatabase,
 )
 from pymongo import ASCENDING, IndexModel, UpdateOne
-from pymongo.errors import BulkWriteError, DocumentTooLarge, OperationFailure, PyMongoError
+from pymongo.errors import BulkWriteError, ConfigurationError, DocumentTooLarge, OperationFailure, PyMongoError
 
 import libs.common.bson_uuid  # noqa: F401  # for its effect on the driver
+from libs.common.settings import PREFIX, SettingsError
 
 Document = dict[str, Any]
 Client = AsyncIOMotorClient[Document]
@@ -61,7 +62,22 @@ def connect(url: str, app_name: str, access: Mapping[str, Any] | None = None, *,
         app_name: how the server's log names us.
         access: the driver's options for user, password and TLS (`libs.common.store_access`).
         patient: wait for an answer as long as it takes, such as for an index over millions of documents.
+
+    Raises:
+        SettingsError: the connection string is none, or does not go with the options.
     """
+    try:
+        return _client(url, app_name, access or {}, patient=patient)
+    except (ConfigurationError, ValueError, OSError) as error:
+        # Not the driver's words: they may hold part of a password.
+        raise SettingsError(
+            f"{PREFIX}MONGO_URL cannot be used ({type(error).__name__}): it is mongodb://HOST:PORT,HOST:PORT/"
+            "?replicaSet=NAME, with user name and password percent-encoded if they stand there, and the files that "
+            "other settings of MongoDB name are readable"
+        ) from None
+
+
+def _client(url: str, app_name: str, access: Mapping[str, Any], *, patient: bool) -> Client:
     return AsyncIOMotorClient(
         url,
         appname=app_name,
@@ -73,7 +89,7 @@ def connect(url: str, app_name: str, access: Mapping[str, Any] | None = None, *,
         serverSelectionTimeoutMS=5_000,
         connectTimeoutMS=5_000,
         socketTimeoutMS=None if patient else 30_000,
-        **(access or {}),
+        **access,
     )
 
 

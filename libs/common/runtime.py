@@ -20,6 +20,7 @@ from pymongo.errors import PyMongoError
 from libs.access.audited import record_refusals
 from libs.audit.log import AuditLog
 from libs.audit.refusals import Refusals
+from libs.common import build as build_info
 from libs.common import clock, mongo
 from libs.common.assignments import Assignments, Brokers
 from libs.common.authority_secret import AuthoritySecret, AuthoritySettings, require_same
@@ -251,7 +252,14 @@ async def _run(service: str, settings: Settings, build: Callable[[Plumbing], Non
     measuring = asyncio.create_task(metrics.serve(sockets=[measured]), name="metrics")
     work = asyncio.create_task(_work(plumbing), name="work")
     stop = asyncio.create_task(asked_to_stop.wait(), name="stop")
-    get_logger().info("started", port=settings.http_port, https=tls is not None)
+    build_info.show()
+    get_logger().info(
+        "started",
+        port=settings.http_port,
+        https=tls is not None,
+        version=build_info.VERSION,
+        commit=build_info.commit(),
+    )
     ended, _ = await asyncio.wait(
         {http, measuring, work, stop, plumbing.kafka.failed}, return_when=asyncio.FIRST_COMPLETED
     )

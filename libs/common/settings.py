@@ -2,7 +2,7 @@
 
 import difflib
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Literal, Self
 
@@ -18,6 +18,12 @@ PREFIX = "BOWERBIRD_"
 _STACK_PREFIX = "BOWERBIRD_STACK_"
 # How alike (difflib's ratio) a name must be to be suggested for a misspelt one.
 _ALIKE = 0.7
+
+
+def _is_ours(variable: str) -> bool:
+    """Return whether a variable of the environment speaks to a service."""
+    name = variable.upper()
+    return name.startswith(PREFIX) and not name.startswith(_STACK_PREFIX)
 
 
 class SettingsError(Exception):
@@ -116,16 +122,22 @@ class Settings(EdgeSettings, StoreSettings):
         return str(self.public_url).rstrip("/")
 
     @classmethod
-    def load(cls, also_known: Iterable[str] = ()) -> Self:
-        """Read the environment; `also_known` are names of other services' settings that may stand there too.
+    def load(cls, also_known: Callable[[], Iterable[str]] = tuple) -> Self:
+        """Read the environment.
+
+        Args:
+            also_known: returns the names of other services' settings, which may stand there too; asked only where a
+                variable is none of ours, since it takes loading those services.
 
         Raises:
             SettingsError: a variable with our prefix is no setting of this service, or a value is not valid.
         """
-        known = {f"{PREFIX}{name}".upper() for name in {*cls.model_fields, *also_known}}
+        known = {f"{PREFIX}{name}".upper() for name in cls.model_fields}
+        if any(_is_ours(each) and each.upper() not in known for each in os.environ):
+            known |= {f"{PREFIX}{name}".upper() for name in also_known()}
         for variable in sorted(os.environ):
             name = variable.upper()
-            if name.startswith(PREFIX) and not name.startswith(_STACK_PREFIX) and name not in known:
+            if _is_ours(variable) and name not in known:
                 # Without the prefix: what all names share would make any two of them alike.
                 names = [each.removeprefix(PREFIX) for each in known]
                 near = difflib.get_close_matches(name.removeprefix(PREFIX), names, n=1, cutoff=_ALIKE)

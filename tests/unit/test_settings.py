@@ -1,7 +1,15 @@
 """Settings stop the start by name, and never show a secret."""
 
-import pytest
+import json
+import platform
+from pathlib import Path
 
+import pytest
+from prometheus_client import generate_latest
+
+from bowerbird.commands import settings as settings_command
+from bowerbird.operators import every_setting
+from libs.common import build, mongo
 from libs.common.settings import Settings, SettingsError
 
 
@@ -41,3 +49,45 @@ def test_a_name_that_is_like_none_of_ours_gets_no_guess(monkeypatch: pytest.Monk
     monkeypatch.setenv("BOWERBIRD_FOO", "1")
     with pytest.raises(SettingsError, match="BOWERBIRD_FOO is not a setting of this service: unset it"):
         Settings.load()
+
+
+def test_one_environment_may_hold_the_settings_of_all_services_and_a_misspelt_one_still_stops_the_start(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("BOWERBIRD_SMTP_HOST", "mail.example")
+    monkeypatch.setenv("BOWERBIRD_SERVICE_PASSWORDS", "")
+    assert Settings.load(also_known=every_setting).http_port
+    monkeypatch.setenv("BOWERBIRD_SMTP_HOTS", "mail.example")
+    with pytest.raises(SettingsError, match="did you mean BOWERBIRD_SMTP_HOST"):
+        Settings.load(also_known=every_setting)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["mongodb://", "mongodb://u:hunter2@h:99999", "mongodb://u:p@ss:w@h"],
+)
+def test_a_connection_string_that_is_none_is_told_in_one_sentence_without_what_it_holds(url: str) -> None:
+    with pytest.raises(SettingsError, match="BOWERBIRD_MONGO_URL cannot be used") as caught:
+        mongo.connect(url, "test")
+    assert "hunter2" not in str(caught.value)
+    assert "p@ss" not in str(caught.value)
+
+
+def test_settings_are_printed_as_json_for_programs(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("BOWERBIRD_SMTP_PASSWORD", "hunter2")
+    monkeypatch.setenv("BOWERBIRD_SMTP_TLS", "tls")
+    assert settings_command(as_json=True) == 0
+    told = capsys.readouterr().out
+    assert json.loads(told)["notifier"]["BOWERBIRD_SMTP_TLS"]["value"] == "tls"
+    assert "hunter2" not in told
+
+
+def test_the_version_and_the_commit_of_an_image_are_shown(tmp_path: Path) -> None:
+    assert build.commit(tmp_path) == "unknown"
+    (tmp_path / "COMMIT").write_text("0123abcd\n")
+    assert build.commit(tmp_path) == "0123abcd"
+    build.show()
+    labels = f'commit="unknown",python="{platform.python_version()}",version="{build.VERSION}"'
+    assert f"bowerbird_build_info{{{labels}}} 1.0" in generate_latest().decode()
