@@ -73,7 +73,10 @@ class MemorySigningKeys:
                 changed.append(now)
         return changed
 
-    async def adopt(self, changes: Iterable[tuple[StoredKey | None, StoredKey]]) -> bool:
+    async def readable(self, issuer_ids: Iterable[str]) -> tuple[dict[str, list[StoredKey]], set[str]]:
+        return {each: await self.with_secrets(each) for each in issuer_ids}, set()
+
+    async def adopt(self, changes: Iterable[tuple[StoredKey | None, StoredKey]], _damaged: object) -> bool:
         for before, after in changes:
             now = self.kept.get(after.key.key_id)
             assert (now is None) == (before is None)

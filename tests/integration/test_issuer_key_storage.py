@@ -31,6 +31,7 @@ from services.issuer.decision_ids import PieceId
 from services.issuer.decisions.decision import Reason, Waiting
 from services.issuer.decisions.waiting import WaitingEvidence
 from services.issuer.keys import states
+from services.issuer.keys.adoption import KeyAdoption
 from services.issuer.keys.copies import KeyCopies
 from services.issuer.keys.encryption import FileKeyEncryption, KeyUnavailableError
 from services.issuer.keys.probe import KeyEncryptionProbe, OtherKeyEncryptionKeyError
@@ -278,6 +279,25 @@ async def test_a_key_that_is_missing_or_does_not_open_parks_its_school_alone_unt
     await waiting.tick()
     assert await world.decisions.parked() == []
     assert len(await world.stored("credentials")) == 12
+
+
+@pytest.mark.parametrize(
+    "how", ["missing", "damaged", "under another key", "not readable", "no bytes", "another key's"]
+)
+async def test_a_key_that_was_lost_or_damaged_is_taken_back_from_its_copy_and_no_other_school_is_held_up(
+    world: World, how: str
+) -> None:
+    names = [f"school-{number}" for number in range(3)]
+    made = {each: (await world.signing_keys().create(each, KeyState.ACTIVE, NOW))[0].key_id for each in names}
+    copies = [each.event for each in world.published if isinstance(each.event, SigningKeySealed)]
+    for each in names[:2]:
+        await broken(world, how, made[each])
+    poison = copies[0].model_copy(update={"sealed": "no base64!"})
+    adoption = KeyAdoption(SigningKeyRepository(world.client, world.database), KEK, AuditLog(world.database))
+    assert [await adoption.adopt([poison, *copies[1:]]), await adoption.adopt(copies)] == [1, 1]
+    for each in names:
+        assert (await world.signing_keys().key(each)).public_multibase == made[each]
+    assert await adoption.adopt(copies) == 0
 
 
 async def test_the_operator_reads_what_is_parked_and_why_and_releases_what_was_put_off(

@@ -3,29 +3,25 @@
 Nothing goes back by it: a key that is there stays, in the later of the two states, and what is distrusted stays so.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
-from itertools import groupby
 
 from libs.audit.entry import Action, AuditWriter, Cause, Details, Entry
-from libs.common.telemetry import new_trace, trace_id
+from libs.common.telemetry import get_logger, new_trace, trace_id
 from libs.contracts.events import SigningKeySealed
 from services.issuer.keys.copies import stored_key
 from services.issuer.keys.encryption import KeyEncryption, KeyUnavailableError, Sealed
-from services.issuer.keys.repository import SigningKeyRepository, StoredKey
+from services.issuer.keys.repository import UNREADABLE, SigningKeyRepository, StoredKey
 from services.issuer.keys.sealing import opened
 from services.issuer.keys.states import Copy, KeyState, SigningKey
 
 _ATTEMPTS = 10
+_AT_ONCE = 200
 # A key goes through its states in this order, and may leave some out.
 _ORDER = tuple(KeyState)
 # Of these an issuer has one key at most; the state of another that was so before it.
 _AFTER = {KeyState.ACTIVE: KeyState.RETIRING, KeyState.NEXT: KeyState.RETIRED}
-
-
-class AdoptionStuckError(Exception):
-    """The keys of an issuer could not be adopted, although nobody else was at them."""
 
 
 class KeyAdoption:
@@ -40,20 +36,32 @@ class KeyAdoption:
         """Adopt what these copies, in the order of their topic, tell; return how many keys the database was behind in.
 
         All copies of an issuer are best given together: which of its keys is active follows from all of them. Giving
-        any of them again changes nothing.
+        any of them again changes nothing. What cannot be adopted of one issuer is logged, and holds up no other.
 
         Raises:
-            AdoptionStuckError: the database refuses to store them, and nothing stored explains why.
             PyMongoError: the database is unavailable; doing it again is safe.
         """
-        newest = {each.key_id: each for each in copies}
-        of_issuers = sorted((stored_key(each) for each in newest.values()), key=_issuer_of)
-        return sum([await self._adopt(issuer_id, list(some)) for issuer_id, some in groupby(of_issuers, _issuer_of)])
+        by_issuer: dict[str, dict[str, StoredKey]] = {}
+        for each in copies:
+            try:
+                by_issuer.setdefault(each.issuer_id, {})[each.key_id] = stored_key(each)
+            except UNREADABLE as error:
+                get_logger().error("copy not readable", issuer=each.issuer_id, key=each.key_id, problem=repr(error))
+        count, issuers = 0, sorted(by_issuer)
+        for start in range(0, len(issuers), _AT_ONCE):
+            some = issuers[start : start + _AT_ONCE]
+            known, _ = await self._repository.readable(some)
+            for issuer_id in some:
+                copied = list(by_issuer[issuer_id].values())
+                if self._changes(known[issuer_id], copied):
+                    count += await self._adopt(issuer_id, copied)
+        return count
 
     async def _adopt(self, issuer_id: str, copied: Sequence[StoredKey]) -> int:
         for _ in range(_ATTEMPTS):
-            before = {each.key.key_id: each for each in await self._repository.with_secrets(issuer_id)}
-            changes = self._changes(before, copied)
+            found, damaged = await self._repository.readable([issuer_id])
+            before = {each.key.key_id: each for each in found[issuer_id]}
+            changes = self._changes(found[issuer_id], copied)
             if not changes:
                 return 0
             names = " ".join(each.key.key_id for each in changes)
@@ -62,12 +70,14 @@ class KeyAdoption:
             await self._audit.record(
                 Entry(Action.SIGNING_KEYS_ADOPTED, cause, (issuer_id,), f"issuer {issuer_id}", details=details)
             )
-            if await self._repository.adopt([(before.get(each.key.key_id), each) for each in changes]):
+            if await self._repository.adopt([(before.get(each.key.key_id), each) for each in changes], damaged):
                 return len(changes)
-        raise AdoptionStuckError(f"the signing keys of issuer {issuer_id} were refused {_ATTEMPTS} times")
+        get_logger().error("keys not adopted", issuer=issuer_id, problem=f"refused {_ATTEMPTS} times")
+        return 0
 
-    def _changes(self, before: Mapping[str, StoredKey], copied: Sequence[StoredKey]) -> list[StoredKey]:
+    def _changes(self, stored_keys: Iterable[StoredKey], copied: Sequence[StoredKey]) -> list[StoredKey]:
         """Return the keys to store, in an order in which an issuer never has two active keys or two next ones."""
+        before = {each.key.key_id: each for each in stored_keys}
         known = dict(before)
         for each in copied:
             stored = known.get(each.key.key_id)
@@ -128,7 +138,3 @@ def _copy(key: SigningKey, sealed: Sealed, copied: StoredKey) -> Copy:
     told = copied.key
     same = (key.state, key.times, key.distrusted_from) == (told.state, told.times, told.distrusted_from)
     return Copy.CURRENT if same and sealed == copied.sealed else Copy.BEHIND
-
-
-def _issuer_of(stored: StoredKey) -> str:
-    return stored.key.issuer_id

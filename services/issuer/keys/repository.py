@@ -1,6 +1,6 @@
 """Signing keys in MongoDB, their secrets encrypted: all queries on them stand here."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from bson import Binary
@@ -105,18 +105,33 @@ class SigningKeyRepository:
         # A worker's query, by ids.
         return [_stored(each) for each in await self._collection.find({"_id": {"$in": changed}}).to_list(None)]
 
-    async def adopt(self, changes: Iterable[tuple[StoredKey | None, StoredKey]]) -> bool:
+    async def readable(self, issuer_ids: Sequence[str]) -> tuple[dict[str, list[StoredKey]], set[str]]:
+        """Return all keys of these issuers, by issuer; and the ids of those whose documents were damaged."""
+        found: dict[str, list[StoredKey]] = {each: [] for each in issuer_ids}
+        damaged = set[str]()
+        for each in await self._collection.find({"issuer_id": {"$in": list(issuer_ids)}}).to_list(None):
+            try:
+                found[each["issuer_id"]].append(_stored(each))
+            except UNREADABLE:
+                damaged.add(each["_id"])
+        return found, damaged
+
+    async def adopt(self, changes: Iterable[tuple[StoredKey | None, StoredKey]], damaged: Collection[str]) -> bool:
         """Store what copies told, together and in this order; False where another writer was first.
 
         Args:
             changes: each key as it was read, or None where there was none, and as it is to be.
+            damaged: those among them that are there, and were not read as their documents were damaged.
         """
         updates = []
         for before, (key, sealed) in changes:
             query: Document = {"_id": key.key_id, "issuer_id": key.issuer_id}
-            # One that is there already is not matched, and cannot be inserted.
-            was = {"created_at": {"$exists": False}} if before is None else {"state": before.key.state}
-            updates.append(UpdateOne(query | was, {"$set": _document(key, sealed)}, upsert=before is None))
+            new = before is None and key.key_id not in damaged
+            if new:
+                query["created_at"] = {"$exists": False}  # one that is there is not matched, and cannot be inserted
+            elif before is not None:
+                query["state"] = before.key.state
+            updates.append(UpdateOne(query, {"$set": _document(key, sealed)}, upsert=new))
         return await update_together(self._client, self._collection, updates)
 
     async def count_by_kek(self) -> dict[str, int]:
