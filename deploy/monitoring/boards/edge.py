@@ -147,6 +147,13 @@ _PROCESSES: Final = Row(
             (('changes(process_start_time_seconds{job="bowerbird"}[15m])', "{{service}} {{instance}}"),),
         ),
         Panel(
+            "versions",
+            "Versions that run",
+            "Processes by version; two only while they are upgraded.",
+            "short",
+            (("count by (version, commit) (bowerbird_build_info)", "{{version}} {{commit}}"),),
+        ),
+        Panel(
             "clock",
             "Clocks apart",
             "How far a machine's clock is off another's, either way.",
