@@ -118,8 +118,8 @@ def distrust(keys: Iterable[SigningKey], key_id: str, at: datetime, since: datet
     """Return the keys that change, in the order in which they must be stored: this one, then the one that follows it.
 
     Nothing that the key signed from `since` on is trusted, at the earliest from when it was made; where it was active,
-    the next key is so from now on. An issuer always has a key to sign with: what waits for one, in a partition that
-    schools share, stops them all. An earlier `since` may follow a later one, never the other way round.
+    the next key is so from now on: an issuer always has a key to sign with, or its evidence would wait for one. An
+    earlier `since` may follow a later one, never the other way round.
 
     Raises:
         NotFoundError: the issuer has no such key.
