@@ -43,6 +43,10 @@ COMMANDS = {
         "bowerbird.audit_log:verify",
         "Check the chains of audit logs; exit status 0 whole, 1 broken.",
     ),
+    "audit promises": (
+        "bowerbird.auditing.command:promises",
+        "Hold stores and topics against the promises; exit status 0 all is right, 1 something differs.",
+    ),
     "backup": ("bowerbird.backups.commands:backup", "Write all databases, as of one moment, into a new directory."),
     "restore": (
         "bowerbird.backups.commands:restore_backup",
@@ -64,7 +68,7 @@ COMMANDS = {
 }
 
 GROUPS = {
-    "audit": "Check the audit logs.",
+    "audit": "Check the audit logs, and whether the promises are kept.",
     "dead-letters": "List what services set aside, and send it again.",
     "issuers": "Suspend issuers and resume them.",
     "parked": "List evidence for which nothing can be signed, and try it again.",

@@ -39,11 +39,13 @@ class Kind:
         name: what it is, in words.
         publisher: the service that publishes it, whose events they are.
         events: yields all of it, some at a time.
+        is_kept: whether its topic keeps the last record of each key.
     """
 
     name: str
     publisher: str
     events: Callable[[], Events]
+    is_kept: bool = True
 
 
 class Publications:
@@ -65,6 +67,10 @@ class Publications:
         self._deliveries = Deliveries(notifier)
         self._batches = Batches(client["evidence"])
 
+    def compacted(self) -> Sequence[Kind]:
+        """Return the kinds of which topics keep the last record of each key, with whatever else is told beside it."""
+        return [each for each in self.kinds() if each.is_kept]
+
     def kinds(self) -> Sequence[Kind]:
         """Return every kind, in an order in which each finds what it depends on."""
         return (
@@ -75,9 +81,9 @@ class Publications:
             Kind("domains that mail may go to", "issuer", self._domains),
             Kind("names and addresses", "evidence", self._contacts.everything),
             Kind("credentials, with what partners read", "issuer", self._announced),
-            Kind("decisions that nobody was told of", "issuer", self._untold),
-            Kind("requests to revoke and take down that are not done", "issuer", self._unanswered),
-            Kind("rows that are not decided", "evidence", self._batches.sent.pending),
+            Kind("decisions that nobody was told of", "issuer", self._untold, is_kept=False),
+            Kind("requests to revoke and take down that are not done", "issuer", self.unanswered, is_kept=False),
+            Kind("rows that are not decided", "evidence", self._batches.sent.pending, is_kept=False),
         )
 
     async def _access_keys(self) -> Events:
@@ -114,7 +120,8 @@ class Publications:
             decisions = [each.decision_id for delivery, each in expected.items() if delivery not in told]
             yield [announcement(each) for each in await self._decisions.of(decisions)]
 
-    async def _unanswered(self) -> Events:
+    async def unanswered(self) -> Events:
+        """Yield the commands of requests to revoke or take down that are not done."""
         async for requests in self._requests.everything():
             found = await self._credentials.by_ids({each.credential_id for each in requests})
             yield [_command(each) for each in requests if _is_open(each, found.get(each.credential_id))]

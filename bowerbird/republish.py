@@ -9,10 +9,9 @@ from aiokafka.errors import KafkaError
 from cyclopts import Parameter
 from pymongo.errors import PyMongoError
 
-from bowerbird.operators import every_setting
+from bowerbird.authority import Authority, issuer_settings
 from bowerbird.publications import Events, Publications
 from libs.common import mongo
-from libs.common.authority_secret import AuthoritySecret
 from libs.common.clock import now
 from libs.common.kafka import Kafka
 from libs.common.mongo import Client
@@ -20,16 +19,12 @@ from libs.common.settings import SettingsError
 from libs.common.store_access import mongo_options
 from libs.common.telemetry import new_trace
 from libs.contracts.cloudevents import Outgoing
-from libs.contracts.ids import Ids
-from services.issuer.credentials.announcements import Announcer
-from services.issuer.credentials.sealing import RecordSealing
 from services.issuer.keys.copies import KeyCopies
 from services.issuer.keys.encryption import FileKeyEncryption
 from services.issuer.keys.repository import SigningKeyRepository
 from services.issuer.registry.repository import IssuerListRepository
 from services.issuer.service import ServiceSettings
 from services.issuer.status.repository import StatusListRepository
-from services.issuer.urls import Urls
 
 _PUBLISHERS: Final = ("evidence", "issuer")
 
@@ -43,7 +38,7 @@ def republish(*, yes: Yes = False) -> int:
     write every topic, as that of `bowerbird setup` may. Run `bowerbird setup` before, so that there are topics.
     """
     try:
-        settings = ServiceSettings.load(also_known=every_setting)
+        settings = issuer_settings()
         problems = asyncio.run(_republish(settings, dry_run=not yes))
     except SettingsError as error:
         print(f"bowerbird: {error}", file=sys.stderr)
@@ -59,13 +54,10 @@ def republish(*, yes: Yes = False) -> int:
 
 
 async def _republish(settings: ServiceSettings, *, dry_run: bool) -> list[str]:
-    secret = AuthoritySecret.load(settings.authority_secret_file)
-    ids = Ids(secret.key)
-    pseudonym = ids.learner_pseudonym if settings.partners_link_learners else None
+    authority = Authority(settings)
     client = mongo.connect(settings.mongo_url.get_secret_value(), "bowerbird-republish", mongo_options(settings))
-    kafkas = {name: Kafka(settings, name, ids.event_id) for name in _PUBLISHERS}
-    announcer = Announcer(Urls(settings.public_base), RecordSealing(secret.key), pseudonym)
-    publications = Publications(client, ids, announcer, now())
+    kafkas = {name: Kafka(settings, name, authority.ids.event_id) for name in _PUBLISHERS}
+    publications = Publications(client, authority.ids, authority.announcer, now())
     async with AsyncExitStack() as stack:
         stack.push_async_callback(mongo.close, client)
         for kafka in kafkas.values():

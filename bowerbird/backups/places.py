@@ -12,7 +12,7 @@ from bowerbird.backups.manifest import Places
 from libs.common.settings import Settings
 from libs.common.store_access import kafka_options
 from libs.contracts.rights import SERVICES
-from libs.contracts.topics import TOPICS
+from libs.contracts.topics import TOPICS, Topic
 
 _OURS: Final = tuple(rights.groups for rights in SERVICES.values())
 
@@ -33,7 +33,7 @@ async def span(settings: Settings) -> tuple[dict[str, dict[int, int]], dict[str,
     Raises:
         KafkaError: the brokers do not answer, or refuse.
     """
-    partitions = await _partitions(settings)
+    partitions = await partitions_of(settings, TOPICS)
     consumer = AIOKafkaConsumer(bootstrap_servers=settings.kafka_bootstrap, **kafka_options(settings))
     await consumer.start()
     try:
@@ -43,10 +43,15 @@ async def span(settings: Settings) -> tuple[dict[str, dict[int, int]], dict[str,
         await consumer.stop()
 
 
-async def _partitions(settings: Settings) -> list[TopicPartition]:
+async def partitions_of(settings: Settings, topics: Sequence[Topic]) -> list[TopicPartition]:
+    """Return the partitions of those of these topics that there are.
+
+    Raises:
+        KafkaError: the brokers do not answer, or refuse.
+    """
     async with _admin(settings) as admin:
         there = set(await admin.list_topics())
-        described = await admin.describe_topics([topic.name for topic in TOPICS if topic.name in there])
+        described = await admin.describe_topics([topic.name for topic in topics if topic.name in there])
         return [
             TopicPartition(topic["topic"], each["partition"]) for topic in described for each in topic["partitions"]
         ]

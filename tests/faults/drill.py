@@ -229,6 +229,7 @@ class Drill:
         found = picture.differences(before, picture.take(self.stack), more or {})
         tell(f"{what}: {'nothing differs' if not found else 'DIFFERS'}")
         self.harm += [f"{what}: {each}" for each in found]
+        self._command("audit", "promises", "--grace", "0", "--mailbox", str(self.stack.layout.mail))
 
     def _wait_decided(self) -> None:
         with databases(self.stack) as client:
@@ -241,30 +242,9 @@ class Drill:
             eventually(decided, _PATIENCE_SECONDS)
 
     def _at_rest(self, what: str) -> None:
-        """Wait until nothing has changed for some seconds."""
-        with databases(self.stack) as client:
-            last, since, end = self._numbers(client), time.monotonic(), time.monotonic() + _PATIENCE_SECONDS
-            while time.monotonic() - since < _REST_SECONDS:
-                time.sleep(0.5)
-                if time.monotonic() > end:
-                    self.harm.append(f"{what}: not at rest after {_PATIENCE_SECONDS:.0f} s")
-                    break
-                if (numbers := self._numbers(client)) != last:
-                    last, since = numbers, time.monotonic()
+        if not rest(self.stack, _REST_SECONDS):
+            self.harm.append(f"{what}: not at rest after {_PATIENCE_SECONDS:.0f} s")
         tell(what)
-
-    def _numbers(self, client: Any) -> object:
-        collections = (
-            *(("issuer", each) for each in ("decisions", "credentials", "issuers", "achievements", "waiting")),
-            *(("verifier", each) for each in ("documents", "status_lists")),
-            *(("evidence", each) for each in ("rows", "row_blocks", "batches")),
-            *(("notifier", each) for each in ("deliveries", "contacts")),
-        )
-        counts = [client[database][each].estimated_document_count() for database, each in collections]
-        closed = client["verifier"]["documents"].count_documents({"state": {"$ne": "active"}})
-        lists = sorted((str(each["_id"]), each["version"]) for each in client["verifier"]["status_lists"].find())
-        mails = [{"$group": {"_id": "$state", "count": {"$sum": 1}}}, {"$sort": {"_id": 1}}]
-        return counts, closed, lists, list(client["notifier"]["deliveries"].aggregate(mails))
 
     def _command(self, *words: str) -> None:
         """Run a command as an operator does, with the environment of the issuer service, and show what it says."""
@@ -276,6 +256,33 @@ class Drill:
             print(f"{'':11}{line}", flush=True)
         if done.returncode:
             self.harm.append(f"`bowerbird {words[0]}` ended with {done.returncode}")
+
+
+def rest(stack: Stack, seconds: float) -> bool:
+    """Wait until nothing has changed for so long; return whether it came to that in time."""
+    with databases(stack) as client:
+        last, since, end = _numbers(client), time.monotonic(), time.monotonic() + _PATIENCE_SECONDS
+        while time.monotonic() - since < seconds:
+            time.sleep(0.2)
+            if time.monotonic() > end:
+                return False
+            if (numbers := _numbers(client)) != last:
+                last, since = numbers, time.monotonic()
+    return True
+
+
+def _numbers(client: Any) -> object:
+    collections = (
+        *(("issuer", each) for each in ("decisions", "credentials", "issuers", "achievements", "waiting")),
+        *(("verifier", each) for each in ("documents", "status_lists")),
+        *(("evidence", each) for each in ("rows", "row_blocks", "batches")),
+        *(("notifier", each) for each in ("deliveries", "contacts")),
+    )
+    counts = [client[database][each].estimated_document_count() for database, each in collections]
+    closed = client["verifier"]["documents"].count_documents({"state": {"$ne": "active"}})
+    lists = sorted((str(each["_id"]), each["version"]) for each in client["verifier"]["status_lists"].find())
+    mails = [{"$group": {"_id": "$state", "count": {"$sum": 1}}}, {"$sort": {"_id": 1}}]
+    return counts, closed, lists, list(client["notifier"]["deliveries"].aggregate(mails))
 
 
 def _rows_for(awards: int, seed: int, first: int, mark: str) -> list[Row]:

@@ -1,0 +1,253 @@
+"""`bowerbird audit promises`: what it is told, prints and measures, and how it ends."""
+
+import asyncio
+import sys
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Final
+
+import orjson
+from aiokafka.errors import KafkaError
+from cyclopts import Parameter
+from prometheus_client import start_http_server
+from pymongo.errors import PyMongoError
+
+from bowerbird.auditing import mailbox as mailboxes
+from bowerbird.auditing import metrics, topics
+from bowerbird.auditing.difference import CHECKS, Difference
+from bowerbird.auditing.stores import StoreChecks
+from bowerbird.authority import Authority, issuer_settings
+from bowerbird.backups import manifest
+from bowerbird.backups.files import require_intact
+from bowerbird.backups.manifest import BackupError
+from bowerbird.publications import Publications
+from libs.common import mongo
+from libs.common.clock import now
+from libs.common.kafka import Kafka
+from libs.common.settings import SettingsError
+from libs.common.store_access import mongo_options
+from libs.common.telemetry import new_trace
+from libs.contracts.cloudevents import Outgoing
+from libs.contracts.events import Event
+from services.issuer.service import ServiceSettings
+
+_SHOWN: Final = 20
+_AT_ONCE: Final = 200
+_PUBLISHERS: Final = ("evidence", "issuer")
+_HOUR: Final = 3600
+_AGAIN_SECONDS: Final = 300
+
+Repair = Annotated[bool, Parameter(negative="", help="publish again what makes right what can be made right by that")]
+Grace = Annotated[int, Parameter(help="minutes; what changed since then is on its way and not looked at")]
+Mailbox = Annotated[Path | None, Parameter(help="a folder of mails as the embedded stack keeps them: look at it too")]
+Backups = Annotated[Path | None, Parameter(help="a folder of backups: read the newest, and tell whether it is whole")]
+Every = Annotated[int | None, Parameter(help="hours; audit again and again, and serve metrics meanwhile")]
+Json = Annotated[bool, Parameter(name="--json", negative="", help="print JSON for programs, a line an audit")]
+
+
+@dataclass
+class Found:
+    """What one audit found.
+
+    Attributes:
+        counts: differences by check.
+        shown: the first of each check.
+        repaired: how many events were published to make right what differs.
+        backup: what is the matter with the newest backup; None where nothing is, or none was to be read.
+    """
+
+    counts: Counter[str] = field(default_factory=Counter)
+    shown: dict[str, list[str]] = field(default_factory=dict)
+    repaired: int = 0
+    backup: str | None = None
+
+    def note(self, difference: Difference) -> None:
+        """Count a difference."""
+        self.counts[difference.check] += 1
+        shown = self.shown.setdefault(difference.check, [])
+        if len(shown) < _SHOWN:
+            shown.append(difference.what)
+
+    @property
+    def is_right(self) -> bool:
+        """Whether everything is as promised."""
+        return not self.counts and self.backup is None
+
+
+def promises(
+    *,
+    repair: Repair = False,
+    grace: Grace = 60,
+    mailbox: Mailbox = None,
+    backups: Backups = None,
+    every: Every = None,
+    as_json: Json = False,
+) -> int:
+    """Hold stores and topics against promises 1 to 3: nothing lost, nothing twice, the numbers add up.
+
+    It reads everything, while services run, with the environment of the issuer service and a user who may read every
+    database and topic. Exit status: 0 all is right, 1 something differs, 2 it could not be looked at.
+
+    Args:
+        repair: see its help; what it publishes is harmless to repeat.
+        grace: see its help.
+        mailbox: see its help.
+        backups: see its help.
+        every: see its help; metrics are on BOWERBIRD_METRICS_HOST and BOWERBIRD_METRICS_PORT.
+        as_json: see its help.
+    """
+    try:
+        settings = issuer_settings()
+        audit = _Audit(settings, repair=repair, grace=timedelta(minutes=grace), mailbox=mailbox, backups=backups)
+    except SettingsError as error:
+        print(f"bowerbird: {error}", file=sys.stderr)
+        return 2
+    if every is None:
+        return _once(audit, as_json=as_json)
+    for check in CHECKS:
+        metrics.DIFFERENCES.labels(check)
+    start_http_server(settings.metrics_port, settings.metrics_host)
+    while True:
+        time.sleep(every * _HOUR if _once(audit, as_json=as_json) != 2 else _AGAIN_SECONDS)
+
+
+def _once(audit: "_Audit", *, as_json: bool) -> int:
+    begun = time.monotonic()
+    try:
+        found = asyncio.run(audit.run())
+    except (PyMongoError, KafkaError) as error:
+        print(f"bowerbird: a store cannot be read ({type(error).__name__})", file=sys.stderr)
+        return 2
+    for check in CHECKS:
+        metrics.DIFFERENCES.labels(check).set(found.counts[check])
+    metrics.SECONDS.set(time.monotonic() - begun)
+    metrics.LAST_SUCCESS.set_to_current_time()
+    print(_json(found) if as_json else "\n".join(_lines(found)), flush=True)
+    return 0 if found.is_right else 1
+
+
+def _json(found: Found) -> str:
+    answer = {
+        "differences": {check: found.counts[check] for check in CHECKS},
+        "examples": found.shown,
+        "published": found.repaired,
+        "backup": found.backup,
+    }
+    return orjson.dumps(answer).decode()
+
+
+def _lines(found: Found) -> list[str]:
+    lines = [
+        line
+        for check, count in found.counts.items()
+        for line in (f"{check}: {count} {CHECKS[check]}", *(f"    {each}" for each in found.shown[check]))
+    ]
+    lines += [f"backup: {found.backup}"] if found.backup else []
+    lines += [f"{found.repaired} events published; audit again when they are consumed"] if found.repaired else []
+    return lines or [f"0 differences in {len(CHECKS)} checks"]
+
+
+class _Audit:
+    """One way of auditing, done as often as asked."""
+
+    def __init__(
+        self, settings: ServiceSettings, *, repair: bool, grace: timedelta, mailbox: Path | None, backups: Path | None
+    ) -> None:
+        self._settings = settings
+        self._authority = Authority(settings)
+        self._repair = repair
+        self._grace = grace
+        self._mailbox = mailbox
+        self._backups = backups
+
+    async def run(self) -> Found:
+        """Look at everything, and repair what is to be repaired.
+
+        Raises:
+            PyMongoError, KafkaError: a store does not answer.
+        """
+        found, repairs, settings = Found(), _Repairs(), self._settings
+        if self._backups is not None:
+            found.backup = await asyncio.to_thread(_newest_backup, self._backups)
+        url = settings.mongo_url.get_secret_value()
+        client = mongo.connect(url, "bowerbird-audit", mongo_options(settings), patient=True)
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(mongo.close, client)
+            if self._repair:
+                for name in _PUBLISHERS:
+                    repairs.kafkas[name] = kafka = Kafka(settings, name, self._authority.ids.event_id)
+                    stack.push_async_callback(kafka.stop)
+                    await kafka.start()
+            async for each in self._differences(client, now()):
+                found.note(each)
+                await repairs.add(each.repair)
+            await repairs.publish()
+        found.repaired = repairs.published
+        return found
+
+    async def _differences(self, client: mongo.Client, at: datetime) -> AsyncIterator[Difference]:
+        settled = at - self._grace
+        publications = Publications(client, self._authority.ids, self._authority.announcer, at)
+        checks = StoreChecks(client, self._authority.ids, self._authority.announcer, at=at, grace=self._grace)
+        async for each in checks.differences():
+            yield each
+        async for some in publications.unanswered():
+            for command in some:
+                if command.time < settled:
+                    yield Difference("commands_undone", f"credential {command.key}", (("issuer", command),))
+        with topics.TopicIndex() as index:
+            async for each in topics.differences(self._settings, publications.compacted(), index, settled):
+                yield each
+        if self._mailbox is not None:
+            mails = await asyncio.to_thread(mailboxes.mails_in, self._mailbox)
+            async for each in mailboxes.differences(client, mails, settled):
+                yield each
+
+
+class _Repairs:
+    """Publishes events, some at a time; without a connection none."""
+
+    def __init__(self) -> None:
+        self.kafkas: dict[str, Kafka] = {}
+        self.published = 0
+        self._held: dict[str, list[Outgoing]] = {}
+
+    async def add(self, events: Sequence[tuple[str, Event]]) -> None:
+        """Publish these, soon."""
+        for publisher, event in events if self.kafkas else ():
+            self._held.setdefault(publisher, []).append(Outgoing(event, new_trace()))
+        if sum(map(len, self._held.values())) >= _AT_ONCE:
+            await self.publish()
+
+    async def publish(self) -> None:
+        """Publish what is held, and wait until it is confirmed."""
+        for publisher, held in self._held.items():
+            await self.kafkas[publisher].publish(held)
+            self.published += len(held)
+        self._held.clear()
+
+
+def _newest_backup(folder: Path) -> str | None:
+    """Read the newest backup in a folder and measure it; return what is the matter, None where it is whole."""
+    found = []
+    for path in folder.glob(f"*/{manifest.NAME}"):
+        try:
+            found.append((manifest.read(path.parent).at, path.parent))
+        except BackupError as error:
+            return str(error)
+    if not found:
+        return f"there is none in {folder}"
+    at, newest = max(found)
+    metrics.BACKUP_NEWEST.set(at.timestamp())
+    try:
+        for each in manifest.read(newest).files:
+            require_intact(newest, each)
+    except BackupError as error:
+        return str(error)
+    metrics.BACKUP_VERIFIED.set_to_current_time()
+    return None

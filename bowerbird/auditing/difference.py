@@ -1,0 +1,41 @@
+"""What an audit can find: the checks by name, and one thing that is not as promised."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from libs.contracts.events import Event
+
+CHECKS: Final = {
+    "rows_undecided": "rows that were accepted long ago and have no decision",
+    "rows_too_many": "batches that have more rows with a state than they received",
+    "rows_differ": "rows whose state is not that of their decision",
+    "credentials_without_decision": "credentials that no decision issued",
+    "decisions_without_credential": "decisions that issued a credential which is not there",
+    "badges_differ": "credentials that the verifier shows otherwise, or not at all",
+    "badges_unknown": "badges that are shown and were never issued",
+    "revocations_not_shown": "revoked credentials whose entry in the list that is shown is not set",
+    "revocations_without_cause": "entries set in a list that is shown, of credentials that are not revoked",
+    "deliveries_missing": "credentials that the notifier never heard of",
+    "commands_undone": "requests to revoke or take down that are not done",
+    "topics_lack": "what the stores hold and the topics that keep it lack, or say otherwise",
+    "topics_exceed": "what topics that keep it say and the stores do not hold",
+    "mails_missing": "mails that are said to be sent and are not in the mailbox",
+    "mails_repeated": "mails that are in the mailbox more than once",
+}
+"""Each check, and what it finds."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One thing that is not as promised.
+
+    Attributes:
+        check: its name in `CHECKS`.
+        what: the id of what differs, free of personal data.
+        repair: events that make it right when they are published, whatever is the matter; none where nothing does
+            safely. Each with the service whose it is.
+    """
+
+    check: str
+    what: str
+    repair: tuple[tuple[str, Event], ...] = ()

@@ -1,0 +1,204 @@
+"""Checks among the stores: evidence, decisions, credentials, what is shown and what is mailed, against each other."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+import orjson
+
+from bowerbird.auditing.difference import Difference
+from libs.common.mongo import Client, Collection, Document, find_by_ids
+from libs.contracts.events import Event, Outcome
+from libs.contracts.ids import Ids, submission_id
+from libs.openbadges.status.bitstring import StatusList
+from services.evidence.batches.batch import BatchState
+from services.evidence.batches.repository import Batches
+from services.issuer.credentials.announcements import Announcer
+from services.issuer.credentials.credential import Credential
+from services.issuer.credentials.repository import MongoCredentials
+from services.issuer.decision_ids import DecisionId
+from services.issuer.decisions.announcements import announcement
+from services.issuer.decisions.repository import MongoDecisions
+from services.notifier.occasion import Occasion
+
+Differences = AsyncIterator[Difference]
+
+_AT_ONCE: Final = 500
+# The notifier forgets deliveries after a while; what it should have heard of lately it cannot have forgotten.
+_REMEMBERED: Final = timedelta(days=25)
+
+
+class StoreChecks:
+    """Every check; each reads as much as it must, some at a time, and writes nothing."""
+
+    def __init__(self, client: Client, ids: Ids, announcer: Announcer, *, at: datetime, grace: timedelta) -> None:
+        """Take the client of one who may read every database; what changed within `grace` before `at` is on its way."""
+        self._client = client
+        self._ids = ids
+        self._announcer = announcer
+        self._settled = at - grace
+        self._lately = at - _REMEMBERED
+        self._credentials = MongoCredentials(client["issuer"])
+        self._decisions = MongoDecisions(client, client["issuer"], self._credentials)
+        self._batches = Batches(client["evidence"])
+
+    async def differences(self) -> Differences:
+        """Yield all that differs."""
+        for check in (self._rows, self._numbers, self._decided, self._issued, self._shown, self._lists):
+            async for each in check():
+                yield each
+
+    async def _rows(self) -> Differences:
+        """Look for rows that were published and never decided; sending one again has it decided, or told again."""
+        async for pending in self._batches.sent.pending():
+            for each in pending:
+                if each.received_at < self._settled:
+                    yield Difference("rows_undecided", str(each.submission_id), (("evidence", each),))
+
+    async def _numbers(self) -> Differences:
+        """Look whether the rows of each batch that was accepted add up."""
+        batches, rows = self._client["evidence"]["batches"], self._client["evidence"]["rows"]
+        query = {"state": BatchState.ACCEPTED, "accepted_at": {"$lt": self._settled}}
+        fields = {"issuer_id": 1, "received": 1, "row": 1}
+        async for some in _some(batches, query, fields):
+            for each in some:
+                of_batch = {"issuer_id": each["issuer_id"], "batch_id": each["_id"], "row": {"$lte": each["row"]}}
+                decided = await rows.count_documents(of_batch)
+                if decided > each["received"]:
+                    yield Difference("rows_too_many", str(each["_id"]))
+                elif decided < each["received"]:
+                    # Each of them is named by `_rows` too, as long as it is kept as it was published.
+                    yield Difference("rows_undecided", f"{each['received'] - decided} of batch {each['_id']}")
+
+    async def _decided(self) -> Differences:
+        """Look whether rows, and credentials, are what their decisions made of them."""
+        fields = dict.fromkeys(("sequence", "outcome", "credential_id", "decided_at"), 1)
+        async for some in _some(self._client["issuer"]["decisions"], {"decided_at": {"$lt": self._settled}}, fields):
+            for each in some:
+                each["decision"] = _decision_id(each["_id"])
+            behind = await self._behind(some)
+            told = {each.decision_id: announcement(each) for each in await self._decisions.of(behind)}
+            for decision_id in behind:
+                repair = (("issuer", told[decision_id]),) if decision_id in told else ()
+                yield Difference("rows_differ", _named(decision_id), repair)
+            issued = {each["credential_id"]: each for each in some if each["outcome"] == Outcome.ISSUED}
+            for found in await self._credentials.by_ids(issued):
+                del issued[found]
+            for each in issued.values():
+                yield Difference("decisions_without_credential", _named(each["decision"]))
+
+    async def _behind(self, decisions: Sequence[Document]) -> list[DecisionId]:
+        """Return those of these decisions whose rows say something older or else; rows that ended their life aside."""
+        evidence = self._client["evidence"]
+        wanted = {submission_id(*each["decision"].piece): each for each in decisions}
+        rows = {each["_id"]: each for each in await find_by_ids(evidence["rows"], "_id", wanted)}
+        batches = {each["decision"].batch_id for each in decisions}
+        there = {each["_id"] for each in await find_by_ids(evidence["batches"], "_id", batches, projection={"_id": 1})}
+        return [
+            each["decision"]
+            for each in decisions
+            if each["decision"].batch_id in there and not _says(rows.get(submission_id(*each["decision"].piece)), each)
+        ]
+
+    async def _issued(self) -> Differences:
+        """Look whether credentials were decided, are shown as they stand, and whether the notifier heard of them."""
+        async for credentials in self._credentials.everything():
+            settled = [each for each in credentials if _changed_at(each) < self._settled]
+            decided = {
+                found.decision_id: found.issued_id
+                for found in await self._decisions.of(each.decision_id for each in settled)
+            }
+            shown = {each["_id"]: each for each in await self._documents(settled)}
+            heard = await self._heard(settled)
+            for each in settled:
+                if decided.get(each.decision_id) != each.credential_id:
+                    yield Difference("credentials_without_decision", str(each.credential_id))
+                if not _is_shown(shown.get(each.credential_id), each):
+                    document = self._announcer.document(each, "").event
+                    yield Difference("badges_differ", str(each.credential_id), (("issuer", document),))
+                if each.issued_at > self._lately and each.credential_id not in heard:
+                    yield Difference("deliveries_missing", str(each.credential_id), await self._telling(each))
+
+    async def _documents(self, credentials: Sequence[Credential]) -> list[Document]:
+        fields = {"state": 1, "document": 1}
+        ids = [each.credential_id for each in credentials]
+        return await find_by_ids(self._client["verifier"]["documents"], "_id", ids, projection=fields)
+
+    async def _heard(self, credentials: Sequence[Credential]) -> set[UUID]:
+        expected = {
+            self._ids.delivery_id(each.credential_id, Occasion.ISSUED): each.credential_id for each in credentials
+        }
+        deliveries = self._client["notifier"]["deliveries"]
+        return {expected[each["_id"]] for each in await find_by_ids(deliveries, "_id", expected, projection={"_id": 1})}
+
+    async def _telling(self, credential: Credential) -> tuple[tuple[str, Event], ...]:
+        told = [announcement(each) for each in await self._decisions.of([credential.decision_id])]
+        closed = [each.event for each in self._announcer.of_closing(credential, "")] if credential.revocation else []
+        return tuple(("issuer", each) for each in (*told, *closed))
+
+    async def _shown(self) -> Differences:
+        """Look for badges that are shown and that nobody issued."""
+        documents = self._client["verifier"]["documents"]
+        async for some in _some(documents, {"changed_at": {"$lt": self._settled}}, {"_id": 1}):
+            issued = await self._credentials.by_ids(each["_id"] for each in some)
+            for each in some:
+                if each["_id"] not in issued:
+                    yield Difference("badges_unknown", str(each["_id"]))
+
+    async def _lists(self) -> Differences:
+        """Look whether the lists that anybody is shown say who is revoked, and nothing else."""
+        credentials = self._client["issuer"]["credentials"]
+        fields = {"status_index": 1, "state": 1, "revoked_at": 1}
+        async for lists in _some(self._client["verifier"]["status_lists"], {}, {"credential": 1}):
+            for shown in lists:
+                bits = _bits(shown["credential"])
+                async for some in _some(credentials, {"status_list": shown["_id"]}, fields):
+                    for each in some:
+                        is_set, revoked = bits.get(each["status_index"]), each["state"] == "revoked"
+                        if is_set and not revoked:
+                            yield Difference("revocations_without_cause", str(each["_id"]))
+                        if revoked and not is_set and each["revoked_at"] < self._settled:
+                            yield Difference("revocations_not_shown", str(each["_id"]))
+
+
+async def _some(
+    collection: Collection, query: Mapping[str, Any], fields: Mapping[str, int]
+) -> AsyncIterator[list[Document]]:
+    # An operator's queries, over all tenants.
+    cursor = collection.find(query, fields).batch_size(_AT_ONCE)
+    while found := await cursor.to_list(_AT_ONCE):
+        yield found
+
+
+def _decision_id(key: bytes) -> DecisionId:
+    return DecisionId(UUID(bytes=key[:16]), int.from_bytes(key[16:20]), int.from_bytes(key[20:]))
+
+
+def _named(decision_id: DecisionId) -> str:
+    return f"batch {decision_id.batch_id}, row {decision_id.row}, decision {decision_id.sequence}"
+
+
+def _says(row: Document | None, decision: Document) -> bool:
+    """Return whether a row says what the decision says, or something later."""
+    if row is None:
+        return False
+    if row["sequence"] != decision["sequence"]:
+        return bool(row["sequence"] > decision["sequence"])
+    return (row["state"], row.get("credential_id")) == (decision["outcome"], decision.get("credential_id"))
+
+
+def _changed_at(credential: Credential) -> datetime:
+    newest = credential.take_down or credential.revocation
+    return credential.issued_at if newest is None else newest.at
+
+
+def _is_shown(shown: Document | None, credential: Credential) -> bool:
+    if shown is None:
+        return False
+    text = None if credential.take_down is not None else credential.document
+    return (shown["state"], shown.get("document")) == (credential.state.value, text)
+
+
+def _bits(credential: str) -> StatusList:
+    return StatusList.decode(orjson.loads(credential)["credentialSubject"]["encodedList"])

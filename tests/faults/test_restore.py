@@ -1,0 +1,116 @@
+"""The worst day, by the runbook: its commands bring back everything, when MongoDB is lost and when Kafka's disk is."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+from deploy.embedded.layout import SOURCE_ROOT
+from deploy.embedded.stack import Stack
+from tests.faults import picture
+from tests.faults.drill import rest
+from tests.faults.picture import Picture
+from tests.faults.promises import databases
+from tests.faults.scenario import SERVICES, Scenario
+
+RUNBOOK = (SOURCE_ROOT / "docs/runbooks/restore.md").read_text(encoding="utf-8")
+BOWERBIRD = f'bowerbird() {{ {sys.executable} -m bowerbird "$@"; }}'
+LOOK = "bowerbird audit promises\n"
+
+
+def blocks(section: str) -> list[str]:
+    """Return the commands below a heading."""
+    text = RUNBOOK.partition(f"\n## {section}\n")[2].partition("\n## ")[0]
+    return [dedent(block) for block in re.findall(r"^ *```sh\n(.*?)```", text, re.DOTALL | re.MULTILINE)]
+
+
+class Operator:
+    """Runs what the runbook says, as it stands there."""
+
+    def __init__(self, stack: Stack, backup: Path) -> None:
+        own = {**stack.environment("issuer"), "PYTHONPATH": str(SOURCE_ROOT), "BACKUP": str(backup)}
+        self._environment = {**os.environ, **own}
+
+    def run(self, block: str) -> str:
+        done = subprocess.run(
+            ["bash", "-c", f"set -eu\n{BOWERBIRD}\n{block}"],
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert done.returncode == 0, f"{block}{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
+        return done.stdout
+
+
+def follow(section: str, stack: Stack, operator: Operator) -> None:
+    """Do as a section says; it ends with a look, before which the services are started and catch up."""
+    *steps, look = blocks(section)
+    assert look == LOOK
+    for step in steps:
+        operator.run(step)
+    stack.start(*SERVICES)
+    assert rest(stack, 2.0)
+    operator.run(look)
+
+
+NOT_YET = {"batches lost", "mails sent again", "deliveries lost"}
+"""What a restore does not bring back yet: headers of batches, that a mail went, mails that tell of a revocation."""
+
+
+def harm(before: Picture, stack: Stack, besides: set[str]) -> list[str]:
+    found = picture.differences(before, picture.take(stack), {})
+    return [str(each) for each in found if each.kind not in besides]
+
+
+@pytest.mark.timeout(600)
+def test_the_runbook_brings_back_what_was_acknowledged_whichever_store_is_lost(stack: Stack, tmp_path: Path) -> None:
+    operator = Operator(stack, tmp_path / "backup")
+    Scenario(stack, "restored", 41, evidence=200, batches=1).run()
+    assert rest(stack, 2.0)
+    for block in blocks("Every night"):
+        operator.run(block)
+    Scenario(stack, "since", 42, evidence=200, batches=1).run()
+    assert rest(stack, 2.0)
+
+    before = picture.take(stack)
+    for name in SERVICES:
+        stack.kill(name)
+    stack.lose("mongodb")
+    stack.start("mongodb")
+    follow("MongoDB is lost", stack, operator)
+    assert not harm(before, stack, besides=NOT_YET)
+
+    before = picture.take(stack)
+    for name in SERVICES:
+        stack.kill(name)
+    stack.lose("kafka")
+    stack.start("kafka")
+    follow("Kafka's disk is lost", stack, operator)
+    assert not harm(before, stack, besides=set())
+
+
+def test_what_one_store_loses_is_named_and_comes_back_by_repairing(stack: Stack, tmp_path: Path) -> None:
+    operator, name = Operator(stack, tmp_path / "backup"), "repaired"
+    Scenario(stack, name, 43, evidence=100, batches=1).run()
+    assert rest(stack, 2.0)
+    with databases(stack) as client:
+        shown = client["verifier"]["documents"].find_one_and_delete({"issuer_id": name})
+        row = client["evidence"]["rows"].find_one_and_delete({"issuer_id": name, "state": "not_yet"})
+        mail = client["notifier"]["deliveries"].find_one_and_delete({"issuer_id": name})
+    assert shown and row and mail
+    look, repair = "bowerbird audit promises --grace 0 --json", "bowerbird audit promises --grace 0 --json --repair"
+    found = json.loads(operator.run(f"{repair} || test $? = 1"))
+    assert str(shown["_id"]) in found["examples"]["badges_differ"]
+    assert f"batch {row['batch_id']}, row {row['row']}, decision 1" in found["examples"]["rows_differ"]
+    assert str(mail["credential_id"]) in found["examples"]["deliveries_missing"]
+    assert rest(stack, 2.0)
+    left = json.loads(operator.run(f"{look} || test $? = 1"))["examples"]
+    for check in ("badges_differ", "rows_differ", "deliveries_missing"):
+        assert check not in left

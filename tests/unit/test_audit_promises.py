@@ -1,0 +1,97 @@
+"""What an audit makes of topics against stores, of a mailbox, and what it prints and measures of what it finds."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import UUID
+
+import orjson
+import pytest
+
+from bowerbird.auditing import command
+from bowerbird.auditing.command import Found
+from bowerbird.auditing.difference import CHECKS, Difference
+from bowerbird.auditing.mailbox import mails_in
+from bowerbird.auditing.topics import TopicIndex
+from libs.contracts.events import CredentialDocument, LearnerContact
+
+AT = datetime(2026, 11, 28, 10, tzinfo=UTC)
+LEARNER = UUID("00000000-0000-8000-8000-000000000001")
+TOPIC = "learner.contacts.v1"
+
+
+def contact(email: str = "ana@school.example", name: str | None = None, at: datetime = AT) -> LearnerContact:
+    return LearnerContact(learner_id=LEARNER, issuer_id="north", name=name, email=email, changed_at=at)
+
+
+def document(state: str = "active", text: str | None = "{}") -> CredentialDocument:
+    return CredentialDocument.model_validate(
+        {"credential_id": LEARNER, "issuer_id": "north", "state": state, "document": text, "changed_at": AT}
+    )
+
+
+def test_the_last_record_of_a_key_is_the_one_that_is_compared() -> None:
+    with TopicIndex() as index, TopicIndex() as other:
+        index.note(TOPIC, [(str(LEARNER), contact("old@school.example")), (str(LEARNER), contact())])
+        other.note(TOPIC, [(str(LEARNER), contact())])
+        assert index.take(contact()) == other.take(contact())
+        assert index.take(contact()) is None
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_a_tombstone_takes_away_what_came_before_it_and_nothing_that_comes_after(together: bool) -> None:
+    records = [(str(LEARNER), contact()), (str(LEARNER), None)]
+    with TopicIndex() as index:
+        for some in [records] if together else [[each] for each in records]:
+            index.note(TOPIC, some)
+        assert list(index.left(AT + timedelta(days=1))) == []
+        index.note(TOPIC, [*records, (str(LEARNER), contact())])
+        assert list(index.left(AT + timedelta(days=1))) == [f"{TOPIC} {LEARNER}"]
+        assert list(index.left(AT)) == []
+
+
+def test_one_key_on_two_topics_is_two() -> None:
+    with TopicIndex() as index:
+        index.note(TOPIC, [(str(LEARNER), contact())])
+        assert index.take(document()) is None
+        assert index.take(contact()) is not None
+
+
+def test_what_must_be_the_same_is_compared_and_a_name_without_an_address_is_not() -> None:
+    with TopicIndex() as index:
+        index.note("credential.documents.v1", [(str(LEARNER), document())])
+        index.note(TOPIC, [(str(LEARNER), contact(name="Ana"))])
+        said, _ = index.take(document("revoked")) or (b"", 0.0)
+        index.note("credential.documents.v1", [(str(LEARNER), document("revoked"))])
+        revoked, _ = index.take(document("revoked")) or (b"", 0.0)
+        assert said != revoked
+        named, _ = index.take(contact()) or (b"", 0.0)
+        index.note(TOPIC, [(str(LEARNER), contact())])
+        assert index.take(contact()) == (named, AT.timestamp())
+
+
+def test_a_mailbox_is_counted_by_delivery_whatever_repeats_are_called(tmp_path: Path) -> None:
+    for name in ("a@host.eml", "a@host.repeat-1.eml", "b@host.eml", ".c@host.part"):
+        (tmp_path / name).touch()
+    assert mails_in(tmp_path) == {"a": 2, "b": 1}
+
+
+def test_what_differs_is_printed_by_check_with_some_examples_and_counted_for_programs() -> None:
+    found = Found()
+    assert command._lines(found) == [f"0 differences in {len(CHECKS)} checks"]
+    for number in range(30):
+        found.note(Difference("badges_differ", f"c-{number}"))
+    found.repaired = 30
+    lines = command._lines(found)
+    assert lines[0] == f"badges_differ: 30 {CHECKS['badges_differ']}"
+    assert len(lines) == 1 + 20 + 1
+    answer = orjson.loads(command._json(found))
+    assert answer["differences"] == {**dict.fromkeys(CHECKS, 0), "badges_differ": 30}
+    assert not found.is_right
+
+
+def test_a_backup_that_cannot_be_restored_is_a_difference(tmp_path: Path) -> None:
+    assert command._newest_backup(tmp_path) == f"there is none in {tmp_path}"
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "manifest.json").write_text("{}", encoding="utf-8")
+    assert "no manifest" in str(command._newest_backup(tmp_path))
+    assert not Found(backup="damaged").is_right
