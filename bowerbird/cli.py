@@ -64,7 +64,7 @@ COMMANDS = {
     "inspect": ("bowerbird.verifying:inspect", "Show what a credential says, without verifying it."),
     "conformance": ("conformance.commands:conformance", "Serve the VC API for conformance suites, over HTTPS."),
     "conformance-down": ("conformance.commands:conformance_down", "Stop what `bowerbird conformance` started."),
-    "contracts": ("bowerbird.generating:contracts", "Write the documents that are made from code, or check them."),
+    "contracts": ("checks.generating:contracts", "Write the documents that are made from code, or check them."),
 }
 
 GROUPS = {

@@ -26,11 +26,13 @@ KEPT = {
     "issuer.settings.v1": None,
     "access.keys.v1": None,
     "access.use.v1": None,
+    "signing.keys.v1": None,
     **{f"dead-letters.{service}.v1": 90 for service in NAMES},
     **{f"sent-again.{service}.v1": 14 for service in NAMES},
 }
 # Keys that are few: one order for all of them is worth more than a share for each replica.
 ONE_PARTITION = {
+    "signing.keys.v1",
     "catalogue.v1",
     "issuer.settings.v1",
     "access.keys.v1",
