@@ -39,6 +39,9 @@ COMMANDS = {
     ),
     "parked list": ("bowerbird.parked:list_parked", "List evidence that waits since nothing can be signed, and why."),
     "parked release": ("bowerbird.parked:release", "Try an issuer's evidence that was put off again now."),
+    "deliveries list": ("bowerbird.deliveries:list_held", "List mails that may have been sent before a restore."),
+    "deliveries release": ("bowerbird.deliveries:release", "Let them go; without --yes only look."),
+    "deliveries discard": ("bowerbird.deliveries:discard", "Send none of them; without --yes only look."),
     "audit verify": (
         "bowerbird.audit_log:verify",
         "Check the chains of audit logs; exit status 0 whole, 1 broken.",
@@ -70,6 +73,7 @@ COMMANDS = {
 GROUPS = {
     "audit": "Check the audit logs, and whether the promises are kept.",
     "dead-letters": "List what services set aside, and send it again.",
+    "deliveries": "Decide about mails that may have been sent before a restore.",
     "issuers": "Suspend issuers and resume them.",
     "parked": "List evidence for which nothing can be signed, and try it again.",
     "keys": "List, make, rotate and withdraw API keys of issuers.",

@@ -36,6 +36,8 @@ class Action(StrEnum):
     CREDENTIAL_TAKEN_DOWN = "credential.taken-down"
     MAIL_DOMAINS_SET = "mail-domains.set"
     MAIL_SENT_AGAIN = "mail.sent-again"
+    MAILS_RELEASED = "mails.released"
+    MAILS_DISCARDED = "mails.discarded"
     PARTNER_ADMITTED = "partner.admitted"
     PARTNER_WITHDRAWN = "partner.withdrawn"
     STORE_ACCESS_CHANGED = "store-access.changed"

@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from libs.common.mongo import Client, Database, Session
 
 _GONE = timedelta(days=1)
+_NOTE = "went-back"
 
 
 class WentBackError(OSError):
@@ -51,6 +52,18 @@ class Fence:
         if not raised.matched_count:
             raise WentBackError("the database was set back to an earlier moment beneath this process")
         self._count += 1
+
+    async def note(self) -> None:
+        """Leave word for the next process that the database was set back beneath this one."""
+        await self._fence.update_one({"_id": _NOTE}, {"$set": {"schema": 1, "at": datetime.now(UTC)}}, upsert=True)
+
+    async def noted(self) -> bool:
+        """Return whether a process has left word that the database was set back beneath it."""
+        return await self._fence.find_one({"_id": _NOTE}) is not None
+
+    async def forget_note(self) -> None:
+        """Take that word away: what follows from it is done."""
+        await self._fence.delete_one({"_id": _NOTE})
 
     async def prove(self, session: Session) -> None:
         """Prove within a transaction that the database did not go back.

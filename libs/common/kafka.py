@@ -137,6 +137,16 @@ class Kafka:
             **self._access,
         )
 
+    def observer(self, group: str) -> AIOKafkaConsumer:
+        """Return a consumer that can ask what this group has committed, and joins no group; its caller starts it."""
+        return AIOKafkaConsumer(
+            group_id=group,
+            bootstrap_servers=self._bootstrap,
+            auto_offset_reset="earliest",
+            enable_auto_commit=False,
+            **self._access,
+        )
+
     async def start(self) -> None:
         """Connect, waiting for the brokers and for the topics that are consumed for as long as it takes."""
         while not self._connected:

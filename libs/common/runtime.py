@@ -26,7 +26,7 @@ from libs.common.assignments import Assignments, Brokers
 from libs.common.authority_secret import AuthoritySecret, AuthoritySettings, require_same
 from libs.common.clock_check import ClockCheck
 from libs.common.consumer import Consumer, Handler
-from libs.common.fence import Fence
+from libs.common.fence import Fence, WentBackError
 from libs.common.health import Health, Heartbeat
 from libs.common.http import create_app, metrics_app, start_counting
 from libs.common.http_server import Server
@@ -350,6 +350,9 @@ async def _keep_positions(fence: Fence, consumers: Sequence[Consumer[Any]]) -> N
             await fence.raise_count()
             for consumer in consumers:
                 await consumer.keep_positions()
+        except WentBackError:
+            await fence.note()
+            raise
         except PyMongoError as error:
             get_logger().warning("positions not kept", problem=type(error).__name__)
 

@@ -111,6 +111,7 @@ SERVICES: Final = {
             topics.CREDENTIAL_DOCUMENTS,
             topics.EVIDENCE_DECIDED,
             topics.SIGNING_KEYS,
+            topics.STATUS_LISTS,
         ],
         writes=[
             topics.ACCESS_KEYS,

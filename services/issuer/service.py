@@ -214,15 +214,6 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
     credentials = MongoCredentials(database)
     decisions = MongoDecisions(plumbing.client, database, credentials, plumbing.fence)
     published = MongoPublishedDecisions(database, decisions.recorded)
-    add_recovery(
-        plumbing,
-        keys=KeyAdoption(stored_keys, encryption, plumbing.audit),
-        known=known,
-        credentials=credentials,
-        sealing=sealing,
-        decisions=decisions,
-        published=published,
-    )
     signer = CredentialSigner(signing_keys, urls, plumbing.ids)
     arrivals = Arrivals()
     versions = publications.Publications(
@@ -239,6 +230,17 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
     )
     lists = StatusListRepository(database)
     epochs = Epochs(database, lists, now)
+    add_recovery(
+        plumbing,
+        keys=KeyAdoption(stored_keys, encryption, plumbing.audit),
+        versions=versions,
+        credentials=credentials,
+        sealing=sealing,
+        lists=lists,
+        epochs=epochs,
+        decisions=decisions,
+        published=published,
+    )
     publication = StatusListPublication(
         lists,
         epochs,

@@ -5,6 +5,7 @@ import random
 import socket
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from uuid import uuid4
 
 from libs.access.api_keys import ApiKeys
@@ -16,6 +17,8 @@ from libs.access.worker import AccessWorker
 from libs.common.mongo import Database
 from libs.common.retention import Kept, Retention
 from libs.common.runtime import Plumbing
+from libs.common.set_back import was_set_back
+from libs.common.telemetry import get_logger
 from libs.contracts import topics
 from libs.contracts.cloudevents import Outgoing
 from libs.contracts.events import (
@@ -106,6 +109,7 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
         clock=_now,
         draw=random.random,
     )
+    plumbing.preparation.add("holding mails that may have been sent", partial(_hold, plumbing, deliveries))
     _consume(
         plumbing,
         CatalogueWorker(catalogue, MailDomainRules(mail_domains, deliveries, _now)),
@@ -128,6 +132,15 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
     plumbing.app.include_router(audit_routes(plumbing.service, keys, plumbing.audit))
     resending = Resending(deliveries, contacts, plumbing.audit, _now)
     plumbing.app.include_router(routes(deliveries, resending, keys, plumbing.ids, _now))
+
+
+async def _hold(plumbing: Plumbing, deliveries: Deliveries) -> None:
+    """Where the database was set back, hold whatever it says is not sent yet, before anything is sent."""
+    came_to = (plumbing.kafka, plumbing.positions, "notifier-decisions", topics.EVIDENCE_DECIDED)
+    if await plumbing.fence.noted() or await was_set_back(*came_to):
+        held = await deliveries.hold_open(_now())
+        get_logger().error("the database was set back; see `bowerbird deliveries list`", held=held)
+        await plumbing.fence.forget_note()
 
 
 def _consume_access(plumbing: Plumbing, worker: AccessWorker) -> None:
@@ -178,6 +191,7 @@ def _maintain(
         now = _now()
         count, oldest = await deliveries.backlog(now)
         metrics.DUE.set(count)
+        metrics.HELD.set(await deliveries.count_held())
         metrics.OLDEST_DUE_SECONDS.set(0 if oldest is None else (now - oldest).total_seconds())
         return _MEASURE_SECONDS
 

@@ -1,7 +1,9 @@
 """Databases put back to an earlier moment, with Kafka as it is and nobody told: what was published holds."""
 
+import json
 import shutil
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -12,6 +14,7 @@ import pytest
 
 from deploy.embedded.stack import Stack
 from libs.contracts.results import SoloLevel
+from libs.openbadges.status.bitstring import StatusList
 from tests.faults import promises
 from tests.faults.scenario import Keeper
 from tests.faults.school import Row, SchoolClient, make_rows
@@ -72,6 +75,28 @@ def decisions(stack: Stack) -> dict[bytes, Any]:
         return {each["_id"]: tuple(each.get(name) for name in fields) for each in found}
 
 
+def set_bits(stack: Stack) -> set[tuple[str, int]]:
+    """Return the entries that the verifier's lists show as revoked, of those that credentials of these schools have."""
+    with promises.databases(stack) as client:
+        lists = {
+            each["_id"]: StatusList.decode(json.loads(each["credential"])["credentialSubject"]["encodedList"])
+            for each in client["verifier"]["status_lists"].find({})
+        }
+    entries = {(known[2], known[3]) for known in credentials(stack).values()}
+    return {(name, index) for name, index in entries if name in lists and lists[name].get(index)}
+
+
+def mailbox(stack: Stack) -> Counter[str]:
+    """Return how often each mail went out, by the delivery's id."""
+    return Counter(path.name.split("@")[0] for path in stack.layout.mail.iterdir() if path.suffix == ".eml")
+
+
+def held_deliveries(stack: Stack) -> list[UUID]:
+    with promises.databases(stack) as client:
+        found = client["notifier"]["deliveries"].find({"issuer_id": {"$in": [NAME, LATER]}})
+        return [each["_id"] for each in found if each["state"] == "may_have_been_sent"]
+
+
 def row_of(stack: Stack, batches: list[str], credential_id: UUID) -> int:
     """Return which row of what was sent first earned the credential."""
     with promises.databases(stack) as client:
@@ -112,7 +137,7 @@ def test_databases_that_are_put_back_take_up_what_was_published_and_nothing_is_h
         for batch_id in founded.send(make_rows(50, seed=32), 50, MAILED_ONE_IN):
             decided(founded, batch_id)
         until("mails are on their way", lambda: mails_are_sent(stack))
-        truth, was_decided = credentials(stack), decisions(stack)
+        truth, was_decided, mails = credentials(stack), decisions(stack), mailbox(stack)
         until("the verifier is behind", lambda: shown(stack) == {each: known[:2] for each, known in truth.items()})
 
         copies.put_back()
@@ -122,6 +147,8 @@ def test_databases_that_are_put_back_take_up_what_was_published_and_nothing_is_h
         assert len({known[2:4] for known in truth.values()}) == len(truth), "an index was given twice"
         for credential_id in list(truth)[::20]:
             assert httpx.get(f"{stack.url('verifier')}/badges/{credential_id}").status_code == 200
+        in_force = {(known[2], known[3]) for known in truth.values() if known[1] == "revoked"}
+        until("revocations are not in force", lambda: set_bits(stack) == in_force)
         # The schools go on: what they send is new, and earns no entry of a list that another credential has.
         new = [Row(f"new-{number}", 1_000 + number, SoloLevel.RELATIONAL) for number in range(40)]
         (goes_on,) = founded.send(new, len(new), 1_000_000, name="-new")
@@ -130,3 +157,14 @@ def test_databases_that_are_put_back_take_up_what_was_published_and_nothing_is_h
         assert len(now) == len(truth) + 40
         assert len({known[2:4] for known in now.values()}) == len(now), "an index was given twice"
         assert {each: known for each, known in now.items() if each in truth} == truth
+        lists = {known[2] for known in truth.values()}
+        assert lists.isdisjoint(known[2] for each, known in now.items() if each not in truth), "an old list is filled"
+        # A revocation takes effect at once, also of a credential from before.
+        school.revoke(str(later[-1]))
+        in_force.add(truth[later[-1]][2:4])
+        until("the revocation is not in force", lambda: set_bits(stack) == in_force)
+        # Nothing is sent that may have been: an operator decides. What is new goes out.
+        until("mails are on their way", lambda: mails_are_sent(stack))
+        assert mailbox(stack) == mails
+        held = {str(each) for each in held_deliveries(stack)}
+        assert held & mails.keys(), "what was sent after the copy is held"

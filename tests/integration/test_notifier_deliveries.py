@@ -8,7 +8,9 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from bowerbird.deliveries import decide
 from deploy.embedded.stack import Stack
+from libs.audit.entry import Action
 from libs.common import mongo
 from libs.common.telemetry import new_trace
 from libs.contracts.cloudevents import EventT, Outgoing, Received
@@ -343,6 +345,48 @@ async def test_erasing_a_learner_forgets_which_address_a_mail_went_to(database: 
     stored = await database["deliveries"].find_one({})
     assert stored is not None
     assert "address_mark" not in stored
+
+
+async def test_what_may_have_been_sent_before_a_restore_is_held_until_somebody_decides(
+    database: mongo.Database,
+) -> None:
+    deliveries, does = Deliveries(database), workers(database)
+    told, again, waiting = uuid4(), uuid4(), uuid4()
+    await does.contacts([received(contact(each)) for each in (told, again, waiting)])
+    await does.deliveries.decided([announced(issued(waiting))])
+    assert await deliveries.hold_open(NOW) == 1, "it was not sent when the database was copied"
+    await does.deliveries.decided([announced(issued(each))._replace(known=True) for each in (told, again)])
+    closed: Received[CredentialRevoked | CredentialTakenDown] = announced(revoked(told))
+    await does.deliveries.closed([closed._replace(known=True)])
+    later = NOW + timedelta(hours=1)
+    assert await deliveries.claim(10, owner="a", now=later, lease_until=later) == []
+    held = await deliveries.held("northside")
+    assert [(each.occasion, each.mails) for each in held] == [("issued", 3), ("revoked", 1)]
+    assert await deliveries.count_held() == 4
+    assert await deliveries.held("elsewhere") == []
+    assert await deliveries.release("elsewhere", later) == await deliveries.discard("elsewhere", later) == 0
+
+    # A badge that is revoked now: its learner may have been told of it, so they are told of this once it is decided.
+    await does.deliveries.closed([announced(revoked(again))])
+    assert await deliveries.discard("northside", later) == 4
+    claimed = await deliveries.claim(10, owner="a", now=later, lease_until=later)
+    assert [(each.occasion, each.learner_id) for each in claimed] == [(Occasion.REVOKED, again)]
+    found = (await deliveries.find([claimed[0].follows]))[claimed[0].follows] if claimed[0].follows else None
+    assert found is not None
+    assert (found.state, found.told) == (State.CANCELLED, True)
+
+
+async def test_what_is_released_is_due_at_once(database: mongo.Database) -> None:
+    deliveries, does, learner = Deliveries(database), workers(database), uuid4()
+    await does.contacts([received(contact(learner))])
+    await does.deliveries.decided([announced(issued(learner))._replace(known=True)])
+    held = await deliveries.held(None)
+    assert await decide(database, Action.MAILS_RELEASED, Deliveries.release, held, None, "nobody was told") == 1
+    (entry,) = await database["audit"].find({}).to_list(None)
+    assert (entry["action"], entry["reason"]) == (Action.MAILS_RELEASED, "nobody was told")
+    later = datetime.now(UTC) + LEASE
+    (claimed,) = await deliveries.claim(10, owner="a", now=later, lease_until=later + LEASE)
+    assert claimed.learner_id == learner
 
 
 async def test_a_decision_that_issues_nothing_is_not_mailed(database: mongo.Database) -> None:

@@ -327,6 +327,8 @@ ELSEWHERE = {
     Action.STORE_ACCESS_CHANGED: "likewise",
     Action.EVIDENCE_RELEASED: "test_issuer_key_storage.py, by the command",
     Action.SIGNING_KEYS_ADOPTED: "test_issuer_key_copies.py, with the copies that it needs",
+    Action.MAILS_RELEASED: "test_notifier_deliveries.py, with the held deliveries that it needs",
+    Action.MAILS_DISCARDED: "likewise",
     Action.ACCESS_REFUSED: "nothing is done: test_audit.py",
 }
 

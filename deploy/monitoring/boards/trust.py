@@ -105,6 +105,13 @@ _RECOVERY: Final = Row(
             "short",
             (("sum(increase(bowerbird_verifier_status_lists_refused_total[1h]))", "refused"),),
         ),
+        Panel(
+            "mails-held",
+            "Mails that may have been sent",
+            "Held until `bowerbird deliveries release` or `discard` decides.",
+            "short",
+            (("max(bowerbird_notifier_held)", "held"),),
+        ),
     ),
 )
 

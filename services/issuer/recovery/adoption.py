@@ -3,9 +3,12 @@
 1. Read each topic from its mark to its end, and compare with the database. A mark says that everything below it is here
    (`marks.py`); where there is none, all of the topic is read. Killed here: nothing was changed; from the beginning.
 2. At the first fact that is not here, note that the database went back. Killed: noted, from 1.
-3. Take up what is not here: signing keys, the catalogue, credentials with what became of them, decisions. Killed: some
-   of it is here, and the note says that it was not. From 1; what is here is not taken up again.
-4. Take the note away. Killed: from 1; there is nothing to take up.
+3. Take up what is not here: signing keys, the catalogue, credentials with what became of them, status
+   lists, decisions. Killed: some of it is here, and the note says that it was not. From 1; what is here is not taken
+   up again.
+4. Begin a new epoch, above all that were published: no list of an earlier one is filled further, so that no index is
+   given away again, and every list has a version above all that were published. Killed: from 1, and once more.
+5. Write the ends down as marks, take the note away. Killed: the note is still there; from 1, with one epoch more.
 
 Everything that is published is recorded before, so where the database did not go back there is nothing to take up.
 Several processes may do this at once.
@@ -22,8 +25,9 @@ from libs.common.mongo import Database
 from libs.common.telemetry import get_logger
 from libs.common.topic_reading import Ends, reading
 from libs.contracts import topics
-from libs.contracts.events import CredentialDocument, Event, SigningKeySealed
+from libs.contracts.events import CredentialDocument, Event, SigningKeySealed, StatusListPublished
 from libs.contracts.topics import Topic
+from libs.openbadges.status.bitstring import MINIMUM_SIZE
 from services.issuer.catalogue.publications import Publications
 from services.issuer.credentials.credential import Credential
 from services.issuer.credentials.repository import MongoCredentials
@@ -33,6 +37,8 @@ from services.issuer.decisions.published import MongoPublishedDecisions
 from services.issuer.keys.adoption import KeyAdoption
 from services.issuer.recovery import metrics
 from services.issuer.recovery.marks import TOPICS, Marks
+from services.issuer.status.epoch import Epochs
+from services.issuer.status.repository import StatusListRepository
 
 # Evidence that was decided so long ago is on its topic no longer: two weeks there, and a month that it may wait.
 _LONGEST_PUBLISHED = timedelta(days=60)
@@ -48,6 +54,8 @@ class Adopters:
     credentials: MongoCredentials
     remove_evidence_texts: Callable[[Sequence[DecisionId]], Awaitable[None]]
     sealing: RecordSealing
+    lists: StatusListRepository
+    epochs: Epochs
     decisions: MongoPublishedDecisions
 
 
@@ -63,6 +71,7 @@ class Adoption:
         self._adopters = adopters
         self._clock = clock
         self._contradicting: list[Credential] = []
+        self._highest_epoch = 0
         self._went_back = False
 
     async def run(self) -> None:
@@ -91,13 +100,15 @@ class Adoption:
                 await self._take_up(topic, reader.events(since, ends[topic]))  # 1 to 3
         await self._settle_contradicting()
         if self._went_back:
+            epoch = await self._adopters.epochs.begin_new(self._highest_epoch + 1)  # 4
             get_logger().warning(
                 "the database went back, and has taken up what was published",
+                epoch=epoch,
                 seconds=round((self._clock() - started).total_seconds(), 1),
             )
         for each in ends.values():
             await self._marks.keep(each)
-        await self._notes.delete_one({"_id": _NOTE})  # 4
+        await self._notes.delete_one({"_id": _NOTE})  # 5
         await self._adopters.decisions.remove_ended(self._clock() - _LONGEST_PUBLISHED)
         metrics.ANOTHER_TOPIC.set(len(made_anew))
         if made_anew:
@@ -110,6 +121,7 @@ class Adoption:
         return {
             topics.CATALOGUE: _Part(parts.catalogue.lacking, parts.catalogue.adopt),
             topics.CREDENTIAL_DOCUMENTS: _Part(self._lacking_credentials, self._adopt_credentials),
+            topics.STATUS_LISTS: _Part(self._lacking_lists, self._adopt_lists),
             topics.EVIDENCE_DECIDED: _Part(parts.decisions.lacking, parts.decisions.adopt),
         }
 
@@ -134,6 +146,14 @@ class Adoption:
                 {"_id": _NOTE}, {"$setOnInsert": {"schema": 1, "since": self._clock()}}, upsert=True
             )
             self._went_back = True
+
+    async def _lacking_lists(self, events: Sequence[Event]) -> list[StatusListPublished]:
+        epochs = [each.epoch for each in events if isinstance(each, StatusListPublished)]
+        self._highest_epoch = max([self._highest_epoch, *epochs])
+        return await self._adopters.lists.lacking(events)
+
+    async def _adopt_lists(self, lacking: Sequence[StatusListPublished]) -> None:
+        await self._adopters.lists.adopt(lacking, MINIMUM_SIZE)
 
     async def _lacking_credentials(self, events: Sequence[Event]) -> list[Credential]:
         opened: dict[UUID, Credential] = {}

@@ -21,6 +21,7 @@ TOPICS: Sequence[Topic] = (
     topics.SIGNING_KEYS,
     topics.CATALOGUE,
     topics.CREDENTIAL_DOCUMENTS,
+    topics.STATUS_LISTS,
     topics.EVIDENCE_DECIDED,
 )
 """What this service publishes and takes up again, in the order in which it does."""

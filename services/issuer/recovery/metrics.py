@@ -21,6 +21,7 @@ for _topic in (
     topics.SIGNING_KEYS,
     topics.CATALOGUE,
     topics.CREDENTIAL_DOCUMENTS,
+    topics.STATUS_LISTS,
     topics.EVIDENCE_DECIDED,
 ):
     ADOPTED.labels(_topic.name)

@@ -8,8 +8,8 @@ from bson import Binary
 from pymongo import DESCENDING, ReturnDocument, UpdateOne
 from pymongo.read_concern import ReadConcern
 
-from libs.common.mongo import Database, Document, Index, insert_new
-from libs.contracts.events import StatusListPublished
+from libs.common.mongo import Database, Document, Index, find_by_ids, insert_new
+from libs.contracts.events import Event, StatusListPublished
 from services.issuer.renewal.repository import UNPUBLISHED, Versioned, VersionedRepository
 
 PURPOSE = "revocation"
@@ -90,6 +90,17 @@ class StatusListRepository(VersionedRepository[StoredList]):
         # All lists: they belong to no tenant.
         await self._documents.update_many({"epoch": {"$lt": epoch}}, {"$set": {"epoch": epoch}, "$inc": {"version": 1}})
 
+    async def lacking(self, events: Iterable[Event]) -> list[StatusListPublished]:
+        """Return those of these versions, as they were published, that are higher than what this store knows."""
+        newest: dict[str, StatusListPublished] = {}
+        for each in events:
+            if isinstance(each, StatusListPublished):
+                held = newest.setdefault(each.list_id, each)
+                newest[each.list_id] = max(held, each, key=_order)
+        found = await find_by_ids(self._documents, "_id", newest, projection={"epoch": 1, "version": 1})
+        known = {each["_id"]: (each["epoch"], each["version"]) for each in found}
+        return [each for list_id, each in newest.items() if list_id not in known or known[list_id] < each.order]
+
     async def adopt(self, events: Iterable[StatusListPublished], size: int) -> None:
         """Take up lists as they were published, where this store knows no version as high: it was set back.
 
@@ -121,6 +132,10 @@ class StatusListRepository(VersionedRepository[StoredList]):
             announced="signed_at" in document,
             permutation_key=bytes(document["permutation_key"]),
         )
+
+
+def _order(event: StatusListPublished) -> tuple[int, int]:
+    return event.order
 
 
 def _lower_version(event: StatusListPublished) -> Document:

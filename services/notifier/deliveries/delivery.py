@@ -88,6 +88,12 @@ class StoredDelivery:
         )
 
     @property
+    def told(self) -> bool:
+        """Return whether its learner was told, or may have been: before the database was set back."""
+        may_have = State.MAY_HAVE_BEEN_SENT in {self.state, self.cancel_reason}
+        return self.sent_at is not None or may_have
+
+    @property
     def held_until(self) -> datetime | None:
         """Return until when a limit holds it back; None where none does."""
         if self.state is not State.PENDING or self.allowed_at is None or self.due_at is None:

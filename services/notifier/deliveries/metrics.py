@@ -32,6 +32,10 @@ RELAY_UNAVAILABLE = Counter(
     "bowerbird_notifier_relay_unavailable", "Times that the mail server took no mail from us at all"
 )
 IN_FLIGHT = Gauge("bowerbird_notifier_in_flight", "Mails being sent by this process")
+HELD = Gauge(
+    "bowerbird_notifier_held",
+    "Deliveries that may have been sent before the database was set back, until `bowerbird deliveries` decides",
+)
 DUE = Gauge("bowerbird_notifier_due", "Pending deliveries that are due")
 OLDEST_DUE_SECONDS = Gauge("bowerbird_notifier_oldest_due_seconds", "How long the longest due delivery has been due")
 

@@ -109,11 +109,11 @@ class Preparation:
         updates: list[Change] = []
         for each in deliveries:
             issued = None if each.follows is None else before.get(each.follows)
-            if each.follows is None or (issued is not None and issued.sent_at is not None):
-                told.append(each)
-            elif issued is not None and issued.state in OPEN:
+            if issued is not None and issued.state in {*OPEN, State.MAY_HAVE_BEEN_SENT}:
                 metrics.POSTPONED.labels("issue_in_flight").inc()
                 updates.append(changes.put_back(each, now + _ISSUE_IN_FLIGHT_WAIT))
+            elif each.follows is None or (issued is not None and issued.told):
+                told.append(each)
             else:
                 updates.append(changes.never_told(each, now))
         return told, updates

@@ -11,7 +11,7 @@ lease ends (its owner may be dead). So one index serves both, and claiming is th
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
 from pymongo import UpdateOne
@@ -26,9 +26,20 @@ INDEXES: Sequence[Index] = (
     Index("deliveries", ["issuer_id", "state"]),
     Index("deliveries", ["learner_id"]),
     Index("deliveries", ["changed_at"]),
+    Index("deliveries", ["state"], partial={"state": State.MAY_HAVE_BEEN_SENT}),
 )
 
 _MOST_COUNTED = 1_000_000
+
+
+class HeldDeliveries(NamedTuple):
+    """Deliveries that may have been sent before the database was set back, and of what time they are."""
+
+    issuer_id: str
+    occasion: str
+    mails: int
+    oldest: datetime
+    newest: datetime
 
 
 class Deliveries:
@@ -94,7 +105,7 @@ class Deliveries:
         """Return those of these learners whom there was something to tell since then, or is still, and when last."""
         query = {
             "learner_id": {"$in": list(learner_ids)},
-            "$or": [{"created_at": {"$gte": since}}, {"state": {"$in": OPEN}}],
+            "$or": [{"created_at": {"$gte": since}}, {"state": {"$in": [*OPEN, State.MAY_HAVE_BEEN_SENT]}}],
         }
         pipeline: list[Mapping[str, Any]] = [
             {"$match": query},
@@ -130,6 +141,50 @@ class Deliveries:
             {**query, "state": {"$in": [State.NO_ADDRESS, State.PENDING, *FAILED]}},
             {"$set": {"state": State.CANCELLED, "changed_at": now}, "$unset": unset(CLAIM_FIELDS)},
         )
+
+    async def hold_open(self, now: datetime) -> int:
+        """Hold whatever is not sent yet, as the database was set back and it may have been; return how many it is."""
+        # All tenants, here and in what follows: the database belongs to them all.
+        held = {"state": State.MAY_HAVE_BEEN_SENT, "changed_at": now}
+        done = await self._deliveries.update_many(
+            {"state": {"$in": OPEN}}, {"$set": held, "$unset": unset(CLAIM_FIELDS)}
+        )
+        return done.modified_count
+
+    async def held(self, issuer_id: str | None) -> list[HeldDeliveries]:
+        """Return how many deliveries are held, by issuer and occasion, and of what time; of one issuer where named."""
+        pipeline: list[dict[str, Any]] = [
+            {"$match": _held(issuer_id)},
+            {
+                "$group": {
+                    "_id": {"issuer_id": "$issuer_id", "occasion": "$occasion"},
+                    "mails": {"$sum": 1},
+                    "oldest": {"$min": "$created_at"},
+                    "newest": {"$max": "$created_at"},
+                }
+            },
+            {"$sort": {"_id.issuer_id": 1, "_id.occasion": 1}},
+        ]
+        return [
+            HeldDeliveries(**each["_id"], mails=each["mails"], oldest=each["oldest"], newest=each["newest"])
+            async for each in aggregate(self._deliveries, pipeline)
+        ]
+
+    async def count_held(self) -> int:
+        """Return how many deliveries are held."""
+        return await self._deliveries.count_documents(_held(None))
+
+    async def release(self, issuer_id: str | None, now: datetime) -> int:
+        """Let what is held go, of one issuer where named; return how many it is."""
+        going = {"state": State.PENDING, "due_at": now, "changed_at": now}
+        done = await self._deliveries.update_many(_held(issuer_id), {"$set": going})
+        return done.modified_count
+
+    async def discard(self, issuer_id: str | None, now: datetime) -> int:
+        """Send nothing of what is held, of one issuer where named: it was sent; return how many it is."""
+        over = {"state": State.CANCELLED, "cancel_reason": State.MAY_HAVE_BEEN_SENT, "changed_at": now}
+        done = await self._deliveries.update_many(_held(issuer_id), {"$set": over})
+        return done.modified_count
 
     async def claim(
         self, limit: int, *, owner: str, now: datetime, lease_until: datetime, in_flight: Collection[UUID] = ()
@@ -218,3 +273,8 @@ def _from_the_first(now: datetime) -> Document:
         "$set": {"state": State.PENDING, "due_at": now, "changed_at": now, "attempts": 0},
         "$unset": unset(["first_attempt_at", "allowed_at"]),
     }
+
+
+def _held(issuer_id: str | None) -> Document:
+    held: Document = {"state": State.MAY_HAVE_BEEN_SENT}
+    return held if issuer_id is None else {**held, "issuer_id": issuer_id}

@@ -8,11 +8,15 @@ from services.notifier.channels.failure import Failure, FailureKind
 
 
 class State(StrEnum):
-    """Where a delivery stands. The last five are final, until an address, domains or somebody's wish reopen one."""
+    """Where a delivery stands. The last five are final, until an address, domains or somebody's wish reopen one.
+
+    One that may have been sent is of a database that was set back: an operator decides whether it goes.
+    """
 
     NO_ADDRESS = "no_address"
     PENDING = "pending"
     SENDING = "sending"
+    MAY_HAVE_BEEN_SENT = "may_have_been_sent"
     SENT = "sent"
     FAILED_PERMANENTLY = "failed_permanently"
     GAVE_UP = "gave_up"

@@ -4,6 +4,7 @@ Who a credential is about stands in decisions alone, which our own services read
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
@@ -46,7 +47,7 @@ class DeliveryWorker:
                     achievement=event.achievement,
                     level=event.level,
                     score=event.score,
-                    state=State.NO_ADDRESS,
+                    state=_first_state(each.known),
                     created_at=now,
                     changed_at=now,
                     trace=each.trace,
@@ -66,19 +67,23 @@ class DeliveryWorker:
         Done again after a crash: all deliveries are there.
         """
         now = self._clock()
-        events = [(each.event, each.trace) for each in batch if each.event is not None]
+        events = [(each.event, each.trace, each.known) for each in batch if each.event is not None]
         if not events:
             return []
-        never = {self._issued_id(event): self._never(event, trace, now) for event, trace in events}
+        never = {self._issued_id(event): self._never(event, trace, now) for event, trace, _ in events}
         await self._deliveries.expect(list(never.values()))  # 1
         await self._deliveries.cancel_by_id(list(never), "revoked", now)
-        taken_down = [event for event, _ in events if isinstance(event, CredentialTakenDown)]
+        taken_down = [event for event, *_ in events if isinstance(event, CredentialTakenDown)]
         if taken_down:
             revoked = [self._ids.delivery_id(event.credential_id, Occasion.REVOKED) for event in taken_down]
             await self._deliveries.cancel_by_id(revoked, "taken_down", now)
         issued = await self._deliveries.find(never)  # 2
-        telling = [(self._telling(event, issued[self._issued_id(event)], trace, now)) for event, trace in events]
-        await self._expect([each for each in telling if each is not None], now)  # 3
+        telling = [
+            replace(each, state=_first_state(known))
+            for event, trace, known in events
+            if (each := self._telling(event, issued[self._issued_id(event)], trace, now)) is not None
+        ]
+        await self._expect(telling, now)  # 3
         return []
 
     async def _expect(self, deliveries: Sequence[StoredDelivery], now: datetime) -> None:
@@ -108,8 +113,9 @@ class DeliveryWorker:
 
     def _telling(self, event: Closed, issued: StoredDelivery, trace: str, now: datetime) -> StoredDelivery | None:
         """Return the delivery that tells its learner of this, None where there is nothing to tell."""
-        told = issued.sent_at is not None or issued.state is State.SENDING
-        if not told or event.reason is RevocationReason.TAKEN_DOWN:  # the take-down itself is told
+        if event.reason is RevocationReason.TAKEN_DOWN:  # the take-down itself is told
+            return None
+        if not (issued.told or issued.state is State.SENDING):
             return None
         occasion = Occasion.REVOKED if isinstance(event, CredentialRevoked) else Occasion.TAKEN_DOWN
         return StoredDelivery(
@@ -127,3 +133,8 @@ class DeliveryWorker:
             changed_at=now,
             trace=trace,
         )
+
+
+def _first_state(known: bool) -> State:  # what the record says of itself
+    """Return where a delivery begins: one whose record was processed before may have been sent, and is held."""
+    return State.MAY_HAVE_BEEN_SENT if known else State.NO_ADDRESS

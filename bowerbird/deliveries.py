@@ -1,0 +1,120 @@
+"""`bowerbird deliveries`: mails that may have been sent before the notifier's database was set back, and what to do."""
+
+import asyncio
+import getpass
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
+from typing import Annotated
+
+from cyclopts import Parameter
+from pymongo.errors import PyMongoError
+from rich.console import Console
+from rich.table import Table
+
+from bowerbird.operators import store_settings
+from libs.audit.entry import Action, Cause, Entry
+from libs.audit.log import AuditLog
+from libs.common import mongo
+from libs.common.clock import now
+from libs.common.settings import SettingsError
+from libs.common.store_access import mongo_options
+from libs.common.telemetry import new_trace, trace_id
+from services.notifier.deliveries.repository import Deliveries, HeldDeliveries
+
+Change = Callable[[Deliveries, str | None, datetime], Awaitable[int]]
+ByIssuer = Annotated[str | None, Parameter(help="only those of this issuer")]
+Yes = Annotated[bool, Parameter(name="--yes", negative="", help="do it; without it only look what it is")]
+Reason = Annotated[str | None, Parameter(help="why, in your own words, for the audit log")]
+
+
+def list_held(*, issuer: ByIssuer = None) -> int:
+    """List what is held, by issuer and occasion: neither names nor addresses.
+
+    Args:
+        issuer: see its help.
+    """
+
+    async def work(database: mongo.Database) -> None:
+        _print(await Deliveries(database).held(issuer))
+
+    return _with_database(work)
+
+
+def release(*, issuer: ByIssuer = None, yes: Yes = False, reason: Reason = None) -> int:
+    """Let what is held go: some learners may get a mail twice, under one Message-ID.
+
+    Args:
+        issuer: see its help.
+        yes: see its help.
+        reason: see its help.
+    """
+    return _decide(Action.MAILS_RELEASED, Deliveries.release, issuer, reason, yes=yes)
+
+
+def discard(*, issuer: ByIssuer = None, yes: Yes = False, reason: Reason = None) -> int:
+    """Send nothing of what is held: some learners may never be told.
+
+    Args:
+        issuer: see its help.
+        yes: see its help.
+        reason: see its help.
+    """
+    return _decide(Action.MAILS_DISCARDED, Deliveries.discard, issuer, reason, yes=yes)
+
+
+def _decide(action: Action, change: Change, issuer: str | None, reason: str | None, *, yes: bool) -> int:
+    async def work(database: mongo.Database) -> None:
+        held = await Deliveries(database).held(issuer)
+        _print(held)
+        if yes and held:
+            print(f"{action.value}: {await decide(database, action, change, held, issuer, reason)}")
+
+    return _with_database(work)
+
+
+async def decide(  # noqa: PLR0917  # as the command has them
+    database: mongo.Database,
+    action: Action,
+    change: Change,
+    held: Sequence[HeldDeliveries],
+    issuer: str | None,
+    reason: str | None,
+) -> int:
+    """Record in the notifier's audit log what is decided of what is held, then do it; return of how many mails."""
+    cause = Cause(f"operator:{getpass.getuser()}", trace_id(new_trace()))
+    tenants = tuple(sorted({each.issuer_id for each in held}))
+    details = {"deliveries": sum(each.mails for each in held)}
+    await AuditLog(database).record(Entry(action, cause, tenants, "held deliveries", reason, details))
+    return await change(Deliveries(database), issuer, now())
+
+
+def _with_database(work: Callable[[mongo.Database], Awaitable[None]]) -> int:
+    async def connected() -> None:
+        settings = store_settings()
+        client = mongo.connect(settings.mongo_url.get_secret_value(), "bowerbird-deliveries", mongo_options(settings))
+        try:
+            await work(client["notifier"])
+        finally:
+            await mongo.close(client)
+
+    try:
+        asyncio.run(connected())
+    except SettingsError as error:
+        print(f"bowerbird: {error}", file=sys.stderr)
+        return 1
+    except PyMongoError as error:
+        print(f"bowerbird: MongoDB cannot be used ({type(error).__name__})", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _print(held: list[HeldDeliveries]) -> None:
+    table = Table()
+    for column in ("issuer", "occasion", "mails", "first scheduled", "last scheduled"):
+        table.add_column(column, overflow="fold")
+    for each in held:
+        table.add_row(
+            each.issuer_id, each.occasion, str(each.mails), f"{each.oldest:%Y-%m-%d %H:%M}", f"{each.newest:%H:%M}"
+        )
+    Console().print(table)
