@@ -357,7 +357,11 @@ def school() -> Iterator[str]:
     pages["/refresh/1"] = published({**refreshable, "credentialStatus": entry(f"{base}/status/2", 7)})
     pages["/badges/lost"] = pages["/badges/old"].replace(b"/refresh/1", b"/refresh/9")
     pages["/status/2"] = published(list_document(f"{base}/status/2", did, StatusList(), valid_from=NOW))
-    pages["/status/1"] = published(list_document(f"{base}/status/1", did, StatusList(), valid_from=NOW))
+    # Of the other, as here, the authority is the signer, whose document nothing but the list leads to.
+    authority, key = did_web(base), Ed25519Key.from_seed(b"a" * 32)
+    shared = prepare(list_document(f"{base}/status/1", authority, StatusList(), valid_from=NOW))
+    pages["/status/1"] = sign(shared, key, verification_method(authority, key.public_multibase), NOW).encode()
+    pages["/.well-known/did.json"] = json.dumps(did_document(authority, key.public_multibase)).encode()
     pages["/issuers/wattle/did.json"] = json.dumps(did_document(did, KEY.public_multibase)).encode()
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
