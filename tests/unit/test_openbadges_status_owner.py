@@ -1,5 +1,6 @@
 """Whose status list may say that a credential was not taken back: its issuer's, or that of its URL's owner."""
 
+import json
 from typing import Any
 from uuid import uuid4
 
@@ -9,6 +10,7 @@ from libs.openbadges.crypto.did import did_document, did_web, stands_below, veri
 from libs.openbadges.crypto.keys import Ed25519Key
 from libs.openbadges.issue.signing import prepare, sign
 from libs.openbadges.status.bitstring import StatusList, list_document
+from libs.openbadges.trust import Publications
 from libs.openbadges.verify import Check, ResolvedInputs, status_list_signers, verify
 from tests.verifier_doubles import AUTHORITY_KEY, ISSUED, NOW, PUBLIC, School
 
@@ -84,6 +86,15 @@ def test_a_badge_that_names_a_list_elsewhere_is_told_of_by_the_owner_of_that_add
     assert status(listed(STRANGER, STRANGER_KEY, url=url), badge, url).code == "not_set"
     for signer, key in ((AUTHORITY, AUTHORITY_KEY), (OTHER.did, OTHER.key)):
         assert status(listed(signer, key, url=url), badge, url).outcome == "unknown"
+
+
+def test_where_it_is_known_who_issues_here_our_list_tells_of_no_strangers_badge() -> None:
+    strangers = json.dumps({**json.loads(BADGE), "issuer": {"id": STRANGER, "type": ["Profile"]}})
+    ours = Publications(f"{PUBLIC}/badges/", frozenset({AUTHORITY, SCHOOL.did}))
+    for revoked, told in (((), ["unknown", "pass"]), ((7,), ["fail", "fail"])):
+        lists = {SCHOOL.list_url: listed(AUTHORITY, AUTHORITY_KEY, *revoked)}
+        inputs = ResolvedInputs(KEYS, lists, publications=ours)
+        assert [verify(each, inputs, NOW).check("status").outcome for each in (strangers, BADGE)] == told
 
 
 @pytest.mark.parametrize(

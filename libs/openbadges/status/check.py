@@ -110,24 +110,25 @@ def status_lists_of(document: dict[str, Any]) -> list[str]:
     return [url for url in named if isinstance(url, str)]
 
 
-def check_entries(document: dict[str, Any], lists: VerifiedStatusLists) -> Finding:
+def check_entries(document: dict[str, Any], lists: VerifiedStatusLists, ours: frozenset[str] = frozenset()) -> Finding:
     """Check every status entry; one that is set to revoked or suspended takes precedence, then one that cannot be read.
 
     Args:
         document: the credential.
         lists: the status lists that were looked up.
+        ours: the issuers of an installation, its authority among them: their lists tell of their credentials alone.
     """
     entries = entries_of(document)
     if not entries:
         return Finding("pass", "status_none", "It names no status list, so it cannot be revoked.")
     if len(entries) > 16:
         return Finding("unknown", "too_many_statuses", "The credential names more statuses than are checked.")
-    findings = [_check_entry(one, document, lists) for one in entries]
+    findings = [_check_entry(one, document, lists, ours) for one in entries]
     order = ("fail", "unknown", "pass")
     return min(findings, key=lambda one: (order.index(one.outcome), one.code == "not_set"))
 
 
-def _check_entry(one: Any, document: dict[str, Any], lists: VerifiedStatusLists) -> Finding:
+def _check_entry(one: Any, document: dict[str, Any], lists: VerifiedStatusLists, ours: frozenset[str]) -> Finding:
     types = types_of(one) if isinstance(one, dict) else [one]
     kind = next((kind for kind in _KINDS if kind in types), None)
     if kind is None and REVOCATION_LIST not in types:
@@ -139,7 +140,7 @@ def _check_entry(one: Any, document: dict[str, Any], lists: VerifiedStatusLists)
         status_list = lists.find(url)
         purpose, value = _read(one, status_list, *_KINDS[kind])
         if value == 0 or purpose not in _TAKES_BACK:
-            _check_own(status_list.document, url, document)
+            _check_own(status_list.document, url, document, ours)
         at = _moment(status_list.document)
     except CredentialError as error:
         # Unknown whatever the error: what is wrong with a list does not say that the credential was revoked.
@@ -153,19 +154,21 @@ def _check_entry(one: Any, document: dict[str, Any], lists: VerifiedStatusLists)
     return found._replace(message=f"{found.message}{says}", at=at)
 
 
-def _check_own(status_list: dict[str, Any], url: str, document: dict[str, Any]) -> None:
+def _check_own(status_list: dict[str, Any], url: str, document: dict[str, Any], ours: frozenset[str]) -> None:
     """Check who may say that a credential was not taken back, and that the list is that of its URL.
 
     Any list that is proven, and that a credential names, can take it back. That it was not taken back only its own list
     tells (Bitstring Status List 1.0, section 3.2): else somebody else's, or an older one, would hide a revocation. Its
     own is one that its issuer signed, or whoever owns the address that the issuer named in it: a did:web that the list
-    stands below. Without an id a list would serve at every URL.
+    stands below. Where it is known who issues under that address, it tells of nobody else's. Without an id a list would
+    serve at every URL.
 
     Raises:
         CredentialError: `STATUS_VERIFICATION_ERROR`.
     """
-    signer = issuer_of(status_list)
-    if signer is None or (signer != issuer_of(document) and not stands_below(url, signer)):
+    signer, issuer = issuer_of(status_list), issuer_of(document)
+    stranger = signer in ours and issuer not in ours and not str(issuer).startswith(f"{signer}:")
+    if signer is None or (signer != issuer and (stranger or not stands_below(url, signer))):
         raise CredentialError("STATUS_VERIFICATION_ERROR", "The status list is that of another issuer.")
     if status_list.get("id") != url:
         raise CredentialError("STATUS_VERIFICATION_ERROR", "The status list is that of another URL.")

@@ -21,7 +21,8 @@ STATUS_LIST_LIMITS: Final = Limits(bytes=8 * 1024 * 1024, nodes=200_000)
 
 def check_status(context: Context) -> Finding:
     """Check every status entry; see `status.check.check_entries`."""
-    return check_entries(context.document, context.run.status_lists)
+    known = context.run.inputs.publications
+    return check_entries(context.document, context.run.status_lists, frozenset() if known is None else known.issuers)
 
 
 def unsigned_list(url: str, run: Run) -> dict[str, Any]:
