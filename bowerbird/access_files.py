@@ -44,5 +44,5 @@ def admin_key(
     except SettingsError as error:
         print(f"bowerbird: {error}", file=sys.stderr)
         return 1
-    print(f"the key is in {key_file}; the issuer service knows it within a second")
+    print(f"the key is in {key_file}; the issuer service writes it down, and knows it within two seconds")
     return 0

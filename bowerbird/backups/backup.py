@@ -99,11 +99,16 @@ def _read(folder: Path, files: list[DocumentsFile], database: str, collection: s
             yield from map(bson.decode, documents(folder / each.path))
 
 
+def require_new(folder: Path) -> None:
+    """Raise BackupError where `folder` is there already."""
+    if folder.exists():
+        raise BackupError(f"{folder} is there already, and no backup is written over another. Name a new directory.")
+
+
 @contextmanager
 def _appearing_whole(folder: Path) -> Iterator[Path]:
     """Give a directory beside `folder` that takes its name once all that was written into it is on the disk."""
-    if folder.exists():
-        raise BackupError(f"{folder} is there already, and no backup is written over another. Name a new directory.")
+    require_new(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
     growing = Path(tempfile.mkdtemp(prefix=f".{folder.name}.incomplete-", dir=folder.parent))
     try:

@@ -1,6 +1,7 @@
 """`bowerbird backup` and `bowerbird restore`: what they are told, print, and how they end."""
 
 import asyncio
+import getpass
 import sys
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -14,35 +15,46 @@ from rich.live import Live
 from rich.text import Text
 
 from bowerbird.backups import manifest
-from bowerbird.backups.backup import make
+from bowerbird.backups.backup import make, require_new
 from bowerbird.backups.manifest import BackupError, Manifest
 from bowerbird.backups.places import lost_since, places, span
 from bowerbird.backups.restore import Target, look_at, require_free, require_whole, restore
 from bowerbird.operators import store_settings
+from libs.access.api_keys import ALL_ISSUERS
+from libs.audit.entry import Action, Cause, Entry
+from libs.audit.log import AuditLog
 from libs.common import mongo
 from libs.common.mongo import Client
 from libs.common.settings import Settings, SettingsError
 from libs.common.store_access import mongo_options
+from libs.common.telemetry import new_trace, trace_id
 
 _HOUR: Final = 3600
 
 Longest = Annotated[int, Parameter(help="hours for which MongoDB keeps the moment readable: longest that it may take")]
+Reason = Annotated[str | None, Parameter(help="why, in your words, for the audit log")]
 Yes = Annotated[bool, Parameter(negative="", help="do it; without this it is only looked at")]
 
 
-def backup(folder: Path, /, *, longest: Longest = 12) -> int:
+def backup(folder: Path, /, *, longest: Longest = 12, reason: Reason = None) -> int:
     """Write a backup of all databases, as they are at one moment, into a new directory, while services run.
 
-    It connects as one who may read every database (as `bowerbird setup` does). The signing keys in the backup are
+    It connects as one who may read every database, and add to the audit log (as `bowerbird setup` does), which has an
+    entry of it before anything is read. The signing keys in the backup are
     sealed: keep the key-encryption key, the authority's secret and the other files of secrets elsewhere.
 
     Args:
         folder: the directory, which must not exist.
         longest: see its help.
+        reason: see its help.
     """
 
     async def run(settings: Settings, client: Client, progress: "_Progress") -> int:
         noted = await places(settings)
+        cause = Cause(f"operator:{getpass.getuser()}", trace_id(new_trace()))
+        entry = Entry(Action.DATABASES_BACKED_UP, cause, (ALL_ISSUERS,), f"backup {folder.name}", reason)
+        require_new(folder)
+        await AuditLog(client["issuer"]).record(entry)
         made = await make(client, folder, noted, longest_seconds=longest * _HOUR, tell=progress.show)
         size = sum(each.bytes for each in made.files)
         progress.line(f"{folder}: {made.documents} documents, {size} bytes, as of {made.at.isoformat()}")

@@ -2,7 +2,7 @@
 
 import hmac
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from time import monotonic
 
@@ -29,6 +29,16 @@ class Administrators:
         self._clock = clock
         self._read_at = clock()
         self._names = {} if path is None else read(path)
+        self._honoured: frozenset[str] | None = None
+
+    def honour(self, digests: Iterable[str]) -> None:
+        """Let in, of those whom the file names, these alone from now on; before the first call all of them."""
+        self._honoured = frozenset(digests)
+
+    def listed(self) -> dict[str, str]:
+        """Return the names in the file by the digests of their keys."""
+        self._refresh()
+        return self._names
 
     def name_of(self, sha256: str) -> str | None:
         """Return the name of the administrator whose key has this digest; every digest is compared, each in full."""
@@ -37,7 +47,7 @@ class Administrators:
         for digest, name in self._names.items():
             if hmac.compare_digest(digest, sha256):
                 found = name
-        return found
+        return found if self._honoured is None or sha256 in self._honoured else None
 
     def _refresh(self) -> None:
         now = self._clock()

@@ -41,6 +41,9 @@ class Action(StrEnum):
     PARTNER_ADMITTED = "partner.admitted"
     PARTNER_WITHDRAWN = "partner.withdrawn"
     STORE_ACCESS_CHANGED = "store-access.changed"
+    ADMINISTRATOR_ADDED = "administrator.added"
+    ADMINISTRATOR_REMOVED = "administrator.removed"
+    DATABASES_BACKED_UP = "databases.backed-up"
     ACCESS_REFUSED = "access.refused"
 
 

@@ -9,8 +9,9 @@ from uuid import uuid4
 
 from pydantic import Field
 
+from libs.access.administrator_log import AdministratorLog
 from libs.access.administrators import Administrators
-from libs.access.api_keys import ApiKeys
+from libs.access.api_keys import ALL_ISSUERS, ApiKeys
 from libs.access.audit_api import audit_routes
 from libs.access.grant_probe import GrantProbe
 from libs.access.key_use import KeyUse, UseWorker
@@ -203,7 +204,7 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
     announcer = Announcer(urls, sealing, pseudonym)
     access = KeyRepository(database)
     use = KeyUse(plumbing.service, publish)
-    keys = ApiKeys(access, administrators=Administrators(settings.admin_keys_file), used=use.note)
+    keys = ApiKeys(access, administrators=_administrators(plumbing, settings), used=use.note)
     keys.count_known(plumbing.app)
     stored_keys = signing_key_store.SigningKeyRepository(plumbing.client, database)
     encryption = FileKeyEncryption.read(settings.kek_file, settings.other_kek_file)
@@ -326,6 +327,19 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
         issuers=issuers,
         arrivals=arrivals,
     )
+
+
+def _administrators(plumbing: Plumbing, settings: ServiceSettings) -> Administrators:
+    """Return those of the file, each let in once the audit log has its key.
+
+    Raises:
+        SettingsError: the file cannot be used.
+    """
+    administrators = Administrators(settings.admin_keys_file)
+    noted = AdministratorLog(administrators, plumbing.audit, ALL_ISSUERS)
+    plumbing.require(noted.compare)
+    plumbing.repeat("administrators", noted.tick)
+    return administrators
 
 
 def _add_closing(

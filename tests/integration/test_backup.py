@@ -70,7 +70,11 @@ async def test_a_backup_is_one_moment_of_all_databases_and_a_restore_gives_it_ba
     ended.set()
     await writing
 
+    (entry,) = await source["issuer"]["audit"].find({"action": "databases.backed-up"}).to_list(None)
+    assert (entry["subject"], entry["principal"].partition(":")[0]) == ("backup backup", "operator")
     made = manifest.read(folder)
+    audited = next(each for each in made.files if each.name == "issuer.audit")
+    assert entry["_id"] in [bson.decode(one)["_id"] for one in documents(folder / audited.path)], "written down first"
     counts = {each.database: each.documents for each in made.files if each.collection == "pairs"}
     assert set(counts) == set(NAMES)
     assert len(set(counts.values())) == 1

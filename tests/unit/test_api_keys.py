@@ -1,19 +1,22 @@
 """API keys in a process: refused without a query where that is possible, and fresh within a quarter of a second."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from fastapi import Request
+from pymongo.errors import AutoReconnect
 
+from libs.access.administrator_log import AdministratorLog
 from libs.access.administrators import Administrators
 from libs.access.api_keys import ALL_ISSUERS, FRESH_SECONDS, WITHDRAWN_WITHIN_SECONDS, ApiKeys
 from libs.access.key_files import add_administrator, make_grant_keys
-from libs.access.key_text import is_well_formed, key_sha256, new_key
+from libs.access.key_text import is_well_formed, key_id, key_sha256, new_key
 from libs.access.signatures import GrantKeys
+from libs.audit.entry import Action, Entry
 from libs.common.errors import UnauthenticatedError
 from libs.common.settings import SettingsError
 from tests.keys_in_memory import GRANTED_AT, MemoryKeys
@@ -27,6 +30,22 @@ class Seconds:
     def __call__(self) -> float:
         self.now += 0.01
         return self.now
+
+
+class MemoryLog:
+    """An audit log, which may be away."""
+
+    def __init__(self) -> None:
+        self.entries: list[Entry] = []
+        self.away = False
+
+    async def record(self, *entries: Entry) -> None:
+        if self.away:
+            raise AutoReconnect("the log is away")
+        self.entries += entries
+
+    async def of_actions(self, issuer_id: str, actions: Sequence[Action]) -> list[Entry]:
+        return [each for each in self.entries if issuer_id in each.tenants and each.action in actions]
 
 
 @pytest.fixture
@@ -158,6 +177,44 @@ async def test_there_are_several_administrators_and_taking_a_line_out_withdraws_
     assert not await known(keys, two)
     with pytest.raises(SettingsError):
         Administrators(file)
+
+
+async def test_an_administrators_key_counts_once_the_audit_log_has_it_and_what_is_taken_out_stands_there_too(
+    tmp_path: Path, stored: MemoryKeys, clock: Seconds
+) -> None:
+    file = tmp_path / "admin-keys"
+    add_administrator("first", tmp_path / "first", file)
+    administrators, log = Administrators(file, clock=clock), MemoryLog()
+    keys = ApiKeys(stored, administrators=administrators, clock=clock)
+    noted = AdministratorLog(administrators, log, ALL_ISSUERS)
+    first = (tmp_path / "first").read_text("ascii").strip()
+    log.away = True
+    with pytest.raises(AutoReconnect):
+        await noted.tick()
+    assert not await known(keys, first), "what cannot be written down is not let in"
+    log.away = False
+    for _ in range(2):
+        await noted.tick()
+        await AdministratorLog(administrators, log, ALL_ISSUERS).compare()
+    assert await known(keys, first)
+    add_administrator("second", tmp_path / "second", file)
+    clock.now += 1.0
+    second = (tmp_path / "second").read_text("ascii").strip()
+    assert not await known(keys, second)
+    await noted.tick()
+    assert await known(keys, second)
+    file.write_text(file.read_text("ascii").splitlines()[1] + "\n", "ascii")
+    clock.now += 1.0
+    assert not await known(keys, first)
+    await noted.tick()
+    told = [(each.action.value, each.subject, each.details["key"]) for each in log.entries]
+    ids = [key_id(key_sha256(each)) for each in (first, second)]
+    assert told == [
+        ("administrator.added", "administrator first", ids[0]),
+        ("administrator.added", "administrator second", ids[1]),
+        ("administrator.removed", "administrator first", ids[0]),
+    ]
+    assert {each.tenants for each in log.entries} == {(ALL_ISSUERS,)}, "schools read nothing of it"
 
 
 async def test_a_short_secret_is_no_administrators_key_whatever_the_file_says(

@@ -1,0 +1,88 @@
+"""Which administrators' keys there are, into the audit log: a new one counts only once it stands there."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from libs.access.administrators import Administrators
+from libs.access.key_text import key_id
+from libs.audit.entry import Action, Cause, Entry
+from libs.common.telemetry import new_trace, trace_id
+
+_TICK_SECONDS = 1.0
+_ACTIONS = (Action.ADMINISTRATOR_ADDED, Action.ADMINISTRATOR_REMOVED)
+
+
+class Log(Protocol):
+    """The audit log of the service that knows administrators."""
+
+    async def record(self, *entries: Entry) -> None:
+        """Add these entries."""
+        ...
+
+    async def of_actions(self, issuer_id: str, actions: Sequence[Action]) -> list[Entry]:
+        """Return the entries of these actions that concern this issuer, the oldest first."""
+        ...
+
+
+class AdministratorLog:
+    """Compares the file of administrators with the log, and writes down what is new in it and what is gone.
+
+    Who changed the file is not known here: the entries say when this service saw it. Several processes may each write
+    down the same change.
+    """
+
+    def __init__(self, administrators: Administrators, log: Log, tenant: str) -> None:
+        """Let no administrator in before the log has been read.
+
+        Args:
+            administrators: those of the file.
+            log: the log.
+            tenant: under which the entries stand: administrators alone may read it.
+        """
+        self._administrators = administrators
+        self._log = log
+        self._tenant = tenant
+        self._noted: dict[str, str] | None = None
+        administrators.honour(())
+
+    async def compare(self) -> None:
+        """Write down what has changed since, then let in whom the file names.
+
+        Raises:
+            PyMongoError: the log is unavailable, so nobody new is let in.
+        """
+        listed = self._administrators.listed()
+        named = {key_id(sha256): name for sha256, name in listed.items()}
+        if named != self._noted:
+            noted = await self._read()
+            changes = [
+                _entry(Action.ADMINISTRATOR_ADDED, *each, self._tenant) for each in named.items() - noted.items()
+            ]
+            changes += [
+                _entry(Action.ADMINISTRATOR_REMOVED, *each, self._tenant) for each in noted.items() - named.items()
+            ]
+            if changes:
+                await self._log.record(*changes)
+            self._noted = named
+        self._administrators.honour(listed)
+
+    async def tick(self) -> float:
+        """Do so; return the seconds until the next time."""
+        await self.compare()
+        return _TICK_SECONDS
+
+    async def _read(self) -> dict[str, str]:
+        """Return the names by the ids of their keys, as the log has them."""
+        noted: dict[str, str] = {}
+        for each in await self._log.of_actions(self._tenant, _ACTIONS):
+            key, name = str(each.details["key"]), each.subject.removeprefix("administrator ")
+            if each.action is Action.ADMINISTRATOR_ADDED:
+                noted[key] = name
+            elif noted.get(key) == name:
+                del noted[key]
+        return noted
+
+
+def _entry(action: Action, key: str, name: str, tenant: str) -> Entry:
+    cause = Cause.of_service("issuer", trace_id(new_trace()))
+    return Entry(action, cause, (tenant,), f"administrator {name}", details={"key": key})
