@@ -87,9 +87,13 @@ class Ids:
         """The batch of an upload that its sender named, so that sending it again is the same batch."""
         return _derive(self._batch, issuer_id, idempotency_key)
 
-    def _holding_id(self, learner: UUID, achievement: str) -> UUID:
-        """All that one learner was ever awarded of one achievement, `OWNER/ID`, whatever its version or level."""
-        return _derive(self._holding, uuid_text(learner), achievement)
+    def _holding_id(self, learner: UUID, achievement: str, evidence: UUID | None = None) -> UUID:
+        """All that one learner was ever awarded of one achievement, `OWNER/ID`, whatever its version or level.
+
+        Of a repeatable one, all that was awarded for one piece of evidence: nobody's holding grows with each piece.
+        """
+        piece = () if evidence is None else (uuid_text(evidence),)
+        return _derive(self._holding, uuid_text(learner), achievement, *piece)
 
     def credential_id(
         self, learner: UUID, achievement: str, level: str | None, *, evidence: UUID | None = None, number: int = 0

@@ -70,6 +70,10 @@ def test_under_another_secret_every_id_is_another(label: str) -> None:
     assert derive(IDS) != derive(Ids(AuthoritySecret(bytes(32)).key))
 
 
+def test_the_holding_of_one_piece_of_evidence_is_a_holding_of_its_own() -> None:
+    assert IDS.holding_id(_BATCH, "d/r", _OTHER) == derived("holding id", f"{_BATCH}\nd/r\n{_OTHER}")
+
+
 def test_the_ids_of_today_are_the_ids_of_tomorrow() -> None:
     assert [str(derive(IDS)) for derive, _ in EVERY.values()] == GOLDEN
 

@@ -367,7 +367,7 @@ async def test_a_piece_is_kept_whole_beside_its_decision() -> None:
     assert (kept.sequence, kept.achievement, kept.rule_version) == (
         1,
         "wattle/resilience/1",
-        "wattle/resilience/1, rules 4",
+        "wattle/resilience/1, rules 5",
     )
 
 

@@ -179,6 +179,12 @@ def test_a_repeatable_achievement_is_awarded_once_for_each_piece_of_evidence() -
     assert again.reason is Reason.SENT_BEFORE
 
 
+def test_no_holding_of_a_repeatable_achievement_grows_with_the_pieces_that_one_learner_has() -> None:
+    offered = known(achievement(repeatable=True))
+    decide([evidence(number, source_id=f"e{number}") for number in range(1, 101)], offered)
+    assert max(len(awards) for awards in offered.holdings.values()) == 1
+
+
 def test_learners_do_not_share_awards() -> None:
     assert decided(evidence(1), evidence(2, learner="s2")) == [ISSUED, ISSUED]
 
@@ -190,8 +196,8 @@ def test_what_cannot_stand_in_a_credential_is_refused_and_hides_nothing_from_lat
 
 
 def test_a_decision_names_the_version_and_the_rules_that_made_it() -> None:
-    assert one(evidence()).rule_version == "wattle/resilience/1, rules 4"
-    assert one(evidence(issuer_id="nobody")).rule_version == "rules 4"
+    assert one(evidence()).rule_version == "wattle/resilience/1, rules 5"
+    assert one(evidence(issuer_id="nobody")).rule_version == "rules 5"
 
 
 def test_every_reason_has_a_message_for_people() -> None:

@@ -13,7 +13,7 @@ from services.issuer.decision_ids import PieceId
 from services.issuer.decisions.decision import PARKED, Decision, Reason
 
 # Stands in every decision; raise it when a change of this file would decide the same evidence differently.
-RULES_VERSION = "4"
+RULES_VERSION = "5"
 
 
 class Owner(NamedTuple):
@@ -107,6 +107,12 @@ def award_evidence(achievement: AchievementPublished, evidence: EvidenceSubmitte
     return evidence.evidence_id if achievement.repeatable else None
 
 
+def holding_of(evidence: EvidenceSubmitted, achievement: AchievementPublished, ids: Ids) -> UUID:
+    """Return the id of the holding that decides whether the evidence earns the achievement again."""
+    piece = award_evidence(achievement, evidence)
+    return ids.holding_id(evidence.learner_id, achievement_key(achievement), piece)
+
+
 def decide(batch: Sequence[EvidenceSubmitted], context: DecisionContext) -> list[RuleOutcome]:
     """Decide each piece in its order. Each submission stands in the batch once, and none is decided yet."""
     return [_decide_one(evidence, context) for evidence in batch]
@@ -140,8 +146,7 @@ def _issued_before(
     if owner is not None and owner.submission_id != evidence.submission_id:
         return None
     piece = PieceId(evidence.batch_id, evidence.row)
-    holding = context.ids.holding_id(evidence.learner_id, achievement_key(achievement))
-    for held in context.holdings.get(holding, ()):
+    for held in context.holdings.get(holding_of(evidence, achievement, context.ids), ()):
         if held.piece == piece:
             context.owners[evidence.evidence_id] = Owner(evidence.submission_id, evidence.digest)
             issued = RuleOutcome(evidence, Outcome.ISSUED, None, achievement, held.credential_id, owns_evidence=True)
@@ -208,7 +213,7 @@ def _shortfall(evidence: EvidenceSubmitted, achievement: AchievementPublished) -
 def _award(evidence: EvidenceSubmitted, achievement: AchievementPublished, context: DecisionContext) -> RuleOutcome:
     key, level = achievement_key(achievement), evidence.result.level
     piece = award_evidence(achievement, evidence)
-    holding = context.ids.holding_id(evidence.learner_id, key)
+    holding = holding_of(evidence, achievement, context.ids)
     awards = context.holdings.setdefault(holding, [])
     same = [award for award in awards if award.level == level and award.evidence_id == piece]
     held = next((award for award in same if award.active), None)

@@ -29,9 +29,9 @@ from services.issuer.decisions.repository import DecisionStore
 from services.issuer.decisions.rules import (
     DecisionContext,
     RuleOutcome,
-    achievement_key,
     award_evidence,
     decide,
+    holding_of,
 )
 from services.issuer.status.entry import StatusEntry
 
@@ -218,7 +218,7 @@ class Awarding:
         pairs = {(each.issuer_id, each.achievement) for each in pieces}
         achievements = await self._catalogue.resolve(pairs, issuers)
         holdings = {
-            self._ids.holding_id(each.learner_id, achievement_key(achievement))
+            holding_of(each, achievement, self._ids)
             for each in pieces
             if (achievement := achievements.get((each.issuer_id, each.achievement))) is not None
         }
