@@ -88,8 +88,9 @@ class Assignments:
         self._clock = clock
         self._ids: dict[str, str] = {}
         self._made_anew: str | None = None
-        # By member: what is wrong, and since when.
+        # By member: what is wrong, and for how long, counted while this process looked.
         self._faults: dict[str, tuple[str, float]] = {}
+        self._looked_at: float | None = None
         self._standing_by: set[str] = set()
 
     async def tick(self) -> float:
@@ -108,6 +109,7 @@ class Assignments:
     def judge(self, cluster: ClusterState) -> None:
         """Note what is wrong with each member, and since when."""
         self._find_made_anew(cluster.topics)
+        passed = self._passed()
         for member in self._members:
             fetched, group = member.assigned, cluster.groups.get(member.group)
             wanted = _partitions(member.topics, cluster.topics)
@@ -123,7 +125,17 @@ class Assignments:
                 if not fetched:
                     self._standing_by.add(member.name)
             else:
-                self._faults[member.name] = (fault, self._faults.get(member.name, (fault, self._clock()))[1])
+                before = self._faults.get(member.name)
+                self._faults[member.name] = (fault, 0.0 if before is None else before[1] + passed)
+
+    def _passed(self) -> float:
+        """Return the seconds since the last look, but no more than it takes from one to the next.
+
+        A process, or a machine, that stood still in between had no time to join its group again.
+        """
+        now, before = self._clock(), self._looked_at
+        self._looked_at = now
+        return 0.0 if before is None else min(now - before, _LOOK_EVERY_SECONDS + _ANSWER_SECONDS)
 
     def _find_made_anew(self, topics: Mapping[str, TopicState]) -> None:
         for name in {name for member in self._members for name in member.topics} & topics.keys():
@@ -134,11 +146,7 @@ class Assignments:
         """Return why the process must end: it is deaf, and a new one would not be; None while it is not."""
         if self._made_anew is not None:
             return self._made_anew
-        deaf = [
-            f"{name}: {fault}"
-            for name, (fault, since) in self._faults.items()
-            if self._clock() - since > DEAF_AFTER_SECONDS
-        ]
+        deaf = [f"{name}: {fault}" for name, (fault, seconds) in self._faults.items() if seconds > DEAF_AFTER_SECONDS]
         return "; ".join(deaf) or None
 
     async def probe(self) -> str | None:

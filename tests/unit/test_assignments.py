@@ -86,9 +86,17 @@ async def test_a_deaf_member_is_not_ready_at_once_and_ends_the_process_within_a_
     await watched.see(seen, topics)
     assert fault in (await watched.watch.probe() or "")
     assert watched.watch.problem() is None
-    await watched.see(seen, topics, at=DEAF_AFTER_SECONDS + 1)
+    for second in range(5, int(DEAF_AFTER_SECONDS) + 6, 5):
+        await watched.see(seen, topics, at=second)
     assert fault in (watched.watch.problem() or "")
     assert DEAF_AFTER_SECONDS < 50
+
+
+async def test_a_process_that_stood_still_has_time_to_join_its_group_again() -> None:
+    watched = Watched()
+    await watched.see(group(another=BOTH))
+    await watched.see(group(another=BOTH), at=10 * DEAF_AFTER_SECONDS)
+    assert watched.watch.problem() is None
 
 
 async def test_a_fault_that_passes_ends_nothing() -> None:
