@@ -353,3 +353,35 @@ async def test_what_is_stored_of_a_school_and_cannot_be_read_parks_it_alone(worl
     await world.database[collection].replace_one({"_id": stored["_id"]}, stored)
     await waiting.tick()
     assert len(await world.stored("credentials")) == 4
+
+
+async def test_an_issuer_that_cannot_be_read_costs_no_other_its_place_in_the_list_of_issuers(world: World) -> None:
+    catalogue = Catalogue(world.database)
+    await catalogue.store_issuers([issuer(each) for each in ("banksia", "wattle", "waratah")])
+    await world.database["issuers"].update_one({"_id": "wattle"}, {"$set": {"event": "no JSON"}})
+    assert [each.issuer_id async for some in catalogue.everybody() for each in some] == ["banksia", "waratah"]
+    claims = {"wattle": "no JSON", "boronia": issuer("boronia").model_dump_json()}
+    await world.database["publications"].insert_many(
+        {
+            "_id": f"issuer:{name}/1",
+            "subject": f"issuer:{name}",
+            "version": 1,
+            "kind": "issuer",
+            "event": event,
+            "arrived": False,
+            "claimed_at": NOW,
+        }
+        for name, event in claims.items()
+    )
+    published: list[Outgoing] = []
+
+    async def publish(outgoing: Sequence[Outgoing]) -> None:
+        published.extend(outgoing)
+
+    later = NOW + timedelta(hours=1)
+    audit, arrivals = AuditLog(world.database), Arrivals()
+    versions = Publications(
+        world.database, catalogue=catalogue, audit=audit, arrivals=arrivals, publish=publish, clock=lambda: later
+    )
+    assert await versions.repair() > 0
+    assert [each.event.key for each in published] == ["issuer:boronia"]

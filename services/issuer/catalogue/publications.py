@@ -16,7 +16,7 @@ from libs.common.arrivals import Arrivals
 from libs.common.errors import ConflictError, UnavailableError
 from libs.common.failpoints import failpoint
 from libs.common.mongo import Database, Document, Index, find_by_ids, insert_new
-from libs.common.telemetry import new_trace
+from libs.common.telemetry import get_logger, new_trace
 from libs.contracts.cloudevents import Outgoing
 from libs.contracts.events import AchievementPublished, AuthorityPublished, Event, IssuerPublished
 from services.issuer.catalogue.repository import Catalogue, CatalogueEvent
@@ -156,7 +156,12 @@ class Publications:
         """Finish interrupted publications, once; returns the delay in seconds until the next time."""
         query = {"arrived": False, "claimed_at": {"$lt": self._clock() - _INTERRUPTED_AFTER}}
         for claim in await self._collection.find(query).to_list(None):
-            event = _read(claim)
+            try:
+                event = _read(claim)
+            except (ValueError, KeyError, TypeError) as error:
+                # Damaged by somebody's hand: it holds up no other's.
+                get_logger().error("publication not readable", claim=claim["_id"], problem=type(error).__name__)
+                continue
             if await self._catalogue.has_arrived(event):
                 await self._settle(event, new_trace())
             else:

@@ -84,11 +84,14 @@ class Catalogue:
         return None if found is None else AuthorityPublished.model_validate_json(found["event"])
 
     async def everybody(self) -> AsyncIterator[Sequence[IssuerPublished]]:
-        """Return the newest version of every issuer that has arrived, some at a time, sorted by id."""
+        """Return the newest version of every issuer that has arrived, some at a time, sorted by id.
+
+        One that cannot be read is logged and left out, and costs no other its place.
+        """
         # All tenants: for the list of issuers, which is public.
         cursor = self._issuers.find({}, {"event": 1}).sort("_id", 1).batch_size(_TOGETHER)
         while found := await cursor.to_list(_TOGETHER):
-            yield [IssuerPublished.model_validate_json(each["event"]) for each in found]
+            yield [issuer for each in found if (issuer := _readable_issuer(each)) is not None]
 
     async def every_version(self) -> AsyncIterator[Sequence[AchievementPublished]]:
         """Return every version of every achievement that has arrived, some at a time, sorted by key."""
@@ -170,11 +173,9 @@ class Catalogue:
         wanted = set(issuer_ids)
         known = {each: issuer for each in wanted if (issuer := self._issuer_cache.get(each)) is not None}
         for found in await find_by_ids(self._issuers, "_id", wanted - known.keys()):
-            try:
-                issuer = IssuerPublished.model_validate_json(found["event"])
-            except _UNREADABLE as error:
+            issuer = _readable_issuer(found)
+            if issuer is None:
                 self._unreadable_issuers.add(found["_id"])
-                get_logger().error("an issuer cannot be read", issuer=found["_id"], problem=type(error).__name__)
             else:
                 known[issuer.issuer_id] = self._issuer_cache[issuer.issuer_id] = issuer
         self._unreadable_issuers.difference_update(known)
@@ -191,6 +192,14 @@ class Catalogue:
             else:
                 known[version.version_key] = self._version_cache[version.version_key] = version
         return known
+
+
+def _readable_issuer(stored: Document) -> IssuerPublished | None:
+    try:
+        return IssuerPublished.model_validate_json(stored["event"])
+    except _UNREADABLE as error:
+        get_logger().error("an issuer cannot be read", issuer=stored["_id"], problem=type(error).__name__)
+        return None
 
 
 def _issuer(event: IssuerPublished) -> Document:
