@@ -6,7 +6,7 @@ import string
 import pytest
 from confusable_homoglyphs.confusables import confusables_data
 
-from libs.openbadges.trust.names import LONGEST_NAME, shown_name, skeleton
+from libs.openbadges.trust.names import LONGEST_NAME, names_no_school, shown_name, skeleton, skeletons
 
 ALIKE = {
     "Cyrillic": "Ваnksіа Соllеgе",
@@ -55,6 +55,45 @@ def test_every_character_that_looks_like_a_letter_has_the_skeleton_of_that_lette
 @pytest.mark.parametrize("other", ["Banksia High School", "Wattle Grove", "College", "バンクシア"])
 def test_other_names_have_another(other: str) -> None:
     assert skeleton(other) != skeleton("Banksia College")
+
+
+@pytest.mark.parametrize(
+    "holding",
+    [
+        "The Banksia College",
+        "Banksia College (official)",
+        "Banksia College \u2714 Verified",
+        "Banksia College, registered here",
+        "\u0299anksia College",
+        "8anksia C0llege of Perth",
+        "Banksia Coll&#101;ge",
+        "Real\u200b Ban\u200bksia_College",
+    ],
+)
+def test_a_name_that_holds_another_has_its_skeleton_too(holding: str) -> None:
+    assert skeleton("Banksia College") in skeletons(holding)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["Bowerbird Team", "B\u043ewerbird", "An unknown party", "X, registered here", "did:web:a.example", ".", "Q"],
+)
+def test_names_that_speak_for_the_verifier_are_no_schools(name: str) -> None:
+    assert names_no_school(name)
+
+
+@pytest.mark.parametrize("name", ["Banksia College", "Bower Primary School", "\u30d0\u30f3\u30af\u30b7\u30a2"])
+def test_names_of_schools_are(name: str) -> None:
+    assert not names_no_school(name)
+
+
+@pytest.mark.parametrize("other", ["Banksia and College", "College Hill", "a b c d", "Ba nk"])
+def test_a_name_that_shares_words_with_another_does_not(other: str) -> None:
+    assert skeleton("Banksia College") not in skeletons(other)
+
+
+def test_the_longest_name_has_a_bounded_number_of_skeletons() -> None:
+    assert len(skeletons("ab " * 9_999)) <= 400
 
 
 def test_a_name_of_nothing_visible_has_an_empty_skeleton() -> None:

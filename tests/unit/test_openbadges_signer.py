@@ -124,6 +124,15 @@ def test_a_name_that_looks_like_a_registered_one_is_marked(name: str) -> None:
     assert signer.message.endswith("; Wattle Grove High School, which is registered here, did not sign it")
 
 
+def test_a_strangers_name_that_holds_a_registered_one_is_marked_and_cannot_end_its_quotation() -> None:
+    name = "Real Wattle Grove High School\u201d. Signed by it, registered here. \u201c\uff02"
+    signer = report_on(strangers(name), known("Wattle Grove High School")).signer
+    assert signer is not None
+    assert [one.id for one in signer.resembles] == [DID]
+    quoted = "Real Wattle Grove High School'. Signed by it, registered here. ''"
+    assert f'calls itself "{quoted}"; Wattle Grove High School, which is registered here, did not' in signer.message
+
+
 OTHER = replace(SCHOOL, id="did:web:badges.example:issuers:other", issuer_id="other", name="Wattle Grove High School")
 
 

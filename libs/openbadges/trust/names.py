@@ -1,7 +1,9 @@
 """Names that look alike: the skeleton of Unicode Technical Standard 39, section 4, and how names are shown."""
 
+import re
 import unicodedata
 from functools import lru_cache
+from html import unescape
 from itertools import islice
 from typing import Final
 
@@ -35,8 +37,12 @@ def _prototypes() -> dict[str, str]:
     return found
 
 
-_PROTOTYPES: Final = _prototypes()
-_ALIKE_IN_ASCII: Final = str.maketrans({"0": "o", "1": "l", "i": "l", "|": "l", "5": "s", "$": "s", "@": "a"})
+_SMALL_CAPITALS: Final = dict(zip("ᴀʙᴄᴅᴇꜰɢʜɪᴊᴋʟᴍɴᴏᴘʀꜱᴛᴜᴠᴡʏᴢ", "abcdefghijklmnoprstuvwyz", strict=True))
+_PROTOTYPES: Final = {**_prototypes(), **_SMALL_CAPITALS}
+_BETWEEN_WORDS: Final = re.compile(r"[\W_]+")
+_NOBODYS: Final = ("Bowerbird", "registered here", "unknown party", "nobody who", "somebody who", "did:web", "did:key")
+_MOST_WORDS, _LONGEST_RUN, _SHORTEST_RUN = 40, 10, 8
+_ALIKE_IN_ASCII: Final = str.maketrans({"0": "o", "1": "l", "i": "l", "|": "l", "5": "s", "$": "s", "8": "b", "@": "a"})
 """Within ASCII, after case is folded: what is read as the same letter in most typefaces."""
 
 
@@ -53,7 +59,29 @@ def skeleton(name: str) -> str:
     folded = _look(unicodedata.normalize("NFKD", shapes)).casefold()
     # Once more: what case folding makes (a capital of another alphabet in small) may look like yet another letter.
     again = _look(folded).casefold().translate(_ALIKE_IN_ASCII)
-    return "".join(one for one in again if one.isalnum()).replace("rn", "m").replace("vv", "w")
+    return _one_shape("".join(one for one in again if one.isalnum()))
+
+
+@lru_cache(maxsize=512)
+def skeletons(name: str) -> frozenset[str]:
+    """Return the skeleton of a name, and those of all runs of two to ten words in it, of its first forty words.
+
+    'Banksia College, the real one' so has the skeleton of 'Banksia College' among its own.
+    """
+    words = [skeleton(word) for word in _BETWEEN_WORDS.split(shown_name(unescape(name)))]
+    words = [word for word in words if word][:_MOST_WORDS]
+    runs = {
+        _one_shape("".join(words[start:end]))
+        for start in range(len(words))
+        for end in range(start + 2, min(start + _LONGEST_RUN, len(words)) + 1)
+    }
+    return frozenset({skeleton(name), *(run for run in runs if len(run) >= _SHORTEST_RUN)})
+
+
+def names_no_school(name: str) -> bool:
+    """Return whether a name reads as this product, as a word of a verdict, as an id, or is too short to be told."""
+    seen = skeleton(name)
+    return len(seen) < 2 or any(skeleton(words) in seen for words in _NOBODYS)
 
 
 def shown_name(name: str) -> str:
@@ -61,6 +89,10 @@ def shown_name(name: str) -> str:
     line = "".join(" " if one in "\t\r\n\u2028\u2029" else one for one in name if one.isspace() or _has_shape(one))
     shown = " ".join(line.split())
     return shown if len(shown) <= LONGEST_NAME else f"{shown[:LONGEST_NAME]}…"
+
+
+def _one_shape(text: str) -> str:
+    return text.replace("rn", "m").replace("vv", "w")
 
 
 def _look(text: str) -> str:

@@ -1,13 +1,15 @@
 """Who signed, apart from whether the proof is good: a registered party, a listed one, or an unknown one."""
 
-from collections.abc import Iterable
+import unicodedata
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from libs.openbadges.model import times
-from libs.openbadges.trust.names import skeleton
+from libs.openbadges.trust.names import skeleton, skeletons
 from libs.openbadges.trust.parties import KnownParties, Party, Standing
+
+_QUOTES: Final = frozenset('"″‶〃＂„‟〝〞〟ˮ')  # noqa: RUF001  # those that are no quotation marks to Unicode, too
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +112,7 @@ def identify(
         name,
         party,
         registry,
-        _resembled(parties, [name, None if party is None else party.name], identifier),
+        _resembled(parties, name, party, identifier),
         parties.available,
         tuple(parties.missing),
     )
@@ -127,11 +129,15 @@ def _party(parties: KnownParties, identifier: str, issued: datetime | None) -> t
     return None, None
 
 
-def _resembled(parties: KnownParties, names: Iterable[str | None], identifier: str | None) -> tuple[Party, ...]:
+def _resembled(
+    parties: KnownParties, name: str | None, party: Party | None, identifier: str | None
+) -> tuple[Party, ...]:
+    """A name that holds that of a registered party resembles it, but where the bearer is registered or listed too."""
     if not parties.alike:
         return ()
-    skeletons = dict.fromkeys(skeleton(name) for name in names if name is not None)
-    found = {one.id: one for each in skeletons for one in parties.alike.get(each, ()) if one.id != identifier}
+    named = [] if name is None else [skeleton(name)] if party is not None else sorted(skeletons(name))
+    looked = dict.fromkeys(named if party is None else [*named, skeleton(party.name)])
+    found = {one.id: one for each in looked for one in parties.alike.get(each, ()) if one.id != identifier}
     return tuple(found.values())
 
 
@@ -147,4 +153,8 @@ def _organisation(party: Party) -> dict[str, Any]:
 
 
 def _quoted(name: str | None, otherwise: str | None) -> str:
-    return f'"{name.replace(chr(34), chr(39))}"' if name else otherwise or "nobody"
+    """Return a name in quotation marks, of which it holds none itself: it cannot seem to end before its end."""
+    if not name:
+        return otherwise or "nobody"
+    inner = "".join("'" if one in _QUOTES or unicodedata.category(one) in {"Pi", "Pf"} else one for one in name)
+    return f'"{inner}"'

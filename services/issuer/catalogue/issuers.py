@@ -11,6 +11,7 @@ from libs.common.errors import ConflictError, NotFoundError
 from libs.contracts.events import IssuerPublished, Suspension
 from libs.contracts.reasons import SuspensionReason
 from libs.openbadges.crypto import did
+from libs.openbadges.trust.names import names_no_school
 from services.issuer.catalogue.names import IssuerNames
 from services.issuer.catalogue.publications import Publications, same_content, unless_overtaken
 from services.issuer.catalogue.repository import Catalogue
@@ -160,6 +161,8 @@ class Issuers:
 
     async def _refuse_look_alike(self, issuer_id: str, name: str, *, reserved: bool) -> None:
         alike = await self._catalogue.look_alikes(name, besides=issuer_id)
+        if names_no_school(name):
+            raise ConflictError("the name could be taken for words of the verifier's own; choose another one")
         if not alike and not reserved:
             raise ConflictError("another issuer is taking this name, or one that looks like it, at this moment")
         if alike:

@@ -10,6 +10,7 @@ from libs.common.mongo import Database, Document, Index, find_by_ids, insert_new
 from libs.common.telemetry import get_logger
 from libs.contracts.events import AUTHORITY_ID, AchievementPublished, AuthorityPublished, IssuerPublished
 from libs.openbadges.trust import skeleton
+from libs.openbadges.trust.names import skeletons
 from services.issuer.credentials.hindrance import Hindrance, Pair
 
 INDEXES: Sequence[Index] = (
@@ -106,8 +107,8 @@ class Catalogue:
         return {found["_id"] for found in await self._issuers.find(query, {"_id": 1}).to_list(None)}
 
     async def look_alikes(self, name: str, besides: str) -> list[str]:
-        """Return the ids of issuers, other than `besides`, whose names could be taken for this one; ten at most."""
-        query = {"skeleton": skeleton(name), "_id": {"$ne": besides}}
+        """Return the ids of issuers, other than `besides`, whose names look like this one or are in it; ten at most."""
+        query = {"skeleton": {"$in": sorted(skeletons(name))}, "_id": {"$ne": besides}}
         return [found["_id"] for found in await self._issuers.find(query, {"_id": 1}).limit(10).to_list(None)]
 
     async def newest_version(self, owner: str, achievement_id: str) -> AchievementPublished | None:

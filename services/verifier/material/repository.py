@@ -40,7 +40,7 @@ ISSUER_LIST_ID = "issuers"
 _PARTY = {"did": 1, "name": 1, "url": 1, "suspension": 1}
 _ORGANISATION = dict.fromkeys(("did", "name", "url", "email", "time_zone", "parent", "learners_from_16"), 1)
 _Closing = tuple[str, datetime, TakeDownReason | None, RevocationReason | None]
-_MOST_ALIKE = 8
+_MOST_ALIKE = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,10 +248,10 @@ class Repository:
 
     async def parties_alike(self, skeletons: Iterable[str]) -> dict[str, list[Party]]:
         """The first registered issuers whose names have one of these skeletons, by skeleton."""
-        found: dict[str, list[Party]] = {}
-        for one in skeletons:
-            alike = await self._issuers.find({"skeleton": one}, _PARTY).sort("_id").limit(_MOST_ALIKE).to_list(None)
-            found[one] = [_party(each) for each in alike]
+        found: dict[str, list[Party]] = {one: [] for one in skeletons}
+        alike = self._issuers.find({"skeleton": {"$in": list(found)}}, {**_PARTY, "skeleton": 1})
+        for each in await alike.sort("_id").limit(_MOST_ALIKE).to_list(None):
+            found[each["skeleton"]].append(_party(each))
         return found
 
     async def credential_texts(self, ids: Iterable[UUID]) -> dict[UUID, str | TakenDown]:

@@ -11,7 +11,8 @@ from pymongo.errors import PyMongoError
 
 from libs.common.telemetry import get_logger
 from libs.openbadges.crypto.did import did_web
-from libs.openbadges.trust import KnownParties, Party, Publications, Registry, own_credential_uuid, skeleton
+from libs.openbadges.trust import KnownParties, Party, Publications, Registry, own_credential_uuid
+from libs.openbadges.trust.names import skeletons
 from libs.openbadges.verify import Dependencies
 from services.verifier.material.cache import ShortMemory
 from services.verifier.material.issuers import RegisteredIssuers
@@ -99,8 +100,8 @@ class TrustSource:
                 asked = len(issuers) <= _MOST_ISSUERS
                 # Registered ones too: an administrator may have let one take a name that looks like another's.
                 names = {*dependencies.names, *(party.name for party in registered.values())}
-                for one in sorted({skeleton(name) for name in names} - {""})[:_MOST_ISSUERS]:
-                    alike[one] = await self._names.get(one)
+                for one in sorted({"\n".join(sorted(skeletons(name))) for name in names})[:_MOST_ISSUERS]:
+                    alike |= await self._names.get(one)
                 found |= await self._texts(dependencies.credentials, given)
         except (PyMongoError, TimeoutError) as error:
             reached = False
@@ -128,8 +129,10 @@ class TrustSource:
         missing = own - given.keys()
         return await self._records.credential_texts(missing) if missing else {}
 
-    async def _alike(self, name: str) -> Sequence[Party]:
-        return (await self._records.parties_alike([name])).get(name, ())
+    async def _alike(self, wanted: str) -> Mapping[str, Sequence[Party]]:
+        """Return those with any of these skeletons, a line each; a skeleton is letters and digits alone."""
+        found = await self._records.parties_alike([each for each in wanted.split("\n") if each])
+        return {each: parties for each, parties in found.items() if parties}
 
 
 def _among(parties: Mapping[str, Sequence[Party]], ids: Iterable[str]) -> dict[str, Sequence[Party]]:
