@@ -225,13 +225,11 @@ def _of_stores(alarms: Alarms) -> Iterator[Trial]:
 
     yield Trial(
         "MongoDB hangs",
-        frozenset({"BowerbirdRetries", "BowerbirdConsumerBehind", "BowerbirdHttpErrors"}),
+        frozenset({"BowerbirdConsumerBehind", "BowerbirdConsumerStuck"}),
         hang("mongodb"),
         go_on("mongodb"),
     )
-    yield Trial(
-        "Kafka hangs", frozenset({"BowerbirdIntakeFails", "BowerbirdAnnouncementsLate"}), hang("kafka"), go_on("kafka")
-    )
+    yield Trial("Kafka hangs", frozenset({"BowerbirdIntakeFails"}), hang("kafka"), go_on("kafka"))
     yield Trial(
         "a record is broken",
         frozenset({"BowerbirdDeadLetters"}),

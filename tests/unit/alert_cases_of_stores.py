@@ -314,3 +314,30 @@ RECOVERY: Final = (
     ),
     silent("BowerbirdStatusListRefused", "130m", {_LIST_REFUSED: "2x130"}),
 )
+
+_DIFFERENCES: Final = 'bowerbird_audit_differences{check="status_index"}'
+_AUDITED: Final = "bowerbird_audit_last_success_timestamp_seconds"
+_VERIFIED_AT: Final = "bowerbird_backup_last_verified_timestamp_seconds"
+_BACKED_UP: Final = "bowerbird_backup_newest_timestamp_seconds"
+_LONG_AGO: Final = f"-{2 * _DAY}x70"
+
+AUDITS: Final = (
+    fires(
+        "BowerbirdAuditDiffers",
+        "5m",
+        {_DIFFERENCES: "0 2x5"},
+        "The audit found 2 things that are not as promised (status_index)",
+        check="status_index",
+    ),
+    silent("BowerbirdAuditDiffers", "5m", {_DIFFERENCES: "0x5"}),
+    fires("BowerbirdAuditStale", "70m", {_AUDITED: _LONG_AGO}, "No audit has come to its end for more than a day"),
+    # Nobody audits.
+    fires("BowerbirdAuditStale", "70m", {"up": "1x70"}, "No audit has come to its end for more than a day"),
+    silent("BowerbirdAuditStale", "70m", {_AUDITED: f"-{_DAY}x70"}),
+    fires(
+        "BowerbirdBackupUnverified", "70m", {_VERIFIED_AT: _LONG_AGO}, "No backup was found whole for more than a day"
+    ),
+    silent("BowerbirdBackupUnverified", "70m", {_VERIFIED_AT: f"-{_DAY}x70"}),
+    fires("BowerbirdBackupOld", "70m", {_BACKED_UP: _LONG_AGO}, "The newest backup is of 2d 1h 10m 0s ago"),
+    silent("BowerbirdBackupOld", "70m", {_BACKED_UP: f"-{_DAY}x70"}),
+)

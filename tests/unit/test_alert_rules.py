@@ -29,6 +29,7 @@ CASES = (
     *alert_cases_of_stores.WATCHING,
     *alert_cases_of_stores.OBJECTIVES,
     *alert_cases_of_stores.RECOVERY,
+    *alert_cases_of_stores.AUDITS,
 )
 SECTIONS = ("Impact", "First look", "Causes", "Steps", "When it is over", "What not to do")
 needs_promtool = pytest.mark.skipif(

@@ -41,7 +41,7 @@ def test_every_row_of_the_table_is_a_container_of_the_same_name() -> None:
 
 
 def test_compose_runs_nothing_beside_the_table_but_keys_monitoring_and_the_proxy() -> None:
-    monitoring = {"prometheus", "alertmanager", "grafana", *EXPORTERS}
+    monitoring = {"prometheus", "alertmanager", "grafana", "audit", *EXPORTERS}
     assert set(CONTAINERS) - {service.name for service in TABLE} == {"keys", "proxy", *monitoring}
 
 
@@ -85,7 +85,7 @@ def test_every_image_is_pinned_to_a_version(name: str) -> None:
     assert re.search(r":v?\d+\.\d+\.\d+$", CONTAINERS[name]["image"])
 
 
-@pytest.mark.parametrize("name", [*(service.name for service in OURS), *EXPORTERS, "alertmanager"])
+@pytest.mark.parametrize("name", [*(service.name for service in OURS), *EXPORTERS, "alertmanager", "audit"])
 def test_a_container_of_ours_cannot_write_its_file_system_nor_gain_rights(name: str) -> None:
     container = CONTAINERS[name]
     assert container["read_only"] is True
@@ -186,7 +186,7 @@ def test_prometheus_asks_every_exporter_and_tells_alertmanager() -> None:
     }
     (probing,) = (job for job in others if job["job_name"] == "certificates")
     asked.add(probing["relabel_configs"][-1]["replacement"].partition(":")[0])
-    assert asked == {*EXPORTERS, "alertmanager", "127.0.0.1"}
+    assert asked == {*EXPORTERS, "alertmanager", "audit", "127.0.0.1"}
     (told,) = config["alerting"]["alertmanagers"]
     assert told["static_configs"][0]["targets"] == ["alertmanager:9093"]
 

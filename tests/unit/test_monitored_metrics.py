@@ -1,5 +1,6 @@
 """Every metric in rules and dashboards is exported, and every metric of ours that is exported is in one of them."""
 
+import importlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -51,6 +52,7 @@ def exported() -> Iterator[set[str]]:
     """The names of each metric that the processes export; a service's metrics are known once it is imported."""
     for name in registry.NAMES:
         registry.find(name)
+    importlib.import_module("bowerbird.auditing.metrics")
     for family in prometheus_client.REGISTRY.collect():
         if family.type == "histogram":
             yield {f"{family.name}_{part}" for part in ("bucket", "sum", "count")}

@@ -3,6 +3,7 @@
 from typing import Final
 
 from deploy.monitoring.alert import Alert
+from deploy.monitoring.alerts.audits import AUDITS
 from deploy.monitoring.alerts.awards import AWARDS
 from deploy.monitoring.alerts.mail import MAIL
 from deploy.monitoring.alerts.recovery import RECOVERY
@@ -20,6 +21,7 @@ GROUPS: Final[dict[str, tuple[Alert, ...]]] = {
     "mail": MAIL,
     "trust": TRUST,
     "recovery": RECOVERY,
+    "audits": AUDITS,
     "stores": STORES,
     "watching": WATCHING,
     "objectives": SLO_ALERTS,

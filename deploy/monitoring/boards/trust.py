@@ -140,6 +140,33 @@ _KEEPING: Final = Row(
             (("max by (service) (bowerbird_audit_head_sequence)", "{{service}}"),),
         ),
         Panel(
+            "audit-differences",
+            "What is not as promised",
+            "By check, as of the last audit; 0 while all is well.",
+            "short",
+            (("max by (check) (bowerbird_audit_differences)", "{{check}}"),),
+        ),
+        Panel(
+            "audit-age",
+            "Since the last audit",
+            "That came to its end, and how long it took.",
+            "s",
+            (
+                ("time() - max(bowerbird_audit_last_success_timestamp_seconds)", "since"),
+                ("max(bowerbird_audit_seconds)", "took"),
+            ),
+        ),
+        Panel(
+            "backup-age",
+            "Age of backups",
+            "Of the newest, and since one was last read and found whole.",
+            "s",
+            (
+                ("time() - max(bowerbird_backup_newest_timestamp_seconds)", "newest"),
+                ("time() - max(bowerbird_backup_last_verified_timestamp_seconds)", "found whole"),
+            ),
+        ),
+        Panel(
             "retention",
             "Kept longer than stated",
             "Age of the oldest, less the life that is stated; below 0 while all is well.",
