@@ -118,3 +118,18 @@ async def test_pictures_and_json_have_limits_of_size_of_their_own(http: AsyncCli
     for size, kind in ((MOST_BYTES + 1, "application/json"), (MOST_PICTURE_BYTES + 1, "image/png")):
         answer = await http.post("/v1/verify", content=b" " * size, headers={"Content-Type": kind})
         assert answer.status_code == 413, kind
+
+
+@pytest.mark.parametrize("media_type", ["application/json", "application/vc+ld+json", "application/x-ndjson"])
+async def test_no_more_of_a_body_is_received_than_its_media_type_may_have(http: AsyncClient, media_type: str) -> None:
+    sent = 0
+
+    async def pieces() -> AsyncIterator[bytes]:
+        nonlocal sent
+        for _ in range(60):
+            sent += 64 * 1024
+            yield b" " * 64 * 1024
+
+    answer = await http.post("/v1/verify", content=pieces(), headers={"Content-Type": media_type})
+    assert answer.status_code == 413
+    assert sent <= (2 * 1024 + 128 if media_type.endswith("ndjson") else 640) * 1024

@@ -1,6 +1,6 @@
 """Asking for a credential to be closed: who asks is recorded before the command goes out, and their words stay."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
@@ -10,6 +10,7 @@ import pytest
 from libs.access.api_keys import Caller
 from libs.audit.entry import Action, Cause, Entry
 from libs.common.arrivals import Arrivals
+from libs.common.errors import NotFoundError, OtherTenantError
 from libs.contracts.cloudevents import Outgoing
 from libs.contracts.reasons import RevocationReason, TakeDownReason
 from services.issuer.credentials.closing import Closings
@@ -45,6 +46,9 @@ class World:
 
     async def find(self, credential_id: UUID, issuer_id: str) -> Credential | None:
         return self.credential if issuer_id == "wattle" else None
+
+    async def by_ids(self, credential_ids: Iterable[UUID]) -> dict[UUID, Credential]:
+        return {each: self.credential for each in credential_ids if each == self.credential.credential_id}
 
     async def keep(self, request: ClosingRequest) -> None:
         self.done.append(request)
@@ -83,6 +87,20 @@ async def test_who_asks_is_recorded_before_the_command_and_their_words_are_in_th
     assert (entry.cause, entry.tenants, entry.reason) == (CAUSE, ("wattle",), request.reason)
     assert "Kim" not in repr(entry)
     assert "Kim" not in repr(command)
+
+
+async def test_who_asks_for_another_schools_credential_is_refused_as_for_one_that_is_not_and_that_is_told_apart() -> (
+    None
+):
+    world, other = World(), Caller("banksia", frozenset())
+    with pytest.raises(OtherTenantError) as refused:
+        await world.closings.read(world.credential.credential_id, other)
+    with pytest.raises(NotFoundError) as missing:
+        await world.closings.read(uuid4(), other)
+    assert not isinstance(missing.value, OtherTenantError)
+    assert (str(refused.value), refused.value.code) == (str(missing.value), missing.value.code), (
+        "to the caller the same"
+    )
 
 
 async def test_what_is_closed_already_is_neither_recorded_nor_asked_for_again() -> None:

@@ -15,7 +15,7 @@ from services.verifier.material.lookup import PublicRecords
 from services.verifier.material.repository import TakenDown
 from services.verifier.pages.answers import gone
 from services.verifier.verification.jobs import submission_job
-from services.verifier.verification.line_reports import LINES, LineVerifier, read_lines
+from services.verifier.verification.line_reports import LINES, MOST_LINES_BYTES, LineVerifier, read_lines
 from services.verifier.verification.models import BadgeQuestion, CredentialDocument, CredentialQuestion, ReportView
 from services.verifier.verification.submission import (
     FILE_TYPES,
@@ -23,6 +23,7 @@ from services.verifier.verification.submission import (
     MEDIA_TYPES,
     MOST_PICTURE_BYTES,
     MOST_QUESTION_BYTES,
+    most_bytes,
     read_request,
 )
 from services.verifier.verification.verifier import Verifier
@@ -74,7 +75,7 @@ class VerifyApi:
         `{"lines", "pass", "fail", "unknown", "refused"}`; an answer without it was cut off. All share the limits of
         one request: lines that are not reached are `unknown`, with the code `not_looked_at`, and are to be sent again.
         """
-        body = await read_body(request, (*MEDIA_TYPES, LINES))
+        body = await read_body(request, (*MEDIA_TYPES, LINES), _most_bytes)
         media_type = request.headers.get("content-type", "")
         if essence(media_type) == LINES:
             lines = read_lines(body)
@@ -91,6 +92,10 @@ class VerifyApi:
         else:
             _, report = await self._verifier.run_credential(submission_job, body, media_type, self._public_base)
         return _answer(orjson.dumps(report.to_dict()), JSON)
+
+
+def _most_bytes(media_type: str) -> int:
+    return MOST_LINES_BYTES if essence(media_type) == LINES else most_bytes(media_type)
 
 
 def _answer(body: bytes, media_type: str) -> Response:

@@ -68,6 +68,15 @@ class Submission:
     recipient: Recipient | None = None
 
 
+def most_bytes(media_type: str) -> int:
+    """Return how large a body of this Content-Type may be."""
+    return MOST_BYTES if _is_json(media_type) else MOST_PICTURE_BYTES
+
+
+def _is_json(media_type: str) -> bool:
+    return is_json(media_type) or essence(media_type) in JSON_TYPES
+
+
 def read_request(body: bytes, media_type: str, public_base: str) -> Submission:
     """Return what was sent.
 
@@ -80,7 +89,7 @@ def read_request(body: bytes, media_type: str, public_base: str) -> Submission:
         TooLargeError: JSON of more than `MOST_BYTES`.
         InvalidRequestError: see `read_submission`; a body of no bytes.
     """
-    if is_json(media_type) or essence(media_type) in JSON_TYPES:
+    if _is_json(media_type):
         if len(body) > MOST_BYTES:
             raise TooLargeError(f"send at most {MOST_BYTES} bytes of JSON")
         # A reader may ignore a byte order mark (RFC 8259, section 8.1).
