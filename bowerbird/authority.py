@@ -5,7 +5,7 @@ from libs.common.authority_secret import AuthoritySecret
 from libs.contracts.ids import Ids
 from services.issuer.credentials.announcements import Announcer
 from services.issuer.credentials.sealing import RecordSealing
-from services.issuer.service import ServiceSettings
+from services.issuer.settings import ServiceSettings
 from services.issuer.urls import Urls
 
 

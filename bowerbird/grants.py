@@ -23,7 +23,7 @@ from libs.common.telemetry import new_trace, trace_id
 from libs.contracts.events import ApiKeyGranted
 from libs.contracts.ids import Ids
 from services.issuer.access.renewal import GrantRenewal, Renewal, subject_of
-from services.issuer.service import ServiceSettings
+from services.issuer.settings import ServiceSettings
 
 DryRun = Annotated[bool, Parameter(negative="", help="say what would be done, and do nothing")]
 

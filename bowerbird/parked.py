@@ -20,7 +20,7 @@ from services.issuer.decisions.repository import MongoDecisions
 from services.issuer.keys.encryption import FileKeyEncryption, KeyUnavailableError
 from services.issuer.keys.repository import UNREADABLE, SigningKeyRepository
 from services.issuer.keys.sealing import opened
-from services.issuer.service import ServiceSettings
+from services.issuer.settings import ServiceSettings
 
 Work = Callable[[ServiceSettings, mongo.Client, mongo.Database], Awaitable[int]]
 

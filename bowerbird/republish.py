@@ -23,7 +23,7 @@ from services.issuer.keys.copies import KeyCopies
 from services.issuer.keys.encryption import FileKeyEncryption
 from services.issuer.keys.repository import SigningKeyRepository
 from services.issuer.registry.repository import IssuerListRepository
-from services.issuer.service import ServiceSettings
+from services.issuer.settings import ServiceSettings
 from services.issuer.status.repository import StatusListRepository
 
 _PUBLISHERS: Final = ("evidence", "issuer")

@@ -24,7 +24,7 @@ from services.issuer.keys.encryption import FileKeyEncryption
 from services.issuer.keys.probe import KeyEncryptionProbe
 from services.issuer.keys.repository import SigningKeyRepository
 from services.issuer.keys.rewrapping import Rewrapped, Rewrapping
-from services.issuer.service import ServiceSettings
+from services.issuer.settings import ServiceSettings
 
 
 def rewrap(

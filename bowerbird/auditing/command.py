@@ -34,7 +34,7 @@ from libs.common.store_access import mongo_options
 from libs.common.telemetry import new_trace
 from libs.contracts.cloudevents import Outgoing
 from libs.contracts.events import Event
-from services.issuer.service import ServiceSettings
+from services.issuer.settings import ServiceSettings
 
 _SHOWN: Final = 20
 _AT_ONCE: Final = 200

@@ -1,13 +1,10 @@
-"""Puts the issuer service together: its settings, routes, consumers and loops."""
+"""Puts the issuer service together: its routes, consumers and loops."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from functools import partial
-from pathlib import Path
 from urllib.parse import urlsplit
 from uuid import uuid4
-
-from pydantic import Field
 
 from libs.access.administrator_log import AdministratorLog
 from libs.access.administrators import Administrators
@@ -19,9 +16,7 @@ from libs.access.repository import KeyRepository
 from libs.access.signatures import PUBLIC_VARIABLE, GrantKeys, GrantSigner
 from libs.access.worker import AccessWorker, Restoring
 from libs.common.arrivals import Arrivals
-from libs.common.authority_secret import AuthoritySettings
 from libs.common.clock import now
-from libs.common.contact_details import ContactPolicy
 from libs.common.mongo import Database, Index
 from libs.common.retention import Kept, Retention
 from libs.common.runtime import Plumbing
@@ -81,6 +76,7 @@ from services.issuer.recovery.wiring import add_recovery
 from services.issuer.registry.publication import IssuerListPublication, read_list_key
 from services.issuer.registry.repository import IssuerListRepository
 from services.issuer.renewal.publication import Freshness
+from services.issuer.settings import ServiceSettings
 from services.issuer.status import repository as status_repository
 from services.issuer.status.allocation import StatusEntryAllocation
 from services.issuer.status.epoch import Epochs
@@ -88,95 +84,6 @@ from services.issuer.status.publication import StatusListPublication
 from services.issuer.status.repository import StatusListRepository
 from services.issuer.status.signer import StatusListSigner
 from services.issuer.urls import Urls
-
-
-class ServiceSettings(AuthoritySettings):
-    """The settings of the issuer service."""
-
-    kek_file: Path = Field(
-        default=Path("var/secrets/kek"),
-        description="file with the key that encrypts the issuers' signing keys: 32 bytes in base64, mode 0600",
-    )
-    other_kek_file: Path | None = Field(
-        default=None,
-        description="file with a second such key, which opens what it sealed and seals nothing: while the signing keys "
-        "are sealed anew (`bowerbird rewrap`)",
-    )
-    grant_secret_file: Path = Field(
-        default=Path("var/secrets/grant-secret"),
-        description="file with the secret that signs grants of API keys: 32 bytes in base64, mode 0600; this service's "
-        "alone",
-    )
-    admin_keys_file: Path | None = Field(
-        default=None,
-        description="file with the administrators, a line NAME SHA256 for each of their API keys; without it there is "
-        "none",
-    )
-    issuer_list_key_file: Path | None = Field(
-        default=None,
-        description="file with the key that signs the list of issuers: 32 bytes in base64, mode 0600; this service's "
-        "alone; without it no list is published",
-    )
-    issuer_list_valid_seconds: float = Field(
-        default=7 * 86_400,
-        ge=3600,
-        le=31_536_000,
-        description="how long the signed list of issuers is valid; it is signed again when half of that is over",
-    )
-    status_list_valid_seconds: float = Field(
-        default=7 * 86_400,
-        ge=3600,
-        le=31_536_000,
-        description="how long a signed status list is valid; it is signed again when half of that is over",
-    )
-    status_list_ttl_seconds: float = Field(
-        default=60,
-        ge=1,
-        le=86_400,
-        description="how long others may keep a status list before they fetch it again: longest until they see a"
-        " revocation",
-    )
-    partners_link_learners: bool = Field(
-        default=False,
-        description="whether events tell partners, by a pseudonym, which credentials are one learner's",
-    )
-    waiting_seconds: float = Field(
-        default=86_400,
-        ge=0,
-        le=31_536_000,
-        description="longest time that evidence waits for its issuer or achievement to be published; 0: not at all",
-    )
-    suspended_waiting_days: float = Field(
-        default=30,
-        ge=0,
-        le=365,
-        description="longest time that evidence waits for its suspended issuer to be resumed, in days",
-    )
-
-    contact_details: ContactPolicy = Field(
-        default=ContactPolicy.WARN,
-        description="what an e-mail address or telephone number in an achievement's texts leads to: `warn` in the "
-        "answer, or `refuse` the version",
-    )
-    closing_notes_days: float = Field(
-        default=730,
-        ge=1,
-        le=36_500,
-        description="how long what a school wrote when it revoked a credential or took it down is kept, in days",
-    )
-
-    @property
-    def notes_life(self) -> timedelta:
-        """`closing_notes_days`."""
-        return timedelta(days=self.closing_notes_days)
-
-    @property
-    def freshness(self) -> Freshness:
-        """For how long signed status lists are valid, and may be kept."""
-        return Freshness(
-            timedelta(seconds=self.status_list_valid_seconds), timedelta(seconds=self.status_list_ttl_seconds)
-        )
-
 
 INDEXES: Sequence[Index] = (
     *decision_repository.INDEXES,

@@ -1,4 +1,4 @@
-"""Puts the notifier service together: its settings, routes, consumers and loops."""
+"""Puts the notifier service together: its routes, consumers and loops."""
 
 import os
 import random

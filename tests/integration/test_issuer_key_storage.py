@@ -39,7 +39,7 @@ from services.issuer.keys.repository import SigningKeyRepository
 from services.issuer.keys.rewrapping import Rewrapping
 from services.issuer.keys.signing_keys import SigningKeys
 from services.issuer.keys.states import KeyState
-from services.issuer.service import ServiceSettings
+from services.issuer.settings import ServiceSettings
 from tests.ids import IDS
 from tests.issuer_doubles import (
     NOW,
