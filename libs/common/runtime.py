@@ -27,7 +27,7 @@ from libs.common.authority_secret import AuthoritySecret, AuthoritySettings, req
 from libs.common.clock_check import ClockCheck
 from libs.common.consumer import Consumer, Handler
 from libs.common.fence import Fence, WentBackError
-from libs.common.health import Health, Heartbeat
+from libs.common.health import Health, Heartbeat, end_where_dead
 from libs.common.http import create_app, metrics_app, start_counting
 from libs.common.http_server import Server
 from libs.common.kafka import Kafka
@@ -49,7 +49,7 @@ UNAVAILABLE = (PyMongoError, KafkaError, OSError)
 _LONGEST_SLEEP_SECONDS = 15.0
 _LAG_SECONDS = 2.0
 _POSITIONS_SECONDS = 2.0
-_WATCH_SECONDS = 2.0
+_RETRY_SECONDS = 2.0
 # For each of the last steps, where the ones before them took all the time.
 _LEAST_PATIENCE_SECONDS = 0.5
 
@@ -306,7 +306,7 @@ async def _work(plumbing: Plumbing) -> None:
             group.create_task(consumer.run(), name=consumer.name)
         group.create_task(_measure_lag(plumbing.consumers), name="lag")
         group.create_task(_keep_positions(plumbing.fence, plumbing.consumers), name="positions")
-        group.create_task(_watch(plumbing.health), name="watch")
+        group.create_task(end_where_dead(plumbing.health), name="watch")
         group.create_task(plumbing.health.stalls.run(), name="stalls")
         for name, loop in plumbing.loops.items():
             group.create_task(_awaited(loop), name=name)
@@ -318,7 +318,7 @@ async def _required(requirement: Callable[[], Awaitable[None]]) -> None:
             return await requirement()
         except PyMongoError as error:
             get_logger().warning("waiting for mongodb", problem=type(error).__name__)
-            await asyncio.sleep(_WATCH_SECONDS)
+            await asyncio.sleep(_RETRY_SECONDS)
 
 
 async def _require_right_clock(check: ClockCheck) -> None:
@@ -326,7 +326,7 @@ async def _require_right_clock(check: ClockCheck) -> None:
     clock.check_with(check.fault)
     await check.tick()
     while check.fault() is not None:
-        await asyncio.sleep(_WATCH_SECONDS)
+        await asyncio.sleep(_RETRY_SECONDS)
         await check.tick()
 
 
@@ -355,27 +355,6 @@ async def _keep_positions(fence: Fence, consumers: Sequence[Consumer[Any]]) -> N
             raise
         except PyMongoError as error:
             get_logger().warning("positions not kept", problem=type(error).__name__)
-
-
-class LoopDiedError(Exception):
-    """A loop of this process hangs, or a client that it lives by is dead; the text names it."""
-
-
-async def _watch(health: Health) -> None:
-    """End the process where a loop hangs or a task of aiokafka has ended, so that whatever keeps it starts a new one.
-
-    A dead task is seen within seconds. aiokafka's `getmany` also waits for an assignment without an end; a rebalance
-    may rightly take a minute, so a loop that waits longer is what the heartbeat tells. Nothing acknowledged is held in
-    memory, so a restart loses nothing.
-
-    Raises:
-        LoopDiedError: a heartbeat is stale, or a client is dead.
-    """
-    while True:
-        await asyncio.sleep(_WATCH_SECONDS)
-        dead = health.live()
-        if dead:
-            raise LoopDiedError("; ".join(f"{name}: {problem}" for name, problem in dead.items()))
 
 
 async def _awaited(loop: Callable[[], Awaitable[None]]) -> None:
