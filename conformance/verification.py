@@ -12,7 +12,7 @@ from libs.common.workers.threads import Threads
 from libs.openbadges.verify import Report
 from services.verifier.material.issuers import RegisteredIssuer, RegisteredIssuers
 from services.verifier.material.lookup import MaterialSource
-from services.verifier.material.repository import StoredStatusList
+from services.verifier.material.records import StoredStatusList
 from services.verifier.pages.answers import as_it_is
 from services.verifier.vc_api.api import vc_routes
 from services.verifier.vc_api.options import Options, left_out

@@ -27,14 +27,14 @@ from libs.openbadges.status.bitstring import StatusList, entry, list_document
 from libs.openbadges.trust import Party, Registry, skeleton
 from services.verifier.material.issuers import RegisteredIssuer
 from services.verifier.material.lookup import PublicRecords
-from services.verifier.material.registries import RegistryCopy
-from services.verifier.material.repository import (
+from services.verifier.material.records import (
     Organisation,
     StoredCredential,
     StoredIssuerList,
     StoredStatusList,
     TakenDown,
 )
+from services.verifier.material.registries import RegistryCopy
 from services.verifier.material.trust import Registries
 from services.verifier.service import ServiceSettings, serve
 

@@ -20,8 +20,8 @@ from libs.openbadges.crypto.keys import Ed25519Key
 from libs.openbadges.issue.signing import prepare, sign
 from libs.openbadges.trust import Party, write_issuer_list
 from services.verifier.material.metrics import REGISTRY_GOOD_AT, REGISTRY_READS
+from services.verifier.material.records import StoredIssuerList, TakenDown
 from services.verifier.material.registries import TrustedRegistries, TrustedRegistry, trusted_registries
-from services.verifier.material.repository import StoredIssuerList, TakenDown
 from tests.verifier_doubles import ISSUED, NOW, MemoryRepository, School, application, client
 
 LIST_KEY = Ed25519Key.from_seed(b"l" * 32)

@@ -23,7 +23,7 @@ from libs.openbadges.issue.signing import prepare, sign
 from libs.openbadges.model.context_urls import CREDENTIALS_V2, OPEN_BADGES_V3
 from libs.openbadges.status.bitstring import StatusList, entry, list_document
 from libs.openbadges.verify import CHECKS, RECIPIENT, Report
-from services.verifier.material.repository import TakenDown
+from services.verifier.material.records import TakenDown
 from services.verifier.published.badges import REPRESENTATIONS
 from services.verifier.verification.models import ReportView
 from tests.verifier_doubles import (

@@ -15,7 +15,7 @@ from libs.common.rate_limits import Rates
 from libs.common.stalls import LONGEST_STALL_SECONDS
 from libs.common.workers.pool import WorkerPool
 from libs.contracts.reasons import TakeDownReason
-from services.verifier.material.repository import TakenDown
+from services.verifier.material.records import TakenDown
 from services.verifier.service import ServiceSettings, stranger_workers
 from services.verifier.verification.line_reports import MOST_LINES, MOST_LINES_BYTES
 from tests.stalls import watched

@@ -15,7 +15,7 @@ from libs.common.workers.jobs import Answer, Job, JobEndedError
 from libs.common.workers.threads import Threads
 from libs.contracts.reasons import RevocationReason
 from libs.openbadges.baking import unbake
-from services.verifier.material.repository import Organisation
+from services.verifier.material.records import Organisation
 from services.verifier.service import picture_workers
 from tests.verifier_doubles import PUBLIC, REVOKED, MemoryRepository, School, application, client
 

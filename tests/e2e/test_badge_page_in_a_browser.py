@@ -16,7 +16,7 @@ from playwright.async_api import Browser, FilePayload, Page, async_playwright
 
 from libs.openbadges.baking import bake
 from libs.openbadges.pictures.drawing import badge_svg
-from services.verifier.material.repository import Organisation
+from services.verifier.material.records import Organisation
 from services.verifier.pages.badge import CLAIMS
 from tests.node_tools import installed
 from tests.verifier_doubles import PUBLIC, REVOKED, MemoryRepository, School, application

@@ -32,7 +32,8 @@ from libs.contracts.reasons import RevocationReason, TakeDownReason
 from libs.openbadges.crypto.keys import Ed25519Key
 from libs.openbadges.trust import skeleton
 from services.verifier.material import metrics
-from services.verifier.material.repository import INDEXES, Repository, TakenDown
+from services.verifier.material.records import TakenDown
+from services.verifier.material.repository import INDEXES, Repository
 from services.verifier.material.worker import Projection
 from tests.ids import IDS
 from tests.verifier_doubles import EPOCH, ISSUED, REVOKED, School

@@ -20,7 +20,7 @@ from libs.common.text import UNSEEN
 from libs.openbadges.model.findings import Outcome
 from libs.openbadges.verify import CHECKS, Check, Report, ResolvedInputs, verify
 from services.verifier.material.affiliation import Affiliation, Affiliations
-from services.verifier.material.repository import Organisation
+from services.verifier.material.records import Organisation
 from services.verifier.pages.badge import Badge, badge_of, safe_link
 from services.verifier.pages.pages import Pages
 from tests.verifier_doubles import LEARNER, NOW, MemoryRepository, School

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pymongo.errors import PyMongoError
 
 from services.verifier.material.cache import ShortMemory
-from services.verifier.material.repository import Organisation
+from services.verifier.material.records import Organisation
 
 # A page may show an older name this much longer.
 _REMEMBERED_SECONDS = 30.0

@@ -16,7 +16,7 @@ from libs.openbadges.crypto.did import did_web
 from libs.openbadges.verify import Check, Dependencies, Report, ResolvedInputs
 from services.verifier.material.cache import ShortMemory
 from services.verifier.material.issuers import IssuerRecords, RegisteredIssuers
-from services.verifier.material.repository import (
+from services.verifier.material.records import (
     Organisation,
     StoredCredential,
     StoredIssuerList,

@@ -16,7 +16,7 @@ from libs.openbadges.trust.names import skeletons
 from libs.openbadges.verify import Dependencies
 from services.verifier.material.cache import ShortMemory
 from services.verifier.material.issuers import RegisteredIssuers
-from services.verifier.material.repository import TakenDown
+from services.verifier.material.records import TakenDown
 
 _REMEMBERED_NAMES = 2_000
 

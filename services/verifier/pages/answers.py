@@ -10,7 +10,7 @@ from fastapi.responses import Response
 from libs.common.errors import BowerbirdError, GoneError, NotFoundError, UnavailableError
 from libs.common.media_types import is_json
 from libs.common.problems import documented
-from services.verifier.material.repository import TakenDown
+from services.verifier.material.records import TakenDown
 
 READ = ["GET", "HEAD"]
 

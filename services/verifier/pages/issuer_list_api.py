@@ -9,7 +9,7 @@ from fastapi.responses import Response
 
 from libs.common.errors import NotFoundError
 from services.verifier.material.cache import ShortMemory
-from services.verifier.material.repository import StoredIssuerList
+from services.verifier.material.records import StoredIssuerList
 from services.verifier.pages.answers import READ, as_it_is, read_responses
 
 ISSUER_LIST = "application/jwt"

@@ -11,7 +11,7 @@ from libs.openbadges.jsonld.parsing import parse
 from libs.openbadges.model.errors import CredentialError
 from services.verifier.material.affiliation import Affiliations
 from services.verifier.material.lookup import PublicRecords
-from services.verifier.material.repository import StoredCredential, TakenDown
+from services.verifier.material.records import StoredCredential, TakenDown
 from services.verifier.pages.answers import FOR_A_MINUTE, READ, as_it_is, gone, read_responses
 from services.verifier.pages.error_pages import HTML, ErrorPage, negotiate
 from services.verifier.pages.pages import Pages

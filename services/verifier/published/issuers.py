@@ -11,7 +11,7 @@ from fastapi.responses import Response
 from libs.common.errors import NotAcceptableError, NotFoundError
 from libs.openbadges.crypto.did import did_web, did_web_url
 from services.verifier.material.lookup import PublicRecords
-from services.verifier.material.repository import StoredStatusList
+from services.verifier.material.records import StoredStatusList
 from services.verifier.pages.answers import FOR_A_MINUTE, READ, as_it_is, read_responses
 from services.verifier.pages.negotiation import choose
 

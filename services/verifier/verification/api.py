@@ -12,7 +12,7 @@ from libs.common.openapi import file_body, json_body
 from libs.common.problems import documented
 from libs.common.rate_limits import charge_request
 from services.verifier.material.lookup import PublicRecords
-from services.verifier.material.repository import TakenDown
+from services.verifier.material.records import TakenDown
 from services.verifier.pages.answers import gone
 from services.verifier.verification.jobs import submission_job
 from services.verifier.verification.line_reports import LINES, MOST_LINES_BYTES, LineVerifier, read_lines

@@ -16,7 +16,7 @@ from libs.common.workers.jobs import End, JobEndedError, Runner
 from libs.openbadges.model.profile import PRODUCTION
 from libs.openbadges.verify import CHECKS, Report
 from services.verifier.material.lookup import MaterialSource, PublicRecords
-from services.verifier.material.repository import StoredCredential, TakenDown
+from services.verifier.material.records import StoredCredential, TakenDown
 from services.verifier.pages.answers import gone
 from services.verifier.verification import metrics
 from services.verifier.verification.jobs import submission_job

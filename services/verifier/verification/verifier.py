@@ -22,7 +22,7 @@ from libs.openbadges.verify import (
     ResolvedInputs,
 )
 from services.verifier.material.lookup import MaterialSource, Resolved, explain
-from services.verifier.material.repository import StoredCredential
+from services.verifier.material.records import StoredCredential
 from services.verifier.verification import metrics
 from services.verifier.verification.jobs import credential_job
 from services.verifier.verification.poison import KnownPoison
