@@ -1,9 +1,13 @@
 """Whose address a request comes from, as limits count it: one IPv4 address, or the /64 of an IPv6 customer."""
 
 import ipaddress
+from contextvars import ContextVar
 from functools import lru_cache
 
 _IPV6_PREFIX = 64
+
+CLIENT: ContextVar[str] = ContextVar("client", default="")
+"""Whose request is being answered, as limits count it; empty outside of requests."""
 
 
 @lru_cache(maxsize=4096)

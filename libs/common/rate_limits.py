@@ -11,7 +11,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from libs.common import metrics
-from libs.common.client_address import counted_address
+from libs.common.client_address import CLIENT, counted_address
 from libs.common.errors import TooManyRequestsError
 from libs.common.problems import problem_response
 
@@ -137,6 +137,7 @@ class RateLimited:
             return
         scope[RATES] = self._limits
         address = _address(scope)
+        CLIENT.set(address)
         has_key = "authorization" in Headers(scope=scope)
         known = _known_key(scope)
         try:

@@ -8,15 +8,18 @@ import select
 import signal
 import socket
 import sys
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from libs.common.client_address import CLIENT
 from libs.common.errors import UnavailableError
 from libs.common.telemetry import get_logger
 from libs.common.workers import metrics
 from libs.common.workers.frames import HEADER, read_values, write_frame
 from libs.common.workers.jobs import Answer, Job, JobEndedError, JobLimits
+from libs.common.workers.turns import Turns
 
 T = TypeVar("T")
 
@@ -71,8 +74,9 @@ class _Worker:
 class WorkerPool:
     """Runs jobs in worker processes; see `jobs.Runner`.
 
-    Each job has a process for itself while it runs. One that passes a limit is killed with its job, and no other job
-    notices. Workers are forked from a process that imported everything before (`fork_server.py`), in milliseconds.
+    Each job has a process for itself while it runs; client addresses take turns. A job that passes a limit is killed,
+    and no other job notices. Workers are forked from a process that imported everything before (`fork_server.py`), in
+    milliseconds.
     """
 
     def __init__(
@@ -84,7 +88,7 @@ class WorkerPool:
             module: what workers import beforehand; its `warm_up()` is called once.
             packages: where classes of what jobs ask and return may stand; see `frames.read_values`.
             workers: processes, that is, jobs that run at the same time.
-            waiting: most jobs that run or wait; one more is refused.
+            waiting: most jobs that run or wait; one more is refused; half of them at most of one client.
             limits: of each job.
         """
         self._module = module
@@ -93,7 +97,8 @@ class WorkerPool:
         self._workers = workers
         self._waiting = waiting
         self._in_flight = 0
-        self._free = asyncio.Semaphore(workers)
+        self._of_client: Counter[str] = Counter()
+        self._turns = Turns(workers)
         self._idle: list[_Worker] = []
         self._starting = asyncio.Lock()
         self._closed = False
@@ -102,13 +107,17 @@ class WorkerPool:
 
     async def run(self, job: Callable[..., Job[T]], *arguments: Any, answer: Answer) -> T:
         """See `jobs.Runner`."""
-        if self._in_flight >= self._waiting:
+        client = CLIENT.get()
+        # No address takes all of what may wait.
+        crowded = bool(client) and self._of_client[client] >= max(1, self._waiting // 2)
+        if crowded or self._in_flight >= self._waiting:
             metrics.REFUSED.inc()
             raise UnavailableError("more is waiting than can be done soon; try again")
         self._in_flight += 1
+        self._of_client[client] += 1
         metrics.IN_FLIGHT.inc()
         try:
-            async with asyncio.timeout(self._limits.seconds), self._free:
+            async with asyncio.timeout(self._limits.seconds), self._turns.turn(client):
                 found: T = await self._run(job, arguments, answer)
                 return found
         except TimeoutError:
@@ -116,6 +125,8 @@ class WorkerPool:
             raise JobEndedError("took_too_long") from None
         finally:
             self._in_flight -= 1
+            self._of_client[client] -= 1
+            self._of_client += Counter()  # keeps those that are above 0
             metrics.IN_FLIGHT.dec()
 
     async def _run(self, job: Callable[..., Job[T]], arguments: tuple[Any, ...], answer: Answer) -> Any:
