@@ -13,12 +13,15 @@ from libs.contracts.events import (
     CredentialRevoked,
     CredentialTakenDown,
     Event,
+    EvidenceDecided,
 )
 from libs.contracts.reasons import RevocationReason, TakeDownReason
 from services.issuer.credentials.requests import ClosingRequest, ClosingRequests, RequestKind
 from services.issuer.decision_ids import PieceId
 from services.issuer.decisions.decision import Lack, Reason
+from services.issuer.decisions.published import MongoPublishedDecisions
 from services.issuer.status.publication import StatusListPublication
+from tests.ids import SEALING
 from tests.issuer_doubles import NOW, MemoryCatalogue, evidence, issuer, received
 from tests.issuer_world import (
     World,
@@ -112,6 +115,27 @@ async def test_what_was_taken_down_leaves_no_text_of_it_in_the_store_and_stays_e
     assert (decision.issued_id, decision.evidence.activity, decision.evidence.link) == (held["_id"], "", None)
     (sent,) = [each for each in pieces if each.row == piece.row]
     assert decision.evidence == sent.model_copy(update={"activity": "", "link": None})
+
+
+async def test_what_was_taken_down_stays_so_in_a_store_that_was_set_back_and_brings_no_text_back(world: World) -> None:
+    piece = evidence(1, activity="Camp with Kim", link="https://kim.example/")
+    await world.worker().handle(received([piece]))
+    (held,) = await world.stored("credentials")
+    told_last = [*world.published, *await closing(world).handle([take_down(held)])]
+    documents = [each.event for each in told_last if isinstance(each.event, CredentialDocument)]
+    decided = [each.event for each in told_last if isinstance(each.event, EvidenceDecided)]
+    for collection in ("credentials", "decisions"):
+        await world.database[collection].delete_many({})
+    published = MongoPublishedDecisions(world.database, world.decisions.recorded)
+    contradicting = await world.credentials.adopt([SEALING.open(each) for each in documents])
+    await world.credentials.adopt(contradicting)
+    await published.adopt(decided)
+    await world.worker().handle(received([piece]))
+    (credential,) = await world.stored("credentials")
+    assert (credential["state"], "document" in credential) == ("revoked", False)
+    kept = str([await world.stored(name) for name in await world.database.list_collection_names()])
+    assert "Camp with Kim" not in kept
+    assert "kim.example" not in kept
 
 
 async def test_of_commands_in_one_batch_the_first_reason_holds_and_each_is_announced_once(world: World) -> None:
