@@ -11,7 +11,7 @@ from fastapi import FastAPI
 
 from libs.access.api_keys import ApiKeys, Caller
 from libs.common.contact_details import ContactPolicy
-from libs.common.errors import ConflictError, NotFoundError, UnavailableError
+from libs.common.errors import ConflictError, NotFoundError, OtherTenantError, UnavailableError
 from libs.common.health import Health
 from libs.common.http import create_app
 from libs.contracts.cloudevents import Outgoing
@@ -156,9 +156,11 @@ class MemoryBatches(Batches):
 
     async def format(self, batch_id: UUID, issuer_id: str) -> str:
         found = self.batches.get(batch_id)
-        if found is None or found["said"].issuer_id != issuer_id:
-            raise NotFoundError("there is no such batch")
+        if found is None:
+            raise NotFoundError.for_caller("no batch")
         said: Upload = found["said"]
+        if said.issuer_id != issuer_id:
+            raise OtherTenantError.for_caller("no batch")
         return said.format
 
     async def rows(

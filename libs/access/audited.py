@@ -2,10 +2,10 @@
 
 from fastapi import FastAPI, Request
 
-from libs.access.api_keys import Caller
+from libs.access.api_keys import ALL_ISSUERS, Caller
 from libs.audit.entry import Cause
 from libs.audit.refusals import Refusals
-from libs.common.errors import BowerbirdError
+from libs.common.errors import BowerbirdError, OtherTenantError
 from libs.common.http import ON_REFUSAL, request_trace
 from libs.common.rate_limits import CALLER
 from libs.common.telemetry import trace_id
@@ -27,6 +27,8 @@ def record_refusals(app: FastAPI, refusals: Refusals) -> None:
     async def record(request: Request, error: BowerbirdError) -> None:
         caller: Caller | None = request.scope.get(CALLER)
         tenant = None if caller is None else caller.issuer_id
+        if tenant == ALL_ISSUERS and isinstance(error, OtherTenantError):
+            return  # an administrator may see every tenant's: it looked for a thing of one under another's path
         route = getattr(request.scope.get("route"), "path", "unmatched")
         await refusals.record(cause_of(request), tenant=tenant, route=route, reason=error.code)
 

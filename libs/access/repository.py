@@ -7,7 +7,8 @@ from typing import Any
 
 from pymongo import ASCENDING, UpdateOne
 
-from libs.common.mongo import Database, Document, Index
+from libs.common.errors import NotFoundError
+from libs.common.mongo import Database, Document, Index, not_found
 from libs.contracts.events import ApiKeyGranted, ApiKeyWithdrawn
 
 INDEXES: Sequence[Index] = (
@@ -81,6 +82,11 @@ class KeyRepository:
         query = {"issuer_id": issuer_id, "grant": {"$exists": True}}
         found = self._keys.find(query, sort=[("granted_at", ASCENDING)])
         return [_stored(each) for each in await found.to_list(None)]
+
+    async def not_found(self, issuer_id: str, id_: str, what: str) -> NotFoundError:
+        """Return the error of a key, by its id, that this issuer does not have; a refusal where another has it."""
+        # Its id is the beginning of its digest; 'g' follows all hexadecimal digits.
+        return await not_found(self._keys, issuer_id, {"$gte": id_, "$lt": f"{id_}g"}, what)
 
     async def events_of(self, sha256: str) -> list[ApiKeyGranted | ApiKeyWithdrawn]:
         """Return the signed grant of a key and the withdrawal that holds, as they were published."""

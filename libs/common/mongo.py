@@ -22,6 +22,7 @@ from pymongo import ASCENDING, IndexModel, UpdateOne
 from pymongo.errors import BulkWriteError, ConfigurationError, DocumentTooLarge, OperationFailure, PyMongoError
 
 import libs.common.bson_uuid  # noqa: F401  # for its effect on the driver
+from libs.common.errors import NotFoundError, OtherTenantError
 from libs.common.settings import PREFIX, SettingsError
 
 Document = dict[str, Any]
@@ -285,6 +286,21 @@ async def find_by_ids(
         query = {field: {"$in": wanted[start : start + 500]}}
         found += await collection.find(query, projection).to_list(None)
     return found
+
+
+async def not_found(collection: Collection, issuer_id: str, id_: Any, what: str = "nothing") -> NotFoundError:
+    """Return the error of an id under which this tenant has nothing: a refusal of access where another tenant has.
+
+    Whoever is answered sees no difference. It costs one look into the index of ids, whatever is there.
+
+    Args:
+        collection: its documents carry `issuer_id`.
+        issuer_id: the tenant who asked.
+        id_: the id, or a condition on it.
+        what: such as 'no batch', for the caller.
+    """
+    elsewhere = await collection.find_one({"_id": id_, "issuer_id": {"$ne": issuer_id, "$exists": True}}, {"_id": 1})
+    return (NotFoundError if elsewhere is None else OtherTenantError).for_caller(what)
 
 
 async def aggregate(source: Collection | Database, pipeline: Sequence[Mapping[str, Any]]) -> AsyncIterator[Document]:

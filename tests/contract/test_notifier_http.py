@@ -10,8 +10,11 @@ import pytest
 from httpx import ASGITransport, AsyncClient
 
 from libs.access.api_keys import ApiKeys
+from libs.access.audited import record_refusals
 from libs.access.key_text import new_key
 from libs.audit.entry import Action, Entry
+from libs.audit.refusals import Refusals
+from libs.common.errors import NotFoundError, OtherTenantError
 from libs.common.health import Health
 from libs.common.http import create_app
 from services.notifier.contacts.repository import Contact
@@ -64,6 +67,9 @@ class StoredDeliveries:
     async def of_issuer(self, issuer_id: str, wanted: Sequence[UUID]) -> list[StoredDelivery]:
         return [self.stored] if DELIVERY in wanted and issuer_id == "northside" else []
 
+    async def not_found(self, issuer_id: str, ids: Sequence[UUID], what: str) -> NotFoundError:
+        return (OtherTenantError if DELIVERY in ids else NotFoundError).for_caller(what)
+
     async def send_again(self, delivery: StoredDelivery, now: datetime) -> bool:
         if delivery != self.stored:
             return False
@@ -106,6 +112,7 @@ async def http(deliveries: StoredDeliveries, audit: Audited) -> AsyncIterator[As
     app = create_app("test", Health())
     keys = ApiKeys(STORED_KEYS)
     again = resending(deliveries, audit)
+    record_refusals(app, Refusals(audit, "notifier"))  # type: ignore[arg-type]  # a fake
     app.include_router(routes(deliveries, again, keys, IDS, lambda: NOW))  # type: ignore[arg-type]  # a fake
     async with AsyncClient(transport=ASGITransport(app), base_url="http://notifier") as client:
         yield client
@@ -128,6 +135,22 @@ async def test_no_key_is_401_and_a_key_without_the_scope_403(http: AsyncClient, 
 async def test_another_tenants_delivery_is_not_there(http: AsyncClient, path: str) -> None:
     assert (await http.get(path, headers=bearer(NORTHSIDE))).status_code == 200
     assert (await http.get(path, headers=bearer(SOUTHSIDE))).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [*(("GET", each) for each in PATHS), ("POST", f"/v1/deliveries/{DELIVERY}/send-again")]
+)
+async def test_to_ask_for_another_tenants_delivery_is_a_refusal_in_the_audit_log_and_looks_like_any_unknown_id(
+    http: AsyncClient, audit: Audited, method: str, path: str
+) -> None:
+    nowhere = path.replace(str(DELIVERY), str(uuid4())).replace(str(CREDENTIAL), str(uuid4()))
+    unknown = await http.request(method, nowhere, headers=bearer(SOUTHSIDE))
+    assert audit.entries == []
+    foreign = await http.request(method, path, headers=bearer(SOUTHSIDE))
+    (entry,) = audit.entries
+    assert (entry.action, entry.reason, entry.tenants) == (Action.ACCESS_REFUSED, "not-found", ("southside",))
+    assert (foreign.status_code, foreign.headers.keys()) == (unknown.status_code, unknown.headers.keys())
+    assert foreign.json() | {"instance": ""} == unknown.json() | {"instance": ""}
 
 
 async def test_a_delivery_tells_its_state_and_codes_and_nothing_of_the_learner(http: AsyncClient) -> None:

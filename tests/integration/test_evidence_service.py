@@ -20,7 +20,7 @@ from deploy.embedded.stack import Stack
 from libs.access.key_text import new_key
 from libs.access.repository import granting
 from libs.common import mongo
-from libs.common.errors import ConflictError, NotFoundError
+from libs.common.errors import ConflictError, NotFoundError, OtherTenantError
 from libs.common.kafka import Kafka
 from libs.common.settings import Settings
 from libs.common.telemetry import new_trace
@@ -246,8 +246,9 @@ async def test_uploads_leave_when_their_life_ends_but_none_with_a_row_that_waits
     assert (plain in kept, {pending, keyed, young} <= kept) == (False, True)
     for name in ("rows", "row_warnings", "row_blocks"):
         assert await database[name].count_documents({"batch_id": {"$in": [plain, keyed]}}) == 0
-    with pytest.raises(NotFoundError):
+    with pytest.raises(NotFoundError) as gone:
         await batches.format(keyed, "north")
+    assert not gone.value.is_refusal, "its own school is refused nothing"
     with pytest.raises(ConflictError, match="long ago"):
         await batches.acquire(keyed, upload, uuid4(), NOW, NOW, first=Progress(7, 7, "ab"))
     (stub,) = await database["batches"].find({"_id": keyed}).to_list(None)
@@ -308,6 +309,17 @@ async def test_a_row_has_the_state_of_its_newest_decision_in_whatever_order_they
     rows = await either.rows(batch_id, "north", state=None, after=("", 0), limit=10)
     assert [(row.row, row.source_id, row.state, row.reason) for row in rows] == [(1, "VW-1", outcome, reason)]
     assert (await either.batch(batch_id, "north")).tally.by_state[outcome] == 1
+
+
+async def test_a_batch_of_another_school_is_refused_and_reads_like_one_that_exists_nowhere(either: Batches) -> None:
+    batch_id = (await leased(either)).batch_id
+    for read in (either.batch, either.format):
+        with pytest.raises(OtherTenantError) as refused:
+            await read(batch_id, "south")
+        with pytest.raises(NotFoundError) as unknown:
+            await read(uuid4(), "south")
+        assert type(unknown.value) is NotFoundError
+        assert str(refused.value) == str(unknown.value)
 
 
 async def test_a_later_decision_takes_away_what_the_earlier_one_said(database: mongo.Database) -> None:

@@ -2,11 +2,12 @@
 
 import asyncio
 from base64 import b64encode
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import orjson
@@ -625,15 +626,46 @@ async def test_evidence_for_an_achievement_that_is_not_published_waits_and_is_is
     assert answer.json()["state"] == "active"
 
 
-async def test_another_school_sees_no_credential_of_this_one(
-    stack: Stack, api: httpx.AsyncClient, wattle: Tenant, department: Tenant
+async def test_another_school_reaches_nothing_of_this_one_by_its_id_and_the_audit_log_tells_that_it_tried(
+    stack: Stack, api: httpx.AsyncClient, wattle: Tenant, department: Tenant, admin: dict[str, str]
 ) -> None:
+    api_keys = (await api.get("/v1/issuers/wattle/keys", headers=wattle.headers)).json()["keys"]
+    signing_keys = (await api.get("/v1/issuers/wattle/signing-keys", headers=wattle.headers)).json()["keys"]
     credential_id = await issued_to(stack, api, 1002, "a2")
-    seen = await api.get(f"/v1/credentials/{credential_id}", headers=department.headers)
-    asked: dict[str, Any] = {"headers": department.headers, "json": {"reason": "other"}}
-    revoked = await api.post(f"/v1/credentials/{credential_id}/revoke", **asked)
-    taken_down = await api.post(f"/v1/credentials/{credential_id}/take-down", **asked)
-    assert (seen.status_code, revoked.status_code, taken_down.status_code) == (404, 404, 404)
+    api_key, signing_key = api_keys[0]["id"], signing_keys[0]["id"]
+    calls: list[tuple[str, str, str, str, Any]] = [
+        ("GET", "/v1/credentials/{credential_id}", credential_id, str(uuid4()), None),
+        ("POST", "/v1/credentials/{credential_id}/revoke", credential_id, str(uuid4()), {"reason": "other"}),
+        ("POST", "/v1/credentials/{credential_id}/take-down", credential_id, str(uuid4()), {"reason": "other"}),
+        ("POST", "/v1/issuers/{issuer_id}/keys/{key_id}/rotate", api_key, "0123456789abcdef", {}),
+        ("DELETE", "/v1/issuers/{issuer_id}/keys/{key_id}", api_key, "0123456789abcdef", None),
+        (
+            "PATCH",
+            "/v1/issuers/{issuer_id}/signing-keys/{key_id}",
+            signing_key,
+            f"z6Mk{'1' * 44}",
+            {"state": "retired"},
+        ),
+    ]
+
+    async def answers(ids: Sequence[str], headers: dict[str, str]) -> list[dict[str, Any]]:
+        found = []
+        for (method, path, *_, body), each in zip(calls, ids, strict=True):
+            filled = path.format(issuer_id="department", credential_id=each, key_id=each)
+            answer = await api.request(method, filled, headers=headers, json=body)
+            assert answer.status_code == 404, answer.text
+            found.append({**answer.json(), "instance": ""})
+        return found
+
+    async def refusals() -> set[str]:
+        used = key_id(key_sha256(department.headers["Authorization"].removeprefix("Bearer ")))
+        log = (await api.get("/v1/issuers/department/audit/issuer?limit=200", headers=admin)).json()["entries"]
+        return {each["subject"] for each in log if each["action"] == "access.refused" and each["key"] == used}
+
+    unknown = await answers([each[3] for each in calls], department.headers)
+    assert await refusals() == set(), "what exists nowhere is refused to nobody"
+    assert await answers([each[2] for each in calls], department.headers) == unknown
+    assert await refusals() == {f"route {each[1]}" for each in calls}
 
 
 async def test_a_revocation_is_applied_when_it_is_answered_and_asking_again_changes_nothing(

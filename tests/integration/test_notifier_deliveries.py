@@ -329,6 +329,14 @@ async def test_a_corrected_address_does_not_bring_back_the_mail_of_a_badge_that_
     assert await occasions(database, learner) == {"issued": "cancelled"}
 
 
+async def test_a_delivery_of_another_school_is_told_from_one_of_nobody(database: mongo.Database) -> None:
+    (learner,) = await due(database, 1)
+    deliveries, id_ = Deliveries(database), IDS.delivery_id(credential_id(learner), "issued")
+    assert (await deliveries.not_found("southside", [uuid4(), id_], "no delivery")).is_refusal
+    assert not (await deliveries.not_found("southside", [uuid4()], "no delivery")).is_refusal
+    assert not (await deliveries.not_found("northside", [id_], "no delivery")).is_refusal
+
+
 async def test_of_several_who_ask_at_once_for_a_mail_to_be_sent_again_one_succeeds(database: mongo.Database) -> None:
     (learner,) = await due(database, 1)
     await sent(database, learner)

@@ -11,7 +11,7 @@ from pymongo.errors import DuplicateKeyError
 from pymongo.read_concern import ReadConcern
 
 from libs.common import mongo
-from libs.common.errors import ConflictError, NotFoundError, UnavailableError
+from libs.common.errors import ConflictError, UnavailableError
 from libs.common.mongo import Index
 from libs.contracts import ids
 from libs.contracts.events import EvidenceDecided
@@ -231,7 +231,7 @@ class Batches:
         # The batch first: where it is accepted, every row of it is stored before the rows are counted.
         found = await self._batches.find_one(_readable(batch_id, issuer_id))
         if found is None:
-            raise NotFoundError.for_caller("no batch")
+            raise await mongo.not_found(self._batches, issuer_id, batch_id, "no batch")
         frozen = found.get("tally")
         tally = await self._count(found) if frozen is None else Tally.of(map(tuple, frozen))
         warnings = await self._warnings.count(batch_id, issuer_id) if frozen is None else found["warnings"]
@@ -261,7 +261,7 @@ class Batches:
         """
         found = await self._batches.find_one(_readable(batch_id, issuer_id), {"format": 1})
         if found is None:
-            raise NotFoundError.for_caller("no batch")
+            raise await mongo.not_found(self._batches, issuer_id, batch_id, "no batch")
         return str(found["format"])
 
     async def _count(self, batch: mongo.Document) -> Tally:

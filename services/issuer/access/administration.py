@@ -16,7 +16,7 @@ from libs.access.signatures import GrantSigner
 from libs.audit.entry import Action, Cause, Entry
 from libs.audit.log import AuditLog
 from libs.common.arrivals import Arrivals
-from libs.common.errors import ConflictError, NotFoundError, UnauthenticatedError, UnavailableError
+from libs.common.errors import ConflictError, UnauthenticatedError, UnavailableError
 from libs.contracts.cloudevents import Outgoing
 from libs.contracts.events import ApiKeyGranted, ApiKeyWithdrawn
 from services.issuer.access.rights import grantable, life
@@ -193,7 +193,7 @@ class KeyAdministration:
         every = await self.keys(issuer_id)
         chosen = [each for each in every if key_id(each.sha256) == id_]
         if not chosen:
-            raise NotFoundError.for_caller("no API key")
+            raise await self._repository.not_found(issuer_id, id_, "no API key")
         await self._end(chosen, self._clock(), reason, by)
         made: list[StoredKey] = []
         if with_made:
@@ -247,7 +247,7 @@ class KeyAdministration:
         for each in await self.keys(issuer_id):
             if key_id(each.sha256) == id_ and each.ends_at > now:
                 return each
-        raise NotFoundError.for_caller("no API key that works")
+        raise await self._repository.not_found(issuer_id, id_, "no API key that works")
 
     async def _arrived(self, issuer_id: str, sha256: str, as_wanted: Callable[[StoredKey], bool]) -> StoredKey | None:
         found: list[StoredKey] = []

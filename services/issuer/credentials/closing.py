@@ -15,7 +15,6 @@ from libs.access.api_keys import ALL_ISSUERS, Caller
 from libs.audit.entry import Action, Cause, Entry
 from libs.audit.log import AuditLog
 from libs.common.arrivals import Arrivals
-from libs.common.errors import NotFoundError, OtherTenantError
 from libs.contracts.cloudevents import Outgoing
 from libs.contracts.events import RevokeCredential, TakeDownCredential
 from libs.contracts.reasons import RevocationReason, TakeDownReason
@@ -141,10 +140,8 @@ class Closings:
             found = (await self._credentials.by_ids([credential_id])).get(credential_id)
         else:
             found = await self._credentials.find(credential_id, caller.issuer_id)
-        if found is None and await self._credentials.by_ids([credential_id]):
-            raise OtherTenantError.for_caller()  # looks the same, and is written down
         if found is None:
-            raise NotFoundError.for_caller()
+            raise await self._credentials.not_found(credential_id, caller.issuer_id)
         return found
 
     def _request(

@@ -7,7 +7,8 @@ from uuid import UUID
 from pymongo import UpdateOne
 from pymongo.read_concern import ReadConcern
 
-from libs.common.mongo import Collection, Database, Document, Index, Insertion, find_by_ids, insert_new
+from libs.common.errors import NotFoundError
+from libs.common.mongo import Collection, Database, Document, Index, Insertion, find_by_ids, insert_new, not_found
 from libs.contracts.reasons import RevocationReason, TakeDownReason
 from libs.contracts.results import SoloLevel
 from services.issuer.credentials.award import HeldAward
@@ -92,6 +93,10 @@ class MongoCredentials:
         """Return one credential of this tenant, None where there is none."""
         found = await self._collection.find_one({"_id": credential_id, "issuer_id": issuer_id})
         return None if found is None else _credential(found)
+
+    async def not_found(self, credential_id: UUID, issuer_id: str) -> NotFoundError:
+        """Return the error of a credential that this tenant does not have; a refusal where another has it."""
+        return await not_found(self._collection, issuer_id, credential_id)
 
     async def everything(self) -> AsyncIterator[Sequence[Credential]]:
         """Yield every credential as it stands now, some at a time."""

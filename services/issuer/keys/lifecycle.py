@@ -168,6 +168,8 @@ class KeyLifecycle:
         cause: Cause,
     ) -> SigningKey:
         keys = await self.keys(issuer_id)
+        if all(each.key_id != key_id for each in keys):
+            raise await self._repository.not_found(issuer_id, key_id)
         changed = change(keys, self._clock())
         await self._audit.record(*(_entry(issuer_id, each, cause) for each in changed))
         if changed and not await self._repository.update(keys, changed):  # 1

@@ -7,6 +7,7 @@ from bson import Binary
 from pymongo import ASCENDING, UpdateOne
 
 from libs.common import mongo
+from libs.common.errors import NotFoundError
 from libs.common.mongo import Client, Database, Document, Index, insert_new, update_together
 from services.issuer.keys.encryption import Sealed
 from services.issuer.keys.states import Copy, KeyState, SigningKey
@@ -56,6 +57,10 @@ class SigningKeyRepository:
         """Return all keys that the issuer ever had, the oldest first."""
         found = self._collection.find({"issuer_id": issuer_id}, _WITHOUT_SECRET, sort=[("created_at", ASCENDING)])
         return [_key(each) for each in await found.to_list(None)]
+
+    async def not_found(self, issuer_id: str, key_id: str) -> NotFoundError:
+        """Return the error of a key that this issuer never had; a refusal where another has it."""
+        return await mongo.not_found(self._collection, issuer_id, key_id)
 
     async def active(self, issuer_id: str) -> StoredKey | None:
         """Return the issuer's active key with its encrypted secret."""

@@ -113,7 +113,7 @@ def routes(
         wanted = [ids.delivery_id(credential_id, occasion) for occasion in Occasion]
         found = await deliveries.of_issuer(caller.issuer_id, wanted)
         if not found:
-            raise NotFoundError("no mail about this credential is known for your issuer")
+            raise await deliveries.not_found(caller.issuer_id, wanted, "no mail about the credential")
         recipients = await resending.recipients(found, caller)
         return DeliveryList(deliveries=[DeliveryView.of(each, recipients[each.id]) for each in found])
 
@@ -126,11 +126,9 @@ def routes(
     @router.get("/{delivery_id}", responses=documented(NotFoundError))
     async def read_delivery(delivery_id: UUID, caller: reader) -> DeliveryView:
         """One mail of yours."""
-        found = await deliveries.of_issuer(caller.issuer_id, [delivery_id])
-        if not found:
-            raise NotFoundError("there is no such delivery of your issuer")
-        recipients = await resending.recipients(found, caller)
-        return DeliveryView.of(found[0], recipients[delivery_id])
+        found = await resending.own(delivery_id, caller)
+        recipients = await resending.recipients([found], caller)
+        return DeliveryView.of(found, recipients[delivery_id])
 
     @router.post("/{delivery_id}/send-again", responses=documented(NotFoundError, ConflictError))
     async def send_delivery_again(

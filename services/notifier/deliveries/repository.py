@@ -16,7 +16,8 @@ from uuid import UUID, uuid4
 
 from pymongo import UpdateOne
 
-from libs.common.mongo import Database, Document, Index, aggregate, find_by_ids, insert_new
+from libs.common.errors import NotFoundError
+from libs.common.mongo import Database, Document, Index, aggregate, find_by_ids, insert_new, not_found
 from services.notifier.deliveries.changes import CLAIM_FIELDS, Change, unset
 from services.notifier.deliveries.delivery import Delivery, StoredDelivery
 from services.notifier.deliveries.schedule import ENDED, FAILED, OPEN, State
@@ -256,6 +257,10 @@ class Deliveries:
         """Those of these deliveries that are this issuer's, the oldest first."""
         found = self._deliveries.find({"_id": {"$in": list(ids)}, "issuer_id": issuer_id}).sort("created_at", 1)
         return [StoredDelivery.of(each) for each in await found.to_list(None)]
+
+    async def not_found(self, issuer_id: str, ids: Sequence[UUID], what: str) -> NotFoundError:
+        """Return the error of deliveries of which this issuer has none; a refusal where another has one."""
+        return await not_found(self._deliveries, issuer_id, {"$in": list(ids)}, what)
 
     async def counts(self, issuer_id: str) -> dict[State, int]:
         """How many of this issuer's deliveries are in each state."""

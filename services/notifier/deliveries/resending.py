@@ -10,7 +10,7 @@ from libs.access.api_keys import Caller
 from libs.audit.entry import Action, Cause, Entry
 from libs.audit.log import AuditLog
 from libs.common.addresses import Address
-from libs.common.errors import ConflictError, NotFoundError
+from libs.common.errors import ConflictError
 from services.notifier.contacts.repository import Contacts
 from services.notifier.deliveries.delivery import StoredDelivery, address_mark
 from services.notifier.deliveries.repository import Deliveries
@@ -70,7 +70,7 @@ class Resending:
             NotFoundError: there is none of this issuer.
             ConflictError: it was cancelled, or was sent a moment ago, or often enough; the detail says which.
         """
-        found = await self._own(delivery_id, caller)
+        found = await self.own(delivery_id, caller)
         if found.state in OPEN:
             return found
         now = self._clock()
@@ -87,12 +87,17 @@ class Resending:
         )
         # Where two ask at once, one of them does it and both see it.
         await self._deliveries.send_again(found, now)
-        return await self._own(delivery_id, caller)
+        return await self.own(delivery_id, caller)
 
-    async def _own(self, delivery_id: UUID, caller: Caller) -> StoredDelivery:
+    async def own(self, delivery_id: UUID, caller: Caller) -> StoredDelivery:
+        """Return a delivery of the caller's issuer.
+
+        Raises:
+            NotFoundError: there is none of this issuer.
+        """
         found = await self._deliveries.of_issuer(caller.issuer_id, [delivery_id])
         if not found:
-            raise NotFoundError("there is no such delivery of your issuer")
+            raise await self._deliveries.not_found(caller.issuer_id, [delivery_id], "no delivery")
         return found[0]
 
 
