@@ -6,10 +6,14 @@ without it, or elsewhere. What is found is named by its parameter, never by its 
 - Parameters, in query, fragment and path, whose names speak of secrets (OAuth 2.0, RFC 6749 and RFC 6750; AWS Signature
   Version 4; Google's V4 signatures; Azure's shared access signatures), whatever is in them.
 - Parameters whose names may speak of something harmless (`key`, `code`, `session`), where the value is random.
-- Values that are known by their form: JSON Web Tokens (RFC 7519), keys of well-known services.
-- Links of sharing services that open a document to whoever has the link.
+- Random values without a name, or with one of one letter, of 20 characters or more, in query and fragment. Of a
+  fragment none in hexadecimal: many sites write a part of a page so.
+- Segments behind one that speaks of sharing (`/share/…`, `/s/…`), where they are random.
+- Values that are known by their form: JSON Web Tokens (RFC 7519), keys of well-known services, a user with a password.
+- Links of sharing services that open a document to whoever has the link, and addresses that take messages (webhooks).
 
-An id of a document (`/d/1a2B3c…/edit`, `?id=…`) is no secret here: most of them open nothing by themselves.
+An id of a document (`/d/1a2B3c…/edit`, `?id=…`) is no secret here: most of them open nothing by themselves. Where its
+owner lets in whoever has the link, that is not found, and no more is a secret in any other segment of a path.
 """
 
 import re
@@ -23,7 +27,7 @@ _ALWAYS: Final = frozenset(
         "awsaccesskeyid", "googleaccessid", "secretkey", "privatekey", "authkey", "authcode", "sharedkey",
         "sharekey", "subscriptionkey", "resourcekey", "rlkey", "keypairid", "sessionid", "sessionkey",
         "sessid", "phpsessid", "jsessionid", "aspnetsessionid", "samlresponse", "otp", "magiclink",
-        "loginkey", "invitekey", "sastoken", "xapikey",
+        "loginkey", "invitekey", "sastoken", "xapikey", "tok", "jsession", "passwort", "kennwort", "motdepasse",
     }
 )  # fmt: skip
 _ENDS: Final = ("token", "secret", "password", "signature", "apikey", "accesskey", "sessionid", "sessid", "authkey")
@@ -35,14 +39,24 @@ _WHERE_RANDOM: Final = frozenset(
     {
         "key", "code", "session", "sid", "s", "ticket", "invite", "invitation", "share", "shareid",
         "sharelink", "access", "grant", "pin", "hash", "nonce", "state", "assertion", "login", "magic",
-        "link", "confirmation", "reset", "guest", "sso", "cred",
+        "link", "confirmation", "reset", "guest", "sso", "cred", "sess", "shared", "sharing", "viewkey",
     }
 )  # fmt: skip
 
-_OPENING_SEGMENTS: Final = frozenset({"invite", "session", "reset", "magic"})
+_OPENING_SEGMENTS: Final = frozenset(
+    {"invite", "invitation", "session", "reset", "magic", "share", "shared", "sharing", "sharelink", "s"}
+)
+# Which document, and which video, as SharePoint and others write it.
+_ONE_LETTER_IDS: Final = frozenset({"d", "v"})
 
 _PARAMETER: Final = re.compile(r"[?&#;/]([^=&#;?/]{1,80})=([^&#;?]*)")
-_SEGMENTS: Final = re.compile(r"/([A-Za-z_-]{3,30})/(?=([^/?#;]+))")
+_SEGMENTS: Final = re.compile(r"/([A-Za-z_-]{1,30})(?=/([^/?#;]+))")
+# A query or a fragment that is one value without a name.
+_BARE: Final = re.compile(r"\?([\w-]{20,})(?=#|$)|#!?/?([\w-]{20,})$", re.ASCII)
+_ONE_VALUE: Final = re.compile(r"[\w-]{20,}=*", re.ASCII)
+_HEX: Final = re.compile("[0-9a-f-]+")
+_PIN: Final = re.compile("[0-9]{4,12}")
+_USER_AND_PASSWORD: Final = re.compile(r"(?:^|//)(?!(?:mailto|acct|sips?|xmpp):)[^/?#@:\s]{1,64}:[^/?#@\s]{1,64}@\w")
 _NO_LETTERS: Final = re.compile("[^a-z0-9]+")
 _UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _PIECE: Final = re.compile("[A-Za-z0-9]{10,}")
@@ -50,7 +64,8 @@ _WORD: Final = re.compile("[A-Z][a-z]{2,}|[a-z]{4,}")
 _TURN: Final = re.compile(r"(?<=[a-z])(?=[A-Z0-9])|(?<=[A-Z])(?=[0-9])|(?<=[0-9])(?=[A-Za-z])")
 _KNOWN: Final = re.compile(
     r"(?<![A-Za-z0-9])(?:eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*|(?:AKIA|ASIA)[A-Z0-9]{16}|AIza[\w-]{30,}|ya29\.[\w.-]{20,}"
-    r"|gh[opsu]_[A-Za-z0-9]{30,}|github_pat_\w{30,}|glpat-[\w-]{15,}|xox[abeprs]-[\w-]{10,}|[rs]k_live_[A-Za-z0-9]{16,})",
+    r"|gh[opsu]_[A-Za-z0-9]{30,}|github_pat_\w{30,}|glpat-[\w-]{15,}|xox[abeprs]-[\w-]{10,}|[rs]k_live_[A-Za-z0-9]{16,}"
+    r"|private-[0-9a-f]{16,})",
     re.ASCII,
 )
 # Host, or the end of it, and what of the path, query and fragment makes the link one that opens a document.
@@ -60,6 +75,19 @@ _SHARES: Final = (
     ("onedrive.live.com", re.compile(r"[?&](?:e|redeem|migratedtospo)=[^&#]", re.IGNORECASE)),
     ("vimeo.com", re.compile(r"[?&]h=[0-9a-f]{6}|^/[0-9]+/[0-9a-f]{8,}", re.IGNORECASE)),
     ("mega.nz", re.compile("#.")),
+    ("dropbox.com", re.compile(r"^/(?:s|sh|scl)/[^/]")),
+    ("canva.com", re.compile(r"^/design/[^/]+/(?!view|edit)[\w-]{16,}")),
+    ("excalidraw.com", re.compile("#(?:json|room)=.")),
+    ("wetransfer.com", re.compile("^/downloads/.")),
+    ("share.icloud.com", re.compile("/.")),
+    ("photos.app.goo.gl", re.compile("/.")),
+    ("we.tl", re.compile("/.")),
+    ("chat.whatsapp.com", re.compile("/.")),
+    ("discord.gg", re.compile("/.")),
+    ("discord.com", re.compile("^/(?:api/webhooks|invite)/.")),
+    ("hooks.slack.com", re.compile("/.")),
+    ("hooks.zapier.com", re.compile("/.")),
+    ("webhook.office.com", re.compile("/.")),
 )
 _HOST: Final = re.compile(r"https?://([^/?#]*)", re.IGNORECASE)
 _DECODINGS: Final = 2
@@ -89,16 +117,28 @@ def _in(rest: str) -> str | None:
     if _KNOWN.search(rest):
         return "holds a token"
     for parameter in _PARAMETER.finditer(rest):
-        name, value = _NO_LETTERS.sub("", unquote(parameter[1]).lower()), unquote(parameter[2])
-        if _speaks(name) and value.lower() not in _HARMLESS:
-            return f"holds what looks like a secret ({_shown(name)})"
-        if name in _WHERE_RANDOM and _is_random(value):
-            return f"holds what looks like a secret ({name})"
+        found = _in_parameter(_NO_LETTERS.sub("", unquote(parameter[1]).lower()), unquote(parameter[2]))
+        if found is not None:
+            return found
+    bare = _BARE.search(rest)
+    # Sites name a part of a page by an id in hexadecimal.
+    if bare is not None and _is_random(bare[1] or bare[2]) and not (bare[2] and _HEX.fullmatch(bare[2])):
+        return "holds a value that looks like a secret"
     for segments in _SEGMENTS.finditer(rest):
         name = _NO_LETTERS.sub("", segments[1].lower())
         if (_speaks(name) or name in _OPENING_SEGMENTS) and _is_random(segments[2]):
             return f"holds what looks like a secret ({_shown(name)})"
     return None
+
+
+def _in_parameter(name: str, value: str) -> str | None:
+    if _speaks(name) and value.lower() not in _HARMLESS:
+        return f"holds what looks like a secret ({_shown(name)})"
+    if (name in _WHERE_RANDOM and _is_random(value)) or (name == "pin" and _PIN.fullmatch(value)):
+        return f"holds what looks like a secret ({name})"
+    if len(name) == 1 and name not in _ONE_LETTER_IDS and _ONE_VALUE.fullmatch(value) and _is_random(value):
+        return "holds a value that looks like a secret"
+    return "holds a user name or password" if _USER_AND_PASSWORD.search(value) else None
 
 
 def _speaks(name: str) -> bool:

@@ -12,6 +12,8 @@ from tests.unit.test_evidence_rows import GOOD, TODAY
 
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U"
 X = "https://x.example"
+RANDOM = "vX3kQ9mZ2pL7wR4t" + "Y8nB5cD1fG6hJ0sA"
+UUID = "6f4e7b4e-0e2b-4a9e-8d75-8d1b9c2f7a01"
 
 SECRET = [
     f"{X}/a?token=abc123", f"{X}/a?access_token=abc", f"{X}/a?x=1&Access-Token=abc", f"{X}/a?sig=aGVsbG8%3D",
@@ -32,6 +34,15 @@ SECRET = [
     "https://onedrive.live.com/?authkey=%21AbC&id=9F%21107", "https://www.dropbox.com/scl/fi/abc/raft.pdf?rlkey=x1y2&dl=0",
     "https://drive.google.com/file/d/1a2b/view?resourcekey=0-abc", "https://zoom.us/rec/share/abc?pwd=hello",
     "https://vimeo.com/123456789/0a1b2c3d4e", "https://player.vimeo.com/video/1234?h=0a1b2c3d4e", "https://mega.nz/file/a#b",
+    f"{X}/share/{RANDOM}", f"{X}/s/{RANDOM[:15]}", f"{X}/shared/{UUID}/view", f"{X}/a?t={RANDOM}", f"{X}/a?q={RANDOM}",
+    f"{X}/a?{RANDOM}", f"{X}/a?{RANDOM}#top", f"{X}/a#tok=abc", f"{X}/a#{RANDOM}", f"{X}/#/{RANDOM}",
+    f"{X}/a;jsession=0A1B2C", f"{X}/a;s={RANDOM}?x=1", f"{X}/a?pin=1234", f"{X}/a?passwort=abc",
+    f"{X}/a?u=user%3Ahello@y", f"{X}/a?u=https%3A%2F%2Fuser%3Ahello%40y.example%2F",
+    f"{X}/a?0a1b2c3d4e5f60718293a4b5c6",
+    "https://hooks.slack.com/services/T0/B0/abc", "https://discord.com/api/webhooks/1/abc",
+    "https://school.webhook.office.com/webhookb2/abc", "https://www.dropbox.com/s/abc/raft.pdf?dl=0",
+    "https://www.canva.com/design/DAF0aB1cD2e/x9Y8z7W6v5U4t3S2r1Q0/view", "https://photos.app.goo.gl/AbCdEf",
+    "https://excalidraw.com/#json=abc,def", "https://calendar.google.com/calendar/ical/x/private-0a1b2c3d4e5f6071/a.ics",
 ]  # fmt: skip
 
 HARMLESS = [
@@ -48,6 +59,17 @@ HARMLESS = [
     "https://school.sharepoint.com/:w:/r/sites/year7/raft.docx?d=w0a1b&csf=1&web=1&e=AbCdEf",
     "https://www.notion.so/Raft-0a1b2c3d4e5f60718293a4b5c6d7e8f9#0a1b2c3d4e5f60718293a4b5c6d7e8f9",
     "https://portfolio.school.example/raft?from=2026-03-09T10:00:00Z&class=7B", "https://notsharepoint.com/:w:/s/a",
+    f"{X}/share/how-we-built-the-raft-in-term-2", f"{X}/s/year-7", f"{X}/a?t=30", f"{X}/a?t=1h02m03s",
+    f"{X}/a?q=how+do+rafts+float", f"{X}/a?how-do-rafts-float-in-salt-water", f"{X}/a?1773014400", f"{X}/logo.svg?v=3",
+    f"{X}/a#what-we-learned-about-buoyancy-in-week-5", f"{X}/a#Archimedes_principle_and_displacement",
+    f"{X}/a?pin=map", f"{X}/pin/1234", f"{X}/a?u=mailto:x%40y.example", f"{X}/a?at=12:30", f"{X}/a#t=30,45",
+    f"{X}/a#:~:text=the%20raft%20floats", f"{X}/year-7/2026-03-09/{RANDOM}", f"{X}/{UUID}/raft.pdf",
+    "https://www.youtube.com/watch?v=dQw4w9WgXcQ&t=30", "https://www.youtube.com/shorts/dQw4w9WgXcQ",
+    "https://www.google.com/url?q=https%3A%2F%2Fdocs.google.com%2Fdocument%2Fd%2F1a2B3cD4eF5gH6iJ7kL8mN9oP0qR%2Fedit",
+    "https://www.google.com/maps/place/Raft/@-33.8567844,151.213108,17z", "https://www.dropbox.com/features",
+    f"https://school.sharepoint.com/:w:/r/sites/y7/raft.docx?d=w{UUID.replace('-', '')}&csf=1&web=1",
+    "https://www.canva.com/design/DAF0aB1cD2e/view", "https://discord.com/safety", "https://medium.com/@pike/raft",
+    "https://docs.google.com/presentation/d/1a2B3cD4eF5gH6iJ7kL8mN9oP0qR/edit#slide=id.g1a2b3c4d5e6_0_12",
 ]  # fmt: skip
 
 
