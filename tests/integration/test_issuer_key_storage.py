@@ -220,6 +220,7 @@ async def test_the_authority_publishes_one_key_of_its_own_before_it_signs_whoeve
     versions = {each.event for each in world.published if isinstance(each.event, AuthorityPublished)}
     assert [each.version for each in versions] == [1]
     assert stored["_id"] in next(iter(versions)).did_document
+    assert {"signing-key.added", "authority.published"} <= {each["action"] for each in await world.stored("audit")}
 
 
 @pytest.mark.parametrize("lost", [["signing_keys"], ["signing_keys", "publications"]])

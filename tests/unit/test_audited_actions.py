@@ -329,6 +329,10 @@ ELSEWHERE = {
     Action.SIGNING_KEYS_ADOPTED: "test_issuer_key_copies.py, with the copies that it needs",
     Action.MAILS_RELEASED: "test_notifier_deliveries.py, with the held deliveries that it needs",
     Action.MAILS_DISCARDED: "likewise",
+    Action.AUTHORITY_PUBLISHED: "test_issuer_key_storage.py, with the keys that it needs",
+    Action.ADMINISTRATOR_ADDED: "test_api_keys.py, with the file that names administrators",
+    Action.ADMINISTRATOR_REMOVED: "likewise",
+    Action.DATABASES_BACKED_UP: "test_backup.py, with the databases that it needs",
     Action.ACCESS_REFUSED: "nothing is done: test_audit.py",
 }
 

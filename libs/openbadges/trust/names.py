@@ -5,6 +5,7 @@ import unicodedata
 from functools import lru_cache
 from html import unescape
 from itertools import islice
+from string import ascii_lowercase
 from typing import Final
 
 from confusable_homoglyphs.confusables import confusables_data
@@ -37,7 +38,9 @@ def _prototypes() -> dict[str, str]:
     return found
 
 
-_SMALL_CAPITALS: Final = dict(zip("ᴀʙᴄᴅᴇꜰɢʜɪᴊᴋʟᴍɴᴏᴘʀꜱᴛᴜᴠᴡʏᴢ", "abcdefghijklmnoprstuvwyz", strict=True))
+_SMALL_CAPITALS: Final = dict(
+    zip("ᴀʙᴄᴅᴇꜰɢʜɪᴊᴋʟᴍɴᴏᴘʀꜱᴛᴜᴠᴡʏᴢ", (each for each in ascii_lowercase if each not in "qx"), strict=True)
+)
 _PROTOTYPES: Final = {**_prototypes(), **_SMALL_CAPITALS}
 _BETWEEN_WORDS: Final = re.compile(r"[\W_]+")
 _NOBODYS: Final = ("Bowerbird", "registered here", "unknown party", "nobody who", "somebody who", "did:web", "did:key")
