@@ -37,7 +37,8 @@ _AT_INGESTION: Final[Mapping[Reason, str]] = {
     Reason.NOT_UTF8: "Save the file as 'CSV UTF-8'.",
     Reason.COLUMNS_WRONG: "The row has more or fewer fields than the first line: look for a stray comma or quote.",
     Reason.EMAIL_IN_TEXT: "Take the address out of the activity or the link: everybody can read it on the open page.",
-    Reason.TELEPHONE_IN_TEXT: "Take the number out of the activity: everybody can read it on the open page.",
+    Reason.TELEPHONE_IN_TEXT: "Take the number out of the activity, which everybody can read on the open page, or out"
+    " of the learner's name, which is mailed.",
     Reason.TOO_MANY_FIELDS: "Leave out the fields that are not in the table of columns.",
 }
 _AT_DECISION: Final[Mapping[Decided, str]] = {

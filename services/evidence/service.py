@@ -58,8 +58,8 @@ class ServiceSettings(AuthoritySettings):
     quota_bytes_per_issuer: int = Field(default=10 << 30, ge=0, description="with all keys of one issuer; 0: any")
     contact_details: ContactPolicy = Field(
         default=ContactPolicy.WARN,
-        description="what an e-mail address or telephone number in a text that becomes public leads to: `warn` in the "
-        "batch, or `refuse` the row",
+        description="what an e-mail address or telephone number in a text that becomes public, or in a learner's "
+        "name, leads to: `warn` in the batch, or `refuse` the row",
     )
     evidence_texts_days: float = Field(
         default=400,

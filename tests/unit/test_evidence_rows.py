@@ -158,6 +158,7 @@ def test_a_text_that_is_taken_as_it_is_is_what_cleaning_would_make_of_it(name: s
     ("changes", "expected"),
     [
         ({"activity": "Raft; ring Jo's mother, 0412 345 678"}, [("activity", Reason.TELEPHONE_IN_TEXT)]),
+        ({"learner_name": "Zoë, ring +61 412 345 678"}, [("learner_name", Reason.TELEPHONE_IN_TEXT)]),
         ({"activity": "Raft; zoe@school.example"}, [("activity", Reason.EMAIL_IN_TEXT)]),
         ({"link": "https://school.example/?by=zoe%40school.example"}, [("link", Reason.EMAIL_IN_TEXT)]),
         ({"link": "https://school.example/works/0412345678"}, []),

@@ -46,8 +46,9 @@ class Refusal:
 
 
 def contact_detail_refusal(column: str, found: ContactDetail) -> Refusal:
-    """Return what is said of a public text that holds this."""
-    message = f"The column {column} can stand on an open page, signed; it holds what looks like {found.said}."
+    """Return what is said of a public text, or of a name, which is mailed, that holds this."""
+    goes = "goes out by mail" if column == "learner_name" else "can stand on an open page, signed"
+    message = f"The column {column} {goes}; it holds what looks like {found.said}."
     return Refusal(Reason(found.value), column, message)
 
 

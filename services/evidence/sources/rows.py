@@ -39,7 +39,7 @@ class Submission:
     """One row whose form is good, its texts cleaned (libs/common/text.py).
 
     `digest` is the SHA-256, hex, over the canonical JSON of what the row says without name and address; `warnings` are
-    of what becomes public and should perhaps not.
+    of what becomes public, or goes out by mail, and should perhaps not.
     """
 
     source_id: str
@@ -65,7 +65,7 @@ def read_row(
     """Check the fields of one row in the order of the columns; the first fault refuses it.
 
     `fields` has names of `COLUMNS` only; an absent and an empty field are the same. `today` is the date in UTC;
-    `policy` says what an e-mail address or a telephone number in a public text leads to.
+    `policy` says what an e-mail address or a telephone number in a public text, or in a name, leads to.
     """
     try:
         submission = _read(_cleaned(fields), today)
@@ -136,16 +136,18 @@ def _read(fields: dict[str, str], today: date) -> Submission:
         comment=fields.get("comment"),
         link=fields.get("link"),
         digest=sha256(orjson.dumps(says, option=orjson.OPT_SORT_KEYS)).hexdigest(),
-        warnings=_warnings(fields["activity"], fields.get("link")),
+        warnings=_warnings(fields["activity"], fields.get("link"), fields.get(_NAME)),
     )
 
 
-def _warnings(activity: str, link: str | None) -> tuple[Refusal, ...]:
+def _warnings(activity: str, link: str | None, name: str | None) -> tuple[Refusal, ...]:
     in_activity = contact_detail_in(activity)
     in_link = None if link is None else contact_detail_in_url(link)
-    if in_activity is None and in_link is None:
+    # Of a name that holds an address nothing is taken (NAME_LINK).
+    in_name = None if name is None else contact_detail_in(name)
+    if in_activity is None and in_link is None and in_name is None:
         return ()
-    found = (("activity", in_activity), ("link", in_link))
+    found = ((_NAME, in_name), ("activity", in_activity), ("link", in_link))
     return tuple(contact_detail_refusal(column, detail) for column, detail in found if detail is not None)
 
 
