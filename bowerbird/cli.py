@@ -37,7 +37,10 @@ COMMANDS = {
         "bowerbird.dead_letters:send_again",
         "Send them again, each to the one consumer that set it aside.",
     ),
-    "parked list": ("bowerbird.parked:list_parked", "List evidence that waits since nothing can be signed, and why."),
+    "parked list": (
+        "bowerbird.parked:list_parked",
+        "List what waits since nothing can be signed, or its credential is missing.",
+    ),
     "parked release": ("bowerbird.parked:release", "Try an issuer's evidence that was put off again now."),
     "deliveries list": ("bowerbird.deliveries:list_held", "List mails that may have been sent before a restore."),
     "deliveries release": ("bowerbird.deliveries:release", "Let them go; without --yes only look."),

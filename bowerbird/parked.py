@@ -1,10 +1,11 @@
-"""`bowerbird parked list|release`: evidence that waits since nothing can be signed for its issuer or achievement."""
+"""`bowerbird parked list|release`: evidence for which nothing can be signed, and commands without their credential."""
 
 import asyncio
 import getpass
 import sys
 from collections.abc import Awaitable, Callable
 from functools import partial
+from typing import Final
 
 from pymongo.errors import PyMongoError
 
@@ -16,17 +17,22 @@ from libs.common.settings import SettingsError
 from libs.common.store_access import mongo_options
 from libs.common.telemetry import new_trace, trace_id
 from services.issuer.credentials.repository import MongoCredentials
+from services.issuer.credentials.waiting_commands import WaitingCommands
 from services.issuer.decisions.repository import MongoDecisions
 from services.issuer.keys.encryption import FileKeyEncryption, KeyUnavailableError
 from services.issuer.keys.repository import UNREADABLE, SigningKeyRepository
 from services.issuer.keys.sealing import opened
 from services.issuer.settings import ServiceSettings
 
+_COMMANDS: Final = 100
+
 Work = Callable[[ServiceSettings, mongo.Client, mongo.Database], Awaitable[int]]
 
 
 def list_parked() -> int:
     """Print by issuer and reason how many pieces of evidence are parked, since when, and what is wrong with the key.
+
+    Below them stand the commands to revoke or take down a credential that is not in the database, the first hundred.
 
     It takes the environment of the issuer service. Exit status 1 where anything is parked.
     """
@@ -85,9 +91,19 @@ async def list_of(settings: ServiceSettings, client: mongo.Client, database: mon
         problem = await _problem(keys, encryption, each.issuer_id)
         if problem is not None:
             print(f"  {problem}")
-    if not parked:
+    commands = await print_commands(database)
+    if not parked and not commands:
         print("nothing is parked")
-    return 1 if parked else 0
+    return 1 if parked or commands else 0
+
+
+async def print_commands(database: mongo.Database) -> int:
+    """Print the first commands that wait for their credential in this database; return how many these are."""
+    commands = await WaitingCommands(database).page("", _COMMANDS)
+    for each in commands:
+        asked, since = each.command, each.since.isoformat(timespec="seconds")
+        print(f"{asked.issuer_id}: to {each.kind} {asked.credential_id}, which is not here, waits since {since}")
+    return len(commands)
 
 
 async def _problem(keys: SigningKeyRepository, encryption: FileKeyEncryption, issuer_id: str) -> str | None:

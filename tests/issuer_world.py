@@ -23,6 +23,8 @@ from libs.contracts.results import SoloLevel
 from libs.openbadges.status.bitstring import MINIMUM_SIZE, StatusList
 from services.issuer.credentials.announcements import Announcer
 from services.issuer.credentials.repository import MongoCredentials
+from services.issuer.credentials.waiting import WaitingClosing
+from services.issuer.credentials.waiting_commands import WaitingCommands
 from services.issuer.credentials.worker import Closing
 from services.issuer.decisions.published import MongoPublishedDecisions, PublishedHistory
 from services.issuer.decisions.repository import MongoDecisions
@@ -171,6 +173,20 @@ def closing(world: World) -> Closing:
         remove_evidence_texts=world.decisions.remove_texts,
         lists=world.publication(),
         announcer=Announcer(URLS, SEALING),
+        waiting=WaitingCommands(world.database),
+        most_waiting=3,
+        clock=lambda: NOW,
+    )
+
+
+def waiting_closing(world: World, clock: Callable[[], datetime] = lambda: NOW) -> WaitingClosing:
+    return WaitingClosing(
+        WaitingCommands(world.database),
+        closing=closing(world),
+        credentials=world.credentials,
+        publish=world.publish,
+        clock=clock,
+        longest=timedelta(days=14),
     )
 
 

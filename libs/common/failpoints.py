@@ -30,6 +30,8 @@ Name = Literal[
     "issuer.waiting.2",
     "issuer.revoking.1",
     "issuer.revoking.2",
+    "issuer.revoking.3",
+    "issuer.waiting_commands.1",
     "issuer.status_list.created",
     "issuer.status_list.1",
     "issuer.status_list.2",

@@ -133,6 +133,7 @@ SERVICES: Final = {
             "adoption",
             "credentials",
             "closing_requests",
+            "waiting_commands",
             "status_lists",
             "epoch",
             "authority_document",

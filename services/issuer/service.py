@@ -31,8 +31,6 @@ from libs.contracts.events import (
     EvidenceSubmitted,
     IssuerPublished,
     MailDomainsSet,
-    RevokeCredential,
-    TakeDownCredential,
 )
 from services.issuer.access.administration import KeyAdministration
 from services.issuer.access.api import access_routes
@@ -45,7 +43,7 @@ from services.issuer.catalogue.issuers import Issuers
 from services.issuer.catalogue.names import IssuerNames
 from services.issuer.catalogue.worker import CatalogueWorker
 from services.issuer.credentials import repository as credential_repository
-from services.issuer.credentials import requests
+from services.issuer.credentials import requests, waiting_commands
 from services.issuer.credentials.announcements import Announcer
 from services.issuer.credentials.api import credential_routes
 from services.issuer.credentials.closing import Closings
@@ -53,7 +51,8 @@ from services.issuer.credentials.repository import MongoCredentials
 from services.issuer.credentials.requests import ClosingRequests
 from services.issuer.credentials.sealing import RecordSealing
 from services.issuer.credentials.signer import CredentialSigner
-from services.issuer.credentials.worker import Closing
+from services.issuer.credentials.wiring import add_closing
+from services.issuer.credentials.worker import COMMANDS, Closing
 from services.issuer.decisions import published as published_decisions
 from services.issuer.decisions import repository as decision_repository
 from services.issuer.decisions.parking import ParkedCount
@@ -90,6 +89,7 @@ INDEXES: Sequence[Index] = (
     *published_decisions.INDEXES,
     *credential_repository.INDEXES,
     *requests.INDEXES,
+    *waiting_commands.INDEXES,
     *status_repository.INDEXES,
     *catalogue.INDEXES,
     *publications.INDEXES,
@@ -187,18 +187,15 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
     plumbing.repeat("status-list-renewal", publication.renew)
     lives = kept(database, settings)
     plumbing.repeat("retention", Retention(lives, now, enforced=settings.retention_enforced).tick)
-    _add_closing(
+    closing = add_closing(
         plumbing,
-        Closing(
-            credentials=credentials,
-            remove_evidence_texts=decisions.remove_texts,
-            lists=publication,
-            announcer=announcer,
-        ),
+        settings,
         credentials=credentials,
-        keys=keys,
-        urls=urls,
+        remove_evidence_texts=decisions.remove_texts,
+        lists=publication,
+        announcer=announcer,
     )
+    _add_closing_calls(plumbing, closing, credentials=credentials, keys=keys, urls=urls)
     plumbing.repeat("key-use", use.publish)
     plumbing.app.include_router(audit_routes(plumbing.service, keys, plumbing.audit))
     _add_access(plumbing, settings, keys=keys, access=access, known=known)
@@ -249,16 +246,15 @@ def _administrators(plumbing: Plumbing, settings: ServiceSettings) -> Administra
     return administrators
 
 
-def _add_closing(
+def _add_closing_calls(
     plumbing: Plumbing, closing: Closing, *, credentials: MongoCredentials, keys: ApiKeys, urls: Urls
 ) -> None:
     """Revoking and taking down: the calls that ask for it, and the consumer that does it."""
     closed = Arrivals()
-    commands: list[type[RevokeCredential | TakeDownCredential]] = [RevokeCredential, TakeDownCredential]
     plumbing.consume(
         name="commands",
         topics=[topics.CREDENTIAL_COMMANDS],
-        contracts=commands,
+        contracts=COMMANDS,
         handle=closed.after(closing.handle),
     )
     closings = Closings(

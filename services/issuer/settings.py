@@ -72,6 +72,18 @@ class ServiceSettings(AuthoritySettings):
         le=365,
         description="longest time that evidence waits for its suspended issuer to be resumed, in days",
     )
+    waiting_commands_days: float = Field(
+        default=14,
+        gt=0,
+        le=365,
+        description="longest time that a command to revoke or take down waits for its credential, in days",
+    )
+    waiting_commands_most: int = Field(
+        default=10_000,
+        ge=1,
+        le=1_000_000,
+        description="most commands that wait for their credentials; one more is set aside as a dead letter",
+    )
 
     contact_details: ContactPolicy = Field(
         default=ContactPolicy.WARN,
@@ -89,6 +101,11 @@ class ServiceSettings(AuthoritySettings):
     def notes_life(self) -> timedelta:
         """`closing_notes_days`."""
         return timedelta(days=self.closing_notes_days)
+
+    @property
+    def commands_wait(self) -> timedelta:
+        """`waiting_commands_days`."""
+        return timedelta(days=self.waiting_commands_days)
 
     @property
     def freshness(self) -> Freshness:

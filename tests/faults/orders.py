@@ -56,8 +56,8 @@ def _kill(order: Order) -> Kill:
 KILLS: Final = [
     _kill(Order(name, passing=2 if name.startswith(_SECOND) else 1))
     for name in NAMES
-    # What waits has a test of its own, in which something waits.
-    if not name.startswith(("consumer.", "issuer.waiting."))
+    # What waits has tests of its own, in which something waits.
+    if not name.startswith(("consumer.", "issuer.waiting"))
 ] + [_kill(Order(name, of)) for of in CONSUMERS for name in NAMES if name.startswith("consumer.")]
 
 _OF_ISSUER: Final = [kill for kill in KILLS if kill.service == "issuer"]

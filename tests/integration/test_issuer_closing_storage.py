@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import pytest
 
+from bowerbird.parked import print_commands
 from libs.contracts.events import (
     CredentialDocument,
     CredentialRevoked,
@@ -17,6 +18,8 @@ from libs.contracts.events import (
 )
 from libs.contracts.reasons import RevocationReason, TakeDownReason
 from services.issuer.credentials.requests import ClosingRequest, ClosingRequests, RequestKind
+from services.issuer.credentials.waiting_commands import WaitingCommands
+from services.issuer.credentials.worker import TooManyWaitError
 from services.issuer.decision_ids import PieceId
 from services.issuer.decisions.decision import Lack, Reason
 from services.issuer.decisions.published import MongoPublishedDecisions
@@ -29,6 +32,7 @@ from tests.issuer_world import (
     command,
     take_down,
     told,
+    waiting_closing,
 )
 
 pytestmark = pytest.mark.integration
@@ -152,6 +156,52 @@ async def test_what_was_taken_down_can_be_earned_again(world: World) -> None:
     await closing(world).handle([take_down(held)])
     await world.worker().handle(received([evidence(2)]))
     assert sorted(each["state"] for each in await world.stored("credentials")) == ["active", "revoked"]
+
+
+async def test_a_command_before_its_credential_is_kept_and_revokes_it_once_it_is_here(world: World) -> None:
+    await world.worker().handle(received([evidence(1)]))
+    (held,) = await world.stored("credentials")
+    for each in ("credentials", "decisions"):
+        await world.database[each].delete_many({})
+    world.published.clear()
+    early = [command(held, RevocationReason.WRONG_LEARNER), take_down(held, 1), command(held, seconds=2)]
+    for asked in early:
+        assert await closing(world).handle([asked]) == []
+    await waiting_closing(world).tick()
+    assert sorted(each["kind"] for each in await world.stored("waiting_commands")) == ["revoke", "take_down"]
+    await world.worker().handle(received([evidence(1)]))
+    (again,) = await world.stored("credentials")
+    assert again["_id"] == held["_id"]
+    for _ in range(2):
+        await waiting_closing(world).tick()
+        await world.publication().tick()
+    (ended,) = await world.stored("credentials")
+    assert (ended["state"], ended["revocation_reason"], "document" in ended) == ("revoked", "wrong_learner", False)
+    assert ended["revoked_at"] == NOW
+    assert json.loads(world.published_lists[-1].credential) == [again["status_index"]]
+    closings = [each.event for each in world.published if isinstance(each.event, CredentialRevoked)]
+    assert len(closings) == 1, "told once"
+    assert await world.stored("waiting_commands") == []
+    assert await closing(world).handle(early) != [], "again: the same, and nothing waits"
+    assert await world.stored("waiting_commands") == []
+
+
+async def test_commands_that_wait_are_read_in_pages_listed_and_bounded(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    others = [{"_id": uuid4(), "issuer_id": "wattle"} for _ in range(4)]
+    await closing(world).handle([command(each) for each in others[:3]])
+    with pytest.raises(TooManyWaitError):
+        await closing(world).handle([command(others[3])])
+    store = WaitingCommands(world.database)
+    first = await store.page("", 2)
+    rest = await store.page(first[-1].key, 2)
+    assert [each.key for each in [*first, *rest]] == sorted(f"{each['_id']}/revoke/wattle" for each in others[:3])
+    assert (await store.count(), await store.oldest()) == (3, NOW)
+    assert await print_commands(world.database) == 3
+    assert f"wattle: to revoke {others[0]['_id']}, which is not here, waits since" in capsys.readouterr().out
+    await waiting_closing(world, lambda: NOW + timedelta(days=15)).tick()
+    assert (await store.count(), await store.oldest()) == (0, None)
 
 
 async def test_another_tenant_cannot_revoke(world: World) -> None:

@@ -168,6 +168,7 @@ _RETRIES: Final = f'bowerbird_consumer_retries_total{{consumer="{_ISSUER}"}}'
 _UNASSIGNED: Final = f'bowerbird_consumer_unassigned_partitions{{consumer="{_ISSUER}"}}'
 _PARKED: Final = 'bowerbird_issuer_parked_pieces{issuer="northside",reason="signing_key_missing"}'
 _WAITING: Final = "bowerbird_issuer_waiting_pieces"
+_COMMAND: Final = "bowerbird_issuer_waiting_commands_oldest_seconds"
 
 AWARDS: Final = (
     fires(
@@ -247,6 +248,14 @@ AWARDS: Final = (
     ),
     # Put right within a minute.
     silent("BowerbirdEvidenceParked", "10m", {_PARKED: "7 _x9"}),
+    fires(
+        "BowerbirdCommandsWait",
+        "70m",
+        {_COMMAND: "0+60x75"},
+        "A revocation has waited for its credential for 1h 10m 0s",
+    ),
+    # The evidence behind it is read within the hour.
+    silent("BowerbirdCommandsWait", "70m", {_COMMAND: "0+60x60 0x10"}),
 )
 
 _OLDEST: Final = "bowerbird_notifier_oldest_due_seconds"

@@ -88,4 +88,16 @@ AWARDS: Final = (
         "credential. All other issuers are served; what waits is not refused, and goes on by itself once that is put "
         "right. `bowerbird parked list` says what is wrong.",
     ),
+    Alert(
+        name="BowerbirdCommandsWait",
+        expression="max(bowerbird_issuer_waiting_commands_oldest_seconds) > {threshold}",
+        threshold=3600,
+        is_time=True,
+        holds="5m",
+        severity="ticket",
+        panel="waiting-commands-age",
+        summary="A revocation has waited for its credential for {{ $value | humanizeDuration }}",
+        description="The database lacks a credential that somebody has revoked or taken down: it was set back, and has "
+        "not come to it again. Until then the badge may be shown as good. `bowerbird parked list` names them.",
+    ),
 )

@@ -134,6 +134,20 @@ _TOP: Final = Row(
                 ("sum(rate(bowerbird_issuer_take_downs_total[5m]))", "taken down"),
             ),
         ),
+        Panel(
+            "waiting-commands",
+            "Commands without their credential",
+            "To revoke or take down what is not in the database; they wait until it is.",
+            "short",
+            (("max(bowerbird_issuer_waiting_commands)", "waiting"),),
+        ),
+        Panel(
+            "waiting-commands-age",
+            "Longest wait of a command",
+            "Of those that wait for their credential.",
+            "s",
+            (("max(bowerbird_issuer_waiting_commands_oldest_seconds)", "oldest"),),
+        ),
     ),
 )
 
