@@ -1,28 +1,63 @@
-"""Whether a public URL can stand in what is signed: anybody must reach it, by HTTPS, for as long as badges live."""
+"""Whether a URL leads to where anybody can reach it: to no machine of one's own, and to no private network. Pure.
 
-from ipaddress import IPv6Address, ip_address
+It must in what is signed, for as long as badges live. Names are not looked up.
+"""
+
+import socket
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from typing import Final
+from urllib.parse import urlsplit
 
 from pydantic import AnyHttpUrl
 
 # Names that lead nowhere, or to whatever machine asks (RFC 6761, RFC 6762, RFC 8375, and what routers use).
-_LOCAL_NAMES = ("localhost", "local", "internal", "home.arpa", "lan", "localdomain", "invalid")
+_LOCAL_NAMES: Final = ("localhost", "local", "internal", "home.arpa", "lan", "localdomain", "invalid")
+# IPv4 addresses as a translator hands them on (RFC 6052, RFC 8215), and as the first IPv6 hosts had them (RFC 4291).
+_TRANSLATED: Final = tuple(map(IPv6Network, ("64:ff9b::/96", "64:ff9b:1::/48", "::/96")))
 
 
 def fault_of(url: AnyHttpUrl) -> str | None:
     """Return what is wrong with a public URL, None where nothing is."""
-    host = (url.host or "").strip("[]").rstrip(".").lower()
     if url.scheme != "https":
         return "it is not https"
     if url.username or url.password or url.query or url.fragment:
         return "it holds a user name, a query or a fragment"
-    try:
-        address = ip_address(host)
-    except ValueError:
+    return _fault_of_host(url.host or "")
+
+
+def leads_to_private(url: str) -> bool:
+    """Return whether a URL, as `web_url` gives it, leads to this machine or to a private network by what it says."""
+    return _fault_of_host(urlsplit(url).hostname or "") is not None
+
+
+@lru_cache(1024)
+def _fault_of_host(text: str) -> str | None:
+    host = text.strip("[]").rstrip(".").lower()
+    address = _address(host)
+    if address is None:
         if "." not in host or any(f".{host}".endswith(f".{name}") for name in _LOCAL_NAMES):
             return f"{host} is the name of this machine or of a private network"
         return None
-    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
-        address = address.ipv4_mapped
     if not address.is_global or address.is_multicast:
         return f"{host} is an address of this machine or of a private network"
     return None
+
+
+def _address(host: str) -> IPv4Address | IPv6Address | None:
+    """Return the address that a browser makes of a host, None of a name."""
+    try:
+        address = ip_address(host)
+    except ValueError:
+        # Also 127.1, 0x7f.1 and 2130706433.
+        if not host.isascii() or not host or not host.rpartition(".")[2][:1].isdigit():
+            return None
+        try:
+            return IPv4Address(socket.inet_aton(host))
+        except OSError:
+            return None
+    if isinstance(address, IPv4Address):
+        return address
+    if any(address in network for network in _TRANSLATED) and int(address) > 1:
+        return IPv4Address(int(address) & 0xFFFF_FFFF)
+    return address.ipv4_mapped or address.sixtofour or address

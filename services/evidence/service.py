@@ -104,6 +104,7 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
         chunk_bytes=settings.upload_chunk_bytes,
         uploads_per_issuer=settings.uploads_per_issuer,
         contact_policy=settings.contact_details,
+        local=settings.local_only,
     )
     limits = Limits(
         sent_bytes=settings.upload_bytes,

@@ -371,8 +371,8 @@ def _add_catalogue(
         handle=arrivals.after(CatalogueWorker(known, stored_domains, changed).handle),
     )
     plumbing.repeat("publications", versions.repair)
-    plumbing.app.include_router(issuer_routes(keys, issuers))
-    plumbing.app.include_router(profile_routes(keys, issuers))
+    plumbing.app.include_router(issuer_routes(keys, issuers, local=settings.local_only))
+    plumbing.app.include_router(profile_routes(keys, issuers, local=settings.local_only))
     plumbing.app.include_router(achievement_routes(keys, achievements, now))
     mail_domains = MailDomains(
         stored_domains, catalogue=known, audit=plumbing.audit, arrivals=arrivals, publish=publish, clock=now

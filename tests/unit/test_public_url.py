@@ -3,8 +3,14 @@
 import pytest
 from pydantic import AnyHttpUrl
 
-from libs.common.public_url import fault_of
+from libs.common.errors import InvalidRequestError
+from libs.common.public_url import fault_of, leads_to_private
 from libs.common.settings import Settings, SettingsError
+from libs.common.web_urls import web_url
+from services.evidence.sources.refusals import Reason, Refusal
+from services.evidence.sources.rows import Submission, read_row
+from services.issuer.catalogue.api import ProfileRequest
+from tests.unit.test_evidence_rows import GOOD, TODAY
 
 
 @pytest.mark.parametrize(
@@ -53,3 +59,34 @@ def test_a_service_with_the_default_does_not_start_unless_it_is_told_that_it_is_
         Settings().require_public_url()
     Settings(local_only=True).require_public_url()
     Settings(public_url=AnyHttpUrl("https://badges.education.example")).require_public_url()
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "localhost", "localhost.", "LOCALHOST:27117", "school.localhost", "intranet", "portfolio:8080", "printer.local",
+        "127.0.0.1", "127.0.0.1:27117", "127.1", "0x7f.1", "0177.0.0.1", "2130706433", "0.0.0.1", "10.1.2.3",
+        "172.16.0.1", "192.168.1.20", "169.254.169.254", "100.64.0.1", "[::1]", "[::]", "[fd00::1]", "[fe80::1]",
+        "[::ffff:127.0.0.1]", "[64:ff9b::7f00:1]", "[2002:7f00:1::1]", "[::7f00:1]", "224.0.0.1",
+    ],
+)  # fmt: skip
+def test_a_link_or_logo_on_a_machine_that_others_cannot_reach_is_refused(host: str) -> None:
+    url = web_url(f"http://{host}/raft")
+    assert leads_to_private(url)
+    refused = read_row({**GOOD, "link": url}, TODAY)
+    assert isinstance(refused, Refusal)
+    assert (refused.reason, refused.column) == (Reason.LINK_FORM, "link")
+    assert isinstance(read_row({**GOOD, "link": url}, TODAY, local=True), Submission), "where one tries it out"
+    with pytest.raises(InvalidRequestError) as profile:
+        ProfileRequest(name="Wattle", logo=url, url=url).require_public()
+    assert [each["field"] for each in profile.value.errors] == ["url", "logo"]
+
+
+@pytest.mark.parametrize(
+    "host", ["portfolio.school.example", "8.8.8.8", "[2606:4700::1111]", "1.example", "localhost.school.example"]
+)
+def test_a_link_or_logo_that_anybody_reaches_is_taken(host: str) -> None:
+    url = web_url(f"https://{host}/raft")
+    assert not leads_to_private(url)
+    assert isinstance(read_row({**GOOD, "link": url}, TODAY), Submission)
+    ProfileRequest(name="Wattle", logo=url, url=url).require_public()

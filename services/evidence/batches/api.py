@@ -273,7 +273,8 @@ def upload_routes(
         upload = Upload(caller.issuer_id, source, "json", request_trace(request), idempotency_key)
         one = replace(limits, sent_bytes=longest_row, plain_bytes=longest_row)
         pieces = plain_blocks(quotas.counted(caller, request.stream()), one, gzipped=_is_gzip(content_encoding))
-        fields = good_fields(b"".join([block async for block in pieces]), intake.clock().date(), intake.contact_policy)
+        body, today = b"".join([block async for block in pieces]), intake.clock().date()
+        fields = good_fields(body, today, intake.contact_policy, local=intake.local)
         charge = partial(quotas.take, caller, "rows")
         return await _answer(await intake.receive(upload, OnePiece(fields), nothing(), charge), caller, response)
 

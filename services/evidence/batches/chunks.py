@@ -36,8 +36,15 @@ class Chunker:
     """Reads the rows of one upload, chunk by chunk."""
 
     def __init__(
-        self, upload: Upload, batch_id: UUID, ids: Ids, contact_policy: ContactPolicy = ContactPolicy.WARN
+        self,
+        upload: Upload,
+        batch_id: UUID,
+        ids: Ids,
+        contact_policy: ContactPolicy = ContactPolicy.WARN,
+        *,
+        local: bool = False,
     ) -> None:
+        self._local = local
         self._contact_policy = contact_policy
         self._upload = upload
         self._batch_id = batch_id
@@ -51,7 +58,11 @@ class Chunker:
         chunk = Chunk()
         today = now.date()
         for number, fields in raws:
-            row = fields if isinstance(fields, Refusal) else read_row(fields, today, self._contact_policy)
+            row = (
+                fields
+                if isinstance(fields, Refusal)
+                else read_row(fields, today, self._contact_policy, local=self._local)
+            )
             piece_id = submission_id(self._batch_id, number)
             if isinstance(row, Refusal):
                 source_id = None if isinstance(fields, Refusal) else presentable_source_id(fields)

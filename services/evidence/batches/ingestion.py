@@ -75,7 +75,7 @@ _DIED = "The upload stopped before its end; send it again. What was decided of i
 
 @dataclass(frozen=True, slots=True)
 class Intake:
-    """What taking uploads in needs, and how many rows it holds at once."""
+    """What taking uploads in needs, and how many rows it holds at once; `local` as in `read_row`."""
 
     batches: Batches
     ids: Ids
@@ -86,6 +86,7 @@ class Intake:
     chunk_bytes: int = 1024 * 1024
     uploads_per_issuer: int = 8
     contact_policy: ContactPolicy = ContactPolicy.WARN
+    local: bool = False
     _under_way: Counter[str] = field(default_factory=Counter)
     # Rows are read and checked beside the event loop, which meanwhile answers everybody else; one thread, for more of
     # them would take the interpreter from the loop.
@@ -226,7 +227,7 @@ class UploadSession:
         failpoint("evidence.ingestion.0")
         if not lease.accepted:
             self._renewal = asyncio.create_task(self._renew_lease())
-        chunker = Chunker(upload, batch_id, intake.ids, intake.contact_policy)
+        chunker = Chunker(upload, batch_id, intake.ids, intake.contact_policy, local=intake.local)
         return _Batch(lease, Repeat(lease, key), chunker, lease.progress, lease.announced, lease.accepted)
 
     async def _renew_lease(self) -> None:

@@ -12,14 +12,14 @@ from services.evidence.sources.refusals import Refusal
 from services.evidence.sources.rows import read_row
 
 
-def good_fields(body: bytes, today: date, policy: ContactPolicy) -> dict[str, str]:
+def good_fields(body: bytes, today: date, policy: ContactPolicy, *, local: bool) -> dict[str, str]:
     """Return the fields of the one object in `body`.
 
     Raises:
         InvalidRequestError: it is no such object, or the reader would refuse the row.
     """
     fields = json_fields(body.removeprefix(BOM_UTF8).strip())
-    row = fields if isinstance(fields, Refusal) else read_row(fields, today, policy)
+    row = fields if isinstance(fields, Refusal) else read_row(fields, today, policy, local=local)
     if isinstance(fields, Refusal) or isinstance(row, Refusal):
         refusal = fields if isinstance(fields, Refusal) else row
         assert isinstance(refusal, Refusal)  # noqa: S101  # one of both is

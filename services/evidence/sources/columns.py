@@ -175,7 +175,7 @@ TABLE: Final = (
         "link",
         2000,
         "Where the work can be seen (http or https). Where your profile makes evidence public it stands on the badge's"
-        " open page: a link with a token is refused.",
+        " open page: a link with a token, or to a private network, is refused.",
         "https://portfolio.school.example/raft",
         public=True,
         by_choice=True,

@@ -14,6 +14,7 @@ import orjson
 from libs.common.addresses import Address
 from libs.common.contact_details import ContactPolicy, contact_detail_in, contact_detail_in_url
 from libs.common.links import holds_link
+from libs.common.public_url import leads_to_private
 from libs.common.text import TextRefusedError, clean_line, clean_text
 from libs.common.web_urls import SecretInUrlError, public_web_url
 from libs.contracts.results import Result, SoloLevel
@@ -29,6 +30,10 @@ _SCORE: Final = re.compile(r"[0-9]{1,3}(?:\.[0-9]+)?")
 _AS_TEXT: Final = re.compile(r"'(.*)|=\"(.*)\"")
 _NAME: Final = "learner_name"
 _WITHOUT_FORM: Final = frozenset({_NAME, "activity", "assessor", "comment"})
+_LINK_PRIVATE: Final = (
+    "The link leads to a machine of your own or to a private network, where nobody else reaches the work; give one on"
+    " the open web, or leave it out."
+)
 _PERSONAL: Final = frozenset(column.name for column in TABLE if column.personal)
 # Noon at the date line is already tomorrow in UTC terms.
 _GRACE: Final = timedelta(days=1)
@@ -60,17 +65,20 @@ class Submission:
 
 
 def read_row(
-    fields: Mapping[str, str], today: date, policy: ContactPolicy = ContactPolicy.WARN
+    fields: Mapping[str, str], today: date, policy: ContactPolicy = ContactPolicy.WARN, *, local: bool = False
 ) -> Submission | Refusal:
     """Check the fields of one row in the order of the columns; the first fault refuses it.
 
     `fields` has names of `COLUMNS` only; an absent and an empty field are the same. `today` is the date in UTC;
-    `policy` says what an e-mail address or a telephone number in a public text, or in a name, leads to.
+    `policy` says what an e-mail address or a telephone number in a public text, or in a name, leads to;
+    `local` takes links to this machine and to private networks.
     """
     try:
         submission = _read(_cleaned(fields), today)
     except RefusedError as refused:
         return refused.refusal
+    if submission.link is not None and not local and leads_to_private(submission.link):
+        return Refusal(Reason.LINK_FORM, "link", _LINK_PRIVATE)
     if submission.warnings and policy is ContactPolicy.REFUSE:
         return submission.warnings[0]
     return submission

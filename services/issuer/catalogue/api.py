@@ -10,10 +10,11 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from libs.access.api_keys import ALL_ISSUERS, ApiKeys, Caller
 from libs.access.audited import cause_of
 from libs.access.scopes import Scope
-from libs.common.errors import ConflictError, ForbiddenError, NotFoundError
+from libs.common.errors import ConflictError, FieldProblem, ForbiddenError, InvalidRequestError, NotFoundError
 from libs.common.fields import EmailAddress, Line, NumberInJson, Text, TimeZone, Truth, WebUrl
 from libs.common.http import request_trace
 from libs.common.problems import FieldError, documented
+from libs.common.public_url import leads_to_private
 from libs.contracts.events import AUTHORITY_ID, AchievementLevel, AchievementPublished, IssuerPublished, Suspension
 from libs.contracts.reasons import SuspensionReason
 from libs.contracts.results import SoloLevel
@@ -76,6 +77,20 @@ class ProfileRequest(_Body):
         default=None,
         description="the version that this one is to follow; if another is the newest: 409",
     )
+
+    def require_public(self) -> None:
+        """Refuse URLs that lead to a machine of one's own or to a private network.
+
+        Raises:
+            InvalidRequestError: one does.
+        """
+        found = [
+            FieldProblem(field=name, reason="must lead to where anybody reaches it", code="url_private")
+            for name, url in (("url", self.url), ("logo", self.logo))
+            if url is not None and leads_to_private(url)
+        ]
+        if found:
+            raise InvalidRequestError("A URL leads to this machine or to a private network.", found)
 
     def profile(self) -> Profile:
         """Return what the request says of the profile."""
@@ -193,8 +208,11 @@ class AchievementAnswer(BaseModel):
     )
 
 
-def issuer_routes(keys: ApiKeys, issuers: Issuers) -> APIRouter:
-    """POST /v1/issuers, and PUT and DELETE /v1/issuers/{id}/suspension: the administrator's."""
+def issuer_routes(keys: ApiKeys, issuers: Issuers, *, local: bool = False) -> APIRouter:
+    """POST /v1/issuers, and PUT and DELETE /v1/issuers/{id}/suspension: the administrator's.
+
+    `local` takes URLs that only this machine or a private network reaches.
+    """
     router = APIRouter(tags=["issuers"])
     allowed = Annotated[Caller, Depends(keys.allowed(Scope.ISSUERS_WRITE))]
 
@@ -209,6 +227,8 @@ def issuer_routes(keys: ApiKeys, issuers: Issuers) -> APIRouter:
         Where anything differs from its newest version, this publishes the next one.
         """
         _only(ALL_ISSUERS, caller)
+        if not local:
+            asked.require_public()
         published, new = await issuers.onboard(
             asked.id,
             asked.profile(),
@@ -248,8 +268,8 @@ def issuer_routes(keys: ApiKeys, issuers: Issuers) -> APIRouter:
     return router
 
 
-def profile_routes(keys: ApiKeys, issuers: Issuers) -> APIRouter:
-    """GET and PUT /v1/issuers/{id}/profile."""
+def profile_routes(keys: ApiKeys, issuers: Issuers, *, local: bool = False) -> APIRouter:
+    """GET and PUT /v1/issuers/{id}/profile; `local` as in `issuer_routes`."""
     router = APIRouter(tags=["issuers"])
 
     @router.get("/v1/issuers/{issuer_id}/profile", responses=documented(NotFoundError))
@@ -276,6 +296,8 @@ def profile_routes(keys: ApiKeys, issuers: Issuers) -> APIRouter:
         taken for another issuer's is refused, unless the administrator publishes it.
         """
         caller.must_be(issuer_id)
+        if not local:
+            asked.require_public()
         published, _ = await issuers.change_profile(
             issuer_id,
             asked.profile(),
