@@ -47,6 +47,10 @@ class World:
     async def find(self, credential_id: UUID, issuer_id: str) -> Credential | None:
         return self.credential if issuer_id == "wattle" else None
 
+    async def not_found(self, credential_id: UUID, issuer_id: str) -> NotFoundError:
+        elsewhere = credential_id == self.credential.credential_id and issuer_id != self.credential.issuer_id
+        return (OtherTenantError if elsewhere else NotFoundError).for_caller("nothing")
+
     async def by_ids(self, credential_ids: Iterable[UUID]) -> dict[UUID, Credential]:
         return {each: self.credential for each in credential_ids if each == self.credential.credential_id}
 
