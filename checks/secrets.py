@@ -23,6 +23,7 @@ KNOWN: Final[Mapping[tuple[str, str], str]] = {
     ("services/issuer/keys/api.py", "a517c8b0df9524edf462c622f87c53edf4c0e633"): "a public key of the specification",
     ("tests/unit/test_openbadges_file_kinds.py", "Private Key"): "the first line of one, and nothing after it",
     ("tests/unit/test_url_secrets.py", "e175c6f5f2a92e8623bd9a4820edb4e8c1b0fd10"): "digits and letters in their order",
+    ("tests/unit/test_url_secrets.py", "5d897f1f53b51968c738b66c083548400e29de2c"): "its form alone",
 }
 """By file and SHA-1 of the string, or by file and kind, why it is no secret."""
 
