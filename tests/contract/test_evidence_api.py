@@ -516,3 +516,30 @@ async def test_a_field_that_stands_twice_is_a_problem(evidence: Service) -> None
     answer = await evidence.send(twice, path="/v1/evidence", content_type="application/json")
     assert answer.status_code == 400
     assert answer.json()["errors"][0]["code"] == "duplicate_field"
+
+
+def take_large(evidence: Service) -> None:
+    limits = replace(LIMITS, plain_bytes=5_000_000, sent_bytes=5_000_000)
+    evidence.app = evidence_app(evidence.batches, evidence.published, uuid4, limits, chunk_rows=500)
+    evidence.client = httpx.AsyncClient(transport=httpx.ASGITransport(evidence.app), base_url="http://test")
+
+
+@pytest.mark.parametrize(("good", "junk", "read"), [(0, 12_000, 10_000), (4_000, 16_000, 14_000)])
+async def test_of_a_file_of_junk_no_more_is_read_after_ten_thousand_refused_rows_and_what_came_is_kept(
+    evidence: Service, good: int, junk: int, read: int
+) -> None:
+    take_large(evidence)
+    refused = await evidence.send(table(*map(line, range(good)), *['"a'] * junk, *map(line, range(9_000, 9_003))))
+    assert (refused.status_code, refused.json()["type"].rpartition(":")[2]) == (400, "invalid-request")
+    assert "10,000 rows in a row were refused" in refused.json()["detail"]
+    (batch_id,) = evidence.batches.batches
+    told = (await evidence.get(f"/v1/batches/{batch_id}")).json()
+    assert (told["state"], told["received"]) == ("interrupted", read)
+    assert len(evidence.published.submissions) == good
+
+
+async def test_ten_thousand_refused_rows_are_no_end_of_a_file_of_which_more_was_taken(evidence: Service) -> None:
+    take_large(evidence)
+    sent = await evidence.send(table(*map(line, range(10_500)), *['"a'] * 10_100, line(20_000)))
+    assert (sent.status_code, sent.json()["received"]) == (202, 20_601)
+    assert len(evidence.published.submissions) == 10_501

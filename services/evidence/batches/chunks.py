@@ -19,6 +19,10 @@ from services.evidence.sources.rows import MAPPING_VERSION, Submission, presenta
 # Contacts of this many learners are remembered within an upload, so that each is published once, not with every row.
 _CONTACTS_REMEMBERED = 20_000
 _ASSESSORS_REMEMBERED = 1_000
+
+MOST_REFUSED_IN_A_ROW = 10_000
+"""Rows of an upload; where so many were refused and most of all were, no more is read of it."""
+
 _submitted = unchecked(EvidenceSubmitted)
 
 
@@ -51,7 +55,14 @@ class Chunker:
         self._ids = ids
         self._contacts: dict[UUID, int] = {}
         self._assessors: dict[str, UUID] = {}
+        self._taken = 0
         self.refused = 0
+        self._refused_in_a_row = 0
+
+    @property
+    def is_hopeless(self) -> bool:
+        """Whether very many rows in a row were refused, and most of all: this is no file of evidence."""
+        return self._refused_in_a_row >= MOST_REFUSED_IN_A_ROW and self.refused > self._taken
 
     def chunk(self, raws: Sequence[RawRow], now: datetime) -> Chunk:
         """What these rows cause; `now` becomes their time of receipt."""
@@ -68,6 +79,7 @@ class Chunker:
                 source_id = None if isinstance(fields, Refusal) else presentable_source_id(fields)
                 chunk.rows.append(_refused(piece_id, number, source_id, row))
                 self.refused += 1
+                self._refused_in_a_row += 1
                 metrics.ROWS.labels(row.reason.value).inc()
             else:
                 self._take(chunk, piece_id, number, row, now)
@@ -76,6 +88,8 @@ class Chunker:
         return chunk
 
     def _take(self, chunk: Chunk, piece_id: UUID, number: int, row: Submission, now: datetime) -> None:
+        self._taken += 1
+        self._refused_in_a_row = 0
         issuer_id = self._upload.issuer_id
         learner_id = self._ids.learner_id(issuer_id, row.learner_id)
         if row.learner_email is not None:

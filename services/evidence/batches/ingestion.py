@@ -48,7 +48,7 @@ from libs.contracts.cloudevents import Outgoing
 from libs.contracts.ids import Ids
 from services.evidence.batches import metrics
 from services.evidence.batches.batch import Progress, Upload, UploadLease
-from services.evidence.batches.chunks import Chunk, Chunker
+from services.evidence.batches.chunks import MOST_REFUSED_IN_A_ROW, Chunk, Chunker
 from services.evidence.batches.repeats import Repeat, first_progress
 from services.evidence.batches.repository import Batches
 from services.evidence.sources.reader import RawRow, Reader
@@ -70,6 +70,10 @@ _TRY_AGAIN_SECONDS = 10
 _FIRST_PAUSE_SECONDS = 0.1
 _LONGEST_PAUSE_SECONDS = 5.0
 _TAKEN_OVER = "This upload was so slow that another one under the same Idempotency-Key has taken its place."
+_HOPELESS = (
+    f"{MOST_REFUSED_IN_A_ROW:,} rows in a row were refused, and most of all; no more of the file was read. The rows of"
+    " its batch say why: correct the file and send it again."
+)
 _DIED = "The upload stopped before its end; send it again. What was decided of it will be recognised."
 
 
@@ -100,7 +104,7 @@ class Intake:
         `charge` is told how many rows are to be taken in next, and may refuse them.
 
         Raises:
-            InvalidRequestError: the file as a whole cannot be read.
+            InvalidRequestError: the file as a whole cannot be read, or nearly all of very many rows were refused.
             ConflictError: the sender's key stands for another upload, or this one is under way already.
             UnavailableError: Kafka or MongoDB were unavailable for too long.
             TooManyRequestsError: so many files of this issuer are on their way already.
@@ -216,6 +220,8 @@ class UploadSession:
             if not await _patiently(lambda: self._put(batch, chunk, progress, is_last=is_last)):
                 raise ConflictError(_TAKEN_OVER)
             batch.stored, batch.is_accepted = progress, is_last
+            if batch.chunker.is_hopeless and not is_last:
+                raise InvalidRequestError(_HOPELESS)
 
     async def _acquire(self, first: Sequence[RawRow]) -> "_Batch":
         upload, intake = self._upload, self._intake
