@@ -15,9 +15,10 @@ from libs.access.scopes import Scope
 from libs.access.signatures import GrantSigner
 from libs.audit.entry import Cause
 from libs.common.arrivals import Arrivals
-from libs.common.errors import ConflictError, UnauthenticatedError
+from libs.common.errors import ConflictError, UnauthenticatedError, UnavailableError
 from libs.contracts.cloudevents import Outgoing
 from libs.contracts.events import ApiKeyGranted, ApiKeyWithdrawn
+from services.issuer.access import administration as administering
 from services.issuer.access.administration import MOST_KEYS, By, EndReason, KeyAdministration
 from tests.issuer_doubles import NOW, TRACE
 
@@ -36,6 +37,7 @@ class Keys:
     def __init__(self) -> None:
         self.keys = {LEAKED: stored_key(LEAKED, None)}
         self.meanwhile: Callable[[], Awaitable[object]] | None = None
+        self.late: list[Outgoing] | None = None
 
     async def of_issuer(self, issuer_id: str) -> list[StoredKey]:
         return list(self.keys.values())
@@ -44,6 +46,9 @@ class Keys:
         if self.meanwhile is not None:
             meanwhile, self.meanwhile = self.meanwhile, None
             await meanwhile()
+        if self.late is not None:
+            self.late.extend(outgoing)
+            return
         for each in outgoing:
             if isinstance(each.event, ApiKeyGranted):
                 self.add(each.event.key_sha256, each.event.granted_with)
@@ -120,3 +125,18 @@ async def test_a_key_whose_maker_ended_before_it_arrived_is_not_shown_and_does_n
         await administration.make("wattle", "Sensor", [Scope.EVIDENCE_READ], None, caller(LEAKED))
     assert len(keys.keys) == 2
     assert keys.works() == []
+
+
+async def test_a_key_that_arrives_too_late_to_be_shown_works_for_nobody_and_its_maker_is_told(
+    keys: Keys, administration: KeyAdministration, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(administering, "_WAIT_SECONDS", 0.0)
+    keys.late = []
+    with pytest.raises(UnavailableError, match="not shown; it was withdrawn") as told:
+        await administration.make("wattle", "Sensor", [Scope.EVIDENCE_READ], None, caller(LEAKED))
+    late, keys.late = keys.late, None
+    await keys.publish(late)
+    assert keys.works() == [LEAKED]
+    (sensor,) = [each for each in keys.keys.values() if each.sha256 != LEAKED]
+    assert sensor.end_reason == EndReason.NOT_SHOWN
+    assert key_id(sensor.sha256) in str(told.value), "so that it can be found in the list"

@@ -33,6 +33,7 @@ class EndReason(StrEnum):
     WITHDRAWN = "withdrawn"
     ROTATED = "rotated"
     LEAKED = "leaked"
+    NOT_SHOWN = "not_shown"
     MAKER_LEAKED = "maker_leaked"
 
 
@@ -120,7 +121,7 @@ class KeyAdministration:
             InvalidRequestError: a life that no key can have.
             ConflictError: the issuer has as many keys as its own may make.
             UnauthenticatedError: the caller's key ended meanwhile; what it made has ended too.
-            UnavailableError: the key has not arrived; it is not shown.
+            UnavailableError: the key has not arrived; it is not shown, and was withdrawn.
         """
         now = self._clock()
         given = grantable(by.caller, frozenset(scopes))
@@ -155,7 +156,12 @@ class KeyAdministration:
         await self._publish([Outgoing(grant, by.trace)])
         stored = await self._arrived(issuer_id, grant.key_sha256, lambda _: True)
         if stored is None:
-            raise UnavailableError("the key has not arrived in time and is not shown; ask for another one")
+            # Nobody has it, so it is to work for nobody: whichever of the two arrives first, it has ended.
+            await self._announce_end([_granted(grant)], self._clock(), EndReason.NOT_SHOWN, by)
+            raise UnavailableError(
+                f"the key {key_id(grant.key_sha256)} has not arrived in time and is not shown; it was withdrawn, and"
+                " stands so in the list of keys once it arrives: ask for another one"
+            )
         # Whoever withdrew the maker meanwhile may have looked for what it made before this arrived.
         if await self._has_ended(issuer_id, by.caller.key_id):
             await self._end([stored], self._clock(), EndReason.MAKER_LEAKED, by)
@@ -211,6 +217,13 @@ class KeyAdministration:
         ending = [each for each in keys if each.ends_at > at]
         if not ending:
             return
+        await self._announce_end(ending, at, reason, by)
+        for each in ending:
+            if await self._arrived(each.issuer_id, each.sha256, lambda stored: stored.ends_at <= at) is None:
+                raise UnavailableError("it is published and has not arrived here yet; ask again, that is safe")
+
+    async def _announce_end(self, ending: Sequence[StoredKey], at: datetime, reason: EndReason, by: By) -> None:
+        """Record that these keys end, and publish it."""
         now = self._clock()
         events = [
             self._signer.sign(
@@ -234,9 +247,6 @@ class KeyAdministration:
             )
         )
         await self._publish([Outgoing(each, by.trace) for each in events])
-        for each in ending:
-            if await self._arrived(each.issuer_id, each.sha256, lambda stored: stored.ends_at <= at) is None:
-                raise UnavailableError("it is published and has not arrived here yet; ask again, that is safe")
 
     async def _has_ended(self, issuer_id: str, id_: str) -> bool:
         now = self._clock()
@@ -257,6 +267,21 @@ class KeyAdministration:
             return bool(found)
 
         return found[0] if await self._arrivals.wait_until(arrived, _WAIT_SECONDS) else None
+
+
+def _granted(grant: ApiKeyGranted) -> StoredKey:
+    """Return the key as it is stored where its grant arrives."""
+    return StoredKey(
+        grant.key_sha256,
+        grant.issuer_id,
+        grant.name,
+        frozenset(grant.scopes),
+        grant.granted_at,
+        grant.granted_by,
+        grant.granted_with,
+        grant.expires_at,
+        grant.expires_at,
+    )
 
 
 def _subject(sha256: str) -> str:
