@@ -16,6 +16,7 @@ from libs.access.scopes import Scope
 from libs.access.signatures import GrantSigner
 from libs.audit.entry import Action, Cause, Entry
 from libs.common.arrivals import Arrivals
+from libs.common.errors import NotFoundError
 from libs.contracts.cloudevents import Outgoing
 from libs.contracts.events import (
     AchievementPublished,
@@ -85,6 +86,9 @@ class Keys:
 
     async def of_issuer(self, issuer_id: str) -> list[StoredKey]:
         return list(self.keys.values())
+
+    async def not_found(self, issuer_id: str, id_: str, what: str) -> NotFoundError:
+        return NotFoundError.for_caller(what)
 
     @property
     def administration(self) -> KeyAdministration:
