@@ -22,11 +22,13 @@ from services.evidence.batches.body import Limits
 from services.evidence.batches.ingestion import Intake
 from services.evidence.batches.quotas import DailyLimits, Quotas
 from services.evidence.batches.repository import Batches
+from services.evidence.batches.sealing import BatchSealing
 from services.evidence.batches.submissions import SentSubmissions, packed
-from tests.ids import IDS
+from tests.ids import IDS, SECRET
 from tests.keys_in_memory import MemoryKeys
 
 NOW = datetime(2026, 11, 23, 9, tzinfo=UTC)
+BATCH_SEALING = BatchSealing(SECRET.key)
 LIMITS = Limits(sent_bytes=100_000, plain_bytes=200_000, idle_seconds=0.3, total_seconds=5)
 
 
@@ -71,7 +73,12 @@ class MemoryBatches(Batches):
         if found["state"] is not BatchState.ACCEPTED:
             found |= {"state": BatchState.RECEIVING, "upload": token, "alive_at": now, "problem": None}
         return UploadLease(
-            batch_id, token, found["progress"], found["announced"], found["state"] is BatchState.ACCEPTED
+            batch_id,
+            token,
+            found["created_at"],
+            found["progress"],
+            found["announced"],
+            found["state"] is BatchState.ACCEPTED,
         )
 
     def _held(self, lease: UploadLease) -> dict[str, Any]:
@@ -120,7 +127,11 @@ class MemoryBatches(Batches):
         rows: Sequence[NewRow],
         progress: Progress,
         accepted_at: datetime | None = None,
+        *,
+        beside: Callable[[], Awaitable[None]] | None = None,
     ) -> bool:
+        if beside is not None:
+            await beside()
         for row in rows:
             new = {"batch_id": lease.batch_id, "issuer_id": issuer_id, "new": row, "row": _row(row)}
             self.rows_of.setdefault(row.submission_id, new)
@@ -259,6 +270,7 @@ def evidence_app(
         publish=publish,
         clock=lambda: NOW,
         new_id=new_id,
+        sealing=BATCH_SEALING,
         chunk_rows=chunk_rows,
         uploads_per_issuer=uploads_per_issuer,
         contact_policy=contact_policy,

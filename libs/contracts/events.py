@@ -111,6 +111,27 @@ class EvidenceSubmitted(Event):
     mapping_version: str = Field(default="1", description="the version of the rules that read the row")
 
 
+class BatchStored(Event):
+    """What the evidence service stores of some rows of an upload, and how far the upload has come with them.
+
+    From here a database that was set back takes it up again. What it holds beside the submissions (comments, assessors,
+    refused rows, the upload's own fields) is sealed for the evidence service alone.
+    """
+
+    type = "org.bowerbirdbadges.evidence.batch-stored.v1"
+    topic = topics.EVIDENCE_BATCHES
+    key_fields = ("batch_id",)
+    id_fields = ("batch_id", "row", "stored_at")
+    time_field = "stored_at"
+
+    batch_id: UUID
+    issuer_id: str
+    row: int = Field(ge=1, description="the last row that this speaks of")
+    accepted: bool = Field(description="whether the upload is whole with it, and was accepted at `stored_at`")
+    sealed: str = Field(description="what is stored, sealed, in base64")
+    stored_at: AwareDatetime
+
+
 class Outcome(StrEnum):
     """What became of a piece of evidence (docs/promises.md, 1)."""
 
@@ -585,6 +606,7 @@ class RecordSentAgain(DeadLetter):
 
 EVENTS: tuple[type[Event], ...] = (
     EvidenceSubmitted,
+    BatchStored,
     EvidenceDecided,
     RevokeCredential,
     TakeDownCredential,

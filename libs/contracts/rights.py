@@ -94,8 +94,9 @@ _KEYED: Final = ("api_keys", "authority")
 SERVICES: Final = {
     "evidence": _service(
         "evidence",
-        reads=[topics.ACCESS_KEYS, topics.EVIDENCE_DECIDED],
-        writes=[topics.ACCESS_USE, topics.EVIDENCE_SUBMITTED, topics.LEARNER_CONTACTS],
+        # Its own batches, for a database that was set back.
+        reads=[topics.ACCESS_KEYS, topics.EVIDENCE_DECIDED, topics.EVIDENCE_BATCHES],
+        writes=[topics.ACCESS_USE, topics.EVIDENCE_SUBMITTED, topics.EVIDENCE_BATCHES, topics.LEARNER_CONTACTS],
         collections=[*_KEYED, "batches", "rows", "row_blocks", "row_warnings", "submissions", "quotas"],
     ),
     "issuer": _service(

@@ -65,6 +65,12 @@ def _milliseconds(span: timedelta) -> int:
 
 
 EVIDENCE_SUBMITTED = Topic("evidence.submitted.v1", "one piece of evidence", timedelta(days=14), bulk=True)
+EVIDENCE_BATCHES = Topic(
+    "evidence.batches.v1",
+    "what the evidence service stores of uploads, sealed",
+    timedelta(days=14),
+    restricted=True,
+)
 EVIDENCE_DECIDED = Topic("evidence.decided.v1", "the decision on a piece of evidence", timedelta(days=14), bulk=True)
 CREDENTIAL_COMMANDS = Topic(
     "credential.commands.v1", "what the issuer's API asks its workers to do", timedelta(days=14)
@@ -121,6 +127,7 @@ SENT_AGAIN = {
 
 TOPICS: tuple[Topic, ...] = (
     EVIDENCE_SUBMITTED,
+    EVIDENCE_BATCHES,
     EVIDENCE_DECIDED,
     CREDENTIAL_COMMANDS,
     CREDENTIAL_LIFECYCLE,

@@ -18,13 +18,14 @@ from libs.common.mongo import Database
 from libs.common.retention import Kept, Retention
 from libs.common.runtime import Plumbing
 from libs.contracts import topics
-from libs.contracts.events import ApiKeyGranted, ApiKeyWithdrawn, EvidenceDecided
+from libs.contracts.events import ApiKeyGranted, ApiKeyWithdrawn, BatchStored, EvidenceDecided
 from services.evidence.batches.api import batch_routes, upload_routes
 from services.evidence.batches.body import Limits
 from services.evidence.batches.ingestion import Intake
 from services.evidence.batches.quotas import DailyLimits, Quotas
 from services.evidence.batches.repository import INDEXES, Batches
-from services.evidence.batches.worker import Decisions
+from services.evidence.batches.sealing import BatchSealing
+from services.evidence.batches.worker import Decisions, StoredBatches
 
 __all__ = ["INDEXES", "ServiceSettings", "build", "kept"]
 
@@ -94,12 +95,14 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
     """Register everything that this service does."""
     plumbing.app.description = "Takes evidence in, one piece or a file at a time, and tells what became of each row."
     batches = Batches(plumbing.database)
+    sealing = BatchSealing(plumbing.authority_key)
     intake = Intake(
         batches=batches,
         ids=plumbing.ids,
         publish=plumbing.kafka.publish,
         clock=now,
         new_id=uuid4,
+        sealing=sealing,
         chunk_rows=settings.upload_chunk_rows,
         chunk_bytes=settings.upload_chunk_bytes,
         uploads_per_issuer=settings.uploads_per_issuer,
@@ -131,6 +134,12 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
         topics=[topics.EVIDENCE_DECIDED],
         contracts=[EvidenceDecided],
         handle=Decisions(batches).apply,
+    )
+    plumbing.consume(
+        name="batches",
+        topics=[topics.EVIDENCE_BATCHES],
+        contracts=[BatchStored],
+        handle=StoredBatches(batches, sealing, now).apply,
     )
     plumbing.repeat("dead-uploads", intake.interrupt_expired)
     lives = kept(plumbing.database, settings)

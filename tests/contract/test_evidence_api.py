@@ -15,7 +15,7 @@ from aiokafka.errors import KafkaConnectionError
 from prometheus_client import generate_latest
 
 from libs.common.contact_details import ContactPolicy
-from libs.contracts.events import EvidenceSubmitted, LearnerContact, Outcome
+from libs.contracts.events import BatchStored, EvidenceSubmitted, LearnerContact, Outcome
 from services.evidence.batches.batch import BatchState
 from services.evidence.batches.quotas import DailyLimits
 from services.evidence.sources.columns import COLUMNS
@@ -111,13 +111,14 @@ async def test_a_contact_is_published_before_its_submission_and_nothing_else_nam
     evidence: Service,
 ) -> None:
     await evidence.send(orjson.dumps(ROW), path="/v1/evidence", content_type="application/json")
-    contact, submission = (each.event for each in evidence.published.outgoing)
+    contact, submission, batch = (each.event for each in evidence.published.outgoing)
     assert isinstance(contact, LearnerContact)
     assert isinstance(submission, EvidenceSubmitted)
+    assert isinstance(batch, BatchStored)
     assert (contact.name, contact.email) == ("Zoë Ånström", "zoe@school.example")
     assert contact.learner_id == submission.learner_id
     (stored,) = evidence.batches.rows_of.values()
-    for text in (submission.model_dump_json(), repr(stored), repr(evidence.batches.batches)):
+    for text in (submission.model_dump_json(), batch.model_dump_json(), repr(stored), repr(evidence.batches.batches)):
         assert "Zo" not in text
         assert "zoe@" not in text
     assert (stored["new"].assessor, stored["new"].comment) == ("Ms Pike", "Kept going")
@@ -313,7 +314,7 @@ async def test_the_same_key_with_another_file_is_a_conflict_and_not_silence(evid
 async def killed_before_storing(evidence: Service, file: bytes, monkeypatch: pytest.MonkeyPatch) -> UUID:
     """Send a file whose process ends after the first chunk is published; the batch, whose lease has run out."""
 
-    async def killed(*_: object) -> bool:
+    async def killed(*_: object, **__: object) -> bool:
         raise SystemError("killed")
 
     with monkeypatch.context() as patch:
@@ -450,8 +451,8 @@ async def test_no_row_is_stored_before_its_submission_is_confirmed(evidence: Ser
 
     evidence.published.before = look
     await evidence.send(table(*map(line, range(1, 7))))
-    # Contacts (none here) and submissions of each chunk of three.
-    assert seen == [0, 0, 3, 3]
+    # Contacts (none here), submissions, and what is stored, of each chunk of three; then that the upload is whole.
+    assert seen == [0, 0, 0, 3, 3, 3, 6]
     assert all(batch["state"] is BatchState.ACCEPTED for batch in evidence.batches.batches.values())
 
 

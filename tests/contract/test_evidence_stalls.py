@@ -14,7 +14,7 @@ from services.evidence.batches.batch import Upload
 from services.evidence.batches.body import Limits, plain_blocks
 from services.evidence.batches.ingestion import Intake
 from services.evidence.sources.csv_reader import CsvReader
-from tests.evidence_doubles import NOW, MemoryBatches, Published, evidence_app
+from tests.evidence_doubles import BATCH_SEALING, NOW, MemoryBatches, Published, evidence_app
 from tests.ids import IDS
 from tests.stalls import watched
 
@@ -89,7 +89,15 @@ async def test_a_small_file_may_shrink_as_it_likes() -> None:
 
 async def test_rows_go_out_by_their_size_and_not_only_by_their_number() -> None:
     batches = MemoryBatches()
-    intake = Intake(ids=IDS, batches=batches, publish=Published(), clock=lambda: NOW, new_id=uuid4, chunk_rows=500)
+    intake = Intake(
+        ids=IDS,
+        batches=batches,
+        publish=Published(),
+        clock=lambda: NOW,
+        new_id=uuid4,
+        sealing=BATCH_SEALING,
+        chunk_rows=500,
+    )
     # A row is about as long as a block, and sixteen of them are as much as is held.
     row = ROW.format(1, "x" * 65_000).encode()
 
@@ -110,6 +118,7 @@ async def test_one_more_upload_than_an_issuer_may_have_at_once_is_429_and_others
         publish=Published(),
         clock=lambda: NOW,
         new_id=uuid4,
+        sealing=BATCH_SEALING,
         chunk_rows=500,
         uploads_per_issuer=1,
     )

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.integration
 
 # Every consumer that the evidence, its contact and its credential pass through, and the edge where it came in.
 UNITS = {
-    "evidence": {"request", "evidence-decisions"},
+    "evidence": {"request", "evidence-batches", "evidence-decisions"},
     "issuer": {"issuer-evidence"},
     "verifier": {"verifier-documents"},
     "notifier": {"notifier-contacts", "notifier-decisions"},

@@ -8,6 +8,7 @@ from libs.common.failpoints import NAMES, Order
 
 CONSUMERS: Final = (
     "evidence-access",
+    "evidence-batches",
     "evidence-decisions",
     "issuer-access",
     "issuer-catalogue",

@@ -75,6 +75,24 @@ def decisions(stack: Stack) -> dict[bytes, Any]:
         return {each["_id"]: tuple(each.get(name) for name in fields) for each in found}
 
 
+def half_refused(school: SchoolClient) -> str:
+    """Send a file of two rows, of which one is refused where it comes in: nothing else is on Kafka of that."""
+    rows = [Row("", 2_001, SoloLevel.RELATIONAL), Row("good", 2_001, SoloLevel.RELATIONAL)]
+    (batch_id,) = school.send(rows, len(rows), MAILED_ONE_IN, name="-faulty")
+    assert school.batch(batch_id)["counts"]["refused"] == 1
+    return batch_id
+
+
+def answers(stack: Stack, school: SchoolClient, batches: list[str]) -> tuple[list[Any], list[Any]]:
+    """Return what is answered about each batch and its refused rows, and the rows as they are kept with comments."""
+    paths = [path for each in batches for path in (f"/v1/batches/{each}", f"/v1/batches/{each}/rows?state=refused")]
+    asked = [httpx.get(stack.url("evidence") + path, headers=school.headers, timeout=60) for path in paths]
+    with promises.databases(stack) as client:
+        of_batches = {"batch_id": {"$in": list(map(UUID, batches))}}
+        kept = list(client["evidence"]["row_blocks"].find(of_batches).sort("_id", 1))
+    return [(answer.status_code, answer.json()) for answer in asked], kept
+
+
 def set_bits(stack: Stack) -> set[tuple[str, int]]:
     """Return the entries that the verifier's lists show as revoked, of those that credentials of these schools have."""
     with promises.databases(stack) as client:
@@ -123,7 +141,12 @@ def test_databases_that_are_put_back_take_up_what_was_published_and_nothing_is_h
         before = credentials(stack)
         copies.make()
 
-        for batch_id in school.send(rows[ROWS // 2 :], BATCH, MAILED_ONE_IN, name="-later"):
+        acknowledged = [
+            *sent,
+            *school.send(rows[ROWS // 2 :], BATCH, MAILED_ONE_IN, name="-later"),
+            half_refused(school),
+        ]
+        for batch_id in acknowledged:
             decided(school, batch_id)
         issued = credentials(stack).keys()
         later = sorted(issued - before.keys())
@@ -140,12 +163,18 @@ def test_databases_that_are_put_back_take_up_what_was_published_and_nothing_is_h
         for batch_id in founded.send(make_rows(50, seed=32), 50, MAILED_ONE_IN):
             decided(founded, batch_id)
         until("mails are on their way", lambda: mails_are_sent(stack))
-        truth, was_decided, mails = credentials(stack), decisions(stack), mailbox(stack)
+        truth, was_decided, mails, was_answered = (
+            credentials(stack),
+            decisions(stack),
+            mailbox(stack),
+            answers(stack, school, acknowledged),
+        )
         until("the verifier is behind", lambda: shown(stack) == {each: known[:2] for each, known in truth.items()})
 
         copies.put_back()
         until("credentials differ from what was published", lambda: credentials(stack) == truth)
         until("decisions differ from what was published", lambda: decisions(stack) == was_decided)
+        until("batches differ", lambda: answers(stack, school, acknowledged) == was_answered)
         until("the verifier differs", lambda: shown(stack) == {each: known[:2] for each, known in truth.items()})
         assert len({known[2:4] for known in truth.values()}) == len(truth), "an index was given twice"
         for credential_id in list(truth)[::20]:

@@ -60,8 +60,8 @@ def follow(section: str, stack: Stack, operator: Operator) -> None:
     operator.run(look)
 
 
-NOT_YET = {"batches lost", "mails sent again", "deliveries lost"}
-"""What a restore does not bring back yet: headers of batches, that a mail went, mails that tell of a revocation."""
+NOT_YET = {"mails sent again", "deliveries lost"}
+"""What a restore does not bring back yet: that a mail went, mails that tell of a revocation."""
 
 
 def harm(before: Picture, stack: Stack, besides: set[str]) -> list[str]:

@@ -20,19 +20,24 @@ from deploy.embedded.stack import Stack
 from libs.access.key_text import new_key
 from libs.access.repository import granting
 from libs.common import mongo
+from libs.common.clock import now
 from libs.common.errors import ConflictError, NotFoundError, OtherTenantError
 from libs.common.kafka import Kafka
 from libs.common.settings import Settings
 from libs.common.telemetry import new_trace
 from libs.contracts import ids, topics
-from libs.contracts.cloudevents import Outgoing, read_event, readable_headers
-from libs.contracts.events import EvidenceDecided, EvidenceSubmitted, Outcome
+from libs.contracts.cloudevents import Outgoing, Received, read_event, readable_headers
+from libs.contracts.events import BatchStored, EvidenceDecided, EvidenceSubmitted, Outcome
 from libs.contracts.results import Result, SoloLevel
 from services.evidence.batches.batch import NewRow, Progress, RowWarning, Upload, UploadLease
+from services.evidence.batches.ingestion import Intake
 from services.evidence.batches.repository import Batches
+from services.evidence.batches.sealing import Header, StoredRows
 from services.evidence.batches.submissions import packed
+from services.evidence.batches.worker import StoredBatches
 from services.evidence.sources.columns import COLUMNS
-from tests.evidence_doubles import MemoryBatches
+from services.evidence.sources.csv_reader import CsvReader
+from tests.evidence_doubles import BATCH_SEALING, MemoryBatches, Published
 from tests.ids import IDS, ids_of
 from tests.keys_in_memory import grant
 
@@ -281,6 +286,77 @@ async def test_warnings_stay_with_their_rows_whatever_is_decided_and_are_counted
     assert [row.row for row in issued if row.warnings] == [2, 5]
     assert (await either.batch(batch_id, "north")).complete
     assert (await either.batch(batch_id, "north")).warnings == {"email_in_text": 1, "telephone_in_text": 1}
+
+
+STORES = ("batches", "rows", "row_blocks", "row_warnings")
+
+
+async def stored_of(database: mongo.Database, batch_id: UUID) -> dict[str, list[Any]]:
+    """Return all that is stored of a batch, but for what belongs to its upload while it is under way."""
+    found = {name: await database[name].find({"_id": batch_id}).to_list(None) for name in STORES[:1]}
+    for name in STORES[1:]:
+        found[name] = await database[name].find({"batch_id": batch_id}).sort("_id", 1).to_list(None)
+    for each in found["batches"]:
+        del each["upload"], each["alive_at"]
+    return found
+
+
+async def uploaded(database: mongo.Database, rows: int, key: str | None = None) -> tuple[UUID, list[BatchStored]]:
+    """Send a file, some rows of which are refused and one of which is warned of, in chunks of 300 rows."""
+    published, text = Published(), b"".join(map(line, range(1, rows + 1)))
+
+    async def blocks() -> AsyncIterator[bytes]:
+        yield HEADER + text.replace(b"Raft building", b"Ask pike@school.example", 1)
+
+    intake = Intake(
+        batches=Batches(database), ids=IDS, publish=published, clock=now, new_id=uuid4,
+        sealing=BATCH_SEALING, chunk_rows=300,
+    )  # fmt: skip
+    batch_id = await intake.receive(Upload("north", "sis", "csv", new_trace(), key), CsvReader(66_000), blocks())
+    return batch_id, [each.event for each in published.outgoing if isinstance(each.event, BatchStored)]
+
+
+@pytest.mark.parametrize("rows", [700, 600])  # of which the last chunk is the end, and is not
+@pytest.mark.parametrize("kept", [None, 0, 1, 2])  # the header and so many chunks are in the store that was put back
+async def test_a_batch_that_the_database_lacks_is_taken_up_as_it_was_acknowledged(
+    database: mongo.Database, rows: int, kept: int | None
+) -> None:
+    batch_id, events = await uploaded(database, rows, key=f"again-{rows}-{kept}")
+    whole = await stored_of(database, batch_id)
+    assert (whole["batches"][0]["received"], len(whole["row_warnings"])) == (rows, 1)
+    assert len(whole["rows"]) == rows // 20
+    for name in STORES:
+        await database[name].delete_many({"_id" if name == "batches" else "batch_id": batch_id})
+    batches = Batches(database)
+    if kept is not None:
+        upload = Upload("north", "sis", "csv", "", "again")
+        created = whole["batches"][0]["created_at"]
+        await batches.acquire(batch_id, upload, uuid4(), created, created, first=Progress())
+    consumer = StoredBatches(batches, BATCH_SEALING, now)
+    for event in events[: kept or 0]:
+        await consumer.apply([Received(event, event.key, "", known=True)])
+    await consumer.apply([Received(event, event.key, "", known=True) for event in events])
+    assert await stored_of(database, batch_id) == whole
+    # The sender's repetition is the same batch, and nothing of it is published again.
+    assert await uploaded(database, rows, key=f"again-{rows}-{kept}") == (batch_id, [])
+
+
+async def test_where_the_database_lacks_nothing_no_record_of_a_batch_is_opened(database: mongo.Database) -> None:
+    _, events = await uploaded(database, 700)
+    missing = Batches(database).adoption.missing
+    assert await missing([Received(event, event.key, "", known=True) for event in events], now()) == []
+
+
+async def test_an_upload_that_is_under_way_is_left_to_itself_unless_its_record_is_read_again(
+    database: mongo.Database,
+) -> None:
+    lease = await leased(Batches(database))
+    header = Header(lease.batch_id, "north", "upload", "csv", NOW)
+    (event,) = BATCH_SEALING.seal(StoredRows(header, (), Progress(1, 1)), NOW, accepted=True)
+    missing, received = Batches(database).adoption.missing, Received(event, event.key, "")
+    assert await missing([received], NOW) == []
+    assert await missing([received._replace(known=True)], NOW) == [event]
+    assert await missing([received], NOW + timedelta(seconds=11)) == [event]
 
 
 @pytest.fixture(params=["in memory", "MongoDB"])

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 from uuid import UUID
@@ -12,6 +12,12 @@ from libs.contracts.events import Outcome
 PENDING = "pending"
 # In the order in which people ask for them.
 ROW_STATES = (PENDING, *Outcome)
+
+
+# An upload whose lease is this old counts as dead, and the same file under the same key may be sent again. Should the
+# dead one wake up after all, both write the same rows under the same ids until it sees that its lease is gone.
+LEASE = timedelta(seconds=10)
+DIED = "The upload stopped before its end; send it again. What was decided of it will be recognised."
 
 
 class BatchState(StrEnum):
@@ -51,6 +57,7 @@ class UploadLease:
 
     batch_id: UUID
     upload: UUID
+    created_at: datetime
     progress: Progress
     announced: Progress
     accepted: bool

@@ -6,7 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from libs.common.contact_details import ContactPolicy
-from libs.contracts.events import EvidenceSubmitted, LearnerContact, Outcome
+from libs.contracts.events import BatchStored, EvidenceSubmitted, LearnerContact, Outcome
 from libs.contracts.ids import Ids, submission_id
 from libs.contracts.unchecked import unchecked
 from services.evidence.batches import metrics
@@ -28,12 +28,16 @@ _submitted = unchecked(EvidenceSubmitted)
 
 @dataclass(slots=True)
 class Chunk:
-    """What one chunk causes, in the order of the steps: contacts, submissions, rows; `packed` are the submissions."""
+    """What one chunk causes, in the order of the steps: contacts, submissions, rows.
+
+    `packed` are the submissions, `stored` is what is published of the rows for a database that is set back.
+    """
 
     contacts: dict[UUID, LearnerContact] = field(default_factory=dict)
     submissions: list[EvidenceSubmitted] = field(default_factory=list)
     packed: bytes = b""
     rows: list[NewRow] = field(default_factory=list)
+    stored: list[BatchStored] = field(default_factory=list)
 
 
 class Chunker:

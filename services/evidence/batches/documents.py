@@ -5,7 +5,7 @@ from uuid import UUID
 
 from libs.common.mongo import Document
 from libs.contracts.events import EvidenceDecided
-from services.evidence.batches.batch import NewRow, Row
+from services.evidence.batches.batch import NewRow, Progress, Row
 
 
 def row_of(stored: Document) -> Row:
@@ -58,6 +58,11 @@ def block_document(batch_id: UUID, issuer_id: str, rows: Sequence[NewRow]) -> Do
             for row in rows
         ],
     }
+
+
+def progress_fields(progress: Progress) -> Document:
+    """Return how far an upload has come, as a batch keeps it."""
+    return {"row": progress.row, "received": progress.received, "fingerprint": progress.fingerprint}
 
 
 def _row(submission_id: UUID, batch_id: UUID, issuer_id: str, row: int, sequence: int) -> Document:

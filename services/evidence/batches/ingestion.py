@@ -7,8 +7,9 @@ What a crash leaves behind after each step:
 1. record which rows come next, behind the       what is on Kafka is decided, and its rows come with the decisions
    first chunk; publish contacts, then
    submissions, confirmed
-2. store the rows of the chunk, then how far     every row that says `pending` is on Kafka, and will be decided
-   the upload has come
+2. store the rows of the chunk, and publish      every row that says `pending` is on Kafka, and will be decided;
+   what is stored, sealed; then store how far    a database that is set back takes up what it lacks of this
+   the upload has come                           (adoption.py)
 3. accept the batch, with the last chunk by      all is there; only the answer is missing, and a repeat is harmless
    the write that says how far it has come
 4. answer 202
@@ -23,7 +24,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from time import monotonic
 from typing import TypeVar
@@ -47,10 +48,11 @@ from libs.common.telemetry import get_logger, trace_id
 from libs.contracts.cloudevents import Outgoing
 from libs.contracts.ids import Ids
 from services.evidence.batches import metrics
-from services.evidence.batches.batch import Progress, Upload, UploadLease
+from services.evidence.batches.batch import DIED, LEASE, NewRow, Progress, Upload, UploadLease
 from services.evidence.batches.chunks import MOST_REFUSED_IN_A_ROW, Chunk, Chunker
 from services.evidence.batches.repeats import Repeat, first_progress
 from services.evidence.batches.repository import Batches
+from services.evidence.batches.sealing import BatchSealing, Header, StoredRows
 from services.evidence.sources.reader import RawRow, Reader
 from services.evidence.sources.refusals import Refusal
 
@@ -61,9 +63,6 @@ Charge = Callable[[int], Awaitable[None]]
 # So much is read on the event loop itself, some milliseconds: waiting for the thread takes longer, the more so the
 # busier the loop is.
 _READ_AT_ONCE_BYTES = 8 * 1024
-# An upload whose lease is this old counts as dead, and the same file under the same key may be sent again. Should the
-# dead one wake up after all, both write the same rows under the same ids until it sees that its lease is gone.
-LEASE = timedelta(seconds=10)
 _RENEW_SECONDS = 2.0
 _CHUNK_SECONDS = 60.0
 _TRY_AGAIN_SECONDS = 10
@@ -74,7 +73,6 @@ _HOPELESS = (
     f"{MOST_REFUSED_IN_A_ROW:,} rows in a row were refused, and most of all; no more of the file was read. The rows of"
     " its batch say why: correct the file and send it again."
 )
-_DIED = "The upload stopped before its end; send it again. What was decided of it will be recognised."
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +84,7 @@ class Intake:
     publish: Publish
     clock: Callable[[], datetime]
     new_id: Callable[[], UUID]
+    sealing: BatchSealing
     chunk_rows: int
     chunk_bytes: int = 1024 * 1024
     uploads_per_issuer: int = 8
@@ -165,7 +164,7 @@ class Intake:
 
     async def interrupt_expired(self) -> float:
         """Mark the uploads that died; returns the seconds until it is worth looking again."""
-        found = await self.batches.interrupt_stale(self.clock() - LEASE, _DIED)
+        found = await self.batches.interrupt_stale(self.clock() - LEASE, DIED)
         if found:
             get_logger().warning("uploads died", batches=found)
         return 2.0
@@ -216,8 +215,11 @@ class UploadSession:
             if batch.lost:
                 raise ConflictError(_TAKEN_OVER)
             now, progress = self._intake.clock(), batch.repeat.progress
-            chunk = await self._intake.compute(self._came_bytes, partial(batch.chunker.chunk, new, now))
-            if not await _patiently(lambda: self._put(batch, chunk, progress, is_last=is_last)):
+            accepted_at = now if is_last else None
+            chunk = await self._intake.compute(
+                self._came_bytes, lambda: self._chunked(batch, new, now, progress, is_last=is_last)
+            )
+            if not await _patiently(lambda: self._put(batch, chunk, progress, accepted_at)):
                 raise ConflictError(_TAKEN_OVER)
             batch.stored, batch.is_accepted = progress, is_last
             if batch.chunker.is_hopeless and not is_last:
@@ -253,7 +255,19 @@ class UploadSession:
         if self._renewal is not None:
             self._renewal.cancel()
 
-    async def _put(self, batch: "_Batch", chunk: Chunk, progress: Progress, *, is_last: bool) -> bool:
+    def _chunked(
+        self, batch: "_Batch", raws: Sequence[RawRow], now: datetime, progress: Progress, *, is_last: bool
+    ) -> Chunk:
+        chunk = batch.chunker.chunk(raws, now)
+        chunk.stored = self._intake.sealing.seal(self._stored(batch, chunk.rows, progress), now, accepted=is_last)
+        return chunk
+
+    def _stored(self, batch: "_Batch", rows: Sequence[NewRow], progress: Progress) -> StoredRows:
+        upload, lease = self._upload, batch.lease
+        header = Header(lease.batch_id, upload.issuer_id, upload.source, upload.format, lease.created_at)
+        return StoredRows(header, tuple(rows), progress)
+
+    async def _put(self, batch: "_Batch", chunk: Chunk, progress: Progress, accepted_at: datetime | None) -> bool:
         """Steps 1 to 3; False where the batch is another upload's by now."""
         lease, intake, trace = batch.lease, self._intake, self._upload.trace
         if progress.fingerprint and progress != batch.announced:
@@ -270,8 +284,10 @@ class UploadSession:
                 intake.batches.sent.keep(chunk.submissions, chunk.packed),
             )
         failpoint("evidence.ingestion.1")
-        accepted_at = intake.clock() if is_last else None
-        ours = await intake.batches.store(lease, self._upload.issuer_id, chunk.rows, progress, accepted_at)
+        # Confirmed before the rows count: of what was acknowledged nothing is in the database alone.
+        stored = partial(intake.publish, [Outgoing(each, trace) for each in chunk.stored])
+        issuer_id = self._upload.issuer_id
+        ours = await intake.batches.store(lease, issuer_id, chunk.rows, progress, accepted_at, beside=stored)
         failpoint("evidence.ingestion.2")
         return ours
 
@@ -285,8 +301,10 @@ class UploadSession:
         batch.repeat.check_same()
         self.end()
         if not batch.is_accepted:
-            now, stored = self._intake.clock(), batch.repeat.progress
-            if not await _patiently(lambda: self._intake.batches.accept(batch.lease, stored, now)):
+            now, progress = self._intake.clock(), batch.repeat.progress
+            stored = self._intake.sealing.seal(self._stored(batch, (), progress), now, accepted=True)
+            await _patiently(lambda: self._intake.publish([Outgoing(each, self._upload.trace) for each in stored]))
+            if not await _patiently(lambda: self._intake.batches.accept(batch.lease, progress, now)):
                 raise ConflictError(_TAKEN_OVER)
         failpoint("evidence.ingestion.3")
         return batch.lease.batch_id

@@ -1,6 +1,7 @@
 """Every query on the evidence database: batches and their rows."""
 
-from collections.abc import Collection, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -15,6 +16,7 @@ from libs.common.errors import ConflictError, UnavailableError
 from libs.common.mongo import Index
 from libs.contracts import ids
 from libs.contracts.events import EvidenceDecided
+from services.evidence.batches.adoption import BatchAdoption
 from services.evidence.batches.batch import (
     PENDING,
     Batch,
@@ -26,7 +28,13 @@ from services.evidence.batches.batch import (
     Upload,
     UploadLease,
 )
-from services.evidence.batches.documents import block_document, decided_document, refused_document, row_of
+from services.evidence.batches.documents import (
+    block_document,
+    decided_document,
+    progress_fields,
+    refused_document,
+    row_of,
+)
 from services.evidence.batches.removal import INDEXES as REMOVAL_INDEXES
 from services.evidence.batches.removal import BatchRemoval
 from services.evidence.batches.row_warnings import RowWarnings, rows_between
@@ -70,6 +78,7 @@ class Batches:
         self.sent = SentSubmissions(database, self._rows)
         self.texts = BatchTexts(self._batches, self._blocks)
         of_rows = (self._blocks, self._warnings.collection, self._rows)
+        self.adoption = BatchAdoption(self._batches, self._store_rows)
         self.removal = BatchRemoval(self._batches, of_rows, self.batch)
         # One moment for all rows: a plain scan could meet a row that moves between states twice, or not at all.
         self._rows_at_once = self._rows.with_options(read_concern=ReadConcern("snapshot"))
@@ -96,14 +105,14 @@ class Batches:
             "created_at": now,
             "alive_at": now,
             "has_texts": True,
-            "announced": _progress(first),
-            **_progress(Progress()),
+            "announced": progress_fields(first),
+            **progress_fields(Progress()),
         }
         try:
             await self._batches.insert_one(new)
         except DuplicateKeyError:
             return await self._acquire_again(batch_id, upload, token, now, stale_before)
-        return UploadLease(batch_id, token, Progress(), first, accepted=False)
+        return UploadLease(batch_id, token, now, Progress(), first, accepted=False)
 
     async def _acquire_again(
         self, batch_id: UUID, upload: Upload, token: UUID, now: datetime, stale_before: datetime
@@ -127,7 +136,7 @@ class Batches:
             raise UnavailableError(f"The same upload is being received just now, as batch {batch_id}.")
         progress = Progress(taken["row"], taken["received"], taken["fingerprint"])
         announced, accepted = Progress(**taken["announced"]), taken["state"] == BatchState.ACCEPTED
-        return UploadLease(batch_id, token, progress, announced, accepted)
+        return UploadLease(batch_id, token, taken["created_at"], progress, announced, accepted)
 
     async def renew(self, lease: UploadLease, now: datetime) -> bool:
         """Show that the upload lives; False where the batch is another upload's by now, or accepted."""
@@ -140,12 +149,14 @@ class Batches:
 
         From here on the sender's key stands for these rows: decisions on them may come although they are not stored.
         """
-        return await self._set({**_held(lease), "state": BatchState.RECEIVING}, {"announced": _progress(progress)})
+        return await self._set(
+            {**_held(lease), "state": BatchState.RECEIVING}, {"announced": progress_fields(progress)}
+        )
 
     async def accept(self, lease: UploadLease, progress: Progress, now: datetime) -> bool:
         """Everything is on Kafka and stored; False where the batch is another upload's by now."""
         accepted = {"state": BatchState.ACCEPTED, "alive_at": now, "accepted_at": now}
-        return await self._set(_held(lease), {**_progress(progress), **accepted})
+        return await self._set(_held(lease), {**progress_fields(progress), **accepted})
 
     async def _set(self, query: dict[str, Any], fields: dict[str, Any]) -> bool:
         done = await self._batches.update_one(query, {"$set": fields, "$unset": {"problem": ""}})
@@ -156,7 +167,7 @@ class Batches:
         # Nobody's from here on, so that no late renewal of its lease brings it back.
         ended = {"state": BatchState.INTERRUPTED, "problem": problem, "upload": None}
         await self._batches.update_one(
-            {**_held(lease), "state": BatchState.RECEIVING}, {"$set": {**_progress(progress), **ended}}
+            {**_held(lease), "state": BatchState.RECEIVING}, {"$set": {**progress_fields(progress), **ended}}
         )
 
     async def interrupt_stale(self, alive_before: datetime, problem: str) -> int:
@@ -174,18 +185,28 @@ class Batches:
         rows: Sequence[NewRow],
         progress: Progress,
         accepted_at: datetime | None = None,
+        *,
+        beside: Callable[[], Awaitable[None]] | None = None,
     ) -> bool:
         """Store rows whose submissions Kafka has confirmed, then `progress`: how far the upload has come with them.
 
-        Only rows up to there count as received, so that they count from the moment that all of them are stored. With
-        `accepted_at` the batch is accepted by the same write. Return False where it is another upload's by now.
+        Only rows up to there count as received, so that they count from the moment that all of them are stored, and
+        what is done `beside` that is done. With `accepted_at` the batch is accepted by the same write. Return False
+        where it is another upload's by now.
         """
-        await self._warnings.store(lease.batch_id, issuer_id, rows)
-        refused = [refused_document(lease.batch_id, issuer_id, row) for row in rows if row.state != PENDING]
+        others = [] if beside is None else [beside()]
+        await asyncio.gather(self._store_rows(lease.batch_id, issuer_id, rows), *others)
+        if accepted_at is not None:
+            return await self.accept(lease, progress, accepted_at)
+        return await self._set({**_held(lease), "state": BatchState.RECEIVING}, progress_fields(progress))
+
+    async def _store_rows(self, batch_id: UUID, issuer_id: str, rows: Sequence[NewRow]) -> None:
+        await self._warnings.store(batch_id, issuer_id, rows)
+        refused = [refused_document(batch_id, issuer_id, row) for row in rows if row.state != PENDING]
         await mongo.insert_new(self._rows, refused)
         taken = [row for row in rows if row.state == PENDING]
         blocks = [
-            block_document(lease.batch_id, issuer_id, taken[start : start + _BLOCK_ROWS])
+            block_document(batch_id, issuer_id, taken[start : start + _BLOCK_ROWS])
             for start in range(0, len(taken), _BLOCK_ROWS)
         ]
         there = await mongo.insert_new(self._blocks, blocks)
@@ -193,9 +214,6 @@ class Batches:
         again = [ReplaceOne({"_id": block["_id"]}, block) for block in blocks if block["_id"] in there]
         if again:
             await self._blocks.bulk_write(again, ordered=False)
-        if accepted_at is not None:
-            return await self.accept(lease, progress, accepted_at)
-        return await self._set({**_held(lease), "state": BatchState.RECEIVING}, _progress(progress))
 
     async def decide(self, decisions: Sequence[EvidenceDecided]) -> None:
         """Give rows the state of their newest decision, in whatever order these arrive."""
@@ -365,7 +383,3 @@ def _readable(batch_id: UUID, issuer_id: str) -> dict[str, Any]:
 def _held(lease: UploadLease) -> dict[str, Any]:
     # By deterministic id and the lease's own token: no other tenant's upload can hold it.
     return {"_id": lease.batch_id, "upload": lease.upload}
-
-
-def _progress(progress: Progress) -> dict[str, Any]:
-    return {"row": progress.row, "received": progress.received, "fingerprint": progress.fingerprint}
