@@ -40,11 +40,13 @@ class Fence:
         """
         now = datetime.now(UTC)
         if not self._count:
-            await self._fence.delete_many({"raised_at": {"$lt": now - _GONE}})
-            await self._fence.update_one(
-                {"_id": self._id}, {"$set": {"schema": 1, "count": 1, "raised_at": now}}, upsert=True
-            )
+            gone = {"$lt": now - _GONE}
+            await self._fence.delete_many({"$or": [{"raised_at": gone}, {"raised_at": None, "begun_at": gone}]})
+            # Without `raised_at`: a process that is starting does not tell yet that the database is of today.
+            begun = {"schema": 1, "count": 1, "begun_at": now}
+            await self._fence.update_one({"_id": self._id}, {"$set": begun}, upsert=True)
             self._count = 1
+            return
         raised = await self._fence.update_one(
             {"_id": self._id, "count": {"$gte": self._count}},
             {"$set": {"count": self._count + 1, "raised_at": now}},
@@ -52,6 +54,11 @@ class Fence:
         if not raised.matched_count:
             raise WentBackError("the database was set back to an earlier moment beneath this process")
         self._count += 1
+
+    async def last_raised(self) -> datetime | None:
+        """Return when a process last raised its counter in this database; None where none that has started did."""
+        found = await self._fence.find({"raised_at": {"$exists": True}}).sort("raised_at", -1).limit(1).to_list(None)
+        return found[0]["raised_at"] if found else None
 
     async def note(self) -> None:
         """Leave word for the next process that the database was set back beneath this one."""

@@ -65,11 +65,6 @@ class Positions:
         found = await find_by_ids(self._positions, "_id", names)
         return {names[each["_id"]]: Position(each["offset"], each["known_until"]) for each in found}
 
-    async def last_kept(self, group: str, partitions: Collection[TopicPartition]) -> datetime | None:
-        """Return when a position of this group was kept last; None where none ever was."""
-        found = await find_by_ids(self._positions, "_id", (_id(group, tp) for tp in partitions))
-        return max((each["kept_at"] for each in found), default=None)
-
     async def keep(self, group: str, positions: Mapping[TopicPartition, Position]) -> None:
         """See `PositionStore`.
 

@@ -345,7 +345,6 @@ async def _keep_positions(fence: Fence, consumers: Sequence[Consumer[Any]]) -> N
         WentBackError: the database was set back beneath this process.
     """
     while True:
-        await asyncio.sleep(_POSITIONS_SECONDS)
         try:
             await fence.raise_count()
             for consumer in consumers:
@@ -355,6 +354,7 @@ async def _keep_positions(fence: Fence, consumers: Sequence[Consumer[Any]]) -> N
             raise
         except PyMongoError as error:
             get_logger().warning("positions not kept", problem=type(error).__name__)
+        await asyncio.sleep(_POSITIONS_SECONDS)
 
 
 async def _awaited(loop: Callable[[], Awaitable[None]]) -> None:

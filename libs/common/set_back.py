@@ -1,8 +1,8 @@
 """Whether a database was set back before this process began: what Kafka says of a group, held against its positions.
 
-Positions are kept within seconds of a commit. Where a group has committed records that came long after the database
-last kept anything, the database is of an earlier moment than the commits. So it is where the group's offsets are lower
-than what is kept, or gone: somebody has reset them, which hides how far it had come.
+Each process raises its counter in the database every other second (`fence.py`). Where a group has committed records
+that came long after anybody raised one, the database is of an earlier moment than the commits. So it is where the
+group's offsets are lower than what is kept, or gone: somebody has reset them, which hides how far it had come.
 
 A database that was set back without any record consumed since looks like one whose process was stopped.
 """
@@ -11,16 +11,17 @@ from datetime import UTC, datetime, timedelta
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from libs.common.fence import Fence
 from libs.common.kafka import Kafka
 from libs.common.positions import Place, Positions
 from libs.contracts.topics import Topic
 
 _WAIT_MS = 5_000
-# Positions are kept every other second; a commit that is older than this is kept, unless the database went back.
-_KEPT_WITHIN = timedelta(seconds=30)
+# More than the seconds between two counters, and than clocks may differ by.
+_RAISED_WITHIN = timedelta(seconds=30)
 
 
-async def was_set_back(kafka: Kafka, positions: Positions, group: str, topic: Topic) -> bool:
+async def was_set_back(kafka: Kafka, positions: Positions, fence: Fence, group: str, topic: Topic) -> bool:
     """Return whether this group of a service has come further than its database knows.
 
     Raises:
@@ -28,7 +29,7 @@ async def was_set_back(kafka: Kafka, positions: Positions, group: str, topic: To
         PyMongoError: the database is unavailable.
     """
     partitions = [TopicPartition(topic.name, number) for number in range(topic.partitions)]
-    kept, kept_at = await positions.read(group, partitions), await positions.last_kept(group, partitions)
+    kept, raised_at = await positions.read(group, partitions), await fence.last_raised()
     consumer = kafka.observer(group)
     await consumer.start()
     try:
@@ -41,7 +42,7 @@ async def was_set_back(kafka: Kafka, positions: Positions, group: str, topic: To
             known = 0 if place.kept is None else place.kept.offset
             if place.committed is not None and place.committed > known:
                 came = await _time_of(consumer, tp, place.committed - 1)
-                if came is not None and (kept_at is None or came > kept_at + _KEPT_WITHIN):
+                if came is not None and (raised_at is None or came > raised_at + _RAISED_WITHIN):
                     return True
     finally:
         await consumer.stop()

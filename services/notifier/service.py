@@ -136,7 +136,7 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
 
 async def _hold(plumbing: Plumbing, deliveries: Deliveries) -> None:
     """Where the database was set back, hold whatever it says is not sent yet, before anything is sent."""
-    came_to = (plumbing.kafka, plumbing.positions, "notifier-decisions", topics.EVIDENCE_DECIDED)
+    came_to = (plumbing.kafka, plumbing.positions, plumbing.fence, "notifier-decisions", topics.EVIDENCE_DECIDED)
     if await plumbing.fence.noted() or await was_set_back(*came_to):
         held = await deliveries.hold_open(_now())
         get_logger().error("the database was set back; see `bowerbird deliveries list`", held=held)
