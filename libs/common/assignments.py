@@ -91,6 +91,8 @@ class Assignments:
         # By member: what is wrong, and for how long, counted while this process looked.
         self._faults: dict[str, tuple[str, float]] = {}
         self._looked_at: float | None = None
+        # Groups whose members the brokers have listed: there are brokers that list none.
+        self._listed: set[str] = set()
         self._standing_by: set[str] = set()
 
     async def tick(self) -> float:
@@ -116,7 +118,9 @@ class Assignments:
             given = frozenset().union(*group.members.values()) if group else frozenset()
             metrics.ASSIGNED.labels(member.name).set(len(fetched))
             metrics.UNASSIGNED.labels(member.group).set(len(wanted - given))
-            fault = _fault(member, cluster, wanted)
+            if group is not None and group.members:
+                self._listed.add(member.group)
+            fault = _fault(member, cluster, wanted, listed=member.group in self._listed)
             if fault is None and group is not None and group.rebalancing:
                 continue
             self._standing_by.discard(member.name)
@@ -163,13 +167,13 @@ def _partitions(names: Iterable[str], topics: Mapping[str, TopicState]) -> froze
     )
 
 
-def _fault(member: Member, cluster: ClusterState, wanted: frozenset[Partition]) -> str | None:
+def _fault(member: Member, cluster: ClusterState, wanted: frozenset[Partition], *, listed: bool) -> str | None:
     """Return what keeps records of its topics from being received, or None."""
     missing = member.topics - cluster.topics.keys()
     if missing:
         return f"topics missing: {', '.join(sorted(missing))}"
     group = cluster.groups.get(member.group)
-    if group is not None and group.rebalancing:
+    if not listed or (group is not None and group.rebalancing):
         return None
     if group is None or member.member_id not in group.members:
         return "the brokers do not know it as a member of its group"

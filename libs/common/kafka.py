@@ -66,6 +66,10 @@ def _published_by(service: str) -> list[str]:
     return [each.type for each in EVENTS if each is DeadLetter or getattr(each, "topic", None) in written]
 
 
+class TopicsMissingError(OSError):
+    """Topics that are consumed have not been made yet."""
+
+
 class Kafka:
     """One process's connection: publishes for all of it, and opens its consumers."""
 
@@ -146,6 +150,17 @@ class Kafka:
             enable_auto_commit=False,
             **self._access,
         )
+
+    async def require_topics(self) -> None:
+        """Return if the topics that are consumed are there: some brokers make what is asked for, in their own form.
+
+        Raises:
+            TopicsMissingError: they are not.
+            KafkaError: the brokers are unavailable.
+        """
+        missing = self._consumed - await self._existing_topics()
+        if missing:
+            raise TopicsMissingError(f"topics missing, run `bowerbird setup`: {', '.join(sorted(missing))}")
 
     async def start(self) -> None:
         """Connect, waiting for the brokers and for the topics that are consumed for as long as it takes."""

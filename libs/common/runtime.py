@@ -82,6 +82,7 @@ class Plumbing:
         self.loops: dict[str, Callable[[], Awaitable[None]]] = {}
         self._heartbeats: list[Heartbeat] = []
         self.preparation = Preparation(self._heartbeats)
+        self.preparation.add("topics", self.kafka.require_topics)
         self.preparation.add("fence", self.fence.raise_count)
         self.health.depend("preparation", self.preparation.probe)
         self.closers: list[Callable[[], Awaitable[None]]] = []

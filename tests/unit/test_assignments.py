@@ -99,6 +99,22 @@ async def test_a_process_that_stood_still_has_time_to_join_its_group_again() -> 
     assert watched.watch.problem() is None
 
 
+async def test_brokers_that_list_no_members_end_nothing() -> None:
+    watched = Watched()
+    for second in range(0, int(3 * DEAF_AFTER_SECONDS), 5):
+        await watched.see(group(), at=second)
+    assert await watched.watch.probe() is None
+    assert watched.watch.problem() is None
+
+
+async def test_a_group_that_lost_its_listed_members_is_deaf() -> None:
+    watched = Watched()
+    await watched.see(group(us=BOTH))
+    for second in range(5, int(DEAF_AFTER_SECONDS) + 11, 5):
+        await watched.see(group(), at=second)
+    assert "do not know it" in (watched.watch.problem() or "")
+
+
 async def test_a_fault_that_passes_ends_nothing() -> None:
     watched = Watched()
     await watched.see(group(another=BOTH))
