@@ -4,7 +4,7 @@ import asyncio
 import logging
 import ssl
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import UTC, datetime
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
@@ -67,7 +67,10 @@ def _published_by(service: str) -> list[str]:
 
 
 class TopicsMissingError(OSError):
-    """Topics that are consumed have not been made yet."""
+    """Topics do not exist (yet)."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        super().__init__(f"topics missing, run `bowerbird setup`: {', '.join(sorted(names))}")
 
 
 class Kafka:
@@ -131,10 +134,10 @@ class Kafka:
         self._consumers.append((group, consumer))
         return consumer
 
-    def reader(self, topic: Topic) -> AIOKafkaConsumer:
-        """Return a consumer of all partitions of a topic, in no group, which its caller starts and stops."""
+    def reader(self, *topics: Topic) -> AIOKafkaConsumer:
+        """Return a consumer of all partitions of these topics, in no group, which its caller starts and stops."""
         return AIOKafkaConsumer(
-            topic.name,
+            *(topic.name for topic in topics),
             bootstrap_servers=self._bootstrap,
             auto_offset_reset="earliest",
             enable_auto_commit=False,
@@ -151,30 +154,31 @@ class Kafka:
             **self._access,
         )
 
-    async def require_topics(self) -> None:
-        """Return if the topics that are consumed are there: some brokers make what is asked for, in their own form.
+    async def require_topics(self, names: Collection[str]) -> None:
+        """Return if these topics are there: some brokers make what is asked for, in their own form.
 
         Raises:
             TopicsMissingError: they are not.
             KafkaError: the brokers are unavailable.
         """
-        missing = self._consumed - await self._existing_topics()
+        missing = set(names) - await self._existing_topics()
         if missing:
-            raise TopicsMissingError(f"topics missing, run `bowerbird setup`: {', '.join(sorted(missing))}")
+            raise TopicsMissingError(missing)
 
     async def start(self) -> None:
         """Connect, waiting for the brokers and for the topics that are consumed for as long as it takes."""
         while not self._connected:
             try:
-                missing = self._consumed - await self._existing_topics()
-                if not missing:
-                    await self._join_groups()
-                    self._connected = True
-                    return
-                problem = f"topics missing, run `bowerbird setup`: {', '.join(sorted(missing))}"
+                await self.require_topics(self._consumed)
+                await self._join_groups()
+            except TopicsMissingError as error:
+                problem = str(error)
             except (KafkaError, OSError) as error:
                 await self._broker.stop()
                 problem = type(error).__name__
+            else:
+                self._connected = True
+                return
             get_logger().warning("waiting for kafka", problem=problem)
             await asyncio.sleep(_CONNECT_AGAIN_SECONDS)
 

@@ -41,6 +41,7 @@ from libs.common.telemetry import configure_logging, get_logger
 from libs.common.tls import renew, server_context
 from libs.contracts.cloudevents import EventT
 from libs.contracts.ids import Ids, unkeyed_event_id
+from libs.contracts.rights import SERVICES
 from libs.contracts.topics import DEAD_LETTERS, SENT_AGAIN, Topic
 
 UNAVAILABLE = (PyMongoError, KafkaError, OSError)
@@ -82,7 +83,8 @@ class Plumbing:
         self.loops: dict[str, Callable[[], Awaitable[None]]] = {}
         self._heartbeats: list[Heartbeat] = []
         self.preparation = Preparation(self._heartbeats)
-        self.preparation.add("topics", self.kafka.require_topics)
+        read = {topic.name for topic in SERVICES[service].reads}
+        self.preparation.add("topics", partial(self.kafka.require_topics, read))
         self.preparation.add("fence", self.fence.raise_count)
         self.health.depend("preparation", self.preparation.probe)
         self.closers: list[Callable[[], Awaitable[None]]] = []

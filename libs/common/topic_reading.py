@@ -1,11 +1,11 @@
-"""Reading a topic from given places to its present end, in no group: for whoever takes up what was published."""
+"""Reading topics from given places to their present ends, in no group: for whoever takes up what was published."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from libs.common.kafka import Kafka
+from libs.common.kafka import Kafka, TopicsMissingError
 from libs.common.telemetry import get_logger
 from libs.contracts.cloudevents import UnknownTypeError, UnreadableRecordError, read_event, readable_headers
 from libs.contracts.events import Event
@@ -18,18 +18,14 @@ Ends = dict[TopicPartition, int]
 """For each partition the offset of the record that comes next."""
 
 
-class TopicMissingError(OSError):
-    """The topic does not exist (yet)."""
-
-
 class TopicReader:
-    """Reads one topic that is open for reading."""
+    """Reads topics that are open for reading."""
 
     def __init__(self, consumer: AIOKafkaConsumer) -> None:
         self._consumer = consumer
 
     async def ends(self) -> Ends:
-        """Return where the topic ends now."""
+        """Return where the topics end now."""
         ends: Ends = await self._consumer.end_offsets(self._consumer.assignment())
         return ends
 
@@ -56,18 +52,19 @@ class TopicReader:
 
 
 @asynccontextmanager
-async def reading(kafka: Kafka, topic: Topic) -> AsyncIterator[TopicReader]:
-    """Open a topic for reading.
+async def reading(kafka: Kafka, *topics: Topic) -> AsyncIterator[TopicReader]:
+    """Open topics for reading.
 
     Raises:
-        TopicMissingError: it does not exist (yet).
+        TopicsMissingError: some do not exist (yet).
         KafkaError: the brokers are unavailable.
     """
-    consumer = kafka.reader(topic)
+    consumer = kafka.reader(*topics)
     try:
         await consumer.start()
-        if not consumer.assignment():
-            raise TopicMissingError(f"the topic {topic.name} is missing, run `bowerbird setup`")
+        missing = {topic.name for topic in topics} - {tp.topic for tp in consumer.assignment()}
+        if missing:
+            raise TopicsMissingError(missing)
         yield TopicReader(consumer)
     finally:
         await consumer.stop()

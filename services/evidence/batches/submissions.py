@@ -8,6 +8,7 @@ from typing import Final
 from bson import Binary
 
 from libs.common.mongo import Collection, Database, Index, find_by_ids
+from libs.contracts.cloudevents import body_of
 from libs.contracts.events import EvidenceSubmitted
 
 INDEXES = (Index("submissions", ("sent_at",)),)
@@ -19,7 +20,7 @@ _TOGETHER: Final = 20
 
 def packed(submissions: Sequence[EvidenceSubmitted]) -> bytes:
     """Return these as one small value: their JSON, a line each, compressed. Pure."""
-    return zlib.compress(b"\n".join(each.model_dump_json().encode() for each in submissions), _LEVEL)
+    return zlib.compress(b"\n".join(map(body_of, submissions)), _LEVEL)
 
 
 def _unpacked(value: bytes) -> list[EvidenceSubmitted]:

@@ -37,6 +37,7 @@ class Marks:
     def __init__(self, positions: Positions, kafka: Kafka) -> None:
         self._positions = positions
         self._kafka = kafka
+        self._kept: Ends = {}
 
     async def read(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
         """Return the marks of those of these partitions that have one."""
@@ -53,8 +54,8 @@ class Marks:
 
     async def advance(self) -> float:
         """Go through the steps once; return the seconds until the next time."""
-        for topic in TOPICS:
-            async with reading(self._kafka, topic) as reader:
-                ends = await reader.ends()  # 1
-            await self.keep(ends)  # 2
+        async with reading(self._kafka, *TOPICS) as reader:
+            ends = await reader.ends()  # 1
+        await self.keep({tp: end for tp, end in ends.items() if self._kept.get(tp) != end})  # 2
+        self._kept = ends
         return _EVERY_SECONDS
