@@ -2,38 +2,27 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
-from functools import partial
 from urllib.parse import urlsplit
 from uuid import uuid4
 
-from libs.access.administrator_log import AdministratorLog
-from libs.access.administrators import Administrators
-from libs.access.api_keys import ALL_ISSUERS, ApiKeys
+from libs.access.api_keys import ApiKeys
 from libs.access.audit_api import audit_routes
-from libs.access.grant_probe import GrantProbe
-from libs.access.key_use import KeyUse, UseWorker
+from libs.access.key_use import KeyUse
 from libs.access.repository import KeyRepository
-from libs.access.signatures import PUBLIC_VARIABLE, GrantKeys, GrantSigner
-from libs.access.worker import AccessWorker, Restoring
 from libs.common.arrivals import Arrivals
 from libs.common.clock import now
 from libs.common.mongo import Database, Index
 from libs.common.retention import Kept, Retention
 from libs.common.runtime import Plumbing
-from libs.common.settings import SettingsError
 from libs.contracts import topics
 from libs.contracts.events import (
     AchievementPublished,
-    ApiKeyGranted,
-    ApiKeyUsed,
-    ApiKeyWithdrawn,
     AuthorityPublished,
     EvidenceSubmitted,
     IssuerPublished,
     MailDomainsSet,
 )
-from services.issuer.access.administration import KeyAdministration
-from services.issuer.access.api import access_routes
+from services.issuer.access.wiring import add_access, known_administrators
 from services.issuer.catalogue import publications
 from services.issuer.catalogue import repository as catalogue
 from services.issuer.catalogue.achievements import Achievements
@@ -111,7 +100,7 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
     announcer = Announcer(urls, sealing, pseudonym)
     access = KeyRepository(database)
     use = KeyUse(plumbing.service, publish)
-    keys = ApiKeys(access, administrators=_administrators(plumbing, settings), used=use.note)
+    keys = ApiKeys(access, administrators=known_administrators(plumbing, settings), used=use.note)
     keys.count_known(plumbing.app)
     stored_keys = signing_key_store.SigningKeyRepository(plumbing.client, database)
     encryption = FileKeyEncryption.read(settings.kek_file, settings.other_kek_file)
@@ -122,7 +111,6 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
     credentials = MongoCredentials(database)
     decisions = MongoDecisions(plumbing.client, database, credentials, plumbing.fence)
     published = MongoPublishedDecisions(database, decisions.recorded)
-    signer = CredentialSigner(signing_keys, urls, plumbing.ids)
     arrivals = Arrivals()
     versions = publications.Publications(
         database, catalogue=known, audit=plumbing.audit, arrivals=arrivals, publish=publish, clock=now
@@ -149,42 +137,25 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
         decisions=decisions,
         published=published,
     )
-    publication = StatusListPublication(
-        lists,
-        epochs,
-        revoked=credentials,
-        signer=StatusListSigner(authority, urls),
-        publish=publish,
-        clock=now,
-        freshness=settings.freshness,
-    )
-    awarding = Awarding(
-        ids=plumbing.ids,
-        decisions=decisions,
-        history=PublishedHistory(published, decisions, credentials),
+    publication = _add_status_lists(
+        plumbing,
+        settings,
+        lists=lists,
+        epochs=epochs,
         credentials=credentials,
-        catalogue=known,
-        signer=signer,
+        signer=StatusListSigner(authority, urls),
+    )
+    _add_deciding(
+        plumbing,
+        settings,
+        decisions=decisions,
+        published=published,
+        credentials=credentials,
+        known=known,
+        signer=CredentialSigner(signing_keys, urls, plumbing.ids),
         entries=StatusEntryAllocation(lists, epochs, publication, now),
         announcer=announcer,
-        audit=plumbing.audit,
-        publish=publish,
-        clock=now,
-        longest_wait=timedelta(seconds=settings.waiting_seconds),
-        longest_suspended=timedelta(days=settings.suspended_waiting_days),
     )
-    waiting = WaitingEvidence(decisions, awarding=awarding, catalogue=known, clock=now)
-    plumbing.consume(
-        name="evidence",
-        topics=[topics.EVIDENCE_SUBMITTED],
-        contracts=[EvidenceSubmitted],
-        handle=awarding.handle,
-        members=3,  # some compute while the writes of others are on their way
-    )
-    plumbing.repeat("waiting-evidence", waiting.tick)
-    plumbing.repeat("parked-evidence", ParkedCount(decisions).tick)
-    plumbing.repeat("status-lists", publication.tick)
-    plumbing.repeat("status-list-renewal", publication.renew)
     lives = kept(database, settings)
     plumbing.repeat("retention", Retention(lives, now, enforced=settings.retention_enforced).tick)
     closing = add_closing(
@@ -198,7 +169,7 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
     _add_closing_calls(plumbing, closing, credentials=credentials, keys=keys, urls=urls)
     plumbing.repeat("key-use", use.publish)
     plumbing.app.include_router(audit_routes(plumbing.service, keys, plumbing.audit))
-    _add_access(plumbing, settings, keys=keys, access=access, known=known)
+    add_access(plumbing, settings, keys=keys, access=access, known=known)
     changed = _add_issuer_list(plumbing, settings, known)
     issuers = Issuers(
         catalogue=known,
@@ -233,17 +204,68 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
     )
 
 
-def _administrators(plumbing: Plumbing, settings: ServiceSettings) -> Administrators:
-    """Return those of the file, each let in once the audit log has its key.
+def _add_status_lists(
+    plumbing: Plumbing,
+    settings: ServiceSettings,
+    *,
+    lists: StatusListRepository,
+    epochs: Epochs,
+    credentials: MongoCredentials,
+    signer: StatusListSigner,
+) -> StatusListPublication:
+    """Register what publishes status lists and signs them again; return it."""
+    publication = StatusListPublication(
+        lists,
+        epochs,
+        revoked=credentials,
+        signer=signer,
+        publish=plumbing.kafka.publish,
+        clock=now,
+        freshness=settings.freshness,
+    )
+    plumbing.repeat("status-lists", publication.tick)
+    plumbing.repeat("status-list-renewal", publication.renew)
+    return publication
 
-    Raises:
-        SettingsError: the file cannot be used.
-    """
-    administrators = Administrators(settings.admin_keys_file)
-    noted = AdministratorLog(administrators, plumbing.audit, ALL_ISSUERS)
-    plumbing.require(noted.compare)
-    plumbing.repeat("administrators", noted.tick)
-    return administrators
+
+def _add_deciding(
+    plumbing: Plumbing,
+    settings: ServiceSettings,
+    *,
+    decisions: MongoDecisions,
+    published: MongoPublishedDecisions,
+    credentials: MongoCredentials,
+    known: catalogue.Catalogue,
+    signer: CredentialSigner,
+    entries: StatusEntryAllocation,
+    announcer: Announcer,
+) -> None:
+    """Register what decides evidence: the consumer, and the loops over what waits."""
+    awarding = Awarding(
+        ids=plumbing.ids,
+        decisions=decisions,
+        history=PublishedHistory(published, decisions, credentials),
+        credentials=credentials,
+        catalogue=known,
+        signer=signer,
+        entries=entries,
+        announcer=announcer,
+        audit=plumbing.audit,
+        publish=plumbing.kafka.publish,
+        clock=now,
+        longest_wait=timedelta(seconds=settings.waiting_seconds),
+        longest_suspended=timedelta(days=settings.suspended_waiting_days),
+    )
+    plumbing.consume(
+        name="evidence",
+        topics=[topics.EVIDENCE_SUBMITTED],
+        contracts=[EvidenceSubmitted],
+        handle=awarding.handle,
+        members=3,  # some compute while the writes of others are on their way
+    )
+    waiting = WaitingEvidence(decisions, awarding=awarding, catalogue=known, clock=now)
+    plumbing.repeat("waiting-evidence", waiting.tick)
+    plumbing.repeat("parked-evidence", ParkedCount(decisions).tick)
 
 
 def _add_closing_calls(
@@ -275,46 +297,6 @@ def kept(database: Database, settings: ServiceSettings) -> list[Kept]:
     return [
         Kept("closing_notes", settings.notes_life, notes.oldest_note, notes.ended_notes, notes.remove_notes),
     ]
-
-
-def _add_access(
-    plumbing: Plumbing,
-    settings: ServiceSettings,
-    *,
-    keys: ApiKeys,
-    access: KeyRepository,
-    known: catalogue.Catalogue,
-) -> None:
-    """Register what makes and withdraws API keys.
-
-    Raises:
-        SettingsError: the secret that signs grants cannot be used, or its public half is not among the public keys.
-    """
-    signer, grant_keys = GrantSigner.load(settings.grant_secret_file), GrantKeys.load(settings.grant_keys_file)
-    plumbing.reload("grant-keys", lambda: grant_keys.renew(settings.grant_keys_file))
-    if signer.public_key not in grant_keys:
-        raise SettingsError(
-            f"{PUBLIC_VARIABLE}: {settings.grant_keys_file} lacks the public half of {settings.grant_secret_file}; "
-            "`bowerbird grant-keys` adds it"
-        )
-    plumbing.require(partial(GrantProbe(plumbing.database).require, signer, grant_keys))
-    granted = Arrivals()
-    worker = AccessWorker(access, grant_keys)
-    contracts: list[type[ApiKeyGranted | ApiKeyWithdrawn]] = [ApiKeyGranted, ApiKeyWithdrawn]
-    plumbing.consume(
-        name="access",
-        topics=[topics.ACCESS_KEYS],
-        contracts=contracts,
-        handle=granted.after(Restoring(worker, access).handle),
-        tombstones=True,
-    )
-    plumbing.consume(
-        name="key-use", topics=[topics.ACCESS_USE], contracts=[ApiKeyUsed], handle=UseWorker(access).handle
-    )
-    administration = KeyAdministration(
-        access, signer=signer, audit=plumbing.audit, arrivals=granted, publish=plumbing.kafka.publish, clock=now
-    )
-    plumbing.app.include_router(access_routes(keys, administration, known))
 
 
 def _add_issuer_list(

@@ -43,8 +43,10 @@ def test_every_topic_stands_in_the_map() -> None:
 def consumers() -> dict[str, set[str]]:
     """Read from the source which services consume each topic."""
     found: dict[str, set[str]] = {}
-    for service in SERVICES:
-        for node in ast.walk(ast.parse((ROOT / f"services/{service}/service.py").read_text(encoding="utf-8"))):
+    for service, module in ((each, path) for each in SERVICES for path in (ROOT / "services" / each).rglob("*.py")):
+        if module.name not in {"service.py", "wiring.py"}:
+            continue
+        for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
             if isinstance(node, ast.keyword) and node.arg == "topics":
                 for constant in re.findall(r"topics\.(\w+)", ast.unparse(node.value)):
                     topic = getattr(topics, constant)

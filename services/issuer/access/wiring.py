@@ -1,0 +1,79 @@
+"""Puts access together: the administrators of the file, and what makes API keys and withdraws them."""
+
+from functools import partial
+
+from libs.access.administrator_log import AdministratorLog
+from libs.access.administrators import Administrators
+from libs.access.api_keys import ALL_ISSUERS, ApiKeys
+from libs.access.grant_probe import GrantProbe
+from libs.access.key_use import UseWorker
+from libs.access.repository import KeyRepository
+from libs.access.signatures import PUBLIC_VARIABLE, GrantKeys, GrantSigner
+from libs.access.worker import AccessWorker, Restoring
+from libs.common.arrivals import Arrivals
+from libs.common.clock import now
+from libs.common.runtime import Plumbing
+from libs.common.settings import SettingsError
+from libs.contracts import topics
+from libs.contracts.events import (
+    ApiKeyGranted,
+    ApiKeyUsed,
+    ApiKeyWithdrawn,
+)
+from services.issuer.access.administration import KeyAdministration
+from services.issuer.access.api import access_routes
+from services.issuer.catalogue.repository import Catalogue
+from services.issuer.settings import ServiceSettings
+
+
+def known_administrators(plumbing: Plumbing, settings: ServiceSettings) -> Administrators:
+    """Return those of the file, each let in once the audit log has its key.
+
+    Raises:
+        SettingsError: the file cannot be used.
+    """
+    administrators = Administrators(settings.admin_keys_file)
+    noted = AdministratorLog(administrators, plumbing.audit, ALL_ISSUERS)
+    plumbing.require(noted.compare)
+    plumbing.repeat("administrators", noted.tick)
+    return administrators
+
+
+def add_access(
+    plumbing: Plumbing,
+    settings: ServiceSettings,
+    *,
+    keys: ApiKeys,
+    access: KeyRepository,
+    known: Catalogue,
+) -> None:
+    """Register what makes and withdraws API keys.
+
+    Raises:
+        SettingsError: the secret that signs grants cannot be used, or its public half is not among the public keys.
+    """
+    signer, grant_keys = GrantSigner.load(settings.grant_secret_file), GrantKeys.load(settings.grant_keys_file)
+    plumbing.reload("grant-keys", lambda: grant_keys.renew(settings.grant_keys_file))
+    if signer.public_key not in grant_keys:
+        raise SettingsError(
+            f"{PUBLIC_VARIABLE}: {settings.grant_keys_file} lacks the public half of {settings.grant_secret_file}; "
+            "`bowerbird grant-keys` adds it"
+        )
+    plumbing.require(partial(GrantProbe(plumbing.database).require, signer, grant_keys))
+    granted = Arrivals()
+    worker = AccessWorker(access, grant_keys)
+    contracts: list[type[ApiKeyGranted | ApiKeyWithdrawn]] = [ApiKeyGranted, ApiKeyWithdrawn]
+    plumbing.consume(
+        name="access",
+        topics=[topics.ACCESS_KEYS],
+        contracts=contracts,
+        handle=granted.after(Restoring(worker, access).handle),
+        tombstones=True,
+    )
+    plumbing.consume(
+        name="key-use", topics=[topics.ACCESS_USE], contracts=[ApiKeyUsed], handle=UseWorker(access).handle
+    )
+    administration = KeyAdministration(
+        access, signer=signer, audit=plumbing.audit, arrivals=granted, publish=plumbing.kafka.publish, clock=now
+    )
+    plumbing.app.include_router(access_routes(keys, administration, known))
