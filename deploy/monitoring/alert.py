@@ -5,11 +5,12 @@ from typing import Any, Final, Literal
 
 from deploy.monitoring.durations import shortened, shortened_expression
 
-Severity = Literal["page", "ticket"]
+Severity = Literal["page", "ticket", "heartbeat"]
 
 MEANINGS: Final[dict[Severity, str]] = {
     "page": "somebody is called, at night too",
     "ticket": "somebody looks on the same working day",
+    "heartbeat": "it fires always, and whoever gets it calls when it stops",
 }
 _SHORTEST_RANGE: Final = 5
 

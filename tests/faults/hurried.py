@@ -1,6 +1,8 @@
 """The stack as the fault tests run it: nobody waits as long as in production, and services obey orders to die."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 from deploy.embedded.stack import Stack
@@ -27,12 +29,13 @@ def order_file(stack: Stack, service: str) -> Path:
     return stack.layout.run / f"{service}.order"
 
 
-def hurry(stack: Stack) -> None:
-    """For every later start of our services."""
+def hurry(stack: Stack, more: Mapping[str, Mapping[str, str]] = MappingProxyType({})) -> None:
+    """For every later start of our services, with further variables by service."""
     for service in SERVICES:
         environment = {
             **QUICK,
             **(_NOTIFIER if service == "notifier" else {}),
+            **more.get(service, {}),
             VARIABLE: str(order_file(stack, service)),
         }
         stack.configure(service, environment, module="tests.faults.armed")

@@ -1,84 +1,55 @@
-"""What is broken to see an alert: each trial begins a fault, may add to it while it lasts, and ends it."""
+"""What every trial of alerts works with: the stack, its traffic, and what a trial is."""
 
 import asyncio
 import contextlib
 import itertools
-import signal
-import socket
-import ssl
 import subprocess
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import httpx
 from aiokafka import AIOKafkaProducer
+from pymongo.database import Database
 
-from deploy.certificate import self_signed
-from deploy.embedded.layout import SOURCE_ROOT
-from deploy.embedded.smtp_sink import CONTROL, Faults
 from deploy.embedded.stack import Stack
-from libs.access.key_text import new_key
 from libs.common.telemetry import new_trace
-from libs.contracts import topics
 from libs.contracts.cloudevents import Origin, Outgoing, encode
+from libs.contracts.events import Event
 from libs.contracts.results import SoloLevel
 from tests.conftest import PORT_OFFSET
-from tests.faults.live_prometheus import OWN, Alertmanager, Prometheus, end, program
+from tests.faults import promises
+from tests.faults.live_prometheus import Alertmanager, Prometheus, end
 from tests.faults.school import Row, SchoolClient
-from tests.keys_in_memory import grant
 
+SCHOOL: Final = "alerts"
+SECONDS: Final = 20.0
 _PAUSE_SECONDS: Final = 0.25
-_SECONDS: Final = 20.0
-_SEEN_SECONDS: Final = 1.5
 
 
-class Certified:
-    """Something on a port of its own that shows a certificate to whoever connects, and no more."""
-
-    def __init__(self) -> None:
-        """Listen; nobody is answered before there is a certificate to show."""
-        self._listening = socket.create_server(("127.0.0.1", 9100 + PORT_OFFSET))
-        self.port: int = self._listening.getsockname()[1]
-        self._context: ssl.SSLContext | None = None
-        threading.Thread(target=self._answer, daemon=True).start()
-
-    def show(self, folder: Path, life: timedelta) -> None:
-        """Show a certificate of this life from now on."""
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(*self_signed(folder, life=life))
-        self._context = context
-
-    def close(self) -> None:
-        """Listen no more."""
-        self._listening.close()
-
-    def _answer(self) -> None:
-        while True:
-            try:
-                connection, _ = self._listening.accept()
-            except OSError:
-                return
-            with contextlib.suppress(OSError), connection:
-                if self._context is not None:
-                    self._context.wrap_socket(connection, server_side=True).close()
-
-
-async def _produce(stack: Stack, topic: str, value: bytes, headers: Sequence[tuple[str, bytes]], key: bytes) -> None:
+async def _produce(stack: Stack, records: Sequence[tuple[str, bytes, bytes, Sequence[tuple[str, bytes]]]]) -> None:
     producer = AIOKafkaProducer(bootstrap_servers=stack.kafka_bootstrap)
     await producer.start()
-    await producer.send_and_wait(topic, value, key, headers=list(headers))
+    for topic, key, value, headers in records:
+        await producer.send(topic, value, key, headers=list(headers))
     await producer.stop()
 
 
-def _send(stack: Stack, topic: str, value: bytes, *headers: tuple[str, bytes], key: bytes = b"key") -> None:
+def send(
+    stack: Stack, topic: str, value: bytes, key: bytes = b"key", headers: Sequence[tuple[str, bytes]] = ()
+) -> None:
     """Send one record as it is."""
-    asyncio.run(_produce(stack, topic, value, headers, key))
+    asyncio.run(_produce(stack, [(topic, key, value, headers)]))
+
+
+def send_events(stack: Stack, *events: Event) -> None:
+    """Send events that none of our services has published."""
+    origin = Origin("http://test", "test", lambda kind, of: f"{kind}:{of}")
+    records = [encode(Outgoing(each, new_trace()), origin) for each in events]
+    asyncio.run(_produce(stack, [(each.topic, each.key, each.value, each.headers) for each in records]))
 
 
 class Traffic:
@@ -89,22 +60,12 @@ class Traffic:
         self._stack = stack
         self._ended = threading.Event()
         self._threads: list[threading.Thread] = []
+        self._numbers = itertools.count()
 
     def __enter__(self) -> Self:
-        self.school = SchoolClient(self._stack, "alerts")
-        numbers = itertools.count()
-
-        def upload() -> None:
-            rows = [Row(f"live-{(number := next(numbers))}", number, SoloLevel.RELATIONAL) for _ in range(3)]
-            self.upload(b"\n".join(row.json(1) for row in rows))
-
-        def look() -> None:
-            url = f"{self._stack.url('verifier')}/issuers/list.jwt"
-            httpx.get(url, trust_env=False, timeout=_SECONDS)
-
-        self._threads = [
-            threading.Thread(target=self._again, args=(each,), daemon=True) for each in (upload, upload, look)
-        ]
+        self.school = SchoolClient(self._stack, SCHOOL)
+        works = (self._upload_some, self._upload_one, self._look)
+        self._threads = [threading.Thread(target=self._again, args=(each,), daemon=True) for each in works]
         for thread in self._threads:
             thread.start()
         return self
@@ -114,13 +75,26 @@ class Traffic:
     ) -> None:
         self._ended.set()
         for thread in self._threads:
-            thread.join(timeout=2 * _SECONDS)
+            thread.join(timeout=2 * SECONDS)
 
-    def upload(self, content: bytes) -> None:
-        """Send a file of evidence once."""
-        url = f"{self._stack.url('evidence')}/v1/batches"
-        headers = {**self.school.headers, "content-type": "application/x-ndjson"}
-        httpx.post(url, content=content, headers=headers, trust_env=False, timeout=_SECONDS)
+    def upload(self, content: bytes, path: str = "/v1/batches", kind: str = "application/x-ndjson") -> None:
+        """Send a file of evidence, or one piece, once."""
+        headers = {**self.school.headers, "content-type": kind}
+        url = f"{self._stack.url('evidence')}{path}"
+        httpx.post(url, content=content, headers=headers, trust_env=False, timeout=SECONDS)
+
+    def _row(self) -> bytes:
+        number = next(self._numbers)
+        return Row(f"live-{number}", number, SoloLevel.RELATIONAL).json(1)
+
+    def _upload_some(self) -> None:
+        self.upload(b"\n".join(self._row() for _ in range(3)))
+
+    def _upload_one(self) -> None:
+        self.upload(self._row(), "/v1/evidence", "application/json")
+
+    def _look(self) -> None:
+        httpx.get(f"{self._stack.url('verifier')}/issuers/{SCHOOL}", trust_env=False, timeout=SECONDS)
 
     def _again(self, work: Callable[[], None]) -> None:
         while not self._ended.wait(_PAUSE_SECONDS):
@@ -130,22 +104,49 @@ class Traffic:
 
 @dataclass(frozen=True)
 class Alarms:
-    """What a trial works with."""
+    """What a trial works with.
+
+    Attributes:
+        stack: is broken.
+        prometheus: sees it.
+        alertmanager: tells of it.
+        traffic: goes on meanwhile.
+        folder: for files of trials.
+        at_end: what is undone when all trials are over.
+    """
 
     stack: Stack
     prometheus: Prometheus
     alertmanager: Alertmanager
     traffic: Traffic
     folder: Path
+    at_end: contextlib.ExitStack
 
     def mailed(self) -> int:
         """Return how many mails of alerts reached the mail server."""
         texts = (path.read_text("utf-8", errors="replace") for path in self.stack.layout.mail.glob("*.eml"))
         return sum("alerts@bowerbird.example" in text and "Subject: [FIRING" in text for text in texts)
 
+    @contextlib.contextmanager
+    def database(self, name: str) -> Iterator[Database[dict[str, Any]]]:
+        """Open a service's database, as somebody who may write to it."""
+        with promises.databases(self.stack) as client:
+            yield client[name]
 
-def _nothing() -> None:
-    """Add nothing."""
+    def run(self, *command: str | Path) -> "subprocess.Popen[bytes]":
+        """Run a program until all trials are over, unless its trial ends it before."""
+        with (self.folder / f"{Path(command[0]).name}.log").open("ab") as log:
+            child = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
+        self.at_end.callback(end, child)
+        return child
+
+    def port(self, number: int) -> int:
+        """Return a port of its own for something that a trial starts."""
+        return 9090 + PORT_OFFSET + number
+
+
+def nothing() -> None:
+    """Do nothing."""
 
 
 @dataclass(frozen=True)
@@ -163,176 +164,5 @@ class Trial:
     name: str
     alerts: frozenset[str]
     begin: Callable[[], object]
-    end: Callable[[], object]
-    during: Callable[[], None] = _nothing
-
-
-def trials(alarms: Alarms) -> Iterator[Trial]:
-    """Go through all trials; each leaves the stack as it found it."""
-    yield from _of_processes(alarms)
-    yield from _of_stores(alarms)
-    yield from _of_mail(alarms)
-    yield from _of_strangers(alarms)
-    yield from _of_monitoring(alarms)
-
-
-def _of_processes(alarms: Alarms) -> Iterator[Trial]:
-    stack = alarms.stack
-
-    asked: list[float] = []
-
-    def crash() -> None:
-        # As soon as Prometheus has seen that it runs.
-        with contextlib.suppress(httpx.TransportError):
-            httpx.get(stack.metrics_url("verifier"), trust_env=False, timeout=1)
-            asked.append(time.monotonic())
-            if len(asked) > 1 and asked[-1] - asked[0] > _SEEN_SECONDS:
-                asked.clear()
-                stack.restart("verifier", wait=0)
-
-    def recover() -> None:
-        stack.wait_ready("verifier")
-
-    def stall() -> None:
-        stack.signal("verifier", signal.SIGSTOP)
-        time.sleep(1.5)
-        stack.signal("verifier", signal.SIGCONT)
-
-    yield Trial(
-        "a service is killed",
-        frozenset({"BowerbirdServiceDown"}),
-        lambda: stack.kill("notifier"),
-        lambda: stack.start("notifier"),
-    )
-    yield Trial(
-        "a service is no target",
-        frozenset({"BowerbirdServiceMissing"}),
-        lambda: alarms.prometheus.ask([each for each in OWN if each != "notifier"]),
-        lambda: alarms.prometheus.ask(OWN),
-    )
-    yield Trial("a service starts anew, again", frozenset({"BowerbirdCrashLoop"}), _nothing, recover, crash)
-    yield Trial("a process stands still", frozenset({"BowerbirdLoopStalls"}), stall, _nothing)
-
-
-def _of_stores(alarms: Alarms) -> Iterator[Trial]:
-    stack = alarms.stack
-
-    def hang(name: str) -> Callable[[], None]:
-        return lambda: stack.signal(name, signal.SIGSTOP)
-
-    def go_on(name: str) -> Callable[[], None]:
-        return lambda: stack.signal(name, signal.SIGCONT)
-
-    yield Trial(
-        "MongoDB hangs",
-        frozenset({"BowerbirdConsumerBehind", "BowerbirdConsumerStuck"}),
-        hang("mongodb"),
-        go_on("mongodb"),
-    )
-    yield Trial("Kafka hangs", frozenset({"BowerbirdIntakeFails"}), hang("kafka"), go_on("kafka"))
-    yield Trial(
-        "a record is broken",
-        frozenset({"BowerbirdDeadLetters"}),
-        lambda: _send(stack, topics.EVIDENCE_SUBMITTED.name, b"{}"),
-        _nothing,
-    )
-    unknown = b"\n".join(
-        Row(f"wait-{number}", number, SoloLevel.RELATIONAL).json(10**9).replace(b'"resilience"', b'"not-yet"')
-        for number in range(1, 1100)
-    )
-    yield Trial(
-        "evidence of what is unknown",
-        frozenset({"BowerbirdEvidenceWaits"}),
-        lambda: alarms.traffic.upload(unknown),
-        lambda: alarms.traffic.school.publish("not-yet"),
-    )
-
-
-def _of_mail(alarms: Alarms) -> Iterator[Trial]:
-    stack, control = alarms.stack, alarms.stack.layout.mail / CONTROL
-    yield Trial(
-        "the mail server hangs",
-        frozenset({"BowerbirdMailLate"}),
-        lambda: stack.signal("smtp", signal.SIGSTOP),
-        lambda: stack.signal("smtp", signal.SIGCONT),
-    )
-    yield Trial(
-        "the mail server is down",
-        frozenset({"BowerbirdMailRelayAway"}),
-        lambda: stack.kill("smtp"),
-        lambda: stack.start("smtp"),
-    )
-    yield Trial(
-        "addresses do not exist",
-        frozenset({"BowerbirdMailGivenUp"}),
-        lambda: Faults(refuse={"*": "550 5.1.1 no such user"}).write(control),
-        lambda: control.unlink(missing_ok=True),
-    )
-
-
-def _of_strangers(alarms: Alarms) -> Iterator[Trial]:
-    stack = alarms.stack
-    client = httpx.Client(trust_env=False, timeout=_SECONDS)
-
-    def flood() -> None:
-        for _ in range(60):
-            with contextlib.suppress(httpx.TransportError):
-                client.get(f"{stack.url('verifier')}/issuers/list.jwt")
-
-    def guess() -> None:
-        for _ in range(3):
-            with contextlib.suppress(httpx.TransportError):
-                client.get(f"{stack.url('notifier')}/v1/deliveries", headers={"authorization": f"Bearer {new_key()}"})
-
-    def forge() -> None:
-        origin = Origin("http://test", "test", lambda kind, of: f"{kind}:{of}")
-        record = encode(Outgoing(grant(new_key(), "alerts", ["keys:write"]), new_trace()), origin)
-        _send(stack, record.topic, record.value, *record.headers, key=record.key)
-
-    yield Trial("a flood", frozenset({"BowerbirdEdgeRefuses"}), _nothing, _nothing, flood)
-    yield Trial("keys are guessed", frozenset({"BowerbirdAccessRefused"}), _nothing, _nothing, guess)
-    yield Trial("a grant is forged", frozenset({"BowerbirdForgedGrants"}), forge, _nothing)
-
-
-def _of_monitoring(alarms: Alarms) -> Iterator[Trial]:
-    children: list[subprocess.Popen[bytes]] = []
-    server = Certified()
-    prober = server.port + 1
-
-    def probe(life: timedelta) -> None:
-        server.show(alarms.folder / f"certificate-{life.days}", life)
-        if not children:
-            run = (
-                program("prometheus-blackbox-exporter"),
-                f"--config.file={SOURCE_ROOT / 'deploy/blackbox/blackbox.yml'}",
-                f"--web.listen-address=127.0.0.1:{prober}",
-            )
-            children.append(subprocess.Popen(run, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
-        alarms.prometheus.ask(OWN, {"certificates": f"127.0.0.1:{prober}/127.0.0.1:{server.port}"})
-
-    def stop_prober() -> None:
-        for child in children:
-            end(child)
-
-    def ask_no_more() -> None:
-        server.close()
-        alarms.prometheus.ask(OWN)
-
-    yield Trial(
-        "a certificate ends soon",
-        frozenset({"BowerbirdCertificateEnds"}),
-        lambda: probe(timedelta(hours=2)),
-        lambda: probe(timedelta(days=60)),
-    )
-    yield Trial(
-        "an exporter is down",
-        frozenset({"BowerbirdExporterDown"}),
-        stop_prober,
-        ask_no_more,
-    )
-    yield Trial(
-        "Alertmanager is down",
-        frozenset({"BowerbirdNotificationsFail"}),
-        alarms.alertmanager.stop,
-        alarms.alertmanager.start,
-    )
+    end: Callable[[], object] = nothing
+    during: Callable[[], object] = nothing

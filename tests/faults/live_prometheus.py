@@ -5,7 +5,8 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -20,6 +21,10 @@ from deploy.monitoring.durations import shortened
 
 OWN: Final = ("evidence", "issuer", "verifier", "notifier")
 _PATIENCE_SECONDS: Final = 30.0
+# What these count does not come faster because durations in rules are shorter: a process takes seconds to start, and a
+# store that is away is asked again after seconds. Each keeps the proportion that it has in production.
+_OWN_SCALES: Final = {"BowerbirdCrashLoop": 10.0, "BowerbirdRetries": 10.0}
+_FAILING_RULE: Final = {"groups": [{"name": "tried", "rules": [{"record": "tried", "expr": "up + on (job) up"}]}]}
 
 
 def program(name: str) -> str:
@@ -108,6 +113,46 @@ class Alertmanager:
         end(self._child)
 
 
+@dataclass(frozen=True)
+class Target:
+    """Whom Prometheus asks.
+
+    Attributes:
+        job: the label that the rules know.
+        address: HOST:PORT.
+        path: of the metrics.
+        probe: what a prober is asked about; None where it is no prober.
+        labels: further ones.
+    """
+
+    job: str
+    address: str
+    path: str = "/metrics"
+    probe: str | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+    def config(self, name: str) -> dict[str, Any]:
+        """Return its part of Prometheus' configuration; `name` is of it alone, and `job` replaces it in the series."""
+        labels = {"job": self.job, **self.labels}
+        asked = {
+            "job_name": name,
+            "metrics_path": self.path,
+            "static_configs": [{"targets": [self.address], "labels": labels}],
+        }
+        return asked if self.probe is None else asked | {"params": {"module": ["tls"], "target": [self.probe]}}
+
+
+def _rules(scale: float) -> dict[str, Any]:
+    """Return the shipped rules with durations divided by `scale`, but for those that have a scale of their own."""
+    files = documents.rules(scale)
+    for place, group in enumerate(files["alerts.yml"]["groups"]):
+        for number, rule in enumerate(group["rules"]):
+            if (own := _OWN_SCALES.get(rule["alert"])) is not None:
+                others = documents.rules(min(own, scale))["alerts.yml"]["groups"][place]["rules"]
+                group["rules"][number] = others[number]
+    return files
+
+
 class Prometheus:
     """Asks each service every second, and evaluates the rules every other."""
 
@@ -124,13 +169,16 @@ class Prometheus:
         self.url = f"http://127.0.0.1:{port}"
         self._port = port
         self._scale = scale
+        self._targets: dict[str, Target] = {"prometheus": Target("prometheus", f"127.0.0.1:{port}")}
         self._child: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
         self._folder.mkdir(parents=True, exist_ok=True)
-        for name, content in documents.rules(self._scale).items():
+        for name, content in _rules(self._scale).items():
             (self._folder / name).write_text(yaml.safe_dump(content), encoding="utf-8")
-        self.ask(OWN)
+        for service in OWN:
+            self.ask_ours(service)
+        self.rule_fails(fails=False)
         with (self._folder / "prometheus.log").open("wb") as log:
             self._child = subprocess.Popen(
                 [
@@ -150,23 +198,25 @@ class Prometheus:
     ) -> None:
         end(self._child)
 
-    def ask(self, services: Sequence[str], more: Mapping[str, str] | None = None) -> None:
-        """Write whom it asks, and let it read that again where it runs.
+    def ask(self, name: str, target: Target | None) -> None:
+        """Ask somebody else too, or no more where it is None, and let it read that where it runs."""
+        self._targets.pop(name, None)
+        if target is not None:
+            self._targets[name] = target
+        self._configure()
 
-        Args:
-            services: of ours.
-            more: job to address, of exporters.
-        """
-        ours = [
-            {"targets": [httpx.URL(self._stack.metrics_url(name)).netloc.decode()], "labels": {"service": name}}
-            for name in services
-        ]
-        jobs: list[dict[str, Any]] = [{"job_name": "bowerbird", "static_configs": ours}]
-        jobs.append({"job_name": "prometheus", "static_configs": [{"targets": [f"127.0.0.1:{self._port}"]}]})
-        for job, address in (more or {}).items():
-            probe = {"metrics_path": "/probe", "params": {"module": ["tls"], "target": [address.partition("/")[2]]}}
-            asked = {"job_name": job, "static_configs": [{"targets": [address.partition("/")[0]]}]}
-            jobs.append(asked | (probe if "/" in address else {}))
+    def ask_ours(self, name: str) -> None:
+        """Ask a service of ours, as it is from the start."""
+        address = httpx.URL(self._stack.metrics_url(name)).netloc.decode()
+        self.ask(name, Target("bowerbird", address, labels={"service": name}))
+
+    def rule_fails(self, *, fails: bool) -> None:
+        """Let there be a rule that cannot be evaluated, or none."""
+        content = _FAILING_RULE if fails else {}
+        (self._folder / "tried.yml").write_text(yaml.safe_dump(content), encoding="utf-8")
+        self._configure()
+
+    def _configure(self) -> None:
         config = {
             "global": {
                 "scrape_interval": "1s",
@@ -174,15 +224,21 @@ class Prometheus:
                 "external_labels": {"grafana": "", "runbooks": ""},
             },
             "alerting": {"alertmanagers": [{"static_configs": [{"targets": [self._alertmanager]}]}]},
-            "rule_files": [str(self._folder / name) for name in documents.rules()],
-            "scrape_configs": jobs,
+            "rule_files": [str(self._folder / name) for name in (*documents.rules(), "tried.yml")],
+            "scrape_configs": [
+                each.config(f"{number}-{name}") for number, (name, each) in enumerate(sorted(self._targets.items()))
+            ],
         }
         (self._folder / "prometheus.yml").write_text(yaml.safe_dump(config), encoding="utf-8")
         if self._child is not None:
             self._child.send_signal(signal.SIGHUP)
 
     def firing(self) -> set[tuple[str, str]]:
-        """Return the alerts that fire now, by name and severity."""
+        """Return the alerts that fire now, by name and severity.
+
+        Raises:
+            httpx.TransportError: it does not answer in time.
+        """
         answer = httpx.get(f"{self.url}/api/v1/alerts", trust_env=False, timeout=_PATIENCE_SECONDS).json()
         alerts = answer["data"]["alerts"]
         return {

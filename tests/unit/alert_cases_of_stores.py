@@ -112,6 +112,7 @@ _NONE_LOST: Final = {
 _LOST: Final = "Alerts do not reach those whom they should call"
 
 WATCHING: Final = (
+    fires("BowerbirdWatchdog", "1m", {}, "Alerts are evaluated and told"),
     fires(
         "BowerbirdExporterDown",
         "10m",
@@ -273,6 +274,13 @@ _LIST_REFUSED: Final = "bowerbird_verifier_status_lists_refused_total"
 _TOPIC: Final = {"topic": "credential.documents.v1"}
 
 RECOVERY: Final = (
+    fires(
+        "BowerbirdMailsHeld",
+        "12m",
+        {"bowerbird_notifier_held": "0 12x12"},
+        "12 mails wait for somebody to say whether they go",
+    ),
+    silent("BowerbirdMailsHeld", "12m", {"bowerbird_notifier_held": "0 12x3 0x12"}),
     # A process that restarts takes up what it lacks before it is asked for the first time.
     fires(
         "BowerbirdStoreWentBack",

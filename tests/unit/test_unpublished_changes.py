@@ -1,4 +1,4 @@
-"""How long a change of a signed list has waited to be published is seen, also while publishing it fails."""
+"""How long a signed list has waited to be published or signed again is seen, also while that fails."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -12,12 +12,20 @@ from libs.contracts.events import Event
 from services.issuer.renewal.metrics import RenewalMetrics
 from services.issuer.renewal.publication import Freshness, Publication
 
+SIGNED_AT = datetime(2026, 10, 1, tzinfo=UTC)
+
 
 class Documents:
-    """Versioned documents, of which `changed` are not published."""
+    """Versioned documents, of which `changed` are not published, and all were signed at `SIGNED_AT`."""
 
     def __init__(self) -> None:
         self.changed: list[str] = []
+
+    async def oldest(self) -> datetime:
+        return SIGNED_AT
+
+    async def claim_due(self, *_: object) -> str:
+        return "a"
 
     async def unfinished(self, _: datetime) -> list[str]:
         return list(self.changed)
@@ -98,3 +106,11 @@ async def test_a_list_that_changes_all_the_time_and_is_published_each_time_does_
     for _ in range(5):
         world.documents.changed = ["a"]
         assert await world.repair(60) == 0
+
+
+async def test_how_long_a_list_should_have_been_signed_again_is_seen_while_signing_it_fails(world: World) -> None:
+    world.fails = True
+    with pytest.raises(ConnectionError):
+        await world.lists.renew()
+    due_at = world.lists._freshness.renewed_at(SIGNED_AT)
+    assert world.metrics.overdue_seconds._value.get() == (world.now - due_at).total_seconds() > 0

@@ -54,6 +54,17 @@ RECOVERY: Final = (
         "with `bowerbird republish`.",
     ),
     Alert(
+        name="BowerbirdMailsHeld",
+        expression="max(bowerbird_notifier_held) > {threshold}",
+        threshold=0,
+        holds="10m",
+        severity="ticket",
+        panel="mails-held",
+        summary="{{ $value | humanize }} mails wait for somebody to say whether they go",
+        description="The notifier's database was set back, so they may have been sent before. Nothing goes twice, and "
+        "nothing goes at all, until `bowerbird deliveries release` or `discard`.",
+    ),
+    Alert(
         name="BowerbirdStatusListRefused",
         expression="sum(increase(bowerbird_verifier_status_lists_refused_total[1h])) > {threshold}",
         threshold=0,

@@ -6,6 +6,15 @@ from deploy.monitoring.alert import Alert
 
 WATCHING: Final = (
     Alert(
+        name="BowerbirdWatchdog",
+        expression="vector(1)",
+        severity="heartbeat",
+        panel="notifications",
+        summary="Alerts are evaluated and told",
+        description="It fires as long as Prometheus evaluates rules and Alertmanager tells of them. A service outside "
+        "that gets it, and calls when it has not come for ten minutes, is what notices that both are gone.",
+    ),
+    Alert(
         name="BowerbirdExporterDown",
         expression='up{job!="bowerbird"} == 0',
         holds="5m",

@@ -132,6 +132,7 @@ class Publication(ABC, Generic[VersionedT]):
         A document is claimed by raising its version, so that of several processes one signs it, and so that what is
         killed between the claim and the publication is left for `repair`.
         """
+        await self._measure()  # before anything can fail, so that it is seen while it does
         for _ in range(_TOGETHER):
             document_id = await self._documents.claim_due(self._clock(), _PATIENCE)
             if document_id is None:

@@ -1,0 +1,85 @@
+"""Stand-ins for the exporters of MongoDB and Kafka, which no package of Debian has: their metrics, from the stores.
+
+Names, labels and values are those that the exporters' own documents and sources give for the versions in
+docker-compose.yml. What is seen with them is that the rules work, not that the exporters do.
+"""
+
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Final
+
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+from pymongo import MongoClient
+from pymongo.errors import PyMongoError
+
+from deploy.embedded.stack import Stack
+
+_SECONDS: Final = 1.0
+
+
+def _mongodb(client: MongoClient[dict[str, Any]]) -> Iterator[str]:
+    try:
+        status = client.admin.command("serverStatus")
+        members = client.admin.command("replSetGetStatus")["members"]
+    except PyMongoError:
+        yield "mongodb_up 0"
+        return
+    yield "mongodb_up 1"
+    for each in members:
+        yield f'mongodb_rs_members_state{{member_idx="{each["name"]}"}} {each["state"]}'
+    for kind in ("current", "available"):
+        yield f'mongodb_ss_connections{{conn_type="{kind}"}} {status["connections"][kind]}'
+
+
+def _kafka(admin: AdminClient) -> Iterator[str]:
+    try:
+        cluster = admin.list_topics(timeout=_SECONDS)
+        listed = admin.list_consumer_groups(request_timeout=_SECONDS).result()
+        names = [each.group_id for each in listed.valid]
+        groups = {name: each.result() for name, each in admin.describe_consumer_groups(names).items()} if names else {}
+    except KafkaException:
+        yield "kafka_brokers 0"
+        return
+    yield f"kafka_brokers {len(cluster.brokers)}"
+    for topic in cluster.topics.values():
+        yield f'kafka_topic_partitions{{topic="{topic.topic}"}} {len(topic.partitions)}'
+        for number, partition in topic.partitions.items():
+            labels = f'{{topic="{topic.topic}",partition="{number}"}}'
+            behind = int(len(partition.isrs) < len(partition.replicas))
+            yield f"kafka_topic_partition_leader{labels} {partition.leader}"
+            yield f"kafka_topic_partition_under_replicated_partition{labels} {behind}"
+    for name, group in groups.items():
+        yield f'kafka_consumergroup_members{{consumergroup="{name}"}} {len(group.members)}'
+
+
+class Exporters:
+    """Answers /mongodb and /kafka on one port."""
+
+    def __init__(self, stack: Stack, port: int) -> None:
+        """Take the stack whose stores are read, and a port."""
+        mongodb: MongoClient[dict[str, Any]] = MongoClient(
+            stack.mongo_url, serverSelectionTimeoutMS=1000 * _SECONDS, socketTimeoutMS=1000 * _SECONDS
+        )
+        admin = AdminClient({"bootstrap.servers": stack.kafka_bootstrap, "log_level": 0, "socket.timeout.ms": 1000})
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:  # the name that the library calls
+                lines = _mongodb(mongodb) if self.path == "/mongodb" else _kafka(admin)
+                self.send_response(200)
+                self.send_header("content-type", "text/plain; version=0.0.4")
+                self.end_headers()
+                self.wfile.write("".join(f"{line}\n" for line in lines).encode())
+
+            def log_message(self, *_: object) -> None:
+                """Write no line for each question."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+        self.address = f"127.0.0.1:{port}"
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def close(self) -> None:
+        """Answer no more."""
+        self._server.shutdown()
+        self._server.server_close()
