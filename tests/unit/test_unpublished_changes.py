@@ -1,5 +1,6 @@
 """How long a signed list has waited to be published or signed again is seen, also while that fails."""
 
+import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -9,6 +10,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from libs.contracts.cloudevents import Outgoing
 from libs.contracts.events import Event
+from services.issuer.renewal import publication
 from services.issuer.renewal.metrics import RenewalMetrics
 from services.issuer.renewal.publication import Freshness, Publication
 
@@ -20,6 +22,7 @@ class Documents:
 
     def __init__(self) -> None:
         self.changed: list[str] = []
+        self.at_work: asyncio.Queue[tuple[str, datetime]] = asyncio.Queue()
 
     async def oldest(self) -> datetime:
         return SIGNED_AT
@@ -32,6 +35,9 @@ class Documents:
 
     async def begin(self, *_: object) -> object:
         return object()
+
+    async def go_on(self, document_id: str, _: str, now: datetime) -> None:
+        self.at_work.put_nowait((document_id, now))
 
     async def give_up(self, *_: object) -> None:
         return
@@ -57,6 +63,7 @@ class World:
         registry = CollectorRegistry()
         self.now = datetime(2026, 10, 12, tzinfo=UTC)
         self.fails = False
+        self.slow: asyncio.Event | None = None
         self.documents = Documents()
         self.metrics = RenewalMetrics(
             published=Counter("published", "published", registry=registry),
@@ -74,6 +81,8 @@ class World:
         )
 
     async def _publish(self, _: Sequence[Outgoing]) -> None:
+        if self.slow is not None:
+            await self.slow.wait()
         if self.fails:
             raise ConnectionError
 
@@ -114,3 +123,16 @@ async def test_how_long_a_list_should_have_been_signed_again_is_seen_while_signi
         await world.lists.renew()
     due_at = world.lists._freshness.renewed_at(SIGNED_AT)
     assert world.metrics.overdue_seconds._value.get() == (world.now - due_at).total_seconds() > 0
+
+
+async def test_who_takes_long_to_publish_says_that_it_is_at_work_so_that_nobody_takes_it_for_killed(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publication, "_PUBLISHER_BEAT_SECONDS", 0)
+    noted = world.slow = asyncio.Event()
+    world.documents.changed = ["a"]
+    publishing = asyncio.create_task(world.lists.publish("a"))
+    assert await world.documents.at_work.get() == ("a", world.now)
+    noted.set()
+    await publishing
+    assert not world.documents.changed

@@ -6,10 +6,13 @@ What is signed is derived from the database whenever it is published, so there i
 import asyncio
 import secrets
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Generic
+
+from pymongo.errors import PyMongoError
 
 from libs.common.telemetry import get_logger, new_trace
 from libs.contracts.cloudevents import Outgoing
@@ -20,8 +23,9 @@ from services.issuer.renewal.repository import VersionedRepository, VersionedT
 
 _REPAIR_SECONDS = 5.0
 _LONGEST_DELAY_SECONDS = 60.0
-# A publisher that began this long ago and has not ended was killed; its own timeouts are shorter.
-_PUBLISHER_GONE = timedelta(seconds=60)
+# A publisher that has not said for this long that it is at work was killed: another one publishes what it had.
+_PUBLISHER_GONE = timedelta(seconds=10)
+_PUBLISHER_BEAT_SECONDS = 3.0
 # What was claimed to be signed again, and was not, comes back after this time.
 _PATIENCE = timedelta(seconds=60)
 # Signed again at one run of the loop; then the rest of the process runs.
@@ -82,7 +86,7 @@ class Publication(ABC, Generic[VersionedT]):
     async def publish(self, document_id: str, *, alone: bool = False) -> None:
         """Publish the newest version of the document, confirmed.
 
-        1. Note that this publisher is at work, and read the version.
+        1. Note that this publisher is at work, and read the version. The note is made anew while it is.
         2. Read what is to be signed: it holds at least every change that the version counts. Sign, publish, wait.
         3. Note that this version is the last that was published, and take the note of step 1 away.
 
@@ -102,7 +106,8 @@ class Publication(ABC, Generic[VersionedT]):
             return
         signed_at = self._clock()
         try:
-            await self._publish([Outgoing(await self._event(current, signed_at), new_trace())])
+            async with self._at_work(document_id, token):
+                await self._publish([Outgoing(await self._event(current, signed_at), new_trace())])
         except (Exception, asyncio.CancelledError):
             await self._documents.give_up(document_id, token)
             raise
@@ -110,6 +115,22 @@ class Publication(ABC, Generic[VersionedT]):
         self._metrics.published.inc()
         renew_at = self._freshness.renewed_at(signed_at)
         await self._documents.finish(current, token, signed_at=signed_at, renew_at=renew_at)
+
+    @asynccontextmanager
+    async def _at_work(self, document_id: str, token: str) -> AsyncIterator[None]:
+        """Note again and again that this publisher is at work, however long the brokers take."""
+
+        async def beat() -> None:
+            while True:
+                await asyncio.sleep(_PUBLISHER_BEAT_SECONDS)
+                with suppress(PyMongoError):
+                    await self._documents.go_on(document_id, token, self._clock())
+
+        beating = asyncio.create_task(beat())
+        try:
+            yield
+        finally:
+            beating.cancel()
 
     async def repair(self) -> float:
         """Publish what nobody has published yet; return the seconds until it is worth looking again."""

@@ -61,8 +61,8 @@ class VersionedRepository(ABC, Generic[VersionedT]):
         Args:
             document_id: of the document.
             token: of the note.
-            now: when this publisher began.
-            gone: return None where one is at work that began after this moment; None where that does not matter.
+            now: when this publisher is at work.
+            gone: return None where one was at work after this moment; None where that does not matter.
         """
         others = {} if gone is None else {"publishing": {"$not": {"$elemMatch": {"since": {"$gte": gone}}}}}
         found = await self._documents.find_one_and_update(
@@ -71,6 +71,11 @@ class VersionedRepository(ABC, Generic[VersionedT]):
             return_document=ReturnDocument.AFTER,
         )
         return None if found is None else self._read(found)
+
+    async def go_on(self, document_id: str, token: str, now: datetime) -> None:
+        """Note that this publisher is at work still."""
+        ours = {"_id": document_id, "publishing.token": token}
+        await self._documents.update_one(ours, {"$set": {"publishing.$.since": now}})
 
     async def finish(self, published: VersionedT, token: str, *, signed_at: datetime, renew_at: datetime) -> None:
         """Note that this version is the last that was published, and take the publisher's note away.
@@ -93,7 +98,7 @@ class VersionedRepository(ABC, Generic[VersionedT]):
         )
 
     async def unfinished(self, gone: datetime) -> list[str]:
-        """Return those whose newest version is not the last published and that nobody who began after `gone` is at."""
+        """Return those whose newest version is not the last published and that nobody was at after `gone`."""
         behind = {"$expr": {"$ne": ["$published_version", "$version"]}, "publishing": []}
         left = {"publishing.since": {"$lt": gone}}
         # They belong to no tenant.
@@ -101,7 +106,7 @@ class VersionedRepository(ABC, Generic[VersionedT]):
         return [each["_id"] for each in found]
 
     async def forget_publishers(self, document_id: str, gone: datetime) -> None:
-        """Take away the notes of publishers that began before `gone`: they were killed."""
+        """Take away the notes of publishers that were last at work before `gone`: they were killed."""
         await self._documents.update_one({"_id": document_id}, {"$pull": {"publishing": {"since": {"$lt": gone}}}})
 
     async def claim_due(self, now: datetime, patience: timedelta) -> str | None:
