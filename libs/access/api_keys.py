@@ -22,7 +22,7 @@ from libs.access.key_text import is_well_formed, key_id, key_sha256
 from libs.access.repository import StoredKey
 from libs.access.scopes import Scope
 from libs.common.clock import now as utc_now
-from libs.common.errors import ForbiddenError, OtherTenantError, UnauthenticatedError
+from libs.common.errors import ForbiddenError, OtherTenantError, UnauthenticatedError, UnavailableError
 from libs.common.http import LOGGED
 from libs.common.rate_limits import CALLER, COUNTED, KNOWN_KEY, RATES, RateLimits
 
@@ -125,6 +125,7 @@ class ApiKeys:
         self._used = used
         self._now = now
         self._clock = clock
+        self._caught_up: Callable[[], bool] = _always
         self._keys: dict[str, StoredKey] = {}
         self._since: datetime | None = None
         self._read_at = self._complete_at = float("-inf")
@@ -135,6 +136,7 @@ class ApiKeys:
 
         Raises:
             UnauthenticatedError: nobody granted it, or it has ended.
+            UnavailableError: what the database says of keys may be of an earlier moment.
         """
         if not is_well_formed(key):
             raise _unauthenticated()
@@ -142,6 +144,8 @@ class ApiKeys:
         administrator = None if self._administrators is None else self._administrators.name_of(sha256)
         if administrator is not None:
             return Caller(ALL_ISSUERS, ADMIN_SCOPES, administrator, key_id(sha256))
+        if not self._caught_up():
+            raise UnavailableError("this service has just started, and reads which API keys there are")
         asked = self._clock()
         await self._read_after(asked - FRESH_SECONDS)
         if sha256 not in self._keys:
@@ -154,6 +158,10 @@ class ApiKeys:
         if self._used is not None:
             self._used(sha256)
         return Caller(stored.issuer_id, stored.scopes, stored.name, key_id(sha256), stored.ends_at)
+
+    def wait_until(self, caught_up: Callable[[], bool]) -> None:
+        """Let nobody in but the administrators of the file, until this returns True."""
+        self._caught_up = caught_up
 
     def count_known(self, app: FastAPI) -> None:
         """Have the edge of an application count requests with keys that are known here for those keys alone."""
@@ -255,6 +263,10 @@ class _ApiKeyGate:
     async def admit(self, request: Request) -> None:
         """Let the request pass; see `ApiKeys.allowed` for who does not."""
         await self._dependency(request=request, credentials=await _BEARER(request))
+
+
+def _always() -> bool:
+    return True
 
 
 def _unauthenticated() -> UnauthenticatedError:

@@ -27,12 +27,16 @@ class AccessWorker:
 
     async def keys(self, batch: Sequence[Received[KeyEvent]]) -> Sequence[Outgoing]:
         """Handle a batch of `access.keys`. A tombstone changes nothing."""
-        events = [each.event for each in batch if each.event is not None and self.is_genuine(each.event)]
-        await self._repository.add(
-            [each for each in events if isinstance(each, ApiKeyGranted)],
-            [each for each in events if isinstance(each, ApiKeyWithdrawn)],
-        )
+        await self.store([each.event for each in batch if each.event is not None])
         return []
+
+    async def store(self, events: Sequence[KeyEvent]) -> None:
+        """Store those of these that are genuine."""
+        genuine = [each for each in events if self.is_genuine(each)]
+        await self._repository.add(
+            [each for each in genuine if isinstance(each, ApiKeyGranted)],
+            [each for each in genuine if isinstance(each, ApiKeyWithdrawn)],
+        )
 
     def is_genuine(self, event: SignedEvent) -> bool:
         """Return whether the issuer service signed the event, and it gives nothing that no event may give."""

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from libs.access.api_keys import ApiKeys
 from libs.access.audit_api import audit_routes
+from libs.access.catching_up import CatchingUp
 from libs.access.key_use import KeyUse
 from libs.access.repository import KeyRepository
 from libs.access.signatures import GrantKeys
@@ -126,7 +127,7 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
     plumbing.app.include_router(batch_routes(batches, keys))
     grant_keys = GrantKeys.load(settings.grant_keys_file)
     plumbing.reload("grant-keys", lambda: grant_keys.renew(settings.grant_keys_file))
-    _consume_access(plumbing, AccessWorker(access, grant_keys))
+    _consume_access(plumbing, keys, AccessWorker(access, grant_keys))
     plumbing.repeat("key-use", use.publish)
     plumbing.app.include_router(audit_routes(plumbing.service, keys, plumbing.audit))
     plumbing.consume(
@@ -159,6 +160,9 @@ def kept(database: Database, settings: ServiceSettings) -> list[Kept]:
     ]
 
 
-def _consume_access(plumbing: Plumbing, worker: AccessWorker) -> None:
+def _consume_access(plumbing: Plumbing, keys: ApiKeys, worker: AccessWorker) -> None:
+    catching_up = CatchingUp(plumbing.kafka, plumbing.positions, f"{plumbing.service}-access", worker)
+    plumbing.preparation.add("reading API keys", catching_up.run)
+    keys.wait_until(lambda: catching_up.done)
     contracts: list[type[ApiKeyGranted | ApiKeyWithdrawn]] = [ApiKeyGranted, ApiKeyWithdrawn]
     plumbing.consume(name="access", topics=[topics.ACCESS_KEYS], contracts=contracts, handle=worker.keys)

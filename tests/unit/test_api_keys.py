@@ -17,7 +17,7 @@ from libs.access.key_files import add_administrator, make_grant_keys
 from libs.access.key_text import is_well_formed, key_id, key_sha256, new_key
 from libs.access.signatures import GrantKeys
 from libs.audit.entry import Action, Entry
-from libs.common.errors import UnauthenticatedError
+from libs.common.errors import UnauthenticatedError, UnavailableError
 from libs.common.settings import SettingsError
 from tests.keys_in_memory import GRANTED_AT, MemoryKeys
 
@@ -69,6 +69,18 @@ async def known(keys: ApiKeys, key: str) -> bool:
     except UnauthenticatedError:
         return False
     return True
+
+
+async def test_nobody_is_let_in_by_a_database_that_may_be_of_an_earlier_moment_until_it_has_caught_up(
+    keys: ApiKeys, stored: MemoryKeys
+) -> None:
+    mine, caught_up = stored.add("wattle", "evidence:read"), asyncio.Event()
+    keys.wait_until(caught_up.is_set)
+    with pytest.raises(UnavailableError):
+        await keys.caller(mine)
+    assert stored.reads == 0
+    caught_up.set()
+    assert await known(keys, mine)
 
 
 @pytest.mark.parametrize("text", ["", "bb_", "bb_" + "A" * 51, "password", new_key()[:-1], new_key() + "0"])

@@ -5,6 +5,7 @@ from functools import partial
 from libs.access.administrator_log import AdministratorLog
 from libs.access.administrators import Administrators
 from libs.access.api_keys import ALL_ISSUERS, ApiKeys
+from libs.access.catching_up import CatchingUp
 from libs.access.grant_probe import GrantProbe
 from libs.access.key_use import UseWorker
 from libs.access.repository import KeyRepository
@@ -62,6 +63,9 @@ def add_access(
     plumbing.require(partial(GrantProbe(plumbing.database).require, signer, grant_keys))
     granted = Arrivals()
     worker = AccessWorker(access, grant_keys)
+    catching_up = CatchingUp(plumbing.kafka, plumbing.positions, f"{plumbing.service}-access", worker)
+    plumbing.preparation.add("reading API keys", catching_up.run)
+    keys.wait_until(lambda: catching_up.done)
     contracts: list[type[ApiKeyGranted | ApiKeyWithdrawn]] = [ApiKeyGranted, ApiKeyWithdrawn]
     plumbing.consume(
         name="access",
