@@ -24,6 +24,7 @@ from libs.contracts.events import (
     Outcome,
 )
 from libs.contracts.reasons import RevocationReason, TakeDownReason
+from libs.contracts.results import SoloLevel
 from services.notifier.catalogue.repository import Catalogue
 from services.notifier.channels.failure import Failure, FailureKind
 from services.notifier.contacts.repository import INDEXES as CONTACT_INDEXES
@@ -382,6 +383,26 @@ async def test_what_may_have_been_sent_before_a_restore_is_held_until_somebody_d
     found = (await deliveries.find([claimed[0].follows]))[claimed[0].follows] if claimed[0].follows else None
     assert found is not None
     assert (found.state, found.told) == (State.CANCELLED, True)
+
+
+async def test_a_revocation_that_is_read_again_before_its_decision_is_held_like_the_mail_that_it_follows(
+    database: mongo.Database,
+) -> None:
+    deliveries, does, learner = Deliveries(database), workers(database), uuid4()
+    await does.contacts([received(contact(learner))])
+    closed: Received[CredentialRevoked | CredentialTakenDown] = announced(revoked(learner))
+    await does.deliveries.closed([closed._replace(known=True)])
+    later = NOW + LEASE
+    assert await deliveries.release(None, later) == 0, "whose it is stands in the decision"
+    for _ in range(2):
+        await does.deliveries.decided([announced(issued(learner))._replace(known=True)])
+    assert await occasions(database, learner) == {"issued": "may_have_been_sent", "revoked": "may_have_been_sent"}
+    assert await deliveries.release("northside", later) == 2
+    claimed = await deliveries.claim(10, owner="a", now=later, lease_until=later + LEASE)
+    assert {(each.occasion, each.learner_id, each.level) for each in claimed} == {
+        (Occasion.ISSUED, learner, SoloLevel.RELATIONAL),
+        (Occasion.REVOKED, learner, SoloLevel.RELATIONAL),
+    }
 
 
 async def test_what_is_released_is_due_at_once(database: mongo.Database) -> None:

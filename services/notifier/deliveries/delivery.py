@@ -25,7 +25,8 @@ class StoredDelivery:
     """One mail about one credential on one occasion.
 
     Attributes:
-        learner_id: None where a credential was revoked before we learnt whose it is: then nothing is sent.
+        learner_id: None where a credential was revoked before we learnt whose it is: then nothing is sent, and in a
+            database that was set back nothing until we do.
         reason: the code why it was revoked or taken down.
         follows: of what tells that a credential was closed, the delivery that told of its issue.
         sending: how often somebody asked for it to be sent again.

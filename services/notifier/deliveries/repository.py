@@ -31,6 +31,9 @@ INDEXES: Sequence[Index] = (
 )
 
 _MOST_COUNTED = 1_000_000
+# What a decision tells of a delivery, and nothing else does.
+_TOLD_BY_DECISION = ("learner_id", "achievement", "level", "score")
+_NAMELESS = {"state": State.MAY_HAVE_BEEN_SENT, "learner_id": {"$exists": False}}
 
 
 class HeldDeliveries(NamedTuple):
@@ -49,9 +52,21 @@ class Deliveries:
     def __init__(self, database: Database) -> None:
         self._deliveries = database["deliveries"]
 
-    async def expect(self, deliveries: Sequence[StoredDelivery]) -> None:
-        """Insert new deliveries; one that is there stays as it is."""
-        await insert_new(self._deliveries, [each.document() for each in deliveries])
+    async def expect(self, deliveries: Sequence[StoredDelivery]) -> set[UUID]:
+        """Insert new deliveries; one that is there stays as it is. Return the ids of those that are."""
+        return await insert_new(self._deliveries, [each.document() for each in deliveries])
+
+    async def fill(self, deliveries: Sequence[StoredDelivery]) -> None:
+        """Write whose they are, and of what, onto those of these deliveries that are held without."""
+        updates = [
+            UpdateOne(
+                {"_id": each.id, "issuer_id": each.issuer_id, **_NAMELESS},
+                {"$set": {name: value for name, value in each.document().items() if name in _TOLD_BY_DECISION}},
+            )
+            for each in deliveries
+        ]
+        if updates:
+            await self._deliveries.bulk_write(updates, ordered=False)
 
     async def find(self, ids: Iterable[UUID]) -> dict[UUID, StoredDelivery]:
         """Return these deliveries as they stand now; a worker's query, by derived ids."""
@@ -176,9 +191,10 @@ class Deliveries:
         return await self._deliveries.count_documents(_held(None))
 
     async def release(self, issuer_id: str | None, now: datetime) -> int:
-        """Let what is held go, of one issuer where named; return how many it is."""
+        """Let what is held go, of one issuer where named; return how many it is. What is nobody's yet stays held."""
         going = {"state": State.PENDING, "due_at": now, "changed_at": now}
-        done = await self._deliveries.update_many(_held(issuer_id), {"$set": going})
+        named = {**_held(issuer_id), "learner_id": {"$exists": True}}
+        done = await self._deliveries.update_many(named, {"$set": going})
         return done.modified_count
 
     async def discard(self, issuer_id: str | None, now: datetime) -> int:

@@ -59,7 +59,8 @@ class DeliveryWorker:
         """What was closed before its mail went is not mailed; who was told of it is told, once for each occasion.
 
         1. Cancel what is to be sent no more. A credential can be closed before the decision that issued it arrives, so
-           its delivery may not be there yet: then it is made, cancelled from the start, and the decision finds it.
+           its delivery may not be there yet: then it is made, cancelled from the start, and the decision finds it. In
+           a database that was set back its mail may have been sent: it is held, and the decision says to whom it went.
         2. Look which of those that told of the issue were sent, or are on their way: the others never will be.
         3. For these, expect a delivery that tells that the badge was closed. One that goes before it is known what came
            of the other waits for it (`preparation.py`).
@@ -70,7 +71,7 @@ class DeliveryWorker:
         events = [(each.event, each.trace, each.known) for each in batch if each.event is not None]
         if not events:
             return []
-        never = {self._issued_id(event): self._never(event, trace, now) for event, trace, _ in events}
+        never = {self._issued_id(event): self._never(event, trace, now, known=known) for event, trace, known in events}
         await self._deliveries.expect(list(never.values()))  # 1
         await self._deliveries.cancel_by_id(list(never), "revoked", now)
         taken_down = [event for event, *_ in events if isinstance(event, CredentialTakenDown)]
@@ -88,14 +89,25 @@ class DeliveryWorker:
 
     async def _expect(self, deliveries: Sequence[StoredDelivery], now: datetime) -> None:
         if deliveries:
-            await self._deliveries.expect(deliveries)  # A1
+            there = await self._deliveries.expect(deliveries)  # A1
+            await self._fill([each for each in deliveries if each.id in there])
             learners = {each.learner_id for each in deliveries if each.learner_id is not None}
             await self._activation.activate(learners, now)  # A2
+
+    async def _fill(self, known: Sequence[StoredDelivery]) -> None:
+        """Write whose they are onto deliveries that were made when a credential was closed, before its decision."""
+        issued = [each for each in known if each.occasion is Occasion.ISSUED]
+        others = [
+            replace(each, id=self._ids.delivery_id(each.credential_id, occasion), score=None)
+            for each in issued
+            for occasion in (Occasion.REVOKED, Occasion.TAKEN_DOWN)
+        ]
+        await self._deliveries.fill([*issued, *others])
 
     def _issued_id(self, event: Closed) -> UUID:
         return self._ids.delivery_id(event.credential_id, Occasion.ISSUED)
 
-    def _never(self, event: Closed, trace: str, now: datetime) -> StoredDelivery:
+    def _never(self, event: Closed, trace: str, now: datetime, *, known: bool) -> StoredDelivery:
         return StoredDelivery(
             id=self._issued_id(event),
             issuer_id=event.issuer_id,
@@ -104,8 +116,8 @@ class DeliveryWorker:
             learner_id=None,
             achievement=event.achievement,
             level=event.level,
-            state=State.CANCELLED,
-            cancel_reason="revoked",
+            state=State.MAY_HAVE_BEEN_SENT if known else State.CANCELLED,
+            cancel_reason=None if known else "revoked",
             created_at=now,
             changed_at=now,
             trace=trace,
