@@ -9,6 +9,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.structs import TopicPartition
 
 from bowerbird.backups.manifest import Places
+from libs.common.set_back import FENCE_GROUP
 from libs.common.settings import Settings
 from libs.common.store_access import kafka_options
 from libs.contracts.rights import SERVICES
@@ -69,7 +70,8 @@ async def _admin(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
 
 async def _groups(settings: Settings) -> dict[str, dict[str, dict[int, int]]]:
     async with _admin(settings) as admin:
-        names = sorted({name for name, *_ in await admin.list_consumer_groups() if name.startswith(_OURS)})
+        every = {name for name, *_ in await admin.list_consumer_groups() if name.startswith(_OURS)}
+        names = sorted(name for name in every if not name.endswith(f"-{FENCE_GROUP}"))
         found = {}
         for name in names:
             committed = await admin.list_consumer_group_offsets(name)

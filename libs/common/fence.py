@@ -40,7 +40,9 @@ class Fence:
         """
         now = datetime.now(UTC)
         if not self._count:
-            gone = {"$lt": now - _GONE}
+            # Not the last that any process raised, however long ago: it tells of when this database is.
+            newest = await self.last_raised()
+            gone = {"$lt": now - _GONE if newest is None else min(newest, now - _GONE)}
             await self._fence.delete_many({"$or": [{"raised_at": gone}, {"raised_at": None, "begun_at": gone}]})
             # Without `raised_at`: a process that is starting does not tell yet that the database is of today.
             begun = {"schema": 1, "count": 1, "begun_at": now}

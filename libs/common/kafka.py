@@ -4,7 +4,8 @@ import asyncio
 import logging
 import ssl
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
@@ -18,6 +19,7 @@ from aiokafka.errors import (
     RecordTooLargeError,
     UnknownError,
 )
+from aiokafka.structs import OffsetAndMetadata
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 from faststream.kafka.publisher.producer import AioKafkaFastProducerImpl
@@ -191,10 +193,25 @@ class Kafka:
                 raise outcome
 
     async def _existing_topics(self) -> set[str]:
+        async with self._admin() as admin:
+            return set(await admin.list_topics())
+
+    async def committed(self, group: str) -> dict[TopicPartition, OffsetAndMetadata]:
+        """Return what a group has committed, with what it noted beside it.
+
+        Raises:
+            KafkaError: the brokers are unavailable.
+        """
+        async with self._admin() as admin:
+            found: dict[TopicPartition, OffsetAndMetadata] = await admin.list_consumer_group_offsets(group)
+            return found
+
+    @asynccontextmanager
+    async def _admin(self) -> AsyncIterator[AIOKafkaAdminClient]:
         admin = AIOKafkaAdminClient(bootstrap_servers=self._bootstrap, **self._access)
         try:
             await admin.start()
-            return set(await admin.list_topics())
+            yield admin
         finally:
             await admin.close()
 

@@ -10,14 +10,16 @@ from uuid import uuid4
 
 from libs.access.api_keys import ApiKeys
 from libs.access.audit_api import audit_routes
+from libs.access.catching_up import CatchingUp
 from libs.access.key_use import KeyUse
 from libs.access.repository import KeyRepository
 from libs.access.signatures import GrantKeys
 from libs.access.worker import AccessWorker
+from libs.common.fence import Fence
 from libs.common.mongo import Database
 from libs.common.retention import Kept, Retention
 from libs.common.runtime import Plumbing
-from libs.common.set_back import was_set_back
+from libs.common.set_back import FenceNote
 from libs.common.telemetry import get_logger
 from libs.contracts import topics
 from libs.contracts.cloudevents import Outgoing
@@ -109,7 +111,10 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
         clock=_now,
         draw=random.random,
     )
-    plumbing.preparation.add("holding mails that may have been sent", partial(_hold, plumbing, deliveries))
+    note = FenceNote(plumbing.kafka, plumbing.positions, plumbing.fence, plumbing.service)
+    plumbing.preparation.add("holding mails that may have been sent", partial(_hold, plumbing.fence, note, deliveries))
+    plumbing.repeat("fence-note", note.write)
+    plumbing.at_stop(note.close)
     _consume(
         plumbing,
         CatalogueWorker(catalogue, MailDomainRules(mail_domains, deliveries, _now)),
@@ -127,23 +132,25 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
     keys.count_known(plumbing.app)
     grant_keys = GrantKeys.load(settings.grant_keys_file)
     plumbing.reload("grant-keys", lambda: grant_keys.renew(settings.grant_keys_file))
-    _consume_access(plumbing, AccessWorker(access, grant_keys))
+    _consume_access(plumbing, keys, AccessWorker(access, grant_keys))
     plumbing.repeat("key-use", use.publish)
     plumbing.app.include_router(audit_routes(plumbing.service, keys, plumbing.audit))
     resending = Resending(deliveries, contacts, plumbing.audit, _now)
     plumbing.app.include_router(routes(deliveries, resending, keys, plumbing.ids, _now))
 
 
-async def _hold(plumbing: Plumbing, deliveries: Deliveries) -> None:
+async def _hold(fence: Fence, note: FenceNote, deliveries: Deliveries) -> None:
     """Where the database was set back, hold whatever it says is not sent yet, before anything is sent."""
-    came_to = (plumbing.kafka, plumbing.positions, plumbing.fence, "notifier-decisions", topics.EVIDENCE_DECIDED)
-    if await plumbing.fence.noted() or await was_set_back(*came_to):
+    if await fence.noted() or await note.tells_of_set_back("decisions", topics.EVIDENCE_DECIDED):
         held = await deliveries.hold_open(_now())
         get_logger().error("the database was set back; see `bowerbird deliveries list`", held=held)
-        await plumbing.fence.forget_note()
+        await fence.forget_note()
 
 
-def _consume_access(plumbing: Plumbing, worker: AccessWorker) -> None:
+def _consume_access(plumbing: Plumbing, keys: ApiKeys, worker: AccessWorker) -> None:
+    catching_up = CatchingUp(plumbing.kafka, plumbing.positions, f"{plumbing.service}-access", worker)
+    plumbing.preparation.add("reading API keys", catching_up.run)
+    keys.wait_until(lambda: catching_up.done)
     contracts: list[type[ApiKeyGranted | ApiKeyWithdrawn]] = [ApiKeyGranted, ApiKeyWithdrawn]
     plumbing.consume(name="access", topics=[topics.ACCESS_KEYS], contracts=contracts, handle=worker.keys)
 

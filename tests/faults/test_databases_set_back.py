@@ -104,6 +104,37 @@ def set_bits(stack: Stack) -> set[tuple[str, int]]:
     return {(name, index) for name, index in entries if name in lists and lists[name].get(index)}
 
 
+def make_key(stack: Stack) -> tuple[str, str]:
+    """Return the id of a new key of the school, and the key."""
+    url, admin = f"{stack.url('issuer')}/v1/issuers/{NAME}/keys", {"authorization": f"Bearer {stack.admin_key}"}
+    asked = {"name": "To be withdrawn", "scopes": ["evidence:read"]}
+    made = httpx.post(url, headers=admin, json=asked, timeout=60).raise_for_status().json()
+    return made["id"], made["key"]
+
+
+def withdraw(stack: Stack, key_id: str) -> None:
+    url, admin = f"{stack.url('issuer')}/v1/issuers/{NAME}/keys", {"authorization": f"Bearer {stack.admin_key}"}
+    httpx.delete(f"{url}/{key_id}", headers=admin, timeout=60).raise_for_status()
+
+
+def answered(stack: Stack, key: str, batch_id: str) -> int:
+    """Return how the evidence service answers who asks about a batch with this key; 0 where it does not."""
+    try:
+        url = f"{stack.url('evidence')}/v1/batches/{batch_id}"
+        return httpx.get(url, headers={"authorization": f"Bearer {key}"}, timeout=60).status_code
+    except httpx.TransportError:
+        return 0
+
+
+def first_answer(stack: Stack, key: str, batch_id: str) -> int:
+    """Return how it answers at last, once it does; until then that it is unavailable."""
+    give_up_at = time.monotonic() + 120
+    while (status := answered(stack, key, batch_id)) in {0, 503}:
+        assert time.monotonic() < give_up_at, "nothing is answered"
+        time.sleep(0.1)
+    return status
+
+
 def mailbox(stack: Stack) -> Counter[str]:
     """Return how often each mail went out, by the delivery's id."""
     return Counter(path.name.split("@")[0] for path in stack.layout.mail.iterdir() if path.suffix == ".eml")
@@ -129,6 +160,27 @@ def mails_are_sent(stack: Stack) -> bool:
         return client["notifier"]["deliveries"].count_documents(open_states) == 0
 
 
+def go_on(
+    stack: Stack, school: SchoolClient, founded: SchoolClient, truth: dict[UUID, Any], revoked_next: UUID
+) -> None:
+    """The schools go on: what they send is new, and earns no entry of a list that another credential has."""
+    in_force = {(known[2], known[3]) for known in truth.values() if known[1] == "revoked"}
+    until("revocations are not in force", lambda: set_bits(stack) == in_force)
+    new = [Row(f"new-{number}", 1_000 + number, SoloLevel.RELATIONAL) for number in range(40)]
+    (goes_on,) = founded.send(new, len(new), 1_000_000, name="-new")
+    decided(founded, goes_on)
+    now = credentials(stack)
+    assert len(now) == len(truth) + 40
+    assert len({known[2:4] for known in now.values()}) == len(now), "an index was given twice"
+    assert {each: known for each, known in now.items() if each in truth} == truth
+    lists = {known[2] for known in truth.values()}
+    assert lists.isdisjoint(known[2] for each, known in now.items() if each not in truth), "an old list is filled"
+    # A revocation takes effect at once, also of a credential from before.
+    school.revoke(str(revoked_next))
+    in_force.add(truth[revoked_next][2:4])
+    until("the revocation is not in force", lambda: set_bits(stack) == in_force)
+
+
 def test_databases_that_are_put_back_take_up_what_was_published_and_nothing_is_harmed(stack: Stack) -> None:
     rows = make_rows(ROWS, seed=31)
     copies = Copies(stack)
@@ -139,6 +191,8 @@ def test_databases_that_are_put_back_take_up_what_was_published_and_nothing_is_h
             decided(school, batch_id)
         until("mails are on their way", lambda: mails_are_sent(stack))
         before = credentials(stack)
+        key_id, key = make_key(stack)
+        until("the key has not arrived", lambda: answered(stack, key, sent[0]) == 200)
         copies.make()
 
         acknowledged = [
@@ -159,6 +213,8 @@ def test_databases_that_are_put_back_take_up_what_was_published_and_nothing_is_h
         (again,) = school.send([replace(rows[place], source_id="again")], 1, MAILED_ONE_IN, name="-again")
         decided(school, again)
         assert school.batch(again)["counts"]["issued"] == 1
+        withdraw(stack, key_id)
+        until("the key is let in", lambda: answered(stack, key, sent[0]) == 401)
         founded = SchoolClient(stack, LATER)
         for batch_id in founded.send(make_rows(50, seed=32), 50, MAILED_ONE_IN):
             decided(founded, batch_id)
@@ -172,6 +228,7 @@ def test_databases_that_are_put_back_take_up_what_was_published_and_nothing_is_h
         until("the verifier is behind", lambda: shown(stack) == {each: known[:2] for each, known in truth.items()})
 
         copies.put_back()
+        assert first_answer(stack, key, sent[0]) == 401, "a withdrawn key is let in"
         until("credentials differ from what was published", lambda: credentials(stack) == truth)
         until("decisions differ from what was published", lambda: decisions(stack) == was_decided)
         until("batches differ", lambda: answers(stack, school, acknowledged) == was_answered)
@@ -179,22 +236,7 @@ def test_databases_that_are_put_back_take_up_what_was_published_and_nothing_is_h
         assert len({known[2:4] for known in truth.values()}) == len(truth), "an index was given twice"
         for credential_id in list(truth)[::20]:
             assert httpx.get(f"{stack.url('verifier')}/badges/{credential_id}").status_code == 200
-        in_force = {(known[2], known[3]) for known in truth.values() if known[1] == "revoked"}
-        until("revocations are not in force", lambda: set_bits(stack) == in_force)
-        # The schools go on: what they send is new, and earns no entry of a list that another credential has.
-        new = [Row(f"new-{number}", 1_000 + number, SoloLevel.RELATIONAL) for number in range(40)]
-        (goes_on,) = founded.send(new, len(new), 1_000_000, name="-new")
-        decided(founded, goes_on)
-        now = credentials(stack)
-        assert len(now) == len(truth) + 40
-        assert len({known[2:4] for known in now.values()}) == len(now), "an index was given twice"
-        assert {each: known for each, known in now.items() if each in truth} == truth
-        lists = {known[2] for known in truth.values()}
-        assert lists.isdisjoint(known[2] for each, known in now.items() if each not in truth), "an old list is filled"
-        # A revocation takes effect at once, also of a credential from before.
-        school.revoke(str(later[-1]))
-        in_force.add(truth[later[-1]][2:4])
-        until("the revocation is not in force", lambda: set_bits(stack) == in_force)
+        go_on(stack, school, founded, truth, revoked_next=later[-1])
         # Nothing is sent that may have been: an operator decides. What is new goes out.
         until("mails are on their way", lambda: mails_are_sent(stack))
         assert mailbox(stack) == mails
