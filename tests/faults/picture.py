@@ -37,6 +37,8 @@ class Picture:
     """By credential, the digests of all texts that were ever published of it."""
     mails: Counter[str] = field(default_factory=Counter)
     """By Message-ID, how often the mail server took it."""
+    held: set[str] = field(default_factory=set)
+    """Deliveries that may have been sent before a database was set back: nothing goes until somebody decides."""
     versions: dict[str, tuple[int, int]] = field(default_factory=dict)
     """By status list, the epoch and version that anybody is answered."""
 
@@ -60,6 +62,8 @@ def take(stack: Stack) -> Picture:
             "names and addresses": _by_id(client["notifier"]["contacts"].find(), _all),
             "deliveries": _by_id(client["notifier"]["deliveries"].find(), _some(_DELIVERY)),
         }
+        held = client["notifier"]["deliveries"].find({"state": "may_have_been_sent"}, {"_id": 1})
+        picture.held = {str(each["_id"]) for each in held}
         lists = {each["_id"]: each for each in client["verifier"]["status_lists"].find()}
         picture.versions = {name: (each.get("epoch", 0), each["version"]) for name, each in lists.items()}
         bits = {name: _bits(each["credential"]) for name, each in lists.items()}
@@ -120,7 +124,9 @@ def differences(before: Picture, after: Picture, more: Mapping[str, int]) -> lis
         now = after.parts.get(name, {})
         found.append((f"{name} lost", [each for each in part if each not in now]))
         found.append((f"{name} changed", [each for each, was in part.items() if each in now and now[each] != was]))
-        found.append(_new(name, [each for each in now if each not in part], more))
+        # One that is held of what was never to be sent: of that nothing tells in a database that was set back.
+        harmless = after.held if name == "deliveries" else set()
+        found.append(_new(name, [each for each in now if each not in part and each not in harmless], more))
     lower = [name for name, version in before.versions.items() if after.versions.get(name, (-1, -1)) < version]
     found.append(("status lists that went back", lower))
     found.append(("entries of status lists given to two credentials", after.given_twice))

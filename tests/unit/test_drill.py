@@ -28,6 +28,13 @@ def test_so_many_that_must_be_new_are_no_harm_and_fewer_are() -> None:
     assert missing.kind == "badges that are new, not 1"
 
 
+def test_a_mail_that_is_held_though_none_was_to_be_sent_harms_nobody() -> None:
+    after = picture(deliveries={"d": 1, "e": 2})
+    after.held = {"d"}
+    (new,) = differences(picture(deliveries={}), after, {})
+    assert new.examples == ("e",)
+
+
 def test_a_list_that_went_back_or_vanished_is_told_and_a_later_epoch_is_no_way_back() -> None:
     before, after = picture(), picture()
     after.versions = {"list": (8, 0)}
