@@ -99,6 +99,12 @@ ROUNDS ?= 300
 bench-engine: env ## measure signing and verifying alone; writes var/bench/engine.json
 	$(PYTHON) -m benchmarks.engine $(ROUNDS)
 
+PAIRS ?= 5
+
+.PHONY: bench-broken
+bench-broken: env ## measure what a school without its key costs forty-nine others, PAIRS times; writes var/bench/broken-school.json
+	$(PYTHON) -m benchmarks.broken_school --pairs $(PAIRS)
+
 TRIES ?= 60
 
 .PHONY: bench-attack

@@ -15,7 +15,7 @@ _ISSUED = CredentialIssued.type.encode()
 
 
 class Watcher:
-    """Counts the announcements of one issuer, from the moment of its start on; use it as a context manager.
+    """Counts the announcements of some issuers, from the moment of its start on; use it as a context manager.
 
     Attributes:
         announced: credential id to when `CredentialIssued` arrived here, seconds since the epoch.
@@ -24,9 +24,9 @@ class Watcher:
         learners: credential id to learner id, which announcements do not tell; likewise.
     """
 
-    def __init__(self, bootstrap: str, issuer_id: str, *, with_acceptance: bool = False) -> None:
+    def __init__(self, bootstrap: str, *issuer_ids: str, with_acceptance: bool = False) -> None:
         self._bootstrap = bootstrap
-        self._issuer_id = issuer_id
+        self._issuer_ids = frozenset(issuer_ids)
         self._topics = [topics.CREDENTIAL_LIFECYCLE.name]
         if with_acceptance:
             self._topics += [topics.EVIDENCE_SUBMITTED.name, topics.EVIDENCE_DECIDED.name]
@@ -79,7 +79,7 @@ class Watcher:
                 now = time()
                 for record in records:
                     data = orjson.loads(record.value)
-                    if data["issuer_id"] != self._issuer_id:
+                    if data["issuer_id"] not in self._issuer_ids:
                         continue
                     if partition.topic == topics.EVIDENCE_SUBMITTED.name:
                         self.accepted[data["learner_id"]] = data["received_at"]

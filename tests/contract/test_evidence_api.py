@@ -2,7 +2,7 @@
 
 import asyncio
 import gzip
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -13,6 +13,7 @@ import orjson
 import pytest
 from aiokafka.errors import KafkaConnectionError
 from prometheus_client import generate_latest
+from pymongo.errors import AutoReconnect
 
 from libs.common.contact_details import ContactPolicy
 from libs.contracts.events import BatchStored, EvidenceSubmitted, LearnerContact, Outcome
@@ -419,6 +420,26 @@ async def test_kafka_away_for_a_moment_is_waited_for(evidence: Service) -> None:
     evidence.published.before = fail
     answer = await evidence.send(table(line(1)))
     assert answer.status_code == 202
+
+
+async def test_what_kafka_has_confirmed_is_not_published_anew_while_the_database_is_away(
+    evidence: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failures = iter([AutoReconnect(), AutoReconnect()])
+    real = MemoryBatches.store
+
+    async def store(*given: Any, beside: Callable[[], Awaitable[None]], **named: Any) -> bool:
+        await beside()
+        for failure in failures:
+            raise failure
+        return await real(*given, **named)
+
+    monkeypatch.setattr(MemoryBatches, "store", store)
+    answer = await evidence.send(table(line(1), line(2)))
+    assert answer.status_code == 202
+    published = [each.event for each in evidence.published.outgoing]
+    assert len(published) == len(set(published))
+    assert len(evidence.published.submissions) == 2
 
 
 @pytest.mark.parametrize(

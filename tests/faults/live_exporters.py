@@ -57,8 +57,8 @@ def _kafka(admin: AdminClient) -> Iterator[str]:
 class Exporters:
     """Answers /mongodb and /kafka on one port."""
 
-    def __init__(self, stack: Stack, port: int) -> None:
-        """Take the stack whose stores are read, and a port."""
+    def __init__(self, stack: Stack) -> None:
+        """Take the stack whose stores are read."""
         mongodb: MongoClient[dict[str, Any]] = MongoClient(
             stack.mongo_url, serverSelectionTimeoutMS=1000 * _SECONDS, socketTimeoutMS=1000 * _SECONDS
         )
@@ -75,8 +75,8 @@ class Exporters:
             def log_message(self, *_: object) -> None:
                 """Write no line for each question."""
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
-        self.address = f"127.0.0.1:{port}"
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.address = f"127.0.0.1:{self._server.server_address[1]}"
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
     def close(self) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import itertools
+import socket
 import subprocess
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -20,7 +21,6 @@ from libs.common.telemetry import new_trace
 from libs.contracts.cloudevents import Origin, Outgoing, encode
 from libs.contracts.events import Event
 from libs.contracts.results import SoloLevel
-from tests.conftest import PORT_OFFSET
 from tests.faults import promises
 from tests.faults.live_prometheus import Alertmanager, Prometheus, end
 from tests.faults.school import Row, SchoolClient
@@ -140,9 +140,11 @@ class Alarms:
         self.at_end.callback(end, child)
         return child
 
-    def port(self, number: int) -> int:
-        """Return a port of its own for something that a trial starts."""
-        return 9090 + PORT_OFFSET + number
+
+def free_address() -> str:
+    """Return HOST:PORT of something that a trial starts, where nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return f"127.0.0.1:{server.getsockname()[1]}"
 
 
 def nothing() -> None:

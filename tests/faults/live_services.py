@@ -14,7 +14,7 @@ from typing import Final
 import httpx
 
 from libs.access.key_text import new_key
-from tests.faults.live_faults import SECONDS, Alarms, Trial, nothing
+from tests.faults.live_faults import SECONDS, Alarms, Trial, free_address, nothing
 from tests.faults.live_prometheus import Target, program
 
 _AHEAD_SECONDS: Final = 8
@@ -169,7 +169,7 @@ class Disk:
         subprocess.run([program("mount"), "-o", "loop", image, self._place], check=True)
         self._alarms.at_end.callback(self._unmount)
         self._filling.write_bytes(bytes(int(_FILLED * shutil.disk_usage(self._place).total)))
-        address = f"127.0.0.1:{self._alarms.port(14)}"
+        address = free_address()
         run = (
             program("prometheus-node-exporter"),
             "--collector.disable-defaults",

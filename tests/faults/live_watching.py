@@ -14,17 +14,17 @@ from pathlib import Path
 from bowerbird.backups import manifest
 from deploy.certificate import self_signed
 from deploy.embedded.layout import SOURCE_ROOT
-from tests.faults.live_faults import SCHOOL, Alarms, Trial, nothing
+from tests.faults.live_faults import SCHOOL, Alarms, Trial, free_address, nothing
 from tests.faults.live_prometheus import Target, end, program
 
 
 class Certified:
     """Something on a port of its own that shows a certificate to whoever connects, and no more."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self) -> None:
         """Listen; nobody is answered before there is a certificate to show."""
-        self._listening = socket.create_server(("127.0.0.1", port))
-        self.address = f"127.0.0.1:{port}"
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.address = f"127.0.0.1:{self._listening.getsockname()[1]}"
         self._context: ssl.SSLContext | None = None
         threading.Thread(target=self._answer, daemon=True).start()
 
@@ -51,9 +51,9 @@ class Certified:
 
 def of_certificates(alarms: Alarms) -> Iterator[Trial]:
     """A certificate that ends in two hours, seen through the exporter that is shipped, with its configuration."""
-    server = Certified(alarms.port(11))
+    server = Certified()
     alarms.at_end.callback(server.close)
-    prober = f"127.0.0.1:{alarms.port(12)}"
+    prober = free_address()
 
     def soon() -> None:
         server.show(alarms.folder / "ends-soon", timedelta(hours=2))
@@ -73,7 +73,7 @@ def of_certificates(alarms: Alarms) -> Iterator[Trial]:
 def of_monitoring(alarms: Alarms) -> Iterator[Trial]:
     """An exporter that is away, a rule that cannot be evaluated, nobody to tell."""
     prometheus = alarms.prometheus
-    address = f"127.0.0.1:{alarms.port(13)}"
+    address = free_address()
     yield Trial(
         "no-exporter",
         frozenset({"BowerbirdExporterDown"}),
@@ -106,7 +106,7 @@ class Audits:
         self._alarms = alarms
         self._backups = alarms.folder / "backups"
         self._child: subprocess.Popen[bytes] | None = None
-        self._port = alarms.port(15)
+        self._address = free_address()
 
     def begin(self) -> None:
         """Make a backup, and audit."""
@@ -117,14 +117,14 @@ class Audits:
     def again(self) -> None:
         """Audit anew, and go on serving what was found."""
         end(self._child)
-        environment = self._environment | {"BOWERBIRD_METRICS_PORT": str(self._port)}
+        environment = self._environment | {"BOWERBIRD_METRICS_PORT": self._address.rpartition(":")[2]}
         command = [sys.executable, "-m", "bowerbird", "audit", "promises", "--every", "24", "--grace", "1"]
         with (self._alarms.folder / "audit.log").open("ab") as log:
             self._child = subprocess.Popen(
                 [*command, "--backups", str(self._backups)], env=environment, stdout=log, stderr=subprocess.STDOUT
             )
         self._alarms.at_end.callback(end, self._child)
-        self._alarms.prometheus.ask("audit", Target("audit", f"127.0.0.1:{self._port}"))
+        self._alarms.prometheus.ask("audit", Target("audit", self._address))
 
     def age(self) -> None:
         """Let the backup be of two days ago."""

@@ -56,10 +56,12 @@ def test_a_container_gets_the_variables_of_its_row_and_no_other(service: Service
 
 
 @pytest.mark.parametrize("service", HTTP, ids=named)
-def test_a_container_listens_on_the_port_of_its_row_and_is_published_on_loopback_only(service: Service) -> None:
+def test_a_container_listens_on_the_port_of_its_row_and_is_published_by_the_proxy_alone(service: Service) -> None:
     container, port = CONTAINERS[service.name], PORTS[service.port or ""]
     assert container["environment"]["BOWERBIRD_HTTP_PORT"] == str(port)
-    assert container["ports"] == [f"127.0.0.1:{port}:{port}"]
+    # Two replicas could not have one port of the machine.
+    assert "ports" not in container
+    assert f"server {service.name}:{port} " in text("deploy/nginx/bowerbird.conf")
     assert container["environment"]["BOWERBIRD_METRICS_PORT"] == str(PORTS[f"{service.port}-metrics"])
 
 
@@ -72,6 +74,11 @@ def test_a_container_is_asked_for_its_health_where_its_row_says(service: Service
 @pytest.mark.parametrize("name", sorted(CONTAINERS))
 def test_no_container_is_reachable_from_another_machine(name: str) -> None:
     assert all(str(port).startswith("127.0.0.1:") for port in CONTAINERS[name].get("ports", []))
+
+
+@pytest.mark.parametrize("name", sorted(set(CONTAINERS) - {"setup", "keys"}))
+def test_no_health_check_starts_a_jvm(name: str) -> None:
+    assert ".sh" not in str(CONTAINERS[name]["healthcheck"]["test"])
 
 
 @pytest.mark.parametrize("name", sorted(set(CONTAINERS) - {"setup", "keys"}))
@@ -171,8 +178,10 @@ def test_no_two_processes_share_a_port_even_with_ten_replicas() -> None:
 
 def test_prometheus_asks_every_service_where_it_listens() -> None:
     config = yaml.safe_load(text("deploy/prometheus/prometheus.yml"))
-    targets = {target for each in config["scrape_configs"][0]["static_configs"] for target in each["targets"]}
-    assert targets == {f"{service.name}:{PORTS[f'{service.port}-metrics']}" for service in HTTP}
+    (ours,) = (job for job in config["scrape_configs"] if job["job_name"] == "bowerbird")
+    asked = {(name, each["port"]) for each in ours["dns_sd_configs"] for name in each["names"]}
+    assert asked == {(service.name, PORTS[f"{service.port}-metrics"]) for service in HTTP}
+    assert {"source_labels": ["__meta_dns_name"], "target_label": "service"} in ours["relabel_configs"]
 
 
 def test_prometheus_asks_every_exporter_and_tells_alertmanager() -> None:

@@ -30,7 +30,8 @@ _submitted = unchecked(EvidenceSubmitted)
 class Chunk:
     """What one chunk causes, in the order of the steps: contacts, submissions, rows.
 
-    `packed` are the submissions, `stored` is what is published of the rows for a database that is set back.
+    `packed` are the submissions, `stored` is what is published of the rows for a database that is set back. `confirmed`
+    names what Kafka has confirmed of these: where a later step is done again, it is not published anew.
     """
 
     contacts: dict[UUID, LearnerContact] = field(default_factory=dict)
@@ -38,6 +39,7 @@ class Chunk:
     packed: bytes = b""
     rows: list[NewRow] = field(default_factory=list)
     stored: list[BatchStored] = field(default_factory=list)
+    confirmed: set[str] = field(default_factory=set)
 
 
 class Chunker:

@@ -46,6 +46,7 @@ from libs.common.kafka import is_transient
 from libs.common.mongo import is_permanent
 from libs.common.telemetry import get_logger, trace_id
 from libs.contracts.cloudevents import Outgoing
+from libs.contracts.events import Event
 from libs.contracts.ids import Ids
 from services.evidence.batches import metrics
 from services.evidence.batches.batch import DIED, LEASE, NewRow, Progress, Upload, UploadLease
@@ -269,27 +270,33 @@ class UploadSession:
 
     async def _put(self, batch: "_Batch", chunk: Chunk, progress: Progress, accepted_at: datetime | None) -> bool:
         """Steps 1 to 3; False where the batch is another upload's by now."""
-        lease, intake, trace = batch.lease, self._intake, self._upload.trace
+        lease, intake = batch.lease, self._intake
         if progress.fingerprint and progress != batch.announced:
             if not await intake.batches.announce(lease, progress):
                 return False
             batch.announced = progress
         # Confirmed before the submissions, so that no credential can be ready before its learner can be told.
-        await intake.publish([Outgoing(contact, trace) for contact in chunk.contacts.values()])
+        await self._publish(chunk, "contacts", list(chunk.contacts.values()))
         failpoint("evidence.ingestion.1.contacts")
         if chunk.submissions:
             # Side by side: none needs the other, and both must be done before the rows count.
             await asyncio.gather(
-                intake.publish([Outgoing(submission, trace) for submission in chunk.submissions]),
+                self._publish(chunk, "submissions", chunk.submissions),
                 intake.batches.sent.keep(chunk.submissions, chunk.packed),
             )
         failpoint("evidence.ingestion.1")
         # Confirmed before the rows count: of what was acknowledged nothing is in the database alone.
-        stored = partial(intake.publish, [Outgoing(each, trace) for each in chunk.stored])
+        stored = partial(self._publish, chunk, "stored", chunk.stored)
         issuer_id = self._upload.issuer_id
         ours = await intake.batches.store(lease, issuer_id, chunk.rows, progress, accepted_at, beside=stored)
         failpoint("evidence.ingestion.2")
         return ours
+
+    async def _publish(self, chunk: Chunk, kind: str, events: Sequence[Event]) -> None:
+        """Publish these events of a chunk, confirmed; not anew where that was done and another step is done again."""
+        if kind not in chunk.confirmed:
+            await self._intake.publish([Outgoing(each, self._upload.trace) for each in events])
+            chunk.confirmed.add(kind)
 
     async def accept(self) -> UUID:
         """Step 3: everything is there."""
