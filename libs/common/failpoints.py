@@ -7,6 +7,8 @@ a fault test, calls `obey`.
 
 import os
 import signal
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Self, get_args
@@ -60,47 +62,67 @@ class Order:
     passing: int = 1
 
     @classmethod
-    def read(cls, path: Path) -> Self | None:
-        """Return the order that stands in the file, None where there is no such file.
+    def parse(cls, line: str) -> Self:
+        """Return the order that a line states.
 
         Raises:
             ValueError: what stands there is no order.
         """
-        try:
-            name, of, passing = path.read_text(encoding="ascii").split("\n")
-        except FileNotFoundError:
-            return None
+        name, of, passing = line.split("\t")
         found = next((each for each in NAMES if each == name), None)
         if found is None:
             raise ValueError(f"there is no point {name}")
         return cls(found, of, int(passing))
 
-    def write(self, path: Path) -> None:
-        """Write the order for the process that obeys this file; atomic, so that it never reads a half."""
-        partial = path.with_suffix(".partial")
-        partial.write_text(f"{self.name}\n{self.of}\n{self.passing}", encoding="ascii")
-        partial.replace(path)
+    def line(self) -> str:
+        """Return the line that states it."""
+        return f"{self.name}\t{self.of}\t{self.passing}\n"
+
+
+def read_orders(path: Path) -> list[Order]:
+    """Return the orders that stand in the file, none where there is no such file.
+
+    Raises:
+        ValueError: what stands there is no order.
+    """
+    try:
+        return [Order.parse(line) for line in path.read_text(encoding="ascii").splitlines()]
+    except FileNotFoundError:
+        return []
+
+
+def write_orders(path: Path, orders: Iterable[Order]) -> None:
+    """Write the orders for the process that obeys this file, each to be carried out once, in whatever order.
+
+    Atomic, so that it never reads a half; without an order there is no file.
+    """
+    lines = "".join(order.line() for order in orders)
+    if not lines:
+        path.unlink(missing_ok=True)
+        return
+    partial = path.with_suffix(".partial")
+    partial.write_text(lines, encoding="ascii")
+    partial.replace(path)
 
 
 class _Obedience:
-    """Counts the passings of the ordered point and kills at the n-th."""
+    """Counts the passings of the ordered points and kills at the n-th of one."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._order: Order | None = None
-        self._passed = 0
+        self._passed: Counter[Order] = Counter()
 
     def passing(self, name: Name, of: str) -> None:
-        order = Order.read(self._path)
-        if order != self._order:
-            self._order, self._passed = order, 0
-        if order is None or (order.name, order.of) != (name, of):
-            return
-        self._passed += 1
-        if self._passed >= order.passing:
-            # Carried out once: the process that is started next goes on. Its absence tells the test that it is done.
-            self._path.unlink()
-            os.kill(os.getpid(), signal.SIGKILL)
+        orders = read_orders(self._path)
+        self._passed = Counter({order: self._passed[order] for order in orders})
+        for order in orders:
+            if (order.name, order.of) != (name, of):
+                continue
+            self._passed[order] += 1
+            if self._passed[order] >= order.passing:
+                # Carried out once: the process that is started next goes on. That it is gone tells the test so.
+                write_orders(self._path, [each for each in orders if each != order])
+                os.kill(os.getpid(), signal.SIGKILL)
 
 
 _obedience: _Obedience | None = None

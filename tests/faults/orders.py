@@ -1,30 +1,38 @@
-"""Every failpoint with the service whose process is killed there, and at which passing of it."""
+"""Every failpoint with the service whose process is killed there, at which passing of it, and with which others."""
 
+from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from itertools import zip_longest
-from typing import Final
+from typing import Final, Literal
 
-from libs.common.failpoints import NAMES, Order
+from libs.common.failpoints import NAMES, Name, Order
 
-CONSUMERS: Final = (
-    "evidence-access",
-    "evidence-batches",
-    "evidence-decisions",
-    "issuer-access",
-    "issuer-catalogue",
-    "issuer-evidence",
-    "issuer-commands",
-    "issuer-key-use",
-    "verifier-documents",
-    "verifier-issuers",
-    "verifier-achievements",
-    "verifier-status-lists",
-    "notifier-access",
-    "notifier-catalogue",
-    "notifier-contacts",
-    "notifier-decisions",
-    "notifier-lifecycle",
-)
+Work = Literal["founding", "deciding", "revoking"]
+"""What a service does where it is killed: what comes of a new school, of its evidence, or of what was decided."""
+
+CONSUMERS: Final[Mapping[str, Work]] = {
+    "evidence-access": "founding",
+    "evidence-batches": "deciding",
+    "evidence-decisions": "deciding",
+    "issuer-access": "founding",
+    "issuer-catalogue": "founding",
+    "issuer-evidence": "deciding",
+    "issuer-commands": "revoking",
+    "issuer-key-use": "founding",
+    "verifier-documents": "deciding",
+    "verifier-issuers": "founding",
+    "verifier-achievements": "founding",
+    "verifier-status-lists": "revoking",
+    "notifier-access": "founding",
+    "notifier-catalogue": "founding",
+    "notifier-contacts": "deciding",
+    "notifier-decisions": "deciding",
+    "notifier-lifecycle": "revoking",
+}
+_FOUNDING: Final = ("issuer.signing_keys.", "issuer.publications.")
+_REVOKING: Final = ("issuer.revoking.", "issuer.status_list.1", "issuer.status_list.2")
+# A mail passes these once; the mails that tell of the issue are killed at the step between them.
+_OF_REVOCATIONS: Final = ("notifier.sending.2", "notifier.sending.4")
 # In the middle of the work, where it is certain that there is a second time: one passing a batch of evidence, a mail.
 _SECOND: Final = ("evidence.ingestion.", "issuer.award.", "notifier.sending.")
 
@@ -35,6 +43,7 @@ class Kill:
 
     service: str
     order: Order
+    work: Work
     later: bool = False
 
     def order_after(self, mails: int) -> Order:
@@ -45,25 +54,38 @@ class Kill:
         return f"{self.order.name} {self.order.of}".strip()
 
 
-# A mail passes these once; the mails that tell of the issue are killed at the step between them.
-_OF_REVOCATIONS: Final = ("notifier.sending.2", "notifier.sending.4")
+def _work(name: Name, of: str) -> Work:
+    if of:
+        return CONSUMERS[of]
+    if name.startswith(_FOUNDING):
+        return "founding"
+    return "revoking" if name.startswith((*_REVOKING, *_OF_REVOCATIONS)) else "deciding"
 
 
-def _kill(order: Order) -> Kill:
-    service = (order.of or order.name).replace(".", "-").partition("-")[0]
-    return Kill(service, order, later=order.name in _OF_REVOCATIONS)
+def _kill(name: Name, of: str = "") -> Kill:
+    service = (of or name).replace(".", "-").partition("-")[0]
+    order = Order(name, of, passing=2 if name.startswith(_SECOND) else 1)
+    return Kill(service, order, _work(name, of), later=name in _OF_REVOCATIONS)
 
 
 KILLS: Final = [
-    _kill(Order(name, passing=2 if name.startswith(_SECOND) else 1))
-    for name in NAMES
     # What waits has tests of its own, in which something waits.
-    if not name.startswith(("consumer.", "issuer.waiting"))
-] + [_kill(Order(name, of)) for of in CONSUMERS for name in NAMES if name.startswith("consumer.")]
-
-_OF_ISSUER: Final = [kill for kill in KILLS if kill.service == "issuer"]
-_OF_OTHERS: Final = [kill for kill in KILLS if kill.service != "issuer"]
-TOGETHER: Final = [
-    [kill for kill in pair if kill is not None] for pair in zip_longest(_OF_ISSUER, _OF_OTHERS, fillvalue=None)
+    *(_kill(name) for name in NAMES if not name.startswith(("consumer.", "issuer.waiting"))),
+    *(_kill(name, of) for of in CONSUMERS for name in NAMES if name.startswith("consumer.")),
 ]
-"""Every kill once: one of the issuer and one of another service in the same run, which halves their time."""
+
+
+def _together() -> list[list[Kill]]:
+    works: dict[tuple[str, Work], list[Kill]] = defaultdict(list)
+    for kill in KILLS:
+        works[kill.service, kill.work].append(kill)
+    runs: list[list[Kill]] = [[] for _ in range(max(map(len, works.values())))]
+    for (_service, work), kills in works.items():
+        # From the end, so that the kills of most runs are as many, and `later` ones the only ones of the notifier.
+        for run, kill in zip(reversed(runs) if work == "revoking" else runs, kills, strict=False):
+            run.append(kill)
+    return runs
+
+
+TOGETHER: Final = _together()
+"""Every kill once: in one run those of different services, or of different work of one, which divides their time."""

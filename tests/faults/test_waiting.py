@@ -11,7 +11,7 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from deploy.embedded.stack import Stack
-from libs.common.failpoints import Name, Order
+from libs.common.failpoints import Name, Order, write_orders
 from libs.contracts.cloudevents import Origin, Outgoing, encode
 from libs.contracts.events import RevokeCredential
 from libs.contracts.reasons import RevocationReason
@@ -50,8 +50,7 @@ def test_killed_while_what_waited_is_decided_each_piece_is_decided_once_more(sta
         (batch_id,) = school.send(rows, len(rows), mailed_one_in=1_000)
         waiting = until(school, batch_id, lambda batch: batch["counts"]["waiting"] == len(rows))
         assert not waiting["complete"]
-        order = Order(point, passing=2)
-        order.write(order_file(stack, "issuer"))
+        write_orders(order_file(stack, "issuer"), [Order(point, passing=2)])
         school.publish()
         done = until(school, batch_id, lambda batch: batch["complete"])
         # The last pieces are announced before their waiting is ended.
@@ -101,7 +100,7 @@ def test_killed_while_a_command_that_waited_for_its_credential_is_applied_it_is_
                 time.sleep(0.1)
 
         wait_for(1)
-        Order(_OF_COMMANDS).write(order_file(stack, "issuer"))
+        write_orders(order_file(stack, "issuer"), [Order(_OF_COMMANDS)])
         issuer["credentials"].insert_one(held)
         wait_for(0)
         ended = issuer["credentials"].find_one({"_id": held["_id"]})

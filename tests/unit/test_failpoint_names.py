@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from libs.common import failpoints
-from libs.common.failpoints import NAMES, Order, failpoint
+from libs.common.failpoints import NAMES, Order, failpoint, read_orders, write_orders
 from libs.common.settings import Settings, SettingsError
 from tests.faults.orders import CONSUMERS, KILLS, TOGETHER
 from tests.faults.test_waiting import POINTS
@@ -44,10 +44,15 @@ def test_a_fault_test_kills_at_every_point_and_in_every_consumer() -> None:
         for keyword in node.keywords
         if keyword.arg == "name"
     ]
-    assert Counter(named) == Counter(CONSUMERS)
-    assert [kill for kills in TOGETHER for kill in kills if kill.service == "issuer"] + [
-        kill for kills in TOGETHER for kill in kills if kill.service != "issuer"
-    ] == sorted(KILLS, key=lambda kill: kill.service != "issuer")
+    assert sorted(named) == sorted(CONSUMERS)
+    assert Counter(kill for kills in TOGETHER for kill in kills) == Counter(KILLS)
+
+
+def test_no_two_kills_of_one_run_are_of_the_same_work_of_one_service() -> None:
+    for kills in TOGETHER:
+        assert len({(kill.service, kill.work) for kill in kills}) == len(kills)
+        # It counts the mails that this process sent.
+        assert not any(kill.later for kill in kills) or sum(kill.service == "notifier" for kill in kills) == 1
 
 
 def test_without_obedience_a_point_does_nothing() -> None:
@@ -79,16 +84,26 @@ def passing(path: Path, *points: tuple[str, str]) -> subprocess.CompletedProcess
 
 def test_the_ordered_passing_of_the_point_kills_and_the_order_is_gone(tmp_path: Path) -> None:
     path = tmp_path / "order"
-    Order("issuer.award.5", passing=2).write(path)
+    write_orders(path, [Order("issuer.award.5", passing=2)])
     done = passing(path, ("issuer.award.5", ""), ("issuer.award.4", ""), ("issuer.award.5", ""), ("issuer.award.6", ""))
     assert done.returncode == -signal.SIGKILL
     assert done.stdout.split() == ["issuer.award.5", "issuer.award.4"]
     assert not path.exists()
 
 
+def test_of_several_orders_each_is_carried_out_once_whichever_comes_first(tmp_path: Path) -> None:
+    path = tmp_path / "order"
+    write_orders(path, [Order("issuer.award.5"), Order("consumer.3", "issuer-commands")])
+    for _ in range(2):
+        done = passing(path, ("consumer.3", "issuer-commands"), ("issuer.award.5", ""), ("issuer.award.5", ""))
+        assert done.returncode == -signal.SIGKILL
+    assert done.stdout == "consumer.3 issuer-commands\n"
+    assert not path.exists()
+
+
 def test_a_point_of_the_consumer_loop_kills_in_the_consumer_that_is_named(tmp_path: Path) -> None:
     path = tmp_path / "order"
-    Order("consumer.3", "issuer-commands").write(path)
+    write_orders(path, [Order("consumer.3", "issuer-commands")])
     done = passing(path, ("consumer.3", "issuer-evidence"), ("consumer.3", "issuer-commands"))
     assert (done.returncode, done.stdout) == (-signal.SIGKILL, "consumer.3 issuer-evidence\n")
 
@@ -99,6 +114,6 @@ def test_without_an_order_every_point_is_passed(tmp_path: Path) -> None:
 
 def test_an_order_of_an_unknown_point_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "order"
-    path.write_text("issuer.award.99\n\n1", encoding="ascii")
+    path.write_text("issuer.award.99\t\t1\n", encoding="ascii")
     with pytest.raises(ValueError, match=r"there is no point issuer\.award\.99"):
-        Order.read(path)
+        read_orders(path)
