@@ -79,7 +79,8 @@ def _said(report: Report) -> str:
 def show_document(console: Console, opened: Opened, form: str) -> None:
     """Print what a document says, and whether it has the form that it should have."""
     kind = "as JSON" if opened.token is None else "as a JSON Web Token"
-    where = f"{kind}, baked into a {opened.picture.upper()}" if opened.picture else kind
+    how = "attached to" if opened.container == "pdf" else "baked into"
+    where = f"{kind}, {how} a {opened.container.upper()}" if opened.container else kind
     console.print(Text(f"A document {where}. What it says has not been verified.", "yellow"))
     console.print(_rows([*_summary(opened.document), *_details(opened), ("form", form), *_token(opened.token)]))
 

@@ -54,7 +54,7 @@ def verify(
     source: Annotated[
         str,
         Parameter(
-            allow_leading_hyphen=True, help="a file (JSON, JWT, PNG or SVG), an https URL, or - for standard input"
+            allow_leading_hyphen=True, help="a file (JSON, JWT, PNG, SVG or PDF), an https URL, or - for standard input"
         ),
     ],
     *others: Annotated[str, Parameter(help="more of them, answered in their order")],
@@ -149,7 +149,7 @@ def _tell(answer: dict[str, Any], source: str, asked: _Question) -> None:
 
 def inspect(
     file: Annotated[
-        str, Parameter(allow_leading_hyphen=True, help="a file (JSON, JWT, PNG or SVG), or - for standard input")
+        str, Parameter(allow_leading_hyphen=True, help="a file (JSON, JWT, PNG, SVG or PDF), or - for standard input")
     ],
     *,
     as_json: Json = False,
@@ -169,7 +169,7 @@ def inspect(
     if as_json:
         token = opened.token
         around = {} if token is None else {"token": {"header": token.header, "claims": token.claims}}
-        _write({"baked_into": opened.picture, "form": form, **around, "credential": opened.document})
+        _write({"baked_into": opened.container, "form": form, **around, "credential": opened.document})
     else:
         showing.show_document(_console(), opened, form)
     return 0

@@ -44,6 +44,9 @@ async def http() -> AsyncIterator[AsyncClient]:
         yield connected
 
 
+ATTACHED = b"%%PDF-1.7\n1 0 obj <</Type /EmbeddedFile>> stream\n%b\nendstream endobj" % TEXT.encode()
+
+
 async def report_of(http: AsyncClient, content: bytes | str, kind: str) -> dict[str, Any]:
     answer = await http.post("/v1/verify", content=content, headers={"Content-Type": kind})
     assert answer.status_code == 200, answer.text
@@ -58,6 +61,8 @@ async def report_of(http: AsyncClient, content: bytes | str, kind: str) -> dict[
         (bake(SVG, TEXT), "image/svg+xml"),
         (bake(SVG, TEXT), "image/svg+xml; charset=utf-8"),
         (bake(PNG, TEXT), "application/octet-stream"),
+        (ATTACHED, "application/pdf"),
+        (ATTACHED, "application/octet-stream"),
         (TEXT.encode(), "text/plain; charset=utf-8"),
         (TEXT.encode(), "application/octet-stream"),
     ],
@@ -104,7 +109,10 @@ async def test_anything_under_any_type_is_a_report_and_nothing_at_all_a_bad_requ
 
 @pytest.mark.parametrize(
     ("content", "kind", "said"),
-    [(b"%PDF-1.7\n", "application/pdf", "a PDF"), (b"\xff\xd8\xff\xe0 JFIF", "image/jpeg", "a JPEG picture")],
+    [
+        (b"%PDF-1.7\n", "application/pdf", "a PDF, and no credential is attached to it"),
+        (b"\xff\xd8\xff\xe0 JFIF", "image/jpeg", "a JPEG picture"),
+    ],
 )
 async def test_a_file_in_which_no_credential_can_stand_is_said_to_be_what_it_is(
     http: AsyncClient, content: bytes, kind: str, said: str

@@ -1,17 +1,29 @@
-"""Baking: a credential written into the picture of its badge, PNG or SVG, and read out of it again."""
+"""Baking: a credential written into the picture of its badge, PNG or SVG, and read out of it, or of a PDF, again."""
 
-from libs.openbadges.baking import png, svg
+from libs.openbadges.baking import pdf, png, svg
 from libs.openbadges.baking.content import (
     CREDENTIAL_BYTES,
     PICTURE_BYTES,
     Baked,
+    Container,
     Content,
     PictureFormat,
     read_content,
 )
 from libs.openbadges.model.errors import CredentialError, LimitError
 
-__all__ = ["CREDENTIAL_BYTES", "PICTURE_BYTES", "Baked", "Content", "PictureFormat", "bake", "picture_format", "unbake"]
+__all__ = [
+    "CREDENTIAL_BYTES",
+    "PICTURE_BYTES",
+    "Baked",
+    "Container",
+    "Content",
+    "PictureFormat",
+    "bake",
+    "container_of",
+    "picture_format",
+    "unbake",
+]
 
 
 def picture_format(data: bytes) -> PictureFormat | None:
@@ -19,6 +31,11 @@ def picture_format(data: bytes) -> PictureFormat | None:
     if data.startswith(png.SIGNATURE):
         return "png"
     return "svg" if svg.is_xml(data) else None
+
+
+def container_of(data: bytes) -> Container | None:
+    """Return by its first bytes what a file claims to be that can hold a credential; None for anything else."""
+    return picture_format(data) or ("pdf" if pdf.is_pdf(data) else None)
 
 
 def bake(picture: bytes, credential: str) -> bytes:
@@ -40,24 +57,31 @@ def bake(picture: bytes, credential: str) -> bytes:
     return png.bake(picture, content) if _checked_format(picture) == "png" else svg.bake(picture, content)
 
 
-def unbake(picture: bytes) -> Baked:
-    """Read the credential out of a picture, as text; nothing is known yet about whether it is good.
+def unbake(file: bytes) -> Baked:
+    """Read the credential out of a picture or a PDF, as text; nothing is known yet about whether it is good.
 
     Raises:
-        UndecidedError: `baked_none` where the picture holds none, `not_svg` for other XML.
+        UndecidedError: `baked_none` where the picture holds none, `not_svg` for other XML, and those of `pdf.unbake`.
         CredentialError: `baked_twice` where it holds more than one, `baked_form`, and those of `bake` for damaged
             pictures.
         UnreadFormError: a badge that was baked as Open Badges 1 and 2 did, an SVG in an encoding not read here, or a
             credential in another form than Open Badges 3.0 has it in (`baked_compressed`, `baked_form`).
         LimitError: too large, too many chunks or elements.
     """
-    found = _checked_format(picture)
-    return Baked(found, png.unbake(picture) if found == "png" else svg.unbake(picture))
+    if pdf.is_pdf(file):
+        _check_size(file)
+        return Baked("pdf", pdf.unbake(file))
+    found = _checked_format(file)
+    return Baked(found, png.unbake(file) if found == "png" else svg.unbake(file))
+
+
+def _check_size(file: bytes) -> None:
+    if len(file) > PICTURE_BYTES:
+        raise LimitError("too_large", f"The file has {len(file)} bytes; {PICTURE_BYTES} are read at most.")
 
 
 def _checked_format(picture: bytes) -> PictureFormat:
-    if len(picture) > PICTURE_BYTES:
-        raise LimitError("too_large", f"The picture has {len(picture)} bytes; {PICTURE_BYTES} are read at most.")
+    _check_size(picture)
     found = picture_format(picture)
     if found is None:
         raise CredentialError("picture_kind", "The picture is neither PNG nor SVG (a compressed SVG is not read).")

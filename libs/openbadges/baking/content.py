@@ -12,6 +12,8 @@ from libs.openbadges.model.older_badges import OPEN_BADGES_2, older_badge, unrea
 from libs.openbadges.model.records import is_record
 
 PictureFormat = Literal["png", "svg"]
+Container = PictureFormat | Literal["pdf"]
+"""What a credential is read out of: a picture that it was baked into, or a PDF that it is attached to."""
 
 PICTURE_BYTES: Final = 8 * 1024 * 1024
 """The largest picture that is read or written."""
@@ -39,9 +41,9 @@ class Content:
 
 @dataclass(frozen=True, slots=True)
 class Baked:
-    """What was found in a picture."""
+    """What was found in a picture or a PDF."""
 
-    format: PictureFormat
+    format: Container
     content: Content
 
 

@@ -15,8 +15,11 @@ def check_format(context: Context) -> Finding:
         check_credential(opened.document)
     except CredentialError as error:
         return Finding.of(error)
-    if opened.picture is not None:
-        where = f"baked into a {opened.picture.upper()}"
+    if opened.container == "pdf":
+        said = "It is a verifiable credential, attached to a PDF whose pages were not checked."
+        return Finding("pass", "credential_attached", said)
+    if opened.container is not None:
+        where = f"baked into a {opened.container.upper()}"
         return Finding("pass", "credential_baked", f"It is a verifiable credential, {where}.")
     if opened.token is not None:
         return Finding("pass", "credential_jwt", "It is a verifiable credential as a JSON Web Token.")

@@ -4,7 +4,7 @@ import codecs
 import re
 from typing import Final
 
-from libs.openbadges.baking import picture_format
+from libs.openbadges.baking import container_of
 from libs.openbadges.jose.compact import as_compact
 from libs.openbadges.model.errors import UndecidedError, UnreadFormError
 
@@ -38,7 +38,6 @@ _MAGIC: Final[tuple[tuple[re.Pattern[bytes], str], ...]] = tuple(
         (rb"\xff\x0a|\0\0\0\x0cJXL ", "a JPEG XL picture", _PICTURE),
         (rb"\0\0\0\x0cjP  ", "a JPEG 2000 picture", _PICTURE),
         (rb".{4}ftyp", "a video", _ASK),
-        (rb"\s*%PDF-", "a PDF", _PRINTED),
         (rb"PK\x03\x04.{0,1000}(?:\[Content_Types\]|_rels/|word/|xl/|ppt/)", "an office document", _PRINTED),
         (rb"PK\x03\x04.{26}mimetypeapplication/", "an office document or a book", _PRINTED),
         (rb"PK(?:\x03\x04|\x05\x06|\x07\x08)", "a ZIP archive", _UNPACK),
@@ -79,10 +78,11 @@ def refuse_other_kinds(data: bytes) -> None:
         raise UnreadFormError("encoding_unread", "The document is written in UTF-16; save it as UTF-8.")
     if _SHORTCUT.match(text) or _is_link(data):
         raise UndecidedError(CODE, "This file holds a link and no credential. Check the link itself.")
-    if picture_format(data) == "svg":
+    container = container_of(data)
+    if container == "svg":
         _refuse_page(data)
         return
-    if (text[:1] in {"{", "[", '"'} and not text.startswith("{\\rtf")) or picture_format(data) == "png":
+    if (text[:1] in {"{", "[", '"'} and not text.startswith("{\\rtf")) or container in {"png", "pdf"}:
         return
     for magic, message in _MAGIC:
         if magic.match(start):

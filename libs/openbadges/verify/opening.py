@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
-from libs.openbadges.baking import PictureFormat, picture_format, unbake
+from libs.openbadges.baking import Container, container_of, unbake
 from libs.openbadges.integrity.recognition import RECOGNIZER
 from libs.openbadges.jose.compact import as_compact, refuse_other_tokens
 from libs.openbadges.jose.envelopes import envelope_kind, unwrap
@@ -22,14 +22,14 @@ class Opened:
 
     Attributes:
         document: the credential or presentation.
-        picture: the kind of picture that it was baked into, if it was.
+        container: the kind of picture that it was baked into, or PDF, if it was.
         token: the JWT that it is secured by; None where it carries its proofs itself.
         enveloped: whether the JWT stood in an envelope.
         canonical: the document without its proof, where its text matched a template.
     """
 
     document: dict[str, Any]
-    picture: PictureFormat | None = None
+    container: Container | None = None
     token: Token | None = None
     enveloped: bool = False
     canonical: CanonicalDocument | None = None
@@ -38,7 +38,7 @@ class Opened:
 def open_document(
     given: str | bytes | dict[str, Any], limits: Limits = LIMITS, profile: ProcessingProfile = PRODUCTION
 ) -> Opened:
-    """Read a document; bytes that are a PNG or SVG have it taken out first (Open Badges 3.0, section 5).
+    """Read a document; out of bytes that are a PNG, an SVG or a PDF it is taken first (Open Badges 3.0, section 5).
 
     A compact JWS is read as a JWT (Open Badges 3.0, section 8.2; VC-JOSE-COSE 1.0, section 3.1), and so is one in an
     envelope (VCDM 2.0, section 4.13).
@@ -51,10 +51,10 @@ def open_document(
     """
     if isinstance(given, bytes) and given[:2] != b'{"':
         refuse_other_kinds(given)
-    if not isinstance(given, bytes) or given[:1] == b"{" or picture_format(given) is None:
+    if not isinstance(given, bytes) or given[:1] == b"{" or container_of(given) is None:
         return _open_text(given, limits, profile)
     baked = unbake(given)
-    return replace(_open_text(baked.content.text, limits, profile), picture=baked.format)
+    return replace(_open_text(baked.content.text, limits, profile), container=baked.format)
 
 
 def _open_text(given: str | bytes | dict[str, Any], limits: Limits, profile: ProcessingProfile) -> Opened:

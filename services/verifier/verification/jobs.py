@@ -58,7 +58,7 @@ def credential_job(
     """Verify a credential; asks for `ResolvedInputs` by `Dependencies`.
 
     Args:
-        document: as it came: JSON as text or parsed, JWT, PNG or SVG.
+        document: as it came: JSON as text or parsed, JWT, PNG, SVG or PDF.
         recipient: whom it must be about; None does not ask.
         now: the moment to judge dates by.
         profile: which documents are read.

@@ -34,8 +34,8 @@ FILE_TYPES = (
     "application/jose",
     "application/octet-stream",
     "text/plain",
-    # No credential can stand in these; the report says what they are, and what to hand in instead.
     "application/pdf",
+    # No credential can stand in these; the report says what they are, and what to hand in instead.
     "image/jpeg",
     "image/gif",
     "image/webp",

@@ -97,7 +97,7 @@ class Verifier:
         self._poison = poison
 
     async def verify(self, document: bytes) -> Report:
-        """Verify a credential that a stranger sent: JSON, a compact JWT, or a PNG or SVG picture that holds either.
+        """Verify a credential that a stranger sent: JSON, a compact JWT, or a PNG, SVG or PDF file that holds either.
 
         Args:
             document: as it came, whole and unread.
