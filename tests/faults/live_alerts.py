@@ -78,7 +78,7 @@ class Attempt:
         passed = time.monotonic() - self._since
         if self.over:
             return
-        self.beside |= now - self.trial.alerts
+        self.beside |= now - self.trial.alerts - _NOT_TRIED.keys()
         if not self._ended:
             for each in now & self.trial.alerts:
                 self.fired.setdefault(each, passed)

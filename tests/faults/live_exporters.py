@@ -4,8 +4,10 @@ Names, labels and values are those that the exporters' own documents and sources
 docker-compose.yml. What is seen with them is that the rules work, not that the exporters do.
 """
 
+import contextlib
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final
 
@@ -17,6 +19,7 @@ from pymongo.errors import PyMongoError
 from deploy.embedded.stack import Stack
 
 _SECONDS: Final = 1.0
+_PATIENCE_SECONDS: Final = 5.0
 
 
 def _mongodb(client: MongoClient[dict[str, Any]]) -> Iterator[str]:
@@ -35,8 +38,8 @@ def _mongodb(client: MongoClient[dict[str, Any]]) -> Iterator[str]:
 
 def _kafka(admin: AdminClient) -> Iterator[str]:
     try:
-        cluster = admin.list_topics(timeout=_SECONDS)
-        listed = admin.list_consumer_groups(request_timeout=_SECONDS).result()
+        cluster = admin.list_topics(timeout=_PATIENCE_SECONDS)
+        listed = admin.list_consumer_groups(request_timeout=_PATIENCE_SECONDS).result()
         names = [each.group_id for each in listed.valid]
         groups = {name: each.result() for name, each in admin.describe_consumer_groups(names).items()} if names else {}
     except KafkaException:
@@ -54,23 +57,39 @@ def _kafka(admin: AdminClient) -> Iterator[str]:
         yield f'kafka_consumergroup_members{{consumergroup="{name}"}} {len(group.members)}'
 
 
+class _Seen:
+    """What one store's metrics were a moment ago; asking for them waits for no store."""
+
+    def __init__(self, read: Callable[[], Iterator[str]]) -> None:
+        self._read = read
+        self.text = b""
+        threading.Thread(target=self._look, daemon=True).start()
+
+    def _look(self) -> None:
+        while True:
+            self.text = "".join(f"{line}\n" for line in self._read()).encode()
+            time.sleep(_SECONDS)
+
+
 class Exporters:
     """Answers /mongodb and /kafka on one port."""
 
     def __init__(self, stack: Stack) -> None:
         """Take the stack whose stores are read."""
+        patience = 1000 * _PATIENCE_SECONDS
         mongodb: MongoClient[dict[str, Any]] = MongoClient(
-            stack.mongo_url, serverSelectionTimeoutMS=1000 * _SECONDS, socketTimeoutMS=1000 * _SECONDS
+            stack.mongo_url, serverSelectionTimeoutMS=patience, socketTimeoutMS=patience
         )
-        admin = AdminClient({"bootstrap.servers": stack.kafka_bootstrap, "log_level": 0, "socket.timeout.ms": 1000})
+        admin = AdminClient({"bootstrap.servers": stack.kafka_bootstrap, "log_level": 0})
+        seen = {"/mongodb": _Seen(lambda: _mongodb(mongodb)), "/kafka": _Seen(lambda: _kafka(admin))}
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:  # the name that the library calls
-                lines = _mongodb(mongodb) if self.path == "/mongodb" else _kafka(admin)
-                self.send_response(200)
-                self.send_header("content-type", "text/plain; version=0.0.4")
-                self.end_headers()
-                self.wfile.write("".join(f"{line}\n" for line in lines).encode())
+                with contextlib.suppress(OSError):
+                    self.send_response(200)
+                    self.send_header("content-type", "text/plain; version=0.0.4")
+                    self.end_headers()
+                    self.wfile.write(seen[self.path].text)
 
             def log_message(self, *_: object) -> None:
                 """Write no line for each question."""

@@ -65,6 +65,8 @@ STORES: Final = (
     ),
     # A partner that reads nothing just now is no trouble of ours.
     silent("BowerbirdConsumerGroupEmpty", "10m", {_PARTNERS: "0x10"}),
+    # This group only keeps an offset, by which a database that was set back is recognised.
+    silent("BowerbirdConsumerGroupEmpty", "10m", {'kafka_consumergroup_members{consumergroup="issuer-fence"}': "0x10"}),
     silent("BowerbirdConsumerGroupEmpty", "10m", {_GROUP: "1 0 0 1 1 0 0 1 1 1 1"}),
     fires(
         "BowerbirdDiskLow",

@@ -137,3 +137,10 @@ def test_no_two_panels_have_the_same_key_and_each_says_what_it_shows_and_in_whic
     panels = [panel for board in BOARDS for panel in board.panels()]
     assert len({panel.key for panel in panels}) == len(panels)
     assert all(panel.about and panel.unit and panel.queries for panel in panels)
+
+
+def test_no_panel_shows_a_line_for_what_is_no_number() -> None:
+    shown = [query for board in BOARDS for panel in board.panels() for query, _ in panel.queries]
+    quantiles = [query for query in shown if "histogram_quantile" in query]
+    assert quantiles
+    assert all(query.endswith(">= 0") for query in quantiles)

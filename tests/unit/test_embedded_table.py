@@ -66,6 +66,15 @@ def test_a_container_listens_on_the_port_of_its_row_and_is_published_by_the_prox
 
 
 @pytest.mark.parametrize("service", HTTP, ids=named)
+def test_a_container_has_longer_to_stop_than_a_service_may_take(service: Service) -> None:
+    fields = registry.find(service.name).settings.model_fields
+    longest = sum(fields[f"{name}_seconds"].default for name in ("listen_on", "proxy_idle", "shutdown"))
+    assert CONTAINERS[service.name]["stop_grace_period"] == "60s"
+    # Each thing that is closed has a moment more, when the time for all of them is over.
+    assert longest + 10 <= 60
+
+
+@pytest.mark.parametrize("service", HTTP, ids=named)
 def test_a_container_is_asked_for_its_health_where_its_row_says(service: Service) -> None:
     asked = CONTAINERS[service.name]["healthcheck"]["test"]
     assert asked[-1] == f"http://127.0.0.1:{PORTS[service.port or '']}{service.health}"

@@ -4,7 +4,8 @@ from typing import Final
 
 from deploy.monitoring.alert import Alert
 
-_GROUPS: Final = '{consumergroup=~"(evidence|issuer|verifier|notifier)-.*"}'
+# In the one of a fence there is nobody: it only keeps an offset.
+_GROUPS: Final = '{consumergroup=~"(evidence|issuer|verifier|notifier)-.*",consumergroup!~".*-fence"}'
 _DISKS: Final = '{fstype!~"tmpfs|ramfs|overlay|squashfs|iso9660"}'
 _FREE: Final = f"node_filesystem_avail_bytes{_DISKS} / node_filesystem_size_bytes{_DISKS}"
 
