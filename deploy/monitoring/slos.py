@@ -69,6 +69,7 @@ _FAILED: Final = ',status=~"5.."'
 _INTAKE: Final = 'route=~"/v1/evidence|/v1/batches",method="POST"'
 _SINGLE: Final = 'route="/v1/evidence",method="POST"'
 _PAGES: Final = 'route=~"/badges/.*|/issuers/.*|/status/.*|/achievements/.*",route!~".*png"'
+_VERIFYING: Final = 'route=~"/v1/verify|/credentials/verify|/presentations/verify"'
 _PUBLIC: Final = 'route=~"/v1/verify|/credentials/verify|/presentations/verify|/badges/.*|/issuers/.*|/status/.*"'
 
 SLOS: Final = (
@@ -109,7 +110,9 @@ SLOS: Final = (
         promise="Verifying, and every page that it needs, answers without an error of ours within 0.3 seconds",
         objective=0.999,
         events=f"{_or_none(_rate('bowerbird_verification_seconds_count'))} "
-        f"+ {_or_none(_rate('bowerbird_http_request_seconds_count', _PAGES))}",
+        f"+ {_or_none(_rate('bowerbird_http_request_seconds_count', _PAGES))} "
+        # What was refused was never verified, and so is not among those that were.
+        f"+ {_or_none(_rate('bowerbird_http_requests_total', _VERIFYING + _FAILED))}",
         errors=f"{_or_none(_slow('bowerbird_verification_seconds', '0.3'))} "
         f"+ {_or_none(_slow('bowerbird_http_request_seconds', '0.3', _PAGES))} "
         f"+ {_or_none(_rate('bowerbird_http_requests_total', _PUBLIC + _FAILED))}",

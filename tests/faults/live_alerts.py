@@ -173,7 +173,7 @@ def stages(alarms: Alarms) -> Iterator[list[Trial]]:
         *live_awards.of_keys(alarms),
         *live_services.of_clocks(alarms),
     ]
-    yield list(live_services.of_strangers(alarms))
+    yield from ([trial] for trial in live_services.of_strangers(alarms))
     yield [*live_services.of_processes(alarms), *live_awards.of_late_decisions(alarms)]
     yield list(live_services.of_logs(alarms))
     yield list(live_watching.of_telling(alarms))
@@ -189,7 +189,7 @@ def _prepared(folder: Path) -> dict[str, str]:
     named = {"registries": [{"file": live_services.REGISTRY}]}
     (folder / live_services.REGISTRIES).write_bytes(orjson.dumps(named))
     return {
-        "BOWERBIRD_RATE_PER_ADDRESS": "1200",
+        "BOWERBIRD_RATE_PER_ADDRESS": "600",
         "BOWERBIRD_VERIFY_WAITING": "4",
         "BOWERBIRD_TRUSTED_REGISTRIES": str(folder / live_services.REGISTRIES),
         "BOWERBIRD_REGISTRY_REFRESH_SECONDS": "5",

@@ -14,7 +14,6 @@ from deploy.embedded.smtp_sink import CONTROL, Faults
 from libs.access.key_text import new_key
 from libs.contracts import topics
 from libs.contracts.events import AUTHORITY_ID, RevokeCredential
-from libs.contracts.reasons import RevocationCode
 from libs.contracts.results import SoloLevel
 from tests.faults.live_faults import SCHOOL, Alarms, Trial, nothing, send, send_events
 from tests.faults.school import Row
@@ -76,8 +75,15 @@ def of_records(alarms: Alarms) -> Iterator[Trial]:
     stack = alarms.stack
 
     def older_list() -> None:
-        records = asyncio.run(everything_on(stack.kafka_bootstrap, topics.STATUS_LISTS))
-        old = next(each for each in records if each.key != records[-1].key or each.offset < records[-1].offset)
+        alarms.traffic.school.revoke(_issued(alarms)["_id"])
+        end = time.monotonic() + _PATIENCE_SECONDS
+        while True:
+            records = asyncio.run(everything_on(stack.kafka_bootstrap, topics.STATUS_LISTS))
+            last = {each.key: each.offset for each in records}
+            old = next((each for each in records if each.offset < last[each.key]), None)
+            if old is not None:
+                break
+            assert time.monotonic() < end, "no list was published anew"
         send(stack, topics.STATUS_LISTS.name, old.value or b"", old.key or b"", old.headers)
 
     yield Trial(
@@ -101,9 +107,8 @@ def of_waiting(alarms: Alarms) -> Iterator[Trial]:
     def revoke_unknown() -> None:
         credential = _issued(alarms)
         credentials.lose(_id=credential["_id"])
-        reason = next(iter(RevocationCode))
         command = RevokeCredential(
-            credential_id=credential["_id"], issuer_id=SCHOOL, reason=reason, requested_at=_now()
+            credential_id=credential["_id"], issuer_id=SCHOOL, reason="wrong_learner", requested_at=_now()
         )
         send_events(alarms.stack, command)
 

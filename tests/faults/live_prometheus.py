@@ -21,6 +21,7 @@ from deploy.monitoring.durations import shortened
 
 OWN: Final = ("evidence", "issuer", "verifier", "notifier")
 _PATIENCE_SECONDS: Final = 30.0
+_SAMPLES: Final = 5
 # What these count does not come faster because durations in rules are shorter: a process takes seconds to start, and a
 # store that is away is asked again after seconds. Each keeps the proportion that it has in production.
 _OWN_SCALES: Final = {"BowerbirdCrashLoop": 10.0, "BowerbirdRetries": 10.0}
@@ -191,12 +192,24 @@ class Prometheus:
                 stderr=subprocess.STDOUT,
             )
         until_ready(self.url, self._child, self._folder / "prometheus.log")
+        self._until_all_were_asked()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         end(self._child)
+
+    def _until_all_were_asked(self) -> None:
+        """Wait for a past without faults: a counter that is first seen after it has risen shows no rise."""
+        often = f"count(count_over_time(up[1m]) >= {_SAMPLES}) == {len(self._targets)}"
+        end = time.monotonic() + _PATIENCE_SECONDS
+        while time.monotonic() < end:
+            answer = httpx.get(f"{self.url}/api/v1/query", params={"query": often}, trust_env=False).json()
+            if answer["data"]["result"]:
+                return
+            time.sleep(0.5)
+        raise TimeoutError("Prometheus does not ask all of them")
 
     def ask(self, name: str, target: Target | None) -> None:
         """Ask somebody else too, or no more where it is None, and let it read that where it runs."""
@@ -225,9 +238,7 @@ class Prometheus:
             },
             "alerting": {"alertmanagers": [{"static_configs": [{"targets": [self._alertmanager]}]}]},
             "rule_files": [str(self._folder / name) for name in (*documents.rules(), "tried.yml")],
-            "scrape_configs": [
-                each.config(f"{number}-{name}") for number, (name, each) in enumerate(sorted(self._targets.items()))
-            ],
+            "scrape_configs": [each.config(name) for name, each in sorted(self._targets.items())],
         }
         (self._folder / "prometheus.yml").write_text(yaml.safe_dump(config), encoding="utf-8")
         if self._child is not None:

@@ -20,6 +20,8 @@ from tests.faults.live_prometheus import Target, program
 _AHEAD_SECONDS: Final = 8
 _STALL_SECONDS: Final = 1.5
 _FLOODERS: Final = 40
+_AT_ONCE: Final = 10
+_REQUESTS: Final = 100
 _DISK_BYTES: Final = 64 * 2**20
 _FILLED: Final = 0.97
 REGISTRY: Final = "registry.json"
@@ -121,10 +123,13 @@ def of_strangers(alarms: Alarms) -> Iterator[Trial]:
     many = [_from(number) for number in range(2, 2 + _FLOODERS)]
     numbers = itertools.count()
 
+    def look(_: int) -> None:
+        with contextlib.suppress(httpx.TransportError):
+            one.get(f"{stack.url('verifier')}/issuers/alerts")
+
     def flood() -> None:
-        for _ in range(60):
-            with contextlib.suppress(httpx.TransportError):
-                one.get(f"{stack.url('verifier')}/issuers/alerts")
+        with concurrent.futures.ThreadPoolExecutor(_AT_ONCE) as pool:
+            list(pool.map(look, range(_REQUESTS)))
 
     def guess() -> None:
         for _ in range(3):
