@@ -79,7 +79,7 @@ class Watcher:
                 now = time()
                 for record in records:
                     data = orjson.loads(record.value)
-                    if data["issuer_id"] not in self._issuer_ids:
+                    if data.get("issuer_id") not in self._issuer_ids:
                         continue
                     if partition.topic == topics.EVIDENCE_SUBMITTED.name:
                         self.accepted[data["learner_id"]] = data["received_at"]

@@ -74,6 +74,17 @@ REFUSED_BY = (
 CLOCK_AHEAD = Gauge(
     "bowerbird_clock_ahead_seconds", "How far this machine's clock is ahead of another's; negative: behind", ["of"]
 )
+CANARY_LAST_SEEN = Gauge(
+    "bowerbird_canary_last_seen_timestamp_seconds",
+    "When a synthetic learner last came to a stage on its way, in seconds since 1970",
+    ["stage"],
+)
+CANARY_SECONDS = Histogram(
+    "bowerbird_canary_seconds",
+    "From sending a synthetic learner to its coming to a stage",
+    ["stage"],
+    buckets=(0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300),
+)
 LOOP_STALL = Histogram(
     "bowerbird_event_loop_stall_seconds",
     "By how much the event loop came too late to look at the network",

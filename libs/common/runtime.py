@@ -24,6 +24,7 @@ from libs.common import build as build_info
 from libs.common import clock, mongo
 from libs.common.assignments import Assignments, Brokers
 from libs.common.authority_secret import AuthoritySecret, AuthoritySettings, require_same
+from libs.common.canary import CanaryStages, Stage
 from libs.common.clock_check import ClockCheck
 from libs.common.consumer import Consumer, Handler
 from libs.common.fence import Fence, WentBackError
@@ -75,6 +76,7 @@ class Plumbing:
         self.database: mongo.Database = self.client[service]
         self.fence = Fence(self.client, self.database)
         self.positions = Positions(self.client, self.database, self.fence)
+        self.canary = CanaryStages(self.database, clock.now, settings.canary_seconds)
         self.audit = AuditLog(self.database)
         self.refusals = Refusals(self.audit, service)
         record_refusals(self.app, self.refusals)
@@ -86,6 +88,7 @@ class Plumbing:
         read = {topic.name for topic in SERVICES[service].reads}
         self.preparation.add("topics", partial(self.kafka.require_topics, read))
         self.preparation.add("fence", self.fence.raise_count)
+        self.preparation.add("canary", self.canary.recall)
         self.health.depend("preparation", self.preparation.probe)
         self.closers: list[Callable[[], Awaitable[None]]] = []
         self.requirements: list[Callable[[], Awaitable[None]]] = []
@@ -131,19 +134,24 @@ class Plumbing:
         handle: Handler[EventT],
         members: int = 1,
         tombstones: bool = False,
+        canary: Stage | None = None,
     ) -> None:
         """Consume these contracts of these topics in the group SERVICE-NAME.
 
         Each of several members takes its share of the partitions, as replicas do: while one waits for the database,
-        another computes. `handle` is called by all of them.
+        another computes. `handle` is called by all of them; synthetic learners are for `canary` alone.
         """
+        taken: list[type[Any]] = list(contracts)
+        if canary is not None:
+            taken.append(canary.event)
+            handle = self.canary.beside(canary, handle)
         for member in range(1, members + 1):
             consumer = Consumer(
                 self.kafka,
                 service=self.service,
                 name=name,
                 topics=[*topics, SENT_AGAIN[self.service]],
-                contracts=contracts,
+                contracts=taken,
                 handle=handle,
                 max_records=self.settings.kafka_batch_records,
                 positions=self.positions,

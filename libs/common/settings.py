@@ -93,6 +93,13 @@ class Settings(EdgeSettings, StoreSettings):
         description="longest wait, when asked to stop, until the connections of BOWERBIRD_TRUSTED_PROXIES have ended; "
         "longer than such a proxy keeps an idle one",
     )
+    canary_seconds: float = Field(
+        default=60,
+        ge=0,
+        le=3_600,
+        description="how often a synthetic learner is sent through all services, to see that each does its part; it "
+        "counts nowhere; 0: never",
+    )
     shutdown_seconds: float = Field(
         default=20, gt=0, le=300, description="longest wait after that for work in flight, in seconds"
     )

@@ -17,6 +17,8 @@ from libs.contracts.results import Result, SoloLevel
 from libs.contracts.topics import Topic
 from libs.contracts.uuid_text import uuid_text
 
+CANARIES = (10, 4, 13, 9, 2, 0, 11, 21, 3, 6, 7, 44)
+"""The numbers of the synthetic learners, who take turns: the key of each goes to another partition of twelve."""
 AUTHORITY_ID = "authority"
 """What the authority itself is called where others have the id of an issuer; no issuer can have it."""
 
@@ -604,6 +606,48 @@ class RecordSentAgain(DeadLetter):
         return topics.SENT_AGAIN[self.service]
 
 
+class Canary(Event):
+    """A synthetic learner, sent through all services on the topics of real ones; it is no award, and counts nowhere.
+
+    It has few keys, so that a compacted topic holds few.
+    """
+
+    key_prefix = "canary-"
+    key_fields = ("number",)
+    id_fields = ("number", "sent_at")
+    time_field = "sent_at"
+
+    number: int = Field(ge=0, description="which of the synthetic learners")
+    sent_at: AwareDatetime = Field(
+        description="when the evidence service sent it; all that follows from it has the same"
+    )
+
+
+class CanarySubmitted(Canary):
+    """A synthetic learner's evidence."""
+
+    type = "org.bowerbirdbadges.canary.submitted.v1"
+    topic = topics.EVIDENCE_SUBMITTED
+
+    evidence: EvidenceSubmitted = Field(description="as it would stand alone, had a school sent it")
+
+
+class CanaryDecided(Canary):
+    """A synthetic learner's evidence was decided, and its credential signed."""
+
+    type = "org.bowerbirdbadges.canary.decided.v1"
+    topic = topics.EVIDENCE_DECIDED
+
+
+class CanaryDocument(Canary):
+    """A synthetic learner's credential, signed with a key that signs nothing else."""
+
+    type = "org.bowerbirdbadges.canary.document.v1"
+    topic = topics.CREDENTIAL_DOCUMENTS
+
+    document: str = Field(description="the signed credential as JSON; it has no page and no entry in a status list")
+
+
 EVENTS: tuple[type[Event], ...] = (
     EvidenceSubmitted,
     BatchStored,
@@ -628,5 +672,8 @@ EVENTS: tuple[type[Event], ...] = (
     SigningKeySealed,
     DeadLetter,
     RecordSentAgain,
+    CanarySubmitted,
+    CanaryDecided,
+    CanaryDocument,
 )
 BY_TYPE = {event.type: event for event in EVENTS}

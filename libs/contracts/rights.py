@@ -76,15 +76,14 @@ class Rights:
         return frozenset(reading | writing | describing | (group if self.reads else set()))
 
 
-_RECOVERY: Final = ("positions", "fence")
-"""The collections of each service in which it keeps how far it has come, and proves that they did not go back."""
+_COMMON: Final = ("positions", "fence", "canary")
+"""The collections of each service in which it keeps how far it has come, proves that they did not go back, and notes
+the synthetic learner."""
 
 
 def _service(name: str, reads: Iterable[Topic], writes: Iterable[Topic], collections: Iterable[str]) -> Rights:
     writing = (*writes, DEAD_LETTERS[name])
-    return Rights(
-        f"bowerbird-{name}", (*reads, SENT_AGAIN[name]), writing, f"{name}-", name, (*_RECOVERY, *collections)
-    )
+    return Rights(f"bowerbird-{name}", (*reads, SENT_AGAIN[name]), writing, f"{name}-", name, (*_COMMON, *collections))
 
 
 _KEYED: Final = ("api_keys", "authority")

@@ -13,13 +13,14 @@ from libs.access.repository import KeyRepository
 from libs.access.signatures import GrantKeys
 from libs.access.worker import AccessWorker
 from libs.common.authority_secret import AuthoritySettings
+from libs.common.canary import Stage
 from libs.common.clock import now
 from libs.common.contact_details import ContactPolicy
 from libs.common.mongo import Database
 from libs.common.retention import Kept, Retention
 from libs.common.runtime import Plumbing
 from libs.contracts import topics
-from libs.contracts.events import ApiKeyGranted, ApiKeyWithdrawn, BatchStored, EvidenceDecided
+from libs.contracts.events import ApiKeyGranted, ApiKeyWithdrawn, BatchStored, CanaryDecided, EvidenceDecided
 from services.evidence.batches.api import batch_routes, upload_routes
 from services.evidence.batches.body import Limits
 from services.evidence.batches.ingestion import Intake
@@ -27,6 +28,7 @@ from services.evidence.batches.quotas import DailyLimits, Quotas
 from services.evidence.batches.repository import INDEXES, Batches
 from services.evidence.batches.sealing import BatchSealing
 from services.evidence.batches.worker import Decisions, StoredBatches
+from services.evidence.synthetic_learners import SyntheticLearners
 
 __all__ = ["INDEXES", "ServiceSettings", "build", "kept"]
 
@@ -135,7 +137,11 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
         topics=[topics.EVIDENCE_DECIDED],
         contracts=[EvidenceDecided],
         handle=Decisions(batches).apply,
+        canary=Stage("returned", CanaryDecided),
     )
+    if settings.canary_seconds:
+        synthetic = SyntheticLearners(plumbing.ids)
+        plumbing.repeat("canary", plumbing.canary.sending(synthetic.submitted, plumbing.kafka.publish))
     plumbing.consume(
         name="batches",
         topics=[topics.EVIDENCE_BATCHES],

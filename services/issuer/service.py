@@ -10,6 +10,7 @@ from libs.access.audit_api import audit_routes
 from libs.access.key_use import KeyUse
 from libs.access.repository import KeyRepository
 from libs.common.arrivals import Arrivals
+from libs.common.canary import Stage
 from libs.common.clock import now
 from libs.common.mongo import Database, Index
 from libs.common.retention import Kept, Retention
@@ -18,6 +19,7 @@ from libs.contracts import topics
 from libs.contracts.events import (
     AchievementPublished,
     AuthorityPublished,
+    CanarySubmitted,
     EvidenceSubmitted,
     IssuerPublished,
     MailDomainsSet,
@@ -71,6 +73,7 @@ from services.issuer.status.epoch import Epochs
 from services.issuer.status.publication import StatusListPublication
 from services.issuer.status.repository import StatusListRepository
 from services.issuer.status.signer import StatusListSigner
+from services.issuer.synthetic_awards import SyntheticAwards
 from services.issuer.urls import Urls
 
 INDEXES: Sequence[Index] = (
@@ -262,6 +265,7 @@ def _add_deciding(
         contracts=[EvidenceSubmitted],
         handle=awarding.handle,
         members=3,  # some compute while the writes of others are on their way
+        canary=Stage("decided", CanarySubmitted, SyntheticAwards(plumbing.ids, now).award),
     )
     waiting = WaitingEvidence(decisions, awarding=awarding, catalogue=known, clock=now)
     plumbing.repeat("waiting-evidence", waiting.tick)

@@ -15,6 +15,7 @@ from libs.access.key_use import KeyUse
 from libs.access.repository import KeyRepository
 from libs.access.signatures import GrantKeys
 from libs.access.worker import AccessWorker
+from libs.common.canary import Stage
 from libs.common.fence import Fence
 from libs.common.mongo import Database
 from libs.common.retention import Kept, Retention
@@ -27,6 +28,7 @@ from libs.contracts.events import (
     AchievementPublished,
     ApiKeyGranted,
     ApiKeyWithdrawn,
+    CanaryDecided,
     CredentialRevoked,
     CredentialTakenDown,
     EvidenceDecided,
@@ -182,6 +184,7 @@ def _consume(
         topics=[topics.EVIDENCE_DECIDED],
         contracts=[EvidenceDecided],
         handle=deliveries.decided,
+        canary=Stage("notified", CanaryDecided),
     )
     closed: list[type[CredentialRevoked | CredentialTakenDown]] = [CredentialRevoked, CredentialTakenDown]
     plumbing.consume(name="lifecycle", topics=[topics.CREDENTIAL_LIFECYCLE], contracts=closed, handle=deliveries.closed)

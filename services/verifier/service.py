@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from fastapi import FastAPI
 from pydantic import Field
 
+from libs.common.canary import Stage
 from libs.common.clock import now
 from libs.common.fetch import Fetcher, Rules
 from libs.common.runtime import Plumbing
@@ -19,6 +20,7 @@ from libs.contracts import topics
 from libs.contracts.events import (
     AchievementPublished,
     AuthorityPublished,
+    CanaryDocument,
     CredentialDocument,
     IssuerListPublished,
     IssuerPublished,
@@ -44,6 +46,7 @@ from services.verifier.verification.api import VerifyApi
 from services.verifier.verification.check_page import CheckPage
 from services.verifier.verification.line_reports import LineVerifier
 from services.verifier.verification.poison import KnownPoison
+from services.verifier.verification.synthetic_credentials import SyntheticCredentials
 from services.verifier.verification.verifier import Verifier
 
 __all__ = ["INDEXES", "ServiceSettings", "build"]
@@ -87,12 +90,6 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
     repository = Repository(plumbing.database)
     projection = Projection(repository)
     plumbing.consume(
-        name="documents",
-        topics=[topics.CREDENTIAL_DOCUMENTS],
-        contracts=[CredentialDocument],
-        handle=projection.documents,
-    )
-    plumbing.consume(
         name="issuers",
         topics=[topics.CATALOGUE],
         contracts=[IssuerPublished, AuthorityPublished, IssuerListPublished],
@@ -131,7 +128,16 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
         await registries.tick()
 
     plumbing.reloads.add("trusted-registries", read_registries)
-    serve(plumbing.app, repository, settings, now, strangers=strangers, pictures=pictures, registries=registries)
+    verifier = serve(
+        plumbing.app, repository, settings, now, strangers=strangers, pictures=pictures, registries=registries
+    )
+    plumbing.consume(
+        name="documents",
+        topics=[topics.CREDENTIAL_DOCUMENTS],
+        contracts=[CredentialDocument],
+        handle=projection.documents,
+        canary=Stage("verified", CanaryDocument, SyntheticCredentials(verifier).verify),
+    )
 
 
 def registry_fetch(settings: ServiceSettings) -> Fetch:
@@ -180,8 +186,12 @@ def serve(
     strangers: Runner,
     pictures: Runner,
     registries: Registries,
-) -> None:
-    """Add the public routes to an application; `strangers` verifies what anybody sends, `pictures` draws."""
+) -> Verifier:
+    """Add the public routes to an application; `strangers` verifies what anybody sends, `pictures` draws.
+
+    Returns:
+        What its routes verify with.
+    """
     app.description = "Verifies credentials, and serves what verifying needs: badges, achievements, keys and status."
     issuers = RegisteredIssuers(repository, remembered_seconds=REMEMBERED_SECONDS)
     trust = TrustSource(
@@ -218,3 +228,4 @@ def serve(
     app.include_router(schema_routes())
     app.include_router(vc_routes(verifier))
     app.add_middleware(PublicHeaders)
+    return verifier

@@ -16,8 +16,8 @@ SERVICES = ("smtp", "evidence", "issuer", "verifier", "notifier")
 
 @pytest.fixture(scope="package")
 def stack(infrastructure: Stack) -> Iterator[Stack]:
-    """The whole stack."""
-    infrastructure.start(*SERVICES)
+    """The whole stack, through which synthetic learners go beside whatever a test sends."""
+    infrastructure.start(*SERVICES, env={"BOWERBIRD_CANARY_SECONDS": "1"})
     yield infrastructure
     infrastructure.stop(*reversed(SERVICES))
 

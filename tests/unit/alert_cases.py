@@ -163,6 +163,10 @@ _ISSUER: Final = "issuer-evidence"
 _LAG: Final = f'bowerbird_consumer_lag_seconds{{consumer="{_ISSUER}"}}'
 _LAG_RECORDS: Final = f'bowerbird_consumer_lag_records{{consumer="{_ISSUER}",topic="t",partition="0"}}'
 _RECORDS: Final = f'bowerbird_consumer_records_total{{consumer="{_ISSUER}",outcome="done"}}'
+_LAG_OF: Final = 'bowerbird_consumer_lag_records{{consumer="issuer-evidence",instance="{}"}}'.format
+_RECORDS_OF: Final = 'bowerbird_consumer_records_total{{consumer="issuer-evidence",instance="{}"}}'.format
+_SEEN: Final = 'bowerbird_canary_last_seen_timestamp_seconds{{stage="{}",instance="{}"}}'.format
+_CANARIES: Final = 'bowerbird_canary_seconds_count{{stage="{}"}}'.format
 _DEAD: Final = f'bowerbird_consumer_records_total{{consumer="{_ISSUER}",outcome="dead_letter"}}'
 _RETRIES: Final = f'bowerbird_consumer_retries_total{{consumer="{_ISSUER}"}}'
 _UNASSIGNED: Final = f'bowerbird_consumer_unassigned_partitions{{consumer="{_ISSUER}"}}'
@@ -196,6 +200,41 @@ AWARDS: Final = (
     ),
     silent("BowerbirdConsumerStuck", "25m", {_LAG_RECORDS: "4000x25", _RECORDS: "0+1x25"}),
     silent("BowerbirdConsumerStuck", "25m", {_LAG_RECORDS: "0x25", _RECORDS: "7x25"}),
+    # Of two replicas one takes what comes on its own partitions, and the other nothing.
+    fires(
+        "BowerbirdConsumerStuck",
+        "25m",
+        {_LAG_OF("a"): "0x25", _RECORDS_OF("a"): "0+1x25", _LAG_OF("b"): "3x25", _RECORDS_OF("b"): "7x25"},
+        "issuer-evidence has 3 records to take and takes none",
+        consumer=_ISSUER,
+        instance="b",
+    ),
+    fires(
+        "BowerbirdCanaryMissing",
+        "7m",
+        {_SEEN("decided", "a"): "0+60x10", _SEEN("verified", "a"): "0x10", _SEEN("verified", "b"): "30x10"},
+        "No synthetic learner has been verified for 6m 30s",
+        stage="verified",
+    ),
+    # One replica has its turn; the other sees none of them.
+    silent("BowerbirdCanaryMissing", "10m", {_SEEN("verified", "a"): "0+60x10", _SEEN("verified", "b"): "0x10"}),
+    # No alert before the threshold: a restart takes a minute or two.
+    silent("BowerbirdCanaryMissing", "5m", {_SEEN("verified", "a"): "0x10"}),
+    fires(
+        "BowerbirdCanariesLost",
+        "60m",
+        {_CANARIES("sent"): "0+1x60", _CANARIES("decided"): "0+1x60", _CANARIES("returned"): "0 0+1x9 " + "9+0x50"},
+        "30 synthetic learners of half an hour were never returned",
+        stage="returned",
+    ),
+    fires(
+        "BowerbirdCanariesLost",
+        "84m",
+        {_CANARIES("sent"): "0+1x84", _CANARIES("verified"): " ".join(str(n - n // 12) for n in range(85))},
+        "2 synthetic learners of half an hour were never verified",
+        stage="verified",
+    ),
+    silent("BowerbirdCanariesLost", "60m", {_CANARIES("sent"): "0+1x60", _CANARIES("verified"): "0 0+1x59"}),
     fires(
         "BowerbirdPartitionsUnassigned",
         "6m",

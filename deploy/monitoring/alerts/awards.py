@@ -21,9 +21,10 @@ AWARDS: Final = (
     ),
     Alert(
         name="BowerbirdConsumerStuck",
-        # A consumer that has taken nothing since its start has no count of records at all: hence `unless`.
-        expression="sum by (consumer) (bowerbird_consumer_lag_records) > {threshold} "
-        "unless on (consumer) sum by (consumer) (rate(bowerbird_consumer_records_total[10m])) > 0",
+        # A consumer that has taken nothing since its start has no count of records at all: hence `unless`. By process,
+        # since another one takes what comes on its own partitions.
+        expression="sum by (consumer, instance) (bowerbird_consumer_lag_records) > {threshold} unless on "
+        "(consumer, instance) sum by (consumer, instance) (rate(bowerbird_consumer_records_total[10m])) > 0",
         threshold=0,
         holds="10m",
         severity="page",
@@ -99,5 +100,30 @@ AWARDS: Final = (
         summary="A revocation has waited for its credential for {{ $value | humanizeDuration }}",
         description="The database lacks a credential that somebody has revoked or taken down: it was set back, and has "
         "not come to it again. Until then the badge may be shown as good. `bowerbird parked list` names them.",
+    ),
+    Alert(
+        name="BowerbirdCanaryMissing",
+        expression="time() - max by (stage) (bowerbird_canary_last_seen_timestamp_seconds) > {threshold}",
+        threshold=300,
+        is_time=True,
+        holds="1m",
+        severity="page",
+        panel="canary-age",
+        summary="No synthetic learner has been {{ $labels.stage }} for {{ $value | humanizeDuration }}",
+        description="One is sent every minute through all four services, so what real learners wait for stands still "
+        "as well. The first stage on its way that is old is where to look.",
+    ),
+    Alert(
+        name="BowerbirdCanariesLost",
+        # They take turns on twelve partitions: where one stands still, two or three in half an hour are missing.
+        expression='sum(increase(bowerbird_canary_seconds_count{stage="sent"}[30m])) - on () group_right () '
+        'sum by (stage) (increase(bowerbird_canary_seconds_count{stage!="sent"}[30m])) > {threshold}',
+        threshold=1.5,
+        holds="15m",
+        severity="ticket",
+        panel="canaries",
+        summary="{{ $value | humanize }} synthetic learners of half an hour were never {{ $labels.stage }}",
+        description="The stage works for some and not for others: one of its processes, or of its partitions, stands "
+        "still. Look at the lag of its consumer by partition.",
     ),
 )

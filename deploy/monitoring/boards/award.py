@@ -241,4 +241,39 @@ _CONSUMERS: Final = Row(
     ),
 )
 
-AWARD: Final = Board("award", "Bowerbird: the way of an award", (_TOP, _CONSUMERS))
+_CANARY: Final = Row(
+    "The synthetic learner",
+    (
+        Panel(
+            "canary-age",
+            "Since the last one",
+            "How long ago a synthetic learner came to each stage; one is sent every minute.",
+            "s",
+            (("time() - max by (stage) (bowerbird_canary_last_seen_timestamp_seconds)", "{{stage}}"),),
+        ),
+        Panel(
+            "canary-seconds",
+            "How long it takes",
+            "From sending it to each stage, on average.",
+            "s",
+            (
+                (
+                    (
+                        "sum by (stage) (rate(bowerbird_canary_seconds_sum[15m])) "
+                        "/ (sum by (stage) (rate(bowerbird_canary_seconds_count[15m])) > 0)"
+                    ),
+                    "{{stage}}",
+                ),
+            ),
+        ),
+        Panel(
+            "canaries",
+            "How many come through",
+            "To each stage, in half an hour: as many as were sent.",
+            "short",
+            (("sum by (stage) (increase(bowerbird_canary_seconds_count[30m]))", "{{stage}}"),),
+        ),
+    ),
+)
+
+AWARD: Final = Board("award", "Bowerbird: the way of an award", (_TOP, _CONSUMERS, _CANARY))

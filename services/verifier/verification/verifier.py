@@ -96,16 +96,17 @@ class Verifier:
         self._profile = CONFORMANCE if conformance else PRODUCTION
         self._poison = poison
 
-    async def verify(self, document: bytes) -> Report:
+    async def verify(self, document: bytes, *, counted: bool = True) -> Report:
         """Verify a credential that a stranger sent: JSON, a compact JWT, or a PNG, SVG or PDF file that holds either.
 
         Args:
             document: as it came, whole and unread.
+            counted: whether it stands in the metrics of verifying.
 
         Raises:
             UnavailableError: more is waiting than can be done in reasonable time.
         """
-        _, report = await self.run_credential(credential_job, document, None)
+        _, report = await self.run_credential(credential_job, document, None, counted=counted)
         return report
 
     async def verify_stored(self, stored: StoredCredential, recipient: Recipient | None = None) -> Report:
@@ -118,12 +119,15 @@ class Verifier:
         conversation.told = Submission(badge_id=stored.id, recipient=recipient)
         return as_told(stored, await self._verify(self._own, conversation, credential_job, stored.text, recipient))
 
-    async def run_credential(self, job: Callable[..., Job[Report]], *sent: str | bytes | None) -> tuple[Any, Report]:
+    async def run_credential(
+        self, job: Callable[..., Job[Report]], *sent: str | bytes | None, counted: bool = True
+    ) -> tuple[Any, Report]:
         """Run a job that verifies a credential that a stranger sent.
 
         Args:
             job: takes what was sent, the moment and the profile.
             sent: as it came.
+            counted: whether it stands in the metrics of verifying.
 
         Returns:
             What the job told before it verified, None where it was ended before that; and its report.
@@ -137,7 +141,7 @@ class Verifier:
             metrics.REMEMBERED.inc()
             return known.told, known.report
         conversation = Conversation(self._source)
-        report = await self._verify(self._strangers, conversation, job, *sent)
+        report = await self._verify(self._strangers, conversation, job, *sent, counted=counted)
         self._poison.remember(key, conversation.told, report, given_up("too_costly", self._clock(), conversation.told))
         return conversation.told, report
 
@@ -160,7 +164,12 @@ class Verifier:
         return conversation.told, report
 
     async def _verify(
-        self, runner: Runner, conversation: Conversation, job: Callable[..., Job[Report]], *sent: object
+        self,
+        runner: Runner,
+        conversation: Conversation,
+        job: Callable[..., Job[Report]],
+        *sent: object,
+        counted: bool = True,
     ) -> Report:
         started = monotonic()
         try:
@@ -168,7 +177,8 @@ class Verifier:
             report = conversation.explain(report)
         except JobEndedError as error:
             report = given_up(error.end, self._clock(), conversation.told)
-        metrics.observe(report, monotonic() - started)
+        if counted:
+            metrics.observe(report, monotonic() - started)
         return report
 
 
