@@ -1,4 +1,8 @@
-"""Compares this machine's clock with those of the stores, so that nothing is signed with a wrong date."""
+"""Compares this machine's clock with those of the stores, so that nothing is signed with a wrong date.
+
+There are several others: the database, and each broker. A single one among many that contradicts is itself in the
+wrong, and must not stop everything; where half of them contradict, nobody can tell, and nothing is dated.
+"""
 
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -12,6 +16,8 @@ ASK_EVERY_SECONDS: Final = 10.0
 
 Ask = Callable[[], Awaitable[datetime | None]]
 """Asks another machine for its time; None where it does not answer, or keeps none."""
+Others = Callable[[], Awaitable[Mapping[str, Ask]]]
+"""Returns whom to ask, by name."""
 
 
 def _wall() -> float:
@@ -23,12 +29,12 @@ class ClockCheck:
 
     def __init__(
         self,
-        others: Mapping[str, Ask],
+        others: Others,
         tolerance_seconds: float,
         wall: Callable[[], float] = _wall,
         steady: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Take whom to ask, by name, the most that is allowed, and this machine's two clocks, in seconds."""
+        """Take whom to ask, the most that is allowed, and this machine's two clocks, in seconds."""
         self._others = others
         self._tolerance = tolerance_seconds
         self._wall = wall
@@ -38,7 +44,11 @@ class ClockCheck:
 
     async def tick(self) -> float:
         """Ask all of them once; return the seconds until the next time. Who does not answer changes nothing."""
-        for name, ask in self._others.items():
+        others = await self._others()
+        for name in self._seen.keys() - others.keys():
+            del self._seen[name]
+            metrics.CLOCK_AHEAD.remove(name)
+        for name, ask in others.items():
             await self._compare(name, ask)
         fault = self.fault()
         if fault is not None:
@@ -58,17 +68,18 @@ class ClockCheck:
         self._seen[name] = (surely if ahead > 0 else -surely, started - before)
 
     def fault(self) -> str | None:
-        """Return how far the clock is off, in words, or None where it is within what is allowed."""
+        """Return how far the clock is off, in words; None where more than half of the others say that it is right."""
         between = self._wall() - self._steady()
-        for name, (ahead, then) in self._seen.items():
-            off = ahead + (between - then)
-            if abs(off) > self._tolerance:
-                where = "ahead of" if off > 0 else "behind"
-                return (
-                    f"this machine's clock is {abs(off):.0f} s {where} that of {name}, and {self._tolerance:g} s are "
-                    "allowed (BOWERBIRD_CLOCK_TOLERANCE_SECONDS); set the clocks right"
-                )
-        return None
+        offs = {name: ahead + (between - then) for name, (ahead, then) in self._seen.items()}
+        off = {name: by for name, by in offs.items() if abs(by) > self._tolerance}
+        if not off or 2 * len(off) < len(offs):
+            return None
+        name, by = next(iter(off.items()))
+        where = "ahead of" if by > 0 else "behind"
+        return (
+            f"this machine's clock is {abs(by):.0f} s {where} that of {name}, and {self._tolerance:g} s are "
+            "allowed (BOWERBIRD_CLOCK_TOLERANCE_SECONDS); set the clocks right"
+        )
 
     async def probe(self) -> str | None:
         """Return the same, as readiness asks."""

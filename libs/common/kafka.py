@@ -4,9 +4,10 @@ import asyncio
 import logging
 import ssl
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from functools import partial
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
@@ -33,7 +34,7 @@ from libs.common.telemetry import get_logger
 from libs.contracts import rights
 from libs.contracts.cloudevents import Origin, Outgoing, encode
 from libs.contracts.events import EVENTS, DeadLetter
-from libs.contracts.topics import LARGEST_LETTER_BYTES, Topic
+from libs.contracts.topics import BROKER_CLOCK, LARGEST_LETTER_BYTES, Topic
 
 RECORD_TOO_LARGE = (MessageSizeTooLargeError, RecordTooLargeError)
 _TRANSIENT = (KafkaTimeoutError, KafkaUnavailableError, UnknownError)
@@ -49,6 +50,10 @@ _BULK_FETCH_BYTES = 64 * 1024
 _BULK_FETCH_WAIT_MS = 200
 # Of other topics each record is given at once; this is how often the broker says that there is none.
 _FETCH_WAIT_MS = 500
+# Longer than it takes to learn which broker leads what, and to have a record confirmed while others are.
+_CLOCK_SECONDS = 5.0
+# Kafka's LogAppendTime, which aiokafka tells of a record whose time the broker has set.
+_BY_BROKER = 1
 # How long a rebalance waits for the batch in flight of each member.
 REBALANCE_TIMEOUT_MS = 60_000
 
@@ -273,6 +278,23 @@ class Kafka:
         moments = [first.timestamp for first in firsts.values() if first is not None and first.timestamp >= 0]
         return datetime.fromtimestamp(min(moments) / 1000, UTC) if moments else None
 
+    async def clocks(self) -> dict[str, Callable[[], Awaitable[datetime | None]]]:
+        """Return what asks each broker for its time, by a name for it; none before there is a connection."""
+        if not self._connected:
+            return {}
+        producer, topic = self._producer(), BROKER_CLOCK.name
+        try:
+            async with asyncio.timeout(_CLOCK_SECONDS):
+                partitions = sorted(await producer.partitions_for(topic))
+        except (KafkaError, TimeoutError):
+            return {}
+        led = {producer.client.cluster.leader_for_partition(TopicPartition(topic, each)): each for each in partitions}
+        return {
+            f"kafka-{broker}": partial(_time_of, producer, partition)
+            for broker, partition in led.items()
+            if broker is not None and broker >= 0
+        }
+
     def _producer(self) -> AIOKafkaProducer:
         producer = self._broker.config.producer
         assert isinstance(producer, AioKafkaFastProducerImpl)  # noqa: S101  # canary: FastStream's
@@ -281,3 +303,15 @@ class Kafka:
     def _give_up_unless_away(self, error: KafkaError) -> None:
         if not (is_transient(error) or isinstance(error, RECORD_TOO_LARGE) or self.failed.done()):
             self.failed.set_result(error)
+
+
+async def _time_of(producer: AIOKafkaProducer, partition: int) -> datetime | None:
+    """Return the time at which the broker that leads this partition took a record; None where it does not say."""
+    try:
+        async with asyncio.timeout(_CLOCK_SECONDS):
+            sent = await producer.send(BROKER_CLOCK.name, b"", partition=partition)
+            # Shielded: the future is the producer's own, which confirms it later.
+            confirmed = await asyncio.shield(sent)
+    except (KafkaError, TimeoutError):
+        return None
+    return datetime.fromtimestamp(confirmed.timestamp / 1000, UTC) if confirmed.timestamp_type == _BY_BROKER else None

@@ -7,7 +7,7 @@ import resource
 import signal
 import socket
 import ssl
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from time import monotonic
 from typing import Any
@@ -25,7 +25,7 @@ from libs.common import clock, mongo
 from libs.common.assignments import Assignments, Brokers
 from libs.common.authority_secret import AuthoritySecret, AuthoritySettings, require_same
 from libs.common.canary import CanaryStages, Stage
-from libs.common.clock_check import ClockCheck
+from libs.common.clock_check import Ask, ClockCheck
 from libs.common.consumer import Consumer, Handler
 from libs.common.fence import Fence, WentBackError
 from libs.common.health import Health, Heartbeat, end_where_dead
@@ -96,8 +96,7 @@ class Plumbing:
             self.require(partial(require_same, self.database, self.secret))
         self.repeat("audit-refusals", self.refusals.flush)
         self.at_stop(self.refusals.stop)
-        others = {"mongodb": lambda: mongo.time_of(self.client)}
-        self.clock = ClockCheck(others, settings.clock_tolerance_seconds)
+        self.clock = ClockCheck(self._other_clocks, settings.clock_tolerance_seconds)
         self.repeat("clock", self.clock.tick)
         self.health.depend("clock", self.clock.probe)
         brokers = Brokers(kafka_admin_options(settings), self.consumers)
@@ -121,6 +120,9 @@ class Plumbing:
         """Return the authority's key of this purpose, of a service that has the authority's secret."""
         assert self.secret is not None, "a service whose settings name the secret"  # noqa: S101  # the caller's promise
         return self.secret.key(label)
+
+    async def _other_clocks(self) -> Mapping[str, Ask]:
+        return {"mongodb": lambda: mongo.time_of(self.client), **await self.kafka.clocks()}
 
     async def _probe_partitions(self) -> str | None:
         return await self.assignments.probe() if self.kafka.connected else "no connection to a broker"

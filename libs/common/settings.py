@@ -75,8 +75,8 @@ class Settings(EdgeSettings, StoreSettings):
         default=10,
         ge=1,
         le=3_600,
-        description="how far this machine's clock may be from those of MongoDB and Kafka; beyond it nothing is decided "
-        "or signed",
+        description="how far this machine's clock may be from those of MongoDB and of Kafka's brokers; where half of "
+        "them are further away, nothing is decided or signed",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="least level logged")
     listen_on_seconds: float = Field(

@@ -82,7 +82,7 @@ the synthetic learner."""
 
 
 def _service(name: str, reads: Iterable[Topic], writes: Iterable[Topic], collections: Iterable[str]) -> Rights:
-    writing = (*writes, DEAD_LETTERS[name])
+    writing = (*writes, DEAD_LETTERS[name], topics.BROKER_CLOCK)
     return Rights(f"bowerbird-{name}", (*reads, SENT_AGAIN[name]), writing, f"{name}-", name, (*_COMMON, *collections))
 
 

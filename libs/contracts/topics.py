@@ -17,6 +17,7 @@ class Topic:
         restricted: holds personal data or secrets' hashes; read by our own services alone.
         for_partners: part of what partners read: its events are a public contract.
         bulk: carries a record or more for each award, so that consumers do better to wait for some than to take each.
+        stamped_by_broker: its records have the time at which the broker took them; those of others have the sender's.
     """
 
     name: str
@@ -26,6 +27,7 @@ class Topic:
     restricted: bool = False
     for_partners: bool = False
     bulk: bool = False
+    stamped_by_broker: bool = False
     largest_bytes: int = 1024 * 1024
 
     @property
@@ -44,6 +46,8 @@ class Topic:
         common = {"max.message.bytes": str(self.largest_bytes), "compression.type": self.compression}
         if self.compression == "gzip":
             common["compression.gzip.level"] = "1"
+        if self.stamped_by_broker:
+            common["message.timestamp.type"] = "LogAppendTime"
         if self.kept is None:
             # Tombstones stay a week, so that a consumer that was stopped meanwhile learns of an erasure.
             return common | {
@@ -97,6 +101,12 @@ ACCESS_USE = Topic("access.use.v1", "when API keys were last used", None, partit
 SIGNING_KEYS = Topic(
     "signing.keys.v1", "signing keys of issuers, sealed, and their states", None, partitions=1, restricted=True
 )
+BROKER_CLOCK = Topic(
+    "broker.clock.v1",
+    "nothing: a record is sent to be told the broker's time",
+    timedelta(days=2),
+    stamped_by_broker=True,
+)
 
 # A dead letter holds another record in base64.
 LARGEST_LETTER_BYTES = 2 * 1024 * 1024
@@ -139,6 +149,7 @@ TOPICS: tuple[Topic, ...] = (
     ACCESS_KEYS,
     ACCESS_USE,
     SIGNING_KEYS,
+    BROKER_CLOCK,
     *DEAD_LETTERS.values(),
     *SENT_AGAIN.values(),
 )

@@ -202,6 +202,17 @@ async def test_the_oldest_record_of_a_topic_is_known_without_reading_it(settings
         assert await kafka.oldest(topic) == NOW - timedelta(days=3)
 
 
+async def test_each_broker_tells_its_time(settings: Settings) -> None:
+    async with consuming(settings, "clocks", Seen()) as kafka:
+        before = datetime.now(UTC)
+        told = {name: await ask() for name, ask in (await kafka.clocks()).items()}
+        assert list(told) == ["kafka-1"]
+        moment = told["kafka-1"]
+        assert moment is not None
+        # In whole milliseconds, by the clock of this very machine.
+        assert before - timedelta(milliseconds=1) <= moment <= datetime.now(UTC)
+
+
 async def test_bad_headers_cost_no_record_and_an_unreadable_one_is_kept_as_it_came(settings: Settings) -> None:
     seen = Seen()
     good = contact(uuid4().int)

@@ -28,6 +28,7 @@ KEPT = {
     "access.keys.v1": None,
     "access.use.v1": None,
     "signing.keys.v1": None,
+    "broker.clock.v1": 2,
     **{f"dead-letters.{service}.v1": 90 for service in NAMES},
     **{f"sent-again.{service}.v1": 14 for service in NAMES},
 }
@@ -65,6 +66,8 @@ async def test_topics_have_the_partitions_retention_and_compression_of_the_desig
         assert config["compression.type"] == ("gzip" if name in FOR_PARTNERS else "producer"), name
         assert config["compression.gzip.level"] == ("1" if name in FOR_PARTNERS else "-1"), name
         assert config["cleanup.policy"] == ("compact" if days is None else "delete"), name
+        stamped = "LogAppendTime" if name == "broker.clock.v1" else "CreateTime"
+        assert config["message.timestamp.type"] == stamped, name
         if days is not None:
             assert timedelta(milliseconds=int(config["retention.ms"])) == timedelta(days=days), name
             assert int(config["segment.ms"]) * 15 == int(config["retention.ms"]), name

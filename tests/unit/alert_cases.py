@@ -231,7 +231,7 @@ AWARDS: Final = (
         "BowerbirdCanariesLost",
         "84m",
         {_CANARIES("sent"): "0+1x84", _CANARIES("verified"): " ".join(str(n - n // 12) for n in range(85))},
-        "2 synthetic learners of half an hour were never verified",
+        "3 synthetic learners of half an hour were never verified",
         stage="verified",
     ),
     silent("BowerbirdCanariesLost", "60m", {_CANARIES("sent"): "0+1x60", _CANARIES("verified"): "0 0+1x59"}),

@@ -99,7 +99,7 @@ def test_the_map_names_each_collection_with_the_module_that_opens_it() -> None:
     shared = ("libs/access/repository.py", "libs/common/authority_secret.py", "libs/access/grant_probe.py")
     expected[", ".join(holders)] = {module: collections(ROOT / module) for module in shared}
     every = ", ".join(f"`{service}`" for service in sorted(SERVICES))
-    everywhere = ("libs/audit/log.py", "libs/common/positions.py", "libs/common/fence.py")
+    everywhere = ("libs/audit/log.py", "libs/common/positions.py", "libs/common/fence.py", "libs/common/canary.py")
     expected[every] = {module: collections(ROOT / module) for module in everywhere}
     assert listed == expected
     # Nobody may write another collection where the stores ask who calls.

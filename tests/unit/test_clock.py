@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import partial
 
 import pytest
 from fastapi import FastAPI
 from httpx import ASGITransport, AsyncClient
 
 from libs.common import clock, metrics
-from libs.common.clock_check import ClockCheck
+from libs.common.clock_check import Ask, ClockCheck
 from libs.common.health import Health
 from libs.common.http import create_app
 
@@ -23,7 +24,14 @@ class Machines:
         self.ours = 0.0  # ahead of the truth
         self.theirs: float | None = 0.0
         self.delay = 0.0
-        self.check = ClockCheck({"mongodb": self.ask}, TOLERANCE, lambda: self.true + self.ours, lambda: self.true)
+        self.brokers: list[float] = []  # how far each is ahead of the truth
+        self.check = ClockCheck(self.others, TOLERANCE, lambda: self.true + self.ours, lambda: self.true)
+
+    async def others(self) -> dict[str, Ask]:
+        return {"mongodb": self.ask, **{f"kafka-{n}": partial(self.tell, by) for n, by in enumerate(self.brokers)}}
+
+    async def tell(self, ahead: float) -> datetime:
+        return datetime.fromtimestamp(self.true + ahead, UTC)
 
     async def ask(self) -> datetime | None:
         self.true += self.delay
@@ -61,6 +69,31 @@ async def test_a_clock_that_is_off_dates_nothing_and_readiness_says_by_how_much(
     machines.ours = 0.0
     await machines.check.tick()
     assert clock.now()
+
+
+@pytest.mark.parametrize(("brokers", "believed"), [([0, 0, 60], True), ([0, 60, 60], False), ([60], False)])
+async def test_one_clock_among_many_stops_nothing_and_half_of_them_do(
+    machines: Machines, brokers: list[float], believed: bool
+) -> None:
+    machines.brokers = brokers
+    await machines.check.tick()
+    assert (await machines.check.probe() is None) == believed
+    assert metrics.CLOCK_AHEAD.labels(f"kafka-{len(brokers) - 1}")._value.get() == pytest.approx(-60)
+
+
+async def test_where_the_database_and_every_broker_contradict_the_first_is_named(machines: Machines) -> None:
+    machines.ours, machines.brokers = 60.0, [0.0, 0.0]
+    await machines.check.tick()
+    assert "60 s ahead of that of mongodb" in (await machines.check.probe() or "")
+
+
+async def test_a_broker_that_is_there_no_longer_is_forgotten(machines: Machines) -> None:
+    machines.brokers = [60.0]
+    await machines.check.tick()
+    machines.brokers = []
+    await machines.check.tick()
+    assert await machines.check.probe() is None
+    assert ("kafka-0",) not in metrics.CLOCK_AHEAD._metrics
 
 
 async def test_a_step_of_the_clock_counts_before_anybody_is_asked_again(machines: Machines) -> None:

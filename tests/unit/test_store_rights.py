@@ -35,13 +35,17 @@ def published(path: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("service", topics.SERVICES)
-def test_a_service_may_write_the_topics_of_the_events_that_its_code_makes_and_its_dead_letters(service: str) -> None:
+def test_a_service_may_write_the_topics_of_the_events_that_its_code_makes_and_those_of_all(service: str) -> None:
     made = set[str]().union(*(published(path) for path in (ROOT / "services" / service).rglob("*.py")))
     composed = (ROOT / f"services/{service}/service.py").read_text(encoding="utf-8")
     if "ApiKeys(" in composed:
         assert published(ROOT / KEY_USE) == {topics.ACCESS_USE.name}
         made.add(topics.ACCESS_USE.name)
-    assert {each.name for each in rights.SERVICES[service].writes} == {*made, DEAD_LETTERS[service].name}
+    assert {each.name for each in rights.SERVICES[service].writes} == {
+        *made,
+        DEAD_LETTERS[service].name,
+        topics.BROKER_CLOCK.name,
+    }
 
 
 @pytest.mark.parametrize("service", topics.SERVICES)

@@ -49,8 +49,9 @@ SERVICES: Final = (
         severity="page",
         panel="clock",
         summary="The clocks of {{ $labels.service }} and {{ $labels.of }} differ by {{ $value | humanizeDuration }}",
-        description="Beyond BOWERBIRD_CLOCK_TOLERANCE_SECONDS (10 s) nothing is decided, signed or taken in. Set the "
-        "clocks of the machines right.",
+        description="Where half of the others (the database, each broker) are further away than "
+        "BOWERBIRD_CLOCK_TOLERANCE_SECONDS (10 s), nothing is decided, signed or taken in. Set the clocks of the "
+        "machines right.",
     ),
     Alert(
         name="BowerbirdReloadFails",
