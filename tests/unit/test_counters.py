@@ -1,7 +1,9 @@
 """Counters begin at zero for every label that is known: the first dead letter or refusal is an increase."""
 
+import ast
 import importlib
 import pkgutil
+from pathlib import Path
 
 import pytest
 from prometheus_client import REGISTRY, Counter
@@ -9,6 +11,7 @@ from prometheus_client import REGISTRY, Counter
 import libs
 import services
 
+ROOT = Path(__file__).parents[2]
 # What begins when the thing that it counts is made: consumers, routes, kinds of what is kept, registries, a process.
 _BY_INSTANCE = {
     "bowerbird_http_requests",
@@ -32,3 +35,30 @@ def counters() -> list[Counter]:
 @pytest.mark.parametrize("counter", counters(), ids=lambda counter: counter._name)
 def test_a_counter_is_there_before_anything_was_counted(counter: Counter) -> None:
     assert counter._name in _BY_INSTANCE or "consumer" in counter._labelnames or next(iter(counter.collect())).samples
+
+
+def counted_under_literals() -> list[tuple[str, str, tuple[str, ...]]]:
+    """Return of each place that counts under values written there: its module, the counter as named, the values."""
+    found = []
+    for package in (libs, services):
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            path = ROOT / module.name.replace(".", "/")
+            source = path / "__init__.py" if module.ispkg else path.with_suffix(".py")
+            for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
+                match node:
+                    case ast.Call(func=ast.Attribute(value=counter, attr="labels"), args=args) if args:
+                        values = tuple(each.value for each in args if isinstance(each, ast.Constant))
+                        if len(values) == len(args):
+                            found.append((module.name, ast.unparse(counter), values))
+    return found
+
+
+@pytest.mark.parametrize(("module", "named", "values"), counted_under_literals())
+def test_what_is_counted_under_a_value_written_in_the_code_began_at_zero(
+    module: str, named: str, values: tuple[str, ...]
+) -> None:
+    counter: object = importlib.import_module(module)
+    for part in named.split("."):
+        counter = getattr(counter, part)
+    assert isinstance(counter, Counter)
+    assert any(tuple(sample.labels.values()) == values for sample in next(iter(counter.collect())).samples)
