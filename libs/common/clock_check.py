@@ -4,6 +4,7 @@ There are several others: the database, and each broker. A single one among many
 wrong, and must not stop everything; where half of them contradict, nobody can tell, and nothing is dated.
 """
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
@@ -48,8 +49,7 @@ class ClockCheck:
         for name in self._seen.keys() - others.keys():
             del self._seen[name]
             metrics.CLOCK_AHEAD.remove(name)
-        for name, ask in others.items():
-            await self._compare(name, ask)
+        await asyncio.gather(*(self._compare(name, ask) for name, ask in others.items()))
         fault = self.fault()
         if fault is not None:
             get_logger().error("clock off", problem=fault)

@@ -286,7 +286,8 @@ class Kafka:
         try:
             async with asyncio.timeout(_CLOCK_SECONDS):
                 partitions = sorted(await producer.partitions_for(topic))
-        except (KafkaError, TimeoutError):
+        except (KafkaError, TimeoutError) as error:
+            get_logger().warning("no broker tells its time", problem=type(error).__name__)
             return {}
         led = {producer.client.cluster.leader_for_partition(TopicPartition(topic, each)): each for each in partitions}
         return {
@@ -312,6 +313,7 @@ async def _time_of(producer: AIOKafkaProducer, partition: int) -> datetime | Non
             sent = await producer.send(BROKER_CLOCK.name, b"", partition=partition)
             # Shielded: the future is the producer's own, which confirms it later.
             confirmed = await asyncio.shield(sent)
-    except (KafkaError, TimeoutError):
+    except (KafkaError, TimeoutError) as error:
+        get_logger().warning("a broker does not tell its time", partition=partition, problem=type(error).__name__)
         return None
     return datetime.fromtimestamp(confirmed.timestamp / 1000, UTC) if confirmed.timestamp_type == _BY_BROKER else None

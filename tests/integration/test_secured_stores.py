@@ -65,7 +65,7 @@ def stack(apache_kafka: None, tmp_path_factory: pytest.TempPathFactory) -> Itera
     with Stack(Path(tmp_path_factory.mktemp("secured")), PORT_OFFSET, secured=True) as secured:
         secured.start("mongodb", "kafka")
         secured.start("setup")
-        secured.start(*SERVICES)
+        secured.start(*SERVICES, env={"BOWERBIRD_CANARY_SECONDS": "1"})
         yield secured
 
 
@@ -223,6 +223,17 @@ def test_a_user_of_one_database_reads_and_changes_no_other_and_manages_nobody(st
             with pytest.raises(OperationFailure) as caught:
                 refused()
             assert caught.value.code == UNAUTHORIZED
+
+
+def test_the_synthetic_learner_comes_through_and_brokers_tell_their_time_under_these_rights(stack: Stack) -> None:
+    def metrics(service: str) -> str:
+        return httpx.get(stack.metrics_url(service), trust_env=False).text
+
+    seen = 'bowerbird_canary_seconds_count{stage="%s"} [1-9]'
+    for service, stage in (("evidence", "returned"), ("verifier", "verified"), ("notifier", "notified")):
+        eventually(lambda: re.search(seen % stage, metrics(service)) is not None, 60)  # noqa: B023  # at once
+    for service in topics.SERVICES:
+        eventually(lambda: 'bowerbird_clock_ahead_seconds{of="kafka-1"}' in metrics(service), 60)  # noqa: B023  # at once
 
 
 @pytest.mark.parametrize("service", topics.SERVICES)

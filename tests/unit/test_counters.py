@@ -47,7 +47,7 @@ def counted_under_literals() -> list[tuple[str, str, tuple[str, ...]]]:
             for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
                 match node:
                     case ast.Call(func=ast.Attribute(value=counter, attr="labels"), args=args) if args:
-                        values = tuple(each.value for each in args if isinstance(each, ast.Constant))
+                        values = tuple(str(each.value) for each in args if isinstance(each, ast.Constant))
                         if len(values) == len(args):
                             found.append((module.name, ast.unparse(counter), values))
     return found
