@@ -3,6 +3,7 @@
 import asyncio
 import os
 import sys
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -13,15 +14,20 @@ import orjson
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 from cyclopts import Parameter
+from pymongo.errors import PyMongoError
 from rich.console import Console
 from rich.table import Table
 
+from bowerbird.operator_log import operators_cause, operators_log
 from bowerbird.operators import store_settings
 from bowerbird.registry import NAMES
+from libs.access.api_keys import ALL_ISSUERS
+from libs.audit.entry import Action, Details, Entry
+from libs.common import mongo
 from libs.common.dead_letters import dead_letter, record_of
 from libs.common.publishing import publish_records
 from libs.common.settings import Settings, SettingsError
-from libs.common.store_access import kafka_options
+from libs.common.store_access import kafka_options, mongo_options
 from libs.common.telemetry import new_trace
 from libs.contracts.cloudevents import Origin, Outgoing, encode
 from libs.contracts.events import DeadLetter, RecordSentAgain
@@ -37,6 +43,7 @@ ByPlace = Annotated[
     list[str] | None,
     Parameter(name="--place", negative="", help="only what stood here; may be given several times"),
 ]
+Why = Annotated[str | None, Parameter(help="why, in your words, for the audit log")]
 Json = Annotated[bool, Parameter(name="--json", negative="", help="print JSON for programs")]
 
 _READ_MS: Final = 1_000
@@ -98,17 +105,21 @@ def show(
     place: str,
     *,
     value: Annotated[bool, Parameter(negative="", help="the record itself too: it may name people")] = False,
+    why: Why = None,
 ) -> int:
     """Show all of what was set aside from one place, as JSON.
 
     Args:
         service: whose dead letter.
         place: where the record stood, TOPIC/PARTITION/OFFSET, as `list` has it.
-        value: see its help.
+        value: see its help; the service's audit log then has an entry of it before.
+        why: see its help.
     """
 
     async def work(settings: Settings) -> int:
         found = [each for each in await read_letters(settings, service) if each.place == place]
+        if found and value:
+            await _record(settings, service, Action.DEAD_LETTER_SHOWN, f"dead letter {place}", why)
         for each in found:
             record = record_of(each.letter)
             headers = {name: (raw or b"").decode("utf-8", "replace") for name, raw in record.headers}
@@ -130,10 +141,12 @@ def send_again(
     reason: ByReason = None,
     places: ByPlace = None,
     dry_run: Annotated[bool, Parameter(negative="", help="say what would be sent, and send nothing")] = False,
+    why: Why = None,
 ) -> int:
     """Send what was set aside again, each to the consumer group that did, and to nobody else; harmless to repeat.
 
-    What was sent already is left out, unless it was set aside once more. Exit status 1: something cannot be sent.
+    What was sent already is left out, unless it was set aside once more. The service's audit log has an entry of it
+    before. Exit status 1: something cannot be sent.
 
     Args:
         service: whose dead letters; all of them that the options leave.
@@ -141,6 +154,7 @@ def send_again(
         reason: see its help.
         places: see its help.
         dry_run: see its help.
+        why: see its help.
     """
 
     async def work(settings: Settings) -> int:
@@ -150,8 +164,11 @@ def send_again(
             if each.sent_at is None and _matches(each, consumer, reason, places)
         ]
         whole = [each for each in [await _whole(settings, each) for each in chosen] if each is not None]
-        if not dry_run:
-            await _publish(settings, [each.letter for each in whole])
+        if whole and not dry_run:
+            trace = new_trace()
+            sent = {"records": Counter(each.letter.consumer for each in whole)}
+            await _record(settings, service, Action.DEAD_LETTERS_SENT_AGAIN, "dead letters", why, sent, trace)
+            await _publish(settings, [each.letter for each in whole], trace)
         for each in whole:
             print(f"{'would be' if dry_run else 'was'} sent to {each.letter.consumer}: {each.place}")
         lost = {each.place for each in chosen} - {each.place for each in whole}
@@ -226,9 +243,25 @@ async def _whole(settings: Settings, each: Letter) -> Letter | None:
     return Letter(made) if isinstance(made, DeadLetter) and made.record_sha256 is None else None
 
 
-async def _publish(settings: Settings, letters: Collection[DeadLetter]) -> None:
-    if not letters:
-        return
+async def _record(  # noqa: PLR0917  # as an entry has them
+    settings: Settings,
+    service: str,
+    action: Action,
+    subject: str,
+    why: str | None,
+    details: Details | None = None,
+    trace: str | None = None,
+) -> None:
+    """Write down in the audit log of the service whose letters they are what is to be done, before it is."""
+    client = mongo.connect(settings.mongo_url.get_secret_value(), "bowerbird-dead-letters", mongo_options(settings))
+    entry = Entry(action, operators_cause(trace), (ALL_ISSUERS,), subject, why, details or {})
+    try:
+        await operators_log(client[service]).record(entry)
+    finally:
+        await mongo.close(client)
+
+
+async def _publish(settings: Settings, letters: Collection[DeadLetter], trace: str) -> None:
     now = datetime.now(UTC)
     origin = Origin(settings.public_base, "operator", unkeyed_event_id)
     events = [RecordSentAgain(**each.model_dump(), sent_at=now) for each in letters]
@@ -241,7 +274,7 @@ async def _publish(settings: Settings, letters: Collection[DeadLetter]) -> None:
     )
     await producer.start()
     try:
-        await publish_records(producer, [encode(Outgoing(each, new_trace()), origin) for each in events])
+        await publish_records(producer, [encode(Outgoing(each, trace), origin) for each in events])
     finally:
         await producer.stop()
 
@@ -271,7 +304,7 @@ def _text(raw: bytes | None) -> str | None:
 
 
 def _with_kafka(work: Callable[[Settings], Awaitable[int]]) -> int:
-    """Run with the settings of the environment; what is wrong with them or with Kafka is one sentence and status 2."""
+    """Run with the settings of the environment; what is wrong with them or a store is one sentence and status 2."""
 
     async def run() -> int:
         return await work(store_settings())
@@ -281,6 +314,11 @@ def _with_kafka(work: Callable[[Settings], Awaitable[int]]) -> int:
     except SettingsError as error:
         print(f"bowerbird: {error}", file=sys.stderr)
         return os.EX_CONFIG
+    except PyMongoError as error:
+        print(
+            f"bowerbird: nothing was done, since the audit log is unavailable ({type(error).__name__})", file=sys.stderr
+        )
+        return 2
     except (KafkaError, OSError) as error:
         print(f"bowerbird: Kafka cannot be read ({type(error).__name__})", file=sys.stderr)
         return 2

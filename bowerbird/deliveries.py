@@ -1,7 +1,6 @@
 """`bowerbird deliveries`: mails that may have been sent before the notifier's database was set back, and what to do."""
 
 import asyncio
-import getpass
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
@@ -12,14 +11,13 @@ from pymongo.errors import PyMongoError
 from rich.console import Console
 from rich.table import Table
 
+from bowerbird.operator_log import operators_cause, operators_log
 from bowerbird.operators import store_settings
-from libs.audit.entry import Action, Cause, Entry
-from libs.audit.log import AuditLog
+from libs.audit.entry import Action, Entry
 from libs.common import mongo
 from libs.common.clock import now
 from libs.common.settings import SettingsError
 from libs.common.store_access import mongo_options
-from libs.common.telemetry import new_trace, trace_id
 from services.notifier.deliveries.repository import Deliveries, HeldDeliveries
 
 Change = Callable[[Deliveries, str | None, datetime], Awaitable[int]]
@@ -82,10 +80,10 @@ async def decide(  # noqa: PLR0917  # as the command has them
     reason: str | None,
 ) -> int:
     """Record in the notifier's audit log what is decided of what is held, then do it; return of how many mails."""
-    cause = Cause(f"operator:{getpass.getuser()}", trace_id(new_trace()))
     tenants = tuple(sorted({each.issuer_id for each in held}))
     details = {"deliveries": sum(each.mails for each in held)}
-    await AuditLog(database).record(Entry(action, cause, tenants, "held deliveries", reason, details))
+    entry = Entry(action, operators_cause(), tenants, "held deliveries", reason, details)
+    await operators_log(database).record(entry)
     return await change(Deliveries(database), issuer, now())
 
 

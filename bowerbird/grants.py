@@ -1,7 +1,6 @@
 """`bowerbird sign-grants-anew`: so that the secret that signed the grants of API keys can be given up."""
 
 import asyncio
-import getpass
 import sys
 from typing import Annotated
 
@@ -9,17 +8,16 @@ from aiokafka.errors import KafkaError
 from cyclopts import Parameter
 from pymongo.errors import PyMongoError
 
+from bowerbird.operator_log import operators_cause, operators_log
 from libs.access.grant_probe import GrantProbe
 from libs.access.repository import KeyRepository
 from libs.access.signatures import GrantSigner
-from libs.audit.entry import Cause
-from libs.audit.log import AuditLog
 from libs.common import mongo
 from libs.common.authority_secret import AuthoritySecret
 from libs.common.kafka import Kafka
 from libs.common.settings import SettingsError
 from libs.common.store_access import mongo_options
-from libs.common.telemetry import new_trace, trace_id
+from libs.common.telemetry import new_trace
 from libs.contracts.events import ApiKeyGranted
 from libs.contracts.ids import Ids
 from services.issuer.access.renewal import GrantRenewal, Renewal, subject_of
@@ -57,12 +55,14 @@ async def _renew(settings: ServiceSettings, signer: GrantSigner, *, dry_run: boo
     kafka = Kafka(settings, "issuer", ids.event_id)
     try:
         database: mongo.Database = client["issuer"]
-        renewal = GrantRenewal(KeyRepository(database), signer=signer, audit=AuditLog(database), publish=kafka.publish)
+        renewal = GrantRenewal(
+            KeyRepository(database), signer=signer, audit=operators_log(database), publish=kafka.publish
+        )
         if dry_run:
             return await renewal.due()
         await kafka.start()
         trace = new_trace()
-        done = await renewal.run(Cause(f"operator:{getpass.getuser()}", trace_id(trace)), trace)
+        done = await renewal.run(operators_cause(trace), trace)
         await GrantProbe(database).replace(signer)
         return done
     finally:

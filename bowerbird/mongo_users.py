@@ -1,6 +1,6 @@
 """Users at MongoDB: one a database, which reads and writes its collections there, and of the audit log only adds."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from pymongo.errors import OperationFailure
@@ -13,6 +13,25 @@ _USER_EXISTS: Final = 51003
 _ROLE_EXISTS: Final = 51002
 _READ_AND_WRITE: Final = ("find", "insert", "update", "remove")
 _APPEND: Final = ("find", "insert")
+
+
+async def changes(client: Client, services: Iterable[str]) -> list[str]:
+    """Return what `make_users` would change of users and rights, a line for each; passwords cannot be compared.
+
+    Raises:
+        PyMongoError: MongoDB does not answer, or refuses.
+    """
+    found = []
+    users = {each["user"]: each for each in (await client.admin.command({"usersInfo": 1}))["users"]}
+    roles = (await client.admin.command({"rolesInfo": 1, "showPrivileges": True}))["roles"]
+    granted = {each["role"]: _comparable(each["privileges"]) for each in roles}
+    for name in services:
+        entry = rights.SERVICES[name]
+        given = [each["role"] for each in users.get(entry.principal, {}).get("roles", ())]
+        if granted.get(entry.principal) != _comparable(_privileges(entry)) or given != [entry.principal]:
+            kind = "changed" if entry.principal in users else "made"
+            found.append(f"{kind}: {entry.principal}, who reads and writes {name}")
+    return found
 
 
 async def make_users(client: Client, passwords: Mapping[str, str]) -> None:
@@ -60,6 +79,13 @@ async def _make(client: Client, exists: int, commands: tuple[str, str], name: st
         if error.code != exists:
             raise
         await client.admin.command({update: name, **told})
+
+
+def _comparable(privileges: Iterable[Mapping[str, Any]]) -> set[tuple[str, str, frozenset[str]]]:
+    return {
+        (str(each["resource"].get("db")), str(each["resource"].get("collection")), frozenset(each["actions"]))
+        for each in privileges
+    }
 
 
 def _privileges(entry: Rights) -> list[dict[str, Any]]:

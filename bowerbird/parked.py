@@ -1,7 +1,6 @@
 """`bowerbird parked list|release`: evidence for which nothing can be signed, and commands without their credential."""
 
 import asyncio
-import getpass
 import sys
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -9,13 +8,12 @@ from typing import Final
 
 from pymongo.errors import PyMongoError
 
-from libs.audit.entry import Action, Cause, Entry
-from libs.audit.log import AuditLog
+from bowerbird.operator_log import operators_cause, operators_log
+from libs.audit.entry import Action, Entry
 from libs.common import mongo
 from libs.common.clock import now
 from libs.common.settings import SettingsError
 from libs.common.store_access import mongo_options
-from libs.common.telemetry import new_trace, trace_id
 from services.issuer.credentials.repository import MongoCredentials
 from services.issuer.credentials.waiting_commands import WaitingCommands
 from services.issuer.decisions.repository import MongoDecisions
@@ -72,9 +70,8 @@ async def _connected(settings: ServiceSettings, work: Work) -> int:
 
 async def release_of(issuer: str, _settings: ServiceSettings, client: mongo.Client, database: mongo.Database) -> int:
     """Release what was put off of this issuer in this database."""
-    cause = Cause(f"operator:{getpass.getuser()}", trace_id(new_trace()))
-    entry = Entry(Action.EVIDENCE_RELEASED, cause, (issuer,), f"issuer {issuer}")
-    await AuditLog(database).record(entry)
+    entry = Entry(Action.EVIDENCE_RELEASED, operators_cause(), (issuer,), f"issuer {issuer}")
+    await operators_log(database).record(entry)
     count = await _decisions(client, database).release(issuer, now())
     print(f"{count} pieces of {issuer} are tried again")
     return 0

@@ -10,7 +10,10 @@ from cyclopts import Parameter
 from pymongo.errors import PyMongoError
 
 from bowerbird.authority import Authority, issuer_settings
+from bowerbird.operator_log import operators_cause, operators_log
 from bowerbird.publications import Events, Publications
+from libs.access.api_keys import ALL_ISSUERS
+from libs.audit.entry import Action, Entry
 from libs.common import mongo
 from libs.common.clock import now
 from libs.common.kafka import Kafka
@@ -29,17 +32,23 @@ from services.issuer.status.repository import StatusListRepository
 _PUBLISHERS: Final = ("evidence", "issuer")
 
 Yes = Annotated[bool, Parameter(negative="", help="do it; without this it is only counted")]
+Reason = Annotated[str | None, Parameter(help="why, in your words, for the audit log")]
 
 
-def republish(*, yes: Yes = False) -> int:
+def republish(*, yes: Yes = False, reason: Reason = None) -> int:
     """Publish again what the stores hold; without --yes count it. Harmless to repeat, whether services run or not.
 
     It takes the environment of the issuer service, with a user at MongoDB and Kafka who may read every database and
-    write every topic, as that of `bowerbird setup` may. Run `bowerbird setup` before, so that there are topics.
+    write every topic, as that of `bowerbird setup` may. Run `bowerbird setup` before, so that there are topics. The
+    issuer service's audit log has an entry of it before anything is published.
+
+    Args:
+        yes: see its help.
+        reason: see its help.
     """
     try:
         settings = issuer_settings()
-        problems = asyncio.run(_republish(settings, dry_run=not yes))
+        problems = asyncio.run(_republish(settings, reason, dry_run=not yes))
     except SettingsError as error:
         print(f"bowerbird: {error}", file=sys.stderr)
         return 1
@@ -53,7 +62,7 @@ def republish(*, yes: Yes = False) -> int:
     return 1 if problems else 0
 
 
-async def _republish(settings: ServiceSettings, *, dry_run: bool) -> list[str]:
+async def _republish(settings: ServiceSettings, reason: str | None, *, dry_run: bool) -> list[str]:
     authority = Authority(settings)
     client = mongo.connect(settings.mongo_url.get_secret_value(), "bowerbird-republish", mongo_options(settings))
     kafkas = {name: Kafka(settings, name, authority.ids.event_id) for name in _PUBLISHERS}
@@ -64,17 +73,21 @@ async def _republish(settings: ServiceSettings, *, dry_run: bool) -> list[str]:
             stack.push_async_callback(kafka.stop)
             if not dry_run:
                 await kafka.start()
+        trace = new_trace()
+        if not dry_run:
+            entry = Entry(Action.TOPICS_REPUBLISHED, operators_cause(trace), (ALL_ISSUERS,), "topics", reason)
+            await operators_log(client["issuer"]).record(entry)
         problems = await _keys(client, settings, kafkas["issuer"], dry_run=dry_run)
         for kind in publications.kinds():
-            count = await _publish(kind.events(), None if dry_run else kafkas[kind.publisher])
+            count = await _publish(kind.events(), None if dry_run else kafkas[kind.publisher], trace)
             print(f"{count:>12,}  {kind.name}", flush=True)
         await _lists(client, dry_run=dry_run)
     return problems
 
 
-async def _publish(events: Events, kafka: Kafka | None) -> int:
+async def _publish(events: Events, kafka: Kafka | None, trace: str) -> int:
     """Publish all of these and wait until each is confirmed; return how many there are."""
-    count, trace = 0, new_trace()
+    count = 0
     async for some in events:
         if kafka is not None:
             await kafka.publish([Outgoing(each, trace) for each in some])

@@ -1,7 +1,6 @@
 """`bowerbird rewrap`: seals the issuers' signing keys anew under the key-encryption key in BOWERBIRD_KEK_FILE."""
 
 import asyncio
-import getpass
 import sys
 from typing import Annotated
 
@@ -9,15 +8,13 @@ from aiokafka.errors import KafkaError
 from cyclopts import Parameter
 from pymongo.errors import PyMongoError
 
-from libs.audit.entry import Cause
-from libs.audit.log import AuditLog
+from bowerbird.operator_log import operators_cause, operators_log
 from libs.common import mongo
 from libs.common.authority_secret import AuthoritySecret
 from libs.common.clock import now
 from libs.common.kafka import Kafka
 from libs.common.settings import SettingsError
 from libs.common.store_access import mongo_options
-from libs.common.telemetry import new_trace, trace_id
 from libs.contracts.ids import Ids
 from services.issuer.keys.copies import KeyCopies
 from services.issuer.keys.encryption import FileKeyEncryption
@@ -62,11 +59,11 @@ async def _rewrap(settings: ServiceSettings, encryption: FileKeyEncryption, *, d
         repository = SigningKeyRepository(client, database)
         copies = KeyCopies(repository, encryption, publish=kafka.publish, clock=now)
         probe = KeyEncryptionProbe(database, repository, encryption)
-        rewrapping = Rewrapping(repository, encryption, copies=copies, probe=probe, audit=AuditLog(database))
+        rewrapping = Rewrapping(repository, encryption, copies=copies, probe=probe, audit=operators_log(database))
         if dry_run:
             return await rewrapping.dry_run()
         await kafka.start()
-        return await rewrapping.run(Cause(f"operator:{getpass.getuser()}", trace_id(new_trace())))
+        return await rewrapping.run(operators_cause())
     finally:
         await kafka.stop()
         await mongo.close(client)

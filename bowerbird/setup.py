@@ -4,7 +4,6 @@ Services wait for topics, so none runs without its unique indexes.
 """
 
 import asyncio
-import getpass
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -17,20 +16,19 @@ from confluent_kafka import KafkaException
 from pydantic import Field
 from pymongo.errors import OperationFailure, PyMongoError
 
-from bowerbird import kafka_access
+from bowerbird import kafka_access, mongo_users
 from bowerbird.kafka_access import KafkaAccess, RefusedError
 from bowerbird.mongo_users import make_monitor, make_users, set_administrators_password
+from bowerbird.operator_log import operators_cause, operators_log
 from bowerbird.registry import NAMES, find
 from libs.access import repository as keys
 from libs.audit import log as audit
-from libs.audit.entry import Action, Cause, Entry
-from libs.audit.log import AuditLog
+from libs.audit.entry import Action, Entry
 from libs.common import mongo
 from libs.common.mongo import Index
 from libs.common.settings import PREFIX, Settings, SettingsError
 from libs.common.store_access import kafka_admin_options, mongo_options, read_password
 from libs.common.store_settings import OptionalPath
-from libs.common.telemetry import new_trace, trace_id
 from libs.common.topic_setup import create_topics
 from libs.contracts import rights
 
@@ -86,7 +84,8 @@ async def set_up(settings: SetupSettings, patience_seconds: float, access: Acces
     kafka = _kafka(settings)
     told = []
     if not access.dry_run:
-        await _patiently(lambda: _prepare_databases(settings), f"MongoDB ({PREFIX}MONGO_URL)", give_up_at)
+        databases = f"MongoDB ({PREFIX}MONGO_URL)"
+        await _patiently(lambda: _prepare_databases(settings, access.reason), databases, give_up_at)
     if settings.kafka_security != "PLAINTEXT":
         told += await _patiently(lambda: _give_access(settings, access), kafka, give_up_at)
     if not access.dry_run:
@@ -177,10 +176,10 @@ async def _record(
     settings: SetupSettings, action: Action, subject: str, reason: str | None, changes: Sequence[str]
 ) -> None:
     """Write down what is to be changed at the stores, in the issuer service's audit log, before it is."""
-    cause = Cause(f"operator:{getpass.getuser()}", trace_id(new_trace()))
     details = {"changes": "; ".join(changes)} if changes else {}
     async with _mongodb(settings) as client:
-        await AuditLog(client["issuer"]).record(Entry(action, cause, (), subject, reason, details))
+        entry = Entry(action, operators_cause(), (), subject, reason, details)
+        await operators_log(client["issuer"]).record(entry)
 
 
 @asynccontextmanager
@@ -233,11 +232,13 @@ async def _give_access(settings: SetupSettings, access: Access) -> list[str]:
     return planned.lines(dry_run=access.dry_run)
 
 
-async def _prepare_databases(settings: SetupSettings) -> None:
+async def _prepare_databases(settings: SetupSettings, reason: str | None) -> None:
     async with _mongodb(settings) as client:
         for name in NAMES:
             await mongo.create_indexes(client[name], indexes_of(name))
         if settings.service_passwords is not None:
+            if changed := await mongo_users.changes(client, NAMES):
+                await _record(settings, Action.STORE_ACCESS_CHANGED, "mongodb", reason, changed)
             await make_users(client, _passwords(settings, "mongodb"))
             if (monitors := _monitors_password(settings, "mongodb")) is not None:
                 await make_monitor(client, monitors)

@@ -25,7 +25,10 @@ from bowerbird.authority import Authority, issuer_settings
 from bowerbird.backups import manifest
 from bowerbird.backups.files import require_intact
 from bowerbird.backups.manifest import BackupError
+from bowerbird.operator_log import operators_cause, operators_log
 from bowerbird.publications import Publications
+from libs.access.api_keys import ALL_ISSUERS
+from libs.audit.entry import Action, Entry
 from libs.common import mongo
 from libs.common.clock import now
 from libs.common.kafka import Kafka
@@ -171,11 +174,12 @@ class _Audit:
         Raises:
             PyMongoError, KafkaError: a store does not answer.
         """
-        found, repairs, settings = Found(), _Repairs(), self._settings
+        found, settings = Found(), self._settings
         if self._backups is not None:
             found.backup = await asyncio.to_thread(_newest_backup, self._backups)
         url = settings.mongo_url.get_secret_value()
         client = mongo.connect(url, "bowerbird-audit", mongo_options(settings), patient=True)
+        repairs = _Repairs(client["issuer"])
         async with AsyncExitStack() as stack:
             stack.push_async_callback(mongo.close, client)
             if self._repair:
@@ -210,9 +214,11 @@ class _Audit:
 
 
 class _Repairs:
-    """Publishes events, some at a time; without a connection none."""
+    """Publishes events, some at a time, once the audit log says that it is done; without a connection none."""
 
-    def __init__(self) -> None:
+    def __init__(self, audited: mongo.Database) -> None:
+        self._audited = audited
+        self._trace = new_trace()
         self.kafkas: dict[str, Kafka] = {}
         self.published = 0
         self._held: dict[str, list[Outgoing]] = {}
@@ -220,12 +226,15 @@ class _Repairs:
     async def add(self, events: Sequence[tuple[str, Event]]) -> None:
         """Publish these, soon."""
         for publisher, event in events if self.kafkas else ():
-            self._held.setdefault(publisher, []).append(Outgoing(event, new_trace()))
+            self._held.setdefault(publisher, []).append(Outgoing(event, self._trace))
         if sum(map(len, self._held.values())) >= _AT_ONCE:
             await self.publish()
 
     async def publish(self) -> None:
         """Publish what is held, and wait until it is confirmed."""
+        if self._held and not self.published:
+            entry = Entry(Action.TOPICS_REPAIRED, operators_cause(self._trace), (ALL_ISSUERS,), "topics")
+            await operators_log(self._audited).record(entry)
         for publisher, held in self._held.items():
             await self.kafkas[publisher].publish(held)
             self.published += len(held)

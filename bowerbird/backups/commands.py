@@ -1,7 +1,6 @@
 """`bowerbird backup` and `bowerbird restore`: what they are told, print, and how they end."""
 
 import asyncio
-import getpass
 import sys
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -19,15 +18,14 @@ from bowerbird.backups.backup import make, require_new
 from bowerbird.backups.manifest import BackupError, Manifest
 from bowerbird.backups.places import lost_since, places, span
 from bowerbird.backups.restore import Target, look_at, require_free, require_whole, restore
+from bowerbird.operator_log import operators_cause, operators_log
 from bowerbird.operators import store_settings
 from libs.access.api_keys import ALL_ISSUERS
-from libs.audit.entry import Action, Cause, Entry
-from libs.audit.log import AuditLog
+from libs.audit.entry import Action, Details, Entry
 from libs.common import mongo
 from libs.common.mongo import Client
 from libs.common.settings import Settings, SettingsError
 from libs.common.store_access import mongo_options
-from libs.common.telemetry import new_trace, trace_id
 
 _HOUR: Final = 3600
 
@@ -51,10 +49,10 @@ def backup(folder: Path, /, *, longest: Longest = 12, reason: Reason = None) -> 
 
     async def run(settings: Settings, client: Client, progress: "_Progress") -> int:
         noted = await places(settings)
-        cause = Cause(f"operator:{getpass.getuser()}", trace_id(new_trace()))
-        entry = Entry(Action.DATABASES_BACKED_UP, cause, (ALL_ISSUERS,), f"backup {folder.name}", reason)
         require_new(folder)
-        await AuditLog(client["issuer"]).record(entry)
+        subject = f"backup {folder.name}"
+        entry = Entry(Action.DATABASES_BACKED_UP, operators_cause(), (ALL_ISSUERS,), subject, reason)
+        await operators_log(client["issuer"]).record(entry)
         made = await make(client, folder, noted, longest_seconds=longest * _HOUR, tell=progress.show)
         size = sum(each.bytes for each in made.files)
         progress.line(f"{folder}: {made.documents} documents, {size} bytes, as of {made.at.isoformat()}")
@@ -64,12 +62,15 @@ def backup(folder: Path, /, *, longest: Longest = 12, reason: Reason = None) -> 
     return _told(run)
 
 
-def restore_backup(folder: Path, /, *, yes: Yes = False) -> int:
+def restore_backup(folder: Path, /, *, yes: Yes = False, reason: Reason = None) -> int:
     """Restore a backup into empty stores, while no service runs; without --yes look whether it can be, and say so.
+
+    The audit log of the issuer service says so in an entry behind those that were restored.
 
     Args:
         folder: the backup's directory.
         yes: see its help.
+        reason: see its help.
     """
 
     async def run(settings: Settings, client: Client, progress: "_Progress") -> int:
@@ -85,7 +86,10 @@ def restore_backup(folder: Path, /, *, yes: Yes = False) -> int:
         if not yes:
             progress.line("The backup is whole and the stores are free. Nothing was done: say --yes to restore.")
             return 0
-        await restore(client, folder, found, progress.show)
+        details: Details = {"manifest": found.digest, "moment": found.at.isoformat(), "documents": found.documents}
+        subject = f"backup {folder.name}"
+        entry = Entry(Action.DATABASES_RESTORED, operators_cause(), (ALL_ISSUERS,), subject, reason, details)
+        await restore(client, folder, found, progress.show, entry)
         progress.line(f"restored: {found.documents} documents, as of {found.at.isoformat()}")
         progress.line("Next: `bowerbird setup`, then start the services; they read what was published since.")
         return 0

@@ -12,13 +12,17 @@ from bson.raw_bson import RawBSONDocument
 from bowerbird.backups.files import documents, require_intact
 from bowerbird.backups.manifest import BackupError, DocumentsFile, Manifest
 from bowerbird.backups.snapshot import RESTORING
+from bowerbird.operator_log import operators_log
 from bowerbird.registry import NAMES
 from bowerbird.setup import indexes_of
+from libs.audit.entry import Entry
 from libs.common import mongo
 from libs.common.mongo import Client
+from libs.contracts.rights import AUDIT
 
 _AT_ONCE: Final = 1000
 _SYSTEM: Final = "system."
+_LOGGED: Final = "issuer"
 
 Tell = Callable[[str, int], None]
 """Told the collection that is being restored, and how many documents of it are."""
@@ -90,11 +94,18 @@ async def require_whole(folder: Path, backup: Manifest, tell: Tell) -> None:
         tell(each.name, each.documents)
 
 
-async def restore(client: Client, folder: Path, backup: Manifest, tell: Tell) -> None:
+async def restore(client: Client, folder: Path, backup: Manifest, tell: Tell, entry: Entry) -> None:
     """Write a backup that was found whole into stores that were found free.
 
     Each collection is filled under another name, with its indexes, and all are renamed at the end: what breaks off
     leaves empty stores, and can be begun again.
+
+    Args:
+        client: of one who may write every database.
+        folder: where the backup is.
+        backup: its manifest.
+        tell: is told the progress.
+        entry: says in the issuer service's audit log that this is done; it stands there before any of it is to be seen.
 
     Raises:
         BackupError: a file does not hold what its manifest says.
@@ -113,6 +124,8 @@ async def restore(client: Client, folder: Path, backup: Manifest, tell: Tell) ->
             for each in indexes_of(database)
         ]
         await mongo.create_indexes(client[database], indexes)
+    is_made = any(each.name == f"{_LOGGED}.{AUDIT}" for each in backup.files)
+    await operators_log(client[_LOGGED], RESTORING + AUDIT if is_made else AUDIT).record(entry)
     for each in backup.files:
         await client.admin.command(
             {

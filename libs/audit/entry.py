@@ -44,6 +44,11 @@ class Action(StrEnum):
     ADMINISTRATOR_ADDED = "administrator.added"
     ADMINISTRATOR_REMOVED = "administrator.removed"
     DATABASES_BACKED_UP = "databases.backed-up"
+    DATABASES_RESTORED = "databases.restored"
+    TOPICS_REPUBLISHED = "topics.republished"
+    TOPICS_REPAIRED = "topics.repaired"
+    DEAD_LETTER_SHOWN = "dead-letter.shown"
+    DEAD_LETTERS_SENT_AGAIN = "dead-letters.sent-again"
     ACCESS_REFUSED = "access.refused"
 
 
@@ -52,10 +57,11 @@ class Cause:
     """By whom and through what something is done.
 
     Attributes:
-        principal: `administrator:NAME`, `key:ISSUER/NAME`, `service:NAME`, or `nobody` where no key was shown.
+        principal: `administrator:NAME`, `key:ISSUER/NAME`, `service:NAME`, `operator:USER` of a command, or `nobody`
+            where no key was shown.
         trace: the trace id (32 hexadecimal digits) that request, events and log lines share.
         key: the first 16 digits of the API key's SHA-256.
-        client: the address that the request came from.
+        client: the address that the request came from, or the name of the machine that a command ran on.
     """
 
     principal: str

@@ -14,8 +14,9 @@ from libs.audit.stored_form import document_of, recorded_of
 from libs.common.clock import now
 from libs.common.mongo import Database, Document, Index, is_duplicate
 from libs.common.telemetry import get_logger
+from libs.contracts.rights import AUDIT
 
-INDEXES: Sequence[Index] = (Index("audit", ["tenants", "_id"]), Index("audit", ["tenants", "action"]))
+INDEXES: Sequence[Index] = (Index(AUDIT, ["tenants", "_id"]), Index(AUDIT, ["tenants", "action"]))
 
 _AT_ONCE = 500
 
@@ -27,8 +28,8 @@ class AuditLog:
     from some entry on cannot rewrite what was shipped from there.
     """
 
-    def __init__(self, database: Database, *, clock: Callable[[], datetime] = now) -> None:
-        self._collection = database["audit"]
+    def __init__(self, database: Database, collection: str = AUDIT, *, clock: Callable[[], datetime] = now) -> None:
+        self._collection = database[collection]
         self._clock = clock
         self._turn = asyncio.Lock()
         self._last: tuple[int, str] | None = None

@@ -12,6 +12,7 @@ import pytest
 
 from deploy.embedded.layout import SOURCE_ROOT
 from deploy.embedded.stack import Stack
+from libs.audit.entry import Action
 from tests.faults import picture
 from tests.faults.drill import rest
 from tests.faults.picture import Picture
@@ -60,6 +61,12 @@ def follow(section: str, stack: Stack, operator: Operator) -> None:
     operator.run(look)
 
 
+def audited(stack: Stack) -> set[str]:
+    """Return what the issuer service's audit log has entries of."""
+    with databases(stack) as client:
+        return set(client["issuer"]["audit"].distinct("action"))
+
+
 NOT_YET = {"mails sent again", "deliveries lost"}
 """What a restore does not bring back yet: that a mail went, mails that tell of a revocation."""
 
@@ -94,6 +101,7 @@ def test_the_runbook_brings_back_what_was_acknowledged_whichever_store_is_lost(s
     stack.start("kafka")
     follow("Kafka's disk is lost", stack, operator)
     assert not harm(before, stack, besides=set())
+    assert audited(stack) >= {Action.DATABASES_BACKED_UP, Action.DATABASES_RESTORED, Action.TOPICS_REPUBLISHED}
 
 
 def test_what_one_store_loses_is_named_and_comes_back_by_repairing(stack: Stack, tmp_path: Path) -> None:
@@ -110,6 +118,7 @@ def test_what_one_store_loses_is_named_and_comes_back_by_repairing(stack: Stack,
     assert str(shown["_id"]) in found["examples"]["badges_differ"]
     assert f"batch {row['batch_id']}, row {row['row']}, decision 1" in found["examples"]["rows_differ"]
     assert str(mail["credential_id"]) in found["examples"]["deliveries_missing"]
+    assert Action.TOPICS_REPAIRED in audited(stack)
     assert rest(stack, 2.0)
     left = json.loads(operator.run(f"{look} || test $? = 1"))["examples"]
     for check in ("badges_differ", "rows_differ", "deliveries_missing"):

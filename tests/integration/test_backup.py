@@ -4,6 +4,7 @@ import asyncio
 import functools
 import itertools
 from collections.abc import AsyncIterator, Iterator
+from operator import itemgetter
 from pathlib import Path
 
 import bson
@@ -14,6 +15,7 @@ from bowerbird.backups.files import documents
 from bowerbird.cli import app
 from bowerbird.registry import NAMES
 from deploy.embedded.stack import Stack
+from libs.audit.log import AuditLog
 from libs.common import mongo
 from libs.common.mongo import Client
 from tests.conftest import PORT_OFFSET
@@ -91,16 +93,21 @@ async def test_a_backup_is_one_moment_of_all_databases_and_a_restore_gives_it_ba
     assert "not empty" in capsys.readouterr().err
     assert await run(empty, infrastructure, "restore", str(folder)) == 0
     assert "Nothing was done" in capsys.readouterr().out
-    assert await run(empty, infrastructure, "restore", str(folder), "--yes") == 0
+    assert await run(empty, infrastructure, "restore", str(folder), "--yes", "--reason", "a drill") == 0
 
     target = mongo.connect(empty.mongo_url, "test")
     for each in made.files:
         stored = await target[each.database][each.collection].find().to_list(None)
         expected = [bson.decode(one, source.codec_options) for one in documents(folder / each.path)]
+        if each.name == "issuer.audit":
+            *stored, restored = sorted(stored, key=itemgetter("_id"))
+            assert (restored["action"], restored["subject"]) == ("databases.restored", "backup backup")
+            assert restored["reason"] == "a drill"
         assert sorted(stored, key=repr) == sorted(expected, key=repr), each.name
         assert await target[each.database][each.collection].index_information() == (
             await source[each.database][each.collection].index_information()
         ), each.name
+    assert (await AuditLog(target["issuer"]).check()).broken_at is None
     await mongo.close(target)
 
 

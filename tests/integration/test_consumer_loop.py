@@ -157,6 +157,7 @@ async def test_what_is_sent_again_reaches_the_consumer_that_set_it_aside_once_an
     settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("BOWERBIRD_KAFKA_BOOTSTRAP", settings.kafka_bootstrap)
+    monkeypatch.setenv("BOWERBIRD_MONGO_URL", settings.mongo_url.get_secret_value())
     seen, other = Seen(), Seen()
     (key,) = seen.poison = set(await send_contacts(settings, 1))
     async with consuming(settings, "again", seen), consuming(settings, "beside", other):

@@ -340,6 +340,23 @@ async def recorded(settings: SetupSettings, subject: str) -> list[Entry]:
         await mongo.close(client)
 
 
+async def test_rights_at_mongodb_stand_in_the_audit_log_and_what_somebody_changed_is_made_right(
+    settings: SetupSettings,
+) -> None:
+    made = await recorded(settings, "mongodb")
+    assert [each.action for each in made] == [Action.STORE_ACCESS_CHANGED]
+    assert str(made[0].details["changes"]).count("made: ") == len(topics.SERVICES)
+    client = mongo.connect(settings.mongo_url.get_secret_value(), "test", mongo_options(settings))
+    await client.admin.command({"grantRolesToUser": "bowerbird-verifier", "roles": ["readAnyDatabase"]})
+    await set_up(settings, 60, Access(reason="too much"))
+    await mongo.close(client)
+    *_, last = await recorded(settings, "mongodb")
+    assert last.reason == "too much"
+    assert last.details == {"changes": "changed: bowerbird-verifier, who reads and writes verifier"}
+    await set_up(settings, 60)
+    assert len(await recorded(settings, "mongodb")) == len(made) + 1
+
+
 async def test_a_partner_is_not_admitted_where_that_cannot_be_recorded(stack: Stack, settings: SetupSettings) -> None:
     away = settings.model_copy(update={"mongo_url": SecretStr("mongodb://127.0.0.1:1/?serverSelectionTimeoutMS=100")})
     with pytest.raises(TimeoutError):

@@ -337,6 +337,11 @@ ELSEWHERE = {
     Action.ADMINISTRATOR_ADDED: "test_api_keys.py, with the file that names administrators",
     Action.ADMINISTRATOR_REMOVED: "likewise",
     Action.DATABASES_BACKED_UP: "test_backup.py, with the databases that it needs",
+    Action.DATABASES_RESTORED: "likewise: it is restored with them",
+    Action.TOPICS_REPUBLISHED: "test_audited_callers.py, by the command",
+    Action.TOPICS_REPAIRED: "likewise",
+    Action.DEAD_LETTER_SHOWN: "likewise",
+    Action.DEAD_LETTERS_SENT_AGAIN: "likewise",
     Action.ACCESS_REFUSED: "nothing is done: test_audit.py",
 }
 
