@@ -9,20 +9,19 @@ import structlog
 
 from libs.audit.entry import Cause
 from libs.audit.log import AuditLog
-from libs.common.mongo import Database
+from libs.common.mongo import Collection, Database
 from libs.common.telemetry import new_trace, trace_id
-from libs.contracts.rights import AUDIT
 
 
-def operators_log(database: Database, collection: str = AUDIT) -> AuditLog:
+def operators_log(database: Database, restoring: Collection | None = None) -> AuditLog:
     """Return the audit log of a service, for a command: its lines go to stderr, since stdout is the command's answer.
 
     Args:
         database: that of the service.
-        collection: where the log stands; another name only while it is being restored.
+        restoring: the collection that will become the log; None where it is not being restored.
     """
     structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
-    return AuditLog(database, collection)
+    return AuditLog(database, restoring=restoring)
 
 
 def operators_cause(trace: str | None = None) -> Cause:

@@ -24,7 +24,8 @@ from libs.openbadges.issue.building import CredentialTemplate, Shown, solo_resul
 from libs.openbadges.issue.signing import prepare, sign
 from libs.openbadges.model.documents import Achievement, Criteria, Evidence, Profile
 from libs.openbadges.status.bitstring import StatusList, entry, list_document
-from libs.openbadges.trust import Party, Registry, skeleton
+from libs.openbadges.trust import Party, Registry
+from libs.openbadges.trust.names import likenesses
 from services.verifier.material.issuers import RegisteredIssuer
 from services.verifier.material.lookup import PublicRecords
 from services.verifier.material.records import (
@@ -181,10 +182,10 @@ class MemoryRepository:
             if did in self.registered and did in self.dids
         }
 
-    async def parties_alike(self, skeletons: Iterable[str]) -> dict[str, list[Party]]:
+    async def parties_alike(self, asked: Iterable[str]) -> dict[str, list[Party]]:
         self._reach()
         everybody = self.registered.values()
-        return {one: [party for party in everybody if skeleton(party.name) == one] for one in skeletons}
+        return {one: [party for party in everybody if one in likenesses(party.name)] for one in asked}
 
     async def credential_texts(self, ids: Iterable[UUID]) -> dict[UUID, str | TakenDown]:
         self._reach()

@@ -124,8 +124,9 @@ async def restore(client: Client, folder: Path, backup: Manifest, tell: Tell, en
             for each in indexes_of(database)
         ]
         await mongo.create_indexes(client[database], indexes)
-    is_made = any(each.name == f"{_LOGGED}.{AUDIT}" for each in backup.files)
-    await operators_log(client[_LOGGED], RESTORING + AUDIT if is_made else AUDIT).record(entry)
+    is_in_backup = any(each.name == f"{_LOGGED}.{AUDIT}" for each in backup.files)
+    restoring = client[_LOGGED][RESTORING + AUDIT] if is_in_backup else None
+    await operators_log(client[_LOGGED], restoring).record(entry)
     for each in backup.files:
         await client.admin.command(
             {

@@ -12,11 +12,10 @@ from libs.audit.chain import ChainReport, check_chain
 from libs.audit.entry import FIRST_PREVIOUS, Action, Entry, Recorded, chained
 from libs.audit.stored_form import document_of, recorded_of
 from libs.common.clock import now
-from libs.common.mongo import Database, Document, Index, is_duplicate
+from libs.common.mongo import Collection, Database, Document, Index, is_duplicate
 from libs.common.telemetry import get_logger
-from libs.contracts.rights import AUDIT
 
-INDEXES: Sequence[Index] = (Index(AUDIT, ["tenants", "_id"]), Index(AUDIT, ["tenants", "action"]))
+INDEXES: Sequence[Index] = (Index("audit", ["tenants", "_id"]), Index("audit", ["tenants", "action"]))
 
 _AT_ONCE = 500
 
@@ -28,8 +27,11 @@ class AuditLog:
     from some entry on cannot rewrite what was shipped from there.
     """
 
-    def __init__(self, database: Database, collection: str = AUDIT, *, clock: Callable[[], datetime] = now) -> None:
-        self._collection = database[collection]
+    def __init__(
+        self, database: Database, *, restoring: Collection | None = None, clock: Callable[[], datetime] = now
+    ) -> None:
+        """Write in the log of this database; while that is restored, in the collection that will become it."""
+        self._collection = database["audit"] if restoring is None else restoring
         self._clock = clock
         self._turn = asyncio.Lock()
         self._last: tuple[int, str] | None = None

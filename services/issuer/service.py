@@ -25,13 +25,12 @@ from libs.contracts.events import (
     MailDomainsSet,
 )
 from services.issuer.access.wiring import add_access, known_administrators
-from services.issuer.catalogue import publications
+from services.issuer.catalogue import names, publications
 from services.issuer.catalogue import repository as catalogue
 from services.issuer.catalogue.achievements import Achievements
 from services.issuer.catalogue.api import achievement_routes, issuer_routes, profile_routes
 from services.issuer.catalogue.authority import Authority, DidDocuments
 from services.issuer.catalogue.issuers import Issuers
-from services.issuer.catalogue.names import IssuerNames
 from services.issuer.catalogue.worker import CatalogueWorker
 from services.issuer.credentials import repository as credential_repository
 from services.issuer.credentials import requests, waiting_commands
@@ -84,6 +83,7 @@ INDEXES: Sequence[Index] = (
     *waiting_commands.INDEXES,
     *status_repository.INDEXES,
     *catalogue.INDEXES,
+    *names.INDEXES,
     *publications.INDEXES,
     *signing_key_store.INDEXES,
 )
@@ -180,7 +180,7 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
         signing_keys=signing_keys,
         keys=stored_keys,
         audit=plumbing.audit,
-        names=IssuerNames(database, now),
+        names=names.IssuerNames(database, now),
         urls=urls,
         clock=now,
     )

@@ -242,7 +242,7 @@ async def test_a_school_takes_no_name_that_looks_like_anothers_unless_the_admini
     await Tenant(api, admin, "telopea").onboard(name="Telopea College")
     corymbia = await Tenant(api, admin, "corymbia").onboard(name="Corymbia School")
     path = "/v1/issuers/corymbia/profile"
-    for name in ("Telopea College", "TELOPEA  college", "T\u0435lopea College"):
+    for name in ("Telopea College", "TELOPEA  college", "T\u0435lopea College", "College Telopea", "Telopea College 2"):
         refused = await api.put(path, headers=corymbia.headers, json={"name": name})
         assert refused.status_code == 409, name
         assert "telopea" in refused.json()["detail"]
@@ -250,14 +250,16 @@ async def test_a_school_takes_no_name_that_looks_like_anothers_unless_the_admini
     assert (kept.status_code, kept.json()["look_alikes"]) == (200, [])
     published = await api.put(path, headers=admin, json={"name": "Telopea College"})
     assert (published.status_code, published.json()["look_alikes"]) == (200, ["telopea"])
+    entries = (await api.get("/v1/issuers/corymbia/audit/issuer", headers=admin)).json()["entries"]
+    assert [each["details"].get("look_alikes") for each in entries[:2]] == ["telopea", None]
 
 
 async def test_of_two_schools_that_take_names_that_look_alike_at_once_one_is_refused(
     api: httpx.AsyncClient, admin: dict[str, str]
 ) -> None:
     schools = [await Tenant(api, admin, f"hakea-{each}").onboard(name=f"Hakea {each}") for each in ("one", "two")]
-    for round_ in ("Waratah", "Boronia", "Grevillea"):
-        names = (f"{round_} College", f"{round_.replace('a', chr(0x430))}  college")
+    for round_, other in (("Waratah", "{1}  college"), ("Boronia", "{1} college"), ("Grevillea", "College {0}")):
+        names = (f"{round_} College", other.format(round_, round_.replace("a", chr(0x430))))
         answers = await asyncio.gather(
             *(
                 api.put(f"/v1/issuers/{school.id}/profile", headers=school.headers, json={"name": name})

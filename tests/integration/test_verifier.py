@@ -30,7 +30,7 @@ from libs.contracts.events import (
 )
 from libs.contracts.reasons import RevocationReason, TakeDownReason
 from libs.openbadges.crypto.keys import Ed25519Key
-from libs.openbadges.trust import skeleton
+from libs.openbadges.trust.names import skeleton
 from services.verifier.material import metrics
 from services.verifier.material.records import TakenDown
 from services.verifier.material.repository import INDEXES, Repository

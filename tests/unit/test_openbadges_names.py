@@ -6,7 +6,16 @@ import string
 import pytest
 from confusable_homoglyphs.confusables import confusables_data
 
-from libs.openbadges.trust.names import LONGEST_NAME, names_no_school, shown_name, skeleton, skeletons
+from libs.openbadges.trust.names import (
+    LONGEST_NAME,
+    likenesses,
+    names_installation,
+    names_no_school,
+    shown_name,
+    skeleton,
+    sought_likenesses,
+    whole_likenesses,
+)
 
 ALIKE = {
     "Cyrillic": "Ваnksіа Соllеgе",
@@ -70,8 +79,81 @@ def test_other_names_have_another(other: str) -> None:
         "Real\u200b Ban\u200bksia_College",
     ],
 )
-def test_a_name_that_holds_another_has_its_skeleton_too(holding: str) -> None:
-    assert skeleton("Banksia College") in skeletons(holding)
+def test_a_name_that_holds_another_could_be_taken_for_it(holding: str) -> None:
+    assert pretends(holding, "Banksia College")
+
+
+def pretends(name: str, registered: str) -> bool:
+    """Whether a stranger's name, or one that a school would take, could be taken for that of a registered party."""
+    return bool(sought_likenesses(name) & likenesses(registered))
+
+
+STATE = "Wattle State Department of Education"
+
+
+@pytest.mark.parametrize(
+    ("name", "registered"),
+    [
+        ("College Banksia", "Banksia College"),
+        ("CollegeBanksia", "Banksia College"),
+        ("The College of Banksia", "Banksia College"),
+        ("C\u043ellege B\u0430nksia", "Banksia College"),
+        ("College Banksia (official)", "Banksia College"),
+        ("School Primary Grove Wattle", "Wattle Grove Primary School"),
+        ("Primary School, Wattle Grove", "Wattle Grove Primary School"),
+        ("Department of Education", STATE),
+        ("Education Department", STATE),
+        ("The Department for Education", STATE),
+        ("Wattle State", STATE),
+        ("Wattle State Education Department", STATE),
+        ("D\u0435partment  of-Education", STATE),
+        (f"{STATE}, Office of Records", STATE),
+    ],
+)
+def test_words_in_another_order_and_a_part_of_a_name_could_be_taken_for_it(name: str, registered: str) -> None:
+    assert pretends(name, registered)
+
+
+PLACES = (
+    "Banksia",
+    "Wattle Grove",
+    "North Banksia",
+    "Saint Mary's",
+    "East Perth",
+    "River Bend",
+    "Hill",
+    "Lakes Entrance",
+)
+KINDS = ("College", "Primary", "Primary School", "High School", "Grammar", "Senior College", "School for the Deaf")
+ORDINARY = [
+    (f"{place} {kind}", f"{other} {another}")
+    for place in PLACES
+    for kind in KINDS
+    for other in PLACES
+    for another in KINDS
+    # 'North Banksia Primary School' does hold the name of another school, and 'Primary' is a part of 'Primary School'.
+    if (place, kind) != (other, another) and place not in other and other not in place
+] + [
+    (f"{place} {kind}", f"{place} {another}")
+    for place in PLACES
+    for kind in KINDS
+    for another in KINDS
+    if kind not in another and another not in kind
+]
+
+
+def test_ordinary_schools_that_share_words_are_not_taken_for_each_other() -> None:
+    assert len(ORDINARY) > 2_000
+    assert [pair for pair in ORDINARY if pretends(*pair)] == []
+    assert not pretends("Department of Health", STATE)
+    assert not pretends("Banksia", "Banksia College")
+
+
+def test_a_registered_name_is_compared_as_a_whole_with_others() -> None:
+    # Schools of one department hold each other's words; each was registered by whoever answers for it.
+    assert not whole_likenesses("Banksia College") & likenesses("Banksia College Junior School")
+    assert not whole_likenesses("Department of Education") & likenesses(STATE)
+    assert whole_likenesses("College Banksia") & likenesses("Banksia College")
 
 
 @pytest.mark.parametrize(
@@ -79,21 +161,38 @@ def test_a_name_that_holds_another_has_its_skeleton_too(holding: str) -> None:
     ["Bowerbird Team", "B\u043ewerbird", "An unknown party", "X, registered here", "did:web:a.example", ".", "Q"],
 )
 def test_names_that_speak_for_the_verifier_are_no_schools(name: str) -> None:
-    assert names_no_school(name)
+    assert names_no_school(name, HOST)
 
 
-@pytest.mark.parametrize("name", ["Banksia College", "Bower Primary School", "\u30d0\u30f3\u30af\u30b7\u30a2"])
+HOST = "badges.wattle.example"
+
+
+@pytest.mark.parametrize(
+    "name", ["badges.wattle.example", "Badges Wattle Example", "The b\u0430dges.wattle.example team", "Bowerbird"]
+)
+def test_a_name_that_reads_as_the_host_or_the_product_is_the_installations(name: str) -> None:
+    assert names_installation(name, HOST)
+    assert names_no_school(name, HOST)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["Banksia College", "Bower Primary School", "\u30d0\u30f3\u30af\u30b7\u30a2", "Wattle Badges", "Wattle Grove"],
+)
 def test_names_of_schools_are(name: str) -> None:
-    assert not names_no_school(name)
+    assert not names_no_school(name, HOST)
+    assert not names_no_school(name, "::1")
 
 
 @pytest.mark.parametrize("other", ["Banksia and College", "College Hill", "a b c d", "Ba nk"])
 def test_a_name_that_shares_words_with_another_does_not(other: str) -> None:
-    assert skeleton("Banksia College") not in skeletons(other)
+    assert not pretends(other, "Banksia College")
 
 
-def test_the_longest_name_has_a_bounded_number_of_skeletons() -> None:
-    assert len(skeletons("ab " * 9_999)) <= 400
+def test_the_longest_name_has_a_bounded_number_of_likenesses() -> None:
+    longest = " ".join(f"{first}{second}" for first in "abcdefgh" for second in "abcdefgh")
+    assert 200 < len(sought_likenesses(longest)) <= 800
+    assert 100 < len(likenesses(longest)) <= 400
 
 
 def test_a_name_of_nothing_visible_has_an_empty_skeleton() -> None:

@@ -26,6 +26,7 @@ from libs.openbadges.trust import (
     skeleton,
     write_issuer_list,
 )
+from libs.openbadges.trust.names import likenesses
 from libs.openbadges.verify import Report, ResolvedInputs, verify
 from tests.unit.openbadges_samples import DID, KEY, METHOD, NOW, badge, material, signed
 
@@ -49,7 +50,7 @@ def strangers(name: Any = "Banksia College", **changes: Any) -> str:
 
 
 def known(*alike: str) -> KnownParties:
-    return KnownParties({DID: SCHOOL}, alike={skeleton(one): [SCHOOL] for one in alike})
+    return KnownParties({DID: SCHOOL}, alike={each: [SCHOOL] for one in alike for each in likenesses(one)})
 
 
 def report_on(text: str | bytes, parties: KnownParties | None = None, **changes: Any) -> Report:
@@ -155,6 +156,26 @@ def test_two_registered_parties_of_one_name_are_told_apart() -> None:
         "Wattle Grove High School, registered here; another Wattle Grove High School, which is registered here too, "
         "did not sign it"
     )
+
+
+@pytest.mark.parametrize("name", ["School High Wattle Grove", "High School"])
+def test_a_stranger_whose_name_is_a_registered_one_in_another_order_or_a_part_of_it_is_marked(name: str) -> None:
+    signer = report_on(strangers(name), known("Wattle Grove High School")).signer
+    assert signer is not None
+    assert (signer.standing, [one.id for one in signer.resembles]) == ("unknown", [DID])
+    assert signer.message.endswith("; Wattle Grove High School, which is registered here, did not sign it")
+
+
+@pytest.mark.parametrize("name", ["badges.wattle.example", "Bowerbird Badges"])
+def test_a_stranger_that_calls_itself_the_host_or_the_product_is_marked(name: str) -> None:
+    host = Party("did:web:badges.wattle.example", "badges.wattle.example")
+    signer = report_on(strangers(name), replace(known(), installation=host)).signer
+    assert signer is not None
+    assert [one.id for one in signer.resembles] == [host.id]
+    assert signer.message.endswith("; badges.wattle.example, where badges are registered, did not sign it")
+    signer = report_on(strangers("Banksia College"), replace(known(), installation=host)).signer
+    assert signer is not None
+    assert not signer.resembles
 
 
 @pytest.mark.parametrize("name", [None, 7, [], {}, {"@value": 3}, "", "\u202e\u200b"])

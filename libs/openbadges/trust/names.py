@@ -2,6 +2,8 @@
 
 import re
 import unicodedata
+from bisect import insort
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from html import unescape
 from itertools import islice
@@ -43,10 +45,32 @@ _SMALL_CAPITALS: Final = dict(
 )
 _PROTOTYPES: Final = {**_prototypes(), **_SMALL_CAPITALS}
 _BETWEEN_WORDS: Final = re.compile(r"[\W_]+")
-_NOBODYS: Final = ("Bowerbird", "registered here", "unknown party", "nobody who", "somebody who", "did:web", "did:key")
+_PRODUCT: Final = "Bowerbird"
+_NOBODYS: Final = ("registered here", "unknown party", "nobody who", "somebody who", "did:web", "did:key")
+_PART_OF: Final = "part of "
 _MOST_WORDS, _LONGEST_RUN, _SHORTEST_RUN = 40, 10, 8
 _ALIKE_IN_ASCII: Final = str.maketrans({"0": "o", "1": "l", "i": "l", "|": "l", "5": "s", "$": "s", "8": "b", "@": "a"})
 """Within ASCII, after case is folded: what is read as the same letter in most typefaces."""
+
+
+@lru_cache(maxsize=4096)
+def _has_shape(character: str) -> bool:
+    category = unicodedata.category(character)
+    return category not in _IGNORED and ord(character) not in _DEFAULT_IGNORABLE
+
+
+@lru_cache(maxsize=4096)
+def _looks_like(character: str) -> str:
+    unseen = not _has_shape(character) or unicodedata.category(character) == "Mn"
+    return "" if unseen else _PROTOTYPES.get(character, character)
+
+
+def _look(text: str) -> str:
+    return "".join(map(_looks_like, text))
+
+
+def _one_shape(text: str) -> str:
+    return text.replace("rn", "m").replace("vv", "w")
 
 
 @lru_cache(maxsize=2048)
@@ -57,7 +81,7 @@ def skeleton(name: str) -> str:
     difference, and each character stands for what it looks like.
     """
     # Prototypes go before compatibility: a lunate sigma looks like c, and is compatible with another sigma.
-    seen = "".join(islice((one for one in name if _has_shape(one) and not one.isspace()), LONGEST_NAME))
+    seen = "".join(islice(filter(_has_shape, "".join(name.split())), LONGEST_NAME))
     shapes = _look(unicodedata.normalize("NFD", seen))
     folded = _look(unicodedata.normalize("NFKD", shapes)).casefold()
     # Once more: what case folding makes (a capital of another alphabet in small) may look like yet another letter.
@@ -65,26 +89,52 @@ def skeleton(name: str) -> str:
     return _one_shape("".join(one for one in again if one.isalnum()))
 
 
-@lru_cache(maxsize=512)
-def skeletons(name: str) -> frozenset[str]:
-    """Return the skeleton of a name, and those of all runs of two to ten words in it, of its first forty words.
-
-    'Banksia College, the real one' so has the skeleton of 'Banksia College' among its own.
-    """
-    words = [skeleton(word) for word in _BETWEEN_WORDS.split(shown_name(unescape(name)))]
-    words = [word for word in words if word][:_MOST_WORDS]
-    runs = {
-        _one_shape("".join(words[start:end]))
-        for start in range(len(words))
-        for end in range(start + 2, min(start + _LONGEST_RUN, len(words)) + 1)
-    }
-    return frozenset({skeleton(name), *(run for run in runs if len(run) >= _SHORTEST_RUN)})
+_PASSED_OVER: Final = frozenset(map(skeleton, ("the", "of", "for", "at", "in")))
 
 
-def names_no_school(name: str) -> bool:
-    """Return whether a name reads as this product, as a word of a verdict, as an id, or is too short to be told."""
+def turned_skeleton(name: str) -> str:
+    """Return one text for all skeletons that differ in where they begin, such as 'collegebanksia', 'banksiacollege'."""
     seen = skeleton(name)
-    return len(seen) < 2 or any(skeleton(words) in seen for words in _NOBODYS)
+    return min((seen[at:] + seen[:at] for at in range(len(seen))), default="")
+
+
+@lru_cache(maxsize=512)
+def whole_likenesses(name: str) -> frozenset[str]:
+    """Return what a name has in common with every other that could be taken for it, whole for whole.
+
+    That is its skeleton, wherever it begins, and its words in any order ('College of Banksia'). The small words between
+    them make no difference.
+    """
+    return frozenset({skeleton(name), turned_skeleton(name), *_in_any_order(_words(name))})
+
+
+@lru_cache(maxsize=512)
+def likenesses(name: str) -> frozenset[str]:
+    """Return what is kept of a registered name: its own likenesses, and that each run of its words is a part of it."""
+    return whole_likenesses(name) | frozenset(_PART_OF + ordered for _, ordered in _runs(_words(name)))
+
+
+@lru_cache(maxsize=512)
+def sought_likenesses(name: str) -> frozenset[str]:
+    """Return what to look for among the likenesses of registered names, to find those that a name pretends to be.
+
+    It is like one as a whole, or holds one in a run of two to ten words of its first forty ('Banksia College, the real
+    one'), or is itself such a part of one ('Department of Education', of that of a state).
+    """
+    words = _words(name)
+    return whole_likenesses(name).union(*_runs(words)) | frozenset(_PART_OF + each for each in _in_any_order(words))
+
+
+def names_installation(name: str, host: str) -> bool:
+    """Return whether a name reads as this product, or as the host that the installation stands at."""
+    seen, hosts = skeleton(name), skeleton(host)
+    return skeleton(_PRODUCT) in seen or (len(hosts) >= _SHORTEST_RUN and hosts in seen)
+
+
+def names_no_school(name: str, host: str) -> bool:
+    """Return whether a name reads as the installation, a word of a verdict, an id, or is too short to be told."""
+    seen = skeleton(name)
+    return len(seen) < 2 or names_installation(name, host) or any(skeleton(words) in seen for words in _NOBODYS)
 
 
 def shown_name(name: str) -> str:
@@ -94,14 +144,23 @@ def shown_name(name: str) -> str:
     return shown if len(shown) <= LONGEST_NAME else f"{shown[:LONGEST_NAME]}…"
 
 
-def _one_shape(text: str) -> str:
-    return text.replace("rn", "m").replace("vv", "w")
+def _words(name: str) -> list[str]:
+    """Return the skeletons of the words of a name, but for those that a reader passes over."""
+    words = (skeleton(word) for word in _BETWEEN_WORDS.split(shown_name(unescape(name))))
+    return [word for word in words if word and word not in _PASSED_OVER][:_MOST_WORDS]
 
 
-def _look(text: str) -> str:
-    return "".join(_PROTOTYPES.get(one, one) for one in text if _has_shape(one) and unicodedata.category(one) != "Mn")
+def _runs(words: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Yield each run of two to ten words, joined and in order; fewer than eight letters are too many names' own."""
+    for start, first in enumerate(words):
+        joined, ordered = first, [first]
+        for word in words[start + 1 : start + _LONGEST_RUN]:
+            joined += word
+            insort(ordered, word)
+            if len(joined) >= _SHORTEST_RUN:
+                yield _one_shape(joined), " ".join(ordered)
 
 
-def _has_shape(character: str) -> bool:
-    category = unicodedata.category(character)
-    return category not in _IGNORED and ord(character) not in _DEFAULT_IGNORABLE
+def _in_any_order(words: Sequence[str]) -> Iterator[str]:
+    if len(words) >= 2 and sum(map(len, words)) >= _SHORTEST_RUN:
+        yield " ".join(sorted(words))

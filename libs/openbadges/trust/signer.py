@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from libs.openbadges.model import times
-from libs.openbadges.trust.names import skeleton, skeletons
+from libs.openbadges.trust.names import names_installation, sought_likenesses, whole_likenesses
 from libs.openbadges.trust.parties import KnownParties, Party, Standing
 
 _QUOTES: Final = frozenset('"″‶〃＂„‟〝〞〟ˮ')  # noqa: RUF001  # those that are no quotation marks to Unicode, too
@@ -26,7 +26,7 @@ class Signer:
         party: the party's own record, where it is registered or listed.
         registry: which registry lists it.
         resembles: registered parties whose name looks like the one in the credential, or like that of the party, and
-            who did not sign it.
+            who did not sign it; of an unknown party also the installation itself.
         looked_up: whether registered parties could be looked up; where not, an unknown party may be one.
         missing: the names of registries that could not be consulted; an unknown party may be listed by one.
     """
@@ -69,6 +69,8 @@ class Signer:
             return ""
         other = self.resembles[0]
         again = "another " if self.party is not None and self.party.name == other.name else ""
+        if other.issuer_id is None:
+            return f"; {other.name}, where badges are registered, did not sign it"
         return f"; {again}{other.name}, which is registered here{'' if self.party is None else ' too'}, did not sign it"
 
     def to_dict(self) -> dict[str, Any]:
@@ -132,12 +134,20 @@ def _party(parties: KnownParties, identifier: str, issued: datetime | None) -> t
 def _resembled(
     parties: KnownParties, name: str | None, party: Party | None, identifier: str | None
 ) -> tuple[Party, ...]:
-    """A name that holds that of a registered party resembles it, but where the bearer is registered or listed too."""
-    if not parties.alike:
-        return ()
-    named = [] if name is None else [skeleton(name)] if party is not None else sorted(skeletons(name))
-    looked = dict.fromkeys(named if party is None else [*named, skeleton(party.name)])
-    found = {one.id: one for each in looked for one in parties.alike.get(each, ()) if one.id != identifier}
+    """Return whom the signer could be taken for.
+
+    A name that holds that of a registered party, or is a part of it, resembles it, but where its bearer is registered
+    or listed too: schools share words.
+    """
+    looked: set[str] = set()
+    if party is not None:
+        looked |= whole_likenesses(party.name) | (whole_likenesses(name) if name else frozenset())
+    elif name is not None:
+        looked |= sought_likenesses(name)
+    found = {one.id: one for each in sorted(looked) for one in parties.alike.get(each, ()) if one.id != identifier}
+    host = parties.installation
+    if host is not None and party is None and name is not None and names_installation(name, host.name):
+        found.setdefault(host.id, host)
     return tuple(found.values())
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from libs.audit.entry import Action, AuditWriter, Cause, Entry
 from libs.common.errors import ConflictError, NotFoundError
@@ -161,7 +162,7 @@ class Issuers:
 
     async def _refuse_look_alike(self, issuer_id: str, name: str, *, reserved: bool) -> None:
         alike = await self._catalogue.look_alikes(name, besides=issuer_id)
-        if names_no_school(name):
+        if names_no_school(name, urlsplit(self._urls.base).hostname or ""):
             raise ConflictError("the name could be taken for words of the verifier's own; choose another one")
         if not alike and not reserved:
             raise ConflictError("another issuer is taking this name, or one that looks like it, at this moment")
@@ -293,11 +294,13 @@ class Issuers:
         await asyncio.to_thread(try_issuer, event, sample, event.published_at)
 
     async def _claim(self, event: IssuerPublished, by: By, action: Action) -> tuple[IssuerPublished, bool]:
+        alike = await self.look_alikes(event) if action is Action.ISSUER_PUBLISHED else []
         published, new = await self._publications.publish(
             event,
             by.trace,
             cause=by.cause,
             action=action,
+            details={"look_alikes": ", ".join(alike)} if alike else None,
             otherwise=f"version {event.version} of {event.issuer_id} was published with other content at the same "
             "moment; read it and try again",
         )

@@ -3,16 +3,19 @@
 Whose name it is says the catalogue; a name is reserved here until what was published with it has surely arrived there.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from pymongo.errors import DuplicateKeyError
 
-from libs.common.mongo import Database
-from libs.openbadges.trust.names import skeleton
+from libs.common.mongo import Database, Index
+from libs.openbadges.trust.names import likenesses, sought_likenesses, turned_skeleton
 
 # Longer than a publication takes to be finished, an interrupted one among them.
 RESERVED = timedelta(seconds=60)
+
+
+INDEXES: Sequence[Index] = (Index("issuer_names", ["likenesses"]),)
 
 
 class IssuerNames:
@@ -23,13 +26,19 @@ class IssuerNames:
         self._clock = clock
 
     async def reserve(self, name: str, issuer_id: str) -> bool:
-        """Reserve the name and all that look like it; return False where another issuer did so a moment ago."""
-        # The name is what two tenants must not share, so this query is over all of them.
+        """Reserve the name and all that could be taken for it; return False where another did so a moment ago.
+
+        Of two who reserve one skeleton at once, wherever it begins, the insert decides. Of two names that are alike
+        otherwise each is written before others are read, so at least one sees the other, and perhaps both.
+        """
+        # The name is what two tenants must not share, so these queries are over all of them.
         now = self._clock()
         free = [{"issuer_id": issuer_id}, {"reserved_at": {"$lt": now - RESERVED}}]
-        reserved = {"schema": 1, "issuer_id": issuer_id, "reserved_at": now}
+        kept = sorted(likenesses(name))
+        reserved = {"schema": 1, "issuer_id": issuer_id, "reserved_at": now, "likenesses": kept}
         try:
-            await self._names.update_one({"_id": skeleton(name), "$or": free}, {"$set": reserved}, upsert=True)
+            await self._names.update_one({"_id": turned_skeleton(name), "$or": free}, {"$set": reserved}, upsert=True)
         except DuplicateKeyError:
             return False
-        return True
+        sought = {"likenesses": {"$in": sorted(sought_likenesses(name))}, "issuer_id": {"$ne": issuer_id}}
+        return await self._names.find_one({**sought, "reserved_at": {"$gte": now - RESERVED}}, {"_id": 1}) is None

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from pymongo import DESCENDING, ReplaceOne
 
-from libs.audit.entry import Action, AuditWriter, Cause, Entry
+from libs.audit.entry import Action, AuditWriter, Cause, Details, Entry
 from libs.common.arrivals import Arrivals
 from libs.common.errors import ConflictError, UnavailableError
 from libs.common.failpoints import failpoint
@@ -93,9 +93,16 @@ class Publications:
         return None if claim is None else _read(claim)
 
     async def publish(
-        self, event: CatalogueEvent, trace: str, *, cause: Cause, action: Action, otherwise: str
+        self,
+        event: CatalogueEvent,
+        trace: str,
+        *,
+        cause: Cause,
+        action: Action,
+        otherwise: str,
+        details: Details | None = None,
     ) -> tuple[CatalogueEvent, bool]:
-        """Publish this version and wait until it has arrived here.
+        """Publish this version and wait until it has arrived here; `details` go into the audit log with the version.
 
         0. Record in the audit log who asks for it.
         1. Claim the version: one insert decides between two that come at once.
@@ -113,7 +120,7 @@ class Publications:
         stored = await self._collection.find_one({"_id": claim["_id"]})
         new = False
         if stored is None:
-            await self._audit.record(_entry(event, cause, action))  # 0
+            await self._audit.record(_entry(event, cause, action, details or {}))  # 0
             new = not await insert_new(self._collection, [claim])  # 1
             failpoint("issuer.publications.1")
             stored = claim if new else await self._collection.find_one({"_id": claim["_id"]})
@@ -181,12 +188,14 @@ class Publications:
         await self._collection.update_one(claim, {"$set": {"arrived": True}})
 
 
-def _entry(event: CatalogueEvent, cause: Cause, action: Action) -> Entry:
+def _entry(event: CatalogueEvent, cause: Cause, action: Action, details: Details) -> Entry:
     kind, _, name = subject_of(event).partition(":")
     reason = None
     if action is Action.ISSUER_SUSPENDED and isinstance(event, IssuerPublished) and event.suspension is not None:
         reason = event.suspension.reason.value
-    return Entry(action, cause, (name.partition("/")[0],), f"{kind} {name}", reason, {"version": event.version})
+    return Entry(
+        action, cause, (name.partition("/")[0],), f"{kind} {name}", reason, {**details, "version": event.version}
+    )
 
 
 def _claim_id(event: CatalogueEvent) -> str:

@@ -9,13 +9,12 @@ from pymongo import DESCENDING
 from libs.common.mongo import Database, Document, Index, find_by_ids, insert_new, upsert_newest
 from libs.common.telemetry import get_logger
 from libs.contracts.events import AUTHORITY_ID, AchievementPublished, AuthorityPublished, IssuerPublished
-from libs.openbadges.trust import skeleton
-from libs.openbadges.trust.names import skeletons
+from libs.openbadges.trust.names import likenesses, sought_likenesses
 from services.issuer.credentials.hindrance import Hindrance, Pair
 
 INDEXES: Sequence[Index] = (
     Index("achievements", ["owner", "achievement_id", "version"], unique=True),
-    Index("issuers", ["skeleton"]),
+    Index("issuers", ["likenesses"]),
 )
 
 CatalogueEvent = IssuerPublished | AchievementPublished | AuthorityPublished
@@ -107,8 +106,8 @@ class Catalogue:
         return {found["_id"] for found in await self._issuers.find(query, {"_id": 1}).to_list(None)}
 
     async def look_alikes(self, name: str, besides: str) -> list[str]:
-        """Return the ids of issuers, other than `besides`, whose names look like this one or are in it; ten at most."""
-        query = {"skeleton": {"$in": sorted(skeletons(name))}, "_id": {"$ne": besides}}
+        """Return the ids of issuers, other than `besides`, for whom this name could be taken; ten at most."""
+        query = {"likenesses": {"$in": sorted(sought_likenesses(name))}, "_id": {"$ne": besides}}
         return [found["_id"] for found in await self._issuers.find(query, {"_id": 1}).limit(10).to_list(None)]
 
     async def newest_version(self, owner: str, achievement_id: str) -> AchievementPublished | None:
@@ -209,7 +208,7 @@ def _issuer(event: IssuerPublished) -> Document:
         "schema": 1,
         "version": event.version,
         "parent": event.parent,
-        "skeleton": skeleton(event.name),
+        "likenesses": sorted(likenesses(event.name)),
         "suspended": event.suspension is not None,
         "event": event.model_dump_json(),
     }

@@ -27,7 +27,8 @@ from libs.contracts.reasons import RevocationReason, TakeDownReason
 from libs.openbadges.jsonld.parsing import parse
 from libs.openbadges.model import times
 from libs.openbadges.model.errors import CredentialError
-from libs.openbadges.trust import Party, Suspension, skeleton
+from libs.openbadges.trust import Party, Suspension
+from libs.openbadges.trust.names import likenesses
 from libs.openbadges.verify import STATUS_LIST_LIMITS
 from services.verifier.material.issuers import RegisteredIssuer
 from services.verifier.material.records import (
@@ -39,7 +40,7 @@ from services.verifier.material.records import (
 )
 from services.verifier.material.registries import RegistryCopy
 
-INDEXES: Sequence[Index] = (Index("issuers", ["did"]), Index("issuers", ["skeleton", "_id"]))
+INDEXES: Sequence[Index] = (Index("issuers", ["did"]), Index("issuers", ["likenesses", "_id"]))
 
 SCHEMA = 1
 ISSUER_LIST_ID = "issuers"
@@ -176,12 +177,13 @@ class Repository:
         found = await find_by_ids(self._issuers, "did", dids, projection={**_PARTY, "did_document": 1})
         return {one["did"]: RegisteredIssuer(_party(one), one["did_document"]) for one in found}
 
-    async def parties_alike(self, skeletons: Iterable[str]) -> dict[str, list[Party]]:
-        """The first registered issuers whose names have one of these skeletons, by skeleton."""
-        found: dict[str, list[Party]] = {one: [] for one in skeletons}
-        alike = self._issuers.find({"skeleton": {"$in": list(found)}}, {**_PARTY, "skeleton": 1})
+    async def parties_alike(self, likenesses: Iterable[str]) -> dict[str, list[Party]]:
+        """The first registered issuers whose names have one of these likenesses, by likeness."""
+        found: dict[str, list[Party]] = {one: [] for one in likenesses}
+        alike = self._issuers.find({"likenesses": {"$in": list(found)}}, {**_PARTY, "likenesses": 1})
         for each in await alike.sort("_id").limit(_MOST_ALIKE).to_list(None):
-            found[each["skeleton"]].append(_party(each))
+            for one in found.keys() & set(each["likenesses"]):
+                found[one].append(_party(each))
         return found
 
     async def credential_texts(self, ids: Iterable[UUID]) -> dict[UUID, str | TakenDown]:
@@ -274,7 +276,7 @@ def _issuer(event: IssuerPublished) -> Document:
         "version": event.version,
         "schema": SCHEMA,
         "name": event.name,
-        "skeleton": skeleton(event.name),
+        "likenesses": sorted(likenesses(event.name)),
         "url": event.url,
         "email": event.email,
         "time_zone": event.time_zone,

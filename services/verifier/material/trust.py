@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from pymongo.errors import PyMongoError
@@ -12,7 +13,7 @@ from pymongo.errors import PyMongoError
 from libs.common.telemetry import get_logger
 from libs.openbadges.crypto.did import did_web
 from libs.openbadges.trust import KnownParties, Party, Publications, Registry, own_credential_uuid
-from libs.openbadges.trust.names import skeletons
+from libs.openbadges.trust.names import sought_likenesses
 from libs.openbadges.verify import Dependencies
 from services.verifier.material.cache import ShortMemory
 from services.verifier.material.issuers import RegisteredIssuers
@@ -28,8 +29,8 @@ _MOST_CREDENTIALS = 256
 class TrustRecords(Protocol):
     """Where issuers and published credentials are read from."""
 
-    async def parties_alike(self, skeletons: Iterable[str]) -> dict[str, list[Party]]:
-        """Return the registered issuers whose names have one of these skeletons, by skeleton."""
+    async def parties_alike(self, likenesses: Iterable[str]) -> dict[str, list[Party]]:
+        """Return the registered issuers whose names have one of these likenesses, by likeness."""
         ...
 
     async def credential_texts(self, ids: Iterable[UUID]) -> dict[UUID, str | TakenDown]:
@@ -71,6 +72,7 @@ class TrustSource:
         self._records = records
         self._base = f"{public_base}/badges/"
         self._authority = did_web(public_base)
+        self._installation = Party(self._authority, urlsplit(public_base).hostname or "", public_base)
         self._registries = registries
         self._clock = clock
         self._patience = patience_seconds
@@ -100,8 +102,9 @@ class TrustSource:
                 asked = len(issuers) <= _MOST_ISSUERS
                 # Registered ones too: an administrator may have let one take a name that looks like another's.
                 names = {*dependencies.names, *(party.name for party in registered.values())}
-                for one in sorted({"\n".join(sorted(skeletons(name))) for name in names})[:_MOST_ISSUERS]:
-                    alike |= await self._names.get(one)
+                for name in sorted(names)[:_MOST_ISSUERS]:
+                    alike |= await self._names.get("\n".join(sorted(sought_likenesses(name))))
+                    await asyncio.sleep(0)  # a thousand words are a millisecond each: others go on in between
                 found |= await self._texts(dependencies.credentials, given)
         except (PyMongoError, TimeoutError) as error:
             reached = False
@@ -111,6 +114,7 @@ class TrustSource:
                 registered,
                 [replace(one, parties=_among(one.parties, issuers)) for one in registries],
                 alike,
+                self._installation,
                 available=asked,
                 missing=missing,
             ),
@@ -130,7 +134,7 @@ class TrustSource:
         return await self._records.credential_texts(missing) if missing else {}
 
     async def _alike(self, wanted: str) -> Mapping[str, Sequence[Party]]:
-        """Return those with any of these skeletons, a line each; a skeleton is letters and digits alone."""
+        """Return those with any of these likenesses, a line each: they are letters, digits and spaces alone."""
         found = await self._records.parties_alike([each for each in wanted.split("\n") if each])
         return {each: parties for each, parties in found.items() if parties}
 
