@@ -4,15 +4,16 @@ Names, labels and values are those that the exporters' own documents and sources
 docker-compose.yml. What is seen with them is that the rules work, not that the exporters do.
 """
 
+import asyncio
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final
 
-from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
 from pymongo import MongoClient
 from pymongo.errors import PyMongoError
 
@@ -36,31 +37,45 @@ def _mongodb(client: MongoClient[dict[str, Any]]) -> Iterator[str]:
         yield f'mongodb_ss_connections{{conn_type="{kind}"}} {status["connections"][kind]}'
 
 
-def _kafka(admin: AdminClient) -> Iterator[str]:
+async def _asked_kafka(bootstrap: str) -> list[str]:
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=1000 * int(_PATIENCE_SECONDS))
+    await admin.start()
     try:
-        cluster = admin.list_topics(timeout=_PATIENCE_SECONDS)
-        listed = admin.list_consumer_groups(request_timeout=_PATIENCE_SECONDS).result()
-        names = [each.group_id for each in listed.valid]
-        groups = {name: each.result() for name, each in admin.describe_consumer_groups(names).items()} if names else {}
-    except KafkaException:
-        yield "kafka_brokers 0"
-        return
-    yield f"kafka_brokers {len(cluster.brokers)}"
-    for topic in cluster.topics.values():
-        yield f'kafka_topic_partitions{{topic="{topic.topic}"}} {len(topic.partitions)}'
-        for number, partition in topic.partitions.items():
-            labels = f'{{topic="{topic.topic}",partition="{number}"}}'
-            behind = int(len(partition.isrs) < len(partition.replicas))
-            yield f"kafka_topic_partition_leader{labels} {partition.leader}"
-            yield f"kafka_topic_partition_under_replicated_partition{labels} {behind}"
-    for name, group in groups.items():
-        yield f'kafka_consumergroup_members{{consumergroup="{name}"}} {len(group.members)}'
+        cluster = await admin.describe_cluster()
+        topics = await admin.describe_topics()
+        names = [name for name, *_ in await admin.list_consumer_groups()]
+        answers = await admin.describe_consumer_groups(names)
+    finally:
+        await admin.close()
+    groups = [group for answer in answers for group in answer.to_object()["groups"]]
+    return [
+        f"kafka_brokers {len(cluster['brokers'])}",
+        *(line for topic in topics for line in _topic(topic)),
+        *(f'kafka_consumergroup_members{{consumergroup="{each["group"]}"}} {len(each["members"])}' for each in groups),
+    ]
+
+
+def _topic(topic: Mapping[str, Any]) -> Iterator[str]:
+    partitions = topic["partitions"]
+    yield f'kafka_topic_partitions{{topic="{topic["topic"]}"}} {len(partitions)}'
+    for each in partitions:
+        labels = f'{{topic="{topic["topic"]}",partition="{each["partition"]}"}}'
+        behind = int(len(each["isr"]) < len(each["replicas"]))
+        yield f"kafka_topic_partition_leader{labels} {each['leader']}"
+        yield f"kafka_topic_partition_under_replicated_partition{labels} {behind}"
+
+
+def _kafka(bootstrap: str) -> list[str]:
+    try:
+        return asyncio.run(asyncio.wait_for(_asked_kafka(bootstrap), _PATIENCE_SECONDS))
+    except (KafkaError, TimeoutError, OSError):
+        return ["kafka_brokers 0"]
 
 
 class _Seen:
     """What one store's metrics were a moment ago; asking for them waits for no store."""
 
-    def __init__(self, read: Callable[[], Iterator[str]]) -> None:
+    def __init__(self, read: Callable[[], Iterable[str]]) -> None:
         self._read = read
         self.text = b""
         threading.Thread(target=self._look, daemon=True).start()
@@ -80,8 +95,8 @@ class Exporters:
         mongodb: MongoClient[dict[str, Any]] = MongoClient(
             stack.mongo_url, serverSelectionTimeoutMS=patience, socketTimeoutMS=patience
         )
-        admin = AdminClient({"bootstrap.servers": stack.kafka_bootstrap, "log_level": 0})
-        seen = {"/mongodb": _Seen(lambda: _mongodb(mongodb)), "/kafka": _Seen(lambda: _kafka(admin))}
+        bootstrap = stack.kafka_bootstrap
+        seen = {"/mongodb": _Seen(lambda: _mongodb(mongodb)), "/kafka": _Seen(lambda: _kafka(bootstrap))}
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:  # the name that the library calls
