@@ -209,7 +209,6 @@ class Brokers:
         names = sorted({name for member in self._members for name in member.topics})
         groups = sorted({member.group for member in self._members})
         asked_topics = self._client.describe_topics(TopicCollection(names), request_timeout=_ANSWER_SECONDS)
-        asked_groups = self._client.describe_consumer_groups(groups, request_timeout=_ANSWER_SECONDS)
         topics: dict[str, TopicState] = {}
         for name, answer in asked_topics.items():
             try:
@@ -219,6 +218,9 @@ class Brokers:
                     raise
             else:
                 topics[name] = TopicState(str(topic.topic_id), len(topic.partitions))
+        # Only once brokers have answered: where the connection to a group's coordinator is lost, librdkafka may end the
+        # process (confluentinc/librdkafka#4605).
+        asked_groups = self._client.describe_consumer_groups(groups, request_timeout=_ANSWER_SECONDS)
         described = {name: await asyncio.wrap_future(answer) for name, answer in asked_groups.items()}
         return ClusterState(topics, {name: _group(each) for name, each in described.items()})
 
