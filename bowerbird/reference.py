@@ -22,6 +22,7 @@ _AT_INGESTION: Final[Mapping[Reason, str]] = {
     Reason.LEVEL_AND_SCORE: "Empty one of the two columns.",
     Reason.DATE_FORM: "Write the date as 2026-03-09. A spreadsheet keeps that form in a column of text.",
     Reason.DATE_IN_FUTURE: "Correct the date: evidence is of something that has happened.",
+    Reason.DATE_TOO_EARLY: "Correct the date, mostly its year: nothing before 1950 is taken.",
     Reason.ACHIEVEMENT_FORM: "Write the achievement's id, such as resilience, not its title.",
     Reason.CLASS_FORM: "Write the short name of the class, such as 7B.",
     Reason.TERM_FORM: "Write the short name of the term, such as 2026-T3.",

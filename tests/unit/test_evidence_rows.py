@@ -81,6 +81,8 @@ def test_what_may_be_left_out_may_be_empty_too() -> None:
         ({"date": "20261120"}, Reason.DATE_FORM, "date"),
         ({"date": "0202-11-20"}, Reason.DATE_FORM, "date"),
         ({"date": "2026-11-25"}, Reason.DATE_IN_FUTURE, "date"),
+        ({"date": "1949-12-31"}, Reason.DATE_TOO_EARLY, "date"),
+        ({"date": "1900-01-01"}, Reason.DATE_TOO_EARLY, "date"),
         ({"achievement": "Resilience!"}, Reason.ACHIEVEMENT_FORM, "achievement"),
         ({"link": "javascript:alert(1)"}, Reason.LINK_FORM, "link"),
         ({"link": "https://name:word@school.example/"}, Reason.LINK_FORM, "link"),

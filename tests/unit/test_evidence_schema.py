@@ -22,7 +22,7 @@ TODAY = date(2026, 11, 23)
 SCHEMA = evidence_schema()
 FITS = jsonschema_rs.Draft202012Validator(SCHEMA).is_valid
 # What no schema can tell: whether a day exists, and whether it is past; whether a link holds a secret, a name a link.
-UNTOLD = {Reason.DATE_IN_FUTURE, Reason.DATE_FORM, Reason.LINK_SECRET, Reason.NAME_LINK}
+UNTOLD = {Reason.DATE_IN_FUTURE, Reason.DATE_TOO_EARLY, Reason.DATE_FORM, Reason.LINK_SECRET, Reason.NAME_LINK}
 
 
 def refusal(document: Any) -> Refusal | None:

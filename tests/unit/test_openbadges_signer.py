@@ -458,6 +458,17 @@ def test_what_was_taken_down_is_said_to_be_so_and_a_strangers_text_under_its_id_
     assert publication(strangers(id=f"{BASE}{ID}"), gone) == ("fail", "publication_foreign")
 
 
+def test_what_was_taken_down_is_revoked_whatever_an_older_list_says() -> None:
+    gone = published(texts={}, taken_down={ID: "personal_data"})
+    listed = badge()
+    assert "credentialStatus" in listed
+    for document in (own(), {**listed, "id": f"{BASE}{ID}"}):
+        report = report_on(resigned(document), known(), publications=gone)
+        assert (report.check("publication").code, report.check("status").code) == ("taken_down", "revoked")
+    report = report_on(strangers(id=f"{BASE}{ID}"), known(), publications=gone)
+    assert report.check("status").code == "status_none"
+
+
 @pytest.mark.parametrize("written", SAME)
 def test_a_stranger_who_takes_an_id_of_ours_fails(written: str) -> None:
     report = report_on(strangers(id=SAME[written]), known(), publications=published(OWN))

@@ -19,10 +19,21 @@ STATUS_LIST_LIMITS: Final = Limits(bytes=8 * 1024 * 1024, nodes=200_000)
 """A status list credential is one long text; a revocation list has an object for each credential on it."""
 
 
+TAKEN_DOWN: Final = Finding("fail", "revoked", "It was revoked when it was taken down.")
+
+
 def check_status(context: Context) -> Finding:
-    """Check every status entry; see `status.check.check_entries`."""
-    known = context.run.inputs.publications
-    return check_entries(context.document, context.run.status_lists, frozenset() if known is None else known.issuers)
+    """Check every status entry; see `status.check.check_entries`.
+
+    What was published here and taken down is revoked, whatever a list says that was looked up before.
+    """
+    known, document = context.run.inputs.publications, context.document
+    if known is None:
+        return check_entries(document, context.run.status_lists)
+    found = check_entries(document, context.run.status_lists, known.issuers)
+    identifier = document.get("id")
+    is_gone = isinstance(identifier, str) and known.why_taken_down(identifier) is not None
+    return TAKEN_DOWN if found.outcome != "fail" and is_gone and issuer_of(document) in known.issuers else found
 
 
 def unsigned_list(url: str, run: Run) -> dict[str, Any]:

@@ -128,7 +128,14 @@ TABLE: Final = (
         "A score from 0 to 100, kept exactly: at most 15 digits or so. Give a level or a score, not both.",
         public=True,
     ),
-    Column("date", 40, "The day on which it was shown (ISO 8601); not in the future.", "2026-03-09", True, True),
+    Column(
+        "date",
+        40,
+        "The day on which it was shown (ISO 8601), since 1950; not in the future.",
+        "2026-03-09",
+        True,
+        True,
+    ),
     Column(
         "activity",
         300,

@@ -18,6 +18,7 @@ class Reason(StrEnum):
     LEVEL_AND_SCORE = "level_and_score"
     DATE_FORM = "date_form"
     DATE_IN_FUTURE = "date_in_future"
+    DATE_TOO_EARLY = "date_too_early"
     ACHIEVEMENT_FORM = "achievement_form"
     CLASS_FORM = "class_form"
     TERM_FORM = "term_form"

@@ -22,7 +22,7 @@ from services.evidence.sources.columns import BY_NAME, REQUIRED, TABLE, Column
 from services.evidence.sources.refusals import Reason, Refusal, RefusedError, contact_detail_refusal
 
 # Stands in every submission; raise it when a change of this file would read the same row differently.
-MAPPING_VERSION: Final = "3"
+MAPPING_VERSION: Final = "4"
 
 DATE: Final = re.compile(r"(?:19|20)[0-9]{2}-[0-9]{2}-[0-9]{2}")
 _SCORE: Final = re.compile(r"[0-9]{1,3}(?:\.[0-9]+)?")
@@ -37,6 +37,8 @@ _LINK_PRIVATE: Final = (
 _PERSONAL: Final = frozenset(column.name for column in TABLE if column.personal)
 # Noon at the date line is already tomorrow in UTC terms.
 _GRACE: Final = timedelta(days=1)
+# A year that was mistyped: no evidence is older than its learner.
+_EARLIEST: Final = date(1950, 1, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +126,9 @@ def _read(fields: dict[str, str], today: date) -> Submission:
     observed_on = _observed_on(fields["date"])
     if observed_on > today + _GRACE:
         raise RefusedError(Reason.DATE_IN_FUTURE, "date", "The date lies in the future.")
+    if observed_on < _EARLIEST:
+        said = f"The date lies before {_EARLIEST}, which is taken for a mistake in its year."
+        raise RefusedError(Reason.DATE_TOO_EARLY, "date", said)
     says = {name: text for name, text in fields.items() if name not in _PERSONAL}
     if result.level is not None:
         says["level"] = result.level.value
