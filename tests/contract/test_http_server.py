@@ -325,6 +325,23 @@ def test_a_long_upload_streams_and_one_that_is_cut_off_leaves_nothing(url: str) 
     assert is_well(url)
 
 
+@pytest.mark.parametrize(
+    "framing", [b"Content-Length: 100\r\n\r\nx", b"Transfer-Encoding: chunked\r\n\r\n-2\r\nxx\r\n"]
+)
+def test_who_cuts_bodies_off_counts_as_no_error_of_ours(
+    url: str, framing: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    counted = {"route": "/echo", "method": "POST"}
+    before = REGISTRY.get_sample_value("bowerbird_http_requests_total", {**counted, "status": "400"}) or 0
+    with Client(url) as cut:
+        cut.send(b"POST /echo HTTP/1.1\r\nHost: a\r\n" + framing)
+    assert is_well(url)
+    while REGISTRY.get_sample_value("bowerbird_http_requests_total", {**counted, "status": "400"}) == (before or None):
+        assert is_well(url)
+    assert not REGISTRY.get_sample_value("bowerbird_http_requests_total", {**counted, "status": "500"})
+    assert "Traceback" not in caplog.text
+
+
 TOO_LARGE = {"/echo": 64 * 1024 + 1, "/bounded": MIB + 1}
 
 

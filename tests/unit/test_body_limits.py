@@ -117,6 +117,18 @@ async def test_a_body_that_does_not_arrive_is_not_waited_for(limits: LimitedBodi
     assert await status_of(limits, path, Sender([b'{"a"'], ends=False)) == 408
 
 
+class Gone(Sender):
+    """A client whose connection ends in the middle of its body."""
+
+    async def receive(self) -> Message:
+        return await super().receive() if self._left else {"type": "http.disconnect"}
+
+
+@pytest.mark.parametrize("path", ["/whole", "/raw", "/streamed"])
+async def test_a_body_that_is_cut_off_is_no_error_of_ours(limits: LimitedBodies, path: str) -> None:
+    assert await status_of(limits, path, Gone([b'{"a"'], ends=False)) == 400
+
+
 async def test_a_handler_that_has_its_body_may_take_longer(limits: LimitedBodies) -> None:
     assert await status_of(limits, "/waiting", Sender([b'{"a": 1}'])) == 200
 
