@@ -16,7 +16,7 @@ from joserfc.jwk import ECKey
 
 from libs.openbadges.crypto.did import did_document_with_jwk, did_key, did_web, verification_method
 from libs.openbadges.crypto.jwk import public_of, read_private_jwk, write_jwk, write_private_jwk
-from libs.openbadges.crypto.keys import PublicKey
+from libs.openbadges.crypto.keys import PublicKey, encode_public
 from libs.openbadges.crypto.p256 import P256Key
 from libs.openbadges.integrity.suites import VERIFY_SUITES
 from libs.openbadges.issue.jwt import sign_open_badge_jwt, sign_vc_jwt
@@ -180,6 +180,19 @@ def test_a_strangers_key_fails_whatever_it_calls_itself() -> None:
     elsewhere = did_web("https://elsewhere.example") + "#key"
     other = sign_vc_jwt(prepare(badge(status=None)), stranger, algorithm="ES256", kid=elsewhere)
     assert codes(other, given(P256))["issuer"] == "fail issuer_mismatch"
+
+
+@pytest.mark.parametrize("alg", ["EdDSA", "Ed25519"])
+@pytest.mark.parametrize("y", [1, 0, 2**255 - 20])
+def test_a_key_under_which_one_signature_is_good_for_every_text_signs_none(y: int, alg: str) -> None:
+    point = y.to_bytes(32, "little")  # of order 1, 4 and 2
+    document = badge(status=None)
+    document["issuer"]["id"] = issuer = did_key(encode_public(point))
+    header = {"alg": alg, "typ": "vc+jwt", "kid": verification_method(issuer, encode_public(point))}
+    for number in range(8):
+        text = f"{encode(header)}.{encode({**document, 'name': f'Resilience {number}'})}"
+        token = f"{text}.{encode(point + bytes(32))}"
+        assert codes(token, ResolvedInputs())["proof"] == "fail proof_invalid"
 
 
 def test_a_key_in_the_header_is_believed_only_if_the_issuer_lists_it() -> None:
