@@ -5,6 +5,7 @@ A-labels by IDNA 2008 after the mapping of UTS 46, so `fußball.example` is not 
 """
 
 import re
+import unicodedata
 from dataclasses import dataclass
 from typing import Final
 
@@ -56,6 +57,15 @@ class Address:
     def is_ascii(self) -> bool:
         """Whether any server can take it; others need SMTPUTF8."""
         return self.local.isascii()
+
+    @property
+    def mailbox(self) -> str:
+        """What addresses that commonly lead to one mailbox have in common: to count by, never to send to.
+
+        Common servers ignore case, dots and what follows a plus sign (RFC 5233) in the local part.
+        """
+        local = unicodedata.normalize("NFKC", self.local).casefold()
+        return f"{(local.partition('+')[0] or local).replace('.', '')}@{self.domain}"
 
     def __str__(self) -> str:
         return f"{self.local}@{self.domain}"

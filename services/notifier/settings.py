@@ -38,10 +38,10 @@ class ServiceSettings(AuthoritySettings):
     domain_rate: float = Field(default=20, gt=0, le=100_000, description="mails a second to one destination domain")
     domain_burst: int = Field(default=50, ge=1, le=100_000, description="mails at once to a domain that was idle")
     recipient_mails_per_day: float = Field(
-        default=24, gt=0, le=100_000, description="mails to one address in a day, over time; more wait for their time"
+        default=24, gt=0, le=100_000, description="mails to one mailbox in a day, over time; more wait for their time"
     )
     recipient_mails_at_once: int = Field(
-        default=20, ge=1, le=100_000, description="mails at once to an address that had none for long"
+        default=20, ge=1, le=100_000, description="mails at once to a mailbox that had none for long"
     )
     issuer_mails_per_hour: float = Field(
         default=20_000, gt=0, le=10_000_000, description="mails of one issuer in an hour, over time; more wait"

@@ -260,6 +260,17 @@ def test_what_is_no_address_is_not_read(text: str) -> None:
     assert Address.parse(text) is None
 
 
+@pytest.mark.parametrize(
+    "text", ["MIA.Tran@X.example", "miatran+1@x.example", "m.i.a.tran+a+b@x.example", "\uff2dia\uff34ran@x.example"]
+)
+def test_addresses_that_lead_to_one_mailbox_count_as_one(text: str) -> None:
+    address = Address.parse(text)
+    assert address is not None
+    assert address.mailbox == "miatran@x.example"
+    assert Address("miatran", "y.example").mailbox != address.mailbox
+    assert Address("+1", "x.example").mailbox != Address("+2", "x.example").mailbox
+
+
 def test_a_domain_is_read_as_registries_register_it() -> None:
     address = Address.parse("mia@Straße.example")
     assert address is not None

@@ -21,14 +21,14 @@ class Allowances:
         self._issuers = LeakyBuckets(allowances, issuer)
 
     async def take(self, mails: Sequence[tuple[str, str]], *, token: UUID, now: float) -> list[float | None]:
-        """Take an allowance for each of these mails, by issuer and address.
+        """Take an allowance for each of these mails, by issuer and mailbox (`Address.mailbox`).
 
         Returns:
             When each may go, in seconds since 1970; None where that could not be read again: try later.
         """
         granted = [
             await self._taken(self._issuers, [f"issuer {issuer}" for issuer, _ in mails], token, now),
-            await self._taken(self._recipients, [f"recipient {address}" for _, address in mails], token, now),
+            await self._taken(self._recipients, [f"recipient {mailbox}" for _, mailbox in mails], token, now),
         ]
         return [None if a is None or b is None else max(a, b) for a, b in zip(*granted, strict=True)]
 

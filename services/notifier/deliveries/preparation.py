@@ -198,7 +198,7 @@ class Preparation:
         """Take an allowance for each that has none; what is over a limit waits until its time."""
         fresh = [(delivery, message) for delivery, message in messages if delivery.allowed_at is None]
         now = self._clock()
-        mails = [(delivery.issuer_id, str(message.to).casefold()) for delivery, message in fresh]
+        mails = [(delivery.issuer_id, message.to.mailbox) for delivery, message in fresh]
         taken = await self._allowances.take(mails, token=self._new_id(), now=now.timestamp()) if mails else []
         granted = {delivery.id: at for (delivery, _), at in zip(fresh, taken, strict=True)}
         allowed: list[tuple[Delivery, EmailMessage]] = []
