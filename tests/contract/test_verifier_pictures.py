@@ -11,11 +11,14 @@ from uuid import UUID
 import pytest
 from httpx import AsyncClient
 
+from libs.common.client_address import CLIENT
+from libs.common.errors import UnavailableError
 from libs.common.workers.jobs import Answer, Job, JobEndedError
 from libs.common.workers.threads import Threads
 from libs.contracts.reasons import RevocationReason
 from libs.openbadges.baking import unbake
 from services.verifier.material.records import Organisation
+from services.verifier.pages.pictures import Pictures
 from services.verifier.service import picture_workers
 from tests.verifier_doubles import PUBLIC, REVOKED, MemoryRepository, School, application, client
 
@@ -107,6 +110,29 @@ async def test_pictures_are_drawn_in_another_process_for_drawing_keeps_all_threa
     assert len({card.content for card in cards}) == len(badges)
     assert unbake(image.content).content.text == SCHOOL.badge(ID)
     assert drawn_here == []
+
+
+async def test_who_asks_for_very_many_pictures_waits_for_their_own_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[str] = []
+
+    def draw(url: str) -> bytes:
+        drawn.append(url)
+        return b""
+
+    monkeypatch.setattr("services.verifier.pages.pictures._qr_code", draw)
+    pictures = Pictures(Ended())
+
+    async def ask(address: str, url: str) -> bool:
+        CLIENT.set(address)
+        try:
+            return await pictures.qr_code(url) == b""
+        except UnavailableError:
+            return False
+
+    many = [asyncio.create_task(ask("one", f"one {number}")) for number in range(100)]
+    other = asyncio.create_task(ask("other", "other"))
+    assert (sum(await asyncio.gather(*many)), await other) == (64, True)
+    assert drawn.index("other") < 3
 
 
 async def test_a_picture_that_was_not_drawn_in_time_is_to_be_asked_for_again(known: MemoryRepository) -> None:

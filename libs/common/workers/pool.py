@@ -8,7 +8,6 @@ import select
 import signal
 import socket
 import sys
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -19,7 +18,7 @@ from libs.common.telemetry import get_logger
 from libs.common.workers import metrics
 from libs.common.workers.frames import HEADER, read_values, write_frame
 from libs.common.workers.jobs import Answer, Job, JobEndedError, JobLimits
-from libs.common.workers.turns import Turns
+from libs.common.workers.turns import Places, Turns
 
 T = TypeVar("T")
 
@@ -95,9 +94,7 @@ class WorkerPool:
         self._packages = packages
         self._limits = limits
         self._workers = workers
-        self._waiting = waiting
-        self._in_flight = 0
-        self._of_client: Counter[str] = Counter()
+        self._places = Places(waiting)
         self._turns = Turns(workers)
         self._idle: list[_Worker] = []
         self._starting = asyncio.Lock()
@@ -108,26 +105,14 @@ class WorkerPool:
     async def run(self, job: Callable[..., Job[T]], *arguments: Any, answer: Answer) -> T:
         """See `jobs.Runner`."""
         client = CLIENT.get()
-        # No address takes all of what may wait.
-        crowded = bool(client) and self._of_client[client] >= max(1, self._waiting // 2)
-        if crowded or self._in_flight >= self._waiting:
-            metrics.REFUSED.inc()
-            raise UnavailableError("more is waiting than can be done soon; try again")
-        self._in_flight += 1
-        self._of_client[client] += 1
-        metrics.IN_FLIGHT.inc()
-        try:
-            async with asyncio.timeout(self._limits.seconds), self._turns.turn(client):
-                found: T = await self._run(job, arguments, answer)
-                return found
-        except TimeoutError:
-            metrics.ENDED.labels("took_too_long").inc()
-            raise JobEndedError("took_too_long") from None
-        finally:
-            self._in_flight -= 1
-            self._of_client[client] -= 1
-            self._of_client += Counter()  # keeps those that are above 0
-            metrics.IN_FLIGHT.dec()
+        with self._places.place(client), metrics.IN_FLIGHT.track_inprogress():
+            try:
+                async with asyncio.timeout(self._limits.seconds), self._turns.turn(client):
+                    found: T = await self._run(job, arguments, answer)
+                    return found
+            except TimeoutError:
+                metrics.ENDED.labels("took_too_long").inc()
+                raise JobEndedError("took_too_long") from None
 
     async def _run(self, job: Callable[..., Job[T]], arguments: tuple[Any, ...], answer: Answer) -> Any:
         worker = self._idle.pop() if self._idle else await self._start()
@@ -157,7 +142,7 @@ class WorkerPool:
     async def maintain(self) -> float:
         """Start what is missing, so that nobody waits for it; return the seconds until it is worth looking again."""
         with contextlib.suppress(UnavailableError):
-            while self._in_flight == 0 and len(self._idle) < self._workers:
+            while not self._places.taken and len(self._idle) < self._workers:
                 self._idle.append(await self._start())
         return _MAINTAIN_SECONDS
 

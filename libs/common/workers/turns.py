@@ -1,9 +1,46 @@
 """Turns at workers, given to one client after the other: who sends many jobs waits for their own alone."""
 
 import asyncio
-from collections import deque
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections import Counter, deque
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+
+from libs.common.errors import UnavailableError
+from libs.common.workers import metrics
+
+
+class Places:
+    """So many jobs that run or wait, half of them at most of one client.
+
+    Attributes:
+        taken: how many there are.
+    """
+
+    def __init__(self, most: int) -> None:
+        """Take how many there may be."""
+        self._most = most
+        self._of_client: Counter[str] = Counter()
+        self.taken = 0
+
+    @contextmanager
+    def place(self, client: str) -> Iterator[None]:
+        """Hold a place for a job of this client until the end of the block; jobs of '' are those of no client.
+
+        Raises:
+            UnavailableError: there is none.
+        """
+        crowded = bool(client) and self._of_client[client] >= max(1, self._most // 2)
+        if crowded or self.taken >= self._most:
+            metrics.REFUSED.inc()
+            raise UnavailableError("more is waiting than can be done soon; try again")
+        self.taken += 1
+        self._of_client[client] += 1
+        try:
+            yield
+        finally:
+            self.taken -= 1
+            self._of_client[client] -= 1
+            self._of_client += Counter()  # keeps those that are above 0
 
 
 class Turns:

@@ -10,8 +10,10 @@ from typing import TypedDict, TypeVar
 
 import segno
 
+from libs.common.client_address import CLIENT
 from libs.common.errors import UnavailableError
 from libs.common.workers.jobs import JobEndedError, Runner
+from libs.common.workers.turns import Places, Turns
 from libs.openbadges.baking import bake
 from libs.openbadges.jsonld.parsing import parse
 from libs.openbadges.model.errors import CredentialError
@@ -26,14 +28,16 @@ T = TypeVar("T")
 _REMEMBERED_SECONDS = 600
 # Some 100 kB each.
 _REMEMBERED = 128
-_MOST_WAITING = 64
+_MOST_WAITING = 128
 _PIXELS = 512
 # Of some 100 kB each, too.
 _DRAWINGS = 64
 
 
 class Pictures:
-    """Draws pixels in a worker process and all else in a thread; whoever asks meanwhile gets the same picture.
+    """Draws pixels in a worker process and all else in a thread; addresses take turns at both.
+
+    Whoever asks for a picture while it is drawn gets the same one.
 
     Pictures are remembered by the signed text that they show, so none outlives a change of it.
     """
@@ -42,7 +46,7 @@ class Pictures:
         """Take what runs `raster_job`; no thread of ours may, since the event loop would stand still meanwhile."""
         self._workers = workers
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="pictures")
-        self._waiting = 0
+        self._places, self._turns = Places(_MOST_WAITING), Turns(1)
         # Badges of one achievement, issuer and level look alike: such a picture is drawn once for all of them.
         self._badges = self._pixels(_PIXELS, _PIXELS)
         self._cards = self._pixels(WIDTH, HEIGHT)
@@ -89,13 +93,10 @@ class Pictures:
         return ShortMemory(drawn, seconds=_REMEMBERED_SECONDS, entries=_DRAWINGS)
 
     async def _in_thread(self, make: Callable[..., T], *arguments: object) -> T:
-        if self._waiting >= _MOST_WAITING:
-            raise UnavailableError("more pictures are waiting than can be drawn soon; try again")
-        self._waiting += 1
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._pool, make, *arguments)
-        finally:
-            self._waiting -= 1
+        client = CLIENT.get()
+        with self._places.place(client):
+            async with self._turns.turn(client):
+                return await asyncio.get_running_loop().run_in_executor(self._pool, make, *arguments)
 
 
 def _memory(draw: Callable[[str], Awaitable[bytes]]) -> ShortMemory[bytes]:
