@@ -553,11 +553,20 @@ async def test_of_a_file_of_junk_no_more_is_read_after_ten_thousand_refused_rows
     take_large(evidence)
     refused = await evidence.send(table(*map(line, range(good)), *['"a'] * junk, *map(line, range(9_000, 9_003))))
     assert (refused.status_code, refused.json()["type"].rpartition(":")[2]) == (400, "invalid-request")
-    assert "10,000 rows in a row were refused" in refused.json()["detail"]
+    assert "10,000 rows were refused" in refused.json()["detail"]
     (batch_id,) = evidence.batches.batches
     told = (await evidence.get(f"/v1/batches/{batch_id}")).json()
     assert (told["state"], told["received"]) == ("interrupted", read)
     assert len(evidence.published.submissions) == good
+
+
+async def test_good_rows_among_junk_do_not_let_it_be_read_to_its_end(evidence: Service) -> None:
+    take_large(evidence)
+    rows = (line(number) if number % 100 == 0 else "a" for number in range(12_000))
+    refused = await evidence.send(table(*rows))
+    assert (refused.status_code, refused.json()["type"].rpartition(":")[2]) == (400, "invalid-request")
+    (batch_id,) = evidence.batches.batches
+    assert (await evidence.get(f"/v1/batches/{batch_id}")).json()["received"] == 10_500
 
 
 async def test_ten_thousand_refused_rows_are_no_end_of_a_file_of_which_more_was_taken(evidence: Service) -> None:

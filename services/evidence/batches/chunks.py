@@ -20,8 +20,11 @@ from services.evidence.sources.rows import MAPPING_VERSION, Submission, presenta
 _CONTACTS_REMEMBERED = 20_000
 _ASSESSORS_REMEMBERED = 1_000
 
-MOST_REFUSED_IN_A_ROW = 10_000
-"""Rows of an upload; where so many were refused and most of all were, no more is read of it."""
+MOST_REFUSED = 10_000
+"""Rows of an upload; where so many were refused, in a row and most of all or nearly all, no more is read of it."""
+
+# Of so many refused rows one may be good among junk that is meant to be stored.
+_NEARLY_ALL = 9
 
 _submitted = unchecked(EvidenceSubmitted)
 
@@ -67,8 +70,9 @@ class Chunker:
 
     @property
     def is_hopeless(self) -> bool:
-        """Whether very many rows in a row were refused, and most of all: this is no file of evidence."""
-        return self._refused_in_a_row >= MOST_REFUSED_IN_A_ROW and self.refused > self._taken
+        """Whether very many rows were refused, in a row and most of all or nearly all: this is no file of evidence."""
+        in_a_row = self._refused_in_a_row >= MOST_REFUSED and self.refused > self._taken
+        return in_a_row or (self.refused >= MOST_REFUSED and self.refused > _NEARLY_ALL * self._taken)
 
     def chunk(self, raws: Sequence[RawRow], now: datetime) -> Chunk:
         """What these rows cause; `now` becomes their time of receipt."""

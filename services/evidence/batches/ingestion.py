@@ -50,7 +50,7 @@ from libs.contracts.events import Event
 from libs.contracts.ids import Ids
 from services.evidence.batches import metrics
 from services.evidence.batches.batch import DIED, LEASE, NewRow, Progress, Upload, UploadLease
-from services.evidence.batches.chunks import MOST_REFUSED_IN_A_ROW, Chunk, Chunker
+from services.evidence.batches.chunks import MOST_REFUSED, Chunk, Chunker
 from services.evidence.batches.repeats import Repeat, first_progress
 from services.evidence.batches.repository import Batches
 from services.evidence.batches.sealing import BatchSealing, Header, StoredRows
@@ -71,8 +71,8 @@ _FIRST_PAUSE_SECONDS = 0.1
 _LONGEST_PAUSE_SECONDS = 5.0
 _TAKEN_OVER = "This upload was so slow that another one under the same Idempotency-Key has taken its place."
 _HOPELESS = (
-    f"{MOST_REFUSED_IN_A_ROW:,} rows in a row were refused, and most of all; no more of the file was read. The rows of"
-    " its batch say why: correct the file and send it again."
+    f"More than {MOST_REFUSED:,} rows were refused, and most of all; no more of the file was read. The rows of its"
+    " batch say why: correct the file and send it again."
 )
 
 
