@@ -9,13 +9,17 @@ from httpx import AsyncClient, Response
 from pymongo.errors import AutoReconnect
 
 from libs.openbadges.baking import bake
+from libs.openbadges.crypto.did import did_key, verification_method
+from libs.openbadges.crypto.keys import Ed25519Key
+from libs.openbadges.issue.signing import prepare, sign
 from libs.openbadges.pictures.drawing import badge_svg
 from libs.openbadges.pictures.raster import badge_png
 from services.verifier.verification.submission import MOST_PICTURE_BYTES
-from tests.verifier_doubles import PUBLIC, MemoryRepository, School, application, client
+from tests.verifier_doubles import NOW, PUBLIC, MemoryRepository, School, application, client
 
 ID = UUID("0f4ac6a1-59e9-4a3c-95ad-000000000001")
 SCHOOL = School()
+STRANGER = Ed25519Key.from_seed(b"s" * 32)
 FAR = School("Far Away College", base="https://elsewhere.example", slug="far-away")
 TEXT = SCHOOL.badge(ID)
 SVG = badge_svg(name="Resilience", issuer=SCHOOL.name).encode()
@@ -80,6 +84,20 @@ async def test_what_is_sent_gets_its_verdict_in_words(http: AsyncClient, content
 async def test_the_page_says_who_signed(http: AsyncClient) -> None:
     assert "Signed by Wattle Grove High School" in (await sent(http, TEXT)).text
     assert "registered" in (await sent(http, TEXT)).text
+
+
+async def test_a_badge_that_a_stranger_signed_is_not_called_real_whatever_name_it_takes(http: AsyncClient) -> None:
+    document = orjson.loads(TEXT)
+    for name in ("proof", "credentialStatus", "image"):
+        document.pop(name, None)
+    document["id"] = "urn:uuid:0190f2c0-0000-7000-8000-000000000001"
+    document["issuer"]["id"] = issuer = did_key(STRANGER.public_multibase)
+    signed = sign(prepare(document), STRANGER, verification_method(issuer, STRANGER.public_multibase), NOW)
+    page = (await sent(http, signed)).text
+    assert "real and still good" not in page
+    assert '<h2 id="verdict">This badge is as it was signed, but it is not known here who signed it</h2>' in page
+    assert "Every check passed. Anybody can make such a badge" in page
+    assert "Wattle Grove High School, which is registered here, did not sign it" in page
 
 
 async def test_nothing_in_a_strangers_document_runs_loads_or_leads_anywhere(http: AsyncClient) -> None:

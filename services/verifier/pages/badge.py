@@ -101,6 +101,7 @@ class Badge:
         earned: the day, or the moment where it has a time of day.
         steps: lowest first where they are `ordered`, else as the document lists them.
         ordered: whether the levels' points tell which is lower.
+        by_stranger: whether it is not known here who signed, whatever name the badge gives.
     """
 
     id: str | None
@@ -130,6 +131,7 @@ class Badge:
     checks: tuple[Answer, ...]
     checked_at: datetime
     signer: str
+    by_stranger: bool
 
     @property
     def achieved(self) -> Step | None:
@@ -191,6 +193,7 @@ def badge_of(document: Mapping[str, Any], report: Report) -> Badge:
         checks=tuple(_answer(claim, report.check(name)) for name, claim in CLAIMS.items()),
         checked_at=_utc(report.check("format").at),
         signer=_sentence(report.signer.message if report.signer else "nobody: it could not be read"),
+        by_stranger=report.signer is not None and report.signer.party is None,
     )
 
 
