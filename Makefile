@@ -78,10 +78,11 @@ conformance-down: env ## stop it
 	@$(BOWERBIRD) conformance-down
 
 SIZES ?= 20000,100000
+HALF_LOAD ?= 20
 
 .PHONY: bench
 bench: env ## measure the whole way of an award; writes var/bench/pipeline.json
-	$(PYTHON) -m benchmarks.pipeline --sizes $(SIZES)
+	$(PYTHON) -m benchmarks.pipeline --sizes $(SIZES) --half-load-seconds $(HALF_LOAD)
 
 CREDENTIALS ?= 2000000
 

@@ -1,9 +1,10 @@
-"""Reads whatever stands on topics, as an auditor would: in no group, moving nobody's offsets."""
+"""Reads whatever stands on topics, as an auditor would: in no group, moving nobody's offsets; and empties topics."""
 
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
 from libs.contracts.topics import Topic
 
@@ -44,3 +45,18 @@ async def everything_on(bootstrap: str, topic: Topic, since: Ends | None = None)
                 for batch in (await reader.getmany(tp, timeout_ms=1000)).values():
                     records += batch
         return records
+
+
+async def empty(bootstrap: str, *topics: Topic) -> None:
+    """Let everything on these topics expire now.
+
+    Tests of other services leave tens of thousands of records that nobody read. A new reader begins with them, and
+    needs minutes for them on a loaded machine.
+    """
+    async with _reader(bootstrap, topics) as reader:
+        ends = await reader.end_offsets(reader.assignment())
+        admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+        await admin.start()
+        await admin.delete_records({partition: RecordsToDelete(end) for partition, end in ends.items()})
+        await admin.close()
+        assert await reader.beginning_offsets(list(ends)) == ends

@@ -18,7 +18,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 # `make test` is what runs this test, and what measures is run with sizes that a test can wait for.
 SHORTER = {
     "make test": "make --dry-run test",
-    "make bench": "make bench SIZES=300",
+    "make bench": "make bench SIZES=300 HALF_LOAD=2",
     "make bench-engine": "make bench-engine ROUNDS=1",
 }
 

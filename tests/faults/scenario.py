@@ -217,7 +217,10 @@ class Scenario:
                 shown = client["verifier"]["documents"].count_documents(mine)
                 revoked = client["verifier"]["documents"].count_documents({**mine, "state": "revoked"})
                 made, held = (
-                    {(each["_id"], each["epoch"], each["version"]) for each in client[of]["status_lists"].find()}
+                    {
+                        (each["_id"], each["epoch"], each["version"])
+                        for each in client[of]["status_lists"].find({}, {"epoch": 1, "version": 1})
+                    }
                     for of in ("issuer", "verifier")
                 )
                 sent = client["notifier"]["deliveries"].count_documents({**mine, "state": "sent"})

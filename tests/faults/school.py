@@ -16,6 +16,8 @@ from libs.contracts.results import SoloLevel
 REQUIRED = SoloLevel.MULTISTRUCTURAL
 PATIENCE_SECONDS = 240
 _LEVELS = list(SoloLevel)
+# One for all: each makes a TLS context, which costs more than a call. A service may be killed between two calls.
+HTTP = httpx.Client(timeout=60, limits=httpx.Limits(max_keepalive_connections=0))
 
 
 @dataclass(frozen=True)
@@ -166,7 +168,7 @@ class SchoolClient:
         while time.monotonic() < give_up_at:
             try:
                 url = self._stack.url(service) + path
-                answer = httpx.request(method, url, headers=headers, json=json, content=content, timeout=60)
+                answer = HTTP.request(method, url, headers=headers, json=json, content=content)
             except httpx.TransportError as error:
                 problem = type(error).__name__
             else:

@@ -17,7 +17,7 @@ from libs.contracts.results import SoloLevel
 from libs.openbadges.status.bitstring import StatusList
 from tests.faults import promises
 from tests.faults.scenario import Keeper
-from tests.faults.school import Row, SchoolClient, make_rows
+from tests.faults.school import HTTP, Row, SchoolClient, make_rows
 
 pytestmark = [pytest.mark.integration, pytest.mark.fault]
 
@@ -86,7 +86,7 @@ def half_refused(school: SchoolClient) -> str:
 def answers(stack: Stack, school: SchoolClient, batches: list[str]) -> tuple[list[Any], list[Any]]:
     """Return what is answered about each batch and its refused rows, and the rows as they are kept with comments."""
     paths = [path for each in batches for path in (f"/v1/batches/{each}", f"/v1/batches/{each}/rows?state=refused")]
-    asked = [httpx.get(stack.url("evidence") + path, headers=school.headers, timeout=60) for path in paths]
+    asked = [HTTP.get(stack.url("evidence") + path, headers=school.headers) for path in paths]
     with promises.databases(stack) as client:
         of_batches = {"batch_id": {"$in": list(map(UUID, batches))}}
         kept = list(client["evidence"]["row_blocks"].find(of_batches).sort("_id", 1))
@@ -121,7 +121,7 @@ def answered(stack: Stack, key: str, batch_id: str) -> int:
     """Return how the evidence service answers who asks about a batch with this key; 0 where it does not."""
     try:
         url = f"{stack.url('evidence')}/v1/batches/{batch_id}"
-        return httpx.get(url, headers={"authorization": f"Bearer {key}"}, timeout=60).status_code
+        return HTTP.get(url, headers={"authorization": f"Bearer {key}"}, timeout=60).status_code
     except httpx.TransportError:
         return 0
 
@@ -235,7 +235,7 @@ def test_databases_that_are_put_back_take_up_what_was_published_and_nothing_is_h
         until("the verifier differs", lambda: shown(stack) == {each: known[:2] for each, known in truth.items()})
         assert len({known[2:4] for known in truth.values()}) == len(truth), "an index was given twice"
         for credential_id in list(truth)[::20]:
-            assert httpx.get(f"{stack.url('verifier')}/badges/{credential_id}").status_code == 200
+            assert HTTP.get(f"{stack.url('verifier')}/badges/{credential_id}").status_code == 200
         go_on(stack, school, founded, truth, revoked_next=later[-1])
         # Nothing is sent that may have been: an operator decides. What is new goes out.
         until("mails are on their way", lambda: mails_are_sent(stack))

@@ -45,7 +45,7 @@ def test_a_mail_taken_over_without_a_word_is_offered_again_under_the_same_messag
 
 def test_a_permanent_refusal_is_told_apart_from_a_temporary_one(stack: Stack) -> None:
     control = stack.layout.mail / CONTROL
-    scenario = Scenario(stack, "no-such-user", seed=53)
+    scenario = Scenario(stack, "no-such-user", seed=53, evidence=800)
     Faults(refuse={"school0.example": "550 5.1.1 no such user"}).write(control)
     try:
         scenario.run(lambda: None, 1)

@@ -13,7 +13,6 @@ import httpx
 import orjson
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
-from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
 from bowerbird.cli import app as command
 from deploy.embedded.stack import Stack
@@ -50,6 +49,7 @@ from tests.ids import IDS
 from tests.issuer_doubles import TRACE, evidence
 from tests.keys_in_memory import grant
 from tests.schemathesis_run import check_conformance
+from tests.topic_reading import empty
 
 pytestmark = pytest.mark.integration
 
@@ -64,26 +64,9 @@ RESILIENCE: dict[str, Any] = {
 }
 
 
-async def empty(stack: Stack, *wanted: topics.Topic) -> None:
-    """Let everything on these topics expire now.
-
-    Tests of other services leave hundreds of thousands of pieces of evidence that nobody decided. A new issuer decides
-    them all first, for minutes on a loaded machine, and each reader here would begin with the decisions.
-    """
-    reader = AIOKafkaConsumer(*(each.name for each in wanted), bootstrap_servers=stack.kafka_bootstrap)
-    admin = AIOKafkaAdminClient(bootstrap_servers=stack.kafka_bootstrap)
-    await reader.start()
-    await admin.start()
-    ends = await reader.end_offsets(reader.assignment())
-    await admin.delete_records({partition: RecordsToDelete(end) for partition, end in ends.items()})
-    assert await reader.beginning_offsets(list(ends)) == ends
-    await admin.close()
-    await reader.stop()
-
-
 @pytest.fixture(scope="module")
 async def stack(infrastructure: Stack) -> AsyncIterator[Stack]:
-    await empty(infrastructure, topics.EVIDENCE_SUBMITTED, topics.EVIDENCE_DECIDED)
+    await empty(infrastructure.kafka_bootstrap, topics.EVIDENCE_SUBMITTED, topics.EVIDENCE_DECIDED)
     infrastructure.start("issuer")
     yield infrastructure
     infrastructure.stop("issuer")

@@ -28,6 +28,7 @@ from libs.contracts.cloudevents import Outgoing
 from libs.contracts.events import CredentialIssued, CredentialRevoked, CredentialTakenDown
 from tests.ids import IDS
 from tests.node_tools import installed
+from tests.topic_reading import empty
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.integration
@@ -150,6 +151,7 @@ async def test_three_languages_read_each_event_once_skip_what_is_new_and_replay_
     settings: Settings, commands: Mapping[str, Quickstart]
 ) -> None:
     brokers = settings.kafka_bootstrap
+    await empty(brokers, topics.CREDENTIAL_LIFECYCLE)
     before = [uuid4() for _ in range(40)]
     first = [issued(each) for each in before]
     await publish(settings, *first, *first[:10])

@@ -15,19 +15,19 @@ from tests.integration.test_issuer_api import (
     Tenant,
     bearer,
     decisions,
-    empty,
     issued_to,
     read,
     send,
 )
 from tests.issuer_doubles import evidence
+from tests.topic_reading import empty
 
 pytestmark = pytest.mark.integration
 
 
 @pytest.fixture(scope="module")
 async def stack(infrastructure: Stack) -> AsyncIterator[Stack]:
-    await empty(infrastructure, topics.EVIDENCE_SUBMITTED, topics.EVIDENCE_DECIDED)
+    await empty(infrastructure.kafka_bootstrap, topics.EVIDENCE_SUBMITTED, topics.EVIDENCE_DECIDED)
     infrastructure.start("issuer", "verifier")
     yield infrastructure
     infrastructure.stop("issuer")

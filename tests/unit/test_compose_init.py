@@ -86,24 +86,50 @@ def make_keys(volumes: Path, secret: str) -> "subprocess.CompletedProcess[str]":
     )
 
 
-@pytest.mark.parametrize("name", ["kek", "grant-secret", "issuer-list-key"])
-@pytest.mark.parametrize("store", ["mongodb", "kafka"])
-def test_the_containers_make_no_new_key_beside_stores_that_have_data(tmp_path: Path, name: str, store: str) -> None:
-    secret = base64.b64encode(bytes(32)).decode()
-    filled = tmp_path / "filled" / store / "data"
-    filled.parent.mkdir(parents=True)
-    filled.touch()
-    refused = make_keys(tmp_path, secret)
+STORES = ("mongodb", "kafka")
+SECRET = base64.b64encode(bytes(32)).decode()
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The volumes, with everything made; a test that changes something takes a copy."""
+    volumes = tmp_path_factory.mktemp("made")
+    assert make_keys(volumes, SECRET).returncode == 0
+    return volumes
+
+
+def fill(volumes: Path, store: str) -> None:
+    (volumes / "filled" / store).mkdir(parents=True, exist_ok=True)
+    (volumes / "filled" / store / "data").touch()
+
+
+@pytest.mark.parametrize("store", STORES)
+def test_the_containers_make_no_first_key_beside_a_store_that_has_data(tmp_path: Path, store: str) -> None:
+    fill(tmp_path, store)
+    refused = make_keys(tmp_path, SECRET)
     assert (refused.returncode, list((tmp_path / "keys").iterdir())) == (1, [])
-    filled.unlink()
-    assert make_keys(tmp_path, secret).returncode == 0
-    filled.touch()
-    key = tmp_path / "keys" / name
-    content = key.read_bytes()
-    assert make_keys(tmp_path, secret).returncode == 0
-    assert key.read_bytes() == content
+
+
+def test_the_containers_leave_every_key_as_it_is_beside_stores_that_have_data(made: Path, tmp_path: Path) -> None:
+    volumes = Path(shutil.copytree(made, tmp_path / "volumes"))
+    for store in STORES:
+        fill(volumes, store)
+    before = {key.name: key.read_bytes() for key in (volumes / "keys").iterdir()}
+    assert before.keys() >= {"kek", "grant-secret", "issuer-list-key"}
+    assert make_keys(volumes, SECRET).returncode == 0
+    assert {key.name: key.read_bytes() for key in (volumes / "keys").iterdir()} == before
+
+
+@pytest.mark.parametrize("name", ["kek", "grant-secret", "issuer-list-key"])
+@pytest.mark.parametrize("store", STORES)
+def test_the_containers_make_no_new_key_beside_stores_that_have_data(
+    made: Path, tmp_path: Path, name: str, store: str
+) -> None:
+    volumes = Path(shutil.copytree(made, tmp_path / "volumes"))
+    fill(volumes, store)
+    key = volumes / "keys" / name
     key.unlink()
-    refused = make_keys(tmp_path, secret)
+    refused = make_keys(volumes, SECRET)
     assert refused.returncode == 1
     assert f"{name} is missing in the volume keys, and the stores have data: put that file back" in refused.stderr
     assert not key.exists()
