@@ -4,16 +4,15 @@ Names, labels and values are those that the exporters' own documents and sources
 docker-compose.yml. What is seen with them is that the rules work, not that the exporters do.
 """
 
-import asyncio
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final
 
-from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaError
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient, TopicMetadata
 from pymongo import MongoClient
 from pymongo.errors import PyMongoError
 
@@ -37,39 +36,27 @@ def _mongodb(client: MongoClient[dict[str, Any]]) -> Iterator[str]:
         yield f'mongodb_ss_connections{{conn_type="{kind}"}} {status["connections"][kind]}'
 
 
-async def _asked_kafka(bootstrap: str) -> list[str]:
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=1000 * int(_PATIENCE_SECONDS))
-    await admin.start()
+def _kafka(client: AdminClient) -> list[str]:
     try:
-        cluster = await admin.describe_cluster()
-        topics = await admin.describe_topics()
-        names = [name for name, *_ in await admin.list_consumer_groups()]
-        answers = await admin.describe_consumer_groups(names)
-    finally:
-        await admin.close()
-    groups = [group for answer in answers for group in answer.to_object()["groups"]]
+        cluster = client.list_topics(timeout=_PATIENCE_SECONDS)
+        # Not by describe_consumer_groups, which may end the process where a broker goes away meanwhile.
+        groups = client.list_groups(timeout=_PATIENCE_SECONDS)
+    except KafkaException:
+        return ["kafka_brokers 0"]
     return [
-        f"kafka_brokers {len(cluster['brokers'])}",
-        *(line for topic in topics for line in _topic(topic)),
-        *(f'kafka_consumergroup_members{{consumergroup="{each["group"]}"}} {len(each["members"])}' for each in groups),
+        f"kafka_brokers {len(cluster.brokers)}",
+        *(line for topic in cluster.topics.values() for line in _topic(topic)),
+        *(f'kafka_consumergroup_members{{consumergroup="{each.id}"}} {len(each.members)}' for each in groups),
     ]
 
 
-def _topic(topic: Mapping[str, Any]) -> Iterator[str]:
-    partitions = topic["partitions"]
-    yield f'kafka_topic_partitions{{topic="{topic["topic"]}"}} {len(partitions)}'
-    for each in partitions:
-        labels = f'{{topic="{topic["topic"]}",partition="{each["partition"]}"}}'
-        behind = int(len(each["isr"]) < len(each["replicas"]))
-        yield f"kafka_topic_partition_leader{labels} {each['leader']}"
+def _topic(topic: TopicMetadata) -> Iterator[str]:
+    yield f'kafka_topic_partitions{{topic="{topic.topic}"}} {len(topic.partitions)}'
+    for number, each in topic.partitions.items():
+        labels = f'{{topic="{topic.topic}",partition="{number}"}}'
+        yield f"kafka_topic_partition_leader{labels} {each.leader}"
+        behind = int(len(each.isrs) < len(each.replicas))
         yield f"kafka_topic_partition_under_replicated_partition{labels} {behind}"
-
-
-def _kafka(bootstrap: str) -> list[str]:
-    try:
-        return asyncio.run(asyncio.wait_for(_asked_kafka(bootstrap), _PATIENCE_SECONDS))
-    except (KafkaError, TimeoutError, OSError):
-        return ["kafka_brokers 0"]
 
 
 class _Seen:
@@ -95,8 +82,8 @@ class Exporters:
         mongodb: MongoClient[dict[str, Any]] = MongoClient(
             stack.mongo_url, serverSelectionTimeoutMS=patience, socketTimeoutMS=patience
         )
-        bootstrap = stack.kafka_bootstrap
-        seen = {"/mongodb": _Seen(lambda: _mongodb(mongodb)), "/kafka": _Seen(lambda: _kafka(bootstrap))}
+        kafka = AdminClient({"bootstrap.servers": stack.kafka_bootstrap, "log_level": 0})
+        seen = {"/mongodb": _Seen(lambda: _mongodb(mongodb)), "/kafka": _Seen(lambda: _kafka(kafka))}
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:  # the name that the library calls
