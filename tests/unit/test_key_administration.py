@@ -7,6 +7,7 @@ from typing import Any
 from unittest.mock import AsyncMock
 
 import pytest
+from aiokafka.errors import KafkaConnectionError
 
 from libs.access.api_keys import ALL_ISSUERS, Caller
 from libs.access.key_text import key_id
@@ -38,6 +39,7 @@ class Keys:
         self.keys = {LEAKED: stored_key(LEAKED, None)}
         self.meanwhile: Callable[[], Awaitable[object]] | None = None
         self.late: list[Outgoing] | None = None
+        self.refused: tuple[type, ...] = ()
 
     async def of_issuer(self, issuer_id: str) -> list[StoredKey]:
         return list(self.keys.values())
@@ -46,10 +48,12 @@ class Keys:
         if self.meanwhile is not None:
             meanwhile, self.meanwhile = self.meanwhile, None
             await meanwhile()
-        if self.late is not None:
+        if self.late is not None and not any(isinstance(each.event, self.refused) for each in outgoing):
             self.late.extend(outgoing)
             return
         for each in outgoing:
+            if isinstance(each.event, self.refused):
+                raise KafkaConnectionError
             if isinstance(each.event, ApiKeyGranted):
                 self.add(each.event.key_sha256, each.event.granted_with)
             elif isinstance(each.event, ApiKeyWithdrawn):
@@ -140,3 +144,26 @@ async def test_a_key_that_arrives_too_late_to_be_shown_works_for_nobody_and_its_
     (sensor,) = [each for each in keys.keys.values() if each.sha256 != LEAKED]
     assert sensor.end_reason == EndReason.NOT_SHOWN
     assert key_id(sensor.sha256) in str(told.value), "so that it can be found in the list"
+
+
+@pytest.mark.parametrize("refused", [ApiKeyWithdrawn, ApiKeyGranted])
+async def test_a_key_that_was_not_shown_is_withdrawn_once_the_store_is_back(
+    keys: Keys, administration: KeyAdministration, monkeypatch: pytest.MonkeyPatch, refused: type
+) -> None:
+    monkeypatch.setattr(administering, "_WAIT_SECONDS", 0.0)
+    keys.late, keys.refused = [], (refused,)
+    for _ in range(2):
+        with pytest.raises(KafkaConnectionError):
+            await administration.make("wattle", "Sensor", [Scope.EVIDENCE_READ], None, caller(LEAKED))
+        if refused is ApiKeyWithdrawn:
+            with pytest.raises(KafkaConnectionError):
+                await administration.end_not_shown()
+    keys.refused = ()
+    assert await administration.end_not_shown() > 0
+    late, keys.late = keys.late, None
+    granted = {each.event.key_sha256 for each in late if isinstance(each.event, ApiKeyGranted)}
+    withdrawn = {each.event.key_sha256 for each in late if isinstance(each.event, ApiKeyWithdrawn)}
+    assert len(withdrawn) == 2
+    assert granted == (withdrawn if refused is ApiKeyWithdrawn else set())
+    await administration.end_not_shown()
+    assert keys.works() == [LEAKED], "each is withdrawn once"

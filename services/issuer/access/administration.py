@@ -25,6 +25,7 @@ MOST_KEYS = 100
 """So many working keys of an issuer are made by its own; an administrator's key makes more."""
 
 _WAIT_SECONDS = 10.0
+_AGAIN_SECONDS = 5.0
 
 
 class EndReason(StrEnum):
@@ -87,6 +88,7 @@ class KeyAdministration:
         self._arrivals = arrivals
         self._publish = publish
         self._clock = clock
+        self._not_shown: dict[str, tuple[StoredKey, By]] = {}
 
     async def keys(self, issuer_id: str) -> list[StoredKey]:
         """Return all keys that the issuer ever had, the oldest first."""
@@ -153,11 +155,17 @@ class KeyAdministration:
                 details={"name": name, "scopes": " ".join(grant.scopes), "expires_at": expires.isoformat()},
             )
         )
-        await self._publish([Outgoing(grant, by.trace)])
-        stored = await self._arrived(issuer_id, grant.key_sha256, lambda _: True)
+        # Nobody has a key that is not shown, so it is to work for nobody: whatever arrives first, it has ended.
+        try:
+            await self._publish([Outgoing(grant, by.trace)])
+            stored = await self._arrived(issuer_id, grant.key_sha256, lambda _: True)
+        except BaseException:
+            # It may be published all the same, also where nobody waits for the answer any more.
+            self._not_shown[grant.key_sha256] = _granted(grant), by
+            raise
         if stored is None:
-            # Nobody has it, so it is to work for nobody: whichever of the two arrives first, it has ended.
-            await self._announce_end([_granted(grant)], self._clock(), EndReason.NOT_SHOWN, by)
+            self._not_shown[grant.key_sha256] = _granted(grant), by
+            await self.end_not_shown()
             raise UnavailableError(
                 f"the key {key_id(grant.key_sha256)} has not arrived in time and is not shown; it was withdrawn, and"
                 " stands so in the list of keys once it arrives: ask for another one"
@@ -167,6 +175,20 @@ class KeyAdministration:
             await self._end([stored], self._clock(), EndReason.MAKER_LEAKED, by)
             raise UnauthenticatedError("the API key was withdrawn")
         return Made(key, stored)
+
+    async def end_not_shown(self) -> float:
+        """Withdraw keys that were not shown, as often as it takes; return the seconds until the next time.
+
+        A store may be away at that moment too. Should the process end before, the key is in the list of keys still, and
+        nobody has it.
+
+        Raises:
+            PyMongoError, KafkaError: one is not withdrawn yet.
+        """
+        for sha256, (key, by) in list(self._not_shown.items()):
+            await self._announce_end([key], self._clock(), EndReason.NOT_SHOWN, by)
+            self._not_shown.pop(sha256, None)
+        return _AGAIN_SECONDS
 
     async def rotate(self, issuer_id: str, id_: str, overlap: timedelta, by: By) -> Made:
         """Make a key of the same name and scopes; the one that it follows works for the overlap still.

@@ -80,4 +80,5 @@ def add_access(
     administration = KeyAdministration(
         access, signer=signer, audit=plumbing.audit, arrivals=granted, publish=plumbing.kafka.publish, clock=now
     )
+    plumbing.repeat("keys-not-shown", administration.end_not_shown)
     plumbing.app.include_router(access_routes(keys, administration, known))
