@@ -201,15 +201,17 @@ class Kafka:
         async with self._admin() as admin:
             return set(await admin.list_topics())
 
-    async def committed(self, group: str) -> dict[TopicPartition, OffsetAndMetadata]:
-        """Return what a group has committed, with what it noted beside it.
+    async def committed(
+        self, group: str, partitions: Sequence[TopicPartition]
+    ) -> dict[TopicPartition, OffsetAndMetadata]:
+        """Return what a group has committed of those of these partitions that it has, with what it noted beside it.
 
         Raises:
             KafkaError: the brokers are unavailable.
         """
         async with self._admin() as admin:
-            found: dict[TopicPartition, OffsetAndMetadata] = await admin.list_consumer_group_offsets(group)
-            return found
+            found = await admin.list_consumer_group_offsets(group, partitions=partitions)
+        return {tp: each for tp, each in found.items() if each.offset >= 0}
 
     @asynccontextmanager
     async def _admin(self) -> AsyncIterator[AIOKafkaAdminClient]:

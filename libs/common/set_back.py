@@ -12,11 +12,14 @@ from datetime import UTC, datetime
 from typing import Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
 from aiokafka.structs import OffsetAndMetadata
+from pymongo.errors import PyMongoError
 
 from libs.common.fence import Fence
 from libs.common.kafka import Kafka
 from libs.common.positions import Place, Positions
+from libs.common.telemetry import get_logger
 from libs.contracts.topics import SENT_AGAIN, Topic
 
 FENCE_GROUP: Final = "fence"
@@ -54,8 +57,13 @@ class FenceNote:
 
     async def close(self) -> None:
         """Note it for the last time, and close the connection."""
-        if self._consumer is not None:
+        if self._consumer is None:
+            return
+        try:
             await self.write()
+        except (KafkaError, PyMongoError) as error:
+            get_logger().warning("not noted at the end", problem=type(error).__name__)
+        finally:
             await self._consumer.stop()
 
     async def tells_of_set_back(self, name: str, topic: Topic) -> bool:
@@ -75,7 +83,7 @@ class FenceNote:
         return await self._is_reset(f"{self._service}-{name}", topic)
 
     async def _noted(self) -> datetime | None:
-        committed = (await self._kafka.committed(self._group)).get(self._place)
+        committed = (await self._kafka.committed(self._group, [self._place])).get(self._place)
         try:
             noted = None if committed is None else datetime.fromisoformat(committed.metadata)
         except ValueError:
@@ -84,14 +92,14 @@ class FenceNote:
 
     async def _is_reset(self, group: str, topic: Topic) -> bool:
         partitions = [TopicPartition(topic.name, number) for number in range(topic.partitions)]
-        kept, committed = await self._positions.read(group, partitions), await self._kafka.committed(group)
+        kept, committed = await self._positions.read(group, partitions), await self._kafka.committed(group, partitions)
         consumer = self._kafka.observer(group)
         await consumer.start()
         try:
             first, ends = await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
         finally:
             await consumer.stop()
-        offsets = {tp: found.offset for tp, found in committed.items() if found.offset >= 0}
+        offsets = {tp: found.offset for tp, found in committed.items()}
         return any(Place(first[tp], ends[tp], offsets.get(tp), kept.get(tp)).is_reset for tp in partitions)
 
     async def _connected(self) -> AIOKafkaConsumer:
