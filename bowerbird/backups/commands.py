@@ -80,7 +80,7 @@ def restore_backup(folder: Path, /, *, yes: Yes = False, reason: Reason = None) 
             progress.line(line)
         for line in await _replay(settings, found):
             progress.line(line)
-        require_free(target)
+        require_free(target, found)
         progress.line("looking whether every file is whole")
         await require_whole(folder, found, progress.show)
         if not yes:
@@ -106,6 +106,7 @@ def _plan(folder: Path, found: Manifest, target: Target) -> list[str]:
         f"needs     the authority's secret {', '.join(found.secret_ids) or '(none yet)'}",
         f"needs     the key-encryption keys of its signing keys: {keys}",
         f"made by   Bowerbird {found.bowerbird}, from MongoDB {found.mongodb}",
+        *(["begun     all was written before; what is left to do is done now"] if target.begun == found.digest else []),
         f"into      MongoDB {target.version}{': OLDER than the one it was read from' if older else ''}",
     ]
 

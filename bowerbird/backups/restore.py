@@ -1,4 +1,4 @@
-"""Restoring a backup into empty stores: looked at first, then done; all collections appear at the end, or none."""
+"""Restoring a backup into empty stores: looked at first, then done; what breaks off is begun again or goes on."""
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
@@ -17,12 +17,15 @@ from bowerbird.registry import NAMES
 from bowerbird.setup import indexes_of
 from libs.audit.entry import Entry
 from libs.common import mongo
+from libs.common.fence import Fence
 from libs.common.mongo import Client
 from libs.contracts.rights import AUDIT
 
 _AT_ONCE: Final = 1000
 _SYSTEM: Final = "system."
 _LOGGED: Final = "issuer"
+# Where it stands that every collection is filled, and of which backup; in that database too.
+_FILLED: Final = f"{RESTORING}filled"
 
 Tell = Callable[[str, int], None]
 """Told the collection that is being restored, and how many documents of it are."""
@@ -36,11 +39,13 @@ class Target:
         version: of the server.
         filled: collections with documents, DATABASE.COLLECTION.
         connected: services of ours that are connected to it.
+        begun: the digest of the manifest of a backup whose restoring broke off after all of it was written.
     """
 
     version: str
     filled: Sequence[str]
     connected: Sequence[str]
+    begun: str | None = None
 
 
 async def look_at(client: Client) -> Target:
@@ -62,11 +67,13 @@ async def look_at(client: Client) -> Target:
         {"$group": {"_id": "$appName"}},
     ]
     connected = sorted([each["_id"] async for each in mongo.aggregate(client.admin, looking)])
-    return Target(str((await client.server_info())["version"]), filled, connected)
+    begun = await client[_LOGGED][_FILLED].find_one({})
+    version = str((await client.server_info())["version"])
+    return Target(version, filled, connected, None if begun is None else begun["_id"])
 
 
-def require_free(target: Target) -> None:
-    """Return if nothing is there that a restore would harm.
+def require_free(target: Target, backup: Manifest) -> None:
+    """Return if nothing is there that restoring this backup would harm.
 
     Raises:
         BackupError: something is; the text names it.
@@ -76,7 +83,12 @@ def require_free(target: Target) -> None:
             f"{', '.join(target.connected)} is connected to this MongoDB. Stop every service first, so that none "
             "decides by half of the stores."
         )
-    if target.filled:
+    if target.begun is not None and target.begun != backup.digest:
+        raise BackupError(
+            f"Restoring the backup with the manifest {target.begun} broke off near its end. Restore that one again, "
+            "or begin with an empty MongoDB."
+        )
+    if target.filled and target.begun is None:
         raise BackupError(
             f"The stores are not empty: {', '.join(target.filled[:3])}{' …' * (len(target.filled) > 3)}. "
             "A backup is restored into empty stores alone; set the old ones aside first."
@@ -97,8 +109,11 @@ async def require_whole(folder: Path, backup: Manifest, tell: Tell) -> None:
 async def restore(client: Client, folder: Path, backup: Manifest, tell: Tell, entry: Entry) -> None:
     """Write a backup that was found whole into stores that were found free.
 
-    Each collection is filled under another name, with its indexes, and all are renamed at the end: what breaks off
-    leaves empty stores, and can be begun again.
+    1. Fill each collection under another name, with its indexes.   Broken off: the stores are empty; all of it again.
+    2. Note that all are filled, and of which backup.               Broken off: on with 3.
+    3. Give each its own name.                                      Broken off: some have it; on with the others.
+    4. Leave word for the notifier that its database went back.     Broken off: left again.
+    5. Take the note of step 2 away.
 
     Args:
         client: of one who may write every database.
@@ -111,6 +126,20 @@ async def restore(client: Client, folder: Path, backup: Manifest, tell: Tell, en
         BackupError: a file does not hold what its manifest says.
         PyMongoError: MongoDB does not answer.
     """
+    filled = client[_LOGGED][_FILLED]
+    if await filled.find_one({"_id": backup.digest}) is None:
+        await _fill_all(client, folder, backup, tell, entry)  # 1
+        await filled.insert_one({"_id": backup.digest})  # 2
+    for database in NAMES:
+        left = set(await client[database].list_collection_names())
+        for each in backup.files:
+            if each.database == database and RESTORING + each.collection in left:
+                await _rename(client, each)  # 3
+    await Fence(client, client["notifier"]).note()  # 4
+    await filled.drop()  # 5
+
+
+async def _fill_all(client: Client, folder: Path, backup: Manifest, tell: Tell, entry: Entry) -> None:
     for database in NAMES:
         for name in await client[database].list_collection_names():
             if name.startswith(RESTORING):
@@ -127,14 +156,16 @@ async def restore(client: Client, folder: Path, backup: Manifest, tell: Tell, en
     is_in_backup = any(each.name == f"{_LOGGED}.{AUDIT}" for each in backup.files)
     restoring = client[_LOGGED][RESTORING + AUDIT] if is_in_backup else None
     await operators_log(client[_LOGGED], restoring).record(entry)
-    for each in backup.files:
-        await client.admin.command(
-            {
-                "renameCollection": f"{each.database}.{RESTORING}{each.collection}",
-                "to": f"{each.database}.{each.collection}",
-                "dropTarget": True,
-            }
-        )
+
+
+async def _rename(client: Client, file: DocumentsFile) -> None:
+    await client.admin.command(
+        {
+            "renameCollection": f"{file.database}.{RESTORING}{file.collection}",
+            "to": f"{file.database}.{file.collection}",
+            "dropTarget": True,
+        }
+    )
 
 
 async def _fill(client: Client, folder: Path, file: DocumentsFile, tell: Tell) -> None:

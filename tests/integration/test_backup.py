@@ -11,6 +11,7 @@ import bson
 import pytest
 
 from bowerbird.backups import manifest
+from bowerbird.backups import restore as restoring
 from bowerbird.backups.files import documents
 from bowerbird.cli import app
 from bowerbird.registry import NAMES
@@ -22,6 +23,12 @@ from tests.conftest import PORT_OFFSET
 
 pytestmark = pytest.mark.integration
 PAIRS = 100
+NO_NOTE = {"_id": {"$ne": "went-back"}}
+"""What a restore adds: word for the notifier that its database was set back."""
+
+
+class KilledError(Exception):
+    """Stands for the end of the process."""
 
 
 @pytest.fixture(scope="module")
@@ -93,11 +100,13 @@ async def test_a_backup_is_one_moment_of_all_databases_and_a_restore_gives_it_ba
     assert "not empty" in capsys.readouterr().err
     assert await run(empty, infrastructure, "restore", str(folder)) == 0
     assert "Nothing was done" in capsys.readouterr().out
-    assert await run(empty, infrastructure, "restore", str(folder), "--yes", "--reason", "a drill") == 0
+    await _break_off_between_names(empty, infrastructure, folder)
+    assert await run(empty, infrastructure, "restore", str(folder), "--yes") == 0
 
     target = mongo.connect(empty.mongo_url, "test")
+    assert await target["notifier"]["fence"].find_one({"_id": "went-back"}) is not None
     for each in made.files:
-        stored = await target[each.database][each.collection].find().to_list(None)
+        stored = await target[each.database][each.collection].find(NO_NOTE).to_list(None)
         expected = [bson.decode(one, source.codec_options) for one in documents(folder / each.path)]
         if each.name == "issuer.audit":
             *stored, restored = sorted(stored, key=itemgetter("_id"))
@@ -109,6 +118,20 @@ async def test_a_backup_is_one_moment_of_all_databases_and_a_restore_gives_it_ba
         ), each.name
     assert (await AuditLog(target["issuer"]).check()).broken_at is None
     await mongo.close(target)
+
+
+async def _break_off_between_names(empty: Stack, infrastructure: Stack, folder: Path) -> None:
+    """Restore, killed after half of the collections have their names."""
+    rename, given = restoring._rename, itertools.count()
+
+    async def killed(client: Client, file: manifest.DocumentsFile) -> None:
+        if next(given) == 20:
+            raise KilledError
+        await rename(client, file)
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(KilledError):
+        patch.setattr(restoring, "_rename", killed)
+        await run(empty, infrastructure, "restore", str(folder), "--yes", "--reason", "a drill")
 
 
 async def test_nothing_is_restored_where_a_service_runs_or_a_file_is_damaged(
