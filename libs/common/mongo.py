@@ -264,12 +264,13 @@ async def update_together(
                 return True
             await session.abort_transaction()
     except (BulkWriteError, OperationFailure) as error:
-        if not _is_conflict(error):
+        if not is_conflict(error):
             raise
     return False
 
 
-def _is_conflict(error: OperationFailure) -> bool:
+def is_conflict(error: OperationFailure) -> bool:
+    """Return whether nothing is wrong but that another writer is at the same document, or was first."""
     codes = {error.code}
     if isinstance(error, BulkWriteError):
         codes = {each["code"] for each in error.details["writeErrors"]}

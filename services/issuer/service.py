@@ -105,7 +105,7 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
     use = KeyUse(plumbing.service, publish)
     keys = ApiKeys(access, administrators=known_administrators(plumbing, settings), used=use.note)
     keys.count_known(plumbing.app)
-    stored_keys = signing_key_store.SigningKeyRepository(plumbing.client, database)
+    stored_keys = signing_key_store.SigningKeyRepository(plumbing.client, database, plumbing.fence)
     encryption = FileKeyEncryption.read(settings.kek_file, settings.other_kek_file)
     plumbing.require(KeyEncryptionProbe(database, stored_keys, encryption).require)
     copies = KeyCopies(stored_keys, encryption, publish=publish, clock=now)

@@ -19,6 +19,7 @@ from libs.audit.entry import Cause
 from libs.audit.log import AuditLog
 from libs.common.arrivals import Arrivals
 from libs.common.clock import now
+from libs.common.fence import Fence, WentBackError
 from libs.contracts.cloudevents import Outgoing
 from libs.contracts.events import AuthorityPublished, SigningKeySealed
 from libs.openbadges.model.errors import CredentialError
@@ -137,6 +138,19 @@ async def test_an_issuer_has_one_active_and_one_next_key_whatever_any_code_belie
         with pytest.raises(DuplicateKeyError):
             await world.database["signing_keys"].insert_one({"_id": "z6", "issuer_id": "wattle", "state": state})
     await world.database["signing_keys"].insert_one({"_id": "z6", "issuer_id": "wattle", "state": "retired"})
+
+
+async def test_no_key_is_made_in_a_database_that_was_set_back_beneath_the_process(world: World) -> None:
+    fence = Fence(world.client, world.database)
+    await fence.raise_count()
+    repository = SigningKeyRepository(world.client, world.database, fence)
+    keys = SigningKeys(repository, KEK, world.key_copies)
+    await keys.create("wattle", KeyState.ACTIVE, NOW)
+    await world.database["fence"].delete_many({})
+    await world.database["signing_keys"].delete_many({})
+    with pytest.raises(WentBackError):
+        await keys.create("wattle", KeyState.ACTIVE, NOW)
+    assert await repository.of_issuer("wattle") == []
 
 
 async def test_activating_changes_both_keys_or_none(world: World) -> None:

@@ -1,14 +1,17 @@
 """Signing keys in MongoDB, their secrets encrypted: all queries on them stand here."""
 
+import asyncio
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from bson import Binary
 from pymongo import ASCENDING, UpdateOne
+from pymongo.errors import OperationFailure
 
 from libs.common import mongo
 from libs.common.errors import NotFoundError
-from libs.common.mongo import Client, Database, Document, Index, insert_new, update_together
+from libs.common.fence import Fence
+from libs.common.mongo import Client, Database, Document, Index, insert_together, is_conflict, update_together
 from services.issuer.keys.encryption import Sealed
 from services.issuer.keys.states import Copy, KeyState, SigningKey
 
@@ -25,6 +28,7 @@ INDEXES: Sequence[Index] = (
     Index("signing_keys", ["copy"]),
 )
 
+_CONFLICT_SECONDS = 0.05
 # Whoever reads states needs no secrets.
 _WITHOUT_SECRET = {"sealed": 0}
 # A key that an earlier version stored has no copy.
@@ -45,13 +49,27 @@ class StoredKey(NamedTuple):
 class SigningKeyRepository:
     """The collection `signing_keys`; `_id` is the key's id, its public key in multibase."""
 
-    def __init__(self, client: Client, database: Database) -> None:
+    def __init__(self, client: Client, database: Database, fence: Fence | None = None) -> None:
+        """Take the client and database; and what proves, with each key made or changed, that it did not go back."""
         self._client = client
         self._collection = database["signing_keys"]
+        self._prove = None if fence is None else fence.prove
 
     async def insert(self, key: SigningKey, sealed: Sealed) -> bool:
-        """Store a new key; False where the issuer has one in this state already and may have one alone."""
-        return not await insert_new(self._collection, [{"_id": key.key_id, **_document(key, sealed)}])
+        """Store a new key; False where the issuer has one in this state already and may have one alone.
+
+        Raises:
+            WentBackError: the database was set back beneath this process: it may lack the key that the issuer has.
+        """
+        document = {"_id": key.key_id, **_document(key, sealed)}
+        while True:
+            try:
+                return await insert_together(self._client, [(self._collection, [document])], first=self._prove)
+            except OperationFailure as error:
+                if not is_conflict(error):
+                    raise
+            # Another process is making one: which of the two it is, the next try tells.
+            await asyncio.sleep(_CONFLICT_SECONDS)
 
     async def of_issuer(self, issuer_id: str) -> list[SigningKey]:
         """Return all keys that the issuer ever had, the oldest first."""
@@ -137,7 +155,7 @@ class SigningKeyRepository:
             elif before is not None:
                 query["state"] = before.key.state
             updates.append(UpdateOne(query, {"$set": _document(key, sealed)}, upsert=new))
-        return await update_together(self._client, self._collection, updates)
+        return await update_together(self._client, self._collection, updates, first=self._prove)
 
     async def count_by_kek(self) -> dict[str, int]:
         """Return how many secrets each key-encryption key sealed, by its id."""
@@ -186,7 +204,7 @@ class SigningKeyRepository:
             )
             for each in changed
         ]
-        return await update_together(self._client, self._collection, updates)
+        return await update_together(self._client, self._collection, updates, first=self._prove)
 
     async def mark_published(self, keys: Iterable[SigningKey]) -> None:
         """Note that a DID document that tells of these states has arrived; a key that changed since stays as it is."""
