@@ -13,9 +13,11 @@ import httpx
 import pytest
 
 from deploy.embedded.stack import Stack
+from libs.common.failpoints import Name, Order, read_orders, write_orders
 from libs.contracts.results import SoloLevel
 from libs.openbadges.status.bitstring import StatusList
 from tests.faults import promises
+from tests.faults.hurried import order_file
 from tests.faults.scenario import Keeper
 from tests.faults.school import HTTP, Row, SchoolClient, make_rows
 
@@ -23,6 +25,12 @@ pytestmark = [pytest.mark.integration, pytest.mark.fault]
 
 NAME, LATER = "set-back", "founded-later"
 ROWS, BATCH, MAILED_ONE_IN = 800, 200, 5
+OF_ADOPTION: tuple[Name, ...] = (
+    "issuer.adopting.2",
+    "issuer.adopting.3.some",
+    "issuer.adopting.3",
+    "issuer.adopting.4",
+)
 
 
 def until(problem: str, holds: Callable[[], Any]) -> None:
@@ -227,6 +235,8 @@ def test_databases_that_are_put_back_take_up_what_was_published_and_nothing_is_h
         )
         until("the verifier is behind", lambda: shown(stack) == {each: known[:2] for each, known in truth.items()})
 
+        kills = [Order(point, passing=2 if point.endswith(".some") else 1) for point in OF_ADOPTION]
+        write_orders(order_file(stack, "issuer"), kills)
         copies.put_back()
         assert first_answer(stack, key, sent[0]) == 401, "a withdrawn key is let in"
         until("credentials differ from what was published", lambda: credentials(stack) == truth)
@@ -236,6 +246,7 @@ def test_databases_that_are_put_back_take_up_what_was_published_and_nothing_is_h
         assert len({known[2:4] for known in truth.values()}) == len(truth), "an index was given twice"
         for credential_id in list(truth)[::20]:
             assert HTTP.get(f"{stack.url('verifier')}/badges/{credential_id}").status_code == 200
+        assert not read_orders(order_file(stack, "issuer")), "the issuer was not killed there"
         go_on(stack, school, founded, truth, revoked_next=later[-1])
         # Nothing is sent that may have been: an operator decides. What is new goes out.
         until("mails are on their way", lambda: mails_are_sent(stack))

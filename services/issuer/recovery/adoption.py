@@ -20,6 +20,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from libs.common.failpoints import failpoint
 from libs.common.kafka import Kafka
 from libs.common.mongo import Database
 from libs.common.telemetry import get_logger
@@ -100,7 +101,9 @@ class Adoption:
                 await self._take_up(topic, reader.events(since, ends[topic]))  # 1 to 3
         await self._settle_contradicting()
         if self._went_back:
+            failpoint("issuer.adopting.3")
             epoch = await self._adopters.epochs.begin_new(self._highest_epoch + 1)  # 4
+            failpoint("issuer.adopting.4")
             get_logger().warning(
                 "the database went back, and has taken up what was published",
                 epoch=epoch,
@@ -137,6 +140,7 @@ class Adoption:
             if lacking := await part.lacking(some):
                 await self._note()  # 2
                 await part.adopt(lacking)  # 3
+                failpoint("issuer.adopting.3.some")
                 metrics.ADOPTED.labels(topic.name).inc(len(lacking))
 
     async def _note(self) -> None:
@@ -146,6 +150,7 @@ class Adoption:
                 {"_id": _NOTE}, {"$setOnInsert": {"schema": 1, "since": self._clock()}}, upsert=True
             )
             self._went_back = True
+            failpoint("issuer.adopting.2")
 
     async def _lacking_lists(self, events: Sequence[Event]) -> list[StatusListPublished]:
         epochs = [each.epoch for each in events if isinstance(each, StatusListPublished)]
