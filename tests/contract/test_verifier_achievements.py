@@ -91,6 +91,15 @@ async def test_every_fragment_that_a_credential_names_leads_to_a_place_on_the_pa
     assert "solo" in anchors or version.required_score is not None
 
 
+async def test_search_engines_may_list_what_can_be_earned_and_nobodys_badge(http: AsyncClient) -> None:
+    page = await http.get("/achievements/department/resilience/1", headers=PAGE)
+    assert "x-robots-tag" not in page.headers
+    assert "noindex" not in page.text
+    badge = await http.get("/badges/0d8e4a52-95a8-4f43-9a0d-7a3c5f0e8d11", headers=PAGE)
+    assert badge.headers["x-robots-tag"] == "noindex"
+    assert '<meta name="robots" content="noindex">' in badge.text
+
+
 async def test_the_page_says_what_it_takes_and_which_level_is_needed(http: AsyncClient) -> None:
     text = (await http.get("/achievements/department/resilience/1", headers=PAGE)).text
     for said in ("Resilience", "Goes on when it gets hard.", "Was seen to go on in three situations.", "Department"):

@@ -81,6 +81,12 @@ async def test_what_is_sent_gets_its_verdict_in_words(http: AsyncClient, content
     assert page.headers["cache-control"] == "no-store"
 
 
+async def test_of_a_pdf_it_says_that_its_pages_were_not_checked(http: AsyncClient) -> None:
+    pdf = b"%%PDF-1.7\n1 0 obj <</Type /EmbeddedFile>> stream\n%b\nendstream endobj" % TEXT.encode()
+    assert "what its pages show was not checked" in (await sent(http, pdf)).text
+    assert "what its pages show" not in (await sent(http, TEXT)).text
+
+
 async def test_the_page_says_who_signed(http: AsyncClient) -> None:
     assert "Signed by Wattle Grove High School" in (await sent(http, TEXT)).text
     assert "registered" in (await sent(http, TEXT)).text

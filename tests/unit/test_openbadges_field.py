@@ -332,6 +332,8 @@ def listing(**changes: Any) -> dict[str, Any]:
         ({}, ("pass", "not_set")),
         ({"revokedCredential": [{"id": "urn:uuid:other"}]}, ("pass", "not_set")),
         ({"revokedCredential": [{"id": "urn:uuid:00000000-0000-4000-8000-000000000056"}]}, ("fail", "revoked")),
+        ({"revokedCredential": ["urn:uuid:00000000-0000-4000-8000-000000000056"]}, ("fail", "revoked")),
+        ({"revokedCredential": ["urn:uuid:other", {"id": "urn:uuid:another"}]}, ("pass", "not_set")),
         (
             {"revokedCredential": {"id": "urn:uuid:00000000-0000-4000-8000-000000000056", "revoked": True}},
             ("fail", "revoked"),
@@ -378,10 +380,11 @@ def status_list(*indexes: int, **changes: Any) -> str:
     return signed({**document, **changes})
 
 
-def listed_badge() -> str:
+def listed_badge(**entry: Any) -> str:
     document = orjson.loads(given("27b"))
     del document["proof"]
     document["issuer"]["id"] = DID
+    document["credentialStatus"].update(entry)
     return signed(document)
 
 
@@ -389,6 +392,43 @@ def listed_badge() -> str:
 def test_a_status_list_of_2021_tells(indexes: tuple[int, ...], expected: tuple[str, str]) -> None:
     check = report(listed_badge(), lists={LIST: status_list(*indexes)}).check("status")
     assert (check.outcome, check.code) == expected
+
+
+@pytest.mark.parametrize(("indexes", "expected"), [((), ("pass", "not_set")), ((7,), ("fail", "revoked"))])
+def test_a_status_list_of_2021_tells_however_it_was_written(
+    indexes: tuple[int, ...], expected: tuple[str, str]
+) -> None:
+    packed = base64.urlsafe_b64decode(encoded(*indexes))
+    hundred_thousand = gzip.compress(gzip.decompress(packed)[:12_500])
+    for text in (
+        base64.urlsafe_b64encode(hundred_thousand).decode(),
+        base64.b64encode(packed).decode(),
+        encoded(*indexes).rstrip("="),
+        "u" + encoded(*indexes).rstrip("="),
+    ):
+        subject = {"id": f"{LIST}#list", "type": ["StatusList2021"], "statusPurpose": "revocation", "encodedList": text}
+        found = status_list(credentialSubject=subject)
+        check = report(listed_badge(), lists={LIST: found}).check("status")
+        assert (check.outcome, check.code) == expected
+    check = report(listed_badge(statusListIndex=7), lists={LIST: status_list(*indexes)}).check("status")
+    assert (check.outcome, check.code) == expected
+
+
+@pytest.mark.parametrize(("bits", "expected"), [(b"\0", "unknown"), (b"\1", "fail")])
+def test_a_bitstring_list_that_is_too_short_takes_back_and_tells_nothing_else(bits: bytes, expected: str) -> None:
+    entry = {"type": "BitstringStatusListEntry", "id": f"{LIST}#7", "statusPurpose": "revocation"}
+    document = badge(credentialStatus={**entry, "statusListIndex": "7", "statusListCredential": LIST})
+    text = "u" + base64.urlsafe_b64encode(gzip.compress(bits + bytes(12_499))).decode().rstrip("=")
+    listing = {
+        "@context": [CREDENTIALS_V2],
+        "id": LIST,
+        "type": ["VerifiableCredential", "BitstringStatusListCredential"],
+        "issuer": DID,
+        "credentialSubject": {"type": "BitstringStatusList", "statusPurpose": "revocation", "encodedList": text},
+    }
+    check = report(signed(document), lists={LIST: signed(listing)}).check("status")
+    assert check.outcome == expected
+    assert check.code == ("revoked" if expected == "fail" else "STATUS_LIST_LENGTH_ERROR")
 
 
 OTHER_LISTS: dict[str, dict[str, Any]] = {

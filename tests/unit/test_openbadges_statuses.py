@@ -154,9 +154,9 @@ def test_a_status_list_is_proven_and_unpacked_once_however_many_entries_point_in
     done: list[str] = []
     decode = StatusList.decode
 
-    def counted(encoded: str) -> StatusList:
+    def counted(encoded: str, **limits: int) -> StatusList:
         done.append(encoded)
-        return decode(encoded)
+        return decode(encoded, **limits)
 
     monkeypatch.setattr(StatusList, "decode", counted)
     listing = list_document(LIST, DID, StatusList(), valid_from=NOW)

@@ -32,8 +32,8 @@ PURPOSES: Final = ("revocation", "suspension", "refresh", "message")
 class StatusList:
     """A list of bits, all unset at first; the most significant bit of the first byte is entry 0 (section 2.2)."""
 
-    def __init__(self, size: int = MINIMUM_SIZE, *, bits: bytes | None = None) -> None:
-        """Make a list of `size` entries, a multiple of 8, or take its bits as they are.
+    def __init__(self, size: int = MINIMUM_SIZE, *, bits: bytes | None = None, minimum: int = MINIMUM_SIZE) -> None:
+        """Make a list of `size` entries, a multiple of 8, or take its bits as they are, of `minimum` entries or more.
 
         Raises:
             CredentialError: fewer entries than the standard asks for (`STATUS_LIST_LENGTH_ERROR`).
@@ -41,8 +41,8 @@ class StatusList:
         if bits is None and (size % 8 or size < MINIMUM_SIZE):
             raise CredentialError("STATUS_LIST_LENGTH_ERROR", f"A list has {MINIMUM_SIZE} entries or more, in eights.")
         self._bits = bytearray(size // 8) if bits is None else bytearray(bits)
-        if len(self._bits) * 8 < MINIMUM_SIZE:
-            raise CredentialError("STATUS_LIST_LENGTH_ERROR", f"A list has {MINIMUM_SIZE} entries or more.")
+        if len(self._bits) * 8 < minimum:
+            raise CredentialError("STATUS_LIST_LENGTH_ERROR", f"A list has {minimum} entries or more.")
 
     def __len__(self) -> int:
         return len(self._bits) * 8
@@ -66,19 +66,20 @@ class StatusList:
             self._bits[index // 8] ^= 0x80 >> index % 8
         return changed
 
-    def value(self, index: int, size: int = 1) -> int:
+    def value(self, index: int, size: int = 1, minimum: int = MINIMUM_SIZE) -> int:
         """Read an entry of several bits, its first bit the most significant (Bitstring Status List 1.0, section 3.2).
 
         Args:
             index: of the entry, counted in entries.
             size: bits of every entry on the list.
+            minimum: entries that the list must have.
 
         Raises:
             CredentialError: no such entry (`RANGE_ERROR`), too few entries of this size (`STATUS_LIST_LENGTH_ERROR`).
         """
-        if len(self) // size < MINIMUM_SIZE:
+        if len(self) // size < minimum:
             raise CredentialError(
-                "STATUS_LIST_LENGTH_ERROR", f"A list has {MINIMUM_SIZE} entries or more, also of {size} bits."
+                "STATUS_LIST_LENGTH_ERROR", f"A list has {minimum} entries or more, also of {size} bits."
             )
         value = 0
         for place in range(index * size, index * size + size):
@@ -108,8 +109,8 @@ class StatusList:
         return "u" + base64.urlsafe_b64encode(packed).rstrip(b"=").decode("ascii")
 
     @classmethod
-    def decode(cls, encoded: str, maximum_bytes: int = MAXIMUM_BYTES) -> Self:
-        """Read an encoded list without unpacking more than the limit.
+    def decode(cls, encoded: str, maximum_bytes: int = MAXIMUM_BYTES, minimum: int = MINIMUM_SIZE) -> Self:
+        """Read an encoded list of `minimum` entries or more without unpacking more than the limit.
 
         Raises:
             CredentialError: not such text (`MALFORMED_VALUE_ERROR`), too short (`STATUS_LIST_LENGTH_ERROR`).
@@ -130,7 +131,7 @@ class StatusList:
             raise LimitError("too_large", f"The list unpacks to more than {maximum_bytes} bytes.")
         if not inflater.eof or inflater.unused_data:
             raise CredentialError("MALFORMED_VALUE_ERROR", "The encoded list ends early or late.")
-        return cls(bits=bits)
+        return cls(bits=bits, minimum=minimum)
 
     def _byte(self, index: int) -> int:
         if not 0 <= index < len(self):

@@ -31,7 +31,8 @@ class VerifiedStatusList:
         """
         if self._statuses is None:
             try:
-                self._statuses = StatusList.decode(_encoded(self.document["credentialSubject"]))
+                # How short it is counts only where a bit is not set: see `_check_entry`.
+                self._statuses = StatusList.decode(_encoded(self.document["credentialSubject"]), minimum=0)
             except CredentialError as error:
                 self._statuses = error
         if isinstance(self._statuses, CredentialError):
@@ -68,7 +69,7 @@ class VerifiedStatusLists:
 def _encoded(subject: dict[str, Any]) -> Any:
     """Return the bits as a Bitstring Status List has them; Status List 2021 leaves the sign of their encoding away."""
     encoded = subject.get("encodedList", "")
-    if subject.get("type") != "StatusList2021" or not isinstance(encoded, str) or encoded.startswith("u"):
+    if "StatusList2021" not in types_of(subject) or not isinstance(encoded, str) or encoded.startswith("u"):
         return encoded
     return "u" + encoded.rstrip("=").replace("+", "-").replace("/", "_")
 
@@ -141,6 +142,9 @@ def _check_entry(one: Any, document: dict[str, Any], lists: VerifiedStatusLists,
         purpose, value = _read(one, status_list, *_KINDS[kind])
         if value == 0 or purpose not in _TAKES_BACK:
             _check_own(status_list.document, url, document, ours)
+            if kind == "BitstringStatusListEntry":
+                # Lists of 2021 had 100,000 entries as they came, and no length was asked of them.
+                status_list.statuses().value(0, one.get("statusSize", 1))
         at = _moment(status_list.document)
     except CredentialError as error:
         # Unknown whatever the error: what is wrong with a list does not say that the credential was revoked.
@@ -225,6 +229,8 @@ def _read(one: dict[str, Any], status_list: VerifiedStatusList, credential: str,
     if type(size) is not int or not 1 <= size <= WIDEST or subject.get("statusSize", size) != size:
         raise CredentialError("MALFORMED_VALUE_ERROR", "The list and its entry do not agree on a number of bits.")
     index = one.get("statusListIndex")
+    # Status List 2021 had it as text too, and many wrote a number.
+    index = str(index) if type(index) is int else index
     if not isinstance(index, str) or not index.isascii() or not index.isdigit() or len(index) > 12:
         raise CredentialError("MALFORMED_VALUE_ERROR", f"{index!r} is not an index.")
-    return purpose, status_list.statuses().value(int(index), size)
+    return purpose, status_list.statuses().value(int(index), size, minimum=0)

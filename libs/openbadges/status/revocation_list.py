@@ -28,7 +28,8 @@ def check_revocation_list(document: dict[str, Any], url: str, listed: dict[str, 
     if not isinstance(identifier, str) or not identifier:
         raise CredentialError("MALFORMED_VALUE_ERROR", "The credential has no id, by which its issuer could revoke it.")
     given = listed.get("revokedCredential", listed.get("revokedCredentials", []))
-    entries = given if isinstance(given, list) else [given]
+    # The standard has an object for each; lists of ids alone are met too.
+    entries = [{"id": one} if isinstance(one, str) else one for one in given] if isinstance(given, list) else [given]
     if not all(isinstance(one, dict) and isinstance(one.get("id"), str) for one in entries):
         raise CredentialError("STATUS_VERIFICATION_ERROR", "What stands at the URL is no revocation list.")
     if any(one["id"] == identifier and one.get("revoked", True) is not False for one in entries):

@@ -27,9 +27,10 @@ _PREFLIGHT = {
 _ALWAYS = {
     "Access-Control-Allow-Origin": "*",
     "Cross-Origin-Resource-Policy": "cross-origin",
-    # Who has the address may look; search engines need not make a list of learners' badges.
-    "X-Robots-Tag": "noindex",
 }
+# What may be earned is for everybody to find; of learners' badges search engines need not make a list: who has the
+# address may look.
+_FOUND = "/achievements/"
 
 
 class PublicHeaders:
@@ -48,6 +49,8 @@ class PublicHeaders:
                 headers = MutableHeaders(scope=message)
                 for name, value in _ALWAYS.items():
                     headers.setdefault(name, value)
+                if not scope["path"].startswith(_FOUND):
+                    headers.setdefault("X-Robots-Tag", "noindex")
                 if message["status"] >= 400:
                     headers["Cache-Control"] = "no-store"
             await send(message)

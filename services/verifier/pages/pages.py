@@ -106,6 +106,7 @@ class Pages:
             zone=affiliation.zone,
             department=affiliation.department,
             readable=report.credential is not None,
+            attached=report.check("format").code == "credential_attached",
             nothing=NOTHING_IN.get(report.check("format").code),
             embedded=[(badge_of(one.credential or {}, one).title, one.verdict, one.summary) for one in report.embedded],
         )
