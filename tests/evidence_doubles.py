@@ -64,7 +64,8 @@ class MemoryBatches(Batches):
                 "announced": first,
             }
             found |= {"created_at": now, "alive_at": now}
-            self.batches[batch_id] = found
+        begins = batch_id not in self.batches
+        self.batches[batch_id] = found
         said: Upload = found["said"]
         if (said.issuer_id, said.source, said.format) != (upload.issuer_id, upload.source, upload.format):
             raise ConflictError("another source or format")
@@ -79,6 +80,7 @@ class MemoryBatches(Batches):
             found["progress"],
             found["announced"],
             found["state"] is BatchState.ACCEPTED,
+            begins=begins,
         )
 
     def _held(self, lease: UploadLease) -> dict[str, Any]:
@@ -277,7 +279,7 @@ def evidence_app(
     )
     app = create_app("evidence", Health())
     app.include_router(
-        upload_routes(intake, batches, AnyKey(), limits, longest_row=longest_row, quotas=quotas(daily or DailyLimits()))
+        upload_routes(intake, AnyKey(), limits, longest_row=longest_row, quotas=quotas(daily or DailyLimits()))
     )
     app.include_router(batch_routes(batches, AnyKey()))
     return app

@@ -41,7 +41,7 @@ from libs.contracts.topics import Topic
 
 Handler = Callable[[Sequence[Received[EventT]]], Awaitable[Sequence[Outgoing]]]
 
-_POLL_MS = 200
+_POLL_MS = 500
 _TAKE_MS = 1_000
 _FIRST_PAUSE_SECONDS = 0.1
 # The partitions are, or will be, another member's.

@@ -1,4 +1,4 @@
-"""Two faults of aiokafka that it does not report: a connection reset under uvloop (fixed here), a task that ended.
+"""What aiokafka offers no way to: a connection reset under uvloop, a task that ended, how long it waits to fetch.
 
 docs/adr/0005-the-consumer-pattern.md has the story; tests/integration/test_reset_connections.py holds both.
 """
@@ -13,6 +13,7 @@ from aiokafka.conn import AIOKafkaConnection, CloseReason
 from aiokafka.errors import KafkaConnectionError, KafkaError
 
 _send = AIOKafkaConnection.send
+_FETCH_THE_OTHERS_SECONDS = 1.0
 
 
 @functools.wraps(_send)
@@ -34,6 +35,16 @@ def _send_or_lose_the_connection(self: AIOKafkaConnection, *request: Any, **opti
 
 
 AIOKafkaConnection.send = _send_or_lose_the_connection
+
+
+def fetch_all_partitions(consumer: AIOKafkaConsumer) -> None:
+    """Let a started consumer fetch all its partitions at once, when it has handed out what it has of them.
+
+    After a tenth of a second it would fetch those that it has nothing of, which is of little use where all are taken
+    side by side; and since a broker is asked one thing at a time, the others wait until records of those have come, or
+    the broker has waited for them. This is done after a second: those of one partition may be asked for alone.
+    """
+    consumer._fetcher._prefetch_backoff = _FETCH_THE_OTHERS_SECONDS  # noqa: SLF001  # canary: see the test
 
 
 def member_id_of(consumer: AIOKafkaConsumer) -> str:

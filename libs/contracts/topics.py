@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 PARTITIONS = 12
+# A credential waits for what is read of `evidence.submitted`, and nobody for what follows from it.
+_WAIT, _LONG_WAIT = timedelta(milliseconds=200), timedelta(milliseconds=500)
 # Parts of its retention in which a partition begins a segment: each costs the broker open files.
 _SEGMENTS = 15
 
@@ -16,7 +18,8 @@ class Topic:
         kept: how long a record stays, at least; None means compacted: the last record of each key stays.
         restricted: holds personal data or secrets' hashes; read by our own services alone.
         for_partners: part of what partners read: its events are a public contract.
-        bulk: carries a record or more for each award, so that consumers do better to wait for some than to take each.
+        wait: of a topic that carries a record or more for each award or upload: how long consumers wait for some more,
+            which is better than to take each; nothing where each is taken at once.
         stamped_by_broker: its records have the time at which the broker took them; those of others have the sender's.
     """
 
@@ -26,7 +29,7 @@ class Topic:
     partitions: int = PARTITIONS
     restricted: bool = False
     for_partners: bool = False
-    bulk: bool = False
+    wait: timedelta = timedelta()
     stamped_by_broker: bool = False
     largest_bytes: int = 1024 * 1024
 
@@ -68,21 +71,28 @@ def _milliseconds(span: timedelta) -> int:
     return int(span.total_seconds() * 1000)
 
 
-EVIDENCE_SUBMITTED = Topic("evidence.submitted.v1", "one piece of evidence", timedelta(days=14), bulk=True)
+EVIDENCE_SUBMITTED = Topic("evidence.submitted.v1", "one piece of evidence", timedelta(days=14), wait=_WAIT)
 EVIDENCE_BATCHES = Topic(
     "evidence.batches.v1",
     "what the evidence service stores of uploads, sealed",
     timedelta(days=14),
     restricted=True,
+    wait=_LONG_WAIT,
 )
-EVIDENCE_DECIDED = Topic("evidence.decided.v1", "the decision on a piece of evidence", timedelta(days=14), bulk=True)
+EVIDENCE_DECIDED = Topic(
+    "evidence.decided.v1", "the decision on a piece of evidence", timedelta(days=14), wait=_LONG_WAIT
+)
 CREDENTIAL_COMMANDS = Topic(
     "credential.commands.v1", "what the issuer's API asks its workers to do", timedelta(days=14)
 )
 CREDENTIAL_LIFECYCLE = Topic(
-    "credential.lifecycle.v1", "public events about credentials, thin", timedelta(days=90), for_partners=True, bulk=True
+    "credential.lifecycle.v1",
+    "public events about credentials, thin",
+    timedelta(days=90),
+    for_partners=True,
+    wait=_LONG_WAIT,
 )
-CREDENTIAL_DOCUMENTS = Topic("credential.documents.v1", "signed documents and their state", None, bulk=True)
+CREDENTIAL_DOCUMENTS = Topic("credential.documents.v1", "signed documents and their state", None, wait=_LONG_WAIT)
 CATALOGUE = Topic(
     "catalogue.v1",
     "issuer profiles, DID documents, achievement versions, the signed list of issuers",
@@ -129,7 +139,7 @@ SENT_AGAIN = {
         timedelta(days=14),
         partitions=1,
         restricted=True,
-        bulk=True,  # read beside other topics, whose fetches it must not change
+        wait=_LONG_WAIT,  # read beside other topics, whose fetches it must not change
         largest_bytes=LARGEST_LETTER_BYTES,
     )
     for service in SERVICES

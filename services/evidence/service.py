@@ -124,7 +124,7 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
     keys.count_known(plumbing.app)
     quotas = Quotas(plumbing.database, settings.daily_limits, now)
     plumbing.app.include_router(
-        upload_routes(intake, batches, keys, limits, longest_row=settings.upload_row_length, quotas=quotas)
+        upload_routes(intake, keys, limits, longest_row=settings.upload_row_length, quotas=quotas)
     )
     plumbing.app.include_router(batch_routes(batches, keys))
     grant_keys = GrantKeys.load(settings.grant_keys_file)

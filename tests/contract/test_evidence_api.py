@@ -157,6 +157,7 @@ async def test_bad_rows_are_refused_one_by_one_and_the_rest_goes_on(evidence: Se
     body = answer.json()
     assert (body["received"], body["counts"]["pending"], body["counts"]["refused"]) == (5, 3, 2)
     assert body["reasons"] == {"refused": {"level_unknown": 1, "learner_id_form": 1}}
+    assert (await evidence.get(body["links"]["self"])).json() == body
     assert [submission.row for submission in evidence.published.submissions] == [1, 3, 6]
     rows = (await evidence.get(body["links"]["rows"] + "?state=refused")).json()["rows"]
     assert [(r["row"], r["source_id"], r["column"], r["reason"]) for r in rows] == [
@@ -172,6 +173,7 @@ CALLS = "VW-call,S1,,,resilience,relational,,2026-11-20,Raft; ring Jo on 0412 34
 async def test_a_row_with_a_telephone_number_is_taken_with_a_warning_that_the_batch_counts(evidence: Service) -> None:
     body = (await evidence.send(table(line(1), CALLS, line(3)))).json()
     assert (body["counts"]["pending"], body["warnings"]) == (3, {"telephone_in_text": 1})
+    assert (await evidence.get(body["links"]["self"])).json() == body
     rows = (await evidence.get(body["links"]["rows"] + "?warned=true&limit=1")).json()
     (row,) = rows["rows"]
     (warning,) = row["warnings"]

@@ -3,14 +3,14 @@
 import asyncio
 import gzip
 from collections.abc import AsyncIterator
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest
 from httpx import ASGITransport, AsyncClient, Response
 
 from libs.common.errors import TooLargeError, TooManyRequestsError
 from libs.common.stalls import LONGEST_STALL_SECONDS
-from services.evidence.batches.batch import Upload
+from services.evidence.batches.batch import Batch, Upload
 from services.evidence.batches.body import Limits, plain_blocks
 from services.evidence.batches.ingestion import Intake
 from services.evidence.sources.csv_reader import CsvReader
@@ -132,7 +132,7 @@ async def test_one_more_upload_than_an_issuer_may_have_at_once_is_429_and_others
     async def quick() -> AsyncIterator[bytes]:
         yield (HEADER + ROW.format(2, "")).encode()
 
-    async def send(issuer: str, blocks: AsyncIterator[bytes]) -> UUID:
+    async def send(issuer: str, blocks: AsyncIterator[bytes]) -> Batch:
         return await intake.receive(Upload(issuer, "upload", "csv", "00-0-0-00"), CsvReader(1_000), blocks)
 
     first = asyncio.create_task(send("wattle", slow()))

@@ -313,8 +313,8 @@ async def uploaded(database: mongo.Database, rows: int, key: str | None = None) 
         batches=Batches(database), ids=IDS, publish=published, clock=now, new_id=uuid4,
         sealing=BATCH_SEALING, chunk_rows=300,
     )  # fmt: skip
-    batch_id = await intake.receive(Upload("north", "sis", "csv", new_trace(), key), CsvReader(66_000), blocks())
-    return batch_id, [each.event for each in published.outgoing if isinstance(each.event, BatchStored)]
+    batch = await intake.receive(Upload("north", "sis", "csv", new_trace(), key), CsvReader(66_000), blocks())
+    return batch.batch_id, [each.event for each in published.outgoing if isinstance(each.event, BatchStored)]
 
 
 @pytest.mark.parametrize("rows", [700, 600])  # of which the last chunk is the end, and is not

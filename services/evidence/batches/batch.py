@@ -1,6 +1,7 @@
 """What a batch is: its states, its rows, and how its numbers are told. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -52,7 +53,8 @@ class Progress:
 class UploadLease:
     """The right to write a batch, held by one upload at a time, and what earlier uploads of it have done.
 
-    `announced` is how far the rows go that may be on Kafka, whether or not they are stored.
+    `announced` is how far the rows go that may be on Kafka, whether or not they are stored. `begins` says that there
+    was no upload of this batch before.
     """
 
     batch_id: UUID
@@ -61,6 +63,7 @@ class UploadLease:
     progress: Progress
     announced: Progress
     accepted: bool
+    begins: bool = False
 
 
 class RowWarning(NamedTuple):
@@ -146,6 +149,23 @@ class Batch:
     problem: str | None
     tally: Tally
     warnings: Mapping[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def as_sent(cls, lease: UploadLease, upload: Upload, rows: Sequence[NewRow], accepted_at: datetime) -> "Batch":
+        """Return a batch whose rows are all of one upload, as it is accepted: refused at ingestion, or pending."""
+        counts = Counter((row.state, row.reason or "") for row in rows)
+        warnings = Counter(reason for row in rows for reason in {each.reason for each in row.warnings})
+        return cls(
+            batch_id=lease.batch_id,
+            state=BatchState.ACCEPTED,
+            source=upload.source,
+            format=upload.format,
+            created_at=lease.created_at,
+            accepted_at=accepted_at,
+            problem=None,
+            tally=Tally(dict(counts)),
+            warnings=dict(sorted(warnings.items())),
+        )
 
     @property
     def settled(self) -> bool:

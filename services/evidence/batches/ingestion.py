@@ -49,7 +49,7 @@ from libs.contracts.cloudevents import Outgoing
 from libs.contracts.events import Event
 from libs.contracts.ids import Ids
 from services.evidence.batches import metrics
-from services.evidence.batches.batch import DIED, LEASE, NewRow, Progress, Upload, UploadLease
+from services.evidence.batches.batch import DIED, LEASE, Batch, NewRow, Progress, Upload, UploadLease
 from services.evidence.batches.chunks import MOST_REFUSED, Chunk, Chunker
 from services.evidence.batches.repeats import Repeat, first_progress
 from services.evidence.batches.repository import Batches
@@ -98,10 +98,11 @@ class Intake:
 
     async def receive(
         self, upload: Upload, reader: Reader, blocks: AsyncIterator[bytes], charge: Charge | None = None
-    ) -> UUID:
-        """Take all rows in and return the batch's id when Kafka has confirmed and the database has stored them.
+    ) -> Batch:
+        """Take all rows in and return the batch when Kafka has confirmed and the database has stored them.
 
-        `charge` is told how many rows are to be taken in next, and may refuse them.
+        `charge` is told how many rows are to be taken in next, and may refuse them. A batch that came in one chunk is
+        returned as it was sent: to count what was decided in the milliseconds since then costs more than to store it.
 
         Raises:
             InvalidRequestError: the file as a whole cannot be read, or nearly all of very many rows were refused.
@@ -111,7 +112,7 @@ class Intake:
             BowerbirdError: a limit was passed (body.py).
         """
         if upload.format == "json":
-            return await self._receive(upload, reader, blocks, charge)
+            return await self._read(upload, await self._receive(upload, reader, blocks, charge))
         if self._under_way[upload.issuer_id] >= self.uploads_per_issuer:
             metrics.UPLOADS.labels("refused").inc()
             raise TooManyRequestsError(
@@ -120,11 +121,15 @@ class Intake:
             )
         self._under_way[upload.issuer_id] += 1
         try:
-            return await self._receive(upload, reader, blocks, charge)
+            accepted = await self._receive(upload, reader, blocks, charge)
         finally:
             self._under_way[upload.issuer_id] -= 1
             if not self._under_way[upload.issuer_id]:
                 del self._under_way[upload.issuer_id]
+        return await self._read(upload, accepted)
+
+    async def _read(self, upload: Upload, accepted: Batch | UUID) -> Batch:
+        return accepted if isinstance(accepted, Batch) else await self.batches.batch(accepted, upload.issuer_id)
 
     async def compute(self, size: int, work: Callable[[], T]) -> T:
         """Do pure work on so many bytes: at once where they are few, else in the thread for rows."""
@@ -134,7 +139,7 @@ class Intake:
 
     async def _receive(
         self, upload: Upload, reader: Reader, blocks: AsyncIterator[bytes], charge: Charge | None
-    ) -> UUID:
+    ) -> Batch | UUID:
         started = monotonic()
         session = UploadSession(self, upload, reader, charge)
         end = "failed"
@@ -142,7 +147,7 @@ class Intake:
             async for block in blocks:
                 await session.read(block)
             await session.read(None)
-            batch_id = await session.accept()
+            accepted = await session.accept()
             end = "accepted"
         except BowerbirdError as error:
             end = error.code
@@ -161,7 +166,7 @@ class Intake:
                 seconds=round(monotonic() - started, 4),
                 trace=trace_id(upload.trace),
             )
-        return batch_id
+        return accepted
 
     async def interrupt_expired(self) -> float:
         """Mark the uploads that died; returns the seconds until it is worth looking again."""
@@ -222,6 +227,8 @@ class UploadSession:
             )
             if not await _patiently(lambda: self._put(batch, chunk, progress, accepted_at)):
                 raise ConflictError(_TAKEN_OVER)
+            if accepted_at is not None and batch.lease.begins and not batch.stored.received:
+                batch.as_sent = Batch.as_sent(batch.lease, self._upload, chunk.rows, accepted_at)
             batch.stored, batch.is_accepted = progress, is_last
             if batch.chunker.is_hopeless and not is_last:
                 raise InvalidRequestError(_HOPELESS)
@@ -298,8 +305,8 @@ class UploadSession:
             await self._intake.publish([Outgoing(each, self._upload.trace) for each in events])
             chunk.confirmed.add(kind)
 
-    async def accept(self) -> UUID:
-        """Step 3: everything is there."""
+    async def accept(self) -> Batch | UUID:
+        """Step 3: everything is there; return the batch where all of it is known here, else its id."""
         if self._chunk:
             await self._flush(is_last=True)
         batch = self._batch
@@ -314,7 +321,7 @@ class UploadSession:
             if not await _patiently(lambda: self._intake.batches.accept(batch.lease, progress, now)):
                 raise ConflictError(_TAKEN_OVER)
         failpoint("evidence.ingestion.3")
-        return batch.lease.batch_id
+        return batch.as_sent or batch.lease.batch_id
 
     async def give_up(self, error: BowerbirdError) -> None:
         """Mark the batch, if it was begun, and tell the sender of it. If that fails as well, its lease runs out."""
@@ -334,7 +341,7 @@ class _Batch:
     """The batch in flight: `stored` is how far it is proven, `announced` how far rows may be on Kafka.
 
     `lost` says that another upload has taken it over; `unproven` are rows not yet compared with what an earlier upload
-    may have published.
+    may have published; `as_sent` is the batch as it was accepted, where this upload began it and it was one chunk.
     """
 
     lease: UploadLease
@@ -345,6 +352,7 @@ class _Batch:
     is_accepted: bool
     lost: bool = False
     unproven: list[RawRow] = field(default_factory=list)
+    as_sent: Batch | None = None
 
 
 def _rows(reader: Reader, block: bytes | None) -> list[RawRow]:

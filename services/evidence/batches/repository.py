@@ -112,7 +112,7 @@ class Batches:
             await self._batches.insert_one(new)
         except DuplicateKeyError:
             return await self._acquire_again(batch_id, upload, token, now, stale_before)
-        return UploadLease(batch_id, token, now, Progress(), first, accepted=False)
+        return UploadLease(batch_id, token, now, Progress(), first, accepted=False, begins=True)
 
     async def _acquire_again(
         self, batch_id: UUID, upload: Upload, token: UUID, now: datetime, stale_before: datetime

@@ -222,14 +222,21 @@ class Awarding:
             for each in pieces
             if (achievement := achievements.get((each.issuer_id, each.achievement))) is not None
         }
+        # Side by side: none needs another, and each waits for its turn in a busy process.
+        suspended, hindrances, owners, held = await asyncio.gather(
+            self._catalogue.suspended(names),
+            self.hindrances(pairs, issuers, achievements),
+            self._decisions.owners(each.evidence_id for each in pieces),
+            self._credentials.holdings(holdings),
+        )
         context = DecisionContext(
             ids=self._ids,
             issuers=issuers.keys(),
-            suspended=await self._catalogue.suspended(names),
-            hindrances={**await self.hindrances(pairs, issuers, achievements), **parked},
+            suspended=suspended,
+            hindrances={**hindrances, **parked},
             achievements=achievements,
-            owners=await self._decisions.owners(each.evidence_id for each in pieces),
-            holdings=await self._credentials.holdings(holdings),
+            owners=owners,
+            holdings=held,
             unwritable=unwritable,
             overdue=overdue,
             never_waits={reason for reason, longest in self._longest_waits.items() if not longest},
