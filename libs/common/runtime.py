@@ -2,8 +2,6 @@
 
 import asyncio
 import contextlib
-import gc
-import resource
 import signal
 import socket
 import ssl
@@ -31,6 +29,7 @@ from libs.common.fence import Fence, WentBackError
 from libs.common.health import Health, Heartbeat, end_where_dead
 from libs.common.http import create_app, metrics_app, start_counting
 from libs.common.http_server import Server
+from libs.common.interpreter import allow_many_files, change_threads_often, collect_seldom
 from libs.common.kafka import Kafka
 from libs.common.positions import Positions
 from libs.common.preparation import Preparation
@@ -229,32 +228,16 @@ def run_service(service: str, settings: Settings, build: Callable[[Plumbing], No
     return status
 
 
-def _allow_many_files() -> None:
-    """Raise the soft limit of open files to what this process may have: each connection is one."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-
-
-def _collect_seldom() -> None:
-    """Keep the collector of cycles off what lives as long as the process, and off the records of a batch.
-
-    By default it looks at every batch of records hundreds of times, an eighth of the issuer's time. Nearly all of them
-    are freed without it.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 20)
-
-
 async def _run(service: str, settings: Settings, build: Callable[[Plumbing], None]) -> int:
     tls = server_context(settings)
-    _allow_many_files()
+    allow_many_files()
     listening = socket.create_server((settings.http_host, settings.http_port))
     measured = socket.create_server((settings.metrics_host, settings.metrics_port))
     plumbing = Plumbing(service, settings)
     build(plumbing)
     start_counting(plumbing.app)
-    _collect_seldom()
+    collect_seldom()
+    change_threads_often()
     _reload_on_hangup(plumbing, tls)
     asked_to_stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

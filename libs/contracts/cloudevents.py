@@ -84,49 +84,45 @@ class Record(NamedTuple):
 def encode(outgoing: Outgoing, origin: Origin) -> Record:
     """Return an event as a record of its topic."""
     event, trace = outgoing
-    key = event.key.encode()
-    return Record(event.destination.name, key, body_of(event), _headers(event, key, trace.encode(), origin))
+    key = event.key
+    return Record(event.destination.name, key.encode(), body_of(event), _headers(event, key, trace, origin))
 
 
 def headers_of(outgoing: Outgoing, origin: Origin) -> list[tuple[str, bytes]]:
     """Return a record's headers: CloudEvents attributes as `ce_`, content type; for our own services, the trace."""
-    return _headers(outgoing.event, outgoing.event.key.encode(), outgoing.trace.encode(), origin)
+    return _headers(outgoing.event, outgoing.event.key, outgoing.trace, origin)
 
 
-def _headers(event: Event, key: bytes, trace: bytes, origin: Origin) -> list[tuple[str, bytes]]:
-    subject = event.natural_id
-    headers = [
-        *_shared_headers(event.type, origin),
-        *_time_headers(event.time),
+def _headers(event: Event, key: str, trace: str, origin: Origin) -> list[tuple[str, bytes]]:
+    subject = event.natural_id if event.id_fields else key
+    # All that one upload led to shares its trace: to partners it would say who sat in one class.
+    traced = None if event.destination.for_partners else trace
+    return [
+        *_shared_headers(event.type, origin, event.time, traced),
         ("ce_id", origin.event_id(event.type, subject).encode()),
         ("ce_subject", subject.encode()),
-        ("ce_partitionkey", key),
+        ("ce_partitionkey", key.encode()),
     ]
-    # All that one upload led to shares its trace: to partners it would say who sat in one class.
-    if not event.destination.for_partners:
-        headers += (("ce_traceparent", trace), ("traceparent", trace))
-    return headers
 
 
-@lru_cache(maxsize=256)
-def _shared_headers(event_type: str, origin: Origin) -> tuple[tuple[str, bytes], ...]:
-    return (
+# The events of a batch share their moment, and those of an upload their trace.
+@lru_cache(maxsize=1024)
+def _shared_headers(
+    event_type: str, origin: Origin, moment: datetime, trace: str | None
+) -> tuple[tuple[str, bytes], ...]:
+    headers = (
         ("ce_specversion", b"1.0"),
         ("ce_type", event_type.encode()),
         ("ce_source", origin.source.encode()),
         ("ce_dataschema", origin.schema_url(event_type).encode()),
         ("content-type", b"application/json"),
-    )
-
-
-# The events of a batch share their moment.
-@lru_cache(maxsize=256)
-def _time_headers(moment: datetime) -> tuple[tuple[str, bytes], ...]:
-    return (
         ("ce_time", moment.isoformat().encode()),
         # Orders the events of one key as text (CloudEvents, Sequence extension): microseconds since 1970, padded.
         ("ce_sequence", b"%017d" % int(moment.timestamp() * 1_000_000)),
     )
+    if trace is None:
+        return headers
+    return *headers, ("ce_traceparent", trace.encode()), ("traceparent", trace.encode())
 
 
 def body_of(event: Event) -> bytes:
