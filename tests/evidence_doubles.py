@@ -14,7 +14,7 @@ from libs.common.contact_details import ContactPolicy
 from libs.common.errors import ConflictError, NotFoundError, OtherTenantError, UnavailableError
 from libs.common.health import Health
 from libs.common.http import create_app
-from libs.contracts.cloudevents import Outgoing
+from libs.contracts.cloudevents import Outgoing, body_of
 from libs.contracts.events import EvidenceDecided, EvidenceSubmitted, LearnerContact, Outcome
 from services.evidence.batches.api import batch_routes, upload_routes
 from services.evidence.batches.batch import Batch, BatchState, NewRow, Progress, Row, Tally, Upload, UploadLease
@@ -39,7 +39,7 @@ class MemorySubmissions(SentSubmissions):
         self.kept: dict[UUID, list[EvidenceSubmitted]] = {}
 
     async def keep(self, submissions: Sequence[EvidenceSubmitted], value: bytes) -> None:
-        assert value == packed(submissions)
+        assert value == packed(list(map(body_of, submissions)))
         self.kept[submissions[0].submission_id] = list(submissions)
 
 

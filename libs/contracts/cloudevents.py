@@ -27,10 +27,11 @@ class UnknownTypeError(Exception):
 
 
 class Outgoing(NamedTuple):
-    """An event to publish, and the trace that it belongs to."""
+    """An event to publish, and the trace that it belongs to; its data, where they are written already (`body_of`)."""
 
     event: Event
     trace: str
+    body: bytes | None = None
 
 
 class Received(NamedTuple, Generic[EventT]):
@@ -83,9 +84,10 @@ class Record(NamedTuple):
 
 def encode(outgoing: Outgoing, origin: Origin) -> Record:
     """Return an event as a record of its topic."""
-    event, trace = outgoing
+    event, trace, written = outgoing
     key = event.key
-    return Record(event.destination.name, key.encode(), body_of(event), _headers(event, key, trace, origin))
+    body = body_of(event) if written is None else written
+    return Record(event.destination.name, key.encode(), body, _headers(event, key, trace, origin))
 
 
 def headers_of(outgoing: Outgoing, origin: Origin) -> list[tuple[str, bytes]]:

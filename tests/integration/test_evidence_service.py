@@ -26,7 +26,7 @@ from libs.common.kafka import Kafka
 from libs.common.settings import Settings
 from libs.common.telemetry import new_trace
 from libs.contracts import ids, topics
-from libs.contracts.cloudevents import Outgoing, Received, read_event, readable_headers
+from libs.contracts.cloudevents import Outgoing, Received, body_of, read_event, readable_headers
 from libs.contracts.events import BatchStored, EvidenceDecided, EvidenceSubmitted, Outcome
 from libs.contracts.results import Result, SoloLevel
 from services.evidence.batches.batch import NewRow, Progress, RowWarning, Upload, UploadLease
@@ -192,7 +192,7 @@ async def test_rows_are_kept_as_they_were_published_until_they_are_decided_or_th
         return [each async for some in batches.sent.pending() for each in some if each.batch_id == batch_id]
 
     for chunk in (sent[:2], sent[:2], sent[2:]):  # one is done again, as after a crash
-        await batches.sent.keep(chunk, packed(chunk))
+        await batches.sent.keep(chunk, packed(list(map(body_of, chunk))))
     assert await pending() == sent
     await batches.decide([decision(batch_id, 2, Outcome.WAITING)])
     assert await pending() == [sent[0], *sent[2:]]

@@ -6,6 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from libs.common.contact_details import ContactPolicy
+from libs.contracts.cloudevents import body_of
 from libs.contracts.events import BatchStored, EvidenceSubmitted, LearnerContact, Outcome
 from libs.contracts.ids import Ids, submission_id
 from libs.contracts.unchecked import unchecked
@@ -33,12 +34,14 @@ _submitted = unchecked(EvidenceSubmitted)
 class Chunk:
     """What one chunk causes, in the order of the steps: contacts, submissions, rows.
 
-    `packed` are the submissions, `stored` is what is published of the rows for a database that is set back. `confirmed`
-    names what Kafka has confirmed of these: where a later step is done again, it is not published anew.
+    `bodies` are the submissions as they are written, `packed` is all of them in small; `stored` is what is published of
+    the rows for a database that is set back. `confirmed` names what Kafka has confirmed of these: where a later step is
+    done again, it is not published anew.
     """
 
     contacts: dict[UUID, LearnerContact] = field(default_factory=dict)
     submissions: list[EvidenceSubmitted] = field(default_factory=list)
+    bodies: list[bytes] = field(default_factory=list)
     packed: bytes = b""
     rows: list[NewRow] = field(default_factory=list)
     stored: list[BatchStored] = field(default_factory=list)
@@ -94,7 +97,8 @@ class Chunker:
             else:
                 self._take(chunk, piece_id, number, row, now)
         metrics.ROWS.labels("taken").inc(len(chunk.submissions))
-        chunk.packed = packed(chunk.submissions)
+        chunk.bodies = list(map(body_of, chunk.submissions))
+        chunk.packed = packed(chunk.bodies)
         return chunk
 
     def _take(self, chunk: Chunk, piece_id: UUID, number: int, row: Submission, now: datetime) -> None:

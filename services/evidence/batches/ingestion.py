@@ -26,6 +26,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
+from itertools import zip_longest
 from time import monotonic
 from typing import TypeVar
 from uuid import UUID
@@ -288,7 +289,7 @@ class UploadSession:
         if chunk.submissions:
             # Side by side: none needs the other, and both must be done before the rows count.
             await asyncio.gather(
-                self._publish(chunk, "submissions", chunk.submissions),
+                self._publish(chunk, "submissions", chunk.submissions, chunk.bodies),
                 intake.batches.sent.keep(chunk.submissions, chunk.packed),
             )
         failpoint("evidence.ingestion.1")
@@ -299,10 +300,13 @@ class UploadSession:
         failpoint("evidence.ingestion.2")
         return ours
 
-    async def _publish(self, chunk: Chunk, kind: str, events: Sequence[Event]) -> None:
+    async def _publish(
+        self, chunk: Chunk, kind: str, events: Sequence[Event], bodies: Sequence[bytes | None] = ()
+    ) -> None:
         """Publish these events of a chunk, confirmed; not anew where that was done and another step is done again."""
         if kind not in chunk.confirmed:
-            await self._intake.publish([Outgoing(each, self._upload.trace) for each in events])
+            written = zip_longest(events, bodies)
+            await self._intake.publish([Outgoing(each, self._upload.trace, body) for each, body in written])
             chunk.confirmed.add(kind)
 
     async def accept(self) -> Batch | UUID:
