@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, timedelta, timezone
+from typing import get_args
 
 from aiokafka.partitioner import DefaultPartitioner
 from aiokafka.partitioner import murmur2 as of_the_client_library
@@ -13,7 +14,7 @@ from pydantic import AwareDatetime
 from libs.common.publishing import _batches, murmur2, partition_of
 from libs.contracts import topics
 from libs.contracts.cloudevents import Record, body_of
-from libs.contracts.events import EVENTS, Event
+from libs.contracts.events import EVENTS, Event, SigningKeyState
 from libs.contracts.results import Result, SoloLevel
 from libs.contracts.unchecked import unchecked
 
@@ -40,7 +41,10 @@ _BY_ANNOTATION: dict[object, st.SearchStrategy[object]] = {
     Result: st.builds(Result, level=st.sampled_from(SoloLevel)) | st.builds(Result, score=st.floats(0, 100)),
     int: st.integers(1, 2**53),
 }
-_BY_NAME = {"key_sha256": st.from_regex(r"[0-9a-f]{64}", fullmatch=True)}
+_BY_NAME: dict[str, st.SearchStrategy[object]] = {
+    "key_sha256": st.from_regex(r"[0-9a-f]{64}", fullmatch=True),
+    "times": st.dictionaries(st.sampled_from(get_args(SigningKeyState)), _MOMENTS),
+}
 
 
 def events(contract: type[Event]) -> st.SearchStrategy[Event]:
