@@ -14,7 +14,7 @@ from pydantic import AwareDatetime
 from libs.common.publishing import _batches, murmur2, partition_of
 from libs.contracts import topics
 from libs.contracts.cloudevents import Record, body_of
-from libs.contracts.events import EVENTS, Event, SigningKeyState
+from libs.contracts.events import EVENTS, Event, EvidenceSubmitted, SigningKeyState
 from libs.contracts.results import Result, SoloLevel
 from libs.contracts.unchecked import unchecked
 
@@ -40,6 +40,7 @@ _BY_ANNOTATION: dict[object, st.SearchStrategy[object]] = {
     AwareDatetime: _MOMENTS,
     Result: st.builds(Result, level=st.sampled_from(SoloLevel)) | st.builds(Result, score=st.floats(0, 100)),
     int: st.integers(1, 2**53),
+    EvidenceSubmitted: st.deferred(lambda: events(EvidenceSubmitted)),
 }
 _BY_NAME: dict[str, st.SearchStrategy[object]] = {
     "key_sha256": st.from_regex(r"[0-9a-f]{64}", fullmatch=True),
