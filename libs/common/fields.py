@@ -108,7 +108,8 @@ Domain = Annotated[
 
 @cache
 def _time_zones() -> frozenset[str]:
-    return frozenset(available_timezones())
+    # Not what stands for the machine's own time, or for none.
+    return frozenset(available_timezones() - {"localtime", "Factory"})
 
 
 def _time_zone(name: str) -> str:
