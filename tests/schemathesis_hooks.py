@@ -1,10 +1,11 @@
 """Loaded by schemathesis in its own process: media types that it does not know, and what no schema says."""
 
 import json
+import os
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 from zoneinfo import available_timezones
 
 import schemathesis
@@ -12,6 +13,10 @@ import schemathesis
 from libs.common.text import REFUSED, TextRefusedError, clean_text
 from libs.contracts.results import SoloLevel
 from services.issuer.access.rights import LONGEST_LIFE
+from tests.schemathesis_run import ALSO
+
+# Asked for, it looks into each of six hundred files.
+_ZONES: Final = available_timezones()
 
 
 @schemathesis.serializer("application/x-ndjson")
@@ -26,13 +31,26 @@ def credential(_context: schemathesis.SerializationContext, value: object) -> by
     return json.dumps(value).encode()
 
 
+def the_answer_to_another_is_as_documented(
+    _context: schemathesis.CheckContext, _response: schemathesis.Response, case: "schemathesis.Case[Any]"
+) -> None:
+    """Send the request of another holder of a key, and hold the answer against all the other checks."""
+    headers = {"Authorization": f"Bearer {os.environ[ALSO]}"}
+    answer = case.call(headers=headers)
+    case.validate_response(answer, excluded_checks=[the_answer_to_another_is_as_documented], headers=headers)
+
+
+if ALSO in os.environ:
+    schemathesis.check(the_answer_to_another_is_as_documented)
+
+
 @schemathesis.hook
 def filter_case(_context: schemathesis.HookContext, case: "schemathesis.Case[Any]") -> bool:
     """Leave out achievements that nobody could earn, levels described twice, and lives and time zones of no kind."""
     if not isinstance(case.body, dict):
         return True
     zone = case.body.get("time_zone")
-    if isinstance(zone, str) and zone not in available_timezones():
+    if isinstance(zone, str) and zone not in _ZONES:
         return False
     if _is_no_life(case.body.get("expires_at")):
         return False

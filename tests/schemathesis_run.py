@@ -4,18 +4,22 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Final
 
+ALSO: Final = "TEST_ALSO_KEY"
+"""The variable with another API key, with which every request is sent once more."""
 EXAMPLES = 10
 _SECONDS = 240
 
 
-def check_conformance(url: str, key: str | None = None, leave_out: str = "") -> None:
+def check_conformance(url: str, key: str | None = None, leave_out: str = "", *, also: str | None = None) -> None:
     """Fail with what schemathesis found, and how to reproduce it, unless all answers are as documented.
 
     Args:
         url: of the service.
         key: an API key, where the service needs one.
         leave_out: names of checks, separated by commas.
+        also: another API key, with which every request is sent once more: making requests costs more than sending them.
     """
     command = [
         str(Path(sys.executable).with_name("schemathesis")), "--no-color", "run", f"{url}/openapi.json",
@@ -28,7 +32,7 @@ def check_conformance(url: str, key: str | None = None, leave_out: str = "") -> 
         command += ["--exclude-checks", leave_out]
     if key is not None:
         command += ["--header", f"Authorization: Bearer {key}"]
-    hooks = {"SCHEMATHESIS_HOOKS": "tests.schemathesis_hooks"}
+    hooks = {"SCHEMATHESIS_HOOKS": "tests.schemathesis_hooks"} | ({} if also is None else {ALSO: also})
     ran = subprocess.run(
         command, capture_output=True, text=True, check=False, timeout=_SECONDS, env={**os.environ, **hooks}
     )
