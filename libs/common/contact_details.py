@@ -10,6 +10,7 @@ What is found is named by its kind, and never repeated.
 import re
 from enum import StrEnum
 from functools import lru_cache
+from itertools import islice
 from typing import Final
 from urllib.parse import unquote
 
@@ -38,7 +39,8 @@ class ContactPolicy(StrEnum):
 
 
 _AUSTRALIA: Final = "AU"
-# Candidates that the library looks at in one text; more are no telephone numbers but a table.
+# Of one text so many candidates are looked at that the library takes for none, and as many that it takes for valid
+# numbers: more are no telephone numbers but a table.
 _MOST_TRIES: Final = 20
 _REMEMBERED: Final = 4096
 
@@ -96,7 +98,7 @@ def _holds_telephone(text: str) -> bool:
     if _LOCAL.search(text):
         return True
     found = PhoneNumberMatcher(text, _AUSTRALIA, leniency=Leniency.VALID, max_tries=_MOST_TRIES)
-    return any(_is_telephone(text, match.start, match.end) for match in found)
+    return any(_is_telephone(text, match.start, match.end) for match in islice(found, _MOST_TRIES))
 
 
 def _is_telephone(text: str, start: int, end: int) -> bool:

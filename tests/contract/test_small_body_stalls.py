@@ -10,13 +10,16 @@ from httpx import ASGITransport, AsyncClient
 from libs.access.api_keys import ApiKeys
 from libs.access.scopes import Scope
 from libs.common.body_limits import MOST_BYTES
+from libs.common.contact_details import ContactPolicy, _holds_email, _holds_telephone
 from libs.common.errors import ConflictError
 from libs.common.health import Health
 from libs.common.http import create_app
 from libs.common.stalls import LONGEST_STALL_SECONDS
+from libs.contracts.results import SoloLevel
 from services.issuer.access.api import access_routes
 from services.issuer.catalogue.achievements import Achievements
 from services.issuer.catalogue.api import achievement_routes, issuer_routes, profile_routes
+from services.issuer.catalogue.repository import CatalogueEvent
 from services.issuer.credentials.api import credential_routes
 from services.issuer.keys.api import signing_key_routes
 from services.issuer.urls import Urls
@@ -44,13 +47,25 @@ class _Empty(MemoryCatalogue):
         return None
 
 
-def services(keys: ApiKeys) -> FastAPI:
+class _Publishing:
+    """Publishes at once whatever it is given."""
+
+    async def publish(self, event: CatalogueEvent, *_: Any, **__: Any) -> tuple[CatalogueEvent, bool]:
+        return event, True
+
+
+def services(keys: ApiKeys, contact_policy: ContactPolicy) -> FastAPI:
     """The routes of issuer and notifier that take bodies."""
     app = create_app("issuer and notifier", Health())
     nothing: Any = _Refusing()
     catalogue: Any = _Empty([issuer()], [])
+    publications: Any = _Publishing()
     achievements = Achievements(
-        catalogue=catalogue, publications=nothing, urls=Urls("https://badges.example"), clock=lambda: GRANTED_AT
+        catalogue=catalogue,
+        publications=publications,
+        urls=Urls("https://badges.example"),
+        clock=lambda: GRANTED_AT,
+        contact_policy=contact_policy,
     )
     for router in (
         issuer_routes(keys, nothing),
@@ -65,13 +80,13 @@ def services(keys: ApiKeys) -> FastAPI:
     return app
 
 
-@pytest.fixture(scope="module")
-async def http() -> AsyncIterator[AsyncClient]:
+@pytest.fixture(scope="module", params=[ContactPolicy.WARN])
+async def http(request: pytest.FixtureRequest) -> AsyncIterator[AsyncClient]:
     known = MemoryKeys()
     key = known.add("wattle", *(scope.value for scope in Scope))
     headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
     async with AsyncClient(
-        transport=ASGITransport(services(ApiKeys(known))), base_url="https://x.example", headers=headers
+        transport=ASGITransport(services(ApiKeys(known), request.param)), base_url="https://x.example", headers=headers
     ) as client:
         yield client
 
@@ -83,7 +98,9 @@ def filled(before: bytes, one: bytes, after: bytes) -> bytes:
 
 NAMES = b",".join(b'"%x":0' % number for number in range(6_500))
 LEVEL = b'{"level":"relational","description":"%b"}'
+LEVELS = [LEVEL.replace(b"relational", each.value.encode()) for each in SoloLevel]
 GOOD = b'"id":"a","name":"A","description":"%b","criteria":"%b","required_level":"relational","levels":[%b]'
+NUMBERS = [(b"%c-0412345678 " % letter * 400)[:4_999] for letter in b"abcdefg"]
 BODIES = {
     "unknown fields": b"{" + NAMES + b"}",
     "a field again and again": filled(b"{", b'"name":"x",', b'"name":"x"}'),
@@ -105,8 +122,11 @@ BODIES = {
     "a long domain": filled(b'{"id":"x","name":"x","email":"a@', "ä.".encode(), b'example"}'),
     "a text like a telephone number": filled(b'{"note":"', b"0 4-", b'"}'),
     "a note of addresses": filled(b'{"reason":"other","note":"', b"a@b.", b'"}'),
-    "an achievement of long texts": b"{" + GOOD % (b"x. " * 3_300, b"a@b " * 2_400, LEVEL % (b"1 2-" * 2_400)) + b"}",
-    "an achievement of marks": b"{" + GOOD % ("e\u0301".encode() * 3_000, b"https://" * 1_200, LEVEL % b"x") + b"}",
+    "an achievement of long texts": b"{" + GOOD % (b"x. " * 1_600, b"a@b " * 1_200, LEVEL % (b"1 2-" * 1_200)) + b"}",
+    "an achievement of numbers": b"{"
+    + GOOD % (*NUMBERS[:2], b",".join(LEVELS[at] % each for at, each in enumerate(NUMBERS[2:])))
+    + b"}",
+    "an achievement of marks": b"{" + GOOD % ("e\u0301".encode() * 2_500, b"https://" * 600, LEVEL % b"x") + b"}",
 }
 CALLS = [
     ("POST", "/v1/issuers"),
@@ -132,6 +152,19 @@ async def test_no_body_keeps_issuer_or_notifier_from_answering(http: AsyncClient
         assert len(response.content) < MOST_BYTES
         stalls[path] = monitor.held_seconds
     assert max(stalls.values()) < LONGEST_STALL_SECONDS, stalls
+
+
+@pytest.mark.parametrize("http", ContactPolicy, indirect=True)
+@pytest.mark.parametrize("name", [each for each in BODIES if each.startswith("an achievement")])
+async def test_no_texts_of_an_achievement_that_is_published_keep_the_issuer_from_answering(
+    http: AsyncClient, name: str
+) -> None:
+    _holds_email.cache_clear()
+    _holds_telephone.cache_clear()
+    async with watched() as monitor:
+        response = await http.post("/v1/achievements", content=BODIES[name])
+    assert response.status_code == 201
+    assert monitor.held_seconds < LONGEST_STALL_SECONDS
 
 
 @pytest.mark.parametrize("query", ["credential_id=" + "a" * 30_000, "credential_id=x&" * 2_000, "%41=" * 7_000])

@@ -6,9 +6,9 @@ from datetime import datetime
 
 from libs.audit.entry import Action, Cause
 from libs.common.contact_details import ContactPolicy
-from libs.common.errors import ConflictError
+from libs.common.errors import ConflictError, FieldProblem
 from libs.contracts.events import AchievementPublished
-from services.issuer.catalogue.public_texts import refuse_contact_details
+from services.issuer.catalogue.public_texts import refuse_contact_details, warnings_of
 from services.issuer.catalogue.publications import Publications, same_content
 from services.issuer.catalogue.repository import Catalogue
 from services.issuer.catalogue.trial import try_achievement
@@ -35,7 +35,7 @@ class Achievements:
 
     async def publish(
         self, content: AchievementPublished, version: int | None, trace: str, cause: Cause
-    ) -> tuple[AchievementPublished, bool]:
+    ) -> tuple[AchievementPublished, bool, list[FieldProblem]]:
         """Publish this content as a version.
 
         Args:
@@ -45,7 +45,8 @@ class Achievements:
             cause: who asks, for the audit log.
 
         Returns:
-            The version as it was published first, and whether it is new.
+            The version as it was published first, whether it is new, and what of its texts should perhaps not be
+            public.
 
         Raises:
             ConflictError: this version has other content, versions before it are missing, or its owner is not known.
@@ -71,11 +72,12 @@ class Achievements:
             "raise the version",
         )
         assert isinstance(published, AchievementPublished)  # noqa: S101  # a claim holds the kind it was made for
-        return published, new
+        # Each text takes some milliseconds, off the event loop.
+        return published, new, await asyncio.to_thread(warnings_of, published)
 
     async def _try(self, event: AchievementPublished) -> None:
         if self._contact_policy is ContactPolicy.REFUSE:
-            refuse_contact_details(event)
+            await asyncio.to_thread(refuse_contact_details, event)
         owner = (await self._catalogue.issuers([event.owner])).get(event.owner)
         if owner is None:
             raise ConflictError("the issuer of this key is not published; onboard it before its achievements")

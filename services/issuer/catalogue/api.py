@@ -20,7 +20,6 @@ from libs.contracts.reasons import SuspensionReason
 from libs.contracts.results import SoloLevel
 from services.issuer.catalogue.achievements import Achievements
 from services.issuer.catalogue.issuers import By, DidMethod, Issuers, Profile
-from services.issuer.catalogue.public_texts import warnings_of
 
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
 
@@ -341,14 +340,16 @@ def achievement_routes(keys: ApiKeys, achievements: Achievements, clock: Callabl
     ) -> AchievementAnswer:
         """Publish a version of an achievement; a published version never changes."""
         content = _achievement(asked, caller.issuer_id, clock())
-        published, new = await achievements.publish(content, asked.version, request_trace(request), cause_of(request))
+        published, new, warnings = await achievements.publish(
+            content, asked.version, request_trace(request), cause_of(request)
+        )
         response.status_code = 201 if new else 200
         return AchievementAnswer(
             id=published.achievement_id,
             version=published.version,
             owner=published.owner,
             key=published.version_key,
-            warnings=[FieldError(**each) for each in warnings_of(published)],
+            warnings=[FieldError(**each) for each in warnings],
         )
 
     return router
