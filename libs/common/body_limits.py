@@ -5,6 +5,7 @@ A route that takes more than `MOST_BYTES` says so by name, where it is declared:
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -17,10 +18,14 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from libs.common import metrics
+from libs.common.client_address import client_of
 from libs.common.errors import BowerbirdError, RequestTimeoutError, TooLargeError, UnavailableError
 
 MOST_BYTES = 64 * 1024
 """The largest body of a route that names no other limit."""
+
+SMALL_BYTES = 16 * 1024
+"""What of each body is held in any case: how many there can be is limited by the number of connections."""
 
 _LONGEST_SECONDS = 15.0
 _MOST_HELD = 64 * 1024 * 1024
@@ -85,9 +90,13 @@ class LimitedBodies:
     """ASGI middleware that stands between a route and the body of its request.
 
     Before the first part is received, the gates of the route are asked who calls. A body that is held whole has a limit
-    of size and time, and all of them together one of memory; a streamed one has a least rate. A body that says in its
-    Content-Length that it is too large is refused before any of it is received, and after a refusal for its size or its
-    time the rest is not waited for: the connection ends.
+    of size and time, and all of them together one of memory, of which no client has more than is left for the others;
+    a streamed one has a least rate. A body that says in its Content-Length that it is too large is refused before any
+    of it is received, and after a refusal for its size or its time the rest is not waited for: the connection ends.
+
+    Attributes:
+        held: bytes of bodies beyond the first `SMALL_BYTES` of each, over all requests under way.
+        held_by: the same for each client address that has any, as limits count addresses.
     """
 
     def __init__(
@@ -102,7 +111,8 @@ class LimitedBodies:
         Args:
             app: what is protected.
             default: the limit of a route that declares none.
-            most_held: bytes of bodies that are held whole, over all requests under way.
+            most_held: bytes of bodies that are held whole, beyond the first `SMALL_BYTES` of each, over all requests
+                under way.
             least_rate: bytes a second of a streamed body, on average once its first half minute of waiting is over.
         """
         self._app = app
@@ -110,6 +120,7 @@ class LimitedBodies:
         self.most_held = most_held
         self.least_rate = least_rate
         self.held = 0
+        self.held_by: Counter[str] = Counter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -119,7 +130,27 @@ class LimitedBodies:
         try:
             await self._app(scope, body.receive, body.ending(send))
         finally:
-            self.held -= body.held
+            self._give_back(body.client, body.held)
+
+    def hold(self, client: str, size: int) -> None:
+        """Count bytes of a body of this client.
+
+        No client may hold more than what is still free afterwards: one alone half of all, and however many hold as much
+        as they may, there is as much again for those who come next.
+
+        Raises:
+            UnavailableError: it would.
+        """
+        if self.held_by[client] + size > self.most_held - self.held - size:
+            raise _refused("bodies_held", UnavailableError("too much is being sent at this moment; try again"))
+        self.held += size
+        self.held_by[client] += size
+
+    def _give_back(self, client: str, size: int) -> None:
+        self.held -= size
+        self.held_by[client] -= size
+        if self.held_by[client] <= 0:
+            del self.held_by[client]
 
 
 class _Body:
@@ -133,6 +164,7 @@ class _Body:
         self._ended = False
         self._received = 0
         self._waited = 0.0
+        self.client = client_of(scope)
         self.held = 0
 
     async def receive(self) -> Message:
@@ -180,10 +212,10 @@ class _Body:
         self._check_size(limit, self._received)
         if limit.seconds is None:
             return message
-        self.held += size
-        self._limits.held += size
-        if self._limits.held > self._limits.most_held:
-            raise _refused("bodies_held", UnavailableError("too much is being sent at this moment; try again"))
+        beyond = max(0, self._received - SMALL_BYTES) - self.held
+        if beyond:
+            self._limits.hold(self.client, beyond)
+            self.held += beyond
         return message
 
     @staticmethod

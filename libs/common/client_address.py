@@ -4,6 +4,8 @@ import ipaddress
 from contextvars import ContextVar
 from functools import lru_cache
 
+from starlette.types import Scope
+
 _IPV6_PREFIX = 64
 
 CLIENT: ContextVar[str] = ContextVar("client", default="")
@@ -22,6 +24,12 @@ def counted_address(host: str) -> str:
     if address.version == 4:
         return str(address)
     return str(ipaddress.ip_network((address, _IPV6_PREFIX), strict=False))
+
+
+def client_of(scope: Scope) -> str:
+    """Return whose request it is, as limits count it; `unknown` where the server does not say."""
+    client = scope.get("client")
+    return counted_address(client[0] if client else "")
 
 
 class Networks:

@@ -11,7 +11,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from libs.common import metrics
-from libs.common.client_address import CLIENT, counted_address
+from libs.common.client_address import CLIENT, client_of
 from libs.common.errors import TooManyRequestsError
 from libs.common.problems import problem_response
 
@@ -136,7 +136,7 @@ class RateLimited:
             await self._app(scope, receive, send)
             return
         scope[RATES] = self._limits
-        address = _address(scope)
+        address = client_of(scope)
         CLIENT.set(address)
         has_key = "authorization" in Headers(scope=scope)
         known = _known_key(scope)
@@ -171,12 +171,7 @@ def charge_request(scope: Scope, count: int) -> None:
     """Count an anonymous request as `count` more: its body asks for so many things."""
     limits = scope.get(RATES)
     if isinstance(limits, RateLimits):
-        limits.charge_address(_address(scope), count)
-
-
-def _address(scope: Scope) -> str:
-    client = scope.get("client")
-    return counted_address(client[0] if client else "")
+        limits.charge_address(client_of(scope), count)
 
 
 def _check(whose: str, wait: float) -> None:

@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import Annotated
 
 import pytest
 from fastapi import APIRouter, Depends, FastAPI, Request
 from starlette.types import Message
 
-from libs.common.body_limits import MOST_BYTES, BodyLimit, LimitedBodies, body_limit, streamed_body
+from libs.common.body_limits import MOST_BYTES, SMALL_BYTES, BodyLimit, LimitedBodies, body_limit, streamed_body
 from libs.common.errors import UnauthenticatedError
 from libs.common.health import Health
 from libs.common.http import create_app
@@ -56,7 +57,7 @@ def application() -> FastAPI:
         assert (await request.receive())["type"] == "http.disconnect"
         return asked
 
-    @app.post("/large", dependencies=[body_limit(4 * MOST_BYTES)])
+    @app.post("/large", dependencies=[body_limit(4 * MOST_BYTES, seconds=1)])
     async def large(request: Request) -> int:
         return len(await request.body())
 
@@ -78,7 +79,7 @@ def application() -> FastAPI:
     return app
 
 
-async def status_of(limits: LimitedBodies, path: str, sender: Sender) -> int:
+async def status_of(limits: LimitedBodies, path: str, sender: Sender, address: str = "192.0.2.1") -> int:
     statuses: list[int] = []
 
     async def send(message: Message) -> None:
@@ -87,15 +88,16 @@ async def status_of(limits: LimitedBodies, path: str, sender: Sender) -> int:
 
     headers = [(b"content-type", b"application/json")]
     scope = {"type": "http", "method": "POST", "path": path, "query_string": b"", "headers": headers}
-    await limits(scope, sender.receive, send)
+    await limits({**scope, "client": (address, 40_000)}, sender.receive, send)
     return statuses[0]
 
 
 @pytest.fixture
 async def limits() -> AsyncIterator[LimitedBodies]:
-    found = LimitedBodies(application(), BodyLimit(MOST_BYTES, 0.05), most_held=6 * MOST_BYTES)
+    found = LimitedBodies(application(), BodyLimit(MOST_BYTES, 0.05), most_held=12 * MOST_BYTES)
     yield found
     assert found.held == 0
+    assert not found.held_by
 
 
 @pytest.mark.parametrize("path", ["/v1/closed/whole", "/closed/within"])
@@ -139,9 +141,52 @@ async def test_a_route_that_says_so_takes_more(limits: LimitedBodies) -> None:
 
 
 async def test_all_bodies_together_take_no_more_memory_than_is_allowed(limits: LimitedBodies) -> None:
-    pending = [Sender([b" " * MOST_BYTES] * 3, ends=False) for _ in range(3)]
-    answers = await asyncio.gather(*(status_of(limits, "/large", each) for each in pending), return_exceptions=True)
-    assert sorted(map(str, answers)) == ["408", "408", "503"]
+    pending = [Sender([b" " * MOST_BYTES] * 3, ends=False) for _ in range(9)]
+    answers = await asyncio.gather(
+        *(status_of(limits, "/large", each, f"192.0.2.{number}") for number, each in enumerate(pending))
+    )
+    assert set(answers) == {408, 503}
+    taken = [each.taken for each, answer in zip(pending, answers, strict=True) if answer == 408]
+    assert sum(taken) * MOST_BYTES <= limits.most_held + len(taken) * SMALL_BYTES
+
+
+@asynccontextmanager
+async def bodies_held_back(limits: LimitedBodies, addresses: Sequence[str]) -> AsyncIterator[None]:
+    """Large bodies from each address whose end does not come, as many as are let in, and one more was refused."""
+    refused = asyncio.Event()
+
+    async def sent(address: str) -> None:
+        if await status_of(limits, "/large", Sender([b" " * MOST_BYTES] * 4, ends=False), address) == 503:
+            refused.set()
+
+    async with asyncio.TaskGroup() as group:
+        pending = [group.create_task(sent(each)) for each in [*addresses] * (limits.most_held // MOST_BYTES)]
+        await refused.wait()
+        yield
+        for each in pending:
+            each.cancel()
+
+
+@pytest.mark.parametrize("attackers", [1, 2, 3, 9])
+async def test_who_fills_the_memory_for_bodies_is_refused_and_not_who_comes_next(
+    limits: LimitedBodies, attackers: int
+) -> None:
+    limits.most_held = 64 * MOST_BYTES
+    async with bodies_held_back(limits, [f"203.0.113.{number}" for number in range(attackers)]):
+        for size in (0, 200, SMALL_BYTES, MOST_BYTES):
+            assert await status_of(limits, "/raw", Sender([b" " * size]), "198.51.100.7") == 200
+
+
+async def test_one_customer_holds_no_more_than_half_of_the_memory_for_bodies(limits: LimitedBodies) -> None:
+    async with bodies_held_back(limits, ["2001:db8:0:1::1", "2001:db8:0:1::2"]):
+        assert 0 < limits.held <= limits.most_held // 2
+
+
+@pytest.mark.parametrize("pieces", [[b" " * SMALL_BYTES], [b" "] * 100])
+async def test_a_small_body_is_taken_whatever_others_hold(limits: LimitedBodies, pieces: Sequence[bytes]) -> None:
+    limits.most_held = 0
+    assert await status_of(limits, "/raw", Sender(pieces)) == 200
+    assert await status_of(limits, "/raw", Sender([*pieces, b" " * SMALL_BYTES])) == 503
 
 
 async def test_a_streamed_body_has_no_size_and_no_end(limits: LimitedBodies) -> None:
