@@ -14,7 +14,6 @@ from typing import Annotated, Final
 import orjson
 from aiokafka.errors import KafkaError
 from cyclopts import Parameter
-from prometheus_client import start_http_server
 from pymongo.errors import PyMongoError
 
 from bowerbird.auditing import mailbox as mailboxes
@@ -114,9 +113,9 @@ def promises(
         return _once(audit, as_json=as_json)
     for check in CHECKS:
         metrics.DIFFERENCES.labels(check)
-    start_http_server(settings.metrics_port, settings.metrics_host)
-    while True:
-        time.sleep(every * _HOUR if _once(audit, as_json=as_json) != 2 else _AGAIN_SECONDS)
+    with metrics.served(settings.metrics_host, settings.metrics_port):
+        while True:
+            time.sleep(every * _HOUR if _once(audit, as_json=as_json) != 2 else _AGAIN_SECONDS)
 
 
 def _once(audit: "_Audit", *, as_json: bool) -> int:

@@ -125,7 +125,9 @@ def metrics_app() -> ASGIApp:
     def read_metrics(_: Request) -> Response:
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
-    return SecurityHeaders(Starlette(routes=[Route("/metrics", read_metrics)]))
+    app = Starlette(routes=[Route("/metrics", read_metrics)])
+    app.router.redirect_slashes = False  # it would lead to whatever host the request names
+    return SecurityHeaders(app)
 
 
 def request_trace(request: Request) -> str:

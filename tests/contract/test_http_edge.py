@@ -392,10 +392,16 @@ async def test_over_http_there_is_no_promise_of_https(client: AsyncClient) -> No
 
 
 async def test_a_slash_too_many_leads_nowhere(client: AsyncClient) -> None:
-    for path in ("/v1/conflict/", "/docs/", "/health/live/"):
-        answer = await client.get(path, headers={"Host": "elsewhere.example"})
-        assert answer.status_code == 404
-        assert "location" not in answer.headers
+    async with AsyncClient(transport=ASGITransport(metrics_app()), base_url="http://test") as inner:
+        for asked, path in (
+            (client, "/v1/conflict/"),
+            (client, "/docs/"),
+            (client, "/health/live/"),
+            (inner, "/metrics/"),
+        ):
+            answer = await asked.get(path, headers={"Host": "elsewhere.example"})
+            assert answer.status_code == 404
+            assert "location" not in answer.headers
 
 
 async def test_another_method_is_405_and_says_which_there_are(client: AsyncClient) -> None:

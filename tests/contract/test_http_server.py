@@ -16,6 +16,7 @@ import pytest
 from fastapi import FastAPI, Request
 from prometheus_client import REGISTRY
 
+from bowerbird.auditing import metrics as audit_metrics
 from libs.common.body_limits import streamed_body
 from libs.common.client_address import Networks, counted_address
 from libs.common.health import Health
@@ -376,6 +377,16 @@ def test_an_answer_that_does_not_wait_for_the_body_leaves_the_connection_in_use(
     with httpx.Client(trust_env=False) as client:
         assert client.post(f"{url}/nothing", content=b"x" * 100_000).status_code == 404
         assert client.get(f"{url}/headers").status_code == 200
+
+
+def test_the_metrics_of_audits_are_served_under_the_same_limits_as_those_of_services() -> None:
+    with audit_metrics.served("127.0.0.1", 0) as port:
+        inner = f"http://127.0.0.1:{port}"
+        answer = httpx.get(f"{inner}/metrics", trust_env=False)
+        assert "bowerbird_audit_differences" in answer.text
+        assert (answer.headers["x-content-type-options"], answer.headers["cache-control"]) == ("nosniff", "no-store")
+        assert httpx.get(f"{inner}/metrics/", trust_env=False).status_code == 404
+        assert ask(inner, GET + b"a: " + b"x" * 33_000 + b"\r\n\r\n").startswith(b"HTTP/1.1 431 ")
 
 
 @pytest.mark.parametrize(
