@@ -19,6 +19,7 @@ from uvicorn.server import ServerState
 from libs.common import metrics
 from libs.common.client_address import Networks, counted_address
 from libs.common.problems import MEDIA_TYPE, problem_of_status
+from libs.common.response_headers import security_headers
 
 _TICKS_BETWEEN_SWEEPS: Final = 5  # of a tenth of a second
 # How long a client may go on sending a body that was answered already, so that it sees the answer.
@@ -366,8 +367,7 @@ class LimitedProtocol(HttpToolsProtocol):
             f"content-type: {MEDIA_TYPE}",
             f"content-length: {len(body)}",
             "connection: close",
-            "cache-control: no-store",
-            "x-content-type-options: nosniff",
+            *(f"{name}: {value}" for name, value in security_headers(self.scheme or "http").items()),
         ]
         if status in {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}:
             fields.append("retry-after: 5")

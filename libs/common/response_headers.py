@@ -1,17 +1,24 @@
 """Headers of every answer: what a browser must not do with it, and that nobody keeps it unless it says so."""
 
+from typing import Final
+
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 NOTHING_ALLOWED = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-_ALWAYS = {
+_ALWAYS: Final = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "X-Frame-Options": "DENY",
     "Content-Security-Policy": NOTHING_ALLOWED,
     "Cache-Control": "no-store",
 }
-_HTTPS_ONLY = "max-age=31536000"
+_HTTPS_ONLY: Final = {"Strict-Transport-Security": "max-age=31536000"}
+
+
+def security_headers(scheme: str) -> dict[str, str]:
+    """Return the headers of an answer over this scheme that says nothing else itself."""
+    return {**_ALWAYS, **_HTTPS_ONLY} if scheme == "https" else _ALWAYS
 
 
 class SecurityHeaders:
@@ -28,10 +35,8 @@ class SecurityHeaders:
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                for name, value in _ALWAYS.items():
+                for name, value in security_headers(scope.get("scheme", "http")).items():
                     headers.setdefault(name, value)
-                if scope.get("scheme") == "https":
-                    headers.setdefault("Strict-Transport-Security", _HTTPS_ONLY)
             await send(message)
 
         await self._app(scope, receive, with_headers)

@@ -23,6 +23,7 @@ from libs.common.health import Health
 from libs.common.http import create_app
 from libs.common.http_server import ConnectionLimits
 from libs.common.problems import Problem
+from libs.common.response_headers import security_headers
 from tests.served import served
 
 LIMITS = ConnectionLimits(
@@ -107,6 +108,12 @@ def is_well(url: str) -> bool:
 
 def memory() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def has_security_headers(head: bytes) -> bool:
+    return set(security_headers("http").items()) <= {
+        (name, value) for name, _, value in (line.partition(": ") for line in head.decode().split("\r\n"))
+    }
 
 
 GET = b"GET /headers HTTP/1.1\r\nHost: a\r\n"
@@ -295,6 +302,7 @@ def test_what_the_server_itself_refuses_is_a_problem_document_as_of_any_route(
     head, _, body = ask(url, request_).partition(b"\r\n\r\n")
     assert b"content-type: application/problem+json" in head
     assert f"content-length: {len(body)}".encode() in head
+    assert has_security_headers(head)
     problem = Problem.model_validate_json(body)
     assert problem.status == status == int(head.split()[1])
     assert problem.type.startswith("urn:bowerbird:problem:")
@@ -312,7 +320,9 @@ def test_one_address_has_no_more_connections_than_its_share() -> None:
     with served(create_app("test", Health()), limits) as other, ExitStack() as opened:
         for _ in range(5):
             opened.enter_context(Client(other))
-        assert ask(other).startswith(b"HTTP/1.1 429 ")
+        head = ask(other).partition(b"\r\n\r\n")[0]
+    assert head.startswith(b"HTTP/1.1 429 ")
+    assert has_security_headers(head)
 
 
 def test_a_long_upload_streams_and_one_that_is_cut_off_leaves_nothing(url: str) -> None:

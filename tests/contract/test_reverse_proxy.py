@@ -25,6 +25,7 @@ from libs.common.health import Health
 from libs.common.http import create_app
 from libs.common.http_server import ConnectionLimits, Server
 from libs.common.problems import Problem, problem_document
+from libs.common.response_headers import security_headers
 from services.verifier.verification.submission import MOST_PICTURE_BYTES
 from tests.served import served
 from tests.waiting import eventually
@@ -138,10 +139,16 @@ def test_a_large_upload_streams_through_and_one_that_is_cut_off_harms_nobody(pro
     assert httpx.get(f"{proxy}/badges/1", trust_env=False).status_code == 200
 
 
+def has_security_headers(answer: httpx.Response) -> bool:
+    return all(answer.headers.get_list(name) == [value] for name, value in security_headers("http").items()) and (
+        "strict-transport-security" not in answer.headers
+    )
+
+
 def is_problem(answer: httpx.Response, status: int, path: str) -> bool:
     """Whether the proxy says it as a service does."""
     assert answer.headers["content-type"] == "application/problem+json"
-    assert (answer.headers["cache-control"], answer.headers["x-content-type-options"]) == ("no-store", "nosniff")
+    assert has_security_headers(answer)
     problem = Problem.model_validate_json(answer.content)
     kinds = {each.status: (each.code, each.title) for each in ERRORS}
     code, title = kinds.get(status, ("http", problem.title))
@@ -167,6 +174,21 @@ def test_limits_of_the_proxy_hold_before_a_service_sees_anything_and_are_told_as
             answer += piece
     assert answer.startswith(b"HTTP/1.1 400 ")
     assert Problem.model_validate_json(answer.partition(b"\r\n\r\n")[2]).type == "urn:bowerbird:problem:invalid-request"
+
+
+def test_each_answer_has_the_headers_of_security_once_whoever_gives_it(proxy: str) -> None:
+    with httpx.Client(trust_env=False, base_url=proxy) as client:
+        for path in ("/proxy-health", "/health/live", "/.problems/not_found", "/badges/1", "/nothing"):
+            assert has_security_headers(client.get(path)), path
+
+
+def test_over_https_the_proxy_promises_https_as_a_service_does() -> None:
+    text = CONFIGURATION.read_text(encoding="utf-8")
+    promised = security_headers("https")["Strict-Transport-Security"]
+    assert f'map $scheme $bowerbird_https_only {{\n    https "{promised}";\n}}' in text
+    assert text.count("add_header Strict-Transport-Security $bowerbird_https_only always;") == text.count(
+        "add_header X-Content-Type-Options nosniff always;"
+    )
 
 
 def test_what_may_be_kept_of_a_badge_is_for_its_service_to_say(proxy: str) -> None:
