@@ -28,7 +28,7 @@ _AT_INGESTION: Final[Mapping[Reason, str]] = {
     Reason.TERM_FORM: "Write the short name of the term, such as 2026-T3.",
     Reason.LINK_FORM: "Write the whole link, beginning with https://, without user name or password.",
     Reason.LINK_SECRET: "Take a link without a token or password, which only those open who may see the work; or leave "
-    "it out. Everybody can read it on the badge's page.",
+    "it out, in the column link and in the activity. Everybody can read it on the badge's page.",
     Reason.NAME_LINK: "Write the name alone; where a dot or a slash in it is read as a link, put a space behind it.",
     Reason.TOO_LONG: "Shorten the text; the limits are in the table of columns.",
     Reason.TEXT_FORM: "Type the text again: it holds the character that the row names, which no text may hold.",
@@ -96,8 +96,8 @@ def _reasons() -> str:
     return _page(
         "Codes of reasons",
         "Why a row earned no badge: stable codes, in `reason` of `GET /v1/batches/{id}/rows`. Beside each stands a "
-        "sentence about the row itself, in `detail`. Send only the corrected rows again. `email_in_text` and "
-        "`telephone_in_text` stand in a row's `warnings`, and the row is taken, unless the operator has set "
+        "sentence about the row itself, in `detail`. Send only the corrected rows again. `email_in_text`, "
+        "`telephone_in_text`, and `link_secret` of an activity stand in a row's `warnings`, and the row is taken, unless the operator has set "
         "`BOWERBIRD_CONTACT_DETAILS=refuse`. What was signed can be revoked or taken down; it cannot be changed.",
         "## The row could not be read",
         _table(("code", "what to do"), ((f"`{code}`", todo) for code, _, todo in at_ingestion)),

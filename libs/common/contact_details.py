@@ -17,6 +17,7 @@ from urllib.parse import unquote
 from phonenumbers import Leniency, PhoneNumberMatcher, normalize_digits_only
 
 from libs.common.addresses import Address
+from libs.common.text_links import links_in
 
 
 class ContactDetail(StrEnum):
@@ -74,6 +75,8 @@ _LOCAL: Final = re.compile(
 def contact_detail_in(text: str) -> ContactDetail | None:
     """Return what of the kind a text holds, an address before a number; None where there is neither."""
     if _AT.search(text) and _holds_email(text):
+        return ContactDetail.EMAIL
+    if "%40" in text and any(contact_detail_in_url(url) is ContactDetail.EMAIL for url in links_in(text)):
         return ContactDetail.EMAIL
     if _SEVEN_DIGITS.search(text) and _holds_telephone(text):
         return ContactDetail.TELEPHONE

@@ -7,7 +7,10 @@ from libs.common.contact_details import ContactDetail
 
 
 class Reason(StrEnum):
-    """Why a row was refused at ingestion: a stable code. The last two are warnings where the policy does not refuse."""
+    """Why a row was refused at ingestion: a stable code.
+
+    The last two, and LINK_SECRET of the activity, are warnings where the policy does not refuse.
+    """
 
     MISSING_VALUE = "missing_value"
     SOURCE_ID_FORM = "source_id_form"

@@ -16,13 +16,14 @@ from libs.common.contact_details import ContactPolicy, contact_detail_in, contac
 from libs.common.links import holds_link
 from libs.common.public_url import leads_to_private
 from libs.common.text import TextRefusedError, clean_line, clean_text
+from libs.common.text_links import holds_secret_link
 from libs.common.web_urls import SecretInUrlError, public_web_url
 from libs.contracts.results import Result, SoloLevel
 from services.evidence.sources.columns import BY_NAME, REQUIRED, TABLE, Column
 from services.evidence.sources.refusals import Reason, Refusal, RefusedError, contact_detail_refusal
 
 # Stands in every submission; raise it when a change of this file would read the same row differently.
-MAPPING_VERSION: Final = "4"
+MAPPING_VERSION: Final = "5"
 
 DATE: Final = re.compile(r"(?:19|20)[0-9]{2}-[0-9]{2}-[0-9]{2}")
 _SCORE: Final = re.compile(r"[0-9]{1,3}(?:\.[0-9]+)?")
@@ -33,6 +34,10 @@ _WITHOUT_FORM: Final = frozenset({_NAME, "activity", "assessor", "comment"})
 _LINK_PRIVATE: Final = (
     "The link leads to a machine of your own or to a private network, where nobody else reaches the work; give one on"
     " the open web, or leave it out."
+)
+_LINK_OPENS: Final = (
+    "The column activity can stand on an open page, signed; it holds a link that looks as if it opened something to"
+    " whoever has it."
 )
 _PERSONAL: Final = frozenset(column.name for column in TABLE if column.personal)
 # Noon at the date line is already tomorrow in UTC terms.
@@ -72,7 +77,8 @@ def read_row(
     """Check the fields of one row in the order of the columns; the first fault refuses it.
 
     `fields` has names of `COLUMNS` only; an absent and an empty field are the same. `today` is the date in UTC;
-    `policy` says what an e-mail address or a telephone number in a public text, or in a name, leads to;
+    `policy` says what an e-mail address, a telephone number or a link that opens something leads to in a public text,
+    and the former two in a name;
     `local` takes links to this machine and to private networks.
     """
     try:
@@ -158,10 +164,12 @@ def _warnings(activity: str, link: str | None, name: str | None) -> tuple[Refusa
     in_link = None if link is None else contact_detail_in_url(link)
     # Of a name that holds an address nothing is taken (NAME_LINK).
     in_name = None if name is None else contact_detail_in(name)
-    if in_activity is None and in_link is None and in_name is None:
+    opening = holds_secret_link(activity)
+    if in_activity is None and in_link is None and in_name is None and not opening:
         return ()
     found = ((_NAME, in_name), ("activity", in_activity), ("link", in_link))
-    return tuple(contact_detail_refusal(column, detail) for column, detail in found if detail is not None)
+    details = tuple(contact_detail_refusal(column, detail) for column, detail in found if detail is not None)
+    return (*details, Refusal(Reason.LINK_SECRET, "activity", _LINK_OPENS)) if opening else details
 
 
 def _check_present(fields: Mapping[str, str]) -> None:

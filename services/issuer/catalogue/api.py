@@ -203,7 +203,9 @@ class AchievementAnswer(BaseModel):
     owner: str = Field(description="the issuer that published it", examples=["wattle-grove"])
     key: str = Field(description="names this version", examples=["wattle-grove/resilience/1"])
     warnings: list[FieldError] = Field(
-        default=[], description="e-mail addresses and telephone numbers in its texts, which become public for good"
+        default=[],
+        description="e-mail addresses, telephone numbers and links that open something in its texts, which become"
+        " public for good",
     )
 
 

@@ -1,23 +1,19 @@
-"""E-mail addresses and telephone numbers in the texts of an achievement: each a warning, or refused by policy. Pure."""
+"""What the texts of an achievement should not hold, for they become public: each a warning, or refused by policy. Pure.
+
+That is e-mail addresses, telephone numbers, and links that open something to whoever has them.
+"""
 
 from collections.abc import Iterator
 
 from libs.common.contact_details import contact_detail_in
 from libs.common.errors import FieldProblem, InvalidRequestError
+from libs.common.text_links import holds_secret_link
 from libs.contracts.events import AchievementPublished
 
 
 def warnings_of(version: AchievementPublished) -> list[FieldProblem]:
     """Return what of its texts should perhaps not be public, by the names of the request's fields."""
-    return [
-        FieldProblem(
-            field=field,
-            reason=f"This stands on open pages and is signed, and holds what looks like {found.said}.",
-            code=found.value,
-        )
-        for field, text in _texts(version)
-        if (found := contact_detail_in(text)) is not None
-    ]
+    return [problem for field, text in _texts(version) for problem in _problems(field, text)]
 
 
 def refuse_contact_details(version: AchievementPublished) -> None:
@@ -28,7 +24,17 @@ def refuse_contact_details(version: AchievementPublished) -> None:
     """
     found = warnings_of(version)
     if found:
-        raise InvalidRequestError("Texts that become public hold e-mail addresses or telephone numbers.", found)
+        raise InvalidRequestError("Texts that become public hold contact details, or links that open something.", found)
+
+
+def _problems(field: str, text: str) -> Iterator[FieldProblem]:
+    found = contact_detail_in(text)
+    if found is not None:
+        said = f"This stands on open pages and is signed, and holds what looks like {found.said}."
+        yield FieldProblem(field=field, reason=said, code=found.value)
+    if holds_secret_link(text):
+        said = "This stands on open pages and is signed, and holds a link that looks as if it opened something."
+        yield FieldProblem(field=field, reason=said, code="link_secret")
 
 
 def _texts(version: AchievementPublished) -> Iterator[tuple[str, str]]:
