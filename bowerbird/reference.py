@@ -97,8 +97,9 @@ def _reasons() -> str:
         "Codes of reasons",
         "Why a row earned no badge: stable codes, in `reason` of `GET /v1/batches/{id}/rows`. Beside each stands a "
         "sentence about the row itself, in `detail`. Send only the corrected rows again. `email_in_text`, "
-        "`telephone_in_text`, and `link_secret` of an activity stand in a row's `warnings`, and the row is taken, unless the operator has set "
-        "`BOWERBIRD_CONTACT_DETAILS=refuse`. What was signed can be revoked or taken down; it cannot be changed.",
+        "`telephone_in_text`, and `link_secret` of an activity stand in a row's `warnings`, and the row is taken, "
+        "unless the operator has set `BOWERBIRD_CONTACT_DETAILS=refuse`. What was signed can be revoked or taken down; "
+        "it cannot be changed.",
         "## The row could not be read",
         _table(("code", "what to do"), ((f"`{code}`", todo) for code, _, todo in at_ingestion)),
         "## The row was read, and decided",

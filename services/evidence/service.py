@@ -63,7 +63,7 @@ class ServiceSettings(AuthoritySettings):
     contact_details: ContactPolicy = Field(
         default=ContactPolicy.WARN,
         description="what an e-mail address or telephone number in a text that becomes public, or in a learner's "
-        "name, leads to: `warn` in the batch, or `refuse` the row",
+        "name, or a link that opens something in an activity, leads to: `warn` in the batch, or `refuse` the row",
     )
     evidence_texts_days: float = Field(
         default=400,

@@ -87,8 +87,8 @@ class ServiceSettings(AuthoritySettings):
 
     contact_details: ContactPolicy = Field(
         default=ContactPolicy.WARN,
-        description="what an e-mail address or telephone number in an achievement's texts leads to: `warn` in the "
-        "answer, or `refuse` the version",
+        description="what an e-mail address, a telephone number or a link that opens something in an achievement's "
+        "texts leads to: `warn` in the answer, or `refuse` the version",
     )
     closing_notes_days: float = Field(
         default=730,

@@ -17,7 +17,8 @@ from tests.unit.test_url_secrets import HARMLESS, SECRET
 OPENING = [
     "See https://portfolio.example/raft?token=abcDEF123", "https://school.sharepoint.com/:w:/s/x/EabcDEF?e=abc",
     "Raft (https://x.example/a?token=hush).", "[Raft](https://x.example/a?token=hush)", "Raft: HTTPS://X.example/?Sig=hush",
-    "portfolio.example/raft?token=hush", "see www.dropbox.com/s/abc/raft.pdf, page 2", "Film:vimeo.com/123456/0a1b2c3d4e",
+    "portfolio.example/raft?token=hush", "see www.dropbox.com/s/abc/raft.pdf, page 2",
+    "Film:vimeo.com/123456/0a1b2c3d4e",
     "https://a.example/b,https://www.dropbox.com/s/abc", "https://ms.pike:hush@school.example/raft",
     "\uff48\uff54\uff54\uff50\uff53://x.example/a?token=hush", "ftp://pike:hush@files.example/raft", "\u201chttps://1drv.ms/b/x\u201d",
     "Raft\nhttps://x.example/a#access_token=hush\nDone", "x.example?token=hush", "http:/x.example/a?token=hush",
@@ -27,9 +28,11 @@ ORDINARY = [
     "Raft building, day 3 of Values Week", "See https://school.example/raft.", "Node.js/Express, AC/DC and he/she",
     "What is a token? A signature = your name", "Wrote to the council (https://council.example/have-your-say?id=3)!",
     "Password rules: www.esafety.gov.example/passwords", "https://x.example/a?token=", "https://x.example/a?token=\u2026",
-    "Called https://api.x.example/?token=<yours> from Python", "Graphs of y = x/2 and y = 2.x/3?", "5/10, 6.5/10; 7.b/c",
+    "Called https://api.x.example/?token=<yours> from Python", "Graphs of y = x/2 and y = 2.x/3?",
+    "5/10, 6.5/10; 7.b/c",
     "e.g. https://docs.google.com/document/d/1a2B3cD4eF5gH6iJ7kL8mN9oP0qR/edit", "Ratio 3:4/5.", "", "https://",
-    "Term 2: key=history, code=MATH101", "Ms.Pike/Mr.Lee?", "dropbox.com is where we keep it", "#raft #team. Done/dusted",
+    "Term 2: key=history, code=MATH101", "Ms.Pike/Mr.Lee?", "dropbox.com is where we keep it",
+    "#raft #team. Done/dusted",
 ]  # fmt: skip
 
 
