@@ -5,16 +5,19 @@ It must in what is signed, for as long as badges live. Names are not looked up.
 
 import socket
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, ip_address
 from typing import Final
 from urllib.parse import urlsplit
 
 from pydantic import AnyHttpUrl
 
-# Names that lead nowhere, or to whatever machine asks (RFC 6761, RFC 6762, RFC 8375, and what routers use).
-_LOCAL_NAMES: Final = ("localhost", "local", "internal", "home.arpa", "lan", "localdomain", "invalid")
-# IPv4 addresses as a translator hands them on (RFC 6052, RFC 8215), and as the first IPv6 hosts had them (RFC 4291).
-_TRANSLATED: Final = tuple(map(IPv6Network, ("64:ff9b::/96", "64:ff9b:1::/48", "::/96")))
+from libs.common.public_addresses import Address, is_public
+
+# Names that lead nowhere, or to whatever machine asks (RFC 6761, RFC 6762 with its appendix G, RFC 8375).
+_LOCAL_NAMES: Final = (
+    *("localhost", "local", "internal", "home.arpa", "lan", "localdomain", "invalid"),
+    *("home", "corp", "intranet", "private"),
+)
 
 
 def fault_of(url: AnyHttpUrl) -> str | None:
@@ -39,25 +42,20 @@ def _fault_of_host(text: str) -> str | None:
         if "." not in host or any(f".{host}".endswith(f".{name}") for name in _LOCAL_NAMES):
             return f"{host} is the name of this machine or of a private network"
         return None
-    if not address.is_global or address.is_multicast:
+    if not is_public(address):
         return f"{host} is an address of this machine or of a private network"
     return None
 
 
-def _address(host: str) -> IPv4Address | IPv6Address | None:
+def _address(host: str) -> Address | None:
     """Return the address that a browser makes of a host, None of a name."""
     try:
-        address = ip_address(host)
+        return ip_address(host)
     except ValueError:
         # Also 127.1, 0x7f.1 and 2130706433.
         if not host.isascii() or not host or not host.rpartition(".")[2][:1].isdigit():
             return None
-        try:
-            return IPv4Address(socket.inet_aton(host))
-        except OSError:
-            return None
-    if isinstance(address, IPv4Address):
-        return address
-    if any(address in network for network in _TRANSLATED) and int(address) > 1:
-        return IPv4Address(int(address) & 0xFFFF_FFFF)
-    return address.ipv4_mapped or address.sixtofour or address
+    try:
+        return IPv4Address(socket.inet_aton(host))
+    except OSError:
+        return None

@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator, Callable, Sequence
 import httpx
 import pytest
 
-from libs.common.fetch import Fetcher, FetchError, Rules, is_public
+from libs.common.fetch import Fetcher, FetchError, Rules
+from libs.common.public_addresses import is_public
 
 PUBLIC = "93.184.215.14"
 Answer = Callable[[httpx.Request], httpx.Response]

@@ -68,6 +68,10 @@ def test_a_service_with_the_default_does_not_start_unless_it_is_told_that_it_is_
         "127.0.0.1", "127.0.0.1:27117", "127.1", "0x7f.1", "0177.0.0.1", "2130706433", "0.0.0.1", "10.1.2.3",
         "172.16.0.1", "192.168.1.20", "169.254.169.254", "100.64.0.1", "[::1]", "[::]", "[fd00::1]", "[fe80::1]",
         "[::ffff:127.0.0.1]", "[64:ff9b::7f00:1]", "[2002:7f00:1::1]", "[::7f00:1]", "224.0.0.1",
+        "168.63.129.16", "192.0.0.8", "192.88.99.1", "[fec0::1]", "[3fff::1]", "[5f00::1]", "[::1.2.3.4]", "198.18.0.1",
+        "240.0.0.1", "[100::1]", "[2001:db8::1]", "[64:ff9b:1::a00:1]", "[::ffff:168.63.129.16]",
+        "[64:ff9b::c058:6301]",
+        "0xa83f8110", "router.home", "files.corp", "moodle.intranet", "nas.private", "x.lan.",
     ],
 )  # fmt: skip
 def test_a_link_or_logo_on_a_machine_that_others_cannot_reach_is_refused(host: str) -> None:
@@ -83,8 +87,12 @@ def test_a_link_or_logo_on_a_machine_that_others_cannot_reach_is_refused(host: s
 
 
 @pytest.mark.parametrize(
-    "host", ["portfolio.school.example", "8.8.8.8", "[2606:4700::1111]", "1.example", "localhost.school.example"]
-)
+    "host",
+    [
+        "portfolio.school.example", "8.8.8.8", "[2606:4700::1111]", "1.example", "localhost.school.example",
+        "home.school.example", "intranet.school.example", "[64:ff9b::808:808]", "privateschool.example", "corp.example",
+    ],
+)  # fmt: skip
 def test_a_link_or_logo_that_anybody_reaches_is_taken(host: str) -> None:
     url = web_url(f"https://{host}/raft")
     assert not leads_to_private(url)
