@@ -31,3 +31,7 @@ def test_a_letter_that_looks_like_two_is_found() -> None:
 @pytest.mark.parametrize("name", ["Banksia Cottage", "Banksia Colleges", "Saltbush College", "李小龍"])
 def test_another_name_is_another(name: str) -> None:
     assert skeleton(name) != skeleton("Banksia College")
+
+
+def test_two_letters_in_one_square_are_two() -> None:
+    assert skeleton("\U0001f18estract \U0001f192") == skeleton("Abstract cool")

@@ -40,6 +40,15 @@ ALIKE = {
     "Hebrew vav": "Banksia Co\u05d5lege",
     "Roman numeral": "Banksia Co\uff4c\u217cege",
     "invisible padding": "\u200b" * LONGEST_NAME + "Banksia College",
+    "strokes": "\u0180anksia C\u00f8\u0142\u0142\u0247ge",
+    "bars and hooks": "Ban\u0199s\u0268a Co\u019a\u026bege",
+    "stroke as a mark": "Banksia Co\u0338llege",
+    "negative squared": "\U0001f171anksia College",
+    "negative circled": "\U0001f151anksia \U0001f152ollege",
+    "squared": "\U0001f131anksia \U0001f132ollege",
+    "circled": "\u24b7anksia \u24d2ollege",
+    "flags": "\U0001f1e7anksia \U0001f1e8ollege",
+    "circled digits": "Banksia C\u24ff\u2776\u278aege",
     "padding of spaces": " " * LONGEST_NAME + "Banksia College",
 }
 
@@ -61,7 +70,18 @@ def test_every_character_that_looks_like_a_letter_has_the_skeleton_of_that_lette
     assert [pair for pair in pairs if skeleton(pair[0]) != skeleton(pair[1])] == []
 
 
-@pytest.mark.parametrize("other", ["Banksia High School", "Wattle Grove", "College", "バンクシア"])
+@pytest.mark.parametrize(
+    "other",
+    [
+        "Banksia High School",
+        "Wattle Grove",
+        "College",
+        "バンクシア",
+        "\U0001f171 College",
+        "Banksia \U0001f3eb",
+        "\u24b7",
+    ],
+)
 def test_other_names_have_another(other: str) -> None:
     assert skeleton(other) != skeleton("Banksia College")
 
@@ -74,6 +94,10 @@ def test_other_names_have_another(other: str) -> None:
         "Banksia College \u2714 Verified",
         "Banksia College, registered here",
         "\u0299anksia College",
+        "\U0001f171anksia College (official)",
+        "The real B\u237anksia C\u00f8llege",
+        "Banksi\U0001f170 College of Perth",
+        "Banksia \u2223 College, Perth",
         "8anksia C0llege of Perth",
         "Banksia Coll&#101;ge",
         "Real\u200b Ban\u200bksia_College",

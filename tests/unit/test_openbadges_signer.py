@@ -387,6 +387,13 @@ SAME = {
     "with a user": "https://somebody@badges.example/badges/0190f2c0-0000-7000-8000-000000000001",
     "with a dot": "https://badges.example./badges/0190f2c0-0000-7000-8000-000000000001",
     "as a URN": "urn:uuid:0190f2c0-0000-7000-8000-000000000001",
+    "as a URN in capitals": "URN:UUID:0190F2C0-0000-7000-8000-000000000001",
+    "as a URN with a fragment": "urn:uuid:0190f2c0-0000-7000-8000-000000000001#x",
+    "as a URN with a long fragment": "urn:uuid:0190f2c0-0000-7000-8000-000000000001#" + "x" * 200,
+    "as a URN with a query": "urn:uuid:0190f2c0-0000-7000-8000-000000000001?=a",
+    "as a URN with a resolution": "urn:uuid:0190f2c0-0000-7000-8000-000000000001?+a?=b#c",
+    "as a URN with a path": "urn:uuid:0190f2c0-0000-7000-8000-000000000001/credential.json",
+    "as a URN, encoded": "urn:uuid:%30190f2c0%2D0000-7000-8000-000000000001",
 }
 
 
@@ -404,6 +411,9 @@ def test_an_id_of_ours_is_known_however_it_is_written(written: str) -> None:
         "https://badges.example:8443/badges/0190f2c0-0000-7000-8000-000000000001",
         "https://[::1/badges/x",
         "did:web:badges.example",
+        "urn:uuid:0190f2c0-0000-7000-8000-0000000000012",
+        "urn:uuid:0190f2c0-0000-7000-8000-00000000000",
+        "urn:oid:1.2.3#urn:uuid:0190f2c0-0000-7000-8000-000000000001",
         "",
     ],
 )

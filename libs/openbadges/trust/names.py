@@ -40,11 +40,35 @@ def _prototypes() -> dict[str, str]:
     return found
 
 
+def _enclosed() -> dict[str, str]:
+    """Return letters and digits in circles and squares, white on black ones too, and the letters of flags.
+
+    Most of them have no compatibility form (UCD); their names say what is in them.
+    """
+    found: dict[str, str] = {}
+    for character in map(chr, (*range(0x2460, 0x2500), *range(0x2776, 0x2794), *range(0x1F100, 0x1F200))):
+        name = unicodedata.name(character, "")
+        numeric = unicodedata.numeric(character, None)
+        if numeric is not None:
+            found[character] = f"{numeric:g}"
+        elif letters := _ENCLOSED_NAME.search(name):
+            found[character] = letters[1].lower()
+    return found
+
+
+_WITH_MORE: Final = re.compile("((?:LATIN|GREEK|CYRILLIC) (?:SMALL|CAPITAL) LETTER .+?) WITH ")
+_ENCLOSED_NAME: Final = re.compile(r"(?:LETTER |(?:SQUARED|INDICATOR SYMBOL LETTER) )([A-Z]{1,4})$")
 _SMALL_CAPITALS: Final = dict(
     zip("ᴀʙᴄᴅᴇꜰɢʜɪᴊᴋʟᴍɴᴏᴘʀꜱᴛᴜᴠᴡʏᴢ", (each for each in ascii_lowercase if each not in "qx"), strict=True)
 )
-_PROTOTYPES: Final = {**_prototypes(), **_SMALL_CAPITALS}
+_PROTOTYPES: Final = {**_prototypes(), **_SMALL_CAPITALS, **_enclosed()}
+_LETTERLIKE: Final = {
+    ord(each): shown for each, shown in _PROTOTYPES.items() if shown.isalnum() and not re.fullmatch(r"\w", each)
+}
+"""Signs that look like a letter or digit and are none to programs: within a word they do not end it."""
 _BETWEEN_WORDS: Final = re.compile(r"[\W_]+")
+_SIGN: Final = f"[{re.escape(''.join(map(chr, _LETTERLIKE)))}]"
+_IN_WORD: Final = re.compile(rf"(?<=\w){_SIGN}|{_SIGN}(?=\w)")
 _PRODUCT: Final = "Bowerbird"
 _NOBODYS: Final = ("registered here", "unknown party", "nobody who", "somebody who", "did:web", "did:key")
 _PART_OF: Final = "part of "
@@ -61,8 +85,21 @@ def _has_shape(character: str) -> bool:
 
 @lru_cache(maxsize=4096)
 def _looks_like(character: str) -> str:
-    unseen = not _has_shape(character) or unicodedata.category(character) == "Mn"
-    return "" if unseen else _PROTOTYPES.get(character, character)
+    # A prototype may have marks of its own: that of a letter with a stroke is the letter and a stroke.
+    looks = unicodedata.normalize("NFD", _PROTOTYPES.get(character, character))
+    plain = (_plain(one) for one in looks if _has_shape(one) and unicodedata.category(one) != "Mn")
+    return "".join(_PROTOTYPES.get(one, one) for one in plain)
+
+
+def _plain(character: str) -> str:
+    """Return the letter without its stroke, hook or tail, of which Unicode makes no mark, for its name says so."""
+    with_more = None if character.isascii() else _WITH_MORE.match(unicodedata.name(character, ""))
+    if with_more is None:
+        return character
+    try:
+        return unicodedata.lookup(with_more[1])
+    except KeyError:
+        return character
 
 
 def _look(text: str) -> str:
@@ -146,7 +183,8 @@ def shown_name(name: str) -> str:
 
 def _words(name: str) -> list[str]:
     """Return the skeletons of the words of a name, but for those that a reader passes over."""
-    words = (skeleton(word) for word in _BETWEEN_WORDS.split(shown_name(unescape(name))))
+    line = _IN_WORD.sub(lambda sign: _LETTERLIKE[ord(sign[0])], shown_name(unescape(name)))
+    words = (skeleton(word) for word in _BETWEEN_WORDS.split(line))
     return [word for word in words if word and word not in _PASSED_OVER][:_MOST_WORDS]
 
 

@@ -11,7 +11,8 @@ from uuid import UUID
 import idna
 
 _UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
-_URN: Final = re.compile(r"urn:uuid:([0-9a-f-]{36})\Z", re.IGNORECASE)
+# Whatever follows is a component that names the same resource (RFC 8141, section 2.3), or imitates one.
+_URN: Final = re.compile(r"urn:uuid:([0-9a-f-]{36})(?![0-9a-z_-])", re.IGNORECASE)
 # Browsers take any slashes, none or many, after the scheme (URL Standard, section 4.4).
 _START: Final = re.compile(r"(https?):[/\\]*", re.IGNORECASE)
 _LONGEST: Final = 2_000
@@ -65,7 +66,7 @@ def own_credential_uuid(identifier: str, base: str) -> UUID | None:
 
 
 def _urn(identifier: str) -> UUID | None:
-    found = _URN.match(identifier) if len(identifier) < 64 else None
+    found = _URN.match(unquote(identifier)) if len(identifier) <= _LONGEST else None
     return UUID(found[1]) if found and _UUID.fullmatch(found[1]) else None
 
 
