@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import date
 from pathlib import Path
 
+import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -110,9 +111,47 @@ def test_a_number_is_one_id_however_it_was_written() -> None:
     assert first.learner_id == second.learner_id == "1001"
 
 
+@pytest.mark.parametrize(
+    ("written", "learner"),
+    [
+        ("1001.000", "1001"),
+        ("1.001e3", "1001"),
+        ("0e99999999", "0"),
+        ("-0.0", "0"),
+        ("9007199254740991.00", f"{2**53 - 1}"),
+    ],
+)
+def test_a_whole_number_is_read_as_it_was_written(written: str, learner: str) -> None:
+    assert json_fields(f'\ufeff{{"learner_id":{written},"score":{written}}}'.encode()) == {
+        "learner_id": learner,
+        "score": learner,
+    }
+
+
+@pytest.mark.parametrize(
+    ("number", "score"),
+    [
+        ("66.666666666666671", None), ("1e-400", None), ("66.66666666666667", 66.66666666666667), ("8.55e1", 85.5),
+        ("83.50", 83.5), ("1e2", 100.0), ("100.00000000000000001", None), ("1E-3", 0.001), ("-0.5", None), ("85", 85.0),
+    ],
+)  # fmt: skip
+def test_a_score_in_json_is_kept_exactly_or_refused_as_in_csv(number: str, score: float | None) -> None:
+    row = (
+        f'{{"source_id":"1","learner_id":"1","achievement":"a","score":{number},"date":"2026-03-09","activity":"Quiz"}}'
+    )
+    rows = read(row.encode(), NdjsonReader)
+    if score is None:
+        assert codes(rows) == [Reason.SCORE_FORM]
+    else:
+        assert taken(rows)[0].result.score == score
+
+
 def test_a_number_that_programs_read_differently_is_no_id() -> None:
     assert codes(read(field("large-integers.ndjson"), NdjsonReader)) == [Reason.NUMBER_FORM] * 3
-    for number in ("9007199254740992", "1001.5", "1e300", "-1e300"):
+    for number in (
+        "9007199254740992", "1001.5", "1e300", "-1e300", "1001.00000000000000001", "9007199254740991.4", "1e-400",
+        "9007199254740992.0", "1e-99999999",
+    ):  # fmt: skip
         refused = json_fields(b'{"learner_id":' + number.encode() + b"}")
         assert isinstance(refused, Refusal), number
         assert refused.reason is Reason.NUMBER_FORM
@@ -176,10 +215,37 @@ def test_what_spreadsheets_do_to_ids_is_undone_or_refused(
         assert taken(rows)[0].learner_id == learner
 
 
-@pytest.mark.parametrize("source_id", ["1.00E+05", "1e+05", "1001.0"])
+REWRITTEN = ("1.2345678E7", "1.0e5", "1.5E-3", "1.E7", "1001.", "1001.0", "1001.000")
+EMPTY = ("nan", "NaN", "NULL", "null", "None", "nil", "NA", "n.a", "NaT", "undefined", '="NULL"', "'None")
+
+
+@pytest.mark.parametrize("source_id", ["1.00E+05", "1e+05", "N/A", *REWRITTEN, *EMPTY])
 def test_a_source_id_that_a_program_has_rewritten_is_refused(source_id: str) -> None:
     raw = f"{HEADER}\n{source_id},S1,resilience,relational,2026-03-09,Raft"
     assert codes(read(raw.encode())) == [Reason.SOURCE_ID_FORM]
+
+
+@pytest.mark.parametrize("learner_id", [*REWRITTEN, *EMPTY])
+def test_a_learner_id_that_a_program_has_rewritten_or_wrote_for_an_empty_cell_is_refused(learner_id: str) -> None:
+    raw = f"{HEADER}\n1,{learner_id},resilience,relational,2026-03-09,Raft"
+    assert codes(read(raw.encode())) == [Reason.LEARNER_ID_FORM]
+    assert codes(
+        read(
+            f'{{"source_id":"1","learner_id":{orjson.dumps(learner_id).decode()},"achievement":"a",'
+            '"level":"relational","date":"2026-03-09","activity":"Quiz"}'.encode(),
+            NdjsonReader,
+        )
+    ) == [Reason.LEARNER_ID_FORM]
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["7E12", "7E-12", "12e45678", "1e5", "10.5", "1001.01", "7.E", "E7", "0012", "S1.0", "Nancy", "NAN-1", "nan1",
+     "nulla",     "NA12", "none-7", "nilsson", "2026.1E", "1.2E7B", "10A.0"],
+)  # fmt: skip
+def test_an_ordinary_id_that_looks_like_one_is_taken(written: str) -> None:
+    raw = f"{HEADER}\n{written},{written},resilience,relational,2026-03-09,Raft"
+    assert taken(read(raw.encode()))[0].learner_id == written
 
 
 def test_names_of_columns_may_have_what_programs_leave_around_them() -> None:

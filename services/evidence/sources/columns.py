@@ -51,11 +51,17 @@ class Column:
         return "" if not self.public else "public by choice" if self.by_choice else "public"
 
 
-# An identifier: no space and no @, so that neither a name nor an address is mistaken for one; and no number as a
-# spreadsheet shortens it (1.00E+05), for two of those may have been two ids.
-# Nor a whole number as a column of numbers is written when one cell of it is empty (1001.0).
-_SOURCE_ID: Final = re.compile(r"(?![0-9]+(?:\.[0-9]+)?[Ee]\+[0-9]+$|[0-9]+\.0+$)[A-Za-z0-9][A-Za-z0-9_.:/#+=|~-]*")
-_LEARNER_ID: Final = re.compile(r"(?![0-9]+\.0+$)[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+# An identifier: no space and no @, so that neither a name nor an address is mistaken for one. Two kinds of text are
+# none, for they may stand for several: a number as programs rewrite it (1.00E+05, 1.2345678E7; or 1001.0, of a column
+# in which one cell is empty), and what they write for an empty cell. 7E12 is the twelfth of class 7E.
+_REWRITTEN: Final = r"[0-9]+(?:\.[0-9]*[Ee][+-]?[0-9]+|[Ee]\+[0-9]+|\.0*)"
+_EMPTY: Final = (
+    r"[Nn][Aa][NnTt]|[Nn]/?[Aa]|[Nn]\.[Aa]\.?|[Nn][Uu][Ll][Ll]|[Nn][Oo][Nn][Ee]|[Nn][Ii][Ll]"
+    r"|[Uu][Nn][Dd][Ee][Ff][Ii][Nn][Ee][Dd]"
+)
+_IS_ONE: Final = rf"(?!(?:{_REWRITTEN}|{_EMPTY})$)"
+_SOURCE_ID: Final = re.compile(rf"{_IS_ONE}[A-Za-z0-9][A-Za-z0-9_.:/#+=|~-]*")
+_LEARNER_ID: Final = re.compile(rf"{_IS_ONE}[A-Za-z0-9][A-Za-z0-9._-]{{0,63}}")
 _ACHIEVEMENT: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 # A class or a term by its short name (7B, 2026-T3): no space, so that no name is mistaken for one.
 _GROUP: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,63}")
@@ -73,7 +79,8 @@ TABLE: Final = (
             _SOURCE_ID,
             Reason.SOURCE_ID_FORM,
             "A source id starts with a letter or digit and holds letters, digits and . : / # + = | ~ _ - only, and is"
-            " no number that a program has rewritten (1001.0, 1.00E+05): format that column as text.",
+            " neither a number that a program has rewritten (1001.0, 1.00E+05; format that column as text) nor what it"
+            " writes for an empty cell (NULL, nan).",
         ),
     ),
     Column(
@@ -86,7 +93,8 @@ TABLE: Final = (
             _LEARNER_ID,
             Reason.LEARNER_ID_FORM,
             "A learner id starts with a letter or digit and holds letters, digits, dot, underscore and hyphen only, and"
-            " is no number that a spreadsheet has rewritten (1001.0, 1.00E+05): format that column as text.",
+            " is neither a number that a program has rewritten (1001.0, 1.00E+05; format that column as text) nor what"
+            " it writes for an empty cell (NULL, nan).",
         ),
     ),
     Column("learner_name", 200, "The learner's name, for the e-mail about the badge.", "Zoë Ånström", personal=True),

@@ -1,7 +1,9 @@
 """Reads evidence as JSON, one object or NDJSON: strictly, so that no reader could take it otherwise. Pure."""
 
+import json
+from codecs import BOM_UTF8
 from collections.abc import Iterator, Sequence
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
 from libs.common.errors import InvalidRequestError
@@ -15,6 +17,8 @@ from services.evidence.sources.refusals import Reason, Refusal
 _KNOWN: Final = frozenset(COLUMNS)
 # A row is flat; what is deeper is refused as such, not as too deep.
 _LIMITS: Final = Limits(bytes=1_000_000, depth=8, nodes=1_000)
+# The power of ten of a fraction that is written out.
+_SMALLEST: Final = -40
 _NOT_JSON: Final = Refusal(Reason.NOT_JSON, None, "The line is not a JSON object.")
 _TWICE: Final = Refusal(Reason.DUPLICATE_FIELD, None, "The object has a field twice, and readers would disagree.")
 _UNKNOWN: Final = Refusal(Reason.COLUMNS_WRONG, None, f"The row has a field that is none of: {', '.join(COLUMNS)}.")
@@ -61,13 +65,11 @@ class NdjsonReader:
 def json_fields(text: bytes) -> dict[str, str] | Refusal:
     """Return the text fields of one JSON object: numbers become text, null is the same as absent."""
     try:
-        document = parse(text, _LIMITS)
+        document = _with_every_digit(parse(text, _LIMITS), text)
+    except InvalidOperation:
+        return _number_refused(None)
     except CredentialError as error:
-        if error.code == "duplicate_key":
-            return _TWICE
-        if error.code == "number_too_large":
-            return _number_refused(None)
-        return _NOT_JSON if decode(text)[1] else NOT_UTF8
+        return _refused(error, text)
     if not _KNOWN.issuperset(document):
         return _UNKNOWN
     fields: dict[str, str] = {}
@@ -80,25 +82,45 @@ def json_fields(text: bytes) -> dict[str, str] | Refusal:
     return fields
 
 
+def _refused(error: CredentialError, text: bytes) -> Refusal:
+    if error.code == "duplicate_key":
+        return _TWICE
+    if error.code == "number_too_large":
+        return _number_refused(None)
+    return _NOT_JSON if decode(text)[1] else NOT_UTF8
+
+
+def _with_every_digit(document: dict[str, Any], text: bytes) -> dict[str, Any]:
+    """Return the document of a text with decimals for floats, which lose digits: what is left may be another's id."""
+    if float not in map(type, document.values()):
+        return document
+    return json.loads(text.removeprefix(BOM_UTF8), parse_float=Decimal)  # type: ignore[no-any-return]
+
+
 def _written(name: str, value: Any) -> str | Refusal | None:
     if value is None or type(value) is str:
         return value
-    if type(value) not in {int, float}:
+    if type(value) not in {int, Decimal}:
         return Refusal(Reason.NOT_JSON, name, f"The field {name} is neither text nor a number.")
     number = _number(name, value)
     return _number_refused(name) if number is None else number
 
 
-def _number(name: str, value: Any) -> str | None:
+def _number(name: str, value: int | Decimal) -> str | None:
     """Return a number as text, the same however it was written: 1001.0 is 1001; None where it may not be exact.
 
     An integer beyond 2^53 is not the same to every reader (RFC 7493, section 2.2), and a fraction names nobody.
     """
-    if abs(value) > LARGEST_NUMBER:
+    if not value:
+        return "0"
+    if not -LARGEST_NUMBER <= value <= LARGEST_NUMBER:
         return None
-    if value == int(value):
+    if isinstance(value, int) or value == value.to_integral_value():
         return str(int(value))
-    return format(Decimal(repr(value)), "f") if name == "score" else None
+    if name != "score":
+        return None
+    # So small a score is none: left as it is written, without all its zeros.
+    return format(value, "f") if value.adjusted() > _SMALLEST else str(value)
 
 
 def _number_refused(name: str | None) -> Refusal:
