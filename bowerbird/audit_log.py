@@ -11,7 +11,7 @@ import orjson
 from cyclopts import Parameter
 from pymongo.errors import PyMongoError
 
-from bowerbird.operators import store_settings
+from bowerbird.operators import store_settings, why_store_failed
 from bowerbird.registry import NAMES
 from libs.audit.chain import ChainReport
 from libs.audit.log import AuditLog
@@ -50,7 +50,7 @@ def verify(*services: ServiceName, head: Heads = None, find: Find = None, as_jso
         print(f"bowerbird: {error}", file=sys.stderr)
         return 2
     except PyMongoError as error:
-        print(f"bowerbird: the audit log cannot be read: {type(error).__name__}", file=sys.stderr)
+        print(f"bowerbird: the audit log cannot be read: {why_store_failed(error)}", file=sys.stderr)
         return 2
     if as_json:
         answer = {service: _fields(service, report, find) for service, report in reports.items()}

@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bowerbird.operator_log import operators_cause, operators_log
-from bowerbird.operators import store_settings
+from bowerbird.operators import store_settings, why_store_failed
 from bowerbird.registry import NAMES
 from libs.access.api_keys import ALL_ISSUERS
 from libs.audit.entry import Action, Details, Entry
@@ -315,10 +315,8 @@ def _with_kafka(work: Callable[[Settings], Awaitable[int]]) -> int:
         print(f"bowerbird: {error}", file=sys.stderr)
         return os.EX_CONFIG
     except PyMongoError as error:
-        print(
-            f"bowerbird: nothing was done, since the audit log is unavailable ({type(error).__name__})", file=sys.stderr
-        )
+        print(f"bowerbird: nothing was done, since nothing was recorded: {why_store_failed(error)}", file=sys.stderr)
         return 2
     except (KafkaError, OSError) as error:
-        print(f"bowerbird: Kafka cannot be read ({type(error).__name__})", file=sys.stderr)
+        print(f"bowerbird: {why_store_failed(error)}", file=sys.stderr)
         return 2

@@ -9,6 +9,7 @@ from cyclopts import Parameter
 from pymongo.errors import PyMongoError
 
 from bowerbird.operator_log import operators_cause, operators_log
+from bowerbird.operators import why_store_failed
 from libs.access.grant_probe import GrantProbe
 from libs.access.repository import KeyRepository
 from libs.access.signatures import GrantSigner
@@ -40,7 +41,7 @@ def sign_anew(*, dry_run: DryRun = False) -> int:
         print(f"bowerbird: {error}", file=sys.stderr)
         return 1
     except (PyMongoError, KafkaError) as error:
-        print(f"bowerbird: a store is unavailable ({type(error).__name__}); run this again", file=sys.stderr)
+        print(f"bowerbird: {why_store_failed(error)}", file=sys.stderr)
         return 1
     print(f"{len(found.explained)} records {'would be' if dry_run else 'were'} signed anew by {signer.public_key}")
     for each in found.unexplained:
@@ -60,7 +61,7 @@ async def _renew(settings: ServiceSettings, signer: GrantSigner, *, dry_run: boo
         )
         if dry_run:
             return await renewal.due()
-        await kafka.start()
+        await kafka.connect()
         trace = new_trace()
         done = await renewal.run(operators_cause(trace), trace)
         await GrantProbe(database).replace(signer)

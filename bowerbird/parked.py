@@ -9,6 +9,7 @@ from typing import Final
 from pymongo.errors import PyMongoError
 
 from bowerbird.operator_log import operators_cause, operators_log
+from bowerbird.operators import why_store_failed
 from libs.audit.entry import Action, Entry
 from libs.common import mongo
 from libs.common.clock import now
@@ -56,7 +57,7 @@ def _run(work: Work) -> int:
     except SettingsError as error:
         print(f"bowerbird: {error}", file=sys.stderr)
     except PyMongoError as error:
-        print(f"bowerbird: MongoDB is unavailable ({type(error).__name__}); run this again", file=sys.stderr)
+        print(f"bowerbird: {why_store_failed(error)}", file=sys.stderr)
     return 1
 
 

@@ -11,6 +11,7 @@ from pymongo.errors import PyMongoError
 
 from bowerbird.authority import Authority, issuer_settings
 from bowerbird.operator_log import operators_cause, operators_log
+from bowerbird.operators import why_store_failed
 from bowerbird.publications import Events, Publications
 from libs.access.api_keys import ALL_ISSUERS
 from libs.audit.entry import Action, Entry
@@ -53,7 +54,7 @@ def republish(*, yes: Yes = False, reason: Reason = None) -> int:
         print(f"bowerbird: {error}", file=sys.stderr)
         return 1
     except (PyMongoError, KafkaError) as error:
-        print(f"bowerbird: a store is unavailable ({type(error).__name__}); run this again", file=sys.stderr)
+        print(f"bowerbird: {why_store_failed(error)}", file=sys.stderr)
         return 1
     for problem in problems:
         print(f"bowerbird: {problem}", file=sys.stderr)
@@ -72,7 +73,7 @@ async def _republish(settings: ServiceSettings, reason: str | None, *, dry_run: 
         for kafka in kafkas.values():
             stack.push_async_callback(kafka.stop)
             if not dry_run:
-                await kafka.start()
+                await kafka.connect()
         trace = new_trace()
         if not dry_run:
             entry = Entry(Action.TOPICS_REPUBLISHED, operators_cause(trace), (ALL_ISSUERS,), "topics", reason)

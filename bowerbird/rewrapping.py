@@ -9,6 +9,7 @@ from cyclopts import Parameter
 from pymongo.errors import PyMongoError
 
 from bowerbird.operator_log import operators_cause, operators_log
+from bowerbird.operators import why_store_failed
 from libs.common import mongo
 from libs.common.authority_secret import AuthoritySecret
 from libs.common.clock import now
@@ -40,7 +41,7 @@ def rewrap(
         print(f"bowerbird: {error}", file=sys.stderr)
         return 1
     except (PyMongoError, KafkaError) as error:
-        print(f"bowerbird: a store is unavailable ({type(error).__name__}); run this again", file=sys.stderr)
+        print(f"bowerbird: {why_store_failed(error)}", file=sys.stderr)
         return 1
     print(f"{done.count} signing keys {'would be' if dry_run else 'were'} sealed anew under {done.kek_id}")
     for kek_id, count in done.left.items():
@@ -62,7 +63,7 @@ async def _rewrap(settings: ServiceSettings, encryption: FileKeyEncryption, *, d
         rewrapping = Rewrapping(repository, encryption, copies=copies, probe=probe, audit=operators_log(database))
         if dry_run:
             return await rewrapping.dry_run()
-        await kafka.start()
+        await kafka.connect()
         return await rewrapping.run(operators_cause())
     finally:
         await kafka.stop()

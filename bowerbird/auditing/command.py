@@ -25,6 +25,7 @@ from bowerbird.backups import manifest
 from bowerbird.backups.files import require_intact
 from bowerbird.backups.manifest import BackupError
 from bowerbird.operator_log import operators_cause, operators_log
+from bowerbird.operators import why_store_failed
 from bowerbird.publications import Publications
 from libs.access.api_keys import ALL_ISSUERS
 from libs.audit.entry import Action, Entry
@@ -123,7 +124,7 @@ def _once(audit: "_Audit", *, as_json: bool) -> int:
     try:
         found = asyncio.run(audit.run())
     except (PyMongoError, KafkaError) as error:
-        print(f"bowerbird: a store cannot be read ({type(error).__name__})", file=sys.stderr)
+        print(f"bowerbird: {why_store_failed(error)}", file=sys.stderr)
         return 2
     for check in CHECKS:
         metrics.DIFFERENCES.labels(check).set(found.counts[check])
@@ -185,7 +186,7 @@ class _Audit:
                 for name in _PUBLISHERS:
                     repairs.kafkas[name] = kafka = Kafka(settings, name, self._authority.ids.event_id)
                     stack.push_async_callback(kafka.stop)
-                    await kafka.start()
+                    await kafka.connect()
             async for each in self._differences(client, now()):
                 found.note(each)
                 await repairs.add(each.repair)

@@ -19,7 +19,7 @@ from bowerbird.backups.manifest import BackupError, Manifest
 from bowerbird.backups.places import lost_since, places, span
 from bowerbird.backups.restore import Target, look_at, require_free, require_whole, restore
 from bowerbird.operator_log import operators_cause, operators_log
-from bowerbird.operators import store_settings
+from bowerbird.operators import store_settings, why_store_failed
 from libs.access.api_keys import ALL_ISSUERS
 from libs.audit.entry import Action, Details, Entry
 from libs.common import mongo
@@ -186,9 +186,7 @@ def _told(work: Callable[[Settings, Client, _Progress], Coroutine[Any, Any, int]
         return asyncio.run(run(store_settings()))
     except (SettingsError, BackupError) as error:
         problem = str(error)
-    except PyMongoError as error:
-        problem = f"MongoDB cannot be read or written ({type(error).__name__}): {error}"
-    except KafkaError as error:
-        problem = f"Kafka does not answer ({type(error).__name__})"
+    except (PyMongoError, KafkaError) as error:
+        problem = why_store_failed(error)
     print(f"bowerbird: {problem}", file=sys.stderr)
     return 1

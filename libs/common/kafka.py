@@ -179,18 +179,30 @@ class Kafka:
         """Connect, waiting for the brokers and for the topics that are consumed for as long as it takes."""
         while not self._connected:
             try:
-                await self.require_topics(self._consumed)
-                await self._join_groups()
+                await self.connect()
             except TopicsMissingError as error:
                 problem = str(error)
             except (KafkaError, OSError) as error:
-                await self._broker.stop()
                 problem = type(error).__name__
             else:
-                self._connected = True
                 return
             get_logger().warning("waiting for kafka", problem=problem)
             await asyncio.sleep(_CONNECT_AGAIN_SECONDS)
+
+    async def connect(self) -> None:
+        """Connect now or not at all, as a command does: whoever runs it is to know, and sees to it.
+
+        Raises:
+            TopicsMissingError: a topic that is consumed is not there.
+            KafkaError, OSError: the brokers are away, or refuse.
+        """
+        try:
+            await self.require_topics(self._consumed)
+            await self._join_groups()
+        except (KafkaError, OSError):
+            await self._broker.stop()
+            raise
+        self._connected = True
 
     async def _join_groups(self) -> None:
         """Start all consumers side by side: a broker holds each group's first member for some seconds."""
