@@ -24,6 +24,7 @@ CONTAINERS: dict[str, Any] = COMPOSE["services"]
 KEYS: list[str] = CONTAINERS["keys"]["volumes"]
 OURS = [service for service in TABLE if service.command]
 EXPORTERS = ("mongodb-exporter", "kafka-exporter", "node-exporter", "blackbox-exporter")
+LASTING = sorted(set(CONTAINERS) - {"setup", "keys"})
 HTTP = [BY_NAME[name] for name in OWN]
 MODULES = {"bowerbird", "libs", "services", "deploy"}
 
@@ -85,12 +86,12 @@ def test_no_container_is_reachable_from_another_machine(name: str) -> None:
     assert all(str(port).startswith("127.0.0.1:") for port in CONTAINERS[name].get("ports", []))
 
 
-@pytest.mark.parametrize("name", sorted(set(CONTAINERS) - {"setup", "keys"}))
+@pytest.mark.parametrize("name", LASTING)
 def test_no_health_check_starts_a_jvm(name: str) -> None:
     assert ".sh" not in str(CONTAINERS[name]["healthcheck"]["test"])
 
 
-@pytest.mark.parametrize("name", sorted(set(CONTAINERS) - {"setup", "keys"}))
+@pytest.mark.parametrize("name", LASTING)
 def test_every_lasting_container_has_a_health_check_and_is_started_again(name: str) -> None:
     assert CONTAINERS[name]["healthcheck"]["test"]
     assert CONTAINERS[name]["restart"] == "unless-stopped"
@@ -142,6 +143,18 @@ def test_a_container_is_given_its_own_passwords_and_no_others(service: Service) 
     mounted = [volume for volume in CONTAINERS[service.name]["volumes"] if "/run/stores" in volume]
     assert mounted == [f"{service.name}-access:/run/stores:ro"]
     assert f"{service.name}-access:/run/stores/{service.name}" in KEYS
+
+
+def test_the_container_that_audits_holds_no_key_that_signs_or_opens_anything() -> None:
+    audit = CONTAINERS["audit"]
+    assert audit["volumes"] == ["setup-access:/run/stores:ro", "authority:/run/authority:ro"]
+
+
+@pytest.mark.parametrize("name", sorted(CONTAINERS))
+def test_no_secret_is_a_variable_of_a_container(name: str) -> None:
+    # Whoever may ask Docker about a container reads its variables, and `docker compose config` prints them.
+    secret = re.compile(r"(SECRET|PASSWORD|KEK|KEY)$")
+    assert not [each for each in CONTAINERS[name].get("environment", {}) if secret.search(each)]
 
 
 def test_every_jar_of_kafka_is_the_version_that_the_project_file_names() -> None:
