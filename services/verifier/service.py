@@ -173,7 +173,7 @@ def picture_workers() -> WorkerPool:
         packages=(),
         workers=1,
         waiting=_PICTURES_WAITING,
-        limits=JobLimits(cpu_seconds=2, seconds=10),
+        limits=JobLimits(cpu_seconds=1, seconds=10),
     )
 
 

@@ -87,7 +87,7 @@ class WorkerPool:
             module: what workers import beforehand; its `warm_up()` is called once.
             packages: where classes of what jobs ask and return may stand; see `frames.read_values`.
             workers: processes, that is, jobs that run at the same time.
-            waiting: most jobs that run or wait; one more is refused; half of them at most of one client.
+            waiting: most jobs that run or wait; one more is refused; see `Places` for one client's.
             limits: of each job.
         """
         self._module = module

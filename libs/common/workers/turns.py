@@ -10,7 +10,7 @@ from libs.common.workers import metrics
 
 
 class Places:
-    """So many jobs that run or wait, half of them at most of one client.
+    """So many jobs that run or wait, of which no client has more than are left free for others: half of them alone.
 
     Attributes:
         taken: how many there are.
@@ -29,8 +29,9 @@ class Places:
         Raises:
             UnavailableError: there is none.
         """
-        crowded = bool(client) and self._of_client[client] >= max(1, self._most // 2)
-        if crowded or self.taken >= self._most:
+        free, mine = self._most - self.taken, self._of_client[client]
+        crowded = bool(client) and mine > 0 and mine + 1 > free - 1
+        if crowded or not free:
             metrics.REFUSED.inc()
             raise UnavailableError("more is waiting than can be done soon; try again")
         self.taken += 1

@@ -20,5 +20,5 @@ def warm_up() -> None:
 
 def picture_workers() -> WorkerPool:
     """Return the process that draws pictures; it starts when it is asked for first."""
-    limits = JobLimits(cpu_seconds=2, seconds=10)
+    limits = JobLimits(cpu_seconds=1, seconds=10)
     return WorkerPool(__name__, packages=(), workers=1, waiting=_WAITING, limits=limits)
