@@ -18,6 +18,7 @@ from libs.common.health import Health
 from libs.common.http import create_app
 from libs.common.http_server import ConnectionLimits, Server
 from libs.common.reloads import certificate_files, observe_certificates
+from libs.common.response_headers import security_headers
 from libs.common.settings import Settings, SettingsError
 from libs.common.tls import renew, server_context
 
@@ -88,14 +89,29 @@ async def test_health_says_that_the_process_was_asked_to_stop_and_not_that_it_is
     assert health.live() == {}
 
 
-async def serial(port: int) -> int:
-    """Return the number of the certificate that a new connection is shown."""
+def trusting_anybody() -> ssl.SSLContext:
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    _, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context)
+    return context
+
+
+async def serial(port: int) -> int:
+    """Return the number of the certificate that a new connection is shown."""
+    _, writer = await asyncio.open_connection("127.0.0.1", port, ssl=trusting_anybody())
     shown = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
     await end(writer)
     return x509.load_der_x509_certificate(shown).serial_number
+
+
+async def test_over_https_what_the_server_itself_refuses_has_the_headers_of_https(tmp_path: Path) -> None:
+    certificate, key = self_signed(tmp_path / "used")
+    async with serving(server_context(Settings(tls_cert_file=certificate, tls_key_file=key))) as (_, port):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=trusting_anybody())
+        writer.write(b"no request\r\n\r\n")
+        head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
+        await end(writer)
+    assert head[0] == "HTTP/1.1 400 Bad Request"
+    assert {f"{name}: {value}" for name, value in security_headers("https").items()} <= set(head)
 
 
 async def test_connections_that_begin_after_a_reload_are_shown_the_new_certificate(tmp_path: Path) -> None:
