@@ -62,7 +62,8 @@ class Address:
     def mailbox(self) -> str:
         """What addresses that commonly lead to one mailbox have in common: to count by, never to send to.
 
-        Common servers ignore case, dots and what follows a plus sign (RFC 5233) in the local part.
+        Common servers ignore case, dots and what follows a plus sign (RFC 5233) in the local part. Some take another
+        sign for the plus ('-', '=', '%'); with most of them such addresses are different people's, so they count apart.
         """
         local = unicodedata.normalize("NFKC", self.local).casefold()
         return f"{(local.partition('+')[0] or local).replace('.', '')}@{self.domain}"

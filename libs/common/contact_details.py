@@ -14,7 +14,14 @@ from itertools import islice
 from typing import Final
 from urllib.parse import unquote
 
-from phonenumbers import Leniency, PhoneNumberMatcher, normalize_digits_only
+from phonenumbers import (
+    Leniency,
+    NumberParseException,
+    PhoneNumberMatcher,
+    is_valid_number,
+    normalize_digits_only,
+    parse,
+)
 
 from libs.common.addresses import Address
 from libs.common.text_links import links_in
@@ -46,11 +53,24 @@ _MOST_TRIES: Final = 20
 _REMEMBERED: Final = 4096
 
 # What most texts lack, looked for first: an @ or what may stand around 'at', and seven digits near each other.
-_AT: Final = re.compile(r"[@\uff20\ufe6b(\[{<]")
+_AT: Final = re.compile(r"[@\uff20\ufe6b(\[{<]|\sat\s", re.IGNORECASE)
 _SEVEN_DIGITS: Final = re.compile(r"(?:\d\W{0,3}){6}\d")
 
-_WRITTEN_AT: Final = re.compile(r"\s?(?:[@\uff20\ufe6b]|[(\[{<]\s?at\s?[)\]}>])\s?", re.IGNORECASE)
+# An @ between spaces is left as it is, for that is a word elsewhere.
+_MARKED_AT: Final = re.compile(r"\s?[(\[{<]\s?at\s?[)\]}>]\s?|[\uff20\ufe6b]|(?<=\S)@\s", re.IGNORECASE)
 _WRITTEN_DOT: Final = re.compile(r"\s?[(\[{<]\s?dot\s?[)\]}>]\s?", re.IGNORECASE)
+# Ends of domains that people write in words, or after a space: fewer than there are, for 'at polka dot art' is a
+# lesson, and '@kim.lee' a name elsewhere.
+_USUAL_TOP: Final = (
+    "(?:com|org|net|edu|gov|info|biz|io|co|au|nz|uk|ca|ie|sg|hk|jp|cn|kr|tw|de|fr|eu|nl|ch|es|za|br|test|example)"
+)
+_DOT_IN_WORDS: Final = r"(?:\.|\s\.\s?|\sdot\s)"
+_SPACED_OUT: Final = re.compile(
+    rf"(?<![\w.+'-])(?P<local>[\w.+'-]{{1,64}})(?:\s?@\s?|(?P<at>\sat\s))(?P<domain>(?:[\w-]{{1,63}}{_DOT_IN_WORDS}){{1,4}}{_USUAL_TOP})(?![\w-])",
+    re.IGNORECASE,
+)
+_WITH_DOT: Final = re.compile(r"[^\W\d_]{2,}[._][^\W\d_]{2,}\d{0,4}")
+_DOT: Final = re.compile(r"\s?(?:\.|\bdot\b)\s?", re.IGNORECASE)
 _EMAIL: Final = re.compile(r"[\w.+'-]{1,64}@(?:[\w-]{1,63}\.){1,8}[^\W\d_]{2,24}")
 
 _YEAR: Final = "(?:19|20)[0-9]{2}"
@@ -71,6 +91,27 @@ _LOCAL: Final = re.compile(
     re.IGNORECASE,
 )
 
+# Dialled with the number of the country and no plus, which is told by the word before it.
+_ABROAD: Final = re.compile(
+    r"\b(?:ph|tel|phone|telephone|mob|mobile|call|ring|text|sms|whatsapp|viber|contact)\b\W{0,6}"
+    r"((?:[1-9]\d(?:[ -]?\d){8,11}))(?![\w-])",
+    re.IGNORECASE,
+)
+_SLASHED: Final = re.compile(r"(?<![\w/])(?:04\d\d/\d{3}/\d{3}|0[2378]/(?!(?:19|20)\d\d/)\d{4}/\d{4})(?![\w/])")
+_MOBILE: Final = r"04\d\d[ .-]?\d{3}[ .-]?\d{3}(?![\w/-])"
+_BEHIND_SIGN: Final = re.compile(rf"(?<![^\W\d_])([^\W\d_]{{1,40}})\s?(?:#|[0-9]{{1,2}}:|\s[0-9]{{1,2}}:)\s?{_MOBILE}")
+_ID_WORD: Final = re.compile(
+    "ticket|order|case|student|learner|pupil|no|number|item|asset|badge|job|invoice|barcode|issue|id|ref|reference|code"
+    "|serial|isbn|card|record|entry|row|key|part|model|task|question|sample|locker",
+    re.IGNORECASE,
+)
+# Links that begin a call or a chat with a number.
+_CALLS: Final = re.compile(
+    r"(?<![\w-])(?:wa\.me/|(?:api|web)\.whatsapp\.com/send/?\?(?:\S{0,80}&)?phone=|signal\.me/#p/|t\.me/(?=\+|%2B))"
+    r"(?:\+|%2B)?\d{7,15}(?!\w)",
+    re.IGNORECASE,
+)
+
 
 def contact_detail_in(text: str) -> ContactDetail | None:
     """Return what of the kind a text holds, an address before a number; None where there is neither."""
@@ -78,20 +119,36 @@ def contact_detail_in(text: str) -> ContactDetail | None:
         return ContactDetail.EMAIL
     if "%40" in text and any(contact_detail_in_url(url) is ContactDetail.EMAIL for url in links_in(text)):
         return ContactDetail.EMAIL
-    if _SEVEN_DIGITS.search(text) and _holds_telephone(text):
+    if _SEVEN_DIGITS.search(text) and (_holds_dialled(text) or _holds_telephone(text)):
         return ContactDetail.TELEPHONE
     return None
 
 
 def contact_detail_in_url(url: str) -> ContactDetail | None:
-    """Return what of the kind a URL holds: an address, if any, for numbers in URLs are ids."""
-    return ContactDetail.EMAIL if ("@" in url or "%40" in url) and _holds_email(unquote(url)) else None
+    """Return what of the kind a URL holds: an address, or a number that it calls; other numbers in URLs are ids."""
+    if ("@" in url or "%40" in url) and _holds_email(unquote(url)):
+        return ContactDetail.EMAIL
+    return ContactDetail.TELEPHONE if _CALLS.search(url) else None
 
 
 @lru_cache(_REMEMBERED)
 def _holds_email(text: str) -> bool:
-    written = _WRITTEN_DOT.sub(".", _WRITTEN_AT.sub("@", text))
-    return any(Address.parse(found[0].strip(".'-")) is not None for found in _EMAIL.finditer(written))
+    marked = _MARKED_AT.sub("@", text)
+    written = _WRITTEN_DOT.sub(".", marked)
+    if any(Address.parse(found[0].strip(".'-")) is not None for found in _EMAIL.finditer(written)):
+        return True
+    return any(_is_spaced_out(found) for found in _SPACED_OUT.finditer(written))
+
+
+def _is_spaced_out(found: re.Match[str]) -> bool:
+    """Return whether an address has spaces or words for its marks, as in 'kim.lee at school dot example'."""
+    domain = _DOT.sub(".", found["domain"])
+    if found["at"] is not None:
+        in_words = " dot " in found["domain"].lower()
+        # 'Seen at school.example' and 'look at this dot example' name nobody; 'kim.lee at …' does.
+        if not _WITH_DOT.fullmatch(found["local"]) and not (in_words and not domain.endswith("example")):
+            return False
+    return Address.parse(f"{found['local'].strip(chr(46))}@{domain}") is not None
 
 
 @lru_cache(_REMEMBERED)
@@ -102,6 +159,22 @@ def _holds_telephone(text: str) -> bool:
         return True
     found = PhoneNumberMatcher(text, _AUSTRALIA, leniency=Leniency.VALID, max_tries=_MOST_TRIES)
     return any(_is_telephone(text, match.start, match.end) for match in islice(found, _MOST_TRIES))
+
+
+def _holds_dialled(text: str) -> bool:
+    """Return whether a text holds a number in a form that the library does not see, or that ids have too."""
+    if _CALLS.search(text) or _SLASHED.search(text):
+        return True
+    if any(_ID_WORD.fullmatch(found[1]) is None for found in _BEHIND_SIGN.finditer(text)):
+        return True
+    return any(_is_valid(found[1]) for found in islice(_ABROAD.finditer(text), _MOST_TRIES))
+
+
+def _is_valid(digits: str) -> bool:
+    try:
+        return is_valid_number(parse(f"+{digits}"))
+    except NumberParseException:
+        return False
 
 
 def _is_telephone(text: str, start: int, end: int) -> bool:

@@ -28,9 +28,14 @@ _ALWAYS: Final = frozenset(
         "sharekey", "subscriptionkey", "resourcekey", "rlkey", "keypairid", "sessionid", "sessionkey",
         "sessid", "phpsessid", "jsessionid", "aspnetsessionid", "samlresponse", "otp", "magiclink",
         "loginkey", "invitekey", "sastoken", "xapikey", "tok", "jsession", "passwort", "kennwort", "motdepasse",
+        "pw", "psw", "pswd", "tkn", "accesscode", "invitecode", "joincode", "cjc", "enrolkey", "enrolmentkey",
+        "sharelinkid",
     }
 )  # fmt: skip
-_ENDS: Final = ("token", "secret", "password", "signature", "apikey", "accesskey", "sessionid", "sessid", "authkey")
+_ENDS: Final = (
+    *("token", "secret", "password", "signature", "apikey", "accesskey", "sessionid", "sessid", "authkey"),
+    *("tkn", "pwd", "passcode", "accesscode"),
+)
 _BEGINS: Final = ("xamz", "xgoog")
 # Where the next page of a list begins.
 _HARMLESS_NAMES: Final = frozenset({"pagetoken", "nextpagetoken", "nexttoken", "continuationtoken", "synctoken"})
@@ -75,11 +80,27 @@ _SHARES: Final = (
     ("onedrive.live.com", re.compile(r"[?&](?:e|redeem|migratedtospo)=[^&#]", re.IGNORECASE)),
     ("vimeo.com", re.compile(r"[?&]h=[0-9a-f]{6}|^/[0-9]+/[0-9a-f]{8,}", re.IGNORECASE)),
     ("mega.nz", re.compile("#.")),
+    ("mega.co.nz", re.compile("#.")),
+    ("t.me", re.compile(r"^/(?:\+|joinchat/)[^/]")),
+    ("telegram.me", re.compile(r"^/(?:\+|joinchat/)[^/]")),
+    ("zoom.us", re.compile("^/rec/(?:share|play)/.")),
+    ("photos.google.com", re.compile("^/share/.")),
+    ("teams.microsoft.com", re.compile("^/l/meetup-join/.")),
+    ("join.slack.com", re.compile("/shared_invite/.")),
+    ("signal.group", re.compile("#.")),
+    ("drive.proton.me", re.compile("^/urls/.")),
+    ("box.com", re.compile("^/s/.")),
     ("dropbox.com", re.compile(r"^/(?:s|sh|scl)/[^/]")),
     ("canva.com", re.compile(r"^/design/[^/]+/(?!view|edit)[\w-]{16,}")),
     ("excalidraw.com", re.compile("#(?:json|room)=.")),
     ("wetransfer.com", re.compile("^/downloads/.")),
     ("share.icloud.com", re.compile("/.")),
+    (
+        "icloud.com",
+        re.compile(
+            "^/(?:sharedalbum|photos|iclouddrive|pages|numbers|keynote|notes|freeform)/(?:[a-z-]{2,10}/)?#?[^/#]"
+        ),
+    ),
     ("photos.app.goo.gl", re.compile("/.")),
     ("we.tl", re.compile("/.")),
     ("chat.whatsapp.com", re.compile("/.")),

@@ -29,6 +29,11 @@ _REGIONS = sorted(phonenumbers.SUPPORTED_REGIONS)
         "12/03/2026 0412 345 678", "tel:+61412345678", "call Jo on 98765432", "Ring 9876-5432", "0412345678/Jo",
         "0412345678-home", "(+61 400 000 000)", "(ring 0412 345 678)",
         "(0412 345 678)",
+        "ring 61412345678", "Kim, mobile 61 412 345 678", "WhatsApp: 447911123456", "call 6421345678",
+        "Kim 0412/345/678",
+        "02/9876/5432", "Nathan#0412345678", "Nathan #0412 345 678", "Group 5:0412345678", "Group 5: 0412 345 678",
+        "https://wa.me/61412345678", "wa.me/61412345678", "https://api.whatsapp.com/send?phone=61412345678",
+        "https://t.me/+61412345678", "https://signal.me/#p/+61412345678",
     ],
 )  # fmt: skip
 def test_a_telephone_number_is_found_as_people_write_it(text: str) -> None:
@@ -40,6 +45,10 @@ def test_a_telephone_number_is_found_as_people_write_it(text: str) -> None:
     [
         "zoe@school.example", "mail zoe.o'brien+x@school.example.",
         "zoe [at] school.example", "<zoe@fußball.example>",
+        "kim.lee at school dot example", "kim.lee @ school . example", "kimlee at gmail dot com",
+        "Kim.Lee AT school DOT edu DOT au",
+        "kim.lee@school dot example", "kim.lee (at) school . example", "kim @gmail.com",
+        "kim.lee [at] school dot edu.au",
         "zoe(at)school(dot)example", "zoe\uff20school.example", "zoe @ school.example", "Zo\u00eb@schule.example",
     ],
 )  # fmt: skip
@@ -58,6 +67,14 @@ def test_an_address_is_found_as_people_write_it(text: str) -> None:
         "0.412345678", "02 40 45 60 80", "1 2 3 4 5 6 7 8 9 10", "0 1 2 3 4 5 6 7 8 9", "Scores 07/10 08/10 09/10",
         "10,000,000", "-33.8688 151.2093", "DOI 10.1000/0412345678", "tea @ noon", "5 apples@2.50", "meet @ 10.30am",
         "@zoe", "https://medium.example/@zoe.smith/x", "a@b", "12\u201314 March 2026, 9:00\u201315:30, room 204",
+        "insta @kim.lee", "follow @kim.lee on insta", "Insta: @ kim.lee", "meet @ noon. Then raft building",
+        "tea @ noon . then home",
+        "Painted at Aboriginal dot painting workshop", "Looked at polka dot art", "at dot to dot com\u00adpetition",
+        "We looked at dot plots", "looked at this dot example", "met at the dot. Example: 3", "Yr.7 at polka dot party",
+        "Ticket #0412345678", "Order#0412345678", "Student #0412 345 678", "item#0412345678", "Ref#0412345678",
+        "text 9780306406157", "Call 51824753556", "ring 10000000000", "Text 2: 61 412 words", "called 100 200 300 400",
+        "03/2026/2027", "12/0412/345/678", "0412/345", "07/10/08/10", "5:04 12 13", "8:0412", "5:0412345678901",
+        "https://wa.me/", "https://t.me/wattlegrovehigh", "https://t.me/c/1234567890/5", "Group 5:04",
     ],
 )  # fmt: skip
 def test_dates_ids_marks_and_handles_are_no_contact_details(text: str) -> None:

@@ -43,6 +43,15 @@ SECRET = [
     "https://school.webhook.office.com/webhookb2/abc", "https://www.dropbox.com/s/abc/raft.pdf?dl=0",
     "https://www.canva.com/design/DAF0aB1cD2e/x9Y8z7W6v5U4t3S2r1Q0/view", "https://photos.app.goo.gl/AbCdEf",
     "https://excalidraw.com/#json=abc,def", "https://calendar.google.com/calendar/ical/x/private-0a1b2c3d4e5f6071/a.ics",
+    f"{X}/a?access_code=hunter2", f"{X}/a?pw=hunter2", f"{X}/a?tkn=abcDEF123456", f"{X}/a?AccessCode=hunter2",
+    f"{X}/a?meeting_pwd=hunter2", f"{X}/a?upload-tkn=x1", f"{X}/a?pswd=hunter2", f"{X}/a?invite_code=x1",
+    f"{X}/pw/Ab3Cd4Ef5Gh6/a", "https://t.me/+AbCdEfGh", "https://t.me/joinchat/AbCdEfGh", "https://telegram.me/+AbCdEfGh",
+    "https://us02web.zoom.us/rec/share/abcDEFghi123_-Kdj38dk", "https://zoom.us/rec/play/abcDEFghi123",
+    "https://mega.co.nz/#!abc!key", "https://www.icloud.com/sharedalbum/#B0abcDEF123",
+    "https://www.icloud.com/sharedalbum/en-au/#B0abcDEF123", "https://www.icloud.com/photos/#0abcDEF123",
+    "https://www.icloud.com/iclouddrive/0abcDEF#raft", "https://photos.google.com/share/AF1Qip", "https://signal.group/#CjQ",
+    "https://classroom.google.com/c/NzE2?cjc=abc123x", "https://teams.microsoft.com/l/meetup-join/19%3ameeting_abc",
+    "https://join.slack.com/t/year7/shared_invite/zt-abc", "https://drive.proton.me/urls/ABC#x", "https://app.box.com/s/x1y2",
 ]  # fmt: skip
 
 HARMLESS = [
@@ -70,6 +79,11 @@ HARMLESS = [
     f"https://school.sharepoint.com/:w:/r/sites/y7/raft.docx?d=w{UUID.replace('-', '')}&csf=1&web=1",
     "https://www.canva.com/design/DAF0aB1cD2e/view", "https://discord.com/safety", "https://medium.com/@pike/raft",
     "https://docs.google.com/presentation/d/1a2B3cD4eF5gH6iJ7kL8mN9oP0qR/edit#slide=id.g1a2b3c4d5e6_0_12",
+    f"{X}/a?pwr=12&tk-tk=1&classcode=7B&postcode=2000&coursecode=MATH101", f"{X}/a?pw=", f"{X}/pw/about",
+    f"{X}/tkn/raft",
+    "https://t.me/wattlegrovehigh", "https://t.me/s/wattlegrovehigh", "https://zoom.us/rec/about", "https://zoom.us/j/123",
+    "https://mega.co.nz/", "https://www.icloud.com/", "https://www.icloud.com/photos/", "https://www.icloud.com/keynote",
+    "https://photos.google.com/", "https://teams.microsoft.com/", "https://www.box.com/education", "https://signal.org/#x",
 ]  # fmt: skip
 
 
