@@ -1,4 +1,7 @@
-"""Users at MongoDB: one a database, which reads and writes its collections there, and of the audit log only adds."""
+"""Users at MongoDB: one a database, which reads and writes its collections there, and of the audit log only adds.
+
+Beside them those of operators, who serve nobody.
+"""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
@@ -7,12 +10,30 @@ from pymongo.errors import OperationFailure
 
 from libs.common.mongo import Client
 from libs.contracts import rights
-from libs.contracts.rights import ADMINISTRATOR, AUDIT, MONITOR, Rights
+from libs.contracts.rights import ADMINISTRATOR, AUDIT, BACKUP, MONITOR, REPUBLISH, Rights
 
 _USER_EXISTS: Final = 51003
 _ROLE_EXISTS: Final = 51002
 _READ_AND_WRITE: Final = ("find", "insert", "update", "remove")
 _APPEND: Final = ("find", "insert")
+_READ_ALL: Final = [{"role": "read", "db": each.database} for each in rights.SERVICES.values()]
+_AUDITS: Final = {"resource": {"db": "issuer", "collection": AUDIT}, "actions": list(_APPEND)}
+_ROLES: Final[Mapping[str, Any]] = {
+    BACKUP: {
+        "roles": _READ_ALL,
+        "privileges": [_AUDITS, {"resource": {"cluster": True}, "actions": ["getParameter", "setParameter"]}],
+    },
+    REPUBLISH: {
+        "roles": _READ_ALL,
+        "privileges": [
+            _AUDITS,
+            *(
+                {"resource": {"db": "issuer", "collection": each}, "actions": ["update"]}
+                for each in ("signing_keys", "status_lists", "issuer_list")
+            ),
+        ],
+    },
+}
 
 
 async def changes(client: Client, services: Iterable[str]) -> list[str]:
@@ -52,14 +73,27 @@ async def make_users(client: Client, passwords: Mapping[str, str]) -> None:
         await _make(client, _USER_EXISTS, ("createUser", "updateUser"), entry.principal, user)
 
 
-async def make_monitor(client: Client, password: str) -> None:
-    """Make the user of the exporter: it may ask how the node and the replica set do (`clusterMonitor`), and no more.
+async def make_operators(client: Client, passwords: Mapping[str, str]) -> None:
+    """Make users that serve nobody, each with exactly its rights.
+
+    The exporter's may ask how the node and the replica set do (`clusterMonitor`), and no more. That of backups reads
+    every database, adds to the issuer's audit log, and has a moment of the past kept; that of `bowerbird republish`
+    reads likewise, and notes what is to be signed again.
+
+    Args:
+        client: connected as one who may manage users and roles.
+        passwords: by the name of the user.
 
     Raises:
         PyMongoError: MongoDB does not answer, or refuses.
     """
-    user = {"pwd": password, "roles": ["clusterMonitor"]}
-    await _make(client, _USER_EXISTS, ("createUser", "updateUser"), MONITOR, user)
+    for name, password in passwords.items():
+        roles: list[str] = ["clusterMonitor"]
+        if name != MONITOR:
+            roles = [name]
+            await _make(client, _ROLE_EXISTS, ("createRole", "updateRole"), name, _ROLES[name])
+        user = {"pwd": password, "roles": roles}
+        await _make(client, _USER_EXISTS, ("createUser", "updateUser"), name, user)
 
 
 async def set_administrators_password(client: Client, password: str) -> None:

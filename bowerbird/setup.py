@@ -18,7 +18,7 @@ from pymongo.errors import OperationFailure, PyMongoError
 
 from bowerbird import kafka_access, mongo_users
 from bowerbird.kafka_access import KafkaAccess, RefusedError
-from bowerbird.mongo_users import make_monitor, make_users, set_administrators_password
+from bowerbird.mongo_users import make_operators, make_users, set_administrators_password
 from bowerbird.operator_log import operators_cause, operators_log
 from bowerbird.registry import NAMES, find
 from libs.access import repository as keys
@@ -44,6 +44,7 @@ NEXT_STEPS = {
     "kafka-node": "write it into the file of passwords that the broker reads, and restart the broker",
 }
 """The files that hold new passwords of those who manage the stores, and what is to be done once they are set."""
+_OPERATORS = {"monitor": rights.MONITOR, "backup": rights.BACKUP, "republish": rights.REPUBLISH}
 _KAFKA_USERS = {"kafka-administrator": rights.ADMINISTRATOR, "kafka-node": rights.NODE}
 
 
@@ -52,8 +53,9 @@ class SetupSettings(Settings):
 
     service_passwords: OptionalPath = Field(
         default=None,
-        description="folder with the files kafka-SERVICE and mongodb-SERVICE, a password each, and kafka-monitor and "
-        "mongodb-monitor where there are exporters; unset: setup makes no users and no permissions",
+        description="folder with the files kafka-SERVICE and mongodb-SERVICE, a password each, and the same of "
+        "monitor (exporters), backup (also audits) and republish where they are wanted; unset: setup makes no users "
+        "and no permissions",
     )
 
 
@@ -209,11 +211,11 @@ def _passwords(settings: SetupSettings, store: str) -> dict[str, str]:
     return {name: read_password(settings.service_passwords / f"{store}-{name}", FOLDER) for name in NAMES}
 
 
-def _monitors_password(settings: SetupSettings, store: str) -> str | None:
-    """Return the password of the exporters' user, None where there are none."""
+def _operators_passwords(settings: SetupSettings, store: str) -> dict[str, str]:
+    """Return the passwords of the users that serve nobody, of those that are wanted."""
     assert settings.service_passwords is not None, "set_up asks"  # noqa: S101  # canary
-    path = settings.service_passwords / f"{store}-monitor"
-    return read_password(path, FOLDER) if path.exists() else None
+    paths = {user: settings.service_passwords / f"{store}-{name}" for name, user in _OPERATORS.items()}
+    return {user: read_password(path, FOLDER) for user, path in paths.items() if path.exists()}
 
 
 async def _give_access(settings: SetupSettings, access: Access) -> list[str]:
@@ -222,8 +224,7 @@ async def _give_access(settings: SetupSettings, access: Access) -> list[str]:
         await asyncio.to_thread(cluster.check)
         return []
     users = {rights.SERVICES[name].principal: each for name, each in _passwords(settings, "kafka").items()}
-    if (monitors := _monitors_password(settings, "kafka")) is not None:
-        users[rights.MONITOR] = monitors
+    users |= _operators_passwords(settings, "kafka")
     planned = await asyncio.to_thread(kafka_access.plan, cluster, users, [], remove=access.remove)
     if not access.dry_run:
         if planned.changes:
@@ -240,8 +241,7 @@ async def _prepare_databases(settings: SetupSettings, reason: str | None) -> Non
             if changed := await mongo_users.changes(client, NAMES):
                 await _record(settings, Action.STORE_ACCESS_CHANGED, "mongodb", reason, changed)
             await make_users(client, _passwords(settings, "mongodb"))
-            if (monitors := _monitors_password(settings, "mongodb")) is not None:
-                await make_monitor(client, monitors)
+            await make_operators(client, _operators_passwords(settings, "mongodb"))
 
 
 async def _patiently(step: Callable[[], Awaitable[T]], where: str, give_up_at: float) -> T:

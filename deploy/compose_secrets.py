@@ -15,7 +15,8 @@ from deploy import store_access
 from deploy.certificate import write_private
 from libs.contracts.rights import SERVICES
 
-_MONITOR: Final = "monitor"
+# Exporters, what audits by night, and what an operator runs by hand.
+_OPERATORS: Final = ("monitor", "backup", "republish")
 _STORES: Final = ("kafka", "mongodb")
 _BYTES: Final = 32
 
@@ -30,7 +31,7 @@ def prepare(root: Path, kafka_group: int) -> None:
     """Make what is missing under `root`, and give each container its copy.
 
     Args:
-        root: has, or gets, the folders `kafka`, `mongodb`, `setup`, `monitor` and those of the services.
+        root: has, or gets, the folders `kafka`, `mongodb`, `setup`, and those of the operators' users and services.
         kafka_group: the group of Kafka's container, which runs as another user than this and reads its folder by it.
 
     Raises:
@@ -41,9 +42,9 @@ def prepare(root: Path, kafka_group: int) -> None:
     certificates = {store: store_access.certificate(_folder(root / store), [store])[0] for store in _STORES}
     passwords = _folder(root / "setup" / "passwords")
     for store in _STORES:
-        for name in (*SERVICES, _MONITOR):
+        for name in (*SERVICES, *_OPERATORS):
             _once(passwords / f"{store}-{name}")
-        for name in ("setup", *SERVICES, _MONITOR):
+        for name in ("setup", *SERVICES, *_OPERATORS):
             own = _folder(root / name)
             password = own / f"{store}-password"
             if name == "setup":

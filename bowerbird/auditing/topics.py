@@ -17,7 +17,6 @@ from bowerbird.backups.places import partitions_of
 from bowerbird.publications import Kind
 from libs.common.settings import Settings
 from libs.common.store_access import kafka_options
-from libs.contracts import topics
 from libs.contracts.cloudevents import read_event, readable_headers
 from libs.contracts.events import (
     AchievementPublished,
@@ -28,6 +27,7 @@ from libs.contracts.events import (
     LearnerContact,
     MailDomainsSet,
 )
+from libs.contracts.rights import AUDITED
 
 _COMPARED: Final = (
     AchievementPublished,
@@ -39,13 +39,6 @@ _COMPARED: Final = (
 )
 """Contracts of which the stores hold exactly one for each key: the last."""
 
-TOPICS: Final = (
-    topics.CATALOGUE,
-    topics.ACCESS_KEYS,
-    topics.ISSUER_SETTINGS,
-    topics.LEARNER_CONTACTS,
-    topics.CREDENTIAL_DOCUMENTS,
-)
 _KEY_BYTES: Final = 16
 _WAIT_MS: Final = 1000
 
@@ -126,7 +119,7 @@ async def _everything(settings: Settings) -> AsyncIterator[tuple[str, list[tuple
     )
     await consumer.start()
     try:
-        partitions = await partitions_of(settings, TOPICS)
+        partitions = await partitions_of(settings, AUDITED)
         consumer.assign(partitions)
         ends = await consumer.end_offsets(partitions)
         open_: set[TopicPartition] = set(partitions)

@@ -206,17 +206,48 @@ MONITOR: Final = "bowerbird-monitor"
 """The user of the exporters: it sees how the stores do, and reads nothing of what is in them."""
 
 
-def _monitoring() -> frozenset[Acl]:
-    """Return that the monitor may describe each topic, which gives the ends of its partitions, and each group."""
+BACKUP: Final = "bowerbird-backup"
+"""The user of what reads everything by night: `bowerbird backup` and `bowerbird audit promises`."""
+REPUBLISH: Final = "bowerbird-republish"
+"""The user of `bowerbird republish`, and of audits that repair: it reads everything, and publishes."""
+
+AUDITED: Final = (
+    topics.CATALOGUE,
+    topics.ACCESS_KEYS,
+    topics.ISSUER_SETTINGS,
+    topics.LEARNER_CONTACTS,
+    topics.CREDENTIAL_DOCUMENTS,
+)
+"""Topics that keep the last record of each key, and are held against the stores."""
+
+REPUBLISHED: Final = (
+    *AUDITED,
+    topics.CREDENTIAL_LIFECYCLE,
+    topics.CREDENTIAL_COMMANDS,
+    topics.EVIDENCE_SUBMITTED,
+    topics.EVIDENCE_DECIDED,
+    topics.SIGNING_KEYS,
+)
+"""Topics that are filled from the stores. Status lists and the list of issuers a service signs and publishes."""
+
+
+def _operating() -> frozenset[Acl]:
+    """Return what those may do who see, keep and mend what is in the stores, and serve nobody.
+
+    Who may describe a topic or a group learns the ends of its partitions, and how far it has come.
+    """
     every = (*TOPICS, *DEAD_LETTERS.values())
+    users = (MONITOR, BACKUP, REPUBLISH)
     return frozenset(
-        {Acl(MONITOR, "topic", each.name, "DESCRIBE") for each in every}
-        | {Acl(MONITOR, "group", each.groups, "DESCRIBE") for each in SERVICES.values()}
+        {Acl(user, "topic", each.name, "DESCRIBE") for user in users for each in every}
+        | {Acl(user, "group", each.groups, "DESCRIBE") for user in users for each in SERVICES.values()}
+        | {Acl(user, "topic", each.name, "READ") for user in (BACKUP, REPUBLISH) for each in AUDITED}
+        | {Acl(REPUBLISH, "topic", each.name, "WRITE") for each in REPUBLISHED}
     )
 
 
 def declared(principals: Iterable[str]) -> frozenset[Acl]:
-    """Return the permissions of the services and the monitor, and of those among these principals that are partners."""
+    """Return the permissions of services and operators' users, and of those of these principals that are partners."""
     names = [each.removeprefix(_PARTNER) for each in principals if each.startswith(_PARTNER)]
     partners = [partner(each) for each in names if _PARTNER_NAME.fullmatch(each)]
-    return _monitoring().union(*(rights.acls() for rights in (*SERVICES.values(), *partners)))
+    return _operating().union(*(rights.acls() for rights in (*SERVICES.values(), *partners)))

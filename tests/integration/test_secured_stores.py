@@ -5,6 +5,8 @@ import json
 import os
 import re
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -38,6 +40,7 @@ from bowerbird.setup import (
 )
 from deploy.certificate import write_private
 from deploy.embedded import mongodb, secrets
+from deploy.embedded.layout import SOURCE_ROOT
 from deploy.embedded.stack import Stack
 from libs.audit.entry import Action, Entry
 from libs.audit.log import AuditLog
@@ -462,3 +465,47 @@ async def test_the_exporters_user_sees_how_the_stores_do_and_reads_nothing_in_th
         KafkaError.GROUP_AUTHORIZATION_FAILED,
     }
     assert why_not_written(access, topics.CATALOGUE) == KafkaError.TOPIC_AUTHORIZATION_FAILED
+
+
+def run(stack: Stack, user: str, *words: str) -> tuple[int, str]:
+    """Run a command with the issuer's environment and this user at the stores; returns its status, what it printed."""
+    environment = {**os.environ, **stack.environment("issuer"), "PYTHONPATH": str(SOURCE_ROOT)}
+    for store, prefix in (("kafka", "KAFKA"), ("mongodb", "MONGO")):
+        environment[f"BOWERBIRD_{prefix}_USERNAME"] = f"bowerbird-{user}"
+        environment[f"BOWERBIRD_{prefix}_PASSWORD_FILE"] = str(secrets.password_file(stack.layout, store, user))
+    command = [sys.executable, "-m", "bowerbird", *words]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    return done.returncode, done.stdout + done.stderr
+
+
+async def test_backups_audits_and_republishing_have_users_with_the_rights_that_they_need(
+    stack: Stack, settings: SetupSettings, decided: None, tmp_path: Path
+) -> None:
+    for store in ("kafka", "mongodb"):
+        for user in ("backup", "republish"):
+            secrets.password_file(stack.layout, store, user)
+    told = await set_up(settings, 60)
+    assert {f"password of {user} set" for user in (rights.BACKUP, rights.REPUBLISH)} <= set(told)
+    expected = (
+        ("backup", ["backup", str(tmp_path / "backup")], 0, "documents"),
+        ("backup", ["audit", "promises", "--grace", "1"], 0, "0 differences"),
+        ("backup", ["republish", "--yes"], 1, "Kafka refuses it"),
+        ("republish", ["republish", "--yes"], 0, "credentials, with what partners read"),
+        ("republish", ["audit", "promises", "--grace", "1", "--repair"], 0, "0 differences"),
+    )
+    ended = await asyncio.gather(*(asyncio.to_thread(run, stack, user, *words) for user, words, *_ in expected))
+    for (user, words, status, said), (found, printed) in zip(expected, ended, strict=True):
+        assert (found, said in printed) == (status, True), f"{user} {words}: {printed}"
+    refused_topic = await asyncio.to_thread(why_not_written, options(stack, "backup"), topics.CATALOGUE)
+    assert refused_topic == KafkaError.TOPIC_AUTHORIZATION_FAILED
+    for user in ("backup", "republish"):
+        access = mongodb.client_options(stack.layout, user)
+        with MongoClient[dict[str, Any]](mongodb.url(stack.layout), **access) as own:
+            for refused in (
+                lambda: own["issuer"]["credentials"].delete_many({}),  # at once
+                lambda: own["issuer"]["audit"].delete_many({}),  # at once
+                lambda: own.admin.command("usersInfo"),  # at once
+            ):
+                with pytest.raises(OperationFailure) as caught:
+                    refused()
+                assert caught.value.code == UNAUTHORIZED

@@ -12,7 +12,8 @@ from deploy.compose_secrets import prepare
 from libs.common.store_access import read_password
 from libs.contracts.rights import SERVICES
 
-PRINCIPALS = ("setup", "monitor", *SERVICES)
+OPERATORS = ("monitor", "backup", "republish")
+PRINCIPALS = ("setup", *OPERATORS, *SERVICES)
 
 
 @pytest.fixture
@@ -32,7 +33,7 @@ def test_every_user_has_a_password_of_its_own_at_each_store(root: Path) -> None:
         read_password(root / name / f"{store}-password", "X") for name in PRINCIPALS for store in ("kafka", "mongodb")
     ]
     assert len(set(own)) == 2 * len(PRINCIPALS)
-    for name in (*SERVICES, "monitor"):
+    for name in (*SERVICES, *OPERATORS):
         for store in ("kafka", "mongodb"):
             at_setup = read_password(root / "setup" / "passwords" / f"{store}-{name}", "X")
             assert at_setup == read_password(root / name / f"{store}-password", "X")

@@ -17,6 +17,7 @@ from deploy.embedded.programs import build
 from deploy.embedded.services import BY_NAME, INFRASTRUCTURE, OWN, TABLE, Service
 from deploy.monitoring.alert import MEANINGS
 from libs.common.edge_settings import EdgeSettings
+from libs.contracts.rights import BACKUP, REPUBLISH
 
 ROOT = Path(__file__).parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
@@ -24,7 +25,7 @@ CONTAINERS: dict[str, Any] = COMPOSE["services"]
 KEYS: list[str] = CONTAINERS["keys"]["volumes"]
 OURS = [service for service in TABLE if service.command]
 EXPORTERS = ("mongodb-exporter", "kafka-exporter", "node-exporter", "blackbox-exporter")
-LASTING = sorted(set(CONTAINERS) - {"setup", "keys"})
+LASTING = sorted(set(CONTAINERS) - {"setup", "keys", "operator"})
 HTTP = [BY_NAME[name] for name in OWN]
 MODULES = {"bowerbird", "libs", "services", "deploy"}
 
@@ -43,7 +44,7 @@ def test_every_row_of_the_table_is_a_container_of_the_same_name() -> None:
 
 def test_compose_runs_nothing_beside_the_table_but_keys_monitoring_and_the_proxy() -> None:
     monitoring = {"prometheus", "alertmanager", "grafana", "audit", *EXPORTERS}
-    assert set(CONTAINERS) - {service.name for service in TABLE} == {"keys", "proxy", *monitoring}
+    assert set(CONTAINERS) - {service.name for service in TABLE} == {"keys", "operator", "proxy", *monitoring}
 
 
 @pytest.mark.parametrize("service", OURS, ids=named)
@@ -102,7 +103,7 @@ def test_every_image_is_pinned_to_a_version(name: str) -> None:
     assert re.search(r":v?\d+\.\d+\.\d+$", CONTAINERS[name]["image"])
 
 
-@pytest.mark.parametrize("name", [*(service.name for service in OURS), *EXPORTERS, "alertmanager", "audit"])
+@pytest.mark.parametrize("name", [*(service.name for service in OURS), *EXPORTERS, "alertmanager", "audit", "operator"])
 def test_a_container_of_ours_cannot_write_its_file_system_nor_gain_rights(name: str) -> None:
     container = CONTAINERS[name]
     assert container["read_only"] is True
@@ -145,9 +146,21 @@ def test_a_container_is_given_its_own_passwords_and_no_others(service: Service) 
     assert f"{service.name}-access:/run/stores/{service.name}" in KEYS
 
 
-def test_the_container_that_audits_holds_no_key_that_signs_or_opens_anything() -> None:
+def test_the_container_that_audits_may_read_and_holds_no_key_that_signs_or_opens_anything() -> None:
     audit = CONTAINERS["audit"]
-    assert audit["volumes"] == ["setup-access:/run/stores:ro", "authority:/run/authority:ro"]
+    users = {name: value for name, value in audit["environment"].items() if name.endswith("_USERNAME")}
+    assert set(users.values()) == {BACKUP}
+    assert audit["volumes"] == ["backup-access:/run/stores:ro", "authority:/run/authority:ro"]
+    assert "backup-access:/run/stores/backup" in KEYS
+
+
+def test_what_an_operator_runs_by_hand_publishes_as_a_user_of_its_own_and_starts_with_nothing_else() -> None:
+    operator = CONTAINERS["operator"]
+    users = {name: value for name, value in operator["environment"].items() if name.endswith("_USERNAME")}
+    assert set(users.values()) == {REPUBLISH}
+    assert operator["profiles"] == ["operator"]
+    assert "republish-access:/run/stores:ro" in operator["volumes"]
+    assert "republish-access:/run/stores/republish" in KEYS
 
 
 @pytest.mark.parametrize("name", sorted(CONTAINERS))

@@ -72,6 +72,15 @@ def test_the_monitor_describes_every_topic_and_our_groups_and_reads_and_writes_n
     assert {acl.name for acl in acls if acl.resource == "group"} == {each.groups for each in rights.SERVICES.values()}
 
 
+def test_who_keeps_backups_writes_no_topic_and_who_republishes_writes_what_is_filled_from_the_stores() -> None:
+    written = {each: set[str]() for each in (rights.BACKUP, rights.REPUBLISH)}
+    for acl in declared(()):
+        if acl.operation == "WRITE" and acl.principal in written:
+            written[acl.principal].add(acl.name)
+    assert written == {rights.BACKUP: set(), rights.REPUBLISH: {each.name for each in rights.REPUBLISHED}}
+    assert not set(rights.REPUBLISHED) & {topics.STATUS_LISTS, *DEAD_LETTERS.values()}
+
+
 def test_a_partner_reads_what_is_for_partners_in_groups_of_its_own_and_writes_nothing() -> None:
     acls = partner("north").acls()
     assert {acl.name for acl in acls if acl.resource == "topic"} == {each.name for each in TOPICS if each.for_partners}
