@@ -1,12 +1,19 @@
 """What commands need that make events as the issuer service makes them: its settings, ids and announcements."""
 
+from collections.abc import Sequence
+from typing import Final, Self
+
 from bowerbird.operators import every_setting
-from libs.common.authority_secret import AuthoritySecret
+from libs.common.authority_secret import AuthoritySecret, refuse_other
+from libs.common.mongo import Client
 from libs.contracts.ids import Ids
 from services.issuer.credentials.announcements import Announcer
 from services.issuer.credentials.sealing import RecordSealing
 from services.issuer.settings import ServiceSettings
 from services.issuer.urls import Urls
+
+PUBLISHERS: Final = ("evidence", "issuer")
+"""The services whose events a command may have to publish again."""
 
 
 def issuer_settings() -> ServiceSettings:
@@ -21,13 +28,20 @@ def issuer_settings() -> ServiceSettings:
 class Authority:
     """What makes ids and announcements, the same as the issuer service makes."""
 
-    def __init__(self, settings: ServiceSettings) -> None:
-        """Read the authority's secret.
-
-        Raises:
-            SettingsError: it cannot be used.
-        """
-        secret = AuthoritySecret.load(settings.authority_secret_file)
+    def __init__(self, settings: ServiceSettings, secret: AuthoritySecret) -> None:
         self.ids = Ids(secret.key)
         pseudonym = self.ids.learner_pseudonym if settings.partners_link_learners else None
         self.announcer = Announcer(Urls(settings.public_base), RecordSealing(secret.key), pseudonym)
+
+    @classmethod
+    async def of_stores(cls, settings: ServiceSettings, client: Client, databases: Sequence[str] = PUBLISHERS) -> Self:
+        """Read the authority's secret, and hold it against the one that these databases were filled under.
+
+        Raises:
+            SettingsError: it cannot be used, or is another one.
+            PyMongoError: a database is unavailable.
+        """
+        secret = AuthoritySecret.load(settings.authority_secret_file)
+        for name in databases:
+            await refuse_other(client[name], secret)
+        return cls(settings, secret)

@@ -2,25 +2,25 @@
 
 import asyncio
 import sys
+from contextlib import AsyncExitStack
 from typing import Annotated
 
 from aiokafka.errors import KafkaError
 from cyclopts import Parameter
 from pymongo.errors import PyMongoError
 
+from bowerbird.authority import Authority
 from bowerbird.operator_log import operators_cause, operators_log
 from bowerbird.operators import why_store_failed
 from libs.access.grant_probe import GrantProbe
 from libs.access.repository import KeyRepository
 from libs.access.signatures import GrantSigner
 from libs.common import mongo
-from libs.common.authority_secret import AuthoritySecret
 from libs.common.kafka import Kafka
 from libs.common.settings import SettingsError
 from libs.common.store_access import mongo_options
 from libs.common.telemetry import new_trace
 from libs.contracts.events import ApiKeyGranted
-from libs.contracts.ids import Ids
 from services.issuer.access.renewal import GrantRenewal, Renewal, subject_of
 from services.issuer.settings import ServiceSettings
 
@@ -52,9 +52,11 @@ def sign_anew(*, dry_run: DryRun = False) -> int:
 
 async def _renew(settings: ServiceSettings, signer: GrantSigner, *, dry_run: bool) -> Renewal:
     client = mongo.connect(settings.mongo_url.get_secret_value(), "bowerbird-grants", mongo_options(settings))
-    ids = Ids(AuthoritySecret.load(settings.authority_secret_file).key)
-    kafka = Kafka(settings, "issuer", ids.event_id)
-    try:
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(mongo.close, client)
+        authority = await Authority.of_stores(settings, client, ["issuer"])
+        kafka = Kafka(settings, "issuer", authority.ids.event_id)
+        stack.push_async_callback(kafka.stop)
         database: mongo.Database = client["issuer"]
         renewal = GrantRenewal(
             KeyRepository(database), signer=signer, audit=operators_log(database), publish=kafka.publish
@@ -66,6 +68,3 @@ async def _renew(settings: ServiceSettings, signer: GrantSigner, *, dry_run: boo
         done = await renewal.run(operators_cause(trace), trace)
         await GrantProbe(database).replace(signer)
         return done
-    finally:
-        await kafka.stop()
-        await mongo.close(client)

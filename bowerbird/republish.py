@@ -3,13 +3,13 @@
 import asyncio
 import sys
 from contextlib import AsyncExitStack
-from typing import Annotated, Final
+from typing import Annotated
 
 from aiokafka.errors import KafkaError
 from cyclopts import Parameter
 from pymongo.errors import PyMongoError
 
-from bowerbird.authority import Authority, issuer_settings
+from bowerbird.authority import PUBLISHERS, Authority, issuer_settings
 from bowerbird.operator_log import operators_cause, operators_log
 from bowerbird.operators import why_store_failed
 from bowerbird.publications import Events, Publications
@@ -29,8 +29,6 @@ from services.issuer.keys.repository import SigningKeyRepository
 from services.issuer.registry.repository import IssuerListRepository
 from services.issuer.settings import ServiceSettings
 from services.issuer.status.repository import StatusListRepository
-
-_PUBLISHERS: Final = ("evidence", "issuer")
 
 Yes = Annotated[bool, Parameter(negative="", help="do it; without this it is only counted")]
 Reason = Annotated[str | None, Parameter(help="why, in your words, for the audit log")]
@@ -64,12 +62,12 @@ def republish(*, yes: Yes = False, reason: Reason = None) -> int:
 
 
 async def _republish(settings: ServiceSettings, reason: str | None, *, dry_run: bool) -> list[str]:
-    authority = Authority(settings)
     client = mongo.connect(settings.mongo_url.get_secret_value(), "bowerbird-republish", mongo_options(settings))
-    kafkas = {name: Kafka(settings, name, authority.ids.event_id) for name in _PUBLISHERS}
-    publications = Publications(client, authority.ids, authority.announcer, now())
     async with AsyncExitStack() as stack:
         stack.push_async_callback(mongo.close, client)
+        authority = await Authority.of_stores(settings, client)
+        kafkas = {name: Kafka(settings, name, authority.ids.event_id) for name in PUBLISHERS}
+        publications = Publications(client, authority.ids, authority.announcer, now())
         for kafka in kafkas.values():
             stack.push_async_callback(kafka.stop)
             if not dry_run:

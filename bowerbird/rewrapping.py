@@ -2,21 +2,21 @@
 
 import asyncio
 import sys
+from contextlib import AsyncExitStack
 from typing import Annotated
 
 from aiokafka.errors import KafkaError
 from cyclopts import Parameter
 from pymongo.errors import PyMongoError
 
+from bowerbird.authority import Authority
 from bowerbird.operator_log import operators_cause, operators_log
 from bowerbird.operators import why_store_failed
 from libs.common import mongo
-from libs.common.authority_secret import AuthoritySecret
 from libs.common.clock import now
 from libs.common.kafka import Kafka
 from libs.common.settings import SettingsError
 from libs.common.store_access import mongo_options
-from libs.contracts.ids import Ids
 from services.issuer.keys.copies import KeyCopies
 from services.issuer.keys.encryption import FileKeyEncryption
 from services.issuer.keys.probe import KeyEncryptionProbe
@@ -53,9 +53,11 @@ def rewrap(
 
 async def _rewrap(settings: ServiceSettings, encryption: FileKeyEncryption, *, dry_run: bool) -> Rewrapped:
     client = mongo.connect(settings.mongo_url.get_secret_value(), "bowerbird-rewrap", mongo_options(settings))
-    ids = Ids(AuthoritySecret.load(settings.authority_secret_file).key)
-    kafka = Kafka(settings, "issuer", ids.event_id)
-    try:
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(mongo.close, client)
+        authority = await Authority.of_stores(settings, client, ["issuer"])
+        kafka = Kafka(settings, "issuer", authority.ids.event_id)
+        stack.push_async_callback(kafka.stop)
         database: mongo.Database = client["issuer"]
         repository = SigningKeyRepository(client, database)
         copies = KeyCopies(repository, encryption, publish=kafka.publish, clock=now)
@@ -65,6 +67,3 @@ async def _rewrap(settings: ServiceSettings, encryption: FileKeyEncryption, *, d
             return await rewrapping.dry_run()
         await kafka.connect()
         return await rewrapping.run(operators_cause())
-    finally:
-        await kafka.stop()
-        await mongo.close(client)

@@ -20,7 +20,7 @@ from bowerbird.auditing import mailbox as mailboxes
 from bowerbird.auditing import metrics, topics
 from bowerbird.auditing.difference import CHECKS, Difference
 from bowerbird.auditing.stores import StoreChecks
-from bowerbird.authority import Authority, issuer_settings
+from bowerbird.authority import PUBLISHERS, Authority, issuer_settings
 from bowerbird.backups import manifest
 from bowerbird.backups.files import require_intact
 from bowerbird.backups.manifest import BackupError
@@ -41,7 +41,6 @@ from services.issuer.settings import ServiceSettings
 
 _SHOWN: Final = 20
 _AT_ONCE: Final = 200
-_PUBLISHERS: Final = ("evidence", "issuer")
 _HOUR: Final = 3600
 _AGAIN_SECONDS: Final = 300
 
@@ -123,6 +122,9 @@ def _once(audit: "_Audit", *, as_json: bool) -> int:
     begun = time.monotonic()
     try:
         found = asyncio.run(audit.run())
+    except SettingsError as error:
+        print(f"bowerbird: {error}", file=sys.stderr)
+        return 2
     except (PyMongoError, KafkaError) as error:
         print(f"bowerbird: {why_store_failed(error)}", file=sys.stderr)
         return 2
@@ -162,7 +164,6 @@ class _Audit:
         self, settings: ServiceSettings, *, repair: bool, grace: timedelta, mailbox: Path | None, backups: Path | None
     ) -> None:
         self._settings = settings
-        self._authority = Authority(settings)
         self._repair = repair
         self._grace = grace
         self._mailbox = mailbox
@@ -173,6 +174,7 @@ class _Audit:
 
         Raises:
             PyMongoError, KafkaError: a store does not answer.
+            SettingsError: the authority's secret is not the one that the stores were filled under.
         """
         found, settings = Found(), self._settings
         if self._backups is not None:
@@ -182,22 +184,23 @@ class _Audit:
         repairs = _Repairs(client["issuer"])
         async with AsyncExitStack() as stack:
             stack.push_async_callback(mongo.close, client)
+            authority = await Authority.of_stores(settings, client)
             if self._repair:
-                for name in _PUBLISHERS:
-                    repairs.kafkas[name] = kafka = Kafka(settings, name, self._authority.ids.event_id)
+                for name in PUBLISHERS:
+                    repairs.kafkas[name] = kafka = Kafka(settings, name, authority.ids.event_id)
                     stack.push_async_callback(kafka.stop)
                     await kafka.connect()
-            async for each in self._differences(client, now()):
+            async for each in self._differences(client, authority, now()):
                 found.note(each)
                 await repairs.add(each.repair)
             await repairs.publish()
         found.repaired = repairs.published
         return found
 
-    async def _differences(self, client: mongo.Client, at: datetime) -> AsyncIterator[Difference]:
+    async def _differences(self, client: mongo.Client, authority: Authority, at: datetime) -> AsyncIterator[Difference]:
         settled = at - self._grace
-        publications = Publications(client, self._authority.ids, self._authority.announcer, at)
-        checks = StoreChecks(client, self._authority.ids, self._authority.announcer, at=at, grace=self._grace)
+        publications = Publications(client, authority.ids, authority.announcer, at)
+        checks = StoreChecks(client, authority.ids, authority.announcer, at=at, grace=self._grace)
         async for each in checks.differences():
             yield each
         async for some in publications.unanswered():

@@ -11,9 +11,9 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from pydantic import Field
 
-from libs.common.mongo import Database
+from libs.common.mongo import Collection, Database
 from libs.common.secret_files import SECRET_BYTES, read_secret
-from libs.common.settings import PREFIX, Settings
+from libs.common.settings import PREFIX, Settings, SettingsError
 
 VARIABLE = f"{PREFIX}AUTHORITY_SECRET_FILE"
 
@@ -33,7 +33,7 @@ class AuthoritySettings(Settings):
     )
 
 
-class OtherSecretError(Exception):
+class OtherSecretError(SettingsError):
     """A database was filled under another secret than the one given; the text names both by their ids."""
 
 
@@ -69,14 +69,27 @@ async def require_same(database: Database, secret: AuthoritySecret) -> None:
         OtherSecretError: another one is recorded.
         PyMongoError: the database is unavailable.
     """
-    collection = database["authority"]
-    await collection.update_one(
+    await _collection(database).update_one(
         {"_id": _DOCUMENT}, {"$setOnInsert": {"schema": 1, "secret_id": secret.id}}, upsert=True
     )
-    recorded = await collection.find_one({"_id": _DOCUMENT})
-    if recorded is None or recorded["secret_id"] != secret.id:
-        known = "none" if recorded is None else recorded["secret_id"]
+    await refuse_other(database, secret)
+
+
+async def refuse_other(database: Database, secret: AuthoritySecret) -> None:
+    """Do nothing where this secret is the one whose id is recorded in this database, or none is; it only reads.
+
+    Raises:
+        OtherSecretError: another one is recorded.
+        PyMongoError: the database is unavailable.
+    """
+    recorded = await _collection(database).find_one({"_id": _DOCUMENT})
+    if recorded is not None and recorded["secret_id"] != secret.id:
         raise OtherSecretError(
             f"{VARIABLE} holds the secret {secret.id}, and the ids in the database {database.name!r} were derived from "
-            f"the secret {known}: put that file back; under another one every learner would be somebody else"
+            f"the secret {recorded['secret_id']}: put that file back; under another one every learner would be "
+            "somebody else"
         )
+
+
+def _collection(database: Database) -> Collection:
+    return database["authority"]

@@ -231,12 +231,14 @@ def test_topics_are_filled_from_the_stores_once_that_is_recorded(
         await stores.publish()
         return []
 
-    known = SimpleNamespace(ids=SimpleNamespace(event_id=None), announcer=None)
+    async def known(*_: object) -> SimpleNamespace:
+        return SimpleNamespace(ids=SimpleNamespace(event_id=None), announcer=None)
+
     monkeypatch.setattr(
         republish, "issuer_settings", partial(SimpleNamespace, mongo_url=SimpleNamespace(get_secret_value=str))
     )
     monkeypatch.setattr(republish, "mongo_options", lambda _: {})
-    monkeypatch.setattr(republish, "Authority", lambda *_: known)
+    monkeypatch.setattr("bowerbird.authority.Authority.of_stores", known)
     monkeypatch.setattr(republish, "Kafka", lambda *_: stores)
     monkeypatch.setattr(republish, "Publications", lambda *_: SimpleNamespace(kinds=list))
     monkeypatch.setattr(republish, "_keys", keys)
