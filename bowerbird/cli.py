@@ -66,7 +66,10 @@ COMMANDS = {
     "sign-grants-anew": ("bowerbird.grants:sign_anew", "Sign grants of API keys anew with another secret."),
     "retention": ("bowerbird.retention:retention", "Show what is kept for a stated life, and what would be removed."),
     "settings": ("bowerbird.commands:settings", "Print the settings of the services, secrets masked."),
-    "verify": ("bowerbird.verifying:verify", "Verify a credential; exit status 0 good, 1 not good, 2 not known."),
+    "verify": (
+        "bowerbird.verifying:verify",
+        "Verify credentials; exit status 0 every check passes, whoever signed; 1 one fails, 2 not all could be made.",
+    ),
     "inspect": ("bowerbird.verifying:inspect", "Show what a credential says, without verifying it."),
     "conformance": ("conformance.commands:conformance", "Serve the VC API for conformance suites, over HTTPS."),
     "conformance-down": ("conformance.commands:conformance_down", "Stop what `bowerbird conformance` started."),

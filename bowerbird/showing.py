@@ -11,7 +11,7 @@ from rich.text import Text
 
 from libs.openbadges.jose.tokens import REGISTERED, Token
 from libs.openbadges.model.findings import Outcome
-from libs.openbadges.verify import Opened, Report
+from libs.openbadges.verify import Check, Opened, Report
 
 _MARK: Final[dict[Outcome, tuple[str, str]]] = {
     "pass": ("✓", "green"),
@@ -23,6 +23,11 @@ _VERDICT: Final[dict[Outcome, str]] = {
     "fail": "Not good: at least one check fails.",
     "unknown": "Unknown: not everything could be checked. That is neither yes nor no.",
 }
+_UNKNOWN_SIGNER: Final = (
+    "Every check passes, but it is not known who signed it. Anybody can make such a credential and take any name."
+)
+_NOT_ASKED: Final = ("-", "dim")
+"""The mark of a check that passes since nobody had anything to compare the credential with."""
 _LONGEST: Final = 300
 _MOST: Final = 50
 
@@ -45,34 +50,55 @@ def plain(text: object) -> str:
 
 def show_report(console: Console, report: Report, problems: Sequence[str]) -> None:
     """Print the verdict, what the credential says of itself, and every check."""
-    mark, style = _MARK[report.verdict]
+    mark, style = _mark_of(report)
     console.print(Text(f"{mark} {_said(report)}", style))
-    if report.signer is not None:
-        known = report.signer.standing in {"registered", "listed"}
-        console.print(Text(f"  Signed by {plain(report.signer.message)}.", "green" if known else "bold yellow"))
+    _show_signer(console, report)
     if report.credential is not None:
         console.print(_rows(_summary(dict(report.credential))))
     console.print(_checks(report))
     for number, embedded in enumerate(report.embedded[:_MOST], 1):
-        mark, style = _MARK[embedded.verdict]
+        mark, style = _mark_of(embedded)
         held = _embedded(dict(embedded.credential)) if embedded.credential else "a credential that was not read"
         console.print(Text(f"\n{mark} Credential {number} of {len(report.embedded)}: {plain(held)}", style))
+        _show_signer(console, embedded)
         console.print(_checks(embedded, passed=False))
     for number, one in enumerate(report.endorsements[:_MOST], 1):
-        mark, style = _MARK[one.report.verdict]
+        mark, style = _mark_of(one.report)
         says = (
             _endorsement(dict(one.report.credential)) if one.report.credential else "an endorsement that was not read"
         )
         console.print(Text(f"\n{mark} Endorsement {number} of {len(report.endorsements)}: {plain(says)}", style))
+        _show_signer(console, one.report)
         console.print(_checks(one.report, passed=False))
     for problem in problems:
         console.print(Text(f"  {plain(problem)}", "dim"))
 
 
+def _show_signer(console: Console, report: Report) -> None:
+    if report.signer is not None:
+        style = "bold yellow" if _by_stranger(report) else "green"
+        console.print(Text(f"  Signed by {plain(report.signer.message)}.", style))
+
+
+def _by_stranger(report: Report) -> bool:
+    """Return whether it is not known who signed, whatever name the credential gives."""
+    return report.signer is None or report.signer.party is None
+
+
+def _mark_of(report: Report) -> tuple[str, str]:
+    """Return the mark of the verdict; a tick only where it is known who signed."""
+    return _MARK["unknown" if report.verdict == "pass" and _by_stranger(report) else report.verdict]
+
+
 def _said(report: Report) -> str:
-    """Return the verdict; where only what others say of the credential did not pass, it says so."""
+    """Return the verdict, and beside it that nobody knows who signed; or that only what others say did not pass."""
+    if report.verdict == "pass" and _by_stranger(report):
+        return _UNKNOWN_SIGNER
     if {check.name for check in report.checks if check.outcome != "pass"} == {"endorsement"} and not report.embedded:
-        return "The credential itself passes every check; what others say on it does not, so do not rely on that."
+        whose = " It is not known who signed it." if _by_stranger(report) else ""
+        return (
+            f"The credential itself passes every check; what others say on it does not, so do not rely on that.{whose}"
+        )
     return _VERDICT[report.verdict]
 
 
@@ -91,13 +117,17 @@ def _checks(report: Report, *, passed: bool = True) -> Table:
     for check in report.checks:
         if check.outcome == "pass" and not passed:
             continue
-        mark, style = _MARK[check.outcome]
+        mark, style = _NOT_ASKED if _was_not_asked(check) else _MARK[check.outcome]
         moment = check.at.strftime("as of %Y-%m-%d %H:%M %Z") if check.name == "status" else ""
         message = Text(plain(check.message))
         if moment:
             message.append(f"  ({moment})", "dim")
         table.add_row(Text(mark, style), Text(check.name), message)
     return table
+
+
+def _was_not_asked(check: Check) -> bool:
+    return check.code == "publication_not_asked"
 
 
 def _rows(rows: Sequence[Row]) -> Table:

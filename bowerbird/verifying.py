@@ -68,7 +68,11 @@ def verify(
     recipient_type: AskedType = None,
     as_json: Json = False,
 ) -> int:
-    """Verify credentials. Exit status: 0 good, 1 one is not good, 2 not everything could be checked, 64 wrong usage."""
+    """Verify credentials. Exit status: 0 every check passes, whoever signed; 1 one fails, 2 not all could be checked.
+
+    Anybody can sign a credential that passes every check, under any name: who signed is told beside the verdict (of
+    `--json` in `signer`), and known only of those whom a `--registry` lists. 64 is wrong usage.
+    """
     try:
         given = lookups.from_files(did_document or [], status_list or [])
         parties = lookups.known_parties(registry or [], registry_signer or [], datetime.now(UTC))

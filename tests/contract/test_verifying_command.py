@@ -29,6 +29,7 @@ from libs.openbadges.trust import Party, write_issuer_list
 from tests.unit.openbadges_samples import DID, KEY, LIST, METHOD, NOW, RESILIENCE, badge, material, signed
 from tests.unit.openbadges_tokens import badge_jwt, kid_of, resigned
 from tests.unit.openbadges_tokens import given as looked_up
+from tests.unit.test_openbadges_endorsements import endorsed, endorsement
 
 Run = Callable[..., tuple[int, str, str]]
 KEY_DID = did_key(KEY.public_multibase)
@@ -91,9 +92,9 @@ def options(files: dict[str, Path], listing: str = "list.json") -> list[object]:
 
 @pytest.mark.parametrize("name", ["badge.json", "badge.svg", "badge.png"])
 def test_a_good_credential_passes_with_status_0(run: Run, files: dict[str, Path], name: str) -> None:
-    status, out, err = run("verify", files[name], *options(files))
+    status, out, err = run("verify", files[name], *options(files), *trusting(files))
     assert (status, err) == (0, "")
-    assert "Good: every check passes." in out
+    assert out.splitlines()[0] == "✓ Good: every check passes."
     assert "Resilience" in out
     assert "SOLO level: Relational" in out
     assert "Wattle Grove High School" in out
@@ -128,24 +129,65 @@ def issuers_list(key: Ed25519Key = LIST_KEY, ends: datetime = LATER, name: str =
     return write_issuer_list([school], name=name, key=key, at=NOW, ends=ends)
 
 
+def trusting(files: dict[str, Path]) -> list[object]:
+    """The options by which it is known who signed."""
+    registry = files["badge.json"].with_name("issuers.jwt")
+    registry.write_text(issuers_list())
+    return ["--registry", registry, "--registry-signer", TRUSTED]
+
+
+def test_nothing_that_an_unknown_party_signed_is_called_good_whatever_name_it_takes(
+    run: Run, files: dict[str, Path]
+) -> None:
+    stranger = badge(status=None)
+    stranger["issuer"] = {**stranger["issuer"], "id": KEY_DID, "name": "Banksia College"}
+    files["badge.json"].write_text(
+        sign(prepare(stranger), KEY, verification_method(KEY_DID, KEY.public_multibase), NOW)
+    )
+    status, out, _ = run("verify", files["badge.json"], *trusting(files))
+    assert status == 0
+    assert out.startswith("? Every check passes, but it is not known who signed it. Anybody can make such")
+    assert 'an unknown party that calls itself "Banksia College"' in " ".join(out.split())
+    assert "Good" not in out
+
+
+def test_an_endorsement_that_fails_hides_not_that_nobody_knows_the_signer(run: Run, files: dict[str, Path]) -> None:
+    files["badge.json"].write_text(endorsed(endorsement("urn:uuid:of-something-else")))
+    unknown = " ".join(run("verify", files["badge.json"], *options(files))[1].split())
+    assert unknown.startswith("? The credential itself passes every check;")
+    assert "do not rely on that. It is not known who signed it." in unknown
+    known = run("verify", files["badge.json"], *options(files), *trusting(files))[1]
+    assert "It is not known who signed it." not in " ".join(known.split())
+
+
+def test_what_was_compared_with_nothing_has_no_tick(run: Run, files: dict[str, Path]) -> None:
+    out = run("verify", files["badge.json"], *options(files), *trusting(files))[1]
+    marks = {line.split()[1]: line.split()[0] for line in out.splitlines() if "compared" in line or "proof" in line}
+    assert (marks["publication"], marks["proof"]) == ("-", "✓")
+
+
+def test_the_help_says_that_the_exit_status_is_not_about_who_signed(run: Run) -> None:
+    said = " ".join(run("verify", "--help")[1].replace("│", " ").split())
+    assert "exit status 0 every check passes, whoever signed; 1 one fails" in said
+
+
 def test_a_signed_list_of_issuers_says_who_signed_and_a_stranger_of_the_same_name_stays_unknown(
     run: Run, files: dict[str, Path], tmp_path: Path
 ) -> None:
-    (tmp_path / "issuers.jwt").write_text(issuers_list())
     other = did_key(LIST_KEY.public_multibase)
     stranger = badge(status=None)
     stranger["issuer"] = {**stranger["issuer"], "id": other}
     (tmp_path / "stranger.json").write_text(
         sign(prepare(stranger), LIST_KEY, verification_method(other, LIST_KEY.public_multibase), NOW)
     )
-    trusting = ["--registry", tmp_path / "issuers.jwt", "--registry-signer", TRUSTED, "--json"]
-    status, out, _ = run("verify", files["badge.json"], *options(files), *trusting)
+    listed = [*trusting(files), "--json"]
+    status, out, _ = run("verify", files["badge.json"], *options(files), *listed)
     signer = json.loads(out)["signer"]
     assert (status, signer["standing"], signer["registry"]) == (0, "listed", "badges.example")
-    status, out, _ = run("verify", tmp_path / "stranger.json", *trusting)
+    status, out, _ = run("verify", tmp_path / "stranger.json", *listed)
     signer = json.loads(out)["signer"]
     assert (status, signer["standing"], signer["registry"]) == (0, "unknown", None)
-    status, out, _ = run("verify", files["badge.json"], *options(files), *trusting[:-1])
+    status, out, _ = run("verify", files["badge.json"], *options(files), *listed[:-1])
     assert "Signed by Wattle Grove High School, listed by badges.example when it was issued." in " ".join(out.split())
 
 
@@ -166,8 +208,8 @@ def test_a_registry_that_does_not_hold_up_is_wrong_usage_with_the_reason(
     registry = files["badge.json"].with_name("issuers.jwt")
     if text is not None:
         registry.write_text(text)
-    trusting = [part for each in signers for part in ("--registry-signer", each)]
-    status, out, err = run("verify", files["badge.json"], *options(files), "--registry", registry, *trusting)
+    given = [part for each in signers for part in ("--registry-signer", each)]
+    status, out, err = run("verify", files["badge.json"], *options(files), "--registry", registry, *given)
     assert (status, out) == (64, "")
     assert str(registry) in err
     assert problem in err
@@ -180,8 +222,8 @@ def test_a_list_of_thousands_of_issuers_is_read_whole(run: Run, files: dict[str,
     text = write_issuer_list([*many, school], name="badges.example", key=LIST_KEY, at=NOW, ends=LATER)
     assert len(text) > 4 * 1024 * 1024
     (tmp_path / "issuers.jwt").write_text(text)
-    trusting = ["--registry", tmp_path / "issuers.jwt", "--registry-signer", KEY_DID, "--registry-signer", TRUSTED]
-    _, out, _ = run("verify", files["badge.json"], *options(files), *trusting, "--json")
+    listed = ["--registry", tmp_path / "issuers.jwt", "--registry-signer", KEY_DID, "--registry-signer", TRUSTED]
+    _, out, _ = run("verify", files["badge.json"], *options(files), *listed, "--json")
     assert json.loads(out)["signer"]["standing"] == "listed"
 
 
@@ -298,8 +340,9 @@ def test_a_learner_record_is_shown_and_verified_with_the_credentials_in_it(run: 
     assert "follows the data model of ClrCredential" in out
     status, out, _ = run("verify", files["record.json"], *options(files))
     assert status == 0
-    assert "Credential 2 of 2: Resilience" in out
-    status, out, _ = run("verify", files["record.json"], *options(files, "revoked.json"))
+    assert "? Credential 2 of 2: Resilience" in out
+    assert out.count("Signed by an unknown party that calls itself") == 3
+    status, out, _ = run("verify", files["record.json"], *options(files, "revoked.json"), *trusting(files))
     assert status == 1
     assert "✗ Credential 1 of 2" in out
     assert "✓ Credential 2 of 2" in out
