@@ -161,7 +161,7 @@ class Stores:
     async def publish(self, *_: object) -> None:
         self.done.append("published")
 
-    async def start(self) -> None:
+    async def connect(self) -> None:
         pass
 
     async def stop(self) -> None:
