@@ -84,6 +84,7 @@ class World:
         parts: dict[str, Any] = {
             "revoked": self.credentials,
             "signer": BitsAsText(),
+            "audit": AuditLog(self.database),
             "publish": self.publish,
             "clock": clock,
             "freshness": FRESHNESS,

@@ -32,6 +32,8 @@ class Action(StrEnum):
     API_KEYS_SIGNED_ANEW = "api-keys.signed-anew"
     EVIDENCE_RELEASED = "evidence.released"
     CREDENTIALS_SIGNED = "credentials.signed"
+    STATUS_LIST_SIGNED = "status-list.signed"
+    ISSUER_LIST_SIGNED = "issuer-list.signed"
     CREDENTIAL_REVOKED = "credential.revoked"
     CREDENTIAL_TAKEN_DOWN = "credential.taken-down"
     MAIL_DOMAINS_SET = "mail-domains.set"

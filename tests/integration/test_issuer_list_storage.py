@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from libs.audit.log import AuditLog
 from libs.contracts.cloudevents import Outgoing, Received
 from libs.contracts.events import (
     IssuerListPublished,
@@ -54,6 +55,7 @@ class IssuerList:
             "issuers": Catalogue(self.world.database),
             "key": self.key,
             "name": "badges.example",
+            "audit": AuditLog(self.world.database),
             "publish": self.world.publish,
             "clock": clock,
             "freshness": FRESHNESS,

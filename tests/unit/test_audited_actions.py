@@ -334,6 +334,8 @@ ELSEWHERE = {
     Action.MAILS_RELEASED: "test_notifier_deliveries.py, with the held deliveries that it needs",
     Action.MAILS_DISCARDED: "likewise",
     Action.AUTHORITY_PUBLISHED: "test_issuer_key_storage.py, with the keys that it needs",
+    Action.STATUS_LIST_SIGNED: "test_audited_lists.py, with what is signed",
+    Action.ISSUER_LIST_SIGNED: "likewise",
     Action.ADMINISTRATOR_ADDED: "test_api_keys.py, with the file that names administrators",
     Action.ADMINISTRATOR_REMOVED: "likewise",
     Action.DATABASES_BACKED_UP: "test_backup.py, with the databases that it needs",

@@ -91,10 +91,12 @@ OF_CALLS: dict[str, Sequence[Action] | str] = {
 BY_THEMSELVES = {
     Action.AUTHORITY_PUBLISHED,
     Action.CREDENTIALS_SIGNED,
+    Action.STATUS_LIST_SIGNED,
+    Action.ISSUER_LIST_SIGNED,
     Action.SIGNING_KEYS_ADOPTED,
     Action.ACCESS_REFUSED,
 }
-"""What services do of themselves: publish the authority's keys, sign, take up keys after a restore, refuse."""
+"""What services do of themselves: publish the keys of the authority, sign, take up keys after a restore, refuse."""
 
 
 def calls_that_change() -> set[str]:

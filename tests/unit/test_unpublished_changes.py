@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
+from libs.audit.entry import Action, Entry
 from libs.contracts.cloudevents import Outgoing
 from libs.contracts.events import Event
 from services.issuer.renewal import publication
 from services.issuer.renewal.metrics import RenewalMetrics
-from services.issuer.renewal.publication import Freshness, Publication
+from services.issuer.renewal.publication import Freshness, Publication, Signed
 
 SIGNED_AT = datetime(2026, 10, 1, tzinfo=UTC)
 
@@ -52,8 +53,8 @@ class Documents:
 class Lists(Publication[Any]):
     """The publication of lists that say nothing."""
 
-    async def _event(self, current: Any, now: datetime) -> Event:
-        return Event.model_construct()
+    async def _sign(self, current: Any, now: datetime) -> Signed:
+        return Signed(Event.model_construct(), "", {})
 
 
 class World:
@@ -74,11 +75,16 @@ class World:
         )
         self.lists = Lists(
             self.documents,  # type: ignore[arg-type]  # what `repair` asks of them
+            action=Action.STATUS_LIST_SIGNED,
+            audit=self,
             publish=self._publish,
             clock=lambda: self.now,
             freshness=Freshness(timedelta(days=7), timedelta(minutes=1)),
             metrics=self.metrics,
         )
+
+    async def record(self, *_: Entry) -> None:
+        return
 
     async def _publish(self, _: Sequence[Outgoing]) -> None:
         if self.slow is not None:

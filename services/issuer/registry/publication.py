@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
+from libs.audit.entry import Action, AuditWriter
 from libs.common.secret_files import read_secret
 from libs.common.settings import PREFIX
 from libs.contracts.events import IssuerListPublished, IssuerPublished
@@ -16,7 +17,7 @@ from libs.openbadges.crypto.keys import Ed25519Key
 from libs.openbadges.trust import Party, Suspension, write_issuer_list
 from services.issuer.registry.metrics import ISSUER_LIST
 from services.issuer.registry.repository import LIST_ID, IssuerListRepository
-from services.issuer.renewal.publication import Freshness, Publication, Publish
+from services.issuer.renewal.publication import Freshness, Publication, Publish, Signed
 from services.issuer.renewal.repository import Versioned
 
 KEY_VARIABLE = f"{PREFIX}ISSUER_LIST_KEY_FILE"
@@ -49,12 +50,21 @@ class IssuerListPublication(Publication[Versioned]):
         issuers: RegisteredIssuers,
         key: Ed25519Key,
         name: str,
+        audit: AuditWriter,
         publish: Publish,
         clock: Callable[[], datetime],
         freshness: Freshness,
     ) -> None:
         """Take what is needed; `name` is what readers call this installation."""
-        super().__init__(lists, publish=publish, clock=clock, freshness=freshness, metrics=ISSUER_LIST)
+        super().__init__(
+            lists,
+            action=Action.ISSUER_LIST_SIGNED,
+            audit=audit,
+            publish=publish,
+            clock=clock,
+            freshness=freshness,
+            metrics=ISSUER_LIST,
+        )
         self._lists = lists
         self._issuers = issuers
         self._key = key
@@ -71,17 +81,19 @@ class IssuerListPublication(Publication[Versioned]):
         await self.renew()
         return delay
 
-    async def _event(self, current: Versioned, now: datetime) -> IssuerListPublished:
+    async def _sign(self, current: Versioned, now: datetime) -> Signed:
         parties: list[Party] = []
         async for some in self._issuers.everybody():
             parties += [listing(issuer) for issuer in some]
         ends = now + self._freshness.valid_for
-        compressed = await asyncio.to_thread(self._signed, parties, now, ends)
-        return IssuerListPublished(list_id=LIST_ID, compressed=compressed, ends_at=ends, published_at=now)
+        text, compressed = await asyncio.to_thread(self._written, parties, now, ends)
+        event = IssuerListPublished(list_id=LIST_ID, compressed=compressed, ends_at=ends, published_at=now)
+        return Signed(event, text, {"version": current.version})
 
-    def _signed(self, parties: Sequence[Party], now: datetime, ends: datetime) -> str:
+    def _written(self, parties: Sequence[Party], now: datetime, ends: datetime) -> tuple[str, str]:
+        """Return the signed list, and the same as the event has it."""
         text = write_issuer_list(parties, name=self._name, key=self._key, at=now, ends=ends)
-        return base64.b64encode(zlib.compress(text.encode("ascii"))).decode("ascii")
+        return text, base64.b64encode(zlib.compress(text.encode("ascii"))).decode("ascii")
 
 
 def listing(issuer: IssuerPublished) -> Party:

@@ -4,9 +4,10 @@ What is signed is derived from the database whenever it is published, so there i
 """
 
 import asyncio
+import hashlib
 import secrets
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -14,9 +15,10 @@ from typing import Generic
 
 from pymongo.errors import PyMongoError
 
-from libs.common.telemetry import get_logger, new_trace
+from libs.audit.entry import Action, AuditWriter, Cause, Details, Entry
+from libs.common.telemetry import get_logger, new_trace, trace_id
 from libs.contracts.cloudevents import Outgoing
-from libs.contracts.events import Event
+from libs.contracts.events import AUTHORITY_ID, Event
 from services.issuer.keys.encryption import KeyUnavailableError
 from services.issuer.renewal.metrics import RenewalMetrics
 from services.issuer.renewal.repository import VersionedRepository, VersionedT
@@ -52,6 +54,21 @@ class Freshness:
         return signed_at + self.renewed_every - (signed_at - _SCHEDULE_BEGAN) % self.renewed_every
 
 
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """A version of a document, signed, and not published yet.
+
+    Attributes:
+        event: what publishes it.
+        text: the whole of what its readers get, of which the audit log has the digest.
+        version: which one it is, by the names of its numbers.
+    """
+
+    event: Event
+    text: str
+    version: Mapping[str, int]
+
+
 class Publication(ABC, Generic[VersionedT]):
     """Publishes the documents of one collection."""
 
@@ -59,12 +76,16 @@ class Publication(ABC, Generic[VersionedT]):
         self,
         documents: VersionedRepository[VersionedT],
         *,
+        action: Action,
+        audit: AuditWriter,
         publish: Publish,
         clock: Callable[[], datetime],
         freshness: Freshness,
         metrics: RenewalMetrics,
     ) -> None:
         self._documents = documents
+        self._action = action
+        self._audit = audit
         self._publish = publish
         self._clock = clock
         self._freshness = freshness
@@ -73,7 +94,7 @@ class Publication(ABC, Generic[VersionedT]):
         self._waiting: dict[str, datetime] = {}
 
     @abstractmethod
-    async def _event(self, current: VersionedT, now: datetime) -> Event:
+    async def _sign(self, current: VersionedT, now: datetime) -> Signed:
         """Return this version, signed, with what the database says now: at least every change that it counts.
 
         Raises:
@@ -87,7 +108,8 @@ class Publication(ABC, Generic[VersionedT]):
         """Publish the newest version of the document, confirmed.
 
         1. Note that this publisher is at work, and read the version. The note is made anew while it is.
-        2. Read what is to be signed: it holds at least every change that the version counts. Sign, publish, wait.
+        2. Read what is to be signed: it holds at least every change that the version counts. Sign, write the version
+           and the digest of what was signed into the audit log, publish, wait.
         3. Note that this version is the last that was published, and take the note of step 1 away.
 
         A change in between is left to `repair`, which publishes whatever is not the last that was published. So is what
@@ -107,7 +129,9 @@ class Publication(ABC, Generic[VersionedT]):
         signed_at = self._clock()
         try:
             async with self._at_work(document_id, token):
-                await self._publish([Outgoing(await self._event(current, signed_at), new_trace())])
+                signed, trace = await self._sign(current, signed_at), new_trace()
+                await self._record(document_id, signed, trace)
+                await self._publish([Outgoing(signed.event, trace)])
         except (Exception, asyncio.CancelledError):
             await self._documents.give_up(document_id, token)
             raise
@@ -115,6 +139,12 @@ class Publication(ABC, Generic[VersionedT]):
         self._metrics.published.inc()
         renew_at = self._freshness.renewed_at(signed_at)
         await self._documents.finish(current, token, signed_at=signed_at, renew_at=renew_at)
+
+    async def _record(self, document_id: str, signed: Signed, trace: str) -> None:
+        """Write into the audit log what is about to be published: a list that it does not know was signed elsewhere."""
+        details: Details = {**signed.version, "sha256": hashlib.sha256(signed.text.encode()).hexdigest()}
+        cause = Cause.of_service("issuer", trace_id(trace))
+        await self._audit.record(Entry(self._action, cause, (AUTHORITY_ID,), f"list {document_id}", details=details))
 
     @asynccontextmanager
     async def _at_work(self, document_id: str, token: str) -> AsyncIterator[None]:

@@ -8,10 +8,11 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from libs.audit.entry import Action, AuditWriter
 from libs.common.failpoints import failpoint
 from libs.contracts.events import StatusListPublished
 from libs.openbadges.status.bitstring import StatusList
-from services.issuer.renewal.publication import Freshness, Publication, Publish
+from services.issuer.renewal.publication import Freshness, Publication, Publish, Signed
 from services.issuer.status.epoch import Epochs
 from services.issuer.status.metrics import STATUS_LISTS
 from services.issuer.status.repository import StatusListRepository, StoredList
@@ -47,11 +48,20 @@ class StatusListPublication(Publication[StoredList]):
         *,
         revoked: RevokedIndexes,
         signer: ListSigner,
+        audit: AuditWriter,
         publish: Publish,
         clock: Callable[[], datetime],
         freshness: Freshness,
     ) -> None:
-        super().__init__(lists, publish=publish, clock=clock, freshness=freshness, metrics=STATUS_LISTS)
+        super().__init__(
+            lists,
+            action=Action.STATUS_LIST_SIGNED,
+            audit=audit,
+            publish=publish,
+            clock=clock,
+            freshness=freshness,
+            metrics=STATUS_LISTS,
+        )
         self._lists = lists
         self._epochs = epochs
         self._revoked = revoked
@@ -73,7 +83,7 @@ class StatusListPublication(Publication[StoredList]):
         else:
             failpoint("issuer.status_list.2")
 
-    async def _event(self, current: StoredList, now: datetime) -> StatusListPublished:
+    async def _sign(self, current: StoredList, now: datetime) -> Signed:
         bits = StatusList()
         for index in await self._revoked.revoked_indexes(current.id):
             bits.set(index)
@@ -85,7 +95,7 @@ class StatusListPublication(Publication[StoredList]):
             valid_until=now + self._freshness.valid_for,
             ttl=self._freshness.ttl,
         )
-        return StatusListPublished(
+        event = StatusListPublished(
             list_id=current.id,
             purpose=current.purpose,
             epoch=current.epoch,
@@ -93,3 +103,4 @@ class StatusListPublication(Publication[StoredList]):
             credential=credential,
             published_at=now,
         )
+        return Signed(event, credential, {"epoch": current.epoch, "version": current.version})
