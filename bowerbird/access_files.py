@@ -1,6 +1,7 @@
 """The commands that make the files of access: `grant-keys` and `admin-key`."""
 
 import sys
+from datetime import date
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +11,7 @@ from libs.access.key_files import add_administrator, make_grant_keys
 from libs.common.settings import SettingsError
 
 _NAME = Parameter(help="small letters, digits, dots and hyphens; it stands in the audit log")
+_LAST_DAY = Parameter(help="such as 2027-06-30: the last day, in UTC, on which the key works; none: it has no end")
 
 
 def grant_keys(
@@ -30,7 +32,11 @@ def grant_keys(
 
 
 def admin_key(
-    name: Annotated[str, _NAME], *, key_file: Path, admin_keys_file: Path = Path("var/secrets/admin-keys")
+    name: Annotated[str, _NAME],
+    *,
+    key_file: Path,
+    admin_keys_file: Path = Path("var/secrets/admin-keys"),
+    last_day: Annotated[date | None, _LAST_DAY] = None,
 ) -> int:
     """Make an administrator's API key; to withdraw it, take its line out of the file.
 
@@ -38,9 +44,10 @@ def admin_key(
         name: whose it is.
         key_file: a new file, for the administrator alone.
         admin_keys_file: the file that the issuer service reads (BOWERBIRD_ADMIN_KEYS_FILE).
+        last_day: see its help.
     """
     try:
-        add_administrator(name, key_file, admin_keys_file)
+        add_administrator(name, key_file, admin_keys_file, last_day)
     except SettingsError as error:
         print(f"bowerbird: {error}", file=sys.stderr)
         return 1

@@ -1,9 +1,10 @@
-"""Which administrators' keys there are, into the audit log: a new one counts only once it stands there."""
+"""Which administrators' keys there are, and are used, into the audit log: a new one counts once it stands there."""
 
 from collections.abc import Sequence
+from datetime import date
 from typing import Protocol
 
-from libs.access.administrators import Administrators
+from libs.access.administrators import Administrator, Administrators
 from libs.access.key_text import key_id
 from libs.audit.entry import Action, Cause, Entry
 from libs.common.telemetry import new_trace, trace_id
@@ -42,7 +43,8 @@ class AdministratorLog:
         self._administrators = administrators
         self._log = log
         self._tenant = tenant
-        self._noted: dict[str, str] | None = None
+        self._noted: dict[str, Administrator] | None = None
+        self._told: dict[str, tuple[str, date]] = {}
         administrators.honour(())
 
     async def compare(self) -> None:
@@ -52,14 +54,14 @@ class AdministratorLog:
             PyMongoError: the log is unavailable, so nobody new is let in.
         """
         listed = self._administrators.listed()
-        named = {key_id(sha256): name for sha256, name in listed.items()}
+        named = {key_id(sha256): each for sha256, each in listed.items()}
         if named != self._noted:
             noted = await self._read()
             changes = [
-                _entry(Action.ADMINISTRATOR_ADDED, *each, self._tenant) for each in named.items() - noted.items()
+                _listed(Action.ADMINISTRATOR_ADDED, *each, self._tenant) for each in named.items() - noted.items()
             ]
             changes += [
-                _entry(Action.ADMINISTRATOR_REMOVED, *each, self._tenant) for each in noted.items() - named.items()
+                _listed(Action.ADMINISTRATOR_REMOVED, *each, self._tenant) for each in noted.items() - named.items()
             ]
             if changes:
                 await self._log.record(*changes)
@@ -71,18 +73,40 @@ class AdministratorLog:
         await self.compare()
         return _TICK_SECONDS
 
-    async def _read(self) -> dict[str, str]:
-        """Return the names by the ids of their keys, as the log has them."""
-        noted: dict[str, str] = {}
+    async def write_uses(self) -> float:
+        """Write down each key's first use of a day in this process; return the seconds until the next time."""
+        used = {sha256: each for sha256, each in self._administrators.used.items() if self._told.get(sha256) != each}
+        if used:
+            await self._log.record(
+                *(
+                    _entry(Action.ADMINISTRATOR_USED, key_id(sha256), name, self._tenant, day=day.isoformat())
+                    for sha256, (name, day) in used.items()
+                )
+            )
+            self._told |= used
+        return _TICK_SECONDS
+
+    async def _read(self) -> dict[str, Administrator]:
+        """Return the administrators by the ids of their keys, as the log has them."""
+        noted: dict[str, Administrator] = {}
         for each in await self._log.of_actions(self._tenant, _ACTIONS):
-            key, name = str(each.details["key"]), each.subject.removeprefix("administrator ")
+            key, last_day = str(each.details["key"]), each.details.get("last_day")
+            one = Administrator(
+                each.subject.removeprefix("administrator "),
+                None if last_day is None else date.fromisoformat(str(last_day)),
+            )
             if each.action is Action.ADMINISTRATOR_ADDED:
-                noted[key] = name
-            elif noted.get(key) == name:
+                noted[key] = one
+            elif noted.get(key) == one:
                 del noted[key]
         return noted
 
 
-def _entry(action: Action, key: str, name: str, tenant: str) -> Entry:
+def _listed(action: Action, key: str, one: Administrator, tenant: str) -> Entry:
+    ends = {} if one.last_day is None else {"last_day": one.last_day.isoformat()}
+    return _entry(action, key, one.name, tenant, **ends)
+
+
+def _entry(action: Action, key: str, name: str, tenant: str, **details: str) -> Entry:
     cause = Cause.of_service("issuer", trace_id(new_trace()))
-    return Entry(action, cause, (tenant,), f"administrator {name}", details={"key": key})
+    return Entry(action, cause, (tenant,), f"administrator {name}", details={"key": key, **details})

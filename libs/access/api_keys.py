@@ -142,7 +142,8 @@ class ApiKeys:
             raise _unauthenticated()
         sha256 = key_sha256(key)
         administrator = None if self._administrators is None else self._administrators.name_of(sha256)
-        if administrator is not None:
+        if self._administrators is not None and administrator is not None:
+            self._administrators.note_use(sha256, administrator)
             return Caller(ALL_ISSUERS, ADMIN_SCOPES, administrator, key_id(sha256))
         if not self._caught_up():
             raise UnavailableError("this service has just started, and reads which API keys there are")

@@ -3,9 +3,10 @@
 import base64
 import os
 import secrets
+from datetime import date
 from pathlib import Path
 
-from libs.access.administrators import read
+from libs.access.administrators import parsed
 from libs.access.key_text import key_sha256, new_key
 from libs.access.signatures import GrantSigner
 from libs.common.secret_files import SECRET_BYTES
@@ -29,18 +30,25 @@ def make_grant_keys(secret_file: Path, public_file: Path) -> str:
     return public
 
 
-def add_administrator(name: str, key_file: Path, admin_keys_file: Path) -> None:
+def add_administrator(name: str, key_file: Path, admin_keys_file: Path, last_day: date | None = None) -> None:
     """Make an API key for an administrator, and add the line with its digest to the file that the issuer reads.
 
+    Args:
+        name: of the administrator.
+        key_file: a new file, for the key.
+        admin_keys_file: the file that the issuer reads.
+        last_day: on which the key works, in UTC; None for one without an end.
+
     Raises:
-        SettingsError: the file of administrators holds something else.
+        SettingsError: the file of administrators holds something else, or the name cannot stand in it; nothing is made.
         OSError: the key's file is there already, or a file cannot be written.
     """
     lines = admin_keys_file.read_text("ascii").splitlines() if admin_keys_file.exists() else []
     key = new_key()
+    lines.append(f"{name} {key_sha256(key)}{'' if last_day is None else f' {last_day.isoformat()}'}")
+    parsed(lines, admin_keys_file)
     write_new(key_file, key)
-    _replace(admin_keys_file, [*lines, f"{name} {key_sha256(key)}"])
-    read(admin_keys_file)
+    _replace(admin_keys_file, lines)
 
 
 def write_new(path: Path, content: str) -> None:

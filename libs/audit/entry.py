@@ -45,6 +45,7 @@ class Action(StrEnum):
     STORE_ACCESS_CHANGED = "store-access.changed"
     ADMINISTRATOR_ADDED = "administrator.added"
     ADMINISTRATOR_REMOVED = "administrator.removed"
+    ADMINISTRATOR_USED = "administrator.used"
     DATABASES_BACKED_UP = "databases.backed-up"
     DATABASES_RESTORED = "databases.restored"
     TOPICS_REPUBLISHED = "topics.republished"

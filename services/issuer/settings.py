@@ -29,8 +29,8 @@ class ServiceSettings(AuthoritySettings):
     )
     admin_keys_file: Path | None = Field(
         default=None,
-        description="file with the administrators, a line NAME SHA256 for each of their API keys; without it there is "
-        "none",
+        description="file with the administrators, a line NAME SHA256 for each of their API keys, and the last day on "
+        "which it works (2027-06-30, in UTC) where it has an end; without the file there is none",
     )
     issuer_list_key_file: Path | None = Field(
         default=None,

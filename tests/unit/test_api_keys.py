@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -237,7 +237,95 @@ async def test_a_short_secret_is_no_administrators_key_whatever_the_file_says(
     assert not await known(ApiKeys(stored, administrators=Administrators(file)), "password")
 
 
-@pytest.mark.parametrize("line", ["first", "first abc", f"First {'0' * 64}", f"{'0' * 64}"])
+class Days:
+    """A time that a test moves by days."""
+
+    at = datetime(2027, 6, 30, 23, 59, 59, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.at
+
+
+async def test_an_administrators_key_with_a_last_day_is_refused_from_the_next_on(
+    tmp_path: Path, stored: MemoryKeys, clock: Seconds
+) -> None:
+    file, days, log = tmp_path / "admin-keys", Days(), MemoryLog()
+    add_administrator("ends", tmp_path / "ends", file, date(2027, 6, 30))
+    add_administrator("stays", tmp_path / "stays", file)
+    administrators = Administrators(file, clock=clock, now=days)
+    noted = AdministratorLog(administrators, log, ALL_ISSUERS)
+    await noted.tick()
+    keys = ApiKeys(stored, administrators=administrators, clock=clock)
+    ends, stays = ((tmp_path / name).read_text("ascii").strip() for name in ("ends", "stays"))
+    assert await known(keys, ends)
+    assert keys.known(ends)
+    days.at += timedelta(seconds=1)
+    assert not await known(keys, ends)
+    assert keys.known(ends) is None
+    assert await known(keys, stays)
+    await noted.compare()
+    last = log.entries[-1]
+    assert (last.action.value, last.subject) == ("administrator.removed", "administrator ends")
+    assert last.details["last_day"] == "2027-06-30"
+
+
+async def test_another_last_day_stands_in_the_audit_log_too(tmp_path: Path, clock: Seconds) -> None:
+    file, log = tmp_path / "admin-keys", MemoryLog()
+    add_administrator("first", tmp_path / "first", file, date(2027, 6, 30))
+    administrators = Administrators(file, clock=clock, now=Days())
+    await AdministratorLog(administrators, log, ALL_ISSUERS).compare()
+    file.write_text(file.read_text("ascii").replace("2027-06-30", "2028-06-30"), "ascii")
+    clock.now += 1.0
+    for _ in range(2):
+        await AdministratorLog(administrators, log, ALL_ISSUERS).compare()
+    told = [(each.action.value, each.details["last_day"]) for each in log.entries]
+    assert told == [
+        ("administrator.added", "2027-06-30"),
+        ("administrator.added", "2028-06-30"),
+        ("administrator.removed", "2027-06-30"),
+    ]
+
+
+async def test_the_first_use_of_an_administrators_key_in_a_day_stands_in_the_audit_log(
+    tmp_path: Path, stored: MemoryKeys, clock: Seconds
+) -> None:
+    file, days, log = tmp_path / "admin-keys", Days(), MemoryLog()
+    add_administrator("first", tmp_path / "first", file)
+    administrators = Administrators(file, clock=clock, now=days)
+    noted = AdministratorLog(administrators, log, ALL_ISSUERS)
+    await noted.tick()
+    keys, key = ApiKeys(stored, administrators=administrators), (tmp_path / "first").read_text("ascii").strip()
+    for _ in range(2):
+        for _ in range(3):
+            await keys.caller(key)
+            await noted.write_uses()
+        days.at += timedelta(days=1)
+    used = [each for each in log.entries if each.action is Action.ADMINISTRATOR_USED]
+    assert [each.details["day"] for each in used] == ["2027-06-30", "2027-07-01"]
+    assert {(each.subject, each.details["key"]) for each in used} == {("administrator first", key_id(key_sha256(key)))}
+
+
+@pytest.mark.parametrize("day", ["2027-02-30", "30.6.2027", "20270630", "2027-W26-3", "never", "2027-06-30T00:00:00Z"])
+def test_a_last_day_that_is_none_stops_the_start_with_what_is_wrong(tmp_path: Path, day: str) -> None:
+    file = tmp_path / "admin-keys"
+    file.write_text(f"first {'0' * 64} 2027-06-30\nsecond {'1' * 64} {day}\n", "ascii")
+    with pytest.raises(SettingsError, match=r"line 2 .* is no day such as 2027-06-30"):
+        Administrators(file)
+
+
+def test_an_administrator_whose_name_cannot_stand_in_the_file_leaves_it_as_it_was(tmp_path: Path) -> None:
+    file = tmp_path / "admin-keys"
+    add_administrator("first", tmp_path / "first", file)
+    before = file.read_bytes()
+    with pytest.raises(SettingsError, match="line 2"):
+        add_administrator("Second Name", tmp_path / "second", file)
+    assert file.read_bytes() == before, "else the running service would let nobody in"
+    assert not (tmp_path / "second").exists()
+
+
+@pytest.mark.parametrize(
+    "line", ["first", "first abc", f"First {'0' * 64}", f"{'0' * 64}", f"first {'0' * 64} 2027-06-30 x"]
+)
 def test_a_line_that_is_no_administrator_stops_the_start(tmp_path: Path, line: str) -> None:
     file = tmp_path / "admin-keys"
     file.write_text(f"{line}\n", "ascii")

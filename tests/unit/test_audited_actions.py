@@ -338,6 +338,7 @@ ELSEWHERE = {
     Action.ISSUER_LIST_SIGNED: "likewise",
     Action.ADMINISTRATOR_ADDED: "test_api_keys.py, with the file that names administrators",
     Action.ADMINISTRATOR_REMOVED: "likewise",
+    Action.ADMINISTRATOR_USED: "likewise",
     Action.DATABASES_BACKED_UP: "test_backup.py, with the databases that it needs",
     Action.DATABASES_RESTORED: "likewise: it is restored with them",
     Action.TOPICS_REPUBLISHED: "test_audited_callers.py, by the command",

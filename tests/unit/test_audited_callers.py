@@ -95,6 +95,7 @@ BY_THEMSELVES = {
     Action.ISSUER_LIST_SIGNED,
     Action.SIGNING_KEYS_ADOPTED,
     Action.ACCESS_REFUSED,
+    Action.ADMINISTRATOR_USED,
 }
 """What services do of themselves: publish the keys of the authority, sign, take up keys after a restore, refuse."""
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from libs.access.administrators import read
+from libs.access.administrators import Administrator, read
 from libs.access.key_text import is_well_formed, key_sha256
 from libs.access.signatures import GrantKeys, GrantSigner
 from libs.common.authority_secret import AuthoritySecret
@@ -42,7 +42,7 @@ def test_key_and_secret_are_made_once_where_nobody_else_reads_them(tmp_path: Pat
         made.append((key.read_text(encoding="ascii"), secret.read_text(encoding="ascii")))
     assert made[0] == made[1]
     assert is_well_formed(made[0][0].strip())
-    assert read(kept / "administrators" / "admin-keys") == {key_sha256(made[0][0].strip()): "first"}
+    assert read(kept / "administrators" / "admin-keys") == {key_sha256(made[0][0].strip()): Administrator("first")}
     assert len(base64.b64decode(made[0][1])) == 32
     # What a container reads as another user stands in a folder that is closed to all others of the machine.
     modes = [stat.S_IMODE(each.stat().st_mode) for each in (kept, key, secret)]

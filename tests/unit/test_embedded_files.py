@@ -12,7 +12,7 @@ from deploy.embedded.mail_store import MailStore, file_name
 from deploy.embedded.mongodb import cache_gigabytes
 from deploy.embedded.problems import StackError
 from deploy.embedded.state import ProcessState, StackState
-from libs.access.administrators import read
+from libs.access.administrators import Administrator, read
 from libs.access.key_text import is_well_formed
 from libs.access.signatures import GrantKeys, GrantSigner
 
@@ -118,7 +118,9 @@ def test_the_issuer_learns_the_digest_of_the_admin_key_and_not_the_key(tmp_path:
     layout.create()
     key = secrets.admin_key(layout)
     assert is_well_formed(key)
-    assert read(secrets.admin_keys_file(layout)) == {hashlib.sha256(key.encode("ascii")).hexdigest(): "first"}
+    assert read(secrets.admin_keys_file(layout)) == {
+        hashlib.sha256(key.encode("ascii")).hexdigest(): Administrator("first")
+    }
 
 
 def test_the_public_half_of_the_key_of_grants_stands_in_a_file_of_its_own(tmp_path: Path) -> None:

@@ -37,6 +37,7 @@ def known_administrators(plumbing: Plumbing, settings: ServiceSettings) -> Admin
     noted = AdministratorLog(administrators, plumbing.audit, ALL_ISSUERS)
     plumbing.require(noted.compare)
     plumbing.repeat("administrators", noted.tick)
+    plumbing.repeat("administrators-used", noted.write_uses)
     return administrators
 
 
