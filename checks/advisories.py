@@ -7,6 +7,7 @@ nothing was proven, and ends with 0: a check that needs others must not stop wor
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,7 +17,9 @@ ROOT: Final = Path(__file__).parents[1]
 ACCEPTED: Final[Mapping[str, str]] = {}
 """Advisories that do not concern this product, by id, with the reason."""
 
-_LOCKS = ("runtime", "embedded")
+LOCKS: Final[tuple[Path, ...]] = tuple(sorted((ROOT / "requirements").glob("*.txt")))
+"""Of what runs, of the embedded stack, and of what builds and tests both: that has its hands on every release."""
+
 _LIMIT_SECONDS = 20.0
 _ANSWER_SECONDS = 5
 _SHOWN_CHARACTERS = 200
@@ -37,10 +40,20 @@ def unanswered(report: Mapping[str, Any]) -> int:
 
 
 def ask() -> Mapping[str, Any] | str:
-    """Return pip-audit's report, or why there is none."""
-    locks = [word for name in _LOCKS for word in ("-r", str(ROOT / f"requirements/{name}.txt"))]
+    """Return pip-audit's report on all locks, or why there is none; a lock without one is an unanswered library."""
+    with ThreadPoolExecutor(len(LOCKS)) as pool:
+        reports = dict(zip(LOCKS, pool.map(ask_of, LOCKS), strict=True))
+    missing = {lock.name: report for lock, report in reports.items() if isinstance(report, str)}
+    if len(missing) == len(reports):
+        return "; ".join(sorted(set(missing.values())))
+    found = [each for report in reports.values() if not isinstance(report, str) for each in report["dependencies"]]
+    return {"dependencies": [*found, *({"name": name, "skip_reason": why} for name, why in missing.items())]}
+
+
+def ask_of(lock: Path) -> Mapping[str, Any] | str:
+    """Return pip-audit's report on one lock, or why there is none."""
     options = ["--disable-pip", "--format=json", "--progress-spinner=off", "--desc=off", f"--timeout={_ANSWER_SECONDS}"]
-    argv = [sys.executable, "-m", "pip_audit", *options, *locks]
+    argv = [sys.executable, "-m", "pip_audit", *options, "-r", str(lock)]
     try:
         done = subprocess.run(argv, capture_output=True, timeout=_LIMIT_SECONDS, check=False)  # noqa: S603  # argv is our own
         report: Mapping[str, Any] = orjson.loads(done.stdout)

@@ -139,6 +139,28 @@ def test_an_advisory_is_a_fault_unless_it_was_accepted() -> None:
     assert list(advisories.faults(report, {"A-1": "not used"})) == ["bad 1.0: A-2, fixed in 1.1"]
 
 
+def test_every_lock_is_asked_about_and_one_without_an_answer_hides_nothing_of_the_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[str] = []
+
+    def answer(lock: Path) -> dict[str, Any] | str:
+        asked.append(lock.stem)
+        return "no answer" if lock.stem == "embedded" else {"dependencies": [known(lock.stem, "A-1")]}
+
+    monkeypatch.setattr(advisories, "ask_of", answer)
+    report = advisories.ask()
+    assert sorted(asked) == ["dev", "embedded", "runtime"]
+    assert not isinstance(report, str)
+    assert len(list(advisories.faults(report, {}))) == 2
+    assert advisories.unanswered(report) == 1
+
+
+def test_where_nobody_answers_of_any_lock_that_is_all_that_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(advisories, "ask_of", lambda _: "no answer")
+    assert advisories.ask() == "no answer"
+
+
 @pytest.mark.parametrize(
     ("answer", "status", "told"),
     [
