@@ -9,7 +9,9 @@ from rich.console import Console
 
 from demo.api import Endpoints
 from demo.command import endpoints_of, run
+from deploy.embedded.services import OWN
 from deploy.embedded.stack import Stack
+from tests.conftest import QUICK
 
 SERVICES = ("smtp", "evidence", "issuer", "verifier", "notifier")
 
@@ -17,9 +19,13 @@ SERVICES = ("smtp", "evidence", "issuer", "verifier", "notifier")
 @pytest.fixture(scope="package")
 def stack(infrastructure: Stack) -> Iterator[Stack]:
     """The whole stack, through which synthetic learners go beside whatever a test sends."""
-    infrastructure.start(*SERVICES, env={"BOWERBIRD_CANARY_SECONDS": "1"})
+    for service in OWN:
+        infrastructure.configure(service, {**QUICK, "BOWERBIRD_CANARY_SECONDS": "1"})
+    infrastructure.start(*SERVICES)
     yield infrastructure
     infrastructure.stop(*reversed(SERVICES))
+    for service in OWN:
+        infrastructure.configure(service, QUICK)
 
 
 @pytest.fixture(scope="package")
