@@ -41,6 +41,7 @@ class FenceNote:
         # Of a topic that is nearly always empty: what is committed here says nothing of it.
         self._place = TopicPartition(SENT_AGAIN[service].name, 0)
         self._consumer: AIOKafkaConsumer | None = None
+        self._is_kept = False
 
     async def write(self) -> float:
         """Note when a counter was last raised in the database; return the seconds until the next time.
@@ -54,6 +55,10 @@ class FenceNote:
             consumer = await self._connected()
             ends = await consumer.end_offsets([self._place])
             await consumer.commit({self._place: OffsetAndMetadata(ends[self._place], raised_at.isoformat())})
+            # There are brokers that keep no such notes: nothing follows there from the lack of one.
+            if not self._is_kept and await self._noted() is not None:
+                await self._fence.count_as_noted_at_kafka()
+                self._is_kept = True
         return _EVERY_SECONDS
 
     async def close(self) -> None:
@@ -81,7 +86,7 @@ class FenceNote:
             PyMongoError: the database is unavailable.
         """
         noted, raised_at = await self._noted(), await self._fence.last_raised()
-        if noted is None and raised_at is not None:
+        if noted is None and await self._fence.was_noted_at_kafka():
             for name, topic in consumed.items():
                 await self._doubt(f"{self._service}-{name}", topic)
             return True
