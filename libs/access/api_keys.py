@@ -127,6 +127,8 @@ class ApiKeys:
         self._clock = clock
         self._caught_up: Callable[[], bool] = _always
         self._keys: dict[str, StoredKey] = {}
+        # Remembered, lest a database that is set back beneath this process lets one in before that is found out.
+        self._withdrawn: set[str] = set()
         self._since: datetime | None = None
         self._read_at = self._complete_at = float("-inf")
         self._turn = asyncio.Lock()
@@ -214,8 +216,9 @@ class ApiKeys:
         now = self._now()
         if complete:
             self._keys, self._complete_at = {}, started
+        self._withdrawn.update(each.sha256 for each in changed if each.ended_at_once)
         for each in changed:
-            if each.ends_at > now and not each.ended_at_once:
+            if each.ends_at > now and each.sha256 not in self._withdrawn:
                 self._keys[each.sha256] = each
             else:
                 self._keys.pop(each.sha256, None)

@@ -169,6 +169,23 @@ async def test_a_key_that_has_just_arrived_is_known_at_its_first_use(keys: ApiKe
     assert await known(keys, stored.add("wattle", "evidence:read"))
 
 
+async def test_a_key_that_was_withdrawn_stays_so_though_the_database_is_set_back_beneath_the_process(
+    stored: MemoryKeys, clock: Seconds
+) -> None:
+    keys = ApiKeys(stored, now=lambda: GRANTED_AT, clock=clock)
+    mine = stored.add("wattle", "evidence:read")
+    before = stored.keys[key_sha256(mine)]
+    assert await known(keys, mine)
+    stored.keys[before.sha256] = replace(before, ended_at_once=True)
+    clock.now += 1.0
+    assert not await known(keys, mine)
+    stored.keys[before.sha256] = before
+    clock.now += 1.0
+    assert not await known(keys, mine)
+    clock.now += 1_000_000.0
+    assert not await known(keys, mine)
+
+
 async def test_there_are_several_administrators_and_taking_a_line_out_withdraws_one(
     tmp_path: Path, stored: MemoryKeys, clock: Seconds
 ) -> None:
