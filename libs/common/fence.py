@@ -16,7 +16,6 @@ from libs.common.mongo import Client, Database, Session
 
 _GONE = timedelta(days=1)
 _NOTE = "went-back"
-_AT_KAFKA = "noted-at-kafka"
 
 
 class WentBackError(OSError):
@@ -74,14 +73,6 @@ class Fence:
     async def forget_note(self) -> None:
         """Take that word away: what follows from it is done."""
         await self._fence.delete_one({"_id": _NOTE})
-
-    async def count_as_noted_at_kafka(self) -> None:
-        """Remember that the brokers have kept a note of this fence: where it is gone later, somebody took it away."""
-        await self._fence.update_one({"_id": _AT_KAFKA}, {"$set": {"schema": 1}}, upsert=True)
-
-    async def was_noted_at_kafka(self) -> bool:
-        """Return whether the brokers have ever kept a note of this fence."""
-        return await self._fence.find_one({"_id": _AT_KAFKA}) is not None
 
     async def prove(self, session: Session) -> None:
         """Prove within a transaction that the database did not go back.

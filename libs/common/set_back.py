@@ -8,7 +8,6 @@ Where offsets of the service's groups are lower than what is kept, or gone, some
 Kafka's disk: then nothing tells how far the database had come, and it counts as set back.
 """
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final
 
@@ -19,7 +18,7 @@ from pymongo.errors import PyMongoError
 
 from libs.common.fence import Fence
 from libs.common.kafka import Kafka
-from libs.common.positions import Place, Position, Positions
+from libs.common.positions import Place, Positions
 from libs.common.telemetry import get_logger
 from libs.contracts.topics import SENT_AGAIN, Topic
 
@@ -41,7 +40,6 @@ class FenceNote:
         # Of a topic that is nearly always empty: what is committed here says nothing of it.
         self._place = TopicPartition(SENT_AGAIN[service].name, 0)
         self._consumer: AIOKafkaConsumer | None = None
-        self._is_kept = False
 
     async def write(self) -> float:
         """Note when a counter was last raised in the database; return the seconds until the next time.
@@ -55,10 +53,6 @@ class FenceNote:
             consumer = await self._connected()
             ends = await consumer.end_offsets([self._place])
             await consumer.commit({self._place: OffsetAndMetadata(ends[self._place], raised_at.isoformat())})
-            # There are brokers that keep no such notes: nothing follows there from the lack of one.
-            if not self._is_kept and await self._noted() is not None:
-                await self._fence.count_as_noted_at_kafka()
-                self._is_kept = True
         return _EVERY_SECONDS
 
     async def close(self) -> None:
@@ -72,34 +66,21 @@ class FenceNote:
         finally:
             await self._consumer.stop()
 
-    async def tells_of_set_back(self, consumed: Mapping[str, Topic]) -> bool:
-        """Return whether the database is, or may be, of an earlier moment than the note.
-
-        Where the note is gone, somebody has reset all groups, perhaps to the very moment that the database is of. Then
-        all that is on these topics counts as processed before.
+    async def tells_of_set_back(self, name: str, topic: Topic) -> bool:
+        """Return whether the database is of an earlier moment than the note.
 
         Args:
-            consumed: by the name of a consumer of the service, the topic whose records have effects outside of it.
+            name: of a consumer of the service, whose offsets are held against what is kept of them.
+            topic: that it consumes.
 
         Raises:
             KafkaError: the brokers are unavailable.
             PyMongoError: the database is unavailable.
         """
         noted, raised_at = await self._noted(), await self._fence.last_raised()
-        if noted is None and await self._fence.was_noted_at_kafka():
-            for name, topic in consumed.items():
-                await self._doubt(f"{self._service}-{name}", topic)
-            return True
         if noted is not None and (raised_at is None or raised_at < noted):
             return True
-        return any([await self._is_reset(f"{self._service}-{name}", topic) for name, topic in consumed.items()])
-
-    async def _doubt(self, group: str, topic: Topic) -> None:
-        begins = {
-            tp: (place.first if place.kept is None else place.kept.offset, place.end)
-            for tp, place in (await self._places(group, topic)).items()
-        }
-        await self._positions.keep(group, {tp: Position(at, end) for tp, (at, end) in begins.items() if at < end})
+        return await self._is_reset(f"{self._service}-{name}", topic)
 
     async def _noted(self) -> datetime | None:
         committed = (await self._kafka.committed(self._group, [self._place])).get(self._place)
@@ -110,9 +91,6 @@ class FenceNote:
         return noted if noted is None or noted.tzinfo is not None else noted.replace(tzinfo=UTC)
 
     async def _is_reset(self, group: str, topic: Topic) -> bool:
-        return any(place.is_reset for place in (await self._places(group, topic)).values())
-
-    async def _places(self, group: str, topic: Topic) -> dict[TopicPartition, Place]:
         partitions = [TopicPartition(topic.name, number) for number in range(topic.partitions)]
         kept, committed = await self._positions.read(group, partitions), await self._kafka.committed(group, partitions)
         consumer = self._kafka.observer(group)
@@ -122,7 +100,7 @@ class FenceNote:
         finally:
             await consumer.stop()
         offsets = {tp: found.offset for tp, found in committed.items()}
-        return {tp: Place(first[tp], ends[tp], offsets.get(tp), kept.get(tp)) for tp in partitions}
+        return any(Place(first[tp], ends[tp], offsets.get(tp), kept.get(tp)).is_reset for tp in partitions)
 
     async def _connected(self) -> AIOKafkaConsumer:
         if self._consumer is None:

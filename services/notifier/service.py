@@ -143,8 +143,7 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
 
 async def _hold(fence: Fence, note: FenceNote, deliveries: Deliveries) -> None:
     """Where the database was set back, hold whatever it says is not sent yet, before anything is sent."""
-    mailed_about = {"decisions": topics.EVIDENCE_DECIDED, "lifecycle": topics.CREDENTIAL_LIFECYCLE}
-    if await note.tells_of_set_back(mailed_about) or await fence.noted():
+    if await fence.noted() or await note.tells_of_set_back("decisions", topics.EVIDENCE_DECIDED):
         held = await deliveries.hold_open(_now())
         get_logger().error("the database was set back; see `bowerbird deliveries list`", held=held)
         await fence.forget_note()

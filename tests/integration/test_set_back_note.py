@@ -1,16 +1,11 @@
 """The note at Kafka by which a service knows that its database is of an earlier moment, nobody having told it."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from uuid import uuid4
 
 import pytest
-from aiokafka import TopicPartition
-from confluent_kafka import ConsumerGroupTopicPartitions
-from confluent_kafka import TopicPartition as KafkaPlace
-from confluent_kafka.admin import AdminClient
 
 from deploy.embedded.stack import Stack
 from libs.common import mongo
@@ -20,15 +15,12 @@ from libs.common.positions import Positions
 from libs.common.set_back import FenceNote
 from libs.common.settings import Settings
 from libs.contracts import topics
-from libs.contracts.topics import SENT_AGAIN
 from tests.ids import IDS
-from tests.topic_reading import ends_of
 
 pytestmark = pytest.mark.integration
 
 # No other test has this service note anything.
 SERVICE = "verifier"
-CONSUMED = {"test-of-notes": topics.CREDENTIAL_LIFECYCLE}
 
 
 class World:
@@ -53,7 +45,7 @@ class World:
 
     async def went_back(self) -> bool:
         async with self.process() as note:
-            return await note.tells_of_set_back(CONSUMED)
+            return await note.tells_of_set_back("documents", topics.CREDENTIAL_DOCUMENTS)
 
 
 @pytest.fixture
@@ -77,7 +69,7 @@ async def test_a_database_that_stayed_is_not_called_set_back_however_long_nothin
     await fence.insert_one({"_id": "gone", "schema": 1, "count": 9, "begun_at": old, "raised_at": old})
     async with world.process() as note:
         await note.write()
-        assert not await note.tells_of_set_back(CONSUMED)
+        assert not await note.tells_of_set_back("documents", topics.CREDENTIAL_DOCUMENTS)
 
 
 async def test_a_database_that_was_put_back_while_nothing_ran_is_known_by_the_note(world: World) -> None:
@@ -88,18 +80,3 @@ async def test_a_database_that_was_put_back_while_nothing_ran_is_known_by_the_no
     assert await world.went_back()
     await world.database["fence"].delete_many({})
     assert await world.went_back(), "an empty one is of an earlier moment still"
-
-
-async def test_where_somebody_reset_every_group_all_that_is_on_the_topics_may_have_been_processed(
-    infrastructure: Stack, world: World
-) -> None:
-    admin = AdminClient({"bootstrap.servers": infrastructure.kafka_bootstrap})
-    place = KafkaPlace(SENT_AGAIN[SERVICE].name, 0, 0)
-    asked = admin.alter_consumer_group_offsets([ConsumerGroupTopicPartitions(f"{SERVICE}-fence", [place])])
-    await asyncio.gather(*map(asyncio.wrap_future, asked.values()))
-    assert await world.went_back()
-    partitions = [TopicPartition(topics.CREDENTIAL_LIFECYCLE.name, number) for number in range(12)]
-    ends = await ends_of(infrastructure.kafka_bootstrap, [topics.CREDENTIAL_LIFECYCLE])
-    positions = Positions(world.client, world.database, Fence(world.client, world.database))
-    kept = await positions.read(f"{SERVICE}-test-of-notes", partitions)
-    assert {tp: each.known_until for tp, each in kept.items()} == {tp: end for tp, end in ends.items() if end}
