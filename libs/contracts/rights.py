@@ -232,7 +232,7 @@ REPUBLISHED: Final = (
 
 
 def _operating() -> frozenset[Acl]:
-    """Return what those may do who see, keep and mend what is in the stores, and serve nobody.
+    """Return the permissions of the users for monitoring, backups and republishing, which no service runs as.
 
     Who may describe a topic or a group learns the ends of its partitions, and how far it has come.
     """

@@ -33,8 +33,8 @@ from tests.unit.openbadges_samples import DID, badge, in_threads
 EXAMPLES = int(os.environ.get("TEST_EXAMPLES", "400"))
 """Documents per property; more are for a longer look."""
 
-MUTANTS = 25
-"""Mutants of each document: with those, ten thousand are compared."""
+MUTANTS = 50
+"""Mutants of each document: with those, tens of thousands are compared."""
 
 property_of_templates = settings(
     max_examples=EXAMPLES,
