@@ -17,9 +17,21 @@ from libs.common.http import create_app
 from libs.contracts.cloudevents import Outgoing, body_of
 from libs.contracts.events import EvidenceDecided, EvidenceSubmitted, LearnerContact, Outcome
 from services.evidence.batches.api import batch_routes, upload_routes
-from services.evidence.batches.batch import Batch, BatchState, NewRow, Progress, Row, Tally, Upload, UploadLease
+from services.evidence.batches.batch import (
+    Batch,
+    BatchState,
+    FailedRow,
+    NewRow,
+    Progress,
+    Row,
+    Tally,
+    Upload,
+    UploadLease,
+)
 from services.evidence.batches.body import Limits
+from services.evidence.batches.failed_rows import FailedRows
 from services.evidence.batches.ingestion import Intake
+from services.evidence.batches.originals import OriginalSealing
 from services.evidence.batches.quotas import DailyLimits, Quotas
 from services.evidence.batches.repository import Batches
 from services.evidence.batches.sealing import BatchSealing
@@ -29,6 +41,7 @@ from tests.keys_in_memory import MemoryKeys
 
 NOW = datetime(2026, 11, 23, 9, tzinfo=UTC)
 BATCH_SEALING = BatchSealing(SECRET.key)
+ORIGINALS = OriginalSealing(SECRET.key)
 LIMITS = Limits(sent_bytes=100_000, plain_bytes=200_000, idle_seconds=0.3, total_seconds=5)
 
 
@@ -43,6 +56,24 @@ class MemorySubmissions(SentSubmissions):
         self.kept[submissions[0].submission_id] = list(submissions)
 
 
+class MemoryFailedRows(FailedRows):
+    """Rows that were refused, out of the same dicts as the batches."""
+
+    def __init__(self, rows_of: dict[UUID, dict[str, Any]]) -> None:
+        self._rows_of = rows_of
+
+    async def page(self, batch_id: UUID, issuer_id: str, *, after: int, limit: int) -> list[FailedRow]:
+        mine = [
+            each for each in self._rows_of.values() if (each["batch_id"], each["issuer_id"]) == (batch_id, issuer_id)
+        ]
+        failed = [
+            FailedRow(each["row"], (each["new"].original if "new" in each else None) or {})
+            for each in mine
+            if each["row"].state == Outcome.REFUSED and each["row"].row > after
+        ]
+        return sorted(failed, key=lambda each: each.row.row)[:limit]
+
+
 class MemoryBatches(Batches):
     """The repository's promises over dicts; the same tests run against the real one."""
 
@@ -50,6 +81,7 @@ class MemoryBatches(Batches):
         self.batches: dict[UUID, dict[str, Any]] = {}
         self.rows_of: dict[UUID, dict[str, Any]] = {}
         self.sent = MemorySubmissions()
+        self.failed = MemoryFailedRows(self.rows_of)
 
     async def acquire(
         self, batch_id: UUID, upload: Upload, token: UUID, now: datetime, stale_before: datetime, *, first: Progress
@@ -150,9 +182,8 @@ class MemoryBatches(Batches):
             if found is None or found.get("sequence", 0) < each.sequence:
                 row = Row(each.row, each.source_id, each.outcome.value, None, each.reason, each.detail)
                 row = row if found is None else replace(row, warnings=found["row"].warnings)
-                self.rows_of[each.submission_id] = {
-                    "batch_id": each.batch_id, "issuer_id": each.issuer_id, "row": row, "sequence": each.sequence
-                }  # fmt: skip
+                decided = {"batch_id": each.batch_id, "issuer_id": each.issuer_id, "row": row}
+                self.rows_of[each.submission_id] = {**(found or {}), **decided, "sequence": each.sequence}
 
     async def batch(self, batch_id: UUID, issuer_id: str) -> Batch:
         await self.format(batch_id, issuer_id)
@@ -191,7 +222,8 @@ class MemoryBatches(Batches):
 
 
 def _row(new: NewRow) -> Row:
-    return Row(new.row, new.source_id, new.state, new.column, new.reason, new.detail, warnings=new.warnings)
+    said = (new.row, new.source_id, new.state, new.column, new.reason, new.detail)
+    return Row(*said, warnings=new.warnings, also=new.also)
 
 
 def _warned(rows: Sequence[Row]) -> dict[str, int]:

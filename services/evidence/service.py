@@ -24,6 +24,7 @@ from libs.contracts.events import ApiKeyGranted, ApiKeyWithdrawn, BatchStored, C
 from services.evidence.batches.api import batch_routes, upload_routes
 from services.evidence.batches.body import Limits
 from services.evidence.batches.ingestion import Intake
+from services.evidence.batches.originals import OriginalSealing
 from services.evidence.batches.quotas import DailyLimits, Quotas
 from services.evidence.batches.repository import INDEXES, Batches
 from services.evidence.batches.sealing import BatchSealing
@@ -71,6 +72,13 @@ class ServiceSettings(AuthoritySettings):
         le=36_500,
         description="how long comments and names of assessors are kept beside a batch's rows, in days",
     )
+    original_rows_days: float = Field(
+        default=30,
+        ge=1,
+        le=36_500,
+        description="how long rows are kept as they were sent, sealed, in days, and no longer than comments: for the "
+        "file of the failed rows of a batch",
+    )
     submissions_days: float = Field(
         default=14,
         ge=1,
@@ -97,7 +105,7 @@ class ServiceSettings(AuthoritySettings):
 def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
     """Register everything that this service does."""
     plumbing.app.description = "Takes evidence in, one piece or a file at a time, and tells what became of each row."
-    batches = Batches(plumbing.database)
+    batches = Batches(plumbing.database, OriginalSealing(plumbing.authority_key))
     sealing = BatchSealing(plumbing.authority_key)
     intake = Intake(
         batches=batches,
@@ -156,11 +164,14 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
 def kept(database: Database, settings: ServiceSettings) -> list[Kept]:
     """Return what this service keeps for a stated life."""
     batches = Batches(database)
-    texts, uploads = batches.texts, batches.removal
+    texts, originals, uploads = batches.texts, batches.originals, batches.removal
     submissions_life = timedelta(days=settings.submissions_days)
     texts_life, uploads_life = timedelta(days=settings.evidence_texts_days), timedelta(days=settings.uploads_days)
+    # Comments stand in them.
+    originals_life = min(timedelta(days=settings.original_rows_days), texts_life)
     return [
         Kept("submissions", submissions_life, batches.sent.oldest, batches.sent.ended, batches.sent.remove),
+        Kept("original_rows", originals_life, originals.oldest, originals.ended, originals.remove),
         Kept("evidence_texts", texts_life, texts.oldest, texts.ended, texts.remove),
         Kept("uploads", uploads_life, uploads.oldest, uploads.ended, uploads.remove),
     ]

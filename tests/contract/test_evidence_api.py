@@ -1,7 +1,9 @@
 """What the evidence service answers, and what stands on Kafka and in the database when it does."""
 
 import asyncio
+import csv
 import gzip
+import io
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -165,6 +167,97 @@ async def test_bad_rows_are_refused_one_by_one_and_the_rest_goes_on(evidence: Se
         (2, "VW-bad", "level", "level_unknown"),
     ]
     assert all(row["detail"] for row in rows)
+
+
+async def failed_rows(evidence: Service, batch: dict[str, Any]) -> tuple[str, list[dict[str, str]]]:
+    """The file of failed rows of a batch, and its rows as a spreadsheet shows them."""
+    answer = await evidence.get(batch["links"]["failed"])
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "text/csv; charset=utf-8")
+    return answer.text, list(csv.DictReader(io.StringIO(answer.text.removeprefix("\ufeff"))))
+
+
+async def test_failed_rows_come_back_as_they_were_sent_with_all_their_faults_and_are_taken_once_corrected(
+    evidence: Service,
+) -> None:
+    two = "VW-2,S2,Zoë Å,zoe at school.example,Team Work,relationl,,9/3/2026,Raft,,,,,"
+    batch = (await evidence.send(table(line(1), two, line(3), "VW-4,S/4" + line(4)[7:]))).json()
+    text, failed = await failed_rows(evidence, batch)
+    assert [(row["failed_row"], row["failed_sheet_row"], row["source_id"]) for row in failed] == [
+        ("2", "3", "VW-2"), ("4", "5", "VW-4")
+    ]  # fmt: skip
+    assert failed[0]["failed_code"] == "email_form | achievement_form | level_unknown | date_form"
+    assert failed[0]["failed_column"] == "learner_email | achievement | level | date"
+    assert failed[0]["failed_value"] == "zoe at school.example | Team Work | relationl | 9/3/2026"
+    assert failed[0]["failed_suggestion"].split(" | ")[1:] == [
+        "Did you mean team-work?", "Did you mean relational?", "Did you mean 2026-03-09 or 2026-09-03?"
+    ]  # fmt: skip
+    assert (failed[0]["learner_name"], failed[0]["date"], failed[0]["failed_text"]) == ("Zoë Å", "9/3/2026", "")
+    fixed = text.replace('"S/4"', '"S4"', 1)
+    again = (await evidence.send(fixed.encode())).json()
+    assert (again["received"], again["counts"]["pending"], again["counts"]["refused"]) == (2, 1, 1)
+    assert [row["source_id"] for row in (await failed_rows(evidence, again))[1]] == ["VW-2"]
+    assert len({each.evidence_id for each in evidence.published.submissions}) == len(evidence.published.submissions)
+    rows = (await evidence.get(batch["links"]["rows"] + "?state=refused")).json()["rows"]
+    assert [[fault["reason"] for fault in row["faults"]] for row in rows if row["row"] == 2] == [
+        ["email_form", "achievement_form", "level_unknown", "date_form"]
+    ]
+
+
+async def test_what_could_not_be_parted_into_columns_comes_back_as_text_and_fails_until_it_is_written_out(
+    evidence: Service,
+) -> None:
+    broken = (
+        b'VW-2,S2,,,resilience,relational,,2026-11-20,"Raft\n'
+        + line(3).encode()
+        + b"\nVW-4,S4,Z\xebo"
+        + line(4)[8:].encode()
+    )
+    batch = (await evidence.send(f"{HEADER}\n{line(1)}\n".encode() + broken)).json()
+    text, failed = await failed_rows(evidence, batch)
+    assert [row["failed_code"] for row in failed] == ["columns_wrong", "not_utf8"]
+    assert failed[0]["failed_text"] == 'VW-2,S2,,,resilience,relational,,2026-11-20,"Raft'
+    assert failed[1]["learner_name"] == "Z\ufffdo"
+    again = (await evidence.send(text.encode())).json()
+    assert again["reasons"] == {"refused": {"columns_wrong": 1, "text_form": 1}}
+    assert (await failed_rows(evidence, again))[1][0]["failed_text"] == failed[0]["failed_text"]
+    ndjson = b'{"source_id": "VW-1", "klass": "7b"}\n' + orjson.dumps(ROW)
+    lines = (await evidence.send(ndjson, content_type="application/x-ndjson")).json()
+    ((row,),) = ((await failed_rows(evidence, lines))[1],)
+    assert (row["failed_sheet_row"], row["failed_text"]) == ("", '{"source_id": "VW-1", "klass": "7b"}')
+
+
+async def test_of_a_row_refused_by_its_decision_all_comes_back_but_name_and_address(evidence: Service) -> None:
+    batch = (
+        await evidence.send(orjson.dumps(ROW | {"level": " Relational"}), content_type="application/x-ndjson")
+    ).json()
+    assert (await failed_rows(evidence, batch))[1] == []
+    (submission,) = evidence.published.submissions
+    await evidence.batches.decide([decided(submission, Outcome.REFUSED, "score_needed")])
+    (row,) = (await failed_rows(evidence, batch))[1]
+    assert (row["learner_id"], row["level"], row["comment"]) == ("S1", " Relational", "Kept going")
+    assert (row["learner_name"], row["learner_email"]) == ("", "")
+    assert (row["failed_code"], row["failed_column"]) == ("score_needed", "")
+
+
+async def test_no_cell_of_failed_rows_is_a_formula_and_the_texts_are_read_again_as_they_were(
+    evidence: Service,
+) -> None:
+    row = ROW | {"activity": "=HYPERLINK(1)", "comment": "a;=1+1", "assessor": "'@Pike", "level": "wrong"}
+    batch = (await evidence.send(orjson.dumps(row), content_type="application/x-ndjson")).json()
+    text, (failed,) = await failed_rows(evidence, batch)
+    assert (failed["activity"], failed["comment"], failed["assessor"]) == ("'=HYPERLINK(1)", "a;'=1+1", "''@Pike")
+    await evidence.send(text.replace('"wrong"', '"relational"', 1).encode())
+    await evidence.send(orjson.dumps(row | {"level": "relational"}), content_type="application/x-ndjson")
+    first, second = evidence.published.submissions
+    assert first.digest == second.digest
+
+
+async def test_failed_rows_are_given_to_a_key_that_reads_and_sends_evidence_of_that_school_alone(
+    evidence: Service,
+) -> None:
+    failed = (await evidence.send(table(BAD_LEVEL))).json()["links"]["failed"]
+    for caller, status in (("north", 200), ("north-read", 403), ("north-write", 403), ("south", 404)):
+        assert (await evidence.get(failed, as_=caller)).status_code == status
 
 
 CALLS = "VW-call,S1,,,resilience,relational,,2026-11-20,Raft; ring Jo on 0412 345 678,,,,,"

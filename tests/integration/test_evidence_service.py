@@ -29,7 +29,7 @@ from libs.contracts import ids, topics
 from libs.contracts.cloudevents import Outgoing, Received, body_of, read_event, readable_headers
 from libs.contracts.events import BatchStored, EvidenceDecided, EvidenceSubmitted, Outcome
 from libs.contracts.results import Result, SoloLevel
-from services.evidence.batches.batch import NewRow, Progress, RowWarning, Upload, UploadLease
+from services.evidence.batches.batch import NewRow, Progress, RowFault, RowWarning, Upload, UploadLease
 from services.evidence.batches.ingestion import Intake
 from services.evidence.batches.repository import Batches
 from services.evidence.batches.sealing import Header, StoredRows
@@ -37,7 +37,7 @@ from services.evidence.batches.submissions import packed
 from services.evidence.batches.worker import StoredBatches
 from services.evidence.sources.columns import COLUMNS
 from services.evidence.sources.csv_reader import CsvReader
-from tests.evidence_doubles import BATCH_SEALING, MemoryBatches, Published
+from tests.evidence_doubles import BATCH_SEALING, ORIGINALS, MemoryBatches, Published
 from tests.ids import IDS, ids_of
 from tests.keys_in_memory import grant
 
@@ -310,7 +310,7 @@ async def uploaded(database: mongo.Database, rows: int, key: str | None = None) 
         yield HEADER + text.replace(b"Raft building", b"Ask pike@school.example", 1)
 
     intake = Intake(
-        batches=Batches(database), ids=IDS, publish=published, clock=now, new_id=uuid4,
+        batches=Batches(database, ORIGINALS), ids=IDS, publish=published, clock=now, new_id=uuid4,
         sealing=BATCH_SEALING, chunk_rows=300,
     )  # fmt: skip
     batch = await intake.receive(Upload("north", "sis", "csv", new_trace(), key), CsvReader(66_000), blocks())
@@ -328,7 +328,7 @@ async def test_a_batch_that_the_database_lacks_is_taken_up_as_it_was_acknowledge
     assert len(whole["rows"]) == rows // 20
     for name in STORES:
         await database[name].delete_many({"_id" if name == "batches" else "batch_id": batch_id})
-    batches = Batches(database)
+    batches = Batches(database, ORIGINALS)
     if kept is not None:
         upload = Upload("north", "sis", "csv", "", "again")
         created = whole["batches"][0]["created_at"]
@@ -363,7 +363,49 @@ async def test_an_upload_that_is_under_way_is_left_to_itself_unless_its_record_i
 @pytest.fixture(params=["in memory", "MongoDB"])
 def either(request: pytest.FixtureRequest, database: mongo.Database) -> Batches:
     """Both repositories: what the unit tests believe of the one in memory must be true of the real one."""
-    return MemoryBatches() if request.param == "in memory" else Batches(database)
+    return MemoryBatches() if request.param == "in memory" else Batches(database, ORIGINALS)
+
+
+async def test_rows_that_failed_are_given_back_in_the_files_order_whenever_they_were_refused(either: Batches) -> None:
+    lease = await leased(either)
+    batch_id = lease.batch_id
+    rows = [
+        row._replace(original={"source_id": f"VW-{row.row}", "comment": "Kept going"})
+        for row in new_rows(batch_id, range(1, 1201))
+    ]
+    fault = RowFault("date", "date_form", "No date.")
+    for number in (7, 600):
+        refused = rows[number - 1]._replace(state="refused", column="level", reason="level_unknown", detail="None.")
+        rows[number - 1] = refused._replace(also=(fault,), original={"learner_name": "Zoë", "level": "wrong"})
+    rows[8] = rows[8]._replace(original=None)
+    for part in (rows[:500], rows[500:]):
+        assert await either.store(lease, "north", part, Progress(part[-1].row, part[-1].row))
+    await either.decide([decision(batch_id, row, Outcome.REFUSED, "score_needed") for row in (9, 250, 252, 1200)])
+    await either.decide([decision(batch_id, row) for row in (8, 251)])
+    first = await either.failed.page(batch_id, "north", after=0, limit=3)
+    rest = await either.failed.page(batch_id, "north", after=first[-1].row.row, limit=9)
+    assert [each.row.row for each in first + rest] == [7, 9, 250, 252, 600, 1200]
+    assert first[0].row.faults == (RowFault("level", "level_unknown", "None."), fault)
+    assert first[0].sent == rest[1].sent == {"learner_name": "Zoë", "level": "wrong"}
+    assert (first[1].sent, rest[2].sent) == ({}, {"source_id": "VW-1200", "comment": "Kept going"})
+    assert await either.failed.page(batch_id, "south", after=0, limit=9) == []
+
+
+async def test_rows_as_they_were_sent_leave_when_their_life_ends_and_their_reasons_stay(
+    database: mongo.Database,
+) -> None:
+    batches = Batches(database, ORIGINALS)
+    lease = await leased(batches)
+    rows = [row._replace(original={"comment": "Kept going"}) for row in new_rows(lease.batch_id, range(1, 3))]
+    rows[1] = rows[1]._replace(state="refused", reason="level_unknown")
+    await batches.store(lease, "north", rows, Progress(2, 2))
+    await batches.decide([decision(lease.batch_id, 1, Outcome.REFUSED, "score_needed")])
+    ended = {"created_at": NOW - timedelta(days=500)}
+    await database["batches"].update_one({"_id": lease.batch_id}, {"$set": ended})
+    assert await batches.originals.oldest() == NOW - timedelta(days=500)
+    assert await batches.originals.remove(NOW - timedelta(days=400), 10) == 1
+    failed = await batches.failed.page(lease.batch_id, "north", after=0, limit=9)
+    assert [(each.row.reason, each.sent) for each in failed] == [("score_needed", {}), ("level_unknown", {})]
 
 
 DECISIONS = ((Outcome.WAITING, "unknown_achievement", 1), (Outcome.ISSUED, None, 2), (Outcome.REFUSED, "withdrawn", 3))

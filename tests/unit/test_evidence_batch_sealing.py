@@ -9,7 +9,7 @@ import pytest
 
 from libs.common.authority_secret import AuthoritySecret
 from libs.contracts.ids import submission_id
-from services.evidence.batches.batch import NewRow, Progress, RowWarning
+from services.evidence.batches.batch import NewRow, Progress, RowFault, RowWarning
 from services.evidence.batches.sealing import BatchSealing, DoesNotOpenError, Header, StoredRows
 from tests.ids import SECRET
 
@@ -20,7 +20,17 @@ HEADER = Header(BATCH, "north", "sis", "csv", NOW)
 WARNING = RowWarning("activity", "email_in_text", "Look.")
 ROWS = (
     NewRow(submission_id(BATCH, 1), 1, "VW-1", "pending", None, None, None, "Ms Pike", "Kept going", (WARNING,)),
-    NewRow(submission_id(BATCH, 2), 2, None, "refused", "level", "level_unknown", "None of the five."),
+    NewRow(
+        submission_id(BATCH, 2),
+        2,
+        None,
+        "refused",
+        "level",
+        "level_unknown",
+        "None of the five.",
+        also=(RowFault("date", "date_form", "No date."), RowFault(None, "not_utf8", "No text.")),
+        original={"level": "wrong", "learner_name": "Zoë"},
+    ),
 )
 STORED = StoredRows(HEADER, ROWS, Progress(2, 2, "ab"))
 

@@ -106,6 +106,32 @@ def test_each_fault_has_its_code_and_column(changes: dict[str, str], reason: Rea
     assert row.message.endswith(".")
 
 
+@given(st.dictionaries(st.sampled_from(COLUMNS), st.text(max_size=40)), st.sampled_from(ContactPolicy))
+def test_all_faults_of_a_row_are_told_at_once_and_are_those_that_it_has_one_by_one(
+    fields: dict[str, str], policy: ContactPolicy
+) -> None:
+    row = read_row({**GOOD, **fields}, TODAY, policy)
+    if isinstance(row, Refusal):
+        faults = [row, *row.also]
+        left = {**GOOD, **fields, **{each.column: GOOD.get(each.column, "") for each in faults if each.column}}
+        if {"level", "score"} & {each.column for each in faults}:
+            left |= {"level": GOOD["level"], "score": ""}
+        assert isinstance(read_row(left, TODAY, policy), Submission), "with these mended it is taken"
+
+
+def test_faults_stand_in_the_order_of_reading_each_column_once() -> None:
+    row = read(learner_id="Zoë", level="wrong", date="9/3/2026", link="x" * 3000, activity="", comment="\x00")
+    assert isinstance(row, Refusal)
+    assert [(each.column, each.reason) for each in (row, *row.also)] == [
+        ("comment", Reason.TEXT_FORM),
+        ("activity", Reason.MISSING_VALUE),
+        ("learner_id", Reason.LEARNER_ID_FORM),
+        ("link", Reason.LINK_FORM),
+        ("level", Reason.LEVEL_UNKNOWN),
+        ("date", Reason.DATE_FORM),
+    ]
+
+
 def test_tomorrow_is_no_future_for_a_school_beyond_the_date_line() -> None:
     assert isinstance(read(date="2026-11-24"), Submission)
 

@@ -86,6 +86,7 @@ def _begun(header: Header) -> dict[str, Any]:
         "created_at": header.created_at,
         "alive_at": header.created_at,
         "has_texts": True,
+        "has_originals": True,
         "announced": progress_fields(Progress()),
         **progress_fields(Progress()),
     }

@@ -11,12 +11,14 @@ from uuid import UUID
 
 import orjson
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from fastapi.responses import StreamingResponse
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from libs.access.api_keys import ApiKeys, Caller
 from libs.common.body_limits import streamed_body
 from libs.common.errors import (
     ConflictError,
+    ForbiddenError,
     InvalidRequestError,
     NotFoundError,
     RequestTimeoutError,
@@ -27,13 +29,15 @@ from libs.common.errors import (
 from libs.common.http import request_trace
 from libs.common.media_types import check_media_type, essence
 from libs.common.problems import documented
-from services.evidence.batches.batch import ROW_STATES, Batch, BatchState, Row, Upload
+from services.evidence.batches.batch import ROW_STATES, Batch, BatchState, FailedRow, Row, Upload
 from services.evidence.batches.body import Limits, plain_blocks
+from services.evidence.batches.failed_csv import failed_csv
 from services.evidence.batches.ingestion import Intake
 from services.evidence.batches.one_piece import OnePiece, good_fields, nothing
 from services.evidence.batches.quotas import Quotas
 from services.evidence.batches.repository import Batches
 from services.evidence.sources.csv_reader import CsvReader
+from services.evidence.sources.failed_columns import FAILED_COLUMNS
 from services.evidence.sources.ndjson import NdjsonReader
 from services.evidence.sources.reader import Reader
 from services.evidence.sources.schema import EXAMPLE, PUBLIC_COLUMNS, column_table, csv_template, evidence_schema
@@ -52,6 +56,7 @@ class BatchLinks(BaseModel):
 
     self: str = Field(description="this batch", examples=[_PATH])
     rows: str = Field(description="its rows", examples=[f"{_PATH}/rows"])
+    failed: str = Field(description="its refused rows as a file to correct", examples=[f"{_PATH}/failed.csv"])
 
 
 class BatchView(BaseModel):
@@ -74,7 +79,7 @@ class BatchView(BaseModel):
                     "problem": None,
                     "created_at": "2026-03-09T01:02:03.000Z",
                     "accepted_at": "2026-03-09T01:02:03.210Z",
-                    "links": {"self": _PATH, "rows": f"{_PATH}/rows"},
+                    "links": {"self": _PATH, "rows": f"{_PATH}/rows", "failed": f"{_PATH}/failed.csv"},
                 }
             ]
         }
@@ -116,7 +121,7 @@ class BatchView(BaseModel):
             problem=batch.problem,
             created_at=batch.created_at,
             accepted_at=batch.accepted_at,
-            links=BatchLinks(self=path, rows=f"{path}/rows"),
+            links=BatchLinks(self=path, rows=f"{path}/rows", failed=f"{path}/failed.csv"),
         )
 
 
@@ -127,6 +132,16 @@ class RowWarningView(BaseModel):
 
     column: str = Field(description="the column that it speaks of", examples=["activity"])
     reason: str = Field(description="a stable code for programs", examples=["telephone_in_text"])
+    detail: str = Field(description="the reason for people; never repeats what the row says")
+
+
+class RowFaultView(BaseModel):
+    """One thing that is wrong with a row that was refused."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    column: str | None = Field(description="the column that is not valid; none where it is the row", examples=["level"])
+    reason: str = Field(description="a stable code for programs", examples=["level_unknown"])
     detail: str = Field(description="the reason for people; never repeats what the row says")
 
 
@@ -150,6 +165,10 @@ class RowView(BaseModel):
     reason: str | None = Field(description="a stable code for programs", examples=["level_unknown"])
     detail: str | None = Field(description="the reason for people; never repeats what the row says")
     credential_id: UUID | None = Field(description="the credential that was issued, or the one held already")
+    faults: list[RowFaultView] = Field(
+        description="of a refused row all that is wrong with it, the first of each column; `column`, `reason` and"
+        " `detail` are those of the first, under whose reason the batch counts it"
+    )
     warnings: list[RowWarningView]
 
     @classmethod
@@ -220,6 +239,11 @@ def _csv_example() -> str:
 _TEMPLATE: dict[str, Any] = {
     "description": "The names of the columns, and no row.",
     "content": {_CSV: {"schema": {"type": "string"}, "example": csv_template().strip("\ufeff")}},
+}
+_FAILED: dict[str, Any] = {
+    "description": f"The columns of evidence, then {', '.join(FAILED_COLUMNS)}. Where a row has several faults, they"
+    " stand in one order in each of these, with ` | ` between them.",
+    "content": {_CSV: {"schema": {"type": "string"}}},
 }
 _EVIDENCE_BODY: dict[str, Any] = {
     "requestBody": {"required": True, "content": {"application/json": {"schema": evidence_schema()}}}
@@ -347,6 +371,33 @@ def batch_routes(batches: Batches, keys: ApiKeys) -> APIRouter:
             page = await batches.rows(batch_id, caller.issuer_id, state=state, after=(reason, int(number)), limit=limit)
         rows = [RowView.of(row, is_sheet=is_sheet) for row in page]
         return RowPage(rows=rows, next=_next_page(batch_id, page, state, warned=warned, limit=limit))
+
+    @router.get(
+        "/batches/{batch_id}/failed.csv",
+        response_class=Response,
+        responses={200: _FAILED, **documented(ForbiddenError, NotFoundError)},
+    )
+    async def read_failed_rows(batch_id: UUID, *, caller: Caller = reader) -> StreamingResponse:
+        """The refused rows as they were sent, with all that is wrong: correct the file, and send it under another key.
+
+        Its `failed_` columns are passed over when it is sent again, and may stay. A row that was not corrected is
+        refused again; of one that was, nothing was taken in before, so it counts once. Of a row that was refused when
+        it was decided, name and address are left empty: they were taken in, and are kept for the mail. An apostrophe
+        stands before what a spreadsheet would take for a formula, and is taken off when the file is sent again. What
+        was sent is kept for 30 days, unless the operator has set another time; later the rows have their reasons alone.
+        Names stand in it, so the key must hold `evidence:write` too.
+        """
+        if "evidence:write" not in caller.scopes:
+            raise ForbiddenError(
+                "what was sent is given to a key that may send evidence, with the scope evidence:write"
+            )
+        is_sheet = await batches.format(batch_id, caller.issuer_id) == "csv"
+
+        async def page(after: int, limit: int) -> Sequence[FailedRow]:
+            return await batches.failed.page(batch_id, caller.issuer_id, after=after, limit=limit)
+
+        headers = {"Content-Disposition": f'attachment; filename="failed-{batch_id}.csv"'}
+        return StreamingResponse(failed_csv(page, is_sheet=is_sheet), media_type=_CSV, headers=headers)
 
     return router
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from libs.contracts.events import Outcome
+from services.evidence.batches.originals import Original
 
 PENDING = "pending"
 # In the order in which people ask for them.
@@ -74,9 +75,17 @@ class RowWarning(NamedTuple):
     detail: str
 
 
+class RowFault(NamedTuple):
+    """What is wrong with a row that was refused: its column, a stable code, and a message without the row's text."""
+
+    column: str | None
+    reason: str
+    detail: str
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row as its sender may read it."""
+    """One row as its sender may read it; `also` are its faults beside the first, which refused it."""
 
     row: int
     source_id: str | None
@@ -86,6 +95,22 @@ class Row:
     detail: str | None = None
     credential_id: UUID | None = None
     warnings: tuple[RowWarning, ...] = ()
+    also: tuple[RowFault, ...] = ()
+
+    @property
+    def faults(self) -> tuple[RowFault, ...]:
+        """Return all that is wrong with it: none where it is not refused."""
+        if self.state != Outcome.REFUSED or self.reason is None:
+            return ()
+        return (RowFault(self.column, self.reason, self.detail or ""), *self.also)
+
+
+@dataclass(frozen=True, slots=True)
+class FailedRow:
+    """A row that was refused, with what was sent as far as that is kept."""
+
+    row: Row
+    sent: Original
 
 
 class NewRow(NamedTuple):
@@ -101,6 +126,8 @@ class NewRow(NamedTuple):
     assessor: str | None = None
     comment: str | None = None
     warnings: tuple[RowWarning, ...] = ()
+    also: tuple[RowFault, ...] = ()
+    original: Original | None = None
 
 
 @dataclass(frozen=True, slots=True)

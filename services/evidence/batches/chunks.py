@@ -11,7 +11,8 @@ from libs.contracts.events import BatchStored, EvidenceSubmitted, LearnerContact
 from libs.contracts.ids import Ids, submission_id
 from libs.contracts.unchecked import unchecked
 from services.evidence.batches import metrics
-from services.evidence.batches.batch import PENDING, NewRow, RowWarning, Upload
+from services.evidence.batches.batch import PENDING, NewRow, RowFault, RowWarning, Upload
+from services.evidence.batches.originals import Original, kept_of
 from services.evidence.batches.submissions import packed
 from services.evidence.sources.reader import RawRow
 from services.evidence.sources.refusals import Refusal
@@ -89,19 +90,21 @@ class Chunker:
             )
             piece_id = submission_id(self._batch_id, number)
             if isinstance(row, Refusal):
-                source_id = None if isinstance(fields, Refusal) else presentable_source_id(fields)
-                chunk.rows.append(_refused(piece_id, number, source_id, row))
+                sent = fields.sent if isinstance(fields, Refusal) else fields
+                chunk.rows.append(_refused(piece_id, number, sent, row))
                 self.refused += 1
                 self._refused_in_a_row += 1
                 metrics.ROWS.labels(row.reason.value).inc()
             else:
-                self._take(chunk, piece_id, number, row, now)
+                assert not isinstance(fields, Refusal)  # noqa: S101  # else the row would be one
+                taken = self._take(chunk, piece_id, number, row, now)
+                chunk.rows.append(taken._replace(original=kept_of(fields, taken=True)))
         metrics.ROWS.labels("taken").inc(len(chunk.submissions))
         chunk.bodies = list(map(body_of, chunk.submissions))
         chunk.packed = packed(chunk.bodies)
         return chunk
 
-    def _take(self, chunk: Chunk, piece_id: UUID, number: int, row: Submission, now: datetime) -> None:
+    def _take(self, chunk: Chunk, piece_id: UUID, number: int, row: Submission, now: datetime) -> NewRow:
         self._taken += 1
         self._refused_in_a_row = 0
         issuer_id = self._upload.issuer_id
@@ -134,16 +137,8 @@ class Chunker:
             )
         )
         warnings = tuple(RowWarning(each.column or "", each.reason.value, each.message) for each in row.warnings)
-        chunk.rows.append(
-            NewRow(
-                piece_id,
-                number,
-                row.source_id,
-                PENDING,
-                assessor=row.assessor,
-                comment=row.comment,
-                warnings=warnings,
-            )
+        return NewRow(
+            piece_id, number, row.source_id, PENDING, assessor=row.assessor, comment=row.comment, warnings=warnings
         )
 
     def _assessor_id(self, assessor: str) -> UUID:
@@ -172,13 +167,15 @@ class Chunker:
         )
 
 
-def _refused(piece_id: UUID, number: int, source_id: str | None, refusal: Refusal) -> NewRow:
+def _refused(piece_id: UUID, number: int, sent: Original | None, refusal: Refusal) -> NewRow:
     return NewRow(
         piece_id,
         number,
-        source_id,
+        None if sent is None else presentable_source_id(sent),
         Outcome.REFUSED.value,
         column=refusal.column,
         reason=refusal.reason.value,
         detail=refusal.message,
+        also=tuple(RowFault(each.column, each.reason.value, each.message) for each in refusal.also),
+        original=kept_of(sent, taken=False),
     )

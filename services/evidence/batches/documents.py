@@ -5,7 +5,8 @@ from uuid import UUID
 
 from libs.common.mongo import Document
 from libs.contracts.events import EvidenceDecided
-from services.evidence.batches.batch import NewRow, Progress, Row
+from services.evidence.batches.batch import NewRow, Progress, Row, RowFault
+from services.evidence.batches.originals import OriginalSealing
 
 
 def row_of(stored: Document) -> Row:
@@ -18,16 +19,19 @@ def row_of(stored: Document) -> Row:
         reason=stored["reason"] or None,
         detail=stored.get("detail"),
         credential_id=stored.get("credential_id"),
+        also=tuple(RowFault(**each) for each in stored.get("also", ())),
     )
 
 
-def refused_document(batch_id: UUID, issuer_id: str, row: NewRow) -> Document:
+def refused_document(batch_id: UUID, issuer_id: str, row: NewRow, sealing: OriginalSealing | None) -> Document:
     """Return a row that was refused at ingestion."""
     return {
         **_row(row.submission_id, batch_id, issuer_id, row.row, 0),
         "state": row.state,
         "reason": row.reason or "",
         **_present(source_id=row.source_id, column=row.column, detail=row.detail),
+        **({"also": [each._asdict() for each in row.also]} if row.also else {}),
+        **_originals(batch_id, issuer_id, [row], sealing),
     }
 
 
@@ -45,7 +49,7 @@ def decided_document(event: EvidenceDecided) -> Document:
     }
 
 
-def block_document(batch_id: UUID, issuer_id: str, rows: Sequence[NewRow]) -> Document:
+def block_document(batch_id: UUID, issuer_id: str, rows: Sequence[NewRow], sealing: OriginalSealing | None) -> Document:
     """Return rows that were taken in, at least one, as they are kept together."""
     return {
         "_id": rows[0].submission_id,
@@ -57,12 +61,20 @@ def block_document(batch_id: UUID, issuer_id: str, rows: Sequence[NewRow]) -> Do
             {"row": row.row, "source_id": row.source_id, **_present(assessor=row.assessor, comment=row.comment)}
             for row in rows
         ],
+        **_originals(batch_id, issuer_id, rows, sealing),
     }
 
 
 def progress_fields(progress: Progress) -> Document:
     """Return how far an upload has come, as a batch keeps it."""
     return {"row": progress.row, "received": progress.received, "fingerprint": progress.fingerprint}
+
+
+def _originals(
+    batch_id: UUID, issuer_id: str, rows: Sequence[NewRow], sealing: OriginalSealing | None
+) -> dict[str, bytes]:
+    sent = [(row.row, row.original) for row in rows if row.original is not None]
+    return {"originals": sealing.seal(batch_id, issuer_id, sent)} if sealing is not None and sent else {}
 
 
 def _row(submission_id: UUID, batch_id: UUID, issuer_id: str, row: int, sequence: int) -> Document:

@@ -205,7 +205,8 @@ class UploadSession:
         # A row may have begun in any block before.
         for raw in await self._intake.compute(self._came_bytes, partial(_rows, self._reader, block)):
             self._chunk.append(raw)
-            self._held_bytes += 0 if isinstance(raw[1], Refusal) else sum(map(len, raw[1].values()))
+            sent = raw[1].sent or {} if isinstance(raw[1], Refusal) else raw[1]
+            self._held_bytes += sum(map(len, sent.values()))
             if len(self._chunk) >= self._intake.chunk_rows or self._held_bytes >= self._intake.chunk_bytes:
                 await self._flush(is_last=False)
 

@@ -35,13 +35,15 @@ from services.evidence.batches.documents import (
     refused_document,
     row_of,
 )
+from services.evidence.batches.failed_rows import FailedRows
+from services.evidence.batches.originals import OriginalSealing
 from services.evidence.batches.removal import INDEXES as REMOVAL_INDEXES
 from services.evidence.batches.removal import BatchRemoval
 from services.evidence.batches.row_warnings import RowWarnings, rows_between
 from services.evidence.batches.submissions import INDEXES as SUBMISSION_INDEXES
 from services.evidence.batches.submissions import SentSubmissions
 from services.evidence.batches.texts import INDEXES as TEXT_INDEXES
-from services.evidence.batches.texts import BatchTexts
+from services.evidence.batches.texts import BatchTexts, comments_of, originals_of
 
 INDEXES = (
     # Counts by state and reason without touching a document, and the pages of one state.
@@ -70,13 +72,17 @@ class Batches:
     the order of the batch's rows, so that storing again changes nothing and needs no index to find.
     """
 
-    def __init__(self, database: mongo.Database) -> None:
+    def __init__(self, database: mongo.Database, sealing: OriginalSealing | None = None) -> None:
+        """Take the database, and what seals rows as they were sent; without it none is kept or given back."""
+        self._sealing = sealing
         self._batches = database["batches"]
         self._rows = database["rows"]
         self._blocks = database["row_blocks"]
         self._warnings = RowWarnings(database)
         self.sent = SentSubmissions(database, self._rows)
-        self.texts = BatchTexts(self._batches, self._blocks)
+        self.texts: BatchTexts = comments_of(self._batches, self._blocks)
+        self.originals: BatchTexts = originals_of(self._batches, self._blocks, self._rows)
+        self.failed = FailedRows(self._rows, self._blocks, sealing)
         of_rows = (self._blocks, self._warnings.collection, self._rows)
         self.adoption = BatchAdoption(self._batches, self._store_rows)
         self.removal = BatchRemoval(self._batches, of_rows, self.batch)
@@ -105,6 +111,7 @@ class Batches:
             "created_at": now,
             "alive_at": now,
             "has_texts": True,
+            "has_originals": True,
             "announced": progress_fields(first),
             **progress_fields(Progress()),
         }
@@ -202,11 +209,11 @@ class Batches:
 
     async def _store_rows(self, batch_id: UUID, issuer_id: str, rows: Sequence[NewRow]) -> None:
         await self._warnings.store(batch_id, issuer_id, rows)
-        refused = [refused_document(batch_id, issuer_id, row) for row in rows if row.state != PENDING]
+        refused = [refused_document(batch_id, issuer_id, row, self._sealing) for row in rows if row.state != PENDING]
         await mongo.insert_new(self._rows, refused)
         taken = [row for row in rows if row.state == PENDING]
         blocks = [
-            block_document(batch_id, issuer_id, taken[start : start + _BLOCK_ROWS])
+            block_document(batch_id, issuer_id, taken[start : start + _BLOCK_ROWS], self._sealing)
             for start in range(0, len(taken), _BLOCK_ROWS)
         ]
         there = await mongo.insert_new(self._blocks, blocks)

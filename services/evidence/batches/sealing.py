@@ -1,6 +1,6 @@
 """What is stored of an upload, sealed: it goes to a topic from which a database that was set back takes it up.
 
-Comments, assessors and refused rows are the school's alone, and of no concern to others who read the broker.
+Comments, assessors and rows as they were sent are the school's alone, and of no concern to others who read the broker.
 """
 
 import base64
@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 
 from libs.contracts.events import BatchStored
 from libs.contracts.ids import submission_id
-from services.evidence.batches.batch import NewRow, Progress, RowWarning
+from services.evidence.batches.batch import NewRow, Progress, RowFault, RowWarning
 from services.evidence.batches.documents import progress_fields
 
 # Of rows in one record, before they are compressed: in base64, and incompressible, still less than the topic takes.
@@ -140,6 +140,9 @@ def _unpacked(packed: bytes, event: BatchStored) -> StoredRows:
 
 
 def _row(batch_id: UUID, said: Sequence[Any]) -> NewRow:
-    *values, warnings = said
-    row = NewRow(submission_id(batch_id, values[0]), *values)
-    return row._replace(warnings=tuple(RowWarning(*each) for each in warnings))
+    *values, warnings, also, original = said
+    return NewRow(submission_id(batch_id, values[0]), *values)._replace(
+        warnings=tuple(RowWarning(*each) for each in warnings),
+        also=tuple(RowFault(*each) for each in also),
+        original=original,
+    )

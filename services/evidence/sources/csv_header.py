@@ -3,17 +3,24 @@
 import difflib
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 from libs.common.errors import FieldProblem, InvalidRequestError
 from libs.common.text import TextRefusedError, clean_line
 from services.evidence.sources.columns import COLUMNS, OTHER_NAMES, REQUIRED
+from services.evidence.sources.failed_columns import FAILED_COLUMNS, TEXT, as_sent
 from services.evidence.sources.refusals import Reason, Refusal
 
 _KNOWN: Final = frozenset(COLUMNS)
+_OF_FAILED: Final = frozenset(FAILED_COLUMNS)
 _TOO_MANY_FIELDS: Final = Refusal(
     Reason.TOO_MANY_FIELDS, None, "The row has more values than the first row has columns; quote a text with commas."
+)
+_FAILED_AGAIN: Final = (
+    "Nothing stands in the columns of evidence of this row, which failed before: write its values there, or take the"
+    " row out."
 )
 # What the template says of a column beside its name.
 _MARKS: Final = re.compile(r"\s*\(public(?: by choice)?\)\s*$", re.IGNORECASE)
@@ -25,7 +32,7 @@ _NAMES_SHOWN: Final = 10
 
 
 class Header:
-    """The columns of a CSV file, in the file's order."""
+    """The columns of a CSV file, in the file's order; those of a file of failed rows are passed over."""
 
     def __init__(self, cells: Sequence[str], delimiter: str) -> None:
         """Read the first row.
@@ -35,6 +42,7 @@ class Header:
         """
         self.delimiter = delimiter
         self._names = column_names(cells)
+        self._failed = not _OF_FAILED.isdisjoint(self._names)
         _check(self._names)
 
     def fields(self, cells: Sequence[str]) -> dict[str, str] | Refusal | None:
@@ -45,13 +53,25 @@ class Header:
         if is_blank(cells):
             return None
         if len(cells) > len(self._names) and not is_blank(cells[len(self._names) :]):
-            return _TOO_MANY_FIELDS
+            return self._too_many(cells)
         fields = dict(zip(self._names, cells, strict=False))
         if "" in fields:
             if any(cell.strip() for name, cell in zip(self._names, cells, strict=False) if not name):
-                return _TOO_MANY_FIELDS
+                return self._too_many(cells)
             del fields[""]
-        return fields
+        return _of_failed(fields) if self._failed else fields
+
+    def _too_many(self, cells: Sequence[str]) -> Refusal:
+        return replace(_TOO_MANY_FIELDS, sent={TEXT: self.delimiter.join(cells)})
+
+
+def _of_failed(fields: Mapping[str, str]) -> dict[str, str] | Refusal:
+    """Return what a row of a file of failed rows says by now; one that holds no evidence fails again."""
+    sent = {name: as_sent(cell) for name, cell in fields.items() if name not in _OF_FAILED}
+    if is_blank(list(sent.values())):
+        text = as_sent(fields.get(TEXT, ""))
+        return Refusal(Reason.COLUMNS_WRONG, None, _FAILED_AGAIN, sent={TEXT: text} if text else None)
+    return sent
 
 
 def is_blank(cells: Sequence[str]) -> bool:
@@ -95,6 +115,8 @@ def _check(names: Sequence[str]) -> None:
         errors.append({"field": "level", "reason": "a column level or score is missing; every row needs one of them"})
     unknown = 0
     for name, times in Counter(names).items():
+        if name in _OF_FAILED:
+            continue
         if name and name not in _KNOWN:
             unknown += 1
             if unknown <= _LOOKED_UP:

@@ -3,13 +3,15 @@
 import io
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Final
 
 from libs.common.errors import InvalidRequestError
 from services.evidence.sources.csv_header import Header, column_names, is_blank, known
 from services.evidence.sources.csv_quotes import Rows
+from services.evidence.sources.failed_columns import TEXT
 from services.evidence.sources.lines import Lines
-from services.evidence.sources.reader import NOT_UTF8, RawRow, decode, too_long
+from services.evidence.sources.reader import NOT_UTF8, RawRow, decode, readable, too_long
 from services.evidence.sources.refusals import Reason, Refusal
 
 _BYTES_PER_CHARACTER: Final = 4  # at most, in UTF-8
@@ -73,13 +75,18 @@ class CsvReader:
                 return
             self._number += 1
             if cells is None:
-                yield self._number, too_long(self._longest) if len(lines[taken]) > self._longest else _QUOTES_WRONG
+                yield self._number, self._unparted(lines[taken])
                 taken += 1
                 continue
             taken = end or len(lines)
             result = header.fields(cells)
             if result is not None:
-                yield self._number, result if clean or _is_clean(cells) else NOT_UTF8
+                yield self._number, result if clean or _is_clean(cells) else _not_utf8(result)
+
+    def _unparted(self, line: str) -> Refusal:
+        if len(line) > self._longest:
+            return too_long(self._longest)
+        return replace(_QUOTES_WRONG, sent={TEXT: readable(line.rstrip("\r\n"))})
 
     def _read_header(self, lines: list[str], *, last: bool) -> list[str]:
         """Take the header from the first row that is not blank; return the lines behind it, none where it goes on."""
@@ -124,6 +131,11 @@ class CsvReader:
         if not found:
             raise InvalidRequestError("The quotation marks in the first row, which names the columns, are wrong.")
         return max(found, key=lambda each: (known(column_names(each[0])), len(each[0])))
+
+
+def _not_utf8(result: dict[str, str] | Refusal) -> Refusal:
+    sent = (result.sent or {}) if isinstance(result, Refusal) else result
+    return replace(NOT_UTF8, sent={name: readable(text) for name, text in sent.items()})
 
 
 def _is_clean(cells: Sequence[str]) -> bool:

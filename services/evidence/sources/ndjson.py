@@ -3,6 +3,7 @@
 import json
 from codecs import BOM_UTF8
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
@@ -10,8 +11,9 @@ from libs.common.errors import InvalidRequestError
 from libs.openbadges.jsonld.parsing import LARGEST_NUMBER, Limits, parse
 from libs.openbadges.model.errors import CredentialError
 from services.evidence.sources.columns import COLUMNS
+from services.evidence.sources.failed_columns import TEXT
 from services.evidence.sources.lines import Lines
-from services.evidence.sources.reader import NOT_UTF8, RawRow, decode, too_long
+from services.evidence.sources.reader import NOT_UTF8, RawRow, decode, readable, too_long
 from services.evidence.sources.refusals import Reason, Refusal
 
 _KNOWN: Final = frozenset(COLUMNS)
@@ -59,7 +61,10 @@ class NdjsonReader:
                     " Send a CSV file as text/csv."
                 )
             self._begun = True
-            yield self._number, json_fields(text)
+            fields = json_fields(text)
+            if isinstance(fields, Refusal):
+                fields = replace(fields, sent={TEXT: readable(decode(text)[0])})
+            yield self._number, fields
 
 
 def json_fields(text: bytes) -> dict[str, str] | Refusal:

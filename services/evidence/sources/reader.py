@@ -36,6 +36,11 @@ def too_long(longest: int) -> Refusal:
     return Refusal(Reason.TOO_LONG, None, f"The row is longer than {longest} characters.")
 
 
+def readable(text: str) -> str:
+    """Return a text of `decode` with U+FFFD for what is not UTF-8, which no row may hold."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
 def decode(raw: bytes) -> tuple[str, bool]:
     """Return the text, and whether it is UTF-8; what is not stands in it as lone surrogates."""
     try:

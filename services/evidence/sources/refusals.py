@@ -1,5 +1,6 @@
 """Why a row of evidence is refused when it is read, or taken with a warning: stable codes, and what is said of it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -42,11 +43,18 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why a row cannot be taken, or what warns of it. `message` is for people and never repeats what the row says."""
+    """Why a row cannot be taken, or what warns of it. `message` is for people and never repeats what the row says.
+
+    Attributes:
+        also: what else is wrong with the row, in other columns.
+        sent: the row as it came, by column, where it could not be read as fields; see `failed_columns.TEXT`.
+    """
 
     reason: Reason
     column: str | None
     message: str
+    also: tuple["Refusal", ...] = ()
+    sent: Mapping[str, str] | None = None
 
 
 def contact_detail_refusal(column: str, found: ContactDetail) -> Refusal:

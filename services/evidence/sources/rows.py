@@ -1,13 +1,13 @@
-"""Reads one row of evidence: text fields become a submission, or a refusal that says which column and why. Pure."""
+"""Reads one row of evidence: text fields become a submission, or a refusal of everything that is wrong. Pure."""
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
 from functools import lru_cache
 from hashlib import sha256
-from typing import Final
+from typing import Final, TypeVar
 
 import orjson
 
@@ -22,13 +22,17 @@ from libs.contracts.results import Result, SoloLevel
 from services.evidence.sources.columns import BY_NAME, REQUIRED, TABLE, Column
 from services.evidence.sources.refusals import Reason, Refusal, RefusedError, contact_detail_refusal
 
+T = TypeVar("T")
+
 # Stands in every submission; raise it when a change of this file would read the same row differently.
-MAPPING_VERSION: Final = "5"
+MAPPING_VERSION: Final = "6"
 
 DATE: Final = re.compile(r"(?:19|20)[0-9]{2}-[0-9]{2}-[0-9]{2}")
 _SCORE: Final = re.compile(r"[0-9]{1,3}(?:\.[0-9]+)?")
 # How spreadsheets are made to keep a value as text; either is left over in some exports.
 _AS_TEXT: Final = re.compile(r"'(.*)|=\"(.*)\"")
+# The same before a text that a spreadsheet would take for a formula (failed_columns.py).
+_NO_FORMULA: Final = re.compile(r"'[=+\-@]")
 _NAME: Final = "learner_name"
 _WITHOUT_FORM: Final = frozenset({_NAME, "activity", "assessor", "comment"})
 _LINK_PRIVATE: Final = (
@@ -74,7 +78,7 @@ class Submission:
 def read_row(
     fields: Mapping[str, str], today: date, policy: ContactPolicy = ContactPolicy.WARN, *, local: bool = False
 ) -> Submission | Refusal:
-    """Check the fields of one row in the order of the columns; the first fault refuses it.
+    """Check the fields of one row; a refusal speaks of the first fault in each column.
 
     `fields` has names of `COLUMNS` only; an absent and an empty field are the same. `today` is the date in UTC;
     `policy` says what an e-mail address, a telephone number or a link that opens something leads to in a public text,
@@ -83,13 +87,49 @@ def read_row(
     """
     try:
         submission = _read(_cleaned(fields), today)
-    except RefusedError as refused:
-        return refused.refusal
-    if submission.link is not None and not local and leads_to_private(submission.link):
-        return Refusal(Reason.LINK_FORM, "link", _LINK_PRIVATE)
+        _check_reachable(submission.link, local=local)
+    except RefusedError:
+        return _every_fault(fields, today, policy, local=local)
     if submission.warnings and policy is ContactPolicy.REFUSE:
-        return submission.warnings[0]
+        return _together(submission.warnings)
     return submission
+
+
+def _every_fault(fields: Mapping[str, str], today: date, policy: ContactPolicy, *, local: bool) -> Refusal:
+    """Return what is wrong with a row that is refused: the first fault of each column, in the order of reading."""
+    found: list[Refusal] = []
+
+    def noted(check: Callable[..., T], *given: object) -> T | None:
+        try:
+            return check(*given)
+        except RefusedError as refused:
+            if refused.refusal.column not in {each.column for each in found}:
+                found.append(refused.refusal)
+            return None
+
+    texts = {name: text for name, raw in fields.items() if raw and (text := noted(_clean, name, raw))}
+    unreadable = {each.column for each in found}
+    for name in REQUIRED:
+        if name not in unreadable:
+            noted(_check_given, texts, name)
+    for column in TABLE:
+        if column.name in texts:
+            noted(_check_text, texts, column, texts[column.name])
+    if not unreadable & {"level", "score"}:
+        noted(_result, texts)
+    if "date" in texts:
+        noted(_day, texts["date"], today)
+    if "link" not in {each.column for each in found}:
+        noted(lambda: _check_reachable(texts.get("link"), local=local))
+    if policy is ContactPolicy.REFUSE:
+        faulty = {each.column for each in found}
+        good = {name: text for name, text in texts.items() if name not in faulty}
+        found += _warnings(good.get("activity", ""), good.get("link"), good.get(_NAME))
+    return _together(found)
+
+
+def _together(found: Sequence[Refusal]) -> Refusal:
+    return replace(found[0], also=tuple(found[1:]))
 
 
 def presentable_source_id(fields: Mapping[str, str]) -> str | None:
@@ -120,21 +160,22 @@ def _clean(name: str, text: str) -> str:
         text = clean_text(text) if BY_NAME[name].several_lines else clean_line(text)
     except TextRefusedError as refused:
         raise RefusedError(Reason.TEXT_FORM, name, f"The column {name} {refused}.") from None
-    if text[:1] in {"'", "="} and name not in _WITHOUT_FORM and (written := _AS_TEXT.fullmatch(text)):
-        return (written[1] or written[2] or "").strip()
-    return text
+    if text[:1] not in {"'", "="}:
+        return text
+    if name in _WITHOUT_FORM:
+        return text[1:] if _NO_FORMULA.match(text) else text
+    written = _AS_TEXT.fullmatch(text)
+    return text if written is None else (written[1] or written[2] or "").strip()
 
 
 def _read(fields: dict[str, str], today: date) -> Submission:
-    _check_present(fields)
-    _check_texts(fields)
+    for name in REQUIRED:
+        _check_given(fields, name)
+    for column in TABLE:
+        if column.name in fields:
+            _check_text(fields, column, fields[column.name])
     result = _result(fields)
-    observed_on = _observed_on(fields["date"])
-    if observed_on > today + _GRACE:
-        raise RefusedError(Reason.DATE_IN_FUTURE, "date", "The date lies in the future.")
-    if observed_on < _EARLIEST:
-        said = f"The date lies before {_EARLIEST}, which is taken for a mistake in its year."
-        raise RefusedError(Reason.DATE_TOO_EARLY, "date", said)
+    observed_on = _day(fields["date"], today)
     says = {name: text for name, text in fields.items() if name not in _PERSONAL}
     if result.level is not None:
         says["level"] = result.level.value
@@ -172,28 +213,28 @@ def _warnings(activity: str, link: str | None, name: str | None) -> tuple[Refusa
     return (*details, Refusal(Reason.LINK_SECRET, "activity", _LINK_OPENS)) if opening else details
 
 
-def _check_present(fields: Mapping[str, str]) -> None:
-    for name in REQUIRED:
-        if name not in fields:
-            raise RefusedError(Reason.MISSING_VALUE, name, f"The column {name} is empty; every row needs it.")
+def _check_given(fields: Mapping[str, str], name: str) -> None:
+    if name not in fields:
+        raise RefusedError(Reason.MISSING_VALUE, name, f"The column {name} is empty; every row needs it.")
 
 
-def _check_texts(fields: dict[str, str]) -> None:
-    for column in TABLE:
-        text = fields.get(column.name)
-        if text is None:
-            continue
-        if column.name in _WRITTEN_ANEW:
-            _write_anew(fields, column, text)
-            continue
-        if len(text) > column.longest:
-            message = f"The column {column.name} takes {column.longest} characters at most."
-            raise RefusedError(Reason.TOO_LONG, column.name, message)
-        if column.form is not None and not column.form.pattern.fullmatch(text):
-            raise RefusedError(column.form.reason, column.name, column.form.message)
-        if column.name == _NAME and holds_link(text):
-            message = f"The column {_NAME} holds a link or an e-mail address, which no name may hold."
-            raise RefusedError(Reason.NAME_LINK, _NAME, message)
+def _check_text(fields: dict[str, str], column: Column, text: str) -> None:
+    if column.name in _WRITTEN_ANEW:
+        _write_anew(fields, column, text)
+        return
+    if len(text) > column.longest:
+        message = f"The column {column.name} takes {column.longest} characters at most."
+        raise RefusedError(Reason.TOO_LONG, column.name, message)
+    if column.form is not None and not column.form.pattern.fullmatch(text):
+        raise RefusedError(column.form.reason, column.name, column.form.message)
+    if column.name == _NAME and holds_link(text):
+        message = f"The column {_NAME} holds a link or an e-mail address, which no name may hold."
+        raise RefusedError(Reason.NAME_LINK, _NAME, message)
+
+
+def _check_reachable(link: str | None, *, local: bool) -> None:
+    if link is not None and not local and leads_to_private(link):
+        raise RefusedError(Reason.LINK_FORM, "link", _LINK_PRIVATE)
 
 
 def _write_anew(fields: dict[str, str], column: Column, text: str) -> None:
@@ -263,6 +304,16 @@ def _score(text: str) -> Result:
             Reason.SCORE_FORM, "score", "The score has more digits than can be kept exactly; give 15 at most."
         )
     return Result(score=score)
+
+
+def _day(text: str, today: date) -> date:
+    observed_on = _observed_on(text)
+    if observed_on > today + _GRACE:
+        raise RefusedError(Reason.DATE_IN_FUTURE, "date", "The date lies in the future.")
+    if observed_on < _EARLIEST:
+        said = f"The date lies before {_EARLIEST}, which is taken for a mistake in its year."
+        raise RefusedError(Reason.DATE_TOO_EARLY, "date", said)
+    return observed_on
 
 
 @lru_cache(maxsize=1024)
