@@ -260,6 +260,54 @@ async def test_failed_rows_are_given_to_a_key_that_reads_and_sends_evidence_of_t
         assert (await evidence.get(failed, as_=caller)).status_code == status
 
 
+async def test_a_dry_run_counts_as_the_upload_does_and_leaves_no_trace(evidence: Service) -> None:
+    two = "VW-2,S2,,,Team Work,relationl,,9/3/2026,Raft,,,,,"
+    file = table(line(1), two, CALLS, line(3), "VW-4,S/4" + line(4)[7:], '"a')
+    answer = await evidence.send(file, path="/v1/batches?dry_run=true", idempotency_key="week-1")
+    assert answer.status_code == 200
+    assert (evidence.published.outgoing, evidence.batches.batches, evidence.batches.rows_of) == ([], {}, {})
+    tried, sent = answer.json(), (await evidence.send(file, idempotency_key="week-1")).json()
+    same = ("source", "format", "received", "counts", "reasons", "warnings", "public_columns")
+    assert [tried[name] for name in same] == [sent[name] for name in same]
+    assert (tried["dry_run"], tried["columns"], tried["more"]) == (True, list(COLUMNS), False)
+    rows = (await evidence.get(sent["links"]["rows"])).json()["rows"]
+    assert tried["rows"] == [row for row in rows if row["state"] == "refused" or row["warnings"]]
+
+
+@pytest.mark.parametrize(("rows", "status"), [(10_100, 400), (9_999, 200)])
+async def test_a_dry_run_reads_no_further_than_the_upload_does(evidence: Service, rows: int, status: int) -> None:
+    take_large(evidence)
+    for file in (table(*['"a'] * rows), table(*map(line, range(300)), *['"a'] * rows)):
+        tried = await evidence.send(file, path="/v1/batches?dry_run=true")
+        sent = await evidence.send(file)
+        assert (tried.status_code, sent.status_code) == (status, 202 if status == 200 else status)
+        if status == 200:
+            assert tried.json()["more"]
+            assert len(tried.json()["rows"]) == 1_000
+            assert tried.json()["counts"] == sent.json()["counts"]
+
+
+@pytest.mark.parametrize("content", [b"", table(), b"not,a,header\n1,2,3\n", b"PK\x03\x04xl/"])
+async def test_a_file_that_cannot_be_read_is_the_same_problem_in_a_dry_run(evidence: Service, content: bytes) -> None:
+    tried = await evidence.send(content, path="/v1/batches?dry_run=true")
+    sent = await evidence.send(content)
+    assert tried.status_code == sent.status_code == 400
+    assert tried.json()["detail"] == sent.json()["detail"]
+
+
+async def test_dry_runs_take_nothing_of_what_may_be_sent_and_are_bounded_as_that_is() -> None:
+    built = Service(daily=DailyLimits(key_rows=4, key_bytes=4 << 20))
+    dry = "/v1/batches?dry_run=true"
+    async with built.client:
+        file = table(*map(line, range(400)))
+        for _ in range(5):
+            assert (await built.send(file, path=dry)).status_code == 200
+        assert (await built.send(table(line(1)))).status_code == 202
+        large = Service(daily=DailyLimits(key_bytes=len(file) + 10))
+        assert [(await large.send(file, path=dry)).status_code for _ in range(2)] == [200, 429]
+        assert (await large.send(file)).status_code == 202
+
+
 CALLS = "VW-call,S1,,,resilience,relational,,2026-11-20,Raft; ring Jo on 0412 345 678,,,,,"
 
 

@@ -121,4 +121,5 @@ def test_an_upload_documents_its_columns_and_media_types() -> None:
     body = upload["requestBody"]
     assert set(body["content"]) == {"text/csv", "application/x-ndjson"}
     assert column_table() in body["description"]
-    assert {each["name"] for each in upload["parameters"]} == {"source", "Idempotency-Key", "Content-Encoding"}
+    names = {each["name"] for each in upload["parameters"]}
+    assert names == {"source", "dry_run", "Idempotency-Key", "Content-Encoding"}

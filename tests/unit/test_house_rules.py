@@ -151,7 +151,7 @@ def calls_of_routes() -> Iterator[tuple[Path, ast.AsyncFunctionDef, list[ast.Cal
 
 def test_every_route_knows_its_caller_and_hands_the_tenant_to_whatever_it_asks() -> None:
     # An upload and a command carry their tenant within; a wait asks by what it is given.
-    carry = {"receive", "publish", "wait_until"}
+    carry = {"receive", "dry_run", "publish", "wait_until"}
     found = list(calls_of_routes())
     assert len(found) >= 10
     for path, route, calls in found:

@@ -11,8 +11,7 @@ from uuid import UUID
 
 import orjson
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
-from fastapi.responses import StreamingResponse
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from fastapi.responses import JSONResponse, StreamingResponse
 
 from libs.access.api_keys import ApiKeys, Caller
 from libs.common.body_limits import streamed_body
@@ -29,163 +28,25 @@ from libs.common.errors import (
 from libs.common.http import request_trace
 from libs.common.media_types import check_media_type, essence
 from libs.common.problems import documented
-from services.evidence.batches.batch import ROW_STATES, Batch, BatchState, FailedRow, Row, Upload
+from services.evidence.batches.batch import ROW_STATES, Batch, FailedRow, Row, Upload
 from services.evidence.batches.body import Limits, plain_blocks
+from services.evidence.batches.dry_run import dry_run
 from services.evidence.batches.failed_csv import failed_csv
 from services.evidence.batches.ingestion import Intake
 from services.evidence.batches.one_piece import OnePiece, good_fields, nothing
-from services.evidence.batches.quotas import Quotas
+from services.evidence.batches.quotas import BYTES_OF_DRY_RUNS, Quotas
 from services.evidence.batches.repository import Batches
+from services.evidence.batches.views import BatchView, DryRunView, RowPage, RowView
 from services.evidence.sources.csv_reader import CsvReader
 from services.evidence.sources.failed_columns import FAILED_COLUMNS
 from services.evidence.sources.ndjson import NdjsonReader
 from services.evidence.sources.reader import Reader
-from services.evidence.sources.schema import EXAMPLE, PUBLIC_COLUMNS, column_table, csv_template, evidence_schema
+from services.evidence.sources.schema import EXAMPLE, column_table, csv_template, evidence_schema
 
 _AFTER = r"^(?:[a-z0-9_]{0,60}\.)?[0-9]{1,9}$"
 _CSV, _NDJSON = "text/csv", "application/x-ndjson"
 _FORMATS = {_CSV: "csv", _NDJSON: "ndjson"}
 _READERS: Mapping[str, Callable[[int], Reader]] = {"csv": CsvReader, "ndjson": NdjsonReader}
-
-_BATCH_ID = UUID("0d8e4a52-95a8-4f43-9a0d-7a3c5f0e8d11")
-_PATH = f"/v1/batches/{_BATCH_ID}"
-
-
-class BatchLinks(BaseModel):
-    """Where to go on from a batch."""
-
-    self: str = Field(description="this batch", examples=[_PATH])
-    rows: str = Field(description="its rows", examples=[f"{_PATH}/rows"])
-    failed: str = Field(description="its refused rows as a file to correct", examples=[f"{_PATH}/failed.csv"])
-
-
-class BatchView(BaseModel):
-    """A batch and its numbers as of one moment. `received` is the sum of `counts`, always."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "id": str(_BATCH_ID),
-                    "state": "accepted",
-                    "complete": False,
-                    "source": "upload",
-                    "format": "csv",
-                    "received": 3,
-                    "counts": {**dict.fromkeys(map(str, ROW_STATES), 0), "pending": 2, "refused": 1},
-                    "reasons": {"refused": {"level_unknown": 1}},
-                    "warnings": {"telephone_in_text": 1},
-                    "public_columns": dict(PUBLIC_COLUMNS),
-                    "problem": None,
-                    "created_at": "2026-03-09T01:02:03.000Z",
-                    "accepted_at": "2026-03-09T01:02:03.210Z",
-                    "links": {"self": _PATH, "rows": f"{_PATH}/rows", "failed": f"{_PATH}/failed.csv"},
-                }
-            ]
-        }
-    )
-
-    id: UUID
-    state: BatchState = Field(description="`accepted` once all of it is safe; only then was it answered 202")
-    complete: bool = Field(description="nothing can change any more: all rows are in, and each is decided")
-    source: str = Field(description="the sender's system that the source ids come from")
-    format: str = Field(description="csv, ndjson or json")
-    received: int = Field(ge=0, description="rows received")
-    counts: dict[str, int] = Field(description=f"rows by state; the states are {', '.join(ROW_STATES)}")
-    reasons: dict[str, dict[str, int]] = Field(description="rows by state and reason code")
-    warnings: dict[str, int] = Field(description="rows that each code warns of, by code; such rows were taken")
-    public_columns: dict[str, str] = Field(
-        default=dict(PUBLIC_COLUMNS),
-        description="what of issued rows anybody can read on the badge's open page, signed and for good: `public`, or "
-        "`public by choice`, where the issuer's profile says so (`public_evidence`)",
-    )
-    problem: str | None = Field(description="why the upload was interrupted")
-    created_at: AwareDatetime
-    accepted_at: AwareDatetime | None
-    links: BatchLinks
-
-    @classmethod
-    def of(cls, batch: Batch) -> "BatchView":
-        """Return the view of a batch."""
-        path = f"/v1/batches/{batch.batch_id}"
-        return cls(
-            id=batch.batch_id,
-            state=batch.state,
-            complete=batch.complete,
-            source=batch.source,
-            format=batch.format,
-            received=batch.tally.received,
-            counts=batch.tally.by_state,
-            reasons=batch.tally.by_reason,
-            warnings=dict(batch.warnings),
-            problem=batch.problem,
-            created_at=batch.created_at,
-            accepted_at=batch.accepted_at,
-            links=BatchLinks(self=path, rows=f"{path}/rows", failed=f"{path}/failed.csv"),
-        )
-
-
-class RowWarningView(BaseModel):
-    """Why a row that was taken should be looked at: what it says becomes public, and perhaps should not."""
-
-    model_config = ConfigDict(from_attributes=True)
-
-    column: str = Field(description="the column that it speaks of", examples=["activity"])
-    reason: str = Field(description="a stable code for programs", examples=["telephone_in_text"])
-    detail: str = Field(description="the reason for people; never repeats what the row says")
-
-
-class RowFaultView(BaseModel):
-    """One thing that is wrong with a row that was refused."""
-
-    model_config = ConfigDict(from_attributes=True)
-
-    column: str | None = Field(description="the column that is not valid; none where it is the row", examples=["level"])
-    reason: str = Field(description="a stable code for programs", examples=["level_unknown"])
-    detail: str = Field(description="the reason for people; never repeats what the row says")
-
-
-class RowView(BaseModel):
-    """One row and what became of it."""
-
-    model_config = ConfigDict(from_attributes=True)
-
-    row: int = Field(
-        ge=1,
-        description="of CSV, one less than the sheet's row (of a sheet without blank rows on top, the first row of data"
-        " is 1); of NDJSON, the line",
-        examples=[4],
-    )
-    sheet_row: int | None = Field(
-        default=None, ge=2, description="of CSV, the row as a spreadsheet program numbers it", examples=[5]
-    )
-    source_id: str | None = Field(description="as it was sent; none where it has not the form of one")
-    state: str = Field(description=f"one of {', '.join(ROW_STATES)}", examples=["refused"])
-    column: str | None = Field(description="the column that is not valid", examples=["level"])
-    reason: str | None = Field(description="a stable code for programs", examples=["level_unknown"])
-    detail: str | None = Field(description="the reason for people; never repeats what the row says")
-    credential_id: UUID | None = Field(description="the credential that was issued, or the one held already")
-    faults: list[RowFaultView] = Field(
-        description="of a refused row all that is wrong with it, the first of each column; `column`, `reason` and"
-        " `detail` are those of the first, under whose reason the batch counts it"
-    )
-    warnings: list[RowWarningView]
-
-    @classmethod
-    def of(cls, row: Row, *, is_sheet: bool) -> "RowView":
-        """Return the view of a row of a batch, which a spreadsheet has or has not."""
-        view = cls.model_validate(row)
-        return view.model_copy(update={"sheet_row": row.row + 1}) if is_sheet else view
-
-
-class RowPage(BaseModel):
-    """A page of rows."""
-
-    rows: list[RowView]
-    next: str | None = Field(
-        description="the path of the following page; none on the last", examples=[f"{_PATH}/rows?limit=100&after=100"]
-    )
-
 
 _Source = Annotated[
     str,
@@ -211,6 +72,10 @@ _Encoding = Annotated[
         description="`gzip` where the body is compressed (RFC 1952); otherwise left out",
         json_schema_extra={"enum": ["gzip", "identity"]},
     ),
+]
+
+_DryRun = Annotated[
+    bool, Query(alias="dry_run", description="read the file and say what its rows would become; take nothing in")
 ]
 
 _ACCEPTED: dict[int | str, dict[str, Any]] = {
@@ -303,7 +168,8 @@ def upload_routes(intake: Intake, keys: ApiKeys, limits: Limits, *, longest_row:
     @router.post(
         "/batches",
         status_code=202,
-        responses=_ACCEPTED,
+        response_model=BatchView,
+        responses={200: {"model": DryRunView, "description": "Of a dry run: nothing was taken in."}, **_ACCEPTED},
         openapi_extra=_UPLOAD_BODY,
         dependencies=[streamed_body(limits.sent_bytes)],
     )
@@ -315,14 +181,26 @@ def upload_routes(intake: Intake, keys: ApiKeys, limits: Limits, *, longest_row:
         source: _Source = "upload",
         idempotency_key: _IdempotencyKey = None,
         content_encoding: _Encoding = None,
-    ) -> BatchView:
-        """Send a file of evidence: CSV or NDJSON, plain or gzip; answered when all of it is safe."""
+        is_dry_run: _DryRun = False,
+    ) -> BatchView | JSONResponse:
+        """Send a file of evidence: CSV or NDJSON, plain or gzip; answered when all of it is safe.
+
+        With `dry_run=true` it is read as it would be, and nothing is taken in: no batch, no row, no mail, no use of the
+        Idempotency-Key, nothing of the quotas of rows and bytes (so many bytes a day again may be sent in dry runs).
+        The numbers are those that the batch would have when it is accepted. What is decided afterwards is not foreseen:
+        whether the achievement is there and asks for a level or a score, whether the result is enough, whether the
+        evidence was sent before or the learner holds the badge, and whether the file has a source id twice.
+        """
         name = _file_format(request)
         upload = Upload(caller.issuer_id, source, name, request_trace(request), idempotency_key)
-        sent = quotas.counted(caller, keys.while_valid(request, request.stream()))
-        pieces = plain_blocks(sent, limits, gzipped=_is_gzip(content_encoding))
+        stream = keys.while_valid(request, request.stream())
+        sent = quotas.counted(caller, stream, BYTES_OF_DRY_RUNS if is_dry_run else "bytes")
+        pieces, reader = plain_blocks(sent, limits, gzipped=_is_gzip(content_encoding)), _READERS[name](longest_row)
+        if is_dry_run:
+            found = await dry_run(intake, upload, reader, pieces)
+            return JSONResponse(DryRunView.of(found, upload, is_sheet=name == "csv").model_dump(mode="json"))
         charge = partial(quotas.take, caller, "rows")
-        return _answer(await intake.receive(upload, _READERS[name](longest_row), pieces, charge), response)
+        return _answer(await intake.receive(upload, reader, pieces, charge), response)
 
     @router.get("/evidence/template", response_class=Response, responses={200: _TEMPLATE})
     async def read_template(caller: Caller = writer) -> Response:  # whoever may send evidence

@@ -13,20 +13,15 @@ from libs.contracts.unchecked import unchecked
 from services.evidence.batches import metrics
 from services.evidence.batches.batch import PENDING, NewRow, RowFault, RowWarning, Upload
 from services.evidence.batches.originals import Original, kept_of
+from services.evidence.batches.row_checks import RowChecks
 from services.evidence.batches.submissions import packed
 from services.evidence.sources.reader import RawRow
 from services.evidence.sources.refusals import Refusal
-from services.evidence.sources.rows import MAPPING_VERSION, Submission, presentable_source_id, read_row
+from services.evidence.sources.rows import MAPPING_VERSION, Submission, presentable_source_id
 
 # Contacts of this many learners are remembered within an upload, so that each is published once, not with every row.
 _CONTACTS_REMEMBERED = 20_000
 _ASSESSORS_REMEMBERED = 1_000
-
-MOST_REFUSED = 10_000
-"""Rows of an upload; where so many were refused, in a row and most of all or nearly all, no more is read of it."""
-
-# Of so many refused rows one may be good among junk that is meant to be stored.
-_NEARLY_ALL = 9
 
 _submitted = unchecked(EvidenceSubmitted)
 
@@ -61,39 +56,23 @@ class Chunker:
         *,
         local: bool = False,
     ) -> None:
-        self._local = local
-        self._contact_policy = contact_policy
+        self.checks = RowChecks(contact_policy, local=local)
         self._upload = upload
         self._batch_id = batch_id
         self._ids = ids
         self._contacts: dict[UUID, int] = {}
         self._assessors: dict[str, UUID] = {}
-        self._taken = 0
-        self.refused = 0
-        self._refused_in_a_row = 0
-
-    @property
-    def is_hopeless(self) -> bool:
-        """Whether very many rows were refused, in a row and most of all or nearly all: this is no file of evidence."""
-        in_a_row = self._refused_in_a_row >= MOST_REFUSED and self.refused > self._taken
-        return in_a_row or (self.refused >= MOST_REFUSED and self.refused > _NEARLY_ALL * self._taken)
 
     def chunk(self, raws: Sequence[RawRow], now: datetime) -> Chunk:
         """What these rows cause; `now` becomes their time of receipt."""
         chunk = Chunk()
         today = now.date()
         for number, fields in raws:
-            row = (
-                fields
-                if isinstance(fields, Refusal)
-                else read_row(fields, today, self._contact_policy, local=self._local)
-            )
+            row = self.checks.check((number, fields), today)
             piece_id = submission_id(self._batch_id, number)
             if isinstance(row, Refusal):
                 sent = fields.sent if isinstance(fields, Refusal) else fields
                 chunk.rows.append(_refused(piece_id, number, sent, row))
-                self.refused += 1
-                self._refused_in_a_row += 1
                 metrics.ROWS.labels(row.reason.value).inc()
             else:
                 assert not isinstance(fields, Refusal)  # noqa: S101  # else the row would be one
@@ -105,8 +84,6 @@ class Chunker:
         return chunk
 
     def _take(self, chunk: Chunk, piece_id: UUID, number: int, row: Submission, now: datetime) -> NewRow:
-        self._taken += 1
-        self._refused_in_a_row = 0
         issuer_id = self._upload.issuer_id
         learner_id = self._ids.learner_id(issuer_id, row.learner_id)
         if row.learner_email is not None:

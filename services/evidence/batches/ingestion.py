@@ -21,8 +21,9 @@ that the first sending was not lost.
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -51,11 +52,12 @@ from libs.contracts.events import Event
 from libs.contracts.ids import Ids
 from services.evidence.batches import metrics
 from services.evidence.batches.batch import DIED, LEASE, Batch, NewRow, Progress, Upload, UploadLease
-from services.evidence.batches.chunks import MOST_REFUSED, Chunk, Chunker
+from services.evidence.batches.chunks import Chunk, Chunker
 from services.evidence.batches.repeats import Repeat, first_progress
 from services.evidence.batches.repository import Batches
+from services.evidence.batches.row_checks import MOST_REFUSED
 from services.evidence.batches.sealing import BatchSealing, Header, StoredRows
-from services.evidence.sources.reader import RawRow, Reader
+from services.evidence.sources.reader import RawRow, Reader, rows_of
 from services.evidence.sources.refusals import Refusal
 
 T = TypeVar("T")
@@ -114,20 +116,30 @@ class Intake:
         """
         if upload.format == "json":
             return await self._read(upload, await self._receive(upload, reader, blocks, charge))
-        if self._under_way[upload.issuer_id] >= self.uploads_per_issuer:
+        with self.under_way(upload.issuer_id):
+            accepted = await self._receive(upload, reader, blocks, charge)
+        return await self._read(upload, accepted)
+
+    @contextmanager
+    def under_way(self, issuer_id: str) -> Iterator[None]:
+        """Count a file of this issuer as on its way until the end of the block.
+
+        Raises:
+            TooManyRequestsError: so many are already.
+        """
+        if self._under_way[issuer_id] >= self.uploads_per_issuer:
             metrics.UPLOADS.labels("refused").inc()
             raise TooManyRequestsError(
                 f"{self.uploads_per_issuer} uploads of this issuer are on their way; send the next one after them",
                 _TRY_AGAIN_SECONDS,
             )
-        self._under_way[upload.issuer_id] += 1
+        self._under_way[issuer_id] += 1
         try:
-            accepted = await self._receive(upload, reader, blocks, charge)
+            yield
         finally:
-            self._under_way[upload.issuer_id] -= 1
-            if not self._under_way[upload.issuer_id]:
-                del self._under_way[upload.issuer_id]
-        return await self._read(upload, accepted)
+            self._under_way[issuer_id] -= 1
+            if not self._under_way[issuer_id]:
+                del self._under_way[issuer_id]
 
     async def _read(self, upload: Upload, accepted: Batch | UUID) -> Batch:
         return accepted if isinstance(accepted, Batch) else await self.batches.batch(accepted, upload.issuer_id)
@@ -197,13 +209,13 @@ class UploadSession:
         if self._batch is None:
             return {"batch": None, "rows": 0, "refused": 0}
         lease, stored = self._batch.lease, self._batch.stored
-        return {"batch": str(lease.batch_id), "rows": stored.received, "refused": self._batch.chunker.refused}
+        return {"batch": str(lease.batch_id), "rows": stored.received, "refused": self._batch.chunker.checks.refused}
 
     async def read(self, block: bytes | None) -> None:
         """Hold the rows that a block completes (None: the end), and go through the steps whenever there are enough."""
         self._came_bytes += len(block or b"")
         # A row may have begun in any block before.
-        for raw in await self._intake.compute(self._came_bytes, partial(_rows, self._reader, block)):
+        for raw in await self._intake.compute(self._came_bytes, partial(rows_of, self._reader, block)):
             self._chunk.append(raw)
             sent = raw[1].sent or {} if isinstance(raw[1], Refusal) else raw[1]
             self._held_bytes += sum(map(len, sent.values()))
@@ -223,16 +235,17 @@ class UploadSession:
             if batch.lost:
                 raise ConflictError(_TAKEN_OVER)
             now, progress = self._intake.clock(), batch.repeat.progress
-            accepted_at = now if is_last else None
             chunk = await self._intake.compute(
                 self._came_bytes, lambda: self._chunked(batch, new, now, progress, is_last=is_last)
             )
+            is_hopeless = batch.chunker.checks.is_hopeless
+            accepted_at = now if is_last and not is_hopeless else None
             if not await _patiently(lambda: self._put(batch, chunk, progress, accepted_at)):
                 raise ConflictError(_TAKEN_OVER)
             if accepted_at is not None and batch.lease.begins and not batch.stored.received:
                 batch.as_sent = Batch.as_sent(batch.lease, self._upload, chunk.rows, accepted_at)
-            batch.stored, batch.is_accepted = progress, is_last
-            if batch.chunker.is_hopeless and not is_last:
+            batch.stored, batch.is_accepted = progress, accepted_at is not None
+            if is_hopeless:
                 raise InvalidRequestError(_HOPELESS)
 
     async def _acquire(self, first: Sequence[RawRow]) -> "_Batch":
@@ -269,7 +282,8 @@ class UploadSession:
         self, batch: "_Batch", raws: Sequence[RawRow], now: datetime, progress: Progress, *, is_last: bool
     ) -> Chunk:
         chunk = batch.chunker.chunk(raws, now)
-        chunk.stored = self._intake.sealing.seal(self._stored(batch, chunk.rows, progress), now, accepted=is_last)
+        accepted = is_last and not batch.chunker.checks.is_hopeless
+        chunk.stored = self._intake.sealing.seal(self._stored(batch, chunk.rows, progress), now, accepted=accepted)
         return chunk
 
     def _stored(self, batch: "_Batch", rows: Sequence[NewRow], progress: Progress) -> StoredRows:
@@ -358,11 +372,6 @@ class _Batch:
     lost: bool = False
     unproven: list[RawRow] = field(default_factory=list)
     as_sent: Batch | None = None
-
-
-def _rows(reader: Reader, block: bytes | None) -> list[RawRow]:
-    """Return the rows that a block completes, or the end of the file."""
-    return list(reader.finish() if block is None else reader.feed(block))
 
 
 async def _patiently(work: Callable[[], Awaitable[T]]) -> T:

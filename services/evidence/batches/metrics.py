@@ -10,7 +10,7 @@ ROWS = Counter(
     "bowerbird_evidence_rows", "Rows by what became of them at ingestion: taken, or the reason of refusal", ["outcome"]
 )
 BYTES = Counter("bowerbird_evidence_bytes", "Bytes of evidence files as they came in, before unpacking")
-UPLOADS = Counter("bowerbird_evidence_uploads", "Uploads by how they ended", ["end"])
+UPLOADS = Counter("bowerbird_evidence_uploads", "Uploads by how they ended; checked: a dry run", ["end"])
 
 from_zero(ROWS, ["taken", *Reason])
-from_zero(UPLOADS, ["accepted", "failed", "refused", *(each.code for each in ERRORS)])
+from_zero(UPLOADS, ["accepted", "checked", "failed", "refused", *(each.code for each in ERRORS)])

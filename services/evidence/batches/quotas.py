@@ -19,7 +19,10 @@ from libs.common.errors import TooManyRequestsError
 BLOCK_ROWS = 1_000
 BLOCK_BYTES = 4 * 1024 * 1024
 
-_BLOCKS = {"rows": BLOCK_ROWS, "bytes": BLOCK_BYTES}
+# Checked and not taken: counted for itself, so that it leaves what may be sent, and is bounded as that is.
+BYTES_OF_DRY_RUNS = "bytes of dry runs"
+
+_BLOCKS = {"rows": BLOCK_ROWS, "bytes": BLOCK_BYTES, BYTES_OF_DRY_RUNS: BLOCK_BYTES}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +37,7 @@ class DailyLimits:
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """What of one kind (`rows`, `bytes`) a key or an issuer may send in a day."""
+    """What of one kind (`rows`, `bytes`, `BYTES_OF_DRY_RUNS`) a key or an issuer may send in a day."""
 
     name: str
     issuer_id: str
@@ -51,6 +54,7 @@ class Quotas:
         self._limits: Mapping[str, tuple[int, int]] = {
             "rows": (limits.key_rows, limits.issuer_rows),
             "bytes": (limits.key_bytes, limits.issuer_bytes),
+            BYTES_OF_DRY_RUNS: (limits.key_bytes, limits.issuer_bytes),
         }
         self._clock = clock
         self._day = ""
@@ -58,7 +62,7 @@ class Quotas:
         self._spent: set[str] = set()
 
     async def take(self, caller: Caller, what: str, count: int) -> None:
-        """Count `count` rows or bytes (`what`) that this caller sends.
+        """Count `count` of `what` that this caller sends.
 
         Raises:
             TooManyRequestsError: its key or its issuer has sent what it may today; nothing of it may be taken in.
@@ -74,10 +78,10 @@ class Quotas:
         await self._take(of_key, count, "this API key")
         await self._take(of_issuer, count, "your issuer")
 
-    async def counted(self, caller: Caller, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        """Yield the pieces of a body, each counted first."""
+    async def counted(self, caller: Caller, pieces: AsyncIterator[bytes], what: str = "bytes") -> AsyncIterator[bytes]:
+        """Yield the pieces of a body, the bytes of each counted first."""
         async for piece in pieces:
-            await self.take(caller, "bytes", len(piece))
+            await self.take(caller, what, len(piece))
             yield piece
 
     async def _take(self, quota: Quota, count: int, who: str) -> None:

@@ -24,6 +24,11 @@ class Reader(Protocol):
         """The rows that the end of the file completes; raises as `feed` does."""
 
 
+def rows_of(reader: Reader, block: bytes | None) -> list[RawRow]:
+    """Return the rows that a block completes; None is the end of the file."""
+    return list(reader.finish() if block is None else reader.feed(block))
+
+
 NOT_UTF8 = Refusal(
     Reason.NOT_UTF8,
     None,

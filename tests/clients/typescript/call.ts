@@ -32,6 +32,7 @@ const uploaded = await evidence.POST("/v1/batches", {
   bodySerializer: (text) => text,
 });
 if (!uploaded.data) throw new Error(uploaded.error.detail);
+if ("dry_run" in uploaded.data) throw new Error("a dry run was not asked for");
 const rows = await evidence.GET("/v1/batches/{batch_id}/rows", {
   params: { path: { batch_id: uploaded.data.id }, query: { state: "refused" } },
 });

@@ -1,0 +1,51 @@
+"""Checks the rows of one upload, and sees where so many are refused that it is no file of evidence. Pure."""
+
+from datetime import date
+from typing import Final
+
+from libs.common.contact_details import ContactPolicy
+from services.evidence.sources.reader import RawRow
+from services.evidence.sources.refusals import Refusal
+from services.evidence.sources.rows import Submission, read_row
+
+MOST_REFUSED: Final = 10_000
+"""Rows of an upload; where so many were refused, in a row and most of all or nearly all, no more is read of it."""
+
+# Of so many refused rows one may be good among junk that is meant to be stored.
+_NEARLY_ALL: Final = 9
+
+
+class RowChecks:
+    """The checks of one upload's rows, and how many were taken and refused so far.
+
+    Attributes:
+        is_hopeless: very many rows were refused, in a row and most of all or nearly all: this is no file of evidence.
+    """
+
+    def __init__(self, contact_policy: ContactPolicy, *, local: bool) -> None:
+        """Take what `read_row` needs."""
+        self._contact_policy = contact_policy
+        self._local = local
+        self.taken = 0
+        self.refused = 0
+        self.is_hopeless = False
+        self._refused_in_a_row = 0
+
+    def check(self, raw: RawRow, today: date) -> Submission | Refusal:
+        """Return what this row says, or all that is wrong with it; `today` is the date in UTC."""
+        fields = raw[1]
+        row = (
+            fields if isinstance(fields, Refusal) else read_row(fields, today, self._contact_policy, local=self._local)
+        )
+        if isinstance(row, Refusal):
+            self.refused += 1
+            self._refused_in_a_row += 1
+            self.is_hopeless = self.is_hopeless or self._looks_hopeless()
+        else:
+            self.taken += 1
+            self._refused_in_a_row = 0
+        return row
+
+    def _looks_hopeless(self) -> bool:
+        in_a_row = self._refused_in_a_row >= MOST_REFUSED and self.refused > self.taken
+        return in_a_row or (self.refused >= MOST_REFUSED and self.refused > _NEARLY_ALL * self.taken)
