@@ -51,7 +51,8 @@ def documents() -> dict[str, str]:
 def _columns() -> str:
     return _page(
         "Columns of evidence",
-        "A file is CSV (UTF-8, comma or semicolon, names in the first line, in any order) or NDJSON, plain or gzip. "
+        "A file is CSV (UTF-8, comma or semicolon, names in the first line, in any order), NDJSON or an Excel workbook "
+        "(.xlsx), plain, gzip or alone in a ZIP. "
         "What is public stands on the badge's open page and in the signed credential, for everybody who has the link, "
         "and cannot be called back. What is public by choice does so only where the issuer's profile says "
         "`public_evidence` when the badge is issued; else it stays with the school. `GET /v1/evidence/template` gives "

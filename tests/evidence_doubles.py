@@ -14,6 +14,8 @@ from libs.common.contact_details import ContactPolicy
 from libs.common.errors import ConflictError, NotFoundError, OtherTenantError, UnavailableError
 from libs.common.health import Health
 from libs.common.http import create_app
+from libs.common.workers.jobs import Runner
+from libs.common.workers.threads import Threads
 from libs.contracts.cloudevents import Outgoing, body_of
 from libs.contracts.events import EvidenceDecided, EvidenceSubmitted, LearnerContact, Outcome
 from services.evidence.batches.api import batch_routes, upload_routes
@@ -36,6 +38,7 @@ from services.evidence.batches.quotas import DailyLimits, Quotas
 from services.evidence.batches.repository import Batches
 from services.evidence.batches.sealing import BatchSealing
 from services.evidence.batches.submissions import SentSubmissions, packed
+from services.evidence.batches.whole_files import WholeFiles
 from tests.ids import IDS, SECRET
 from tests.keys_in_memory import MemoryKeys
 
@@ -296,6 +299,7 @@ def evidence_app(
     uploads_per_issuer: int = 8,
     contact_policy: ContactPolicy = ContactPolicy.WARN,
     daily: DailyLimits | None = None,
+    runner: Runner | None = None,
 ) -> FastAPI:
     """The real routes over these."""
     intake = Intake(
@@ -311,7 +315,16 @@ def evidence_app(
     )
     app = create_app("evidence", Health())
     app.include_router(
-        upload_routes(intake, AnyKey(), limits, longest_row=longest_row, quotas=quotas(daily or DailyLimits()))
+        upload_routes(
+            intake,
+            AnyKey(),
+            limits,
+            longest_row=longest_row,
+            quotas=quotas(daily or DailyLimits()),
+            whole_files=WholeFiles(
+                runner or Threads(1, waiting=4, seconds=60), limits.sent_bytes, limits.plain_bytes, longest_row
+            ),
+        )
     )
     app.include_router(batch_routes(batches, AnyKey()))
     return app

@@ -28,6 +28,7 @@ from services.evidence.batches.originals import OriginalSealing
 from services.evidence.batches.quotas import DailyLimits, Quotas
 from services.evidence.batches.repository import INDEXES, Batches
 from services.evidence.batches.sealing import BatchSealing
+from services.evidence.batches.whole_files import WholeFiles, unpacking_workers
 from services.evidence.batches.worker import Decisions, StoredBatches
 from services.evidence.synthetic_learners import SyntheticLearners
 
@@ -39,6 +40,18 @@ class ServiceSettings(AuthoritySettings):
 
     upload_bytes: int = Field(default=1 << 30, ge=1, description="most bytes of one upload as sent")
     upload_plain_bytes: int = Field(default=1 << 31, ge=1, description="most bytes of one upload once unpacked")
+    upload_workbook_bytes: int = Field(
+        default=16 << 20,
+        ge=1,
+        le=1 << 30,
+        description="most bytes of a workbook or ZIP archive, which are held whole",
+    )
+    upload_workbook_cpu_seconds: float = Field(
+        default=120, gt=0, le=3_600, description="CPU time that opening a workbook or a ZIP archive may take"
+    )
+    upload_workbook_memory_bytes: int = Field(
+        default=256 << 20, ge=1 << 20, description="memory that opening one may take, in a worker process"
+    )
     upload_row_length: int = Field(
         default=65_536, ge=1_024, le=1_000_000, description="longest row of a file, in characters (JSON: bytes)"
     )
@@ -132,7 +145,14 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
     keys.count_known(plumbing.app)
     quotas = Quotas(plumbing.database, settings.daily_limits, now)
     plumbing.app.include_router(
-        upload_routes(intake, keys, limits, longest_row=settings.upload_row_length, quotas=quotas)
+        upload_routes(
+            intake,
+            keys,
+            limits,
+            longest_row=settings.upload_row_length,
+            quotas=quotas,
+            whole_files=_whole_files(plumbing, settings),
+        )
     )
     plumbing.app.include_router(batch_routes(batches, keys))
     grant_keys = GrantKeys.load(settings.grant_keys_file)
@@ -159,6 +179,16 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
     plumbing.repeat("dead-uploads", intake.interrupt_expired)
     lives = kept(plumbing.database, settings)
     plumbing.repeat("retention", Retention(lives, now, enforced=settings.retention_enforced).tick)
+
+
+def _whole_files(plumbing: Plumbing, settings: ServiceSettings) -> WholeFiles:
+    workers = unpacking_workers(
+        cpu_seconds=settings.upload_workbook_cpu_seconds, memory_bytes=settings.upload_workbook_memory_bytes
+    )
+    plumbing.at_stop(workers.close)
+    return WholeFiles(
+        workers, settings.upload_workbook_bytes, settings.upload_plain_bytes, longest_row=settings.upload_row_length
+    )
 
 
 def kept(database: Database, settings: ServiceSettings) -> list[Kept]:

@@ -10,6 +10,7 @@ from openapi_spec_validator import validate
 
 from bowerbird import generated, openapi
 from bowerbird.registry import NAMES
+from services.evidence.sources.forms import XLSX, ZIP
 from services.evidence.sources.schema import column_table
 
 ROOT = Path(__file__).parents[2]
@@ -119,7 +120,7 @@ def test_every_field_of_a_model_is_described_or_says_it_by_its_name_and_type(ser
 def test_an_upload_documents_its_columns_and_media_types() -> None:
     upload = DOCUMENTS["evidence"]["paths"]["/v1/batches"]["post"]
     body = upload["requestBody"]
-    assert set(body["content"]) == {"text/csv", "application/x-ndjson"}
+    assert set(body["content"]) == {"text/csv", "application/x-ndjson", XLSX, ZIP}
     assert column_table() in body["description"]
     names = {each["name"] for each in upload["parameters"]}
     assert names == {"source", "dry_run", "Idempotency-Key", "Content-Encoding"}

@@ -2,7 +2,8 @@
 
 import csv
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
 from typing import Annotated, Any
@@ -37,16 +38,12 @@ from services.evidence.batches.one_piece import OnePiece, good_fields, nothing
 from services.evidence.batches.quotas import BYTES_OF_DRY_RUNS, Quotas
 from services.evidence.batches.repository import Batches
 from services.evidence.batches.views import BatchView, DryRunView, RowPage, RowView
-from services.evidence.sources.csv_reader import CsvReader
+from services.evidence.batches.whole_files import WholeFiles
 from services.evidence.sources.failed_columns import FAILED_COLUMNS
-from services.evidence.sources.ndjson import NdjsonReader
-from services.evidence.sources.reader import Reader
+from services.evidence.sources.forms import CSV, NDJSON, OPENED, STREAMED, XLSX, ZIP, Form, is_sheet
 from services.evidence.sources.schema import EXAMPLE, column_table, csv_template, evidence_schema
 
 _AFTER = r"^(?:[a-z0-9_]{0,60}\.)?[0-9]{1,9}$"
-_CSV, _NDJSON = "text/csv", "application/x-ndjson"
-_FORMATS = {_CSV: "csv", _NDJSON: "ndjson"}
-_READERS: Mapping[str, Callable[[int], Reader]] = {"csv": CsvReader, "ndjson": NdjsonReader}
 
 _Source = Annotated[
     str,
@@ -103,12 +100,12 @@ def _csv_example() -> str:
 
 _TEMPLATE: dict[str, Any] = {
     "description": "The names of the columns, and no row.",
-    "content": {_CSV: {"schema": {"type": "string"}, "example": csv_template().strip("\ufeff")}},
+    "content": {CSV: {"schema": {"type": "string"}, "example": csv_template().strip("\ufeff")}},
 }
 _FAILED: dict[str, Any] = {
     "description": f"The columns of evidence, then {', '.join(FAILED_COLUMNS)}. Where a row has several faults, they"
     " stand in one order in each of these, with ` | ` between them.",
-    "content": {_CSV: {"schema": {"type": "string"}}},
+    "content": {CSV: {"schema": {"type": "string"}}},
 }
 _EVIDENCE_BODY: dict[str, Any] = {
     "requestBody": {"required": True, "content": {"application/json": {"schema": evidence_schema()}}}
@@ -117,23 +114,40 @@ _UPLOAD_BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
         "description": "Rows of UTF-8 text. CSV (RFC 4180, also with semicolons or tabs) names its columns in the first"
-        " line; NDJSON has one JSON object per line with the same names. Columns in any order; an unknown one is an"
-        f" error.\n\n{column_table()}",
+        " line; NDJSON has one JSON object per line with the same names; of a workbook (.xlsx) the one visible sheet is"
+        " read whose row above the data names them. A ZIP has one of these files. Columns in any order; an unknown one"
+        f" is an error.\n\n{column_table()}",
         "content": {
-            _CSV: {"schema": {"type": "string", "format": "binary"}, "example": _csv_example()},
-            _NDJSON: {
+            CSV: {"schema": {"type": "string", "format": "binary"}, "example": _csv_example()},
+            NDJSON: {
                 "schema": {"type": "string", "format": "binary"},
                 "example": orjson.dumps(EXAMPLE).decode() + "\n",
             },
+            XLSX: {"schema": {"type": "string", "format": "binary"}},
+            ZIP: {"schema": {"type": "string", "format": "binary"}},
         },
     }
 }
 
 
-def upload_routes(intake: Intake, keys: ApiKeys, limits: Limits, *, longest_row: int, quotas: Quotas) -> APIRouter:
+def upload_routes(
+    intake: Intake, keys: ApiKeys, limits: Limits, *, longest_row: int, quotas: Quotas, whole_files: WholeFiles
+) -> APIRouter:
     """Return the calls that take evidence in. `longest_row` is in characters (CSV) or bytes (JSON)."""
     router = APIRouter(prefix="/v1", tags=["evidence"])
     writer = Depends(keys.allowed("evidence:write"))
+
+    @asynccontextmanager
+    async def _opened(
+        request: Request, sent: AsyncIterator[bytes], *, gzipped: bool
+    ) -> AsyncIterator[tuple[Form, AsyncIterator[bytes]]]:
+        media_type = _media_type(request)
+        if media_type in STREAMED:
+            yield STREAMED[media_type], plain_blocks(sent, limits, gzipped=gzipped)
+            return
+        small = replace(limits, sent_bytes=whole_files.most_bytes, plain_bytes=whole_files.most_bytes)
+        async with whole_files.opened(media_type, plain_blocks(sent, small, gzipped=gzipped)) as found:
+            yield found
 
     def _answer(batch: Batch, response: Response) -> BatchView:
         view = BatchView.of(batch)
@@ -183,7 +197,7 @@ def upload_routes(intake: Intake, keys: ApiKeys, limits: Limits, *, longest_row:
         content_encoding: _Encoding = None,
         is_dry_run: _DryRun = False,
     ) -> BatchView | JSONResponse:
-        """Send a file of evidence: CSV or NDJSON, plain or gzip; answered when all of it is safe.
+        """Send a file of evidence: CSV, NDJSON, a workbook, or one of these in a ZIP; answered when all of it is safe.
 
         With `dry_run=true` it is read as it would be, and nothing is taken in: no batch, no row, no mail, no use of the
         Idempotency-Key, nothing of the quotas of rows and bytes (so many bytes a day again may be sent in dry runs).
@@ -191,22 +205,22 @@ def upload_routes(intake: Intake, keys: ApiKeys, limits: Limits, *, longest_row:
         whether the achievement is there and asks for a level or a score, whether the result is enough, whether the
         evidence was sent before or the learner holds the badge, and whether the file has a source id twice.
         """
-        name = _file_format(request)
-        upload = Upload(caller.issuer_id, source, name, request_trace(request), idempotency_key)
         stream = keys.while_valid(request, request.stream())
         sent = quotas.counted(caller, stream, BYTES_OF_DRY_RUNS if is_dry_run else "bytes")
-        pieces, reader = plain_blocks(sent, limits, gzipped=_is_gzip(content_encoding)), _READERS[name](longest_row)
-        if is_dry_run:
-            found = await dry_run(intake, upload, reader, pieces)
-            return JSONResponse(DryRunView.of(found, upload, is_sheet=name == "csv").model_dump(mode="json"))
-        charge = partial(quotas.take, caller, "rows")
-        return _answer(await intake.receive(upload, reader, pieces, charge), response)
+        async with _opened(request, sent, gzipped=_is_gzip(content_encoding)) as (form, pieces):
+            upload = Upload(caller.issuer_id, source, form.name, request_trace(request), idempotency_key)
+            reader = form.reader(longest_row)
+            if is_dry_run:
+                found = await dry_run(intake, upload, reader, pieces)
+                return JSONResponse(DryRunView.of(found, upload, is_sheet=form.is_sheet).model_dump(mode="json"))
+            charge = partial(quotas.take, caller, "rows")
+            return _answer(await intake.receive(upload, reader, pieces, charge), response)
 
     @router.get("/evidence/template", response_class=Response, responses={200: _TEMPLATE})
     async def read_template(caller: Caller = writer) -> Response:  # whoever may send evidence
         """A CSV file to fill in: the names of the columns, with what becomes public marked beside them."""
         headers = {"Content-Disposition": 'attachment; filename="evidence.csv"'}
-        return Response(csv_template(), media_type=_CSV, headers=headers)
+        return Response(csv_template(), media_type=CSV, headers=headers)
 
     return router
 
@@ -241,13 +255,13 @@ def batch_routes(batches: Batches, keys: ApiKeys) -> APIRouter:
         """A page of rows: in the order of the file, or of reason and row where one state is asked for."""
         if warned and state is not None:
             raise InvalidRequestError("Ask for rows with warnings, or for rows in one state.")
-        is_sheet = await batches.format(batch_id, caller.issuer_id) == "csv"
+        numbered = is_sheet(await batches.format(batch_id, caller.issuer_id))
         reason, _, number = after.rpartition(".")
         if warned:
             page = await batches.warned_rows(batch_id, caller.issuer_id, after=int(number), limit=limit)
         else:
             page = await batches.rows(batch_id, caller.issuer_id, state=state, after=(reason, int(number)), limit=limit)
-        rows = [RowView.of(row, is_sheet=is_sheet) for row in page]
+        rows = [RowView.of(row, is_sheet=numbered) for row in page]
         return RowPage(rows=rows, next=_next_page(batch_id, page, state, warned=warned, limit=limit))
 
     @router.get(
@@ -269,21 +283,21 @@ def batch_routes(batches: Batches, keys: ApiKeys) -> APIRouter:
             raise ForbiddenError(
                 "what was sent is given to a key that may send evidence, with the scope evidence:write"
             )
-        is_sheet = await batches.format(batch_id, caller.issuer_id) == "csv"
+        numbered = is_sheet(await batches.format(batch_id, caller.issuer_id))
 
         async def page(after: int, limit: int) -> Sequence[FailedRow]:
             return await batches.failed.page(batch_id, caller.issuer_id, after=after, limit=limit)
 
         headers = {"Content-Disposition": f'attachment; filename="failed-{batch_id}.csv"'}
-        return StreamingResponse(failed_csv(page, is_sheet=is_sheet), media_type=_CSV, headers=headers)
+        return StreamingResponse(failed_csv(page, is_sheet=numbered), media_type=CSV, headers=headers)
 
     return router
 
 
-def _file_format(request: Request) -> str:
+def _media_type(request: Request) -> str:
     media_type = request.headers.get("content-type", "")
-    check_media_type(media_type, tuple(_FORMATS))
-    return _FORMATS[essence(media_type)]
+    check_media_type(media_type, (*STREAMED, *OPENED))
+    return essence(media_type)
 
 
 def _is_gzip(content_encoding: str | None) -> bool:

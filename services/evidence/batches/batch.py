@@ -70,7 +70,7 @@ class UploadLease:
 class RowWarning(NamedTuple):
     """What warns of a row that was taken: its column, a stable code, and a message that repeats nothing of the row."""
 
-    column: str
+    column: str | None
     reason: str
     detail: str
 

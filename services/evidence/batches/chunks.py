@@ -113,7 +113,7 @@ class Chunker:
                 mapping_version=MAPPING_VERSION,
             )
         )
-        warnings = tuple(RowWarning(each.column or "", each.reason.value, each.message) for each in row.warnings)
+        warnings = tuple(RowWarning(each.column, each.reason.value, each.message) for each in row.warnings)
         return NewRow(
             piece_id, number, row.source_id, PENDING, assessor=row.assessor, comment=row.comment, warnings=warnings
         )

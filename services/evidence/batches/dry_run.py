@@ -64,7 +64,7 @@ class DryRun:
         self.counts[PENDING, ""] += 1
         if row.warnings:
             self.warnings.update({each.reason.value for each in row.warnings})
-            warnings = tuple(RowWarning(each.column or "", each.reason.value, each.message) for each in row.warnings)
+            warnings = tuple(RowWarning(each.column, each.reason.value, each.message) for each in row.warnings)
             self._tell(Row(number, row.source_id, PENDING, warnings=warnings))
 
     def _tell(self, row: Row) -> None:

@@ -1,10 +1,11 @@
 """Checks the rows of one upload, and sees where so many are refused that it is no file of evidence. Pure."""
 
+from dataclasses import replace
 from datetime import date
 from typing import Final
 
 from libs.common.contact_details import ContactPolicy
-from services.evidence.sources.reader import RawRow
+from services.evidence.sources.reader import Fields, RawRow
 from services.evidence.sources.refusals import Refusal
 from services.evidence.sources.rows import Submission, read_row
 
@@ -33,10 +34,7 @@ class RowChecks:
 
     def check(self, raw: RawRow, today: date) -> Submission | Refusal:
         """Return what this row says, or all that is wrong with it; `today` is the date in UTC."""
-        fields = raw[1]
-        row = (
-            fields if isinstance(fields, Refusal) else read_row(fields, today, self._contact_policy, local=self._local)
-        )
+        row = self._read(raw[1], today)
         if isinstance(row, Refusal):
             self.refused += 1
             self._refused_in_a_row += 1
@@ -45,6 +43,20 @@ class RowChecks:
             self.taken += 1
             self._refused_in_a_row = 0
         return row
+
+    def _read(self, fields: dict[str, str] | Refusal, today: date) -> Submission | Refusal:
+        if isinstance(fields, Refusal):
+            return fields
+        row = read_row(fields, today, self._contact_policy, local=self._local)
+        if not isinstance(fields, Fields):
+            return row
+        if not fields.faults:
+            return row if isinstance(row, Refusal) else replace(row, warnings=(*row.warnings, *fields.warnings))
+        # What is wrong with a cell says more than what is wrong with its text.
+        cells = {each.column for each in fields.faults}
+        texts = (row, *row.also) if isinstance(row, Refusal) else ()
+        also = [replace(each, also=()) for each in texts if each.column not in cells]
+        return replace(fields.faults[0], also=(*fields.faults[1:], *also))
 
     def _looks_hopeless(self) -> bool:
         in_a_row = self._refused_in_a_row >= MOST_REFUSED and self.refused > self.taken

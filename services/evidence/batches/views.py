@@ -56,7 +56,7 @@ class BatchView(BaseModel):
     state: BatchState = Field(description="`accepted` once all of it is safe; only then was it answered 202")
     complete: bool = Field(description="nothing can change any more: all rows are in, and each is decided")
     source: str = Field(description="the sender's system that the source ids come from")
-    format: str = Field(description="csv, ndjson or json")
+    format: str = Field(description="csv, ndjson, xlsx or json; of a ZIP that of the file in it")
     received: int = Field(ge=0, description="rows received")
     counts: dict[str, int] = Field(description=f"rows by state; the states are {', '.join(ROW_STATES)}")
     reasons: dict[str, dict[str, int]] = Field(description="rows by state and reason code")
@@ -97,7 +97,9 @@ class RowWarningView(BaseModel):
 
     model_config = ConfigDict(from_attributes=True)
 
-    column: str = Field(description="the column that it speaks of", examples=["activity"])
+    column: str | None = Field(
+        description="the column that it speaks of; none where it is the row", examples=["activity"]
+    )
     reason: str = Field(description="a stable code for programs", examples=["telephone_in_text"])
     detail: str = Field(description="the reason for people; never repeats what the row says")
 
@@ -160,7 +162,7 @@ class DryRunView(BaseModel):
 
     dry_run: Literal[True] = True
     source: str = Field(description="the sender's system that the source ids come from")
-    format: str = Field(description="csv or ndjson")
+    format: str = Field(description="csv, ndjson or xlsx; of a ZIP that of the file in it")
     received: int = Field(ge=0, description="rows of the file")
     counts: dict[str, int] = Field(
         description="rows by state: `refused` would be so; `pending` would be taken in, and then be decided, which is"

@@ -31,6 +31,10 @@ ADVICE: Final[Mapping[Reason, str]] = {
     Reason.NUMBER_FORM: "Write an id as text, in quotes.",
     Reason.NOT_UTF8: "Save the file as 'CSV UTF-8'.",
     Reason.COLUMNS_WRONG: "The row has more or fewer fields than the first line: look for a stray comma or quote.",
+    Reason.CELL_FORM: "Write the value itself into the cell, in a column of text: no error, no formula without its "
+    "result, no merged cell, and no date but in the column date.",
+    Reason.ROW_HIDDEN: "Look whether the row was meant: it is hidden in the sheet, and was taken.",
+    Reason.SHEETS_NOT_READ: "Nothing, if the other sheets hold no evidence; else send each as a file of its own.",
     Reason.EMAIL_IN_TEXT: "Take the address out of the activity or the link: everybody can read it on the open page.",
     Reason.TELEPHONE_IN_TEXT: "Take the number out of the activity, which everybody can read on the open page, or out"
     " of the learner's name, which is mailed.",

@@ -32,7 +32,11 @@ _NAMES_SHOWN: Final = 10
 
 
 class Header:
-    """The columns of a CSV file, in the file's order; those of a file of failed rows are passed over."""
+    """The columns of a CSV file, in the file's order; those of a file of failed rows are passed over.
+
+    Attributes:
+        names: of its columns, in the form that they have here.
+    """
 
     def __init__(self, cells: Sequence[str], delimiter: str) -> None:
         """Read the first row.
@@ -41,9 +45,9 @@ class Header:
             InvalidRequestError: something is wrong with the columns; the error lists all of it.
         """
         self.delimiter = delimiter
-        self._names = column_names(cells)
-        self._failed = not _OF_FAILED.isdisjoint(self._names)
-        _check(self._names)
+        self.names = column_names(cells)
+        self._failed = not _OF_FAILED.isdisjoint(self.names)
+        _check(self.names)
 
     def fields(self, cells: Sequence[str]) -> dict[str, str] | Refusal | None:
         """Return the fields of a row; None for a blank one.
@@ -52,11 +56,11 @@ class Header:
         """
         if is_blank(cells):
             return None
-        if len(cells) > len(self._names) and not is_blank(cells[len(self._names) :]):
+        if len(cells) > len(self.names) and not is_blank(cells[len(self.names) :]):
             return self._too_many(cells)
-        fields = dict(zip(self._names, cells, strict=False))
+        fields = dict(zip(self.names, cells, strict=False))
         if "" in fields:
-            if any(cell.strip() for name, cell in zip(self._names, cells, strict=False) if not name):
+            if any(cell.strip() for name, cell in zip(self.names, cells, strict=False) if not name):
                 return self._too_many(cells)
             del fields[""]
         return _of_failed(fields) if self._failed else fields

@@ -6,11 +6,18 @@ _UTF8_BOM = b"\xef\xbb\xbf"
 # So much of a file tells what it is.
 _START = 512
 _UTF16 = "The file is UTF-16 text; save it as UTF-8 (in Excel: 'CSV UTF-8') and send that."
-_WORKBOOK = "The file is an Excel workbook, not CSV: in Excel choose 'Save as', 'CSV UTF-8', and send that file."
+_WORKBOOK = (
+    "The file is an Excel workbook, not CSV: send it with the Content-Type of .xlsx,"
+    " application/vnd.openxmlformats-officedocument.spreadsheetml.sheet, or save it as 'CSV UTF-8' and send that."
+)
+_OLD_WORKBOOK = (
+    "The file is an Excel workbook of the old form (.xls), or protected by a password, not CSV: in Excel choose"
+    " 'Save as', 'CSV UTF-8', and send that file."
+)
 _KINDS = (
     (b"\xff\xfe", _UTF16),
     (b"\xfe\xff", _UTF16),
-    (b"\xd0\xcf\x11\xe0", _WORKBOOK),
+    (b"\xd0\xcf\x11\xe0", _OLD_WORKBOOK),
     (b"%PDF-", "The file is a PDF; send the table itself, as 'CSV UTF-8'."),
     (b"\x1f\x8b", "The file is compressed by gzip; say so in the header Content-Encoding: gzip."),
     (b"{\\rtf", "The file is a text document (RTF); send the table itself, as 'CSV UTF-8'."),
@@ -84,7 +91,8 @@ def _check_kind(start: bytes) -> None:
         raise InvalidRequestError(
             _WORKBOOK
             if is_office
-            else "The file is a ZIP archive or an OpenDocument spreadsheet, not CSV: save the table as 'CSV UTF-8'."
+            else "The file is a ZIP archive, not CSV: send it as application/zip if one file of evidence is in it; an"
+            " OpenDocument spreadsheet is to be saved as 'CSV UTF-8'."
         )
     if len(start) >= 8 and start.count(0) * 4 >= len(start):
         raise InvalidRequestError(_UTF16)

@@ -8,19 +8,18 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
 from libs.common.errors import InvalidRequestError
-from libs.openbadges.jsonld.parsing import LARGEST_NUMBER, Limits, parse
+from libs.openbadges.jsonld.parsing import Limits, parse
 from libs.openbadges.model.errors import CredentialError
 from services.evidence.sources.columns import COLUMNS
 from services.evidence.sources.failed_columns import TEXT
 from services.evidence.sources.lines import Lines
+from services.evidence.sources.numbers import number_refused, number_text
 from services.evidence.sources.reader import NOT_UTF8, RawRow, decode, readable, too_long
 from services.evidence.sources.refusals import Reason, Refusal
 
 _KNOWN: Final = frozenset(COLUMNS)
 # A row is flat; what is deeper is refused as such, not as too deep.
 _LIMITS: Final = Limits(bytes=1_000_000, depth=8, nodes=1_000)
-# The power of ten of a fraction that is written out.
-_SMALLEST: Final = -40
 _NOT_JSON: Final = Refusal(Reason.NOT_JSON, None, "The line is not a JSON object.")
 _TWICE: Final = Refusal(Reason.DUPLICATE_FIELD, None, "The object has a field twice, and readers would disagree.")
 _UNKNOWN: Final = Refusal(Reason.COLUMNS_WRONG, None, f"The row has a field that is none of: {', '.join(COLUMNS)}.")
@@ -72,7 +71,7 @@ def json_fields(text: bytes) -> dict[str, str] | Refusal:
     try:
         document = _with_every_digit(parse(text, _LIMITS), text)
     except InvalidOperation:
-        return _number_refused(None)
+        return number_refused(None)
     except CredentialError as error:
         return _refused(error, text)
     if not _KNOWN.issuperset(document):
@@ -91,7 +90,7 @@ def _refused(error: CredentialError, text: bytes) -> Refusal:
     if error.code == "duplicate_key":
         return _TWICE
     if error.code == "number_too_large":
-        return _number_refused(None)
+        return number_refused(None)
     return _NOT_JSON if decode(text)[1] else NOT_UTF8
 
 
@@ -107,30 +106,5 @@ def _written(name: str, value: Any) -> str | Refusal | None:
         return value
     if type(value) not in {int, Decimal}:
         return Refusal(Reason.NOT_JSON, name, f"The field {name} is neither text nor a number.")
-    number = _number(name, value)
-    return _number_refused(name) if number is None else number
-
-
-def _number(name: str, value: int | Decimal) -> str | None:
-    """Return a number as text, the same however it was written: 1001.0 is 1001; None where it may not be exact.
-
-    An integer beyond 2^53 is not the same to every reader (RFC 7493, section 2.2), and a fraction names nobody.
-    """
-    if not value:
-        return "0"
-    if not -LARGEST_NUMBER <= value <= LARGEST_NUMBER:
-        return None
-    if isinstance(value, int) or value == value.to_integral_value():
-        return str(int(value))
-    if name != "score":
-        return None
-    # So small a score is none: left as it is written, without all its zeros.
-    return format(value, "f") if value.adjusted() > _SMALLEST else str(value)
-
-
-def _number_refused(name: str | None) -> Refusal:
-    return Refusal(
-        Reason.NUMBER_FORM,
-        name,
-        "A number beyond 2^53 or with a fraction is not the same id to every program; write it as text, in quotes.",
-    )
+    number = number_text(name, value)
+    return number_refused(name) if number is None else number

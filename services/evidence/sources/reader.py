@@ -1,6 +1,6 @@
 """What reads an evidence file: fed with bytes cut anywhere, it gives numbered rows of text fields."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Protocol
 
 from services.evidence.sources.refusals import Reason, Refusal
@@ -8,6 +8,17 @@ from services.evidence.sources.refusals import Reason, Refusal
 # A row's number with its fields, or with why it has none. Of a CSV file, row n is the sheet's row n + 1, wherever the
 # columns are named: blank rows count. Of NDJSON it is the line.
 RawRow = tuple[int, dict[str, str] | Refusal]
+
+
+class Fields(dict[str, str]):
+    """Fields of a row of which the form says more than text: what is wrong with single cells, what warns of the row."""
+
+    def __init__(
+        self, texts: Mapping[str, str], *, faults: tuple[Refusal, ...] = (), warnings: tuple[Refusal, ...] = ()
+    ) -> None:
+        super().__init__(texts)
+        self.faults = faults
+        self.warnings = warnings
 
 
 class Reader(Protocol):

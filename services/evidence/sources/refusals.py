@@ -10,7 +10,8 @@ from libs.common.contact_details import ContactDetail
 class Reason(StrEnum):
     """Why a row was refused at ingestion: a stable code.
 
-    The last two, and LINK_SECRET of the activity, are warnings where the policy does not refuse.
+    Of the last four the first two are always warnings; the others, and LINK_SECRET of the activity, are so where the
+    policy does not refuse.
     """
 
     MISSING_VALUE = "missing_value"
@@ -37,6 +38,9 @@ class Reason(StrEnum):
     NOT_UTF8 = "not_utf8"
     COLUMNS_WRONG = "columns_wrong"
     TOO_MANY_FIELDS = "too_many_fields"
+    CELL_FORM = "cell_form"
+    ROW_HIDDEN = "row_hidden"
+    SHEETS_NOT_READ = "sheets_not_read"
     EMAIL_IN_TEXT = ContactDetail.EMAIL.value
     TELEPHONE_IN_TEXT = ContactDetail.TELEPHONE.value
 
