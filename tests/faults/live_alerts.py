@@ -1,7 +1,8 @@
 """`make alerts`: breaks the running stack, one thing after the other, and sees which alert fires and falls silent.
 
 A real Prometheus evaluates the shipped rules with every duration in them shortened, and a real Alertmanager mails what
-fires. Faults that leave one another alone are tried at the same time. What cannot be broken here is named at the end.
+fires. Faults that leave one another alone are tried side by side. What was seen is kept in `var/alerts-seen.json`, so
+that a run that did not come to its end can be taken up (`--resume`); the table at the end has every alert there is.
 """
 
 import contextlib
@@ -9,177 +10,71 @@ import os
 import shutil
 import signal
 import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
 import cyclopts
-import httpx
 import orjson
 
 from deploy.embedded.layout import SOURCE_ROOT
 from deploy.embedded.stack import Stack
 from deploy.monitoring.documents import ALERTS
 from tests.conftest import PORT_OFFSET
-from tests.faults import live_awards, live_services, live_stores, live_watching
+from tests.faults import live_awards, live_brokers, live_services, live_stores, live_watching
 from tests.faults.hurried import hurry
+from tests.faults.live_attempts import Attempt, Watch, run_lanes
 from tests.faults.live_exporters import Exporters
-from tests.faults.live_faults import Alarms, Traffic, Trial
+from tests.faults.live_faults import Alarms, Traffic, Trial, nothing
 from tests.faults.live_prometheus import OWN, Alertmanager, Prometheus, Target
 
-_LONGEST_SECONDS: Final = 180.0
-_LOOK_SECONDS: Final = 0.25
+_VAR: Final = SOURCE_ROOT / "var"
+_SEEN: Final = _VAR / "alerts-seen.json"
 # Of an objective the alert that pages: the other one looks back over days, and is silent days later.
 _SEVERITIES: Final = {alert.name: alert.severity for alert in reversed(ALERTS)}
-_NOT_TRIED: Final = {
-    "BowerbirdWatchdog": "it fires always; that it is mailed is looked at in the end",
-    "BowerbirdKafkaOffline": "it takes a broker that loses one of its disks, and the stack has one of each",
-    "BowerbirdKafkaUnderReplicated": "it takes a second broker, and the stack has one",
-    "BowerbirdMongoConnections": "MongoDB takes more connections here than this machine can open",
-    "BowerbirdRetentionBehind": "what ends after years cannot be shortened: lives are not in the rules",
-}
+_HEARTBEAT: Final = "BowerbirdWatchdog"
+
+Stage = Sequence[Sequence[Trial]]
+"""Lanes that are tried side by side, each of trials that are tried one after the other."""
 
 
-@dataclass
-class Attempt:
-    """One trial, as far as it is.
-
-    Attributes:
-        trial: what is broken.
-        fired: by alert, seconds from the fault until it fired.
-        silent: by alert, seconds from the end of the fault until it was silent.
-        beside: other alerts that fired meanwhile.
-        problem: why it could not be tried; empty where it could.
-    """
-
-    trial: Trial
-    fired: dict[str, float] = field(default_factory=dict)
-    silent: dict[str, float] = field(default_factory=dict)
-    beside: set[str] = field(default_factory=set)
-    problem: str = ""
-    over: bool = False
-    _since: float = 0.0
-    _ended: bool = False
-
-    def begin(self) -> None:
-        """Break it."""
-        self._since = time.monotonic()
-        self._guarded(self.trial.begin)
-
-    def go_on(self) -> None:
-        """Add to the fault while it lasts."""
-        if not self._ended and not self.over:
-            self._guarded(self.trial.during)
-
-    def note(self, now: set[str]) -> None:
-        """Note what fires now; mend what has been seen to fire, and come to an end once it is silent."""
-        passed = time.monotonic() - self._since
-        if self.over:
-            return
-        self.beside |= now - self.trial.alerts - _NOT_TRIED.keys()
-        if not self._ended:
-            for each in now & self.trial.alerts:
-                self.fired.setdefault(each, passed)
-            if self.trial.alerts <= self.fired.keys() or passed > _LONGEST_SECONDS:
-                self.end()
-        else:
-            for each in self.trial.alerts - now:
-                self.silent.setdefault(each, passed)
-            self.over = not now & self.trial.alerts or passed > _LONGEST_SECONDS
-
-    def end(self) -> None:
-        """Mend it."""
-        self._ended = True
-        self._guarded(self.trial.end)
-        self._since = time.monotonic()
-
-    @property
-    def good(self) -> bool:
-        """Whether each alert fired, and fell silent."""
-        return not self.problem and self.trial.alerts <= self.fired.keys() & self.silent.keys()
-
-    def _guarded(self, act: Callable[[], object]) -> None:
-        try:
-            act()
-        except Exception as error:  # noqa: BLE001  # one that cannot be tried must not end the others
-            self.problem = f"{type(error).__name__}: {error}"
-            if not self._ended:
-                self.end()
-            self.over = True
-
-    def lines(self) -> Iterator[str]:
-        """Say what was seen, a line an alert."""
-        for each in sorted(self.trial.alerts):
-            fired = f"{self.fired[each]:.0f} s" if each in self.fired else "never"
-            silent = f"{self.silent[each]:.0f} s" if each in self.silent else "never"
-            good = each in self.fired and each in self.silent and not self.problem
-            yield f"{'ok  ' if good else 'FAIL'} {each:32} {self.trial.name:20} {fired:>6} {silent:>6}"
-        if self.problem:
-            yield f"     {self.trial.name}: {self.problem}"
-        if self.beside:
-            yield f"     beside: {', '.join(sorted(self.beside))}"
-
-
-def tell(line: str) -> None:
-    """Print a line at once."""
-    print(line, flush=True)
-
-
-def attempt(trials: Sequence[Trial], alarms: Callable[[], set[str]]) -> list[Attempt]:
-    """Break all of these, wait for the alerts of each, mend it, and wait until they are silent."""
-    wanted = frozenset().union(*(trial.alerts for trial in trials))
-    patience = time.monotonic() + _LONGEST_SECONDS
-    while (early := alarms() & wanted) and time.monotonic() < patience:
-        time.sleep(_LOOK_SECONDS)
-    attempts = [Attempt(trial) for trial in trials]
-    for each in attempts:
-        if early & each.trial.alerts:
-            each.problem, each.over = "it fires before anything was broken", True
-        else:
-            each.begin()
-    told: set[str] = set()
-    while len(told) < len(attempts):
-        for each in attempts:
-            each.go_on()
-        now = alarms()
-        for each in attempts:
-            each.note(now)
-            if each.over and each.trial.name not in told:
-                told.add(each.trial.name)
-                for line in each.lines():
-                    tell(line)
-        time.sleep(_LOOK_SECONDS)
-    return attempts
-
-
-def stages(alarms: Alarms) -> Iterator[list[Trial]]:
-    """Return what is tried at the same time, one stage after the other; each leaves the stack as it found it."""
+def stages(alarms: Alarms) -> Iterator[Stage]:
+    """Return what is tried, one stage after the other; each leaves the stack as it found it."""
     audits = live_watching.Audits(alarms)
+    clocks, lives = live_services.of_clocks(alarms), live_services.of_lives(alarms)
+    crashes, stall, killed, no_target = live_services.of_processes(alarms)
+    # Nothing that audits would find, and nothing that restarts a service.
     yield [
-        *live_watching.of_audits(audits),
-        *live_watching.of_certificates(alarms),
-        *live_watching.of_monitoring(alarms),
-        *live_services.of_disks(alarms),
-        *live_services.of_files(alarms),
-        *live_awards.of_the_list_of_issuers(alarms),
-        *live_awards.of_held_mails(alarms),
+        [*live_watching.of_audits(audits), *live_watching.of_findings(alarms, audits)],
+        [*live_watching.of_monitoring(alarms), *live_watching.of_telling(alarms)],
+        [*live_watching.of_certificates(alarms)],
+        [*live_services.of_disks(alarms)],
+        *([trial] for trial in live_services.of_files(alarms)),
+        [*live_awards.of_held_mails(alarms), *live_awards.of_mail(alarms)],
+        [*live_awards.of_the_list_of_issuers(alarms), *live_awards.of_records(alarms)],
+        [*live_services.of_strangers(alarms), *live_awards.of_late_decisions(alarms)],
     ]
+    # In each lane one service.
     yield [
-        *live_watching.of_findings(alarms, audits),
-        *live_awards.of_records(alarms),
-        *live_awards.of_waiting(alarms),
-        *live_awards.of_keys(alarms),
-        *live_services.of_clocks(alarms),
+        [
+            *live_awards.of_keys(alarms),
+            *live_awards.of_unknown_credentials(alarms),
+            *live_awards.of_audit_logs(alarms),
+            *live_awards.of_grants(alarms),
+            *live_awards.of_unknown_achievements(alarms),
+            *live_awards.of_lists(alarms),
+        ],
+        [*live_services.of_logs(alarms), *live_services.of_workers(alarms), crashes],
+        [*clocks, killed, *lives],
+        [no_target, stall],
+        [*live_stores.of_connections(alarms)],
     ]
-    yield from ([trial] for trial in live_services.of_strangers(alarms))
-    yield [*live_services.of_processes(alarms), *live_awards.of_late_decisions(alarms)]
-    yield list(live_services.of_logs(alarms))
-    yield list(live_watching.of_telling(alarms))
-    yield list(live_awards.of_lists(alarms))
-    for one_by_one in (live_awards.of_mail, live_stores.of_stores, live_stores.of_set_backs):
-        yield from ([trial] for trial in one_by_one(alarms))
+    yield [[*live_stores.of_stores(alarms)]]
+    # After these Kafka is another one.
+    of_kafka = [*live_stores.of_topics(alarms), *live_brokers.of_brokers(alarms)]
+    yield [[*live_stores.of_set_backs(alarms), *of_kafka]]
 
 
 def _prepared(folder: Path) -> dict[str, str]:
@@ -199,9 +94,11 @@ def _prepared(folder: Path) -> dict[str, str]:
 @contextlib.contextmanager
 def _running(var: Path, scale: float) -> Iterator[Alarms]:
     shutil.rmtree(var, ignore_errors=True)
+    canary = {"BOWERBIRD_CANARY_SECONDS": f"{live_services.CANARY_SECONDS / scale:g}"}
     with Stack(var, PORT_OFFSET) as stack:
-        hurry(stack, {"verifier": _prepared(var / "trials")})
-        stack.start("mongodb", "kafka")
+        hurry(stack, {name: canary | (_prepared(var / "trials") if name == "verifier" else {}) for name in OWN})
+        live_stores.start_mongodb(stack)
+        stack.start("kafka")
         stack.start("setup")
         stack.start("smtp", *OWN)
         port = 9090 + PORT_OFFSET
@@ -218,44 +115,92 @@ def _running(var: Path, scale: float) -> Iterator[Alarms]:
             yield Alarms(stack, prometheus, alertmanager, traffic, var / "trials", at_end)
 
 
-def live_alerts(only: str = "", scale: float = 60) -> int:
-    """Try alerts and print what was seen; return 0 where each fired and fell silent.
+def _heartbeat(alarms: Alarms, watch: Watch) -> Attempt:
+    """See that the alert that fires always is over for Alertmanager as soon as Prometheus says nothing any more."""
+    attempt = Attempt(Trial("hung-prometheus", frozenset({_HEARTBEAT}), nothing))
+    begun = watch.clock()
+    while not alarms.alertmanager.told(_HEARTBEAT):
+        watch.pause()
+    attempt.fired[_HEARTBEAT] = watch.clock() - begun
+    alarms.prometheus.signal(signal.SIGSTOP)
+    begun = watch.clock()
+    while alarms.alertmanager.told(_HEARTBEAT):
+        watch.pause()
+    attempt.silent[_HEARTBEAT] = watch.clock() - begun
+    alarms.prometheus.signal(signal.SIGCONT)
+    return attempt
+
+
+class Record:
+    """What was seen of each alert, in a file, by the name of the alert."""
+
+    def __init__(self, path: Path, *, resume: bool) -> None:
+        """Go on with what is in the file, or begin anew."""
+        self._path = path
+        self.seen: dict[str, Mapping[str, str]] = {}
+        if resume and path.exists():
+            self.seen = orjson.loads(path.read_bytes())
+
+    def has(self, trial: Trial) -> bool:
+        """Return whether all of the trial's alerts were seen firing and silent."""
+        return trial.alerts <= self.seen.keys()
+
+    def note(self, attempt: Attempt) -> None:
+        """Print what was seen, and keep what is good."""
+        print("\n".join(attempt.lines()), flush=True)
+        for name in filter(attempt.is_good, attempt.trial.alerts):
+            fired, silent = f"{attempt.fired[name]:.0f} s", f"{attempt.silent[name]:.0f} s"
+            at = f"{datetime.now(UTC):%Y-%m-%d %H:%M}"
+            self.seen[name] = {"trial": attempt.trial.name, "fired": fired, "silent": silent, "at": at}
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._path.write_bytes(orjson.dumps(self.seen, option=orjson.OPT_INDENT_2))
+
+    def table(self) -> Iterator[str]:
+        """Return a line for each alert there is."""
+        yield f"{'alert':32} {'trial':20} {'fired':>6} {'silent':>6}  at"
+        for name in dict.fromkeys(alert.name for alert in ALERTS):
+            seen = self.seen.get(name)
+            if seen is None:
+                yield f"{name:32} NOT SEEN firing and silent"
+            else:
+                yield f"{name:32} {seen['trial']:20} {seen['fired']:>6} {seen['silent']:>6}  {seen['at']}"
+
+
+def live_alerts(only: str = "", scale: float = 60, *, resume: bool = False) -> int:
+    """Try alerts and print what was seen; return 0 where each that was tried fired and fell silent.
 
     Args:
         only: names of trials, by commas; all where it is empty.
         scale: what every duration in the rules is divided by.
+        resume: leave out what an earlier run has seen, and go on with its record.
     """
     chosen = set(filter(None, only.split(",")))
-    done: list[Attempt] = []
-    with _running(SOURCE_ROOT / "var" / "alerts", scale) as alarms:
-        seen: set[str] = set()
+    record = Record(_SEEN, resume=resume or bool(chosen))
+    tried: list[Attempt] = []
 
-        def firing() -> set[str]:
-            # A machine that is busy may let it wait; what fired last fires then.
-            with contextlib.suppress(httpx.TransportError):
-                now = {name for name, how in alarms.prometheus.firing() if how == _SEVERITIES[name]}
-                seen.clear()
-                seen.update(now)
-            return set(seen)
+    def done(attempt: Attempt) -> None:
+        tried.append(attempt)
+        record.note(attempt)
 
-        tell(f"Durations in rules divided by {scale:g}; seconds until it fired, and until it was silent again.\n")
+    with _running(_VAR / "alerts", scale) as alarms, Watch(alarms.prometheus.firing, _SEVERITIES) as watch:
+        print(f"Durations in rules divided by {scale:g}; seconds until it fired, and until it was silent again.\n")
         for stage in stages(alarms):
-            if trials := [trial for trial in stage if not chosen or trial.name in chosen]:
-                done += attempt(trials, firing)
+            wanted = [
+                [trial for trial in lane if (trial.name in chosen if chosen else not (resume and record.has(trial)))]
+                for lane in stage
+            ]
+            run_lanes(filter(None, wanted), watch, done)
         mailed = alarms.mailed()
-    return _judge(done, mailed, everything=not chosen)
+        if not chosen:
+            done(_heartbeat(alarms, watch))
+    print("", *record.table(), f"\nmails from Alertmanager: {mailed}", sep="\n")
+    missing = set() if chosen else {alert.name for alert in ALERTS} - record.seen.keys()
+    return 0 if all(each.good for each in tried) and mailed and not missing else 1
 
 
-def _judge(done: Sequence[Attempt], mailed: int, *, everything: bool) -> int:
-    tried = {name for each in done for name in each.trial.alerts}
-    good = {name for each in done for name in each.trial.alerts if each.good}
-    tell(f"\nmails from Alertmanager: {mailed}\nseen firing and silent: {len(good)} of {len(tried)}")
-    if not everything:
-        return 0 if good == tried else 1
-    missing = {alert.name for alert in ALERTS} - tried
-    for name in sorted(missing):
-        tell(f"not tried live: {name}: {_NOT_TRIED.get(name, 'NO REASON')}")
-    return 0 if good == tried and mailed and missing == _NOT_TRIED.keys() else 1
+def all_trials(alarms: Alarms) -> list[Trial]:
+    """Return every trial but that of the heartbeat."""
+    return [trial for stage in stages(alarms) for trial in chain.from_iterable(stage)]
 
 
 if __name__ == "__main__":

@@ -6,8 +6,8 @@ import itertools
 import socket
 import subprocess
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -28,6 +28,8 @@ from tests.faults.school import Row, SchoolClient
 SCHOOL: Final = "alerts"
 SECONDS: Final = 20.0
 _PAUSE_SECONDS: Final = 0.25
+# One for all: each makes a TLS context, which costs more than a call. A service may be killed between two calls.
+HTTP: Final = httpx.Client(trust_env=False, timeout=SECONDS, limits=httpx.Limits(max_keepalive_connections=0))
 
 
 async def _produce(stack: Stack, records: Sequence[tuple[str, bytes, bytes, Sequence[tuple[str, bytes]]]]) -> None:
@@ -81,7 +83,7 @@ class Traffic:
         """Send a file of evidence, or one piece, once."""
         headers = {**self.school.headers, "content-type": kind}
         url = f"{self._stack.url('evidence')}{path}"
-        httpx.post(url, content=content, headers=headers, trust_env=False, timeout=SECONDS)
+        HTTP.post(url, content=content, headers=headers)
 
     def _row(self) -> bytes:
         number = next(self._numbers)
@@ -94,7 +96,7 @@ class Traffic:
         self.upload(self._row(), "/v1/evidence", "application/json")
 
     def _look(self) -> None:
-        httpx.get(f"{self._stack.url('verifier')}/issuers/{SCHOOL}", trust_env=False, timeout=SECONDS)
+        HTTP.get(f"{self._stack.url('verifier')}/issuers/{SCHOOL}/did.json")
 
     def _again(self, work: Callable[[], None]) -> None:
         while not self._ended.wait(_PAUSE_SECONDS):
@@ -161,6 +163,10 @@ class Trial:
         begin: breaks something.
         end: mends it.
         during: is called again and again while it lasts.
+        labels: of the alerts that are meant, where other trials may have others of the same name fire; an alert that
+            does not have such a label is meant too.
+        settles: whether the next trial waits until this one's alerts are silent. Of a counter that is looked at over an
+            hour one need not wait.
     """
 
     name: str
@@ -168,3 +174,11 @@ class Trial:
     begin: Callable[[], object]
     end: Callable[[], object] = nothing
     during: Callable[[], object] = nothing
+    labels: Mapping[str, str] = field(default_factory=dict)
+    settles: bool = True
+
+    def is_about(self, labels: Mapping[str, str]) -> bool:
+        """Return whether an alert with these labels is one of those that are meant."""
+        return labels["alertname"] in self.alerts and all(
+            labels.get(name, value) == value for name, value in self.labels.items()
+        )

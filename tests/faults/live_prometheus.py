@@ -4,9 +4,10 @@ import contextlib
 import shutil
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -22,6 +23,8 @@ from deploy.monitoring.durations import shortened
 OWN: Final = ("evidence", "issuer", "verifier", "notifier")
 _PATIENCE_SECONDS: Final = 30.0
 _SAMPLES: Final = 5
+# Alertmanager takes an alert for over when it was not told of it for four times as long.
+_RESEND: Final = "2s"
 # What these count does not come faster because durations in rules are shorter: a process takes seconds to start, and a
 # store that is away is asked again after seconds. Each keeps the proportion that it has in production.
 _OWN_SCALES: Final = {"BowerbirdCrashLoop": 10.0, "BowerbirdRetries": 10.0}
@@ -113,6 +116,12 @@ class Alertmanager:
         """End it."""
         end(self._child)
 
+    def told(self, alert: str) -> bool:
+        """Return whether it takes this alert for one that fires."""
+        asked = {"filter": f'alertname="{alert}"', "active": "true"}
+        answer = httpx.get(f"http://{self.address}/api/v2/alerts", params=asked, trust_env=False, timeout=10)
+        return bool(answer.json())
+
 
 @dataclass(frozen=True)
 class Target:
@@ -120,7 +129,7 @@ class Target:
 
     Attributes:
         job: the label that the rules know.
-        address: HOST:PORT.
+        address: HOST:PORT; empty where nobody is asked any more.
         path: of the metrics.
         probe: what a prober is asked about; None where it is no prober.
         labels: further ones.
@@ -138,7 +147,7 @@ class Target:
         asked = {
             "job_name": name,
             "metrics_path": self.path,
-            "static_configs": [{"targets": [self.address], "labels": labels}],
+            "static_configs": [{"targets": [self.address] if self.address else [], "labels": labels}],
         }
         return asked if self.probe is None else asked | {"params": {"module": ["tls"], "target": [self.probe]}}
 
@@ -172,6 +181,8 @@ class Prometheus:
         self._scale = scale
         self._targets: dict[str, Target] = {"prometheus": Target("prometheus", f"127.0.0.1:{port}")}
         self._child: subprocess.Popen[bytes] | None = None
+        self._lock = threading.Lock()
+        self._client = httpx.Client(trust_env=False, timeout=_PATIENCE_SECONDS)
 
     def __enter__(self) -> Self:
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -187,6 +198,7 @@ class Prometheus:
                     f"--config.file={self._folder / 'prometheus.yml'}",
                     f"--storage.tsdb.path={self._folder / 'data'}",
                     f"--web.listen-address=127.0.0.1:{self._port}",
+                    f"--rules.alert.resend-delay={_RESEND}",
                 ],
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -212,11 +224,13 @@ class Prometheus:
         raise TimeoutError("Prometheus does not ask all of them")
 
     def ask(self, name: str, target: Target | None) -> None:
-        """Ask somebody else too, or no more where it is None, and let it read that where it runs."""
-        self._targets.pop(name, None)
-        if target is not None:
-            self._targets[name] = target
-        self._configure()
+        """Ask somebody else too, or no more where it is None, and let it read that where it runs.
+
+        A job stays, without a target: what a job that is gone has told last counts for five minutes.
+        """
+        with self._lock:
+            self._targets[name] = target or replace(self._targets[name], address="")
+            self._configure()
 
     def ask_ours(self, name: str) -> None:
         """Ask a service of ours, as it is from the start."""
@@ -226,8 +240,9 @@ class Prometheus:
     def rule_fails(self, *, fails: bool) -> None:
         """Let there be a rule that cannot be evaluated, or none."""
         content = _FAILING_RULE if fails else {}
-        (self._folder / "tried.yml").write_text(yaml.safe_dump(content), encoding="utf-8")
-        self._configure()
+        with self._lock:
+            (self._folder / "tried.yml").write_text(yaml.safe_dump(content), encoding="utf-8")
+            self._configure()
 
     def _configure(self) -> None:
         config = {
@@ -244,14 +259,19 @@ class Prometheus:
         if self._child is not None:
             self._child.send_signal(signal.SIGHUP)
 
-    def firing(self) -> set[tuple[str, str]]:
-        """Return the alerts that fire now, by name and severity.
+    def firing(self) -> list[dict[str, str]]:
+        """Return the labels of the alerts that fire now.
 
         Raises:
-            httpx.TransportError: it does not answer in time.
+            OSError: it does not answer in time.
         """
-        answer = httpx.get(f"{self.url}/api/v1/alerts", trust_env=False, timeout=_PATIENCE_SECONDS).json()
-        alerts = answer["data"]["alerts"]
-        return {
-            (each["labels"]["alertname"], each["labels"]["severity"]) for each in alerts if each["state"] == "firing"
-        }
+        try:
+            answer = self._client.get(f"{self.url}/api/v1/alerts").json()
+        except httpx.TransportError as error:
+            raise OSError(str(error)) from error
+        return [each["labels"] for each in answer["data"]["alerts"] if each["state"] == "firing"]
+
+    def signal(self, number: signal.Signals) -> None:
+        """Signal it."""
+        assert self._child is not None, "it runs"
+        self._child.send_signal(number)

@@ -2,34 +2,39 @@
 
 import concurrent.futures
 import contextlib
+import functools
 import itertools
+import os
 import shutil
 import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
 import httpx
 
 from libs.access.key_text import new_key
-from tests.faults.live_faults import SECONDS, Alarms, Trial, free_address, nothing
+from tests.faults.live_faults import SCHOOL, SECONDS, Alarms, Trial, free_address, nothing
 from tests.faults.live_prometheus import Target, program
 
 _AHEAD_SECONDS: Final = 8
 _STALL_SECONDS: Final = 1.5
-_FLOODERS: Final = 40
+_FLOODERS: Final = 20
 _AT_ONCE: Final = 10
 _REQUESTS: Final = 100
 _DISK_BYTES: Final = 64 * 2**20
 _FILLED: Final = 0.97
+_LONG: Final = timedelta(days=3650)
+CANARY_SECONDS: Final = 60.0
 REGISTRY: Final = "registry.json"
 REGISTRIES: Final = "registries.json"
 
 
 def of_processes(alarms: Alarms) -> Iterator[Trial]:
-    """Faults of single processes, each of another one, which can be tried at the same time."""
+    """Faults of single processes."""
     stack, prometheus = alarms.stack, alarms.prometheus
 
     def crash() -> None:
@@ -38,23 +43,25 @@ def of_processes(alarms: Alarms) -> Iterator[Trial]:
         time.sleep(2)
 
     def stall() -> None:
-        stack.signal("issuer", signal.SIGSTOP)
+        stack.signal("evidence", signal.SIGSTOP)
         time.sleep(_STALL_SECONDS)
-        stack.signal("issuer", signal.SIGCONT)
+        stack.signal("evidence", signal.SIGCONT)
 
-    yield Trial("crashes", frozenset({"BowerbirdCrashLoop"}), nothing, nothing, crash)
-    yield Trial("stall", frozenset({"BowerbirdLoopStalls"}), stall)
+    yield Trial("crashes", frozenset({"BowerbirdCrashLoop"}), nothing, nothing, crash, labels={"service": "verifier"})
+    yield Trial("stall", frozenset({"BowerbirdLoopStalls"}), stall, labels={"service": "evidence"}, settles=False)
     yield Trial(
         "killed",
         frozenset({"BowerbirdServiceDown", "BowerbirdConsumerGroupEmpty"}),
         lambda: stack.kill("notifier"),
         lambda: stack.start("notifier"),
+        labels={"service": "notifier"},
     )
     yield Trial(
         "no-target",
         frozenset({"BowerbirdServiceMissing"}),
         lambda: prometheus.ask("evidence", None),
         lambda: prometheus.ask_ours("evidence"),
+        labels={"service": "evidence"},
     )
 
 
@@ -70,7 +77,8 @@ def of_clocks(alarms: Alarms) -> Iterator[Trial]:
         ahead = {"FAKETIME": f"+{_AHEAD_SECONDS}s", "DONT_FAKE_MONOTONIC": "1", "LD_PRELOAD": str(library)}
         stack.restart("notifier", env=ahead)
 
-    yield Trial("clock", frozenset({"BowerbirdClockOff"}), advance, lambda: stack.restart("notifier"))
+    off = frozenset({"BowerbirdClockOff"})
+    yield Trial("clock", off, advance, lambda: stack.restart("notifier"), labels={"service": "notifier"})
 
 
 def of_logs(alarms: Alarms) -> Iterator[Trial]:
@@ -86,74 +94,148 @@ def of_logs(alarms: Alarms) -> Iterator[Trial]:
     def write() -> None:
         stack.signal("verifier", signal.SIGHUP)
 
-    yield Trial("log", frozenset({"BowerbirdLogLinesLost"}), fill, lambda: limit("unlimited"), write)
+    lost = frozenset({"BowerbirdLogLinesLost"})
+    yield Trial("log", lost, fill, lambda: limit("unlimited"), write, labels={"service": "verifier"})
 
 
 def of_files(alarms: Alarms) -> Iterator[Trial]:
     """Files that are read again and are no longer what they must be."""
-    stack, folder = alarms.stack, alarms.folder
-    registries = (folder / REGISTRIES).read_bytes()
-    registry = (folder / REGISTRY).read_bytes()
+    stack = alarms.stack
+    registries, registry = Spoilt(alarms.folder / REGISTRIES), Spoilt(alarms.folder / REGISTRY)
 
-    def reload(content: bytes) -> None:
-        (folder / REGISTRIES).write_bytes(content)
+    def reload() -> None:
         stack.signal("verifier", signal.SIGHUP)
 
-    yield Trial(
-        "bad-reload", frozenset({"BowerbirdReloadFails"}), lambda: reload(b"no JSON"), lambda: reload(registries)
-    )
-    yield Trial(
-        "bad-registry",
-        frozenset({"BowerbirdTrustedRegistryOld"}),
-        lambda: (folder / REGISTRY).write_bytes(b"no JSON"),
-        lambda: (folder / REGISTRY).write_bytes(registry),
-    )
+    def spoil() -> None:
+        registries.spoil()
+        reload()
+
+    def mend() -> None:
+        registries.mend()
+        reload()
+
+    fails = frozenset({"BowerbirdReloadFails"})
+    yield Trial("bad-reload", fails, spoil, mend, labels={"service": "verifier"}, settles=False)
+    yield Trial("bad-registry", frozenset({"BowerbirdTrustedRegistryOld"}), registry.spoil, registry.mend)
 
 
+class Spoilt:
+    """A file that is no longer what it must be, and is again."""
+
+    def __init__(self, path: Path) -> None:
+        """Take where it is."""
+        self._path = path
+        self._content = b""
+
+    def spoil(self) -> None:
+        """Write something else."""
+        self._content = self._path.read_bytes()
+        self._path.write_bytes(b"no JSON")
+
+    def mend(self) -> None:
+        """Write what it was."""
+        self._path.write_bytes(self._content)
+
+
+@functools.cache
 def _from(number: int) -> httpx.Client:
     """Return a client at an address of its own, for the limits of addresses."""
-    transport = httpx.HTTPTransport(local_address=f"127.0.77.{number}", retries=0)
+    transport = httpx.HTTPTransport(local_address=f"127.0.77.{number}", verify=False, retries=0)
     return httpx.Client(transport=transport, trust_env=False, timeout=SECONDS)
+
+
+def guess_keys(alarms: Alarms, service: str, path: str) -> None:
+    """Ask with keys that nobody has."""
+    for _ in range(3):
+        with contextlib.suppress(httpx.TransportError):
+            headers = {"authorization": f"Bearer {new_key()}"}
+            _from(1).get(f"{alarms.stack.url(service)}{path}", headers=headers)
 
 
 def of_strangers(alarms: Alarms) -> Iterator[Trial]:
     """What others do to the edge."""
     stack = alarms.stack
-    one = _from(1)
-    many = [_from(number) for number in range(2, 2 + _FLOODERS)]
-    numbers = itertools.count()
 
     def look(_: int) -> None:
         with contextlib.suppress(httpx.TransportError):
-            one.get(f"{stack.url('verifier')}/issuers/alerts")
+            _from(1).get(f"{stack.url('verifier')}/issuers/{SCHOOL}/did.json")
 
     def flood() -> None:
         with concurrent.futures.ThreadPoolExecutor(_AT_ONCE) as pool:
             list(pool.map(look, range(_REQUESTS)))
 
-    def guess() -> None:
-        for _ in range(3):
-            with contextlib.suppress(httpx.TransportError):
-                headers = {"authorization": f"Bearer {new_key()}"}
-                one.get(f"{stack.url('notifier')}/v1/deliveries", headers=headers)
+    yield Trial("flood", frozenset({"BowerbirdEdgeRefuses"}), nothing, nothing, flood, labels={"service": "verifier"})
+    yield Trial(
+        "guesses",
+        frozenset({"BowerbirdAccessRefused"}),
+        nothing,
+        nothing,
+        lambda: guess_keys(alarms, "notifier", "/v1/deliveries"),
+        labels={"service": "notifier"},
+    )
 
-    def submit(client: httpx.Client) -> None:
+
+def _below(pid: int) -> Iterator[int]:
+    """Return the processes that this one has started, and those that they have."""
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        with contextlib.suppress(OSError):
+            for child in map(int, (task / "children").read_text().split()):
+                yield child
+                yield from _below(child)
+
+
+def of_workers(alarms: Alarms) -> Iterator[Trial]:
+    """Workers of the verifier that hang: nobody's documents are checked, nor those of synthetic learners."""
+    stack = alarms.stack
+    numbers = itertools.count()
+    stopped: set[int] = set()
+
+    def submit(number: int) -> None:
         document = {
             "@context": ["https://www.w3.org/ns/credentials/v2"],
             "id": f"urn:x:{next(numbers)}",
             "type": ["VerifiableCredential"],
-            "credentialSubject": [{"id": f"urn:{number}"} for number in range(99)],
+            "credentialSubject": {"id": "urn:x"},
         }
         with contextlib.suppress(httpx.TransportError):
-            client.post(f"{stack.url('verifier')}/v1/verify", json=document)
+            _from(number).post(f"{stack.url('verifier')}/v1/verify", json=document)
 
-    def verify() -> None:
+    def hang() -> None:
+        for pid in _below(stack.pid("verifier")):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGSTOP)
+                stopped.add(pid)
         with concurrent.futures.ThreadPoolExecutor(_FLOODERS) as pool:
-            list(pool.map(submit, many))
+            list(pool.map(submit, range(2, 2 + _FLOODERS)))
 
-    yield Trial("flood", frozenset({"BowerbirdEdgeRefuses"}), nothing, nothing, flood)
-    yield Trial("guesses", frozenset({"BowerbirdAccessRefused"}), nothing, nothing, guess)
-    yield Trial("many-documents", frozenset({"BowerbirdWorkersBusy"}), nothing, nothing, verify)
+    def go_on() -> None:
+        for pid in stopped & set(_below(stack.pid("verifier"))):
+            os.kill(pid, signal.SIGCONT)
+
+    yield Trial(
+        "hung-workers",
+        frozenset({"BowerbirdWorkersBusy", "BowerbirdCanaryMissing", "BowerbirdCanariesLost"}),
+        nothing,
+        go_on,
+        hang,
+        labels={"service": "verifier", "stage": "verified"},
+    )
+
+
+def of_lives(alarms: Alarms) -> Iterator[Trial]:
+    """Deliveries that are kept beyond their life, since nothing removes them."""
+    stack = alarms.stack
+
+    def keep() -> None:
+        with alarms.database("notifier") as database:
+            sent = database["deliveries"].find_one({"state": "sent"})
+            assert sent is not None, "nothing was sent yet"
+            database["deliveries"].update_one(
+                {"_id": sent["_id"]}, {"$set": {"changed_at": sent["changed_at"] - _LONG}}
+            )
+        stack.restart("notifier", env={"BOWERBIRD_RETENTION_ENFORCED": "false"})
+
+    yield Trial("kept-long", frozenset({"BowerbirdRetentionBehind"}), keep, lambda: stack.restart("notifier"))
 
 
 class Disk:

@@ -1,13 +1,15 @@
 """Trials of alerts about the stores: slow, hung, gone, put back, made anew; one after the other."""
 
 import asyncio
-import concurrent.futures
 import contextlib
+import resource
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Final
 from uuid import uuid4
 
@@ -16,67 +18,58 @@ import orjson
 from confluent_kafka.admin import AdminClient, NewPartitions
 
 from deploy.embedded.layout import SOURCE_ROOT
-from libs.access.key_text import new_key
+from deploy.embedded.stack import Stack
 from libs.contracts import topics
+from tests.faults import promises
 from tests.faults.live_awards import Lost
-from tests.faults.live_faults import SCHOOL, SECONDS, Alarms, Trial, nothing, send
+from tests.faults.live_faults import HTTP, SCHOOL, SECONDS, Alarms, Trial, nothing, send
 from tests.topic_reading import everything_on
 
 _HANGS_SECONDS: Final = 3.0
 _WORKS_SECONDS: Final = 1.5
-_ASKED_AT_ONCE: Final = 20
-_PATIENCE_SECONDS: Final = 60.0
+_VISITORS: Final = 30
+_SPREAD_SECONDS: Final = 5.0
+_ATTEMPTS: Final = 5
+_MOMENT_SECONDS: Final = 0.01
+_UNNOTICED_SECONDS: Final = 4.0
+_FILES: Final = 1200
+_HELD: Final = 0.85
 
 
 def of_stores(alarms: Alarms) -> Iterator[Trial]:
     """MongoDB and Kafka: slow again and again, hung, killed."""
     stack = alarms.stack
 
-    def hang(name: str) -> Callable[[], None]:
-        return lambda: stack.signal(name, signal.SIGSTOP)
+    def stutter() -> None:
+        stack.signal("kafka", signal.SIGSTOP)
+        time.sleep(_HANGS_SECONDS)
+        stack.signal("kafka", signal.SIGCONT)
+        time.sleep(_WORKS_SECONDS)
 
-    def go_on(name: str) -> Callable[[], None]:
-        return lambda: stack.signal(name, signal.SIGCONT)
+    visitors = Visitors(alarms)
 
-    def stutter(name: str) -> Callable[[], None]:
-        def once() -> None:
-            stack.signal(name, signal.SIGSTOP)
-            time.sleep(_HANGS_SECONDS)
-            stack.signal(name, signal.SIGCONT)
-            time.sleep(_WORKS_SECONDS)
+    def kill_mongodb() -> None:
+        stack.kill("mongodb")
+        visitors.begin()
 
-        return once
+    def start_again() -> None:
+        visitors.end()
+        stack.start("mongodb", wait=120)
 
-    def ask(number: int) -> None:
-        with contextlib.suppress(httpx.TransportError):
-            if number % 4:
-                httpx.get(f"{stack.url('verifier')}/badges/{uuid4()}", trust_env=False, timeout=SECONDS)
-            else:
-                headers = {"authorization": f"Bearer {new_key()}"}
-                httpx.get(f"{stack.url('evidence')}/v1/batches/{uuid4()}", headers=headers, timeout=SECONDS)
-
-    def ask_many() -> None:
-        with concurrent.futures.ThreadPoolExecutor(_ASKED_AT_ONCE) as pool:
-            list(pool.map(ask, range(_ASKED_AT_ONCE)))
-
-    yield Trial(
-        "kafka-stutters",
-        frozenset({"BowerbirdIntakeFails", "BowerbirdAnnouncementsLate"}),
-        nothing,
-        nothing,
-        stutter("kafka"),
-    )
-    yield Trial("mongodb-stutters", frozenset({"BowerbirdVerificationFails"}), nothing, nothing, stutter("mongodb"))
-    yield Trial(
-        "mongodb-hangs",
-        frozenset({"BowerbirdConsumerBehind", "BowerbirdConsumerStuck", "BowerbirdRetries"}),
-        hang("mongodb"),
-        go_on("mongodb"),
-    )
     away = frozenset(
-        {"BowerbirdHttpErrors", "BowerbirdMongoDown", "BowerbirdMongoNoPrimary", "BowerbirdAuditLogNotWritten"}
+        {
+            "BowerbirdConsumerBehind",
+            "BowerbirdConsumerStuck",
+            "BowerbirdHttpErrors",
+            "BowerbirdMongoDown",
+            "BowerbirdMongoNoPrimary",
+            "BowerbirdRetries",
+            "BowerbirdVerificationFails",
+        }
     )
-    yield Trial("mongodb-down", away, lambda: stack.kill("mongodb"), lambda: stack.start("mongodb", wait=120), ask_many)
+    yield Trial("mongodb-down", away, kill_mongodb, start_again)
+    slow = frozenset({"BowerbirdIntakeFails", "BowerbirdAnnouncementsLate"})
+    yield Trial("kafka-stutters", slow, nothing, nothing, stutter)
     yield Trial(
         "kafka-down",
         frozenset({"BowerbirdKafkaDown"}),
@@ -85,11 +78,65 @@ def of_stores(alarms: Alarms) -> Iterator[Trial]:
     )
 
 
+class Visitors:
+    """Many who look for badges at the same time, each again as soon as it was answered."""
+
+    def __init__(self, alarms: Alarms) -> None:
+        """Take the stack that is asked."""
+        self._url = alarms.stack.url("verifier")
+        self._ended = threading.Event()
+
+    def begin(self) -> None:
+        """Begin, each a moment after the other: all are answered when the driver has looked long for a database."""
+        for number in range(_VISITORS):
+            threading.Thread(target=self._look, args=(number * _SPREAD_SECONDS / _VISITORS,), daemon=True).start()
+
+    def end(self) -> None:
+        """Look no more."""
+        self._ended.set()
+
+    def _look(self, late: float) -> None:
+        self._ended.wait(late)
+        while not self._ended.wait(_MOMENT_SECONDS):
+            with contextlib.suppress(httpx.TransportError):
+                HTTP.get(f"{self._url}/badges/{uuid4()}")
+
+
+def start_mongodb(stack: Stack) -> None:
+    """Start it so that it takes few connections: four fifths of the files that it may open when it starts."""
+    mine = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (_FILES, mine[1]))
+    try:
+        stack.start("mongodb")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, mine)
+    # A connection takes two files, so from now on it may open more.
+    resource.prlimit(stack.pid("mongodb"), resource.RLIMIT_NOFILE, mine)
+
+
+def of_connections(alarms: Alarms) -> Iterator[Trial]:
+    """Somebody who holds nearly all connections that MongoDB takes."""
+    held: list[socket.socket] = []
+
+    def hold() -> None:
+        with promises.databases(alarms.stack) as client:
+            connections = client.admin.command("serverStatus")["connections"]
+        all_of_them = connections["current"] + connections["available"]
+        host, port = alarms.stack.layout.address("mongodb").split(":")
+        wanted = int(_HELD * all_of_them) - connections["current"]
+        held.extend(socket.create_connection((host, int(port))) for _ in range(wanted))
+
+    def let_go() -> None:
+        while held:
+            held.pop().close()
+
+    yield Trial("connections", frozenset({"BowerbirdMongoConnections"}), hold, let_go)
+
+
 def of_set_backs(alarms: Alarms) -> Iterator[Trial]:
-    """What was published and the issuer's database does not have; the last of these leave Kafka another one."""
+    """What was published and the issuer's database does not have."""
     stack = alarms.stack
     keys = Lost(alarms, "issuer", "signing_keys")
-    admin = AdminClient({"bootstrap.servers": stack.kafka_bootstrap, "log_level": 0})
 
     def go_back() -> None:
         stack.kill("issuer")
@@ -97,65 +144,84 @@ def of_set_backs(alarms: Alarms) -> Iterator[Trial]:
         stack.start("issuer")
 
     def adopt_slowly() -> None:
-        stack.restart("issuer", wait=0)
-        end = time.monotonic() + _PATIENCE_SECONDS
-        while time.monotonic() < end:
-            with contextlib.suppress(httpx.TransportError):
-                metrics = httpx.get(stack.metrics_url("issuer"), trust_env=False, timeout=1).text
-                if "bowerbird_issuer_adopting 1" in metrics:
-                    break
-        stack.signal("kafka", signal.SIGSTOP)
+        """Stop Kafka while the issuer reads what it published, which takes it less than a second here."""
+        for _ in range(_ATTEMPTS):
+            stack.restart("issuer", wait=0)
+            while (now := _adopts(stack.metrics_url("issuer"))) is None:
+                time.sleep(_MOMENT_SECONDS)
+            if now:
+                stack.signal("kafka", signal.SIGSTOP)
+                if _adopts(stack.metrics_url("issuer")):
+                    return
+                stack.signal("kafka", signal.SIGCONT)
+            stack.wait_ready("issuer")
+        raise TimeoutError("the issuer had taken up everything before Kafka could be stopped")
 
     def go_on() -> None:
         stack.signal("kafka", signal.SIGCONT)
         stack.wait_ready("issuer", seconds=120)
 
     def seal_by_others() -> None:
-        record = asyncio.run(everything_on(stack.kafka_bootstrap, topics.CREDENTIAL_DOCUMENTS))[-1]
+        records = asyncio.run(everything_on(stack.kafka_bootstrap, topics.CREDENTIAL_DOCUMENTS))
+        record = next(each for each in records if each.value and orjson.loads(each.value).get("record"))
         of_another = orjson.loads(record.value) | {"credential_id": str(uuid4())}
-        send(
-            stack,
-            topics.CREDENTIAL_DOCUMENTS.name,
-            orjson.dumps(of_another),
-            of_another["credential_id"].encode(),
-            record.headers,
-        )
-        stack.restart("issuer")
+        # While no process of it may say that it has come as far as this.
+        stack.kill("issuer")
+        key = of_another["credential_id"].encode()
+        send(stack, topics.CREDENTIAL_DOCUMENTS.name, orjson.dumps(of_another), key, record.headers)
+        stack.start("issuer")
 
-    yield Trial("set-back", frozenset({"BowerbirdStoreWentBack"}), go_back)
+    yield Trial("set-back", frozenset({"BowerbirdStoreWentBack"}), go_back, settles=False)
     yield Trial("slow-adoption", frozenset({"BowerbirdAdopting"}), adopt_slowly, go_on)
-    yield Trial("sealed-by-others", frozenset({"BowerbirdNotAdopted"}), seal_by_others)
+    yield Trial("sealed-by-others", frozenset({"BowerbirdNotAdopted"}), seal_by_others, settles=False)
 
-    def more_partitions() -> None:
-        name = topics.CREDENTIAL_COMMANDS.name
-        for done in admin.create_partitions([NewPartitions(name, topics.CREDENTIAL_COMMANDS.partitions + 1)]).values():
-            done.result()
+
+def of_topics(alarms: Alarms) -> Iterator[Trial]:
+    """A topic that is lost, and one that gets more partitions."""
+    stack = alarms.stack
 
     def lose_topic() -> None:
         stack.kill("issuer")
+        admin = _admin(alarms)  # what it has been asked ends with it
         for done in admin.delete_topics([topics.STATUS_LISTS.name]).values():
             done.result()
         time.sleep(2)
-        _bowerbird(alarms, "setup")
+        stack.start("setup")
         stack.start("issuer")
 
     def publish_again() -> None:
-        _bowerbird(alarms, "republish", "--yes")
+        environment = stack.environment("issuer") | {"PYTHONPATH": str(SOURCE_ROOT)}
+        command = [sys.executable, "-m", "bowerbird", "republish", "--yes"]
+        done = subprocess.run(command, env=environment, check=False, capture_output=True, text=True)
+        if done.returncode:
+            raise RuntimeError(f"republish: {done.stdout[-500:]} {done.stderr[-500:]}")
         for each in ("issuer", "verifier"):
             stack.restart(each)
 
+    def add_partition() -> None:
+        name, admin = topics.CREDENTIAL_COMMANDS.name, _admin(alarms)
+        count = len(admin.list_topics(name, timeout=SECONDS).topics[name].partitions)
+        for done in admin.create_partitions([NewPartitions(name, count + 1)]).values():
+            done.result()
+        time.sleep(_UNNOTICED_SECONDS)
+
     yield Trial("lost-topic", frozenset({"BowerbirdTopicsMadeAnew"}), lose_topic, publish_again)
-    yield Trial(
-        "more-partitions",
-        frozenset({"BowerbirdPartitionsUnassigned"}),
-        more_partitions,
-        lambda: stack.restart("issuer"),
-    )
+    # Members notice within 15 seconds: another one each few seconds until some are nobody's for long enough.
+    nobodys = frozenset({"BowerbirdPartitionsUnassigned"})
+    yield Trial("more-partitions", nobodys, nothing, lambda: stack.restart("issuer"), add_partition)
 
 
-def _bowerbird(alarms: Alarms, *arguments: str) -> None:
-    environment = alarms.stack.environment("issuer") | {"PYTHONPATH": str(SOURCE_ROOT)}
-    command = [sys.executable, "-m", "bowerbird", *arguments]
-    done = subprocess.run(command, env=environment, check=False, capture_output=True, text=True)
-    if done.returncode:
-        raise RuntimeError(f"{' '.join(arguments)}: {done.stdout[-500:]} {done.stderr[-500:]}")
+def _admin(alarms: Alarms) -> AdminClient:
+    return AdminClient({"bootstrap.servers": alarms.stack.kafka_bootstrap, "log_level": 0})
+
+
+def _adopts(metrics_url: str) -> bool | None:
+    """Return whether the issuer takes up what was published; None where it has not come to that yet."""
+    with contextlib.suppress(httpx.TransportError):
+        text = HTTP.get(metrics_url, timeout=1).text
+        if "\nbowerbird_issuer_adopting 1" in text:
+            return True
+        # The gauge of this alone is made before, and is zero again when it is over.
+        if 'bowerbird_consumer_assigned_partitions{consumer="issuer-' in text:
+            return False
+    return None

@@ -21,11 +21,11 @@ from tests.faults.live_prometheus import Target, end, program
 class Certified:
     """Something on a port of its own that shows a certificate to whoever connects, and no more."""
 
-    def __init__(self) -> None:
-        """Listen; nobody is answered before there is a certificate to show."""
+    def __init__(self, folder: Path, life: timedelta) -> None:
+        """Listen, and show a certificate of this life."""
+        self.show(folder, life)
         self._listening = socket.create_server(("127.0.0.1", 0))
         self.address = f"127.0.0.1:{self._listening.getsockname()[1]}"
-        self._context: ssl.SSLContext | None = None
         threading.Thread(target=self._answer, daemon=True).start()
 
     def show(self, folder: Path, life: timedelta) -> None:
@@ -45,18 +45,17 @@ class Certified:
             except OSError:
                 return
             with contextlib.suppress(OSError), connection:
-                if self._context is not None:
-                    self._context.wrap_socket(connection, server_side=True).close()
+                self._context.wrap_socket(connection, server_side=True).close()
 
 
 def of_certificates(alarms: Alarms) -> Iterator[Trial]:
     """A certificate that ends in two hours, seen through the exporter that is shipped, with its configuration."""
-    server = Certified()
-    alarms.at_end.callback(server.close)
-    prober = free_address()
+    servers: list[Certified] = []
 
     def soon() -> None:
-        server.show(alarms.folder / "ends-soon", timedelta(hours=2))
+        servers.append(server := Certified(alarms.folder / "ends-soon", timedelta(hours=2)))
+        alarms.at_end.callback(server.close)
+        prober = free_address()
         alarms.run(
             program("prometheus-blackbox-exporter"),
             f"--config.file={SOURCE_ROOT / 'deploy/blackbox/blackbox.yml'}",
@@ -65,7 +64,7 @@ def of_certificates(alarms: Alarms) -> Iterator[Trial]:
         alarms.prometheus.ask("certificates", Target("certificates", prober, path="/probe", probe=server.address))
 
     def later() -> None:
-        server.show(alarms.folder / "ends-later", timedelta(days=60))
+        servers[-1].show(alarms.folder / "ends-later", timedelta(days=60))
 
     yield Trial("certificate", frozenset({"BowerbirdCertificateEnds"}), soon, later)
 
@@ -73,12 +72,12 @@ def of_certificates(alarms: Alarms) -> Iterator[Trial]:
 def of_monitoring(alarms: Alarms) -> Iterator[Trial]:
     """An exporter that is away, a rule that cannot be evaluated, nobody to tell."""
     prometheus = alarms.prometheus
-    address = free_address()
     yield Trial(
         "no-exporter",
         frozenset({"BowerbirdExporterDown"}),
-        lambda: prometheus.ask("away", Target("away", address)),
+        lambda: prometheus.ask("away", Target("away", free_address())),
         lambda: prometheus.ask("away", None),
+        labels={"job": "away"},
     )
     yield Trial(
         "bad-rule",
@@ -106,7 +105,6 @@ class Audits:
         self._alarms = alarms
         self._backups = alarms.folder / "backups"
         self._child: subprocess.Popen[bytes] | None = None
-        self._address = free_address()
 
     def begin(self) -> None:
         """Make a backup, and audit."""
@@ -116,15 +114,16 @@ class Audits:
 
     def again(self) -> None:
         """Audit anew, and go on serving what was found."""
+        address = free_address()
         end(self._child)
-        environment = self._environment | {"BOWERBIRD_METRICS_PORT": self._address.rpartition(":")[2]}
+        environment = self._environment | {"BOWERBIRD_METRICS_PORT": address.rpartition(":")[2]}
         command = [sys.executable, "-m", "bowerbird", "audit", "promises", "--every", "24", "--grace", "1"]
         with (self._alarms.folder / "audit.log").open("ab") as log:
             self._child = subprocess.Popen(
                 [*command, "--backups", str(self._backups)], env=environment, stdout=log, stderr=subprocess.STDOUT
             )
         self._alarms.at_end.callback(end, self._child)
-        self._alarms.prometheus.ask("audit", Target("audit", self._address))
+        self._alarms.prometheus.ask("audit", Target("audit", address))
 
     def age(self) -> None:
         """Let the backup be of two days ago."""
