@@ -16,8 +16,8 @@ from cyclopts import Parameter
 from rich.console import Console
 from rich.table import Table
 
-from bowerbird import issuer_api
-from bowerbird.issuer_api import CallError
+from bowerbird import service_api
+from bowerbird.service_api import CallError
 from bowerbird.showing import plain
 from libs.access.key_files import write_new
 
@@ -54,14 +54,14 @@ class _Keys:
         """Return what is answered.
 
         Raises:
-            CallError: see `issuer_api`.
+            CallError: see `service_api`.
         """
-        key = issuer_api.read_key(self.key_file)
+        key = service_api.read_key(self.key_file)
 
         async def call() -> dict[str, Any]:
-            async with issuer_api.client(self.url, key) as http:
+            async with service_api.client(self.url, key) as http:
                 whole = f"/v1/issuers/{quote(self.issuer, safe='')}/keys{path}"
-                answer: dict[str, Any] = await issuer_api.call(http, method, whole, body)
+                answer: dict[str, Any] = await service_api.call(http, method, whole, body)
             return answer
 
         return asyncio.run(call())

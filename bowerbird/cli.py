@@ -15,6 +15,16 @@ app = App(
     help="Micro-credentials and digital badges, issued at the scale of a state.",
 )
 
+SUBMIT = """Send a file of evidence; rows that fail come back in a file beside it.
+
+The file is checked first and nothing sent: its columns and the first faults are shown. Then it is sent: rows without a
+fault are taken in, badges are issued and mailed. The same file sent again changes nothing. Refused rows come back as
+FILE.failed.csv, with what is wrong beside each: correct that file and submit it; its added columns may stay.
+
+Exit status: 0 no row was refused; 1 nothing was sent, or it is not known what became of it; 2 rows were refused (of a
+dry run: would be); 3 rows are not decided yet, and the same command tells later; 64 wrong usage.
+"""
+
 COMMANDS = {
     "up": ("deploy.embedded.commands:up", "Start the embedded stack; print the addresses."),
     "demo": ("demo.command:demo", "Start it and take a Values Week from evidence to verified badges."),
@@ -31,6 +41,7 @@ COMMANDS = {
     "keys withdraw": ("bowerbird.api_keys:withdraw", "Withdraw an API key: within two seconds no service takes it."),
     "issuers suspend": ("bowerbird.issuers:suspend", "Suspend an issuer: nothing is signed for it."),
     "issuers resume": ("bowerbird.issuers:resume", "Let a suspended issuer issue again."),
+    "submit": ("bowerbird.submit:submit", SUBMIT),
     "dead-letters list": ("bowerbird.dead_letters:list_letters", "List the records that services set aside, and why."),
     "dead-letters show": ("bowerbird.dead_letters:show", "Show all of one of them."),
     "dead-letters send-again": (

@@ -8,8 +8,8 @@ from urllib.parse import quote
 
 from cyclopts import Parameter
 
-from bowerbird import issuer_api
-from bowerbird.issuer_api import CallError
+from bowerbird import service_api
+from bowerbird.service_api import CallError
 from bowerbird.showing import plain
 from libs.contracts.reasons import SUSPENSION_MEANINGS, SuspensionReason
 
@@ -45,11 +45,11 @@ def resume(issuer: Issuer, *, key_file: KeyFile = _KEY_FILE, url: Url = _URL) ->
 
 def _tell(issuer: str, method: str, body: Mapping[str, Any] | None, key_file: str, url: str) -> int:
     async def call(key: str) -> Any:
-        async with issuer_api.client(url, key) as http:
-            return await issuer_api.call(http, method, f"/v1/issuers/{quote(issuer, safe='')}/suspension", body)
+        async with service_api.client(url, key) as http:
+            return await service_api.call(http, method, f"/v1/issuers/{quote(issuer, safe='')}/suspension", body)
 
     try:
-        answer = asyncio.run(call(issuer_api.read_key(key_file)))
+        answer = asyncio.run(call(service_api.read_key(key_file)))
     except CallError as error:
         print(f"bowerbird: {error}", file=sys.stderr)
         return 1

@@ -8,7 +8,7 @@ import httpx
 import pytest
 from structlog.testing import capture_logs
 
-from bowerbird import issuer_api
+from bowerbird import service_api
 from bowerbird.cli import app as command
 from libs.access.administrators import Administrators
 from libs.access.api_keys import ApiKeys
@@ -58,7 +58,7 @@ def run(tmp_path: Path, issuers: OneIssuer, monkeypatch: pytest.MonkeyPatch, cap
         headers = {"Authorization": f"Bearer {key}"}
         return httpx.AsyncClient(transport=httpx.ASGITransport(served), base_url=url, headers=headers)
 
-    monkeypatch.setattr(issuer_api, "client", client)
+    monkeypatch.setattr(service_api, "client", client)
 
     def call(*words: str) -> tuple[int, str, str]:
         argv = ["issuers", *words, "--key-file", str(tmp_path / "admin")]

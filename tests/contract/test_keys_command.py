@@ -13,7 +13,7 @@ import orjson
 import pytest
 from structlog.testing import capture_logs
 
-from bowerbird import issuer_api
+from bowerbird import service_api
 from bowerbird.cli import app as command
 from libs.access.administrators import Administrators
 from libs.access.api_keys import ApiKeys
@@ -52,7 +52,7 @@ def run(tmp_path: Path, keys: Keys, monkeypatch: pytest.MonkeyPatch, capsys: pyt
         headers = {"Authorization": f"Bearer {key}"}
         return httpx.AsyncClient(transport=httpx.ASGITransport(served), base_url=url, headers=headers)
 
-    monkeypatch.setattr(issuer_api, "client", client)
+    monkeypatch.setattr(service_api, "client", client)
 
     def call(*words: str, key_file: str = str(tmp_path / "admin")) -> tuple[int, str, str]:
         argv = ["keys", *words, "--key-file", key_file]
@@ -161,8 +161,8 @@ def test_a_file_that_is_no_ones_own_key_is_not_sent(run: Run, tmp_path: Path, co
 
 @pytest.mark.parametrize("url", ["http://issuer.example", "ftp://127.0.0.1", "issuer.example", "http://127.0.0.1.evil"])
 def test_a_key_does_not_travel_in_the_clear(url: str) -> None:
-    with pytest.raises(issuer_api.CallError, match="in the clear"):
-        issuer_api.client(url, "a key")
+    with pytest.raises(service_api.CallError, match="in the clear"):
+        service_api.client(url, "a key")
 
 
 async def test_who_does_not_answer_or_answers_as_no_issuer_service_is_said() -> None:
@@ -170,12 +170,12 @@ async def test_who_does_not_answer_or_answers_as_no_issuer_service_is_said() -> 
         return httpx.Response(200, text="<html>")
 
     async with httpx.AsyncClient(transport=httpx.MockTransport(page), base_url="https://x.example") as http:
-        with pytest.raises(issuer_api.CallError, match="no JSON"):
-            await issuer_api.call(http, "GET", "/")
+        with pytest.raises(service_api.CallError, match="no JSON"):
+            await service_api.call(http, "GET", "/")
 
     async def silence(_: httpx.Request) -> httpx.Response:
         raise httpx.ConnectError("refused")
 
     async with httpx.AsyncClient(transport=httpx.MockTransport(silence), base_url="https://x.example") as http:
-        with pytest.raises(issuer_api.CallError, match="does not answer"):
-            await issuer_api.call(http, "GET", "/")
+        with pytest.raises(service_api.CallError, match="does not answer"):
+            await service_api.call(http, "GET", "/")

@@ -1,8 +1,10 @@
 """The calls of the guides work as they stand there, one guide after the other, as a reader would run them."""
 
+import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -39,10 +41,18 @@ def for_stack(block: str, stack: Stack) -> str:
 def test_what_the_guides_say_runs_in_their_order(stack: Stack, tmp_path: Path) -> None:
     assert shutil.which("jq"), "the guides read answers with jq"
     (tmp_path / "var").symlink_to(stack.layout.var)
+    # Where the command is installed.
+    env = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
     for guide in ORDER:
         script = "set -euo pipefail\n" + "\n".join(for_stack(block, stack) for block in blocks(guide))
         done = subprocess.run(
-            ["bash", "-x", "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=240, check=False
+            ["bash", "-x", "-c", script],
+            cwd=tmp_path,
+            env=env,
+            capture_output=True,
+            text=True,
+            timeout=240,
+            check=False,
         )
         assert done.returncode == 0, f"{guide}:\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
     assert '"not_yet":1' in re.sub(r"\s", "", (tmp_path / "batch.json").read_text(encoding="utf-8"))

@@ -39,6 +39,7 @@ OF_COMMANDS: dict[str, Sequence[Action] | str] = {
     "keys withdraw": ASKS,
     "issuers suspend": ASKS,
     "issuers resume": ASKS,
+    "submit": "the evidence service is asked, and keeps what was sent with its batch: see the calls",
     "dead-letters list": LOOKS,
     "dead-letters show": [Action.DEAD_LETTER_SHOWN],
     "dead-letters send-again": [Action.DEAD_LETTERS_SENT_AGAIN],

@@ -1,4 +1,4 @@
-"""Calls of the issuer service's HTTP API from the command line, with a key that stands in a file or comes by a pipe."""
+"""Calls of a service's HTTP API from the command line, with a key that stands in a file or comes by a pipe."""
 
 import stat
 import sys
@@ -62,7 +62,14 @@ def client(url: str, key: str) -> httpx.AsyncClient:
     return httpx.AsyncClient(base_url=parsed, headers=headers, timeout=_SECONDS)
 
 
-async def call(http: httpx.AsyncClient, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
+async def call(
+    http: httpx.AsyncClient,
+    method: str,
+    path: str,
+    body: Mapping[str, Any] | None = None,
+    *,
+    service: str = "issuer",
+) -> Any:
     """Return the JSON of a 2xx answer.
 
     Raises:
@@ -71,12 +78,21 @@ async def call(http: httpx.AsyncClient, method: str, path: str, body: Mapping[st
     try:
         answer = await http.request(method, path, json=body)
     except httpx.HTTPError as error:
-        raise CallError(f"the issuer service at {http.base_url} does not answer ({type(error).__name__})") from None
+        raise CallError(f"the {service} service at {http.base_url} does not answer ({type(error).__name__})") from None
+    return content_of(http, answer, service)
+
+
+def content_of(http: httpx.AsyncClient, answer: httpx.Response, service: str) -> Any:
+    """Return the JSON of a 2xx answer.
+
+    Raises:
+        CallError: it is another answer, or of something else than this service.
+    """
     try:
         content = orjson.loads(answer.content)
     except orjson.JSONDecodeError:
         raise CallError(
-            f"{http.base_url} answers {answer.status_code} and no JSON; is it the issuer service?"
+            f"{http.base_url} answers {answer.status_code} and no JSON; is it the {service} service?"
         ) from None
     if not answer.is_success:
         raise CallError(_refusal(answer.status_code, content))
