@@ -300,13 +300,14 @@ def evidence_app(
     contact_policy: ContactPolicy = ContactPolicy.WARN,
     daily: DailyLimits | None = None,
     runner: Runner | None = None,
+    clock: Callable[[], datetime] = lambda: NOW,
 ) -> FastAPI:
     """The real routes over these."""
     intake = Intake(
         batches=batches,
         ids=IDS,
         publish=publish,
-        clock=lambda: NOW,
+        clock=clock,
         new_id=new_id,
         sealing=BATCH_SEALING,
         chunk_rows=chunk_rows,
@@ -326,7 +327,7 @@ def evidence_app(
             ),
         )
     )
-    app.include_router(batch_routes(batches, AnyKey()))
+    app.include_router(batch_routes(batches, AnyKey(), clock))
     return app
 
 

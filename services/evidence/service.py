@@ -154,7 +154,7 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
             whole_files=_whole_files(plumbing, settings),
         )
     )
-    plumbing.app.include_router(batch_routes(batches, keys))
+    plumbing.app.include_router(batch_routes(batches, keys, now))
     grant_keys = GrantKeys.load(settings.grant_keys_file)
     plumbing.reload("grant-keys", lambda: grant_keys.renew(settings.grant_keys_file))
     _consume_access(plumbing, keys, AccessWorker(access, grant_keys))

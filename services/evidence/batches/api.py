@@ -2,9 +2,10 @@
 
 import csv
 import io
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import datetime
 from functools import partial
 from typing import Annotated, Any
 from urllib.parse import urlencode
@@ -150,7 +151,7 @@ def upload_routes(
             yield found
 
     def _answer(batch: Batch, response: Response) -> BatchView:
-        view = BatchView.of(batch)
+        view = BatchView.of(batch, intake.clock())
         response.headers["Location"] = view.links.self
         return view
 
@@ -225,7 +226,7 @@ def upload_routes(
     return router
 
 
-def batch_routes(batches: Batches, keys: ApiKeys) -> APIRouter:
+def batch_routes(batches: Batches, keys: ApiKeys, clock: Callable[[], datetime]) -> APIRouter:
     """Return the calls that tell what became of it."""
     router = APIRouter(prefix="/v1", tags=["evidence"])
     reader = Depends(keys.allowed("evidence:read"))
@@ -233,7 +234,7 @@ def batch_routes(batches: Batches, keys: ApiKeys) -> APIRouter:
     @router.get("/batches/{batch_id}", responses=documented(NotFoundError))
     async def read_batch(batch_id: UUID, caller: Caller = reader) -> BatchView:
         """Where a batch stands, and its rows by state and reason."""
-        return BatchView.of(await batches.batch(batch_id, caller.issuer_id))
+        return BatchView.of(await batches.batch(batch_id, caller.issuer_id), clock())
 
     @router.get("/batches/{batch_id}/rows", responses=documented(InvalidRequestError, NotFoundError))
     async def list_batch_rows(

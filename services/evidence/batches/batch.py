@@ -10,6 +10,7 @@ from uuid import UUID
 
 from libs.contracts.events import Outcome
 from services.evidence.batches.originals import Original
+from services.evidence.sources.refusals import Reason
 
 PENDING = "pending"
 # In the order in which people ask for them.
@@ -19,6 +20,10 @@ ROW_STATES = (PENDING, *Outcome)
 # An upload whose lease is this old counts as dead, and the same file under the same key may be sent again. Should the
 # dead one wake up after all, both write the same rows under the same ids until it sees that its lease is gone.
 LEASE = timedelta(seconds=10)
+# Rows that are refused for these were never to be decided.
+_WHEN_READ = frozenset(map(str, Reason))
+# What would take longer stands still.
+_LONGEST_ESTIMATE = timedelta(days=30)
 DIED = "The upload stopped before its end; send it again. What was decided of it will be recognised."
 
 
@@ -198,6 +203,21 @@ class Batch:
     def settled(self) -> bool:
         """Whether each row that is in has a decision that does not wait for anything."""
         return self.tally.by_state[PENDING] + self.tally.by_state[Outcome.WAITING] == 0
+
+    def rate(self, now: datetime) -> float | None:
+        """Return how many rows a second were decided since the batch began; None where none was, or none is pending."""
+        pending = self.tally.by_state[PENDING]
+        unread = sum(count for (_, reason), count in self.tally.counts.items() if reason in _WHEN_READ)
+        done, seconds = self.tally.received - pending - unread, (now - self.created_at).total_seconds()
+        return done / seconds if pending and done and seconds > 0 else None
+
+    def estimated_finish(self, now: datetime) -> datetime | None:
+        """Return when no row is pending any more, should it go on at the rate so far; None where nobody can say."""
+        rate = self.rate(now)
+        if rate is None or self.state is not BatchState.ACCEPTED:
+            return None
+        seconds = self.tally.by_state[PENDING] / rate
+        return None if seconds > _LONGEST_ESTIMATE.total_seconds() else now + timedelta(seconds=seconds)
 
     @property
     def complete(self) -> bool:

@@ -1,5 +1,6 @@
 """What the evidence service answers about batches and their rows."""
 
+from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
@@ -42,6 +43,8 @@ class BatchView(BaseModel):
                     "problem": None,
                     "created_at": "2026-03-09T01:02:03.000Z",
                     "accepted_at": "2026-03-09T01:02:03.210Z",
+                    "rate": 0.5,
+                    "estimated_finish": "2026-03-09T01:02:09.000Z",
                     "links": {
                         "self": PATH_EXAMPLE,
                         "rows": f"{PATH_EXAMPLE}/rows",
@@ -69,11 +72,17 @@ class BatchView(BaseModel):
     problem: str | None = Field(description="why the upload was interrupted")
     created_at: AwareDatetime
     accepted_at: AwareDatetime | None
+    rate: float | None = Field(
+        description="rows a second that were decided since the batch began; none where no row is pending, or all are"
+    )
+    estimated_finish: AwareDatetime | None = Field(
+        description="when no row is `pending` any more, should it go on so; what others send may come first"
+    )
     links: BatchLinks
 
     @classmethod
-    def of(cls, batch: Batch) -> "BatchView":
-        """Return the view of a batch."""
+    def of(cls, batch: Batch, now: datetime) -> "BatchView":
+        """Return the view of a batch at this moment."""
         path = f"/v1/batches/{batch.batch_id}"
         return cls(
             id=batch.batch_id,
@@ -88,6 +97,8 @@ class BatchView(BaseModel):
             problem=batch.problem,
             created_at=batch.created_at,
             accepted_at=batch.accepted_at,
+            rate=batch.rate(now),
+            estimated_finish=batch.estimated_finish(now),
             links=BatchLinks(self=path, rows=f"{path}/rows", failed=f"{path}/failed.csv"),
         )
 
