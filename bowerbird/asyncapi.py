@@ -27,6 +27,7 @@ from libs.contracts.events import (
 )
 from libs.contracts.ids import unkeyed_event_id
 from libs.contracts.results import SoloLevel
+from libs.contracts.schemas import ReadersSchema
 from libs.contracts.topics import TOPICS, Topic
 
 _BINDING: Final = "0.5.0"
@@ -127,7 +128,9 @@ def partners() -> dict[str, Any]:
     read = [topic for topic in TOPICS if topic.for_partners]
     contracts = [event for topic in read for event in _events_on(topic)]
     _, schemas = models_json_schema(
-        [(contract, "validation") for contract in contracts], ref_template="#/components/schemas/{model}"
+        [(contract, "validation") for contract in contracts],
+        ref_template="#/components/schemas/{model}",
+        schema_generator=ReadersSchema,
     )
     examples = {type(example): example for example in _examples()}
     return {

@@ -1,11 +1,13 @@
 """The pages of docs/reference/: columns of evidence, codes of reasons, of closing and suspending, scopes, modules."""
 
+import json
 from collections.abc import Iterable, Mapping
 from typing import Final
 
 from bowerbird import module_map
 from libs.access.scopes import MEANINGS as SCOPES
 from libs.contracts.reasons import REVOCATION_MEANINGS, SUSPENSION_MEANINGS, TAKE_DOWN_MEANINGS
+from libs.contracts.rules import rule_schema
 from services.evidence.sources.advice import ADVICE
 from services.evidence.sources.refusals import Reason
 from services.evidence.sources.schema import column_table
@@ -30,6 +32,7 @@ _AT_DECISION: Final[Mapping[Decided, str]] = {
     Decided.SENT_BEFORE: "Nothing: the first sending was decided.",
     Decided.BELOW_REQUIRED_LEVEL: "Nothing: it is kept, and new evidence under a new source id may earn the badge.",
     Decided.BELOW_REQUIRED_SCORE: "Nothing: it is kept, and new evidence under a new source id may earn the badge.",
+    Decided.MORE_EVIDENCE_NEEDED: "Nothing: it is kept and counts. What is still missing stands in the row's `detail`.",
     Decided.ALREADY_AWARDED: "Nothing: the row names the credential that the learner holds.",
     Decided.HIGHER_LEVEL_HELD: "Nothing: the row names the credential that the learner holds.",
 }
@@ -45,6 +48,7 @@ def documents() -> dict[str, str]:
         "scopes.md": _scopes(),
         "suspension.md": _suspension(),
         "modules.md": module_map.page(),
+        "rule.schema.json": json.dumps(rule_schema(), indent=2, ensure_ascii=False) + "\n",
     }
 
 

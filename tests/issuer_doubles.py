@@ -1,6 +1,6 @@
 """Builders of test data for the issuer, and its neighbours in memory."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from typing import Any
@@ -18,14 +18,16 @@ from libs.contracts.events import (
 from libs.contracts.ids import submission_id
 from libs.contracts.reasons import RevocationReason, TakeDownReason
 from libs.contracts.results import Result, SoloLevel
+from libs.contracts.rules import asked_for
 from libs.openbadges.model.errors import CredentialError
 from services.issuer.credentials.award import HeldAward, NewAward
 from services.issuer.credentials.credential import Credential, Revocation, TakeDown
 from services.issuer.credentials.hindrance import Hindrance, Pair
 from services.issuer.decision_ids import DecisionId, PieceId
+from services.issuer.decisions.context import Owner
 from services.issuer.decisions.decision import Decision, Lack, Waiting
+from services.issuer.decisions.kept import Kept
 from services.issuer.decisions.published import PublishedHistory, decision_id_of
-from services.issuer.decisions.rules import Owner
 from services.issuer.status.entry import StatusEntry
 from tests.ids import IDS, event_id
 
@@ -62,6 +64,21 @@ def achievement(achievement_id: str = "resilience", **changes: Any) -> Achieveme
         "published_at": NOW,
     }
     return AchievementPublished(**(content | changes))
+
+
+def ruled(achievement_id: str, rule: dict[str, Any], **changes: Any) -> AchievementPublished:
+    """An achievement with a rule in the place of a required level."""
+    return achievement(achievement_id, required_level=None, rule=rule, **changes)
+
+
+def counted_together() -> list[AchievementPublished]:
+    """Achievements of which two pieces count together, and one above them, and one above that."""
+    holding = [{"type": "holds", "achievement": f"wattle/{each}"} for each in ("resilience", "wit")]
+    return [
+        ruled("wit", {"type": "evidence", "level": "multistructural", "count": 2}),
+        ruled("character", {"type": "all", "of": holding}),
+        ruled("diploma", {"type": "holds", "achievement": "wattle/character"}),
+    ]
 
 
 def evidence(row: int = 1, level: SoloLevel | None = SoloLevel.RELATIONAL, **changes: Any) -> EvidenceSubmitted:
@@ -148,6 +165,7 @@ class MemoryDecisions:
         self.credentials = credentials or MemoryCredentials()
         self.stored: dict[DecisionId, Decision] = {}
         self.waiting: dict[PieceId, Waiting] = {}
+        self.kept_evidence: dict[UUID, Kept] = {}
 
     async def newest(self, pieces: Iterable[PieceId]) -> dict[UUID, Decision]:
         wanted, newest = set(pieces), dict[UUID, Decision]()
@@ -164,8 +182,15 @@ class MemoryDecisions:
             if each.owns_evidence and each.evidence.evidence_id in wanted
         }
 
+    async def kept(self, holding_ids: Collection[UUID]) -> dict[UUID, Kept]:
+        return {each: self.kept_evidence[each] for each in holding_ids if each in self.kept_evidence}
+
     async def record(
-        self, decisions: Sequence[Decision], credentials: Sequence[Credential], waiting: Sequence[Waiting]
+        self,
+        decisions: Sequence[Decision],
+        credentials: Sequence[Credential],
+        waiting: Sequence[Waiting],
+        kept: Sequence[Kept] = (),
     ) -> bool:
         held = self.credentials
         all_decisions = self.stored | {each.decision_id: each for each in decisions}
@@ -182,6 +207,10 @@ class MemoryDecisions:
         ]
         if len(set(owned)) < len(owned) or len(set(awarded)) < len(awarded):
             return False
+        stored = {each.holding_id: each.version for each in self.kept_evidence.values()}
+        if any(stored.get(each.holding_id, 0) != each.version for each in kept):
+            return False
+        self.kept_evidence |= {each.holding_id: replace(each, version=each.version + 1) for each in kept}
         self.stored, held.stored = all_decisions, all_credentials
         self.waiting |= {each.piece: each for each in waiting}
         return True
@@ -247,7 +276,7 @@ class MemoryPublished:
 
 
 def history(store: MemoryDecisions, published: MemoryPublished | None = None) -> PublishedHistory:
-    return PublishedHistory(published or MemoryPublished(), store, store.credentials)
+    return PublishedHistory(published or MemoryPublished(), store, store.credentials, IDS)
 
 
 @dataclass
@@ -268,8 +297,19 @@ class MemoryCatalogue:
     async def resolve(
         self, pairs: Iterable[tuple[str, str]], issuers: dict[str, IssuerPublished]
     ) -> dict[tuple[str, str], AchievementPublished]:
-        known = {(each.owner, each.achievement_id): each for each in self.versions}
-        return {pair: known[pair] for pair in pairs if pair in known and pair[0] in issuers}
+        newest = {(each.owner, each.achievement_id): each for each in self.versions}
+        # An issuer's own, and those that stand above them, however many layers.
+        found = {pair: newest[pair] for pair in pairs if pair in newest and pair[0] in issuers}
+        while True:
+            keys = {each.key_of_all_versions for each in found.values()}
+            above = {
+                pair: each
+                for pair, each in newest.items()
+                if pair not in found and each.rule is not None and keys.intersection(asked_for(each.rule))
+            }
+            if not above:
+                return found
+            found |= above
 
     def unreadable(self, pairs: Iterable[Pair], issuers: dict[str, IssuerPublished]) -> dict[Pair, Hindrance]:
         return {}

@@ -115,7 +115,10 @@ class World:
             "ids": IDS,
             "decisions": self.decisions,
             "history": PublishedHistory(
-                MongoPublishedDecisions(self.database, self.decisions.recorded), self.decisions, self.credentials
+                MongoPublishedDecisions(self.database, self.decisions.recorded),
+                self.decisions,
+                self.credentials,
+                IDS,
             ),
             "credentials": self.credentials,
             "catalogue": MemoryCatalogue([issuer()], [achievement()]),

@@ -73,7 +73,7 @@ class StoreChecks:
 
     async def _decided(self) -> Differences:
         """Look whether rows, and credentials, are what their decisions made of them."""
-        fields = dict.fromkeys(("sequence", "outcome", "credential_id", "decided_at"), 1)
+        fields = dict.fromkeys(("sequence", "outcome", "credential_id", "decided_at", "stacked.credential_id"), 1)
         async for some in _some(self._client["issuer"]["decisions"], {"decided_at": {"$lt": self._settled}}, fields):
             for each in some:
                 each["decision"] = _decision_id(each["_id"])
@@ -82,7 +82,7 @@ class StoreChecks:
             for decision_id in behind:
                 repair = (("issuer", told[decision_id]),) if decision_id in told else ()
                 yield Difference("rows_differ", _named(decision_id), repair)
-            issued = {each["credential_id"]: each for each in some if each["outcome"] == Outcome.ISSUED}
+            issued = {credential_id: each for each in some for credential_id in _issued_by(each)}
             for found in await self._credentials.by_ids(issued):
                 del issued[found]
             for each in issued.values():
@@ -106,13 +106,13 @@ class StoreChecks:
         async for credentials in self._credentials.everything():
             settled = [each for each in credentials if _changed_at(each) < self._settled]
             decided = {
-                found.decision_id: found.issued_id
+                found.decision_id: found.issued_ids
                 for found in await self._decisions.of(each.decision_id for each in settled)
             }
             shown = {each["_id"]: each for each in await self._documents(settled)}
             heard = await self._heard(settled)
             for each in settled:
-                if decided.get(each.decision_id) != each.credential_id:
+                if each.credential_id not in decided.get(each.decision_id, ()):
                     yield Difference("credentials_without_decision", str(each.credential_id))
                 if not _is_shown(shown.get(each.credential_id), each):
                     document = self._announcer.document(each, "").event
@@ -169,6 +169,11 @@ async def _some(
     cursor = collection.find(query, fields).batch_size(_AT_ONCE)
     while found := await cursor.to_list(_AT_ONCE):
         yield found
+
+
+def _issued_by(decision: Document) -> list[UUID]:
+    stacked = [each["credential_id"] for each in decision.get("stacked", ())]
+    return [decision["credential_id"], *stacked] if decision["outcome"] == Outcome.ISSUED else stacked
 
 
 def _decision_id(key: bytes) -> DecisionId:

@@ -18,7 +18,7 @@ from motor.motor_asyncio import (
     AsyncIOMotorCollection,
     AsyncIOMotorDatabase,
 )
-from pymongo import ASCENDING, IndexModel, UpdateOne
+from pymongo import ASCENDING, IndexModel, ReplaceOne, UpdateOne
 from pymongo.errors import BulkWriteError, ConfigurationError, DocumentTooLarge, OperationFailure, PyMongoError
 
 import libs.common.bson_uuid  # noqa: F401  # for its effect on the driver
@@ -192,7 +192,11 @@ async def upsert_newest(collection: Collection, documents: Iterable[Document], *
 
 
 async def insert_together(
-    client: Client, parts: Sequence[Insertion], *, first: Callable[[Session], Awaitable[None]] | None = None
+    client: Client,
+    parts: Sequence[Insertion],
+    *,
+    first: Callable[[Session], Awaitable[None]] | None = None,
+    replacing: tuple[Collection, Sequence[ReplaceOne[Document]]] | None = None,
 ) -> bool:
     """Insert all documents of all collections in one transaction: all are stored, or none.
 
@@ -200,10 +204,11 @@ async def insert_together(
         client: the connection.
         parts: the documents of each collection.
         first: awaited in the transaction before anything is inserted; what it raises ends the transaction.
+        replacing: documents to be replaced with them, each by a query that finds it as it was read, or inserted.
 
     Returns:
-        False where another writer was there first (a duplicate key): nothing of this is stored, and what is stored
-        must be read again.
+        False where another writer was there first (a duplicate key, or nothing to replace): nothing of this is stored,
+        and what is stored must be read again.
 
     Raises:
         PyMongoError: anything else went wrong, a write conflict among it. The other writer may be a process that was
@@ -217,6 +222,11 @@ async def insert_together(
             for collection, documents in parts:
                 if documents:
                     await collection.insert_many(documents, session=session)
+            if replacing is not None and replacing[1]:
+                result = await replacing[0].bulk_write(replacing[1], session=session)
+                if result.matched_count + result.upserted_count < len(replacing[1]):
+                    await session.abort_transaction()
+                    return False
     except BulkWriteError as error:
         if all(each["code"] == _DUPLICATE_KEY for each in error.details["writeErrors"]):
             return False

@@ -14,6 +14,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from libs.contracts import topics
 from libs.contracts.reasons import RevocationCode, SuspensionCode, TakeDownCode
 from libs.contracts.results import Result, SoloLevel
+from libs.contracts.rules import Rule, least_level
+from libs.contracts.schemas import ReadersSchema
 from libs.contracts.topics import Topic
 from libs.contracts.uuid_text import uuid_text
 
@@ -69,7 +71,10 @@ class Event(BaseModel):
     @classmethod
     def json_schema(cls) -> dict[str, Any]:
         """Return the JSON Schema (2020-12) of the data, which `ce_dataschema` names."""
-        return {"$schema": "https://json-schema.org/draft/2020-12/schema", **cls.model_json_schema()}
+        return {
+            "$schema": "https://json-schema.org/draft/2020-12/schema",
+            **cls.model_json_schema(schema_generator=ReadersSchema),
+        }
 
     def _joined(self, names: tuple[str, ...]) -> str:
         if len(names) == 1:
@@ -144,6 +149,23 @@ class Outcome(StrEnum):
     REFUSED = "refused"
 
 
+class Counted(BaseModel):
+    """What an award under a rule is made of."""
+
+    model_config = ConfigDict(frozen=True)
+
+    level: SoloLevel | None = Field(default=None, description="the level that the rule comes to, if any")
+    evidence: tuple[UUID, ...] = Field(default=(), description="the pieces of evidence that counted")
+    credentials: tuple[UUID, ...] = Field(default=(), description="the credentials held that counted")
+
+
+class StackedAward(Counted):
+    """An award that followed from another one: with that, its rule was met."""
+
+    achievement: str = Field(description="OWNER/ID/VERSION, the achievement version whose rule was met")
+    credential_id: UUID
+
+
 class EvidenceDecided(Event):
     """A decision on one submission, with its reason. Of several decisions the one with the highest sequence holds."""
 
@@ -173,6 +195,14 @@ class EvidenceDecided(Event):
     score: float | None = Field(default=None, description="where one is issued: the score that it shows, if any")
     waits_until: AwareDatetime | None = Field(
         default=None, description="where it waits: when it is refused, unless what it waits for is published before"
+    )
+    counted: Counted | None = Field(
+        default=None,
+        description="where the achievement has a rule that counts evidence together: the piece is kept, and what is "
+        "issued is made of this; nothing where none is issued",
+    )
+    stacked: tuple[StackedAward, ...] | None = Field(
+        default=None, description="what the learner earned beside it, since it asks to hold what this piece has earned"
     )
     decided_at: AwareDatetime
 
@@ -353,6 +383,11 @@ class AchievementPublished(Event):
     levels: list[AchievementLevel] = Field(description="lowest first")
     required_level: SoloLevel | None = None
     required_score: float | None = None
+    rule: Rule | None = Field(
+        default=None,
+        description="what earns it, where evidence counts together or other achievements are to be held; then neither "
+        "a level nor a score is required beside it",
+    )
     repeatable: bool = False
     published_at: AwareDatetime
 
@@ -360,6 +395,28 @@ class AchievementPublished(Event):
     def version_key(self) -> str:
         """OWNER/ID/VERSION: what credentials and lifecycle events refer to."""
         return f"{self.owner}/{self.achievement_id}/{self.version}"
+
+    @property
+    def key_of_all_versions(self) -> str:
+        """OWNER/ID: the achievement whatever its version."""
+        return f"{self.owner}/{self.achievement_id}"
+
+    @property
+    def least_level(self) -> SoloLevel | None:
+        """The lowest level of evidence that can earn it; none where a level is not asked for."""
+        return self.required_level if self.rule is None else least_level(self.rule)
+
+    @property
+    def shows_levels(self) -> bool:
+        """Whether a credential of it may show a level."""
+        if self.rule is not None:
+            return self.least_level is not None
+        return self.required_level is not None or self.required_score is None
+
+    @property
+    def shows_scores(self) -> bool:
+        """Whether a credential of it may show a score: under a rule, one of several would say little."""
+        return self.rule is None and (self.required_score is not None or self.required_level is None)
 
 
 class AuthorityPublished(Event):

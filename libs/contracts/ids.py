@@ -60,6 +60,7 @@ class Ids:
         """
         self._learner = _Hmac(key("learner id"))
         self._assessor = _Hmac(key("assessor id"))
+        self._activity = _Hmac(key("activity id"))
         self._evidence = _Hmac(key("evidence id"))
         self._batch = _Hmac(key("batch id"))
         self._holding = _Hmac(key("holding id"))
@@ -78,6 +79,10 @@ class Ids:
     def assessor_id(self, issuer_id: str, text: str) -> UUID:
         """The assessor whom one issuer writes as `text`, whatever its case and spaces: a reference, never a name."""
         return _derive(self._assessor, issuer_id, " ".join(normalize("NFKC", text).casefold().split()))
+
+    def activity_id(self, issuer_id: str, text: str) -> UUID:
+        """The activity that one issuer writes as `text`, whatever its case and spaces: tells equal from different."""
+        return _derive(self._activity, issuer_id, " ".join(normalize("NFKC", text).casefold().split()))
 
     def evidence_id(self, issuer_id: str, source: str, source_id: str) -> UUID:
         """One piece of evidence, however often its sender sends it."""

@@ -129,6 +129,7 @@ SERVICES: Final = {
             *_KEYED,
             "decisions",
             "waiting",
+            "kept_evidence",
             "published_decisions",
             "adoption",
             "credentials",

@@ -27,8 +27,9 @@ from libs.contracts.events import (
 from services.issuer.access.wiring import add_access, known_administrators
 from services.issuer.catalogue import names, publications
 from services.issuer.catalogue import repository as catalogue
+from services.issuer.catalogue.achievement_api import achievement_routes
 from services.issuer.catalogue.achievements import Achievements
-from services.issuer.catalogue.api import achievement_routes, issuer_routes, profile_routes
+from services.issuer.catalogue.api import issuer_routes, profile_routes
 from services.issuer.catalogue.authority import Authority, DidDocuments
 from services.issuer.catalogue.issuers import Issuers
 from services.issuer.catalogue.worker import CatalogueWorker
@@ -45,6 +46,8 @@ from services.issuer.credentials.wiring import add_closing
 from services.issuer.credentials.worker import COMMANDS, Closing
 from services.issuer.decisions import published as published_decisions
 from services.issuer.decisions import repository as decision_repository
+from services.issuer.decisions.api import explanation_routes
+from services.issuer.decisions.explaining import Explanations
 from services.issuer.decisions.parking import ParkedCount
 from services.issuer.decisions.published import MongoPublishedDecisions, PublishedHistory
 from services.issuer.decisions.repository import MongoDecisions
@@ -159,6 +162,8 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
         entries=StatusEntryAllocation(lists, epochs, publication, now),
         announcer=announcer,
     )
+    explanations = Explanations(ids=plumbing.ids, catalogue=known, decisions=decisions, credentials=credentials)
+    plumbing.app.include_router(explanation_routes(keys, explanations))
     lives = kept(database, settings)
     plumbing.repeat("retention", Retention(lives, now, enforced=settings.retention_enforced).tick)
     closing = add_closing(
@@ -248,7 +253,7 @@ def _add_deciding(
     awarding = Awarding(
         ids=plumbing.ids,
         decisions=decisions,
-        history=PublishedHistory(published, decisions, credentials),
+        history=PublishedHistory(published, decisions, credentials, plumbing.ids),
         credentials=credentials,
         catalogue=known,
         signer=signer,

@@ -16,7 +16,8 @@ from libs.openbadges.issue.signing import prepare, sign
 from libs.openbadges.model.documents import Profile
 from libs.openbadges.model.errors import CredentialError
 from services.issuer.credentials.sample import sample_achievement
-from services.issuer.decisions.rules import DecisionContext, decide
+from services.issuer.decisions.context import DecisionContext
+from services.issuer.decisions.rules import decide
 
 _ACHIEVEMENT = "urn:uuid:00000000-0000-8000-8000-000000000003"
 

@@ -17,8 +17,9 @@ from libs.common.http import create_app
 from libs.common.stalls import LONGEST_STALL_SECONDS
 from libs.contracts.results import SoloLevel
 from services.issuer.access.api import access_routes
+from services.issuer.catalogue.achievement_api import achievement_routes
 from services.issuer.catalogue.achievements import Achievements
-from services.issuer.catalogue.api import achievement_routes, issuer_routes, profile_routes
+from services.issuer.catalogue.api import issuer_routes, profile_routes
 from services.issuer.catalogue.repository import CatalogueEvent
 from services.issuer.credentials.api import credential_routes
 from services.issuer.keys.api import signing_key_routes
@@ -126,6 +127,10 @@ BODIES = {
     "an achievement of numbers": b"{"
     + GOOD % (*NUMBERS[:2], b",".join(LEVELS[at] % each for at, each in enumerate(NUMBERS[2:])))
     + b"}",
+    "a rule of many conditions": filled(
+        b'{"id":"x","name":"x","rule":{"type":"any","of":[', b'{"type":"evidence"},', b'{"type":"evidence"}]}}'
+    ),
+    "a rule of groups": b'{"id":"x","name":"x","rule":' + b'{"type":"all","of":[' * 200 + b"]}" * 200 + b"}",
     "an achievement of marks": b"{" + GOOD % ("e\u0301".encode() * 2_500, b"https://" * 600, LEVEL % b"x") + b"}",
 }
 CALLS = [

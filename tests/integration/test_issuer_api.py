@@ -45,7 +45,7 @@ from libs.contracts.events import (
 from libs.contracts.results import SoloLevel
 from libs.openbadges.crypto import did
 from libs.openbadges.verify import ResolvedInputs, verify
-from tests.ids import IDS
+from tests.ids import IDS, ids_of
 from tests.issuer_doubles import TRACE, evidence
 from tests.keys_in_memory import grant
 from tests.schemathesis_run import check_conformance
@@ -90,6 +90,7 @@ class Tenant:
         "profile:write",
         "signing-keys:write",
         "catalogue:write",
+        "evidence:read",
         "credentials:read",
         "credentials:revoke",
         "credentials:take-down",
@@ -492,6 +493,73 @@ async def test_a_published_version_never_changes_and_the_next_one_is_the_next_nu
     assert await post(name="Care for others") == (201, 2)
     assert (await post(version=9))[0] == 409
     assert await post(version=1) == (200, 1)
+
+
+async def test_evidence_counts_together_by_a_rule_an_award_follows_from_others_and_both_are_explained(
+    stack: Stack, api: httpx.AsyncClient, wattle: Tenant, department: Tenant
+) -> None:
+    async def publish(name: str, rule: dict[str, Any]) -> httpx.Response:
+        content = {**RESILIENCE, "id": name, "shared": False, "required_level": None, "rule": rule}
+        return await api.post("/v1/achievements", headers=wattle.headers, json=content)
+
+    async def explain(name: str, learner: str = "r1", tenant: Tenant = wattle) -> httpx.Response:
+        asked = {"learner_id": learner, "achievement": name}
+        return await api.post("/v1/issuers/wattle/explanations", headers=tenant.headers, json=asked)
+
+    wit = {"type": "evidence", "level": "relational", "activities": 2, "within": "term"}
+    made = await publish("wit", wit)
+    assert (made.status_code, made.json()["rule_in_words"]) == (
+        201, "relational or above in at least two activities within one term",
+    )  # fmt: skip
+    holding = [{"type": "holds", "achievement": each} for each in ("wit", "resilience", "flying")]
+    wrong = await publish("character", {"type": "all", "of": holding})
+    assert (wrong.status_code, [each["field"] for each in wrong.json()["errors"]]) == (400, ["rule.of.2.achievement"])
+    made = await publish("character", {"type": "all", "of": holding[:2]})
+    assert [each["achievement"] for each in made.json()["rule"]["of"]] == ["wattle/wit", "department/resilience"]
+    again = await publish("character", {"type": "all", "of": holding[:2]})
+    assert (again.status_code, again.json()["version"]) == (200, 1)
+    circle = await publish("wit", {"type": "all", "of": [wit, {"type": "holds", "achievement": "character"}]})
+    assert (circle.status_code, circle.json()["errors"][0]["code"]) == (400, "rule_circular")
+    empty_group = await publish("wit", {"type": "all", "of": [wit, {"type": "any", "of": []}]})
+    assert (empty_group.status_code, empty_group.json()["errors"][0]["field"].endswith("of.1.any.of")) == (400, True)
+
+    # The services find a learner by the number that a school knows, under their own secret.
+    learner_id = ids_of(stack).learner_id("wattle", "r1")
+
+    def shown(row: int, activity: str, name: str = "wit") -> EvidenceSubmitted:
+        said: dict[str, Any] = {
+            "source_id": f"rule-{row}",
+            "achievement": name,
+            "activity": activity,
+            "term": "2026-T1",
+        }
+        return evidence(row, learner_id=learner_id, **said)
+
+    pieces = [shown(1101, "Riddle"), shown(1102, "Debate"), shown(1103, "Raft", "resilience")]
+    await send(stack, *pieces[:2])
+    await decisions(stack, *pieces[:2])
+    waiting = (await explain("character")).json()
+    assert (waiting["met"], waiting["missing_in_words"]) == (False, "resilience, to be held")
+    await send(stack, pieces[2])
+    decided = await decisions(stack, *pieces)
+    first, second, third = (decided[each.submission_id] for each in pieces)
+    assert (first.outcome, first.reason, second.outcome) == (Outcome.NOT_YET, "more_evidence_needed", Outcome.ISSUED)
+    assert third.stacked is not None
+    (stacked,) = third.stacked
+    assert set(stacked.credentials) == {second.credential_id, third.credential_id}
+    read_back = await api.get(f"/v1/credentials/{stacked.credential_id}", headers=wattle.headers)
+    assert (read_back.json()["achievement"], read_back.json()["state"]) == ("wattle/character/1", "active")
+
+    told = (await explain("wit")).json()
+    assert [(each["source_id"], each["counted"]) for each in told["kept"]] == [("rule-1101", True), ("rule-1102", True)]
+    assert [each["credential_id"] for each in told["awards"]] == [str(second.credential_id)]
+    told = (await explain("character")).json()
+    assert (told["met"], told["missing"], set(told["held"])) == (True, [], set(map(str, stacked.credentials)))
+    assert [each["credential_id"] for each in told["awards"]] == [str(stacked.credential_id)]
+    await send(stack, *pieces)
+    assert (await explain("character")).json() == told
+    for answer in (await explain("wit", "nobody"), await explain("flying"), await explain("wit", tenant=department)):
+        assert answer.status_code == 404
 
 
 async def test_of_two_contents_for_one_version_at_once_one_wins(api: httpx.AsyncClient, wattle: Tenant) -> None:

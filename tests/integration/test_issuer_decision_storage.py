@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -12,9 +13,11 @@ import pytest
 from pymongo.errors import DuplicateKeyError, OperationFailure
 
 from libs.common import mongo
+from libs.common.errors import NotFoundError
 from libs.contracts import ids
 from libs.contracts.cloudevents import Outgoing, Received
 from libs.contracts.events import (
+    Counted,
     CredentialDocument,
     CredentialIssued,
     EvidenceDecided,
@@ -28,13 +31,17 @@ from services.issuer.credentials.award import HeldAward
 from services.issuer.credentials.credential import Credential, CredentialState, Revocation
 from services.issuer.credentials.repository import MongoCredentials
 from services.issuer.decision_ids import PieceId
+from services.issuer.decisions.api import answer_of
+from services.issuer.decisions.context import Owner
 from services.issuer.decisions.decision import Decision, Lack, Parked, Reason, Waiting
+from services.issuer.decisions.explaining import Explanations
+from services.issuer.decisions.kept import Kept, KeptPiece
+from services.issuer.decisions.published import MongoPublishedDecisions
 from services.issuer.decisions.repository import MongoDecisions
-from services.issuer.decisions.rules import Owner
 from services.issuer.decisions.waiting import WaitingEvidence
 from services.issuer.decisions.worker import Awarding
 from services.issuer.status.entry import StatusEntry
-from tests.ids import event_id
+from tests.ids import IDS, event_id
 from tests.issuer_doubles import (
     NOW,
     TRACE,
@@ -42,6 +49,7 @@ from tests.issuer_doubles import (
     MemoryCredentials,
     MemoryDecisions,
     achievement,
+    counted_together,
     event_ids,
     evidence,
     issuer,
@@ -59,6 +67,11 @@ from tests.issuer_world import (
 pytestmark = pytest.mark.integration
 
 UNKNOWN = Reason.UNKNOWN_ACHIEVEMENT
+
+
+def offered() -> MemoryCatalogue:
+    """One achievement that each piece earns by itself, one of which two count together, and two above them."""
+    return MemoryCatalogue([issuer()], [achievement(), *counted_together()])
 
 
 class DiesAfter:
@@ -94,6 +107,7 @@ class DiesAfter:
             decisions=Decisions(self._world.client, self._world.database, credentials),
             credentials=credentials,
             entries=StatusEntries(),
+            catalogue=offered(),
         )
         await worker.handle(batch)
         raise KilledError  # step 6: returned, and neither published nor committed
@@ -107,14 +121,17 @@ def _die(here: bool, value: Any) -> Any:
 
 @pytest.mark.parametrize("step", [1, 2, 3, 4, 5, 6])
 async def test_killed_after_any_step_the_next_worker_ends_in_the_same_decisions(world: World, step: int) -> None:
-    batch = received(school_week())
+    counting = [evidence(100 + row, learner=f"s{row // 2}", achievement="wit") for row in range(16)]
+    batch = received([*school_week(), *counting])
     with pytest.raises(KilledError):
         await DiesAfter(world, step).handle(batch)
     recorded = await world.stored("decisions")
     assert len(recorded) == (len(batch) if step >= 5 else 0), "a part of a batch is visible"
 
-    first = await world.worker().handle(batch)
-    again = await world.worker().handle(batch)
+    assert len(await world.stored("kept_evidence")) == (24 if step >= 5 else 0)
+
+    first = await world.worker(catalogue=offered()).handle(batch)
+    again = await world.worker(catalogue=offered()).handle(batch)
 
     decisions = await world.stored("decisions")
     outcomes = [(each["outcome"], each.get("reason")) for each in decisions]
@@ -124,14 +141,16 @@ async def test_killed_after_any_step_the_next_worker_ends_in_the_same_decisions(
         ("duplicate", "already_awarded"),
         ("issued", None),
         ("not_yet", "below_required_level"),
-    ]
-    assert len(await world.stored("credentials")) == 16
+    ] + 8 * [("not_yet", "more_evidence_needed"), ("issued", None)]
+    assert [len(each["stacked"]) for each in decisions if "stacked" in each] == [2] * 8
+    assert len(await world.stored("credentials")) == 40
+    assert {each["version"] for each in await world.stored("kept_evidence")} == {1}
     everything = [each.event for each in [*world.published, *first, *again]]
     counted = {
         kind: len({each.model_dump_json() for each in everything if isinstance(each, kind)})
         for kind in (EvidenceDecided, CredentialIssued, CredentialDocument)
     }
-    assert counted == {EvidenceDecided: 40, CredentialIssued: 16, CredentialDocument: 16}
+    assert counted == {EvidenceDecided: 56, CredentialIssued: 40, CredentialDocument: 40}
 
 
 async def test_redelivery_publishes_the_same_ids_and_bytes(world: World) -> None:
@@ -397,6 +416,75 @@ async def test_decisions_of_a_batch_stand_beside_each_other_in_the_order_of_its_
     assert [learner for learner, _ in stored] == [each.learner_id for each in in_order]
 
 
+async def test_either_store_keeps_evidence_that_counts_together_and_refuses_whoever_read_it_before(
+    world: World, either: Stores
+) -> None:
+    piece = KeptPiece.of(PIECE, IDS)
+    score = piece._replace(evidence_id=uuid4(), level=None, score=62.5, class_id=None, term=None, assessor_id=None)
+    counted = Counted(level=SoloLevel.RELATIONAL, evidence=(piece.evidence_id,), credentials=(uuid4(),))
+    kept = Kept(uuid4(), "wattle", PIECE.learner_id, "wattle/wit").with_piece(piece).with_piece(score)
+    assert await either.decisions.kept([]) == {}
+    assert await either.decisions.record([], [], [], [kept])
+    (read,) = (await either.decisions.kept([kept.holding_id, uuid4()])).values()
+    assert read == replace(kept, version=1)
+    assert not await either.decisions.record([], [], [], [kept]), "somebody else was first"
+    assert await either.decisions.record([], [], [], [read.with_award(uuid4(), counted)])
+    decision, _ = await filled(world, either)
+    assert not await either.decisions.record([of(decision, 2)], [], [], [read]), "stored meanwhile"
+    assert await either.decisions.newest([PieceId(PIECE.batch_id, 2)]) == {}
+    (newest,) = (await either.decisions.kept([kept.holding_id])).values()
+    assert (newest.version, newest.pieces, newest.awards[0].counted) == (2, kept.pieces, counted)
+
+
+async def test_awards_at_once_of_which_each_lacks_the_other_are_stacked_upon_by_one_of_them(world: World) -> None:
+    learners = [f"s{number}" for number in range(10)]
+    first = [evidence(row, learner=name, achievement="wit") for row, name in enumerate(learners, 1)]
+    await world.worker(catalogue=offered()).handle(received(first))
+    second = [evidence(20 + row, learner=name, achievement="wit") for row, name in enumerate(learners)]
+    others = [evidence(40 + row, learner=name) for row, name in enumerate(learners)]
+    halves = [pieces[start : start + 5] for pieces in (second, others) for start in (0, 5)]
+    await asyncio.gather(*(as_the_loop_does(world.worker(catalogue=offered()), received(pieces)) for pieces in halves))
+    names = Counter(each["achievement"].split("/")[1] for each in await world.stored("credentials"))
+    assert names == {"resilience": 10, "wit": 10, "character": 10, "diploma": 10}
+
+
+async def test_an_award_is_explained_by_the_same_bytes_once_everything_was_read_anew(world: World) -> None:
+    async def explained() -> list[bytes]:
+        explanations = Explanations(
+            ids=IDS, catalogue=offered(), decisions=world.decisions, credentials=world.credentials
+        )
+        wanted = [("wattle", "s1", name) for name in ("wit", "character", "diploma", "resilience")]
+        wanted += [("wattle", "s2", name) for name in ("wit", "character")]
+        return [answer_of(each[0], await explanations.explain(*each)).model_dump_json().encode() for each in wanted]
+
+    def sent(row: int, name: str) -> EvidenceSubmitted:
+        return evidence(row, learner=name, achievement="wit")
+
+    pieces = [
+        sent(1, "s1"),
+        sent(2, "s2"),
+        evidence(3, learner="s1"),
+        sent(4, "s1"),
+        evidence(5, learner="s2"),
+    ]
+    for each in pieces:
+        await world.publish(await world.worker(catalogue=offered()).handle(received([each])))
+    before = await explained()
+    issued = [each async for some in world.credentials.everything() for each in some]
+    told_of = [each.event for each in world.published if isinstance(each.event, EvidenceDecided)]
+    for name in ("decisions", "credentials", "kept_evidence", "waiting"):
+        await world.database[name].delete_many({})
+    await world.credentials.adopt(issued)
+    # The last decision was never published.
+    await MongoPublishedDecisions(world.database, world.decisions.recorded).adopt(told_of[:-1])
+    await world.worker(catalogue=offered()).handle(received(pieces))
+    assert await explained() == before
+    with pytest.raises(NotFoundError):
+        await Explanations(
+            ids=IDS, catalogue=offered(), decisions=world.decisions, credentials=world.credentials
+        ).explain("wattle", "s9", "wit")
+
+
 async def test_evidence_that_waits_is_decided_once_by_several_processes_on_the_real_store(world: World) -> None:
     catalogue = MemoryCatalogue([issuer()], [])
     pieces = [evidence(row, learner=f"s{row}") for row in range(1, 31)]
@@ -427,23 +515,24 @@ async def test_no_query_of_issuing_reads_a_collection_from_end_to_end(world: Wor
         world.decisions, awarding=world.worker(catalogue=catalogue), catalogue=catalogue, clock=lambda: NOW
     )
     await world.database.command("profile", 2)
-    batch = received(school_week(3))
+    batch = received([*school_week(3), *(evidence(row, achievement="wit") for row in (101, 102))])
     await world.worker(catalogue=catalogue).handle(batch)
     await waiting.tick()
-    catalogue.versions.append(achievement())
+    catalogue.versions += [achievement(), *counted_together()]
     await waiting.tick()
     await world.worker(catalogue=catalogue).handle(batch)
     held, *_ = await world.stored("credentials")
     await closing(world).handle([command(held)])
     await world.database.command("profile", 0)
-    ours = {f"{world.database.name}.{name}" for name in ("decisions", "credentials", "waiting")}
+    ours = {f"{world.database.name}.{name}" for name in ("decisions", "credentials", "waiting", "kept_evidence")}
     # The test's own look at all credentials is none of the worker's queries.
     profiled = {"ns": {"$in": list(ours)}, "planSummary": {"$exists": True}, "command.filter": {"$ne": {}}}
     plans = {
         (each["ns"].rpartition(".")[2], each["planSummary"].partition(" {")[0])
         async for each in world.database["system.profile"].find(profiled)
     }
-    by_index = {"IXSCAN", "IDHACK", "DISTINCT_SCAN", "COUNT", "RECORD_STORE_FAST_COUNT"}
+    # EOF: of a collection that is not there yet nothing is read.
+    by_index = {"EOF", "IXSCAN", "IDHACK", "DISTINCT_SCAN", "COUNT", "RECORD_STORE_FAST_COUNT"}
     assert {plan for _, plan in plans} <= by_index, plans
     assert ("waiting", "DISTINCT_SCAN") in plans, "each name that evidence waits for is read once, however many wait"
 

@@ -22,6 +22,7 @@ from libs.contracts.events import (
     LearnerContactEnded,
     MailDomainsSet,
     Outcome,
+    StackedAward,
 )
 from libs.contracts.reasons import RevocationReason, TakeDownReason
 from libs.contracts.results import SoloLevel
@@ -423,6 +424,19 @@ async def test_a_decision_that_issues_nothing_is_not_mailed(database: mongo.Data
     held = event.model_copy(update={"outcome": Outcome.DUPLICATE})
     await workers(database).deliveries.decided([announced(held)])
     assert await states(database) == set()
+
+
+async def test_what_followed_from_a_piece_of_evidence_is_mailed_whether_or_not_the_piece_earned_a_badge_itself(
+    database: mongo.Database,
+) -> None:
+    learner, handlers = uuid4(), workers(database)
+    await handlers.contacts([announced(contact(learner))])
+    above = StackedAward(achievement="dept/character/1", credential_id=uuid4())
+    for outcome in (Outcome.ISSUED, Outcome.DUPLICATE):
+        event = issued(learner).model_copy(update={"outcome": outcome, "stacked": (above,)})
+        await handlers.deliveries.decided([announced(event)])
+        mailed = {each["credential_id"] for each in await database["deliveries"].find({}).to_list(None)}
+        assert mailed == {above.credential_id, credential_id(learner)}
 
 
 async def test_a_tombstone_erases_the_contact_and_cancels_what_was_not_sent(database: mongo.Database) -> None:

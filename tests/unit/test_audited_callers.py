@@ -65,6 +65,7 @@ OF_COMMANDS: dict[str, Sequence[Action] | str] = {
 }
 
 EVIDENCE = "evidence changes nothing by itself: what it leads to is recorded as the issuer signs it"
+READS = "it asks with a body, since a student's number stands in no address, and changes nothing"
 PUBLIC = "anybody may verify, and nothing is changed"
 
 OF_CALLS: dict[str, Sequence[Action] | str] = {
@@ -83,6 +84,7 @@ OF_CALLS: dict[str, Sequence[Action] | str] = {
     "issuer PUT /v1/issuers/{issuer_id}/profile": [Action.ISSUER_PUBLISHED],
     "issuer POST /v1/achievements": [Action.ACHIEVEMENT_PUBLISHED],
     "issuer PUT /v1/issuers/{issuer_id}/mail-domains": [Action.MAIL_DOMAINS_SET],
+    "issuer POST /v1/issuers/{issuer_id}/explanations": READS,
     "notifier POST /v1/deliveries/{delivery_id}/send-again": [Action.MAIL_SENT_AGAIN],
     "verifier POST /v1/verify": PUBLIC,
     "verifier POST /credentials/verify": PUBLIC,

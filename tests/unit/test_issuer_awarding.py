@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pymongo.errors import ServerSelectionTimeoutError
 
@@ -28,9 +28,10 @@ from services.issuer.credentials.announcements import Announcer
 from services.issuer.credentials.credential import Credential
 from services.issuer.credentials.hindrance import Hindrance
 from services.issuer.decision_ids import DecisionId, PieceId
+from services.issuer.decisions.context import Owner
 from services.issuer.decisions.decision import Decision, Reason, Waiting
+from services.issuer.decisions.kept import Kept
 from services.issuer.decisions.ports import Reconsidered
-from services.issuer.decisions.rules import Owner
 from services.issuer.decisions.waiting import WaitingEvidence
 from services.issuer.decisions.worker import Awarding, DecidingStuckError
 from services.issuer.urls import Urls
@@ -44,6 +45,7 @@ from tests.issuer_doubles import (
     MemoryStatusEntries,
     PlainSigner,
     achievement,
+    counted_together,
     event_ids,
     evidence,
     history,
@@ -62,10 +64,14 @@ class DyingDecisions(MemoryDecisions):
     dies: str = ""
 
     async def record(
-        self, decisions: Sequence[Decision], credentials: Sequence[Credential], waiting: Sequence[Waiting]
+        self,
+        decisions: Sequence[Decision],
+        credentials: Sequence[Credential],
+        waiting: Sequence[Waiting],
+        kept: Sequence[Kept] = (),
     ) -> bool:
         self._die("before recording")
-        done = await super().record(decisions, credentials, waiting)
+        done = await super().record(decisions, credentials, waiting, kept)
         self._die("after recording")
         return done
 
@@ -99,7 +105,7 @@ LONGEST_SUSPENDED = timedelta(days=30)
 
 
 def published_in() -> MemoryCatalogue:
-    return MemoryCatalogue([issuer()], [achievement(), achievement("care", repeatable=True)])
+    return MemoryCatalogue([issuer()], [achievement(), achievement("care", repeatable=True), *counted_together()])
 
 
 def awarding(  # what a test leaves out is as usual
@@ -137,12 +143,16 @@ def outcomes(store: MemoryDecisions) -> dict[DecisionId, tuple[object, object, o
     return {key: (each.outcome, each.reason, each.credential_id) for key, each in store.stored.items()}
 
 
+def pieces_kept(store: MemoryDecisions) -> dict[UUID, Kept]:
+    return {key: replace(each, version=0) for key, each in store.kept_evidence.items()}
+
+
 pieces = st.builds(
     lambda level, learner, source, offered: (level, learner, source, offered),
     st.sampled_from(SoloLevel),
     st.sampled_from(["s1", "s2"]),
     st.integers(1, 6),
-    st.sampled_from(["resilience", "resilience", "care", "unknown"]),
+    st.sampled_from(["resilience", "resilience", "wit", "wit", "care", "unknown"]),
 )
 
 
@@ -174,6 +184,7 @@ async def test_decisions_are_read_only_where_some_of_a_batch_are_recorded_alread
     assert len(store.stored) == 2
 
 
+@settings(deadline=None)
 @given(
     drawn=st.lists(pieces, min_size=1, max_size=14),
     cuts=st.lists(st.integers(1, 5), min_size=1, max_size=14),
@@ -206,6 +217,7 @@ async def test_cutting_the_stream_anywhere_and_dying_at_any_step_decides_the_sam
 
     assert outcomes(store) == outcomes(calm)
     assert store.credentials.stored.keys() == calm.credentials.stored.keys()
+    assert pieces_kept(store) == pieces_kept(calm)
     distinct = {(event_id(each.event), each.event.model_dump_json()) for each in announced}
     assert len(distinct) == len({event_id for event_id, _ in distinct}), "one event id, two contents"
     told = {each.event.submission_id for each in announced if isinstance(each.event, EvidenceDecided)}
@@ -230,10 +242,14 @@ async def test_what_a_batch_signs_is_in_the_audit_log_before_it_is_recorded_and_
 
     class Watching(MemoryDecisions):
         async def record(
-            self, decisions: Sequence[Decision], credentials: Sequence[Credential], waiting: Sequence[Waiting]
+            self,
+            decisions: Sequence[Decision],
+            credentials: Sequence[Credential],
+            waiting: Sequence[Waiting],
+            kept: Sequence[Kept] = (),
         ) -> bool:
             assert len(audit.entries) == 1
-            return await super().record(decisions, credentials, waiting)
+            return await super().record(decisions, credentials, waiting, kept)
 
     store, batch = Watching(), received([evidence(1), evidence(2, SoloLevel.UNISTRUCTURAL), evidence(3, learner="s2")])
     for _ in range(2):
@@ -247,12 +263,16 @@ async def test_what_a_batch_signs_is_in_the_audit_log_before_it_is_recorded_and_
 async def test_another_worker_that_recorded_first_wins_and_its_credential_is_announced() -> None:
     class Overtaken(MemoryDecisions):
         async def record(
-            self, decisions: Sequence[Decision], credentials: Sequence[Credential], waiting: Sequence[Waiting]
+            self,
+            decisions: Sequence[Decision],
+            credentials: Sequence[Credential],
+            waiting: Sequence[Waiting],
+            kept: Sequence[Kept] = (),
         ) -> bool:
             if not self.stored:
                 theirs = [replace(each, document="the other worker's") for each in credentials]
-                assert await super().record(decisions, theirs, waiting)
-            return await super().record(decisions, credentials, waiting)
+                assert await super().record(decisions, theirs, waiting, kept)
+            return await super().record(decisions, credentials, waiting, kept)
 
     published: list[Outgoing] = []
     rest = await awarding(Overtaken(), published).handle(received([evidence(1)]))
@@ -263,7 +283,11 @@ async def test_another_worker_that_recorded_first_wins_and_its_credential_is_ann
 async def test_a_store_that_refuses_for_no_reason_is_a_defect_and_loses_nothing() -> None:
     class Refusing(MemoryDecisions):
         async def record(
-            self, decisions: Sequence[Decision], credentials: Sequence[Credential], waiting: Sequence[Waiting]
+            self,
+            decisions: Sequence[Decision],
+            credentials: Sequence[Credential],
+            waiting: Sequence[Waiting],
+            kept: Sequence[Kept] = (),
         ) -> bool:
             return False
 
@@ -280,9 +304,13 @@ async def test_a_submission_that_stands_twice_in_a_batch_is_decided_once() -> No
 async def test_a_credential_revoked_before_its_first_announcement_is_announced_as_revoked_last() -> None:
     class Revoked(MemoryDecisions):
         async def record(
-            self, decisions: Sequence[Decision], credentials: Sequence[Credential], waiting: Sequence[Waiting]
+            self,
+            decisions: Sequence[Decision],
+            credentials: Sequence[Credential],
+            waiting: Sequence[Waiting],
+            kept: Sequence[Kept] = (),
         ) -> bool:
-            done = await super().record(decisions, credentials, waiting)
+            done = await super().record(decisions, credentials, waiting, kept)
             for each in list(self.credentials.stored):
                 self.credentials.revoke(each)
             return done

@@ -21,7 +21,8 @@ from services.issuer.credentials import signer as signer_module
 from services.issuer.credentials.award import NewAward
 from services.issuer.credentials.hindrance import Hindrance
 from services.issuer.credentials.signer import CredentialSigner
-from services.issuer.decisions.rules import DecisionContext, decide
+from services.issuer.decisions.context import DecisionContext
+from services.issuer.decisions.rules import decide
 from services.issuer.keys.encryption import KeyMissingError, KeyUnavailableError
 from services.issuer.status.entry import StatusEntry
 from services.issuer.status.signer import StatusListSigner

@@ -10,9 +10,10 @@ from libs.contracts.events import AchievementPublished, EvidenceSubmitted, Outco
 from libs.contracts.results import SoloLevel
 from services.issuer.credentials.award import HeldAward
 from services.issuer.decision_ids import PieceId
+from services.issuer.decisions.context import DecisionContext, Owner, RuleOutcome
 from services.issuer.decisions.decision import Reason
 from services.issuer.decisions.messages import MESSAGES
-from services.issuer.decisions.rules import DecisionContext, Owner, RuleOutcome, decide
+from services.issuer.decisions.rules import decide
 from tests.ids import IDS
 from tests.issuer_doubles import NOW, achievement, evidence, some_id
 

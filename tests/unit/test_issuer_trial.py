@@ -10,7 +10,8 @@ from pydantic import ValidationError
 from libs.common.errors import InvalidRequestError
 from libs.contracts.events import AchievementLevel
 from libs.contracts.results import SoloLevel
-from services.issuer.catalogue.api import AchievementRequest, IssuerRequest
+from services.issuer.catalogue.achievement_api import AchievementRequest
+from services.issuer.catalogue.api import IssuerRequest
 from services.issuer.catalogue.public_texts import refuse_contact_details, warnings_of
 from services.issuer.catalogue.trial import try_achievement, try_issuer
 from tests.issuer_doubles import NOW, achievement, issuer

@@ -12,7 +12,8 @@ from libs.common.links import holds_link
 from libs.common.text import TextRefusedError, clean_name
 from services.evidence.sources.refusals import Reason, Refusal
 from services.evidence.sources.rows import read_row
-from services.issuer.catalogue.api import AchievementRequest, IssuerRequest, LevelRequest, ProfileRequest
+from services.issuer.catalogue.achievement_api import AchievementRequest, LevelRequest
+from services.issuer.catalogue.api import IssuerRequest, ProfileRequest
 from services.notifier.channels.email.links import without_links
 
 LINKS = [

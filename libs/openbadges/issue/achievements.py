@@ -39,7 +39,11 @@ class PublishedVersion(Protocol):
     @property
     def levels(self) -> Sequence[WrittenLevel]: ...
     @property
-    def required_level(self) -> str | None: ...
+    def shows_levels(self) -> bool: ...
+    @property
+    def shows_scores(self) -> bool: ...
+    @property
+    def least_level(self) -> str | None: ...
     @property
     def required_score(self) -> float | None: ...
 
@@ -71,7 +75,8 @@ def number_text(value: float) -> str:
 def published_achievement(version: PublishedVersion, achievement_id: str, creator: Profile) -> Achievement:
     """Write a version as every credential of it repeats it.
 
-    What it asks for decides how results are described: on levels, in percent, or, where it asks for neither, both.
+    What it asks for decides how results are described: on levels, in percent, or, where it asks for neither, both;
+    under a rule on levels alone, where it names any.
     """
     return Achievement(
         id=achievement_id,
@@ -86,7 +91,7 @@ def published_achievement(version: PublishedVersion, achievement_id: str, creato
 
 
 def _solo(version: PublishedVersion, achievement_id: str) -> list[ResultDescription]:
-    if version.required_level is None and version.required_score is not None:
+    if not version.shows_levels:
         return []
     written = {str(each.level): each for each in version.levels}
     levels = [
@@ -99,7 +104,7 @@ def _solo(version: PublishedVersion, achievement_id: str) -> list[ResultDescript
         )
         for level in SoloLevel
     ]
-    required = version.required_level
+    required = version.least_level
     return [
         ResultDescription(
             id=solo_id(achievement_id),
@@ -112,7 +117,7 @@ def _solo(version: PublishedVersion, achievement_id: str) -> list[ResultDescript
 
 
 def _percent(version: PublishedVersion, achievement_id: str) -> list[ResultDescription]:
-    if version.required_score is None and version.required_level is not None:
+    if not version.shows_scores:
         return []
     return [
         ResultDescription(

@@ -11,6 +11,7 @@ from libs.contracts.events import AchievementPublished
 from services.issuer.catalogue.public_texts import refuse_contact_details, warnings_of
 from services.issuer.catalogue.publications import Publications, same_content
 from services.issuer.catalogue.repository import Catalogue
+from services.issuer.catalogue.rule_check import RuleCheck
 from services.issuer.catalogue.trial import try_achievement
 from services.issuer.urls import Urls
 
@@ -29,6 +30,7 @@ class Achievements:
     ) -> None:
         self._contact_policy = contact_policy
         self._catalogue = catalogue
+        self._rules = RuleCheck(catalogue)
         self._urls = urls
         self._publications = publications
         self._clock = clock
@@ -50,8 +52,12 @@ class Achievements:
 
         Raises:
             ConflictError: this version has other content, versions before it are missing, or its owner is not known.
-            InvalidRequestError: no credential of it could be signed, or its texts hold what the policy refuses.
+            InvalidRequestError: no credential of it could be signed, its rule cannot be met, or its texts hold what the
+                policy refuses.
         """
+        content = await self._rules.with_owners(
+            content, (await self._catalogue.issuers([content.owner])).get(content.owner)
+        )
         newest = await self._catalogue.newest_version(content.owner, content.achievement_id)
         number = 0 if newest is None else newest.version
         if version is None:
@@ -81,5 +87,6 @@ class Achievements:
         owner = (await self._catalogue.issuers([event.owner])).get(event.owner)
         if owner is None:
             raise ConflictError("the issuer of this key is not published; onboard it before its achievements")
+        await self._rules.require(event)
         # Some 10 ms of work, off the event loop.
         await asyncio.to_thread(try_achievement, event, owner, self._urls.achievement(event), event.published_at)

@@ -1,24 +1,20 @@
-"""The HTTP routes of the catalogue: issuers, their profiles and suspension, and versions of achievements."""
+"""The HTTP routes of issuers: their profiles and suspension."""
 
-from collections.abc import Callable
-from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Request, Response
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from libs.access.api_keys import ALL_ISSUERS, ApiKeys, Caller
 from libs.access.audited import cause_of
 from libs.access.scopes import Scope
 from libs.common.errors import ConflictError, FieldProblem, ForbiddenError, InvalidRequestError, NotFoundError
-from libs.common.fields import EmailAddress, Line, NumberInJson, Text, TimeZone, Truth, WebUrl
+from libs.common.fields import EmailAddress, Line, NumberInJson, TimeZone, Truth, WebUrl
 from libs.common.http import request_trace
-from libs.common.problems import FieldError, documented
+from libs.common.problems import documented
 from libs.common.public_url import leads_to_private
-from libs.contracts.events import AUTHORITY_ID, AchievementLevel, AchievementPublished, IssuerPublished, Suspension
+from libs.contracts.events import AUTHORITY_ID, IssuerPublished, Suspension
 from libs.contracts.reasons import SuspensionReason
-from libs.contracts.results import SoloLevel
-from services.issuer.catalogue.achievements import Achievements
 from services.issuer.catalogue.issuers import By, DidMethod, Issuers, Profile
 
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
@@ -32,14 +28,16 @@ def _not_reserved(issuer_id: str) -> str:
 
 IssuerId = Annotated[str, Path(description="the id of the issuer", examples=["wattle-grove"])]
 
-_EXISTING = {"description": "It exists already, with the same content."}
+EXISTING = {"description": "It exists already, with the same content."}
 
 
-class _Body(BaseModel):
+class Body(BaseModel):
+    """A request body: what it does not know is refused."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class ProfileRequest(_Body):
+class ProfileRequest(Body):
     """The whole public profile of an issuer: what is left out is empty in the next version."""
 
     name: Line = Field(examples=["Wattle Grove High School"])
@@ -144,68 +142,11 @@ class IssuerAnswer(BaseModel):
     )
 
 
-class SuspensionRequest(_Body):
+class SuspensionRequest(Body):
     """Why the issuer may issue nothing."""
 
     reason: SuspensionReason = Field(
         description="a public code; the codes stand in docs/reference/suspension.md", examples=["under_review"]
-    )
-
-
-class LevelRequest(_Body):
-    """What one SOLO level of the achievement looks like."""
-
-    level: SoloLevel
-    name: Line | None = Field(default=None, description="what the school calls it", examples=["Puts it together"])
-    description: Text = Field(examples=["Links what was tried to why it helped."])
-
-
-class AchievementRequest(_Body):
-    """A version of an achievement. Without `version`: the newest if the content is the same, else the next."""
-
-    id: Slug = Field(description="its id in the catalogue of its issuer", examples=["resilience"])
-    version: Annotated[int, Field(ge=1, le=10_000), NumberInJson] | None = Field(
-        default=None, description="the newest, or the next"
-    )
-    name: Line = Field(examples=["Resilience"])
-    description: Text = Field(description="what somebody who holds it can do", examples=["Goes on when it is hard."])
-    criteria: Text = Field(
-        description="what must be shown", examples=["Shows it in Values Week, at relational or above."]
-    )
-    levels: Annotated[list[LevelRequest], Field(max_length=5)] = Field(
-        default=[], description="what the SOLO levels look like here, each at most once"
-    )
-    required_level: SoloLevel | None = Field(default=None, description="the lowest level that earns it")
-    required_score: Annotated[float, Field(ge=0, le=100, allow_inf_nan=False), NumberInJson] | None = Field(
-        default=None, description="the lowest score that earns it"
-    )
-    repeatable: Truth = Field(default=False, description="each piece of evidence earns it anew")
-    shared: Truth = Field(default=False, description="the schools of the owner may award it too")
-
-    @model_validator(mode="after")
-    def _can_be_earned(self) -> "AchievementRequest":
-        described = {each.level for each in self.levels}
-        if len(described) != len(self.levels):
-            raise ValueError("each level is described once")
-        if self.required_level is not None and self.required_score is not None:
-            raise ValueError("a level or a score is required, not both: evidence has one of them")
-        required = self.required_level
-        if described and required is not None and max(each.rank for each in described) < required.rank:
-            raise ValueError("no level that is described reaches the required level: nobody could earn it")
-        return self
-
-
-class AchievementAnswer(BaseModel):
-    """Where the version stands in the catalogue."""
-
-    id: str = Field(examples=["resilience"])
-    version: int = Field(ge=1, examples=[1])
-    owner: str = Field(description="the issuer that published it", examples=["wattle-grove"])
-    key: str = Field(description="names this version", examples=["wattle-grove/resilience/1"])
-    warnings: list[FieldError] = Field(
-        default=[],
-        description="e-mail addresses, telephone numbers and links that open something in its texts, which become"
-        " public for good",
     )
 
 
@@ -220,7 +161,7 @@ def issuer_routes(keys: ApiKeys, issuers: Issuers, *, local: bool = False) -> AP
     @router.post(
         "/v1/issuers",
         status_code=201,
-        responses={200: {"model": IssuerAnswer, **_EXISTING}, **documented(ConflictError)},
+        responses={200: {"model": IssuerAnswer, **EXISTING}, **documented(ConflictError)},
     )
     async def add_issuer(request: Request, response: Response, asked: IssuerRequest, caller: allowed) -> IssuerAnswer:
         """Onboard an issuer: its signing key, its profile and its DID document.
@@ -323,56 +264,3 @@ def _by(request: Request) -> By:
 async def _answered(issuers: Issuers, issuer_id: str, version: IssuerPublished) -> IssuerAnswer:
     said = version.model_dump(include=IssuerAnswer.model_fields.keys() - {"id", "look_alikes"})
     return IssuerAnswer(id=issuer_id, look_alikes=await issuers.look_alikes(version), **said)
-
-
-def achievement_routes(keys: ApiKeys, achievements: Achievements, clock: Callable[[], datetime]) -> APIRouter:
-    """POST /v1/achievements."""
-    router = APIRouter(tags=["achievements"])
-
-    @router.post(
-        "/v1/achievements",
-        status_code=201,
-        responses={200: {"model": AchievementAnswer, **_EXISTING}, **documented(ConflictError)},
-    )
-    async def add_achievement(
-        request: Request,
-        response: Response,
-        asked: AchievementRequest,
-        caller: Annotated[Caller, Depends(keys.allowed(Scope.CATALOGUE_WRITE))],
-    ) -> AchievementAnswer:
-        """Publish a version of an achievement; a published version never changes."""
-        content = _achievement(asked, caller.issuer_id, clock())
-        published, new, warnings = await achievements.publish(
-            content, asked.version, request_trace(request), cause_of(request)
-        )
-        response.status_code = 201 if new else 200
-        return AchievementAnswer(
-            id=published.achievement_id,
-            version=published.version,
-            owner=published.owner,
-            key=published.version_key,
-            warnings=[FieldError(**each) for each in warnings],
-        )
-
-    return router
-
-
-def _achievement(asked: AchievementRequest, owner: str, at: datetime) -> AchievementPublished:
-    levels = sorted(asked.levels, key=lambda each: each.level.rank)
-    return AchievementPublished(
-        owner=owner,
-        achievement_id=asked.id,
-        version=asked.version or 1,
-        shared=asked.shared,
-        name=asked.name,
-        description=asked.description,
-        criteria=asked.criteria,
-        levels=[
-            AchievementLevel(level=each.level, name=each.name or each.level.label, description=each.description)
-            for each in levels
-        ],
-        required_level=asked.required_level,
-        required_score=asked.required_score,
-        repeatable=asked.repeatable,
-        published_at=at,
-    )

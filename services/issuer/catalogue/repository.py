@@ -1,6 +1,7 @@
 """Issuers and achievement versions in MongoDB, materialised from the catalogue topic, with caches before them."""
 
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from time import monotonic
 
 from cachetools import LRUCache, TTLCache
@@ -9,17 +10,21 @@ from pymongo import DESCENDING
 from libs.common.mongo import Database, Document, Index, find_by_ids, insert_new, upsert_newest
 from libs.common.telemetry import get_logger
 from libs.contracts.events import AUTHORITY_ID, AchievementPublished, AuthorityPublished, IssuerPublished
+from libs.contracts.rules import asked_for
 from libs.openbadges.trust.names import likenesses, sought_likenesses
 from services.issuer.credentials.hindrance import Hindrance, Pair
 
 INDEXES: Sequence[Index] = (
     Index("achievements", ["owner", "achievement_id", "version"], unique=True),
+    # What a rule asks to hold: what is awarded may meet it.
+    Index("achievements", ["asks_for", "owner"], partial={"asks_for": {"$exists": True}}),
     Index("issuers", ["likenesses"]),
 )
 
 CatalogueEvent = IssuerPublished | AchievementPublished | AuthorityPublished
 
 _REMEMBERED = 10_000
+_FOUND_FIELDS = dict.fromkeys(("owner", "achievement_id", "version", "shared", "asks_for"), 1)
 _UNREADABLE = (ValueError, KeyError, TypeError)
 # Read at one go: some milliseconds.
 _TOGETHER = 500
@@ -116,6 +121,11 @@ class Catalogue:
         found = await self._achievements.find_one(query, sort=[("version", DESCENDING)])
         return None if found is None else AchievementPublished.model_validate_json(found["event"])
 
+    async def stacking(self, owner: str) -> set[str]:
+        """Return the ids of this owner's achievements of which a version asks to hold others."""
+        found = self._achievements.find({"owner": owner, "asks_for": {"$exists": True}}, {"achievement_id": 1})
+        return {each["achievement_id"] for each in await found.to_list(None)}
+
     async def issuers(self, issuer_ids: Iterable[str]) -> dict[str, IssuerPublished]:
         """Return those of these issuers that have arrived, and their parents."""
         known = await self._issuers_alone(issuer_ids)
@@ -127,31 +137,56 @@ class Catalogue:
     ) -> dict[tuple[str, str], AchievementPublished]:
         """Return the achievement version that decides, for each (issuer, achievement id) that has one.
 
-        It is the newest version of the issuer's own achievement of that id, else of a shared one of its parent.
+        It is the newest version of the issuer's own achievement of that id, else of a shared one of its parent. With
+        them come those that the issuer may award and whose rules ask to hold one of these, and so on upward.
         """
         wanted = {(issuer, achievement) for issuer, achievement in pairs if issuer in issuers}
-        owners = {issuer for issuer, _ in wanted} | {issuers[issuer].parent for issuer, _ in wanted}
-        query = {
-            "owner": {"$in": [owner for owner in owners if owner in issuers]},
-            "achievement_id": {"$in": list({achievement for _, achievement in wanted})},
-        }
-        newest: dict[tuple[str, str], tuple[int, bool, str]] = {}
-        cursor = self._achievements.find(query, {"owner": 1, "achievement_id": 1, "version": 1, "shared": 1})
-        for each in await cursor.to_list(None):
-            place = each["owner"], each["achievement_id"]
-            newest[place] = max(newest.get(place, (0, False, "")), (each["version"], each["shared"], each["_id"]))
-        keys: dict[tuple[str, str], str] = {}
-        for issuer, achievement in wanted:
-            own = newest.get((issuer, achievement))
-            of_parent = newest.get((issuers[issuer].parent or "", achievement))
-            if own is not None:
-                keys[issuer, achievement] = own[2]
-            elif of_parent is not None and of_parent[1]:
-                keys[issuer, achievement] = of_parent[2]
+        keys, above = await self._newest_keys(wanted, issuers)
+        while above := above - wanted:
+            wanted |= above
+            more, above = await self._newest_keys(above, issuers)
+            keys |= more
         versions = await self._versions(keys.values())
         self._unreadable_pairs.difference_update(wanted)
         self._unreadable_pairs.update(pair for pair, key in keys.items() if key not in versions)
         return {pair: versions[key] for pair, key in keys.items() if key in versions}
+
+    async def _newest_keys(
+        self, wanted: AbstractSet[Pair], issuers: dict[str, IssuerPublished]
+    ) -> tuple[dict[Pair, str], set[Pair]]:
+        """Return which version decides, by its key; and the pairs of which a version asks to hold one of these."""
+        owners_of = {pair: [pair[0], issuers[pair[0]].parent or ""] for pair in wanted}
+        owners = [owner for some in owners_of.values() for owner in some if owner in issuers]
+        held = [f"{owner}/{pair[1]}" for pair, some in owners_of.items() for owner in some]
+        of_owners = {"owner": {"$in": list(dict.fromkeys(owners))}}
+        # Each part has its index.
+        query = {
+            "$or": [
+                {**of_owners, "achievement_id": {"$in": list({achievement for _, achievement in wanted})}},
+                {**of_owners, "asks_for": {"$in": list(dict.fromkeys(held))}},
+            ]
+        }
+        newest: dict[Pair, tuple[int, bool, str]] = {}
+        asking: dict[str, set[Pair]] = {}
+        for each in await self._achievements.find(query, _FOUND_FIELDS).to_list(None):
+            place = each["owner"], each["achievement_id"]
+            newest[place] = max(newest.get(place, (0, False, "")), (each["version"], each["shared"], each["_id"]))
+            for key in each.get("asks_for", ()):
+                asking.setdefault(key, set()).add(place)
+        keys: dict[Pair, str] = {}
+        for pair, (own_id, parent_id) in owners_of.items():
+            own, of_parent = newest.get((own_id, pair[1])), newest.get((parent_id, pair[1]))
+            if own is not None:
+                keys[pair] = own[2]
+            elif of_parent is not None and of_parent[1]:
+                keys[pair] = of_parent[2]
+        above = {
+            (pair[0], achievement)
+            for pair, key in keys.items()
+            for owner, achievement in asking.get(key.rpartition("/")[0], ())
+            if owner in owners_of[pair]
+        }
+        return keys, above
 
     def unreadable(self, pairs: Iterable[Pair], issuers: dict[str, IssuerPublished]) -> dict[Pair, Hindrance]:
         """Return those of these that `issuers` and `resolve` left out since what is stored of them cannot be read.
@@ -222,5 +257,6 @@ def _achievement(event: AchievementPublished) -> Document:
         "achievement_id": event.achievement_id,
         "version": event.version,
         "shared": event.shared,
+        **({"asks_for": asked} if (asked := [] if event.rule is None else asked_for(event.rule)) else {}),
         "event": event.model_dump_json(),
     }

@@ -36,12 +36,15 @@ def try_achievement(version: AchievementPublished, owner: IssuerPublished, url: 
         results = list(_results(version, url))
         for shown in results:
             prepare(template.document(credential_id=_BADGE, subject_id=_LEARNER, valid_from=at, shown=[shown]))
+        if version.rule is not None:
+            # What names no level shows none.
+            prepare(template.document(credential_id=_BADGE, subject_id=_LEARNER, valid_from=at, shown=[]))
     except CredentialError as error:
         raise InvalidRequestError(f"No credential of this can be signed: {error}") from None
     except ValidationError as error:
         where = ", ".join(".".join(map(str, each["loc"])) for each in error.errors())
         raise InvalidRequestError(f"No credential of this can be signed; look at {where}.") from None
-    if not results:
+    if not results and version.rule is None:
         raise InvalidRequestError("No level and no score earns this achievement.")
 
 
@@ -55,12 +58,12 @@ def try_issuer(issuer: IssuerPublished, url: str, at: datetime) -> None:
 
 
 def _results(version: AchievementPublished, url: str) -> Iterator[Shown]:
-    by_level, by_score = version.required_level, version.required_score
-    if by_level is not None or by_score is None:
+    least_level, least_score = version.least_level, version.required_score or 0.0
+    if version.shows_levels:
         for level in SoloLevel:
-            if by_level is None or level.rank >= by_level.rank:
+            if least_level is None or level.rank >= least_level.rank:
                 yield Shown(level=level.value, result_description_id=solo_id(url))
-    if by_score is not None or by_level is None:
-        for score in {*_SCORES, by_score or 0.0}:
-            if score >= (by_score or 0.0):
+    if version.shows_scores:
+        for score in {*_SCORES, least_score}:
+            if score >= least_score:
                 yield Shown(value=number_text(score), result_description_id=score_id(url))

@@ -1,11 +1,11 @@
 """Awards: those to be issued, and those held already."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import NamedTuple
 from uuid import UUID
 
 from libs.contracts.events import AchievementPublished, EvidenceSubmitted
-from libs.contracts.results import SoloLevel
+from libs.contracts.results import Result, SoloLevel
 from services.issuer.decision_ids import PieceId
 
 
@@ -13,15 +13,22 @@ class NewAward(NamedTuple):
     """An award to be issued.
 
     Attributes:
-        achievement: the version whose rule the evidence met.
+        evidence: the piece with which it was earned.
+        achievement: the version whose rule was met.
         credential_id: the credential to issue.
         holding_id: what the award belongs to (`libs.contracts.ids`).
+        result: what the credential shows; None where it shows neither level nor score.
+        ended_on: the last day of what it was earned by, where that is not the day of the piece.
+        shows_evidence: whether the piece is what it was earned by.
     """
 
     evidence: EvidenceSubmitted
     achievement: AchievementPublished
     credential_id: UUID
     holding_id: UUID
+    result: Result | None
+    ended_on: date | None = None
+    shows_evidence: bool = True
 
 
 class HeldAward(NamedTuple):

@@ -85,6 +85,12 @@ class MongoCredentials:
             holdings.setdefault(each["holding_id"], []).append(award)
         return holdings
 
+    async def of_issuer(self, issuer_id: str, holding_ids: Iterable[UUID]) -> list[Credential]:
+        """Return all that this issuer ever awarded under these holdings, without the signed texts, oldest first."""
+        query = {"holding_id": {"$in": list(holding_ids)}, "issuer_id": issuer_id}
+        found = await self._collection.find(query, {"document": 0}).to_list(None)
+        return sorted(map(_credential, found), key=lambda each: (each.issued_at, each.credential_id))
+
     def insertion(self, credentials: Iterable[Credential]) -> Insertion:
         """Return the insertion of these, to be made in one transaction with that of their decisions."""
         return self._collection, [_document(each) for each in credentials]

@@ -11,6 +11,7 @@ from cachetools import LRUCache
 from libs.common.telemetry import get_logger
 from libs.contracts.events import AchievementPublished, EvidenceSubmitted, IssuerPublished
 from libs.contracts.ids import Ids
+from libs.contracts.results import Result
 from libs.contracts.uuid_text import uuid_text
 from libs.openbadges.crypto import did
 from libs.openbadges.crypto.keys import Ed25519Key
@@ -155,16 +156,17 @@ class CredentialSigner:
     ) -> dict[str, Any]:
         """Return the credential of an award before it is signed."""
         evidence, version = award.evidence, award.achievement
+        shows_evidence = award.shows_evidence and issuers[evidence.issuer_id].public_evidence
         page = self._urls.credential(award.credential_id)
         return self._template(issuers[evidence.issuer_id], version, issuers[version.owner]).document(
             credential_id=page,
             subject_id=f"urn:uuid:{uuid_text(self._ids.subject_id(evidence.learner_id, award.credential_id))}",
             valid_from=at,
-            shown=[_shown(evidence, self._urls.achievement(version))],
-            evidence=[_evidence(evidence)] if issuers[evidence.issuer_id].public_evidence else [],
+            shown=_shown(award.result, self._urls.achievement(version)),
+            evidence=[_evidence(evidence)] if shows_evidence else [],
             status=bitstring.entry(self._urls.status_list(entry.list_id), entry.index),
             image=f"{page}/image.svg",
-            activity_end=datetime.combine(evidence.observed_on, time(), UTC),
+            activity_end=datetime.combine(award.ended_on or evidence.observed_on, time(), UTC),
         )
 
     def _method(self, issuer_did: str, key: Ed25519Key) -> str:
@@ -211,7 +213,7 @@ class CredentialSigner:
         version, issuer = award.achievement, issuers[award.evidence.issuer_id]
         owner = issuers[version.owner]
         try:
-            _try(self._template(issuer, version, owner), _shown(award.evidence, self._urls.achievement(version)))
+            _try(self._template(issuer, version, owner), *_shown(award.result, self._urls.achievement(version)))
         except _UNWRITABLE:
             key = _key(issuer, version, owner)
             self._templates.pop(key, None)
@@ -252,11 +254,13 @@ def issuer_profile(issuer: IssuerPublished) -> Profile:
     )
 
 
-def _shown(evidence: EvidenceSubmitted, achievement_id: str) -> Shown:
-    if evidence.result.level is not None:
-        return Shown(level=evidence.result.level.value, result_description_id=solo_id(achievement_id))
-    assert evidence.result.score is not None, "a result is one of both"  # noqa: S101  # what `Result` promises
-    return Shown(value=number_text(evidence.result.score), result_description_id=score_id(achievement_id))
+def _shown(result: Result | None, achievement_id: str) -> list[Shown]:
+    if result is None:
+        return []
+    if result.level is not None:
+        return [Shown(level=result.level.value, result_description_id=solo_id(achievement_id))]
+    assert result.score is not None, "a result is one of both"  # noqa: S101  # what `Result` promises
+    return [Shown(value=number_text(result.score), result_description_id=score_id(achievement_id))]
 
 
 def _evidence(evidence: EvidenceSubmitted) -> dict[str, Any]:

@@ -11,7 +11,10 @@ _decided = unchecked(EvidenceDecided)
 def announcement(decision: Decision) -> EvidenceDecided:
     """Return the announcement of one recorded decision."""
     evidence, reason = decision.evidence, decision.reason
-    shown = None if decision.issued_id is None else evidence.result
+    shown = None if decision.issued_id is None or decision.counted is not None else evidence.result
+    level = None if shown is None else shown.level
+    if decision.issued_id is not None and decision.counted is not None:
+        level = decision.counted.level
     return _decided(
         submission_id=evidence.submission_id,
         evidence_id=evidence.evidence_id,
@@ -23,12 +26,14 @@ def announcement(decision: Decision) -> EvidenceDecided:
         sequence=decision.sequence,
         outcome=decision.outcome,
         reason=None if reason is None else reason.value,
-        detail=None if reason is None else message(decision.outcome, reason),
+        detail=None if reason is None else message(decision.outcome, reason, decision.missing),
         achievement=decision.achievement,
         rule_version=decision.rule_version,
         credential_id=decision.credential_id,
-        level=None if shown is None else shown.level,
+        level=level,
         score=None if shown is None else shown.score,
         waits_until=decision.waits_until,
+        counted=decision.counted,
+        stacked=decision.stacked or None,
         decided_at=decision.decided_at,
     )

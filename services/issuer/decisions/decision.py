@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import NamedTuple
 from uuid import UUID
 
-from libs.contracts.events import EvidenceSubmitted, Outcome
+from libs.contracts.events import Counted, EvidenceSubmitted, Outcome, StackedAward
 from services.issuer.credentials.hindrance import Hindrance
 from services.issuer.decision_ids import DecisionId, PieceId
 
@@ -28,6 +28,7 @@ class Reason(StrEnum):
     SENT_BEFORE = "sent_before"
     BELOW_REQUIRED_LEVEL = "below_required_level"
     BELOW_REQUIRED_SCORE = "below_required_score"
+    MORE_EVIDENCE_NEEDED = "more_evidence_needed"
     ALREADY_AWARDED = "already_awarded"
     HIGHER_LEVEL_HELD = "higher_level_held"
 
@@ -51,6 +52,9 @@ class Decision:
         owns_evidence: whether with this decision the source id came to stand for this submission.
         waits_until: of a piece that waits, when it is refused unless what it waits for is there before; None where it
             waits for as long as it takes.
+        counted: where the piece is kept to count together with others: what was issued is made of this.
+        missing: what the achievement's rule still lacks, in words.
+        stacked: what was awarded with it, as it follows from what the piece has earned.
     """
 
     evidence: EvidenceSubmitted
@@ -63,6 +67,9 @@ class Decision:
     owns_evidence: bool
     waits_until: datetime | None
     decided_at: datetime
+    counted: Counted | None = None
+    missing: str | None = None
+    stacked: tuple[StackedAward, ...] = ()
 
     @property
     def decision_id(self) -> DecisionId:
@@ -73,6 +80,12 @@ class Decision:
     def issued_id(self) -> UUID | None:
         """Return the credential that this decision issues, None where it issues none."""
         return self.credential_id if self.outcome is Outcome.ISSUED else None
+
+    @property
+    def issued_ids(self) -> list[UUID]:
+        """Return all credentials that this decision issues."""
+        stacked = [each.credential_id for each in self.stacked]
+        return stacked if self.issued_id is None else [self.issued_id, *stacked]
 
     def waiting(self, trace: str) -> "Waiting | None":
         """Return the entry of its piece among what waits, None where it does not wait."""

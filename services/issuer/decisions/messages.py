@@ -33,9 +33,12 @@ MESSAGES: dict[Reason, str] = {
     Reason.SENT_BEFORE: "The same evidence was taken in before.",
     Reason.BELOW_REQUIRED_LEVEL: "The level shown is below the one that this achievement asks for.",
     Reason.BELOW_REQUIRED_SCORE: "The score is below the one that this achievement asks for.",
+    Reason.MORE_EVIDENCE_NEEDED: "It is kept and counts; this achievement asks for more together.",
     Reason.ALREADY_AWARDED: "The learner holds this achievement at this level already.",
     Reason.HIGHER_LEVEL_HELD: "The learner holds this achievement at a higher level already.",
 }
+MISSING = "Still missing: "
+"""What stands before the words of what a rule lacks, at the end of a message."""
 WAITING_MESSAGES: dict[Reason, str] = {
     Reason.UNKNOWN_ISSUER: (
         "The issuer that this evidence was sent for is not known yet. The evidence waits and is decided when the issuer"
@@ -53,6 +56,7 @@ WAITING_MESSAGES: dict[Reason, str] = {
 }
 
 
-def message(outcome: Outcome, reason: Reason) -> str:
-    """Return the message for people about a decision of this outcome and reason."""
-    return WAITING_MESSAGES[reason] if outcome is Outcome.WAITING else MESSAGES[reason]
+def message(outcome: Outcome, reason: Reason, missing: str | None = None) -> str:
+    """Return the message for people about a decision of this outcome and reason, with what is missing in words."""
+    told = WAITING_MESSAGES[reason] if outcome is Outcome.WAITING else MESSAGES[reason]
+    return told if missing is None else f"{told} {MISSING}{missing}."

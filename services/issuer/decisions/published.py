@@ -5,19 +5,26 @@ Until then what was decided stands here. Deciding anew could come to something e
 version, and what was held then may have been revoked since.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Protocol
 from uuid import UUID
 
 from libs.common.mongo import Database, Index, find_by_ids, insert_new
 from libs.common.telemetry import new_trace
-from libs.contracts.events import Event, EvidenceDecided, EvidenceSubmitted, Outcome
+from libs.contracts.events import Counted, Event, EvidenceDecided, EvidenceSubmitted, Outcome
+from libs.contracts.ids import Ids
 from services.issuer.credentials.repository import CredentialStore
 from services.issuer.decision_ids import DecisionId, PieceId
-from services.issuer.decisions.decision import Decision, Reason
+from services.issuer.decisions.decision import Decision, Reason, Waiting
+from services.issuer.decisions.kept import Kept, KeptPiece
 from services.issuer.decisions.keys import decision_key, piece_key
+from services.issuer.decisions.messages import MISSING
 from services.issuer.decisions.repository import DecisionStore
+
+# Losing against another worker means that what it kept is there to be read.
+_ATTEMPTS = 10
 
 INDEXES: Sequence[Index] = (Index("published_decisions", ["piece"]), Index("published_decisions", ["decided_at"]))
 
@@ -94,6 +101,14 @@ def decision_id_of(event: EvidenceDecided) -> DecisionId:
     return DecisionId(event.batch_id, event.row, event.sequence)
 
 
+def issued_ids(event: EvidenceDecided) -> list[UUID]:
+    """Return the credentials that a decision that was published issued."""
+    stacked = [each.credential_id for each in event.stacked or ()]
+    if event.outcome is Outcome.ISSUED and event.credential_id is not None:
+        return [event.credential_id, *stacked]
+    return stacked
+
+
 def as_published(
     evidence: EvidenceSubmitted, published: Iterable[EvidenceDecided], after: int, issued: Mapping[UUID, object]
 ) -> list[Decision]:
@@ -110,7 +125,7 @@ def as_published(
     for each in published:
         if each.sequence != after + len(decisions) + 1:
             continue
-        if each.outcome is Outcome.ISSUED and each.credential_id not in issued:
+        if any(credential_id not in issued for credential_id in issued_ids(each)):
             break
         decisions.append(_decision(evidence, each))
     return decisions
@@ -119,7 +134,10 @@ def as_published(
 class PublishedHistory:
     """Records decisions as they were published, when their evidence is read again."""
 
-    def __init__(self, published: PublishedDecisions, decisions: DecisionStore, credentials: CredentialStore) -> None:
+    def __init__(
+        self, published: PublishedDecisions, decisions: DecisionStore, credentials: CredentialStore, ids: Ids
+    ) -> None:
+        self._ids = ids
         self._published = published
         self._decisions = decisions
         self._credentials = credentials
@@ -136,7 +154,7 @@ class PublishedHistory:
         published = await self._published.of(pieces)
         if not published:
             return newest
-        ids = {each.credential_id for events in published.values() for each in events if each.credential_id is not None}
+        ids = {each for events in published.values() for event in events for each in issued_ids(event)}
         issued = await self._credentials.by_ids(ids)
         after = {piece: _after(newest.get(submission_id)) for piece, submission_id in pieces.items()}
         taken = {
@@ -151,7 +169,7 @@ class PublishedHistory:
             for submission_id, each in last.items()
             if submission_id not in newest and (entry := each.waiting(new_trace())) is not None
         ]
-        if every and not await self._decisions.record(every, [], waiting):
+        if every and not await self._recorded(every, waiting):
             return newest
         old = [
             decision_id_of(each)
@@ -161,6 +179,49 @@ class PublishedHistory:
         ]
         await self._published.forget([*old, *(each.decision_id for each in every)])
         return {**newest, **last}
+
+    async def _recorded(self, decisions: Sequence[Decision], waiting: Sequence[Waiting]) -> bool:
+        """Record these; where nothing stands against them but evidence that was kept meanwhile, again with that."""
+        for _ in range(_ATTEMPTS):
+            if await self._decisions.record(decisions, [], waiting, await self._kept(decisions)):
+                return True
+            there = await self._decisions.newest({each.decision_id.piece for each in decisions})
+            sequences = {submission_id: each.sequence for submission_id, each in there.items()}
+            if any(sequences.get(each.evidence.submission_id, 0) >= each.sequence for each in decisions):
+                break
+        return False
+
+    async def _kept(self, decisions: Sequence[Decision]) -> list[Kept]:
+        """Return the evidence that is kept with these decisions, as they left it."""
+        changes: dict[UUID, list[Callable[[Kept], Kept]]] = {}
+        new: dict[UUID, Kept] = {}
+        for decision in decisions:
+            for achievement, change in _changes(decision, self._ids):
+                learner_id, key = decision.evidence.learner_id, achievement.rpartition("/")[0]
+                holding_id = self._ids.holding_id(learner_id, key)
+                new[holding_id] = Kept(holding_id, decision.evidence.issuer_id, learner_id, key)
+                changes.setdefault(holding_id, []).append(change)
+        kept = {**new, **await self._decisions.kept(changes.keys())}
+        for holding_id, some in changes.items():
+            for change in some:
+                kept[holding_id] = change(kept[holding_id])
+        return list(kept.values())
+
+
+def _changes(decision: Decision, ids: Ids) -> Iterator[tuple[str, Callable[[Kept], Kept]]]:
+    """Yield what a decision changes in kept evidence, by the version of the achievement that it belongs to."""
+    if decision.counted is not None and decision.achievement is not None:
+        piece = KeptPiece.of(decision.evidence, ids)
+        yield decision.achievement, lambda kept: kept.with_piece(piece)
+        if decision.issued_id is not None:
+            yield decision.achievement, partial(_noted, decision.issued_id, decision.counted)
+    for each in decision.stacked:
+        counted = Counted(level=each.level, evidence=each.evidence, credentials=each.credentials)
+        yield each.achievement, partial(_noted, each.credential_id, counted)
+
+
+def _noted(credential_id: UUID, counted: Counted, kept: Kept) -> Kept:
+    return kept.with_award(credential_id, counted)
 
 
 def _after(newest: Decision | None) -> int:
@@ -181,7 +242,17 @@ def _decision(evidence: EvidenceSubmitted, event: EvidenceDecided) -> Decision:
         owns_evidence=measured and reason is not Reason.SENT_BEFORE,
         waits_until=event.waits_until,
         decided_at=event.decided_at,
+        counted=event.counted,
+        missing=_missing(event),
+        stacked=event.stacked or (),
     )
+
+
+def _missing(event: EvidenceDecided) -> str | None:
+    """Return what its rule lacked, in words, as the message ends with it."""
+    if event.reason != Reason.MORE_EVIDENCE_NEEDED or event.detail is None:
+        return None
+    return event.detail.partition(MISSING)[2].removesuffix(".") or None
 
 
 def _sequence(event: EvidenceDecided) -> int:

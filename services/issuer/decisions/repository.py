@@ -7,7 +7,7 @@ the credentials they issue are stored in one transaction, so that whoever sees a
 nothing is ever stored of a decision that lost against another worker's.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, Protocol
 from uuid import UUID
@@ -19,13 +19,15 @@ from libs.common import mongo
 from libs.common.fence import Fence
 from libs.common.mongo import Client, Database, Document, Index, find_by_ids, insert_together
 from libs.contracts import ids
-from libs.contracts.events import EvidenceSubmitted, Outcome
+from libs.contracts.events import EvidenceSubmitted, Outcome, StackedAward
 from services.issuer.credentials.credential import Credential
 from services.issuer.credentials.repository import MongoCredentials
 from services.issuer.decision_ids import DecisionId, PieceId
+from services.issuer.decisions.context import Owner
 from services.issuer.decisions.decision import PARKED, Decision, Lack, Parked, Reason, Waiting
+from services.issuer.decisions.kept import Kept
+from services.issuer.decisions.kept_documents import counted_document, counted_of, kept_of, replacement
 from services.issuer.decisions.keys import SEQUENCE_BYTES, decision_key, piece_key, piece_of
-from services.issuer.decisions.rules import Owner
 
 INDEXES: Sequence[Index] = (
     # A piece of evidence belongs to one submission, whatever any code believes.
@@ -49,8 +51,16 @@ class DecisionStore(Protocol):
         """Return which submission each piece of evidence was first taken from."""
         ...
 
+    async def kept(self, holding_ids: Collection[UUID]) -> dict[UUID, Kept]:
+        """Return the evidence that is kept under these holdings; of none, nothing is asked of the database."""
+        ...
+
     async def record(
-        self, decisions: Sequence[Decision], credentials: Sequence[Credential], waiting: Sequence[Waiting]
+        self,
+        decisions: Sequence[Decision],
+        credentials: Sequence[Credential],
+        waiting: Sequence[Waiting],
+        kept: Sequence[Kept] = (),
     ) -> bool:
         """Store all of these or none; False where something stored forbids one of them (another worker was first)."""
         ...
@@ -104,6 +114,7 @@ class MongoDecisions:
         concern = ReadConcern("majority")
         self._decisions = database.get_collection("decisions", read_concern=concern)
         self._waiting = database.get_collection("waiting", read_concern=concern)
+        self._kept = database.get_collection("kept_evidence", read_concern=concern)
         self._credentials = credentials
 
     async def newest(self, pieces: Iterable[PieceId]) -> dict[UUID, Decision]:
@@ -138,8 +149,23 @@ class MongoDecisions:
             for each in await found.to_list(None)
         }
 
+    async def kept(self, holding_ids: Collection[UUID]) -> dict[UUID, Kept]:
+        """See `DecisionStore`."""
+        # A worker's query, by deterministic ids.
+        found = await find_by_ids(self._kept, "_id", holding_ids) if holding_ids else []
+        return {each["_id"]: kept_of(each) for each in found}
+
+    async def kept_by(self, issuer_id: str, holding_id: UUID) -> Kept | None:
+        """Return the evidence that this issuer's learner has under a holding, None where there is none."""
+        found = await self._kept.find_one({"_id": holding_id, "issuer_id": issuer_id})
+        return None if found is None else kept_of(found)
+
     async def record(
-        self, decisions: Sequence[Decision], credentials: Sequence[Credential], waiting: Sequence[Waiting]
+        self,
+        decisions: Sequence[Decision],
+        credentials: Sequence[Credential],
+        waiting: Sequence[Waiting],
+        kept: Sequence[Kept] = (),
     ) -> bool:
         """See `DecisionStore`."""
         return await insert_together(
@@ -150,6 +176,7 @@ class MongoDecisions:
                 (self._waiting, [_waiting_document(each) for each in waiting]),
             ],
             first=self._prove,
+            replacing=(self._kept, [replacement(each) for each in kept]),
         )
 
     async def recorded(self, decision_ids: Iterable[DecisionId]) -> set[DecisionId]:
@@ -268,6 +295,9 @@ def _decision_document(decision: Decision) -> Document:
         "owns_evidence": decision.owns_evidence or None,
         "waits_until": decision.waits_until,
         "decided_at": decision.decided_at,
+        "counted": None if decision.counted is None else counted_document(decision.counted),
+        "missing": decision.missing,
+        "stacked": [_stacked_document(each) for each in decision.stacked] or None,
     }
     return {name: value for name, value in document.items() if value is not None}
 
@@ -295,7 +325,19 @@ def _decision(stored: Document) -> Decision:
         owns_evidence=stored.get("owns_evidence", False),
         waits_until=stored.get("waits_until"),
         decided_at=stored["decided_at"],
+        counted=None if (counted := stored.get("counted")) is None else counted_of(counted),
+        missing=stored.get("missing"),
+        stacked=tuple(_stacked(each) for each in stored.get("stacked", ())),
     )
+
+
+def _stacked_document(award: StackedAward) -> Document:
+    return {"achievement": award.achievement, "credential_id": award.credential_id, **counted_document(award)}
+
+
+def _stacked(stored: Document) -> StackedAward:
+    counted = dict(counted_of(stored))
+    return StackedAward(achievement=stored["achievement"], credential_id=stored["credential_id"], **counted)
 
 
 _EVIDENCE_FIELDS = EvidenceSubmitted.model_fields.keys() - {"submission_id", "batch_id", "row", "result", "observed_on"}

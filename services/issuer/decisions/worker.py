@@ -22,17 +22,15 @@ from services.issuer.credentials.repository import CredentialStore
 from services.issuer.decision_ids import DecisionId, PieceId
 from services.issuer.decisions import metrics
 from services.issuer.decisions.announcements import announcement
+from services.issuer.decisions.claims import award_evidence, holding_of
+from services.issuer.decisions.context import DecisionContext, RuleOutcome, stacking_of
+from services.issuer.decisions.counting import needed
 from services.issuer.decisions.decision import Decision, Reason, Waiting
+from services.issuer.decisions.kept import Kept
 from services.issuer.decisions.ports import AchievementCatalogue, Reconsidered, Signer, StatusEntries
 from services.issuer.decisions.published import PublishedHistory
 from services.issuer.decisions.repository import DecisionStore
-from services.issuer.decisions.rules import (
-    DecisionContext,
-    RuleOutcome,
-    award_evidence,
-    decide,
-    holding_of,
-)
+from services.issuer.decisions.rules import decide
 from services.issuer.status.entry import StatusEntry
 
 # Losing against another worker means that its decisions are there to be read; losing so often is a defect.
@@ -160,12 +158,13 @@ class Awarding:
             failpoint("issuer.award.1")
             newest = await self._history.record(evidence, newest)
             pieces = [each for submission_id, each in evidence.items() if is_open(newest.get(submission_id))]
-            decided, credentials = await self._decide(pieces, newest, overdue) if pieces else ({}, {})  # 2, 3, 4
+            # 2, 3, 4
+            decided, credentials, kept = await self._decide(pieces, newest, overdue) if pieces else ({}, {}, [])
             waiting = [each.waiting(traces[key]) for key, each in decided.items() if each.sequence == 1]
             if credentials:
                 await self._audit.record(_signed(credentials.values(), traces))  # 5
             if not decided or await self._decisions.record(
-                list(decided.values()), list(credentials.values()), [each for each in waiting if each is not None]
+                list(decided.values()), list(credentials.values()), [each for each in waiting if each is not None], kept
             ):
                 failpoint("issuer.award.5")
                 _count(decided.values(), self._clock())
@@ -175,7 +174,7 @@ class Awarding:
 
     async def _decide(
         self, pieces: Sequence[EvidenceSubmitted], newest: Mapping[UUID, Decision], overdue: Collection[UUID]
-    ) -> tuple[dict[UUID, Decision], dict[UUID, Credential]]:
+    ) -> tuple[dict[UUID, Decision], dict[UUID, Credential], list[Kept]]:
         """Steps 2 to 4; a piece that no credential can be written of is refused, and the rest decided again."""
         at = self._clock()
         unwritable: set[UUID] = set()
@@ -183,7 +182,7 @@ class Awarding:
         while True:
             issuers, context = await self._context(pieces, unwritable, overdue, parked)  # 2
             failpoint("issuer.award.2")
-            outcomes = decide(pieces, context)  # 3
+            outcomes = await _decided(pieces, context)  # 3
             failpoint("issuer.award.3")
             credentials, refused, hindered = await self._sign(outcomes, newest, issuers, at)  # 4
             failpoint("issuer.award.4")
@@ -199,7 +198,7 @@ class Awarding:
             or (before := newest.get(each.evidence.submission_id)) is None
             or before.reason is not each.reason
         }
-        return decisions, credentials
+        return decisions, credentials, [context.kept[each] for each in context.changed]
 
     def _until(self, outcome: RuleOutcome, at: datetime) -> datetime | None:
         """Return until when the piece may wait, None where that does not matter."""
@@ -222,12 +221,15 @@ class Awarding:
             for each in pieces
             if (achievement := achievements.get((each.issuer_id, each.achievement))) is not None
         }
+        stacking = stacking_of(achievements)
+        read = needed(pieces, achievements, stacking, self._ids)
         # Side by side: none needs another, and each waits for its turn in a busy process.
-        suspended, hindrances, owners, held = await asyncio.gather(
+        suspended, hindrances, owners, held, kept = await asyncio.gather(
             self._catalogue.suspended(names),
             self.hindrances(pairs, issuers, achievements),
             self._decisions.owners(each.evidence_id for each in pieces),
-            self._credentials.holdings(holdings),
+            self._credentials.holdings(holdings | read.holdings),
+            self._decisions.kept(read.kept),
         )
         context = DecisionContext(
             ids=self._ids,
@@ -240,6 +242,8 @@ class Awarding:
             unwritable=unwritable,
             overdue=overdue,
             never_waits={reason for reason, longest in self._longest_waits.items() if not longest},
+            stacking=stacking,
+            kept=kept,
         )
         return issuers, context
 
@@ -254,7 +258,7 @@ class Awarding:
 
         And the submissions that no credential can be written of; and the achievements of issuers of which none can.
         """
-        awards = [each.award for each in outcomes if each.award is not None]
+        awards = [award for each in outcomes for award in each.awards]
         entries = await self._entries.allocate(len(awards))
         failpoint("issuer.award.4.entries")
         credentials: dict[UUID, Credential] = {}
@@ -267,7 +271,7 @@ class Awarding:
                 if isinstance(document, CredentialError):
                     refused.add(award.evidence.submission_id)
                 elif isinstance(document, Hindrance):
-                    hindered[award.evidence.issuer_id, award.evidence.achievement] = Reason(document.value)
+                    hindered[award.evidence.issuer_id, award.achievement.achievement_id] = Reason(document.value)
                 else:
                     credential = _credential(award, _next(award.evidence, newest), entry, document, at)
                     credentials[credential.credential_id] = credential
@@ -281,11 +285,7 @@ class Awarding:
 
         Credentials that are not among `issued` were issued in an earlier attempt and are read as they stand now.
         """
-        named = {
-            issued_id: submission_id
-            for submission_id, each in decisions.items()
-            if (issued_id := each.issued_id) is not None
-        }
+        named = {issued_id: submission_id for submission_id, each in decisions.items() for issued_id in each.issued_ids}
         earlier = [credential_id for credential_id in named if credential_id not in issued]
         credentials = {**await self._credentials.by_ids(earlier), **issued}
         withheld = [each.decision_id for each in credentials.values() if each.take_down is not None]
@@ -295,8 +295,8 @@ class Awarding:
         announcements: list[Outgoing] = []
         for submission_id, each in decisions.items():
             trace = traces[submission_id]
-            if each.issued_id is not None:
-                announcements += self._announcer.of_issue(credentials[each.issued_id], trace)
+            for issued_id in each.issued_ids:
+                announcements += self._announcer.of_issue(credentials[issued_id], trace)
             announcements.append(Outgoing(announcement(each), trace))
         # From the moment that it is recorded a credential can be revoked, so the revocation may be published before
         # these announcements are. Its topic is compacted and the revoked document must be the last: publish here, look
@@ -309,6 +309,17 @@ class Awarding:
             for each in await self._credentials.revoked_of(named)
             if credentials[each.credential_id].state is not each.state
         ]
+
+
+async def _decided(pieces: Sequence[EvidenceSubmitted], context: DecisionContext) -> list[RuleOutcome]:
+    """Decide each in its order; where rules have a part in it, one may take some ms, and others run between them."""
+    if not context.has_rules:
+        return decide(pieces, context)
+    outcomes: list[RuleOutcome] = []
+    for each in pieces:
+        outcomes += decide([each], context)
+        await asyncio.sleep(0)
+    return outcomes
 
 
 def _is_undecided(newest: Decision | None) -> bool:
@@ -333,7 +344,7 @@ def _credential(award: NewAward, sequence: int, entry: StatusEntry, document: st
         learner_id=evidence.learner_id,
         holding_id=award.holding_id,
         achievement=achievement.version_key,
-        level=evidence.result.level,
+        level=None if award.result is None else award.result.level,
         evidence_id=award_evidence(achievement, evidence),
         decision_id=DecisionId(evidence.batch_id, evidence.row, sequence),
         status=entry,

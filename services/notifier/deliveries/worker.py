@@ -6,12 +6,14 @@ Who a credential is about stands in decisions alone, which our own services read
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from libs.contracts.cloudevents import Outgoing, Received
 from libs.contracts.events import CredentialRevoked, CredentialTakenDown, EvidenceDecided, Outcome
 from libs.contracts.ids import Ids
 from libs.contracts.reasons import RevocationReason
+from libs.contracts.results import SoloLevel
 from services.notifier.deliveries.activation import Activation
 from services.notifier.deliveries.delivery import StoredDelivery
 from services.notifier.deliveries.repository import Deliveries
@@ -19,6 +21,16 @@ from services.notifier.deliveries.schedule import State
 from services.notifier.occasion import Occasion
 
 Closed = CredentialRevoked | CredentialTakenDown
+
+
+class _Issued(NamedTuple):
+    """A credential that a decision issued, and what it shows."""
+
+    event: EvidenceDecided
+    credential_id: UUID
+    achievement: str | None
+    level: SoloLevel | None
+    score: float | None
 
 
 class DeliveryWorker:
@@ -36,17 +48,17 @@ class DeliveryWorker:
         expected: dict[UUID, StoredDelivery] = {}
         for each in batch:
             event = each.event
-            if event is not None and event.outcome is Outcome.ISSUED and event.credential_id is not None:
-                delivery_id = self._ids.delivery_id(event.credential_id, Occasion.ISSUED)
+            for told in () if event is None else _issued_by(event):
+                delivery_id = self._ids.delivery_id(told.credential_id, Occasion.ISSUED)
                 expected[delivery_id] = StoredDelivery(
                     id=delivery_id,
-                    issuer_id=event.issuer_id,
-                    credential_id=event.credential_id,
+                    issuer_id=told.event.issuer_id,
+                    credential_id=told.credential_id,
                     occasion=Occasion.ISSUED,
-                    learner_id=event.learner_id,
-                    achievement=event.achievement,
-                    level=event.level,
-                    score=event.score,
+                    learner_id=told.event.learner_id,
+                    achievement=told.achievement,
+                    level=told.level,
+                    score=told.score,
                     state=_first_state(each.known),
                     created_at=now,
                     changed_at=now,
@@ -150,3 +162,11 @@ class DeliveryWorker:
 def _first_state(known: bool) -> State:  # what the record says of itself
     """Return where a delivery begins: one whose record was processed before may have been sent, and is held."""
     return State.MAY_HAVE_BEEN_SENT if known else State.NO_ADDRESS
+
+
+def _issued_by(event: EvidenceDecided) -> list[_Issued]:
+    """Return what a decision issued: for the piece of evidence, and what followed from that."""
+    stacked = [_Issued(event, each.credential_id, each.achievement, each.level, None) for each in event.stacked or ()]
+    if event.outcome is Outcome.ISSUED and event.credential_id is not None:
+        return [_Issued(event, event.credential_id, event.achievement, event.level, event.score), *stacked]
+    return stacked

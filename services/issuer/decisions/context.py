@@ -1,0 +1,141 @@
+"""What decisions depend on besides the evidence, and what they come to: shared by the rules of deciding."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from libs.contracts.events import AchievementPublished, Counted, EvidenceSubmitted, Outcome, StackedAward
+from libs.contracts.ids import Ids
+from libs.contracts.rules import asked_for
+from services.issuer.credentials.award import HeldAward, NewAward
+from services.issuer.decisions.decision import Decision, Reason
+from services.issuer.decisions.kept import Kept
+
+# Stands in every decision; raise it when a change of the rules would decide the same evidence differently.
+RULES_VERSION = "5"
+
+Stacking = Mapping[tuple[str, str], Sequence[AchievementPublished]]
+"""By issuer and an achievement, OWNER/ID: the versions whose rules ask to hold it."""
+
+
+class Owner(NamedTuple):
+    """The submission that a piece of evidence was first taken from, and what it said."""
+
+    submission_id: UUID
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionContext:
+    """What decisions depend on besides the evidence, as it stands before a batch.
+
+    `decide` keeps `owners`, `holdings`, `kept` and `changed` up to date as it goes.
+
+    Attributes:
+        ids: derives the ids of holdings and credentials.
+        issuers: the ids of issuers that are known.
+        achievements: by issuer and the achievement's id as the evidence has it, the version that decides now.
+        owners: by evidence id.
+        holdings: by holding id (`libs.contracts.ids`), all awards ever made, the revoked ones too.
+        suspended: the ids of issuers that may issue nothing for the time being.
+        hindrances: by issuer and achievement as the evidence has it, why nothing can be signed, whatever it says.
+        unwritable: submissions that no valid credential can be written of (a link that is no IRI).
+        overdue: submissions that may wait no longer.
+        never_waits: reasons for which nothing may wait.
+        stacking: which achievements ask to hold which.
+        kept: by holding id, the evidence that is kept to count together.
+        changed: the holdings whose kept evidence is to be stored: what was decided depends on all of it.
+    """
+
+    ids: Ids
+    issuers: Collection[str]
+    achievements: Mapping[tuple[str, str], AchievementPublished]
+    owners: dict[UUID, Owner]
+    holdings: dict[UUID, list[HeldAward]]
+    suspended: Collection[str] = ()
+    hindrances: Mapping[tuple[str, str], Reason] = field(default_factory=dict)
+    unwritable: Collection[UUID] = ()
+    overdue: Collection[UUID] = ()
+    never_waits: Collection[Reason] = ()
+    stacking: Stacking = field(default_factory=dict)
+    kept: dict[UUID, Kept] = field(default_factory=dict)
+    changed: set[UUID] = field(default_factory=set)
+
+    @property
+    def has_rules(self) -> bool:
+        """Return whether a rule counts evidence together, or asks to hold something."""
+        return any(each.rule is not None for each in self.achievements.values())
+
+
+class RuleOutcome(NamedTuple):
+    """What one piece of evidence earns.
+
+    Attributes:
+        achievement: the version whose rule decided; None where it did not come to that.
+        credential_id: the credential to issue, or the one that is held already.
+        owns_evidence: whether its source id now stands for this submission. What was refused or waits can be sent again
+            under the same source id, with its fault corrected.
+        award: what is to be issued, where it is.
+        issued_at: of a piece whose credential was issued before its decision was lost: when that was.
+        counted: where the piece is kept to count together with others: what is issued is made of this.
+        missing: what a rule still lacks, in words.
+        stacked: what followed from what the piece has earned, with the credentials that are there already.
+        stacked_awards: what of that is to be issued.
+    """
+
+    evidence: EvidenceSubmitted
+    outcome: Outcome
+    reason: Reason | None = None
+    achievement: AchievementPublished | None = None
+    credential_id: UUID | None = None
+    owns_evidence: bool = False
+    award: NewAward | None = None
+    issued_at: datetime | None = None
+    counted: Counted | None = None
+    missing: str | None = None
+    stacked: tuple[StackedAward, ...] = ()
+    stacked_awards: tuple[NewAward, ...] = ()
+
+    @property
+    def awards(self) -> tuple[NewAward, ...]:
+        """Return all that is to be issued."""
+        return self.stacked_awards if self.award is None else (self.award, *self.stacked_awards)
+
+    @property
+    def rule_version(self) -> str:
+        """Return which rule decided: the version of the rules in code, and of the achievement where one was asked."""
+        rules = f"rules {RULES_VERSION}"
+        return rules if self.achievement is None else f"{self.achievement.version_key}, {rules}"
+
+    def decision(self, sequence: int, at: datetime, waits_until: datetime | None) -> Decision:
+        """Return the decision to keep; `waits_until` matters where it is to wait."""
+        return Decision(
+            evidence=self.evidence,
+            sequence=sequence,
+            outcome=self.outcome,
+            reason=self.reason,
+            achievement=None if self.achievement is None else self.achievement.version_key,
+            rule_version=self.rule_version,
+            credential_id=self.credential_id,
+            owns_evidence=self.owns_evidence,
+            waits_until=waits_until if self.outcome is Outcome.WAITING else None,
+            decided_at=self.issued_at or at,
+            counted=self.counted,
+            missing=self.missing,
+            stacked=self.stacked,
+        )
+
+
+def stacking_of(achievements: Mapping[tuple[str, str], AchievementPublished]) -> Stacking:
+    """Return which of these achievements ask to hold which, each issuer's own."""
+    stacking: dict[tuple[str, str], list[AchievementPublished]] = {}
+    for (issuer_id, _), version in sorted(achievements.items()) if _some_rules(achievements) else ():
+        for key in () if version.rule is None else asked_for(version.rule):
+            stacking.setdefault((issuer_id, key), []).append(version)
+    return stacking
+
+
+def _some_rules(achievements: Mapping[tuple[str, str], AchievementPublished]) -> bool:
+    return any(each.rule is not None for each in achievements.values())
