@@ -32,8 +32,10 @@ from tests.faults.live_prometheus import OWN, Alertmanager, Prometheus, Target
 
 _VAR: Final = SOURCE_ROOT / "var"
 _SEEN: Final = _VAR / "alerts-seen.json"
-# Of an objective the alert that pages: the other one looks back over days, and is silent days later.
+# Of an objective trials wait for the alert that pages: the other one looks back over days, and is silent days later.
 _SEVERITIES: Final = {alert.name: alert.severity for alert in reversed(ALERTS)}
+_LATER: Final = {f"{alert.name} ticket": alert.name for alert in ALERTS if alert.severity != _SEVERITIES[alert.name]}
+_LONGEST_LATER_SECONDS: Final = 900.0
 _HEARTBEAT: Final = "BowerbirdWatchdog"
 
 Stage = Sequence[Sequence[Trial]]
@@ -115,6 +117,23 @@ def _running(var: Path, scale: float) -> Iterator[Alarms]:
             yield Alarms(stack, prometheus, alertmanager, traffic, var / "trials", at_end)
 
 
+def _quiet_night(alarms: Alarms, watch: Watch) -> Attempt:
+    """See that the tickets of objectives, which the faults before have opened, are closed when nothing fails long."""
+    attempt = Attempt(Trial("quiet-night", frozenset(_LATER), nothing))
+    for each, name in _LATER.items():
+        if (since := watch.first.get((name, "ticket"))) is not None:
+            attempt.fired[each] = since
+    alarms.traffic.end()
+    begun = watch.clock()
+    while len(attempt.silent) < len(_LATER) and watch.clock() - begun < _LONGEST_LATER_SECONDS:
+        watch.pause()
+        now = watch.now()
+        for each, name in _LATER.items():
+            if (name, "ticket") not in now:
+                attempt.silent.setdefault(each, watch.clock() - begun)
+    return attempt
+
+
 def _heartbeat(alarms: Alarms, watch: Watch) -> Attempt:
     """See that the alert that fires always is over for Alertmanager as soon as Prometheus says nothing any more."""
     attempt = Attempt(Trial("hung-prometheus", frozenset({_HEARTBEAT}), nothing))
@@ -129,6 +148,15 @@ def _heartbeat(alarms: Alarms, watch: Watch) -> Attempt:
     attempt.silent[_HEARTBEAT] = watch.clock() - begun
     alarms.prometheus.signal(signal.SIGCONT)
     return attempt
+
+
+_AT_LAST: Final = {"quiet-night": _quiet_night, "hung-prometheus": _heartbeat}
+
+
+def rows() -> list[str]:
+    """Return the name of each alert there is, of an objective's second one with its severity."""
+    names = dict.fromkeys(alert.name for alert in ALERTS)
+    return [*names, *_LATER]
 
 
 class Record:
@@ -157,13 +185,13 @@ class Record:
 
     def table(self) -> Iterator[str]:
         """Return a line for each alert there is."""
-        yield f"{'alert':32} {'trial':20} {'fired':>6} {'silent':>6}  at"
-        for name in dict.fromkeys(alert.name for alert in ALERTS):
+        yield f"{'alert':34} {'trial':20} {'fired':>6} {'silent':>6}  at"
+        for name in rows():
             seen = self.seen.get(name)
             if seen is None:
-                yield f"{name:32} NOT SEEN firing and silent"
+                yield f"{name:34} NOT SEEN firing and silent"
             else:
-                yield f"{name:32} {seen['trial']:20} {seen['fired']:>6} {seen['silent']:>6}  {seen['at']}"
+                yield f"{name:34} {seen['trial']:20} {seen['fired']:>6} {seen['silent']:>6}  {seen['at']}"
 
 
 def live_alerts(only: str = "", scale: float = 60, *, resume: bool = False) -> int:
@@ -190,16 +218,17 @@ def live_alerts(only: str = "", scale: float = 60, *, resume: bool = False) -> i
                 for lane in stage
             ]
             run_lanes(filter(None, wanted), watch, done)
+        for name, see in _AT_LAST.items():
+            if not chosen or name in chosen:
+                done(see(alarms, watch))
         mailed = alarms.mailed()
-        if not chosen:
-            done(_heartbeat(alarms, watch))
     print("", *record.table(), f"\nmails from Alertmanager: {mailed}", sep="\n")
-    missing = set() if chosen else {alert.name for alert in ALERTS} - record.seen.keys()
+    missing = set() if chosen else set(rows()) - record.seen.keys()
     return 0 if all(each.good for each in tried) and mailed and not missing else 1
 
 
 def all_trials(alarms: Alarms) -> list[Trial]:
-    """Return every trial but that of the heartbeat."""
+    """Return every trial but those at the end."""
     return [trial for stage in stages(alarms) for trial in chain.from_iterable(stage)]
 
 

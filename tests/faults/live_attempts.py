@@ -18,7 +18,11 @@ Labels = Mapping[str, str]
 
 
 class Watch:
-    """What fires, as somebody sees it who looks again and again; one for all trials."""
+    """What fires, as somebody sees it who looks again and again; one for all trials.
+
+    Attributes:
+        first: by name and severity, after how many seconds it was seen to fire for the first time.
+    """
 
     def __init__(
         self,
@@ -42,6 +46,8 @@ class Watch:
         self._pause = self._ended.wait if pause is None else pause
         self._seen: Sequence[Labels] = ()
         self.clock = clock
+        self._began = clock()
+        self.first: dict[tuple[str, str], float] = {}
 
     def __enter__(self) -> Self:
         threading.Thread(target=self._watch, daemon=True).start()
@@ -67,6 +73,12 @@ class Watch:
             self._seen = self._look()
         except OSError:
             return
+        for each in self.now():
+            self.first.setdefault(each, self.clock() - self._began)
+
+    def now(self) -> set[tuple[str, str]]:
+        """Return what fires, whatever it is about, by name and severity."""
+        return {(each["alertname"], each["severity"]) for each in self._seen}
 
     def pause(self) -> None:
         """Wait for a moment; ends the thread that waits once nobody watches any more."""

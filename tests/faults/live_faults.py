@@ -75,9 +75,13 @@ class Traffic:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._ended.set()
+        self.end()
         for thread in self._threads:
             thread.join(timeout=2 * SECONDS)
+
+    def end(self) -> None:
+        """Send nothing more, and look no more."""
+        self._ended.set()
 
     def upload(self, content: bytes, path: str = "/v1/batches", kind: str = "application/x-ndjson") -> None:
         """Send a file of evidence, or one piece, once."""

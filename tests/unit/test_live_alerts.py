@@ -9,7 +9,7 @@ from unittest.mock import MagicMock
 import orjson
 
 from deploy.monitoring.documents import ALERTS
-from tests.faults.live_alerts import Record, all_trials
+from tests.faults.live_alerts import Record, all_trials, rows
 from tests.faults.live_attempts import LONGEST_SECONDS, Attempt, Labels, Watch, run_lanes
 from tests.faults.live_faults import Alarms, Trial, nothing
 
@@ -97,6 +97,14 @@ def test_what_fails_to_be_broken_is_told_and_mended_and_ends_no_other_trial() ->
     assert "FAIL A" in "\n".join(attempt.lines())
 
 
+def test_it_is_remembered_when_each_alert_of_each_severity_fired_first() -> None:
+    world = World(lambda now: [alert()] + ([alert(severity="ticket")] if now.now > 1 else []))
+    for _ in range(3):
+        world.pause(0)
+    assert world.watch.first == {("A", "page"): 1.0, ("A", "ticket"): 2.0}
+    assert world.watch.now() == {("A", "page"), ("A", "ticket")}
+
+
 def test_lanes_are_tried_to_their_end_in_order_and_whoever_asks_is_told_of_each() -> None:
     order: list[str] = []
     world = World(lambda _: [alert()] if len(order) % 2 else [])
@@ -121,7 +129,8 @@ def test_a_record_is_taken_up_again_and_its_table_has_every_alert(tmp_path: Path
     assert again.has(Trial("fault", frozenset(names[:1]), nothing))
     assert not again.has(trial)
     _, *lines = again.table()
-    assert [line.split()[0] for line in lines] == names
+    assert [line[:34].strip() for line in lines] == rows()
+    assert len(lines) == len(ALERTS)
     assert [line for line in lines if "NOT SEEN" not in line] == lines[:1]
     assert not Record(tmp_path / "seen", resume=False).seen
 
