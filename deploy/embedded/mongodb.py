@@ -88,6 +88,8 @@ def command(layout: Layout, binary: Path) -> list[str]:
         *("--setParameter", "diagnosticDataCollectionEnabled=false"),
         # A killed worker leaves its transaction open, and whoever takes its records over waits for it to end.
         *("--setParameter", "transactionLifetimeLimitSeconds=10"),
+        # A slow command is logged whole, with the names and addresses in it.
+        *("--slowms", "2147483647", "--slowOpSampleRate", "0"),
         "--nounixsocket",
         "--quiet",
         *(_access(layout) if layout.secured else ()),

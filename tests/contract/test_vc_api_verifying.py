@@ -341,6 +341,7 @@ _VCDM, _SECURITY = "https://www.w3.org/TR/vc-data-model#", "https://w3id.org/sec
         (token(b'{"id": "urn:x",'), f"{_VCDM}PARSING_ERROR", -64, "not_json"),
         (token(b'["urn:x"]'), f"{_VCDM}PARSING_ERROR", -64, "not_an_object"),
         (token(b'{"id": "urn:x", "id": "urn:y"}'), f"{_VCDM}PARSING_ERROR", -64, "duplicate_key"),
+        ({**token(b'{"id": "urn:x"}'), "name": "PhD"}, f"{_VCDM}MALFORMED_VALUE_ERROR", -66, "envelope_form"),
         ({**signed_with(), "unheardOf": 1}, f"{_SECURITY}DATA_LOSS_DETECTION_ERROR", None, "term_undefined"),
         (
             {**signed_with(), "type": ["VerifiableCredential", "UnheardOf"]},

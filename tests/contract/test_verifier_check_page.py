@@ -1,5 +1,6 @@
 """The page at / of the verifier: files, pictures and links by a plain form, with the verdicts in words."""
 
+import re
 from collections.abc import AsyncIterator
 from uuid import UUID
 
@@ -103,6 +104,7 @@ async def test_a_badge_that_a_stranger_signed_is_not_called_real_whatever_name_i
     assert "real and still good" not in page
     assert '<h2 id="verdict">This badge is as it was signed, but it is not known here who signed it</h2>' in page
     assert "Every check passed. Anybody can make such a badge" in page
+    assert not {"Is it real?", "Is it still good?"} & set(re.findall(r"<dt>(.*?)</dt>", page))
     assert "Wattle Grove High School, which is registered here, did not sign it" in page
 
 

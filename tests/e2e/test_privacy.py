@@ -74,6 +74,8 @@ def written_on(stack: Stack, topic: Topic) -> bytes:
 
 def test_logs_and_metrics_name_nobody_and_hold_nothing_that_teachers_wrote(stack: Stack, first_run: FirstRun) -> None:
     words = personal(department()) | written_by_teachers(department())
+    for store in ("mongodb", "kafka"):
+        assert found_in(stack.log(store).read_bytes(), words) == [], f"the log of {store}"
     for service in SERVICES[1:]:
         assert found_in(stack.log(service).read_bytes(), words) == [], f"the log of {service}"
         metrics = httpx.get(stack.metrics_url(service), trust_env=False).content

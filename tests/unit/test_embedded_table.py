@@ -11,7 +11,7 @@ import yaml
 
 from bowerbird import registry
 from deploy import store_access
-from deploy.embedded import kafka
+from deploy.embedded import kafka, mongodb
 from deploy.embedded.layout import PORTS, Layout
 from deploy.embedded.programs import build
 from deploy.embedded.services import BY_NAME, INFRASTRUCTURE, OWN, TABLE, Service
@@ -118,6 +118,12 @@ def test_the_image_runs_as_nobody_in_particular() -> None:
 def test_the_image_holds_every_package_that_the_services_import() -> None:
     copied = set(re.findall(r"^COPY (\w+) /app/", text("deploy/Dockerfile"), re.MULTILINE)) | {"deploy"}
     assert copied == MODULES
+
+
+def test_no_mongodb_logs_commands_which_hold_names_and_addresses(tmp_path: Path) -> None:
+    embedded = " ".join(mongodb.command(Layout(tmp_path), Path("mongod")))
+    assert "--slowms 2147483647 --slowOpSampleRate 0" in embedded
+    assert "--slowms=2147483647 --slowOpSampleRate=0" in COMPOSE["services"]["mongodb"]["command"][0]
 
 
 def test_compose_and_the_embedded_stack_run_the_same_kafka() -> None:

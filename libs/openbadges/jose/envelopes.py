@@ -11,6 +11,7 @@ CREDENTIAL: Final = "EnvelopedVerifiableCredential"
 PRESENTATION: Final = "EnvelopedVerifiablePresentation"
 
 _MEDIA_TYPES: Final = {CREDENTIAL: "application/vc+jwt", PRESENTATION: "application/vp+jwt"}
+_MEMBERS: Final = frozenset({"@context", "id", "type"})
 _OLDER_MEDIA_TYPE: Final = "application/jwt"
 """For tokens of VCDM 1.1 (see `tokens`); the suite of VCDM 2.0 sends one, and it alone gets it read."""
 
@@ -42,6 +43,10 @@ def unwrap(document: dict[str, Any], profile: ProcessingProfile = PRODUCTION) ->
     contexts = document.get("@context")
     if kind is None or (contexts[0] if isinstance(contexts, list) and contexts else contexts) != CREDENTIALS_V2:
         raise CredentialError("envelope_form", f"An envelope has the context {CREDENTIALS_V2} first.", "/@context")
+    beside = next((name for name in document if name not in _MEMBERS), None)
+    if beside is not None:
+        # Nobody signed it: whoever shows what was sent would show it beside the verdict on what is inside.
+        raise CredentialError("envelope_form", f"An envelope holds @context, id and type alone, not {beside[:60]!r}.")
     identifier = document.get("id")
     if not isinstance(identifier, str) or not identifier.startswith("data:") or "," not in identifier:
         raise CredentialError("envelope_form", "The id of an envelope is a data: URL.", "/id")
