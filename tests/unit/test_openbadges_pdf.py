@@ -1,5 +1,6 @@
 """A credential attached to a PDF: found however the file was written, and never guessed at."""
 
+import base64
 import zlib
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +13,8 @@ from libs.openbadges.verify import Report, ResolvedInputs, verify
 
 NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
 CREDENTIAL = (Path(__file__).parents[1] / "field" / "25-json-with-bom.json").read_bytes().removeprefix(b"\xef\xbb\xbf")
+
+ANOTHER = CREDENTIAL.replace(b"Raft builder", b"Boat builder")
 
 
 def stream(data: bytes, entries: bytes = b"", *, number: int = 5, length: bytes | None = None) -> bytes:
@@ -42,6 +45,12 @@ WRITTEN = {
         PACKED, b"/Type/EmbeddedFile/Params<</Size 4927/ModDate(D:2026)>>/DecodeParms<</Predictor 1>>/Filter/Fl"
     ),
     "a type in another spelling": attached(CREDENTIAL, b"/Type /Embedded#46ile"),
+    "a type behind a remark": attached(CREDENTIAL, b"/Type%x\n/EmbeddedFile"),
+    "without a type, which none must have": stream(CREDENTIAL),
+    "packed and without a type": stream(PACKED, b"/Filter /FlateDecode"),
+    "beside a drawing packed as text": attached(CREDENTIAL)
+    + stream(base64.a85encode(zlib.compress(b"BT (x) Tj ET")) + b"~>", b"/Filter [/ASCII85Decode /FlateDecode]"),
+    "beside a picture": attached(CREDENTIAL) + stream(b"\xff\xd8", b"/Subtype /Image /Filter /DCTDecode"),
     "its length elsewhere": stream(CREDENTIAL, b"/Type /EmbeddedFile", length=b"9 0 R"),
     "packed, its length elsewhere": stream(PACKED, b"/Type /EmbeddedFile /Filter /FlateDecode", length=b"9 0 R"),
     "a wrong length": stream(CREDENTIAL, b"/Type /EmbeddedFile", length=b"17"),
@@ -65,11 +74,23 @@ def test_a_changed_credential_fails_however_good_its_pages_look() -> None:
 OTHER = {
     "none": (document(), "file_kind"),
     "no attached credential": (document(attached(b"{}"), attached(b"plain text")), "file_kind"),
-    "only in the drawing of a page": (document(stream(CREDENTIAL)), "file_kind"),
     "nothing behind its first line": (b"%PDF-1.7\n", "file_kind"),
     "two": (
-        document(attached(CREDENTIAL), attached(CREDENTIAL.replace(b"Raft builder", b"Boat builder"))),
+        document(attached(CREDENTIAL), attached(ANOTHER)),
         "attached_many",
+    ),
+    "two, one of them without a type": (document(attached(CREDENTIAL), stream(ANOTHER)), "attached_many"),
+    "two, one of them packed, without a type": (
+        document(attached(CREDENTIAL), stream(zlib.compress(ANOTHER), b"/Filter /FlateDecode")),
+        "attached_many",
+    ),
+    "two, one of them packed as text, without a type": (
+        document(attached(CREDENTIAL), stream(base64.a85encode(ANOTHER) + b"~>", b"/Filter /ASCII85Decode")),
+        "baked_form",
+    ),
+    "two, one of them packed in a way not read": (
+        document(attached(CREDENTIAL), stream(b"\x80\x0b", b"/Filter /LZWDecode")),
+        "baked_form",
     ),
     "encrypted": (document(attached(b"\x80" * 99), trailer=b"/Encrypt 7 0 R"), "pdf_encrypted"),
     "packed another way": (document(attached(b"abc", b"/Type/EmbeddedFile/Filter/LZWDecode")), "baked_form"),

@@ -4,9 +4,10 @@ Open Badges 3.0 bakes into PNG and SVG alone. A PDF with the credential attached
 keep; the attached file is what counts, and what the pages show is nobody's word.
 """
 
+import base64
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from libs.openbadges.baking.content import CREDENTIAL_BYTES, Content, read_content
@@ -23,7 +24,13 @@ _START: Final = re.compile(rb"(?:\xef\xbb\xbf)?\s*%PDF-")
 _STREAM: Final = re.compile(rb"\bstream(?:\r\n|\n|\r)")
 _LONGEST_DICTIONARY: Final = 4_096
 _ESCAPED: Final = re.compile(rb"#([0-9A-Fa-f]{2})")
+_COMMENT: Final = re.compile(rb"%[^\r\n]*")
 _ATTACHED: Final = re.compile(rb"/Type\s*/EmbeddedFile\b")
+_WITH_PREDICTOR: Final = re.compile(rb"/Type\s*/(?:XRef|ObjStm)\b|/Subtype\s*/Image\b")
+_OF_PICTURES: Final = frozenset({b"DCTDecode", b"DCT", b"JPXDecode", b"CCITTFaxDecode", b"CCF", b"JBIG2Decode"})
+_BEGINNING: Final = 64
+"""Bytes of a stream that tell whether it can be a credential."""
+_TEXT_BEGINNING: Final = 600
 _LENGTH: Final = re.compile(rb"/Length\s+(\d{1,9})\b(?!\s+\d+\s+R\b)")
 _FILTER: Final = re.compile(rb"/Filter\s*(/\w+|\[[^\]]*\])")
 _PREDICTOR: Final = re.compile(rb"/Predictor\s+(?!1\b)")
@@ -44,7 +51,9 @@ def unbake(document: bytes) -> Content:
     """Read the one attached file that is a credential; others beside it are left alone.
 
     An embedded file is a stream of its own (ISO 32000-2, section 7.11.4), and no stream stands within another, so
-    all of them are met from the first byte to the last. One that an update of the file has replaced is met too.
+    all of them are met from the first byte to the last. One that an update of the file has replaced is met too. A
+    stream need not say that it is an embedded file (table 44), so each counts that holds a credential: what a viewer
+    shows as attached must not be another one than what was checked.
 
     Raises:
         UndecidedError: `file_kind`, no credential is attached; `attached_many`, more than one is.
@@ -69,25 +78,37 @@ def unbake(document: bytes) -> Content:
 
 
 def _credentials(document: bytes) -> Iterator[str]:
-    encrypted: bool | None = None
-    for count, (dictionary, start, end) in enumerate(_attachments(document)):
-        if count == MOST_ATTACHMENTS:
+    attached = 0
+    unread: UnreadFormError | None = None
+    for dictionary, start, end in _streams(document):
+        said_to_be = _ATTACHED.search(dictionary) is not None
+        attached += said_to_be
+        if attached > MOST_ATTACHMENTS:
             raise LimitError("too_many_attachments", f"More than {MOST_ATTACHMENTS} files are attached to this PDF.")
-        if encrypted is None:
-            encrypted = _ENCRYPTED.search(document) is not None
-        if encrypted:
+        if attached == 1 and said_to_be and _ENCRYPTED.search(document) is not None:
             raise UnreadFormError("pdf_encrypted", f"This PDF is encrypted, so what is attached was not read.{_TAKE}")
-        raw = _decoded(document[start:end], dictionary)
+        try:
+            raw = _decoded(document[start:end], dictionary, said_to_be=said_to_be)
+        except UnreadFormError as error:
+            if said_to_be:
+                raise
+            unread = error
+            continue
         try:
             text = raw.decode("utf-8-sig").strip()
         except UnicodeDecodeError:
             continue
         if (text.startswith("{") and '"@context"' in text) or COMPACT_JWS.match(text):
             yield text
+            attached += not said_to_be
+            if attached > MOST_ATTACHMENTS:
+                raise LimitError("too_many_attachments", f"More than {MOST_ATTACHMENTS} files are attached to it.")
+    if unread is not None and attached:
+        raise unread
 
 
-def _attachments(document: bytes) -> Iterator[tuple[bytes, int, int]]:
-    """Yield of each attached file the dictionary of its stream, and where its bytes begin and end.
+def _streams(document: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """Yield the dictionary of each stream, and where its bytes begin and end.
 
     Raises:
         LimitError: see `unbake`.
@@ -100,11 +121,12 @@ def _attachments(document: bytes) -> Iterator[tuple[bytes, int, int]]:
         before = document[max(at, found.start() - _LONGEST_DICTIONARY) : found.start()]
         dictionary = before[before.rfind(b"obj") + 1 :]
         spend(_STREAM_COST + len(dictionary) // _BYTES_A_UNIT)
+        if b"%" in dictionary:
+            dictionary = _COMMENT.sub(b" ", dictionary)
         start, end = found.end(), _end(document, dictionary, found.end())
         if b"#" in dictionary:
             dictionary = _ESCAPED.sub(lambda sign: bytes([int(sign[1], 16)]), dictionary)
-        if _ATTACHED.search(dictionary):
-            yield dictionary, start, end
+        yield dictionary, start, end
         at = end
 
 
@@ -119,21 +141,66 @@ def _end(document: bytes, dictionary: bytes, start: int) -> int:
     return len(document) if end < 0 else end
 
 
-def _decoded(packed: bytes, dictionary: bytes) -> bytes:
+def _decoded(packed: bytes, dictionary: bytes, *, said_to_be: bool) -> bytes:
+    """Return what a stream holds; nothing where it can be no credential.
+
+    Raises:
+        UnreadFormError: it is packed in a way not read here.
+        CredentialError: it is said to be an attached file, and is damaged or too large.
+    """
     named = _FILTER.search(dictionary)
     filters = named[1].strip(b"[]").replace(b"/", b" ").split() if named else []
+    predicted = _PREDICTOR.search(dictionary) is not None
+    if not said_to_be and (_OF_PICTURES.intersection(filters) or (predicted and _WITH_PREDICTOR.search(dictionary))):
+        return b""
     if not filters:
         raw = packed
-    elif filters in ([b"FlateDecode"], [b"Fl"]) and not _PREDICTOR.search(dictionary):
+    elif filters in ([b"FlateDecode"], [b"Fl"]) and not predicted:
         try:
-            raw = zlib.decompressobj().decompress(packed, CREDENTIAL_BYTES + 1)
+            # Of drawings and fonts no more is unpacked than tells that they are none.
+            beginning = packed if said_to_be else zlib.decompressobj().decompress(packed, _BEGINNING)
+            read = said_to_be or _may_be_credential(beginning)
+            raw = zlib.decompressobj().decompress(packed, CREDENTIAL_BYTES + 1) if read else b""
         except zlib.error as error:
+            if not said_to_be:
+                return b""
             raise CredentialError("pdf_damaged", "A file that is attached to the PDF is damaged.") from error
     else:
+        if not said_to_be and not predicted and not _may_be_credential(_beginning(packed, filters)):
+            return b""
         raise UnreadFormError("baked_form", f"What is attached to this PDF is packed in a way not read here.{_TAKE}")
+    if not said_to_be and not _may_be_credential(raw[:_BEGINNING]):
+        return b""
     spend(len(raw) // _BYTES_A_UNIT)
     if len(raw) <= CREDENTIAL_BYTES:
         return raw
     if raw.lstrip().startswith(b"{"):
         raise LimitError("too_large", f"A file that is attached to the PDF has more than {CREDENTIAL_BYTES} bytes.")
     return b""
+
+
+def _beginning(packed: bytes, filters: Sequence[bytes]) -> bytes:
+    """Return how a stream begins that is packed as text, as programs pack drawings; nothing where that is not known."""
+    data = packed[:_TEXT_BEGINNING]
+    for name in filters:
+        try:
+            if name in {b"ASCII85Decode", b"A85"}:
+                # Whole groups of five; an error in what is cut off says nothing.
+                text = b"".join(data.split()).partition(b"~>")[0]
+                data = base64.a85decode(text[: len(text) // 5 * 5] if b"z" not in text else text.partition(b"z")[0])
+            elif name in {b"ASCIIHexDecode", b"AHx"}:
+                text = b"".join(data.split()).partition(b">")[0]
+                data = bytes.fromhex(text[: len(text) // 2 * 2].decode("ascii"))
+            elif name in {b"FlateDecode", b"Fl"}:
+                data = zlib.decompressobj().decompress(data, _BEGINNING)
+            else:
+                return b""
+        except (ValueError, zlib.error):
+            return b""
+    return data
+
+
+def _may_be_credential(beginning: bytes) -> bool:
+    """Return whether text may go on from here as JSON or a compact JWS."""
+    text = beginning.removeprefix(b"\xef\xbb\xbf").lstrip()
+    return not text or text.startswith((b"{", b"ey"))
