@@ -1,8 +1,9 @@
 """Credentials as JWTs: both profiles verify, and nothing bent, foreign, unsigned or out of date does."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import orjson
 import pytest
 from hypothesis import given as examples
 from hypothesis import settings
@@ -11,11 +12,14 @@ from joserfc import jws
 from joserfc.jwk import ECKey
 
 from libs.openbadges.baking import bake
+from libs.openbadges.crypto.did import did_key, verification_method
 from libs.openbadges.crypto.jwk import public_of, read_private_jwk, thumbprint, write_jwk, write_private_jwk
+from libs.openbadges.crypto.keys import Ed25519Key
 from libs.openbadges.issue.jwt import sign_open_badge_jwt, sign_vc_jwt
 from libs.openbadges.issue.signing import prepare, sign
 from libs.openbadges.jose import envelop_credential
-from libs.openbadges.model.context_urls import CLR_V2, CREDENTIALS_V2, OPEN_BADGES_V3
+from libs.openbadges.jose.compact import write_compact
+from libs.openbadges.model.context_urls import CLR_V2, CREDENTIALS_V1, CREDENTIALS_V2, OPEN_BADGES_V3
 from libs.openbadges.model.errors import CredentialError
 from libs.openbadges.status.bitstring import StatusList, entry, list_document
 from libs.openbadges.verify import ResolvedInputs, dependencies_of, verify
@@ -238,6 +242,50 @@ def test_an_older_open_badge_wraps_its_credential_in_a_claim() -> None:
     assert decode(wrapped.split(".")[1]).keys() == {*registered, "vc"}
     assert verify(wrapped, given(P256), NOW).verdict == "pass"
     assert codes(resigned(wrapped, P256, None, {"vc": 5}), given(P256))["format"] == "fail jwt_vc_claim"
+
+
+def older_badge_jwt(*left_out: str, key: Ed25519Key = ED25519, **changed: Any) -> str:
+    """A badge of VCDM 1.1 as a token whose credential leaves out what the claims say (VCDM 1.1, section 6.3.1)."""
+    did = did_key(key.public_multibase)
+    credential = badge(status=None)
+    begins, ends = credential.pop("validFrom"), "2036-03-06T09:30:00Z"
+    credential["@context"] = [CREDENTIALS_V1, *credential["@context"][1:]]
+    credential |= {"issuanceDate": begins, "expirationDate": ends}
+    credential["issuer"]["id"] = did
+    claims: dict[str, Any] = {
+        "iss": did,
+        "jti": credential["id"],
+        "sub": credential["credentialSubject"]["id"],
+        "nbf": int(datetime.fromisoformat(begins).timestamp()),
+        "exp": int(datetime.fromisoformat(ends).timestamp()),
+    }
+    for name in left_out:
+        if name in {"issuer", "credentialSubject"}:
+            del credential[name]["id"]
+        else:
+            del credential[name]
+    header = {"alg": "EdDSA", "typ": "JWT", "kid": verification_method(did, key.public_multibase)}
+    return write_compact(header, orjson.dumps({**claims, **changed, "vc": credential}), key)
+
+
+LEFT_OUT = ("id", "issuer", "credentialSubject", "issuanceDate", "expirationDate")
+
+
+@pytest.mark.parametrize("left_out", [(), *((name,) for name in LEFT_OUT), LEFT_OUT], ids=str)
+def test_what_an_older_token_says_in_its_claims_alone_is_said_of_its_credential(left_out: tuple[str, ...]) -> None:
+    report = verify(older_badge_jwt(*left_out), ResolvedInputs(), NOW)
+    assert report.verdict == "pass", [check for check in report.checks if check.outcome != "pass"]
+    assert report.check("issuer").outcome == "pass"
+    late = verify(older_badge_jwt(*left_out), ResolvedInputs(), datetime(2036, 3, 6, 9, 30, tzinfo=UTC))
+    assert late.check("dates").code == "expired"
+
+
+def test_an_older_token_may_not_contradict_what_its_credential_says_itself() -> None:
+    for name, value in {"iss": "did:key:z6Mk", "jti": "urn:x", "sub": "urn:x", "nbf": 1, "exp": 2**33}.items():
+        report = verify(older_badge_jwt(**{name: value}), ResolvedInputs(), NOW)
+        assert report.check("proof").outcome == "fail", name
+    for value in ("soon", True, 1e300, None):
+        assert verify(older_badge_jwt("issuanceDate", nbf=value), ResolvedInputs(), NOW).verdict == "fail"
 
 
 def test_dates_are_the_credentials_and_the_tokens_own() -> None:

@@ -1,11 +1,16 @@
 """From a compact JWS to the credential or presentation in it, by the profile that its header names."""
 
+import math
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
 from libs.openbadges.jose.compact import Compact, read_compact
 from libs.openbadges.jsonld.parsing import LIMITS, Limits, parse
+from libs.openbadges.model import times
+from libs.openbadges.model.context_urls import CREDENTIALS_V1
 from libs.openbadges.model.errors import CredentialError, UnreadFormError
+from libs.openbadges.model.members import first_context
 from libs.openbadges.model.older_badges import older_badge
 from libs.openbadges.model.profile import PRODUCTION, ProcessingProfile
 
@@ -59,7 +64,7 @@ def read_token(text: str | bytes, limits: Limits = LIMITS, profile: ProcessingPr
         return Token(compact, claims, older, _wrapped(claims, older[:2]))
     named = _profile(compact.header, claims)
     if named == "open-badges" and "vc" in claims:
-        return Token(compact, claims, named, _wrapped(claims, "vc"))
+        return Token(compact, claims, named, _restored(_wrapped(claims, "vc"), claims))
     if "vc" in claims or "vp" in claims:
         raise CredentialError("jwt_vc_claim", "The token holds its content in a claim where none may be.")
     document = {name: value for name, value in claims.items() if name not in REGISTERED}
@@ -72,6 +77,34 @@ def _wrapped(claims: dict[str, Any], name: str) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise CredentialError("jwt_vc_claim", f"The claim {name} holds no document.", f"/{name}")
     return document
+
+
+def _restored(document: dict[str, Any], claims: dict[str, Any]) -> dict[str, Any]:
+    """Return a credential of VCDM 1.1 with what stands in the claims alone, as its section 6.3.1 allows.
+
+    What the credential says itself stays, and is held against the claims. A claim that cannot be read is left to that.
+    """
+    if first_context(document) != CREDENTIALS_V1:
+        return document
+    said = {"issuer": claims.get("iss"), "id": claims.get("jti"), "issuanceDate": _date(claims.get("nbf"))}
+    said["expirationDate"] = _date(claims.get("exp"))
+    restored = {name: text for name, text in said.items() if isinstance(text, str)} | document
+    issuer, subject = restored.get("issuer"), restored.get("credentialSubject")
+    if isinstance(issuer, dict) and isinstance(said["issuer"], str):
+        restored["issuer"] = {"id": said["issuer"], **issuer}
+    if isinstance(subject, dict) and isinstance(claims.get("sub"), str):
+        restored["credentialSubject"] = {"id": claims["sub"], **subject}
+    return restored
+
+
+def _date(seconds: object) -> str | None:
+    """Return a NumericDate as an xsd:dateTime; None where it is none, or out of reach."""
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
+        return None
+    try:
+        return times.write(datetime.fromtimestamp(math.floor(seconds), UTC))
+    except (ValueError, OverflowError, OSError):
+        return None
 
 
 def _older(header: dict[str, Any], claims: dict[str, Any]) -> TokenProfile | None:
