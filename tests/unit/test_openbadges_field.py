@@ -58,6 +58,36 @@ def test_a_good_badge_of_the_field_passes(name: str) -> None:
     assert found.verdict == "pass", [check for check in found.checks if check.outcome != "pass"]
 
 
+def older(**changes: Any) -> dict[str, Any]:
+    """A badge of VCDM 1.1."""
+    document: dict[str, Any] = orjson.loads(given("21"))
+    del document["proof"]
+    document["issuer"]["id"] = DID
+    return {**document, **changes}
+
+
+@pytest.mark.parametrize(
+    ("dates", "expected"),
+    [
+        ({"issuanceDate": "2023-06-12T10:00:00"}, ("pass", "in_force")),
+        ({"issuanceDate": "2023-06-12T10:00:00.25", "expirationDate": "2036-06-12T10:00:00"}, ("pass", "in_force")),
+        ({"expirationDate": "2026-11-19T18:00:00"}, ("fail", "expired")),
+        ({"expirationDate": "2026-11-20T18:00:00"}, ("unknown", "date_without_zone")),
+        ({"expirationDate": "2026-11-20T01:00:00"}, ("unknown", "date_without_zone")),
+        ({"expirationDate": "2026-11-20T01:00:00Z"}, ("fail", "expired")),
+        ({"issuanceDate": "2026-11-21T00:00:00"}, ("fail", "not_yet_valid")),
+    ],
+)
+def test_a_date_of_the_older_data_model_may_lack_its_zone(dates: dict[str, str], expected: tuple[str, str]) -> None:
+    found = report(proven(older(**dates)))
+    check = found.check("dates")
+    assert ((check.outcome, check.code), found.verdict) == (expected, expected[0])
+
+
+def test_a_date_of_the_newer_data_model_may_not() -> None:
+    assert report(proven(badge(validFrom="2023-06-12T10:00:00"))).check("format").code == "date_without_zone"
+
+
 @pytest.mark.parametrize("suite", ["eddsa-rdfc-2022", "eddsa-jcs-2022"])
 @pytest.mark.parametrize("edition", ["context", "context-3.0.1", "context-3.0.2", "context-3.0.3"])
 def test_every_edition_of_the_context_is_read(edition: str, suite: str) -> None:

@@ -7,7 +7,7 @@ from typing import Any, Final
 from libs.openbadges.jose.tokens import Token
 from libs.openbadges.model import times
 from libs.openbadges.model.errors import CredentialError
-from libs.openbadges.model.members import identifier_of, subject_of, validity_names
+from libs.openbadges.model.members import identifier_of, moment_of, subject_of, validity_names
 
 CLOCK_SKEW: Final = timedelta(seconds=60)
 """How far another's clock may be ahead when it says that it has just signed."""
@@ -81,8 +81,7 @@ def signed_at(token: Token) -> datetime | None:
     for name in ("iat", "nbf"):
         if (moment := _moment(token.claims, name)) is not None:
             return moment
-    first = validity_names(token.document)[0]
-    return times.read(token.document[first], f"/{first}") if first in token.document else None
+    return moment_of(token.document, validity_names(token.document)[0])
 
 
 def _check_badge_header(header: dict[str, Any]) -> None:
@@ -130,13 +129,13 @@ def _check_equal(claims: dict[str, Any], name: str, value: str | None) -> None:
 
 
 def _check_date(claims: dict[str, Any], name: str, document: dict[str, Any], member: str) -> None:
-    if member not in document:
+    stated, claimed = moment_of(document, member), _moment(claims, name)
+    if stated is None:
         raise CredentialError("claim_missing", f"The credential has no {member}.", f"/{member}")
-    claimed = _moment(claims, name)
     if claimed is None:
         raise CredentialError("claim_missing", f"The token does not claim {name}.", f"/{name}")
     # A NumericDate is mostly written in whole seconds, whatever the date beside it.
-    if math.floor(claimed.timestamp()) != math.floor(times.read(document[member], f"/{member}").timestamp()):
+    if math.floor(claimed.timestamp()) != math.floor(stated.timestamp()):
         raise CredentialError("claim_mismatch", f"The claim {name} is not {member}.", f"/{name}")
 
 

@@ -1,8 +1,10 @@
 """Members of documents whose form may not have been checked yet: issuer, holder, subject, proofs, dates."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
+from libs.openbadges.model import times
 from libs.openbadges.model.context_urls import CREDENTIALS_V1
 
 
@@ -48,5 +50,23 @@ def first_context(document: Mapping[str, Any]) -> Any:
 
 def validity_names(document: Mapping[str, Any]) -> tuple[str, str]:
     """Return what a credential calls the ends of its validity (VCDM 2.0, section 4.9; VCDM 1.1, section 4.6)."""
-    older = first_context(document) == CREDENTIALS_V1
-    return ("issuanceDate", "expirationDate") if older else ("validFrom", "validUntil")
+    return ("issuanceDate", "expirationDate") if _is_older(document) else ("validFrom", "validUntil")
+
+
+def moment_of(document: Mapping[str, Any], name: str) -> datetime | None:
+    """Return a date of a credential; None where it has none of this name.
+
+    In VCDM 1.1 it may lack its zone (section 4.6: an xsd:dateTime, where VCDM 2.0 asks for a dateTimeStamp), and is
+    read as UTC then: less than a day beside what was meant.
+
+    Raises:
+        CredentialError: see `times.read`.
+    """
+    if name not in document:
+        return None
+    read = times.read_lenient if _is_older(document) else times.read
+    return read(document[name], f"/{name}")
+
+
+def _is_older(document: Mapping[str, Any]) -> bool:
+    return bool(first_context(document) == CREDENTIALS_V1)

@@ -68,6 +68,12 @@ def _moment(text: str) -> datetime:
     return datetime.fromisoformat(f"{seconds}{(fraction or '.0')[:7]:0<7}{zone}")
 
 
+def has_zone(text: object) -> bool:
+    """Return whether a text is an xsd:dateTime that says in which zone."""
+    match = _DATE_TIME.match(text) if isinstance(text, str) else None
+    return match is not None and match[3] is not None
+
+
 def read_lenient(text: object, path: str = "") -> datetime:
     """Read an xsd:dateTime of a proof; one without a zone means UTC (Data Integrity 1.0, section 2.1).
 

@@ -5,11 +5,10 @@ from datetime import datetime
 from typing import Any, Final
 
 from libs.openbadges.crypto.did import stands_below
-from libs.openbadges.model import times
 from libs.openbadges.model.datamodel.forms import is_url
 from libs.openbadges.model.errors import CredentialError
 from libs.openbadges.model.findings import Finding
-from libs.openbadges.model.members import issuer_of, types_of, validity_names
+from libs.openbadges.model.members import issuer_of, moment_of, types_of, validity_names
 from libs.openbadges.status.bitstring import WIDEST, StatusList
 from libs.openbadges.status.revocation_list import KIND as REVOCATION_LIST
 from libs.openbadges.status.revocation_list import check_revocation_list
@@ -133,7 +132,7 @@ def _check_entry(one: Any, document: dict[str, Any], lists: VerifiedStatusLists,
     types = types_of(one) if isinstance(one, dict) else [one]
     kind = next((kind for kind in _KINDS if kind in types), None)
     if kind is None and REVOCATION_LIST not in types:
-        return Finding("unknown", "status_kind", f"A status of the kind {str(types[0])[:100]} is not checked here.")
+        return Finding("unknown", "status_kind", f"A status {_shown(types)} is not checked here.")
     try:
         if kind is None:
             return check_revocation_list(document, str(one.get("id")), lists.read(str(one.get("id"))))
@@ -158,6 +157,10 @@ def _check_entry(one: Any, document: dict[str, Any], lists: VerifiedStatusLists,
     return found._replace(message=f"{found.message}{says}", at=at)
 
 
+def _shown(types: list[Any]) -> str:
+    return f"of the kind {str(types[0])[:100]}" if types else "without a type"
+
+
 def _check_own(status_list: dict[str, Any], url: str, document: dict[str, Any], ours: frozenset[str]) -> None:
     """Check who may say that a credential was not taken back, and that the list is that of its URL.
 
@@ -179,8 +182,7 @@ def _check_own(status_list: dict[str, Any], url: str, document: dict[str, Any], 
 
 
 def _moment(status_list: dict[str, Any]) -> datetime | None:
-    name = validity_names(status_list)[0]
-    return times.read(status_list[name]) if name in status_list else None
+    return moment_of(status_list, validity_names(status_list)[0])
 
 
 def _message(one: dict[str, Any], value: int) -> str:

@@ -5,12 +5,12 @@ the refreshed version is then verified as the first was. "If the refresh is not 
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final
 
-from libs.openbadges.model import times
 from libs.openbadges.model.errors import CredentialError
 from libs.openbadges.model.findings import Finding
-from libs.openbadges.model.members import issuer_of, subject_of, types_of, validity_names
+from libs.openbadges.model.members import issuer_of, moment_of, subject_of, types_of, validity_names
 from libs.openbadges.model.profile import PRODUCTION, ProcessingProfile
 from libs.openbadges.verify.opening import Opened, open_document
 from libs.openbadges.verify.run import Answers, Context
@@ -117,6 +117,5 @@ def _types(document: Mapping[str, Any]) -> set[str]:
     return {str(one) for one in types_of(document)}
 
 
-def _begins(document: Mapping[str, Any]) -> Any:
-    name = validity_names(document)[0]
-    return times.read(document[name], f"/{name}") if name in document else None
+def _begins(document: Mapping[str, Any]) -> datetime | None:
+    return moment_of(document, validity_names(document)[0])

@@ -14,6 +14,7 @@ from libs.openbadges.model.datamodel.forms import (
     things,
 )
 from libs.openbadges.model.datamodel.status import check_status_entry, check_status_list
+from libs.openbadges.model.members import moment_of
 
 # Property, whether its id is required in 2.0, and whether it is in 1.1.
 _TYPED: Final = (
@@ -79,8 +80,7 @@ def _check_subjects(document: dict[str, Any], types: list[str]) -> None:
 
 def _check_period(document: dict[str, Any], first: str, last: str) -> None:
     """Check the dates and that they are in order (VCDM 2.0, section 4.9)."""
-    begins = times.read(document[first], f"/{first}") if first in document else None
-    ends = times.read(document[last], f"/{last}") if last in document else None
+    begins, ends = moment_of(document, first), moment_of(document, last)
     if begins is not None and ends is not None and ends < begins:
         raise refuse(f"It would end before it begins; {last} is not earlier than {first}.", f"/{last}")
     if "awardedDate" in document:
