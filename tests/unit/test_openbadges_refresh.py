@@ -230,6 +230,7 @@ def test_nonsense_anywhere_in_an_endorsed_and_refreshed_credential_raises_nothin
     answers = {SERVICE: json.dumps(document)}
     dependencies_of(document, answers)
     for given_document, newer in ((document, NEWER), (json.loads(FIRST), answers[SERVICE])):
-        assert verify(given_document, given(newer), LATER).verdict != "pass"
+        # An empty list says nothing: what stands twice is still said, and RDF is signed as a set of statements.
+        assert verify(given_document, given(newer), LATER).verdict != "pass" or nonsense == []
     report = verify(document, given(NEWER), LATER, recipient=Recipient("a@example.com"))
     assert json.dumps(report.to_dict())

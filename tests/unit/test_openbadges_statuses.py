@@ -101,6 +101,12 @@ def test_nonsense_for_messages_raises_nothing_and_revokes_nothing(said: Any) -> 
     assert status(1, 1, purpose="revocation", statusMessage=said).outcome == "fail"
 
 
+@pytest.mark.parametrize("types", [[], None, 5, {}, "", "Other", [None], ["Other", "Another"], [[]]])
+def test_a_status_of_no_kind_that_is_known_is_unknown(types: Any) -> None:
+    check = status(1, 1, type=types)
+    assert (check.outcome, check.code) == ("unknown", "status_kind")
+
+
 @pytest.mark.parametrize("size", [0, -1, 17, 1.0, True, "2", None, 2**40])
 def test_a_number_of_bits_that_is_none_is_unknown(size: Any) -> None:
     check = status(1, 1, statusSize=size)
