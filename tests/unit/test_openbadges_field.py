@@ -84,6 +84,20 @@ def test_a_date_of_the_older_data_model_may_lack_its_zone(dates: dict[str, str],
     assert ((check.outcome, check.code), found.verdict) == (expected, expected[0])
 
 
+@pytest.mark.parametrize(
+    ("dates", "code"),
+    [
+        ({"validFrom": "9999-12-31T23:59:59-14:00"}, "not_yet_valid"),
+        ({"validUntil": "0001-01-01T00:00:00+14:00", "validFrom": "0001-01-01T00:00:00+14:00"}, "expired"),
+        ({"validUntil": "9999-12-31T23:59:59-14:00"}, "in_force"),
+    ],
+)
+def test_a_date_at_an_end_of_the_calendar_is_one_like_others(dates: dict[str, str], code: str) -> None:
+    check = report(orjson.dumps(badge(**dates))).check("dates")
+    assert check.code == code
+    assert all(text in check.message for text in list(dates.values())[:1] if code != "in_force")
+
+
 def test_a_date_of_the_newer_data_model_may_not() -> None:
     assert report(proven(badge(validFrom="2023-06-12T10:00:00"))).check("format").code == "date_without_zone"
 

@@ -15,7 +15,7 @@ _LONGEST: Final = 64
 
 
 def write(moment: datetime) -> str:
-    """Write a moment in UTC to the second.
+    """Write a moment in UTC to the second; within hours of the calendar's ends, which UTC may not have, in its zone.
 
     Raises:
         CredentialError: the moment has no zone.
@@ -24,7 +24,10 @@ def write(moment: datetime) -> str:
         raise CredentialError(
             "date_without_zone", "A moment without a zone means different times to different readers."
         )
-    return _written(moment if moment.tzinfo is UTC else moment.astimezone(UTC))
+    try:
+        return _written(moment if moment.tzinfo is UTC else moment.astimezone(UTC))
+    except OverflowError:
+        return moment.isoformat("T", "seconds")
 
 
 @lru_cache(maxsize=64)
