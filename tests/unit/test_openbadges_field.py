@@ -267,6 +267,13 @@ def test_a_picture_is_read_in_the_encodings_that_drawing_programs_write(declared
     assert report(text.encode(encoding)).verdict == "pass"
 
 
+def test_a_picture_is_read_whose_declaration_is_misplaced_or_untrue() -> None:
+    picture = SVG.replace("{title}", "Ein Floß").replace("{credential}", signed(badge(name="Floßbau")))
+    for head in ('<?xml version="1.0" encoding="utf-16"?>\n', '\n<?xml version="1.0" encoding="UTF-8"?>\n'):
+        assert report(f"{head}{picture}".encode()).verdict == "pass"
+    assert report(f'<?xml version="1.0" encoding="utf-8"?>{picture}'.encode("utf-16")).verdict == "pass"
+
+
 def test_what_a_picture_would_fetch_or_define_is_neither_read_nor_held_against_it() -> None:
     picture = SVG.replace("{title}", "").replace("{credential}", signed(badge()))
     for declared in (
@@ -301,7 +308,23 @@ def test_a_credential_in_a_form_that_is_not_read_is_unknown_and_said_to_be_it() 
 def test_a_byte_order_mark_is_ignored_and_another_encoding_of_json_is_unknown() -> None:
     text = signed(badge())
     assert report(b"\xef\xbb\xbf" + text.encode()).verdict == report("\ufeff" + text).verdict == "pass"
-    assert report(text.encode("utf-16")).check("format").code == "encoding_unread"
+    for encoding in ("utf-16", "cp1252"):
+        found = report(signed(badge(name="Floßbau")).encode(encoding))
+        assert (found.verdict, found.check("format").code) == ("unknown", "encoding_unread")
+
+
+@pytest.mark.parametrize(
+    "around", ["[{}]", "[{}, {}]", ' {{"credential": {}}}', '{{"verifiableCredential": [{}]}}', '{{"vc": {}, "n": 1}}']
+)
+def test_what_holds_a_credential_and_is_none_is_not_bad(around: str) -> None:
+    text = signed(badge())
+    for given in (
+        around.format(text, text),
+        around.format(text, text).encode(),
+        b"\xef\xbb\xbf" + around.format(text, text).encode(),
+    ):
+        found = report(given)
+        assert (found.verdict, found.check("format").code) == ("unknown", "wrapped")
 
 
 @pytest.mark.parametrize(

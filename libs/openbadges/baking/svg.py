@@ -18,6 +18,7 @@ MOST_ATTRIBUTES: Final = 2_000
 """Attributes of one element; the parser holds all of them at once."""
 
 _ATTRIBUTES: Final = re.compile(rb"""<(?:[^<>="']*+=\s*+(?:"[^"]*+"|'[^']*+')){%d}""" % (MOST_ATTRIBUTES + 1))
+_SPACE: Final = b" \t\r\n"
 _SVG: Final = "http://www.w3.org/2000/svg svg"
 _PREFIXES: Final = {
     "openbadges": "https://purl.imsglobal.org/ob/v3p0",
@@ -88,7 +89,8 @@ def unbake(picture: bytes) -> Content:
     Raises:
         CredentialError, LimitError, UndecidedError, UnreadFormError: see `baking.unbake`.
     """
-    read = _read(to_utf8(picture))
+    # Strictly, nothing may stand before the declaration; some programs leave an empty line there.
+    read = _read(to_utf8(picture).lstrip(_SPACE))
     found = read.found
     if not found and read.older is not None:
         raise older_content(read.older.verify or "".join(read.older.text))
@@ -215,13 +217,16 @@ def to_utf8(picture: bytes) -> bytes:
     """
     encoding = _encoding_by_bytes(picture)
     if encoding is None:
-        declared = _DECLARED.match(picture[:256].removeprefix(codecs.BOM_UTF8).lstrip(b" \t\r\n"))
+        declared = _DECLARED.match(picture[:256].removeprefix(codecs.BOM_UTF8).lstrip(_SPACE))
         encoding = declared[1].decode("latin-1") if declared else "utf-8"
     try:
         known = codecs.lookup(encoding).name
     except LookupError:
         known = ""
-    if known == "utf-8" or (known == "ascii" and picture.isascii()):
+    mislabelled = known.startswith("utf-16") and _encoding_by_bytes(picture) is None
+    if known == "utf-8" or mislabelled or (known == "ascii" and picture.isascii()):
+        # A declaration that reads as ASCII is not written in UTF-16, whatever it says: texts that .NET keeps in memory
+        # say so, and are saved in UTF-8.
         return picture
     if known not in _ENCODINGS:
         raise UnreadFormError("svg_encoding", f"The picture is written in {encoding[:40]}, which is not read here.")

@@ -1,7 +1,8 @@
 """Before all stages: from what was handed in (JSON, JWT, envelope, picture) to one parsed document."""
 
+import re
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 from libs.openbadges.baking import Container, container_of, unbake
 from libs.openbadges.integrity.recognition import RECOGNIZER
@@ -10,10 +11,15 @@ from libs.openbadges.jose.envelopes import envelope_kind, unwrap
 from libs.openbadges.jose.tokens import Token, read_token
 from libs.openbadges.jsonld.parsing import LIMITS, Limits, check, parse, write
 from libs.openbadges.jsonld.templates.canonical_document import CanonicalDocument
-from libs.openbadges.model.errors import CredentialError
+from libs.openbadges.model.errors import CredentialError, UndecidedError, UnreadFormError
 from libs.openbadges.model.older_badges import older_badge
 from libs.openbadges.model.profile import PRODUCTION, ProcessingProfile
 from libs.openbadges.verify.file_kinds import refuse_other_kinds
+
+_HOLDERS: Final = ("credential", "verifiableCredential", "vc", "securedDocument", "data")
+"""Members in which programs and calls hand a credential on."""
+_START: Final = 64
+_LIST: Final = re.compile(rb"(?:\xef\xbb\xbf)?\s*\[\s*[{\"]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +52,7 @@ def open_document(
     Raises:
         CredentialError: see `baking.unbake`, `parsing.parse`, `jose.tokens.read_token`, `jose.envelopes.unwrap`.
         LimitError: beyond the limits.
-        UndecidedError: a file in which no credential can stand, see `file_kinds`.
+        UndecidedError: a file in which no credential can stand, see `file_kinds`; `wrapped`, what only holds one.
         UnreadFormError: a JWT or an envelope of a kind that is not read here, or a badge of before Open Badges 3.0.
     """
     if isinstance(given, bytes) and given[:2] != b'{"':
@@ -67,7 +73,42 @@ def _open_text(given: str | bytes | dict[str, Any], limits: Limits, profile: Pro
     if jws is not None:
         token = read_token(jws, limits, profile)
         return Opened(token.document, token=token)
-    return _recognized(text, limits) or open_parsed(parse(text, limits), limits, profile)
+    return _recognized(text, limits) or open_parsed(_parsed(text, limits), limits, profile)
+
+
+def _parsed(text: str | bytes, limits: Limits) -> dict[str, Any]:
+    """Parse a document; one that only holds a credential is unknown, for there is nothing to say of the credential.
+
+    Raises:
+        CredentialError: see `parsing.parse`.
+        UndecidedError: `wrapped`, a list, or an object without contexts around a credential.
+        UnreadFormError: `encoding_unread`, in an encoding of one byte for each character.
+    """
+    try:
+        document = parse(text, limits)
+    except CredentialError as error:
+        if error.code == "not_an_object" and _LIST.match(text if isinstance(text, bytes) else text[:_START].encode()):
+            raise UndecidedError("wrapped", "This is a list. Hand in each credential in it by itself.") from None
+        if error.code == "not_json" and isinstance(text, bytes) and _is_latin(text, limits):
+            raise UnreadFormError("encoding_unread", "The document is not written in UTF-8; save it so.") from None
+        raise
+    holder = next((name for name in _HOLDERS if isinstance(document.get(name), dict | list | str)), None)
+    if holder is not None and "@context" not in document:
+        message = f"This holds a credential (in {holder}) and is none. Hand in the credential itself."
+        raise UndecidedError("wrapped", message)
+    return document
+
+
+def _is_latin(text: bytes, limits: Limits) -> bool:
+    """Return whether a text is a credential but for its encoding, which is Latin-1 or one like it."""
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        try:
+            return "@context" in parse(text.decode("latin-1"), limits)
+        except CredentialError:
+            return False
+    return False
 
 
 def _recognized(text: str | bytes, limits: Limits) -> Opened | None:
