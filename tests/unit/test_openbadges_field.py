@@ -409,6 +409,17 @@ def listing(**changes: Any) -> dict[str, Any]:
             {"revokedCredential": [{"id": "urn:uuid:00000000-0000-4000-8000-000000000056", "revoked": False}]},
             ("pass", "not_set"),
         ),
+        (
+            {"revokedCredential": [{"id": "urn:uuid:00000000-0000-4000-8000-000000000056", "revoked": "false"}]},
+            ("unknown", "MALFORMED_VALUE_ERROR"),
+        ),
+        (
+            {"revokedCredential": [{"id": "urn:uuid:00000000-0000-4000-8000-000000000056", "revoked": None}]},
+            ("unknown", "MALFORMED_VALUE_ERROR"),
+        ),
+        ({"revokedCredential": [{"id": "URN:UUID:00000000-0000-4000-8000-000000000056"}]}, ("fail", "revoked")),
+        ({"type": "1EdTechRevocationList"}, ("pass", "not_set")),
+        ({"type": ["VerifiableCredential"]}, ("unknown", "STATUS_VERIFICATION_ERROR")),
         ({"issuer": "did:example:other"}, ("unknown", "STATUS_VERIFICATION_ERROR")),
         ({"id": "https://badges.example/other.json"}, ("unknown", "STATUS_VERIFICATION_ERROR")),
         ({"revokedCredential": "all"}, ("unknown", "STATUS_VERIFICATION_ERROR")),
