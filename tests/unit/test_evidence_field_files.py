@@ -86,6 +86,9 @@ def test_the_first_line_that_excel_does_not_show_names_the_delimiter() -> None:
     (row,) = read(field("sep-line.csv"))
     assert row[0] == 1
     assert taken([row])[0].activity == "Raft building"
+    again = f"sep=;;;;;;\r\n{HEADER}\r\n{GOOD.format(1, 1)}".replace(",", ";")
+    assert len(taken(read(again.encode()))) == 1
+    assert len(taken(read(f'"sep=;",,,\r\n{HEADER}\r\n{GOOD.format(1, 1)}'.replace(",", ";").encode()))) == 1
     assert len(taken(read(f"sep=|\r\n{HEADER}\r\n{GOOD.format(1, 1)}".replace(",", "|").encode()))) == 1
 
 
@@ -215,8 +218,21 @@ def test_what_spreadsheets_do_to_ids_is_undone_or_refused(
         assert taken(rows)[0].learner_id == learner
 
 
-REWRITTEN = ("1.2345678E7", "1.0e5", "1.5E-3", "1.E7", "1001.", "1001.0", "1001.000")
+REWRITTEN = (
+    "1.2345678E7",
+    "1.0e5",
+    "1.5E-3",
+    "1.E7",
+    "1001.",
+    "1001.0",
+    "1001.000",
+    "9-Mar",
+    "03-Sep",
+    "Mar-09",
+    "9-Mar-2026",
+)
 EMPTY = ("nan", "NaN", "NULL", "null", "None", "nil", "NA", "n.a", "NaT", "undefined", '="NULL"', "'None")
+EMPTY += ("Unknown", "TBA", "tbc", "missing", "TRUE", "false", "Inf", "infinity", "BLANK")
 
 
 @pytest.mark.parametrize("source_id", ["1.00E+05", "1e+05", "N/A", *REWRITTEN, *EMPTY])
@@ -241,7 +257,8 @@ def test_a_learner_id_that_a_program_has_rewritten_or_wrote_for_an_empty_cell_is
 @pytest.mark.parametrize(
     "written",
     ["7E12", "7E-12", "12e45678", "1e5", "10.5", "1001.01", "7.E", "E7", "0012", "S1.0", "Nancy", "NAN-1", "nan1",
-     "nulla",     "NA12", "none-7", "nilsson", "2026.1E", "1.2E7B", "10A.0"],
+     "nulla",     "NA12", "none-7", "nilsson", "2026.1E", "1.2E7B", "10A.0", "Mar-A", "9-March", "9Mar",
+     "123-Mar", "truex", "TBA-1", "unknown7", "2026-03-09"],
 )  # fmt: skip
 def test_an_ordinary_id_that_looks_like_one_is_taken(written: str) -> None:
     raw = f"{HEADER}\n{written},{written},resilience,relational,2026-03-09,Raft"

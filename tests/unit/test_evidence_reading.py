@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from libs.common.errors import InvalidRequestError
 from services.evidence.sources.columns import COLUMNS
-from services.evidence.sources.csv_reader import CsvReader
+from services.evidence.sources.csv_reader import QUOTES_WRONG, CsvReader
 from services.evidence.sources.ndjson import NdjsonReader
 from services.evidence.sources.reader import RawRow, Reader
 from services.evidence.sources.refusals import Reason, Refusal
@@ -105,6 +105,31 @@ def test_columns_may_stand_in_any_order_and_be_written_as_people_do() -> None:
 def test_a_spreadsheet_that_saves_with_semicolons_or_tabs_is_read_too(delimiter: str) -> None:
     rows = read_csv(delimiter.join(NAMES), header=HEADER.replace(",", delimiter))
     assert reasons(rows) == [(1, None)]
+
+
+@pytest.mark.parametrize(
+    ("cells", "taken"),
+    [
+        ("\u201cRaft, day 3\u201d", False),
+        ("\u2018Raft, day 3\u2019", False),
+        ("\u201eRaft, day 3\u201c", False),
+        ("\u00abRaft, day 3\u00bb", False),
+        ("'Raft, day 3'", False),
+        ("`Raft, day 3'", False),
+        ("\u201cRaft\u201d on day 3", True),
+        ("Raft 'Argo', \u201cgood\u201d", True),
+        ("'Twas a raft, well done", True),
+        ("The girls' raft, the boys'", True),
+        ("'3 days, the boys'", True),
+        ('"\u201cRaft, day 3\u201d"', True),
+    ],
+    ids=ascii,
+)
+def test_a_text_between_marks_that_csv_does_not_know_shifts_no_columns(cells: str, taken: bool) -> None:
+    header = "source_id,learner_id,achievement,level,date,activity,comment"
+    (row,) = read_csv(f"VW-1,S1,resilience,relational,2026-03-09,{cells}", header=header)
+    assert taken or (isinstance(row[1], Refusal) and row[1].message == QUOTES_WRONG.message)
+    assert isinstance(row[1], dict) is taken
 
 
 def test_a_quoted_text_may_hold_commas_quotes_and_line_ends() -> None:

@@ -52,12 +52,17 @@ class Column:
 
 
 # An identifier: no space and no @, so that neither a name nor an address is mistaken for one. Two kinds of text are
-# none, for they may stand for several: a number as programs rewrite it (1.00E+05, 1.2345678E7; or 1001.0, of a column
-# in which one cell is empty), and what they write for an empty cell. 7E12 is the twelfth of class 7E.
-_REWRITTEN: Final = r"[0-9]+(?:\.[0-9]*[Ee][+-]?[0-9]+|[Ee]\+[0-9]+|\.0*)"
+# none, for they may stand for several: what programs rewrite (1.00E+05, 1.2345678E7; 1001.0, of a column in which one
+# cell is empty; 9-Mar, of 9-3 and 9/3), and what they or people write for an empty cell. 7E12 is the twelfth of 7E.
+_MONTH: Final = "(?:[Jj]an|[Ff]eb|[Mm]ar|[Aa]pr|[Mm]ay|[Jj]un|[Jj]ul|[Aa]ug|[Ss]ep|[Oo]ct|[Nn]ov|[Dd]ec)"
+_REWRITTEN: Final = (
+    r"[0-9]+(?:\.[0-9]*[Ee][+-]?[0-9]+|[Ee]\+[0-9]+|\.0*)"
+    rf"|[0-9]{{1,2}}-{_MONTH}(?:-[0-9]{{2,4}})?|{_MONTH}-[0-9]{{2,4}}"
+)
 _EMPTY: Final = (
     r"[Nn][Aa][NnTt]|[Nn]/?[Aa]|[Nn]\.[Aa]\.?|[Nn][Uu][Ll][Ll]|[Nn][Oo][Nn][Ee]|[Nn][Ii][Ll]"
-    r"|[Uu][Nn][Dd][Ee][Ff][Ii][Nn][Ee][Dd]"
+    r"|[Uu][Nn][Dd][Ee][Ff][Ii][Nn][Ee][Dd]|[Uu][Nn][Kk][Nn][Oo][Ww][Nn]|[Tt][Bb][AaCcDd]|[Mm][Ii][Ss][Ss][Ii][Nn][Gg]"
+    r"|[Bb][Ll][Aa][Nn][Kk]|[Ee][Mm][Pp][Tt][Yy]|[Tt][Rr][Uu][Ee]|[Ff][Aa][Ll][Ss][Ee]|[Ii][Nn][Ff](?:[Ii][Nn][Ii][Tt][Yy])?"
 )
 _IS_ONE: Final = rf"(?!(?:{_REWRITTEN}|{_EMPTY})$)"
 _SOURCE_ID: Final = re.compile(rf"{_IS_ONE}[A-Za-z0-9][A-Za-z0-9_.:/#+=|~-]*")
@@ -79,8 +84,8 @@ TABLE: Final = (
             _SOURCE_ID,
             Reason.SOURCE_ID_FORM,
             "A source id starts with a letter or digit and holds letters, digits and . : / # + = | ~ _ - only, and is"
-            " neither a number that a program has rewritten (1001.0, 1.00E+05; format that column as text) nor what it"
-            " writes for an empty cell (NULL, nan).",
+            " neither what a program has rewritten (1001.0, 1.00E+05, 9-Mar; format that column as text) nor what"
+            " stands for an empty cell (NULL, unknown).",
         ),
     ),
     Column(
@@ -93,8 +98,8 @@ TABLE: Final = (
             _LEARNER_ID,
             Reason.LEARNER_ID_FORM,
             "A learner id starts with a letter or digit and holds letters, digits, dot, underscore and hyphen only, and"
-            " is neither a number that a program has rewritten (1001.0, 1.00E+05; format that column as text) nor what"
-            " it writes for an empty cell (NULL, nan).",
+            " is neither what a program has rewritten (1001.0, 1.00E+05, 9-Mar; format that column as text) nor what"
+            " stands for an empty cell (NULL, unknown).",
         ),
     ),
     Column("learner_name", 200, "The learner's name, for the e-mail about the badge.", "Zoë Ånström", personal=True),

@@ -6,10 +6,23 @@ every row that is open so far, and is not looked for again when a row is given u
 """
 
 import csv
+import re
 from collections.abc import Sequence
 from enum import Enum, auto
 from itertools import accumulate
+from typing import Final
 
+# Marks that people and office programs write for those of CSV, which mean nothing there: what opens, what closes.
+_OTHER_MARKS: Final = {
+    "\u201c": "\u201d\u201c",
+    "\u201e": "\u201d\u201c",
+    "\u2018": "\u2019",
+    "\u201a": "\u2018\u2019",
+    "\u00ab": "\u00bb",
+    "'": "'",
+    "`": "`'",
+}
+_ANY_OTHER: Final = re.compile(f"[{''.join(_OTHER_MARKS)}]")
 # Opens a quoted text that goes on in the next line, and closes one, as its last line.
 _MARK = '"\n'
 
@@ -49,7 +62,9 @@ class Rows:
                 text, cells = self._read(self._lines[start:end])
         if text is _Text.WRONG or self._length(start, end) > self._longest:
             return None, end
-        if text is _Text.CLOSED and _has_stray_mark(self._lines[start:end], cells):
+        if text is _Text.CLOSED and (
+            _has_stray_mark(self._lines[start:end], cells) or _is_cut(self._lines[start], cells)
+        ):
             return None, end
         return (None, None) if text is _Text.OPEN else (cells, end)
 
@@ -89,3 +104,26 @@ def _has_stray_mark(lines: Sequence[str], cells: Sequence[str]) -> bool:
         return False
     raw = "".join(lines)
     return any('"' + cell.replace('"', '""') + '"' not in raw for cell in odd)
+
+
+def _is_cut(line: str, cells: Sequence[str]) -> bool:
+    """Return whether a text between other marks was cut at a delimiter: one cell opens it, and a later one closes it.
+
+    Its row would be taken with shifted columns. An apostrophe before a digit keeps that as text, and opens nothing.
+    """
+    if not _ANY_OTHER.search(line):
+        return False
+    closing = ""
+    for cell in map(str.strip, cells):
+        if cell[:1] in _OTHER_MARKS:
+            closing = _opens(cell) or closing
+        elif closing and cell.endswith(tuple(closing)):
+            return True
+    return False
+
+
+def _opens(cell: str) -> str:
+    """Return what would close the text that a cell opens and does not close; empty where it opens none."""
+    closing = _OTHER_MARKS.get(cell[:1], "")
+    is_word = cell[1:2].isalpha() or cell[0] not in "'`" if closing else False
+    return closing if is_word and not any(mark in cell[1:] for mark in closing) else ""

@@ -16,12 +16,15 @@ from services.evidence.sources.refusals import Reason, Refusal
 
 _BYTES_PER_CHARACTER: Final = 4  # at most, in UTF-8
 _DELIMITERS: Final = (",", ";", "\t", "|")
-# Excel's own first line, which it does not show: which character stands between cells.
-_SEPARATOR_LINE: Final = re.compile(r'"?sep=([^\w\s"]|\t)"?[\r\n]*', re.IGNORECASE)
+# Excel's own first line, which it does not show: which character stands between cells. A program that does not know it
+# saves it again as a row, with empty cells behind.
+_SEPARATOR_LINE: Final = re.compile(r'"?sep=([^\w\s"]|\t)"?[,;\t|]*[\r\n]*', re.IGNORECASE)
 # Files may end in millions of them, and it takes long to ask where the row in each of them ends.
 _BLANK_LINES: Final = frozenset({"\n", "\r\n", "\r"})
-_QUOTES_WRONG: Final = Refusal(
-    Reason.COLUMNS_WRONG, None, "A quotation mark in this row is wrong or never closed; double those inside a text."
+QUOTES_WRONG: Final = Refusal(
+    Reason.COLUMNS_WRONG,
+    None,
+    'A quotation mark in this row is wrong or never closed; double those inside a text, and use " alone around it.',
 )
 
 
@@ -86,7 +89,7 @@ class CsvReader:
     def _unparted(self, line: str) -> Refusal:
         if len(line) > self._longest:
             return too_long(self._longest)
-        return replace(_QUOTES_WRONG, sent={TEXT: readable(line.rstrip("\r\n"))})
+        return replace(QUOTES_WRONG, sent={TEXT: readable(line.rstrip("\r\n"))})
 
     def _read_header(self, lines: list[str], *, last: bool) -> list[str]:
         """Take the header from the first row that is not blank; return the lines behind it, none where it goes on."""
