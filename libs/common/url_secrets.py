@@ -29,7 +29,8 @@ _ALWAYS: Final = frozenset(
         "sessid", "phpsessid", "jsessionid", "aspnetsessionid", "samlresponse", "otp", "magiclink",
         "loginkey", "invitekey", "sastoken", "xapikey", "tok", "jsession", "passwort", "kennwort", "motdepasse",
         "pw", "psw", "pswd", "tkn", "accesscode", "invitecode", "joincode", "cjc", "enrolkey", "enrolmentkey",
-        "sharelinkid",
+        "sharelinkid", "mdp", "senha", "clave", "contrasena", "contrasea", "wachtwoord", "haslo", "salasana", "losenord",
+        "unlock", "unlockcode", "pincode", "hdnea", "hdnts", "hdntl", "editkey", "edit2",
     }
 )  # fmt: skip
 _ENDS: Final = (
@@ -45,6 +46,7 @@ _WHERE_RANDOM: Final = frozenset(
         "key", "code", "session", "sid", "s", "ticket", "invite", "invitation", "share", "shareid",
         "sharelink", "access", "grant", "pin", "hash", "nonce", "state", "assertion", "login", "magic",
         "link", "confirmation", "reset", "guest", "sso", "cred", "sess", "shared", "sharing", "viewkey",
+        "verify", "hm", "md5", "digest", "t", "p",
     }
 )  # fmt: skip
 
@@ -85,6 +87,9 @@ _SHARES: Final = (
     ("telegram.me", re.compile(r"^/(?:\+|joinchat/)[^/]")),
     ("zoom.us", re.compile("^/rec/(?:share|play)/.")),
     ("photos.google.com", re.compile("^/share/.")),
+    ("trello.com", re.compile("^/invite/.")),
+    ("app.seesaw.me", re.compile("/share/.")),
+    ("loom.com", re.compile("^/share/.")),
     ("teams.microsoft.com", re.compile("^/l/meetup-join/.")),
     ("join.slack.com", re.compile("/shared_invite/.")),
     ("signal.group", re.compile("#.")),

@@ -51,10 +51,15 @@ SECRET = [
     "https://www.icloud.com/sharedalbum/en-au/#B0abcDEF123", "https://www.icloud.com/photos/#0abcDEF123",
     "https://www.icloud.com/iclouddrive/0abcDEF#raft", "https://photos.google.com/share/AF1Qip", "https://signal.group/#CjQ",
     "https://classroom.google.com/c/NzE2?cjc=abc123x", "https://teams.microsoft.com/l/meetup-join/19%3ameeting_abc",
+    f"{X}/a?mdp=hunter2", f"{X}/a?senha=hunter2", f"{X}/a?clave=x", f"{X}/a?contrase%C3%B1a=x", f"{X}/a?unlock=hunter2",
+    f"{X}/v.m3u8?hdnea=exp=1~acl=/*~hmac=ab", f"{X}/a?verify=1700000000-aB3dE5fG7hJ9kL1", f"{X}/a?md5=9f8a7b6c5d4e3f2a",
+    "https://docs.google.com/forms/d/e/1FA/viewform?edit2=2_ABaOnufXYZ", "https://trello.com/invite/b/AbCd1234/ATTI01",
+    "https://cdn.discordapp.com/attachments/1/2/a.png?ex=65&is=65&hm=ab12cd34ef56ab78", "https://loom.com/share/0123456789",
     "https://join.slack.com/t/year7/shared_invite/zt-abc", "https://drive.proton.me/urls/ABC#x", "https://app.box.com/s/x1y2",
 ]  # fmt: skip
 
 HARMLESS = [
+    f"{X}/a?verify=true", f"{X}/a?p=1234", f"{X}/a?p=hello-world", f"{X}/watch?t=43s", f"{X}/a?t=term2", f"{X}/a?md5=no",
     X, f"{X}/", f"{X}/a?id=42&page=2", f"{X}/a?key=history", f"{X}/a?code=MATH101", f"{X}/a?code=AC9M7N01",
     f"{X}/a?session=2026-term-1", f"{X}/a?session=2", f"{X}/a?key=Year7Term2Week5A", f"{X}/a?token=", f"{X}/a?sig=1",
     f"{X}/a?id=6f4e7b4e-0e2b-4a9e-8d75-8d1b9c2f7a01", f"{X}/a?page_token=CAUQAA", f"{X}/a?e=4AbCdE", f"{X}/a?h=12",
