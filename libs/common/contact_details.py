@@ -10,6 +10,7 @@ What is found is named by its kind, and never repeated.
 import re
 from enum import StrEnum
 from functools import lru_cache
+from html import unescape
 from itertools import islice
 from typing import Final
 from urllib.parse import unquote
@@ -24,7 +25,6 @@ from phonenumbers import (
 )
 
 from libs.common.addresses import Address
-from libs.common.text_links import links_in
 
 
 class ContactDetail(StrEnum):
@@ -53,12 +53,14 @@ _MOST_TRIES: Final = 20
 _REMEMBERED: Final = 4096
 
 # What most texts lack, looked for first: an @ or what may stand around 'at', and seven digits near each other.
-_AT: Final = re.compile(r"[@\uff20\ufe6b(\[{<]|\sat\s", re.IGNORECASE)
-_SEVEN_DIGITS: Final = re.compile(r"(?:\d\W{0,3}){6}\d")
+_AT: Final = re.compile(r"[@\uff20\ufe6b(\[{<]|\sat\s|[*_-]at[*_-]|%40|&(?:#|commat)", re.IGNORECASE)
+_SEVEN_DIGITS: Final = re.compile(r"(?:\d[\W_]{0,3}){6}\d")
 
 # An @ between spaces is left as it is, for that is a word elsewhere.
-_MARKED_AT: Final = re.compile(r"\s?[(\[{<]\s?at\s?[)\]}>]\s?|[\uff20\ufe6b]|(?<=\S)@\s", re.IGNORECASE)
-_WRITTEN_DOT: Final = re.compile(r"\s?[(\[{<]\s?dot\s?[)\]}>]\s?", re.IGNORECASE)
+_MARKED_AT: Final = re.compile(
+    r"\s?[(\[{<]\s?(?:at|@)\s?[)\]}>]\s?|\s?[*_-]at[*_-]\s?|[\uff20\ufe6b]|(?<=\S)@\s", re.IGNORECASE
+)
+_WRITTEN_DOT: Final = re.compile(r"\s?[(\[{<*_]\s?dot\s?[)\]}>*_]\s?", re.IGNORECASE)
 # Ends of domains that people write in words, or after a space: fewer than there are, for 'at polka dot art' is a
 # lesson, and '@kim.lee' a name elsewhere.
 _USUAL_TOP: Final = (
@@ -97,7 +99,15 @@ _ABROAD: Final = re.compile(
     r"((?:[1-9]\d(?:[ -]?\d){8,11}))(?![\w-])",
     re.IGNORECASE,
 )
-_SLASHED: Final = re.compile(r"(?<![\w/])(?:04\d\d/\d{3}/\d{3}|0[2378]/(?!(?:19|20)\d\d/)\d{4}/\d{4})(?![\w/])")
+_SLASHED: Final = re.compile(
+    r"(?<![\w/])(?:04\d\d\s?([/_~|,:*\u00b7\u2022])\s?\d{3}\s?\1?\s?\d{3}"
+    r"|0[2378]/(?!(?:19|20)\d\d/)\d{4}/\d{4})(?![\w/])"
+)
+# Letters in the place of digits, which a reader takes for them.
+_O_FOR_ZERO: Final = re.compile(r"(?<!\w)[Oo](?=4\d\d)|(?<=\d)[Oo](?=\d)")
+_I_FOR_ONE: Final = re.compile(r"(?<=\d)[Il](?=\d)")
+_LETTERS_FOR_DIGITS: Final = re.compile(f"{_O_FOR_ZERO.pattern}|{_I_FOR_ONE.pattern}")
+_EXTENSION: Final = re.compile(r"[^\W\d_].*", re.DOTALL)
 _MOBILE: Final = r"04\d\d[ .-]?\d{3}[ .-]?\d{3}(?![\w/-])"
 _BEHIND_SIGN: Final = re.compile(rf"(?<![^\W\d_])([^\W\d_]{{1,40}})\s?(?:#|[0-9]{{1,2}}:|\s[0-9]{{1,2}}:)\s?{_MOBILE}")
 _ID_WORD: Final = re.compile(
@@ -117,8 +127,8 @@ def contact_detail_in(text: str) -> ContactDetail | None:
     """Return what of the kind a text holds, an address before a number; None where there is neither."""
     if _AT.search(text) and _holds_email(text):
         return ContactDetail.EMAIL
-    if "%40" in text and any(contact_detail_in_url(url) is ContactDetail.EMAIL for url in links_in(text)):
-        return ContactDetail.EMAIL
+    if _LETTERS_FOR_DIGITS.search(text):
+        text = _O_FOR_ZERO.sub("0", _I_FOR_ONE.sub("1", text))
     if _SEVEN_DIGITS.search(text) and (_holds_dialled(text) or _holds_telephone(text)):
         return ContactDetail.TELEPHONE
     return None
@@ -133,6 +143,8 @@ def contact_detail_in_url(url: str) -> ContactDetail | None:
 
 @lru_cache(_REMEMBERED)
 def _holds_email(text: str) -> bool:
+    if "%40" in text or "&" in text:
+        text = unescape(unquote(text))
     marked = _MARKED_AT.sub("@", text)
     written = _WRITTEN_DOT.sub(".", marked)
     if any(Address.parse(found[0].strip(".'-")) is not None for found in _EMAIL.finditer(written)):
@@ -183,6 +195,7 @@ def _is_telephone(text: str, start: int, end: int) -> bool:
     if "/" in written or _DECIMAL.fullmatch(written):
         return False
     if written[0] not in "+\uff0b":
+        written = _EXTENSION.sub("", written)
         groups = [len(group) for group in re.findall(r"\d+", written)]
         if groups[-1] == 1 or max(groups) < 3:
             return False

@@ -29,8 +29,8 @@ _ALWAYS: Final = frozenset(
         "sessid", "phpsessid", "jsessionid", "aspnetsessionid", "samlresponse", "otp", "magiclink",
         "loginkey", "invitekey", "sastoken", "xapikey", "tok", "jsession", "passwort", "kennwort", "motdepasse",
         "pw", "psw", "pswd", "tkn", "accesscode", "invitecode", "joincode", "cjc", "enrolkey", "enrolmentkey",
-        "sharelinkid", "mdp", "senha", "clave", "contrasena", "contrasea", "wachtwoord", "haslo", "salasana", "losenord",
-        "unlock", "unlockcode", "pincode", "hdnea", "hdnts", "hdntl", "editkey", "edit2",
+        "sharelinkid", "mdp", "senha", "clave", "contrasena", "contrasea", "wachtwoord", "haslo", "salasana",
+        "losenord", "unlock", "unlockcode", "pincode", "hdnea", "hdnts", "hdntl", "editkey", "edit2",
     }
 )  # fmt: skip
 _ENDS: Final = (
