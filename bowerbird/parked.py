@@ -4,8 +4,9 @@ import asyncio
 import sys
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Final
+from typing import Annotated, Final
 
+from cyclopts import Parameter
 from pymongo.errors import PyMongoError
 
 from bowerbird.operator_log import operators_cause, operators_log
@@ -25,6 +26,8 @@ from services.issuer.settings import ServiceSettings
 
 _COMMANDS: Final = 100
 
+Reason = Annotated[str | None, Parameter(help="why, in your own words, for the audit log")]
+
 Work = Callable[[ServiceSettings, mongo.Client, mongo.Database], Awaitable[int]]
 
 
@@ -38,7 +41,7 @@ def list_parked() -> int:
     return _run(list_of)
 
 
-def release(issuer: str) -> int:
+def release(issuer: str, *, reason: Reason = None) -> int:
     """Have the evidence of an issuer that was put off, since it could not be decided, tried again now.
 
     It takes the environment of the issuer service. What is parked goes on by itself, within seconds of the key, the
@@ -46,8 +49,9 @@ def release(issuer: str) -> int:
 
     Args:
         issuer: whose evidence.
+        reason: see its help.
     """
-    return _run(partial(release_of, issuer))
+    return _run(partial(release_of, issuer, reason))
 
 
 def _run(work: Work) -> int:
@@ -69,9 +73,11 @@ async def _connected(settings: ServiceSettings, work: Work) -> int:
         await mongo.close(client)
 
 
-async def release_of(issuer: str, _settings: ServiceSettings, client: mongo.Client, database: mongo.Database) -> int:
+async def release_of(
+    issuer: str, reason: str | None, _settings: ServiceSettings, client: mongo.Client, database: mongo.Database
+) -> int:
     """Release what was put off of this issuer in this database."""
-    entry = Entry(Action.EVIDENCE_RELEASED, operators_cause(), (issuer,), f"issuer {issuer}")
+    entry = Entry(Action.EVIDENCE_RELEASED, operators_cause(), (issuer,), f"issuer {issuer}", reason)
     await operators_log(database).record(entry)
     count = await _decisions(client, database).release(issuer, now())
     print(f"{count} pieces of {issuer} are tried again")

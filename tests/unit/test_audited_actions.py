@@ -41,6 +41,7 @@ from tests.unit.test_issuer_awarding import awarding
 from tests.unit.test_issuer_closing import World as Credentials
 
 OFFICE = Cause("key:wattle/Office", "0af7651916cd43dd8448eb211c80319c", "0123456789abcdef", "192.0.2.1")
+WHY = "the yearly change"
 CALLER = Caller("wattle", frozenset(Scope) - {Scope.ISSUERS_WRITE}, "Office", "0123456789abcdef", NOW + timedelta(9))
 
 
@@ -107,7 +108,7 @@ def stored_key(sha256: str, ends: datetime) -> StoredKey:
     return StoredKey(sha256, "wattle", "Office", scopes, NOW, "administrator:a", None, ends, ends)
 
 
-BY = By(CALLER, OFFICE, TRACE)
+BY = By(CALLER, OFFICE, TRACE, WHY)
 
 
 async def grant(house: House) -> None:
@@ -223,13 +224,13 @@ class SigningKeysOfOne:
 
 
 async def add_signing_key(house: House) -> None:
-    await SigningKeysOfOne(house).lifecycle.add("wattle", TRACE, OFFICE)
+    await SigningKeysOfOne(house).lifecycle.add("wattle", TRACE, OFFICE, reason=WHY)
 
 
 async def distrust_signing_key(house: House) -> None:
     keys = SigningKeysOfOne(house)
     keys.known.append(SigningKey("z2", "wattle", KeyState.NEXT, {KeyState.NEXT: NOW}, published=True))
-    await keys.lifecycle.distrust("wattle", "z1", None, TRACE, OFFICE)
+    await keys.lifecycle.distrust("wattle", "z1", None, TRACE, OFFICE, reason=WHY)
 
 
 class Sent(StoredDeliveries):
@@ -283,7 +284,7 @@ class Domains:
 async def set_mail_domains(house: House) -> None:
     known: Any = Domains(house)
     parts: dict[str, Any] = {"catalogue": known, "audit": house, "arrivals": Arrivals(), "publish": house.publish}
-    await MailDomains(known, **parts, clock=lambda: NOW).set("wattle", ["school.example"], OFFICE, TRACE)
+    await MailDomains(known, **parts, clock=lambda: NOW).set("wattle", ["school.example"], OFFICE, TRACE, WHY)
 
 
 class Granted:
@@ -368,6 +369,19 @@ async def test_each_action_is_recorded_with_its_cause_before_anything_of_it_is_d
     assert first.tenants in {("wattle",), ("northside",)}
 
 
+# Whoever publishes says what, and not why.
+WITHOUT_WHY = {Action.ISSUER_PUBLISHED, Action.ISSUER_RESUMED, Action.ACHIEVEMENT_PUBLISHED, Action.MAIL_SENT_AGAIN}
+WITHOUT_WHY |= {Action.API_KEYS_SIGNED_ANEW}
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+async def test_why_it_is_done_stands_in_the_entry_of_whatever_is_not_published(action: Action) -> None:
+    house = House()
+    await ACTIONS[action](house)
+    entries = [each for each in house.done if isinstance(each, Entry)]
+    assert all(each.reason for each in entries) or action in WITHOUT_WHY
+
+
 @pytest.mark.parametrize("act", [*ACTIONS.values(), rotate])
 async def test_what_cannot_be_recorded_is_not_done(act: Callable[[House], Awaitable[None]]) -> None:
     house = House(away=True)
@@ -380,6 +394,6 @@ async def test_a_rotation_records_the_new_key_and_the_end_of_the_old_one() -> No
     house = House()
     await rotate(house)
     recorded = [(each.action, each.reason) for each in house.done if isinstance(each, Entry)]
-    assert recorded == [(Action.API_KEY_GRANTED, None), (Action.API_KEY_WITHDRAWN, "rotated")]
+    assert recorded == [(Action.API_KEY_GRANTED, WHY), (Action.API_KEY_WITHDRAWN, "rotated")]
     kinds = [type(each) for each in house.done]
     assert kinds == [Entry, ApiKeyGranted, Entry, ApiKeyWithdrawn]

@@ -59,7 +59,8 @@ SECRET = [
 ]  # fmt: skip
 
 HARMLESS = [
-    f"{X}/a?verify=true", f"{X}/a?p=1234", f"{X}/a?p=hello-world", f"{X}/watch?t=43s", f"{X}/a?t=term2", f"{X}/a?md5=no",
+    f"{X}/a?verify=true", f"{X}/a?p=1234", f"{X}/a?p=hello-world", f"{X}/watch?t=43s", f"{X}/a?t=term2",
+    f"{X}/a?md5=no",
     X, f"{X}/", f"{X}/a?id=42&page=2", f"{X}/a?key=history", f"{X}/a?code=MATH101", f"{X}/a?code=AC9M7N01",
     f"{X}/a?session=2026-term-1", f"{X}/a?session=2", f"{X}/a?key=Year7Term2Week5A", f"{X}/a?token=", f"{X}/a?sig=1",
     f"{X}/a?id=6f4e7b4e-0e2b-4a9e-8d75-8d1b9c2f7a01", f"{X}/a?page_token=CAUQAA", f"{X}/a?e=4AbCdE", f"{X}/a?h=12",

@@ -366,6 +366,7 @@ def _signed(credentials: Collection[Credential], traces: Mapping[UUID, str]) -> 
         Cause.of_service("issuer", trace_id(next(iter(traces.values())))),
         tuple(sorted(by_issuer)),
         "credentials of a batch",
+        reason="earned",
         details={
             "credentials": {issuer_id: len(ids) for issuer_id, ids in by_issuer.items()},
             "credential_ids": {issuer_id: " ".join(ids) for issuer_id, ids in by_issuer.items()},

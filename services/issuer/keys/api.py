@@ -9,6 +9,7 @@ from libs.access.api_keys import ALL_ISSUERS, ApiKeys, Caller
 from libs.access.audited import cause_of
 from libs.access.scopes import Scope
 from libs.common.errors import ConflictError, NotFoundError
+from libs.common.fields import Sentence
 from libs.common.http import request_trace
 from libs.common.problems import documented
 from services.issuer.keys.lifecycle import KeyLifecycle
@@ -42,6 +43,21 @@ class SigningKeysAnswer(BaseModel):
     keys: list[SigningKeyAnswer]
 
 
+_REASON = Field(
+    default=None,
+    description="why, in your own words: it stands in the audit log, for good; name no one",
+    examples=["The yearly change of keys"],
+)
+
+
+class KeyAddition(BaseModel):
+    """Why a signing key is added; the body may be left out."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    reason: Sentence | None = _REASON
+
+
 class KeyChange(BaseModel):
     """The state that a key is to enter.
 
@@ -62,6 +78,7 @@ class KeyChange(BaseModel):
     distrusted_from: AwareDatetime | None = Field(
         default=None, description="of a compromised key alone: not before it was made; else now"
     )
+    reason: Sentence | None = _REASON
 
     @model_validator(mode="after")
     def _distrusts_what_is_compromised(self) -> "KeyChange":
@@ -90,12 +107,17 @@ def signing_key_routes(keys: ApiKeys, lifecycle: KeyLifecycle) -> APIRouter:
         },
     )
     async def add_signing_key(
-        request: Request, response: Response, issuer_id: IssuerId, caller: allowed
+        request: Request,
+        response: Response,
+        issuer_id: IssuerId,
+        caller: allowed,
+        asked: KeyAddition | None = None,
     ) -> SigningKeyAnswer:
         """Add the next signing key and announce it in the DID document, before it signs anything."""
         caller.must_be(issuer_id)
         most = MOST_KEYS if caller.issuer_id == ALL_ISSUERS else MOST_OF_ISSUER
-        key, new = await lifecycle.add(issuer_id, request_trace(request), cause_of(request), most=most)
+        reason = None if asked is None else asked.reason
+        key, new = await lifecycle.add(issuer_id, request_trace(request), cause_of(request), reason=reason, most=most)
         response.status_code = 201 if new else 200
         return _answer(key)
 
@@ -113,10 +135,12 @@ def signing_key_routes(keys: ApiKeys, lifecycle: KeyLifecycle) -> APIRouter:
         caller.must_be(issuer_id)
         trace, cause = request_trace(request), cause_of(request)
         if asked.state is KeyState.ACTIVE:
-            return _answer(await lifecycle.activate(issuer_id, key_id, trace, cause))
+            return _answer(await lifecycle.activate(issuer_id, key_id, trace, cause, reason=asked.reason))
         if asked.state is KeyState.RETIRED:
-            return _answer(await lifecycle.retire(issuer_id, key_id, trace, cause))
-        return _answer(await lifecycle.distrust(issuer_id, key_id, asked.distrusted_from, trace, cause))
+            return _answer(await lifecycle.retire(issuer_id, key_id, trace, cause, reason=asked.reason))
+        return _answer(
+            await lifecycle.distrust(issuer_id, key_id, asked.distrusted_from, trace, cause, reason=asked.reason)
+        )
 
     return router
 

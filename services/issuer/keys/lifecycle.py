@@ -76,10 +76,12 @@ class KeyLifecycle:
         await self._issuers.current(issuer_id)
         return await self._repository.of_issuer(issuer_id)
 
-    async def add(self, issuer_id: str, trace: str, cause: Cause, *, most: int = MOST_KEYS) -> tuple[SigningKey, bool]:
+    async def add(
+        self, issuer_id: str, trace: str, cause: Cause, *, reason: str | None = None, most: int = MOST_KEYS
+    ) -> tuple[SigningKey, bool]:
         """Return the issuer's next key, generating and announcing one where there is none; and whether it is new.
 
-        `most` is how many keys the issuer may have had for the caller to add one.
+        `reason` is why, in the words of who asks; `most`, how many keys the issuer may have had for that.
 
         Raises:
             NotFoundError: there is no such issuer.
@@ -97,32 +99,51 @@ class KeyLifecycle:
         if all(each.state is not KeyState.NEXT for each in known):
             details = {"state": KeyState.NEXT.value}
             await self._audit.record(
-                Entry(Action.SIGNING_KEY_ADDED, cause, (issuer_id,), f"issuer {issuer_id}", details=details)
+                Entry(Action.SIGNING_KEY_ADDED, cause, (issuer_id,), f"issuer {issuer_id}", reason, details)
             )
         key, new = await self._signing_keys.create(issuer_id, KeyState.NEXT, self._clock())  # 1, 2
         await self._issuers.publish_keys(issuer_id, trace, cause)  # 3
         return await self._stored(issuer_id, key.key_id), new
 
-    async def activate(self, issuer_id: str, key_id: str, trace: str, cause: Cause) -> SigningKey:
+    async def activate(
+        self, issuer_id: str, key_id: str, trace: str, cause: Cause, *, reason: str | None = None
+    ) -> SigningKey:
         """Sign with the next key from now on; the key that signed so far retires.
 
         Raises:
             NotFoundError: there is no such issuer, or no such key of it.
             ConflictError: the key is not next and announced, or another change came first.
         """
-        return await self._change(issuer_id, key_id, lambda keys, now: states.activate(keys, key_id, now), trace, cause)
 
-    async def retire(self, issuer_id: str, key_id: str, trace: str, cause: Cause) -> SigningKey:
+        def change(keys: Sequence[SigningKey], now: datetime) -> list[SigningKey]:
+            return states.activate(keys, key_id, now)
+
+        return await self._change(issuer_id, key_id, change, trace, cause, reason=reason)
+
+    async def retire(
+        self, issuer_id: str, key_id: str, trace: str, cause: Cause, *, reason: str | None = None
+    ) -> SigningKey:
         """Sign never again with this key; what it signed stays good.
 
         Raises:
             NotFoundError: there is no such issuer, or no such key of it.
             ConflictError: the key signs or signed a moment ago, is compromised, or another change came first.
         """
-        return await self._change(issuer_id, key_id, lambda keys, now: states.retire(keys, key_id, now), trace, cause)
+
+        def change(keys: Sequence[SigningKey], now: datetime) -> list[SigningKey]:
+            return states.retire(keys, key_id, now)
+
+        return await self._change(issuer_id, key_id, change, trace, cause, reason=reason)
 
     async def distrust(
-        self, issuer_id: str, key_id: str, since: datetime | None, trace: str, cause: Cause
+        self,
+        issuer_id: str,
+        key_id: str,
+        since: datetime | None,
+        trace: str,
+        cause: Cause,
+        *,
+        reason: str | None = None,
     ) -> SigningKey:
         """Sign never again with this key, and trust nothing that it signed from `since` (now) on.
 
@@ -137,7 +158,7 @@ class KeyLifecycle:
         def change(keys: Sequence[SigningKey], now: datetime) -> list[SigningKey]:
             return states.distrust(keys, key_id, now, now if since is None else since)
 
-        return await self._change(issuer_id, key_id, change, trace, cause)
+        return await self._change(issuer_id, key_id, change, trace, cause, reason=reason)
 
     async def repair(self) -> float:
         """Copy and announce what a crash left behind; returns the delay in seconds until the next time.
@@ -166,12 +187,14 @@ class KeyLifecycle:
         change: Callable[[Sequence[SigningKey], datetime], list[SigningKey]],
         trace: str,
         cause: Cause,
+        *,
+        reason: str | None,
     ) -> SigningKey:
         keys = await self.keys(issuer_id)
         if all(each.key_id != key_id for each in keys):
             raise await self._repository.not_found(issuer_id, key_id)
         changed = change(keys, self._clock())
-        await self._audit.record(*(_entry(issuer_id, each, cause) for each in changed))
+        await self._audit.record(*(_entry(issuer_id, each, cause, reason) for each in changed))
         if changed and not await self._repository.update(keys, changed):  # 1
             raise ConflictError("the keys of this issuer were changed at the same moment; read them and try again")
         self._signing_keys.forget(issuer_id)
@@ -183,6 +206,8 @@ class KeyLifecycle:
         return next(each for each in await self._repository.of_issuer(issuer_id) if each.key_id == key_id)
 
 
-def _entry(issuer_id: str, changed: SigningKey, cause: Cause) -> Entry:
+def _entry(issuer_id: str, changed: SigningKey, cause: Cause, reason: str | None) -> Entry:
     subject = f"signing-key {changed.key_id}"
-    return Entry(Action.SIGNING_KEY_CHANGED, cause, (issuer_id,), subject, details={"state": changed.state.value})
+    return Entry(
+        Action.SIGNING_KEY_CHANGED, cause, (issuer_id,), subject, reason, details={"state": changed.state.value}
+    )

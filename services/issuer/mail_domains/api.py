@@ -9,7 +9,7 @@ from libs.access.api_keys import ALL_ISSUERS, ApiKeys, Caller
 from libs.access.audited import cause_of
 from libs.access.scopes import Scope
 from libs.common.errors import ForbiddenError, NotFoundError
-from libs.common.fields import Domain
+from libs.common.fields import Domain, Sentence
 from libs.common.http import request_trace
 from libs.common.problems import documented
 from services.issuer.mail_domains.setting import MailDomains
@@ -25,6 +25,16 @@ class MailDomainsView(BaseModel):
     domains: Annotated[list[Domain], Field(max_length=100)] = Field(
         description="the domains of addresses that are told; an empty list allows every domain",
         examples=[["students.wattlegrove.example"]],
+    )
+
+
+class MailDomainsRequest(MailDomainsView):
+    """Where mail about an issuer's credentials may go from now on."""
+
+    reason: Sentence | None = Field(
+        default=None,
+        description="why, in your own words: it stands in the audit log, for good; name no one",
+        examples=["The school has moved its mail"],
     )
 
 
@@ -44,7 +54,7 @@ def mail_domain_routes(keys: ApiKeys, mail_domains: MailDomains) -> APIRouter:
     async def set_mail_domains(
         request: Request,
         issuer_id: IssuerId,
-        asked: MailDomainsView,
+        asked: MailDomainsRequest,
         caller: Annotated[Caller, Depends(keys.allowed(Scope.ISSUERS_WRITE))],
     ) -> MailDomainsView:
         """Set the domains that mail about an issuer's credentials may go to; the administrator's key may.
@@ -53,7 +63,8 @@ def mail_domain_routes(keys: ApiKeys, mail_domains: MailDomains) -> APIRouter:
         """
         if caller.issuer_id != ALL_ISSUERS:
             raise ForbiddenError("only the administrator's key may say where an issuer's mail may go")
-        domains = await mail_domains.set(issuer_id, asked.domains, cause_of(request), request_trace(request))
+        trace = request_trace(request)
+        domains = await mail_domains.set(issuer_id, asked.domains, cause_of(request), trace, asked.reason)
         return MailDomainsView(domains=list(domains))
 
     return router

@@ -49,8 +49,10 @@ class MailDomains:
         stored = await self._repository.of_issuer(issuer_id)
         return () if stored is None else stored.domains
 
-    async def set(self, issuer_id: str, domains: Sequence[str], cause: Cause, trace: str) -> tuple[str, ...]:
-        """Allow these domains and no others; all where there is none.
+    async def set(
+        self, issuer_id: str, domains: Sequence[str], cause: Cause, trace: str, reason: str | None = None
+    ) -> tuple[str, ...]:
+        """Allow these domains and no others; all where there is none. `reason` is why, in the words of who asks.
 
         Raises:
             NotFoundError: there is no such issuer.
@@ -66,7 +68,7 @@ class MailDomains:
         at = now if stored is None else max(now, stored.changed_at + _TICK)
         event = MailDomainsSet(issuer_id=issuer_id, domains=wanted, changed_at=at)
         details = {"domains": " ".join(wanted)}
-        entry = Entry(Action.MAIL_DOMAINS_SET, cause, (issuer_id,), f"issuer {issuer_id}", details=details)
+        entry = Entry(Action.MAIL_DOMAINS_SET, cause, (issuer_id,), f"issuer {issuer_id}", reason, details)
         await self._audit.record(entry)
         await self._publish([Outgoing(event, trace)])
 
