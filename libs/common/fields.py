@@ -10,6 +10,7 @@ from pydantic.fields import FieldInfo
 
 from libs.common.addresses import DOMAIN_PATTERN, LONGEST, Address
 from libs.common.addresses import PATTERN as ADDRESS_PATTERN
+from libs.common.contact_details import contact_detail_in
 from libs.common.text import REFUSED, clean_line, clean_name, clean_text
 from libs.common.web_urls import PATTERN as URL_PATTERN
 from libs.common.web_urls import SecretInUrlError, public_web_url
@@ -52,6 +53,17 @@ Truth = Annotated[bool, Field(strict=True)]
 
 Line = Annotated[str, _not_blank(200), _cleaned(200, clean_name)]
 """A name: one line of at most 200 characters as it is sent, cleaned or refused by the profile of text; no link."""
+
+
+def _without_contact(name: str) -> str:
+    found = contact_detail_in(name)
+    if found is not None:
+        raise ValueError(f"holds what looks like {found.said}, which no name of an issuer may hold")
+    return name
+
+
+IssuerName = Annotated[Line, AfterValidator(_without_contact)]
+"""The name of a school or department, which stands in every badge and mail: a name that holds no telephone number."""
 
 Sentence = Annotated[str, _not_blank(500), _cleaned(500, clean_line)]
 """A line of at most 500 characters, by the same profile; it may hold a link."""

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pydantic import Field, TypeAdapter, ValidationError
 
 from libs.common.addresses import DOMAIN_PATTERN
-from libs.common.fields import Domain, Line, NumberInJson, Sentence, Text, TimeZone, Truth
+from libs.common.fields import Domain, IssuerName, Line, NumberInJson, Sentence, Text, TimeZone, Truth
 
 WholeNumber = Annotated[int, Field(ge=0), NumberInJson] | None
 Number = Annotated[float, Field(le=2, allow_inf_nan=False), NumberInJson] | None
@@ -22,7 +22,7 @@ VALUES: tuple[Any, ...] = (
 )
 
 
-@pytest.mark.parametrize("kind", [Line, Sentence, Text, WholeNumber, Number, Truth])
+@pytest.mark.parametrize("kind", [Line, IssuerName, Sentence, Text, WholeNumber, Number, Truth])
 @pytest.mark.parametrize("value", VALUES, ids=lambda value: repr(value)[:12])
 def test_a_value_is_taken_exactly_where_its_schema_says_so(kind: Any, value: Any) -> None:
     adapter: TypeAdapter[Any] = TypeAdapter(kind)
@@ -49,6 +49,21 @@ def test_a_text_that_grows_in_its_normal_form_has_no_more_than_its_length() -> N
 
 def test_the_space_around_text_is_not_kept() -> None:
     assert TypeAdapter(Line).validate_python(" Wattle Grove\n") == "Wattle Grove"
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["Banksia College, call 0412 345 678", "Banksia +61 2 9876 5432", "Banksia (02) 9876 5432", "1300 123 456 School",
+     "Banksia https://wa.me/61412345678", "Banksia, pike at school dot com"],
+)  # fmt: skip
+def test_an_issuers_name_says_nobody_whom_to_call(name: str) -> None:
+    with pytest.raises(ValidationError):
+        TypeAdapter(IssuerName).validate_python(name)
+
+
+@pytest.mark.parametrize("name", ["School 21", "Lycée 1234", "IS 318", "P.S. 2026", "Banksia College (est. 1998)"])
+def test_an_issuers_name_may_have_numbers(name: str) -> None:
+    assert TypeAdapter(IssuerName).validate_python(name) == name
 
 
 def test_a_time_zone_is_a_name_of_the_iana_database() -> None:

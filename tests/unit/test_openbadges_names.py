@@ -48,6 +48,7 @@ ALIKE = {
     "squared": "\U0001f131anksia \U0001f132ollege",
     "circled": "\u24b7anksia \u24d2ollege",
     "flags": "\U0001f1e7anksia \U0001f1e8ollege",
+    "currencies": "\u0e3fanksia \u20acollege",
     "circled digits": "Banksia C\u24ff\u2776\u278aege",
     "padding of spaces": " " * LONGEST_NAME + "Banksia College",
 }

@@ -61,7 +61,11 @@ _ENCLOSED_NAME: Final = re.compile(r"(?:LETTER |(?:SQUARED|INDICATOR SYMBOL LETT
 _SMALL_CAPITALS: Final = dict(
     zip("ᴀʙᴄᴅᴇꜰɢʜɪᴊᴋʟᴍɴᴏᴘʀꜱᴛᴜᴠᴡʏᴢ", (each for each in ascii_lowercase if each not in "qx"), strict=True)
 )
-_PROTOTYPES: Final = {**_prototypes(), **_SMALL_CAPITALS, **_enclosed()}
+# Signs of currencies that are a letter with a stroke (UTS 39 has the stroke as a mark).
+_CURRENCIES: Final = dict(
+    zip("\u00a2\u20ac\u0e3f\u20bf\u20a9\u20a6\u20b1\u20ae\u20a1\u20ab\u00a5", "ccbbwnptcdy", strict=True)
+)
+_PROTOTYPES: Final = {**_prototypes(), **_SMALL_CAPITALS, **_CURRENCIES, **_enclosed()}
 _LETTERLIKE: Final = {
     ord(each): shown for each, shown in _PROTOTYPES.items() if shown.isalnum() and not re.fullmatch(r"\w", each)
 }

@@ -9,7 +9,7 @@ from libs.access.api_keys import ALL_ISSUERS, ApiKeys, Caller
 from libs.access.audited import cause_of
 from libs.access.scopes import Scope
 from libs.common.errors import ConflictError, FieldProblem, ForbiddenError, InvalidRequestError, NotFoundError
-from libs.common.fields import EmailAddress, Line, NumberInJson, TimeZone, Truth, WebUrl
+from libs.common.fields import EmailAddress, IssuerName, Line, NumberInJson, TimeZone, Truth, WebUrl
 from libs.common.http import request_trace
 from libs.common.problems import documented
 from libs.common.public_url import leads_to_private
@@ -40,7 +40,7 @@ class Body(BaseModel):
 class ProfileRequest(Body):
     """The whole public profile of an issuer: what is left out is empty in the next version."""
 
-    name: Line = Field(examples=["Wattle Grove High School"])
+    name: IssuerName = Field(examples=["Wattle Grove High School"])
     url: WebUrl | None = Field(default=None, description="its website", examples=["https://wattlegrove.example/"])
     email: EmailAddress | None = Field(
         default=None, description="where anybody may ask about its badges", examples=["office@wattlegrove.example"]
