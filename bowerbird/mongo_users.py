@@ -10,12 +10,13 @@ from pymongo.errors import OperationFailure
 
 from libs.common.mongo import Client
 from libs.contracts import rights
-from libs.contracts.rights import ADMINISTRATOR, AUDIT, BACKUP, MONITOR, REPUBLISH, Rights
+from libs.contracts.rights import ADMINISTRATOR, AUDIT, BACKUP, REPUBLISH, Rights
 
 _USER_EXISTS: Final = 51003
 _ROLE_EXISTS: Final = 51002
 _READ_AND_WRITE: Final = ("find", "insert", "update", "remove")
 _APPEND: Final = ("find", "insert")
+_CLUSTER_MONITOR: Final = "clusterMonitor"
 _READ_ALL: Final = [{"role": "read", "db": each.database} for each in rights.SERVICES.values()]
 _AUDITS: Final = {"resource": {"db": "issuer", "collection": AUDIT}, "actions": list(_APPEND)}
 _ROLES: Final[Mapping[str, Any]] = {
@@ -36,22 +37,31 @@ _ROLES: Final[Mapping[str, Any]] = {
 }
 
 
-async def changes(client: Client, services: Iterable[str]) -> list[str]:
-    """Return what `make_users` would change of users and rights, a line for each; passwords cannot be compared.
+async def changes(client: Client, services: Iterable[str], operators: Iterable[str]) -> list[str]:
+    """Return what `make_users` and `make_operators` would change, a line for each; passwords cannot be compared.
+
+    Args:
+        client: connected as one who may see users and roles.
+        services: by their names.
+        operators: users that serve nobody, by their names.
 
     Raises:
         PyMongoError: MongoDB does not answer, or refuses.
     """
-    found = []
     users = {each["user"]: each for each in (await client.admin.command({"usersInfo": 1}))["users"]}
-    roles = (await client.admin.command({"rolesInfo": 1, "showPrivileges": True}))["roles"]
-    granted = {each["role"]: _comparable(each["privileges"]) for each in roles}
-    for name in services:
-        entry = rights.SERVICES[name]
-        given = [each["role"] for each in users.get(entry.principal, {}).get("roles", ())]
-        if granted.get(entry.principal) != _comparable(_privileges(entry)) or given != [entry.principal]:
-            kind = "changed" if entry.principal in users else "made"
-            found.append(f"{kind}: {entry.principal}, who reads and writes {name}")
+    asked = {"rolesInfo": 1, "showPrivileges": True}
+    roles = {each["role"]: _comparable(each) for each in (await client.admin.command(asked))["roles"]}
+    entries = {name: rights.SERVICES[name] for name in services}
+    wanted: dict[str, tuple[Mapping[str, Any] | None, str]] = {
+        each.principal: (_role(each), f"who reads and writes {name}") for name, each in entries.items()
+    }
+    wanted |= {name: (_ROLES.get(name), "who serves nobody") for name in operators}
+    found = []
+    for user, (role, does) in wanted.items():
+        given = [each["role"] for each in users.get(user, {}).get("roles", ())]
+        has = role is None or roles.get(user) == _comparable(role)
+        if not has or given != [_CLUSTER_MONITOR if role is None else user]:
+            found.append(f"{'changed' if user in users else 'made'}: {user}, {does}")
     return found
 
 
@@ -67,8 +77,7 @@ async def make_users(client: Client, passwords: Mapping[str, str]) -> None:
     """
     for service, password in passwords.items():
         entry = rights.SERVICES[service]
-        role = {"privileges": _privileges(entry), "roles": []}
-        await _make(client, _ROLE_EXISTS, ("createRole", "updateRole"), entry.principal, role)
+        await _make(client, _ROLE_EXISTS, ("createRole", "updateRole"), entry.principal, _role(entry))
         user = {"pwd": password, "roles": [entry.principal]}
         await _make(client, _USER_EXISTS, ("createUser", "updateUser"), entry.principal, user)
 
@@ -88,8 +97,8 @@ async def make_operators(client: Client, passwords: Mapping[str, str]) -> None:
         PyMongoError: MongoDB does not answer, or refuses.
     """
     for name, password in passwords.items():
-        roles: list[str] = ["clusterMonitor"]
-        if name != MONITOR:
+        roles = [_CLUSTER_MONITOR]
+        if name in _ROLES:
             roles = [name]
             await _make(client, _ROLE_EXISTS, ("createRole", "updateRole"), name, _ROLES[name])
         user = {"pwd": password, "roles": roles}
@@ -115,17 +124,19 @@ async def _make(client: Client, exists: int, commands: tuple[str, str], name: st
         await client.admin.command({update: name, **told})
 
 
-def _comparable(privileges: Iterable[Mapping[str, Any]]) -> set[tuple[str, str, frozenset[str]]]:
-    return {
-        (str(each["resource"].get("db")), str(each["resource"].get("collection")), frozenset(each["actions"]))
-        for each in privileges
+def _comparable(role: Mapping[str, Any]) -> set[tuple[object, ...]]:
+    own = {
+        (each["resource"].get("db"), each["resource"].get("collection"), frozenset(each["actions"]))
+        for each in role["privileges"]
     }
+    return own | {(each["db"], each["role"]) for each in role["roles"]}
 
 
-def _privileges(entry: Rights) -> list[dict[str, Any]]:
+def _role(entry: Rights) -> dict[str, Any]:
     # Each by its name: MongoDB only ever adds rights, so one to the whole database would cover the audit log.
     actions = {**dict.fromkeys(entry.collections, _READ_AND_WRITE), AUDIT: _APPEND}
-    return [
+    privileges = [
         {"resource": {"db": entry.database, "collection": collection}, "actions": list(allowed)}
         for collection, allowed in actions.items()
     ]
+    return {"privileges": privileges, "roles": []}

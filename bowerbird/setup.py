@@ -84,10 +84,8 @@ async def set_up(settings: SetupSettings, patience_seconds: float, access: Acces
     access = access or Access()
     give_up_at = monotonic() + patience_seconds
     kafka = _kafka(settings)
-    told = []
-    if not access.dry_run:
-        databases = f"MongoDB ({PREFIX}MONGO_URL)"
-        await _patiently(lambda: _prepare_databases(settings, access.reason), databases, give_up_at)
+    databases = f"MongoDB ({PREFIX}MONGO_URL)"
+    told = await _patiently(lambda: _prepare_databases(settings, access), databases, give_up_at)
     if settings.kafka_security != "PLAINTEXT":
         told += await _patiently(lambda: _give_access(settings, access), kafka, give_up_at)
     if not access.dry_run:
@@ -233,15 +231,22 @@ async def _give_access(settings: SetupSettings, access: Access) -> list[str]:
     return planned.lines(dry_run=access.dry_run)
 
 
-async def _prepare_databases(settings: SetupSettings, reason: str | None) -> None:
+async def _prepare_databases(settings: SetupSettings, access: Access) -> list[str]:
+    """Make indexes and users, unless it is a dry run; return a line for each change of users that is, or would be."""
     async with _mongodb(settings) as client:
-        for name in NAMES:
-            await mongo.create_indexes(client[name], indexes_of(name))
-        if settings.service_passwords is not None:
-            if changed := await mongo_users.changes(client, NAMES):
-                await _record(settings, Action.STORE_ACCESS_CHANGED, "mongodb", reason, changed)
-            await make_users(client, _passwords(settings, "mongodb"))
-            await make_operators(client, _operators_passwords(settings, "mongodb"))
+        if not access.dry_run:
+            for name in NAMES:
+                await mongo.create_indexes(client[name], indexes_of(name))
+        if settings.service_passwords is None:
+            return []
+        services, operators = _passwords(settings, "mongodb"), _operators_passwords(settings, "mongodb")
+        changed = await mongo_users.changes(client, services, operators)
+        if not access.dry_run:
+            if changed:
+                await _record(settings, Action.STORE_ACCESS_CHANGED, "mongodb", access.reason, changed)
+            await make_users(client, services)
+            await make_operators(client, operators)
+        return [f"MongoDB: {'would be ' if access.dry_run else ''}{each}" for each in changed]
 
 
 async def _patiently(step: Callable[[], Awaitable[T]], where: str, give_up_at: float) -> T:
