@@ -1,6 +1,7 @@
 """Which administrators' keys there are, and are used, into the audit log: a new one counts once it stands there."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date
 from typing import Protocol
 
@@ -23,6 +24,22 @@ class Log(Protocol):
     async def of_actions(self, issuer_id: str, actions: Sequence[Action]) -> list[Entry]:
         """Return the entries of these actions that concern this issuer, the oldest first."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class KnownAdministrator:
+    """An administrator's key as everybody may see it who is one.
+
+    Attributes:
+        key: the first 16 digits of its SHA-256.
+        last_day: on which it works, in UTC; None where it has no end.
+        last_used: the day, in UTC; None where it never was.
+    """
+
+    key: str
+    name: str
+    last_day: date | None
+    last_used: date | None
 
 
 class AdministratorLog:
@@ -85,6 +102,20 @@ class AdministratorLog:
             )
             self._told |= used
         return _TICK_SECONDS
+
+    async def known(self) -> list[KnownAdministrator]:
+        """Return the administrators whom the file names and who have not ended, by their names.
+
+        Raises:
+            PyMongoError: the log is unavailable, which has when each was used.
+        """
+        used: dict[str, date] = {}
+        for each in await self._log.of_actions(self._tenant, (Action.ADMINISTRATOR_USED,)):
+            key, day = str(each.details["key"]), date.fromisoformat(str(each.details["day"]))
+            used[key] = max(day, used.get(key, day))
+        named = ((key_id(sha256), each) for sha256, each in self._administrators.listed().items())
+        known = [KnownAdministrator(key, each.name, each.last_day, used.get(key)) for key, each in named]
+        return sorted(known, key=lambda each: (each.name, each.key))
 
     async def _read(self) -> dict[str, Administrator]:
         """Return the administrators by the ids of their keys, as the log has them."""

@@ -106,7 +106,8 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
     announcer = Announcer(urls, sealing, pseudonym)
     access = KeyRepository(database)
     use = KeyUse(plumbing.service, publish)
-    keys = ApiKeys(access, administrators=known_administrators(plumbing, settings), used=use.note)
+    administrators, noted = known_administrators(plumbing, settings)
+    keys = ApiKeys(access, administrators=administrators, used=use.note)
     keys.count_known(plumbing.app)
     stored_keys = signing_key_store.SigningKeyRepository(plumbing.client, database, plumbing.fence)
     encryption = FileKeyEncryption.read(settings.kek_file, settings.other_kek_file)
@@ -177,7 +178,7 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
     _add_closing_calls(plumbing, closing, credentials=credentials, keys=keys, urls=urls)
     plumbing.repeat("key-use", use.publish)
     plumbing.app.include_router(audit_routes(plumbing.service, keys, plumbing.audit))
-    add_access(plumbing, settings, keys=keys, access=access, known=known)
+    add_access(plumbing, settings, keys=keys, access=access, known=known, noted=noted)
     changed = _add_issuer_list(plumbing, settings, known)
     issuers = Issuers(
         catalogue=known,

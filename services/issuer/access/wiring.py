@@ -22,13 +22,14 @@ from libs.contracts.events import (
     ApiKeyWithdrawn,
 )
 from services.issuer.access.administration import KeyAdministration
+from services.issuer.access.administrators_api import administrator_routes
 from services.issuer.access.api import access_routes
 from services.issuer.catalogue.repository import Catalogue
 from services.issuer.settings import ServiceSettings
 
 
-def known_administrators(plumbing: Plumbing, settings: ServiceSettings) -> Administrators:
-    """Return those of the file, each let in once the audit log has its key.
+def known_administrators(plumbing: Plumbing, settings: ServiceSettings) -> tuple[Administrators, AdministratorLog]:
+    """Return those of the file, each let in once the audit log has its key, and what writes that down.
 
     Raises:
         SettingsError: the file cannot be used.
@@ -38,7 +39,7 @@ def known_administrators(plumbing: Plumbing, settings: ServiceSettings) -> Admin
     plumbing.require(noted.compare)
     plumbing.repeat("administrators", noted.tick)
     plumbing.repeat("administrators-used", noted.write_uses)
-    return administrators
+    return administrators, noted
 
 
 def add_access(
@@ -48,8 +49,9 @@ def add_access(
     keys: ApiKeys,
     access: KeyRepository,
     known: Catalogue,
+    noted: AdministratorLog,
 ) -> None:
-    """Register what makes and withdraws API keys.
+    """Register what makes and withdraws API keys, and lists those of administrators.
 
     Raises:
         SettingsError: the secret that signs grants cannot be used, or its public half is not among the public keys.
@@ -83,3 +85,4 @@ def add_access(
     )
     plumbing.repeat("keys-not-shown", administration.end_not_shown)
     plumbing.app.include_router(access_routes(keys, administration, known))
+    plumbing.app.include_router(administrator_routes(keys, noted))

@@ -9,7 +9,7 @@ from libs.access.api_keys import ALL_ISSUERS, ApiKeys, Caller
 from libs.access.audited import cause_of
 from libs.access.scopes import Scope
 from libs.common.errors import ConflictError, FieldProblem, ForbiddenError, InvalidRequestError, NotFoundError
-from libs.common.fields import EmailAddress, IssuerName, Line, NumberInJson, TimeZone, Truth, WebUrl
+from libs.common.fields import EmailAddress, IssuerName, NumberInJson, TimeZone, Truth, WebUrl
 from libs.common.http import request_trace
 from libs.common.problems import documented
 from libs.common.public_url import leads_to_private
