@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from fastapi import FastAPI
 from pydantic import Field
+from starlette.exceptions import HTTPException
 
 from libs.common.canary import Stage
 from libs.common.clock import now
@@ -34,6 +35,7 @@ from services.verifier.material.repository import INDEXES, Repository
 from services.verifier.material.trust import Registries, TrustSource
 from services.verifier.material.worker import Projection
 from services.verifier.pages.achievement_api import AchievementApi
+from services.verifier.pages.error_pages import no_such_page
 from services.verifier.pages.headers import PublicHeaders
 from services.verifier.pages.issuer_list_api import IssuerListApi
 from services.verifier.pages.pages import Pages
@@ -227,5 +229,6 @@ def serve(
     app.include_router(CheckPage(verifier, pages, affiliations, public_base=settings.public_base).router())
     app.include_router(schema_routes())
     app.include_router(vc_routes(verifier))
+    app.add_exception_handler(HTTPException, no_such_page(pages, app.exception_handlers[HTTPException]))
     app.add_middleware(PublicHeaders)
     return verifier

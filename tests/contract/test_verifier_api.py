@@ -309,6 +309,24 @@ async def test_a_kind_that_is_not_taken_is_answered_with_those_that_are(http: As
         assert (await http.post(path, content=b"", headers={"Content-Type": kind})).status_code == 400
 
 
+BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"
+
+
+@pytest.mark.parametrize(
+    "path", ["/badges/", f"/badges/{ID}/", f"/badges/{ID}/credential", "/verify", "/achievements/x"]
+)
+async def test_whoever_follows_a_wrong_link_gets_a_page_and_a_program_a_problem_document(
+    http: AsyncClient, path: str
+) -> None:
+    page = await http.get(path, headers={"Accept": BROWSER})
+    assert (page.status_code, page.headers["content-type"]) == (404, "text/html; charset=utf-8")
+    assert (page.headers["cache-control"], page.headers["vary"]) == ("no-store", "Accept")
+    assert "<h1" in page.text
+    for accept in ("application/json, text/plain, */*", "*/*", "application/vc+ld+json", "image/png"):
+        problem = await http.get(path, headers={"Accept": accept})
+        assert (problem.status_code, problem.headers["content-type"]) == (404, "application/problem+json")
+
+
 async def test_an_address_of_ours_without_a_badge_is_404(http: AsyncClient) -> None:
     response = await http.post("/v1/verify", json={"url": f"{PUBLIC}/badges/{uuid4()}"})
     assert response.status_code == 404
