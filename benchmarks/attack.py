@@ -63,6 +63,9 @@ class Attack:
 class _NothingPublished:
     """The records of a verifier to which nothing was published."""
 
+    async def parties_alike(self, _: object) -> dict[str, Any]:
+        return {}
+
     def __getattr__(self, name: str) -> Any:
         async def nothing(*_: Any) -> Any:
             return {} if name.endswith("s") and name != "status" else None
@@ -81,6 +84,7 @@ def known_attacks() -> Iterator[Attack]:
         "a chain of eight proofs": hostile.chained(),
         "a presentation, full": hostile.full_presentation(),
         "a learner record, full": hostile.record(40),
+        "a learner record of long names": hostile.named_record(110),
         "nested 35 deep": hostile.nested(30),
         "nested 200 deep": hostile.nested(200),
         "3,000 parts that the schema refuses": hostile.wide(3_000),
@@ -124,6 +128,8 @@ def _lists() -> Iterator[Attack]:
     yield _raw("255,000 numbers beside a recipient", b'{"recipient":"a","credential":{"a":' + numbers + b"}}")
     yield _request("255,000 numbers", "/credentials/verify", b'{"verifiableCredential":{"a":' + numbers + b"}}")
     yield _request("255,000 numbers", "/presentations/verify", b'{"verifiablePresentation":{"a":' + numbers + b"}}")
+    names = b"\n".join(orjson.dumps(hostile.named(one)) for one in range(200))
+    yield _request("lines: long names", "/v1/verify", names, "application/x-ndjson")
     for name, line in {
         "empty objects": b"{}",
         "alike nodes": orjson.dumps(hostile.credential()),

@@ -163,6 +163,23 @@ def record(count: int) -> dict[str, Any]:
     return credential(6, 8, type=["VerifiableCredential", "ClrCredential"], name="All", credentialSubject=subject)
 
 
+def named(number: int) -> dict[str, Any]:
+    """Return a credential whose issuer has a name of its own: forty words of letters that look like others."""
+    words = (f"\u0431\u0142{(number * 40 + word) % 1_000:03}"[:4] for word in range(40))
+    issuer = {"id": f"did:web:x{number}.example", "type": ["Profile"], "name": " ".join(words)}
+    return {**credential(0, 1, number=f"n{number}"), "issuer": issuer}
+
+
+def named_record(count: int) -> dict[str, Any]:
+    """Return a learner record with so many credentials of that kind."""
+    subject = {
+        "id": "urn:subject:0",
+        "type": ["ClrSubject"],
+        "verifiableCredential": [named(one) for one in range(count)],
+    }
+    return credential(0, 1, type=["VerifiableCredential", "ClrCredential"], name="All", credentialSubject=subject)
+
+
 def token(header: int, payload: int) -> str:
     """Return a JSON Web Token with a header and a payload of so many bytes."""
     head = {"alg": "EdDSA", "typ": "vc+jwt", "kid": METHOD, "x": "y" * header}
