@@ -239,6 +239,13 @@ def test_nothing_refers_to_a_file_that_is_not_in_the_repository() -> None:
                 assert path in there, f"{name} speaks of {path}"
 
 
+def test_every_test_that_a_document_names_is_there() -> None:
+    for path in sorted((ROOT / "docs").rglob("*.md")):
+        for module, name in re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", path.read_text(encoding="utf-8")):
+            text = (ROOT / module).read_text(encoding="utf-8")
+            assert re.search(rf"^(?:async )?def {name}\(", text, re.MULTILINE), f"{path.name}: {module} has no {name}"
+
+
 def test_each_test_module_has_a_name_of_its_own() -> None:
     # pytest imports a module of tests by its bare name: two of one name cannot run together.
     names = [path.name for path in (ROOT / "tests").rglob("test_*.py")]
