@@ -8,6 +8,7 @@ from libs.common.authority_secret import AuthoritySecret, refuse_other
 from libs.common.mongo import Client
 from libs.contracts.ids import Ids
 from services.issuer.credentials.announcements import Announcer
+from services.issuer.credentials.commands import Commands
 from services.issuer.credentials.sealing import RecordSealing
 from services.issuer.settings import ServiceSettings
 from services.issuer.urls import Urls
@@ -26,11 +27,12 @@ def issuer_settings() -> ServiceSettings:
 
 
 class Authority:
-    """What makes ids and announcements, the same as the issuer service makes."""
+    """What makes ids, announcements and commands, the same as the issuer service makes."""
 
     def __init__(self, settings: ServiceSettings, secret: AuthoritySecret) -> None:
         self.ids = Ids(secret.key)
         pseudonym = self.ids.learner_pseudonym if settings.partners_link_learners else None
+        self.commands = Commands(secret.key)
         self.announcer = Announcer(Urls(settings.public_base), RecordSealing(secret.key), pseudonym)
 
     @classmethod

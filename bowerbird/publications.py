@@ -6,15 +6,13 @@ from datetime import datetime
 from itertools import islice
 from typing import Final, TypeVar
 
+from bowerbird.authority import Authority
 from libs.access.repository import KeyRepository
 from libs.common.mongo import Client
 from libs.contracts import topics
-from libs.contracts.events import Event, RevokeCredential, TakeDownCredential
-from libs.contracts.ids import Ids
-from libs.contracts.reasons import RevocationReason, TakeDownReason
+from libs.contracts.events import Event
 from services.evidence.batches.repository import Batches
 from services.issuer.catalogue.repository import Catalogue
-from services.issuer.credentials.announcements import Announcer
 from services.issuer.credentials.credential import Credential
 from services.issuer.credentials.repository import MongoCredentials
 from services.issuer.credentials.requests import ClosingRequest, ClosingRequests, RequestKind
@@ -51,11 +49,12 @@ class Kind:
 class Publications:
     """Reads the stores of all services, and writes nothing."""
 
-    def __init__(self, client: Client, ids: Ids, announcer: Announcer, at: datetime) -> None:
+    def __init__(self, client: Client, authority: Authority, at: datetime) -> None:
         """Take the client of one who may read every database, and the present moment."""
         issuer, notifier = client["issuer"], client["notifier"]
-        self._ids = ids
-        self._announcer = announcer
+        self._ids = authority.ids
+        self._announcer = authority.announcer
+        self._commands = authority.commands
         self._at = at
         self._catalogue = Catalogue(issuer)
         self._mail_domains = MailDomainRepository(issuer)
@@ -124,7 +123,7 @@ class Publications:
         """Yield the commands of requests to revoke or take down that are not done."""
         async for requests in self._requests.everything():
             found = await self._credentials.by_ids({each.credential_id for each in requests})
-            yield [_command(each) for each in requests if _is_open(each, found.get(each.credential_id))]
+            yield [self._commands.of(each) for each in requests if _is_open(each, found.get(each.credential_id))]
 
 
 def _is_open(request: ClosingRequest, credential: Credential | None) -> bool:
@@ -133,24 +132,6 @@ def _is_open(request: ClosingRequest, credential: Credential | None) -> bool:
     if request.kind is RequestKind.REVOKE:
         return credential.revocation is None
     return credential.take_down is None
-
-
-def _command(request: ClosingRequest) -> Event:
-    if request.kind is RequestKind.REVOKE:
-        return RevokeCredential(
-            credential_id=request.credential_id,
-            issuer_id=request.issuer_id,
-            request_id=request.request_id,
-            reason=RevocationReason(request.reason),
-            requested_at=request.requested_at,
-        )
-    return TakeDownCredential(
-        credential_id=request.credential_id,
-        issuer_id=request.issuer_id,
-        request_id=request.request_id,
-        reason=TakeDownReason(request.reason),
-        requested_at=request.requested_at,
-    )
 
 
 def _parts(every: Iterable[T]) -> Iterator[list[T]]:

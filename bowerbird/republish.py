@@ -67,7 +67,7 @@ async def _republish(settings: ServiceSettings, reason: str | None, *, dry_run: 
         stack.push_async_callback(mongo.close, client)
         authority = await Authority.of_stores(settings, client)
         kafkas = {name: Kafka(settings, name, authority.ids.event_id) for name in PUBLISHERS}
-        publications = Publications(client, authority.ids, authority.announcer, now())
+        publications = Publications(client, authority, now())
         for kafka in kafkas.values():
             stack.push_async_callback(kafka.stop)
             if not dry_run:

@@ -199,7 +199,7 @@ class _Audit:
 
     async def _differences(self, client: mongo.Client, authority: Authority, at: datetime) -> AsyncIterator[Difference]:
         settled = at - self._grace
-        publications = Publications(client, authority.ids, authority.announcer, at)
+        publications = Publications(client, authority, at)
         checks = StoreChecks(client, authority.ids, authority.announcer, at=at, grace=self._grace)
         async for each in checks.differences():
             yield each

@@ -220,6 +220,11 @@ class _CredentialCommand(Event):
         default=None, description="the issuer's own record of the request: who asked, and why in their own words"
     )
     requested_at: AwareDatetime
+    proof: str | None = Field(
+        default=None,
+        pattern="^[0-9a-f]{64}$",
+        description="HMAC-SHA-256 over all else, by the issuer service; a command without its own is not applied",
+    )
 
 
 class RevokeCredential(_CredentialCommand):

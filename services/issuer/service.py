@@ -38,6 +38,7 @@ from services.issuer.credentials import requests, waiting_commands
 from services.issuer.credentials.announcements import Announcer
 from services.issuer.credentials.api import credential_routes
 from services.issuer.credentials.closing import Closings
+from services.issuer.credentials.commands import Commands
 from services.issuer.credentials.repository import MongoCredentials
 from services.issuer.credentials.requests import ClosingRequests
 from services.issuer.credentials.sealing import RecordSealing
@@ -283,16 +284,17 @@ def _add_closing_calls(
     plumbing: Plumbing, closing: Closing, *, credentials: MongoCredentials, keys: ApiKeys, urls: Urls
 ) -> None:
     """Revoking and taking down: the calls that ask for it, and the consumer that does it."""
-    closed = Arrivals()
+    closed, made = Arrivals(), Commands(plumbing.authority_key)
     plumbing.consume(
         name="commands",
         topics=[topics.CREDENTIAL_COMMANDS],
         contracts=COMMANDS,
-        handle=closed.after(closing.handle),
+        handle=closed.after(made.ours_alone(closing.handle)),
     )
     closings = Closings(
         credentials=credentials,
         requests=ClosingRequests(plumbing.database),
+        commands=made,
         audit=plumbing.audit,
         arrivals=closed,
         publish=plumbing.kafka.publish,

@@ -16,10 +16,11 @@ from aiokafka import ConsumerRecord
 from deploy.embedded.smtp_sink import CONTROL, Faults
 from libs.access.key_text import new_key
 from libs.contracts import topics
-from libs.contracts.events import AUTHORITY_ID, RevokeCredential
+from libs.contracts.events import AUTHORITY_ID
 from libs.contracts.results import SoloLevel
 from tests.faults.live_faults import HTTP, SCHOOL, Alarms, Trial, nothing, send, send_events
 from tests.faults.school import Row
+from tests.ids import commands_of, revocation
 from tests.issuer_doubles import evidence
 from tests.keys_in_memory import grant
 from tests.topic_reading import everything_on
@@ -135,10 +136,7 @@ def of_unknown_credentials(alarms: Alarms) -> Iterator[Trial]:
     def revoke_unknown() -> None:
         credential = _issued(alarms)
         credentials.lose(_id=credential["_id"])
-        command = RevokeCredential(
-            credential_id=credential["_id"], issuer_id=SCHOOL, reason="wrong_learner", requested_at=_now()
-        )
-        send_events(alarms.stack, command)
+        send_events(alarms.stack, revocation(commands_of(alarms.stack), credential["_id"], SCHOOL, _now()))
 
     def wait_long() -> None:
         with alarms.database("issuer") as database:

@@ -13,13 +13,12 @@ from aiokafka import AIOKafkaProducer
 from deploy.embedded.stack import Stack
 from libs.common.failpoints import Name, Order, write_orders
 from libs.contracts.cloudevents import Origin, Outgoing, encode
-from libs.contracts.events import RevokeCredential
-from libs.contracts.reasons import RevocationReason
+from services.issuer.credentials.waiting_commands import Command
 from tests.faults import promises
 from tests.faults.hurried import order_file
 from tests.faults.scenario import Keeper
 from tests.faults.school import SchoolClient, expected_of, make_rows
-from tests.ids import IDS
+from tests.ids import IDS, commands_of, revocation
 from tests.issuer_doubles import TRACE
 
 pytestmark = [pytest.mark.integration, pytest.mark.fault]
@@ -67,7 +66,7 @@ def test_killed_while_what_waited_is_decided_each_piece_is_decided_once_more(sta
     assert len(credentials) == len(set(credentials)) == expected.issued
 
 
-async def send_command(stack: Stack, command: RevokeCredential) -> None:
+async def send_command(stack: Stack, command: Command) -> None:
     record = encode(Outgoing(command, TRACE), Origin("http://127.0.0.1", "issuer", IDS.event_id))
     producer = AIOKafkaProducer(bootstrap_servers=stack.kafka_bootstrap, acks="all")
     await producer.start()
@@ -85,12 +84,7 @@ def test_killed_while_a_command_that_waited_for_its_credential_is_applied_it_is_
         until(school, batch_id, lambda batch: batch["complete"])
         held = issuer["credentials"].find_one_and_delete({"issuer_id": school.id})
         assert held is not None
-        command = RevokeCredential(
-            credential_id=held["_id"],
-            issuer_id=school.id,
-            reason=RevocationReason.WRONG_LEARNER,
-            requested_at=datetime.now(UTC),
-        )
+        command = revocation(commands_of(stack), held["_id"], school.id, datetime.now(UTC))
         asyncio.run(send_command(stack, command))
 
         def wait_for(waiting: int) -> None:

@@ -36,6 +36,7 @@ from services.issuer.keys.states import KeyState, SigningKey
 from services.issuer.mail_domains.setting import MailDomains
 from services.notifier.deliveries.schedule import State
 from tests.contract.test_notifier_http import DELIVERY, StoredDeliveries, resending
+from tests.ids import COMMANDS
 from tests.issuer_doubles import NOW, TRACE, MemoryDecisions, achievement, evidence, issuer, received
 from tests.unit.test_issuer_awarding import awarding
 from tests.unit.test_issuer_closing import World as Credentials
@@ -131,7 +132,7 @@ def closings(house: House) -> tuple[Any, Closings]:
         await credentials.publish(outgoing)
 
     parts: Any = {"credentials": credentials, "requests": credentials, "audit": house, "arrivals": Arrivals()}
-    found = Closings(**parts, publish=publish, clock=lambda: NOW, new_id=uuid4)
+    found = Closings(**parts, commands=COMMANDS, publish=publish, clock=lambda: NOW, new_id=uuid4)
     return credentials.credential.credential_id, found
 
 

@@ -18,6 +18,7 @@ from services.issuer.credentials.credential import Credential, Revocation, TakeD
 from services.issuer.credentials.requests import ClosingRequest
 from services.issuer.decision_ids import DecisionId
 from services.issuer.status.entry import StatusEntry
+from tests.ids import COMMANDS
 from tests.issuer_doubles import NOW, TRACE
 
 CALLER = Caller("wattle", frozenset())
@@ -71,7 +72,7 @@ class World:
     @property
     def closings(self) -> Closings:
         parts: Any = {"credentials": self, "requests": self, "audit": self, "arrivals": Arrivals()}
-        return Closings(**parts, publish=self.publish, clock=lambda: NOW, new_id=uuid4)
+        return Closings(**parts, commands=COMMANDS, publish=self.publish, clock=lambda: NOW, new_id=uuid4)
 
 
 @pytest.mark.parametrize("kind", ["revoke", "take down"])

@@ -16,8 +16,8 @@ from libs.audit.entry import Action, Cause, Entry
 from libs.audit.log import AuditLog
 from libs.common.arrivals import Arrivals
 from libs.contracts.cloudevents import Outgoing
-from libs.contracts.events import RevokeCredential, TakeDownCredential
 from libs.contracts.reasons import RevocationReason, TakeDownReason
+from services.issuer.credentials.commands import Commands
 from services.issuer.credentials.credential import Credential
 from services.issuer.credentials.repository import MongoCredentials
 from services.issuer.credentials.requests import ClosingRequest, ClosingRequests, RequestKind
@@ -42,6 +42,7 @@ class Closings:
         *,
         credentials: MongoCredentials,
         requests: ClosingRequests,
+        commands: Commands,
         audit: AuditLog,
         arrivals: Arrivals,
         publish: Callable[[Sequence[Outgoing]], Awaitable[None]],
@@ -50,6 +51,7 @@ class Closings:
     ) -> None:
         self._credentials = credentials
         self._requests = requests
+        self._commands = commands
         self._audit = audit
         self._arrivals = arrivals
         self._publish = publish
@@ -87,14 +89,7 @@ class Closings:
             return True
         request = self._request(found, cause, RequestKind.REVOKE, reason, note)
         await self._keep(request, cause)  # 1
-        command = RevokeCredential(
-            credential_id=credential_id,
-            issuer_id=found.issuer_id,
-            request_id=request.request_id,
-            reason=reason,
-            requested_at=request.requested_at,
-        )
-        await self._publish([Outgoing(command, trace)])  # 2
+        await self._publish([Outgoing(self._commands.of(request), trace)])  # 2
 
         async def applied() -> bool:
             return (await self._found(credential_id, caller)).revocation is not None
@@ -114,14 +109,7 @@ class Closings:
             return True
         request = self._request(found, cause, RequestKind.TAKE_DOWN, reason, note)
         await self._keep(request, cause)  # 1
-        command = TakeDownCredential(
-            credential_id=credential_id,
-            issuer_id=found.issuer_id,
-            request_id=request.request_id,
-            reason=reason,
-            requested_at=request.requested_at,
-        )
-        await self._publish([Outgoing(command, trace)])  # 2
+        await self._publish([Outgoing(self._commands.of(request), trace)])  # 2
 
         async def applied() -> bool:
             return (await self._found(credential_id, caller)).take_down is not None
