@@ -17,6 +17,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from uvicorn.server import ServerState
 
 from libs.common import metrics
+from libs.common.body_pieces import Pieces
 from libs.common.client_address import Networks, counted_address
 from libs.common.problems import MEDIA_TYPE, problem_of_status
 from libs.common.response_headers import security_headers
@@ -191,6 +192,7 @@ class LimitedProtocol(HttpToolsProtocol):
         self._closing_since: float | None = None
         self._refusal: _MalformedError | None = None
         self._in_head = self._in_body = False
+        self._pieces = Pieces()
         self._head_size = 0
         # Bytes since the last piece of a body or the start of a header: of a line that does not end.
         self._barren = 0
@@ -225,6 +227,7 @@ class LimitedProtocol(HttpToolsProtocol):
         before, self._fruitful = self._in_head, False
         try:
             self.parser.feed_data(data)
+            self._hand_on()
             self._count_barren(len(data), before)
         except httptools.HttpParserUpgrade:
             # Answered as if no upgrade had been asked for (RFC 9110, section 7.8); what follows is not read.
@@ -247,6 +250,7 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
+        self._pieces.begin()
         self._in_head, self._head_size = True, 0
         self.deadline = self._server.now() + self._limits.head_seconds
 
@@ -292,9 +296,15 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def on_body(self, body: bytes) -> None:
         self._fruitful = True
-        super().on_body(body)
+        if not self._pieces.add(body):
+            self._refuse("pieces_too_small", HTTPStatus.BAD_REQUEST)
+
+    def _hand_on(self) -> None:
+        if body := self._pieces.take():
+            super().on_body(body)
 
     def on_message_complete(self) -> None:
+        self._hand_on()
         self._fruitful, self._in_body = True, False
         if self.cycle.response_complete:
             self.deadline = self._server.now() + self._limits.idle_seconds

@@ -66,6 +66,7 @@ REFUSED_BY = (
     "head_slow",
     "head_too_large",
     "malformed",
+    "pieces_too_small",
     "pipelined",
     "rate_of_address",
     "rate_of_issuer",

@@ -257,6 +257,27 @@ def test_a_chunk_that_is_none_ends_the_connection(url: str, chunk: bytes) -> Non
     assert is_well(url)
 
 
+def chunked(*pieces: bytes) -> bytes:
+    return b"".join(b"%x\r\n%s\r\n" % (len(each), each) for each in pieces) + b"0\r\n\r\n"
+
+
+def test_a_body_in_crumbs_is_refused_and_one_written_line_by_line_is_not(url: str) -> None:
+    head = POST + b"Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
+    refused = counted("pieces_too_small")
+    assert b" 200 " not in ask(url, head + chunked(*[b"a"] * 2_000))
+    assert counted("pieces_too_small") == refused + 1
+    upload = head.replace(b"/echo", b"/upload")
+    for pieces in (
+        [b"S1024,resilience,relational,2026-03-09\n"] * 5_000,
+        [b"a"] * 900,
+        [b"a" * 50_000, *[b"a"] * 1_100],
+    ):
+        told = ask(url, upload + chunked(*pieces))
+        assert told.startswith(b"HTTP/1.1 200 ")
+        assert told.endswith(b"%d" % sum(map(len, pieces)))
+    assert is_well(url)
+
+
 def test_fields_behind_a_chunked_body_do_not_join_its_header(url: str) -> None:
     app = FastAPI()
 
