@@ -231,8 +231,10 @@ REWRITTEN = (
     "Mar-09",
     "9-Mar-2026",
 )
-EMPTY = ("nan", "NaN", "NULL", "null", "None", "nil", "NA", "n.a", "NaT", "undefined", '="NULL"', "'None")
-EMPTY += ("Unknown", "TBA", "tbc", "missing", "TRUE", "false", "Inf", "infinity", "BLANK")
+EMPTY = (
+    *("nan", "NaN", "NULL", "null", "None", "nil", "NA", "n.a", "NaT", "undefined", '="NULL"', "'None"),
+    *("Unknown", "TBA", "tbc", "missing", "TRUE", "false", "Inf", "infinity", "BLANK"),
+)
 
 
 @pytest.mark.parametrize("source_id", ["1.00E+05", "1e+05", "N/A", *REWRITTEN, *EMPTY])
