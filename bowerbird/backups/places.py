@@ -9,7 +9,6 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.structs import TopicPartition
 
 from bowerbird.backups.manifest import Places
-from libs.common.set_back import FENCE_GROUP
 from libs.common.settings import Settings
 from libs.common.store_access import kafka_options
 from libs.contracts.rights import SERVICES
@@ -71,9 +70,8 @@ async def _admin(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
 async def _groups(settings: Settings) -> dict[str, dict[str, dict[int, int]]]:
     async with _admin(settings) as admin:
         every = {name for name, *_ in await admin.list_consumer_groups() if name.startswith(_OURS)}
-        names = sorted(name for name in every if not name.endswith(f"-{FENCE_GROUP}"))
         found = {}
-        for name in names:
+        for name in sorted(every):
             committed = await admin.list_consumer_group_offsets(name)
             found[name] = _by_topic({place: meta.offset for place, meta in committed.items() if meta.offset >= 0})
         return found

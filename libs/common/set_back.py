@@ -1,96 +1,105 @@
-"""Whether a database was set back before this process began: what it says of itself, held against a note at Kafka.
+"""Whether a database was set back before this process began: what it says of itself, held against a record at Kafka.
 
-Each process raises its counter in the database every other second (`fence.py`). When that was last done is noted at
-Kafka a few seconds later, beside an offset that a group of this purpose commits. So a database that is of an earlier
-moment knows less than the note, whoever put it back, whether or not a process ran meanwhile.
+Each process raises its counter in the database every other second (`fence.py`). When that was last done is published a
+few seconds later on `store.moments`. So a database that is of an earlier moment knows less than the record, whoever put
+it back, whether or not a process ran meanwhile, and wherever the offsets of the service's groups stand.
 
-Where offsets of the service's groups are lower than what is kept, or gone, somebody has reset them or lost them with
-Kafka's disk: then nothing tells how far the database had come, and it counts as set back.
+Where those offsets are lower than what is kept, or gone, somebody has reset them or lost them with Kafka's disk: then
+nothing tells how far the database had come, and it counts as set back.
 """
 
-from datetime import UTC, datetime
+from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import Final
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
-from aiokafka.structs import OffsetAndMetadata
 from pymongo.errors import PyMongoError
 
 from libs.common.fence import Fence
 from libs.common.kafka import Kafka
-from libs.common.positions import Place, Positions
-from libs.common.telemetry import get_logger
-from libs.contracts.topics import SENT_AGAIN, Topic
-
-FENCE_GROUP: Final = "fence"
-"""What the name of the group ends with whose offset carries the note; it consumes nothing."""
+from libs.common.positions import Place, Position, Positions
+from libs.common.telemetry import get_logger, new_trace
+from libs.common.topic_reading import reading
+from libs.contracts.cloudevents import Outgoing
+from libs.contracts.events import StoreMoment
+from libs.contracts.topics import STORE_MOMENTS, Topic
 
 _EVERY_SECONDS = 5.0
+# What was published longer after the record cannot have been processed by the database that it speaks of: by then the
+# next record was due several times, and the clocks of those who write are held together.
+_MARGIN: Final = timedelta(minutes=1)
+# The records of a few services, of which each writes one every few seconds: the last of each is among so many.
+_LAST_RECORDS = 1_000
 
 
-class FenceNote:
-    """The note of one service: any of its processes writes it."""
+class StoreMoments:
+    """Of which moment the database of one service is; any of its processes publishes it."""
 
     def __init__(self, kafka: Kafka, positions: Positions, fence: Fence, service: str) -> None:
         self._kafka = kafka
         self._positions = positions
         self._fence = fence
         self._service = service
-        self._group = f"{service}-{FENCE_GROUP}"
-        # Of a topic that is nearly always empty: what is committed here says nothing of it.
-        self._place = TopicPartition(SENT_AGAIN[service].name, 0)
-        self._consumer: AIOKafkaConsumer | None = None
+        self._published: datetime | None = None
 
-    async def write(self) -> float:
-        """Note when a counter was last raised in the database; return the seconds until the next time.
+    async def publish(self) -> float:
+        """Publish when a counter was last raised in the database; return the seconds until the next time.
 
         Raises:
             KafkaError: the brokers are unavailable.
             PyMongoError: the database is unavailable.
         """
         raised_at = await self._fence.last_raised()
-        if raised_at is not None:
-            consumer = await self._connected()
-            ends = await consumer.end_offsets([self._place])
-            await consumer.commit({self._place: OffsetAndMetadata(ends[self._place], raised_at.isoformat())})
+        # A database that was set back beneath this process must not hide it.
+        if raised_at is not None and (self._published is None or raised_at > self._published):
+            moment = StoreMoment(service=self._service, used_at=raised_at)
+            await self._kafka.publish([Outgoing(moment, new_trace())])
+            self._published = raised_at
         return _EVERY_SECONDS
 
     async def close(self) -> None:
-        """Note it for the last time, and close the connection."""
-        if self._consumer is None:
-            return
+        """Publish it for the last time."""
         try:
-            await self.write()
+            await self.publish()
         except (KafkaError, PyMongoError) as error:
-            get_logger().warning("not noted at the end", problem=type(error).__name__)
-        finally:
-            await self._consumer.stop()
+            get_logger().warning("not published at the end", problem=type(error).__name__)
 
-    async def tells_of_set_back(self, name: str, topic: Topic) -> bool:
-        """Return whether the database is of an earlier moment than the note.
+    async def tells_of_set_back(self, consumed: Mapping[str, Topic]) -> bool:
+        """Return whether the database is, or may be, of an earlier moment than what was published of it.
+
+        If it is, what is on these topics from before that moment counts as processed before, wherever the offsets of
+        the groups stand: they may have been reset to the very moment of the database.
 
         Args:
-            name: of a consumer of the service, whose offsets are held against what is kept of them.
-            topic: that it consumes.
+            consumed: by the name of a consumer of the service, the topic whose records have effects outside of it.
 
         Raises:
             KafkaError: the brokers are unavailable.
             PyMongoError: the database is unavailable.
         """
-        noted, raised_at = await self._noted(), await self._fence.last_raised()
-        if noted is not None and (raised_at is None or raised_at < noted):
-            return True
-        return await self._is_reset(f"{self._service}-{name}", topic)
+        self._published, raised_at = await self._last_published(), await self._fence.last_raised()
+        groups = {f"{self._service}-{name}": topic for name, topic in consumed.items()}
+        places = {group: await self._places(group, topic) for group, topic in groups.items()}
+        if self._published is None or (raised_at is not None and raised_at >= self._published):
+            return any(place.is_reset for each in places.values() for place in each.values())
+        for group, each in places.items():
+            await self._read_again(group, each, self._published + _MARGIN)
+        return True
 
-    async def _noted(self) -> datetime | None:
-        committed = (await self._kafka.committed(self._group, [self._place])).get(self._place)
-        try:
-            noted = None if committed is None else datetime.fromisoformat(committed.metadata)
-        except ValueError:
-            return None
-        return noted if noted is None or noted.tzinfo is not None else noted.replace(tzinfo=UTC)
+    async def _last_published(self) -> datetime | None:
+        async with reading(self._kafka, STORE_MOMENTS) as reader:
+            ends = await reader.ends()
+            since = {tp: max(0, end - _LAST_RECORDS) for tp, end in ends.items()}
+            moments = [
+                each.used_at
+                async for events in reader.events(since, ends)
+                for each in events
+                if isinstance(each, StoreMoment) and each.service == self._service
+            ]
+        return max(moments, default=None)
 
-    async def _is_reset(self, group: str, topic: Topic) -> bool:
+    async def _places(self, group: str, topic: Topic) -> dict[TopicPartition, Place]:
         partitions = [TopicPartition(topic.name, number) for number in range(topic.partitions)]
         kept, committed = await self._positions.read(group, partitions), await self._kafka.committed(group, partitions)
         consumer = self._kafka.observer(group)
@@ -99,18 +108,17 @@ class FenceNote:
             first, ends = await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
         finally:
             await consumer.stop()
-        offsets = {tp: found.offset for tp, found in committed.items()}
-        return any(Place(first[tp], ends[tp], offsets.get(tp), kept.get(tp)).is_reset for tp in partitions)
+        return {tp: Place(first[tp], ends[tp], committed.get(tp), kept.get(tp)) for tp in partitions}
 
-    async def _connected(self) -> AIOKafkaConsumer:
-        if self._consumer is None:
-            consumer = self._kafka.observer(self._group)
-            try:
-                await consumer.start()
-                consumer.assign([self._place])
-                consumer.pause(self._place)
-            except BaseException:
-                await consumer.stop()
-                raise
-            self._consumer = consumer
-        return self._consumer
+    async def _read_again(self, group: str, places: Mapping[TopicPartition, Place], until: datetime) -> None:
+        """Keep that this group has everything to read again that was published until then."""
+        consumer = self._kafka.observer(group)
+        await consumer.start()
+        try:
+            later = await consumer.offsets_for_times({tp: int(until.timestamp() * 1000) for tp in places})
+        finally:
+            await consumer.stop()
+        begins = {tp: place.begin(doubtful=False) for tp, place in places.items()}
+        ends = {tp: place.end if (after := later.get(tp)) is None else after.offset for tp, place in places.items()}
+        again = {tp: Position(each.offset, max(each.known_until, ends[tp])) for tp, each in begins.items()}
+        await self._positions.keep(group, {tp: each for tp, each in again.items() if each.offset < each.known_until})

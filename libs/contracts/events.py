@@ -626,6 +626,19 @@ class SigningKeySealed(Event):
     copied_at: AwareDatetime
 
 
+class StoreMoment(Event):
+    """A service's database was in use at this moment: one that knows of no use so late is of an earlier moment."""
+
+    type = "org.bowerbirdbadges.store.moment.v1"
+    topic = topics.STORE_MOMENTS
+    key_fields = ("service",)
+    id_fields = ("service", "used_at")
+    time_field = "used_at"
+
+    service: str
+    used_at: AwareDatetime
+
+
 class DeadLetter(Event):
     """A record that a service could not process, as it came, with where it came from and why it stopped here."""
 
@@ -732,6 +745,7 @@ EVENTS: tuple[type[Event], ...] = (
     ApiKeyWithdrawn,
     ApiKeyUsed,
     SigningKeySealed,
+    StoreMoment,
     DeadLetter,
     RecordSentAgain,
     CanarySubmitted,

@@ -170,8 +170,9 @@ SERVICES: Final = {
             topics.LEARNER_CONTACTS,
             topics.EVIDENCE_DECIDED,
             topics.CREDENTIAL_LIFECYCLE,
+            topics.STORE_MOMENTS,
         ],
-        writes=[topics.ACCESS_USE, topics.LEARNER_CONTACTS],
+        writes=[topics.ACCESS_USE, topics.LEARNER_CONTACTS, topics.STORE_MOMENTS],
         collections=[
             *_KEYED,
             "deliveries",

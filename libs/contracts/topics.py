@@ -117,6 +117,9 @@ BROKER_CLOCK = Topic(
     timedelta(days=2),
     stamped_by_broker=True,
 )
+STORE_MOMENTS = Topic(
+    "store.moments.v1", "of which moment each service's database is", None, partitions=1, restricted=True
+)
 
 # A dead letter holds another record in base64.
 LARGEST_LETTER_BYTES = 2 * 1024 * 1024
@@ -160,6 +163,7 @@ TOPICS: tuple[Topic, ...] = (
     ACCESS_USE,
     SIGNING_KEYS,
     BROKER_CLOCK,
+    STORE_MOMENTS,
     *DEAD_LETTERS.values(),
     *SENT_AGAIN.values(),
 )

@@ -20,7 +20,7 @@ from libs.common.fence import Fence
 from libs.common.mongo import Database
 from libs.common.retention import Kept, Retention
 from libs.common.runtime import Plumbing
-from libs.common.set_back import FenceNote
+from libs.common.set_back import StoreMoments
 from libs.common.telemetry import get_logger
 from libs.contracts import topics
 from libs.contracts.cloudevents import Outgoing
@@ -113,10 +113,11 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
         clock=_now,
         draw=random.random,
     )
-    note = FenceNote(plumbing.kafka, plumbing.positions, plumbing.fence, plumbing.service)
-    plumbing.preparation.add("holding mails that may have been sent", partial(_hold, plumbing.fence, note, deliveries))
-    plumbing.repeat("fence-note", note.write)
-    plumbing.at_stop(note.close)
+    moments = StoreMoments(plumbing.kafka, plumbing.positions, plumbing.fence, plumbing.service)
+    hold = partial(_hold, plumbing.fence, moments, deliveries)
+    plumbing.preparation.add("holding mails that may have been sent", hold)
+    plumbing.repeat("store-moments", moments.publish)
+    plumbing.at_stop(moments.close)
     _consume(
         plumbing,
         CatalogueWorker(catalogue, MailDomainRules(mail_domains, deliveries, _now)),
@@ -141,9 +142,10 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
     plumbing.app.include_router(routes(deliveries, resending, keys, plumbing.ids, _now))
 
 
-async def _hold(fence: Fence, note: FenceNote, deliveries: Deliveries) -> None:
+async def _hold(fence: Fence, moments: StoreMoments, deliveries: Deliveries) -> None:
     """Where the database was set back, hold whatever it says is not sent yet, before anything is sent."""
-    if await fence.noted() or await note.tells_of_set_back("decisions", topics.EVIDENCE_DECIDED):
+    mailed_about = {"decisions": topics.EVIDENCE_DECIDED, "lifecycle": topics.CREDENTIAL_LIFECYCLE}
+    if await moments.tells_of_set_back(mailed_about) or await fence.noted():
         held = await deliveries.hold_open(_now())
         get_logger().error("the database was set back; see `bowerbird deliveries list`", held=held)
         await fence.forget_note()

@@ -15,6 +15,7 @@ from tests.unit.test_architecture import consumers
 
 ROOT = Path(__file__).parents[2]
 KEY_USE = "libs/access/key_use.py"
+SET_BACK = "libs/common/set_back.py"
 """The one library that publishes: each service that is asked with API keys tells when they were used."""
 
 
@@ -41,6 +42,9 @@ def test_a_service_may_write_the_topics_of_the_events_that_its_code_makes_and_th
     if "ApiKeys(" in composed:
         assert published(ROOT / KEY_USE) == {topics.ACCESS_USE.name}
         made.add(topics.ACCESS_USE.name)
+    if "StoreMoments(" in composed:
+        assert published(ROOT / SET_BACK) == {topics.STORE_MOMENTS.name}
+        made.add(topics.STORE_MOMENTS.name)
     assert {each.name for each in rights.SERVICES[service].writes} == {
         *made,
         DEAD_LETTERS[service].name,
@@ -52,7 +56,7 @@ def test_a_service_may_write_the_topics_of_the_events_that_its_code_makes_and_th
 def test_a_service_may_read_the_topics_that_it_consumes(service: str) -> None:
     consumed = {f"{topic}.v1" for topic, services in consumers().items() if service in services}
     # What it published itself it takes up again where its database was set back.
-    own = {each.name for each in PUBLISHED} if service == "issuer" else set()
+    own = {"issuer": {each.name for each in PUBLISHED}, "notifier": {topics.STORE_MOMENTS.name}}.get(service, set())
     assert {each.name for each in rights.SERVICES[service].reads} == {*consumed, *own, SENT_AGAIN[service].name}
 
 
