@@ -148,8 +148,12 @@ class Places:
         doubtful = any(each.is_reset for each in places.values())
         positions = {tp: each.begin(doubtful=doubtful) for tp, each in places.items()}
         again = {tp: each for tp, each in positions.items() if each.offset < each.known_until}
+        reset = {tp: positions[tp] for tp, each in places.items() if each.is_reset}
         # Before anything is committed below them: it would be forgotten with the next crash.
-        await self._store.keep(self._group, again)
+        await self._store.keep(self._group, again | reset)
+        if reset:
+            # A partition in which nothing comes for long would go on telling of it, and what has come since be doubted.
+            await consumer.commit({tp: each.offset for tp, each in reset.items()})
         for tp, position in positions.items():
             consumer.seek(tp, position.offset)
         self._positions, self._changed = positions, set()

@@ -172,6 +172,23 @@ async def test_where_a_group_was_reset_in_one_partition_nothing_that_is_there_is
     assert places.is_known(record(RIGHT, 29))
 
 
+async def test_a_reset_is_told_of_once_also_in_partitions_where_nothing_comes_for_long() -> None:
+    client, store = Client(committed=10), MemoryPositions()
+    # The topic was made anew with Kafka's disk, and nothing is on it in one partition.
+    client.ends = {LEFT: 0, RIGHT: 3}
+    client.commits = {}
+    store.kept = {(GROUP, LEFT): Position(10), (GROUP, RIGHT): Position(10)}
+    await Places(store, GROUP, GROUP).begin(client)
+    client.ends = {LEFT: 0, RIGHT: 5}
+    again = Places(store, GROUP, GROUP)
+    await again.begin(client)
+    assert client.positions == {LEFT: 0, RIGHT: 0}
+    assert again.is_known(record(RIGHT, 2))
+    assert not again.is_known(record(RIGHT, 3)), "what has come since the topic was made is new"
+    kept, committed = store.kept, client.commits
+    assert not any(Place(0, client.ends[tp], committed[tp], kept[GROUP, tp]).is_reset for tp in (LEFT, RIGHT))
+
+
 async def test_positions_are_kept_once_they_have_changed() -> None:
     client, store = Client(committed=10), MemoryPositions()
     store.kept = {(GROUP, LEFT): Position(10), (GROUP, RIGHT): Position(10)}
