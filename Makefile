@@ -37,16 +37,16 @@ status: env ## show what of it runs
 demo: env ## start it and take a whole Values Week from evidence to verified badges
 	@$(BOWERBIRD) demo
 
-# Faults and whole runs mostly wait for what they killed, so the other tests run beside them, on ports of their own. The
-# tests of the commands start whole stacks too, and make the halves of one length.
+# Faults and whole runs mostly wait for what they killed, so the other tests run beside them, on ports of their own. Some
+# more tests that start whole stacks make the halves of one length.
 # Each half says whose line it is, as it comes: the first a line for each test, which take long, the second for each file.
-COMMANDS = tests/integration/test_embedded_commands.py
+STACKS = tests/integration/test_embedded_commands.py tests/integration/test_secured_stores.py
 HALF = set -o pipefail; $(PYTHON) -m pytest $(1) 2>&1 | sed -u 's/^/$(2) | /'
 
 .PHONY: test
 test: env-dev ## every test, on a real MongoDB and a real Apache Kafka; two halves side by side
-	@(export TEST_PORT_OFFSET=1500; $(call HALF,tests/unit tests/contract tests/integration --ignore=$(COMMANDS),parts)) & half=$$!; \
-	($(call HALF,-v tests/e2e tests/faults $(COMMANDS),whole)); first=$$?; \
+	@(export TEST_PORT_OFFSET=1500; $(call HALF,tests/unit tests/contract tests/integration $(STACKS:%=--ignore=%),parts)) & half=$$!; \
+	($(call HALF,-v tests/e2e tests/faults $(STACKS),whole)); first=$$?; \
 	wait $$half; second=$$?; \
 	exit $$(( first || second ))
 

@@ -19,13 +19,13 @@ def demo(*, broker: BrokerChoice = "auto") -> int:
 
 def _demo(layout: Layout, broker: str) -> int:
     bring_up(layout, broker)
-    _require_room(layout)
+    require_room(layout)
     exit_status = run(layout)
     tell_addresses(layout)
     return exit_status
 
 
-def _require_room(layout: Layout) -> None:
+def require_room(layout: Layout) -> None:
     """Let no invented schools in among somebody's own, unless they are there already or somebody says yes.
 
     Raises:

@@ -256,7 +256,7 @@ def test_of_a_thousand_endorsements_only_some_are_verified_and_that_is_no_pass()
     alike = {**json.loads(signed()), "endorsement": [one] * 140}
     small = {"type": "EndorsementCredential"}
     thousand = {**json.loads(signed()), "endorsement": [small] * 1_000}
-    began = time.perf_counter()
+    began = time.process_time()
     report = verify(json.dumps(document), material(), NOW)
     assert len(report.endorsements) == MOST_ENDORSEMENTS
     assert report.check("endorsement").code == "too_many_endorsements"
@@ -266,7 +266,7 @@ def test_of_a_thousand_endorsements_only_some_are_verified_and_that_is_no_pass()
     assert report.verdict != "pass"
     assert len(endorsements_of(thousand)) == MOST_ENDORSEMENTS + 1
     assert len(dependencies_of(json.dumps(document)).dids) == 1
-    assert time.perf_counter() - began < 10
+    assert time.process_time() - began < 10
 
 
 def test_a_record_shares_one_allowance_among_all_that_it_holds() -> None:

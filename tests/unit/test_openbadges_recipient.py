@@ -128,11 +128,11 @@ def test_a_subject_that_is_identified_in_other_ways_may_be_anybody() -> None:
 
 
 def test_of_a_huge_list_of_identifiers_only_some_are_compared() -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     assert asked(about(*[HASHED] * 1_000_000), "b@example.com") == ("unknown", "too_many_identifiers")
     assert asked(about(*[PLAIN] * MOST_IDENTIFIERS, HASHED), ADDRESS) == ("unknown", "too_many_identifiers")
     assert asked(about(*[PLAIN] * (MOST_IDENTIFIERS - 1), HASHED), ADDRESS) == ("pass", "recipient")
-    assert time.perf_counter() - began < 1
+    assert time.process_time() - began < 1
 
 
 def test_neither_report_nor_representation_names_whom_it_was_asked_about() -> None:

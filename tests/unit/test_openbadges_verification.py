@@ -244,9 +244,9 @@ def test_what_is_no_json_object_fails_as_a_format(text: str | bytes) -> None:
     ['{"a":"' + "x" * 300_000 + '"}', '{"a":' * 500 + "1" + "}" * 500, "[" * 100_000, '{"a":[' + "1," * 50_000 + "1]}"],
 )
 def test_what_is_too_much_ends_soon_and_never_passes(text: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     assert verify(text, ResolvedInputs(), NOW).verdict != "pass"
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1
 
 
 CRED = "https://www.w3.org/2018/credentials#"
