@@ -11,6 +11,8 @@ from uuid import UUID
 
 import httpx
 import pytest
+from confluent_kafka import ConsumerGroupTopicPartitions
+from confluent_kafka.admin import AdminClient
 
 from deploy.embedded.stack import Stack
 from libs.common.failpoints import Name, Order, read_orders, write_orders
@@ -18,7 +20,7 @@ from libs.contracts.results import SoloLevel
 from libs.openbadges.status.bitstring import StatusList
 from tests.faults import promises
 from tests.faults.hurried import order_file
-from tests.faults.scenario import Keeper
+from tests.faults.scenario import SERVICES, Keeper
 from tests.faults.school import HTTP, Row, SchoolClient, make_rows
 
 pytestmark = [pytest.mark.integration, pytest.mark.fault]
@@ -59,8 +61,25 @@ class Copies:
     def put_back(self) -> None:
         self._stack.stop("mongodb")
         shutil.rmtree(self._stack.layout.mongodb)
-        self._copy.rename(self._stack.layout.mongodb)
+        shutil.copytree(self._copy, self._stack.layout.mongodb)
         self._stack.start("mongodb")
+
+
+class Groups:
+    """The offsets of every consumer group as they are now, for somebody to set them back to."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._admin = AdminClient({"bootstrap.servers": stack.kafka_bootstrap})
+        groups = [each.group_id for each in self._admin.list_consumer_groups().result().valid]
+        self._offsets = [
+            self._admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(each)])[each].result()
+            for each in groups
+        ]
+
+    def set_back(self) -> None:
+        """Set them back; nobody may consume meanwhile."""
+        for each in self._offsets:
+            self._admin.alter_consumer_group_offsets([each])[each.group_id].result()
 
 
 def credentials(stack: Stack) -> dict[UUID, Any]:
@@ -191,6 +210,21 @@ def go_on(
     until("the revocation is not in force", lambda: set_bits(stack) == in_force)
 
 
+def set_back_with_all_groups(stack: Stack, copies: Copies, groups: Groups, was_decided: dict[bytes, Any]) -> None:
+    """Put the databases back while nothing runs, and every group to that moment too: nothing is harmed either."""
+    truth, mails = credentials(stack), mailbox(stack)
+    stack.stop(*SERVICES)
+    copies.put_back()
+    groups.set_back()
+    with Keeper(stack):
+        until("credentials differ from what was published", lambda: credentials(stack) == truth)
+        until("decisions differ from what was published", lambda: was_decided.items() <= decisions(stack).items())
+        until("the verifier differs", lambda: shown(stack) == {each: known[:2] for each, known in truth.items()})
+        until("mails are on their way", lambda: mails_are_sent(stack))
+    assert mailbox(stack) == mails
+    assert {str(each) for each in held_deliveries(stack)} & mails.keys(), "what was sent after the copy is held"
+
+
 def test_databases_that_are_put_back_take_up_what_was_published_and_nothing_is_harmed(stack: Stack) -> None:
     rows = make_rows(ROWS, seed=31)
     copies = Copies(stack)
@@ -203,6 +237,7 @@ def test_databases_that_are_put_back_take_up_what_was_published_and_nothing_is_h
         before = credentials(stack)
         key_id, key = make_key(stack)
         until("the key has not arrived", lambda: answered(stack, key, sent[0]) == 200)
+        groups = Groups(stack)
         copies.make()
 
         acknowledged = [
@@ -255,3 +290,4 @@ def test_databases_that_are_put_back_take_up_what_was_published_and_nothing_is_h
         assert mailbox(stack) == mails
         held = {str(each) for each in held_deliveries(stack)}
         assert held & mails.keys(), "what was sent after the copy is held"
+    set_back_with_all_groups(stack, copies, groups, was_decided)
