@@ -20,7 +20,6 @@ from aiokafka.errors import (
     RecordTooLargeError,
     UnknownError,
 )
-from aiokafka.structs import OffsetAndMetadata
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 from faststream.kafka.publisher.producer import AioKafkaFastProducerImpl
@@ -218,17 +217,15 @@ class Kafka:
         async with self._admin() as admin:
             return set(await admin.list_topics())
 
-    async def committed(
-        self, group: str, partitions: Sequence[TopicPartition]
-    ) -> dict[TopicPartition, OffsetAndMetadata]:
-        """Return what a group has committed of those of these partitions that it has, with what it noted beside it.
+    async def committed(self, group: str, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+        """Return the offsets that a group has committed of those of these partitions that it has.
 
         Raises:
             KafkaError: the brokers are unavailable.
         """
         async with self._admin() as admin:
             found = await admin.list_consumer_group_offsets(group, partitions=partitions)
-        return {tp: each for tp, each in found.items() if each.offset >= 0}
+        return {tp: each.offset for tp, each in found.items() if each.offset >= 0}
 
     @asynccontextmanager
     async def _admin(self) -> AsyncIterator[AIOKafkaAdminClient]:

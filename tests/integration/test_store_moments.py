@@ -1,5 +1,6 @@
 """The record at Kafka by which a service knows that its database is of an earlier moment, nobody having told it."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -7,6 +8,7 @@ from uuid import uuid4
 
 import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.errors import GroupCoordinatorNotAvailableError
 
 from deploy.embedded.stack import Stack
 from libs.common import mongo
@@ -41,10 +43,12 @@ class World:
         kafka = Kafka(self._settings, self.service, IDS.event_id)
         await kafka.connect()
         moments = StoreMoments(kafka, self.positions, fence, self.service)
-        yield moments
-        await fence.raise_count()
-        await moments.close()
-        await kafka.stop()
+        try:
+            yield moments
+            await fence.raise_count()
+            await moments.close()
+        finally:
+            await kafka.stop()
 
     @property
     def positions(self) -> Positions:
@@ -52,7 +56,11 @@ class World:
 
     async def went_back(self) -> bool:
         async with self.process() as moments:
-            return await moments.tells_of_set_back(CONSUMED)
+            while True:
+                try:
+                    return await moments.tells_of_set_back(CONSUMED)
+                except GroupCoordinatorNotAvailableError:  # of brokers that have just started
+                    await asyncio.sleep(0.5)
 
     async def read_again_below(self) -> int:
         """Return below which offset the group is to read again in the one partition, 0 where nowhere."""
