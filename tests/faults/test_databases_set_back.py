@@ -71,10 +71,11 @@ class Groups:
     def __init__(self, stack: Stack) -> None:
         self._admin = AdminClient({"bootstrap.servers": stack.kafka_bootstrap})
         groups = [each.group_id for each in self._admin.list_consumer_groups().result().valid]
-        self._offsets = [
+        found = [
             self._admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(each)])[each].result()
             for each in groups
         ]
+        self._offsets = [each for each in found if each.topic_partitions]
 
     def set_back(self) -> None:
         """Set them back; nobody may consume meanwhile."""
