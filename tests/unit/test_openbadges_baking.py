@@ -15,7 +15,13 @@ from hypothesis import strategies as st
 
 from libs.openbadges.baking import PICTURE_BYTES, bake, picture_format, unbake
 from libs.openbadges.baking.png import MOST_CHUNKS, SIGNATURE
-from libs.openbadges.baking.svg import MOST_ATTRIBUTES, MOST_CREDENTIALS, MOST_ELEMENTS
+from libs.openbadges.baking.svg import (
+    LONGEST_NAMESPACE,
+    MOST_ATTRIBUTES,
+    MOST_CREDENTIALS,
+    MOST_ELEMENTS,
+    MOST_NAMESPACES,
+)
 from libs.openbadges.model.errors import CredentialError, LimitError
 from libs.openbadges.pictures.drawing import badge_svg
 from libs.openbadges.verify import dependencies_of, verify
@@ -349,6 +355,20 @@ def test_credentials_in_an_svg_beyond_the_limit_are_not_looked_for() -> None:
         picture = SVG.replace(b"</svg>", f'<o:credential xmlns:o="{OB}"/>'.encode() * many + b"</svg>")[:PICTURE_BYTES]
         with pytest.raises(CredentialError, match="more than 16 credentials"):
             unbake(picture)
+
+
+@pytest.mark.parametrize(
+    "inside",
+    [
+        b'<g xmlns="' + b"u" * (LONGEST_NAMESPACE + 1) + b'">' + b"<a/>" * 1_000 + b"</g>",
+        b'<a xmlns="N">' * (MOST_NAMESPACES + 1) + b"</a>" * (MOST_NAMESPACES + 1),
+        b'<aN:b xmlns:aN="N"/>' * (MOST_NAMESPACES + 1),
+    ],
+    ids=["long", "nested", "many"],
+)
+def test_namespaces_that_cost_more_than_their_bytes_are_beyond_the_limits(inside: bytes) -> None:
+    with pytest.raises(LimitError, match="namespaces"):
+        unbake(b'<svg xmlns="http://www.w3.org/2000/svg">' + inside + b"</svg>")
 
 
 def test_an_element_with_more_attributes_than_a_parser_should_hold_is_beyond_the_limits() -> None:

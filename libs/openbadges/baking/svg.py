@@ -17,6 +17,10 @@ MOST_CREDENTIALS: Final = 16
 MOST_ATTRIBUTES: Final = 2_000
 """Attributes of one element; the parser holds all of them at once."""
 
+MOST_NAMESPACES: Final = 1_000
+LONGEST_NAMESPACE: Final = 1_000
+"""The parser writes the whole namespace in front of the name of each element in it."""
+
 _ATTRIBUTES: Final = re.compile(rb"""<(?:[^<>="']*+=\s*+(?:"[^"]*+"|'[^']*+')){%d}""" % (MOST_ATTRIBUTES + 1))
 _SPACE: Final = b" \t\r\n"
 _SVG: Final = "http://www.w3.org/2000/svg svg"
@@ -130,7 +134,7 @@ class _Reader:
         self.found: list[_Element] = []
         self.older: _Element | None = None
         self._picture = picture
-        self._count = 0
+        self._count = self._declared = 0
         self._open: _Element | None = None
         self._parser = expat.ParserCreate("UTF-8", namespace_separator=" ")
         self._parser.buffer_text = True
@@ -162,6 +166,13 @@ class _Reader:
             raise UnreadFormError("svg_entity", f"The credential in the picture refers to an entity {name[:60]}.")
 
     def _namespace(self, prefix: str | None, uri: str | None) -> None:
+        self._declared += 1
+        if self._declared > MOST_NAMESPACES or len(uri or "") > LONGEST_NAMESPACE:
+            raise LimitError(
+                "too_many_namespaces",
+                f"The picture declares more than {MOST_NAMESPACES} namespaces, or one of more than {LONGEST_NAMESPACE}"
+                " characters.",
+            )
         if self.root < 0:
             self.prefixes[prefix] = uri or ""
 
