@@ -126,6 +126,12 @@ STATE = "Wattle State Department of Education"
         ("College Banksia (official)", "Banksia College"),
         ("School Primary Grove Wattle", "Wattle Grove Primary School"),
         ("Primary School, Wattle Grove", "Wattle Grove Primary School"),
+        ("Banksia Colleges", "Banksia College"),
+        ("Banksia \u20b5ollege", "Banksia College"),
+        ("B4nksi4 Colle9e", "Banksia College"),
+        ("\u00a9ollege Banksia", "Banksia College"),
+        ("Wattle State Dept of Education", STATE),
+        ("Dept. of Education", STATE),
         ("Department of Education", STATE),
         ("Education Department", STATE),
         ("The Department for Education", STATE),
@@ -183,7 +189,19 @@ def test_a_registered_name_is_compared_as_a_whole_with_others() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["Bowerbird Team", "B\u043ewerbird", "An unknown party", "X, registered here", "did:web:a.example", ".", "Q"],
+    [
+        "Every check passes",
+        "Registered issuer",
+        "This badge is real",
+        "Signed by Banksia",
+        "Bowerbird Team",
+        "B\u043ewerbird",
+        "An unknown party",
+        "X, registered here",
+        "did:web:a.example",
+        ".",
+        "Q",
+    ],
 )
 def test_names_that_speak_for_the_verifier_are_no_schools(name: str) -> None:
     assert names_no_school(name, HOST)

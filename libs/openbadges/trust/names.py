@@ -61,9 +61,13 @@ _ENCLOSED_NAME: Final = re.compile(r"(?:LETTER |(?:SQUARED|INDICATOR SYMBOL LETT
 _SMALL_CAPITALS: Final = dict(
     zip("ᴀʙᴄᴅᴇꜰɢʜɪᴊᴋʟᴍɴᴏᴘʀꜱᴛᴜᴠᴡʏᴢ", (each for each in ascii_lowercase if each not in "qx"), strict=True)
 )
-# Signs of currencies that are a letter with a stroke (UTS 39 has the stroke as a mark).
+# Signs of currencies that are a letter with a stroke (UTS 39 has the stroke as a mark), and two letters in circles.
 _CURRENCIES: Final = dict(
-    zip("\u00a2\u20ac\u0e3f\u20bf\u20a9\u20a6\u20b1\u20ae\u20a1\u20ab\u00a5", "ccbbwnptcdy", strict=True)
+    zip(
+        "\u00a2\u20ac\u20b5\u0e3f\u20bf\u20a9\u20a6\u20b1\u20ae\u20a1\u20ab\u00a5\u20ad\u20b3\u20a3\u00a3\u20a4\u00a9\u00ae",
+        "cccbbwnptcdykafllcr",
+        strict=True,
+    )
 )
 _PROTOTYPES: Final = {**_prototypes(), **_SMALL_CAPITALS, **_CURRENCIES, **_enclosed()}
 _LETTERLIKE: Final = {
@@ -74,10 +78,15 @@ _BETWEEN_WORDS: Final = re.compile(r"[\W_]+")
 _SIGN: Final = f"[{re.escape(''.join(map(chr, _LETTERLIKE)))}]"
 _IN_WORD: Final = re.compile(rf"(?<=\w){_SIGN}|{_SIGN}(?=\w)")
 _PRODUCT: Final = "Bowerbird"
-_NOBODYS: Final = ("registered here", "unknown party", "nobody who", "somebody who", "did:web", "did:key")
+_NOBODYS: Final = (
+    *("registered here", "unknown party", "nobody who", "somebody who", "did:web", "did:key"),
+    *("every check", "check passes", "registered issuer", "verified issuer", "trusted issuer", "badge is real"),
+    *("signed by", "issued by", "official verifier"),
+)
+_ABBREVIATED: Final = {"dept": "department", "govt": "government", "uni": "university"}
 _PART_OF: Final = "part of "
 _MOST_WORDS, _LONGEST_RUN, _SHORTEST_RUN = 40, 10, 8
-_ALIKE_IN_ASCII: Final = str.maketrans({"0": "o", "1": "l", "i": "l", "|": "l", "5": "s", "$": "s", "8": "b", "@": "a"})
+_ALIKE_IN_ASCII: Final = str.maketrans("01i|5$8@3479", "olllssbaeatg")
 """Within ASCII, after case is folded: what is read as the same letter in most typefaces."""
 
 
@@ -131,6 +140,8 @@ def skeleton(name: str) -> str:
 
 
 _PASSED_OVER: Final = frozenset(map(skeleton, ("the", "of", "for", "at", "in")))
+_WRITTEN_OUT: Final = {skeleton(short): skeleton(long) for short, long in _ABBREVIATED.items()}
+_LONG_WORD: Final = 5
 
 
 def turned_skeleton(name: str) -> str:
@@ -188,8 +199,14 @@ def shown_name(name: str) -> str:
 def _words(name: str) -> list[str]:
     """Return the skeletons of the words of a name, but for those that a reader passes over."""
     line = _IN_WORD.sub(lambda sign: _LETTERLIKE[ord(sign[0])], shown_name(unescape(name)))
-    words = (skeleton(word) for word in _BETWEEN_WORDS.split(line))
+    words = (_one_word(skeleton(word)) for word in _BETWEEN_WORDS.split(line))
     return [word for word in words if word and word not in _PASSED_OVER][:_MOST_WORDS]
+
+
+def _one_word(word: str) -> str:
+    """Return what a word has in common with its plural and with what it is short for."""
+    one = word[:-1] if len(word) > _LONG_WORD and word.endswith("s") and not word.endswith("ss") else word
+    return _WRITTEN_OUT.get(one, one)
 
 
 def _runs(words: Sequence[str]) -> Iterator[tuple[str, str]]:
