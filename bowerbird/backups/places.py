@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import Final
 
 from aiokafka import AIOKafkaConsumer
@@ -12,7 +13,7 @@ from bowerbird.backups.manifest import Places
 from libs.common.settings import Settings
 from libs.common.store_access import kafka_options
 from libs.contracts.rights import SERVICES
-from libs.contracts.topics import TOPICS, Topic
+from libs.contracts.topics import LEARNER_CONTACTS, TOPICS, Topic
 
 _OURS: Final = tuple(rights.groups for rights in SERVICES.values())
 
@@ -106,6 +107,14 @@ def lost_since(
             if gone and not _compacted(topic):
                 told.append(f"{topic}: {gone} records that {group} has to read again have ended their life")
     return told
+
+
+def erasures_ended_since(moment: datetime, now: datetime) -> Sequence[str]:
+    """Return, as a sentence, that erasures since a backup of this moment may have ended their life on Kafka."""
+    kept = LEARNER_CONTACTS.tombstones_kept
+    if now - moment < kept:
+        return []
+    return [f"{LEARNER_CONTACTS.name}: erasures are kept for {kept.days} days; erase again whoever was erased before"]
 
 
 def _compacted(name: str) -> bool:

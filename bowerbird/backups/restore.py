@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final
@@ -20,6 +21,7 @@ from libs.common import mongo
 from libs.common.fence import Fence
 from libs.common.mongo import Client
 from libs.contracts.rights import AUDIT
+from services.issuer.recovery.adoption import leave_note
 
 _AT_ONCE: Final = 1000
 _SYSTEM: Final = "system."
@@ -112,7 +114,7 @@ async def restore(client: Client, folder: Path, backup: Manifest, tell: Tell, en
     1. Fill each collection under another name, with its indexes.   Broken off: the stores are empty; all of it again.
     2. Note that all are filled, and of which backup.               Broken off: on with 3.
     3. Give each its own name.                                      Broken off: some have it; on with the others.
-    4. Leave word for the notifier that its database went back.     Broken off: left again.
+    4. Leave word for issuer and notifier that they went back.      Broken off: left again.
     5. Take the note of step 2 away.
 
     Args:
@@ -136,6 +138,7 @@ async def restore(client: Client, folder: Path, backup: Manifest, tell: Tell, en
             if each.database == database and RESTORING + each.collection in left:
                 await _rename(client, each)  # 3
     await Fence(client, client["notifier"]).note()  # 4
+    await leave_note(client["issuer"]["adoption"], datetime.now(UTC))
     await filled.drop()  # 5
 
 

@@ -6,8 +6,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 
 from aiokafka.errors import KafkaError
+from fastapi import Request
 from pymongo.errors import PyMongoError
 
+from libs.common.errors import UnavailableError
 from libs.common.health import Heartbeat
 from libs.common.telemetry import get_logger
 
@@ -31,6 +33,17 @@ class Preparation:
     async def probe(self) -> str | None:
         """Return what is under way; None once all is done."""
         return self._under_way
+
+    async def require_for_changes(self, request: Request) -> None:
+        """Let a request change nothing until every step is done, whoever asks.
+
+        What was published is not all known: an issuer would get a second key, a version be given away twice.
+
+        Raises:
+            UnavailableError: it would change something, and steps are left.
+        """
+        if self._under_way is not None and request.method not in {"GET", "HEAD"}:
+            raise UnavailableError(f"this service has just started; under way: {self._under_way}")
 
     async def run(self) -> None:
         """Return when every step is done, however long what it needs is unavailable."""

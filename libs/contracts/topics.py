@@ -20,6 +20,8 @@ class Topic:
         for_partners: part of what partners read: its events are a public contract.
         wait: of a topic that carries a record or more for each award or upload: how long consumers wait for some more,
             which is better than to take each; nothing where each is taken at once.
+        tombstones_kept: of a compacted one: how long a tombstone stays at least, so that a consumer that was
+            stopped, or restored from an older backup, learns of an erasure.
         stamped_by_broker: its records have the time at which the broker took them; those of others have the sender's.
     """
 
@@ -30,6 +32,7 @@ class Topic:
     restricted: bool = False
     for_partners: bool = False
     wait: timedelta = timedelta()
+    tombstones_kept: timedelta = timedelta(days=7)
     stamped_by_broker: bool = False
     largest_bytes: int = 1024 * 1024
 
@@ -52,10 +55,9 @@ class Topic:
         if self.stamped_by_broker:
             common["message.timestamp.type"] = "LogAppendTime"
         if self.kept is None:
-            # Tombstones stay a week, so that a consumer that was stopped meanwhile learns of an erasure.
             return common | {
                 "cleanup.policy": "compact",
-                "delete.retention.ms": str(_milliseconds(timedelta(days=7))),
+                "delete.retention.ms": str(_milliseconds(self.tombstones_kept)),
                 # What was erased or taken down must not stay in a segment that is not full for long.
                 "max.compaction.lag.ms": str(_milliseconds(timedelta(days=1))),
             }
@@ -102,7 +104,14 @@ CATALOGUE = Topic(
     largest_bytes=2 * 1024 * 1024,  # the list
 )
 STATUS_LISTS = Topic("status.lists.v1", "signed status list credentials", None)
-LEARNER_CONTACTS = Topic("learner.contacts.v1", "names and addresses of learners", None, restricted=True)
+LEARNER_CONTACTS = Topic(
+    "learner.contacts.v1",
+    "names and addresses of learners",
+    None,
+    restricted=True,
+    # The ledger of erasures: no backup that is older may be restored without them.
+    tombstones_kept=timedelta(days=400),
+)
 ISSUER_SETTINGS = Topic(
     "issuer.settings.v1", "what is set for issuers and nobody else needs to know", None, partitions=1
 )

@@ -5,6 +5,8 @@ from datetime import timedelta
 from urllib.parse import urlsplit
 from uuid import uuid4
 
+from fastapi import Depends
+
 from libs.access.api_keys import ApiKeys
 from libs.access.audit_api import audit_routes
 from libs.access.key_use import KeyUse
@@ -200,7 +202,9 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
         clock=now,
     )
     plumbing.repeat("signing-keys", lifecycle.repair)
-    plumbing.app.include_router(signing_key_routes(keys, lifecycle))
+    plumbing.app.include_router(
+        signing_key_routes(keys, lifecycle), dependencies=[Depends(plumbing.preparation.require_for_changes)]
+    )
     _add_catalogue(
         plumbing,
         settings,
@@ -301,7 +305,9 @@ def _add_closing_calls(
         clock=now,
         new_id=uuid4,
     )
-    plumbing.app.include_router(credential_routes(keys, closings, urls))
+    plumbing.app.include_router(
+        credential_routes(keys, closings, urls), dependencies=[Depends(plumbing.preparation.require_for_changes)]
+    )
 
 
 def kept(database: Database, settings: ServiceSettings) -> list[Kept]:
@@ -367,10 +373,11 @@ def _add_catalogue(
         handle=arrivals.after(CatalogueWorker(known, stored_domains, changed).handle),
     )
     plumbing.repeat("publications", versions.repair)
-    plumbing.app.include_router(issuer_routes(keys, issuers, local=settings.local_only))
-    plumbing.app.include_router(profile_routes(keys, issuers, local=settings.local_only))
-    plumbing.app.include_router(achievement_routes(keys, achievements, now))
+    prepared = [Depends(plumbing.preparation.require_for_changes)]
+    plumbing.app.include_router(issuer_routes(keys, issuers, local=settings.local_only), dependencies=prepared)
+    plumbing.app.include_router(profile_routes(keys, issuers, local=settings.local_only), dependencies=prepared)
+    plumbing.app.include_router(achievement_routes(keys, achievements, now), dependencies=prepared)
     mail_domains = MailDomains(
         stored_domains, catalogue=known, audit=plumbing.audit, arrivals=arrivals, publish=publish, clock=now
     )
-    plumbing.app.include_router(mail_domain_routes(keys, mail_domains))
+    plumbing.app.include_router(mail_domain_routes(keys, mail_domains), dependencies=prepared)

@@ -105,6 +105,7 @@ async def test_a_backup_is_one_moment_of_all_databases_and_a_restore_gives_it_ba
 
     target = mongo.connect(empty.mongo_url, "test")
     assert await target["notifier"]["fence"].find_one({"_id": "went-back"}) is not None
+    assert await target["issuer"]["adoption"].find_one_and_delete({"_id": "adoption"}) is not None
     for each in made.files:
         stored = await target[each.database][each.collection].find(NO_NOTE).to_list(None)
         expected = [bson.decode(one, source.codec_options) for one in documents(folder / each.path)]

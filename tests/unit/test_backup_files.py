@@ -1,6 +1,6 @@
 """Files of a backup: what was written is read back, and what is not whole is never taken for it."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import bson
@@ -9,7 +9,7 @@ import pytest
 from bowerbird.backups import manifest
 from bowerbird.backups.files import DocumentsWriter, documents, require_intact
 from bowerbird.backups.manifest import BackupError, DocumentsFile, Manifest, Moment, Places
-from bowerbird.backups.places import lost_since
+from bowerbird.backups.places import erasures_ended_since, lost_since
 
 DOCUMENTS = [bson.encode({"_id": number, "text": "x" * (number * 37 % 5000)}) for number in range(1500)]
 
@@ -119,3 +119,10 @@ def test_what_a_replay_cannot_bring_back_is_told_before_anything_is_done() -> No
         "catalogue.v1 is not there",
         "evidence.decided.v1 was made anew since",
     ]
+
+
+def test_of_a_backup_that_erasures_do_not_outlive_it_is_said_that_they_are_to_be_repeated() -> None:
+    now = datetime(2026, 11, 28, tzinfo=UTC)
+    assert not erasures_ended_since(now - timedelta(days=399), now)
+    (line,) = erasures_ended_since(now - timedelta(days=400), now)
+    assert "erase again" in line

@@ -22,7 +22,7 @@ from uuid import UUID
 
 from libs.common.failpoints import failpoint
 from libs.common.kafka import Kafka
-from libs.common.mongo import Database
+from libs.common.mongo import Collection, Database
 from libs.common.telemetry import get_logger
 from libs.common.topic_reading import Ends, reading
 from libs.contracts import topics
@@ -44,6 +44,15 @@ from services.issuer.status.repository import StatusListRepository
 # Evidence that was decided so long ago is on its topic no longer: two weeks there, and a month that it may wait.
 _LONGEST_PUBLISHED = timedelta(days=60)
 _NOTE = "adoption"
+
+
+async def leave_note(notes: Collection, at: datetime) -> None:
+    """Leave word among the issuer's notes that its database was set back: the next process takes up what was published.
+
+    It begins a new epoch then, also where Kafka has nothing any more that the database lacks: entries of status lists
+    that were given away since stand in badges that learners have.
+    """
+    await notes.update_one({"_id": _NOTE}, {"$setOnInsert": {"schema": 1, "since": at}}, upsert=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,12 +109,13 @@ class Adoption:
                     since = {}  # they are few: one that was lost or damaged by itself is taken back, too
                 await self._take_up(topic, reader.events(since, ends[topic]))  # 1 to 3
         await self._settle_contradicting()
-        if self._went_back:
+        # Topics that were lost tell nothing of how far the database had come.
+        if self._went_back or made_anew:
             failpoint("issuer.adopting.3")
             epoch = await self._adopters.epochs.begin_new(self._highest_epoch + 1)  # 4
             failpoint("issuer.adopting.4")
             get_logger().warning(
-                "the database went back, and has taken up what was published",
+                "the database has taken up what was published, and begins a new epoch of status lists",
                 epoch=epoch,
                 seconds=round((self._clock() - started).total_seconds(), 1),
             )
@@ -146,9 +156,7 @@ class Adoption:
     async def _note(self) -> None:
         if not self._went_back:
             get_logger().error("the database lacks what was published: it was set back, and takes it up")
-            await self._notes.update_one(
-                {"_id": _NOTE}, {"$setOnInsert": {"schema": 1, "since": self._clock()}}, upsert=True
-            )
+            await leave_note(self._notes, self._clock())
             self._went_back = True
             failpoint("issuer.adopting.2")
 
