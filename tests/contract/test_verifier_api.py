@@ -23,6 +23,7 @@ from libs.openbadges.issue.signing import prepare, sign
 from libs.openbadges.model.context_urls import CREDENTIALS_V2, OPEN_BADGES_V3
 from libs.openbadges.status.bitstring import StatusList, entry, list_document
 from libs.openbadges.verify import CHECKS, RECIPIENT, Report
+from services.verifier.material.cache import ShortMemory
 from services.verifier.material.records import TakenDown
 from services.verifier.published.badges import REPRESENTATIONS
 from services.verifier.verification.models import ReportView
@@ -355,15 +356,20 @@ async def test_more_than_can_wait_is_answered_503_at_once(repository: MemoryRepo
 
 
 async def test_lookups_are_remembered_for_a_moment_and_never_for_longer_than_a_revocation_may_take(
-    http: AsyncClient, repository: MemoryRepository
+    repository: MemoryRepository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await asyncio.gather(*(verified(http, SCHOOL.badge(ID)) for _ in range(5)))
-    # The issuer with its keys, the list, the authority's keys and who has a name like its own, once; what was published
-    # each time.
-    assert repository.lookups == 4 + 5
-    repository.learn(SCHOOL, revoked=[7])
-    await asyncio.sleep(1.1)
-    assert (await verified(http, SCHOOL.badge(ID)))["verdict"] == "fail"
+    seconds = 0.0
+    defaults = ShortMemory.__init__.__kwdefaults__
+    assert defaults is not None
+    monkeypatch.setitem(defaults, "clock", lambda: seconds)
+    async with client(application(repository)) as http:
+        await asyncio.gather(*(verified(http, SCHOOL.badge(ID)) for _ in range(5)))
+        # The issuer with its keys, the list, the authority's keys and who has a name like its own, once; what was
+        # published each time.
+        assert repository.lookups == 4 + 5
+        repository.learn(SCHOOL, revoked=[7])
+        seconds = 1.1
+        assert (await verified(http, SCHOOL.badge(ID)))["verdict"] == "fail"
 
 
 def counted(name: str, **labels: str) -> float:
