@@ -211,9 +211,11 @@ def go_on(
     until("the revocation is not in force", lambda: set_bits(stack) == in_force)
 
 
-def set_back_with_all_groups(stack: Stack, copies: Copies, groups: Groups, was_decided: dict[bytes, Any]) -> None:
+def set_back_with_all_groups(
+    stack: Stack, copies: Copies, groups: Groups, founded: SchoolClient, was_decided: dict[bytes, Any]
+) -> None:
     """Put the databases back while nothing runs, and every group to that moment too: nothing is harmed either."""
-    truth, mails = credentials(stack), mailbox(stack)
+    truth, mails, bits = credentials(stack), mailbox(stack), set_bits(stack)
     stack.stop(*SERVICES)
     copies.put_back()
     groups.set_back()
@@ -221,6 +223,13 @@ def set_back_with_all_groups(stack: Stack, copies: Copies, groups: Groups, was_d
         until("credentials differ from what was published", lambda: credentials(stack) == truth)
         until("decisions differ from what was published", lambda: was_decided.items() <= decisions(stack).items())
         until("the verifier differs", lambda: shown(stack) == {each: known[:2] for each, known in truth.items()})
+        until("revocations are not in force", lambda: set_bits(stack) == bits)
+        for credential_id in list(truth)[::20]:
+            assert HTTP.get(f"{stack.url('verifier')}/badges/{credential_id}").status_code == 200
+        # The school that the copy knows nothing of goes on issuing.
+        (goes_on,) = founded.send([Row("last", 3_001, SoloLevel.RELATIONAL)], 1, 1_000_000, name="-last")
+        decided(founded, goes_on)
+        assert founded.batch(goes_on)["counts"]["issued"] == 1
         until("mails are on their way", lambda: mails_are_sent(stack))
     assert mailbox(stack) == mails
     assert {str(each) for each in held_deliveries(stack)} & mails.keys(), "what was sent after the copy is held"
@@ -291,4 +300,4 @@ def test_databases_that_are_put_back_take_up_what_was_published_and_nothing_is_h
         assert mailbox(stack) == mails
         held = {str(each) for each in held_deliveries(stack)}
         assert held & mails.keys(), "what was sent after the copy is held"
-    set_back_with_all_groups(stack, copies, groups, was_decided)
+    set_back_with_all_groups(stack, copies, groups, founded, was_decided)

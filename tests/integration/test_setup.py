@@ -29,6 +29,7 @@ KEPT = {
     "access.use.v1": None,
     "signing.keys.v1": None,
     "broker.clock.v1": 2,
+    "store.moments.v1": None,
     **{f"dead-letters.{service}.v1": 90 for service in NAMES},
     **{f"sent-again.{service}.v1": 14 for service in NAMES},
 }
@@ -39,6 +40,7 @@ ONE_PARTITION = {
     "issuer.settings.v1",
     "access.keys.v1",
     "access.use.v1",
+    "store.moments.v1",
     *(f"dead-letters.{service}.v1" for service in NAMES),
     *(f"sent-again.{service}.v1" for service in NAMES),
 }
@@ -71,6 +73,9 @@ async def test_topics_have_the_partitions_retention_and_compression_of_the_desig
         if days is not None:
             assert timedelta(milliseconds=int(config["retention.ms"])) == timedelta(days=days), name
             assert int(config["segment.ms"]) * 15 == int(config["retention.ms"]), name
+        else:
+            tombstones = timedelta(days=400 if name == "learner.contacts.v1" else 7)
+            assert timedelta(milliseconds=int(config["delete.retention.ms"])) == tombstones, name
 
 
 @pytest.mark.parametrize("service", NAMES)

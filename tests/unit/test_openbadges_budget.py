@@ -1,6 +1,7 @@
 """The work of one verification: shared by all that a document brings, counted, and ended."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextvars import copy_context
 from datetime import UTC, datetime
 from typing import Any
 
@@ -91,3 +92,13 @@ def test_a_block_within_another_shares_its_budget_and_the_next_one_does_not() ->
     with shared_budget() as later:
         assert later is not outer
     spend(10 * WORK)
+
+
+def test_a_block_that_is_ended_in_another_context_than_it_began_in_ends_without_an_error() -> None:
+    def job() -> Generator[None]:
+        with shared_budget():
+            yield
+
+    abandoned = job()
+    copy_context().run(next, abandoned)
+    abandoned.close()

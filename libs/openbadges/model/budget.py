@@ -1,7 +1,7 @@
 """The work that one request may cost: counted where it is done, shared by all that the request brings, and ended."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from typing import Final
 
@@ -64,7 +64,9 @@ def shared_budget(budget: Budget | None = None) -> Iterator[Budget]:
     try:
         yield shared
     finally:
-        _current.reset(token)
+        # A job that nobody waits for any more is ended wherever it is collected; that context holds no budget of it.
+        with suppress(ValueError):
+            _current.reset(token)
 
 
 def spend(units: int) -> None:
