@@ -36,11 +36,13 @@ _LAST_RECORDS = 1_000
 class StoreMoments:
     """Of which moment the database of one service is; any of its processes publishes it."""
 
-    def __init__(self, kafka: Kafka, positions: Positions, fence: Fence, service: str) -> None:
+    def __init__(self, kafka: Kafka, positions: Positions, fence: Fence, service: str, *, is_kept: bool = True) -> None:
+        """Take what it asks, the service, and whether the broker keeps what is published: one in memory does not."""
         self._kafka = kafka
         self._positions = positions
         self._fence = fence
         self._service = service
+        self._is_kept = is_kept
         self._published: datetime | None = None
 
     async def publish(self) -> float:
@@ -50,7 +52,7 @@ class StoreMoments:
             KafkaError: the brokers are unavailable.
             PyMongoError: the database is unavailable.
         """
-        raised_at = await self._fence.last_raised()
+        raised_at = await self._fence.last_raised() if self._is_kept else None
         # A database that was set back beneath this process must not hide it.
         if raised_at is not None and (self._published is None or raised_at > self._published):
             moment = StoreMoment(service=self._service, used_at=raised_at)
@@ -88,6 +90,8 @@ class StoreMoments:
         return True
 
     async def _last_published(self) -> datetime | None:
+        if not self._is_kept:
+            return None
         async with reading(self._kafka, STORE_MOMENTS) as reader:
             ends = await reader.ends()
             since = {tp: max(0, end - _LAST_RECORDS) for tp, end in ends.items()}

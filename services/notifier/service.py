@@ -113,7 +113,14 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
         clock=_now,
         draw=random.random,
     )
-    moments = StoreMoments(plumbing.kafka, plumbing.positions, plumbing.fence, plumbing.service)
+    moments = StoreMoments(
+        plumbing.kafka,
+        plumbing.positions,
+        plumbing.fence,
+        plumbing.service,
+        # The broker without idempotence is the one in memory (Tansu), whose compacted topics lose the last record too.
+        is_kept=settings.kafka_idempotence,
+    )
     hold = partial(_hold, plumbing.fence, moments, deliveries)
     plumbing.preparation.add("holding mails that may have been sent", hold)
     plumbing.repeat("store-moments", moments.publish)
