@@ -406,6 +406,18 @@ async def test_a_revocation_that_is_read_again_before_its_decision_is_held_like_
     }
 
 
+async def test_what_is_announced_again_in_the_batch_in_which_it_is_read_again_is_held_all_the_same(
+    database: mongo.Database,
+) -> None:
+    does, learner = workers(database), uuid4()
+    await does.contacts([received(contact(learner))])
+    decided = announced(issued(learner))
+    closed: Received[CredentialRevoked | CredentialTakenDown] = announced(revoked(learner))
+    await does.deliveries.decided([decided._replace(known=True), decided])
+    await does.deliveries.closed([closed._replace(known=True), closed])
+    assert await occasions(database, learner) == {"issued": "may_have_been_sent", "revoked": "may_have_been_sent"}
+
+
 async def test_what_is_released_is_due_at_once(database: mongo.Database) -> None:
     deliveries, does, learner = Deliveries(database), workers(database), uuid4()
     await does.contacts([received(contact(learner))])

@@ -50,7 +50,7 @@ class DeliveryWorker:
             event = each.event
             for told in () if event is None else _issued_by(event):
                 delivery_id = self._ids.delivery_id(told.credential_id, Occasion.ISSUED)
-                expected[delivery_id] = StoredDelivery(
+                delivery = StoredDelivery(
                     id=delivery_id,
                     issuer_id=told.event.issuer_id,
                     credential_id=told.credential_id,
@@ -64,6 +64,8 @@ class DeliveryWorker:
                     changed_at=now,
                     trace=each.trace,
                 )
+                # The first holds: behind one that may have been mailed the issuer's next announcement of it may stand.
+                expected.setdefault(delivery_id, delivery)
         await self._expect(list(expected.values()), now)
         return []
 
@@ -83,7 +85,9 @@ class DeliveryWorker:
         events = [(each.event, each.trace, each.known) for each in batch if each.event is not None]
         if not events:
             return []
-        never = {self._issued_id(event): self._never(event, trace, now, known=known) for event, trace, known in events}
+        never: dict[UUID, StoredDelivery] = {}
+        for event, trace, known in events:  # the first of each holds, as above
+            never.setdefault(self._issued_id(event), self._never(event, trace, now, known=known))
         await self._deliveries.expect(list(never.values()))  # 1
         await self._deliveries.cancel_by_id(list(never), "revoked", now)
         taken_down = [event for event, *_ in events if isinstance(event, CredentialTakenDown)]
@@ -91,12 +95,12 @@ class DeliveryWorker:
             revoked = [self._ids.delivery_id(event.credential_id, Occasion.REVOKED) for event in taken_down]
             await self._deliveries.cancel_by_id(revoked, "taken_down", now)
         issued = await self._deliveries.find(never)  # 2
-        telling = [
-            replace(each, state=_first_state(known))
-            for event, trace, known in events
-            if (each := self._telling(event, issued[self._issued_id(event)], trace, now)) is not None
-        ]
-        await self._expect(telling, now)  # 3
+        telling: dict[UUID, StoredDelivery] = {}
+        for event, trace, known in events:
+            each = self._telling(event, issued[self._issued_id(event)], trace, now)
+            if each is not None:
+                telling.setdefault(each.id, replace(each, state=_first_state(known)))
+        await self._expect(list(telling.values()), now)  # 3
         return []
 
     async def _expect(self, deliveries: Sequence[StoredDelivery], now: datetime) -> None:
