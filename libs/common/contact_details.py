@@ -73,7 +73,8 @@ _SPACED_OUT: Final = re.compile(
 )
 _WITH_DOT: Final = re.compile(r"[^\W\d_]{2,}[._][^\W\d_]{2,}\d{0,4}")
 _DOT: Final = re.compile(r"\s?(?:\.|\bdot\b)\s?", re.IGNORECASE)
-_EMAIL: Final = re.compile(r"[\w.+'-]{1,64}@(?:[\w-]{1,63}\.){1,8}[^\W\d_]{2,24}")
+# Not looked for behind each letter of a word: that takes as long as the words are.
+_EMAIL: Final = re.compile(r"(?<![\w.+'-])[\w.+'-]{1,64}@(?:[\w-]{1,63}\.){1,8}[^\W\d_]{2,24}")
 
 _YEAR: Final = "(?:19|20)[0-9]{2}"
 _DATE: Final = re.compile(

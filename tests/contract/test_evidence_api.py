@@ -296,16 +296,55 @@ async def test_a_file_that_cannot_be_read_is_the_same_problem_in_a_dry_run(evide
 
 
 async def test_dry_runs_take_nothing_of_what_may_be_sent_and_are_bounded_as_that_is() -> None:
-    built = Service(daily=DailyLimits(key_rows=4, key_bytes=4 << 20))
+    built = Service(daily=DailyLimits(key_rows=1_000, key_bytes=4 << 20))
     dry = "/v1/batches?dry_run=true"
     async with built.client:
         file = table(*map(line, range(400)))
-        for _ in range(5):
-            assert (await built.send(file, path=dry)).status_code == 200
-        assert (await built.send(table(line(1)))).status_code == 202
+        assert [(await built.send(file, path=dry)).status_code for _ in range(3)] == [200, 200, 429]
+        assert (await built.send(file)).status_code == 202
         large = Service(daily=DailyLimits(key_bytes=len(file) + 10))
         assert [(await large.send(file, path=dry)).status_code for _ in range(2)] == [200, 429]
         assert (await large.send(file)).status_code == 202
+
+
+async def test_a_dry_run_ends_when_its_sender_has_left(evidence: Service) -> None:
+    """The file is here as a whole; behind it comes the end of the connection."""
+    take_large(evidence)
+    file = gzip.compress(table(*map(line, range(9_000))))
+    coming = [{"type": "http.request", "body": file}, {"type": "http.disconnect"}]
+    answered: list[Any] = []
+
+    async def receive() -> Any:
+        return coming.pop(0)
+
+    async def send(message: Any) -> None:
+        answered.append(message)
+
+    headers = [(b"host", b"test"), (b"content-type", b"text/csv"), (b"content-encoding", b"gzip")]
+    headers.append((b"authorization", b"Bearer north"))
+    scope = {"type": "http", "method": "POST", "path": "/v1/batches", "query_string": b"dry_run=true"}
+    scope |= {"headers": headers, "http_version": "1.1", "scheme": "http", "client": ("192.0.2.1", 1)}
+    await evidence.app(scope, receive, send)
+    assert answered[0]["status"] == 400
+    assert b"The connection ended" in answered[1]["body"]
+
+
+async def test_a_school_has_two_dry_runs_under_way_and_uploads_beside_them() -> None:
+    built, go = Service(), asyncio.Event()
+
+    async def slow() -> AsyncIterator[bytes]:
+        yield table(line(1))
+        await go.wait()
+
+    dry = "/v1/batches?dry_run=true"
+    async with built.client:
+        waiting = [asyncio.create_task(built.send(slow(), path=dry)) for _ in range(2)]
+        await asyncio.sleep(0.05)
+        assert (await built.send(table(line(1)), path=dry)).status_code == 429
+        assert (await built.send(table(line(1)), path=dry, as_="south")).status_code == 200
+        assert (await built.send(table(line(1)))).status_code == 202
+        go.set()
+        assert [each.status_code for each in await asyncio.gather(*waiting)] == [200, 200]
 
 
 CALLS = "VW-call,S1,,,resilience,relational,,2026-11-20,Raft; ring Jo on 0412 345 678,,,,,"

@@ -91,6 +91,26 @@ def test_a_byte_order_mark_carriage_returns_and_blank_lines_are_no_matter() -> N
     assert rows[0][1]["learner_name"] == "Zoë Ånström 🦜"
 
 
+@pytest.mark.parametrize("blank", [b"\n", b",,,,\r\n", b" , \t,\n", b'"","",""\n', "\u00a0,,\n".encode()])
+def test_blank_rows_have_an_end(monkeypatch: pytest.MonkeyPatch, blank: bytes) -> None:
+    monkeypatch.setattr("services.evidence.sources.reader.MOST_BLANK", 160)
+    for before in (b"", HEADER.encode() + b"\n"):
+        with pytest.raises(InvalidRequestError, match="more blank rows than a sheet has rows"):
+            read(CsvReader(LONGEST), before + blank * 161)
+    assert reasons(read_csv(blank * 10 + ",".join(NAMES).encode())) == [(11, None)]
+
+
+def test_blank_lines_of_json_have_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("services.evidence.sources.reader.MOST_BLANK", 160)
+    assert len(read(NdjsonReader(LONGEST), b"\n" * 160 + b"{}\n")) == 1
+    with pytest.raises(InvalidRequestError, match="more blank rows"):
+        read(NdjsonReader(LONGEST), b"{}\n" + b" \n" * 161)
+
+
+def test_a_line_of_empty_cells_that_was_cut_is_no_blank_row() -> None:
+    assert reasons(read_csv("," * 1_300 + "VW-1\n")) == [(1, Reason.TOO_LONG)]
+
+
 def test_columns_may_stand_in_any_order_and_be_written_as_people_do() -> None:
     rows = read_csv(
         "Raft,S1,VW-1,resilience,80,2026-03-09\n", header="Activity,Learner ID,source-id,achievement,score,DATE"

@@ -17,6 +17,7 @@ from fastapi.responses import JSONResponse, StreamingResponse
 
 from libs.access.api_keys import ApiKeys, Caller
 from libs.common.body_limits import streamed_body
+from libs.common.departures import watched
 from libs.common.errors import (
     ConflictError,
     ForbiddenError,
@@ -36,7 +37,7 @@ from services.evidence.batches.dry_run import dry_run
 from services.evidence.batches.failed_csv import failed_csv
 from services.evidence.batches.ingestion import Intake
 from services.evidence.batches.one_piece import OnePiece, good_fields, nothing
-from services.evidence.batches.quotas import BYTES_OF_DRY_RUNS, Quotas
+from services.evidence.batches.quotas import BYTES_OF_DRY_RUNS, ROWS_OF_DRY_RUNS, Quotas
 from services.evidence.batches.repository import Batches
 from services.evidence.batches.views import BatchView, DryRunView, RowPage, RowView
 from services.evidence.batches.whole_files import WholeFiles
@@ -201,21 +202,22 @@ def upload_routes(
         """Send a file of evidence: CSV, NDJSON, a workbook, or one of these in a ZIP; answered when all of it is safe.
 
         With `dry_run=true` it is read as it would be, and nothing is taken in: no batch, no row, no mail, no use of the
-        Idempotency-Key, nothing of the quotas of rows and bytes (so many bytes a day again may be sent in dry runs).
+        Idempotency-Key, nothing of the quotas of rows and bytes (so many of both a day again may be sent in dry runs).
         The numbers are those that the batch would have when it is accepted. What is decided afterwards is not foreseen:
         whether the achievement is there and asks for a level or a score, whether the result is enough, whether the
         evidence was sent before or the learner holds the badge, and whether the file has a source id twice.
         """
-        stream = keys.while_valid(request, request.stream())
-        sent = quotas.counted(caller, stream, BYTES_OF_DRY_RUNS if is_dry_run else "bytes")
-        async with _opened(request, sent, gzipped=_is_gzip(content_encoding)) as (form, pieces):
-            upload = Upload(caller.issuer_id, source, form.name, request_trace(request), idempotency_key)
-            reader = form.reader(longest_row)
-            if is_dry_run:
-                found = await dry_run(intake, upload, reader, pieces)
+        with watched(request) as sender:
+            stream = keys.while_valid(request, sender.stream())
+            sent = quotas.counted(caller, stream, BYTES_OF_DRY_RUNS if is_dry_run else "bytes")
+            async with _opened(request, sent, gzipped=_is_gzip(content_encoding)) as (form, pieces):
+                upload = Upload(caller.issuer_id, source, form.name, request_trace(request), idempotency_key)
+                reader = form.reader(longest_row)
+                charge = partial(quotas.take, caller, ROWS_OF_DRY_RUNS if is_dry_run else "rows")
+                if not is_dry_run:
+                    return _answer(await intake.receive(upload, reader, pieces, charge), response)
+                found = await dry_run(intake, upload, reader, sender.while_there(pieces), charge)
                 return JSONResponse(DryRunView.of(found, upload, is_sheet=form.is_sheet).model_dump(mode="json"))
-            charge = partial(quotas.take, caller, "rows")
-            return _answer(await intake.receive(upload, reader, pieces, charge), response)
 
     @router.get("/evidence/template", response_class=Response, responses={200: _TEMPLATE})
     async def read_template(caller: Caller = writer) -> Response:  # whoever may send evidence

@@ -13,7 +13,7 @@ from libs.common.telemetry import get_logger, trace_id
 from libs.contracts.events import Outcome
 from services.evidence.batches import metrics
 from services.evidence.batches.batch import PENDING, Row, RowFault, RowWarning, Tally, Upload
-from services.evidence.batches.ingestion import Intake
+from services.evidence.batches.ingestion import Charge, Intake
 from services.evidence.batches.row_checks import MOST_REFUSED, RowChecks
 from services.evidence.sources.reader import RawRow, Reader, rows_of
 from services.evidence.sources.refusals import Refusal
@@ -74,26 +74,51 @@ class DryRun:
             self.is_whole = False
 
 
-async def dry_run(intake: Intake, upload: Upload, reader: Reader, blocks: AsyncIterator[bytes]) -> DryRun:
+async def dry_run(
+    intake: Intake,
+    upload: Upload,
+    reader: Reader,
+    blocks: AsyncIterator[bytes],
+    charge: Charge,
+) -> DryRun:
     """Return what this upload would come to at ingestion; nothing is stored, published or decided.
+
+    Args:
+        intake: which an upload goes through.
+        upload: what it would be.
+        reader: of its form.
+        blocks: its bytes.
+        charge: is told how many rows were read, and may refuse more of them.
 
     Raises:
         InvalidRequestError: the file as a whole cannot be read, holds no rows, or nearly all of very many are bad.
-        TooManyRequestsError: so many files of this issuer are on their way already.
+        TooManyRequestsError: so many dry runs of this issuer are under way already.
         BowerbirdError: a limit was passed (body.py).
     """
-    with intake.under_way(upload.issuer_id):
-        return await _dry_run(intake, upload, reader, blocks)
+    with intake.under_way(upload.issuer_id, "dry runs", intake.dry_runs_per_issuer):
+        return await _dry_run(intake, upload, reader, blocks, charge)
 
 
-async def _dry_run(intake: Intake, upload: Upload, reader: Reader, blocks: AsyncIterator[bytes]) -> DryRun:
+async def _dry_run(
+    intake: Intake,
+    upload: Upload,
+    reader: Reader,
+    blocks: AsyncIterator[bytes],
+    charge: Charge,
+) -> DryRun:
     started, end, found, came = monotonic(), "failed", DryRun(), 0
     checks = RowChecks(intake.contact_policy, local=intake.local)
+
+    async def count(block: bytes | None) -> None:
+        before = found.counts.total()
+        await intake.compute(came, partial(_count, found, reader, block, checks, intake.clock().date()))
+        await charge(found.counts.total() - before)
+
     try:
         async for block in blocks:
             came += len(block)
-            await intake.compute(came, partial(_count, found, reader, block, checks, intake.clock().date()))
-        await intake.compute(came, partial(_count, found, reader, None, checks, intake.clock().date()))
+            await count(block)
+        await count(None)
         if not found.counts:
             raise InvalidRequestError("There are no rows of data in the file.")
         end = "checked"

@@ -92,9 +92,10 @@ class Intake:
     chunk_rows: int
     chunk_bytes: int = 1024 * 1024
     uploads_per_issuer: int = 8
+    dry_runs_per_issuer: int = 2
     contact_policy: ContactPolicy = ContactPolicy.WARN
     local: bool = False
-    _under_way: Counter[str] = field(default_factory=Counter)
+    _under_way: Counter[tuple[str, str]] = field(default_factory=Counter)
     # Rows are read and checked beside the event loop, which meanwhile answers everybody else; one thread, for more of
     # them would take the interpreter from the loop.
     _thread: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "rows"))
@@ -116,30 +117,30 @@ class Intake:
         """
         if upload.format == "json":
             return await self._read(upload, await self._receive(upload, reader, blocks, charge))
-        with self.under_way(upload.issuer_id):
+        with self.under_way(upload.issuer_id, "uploads", self.uploads_per_issuer):
             accepted = await self._receive(upload, reader, blocks, charge)
         return await self._read(upload, accepted)
 
     @contextmanager
-    def under_way(self, issuer_id: str) -> Iterator[None]:
-        """Count a file of this issuer as on its way until the end of the block.
+    def under_way(self, issuer_id: str, kind: str, most: int) -> Iterator[None]:
+        """Count something of this kind ("uploads") and issuer as under way until the end of the block.
 
         Raises:
-            TooManyRequestsError: so many are already.
+            TooManyRequestsError: as many are already as may be.
         """
-        if self._under_way[issuer_id] >= self.uploads_per_issuer:
+        counted = issuer_id, kind
+        if self._under_way[counted] >= most:
             metrics.UPLOADS.labels("refused").inc()
             raise TooManyRequestsError(
-                f"{self.uploads_per_issuer} uploads of this issuer are on their way; send the next one after them",
-                _TRY_AGAIN_SECONDS,
+                f"{most} {kind} of this issuer are under way; send the next one after them", _TRY_AGAIN_SECONDS
             )
-        self._under_way[issuer_id] += 1
+        self._under_way[counted] += 1
         try:
             yield
         finally:
-            self._under_way[issuer_id] -= 1
-            if not self._under_way[issuer_id]:
-                del self._under_way[issuer_id]
+            self._under_way[counted] -= 1
+            if not self._under_way[counted]:
+                del self._under_way[counted]
 
     async def _read(self, upload: Upload, accepted: Batch | UUID) -> Batch:
         return accepted if isinstance(accepted, Batch) else await self.batches.batch(accepted, upload.issuer_id)

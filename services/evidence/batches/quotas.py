@@ -21,8 +21,9 @@ BLOCK_BYTES = 4 * 1024 * 1024
 
 # Checked and not taken: counted for itself, so that it leaves what may be sent, and is bounded as that is.
 BYTES_OF_DRY_RUNS = "bytes of dry runs"
+ROWS_OF_DRY_RUNS = "rows of dry runs"
 
-_BLOCKS = {"rows": BLOCK_ROWS, "bytes": BLOCK_BYTES, BYTES_OF_DRY_RUNS: BLOCK_BYTES}
+_BLOCKS = {"rows": BLOCK_ROWS, "bytes": BLOCK_BYTES, ROWS_OF_DRY_RUNS: BLOCK_ROWS, BYTES_OF_DRY_RUNS: BLOCK_BYTES}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ class DailyLimits:
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """What of one kind (`rows`, `bytes`, `BYTES_OF_DRY_RUNS`) a key or an issuer may send in a day."""
+    """What of one kind (`rows`, `bytes`, those of dry runs) a key or an issuer may send in a day."""
 
     name: str
     issuer_id: str
@@ -54,6 +55,7 @@ class Quotas:
         self._limits: Mapping[str, tuple[int, int]] = {
             "rows": (limits.key_rows, limits.issuer_rows),
             "bytes": (limits.key_bytes, limits.issuer_bytes),
+            ROWS_OF_DRY_RUNS: (limits.key_rows, limits.issuer_rows),
             BYTES_OF_DRY_RUNS: (limits.key_bytes, limits.issuer_bytes),
         }
         self._clock = clock

@@ -11,7 +11,7 @@ from services.evidence.sources.csv_header import Header, column_names, is_blank,
 from services.evidence.sources.csv_quotes import Rows
 from services.evidence.sources.failed_columns import TEXT
 from services.evidence.sources.lines import Lines
-from services.evidence.sources.reader import NOT_UTF8, RawRow, decode, readable, too_long
+from services.evidence.sources.reader import NOT_UTF8, BlankRows, RawRow, decode, readable, too_long
 from services.evidence.sources.refusals import Reason, Refusal
 
 _BYTES_PER_CHARACTER: Final = 4  # at most, in UTF-8
@@ -19,8 +19,8 @@ _DELIMITERS: Final = (",", ";", "\t", "|")
 # Excel's own first line, which it does not show: which character stands between cells. A program that does not know it
 # saves it again as a row, with empty cells behind.
 _SEPARATOR_LINE: Final = re.compile(r'"?sep=([^\w\s"]|\t)"?[,;\t|]*[\r\n]*', re.IGNORECASE)
-# Files may end in millions of them, and it takes long to ask where the row in each of them ends.
-_BLANK_LINES: Final = frozenset({"\n", "\r\n", "\r"})
+# Most blank rows are seen to be one at once; to ask where a row ends, and what its cells show, takes so much longer.
+_BLANK_OTHERWISE_COST: Final = 16
 QUOTES_WRONG: Final = Refusal(
     Reason.COLUMNS_WRONG,
     None,
@@ -42,6 +42,7 @@ class CsvReader:
         self._delimiters: Sequence[str] = _DELIMITERS
         self._header: Header | None = None
         self._open: list[str] = []
+        self._blank = BlankRows()
         # Of the row read last; before the first row of data, how many rows stand above the header.
         self._number = 0
 
@@ -66,10 +67,12 @@ class CsvReader:
             if self._header is None:
                 return
         header, rows = self._header, Rows(lines, self._header.delimiter, self._longest)
+        blank = _blank_line(header.delimiter)
         taken = 0
         while taken < len(lines):
-            if lines[taken] in _BLANK_LINES:
+            if len(lines[taken]) <= self._longest and blank.fullmatch(lines[taken]):
                 self._number, taken = self._number + 1, taken + 1
+                self._blank.add()
                 continue
             cells, end = rows.row(taken)
             if end is None and not last:
@@ -83,7 +86,9 @@ class CsvReader:
                 continue
             taken = end or len(lines)
             result = header.fields(cells)
-            if result is not None:
+            if result is None:
+                self._blank.add(_BLANK_OTHERWISE_COST)
+            else:
                 yield self._number, result if clean or _is_clean(cells) else _not_utf8(result)
 
     def _unparted(self, line: str) -> Refusal:
@@ -107,8 +112,10 @@ class CsvReader:
                     self._header = Header(cells, delimiter)
                     return lines[position + length :]
                 self._number += 1
+                self._blank.add(_BLANK_OTHERWISE_COST)
             else:
                 self._number += 1
+                self._blank.add()
         return []
 
     def _header_row(self, lines: list[str], *, last: bool) -> tuple[list[str], str, int] | None:
@@ -134,6 +141,12 @@ class CsvReader:
         if not found:
             raise InvalidRequestError("The quotation marks in the first row, which names the columns, are wrong.")
         return max(found, key=lambda each: (known(column_names(each[0])), len(each[0])))
+
+
+def _blank_line(delimiter: str) -> re.Pattern[str]:
+    """Return what lines are blank rows at first sight; it holds no choice, so it takes no longer than they are."""
+    nothing = '(?:""| *)' if delimiter == "\t" else '(?:""|[ \\t]*)'
+    return re.compile(f"{nothing}(?:{re.escape(delimiter)}{nothing})*[\\r\\n]*")
 
 
 def _not_utf8(result: dict[str, str] | Refusal) -> Refusal:

@@ -14,7 +14,7 @@ from services.evidence.sources.columns import COLUMNS
 from services.evidence.sources.failed_columns import TEXT
 from services.evidence.sources.lines import Lines
 from services.evidence.sources.numbers import number_refused, number_text
-from services.evidence.sources.reader import NOT_UTF8, RawRow, decode, readable, too_long
+from services.evidence.sources.reader import NOT_UTF8, BlankRows, RawRow, decode, readable, too_long
 from services.evidence.sources.refusals import Reason, Refusal
 
 _KNOWN: Final = frozenset(COLUMNS)
@@ -32,6 +32,7 @@ class NdjsonReader:
         self._longest = longest_row
         self._lines = Lines(longest_row)
         self._number = 0
+        self._blank = BlankRows()
         self._begun = False
 
     def feed(self, block: bytes) -> Iterator[RawRow]:
@@ -53,6 +54,7 @@ class NdjsonReader:
                 continue
             text = line.strip()
             if not text:
+                self._blank.add()
                 continue
             if not self._begun and not text.startswith(b"{"):
                 raise InvalidRequestError(

@@ -1,8 +1,9 @@
 """What reads an evidence file: fed with bytes cut anywhere, it gives numbered rows of text fields."""
 
 from collections.abc import Iterator, Mapping
-from typing import Protocol
+from typing import Final, Protocol
 
+from libs.common.errors import InvalidRequestError
 from services.evidence.sources.refusals import Reason, Refusal
 
 # A row's number with its fields, or with why it has none. Of a CSV file, row n is the sheet's row n + 1, wherever the
@@ -19,6 +20,27 @@ class Fields(dict[str, str]):
         super().__init__(texts)
         self.faults = faults
         self.warnings = warnings
+
+
+MOST_BLANK: Final = 1_048_576
+"""Blank rows of a file: as many as a sheet has in all. Spreadsheets write thousands of them behind the last one."""
+
+
+class BlankRows:
+    """Counts the blank rows of a file, which are passed over: without an end they would be work for nothing."""
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def add(self, cost: int = 1) -> None:
+        """Count one that took as much work as this many.
+
+        Raises:
+            InvalidRequestError: a sheet has not so many.
+        """
+        self._count += cost
+        if self._count > MOST_BLANK:
+            raise InvalidRequestError("The file has more blank rows than a sheet has rows; take them out of it.")
 
 
 class Reader(Protocol):

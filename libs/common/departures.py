@@ -1,0 +1,56 @@
+"""Whether who sent a request still waits for its answer: work for an answer that nobody reads can end."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+
+from fastapi import Request
+from starlette.types import Message
+
+from libs.common.errors import InvalidRequestError
+
+
+class Sender:
+    """Who sends a request, as its connection shows it."""
+
+    def __init__(self, request: Request) -> None:
+        self._receive = request.receive
+        self._request = Request(request.scope, self._noting_the_end)
+        self._departure: asyncio.Future[Message] | None = None
+
+    def stream(self) -> AsyncIterator[bytes]:
+        """Return the body, to be read through this alone."""
+        return self._request.stream()
+
+    async def while_there(self, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        """Yield the pieces of what is made of the body, for as long as somebody waits for what comes of them.
+
+        Raises:
+            InvalidRequestError: nobody does.
+        """
+        async for piece in pieces:
+            if self._departure is not None and self._departure.done():
+                raise InvalidRequestError("The connection ended before its request was answered.")
+            yield piece
+
+    async def _noting_the_end(self) -> Message:
+        message = await self._receive()
+        if message["type"] == "http.request" and not message.get("more_body", False):
+            # Behind a body nothing else comes.
+            self._departure = asyncio.ensure_future(self._receive())
+        return message
+
+    def forget(self) -> None:
+        """Look no longer."""
+        if self._departure is not None:
+            self._departure.cancel()
+
+
+@contextmanager
+def watched(request: Request) -> Iterator[Sender]:
+    """Watch who sent a request whose body was not read yet."""
+    sender = Sender(request)
+    try:
+        yield sender
+    finally:
+        sender.forget()
