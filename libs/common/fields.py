@@ -11,6 +11,7 @@ from pydantic.fields import FieldInfo
 from libs.common.addresses import DOMAIN_PATTERN, LONGEST, Address
 from libs.common.addresses import PATTERN as ADDRESS_PATTERN
 from libs.common.contact_details import contact_detail_in
+from libs.common.markup import markup_fault
 from libs.common.text import REFUSED, clean_line, clean_name, clean_text
 from libs.common.web_urls import PATTERN as URL_PATTERN
 from libs.common.web_urls import SecretInUrlError, public_web_url
@@ -51,7 +52,15 @@ NumberInJson: Final = BeforeValidator(_in_json)
 Truth = Annotated[bool, Field(strict=True)]
 """`true` or `false`, and neither 1 nor `"yes"`."""
 
-Line = Annotated[str, _not_blank(200), _cleaned(200, clean_name)]
+
+def _without_markup(text: str) -> str:
+    fault = markup_fault(text)
+    if fault is not None:
+        raise ValueError(f"{fault}, where it is read as Markdown or HTML; describe it in words")
+    return text
+
+
+Line = Annotated[str, _not_blank(200), _cleaned(200, clean_name), AfterValidator(_without_markup)]
 """A name: one line of at most 200 characters as it is sent, cleaned or refused by the profile of text; no link."""
 
 
@@ -68,8 +77,8 @@ IssuerName = Annotated[Line, AfterValidator(_without_contact)]
 Sentence = Annotated[str, _not_blank(500), _cleaned(500, clean_line)]
 """A line of at most 500 characters, by the same profile; it may hold a link."""
 
-Text = Annotated[str, _not_blank(5_000), _cleaned(5_000, clean_text)]
-"""Text of several lines, of at most 5,000 characters as it is sent, by the same profile."""
+Text = Annotated[str, _not_blank(5_000), _cleaned(5_000, clean_text), AfterValidator(_without_markup)]
+"""Text of several lines, of at most 5,000 characters as it is sent, by the same profile; words, no pictures."""
 
 
 def _web_url(text: str) -> str:

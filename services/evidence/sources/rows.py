@@ -14,6 +14,7 @@ import orjson
 from libs.common.addresses import Address
 from libs.common.contact_details import ContactPolicy, contact_detail_in, contact_detail_in_url
 from libs.common.links import holds_link
+from libs.common.markup import markup_fault
 from libs.common.public_url import leads_to_private
 from libs.common.text import TextRefusedError, clean_line, clean_text
 from libs.common.text_links import holds_secret_link
@@ -25,7 +26,7 @@ from services.evidence.sources.refusals import Reason, Refusal, RefusedError, co
 T = TypeVar("T")
 
 # Stands in every submission; raise it when a change of this file would read the same row differently.
-MAPPING_VERSION: Final = "6"
+MAPPING_VERSION: Final = "7"
 
 DATE: Final = re.compile(r"(?:19|20)[0-9]{2}-[0-9]{2}-[0-9]{2}")
 _SCORE: Final = re.compile(r"[0-9]{1,3}(?:\.[0-9]+)?")
@@ -34,6 +35,7 @@ _AS_TEXT: Final = re.compile(r"'(.*)|=\"(.*)\"")
 # The same before a text that a spreadsheet would take for a formula (failed_columns.py).
 _NO_FORMULA: Final = re.compile(r"'[=+\-@]")
 _NAME: Final = "learner_name"
+_ACTIVITY: Final = "activity"
 _WITHOUT_FORM: Final = frozenset({_NAME, "activity", "assessor", "comment"})
 _LINK_PRIVATE: Final = (
     "The link leads to a machine of your own or to a private network, where nobody else reaches the work; give one on"
@@ -227,6 +229,10 @@ def _check_text(fields: dict[str, str], column: Column, text: str) -> None:
         raise RefusedError(Reason.TOO_LONG, column.name, message)
     if column.form is not None and not column.form.pattern.fullmatch(text):
         raise RefusedError(column.form.reason, column.name, column.form.message)
+    fault = markup_fault(text) if column.name == _ACTIVITY else None
+    if fault is not None:
+        message = f"The column {_ACTIVITY} {fault}, where it is read as Markdown or HTML; describe it in words."
+        raise RefusedError(Reason.TEXT_FORM, _ACTIVITY, message)
     if column.name == _NAME and holds_link(text):
         message = f"The column {_NAME} holds a link or an e-mail address, which no name may hold."
         raise RefusedError(Reason.NAME_LINK, _NAME, message)
