@@ -14,14 +14,14 @@ from libs.common.problems import documented
 
 # An entry about a batch of signatures names each credential.
 _MOST = 200
-# The largest integer that MongoDB and JSON readers agree on.
-_LARGEST = 2**53 - 1
 
 
 class AuditEntryAnswer(BaseModel):
-    """Who did what, when and why; of what concerns several issuers, the part of this one."""
+    """Who did what, when and why; of what concerns several issuers, the part of this one.
 
-    sequence: int = Field(ge=1, description="its place among all entries of this service")
+    Its place among all entries stays with the operators: it tells how much the other issuers do.
+    """
+
     at: AwareDatetime
     action: Action
     principal: str = Field(
@@ -34,14 +34,16 @@ class AuditEntryAnswer(BaseModel):
     subject: str = Field(description="what it was done to")
     reason: str | None = Field(description="why: a code")
     details: dict[str, str | int] = Field(description="more about it")
-    hash: str = Field(description="SHA-256 over the entry and the hash of the one before it")
+    hash: str = Field(
+        description="SHA-256 over the entry, its place and the hash of the one before it: names it, to operators too"
+    )
 
 
 class AuditAnswer(BaseModel):
     """Entries, the newest first."""
 
     entries: list[AuditEntryAnswer]
-    next_before: int | None = Field(description="to be sent as `before` for older entries; none where this is the end")
+    next_before: str | None = Field(description="to be sent as `before` for older entries; none where this is the end")
 
 
 def audit_routes(service: str, keys: ApiKeys, log: AuditLog) -> APIRouter:
@@ -52,7 +54,9 @@ def audit_routes(service: str, keys: ApiKeys, log: AuditLog) -> APIRouter:
     async def read_audit(
         issuer_id: Annotated[str, Path(description="the id of the issuer", examples=["wattle-grove"])],
         caller: Annotated[Caller, Depends(keys.allowed(Scope.AUDIT_READ))],
-        before: Annotated[int | None, Query(ge=1, le=_LARGEST, description="only entries before this sequence")] = None,
+        before: Annotated[
+            str | None, Query(pattern="^[0-9a-f]{64}$", description="only entries before the one with this `hash`")
+        ] = None,
         limit: Annotated[int, Query(ge=1, le=_MOST, description="how many at most")] = 50,
     ) -> AuditAnswer:
         """What this service did for you, was asked to do, or refused, the newest first; each service has a log."""
@@ -60,7 +64,7 @@ def audit_routes(service: str, keys: ApiKeys, log: AuditLog) -> APIRouter:
         found = await log.of_tenant(issuer_id, before=before, limit=limit)
         return AuditAnswer(
             entries=[_answer(each, issuer_id) for each in found],
-            next_before=found[-1].sequence if len(found) == limit else None,
+            next_before=found[-1].hash if len(found) == limit else None,
         )
 
     return router
@@ -75,7 +79,6 @@ def _answer(recorded: Recorded, issuer_id: str) -> AuditEntryAnswer:
         elif issuer_id in value:
             details[name] = value[issuer_id]
     return AuditEntryAnswer(
-        sequence=recorded.sequence,
         at=recorded.at,
         action=entry.action,
         principal=entry.cause.principal,

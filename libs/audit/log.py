@@ -12,10 +12,15 @@ from libs.audit.chain import ChainReport, check_chain
 from libs.audit.entry import FIRST_PREVIOUS, Action, Entry, Recorded, chained
 from libs.audit.stored_form import document_of, recorded_of
 from libs.common.clock import now
+from libs.common.errors import NotFoundError
 from libs.common.mongo import Collection, Database, Document, Index, is_duplicate
 from libs.common.telemetry import get_logger
 
-INDEXES: Sequence[Index] = (Index("audit", ["tenants", "_id"]), Index("audit", ["tenants", "action"]))
+INDEXES: Sequence[Index] = (
+    Index("audit", ["tenants", "_id"]),
+    Index("audit", ["tenants", "action"]),
+    Index("audit", ["hash"]),
+)
 
 _AT_ONCE = 500
 
@@ -85,11 +90,18 @@ class AuditLog:
         newest = await self._collection.find_one(sort=[("_id", DESCENDING)])
         return (0, FIRST_PREVIOUS) if newest is None else (newest["_id"], newest["hash"])
 
-    async def of_tenant(self, issuer_id: str, *, before: int | None, limit: int) -> list[Recorded]:
-        """Return the newest entries that concern this issuer, the newest first, from below the sequence `before`."""
+    async def of_tenant(self, issuer_id: str, *, before: str | None, limit: int) -> list[Recorded]:
+        """Return the newest entries that concern this issuer, the newest first, from before the one with this hash.
+
+        Raises:
+            NotFoundError: the issuer has no such entry.
+        """
         query: Document = {"tenants": issuer_id}
         if before is not None:
-            query["_id"] = {"$lt": before}
+            known = await self._collection.find_one({"tenants": issuer_id, "hash": before}, {"_id": 1})
+            if known is None:
+                raise NotFoundError.for_caller("no entry of the audit log has this hash")
+            query["_id"] = {"$lt": known["_id"]}
         found = self._collection.find(query, sort=[("_id", DESCENDING)], limit=limit)
         return [recorded_of(each) for each in await found.to_list(None)]
 

@@ -59,8 +59,18 @@ async def test_an_issuer_reads_its_entries_in_pages_the_newest_first(client: Asy
     first = (await client.get(path, headers=headers, params={"limit": 2})).json()
     assert [each["subject"] for each in first["entries"]] == ["credential b", "credential a"]
     rest = (await client.get(path, headers=headers, params={"limit": 2, "before": first["next_before"]})).json()
-    assert [each["sequence"] for each in rest["entries"]] == [1]
+    assert [each["subject"] for each in rest["entries"]] == ["credentials of a batch"]
     assert rest["next_before"] is None
+
+
+async def test_nothing_in_an_issuers_entries_tells_how_many_those_of_others_are(
+    client: AsyncClient, entries: StoredEntries
+) -> None:
+    path, headers = "/v1/issuers/banksia/audit/issuer", bearer(OTHERS)
+    (before,) = (await client.get(path, headers=headers)).json()["entries"]
+    assert set(before) == {"at", "action", "principal", "key", "client", "trace", "subject", "reason", "details", "hash"}
+    others = (await client.get(path, headers=headers, params={"before": entries.documents[2]["hash"]})).status_code
+    assert (others, (await client.get(path, headers=headers, params={"before": 3})).status_code) == (404, 400)
 
 
 async def test_of_what_concerns_several_an_issuer_reads_its_own_part_alone(client: AsyncClient) -> None:

@@ -12,6 +12,7 @@ from libs.audit.chain import ChainReport, Fault
 from libs.audit.entry import Action, Cause, Details, Entry, chained
 from libs.audit.log import AuditLog
 from libs.audit.refusals import Refusals
+from libs.common.errors import NotFoundError
 
 NOW = datetime(2026, 3, 2, 9, 30, 0, 123_456, tzinfo=UTC)
 OFFICE = Cause("key:wattle/Office", "0af7651916cd43dd8448eb211c80319c", "3f2a" * 4, "192.0.2.7")
@@ -44,8 +45,13 @@ class StoredEntries:
     def __init__(self) -> None:
         self.documents: dict[int, dict[str, Any]] = {}
 
-    async def find_one(self, sort: object) -> dict[str, Any] | None:
-        return self.documents[max(self.documents)] if self.documents else None
+    async def find_one(
+        self, query: Mapping[str, Any] | None = None, _fields: object = None, *, sort: object = None
+    ) -> dict[str, Any] | None:
+        if query is None:
+            return self.documents[max(self.documents)] if self.documents else None
+        found = (each for each in self.documents.values() if query["tenants"] in each["tenants"])
+        return next((each for each in found if each["hash"] == query["hash"]), None)
 
     async def insert_many(self, documents: Sequence[Mapping[str, Any]], ordered: bool) -> None:
         for number, each in enumerate(documents):
@@ -198,7 +204,11 @@ async def test_a_tenant_reads_the_entries_that_concern_it_and_no_other(stored: S
     await log(stored).record(revoked("credential 1"), revoked("credential 2", "banksia"), revoked("credential 3"))
     found = await log(stored).of_tenant("wattle", before=None, limit=10)
     assert [each.entry.subject for each in found] == ["credential 3", "credential 1"]
-    assert [each.sequence for each in await log(stored).of_tenant("wattle", before=3, limit=10)] == [1]
+    older = await log(stored).of_tenant("wattle", before=found[0].hash, limit=10)
+    assert [each.sequence for each in older] == [1]
+    for unknown in (stored.documents[2]["hash"], "0" * 64):
+        with pytest.raises(NotFoundError):
+            await log(stored).of_tenant("wattle", before=unknown, limit=10)
 
 
 class Minutes:

@@ -1,5 +1,7 @@
 """Texts that are signed are read as Markdown elsewhere: what runs, loads or hides something there is not published."""
 
+from typing import Any
+
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
@@ -139,7 +141,7 @@ def test_a_text_of_more_links_than_anybody_writes_is_not_looked_through(text: st
 
 @pytest.mark.parametrize("kind", [Line, IssuerName, Text])
 @pytest.mark.parametrize("text", ["Raft <script>x</script>", "![x](//evil.example/t.gif)", "[x](javascript:y)"])
-def test_nothing_of_the_kind_is_published_in_a_name_or_a_text(kind: object, text: str) -> None:
+def test_nothing_of_the_kind_is_published_in_a_name_or_a_text(kind: Any, text: str) -> None:
     with pytest.raises(ValidationError):
         TypeAdapter(kind).validate_python(text)
 
