@@ -68,7 +68,18 @@ async def test_nothing_in_an_issuers_entries_tells_how_many_those_of_others_are(
 ) -> None:
     path, headers = "/v1/issuers/banksia/audit/issuer", bearer(OTHERS)
     (before,) = (await client.get(path, headers=headers)).json()["entries"]
-    assert set(before) == {"at", "action", "principal", "key", "client", "trace", "subject", "reason", "details", "hash"}
+    assert set(before) == {
+        "at",
+        "action",
+        "principal",
+        "key",
+        "client",
+        "trace",
+        "subject",
+        "reason",
+        "details",
+        "hash",
+    }
     others = (await client.get(path, headers=headers, params={"before": entries.documents[2]["hash"]})).status_code
     assert (others, (await client.get(path, headers=headers, params={"before": 3})).status_code) == (404, 400)
 

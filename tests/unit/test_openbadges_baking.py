@@ -227,6 +227,41 @@ def test_a_damaged_png_is_refused_with_what_is_wrong(picture: bytes, code: str) 
     assert refused(picture) == code
 
 
+BAKED = {"png": bake(PNG, CREDENTIAL), "svg": bake(SVG, CREDENTIAL)}
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        text_chunk(b"openbadges", b"https://evil.example/assertion.json"),
+        text_chunk(b"OpenBadgeCredential", b"{}"),
+        text_chunk(b"openbadgecredential ", b"{}"),
+        text_chunk(b"CLRCredential", b"{}"),
+        chunk(b"tEXt", b"OpenBadges\0{}"),
+        chunk(b"zTXt", b"openbadges\0\0" + zlib.compress(b"{}")),
+    ],
+)
+def test_a_credential_in_another_form_beside_that_of_a_png_makes_it_unknown_which_is_shown(other: bytes) -> None:
+    for picture in (BAKED["png"].replace(PIXELS, other + PIXELS), BAKED["png"].replace(END, other + END)):
+        assert refused(picture) == "baked_many"
+    # Baked again, it is ours alone.
+    assert unbake(bake(SIGNATURE + HEADER + other + PIXELS + END, TOKEN)).content.text == TOKEN
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        '<x:assertion xmlns:x="http://openbadges.org" verify="https://evil.example/assertion.json"/>',
+        f'<x:Credential xmlns:x="{OB}">{{}}</x:Credential>',
+        f'<x:credential xmlns:x="{OB}/">{{}}</x:credential>',
+        f'<x:credential xmlns:x="{OB.replace("https", "http")}">{{}}</x:credential>',
+        '<x:credential xmlns:x="https://purl.imsglobal.org/ob/v3p1">{}</x:credential>',
+    ],
+)
+def test_a_credential_in_another_form_beside_that_of_an_svg_makes_it_unknown_which_is_shown(other: str) -> None:
+    assert refused(BAKED["svg"].replace(b"</svg>", f"{other}</svg>".encode())) == "baked_many"
+
+
 def test_a_compressed_bomb_is_refused_unpacked_by_nobody() -> None:
     bomb = zlib.compress(b"{" + b" " * 20_000_000, 1)
     picture = SIGNATURE + HEADER + text_chunk(b"openbadgecredential", bomb, b"\1\0") + PIXELS + END

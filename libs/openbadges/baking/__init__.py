@@ -61,7 +61,9 @@ def unbake(file: bytes) -> Baked:
     """Read the credential out of a picture or a PDF, as text; nothing is known yet about whether it is good.
 
     Raises:
-        UndecidedError: `baked_none` where the picture holds none, `not_svg` for other XML, and those of `pdf.unbake`.
+        UndecidedError: `baked_none` where the picture holds none, `baked_many` where it holds one of an older form, or
+            under a name written otherwise, beside that of Open Badges 3.0, `not_svg` for other XML, and those of
+            `pdf.unbake`.
         CredentialError: `baked_twice` where it holds more than one, `baked_form`, and those of `bake` for damaged
             pictures.
         UnreadFormError: a badge that was baked as Open Badges 1 and 2 did, an SVG in an encoding not read here, or a

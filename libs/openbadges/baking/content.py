@@ -7,7 +7,7 @@ from typing import Final, Literal
 
 from libs.openbadges.jose.compact import COMPACT_JWS
 from libs.openbadges.jsonld.parsing import Limits, parse
-from libs.openbadges.model.errors import CredentialError, LimitError, UnreadFormError
+from libs.openbadges.model.errors import CredentialError, LimitError, UndecidedError, UnreadFormError
 from libs.openbadges.model.older_badges import OPEN_BADGES_2, older_badge, unread
 from libs.openbadges.model.records import is_record
 
@@ -68,6 +68,15 @@ def read_content(text: str) -> Content:
     except UnicodeEncodeError as error:
         raise CredentialError("not_json", "The credential holds half a character (a lone surrogate).") from error
     return Content(text, is_jws=False, is_record=is_record(parse(text, _LIMITS)))
+
+
+def baked_many(others: int) -> UndecidedError:
+    """Return that a picture holds so many beside its credential that other readers may take for one."""
+    return UndecidedError(
+        "baked_many",
+        f"Beside its credential the picture holds {others} more of another form, and other programs may show those."
+        " Ask for the picture as its issuer gave it, or for the credential itself.",
+    )
 
 
 def older_content(text: str | bytes) -> UnreadFormError:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from libs.openbadges.baking.content import CREDENTIAL_BYTES, Content, older_content, read_content
+from libs.openbadges.baking.content import CREDENTIAL_BYTES, Content, baked_many, older_content, read_content
 from libs.openbadges.model.errors import CredentialError, LimitError, UndecidedError, UnreadFormError
 
 SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
@@ -17,6 +17,9 @@ MOST_CHUNKS: Final = 16_384
 _KEYWORDS: Final = frozenset({KEYWORD, RECORD_KEYWORD})
 _OLDER: Final = frozenset({b"openbadges"})
 """The keyword of Open Badges 1 and 2 (Open Badges 2.0, baking specification)."""
+
+_ALIKE: Final = _KEYWORDS | _OLDER
+"""In small letters, without spaces: what another reader may take for one of these keywords."""
 
 _TEXTUAL: Final = (b"iTXt", b"tEXt", b"zTXt")
 
@@ -43,7 +46,7 @@ def bake(picture: bytes, content: Content) -> bytes:
     parts = [picture[: chunks[0].end], written]
     at = chunks[0].end
     for chunk in chunks[1:]:
-        if _keyword(picture, chunk):
+        if _may_hold(picture, chunk):
             parts.append(picture[at : chunk.start])
             at = chunk.end
     parts.append(picture[at:])
@@ -53,8 +56,8 @@ def bake(picture: bytes, content: Content) -> bytes:
 def unbake(picture: bytes) -> Content:
     """Read the one chunk that holds a credential (Open Badges 3.0, section 5.3.1.2).
 
-    Every chunk's CRC is checked, and the picture is read to its end: a second credential behind the first would let
-    two readers see two things.
+    Every chunk's CRC is checked, and the picture is read to its end: a second credential, of an older form or under
+    a keyword written otherwise too, would let two readers see two things.
 
     Raises:
         CredentialError, LimitError, UndecidedError, UnreadFormError: see `baking.unbake`.
@@ -68,6 +71,9 @@ def unbake(picture: bytes) -> Content:
         raise UndecidedError("baked_none", "There is no credential in this picture.")
     if len(found) > 1:
         raise CredentialError("baked_twice", f"The picture holds {len(found)} credentials; one is allowed.")
+    others = sum(_may_hold(picture, chunk) for chunk in chunks) - 1
+    if others:
+        raise baked_many(others)
     return read_content(_text(picture, found[0]))
 
 
@@ -98,12 +104,19 @@ def _text(picture: bytes, chunk: _Chunk) -> str:
         raise CredentialError("baked_form", "The credential in the picture is not UTF-8.") from error
 
 
-def _keyword(picture: bytes, chunk: _Chunk, keywords: frozenset[bytes] = _KEYWORDS) -> bytes | None:
-    """Return the keyword of a chunk that holds a credential, whatever kind of text chunk it is."""
+def _keyword(picture: bytes, chunk: _Chunk, keywords: frozenset[bytes] = _KEYWORDS) -> bool:
+    """Return whether a chunk holds a credential by its keyword, whatever kind of text chunk it is."""
+    return _written_keyword(picture, chunk) in keywords
+
+
+def _may_hold(picture: bytes, chunk: _Chunk) -> bool:
+    return b"".join(_written_keyword(picture, chunk).lower().split()) in _ALIKE
+
+
+def _written_keyword(picture: bytes, chunk: _Chunk) -> bytes:
     if chunk.kind not in _TEXTUAL:
-        return None
-    keyword = picture[chunk.start + 8 : min(chunk.start + 8 + 80, chunk.end - 4)].partition(b"\0")[0]
-    return keyword if keyword in keywords else None
+        return b""
+    return picture[chunk.start + 8 : min(chunk.start + 8 + 80, chunk.end - 4)].partition(b"\0")[0]
 
 
 def _chunks(picture: bytes) -> Iterator[_Chunk]:

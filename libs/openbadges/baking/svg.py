@@ -7,7 +7,7 @@ from html import escape
 from typing import Final
 from xml.parsers import expat
 
-from libs.openbadges.baking.content import CREDENTIAL_BYTES, Content, older_content, read_content
+from libs.openbadges.baking.content import CREDENTIAL_BYTES, Content, baked_many, older_content, read_content
 from libs.openbadges.model.errors import CredentialError, LimitError, UndecidedError, UnreadFormError
 
 MOST_ELEMENTS: Final = 200_000
@@ -40,6 +40,10 @@ _ENCODINGS: Final = frozenset(
 """What drawing programs write beside UTF-8, by Python's names."""
 
 _ELEMENTS: Final = frozenset(f"{namespace} credential" for namespace in _PREFIXES.values())
+# What another reader may take for one of them.
+_ALIKE: Final = re.compile(
+    r"(?:https?://)?(?:purl\.imsglobal\.org/(?:ob|clr)\b\S*|openbadges\.org/?) (?:credential|assertion)", re.IGNORECASE
+)
 
 
 @dataclass(slots=True)
@@ -102,6 +106,8 @@ def unbake(picture: bytes) -> Content:
         raise UndecidedError("baked_none", "There is no credential in this picture.")
     if len(found) > 1:
         raise CredentialError("baked_twice", f"The picture holds {len(found)} credentials; one is allowed.")
+    if read.others:
+        raise baked_many(read.others)
     text = "".join(found[0].text).strip()
     verify = found[0].verify
     if verify is not None and text:
@@ -133,6 +139,7 @@ class _Reader:
         self.prefixes: dict[str | None, str] = {}
         self.found: list[_Element] = []
         self.older: _Element | None = None
+        self.others = 0
         self._picture = picture
         self._count = self._declared = 0
         self._open: _Element | None = None
@@ -191,8 +198,10 @@ class _Reader:
             if len(self.found) == MOST_CREDENTIALS:
                 raise CredentialError("baked_twice", f"The picture holds more than {MOST_CREDENTIALS} credentials.")
             self._open = _Element(at, at, attributes.get("verify"))
-        elif name in _OLDER and self.older is None:
-            self.older = self._open = _Element(at, at, attributes.get("verify"))
+        elif _ALIKE.fullmatch(name):
+            self.others += 1
+            if name in _OLDER and self.older is None:
+                self.older = self._open = _Element(at, at, attributes.get("verify"))
 
     def _end(self, _name: str) -> None:
         if self._open is not None:
