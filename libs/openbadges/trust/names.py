@@ -12,6 +12,8 @@ from typing import Final
 
 from confusable_homoglyphs.confusables import confusables_data
 
+from libs.openbadges.trust.spellings import near, near_runs
+
 LONGEST_NAME: Final = 200
 """Characters of a name that are compared and shown."""
 
@@ -69,11 +71,27 @@ _CURRENCIES: Final = dict(
         strict=True,
     )
 )
-_PROTOTYPES: Final = {**_prototypes(), **_SMALL_CAPITALS, **_CURRENCIES, **_enclosed()}
+# Letters of other alphabets that are read as Latin ones though they have another shape: turned, barred, without a bar.
+_READ_AS: Final = dict(
+    zip(
+        "\u0418\u0438\u0419\u0439\u1d0e\u0376\u0377\u042f\u044f\u1d19\u0428\u0448\u0429\u0449\u0426\u0446\u0414\u0434\u041f\u043f\u0413\u0433"
+        "\u042d\u044d\u0404\u0454\u0416\u0436\u042a\u044a\u00df\u1e9e\u0258\u01dd\u0259\u0254\u2184\u1455\u1450\ua4db\uab8e\u13be\uab80",
+        "nnnnnnnrrrwwwwuuaannrreeeexxbbbbeeeccccdooo",
+        strict=True,
+    )
+)
+# Capitals whose small letters look like others, so that only a name with Latin letters means them so.
+_GREEK: Final = str.maketrans("\u03a3\u039b\u039e\u0394\u03b2\u03d0", "eaeabb")
+_PROTOTYPES: Final = {**_prototypes(), **_SMALL_CAPITALS, **_CURRENCIES, **_enclosed(), **_READ_AS}
 _LETTERLIKE: Final = {
     ord(each): shown for each, shown in _PROTOTYPES.items() if shown.isalnum() and not re.fullmatch(r"\w", each)
 }
 """Signs that look like a letter or digit and are none to programs: within a word they do not end it."""
+_LATIN: Final = re.compile("[A-Za-z]")
+_NETWORK_ADDRESS: Final = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}|[0-9a-f:]*::[0-9a-f:]*", re.IGNORECASE)
+_POSSESSIVE: Final = re.compile("(?<=\\w)['\u2019\u02bc\u2018`\u00b4\uff07]s\\b", re.IGNORECASE)
+# 'St' is a saint or a street elsewhere.
+_STATE: Final = re.compile(r"\bst\b\.?(?=\s+(?:dep|gov|edu))", re.IGNORECASE)
 _BETWEEN_WORDS: Final = re.compile(r"[\W_]+")
 _SIGN: Final = f"[{re.escape(''.join(map(chr, _LETTERLIKE)))}]"
 _IN_WORD: Final = re.compile(rf"(?<=\w){_SIGN}|{_SIGN}(?=\w)")
@@ -83,10 +101,11 @@ _NOBODYS: Final = (
     *("every check", "check passes", "registered issuer", "verified issuer", "trusted issuer", "badge is real"),
     *("signed by", "issued by", "official verifier"),
 )
+_NO_NAMES: Final = ("verified", "trusted", "official", "registered", "genuine", "valid", "localhost", "every check")
 _ABBREVIATED: Final = {"dept": "department", "govt": "government", "uni": "university"}
 _PART_OF: Final = "part of "
 _MOST_WORDS, _LONGEST_RUN, _SHORTEST_RUN = 40, 10, 8
-_ALIKE_IN_ASCII: Final = str.maketrans("01i|5$8@3479", "olllssbaeatg")
+_ALIKE_IN_ASCII: Final = str.maketrans("01i|5$8@3479q", "olllssbaeatgg")
 """Within ASCII, after case is folded: what is read as the same letter in most typefaces."""
 
 
@@ -132,6 +151,8 @@ def skeleton(name: str) -> str:
     """
     # Prototypes go before compatibility: a lunate sigma looks like c, and is compatible with another sigma.
     seen = "".join(islice(filter(_has_shape, "".join(name.split())), LONGEST_NAME))
+    if _LATIN.search(seen):
+        seen = seen.translate(_GREEK)
     shapes = _look(unicodedata.normalize("NFD", seen))
     folded = _look(unicodedata.normalize("NFKD", shapes)).casefold()
     # Once more: what case folding makes (a capital of another alphabet in small) may look like yet another letter.
@@ -162,8 +183,12 @@ def whole_likenesses(name: str) -> frozenset[str]:
 
 @lru_cache(maxsize=512)
 def likenesses(name: str) -> frozenset[str]:
-    """Return what is kept of a registered name: its own likenesses, and that each run of its words is a part of it."""
-    return whole_likenesses(name) | frozenset(_PART_OF + ordered for _, ordered in _runs(_words(name)))
+    """Return what is kept of a registered name.
+
+    That is its own likenesses, that each run of its words is a part of it, and how else it may be spelt.
+    """
+    words = _words(name)
+    return whole_likenesses(name).union((_PART_OF + ordered for _, ordered in _runs(words)), near(words))
 
 
 @lru_cache(maxsize=512)
@@ -171,10 +196,12 @@ def sought_likenesses(name: str) -> frozenset[str]:
     """Return what to look for among the likenesses of registered names, to find those that a name pretends to be.
 
     It is like one as a whole, or holds one in a run of two to ten words of its first forty ('Banksia College, the real
-    one'), or is itself such a part of one ('Department of Education', of that of a state).
+    one'), or is itself such a part of one ('Department of Education', of that of a state), or one or such a run of it
+    is spelt nearly so ('Banskia Collage').
     """
     words = _words(name)
-    return whole_likenesses(name).union(*_runs(words)) | frozenset(_PART_OF + each for each in _in_any_order(words))
+    parts = (_PART_OF + each for each in _in_any_order(words))
+    return whole_likenesses(name).union(*_runs(words), parts, near_runs(words))
 
 
 def names_installation(name: str, host: str) -> bool:
@@ -186,7 +213,9 @@ def names_installation(name: str, host: str) -> bool:
 def names_no_school(name: str, host: str) -> bool:
     """Return whether a name reads as the installation, a word of a verdict, an id, or is too short to be told."""
     seen = skeleton(name)
-    return len(seen) < 2 or names_installation(name, host) or any(skeleton(words) in seen for words in _NOBODYS)
+    if len(seen) < 2 or seen in map(skeleton, _NO_NAMES) or _NETWORK_ADDRESS.fullmatch(name.strip()):
+        return True
+    return names_installation(name, host) or any(skeleton(words) in seen for words in _NOBODYS)
 
 
 def shown_name(name: str) -> str:
@@ -198,7 +227,8 @@ def shown_name(name: str) -> str:
 
 def _words(name: str) -> list[str]:
     """Return the skeletons of the words of a name, but for those that a reader passes over."""
-    line = _IN_WORD.sub(lambda sign: _LETTERLIKE[ord(sign[0])], shown_name(unescape(name)))
+    line = _STATE.sub("state", _POSSESSIVE.sub("", shown_name(unescape(name))))
+    line = _IN_WORD.sub(lambda sign: _LETTERLIKE[ord(sign[0])], line)
     words = (_one_word(skeleton(word)) for word in _BETWEEN_WORDS.split(line))
     return [word for word in words if word and word not in _PASSED_OVER][:_MOST_WORDS]
 

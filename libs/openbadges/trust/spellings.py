@@ -1,0 +1,78 @@
+"""Names that differ in one letter, or in two that changed places: what they have in common, to be looked up. Pure.
+
+Two texts one edit apart (an optimal string alignment of distance 1, Damerau 1964) are the same once each has lost one
+letter, so what is kept of a name is every text that it becomes so. Short words are left alone, and so are first letters
+but for those of one shape: 'Hilton' and 'Milton', 'St Mary' and 'St Mark' are different places.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+_LEAST: Final = 7
+"""Letters of a word, in one of the two names, in which a difference of one is a slip and no other word."""
+
+_LEAST_TURNED: Final = 4
+"""Letters of a word in which two that changed places are."""
+
+_MOST: Final = 40
+"""Letters of a word, or words, that are looked at."""
+
+_LONGEST_RUN: Final = 6
+_SHAPES: Final = ("bdp", "cegoq", "mn", "uvy", "ft", "sz")
+_FIRST: Final = {letter: shape[0] for shape in _SHAPES for letter in shape}
+# Digits that are read as several letters.
+_DIGITS: Final = {"6": "bc", "2": "s"}
+# 'Ferndale' and 'Fernvale' are both places.
+_OTHER_PLACES: Final = frozenset({"dale", "vale"})
+_ONE_WORD, _TOGETHER = "~ ", "~~ "
+
+
+def near(words: Sequence[str]) -> Iterator[str]:
+    """Yield what a name of these words, skeletons all, has in common with those that differ by a letter in one word.
+
+    The order of the words makes no difference; nor do the spaces between them, where they stand in one order.
+    """
+    words = words[:_MOST]
+    for place, word in enumerate(words):
+        others = [*words[:place], *words[place + 1 :]]
+        for spelling in _spellings(word):
+            yield _ONE_WORD + " ".join(sorted([*others, f"{spelling}*"]))
+    joined, start = "".join(words), 0
+    yield _TOGETHER + joined
+    for word in words:
+        for at in _inner(word):
+            yield f"{_TOGETHER}{joined[: start + at]}{joined[start + at + 1 :]}"
+        start += len(word)
+
+
+def near_runs(words: Sequence[str]) -> Iterator[str]:
+    """Yield the same of the whole name, and of every run of two and more of its first six words."""
+    yield from near(words)
+    first = words[:_LONGEST_RUN]
+    for start in range(len(first)):
+        for end in range(start + 2, len(first) + 1):
+            if end - start < len(words):
+                yield from near(first[start:end])
+
+
+def _spellings(word: str) -> Iterator[str]:
+    if not word.isascii() or not _LEAST_TURNED <= len(word) <= _MOST:
+        return
+    yield word
+    if len(word) < _LEAST:
+        for at in range(len(word) - 1):
+            yield f"{word[:at]}{word[at + 1]}{word[at]}{word[at + 2 :]}"
+        return
+    yield word[1] + word[0] + word[2:]
+    for shape in _DIGITS.get(word[0], _FIRST.get(word[0], "")):
+        yield f"^{shape}{word[1:]}"
+    for at in _inner(word):
+        yield word[:at] + word[at + 1 :]
+
+
+def _inner(word: str) -> Iterator[int]:
+    """Yield the places of a word where a letter may be another, too many, or missing."""
+    if word.isascii() and len(word) >= _LEAST:
+        for at in range(1, min(len(word), _MOST)):
+            if word[at:] not in _OTHER_PLACES:
+                yield at
