@@ -101,7 +101,13 @@ def test_nonsense_for_messages_raises_nothing_and_revokes_nothing(said: Any) -> 
     assert status(1, 1, purpose="revocation", statusMessage=said).outcome == "fail"
 
 
-@pytest.mark.parametrize("types", [[], None, 5, {}, "", "Other", [None], ["Other", "Another"], [[]]])
+@pytest.mark.parametrize(
+    "types",
+    [
+        *([], None, 5, {}, "", "Other", [None], ["Other", "Another"], [[]]),
+        *("RevocationList2020Status", "RevocationList2021Status", "CredentialStatusList2017", "TokenStatusListEntry"),
+    ],
+)
 def test_a_status_of_no_kind_that_is_known_is_unknown(types: Any) -> None:
     check = status(1, 1, type=types)
     assert (check.outcome, check.code) == ("unknown", "status_kind")
