@@ -4,7 +4,7 @@ from itertools import permutations
 
 import pytest
 
-from libs.openbadges.trust.names import likenesses, names_no_school, sought_likenesses, whole_likenesses
+from libs.openbadges.trust.names import LONGEST_NAME, likenesses, names_no_school, sought_likenesses, whole_likenesses
 
 COLLEGE, ACADEMY, HIGH = "Banksia College", "Lyrebird Academy", "Saltbush High School"
 STATE = "Wattle State Department of Education"
@@ -94,11 +94,15 @@ def test_of_two_registered_names_a_slip_apart_neither_is_marked() -> None:
     assert not whole_likenesses("Banksia Collage") & likenesses(COLLEGE)
 
 
-def test_a_name_of_long_words_has_a_bounded_number_of_likenesses() -> None:
-    for longest in (" ".join(f"{each * 2}ternate" for each in "abcdefghijklmnopqr"), "abcdefgh" * 25):
-        assert len(sought_likenesses(longest)) <= 2_000
-        assert len(likenesses(longest)) <= 600
-        assert all(len(each.encode()) < 600 for each in likenesses(longest))
+@pytest.mark.parametrize("letters", [4, 6, 7, 8, 10, 20, 32, 64, 200])
+def test_a_name_of_any_words_has_a_bounded_number_of_likenesses(letters: int) -> None:
+    longest = " ".join(
+        f"{number:x}".rjust(letters, "abdehkprwy"[number % 10]) for number in range(201 // (letters + 1))
+    )
+    for within in (LONGEST_NAME, 64):
+        sought, kept = sought_likenesses(longest[:within]), likenesses(longest[:within])
+        assert (len(sought) <= 2_000, len(kept) <= 600) == (True, True)
+        assert sum(map(len, sought)) < 150_000
 
 
 @pytest.mark.parametrize(

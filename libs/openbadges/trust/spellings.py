@@ -14,8 +14,8 @@ _LEAST: Final = 7
 _LEAST_TURNED: Final = 4
 """Letters of a word in which two that changed places are."""
 
-_MOST: Final = 40
-"""Letters of a word, or words, that are looked at."""
+_MOST: Final = 64
+"""Letters of all words together; a longer name is not looked through."""
 
 _LONGEST_RUN: Final = 6
 _SHAPES: Final = ("bdp", "cegoq", "mn", "uvy", "ft", "sz")
@@ -32,7 +32,8 @@ def near(words: Sequence[str]) -> Iterator[str]:
 
     The order of the words makes no difference; nor do the spaces between them, where they stand in one order.
     """
-    words = words[:_MOST]
+    if sum(map(len, words)) > _MOST:
+        return
     for place, word in enumerate(words):
         others = [*words[:place], *words[place + 1 :]]
         for spelling in _spellings(word):
@@ -56,7 +57,7 @@ def near_runs(words: Sequence[str]) -> Iterator[str]:
 
 
 def _spellings(word: str) -> Iterator[str]:
-    if not word.isascii() or not _LEAST_TURNED <= len(word) <= _MOST:
+    if not word.isascii() or len(word) < _LEAST_TURNED:
         return
     yield word
     if len(word) < _LEAST:
@@ -73,6 +74,6 @@ def _spellings(word: str) -> Iterator[str]:
 def _inner(word: str) -> Iterator[int]:
     """Yield the places of a word where a letter may be another, too many, or missing."""
     if word.isascii() and len(word) >= _LEAST:
-        for at in range(1, min(len(word), _MOST)):
+        for at in range(1, len(word)):
             if word[at:] not in _OTHER_PLACES:
                 yield at

@@ -134,7 +134,7 @@ class TrustSource:
         return await self._records.credential_texts(missing) if missing else {}
 
     async def _alike(self, wanted: str) -> Mapping[str, Sequence[Party]]:
-        """Return those with any of these likenesses, a line each: they are letters, digits and spaces alone."""
+        """Return those with any of these likenesses, a line each: none holds the end of a line."""
         found = await self._records.parties_alike([each for each in wanted.split("\n") if each])
         return {each: parties for each, parties in found.items() if parties}
 
