@@ -29,9 +29,13 @@ class Sender:
             InvalidRequestError: nobody does.
         """
         async for piece in pieces:
-            if self._departure is not None and self._departure.done():
+            if self._has_left():
                 raise InvalidRequestError("The connection ended before its request was answered.")
             yield piece
+
+    def _has_left(self) -> bool:
+        found = self._departure
+        return found is not None and found.done() and found.result()["type"] == "http.disconnect"
 
     async def _noting_the_end(self) -> Message:
         message = await self._receive()
