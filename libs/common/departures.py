@@ -1,13 +1,20 @@
 """Whether who sent a request still waits for its answer: work for an answer that nobody reads can end."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
+from typing import Final
 
 from fastapi import Request
 from starlette.types import Message
 
 from libs.common.errors import InvalidRequestError
+
+CONNECTION: Final = "bowerbird.connection"
+"""The extension of a request's scope in which the server puts its socket."""
+
+_ESTABLISHED: Final = 1  # of TCP, as Linux has it (tcp_states.h)
 
 
 class Sender:
@@ -17,6 +24,7 @@ class Sender:
         self._receive = request.receive
         self._request = Request(request.scope, self._noting_the_end)
         self._departure: asyncio.Future[Message] | None = None
+        self._socket: socket.socket | None = request.scope.get("extensions", {}).get(CONNECTION, {}).get("socket")
 
     def stream(self) -> AsyncIterator[bytes]:
         """Return the body, to be read through this alone."""
@@ -35,7 +43,9 @@ class Sender:
 
     def _has_left(self) -> bool:
         found = self._departure
-        return found is not None and found.done() and found.result()["type"] == "http.disconnect"
+        if found is not None and found.done():
+            return bool(found.result()["type"] == "http.disconnect")
+        return self._socket is not None and _has_ended(self._socket)
 
     async def _noting_the_end(self) -> Message:
         message = await self._receive()
@@ -48,6 +58,16 @@ class Sender:
         """Look no longer."""
         if self._departure is not None:
             self._departure.cancel()
+
+
+def _has_ended(connection: socket.socket) -> bool:
+    """Return whether the other side has ended a connection, also while what it sent before is still unread."""
+    if not hasattr(socket, "TCP_INFO"):
+        return False
+    try:
+        return connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] != _ESTABLISHED
+    except (OSError, ValueError):
+        return True
 
 
 @contextmanager

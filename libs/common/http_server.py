@@ -19,6 +19,7 @@ from uvicorn.server import ServerState
 from libs.common import metrics
 from libs.common.body_pieces import Pieces
 from libs.common.client_address import Networks, counted_address
+from libs.common.departures import CONNECTION
 from libs.common.problems import MEDIA_TYPE, problem_of_status
 from libs.common.response_headers import security_headers
 
@@ -277,6 +278,7 @@ class LimitedProtocol(HttpToolsProtocol):
             self._refuse("pipelined", HTTPStatus.TOO_MANY_REQUESTS)
         super().on_headers_complete()
         self.cycle.transport = _Answering(self, self.cycle)  # type: ignore[assignment]  # all that uvicorn asks of one
+        self.cycle.scope["extensions"] = {CONNECTION: {"socket": self.transport.get_extra_info("socket")}}
 
     def _check_framing(self) -> None:
         """Refuse what two servers in a row may read as two different requests (RFC 9112, sections 3.2 and 6.3)."""
@@ -320,11 +322,8 @@ class LimitedProtocol(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         waiting = bool(self.pipeline)
         super().on_response_complete()
-        if self._deaf:
-            self._unset_keepalive_if_required()
-            return
         self._unset_keepalive_if_required()  # the deadline stands for uvicorn's timer
-        if not waiting and not self._in_head:
+        if not (self._deaf or waiting or self._in_head):
             patience = _DRAIN_SECONDS if self._in_body else self._limits.idle_seconds
             self.deadline = self._server.now() + patience
 

@@ -3,6 +3,8 @@
 import asyncio
 import gzip
 from collections.abc import AsyncIterator
+from socket import create_connection
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import pytest
@@ -10,13 +12,16 @@ from httpx import ASGITransport, AsyncClient, Response
 
 from libs.common.errors import TooLargeError, TooManyRequestsError
 from libs.common.stalls import LONGEST_STALL_SECONDS
+from services.evidence.batches import metrics
 from services.evidence.batches.batch import Batch, Upload
 from services.evidence.batches.body import Limits, plain_blocks
 from services.evidence.batches.ingestion import Intake
 from services.evidence.sources.csv_reader import CsvReader
 from tests.evidence_doubles import BATCH_SEALING, NOW, MemoryBatches, Published, evidence_app
 from tests.ids import IDS
+from tests.served import served
 from tests.stalls import watched
+from tests.waiting import eventually
 
 HEADER = "source_id,learner_id,achievement,level,date,activity,comment\n"
 ROW = "vw-{0},S{0},resilience,relational,2026-03-09,Raft building,{1}\n"
@@ -144,3 +149,21 @@ async def test_one_more_upload_than_an_issuer_may_have_at_once_is_429_and_others
     go_on.set()
     assert await first
     assert await send("wattle", quick())
+
+
+def test_a_dry_run_ends_when_its_sender_has_left_though_more_of_its_file_is_to_be_read() -> None:
+    ends = {end: metrics.UPLOADS.labels(end) for end in ("checked", "invalid-request")}
+    before = {end: each._value.get() for end, each in ends.items()}
+    rows = "".join(ROW.format(number, "").replace("Raft", f"{number} +1 234 567 8" * 9) for number in range(20_000))
+    file = gzip.compress((HEADER + rows).encode())
+    headers = (
+        f"Host: x\r\nAuthorization: Bearer wattle\r\nContent-Type: text/csv\r\nContent-Length: {len(file)}\r\n"
+        "Content-Encoding: gzip"
+    )
+    app = evidence_app(MemoryBatches(), Published(), uuid4, LARGE, longest_row=65_536, chunk_rows=500)
+    with served(app) as url:
+        address = urlsplit(url)
+        with create_connection((address.hostname, address.port)) as connection:
+            connection.sendall(f"POST /v1/batches?dry_run=true HTTP/1.1\r\n{headers}\r\n\r\n".encode() + file)
+        eventually(lambda: any(each._value.get() > before[end] for end, each in ends.items()))
+    assert ends["checked"]._value.get() == before["checked"]
