@@ -120,6 +120,15 @@ SLOS: Final = (
         "MongoDB.",
     ),
     Slo(
+        name="revocation",
+        alert="BowerbirdRevocationsSlow",
+        promise="A revocation is served, on the badge's page and in its status list, within a minute of the request",
+        objective=0.999,
+        events=_rate("bowerbird_verifier_revocation_seconds_count"),
+        errors=_slow("bowerbird_verifier_revocation_seconds", "60.0"),
+        consequence="Badges pass that were revoked. Look at what BowerbirdRevocationLate says.",
+    ),
+    Slo(
         name="mail",
         alert="BowerbirdMailSlow",
         promise="A mail about a badge is offered to the mail server within an hour of the occasion",

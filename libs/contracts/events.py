@@ -462,6 +462,9 @@ class StatusListPublished(Event):
     version: int = Field(ge=0, description="grows with each change")
     credential: str = Field(description="the signed JSON text")
     published_at: AwareDatetime
+    revoked_since: AwareDatetime | None = Field(
+        default=None, description="when the first revocation was asked for that no earlier version tells of"
+    )
 
     @property
     def order(self) -> tuple[int, int]:

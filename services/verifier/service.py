@@ -90,7 +90,7 @@ class ServiceSettings(Settings):
 def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
     """Register everything that this service does."""
     repository = Repository(plumbing.database)
-    projection = Projection(repository)
+    projection = Projection(repository, now)
     plumbing.consume(
         name="issuers",
         topics=[topics.CATALOGUE],

@@ -59,7 +59,7 @@ async def test_a_list_left_unpublished_by_a_crash_is_published_by_the_repair(wor
 
 async def test_a_list_that_kafka_did_not_take_is_published_at_the_next_tick(world: World) -> None:
     await one_list(world)
-    await world.publication().changed([LIST])
+    await world.publication().changed([LIST], NOW)
 
     async def away(outgoing: Sequence[Outgoing]) -> None:
         raise KafkaConnectionError
@@ -72,10 +72,10 @@ async def test_a_list_that_kafka_did_not_take_is_published_at_the_next_tick(worl
 
 async def test_a_publisher_that_was_overtaken_sees_so_and_the_newest_version_is_the_last_record(world: World) -> None:
     await one_list(world)
-    await world.publication().changed([LIST])
+    await world.publication().changed([LIST], NOW)
 
     async def late(outgoing: Sequence[Outgoing]) -> None:
-        await world.publication().changed([LIST])
+        await world.publication().changed([LIST], NOW)
         # As after more than a minute, in which nobody heard of this publisher.
         await world.publication(lambda: NOW + timedelta(minutes=2)).tick()
         await world.publish(outgoing)
@@ -84,6 +84,29 @@ async def test_a_publisher_that_was_overtaken_sees_so_and_the_newest_version_is_
     assert [each.version for each in world.published_lists] == [2, 1]
     await world.publication().tick()
     assert [each.version for each in world.published_lists] == [2, 1, 2]
+
+
+async def test_a_version_tells_since_when_its_revocations_are_waited_for_and_the_next_one_of_its_own_alone(
+    world: World,
+) -> None:
+    await one_list(world)
+    first, meanwhile = NOW - timedelta(seconds=3), NOW - timedelta(seconds=5)
+    await world.publication().changed([LIST], NOW)
+    await world.publication().changed([LIST], first)
+
+    async def away(outgoing: Sequence[Outgoing]) -> None:
+        raise KafkaConnectionError
+
+    async def slow(outgoing: Sequence[Outgoing]) -> None:
+        await world.publication().changed([LIST], meanwhile)
+        await world.publish(outgoing)
+
+    with pytest.raises(KafkaConnectionError):
+        await world.publication(publish=away).tick()
+    await world.publication(publish=slow).tick()
+    await world.publication().tick()
+    await world.publication(lambda: FRESHNESS.renewed_at(NOW)).renew()
+    assert [each.revoked_since for each in world.published_lists] == [first, meanwhile, None]
 
 
 @dataclass(frozen=True)
@@ -122,7 +145,7 @@ async def test_a_list_is_signed_again_on_a_schedule_that_no_change_moves(world: 
     await one_list(world)
     due = FRESHNESS.renewed_at(NOW)
     for quarters in (1, 2, 3):
-        await world.publication().changed([LIST])
+        await world.publication().changed([LIST], NOW)
         await world.publication(ClockAt(NOW + (due - NOW) * quarters / 4)).tick()
     world.published.clear()
     await world.publication(lambda: due).renew()
@@ -223,7 +246,7 @@ async def test_lists_that_a_restored_store_does_not_know_are_adopted_and_kept_up
     then = await world.stored("status_lists")
     await world.entries(size=2).allocate(2)
     for _ in range(3):
-        await world.publication().changed([LIST])
+        await world.publication().changed([LIST], NOW)
         await world.publication().tick()
     published = {each.list_id: each for each in world.published_lists}
     await world.database["status_lists"].delete_many({})

@@ -15,6 +15,7 @@ from pydantic import SecretStr
 
 from deploy.embedded.stack import Stack
 from libs.common import mongo
+from libs.common.clock import now
 from libs.common.kafka import Kafka
 from libs.common.settings import Settings
 from libs.common.telemetry import new_trace
@@ -326,7 +327,7 @@ async def test_any_order_any_cut_and_any_repetition_on_two_replicas_end_in_the_s
 
 async def replica(database: mongo.Database, events: list[Event], chance: random.Random) -> None:
     """One replica that is given everything, in batches cut anywhere, twice, in an order of its own."""
-    projection = Projection(Repository(database))
+    projection = Projection(Repository(database), now)
     given = events * 2
     chance.shuffle(given)
     while given:
@@ -352,7 +353,7 @@ async def test_a_status_list_that_goes_back_is_refused_loudly_and_one_that_is_re
     client = mongo.connect(infrastructure.mongo_url, "test")
     database = client[f"verifier_test_{uuid4().hex}"]
     school, repository = School(slug="wattle-grove"), Repository(database)
-    projection = Projection(repository)
+    projection = Projection(repository, now)
 
     def version(epoch: int, number: int, revoked: Sequence[int] = ()) -> StatusListPublished:
         return listed(school, number, revoked).model_copy(update={"epoch": epoch})
@@ -382,6 +383,9 @@ async def test_a_status_list_that_goes_back_is_refused_loudly_and_one_that_is_re
         assert await held() == (EPOCH + 5, 2)
         assert await refused(placed(version(EPOCH, 12), 17)) == 1
         assert await held() == (EPOCH + 5, 2)
+        newer = version(EPOCH + 5, 3)
+        assert (await repository.store_status_lists([(newer, 18)])).replaced == [newer]
+        assert (await repository.store_status_lists([(version(EPOCH, 12), 17)])).replaced == []
     finally:
         await client.drop_database(database.name)
         await mongo.close(client)

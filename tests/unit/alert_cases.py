@@ -338,6 +338,12 @@ MAIL: Final = (
 )
 
 _UNPUBLISHED: Final = "bowerbird_issuer_status_list_unpublished_seconds"
+
+
+def _shown(bound: str) -> str:
+    return f'bowerbird_verifier_revocation_seconds_bucket{{shown="list",le="{bound}"}}'
+
+
 _GOOD: Final = 'bowerbird_verifier_registry_good_timestamp_seconds{registry="national"}'
 _KEPT: Final = 'bowerbird_retention_oldest_seconds{service="issuer",kind="closing_notes"}'
 _LIFE: Final = 'bowerbird_retention_life_seconds{service="issuer",kind="closing_notes"}'
@@ -357,9 +363,20 @@ TRUST: Final = (
         "BowerbirdRevocationLate",
         "5m",
         {_UNPUBLISHED: "0 10 70 130 190 250"},
-        "A revocation has waited 4m 10s for its status list to be published",
+        "A revocation is not seen, or was not, for up to 4m 10s",
     ),
-    silent("BowerbirdRevocationLate", "5m", {_UNPUBLISHED: "0 60 60 2 1 0"}),
+    # All is published, and one was stored by the verifier after a minute and more.
+    fires(
+        "BowerbirdRevocationLate",
+        "5m",
+        {_UNPUBLISHED: "0x5", _shown("60.0"): "0+9x5", _shown("300.0"): "0+9x4 46", _shown("+Inf"): "0+9x4 46"},
+        "A revocation is not seen, or was not, for up to 5m 0s",
+    ),
+    silent(
+        "BowerbirdRevocationLate",
+        "5m",
+        {_UNPUBLISHED: "0 60 60 2 1 0", _shown("60.0"): "0+9x5", _shown("+Inf"): "0+9x5"},
+    ),
     fires(
         "BowerbirdIssuerListNotRenewed",
         "120m",

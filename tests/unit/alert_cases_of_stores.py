@@ -166,6 +166,7 @@ def _histogram(name: str, limit: str, every: str, within: str) -> dict[str, str]
 _DELAY: Final = ("bowerbird_issuer_decision_delay_seconds", "900.0")
 _ANNOUNCED: Final = ("bowerbird_issuer_announcement_seconds", "2.0")
 _OFFERED: Final = ("bowerbird_notifier_offer_delay_seconds", "3600.0")
+_REVOKED: Final = ("bowerbird_verifier_revocation_seconds", "60.0")
 _VERIFIED: Final = ("bowerbird_verification_seconds", "0.3")
 
 OBJECTIVES: Final = (
@@ -248,6 +249,24 @@ OBJECTIVES: Final = (
         slo="verification",
     ),
     silent("BowerbirdVerificationFails", "360m", _histogram(*_VERIFIED, "0+1000x360", "0+1000x360"), severity="ticket"),
+    fires(
+        "BowerbirdRevocationsSlow",
+        "60m",
+        _histogram(*_REVOKED, "0+100x60", "0+95x60"),
+        "5% of 'revocation' fail; 0.10% may",
+        severity="page",
+        slo="revocation",
+    ),
+    silent("BowerbirdRevocationsSlow", "60m", _histogram(*_REVOKED, "0+100x60", "0+100x60"), severity="page"),
+    fires(
+        "BowerbirdRevocationsSlow",
+        "360m",
+        _histogram(*_REVOKED, "0+1000x360", "0+996x360"),
+        "0.4% of 'revocation' fail; 0.10% may",
+        severity="ticket",
+        slo="revocation",
+    ),
+    silent("BowerbirdRevocationsSlow", "360m", _histogram(*_REVOKED, "0+1000x360", "0+1000x360"), severity="ticket"),
     fires(
         "BowerbirdMailSlow",
         "60m",

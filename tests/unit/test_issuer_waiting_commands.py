@@ -81,7 +81,7 @@ class World:
     async def remove_texts(self, _decision_ids: Sequence[DecisionId]) -> None:
         return
 
-    async def changed(self, list_ids: Sequence[str]) -> None:
+    async def changed(self, list_ids: Sequence[str], _since: datetime) -> None:
         self.lists.update(list_ids)
 
     async def publish(self, outgoing: Sequence[Outgoing]) -> None:

@@ -19,14 +19,17 @@ TRUST: Final = (
     ),
     Alert(
         name="BowerbirdRevocationLate",
-        expression="max(bowerbird_issuer_status_list_unpublished_seconds) > {threshold}",
+        expression="max(bowerbird_issuer_status_list_unpublished_seconds) > {threshold} or "
+        # The longest of ten minutes, by the upper bound of its bucket.
+        "histogram_quantile(1, sum by (le) (increase(bowerbird_verifier_revocation_seconds_bucket[10m]))) "
+        "> 60",
         threshold=60,
         is_time=True,
         severity="page",
-        panel="lists-unpublished",
-        summary="A revocation has waited {{ $value | humanizeDuration }} for its status list to be published",
-        description="Its badge still passes where others verify it. Our own page shows it as revoked. Look at the "
-        "issuer's log for 'not signed', and at Kafka.",
+        panel="revocations",
+        summary="A revocation is not seen, or was not, for up to {{ $value | humanizeDuration }}",
+        description="Its badge passes meanwhile, where others verify it or on its own page. Look at the issuer's log "
+        "for 'not signed', at the verifier's consumers of documents and status lists, and at Kafka.",
     ),
     Alert(
         name="BowerbirdIssuerListNotRenewed",

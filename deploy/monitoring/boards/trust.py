@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from deploy.monitoring.panels import Board, Panel, Row
+from deploy.monitoring.panels import Board, Panel, Row, quantiles
 
 _LISTS: Final = Row(
     "Signed lists",
@@ -16,6 +16,13 @@ _LISTS: Final = Row(
                 ("max(bowerbird_issuer_status_list_overdue_seconds)", "status lists"),
                 ("max(bowerbird_issuer_list_overdue_seconds)", "list of issuers"),
             ),
+        ),
+        Panel(
+            "revocations",
+            "Until a revocation is seen",
+            "From asking for it to what the verifier serves: its own page, and status lists.",
+            "s",
+            quantiles("bowerbird_verifier_revocation_seconds", "shown"),
         ),
         Panel(
             "lists-unpublished",

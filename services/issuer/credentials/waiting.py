@@ -58,7 +58,8 @@ class WaitingClosing:
             if here:
                 # Whatever waits for one credential goes together, wherever the page ends.
                 waiting = await self._store.about(here)
-                closed = await self._closing.apply([(each.command, each.trace) for each in waiting])  # 2
+                # Nobody could see such a credential before.
+                closed = await self._closing.apply([(each.command, each.trace) for each in waiting], now)  # 2
                 await self._publish(closed.announcements)
                 failpoint("issuer.waiting_commands.1")
                 await self._store.remove(waiting)  # 3

@@ -41,8 +41,8 @@ class CredentialsToClose(Protocol):
 class ChangedLists(Protocol):
     """Counts the changes of status lists."""
 
-    async def changed(self, list_ids: Sequence[str]) -> None:
-        """Credentials of these lists were revoked."""
+    async def changed(self, list_ids: Sequence[str], since: datetime) -> None:
+        """Credentials of these lists were revoked, as was first asked for at `since`."""
         ...
 
 
@@ -92,13 +92,18 @@ class Closing:
         """
         commands = [(each.event, each.trace) for each in batch if each.event is not None]
         waiting = await self._waiting.about({command.credential_id for command, _ in commands})
-        closed = await self.apply([*((each.command, each.trace) for each in waiting), *commands])
+        # What is read again was published before.
+        asked = (each.event.requested_at for each in batch if each.event is not None and not each.known)
+        since = min(asked, default=self._clock())
+        closed = await self.apply([*((each.command, each.trace) for each in waiting), *commands], since)
         await self._keep(closed.unknown, {each.key for each in waiting})
         failpoint("issuer.revoking.3")
         return closed.announcements
 
-    async def apply(self, commands: Sequence[tuple[Command, str]]) -> Closed:
+    async def apply(self, commands: Sequence[tuple[Command, str]], since: datetime) -> Closed:
         """Close the credentials that are here, by commands with their traces; of two reasons the first holds.
+
+        Since when people wait for it to be seen, is told by `since`.
 
         1. Revoke those that are active, take down what is to be taken down: its signed text goes, then what was
            written of the evidence for it. Again after a crash: it is done, nothing changes.
@@ -122,7 +127,7 @@ class Closing:
         if withheld:
             await self._remove_evidence_texts(withheld)
         failpoint("issuer.revoking.1")
-        await self._lists.changed(sorted({each.status.list_id for each in closed}))  # 2
+        await self._lists.changed(sorted({each.status.list_id for each in closed}), since)  # 2
         failpoint("issuer.revoking.2")
         metrics.REVOCATIONS.labels("revoked").inc(len(closed))
         metrics.TAKE_DOWNS.inc(sum(1 for each in closed if (each.credential_id, each.issuer_id) in take_downs))

@@ -34,6 +34,9 @@ VersionedT = TypeVar("VersionedT", bound=Versioned)
 class VersionedRepository(ABC, Generic[VersionedT]):
     """A collection of documents that are published in versions; it is read with read concern majority."""
 
+    # What a publisher takes away once its version is published.
+    _AT_FINISH: Sequence[str] = ()
+
     def __init__(self, collection: Collection) -> None:
         self._documents = collection
 
@@ -65,12 +68,17 @@ class VersionedRepository(ABC, Generic[VersionedT]):
             gone: return None where one was at work after this moment; None where that does not matter.
         """
         others = {} if gone is None else {"publishing": {"$not": {"$elemMatch": {"since": {"$gte": gone}}}}}
+        noted = {"publishing": {"$concatArrays": ["$publishing", [{"token": token, "since": now}]]}}
         found = await self._documents.find_one_and_update(
             {"_id": document_id, **others},
-            {"$push": {"publishing": {"token": token, "since": now}}},
+            [{"$set": noted | self._at_begin()}],
             return_document=ReturnDocument.AFTER,
         )
         return None if found is None else self._read(found)
+
+    def _at_begin(self) -> Document:
+        """Return what else is set, by expressions, when a publisher begins."""
+        return {}
 
     async def go_on(self, document_id: str, token: str, now: datetime) -> None:
         """Note that this publisher is at work still."""
@@ -88,7 +96,8 @@ class VersionedRepository(ABC, Generic[VersionedT]):
         """
         last: Document = {"published_version": published.version, "signed_at": signed_at, "renew_at": renew_at}
         await self._documents.update_one(
-            {"_id": published.id}, {"$pull": {"publishing": {"token": token}}, "$set": last}
+            {"_id": published.id},
+            {"$pull": {"publishing": {"token": token}}, "$set": last, "$unset": dict.fromkeys(self._AT_FINISH, "")},
         )
 
     async def give_up(self, document_id: str, token: str) -> None:

@@ -67,9 +67,14 @@ class StatusListPublication(Publication[StoredList]):
         self._revoked = revoked
         self._signer = signer
 
-    async def changed(self, list_ids: Sequence[str]) -> None:
-        """Credentials of these lists were revoked: count the change, by which `tick` publishes them within seconds."""
-        await self._lists.count_change(list_ids)
+    async def changed(self, list_ids: Sequence[str], since: datetime) -> None:
+        """Credentials of these lists were revoked: count the change, by which `tick` publishes them within seconds.
+
+        Args:
+            list_ids: of the lists.
+            since: when the first of these revocations was asked for.
+        """
+        await self._lists.count_revocations(list_ids, since)
 
     async def tick(self) -> float:
         """Publish every list that has changed, also by a new epoch; return the seconds until the next time."""
@@ -102,5 +107,6 @@ class StatusListPublication(Publication[StoredList]):
             version=current.version,
             credential=credential,
             published_at=now,
+            revoked_since=current.revoked_since,
         )
         return Signed(event, credential, {"epoch": current.epoch, "version": current.version})

@@ -31,6 +31,8 @@ class StoredList(Versioned):
         number: of the lists that were begun in the same epoch.
         next: how many entries are allocated; at least the size where it is full.
         announced: whether a version of it was ever published and confirmed.
+        revoked_since: when the first revocation was asked for that was not published when this publisher began; None
+            where all were.
     """
 
     purpose: str
@@ -39,13 +41,25 @@ class StoredList(Versioned):
     next: int
     announced: bool
     permutation_key: bytes
+    revoked_since: datetime | None = None
 
 
 class StatusListRepository(VersionedRepository[StoredList]):
     """The collection `status_lists`: EPOCH-1, EPOCH-2 and so on. Reads are of majority-committed data."""
 
+    _AT_FINISH = ("publishing_since",)
+
     def __init__(self, database: Database) -> None:
         super().__init__(database.get_collection("status_lists", read_concern=ReadConcern("majority")))
+
+    async def count_revocations(self, ids: Sequence[str], since: datetime) -> None:
+        """Count a change of each of these by revocations, of which the first was asked for at `since`."""
+        change = {"$inc": {"version": 1}, "$min": {"revoked_since": since}}
+        await self._documents.update_many({"_id": {"$in": list(ids)}}, change)
+
+    def _at_begin(self) -> Document:
+        """Set apart what this publication tells of, until it is confirmed: more may be revoked meanwhile."""
+        return {"publishing_since": {"$min": ["$publishing_since", "$revoked_since"]}, "revoked_since": "$$REMOVE"}
 
     async def newest(self, epoch: int) -> StoredList | None:
         """Return the list with the highest number of those that were begun in this epoch."""
@@ -131,6 +145,7 @@ class StatusListRepository(VersionedRepository[StoredList]):
             published_version=document["published_version"],
             announced="signed_at" in document,
             permutation_key=bytes(document["permutation_key"]),
+            revoked_since=document.get("publishing_since"),
         )
 
 

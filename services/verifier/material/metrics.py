@@ -1,6 +1,6 @@
-"""What the verifier counts of what it keeps: registries that its operator trusts, and status lists."""
+"""What the verifier counts of what it keeps: registries that its operator trusts, status lists, revocations."""
 
-from prometheus_client import Counter, Gauge
+from prometheus_client import Counter, Gauge, Histogram
 
 STATUS_LISTS_REFUSED = Counter(
     "bowerbird_verifier_status_lists_refused",
@@ -17,3 +17,13 @@ REGISTRY_GOOD_AT = Gauge(
     "When a trusted registry was last read and found good, in seconds since 1970",
     ["registry"],
 )
+REVOCATION_SECONDS = Histogram(
+    "bowerbird_verifier_revocation_seconds",
+    "From asking for a revocation until it is stored where it is served from: on the badge's own page, or as the first "
+    "of a version of a status list; replicas serve it within a second more",
+    ["shown"],
+    # 60 is what is promised (deploy/monitoring/slos.py).
+    buckets=(1, 2, 5, 10, 30, 60, 300, 900, 3600),
+)
+for _where in ("page", "list"):
+    REVOCATION_SECONDS.labels(_where)

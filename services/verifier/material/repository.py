@@ -59,6 +59,14 @@ class RefusedList:
     held: tuple[int, int]
 
 
+@dataclass(frozen=True, slots=True)
+class StoredLists:
+    """What became of versions of status lists: those that took the place of a lower one, and those that went back."""
+
+    replaced: Sequence[StatusListPublished] = ()
+    refused: Sequence[RefusedList] = ()
+
+
 class Repository:
     """The verifier's own database."""
 
@@ -71,11 +79,14 @@ class Repository:
         self._issuer_lists: Collection = database["issuer_lists"]
         self._registry_copies: Collection = database["registry_copies"]
 
-    async def store_documents(self, events: Sequence[CredentialDocument]) -> None:
+    async def store_documents(self, events: Sequence[CredentialDocument]) -> bool:
         """Store each document; revoked takes precedence over active, and taken down over both, whatever comes first.
 
         New ones are inserted, which costs a quarter of an upsert. Changes are tried as updates first: what is revoked
         or taken down is nearly always here, and a million of them are a few thousand statements.
+
+        Returns:
+            Whether each that is revoked or taken down was here before, and was not so.
         """
         closed = [event for event in events if event.state != "active"]
         all_here = await self._close(closed)
@@ -84,6 +95,7 @@ class Repository:
         )
         if not all_here:
             await self._close([event for event in closed if event.credential_id in held])
+        return all_here
 
     async def _close(self, events: Sequence[CredentialDocument]) -> bool:
         """Change those that are stored; return whether all were, and were changed. The first of its kind stays."""
@@ -114,8 +126,8 @@ class Repository:
         found = await self._authority.find_one({"_id": AUTHORITY_ID}, {"did_document": 1})
         return None if found is None else str(found["did_document"])
 
-    async def store_status_lists(self, placed: Sequence[tuple[StatusListPublished, int]]) -> list[RefusedList]:
-        """Store these versions of lists, one of each, unless a higher one is stored; return those that went back.
+    async def store_status_lists(self, placed: Sequence[tuple[StatusListPublished, int]]) -> StoredLists:
+        """Store these versions of lists, one of each, unless a higher one is stored; return what became of them.
 
         Args:
             placed: each with the offset of its record. One that stands before the record of what is stored is read
@@ -125,15 +137,19 @@ class Repository:
         there = await insert_new(self._status_lists, documents)
         updates = [UpdateOne(_lower(each), {"$set": each}) for each in documents if each["_id"] in there]
         if not updates:
-            return []
+            return StoredLists()
         await self._status_lists.bulk_write(updates, ordered=False)
         asked = {"epoch": 1, "version": 1, "offset": 1}
         held = {each["_id"]: each for each in await find_by_ids(self._status_lists, "_id", there, projection=asked)}
-        return [
-            RefusedList(event, (held[event.list_id]["epoch"], held[event.list_id]["version"]))
-            for event, offset in placed
-            if event.list_id in held and _went_back(event, offset, held[event.list_id])
-        ]
+        orders = {list_id: (each["epoch"], each["version"]) for list_id, each in held.items()}
+        return StoredLists(
+            [event for event, _ in placed if orders.get(event.list_id) == event.order],
+            [
+                RefusedList(event, orders[event.list_id])
+                for event, offset in placed
+                if event.list_id in held and _went_back(event, offset, held[event.list_id])
+            ],
+        )
 
     async def store_issuer_lists(self, events: Sequence[IssuerListPublished]) -> None:
         """Store the list that was signed last."""

@@ -1,6 +1,7 @@
 """Handlers of what other services published, stored for pages and checks; each idempotent and safe in any order."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
 
 from libs.common.telemetry import get_logger
 from libs.contracts.cloudevents import EventT, Outgoing, Received
@@ -21,8 +22,9 @@ _RANK = {"active": 0, "revoked": 1, "taken_down": 2}
 class Projection:
     """The effects of a batch of each topic. Nothing follows from them, so nothing is published."""
 
-    def __init__(self, repository: Repository) -> None:
+    def __init__(self, repository: Repository, clock: Callable[[], datetime]) -> None:
         self._repository = repository
+        self._clock = clock
 
     async def documents(self, batch: Sequence[Received[CredentialDocument]]) -> Sequence[Outgoing]:
         """Signed documents and their state: taken down takes precedence over revoked, and that over active."""
@@ -31,7 +33,10 @@ class Projection:
             held = latest.setdefault(event.credential_id, event)
             if _RANK[held.state] < _RANK[event.state]:
                 latest[event.credential_id] = event
-        await self._repository.store_documents(list(latest.values()))
+        if await self._repository.store_documents(list(latest.values())):
+            again = {each.event.credential_id for each in batch if each.event is not None and each.known}
+            closed = [each for each in latest.values() if each.state != "active" and each.credential_id not in again]
+            self._seen("page", [each.changed_at for each in closed])
         return []
 
     async def issuers(
@@ -54,15 +59,23 @@ class Projection:
         """Status lists: the highest epoch and version takes precedence; one that goes back is refused, loudly."""
         highest: dict[str, tuple[StatusListPublished, int]] = {}
         refused: list[RefusedList] = []
+        news: list[StatusListPublished] = []
         for received in batch:
             if (event := received.event) is None:
                 continue
+            if not received.known:
+                news.append(event)
             held, _ = highest.setdefault(event.list_id, (event, received.offset))
             if held.order < event.order:
                 highest[event.list_id] = event, received.offset
             elif held.order > event.order:
                 refused.append(RefusedList(event, held.order))
-        for each in [*refused, *await self._repository.store_status_lists(list(highest.values()))]:
+        stored = await self._repository.store_status_lists(list(highest.values()))
+        replaced = {each.list_id for each in stored.replaced}
+        # Each version tells since when, also where a higher one of the same batch took its place at once. The first
+        # of a list tells of none: it is announced before anything stands in it.
+        self._seen("list", [each.revoked_since for each in news if each.list_id in replaced])
+        for each in [*refused, *stored.refused]:
             metrics.STATUS_LISTS_REFUSED.inc()
             get_logger().error(
                 "a status list went back and was refused",
@@ -71,6 +84,13 @@ class Projection:
                 held=each.held,
             )
         return []
+
+    def _seen(self, where: str, since: Iterable[datetime | None]) -> None:
+        """Measure how long ago was asked for what can be seen from now on."""
+        now = self._clock()
+        for asked in since:
+            if asked is not None:
+                metrics.REVOCATION_SECONDS.labels(where).observe(max(0.0, (now - asked).total_seconds()))
 
 
 def _events(batch: Sequence[Received[EventT]]) -> list[EventT]:
