@@ -1,4 +1,4 @@
-"""Positions of consumer groups in memory, for tests of consumers that have no database."""
+"""Positions of consumer groups, and ids of topics, in memory: for tests of consumers that have no database."""
 
 from collections.abc import Collection, Mapping
 
@@ -18,3 +18,13 @@ class MemoryPositions:
 
     async def keep(self, group: str, positions: Mapping[TopicPartition, Position]) -> None:
         self.kept |= {(group, tp): each for tp, each in positions.items()}
+
+
+class MemoryTopics:
+    """Topics of brokers that give no ids, unless a test says which."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, str] = {}
+
+    async def ids(self, names: Collection[str]) -> dict[str, str]:
+        return {name: self.known[name] for name in names if name in self.known}

@@ -38,8 +38,7 @@ class CatchingUp:
         async with reading(self._kafka, topics.ACCESS_KEYS) as reader:
             ends = await reader.ends()
             kept = await self._positions.read(self._group, list(ends))
-            # One that is beyond the end is of another topic, which was lost.
-            since = {tp: position.offset for tp, position in kept.items() if position.offset <= ends[tp]}
+            since = {tp: each.offset for tp, each in kept.items() if each.is_within(ends[tp], reader.ids.get(tp.topic))}
             async for events in reader.events(since, ends):
                 await self._worker.store([each for each in events if isinstance(each, ApiKeyGranted | ApiKeyWithdrawn)])
         self.done = True

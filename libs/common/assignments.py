@@ -12,17 +12,16 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import Any, Final, NamedTuple, Protocol
 
-from confluent_kafka import ConsumerGroupState, KafkaError, KafkaException, TopicCollection
-from confluent_kafka.admin import AdminClient
+from confluent_kafka import ConsumerGroupState, KafkaException
 
 from libs.common import metrics
 from libs.common.telemetry import get_logger
+from libs.common.topic_states import ANSWER_SECONDS, TopicState, TopicStates
 
 DEAF_AFTER_SECONDS: Final = 40.0
 """How long a fault lasts until the process counts as dead: longer than a rebalance of members that answer."""
 
 _LOOK_EVERY_SECONDS: Final = 5.0
-_ANSWER_SECONDS: Final = 5.0
 _REBALANCING: Final = {ConsumerGroupState.PREPARING_REBALANCING, ConsumerGroupState.COMPLETING_REBALANCING}
 
 
@@ -31,14 +30,6 @@ class Partition(NamedTuple):
 
     topic: str
     number: int
-
-
-@dataclass(frozen=True)
-class TopicState:
-    """A topic as the brokers have it; one that was deleted and made anew has another id."""
-
-    id: str
-    partitions: int
 
 
 @dataclass(frozen=True)
@@ -139,7 +130,7 @@ class Assignments:
         """
         now, before = self._clock(), self._looked_at
         self._looked_at = now
-        return 0.0 if before is None else min(now - before, _LOOK_EVERY_SECONDS + _ANSWER_SECONDS)
+        return 0.0 if before is None else min(now - before, _LOOK_EVERY_SECONDS + ANSWER_SECONDS)
 
     def _find_made_anew(self, topics: Mapping[str, TopicState]) -> None:
         for name in {name for member in self._members for name in member.topics} & topics.keys():
@@ -186,17 +177,12 @@ def _fault(member: Member, cluster: ClusterState, wanted: frozenset[Partition], 
 
 
 class Brokers:
-    """Asks the brokers about topics and groups, through librdkafka: aiokafka's own client knows no ids of topics."""
+    """Asks the brokers about the topics and groups of members."""
 
-    def __init__(self, options: Mapping[str, str], members: Sequence[Member]) -> None:
-        """Take librdkafka's options of the connection and whose topics and groups are asked for."""
-        self._options = options
+    def __init__(self, topics: TopicStates, members: Sequence[Member]) -> None:
+        """Take what asks about topics, and the members whose topics and groups are asked for."""
+        self._topics = topics
         self._members = members
-        self._client: AdminClient | None = None
-
-    async def reload(self) -> None:
-        """Connect anew with the next question, so that certificates are read again."""
-        self._client = None
 
     async def look(self) -> ClusterState:
         """Return what the brokers say now.
@@ -204,24 +190,12 @@ class Brokers:
         Raises:
             KafkaException: they did not answer in time, or may not be asked.
         """
-        if self._client is None:
-            self._client = AdminClient(dict[str, Any](self._options, error_cb=_pass, log_level=0))
-        names = sorted({name for member in self._members for name in member.topics})
         groups = sorted({member.group for member in self._members})
-        asked_topics = self._client.describe_topics(TopicCollection(names), request_timeout=_ANSWER_SECONDS)
-        topics: dict[str, TopicState] = {}
-        for name, answer in asked_topics.items():
-            try:
-                topic = await asyncio.wrap_future(answer)
-            except KafkaException as error:
-                if error.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
-                    raise
-            else:
-                topics[name] = TopicState(str(topic.topic_id), len(topic.partitions))
+        topics = await self._topics.read({name for member in self._members for name in member.topics})
         # Only once brokers have answered: where the connection to a group's coordinator is lost, librdkafka may end the
         # process (confluentinc/librdkafka#4605).
-        asked_groups = self._client.describe_consumer_groups(groups, request_timeout=_ANSWER_SECONDS)
-        described = {name: await asyncio.wrap_future(answer) for name, answer in asked_groups.items()}
+        asked = self._topics.client.describe_consumer_groups(groups, request_timeout=ANSWER_SECONDS)
+        described = {name: await asyncio.wrap_future(answer) for name, answer in asked.items()}
         return ClusterState(topics, {name: _group(each) for name, each in described.items()})
 
 
@@ -231,7 +205,3 @@ def _group(described: Any) -> GroupState:
         for each in described.members
     }
     return GroupState(described.state in _REBALANCING, members)
-
-
-def _pass(_error: KafkaError) -> None:
-    """What goes wrong is told by the answer that does not come."""

@@ -88,7 +88,7 @@ class Consumer(ConsumerRebalanceListener, Generic[EventT]):  # type: ignore[misc
         self._service = service
         self._handle = handle
         self._max_records = max_records
-        self._places = Places(positions, self.group, self.name)
+        self._places = Places(positions, self.group, self.name, kafka.topics.ids)
         self._reader = RecordReader(self.group, contracts, tombstones=tombstones, is_known=self._places.is_known)
         # How often partitions were assigned, and for which of these times each stands in its place.
         self._assigned = self._placed = 0

@@ -28,8 +28,9 @@ from libs.common import metrics
 from libs.common.kafka_client import fetch_all_partitions, tasks_of
 from libs.common.publishing import BATCH_BYTES, publish_records
 from libs.common.settings import Settings
-from libs.common.store_access import kafka_options, kafka_security
+from libs.common.store_access import kafka_admin_options, kafka_options, kafka_security
 from libs.common.telemetry import get_logger
+from libs.common.topic_states import TopicStates
 from libs.contracts import rights
 from libs.contracts.cloudevents import Origin, Outgoing, encode
 from libs.contracts.events import EVENTS, DeadLetter
@@ -82,7 +83,11 @@ class TopicsMissingError(OSError):
 
 
 class Kafka:
-    """One process's connection: publishes for all of it, and opens its consumers."""
+    """One process's connection: publishes for all of it, and opens its consumers.
+
+    Attributes:
+        topics: asks about topics.
+    """
 
     def __init__(self, settings: Settings, service: str, event_id: Callable[[str, str], str]) -> None:
         """Take the settings, the service that publishes, and how its events' ids are derived (`libs.contracts.ids`)."""
@@ -90,6 +95,7 @@ class Kafka:
         metrics.from_zero(metrics.PUBLISHED, _published_by(service))
         self._bootstrap = settings.kafka_bootstrap
         self._access = kafka_options(settings)
+        self.topics = TopicStates(kafka_admin_options(settings))
         security = kafka_security(settings)
         made = [self._access.get("ssl_context"), None if security is None else security.ssl_context]
         self.contexts: list[ssl.SSLContext] = [each for each in made if each is not None]

@@ -8,10 +8,13 @@ Every handler may be given any record again, so it does not matter that the data
 
 What is kept is never ahead of the effects: a position is written after the commit of its batch, and that comes after
 the effects.
+
+Beside each position stands the id of the topic that it was taken in. A topic that was deleted and made anew has another
+one, and nothing of it was read, however far it has grown since.
 """
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple, Protocol
 
@@ -33,10 +36,24 @@ class Position(NamedTuple):
         offset: of the next record to process.
         known_until: a record below this offset may have been processed before, by this database or by one that it took
             the place of.
+        topic_id: of the topic that both are offsets in; None where the brokers had none.
     """
 
     offset: int
     known_until: int = 0
+    topic_id: str | None = None
+
+    def is_within(self, end: int, topic_id: str | None) -> bool:
+        """Return whether it is a place in the topic that has this end and id, rather than in one that is gone.
+
+        Where brokers give no ids, one that is gone is known by a position behind the present end.
+        """
+        others = self.topic_id is not None and topic_id is not None and self.topic_id != topic_id
+        return self.offset <= end and not others
+
+
+TopicIds = Callable[[Collection[str]], Awaitable[Mapping[str, str]]]
+"""Returns the ids of those of these topics that have one."""
 
 
 class PositionStore(Protocol):
@@ -63,7 +80,9 @@ class Positions:
         """See `PositionStore`."""
         names = {_id(group, tp): tp for tp in partitions}
         found = await find_by_ids(self._positions, "_id", names)
-        return {names[each["_id"]]: Position(each["offset"], each["known_until"]) for each in found}
+        return {
+            names[each["_id"]]: Position(each["offset"], each["known_until"], each.get("topic_id")) for each in found
+        }
 
     async def keep(self, group: str, positions: Mapping[TopicPartition, Position]) -> None:
         """See `PositionStore`.
@@ -91,17 +110,18 @@ def _id(group: str, tp: TopicPartition) -> str:
 
 
 class Place(NamedTuple):
-    """What is known of one partition when it is assigned: its first offset and its end, and the two positions."""
+    """What is known of one partition when it is assigned: its first offset and its end, the two positions, its id."""
 
     first: int
     end: int
     committed: int | None
     kept: Position | None
+    topic_id: str | None = None
 
     @property
     def is_another_topic(self) -> bool:
-        """Whether the topic was made anew, so that it ends before what was read of it."""
-        return self.kept is not None and self.kept.offset > self.end
+        """Whether the topic was made anew since the position was kept."""
+        return self.kept is not None and not self.kept.is_within(self.end, self.topic_id)
 
     @property
     def is_reset(self) -> bool:
@@ -120,15 +140,16 @@ class Place(NamedTuple):
         kept = None if self.is_another_topic else self.kept
         lower = min(self.first if committed is None else committed, self.first if kept is None else kept.offset)
         known = self.end if doubtful else max(committed or 0, 0 if kept is None else kept.known_until)
-        return Position(max(self.first, lower), known)
+        return Position(max(self.first, lower), known, self.topic_id)
 
 
 class Places:
     """Where one member of a group stands in each of its partitions."""
 
-    def __init__(self, store: PositionStore, group: str, name: str) -> None:
-        """Take the group, and the name of its member in metrics and logs."""
+    def __init__(self, store: PositionStore, group: str, name: str, ids: TopicIds) -> None:
+        """Take the group, the name of its member in metrics and logs, and what knows the ids of topics."""
         self._store = store
+        self._ids = ids
         self._group = group
         self._name = name
         self._positions: dict[TopicPartition, Position] = {}
@@ -142,9 +163,14 @@ class Places:
             PyMongoError: the database is unavailable; likewise.
         """
         partitions = list(consumer.assignment())
+        # Before any offset is asked for: one that is made anew meanwhile is another one at the next start.
+        ids = await self._ids({tp.topic for tp in partitions})
         first, ends = await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
         kept = await self._store.read(self._group, partitions)
-        places = {tp: Place(first[tp], ends[tp], await consumer.committed(tp), kept.get(tp)) for tp in partitions}
+        places = {
+            tp: Place(first[tp], ends[tp], await consumer.committed(tp), kept.get(tp), ids.get(tp.topic))
+            for tp in partitions
+        }
         doubtful = any(each.is_reset for each in places.values())
         positions = {tp: each.begin(doubtful=doubtful) for tp, each in places.items()}
         again = {tp: each for tp, each in positions.items() if each.offset < each.known_until}

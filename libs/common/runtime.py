@@ -36,7 +36,7 @@ from libs.common.preparation import Preparation
 from libs.common.reloads import Reloads, certificate_files, observe_certificates
 from libs.common.retention import topic_watch
 from libs.common.settings import PREFIX, Settings
-from libs.common.store_access import kafka_admin_options, mongo_options, trust_anew
+from libs.common.store_access import mongo_options, trust_anew
 from libs.common.telemetry import configure_logging, get_logger
 from libs.common.tls import renew, server_context
 from libs.contracts.cloudevents import EventT
@@ -98,10 +98,9 @@ class Plumbing:
         self.clock = ClockCheck(self._other_clocks, settings.clock_tolerance_seconds)
         self.repeat("clock", self.clock.tick)
         self.health.depend("clock", self.clock.probe)
-        brokers = Brokers(kafka_admin_options(settings), self.consumers)
         self.reloads = Reloads()
-        self.reloads.add("connection-to-brokers", brokers.reload)
-        self.assignments = Assignments(self.consumers, brokers.look)
+        self.reloads.add("connection-to-brokers", self.kafka.topics.reload)
+        self.assignments = Assignments(self.consumers, Brokers(self.kafka.topics, self.consumers).look)
         self.repeat("assignments", self.assignments.tick)
         self.repeat("dead-letters", topic_watch("dead_letters", DEAD_LETTERS[service], self.kafka.oldest, clock.now))
         self.health.watch("kafka-client", self.kafka)

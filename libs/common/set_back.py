@@ -18,7 +18,7 @@ from pymongo.errors import PyMongoError
 
 from libs.common.fence import Fence
 from libs.common.kafka import Kafka
-from libs.common.positions import Place, Position, Positions
+from libs.common.positions import Place, Positions
 from libs.common.telemetry import get_logger, new_trace
 from libs.common.topic_reading import reading
 from libs.contracts.cloudevents import Outgoing
@@ -105,6 +105,7 @@ class StoreMoments:
 
     async def _places(self, group: str, topic: Topic) -> dict[TopicPartition, Place]:
         partitions = [TopicPartition(topic.name, number) for number in range(topic.partitions)]
+        ids = await self._kafka.topics.ids([topic.name])
         kept, committed = await self._positions.read(group, partitions), await self._kafka.committed(group, partitions)
         consumer = self._kafka.observer(group)
         await consumer.start()
@@ -112,7 +113,7 @@ class StoreMoments:
             first, ends = await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
         finally:
             await consumer.stop()
-        return {tp: Place(first[tp], ends[tp], committed.get(tp), kept.get(tp)) for tp in partitions}
+        return {tp: Place(first[tp], ends[tp], committed.get(tp), kept.get(tp), ids.get(tp.topic)) for tp in partitions}
 
     async def _read_again(self, group: str, places: Mapping[TopicPartition, Place], until: datetime) -> None:
         """Keep that this group has everything to read again that was published until then."""
@@ -124,5 +125,5 @@ class StoreMoments:
             await consumer.stop()
         begins = {tp: place.begin(doubtful=False) for tp, place in places.items()}
         ends = {tp: place.end if (after := later.get(tp)) is None else after.offset for tp, place in places.items()}
-        again = {tp: Position(each.offset, max(each.known_until, ends[tp])) for tp, each in begins.items()}
+        again = {tp: each._replace(known_until=max(each.known_until, ends[tp])) for tp, each in begins.items()}
         await self._positions.keep(group, {tp: each for tp, each in again.items() if each.offset < each.known_until})

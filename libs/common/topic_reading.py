@@ -13,16 +13,27 @@ from libs.contracts.topics import Topic
 
 _AT_ONCE = 500
 _WAIT_MS = 1_000
+# So many answers without a record, from all that are asked: where there is one, the first has it.
+_EMPTY_ANSWERS = 3
 
 Ends = dict[TopicPartition, int]
 """For each partition the offset of the record that comes next."""
 
 
-class TopicReader:
-    """Reads topics that are open for reading."""
+class RecordsGoneError(OSError):
+    """A topic ends before the place that it ended at a moment ago."""
 
-    def __init__(self, consumer: AIOKafkaConsumer) -> None:
+
+class TopicReader:
+    """Reads topics that are open for reading.
+
+    Attributes:
+        ids: of the topics, by name, as far as their brokers give any.
+    """
+
+    def __init__(self, consumer: AIOKafkaConsumer, ids: Mapping[str, str]) -> None:
         self._consumer = consumer
+        self.ids = ids
 
     async def ends(self) -> Ends:
         """Return where the topics end now."""
@@ -32,13 +43,20 @@ class TopicReader:
     async def events(self, since: Mapping[TopicPartition, int], ends: Ends) -> AsyncIterator[list[Event]]:
         """Yield the events from `since` up to `ends`, some hundreds at once, those of a partition in their order.
 
-        Tombstones are left out, and records that are none of ours: those are their consumers' dead letters.
+        Tombstones are left out, and records that are none of ours: those are their consumers' dead letters. Where the
+        brokers have nothing between a place and the end (compaction took it, or they lost it), it ends there.
+
+        Raises:
+            RecordsGoneError: a topic ends before it did; it may have been made anew meanwhile.
         """
         first = await self._consumer.beginning_offsets(list(ends))
         for tp in ends:
             self._consumer.seek(tp, max(first[tp], since.get(tp, 0)))
         left = {tp for tp, end in ends.items() if await self._consumer.position(tp) < end}
+        silence = _Silence(self._consumer)
         while left:
+            # What is behind the end would take the place of what is asked for.
+            self._consumer.pause(*(ends.keys() - left))
             taken = await self._consumer.getmany(*left, timeout_ms=_WAIT_MS, max_records=_AT_ONCE)
             events = [
                 event
@@ -49,6 +67,37 @@ class TopicReader:
             if events:
                 yield events
             left = {tp for tp in left if await self._consumer.position(tp) < ends[tp]}
+            if taken:
+                silence = _Silence(self._consumer)
+            else:
+                left -= {tp for tp in left if silence.tells_of_the_end(tp, ends[tp])}
+        self._consumer.resume(*ends)
+
+
+class _Silence:
+    """Answers of brokers in a row in which there was nothing, though the end is not reached."""
+
+    def __init__(self, consumer: AIOKafkaConsumer) -> None:
+        self._consumer = consumer
+        self._answers: dict[TopicPartition, set[int]] = {}
+
+    def tells_of_the_end(self, tp: TopicPartition, end: int) -> bool:
+        """Return whether nothing is left before the end of this partition.
+
+        Raises:
+            RecordsGoneError: it ends before.
+        """
+        answered_at = self._consumer.last_poll_timestamp(tp)
+        answers = self._answers.setdefault(tp, set())
+        if answered_at is not None:
+            answers.add(answered_at)
+        # The first may have been given before there was any question.
+        if len(answers) <= _EMPTY_ANSWERS:
+            return False
+        if (self._consumer.highwater(tp) or 0) < end:
+            raise RecordsGoneError(f"{tp.topic}, partition {tp.partition}, ends before it did")
+        get_logger().warning("nothing is left before the end", topic=tp.topic, partition=tp.partition, end=end)
+        return True
 
 
 @asynccontextmanager
@@ -65,7 +114,8 @@ async def reading(kafka: Kafka, *topics: Topic) -> AsyncIterator[TopicReader]:
         missing = {topic.name for topic in topics} - {tp.topic for tp in consumer.assignment()}
         if missing:
             raise TopicsMissingError(missing)
-        yield TopicReader(consumer)
+        # Before any offset is asked for: one that is made anew meanwhile is another one for the next reader.
+        yield TopicReader(consumer, await kafka.topics.ids([topic.name for topic in topics]))
     finally:
         await consumer.stop()
 

@@ -28,6 +28,7 @@ from libs.common.kafka import Kafka, is_transient
 from libs.common.settings import Settings
 from libs.common.store_access import kafka_admin_options
 from libs.common.telemetry import new_trace
+from libs.common.topic_states import TopicStates
 from libs.contracts import topics
 from libs.contracts.cloudevents import Origin, Outgoing, Received, headers_of
 from libs.contracts.events import DeadLetter, LearnerContact
@@ -394,7 +395,7 @@ async def test_a_topic_that_is_made_anew_is_found_out_and_a_member_too_many_stan
         )
         for member in (1, 2)
     ]
-    brokers = Brokers(kafka_admin_options(settings), members)
+    brokers = Brokers(TopicStates(kafka_admin_options(settings)), members)
     watch = Assignments(members, brokers.look)
     await kafka.start()
     tasks = [asyncio.create_task(each.run()) for each in members]

@@ -6,7 +6,8 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException
 
 from libs.common import metrics
-from libs.common.assignments import DEAF_AFTER_SECONDS, Assignments, ClusterState, GroupState, Partition, TopicState
+from libs.common.assignments import DEAF_AFTER_SECONDS, Assignments, ClusterState, GroupState, Partition
+from libs.common.topic_states import TopicState
 
 TOPIC = "catalogue.v1"
 BOTH = frozenset({Partition(TOPIC, 0), Partition(TOPIC, 1)})

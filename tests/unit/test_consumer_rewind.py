@@ -16,7 +16,7 @@ from libs.contracts import topics
 from libs.contracts.cloudevents import Origin, Outgoing, Received, headers_of
 from libs.contracts.events import DeadLetter, LearnerContact
 from tests.ids import IDS, event_id
-from tests.positions_in_memory import MemoryPositions
+from tests.positions_in_memory import MemoryPositions, MemoryTopics
 
 NOW = datetime(2026, 10, 12, 9, tzinfo=UTC)
 LEFT, RIGHT = (TopicPartition(topics.LEARNER_CONTACTS.name, number) for number in (0, 1))
@@ -47,6 +47,7 @@ class Client:
         # What has arrived: more of the left partition comes after the first failure, the right one is fetched anew.
         self._arrived = {LEFT: 4, RIGHT: RECORDS}
         self._fetching = False
+        self.topics = MemoryTopics()
         self.handled: set[UUID] = set()
         self.letters: list[Outgoing] = []
 

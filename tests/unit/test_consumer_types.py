@@ -11,7 +11,7 @@ from libs.common.consumer import Consumer
 from libs.contracts import topics
 from libs.contracts.cloudevents import Outgoing, Received
 from libs.contracts.events import DeadLetter, LearnerContact
-from tests.positions_in_memory import MemoryPositions
+from tests.positions_in_memory import MemoryPositions, MemoryTopics
 
 TP = TopicPartition(topics.LEARNER_CONTACTS.name, 0)
 TYPES = [
@@ -27,6 +27,7 @@ class Client:
     """Stands for Kafka and its client: one batch, one record of each type."""
 
     def __init__(self) -> None:
+        self.topics = MemoryTopics()
         self.letters: list[Outgoing] = []
         self.committed: dict[TopicPartition, int] = {}
         self._given = False

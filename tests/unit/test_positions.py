@@ -14,7 +14,7 @@ from libs.common.positions import Place, Places, Position
 from libs.contracts import topics
 from libs.contracts.cloudevents import Outgoing, Received
 from libs.contracts.events import LearnerContact
-from tests.positions_in_memory import MemoryPositions
+from tests.positions_in_memory import MemoryPositions, MemoryTopics
 from tests.unit.test_consumer_rewind import LEFT, RIGHT, record
 
 GROUP = "notifier-positions"
@@ -41,6 +41,13 @@ GROUP = "notifier-positions"
         (Place(0, 20, None, Position(60)), Position(0, 20)),
         (Place(0, 20, 60, Position(60)), Position(0, 20)),
         (Place(0, 0, 60, Position(60)), Position(0, 0)),
+        # It was made anew and has grown past what was read of the one before, whether its group has begun it or not.
+        (Place(0, 100, None, Position(60, 0, "before"), "now"), Position(0, 100, "now")),
+        (Place(0, 100, 70, Position(60, 60, "before"), "now"), Position(0, 100, "now")),
+        # It is the same, or the brokers had no ids, or give none any more.
+        (Place(0, 100, 60, Position(60, 0, "now"), "now"), Position(60, 60, "now")),
+        (Place(0, 100, 60, Position(60), "now"), Position(60, 60, "now")),
+        (Place(0, 100, 60, Position(60, 0, "now")), Position(60, 60)),
     ],
 )
 def test_a_partition_begins_where_both_kafka_and_the_database_have_come_to(place: Place, begins: Position) -> None:
@@ -67,6 +74,7 @@ class Client:
         self.positions: dict[TopicPartition, int] = {}
         self.ends = {LEFT: committed, RIGHT: committed}
         self.commits = dict(self.ends)
+        self.topics = MemoryTopics()
         self.given: list[Received[LearnerContact]] = []
 
     def declare_consumer(self, *_: object) -> Any:
@@ -150,10 +158,10 @@ async def test_what_a_database_that_was_set_back_lacks_is_read_again_in_its_orde
 async def test_a_process_that_dies_while_it_reads_again_still_knows_what_was_processed_before() -> None:
     client, store = Client(committed=10), MemoryPositions()
     store.kept = {(GROUP, LEFT): Position(10), (GROUP, RIGHT): Position(4)}
-    places = Places(store, GROUP, GROUP)
+    places = Places(store, GROUP, GROUP, client.topics.ids)
     await places.begin(client)
     await client.commit({RIGHT: 5})  # and dies before it writes that down
-    again = Places(store, GROUP, GROUP)
+    again = Places(store, GROUP, GROUP, client.topics.ids)
     await again.begin(client)
     assert client.positions[RIGHT] == 4
     assert again.is_known(record(RIGHT, 9))
@@ -165,7 +173,7 @@ async def test_where_a_group_was_reset_in_one_partition_nothing_that_is_there_is
     client.ends = {LEFT: 20, RIGHT: 30}
     client.commits = {LEFT: 10, RIGHT: 7}
     store.kept = {(GROUP, LEFT): Position(10), (GROUP, RIGHT): Position(8)}
-    places = Places(store, GROUP, GROUP)
+    places = Places(store, GROUP, GROUP, client.topics.ids)
     await places.begin(client)
     assert client.positions == {LEFT: 10, RIGHT: 7}
     assert places.is_known(record(LEFT, 19))
@@ -178,9 +186,9 @@ async def test_a_reset_is_told_of_once_also_in_partitions_where_nothing_comes_fo
     client.ends = {LEFT: 0, RIGHT: 3}
     client.commits = {}
     store.kept = {(GROUP, LEFT): Position(10), (GROUP, RIGHT): Position(10)}
-    await Places(store, GROUP, GROUP).begin(client)
+    await Places(store, GROUP, GROUP, client.topics.ids).begin(client)
     client.ends = {LEFT: 0, RIGHT: 5}
-    again = Places(store, GROUP, GROUP)
+    again = Places(store, GROUP, GROUP, client.topics.ids)
     await again.begin(client)
     assert client.positions == {LEFT: 0, RIGHT: 0}
     assert again.is_known(record(RIGHT, 2))
@@ -192,7 +200,7 @@ async def test_a_reset_is_told_of_once_also_in_partitions_where_nothing_comes_fo
 async def test_positions_are_kept_once_they_have_changed() -> None:
     client, store = Client(committed=10), MemoryPositions()
     store.kept = {(GROUP, LEFT): Position(10), (GROUP, RIGHT): Position(10)}
-    places = Places(store, GROUP, GROUP)
+    places = Places(store, GROUP, GROUP, client.topics.ids)
     await places.begin(client)
     store.kept.clear()
     await places.keep()
@@ -200,3 +208,18 @@ async def test_positions_are_kept_once_they_have_changed() -> None:
     places.committed({LEFT: 11})
     await places.keep()
     assert store.kept == {(GROUP, LEFT): Position(11, 10)}
+
+
+async def test_a_topic_that_was_made_anew_and_has_grown_past_what_was_read_is_read_from_its_beginning() -> None:
+    client, store = Client(committed=10), MemoryPositions()
+    client.topics.known = {LEFT.topic: "before"}
+    store.kept = {(GROUP, LEFT): Position(10), (GROUP, RIGHT): Position(4)}
+    places = Places(store, GROUP, GROUP, client.topics.ids)
+    await places.begin(client)
+    places.committed({LEFT: 10, RIGHT: 10})
+    await places.keep()
+    assert store.kept[GROUP, LEFT].topic_id == "before"
+    client.topics.known, client.ends, client.commits = {LEFT.topic: "anew"}, {LEFT: 40, RIGHT: 50}, {}
+    await Places(store, GROUP, GROUP, client.topics.ids).begin(client)
+    assert client.positions == {LEFT: 0, RIGHT: 0}
+    assert store.kept == {(GROUP, LEFT): Position(0, 40, "anew"), (GROUP, RIGHT): Position(0, 50, "anew")}

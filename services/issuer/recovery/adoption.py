@@ -96,18 +96,20 @@ class Adoption:
         started = self._clock()
         self._contradicting = []
         self._went_back = await self._notes.find_one({"_id": _NOTE}) is not None
-        ends: dict[Topic, Ends] = {}
+        ends: Ends = {}
+        ids: dict[str, str] = {}
         made_anew: list[str] = []
         for topic in TOPICS:
             async with reading(self._kafka, topic) as reader:
-                ends[topic] = await reader.ends()
-                since = await self._marks.read(ends[topic])
-                if any(since.get(tp, 0) > end for tp, end in ends[topic].items()):
+                until = await reader.ends()
+                since = await self._marks.since(until, reader.ids)
+                if since is None:
                     made_anew.append(topic.name)
-                    since = {}
-                if topic is topics.SIGNING_KEYS:
-                    since = {}  # they are few: one that was lost or damaged by itself is taken back, too
-                await self._take_up(topic, reader.events(since, ends[topic]))  # 1 to 3
+                if since is None or topic is topics.SIGNING_KEYS:
+                    since = {}  # keys are few: one that was lost or damaged by itself is taken back, too
+                await self._take_up(topic, reader.events(since, until))  # 1 to 3
+                ends |= until
+                ids |= reader.ids
         await self._settle_contradicting()
         # Topics that were lost tell nothing of how far the database had come.
         if self._went_back or made_anew:
@@ -119,8 +121,7 @@ class Adoption:
                 epoch=epoch,
                 seconds=round((self._clock() - started).total_seconds(), 1),
             )
-        for each in ends.values():
-            await self._marks.keep(each)
+        await self._marks.keep(ends, ids)
         await self._notes.delete_one({"_id": _NOTE})  # 5
         await self._adopters.decisions.remove_ended(self._clock() - _LONGEST_PUBLISHED)
         metrics.ANOTHER_TOPIC.set(len(made_anew))

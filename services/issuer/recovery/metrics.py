@@ -15,7 +15,7 @@ NOT_ADOPTED = Counter(
 )
 ANOTHER_TOPIC = Gauge(
     "bowerbird_issuer_topics_made_anew",
-    "Topics that end before what was published on them: lost, to be filled by `bowerbird republish`",
+    "Topics that are not those on which this service published: lost, to be filled by `bowerbird republish`",
 )
 for _topic in (
     topics.SIGNING_KEYS,
