@@ -17,7 +17,7 @@ from rich.text import Text
 from bowerbird.backups import manifest
 from bowerbird.backups.backup import make, require_new
 from bowerbird.backups.manifest import BackupError, Manifest
-from bowerbird.backups.places import erasures_ended_since, lost_since, places, span
+from bowerbird.backups.places import erasures_ended_since, lost_since, places, span, topic_ids
 from bowerbird.backups.restore import Target, look_at, require_free, require_whole, restore
 from bowerbird.operator_log import operators_cause, operators_log
 from bowerbird.operators import store_settings, why_store_failed
@@ -121,7 +121,7 @@ async def _replay(settings: Settings, found: Manifest) -> list[str]:
     if found.places is None:
         return []
     try:
-        first, ends = await span(settings)
+        ids, (first, ends) = await topic_ids(settings), await span(settings)
     except KafkaError as error:
         return [f"replay    Kafka cannot be asked ({type(error).__name__}): what came since comes from there"]
     since = sum(
@@ -129,7 +129,7 @@ async def _replay(settings: Settings, found: Manifest) -> list[str]:
         for topic, offsets in ends.items()
         for number, end in offsets.items()
     )
-    lost = [*lost_since(found.places, first, ends), *erasures_ended_since(found.at, datetime.now(UTC))]
+    lost = [*lost_since(found.places, first, ends, ids), *erasures_ended_since(found.at, datetime.now(UTC))]
     return [f"replay    {since} records were published since", *(f"LOST      {each}" for each in lost)]
 
 

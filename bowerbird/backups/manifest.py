@@ -49,10 +49,12 @@ class Places(_Part):
     Attributes:
         ends: by topic, the end offset of each partition.
         groups: by consumer group and topic, the committed offset of each partition that has one.
+        topic_ids: of each topic whose brokers give one: a topic that was made anew since has another.
     """
 
     ends: dict[str, dict[int, int]]
     groups: dict[str, dict[str, dict[int, int]]]
+    topic_ids: dict[str, str] = {}
 
 
 class Manifest(_Part):

@@ -10,8 +10,10 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.structs import TopicPartition
 
 from bowerbird.backups.manifest import Places
+from libs.common.positions import Position
 from libs.common.settings import Settings
-from libs.common.store_access import kafka_options
+from libs.common.store_access import kafka_admin_options, kafka_options
+from libs.common.topic_states import TopicStates
 from libs.contracts.rights import SERVICES
 from libs.contracts.topics import LEARNER_CONTACTS, TOPICS, Topic
 
@@ -24,8 +26,17 @@ async def places(settings: Settings) -> Places:
     Raises:
         KafkaError: the brokers do not answer, or refuse.
     """
-    groups = await _groups(settings)
-    return Places(ends=(await span(settings))[1], groups=groups)
+    groups, ids = await _groups(settings), await topic_ids(settings)
+    return Places(ends=(await span(settings))[1], groups=groups, topic_ids=ids)
+
+
+async def topic_ids(settings: Settings) -> dict[str, str]:
+    """Return the ids of those of our topics that there are and that have one.
+
+    Raises:
+        KafkaError: the brokers do not answer, or refuse.
+    """
+    return await TopicStates(kafka_admin_options(settings)).ids([topic.name for topic in TOPICS])
 
 
 async def span(settings: Settings) -> tuple[dict[str, dict[int, int]], dict[str, dict[int, int]]]:
@@ -86,7 +97,10 @@ def _by_topic(offsets: Mapping[TopicPartition, int]) -> dict[str, dict[int, int]
 
 
 def lost_since(
-    noted: Places, first: Mapping[str, Mapping[int, int]], ends: Mapping[str, Mapping[int, int]]
+    noted: Places,
+    first: Mapping[str, Mapping[int, int]],
+    ends: Mapping[str, Mapping[int, int]],
+    ids: Mapping[str, str],
 ) -> Sequence[str]:
     """Return, a sentence each, what a replay from these noted places on cannot bring back.
 
@@ -94,12 +108,16 @@ def lost_since(
         noted: those of the backup.
         first: as of `span`, now.
         ends: the same.
+        ids: of topics, now.
     """
     told = []
     for topic in sorted(noted.ends):
         if topic not in ends:
             told.append(f"{topic} is not there: `bowerbird setup` makes it, `bowerbird republish` fills it")
-        elif any(ends[topic].get(number, 0) < end for number, end in noted.ends[topic].items()):
+        elif any(
+            not Position(end, topic_id=noted.topic_ids.get(topic)).is_within(ends[topic].get(number, 0), ids.get(topic))
+            for number, end in noted.ends[topic].items()
+        ):
             told.append(f"{topic} was made anew since: `bowerbird republish` fills it")
     for group, topics in noted.groups.items():
         for topic, offsets in topics.items():

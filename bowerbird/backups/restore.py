@@ -114,7 +114,7 @@ async def restore(client: Client, folder: Path, backup: Manifest, tell: Tell, en
     1. Fill each collection under another name, with its indexes.   Broken off: the stores are empty; all of it again.
     2. Note that all are filled, and of which backup.               Broken off: on with 3.
     3. Give each its own name.                                      Broken off: some have it; on with the others.
-    4. Leave word for issuer and notifier that they went back.      Broken off: left again.
+    4. Leave word for the services that they went back.             Broken off: left again.
     5. Take the note of step 2 away.
 
     Args:
@@ -137,7 +137,8 @@ async def restore(client: Client, folder: Path, backup: Manifest, tell: Tell, en
         for each in backup.files:
             if each.database == database and RESTORING + each.collection in left:
                 await _rename(client, each)  # 3
-    await Fence(client, client["notifier"]).note()  # 4
+    for database in ("notifier", "verifier"):
+        await Fence(client, client[database]).note()  # 4
     await leave_note(client["issuer"]["adoption"], datetime.now(UTC))
     await filled.drop()  # 5
 

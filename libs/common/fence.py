@@ -74,11 +74,12 @@ class Fence:
         """Take that word away: what follows from it is done."""
         await self._fence.delete_one({"_id": _NOTE})
 
-    async def prove(self, session: Session) -> None:
-        """Prove within a transaction that the database did not go back.
+    async def prove(self, session: Session | None = None) -> None:
+        """Prove that the database did not go back, within a transaction where one is given.
 
         Raises:
             WentBackError: it did.
+            PyMongoError: the database is unavailable.
         """
         if not self._count:
             return

@@ -48,8 +48,11 @@ class Position(NamedTuple):
 
         Where brokers give no ids, one that is gone is known by a position behind the present end.
         """
-        others = self.topic_id is not None and topic_id is not None and self.topic_id != topic_id
-        return self.offset <= end and not others
+        return self.offset <= end and self.is_of(topic_id)
+
+    def is_of(self, topic_id: str | None) -> bool:
+        """Return whether it may have been taken in the topic of this id: where one is not known, any may be the one."""
+        return self.topic_id is None or topic_id is None or self.topic_id == topic_id
 
 
 TopicIds = Callable[[Collection[str]], Awaitable[Mapping[str, str]]]

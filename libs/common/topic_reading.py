@@ -1,7 +1,7 @@
 """Reading topics from given places to their present ends, in no group: for whoever takes up what was published."""
 
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import aclosing, asynccontextmanager
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
@@ -40,7 +40,7 @@ class TopicReader:
         ends: Ends = await self._consumer.end_offsets(self._consumer.assignment())
         return ends
 
-    async def events(self, since: Mapping[TopicPartition, int], ends: Ends) -> AsyncIterator[list[Event]]:
+    async def events(self, since: Mapping[TopicPartition, int], ends: Ends) -> AsyncGenerator[list[Event]]:
         """Yield the events from `since` up to `ends`, some hundreds at once, those of a partition in their order.
 
         Tombstones are left out, and records that are none of ours: those are their consumers' dead letters. Where the
@@ -49,6 +49,7 @@ class TopicReader:
         Raises:
             RecordsGoneError: a topic ends before it did; it may have been made anew meanwhile.
         """
+        self._consumer.resume(*ends)
         first = await self._consumer.beginning_offsets(list(ends))
         for tp in ends:
             self._consumer.seek(tp, max(first[tp], since.get(tp, 0)))
@@ -71,11 +72,19 @@ class TopicReader:
                 silence = _Silence(self._consumer)
             else:
                 left -= {tp for tp in left if silence.tells_of_the_end(tp, ends[tp])}
-        self._consumer.resume(*ends)
+
+    async def has_any(self, since: Mapping[TopicPartition, int], ends: Ends) -> bool:
+        """Return whether there is any event from `since` up to `ends`.
+
+        Raises:
+            RecordsGoneError: as of `events`.
+        """
+        async with aclosing(self.events(since, ends)) as some:
+            return await anext(some, None) is not None
 
 
 class _Silence:
-    """Answers of brokers in a row in which there was nothing, though the end is not reached."""
+    """What brokers answered in a row without any record, though the end is not reached."""
 
     def __init__(self, consumer: AIOKafkaConsumer) -> None:
         self._consumer = consumer

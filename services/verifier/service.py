@@ -28,6 +28,7 @@ from libs.contracts.events import (
     StatusListPublished,
 )
 from services.verifier.material.affiliation import Affiliations
+from services.verifier.material.catching_up import CatchingUp
 from services.verifier.material.issuers import RegisteredIssuers
 from services.verifier.material.lookup import REMEMBERED_SECONDS, MaterialSource, PublicRecords
 from services.verifier.material.registries import MOST_BYTES, Fetch, trusted_registries
@@ -89,7 +90,12 @@ class ServiceSettings(Settings):
 
 def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
     """Register everything that this service does."""
-    repository = Repository(plumbing.database)
+    catching_up = CatchingUp(plumbing.fence, plumbing.positions, plumbing.kafka, service=plumbing.service, clock=now)
+    plumbing.require(catching_up.judge)
+    plumbing.preparation.add("reading how far to catch up", catching_up.take_ends)
+    plumbing.repeat("catching-up", catching_up.tick)
+    plumbing.health.depend("database", catching_up.probe)
+    repository = Repository(plumbing.database, catching_up.require)
     projection = Projection(repository, now)
     plumbing.consume(
         name="issuers",

@@ -5,6 +5,7 @@ import shutil
 import time
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
@@ -163,6 +164,22 @@ def first_answer(stack: Stack, key: str, batch_id: str) -> int:
     return status
 
 
+def never_shown_as_good(stack: Stack, document: str) -> None:
+    """Verify a revoked badge again and again until it is told so; meanwhile it may be unknown, and never good."""
+    give_up_at, verdict = time.monotonic() + 120, "none"
+    while verdict != "fail":
+        time.sleep(0.1)
+        assert time.monotonic() < give_up_at, f"it is {verdict}"
+        try:
+            sent = {"content-type": "application/json"}
+            answer = HTTP.post(f"{stack.url('verifier')}/v1/verify", content=document, headers=sent, timeout=60)
+        except httpx.TransportError:
+            continue
+        verdict = answer.json()["verdict"] if answer.status_code == 200 else "none"
+        assert answer.status_code in {200, 503}, answer.text
+        assert verdict != "pass", "a revoked badge is shown as good"
+
+
 def mailbox(stack: Stack) -> Counter[str]:
     """Return how often each mail went out, by the delivery's id."""
     return Counter(path.name.split("@")[0] for path in stack.layout.mail.iterdir() if path.suffix == ".eml")
@@ -219,7 +236,9 @@ def set_back_with_all_groups(
     stack.stop(*SERVICES)
     copies.put_back()
     groups.set_back()
+    revoked = next(known[0] for known in truth.values() if known[1] == "revoked")
     with Keeper(stack):
+        never_shown_as_good(stack, revoked)
         until("credentials differ from what was published", lambda: credentials(stack) == truth)
         until("decisions differ from what was published", lambda: was_decided.items() <= decisions(stack).items())
         until("the verifier differs", lambda: shown(stack) == {each: known[:2] for each, known in truth.items()})
@@ -284,8 +303,13 @@ def test_databases_that_are_put_back_take_up_what_was_published_and_nothing_is_h
 
         kills = [Order(point, passing=2 if point.endswith(".some") else 1) for point in OF_ADOPTION]
         write_orders(order_file(stack, "issuer"), kills)
+        revoked_since = truth[highest]
+        assert before[highest][1] == "active" and revoked_since[1] == "revoked"
         copies.put_back()
-        assert first_answer(stack, key, sent[0]) == 401, "a withdrawn key is let in"
+        with ThreadPoolExecutor(1) as beside:
+            shown_at_last = beside.submit(never_shown_as_good, stack, revoked_since[0])
+            assert first_answer(stack, key, sent[0]) == 401, "a withdrawn key is let in"
+            shown_at_last.result()
         until("credentials differ from what was published", lambda: credentials(stack) == truth)
         until("decisions differ from what was published", lambda: decisions(stack) == was_decided)
         until("batches differ", lambda: answers(stack, school, acknowledged) == was_answered)

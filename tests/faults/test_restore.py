@@ -13,11 +13,13 @@ import pytest
 from deploy.embedded.layout import SOURCE_ROOT
 from deploy.embedded.stack import Stack
 from libs.audit.entry import Action
+from services.issuer.recovery.marks import TOPICS
 from tests.faults import picture
 from tests.faults.drill import rest
 from tests.faults.picture import Picture
 from tests.faults.promises import databases
 from tests.faults.scenario import SERVICES, Scenario
+from tests.faults.school import HTTP
 
 RUNBOOK = (SOURCE_ROOT / "docs/runbooks/restore.md").read_text(encoding="utf-8")
 BOWERBIRD = f'bowerbird() {{ {sys.executable} -m bowerbird "$@"; }}'
@@ -100,6 +102,8 @@ def test_the_runbook_brings_back_what_was_acknowledged_whichever_store_is_lost(s
     stack.start("kafka")
     follow("Kafka's disk is lost", stack, operator)
     assert not harm(before, stack)
+    # Each is known by its id, also where what was published again has grown past what was published before.
+    assert f"bowerbird_issuer_topics_made_anew {len(TOPICS):.1f}\n" in HTTP.get(stack.metrics_url("issuer")).text
     assert audited(stack) >= {Action.DATABASES_BACKED_UP, Action.DATABASES_RESTORED, Action.TOPICS_REPUBLISHED}
 
 

@@ -76,6 +76,7 @@ def test_bytes_that_are_no_documents_are_told_so(tmp_path: Path) -> None:
 NOTED = Places(
     ends={"evidence.decided.v1": {0: 50, 1: 40}, "catalogue.v1": {0: 7}},
     groups={"evidence-decisions": {"evidence.decided.v1": {0: 45, 1: 40}}},
+    topic_ids={"evidence.decided.v1": "first", "catalogue.v1": "other"},
 )
 
 
@@ -109,16 +110,18 @@ def test_a_directory_without_a_manifest_of_ours_is_no_backup(tmp_path: Path, con
 def test_what_a_replay_cannot_bring_back_is_told_before_anything_is_done() -> None:
     whole = {"evidence.decided.v1": {0: 60, 1: 41}, "catalogue.v1": {0: 9}}
     nothing_gone = {"evidence.decided.v1": {0: 45, 1: 3}, "catalogue.v1": {0: 8}}
-    assert not lost_since(NOTED, nothing_gone, whole)
+    assert not lost_since(NOTED, nothing_gone, whole, NOTED.topic_ids)
     ended = {"evidence.decided.v1": {0: 48, 1: 42}, "catalogue.v1": {0: 8}}
-    assert lost_since(NOTED, ended, whole) == [
+    assert lost_since(NOTED, ended, whole, {}) == [
         "evidence.decided.v1: 5 records that evidence-decisions has to read again have ended their life"
     ]
-    anew = lost_since(NOTED, {}, {"evidence.decided.v1": {0: 0, 1: 0}})
+    anew = lost_since(NOTED, {}, {"evidence.decided.v1": {0: 0, 1: 0}}, {})
     assert [line.split(":")[0] for line in anew] == [
         "catalogue.v1 is not there",
         "evidence.decided.v1 was made anew since",
     ]
+    grown = lost_since(NOTED, nothing_gone, whole, NOTED.topic_ids | {"catalogue.v1": "second"})
+    assert grown == ["catalogue.v1 was made anew since: `bowerbird republish` fills it"]
 
 
 def test_of_a_backup_that_erasures_do_not_outlive_it_is_said_that_they_are_to_be_repeated() -> None:

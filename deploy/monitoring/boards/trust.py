@@ -94,9 +94,9 @@ _RECOVERY: Final = Row(
         Panel(
             "adopting",
             "Processes that take up what was published",
-            "They decide nothing meanwhile.",
+            "They decide nothing meanwhile, or serve nothing.",
             "short",
-            (("max(bowerbird_issuer_adopting)", "taking up"),),
+            (("max(bowerbird_issuer_adopting)", "taking up"), ("max(bowerbird_verifier_catching_up)", "catching up")),
         ),
         Panel(
             "topics-made-anew",

@@ -6,6 +6,10 @@ STATUS_LISTS_REFUSED = Counter(
     "bowerbird_verifier_status_lists_refused",
     "Versions of status lists that were refused, since a higher one was read before: the issuer's store went back",
 )
+CATCHING_UP = Gauge(
+    "bowerbird_verifier_catching_up",
+    "1 while nothing is served, as the database is of an earlier moment than what was published",
+)
 # Labels are the names of the operator's file.
 REGISTRY_READS = Counter(
     "bowerbird_verifier_registry_reads",

@@ -6,7 +6,7 @@ ends in the same documents.
 
 import base64
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from uuid import UUID
@@ -70,7 +70,9 @@ class StoredLists:
 class Repository:
     """The verifier's own database."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, current: Callable[[], Awaitable[None]] | None = None) -> None:
+        """Take the database, and what raises a PyMongoError while it must not be read for others."""
+        self._current = current
         self._documents: Collection = database["documents"]
         self._issuers: Collection = database["issuers"]
         self._achievements: Collection = database["achievements"]
@@ -78,6 +80,10 @@ class Repository:
         self._authority: Collection = database["authority_document"]
         self._issuer_lists: Collection = database["issuer_lists"]
         self._registry_copies: Collection = database["registry_copies"]
+
+    async def _require_current(self) -> None:
+        if self._current is not None:
+            await self._current()
 
     async def store_documents(self, events: Sequence[CredentialDocument]) -> bool:
         """Store each document; revoked takes precedence over active, and taken down over both, whatever comes first.
@@ -123,6 +129,7 @@ class Repository:
 
     async def authority_document(self) -> str | None:
         """The authority's own DID document, as JSON text."""
+        await self._require_current()
         found = await self._authority.find_one({"_id": AUTHORITY_ID}, {"did_document": 1})
         return None if found is None else str(found["did_document"])
 
@@ -157,6 +164,7 @@ class Repository:
 
     async def issuer_list(self, newer_than: datetime | None = None) -> StoredIssuerList | None:
         """The list of issuers that was signed last; None where there is none that is newer."""
+        await self._require_current()
         newer = {} if newer_than is None else {"published_at": {"$gt": newer_than}}
         found = await self._issuer_lists.find_one({"_id": ISSUER_LIST_ID, **newer})
         return None if found is None else StoredIssuerList(found["text"], found["published_at"], found["ends_at"])
@@ -173,6 +181,7 @@ class Repository:
 
     async def credential(self, credential_id: UUID) -> StoredCredential | TakenDown | None:
         """The document of this id, whoever issued it: badges are public to whoever knows their id."""
+        await self._require_current()
         found = await self._documents.find_one({"_id": credential_id})
         if found is None:
             return None
@@ -185,16 +194,19 @@ class Repository:
 
     async def did_document(self, issuer_id: str) -> str | None:
         """The DID document of an issuer, as JSON text."""
+        await self._require_current()
         found = await self._issuers.find_one({"_id": issuer_id}, {"did_document": 1})
         return None if found is None else str(found["did_document"])
 
     async def registered_issuers(self, dids: Iterable[str]) -> dict[str, RegisteredIssuer]:
         """The registered issuers among these, by DID."""
+        await self._require_current()
         found = await find_by_ids(self._issuers, "did", dids, projection={**_PARTY, "did_document": 1})
         return {one["did"]: RegisteredIssuer(_party(one), one["did_document"]) for one in found}
 
     async def parties_alike(self, likenesses: Iterable[str]) -> dict[str, list[Party]]:
         """The first registered issuers whose names have one of these likenesses, by likeness."""
+        await self._require_current()
         found: dict[str, list[Party]] = {one: [] for one in likenesses}
         alike = self._issuers.find({"likenesses": {"$in": list(found)}}, {**_PARTY, "likenesses": 1})
         for each in await alike.sort("_id").limit(_MOST_ALIKE).to_list(None):
@@ -204,12 +216,14 @@ class Repository:
 
     async def credential_texts(self, ids: Iterable[UUID]) -> dict[UUID, str | TakenDown]:
         """The signed documents among these, by UUID, or that they were taken down."""
+        await self._require_current()
         asked = {"document": 1, "state": 1, "changed_at": 1, "reason": 1}
         found = await find_by_ids(self._documents, "_id", ids, projection=asked)
         return {one["_id"]: _taken_down(one) or one["document"] for one in found}
 
     async def organisation(self, issuer_id: str) -> Organisation | None:
         """The public profile of an issuer."""
+        await self._require_current()
         found = await self._issuers.find_one({"_id": issuer_id}, _ORGANISATION)
         if found is None:
             return None
@@ -223,11 +237,13 @@ class Repository:
 
     async def achievement(self, version_key: str) -> AchievementPublished | None:
         """The version OWNER/ID/VERSION of an achievement: the catalogue is public."""
+        await self._require_current()
         found = await self._achievements.find_one({"_id": version_key}, {"event": 1})
         return None if found is None else AchievementPublished.model_validate_json(found["event"])
 
     async def status_list(self, list_id: str) -> StoredStatusList | None:
         """The newest version of a status list."""
+        await self._require_current()
         found = await self._status_lists.find_one({"_id": list_id})
         if found is None:
             return None
