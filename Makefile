@@ -106,6 +106,12 @@ PAIRS ?= 5
 bench-broken: env ## measure what a school without its key costs forty-nine others, PAIRS times; writes var/bench/broken-school.json
 	$(PYTHON) -m benchmarks.broken_school --pairs $(PAIRS)
 
+STORED ?= 20000
+
+.PHONY: bench-stores
+bench-stores: env ## measure the memory of backup, restore, republish and audit with STORED credentials and ten times so many
+	$(PYTHON) -m benchmarks.store_commands --credentials $(STORED)
+
 TRIES ?= 60
 
 .PHONY: bench-attack

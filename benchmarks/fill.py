@@ -26,7 +26,7 @@ from deploy.embedded.commands import start, told
 
 Document = dict[str, Any]
 
-_PIECES = 2_000
+PIECES = 2_000
 # Where the services keep what grows with the number of credentials.
 _COLLECTIONS = (
     ("evidence", "batches"),
@@ -54,40 +54,42 @@ def main(*, credentials: Annotated[int, Parameter(help="how many at least")] = 2
 
 async def _fill(credentials: int) -> int:
     layout = start("auto")
-    issuer_id = await _issue(layout)
+    issuer_id = await issue(layout)
     with MongoClient[Document](
         f"mongodb://{layout.address('mongodb')}/?directConnection=true", uuidRepresentation="standard", tz_aware=True
     ) as client:
-        found = await asyncio.to_thread(_settled, client, issuer_id)
-        copies = -(-credentials // tenant.credentials_of(0, _PIECES))
-        await asyncio.to_thread(_copy, client, found, copies)
+        found = await asyncio.to_thread(settled, client, issuer_id)
+        copies = -(-credentials // tenant.credentials_of(0, PIECES))
+        await asyncio.to_thread(copy, client, found, copies)
     return 0
 
 
-async def _issue(layout: Any) -> str:
+async def issue(layout: Any) -> str:
+    """Return the id of a new school, whose evidence is handed in."""
     endpoints = endpoints_of(layout)
     async with Api(_OUT.print) as api:
         school = await tenant.found(api, endpoints)
         headers = {"Content-Type": "application/x-ndjson", "Idempotency-Key": str(uuid4())}
-        body = b"".join(tenant.evidence(0, _PIECES))
+        body = b"".join(tenant.evidence(0, PIECES))
         await api.upload(f"{endpoints.evidence}/v1/batches", body, headers, school.key)
     return school.issuer_id
 
 
-def _settled(client: MongoClient[Document], issuer_id: str) -> dict[tuple[str, str], list[Document]]:
+def settled(client: MongoClient[Document], issuer_id: str) -> dict[tuple[str, str], list[Document]]:
     """Return what the upload left in each collection, once every service has taken its part in."""
-    expected = tenant.credentials_of(0, _PIECES)
+    expected = tenant.credentials_of(0, PIECES)
     give_up_at = monotonic() + _SETTLE_SECONDS
     while True:
         found = {place: list(client[place[0]][place[1]].find({"issuer_id": issuer_id})) for place in _COLLECTIONS}
         last = ("issuer", "credentials"), ("verifier", "documents"), ("notifier", "deliveries")
-        if len(found["evidence", "rows"]) == _PIECES and all(len(found[place]) == expected for place in last):
+        if len(found["evidence", "rows"]) == PIECES and all(len(found[place]) == expected for place in last):
             return found
         if monotonic() > give_up_at:
             raise TimeoutError(f"not stored in time: { {place: len(each) for place, each in found.items()} }")
 
 
-def _copy(client: MongoClient[Document], found: Mapping[tuple[str, str], list[Document]], copies: int) -> None:
+def copy(client: MongoClient[Document], found: Mapping[tuple[str, str], list[Document]], copies: int) -> None:
+    """Store so many copies of what an upload left."""
     started = monotonic()
     collections = {place: client[place[0]].get_collection(place[1], write_concern=WriteConcern(w=1)) for place in found}
     for number in range(1, copies + 1):
