@@ -7,7 +7,7 @@ from typing import Generic, NamedTuple
 from aiokafka import ConsumerRecord
 
 from libs.common.dead_letters import sent_again
-from libs.common.telemetry import continue_trace
+from libs.common.telemetry import continue_trace, get_logger
 from libs.contracts.cloudevents import (
     READ_HEADERS,
     EventT,
@@ -20,6 +20,8 @@ from libs.contracts.cloudevents import (
 from libs.contracts.events import BY_TYPE
 from libs.contracts.topics import SENT_AGAIN
 
+# Of those of one batch; the dead letters have all of them.
+_PLACES_LOGGED = 20
 _SENT_AGAIN = frozenset(topic.name for topic in SENT_AGAIN.values())
 
 
@@ -80,6 +82,14 @@ class RecordReader(Generic[EventT]):
                 outcomes["not_for_us"] += 1
             else:
                 good.append(ReadRecord(record, received))
+        if dead:
+            get_logger().error(
+                "records cannot be read",
+                consumer=self._group,
+                records=len(dead),
+                places=[f"{each.topic}/{each.partition}:{each.offset}" for each, *_ in dead[:_PLACES_LOGGED]],
+                reasons=sorted({each.reason for each in dead}),
+            )
         return good, dead
 
     def _read_one(

@@ -32,6 +32,13 @@ def test_every_file_that_the_map_names_in_full_exists() -> None:
     assert not {name for name in named if not (ROOT / name).exists()}
 
 
+@pytest.mark.parametrize("name", ["faults.md", "promises.md"])
+def test_every_test_that_is_said_to_show_something_is_there(name: str) -> None:
+    named = set(re.findall(r"`(tests/[\w./]+)`", (ROOT / "docs" / name).read_text(encoding="utf-8")))
+    assert len(named) > 20
+    assert not {each for each in named if not (ROOT / each).exists()}
+
+
 def test_every_topic_stands_in_the_map() -> None:
     for topic in TOPICS:
         name = topic.name.removesuffix(".v1")

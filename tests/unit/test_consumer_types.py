@@ -6,6 +6,7 @@ from typing import Any
 
 from aiokafka import ConsumerRecord, TopicPartition
 from prometheus_client import REGISTRY
+from structlog.testing import capture_logs
 
 from libs.common.consumer import Consumer
 from libs.contracts import topics
@@ -78,13 +79,20 @@ async def test_a_type_of_a_later_version_or_anothers_is_skipped_and_a_foreign_on
         max_records=8,
         positions=MemoryPositions(),
     )
-    running = asyncio.create_task(consumer.run())
-    async with asyncio.timeout(10):
-        while not (client.committed or running.done()):  # noqa: ASYNC110  # the loop sets no event
-            await asyncio.sleep(0.01)
-    await consumer.stop(1)
-    await running
+    with capture_logs() as logged:
+        running = asyncio.create_task(consumer.run())
+        async with asyncio.timeout(10):
+            while not (client.committed or running.done()):  # noqa: ASYNC110  # the loop sets no event
+                await asyncio.sleep(0.01)
+        await consumer.stop(1)
+        await running
     assert client.committed == {TP: len(TYPES)}
     letters = [each.event for each in client.letters if isinstance(each.event, DeadLetter)]
     assert [(each.offset, each.reason) for each in letters] == [(2, "unknown_type"), (3, "no_type")]
     assert (counted("not_for_us"), counted("dead_letter")) == (3, 2)
+    (told,) = (each for each in logged if each["event"] == "records cannot be read")
+    assert (told["log_level"], told["places"], told["reasons"]) == (
+        "error",
+        [f"{TP.topic}/0:2", f"{TP.topic}/0:3"],
+        ["no_type", "unknown_type"],
+    )
