@@ -23,6 +23,7 @@ from libs.contracts.events import (
     Event,
     IssuerListPublished,
     IssuerPublished,
+    OrganisationPublished,
     RecordSentAgain,
 )
 from libs.contracts.ids import unkeyed_event_id
@@ -85,6 +86,17 @@ def _examples() -> tuple[Event, ...]:
         "did_document": json.dumps({"id": "did:web:badges.example.org:issuers:northside"}),
         "published_at": _MOMENT,
     }
+    organisation = {
+        "organisation_id": "northside",
+        "version": 1,
+        "kind": "school",
+        "name": "Northside Primary School",
+        "parent": "north-region",
+        "identifiers": [{"scheme": "acara", "value": "40123"}],
+        "opened_on": "1964-02-03",
+        "registered_at": _MOMENT,
+        "published_at": _MOMENT,
+    }
     achievement = {
         "owner": "department",
         "achievement_id": "resilience",
@@ -106,6 +118,7 @@ def _examples() -> tuple[Event, ...]:
         CredentialRevoked.model_validate({**thin, "reason": "issued_in_error"}),
         CredentialTakenDown.model_validate({**thin, "reason": "personal_data"}),
         IssuerPublished.model_validate(issuer),
+        OrganisationPublished.model_validate(organisation),
         AchievementPublished.model_validate(achievement),
         AuthorityPublished(
             authority_id=AUTHORITY_ID,

@@ -75,6 +75,7 @@ class Publications:
         return (
             Kind("grants and withdrawals of API keys", "issuer", self._access_keys),
             Kind("the authority's own DID document", "issuer", self._authority),
+            Kind("versions of organisations", "issuer", self._catalogue.organisations.everything),
             Kind("versions of issuers", "issuer", self._catalogue.everybody),
             Kind("versions of achievements", "issuer", self._catalogue.every_version),
             Kind("domains that mail may go to", "issuer", self._domains),

@@ -6,6 +6,7 @@ from typing import Final
 
 from bowerbird import module_map
 from libs.access.scopes import MEANINGS as SCOPES
+from libs.contracts.organisations import CLOSING_MEANINGS
 from libs.contracts.reasons import REVOCATION_MEANINGS, SUSPENSION_MEANINGS, TAKE_DOWN_MEANINGS
 from libs.contracts.rules import rule_schema
 from services.evidence.sources.advice import ADVICE
@@ -47,6 +48,7 @@ def documents() -> dict[str, str]:
         "revocation.md": _revocation(),
         "scopes.md": _scopes(),
         "suspension.md": _suspension(),
+        "closing.md": _closing(),
         "modules.md": module_map.page(),
         "rule.schema.json": json.dumps(rule_schema(), indent=2, ensure_ascii=False) + "\n",
     }
@@ -111,6 +113,15 @@ def _suspension() -> str:
         "Stable codes, in `suspension` of the record `issuer:ID` of the catalogue, which partners, verifiers and the "
         "public read. A reader treats a code that it does not know as `other`.",
         _table(("code", "meaning"), ((f"`{code}`", told) for code, told in SUSPENSION_MEANINGS.items())),
+    )
+
+
+def _closing() -> str:
+    return _page(
+        "Why an organisation closes",
+        "Stable codes, in `closing` of the record `organisation:ID` of the catalogue, which partners and the public "
+        "read. A reader treats a code that it does not know as `other`.",
+        _table(("code", "meaning"), ((f"`{code}`", told) for code, told in CLOSING_MEANINGS.items())),
     )
 
 

@@ -17,7 +17,13 @@ from libs.common.http import create_app
 from libs.common.workers.jobs import Runner
 from libs.common.workers.threads import Threads
 from libs.contracts.cloudevents import Outgoing, body_of
-from libs.contracts.events import EvidenceDecided, EvidenceSubmitted, LearnerContact, Outcome
+from libs.contracts.events import (
+    EvidenceDecided,
+    EvidenceSubmitted,
+    LearnerContact,
+    OrganisationPublished,
+    Outcome,
+)
 from services.evidence.batches.api import batch_routes, upload_routes
 from services.evidence.batches.batch import (
     Batch,
@@ -31,6 +37,7 @@ from services.evidence.batches.batch import (
     UploadLease,
 )
 from services.evidence.batches.body import Limits
+from services.evidence.batches.closed_organisations import ClosedOrganisations
 from services.evidence.batches.failed_rows import FailedRows
 from services.evidence.batches.ingestion import Intake
 from services.evidence.batches.originals import OriginalSealing
@@ -288,6 +295,10 @@ def quotas(limits: DailyLimits, taken: Taken | None = None, clock: Callable[[], 
     return Quotas(database, limits, clock)
 
 
+async def no_organisation(_issuer_id: str) -> OrganisationPublished | None:
+    return None
+
+
 def evidence_app(
     batches: Batches,
     publish: Published,
@@ -300,6 +311,7 @@ def evidence_app(
     contact_policy: ContactPolicy = ContactPolicy.WARN,
     daily: DailyLimits | None = None,
     runner: Runner | None = None,
+    newest_organisation: Callable[[str], Awaitable[OrganisationPublished | None]] = no_organisation,
     clock: Callable[[], datetime] = lambda: NOW,
 ) -> FastAPI:
     """The real routes over these."""
@@ -322,6 +334,7 @@ def evidence_app(
             limits,
             longest_row=longest_row,
             quotas=quotas(daily or DailyLimits()),
+            closed=ClosedOrganisations(newest_organisation, clock),
             whole_files=WholeFiles(
                 runner or Threads(1, waiting=4, seconds=60), limits.sent_bytes, limits.plain_bytes, longest_row
             ),

@@ -26,6 +26,7 @@ from libs.contracts.events import (
     IssuerPublished,
     LearnerContact,
     MailDomainsSet,
+    OrganisationPublished,
 )
 from libs.contracts.rights import AUDITED
 
@@ -36,6 +37,7 @@ _COMPARED: Final = (
     IssuerPublished,
     LearnerContact,
     MailDomainsSet,
+    OrganisationPublished,
 )
 """Contracts of which the stores hold exactly one for each key: the last."""
 

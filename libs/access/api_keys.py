@@ -29,6 +29,7 @@ from libs.common.rate_limits import CALLER, COUNTED, KNOWN_KEY, RATES, RateLimit
 ADMIN_SCOPES = frozenset(
     {
         Scope.ISSUERS_WRITE,
+        Scope.ORGANISATIONS_READ,
         Scope.PROFILE_WRITE,
         Scope.SIGNING_KEYS_WRITE,
         Scope.KEYS_WRITE,

@@ -1,6 +1,6 @@
 """API keys in a service's own database: the collection `api_keys`."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -8,7 +8,7 @@ from typing import Any
 from pymongo import ASCENDING, UpdateOne
 
 from libs.common.errors import NotFoundError
-from libs.common.mongo import Database, Document, Index, not_found
+from libs.common.mongo import Database, Document, Index, aggregate, not_found
 from libs.contracts.events import ApiKeyGranted, ApiKeyWithdrawn
 
 INDEXES: Sequence[Index] = (
@@ -82,6 +82,12 @@ class KeyRepository:
         query = {"issuer_id": issuer_id, "grant": {"$exists": True}}
         found = self._keys.find(query, sort=[("granted_at", ASCENDING)])
         return [_stored(each) for each in await found.to_list(None)]
+
+    async def counts(self, issuer_ids: Iterable[str]) -> dict[str, int]:
+        """Return how many keys each of these issuers ever had; those that had none are left out."""
+        match = {"issuer_id": {"$in": list(issuer_ids)}, "grant": {"$exists": True}}
+        counted = aggregate(self._keys, [{"$match": match}, {"$group": {"_id": "$issuer_id", "count": {"$sum": 1}}}])
+        return {each["_id"]: each["count"] async for each in counted}
 
     async def not_found(self, issuer_id: str, id_: str, what: str) -> NotFoundError:
         """Return the error of a key, by its id, that this issuer does not have; a refusal where another has it."""

@@ -7,6 +7,7 @@ class Scope(StrEnum):
     """One right of an API key; a key has the scopes that it was made with, within its own issuer alone."""
 
     ISSUERS_WRITE = "issuers:write"
+    ORGANISATIONS_READ = "organisations:read"
     PROFILE_WRITE = "profile:write"
     SIGNING_KEYS_WRITE = "signing-keys:write"
     KEYS_WRITE = "keys:write"
@@ -22,7 +23,9 @@ class Scope(StrEnum):
 
 
 MEANINGS: dict[Scope, str] = {
-    Scope.ISSUERS_WRITE: "Onboard issuers and change the profile of any of them. The administrator's key alone has it.",
+    Scope.ISSUERS_WRITE: "Onboard issuers and organisations, and change any of them. The administrator's key alone has "
+    "it.",
+    Scope.ORGANISATIONS_READ: "List the key's organisation and those below it.",
     Scope.PROFILE_WRITE: "Change the issuer's own profile: its name, URL, e-mail address and logo.",
     Scope.SIGNING_KEYS_WRITE: "List the issuer's signing keys, add one, and activate, retire or distrust one.",
     Scope.KEYS_WRITE: "List, rotate and withdraw the issuer's API keys, and make ones that have no more scopes and no "

@@ -99,6 +99,13 @@ class ConflictError(BowerbirdError):
     title = "Conflict"
 
 
+class OrganisationClosedError(ConflictError):
+    """The organisation has closed, and takes evidence no longer; the detail says since when, and what follows it."""
+
+    code = "organisation-closed"
+    title = "Organisation closed"
+
+
 class GoneError(BowerbirdError):
     """What stood here was taken down for good; the detail has the code of the reason."""
 

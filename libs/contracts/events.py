@@ -12,6 +12,7 @@ from uuid import UUID
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from libs.contracts import topics
+from libs.contracts.organisations import Closing, FormerName, Identifier, KindCode
 from libs.contracts.reasons import RevocationCode, SuspensionCode, TakeDownCode
 from libs.contracts.results import Result, SoloLevel
 from libs.contracts.rules import Rule, least_level
@@ -356,6 +357,32 @@ class IssuerPublished(Event):
         default=False, description="whether its badges say what the learner did, and link to the work"
     )
     suspension: Suspension | None = Field(default=None, description="while it may issue nothing; none else")
+    published_at: AwareDatetime
+
+
+class OrganisationPublished(Event):
+    """One version of an organisation and its place in the tree. The highest version takes precedence.
+
+    An issuer of the same id is this organisation. Organisations that issue nothing, such as regions, have none.
+    """
+
+    type = "org.bowerbirdbadges.organisation.published.v1"
+    topic = topics.CATALOGUE
+    key_prefix = "organisation:"
+    key_fields = ("organisation_id",)
+    id_fields = ("organisation_id", "version")
+    time_field = "published_at"
+
+    organisation_id: str = Field(description="its id here, for good")
+    version: int = Field(ge=1, description="grows by one with each change")
+    kind: KindCode
+    name: str
+    parent: str | None = Field(default=None, description="the organisation above it; none of the topmost")
+    identifiers: tuple[Identifier, ...] = Field(default=(), description="ids by which others know it, sorted")
+    opened_on: date | None = None
+    former_names: tuple[FormerName, ...] = Field(default=(), description="the oldest first")
+    closing: Closing | None = Field(default=None, description="where it closes, or has closed")
+    registered_at: AwareDatetime = Field(description="since when it stands here; the same in every version")
     published_at: AwareDatetime
 
 
@@ -737,6 +764,7 @@ EVENTS: tuple[type[Event], ...] = (
     CredentialTakenDown,
     CredentialDocument,
     IssuerPublished,
+    OrganisationPublished,
     AchievementPublished,
     AuthorityPublished,
     StatusListPublished,

@@ -86,15 +86,15 @@ def _service(name: str, reads: Iterable[Topic], writes: Iterable[Topic], collect
     return Rights(f"bowerbird-{name}", (*reads, SENT_AGAIN[name]), writing, f"{name}-", name, (*_COMMON, *collections))
 
 
-_KEYED: Final = ("api_keys", "authority")
-"""The collections of services that ask for API keys and derive ids."""
+_KEYED: Final = ("api_keys", "organisations", "authority")
+"""The collections of services that ask for API keys, whose organisations stand in a tree, and derive ids."""
 
 
 SERVICES: Final = {
     "evidence": _service(
         "evidence",
         # Its own batches, for a database that was set back.
-        reads=[topics.ACCESS_KEYS, topics.EVIDENCE_DECIDED, topics.EVIDENCE_BATCHES],
+        reads=[topics.ACCESS_KEYS, topics.CATALOGUE, topics.EVIDENCE_DECIDED, topics.EVIDENCE_BATCHES],
         writes=[topics.ACCESS_USE, topics.EVIDENCE_SUBMITTED, topics.EVIDENCE_BATCHES, topics.LEARNER_CONTACTS],
         collections=[*_KEYED, "batches", "rows", "row_blocks", "row_warnings", "submissions", "quotas"],
     ),

@@ -1,5 +1,6 @@
 """Puts the evidence service together: its settings, routes, consumers and loops."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from uuid import uuid4
 
@@ -9,6 +10,9 @@ from libs.access.api_keys import ApiKeys
 from libs.access.audit_api import audit_routes
 from libs.access.catching_up import CatchingUp
 from libs.access.key_use import KeyUse
+from libs.access.organisation_worker import OrganisationWorker
+from libs.access.organisations import INDEXES as ORGANISATION_INDEXES
+from libs.access.organisations import OrganisationStore
 from libs.access.repository import KeyRepository
 from libs.access.signatures import GrantKeys
 from libs.access.worker import AccessWorker
@@ -16,23 +20,32 @@ from libs.common.authority_secret import AuthoritySettings
 from libs.common.canary import Stage
 from libs.common.clock import now
 from libs.common.contact_details import ContactPolicy
-from libs.common.mongo import Database
+from libs.common.mongo import Database, Index
 from libs.common.retention import Kept, Retention
 from libs.common.runtime import Plumbing
 from libs.contracts import topics
-from libs.contracts.events import ApiKeyGranted, ApiKeyWithdrawn, BatchStored, CanaryDecided, EvidenceDecided
+from libs.contracts.events import (
+    ApiKeyGranted,
+    ApiKeyWithdrawn,
+    BatchStored,
+    CanaryDecided,
+    EvidenceDecided,
+    OrganisationPublished,
+)
 from services.evidence.batches.api import batch_routes, upload_routes
 from services.evidence.batches.body import Limits
+from services.evidence.batches.closed_organisations import ClosedOrganisations
 from services.evidence.batches.ingestion import Intake
 from services.evidence.batches.originals import OriginalSealing
 from services.evidence.batches.quotas import DailyLimits, Quotas
-from services.evidence.batches.repository import INDEXES, Batches
+from services.evidence.batches.repository import INDEXES as BATCH_INDEXES
+from services.evidence.batches.repository import Batches
 from services.evidence.batches.sealing import BatchSealing
 from services.evidence.batches.whole_files import WholeFiles, unpacking_workers
 from services.evidence.batches.worker import Decisions, StoredBatches
 from services.evidence.synthetic_learners import SyntheticLearners
 
-__all__ = ["INDEXES", "ServiceSettings", "build", "kept"]
+INDEXES: Sequence[Index] = (*BATCH_INDEXES, *ORGANISATION_INDEXES)
 
 
 class ServiceSettings(AuthoritySettings):
@@ -144,6 +157,13 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
     keys = ApiKeys(access, used=use.note)
     keys.count_known(plumbing.app)
     quotas = Quotas(plumbing.database, settings.daily_limits, now)
+    organisations = OrganisationStore(plumbing.database)
+    plumbing.consume(
+        name="catalogue",
+        topics=[topics.CATALOGUE],
+        contracts=[OrganisationPublished],
+        handle=OrganisationWorker(organisations).handle,
+    )
     plumbing.app.include_router(
         upload_routes(
             intake,
@@ -151,6 +171,7 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
             limits,
             longest_row=settings.upload_row_length,
             quotas=quotas,
+            closed=ClosedOrganisations(organisations.newest, now),
             whole_files=_whole_files(plumbing, settings),
         )
     )

@@ -7,6 +7,7 @@ from uuid import uuid4
 
 from fastapi import Depends
 
+from libs.access import organisations as organisation_store
 from libs.access.api_keys import ApiKeys
 from libs.access.audit_api import audit_routes
 from libs.access.key_use import KeyUse
@@ -18,14 +19,7 @@ from libs.common.mongo import Database, Index
 from libs.common.retention import Kept, Retention
 from libs.common.runtime import Plumbing
 from libs.contracts import topics
-from libs.contracts.events import (
-    AchievementPublished,
-    AuthorityPublished,
-    CanarySubmitted,
-    EvidenceSubmitted,
-    IssuerPublished,
-    MailDomainsSet,
-)
+from libs.contracts.events import CanarySubmitted, EvidenceSubmitted
 from services.issuer.access.wiring import add_access, known_administrators
 from services.issuer.catalogue import names, publications
 from services.issuer.catalogue import repository as catalogue
@@ -34,7 +28,7 @@ from services.issuer.catalogue.achievements import Achievements
 from services.issuer.catalogue.api import issuer_routes, profile_routes
 from services.issuer.catalogue.authority import Authority, DidDocuments
 from services.issuer.catalogue.issuers import Issuers
-from services.issuer.catalogue.worker import CatalogueWorker
+from services.issuer.catalogue.worker import FACTS, CatalogueWorker
 from services.issuer.credentials import repository as credential_repository
 from services.issuer.credentials import requests, waiting_commands
 from services.issuer.credentials.announcements import Announcer
@@ -67,6 +61,9 @@ from services.issuer.keys.signing_keys import SigningKeys
 from services.issuer.mail_domains.api import mail_domain_routes
 from services.issuer.mail_domains.repository import MailDomainRepository
 from services.issuer.mail_domains.setting import MailDomains
+from services.issuer.organisations.api import organisation_routes
+from services.issuer.organisations.finding import OrganisationsFound
+from services.issuer.organisations.publishing import Organisations
 from services.issuer.recovery.wiring import add_recovery
 from services.issuer.registry.publication import IssuerListPublication, read_list_key
 from services.issuer.registry.repository import IssuerListRepository
@@ -91,6 +88,7 @@ INDEXES: Sequence[Index] = (
     *catalogue.INDEXES,
     *names.INDEXES,
     *publications.INDEXES,
+    *organisation_store.INDEXES,
     *signing_key_store.INDEXES,
 )
 
@@ -204,6 +202,11 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
     plumbing.repeat("signing-keys", lifecycle.repair)
     plumbing.app.include_router(
         signing_key_routes(keys, lifecycle), dependencies=[Depends(plumbing.preparation.require_for_changes)]
+    )
+    organisations = Organisations(known.organisations, publications=versions, issuers=issuers, clock=now)
+    plumbing.app.include_router(
+        organisation_routes(keys, organisations, OrganisationsFound(known, access), now, local=settings.local_only),
+        dependencies=[Depends(plumbing.preparation.require_for_changes)],
     )
     _add_catalogue(
         plumbing,
@@ -360,16 +363,10 @@ def _add_catalogue(
         catalogue=known, publications=versions, urls=urls, clock=now, contact_policy=settings.contact_details
     )
     stored_domains = MailDomainRepository(plumbing.database)
-    contracts: list[type[IssuerPublished | AuthorityPublished | AchievementPublished | MailDomainsSet]] = [
-        IssuerPublished,
-        AuthorityPublished,
-        AchievementPublished,
-        MailDomainsSet,
-    ]
     plumbing.consume(
         name="catalogue",
         topics=[topics.CATALOGUE, topics.ISSUER_SETTINGS],
-        contracts=contracts,
+        contracts=FACTS,
         handle=arrivals.after(CatalogueWorker(known, stored_domains, changed).handle),
     )
     plumbing.repeat("publications", versions.repair)

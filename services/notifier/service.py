@@ -8,10 +8,12 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from uuid import uuid4
 
+from libs.access import organisations as organisation_store
 from libs.access.api_keys import ApiKeys
 from libs.access.audit_api import audit_routes
 from libs.access.catching_up import CatchingUp
 from libs.access.key_use import KeyUse
+from libs.access.organisations import OrganisationStore
 from libs.access.repository import KeyRepository
 from libs.access.signatures import GrantKeys
 from libs.access.worker import AccessWorker
@@ -25,20 +27,17 @@ from libs.common.telemetry import get_logger
 from libs.contracts import topics
 from libs.contracts.cloudevents import Outgoing
 from libs.contracts.events import (
-    AchievementPublished,
     ApiKeyGranted,
     ApiKeyWithdrawn,
     CanaryDecided,
     CredentialRevoked,
     CredentialTakenDown,
     EvidenceDecided,
-    IssuerPublished,
     LearnerContact,
     LearnerContactEnded,
-    MailDomainsSet,
 )
 from services.notifier.catalogue.repository import Catalogue
-from services.notifier.catalogue.worker import CatalogueWorker
+from services.notifier.catalogue.worker import FACTS, CatalogueWorker
 from services.notifier.channels.email.drawing import picture_workers
 from services.notifier.channels.email.message import EmailRenderer
 from services.notifier.channels.email.picture import Pictures
@@ -65,7 +64,7 @@ from services.notifier.mail_domains.repository import MailDomains
 from services.notifier.mail_domains.rules import MailDomainRules
 from services.notifier.settings import ServiceSettings
 
-INDEXES = (*delivery_store.INDEXES, *contact_store.INDEXES)
+INDEXES = (*delivery_store.INDEXES, *contact_store.INDEXES, *organisation_store.INDEXES)
 
 _MEASURE_SECONDS = 10.0
 _CLEANUP_SECONDS = 3600.0
@@ -76,7 +75,7 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
     plumbing.app.description = "Tells what became of the mails about credentials."
     contacts, catalogue = Contacts(plumbing.database), Catalogue(plumbing.database)
     deliveries, mail_domains = Deliveries(plumbing.database), MailDomains(plumbing.database)
-    activation = Activation(contacts, deliveries)
+    activation, organisations = Activation(contacts, deliveries), OrganisationStore(plumbing.database)
     domains = Domains(plumbing.database, Rate(settings.domain_rate, settings.domain_burst))
     allowances = Allowances(
         plumbing.database,
@@ -127,7 +126,7 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
     plumbing.at_stop(moments.close)
     _consume(
         plumbing,
-        CatalogueWorker(catalogue, MailDomainRules(mail_domains, deliveries, _now)),
+        CatalogueWorker(catalogue, organisations, MailDomainRules(mail_domains, deliveries, _now)),
         ContactWorker(contacts, activation, _now),
         DeliveryWorker(deliveries, activation, plumbing.ids, _now),
     )
@@ -169,15 +168,10 @@ def _consume_access(plumbing: Plumbing, keys: ApiKeys, worker: AccessWorker) -> 
 def _consume(
     plumbing: Plumbing, catalogue: CatalogueWorker, contacts: ContactWorker, deliveries: DeliveryWorker
 ) -> None:
-    known: list[type[IssuerPublished | AchievementPublished | MailDomainsSet]] = [
-        IssuerPublished,
-        AchievementPublished,
-        MailDomainsSet,
-    ]
     plumbing.consume(
         name="catalogue",
         topics=[topics.CATALOGUE, topics.ISSUER_SETTINGS],
-        contracts=known,
+        contracts=FACTS,
         handle=catalogue.handle,
     )
     given: list[type[LearnerContact | LearnerContactEnded]] = [LearnerContact, LearnerContactEnded]

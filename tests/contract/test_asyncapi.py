@@ -74,23 +74,24 @@ def checker() -> Path:
 
 
 ENUMS = {
-    "CredentialRevoked": "RevocationReason",
-    "CredentialTakenDown": "TakeDownReason",
-    "": "SoloLevel",
+    "CredentialRevoked": ("reason", "RevocationReason"),
+    "CredentialTakenDown": ("reason", "TakeDownReason"),
+    "OrganisationPublished": ("kind", "OrganisationKind"),
+    "": (r"(?:\w+_)?level", "SoloLevel"),
 }
-"""The enumerations of the models, by the message whose `reason` has one."""
+"""The fields of the models that are enumerations, and which, by the message; of any message the last."""
 
 
 def test_a_validator_finds_nothing_and_models_in_typescript_take_the_examples(checker: Path, tmp_path: Path) -> None:
     models = run("node", "asyncapi.mjs", str(PARTNERS), str(tmp_path), cwd=checker).split()
     assert set(MESSAGES) <= set(models)
     # As literals, so that the compiler looks for what is missing, too much, or of another type.
-    lines = [f'import {{ {name} }} from "./{name}";' for name in (*MESSAGES, *ENUMS.values())]
+    lines = [f'import {{ {name} }} from "./{name}";' for name in (*MESSAGES, *(each for _, each in ENUMS.values()))]
     for name, message in MESSAGES.items():
         literal = json.dumps(message["examples"][0]["payload"])
-        literal = re.sub(r'"((?:\w+_)?level)": "(\w+)"', lambda m: f'"{m[1]}": SoloLevel.{m[2].upper()}', literal)
-        if name in ENUMS:
-            literal = re.sub(r'"reason": "(\w+)"', lambda m: f'"reason": {ENUMS[name]}.{m[1].upper()}', literal)  # noqa: B023
+        for field, enumeration in (ENUMS[each] for each in (name, "") if each in ENUMS):
+            written = rf'"\1": {enumeration}.'
+            literal = re.sub(rf'"({field})": "(\w+)"', lambda m: m.expand(written) + m[2].upper(), literal)  # noqa: B023
         lines.append(f"export const example{name}: {name} = {literal};")
     lines.append("// @ts-expect-error: a credential's event is about one\nexport const none: CredentialIssued = {};")
     (tmp_path / "examples.ts").write_text("\n".join(lines), encoding="utf-8")

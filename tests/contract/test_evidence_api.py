@@ -6,7 +6,7 @@ import gzip
 import io
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -18,12 +18,13 @@ from prometheus_client import generate_latest
 from pymongo.errors import AutoReconnect
 
 from libs.common.contact_details import ContactPolicy
-from libs.contracts.events import BatchStored, EvidenceSubmitted, LearnerContact, Outcome
+from libs.contracts.events import BatchStored, EvidenceSubmitted, LearnerContact, OrganisationPublished, Outcome
+from libs.contracts.organisations import Closing, ClosingReason, OrganisationKind
 from services.evidence.batches.batch import BatchState
 from services.evidence.batches.quotas import DailyLimits
 from services.evidence.sources.columns import COLUMNS
 from services.evidence.sources.rows import MAPPING_VERSION
-from tests.evidence_doubles import LIMITS, MemoryBatches, Published, decided, evidence_app
+from tests.evidence_doubles import LIMITS, NOW, MemoryBatches, Published, decided, evidence_app, no_organisation
 from tests.ids import IDS
 
 ROW = {
@@ -53,7 +54,12 @@ def table(*lines: str) -> bytes:
 class Service:
     """The service without sockets, and a caller."""
 
-    def __init__(self, contact_policy: ContactPolicy = ContactPolicy.WARN, daily: DailyLimits | None = None) -> None:
+    def __init__(
+        self,
+        contact_policy: ContactPolicy = ContactPolicy.WARN,
+        daily: DailyLimits | None = None,
+        newest_organisation: Callable[[str], Awaitable[OrganisationPublished | None]] = no_organisation,
+    ) -> None:
         self.batches = MemoryBatches()
         self.published = Published()
         counter: Iterator[int] = iter(range(1, 10_000))
@@ -63,6 +69,7 @@ class Service:
             lambda: UUID(int=next(counter) << 96),
             contact_policy=contact_policy,
             daily=daily,
+            newest_organisation=newest_organisation,
         )
         self.client = httpx.AsyncClient(transport=httpx.ASGITransport(self.app), base_url="http://test")
 
@@ -91,6 +98,33 @@ async def test_one_piece_is_a_batch_of_one_row(evidence: Service) -> None:
     assert (body["state"], body["received"], body["counts"]["pending"]) == ("accepted", 1, 1)
     assert answer.headers["location"] == body["links"]["self"]
     assert (await evidence.get(body["links"]["self"])).json() == body
+
+
+def school(last_day: date, **closing: Any) -> OrganisationPublished:
+    content: dict[str, Any] = {"version": 2, "kind": OrganisationKind.SCHOOL, "name": "N", "registered_at": NOW}
+    end = Closing(last_day=last_day, **closing)
+    return OrganisationPublished(organisation_id="north", closing=end, published_at=NOW, **content)
+
+
+async def test_an_organisation_takes_evidence_on_its_last_day_and_none_after_it_by_any_door() -> None:
+    merged = {"reason": ClosingReason.MERGED, "successor": "south"}
+    organisations = {"north": school(NOW.date() - timedelta(days=1), **merged), "west": school(NOW.date(), **merged)}
+
+    async def newest(issuer_id: str) -> OrganisationPublished | None:
+        return organisations.get(issuer_id)
+
+    built = Service(newest_organisation=newest)
+    async with built.client:
+        for path in ("/v1/batches", "/v1/batches?dry_run=true"):
+            answer = await built.send(table(line(1)), path=path)
+            assert (answer.status_code, answer.json()["type"]) == (409, "urn:bowerbird:problem:organisation-closed")
+            assert "its last day was 2026-11-22. It has become part of its successor. south" in answer.json()["detail"]
+        one = {"path": "/v1/evidence", "content_type": "application/json"}
+        assert (await built.send(orjson.dumps(ROW), **one)).status_code == 409
+        assert built.published.submissions == []
+        assert (await built.get("/v1/evidence/template")).status_code == 200
+        for open_ in ("west", "a-school-that-is-no-organisation"):
+            assert (await built.send(orjson.dumps(ROW), as_=open_, **one)).status_code == 202
 
 
 async def test_who_has_sent_what_may_be_sent_in_a_day_is_told_when_the_next_one_begins() -> None:

@@ -19,17 +19,19 @@ from libs.common.arrivals import Arrivals
 from libs.common.errors import NotFoundError
 from libs.contracts.cloudevents import Outgoing
 from libs.contracts.events import (
-    AchievementPublished,
     ApiKeyGranted,
     ApiKeyWithdrawn,
     IssuerPublished,
     MailDomainsSet,
+    OrganisationPublished,
     Suspension,
 )
+from libs.contracts.organisations import Closing, ClosingReason, OrganisationKind
 from libs.contracts.reasons import RevocationReason, SuspensionReason, TakeDownReason
 from services.issuer.access.administration import By, EndReason, KeyAdministration
 from services.issuer.access.renewal import GrantRenewal, subject_of
 from services.issuer.catalogue.publications import Publications
+from services.issuer.catalogue.repository import CatalogueEvent
 from services.issuer.credentials.closing import Closings
 from services.issuer.keys.lifecycle import KeyLifecycle
 from services.issuer.keys.states import KeyState, SigningKey
@@ -165,13 +167,22 @@ class Claims:
         return "claimed" in self.house.done
 
 
-def publish(event: IssuerPublished | AchievementPublished, action: Action) -> Callable[[House], Awaitable[None]]:
+def publish(event: CatalogueEvent, action: Action) -> Callable[[House], Awaitable[None]]:
     async def published(house: House) -> None:
         await publications(house).publish(event, TRACE, cause=OFFICE, action=action, otherwise="conflict")
 
     return published
 
 
+SCHOOL = OrganisationPublished(
+    organisation_id="wattle",
+    version=1,
+    kind=OrganisationKind.SCHOOL,
+    name="Wattle",
+    closing=Closing(last_day=NOW.date(), reason=ClosingReason.CLOSED),
+    registered_at=NOW,
+    published_at=NOW,
+)
 SUSPENDED = issuer().model_copy(update={"suspension": Suspension(reason=SuspensionReason.SECURITY, since=NOW)})
 
 
@@ -319,6 +330,10 @@ ACTIONS: dict[Action, Callable[[House], Awaitable[None]]] = {
     Action.ISSUER_SUSPENDED: publish(SUSPENDED, Action.ISSUER_SUSPENDED),
     Action.ISSUER_RESUMED: publish(issuer(), Action.ISSUER_RESUMED),
     Action.ACHIEVEMENT_PUBLISHED: publish(achievement(), Action.ACHIEVEMENT_PUBLISHED),
+    Action.ORGANISATION_PUBLISHED: publish(SCHOOL, Action.ORGANISATION_PUBLISHED),
+    Action.ORGANISATION_RENAMED: publish(SCHOOL, Action.ORGANISATION_RENAMED),
+    Action.ORGANISATION_CLOSED: publish(SCHOOL, Action.ORGANISATION_CLOSED),
+    Action.ORGANISATION_REOPENED: publish(SCHOOL, Action.ORGANISATION_REOPENED),
     Action.SIGNING_KEY_ADDED: add_signing_key,
     Action.SIGNING_KEY_CHANGED: distrust_signing_key,
     Action.MAIL_SENT_AGAIN: send_mail_again,
@@ -372,7 +387,8 @@ async def test_each_action_is_recorded_with_its_cause_before_anything_of_it_is_d
 
 # Whoever publishes says what, and not why.
 WITHOUT_WHY = {Action.ISSUER_PUBLISHED, Action.ISSUER_RESUMED, Action.ACHIEVEMENT_PUBLISHED, Action.MAIL_SENT_AGAIN}
-WITHOUT_WHY |= {Action.API_KEYS_SIGNED_ANEW}
+WITHOUT_WHY |= {Action.API_KEYS_SIGNED_ANEW, Action.ORGANISATION_PUBLISHED}
+WITHOUT_WHY |= {Action.ORGANISATION_RENAMED, Action.ORGANISATION_REOPENED}
 
 
 @pytest.mark.parametrize("action", ACTIONS)

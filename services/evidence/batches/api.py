@@ -33,6 +33,7 @@ from libs.common.media_types import check_media_type, essence
 from libs.common.problems import documented
 from services.evidence.batches.batch import ROW_STATES, Batch, FailedRow, Row, Upload
 from services.evidence.batches.body import Limits, plain_blocks
+from services.evidence.batches.closed_organisations import ClosedOrganisations
 from services.evidence.batches.dry_run import dry_run
 from services.evidence.batches.failed_csv import failed_csv
 from services.evidence.batches.ingestion import Intake
@@ -133,7 +134,14 @@ _UPLOAD_BODY: dict[str, Any] = {
 
 
 def upload_routes(
-    intake: Intake, keys: ApiKeys, limits: Limits, *, longest_row: int, quotas: Quotas, whole_files: WholeFiles
+    intake: Intake,
+    keys: ApiKeys,
+    limits: Limits,
+    *,
+    longest_row: int,
+    quotas: Quotas,
+    closed: ClosedOrganisations,
+    whole_files: WholeFiles,
 ) -> APIRouter:
     """Return the calls that take evidence in. `longest_row` is in characters (CSV) or bytes (JSON)."""
     router = APIRouter(prefix="/v1", tags=["evidence"])
@@ -173,6 +181,7 @@ def upload_routes(
         content_encoding: _Encoding = None,
     ) -> BatchView:
         """Send one piece of evidence; it becomes a batch of one row."""
+        await closed.require_open(caller.issuer_id)
         upload = Upload(caller.issuer_id, source, "json", request_trace(request), idempotency_key)
         one = replace(limits, sent_bytes=longest_row, plain_bytes=longest_row)
         pieces = plain_blocks(quotas.counted(caller, request.stream()), one, gzipped=_is_gzip(content_encoding))
@@ -206,7 +215,10 @@ def upload_routes(
         The numbers are those that the batch would have when it is accepted. What is decided afterwards is not foreseen:
         whether the achievement is there and asks for a level or a score, whether the result is enough, whether the
         evidence was sent before or the learner holds the badge, and whether the file has a source id twice.
+
+        An organisation that has closed is refused (`organisation-closed`).
         """
+        await closed.require_open(caller.issuer_id)
         with watched(request) as sender:
             stream = keys.while_valid(request, sender.stream())
             sent = quotas.counted(caller, stream, BYTES_OF_DRY_RUNS if is_dry_run else "bytes")

@@ -115,9 +115,10 @@ def access_routes(keys: ApiKeys, administration: KeyAdministration, catalogue: C
 
     @router.post("", status_code=201, responses=documented(NotFoundError, ConflictError))
     async def grant_key(request: Request, issuer_id: IssuerId, asked: KeyRequest, caller: allowed) -> NewKeyAnswer:
-        """Make an API key of an issuer; it works at once where this answers, and is shown this once."""
+        """Make an API key of an issuer or organisation; it works at once where this answers, and is shown this once."""
         caller.must_be(issuer_id)
-        if issuer_id not in await catalogue.issuers([issuer_id]):
+        known = await catalogue.issuers([issuer_id]) or await catalogue.organisations.newest(issuer_id)
+        if not known:
             raise NotFoundError.for_caller()
         made = await administration.make(
             issuer_id,

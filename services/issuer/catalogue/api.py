@@ -1,6 +1,7 @@
 """The HTTP routes of issuers: their profiles and suspension."""
 
-from typing import Annotated
+from collections.abc import Sequence
+from typing import Annotated, Self
 
 from fastapi import APIRouter, Depends, Path, Request, Response
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
@@ -20,7 +21,12 @@ from services.issuer.catalogue.issuers import By, DidMethod, Issuers, Profile
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
 
 
-def _not_reserved(issuer_id: str) -> str:
+def not_reserved(issuer_id: str) -> str:
+    """Return the id of an issuer or organisation.
+
+    Raises:
+        ValueError: it is the authority's own.
+    """
     if issuer_id == AUTHORITY_ID:
         raise ValueError("this id is the authority's own; choose another one")
     return issuer_id
@@ -37,10 +43,9 @@ class Body(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class ProfileRequest(Body):
-    """The whole public profile of an issuer: what is left out is empty in the next version."""
+class IssuerProfileRequest(Body):
+    """The public profile of an issuer, but for its name."""
 
-    name: IssuerName = Field(examples=["Wattle Grove High School"])
     url: WebUrl | None = Field(default=None, description="its website", examples=["https://wattlegrove.example/"])
     email: EmailAddress | None = Field(
         default=None, description="where anybody may ask about its badges", examples=["office@wattlegrove.example"]
@@ -70,10 +75,6 @@ class ProfileRequest(Body):
         description="whether all its learners are 16 or older: pages of its badges then offer LinkedIn, which is for"
         " people of 16 and more; without it they do not",
     )
-    expected_version: Annotated[int, Field(ge=0), NumberInJson] | None = Field(
-        default=None,
-        description="the version that this one is to follow; if another is the newest: 409",
-    )
 
     def require_public(self) -> None:
         """Refuse URLs that lead to a machine of one's own or to a private network.
@@ -89,10 +90,10 @@ class ProfileRequest(Body):
         if found:
             raise InvalidRequestError("A URL leads to this machine or to a private network.", found)
 
-    def profile(self) -> Profile:
-        """Return what the request says of the profile."""
+    def named(self, name: str) -> Profile:
+        """Return what the request says of the profile of an issuer of this name."""
         return Profile(
-            name=self.name,
+            name=name,
             url=self.url,
             email=self.email,
             logo=self.logo,
@@ -103,10 +104,24 @@ class ProfileRequest(Body):
         )
 
 
+class ProfileRequest(IssuerProfileRequest):
+    """The whole public profile of an issuer: what is left out is empty in the next version."""
+
+    name: IssuerName = Field(examples=["Wattle Grove High School"])
+    expected_version: Annotated[int, Field(ge=0), NumberInJson] | None = Field(
+        default=None,
+        description="the version that this one is to follow; if another is the newest: 409",
+    )
+
+    def profile(self) -> Profile:
+        """Return what the request says of the profile."""
+        return self.named(self.name)
+
+
 class IssuerRequest(ProfileRequest):
     """A school or department. Its id and its DID never change; everything else may, by publishing it again."""
 
-    id: Annotated[Slug, AfterValidator(_not_reserved)] = Field(
+    id: Annotated[Slug, AfterValidator(not_reserved)] = Field(
         description="its id here, for good",
         examples=["wattle-grove"],
         json_schema_extra={"not": {"const": AUTHORITY_ID}},
@@ -140,6 +155,12 @@ class IssuerAnswer(BaseModel):
     look_alikes: list[str] = Field(
         default=[], description="ids of issuers here whose names could be taken for this one: a warning"
     )
+
+    @classmethod
+    def of(cls, issuer_id: str, version: IssuerPublished, look_alikes: Sequence[str] = ()) -> Self:
+        """Return what a version says."""
+        said = version.model_dump(include=cls.model_fields.keys() - {"id", "look_alikes"})
+        return cls(id=issuer_id, look_alikes=list(look_alikes), **said)
 
 
 class SuspensionRequest(Body):
@@ -262,5 +283,4 @@ def _by(request: Request) -> By:
 
 
 async def _answered(issuers: Issuers, issuer_id: str, version: IssuerPublished) -> IssuerAnswer:
-    said = version.model_dump(include=IssuerAnswer.model_fields.keys() - {"id", "look_alikes"})
-    return IssuerAnswer(id=issuer_id, look_alikes=await issuers.look_alikes(version), **said)
+    return IssuerAnswer.of(issuer_id, version, await issuers.look_alikes(version))

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -49,6 +49,11 @@ class Profile:
     learners_from_16: bool = False
 
 
+def profile_of(version: IssuerPublished) -> Profile:
+    """Return what a version says of its profile."""
+    return Profile(**{each.name: getattr(version, each.name) for each in fields(Profile)})
+
+
 @dataclass(frozen=True, slots=True)
 class By:
     """Who asks for a version, for the audit log, and the `traceparent` of the request."""
@@ -87,10 +92,23 @@ class Issuers:
         Raises:
             NotFoundError: there is no such issuer.
         """
-        newest = await self._newest(issuer_id)
+        newest = await self.find(issuer_id)
         if newest is None:
             raise NotFoundError.for_caller()
         return newest
+
+    async def find(self, issuer_id: str) -> IssuerPublished | None:
+        """Return the newest version claimed or arrived: after a restore, the catalogue may know what no claim does."""
+        claimed = await self._publications.newest(f"{IssuerPublished.key_prefix}{issuer_id}")
+        arrived = await self._catalogue.newest_issuer(issuer_id)
+        known = [each for each in (claimed, arrived) if isinstance(each, IssuerPublished)]
+        return max(known, key=lambda each: each.version, default=None)
+
+    async def parent_in_tree(self, issuer_id: str) -> str | None:
+        """Return the id of the nearest issuer above this one in the tree of organisations, if there is one."""
+        above = await self._catalogue.organisations.above(issuer_id)
+        issuers = await self._catalogue.issuers(above)
+        return next((each for each in above if each in issuers), None)
 
     async def look_alikes(self, version: IssuerPublished) -> list[str]:
         """Return the ids of other issuers whose names could be taken for this one's."""
@@ -112,14 +130,17 @@ class Issuers:
             The version that now is the newest, and whether it is new.
 
         Raises:
-            ConflictError: the parent is not known, the issuer has another DID method, its signing key is lost, another
-                version than expected is the newest, or somebody else publishes at the same moment.
+            ConflictError: the parent is not known, the issuer is an organisation with another name or place, it has
+                another DID method, its signing key is lost, another version than expected is the newest, or somebody
+                else publishes at the same moment.
         """
+        await self._require_name_of_organisation(issuer_id, profile.name)
+        await self._require_parent_in_tree(issuer_id, parent)
         if parent is not None and parent not in await self._catalogue.issuers([parent]):
             raise ConflictError("the parent is not known; add the department before its schools")
         # Whoever onboards is an administrator, who may publish any name; a school that takes it meanwhile may not.
         await self._names.reserve(profile.name, issuer_id)
-        newest = await self._newest(issuer_id)
+        newest = await self.find(issuer_id)
         if newest is None:
             _expect(expected_version, 0)
             name = await self._first_did(issuer_id, did_method or "web", by.cause)
@@ -149,9 +170,10 @@ class Issuers:
 
         Raises:
             NotFoundError: there is no such issuer.
-            ConflictError: another version than expected is the newest, somebody else publishes at the same moment, or
-                the name could be taken for another issuer's.
+            ConflictError: another version than expected is the newest, somebody else publishes at the same moment, the
+                name could be taken for another issuer's, or it is that of an organisation, which is renamed otherwise.
         """
+        await self._require_name_of_organisation(issuer_id, profile.name)
         newest = await self.current(issuer_id)
         if profile.name != newest.name:
             # Reserved first, then compared: of two who take such names at once, one sees the other.
@@ -159,6 +181,34 @@ class Issuers:
             if not may_resemble:
                 await self._refuse_look_alike(issuer_id, profile.name, reserved=reserved)
         return await self._publish_next(newest, asdict(profile), by, expected=expected_version)
+
+    async def rename(self, issuer_id: str, name: str, by: By) -> IssuerPublished:
+        """Publish the next version under this name, which an administrator gave; all else stays.
+
+        Raises:
+            NotFoundError: there is no such issuer.
+            ConflictError: others publish versions of this issuer all the time.
+        """
+        await self._names.reserve(name, issuer_id)
+        version = await self._publish_over(issuer_id, lambda _: {"name": name}, by, Action.ISSUER_PUBLISHED)
+        if version is None:
+            raise NotFoundError.for_caller()
+        return version
+
+    async def _require_name_of_organisation(self, issuer_id: str, name: str) -> None:
+        organisation = await self._catalogue.organisations.newest(issuer_id)
+        if organisation is not None and organisation.name != name:
+            raise ConflictError(
+                f"{issuer_id} is an organisation called {organisation.name}; PUT /v1/organisations/{issuer_id}/name, "
+                "with the administrator's key, renames it"
+            )
+
+    async def _require_parent_in_tree(self, issuer_id: str, parent: str | None) -> None:
+        if await self._catalogue.organisations.newest(issuer_id) is None:
+            return
+        nearest = await self.parent_in_tree(issuer_id)
+        if parent != nearest:
+            raise ConflictError(f"{issuer_id} is an organisation; the nearest issuer above it is {nearest}")
 
     async def _refuse_look_alike(self, issuer_id: str, name: str, *, reserved: bool) -> None:
         alike = await self._catalogue.look_alikes(name, besides=issuer_id)
@@ -216,7 +266,7 @@ class Issuers:
         """Publish the newest version with this change, again where somebody else publishes at the same moment."""
 
         async def publish() -> IssuerPublished | None:
-            newest = await self._newest(issuer_id)
+            newest = await self.find(issuer_id)
             return None if newest is None else (await self._publish_next(newest, change(newest), by, action=action))[0]
 
         return await unless_overtaken(publish)
@@ -226,13 +276,6 @@ class Issuers:
         await self._audit.record(entry)
         key, _ = await self._signing_keys.create(issuer_id, KeyState.ACTIVE, self._clock())
         return self._urls.did_web(issuer_id) if method == "web" else did.did_key(key.key_id)
-
-    async def _newest(self, issuer_id: str) -> IssuerPublished | None:
-        """Return the newest version claimed or arrived: after a restore, the catalogue may know what no claim does."""
-        claimed = await self._publications.newest(f"{IssuerPublished.key_prefix}{issuer_id}")
-        arrived = await self._catalogue.newest_issuer(issuer_id)
-        known = [each for each in (claimed, arrived) if isinstance(each, IssuerPublished)]
-        return max(known, key=lambda each: each.version, default=None)
 
     async def _publish_first(
         self, issuer_id: str, name: str, parent: str | None, profile: Profile, by: By

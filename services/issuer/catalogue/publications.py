@@ -18,7 +18,13 @@ from libs.common.failpoints import failpoint
 from libs.common.mongo import Database, Document, Index, find_by_ids, insert_new
 from libs.common.telemetry import get_logger, new_trace
 from libs.contracts.cloudevents import Outgoing
-from libs.contracts.events import AchievementPublished, AuthorityPublished, Event, IssuerPublished
+from libs.contracts.events import (
+    AchievementPublished,
+    AuthorityPublished,
+    Event,
+    IssuerPublished,
+    OrganisationPublished,
+)
 from services.issuer.catalogue.repository import Catalogue, CatalogueEvent
 
 INDEXES: Sequence[Index] = (
@@ -38,6 +44,7 @@ _CONTRACTS: dict[str, type[CatalogueEvent]] = {
     "authority": AuthorityPublished,
     "issuer": IssuerPublished,
     "achievement": AchievementPublished,
+    "organisation": OrganisationPublished,
 }
 
 
@@ -47,7 +54,7 @@ def same_content(one: CatalogueEvent, other: CatalogueEvent) -> bool:
 
 
 def subject_of(event: CatalogueEvent) -> str:
-    """Return what the event is a version of: `issuer:ID`, `authority:ID` or `achievement:OWNER/ID`."""
+    """Return what the event is a version of: `issuer:ID`, `organisation:ID`, `authority:ID`, `achievement:OWNER/ID`."""
     if isinstance(event, AchievementPublished):
         return f"{event.key_prefix}{event.owner}/{event.achievement_id}"
     return event.key
@@ -155,6 +162,8 @@ class Publications:
         """Take these versions up as they were published; what was claimed here with other content gives way."""
         claims = [_claim(each, each.published_at, arrived=True) for each in lacking]
         await self._collection.bulk_write([ReplaceOne({"_id": each["_id"]}, each, upsert=True) for each in claims])
+        organisations = [each for each in lacking if isinstance(each, OrganisationPublished)]
+        await self._catalogue.organisations.store(organisations)
         await self._catalogue.store_issuers([each for each in lacking if isinstance(each, IssuerPublished)])
         await self._catalogue.store_authority([each for each in lacking if isinstance(each, AuthorityPublished)])
         await self._catalogue.store_achievements([each for each in lacking if isinstance(each, AchievementPublished)])
@@ -193,6 +202,8 @@ def _entry(event: CatalogueEvent, cause: Cause, action: Action, details: Details
     reason = None
     if action is Action.ISSUER_SUSPENDED and isinstance(event, IssuerPublished) and event.suspension is not None:
         reason = event.suspension.reason.value
+    if action is Action.ORGANISATION_CLOSED and isinstance(event, OrganisationPublished) and event.closing is not None:
+        reason = event.closing.reason.value
     return Entry(
         action, cause, (name.partition("/")[0],), f"{kind} {name}", reason, {**details, "version": event.version}
     )

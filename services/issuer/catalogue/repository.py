@@ -7,9 +7,16 @@ from time import monotonic
 from cachetools import LRUCache, TTLCache
 from pymongo import DESCENDING
 
+from libs.access.organisations import OrganisationStore
 from libs.common.mongo import Database, Document, Index, find_by_ids, insert_new, upsert_newest
 from libs.common.telemetry import get_logger
-from libs.contracts.events import AUTHORITY_ID, AchievementPublished, AuthorityPublished, IssuerPublished
+from libs.contracts.events import (
+    AUTHORITY_ID,
+    AchievementPublished,
+    AuthorityPublished,
+    IssuerPublished,
+    OrganisationPublished,
+)
 from libs.contracts.rules import asked_for
 from libs.openbadges.trust.names import likenesses, sought_likenesses
 from services.issuer.credentials.hindrance import Hindrance, Pair
@@ -21,7 +28,7 @@ INDEXES: Sequence[Index] = (
     Index("issuers", ["likenesses"]),
 )
 
-CatalogueEvent = IssuerPublished | AchievementPublished | AuthorityPublished
+CatalogueEvent = IssuerPublished | AchievementPublished | AuthorityPublished | OrganisationPublished
 
 _REMEMBERED = 10_000
 _FOUND_FIELDS = dict.fromkeys(("owner", "achievement_id", "version", "shared", "asks_for"), 1)
@@ -33,9 +40,14 @@ _ISSUER_REMEMBERED_SECONDS = 10.0
 
 
 class Catalogue:
-    """The collections `issuers`, `achievements` and `authority_document`. Absence is never cached."""
+    """The collections `issuers`, `achievements` and `authority_document`. Absence is never cached.
+
+    Attributes:
+        organisations: the organisations, which issuers may be.
+    """
 
     def __init__(self, database: Database, *, clock: Callable[[], float] = monotonic) -> None:
+        self.organisations = OrganisationStore(database)
         self._issuers = database["issuers"]
         self._achievements = database["achievements"]
         self._authority = database["authority_document"]
@@ -69,7 +81,9 @@ class Catalogue:
         )
 
     async def has_arrived(self, event: CatalogueEvent) -> bool:
-        """Return whether this version, or a newer one of an issuer or of the authority, is in the database."""
+        """Return whether this version is in the database, or a newer one, unless it is an achievement's."""
+        if isinstance(event, OrganisationPublished):
+            return await self.organisations.has_arrived(event)
         if isinstance(event, IssuerPublished):
             query = {"_id": event.issuer_id, "version": {"$gte": event.version}}
             return await self._issuers.find_one(query, {"_id": 1}) is not None
@@ -82,6 +96,12 @@ class Catalogue:
         """Return the newest version of an issuer that has arrived, if any, past the cache."""
         found = await self._issuers.find_one({"_id": issuer_id}, {"event": 1})
         return None if found is None else IssuerPublished.model_validate_json(found["event"])
+
+    async def newest_issuers(self, issuer_ids: Iterable[str]) -> dict[str, IssuerPublished]:
+        """Return the newest versions of those of these issuers that have arrived, past the cache."""
+        found = await find_by_ids(self._issuers, "_id", issuer_ids, projection={"event": 1})
+        readable = (issuer for each in found if (issuer := _readable_issuer(each)) is not None)
+        return {issuer.issuer_id: issuer for issuer in readable}
 
     async def newest_authority(self) -> AuthorityPublished | None:
         """Return the newest version of the authority's DID document that has arrived, if any."""

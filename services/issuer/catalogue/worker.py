@@ -1,11 +1,26 @@
-"""The consumer of `catalogue` and `issuer.settings`: issuers, the authority, achievements, where mail may go."""
+"""The consumer of `catalogue` and `issuer.settings`: organisations, issuers, the authority, achievements, mail."""
 
 from collections.abc import Awaitable, Callable, Sequence
 
 from libs.contracts.cloudevents import Outgoing, Received
-from libs.contracts.events import AchievementPublished, AuthorityPublished, IssuerPublished, MailDomainsSet
+from libs.contracts.events import (
+    AchievementPublished,
+    AuthorityPublished,
+    IssuerPublished,
+    MailDomainsSet,
+    OrganisationPublished,
+)
 from services.issuer.catalogue.repository import Catalogue
 from services.issuer.mail_domains.repository import MailDomainRepository
+
+CatalogueFact = IssuerPublished | OrganisationPublished | AuthorityPublished | AchievementPublished | MailDomainsSet
+FACTS: Sequence[type[CatalogueFact]] = (
+    IssuerPublished,
+    OrganisationPublished,
+    AuthorityPublished,
+    AchievementPublished,
+    MailDomainsSet,
+)
 
 
 class CatalogueWorker:
@@ -19,11 +34,11 @@ class CatalogueWorker:
         self._mail_domains = mail_domains
         self._changed = changed
 
-    async def handle(
-        self, batch: Sequence[Received[IssuerPublished | AuthorityPublished | AchievementPublished | MailDomainsSet]]
-    ) -> Sequence[Outgoing]:
-        """Store the newest version of each issuer and of the authority, every achievement's, the domains set last."""
+    async def handle(self, batch: Sequence[Received[CatalogueFact]]) -> Sequence[Outgoing]:
+        """Store the newest version of each but achievements, of which every one counts, and the domains set last."""
         events = [received.event for received in batch]
+        organisations = [event for event in events if isinstance(event, OrganisationPublished)]
+        await self._catalogue.organisations.store(organisations)
         issuers = [event for event in events if isinstance(event, IssuerPublished)]
         await self._catalogue.store_issuers(issuers)
         if issuers:
