@@ -41,6 +41,19 @@ COMMANDS = {
     "keys withdraw": ("bowerbird.api_keys:withdraw", "Withdraw an API key: within two seconds no service takes it."),
     "issuers suspend": ("bowerbird.issuers:suspend", "Suspend an issuer: nothing is signed for it."),
     "issuers resume": ("bowerbird.issuers:resume", "Let a suspended issuer issue again."),
+    "organisations apply": (
+        "bowerbird.organisations.command:apply",
+        "Make authority, regions and schools as a file has them; again, it changes nothing.",
+    ),
+    "organisations rename": ("bowerbird.organisations.command:rename", "Give an organisation another name."),
+    "organisations close": (
+        "bowerbird.organisations.command:close",
+        "Close an organisation, have it merge or leave: it takes no evidence after a day.",
+    ),
+    "organisations reopen": (
+        "bowerbird.organisations.command:reopen",
+        "Let an organisation go on that was closed by mistake.",
+    ),
     "submit": ("bowerbird.submit:submit", SUBMIT),
     "dead-letters list": ("bowerbird.dead_letters:list_letters", "List the records that services set aside, and why."),
     "dead-letters show": ("bowerbird.dead_letters:show", "Show all of one of them."),
@@ -92,6 +105,7 @@ GROUPS = {
     "dead-letters": "List what services set aside, and send it again.",
     "deliveries": "Decide about mails that may have been sent before a restore.",
     "issuers": "Suspend issuers and resume them.",
+    "organisations": "Keep the tree of authority, regions and schools.",
     "parked": "List evidence for which nothing can be signed, and try it again.",
     "keys": "List, make, rotate and withdraw API keys of issuers.",
 }

@@ -123,7 +123,7 @@ async def test_an_organisation_takes_evidence_on_its_last_day_and_none_after_it_
         assert (await built.send(orjson.dumps(ROW), **one)).status_code == 409
         assert built.published.submissions == []
         assert (await built.get("/v1/evidence/template")).status_code == 200
-        for open_ in ("west", "a-school-that-is-no-organisation"):
+        for open_ in ("west", "nowhere"):
             assert (await built.send(orjson.dumps(ROW), as_=open_, **one)).status_code == 202
 
 

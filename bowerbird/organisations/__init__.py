@@ -1,0 +1,1 @@
+"""Organisations from a file: read strictly, compared with what is there, and made so."""
