@@ -30,17 +30,20 @@ class OrganisationCalls:
         self._http = http
         self._pause = pause
 
-    async def everything(self) -> dict[str, dict[str, Any]]:
-        """Return every organisation that is there, by id.
+    async def everything(self) -> tuple[dict[str, dict[str, Any]], dict[str, dict[str, Any]]]:
+        """Return every organisation that is there, and every issuer, each by id.
 
         Raises:
             CallError: see `call`.
         """
+        return await self._pages("organisations"), await self._pages("issuers")
+
+    async def _pages(self, kind: str) -> dict[str, dict[str, Any]]:
         found: dict[str, dict[str, Any]] = {}
-        path: str | None = f"/v1/organisations?{urlencode({'limit': _PAGE})}"
+        path: str | None = f"/v1/{kind}?{urlencode({'limit': _PAGE})}"
         while path is not None:
             page = await self.call("GET", path)
-            found |= {each["id"]: each for each in page["organisations"]}
+            found |= {each["id"]: each for each in page[kind]}
             path = page["next"]
         return found
 

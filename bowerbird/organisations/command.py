@@ -128,7 +128,7 @@ async def _apply(
     async with service_api.client(url, key) as http:
         calls = OrganisationCalls(http)
         unfinished = set() if keys is None else keys.unfinished()
-        plan, faults = plan_of(lines, await calls.everything(), unfinished)
+        plan, faults = plan_of(lines, *await calls.everything(), unfinished)
         if not faults:
             faults = _key_faults(plan, keys)
         if faults:

@@ -53,16 +53,23 @@ class Plan:
         return [step for level in self.levels for step in level]
 
 
-def plan_of(lines: Sequence[Line], known: Known, unfinished: Collection[str] = ()) -> tuple[Plan, list[Fault]]:
+def plan_of(
+    lines: Sequence[Line], known: Known, issuers: Known, unfinished: Collection[str] = ()
+) -> tuple[Plan, list[Fault]]:
     """Return what the file would change, and what of it cannot be.
 
     Args:
         lines: the organisations of the file.
-        known: those that are there.
+        known: the organisations that are there.
+        issuers: the issuers that are there, whether or not they are organisations.
         unfinished: ids of those whose first key was asked for and perhaps never received.
     """
-    requests = {each.organisation_id: _request(each, known.get(each.organisation_id)) for each in lines}
-    faults = [fault for each in lines for fault in _faults(each, requests, known)]
+
+    def current_of(id_: str) -> Mapping[str, Any] | None:
+        return known.get(id_) or ({"issuer": issuers[id_]} if id_ in issuers else None)
+
+    requests = {each.organisation_id: _request(each, current_of(each.organisation_id)) for each in lines}
+    faults = [fault for each in lines for fault in _faults(each, requests, known, issuers)]
     if faults:
         return Plan((), 0, 0), faults
     parents = {id_: each["parent"] for each_known in (known, requests) for id_, each in each_known.items()}
@@ -88,8 +95,9 @@ def _request(line: Line, current: Mapping[str, Any] | None) -> dict[str, Any]:
     return request.model_dump(mode="json", exclude={"issuer": {"did_method"}})
 
 
-def _faults(line: Line, requests: Known, known: Known) -> list[Fault]:
+def _faults(line: Line, requests: Known, known: Known, issuers: Known) -> list[Fault]:
     current, request = known.get(line.organisation_id), requests[line.organisation_id]
+    issuer = issuers.get(line.organisation_id)
     found = []
     parent = request["parent"]
     if parent is not None and parent not in requests and parent not in known:
@@ -97,7 +105,11 @@ def _faults(line: Line, requests: Known, known: Known) -> list[Fault]:
     if current is not None and current["name"] != request["name"]:
         told = f"is called {current['name']!r} here; `bowerbird organisations rename` gives it another name"
         found.append(Fault(line.number, "name", told))
-    if current is not None and current["issuer"] and not request["issuer"]:
+    if current is None and issuer is not None and issuer["name"] != request["name"]:
+        found.append(
+            Fault(line.number, "name", f"is an issuer called {issuer['name']!r} here: give it that name first")
+        )
+    if issuer is not None and not request["issuer"]:
         found.append(Fault(line.number, "issuer", "is an issuer here, and stays one"))
     return found
 

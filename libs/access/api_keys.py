@@ -7,20 +7,20 @@ own, and one that was withdrawn works for no longer once the withdrawal has arri
 
 import asyncio
 import inspect
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from time import monotonic
 from typing import Annotated, Any, Protocol
 
-from fastapi import FastAPI, Request, Security
+from fastapi import FastAPI, Query, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from libs.access import metrics
 from libs.access.administrators import Administrators
 from libs.access.key_text import is_well_formed, key_id, key_sha256
 from libs.access.repository import StoredKey
-from libs.access.scopes import Scope
+from libs.access.scopes import READING, Scope
 from libs.common.clock import now as utc_now
 from libs.common.errors import ForbiddenError, OtherTenantError, UnauthenticatedError, UnavailableError
 from libs.common.http import LOGGED
@@ -85,6 +85,14 @@ class Caller:
             raise OtherTenantError.for_caller()
 
 
+class Tree(Protocol):
+    """Knows which organisations stand above another."""
+
+    async def above(self, organisation_id: str) -> Sequence[str]:
+        """Return the ids of those above it, the nearest first."""
+        ...
+
+
 class StoredKeys(Protocol):
     """Has the keys that have arrived at this service."""
 
@@ -93,6 +101,14 @@ class StoredKeys(Protocol):
         ...
 
 
+_Organisation = Annotated[
+    str | None,
+    Query(
+        pattern=r"^[a-z0-9][a-z0-9-]{0,63}$",
+        description="read what this organisation has, which stands below your own (scope `below:read`)",
+        examples=["wattle-grove"],
+    ),
+]
 _BEARER = HTTPBearer(
     scheme_name="apiKey",
     description="An API key, `Authorization: Bearer bb_…`: it belongs to one issuer and has scopes of its own.",
@@ -108,6 +124,7 @@ class ApiKeys:
         stored: StoredKeys,
         *,
         administrators: Administrators | None = None,
+        tree: Tree | None = None,
         used: Callable[[str], None] | None = None,
         now: Callable[[], datetime] = utc_now,
         clock: Callable[[], float] = monotonic,
@@ -117,12 +134,14 @@ class ApiKeys:
         Args:
             stored: the service's own database.
             administrators: of the issuer service alone; their keys are in no database.
+            tree: of organisations; without it no key reads what another has.
             used: is told the digest of each key that is used.
             now: the time by which keys end.
             clock: seconds, for how old is what is known here.
         """
         self._stored = stored
         self._administrators = administrators
+        self._tree = tree
         self._used = used
         self._now = now
         self._clock = clock
@@ -253,6 +272,56 @@ class ApiKeys:
 
         return _ApiKeyGate(dependency)
 
+    def reading(self, scope: str) -> Callable[..., Awaitable[Caller]]:
+        """Return a dependency for a call that reads the caller's own, or what `organisation` has, which is below it.
+
+        This and `reading_of_path` are the only places in which a caller gets another tenant than its key's own: for
+        that call, and with no right but to read.
+
+        Raises:
+            ValueError: the scope does more than read.
+        """
+        allowed, required = self.allowed(scope), _reading(scope)
+
+        async def dependency(
+            request: Request,
+            credentials: Annotated[HTTPAuthorizationCredentials | None, Security(_BEARER, scopes=[required.value])],
+            organisation: _Organisation = None,
+        ) -> Caller:
+            return await self._as_one_of(organisation, await allowed(request=request, credentials=credentials))
+
+        return ReadingGate(dependency)
+
+    def reading_of_path(self, scope: str) -> Callable[..., Awaitable[Caller]]:
+        """Return a dependency for a call that reads what the issuer in its path has: the caller's own, or one below.
+
+        Raises:
+            ValueError: the scope does more than read.
+        """
+        allowed, required = self.allowed(scope), _reading(scope)
+
+        async def dependency(
+            request: Request,
+            credentials: Annotated[HTTPAuthorizationCredentials | None, Security(_BEARER, scopes=[required.value])],
+        ) -> Caller:
+            caller = await allowed(request=request, credentials=credentials)
+            return await self._as_one_of(request.path_params.get("issuer_id"), caller)
+
+        return ReadingGate(dependency)
+
+    async def _as_one_of(self, organisation: str | None, caller: Caller) -> Caller:
+        """Return the caller as one of this organisation that reads.
+
+        Raises:
+            OtherTenantError: it stands not below the caller's own, or the key may not read there.
+        """
+        if organisation is None or caller.issuer_id in {organisation, ALL_ISSUERS}:
+            return caller
+        may_read = self._tree is not None and Scope.BELOW_READ in caller.scopes
+        if self._tree is None or not may_read or caller.issuer_id not in await self._tree.above(organisation):
+            raise OtherTenantError.for_caller()
+        return replace(caller, issuer_id=organisation, scopes=caller.scopes & READING)
+
 
 class _ApiKeyGate:
     """The dependency, which the edge can ask by itself, before a body is received."""
@@ -268,6 +337,17 @@ class _ApiKeyGate:
     async def admit(self, request: Request) -> None:
         """Let the request pass; see `ApiKeys.allowed` for who does not."""
         await self._dependency(request=request, credentials=await _BEARER(request))
+
+
+class ReadingGate(_ApiKeyGate):
+    """The dependency of a call that reads, and may read what stands below the caller."""
+
+
+def _reading(scope: str) -> Scope:
+    required = Scope(scope)
+    if required not in READING:
+        raise ValueError(f"{scope} does more than read")
+    return required
 
 
 def _always() -> bool:

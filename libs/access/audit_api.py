@@ -53,7 +53,7 @@ def audit_routes(service: str, keys: ApiKeys, log: AuditLog) -> APIRouter:
     @router.get(f"/v1/issuers/{{issuer_id}}/audit/{service}", responses=documented(NotFoundError))
     async def read_audit(
         issuer_id: Annotated[str, Path(description="the id of the issuer", examples=["wattle-grove"])],
-        caller: Annotated[Caller, Depends(keys.allowed(Scope.AUDIT_READ))],
+        caller: Annotated[Caller, Depends(keys.reading_of_path(Scope.AUDIT_READ))],
         before: Annotated[
             str | None, Query(pattern="^[0-9a-f]{64}$", description="only entries before the one with this `hash`")
         ] = None,

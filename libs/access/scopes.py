@@ -8,6 +8,7 @@ class Scope(StrEnum):
 
     ISSUERS_WRITE = "issuers:write"
     ORGANISATIONS_READ = "organisations:read"
+    BELOW_READ = "below:read"
     PROFILE_WRITE = "profile:write"
     SIGNING_KEYS_WRITE = "signing-keys:write"
     KEYS_WRITE = "keys:write"
@@ -22,10 +23,15 @@ class Scope(StrEnum):
     DELIVERIES_SEND = "deliveries:send"
 
 
+READING = frozenset({Scope.AUDIT_READ, Scope.EVIDENCE_READ, Scope.CREDENTIALS_READ, Scope.DELIVERIES_READ})
+"""The scopes whose calls read what a tenant has, and change nothing."""
+
 MEANINGS: dict[Scope, str] = {
     Scope.ISSUERS_WRITE: "Onboard issuers and organisations, and change any of them. The administrator's key alone has "
     "it.",
     Scope.ORGANISATIONS_READ: "List the key's organisation and those below it.",
+    Scope.BELOW_READ: "Read what organisations below the key's own have, as far as the key's other scopes let it read, "
+    "by the parameter `organisation`; never change anything there.",
     Scope.PROFILE_WRITE: "Change the issuer's own profile: its name, URL, e-mail address and logo.",
     Scope.SIGNING_KEYS_WRITE: "List the issuer's signing keys, add one, and activate, retire or distrust one.",
     Scope.KEYS_WRITE: "List, rotate and withdraw the issuer's API keys, and make ones that have no more scopes and no "

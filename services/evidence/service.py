@@ -154,10 +154,10 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
     )
     access = KeyRepository(plumbing.database)
     use = KeyUse(plumbing.service, plumbing.kafka.publish)
-    keys = ApiKeys(access, used=use.note)
+    organisations = OrganisationStore(plumbing.database)
+    keys = ApiKeys(access, tree=organisations, used=use.note)
     keys.count_known(plumbing.app)
     quotas = Quotas(plumbing.database, settings.daily_limits, now)
-    organisations = OrganisationStore(plumbing.database)
     plumbing.consume(
         name="catalogue",
         topics=[topics.CATALOGUE],

@@ -63,6 +63,7 @@ from services.issuer.mail_domains.repository import MailDomainRepository
 from services.issuer.mail_domains.setting import MailDomains
 from services.issuer.organisations.api import organisation_routes
 from services.issuer.organisations.finding import OrganisationsFound
+from services.issuer.organisations.issuers_api import issuer_list_routes
 from services.issuer.organisations.publishing import Organisations
 from services.issuer.recovery.wiring import add_recovery
 from services.issuer.registry.publication import IssuerListPublication, read_list_key
@@ -108,14 +109,14 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
     access = KeyRepository(database)
     use = KeyUse(plumbing.service, publish)
     administrators, noted = known_administrators(plumbing, settings)
-    keys = ApiKeys(access, administrators=administrators, used=use.note)
+    known = catalogue.Catalogue(database)
+    keys = ApiKeys(access, administrators=administrators, tree=known.organisations, used=use.note)
     keys.count_known(plumbing.app)
     stored_keys = signing_key_store.SigningKeyRepository(plumbing.client, database, plumbing.fence)
     encryption = FileKeyEncryption.read(settings.kek_file, settings.other_kek_file)
     plumbing.require(KeyEncryptionProbe(database, stored_keys, encryption).require)
     copies = KeyCopies(stored_keys, encryption, publish=publish, clock=now)
     signing_keys = SigningKeys(stored_keys, encryption, copies)
-    known = catalogue.Catalogue(database)
     credentials = MongoCredentials(database)
     decisions = MongoDecisions(plumbing.client, database, credentials, plumbing.fence)
     published = MongoPublishedDecisions(database, decisions.recorded)
@@ -204,10 +205,12 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
         signing_key_routes(keys, lifecycle), dependencies=[Depends(plumbing.preparation.require_for_changes)]
     )
     organisations = Organisations(known.organisations, publications=versions, issuers=issuers, clock=now)
+    found = OrganisationsFound(known, access)
+    prepared = [Depends(plumbing.preparation.require_for_changes)]
     plumbing.app.include_router(
-        organisation_routes(keys, organisations, OrganisationsFound(known, access), now, local=settings.local_only),
-        dependencies=[Depends(plumbing.preparation.require_for_changes)],
+        organisation_routes(keys, organisations, found, now, local=settings.local_only), dependencies=prepared
     )
+    plumbing.app.include_router(issuer_list_routes(keys, found))
     _add_catalogue(
         plumbing,
         settings,

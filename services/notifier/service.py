@@ -137,7 +137,7 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
     plumbing.at_stop(pool.close)
     access = KeyRepository(plumbing.database)
     use = KeyUse(plumbing.service, plumbing.kafka.publish)
-    keys = ApiKeys(access, used=use.note)
+    keys = ApiKeys(access, tree=organisations, used=use.note)
     keys.count_known(plumbing.app)
     grant_keys = GrantKeys.load(settings.grant_keys_file)
     plumbing.reload("grant-keys", lambda: grant_keys.renew(settings.grant_keys_file))

@@ -30,6 +30,7 @@ from services.issuer.access.administration import Made, Words
 from services.issuer.access.api import access_routes
 from services.issuer.organisations.api import organisation_routes
 from services.issuer.organisations.finding import FoundOrganisation
+from services.issuer.organisations.issuers_api import issuer_list_routes
 from services.issuer.organisations.publishing import Content, IssuerPart
 from tests.issuer_doubles import NOW
 from tests.keys_in_memory import MemoryKeys
@@ -114,7 +115,10 @@ class Department:
             [self.organisations[each] for each in sorted(self.organisations) if each > after][:limit]
         )
 
-    async def issuers(self, ids: Sequence[str]) -> dict[str, IssuerPublished]:
+    async def issuers(self, *_: object, after: str, limit: int, **__: object) -> list[IssuerPublished]:
+        return [each for id_, each in sorted(self.issuers_known.items()) if id_ > after][:limit]
+
+    async def known(self, ids: Sequence[str]) -> dict[str, IssuerPublished]:
         return {each: self.issuers_known[each] for each in ids if each in self.issuers_known}
 
     async def newest(self, id_: str) -> OrganisationPublished | None:
@@ -151,7 +155,8 @@ def run(
     served = create_app("issuer", Health())
     fake: Any = department
     served.include_router(organisation_routes(known, fake, fake, lambda: NOW))
-    catalogue: Any = type("Catalogue", (), {"issuers": department.issuers, "organisations": department})
+    served.include_router(issuer_list_routes(known, fake))
+    catalogue: Any = type("Catalogue", (), {"issuers": department.known, "organisations": department})
     served.include_router(access_routes(known, fake, catalogue))
 
     def client(url: str, key: str) -> httpx.AsyncClient:
@@ -244,6 +249,19 @@ def test_a_region_that_becomes_an_issuer_takes_those_below_it_along_also_where_t
     assert "~ wattle: awards what north shares, no longer department" in told
     assert department.issuers_known["wattle"].parent == "north"
     assert department.issuers_known["wattle"].url == "https://wattle.example"
+
+
+def test_an_issuer_that_was_there_becomes_an_organisation_and_keeps_its_profile(
+    run: Run, department: Department
+) -> None:
+    profile = {"did": "did:web:x", "did_document": "{}", "published_at": NOW, "url": "https://d.example"}
+    department.issuers_known["department"] = IssuerPublished(issuer_id="department", name="Department", **profile)
+    line = "id,kind,name,issuer,email\ndepartment,authority,{},{},office@d.example\n"
+    for name, issuer in (("Department", "no"), ("Ministry", "yes")):
+        assert run("apply", file=line.format(name, issuer).replace("no,office@d.example", "no,"))[0] == 1
+    assert run("apply", file=line.format("Department", "yes"))[0] == 0
+    known = department.issuers_known["department"]
+    assert (known.url, known.email) == ("https://d.example", "office@d.example")
 
 
 def test_names_and_ends_are_no_lines_of_a_file_but_commands(run: Run, department: Department) -> None:

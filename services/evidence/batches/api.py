@@ -243,7 +243,7 @@ def upload_routes(
 def batch_routes(batches: Batches, keys: ApiKeys, clock: Callable[[], datetime]) -> APIRouter:
     """Return the calls that tell what became of it."""
     router = APIRouter(prefix="/v1", tags=["evidence"])
-    reader = Depends(keys.allowed("evidence:read"))
+    reader = Depends(keys.reading("evidence:read"))
 
     @router.get("/batches/{batch_id}", responses=documented(NotFoundError))
     async def read_batch(batch_id: UUID, caller: Caller = reader) -> BatchView:

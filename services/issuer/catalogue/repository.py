@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from collections.abc import Set as AbstractSet
+from re import escape
 from time import monotonic
 
 from cachetools import LRUCache, TTLCache
@@ -102,6 +103,26 @@ class Catalogue:
         found = await find_by_ids(self._issuers, "_id", issuer_ids, projection={"event": 1})
         readable = (issuer for each in found if (issuer := _readable_issuer(each)) is not None)
         return {issuer.issuer_id: issuer for issuer in readable}
+
+    async def page(
+        self, among: AbstractSet[str] | None, *, text: str | None, suspended: bool | None, after: str, limit: int
+    ) -> list[IssuerPublished]:
+        """Return the newest versions of issuers, of these ids alone unless it is None, sorted, from the one after.
+
+        Args:
+            among: the ids that may be seen.
+            text: stands in the name, whatever its case.
+            suspended: whether they may issue nothing; None for any.
+            after: the id before the first.
+            limit: how many at most.
+        """
+        query: Document = {"_id": {"$gt": after} if among is None else {"$gt": after, "$in": sorted(among)}}
+        if text is not None:
+            query["name"] = {"$regex": escape(text), "$options": "i"}
+        if suspended is not None:
+            query["suspended"] = suspended
+        found = await self._issuers.find(query, {"event": 1}).sort("_id", 1).limit(limit).to_list(None)
+        return [issuer for each in found if (issuer := _readable_issuer(each)) is not None]
 
     async def newest_authority(self) -> AuthorityPublished | None:
         """Return the newest version of the authority's DID document that has arrived, if any."""
@@ -263,6 +284,7 @@ def _issuer(event: IssuerPublished) -> Document:
         "schema": 1,
         "version": event.version,
         "parent": event.parent,
+        "name": event.name,
         "likenesses": sorted(likenesses(event.name)),
         "suspended": event.suspension is not None,
         "event": event.model_dump_json(),

@@ -97,7 +97,7 @@ def credential_routes(keys: ApiKeys, closings: Closings, urls: Urls) -> APIRoute
 
     @router.get("/v1/credentials/{credential_id}", responses=documented(NotFoundError))
     async def read_credential(
-        credential_id: UUID, caller: Annotated[Caller, Depends(keys.allowed(Scope.CREDENTIALS_READ))]
+        credential_id: UUID, caller: Annotated[Caller, Depends(keys.reading(Scope.CREDENTIALS_READ))]
     ) -> CredentialAnswer:
         """A credential of yours, and its state."""
         return _answer(await closings.read(credential_id, caller), urls)

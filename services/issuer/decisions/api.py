@@ -104,7 +104,7 @@ def explanation_routes(keys: ApiKeys, explanations: Explanations) -> APIRouter:
     async def explain(
         issuer_id: IssuerId,
         asked: ExplanationRequest,
-        caller: Annotated[Caller, Depends(keys.allowed(Scope.EVIDENCE_READ))],
+        caller: Annotated[Caller, Depends(keys.reading_of_path(Scope.EVIDENCE_READ))],
     ) -> ExplanationAnswer:
         """Why one of your learners has, or has not yet, earned an achievement: what counted, and what is missing.
 

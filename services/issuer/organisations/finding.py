@@ -73,6 +73,17 @@ class OrganisationsFound:
             raise NotFoundError.for_caller("no organisation")
         return (await self.whole([organisation]))[0]
 
+    async def issuers(
+        self, caller: Caller, below: str | None, *, text: str | None, suspended: bool | None, after: str, limit: int
+    ) -> list[IssuerPublished]:
+        """Return the issuers that are sought and the caller may see, sorted by id, from the one after `after`.
+
+        Raises:
+            NotFoundError: there is no `below` that the caller may see.
+        """
+        among = await self.seen_by(caller, below)
+        return await self._catalogue.page(among, text=text, suspended=suspended, after=after, limit=limit)
+
     async def whole(self, organisations: Sequence[OrganisationPublished]) -> list[FoundOrganisation]:
         """Return these with what else is told of them."""
         ids = [each.organisation_id for each in organisations]

@@ -103,7 +103,7 @@ def routes(
 ) -> APIRouter:
     """The routes of this service."""
     router = APIRouter(prefix="/v1/deliveries", tags=["deliveries"])
-    reader = Annotated[Caller, Depends(keys.allowed(Scope.DELIVERIES_READ))]
+    reader = Annotated[Caller, Depends(keys.reading(Scope.DELIVERIES_READ))]
 
     @router.get("", responses=documented(NotFoundError))
     async def list_deliveries(
