@@ -40,6 +40,8 @@ from services.evidence.batches.body import Limits
 from services.evidence.batches.closed_organisations import ClosedOrganisations
 from services.evidence.batches.failed_rows import FailedRows
 from services.evidence.batches.ingestion import Intake
+from services.evidence.batches.list_api import batch_list_routes
+from services.evidence.batches.listing import BatchLists, BatchPlace, ListedBatch, SoughtBatches
 from services.evidence.batches.originals import OriginalSealing
 from services.evidence.batches.quotas import DailyLimits, Quotas
 from services.evidence.batches.repository import Batches
@@ -84,6 +86,26 @@ class MemoryFailedRows(FailedRows):
         return sorted(failed, key=lambda each: each.row.row)[:limit]
 
 
+class MemoryBatchLists(BatchLists):
+    """The same over the batches of `MemoryBatches`."""
+
+    def __init__(self, batches: dict[UUID, dict[str, Any]]) -> None:
+        self.batches = batches
+
+    async def page(
+        self, issuer_id: str, sought: SoughtBatches, after: BatchPlace | None, limit: int
+    ) -> list[ListedBatch]:
+        found = []
+        for batch_id, each in self.batches.items():
+            said: Upload = each["said"]
+            place = BatchPlace(each["created_at"], batch_id)
+            fits = sought.state in {None, each["state"]} and sought.source in {None, said.source}
+            if said.issuer_id == issuer_id and fits and (after is None or place < after):
+                begun = (each["state"], said.source, said.format, each["progress"].received, each.get("problem"))
+                found.append(ListedBatch(batch_id, *begun, each["created_at"], None))
+        return sorted(found, key=lambda each: (each.created_at, each.batch_id), reverse=True)[:limit]
+
+
 class MemoryBatches(Batches):
     """The repository's promises over dicts; the same tests run against the real one."""
 
@@ -92,6 +114,7 @@ class MemoryBatches(Batches):
         self.rows_of: dict[UUID, dict[str, Any]] = {}
         self.sent = MemorySubmissions()
         self.failed = MemoryFailedRows(self.rows_of)
+        self.lists = MemoryBatchLists(self.batches)
 
     async def acquire(
         self, batch_id: UUID, upload: Upload, token: UUID, now: datetime, stale_before: datetime, *, first: Progress
@@ -341,6 +364,7 @@ def evidence_app(
         )
     )
     app.include_router(batch_routes(batches, AnyKey(), clock))
+    app.include_router(batch_list_routes(batches.lists, AnyKey()))
     return app
 
 

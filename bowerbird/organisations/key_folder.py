@@ -38,7 +38,7 @@ class KeyFolder:
         return path.exists() and path.stat().st_size > 0
 
     def announce(self, organisation_id: str) -> None:
-        """Say that a key of this organisation is asked for.
+        """Make the empty file that stands for a key that is asked for.
 
         Raises:
             OSError: the file cannot be made.

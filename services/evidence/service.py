@@ -36,6 +36,7 @@ from services.evidence.batches.api import batch_routes, upload_routes
 from services.evidence.batches.body import Limits
 from services.evidence.batches.closed_organisations import ClosedOrganisations
 from services.evidence.batches.ingestion import Intake
+from services.evidence.batches.list_api import batch_list_routes
 from services.evidence.batches.originals import OriginalSealing
 from services.evidence.batches.quotas import DailyLimits, Quotas
 from services.evidence.batches.repository import INDEXES as BATCH_INDEXES
@@ -176,6 +177,7 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
         )
     )
     plumbing.app.include_router(batch_routes(batches, keys, now))
+    plumbing.app.include_router(batch_list_routes(batches.lists, keys))
     grant_keys = GrantKeys.load(settings.grant_keys_file)
     plumbing.reload("grant-keys", lambda: grant_keys.renew(settings.grant_keys_file))
     _consume_access(plumbing, keys, AccessWorker(access, grant_keys))

@@ -21,6 +21,8 @@ from libs.common.runtime import Plumbing
 from libs.contracts import topics
 from libs.contracts.events import CanarySubmitted, EvidenceSubmitted
 from services.issuer.access.wiring import add_access, known_administrators
+from services.issuer.awards.api import credential_list_routes
+from services.issuer.awards.listing import CredentialLists
 from services.issuer.catalogue import names, publications
 from services.issuer.catalogue import repository as catalogue
 from services.issuer.catalogue.achievement_api import achievement_routes
@@ -61,10 +63,7 @@ from services.issuer.keys.signing_keys import SigningKeys
 from services.issuer.mail_domains.api import mail_domain_routes
 from services.issuer.mail_domains.repository import MailDomainRepository
 from services.issuer.mail_domains.setting import MailDomains
-from services.issuer.organisations.api import organisation_routes
-from services.issuer.organisations.finding import OrganisationsFound
-from services.issuer.organisations.issuers_api import issuer_list_routes
-from services.issuer.organisations.publishing import Organisations
+from services.issuer.organisations.wiring import add_organisations
 from services.issuer.recovery.wiring import add_recovery
 from services.issuer.registry.publication import IssuerListPublication, read_list_key
 from services.issuer.registry.repository import IssuerListRepository
@@ -177,6 +176,10 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
         lists=publication,
         announcer=announcer,
     )
+    # Before the calls of one credential, whose path would take any word.
+    plumbing.app.include_router(
+        credential_list_routes(keys, CredentialLists(credentials, decisions, urls), plumbing.ids, urls)
+    )
     _add_closing_calls(plumbing, closing, credentials=credentials, keys=keys, urls=urls)
     plumbing.repeat("key-use", use.publish)
     plumbing.app.include_router(audit_routes(plumbing.service, keys, plumbing.audit))
@@ -204,13 +207,7 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
     plumbing.app.include_router(
         signing_key_routes(keys, lifecycle), dependencies=[Depends(plumbing.preparation.require_for_changes)]
     )
-    organisations = Organisations(known.organisations, publications=versions, issuers=issuers, clock=now)
-    found = OrganisationsFound(known, access)
-    prepared = [Depends(plumbing.preparation.require_for_changes)]
-    plumbing.app.include_router(
-        organisation_routes(keys, organisations, found, now, local=settings.local_only), dependencies=prepared
-    )
-    plumbing.app.include_router(issuer_list_routes(keys, found))
+    add_organisations(plumbing, settings, keys=keys, access=access, known=known, versions=versions, issuers=issuers)
     _add_catalogue(
         plumbing,
         settings,

@@ -127,6 +127,23 @@ async def test_an_organisation_takes_evidence_on_its_last_day_and_none_after_it_
             assert (await built.send(orjson.dumps(ROW), as_=open_, **one)).status_code == 202
 
 
+async def test_batches_are_listed_in_pages_to_their_own_issuer_alone(evidence: Service) -> None:
+    for source in ("sis", "sis", "lms"):
+        assert (await evidence.send(table(line(1)), path=f"/v1/batches?source={source}")).status_code == 202
+    await evidence.send(table(line(1)), as_="south")
+    path, seen = "/v1/batches?limit=2", list[dict[str, Any]]()
+    while path:
+        page = (await evidence.get(path)).json()
+        seen += page["batches"]
+        path = page["next"]
+    assert [each["source"] for each in seen] == ["lms", "sis", "sis"]
+    assert (await evidence.get(seen[0]["link"])).json()["id"] == seen[0]["id"]
+    assert len((await evidence.get("/v1/batches?source=sis")).json()["batches"]) == 2
+    assert (await evidence.get("/v1/batches?state=receiving")).json() == {"batches": [], "next": None}
+    assert (await evidence.get("/v1/batches?organisation=south")).status_code == 404
+    assert (await evidence.get("/v1/batches?after=1")).status_code == 400
+
+
 async def test_who_has_sent_what_may_be_sent_in_a_day_is_told_when_the_next_one_begins() -> None:
     built = Service(daily=DailyLimits(key_rows=4, issuer_bytes=50_000))
     until_midnight = str(15 * 3600)

@@ -10,11 +10,11 @@ from cryptography.exceptions import InvalidTag
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.evidence.batches.failed_csv import csv_lines
+from libs.common.spreadsheets import as_sent, csv_lines, neutralized
 from services.evidence.batches.originals import LONGEST, OriginalSealing, kept_of
 from services.evidence.sources.columns import BY_NAME, COLUMNS
 from services.evidence.sources.csv_reader import CsvReader
-from services.evidence.sources.failed_columns import FAILED_COLUMNS, as_sent, neutralized
+from services.evidence.sources.failed_columns import FAILED_COLUMNS
 from services.evidence.sources.refusals import Reason
 from services.evidence.sources.rows import Submission, read_row
 from services.evidence.sources.suggestions import suggestion

@@ -1,13 +1,12 @@
 """Rows that failed as a CSV file: as they were sent, with all that is wrong beside them, to be fixed and sent again."""
 
-import csv
-import io
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Final
 
+from libs.common.spreadsheets import csv_lines
 from services.evidence.batches.batch import FailedRow
 from services.evidence.sources.columns import COLUMNS
-from services.evidence.sources.failed_columns import FAILED_COLUMNS, TEXT, neutralized
+from services.evidence.sources.failed_columns import FAILED_COLUMNS, TEXT
 from services.evidence.sources.suggestions import suggestion
 
 _PAGE_ROWS: Final = 500
@@ -25,13 +24,6 @@ async def failed_csv(page: Page, *, is_sheet: bool) -> AsyncIterator[str]:
     while rows := await page(after, _PAGE_ROWS):
         yield csv_lines(_cells(each, is_sheet=is_sheet) for each in rows)
         after = rows[-1].row.row
-
-
-def csv_lines(rows: Iterable[Sequence[str]]) -> str:
-    """Return rows of cells as CSV (RFC 4180) in which no cell is a formula to a spreadsheet."""
-    text = io.StringIO()
-    csv.writer(text, quoting=csv.QUOTE_ALL).writerows([neutralized(cell) for cell in row] for row in rows)
-    return text.getvalue()
 
 
 def _cells(failed: FailedRow, *, is_sheet: bool) -> list[str]:

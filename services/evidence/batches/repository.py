@@ -36,6 +36,8 @@ from services.evidence.batches.documents import (
     row_of,
 )
 from services.evidence.batches.failed_rows import FailedRows
+from services.evidence.batches.listing import INDEXES as LIST_INDEXES
+from services.evidence.batches.listing import BatchLists
 from services.evidence.batches.originals import OriginalSealing
 from services.evidence.batches.removal import INDEXES as REMOVAL_INDEXES
 from services.evidence.batches.removal import BatchRemoval
@@ -53,6 +55,7 @@ INDEXES = (
     *TEXT_INDEXES,
     *SUBMISSION_INDEXES,
     *REMOVAL_INDEXES,
+    *LIST_INDEXES,
 )
 # At most some 4 MB: the longest comments of so many rows.
 _BLOCK_ROWS = 250
@@ -84,6 +87,7 @@ class Batches:
         self.originals: BatchTexts = originals_of(self._batches, self._blocks, self._rows)
         self.failed = FailedRows(self._rows, self._blocks, sealing)
         of_rows = (self._blocks, self._warnings.collection, self._rows)
+        self.lists = BatchLists(self._batches)
         self.adoption = BatchAdoption(self._batches, self._store_rows)
         self.removal = BatchRemoval(self._batches, of_rows, self.batch)
         # One moment for all rows: a plain scan could meet a row that moves between states twice, or not at all.

@@ -8,9 +8,10 @@ from dataclasses import replace
 from typing import Final
 
 from libs.common.errors import FieldProblem, InvalidRequestError
+from libs.common.spreadsheets import as_sent
 from libs.common.text import TextRefusedError, clean_line
 from services.evidence.sources.columns import COLUMNS, OTHER_NAMES, REQUIRED
-from services.evidence.sources.failed_columns import FAILED_COLUMNS, TEXT, as_sent
+from services.evidence.sources.failed_columns import FAILED_COLUMNS, TEXT
 from services.evidence.sources.refusals import Reason, Refusal
 
 _KNOWN: Final = frozenset(COLUMNS)

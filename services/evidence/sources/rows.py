@@ -32,7 +32,7 @@ DATE: Final = re.compile(r"(?:19|20)[0-9]{2}-[0-9]{2}-[0-9]{2}")
 _SCORE: Final = re.compile(r"[0-9]{1,3}(?:\.[0-9]+)?")
 # How spreadsheets are made to keep a value as text; either is left over in some exports.
 _AS_TEXT: Final = re.compile(r"'(.*)|=\"(.*)\"")
-# The same before a text that a spreadsheet would take for a formula (failed_columns.py).
+# The same before a text that a spreadsheet would take for a formula (libs/common/spreadsheets.py).
 _NO_FORMULA: Final = re.compile(r"'[=+\-@]")
 _NAME: Final = "learner_name"
 _ACTIVITY: Final = "activity"

@@ -1,10 +1,11 @@
 """Every query on credentials, and their form in MongoDB."""
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from re import escape
 from typing import Any, Protocol
 from uuid import UUID
 
-from pymongo import UpdateOne
+from pymongo import DESCENDING, UpdateOne
 from pymongo.read_concern import ReadConcern
 
 from libs.common.errors import NotFoundError
@@ -13,6 +14,7 @@ from libs.contracts.reasons import RevocationReason, TakeDownReason
 from libs.contracts.results import SoloLevel
 from services.issuer.credentials.award import HeldAward
 from services.issuer.credentials.credential import Credential, CredentialState, Revocation, TakeDown
+from services.issuer.credentials.sought import Place, SoughtCredentials
 from services.issuer.decision_ids import DecisionId, PieceId
 from services.issuer.status.entry import StatusEntry
 
@@ -22,6 +24,9 @@ INDEXES: Sequence[Index] = (
     Index("credentials", ["holding_id", "level", "evidence_id", "closed_id"], unique=True),
     # An entry of a status list stands for one credential.
     Index("credentials", ["status_list", "status_index"], unique=True),
+    # Lists of an issuer's, the newest first, and of one learner's.
+    Index("credentials", ["issuer_id", "issued_at", "_id"]),
+    Index("credentials", ["learner_id"]),
     # The bits of a status list are its revoked credentials, those that were taken down among them.
     Index("credentials", ["status_list"], partial={"state": CredentialState.REVOKED}),
 )
@@ -91,6 +96,18 @@ class MongoCredentials:
         found = await self._collection.find(query, {"document": 0}).to_list(None)
         return sorted(map(_credential, found), key=lambda each: (each.issued_at, each.credential_id))
 
+    async def page(
+        self, issuer_id: str, sought: SoughtCredentials, after: Place | None, limit: int
+    ) -> list[Credential]:
+        """Return credentials of this issuer, the newest first, from the one after `after`, without signed texts."""
+        query = _sought(issuer_id, sought)
+        if after is not None:
+            at, credential_id = after
+            query["$or"] = [{"issued_at": {"$lt": at}}, {"issued_at": at, "_id": {"$lt": credential_id}}]
+        order = [("issued_at", DESCENDING), ("_id", DESCENDING)]
+        found = await self._collection.find(query, {"document": 0}).sort(order).limit(limit).to_list(None)
+        return [_credential(each) for each in found]
+
     def insertion(self, credentials: Iterable[Credential]) -> Insertion:
         """Return the insertion of these, to be made in one transaction with that of their decisions."""
         return self._collection, [_document(each) for each in credentials]
@@ -159,6 +176,23 @@ class MongoCredentials:
         query: dict[str, Any] = {"status_list": list_id, "state": CredentialState.REVOKED}
         found = await self._collection.find(query, {"status_index": 1}).to_list(None)
         return [each["status_index"] for each in found]
+
+
+def _sought(issuer_id: str, sought: SoughtCredentials) -> Document:
+    query: Document = {"issuer_id": issuer_id}
+    if sought.learner_id is not None:
+        query["learner_id"] = sought.learner_id
+    if sought.achievement is not None:
+        # OWNER/ID with a version, or with any.
+        whole = sought.achievement.count("/") > 1
+        query["achievement"] = sought.achievement if whole else {"$regex": f"^{escape(sought.achievement)}/"}
+    if sought.state is CredentialState.TAKEN_DOWN:
+        query["taken_down_at"] = {"$exists": True}
+    elif sought.state is not None:
+        query |= {"state": sought.state, "taken_down_at": {"$exists": False}}
+    moments = {"$gte": sought.issued_from, "$lt": sought.issued_before}
+    issued = {operator: moment for operator, moment in moments.items() if moment is not None}
+    return query | ({"issued_at": issued} if issued else {})
 
 
 def _is_other(held: Credential | None, published: Credential) -> bool:

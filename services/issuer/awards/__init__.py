@@ -1,0 +1,1 @@
+"""Awards: lists of what an issuer has awarded, with the evidence that each rests on."""

@@ -1,0 +1,124 @@
+"""Lists of an issuer's credentials, with the school's own reference to the evidence that each rests on."""
+
+from collections.abc import AsyncIterator, Iterable, Sequence
+from typing import Final, NamedTuple, Protocol
+
+from libs.common.spreadsheets import csv_lines
+from services.issuer.credentials.credential import Credential
+from services.issuer.credentials.sought import Place, SoughtCredentials
+from services.issuer.decision_ids import DecisionId
+from services.issuer.decisions.decision import Decision
+from services.issuer.urls import Urls
+
+COLUMNS: Final = (
+    "credential_id",
+    "url",
+    "issuer_id",
+    "learner_id",
+    "achievement",
+    "level",
+    "state",
+    "issued_at",
+    "revoked_at",
+    "revocation_reason",
+    "taken_down_at",
+    "take_down_reason",
+    "batch_id",
+    "row",
+    "source",
+    "source_id",
+)
+"""The columns of the file of awards."""
+
+_TOGETHER: Final = 500
+
+
+class Source(NamedTuple):
+    """The system that a piece of evidence came from, and its id there."""
+
+    source: str
+    source_id: str
+
+
+class CredentialPages(Protocol):
+    """Reads credentials in pages."""
+
+    async def page(
+        self, issuer_id: str, sought: SoughtCredentials, after: Place | None, limit: int
+    ) -> list[Credential]:
+        """Return credentials of this issuer, the newest first, without their documents."""
+        ...
+
+
+class KeptDecisions(Protocol):
+    """Has the decisions that were made."""
+
+    async def of(self, decision_ids: Iterable[DecisionId]) -> list[Decision]:
+        """Return those of these decisions that there are."""
+        ...
+
+
+class ListedCredential(NamedTuple):
+    """A credential without its document, and where the evidence that it rests on came from, if that is known."""
+
+    credential: Credential
+    source: Source | None
+
+
+class CredentialLists:
+    """Reads them."""
+
+    def __init__(self, credentials: CredentialPages, decisions: KeptDecisions, urls: Urls) -> None:
+        self._credentials = credentials
+        self._decisions = decisions
+        self._urls = urls
+
+    async def page(
+        self, issuer_id: str, sought: SoughtCredentials, after: Place | None, limit: int
+    ) -> list[ListedCredential]:
+        """Return those that are sought, the newest first."""
+        found = await self._credentials.page(issuer_id, sought, after, limit)
+        sources = await self.sources(issuer_id, found)
+        return [ListedCredential(each, sources.get(each.decision_id)) for each in found]
+
+    async def sources(self, issuer_id: str, credentials: Sequence[Credential]) -> dict[DecisionId, Source]:
+        """Return where the evidence of these credentials came from, by the decision that each was issued by."""
+        found = await self._decisions.of([each.decision_id for each in credentials])
+        return {
+            DecisionId(each.evidence.batch_id, each.evidence.row, each.sequence): Source(
+                each.evidence.source, each.evidence.source_id
+            )
+            for each in found
+            if each.evidence.issuer_id == issuer_id
+        }
+
+    async def file(self, issuer_id: str, sought: SoughtCredentials) -> AsyncIterator[str]:
+        """Yield those that are sought as CSV, the newest first, some at a time."""
+        yield "\ufeff" + csv_lines([COLUMNS])
+        after: Place | None = None
+        while page := await self.page(issuer_id, sought, after, _TOGETHER):
+            yield csv_lines(map(self._cells, page))
+            last = page[-1].credential
+            after = Place(last.issued_at, last.credential_id)
+
+    def _cells(self, listed: ListedCredential) -> list[str]:
+        each, source = listed
+        revocation, take_down = each.revocation, each.take_down
+        return [
+            str(each.credential_id),
+            self._urls.credential(each.credential_id),
+            each.issuer_id,
+            str(each.learner_id),
+            each.achievement,
+            "" if each.level is None else each.level.value,
+            each.state.value,
+            each.issued_at.isoformat(),
+            "" if revocation is None else revocation.at.isoformat(),
+            "" if revocation is None else revocation.reason.value,
+            "" if take_down is None else take_down.at.isoformat(),
+            "" if take_down is None else take_down.reason.value,
+            str(each.decision_id.batch_id),
+            str(each.decision_id.row),
+            "" if source is None else source.source,
+            "" if source is None else source.source_id,
+        ]
