@@ -13,6 +13,7 @@ class Scope(StrEnum):
     SIGNING_KEYS_WRITE = "signing-keys:write"
     KEYS_WRITE = "keys:write"
     AUDIT_READ = "audit:read"
+    CATALOGUE_READ = "catalogue:read"
     CATALOGUE_WRITE = "catalogue:write"
     EVIDENCE_WRITE = "evidence:write"
     EVIDENCE_READ = "evidence:read"
@@ -23,7 +24,9 @@ class Scope(StrEnum):
     DELIVERIES_SEND = "deliveries:send"
 
 
-READING = frozenset({Scope.AUDIT_READ, Scope.EVIDENCE_READ, Scope.CREDENTIALS_READ, Scope.DELIVERIES_READ})
+READING = frozenset(
+    {Scope.AUDIT_READ, Scope.CATALOGUE_READ, Scope.EVIDENCE_READ, Scope.CREDENTIALS_READ, Scope.DELIVERIES_READ}
+)
 """The scopes whose calls read what a tenant has, and change nothing."""
 
 MEANINGS: dict[Scope, str] = {
@@ -37,6 +40,7 @@ MEANINGS: dict[Scope, str] = {
     Scope.KEYS_WRITE: "List, rotate and withdraw the issuer's API keys, and make ones that have no more scopes and no "
     "longer life than the key that makes them.",
     Scope.AUDIT_READ: "Read the entries of the audit logs that concern the issuer.",
+    Scope.CATALOGUE_READ: "List achievements: the issuer's own, and those that the issuer above shares with it.",
     Scope.CATALOGUE_WRITE: "Publish achievements and new versions of them.",
     Scope.EVIDENCE_WRITE: "Send evidence.",
     Scope.EVIDENCE_READ: "Read batches of evidence, their rows, and what was decided on each.",

@@ -26,6 +26,7 @@ from services.issuer.awards.listing import CredentialLists
 from services.issuer.catalogue import names, publications
 from services.issuer.catalogue import repository as catalogue
 from services.issuer.catalogue.achievement_api import achievement_routes
+from services.issuer.catalogue.achievement_list_api import OfferedAchievements, achievement_list_routes
 from services.issuer.catalogue.achievements import Achievements
 from services.issuer.catalogue.api import issuer_routes, profile_routes
 from services.issuer.catalogue.authority import Authority, DidDocuments
@@ -374,6 +375,7 @@ def _add_catalogue(
     plumbing.app.include_router(issuer_routes(keys, issuers, local=settings.local_only), dependencies=prepared)
     plumbing.app.include_router(profile_routes(keys, issuers, local=settings.local_only), dependencies=prepared)
     plumbing.app.include_router(achievement_routes(keys, achievements, now), dependencies=prepared)
+    plumbing.app.include_router(achievement_list_routes(keys, OfferedAchievements(known)))
     mail_domains = MailDomains(
         stored_domains, catalogue=known, audit=plumbing.audit, arrivals=arrivals, publish=publish, clock=now
     )

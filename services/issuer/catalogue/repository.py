@@ -9,7 +9,7 @@ from cachetools import LRUCache, TTLCache
 from pymongo import DESCENDING
 
 from libs.access.organisations import OrganisationStore
-from libs.common.mongo import Database, Document, Index, find_by_ids, insert_new, upsert_newest
+from libs.common.mongo import Database, Document, Index, aggregate, find_by_ids, insert_new, upsert_newest
 from libs.common.telemetry import get_logger
 from libs.contracts.events import (
     AUTHORITY_ID,
@@ -162,6 +162,34 @@ class Catalogue:
         found = await self._achievements.find_one(query, sort=[("version", DESCENDING)])
         return None if found is None else AchievementPublished.model_validate_json(found["event"])
 
+    async def achievements_page(
+        self, owner: str, *, shared_alone: bool, text: str | None, after: str, limit: int
+    ) -> list[AchievementPublished]:
+        """Return the newest version of each of this owner's achievements, sorted by id, from the one after `after`.
+
+        Args:
+            owner: whose they are.
+            shared_alone: only those whose newest version is shared.
+            text: stands in the name of the newest version, whatever its case.
+            after: the id before the first.
+            limit: how many at most.
+        """
+        wanted: Document = {"newest.shared": True} if shared_alone else {}
+        if text is not None:
+            wanted["newest.name"] = {"$regex": escape(text), "$options": "i"}
+        found = aggregate(
+            self._achievements,
+            [
+                {"$match": {"owner": owner, "achievement_id": {"$gt": after}}},
+                {"$sort": {"achievement_id": 1, "version": 1}},
+                {"$group": {"_id": "$achievement_id", "newest": {"$last": "$$ROOT"}}},
+                {"$match": wanted},
+                {"$sort": {"_id": 1}},
+                {"$limit": limit},
+            ],
+        )
+        return [AchievementPublished.model_validate_json(each["newest"]["event"]) async for each in found]
+
     async def stacking(self, owner: str) -> set[str]:
         """Return the ids of this owner's achievements of which a version asks to hold others."""
         found = self._achievements.find({"owner": owner, "asks_for": {"$exists": True}}, {"achievement_id": 1})
@@ -299,6 +327,7 @@ def _achievement(event: AchievementPublished) -> Document:
         "achievement_id": event.achievement_id,
         "version": event.version,
         "shared": event.shared,
+        "name": event.name,
         **({"asks_for": asked} if (asked := [] if event.rule is None else asked_for(event.rule)) else {}),
         "event": event.model_dump_json(),
     }
