@@ -1,11 +1,12 @@
 """Types of fields in requests, whose JSON Schema says exactly what is taken; pydantic's own take more."""
 
+import re
 from collections.abc import Callable
 from functools import cache
 from typing import Annotated, Final
 from zoneinfo import available_timezones
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field
 from pydantic.fields import FieldInfo
 
 from libs.common.addresses import DOMAIN_PATTERN, LONGEST, Address
@@ -45,6 +46,8 @@ def _not_blank(longest: int) -> FieldInfo:
     info: FieldInfo = Field(min_length=1, max_length=longest, json_schema_extra={"pattern": VISIBLE})
     return info
 
+
+_MOMENT: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\d)")
 
 NumberInJson: Final = BeforeValidator(_in_json)
 """Marks a number, after its bounds: 2 and 2.0 are whole numbers in JSON, and neither `"2"` nor `true` is one."""
@@ -141,3 +144,13 @@ def _time_zone(name: str) -> str:
 
 TimeZone = Annotated[str, Field(max_length=64, pattern=r"^[A-Za-z0-9_+/-]+$"), AfterValidator(_time_zone)]
 """A name of the IANA time zone database; which names there are, its version tells and no schema."""
+
+
+def _moment(value: object) -> object:
+    if isinstance(value, str) and _MOMENT.fullmatch(value) is None:
+        raise ValueError("must be a moment as RFC 3339 writes it, such as 2026-11-20T09:00:00Z")
+    return value
+
+
+Moment = Annotated[AwareDatetime, BeforeValidator(_moment)]
+"""A moment in a query (RFC 3339, section 5.6), with its offset from UTC; no number is one."""

@@ -11,6 +11,7 @@ from pydantic import AwareDatetime, BaseModel, Field
 from libs.access.api_keys import ApiKeys, Caller
 from libs.access.scopes import Scope
 from libs.common.errors import NotFoundError
+from libs.common.fields import Moment
 from libs.common.page_places import AFTER_PATTERN, place_of, place_text
 from libs.common.problems import documented
 from services.evidence.batches.batch import BatchState
@@ -50,8 +51,8 @@ def batch_list_routes(lists: BatchLists, keys: ApiKeys) -> APIRouter:
         source: Annotated[
             str | None, Query(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$", description="of this source only", examples=["sis"])
         ] = None,
-        created_from: Annotated[AwareDatetime | None, Query(description="begun at this moment or later")] = None,
-        created_before: Annotated[AwareDatetime | None, Query(description="begun before this moment")] = None,
+        created_from: Annotated[Moment | None, Query(description="begun at this moment or later")] = None,
+        created_before: Annotated[Moment | None, Query(description="begun before this moment")] = None,
         after: Annotated[
             str | None, Query(pattern=AFTER_PATTERN, description="where a page starts: taken from `next`")
         ] = None,

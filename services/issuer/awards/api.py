@@ -13,6 +13,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstrai
 from libs.access.api_keys import ApiKeys, Caller
 from libs.access.scopes import Scope
 from libs.common.errors import NotFoundError
+from libs.common.fields import Moment
 from libs.common.page_places import AFTER_PATTERN, place_of, place_text
 from libs.common.problems import documented
 from libs.contracts.ids import Ids
@@ -34,8 +35,8 @@ _Achievement = Annotated[
     ),
 ]
 _State = Annotated[CredentialState | None, Query(description="in this state only")]
-_From = Annotated[AwareDatetime | None, Query(description="issued at this moment or later")]
-_Before = Annotated[AwareDatetime | None, Query(description="issued before this moment")]
+_From = Annotated[Moment | None, Query(description="issued at this moment or later")]
+_Before = Annotated[Moment | None, Query(description="issued before this moment")]
 _FILE: dict[str, Any] = {
     "description": "A line for each credential, the newest first.",
     "content": {_CSV: {"schema": {"type": "string"}}},
