@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from datetime import date
 from functools import cache
 from typing import Annotated, Final
 from zoneinfo import available_timezones
@@ -47,6 +48,7 @@ def _not_blank(longest: int) -> FieldInfo:
     return info
 
 
+_DAY: Final = re.compile(r"\d{4}-\d\d-\d\d")
 _MOMENT: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\d)")
 
 NumberInJson: Final = BeforeValidator(_in_json)
@@ -82,6 +84,9 @@ Sentence = Annotated[str, _not_blank(500), _cleaned(500, clean_line)]
 
 Text = Annotated[str, _not_blank(5_000), _cleaned(5_000, clean_text), AfterValidator(_without_markup)]
 """Text of several lines, of at most 5,000 characters as it is sent, by the same profile; words, no pictures."""
+
+SoughtText = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f]+$")]
+"""What is looked for in names: one line, of which nothing is kept."""
 
 
 def _web_url(text: str) -> str:
@@ -144,6 +149,16 @@ def _time_zone(name: str) -> str:
 
 TimeZone = Annotated[str, Field(max_length=64, pattern=r"^[A-Za-z0-9_+/-]+$"), AfterValidator(_time_zone)]
 """A name of the IANA time zone database; which names there are, its version tells and no schema."""
+
+
+def _day(value: object) -> object:
+    if not isinstance(value, date | None) and (not isinstance(value, str) or _DAY.fullmatch(value) is None):
+        raise ValueError("must be a day, such as 2026-11-20")
+    return value
+
+
+Day = Annotated[date, BeforeValidator(_day)]
+"""A day (RFC 3339, section 5.6, `full-date`); no number is one, and no moment."""
 
 
 def _moment(value: object) -> object:

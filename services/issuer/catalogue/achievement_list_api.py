@@ -9,7 +9,7 @@ from pydantic import AwareDatetime, BaseModel, Field
 from libs.access.api_keys import ApiKeys, Caller
 from libs.access.scopes import Scope
 from libs.common.errors import NotFoundError
-from libs.common.fields import Line
+from libs.common.fields import SoughtText
 from libs.common.problems import documented
 from libs.contracts.events import AchievementPublished
 from libs.contracts.results import SoloLevel
@@ -72,7 +72,7 @@ def achievement_list_routes(keys: ApiKeys, offered: OfferedAchievements) -> APIR
         shared_with: Annotated[
             bool, Query(description="those that the issuer above shares with you, instead of your own")
         ] = False,
-        q: Annotated[Line | None, Query(description="stands in the name, whatever its case")] = None,
+        q: Annotated[SoughtText | None, Query(description="stands in the name, whatever its case")] = None,
         after: Annotated[str, Query(max_length=64, description="where a page starts: taken from `next`")] = "",
         limit: Annotated[int, Query(ge=1, le=500, description="most achievements of a page")] = 100,
     ) -> AchievementPage:

@@ -13,7 +13,7 @@ from libs.access.audited import cause_of
 from libs.access.organisations import Sought
 from libs.access.scopes import Scope
 from libs.common.errors import ConflictError, ForbiddenError, NotFoundError
-from libs.common.fields import IssuerName, Line
+from libs.common.fields import Day, IssuerName, SoughtText
 from libs.common.http import request_trace
 from libs.common.problems import documented
 from libs.contracts.events import AUTHORITY_ID, OrganisationPublished
@@ -34,16 +34,6 @@ OrganisationId = Annotated[str, Path(description="the id of the organisation", e
 Scheme = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,31}$")]
 
 _MOST_IDENTIFIERS = 20
-_EARLIEST = date(1700, 1, 1)
-
-
-def _not_too_early(day: date) -> date:
-    if day < _EARLIEST:
-        raise ValueError(f"is before {_EARLIEST}")
-    return day
-
-
-Day = Annotated[date, AfterValidator(_not_too_early)]
 
 
 class IdentifierRequest(Body):
@@ -238,7 +228,7 @@ def _add_finding(router: APIRouter, keys: ApiKeys, found: OrganisationsFound, cl
         *,
         below: Annotated[Slug | None, Query(description="this organisation, and those below it")] = None,
         kind: Annotated[OrganisationKind | None, Query(description="of this kind only")] = None,
-        q: Annotated[Line | None, Query(description="stands in the name, whatever its case")] = None,
+        q: Annotated[SoughtText | None, Query(description="stands in the name, whatever its case")] = None,
         identifier: Annotated[
             str | None,
             Query(

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 from libs.access.api_keys import ApiKeys, Caller
 from libs.access.scopes import Scope
 from libs.common.errors import NotFoundError
-from libs.common.fields import Line
+from libs.common.fields import SoughtText
 from libs.common.problems import documented
 from services.issuer.catalogue.api import IssuerAnswer, Slug
 from services.issuer.organisations.finding import OrganisationsFound
@@ -33,7 +33,7 @@ def issuer_list_routes(keys: ApiKeys, found: OrganisationsFound) -> APIRouter:
         below: Annotated[
             Slug | None, Query(description="the issuer that this organisation is, and those below it")
         ] = None,
-        q: Annotated[Line | None, Query(description="stands in the name, whatever its case")] = None,
+        q: Annotated[SoughtText | None, Query(description="stands in the name, whatever its case")] = None,
         suspended: Annotated[bool | None, Query(description="whether it is suspended; left out, all")] = None,
         after: Annotated[str, Query(max_length=64, description="where a page starts: taken from `next`")] = "",
         limit: Annotated[int, Query(ge=1, le=500, description="most issuers of a page")] = 100,
