@@ -13,7 +13,7 @@ _RUNS: Final = "holds HTML that runs or loads something"
 _HIDES: Final = "holds HTML that hides a part of it"
 _PICTURE: Final = "holds a picture, whose owner would learn who looks at the badge"
 _LEADS: Final = "holds a link of a kind that runs something, or leads elsewhere than to the web"
-_MOST_LINKS: Final = 200
+_MOST_LINKS: Final = 60
 _MANY: Final = f"holds more than {_MOST_LINKS} links"
 
 # What every case has, looked for first.

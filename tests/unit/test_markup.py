@@ -134,9 +134,9 @@ def test_ordinary_texts_and_markdown_are_taken(text: str) -> None:
     assert markup_fault(text) is None
 
 
-@pytest.mark.parametrize("text", ["<a" * 201, "[x](y)" * 201, "[x]: y\n" * 201])
+@pytest.mark.parametrize("text", ["<a" * 61, "[x](y)" * 61, "[x]: y\n" * 61])
 def test_a_text_of_more_links_than_anybody_writes_is_not_looked_through(text: str) -> None:
-    assert "200 links" in str(markup_fault(text))
+    assert "60 links" in str(markup_fault(text))
 
 
 @pytest.mark.parametrize("kind", [Line, IssuerName, Text])
