@@ -12,7 +12,7 @@ from typing import Final
 
 from confusable_homoglyphs.confusables import confusables_data
 
-from libs.openbadges.trust.spellings import near, near_runs
+from libs.openbadges.trust.spellings import near_registered, near_runs
 
 LONGEST_NAME: Final = 200
 """Characters of a name that are compared and shown."""
@@ -188,7 +188,7 @@ def likenesses(name: str) -> frozenset[str]:
     That is its own likenesses, that each run of its words is a part of it, and how else it may be spelt.
     """
     words = _words(name)
-    return whole_likenesses(name).union((_PART_OF + ordered for _, ordered in _runs(words)), near(words))
+    return whole_likenesses(name).union((_PART_OF + ordered for _, ordered in _runs(words)), near_registered(words))
 
 
 @lru_cache(maxsize=512)

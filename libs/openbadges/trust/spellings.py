@@ -5,7 +5,7 @@ letter, so what is kept of a name is every text that it becomes so. Short words 
 but for those of one shape: 'Hilton' and 'Milton', 'St Mary' and 'St Mark' are different places.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
 _LEAST: Final = 7
@@ -38,10 +38,22 @@ def near(words: Sequence[str]) -> Iterator[str]:
         others = [*words[:place], *words[place + 1 :]]
         for spelling in _spellings(word):
             yield _ONE_WORD + " ".join(sorted([*others, f"{spelling}*"]))
+    yield _TOGETHER + "".join(words)
+    yield from _together_without(words, _inner)
+
+
+def near_registered(words: Sequence[str]) -> Iterator[str]:
+    """Yield the same of a registered name, and what is left of it where the first letter of a word is a mere sign."""
+    yield from near(words)
+    if sum(map(len, words)) <= _MOST:
+        yield from _together_without(words, lambda word: range(len(word) >= _LEAST))
+
+
+def _together_without(words: Sequence[str], places: Callable[[str], Iterable[int]]) -> Iterator[str]:
+    """Yield all words as one, each time without the letter at one of these places of a word."""
     joined, start = "".join(words), 0
-    yield _TOGETHER + joined
     for word in words:
-        for at in _inner(word):
+        for at in places(word):
             yield f"{_TOGETHER}{joined[: start + at]}{joined[start + at + 1 :]}"
         start += len(word)
 
