@@ -211,7 +211,7 @@ def upload_routes(
         """Send a file of evidence: CSV, NDJSON, a workbook, or one of these in a ZIP; answered when all of it is safe.
 
         With `dry_run=true` it is read as it would be, and nothing is taken in: no batch, no row, no mail, no use of the
-        Idempotency-Key, nothing of the quotas of rows and bytes (so many of both a day again may be sent in dry runs).
+        Idempotency-Key, nothing of the quotas of rows and bytes (so many of both a day again in dry runs, two at once).
         The numbers are those that the batch would have when it is accepted. What is decided afterwards is not foreseen:
         whether the achievement is there and asks for a level or a score, whether the result is enough, whether the
         evidence was sent before or the learner holds the badge, and whether the file has a source id twice.
