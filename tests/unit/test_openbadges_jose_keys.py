@@ -106,6 +106,13 @@ POINT = write_jwk(public_of(P256))
         {**POINT, "y": POINT["x"]},
         {**POINT, "x": "A" * 5000},
         {**POINT, "use": "enc"},
+        {**POINT, "key_ops": ["encrypt"]},
+        {**POINT, "key_ops": "verify"},
+        {**POINT, "alg": "ECDH-ES"},
+        {**POINT, "alg": "none"},
+        {**POINT, "alg": "ES384"},
+        {**POINT, "alg": ["ES256"]},
+        {**POINT, "use": ["sig"]},
         {"kty": "RSA", "n": "", "e": "AQAB"},
         {"kty": "RSA", "n": "AQAB"},
     ],
@@ -114,6 +121,10 @@ def test_what_is_no_key_is_refused(wrong: Any) -> None:
     with pytest.raises(CredentialError) as caught:
         read_jwk(wrong)
     assert not isinstance(caught.value, UndecidedError)
+
+
+def test_a_key_that_says_what_it_is_for_is_read() -> None:
+    assert read_jwk({**POINT, "use": "sig", "key_ops": ["verify"], "alg": "ES256"}) == read_jwk(POINT)
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,14 @@ _KINDS: Final[dict[tuple[object, object], type[JoseKey]]] = {
     ("EC", "P-384"): ECKey,
     ("RSA", None): RSAKey,
 }
+_ALGORITHMS: Final[dict[str | None, tuple[str, ...]]] = {
+    "Ed25519": ("EdDSA", "Ed25519"),
+    "P-256": ("ES256",),
+    "P-384": ("ES384",),
+    None: ("RS256",),
+}
+"""By curve; RSA has none."""
+
 _PRIVATE_MEMBERS: Final = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 _LONGEST: Final = 2048
 """Characters of one member; the modulus of an RSA key of 8192 bits has 1366."""
@@ -136,8 +144,7 @@ def _imported(jwk: object) -> JoseKey:
     kind = _KINDS.get((kty, None if kty == "RSA" else curve))
     if kind is None:
         raise UndecidedError("key_kind", "The key is of a kind that is not read here.")
-    if jwk.get("use", "sig") != "sig":
-        raise CredentialError("key_use", "The key is not for signatures (use).")
+    _check_use(jwk, None if kty == "RSA" else curve)
     try:
         size = base64_to_int(jwk["n"]).bit_length() if kty == "RSA" else SMALLEST
         if size >= SMALLEST:
@@ -146,3 +153,14 @@ def _imported(jwk: object) -> JoseKey:
         raise CredentialError("key_form", f"That is no {kty} key.") from error
     # Asked before the library is, which only warns.
     raise CredentialError("key_weak", f"An RSA key has at least {SMALLEST} bits, not {size}.")
+
+
+def _check_use(jwk: Jwk, curve: str | None) -> None:
+    """Refuse a key that its owner keeps for something else (RFC 7517, sections 4.2 to 4.4; RFC 8725, section 3.1)."""
+    operations, algorithm = jwk.get("key_ops", ["verify"]), jwk.get("alg")
+    if jwk.get("use", "sig") != "sig":
+        raise CredentialError("key_use", "The key is not for signatures (use).")
+    if not isinstance(operations, list) or not {"sign", "verify"}.intersection(map(str, operations)):
+        raise CredentialError("key_use", "The key is not for signatures (key_ops).")
+    if algorithm is not None and algorithm not in _ALGORITHMS[curve]:
+        raise CredentialError("key_use", "The key is for another algorithm than those of its kind here (alg).")
