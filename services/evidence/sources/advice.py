@@ -25,7 +25,8 @@ ADVICE: Final[Mapping[Reason, str]] = {
     "it out, in the column link and in the activity. Everybody can read it on the badge's page.",
     Reason.NAME_LINK: "Write the name alone; where a dot or a slash in it is read as a link, put a space behind it.",
     Reason.TOO_LONG: "Shorten the text; the limits are in the table of columns.",
-    Reason.TEXT_FORM: "Type the text again: it holds the character that the row names, which no text may hold.",
+    Reason.TEXT_FORM: "Type the text again without what the row names: a character that no text may hold, a picture, or"
+    " markup that runs or hides something.",
     Reason.NOT_JSON: "Each line of an NDJSON file is one JSON object of texts and numbers.",
     Reason.DUPLICATE_FIELD: "Give each field once in an object.",
     Reason.NUMBER_FORM: "Write an id as text, in quotes.",
