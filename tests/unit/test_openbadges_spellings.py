@@ -24,7 +24,7 @@ def pretends(name: str, registered: str) -> bool:
             "Banksia Colleeg", "Banksia Colleges", "Banksias College", "Banksia\u2019s College", "Banksia's College",
             "BanksiaCollage", "Banksia-Collage", "Collage of Banksia", "College of Banskia", "The real Banskia College",
             "Banksia Collage (official)", "Banksia 6ollege", "Bank5ia C0lle6e", "Banksia College 2", "BANKSIA COLLAGE",
-            "Banksia (ollege", "[anksia College", "Banksia <ollege (official)",
+            "Banksia (ollege", "Banskia Collage", "Collegge of Bansia", "[anksia College", "Banksia <ollege (official)",
             "BA\u0418KSIA COLLEGE", "\u0411\u0410\u0418KSIA COLLEGE", "BANK\u03a3IA COLLEGE", "B\u039bNKSIA COLLEGE",
             "\u00dfanksia College", "\u03b2anksia College", "Banksia Colleg\u0258", "Banksia Coll\u0259ge",
             "Banksia C\u0251llege", "Banksia \u1455ollege", "Banksia C\uab8ellege", "Banksia Colle\uff51e",

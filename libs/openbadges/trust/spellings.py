@@ -6,6 +6,7 @@ but for those of one shape: 'Hilton' and 'Milton', 'St Mary' and 'St Mark' are d
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import product
 from typing import Final
 
 _LEAST: Final = 7
@@ -24,7 +25,8 @@ _FIRST: Final = {letter: shape[0] for shape in _SHAPES for letter in shape}
 _DIGITS: Final = {"6": "bc", "2": "s"}
 # 'Ferndale' and 'Fernvale' are both places.
 _OTHER_PLACES: Final = frozenset({"dale", "vale"})
-_ONE_WORD, _TOGETHER = "~ ", "~~ "
+_ONE_WORD, _TOGETHER, _BOTH = "~ ", "~~ ", "~2 "
+_LONGEST_OF_BOTH: Final = 12
 
 
 def near(words: Sequence[str]) -> Iterator[str]:
@@ -42,9 +44,20 @@ def near(words: Sequence[str]) -> Iterator[str]:
     yield from _together_without(words, _inner)
 
 
+def near_both(words: Sequence[str]) -> Iterator[str]:
+    """Yield the same of a name in which each of its two long words has a slip ('Banskia Collage')."""
+    long = [word for word in words if len(word) >= _LEAST - 1]
+    if len(long) != 2 or max(map(len, long)) > _LONGEST_OF_BOTH or len(words) > _LONGEST_RUN:
+        return
+    others = [word for word in words if word not in long]
+    for one, other in product(_spellings(long[0]), _spellings(long[1])):
+        yield _BOTH + " ".join(sorted([*others, f"{one}*", f"{other}*"]))
+
+
 def near_registered(words: Sequence[str]) -> Iterator[str]:
     """Yield the same of a registered name, and what is left of it where the first letter of a word is a mere sign."""
     yield from near(words)
+    yield from near_both(words)
     if sum(map(len, words)) <= _MOST:
         yield from _together_without(words, lambda word: range(len(word) >= _LEAST))
 
@@ -61,6 +74,7 @@ def _together_without(words: Sequence[str], places: Callable[[str], Iterable[int
 def near_runs(words: Sequence[str]) -> Iterator[str]:
     """Yield the same of the whole name, and of every run of two and more of its first six words."""
     yield from near(words)
+    yield from near_both(words)
     first = words[:_LONGEST_RUN]
     for start in range(len(first)):
         for end in range(start + 2, len(first) + 1):
