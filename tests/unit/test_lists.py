@@ -8,9 +8,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from libs.common.errors import NotFoundError
 from libs.common.page_places import place_of, place_text
 from libs.contracts.events import Outcome
 from libs.contracts.reasons import RevocationReason
@@ -56,6 +58,15 @@ class Kept:
         of_issuer = [each for each in self.credentials if each.issuer_id == issuer_id]
         return [each for each in of_issuer if after is None or each.credential_id > after.credential_id][:limit]
 
+    async def find(self, credential_id: UUID, issuer_id: str) -> Credential | None:
+        return next(
+            (each for each in self.credentials if (each.credential_id, each.issuer_id) == (credential_id, issuer_id)),
+            None,
+        )
+
+    async def not_found(self, _credential_id: UUID, _issuer_id: str) -> NotFoundError:
+        return NotFoundError.for_caller()
+
     async def of(self, decision_ids: Iterable[DecisionId]) -> list[Decision]:
         said: Any = {"outcome": Outcome.ISSUED, "reason": None, "achievement": None, "rule_version": "", "sequence": 1}
         said |= {"credential_id": None, "owns_evidence": True, "waits_until": None, "decided_at": NOW}
@@ -64,6 +75,16 @@ class Kept:
             Decision(evidence=evidence(each.row, issuer_id=issuers.get(each.row, "wattle"), source_id="=1+1"), **said)
             for each in decision_ids
         ]
+
+
+async def test_whose_badge_it_is_is_told_by_the_schools_own_ids_and_to_that_school_alone() -> None:
+    kept = Kept([credential(1)])
+    lists = CredentialLists(kept, kept, Urls("https://badges.example"))
+    listed = await lists.one("wattle", UUID(int=1))
+    assert (listed.credential.decision_id.row, listed.source) == (1, ("file", "=1+1"))
+    for issuer_id, asked in (("banksia", 1), ("wattle", 2)):
+        with pytest.raises(NotFoundError):
+            await lists.one(issuer_id, UUID(int=asked))
 
 
 async def test_the_file_of_awards_has_each_once_and_no_cell_that_a_spreadsheet_runs() -> None:

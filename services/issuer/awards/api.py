@@ -89,7 +89,7 @@ class LearnersCredentials(BaseModel):
 
 
 def credential_list_routes(keys: ApiKeys, lists: CredentialLists, ids: Ids, urls: Urls) -> APIRouter:
-    """GET /v1/credentials and /v1/credentials/export.csv, and POST /v1/credentials/search."""
+    """GET /v1/credentials, …/export.csv and …/{id}/evidence, and POST /v1/credentials/search."""
     router = APIRouter(prefix="/v1/credentials", tags=["credentials"])
     reader = Annotated[Caller, Depends(keys.reading(Scope.CREDENTIALS_READ))]
 
@@ -135,6 +135,11 @@ def credential_list_routes(keys: ApiKeys, lists: CredentialLists, ids: Ids, urls
         sought = SoughtCredentials(learner_id, achievement, state, issued_from, issued_before)
         headers = {"Content-Disposition": f'attachment; filename="awards-{caller.issuer_id}.csv"'}
         return StreamingResponse(lists.file(caller.issuer_id, sought), media_type=_CSV, headers=headers)
+
+    @router.get("/{credential_id}/evidence", responses=documented(NotFoundError))
+    async def read_credential_evidence(credential_id: UUID, caller: reader) -> CredentialEntry:
+        """Whose badge one of yours is: the evidence that it rests on, by your own ids, in which your system has it."""
+        return _entry(await lists.one(caller.issuer_id, credential_id), urls)
 
     @router.post("/search", responses=documented(NotFoundError))
     async def search_credentials(asked: SearchRequest, caller: reader) -> LearnersCredentials:

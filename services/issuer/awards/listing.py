@@ -2,7 +2,9 @@
 
 from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Final, NamedTuple, Protocol
+from uuid import UUID
 
+from libs.common.errors import NotFoundError
 from libs.common.spreadsheets import csv_lines
 from services.issuer.credentials.credential import Credential
 from services.issuer.credentials.sought import Place, SoughtCredentials
@@ -49,6 +51,14 @@ class CredentialPages(Protocol):
         """Return credentials of this issuer, the newest first, without their documents."""
         ...
 
+    async def find(self, credential_id: UUID, issuer_id: str) -> Credential | None:
+        """Return one credential of this tenant, None where there is none."""
+        ...
+
+    async def not_found(self, credential_id: UUID, issuer_id: str) -> NotFoundError:
+        """Return the error of a credential that this tenant does not have."""
+        ...
+
 
 class KeptDecisions(Protocol):
     """Has the decisions that were made."""
@@ -80,6 +90,17 @@ class CredentialLists:
         found = await self._credentials.page(issuer_id, sought, after, limit)
         sources = await self.sources(issuer_id, found)
         return [ListedCredential(each, sources.get(each.decision_id)) for each in found]
+
+    async def one(self, issuer_id: str, credential_id: UUID) -> ListedCredential:
+        """Return one credential of this issuer.
+
+        Raises:
+            NotFoundError: there is none.
+        """
+        found = await self._credentials.find(credential_id, issuer_id)
+        if found is None:
+            raise await self._credentials.not_found(credential_id, issuer_id)
+        return ListedCredential(found, (await self.sources(issuer_id, [found])).get(found.decision_id))
 
     async def sources(self, issuer_id: str, credentials: Sequence[Credential]) -> dict[DecisionId, Source]:
         """Return where the evidence of these credentials came from, by the decision that each was issued by."""
