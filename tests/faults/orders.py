@@ -13,6 +13,7 @@ Work = Literal["founding", "deciding", "revoking"]
 CONSUMERS: Final[Mapping[str, Work]] = {
     "evidence-access": "founding",
     "evidence-batches": "deciding",
+    "evidence-catalogue": "founding",
     "evidence-decisions": "deciding",
     "issuer-access": "founding",
     "issuer-catalogue": "founding",

@@ -96,7 +96,8 @@ class SchoolClient:
         self.id = name
         self._stack = stack
         admin = {"authorization": f"Bearer {stack.admin_key}"}
-        self._call("POST", "issuer", "/v1/issuers", admin, json={"id": name, "name": f"School {name}"})
+        school = {"id": name, "kind": "school", "name": f"School {name}", "issuer": {}}
+        self._call("POST", "issuer", "/v1/organisations", admin, json=school)
         scopes = ["catalogue:write", "evidence:write", "evidence:read", "credentials:revoke", "credentials:read"]
         scopes.append("deliveries:read")
         granted = self._call(
