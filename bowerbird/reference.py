@@ -7,7 +7,13 @@ from typing import Final
 from bowerbird import module_map
 from libs.access.scopes import MEANINGS as SCOPES
 from libs.contracts.organisations import CLOSING_MEANINGS
-from libs.contracts.reasons import REVOCATION_MEANINGS, SUSPENSION_MEANINGS, TAKE_DOWN_MEANINGS
+from libs.contracts.reasons import (
+    REVOCATION_MEANINGS,
+    SUSPENSION_MEANINGS,
+    TAKE_DOWN_MEANINGS,
+    WITHDRAWAL_MEANINGS,
+    WithdrawalReason,
+)
 from libs.contracts.rules import rule_schema
 from services.evidence.sources.advice import ADVICE
 from services.evidence.sources.refusals import Reason
@@ -36,6 +42,8 @@ _AT_DECISION: Final[Mapping[Decided, str]] = {
     Decided.MORE_EVIDENCE_NEEDED: "Nothing: it is kept and counts. What is still missing stands in the row's `detail`.",
     Decided.ALREADY_AWARDED: "Nothing: the row names the credential that the learner holds.",
     Decided.HIGHER_LEVEL_HELD: "Nothing: the row names the credential that the learner holds.",
+    Decided.WITHDRAWN_BEFORE: "Nothing, if it is wrong. If it is right after all, give it another source id.",
+    **dict.fromkeys((Decided(each.value) for each in WithdrawalReason), "Nothing: your school took it back."),
 }
 _GENERATED: Final = "<!-- Generated from the code by `bowerbird contracts`: edit there. -->"
 
@@ -86,7 +94,7 @@ def _reasons() -> str:
 
 def _revocation() -> str:
     return _page(
-        "Why a badge was revoked or taken down",
+        "Why a badge was revoked or taken down, or evidence withdrawn",
         "Stable codes, which partners read; the badge's page tells what they mean. No code blames a learner. "
         "What a school writes beside it (`note`) stays with the school: it is on no topic, page or log, and is removed "
         "when its life ends. "
@@ -95,6 +103,8 @@ def _revocation() -> str:
         _table(("code", "meaning"), ((f"`{code}`", told) for code, told in REVOCATION_MEANINGS.items())),
         "## Taken down: nobody can read what it said, and it is revoked too",
         _table(("code", "meaning"), ((f"`{code}`", told) for code, told in TAKE_DOWN_MEANINGS.items())),
+        "## Evidence withdrawn: its row says so, and what rested on it alone is revoked as `evidence_withdrawn`",
+        _table(("code", "meaning"), ((f"`{code}`", told) for code, told in WITHDRAWAL_MEANINGS.items())),
     )
 
 

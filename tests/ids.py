@@ -12,11 +12,13 @@ from services.issuer.credentials.commands import Commands
 from services.issuer.credentials.requests import ClosingRequest, RequestKind
 from services.issuer.credentials.sealing import RecordSealing
 from services.issuer.credentials.waiting_commands import Command
+from services.issuer.proofs import LEARNER_EVENTS, Proofs
 
 SECRET = AuthoritySecret(bytes(range(32)))
 IDS = Ids(SECRET.key)
 SEALING = RecordSealing(SECRET.key)
 COMMANDS = Commands(SECRET.key)
+PROOFS = Proofs(SECRET.key(LEARNER_EVENTS))
 
 
 def event_id(event: Event) -> str:

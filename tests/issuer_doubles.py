@@ -14,6 +14,8 @@ from libs.contracts.events import (
     EvidenceDecided,
     EvidenceSubmitted,
     IssuerPublished,
+    Outcome,
+    ReconsiderHolding,
 )
 from libs.contracts.ids import submission_id
 from libs.contracts.reasons import RevocationReason, TakeDownReason
@@ -21,11 +23,11 @@ from libs.contracts.results import Result, SoloLevel
 from libs.contracts.rules import asked_for
 from libs.openbadges.model.errors import CredentialError
 from services.issuer.credentials.award import HeldAward, NewAward
-from services.issuer.credentials.credential import Credential, Revocation, TakeDown
+from services.issuer.credentials.credential import Credential, Revocation, TakeDown, follows_from_evidence
 from services.issuer.credentials.hindrance import Hindrance, Pair
 from services.issuer.decision_ids import DecisionId, PieceId
 from services.issuer.decisions.context import Owner
-from services.issuer.decisions.decision import Decision, Lack, Waiting
+from services.issuer.decisions.decision import NO_CHANGES, Changes, Decision, Lack, Waiting
 from services.issuer.decisions.kept import Kept
 from services.issuer.decisions.published import PublishedHistory, decision_id_of
 from services.issuer.status.entry import StatusEntry
@@ -141,7 +143,9 @@ class MemoryCredentials:
                     active=each.revocation is None,
                     evidence_id=each.evidence_id,
                     piece=each.decision_id.piece,
+                    sequence=each.decision_id.sequence,
                     issued_at=each.issued_at,
+                    reopened=follows_from_evidence(each.revocation),
                 )
                 holdings.setdefault(each.holding_id, []).append(award)
         return holdings
@@ -177,10 +181,23 @@ class MemoryDecisions:
     async def owners(self, evidence_ids: Iterable[UUID]) -> dict[UUID, Owner]:
         wanted = set(evidence_ids)
         return {
-            each.evidence.evidence_id: Owner(each.evidence.submission_id, each.evidence.digest)
+            each.evidence.evidence_id: Owner(
+                each.evidence.submission_id,
+                each.evidence.digest,
+                each.decision_id,
+                withdrawn=each.outcome is Outcome.WITHDRAWN,
+            )
             for each in self.stored.values()
             if each.owns_evidence and each.evidence.evidence_id in wanted
         }
+
+    async def held_against(self, credential_ids: Collection[UUID], limit: int) -> list[PieceId]:
+        found = [
+            decision_id.piece
+            for decision_id, each in sorted(self.stored.items())
+            if each.outcome is Outcome.DUPLICATE and each.credential_id in credential_ids
+        ]
+        return list(dict.fromkeys(found[:limit]))
 
     async def kept(self, holding_ids: Collection[UUID]) -> dict[UUID, Kept]:
         return {each: self.kept_evidence[each] for each in holding_ids if each in self.kept_evidence}
@@ -191,13 +208,23 @@ class MemoryDecisions:
         credentials: Sequence[Credential],
         waiting: Sequence[Waiting],
         kept: Sequence[Kept] = (),
+        changes: Changes = NO_CHANGES,
     ) -> bool:
         held = self.credentials
-        all_decisions = self.stored | {each.decision_id: each for each in decisions}
-        all_credentials = held.stored | {each.credential_id: each for each in credentials}
-        if len(all_decisions) < len(self.stored) + len(decisions):
+        before = self.stored | {each: replace(self.stored[each], owns_evidence=False) for each in changes.disowned}
+        closed = {
+            credential_id: replace(held.stored[credential_id], revocation=revocation)
+            for (credential_id, _), revocation in changes.revocations.items()
+        }
+        if not all(self.stored[each].owns_evidence for each in changes.disowned) or any(
+            held.stored[each].revocation is not None for each in closed
+        ):
             return False
-        if len(all_credentials) < len(held.stored) + len(credentials):
+        all_decisions = before | {each.decision_id: each for each in decisions}
+        all_credentials = held.stored | closed | {each.credential_id: each for each in credentials}
+        if len(all_decisions) < len(self.stored) + len(decisions) or len(all_credentials) < (
+            len(held.stored) + len(credentials)
+        ):
             return False
         owned = [each.evidence.evidence_id for each in all_decisions.values() if each.owns_evidence]
         awarded = [
@@ -217,10 +244,8 @@ class MemoryDecisions:
 
     async def remove_texts(self, decision_ids: Iterable[DecisionId]) -> None:
         for decision_id in decision_ids:
-            for number in range(1, decision_id.sequence + 1):
-                key = DecisionId(*decision_id.piece, number)
-                if key in self.stored:
-                    held = self.stored[key]
+            for key, held in self.stored.items():
+                if key.piece == decision_id.piece:
                     evidence = held.evidence.model_copy(update={"activity": "", "link": None})
                     self.stored[key] = replace(held, evidence=evidence)
 
@@ -341,6 +366,13 @@ class PlainSigner:
             else f"{award.credential_id} at {entry.list_id}#{entry.index} on {at.isoformat()}"
             for award, entry in awards
         ]
+
+
+class NothingStacked:
+    """Credentials on which nothing stacks."""
+
+    async def reconsider(self, closed: Sequence[Credential]) -> list[ReconsiderHolding]:
+        return []
 
 
 class MemoryStatusEntries:

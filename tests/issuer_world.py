@@ -26,8 +26,13 @@ from services.issuer.credentials.repository import MongoCredentials
 from services.issuer.credentials.waiting import WaitingClosing
 from services.issuer.credentials.waiting_commands import WaitingCommands
 from services.issuer.credentials.worker import Closing
+from services.issuer.decisions.holdings import Sweeps
+from services.issuer.decisions.learner_events import LearnerEvents
+from services.issuer.decisions.made_again import MadeAgain
 from services.issuer.decisions.published import MongoPublishedDecisions, PublishedHistory
+from services.issuer.decisions.reconsidering import Reconsidering
 from services.issuer.decisions.repository import MongoDecisions
+from services.issuer.decisions.withdrawing import Withdrawing
 from services.issuer.decisions.worker import Awarding
 from services.issuer.keys.copies import KeyCopies
 from services.issuer.keys.encryption import FileKeyEncryption
@@ -39,11 +44,12 @@ from services.issuer.status.epoch import Epochs
 from services.issuer.status.publication import StatusListPublication
 from services.issuer.status.repository import StatusListRepository
 from services.issuer.urls import Urls
-from tests.ids import IDS, SEALING, event_id
+from tests.ids import IDS, PROOFS, SEALING, event_id
 from tests.issuer_doubles import (
     NOW,
     TRACE,
     MemoryCatalogue,
+    NothingStacked,
     PlainSigner,
     achievement,
     evidence,
@@ -133,6 +139,27 @@ class World:
         }
         return Awarding(**(parts | changes))
 
+    def sweeps(self, clock: Callable[[], datetime] = lambda: NOW) -> Sweeps:
+        return Sweeps(self.database, credentials=self.credentials, proofs=PROOFS, publish=self.publish, clock=clock)
+
+    def learner_events(self, catalogue: MemoryCatalogue) -> LearnerEvents:
+        """A worker that applies all that comes on the topic of evidence."""
+        worker = self.worker(catalogue=catalogue)
+        again = MadeAgain(
+            worker,
+            decisions=self.decisions,
+            history=PublishedHistory(
+                MongoPublishedDecisions(self.database, self.decisions.recorded), self.decisions, self.credentials, IDS
+            ),
+            credentials=self.credentials,
+            lists=self.publication(),
+            announcer=Announcer(URLS, SEALING),
+            audit=AuditLog(self.database),
+        )
+        clock = ticking()
+        reconsidering = Reconsidering(worker, again, self.credentials, clock)
+        return LearnerEvents(worker, Withdrawing(worker, again, clock), reconsidering, PROOFS)
+
     async def stored(self, collection: str) -> list[mongo.Document]:
         return await self.database[collection].find({}).sort("_id", 1).to_list(None)
 
@@ -177,6 +204,7 @@ def closing(world: World) -> Closing:
         remove_evidence_texts=world.decisions.remove_texts,
         lists=world.publication(),
         announcer=Announcer(URLS, SEALING),
+        stacked=NothingStacked(),
         waiting=WaitingCommands(world.database),
         most_waiting=3,
         clock=lambda: NOW,

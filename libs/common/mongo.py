@@ -196,6 +196,7 @@ async def insert_together(
     parts: Sequence[Insertion],
     *,
     first: Callable[[Session], Awaitable[None]] | None = None,
+    updating: Sequence[tuple[Collection, Sequence[UpdateOne]]] = (),
     replacing: tuple[Collection, Sequence[ReplaceOne[Document]]] | None = None,
 ) -> bool:
     """Insert all documents of all collections in one transaction: all are stored, or none.
@@ -204,11 +205,12 @@ async def insert_together(
         client: the connection.
         parts: the documents of each collection.
         first: awaited in the transaction before anything is inserted; what it raises ends the transaction.
+        updating: made before anything is inserted, each of one document, which its query must find.
         replacing: documents to be replaced with them, each by a query that finds it as it was read, or inserted.
 
     Returns:
-        False where another writer was there first (a duplicate key, or nothing to replace): nothing of this is stored,
-        and what is stored must be read again.
+        False where another writer was there first (a duplicate key, nothing to update or replace): nothing of this is
+        stored, and what is stored must be read again.
 
     Raises:
         PyMongoError: anything else went wrong, a write conflict among it. The other writer may be a process that was
@@ -219,6 +221,10 @@ async def insert_together(
         async with await client.start_session() as session, session.start_transaction():
             if first is not None:
                 await first(session)
+            for collection, updates in updating:
+                if updates and (await collection.bulk_write(updates, session=session)).matched_count < len(updates):
+                    await session.abort_transaction()
+                    return False
             for collection, documents in parts:
                 if documents:
                     await collection.insert_many(documents, session=session)

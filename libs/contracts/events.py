@@ -13,7 +13,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from libs.contracts import topics
 from libs.contracts.organisations import Closing, FormerName, Identifier, KindCode
-from libs.contracts.reasons import RevocationCode, SuspensionCode, TakeDownCode
+from libs.contracts.reasons import RevocationCode, SuspensionCode, TakeDownCode, WithdrawalCode
 from libs.contracts.results import Result, SoloLevel
 from libs.contracts.rules import Rule, least_level
 from libs.contracts.schemas import ReadersSchema
@@ -119,6 +119,56 @@ class EvidenceSubmitted(Event):
     mapping_version: str = Field(default="1", description="the version of the rules that read the row")
 
 
+class EvidenceWithdrawn(Event):
+    """A school takes one sending of evidence back: it counts no more, and what rests on it is decided again.
+
+    It stands behind its evidence, in the order of the learner, whoever took it in.
+    """
+
+    type = "org.bowerbirdbadges.evidence.withdrawn.v1"
+    topic = topics.EVIDENCE_SUBMITTED
+    key_fields = ("learner_id",)
+    id_fields = ("submission_id",)
+    time_field = "withdrawn_at"
+
+    submission_id: UUID
+    batch_id: UUID
+    row: int = Field(ge=1)
+    issuer_id: str
+    learner_id: UUID
+    reason: WithdrawalCode
+    withdrawn_by: str = Field(description="who asked, as in the audit log: key:ISSUER/NAME or administrator:NAME")
+    withdrawn_at: AwareDatetime
+    proof: str | None = Field(
+        default=None,
+        pattern="^[0-9a-f]{64}$",
+        description="HMAC-SHA-256 over all else, by the service that was asked; without its own it is not applied",
+    )
+
+
+class ReconsiderHolding(Event):
+    """Whether a badge that a learner holds, or no longer holds, brings about others or takes them away is looked at.
+
+    It stands on the topic of evidence, in the order of the learner.
+    """
+
+    type = "org.bowerbirdbadges.holding.reconsider.v1"
+    topic = topics.EVIDENCE_SUBMITTED
+    key_fields = ("learner_id",)
+    id_fields = ("credential_id", "requested_at")
+    time_field = "requested_at"
+
+    credential_id: UUID = Field(description="the badge")
+    issuer_id: str
+    learner_id: UUID
+    requested_at: AwareDatetime
+    proof: str | None = Field(
+        default=None,
+        pattern="^[0-9a-f]{64}$",
+        description="HMAC-SHA-256 over all else, by the issuer service; without its own it is not applied",
+    )
+
+
 class BatchStored(Event):
     """What the evidence service stores of some rows of an upload, and how far the upload has come with them.
 
@@ -148,6 +198,7 @@ class Outcome(StrEnum):
     DUPLICATE = "duplicate"
     WAITING = "waiting"
     REFUSED = "refused"
+    WITHDRAWN = "withdrawn"
 
 
 class Counted(BaseModel):
@@ -204,6 +255,9 @@ class EvidenceDecided(Event):
     )
     stacked: tuple[StackedAward, ...] | None = Field(
         default=None, description="what the learner earned beside it, since it asks to hold what this piece has earned"
+    )
+    revoked: tuple[UUID, ...] | None = Field(
+        default=None, description="where it was withdrawn: the credentials that rested on it and are revoked with it"
     )
     decided_at: AwareDatetime
 
@@ -421,6 +475,11 @@ class AchievementPublished(Event):
         "a level nor a score is required beside it",
     )
     repeatable: bool = False
+    revoked_with_holdings: bool = Field(
+        default=False,
+        description="whether a badge of it is revoked too, when one that its rule asks to hold is revoked and without "
+        "that the rule is not met; else it stays",
+    )
     published_at: AwareDatetime
 
     @property
@@ -755,6 +814,8 @@ class CanaryDocument(Canary):
 
 EVENTS: tuple[type[Event], ...] = (
     EvidenceSubmitted,
+    EvidenceWithdrawn,
+    ReconsiderHolding,
     BatchStored,
     EvidenceDecided,
     RevokeCredential,

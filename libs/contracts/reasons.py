@@ -26,9 +26,20 @@ class RevocationReason(_Code):
     ISSUED_IN_ERROR = "issued_in_error"
     WRONG_LEARNER = "wrong_learner"
     EVIDENCE_WITHDRAWN = "evidence_withdrawn"
+    STACKED_ON_REVOKED = "stacked_on_revoked"
     SUPERSEDED = "superseded"
     REQUESTED_BY_LEARNER = "requested_by_learner"
     TAKEN_DOWN = "taken_down"
+    OTHER = "other"
+
+
+class WithdrawalReason(_Code):
+    """Why a school takes evidence back. A code never changes its meaning, and none of them blames a learner."""
+
+    ENTERED_IN_ERROR = "entered_in_error"
+    WRONG_LEARNER = "wrong_learner"
+    CORRECTED = "corrected"
+    REQUESTED_BY_LEARNER = "requested_by_learner"
     OTHER = "other"
 
 
@@ -57,10 +68,18 @@ REVOCATION_MEANINGS: Final[Mapping[RevocationReason, str]] = {
     RevocationReason.ISSUED_IN_ERROR: "It should not have been issued.",
     RevocationReason.WRONG_LEARNER: "It was issued to another learner than the one who earned it.",
     RevocationReason.EVIDENCE_WITHDRAWN: "The evidence that it rests on was withdrawn or corrected.",
+    RevocationReason.STACKED_ON_REVOKED: "It asks to hold another credential, which was revoked.",
     RevocationReason.SUPERSEDED: "Another credential takes its place.",
     RevocationReason.REQUESTED_BY_LEARNER: "The learner asked for it.",
     RevocationReason.TAKEN_DOWN: "It was taken down, which revokes it. Only a take-down sets this.",
     RevocationReason.OTHER: "None of these; the issuer can say more to those whom it concerns.",
+}
+WITHDRAWAL_MEANINGS: Final[Mapping[WithdrawalReason, str]] = {
+    WithdrawalReason.ENTERED_IN_ERROR: "It should not have been sent.",
+    WithdrawalReason.WRONG_LEARNER: "It is about another learner than the one for whom it was sent.",
+    WithdrawalReason.CORRECTED: "It was wrong, and is sent again with what is right.",
+    WithdrawalReason.REQUESTED_BY_LEARNER: "The learner asked for it.",
+    WithdrawalReason.OTHER: "None of these.",
 }
 TAKE_DOWN_MEANINGS: Final[Mapping[TakeDownReason, str]] = {
     TakeDownReason.PERSONAL_DATA: "It says something personal that should not be public.",
@@ -79,6 +98,7 @@ SUSPENSION_MEANINGS: Final[Mapping[SuspensionReason, str]] = {
 }
 
 RevocationCode = Annotated[RevocationReason, BeforeValidator(RevocationReason.read)]
+WithdrawalCode = Annotated[WithdrawalReason, BeforeValidator(WithdrawalReason.read)]
 TakeDownCode = Annotated[TakeDownReason, BeforeValidator(TakeDownReason.read)]
 SuspensionCode = Annotated[SuspensionReason, BeforeValidator(SuspensionReason.read)]
 """The codes as fields of events."""

@@ -116,6 +116,7 @@ SERVICES: Final = {
         writes=[
             topics.ACCESS_KEYS,
             topics.ACCESS_USE,
+            topics.EVIDENCE_SUBMITTED,  # withdrawals
             topics.CREDENTIAL_COMMANDS,
             topics.CATALOGUE,
             topics.ISSUER_SETTINGS,
@@ -131,6 +132,7 @@ SERVICES: Final = {
             "waiting",
             "kept_evidence",
             "published_decisions",
+            "sweeps",
             "adoption",
             "credentials",
             "closing_requests",

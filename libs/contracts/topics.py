@@ -73,7 +73,9 @@ def _milliseconds(span: timedelta) -> int:
     return int(span.total_seconds() * 1000)
 
 
-EVIDENCE_SUBMITTED = Topic("evidence.submitted.v1", "one piece of evidence", timedelta(days=14), wait=_WAIT)
+EVIDENCE_SUBMITTED = Topic(
+    "evidence.submitted.v1", "one piece of evidence, or its withdrawal", timedelta(days=14), wait=_WAIT
+)
 EVIDENCE_BATCHES = Topic(
     "evidence.batches.v1",
     "what the evidence service stores of uploads, sealed",

@@ -13,13 +13,11 @@ from libs.access.audit_api import audit_routes
 from libs.access.key_use import KeyUse
 from libs.access.repository import KeyRepository
 from libs.common.arrivals import Arrivals
-from libs.common.canary import Stage
 from libs.common.clock import now
 from libs.common.mongo import Database, Index
 from libs.common.retention import Kept, Retention
 from libs.common.runtime import Plumbing
 from libs.contracts import topics
-from libs.contracts.events import CanarySubmitted, EvidenceSubmitted
 from services.issuer.access.wiring import add_access, known_administrators
 from services.issuer.awards.api import credential_list_routes
 from services.issuer.awards.listing import CredentialLists
@@ -46,13 +44,10 @@ from services.issuer.credentials.wiring import add_closing
 from services.issuer.credentials.worker import COMMANDS, Closing
 from services.issuer.decisions import published as published_decisions
 from services.issuer.decisions import repository as decision_repository
-from services.issuer.decisions.api import explanation_routes
-from services.issuer.decisions.explaining import Explanations
-from services.issuer.decisions.parking import ParkedCount
-from services.issuer.decisions.published import MongoPublishedDecisions, PublishedHistory
+from services.issuer.decisions.holdings import ClosedHoldings, Sweeps
+from services.issuer.decisions.published import MongoPublishedDecisions
 from services.issuer.decisions.repository import MongoDecisions
-from services.issuer.decisions.waiting import WaitingEvidence
-from services.issuer.decisions.worker import Awarding
+from services.issuer.decisions.wiring import add_deciding, learner_proofs
 from services.issuer.keys import repository as signing_key_store
 from services.issuer.keys.adoption import KeyAdoption
 from services.issuer.keys.api import signing_key_routes
@@ -76,7 +71,6 @@ from services.issuer.status.epoch import Epochs
 from services.issuer.status.publication import StatusListPublication
 from services.issuer.status.repository import StatusListRepository
 from services.issuer.status.signer import StatusListSigner
-from services.issuer.synthetic_awards import SyntheticAwards
 from services.issuer.urls import Urls
 
 INDEXES: Sequence[Index] = (
@@ -154,19 +148,19 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
         credentials=credentials,
         signer=StatusListSigner(authority, urls),
     )
-    _add_deciding(
+    sweeps = add_deciding(
         plumbing,
         settings,
+        keys=keys,
         decisions=decisions,
         published=published,
         credentials=credentials,
         known=known,
         signer=CredentialSigner(signing_keys, urls, plumbing.ids),
         entries=StatusEntryAllocation(lists, epochs, publication, now),
+        lists=publication,
         announcer=announcer,
     )
-    explanations = Explanations(ids=plumbing.ids, catalogue=known, decisions=decisions, credentials=credentials)
-    plumbing.app.include_router(explanation_routes(keys, explanations))
     lives = kept(database, settings)
     plumbing.repeat("retention", Retention(lives, now, enforced=settings.retention_enforced).tick)
     closing = add_closing(
@@ -176,6 +170,7 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
         remove_evidence_texts=decisions.remove_texts,
         lists=publication,
         announcer=announcer,
+        stacked=ClosedHoldings(known, learner_proofs(plumbing)),
     )
     # Before the calls of one credential, whose path would take any word.
     plumbing.app.include_router(
@@ -214,6 +209,7 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
         settings,
         urls,
         changed,
+        sweeps=sweeps,
         keys=keys,
         known=known,
         versions=versions,
@@ -245,47 +241,6 @@ def _add_status_lists(
     plumbing.repeat("status-lists", publication.tick)
     plumbing.repeat("status-list-renewal", publication.renew)
     return publication
-
-
-def _add_deciding(
-    plumbing: Plumbing,
-    settings: ServiceSettings,
-    *,
-    decisions: MongoDecisions,
-    published: MongoPublishedDecisions,
-    credentials: MongoCredentials,
-    known: catalogue.Catalogue,
-    signer: CredentialSigner,
-    entries: StatusEntryAllocation,
-    announcer: Announcer,
-) -> None:
-    """Register what decides evidence: the consumer, and the loops over what waits."""
-    awarding = Awarding(
-        ids=plumbing.ids,
-        decisions=decisions,
-        history=PublishedHistory(published, decisions, credentials, plumbing.ids),
-        credentials=credentials,
-        catalogue=known,
-        signer=signer,
-        entries=entries,
-        announcer=announcer,
-        audit=plumbing.audit,
-        publish=plumbing.kafka.publish,
-        clock=now,
-        longest_wait=timedelta(seconds=settings.waiting_seconds),
-        longest_suspended=timedelta(days=settings.suspended_waiting_days),
-    )
-    plumbing.consume(
-        name="evidence",
-        topics=[topics.EVIDENCE_SUBMITTED],
-        contracts=[EvidenceSubmitted],
-        handle=awarding.handle,
-        members=3,  # some compute while the writes of others are on their way
-        canary=Stage("decided", CanarySubmitted, SyntheticAwards(plumbing.ids, now).award),
-    )
-    waiting = WaitingEvidence(decisions, awarding=awarding, catalogue=known, clock=now)
-    plumbing.repeat("waiting-evidence", waiting.tick)
-    plumbing.repeat("parked-evidence", ParkedCount(decisions).tick)
 
 
 def _add_closing_calls(
@@ -352,6 +307,7 @@ def _add_catalogue(
     urls: Urls,
     changed: Callable[[], Awaitable[None]],
     *,
+    sweeps: Sweeps,
     keys: ApiKeys,
     known: catalogue.Catalogue,
     versions: publications.Publications,
@@ -368,7 +324,7 @@ def _add_catalogue(
         name="catalogue",
         topics=[topics.CATALOGUE, topics.ISSUER_SETTINGS],
         contracts=FACTS,
-        handle=arrivals.after(CatalogueWorker(known, stored_domains, changed).handle),
+        handle=arrivals.after(CatalogueWorker(known, stored_domains, sweeps, changed).handle),
     )
     plumbing.repeat("publications", versions.repair)
     prepared = [Depends(plumbing.preparation.require_for_changes)]

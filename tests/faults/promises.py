@@ -29,7 +29,7 @@ from tests.faults.school import Expected
 from tests.topic_reading import Ends, ends_of, everything_on
 
 K = TypeVar("K", bound=Hashable)
-STATES = ("pending", "issued", "not_yet", "duplicate", "waiting", "refused")
+STATES = ("pending", "issued", "not_yet", "duplicate", "waiting", "refused", "withdrawn")
 COUNTED = (topics.EVIDENCE_DECIDED, topics.CREDENTIAL_LIFECYCLE, topics.CREDENTIAL_DOCUMENTS, topics.STATUS_LISTS)
 DECISION = ("evidence_id", "sequence", "outcome", "reason", "credential_id", "decided_at")
 Stored = Mapping[str, Any]

@@ -91,6 +91,7 @@ class Tenant:
         "signing-keys:write",
         "catalogue:write",
         "evidence:read",
+        "evidence:write",
         "credentials:read",
         "credentials:revoke",
         "credentials:take-down",
@@ -560,6 +561,44 @@ async def test_evidence_counts_together_by_a_rule_an_award_follows_from_others_a
     assert (await explain("character")).json() == told
     for answer in (await explain("wit", "nobody"), await explain("flying"), await explain("wit", tenant=department)):
         assert answer.status_code == 404
+
+
+async def test_evidence_that_is_withdrawn_counts_no_more_and_what_rested_on_it_is_revoked(
+    stack: Stack, api: httpx.AsyncClient, wattle: Tenant, department: Tenant
+) -> None:
+    for name, rule in (
+        ("song", {"type": "evidence", "count": 2}),
+        ("choir", {"type": "holds", "achievement": "song"}),
+    ):
+        content = {**RESILIENCE, "id": name, "shared": False, "required_level": None, "rule": rule}
+        assert (await api.post("/v1/achievements", headers=wattle.headers, json=content)).is_success
+    said: dict[str, Any] = {"learner_id": ids_of(stack).learner_id("wattle", "r2"), "achievement": "song"}
+    pieces = [evidence(1120 + number, source_id=f"song-{number}", **said) for number in range(2)]
+    await send(stack, *pieces)
+    second = (await decisions(stack, *pieces))[pieces[1].submission_id]
+    assert second.stacked is not None
+    (stacked,) = second.stacked
+
+    async def withdraw(*named: dict[str, Any], tenant: Tenant = wattle) -> httpx.Response:
+        asked = {"evidence": list(named), "reason": "entered_in_error"}
+        return await api.post("/v1/issuers/wattle/withdrawals", headers=tenant.headers, json=asked)
+
+    row = {"batch_id": str(pieces[1].batch_id), "row": pieces[1].row}
+    for wrong_name, status in (({**row, "row": 1199}, 404), ({"source_id": "never"}, 404), ({"row": 1}, 400)):
+        assert (await withdraw(row, wrong_name)).status_code == status
+    assert (await withdraw(row, tenant=department)).status_code == 404
+    done = await withdraw(row)
+    (answer,) = done.json()["evidence"]
+    assert (done.status_code, answer["withdrawn"], answer["reason"]) == (200, True, "entered_in_error")
+    assert (answer["revoked"], answer["awarded"]) == ([str(second.credential_id)], [])
+    assert (await withdraw(row)).json() == done.json()
+    asked = {"learner_id": "r2", "achievement": "song"}
+    told = (await api.post("/v1/issuers/wattle/explanations", headers=wattle.headers, json=asked)).json()
+    assert (told["met"], [each["source_id"] for each in told["kept"]]) == (False, ["song-0"])
+    revoked = (await api.get(f"/v1/credentials/{second.credential_id}", headers=wattle.headers)).json()
+    assert (revoked["state"], revoked["revocation"]["reason"]) == ("revoked", "evidence_withdrawn")
+    kept = await api.get(f"/v1/credentials/{stacked.credential_id}", headers=wattle.headers)
+    assert kept.json()["state"] == "active", "what stacked on it stays, unless its achievement says otherwise"
 
 
 async def test_of_two_contents_for_one_version_at_once_one_wins(api: httpx.AsyncClient, wattle: Tenant) -> None:

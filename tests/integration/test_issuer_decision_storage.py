@@ -23,6 +23,7 @@ from libs.contracts.events import (
     EvidenceDecided,
     EvidenceSubmitted,
     Outcome,
+    ReconsiderHolding,
     StatusListPublished,
 )
 from libs.contracts.reasons import RevocationReason
@@ -33,15 +34,17 @@ from services.issuer.credentials.repository import MongoCredentials
 from services.issuer.decision_ids import PieceId
 from services.issuer.decisions.api import answer_of
 from services.issuer.decisions.context import Owner
-from services.issuer.decisions.decision import Decision, Lack, Parked, Reason, Waiting
+from services.issuer.decisions.decision import Changes, Decision, Lack, Parked, Reason, Waiting
 from services.issuer.decisions.explaining import Explanations
+from services.issuer.decisions.holdings import Sweeps
 from services.issuer.decisions.kept import Kept, KeptPiece
+from services.issuer.decisions.learner_events import LearnerEvents
 from services.issuer.decisions.published import MongoPublishedDecisions
 from services.issuer.decisions.repository import MongoDecisions
 from services.issuer.decisions.waiting import WaitingEvidence
 from services.issuer.decisions.worker import Awarding
 from services.issuer.status.entry import StatusEntry
-from tests.ids import IDS, event_id
+from tests.ids import IDS, PROOFS, event_id
 from tests.issuer_doubles import (
     NOW,
     TRACE,
@@ -54,6 +57,7 @@ from tests.issuer_doubles import (
     evidence,
     issuer,
     received,
+    ruled,
 )
 from tests.issuer_world import (
     KilledError,
@@ -61,6 +65,7 @@ from tests.issuer_world import (
     closing,
     command,
     school_week,
+    ticking,
     told,
 )
 
@@ -166,7 +171,7 @@ async def test_redelivery_publishes_the_same_ids_and_bytes(world: World) -> None
     assert told(first) == told(second)
 
 
-async def as_the_loop_does(worker: Awarding, batch: Sequence[Received[EvidenceSubmitted]]) -> Sequence[Outgoing]:
+async def as_the_loop_does(worker: Awarding | LearnerEvents, batch: Sequence[Received[Any]]) -> Sequence[Outgoing]:
     """A batch whose write met another worker's in flight is done again, as the consumer loop does it."""
     while True:
         try:
@@ -258,13 +263,14 @@ async def test_either_store_keeps_a_piece_whole_beside_its_decision_and_a_creden
 async def test_either_store_knows_the_owner_of_evidence_and_what_is_held(world: World, either: Stores) -> None:
     decision, credential = await filled(world, either)
     owners = await either.decisions.owners([decision.evidence.evidence_id, uuid4()])
-    assert owners == {decision.evidence.evidence_id: Owner(PIECE.submission_id, PIECE.digest)}
+    assert owners == {decision.evidence.evidence_id: Owner(PIECE.submission_id, PIECE.digest, decision.decision_id)}
     held = await either.credentials.holdings([credential.holding_id, uuid4()])
     award = HeldAward(
         credential.credential_id,
         SoloLevel.RELATIONAL,
         active=True,
         piece=credential.decision_id.piece,
+        sequence=1,
         issued_at=credential.issued_at,
     )
     assert held == {credential.holding_id: [award]}
@@ -436,6 +442,40 @@ async def test_either_store_keeps_evidence_that_counts_together_and_refuses_whoe
     assert (newest.version, newest.pieces, newest.awards[0].counted) == (2, kept.pieces, counted)
 
 
+async def test_either_store_takes_evidence_from_one_decision_for_another_and_revokes_with_it_or_neither(
+    world: World, either: Stores
+) -> None:
+    first, credential = await filled(world, either)
+    gone = replace(first, sequence=2, outcome=Outcome.WITHDRAWN, reason=Reason.CORRECTED, credential_id=None)
+    gone = replace(gone, revoked=(credential.credential_id,))
+    revocation = Revocation(NOW, RevocationReason.EVIDENCE_WITHDRAWN)
+    target = credential.credential_id, credential.issuer_id
+    changes = Changes(frozenset({first.decision_id}), {target: revocation})
+    assert not await either.decisions.record([gone], [], []), "the piece belongs to its first decision"
+    other = replace(credential, credential_id=uuid4(), status=StatusEntry(credential.status.list_id, 3))
+    assert not await either.decisions.record([gone, first], [other], [], (), changes), "all of it, or none"
+    assert (await either.credentials.by_ids([credential.credential_id]))[credential.credential_id] == credential
+    assert await either.decisions.record([gone], [other], [], (), changes), "it takes the place of what is revoked"
+    assert await either.decisions.newest([PieceId(PIECE.batch_id, PIECE.row)]) == {PIECE.submission_id: gone}
+    owner = Owner(PIECE.submission_id, PIECE.digest, gone.decision_id, withdrawn=True)
+    assert await either.decisions.owners([PIECE.evidence_id]) == {PIECE.evidence_id: owner}
+    held = {
+        each.credential_id: each for each in (await either.credentials.holdings([other.holding_id]))[other.holding_id]
+    }
+    closed = held[credential.credential_id]
+    assert (closed.active, closed.reopened, held[other.credential_id].active) == (False, True, True)
+    again = replace(gone, sequence=3, owns_evidence=False)
+    assert not await either.decisions.record([again], [], [], (), Changes(revocations={target: revocation}))
+
+
+async def test_either_store_finds_what_was_held_against_a_credential(world: World, either: Stores) -> None:
+    _, credential = await filled(world, either)
+    later = [evidence(row, SoloLevel.MULTISTRUCTURAL) for row in (5, 4, 6)]
+    await world.worker(decisions=either.decisions, credentials=either.credentials).handle(received(later))
+    found = await either.decisions.held_against([credential.credential_id, uuid4()], 2)
+    assert found == [PieceId(PIECE.batch_id, 4), PieceId(PIECE.batch_id, 5)]
+
+
 async def test_awards_at_once_of_which_each_lacks_the_other_are_stacked_upon_by_one_of_them(world: World) -> None:
     learners = [f"s{number}" for number in range(10)]
     first = [evidence(row, learner=name, achievement="wit") for row, name in enumerate(learners, 1)]
@@ -483,6 +523,42 @@ async def test_an_award_is_explained_by_the_same_bytes_once_everything_was_read_
         await Explanations(
             ids=IDS, catalogue=offered(), decisions=world.decisions, credentials=world.credentials
         ).explain("wattle", "s9", "wit")
+
+
+async def test_a_sweep_awards_what_is_published_above_held_badges_wherever_it_is_killed(world: World) -> None:
+    catalogue = MemoryCatalogue([issuer()], [achievement()])
+    pieces = [evidence(row, learner=f"s{row}") for row in range(1, 8)]
+    await world.worker(catalogue=catalogue).handle(received(pieces))
+    diploma = ruled("diploma", {"type": "holds", "achievement": "wattle/resilience"})
+    catalogue.versions.append(diploma)
+    clock = ticking()
+    for _ in range(2):
+        await world.sweeps(clock).begin([diploma, achievement("other")])
+
+    async def killed(outgoing: Sequence[Outgoing]) -> None:
+        await world.publish(outgoing)
+        raise KilledError
+
+    world.published.clear()
+    with pytest.raises(KilledError):
+        await Sweeps(world.database, credentials=world.credentials, proofs=PROOFS, publish=killed, clock=clock).tick()
+    for _ in range(3):
+        await world.sweeps(clock).tick()
+    asked = [each.event for each in world.published if isinstance(each.event, ReconsiderHolding)]
+    assert len(asked) == 14, "the page on which it was killed comes again"
+    await world.sweeps(lambda: NOW + timedelta(minutes=5)).tick()
+    asked = [each.event for each in world.published if isinstance(each.event, ReconsiderHolding)]
+    assert len(asked) == 21, "once more, for what was decided meanwhile"
+    (stored,) = await world.stored("sweeps")
+    assert (stored["passes"], stored.get("after")) == (0, None)
+    await asyncio.gather(
+        *(
+            as_the_loop_does(world.learner_events(catalogue), [Received(each, each.key, TRACE) for each in some])
+            for some in (asked[:7], asked[7:14], asked[14:])
+        )
+    )
+    names = Counter(each["achievement"] for each in await world.stored("credentials"))
+    assert names == {"wattle/resilience/1": 7, "wattle/diploma/1": 7}
 
 
 async def test_evidence_that_waits_is_decided_once_by_several_processes_on_the_real_store(world: World) -> None:

@@ -65,7 +65,7 @@ class IssuerList:
     async def arrive(self, *events: IssuerPublished) -> None:
         database = self.world.database
         changed = IssuerListRepository(database).changed
-        worker = CatalogueWorker(Catalogue(database), MailDomainRepository(database), changed)
+        worker = CatalogueWorker(Catalogue(database), MailDomainRepository(database), self.world.sweeps(), changed)
         await worker.handle([Received(event, event.key, TRACE) for event in events])
 
     @property
@@ -117,7 +117,8 @@ async def test_a_change_whose_publisher_was_killed_is_in_the_next_list(world: Wo
         raise KilledError
 
     if delivered_again:
-        worker = CatalogueWorker(Catalogue(world.database), MailDomainRepository(world.database), killed)
+        domains = MailDomainRepository(world.database)
+        worker = CatalogueWorker(Catalogue(world.database), domains, world.sweeps(), killed)
         with pytest.raises(KilledError):
             await worker.handle([Received(issuer(), issuer().key, TRACE)])
     await issuers.arrive(issuer())

@@ -98,6 +98,7 @@ OF_CALLS: dict[str, Sequence[Action] | str] = {
     "issuer PUT /v1/issuers/{issuer_id}/mail-domains": [Action.MAIL_DOMAINS_SET],
     "issuer POST /v1/issuers/{issuer_id}/explanations": READS,
     "issuer POST /v1/credentials/search": READS,
+    "issuer POST /v1/issuers/{issuer_id}/withdrawals": [Action.EVIDENCE_WITHDRAWN],
     "notifier POST /v1/deliveries/{delivery_id}/send-again": [Action.MAIL_SENT_AGAIN],
     "verifier POST /v1/verify": PUBLIC,
     "verifier POST /credentials/verify": PUBLIC,

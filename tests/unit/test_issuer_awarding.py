@@ -29,7 +29,7 @@ from services.issuer.credentials.credential import Credential
 from services.issuer.credentials.hindrance import Hindrance
 from services.issuer.decision_ids import DecisionId, PieceId
 from services.issuer.decisions.context import Owner
-from services.issuer.decisions.decision import Decision, Reason, Waiting
+from services.issuer.decisions.decision import NO_CHANGES, Changes, Decision, Reason, Waiting
 from services.issuer.decisions.kept import Kept
 from services.issuer.decisions.ports import Reconsidered
 from services.issuer.decisions.waiting import WaitingEvidence
@@ -69,9 +69,10 @@ class DyingDecisions(MemoryDecisions):
         credentials: Sequence[Credential],
         waiting: Sequence[Waiting],
         kept: Sequence[Kept] = (),
+        changes: Changes = NO_CHANGES,
     ) -> bool:
         self._die("before recording")
-        done = await super().record(decisions, credentials, waiting, kept)
+        done = await super().record(decisions, credentials, waiting, kept, changes)
         self._die("after recording")
         return done
 
@@ -247,9 +248,10 @@ async def test_what_a_batch_signs_is_in_the_audit_log_before_it_is_recorded_and_
             credentials: Sequence[Credential],
             waiting: Sequence[Waiting],
             kept: Sequence[Kept] = (),
+            changes: Changes = NO_CHANGES,
         ) -> bool:
             assert len(audit.entries) == 1
-            return await super().record(decisions, credentials, waiting, kept)
+            return await super().record(decisions, credentials, waiting, kept, changes)
 
     store, batch = Watching(), received([evidence(1), evidence(2, SoloLevel.UNISTRUCTURAL), evidence(3, learner="s2")])
     for _ in range(2):
@@ -268,11 +270,12 @@ async def test_another_worker_that_recorded_first_wins_and_its_credential_is_ann
             credentials: Sequence[Credential],
             waiting: Sequence[Waiting],
             kept: Sequence[Kept] = (),
+            changes: Changes = NO_CHANGES,
         ) -> bool:
             if not self.stored:
                 theirs = [replace(each, document="the other worker's") for each in credentials]
-                assert await super().record(decisions, theirs, waiting, kept)
-            return await super().record(decisions, credentials, waiting, kept)
+                assert await super().record(decisions, theirs, waiting, kept, changes)
+            return await super().record(decisions, credentials, waiting, kept, changes)
 
     published: list[Outgoing] = []
     rest = await awarding(Overtaken(), published).handle(received([evidence(1)]))
@@ -288,6 +291,7 @@ async def test_a_store_that_refuses_for_no_reason_is_a_defect_and_loses_nothing(
             credentials: Sequence[Credential],
             waiting: Sequence[Waiting],
             kept: Sequence[Kept] = (),
+            changes: Changes = NO_CHANGES,
         ) -> bool:
             return False
 
@@ -309,8 +313,9 @@ async def test_a_credential_revoked_before_its_first_announcement_is_announced_a
             credentials: Sequence[Credential],
             waiting: Sequence[Waiting],
             kept: Sequence[Kept] = (),
+            changes: Changes = NO_CHANGES,
         ) -> bool:
-            done = await super().record(decisions, credentials, waiting, kept)
+            done = await super().record(decisions, credentials, waiting, kept, changes)
             for each in list(self.credentials.stored):
                 self.credentials.revoke(each)
             return done

@@ -12,9 +12,10 @@ from libs.common.authority_secret import AuthoritySecret
 from libs.contracts.cloudevents import Outgoing, Received
 from libs.contracts.events import RevokeCredential, TakeDownCredential
 from libs.contracts.reasons import RevocationReason
-from services.issuer.credentials.commands import Commands, ForgedCommandError
+from services.issuer.credentials.commands import Commands
 from services.issuer.credentials.requests import ClosingRequest, RequestKind
 from services.issuer.credentials.waiting_commands import Command
+from services.issuer.proofs import ForgedEventError
 from tests.ids import COMMANDS
 from tests.issuer_doubles import NOW, TRACE
 
@@ -83,7 +84,7 @@ async def test_only_commands_of_ours_are_handed_on_and_others_fail_alone() -> No
     forged = received(COMMANDS.of(request()).model_copy(update={"proof": None}))
     await handle([ours])
     for batch in ([forged], [ours, forged]):
-        with pytest.raises(ForgedCommandError):
+        with pytest.raises(ForgedEventError):
             await handle(batch)
     assert applied == [ours.event]
 

@@ -160,7 +160,7 @@ def test_a_revoked_award_can_be_earned_anew_under_another_id() -> None:
 @pytest.mark.parametrize("changes", [{}, {"version": 2, "required_level": E}])
 def test_a_piece_whose_credential_was_published_issues_that_one_again(active: bool, changes: dict[str, Any]) -> None:
     published = some_id("published")
-    held = [HeldAward(published, R, active, piece=PieceId(evidence(1).batch_id, 1), issued_at=NOW)]
+    held = [HeldAward(published, R, active, piece=PieceId(evidence(1).batch_id, 1), sequence=1, issued_at=NOW)]
     knowing = known(achievement(**changes), awards=held)
     again, other = decide([evidence(1), evidence(2, E)], knowing)
     assert (again.outcome, again.credential_id, again.award, again.owns_evidence) == (ISSUED[0], published, None, True)

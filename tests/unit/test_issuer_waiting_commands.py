@@ -18,8 +18,7 @@ from libs.contracts.reasons import RevocationReason, TakeDownReason
 from services.issuer.credentials import waiting as loop
 from services.issuer.credentials import worker
 from services.issuer.credentials.announcements import Announcer
-from services.issuer.credentials.credential import Credential, Revocation, TakeDown
-from services.issuer.credentials.repository import Target
+from services.issuer.credentials.credential import Credential, Revocation, TakeDown, Target
 from services.issuer.credentials.waiting import WaitingClosing
 from services.issuer.credentials.waiting_commands import Command, WaitingCommand
 from services.issuer.credentials.worker import Closing, TooManyWaitError
@@ -27,7 +26,7 @@ from services.issuer.decision_ids import DecisionId
 from services.issuer.status.entry import StatusEntry
 from services.issuer.urls import Urls
 from tests.ids import SEALING, event_id
-from tests.issuer_doubles import NOW, TRACE
+from tests.issuer_doubles import NOW, TRACE, NothingStacked
 
 LONGEST = timedelta(days=14)
 BADGE = Credential(
@@ -118,6 +117,7 @@ class World:
             **parts,
             remove_evidence_texts=self.remove_texts,
             announcer=Announcer(Urls("https://badges.example"), SEALING),
+            stacked=NothingStacked(),
             most_waiting=self._most,
             clock=lambda: self.now,
         )

@@ -64,6 +64,11 @@ class AchievementRequest(Body):
         ],
     )
     repeatable: Truth = Field(default=False, description="each piece of evidence earns it anew")
+    revoked_with_holdings: Truth = Field(
+        default=False,
+        description="whether a badge of it is revoked too, when one that its rule asks to hold is revoked and without "
+        "that the rule is not met; else it stays",
+    )
     shared: Truth = Field(default=False, description="the schools of the owner may award it too")
 
     @model_validator(mode="after")
@@ -151,5 +156,6 @@ def _achievement(asked: AchievementRequest, owner: str, at: datetime) -> Achieve
         required_score=asked.required_score,
         rule=asked.rule,
         repeatable=asked.repeatable,
+        revoked_with_holdings=asked.revoked_with_holdings,
         published_at=at,
     )

@@ -195,6 +195,13 @@ class Catalogue:
         found = self._achievements.find({"owner": owner, "asks_for": {"$exists": True}}, {"achievement_id": 1})
         return {each["achievement_id"] for each in await found.to_list(None)}
 
+    async def asked_for(self, keys: Iterable[str]) -> set[str]:
+        """Return those of these achievements, OWNER/ID, that the rule of a version asks to hold."""
+        # All tenants: an achievement that is shared may be asked for by any school of its owner.
+        wanted = set(keys)
+        found = await self._achievements.find({"asks_for": {"$in": sorted(wanted)}}, {"asks_for": 1}).to_list(None)
+        return wanted.intersection(key for each in found for key in each["asks_for"])
+
     async def issuers(self, issuer_ids: Iterable[str]) -> dict[str, IssuerPublished]:
         """Return those of these issuers that have arrived, and their parents."""
         known = await self._issuers_alone(issuer_ids)

@@ -1,6 +1,7 @@
 """The consumer of `catalogue` and `issuer.settings`: organisations, issuers, the authority, achievements, mail."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol
 
 from libs.contracts.cloudevents import Outgoing, Received
 from libs.contracts.events import (
@@ -23,15 +24,28 @@ FACTS: Sequence[type[CatalogueFact]] = (
 )
 
 
+class HoldingSweeps(Protocol):
+    """Goes through those who hold what achievements ask for."""
+
+    async def begin(self, published: Sequence[AchievementPublished]) -> None:
+        """Note that these are to be swept for; again changes nothing."""
+        ...
+
+
 class CatalogueWorker:
     """The handler; it publishes nothing."""
 
     def __init__(
-        self, catalogue: Catalogue, mail_domains: MailDomainRepository, changed: Callable[[], Awaitable[None]]
+        self,
+        catalogue: Catalogue,
+        mail_domains: MailDomainRepository,
+        sweeps: HoldingSweeps,
+        changed: Callable[[], Awaitable[None]],
     ) -> None:
         """Take what is needed; `changed` is awaited once issuers are stored, and again after a crash in between."""
         self._catalogue = catalogue
         self._mail_domains = mail_domains
+        self._sweeps = sweeps
         self._changed = changed
 
     async def handle(self, batch: Sequence[Received[CatalogueFact]]) -> Sequence[Outgoing]:
@@ -44,6 +58,8 @@ class CatalogueWorker:
         if issuers:
             await self._changed()
         await self._catalogue.store_authority([event for event in events if isinstance(event, AuthorityPublished)])
-        await self._catalogue.store_achievements([event for event in events if isinstance(event, AchievementPublished)])
+        achievements = [event for event in events if isinstance(event, AchievementPublished)]
+        await self._catalogue.store_achievements(achievements)
+        await self._sweeps.begin(achievements)
         await self._mail_domains.store([event for event in events if isinstance(event, MailDomainsSet)])
         return []

@@ -37,7 +37,9 @@ class HeldAward(NamedTuple):
     Attributes:
         evidence_id: of a repeatable achievement, the piece of evidence that it was awarded for.
         piece: the piece whose decision issued it; None of one that is being issued with the same batch.
+        sequence: of that decision; likewise.
         issued_at: when; likewise.
+        reopened: it was revoked as evidence was withdrawn: what else it was made of counts again.
     """
 
     credential_id: UUID
@@ -45,4 +47,6 @@ class HeldAward(NamedTuple):
     active: bool
     evidence_id: UUID | None = None
     piece: PieceId | None = None
+    sequence: int = 0
     issued_at: datetime | None = None
+    reopened: bool = False

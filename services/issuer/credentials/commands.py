@@ -1,26 +1,15 @@
-"""Commands to revoke credentials and to take them down, made of requests, with a proof that this service made them.
+"""Commands to revoke credentials and to take them down, made of requests, with a proof that this service made them."""
 
-Whoever can write to their topic alone makes none: what has no proof, or another's, is not applied. The proof is an HMAC
-(RFC 2104) with SHA-256 over everything else that the command says, under a key of the authority's secret.
-"""
-
-import hmac
 from collections.abc import Awaitable, Callable, Sequence
-from hashlib import sha256
-
-import orjson
 
 from libs.contracts.cloudevents import Outgoing, Received
 from libs.contracts.events import RevokeCredential, TakeDownCredential
 from libs.contracts.reasons import RevocationReason, TakeDownReason
 from services.issuer.credentials.requests import ClosingRequest, RequestKind
 from services.issuer.credentials.waiting_commands import Command
+from services.issuer.proofs import ForgedEventError, Proofs
 
 Handler = Callable[[Sequence[Received[Command]]], Awaitable[Sequence[Outgoing]]]
-
-
-class ForgedCommandError(Exception):
-    """A command that this authority's issuer service did not make."""
 
 
 class Commands:
@@ -28,7 +17,7 @@ class Commands:
 
     def __init__(self, key: Callable[[str], bytes]) -> None:
         """Take what gives the authority's key of 32 bytes by its label (`libs.common.authority_secret`)."""
-        self._key = key("credential command, authentication")
+        self._proofs = Proofs(key("credential command, authentication"))
 
     def of(self, request: ClosingRequest) -> Command:
         """Return the command of a request."""
@@ -43,11 +32,11 @@ class Commands:
             made = RevokeCredential(**named, reason=RevocationReason(request.reason))
         else:
             made = TakeDownCredential(**named, reason=TakeDownReason(request.reason))
-        return made.model_copy(update={"proof": self._proof(made)})
+        return self._proofs.proven(made)
 
     def is_ours(self, command: Command) -> bool:
         """Return whether a command has the proof of exactly what it says."""
-        return command.proof is not None and hmac.compare_digest(command.proof, self._proof(command))
+        return self._proofs.hold_for(command, command.proof)
 
     def ours_alone(self, handle: Handler) -> Handler:
         """Return a handler that hands on commands with their proof, and fails at others: they become dead letters."""
@@ -55,11 +44,7 @@ class Commands:
         async def handled(batch: Sequence[Received[Command]]) -> Sequence[Outgoing]:
             for each in batch:
                 if each.event is not None and not self.is_ours(each.event):
-                    raise ForgedCommandError(f"nobody here asked for {each.event.type} of {each.event.credential_id}")
+                    raise ForgedEventError(f"nobody here asked for {each.event.type} of {each.event.credential_id}")
             return await handle(batch)
 
         return handled
-
-    def _proof(self, command: Command) -> str:
-        said = {"type": command.type, **command.model_dump(mode="json", exclude={"proof"})}
-        return hmac.digest(self._key, orjson.dumps(said, option=orjson.OPT_SORT_KEYS), sha256).hex()

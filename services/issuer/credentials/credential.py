@@ -3,12 +3,16 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 from uuid import UUID
 
 from libs.contracts.reasons import RevocationReason, TakeDownReason
 from libs.contracts.results import SoloLevel
 from services.issuer.decision_ids import DecisionId
 from services.issuer.status.entry import StatusEntry
+
+Target = tuple[UUID, str]
+"""A credential and its issuer."""
 
 
 class CredentialState(StrEnum):
@@ -19,9 +23,15 @@ class CredentialState(StrEnum):
     TAKEN_DOWN = "taken_down"
 
 
+_BY_DECISION: Final = frozenset({RevocationReason.EVIDENCE_WITHDRAWN, RevocationReason.STACKED_ON_REVOKED})
+
+
 @dataclass(frozen=True, slots=True)
 class Revocation:
-    """When a credential was revoked, why (a public code), and the request that says who asked."""
+    """When a credential was revoked, why (a public code), and the request that says who asked for that.
+
+    There is no request where it follows from a decision, on evidence that was withdrawn.
+    """
 
     at: datetime
     reason: RevocationReason
@@ -40,6 +50,11 @@ class TakeDown:
     def revocation(self) -> Revocation:
         """Return the revocation that goes with it, unless the credential was revoked before."""
         return Revocation(self.at, RevocationReason.TAKEN_DOWN, self.request_id)
+
+
+def follows_from_evidence(revocation: Revocation | None) -> bool:
+    """Return whether it was revoked since evidence was withdrawn, and by nobody's own request."""
+    return revocation is not None and revocation.request_id is None and revocation.reason in _BY_DECISION
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from re import escape
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
 from pymongo import DESCENDING, UpdateOne
@@ -13,7 +13,14 @@ from libs.common.mongo import Collection, Database, Document, Index, Insertion, 
 from libs.contracts.reasons import RevocationReason, TakeDownReason
 from libs.contracts.results import SoloLevel
 from services.issuer.credentials.award import HeldAward
-from services.issuer.credentials.credential import Credential, CredentialState, Revocation, TakeDown
+from services.issuer.credentials.credential import (
+    Credential,
+    CredentialState,
+    Revocation,
+    TakeDown,
+    Target,
+    follows_from_evidence,
+)
 from services.issuer.credentials.sought import Place, SoughtCredentials
 from services.issuer.decision_ids import DecisionId, PieceId
 from services.issuer.status.entry import StatusEntry
@@ -32,12 +39,12 @@ INDEXES: Sequence[Index] = (
 )
 
 
-_HELD_FIELDS = ("holding_id", "level", "evidence_id", "state", "batch_id", "row", "issued_at")
+_HELD_FIELDS = (
+    *("holding_id", "level", "evidence_id", "state", "batch_id", "row", "sequence", "issued_at"),
+    *("revoked_at", "revocation_reason", "revocation_request"),
+)
 
 _TOGETHER = 500
-
-Target = tuple[UUID, str]
-"""A credential and its issuer."""
 
 
 class CredentialStore(Protocol):
@@ -54,6 +61,16 @@ class CredentialStore(Protocol):
     async def holdings(self, holding_ids: Iterable[UUID]) -> dict[UUID, list[HeldAward]]:
         """Return all awards ever made under these holdings, by holding."""
         ...
+
+
+class HeldCredentialName(NamedTuple):
+    """A credential without what it says; of the achievement OWNER/ID/VERSION."""
+
+    credential_id: UUID
+    issuer_id: str
+    learner_id: UUID
+    achievement: str
+    active: bool
 
 
 class MongoCredentials:
@@ -85,7 +102,9 @@ class MongoCredentials:
                 active=each["state"] == CredentialState.ACTIVE,
                 evidence_id=each.get("evidence_id"),
                 piece=PieceId(each["batch_id"], each["row"]),
+                sequence=each["sequence"],
                 issued_at=each["issued_at"],
+                reopened=follows_from_evidence(_revocation(each)),
             )
             holdings.setdefault(each["holding_id"], []).append(award)
         return holdings
@@ -112,6 +131,10 @@ class MongoCredentials:
         """Return the insertion of these, to be made in one transaction with that of their decisions."""
         return self._collection, [_document(each) for each in credentials]
 
+    def revoking(self, revocations: Mapping[Target, Revocation]) -> tuple[Collection, list[UpdateOne]]:
+        """Return what revokes these, each if it is active, to be done in one transaction with decisions."""
+        return self._collection, [_revoke(target, each) for target, each in revocations.items()]
+
     async def find(self, credential_id: UUID, issuer_id: str) -> Credential | None:
         """Return one credential of this tenant, None where there is none."""
         found = await self._collection.find_one({"_id": credential_id, "issuer_id": issuer_id})
@@ -127,6 +150,23 @@ class MongoCredentials:
         cursor = self._collection.find().batch_size(_TOGETHER)
         while found := await cursor.to_list(_TOGETHER):
             yield [_credential(each) for each in found]
+
+    async def names_after(self, after: UUID | None, limit: int) -> list[HeldCredentialName]:
+        """Return credentials of every issuer by their ids, beginning after `after`."""
+        # All tenants: the loop over them serves each in its turn.
+        query: Document = {} if after is None else {"_id": {"$gt": after}}
+        fields = dict.fromkeys(("issuer_id", "learner_id", "achievement", "state"), 1)
+        found = await self._collection.find(query, fields).sort("_id", 1).limit(limit).to_list(None)
+        return [
+            HeldCredentialName(
+                each["_id"],
+                each["issuer_id"],
+                each["learner_id"],
+                each["achievement"],
+                active=each["state"] == CredentialState.ACTIVE,
+            )
+            for each in found
+        ]
 
     async def close(
         self, revocations: Mapping[Target, Revocation], take_downs: Mapping[Target, TakeDown]

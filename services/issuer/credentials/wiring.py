@@ -8,7 +8,7 @@ from services.issuer.credentials.announcements import Announcer
 from services.issuer.credentials.repository import MongoCredentials
 from services.issuer.credentials.waiting import WaitingClosing
 from services.issuer.credentials.waiting_commands import WaitingCommands
-from services.issuer.credentials.worker import ChangedLists, Closing
+from services.issuer.credentials.worker import ChangedLists, Closing, StackedUpon
 from services.issuer.decision_ids import DecisionId
 from services.issuer.settings import ServiceSettings
 
@@ -21,6 +21,7 @@ def add_closing(
     remove_evidence_texts: Callable[[Sequence[DecisionId]], Awaitable[None]],
     lists: ChangedLists,
     announcer: Announcer,
+    stacked: StackedUpon,
 ) -> Closing:
     """Register the loop, and return what applies commands."""
     waiting = WaitingCommands(plumbing.database)
@@ -29,6 +30,7 @@ def add_closing(
         remove_evidence_texts=remove_evidence_texts,
         lists=lists,
         announcer=announcer,
+        stacked=stacked,
         waiting=waiting,
         most_waiting=settings.waiting_commands_most,
         clock=now,

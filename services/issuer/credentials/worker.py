@@ -8,11 +8,10 @@ from uuid import UUID
 
 from libs.common.failpoints import failpoint
 from libs.contracts.cloudevents import Outgoing, Received
-from libs.contracts.events import RevokeCredential, TakeDownCredential
+from libs.contracts.events import ReconsiderHolding, RevokeCredential, TakeDownCredential
 from services.issuer.credentials import metrics
 from services.issuer.credentials.announcements import Announcer
-from services.issuer.credentials.credential import Credential, Revocation, TakeDown
-from services.issuer.credentials.repository import Target
+from services.issuer.credentials.credential import Credential, Revocation, TakeDown, Target
 from services.issuer.credentials.waiting_commands import Command, WaitingCommand, WaitingCommandStore
 from services.issuer.decision_ids import DecisionId
 
@@ -46,6 +45,14 @@ class ChangedLists(Protocol):
         ...
 
 
+class StackedUpon(Protocol):
+    """Knows what stacks on credentials."""
+
+    async def reconsider(self, closed: Sequence[Credential]) -> Sequence[ReconsiderHolding]:
+        """Return what asks for it to be looked at, now that these are closed."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Closed:
     """What became of some commands.
@@ -68,6 +75,7 @@ class Closing:
         remove_evidence_texts: Callable[[Sequence[DecisionId]], Awaitable[None]],
         lists: ChangedLists,
         announcer: Announcer,
+        stacked: StackedUpon,
         waiting: WaitingCommandStore,
         most_waiting: int,
         clock: Callable[[], datetime],
@@ -76,6 +84,7 @@ class Closing:
         self._remove_evidence_texts = remove_evidence_texts
         self._lists = lists
         self._announcer = announcer
+        self._stacked = stacked
         self._waiting = waiting
         self._most_waiting = most_waiting
         self._clock = clock
@@ -136,6 +145,8 @@ class Closing:
             for each in closed
             for announcement in self._announcer.of_closing(each, traces[each.credential_id])
         ]
+        asked = await self._stacked.reconsider(closed)
+        announcements += [Outgoing(each, traces[each.credential_id]) for each in asked]
         found = {(each.credential_id, each.issuer_id) for each in closed}
         return Closed(
             announcements, [each for each in commands if (each[0].credential_id, each[0].issuer_id) not in found]

@@ -35,5 +35,6 @@ def announcement(decision: Decision) -> EvidenceDecided:
         waits_until=decision.waits_until,
         counted=decision.counted,
         stacked=decision.stacked or None,
+        revoked=decision.revoked or None,
         decided_at=decision.decided_at,
     )

@@ -10,6 +10,7 @@ from libs.contracts.events import AchievementPublished, Counted, EvidenceSubmitt
 from libs.contracts.ids import Ids
 from libs.contracts.rules import asked_for
 from services.issuer.credentials.award import HeldAward, NewAward
+from services.issuer.decision_ids import DecisionId, PieceId
 from services.issuer.decisions.decision import Decision, Reason
 from services.issuer.decisions.kept import Kept
 
@@ -21,17 +22,19 @@ Stacking = Mapping[tuple[str, str], Sequence[AchievementPublished]]
 
 
 class Owner(NamedTuple):
-    """The submission that a piece of evidence was first taken from, and what it said."""
+    """The submission that a piece of evidence was first taken from, what it said, and whether it was withdrawn."""
 
     submission_id: UUID
     digest: str
+    decision_id: DecisionId | None = None
+    withdrawn: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class DecisionContext:
     """What decisions depend on besides the evidence, as it stands before a batch.
 
-    `decide` keeps `owners`, `holdings`, `kept` and `changed` up to date as it goes.
+    `decide` keeps `owners`, `holdings`, `kept`, `changed` and `disowned` up to date as it goes.
 
     Attributes:
         ids: derives the ids of holdings and credentials.
@@ -47,6 +50,9 @@ class DecisionContext:
         stacking: which achievements ask to hold which.
         kept: by holding id, the evidence that is kept to count together.
         changed: the holdings whose kept evidence is to be stored: what was decided depends on all of it.
+        recorded: by submission, the sequence of the newest decision that is recorded: what a later one issued and is
+            here was issued by a decision that was lost.
+        disowned: decisions whose evidence another submission stands for from now on.
     """
 
     ids: Ids
@@ -62,6 +68,13 @@ class DecisionContext:
     stacking: Stacking = field(default_factory=dict)
     kept: dict[UUID, Kept] = field(default_factory=dict)
     changed: set[UUID] = field(default_factory=set)
+    recorded: Mapping[UUID, int] = field(default_factory=dict)
+    disowned: set[DecisionId] = field(default_factory=set)
+
+    def lost(self, held: HeldAward, evidence: EvidenceSubmitted) -> bool:
+        """Return whether an award was issued by a decision on this piece that is not recorded."""
+        piece = PieceId(evidence.batch_id, evidence.row)
+        return held.piece == piece and held.sequence > self.recorded.get(evidence.submission_id, 0)
 
     @property
     def has_rules(self) -> bool:
@@ -83,6 +96,7 @@ class RuleOutcome(NamedTuple):
         missing: what a rule still lacks, in words.
         stacked: what followed from what the piece has earned, with the credentials that are there already.
         stacked_awards: what of that is to be issued.
+        revoked: of a piece that was withdrawn, what rested on it and is revoked.
     """
 
     evidence: EvidenceSubmitted
@@ -97,6 +111,7 @@ class RuleOutcome(NamedTuple):
     missing: str | None = None
     stacked: tuple[StackedAward, ...] = ()
     stacked_awards: tuple[NewAward, ...] = ()
+    revoked: tuple[UUID, ...] = ()
 
     @property
     def awards(self) -> tuple[NewAward, ...]:
@@ -125,6 +140,7 @@ class RuleOutcome(NamedTuple):
             counted=self.counted,
             missing=self.missing,
             stacked=self.stacked,
+            revoked=self.revoked,
         )
 
 

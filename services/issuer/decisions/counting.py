@@ -14,7 +14,6 @@ from libs.contracts.ids import Ids
 from libs.contracts.results import Result
 from libs.contracts.rules import asked_for
 from services.issuer.credentials.award import HeldAward, NewAward
-from services.issuer.decision_ids import PieceId
 from services.issuer.decisions.claims import claim
 from services.issuer.decisions.context import DecisionContext, RuleOutcome, Stacking
 from services.issuer.decisions.decision import Reason
@@ -90,15 +89,15 @@ def recount(
     return counted
 
 
-def stack(outcome: RuleOutcome, achievement: AchievementPublished, context: DecisionContext) -> RuleOutcome:
-    """Return the outcome with what follows from what the learner holds by now: achievements that ask to hold it."""
+def stack(outcome: RuleOutcome, keys: Iterable[str], context: DecisionContext) -> RuleOutcome:
+    """Return the outcome with what follows from what the learner holds by now: achievements that ask to hold these."""
     evidence = outcome.evidence
-    stacked: dict[UUID, StackedAward] = {}
-    awards: list[NewAward] = []
-    above = deque([achievement.key_of_all_versions])
+    stacked: dict[UUID, StackedAward] = {each.credential_id: each for each in outcome.stacked}
+    awards = list(outcome.stacked_awards)
+    above = deque(keys)
     while above:
         for each in context.stacking.get((evidence.issuer_id, above.popleft()), ()):
-            for found, award in _follow(evidence, each, context):
+            for found, award in follow(evidence, each, context):
                 if found.credential_id not in stacked:
                     stacked[found.credential_id] = found
                     awards += [] if award is None else [award]
@@ -108,26 +107,28 @@ def stack(outcome: RuleOutcome, achievement: AchievementPublished, context: Deci
 
 def keep(evidence: EvidenceSubmitted, achievement: AchievementPublished, context: DecisionContext) -> Kept:
     """Keep a piece; return all that is kept with it."""
-    kept = _kept(evidence, achievement, context).with_piece(KeptPiece.of(evidence, context.ids))
-    return _change(kept, context)
+    kept = kept_with(evidence, achievement, context).with_piece(KeptPiece.of(evidence, context.ids))
+    return change(kept, context)
 
 
 def note(kept: Kept, credential_id: UUID, counted: Counted, context: DecisionContext) -> None:
     """Note what an award was made of."""
-    _change(kept.with_award(credential_id, counted), context)
+    change(kept.with_award(credential_id, counted), context)
 
 
-def _follow(
+def follow(
     evidence: EvidenceSubmitted, achievement: AchievementPublished, context: DecisionContext
 ) -> Iterable[tuple[StackedAward, NewAward | None]]:
-    """Yield what of this achievement followed from the piece before its decision was lost, and what follows now."""
+    """Yield what of this achievement followed from the piece before its decision was lost, and what follows now.
+
+    Each with what is to be issued of it; of what is here already, nothing.
+    """
     # What is decided here depends on what is not there: it is stored although nothing of it has changed, so that of two
     # awards at once, each of which lacks the other, one is refused and decided again.
-    kept = _change(_kept(evidence, achievement, context), context)
-    piece = PieceId(evidence.batch_id, evidence.row)
+    kept = change(kept_with(evidence, achievement, context), context)
     found = evaluated(kept, achievement, context.holdings, context.ids)
     for held in context.holdings.get(kept.holding_id, ()):
-        if held.piece == piece:
+        if context.lost(held, evidence):
             counted = _counted(found) if found.level == held.level else Counted(level=held.level)
             note(kept, held.credential_id, counted, context)
             kept = context.kept[kept.holding_id]
@@ -150,8 +151,8 @@ def evaluated(
     `holdings` are by holding id: that of the achievement, and of those that are to be held.
     """
     assert achievement.rule is not None  # noqa: S101  # what the callers know
-    active = {each.credential_id for each in holdings.get(kept.holding_id, ()) if each.active}
-    pieces, credentials = kept.spent(active)
+    standing = {each.credential_id for each in holdings.get(kept.holding_id, ()) if each.active or each.reopened}
+    pieces, credentials = kept.spent(standing)
     held = (
         HeldCredential(key, each.credential_id, each.level)
         for key in asked_for(achievement.rule)
@@ -184,13 +185,15 @@ def _counted(found: Evaluation) -> Counted:
     return Counted(level=found.level, evidence=found.evidence, credentials=found.credentials)
 
 
-def _kept(evidence: EvidenceSubmitted, achievement: AchievementPublished, context: DecisionContext) -> Kept:
+def kept_with(evidence: EvidenceSubmitted, achievement: AchievementPublished, context: DecisionContext) -> Kept:
+    """Return what is kept of this learner for an achievement."""
     key = achievement.key_of_all_versions
     holding_id = context.ids.holding_id(evidence.learner_id, key)
     return context.kept.get(holding_id) or Kept(holding_id, evidence.issuer_id, evidence.learner_id, key)
 
 
-def _change(kept: Kept, context: DecisionContext) -> Kept:
+def change(kept: Kept, context: DecisionContext) -> Kept:
+    """Have this stored: what is decided depends on all of it."""
     context.kept[kept.holding_id] = kept
     context.changed.add(kept.holding_id)
     return kept

@@ -1,12 +1,15 @@
 """A decision on a piece of evidence, as it is kept: beside the whole piece, and never changed."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from libs.contracts.events import Counted, EvidenceSubmitted, Outcome, StackedAward
+from libs.contracts.reasons import WithdrawalReason
+from services.issuer.credentials.credential import Revocation, Target
 from services.issuer.credentials.hindrance import Hindrance
 from services.issuer.decision_ids import DecisionId, PieceId
 
@@ -31,6 +34,12 @@ class Reason(StrEnum):
     MORE_EVIDENCE_NEEDED = "more_evidence_needed"
     ALREADY_AWARDED = "already_awarded"
     HIGHER_LEVEL_HELD = "higher_level_held"
+    WITHDRAWN_BEFORE = "withdrawn_before"
+    ENTERED_IN_ERROR = WithdrawalReason.ENTERED_IN_ERROR.value
+    WRONG_LEARNER = WithdrawalReason.WRONG_LEARNER.value
+    CORRECTED = WithdrawalReason.CORRECTED.value
+    REQUESTED_BY_LEARNER = WithdrawalReason.REQUESTED_BY_LEARNER.value
+    OTHER = WithdrawalReason.OTHER.value
 
 
 _CODES = frozenset(each.value for each in Reason)
@@ -55,6 +64,7 @@ class Decision:
         counted: where the piece is kept to count together with others: what was issued is made of this.
         missing: what the achievement's rule still lacks, in words.
         stacked: what was awarded with it, as it follows from what the piece has earned.
+        revoked: of a piece that was withdrawn, the credentials that rested on it and were revoked with it.
     """
 
     evidence: EvidenceSubmitted
@@ -70,6 +80,7 @@ class Decision:
     counted: Counted | None = None
     missing: str | None = None
     stacked: tuple[StackedAward, ...] = ()
+    revoked: tuple[UUID, ...] = ()
 
     @property
     def decision_id(self) -> DecisionId:
@@ -100,6 +111,22 @@ class Decision:
             until=self.waits_until,
             trace=trace,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What of what is stored changes with decisions.
+
+    Attributes:
+        disowned: decisions whose piece of evidence stands for another submission, or another decision, from now on.
+        revocations: credentials that are active and are revoked.
+    """
+
+    disowned: frozenset[DecisionId] = frozenset()
+    revocations: Mapping[Target, Revocation] = field(default_factory=dict)
+
+
+NO_CHANGES: Final = Changes()
 
 
 class Lack(NamedTuple):

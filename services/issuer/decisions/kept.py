@@ -99,13 +99,17 @@ class Kept:
         best = sorted(pieces.values(), key=lambda each: each.worth)[-MOST_KEPT:]
         return replace(self, pieces=tuple(sorted(best, key=lambda each: each.evidence_id)))
 
+    def without_piece(self, evidence_id: UUID) -> "Kept":
+        """Return it without this piece."""
+        return replace(self, pieces=tuple(each for each in self.pieces if each.evidence_id != evidence_id))
+
     def with_award(self, credential_id: UUID, counted: Counted) -> "Kept":
         """Return it with the note of an award."""
         others = [each for each in self.awards if each.credential_id != credential_id]
         return replace(self, awards=(*others, NotedAward(credential_id, counted))[-MOST_NOTED:])
 
-    def spent(self, active: Collection[UUID]) -> tuple[set[UUID], set[UUID]]:
+    def spent(self, standing: Collection[UUID]) -> tuple[set[UUID], set[UUID]]:
         """Return the pieces and the credentials that awards were made of that are not among these, being revoked."""
-        closed = [each.counted for each in self.awards if each.credential_id not in active]
+        closed = [each.counted for each in self.awards if each.credential_id not in standing]
         pieces = {piece for each in closed for piece in each.evidence}
         return pieces, {credential for each in closed for credential in each.credentials}

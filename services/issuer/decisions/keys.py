@@ -6,6 +6,8 @@ from services.issuer.decision_ids import DecisionId, PieceId
 
 # BSON compares binary values of one length byte by byte, so these stand in the order of batch, row, sequence.
 _ROW_BYTES, SEQUENCE_BYTES = 4, 2
+LAST = 256**SEQUENCE_BYTES - 1
+"""The highest sequence that a decision can have."""
 
 
 def piece_key(piece: PieceId) -> bytes:

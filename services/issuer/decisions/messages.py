@@ -1,6 +1,7 @@
 """What the reasons of decisions say to people: one message each, free of personal data."""
 
 from libs.contracts.events import Outcome
+from libs.contracts.reasons import WithdrawalReason
 from services.issuer.decisions.decision import Reason
 
 _PARKED: dict[Reason, str] = {
@@ -21,6 +22,13 @@ _PARKED: dict[Reason, str] = {
         " a version of which one can."
     ),
 }
+_WITHDRAWN: dict[WithdrawalReason, str] = {
+    WithdrawalReason.ENTERED_IN_ERROR: "it should not have been sent.",
+    WithdrawalReason.WRONG_LEARNER: "it is about another learner.",
+    WithdrawalReason.CORRECTED: "it is corrected.",
+    WithdrawalReason.REQUESTED_BY_LEARNER: "the learner asked for it.",
+    WithdrawalReason.OTHER: "the school did not say why.",
+}
 MESSAGES: dict[Reason, str] = {
     Reason.UNKNOWN_ISSUER: "The issuer that this evidence was sent for is not known.",
     Reason.UNKNOWN_ACHIEVEMENT: "There is no achievement of this id that this issuer may award.",
@@ -36,6 +44,10 @@ MESSAGES: dict[Reason, str] = {
     Reason.MORE_EVIDENCE_NEEDED: "It is kept and counts; this achievement asks for more together.",
     Reason.ALREADY_AWARDED: "The learner holds this achievement at this level already.",
     Reason.HIGHER_LEVEL_HELD: "The learner holds this achievement at a higher level already.",
+    Reason.WITHDRAWN_BEFORE: (
+        "This evidence was withdrawn. Send what is right instead under the same source id, or this one under another."
+    ),
+    **{Reason(reason.value): f"It was withdrawn: {why}" for reason, why in _WITHDRAWN.items()},
 }
 MISSING = "Still missing: "
 """What stands before the words of what a rule lacks, at the end of a message."""

@@ -6,6 +6,7 @@ version, and what was held then may have been revoked since.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from typing import Protocol
@@ -17,7 +18,7 @@ from libs.contracts.events import Counted, Event, EvidenceDecided, EvidenceSubmi
 from libs.contracts.ids import Ids
 from services.issuer.credentials.repository import CredentialStore
 from services.issuer.decision_ids import DecisionId, PieceId
-from services.issuer.decisions.decision import Decision, Reason, Waiting
+from services.issuer.decisions.decision import Changes, Decision, Reason, Waiting
 from services.issuer.decisions.kept import Kept, KeptPiece
 from services.issuer.decisions.keys import decision_key, piece_key
 from services.issuer.decisions.messages import MISSING
@@ -183,13 +184,33 @@ class PublishedHistory:
     async def _recorded(self, decisions: Sequence[Decision], waiting: Sequence[Waiting]) -> bool:
         """Record these; where nothing stands against them but evidence that was kept meanwhile, again with that."""
         for _ in range(_ATTEMPTS):
-            if await self._decisions.record(decisions, [], waiting, await self._kept(decisions)):
+            owned, changes = await self._owned(decisions)
+            if await self._decisions.record(owned, [], waiting, await self._kept(decisions), changes):
                 return True
             there = await self._decisions.newest({each.decision_id.piece for each in decisions})
             sequences = {submission_id: each.sequence for submission_id, each in there.items()}
             if any(sequences.get(each.evidence.submission_id, 0) >= each.sequence for each in decisions):
                 break
         return False
+
+    async def _owned(self, decisions: Sequence[Decision]) -> tuple[list[Decision], Changes]:
+        """Return these, of which one owns each piece of evidence, and those recorded before that own theirs no more.
+
+        The first decision that measured a piece owns it, then that of its withdrawal, then what was sent instead.
+        """
+        owning = [each for each in decisions if each.owns_evidence]
+        before = await self._decisions.owners({each.evidence.evidence_id for each in owning}) if owning else {}
+        owners = {key: (each.submission_id, each.decision_id) for key, each in before.items()}
+        for each in owning:
+            key, submission_id = each.evidence.evidence_id, each.evidence.submission_id
+            if each.outcome is Outcome.WITHDRAWN or owners.get(key, (None, None))[0] != submission_id:
+                owners[key] = submission_id, each.decision_id
+        owned = [
+            replace(each, owns_evidence=each.owns_evidence and owners[each.evidence.evidence_id][1] == each.decision_id)
+            for each in decisions
+        ]
+        gone = {each.decision_id for key, each in before.items() if owners[key][1] != each.decision_id}
+        return owned, Changes(disowned=frozenset(each for each in gone if each is not None))
 
     async def _kept(self, decisions: Sequence[Decision]) -> list[Kept]:
         """Return the evidence that is kept with these decisions, as they left it."""
@@ -210,8 +231,10 @@ class PublishedHistory:
 
 def _changes(decision: Decision, ids: Ids) -> Iterator[tuple[str, Callable[[Kept], Kept]]]:
     """Yield what a decision changes in kept evidence, by the version of the achievement that it belongs to."""
-    if decision.counted is not None and decision.achievement is not None:
-        piece = KeptPiece.of(decision.evidence, ids)
+    piece = KeptPiece.of(decision.evidence, ids)
+    if decision.counted is not None and decision.achievement is not None and decision.outcome is Outcome.WITHDRAWN:
+        yield decision.achievement, lambda kept: kept.without_piece(piece.evidence_id)
+    elif decision.counted is not None and decision.achievement is not None:
         yield decision.achievement, lambda kept: kept.with_piece(piece)
         if decision.issued_id is not None:
             yield decision.achievement, partial(_noted, decision.issued_id, decision.counted)
@@ -230,7 +253,7 @@ def _after(newest: Decision | None) -> int:
 
 def _decision(evidence: EvidenceSubmitted, event: EvidenceDecided) -> Decision:
     reason = None if event.reason is None else Reason(event.reason)
-    measured = event.outcome in {Outcome.ISSUED, Outcome.NOT_YET, Outcome.DUPLICATE}
+    measured = event.outcome in {Outcome.ISSUED, Outcome.NOT_YET, Outcome.DUPLICATE, Outcome.WITHDRAWN}
     return Decision(
         evidence=evidence,
         sequence=event.sequence,
@@ -245,6 +268,7 @@ def _decision(evidence: EvidenceSubmitted, event: EvidenceDecided) -> Decision:
         counted=event.counted,
         missing=_missing(event),
         stacked=event.stacked or (),
+        revoked=event.revoked or (),
     )
 
 

@@ -12,7 +12,7 @@ from datetime import date, datetime
 from typing import Any, Protocol
 from uuid import UUID
 
-from pymongo import ReplaceOne
+from pymongo import ReplaceOne, UpdateOne
 from pymongo.read_concern import ReadConcern
 
 from libs.common import mongo
@@ -24,16 +24,18 @@ from services.issuer.credentials.credential import Credential
 from services.issuer.credentials.repository import MongoCredentials
 from services.issuer.decision_ids import DecisionId, PieceId
 from services.issuer.decisions.context import Owner
-from services.issuer.decisions.decision import PARKED, Decision, Lack, Parked, Reason, Waiting
+from services.issuer.decisions.decision import NO_CHANGES, PARKED, Changes, Decision, Lack, Parked, Reason, Waiting
 from services.issuer.decisions.kept import Kept
 from services.issuer.decisions.kept_documents import counted_document, counted_of, kept_of, replacement
-from services.issuer.decisions.keys import SEQUENCE_BYTES, decision_key, piece_key, piece_of
+from services.issuer.decisions.keys import LAST, SEQUENCE_BYTES, decision_key, piece_key, piece_of
 
 INDEXES: Sequence[Index] = (
     # A piece of evidence belongs to one submission, whatever any code believes.
     Index("decisions", ["evidence_id"], unique=True, partial={"owns_evidence": True}),
     # Decisions after the first, which are few.
     Index("decisions", ["piece"], partial={"sequence": {"$gt": 1}}),
+    # What was held against other evidence: decided again should it be closed as its own evidence was withdrawn.
+    Index("decisions", ["credential_id"], partial={"outcome": Outcome.DUPLICATE.value}),
     Index("waiting", ["lacks", "since", "_id"]),
     Index("waiting", ["until"]),
     Index("waiting", ["reason", "issuer_id"], partial={"reason": {"$in": sorted(PARKED)}}),
@@ -51,6 +53,10 @@ class DecisionStore(Protocol):
         """Return which submission each piece of evidence was first taken from."""
         ...
 
+    async def held_against(self, credential_ids: Collection[UUID], limit: int) -> list[PieceId]:
+        """Return pieces that earned nothing since one of these credentials was held, in the order of their batches."""
+        ...
+
     async def kept(self, holding_ids: Collection[UUID]) -> dict[UUID, Kept]:
         """Return the evidence that is kept under these holdings; of none, nothing is asked of the database."""
         ...
@@ -61,6 +67,7 @@ class DecisionStore(Protocol):
         credentials: Sequence[Credential],
         waiting: Sequence[Waiting],
         kept: Sequence[Kept] = (),
+        changes: Changes = NO_CHANGES,
     ) -> bool:
         """Store all of these or none; False where something stored forbids one of them (another worker was first)."""
         ...
@@ -143,11 +150,15 @@ class MongoDecisions:
         wanted = list(dict.fromkeys(evidence_ids))
         # The index holds owners alone, and is used only where the query says so.
         query = {"evidence_id": {"$in": wanted}, "owns_evidence": True}
-        found = self._decisions.find(query, {"evidence_id": 1, "digest": 1})
-        return {
-            each["evidence_id"]: Owner(ids.submission_id(*piece_of(each["_id"])), each["digest"])
-            for each in await found.to_list(None)
-        }
+        found = self._decisions.find(query, {"evidence_id": 1, "digest": 1, "sequence": 1, "outcome": 1})
+        return {each["evidence_id"]: _owner(each) for each in await found.to_list(None)}
+
+    async def held_against(self, credential_ids: Collection[UUID], limit: int) -> list[PieceId]:
+        """See `DecisionStore`."""
+        # A worker's query, by deterministic ids; the index holds these alone.
+        query = {"credential_id": {"$in": list(credential_ids)}, "outcome": Outcome.DUPLICATE.value}
+        found = await self._decisions.find(query, {"_id": 1}).sort("_id", 1).limit(limit).to_list(None)
+        return list(dict.fromkeys(piece_of(each["_id"]) for each in found))
 
     async def kept(self, holding_ids: Collection[UUID]) -> dict[UUID, Kept]:
         """See `DecisionStore`."""
@@ -166,8 +177,14 @@ class MongoDecisions:
         credentials: Sequence[Credential],
         waiting: Sequence[Waiting],
         kept: Sequence[Kept] = (),
+        changes: Changes = NO_CHANGES,
     ) -> bool:
         """See `DecisionStore`."""
+        # Before what is inserted: the index lets a piece of evidence belong to one submission at a time.
+        disowned = [
+            UpdateOne({"_id": decision_key(each), "owns_evidence": True}, {"$unset": {"owns_evidence": ""}})
+            for each in changes.disowned
+        ]
         return await insert_together(
             self._client,
             [
@@ -176,6 +193,7 @@ class MongoDecisions:
                 (self._waiting, [_waiting_document(each) for each in waiting]),
             ],
             first=self._prove,
+            updating=[(self._decisions, disowned), self._credentials.revoking(changes.revocations)],
             replacing=(self._kept, [replacement(each) for each in kept]),
         )
 
@@ -192,8 +210,11 @@ class MongoDecisions:
         What explains the award stays: where the evidence came from, what it showed and when, and which rule decided.
         """
         # A worker's query, by deterministic ids: the evidence stands in each decision on its piece.
-        every = [decision_key(DecisionId(*each.piece, n)) for each in decision_ids for n in range(1, each.sequence + 1)]
-        await self._decisions.update_many({"_id": {"$in": every}}, {"$set": {"activity": ""}, "$unset": {"link": ""}})
+        every = [
+            {"_id": {"$gte": decision_key(DecisionId(*piece, 0)), "$lte": decision_key(DecisionId(*piece, LAST))}}
+            for piece in {each.piece for each in decision_ids}
+        ]
+        await self._decisions.update_many({"$or": every}, {"$set": {"activity": ""}, "$unset": {"link": ""}})
 
     async def lacking(self, after: str, limit: int) -> list[Lack]:
         """See `WaitingStore`."""
@@ -262,6 +283,12 @@ class MongoDecisions:
         return await self._waiting.estimated_document_count()
 
 
+def _owner(stored: Document) -> Owner:
+    decision_id = DecisionId(*piece_of(stored["_id"]), stored["sequence"])
+    withdrawn = stored["outcome"] == Outcome.WITHDRAWN
+    return Owner(ids.submission_id(*decision_id.piece), stored["digest"], decision_id, withdrawn=withdrawn)
+
+
 def _decision_document(decision: Decision) -> Document:
     evidence, key = decision.evidence, decision_key(decision.decision_id)
     document = {
@@ -298,6 +325,7 @@ def _decision_document(decision: Decision) -> Document:
         "counted": None if decision.counted is None else counted_document(decision.counted),
         "missing": decision.missing,
         "stacked": [_stacked_document(each) for each in decision.stacked] or None,
+        "revoked": list(decision.revoked) or None,
     }
     return {name: value for name, value in document.items() if value is not None}
 
@@ -328,6 +356,7 @@ def _decision(stored: Document) -> Decision:
         counted=None if (counted := stored.get("counted")) is None else counted_of(counted),
         missing=stored.get("missing"),
         stacked=tuple(_stacked(each) for each in stored.get("stacked", ())),
+        revoked=tuple(stored.get("revoked", ())),
     )
 
 

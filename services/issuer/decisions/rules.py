@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from libs.contracts.events import AchievementPublished, EvidenceSubmitted, Outcome
 from libs.contracts.rules import Condition, EvidenceCondition, Group, conditions
 from services.issuer.credentials.award import NewAward
-from services.issuer.decision_ids import PieceId
 from services.issuer.decisions.claims import claim, holding_of
 from services.issuer.decisions.context import DecisionContext, Owner, RuleOutcome
 from services.issuer.decisions.counting import count, hindrance_above, recount, stack
@@ -24,9 +23,12 @@ def _decide_one(evidence: EvidenceSubmitted, context: DecisionContext) -> RuleOu
     if refusal is not None:
         return refusal
     assert achievement is not None, "an unknown one waits or is refused"  # noqa: S101  # what `_refuse` promises
+    owner = context.owners.get(evidence.evidence_id)
+    if owner is not None and owner.withdrawn and owner.decision_id is not None:
+        context.disowned.add(owner.decision_id)
     context.owners[evidence.evidence_id] = Owner(evidence.submission_id, evidence.digest)
     outcome = issued or _measure(evidence, achievement, context)
-    return stack(outcome, achievement, context) if context.stacking else outcome
+    return stack(outcome, [achievement.key_of_all_versions], context) if context.stacking else outcome
 
 
 def _measure(evidence: EvidenceSubmitted, achievement: AchievementPublished, context: DecisionContext) -> RuleOutcome:
@@ -50,9 +52,8 @@ def _issued_before(
     owner = context.owners.get(evidence.evidence_id)
     if owner is not None and owner.submission_id != evidence.submission_id:
         return None
-    piece = PieceId(evidence.batch_id, evidence.row)
     for held in context.holdings.get(holding_of(evidence, achievement, context.ids), ()):
-        if held.piece == piece:
+        if context.lost(held, evidence):
             issued = RuleOutcome(evidence, Outcome.ISSUED, None, achievement, held.credential_id, owns_evidence=True)
             if achievement.rule is not None:
                 issued = issued._replace(counted=recount(evidence, achievement, held, context))
@@ -73,9 +74,11 @@ def _refuse(
     reason = None
     if evidence.issuer_id not in context.issuers:
         return _waiting(evidence, hindrance or Reason.UNKNOWN_ISSUER, context)
-    if owner is not None and owner.submission_id != evidence.submission_id:
-        if owner.digest == evidence.digest:
+    if owner is not None and owner.submission_id != evidence.submission_id and owner.digest == evidence.digest:
+        if not owner.withdrawn:
             return RuleOutcome(evidence, Outcome.DUPLICATE, Reason.SENT_BEFORE)
+        reason = Reason.WITHDRAWN_BEFORE
+    elif owner is not None and owner.submission_id != evidence.submission_id and not owner.withdrawn:
         reason = Reason.SOURCE_ID_REUSED
     elif achievement is None:
         return _waiting(evidence, hindrance or Reason.UNKNOWN_ACHIEVEMENT, context)

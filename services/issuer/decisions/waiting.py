@@ -87,7 +87,7 @@ class WaitingEvidence:
         pairs = {each.pair for each in names}
         versions = await self._catalogue.resolve(pairs, issuers)
         signed_for = {pair: version for pair, version in versions.items() if pair[0] not in suspended}
-        hindrances = await self._awarding.hindrances(pairs, issuers, signed_for)
+        hindrances = await self._awarding.deciding.hindrances(pairs, issuers, signed_for)
 
         def waits_for(pair: Pair) -> Reason | None:
             if pair in signed_for or (pair in hindrances and pair not in versions):

@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -11,34 +11,23 @@ from libs.audit.entry import Action, AuditWriter, Cause, Entry
 from libs.common.failpoints import failpoint
 from libs.common.telemetry import trace_id
 from libs.contracts.cloudevents import Outgoing, Received
-from libs.contracts.events import AchievementPublished, EvidenceSubmitted, IssuerPublished, Outcome
+from libs.contracts.events import EvidenceSubmitted, Outcome
 from libs.contracts.ids import Ids
-from libs.openbadges.model.errors import CredentialError
 from services.issuer.credentials.announcements import Announcer
-from services.issuer.credentials.award import NewAward
 from services.issuer.credentials.credential import Credential
-from services.issuer.credentials.hindrance import Hindrance, Pair
 from services.issuer.credentials.repository import CredentialStore
-from services.issuer.decision_ids import DecisionId, PieceId
+from services.issuer.decision_ids import PieceId
 from services.issuer.decisions import metrics
 from services.issuer.decisions.announcements import announcement
-from services.issuer.decisions.claims import award_evidence, holding_of
-from services.issuer.decisions.context import DecisionContext, RuleOutcome, stacking_of
-from services.issuer.decisions.counting import needed
+from services.issuer.decisions.deciding import Decided, Deciding
 from services.issuer.decisions.decision import Decision, Reason, Waiting
-from services.issuer.decisions.kept import Kept
 from services.issuer.decisions.ports import AchievementCatalogue, Reconsidered, Signer, StatusEntries
 from services.issuer.decisions.published import PublishedHistory
 from services.issuer.decisions.repository import DecisionStore
-from services.issuer.decisions.rules import decide
-from services.issuer.status.entry import StatusEntry
 
 # Losing against another worker means that its decisions are there to be read; losing so often is a defect.
 _ATTEMPTS = 10
 _PAUSE_SECONDS = 0.02
-# So many credentials are written and signed together, some 10 ms; then the rest of the process (heartbeats to Kafka,
-# HTTP) runs.
-_TOGETHER = 32
 
 
 class DecidingStuckError(Exception):
@@ -65,22 +54,27 @@ class Awarding:
         longest_wait: timedelta,
         longest_suspended: timedelta,
     ) -> None:
-        self._ids = ids
         self._decisions = decisions
         self._history = history
         self._credentials = credentials
-        self._catalogue = catalogue
-        self._signer = signer
-        self._entries = entries
         self._announcer = announcer
         self._audit = audit
         self._publish = publish
         self._clock = clock
-        self._longest_waits = {
-            Reason.UNKNOWN_ISSUER: longest_wait,
-            Reason.UNKNOWN_ACHIEVEMENT: longest_wait,
-            Reason.ISSUER_SUSPENDED: longest_suspended,
-        }
+        self.deciding = Deciding(
+            ids=ids,
+            decisions=decisions,
+            credentials=credentials,
+            catalogue=catalogue,
+            signer=signer,
+            entries=entries,
+            clock=clock,
+            longest_waits={
+                Reason.UNKNOWN_ISSUER: longest_wait,
+                Reason.UNKNOWN_ACHIEVEMENT: longest_wait,
+                Reason.ISSUER_SUSPENDED: longest_suspended,
+            },
+        )
 
     async def handle(self, batch: Sequence[Received[EvidenceSubmitted]]) -> Sequence[Outgoing]:
         """Decide, issue, record and announce; return what has changed since it was announced.
@@ -103,15 +97,7 @@ class Awarding:
         traces = {each.event.submission_id: each.trace for each in batch if each.event is not None}
         evidence = {each.event.submission_id: each.event for each in batch if each.event is not None}
         decisions, issued = await self._settle(evidence, traces, (), _is_undecided, newest={})
-        return await self._announce(decisions, issued, traces)
-
-    async def hindrances(
-        self, pairs: Iterable[Pair], issuers: dict[str, IssuerPublished], versions: Mapping[Pair, AchievementPublished]
-    ) -> dict[Pair, Reason]:
-        """Return for which of these nothing can be signed, whatever the evidence says, and why."""
-        unreadable = self._catalogue.unreadable((each for each in pairs if each not in versions), issuers)
-        found = {**unreadable, **await self._signer.hindrances(versions, issuers)}
-        return {pair: Reason(each.value) for pair, each in found.items()}
+        return await self.announce(decisions, issued, traces)
 
     async def reconsider(self, waiting: Sequence[Waiting], now: datetime) -> Reconsidered:
         """Decide waiting evidence anew by the same steps, publish, and return what became of it.
@@ -130,7 +116,7 @@ class Awarding:
             for key, each in decisions.items()
             if each.outcome is not Outcome.WAITING or each.reason is not before[key]
         }
-        await self._publish(await self._announce(changed, issued, traces))
+        await self._publish(await self.announce(changed, issued, traces))
         waits = {key: each.waiting(traces[key]) for key, each in changed.items()}
         return Reconsidered(
             ended=[each.decision_id.piece for key, each in changed.items() if waits[key] is None],
@@ -152,133 +138,35 @@ class Awarding:
         presumed of those decisions at first. What is wrong in it costs an attempt, since recording is refused.
         """
         for attempt in range(_ATTEMPTS):
+            await pause(attempt)
             if attempt:
-                await asyncio.sleep(_PAUSE_SECONDS * random.uniform(0.5, 1.5) * attempt)  # noqa: S311  # jitter
                 newest = await self._decisions.newest(PieceId(each.batch_id, each.row) for each in evidence.values())
             failpoint("issuer.award.1")
             newest = await self._history.record(evidence, newest)
             pieces = [each for submission_id, each in evidence.items() if is_open(newest.get(submission_id))]
-            # 2, 3, 4
-            decided, credentials, kept = await self._decide(pieces, newest, overdue) if pieces else ({}, {}, [])
-            waiting = [each.waiting(traces[key]) for key, each in decided.items() if each.sequence == 1]
-            if credentials:
-                await self._audit.record(_signed(credentials.values(), traces))  # 5
-            if not decided or await self._decisions.record(
-                list(decided.values()), list(credentials.values()), [each for each in waiting if each is not None], kept
-            ):
+            if not pieces:
+                return {each: newest[each] for each in evidence}, {}
+            decided = await self.deciding.decide(pieces, newest, overdue)  # 2, 3, 4
+            if await self.record(decided, traces):  # 5
                 failpoint("issuer.award.5")
-                _count(decided.values(), self._clock())
-                return {each: decided.get(each) or newest[each] for each in evidence}, credentials
+                return {each: decided.decisions.get(each) or newest[each] for each in evidence}, decided.credentials
             metrics.RECORD_CONFLICTS.inc()
         raise DecidingStuckError(f"{len(evidence)} submissions were refused {_ATTEMPTS} times")
 
-    async def _decide(
-        self, pieces: Sequence[EvidenceSubmitted], newest: Mapping[UUID, Decision], overdue: Collection[UUID]
-    ) -> tuple[dict[UUID, Decision], dict[UUID, Credential], list[Kept]]:
-        """Steps 2 to 4; a piece that no credential can be written of is refused, and the rest decided again."""
-        at = self._clock()
-        unwritable: set[UUID] = set()
-        parked: dict[Pair, Reason] = {}
-        while True:
-            issuers, context = await self._context(pieces, unwritable, overdue, parked)  # 2
-            failpoint("issuer.award.2")
-            outcomes = await _decided(pieces, context)  # 3
-            failpoint("issuer.award.3")
-            credentials, refused, hindered = await self._sign(outcomes, newest, issuers, at)  # 4
-            failpoint("issuer.award.4")
-            if not refused and not hindered:
-                break
-            unwritable |= refused
-            parked |= hindered
-        decisions = {
-            each.evidence.submission_id: each.decision(_next(each.evidence, newest), at, self._until(each, at))
-            for each in outcomes
-            # A piece that goes on waiting for the same keeps the decision that it has.
-            if each.outcome is not Outcome.WAITING
-            or (before := newest.get(each.evidence.submission_id)) is None
-            or before.reason is not each.reason
-        }
-        return decisions, credentials, [context.kept[each] for each in context.changed]
-
-    def _until(self, outcome: RuleOutcome, at: datetime) -> datetime | None:
-        """Return until when the piece may wait, None where that does not matter."""
-        longest = None if outcome.reason is None else self._longest_waits.get(outcome.reason)
-        return None if longest is None else at + longest
-
-    async def _context(
-        self,
-        pieces: Sequence[EvidenceSubmitted],
-        unwritable: set[UUID],
-        overdue: Collection[UUID],
-        parked: Mapping[Pair, Reason],
-    ) -> tuple[dict[str, IssuerPublished], DecisionContext]:
-        names = {each.issuer_id for each in pieces}
-        issuers = await self._catalogue.issuers(names)
-        pairs = {(each.issuer_id, each.achievement) for each in pieces}
-        achievements = await self._catalogue.resolve(pairs, issuers)
-        holdings = {
-            holding_of(each, achievement, self._ids)
-            for each in pieces
-            if (achievement := achievements.get((each.issuer_id, each.achievement))) is not None
-        }
-        stacking = stacking_of(achievements)
-        read = needed(pieces, achievements, stacking, self._ids)
-        # Side by side: none needs another, and each waits for its turn in a busy process.
-        suspended, hindrances, owners, held, kept = await asyncio.gather(
-            self._catalogue.suspended(names),
-            self.hindrances(pairs, issuers, achievements),
-            self._decisions.owners(each.evidence_id for each in pieces),
-            self._credentials.holdings(holdings | read.holdings),
-            self._decisions.kept(read.kept),
+    async def record(self, decided: Decided, traces: Mapping[UUID, str]) -> bool:
+        """Step 5: return whether all of it is recorded; False where something stored forbids it."""
+        decisions, credentials = list(decided.decisions.values()), list(decided.credentials.values())
+        waiting = [each.waiting(traces[key]) for key, each in decided.decisions.items() if each.sequence == 1]
+        if credentials:
+            await self._audit.record(_signed(credentials, traces))
+        done = not decisions or await self._decisions.record(
+            decisions, credentials, [each for each in waiting if each is not None], decided.kept, decided.changes
         )
-        context = DecisionContext(
-            ids=self._ids,
-            issuers=issuers.keys(),
-            suspended=suspended,
-            hindrances={**hindrances, **parked},
-            achievements=achievements,
-            owners=owners,
-            holdings=held,
-            unwritable=unwritable,
-            overdue=overdue,
-            never_waits={reason for reason, longest in self._longest_waits.items() if not longest},
-            stacking=stacking,
-            kept=kept,
-        )
-        return issuers, context
+        if done:
+            _count(decisions, self._clock())
+        return done
 
-    async def _sign(
-        self,
-        outcomes: Sequence[RuleOutcome],
-        newest: Mapping[UUID, Decision],
-        issuers: dict[str, IssuerPublished],
-        at: datetime,
-    ) -> tuple[dict[UUID, Credential], set[UUID], dict[Pair, Reason]]:
-        """Return the credentials to store by id.
-
-        And the submissions that no credential can be written of; and the achievements of issuers of which none can.
-        """
-        awards = [award for each in outcomes for award in each.awards]
-        entries = await self._entries.allocate(len(awards))
-        failpoint("issuer.award.4.entries")
-        credentials: dict[UUID, Credential] = {}
-        refused: set[UUID] = set()
-        hindered: dict[Pair, Reason] = {}
-        listed = list(zip(awards, entries, strict=True))
-        for start in range(0, len(listed), _TOGETHER):
-            some = listed[start : start + _TOGETHER]
-            for (award, entry), document in zip(some, await self._signer.credentials(some, issuers, at), strict=True):
-                if isinstance(document, CredentialError):
-                    refused.add(award.evidence.submission_id)
-                elif isinstance(document, Hindrance):
-                    hindered[award.evidence.issuer_id, award.achievement.achievement_id] = Reason(document.value)
-                else:
-                    credential = _credential(award, _next(award.evidence, newest), entry, document, at)
-                    credentials[credential.credential_id] = credential
-            await asyncio.sleep(0)
-        return credentials, refused, hindered
-
-    async def _announce(
+    async def announce(
         self, decisions: Mapping[UUID, Decision], issued: Mapping[UUID, Credential], traces: Mapping[UUID, str]
     ) -> list[Outgoing]:
         """Publish what these decisions announce; return what has changed in the meantime and is to be published too.
@@ -311,15 +199,10 @@ class Awarding:
         ]
 
 
-async def _decided(pieces: Sequence[EvidenceSubmitted], context: DecisionContext) -> list[RuleOutcome]:
-    """Decide each in its order; where rules have a part in it, one may take some ms, and others run between them."""
-    if not context.has_rules:
-        return decide(pieces, context)
-    outcomes: list[RuleOutcome] = []
-    for each in pieces:
-        outcomes += decide([each], context)
-        await asyncio.sleep(0)
-    return outcomes
+async def pause(attempt: int) -> None:
+    """Wait before an attempt but the first: whoever was first is to end what it began."""
+    if attempt:
+        await asyncio.sleep(_PAUSE_SECONDS * random.uniform(0.5, 1.5) * attempt)  # noqa: S311  # jitter
 
 
 def _is_undecided(newest: Decision | None) -> bool:
@@ -328,29 +211,6 @@ def _is_undecided(newest: Decision | None) -> bool:
 
 def _is_waiting(newest: Decision | None) -> bool:
     return newest is not None and newest.outcome is Outcome.WAITING
-
-
-def _next(evidence: EvidenceSubmitted, newest: Mapping[UUID, Decision]) -> int:
-    """Return the sequence of the next decision on the piece."""
-    before = newest.get(evidence.submission_id)
-    return 1 if before is None else before.sequence + 1
-
-
-def _credential(award: NewAward, sequence: int, entry: StatusEntry, document: str, at: datetime) -> Credential:
-    evidence, achievement = award.evidence, award.achievement
-    return Credential(
-        credential_id=award.credential_id,
-        issuer_id=evidence.issuer_id,
-        learner_id=evidence.learner_id,
-        holding_id=award.holding_id,
-        achievement=achievement.version_key,
-        level=None if award.result is None else award.result.level,
-        evidence_id=award_evidence(achievement, evidence),
-        decision_id=DecisionId(evidence.batch_id, evidence.row, sequence),
-        status=entry,
-        issued_at=at,
-        document=document,
-    )
 
 
 def _signed(credentials: Collection[Credential], traces: Mapping[UUID, str]) -> Entry:

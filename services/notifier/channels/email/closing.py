@@ -12,6 +12,7 @@ REVOKED: Final[Mapping[RevocationReason, str]] = {
     RevocationReason.ISSUED_IN_ERROR: "It was given by mistake, and the mistake was not yours.",
     RevocationReason.WRONG_LEARNER: "It was meant for somebody else.",
     RevocationReason.EVIDENCE_WITHDRAWN: "What it was given for has been corrected.",
+    RevocationReason.STACKED_ON_REVOKED: "A badge that it builds on was revoked.",
     RevocationReason.SUPERSEDED: "Another badge takes its place.",
     RevocationReason.REQUESTED_BY_LEARNER: _ASKED,
     RevocationReason.TAKEN_DOWN: "",
