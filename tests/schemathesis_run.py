@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -12,7 +13,9 @@ EXAMPLES = 10
 _SECONDS = 240
 
 
-def check_conformance(url: str, key: str | None = None, leave_out: str = "", *, also: str | None = None) -> None:
+def check_conformance(
+    url: str, key: str | None = None, leave_out: str = "", *, also: str | None = None, elsewhere: Sequence[str] = ()
+) -> None:
     """Fail with what schemathesis found, and how to reproduce it, unless all answers are as documented.
 
     Args:
@@ -20,6 +23,7 @@ def check_conformance(url: str, key: str | None = None, leave_out: str = "", *, 
         key: an API key, where the service needs one.
         leave_out: names of checks, separated by commas.
         also: another API key, with which every request is sent once more: making requests costs more than sending them.
+        elsewhere: ids of operations that another test asks for.
     """
     command = [
         str(Path(sys.executable).with_name("schemathesis")), "--no-color", "run", f"{url}/openapi.json",
@@ -28,6 +32,7 @@ def check_conformance(url: str, key: str | None = None, leave_out: str = "", *, 
         # Whether its generator is slow, on a busy machine too, says nothing about the service.
         "--suppress-health-check", "too_slow,filter_too_much", "--generation-database", "none", "--checks", "all",
     ]  # fmt: skip
+    command += [part for each in elsewhere for part in ("--exclude-operation-id", each)]
     if leave_out:
         command += ["--exclude-checks", leave_out]
     if key is not None:

@@ -2,8 +2,7 @@
 
 import re
 import stat
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,22 +17,17 @@ from bowerbird.organisations.key_folder import KeyFolder
 from libs.access.administrators import Administrators
 from libs.access.api_keys import ApiKeys
 from libs.access.key_files import add_administrator
-from libs.access.key_text import key_id, key_sha256, new_key
-from libs.access.organisations import Sought
-from libs.access.repository import StoredKey
+from libs.access.key_text import key_id, key_sha256
 from libs.common.errors import ConflictError, UnavailableError
 from libs.common.health import Health
 from libs.common.http import create_app
-from libs.contracts.events import IssuerPublished, OrganisationPublished
-from libs.contracts.organisations import Closing, FormerName
-from services.issuer.access.administration import Made, Words
+from libs.contracts.events import IssuerPublished
 from services.issuer.access.api import access_routes
 from services.issuer.organisations.api import organisation_routes
-from services.issuer.organisations.finding import FoundOrganisation
 from services.issuer.organisations.issuers_api import issuer_list_routes
-from services.issuer.organisations.publishing import Content, IssuerPart
 from tests.issuer_doubles import NOW
 from tests.keys_in_memory import MemoryKeys
+from tests.organisations_double import Department
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -42,103 +36,6 @@ wattle,school,Wattle,yes,north,40123,D3E34B359D75101A8C3D00AA001A1652,https://wa
 north,region,North Region,no,department,,,,organisations:read
 department,authority,Department,yes,,,,,
 """
-
-
-@dataclass
-class Department:
-    """Organisations, issuers and API keys in memory, behind the real routes."""
-
-    organisations: dict[str, OrganisationPublished] = field(default_factory=dict)
-    issuers_known: dict[str, IssuerPublished] = field(default_factory=dict)
-    api_keys: dict[str, list[StoredKey]] = field(default_factory=dict)
-    published: list[str] = field(default_factory=list)
-    withdrawn: list[str] = field(default_factory=list)
-    trouble: dict[str, Exception] = field(default_factory=dict)
-
-    async def apply(
-        self, id_: str, name: str, content: Content, issuer: IssuerPart | None, _by: object
-    ) -> tuple[OrganisationPublished, bool]:
-        problem = self.trouble.pop(id_, None)
-        if problem is not None:
-            raise problem
-        if content.parent is not None and content.parent not in self.organisations:
-            raise ConflictError(f"the parent {content.parent} is not known")
-        self.published.append(id_)
-        was = self.organisations.get(id_)
-        said = {each: getattr(content, each) for each in ("kind", "parent", "identifiers", "opened_on")}
-        version = 1 if was is None else was.version + 1
-        self.organisations[id_] = OrganisationPublished(
-            organisation_id=id_, version=version, name=name, registered_at=NOW, published_at=NOW, **said
-        )
-        known = self.issuers_known.get(id_)
-        profile = {each: getattr(issuer.profile, each) for each in issuer.profile.__slots__} if issuer else {}
-        if issuer is not None or known is not None:
-            kept = {} if known is None else known.model_dump()
-            content_ = {"did": "did:web:x", "did_document": "{}", "published_at": NOW, "issuer_id": id_, "name": name}
-            self.issuers_known[id_] = IssuerPublished(**kept | content_ | profile | {"parent": self.nearest(id_)})
-        return self.organisations[id_], was is None
-
-    def nearest(self, id_: str) -> str | None:
-        above = self.organisations[id_].parent
-        while above is not None and above not in self.issuers_known:
-            above = self.organisations[above].parent
-        return above
-
-    async def rename(self, id_: str, name: str, since: Any, _by: object) -> OrganisationPublished:
-        was = self.organisations[id_]
-        names = (FormerName(name=was.name, until=since),)
-        self.organisations[id_] = was.model_copy(update={"name": name, "former_names": names})
-        return self.organisations[id_]
-
-    async def close(self, id_: str, closing: Closing, _by: object) -> OrganisationPublished:
-        self.organisations[id_] = self.organisations[id_].model_copy(update={"closing": closing})
-        return self.organisations[id_]
-
-    async def reopen(self, id_: str, _by: object) -> OrganisationPublished:
-        self.organisations[id_] = self.organisations[id_].model_copy(update={"closing": None})
-        return self.organisations[id_]
-
-    async def whole(self, organisations: Sequence[OrganisationPublished]) -> list[FoundOrganisation]:
-        return [
-            FoundOrganisation(
-                each,
-                self.issuers_known.get(each.organisation_id),
-                len(self.api_keys.get(each.organisation_id, ())),
-            )
-            for each in organisations
-        ]
-
-    async def page(
-        self, _caller: object, _below: object, _sought: Sought, after: str, limit: int
-    ) -> list[FoundOrganisation]:
-        return await self.whole(
-            [self.organisations[each] for each in sorted(self.organisations) if each > after][:limit]
-        )
-
-    async def issuers(self, *_: object, after: str, limit: int, **__: object) -> list[IssuerPublished]:
-        return [each for id_, each in sorted(self.issuers_known.items()) if id_ > after][:limit]
-
-    async def known(self, ids: Sequence[str]) -> dict[str, IssuerPublished]:
-        return {each: self.issuers_known[each] for each in ids if each in self.issuers_known}
-
-    async def newest(self, id_: str) -> OrganisationPublished | None:
-        return self.organisations.get(id_)
-
-    async def make(self, id_: str, name: str, scopes: Sequence[str], _expires: object, _by: object) -> Made:
-        key = new_key()
-        stored = StoredKey(key_sha256(key), id_, name, frozenset(scopes), NOW, "administrator:first", None, NOW, NOW)
-        self.api_keys.setdefault(id_, []).append(stored)
-        return Made(key, stored)
-
-    async def keys(self, id_: str) -> list[StoredKey]:
-        return self.api_keys.get(id_, [])
-
-    async def words(self, _id: str, keys: Sequence[StoredKey]) -> dict[str, Words]:
-        return {each.sha256: Words() for each in keys}
-
-    async def withdraw(self, _id: str, key: str, _reason: object, *, with_made: bool, by: object) -> list[StoredKey]:
-        self.withdrawn.append(key)
-        return []
 
 
 @pytest.fixture
