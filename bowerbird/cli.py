@@ -86,6 +86,7 @@ COMMANDS = {
         "bowerbird.republish:republish",
         "Fill the topics from the stores, should Kafka's disk be lost; without --yes only count.",
     ),
+    "stores": ("bowerbird.stores:stores", "Show how MongoDB and Kafka do: members, connections, brokers, partitions."),
     "rewrap": ("bowerbird.rewrapping:rewrap", "Seal the issuers' signing keys anew under another key-encryption key."),
     "sign-grants-anew": ("bowerbird.grants:sign_anew", "Sign grants of API keys anew with another secret."),
     "retention": ("bowerbird.retention:retention", "Show what is kept for a stated life, and what would be removed."),

@@ -13,6 +13,12 @@ from deploy.monitoring.boards import BOARDS
 from deploy.monitoring.slos import recording_rules
 
 _GENERATED: Final = "Generated from deploy/monitoring by `bowerbird contracts`: edit there."
+_COMMANDS: Final = (
+    "The first commands are run by a test as they stand there, with the ports of the embedded stack. Their working "
+    "directory is a copy of this repository, and those of `bowerbird` take the environment of the issuer service, as "
+    "[restoring](restore.md) does; `$BACKUPS` is the folder of your backups. In compose: `docker compose run --rm "
+    "--no-deps setup stores`, and with `audit` in place of `setup` for `audit promises` and `backup`."
+)
 ALERTS: Final = tuple(alert for group in GROUPS.values() for alert in group)
 
 
@@ -91,9 +97,8 @@ def _index(by_page: Mapping[str, Sequence[Alert]]) -> str:
     meanings = "; ".join(f"*{severity}*: {meaning}" for severity, meaning in MEANINGS.items())
     return (
         f"<!-- {_GENERATED} -->\n\n# Runbooks\n\nA page for each alert: what it does to people, where to look, what "
-        f"to do, and what not. {meanings}.\n\n| alert | severity | what it means |\n| --- | --- | --- |\n"
-        + "\n".join(lines)
-        + "\n"
+        f"to do, and what not. {meanings}.\n\n{_COMMANDS}\n\n"
+        "| alert | severity | what it means |\n| --- | --- | --- |\n" + "\n".join(lines) + "\n"
     )
 
 

@@ -6,6 +6,7 @@ import itertools
 from collections.abc import AsyncIterator, Iterator
 from operator import itemgetter
 from pathlib import Path
+from uuid import uuid4
 
 import bson
 import pytest
@@ -23,7 +24,7 @@ from tests.conftest import PORT_OFFSET
 
 pytestmark = pytest.mark.integration
 PAIRS = 100
-NO_NOTE = {"_id": {"$ne": "went-back"}}
+NOTE = "went-back"
 """What a restore adds: word for the notifier that its database was set back."""
 
 
@@ -72,15 +73,17 @@ async def write_pairs(client: Client, enough: asyncio.Event, ended: asyncio.Even
 async def test_a_backup_is_one_moment_of_all_databases_and_a_restore_gives_it_back(
     infrastructure: Stack, empty: Stack, source: Client, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    folder, enough, ended = tmp_path / "backup", asyncio.Event(), asyncio.Event()
+    # Others may have made backups of these stores before, and restored them.
+    folder, enough, ended = tmp_path / f"backup-{uuid4().hex}", asyncio.Event(), asyncio.Event()
     writing = asyncio.create_task(write_pairs(source, enough, ended))
     await enough.wait()
     assert await run(infrastructure, infrastructure, "backup", str(folder)) == 0
     ended.set()
     await writing
 
-    (entry,) = await source["issuer"]["audit"].find({"action": "databases.backed-up"}).to_list(None)
-    assert (entry["subject"], entry["principal"].partition(":")[0]) == ("backup backup", "operator")
+    subject = f"backup {folder.name}"
+    (entry,) = await source["issuer"]["audit"].find({"subject": subject}).to_list(None)
+    assert (entry["action"], entry["principal"].partition(":")[0]) == ("databases.backed-up", "operator")
     made = manifest.read(folder)
     audited = next(each for each in made.files if each.name == "issuer.audit")
     assert entry["_id"] in [bson.decode(one)["_id"] for one in documents(folder / audited.path)], "written down first"
@@ -104,14 +107,15 @@ async def test_a_backup_is_one_moment_of_all_databases_and_a_restore_gives_it_ba
     assert await run(empty, infrastructure, "restore", str(folder), "--yes") == 0
 
     target = mongo.connect(empty.mongo_url, "test")
-    assert await target["notifier"]["fence"].find_one({"_id": "went-back"}) is not None
+    assert await target["notifier"]["fence"].find_one({"_id": NOTE}) is not None
     assert await target["issuer"]["adoption"].find_one_and_delete({"_id": "adoption"}) is not None
     for each in made.files:
-        stored = await target[each.database][each.collection].find(NO_NOTE).to_list(None)
-        expected = [bson.decode(one, source.codec_options) for one in documents(folder / each.path)]
+        stored = await target[each.database][each.collection].find({"_id": {"$ne": NOTE}}).to_list(None)
+        backed_up = [bson.decode(one, source.codec_options) for one in documents(folder / each.path)]
+        expected = [one for one in backed_up if one["_id"] != NOTE]
         if each.name == "issuer.audit":
             *stored, restored = sorted(stored, key=itemgetter("_id"))
-            assert (restored["action"], restored["subject"]) == ("databases.restored", "backup backup")
+            assert (restored["action"], restored["subject"]) == ("databases.restored", subject)
             assert restored["reason"] == "a drill"
         assert sorted(stored, key=repr) == sorted(expected, key=repr), each.name
         assert await target[each.database][each.collection].index_information() == (

@@ -15,6 +15,7 @@ from deploy.monitoring import documents
 from deploy.monitoring.alert import MEANINGS, Alert
 from deploy.monitoring.boards import BOARDS
 from deploy.monitoring.documents import ALERTS
+from tests import runbooks
 from tests.unit import alert_cases, alert_cases_of_stores
 from tests.unit.alert_cases import Case
 
@@ -127,6 +128,22 @@ def test_what_is_generated_is_current() -> None:
         *generated.stale(ROOT / "deploy/grafana/dashboards", documents.grafana()),
     ]
     assert stale == [], "run `bowerbird contracts` and commit what it wrote"
+
+
+@needs_promtool
+def test_what_the_pages_ask_of_the_monitorings_own_programs_is_answered() -> None:
+    script = "set -euo pipefail\n" + "\n".join(runbooks.READING_FILES)
+    run = ("bash", "-x", "-c", script)
+    done = subprocess.run(run, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert {"page", "heartbeat"} <= set(done.stdout.splitlines())
+
+
+@pytest.mark.parametrize("page", runbooks.PAGES, ids=lambda page: page.stem)
+def test_every_page_has_a_first_command_that_tests_run(page: Path) -> None:
+    looks = page.read_text(encoding="utf-8").partition("## First look\n")[2].partition("\n## ")[0]
+    (first, *_) = re.findall(r"```sh\n(.*?)```", looks, re.DOTALL)
+    assert first in (*runbooks.READING_FILES, *runbooks.ASKING_A_STACK)
 
 
 def test_every_page_is_of_an_alert_that_there_is() -> None:

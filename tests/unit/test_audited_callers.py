@@ -60,6 +60,7 @@ OF_COMMANDS: dict[str, Sequence[Action] | str] = {
     "rewrap": [Action.SIGNING_KEYS_REWRAPPED],
     "sign-grants-anew": [Action.API_KEYS_SIGNED_ANEW],
     "retention": LOOKS,
+    "stores": LOOKS,
     "settings": LOOKS,
     "verify": LOOKS,
     "inspect": LOOKS,
