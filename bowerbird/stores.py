@@ -22,11 +22,11 @@ _SHOWN: Final = 20
 _MOST_IN_USE: Final = 0.8
 # One that answers must be asked where there is no primary.
 _ANY: Final = ReadPreference.NEAREST
-_CLIENTS: Final[Sequence[Mapping[str, Any]]] = (
+_CLIENTS: Final[list[dict[str, Any]]] = [
     {"$currentOp": {"allUsers": True, "idleConnections": True}},
     {"$match": {"client": {"$ne": None}}},
     {"$group": {"_id": "$appName", "count": {"$sum": 1}}},
-)
+]
 
 Answer = Mapping[str, Any]
 
@@ -64,12 +64,12 @@ async def _told_of_mongodb(settings: Settings) -> Told:
         members = of_members(await client.admin.command("replSetGetStatus", read_preference=_ANY))
         server = await client.admin.command("serverStatus", read_preference=_ANY)
         admin = client.get_database("admin", read_preference=_ANY)
-        found = await admin.aggregate(_CLIENTS).to_list(None)
+        clients = Counter({each["_id"]: each["count"] async for each in mongo.aggregate(admin, _CLIENTS)})
     except PyMongoError as error:
         return Told([f"MongoDB  {why_store_failed(error)}"], right=False)
     finally:
         await mongo.close(client)
-    connected = of_connections(server["connections"], Counter({each["_id"]: each["count"] for each in found}))
+    connected = of_connections(server["connections"], clients)
     return Told([*members.lines, *connected.lines], members.right and connected.right)
 
 

@@ -274,6 +274,11 @@ class _CredentialCommand(Event):
     request_id: UUID | None = Field(
         default=None, description="the issuer's own record of the request: who asked, and why in their own words"
     )
+    record: str | None = Field(
+        default=None,
+        description="that record, sealed, in base64: a database of the issuer that was set back takes it up from here; "
+        "it tells nobody else anything",
+    )
     requested_at: AwareDatetime
     proof: str | None = Field(
         default=None,

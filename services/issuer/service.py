@@ -247,16 +247,16 @@ def _add_closing_calls(
     plumbing: Plumbing, closing: Closing, *, credentials: MongoCredentials, keys: ApiKeys, urls: Urls
 ) -> None:
     """Revoking and taking down: the calls that ask for it, and the consumer that does it."""
-    closed, made = Arrivals(), Commands(plumbing.authority_key)
+    closed, made, asked = Arrivals(), Commands(plumbing.authority_key), ClosingRequests(plumbing.database)
     plumbing.consume(
         name="commands",
         topics=[topics.CREDENTIAL_COMMANDS],
         contracts=COMMANDS,
-        handle=closed.after(made.ours_alone(closing.handle)),
+        handle=closed.after(made.ours_alone(closing.handle, asked.keep_missing)),
     )
     closings = Closings(
         credentials=credentials,
-        requests=ClosingRequests(plumbing.database),
+        requests=asked,
         commands=made,
         audit=plumbing.audit,
         arrivals=closed,

@@ -226,10 +226,16 @@ class Drill:
             return client["issuer"]["credentials"].count_documents({})
 
     def _compare(self, what: str, before: Picture, more: Mapping[str, int] | None = None) -> None:
-        found = picture.differences(before, picture.take(self.stack), more or {})
+        after = picture.take(self.stack)
+        found = picture.differences(before, after, more or {})
         tell(f"{what}: {'nothing differs' if not found else 'DIFFERS'}")
+        self._show("compared, each with what it was just before", picture.compared(before))
+        self._show("lost, as docs/runbooks/restore.md says", picture.lost(before, after))
         self.harm += [f"{what}: {each}" for each in found]
         self._command("audit", "promises", "--grace", "0", "--mailbox", str(self.stack.layout.mail))
+
+    def _show(self, what: str, lines: Sequence[str]) -> None:
+        print(f"{'':11}{what}:", *(f"{'':11}{each}" for each in lines), sep="\n", flush=True)
 
     def _wait_decided(self) -> None:
         with databases(self.stack) as client:

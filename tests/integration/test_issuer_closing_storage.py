@@ -211,7 +211,9 @@ async def test_another_tenant_cannot_revoke(world: World) -> None:
     assert (await world.stored("credentials"))[0]["state"] == "active"
 
 
-async def test_words_written_beside_a_closing_end_after_their_life_and_who_asked_stays(world: World) -> None:
+async def test_words_beside_a_closing_end_after_their_life_who_asked_stays_and_what_is_lost_comes_back(
+    world: World,
+) -> None:
     requests = ClosingRequests(world.database)
     kept = [
         ClosingRequest(
@@ -237,5 +239,8 @@ async def test_words_written_beside_a_closing_end_after_their_life_and_who_asked
     assert await requests.remove_notes(before, 10) == 1
     assert await requests.remove_notes(before, 10) == 0
     expected = [replace(kept[0], note=None), replace(kept[1], note=None), kept[2]]
+    lost = replace(kept[2], request_id=uuid4())
+    await requests.keep_missing([*kept, lost])
+    assert await requests.of_issuer("oak", [lost.request_id]) == {lost.request_id: lost}
     assert await requests.of_issuer("oak", ids) == {each.request_id: each for each in expected}
     assert await requests.of_issuer("elm", ids) == {}

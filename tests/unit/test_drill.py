@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from tests.faults.picture import Picture, differences
+from tests.faults.picture import COMPARED, Picture, compared, differences, lost
 
 
 def picture(**parts: dict[str, object]) -> Picture:
@@ -55,3 +55,22 @@ def test_second_mails_second_texts_and_second_owners_of_an_entry_are_told() -> N
         "credentials published with two texts",
         "entries of status lists given to two credentials",
     }
+
+
+def test_what_may_be_lost_is_counted_by_kind_and_entries_of_audit_logs_by_action_and_is_no_difference() -> None:
+    audit, quotas = "entries of audit logs", "what was sent of the day's quotas"
+    before, after = picture(), picture()
+    before.fleeting = {audit: {"issuer 1": "a", "issuer 2": "b", "issuer 3": "b"}, quotas: {"evidence q": "7"}}
+    after.fleeting = {audit: {"issuer 1": "a", "issuer 9": "c"}, quotas: {"evidence q": "7"}}
+    assert [line.split() for line in lost(before, after)] == [
+        ["2", "entries", "of", "audit", "logs:", "2", "b"],
+        ["0", *quotas.split()],
+    ]
+    assert not differences(before, after, {})
+
+
+def test_what_is_compared_is_told_with_its_fields_and_how_much_there_is() -> None:
+    told = compared(picture(rows={"a": 1, "b": 2}))
+    assert len(told) == len(COMPARED)
+    assert "        2  rows (evidence.rows: state, reason, credential_id, sequence, source_id)" in told
+    assert "        0  credentials (issuer.credentials: every field)" in told

@@ -57,6 +57,7 @@ def test_whatever_is_changed_of_a_command_it_is_not_ours() -> None:
         "issuer_id": "banksia",
         "request_id": uuid4(),
         "reason": RevocationReason.WRONG_LEARNER,
+        "record": COMMANDS.of(request()).record,
         "requested_at": NOW + timedelta(seconds=1),
     }
     assert {*changes, "proof"} == set(RevokeCredential.model_fields)
@@ -74,19 +75,36 @@ def test_another_authority_makes_no_command_of_ours() -> None:
 
 async def test_only_commands_of_ours_are_handed_on_and_others_fail_alone() -> None:
     applied: list[Command] = []
+    kept: list[ClosingRequest] = []
 
     async def apply(batch: Sequence[Received[Command]]) -> Sequence[Outgoing]:
         applied.extend(each.event for each in batch if each.event is not None)
         return []
 
-    handle = COMMANDS.ours_alone(apply)
-    ours = received(COMMANDS.of(request()))
+    async def keep(requests: Sequence[ClosingRequest]) -> None:
+        kept.extend(requests)
+
+    handle = COMMANDS.ours_alone(apply, keep)
+    asked = request()
+    ours = received(COMMANDS.of(asked))
     forged = received(COMMANDS.of(request()).model_copy(update={"proof": None}))
     await handle([ours])
     for batch in ([forged], [ours, forged]):
         with pytest.raises(ForgedEventError):
             await handle(batch)
     assert applied == [ours.event]
+    assert kept == [asked]
+
+
+@pytest.mark.parametrize("kind", RequestKind)
+@pytest.mark.parametrize("note", [None, "Kim's mother asked for it"])
+def test_who_asked_and_why_comes_back_from_a_command_whole(kind: RequestKind, note: str | None) -> None:
+    asked = request(kind, note=note, key="0123456789abcdef")
+    assert COMMANDS.request_of(read_back(COMMANDS.of(asked))) == asked
+
+
+def test_a_command_from_before_it_had_a_record_has_no_request() -> None:
+    assert COMMANDS.request_of(COMMANDS.of(request()).model_copy(update={"record": None})) is None
 
 
 def received(command: Command) -> Received[Command]:

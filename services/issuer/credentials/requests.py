@@ -1,7 +1,7 @@
-"""Requests to revoke a credential or take it down: who asked, and why in their own words, which stays here.
+"""Requests to revoke a credential or take it down: who asked, and why in their own words.
 
-A request is kept before its command is published, and the command names it. What partners and the public read is the
-code of the reason alone.
+A request is kept before its command is published; the command names it and has it sealed. What partners and the public
+read is the code of the reason alone.
 """
 
 from collections.abc import AsyncIterator, Iterable, Sequence
@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from libs.common.mongo import Database, Document, Index
+from libs.common.mongo import Database, Document, Index, find_by_ids, insert_new
 
 INDEXES: Sequence[Index] = (Index("closing_requests", ["requested_at"], partial={"note": {"$exists": True}}),)
 
@@ -57,6 +57,15 @@ class ClosingRequests:
     async def keep(self, request: ClosingRequest) -> None:
         """Store a new request; returns when it is durable."""
         await self._requests.insert_one(_document(request))
+
+    async def keep_missing(self, requests: Sequence[ClosingRequest]) -> None:
+        """Store those of these that are not here: the database was set back since they were made."""
+        ids = [each.request_id for each in requests]
+        # Of all tenants: each is stored under its own.
+        here = {each["_id"] for each in await find_by_ids(self._requests, "_id", ids, projection={"_id": 1})}
+        missing = [_document(each) for each in requests if each.request_id not in here]
+        if missing:
+            await insert_new(self._requests, missing)
 
     async def of_issuer(self, issuer_id: str, request_ids: Iterable[UUID]) -> dict[UUID, ClosingRequest]:
         """Return those of these requests that are about credentials of this issuer."""
