@@ -89,7 +89,7 @@ async def _told_of_kafka(settings: Settings) -> Told:
 
 
 def of_members(status: Answer) -> Told:
-    """Tell of the members of a replica set.
+    """Return what is told of the members of a replica set.
 
     Args:
         status: what MongoDB answers `replSetGetStatus`.
@@ -107,7 +107,7 @@ def of_members(status: Answer) -> Told:
 
 
 def of_connections(connections: Answer, clients: Counter[str | None]) -> Told:
-    """Tell of connections, and whose they are.
+    """Return what is told of connections, and whose they are.
 
     Args:
         connections: that part of what MongoDB answers `serverStatus`.
@@ -120,7 +120,7 @@ def of_connections(connections: Answer, clients: Counter[str | None]) -> Told:
 
 
 def of_partitions(brokers: Sequence[Answer], topics: Sequence[Answer]) -> Told:
-    """Tell of brokers and of partitions without a leader or with fewer copies than they should have.
+    """Return what is told of brokers, and of partitions without a leader or with too few copies.
 
     Args:
         brokers: those that are there, as Kafka describes its cluster.
