@@ -10,7 +10,7 @@ import yaml
 from deploy.monitoring.alert import MEANINGS, Alert
 from deploy.monitoring.alerts import GROUPS
 from deploy.monitoring.boards import BOARDS
-from deploy.monitoring.slos import recording_rules
+from deploy.monitoring.slos import PERIOD, SLOS, WITHOUT, recording_rules
 
 _GENERATED: Final = "Generated from deploy/monitoring by `bowerbird contracts`: edit there."
 _COMMANDS: Final = (
@@ -18,6 +18,13 @@ _COMMANDS: Final = (
     "directory is a copy of this repository, and those of `bowerbird` take the environment of the issuer service, as "
     "[restoring](restore.md) does; `$BACKUPS` is the folder of your backups. In compose: `docker compose run --rm "
     "--no-deps setup stores`, and with `audit` in place of `setup` for `audit promises` and `backup`."
+)
+_BURNING: Final = (
+    "*Page*: the budget is used up 14.4 times as fast as it may be, over the last hour and the last five minutes, or 6 "
+    "times over six hours and half an hour. *Ticket*: 3 times over a day and two hours, or as fast as it may be over "
+    "three days and six hours. Either needs more than five bad events in the long window: a share of few events says "
+    "little, and a guard by the number of all events would be silent in a quiet night in which everything fails. "
+    "Series are named as Sloth names them, with the label `slo`; what no panel or alert reads is not recorded."
 )
 ALERTS: Final = tuple(alert for group in GROUPS.values() for alert in group)
 
@@ -77,7 +84,7 @@ def runbooks(folder: Path) -> dict[str, str]:
     for name, alerts in by_page.items():
         _, mark, sections = pages.get(name, "").partition("\n## ")
         pages[name] = _head(alerts) + mark + sections
-    return {**pages, "README.md": _index(by_page)}
+    return {**pages, "README.md": _index(by_page), "objectives.md": _objectives()}
 
 
 def _head(alerts: Sequence[Alert]) -> str:
@@ -98,8 +105,27 @@ def _index(by_page: Mapping[str, Sequence[Alert]]) -> str:
     return (
         f"<!-- {_GENERATED} -->\n\n# Runbooks\n\nA page for each alert: what it does to people, where to look, what "
         f"to do, and what not. {meanings}.\n\n{_COMMANDS}\n\n"
-        "| alert | severity | what it means |\n| --- | --- | --- |\n" + "\n".join(lines) + "\n"
+        f"| alert | severity | what it means |\n| --- | --- | --- |\n{_lines(lines)}\n"
     )
+
+
+def _objectives() -> str:
+    """Return the page of objectives: what is promised, and why so."""
+    lines = [
+        f"| [{each.name}]({each.alert}.md) | {each.promise} | {each.objective * 100:g} % | {each.why} |"
+        for each in SLOS
+    ]
+    without = [f"- **{name}.** {why}" for name, why in WITHOUT.items()]
+    return (
+        f"<!-- {_GENERATED} -->\n\n# Objectives\n\nWhat a school, a learner or a verifier may expect over "
+        f"{PERIOD.removesuffix('d')} days: the share of events that are good, counted one by one, never averaged.\n\n"
+        f"| objective | a good event | share | why so |\n| --- | --- | --- | --- |\n{_lines(lines)}\n\n"
+        f"{_BURNING}\n\nNo share is promised of:\n\n{_lines(without)}\n"
+    )
+
+
+def _lines(lines: Sequence[str]) -> str:
+    return "\n".join(lines)
 
 
 def fires(alert: Alert) -> str:

@@ -34,6 +34,7 @@ class Slo:
         events: PromQL, how many there are a second.
         errors: PromQL, how many of them are bad.
         consequence: what it means to people when it fails, and where to look first.
+        why: why it is measured so, and at that number.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Slo:
     events: str
     errors: str
     consequence: str
+    why: str
 
     @property
     def budget(self) -> float:
@@ -83,6 +85,8 @@ SLOS: Final = (
         f"+ {_or_none(_slow('bowerbird_http_request_seconds', '0.5', _SINGLE))}",
         consequence="Schools cannot hand in evidence, or wait long; what was not acknowledged they send again. Look at "
         "the evidence service, then at Kafka.",
+        why="What is refused by a rule (4xx) was answered. A file is answered when all of it has come, so how long "
+        "that takes is its sender's: of files errors count alone.",
     ),
     Slo(
         name="freshness",
@@ -93,6 +97,9 @@ SLOS: Final = (
         errors=_slow("bowerbird_issuer_decision_delay_seconds", "900.0"),
         consequence="Learners wait for their badges; none is lost. Look at the lag of the issuer's consumer, then at "
         "MongoDB.",
+        why="One time for all: there is no lane of its own for small uploads, so how long one takes depends on what "
+        "others have sent. That little takes long in a quiet hour is what the synthetic learner notices, within five "
+        "minutes.",
     ),
     Slo(
         name="announcement",
@@ -103,12 +110,13 @@ SLOS: Final = (
         errors=_slow("bowerbird_issuer_announcement_seconds", "2.0"),
         consequence="Badges are recorded and neither shown nor mailed yet. Look at Kafka: it confirms slowly or not at "
         "all.",
+        why="From the decision's being stored until Kafka has confirmed what was published of it.",
     ),
     Slo(
         name="verification",
         alert="BowerbirdVerificationFails",
         promise="Verifying, and every page that it needs, answers without an error of ours within 0.3 seconds",
-        objective=0.999,
+        objective=0.9995,
         events=f"{_or_none(_rate('bowerbird_verification_seconds_count'))} "
         f"+ {_or_none(_rate('bowerbird_http_request_seconds_count', _PAGES))} "
         # What was refused was never verified, and so is not among those that were.
@@ -118,6 +126,9 @@ SLOS: Final = (
         f"+ {_or_none(_rate('bowerbird_http_requests_total', _PUBLIC + _FAILED))}",
         consequence="Employers and learners see errors instead of badges. Look at the verifier, its workers and its "
         "MongoDB.",
+        why="The strictest, since strangers have no other place to ask. A verdict 'unknown' is no error here: it is "
+        "the right answer about most strangers' badges, and what of ours can cause it (a list that ended, a registry "
+        "that is old) has an alert of its own.",
     ),
     Slo(
         name="revocation",
@@ -136,6 +147,7 @@ SLOS: Final = (
         events=_rate("bowerbird_notifier_offer_delay_seconds_count"),
         errors=_slow("bowerbird_notifier_offer_delay_seconds", "3600.0"),
         consequence="Learners hear late of their badges. Look at the mail server, then at the limits of mail.",
+        why="Offered, not delivered: what a mail server does with it afterwards is not seen from here.",
     ),
 )
 
@@ -166,6 +178,14 @@ def _alert(slo: Slo, severity: Severity) -> Alert:
         description=f"Promised: {slo.promise}. {slo.consequence}",
     )
 
+
+WITHOUT: Final = {
+    "Revocations": "`BowerbirdRevocationLate` pages for a single one that is late. A revoked badge that passes harms "
+    "somebody, so there is no share of them that may.",
+    "Partners": "They read Kafka at their own pace; nothing is sent to them that could be late. What they wait for is "
+    "the announcement.",
+}
+"""What might be expected to have an objective and has none, and why."""
 
 SLO_ALERTS: Final = tuple(_alert(slo, severity) for slo in SLOS for severity in _BURNS)
 

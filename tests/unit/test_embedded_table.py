@@ -115,6 +115,16 @@ def test_the_image_runs_as_nobody_in_particular() -> None:
     assert text("deploy/Dockerfile").rpartition("USER ")[2].startswith("10001:10001")
 
 
+def test_every_volume_that_ours_write_is_a_folder_of_their_own_in_the_image() -> None:
+    # Docker gives a new volume the owner of the folder that it is mounted over; where there is none, root.
+    image = text("deploy/Dockerfile")
+    folders, _ = re.findall(r"install -d -o bowerbird -g bowerbird -m 0700 ((?:/\S+ ?)+)", image)
+    (stores,) = re.findall(r"for name in (.*?); do", image)
+    made = {*folders.split(), *(f"/run/stores/{name}" for name in stores.split())}
+    mounts = [each for each in KEYS if isinstance(each, str)] + CONTAINERS["audit"]["volumes"]
+    assert {each.split(":")[1] for each in mounts if not each.endswith(":ro")} <= made
+
+
 def test_the_image_holds_every_package_that_the_services_import() -> None:
     copied = set(re.findall(r"^COPY (\w+) /app/", text("deploy/Dockerfile"), re.MULTILINE)) | {"deploy"}
     assert copied == MODULES
@@ -156,7 +166,7 @@ def test_the_container_that_audits_may_read_and_holds_no_key_that_signs_or_opens
     audit = CONTAINERS["audit"]
     users = {name: value for name, value in audit["environment"].items() if name.endswith("_USERNAME")}
     assert set(users.values()) == {BACKUP}
-    assert audit["volumes"] == ["backup-access:/run/stores:ro", "authority:/run/authority:ro"]
+    assert audit["volumes"] == ["backup-access:/run/stores:ro", "authority:/run/authority:ro", "backups:/backups"]
     assert "backup-access:/run/stores/backup" in KEYS
 
 
