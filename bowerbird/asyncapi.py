@@ -15,6 +15,7 @@ from libs.contracts.events import (
     EVENTS,
     AchievementLevel,
     AchievementPublished,
+    AuditEntryCopied,
     AuthorityPublished,
     CredentialIssued,
     CredentialRevoked,
@@ -224,7 +225,9 @@ def _events_on(topic: Topic) -> list[type[Event]]:
         return [DeadLetter]
     if topic.name.startswith("sent-again."):
         return [RecordSentAgain]
-    return [event for event in EVENTS if not issubclass(event, DeadLetter) and event.topic is topic]
+    if topic.name.startswith("audit."):
+        return [AuditEntryCopied]
+    return [event for event in EVENTS if getattr(event, "topic", None) is topic]
 
 
 def _summary(event: type[Event]) -> str:

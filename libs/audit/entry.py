@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
@@ -13,6 +13,8 @@ Details = Mapping[str, str | int | Mapping[str, str | int]]
 
 FIRST_PREVIOUS = "0" * 64
 """What stands in the first entry in place of the hash of the one before."""
+
+_RECORDED_AS = "recorded_as"
 
 
 class Action(StrEnum):
@@ -118,6 +120,20 @@ class Recorded:
     at: datetime
     previous: str
     hash: str
+
+    @property
+    def identity(self) -> str:
+        """The hash that the entry had first, should it have been added again after its log was set back."""
+        first = self.entry.details.get(_RECORDED_AS)
+        return first.partition(":")[2] if isinstance(first, str) else self.hash
+
+    @property
+    def found_again(self) -> Entry:
+        """The entry to add where the log was set back to before it: the same, with where it stood first."""
+        if _RECORDED_AS in self.entry.details:
+            return self.entry
+        stood = {_RECORDED_AS: f"{self.sequence}:{self.hash}", "recorded_at": self.at.isoformat()}
+        return replace(self.entry, details={**self.entry.details, **stood})
 
 
 class AuditWriter(Protocol):

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from pymongo import ASCENDING, DESCENDING
@@ -10,7 +11,7 @@ from pymongo.errors import BulkWriteError, PyMongoError
 from libs.audit import metrics
 from libs.audit.chain import ChainReport, check_chain
 from libs.audit.entry import FIRST_PREVIOUS, Action, Entry, Recorded, chained
-from libs.audit.stored_form import document_of, recorded_of
+from libs.audit.stored_form import UnreadableEntryError, document_of, identity_of, recorded_of
 from libs.common.clock import now
 from libs.common.errors import NotFoundError
 from libs.common.mongo import Collection, Database, Document, Index, is_duplicate
@@ -23,6 +24,15 @@ INDEXES: Sequence[Index] = (
 )
 
 _AT_ONCE = 500
+
+
+@dataclass
+class Seen:
+    """The entries from `low` on, below `high`, by their identities; of none yet both are 0."""
+
+    low: int = 0
+    high: int = 0
+    identities: set[str] = field(default_factory=set)
 
 
 class AuditLog:
@@ -55,6 +65,52 @@ class AuditLog:
             except PyMongoError:
                 metrics.FAILURES.inc()
                 raise
+
+    async def take_up(self, copies: Sequence[Recorded], seen: Seen) -> int:
+        """Add those of these entries that the log lacks, behind its end; return how many.
+
+        Each says in its details where it stood (`recorded_as`: sequence and hash; `recorded_at`): a log that was set
+        back may have gone on meanwhile, so that its place is taken. One that is here is not added again.
+
+        Args:
+            copies: at least one.
+            seen: what is known of the log from the calls before; a new one where there was none.
+        """
+        async with self._turn:
+            while True:
+                await self._see(min(each.sequence for each in copies), seen)
+                lacking = {each.identity: each for each in copies if each.identity not in seen.identities}
+                self._last = None
+                # Another replica may add them too: then its are seen.
+                if not lacking or await self._append([each.found_again for each in lacking.values()]) == len(lacking):
+                    return len(lacking)
+
+    async def _see(self, lowest: int, seen: Seen) -> None:
+        """Note the entries from `lowest` on that were not seen."""
+        if not seen.low:
+            seen.low = seen.high = lowest
+        for between in ({"$gte": lowest, "$lt": seen.low}, {"$gte": seen.high}):
+            async for stored in self._collection.find({"_id": between}, sort=[("_id", ASCENDING)]).batch_size(_AT_ONCE):
+                seen.identities.add(identity_of(stored))
+                seen.high = max(seen.high, stored["_id"] + 1)
+        seen.low = min(seen.low, lowest)
+
+    async def behind(self, sequence: int, limit: int) -> tuple[list[Recorded], int]:
+        """Return the entries behind this sequence that can be read, of the first so many, and where these end."""
+        query = {"_id": {"$gt": sequence}}
+        found = await self._collection.find(query, sort=[("_id", ASCENDING)], limit=limit).to_list(None)
+        read = []
+        for each in found:
+            try:
+                read.append(recorded_of(each))
+            except UnreadableEntryError:
+                get_logger().error("an entry of the audit log cannot be read", sequence=each["_id"])
+        return read, found[-1]["_id"] if found else sequence
+
+    async def before(self, moment: datetime) -> int:
+        """Return the sequence of the last entry from before this moment; 0 where there is none."""
+        found = await self._collection.find({"at": {"$lt": moment}}, sort=[("_id", DESCENDING)], limit=1).to_list(None)
+        return found[0]["_id"] if found else 0
 
     async def _append(self, entries: Sequence[Entry]) -> int:
         """Add entries after the last one known, and return how many of them got their place."""

@@ -53,3 +53,11 @@ def recorded_of(stored: Document) -> Recorded:
         return Recorded(entry, stored["_id"], stored["at"], stored["previous"], stored["hash"])
     except (KeyError, TypeError, ValueError) as error:
         raise UnreadableEntryError(type(error).__name__) from error
+
+
+def identity_of(stored: Document) -> str:
+    """Return the identity of the entry that is stored (`Recorded.identity`); its hash where it cannot be read."""
+    try:
+        return recorded_of(stored).identity
+    except UnreadableEntryError:
+        return str(stored.get("hash"))

@@ -33,7 +33,7 @@ from libs.common.telemetry import get_logger
 from libs.common.topic_states import TopicStates
 from libs.contracts import rights
 from libs.contracts.cloudevents import Origin, Outgoing, encode
-from libs.contracts.events import EVENTS, DeadLetter
+from libs.contracts.events import EVENTS, AuditEntryCopied, DeadLetter
 from libs.contracts.topics import BROKER_CLOCK, LARGEST_LETTER_BYTES, Topic
 
 RECORD_TOO_LARGE = (MessageSizeTooLargeError, RecordTooLargeError)
@@ -72,7 +72,8 @@ def is_transient(error: KafkaError) -> bool:
 def _published_by(service: str) -> list[str]:
     """Return the types of the events that a service may publish."""
     written = rights.SERVICES[service].writes if service in rights.SERVICES else ()
-    return [each.type for each in EVENTS if each is DeadLetter or getattr(each, "topic", None) in written]
+    of_services = {DeadLetter, AuditEntryCopied}
+    return [each.type for each in EVENTS if each in of_services or getattr(each, "topic", None) in written]
 
 
 class TopicsMissingError(OSError):

@@ -16,6 +16,7 @@ from fastapi import FastAPI
 from pymongo.errors import PyMongoError
 
 from libs.access.audited import record_refusals
+from libs.audit.copies import AuditCopies
 from libs.audit.log import AuditLog
 from libs.audit.refusals import Refusals
 from libs.common import build as build_info
@@ -39,10 +40,11 @@ from libs.common.settings import PREFIX, Settings
 from libs.common.store_access import mongo_options, trust_anew
 from libs.common.telemetry import configure_logging, get_logger
 from libs.common.tls import renew, server_context
+from libs.common.topic_reading import reading
 from libs.contracts.cloudevents import EventT
 from libs.contracts.ids import Ids, unkeyed_event_id
 from libs.contracts.rights import SERVICES
-from libs.contracts.topics import DEAD_LETTERS, SENT_AGAIN, Topic
+from libs.contracts.topics import AUDIT_ENTRIES, DEAD_LETTERS, SENT_AGAIN, Topic
 
 UNAVAILABLE = (PyMongoError, KafkaError, OSError)
 
@@ -94,6 +96,14 @@ class Plumbing:
         if self.secret is not None:
             self.require(partial(require_same, self.database, self.secret))
         self.repeat("audit-refusals", self.refusals.flush)
+        copies = AuditCopies(
+            service,
+            self.audit,
+            self.positions,
+            reading=partial(reading, self.kafka, AUDIT_ENTRIES[service]),
+            publish=self.kafka.publish,
+        )
+        self.repeat("audit-copies", copies.tick)
         self.at_stop(self.refusals.stop)
         self.clock = ClockCheck(self._other_clocks, settings.clock_tolerance_seconds)
         self.repeat("clock", self.clock.tick)

@@ -67,7 +67,7 @@ class Event(BaseModel):
     @classmethod
     def is_for_partners(cls) -> bool:
         """Return whether partners read this type, so that its contract is public."""
-        return not issubclass(cls, DeadLetter) and cls.topic.for_partners
+        return not issubclass(cls, DeadLetter | AuditEntryCopied) and cls.topic.for_partners
 
     @classmethod
     def json_schema(cls) -> dict[str, Any]:
@@ -775,6 +775,34 @@ class RecordSentAgain(DeadLetter):
         return topics.SENT_AGAIN[self.service]
 
 
+class AuditEntryCopied(Event):
+    """An entry of a service's audit log, as it stands there: a database that was set back takes it up from here."""
+
+    type = "org.bowerbirdbadges.audit.entry.v1"
+    key_fields = ("service",)
+    id_fields = ("service", "hash")
+    time_field = "at"
+
+    service: str
+    sequence: int = Field(ge=1)
+    at: AwareDatetime
+    action: str
+    principal: str
+    trace: str
+    key_id: str | None = Field(default=None, description="the first 16 digits of the SHA-256 of the API key")
+    client: str | None = None
+    tenants: list[str]
+    subject: str
+    reason: str | None = None
+    details: str = Field(description="further facts, as JSON")
+    previous: str
+    hash: str = Field(description="SHA-256, hexadecimal, of all else of the entry")
+
+    @property
+    def destination(self) -> Topic:
+        return topics.AUDIT_ENTRIES[self.service]
+
+
 class Canary(Event):
     """A synthetic learner, sent through all services on the topics of real ones; it is no award, and counts nowhere.
 
@@ -845,6 +873,7 @@ EVENTS: tuple[type[Event], ...] = (
     StoreMoment,
     DeadLetter,
     RecordSentAgain,
+    AuditEntryCopied,
     CanarySubmitted,
     CanaryDecided,
     CanaryDocument,

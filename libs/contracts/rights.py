@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from libs.contracts import topics
-from libs.contracts.topics import DEAD_LETTERS, SENT_AGAIN, TOPICS, Topic
+from libs.contracts.topics import AUDIT_ENTRIES, DEAD_LETTERS, SENT_AGAIN, TOPICS, Topic
 
 Resource = Literal["topic", "group"]
 Operation = Literal["READ", "WRITE", "DESCRIBE"]
@@ -82,8 +82,10 @@ the synthetic learner."""
 
 
 def _service(name: str, reads: Iterable[Topic], writes: Iterable[Topic], collections: Iterable[str]) -> Rights:
-    writing = (*writes, DEAD_LETTERS[name], topics.BROKER_CLOCK)
-    return Rights(f"bowerbird-{name}", (*reads, SENT_AGAIN[name]), writing, f"{name}-", name, (*_COMMON, *collections))
+    # What it wrote in its audit log it takes up again where its database was set back.
+    reading = (*reads, SENT_AGAIN[name], AUDIT_ENTRIES[name])
+    writing = (*writes, DEAD_LETTERS[name], AUDIT_ENTRIES[name], topics.BROKER_CLOCK)
+    return Rights(f"bowerbird-{name}", reading, writing, f"{name}-", name, (*_COMMON, *collections))
 
 
 _KEYED: Final = ("api_keys", "organisations", "authority")

@@ -158,6 +158,18 @@ SENT_AGAIN = {
     )
     for service in SERVICES
 }
+AUDIT_KEPT = timedelta(days=14)
+AUDIT_ENTRIES = {
+    service: Topic(
+        f"audit.{service}.v1",
+        f"entries of the audit log of {service}, as they were written",
+        AUDIT_KEPT,
+        partitions=1,
+        restricted=True,
+        largest_bytes=LARGEST_LETTER_BYTES,  # it may name all credentials of a batch
+    )
+    for service in SERVICES
+}
 
 TOPICS: tuple[Topic, ...] = (
     EVIDENCE_SUBMITTED,
@@ -177,4 +189,5 @@ TOPICS: tuple[Topic, ...] = (
     STORE_MOMENTS,
     *DEAD_LETTERS.values(),
     *SENT_AGAIN.values(),
+    *AUDIT_ENTRIES.values(),
 )

@@ -12,6 +12,7 @@ from pymongo import MongoClient
 
 from bowerbird.registry import NAMES
 from deploy.embedded.stack import Stack
+from libs.audit.stored_form import identity_of
 from libs.contracts import topics
 from libs.contracts.cloudevents import read_event, readable_headers
 from libs.contracts.events import CredentialDocument
@@ -68,7 +69,7 @@ LOST: Final[Mapping[str, Kind]] = {
     "what was mailed of the limits": Kind("notifier.allowances"),
     "last hours in which API keys were used": Kind("issuer.api_keys", ("last_used",)),
 }
-"""What is nowhere but in MongoDB, as docs/runbooks/restore.md says: how much of it was lost is told, and is no harm."""
+"""What may be lost, as docs/runbooks/restore.md says: how much of it was is told, and is no harm."""
 APART: Final = {
     **dict.fromkeys(("authority", "canary", "fence", "positions"), "what a process notes for itself"),
     **dict.fromkeys(("epoch", "adoption", "published_decisions"), "what taking up what was published notes"),
@@ -154,8 +155,8 @@ def _fleeting(client: "MongoClient[dict[str, Any]]", kind: Kind) -> Iterator[tup
     database, _, collection = kind.place.partition(".")
     for name in NAMES if database == "*" else (database,):
         for each in client[name][collection].find():
-            # An entry of an audit log may stand at the place of another one after a restore.
-            id_ = f"{name} {each.get('hash', each['_id'])}"
+            # After a restore an entry of an audit log stands behind those of today.
+            id_ = f"{name} {identity_of(each) if 'hash' in each else each['_id']}"
             yield id_, " ".join(str(each.get(field)) for field in kind.fields) if kind.fields else str(_all(each))
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from libs.contracts import rights, topics
-from libs.contracts.topics import DEAD_LETTERS, SENT_AGAIN, SERVICES, TOPICS, Topic
+from libs.contracts.topics import AUDIT_ENTRIES, DEAD_LETTERS, SENT_AGAIN, SERVICES, TOPICS, Topic
 
 ROOT = Path(__file__).parents[2]
-OF_SERVICES = {*DEAD_LETTERS.values(), *SENT_AGAIN.values()}
+OF_SERVICES = {*DEAD_LETTERS.values(), *SENT_AGAIN.values(), *AUDIT_ENTRIES.values()}
 ARCHITECTURE = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 

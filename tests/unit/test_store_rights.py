@@ -9,7 +9,7 @@ from libs.common.settings import Settings, SettingsError
 from libs.common.store_access import kafka_options, mongo_options
 from libs.contracts import events, rights, topics
 from libs.contracts.rights import Acl, declared, partner
-from libs.contracts.topics import DEAD_LETTERS, SENT_AGAIN, TOPICS
+from libs.contracts.topics import AUDIT_ENTRIES, DEAD_LETTERS, SENT_AGAIN, TOPICS
 from services.issuer.recovery.marks import TOPICS as PUBLISHED
 from tests.unit.test_architecture import consumers
 
@@ -48,6 +48,7 @@ def test_a_service_may_write_the_topics_of_the_events_that_its_code_makes_and_th
     assert {each.name for each in rights.SERVICES[service].writes} == {
         *made,
         DEAD_LETTERS[service].name,
+        AUDIT_ENTRIES[service].name,
         topics.BROKER_CLOCK.name,
     }
 
@@ -57,6 +58,7 @@ def test_a_service_may_read_the_topics_that_it_consumes(service: str) -> None:
     consumed = {f"{topic}.v1" for topic, services in consumers().items() if service in services}
     # What it published itself it takes up again where its database was set back.
     own = {"issuer": {each.name for each in PUBLISHED}, "notifier": {topics.STORE_MOMENTS.name}}.get(service, set())
+    own |= {AUDIT_ENTRIES[service].name}
     assert {each.name for each in rights.SERVICES[service].reads} == {*consumed, *own, SENT_AGAIN[service].name}
 
 

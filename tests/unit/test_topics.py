@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from libs.contracts.topics import DEAD_LETTERS, SENT_AGAIN, TOPICS, Topic
+from libs.contracts.topics import AUDIT_ENTRIES, DEAD_LETTERS, SENT_AGAIN, TOPICS, Topic
 
 ROOT = Path(__file__).parents[2]
-OF_SERVICES = {*DEAD_LETTERS.values(), *SENT_AGAIN.values()}
+OF_SERVICES = {*DEAD_LETTERS.values(), *SENT_AGAIN.values(), *AUDIT_ENTRIES.values()}
 ENDING = [each for each in TOPICS if each.kept is not None]
 _ROW = re.compile(r"^\| `([a-zA-Z.-]+)` \| [^|]+ \| [^|]+ \| ([^|]+) \|", re.MULTILINE)
 

@@ -1,0 +1,217 @@
+"""What an audit log lacks, since its database was set back, is added to it again, once, and the chain holds."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from copy import deepcopy
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from aiokafka import TopicPartition
+from pymongo.errors import BulkWriteError
+
+from libs.audit.copies import AuditCopies, Reader
+from libs.audit.entry import Action, Cause, Entry
+from libs.audit.log import AuditLog
+from libs.audit.stored_form import recorded_of
+from libs.common.topic_reading import Ends
+from libs.contracts.cloudevents import Outgoing
+from libs.contracts.events import AuditEntryCopied, Event
+from libs.contracts.topics import AUDIT_ENTRIES
+from tests.positions_in_memory import MemoryPositions
+
+NOW = datetime(2026, 3, 2, 9, 30, 0, 123_456, tzinfo=UTC)
+OFFICE = Cause("key:wattle/Office", "0af7651916cd43dd8448eb211c80319c", "3f2a" * 4, "192.0.2.7")
+PLACE = TopicPartition(AUDIT_ENTRIES["issuer"].name, 0)
+
+
+def revoked(number: int) -> Entry:
+    return Entry(Action.CREDENTIAL_REVOKED, OFFICE, ("wattle",), f"credential {number}", "other", {"request": number})
+
+
+class Found:
+    def __init__(self, documents: list[dict[str, Any]]) -> None:
+        self._documents = documents
+
+    def batch_size(self, _size: int) -> "Found":
+        return self
+
+    async def to_list(self, _length: int | None) -> list[dict[str, Any]]:
+        return self._documents
+
+    async def __aiter__(self) -> AsyncIterator[dict[str, Any]]:
+        for each in self._documents:
+            yield each
+
+
+class Stored:
+    """The calls that a log makes of its collection, over a dict."""
+
+    def __init__(self) -> None:
+        self.documents: dict[int, dict[str, Any]] = {}
+
+    async def find_one(self, sort: object) -> dict[str, Any] | None:
+        return self.documents[max(self.documents)] if self.documents else None
+
+    async def insert_many(self, documents: Sequence[Mapping[str, Any]], ordered: bool) -> None:
+        for number, each in enumerate(documents):
+            if each["_id"] in self.documents:
+                errors = [{"index": number, "code": 11000}]
+                raise BulkWriteError({"writeErrors": errors, "writeConcernErrors": [], "nInserted": number})
+            self.documents[each["_id"]] = dict(each)
+
+    def find(self, query: Mapping[str, Any] | None = None, *, sort: object, limit: int = 0) -> Found:
+        if query and "at" in query:
+            before = [each for each in self.documents.values() if each["at"] < query["at"]["$lt"]]
+            return Found(before[-1:])
+        asked = (query or {}).get("_id", {})
+        low, high = max(asked.get("$gt", -1) + 1, asked.get("$gte", 0)), asked.get("$lt", 10**9)
+        return Found([self.documents[each] for each in sorted(self.documents) if low <= each < high][: limit or None])
+
+
+class World:
+    """A database that can be set back, and a topic that cannot."""
+
+    def __init__(self) -> None:
+        self.stored = Stored()
+        self.positions = MemoryPositions()
+        self.topic: list[AuditEntryCopied] = []
+        self.now = NOW
+        self.start()
+
+    def start(self) -> None:
+        """Begin a process anew."""
+        self.log = AuditLog({"audit": self.stored}, clock=lambda: self.now)  # type: ignore[arg-type]  # a fake
+        self.copies = self.another()
+
+    def another(self) -> AuditCopies:
+        """Return those of another replica."""
+        log = AuditLog({"audit": self.stored}, clock=lambda: self.now)  # type: ignore[arg-type]  # a fake
+        return AuditCopies(
+            "issuer", log, self.positions, reading=self.reading, publish=self.publish, clock=lambda: self.now
+        )
+
+    def backup(self) -> tuple[Stored, MemoryPositions]:
+        return deepcopy((self.stored, self.positions))
+
+    def restore(self, kept: tuple[Stored, MemoryPositions]) -> None:
+        self.stored, self.positions = deepcopy(kept)
+        self.start()
+
+    def reading(self) -> AbstractAsyncContextManager[Reader]:
+        @asynccontextmanager
+        async def opened() -> AsyncIterator[Reader]:
+            yield self
+
+        return opened()
+
+    async def ends(self) -> Ends:
+        return {PLACE: len(self.topic)}
+
+    async def events(self, since: Mapping[TopicPartition, int], ends: Ends) -> AsyncIterator[list[Event]]:
+        for offset in range(since.get(PLACE, 0), ends[PLACE], 2):
+            yield list(self.topic[offset : min(offset + 2, ends[PLACE])])
+
+    async def publish(self, outgoing: Sequence[Outgoing]) -> None:
+        for each in outgoing:
+            assert isinstance(each.event, AuditEntryCopied)
+            self.topic.append(AuditEntryCopied.model_validate_json(each.event.model_dump_json()))
+
+    def subjects(self) -> list[str]:
+        return [each["subject"] for _, each in sorted(self.stored.documents.items())]
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+async def test_what_was_written_since_a_backup_is_added_behind_the_end_with_where_it_stood(world: World) -> None:
+    await world.log.record(revoked(1))
+    await world.copies.tick()
+    kept = world.backup()
+    await world.log.record(revoked(2), revoked(3))
+    await world.copies.tick()
+    lost = recorded_of(world.stored.documents[2])
+    world.restore(kept)
+    await world.log.record(revoked(4))
+    await world.copies.tick()
+    assert world.subjects() == ["credential 1", "credential 4", "credential 2", "credential 3"]
+    again = recorded_of(world.stored.documents[3])
+    assert again.entry.details == {
+        "request": 2,
+        "recorded_as": f"2:{lost.hash}",
+        "recorded_at": lost.at.isoformat(),
+    }
+    assert (again.entry.cause, again.entry.tenants, again.entry.reason) == (OFFICE, ("wattle",), "other")
+    assert (await world.log.check()).broken_at is None
+
+
+async def test_a_start_without_a_set_back_adds_nothing(world: World) -> None:
+    for number in range(5):
+        await world.log.record(revoked(number))
+        await world.copies.tick()
+        world.start()
+        await world.copies.tick()
+    assert len(world.stored.documents) == 5
+    assert [each.sequence for each in world.topic] == [1, 2, 3, 4, 5]
+
+
+async def test_wherever_it_is_set_back_and_however_often_each_entry_is_there_once(world: World) -> None:
+    moments, number = [world.backup()], 0
+    for back in (0, 2, 1, 4, 3, 0, 6):
+        for _ in range(3):
+            number += 1
+            await world.log.record(revoked(number))
+            await world.copies.tick()
+            moments.append(world.backup())
+        world.restore(moments[back])
+        number += 1
+        await world.log.record(revoked(number))
+        await world.copies.tick()
+        assert sorted(world.subjects()) == sorted(f"credential {each}" for each in range(1, number + 1))
+        assert (await world.log.check()).broken_at is None
+
+
+async def test_two_replicas_that_start_at_once_add_each_entry_once(world: World) -> None:
+    await world.log.record(revoked(1))
+    kept = world.backup()
+    await world.log.record(*map(revoked, range(2, 8)))
+    await world.copies.tick()
+    world.restore(kept)
+    other = world.another()
+    await world.copies.tick()
+    await other.tick()
+    assert sorted(world.subjects()) == [f"credential {each}" for each in range(1, 8)]
+
+
+async def test_a_copy_that_was_changed_on_the_topic_is_not_added(world: World) -> None:
+    kept = world.backup()
+    await world.log.record(revoked(1), revoked(2))
+    await world.copies.tick()
+    world.topic[0] = world.topic[0].model_copy(update={"principal": "key:wattle/Other"})
+    world.restore(kept)
+    await world.copies.tick()
+    assert world.subjects() == ["credential 2"]
+
+
+async def test_an_entry_that_cannot_be_read_holds_up_no_other(world: World) -> None:
+    await world.log.record(revoked(1), revoked(2))
+    world.stored.documents[1]["details"] = "{"
+    await world.copies.tick()
+    assert [each.subject for each in world.topic] == ["credential 2"]
+
+
+async def test_a_topic_that_was_made_anew_gets_again_what_it_keeps(world: World) -> None:
+    await world.log.record(revoked(1))
+    world.now = NOW + timedelta(days=10)
+    await world.log.record(revoked(2), revoked(3))
+    await world.copies.tick()
+    world.start()
+    await world.copies.tick()
+    world.topic.clear()
+    world.now = NOW + timedelta(days=20)
+    world.start()
+    await world.copies.tick()
+    assert [each.sequence for each in world.topic] == [2, 3]
+    assert len(world.stored.documents) == 3
