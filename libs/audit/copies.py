@@ -69,6 +69,7 @@ class AuditCopies:
         self._clock = clock
         self._group = f"{service}-audit-copies"
         self._rounds = 0
+        self._published = 0
 
     async def tick(self) -> float:
         """Go through the steps once; return the seconds until the next time.
@@ -79,14 +80,17 @@ class AuditCopies:
         if not self._rounds:
             await self._take_up()  # 1
             self._rounds = 1
-        # Another replica publishes too.
-        kept = await self._positions.read(self._group, [_LOG])
-        published = kept[_LOG].offset if kept else 0
-        entries, end = await self._log.behind(published, _AT_ONCE)
-        if end == published:
+        entries, end = await self._log.behind(self._published, _AT_ONCE)
+        if end == self._published:
             return _EVERY_SECONDS
+        kept = await self._positions.read(self._group, [_LOG])
+        if kept and kept[_LOG].offset > self._published:
+            # By another replica, or the process before this one.
+            self._published = kept[_LOG].offset
+            return 0
         await self._publish([Outgoing(_copy(self._service, each), new_trace()) for each in entries])  # 2
         await self._positions.keep(self._group, {_LOG: Position(end)})  # 3
+        self._published = end
         self._rounds += 1
         if self._rounds % _ROUNDS == 0:
             async with self._reading() as reader:
