@@ -56,12 +56,14 @@ COMPARED: Final[Mapping[str, Kind]] = {
     "badges shown": Kind("verifier.documents"),
     "issuers shown": Kind("verifier.issuers"),
     "achievements shown": Kind("verifier.achievements"),
-    "batches": Kind("evidence.batches", ("state", "received", "row", "source", "format")),
-    "rows": Kind("evidence.rows", ("state", "reason", "credential_id", "sequence", "source_id")),
+    "batches": Kind(
+        "evidence.batches", ("issuer_id", "state", "received", "row", "fingerprint", "source", "format", "created_at")
+    ),
+    "rows": Kind("evidence.rows"),
     "rows taken in": Kind("evidence.row_blocks"),
     "warnings of rows": Kind("evidence.row_warnings"),
     "names and addresses": Kind("notifier.contacts"),
-    "deliveries": Kind("notifier.deliveries", ("credential_id", "occasion", "issuer_id")),
+    "deliveries": Kind("notifier.deliveries", ("credential_id", "occasion", "issuer_id", "learner_id")),
 }
 LOST: Final[Mapping[str, Kind]] = {
     "entries of audit logs": Kind("*.audit", ("action",)),

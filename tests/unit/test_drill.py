@@ -72,5 +72,5 @@ def test_what_may_be_lost_is_counted_by_kind_and_entries_of_audit_logs_by_action
 def test_what_is_compared_is_told_with_its_fields_and_how_much_there_is() -> None:
     told = compared(picture(rows={"a": 1, "b": 2}))
     assert len(told) == len(COMPARED)
-    assert "        2  rows (evidence.rows: state, reason, credential_id, sequence, source_id)" in told
-    assert "        0  credentials (issuer.credentials: every field)" in told
+    assert "        2  rows (evidence.rows: every field)" in told
+    assert "        0  signing keys (issuer.signing_keys: issuer_id, state, sealed)" in told
