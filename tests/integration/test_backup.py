@@ -99,12 +99,12 @@ async def test_a_backup_is_one_moment_of_all_databases_and_a_restore_gives_it_ba
 
     assert await run(infrastructure, infrastructure, "backup", str(folder)) == 1
     assert "no backup is written over another" in capsys.readouterr().err
-    assert await run(infrastructure, infrastructure, "restore", str(folder), "--yes") == 1
-    assert "not empty" in capsys.readouterr().err
     assert await run(empty, infrastructure, "restore", str(folder)) == 0
     assert "Nothing was done" in capsys.readouterr().out
     await _break_off_between_names(empty, infrastructure, folder)
     assert await run(empty, infrastructure, "restore", str(folder), "--yes") == 0
+    assert await run(empty, infrastructure, "restore", str(folder), "--yes") == 1
+    assert "not empty" in capsys.readouterr().err
 
     target = mongo.connect(empty.mongo_url, "test")
     assert await target["notifier"]["fence"].find_one({"_id": NOTE}) is not None
