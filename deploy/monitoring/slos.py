@@ -138,6 +138,8 @@ SLOS: Final = (
         events=_rate("bowerbird_verifier_revocation_seconds_count"),
         errors=_slow("bowerbird_verifier_revocation_seconds", "60.0"),
         consequence="Badges pass that were revoked. Look at what BowerbirdRevocationLate says.",
+        why="Until the verifier has stored it. Others may keep a copy of a list for a minute more, as its `ttl` says. "
+        "A single one that is late for longer pages too (`BowerbirdRevocationLate`).",
     ),
     Slo(
         name="mail",
@@ -180,8 +182,6 @@ def _alert(slo: Slo, severity: Severity) -> Alert:
 
 
 WITHOUT: Final = {
-    "Revocations": "`BowerbirdRevocationLate` pages for a single one that is late. A revoked badge that passes harms "
-    "somebody, so there is no share of them that may.",
     "Partners": "They read Kafka at their own pace; nothing is sent to them that could be late. What they wait for is "
     "the announcement.",
 }

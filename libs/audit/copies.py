@@ -1,7 +1,7 @@
 """Copies of what a service's audit log says, on a topic of its own, for a database that was set back.
 
-1. Once, at start: read the topic from the mark on. Entries that the log lacks are added behind its end, and say where
-   they stood. Killed: from 1; what was added is not added again.
+1. Once, at start: read the topic from the mark on. Entries that the log lacks are added behind its end, and say which
+   they were. Killed: from 1; what was added is not added again.
 2. Again and again: publish the entries behind the last one that was published. Killed: some are published twice.
 3. Note how far the log is published, and, now and then, below which offset the topic holds nothing that the log lacks.
    Both stand among the positions of the database, and are set back with it.
@@ -37,6 +37,11 @@ _LOG: Final = TopicPartition("audit", 0)
 
 class Reader(Protocol):
     """Reads the topic (`libs.common.topic_reading`)."""
+
+    @property
+    def ids(self) -> Mapping[str, str]:
+        """The topic's id, by its name, where its brokers give any."""
+        ...
 
     async def ends(self) -> Ends:
         """Return where it ends now."""
@@ -94,8 +99,7 @@ class AuditCopies:
         self._rounds += 1
         if self._rounds % _ROUNDS == 0:
             async with self._reading() as reader:
-                ends = await reader.ends()
-            await self._mark(ends)
+                await self._mark(await reader.ends(), reader.ids)
         return 0 if len(entries) == _AT_ONCE else _EVERY_SECONDS
 
     async def _take_up(self) -> None:
@@ -103,20 +107,22 @@ class AuditCopies:
         async with self._reading() as reader:
             ends = await reader.ends()
             marks = await self._positions.read(self._group, list(ends))
-            if any(mark.offset > ends[tp] for tp, mark in marks.items()):
-                # The topic was made anew: it is to hold again what it keeps.
+            if not all(mark.is_within(ends[tp], reader.ids.get(tp.topic)) for tp, mark in marks.items()):
+                # The topic was made anew: it is to hold again what it keeps, and nothing of it was read.
                 since = await self._log.before(self._clock() - AUDIT_KEPT)
                 await self._positions.keep(self._group, {_LOG: Position(since)})
+                marks = {}
             async for events in reader.events({tp: mark.offset for tp, mark in marks.items()}, ends):
                 if copies := [each for event in events if (each := _recorded(event)) is not None]:
                     count += await self._log.take_up(copies, seen)
-        await self._mark(ends)
+            await self._mark(ends, reader.ids)
         if count:
             get_logger().warning("the audit log was set back; what it lacked was added", entries=count)
 
-    async def _mark(self, ends: Ends) -> None:
+    async def _mark(self, ends: Ends, ids: Mapping[str, str]) -> None:
         """Note that the log has all that stands below these ends."""
-        await self._positions.keep(self._group, {tp: Position(end) for tp, end in ends.items()})
+        marks = {tp: Position(end, topic_id=ids.get(tp.topic)) for tp, end in ends.items()}
+        await self._positions.keep(self._group, marks)
 
 
 def _copy(service: str, recorded: Recorded) -> AuditEntryCopied:

@@ -125,14 +125,17 @@ class Recorded:
     def identity(self) -> str:
         """The hash that the entry had first, should it have been added again after its log was set back."""
         first = self.entry.details.get(_RECORDED_AS)
-        return first.partition(":")[2] if isinstance(first, str) else self.hash
+        return first if isinstance(first, str) else self.hash
 
     @property
     def found_again(self) -> Entry:
-        """The entry to add where the log was set back to before it: the same, with where it stood first."""
+        """The entry to add where the log was set back to before it: the same, with its first hash and time.
+
+        Its first place is not said: an issuer would see by it how much the others do.
+        """
         if _RECORDED_AS in self.entry.details:
             return self.entry
-        stood = {_RECORDED_AS: f"{self.sequence}:{self.hash}", "recorded_at": self.at.isoformat()}
+        stood = {_RECORDED_AS: self.hash, "recorded_at": self.at.isoformat()}
         return replace(self.entry, details={**self.entry.details, **stood})
 
 

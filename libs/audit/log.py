@@ -69,8 +69,8 @@ class AuditLog:
     async def take_up(self, copies: Sequence[Recorded], seen: Seen) -> int:
         """Add those of these entries that the log lacks, behind its end; return how many.
 
-        Each says in its details where it stood (`recorded_as`: sequence and hash; `recorded_at`): a log that was set
-        back may have gone on meanwhile, so that its place is taken. One that is here is not added again.
+        Each says in its details which it was (`recorded_as`: its hash then; `recorded_at`): a log that was set back may
+        have gone on meanwhile, so that its place is taken. One that is here is not added again.
 
         Args:
             copies: at least one.
