@@ -81,6 +81,7 @@ APART: Final = {
     "submissions": "rows until they are decided, which the topic has too",
     "waiting": "decisions tell of it",
     "waiting_commands": "none waits at rest",
+    "sweeps": "how far deciding again has come; none is left at rest",
     "status_lists": "the bits of the lists that are shown are compared, and their versions",
     "issuer_list": "signed anew",
     "issuer_lists": "signed anew",
