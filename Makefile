@@ -100,6 +100,10 @@ ROUNDS ?= 300
 bench-engine: env ## measure signing and verifying alone; writes var/bench/engine.json
 	$(PYTHON) -m benchmarks.engine $(ROUNDS)
 
+.PHONY: bench-rules
+bench-rules: env ## measure how many rules a second are held against evidence; writes var/bench/rules.json
+	$(PYTHON) -m benchmarks.rules $(ROUNDS)
+
 PAIRS ?= 5
 
 .PHONY: bench-broken

@@ -6,9 +6,10 @@ which a part is not understood would be decided as a weaker one.
 
 from collections.abc import Iterator
 from datetime import date, timedelta
+from functools import cached_property, lru_cache
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, TypeAdapter, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, model_validator
 
 from libs.contracts.results import SoloLevel
 
@@ -63,25 +64,17 @@ class EvidenceCondition(_Part):
         examples=["term"],
     )
 
-    # Asked for with every piece of evidence.
-    _different: dict[str, int] = PrivateAttr(default_factory=dict)
-    _pieces: int = PrivateAttr(default=1)
-
-    def model_post_init(self, _context: Any, /) -> None:
-        """Work out what is asked for again and again."""
-        asked = {name: getattr(self, name) for name in ("activities", "classes", "assessors", "terms")}
-        self._different = {name: number for name, number in asked.items() if number is not None}
-        self._pieces = self.count or max(self._different.values(), default=1)
-
-    @property
+    # Asked for with every piece of evidence, so that reading them must cost next to nothing.
+    @cached_property
     def different(self) -> dict[str, int]:
         """Return how many different values are asked for, by `activities`, `classes`, `assessors` and `terms`."""
-        return self._different
+        asked = {name: getattr(self, name) for name in ("activities", "classes", "assessors", "terms")}
+        return {name: number for name, number in asked.items() if number is not None}
 
-    @property
+    @cached_property
     def pieces(self) -> int:
         """Return how many pieces are asked for."""
-        return self._pieces
+        return self.count or max(self.different.values(), default=1)
 
     @model_validator(mode="after")
     def _can_come_true(self) -> Self:
@@ -183,6 +176,7 @@ def asked_for(rule: Condition | Group) -> list[str]:
     return sorted({each.achievement for _, each in conditions(rule) if isinstance(each, HoldsCondition)})
 
 
+@lru_cache(maxsize=4096)
 def first_day(within: str, last: date) -> date:
     """Return the first day of the period (`P90D`, `P1Y`) that ends with the day `last`."""
     number, unit = int(within[1:-1]), within[-1]

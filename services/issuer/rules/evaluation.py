@@ -7,14 +7,16 @@ it; what names no level says nothing of it. So more evidence, in whatever order,
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
-from typing import NamedTuple
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from libs.contracts.results import SoloLevel
 from libs.contracts.rules import All, AtLeast, Condition, EvidenceCondition, Group, HoldsCondition
 from services.issuer.rules.material import HeldCredential, Piece, canonical
-from services.issuer.rules.pieces import earliest, nearest
+from services.issuer.rules.pieces import earliest, nearest, sufficient
 from services.issuer.rules.words import missing_evidence, missing_group, missing_holding
+
+_LEVELS: Final = tuple(SoloLevel)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,7 @@ class _Evaluator:
         self._held = sorted(held, key=lambda each: (-_rank(each.level), each.credential_id))
         # By the place in memory of each part of the rule, which outlives this: asked for again by every group above it.
         self._grades: dict[int, _Met | None] = {}
+        self._windows: dict[tuple[int, SoloLevel | None], Sequence[Piece]] = {}
 
     def evaluate(self, rule: Condition | Group) -> Evaluation:
         met = self._grade(rule)
@@ -117,11 +120,16 @@ class _Evaluator:
 
     def _grade_evidence(self, asked: EvidenceCondition) -> _Met | None:
         if asked.level is None:
-            return _Met(None) if earliest(asked, None, self._pieces) else None
+            return _Met(None) if self._sufficient(asked, None) else None
         # What is not met at one level is met at no higher one.
-        higher = (level for level in SoloLevel if level.rank >= asked.level.rank)
-        met = list(takewhile(lambda level: earliest(asked, level, self._pieces), higher))
+        met = list(takewhile(lambda level: self._sufficient(asked, level), _from(asked.level)))
         return _Met(met[-1]) if met else None
+
+    def _sufficient(self, asked: EvidenceCondition, least: SoloLevel | None) -> Sequence[Piece]:
+        key = id(asked), least
+        if key not in self._windows:
+            self._windows[key] = sufficient(asked, least, self._pieces)
+        return self._windows[key]
 
     def _holding(self, asked: HoldsCondition) -> HeldCredential | None:
         """Return the highest credential that meets it."""
@@ -139,7 +147,8 @@ class _Evaluator:
     ) -> None:
         """Add what meets a rule that is met at this level."""
         if isinstance(rule, EvidenceCondition):
-            pieces.update((each.evidence_id, each) for each in earliest(rule, level, self._pieces))
+            least = None if rule.level is None else level
+            pieces.update((each.evidence_id, each) for each in earliest(rule, self._sufficient(rule, least)))
         elif isinstance(rule, HoldsCondition):
             holding = self._holding(rule)
             credentials.update([] if holding is None else [holding.credential_id])
@@ -164,6 +173,10 @@ class _Evaluator:
         unmet = [(number, each) for number, each in enumerate(rule.of) if self._grade(each) is None]
         words_of = [self._missing(each, f"{at}.of.{number}", gaps) for number, each in unmet]
         return missing_group(words_of, _needed(rule) - (len(rule.of) - len(unmet)))
+
+
+def _from(level: SoloLevel) -> tuple[SoloLevel, ...]:
+    return _LEVELS[level.rank :]
 
 
 def _needed(rule: Group) -> int:

@@ -1,7 +1,9 @@
 """What a rule is held against: a learner's evidence for the achievement, and what the learner holds."""
 
+from collections.abc import Callable, Mapping
 from datetime import date
-from typing import NamedTuple, Protocol
+from operator import attrgetter
+from typing import Final, NamedTuple, Protocol
 from uuid import UUID
 
 from libs.contracts.results import SoloLevel
@@ -41,13 +43,10 @@ def canonical(piece: Piece) -> tuple[date, UUID]:
     return piece.observed_on, piece.evidence_id
 
 
-def value_of(piece: Piece, name: str) -> object:
-    """Return what a piece has of the values that are to differ, named as in the rule; None where it was not said."""
-    match name:
-        case "activities":
-            return piece.activity
-        case "classes":
-            return piece.class_id
-        case "terms":
-            return piece.term
-    return piece.assessor_id
+VALUES: Final[Mapping[str, Callable[[Piece], object]]] = {
+    "activities": attrgetter("activity"),
+    "classes": attrgetter("class_id"),
+    "terms": attrgetter("term"),
+    "assessors": attrgetter("assessor_id"),
+}
+"""What a piece has of the values that are to differ, named as in the rule; None where it was not said."""

@@ -3,13 +3,13 @@
 The pieces that may count together are a window that moves over all of them, which takes one look at each, however many.
 """
 
-from collections import Counter, deque
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from libs.contracts.results import SoloLevel
 from libs.contracts.rules import ONE_TERM, EvidenceCondition, first_day
-from services.issuer.rules.material import Piece, canonical, value_of
+from services.issuer.rules.material import VALUES, Piece, canonical
 
 
 class Lacking(NamedTuple):
@@ -27,43 +27,41 @@ class Lacking(NamedTuple):
 class _Window:
     """Pieces that count together, with how many there are of each value that is to differ."""
 
+    __slots__ = ("_counts", "_least", "pieces")
+
     def __init__(self, asked: EvidenceCondition) -> None:
-        self._asked = asked
+        self._least = asked.pieces
         self.pieces: deque[Piece] = deque()
-        self._values: dict[str, Counter[object]] = {name: Counter() for name in asked.different}
-        self._numbers = [(self._values[name], number) for name, number in asked.different.items()]
+        self._counts: list[tuple[str, int, Callable[[Piece], object], dict[object, int]]] = [
+            (name, number, VALUES[name], {}) for name, number in asked.different.items()
+        ]
 
     def add(self, piece: Piece) -> None:
         self.pieces.append(piece)
-        for name, values in self._values.items():
-            if (value := value_of(piece, name)) is not None:
-                values[value] += 1
+        for _, _, value_of, counts in self._counts:
+            if (value := value_of(piece)) is not None:
+                counts[value] = counts.get(value, 0) + 1
 
     def drop_first(self) -> None:
         piece = self.pieces.popleft()
-        for name, values in self._values.items():
-            if (value := value_of(piece, name)) is not None:
-                values[value] -= 1
-                if not values[value]:
-                    del values[value]
+        for _, _, value_of, counts in self._counts:
+            if (value := value_of(piece)) is not None:
+                counts[value] -= 1
+                if not counts[value]:
+                    del counts[value]
 
     def suffices(self) -> bool:
-        return len(self.pieces) >= self._asked.pieces and all(len(each) >= number for each, number in self._numbers)
+        if len(self.pieces) < self._least:
+            return False
+        return all(len(counts) >= number for _, number, _, counts in self._counts)
 
     def lacking(self) -> Lacking:
-        different = {
-            name: number - len(self._values[name])
-            for name, number in self._asked.different.items()
-            if number > len(self._values[name])
-        }
-        return Lacking(max(0, self._asked.pieces - len(self.pieces)), different)
+        different = {name: number - len(counts) for name, number, _, counts in self._counts if number > len(counts)}
+        return Lacking(max(0, self._least - len(self.pieces)), different)
 
 
-def earliest(asked: EvidenceCondition, least: SoloLevel | None, pieces: Sequence[Piece]) -> list[Piece]:
-    """Return the earliest pieces that meet a condition, as few as it asks for; none where it is not met.
-
-    Of the pieces up to the first day on which it was met: each that brought a value that was still to differ, then the
-    earliest others. Of several terms that of the first such day.
+def sufficient(asked: EvidenceCondition, least: SoloLevel | None, pieces: Sequence[Piece]) -> list[Piece]:
+    """Return the pieces that stood close enough together when a condition was first met; none where it is not.
 
     Args:
         asked: the condition.
@@ -71,10 +69,23 @@ def earliest(asked: EvidenceCondition, least: SoloLevel | None, pieces: Sequence
         pieces: in their canonical order.
     """
     counting = _counting(asked, least, pieces)
-    for window in _windows(asked, counting) if len(counting) >= asked.pieces else ():
+    if len(counting) < asked.pieces:
+        return []
+    if asked.within is None and not asked.different:
+        return counting[: asked.pieces]
+    for window in _windows(asked, counting):
         if window.suffices():
-            return _chosen(asked, list(window.pieces))
+            return list(window.pieces)
     return []
+
+
+def earliest(asked: EvidenceCondition, window: Sequence[Piece]) -> Sequence[Piece]:
+    """Return the earliest of the pieces that were sufficient, as few as a condition asks for.
+
+    Each that brought a value that was still to differ, then the earliest others. Of several terms the pieces were
+    sufficient in the one in which that was so first.
+    """
+    return window if len(window) == asked.pieces else _chosen(asked, window)
 
 
 def nearest(asked: EvidenceCondition, pieces: Sequence[Piece]) -> Lacking:
@@ -96,17 +107,26 @@ def _counting(asked: EvidenceCondition, least: SoloLevel | None, pieces: Sequenc
 
 def _windows(asked: EvidenceCondition, counting: Sequence[Piece]) -> Iterator[_Window]:
     """Yield, for each piece in turn as the last, the pieces that stand close enough together to count with it."""
-    terms: dict[str | None, _Window] = {}
+    if asked.within is None:
+        window = _Window(asked)
+        for piece in counting:
+            window.add(piece)
+            yield window
+        return
+    if asked.within == ONE_TERM:
+        terms: dict[str, _Window] = {}
+        for piece in counting:
+            if piece.term is not None:
+                window = terms.get(piece.term) or terms.setdefault(piece.term, _Window(asked))
+                window.add(piece)
+                yield window
+        return
+    window = _Window(asked)
     for piece in counting:
-        term = piece.term if asked.within == ONE_TERM else None
-        if asked.within == ONE_TERM and term is None:
-            continue
-        window = terms.setdefault(term, _Window(asked))
         window.add(piece)
-        if asked.within not in {None, ONE_TERM}:
-            first = first_day(asked.within or "", piece.observed_on)
-            while window.pieces[0].observed_on < first:
-                window.drop_first()
+        first = first_day(asked.within, piece.observed_on)
+        while window.pieces[0].observed_on < first:
+            window.drop_first()
         yield window
 
 
@@ -118,7 +138,7 @@ def _chosen(asked: EvidenceCondition, window: Sequence[Piece]) -> list[Piece]:
         new = [
             (name, value)
             for name, number in asked.different.items()
-            if number > len(seen[name]) and (value := value_of(each, name)) is not None and value not in seen[name]
+            if number > len(seen[name]) and (value := VALUES[name](each)) is not None and value not in seen[name]
         ]
         for name, value in new:
             seen[name].add(value)
