@@ -117,7 +117,7 @@ def routes(
         recipients = await resending.recipients(found, caller)
         return DeliveryList(deliveries=[DeliveryView.of(each, recipients[each.id]) for each in found])
 
-    @router.get("/summary")
+    @router.get("/summary", responses=documented(NotFoundError))
     async def summarise_deliveries(caller: reader) -> Summary:
         """How many of your mails are in each state."""
         states = await deliveries.counts(caller.issuer_id)
