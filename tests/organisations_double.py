@@ -100,11 +100,8 @@ class Department:
     async def issuers(self, *_: object, after: str, limit: int, **__: object) -> list[IssuerPublished]:
         return [each for id_, each in sorted(self.issuers_known.items()) if id_ > after][:limit]
 
-    async def known(self, ids: Sequence[str]) -> dict[str, IssuerPublished]:
-        return {each: self.issuers_known[each] for each in ids if each in self.issuers_known}
-
-    async def newest(self, id_: str) -> OrganisationPublished | None:
-        return self.organisations.get(id_)
+    async def is_known(self, tenant: str) -> bool:
+        return tenant in self.organisations
 
     async def make(self, id_: str, name: str, scopes: Sequence[str], _expires: object, _by: object) -> Made:
         key = new_key()

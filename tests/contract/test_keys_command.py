@@ -31,8 +31,8 @@ OLD = key_id("ab" * 32)
 
 
 class OneIssuer:
-    async def issuers(self, wanted: list[str]) -> set[str]:
-        return {"wattle"} & set(wanted)
+    async def is_known(self, tenant: str) -> bool:
+        return tenant == "wattle"
 
 
 @pytest.fixture

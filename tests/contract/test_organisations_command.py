@@ -53,8 +53,7 @@ def run(
     fake: Any = department
     served.include_router(organisation_routes(known, fake, fake, lambda: NOW))
     served.include_router(issuer_list_routes(known, fake))
-    catalogue: Any = type("Catalogue", (), {"issuers": department.known, "organisations": department})
-    served.include_router(access_routes(known, fake, catalogue))
+    served.include_router(access_routes(known, fake, fake))
 
     def client(url: str, key: str) -> httpx.AsyncClient:
         headers = {"Authorization": f"Bearer {key}"}

@@ -117,8 +117,7 @@ def access_routes(keys: ApiKeys, administration: KeyAdministration, catalogue: C
     async def grant_key(request: Request, issuer_id: IssuerId, asked: KeyRequest, caller: allowed) -> NewKeyAnswer:
         """Make an API key of an issuer or organisation; it works at once where this answers, and is shown this once."""
         caller.must_be(issuer_id)
-        known = await catalogue.issuers([issuer_id]) or await catalogue.organisations.newest(issuer_id)
-        if not known:
+        if not await catalogue.is_known(issuer_id):
             raise NotFoundError.for_caller()
         made = await administration.make(
             issuer_id,

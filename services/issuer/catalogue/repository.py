@@ -151,6 +151,10 @@ class Catalogue:
         query = {"_id": {"$in": list(issuer_ids)}, "suspended": True}
         return {found["_id"] for found in await self._issuers.find(query, {"_id": 1}).to_list(None)}
 
+    async def is_known(self, tenant: str) -> bool:
+        """Return whether an issuer or an organisation of this id has arrived."""
+        return bool(await self.issuers([tenant])) or await self.organisations.newest(tenant) is not None
+
     async def look_alikes(self, name: str, besides: str) -> list[str]:
         """Return the ids of issuers, other than `besides`, for whom this name could be taken; ten at most."""
         query = {"likenesses": {"$in": sorted(sought_likenesses(name))}, "_id": {"$ne": besides}}
