@@ -118,7 +118,7 @@ def lost_since(
             not Position(end, topic_id=noted.topic_ids.get(topic)).is_within(ends[topic].get(number, 0), ids.get(topic))
             for number, end in noted.ends[topic].items()
         ):
-            told.append(f"{topic} was made anew since: `bowerbird republish` fills it")
+            told.append(f"{topic} was made anew since: {_refilled(topic)}")
     for group, topics in noted.groups.items():
         for topic, offsets in topics.items():
             gone = sum(max(0, first.get(topic, {}).get(number, 0) - offset) for number, offset in offsets.items())
@@ -133,6 +133,15 @@ def erasures_ended_since(moment: datetime, now: datetime) -> Sequence[str]:
     if now - moment < kept:
         return []
     return [f"{LEARNER_CONTACTS.name}: erasures are kept for {kept.days} days; erase again whoever was erased before"]
+
+
+def _refilled(name: str) -> str:
+    """Return what comes back on a topic that was made anew after a backup, by `bowerbird republish`."""
+    if name == LEARNER_CONTACTS.name:
+        return "erasures before that are not on it; erase again whoever was erased since this backup"
+    if _compacted(name):
+        return "`bowerbird republish` fills it from the stores as they were then"
+    return "what stood on it is gone, and so is what followed from it in the stores since this backup"
 
 
 def _compacted(name: str) -> bool:

@@ -17,7 +17,11 @@ _COMMANDS: Final = (
     "The first commands are run by a test as they stand there, with the ports of the embedded stack. Their working "
     "directory is a copy of this repository, and those of `bowerbird` take the environment of the issuer service, as "
     "[restoring](restore.md) does; `$BACKUPS` is the folder of your backups. In compose: `docker compose run --rm "
-    "--no-deps setup stores`, and with `audit` in place of `setup` for `audit promises` and `backup`."
+    "--no-deps setup stores`, and with `audit` in place of `setup` for `audit promises` and `backup`. There the ports "
+    "of services are published nowhere: put `docker compose exec -T proxy` before `curl`, and the service's name in "
+    "place of 127.0.0.1 (evidence 8101 and 8105, issuer 8102 and 8106, verifier 8103 and 8107, notifier 8104 and "
+    "8108; the second is for metrics). Of a metric without a value yet, the line `# HELP` comes alone; no line means "
+    "that nobody answered."
 )
 _BURNING: Final = (
     "*Page*: the budget is used up 14.4 times as fast as it may be, over the last hour and the last five minutes, or 6 "

@@ -20,7 +20,11 @@ def read_secret(path: Path, variable: str) -> bytes:
     Raises:
         SettingsError: the file is missing, readable by others, or holds something else; says what to do.
     """
-    make = f"make one with: (umask 077; head -c {SECRET_BYTES} /dev/urandom | base64 > {path})"
+    # A new one in place of one that was lost forks every id, and opens nothing that was sealed.
+    make = (
+        "put it back from where you keep it; only for an installation that has none yet, make one with: "
+        f"(umask 077; head -c {SECRET_BYTES} /dev/urandom | base64 > {path})"
+    )
     text = read_private(path, variable, make)
     try:
         secret = base64.b64decode(text.strip(), validate=True)

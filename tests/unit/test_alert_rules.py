@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from bowerbird import generated
+from bowerbird import cli, generated
 from deploy.monitoring import documents
 from deploy.monitoring.alert import MEANINGS, Alert
 from deploy.monitoring.boards import BOARDS
@@ -144,6 +144,23 @@ def test_every_page_has_a_first_command_that_tests_run(page: Path) -> None:
     looks = page.read_text(encoding="utf-8").partition("## First look\n")[2].partition("\n## ")[0]
     (first, *_) = re.findall(r"```sh\n(.*?)```", looks, re.DOTALL)
     assert first in (*runbooks.READING_FILES, *runbooks.ASKING_A_STACK)
+
+
+@pytest.mark.parametrize("page", [*runbooks.PAGES, RUNBOOKS / "restore.md"], ids=lambda page: page.stem)
+def test_each_command_of_ours_that_a_page_names_is_one_that_there_is(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    for named in re.findall(r"(?:`|^\s*|\| |python -m )bowerbird ([a-z][^`\n]*)", text, re.MULTILINE):
+        words = re.split(r"\s[|>]|\s#", named)[0].split()
+        command = next((name for name in (" ".join(words[:2]), words[0]) if name in cli.COMMANDS), None)
+        assert command, f"there is no command `bowerbird {named}`"
+
+
+@pytest.mark.parametrize("page", runbooks.PAGES, ids=lambda page: page.stem)
+def test_each_container_that_a_page_names_is_one_of_composes(page: Path) -> None:
+    services = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))["services"]
+    for line in re.findall(r"docker compose (?:exec|logs|ps|restart|run|stop|up) ([^`\n|]*)", page.read_text()):
+        words = [each for each in re.sub(r"--(?:since|tail) \S+", "", line).split() if not each.startswith("-")]
+        assert not words or words[0] in {*services, "SERVICE", "EXPORTER"}, line
 
 
 def test_every_page_is_of_an_alert_that_there_is() -> None:

@@ -55,5 +55,7 @@ def test_a_file_that_holds_no_secret_is_refused_without_its_content(tmp_path: Pa
 
 
 def test_a_missing_file_is_said_with_how_to_make_one(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match=r"there is no file .*secret; make one with: .*urandom"):
+    with pytest.raises(
+        SettingsError, match=r"there is no file .*secret; put it back .*; only .* none yet, make one with: .*urandom"
+    ):
         AuthoritySecret.load(tmp_path / "secret")

@@ -115,13 +115,19 @@ def test_what_a_replay_cannot_bring_back_is_told_before_anything_is_done() -> No
     assert lost_since(NOTED, ended, whole, {}) == [
         "evidence.decided.v1: 5 records that evidence-decisions has to read again have ended their life"
     ]
+    gone = "what stood on it is gone, and so is what followed from it in the stores since this backup"
     anew = lost_since(NOTED, {}, {"evidence.decided.v1": {0: 0, 1: 0}}, {})
-    assert [line.split(":")[0] for line in anew] == [
-        "catalogue.v1 is not there",
-        "evidence.decided.v1 was made anew since",
+    assert anew == [
+        "catalogue.v1 is not there: `bowerbird setup` makes it, `bowerbird republish` fills it",
+        f"evidence.decided.v1 was made anew since: {gone}",
     ]
     grown = lost_since(NOTED, nothing_gone, whole, NOTED.topic_ids | {"catalogue.v1": "second"})
-    assert grown == ["catalogue.v1 was made anew since: `bowerbird republish` fills it"]
+    assert grown == [
+        "catalogue.v1 was made anew since: `bowerbird republish` fills it from the stores as they were then"
+    ]
+    contacts = Places(ends={"learner.contacts.v1": {0: 7}}, groups={}, topic_ids={"learner.contacts.v1": "first"})
+    (told,) = lost_since(contacts, {}, {"learner.contacts.v1": {0: 9}}, {"learner.contacts.v1": "second"})
+    assert told.endswith("erase again whoever was erased since this backup")
 
 
 def test_of_a_backup_that_erasures_do_not_outlive_it_is_said_that_they_are_to_be_repeated() -> None:

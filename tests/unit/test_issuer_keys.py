@@ -55,7 +55,9 @@ def test_an_unopened_key_is_waited_for_like_anything_else_that_is_away() -> None
 
 
 def test_a_missing_key_file_is_named_with_the_command_that_makes_one(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match=r"no file .*kek; make one with: .*urandom"):
+    with pytest.raises(
+        SettingsError, match=r"no file .*kek; put it back .*; only .* none yet, make one with: .*urandom"
+    ):
         FileKeyEncryption.read(tmp_path / "kek")
 
 
