@@ -387,7 +387,7 @@ async def test_a_key_cannot_give_away_what_it_lacks_nor_reach_into_another_schoo
     api: httpx.AsyncClient, wattle: Tenant, department: Tenant
 ) -> None:
     path = "/v1/issuers/wattle/keys"
-    more = await api.post(path, headers=wattle.headers, json=asking("evidence:write"))
+    more = await api.post(path, headers=wattle.headers, json=asking("deliveries:read"))
     other = await api.post("/v1/issuers/department/keys", headers=wattle.headers, json=asking("keys:write"))
     wrong = await api.post(path, headers=wattle.headers, json=asking("everything"))
     longer = await api.post(
