@@ -734,7 +734,7 @@ async def test_a_batch_is_complete_when_every_row_is_decided(evidence: Service) 
     told = (await evidence.get(batch["links"]["self"])).json()
     assert (told["complete"], told["received"]) == (True, 3)
     assert told["counts"] == {
-        "pending": 0, "issued": 1, "not_yet": 0, "duplicate": 1, "waiting": 0, "refused": 1
+        "pending": 0, "issued": 1, "not_yet": 0, "duplicate": 1, "waiting": 0, "refused": 1, "withdrawn": 0
     }  # fmt: skip
 
 

@@ -71,9 +71,12 @@ _TOP: Final = Row(
         Panel(
             "decisions",
             "Decisions by outcome",
-            "What became of evidence, a second.",
+            "What became of evidence, a second, and the awards that came with it and stack on others.",
             "ops",
-            (("sum by (outcome) (rate(bowerbird_issuer_decisions_total[1m]))", "{{outcome}}"),),
+            (
+                ("sum by (outcome) (rate(bowerbird_issuer_decisions_total[1m]))", "{{outcome}}"),
+                ("sum(rate(bowerbird_issuer_stacked_awards_total[1m]))", "stacked awards"),
+            ),
         ),
         Panel(
             "rows",

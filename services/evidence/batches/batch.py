@@ -88,9 +88,19 @@ class RowFault(NamedTuple):
     detail: str
 
 
+class FollowingAward(NamedTuple):
+    """A credential that followed from what a row has earned, of the achievement OWNER/ID/VERSION."""
+
+    achievement: str
+    credential_id: UUID
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row as its sender may read it; `also` are its faults beside the first, which refused it."""
+    """One row as its sender may read it; `also` are its faults beside the first, which refused it.
+
+    `stacked` followed from what it has earned; `revoked` rested on it and went when it was withdrawn.
+    """
 
     row: int
     source_id: str | None
@@ -101,6 +111,8 @@ class Row:
     credential_id: UUID | None = None
     warnings: tuple[RowWarning, ...] = ()
     also: tuple[RowFault, ...] = ()
+    stacked: tuple[FollowingAward, ...] = ()
+    revoked: tuple[UUID, ...] = ()
 
     @property
     def faults(self) -> tuple[RowFault, ...]:

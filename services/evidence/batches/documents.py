@@ -5,7 +5,7 @@ from uuid import UUID
 
 from libs.common.mongo import Document
 from libs.contracts.events import EvidenceDecided
-from services.evidence.batches.batch import NewRow, Progress, Row, RowFault
+from services.evidence.batches.batch import FollowingAward, NewRow, Progress, Row, RowFault
 from services.evidence.batches.originals import OriginalSealing
 
 
@@ -20,6 +20,8 @@ def row_of(stored: Document) -> Row:
         detail=stored.get("detail"),
         credential_id=stored.get("credential_id"),
         also=tuple(RowFault(**each) for each in stored.get("also", ())),
+        stacked=tuple(FollowingAward(**each) for each in stored.get("stacked", ())),
+        revoked=tuple(stored.get("revoked", ())),
     )
 
 
@@ -46,7 +48,14 @@ def decided_document(event: EvidenceDecided) -> Document:
         "rule_version": event.rule_version,
         "decided_at": event.decided_at,
         **_present(detail=event.detail, credential_id=event.credential_id),
+        **_present(stacked=_stacked(event), revoked=None if event.revoked is None else list(event.revoked)),
     }
+
+
+def _stacked(event: EvidenceDecided) -> list[Document] | None:
+    if event.stacked is None:
+        return None
+    return [{"achievement": each.achievement, "credential_id": each.credential_id} for each in event.stacked]
 
 
 def block_document(batch_id: UUID, issuer_id: str, rows: Sequence[NewRow], sealing: OriginalSealing | None) -> Document:

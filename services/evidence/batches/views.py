@@ -125,6 +125,15 @@ class RowFaultView(BaseModel):
     detail: str = Field(description="the reason for people; never repeats what the row says")
 
 
+class FollowingAwardView(BaseModel):
+    """A badge that followed from what a row has earned."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    achievement: str = Field(description="the version of the achievement", examples=["wattle-grove/character/1"])
+    credential_id: UUID
+
+
 class RowView(BaseModel):
     """One row and what became of it."""
 
@@ -150,6 +159,11 @@ class RowView(BaseModel):
         " `detail` are those of the first, under whose reason the batch counts it"
     )
     warnings: list[RowWarningView]
+    stacked: list[FollowingAwardView] = Field(
+        description="the badges that came with it: they ask to hold what this row has earned, or, of a row that was"
+        " withdrawn, are earned without it"
+    )
+    revoked: list[UUID] = Field(description="of a row that was withdrawn, the badges that rested on it")
 
     @classmethod
     def of(cls, row: Row, *, is_sheet: bool) -> "RowView":

@@ -16,6 +16,11 @@ _NOT_CONFIRMED: Final = 3600.0
 DECISIONS = Counter(
     "bowerbird_issuer_decisions", "Pieces of evidence decided, by outcome and reason", ["outcome", "reason"]
 )
+STACKED = Counter(
+    "bowerbird_issuer_stacked_awards",
+    "Awards that came with a decision on evidence and are not what it earned: they ask to hold what is held, or "
+    "take the place of what was revoked",
+)
 WAITING = Gauge(
     "bowerbird_issuer_waiting_pieces",
     "Pieces of evidence that wait, for their issuer or achievement or since they are parked, in the whole database",

@@ -236,6 +236,7 @@ def _signed(credentials: Collection[Credential], traces: Mapping[UUID, str]) -> 
 
 def _count(decisions: Collection[Decision], now: datetime) -> None:
     counted = Counter((each.outcome, each.reason) for each in decisions)
+    metrics.STACKED.inc(sum(len(each.stacked) for each in decisions))
     for (outcome, reason), count in counted.items():
         metrics.DECISIONS.labels(outcome.value, "none" if reason is None else reason.value).inc(count)
     for each in decisions:
