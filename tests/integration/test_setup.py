@@ -32,6 +32,7 @@ KEPT = {
     "store.moments.v1": None,
     **{f"dead-letters.{service}.v1": 90 for service in NAMES},
     **{f"sent-again.{service}.v1": 14 for service in NAMES},
+    **{f"audit.{service}.v1": 14 for service in NAMES},
 }
 # Keys that are few: one order for all of them is worth more than a share for each replica.
 ONE_PARTITION = {
@@ -43,6 +44,7 @@ ONE_PARTITION = {
     "store.moments.v1",
     *(f"dead-letters.{service}.v1" for service in NAMES),
     *(f"sent-again.{service}.v1" for service in NAMES),
+    *(f"audit.{service}.v1" for service in NAMES),
 }
 # Not every client reads the zstd that our producers send.
 FOR_PARTNERS = {"credential.lifecycle.v1", "catalogue.v1"}
