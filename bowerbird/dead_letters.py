@@ -29,6 +29,7 @@ from libs.common.publishing import publish_records
 from libs.common.settings import Settings, SettingsError
 from libs.common.store_access import kafka_options, mongo_options
 from libs.common.telemetry import new_trace
+from libs.common.topic_reading import records_until
 from libs.contracts.cloudevents import Origin, Outgoing, encode
 from libs.contracts.events import DeadLetter, RecordSentAgain
 from libs.contracts.ids import unkeyed_event_id
@@ -47,6 +48,7 @@ Why = Annotated[str | None, Parameter(help="why, in your words, for the audit lo
 Json = Annotated[bool, Parameter(name="--json", negative="", help="print JSON for programs")]
 
 _READ_MS: Final = 1_000
+_AT_ONCE: Final = 500
 _CANNOT: Final = "cannot_be_unpacked"
 
 
@@ -218,8 +220,8 @@ async def _records(settings: Settings, topic: Topic) -> AsyncIterator[ConsumerRe
         reader.assign([tp])
         end = (await reader.end_offsets([tp]))[tp]
         reader.seek(tp, (await reader.beginning_offsets([tp]))[tp])
-        while await reader.position(tp) < end:
-            for record in (await reader.getmany(tp, timeout_ms=_READ_MS)).get(tp, []):
+        async for taken in records_until(reader, {tp: end}, _AT_ONCE):
+            for record in taken[tp]:
                 yield record
 
 

@@ -125,7 +125,7 @@ def _once(audit: "_Audit", *, as_json: bool) -> int:
     except SettingsError as error:
         print(f"bowerbird: {error}", file=sys.stderr)
         return 2
-    except (PyMongoError, KafkaError) as error:
+    except (PyMongoError, KafkaError, OSError) as error:
         print(f"bowerbird: {why_store_failed(error)}", file=sys.stderr)
         return 2
     for check in CHECKS:
@@ -174,6 +174,7 @@ class _Audit:
 
         Raises:
             PyMongoError, KafkaError: a store does not answer.
+            OSError: a topic was made anew meanwhile.
             SettingsError: the authority's secret is not the one that the stores were filled under.
         """
         found, settings = Found(), self._settings

@@ -10,13 +10,13 @@ from types import TracebackType
 from typing import Final, Self
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord
-from aiokafka.structs import TopicPartition
 
 from bowerbird.auditing.difference import Difference
 from bowerbird.backups.places import partitions_of
 from bowerbird.publications import Kind
 from libs.common.settings import Settings
 from libs.common.store_access import kafka_options
+from libs.common.topic_reading import records_until
 from libs.contracts.cloudevents import read_event, readable_headers
 from libs.contracts.events import (
     AchievementPublished,
@@ -42,7 +42,8 @@ _COMPARED: Final = (
 """Contracts of which the stores hold exactly one for each key: the last."""
 
 _KEY_BYTES: Final = 16
-_WAIT_MS: Final = 1000
+# Of all partitions together; opened, a record takes several times its bytes.
+_AT_ONCE: Final = 2000
 
 
 class TopicIndex:
@@ -124,10 +125,8 @@ async def _everything(settings: Settings) -> AsyncIterator[tuple[str, list[tuple
         partitions = await partitions_of(settings, AUDITED)
         consumer.assign(partitions)
         ends = await consumer.end_offsets(partitions)
-        open_: set[TopicPartition] = set(partitions)
-        while open_:
-            open_ = {each for each in open_ if await consumer.position(each) < ends[each]}
-            for place, records in (await consumer.getmany(*open_, timeout_ms=_WAIT_MS)).items() if open_ else ():
+        async for taken in records_until(consumer, ends, _AT_ONCE):
+            for place, records in taken.items():
                 yield place.topic, [each for record in records if (each := _read(record)) is not None]
     finally:
         await consumer.stop()

@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 from libs.common.kafka import Kafka, TopicsMissingError
 from libs.common.telemetry import get_logger
@@ -43,35 +43,24 @@ class TopicReader:
     async def events(self, since: Mapping[TopicPartition, int], ends: Ends) -> AsyncGenerator[list[Event]]:
         """Yield the events from `since` up to `ends`, some hundreds at once, those of a partition in their order.
 
-        Tombstones are left out, and records that are none of ours: those are their consumers' dead letters. Where the
-        brokers have nothing between a place and the end (compaction took it, or they lost it), it ends there.
+        Tombstones are left out, and records that are none of ours: those are their consumers' dead letters.
 
         Raises:
-            RecordsGoneError: a topic ends before it did; it may have been made anew meanwhile.
+            RecordsGoneError: as of `records_until`.
         """
         self._consumer.resume(*ends)
         first = await self._consumer.beginning_offsets(list(ends))
         for tp in ends:
             self._consumer.seek(tp, max(first[tp], since.get(tp, 0)))
-        left = {tp for tp, end in ends.items() if await self._consumer.position(tp) < end}
-        silence = _Silence(self._consumer)
-        while left:
-            # What is behind the end would take the place of what is asked for.
-            self._consumer.pause(*(ends.keys() - left))
-            taken = await self._consumer.getmany(*left, timeout_ms=_WAIT_MS, max_records=_AT_ONCE)
+        async for taken in records_until(self._consumer, ends, _AT_ONCE):
             events = [
                 event
-                for tp, records in taken.items()
+                for records in taken.values()
                 for record in records
-                if record.offset < ends[tp] and (event := _event(record.headers, record.value)) is not None
+                if (event := _event(record.headers, record.value)) is not None
             ]
             if events:
                 yield events
-            left = {tp for tp in left if await self._consumer.position(tp) < ends[tp]}
-            if taken:
-                silence = _Silence(self._consumer)
-            else:
-                left -= {tp for tp in left if silence.tells_of_the_end(tp, ends[tp])}
 
     async def has_any(self, since: Mapping[TopicPartition, int], ends: Ends) -> bool:
         """Return whether there is any event from `since` up to `ends`.
@@ -81,6 +70,30 @@ class TopicReader:
         """
         async with aclosing(self.events(since, ends)) as some:
             return await anext(some, None) is not None
+
+
+async def records_until(
+    consumer: AIOKafkaConsumer, ends: Ends, at_once: int
+) -> AsyncGenerator[dict[TopicPartition, list[ConsumerRecord]]]:
+    """Yield the records from where a consumer stands up to these ends, by partition, no more than so many at once.
+
+    Where the brokers have nothing between a place and the end (compaction took it, or they lost it), it ends there.
+
+    Raises:
+        RecordsGoneError: a topic ends before it did; it may have been made anew meanwhile.
+    """
+    left = {tp for tp, end in ends.items() if await consumer.position(tp) < end}
+    silence = _Silence(consumer)
+    while left:
+        # What is behind the end would take the place of what is asked for.
+        consumer.pause(*(ends.keys() - left))
+        taken = await consumer.getmany(*left, timeout_ms=_WAIT_MS, max_records=at_once)
+        if taken:
+            yield {tp: [each for each in records if each.offset < ends[tp]] for tp, records in taken.items()}
+            silence = _Silence(consumer)
+        left = {tp for tp in left if await consumer.position(tp) < ends[tp]}
+        if not taken:
+            left -= {tp for tp in left if silence.tells_of_the_end(tp, ends[tp])}
 
 
 class _Silence:
