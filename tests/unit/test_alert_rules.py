@@ -21,6 +21,7 @@ from tests.unit.alert_cases import Case
 
 ROOT = Path(__file__).parents[2]
 RUNBOOKS = ROOT / "docs" / "runbooks"
+_OUR_CODE = "".join(path.read_text() for part in ("libs", "services") for path in (ROOT / part).rglob("*.py"))
 CASES = (
     *alert_cases.SERVICES,
     *alert_cases.AWARDS,
@@ -153,6 +154,14 @@ def test_each_command_of_ours_that_a_page_names_is_one_that_there_is(page: Path)
         words = re.split(r"\s[|>]|\s#", named)[0].split()
         command = next((name for name in (" ".join(words[:2]), words[0]) if name in cli.COMMANDS), None)
         assert command, f"there is no command `bowerbird {named}`"
+
+
+@pytest.mark.parametrize("page", runbooks.PAGES, ids=lambda page: page.stem)
+def test_what_a_page_looks_for_in_a_log_of_ours_stands_in_our_code(page: Path) -> None:
+    logged = r"docker compose logs .*(?:evidence|issuer|verifier|notifier|SERVICE) \| grep (?:-[iE] )?'([^']+)'"
+    for pattern in re.findall(logged, page.read_text(encoding="utf-8")):
+        words = re.findall(r'"(\w+)"', pattern) or pattern.split("|")
+        assert not [each for each in words if each not in _OUR_CODE], pattern
 
 
 @pytest.mark.parametrize("page", runbooks.PAGES, ids=lambda page: page.stem)

@@ -49,7 +49,7 @@ RECOVERY: Final = (
         threshold=0,
         severity="page",
         panel="topics-made-anew",
-        summary="{{ $value | humanize }} topics end before what was published on them",
+        summary="{{ $value | humanize }} topics are not the ones that were published on, or end before",
         description="Kafka lost them, or was restored to an earlier moment. The stores have it all: publish it again "
         "with `bowerbird republish`.",
     ),

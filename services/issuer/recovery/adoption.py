@@ -17,6 +17,7 @@ Several processes may do this at once.
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from time import monotonic
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -44,6 +45,7 @@ from services.issuer.status.repository import StatusListRepository
 # Evidence that was decided so long ago is on its topic no longer: two weeks there, and a month that it may wait.
 _LONGEST_PUBLISHED = timedelta(days=60)
 _NOTE = "adoption"
+_TOLD_EVERY_SECONDS = 10.0
 
 
 async def leave_note(notes: Collection, at: datetime) -> None:
@@ -146,13 +148,17 @@ class Adoption:
             copies = [each async for some in events for each in some if isinstance(each, SigningKeySealed)]
             metrics.ADOPTED.labels(topic.name).inc(await self._adopters.keys.adopt(copies))
             return
-        part = self._parts()[topic]
+        part, taken, told_at = self._parts()[topic], 0, monotonic()
         async for some in events:
             if lacking := await part.lacking(some):
                 await self._note()  # 2
                 await part.adopt(lacking)  # 3
                 failpoint("issuer.adopting.3.some")
                 metrics.ADOPTED.labels(topic.name).inc(len(lacking))
+                taken += len(lacking)
+                if monotonic() - told_at > _TOLD_EVERY_SECONDS:
+                    told_at = monotonic()
+                    get_logger().info("taking up what was published", topic=topic.name, taken=taken)
 
     async def _note(self) -> None:
         if not self._went_back:
