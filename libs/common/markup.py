@@ -29,7 +29,7 @@ _HIDING: Final = re.compile(r"<!--|<!\[CDATA\[|<!doctype|<\?[a-z]", re.IGNORECAS
 _TAG: Final = re.compile(r"<[a-z]", re.IGNORECASE)
 # Attributes that do so on any element; the word before a sign of equality in prose is none of them.
 _ATTRIBUTES: Final = re.compile(
-    r"(?<![\w-])(?:on(?!ly\b|ce\b|e\b)[a-z]{3,}|style|background|ping|srcdoc)\s*=\s*[\"'\w(/]", re.IGNORECASE
+    r"(?<![\w-])(?:on(?!ly\b|ce\b|e\b)[a-z]{3,}|style|background|ping|srcdoc)\s*=\s*\S", re.IGNORECASE
 )
 _REFERENCE: Final = re.compile(r"(?<![\w-])href\s*=\s*[\"']?", re.IGNORECASE)
 _PICTURES: Final = re.compile(r"!\[")

@@ -333,7 +333,12 @@ RECOVERY: Final = (
         "The issuer has been taking up what was published for 15 minutes, and decides nothing meanwhile",
     ),
     silent("BowerbirdAdopting", "30m", {_ADOPTING: "1x14 0x15"}),
-    fires("BowerbirdTopicsMadeAnew", "3m", {_MADE_ANEW: "0 2x5"}, "2 topics end before what was published on them"),
+    fires(
+        "BowerbirdTopicsMadeAnew",
+        "3m",
+        {_MADE_ANEW: "0 2x5"},
+        "2 topics are not the ones that were published on, or end before",
+    ),
     silent("BowerbirdTopicsMadeAnew", "3m", {_MADE_ANEW: "0x5"}),
     fires(
         "BowerbirdStatusListRefused",

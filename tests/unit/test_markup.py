@@ -42,6 +42,13 @@ HELD = {
         "<plaintext>",
         "a\n<link\nrel=stylesheet href=//evil.example>",
         "<details ontoggle=x open>",
+        "<details open ontoggle=-alert(1)>",
+        "<x onfocus=`${alert(1)}` autofocus>",
+        "<x onpointerenter=[alert(1)]>",
+        "<x onclick=&#97;lert(1)>",
+        "<x onclick=\\u0061lert(1)>",
+        "<p style=&#112;osition:fixed>",
+        "<p style=-moz-binding:url(x)>",
     ],
     "hides": ["Seen <!-- not --> in class", "<![CDATA[x]]>", "<?php echo 1 ?>", "<!DOCTYPE html>"],
     "picture": [
