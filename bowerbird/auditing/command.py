@@ -5,7 +5,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -61,12 +61,14 @@ class Found:
         shown: the first of each check.
         repaired: how many events were published to make right what differs.
         backup: what is the matter with the newest backup; None where nothing is, or none was to be read.
+        unread: older backups that cannot be read, each as a sentence; no difference, since a newer one is there.
     """
 
     counts: Counter[str] = field(default_factory=Counter)
     shown: dict[str, list[str]] = field(default_factory=dict)
     repaired: int = 0
     backup: str | None = None
+    unread: list[str] = field(default_factory=list)
 
     def note(self, difference: Difference) -> None:
         """Count a difference."""
@@ -142,6 +144,7 @@ def _json(found: Found) -> str:
         "examples": found.shown,
         "published": found.repaired,
         "backup": found.backup,
+        "unread_backups": found.unread,
     }
     return orjson.dumps(answer).decode()
 
@@ -154,7 +157,7 @@ def _lines(found: Found) -> list[str]:
     ]
     lines += [f"backup: {found.backup}"] if found.backup else []
     lines += [f"{found.repaired} events published; audit again when they are consumed"] if found.repaired else []
-    return lines or [f"0 differences in {len(CHECKS)} checks"]
+    return [f"older backup: {each}" for each in found.unread] + (lines or [f"0 differences in {len(CHECKS)} checks"])
 
 
 class _Audit:
@@ -179,7 +182,7 @@ class _Audit:
         """
         found, settings = Found(), self._settings
         if self._backups is not None:
-            found.backup = await asyncio.to_thread(_newest_backup, self._backups)
+            found.backup, found.unread = await asyncio.to_thread(_newest_backup, self._backups)
         url = settings.mongo_url.get_secret_value()
         client = mongo.connect(url, "bowerbird-audit", mongo_options(settings), patient=True)
         repairs = _Repairs(client["issuer"])
@@ -245,22 +248,34 @@ class _Repairs:
         self._held.clear()
 
 
-def _newest_backup(folder: Path) -> str | None:
-    """Read the newest backup in a folder and measure it; return what is the matter, None where it is whole."""
-    found = []
-    for path in folder.glob(f"*/{manifest.NAME}"):
-        try:
-            found.append((manifest.read(path.parent).at, path.parent))
-        except BackupError as error:
-            return str(error)
-    if not found:
-        return f"there is none in {folder}"
-    at, newest = max(found)
+def _newest_backup(folder: Path) -> tuple[str | None, list[str]]:
+    """Read the newest backup in a folder and measure it.
+
+    Returns:
+        what is the matter with the newest, None where it is whole; and older ones whose manifest cannot be read.
+    """
+    whole, unread = [], []
+    for path in folder.glob(f"[!.]*/{manifest.NAME}"):
+        # Of a manifest that cannot be read nothing tells the moment: the directory's time stands for it.
+        with suppress(FileNotFoundError):  # one that is deleted meanwhile, since it is no longer kept
+            written = path.parent.stat().st_mtime
+            try:
+                whole.append((manifest.read(path.parent).at, written, path.parent))
+            except BackupError as error:
+                path.parent.stat()
+                unread.append((written, str(error)))
+    unread.sort()
+    if not whole:
+        return (unread[-1][1] if unread else f"there is none in {folder}"), [each for _, each in unread[:-1]]
+    at, written, newest = max(whole)
     metrics.BACKUP_NEWEST.set(at.timestamp())
+    if unread and unread[-1][0] > written:
+        return unread[-1][1], [each for _, each in unread[:-1]]
+    older = [each for _, each in unread]
     try:
         for each in manifest.read(newest).files:
             require_intact(newest, each)
     except BackupError as error:
-        return str(error)
+        return str(error), older
     metrics.BACKUP_VERIFIED.set_to_current_time()
-    return None
+    return None, older

@@ -23,8 +23,8 @@ class _Part(BaseModel):
 class Moment(_Part):
     """A moment of the replica set's clock, which orders its writes: seconds since 1970, and a counter in the second."""
 
-    seconds: int
-    increment: int
+    seconds: int = Field(ge=0, lt=2**32)
+    increment: int = Field(ge=0, lt=2**32)
 
 
 class DocumentsFile(_Part):

@@ -1,5 +1,6 @@
 """What an audit makes of topics against stores, of a mailbox, and what it prints and measures of what it finds."""
 
+import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID
@@ -7,11 +8,12 @@ from uuid import UUID
 import orjson
 import pytest
 
-from bowerbird.auditing import command
+from bowerbird.auditing import command, metrics
 from bowerbird.auditing.command import Found
 from bowerbird.auditing.difference import CHECKS, Difference
 from bowerbird.auditing.mailbox import mails_in
 from bowerbird.auditing.topics import TopicIndex
+from bowerbird.backups import manifest
 from libs.contracts.events import CredentialDocument, LearnerContact
 
 AT = datetime(2026, 11, 28, 10, tzinfo=UTC)
@@ -89,9 +91,68 @@ def test_what_differs_is_printed_by_check_with_some_examples_and_counted_for_pro
     assert not found.is_right
 
 
+def write_backup(folder: Path, *, at: datetime, text: str | None = None) -> None:
+    folder.mkdir()
+    made = manifest.Manifest(
+        bowerbird="1",
+        mongodb="7",
+        created_at=at,
+        moment=manifest.Moment(seconds=int(at.timestamp()), increment=1),
+        places=None,
+        sealed_keys={},
+        secret_ids=(),
+        files=(),
+    )
+    (folder / manifest.NAME).write_bytes(made.text() if text is None else text.encode())
+    os.utime(folder, (at.timestamp(), at.timestamp()))
+
+
 def test_a_backup_that_cannot_be_restored_is_a_difference(tmp_path: Path) -> None:
-    assert command._newest_backup(tmp_path) == f"there is none in {tmp_path}"
-    (tmp_path / "b").mkdir()
-    (tmp_path / "b" / "manifest.json").write_text("{}", encoding="utf-8")
-    assert "no manifest" in str(command._newest_backup(tmp_path))
+    assert command._newest_backup(tmp_path) == (f"there is none in {tmp_path}", [])
+    write_backup(tmp_path / "b", at=AT, text="{}")
+    matter, older = command._newest_backup(tmp_path)
+    assert "no manifest" in str(matter)
+    assert not older
     assert not Found(backup="damaged").is_right
+
+
+@pytest.mark.parametrize("text", ["{}", "", "[1", '{"moment": {"seconds": 100000000000000000000, "increment": 1}}'])
+def test_an_older_manifest_that_cannot_be_read_does_not_hide_the_newest_backup(tmp_path: Path, text: str) -> None:
+    write_backup(tmp_path / "whole", at=AT)
+    for name, days in (("a", 1), ("z", 2)):
+        write_backup(tmp_path / name, at=AT - timedelta(days=days), text=text)
+    metrics.BACKUP_NEWEST.set(0)
+    metrics.BACKUP_VERIFIED.set(0)
+    write_backup(tmp_path / ".growing.incomplete-1", at=AT + timedelta(days=1), text="{}")
+    matter, older = command._newest_backup(tmp_path)
+    assert matter is None
+    assert [str(tmp_path / name) in each for name, each in zip("za", older, strict=True)] == [True, True]
+    assert metrics.BACKUP_NEWEST._value.get() == AT.timestamp()
+    assert metrics.BACKUP_VERIFIED._value.get() > 0
+    found = Found(unread=older)
+    assert found.is_right
+    assert command._lines(found)[:-1] == [f"older backup: {each}" for each in older]
+    assert orjson.loads(command._json(found))["unread_backups"] == older
+
+
+def test_a_newest_backup_whose_manifest_cannot_be_read_is_a_difference_beside_an_older_whole_one(
+    tmp_path: Path,
+) -> None:
+    write_backup(tmp_path / "whole", at=AT)
+    write_backup(tmp_path / "newer", at=AT + timedelta(days=1), text="{}")
+    metrics.BACKUP_NEWEST.set(0)
+    metrics.BACKUP_VERIFIED.set(0)
+    matter, older = command._newest_backup(tmp_path)
+    assert str(tmp_path / "newer") in str(matter)
+    assert not older
+    assert metrics.BACKUP_NEWEST._value.get() == AT.timestamp()
+    assert metrics.BACKUP_VERIFIED._value.get() == 0
+
+
+def test_a_manifest_whose_moment_is_none_of_mongodbs_clock_is_no_manifest(tmp_path: Path) -> None:
+    write_backup(tmp_path / "b", at=AT)
+    path = tmp_path / "b" / manifest.NAME
+    made = orjson.loads(path.read_bytes())
+    path.write_bytes(orjson.dumps({**made, "moment": {"seconds": 10**18, "increment": 1}}))
+    with pytest.raises(manifest.BackupError, match="no manifest"):
+        manifest.read(tmp_path / "b")
