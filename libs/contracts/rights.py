@@ -145,6 +145,7 @@ SERVICES: Final = {
             "issuer_list",
             "issuers",
             "issuer_names",
+            "organisation_turns",
             "achievements",
             "publications",
             "signing_keys",

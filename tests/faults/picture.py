@@ -88,6 +88,7 @@ APART: Final = {
     "authority_document": "signed anew",
     "publications": "what the catalogue's publishers note for themselves",
     "issuer_names": "made of the issuers",
+    "organisation_turns": "whose turn it is at the tree, for seconds",
     "registry_copies": "lists of others, fetched anew",
     "domains": "the pace of mail to each domain, of the last minutes",
     "issuers": "the notifier's copy",

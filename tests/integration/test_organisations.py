@@ -17,6 +17,7 @@ from libs.contracts.organisations import Closing, ClosingReason, Identifier, Org
 from services.issuer.catalogue.issuers import Profile
 from services.issuer.organisations.finding import OrganisationsFound
 from services.issuer.organisations.publishing import Content, IssuerPart, Organisations
+from services.issuer.organisations.turns import TreeTurns
 from tests.integration.test_issuer_version_storage import ADMINISTRATOR, IssuerWorld
 from tests.issuer_doubles import NOW
 from tests.issuer_world import KilledError, World
@@ -33,7 +34,11 @@ class Tree(IssuerWorld):
         super().__init__(world)
         self.stored = OrganisationStore(world.database)
         self.organisations = Organisations(
-            self.stored, publications=self.publications, issuers=self.issuers, clock=lambda: self.now
+            self.stored,
+            publications=self.publications,
+            issuers=self.issuers,
+            turns=TreeTurns(world.database, lambda: self.now),
+            clock=lambda: self.now,
         )
         self.found = OrganisationsFound(self.catalogue, KeyRepository(world.database))
 

@@ -12,6 +12,7 @@ from libs.contracts.events import OrganisationPublished
 from libs.contracts.organisations import Closing, ClosingReason, FormerName, Identifier, OrganisationKind
 from services.issuer.catalogue.issuers import By, DidMethod, Issuers, Profile, profile_of
 from services.issuer.catalogue.publications import Publications, same_content, unless_overtaken
+from services.issuer.organisations.turns import TreeTurns
 
 Change = Mapping[str, Any]
 
@@ -43,11 +44,13 @@ class Organisations:
         *,
         publications: Publications,
         issuers: Issuers,
+        turns: TreeTurns,
         clock: Callable[[], datetime],
     ) -> None:
         self._stored = stored
         self._publications = publications
         self._issuers = issuers
+        self._turns = turns
         self._clock = clock
 
     async def current(self, organisation_id: str) -> OrganisationPublished:
@@ -74,13 +77,13 @@ class Organisations:
         Raises:
             ConflictError: it has another name, its parent is not known, has closed or stands below it, an identifier is
                 another's, or somebody else publishes at the same moment; and as `Issuers.onboard` does.
+            UnavailableError: published, and not arrived in time; or others move and close organisations all the time.
         """
         newest = await self._newest(organisation_id)
         if newest is not None and newest.name != name:
             raise ConflictError(
                 f"{organisation_id} is called {newest.name}; PUT /v1/organisations/{organisation_id}/name renames it"
             )
-        await self._require_place(organisation_id, content.parent, newest)
         await self._require_own(organisation_id, content.identifiers)
         known = await self._issuers.find(organisation_id)
         if newest is None and known is not None and known.name != name:
@@ -92,9 +95,15 @@ class Organisations:
             "opened_on": content.opened_on,
         }
         if newest is None:
+            # What is new has nothing below it, so it closes no circle and needs no turn.
+            await self._require_place(organisation_id, content.parent)
             published, new = await self._publish_first(organisation_id, name, change, by)
-        else:
+        elif content.parent in {None, newest.parent}:
             published, new = await self._publish_next(newest, change, by, Action.ORGANISATION_PUBLISHED)
+        else:
+            async with self._turns.turn():
+                await self._require_place(organisation_id, content.parent)
+                published, new = await self._publish_next(newest, change, by, Action.ORGANISATION_PUBLISHED)
         if issuer is None and known is not None:
             issuer = IssuerPart(profile_of(known), None)
         if issuer is None:
@@ -139,13 +148,17 @@ class Organisations:
 
         Raises:
             NotFoundError: there is no such organisation.
-            ConflictError: the successor is not known, is itself, or closes no later; it merges into none; organisations
-                below it go on; or others publish versions of it all the time.
+            ConflictError: the successor is not known, is itself or followed by it, closes no later, or is no issuer
+                where this is one; it merges into none; organisations below it go on; or others publish versions of it
+                all the time.
+            UnavailableError: published, and not arrived in time; or others move and close organisations all the time.
         """
-        if (await self.current(organisation_id)).closing != closing:
+        if (await self.current(organisation_id)).closing == closing:
+            return await self._publish_closing(organisation_id, closing, by)
+        async with self._turns.turn():
             await self._require_successor(organisation_id, closing)
             await self._require_none_below(organisation_id, closing)
-        return await self._publish_over(organisation_id, lambda _: {"closing": closing}, by, Action.ORGANISATION_CLOSED)
+            return await self._publish_closing(organisation_id, closing, by)
 
     async def reopen(self, organisation_id: str, by: By) -> OrganisationPublished:
         """Publish that an organisation goes on: it was closed by mistake, or came back.
@@ -157,15 +170,18 @@ class Organisations:
         await self.current(organisation_id)
         return await self._publish_over(organisation_id, lambda _: {"closing": None}, by, Action.ORGANISATION_REOPENED)
 
-    async def _require_place(
-        self, organisation_id: str, parent: str | None, newest: OrganisationPublished | None
-    ) -> None:
-        if parent is None or (newest is not None and newest.parent == parent):
+    async def _publish_closing(self, organisation_id: str, closing: Closing, by: By) -> OrganisationPublished:
+        return await self._publish_over(organisation_id, lambda _: {"closing": closing}, by, Action.ORGANISATION_CLOSED)
+
+    async def _require_place(self, organisation_id: str, parent: str | None) -> None:
+        if parent is None:
             return
-        if parent == organisation_id or organisation_id in (above := await self._stored.above(parent)):
+        above = await self._walk(parent, lambda each: each.parent)
+        if organisation_id in {parent, *above}:
             raise ConflictError(f"{parent} stands below {organisation_id}, or is the same")
-        found = await self._stored.newest(parent)
-        if found is None:
+        found = await self._newest(parent)
+        # One that is claimed and has not arrived yet is not found by those who ask who stands above.
+        if found is None or await self._stored.newest(parent) is None:
             raise ConflictError(f"the parent {parent} is not known; add it first")
         if found.closing is not None:
             raise ConflictError(f"the parent {parent} closes on {found.closing.last_day}")
@@ -185,9 +201,15 @@ class Organisations:
             return
         if closing.successor == organisation_id:
             raise ConflictError("an organisation does not follow itself")
-        successor = await self._stored.newest(closing.successor)
+        successor = await self._newest(closing.successor)
         if successor is None:
             raise ConflictError(f"the successor {closing.successor} is not known")
+        if organisation_id in await self._walk(closing.successor, _successor):
+            raise ConflictError(f"{organisation_id} follows {closing.successor} itself")
+        if await self._issuers.find(organisation_id) is not None and (
+            await self._issuers.find(closing.successor) is None
+        ):
+            raise ConflictError(f"{organisation_id} is an issuer and the successor {closing.successor} is none")
         if successor.closing is not None and successor.closing.last_day <= closing.last_day:
             raise ConflictError(f"the successor {closing.successor} closes on {successor.closing.last_day}")
 
@@ -196,6 +218,15 @@ class Organisations:
         for each in below.values():
             if each.closing is None or each.closing.last_day > closing.last_day:
                 raise ConflictError(f"{each.organisation_id} stands below it and goes on; move or close it first")
+
+    async def _walk(self, start: str, following: Callable[[OrganisationPublished], str | None]) -> list[str]:
+        """Return the ids that follow one another from the one after `start` on, each once, by the newest versions."""
+        walked = [start]
+        newest = await self._newest(start)
+        while newest is not None and (after := following(newest)) is not None and after not in walked:
+            walked.append(after)
+            newest = await self._newest(after)
+        return walked[1:]
 
     async def _newest(self, organisation_id: str) -> OrganisationPublished | None:
         """Return the newest version claimed or arrived: after a restore the store may know what no claim does."""
@@ -244,3 +275,7 @@ class Organisations:
         )
         assert isinstance(published, OrganisationPublished)  # noqa: S101  # a claim holds the kind that it was made for
         return published, new
+
+
+def _successor(version: OrganisationPublished) -> str | None:
+    return None if version.closing is None else version.closing.successor

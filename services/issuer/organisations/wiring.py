@@ -13,6 +13,7 @@ from services.issuer.organisations.api import organisation_routes
 from services.issuer.organisations.finding import OrganisationsFound
 from services.issuer.organisations.issuers_api import issuer_list_routes
 from services.issuer.organisations.publishing import Organisations
+from services.issuer.organisations.turns import TreeTurns
 from services.issuer.settings import ServiceSettings
 
 
@@ -27,7 +28,13 @@ def add_organisations(
     issuers: Issuers,
 ) -> None:
     """Register the calls."""
-    organisations = Organisations(known.organisations, publications=versions, issuers=issuers, clock=now)
+    organisations = Organisations(
+        known.organisations,
+        publications=versions,
+        issuers=issuers,
+        turns=TreeTurns(plumbing.database, now),
+        clock=now,
+    )
     found = OrganisationsFound(known, access)
     plumbing.app.include_router(
         organisation_routes(keys, organisations, found, now, local=settings.local_only),
