@@ -133,7 +133,9 @@ def body_of(event: Event) -> bytes:
 
 
 def _present(model: BaseModel) -> dict[str, object]:
-    return {name: value for name, value in model.__dict__.items() if value is not None}
+    # Beside the fields stands what was worked out of them and is remembered.
+    fields = type(model).model_fields
+    return {name: value for name, value in model.__dict__.items() if value is not None and name in fields}
 
 
 def _as_json(value: object) -> object:

@@ -21,7 +21,9 @@ from libs.contracts.cloudevents import (
     readable_headers,
 )
 from libs.contracts.events import EVENTS, Event
+from services.issuer.rules.words import rule_words
 from tests.ids import IDS, event_id
+from tests.issuer_doubles import ruled
 
 ROOT = Path(__file__).parents[2]
 # As version 0.1.0 wrote their data. A file here is never edited: a contract that cannot read it any more is a new type.
@@ -64,6 +66,16 @@ def test_an_event_survives_the_way_through_a_record(contract: type[Event]) -> No
     headers = readable_headers(headers_of(Outgoing(event, new_trace()), ORIGIN))
     assert read_event(headers, body_of(event)) == event
     assert headers["ce_id"] == event_id(event)
+
+
+def test_what_was_worked_out_of_an_event_is_not_written() -> None:
+    holds = {"type": "holds", "achievement": "wattle/teamwork"}
+    event = ruled(
+        "keeper", {"type": "all", "of": [{"type": "evidence", "level": "relational", "activities": 2}, holds]}
+    )
+    assert event.rule is not None
+    assert rule_words(event.rule)
+    assert read_event({"ce_type": event.type}, body_of(event)) == event
 
 
 @pytest.mark.parametrize("contract", EVENTS, ids=lambda contract: contract.type)
