@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from libs.openbadges.baking import container_of, pdf
+from libs.openbadges.baking import bake, container_of, pdf
 from libs.openbadges.model.budget import Budget, shared_budget
+from libs.openbadges.pictures.drawing import badge_svg
+from libs.openbadges.pictures.raster import badge_png
 from libs.openbadges.verify import Report, ResolvedInputs, verify
 
 NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
@@ -98,6 +100,51 @@ OTHER = {
     "too many": (document(attached(b"x") * 40), "too_many_attachments"),
     "a large one": (document(attached(b'{"@context": "' + b"a" * 1_100_000 + b'"}')), "too_large"),
 }
+
+PNG = bake(badge_png(name="Boat builder", issuer="Wattle"), ANOTHER.decode())
+SVG = bake(badge_svg(name="Boat builder", issuer="Wattle").encode(), ANOTHER.decode())
+HOLDERS = {
+    "a PNG": PNG,
+    "a large PNG": PNG + bytes(1_100_000),
+    "an SVG": SVG,
+    "an SVG behind a long remark": b"<!--" + b" " * 1_100_000 + b"-->" + SVG,
+    "an SVG in UTF-16": SVG.decode().encode("utf-16"),
+    "a list": b"[" + ANOTHER + b"]",
+    "an object around it": b'{"credential": ' + ANOTHER.replace(b'"@context"', b'"\\u0040context"') + b"}",
+    "JSON in UTF-16": ANOTHER.decode().encode("utf-16"),
+    "JSON in UTF-16 without a mark": ANOTHER.decode().encode("utf-16-be"),
+    "JSON in Latin-1": ANOTHER[:-2] + b', "x": "\xe9"}',
+    "a web page": b"<!DOCTYPE html><html>" + ANOTHER,
+    "a PDF": document(attached(ANOTHER)).replace(b"endstream", b"end"),
+}
+
+
+@pytest.mark.parametrize("entries", [b"/Type /EmbeddedFile", b""])
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("kind", HOLDERS)
+def test_what_is_shown_as_attached_and_may_hold_another_credential_keeps_a_pass_away(
+    kind: str, packed: bool, entries: bytes
+) -> None:
+    held = HOLDERS[kind]
+    beside = stream(zlib.compress(held), entries + b"/Filter/FlateDecode") if packed else stream(held, entries)
+    for raw in (document(stream(CREDENTIAL), beside), document(beside, attached(CREDENTIAL))):
+        found = report(raw)
+        assert (found.verdict, found.check("format").code) == ("unknown", "attached_many")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"<?xpacket?><x:xmpmeta>Micro-credential</x:xmpmeta>",
+        b"{ 360 mul sin }",
+        b"[3 3] 0 d",
+        b"[(a)-3(b)]TJ",
+        bytes(9),
+    ],
+)
+def test_metadata_drawings_and_functions_are_no_attached_files(data: bytes) -> None:
+    packed = stream(zlib.compress(data), b"/Filter/FlateDecode")
+    assert report(document(stream(data), packed, attached(CREDENTIAL))).verdict == "pass"
 
 
 @pytest.mark.parametrize("kind", OTHER)

@@ -5,6 +5,7 @@ keep; the attached file is what counts, and what the pages show is nobody's word
 """
 
 import base64
+import codecs
 import re
 import zlib
 from collections.abc import Iterator, Sequence
@@ -39,6 +40,14 @@ _STREAM_COST: Final = 5
 _BYTES_A_UNIT: Final = 400
 """Units of work (`budget`): a stream that is looked at, and bytes of one that are read."""
 
+_MARKS: Final = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_HOLDER: Final = re.compile(
+    rb"""\x89PNG|%PDF-|[\[{]\s*["\[{]|"\s*(?:ey|\{)|eyJ|<(?:!doctype\s+)?html\b""", re.IGNORECASE
+)
+"""How files begin in which a credential may stand: pictures, documents, JSON around one, JSON in another encoding.
+Drawings in a page and functions, which begin with brackets too, have no quotation marks."""
+_PICTURE: Final = re.compile(rb"<(?:[^\s<>/]{0,100}:)?svg\b")
+
 _TAKE: Final = " Take the attached file out of it, and hand in that."
 
 
@@ -48,36 +57,41 @@ def is_pdf(data: bytes) -> bool:
 
 
 def unbake(document: bytes) -> Content:
-    """Read the one attached file that is a credential; others beside it are left alone.
+    """Read the one attached file that is a credential, where no other beside it can hold one.
 
     An embedded file is a stream of its own (ISO 32000-2, section 7.11.4), and no stream stands within another, so
     all of them are met from the first byte to the last. One that an update of the file has replaced is met too. A
     stream need not say that it is an embedded file (table 44), so each counts that holds a credential: what a viewer
-    shows as attached must not be another one than what was checked.
+    shows as attached must not be another one than what was checked. So counts a picture, a list, a text in UTF-16 or
+    whatever else may hold a credential: whoever takes that out and hands it in may be shown another one.
 
     Raises:
-        UndecidedError: `file_kind`, no credential is attached; `attached_many`, more than one is.
+        UndecidedError: `file_kind`, no credential is attached; `attached_many`, more than one is, or one
+            and what may hold another.
         UnreadFormError: `pdf_encrypted`, or `baked_form`, attached in an encoding that is not read.
         CredentialError: see `content.read_content`.
         LimitError: more streams or attached files than are looked at, or one that is too large.
     """
-    texts = dict.fromkeys(_credentials(document))
+    found = list(_credentials(document))
+    texts = dict.fromkeys(text for text in found if text is not None)
     if not texts:
         raise UndecidedError(
             "file_kind",
             "This file is a PDF, and no credential is attached to it. Open the link in it, or ask for the badge's own"
             " file.",
         )
-    if len(texts) > 1:
+    if (count := len(texts) + found.count(None)) > 1:
         raise UndecidedError(
             "attached_many",
-            f"{len(texts)} credentials are attached to this PDF. Take them out of it, and check each by itself.",
+            f"{count} files that are credentials or may hold one are attached to this PDF. Take them out of it, and"
+            " check each by itself.",
         )
     (text,) = texts
     return read_content(text)
 
 
-def _credentials(document: bytes) -> Iterator[str]:
+def _credentials(document: bytes) -> Iterator[str | None]:
+    """Yield the text of each credential, and None for each other stream that may hold one."""
     attached = 0
     unread: UnreadFormError | None = None
     for dictionary, start, end in _streams(document):
@@ -94,17 +108,32 @@ def _credentials(document: bytes) -> Iterator[str]:
                 raise
             unread = error
             continue
-        try:
-            text = raw.decode("utf-8-sig").strip()
-        except UnicodeDecodeError:
-            continue
-        if (text.startswith("{") and '"@context"' in text) or COMPACT_JWS.match(text):
+        text = _credential(raw)
+        if text is not None or _may_hold_one(raw):
             yield text
             attached += not said_to_be
             if attached > MOST_ATTACHMENTS:
                 raise LimitError("too_many_attachments", f"More than {MOST_ATTACHMENTS} files are attached to it.")
     if unread is not None and attached:
         raise unread
+
+
+def _credential(raw: bytes) -> str | None:
+    """Return the text of a stream that is a credential."""
+    try:
+        text = raw.decode("utf-8-sig").strip()
+    except UnicodeDecodeError:
+        return None
+    return text if (text.startswith("{") and '"@context"' in text) or COMPACT_JWS.match(text) else None
+
+
+def _may_hold_one(raw: bytes) -> bool:
+    """Return whether a file that is no credential may hold one, as a picture or a list does."""
+    text = _narrow(raw)
+    if _HOLDER.match(text):
+        return True
+    # Metadata of the PDF are XML too. Of what is larger only the beginning was read.
+    return text.startswith(b"<") and (len(raw) > CREDENTIAL_BYTES or _PICTURE.search(text) is not None)
 
 
 def _streams(document: bytes) -> Iterator[tuple[bytes, int, int]]:
@@ -172,11 +201,9 @@ def _decoded(packed: bytes, dictionary: bytes, *, said_to_be: bool) -> bytes:
     if not said_to_be and not _may_be_credential(raw[:_BEGINNING]):
         return b""
     spend(len(raw) // _BYTES_A_UNIT)
-    if len(raw) <= CREDENTIAL_BYTES:
-        return raw
-    if raw.lstrip().startswith(b"{"):
+    if len(raw) > CREDENTIAL_BYTES and raw.lstrip().startswith(b"{"):
         raise LimitError("too_large", f"A file that is attached to the PDF has more than {CREDENTIAL_BYTES} bytes.")
-    return b""
+    return raw[: CREDENTIAL_BYTES + 1]
 
 
 def _beginning(packed: bytes, filters: Sequence[bytes]) -> bytes:
@@ -201,6 +228,15 @@ def _beginning(packed: bytes, filters: Sequence[bytes]) -> bytes:
 
 
 def _may_be_credential(beginning: bytes) -> bool:
-    """Return whether text may go on from here as JSON or a compact JWS."""
-    text = beginning.removeprefix(b"\xef\xbb\xbf").lstrip()
-    return not text or text.startswith((b"{", b"ey"))
+    """Return whether a stream may go on from here as JSON, a compact JWS, or a file that holds one."""
+    text = _narrow(beginning)
+    return not text or text.startswith((b"{", b"[", b"ey", b"<", b'"')) or _HOLDER.match(text) is not None
+
+
+def _narrow(raw: bytes) -> bytes:
+    """Return a text without marks and space before it, one in UTF-16 as if each character had one byte."""
+    wide = raw.startswith(_MARKS[1:]) or (raw[:1] == b"\0") != (raw[1:2] == b"\0")
+    text = raw.replace(b"\0", b"") if wide else raw
+    for mark in _MARKS:
+        text = text.removeprefix(mark)
+    return text.lstrip()
