@@ -22,7 +22,7 @@ _AUDITS: Final = {"resource": {"db": "issuer", "collection": AUDIT}, "actions": 
 _ROLES: Final[Mapping[str, Any]] = {
     BACKUP: {
         "roles": _READ_ALL,
-        "privileges": [_AUDITS, {"resource": {"cluster": True}, "actions": ["getParameter", "setParameter"]}],
+        "privileges": [_AUDITS, {"resource": {"cluster": True}, "actions": ["getCmdLineOpts", "setParameter"]}],
     },
     REPUBLISH: {
         "roles": _READ_ALL,

@@ -1,6 +1,7 @@
 """Making a backup: every collection to one moment, streamed into files; all of it appears at the end, or nothing."""
 
 import asyncio
+import fcntl
 import os
 import shutil
 import tempfile
@@ -27,6 +28,7 @@ KEYS: Final = "keys"
 _DATABASES: Final = "databases"
 _SECRET: Final = frozenset({("issuer", "signing_keys")})
 _AUTHORITY: Final = "authority"
+_INCOMPLETE: Final = ".incomplete-"
 
 Tell = Callable[[str, int], None]
 """Told the collection that is being written, and how many documents of it are."""
@@ -43,7 +45,7 @@ async def make(client: Client, folder: Path, places: Places, *, longest_seconds:
         tell: is told the progress.
 
     Raises:
-        BackupError: `folder` is there, or the moment could not be read to its end.
+        BackupError: `folder` is there, another backup is written beside it, or the moment could not be read to its end.
         OSError: the files cannot be written.
         PyMongoError: MongoDB does not answer.
     """
@@ -110,18 +112,38 @@ def _appearing_whole(folder: Path) -> Iterator[Path]:
     """Give a directory beside `folder` that takes its name once all that was written into it is on the disk."""
     require_new(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    growing = Path(tempfile.mkdtemp(prefix=f".{folder.name}.incomplete-", dir=folder.parent))
+    with _alone_in(folder.parent):
+        growing = Path(tempfile.mkdtemp(prefix=f".{folder.name}{_INCOMPLETE}", dir=folder.parent))
+        try:
+            for below in (_DATABASES, KEYS):
+                (growing / below).mkdir(mode=0o700)
+            yield growing
+            for directory in (growing / _DATABASES, growing / KEYS, growing):
+                _sync(directory)
+            growing.rename(folder)
+            _sync(folder.parent)
+        except BaseException:
+            shutil.rmtree(growing, ignore_errors=True)
+            raise
+
+
+@contextmanager
+def _alone_in(parent: Path) -> Iterator[None]:
+    """Let no other backup grow in this directory meanwhile, and delete what one that was killed left there."""
+    handle = os.open(parent, os.O_RDONLY)
     try:
-        for below in (_DATABASES, KEYS):
-            (growing / below).mkdir(mode=0o700)
-        yield growing
-        for directory in (growing / _DATABASES, growing / KEYS, growing):
-            _sync(directory)
-        growing.rename(folder)
-        _sync(folder.parent)
-    except BaseException:
-        shutil.rmtree(growing, ignore_errors=True)
-        raise
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise BackupError(f"Another backup is being written into {parent}. Wait until it is done.") from error
+        except OSError:
+            pass  # a file system without locks: what lies there may be growing
+        else:
+            for left in parent.glob(f".*{_INCOMPLETE}????????"):
+                shutil.rmtree(left, ignore_errors=True)
+        yield
+    finally:
+        os.close(handle)
 
 
 def _store(path: Path, content: bytes) -> None:

@@ -1,8 +1,11 @@
 """`bowerbird backup` and `bowerbird restore`: what they are told, print, and how they end."""
 
 import asyncio
+import signal
 import sys
-from collections.abc import Callable, Coroutine
+import threading
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Final, Self
@@ -178,7 +181,7 @@ def _told(work: Callable[[Settings, Client, _Progress], Coroutine[Any, Any, int]
         url = settings.mongo_url.get_secret_value()
         client = mongo.connect(url, "bowerbird-backup", mongo_options(settings), patient=True)
         try:
-            with _Progress() as progress:
+            with _Progress() as progress, _ended_by_sigterm():
                 return await work(settings, client, progress)
         finally:
             await mongo.close(client)
@@ -189,5 +192,22 @@ def _told(work: Callable[[Settings, Client, _Progress], Coroutine[Any, Any, int]
         problem = str(error)
     except (PyMongoError, KafkaError) as error:
         problem = why_store_failed(error)
+    except asyncio.CancelledError:
+        problem = "Ended by a signal before it was done."
     print(f"bowerbird: {problem}", file=sys.stderr)
     return 1
+
+
+@contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """Have SIGTERM cancel this task, so that what it changed for as long as it runs is set back."""
+    task = asyncio.current_task()
+    if task is None or threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread hears signals
+        return
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, task.cancel)
+    try:
+        yield
+    finally:
+        loop.remove_signal_handler(signal.SIGTERM)

@@ -11,6 +11,7 @@ from bowerbird.backups.manifest import BackupError, Moment
 from libs.common.mongo import Client, Collection, Session, snapshot_session
 
 _WINDOW: Final = "minSnapshotHistoryWindowInSeconds"
+_DEFAULT_SECONDS: Final = 300  # of MongoDB
 _GONE: Final = {239, 246}  # SnapshotTooOld, SnapshotUnavailable
 _ALONE: Final = {20, 123}  # IllegalOperation, NotAReplicaSet
 
@@ -97,12 +98,12 @@ async def _collections(client: Client, databases: Sequence[str]) -> list[tuple[s
 
 @asynccontextmanager
 async def _history(client: Client, seconds: int) -> AsyncIterator[None]:
-    """Have the server keep so much of the past; by default it keeps five minutes."""
-    kept = (await client.admin.command({"getParameter": 1, _WINDOW: 1}))[_WINDOW]
-    if kept < seconds:
-        await client.admin.command({"setParameter": 1, _WINDOW: seconds})
+    """Have the server keep so much of the past meanwhile; then as much again as it was started with."""
+    # What is in force may be what a backup that was killed left behind, so it does not say what to go back to.
+    started = (await client.admin.command({"getCmdLineOpts": 1}))["parsed"].get("setParameter", {})
+    usual = int(started.get(_WINDOW, _DEFAULT_SECONDS))
+    await client.admin.command({"setParameter": 1, _WINDOW: max(usual, seconds)})
     try:
         yield
     finally:
-        if kept < seconds:
-            await client.admin.command({"setParameter": 1, _WINDOW: kept})
+        await client.admin.command({"setParameter": 1, _WINDOW: usual})

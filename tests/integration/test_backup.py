@@ -77,7 +77,11 @@ async def test_a_backup_is_one_moment_of_all_databases_and_a_restore_gives_it_ba
     folder, enough, ended = tmp_path / f"backup-{uuid4().hex}", asyncio.Event(), asyncio.Event()
     writing = asyncio.create_task(write_pairs(source, enough, ended))
     await enough.wait()
+    # As a backup that was killed left them.
+    await source.admin.command({"setParameter": 1, "minSnapshotHistoryWindowInSeconds": 43200})
+    (left := tmp_path / ".backup.incomplete-abcd1234").mkdir()
     assert await run(infrastructure, infrastructure, "backup", str(folder)) == 0
+    assert not left.exists()
     ended.set()
     await writing
 
