@@ -150,8 +150,11 @@ class StoreChecks:
         """Look whether the lists that anybody is shown say who is revoked, and nothing else."""
         credentials = self._client["issuer"]["credentials"]
         fields = {"status_index": 1, "state": 1, "revoked_at": 1}
+        # Asked before those that are shown: a list that is begun meanwhile is missing from neither.
+        missing = set(await credentials.distinct("status_list"))
         async for lists in _some(self._client["verifier"]["status_lists"], {}, {"credential": 1}):
             for shown in lists:
+                missing.discard(shown["_id"])
                 bits = _bits(shown["credential"])
                 async for some in _some(credentials, {"status_list": shown["_id"]}, fields):
                     for each in some:
@@ -160,6 +163,11 @@ class StoreChecks:
                             yield Difference("revocations_without_cause", str(each["_id"]))
                         if revoked and not is_set and each["revoked_at"] < self._settled:
                             yield Difference("revocations_not_shown", str(each["_id"]))
+        for status_list in sorted(missing):
+            revoked_long_ago = {"status_list": status_list, "state": "revoked", "revoked_at": {"$lt": self._settled}}
+            async for some in _some(credentials, revoked_long_ago, {"_id": 1}):
+                for each in some:
+                    yield Difference("revocations_not_shown", str(each["_id"]))
 
 
 async def _some(
