@@ -76,7 +76,10 @@ async def _connected(settings: ServiceSettings, work: Work) -> int:
 async def release_of(
     issuer: str, reason: str | None, _settings: ServiceSettings, client: mongo.Client, database: mongo.Database
 ) -> int:
-    """Release what was put off of this issuer in this database."""
+    """Release what was put off of this issuer in this database; 1 where there is no such issuer."""
+    if await database["issuers"].find_one({"_id": issuer}) is None:
+        print(f"bowerbird: there is no issuer {issuer}", file=sys.stderr)
+        return 1
     entry = Entry(Action.EVIDENCE_RELEASED, operators_cause(), (issuer,), f"issuer {issuer}", reason)
     await operators_log(database).record(entry)
     count = await _decisions(client, database).release(issuer, now())

@@ -14,6 +14,8 @@ from typing import Annotated, Final
 import orjson
 from aiokafka.errors import KafkaError
 from cyclopts import Parameter
+from cyclopts.types import ExistingDirectory
+from cyclopts.validators import Number
 from pymongo.errors import PyMongoError
 
 from bowerbird.auditing import mailbox as mailboxes
@@ -45,10 +47,17 @@ _HOUR: Final = 3600
 _AGAIN_SECONDS: Final = 300
 
 Repair = Annotated[bool, Parameter(negative="", help="publish again what makes right what can be made right by that")]
-Grace = Annotated[int, Parameter(help="minutes; what changed since then is on its way and not looked at")]
-Mailbox = Annotated[Path | None, Parameter(help="a folder of mails as the embedded stack keeps them: look at it too")]
+Grace = Annotated[
+    int,
+    Parameter(validator=Number(gte=0), help="minutes; what changed since then is on its way and not looked at"),
+]
+Mailbox = Annotated[
+    ExistingDirectory | None, Parameter(help="a folder of mails as the embedded stack keeps them: look at it too")
+]
 Backups = Annotated[Path | None, Parameter(help="a folder of backups: read the newest, and tell whether it is whole")]
-Every = Annotated[int | None, Parameter(help="hours; audit again and again, and serve metrics meanwhile")]
+Every = Annotated[
+    int | None, Parameter(validator=Number(gte=1), help="hours; audit again and again, and serve metrics meanwhile")
+]
 Json = Annotated[bool, Parameter(name="--json", negative="", help="print JSON for programs, a line an audit")]
 
 

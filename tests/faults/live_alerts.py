@@ -56,7 +56,11 @@ def stages(alarms: Alarms) -> Iterator[Stage]:
         *([trial] for trial in live_services.of_files(alarms)),
         [*live_awards.of_held_mails(alarms), *live_awards.of_mail(alarms)],
         [*live_awards.of_the_list_of_issuers(alarms), *live_awards.of_records(alarms)],
-        [*live_services.of_strangers(alarms), *live_awards.of_late_decisions(alarms)],
+        [
+            *live_services.of_strangers(alarms),
+            *live_awards.of_late_decisions(alarms),
+            *live_awards.of_late_revocations(alarms),
+        ],
     ]
     # In each lane one service.
     yield [

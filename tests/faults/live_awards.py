@@ -205,6 +205,18 @@ def of_lists(alarms: Alarms) -> Iterator[Trial]:
     yield Trial("no-authority-key", alerts, lose, find)
 
 
+def of_late_revocations(alarms: Alarms) -> Iterator[Trial]:
+    """Revocations that were asked for hours ago, and are seen now."""
+
+    def revoke() -> None:
+        with alarms.database("issuer") as database:
+            some = list(database["credentials"].find({"issuer_id": SCHOOL, "revoked_at": None}).limit(20))
+        commands = commands_of(alarms.stack)
+        send_events(alarms.stack, *(revocation(commands, each["_id"], SCHOOL, _now() - _LONG_AGO) for each in some))
+
+    yield Trial("late-revocations", frozenset({"BowerbirdRevocationsSlow"}), nothing, nothing, revoke)
+
+
 def of_the_list_of_issuers(alarms: Alarms) -> Iterator[Trial]:
     """A process that hangs while it publishes the list of issuers: the others leave it to that one."""
 

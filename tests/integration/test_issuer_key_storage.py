@@ -340,6 +340,9 @@ async def test_the_operator_reads_what_is_parked_and_why_and_releases_what_was_p
     assert "there is no active signing key of issuer banksia" in told
     later = Waiting(PieceId(uuid4(), 1), "wattle", "resilience", None, now() + timedelta(hours=1), None, TRACE)
     assert await world.decisions.record([], [], [later])
+    assert await parked_command.release_of("wattle", None, settings, world.client, world.database) == 1
+    assert "there is no issuer wattle" in capsys.readouterr().err
+    await world.database["issuers"].insert_one({"_id": "wattle"})
     assert await parked_command.release_of("wattle", "put right", settings, world.client, world.database) == 0
     assert "1 pieces of wattle are tried again" in capsys.readouterr().out.splitlines()
     released = str((await world.stored("audit"))[-1])

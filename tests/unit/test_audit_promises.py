@@ -7,6 +7,7 @@ from uuid import UUID
 
 import orjson
 import pytest
+from cyclopts import CycloptsError
 
 from bowerbird.auditing import command, metrics
 from bowerbird.auditing.command import Found
@@ -14,6 +15,7 @@ from bowerbird.auditing.difference import CHECKS, Difference
 from bowerbird.auditing.mailbox import mails_in
 from bowerbird.auditing.topics import TopicIndex
 from bowerbird.backups import manifest
+from bowerbird.cli import app
 from libs.contracts.events import CredentialDocument, LearnerContact
 
 AT = datetime(2026, 11, 28, 10, tzinfo=UTC)
@@ -156,3 +158,9 @@ def test_a_manifest_whose_moment_is_none_of_mongodbs_clock_is_no_manifest(tmp_pa
     path.write_bytes(orjson.dumps({**made, "moment": {"seconds": 10**18, "increment": 1}}))
     with pytest.raises(manifest.BackupError, match="no manifest"):
         manifest.read(tmp_path / "b")
+
+
+@pytest.mark.parametrize("words", [["--mailbox", "/nonexistent"], ["--grace", "-5"], ["--every", "0"]])
+def test_what_cannot_be_looked_at_is_no_audit_without_differences(words: list[str]) -> None:
+    with pytest.raises(CycloptsError):
+        app(["audit", "promises", *words], exit_on_error=False, print_error=False)
