@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from datetime import date
+from datetime import UTC, date, datetime
 from functools import cache
 from typing import Annotated, Final
 from zoneinfo import available_timezones
@@ -167,5 +167,12 @@ def _moment(value: object) -> object:
     return value
 
 
-Moment = Annotated[AwareDatetime, BeforeValidator(_moment)]
-"""A moment in a query (RFC 3339, section 5.6), with its offset from UTC; no number is one."""
+def _in_utc(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("must be a moment of the years 1 to 9999 in UTC, too") from None
+
+
+Moment = Annotated[AwareDatetime, BeforeValidator(_moment), AfterValidator(_in_utc)]
+"""A moment in a query (RFC 3339, section 5.6), read with its offset and given in UTC; no number is one."""

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pydantic import Field, TypeAdapter, ValidationError
 
 from libs.common.addresses import DOMAIN_PATTERN
-from libs.common.fields import Domain, IssuerName, Line, NumberInJson, Sentence, Text, TimeZone, Truth
+from libs.common.fields import Domain, IssuerName, Line, Moment, NumberInJson, Sentence, Text, TimeZone, Truth
 
 WholeNumber = Annotated[int, Field(ge=0), NumberInJson] | None
 Number = Annotated[float, Field(le=2, allow_inf_nan=False), NumberInJson] | None
@@ -84,3 +84,9 @@ def test_a_domain_is_that_of_an_address_in_ascii() -> None:
     for wrong in ("", "school", "@school.example", "zoe@school.example", "school..example", "*.example", "a b.example"):
         with pytest.raises(ValidationError):
             TypeAdapter(Domain).validate_python(wrong)
+
+
+@pytest.mark.parametrize("text", ["9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00"])
+def test_a_moment_that_no_calendar_has_in_utc_is_refused(text: str) -> None:
+    with pytest.raises(ValidationError, match="years 1 to 9999 in UTC"):
+        TypeAdapter(Moment).validate_python(text)

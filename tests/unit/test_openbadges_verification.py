@@ -187,6 +187,12 @@ def test_dates_are_judged_at_the_given_moment() -> None:
     assert verify(text, material(), NOW - timedelta(seconds=1)).check("dates").code == "not_yet_valid"
 
 
+@pytest.mark.parametrize(("later", "code"), [(0, "in_force"), (60, "in_force"), (61, "not_yet_valid")])
+def test_a_proof_that_says_that_it_was_made_in_the_future_is_not_in_force(later: int, code: str) -> None:
+    text = sign(prepare(badge()), KEY, METHOD, NOW + timedelta(seconds=later))
+    assert verify(text, material(), NOW).check("dates").code == code
+
+
 def test_an_undefined_term_fails_even_where_the_key_could_not_be_had() -> None:
     text = signed().replace('"genre":"Observation"', '"ganre":"Observation"')
     check = verify(text, ResolvedInputs(), NOW).check("context")

@@ -1,14 +1,16 @@
 """The two ways in which a document is secured, Data Integrity and JOSE, behind one interface."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple, Protocol
 
 from libs.openbadges.crypto.did import controller_of
 from libs.openbadges.integrity.check import check_all_proofs
 from libs.openbadges.jose.checks import check_token, owner_of
-from libs.openbadges.jose.claims import check_token_dates
+from libs.openbadges.jose.claims import CLOCK_SKEW, check_token_dates
 from libs.openbadges.jose.tokens import Token
+from libs.openbadges.model import times
+from libs.openbadges.model.errors import CredentialError
 from libs.openbadges.model.findings import Finding
 from libs.openbadges.model.members import proofs_of
 from libs.openbadges.verify.opening import Opened
@@ -64,7 +66,12 @@ class DataIntegrity:
         return check_all_proofs(secured, run.inputs.did_documents, run.now, purpose=purpose)
 
     def check_dates(self, opened: Opened, now: datetime) -> None:
-        """None: when a proof expires is checked with the proof."""
+        """See `SecuringMechanism`: when proofs were created. When one expires is checked with the proof."""
+        for proof in proofs_of(opened.document):
+            made = _created(proof)
+            if made is not None and made > now + CLOCK_SKEW:
+                text = f"A proof says that it was made on {times.write(made)}, in the future."
+                raise CredentialError("not_yet_valid", text)
 
     def bindings(self, opened: Opened) -> list[Binding]:
         """The members `challenge` and `domain` (Data Integrity 1.0, section 2.1)."""
@@ -100,6 +107,14 @@ MECHANISMS: Final[tuple[SecuringMechanism, ...]] = (_DATA_INTEGRITY, _JOSE)
 def mechanism_of(opened: Opened) -> SecuringMechanism:
     """Return how a document is secured, or would be if it were at all."""
     return _DATA_INTEGRITY if opened.token is None else _JOSE
+
+
+def _created(proof: Mapping[str, Any]) -> datetime | None:
+    """Return when a proof says that it was made; None where it does not, or in no form: its check says so."""
+    try:
+        return times.read_lenient(proof["created"]) if "created" in proof else None
+    except CredentialError:
+        return None
 
 
 def _token(opened: Opened) -> Token:
