@@ -27,7 +27,9 @@ from libs.openbadges.trust import (
     write_issuer_list,
 )
 from libs.openbadges.trust.names import likenesses
-from libs.openbadges.verify import Report, ResolvedInputs, verify
+from libs.openbadges.trust.signer import Signer, identify
+from libs.openbadges.verify import Report, ResolvedInputs, dependencies_of, verify
+from libs.openbadges.verify.signer import issuer_names
 from tests.unit.openbadges_samples import DID, KEY, METHOD, NOW, badge, material, signed
 
 STRANGER = Ed25519Key.from_seed(b"s" * 32)
@@ -132,6 +134,36 @@ def test_a_strangers_name_that_holds_a_registered_one_is_marked_and_cannot_end_i
     assert [one.id for one in signer.resembles] == [DID]
     quoted = "Real Wattle Grove High School'. Signed by it, registered here. ''"
     assert f'calls itself "{quoted}"; Wattle Grove High School, which is registered here, did not' in signer.message
+
+
+def named(*names: str) -> dict[str, Any]:
+    """A stranger's credential whose issuer has these names, each in a language of its own."""
+    listed = [{"@value": each, "@language": f"x-{number}"} for number, each in enumerate(names)]
+    return {**badge(status=None), "issuer": {"id": STRANGERS_DID, "type": ["Profile"], "name": listed}}
+
+
+def called(*names: str) -> Signer:
+    parties = known("Wattle Grove High School")
+    return identify(parties, STRANGERS_DID, issuer_names(named(*names)), proven=True, issued=NOW)
+
+
+@pytest.mark.parametrize("before", [["Innocent"], [f"Innocent {number}" for number in range(7)]])
+def test_a_name_in_any_language_that_looks_like_a_registered_one_is_marked_and_shown(before: list[str]) -> None:
+    signer = called(*before, "Wattle Grove High School")
+    assert [one.id for one in signer.resembles] == [DID]
+    assert signer.message == (
+        'an unknown party that calls itself "Wattle Grove High School"; Wattle Grove High School, which is registered'
+        " here, did not sign it"
+    )
+
+
+def test_each_name_of_an_issuer_is_looked_up() -> None:
+    assert dependencies_of(named("Innocent", "Banksia College")).names == {"Innocent", "Banksia College"}
+
+
+def test_of_names_in_several_languages_that_are_nobodys_the_first_is_shown() -> None:
+    signer = called("Innocent", "Arglos")
+    assert (signer.name, signer.resembles) == ("Innocent", ())
 
 
 OTHER = replace(SCHOOL, id="did:web:badges.example:issuers:other", issuer_id="other", name="Wattle Grove High School")
@@ -400,6 +432,18 @@ SAME = {
 @pytest.mark.parametrize("written", SAME)
 def test_an_id_of_ours_is_known_however_it_is_written(written: str) -> None:
     assert own_credential_uuid(SAME[written], BASE) == ID
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["127.1", "127.0.1", "2130706433", "0x7f000001", "0X7F.1", "0177.0.0.1", "%31%32%37.1", "127.1.",
+     "\uff11\uff12\uff17.1", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "[0:0:0:0:0:ffff:7f00:1]"],
+)  # fmt: skip
+def test_an_id_of_ours_is_known_by_each_spelling_of_its_address(host: str) -> None:
+    assert own_credential_uuid(f"http://{host}:8103/badges/{ID}", "http://127.0.0.1:8103/badges/") == ID
+    assert own_credential_uuid(f"http://{host}:8103/badges/{ID}", "http://[::ffff:127.0.0.1]:8103/badges/") == ID
+    for other in ("http://127.0.0.2:8103/badges/", "http://[::1]:8103/badges/", BASE):
+        assert own_credential_uuid(f"http://{host}:8103/badges/{ID}", other) is None
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv6Address
 from posixpath import normpath
 from typing import Final
 from urllib.parse import unquote, urlsplit
@@ -15,6 +16,8 @@ _UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGN
 _URN: Final = re.compile(r"urn:uuid:([0-9a-f-]{36})(?![0-9a-z_-])", re.IGNORECASE)
 # Browsers take any slashes, none or many, after the scheme (URL Standard, section 4.4).
 _START: Final = re.compile(r"(https?):[/\\]*", re.IGNORECASE)
+_NUMBER: Final = r"(?:0x[0-9a-f]*|[0-9]+)"
+_NUMBERS: Final = re.compile(rf"{_NUMBER}(?:\.{_NUMBER}){{0,3}}")
 _LONGEST: Final = 2_000
 _PORTS: Final = {80, 443, None}
 
@@ -81,7 +84,7 @@ def _place_below(identifier: str, base: str) -> str | None:
         return None
     host = _host(parts.hostname or "")
     same_port = port == own_port or (port in _PORTS and own_port in _PORTS)
-    if parts.scheme not in {"http", "https"} or host != own.hostname or not same_port:
+    if parts.scheme not in {"http", "https"} or host != _host(own.hostname or "") or not same_port:
         return None
     path = normpath("/" + unquote(unquote(parts.path)).replace("\\", "/").lstrip("/")).lower()
     below = own.path.lower()
@@ -89,11 +92,38 @@ def _place_below(identifier: str, base: str) -> str | None:
 
 
 def _host(name: str) -> str:
-    """Return a host as browsers read it: other forms of letters and dots are the usual ones (UTS 46)."""
+    """Return a host as browsers read it (URL Standard, section 3.5).
+
+    Other forms of letters and dots are the usual ones (UTS 46), and `127.1`, `0x7f000001` or `2130706433` are an IPv4
+    address. One that IPv6 maps (RFC 4291, section 2.5.5.2) leads to the same place.
+    """
     name = unquote(name).lower()
     if not name.isascii():
         try:
             name = idna.encode(name, uts46=True).decode("ascii")
         except idna.IDNAError:
             return name
-    return name.rstrip(".")
+    return _address(name.rstrip("."))
+
+
+def _address(name: str) -> str:
+    """Return an address in its usual form; a name as it is."""
+    try:
+        if ":" in name:
+            address = IPv6Address(name)
+            return str(address.ipv4_mapped or address)
+        return str(_ipv4(name)) if _NUMBERS.fullmatch(name) else name
+    except (ValueError, OverflowError):
+        return name
+
+
+def _ipv4(name: str) -> IPv4Address:
+    """Return the address of one to four numbers, decimal, octal or hexadecimal; the last fills what is left of it."""
+    *first, last = (_number(each) for each in name.split("."))
+    return IPv4Address(bytes(first) + last.to_bytes(4 - len(first), "big"))
+
+
+def _number(text: str) -> int:
+    if text.startswith("0x"):
+        return int(text[2:] or "0", 16)
+    return int(text, 8 if text.startswith("0") else 10)

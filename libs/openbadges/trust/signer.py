@@ -1,6 +1,7 @@
 """Who signed, apart from whether the proof is good: a registered party, a listed one, or an unknown one."""
 
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -22,7 +23,8 @@ class Signer:
         proven: whether it is proven that the party signed; without that it is neither registered nor listed.
         id: whom the credential names as its issuer.
         did: whose key signed, where that is proven.
-        name: what the credential calls its issuer; anybody can write anything there.
+        name: what the credential calls its issuer; anybody can write anything there. Of names in several languages the
+            first that looks like another party's, else the first.
         party: the party's own record, where it is registered or listed.
         registry: which registry lists it.
         resembles: registered parties whose name looks like the one in the credential, or like that of the party, and
@@ -90,14 +92,19 @@ class Signer:
 
 
 def identify(
-    parties: KnownParties, identifier: str | None, name: str | None, *, proven: bool | None, issued: datetime | None
+    parties: KnownParties,
+    identifier: str | None,
+    names: Sequence[str],
+    *,
+    proven: bool | None,
+    issued: datetime | None,
 ) -> Signer:
     """Return who signed a credential.
 
     Args:
         parties: who is known.
         identifier: whom the credential names as its issuer.
-        name: what it calls that.
+        names: what it calls that, in each language: a wallet shows the one that its reader reads.
         proven: whether its proof is good and its key that issuer's; None where that could not be decided.
         issued: when it was issued, as far as that can be told; a listing must have been in force then.
     """
@@ -106,15 +113,17 @@ def identify(
     if party is None:
         not_asked = not parties.available or (proven and parties.missing)
         standing = "undetermined" if not_asked and proven is not False else "unknown"
+    called: Sequence[str | None] = names or [None]
+    found = [(name, _resembled(parties, name, party, identifier)) for name in called]
     return Signer(
         standing,
         bool(proven),
         identifier,
         identifier if proven and identifier is not None and identifier.startswith("did:") else None,
-        name,
+        next((name for name, resembled in found if resembled), found[0][0]),
         party,
         registry,
-        _resembled(parties, name, party, identifier),
+        tuple({one.id: one for _, resembled in found for one in resembled}.values()),
         parties.available,
         tuple(parties.missing),
     )

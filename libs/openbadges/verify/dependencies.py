@@ -14,7 +14,7 @@ from libs.openbadges.verify.mechanisms import mechanism_of
 from libs.openbadges.verify.opening import Opened, open_document, open_parsed
 from libs.openbadges.verify.refresh import refresh_url, refreshed_versions
 from libs.openbadges.verify.run import Answers
-from libs.openbadges.verify.signer import issuer_name
+from libs.openbadges.verify.signer import issuer_names
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ def dependencies_of(
         frozenset(url for one in documents for url in status_lists_of(one.document)),
         frozenset(url for one in named if (url := refresh_url(one.document)) is not None),
         frozenset(issuer for one in documents if (issuer := issuer_of(one.document)) is not None),
-        frozenset(name for one in documents if (name := issuer_name(one.document)) is not None),
+        frozenset(name for one in documents for name in issuer_names(one.document)),
         frozenset(one.document["id"] for one in documents if isinstance(one.document.get("id"), str)),
     )
 

@@ -24,22 +24,20 @@ def identify_signers(contexts: Sequence[Context]) -> Sequence[Sequence[Finding]]
         context.signer = identify(
             context.run.inputs.parties,
             issuer_of(document),
-            issuer_name(document),
+            issuer_names(document),
             proven=_PROVEN[worst(context.findings[check].outcome for check in ("proof", "issuer"))],
             issued=_issued(context),
         )
     return [()] * len(contexts)
 
 
-def issuer_name(document: Mapping[str, Any]) -> str | None:
-    """Return what a credential calls its issuer, as it may be shown; the first of several languages."""
+def issuer_names(document: Mapping[str, Any]) -> list[str]:
+    """Return what a credential calls its issuer in each language, as it may be shown; of many the first eight."""
     issuer = document.get("issuer")
     given = issuer.get("name") if isinstance(issuer, dict) else None
-    for one in given[:_MOST_NAMES] if isinstance(given, list) else [given]:
-        text = one.get("@value") if isinstance(one, dict) else one
-        if isinstance(text, str) and (shown := shown_name(text)):
-            return shown
-    return None
+    listed = given[:_MOST_NAMES] if isinstance(given, list) else [given]
+    texts = [one.get("@value") if isinstance(one, dict) else one for one in listed]
+    return list(dict.fromkeys(shown for text in texts if isinstance(text, str) and (shown := shown_name(text))))
 
 
 def _issued(context: Context) -> datetime | None:

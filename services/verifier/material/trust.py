@@ -23,6 +23,7 @@ _REMEMBERED_NAMES = 2_000
 
 # More than a learner record within the engine's limits can name.
 _MOST_ISSUERS = 256
+_MOST_NAMES = 256
 _MOST_CREDENTIALS = 256
 
 
@@ -99,10 +100,10 @@ class TrustSource:
                 for did in issuers[:_MOST_ISSUERS]:
                     if (issuer := await self._issuers.get(did)) is not None:
                         registered[did] = issuer.party
-                asked = len(issuers) <= _MOST_ISSUERS
                 # Registered ones too: an administrator may have let one take a name that looks like another's.
                 names = {*dependencies.names, *(party.name for party in registered.values())}
-                for name in sorted(names)[:_MOST_ISSUERS]:
+                asked = len(issuers) <= _MOST_ISSUERS and len(names) <= _MOST_NAMES
+                for name in sorted(names)[:_MOST_NAMES]:
                     alike |= await self._names.get("\n".join(sorted(sought_likenesses(name))))
                     await asyncio.sleep(0)  # a thousand words are a millisecond each: others go on in between
                 found |= await self._texts(dependencies.credentials, given)
