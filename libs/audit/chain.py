@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from libs.audit.entry import FIRST_PREVIOUS, Recorded, chained
-from libs.audit.stored_form import UnreadableEntryError, recorded_of
+from libs.audit.stored_form import UnreadableEntryError, document_of, recorded_of
 from libs.common.mongo import Document
 
 
@@ -72,10 +72,11 @@ def _fault(document: Document, sequence: int, previous: str, noted: str | None) 
         return Fault.MISSING
     try:
         recorded = recorded_of(document)
-        expected = _hash(recorded)
+        expected, written = _hash(recorded), document_of(recorded)
     except (UnreadableEntryError, AttributeError, TypeError, orjson.JSONEncodeError):
         return Fault.UNREADABLE
-    if recorded.hash != expected:
+    # The hash covers what an entry says. Whatever else stands there was put there, for people to read.
+    if recorded.hash != expected or document != written:
         return Fault.CHANGED
     if recorded.previous != previous:
         return Fault.OUT_OF_PLACE

@@ -123,6 +123,26 @@ async def test_an_edit_of_any_field_shows(stored: StoredEntries, field: str, val
 
 
 @pytest.mark.parametrize(
+    ("field", "value"), [("note", "approved by the minister"), ("schema", 2), ("details", "{ }"), ("_hash", None)]
+)
+async def test_what_was_added_to_an_entry_or_written_otherwise_shows(
+    stored: StoredEntries, field: str, value: object
+) -> None:
+    await log(stored).record(*(revoked(f"credential {number}") for number in range(3)))
+    first = stored.documents[1]["hash"]
+    stored.documents[2][field] = value
+    assert await log(stored).check() == ChainReport(1, first, 2, Fault.CHANGED)
+
+
+async def test_an_entry_that_was_recorded_again_after_its_log_was_set_back_holds(stored: StoredEntries) -> None:
+    await log(stored).record(revoked("credential 1"))
+    lost = chained(revoked("credential 2"), 2, NOW, stored.documents[1]["hash"])
+    await log(stored).record(revoked("credential 3"), lost.found_again)
+    report = await log(stored).check()
+    assert (report.entries, report.broken_at) == (3, None)
+
+
+@pytest.mark.parametrize(
     ("field", "value"), [("action", "issued by me"), ("details", "{"), ("tenants", None), ("at", "yesterday")]
 )
 async def test_what_no_entry_can_hold_is_a_fault_of_the_chain_and_not_of_the_check(
