@@ -1,6 +1,7 @@
 """What verifying a credential depends on from outside: from files, and from the network where that was allowed."""
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from bowerbird.list_copies import Copy, newest
 from libs.common.fetch import Fetcher, FetchError
 from libs.openbadges.baking import PICTURE_BYTES
 from libs.openbadges.crypto.did import did_web_url
@@ -75,20 +77,29 @@ async def fetch_credential(fetcher: Fetcher, url: str) -> bytes:
     return await fetcher.fetch(url, _CREDENTIAL)
 
 
-def from_files(did_documents: Sequence[Path], status_lists: Sequence[Path]) -> ResolvedInputs:
+def from_files(did_documents: Sequence[Path], status_lists: Sequence[Path]) -> Lookups:
     """Read DID documents and status list credentials, each known by its own id.
+
+    Of several copies of a status list the newest counts, and none where they disagree.
 
     Raises:
         SourceError: a file that cannot be read, is neither JSON nor a JWT, or has no id.
     """
-    dids, lists = {}, {}
+    dids, copies = {}, defaultdict[str, list[Copy]](list)
     for path in did_documents:
         identifier, document, _text = _identified(path)
         dids[identifier] = document
     for path in status_lists:
-        identifier, _document, text = _identified(path)
-        lists[identifier] = text
-    return ResolvedInputs(dids, lists)
+        identifier, document, text = _identified(path)
+        copies[identifier].append(Copy(document, text))
+    chosen = {identifier: newest(each) for identifier, each in copies.items()}
+    problems = tuple(
+        f"The copies of the status list {identifier} that were given disagree, so none counts. Give the newest alone."
+        for identifier, one in chosen.items()
+        if one is None
+    )
+    lists = {identifier: one.text for identifier, one in chosen.items() if one is not None}
+    return Lookups(ResolvedInputs(dids, lists), problems)
 
 
 def known_parties(registries: Sequence[Path], signers: Sequence[str], now: datetime) -> KnownParties:

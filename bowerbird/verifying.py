@@ -20,7 +20,7 @@ from libs.openbadges.jsonld.parsing import check
 from libs.openbadges.model.documents import model_of, read_model
 from libs.openbadges.model.errors import CredentialError
 from libs.openbadges.model.findings import Outcome
-from libs.openbadges.verify import Recipient, ResolvedInputs, dependencies_of, open_document
+from libs.openbadges.verify import Recipient, dependencies_of, open_document
 from libs.openbadges.verify import verify as verify_credential
 
 EXIT_STATUS: Final[dict[Outcome, int]] = {"pass": 0, "fail": 1, "unknown": 2}
@@ -79,7 +79,7 @@ def verify(
     except SourceError as error:
         return _wrong_usage(error)
     asked = _Question(
-        replace(given, parties=parties),
+        replace(given, material=replace(given.material, parties=parties)),
         Fetcher(Rules(loopback=allow_loopback)),
         online,
         None if recipient is None else Recipient(recipient, recipient_type),
@@ -98,14 +98,14 @@ class _Question:
     """What is asked of each source.
 
     Attributes:
-        given: what was looked up before.
+        given: what was read from files before.
         fetcher: for what is looked up on the way.
         online: whether it is, of a file too.
         recipient: whom it must be about; None does not ask.
         json: for programs: indented, as one of several lines, or none.
     """
 
-    given: ResolvedInputs
+    given: lookups.Lookups
     fetcher: Fetcher
     online: bool
     recipient: Recipient | None
@@ -127,10 +127,10 @@ def _verified(source: str, asked: _Question) -> int:
         else:
             _tell(answer, source, asked)
         return EXIT_STATUS["unknown"]
-    found = lookups.Lookups(asked.given, ())
+    found = asked.given
     online = asked.online or _is_url(source)
     if online:
-        found = asyncio.run(lookups.from_network(dependencies_of(document), asked.given, asked.fetcher))
+        found = asyncio.run(lookups.from_network(dependencies_of(document), found.material, asked.fetcher))
     now = datetime.now(UTC)
     report = verify_credential(document, found.material, now, recipient=asked.recipient)
     if online and (newer := lookups.unrefreshed(report)):

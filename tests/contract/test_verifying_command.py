@@ -5,7 +5,7 @@ import json
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -108,6 +108,43 @@ def test_what_was_changed_or_revoked_is_status_1_and_a_plain_picture_2(run: Run,
     assert status == 1
     assert "revoked" in out
     assert run("verify", files["plain.png"])[0] == 2
+
+
+def list_of(*revoked: int, at: datetime) -> str:
+    statuses = StatusList()
+    for index in revoked:
+        statuses.set(index)
+    return sign(prepare(list_document(LIST, DID, statuses, valid_from=at)), KEY, METHOD, at)
+
+
+BEFORE, SINCE = NOW - timedelta(days=2), NOW - timedelta(days=1)
+
+
+@pytest.mark.parametrize(
+    ("older", "newer", "expected"),
+    [
+        (list_of(at=BEFORE), list_of(1, at=SINCE), 1),
+        (list_of(2, at=BEFORE), list_of(1, 2, at=SINCE), 1),
+        (list_of(at=SINCE), list_of(1, at=SINCE), 1),
+        (list_of(1, at=BEFORE), list_of(at=SINCE), 2),
+        (list_of(2, at=SINCE), list_of(1, at=SINCE), 2),
+        (list_of(2, at=BEFORE), list_of(2, 3, at=SINCE), 0),
+        (list_of(at=SINCE), list_of(at=SINCE), 0),
+    ],
+    ids=["revoked since", "more", "of one moment", "taken back", "neither holds all", "another since", "the same"],
+)
+def test_of_two_copies_of_a_status_list_the_newest_counts_in_any_order_and_none_hides_a_revocation(
+    run: Run, files: dict[str, Path], older: str, newer: str, expected: int
+) -> None:
+    one, other = files["list.json"], files["revoked.json"]
+    one.write_text(older)
+    other.write_text(newer)
+    for first, second in ((one, other), (other, one)):
+        status, out, _ = run(
+            "verify", files["badge.json"], *options(files, first.name), "--status-list", second, *trusting(files)
+        )
+        assert status == expected
+        assert ("disagree" in out) == (expected == 2)
 
 
 def test_whether_it_is_about_somebody_is_checked_where_that_is_asked(run: Run, files: dict[str, Path]) -> None:
