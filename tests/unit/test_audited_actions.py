@@ -1,10 +1,10 @@
 """What changes state is in the audit log before it takes effect: who, what, why, trace, client; or it is not done."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from pymongo.errors import AutoReconnect
@@ -21,21 +21,27 @@ from libs.contracts.cloudevents import Outgoing
 from libs.contracts.events import (
     ApiKeyGranted,
     ApiKeyWithdrawn,
+    EvidenceWithdrawn,
     IssuerPublished,
     MailDomainsSet,
     OrganisationPublished,
+    Outcome,
     Suspension,
 )
 from libs.contracts.organisations import Closing, ClosingReason, OrganisationKind
-from libs.contracts.reasons import RevocationReason, SuspensionReason, TakeDownReason
+from libs.contracts.reasons import RevocationReason, SuspensionReason, TakeDownReason, WithdrawalReason
 from services.issuer.access.administration import By, EndReason, KeyAdministration
 from services.issuer.access.renewal import GrantRenewal, subject_of
 from services.issuer.catalogue.publications import Publications
 from services.issuer.catalogue.repository import CatalogueEvent
 from services.issuer.credentials.closing import Closings
+from services.issuer.decision_ids import PieceId
+from services.issuer.decisions.decision import Decision
+from services.issuer.decisions.withdrawals import Withdrawals
 from services.issuer.keys.lifecycle import KeyLifecycle
 from services.issuer.keys.states import KeyState, SigningKey
 from services.issuer.mail_domains.setting import MailDomains
+from services.issuer.proofs import Proofs
 from services.notifier.deliveries.schedule import State
 from tests.contract.test_notifier_http import DELIVERY, StoredDeliveries, resending
 from tests.ids import COMMANDS
@@ -321,11 +327,38 @@ async def sign_keys_anew(house: House) -> None:
     await renewal.run(OFFICE, TRACE)
 
 
+class Decided:
+    """The decision on one piece, which is withdrawn as soon as that is published."""
+
+    def __init__(self, house: House) -> None:
+        self.house = house
+        said: Any = {"outcome": Outcome.ISSUED, "reason": None, "achievement": None, "rule_version": "", "sequence": 1}
+        said |= {"credential_id": None, "owns_evidence": True, "waits_until": None, "decided_at": NOW}
+        self.decision = Decision(evidence=evidence(1), **said)
+
+    async def newest(self, pieces: Iterable[PieceId]) -> dict[PieceId, Decision]:
+        withdrawn = any(isinstance(each, EvidenceWithdrawn) for each in self.house.done)
+        outcome = Outcome.WITHDRAWN if withdrawn else Outcome.ISSUED
+        return {each: replace(self.decision, outcome=outcome) for each in pieces}
+
+    async def owners(self, _evidence_ids: object) -> dict[UUID, object]:
+        return {}
+
+
+async def withdraw_evidence(house: House) -> None:
+    decided = Decided(house)
+    parts: Any = {"decisions": decided, "audit": house, "arrivals": Arrivals(), "ids": None}
+    withdrawals = Withdrawals(**parts, proofs=Proofs(bytes(32)), publish=house.publish, clock=lambda: NOW)
+    piece = decided.decision.decision_id.piece
+    await withdrawals.withdraw("wattle", [piece], WithdrawalReason.WRONG_LEARNER, cause=OFFICE, trace=TRACE)
+
+
 ACTIONS: dict[Action, Callable[[House], Awaitable[None]]] = {
     Action.API_KEY_GRANTED: grant,
     Action.API_KEY_WITHDRAWN: withdraw,
     Action.CREDENTIAL_REVOKED: revoke,
     Action.CREDENTIAL_TAKEN_DOWN: take_down,
+    Action.EVIDENCE_WITHDRAWN: withdraw_evidence,
     Action.ISSUER_PUBLISHED: publish(issuer(), Action.ISSUER_PUBLISHED),
     Action.ISSUER_SUSPENDED: publish(SUSPENDED, Action.ISSUER_SUSPENDED),
     Action.ISSUER_RESUMED: publish(issuer(), Action.ISSUER_RESUMED),
