@@ -27,16 +27,26 @@ MOST_PIECES = 100
 class EvidenceName(BaseModel):
     """A piece of evidence: by its batch and row, or by the source id that it was sent with."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        json_schema_extra={
+            "if": {"required": ["source_id"], "properties": {"source_id": {"type": "string"}}},
+            "then": {"properties": {"batch_id": {"type": "null"}, "row": {"type": "null"}}},
+            "else": {
+                "required": ["batch_id", "row"],
+                "properties": {"batch_id": {"type": "string"}, "row": {"type": "integer"}},
+            },
+            "examples": [{"source": "sis", "source_id": "w3-1042"}],
+        },
+    )
 
     batch_id: UUID | None = None
-    row: Annotated[int, Field(ge=1, le=LAST_ROW)] | None = Field(default=None, examples=[17])
+    row: Annotated[int, Field(ge=1, le=LAST_ROW)] | None = None
     source: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")] = Field(
-        default="upload", description="the system that the source id comes from, as when it was sent", examples=["sis"]
+        default="upload", description="the system that the source id comes from, as when it was sent"
     )
-    source_id: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = Field(
-        default=None, examples=["w3-1042"]
-    )
+    source_id: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = None
 
     @model_validator(mode="after")
     def _names_one(self) -> Self:
