@@ -178,7 +178,8 @@ def test_an_award_flows_from_evidence_to_the_badge_and_the_mail(stack: Stack, de
         ("evidence", topics.ACCESS_KEYS),
         ("verifier", topics.CREDENTIAL_DOCUMENTS),
         ("notifier", topics.CREDENTIAL_LIFECYCLE),
-        ("issuer", topics.EVIDENCE_SUBMITTED),
+        ("issuer", topics.EVIDENCE_BATCHES),
+        ("issuer", topics.LEARNER_CONTACTS),
         ("issuer", topics.DEAD_LETTERS["evidence"]),
     ],
 )
