@@ -2,26 +2,14 @@
 
 from collections.abc import Mapping
 from datetime import date
-from enum import StrEnum
-from typing import Annotated, Final, Self
+from typing import Annotated, Final
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-
-class _Word(StrEnum):
-    @classmethod
-    def read(cls, value: object) -> Self:
-        """Return the member of an event; `other` for one of a later version.
-
-        Raises:
-            ValueError: this is no text.
-        """
-        if not isinstance(value, str):
-            raise ValueError("a code is a text")  # noqa: TRY004  # pydantic answers a ValueError alone
-        return cls(value) if value in cls.__members__.values() else cls("other")
+from libs.contracts.reasons import Code
 
 
-class OrganisationKind(_Word):
+class OrganisationKind(Code):
     """What an organisation is. It says nothing of where it may stand in the tree."""
 
     AUTHORITY = "authority"
@@ -30,7 +18,7 @@ class OrganisationKind(_Word):
     OTHER = "other"
 
 
-class ClosingReason(_Word):
+class ClosingReason(Code):
     """Why an organisation takes no evidence any more. A code never changes its meaning."""
 
     CLOSED = "closed"

@@ -7,7 +7,9 @@ from typing import Annotated, Final, Self
 from pydantic import BeforeValidator
 
 
-class _Code(StrEnum):
+class Code(StrEnum):
+    """One of a list of words that later versions may make longer; each list has `other`."""
+
     @classmethod
     def read(cls, value: object) -> Self:
         """Return the code of an event; `other` for one of a later version, and for a text, which goes no further.
@@ -20,7 +22,7 @@ class _Code(StrEnum):
         return cls(value) if value in cls.__members__.values() else cls("other")
 
 
-class RevocationReason(_Code):
+class RevocationReason(Code):
     """Why a credential was revoked. A code never changes its meaning, and none of them blames a learner."""
 
     ISSUED_IN_ERROR = "issued_in_error"
@@ -33,7 +35,7 @@ class RevocationReason(_Code):
     OTHER = "other"
 
 
-class WithdrawalReason(_Code):
+class WithdrawalReason(Code):
     """Why a school takes evidence back. A code never changes its meaning, and none of them blames a learner."""
 
     ENTERED_IN_ERROR = "entered_in_error"
@@ -43,7 +45,7 @@ class WithdrawalReason(_Code):
     OTHER = "other"
 
 
-class TakeDownReason(_Code):
+class TakeDownReason(Code):
     """Why what a badge says is withheld from everybody. A code never changes its meaning."""
 
     PERSONAL_DATA = "personal_data"
@@ -54,7 +56,7 @@ class TakeDownReason(_Code):
     OTHER = "other"
 
 
-class SuspensionReason(_Code):
+class SuspensionReason(Code):
     """Why an issuer may issue nothing for the time being. A code never changes its meaning."""
 
     UNDER_REVIEW = "under_review"

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query
 from fastapi.responses import StreamingResponse
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from libs.access.api_keys import ApiKeys, Caller
 from libs.access.scopes import Scope
@@ -18,6 +18,7 @@ from libs.common.page_places import AFTER_PATTERN, place_of, place_text
 from libs.common.problems import documented
 from libs.contracts.ids import Ids
 from services.issuer.awards.listing import CredentialLists, ListedCredential
+from services.issuer.credentials.api import CredentialSummary
 from services.issuer.credentials.credential import CredentialState
 from services.issuer.credentials.sought import Place, SoughtCredentials
 from services.issuer.urls import Urls
@@ -54,19 +55,9 @@ class SearchRequest(BaseModel):
     state: CredentialState | None = Field(default=None, description="in this state only")
 
 
-class CredentialEntry(BaseModel):
+class CredentialEntry(CredentialSummary):
     """A credential in a list: what it is, and the evidence that it rests on."""
 
-    id: UUID
-    url: str = Field(
-        description="its public page", examples=["https://badges.example/badges/0d8e4a52-95a8-4f43-9a0d-7a3c5f0e8d11"]
-    )
-    issuer_id: str = Field(examples=["wattle-grove"])
-    learner_id: UUID = Field(description="the learner, by an id that nobody can compute from outside")
-    achievement: str = Field(description="the version of the achievement", examples=["wattle-grove/resilience/1"])
-    level: str | None = Field(description="the SOLO level that was shown", examples=["relational"])
-    state: CredentialState = Field(examples=["active"])
-    issued_at: AwareDatetime
     batch_id: UUID = Field(description="the batch of the evidence that it was issued for")
     row: int = Field(ge=1, description="the row of that batch", examples=[17])
     source: str | None = Field(description="your system that the evidence came from, if known", examples=["sis"])

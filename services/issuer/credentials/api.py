@@ -69,8 +69,8 @@ class ClosingAnswer(BaseModel):
     )
 
 
-class CredentialAnswer(BaseModel):
-    """A credential and its state."""
+class CredentialSummary(BaseModel):
+    """What a credential is, and its state."""
 
     id: UUID
     url: str = Field(
@@ -82,6 +82,11 @@ class CredentialAnswer(BaseModel):
     level: str | None = Field(description="the SOLO level that was shown", examples=["relational"])
     state: CredentialState = Field(examples=["active"])
     issued_at: AwareDatetime
+
+
+class CredentialAnswer(CredentialSummary):
+    """A credential and its state."""
+
     revocation: ClosingAnswer | None
     take_down: ClosingAnswer | None
     credential: dict[str, Any] | None = Field(description="the signed credential; null once it was taken down")
