@@ -381,16 +381,18 @@ async def test_a_dry_run_ends_when_its_sender_has_left(evidence: Service) -> Non
 
 
 async def test_a_school_has_two_dry_runs_under_way_and_uploads_beside_them() -> None:
-    built, go = Service(), asyncio.Event()
+    built, begun, go = Service(), asyncio.Semaphore(0), asyncio.Event()
 
     async def slow() -> AsyncIterator[bytes]:
         yield table(line(1))
+        begun.release()
         await go.wait()
 
     dry = "/v1/batches?dry_run=true"
     async with built.client:
         waiting = [asyncio.create_task(built.send(slow(), path=dry)) for _ in range(2)]
-        await asyncio.sleep(0.05)
+        for _ in waiting:
+            await begun.acquire()
         assert (await built.send(table(line(1)), path=dry)).status_code == 429
         assert (await built.send(table(line(1)), path=dry, as_="south")).status_code == 200
         assert (await built.send(table(line(1)))).status_code == 202
