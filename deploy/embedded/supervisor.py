@@ -101,13 +101,17 @@ class Supervisor:
             await asyncio.sleep(backoff(failures))
             begun = time.monotonic()
             adopted = self._adopt(program)
+            empty = program.name == "kafka" and self._broker == "tansu" and adopted is None
+            if empty:
+                await self._end_services()
             child = adopted or self._start(program)
             if child is None:
                 failures += 1
                 continue
             self._children[program.name] = child
-            if program.name == "kafka" and self._broker == "tansu" and adopted is None:
-                self._begin_with_empty_broker()
+            if empty:  # all that it knew went with its memory: have topics made anew
+                self._topics_lost.set()
+                self._topics_lost = asyncio.Event()
             needed_again = self._topics_lost
             ready = asyncio.create_task(self._until_ready(program, begun))
             status = await child.ended()
@@ -124,17 +128,16 @@ class Supervisor:
             failures = 1 if time.monotonic() - begun > _STEADY_SECONDS else failures + 1
             self._died(program, status)
 
-    def _begin_with_empty_broker(self) -> None:
-        """Have topics made and services connect anew: all that the broker knew went with its memory.
+    async def _end_services(self) -> None:
+        """End the services at once, so that none of them meets a broker that lost its topics.
 
         A service that stays connected asks for its topics before they are made, and Tansu then makes them itself, with
         other partitions; a consumer that goes on with those of before may read some of them only.
         """
-        self._topics_lost.set()
-        self._topics_lost = asyncio.Event()
-        for name, child in self._children.items():
-            if name in OWN:
-                child.identity.send(signal.SIGTERM)
+        services = [child for name, child in self._children.items() if programs.split(name)[0].name in OWN]
+        for child in services:
+            child.identity.send(signal.SIGKILL)
+        await asyncio.gather(*(child.ended() for child in services))
 
     def _adopt(self, program: Program) -> Child | None:
         """Take over the process if it runs already, as this very program; end one that runs otherwise."""
