@@ -18,8 +18,8 @@ from cyclopts.types import ExistingDirectory
 from cyclopts.validators import Number
 from pymongo.errors import PyMongoError
 
+from bowerbird.auditing import lists, metrics, topics
 from bowerbird.auditing import mailbox as mailboxes
-from bowerbird.auditing import metrics, topics
 from bowerbird.auditing.difference import CHECKS, Difference
 from bowerbird.auditing.stores import StoreChecks
 from bowerbird.authority import PUBLISHERS, Authority, issuer_settings
@@ -215,6 +215,8 @@ class _Audit:
         publications = Publications(client, authority, at)
         checks = StoreChecks(client, authority.ids, authority.announcer, at=at, grace=self._grace)
         async for each in checks.differences():
+            yield each
+        async for each in lists.differences(client, settled):
             yield each
         async for some in publications.unanswered():
             for command in some:

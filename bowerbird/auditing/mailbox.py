@@ -4,12 +4,10 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import datetime
 from pathlib import Path
-from typing import Final
 
 from bowerbird.auditing.difference import Difference
+from bowerbird.auditing.reading import some_of
 from libs.common.mongo import Client
-
-_AT_ONCE: Final = 500
 
 
 def mails_in(folder: Path) -> Counter[str]:
@@ -22,9 +20,8 @@ async def differences(client: Client, mails: Counter[str], settled: datetime) ->
     for delivery, count in mails.items():
         if count > 1:
             yield Difference("mails_repeated", delivery)
-    # An operator's query, over all tenants.
-    cursor = client["notifier"]["deliveries"].find({"state": "sent", "sent_at": {"$lt": settled}}, {"_id": 1})
-    while found := await cursor.to_list(_AT_ONCE):
-        for each in found:
+    sent_long_ago = {"state": "sent", "sent_at": {"$lt": settled}}
+    async for some in some_of(client["notifier"]["deliveries"], sent_long_ago, {"_id": 1}):
+        for each in some:
             if str(each["_id"]) not in mails:
                 yield Difference("mails_missing", str(each["_id"]))

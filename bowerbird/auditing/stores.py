@@ -1,17 +1,16 @@
 """Checks among the stores: evidence, decisions, credentials, what is shown and what is mailed, against each other."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
-import orjson
-
 from bowerbird.auditing.difference import Difference
-from libs.common.mongo import Client, Collection, Document, find_by_ids
+from bowerbird.auditing.reading import some_of
+from libs.common.mongo import Client, Document, find_by_ids
 from libs.contracts.events import Event, Outcome
 from libs.contracts.ids import Ids, submission_id
-from libs.openbadges.status.bitstring import StatusList
+from libs.contracts.reasons import RevocationReason
 from services.evidence.batches.batch import BatchState
 from services.evidence.batches.repository import Batches
 from services.issuer.credentials.announcements import Announcer
@@ -20,11 +19,11 @@ from services.issuer.credentials.repository import MongoCredentials
 from services.issuer.decision_ids import DecisionId
 from services.issuer.decisions.announcements import announcement
 from services.issuer.decisions.repository import MongoDecisions
+from services.notifier.deliveries.repository import Deliveries
 from services.notifier.occasion import Occasion
 
 Differences = AsyncIterator[Difference]
 
-_AT_ONCE: Final = 500
 # The notifier forgets deliveries after a while; what it should have heard of lately it cannot have forgotten.
 _REMEMBERED: Final = timedelta(days=25)
 
@@ -42,10 +41,11 @@ class StoreChecks:
         self._credentials = MongoCredentials(client["issuer"])
         self._decisions = MongoDecisions(client, client["issuer"], self._credentials)
         self._batches = Batches(client["evidence"])
+        self._deliveries = Deliveries(client["notifier"])
 
     async def differences(self) -> Differences:
         """Yield all that differs."""
-        for check in (self._rows, self._numbers, self._decided, self._issued, self._shown, self._lists):
+        for check in (self._rows, self._numbers, self._decided, self._issued, self._shown):
             async for each in check():
                 yield each
 
@@ -61,7 +61,7 @@ class StoreChecks:
         batches, rows = self._client["evidence"]["batches"], self._client["evidence"]["rows"]
         query = {"state": BatchState.ACCEPTED, "accepted_at": {"$lt": self._settled}}
         fields = {"issuer_id": 1, "received": 1, "row": 1}
-        async for some in _some(batches, query, fields):
+        async for some in some_of(batches, query, fields):
             for each in some:
                 of_batch = {"issuer_id": each["issuer_id"], "batch_id": each["_id"], "row": {"$lte": each["row"]}}
                 decided = await rows.count_documents(of_batch)
@@ -74,7 +74,7 @@ class StoreChecks:
     async def _decided(self) -> Differences:
         """Look whether rows, and credentials, are what their decisions made of them."""
         fields = dict.fromkeys(("sequence", "outcome", "credential_id", "decided_at", "stacked.credential_id"), 1)
-        async for some in _some(self._client["issuer"]["decisions"], {"decided_at": {"$lt": self._settled}}, fields):
+        async for some in some_of(self._client["issuer"]["decisions"], {"decided_at": {"$lt": self._settled}}, fields):
             for each in some:
                 each["decision"] = _decision_id(each["_id"])
             behind = await self._behind(some)
@@ -102,7 +102,7 @@ class StoreChecks:
         ]
 
     async def _issued(self) -> Differences:
-        """Look whether credentials were decided, are shown as they stand, and whether the notifier heard of them."""
+        """Look whether credentials were decided, are shown as they stand, and are told of to their learners."""
         async for credentials in self._credentials.everything():
             settled = [each for each in credentials if _changed_at(each) < self._settled]
             decided = {
@@ -110,73 +110,54 @@ class StoreChecks:
                 for found in await self._decisions.of(each.decision_id for each in settled)
             }
             shown = {each["_id"]: each for each in await self._documents(settled)}
-            heard = await self._heard(settled)
+            deliveries = await self._deliveries.find(self._to_tell(settled))
             for each in settled:
                 if each.credential_id not in decided.get(each.decision_id, ()):
                     yield Difference("credentials_without_decision", str(each.credential_id))
                 if not _is_shown(shown.get(each.credential_id), each):
                     document = self._announcer.document(each, "").event
                     yield Difference("badges_differ", str(each.credential_id), (("issuer", document),))
-                if each.issued_at > self._lately and each.credential_id not in heard:
+                told = deliveries.get(self._ids.delivery_id(each.credential_id, Occasion.ISSUED))
+                if told is None and each.issued_at > self._lately:
                     yield Difference("deliveries_missing", str(each.credential_id), await self._telling(each))
+                # Only who was told of a badge is told of its end.
+                if told is not None and told.told and not deliveries.keys() >= set(self._closings(each)):
+                    yield Difference("closings_untold", str(each.credential_id), self._closing(each))
 
     async def _documents(self, credentials: Sequence[Credential]) -> list[Document]:
         fields = {"state": 1, "document": 1}
         ids = [each.credential_id for each in credentials]
         return await find_by_ids(self._client["verifier"]["documents"], "_id", ids, projection=fields)
 
-    async def _heard(self, credentials: Sequence[Credential]) -> set[UUID]:
-        expected = {
-            self._ids.delivery_id(each.credential_id, Occasion.ISSUED): each.credential_id for each in credentials
-        }
-        deliveries = self._client["notifier"]["deliveries"]
-        return {expected[each["_id"]] for each in await find_by_ids(deliveries, "_id", expected, projection={"_id": 1})}
+    def _to_tell(self, credentials: Sequence[Credential]) -> Iterator[UUID]:
+        for each in credentials:
+            yield self._ids.delivery_id(each.credential_id, Occasion.ISSUED)
+            yield from self._closings(each)
+
+    def _closings(self, credential: Credential) -> Iterator[UUID]:
+        """Return the deliveries that tell of what ended a credential lately; of a take-down none tells twice."""
+        revocation, take_down = credential.revocation, credential.take_down
+        if revocation and revocation.reason is not RevocationReason.TAKEN_DOWN and revocation.at > self._lately:
+            yield self._ids.delivery_id(credential.credential_id, Occasion.REVOKED)
+        if take_down and take_down.at > self._lately:
+            yield self._ids.delivery_id(credential.credential_id, Occasion.TAKEN_DOWN)
 
     async def _telling(self, credential: Credential) -> tuple[tuple[str, Event], ...]:
         told = [announcement(each) for each in await self._decisions.of([credential.decision_id])]
-        closed = [each.event for each in self._announcer.of_closing(credential, "")] if credential.revocation else []
-        return tuple(("issuer", each) for each in (*told, *closed))
+        closing = self._closing(credential) if credential.revocation else ()
+        return (*(("issuer", each) for each in told), *closing)
+
+    def _closing(self, credential: Credential) -> tuple[tuple[str, Event], ...]:
+        return tuple(("issuer", each.event) for each in self._announcer.of_closing(credential, ""))
 
     async def _shown(self) -> Differences:
         """Look for badges that are shown and that nobody issued."""
         documents = self._client["verifier"]["documents"]
-        async for some in _some(documents, {"changed_at": {"$lt": self._settled}}, {"_id": 1}):
+        async for some in some_of(documents, {"changed_at": {"$lt": self._settled}}, {"_id": 1}):
             issued = await self._credentials.by_ids(each["_id"] for each in some)
             for each in some:
                 if each["_id"] not in issued:
                     yield Difference("badges_unknown", str(each["_id"]))
-
-    async def _lists(self) -> Differences:
-        """Look whether the lists that anybody is shown say who is revoked, and nothing else."""
-        credentials = self._client["issuer"]["credentials"]
-        fields = {"status_index": 1, "state": 1, "revoked_at": 1}
-        # Asked before those that are shown: a list that is begun meanwhile is missing from neither.
-        missing = set(await credentials.distinct("status_list"))
-        async for lists in _some(self._client["verifier"]["status_lists"], {}, {"credential": 1}):
-            for shown in lists:
-                missing.discard(shown["_id"])
-                bits = _bits(shown["credential"])
-                async for some in _some(credentials, {"status_list": shown["_id"]}, fields):
-                    for each in some:
-                        is_set, revoked = bits.get(each["status_index"]), each["state"] == "revoked"
-                        if is_set and not revoked:
-                            yield Difference("revocations_without_cause", str(each["_id"]))
-                        if revoked and not is_set and each["revoked_at"] < self._settled:
-                            yield Difference("revocations_not_shown", str(each["_id"]))
-        for status_list in sorted(missing):
-            revoked_long_ago = {"status_list": status_list, "state": "revoked", "revoked_at": {"$lt": self._settled}}
-            async for some in _some(credentials, revoked_long_ago, {"_id": 1}):
-                for each in some:
-                    yield Difference("revocations_not_shown", str(each["_id"]))
-
-
-async def _some(
-    collection: Collection, query: Mapping[str, Any], fields: Mapping[str, int]
-) -> AsyncIterator[list[Document]]:
-    # An operator's queries, over all tenants.
-    cursor = collection.find(query, fields).batch_size(_AT_ONCE)
-    while found := await cursor.to_list(_AT_ONCE):
-        yield found
 
 
 def _issued_by(decision: Document) -> list[UUID]:
@@ -211,7 +192,3 @@ def _is_shown(shown: Document | None, credential: Credential) -> bool:
         return False
     text = None if credential.take_down is not None else credential.document
     return (shown["state"], shown.get("document")) == (credential.state.value, text)
-
-
-def _bits(credential: str) -> StatusList:
-    return StatusList.decode(orjson.loads(credential)["credentialSubject"]["encodedList"])

@@ -13,6 +13,7 @@ import pytest
 from deploy.embedded.layout import SOURCE_ROOT
 from deploy.embedded.stack import Stack
 from libs.audit.entry import Action
+from libs.openbadges.status.bitstring import MINIMUM_SIZE, StatusList
 from services.issuer.recovery.marks import TOPICS
 from tests.faults import picture
 from tests.faults.drill import rest
@@ -128,3 +129,41 @@ def test_what_one_store_loses_is_named_and_comes_back_by_repairing(stack: Stack,
     left = json.loads(operator.run(f"{look} || test $? = 1"))["examples"]
     for check in ("badges_differ", "rows_differ", "deliveries_missing"):
         assert check not in left
+
+
+def test_what_is_amiss_with_status_lists_and_with_mails_about_ends_is_named(stack: Stack, tmp_path: Path) -> None:
+    operator, name = Operator(stack, tmp_path / "backup"), "ended"
+    Scenario(stack, name, 44, evidence=100, batches=1, told=1).run()
+    assert rest(stack, 2.0)
+    look, repair = "bowerbird audit promises --grace 0 --json", "bowerbird audit promises --grace 0 --json --repair"
+    with databases(stack) as client:
+        lists = client["verifier"]["status_lists"]
+        mail = client["notifier"]["deliveries"].find_one_and_delete({"issuer_id": name, "occasion": "revoked"})
+        issued = client["issuer"]["credentials"].find_one({"issuer_id": name})
+        assert mail and issued
+        shown = lists.find_one({"_id": issued["status_list"]})
+        assert shown
+        given = client["issuer"]["credentials"].find({"status_list": shown["_id"]}).distinct("status_index")
+        free = next(index for index in range(MINIMUM_SIZE) if index not in given)
+
+        lists.update_one({"_id": shown["_id"]}, {"$set": {"credential": with_entry(shown["credential"], free)}})
+        found = json.loads(operator.run(f"{look} || test $? = 1"))["examples"]
+        assert str(mail["credential_id"]) in found["closings_untold"]
+        assert f"entry {free} of {shown['_id']}, which is no credential's" in found["revocations_without_cause"]
+
+        lists.delete_one({"_id": shown["_id"]})
+        found = json.loads(operator.run(f"{repair} || test $? = 1"))["examples"]
+        assert f"{shown['_id']}, not at the verifier" in found["lists_missing"]
+        lists.insert_one(shown)
+    assert rest(stack, 2.0)
+    left = json.loads(operator.run(f"{look} || test $? = 1"))["examples"]
+    assert not {"closings_untold", "revocations_without_cause", "lists_missing"} & left.keys()
+
+
+def with_entry(credential: str, index: int) -> str:
+    """Return the credential of a status list with one more entry set."""
+    document = json.loads(credential)
+    bits = StatusList.decode(document["credentialSubject"]["encodedList"])
+    bits.set(index)
+    document["credentialSubject"]["encodedList"] = bits.encode()
+    return json.dumps(document)

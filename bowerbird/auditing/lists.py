@@ -1,0 +1,63 @@
+"""Checks the status lists against the credentials that point to them: each is there, and says who is revoked."""
+
+from collections.abc import AsyncIterator, Iterator
+from datetime import datetime
+from typing import Final
+
+import orjson
+
+from bowerbird.auditing.difference import Difference
+from bowerbird.auditing.reading import some_of
+from libs.common.mongo import Client, Collection, Document
+from libs.openbadges.status.bitstring import StatusList
+
+_FIELDS: Final = {"status_index": 1, "state": 1, "revoked_at": 1}
+
+
+async def differences(client: Client, settled: datetime) -> AsyncIterator[Difference]:
+    """Yield lists that are missing, and entries that are set for nobody or not set; what changed lately is on its way.
+
+    A list is published before an entry of it is given away, and whoever is revoked is so in the store before a list
+    says it. So what is shown is read first: what a list says then, the credentials that are read after it explain.
+    """
+    credentials = client["issuer"]["credentials"]
+    # Asked before those that are shown: a list that is begun meanwhile is missing from neither.
+    pointed_to = set(await credentials.distinct("status_list"))
+    published, shown = set[str](), set[str]()
+    async for some in some_of(client["issuer"]["status_lists"], {"signed_at": {"$exists": True}}, {"_id": 1}):
+        published.update(each["_id"] for each in some)
+    async for some in some_of(client["verifier"]["status_lists"], {}, {"credential": 1}):
+        for each in some:
+            shown.add(each["_id"])
+            async for difference in _entries(credentials, each, settled):
+                yield difference
+    for where, lists in (("published", published), ("at the verifier", shown)):
+        for status_list in sorted(pointed_to - lists):
+            if await credentials.find_one({"status_list": status_list, "issued_at": {"$lt": settled}}, {"_id": 1}):
+                yield Difference("lists_missing", f"{status_list}, not {where}")
+    for status_list in sorted(pointed_to - shown):
+        revoked_long_ago = {"status_list": status_list, "state": "revoked", "revoked_at": {"$lt": settled}}
+        async for some in some_of(credentials, revoked_long_ago, {"_id": 1}):
+            for each in some:
+                yield Difference("revocations_not_shown", str(each["_id"]))
+
+
+async def _entries(credentials: Collection, shown: Document, settled: datetime) -> AsyncIterator[Difference]:
+    """Yield where a list that is shown, and the credentials on it, differ."""
+    bits = StatusList.decode(orjson.loads(shown["credential"])["credentialSubject"]["encodedList"])
+    async for some in some_of(credentials, {"status_list": shown["_id"]}, _FIELDS):
+        for each in some:
+            # What is taken away here is explained; what is left in the end is of no credential.
+            was_set, revoked = bits.set(each["status_index"], False), each["state"] == "revoked"
+            if was_set and not revoked:
+                yield Difference("revocations_without_cause", str(each["_id"]))
+            if revoked and not was_set and each["revoked_at"] < settled:
+                yield Difference("revocations_not_shown", str(each["_id"]))
+    for index in _set(bits):
+        yield Difference("revocations_without_cause", f"entry {index} of {shown['_id']}, which is no credential's")
+
+
+def _set(bits: StatusList) -> Iterator[int]:
+    return (
+        place * 8 + bit for place, byte in enumerate(bits.to_bytes()) if byte for bit in range(8) if byte & 0x80 >> bit
+    )
