@@ -34,8 +34,10 @@ from tests.unit.openbadges_samples import DID, KEY, METHOD, NOW, badge, material
 
 STRANGER = Ed25519Key.from_seed(b"s" * 32)
 STRANGERS_DID = did_key(STRANGER.public_multibase)
+STRANGERS_METHOD = verification_method(STRANGERS_DID, STRANGER.public_multibase)
 SCHOOL = Party(DID, "Wattle Grove High School", "https://wattlegrove.example", "wattle-grove")
-BASE = "https://badges.example/badges/"
+HOME = "https://badges.example/"
+BASE = f"{HOME}badges/"
 ID = UUID("0190f2c0-0000-7000-8000-000000000001")
 
 
@@ -48,7 +50,7 @@ def strangers(name: Any = "Banksia College", **changes: Any) -> str:
     """A badge that a stranger signed well, with the name and whatever else of somebody else."""
     document = {**badge(status=None), **changes}
     document["issuer"] = {**document["issuer"], "id": STRANGERS_DID, "name": name}
-    return sign(prepare(document), STRANGER, verification_method(STRANGERS_DID, STRANGER.public_multibase), NOW)
+    return sign(prepare(document), STRANGER, STRANGERS_METHOD, NOW)
 
 
 def known(*alike: str) -> KnownParties:
@@ -468,7 +470,7 @@ def test_an_id_of_others_is_not_ours(other: str) -> None:
 def published(text: str | bytes = b"", **changes: Any) -> Publications:
     shown = text or signed()
     texts = {ID: shown.decode() if isinstance(shown, bytes) else shown}
-    return Publications(**{"base": BASE, "issuers": frozenset({DID}), "texts": texts, **changes})
+    return Publications(**{"home": HOME, "issuers": frozenset({DID}), "texts": texts, **changes})
 
 
 def own(**changes: Any) -> dict[str, Any]:

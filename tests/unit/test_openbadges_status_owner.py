@@ -90,7 +90,7 @@ def test_a_badge_that_names_a_list_elsewhere_is_told_of_by_the_owner_of_that_add
 
 def test_where_it_is_known_who_issues_here_our_list_tells_of_no_strangers_badge() -> None:
     strangers = json.dumps({**json.loads(BADGE), "issuer": {"id": STRANGER, "type": ["Profile"]}})
-    ours = Publications(f"{PUBLIC}/badges/", frozenset({AUTHORITY, SCHOOL.did}))
+    ours = Publications(f"{PUBLIC}/", frozenset({AUTHORITY, SCHOOL.did}))
     for revoked, told in (((), ["unknown", "pass"]), ((7,), ["fail", "fail"])):
         lists = {SCHOOL.list_url: listed(AUTHORITY, AUTHORITY_KEY, *revoked)}
         inputs = ResolvedInputs(KEYS, lists, publications=ours)

@@ -6,10 +6,13 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address
 from posixpath import normpath
 from typing import Final
+from unicodedata import normalize
 from urllib.parse import unquote, urlsplit
 from uuid import UUID
 
 import idna
+
+from libs.openbadges.crypto.did import did_web
 
 _UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 # Whatever follows is a component that names the same resource (RFC 8141, section 2.3), or imitates one.
@@ -18,7 +21,8 @@ _URN: Final = re.compile(r"urn:uuid:([0-9a-f-]{36})(?![0-9a-z_-])", re.IGNORECAS
 _START: Final = re.compile(r"(https?):[/\\]*", re.IGNORECASE)
 _NUMBER: Final = r"(?:0x[0-9a-f]*|[0-9]+)"
 _NUMBERS: Final = re.compile(rf"{_NUMBER}(?:\.{_NUMBER}){{0,3}}")
-_LONGEST: Final = 2_000
+_PIECE: Final = 250
+_DID_WEB: Final = re.compile("did:web:", re.IGNORECASE)
 _PORTS: Final = {80, 443, None}
 
 
@@ -27,22 +31,39 @@ class Publications:
     """What was looked up of an installation's own credentials.
 
     Attributes:
-        base: the URL below which its credentials stand, with a slash at its end.
+        home: its public URL, with a slash at its end; its credentials stand below `badges/` there.
         issuers: those of its issuers that were asked about, by the ids that credentials name.
         texts: the signed documents, by their UUIDs.
         available: whether they could be looked up at all.
         taken_down: why those were taken down that are published no longer, as a code, by their UUIDs.
     """
 
-    base: str
+    home: str
     issuers: frozenset[str] = frozenset()
     texts: Mapping[UUID, str] = field(default_factory=dict)
     available: bool = True
     taken_down: Mapping[UUID, str] = field(default_factory=dict)
 
+    @property
+    def base(self) -> str:
+        """The URL below which its credentials stand."""
+        return f"{self.home}badges/"
+
     def claims(self, identifier: str) -> bool:
         """Return whether an id stands below the base, however it is written, or is a published one as URN."""
         return _place_below(identifier, self.base) is not None or _urn(identifier) in {*self.texts, *self.taken_down}
+
+    def has_address_of(self, identifier: str) -> bool:
+        """Return whether an id, a URL or did:web, stands anywhere below the public URL, however it is written."""
+        return _place_below(identifier, self.home) is not None
+
+    def imitates_issuer(self, identifier: str) -> bool:
+        """Return whether an issuer's id stands there and is none that an issuer of the installation has.
+
+        One that is written as theirs are, and of which nothing is known, may have been registered a moment ago.
+        """
+        as_ours = identifier.startswith(f"{did_web(self.home)}:issuers:")
+        return identifier not in self.issuers and not as_ours and self.has_address_of(identifier)
 
     def text(self, identifier: str) -> str | None:
         """Return what was published under an id."""
@@ -69,16 +90,17 @@ def own_credential_uuid(identifier: str, base: str) -> UUID | None:
 
 
 def _urn(identifier: str) -> UUID | None:
-    found = _URN.match(unquote(identifier)) if len(identifier) <= _LONGEST else None
+    found = _URN.match(unquote(identifier))
     return UUID(found[1]) if found and _UUID.fullmatch(found[1]) else None
 
 
 def _place_below(identifier: str, base: str) -> str | None:
     """Return what follows a base URL in an id; None for an id elsewhere."""
-    if len(identifier) > _LONGEST or identifier[:4].lower() != "http":
+    address = _address_of(identifier)
+    if address[:4].lower() != "http":
         return None
     try:
-        parts, own = urlsplit(_START.sub(r"\1://", identifier.strip(), count=1)), urlsplit(base)
+        parts, own = urlsplit(_START.sub(r"\1://", address, count=1)), urlsplit(base)
         port, own_port = parts.port, own.port
     except ValueError:
         return None
@@ -91,6 +113,15 @@ def _place_below(identifier: str, base: str) -> str | None:
     return path[len(below) :] if f"{path}/".startswith(below) else None
 
 
+def _address_of(identifier: str) -> str:
+    """Return the URL that a did:web names, whose host and path it writes with colons; any other id as it is."""
+    found = _DID_WEB.match(identifier)
+    if found is None:
+        return identifier.strip()
+    host, _, path = re.split("[?#/]", identifier[found.end() :], maxsplit=1)[0].partition(":")
+    return f"https://{unquote(host)}/{path.replace(':', '/')}"
+
+
 def _host(name: str) -> str:
     """Return a host as browsers read it (URL Standard, section 3.5).
 
@@ -100,7 +131,10 @@ def _host(name: str) -> str:
     name = unquote(name).lower()
     if not name.isascii():
         try:
-            name = idna.encode(name, uts46=True).decode("ascii")
+            # Mapped in pieces: with enough of what shows nothing, a name would be too long to be mapped as a whole.
+            pieces = (name[at : at + _PIECE] for at in range(0, len(name), _PIECE))
+            mapped = normalize("NFC", "".join(idna.uts46_remap(piece, std3_rules=False) for piece in pieces))
+            name = idna.encode(mapped).decode("ascii")
         except idna.IDNAError:
             return name
     return _address(name.rstrip("."))

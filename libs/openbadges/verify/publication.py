@@ -8,6 +8,7 @@ from libs.openbadges.jsonld.templates.canonical_document import CanonicalDocumen
 from libs.openbadges.model.errors import CredentialError
 from libs.openbadges.model.findings import Finding
 from libs.openbadges.model.members import issuer_of, types_of
+from libs.openbadges.trust.publications import Publications
 from libs.openbadges.verify.run import Context
 
 NOT_ASKED: Final = Finding("pass", "publication_not_asked", "It was not compared with what anybody published.")
@@ -15,7 +16,14 @@ NOT_OWN: Final = Finding("pass", "publication_elsewhere", "Its id is none of tho
 PUBLISHED: Final = Finding("pass", "published", "It says what was published here under its id.")
 DIFFERS: Final = Finding("fail", "publication_differs", "Under its id, something else was published here.")
 FOREIGN: Final = Finding(
-    "fail", "publication_foreign", "Its id is one of those that are published here, and its issuer is nobody from here."
+    "fail",
+    "publication_foreign",
+    "Its id stands below the address of this installation, and its issuer is nobody from here.",
+)
+FOREIGN_ISSUER: Final = Finding(
+    "fail",
+    "issuer_foreign",
+    "Its issuer's id stands below the address of this installation, where nobody has that id.",
 )
 MISSING: Final = Finding(
     "unknown", "publication_missing", "Its issuer is registered here, and its text is not published here."
@@ -31,8 +39,9 @@ _LISTS: Final = frozenset({"BitstringStatusListCredential"})
 def check_publication(context: Context) -> Finding:
     """Compare what the document says, whatever secures it, with the published text.
 
-    Of a credential of an issuer that is registered here only a published one passes: whoever steals a key and dates
-    back is found out so. That one is not here yet may also mean that it was issued a moment ago, so that is unknown.
+    Whatever else stands below our address is nobody's but ours, and nobody else is an issuer there. Of a credential of
+    an issuer that is registered here only a published one passes: whoever steals a key and dates back is found out so.
+    That one is not here yet may also mean that it was issued a moment ago, so that is unknown.
     """
     publications = context.run.inputs.publications
     if publications is None:
@@ -40,18 +49,26 @@ def check_publication(context: Context) -> Finding:
     document = context.document
     identifier = document.get("id")
     identifier = identifier if isinstance(identifier, str) else ""
-    registered = issuer_of(document) in publications.issuers
-    if not publications.claims(identifier) and (not registered or not _LISTS.isdisjoint(map(str, types_of(document)))):
-        return NOT_OWN
+    issuer = issuer_of(document)
+    registered = issuer in publications.issuers
+    if not publications.claims(identifier):
+        own_list = registered and not _LISTS.isdisjoint(map(str, types_of(document)))
+        if own_list or not (registered or _is_below_us(publications, identifier, issuer)):
+            return NOT_OWN
     text = publications.text(identifier)
     if text is not None:
         return PUBLISHED if _says_the_same(context, text) else DIFFERS
     if not publications.available:
         return UNAVAILABLE
     if not registered:
-        return FOREIGN
+        return FOREIGN_ISSUER if issuer is not None and publications.imitates_issuer(issuer) else FOREIGN
     reason = publications.why_taken_down(identifier)
     return MISSING if reason is None else _taken_down(reason)
+
+
+def _is_below_us(publications: Publications, identifier: str, issuer: str | None) -> bool:
+    """Return whether a credential, or its issuer, has an id below our address."""
+    return publications.has_address_of(identifier) or (issuer is not None and publications.imitates_issuer(issuer))
 
 
 def _taken_down(reason: str) -> Finding:

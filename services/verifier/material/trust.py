@@ -71,6 +71,7 @@ class TrustSource:
     ) -> None:
         """Take what is needed; `clock` tells when a registry may no longer be relied on."""
         self._records = records
+        self._home = f"{public_base}/"
         self._base = f"{public_base}/badges/"
         self._authority = did_web(public_base)
         self._installation = Party(self._authority, urlsplit(public_base).hostname or "", public_base)
@@ -120,7 +121,7 @@ class TrustSource:
                 missing=missing,
             ),
             Publications(
-                self._base,
+                self._home,
                 # What the authority's key signs, other than lists, is none of ours either unless it is published.
                 frozenset({*registered, self._authority}),
                 {one: text for one, text in found.items() if isinstance(text, str)},
