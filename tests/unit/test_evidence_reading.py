@@ -237,6 +237,7 @@ def test_a_line_without_end_takes_no_memory() -> None:
         '"a"b\n',
         '"' * 5 + "\n",
         '"a\n\n\n\n\n\n',
+        '"' + "\n" * 15_000 + '"\n',
     ],
 )
 def test_wrong_quotation_marks_cost_no_more_however_many_there_are(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -257,5 +258,24 @@ def test_wrong_quotation_marks_cost_no_more_however_many_there_are(line: str, mo
     reader = CsvReader(20_000)
     rows = read(reader, *(raw[start : start + 10_000] for start in range(0, len(raw), 10_000)))
     assert rows
-    # What is held while its end has not come is read again with each of the blocks that it spans.
-    assert parsed < 10 * len(raw)
+    assert parsed < 5 * len(raw)
+
+
+def test_a_text_that_stays_open_is_looked_at_once_however_small_the_blocks_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    readers = 0
+    parse = csv.reader
+
+    def counting(lines: Iterable[str], **form: Any) -> Any:
+        nonlocal readers
+        readers += 1
+        return parse(lines, **form)
+
+    monkeypatch.setattr(csv, "reader", counting)
+    for line, most in ((b"\n", 2), (b'""\n', 2), (b'","\n', 1_002)):
+        reader = CsvReader(20_000)
+        assert not list(reader.feed(HEADER.encode() + b'\n"a\n'))
+        readers = 0
+        for _ in range(1_000):
+            assert not list(reader.feed(line))
+        # The line that opened it is looked at with each block: it is all that is known to open one.
+        assert readers - 1_000 <= most

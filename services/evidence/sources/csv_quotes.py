@@ -2,7 +2,8 @@
 
 Whether a quoted text is open behind a line depends on that line and on whether one was open before it, on nothing
 else. So each line is looked at once as the start of a row and once within an open text: what was found there holds for
-every row that is open so far, and is not looked for again when a row is given up and reading goes on a line later.
+every row that is open so far, and is not looked for again when a row is given up and reading goes on a line later, nor
+when the next block of the file comes.
 """
 
 import csv
@@ -25,6 +26,8 @@ _OTHER_MARKS: Final = {
 _ANY_OTHER: Final = re.compile(f"[{''.join(_OTHER_MARKS)}]")
 # Opens a quoted text that goes on in the next line, and closes one, as its last line.
 _MARK = '"\n'
+# A line that surely keeps an open text open: it takes no reader of its own to see that, as most lines do.
+_GOES_ON: Final = re.compile('(?:[^"]++|"")*+')
 
 
 class _Text(Enum):
@@ -38,13 +41,14 @@ class _Text(Enum):
 class Rows:
     """The rows of some lines, asked for from the first line to the last."""
 
-    def __init__(self, lines: Sequence[str], delimiter: str, longest: int) -> None:
+    def __init__(self, lines: Sequence[str], delimiter: str, longest: int, *, open_lines: int = 0) -> None:
+        """Take the lines; so many of the first were seen before to be one row that goes on behind them."""
         self._lines = lines
         self._delimiter = delimiter
         self._longest = longest
         self._begins = [0, *accumulate(map(len, lines))]
         # The lines before this one keep a text open that is open before them, all but the last of them:
-        self._seen = 0
+        self._seen = open_lines
         # that one leaves this behind it.
         self._found = _Text.OPEN
 
@@ -77,7 +81,8 @@ class Rows:
             and self._seen < len(self._lines)
             and self._length(start, self._seen) <= self._longest
         ):
-            self._found, _ = self._read([_MARK, self._lines[self._seen]])
+            if _GOES_ON.fullmatch(self._lines[self._seen]) is None:
+                self._found, _ = self._read([_MARK, self._lines[self._seen]])
             self._seen += 1
         return self._found, self._seen
 
@@ -102,8 +107,14 @@ def _has_stray_mark(lines: Sequence[str], cells: Sequence[str]) -> bool:
     odd = [cell for cell in cells if '"' in cell and cell.count('"') % 2]
     if not odd:
         return False
-    raw = "".join(lines)
-    return any('"' + cell.replace('"', '""') + '"' not in raw for cell in odd)
+    raw, place = "".join(lines), 0
+    # Each is looked for behind the one before it, so that all of them together take one way through the row.
+    for cell in odd:
+        quoted = '"' + cell.replace('"', '""') + '"'
+        place = raw.find(quoted, place) + len(quoted)
+        if place < len(quoted):
+            return True
+    return False
 
 
 def _is_cut(line: str, cells: Sequence[str]) -> bool:

@@ -60,13 +60,13 @@ class CsvReader:
 
     def _rows(self, whole: bytes, *, last: bool) -> Iterator[RawRow]:
         text, clean = decode(whole)
-        lines = [*self._open, *io.StringIO(text, newline="")]
+        lines, open_lines = [*self._open, *io.StringIO(text, newline="")], len(self._open)
         clean, self._open = clean and _is_clean(self._open), []
         if self._header is None:
-            lines = self._read_header(lines, last=last)
+            lines, open_lines = self._read_header(lines, last=last), 0
             if self._header is None:
                 return
-        header, rows = self._header, Rows(lines, self._header.delimiter, self._longest)
+        header, rows = self._header, Rows(lines, self._header.delimiter, self._longest, open_lines=open_lines)
         blank = _blank_line(header.delimiter)
         taken = 0
         while taken < len(lines):
