@@ -1,5 +1,6 @@
 """Databases put back to an earlier moment, with Kafka as it is and nobody told: what was published holds."""
 
+import asyncio
 import json
 import shutil
 import time
@@ -17,12 +18,14 @@ from confluent_kafka.admin import AdminClient
 
 from deploy.embedded.stack import Stack
 from libs.common.failpoints import Name, Order, read_orders, write_orders
+from libs.contracts import topics
 from libs.contracts.results import SoloLevel
 from libs.openbadges.status.bitstring import StatusList
 from tests.faults import promises
 from tests.faults.hurried import order_file
 from tests.faults.scenario import SERVICES, Keeper
 from tests.faults.school import HTTP, Row, SchoolClient, make_rows
+from tests.topic_reading import ends_of
 
 pytestmark = [pytest.mark.integration, pytest.mark.fault]
 
@@ -207,7 +210,16 @@ def row_of(stack: Stack, batches: list[str], credential_id: UUID) -> int:
 
 
 def mails_are_sent(stack: Stack) -> bool:
-    """Return whether all went out, but those that tell of the end of a badge whose own mail is held."""
+    """Return whether the notifier knows of all that was announced, and all mails went out.
+
+    Those that tell of the end of a badge whose own mail is held do not.
+    """
+    group, admin = "notifier-lifecycle", AdminClient({"bootstrap.servers": stack.kafka_bootstrap})
+    read = admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group)])[group].result().topic_partitions
+    known = {(each.topic, each.partition): each.offset for each in read}
+    ends = asyncio.run(ends_of(stack.kafka_bootstrap, [topics.CREDENTIAL_LIFECYCLE]))
+    if any(known.get((each.topic, each.partition), 0) < end for each, end in ends.items()):
+        return False
     held = set(held_deliveries(stack))
     with promises.databases(stack) as client:
         open_states = {"issuer_id": {"$in": [NAME, LATER]}, "state": {"$in": ["pending", "sending"]}}
