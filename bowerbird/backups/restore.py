@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,7 +22,9 @@ from libs.common.mongo import Client
 from libs.contracts.rights import AUDIT
 from services.issuer.recovery.adoption import leave_note
 
-_AT_ONCE: Final = 1000
+AT_ONCE: Final = 1000
+AT_ONCE_BYTES: Final = 4 * 1024 * 1024
+"""How much is held at once: so many documents, and so many bytes of them."""
 _SYSTEM: Final = "system."
 _LOGGED: Final = "issuer"
 # Where it stands that every collection is filled, and of which backup; in that database too.
@@ -176,7 +177,7 @@ async def _fill(client: Client, folder: Path, file: DocumentsFile, tell: Tell) -
     name = RESTORING + file.collection
     await client[file.database].create_collection(name)
     stored = 0
-    for batch in _batches(documents(folder / file.path)):
+    for batch in batches(documents(folder / file.path)):
         # As they were read: not a byte of a document is looked at.
         await client[file.database][name].insert_many(map(RawBSONDocument, batch), ordered=False)
         stored += len(batch)
@@ -186,6 +187,15 @@ async def _fill(client: Client, folder: Path, file: DocumentsFile, tell: Tell) -
         raise BackupError(f"{file.path} holds {stored} documents, and its manifest says {file.documents}.")
 
 
-def _batches(every: Iterator[bytes]) -> Iterator[list[bytes]]:
-    while batch := list(islice(every, _AT_ONCE)):
+def batches(every: Iterator[bytes]) -> Iterator[list[bytes]]:
+    """Yield documents some at a time, within what may be held at once; a larger one alone."""
+    batch: list[bytes] = []
+    size = 0
+    for each in every:
+        if batch and (len(batch) == AT_ONCE or size + len(each) > AT_ONCE_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append(each)
+        size += len(each)
+    if batch:
         yield batch
