@@ -14,12 +14,14 @@ from deploy.monitoring.slos import PERIOD, SLOS, WITHOUT, recording_rules
 
 _GENERATED: Final = "Generated from deploy/monitoring by `bowerbird contracts`: edit there."
 _COMMANDS: Final = (
-    "The first commands are run by a test as they stand there, with the ports of the embedded stack. Their working "
-    "directory is a copy of this repository, and those of `bowerbird` take the environment of the issuer service, as "
-    "[restoring](restore.md) does; `$BACKUPS` is the folder of your backups. In compose: `docker compose run --rm "
-    "--no-deps setup stores`, and with `audit` in place of `setup` for `audit promises` and `backup`. There the ports "
-    "of services are published nowhere: put `docker compose exec -T proxy` before `curl`, and the service's name in "
-    "place of 127.0.0.1 (evidence 8101 and 8105, issuer 8102 and 8106, verifier 8103 and 8107, notifier 8104 and "
+    "Commands are run by tests as they stand there: those without a prompt with the ports of the embedded stack, those "
+    "with one (`$`, for `docker-compose.yml`) with what their container is given, as its user at the stores. The few "
+    "that are only read are named in `tests/runbooks.py`, each with the reason. The working directory is a copy of "
+    "this repository, and those of `bowerbird` take the environment of the issuer service, as [restoring](restore.md) "
+    "does; `$BACKUPS` is the folder of your backups. In compose: `docker compose run --rm --no-deps setup stores`, "
+    "`docker compose run --rm audit audit promises`, `docker compose run --rm backup backup /backups/NAME`. There the "
+    "ports of services are published nowhere: put `docker compose exec -T proxy` before `curl`, and the service's name "
+    "in place of 127.0.0.1 (evidence 8101 and 8105, issuer 8102 and 8106, verifier 8103 and 8107, notifier 8104 and "
     "8108; the second is for metrics). Of a metric without a value yet, the line `# HELP` comes alone; no line means "
     "that nobody answered."
 )

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 import yaml
 
-from bowerbird import cli, generated
+from bowerbird import generated
 from deploy.monitoring import documents
 from deploy.monitoring.alert import MEANINGS, Alert
 from deploy.monitoring.boards import BOARDS
 from deploy.monitoring.documents import ALERTS
-from tests import runbooks
+from tests import compose, runbooks
 from tests.unit import alert_cases, alert_cases_of_stores
 from tests.unit.alert_cases import Case
 
@@ -140,20 +140,19 @@ def test_what_the_pages_ask_of_the_monitorings_own_programs_is_answered() -> Non
     assert {"page", "heartbeat"} <= set(done.stdout.splitlines())
 
 
+@needs_promtool
+@pytest.mark.parametrize("command", runbooks.CHECKING_RULES)
+def test_what_a_page_has_prometheus_check_is_checked(command: str) -> None:
+    run = [compose.here(word) for word in ("promtool", *compose.read(command).words)]
+    done = subprocess.run(run, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 @pytest.mark.parametrize("page", runbooks.PAGES, ids=lambda page: page.stem)
 def test_every_page_has_a_first_command_that_tests_run(page: Path) -> None:
     looks = page.read_text(encoding="utf-8").partition("## First look\n")[2].partition("\n## ")[0]
     (first, *_) = re.findall(r"```sh\n(.*?)```", looks, re.DOTALL)
     assert first in (*runbooks.READING_FILES, *runbooks.ASKING_A_STACK)
-
-
-@pytest.mark.parametrize("page", [*runbooks.PAGES, RUNBOOKS / "restore.md"], ids=lambda page: page.stem)
-def test_each_command_of_ours_that_a_page_names_is_one_that_there_is(page: Path) -> None:
-    text = page.read_text(encoding="utf-8")
-    for named in re.findall(r"(?:`|^\s*|\| |python -m )bowerbird ([a-z][^`\n]*)", text, re.MULTILINE):
-        words = re.split(r"\s[|>]|\s#", named)[0].split()
-        command = next((name for name in (" ".join(words[:2]), words[0]) if name in cli.COMMANDS), None)
-        assert command, f"there is no command `bowerbird {named}`"
 
 
 @pytest.mark.parametrize("page", runbooks.PAGES, ids=lambda page: page.stem)
@@ -162,14 +161,6 @@ def test_what_a_page_looks_for_in_a_log_of_ours_stands_in_our_code(page: Path) -
     for pattern in re.findall(logged, page.read_text(encoding="utf-8")):
         words = re.findall(r'"(\w+)"', pattern) or pattern.split("|")
         assert not [each for each in words if each not in _OUR_CODE], pattern
-
-
-@pytest.mark.parametrize("page", runbooks.PAGES, ids=lambda page: page.stem)
-def test_each_container_that_a_page_names_is_one_of_composes(page: Path) -> None:
-    services = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))["services"]
-    for line in re.findall(r"docker compose (?:exec|logs|ps|restart|run|stop|up) ([^`\n|]*)", page.read_text()):
-        words = [each for each in re.sub(r"--(?:since|tail) \S+", "", line).split() if not each.startswith("-")]
-        assert not words or words[0] in {*services, "SERVICE", "EXPORTER"}, line
 
 
 def test_every_page_is_of_an_alert_that_there_is() -> None:

@@ -17,7 +17,7 @@ from deploy.embedded.programs import build
 from deploy.embedded.services import BY_NAME, INFRASTRUCTURE, OWN, TABLE, Service
 from deploy.monitoring.alert import MEANINGS
 from libs.common.edge_settings import EdgeSettings
-from libs.contracts.rights import BACKUP, REPUBLISH
+from libs.contracts.rights import ADMINISTRATOR, BACKUP, REPUBLISH
 
 ROOT = Path(__file__).parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
@@ -25,7 +25,8 @@ CONTAINERS: dict[str, Any] = COMPOSE["services"]
 KEYS: list[str] = CONTAINERS["keys"]["volumes"]
 OURS = [service for service in TABLE if service.command]
 EXPORTERS = ("mongodb-exporter", "kafka-exporter", "node-exporter", "blackbox-exporter")
-LASTING = sorted(set(CONTAINERS) - {"setup", "keys", "operator"})
+BY_HAND = ("backup", "restore", "operator")
+LASTING = sorted(set(CONTAINERS) - {"setup", "keys", *BY_HAND})
 HTTP = [BY_NAME[name] for name in OWN]
 MODULES = {"bowerbird", "libs", "services", "deploy"}
 
@@ -44,7 +45,7 @@ def test_every_row_of_the_table_is_a_container_of_the_same_name() -> None:
 
 def test_compose_runs_nothing_beside_the_table_but_keys_monitoring_and_the_proxy() -> None:
     monitoring = {"prometheus", "alertmanager", "grafana", "audit", *EXPORTERS}
-    assert set(CONTAINERS) - {service.name for service in TABLE} == {"keys", "operator", "proxy", *monitoring}
+    assert set(CONTAINERS) - {service.name for service in TABLE} == {"keys", "proxy", *BY_HAND, *monitoring}
 
 
 @pytest.mark.parametrize("service", OURS, ids=named)
@@ -103,7 +104,7 @@ def test_every_image_is_pinned_to_a_version(name: str) -> None:
     assert re.search(r":v?\d+\.\d+\.\d+$", CONTAINERS[name]["image"])
 
 
-@pytest.mark.parametrize("name", [*(service.name for service in OURS), *EXPORTERS, "alertmanager", "audit", "operator"])
+@pytest.mark.parametrize("name", [*(service.name for service in OURS), *EXPORTERS, "alertmanager", "audit", *BY_HAND])
 def test_a_container_of_ours_cannot_write_its_file_system_nor_gain_rights(name: str) -> None:
     container = CONTAINERS[name]
     assert container["read_only"] is True
@@ -121,7 +122,7 @@ def test_every_volume_that_ours_write_is_a_folder_of_their_own_in_the_image() ->
     folders, _ = re.findall(r"install -d -o bowerbird -g bowerbird -m 0700 ((?:/\S+ ?)+)", image)
     (stores,) = re.findall(r"for name in (.*?); do", image)
     made = {*folders.split(), *(f"/run/stores/{name}" for name in stores.split())}
-    mounts = [each for each in KEYS if isinstance(each, str)] + CONTAINERS["audit"]["volumes"]
+    mounts = [each for each in KEYS if isinstance(each, str)] + CONTAINERS["backup"]["volumes"]
     assert {each.split(":")[1] for each in mounts if not each.endswith(":ro")} <= made
 
 
@@ -166,17 +167,27 @@ def test_the_container_that_audits_may_read_and_holds_no_key_that_signs_or_opens
     audit = CONTAINERS["audit"]
     users = {name: value for name, value in audit["environment"].items() if name.endswith("_USERNAME")}
     assert set(users.values()) == {BACKUP}
-    assert audit["volumes"] == ["backup-access:/run/stores:ro", "authority:/run/authority:ro", "backups:/backups"]
+    assert audit["volumes"] == ["backup-access:/run/stores:ro", "authority:/run/authority:ro", "backups:/backups:ro"]
     assert "backup-access:/run/stores/backup" in KEYS
 
 
-def test_what_an_operator_runs_by_hand_publishes_as_a_user_of_its_own_and_starts_with_nothing_else() -> None:
-    operator = CONTAINERS["operator"]
-    users = {name: value for name, value in operator["environment"].items() if name.endswith("_USERNAME")}
-    assert set(users.values()) == {REPUBLISH}
-    assert operator["profiles"] == ["operator"]
-    assert "republish-access:/run/stores:ro" in operator["volumes"]
-    assert "republish-access:/run/stores/republish" in KEYS
+@pytest.mark.parametrize(
+    ("name", "user", "folder", "others"),
+    [
+        ("backup", BACKUP, "backup", ["backups:/backups"]),
+        ("restore", ADMINISTRATOR, "setup", ["backups:/backups:ro"]),
+        ("operator", REPUBLISH, "republish", ["keys:/run/keys:ro", "authority:/run/authority:ro"]),
+    ],
+)
+def test_what_runs_by_hand_is_one_user_of_the_stores_has_what_it_needs_and_starts_with_nothing_else(
+    name: str, user: str, folder: str, others: list[str]
+) -> None:
+    container = CONTAINERS[name]
+    users = {name: value for name, value in container["environment"].items() if name.endswith("_USERNAME")}
+    assert set(users.values()) == {user}
+    assert container["profiles"] == ["operator"]
+    assert container["volumes"] == [f"{folder}-access:/run/stores:ro", *others]
+    assert f"{folder}-access:/run/stores/{folder}" in KEYS
 
 
 @pytest.mark.parametrize("name", sorted(CONTAINERS))
