@@ -2,8 +2,9 @@
 
 import hmac
 from dataclasses import dataclass, field
+from typing import Annotated
 
-from fastapi import Request
+from fastapi import Query, Request
 
 from libs.common.errors import UnauthenticatedError
 
@@ -31,4 +32,8 @@ class KeyGate:
         if scheme.lower() != "bearer" or not matches:
             raise UnauthenticatedError("send `Authorization: Bearer bb_…` with the key that was printed at the start")
 
-    __call__ = admit
+    async def __call__(
+        self, request: Request, access_token: Annotated[str, Query(include_in_schema=False)] = ""
+    ) -> None:
+        """Let the request pass; `access_token` is declared so that it is a parameter of every call."""
+        await self.admit(request)

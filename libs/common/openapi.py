@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
@@ -22,6 +22,7 @@ from libs.common.errors import (
     UnsupportedMediaError,
 )
 from libs.common.problems import Problem, documented
+from libs.common.query_parameters import refuse_unknown_parameters
 from libs.common.response_headers import SecurityHeaders
 
 API_VERSION = "1.0.0"
@@ -72,6 +73,7 @@ def described_app(title: str, *, served: bool = True) -> Application:
         redirect_slashes=False,
         redoc_url=None,
         generate_unique_id_function=operation_id,
+        dependencies=[Depends(refuse_unknown_parameters)],
         separate_input_output_schemas=False,
     )
 
@@ -144,7 +146,8 @@ def _add_errors(operation: dict[str, Any]) -> None:
     if "requestBody" in operation:
         errors += [InvalidRequestError, TooLargeError, UnsupportedMediaError]
     if "security" in operation:
-        errors += [UnauthenticatedError, ForbiddenError]
+        # Of those who have a key, parameters that are not known are refused.
+        errors += [InvalidRequestError, UnauthenticatedError, ForbiddenError]
     for status, response in documented(*errors).items():
         responses.setdefault(str(status), response)
     operation["responses"] = dict(sorted(responses.items()))
