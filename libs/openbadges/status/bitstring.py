@@ -250,7 +250,7 @@ def list_document(
         list_url: where it is published; the credential's id.
         issuer: the DID of who signs it: the issuer of the credentials on the list, or the did:web above the URL.
         statuses: the bits.
-        valid_from: the moment that the bits speak of.
+        valid_from: from when on it is to be taken; the proof says when it was signed.
         purpose: what a set bit means.
         valid_until: until when a copy may be relied on.
         ttl: for how long a copy may be kept before it is fetched again (section 2.2); written in milliseconds.

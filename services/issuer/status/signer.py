@@ -1,7 +1,7 @@
 """Signing status lists with the authority's own key, so that no school's lost key holds up a revocation."""
 
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Final, Protocol
 
 from libs.openbadges.crypto import did
 from libs.openbadges.crypto.keys import Ed25519Key
@@ -9,6 +9,10 @@ from libs.openbadges.issue.signing import prepare, sign
 from libs.openbadges.status import bitstring
 from libs.openbadges.status.bitstring import StatusList
 from services.issuer.urls import Urls
+
+_CLOCKS_DIFFER: Final = timedelta(minutes=5)
+"""How far a list is dated back. Anybody's revocation signs the whole authority's list anew, and a verifier whose clock
+is behind and allows no difference takes what begins now for something of the future: it would know no status on it."""
 
 
 class AuthorityKeys(Protocol):
@@ -43,7 +47,7 @@ class StatusListSigner:
             self._urls.status_list(list_id),
             issuer,
             bits,
-            valid_from=at,
+            valid_from=at - _CLOCKS_DIFFER,
             purpose=purpose,
             valid_until=valid_until,
             ttl=ttl,
