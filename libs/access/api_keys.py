@@ -171,10 +171,11 @@ class ApiKeys:
             raise UnavailableError("this service has just started, and reads which API keys there are")
         asked = self._clock()
         await self._read_after(asked - FRESH_SECONDS)
-        if sha256 not in self._keys:
+        if self._valid(sha256) is None:
+            # One that has ended takes the way of one that nobody granted, and as long: else it would tell that it was.
             await self._read_after(asked)
-        stored = self._keys.get(sha256)
-        if stored is None or stored.ends_at <= self._now():
+        stored = self._valid(sha256)
+        if stored is None:
             raise UnauthenticatedError(
                 "this API key is not known here or has ended; a new one takes a moment to arrive"
             )
@@ -197,8 +198,12 @@ class ApiKeys:
         sha256 = key_sha256(key)
         if self._administrators is not None and self._administrators.name_of(sha256) is not None:
             return sha256, ALL_ISSUERS
+        stored = self._valid(sha256)
+        return None if stored is None else (sha256, stored.issuer_id)
+
+    def _valid(self, sha256: str) -> StoredKey | None:
         stored = self._keys.get(sha256)
-        return None if stored is None or stored.ends_at <= self._now() else (sha256, stored.issuer_id)
+        return None if stored is None or stored.ends_at <= self._now() else stored
 
     async def while_valid(self, request: Request, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         """Yield the pieces of a body for as long as the key of its request works: an upload may take an hour.

@@ -125,6 +125,26 @@ async def test_a_withdrawal_is_known_to_every_replica_an_eighth_of_the_promised_
     assert not any([await known(each, mine) for each in replicas])
 
 
+@pytest.mark.parametrize("was", ["never granted", "withdrawn", "withdrawn since", "expired since"])
+async def test_a_refused_key_takes_one_look_into_the_database_whether_it_was_ever_one(
+    keys: ApiKeys, stored: MemoryKeys, clock: Seconds, was: str
+) -> None:
+    shown, other = new_key(), stored.add("wattle", "evidence:read")
+    if was == "withdrawn":
+        stored.add("wattle", "evidence:read", key=shown, ends_at=GRANTED_AT)
+    elif was != "never granted":
+        stored.add("wattle", "evidence:read", key=shown, ends_at=GRANTED_AT + timedelta(seconds=clock.now + 150.1))
+        assert await known(keys, shown)
+    if was == "withdrawn since":
+        stored.add("wattle", "evidence:read", key=shown, ends_at=GRANTED_AT)
+    clock.now += 150
+    assert await known(keys, other)
+    clock.now += FRESH_SECONDS / 2
+    before = stored.reads
+    assert not await known(keys, shown)
+    assert stored.reads == before + 1
+
+
 async def test_a_key_that_ended_at_once_is_refused_though_the_clock_here_is_behind(
     stored: MemoryKeys, clock: Seconds
 ) -> None:
