@@ -4,12 +4,14 @@ import asyncio
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest import mock
 from uuid import uuid4
 
 import httpx
@@ -28,6 +30,7 @@ from pydantic import SecretStr
 from pymongo import MongoClient
 from pymongo.errors import ConnectionFailure, OperationFailure
 
+from bowerbird import cli
 from bowerbird.kafka_access import KafkaAccess
 from bowerbird.setup import (
     NEXT_STEPS,
@@ -51,12 +54,14 @@ from libs.common.store_access import kafka_admin_options, mongo_options
 from libs.contracts import rights, topics
 from libs.contracts.results import SoloLevel
 from libs.contracts.topics import Topic
+from tests import compose, runbooks
 from tests.faults.school import Row, SchoolClient, address
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.integration
 PORT_OFFSET = int(os.environ.get("TEST_PORT_OFFSET", "500")) + 300
 SERVICES = ("smtp", "evidence", "issuer", "verifier", "notifier")
+ISSUER = "secured"
 ROWS = [Row(f"e-{number}", number, SoloLevel.RELATIONAL) for number in range(3)]
 PARTNERS_PASSWORD = f"partner-{uuid4().hex}"
 UNAUTHORIZED = 13
@@ -75,7 +80,7 @@ def stack(apache_kafka: None, tmp_path_factory: pytest.TempPathFactory) -> Itera
 @pytest.fixture(scope="module")
 def decided(stack: Stack) -> None:
     """Evidence of three learners was sent and decided."""
-    school = SchoolClient(stack, "secured")
+    school = SchoolClient(stack, ISSUER)
     (batch,) = school.send(ROWS, rows_per_batch=len(ROWS), mailed_one_in=1)
 
     def issued() -> bool:
@@ -479,12 +484,17 @@ def run(stack: Stack, user: str, *words: str) -> tuple[int, str]:
     return done.returncode, done.stdout + done.stderr
 
 
-async def test_backups_audits_and_republishing_have_users_with_the_rights_that_they_need(
-    stack: Stack, settings: SetupSettings, decided: None, tmp_path: Path
-) -> None:
+def admit_operators(stack: Stack) -> None:
+    """Have the next setup make the user that reads everything, and the one that publishes too."""
     for store in ("kafka", "mongodb"):
         for user in ("backup", "republish"):
             secrets.password_file(stack.layout, store, user)
+
+
+async def test_backups_audits_and_republishing_have_users_with_the_rights_that_they_need(
+    stack: Stack, settings: SetupSettings, decided: None, tmp_path: Path
+) -> None:
+    admit_operators(stack)
     told = await set_up(settings, 60)
     assert {f"password of {user} set" for user in (rights.BACKUP, rights.REPUBLISH)} <= set(told)
     expected = (
@@ -510,3 +520,60 @@ async def test_backups_audits_and_republishing_have_users_with_the_rights_that_t
                 with pytest.raises(OperationFailure) as caught:
                     refused()
                 assert caught.value.code == UNAUTHORIZED
+
+
+def given(stack: Stack, container: str) -> dict[str, str]:
+    """Return the variables that a container of compose has, with the values that they have here, as its own user."""
+    variables: dict[str, str] = compose.CONTAINERS[container]["environment"]
+    here: dict[str, str] = {}
+    for service in ("setup", *topics.SERVICES):
+        here |= stack.environment(service)
+    for store, prefix in (("kafka", "KAFKA"), ("mongodb", "MONGO")):
+        name = variables[f"BOWERBIRD_{prefix}_USERNAME"]
+        here[f"BOWERBIRD_{prefix}_USERNAME"] = name
+        user = name.removeprefix("bowerbird-")
+        here[f"BOWERBIRD_{prefix}_PASSWORD_FILE"] = str(secrets.password_file(stack.layout, store, user))
+    return {variable: here.get(variable, value) for variable, value in variables.items()}
+
+
+def test_what_operators_run_in_containers_works_with_what_each_is_given(
+    stack: Stack,
+    settings: SetupSettings,
+    decided: None,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    admit_operators(stack)
+    asyncio.run(set_up(settings, 60))
+    for command in runbooks.IN_CONTAINERS:
+        call = compose.read(command) if command.startswith("docker compose ") else None
+        if call is None or not call.is_ours:
+            continue
+        words = [re.sub("^/backups", str(tmp_path), word.replace("ISSUER", ISSUER)) for word in call.words]
+        others = {name: value for name, value in os.environ.items() if not name.startswith("BOWERBIRD_")}
+        with mock.patch.dict(os.environ, {**others, **given(stack, call.services[0])}, clear=True):
+            status = cli.app(words, exit_on_error=False, result_action="return_value")
+        printed = capsys.readouterr()
+        # The stores hold something, and services run: that is all that is said against it.
+        refused = "Stop every service first" in printed.err if words[0] == "restore" else False
+        assert (status or 0) == int(refused), f"{command}: {status}\n{printed.out[-2000:]}\n{printed.err[-2000:]}"
+        assert refused == (words[0] == "restore")
+
+
+def test_what_operators_ask_logs_disks_and_certificates_is_answered(stack: Stack, tmp_path: Path) -> None:
+    lines = []
+    for command in runbooks.IN_CONTAINERS:
+        if not command.startswith("docker compose "):
+            lines.append(command.replace("ADDRESS", f"localhost:{stack.layout.port('mongodb')}"))
+            continue
+        call = compose.read(command)
+        if call.behind:
+            logs = [stack.log(each) for each in call.services or SERVICES if each in (*SERVICES, "mongodb")]
+            # One that is found nowhere is no fault; a pattern that cannot be read is.
+            lines.append(f"cat /dev/null {shlex.join(map(str, logs))} | {call.behind} || test $? = 1")
+        elif not call.is_ours:
+            lines.append(shlex.join([*call.program, *call.words]).replace("/backups", str(tmp_path)))
+    script = "set -eu\n" + "\n".join(lines)
+    done = subprocess.run(["bash", "-x", "-c", script], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, f"{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
+    assert "notAfter=" in done.stdout
