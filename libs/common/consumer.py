@@ -10,12 +10,10 @@ What a crash does between the steps (docs/adr/0005-the-consumer-pattern.md has t
 """
 
 import asyncio
-import contextlib
 import random
 import zlib
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from datetime import UTC, datetime
 from gzip import BadGzipFile
 from time import monotonic
 from typing import Generic
@@ -32,6 +30,7 @@ from libs.common.failpoints import failpoint
 from libs.common.health import Heartbeat
 from libs.common.kafka import REBALANCE_TIMEOUT_MS, RECORD_TOO_LARGE, Kafka, is_transient
 from libs.common.kafka_client import member_id_of
+from libs.common.lag import Lag
 from libs.common.mongo import is_permanent
 from libs.common.positions import Places, PositionStore
 from libs.common.record_reading import FailedRecord, ReadRecord, RecordReader
@@ -97,6 +96,7 @@ class Consumer(ConsumerRebalanceListener, Generic[EventT]):  # type: ignore[misc
         self._abandon = asyncio.Event()
         self._stopping = asyncio.Event()
         start_counting(self.name)
+        self._lag = Lag(self.name)
         self._consumer: Callable[[], AIOKafkaConsumer] = kafka.declare_consumer(self.group, topics, self)
 
     @property
@@ -237,6 +237,7 @@ class Consumer(ConsumerRebalanceListener, Generic[EventT]):  # type: ignore[misc
         """Nothing of an earlier batch is in flight; the loop sets each partition to its place before it takes any."""
         self._abandon.clear()
         self._assigned += 1
+        self._lag.assigned()
 
     async def _one_batch(
         self, consumer: AIOKafkaConsumer, by_partition: dict[TopicPartition, list[ConsumerRecord]]
@@ -360,20 +361,8 @@ class Consumer(ConsumerRebalanceListener, Generic[EventT]):  # type: ignore[misc
         )
 
     async def measure_lag(self) -> None:
-        """How far the committed offsets are behind, in records and in seconds; also while a batch waits."""
-        consumer = self._consumer()
-        now = datetime.now(UTC).timestamp()
-        oldest = min((batch[0].timestamp / 1000 for batch in self._taken.values()), default=now)
-        metrics.LAG_SECONDS.labels(self.name).set(max(0.0, now - oldest))
-        for tp in consumer.assignment():
-            end, taken = consumer.highwater(tp), self._taken.get(tp)
-            if end is None:
-                continue
-            # Partitions may move while they are asked; then they are another member's to measure.
-            with contextlib.suppress(IllegalStateError, TimeoutError):
-                async with asyncio.timeout(1):
-                    behind = end - (taken[0].offset if taken else await consumer.position(tp))
-                metrics.LAG_RECORDS.labels(self.name, tp.topic, str(tp.partition)).set(max(0, behind))
+        """Measure how far the committed offsets are behind (`libs.common.lag`); also while a batch waits."""
+        await self._lag.measure(self._consumer(), self._taken)
 
 
 def _issuers(batch: Sequence[ReadRecord[EventT]]) -> list[str]:

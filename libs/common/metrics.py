@@ -29,6 +29,12 @@ LAG_RECORDS = Gauge(
     "bowerbird_consumer_lag_records", "Records not yet committed, by partition", ["consumer", "topic", "partition"]
 )
 LAG_SECONDS = Gauge("bowerbird_consumer_lag_seconds", "Age of the oldest record in the batch in flight", ["consumer"])
+LAST_FETCH = Gauge(
+    "bowerbird_consumer_last_fetch_timestamp_seconds",
+    "When brokers last answered about the partition that has had no answer for longest, in seconds since 1970; until "
+    "the first answer the moment of the start, or of the assignment",
+    ["consumer"],
+)
 ASSIGNED = Gauge("bowerbird_consumer_assigned_partitions", "Partitions that the consumer fetches", ["consumer"])
 UNASSIGNED = Gauge(
     "bowerbird_consumer_unassigned_partitions", "Partitions that no member of the group was given", ["consumer"]

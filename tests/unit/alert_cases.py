@@ -165,6 +165,7 @@ _LAG_RECORDS: Final = f'bowerbird_consumer_lag_records{{consumer="{_ISSUER}",top
 _RECORDS: Final = f'bowerbird_consumer_records_total{{consumer="{_ISSUER}",outcome="done"}}'
 _LAG_OF: Final = 'bowerbird_consumer_lag_records{{consumer="issuer-evidence",instance="{}"}}'.format
 _RECORDS_OF: Final = 'bowerbird_consumer_records_total{{consumer="issuer-evidence",instance="{}"}}'.format
+_FETCH_OF: Final = 'bowerbird_consumer_last_fetch_timestamp_seconds{{consumer="issuer-evidence",instance="{}"}}'.format
 _SEEN: Final = 'bowerbird_canary_last_seen_timestamp_seconds{{stage="{}",instance="{}"}}'.format
 _CANARIES: Final = 'bowerbird_canary_seconds_count{{stage="{}"}}'.format
 _DEAD: Final = f'bowerbird_consumer_records_total{{consumer="{_ISSUER}",outcome="dead_letter"}}'
@@ -187,7 +188,7 @@ AWARDS: Final = (
         "BowerbirdConsumerStuck",
         "25m",
         {_LAG_RECORDS: "40x25", _RECORDS: "7x25"},
-        "issuer-evidence has 40 records to take and takes none",
+        "issuer-evidence takes no records",
         consumer=_ISSUER,
     ),
     # Since its start it has taken nothing, and so counts nothing.
@@ -195,7 +196,7 @@ AWARDS: Final = (
         "BowerbirdConsumerStuck",
         "12m",
         {_LAG_RECORDS: "40x12"},
-        "issuer-evidence has 40 records to take and takes none",
+        "issuer-evidence takes no records",
         consumer=_ISSUER,
     ),
     silent("BowerbirdConsumerStuck", "25m", {_LAG_RECORDS: "4000x25", _RECORDS: "0+1x25"}),
@@ -205,10 +206,29 @@ AWARDS: Final = (
         "BowerbirdConsumerStuck",
         "25m",
         {_LAG_OF("a"): "0x25", _RECORDS_OF("a"): "0+1x25", _LAG_OF("b"): "3x25", _RECORDS_OF("b"): "7x25"},
-        "issuer-evidence has 3 records to take and takes none",
+        "issuer-evidence takes no records",
         consumer=_ISSUER,
         instance="b",
     ),
+    # No broker has answered since the start, or any more: how much waits is not known.
+    fires(
+        "BowerbirdConsumerStuck",
+        "13m",
+        {_FETCH_OF("a"): "0x13", _RECORDS_OF("a"): "0x13"},
+        "issuer-evidence takes no records",
+        consumer=_ISSUER,
+        instance="a",
+    ),
+    fires(
+        "BowerbirdConsumerStuck",
+        "40m",
+        {_FETCH_OF("a"): "0+60x20 1200x20", _LAG_OF("a"): "0x40", _RECORDS_OF("a"): "0+1x20 20x20"},
+        "issuer-evidence takes no records",
+        consumer=_ISSUER,
+        instance="a",
+    ),
+    # Brokers are slow to answer the first time, and then there is nothing to take for long.
+    silent("BowerbirdConsumerStuck", "40m", {_FETCH_OF("a"): "0x5 300+60x35", _LAG_OF("a"): "0x40"}),
     fires(
         "BowerbirdCanaryMissing",
         "7m",

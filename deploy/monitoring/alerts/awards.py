@@ -21,17 +21,18 @@ AWARDS: Final = (
     ),
     Alert(
         name="BowerbirdConsumerStuck",
-        # A consumer that has taken nothing since its start has no count of records at all: hence `unless`. By process,
-        # since another one takes what comes on its own partitions.
-        expression="sum by (consumer, instance) (bowerbird_consumer_lag_records) > {threshold} unless on "
-        "(consumer, instance) sum by (consumer, instance) (rate(bowerbird_consumer_records_total[10m])) > 0",
+        # By process, since another one takes what comes on its own partitions. Where brokers do not answer it, how much
+        # waits is not known, or known from an earlier answer: hence the second half.
+        expression="(sum by (consumer, instance) (bowerbird_consumer_lag_records) > {threshold} unless on "
+        "(consumer, instance) sum by (consumer, instance) (rate(bowerbird_consumer_records_total[10m])) > 0) "
+        "or time() - min by (consumer, instance) (bowerbird_consumer_last_fetch_timestamp_seconds) > 60",
         threshold=0,
         holds="10m",
         severity="page",
         panel="lag-records",
-        summary="{{ $labels.consumer }} has {{ $value | humanize }} records to take and takes none",
-        description="A batch that cannot be stored is repeated, never skipped. The service's log says at which topic, "
-        "partition and offset it waits, and for what.",
+        summary="{{ $labels.consumer }} takes no records",
+        description="Records wait for it, or no broker has answered it for a minute. A batch that cannot be stored is "
+        "repeated, never skipped: the service's log says at which topic, partition and offset it waits, and for what.",
     ),
     Alert(
         name="BowerbirdPartitionsUnassigned",

@@ -172,6 +172,19 @@ _CONSUMERS: Final = Row(
             (("max by (consumer) (bowerbird_consumer_lag_seconds)", "{{consumer}}"),),
         ),
         Panel(
+            "last-fetch",
+            "Without an answer",
+            "Time since brokers last answered a consumer about the partition that waits longest; a second while all is "
+            "well.",
+            "s",
+            (
+                (
+                    "max by (consumer) (time() - bowerbird_consumer_last_fetch_timestamp_seconds)",
+                    "{{consumer}}",
+                ),
+            ),
+        ),
+        Panel(
             "records",
             "Records by outcome",
             "What consumers made of records, a second.",
