@@ -50,6 +50,11 @@ ALIKE = {
     "flags": "\U0001f1e7anksia \U0001f1e8ollege",
     "currencies": "\u0e3fanksia \u20acollege",
     "circled digits": "Banksia C\u24ff\u2776\u278aege",
+    "turned, open and reversed": "B\u0250nksia Colleg\u025b",
+    "turned v": "B\u028cnksia College",
+    "kra": "Ban\u0138sia College",
+    "Cyrillic ka with a stroke": "Ban\u049fsia College",
+    "Cyrillic pe": "Ba\u043fksia College",
     "padding of spaces": " " * LONGEST_NAME + "Banksia College",
 }
 
@@ -199,6 +204,8 @@ def test_a_registered_name_is_compared_as_a_whole_with_others() -> None:
         "An unknown party",
         "X, registered here",
         "did:web:a.example",
+        "127.0.0.1:8103",
+        "[::1]:8103",
         ".",
         "Q",
     ],

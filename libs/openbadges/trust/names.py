@@ -59,6 +59,10 @@ def _enclosed() -> dict[str, str]:
 
 
 _WITH_MORE: Final = re.compile("((?:LATIN|GREEK|CYRILLIC) (?:SMALL|CAPITAL) LETTER .+?) WITH ")
+_OTHER_FORM: Final = re.compile(
+    "LATIN (?:SMALL|CAPITAL) LETTER (?:(?:AFRICAN|ANGLICANA|BARRED|BLACKLETTER|BROKEN|CLOSED|CROSSED|INSULAR|INVERTED"
+    "|LONG|NARROW|OPEN|REVERSED|SCRIPT|SIDEWAYS|SIGMOID|SMALL CAPITAL|STIRRUP|STRETCHED|TURNED|VISIGOTHIC) )+([A-Z])"
+)
 _ENCLOSED_NAME: Final = re.compile(r"(?:LETTER |(?:SQUARED|INDICATOR SYMBOL LETTER) )([A-Z]{1,4})$")
 _SMALL_CAPITALS: Final = dict(
     zip("ᴀʙᴄᴅᴇꜰɢʜɪᴊᴋʟᴍɴᴏᴘʀꜱᴛᴜᴠᴡʏᴢ", (each for each in ascii_lowercase if each not in "qx"), strict=True)
@@ -75,8 +79,10 @@ _CURRENCIES: Final = dict(
 _READ_AS: Final = dict(
     zip(
         "\u0418\u0438\u0419\u0439\u1d0e\u0376\u0377\u042f\u044f\u1d19\u0428\u0448\u0429\u0449\u0426\u0446\u0414\u0434\u041f\u043f\u0413\u0433"
-        "\u042d\u044d\u0404\u0454\u0416\u0436\u042a\u044a\u00df\u1e9e\u0258\u01dd\u0259\u0254\u2184\u1455\u1450\ua4db\uab8e\u13be\uab80",
-        "nnnnnnnrrrwwwwuuaannrreeeexxbbbbeeeccccdooo",
+        "\u042d\u044d\u0404\u0454\u0416\u0436\u042a\u044a\u00df\u1e9e\u0258\u01dd\u0259\u0254\u2184\u1455\u1450\ua4db\uab8e\u13be\uab80"
+        "\u041a\u043a\u0138\u039a\u03ba\u03f0\u0422\u0442\u03a4\u03c4\u041c\u043c\u039c\u041b\u043b\u0417\u0437\u042c\u044c\u03b5\u03b7"
+        "\u03b8\u03c9\u03c6\u03bc\u00b5\u03c0\u03b4\u03be\u03b6\u00de\u00fe\u00d0\u00f0\u014a\u014b\u0245\u028c",
+        "nnnnnnnrrrwwwwuuaannrreeeexxbbbbeeeccccdoookkkkkkttttmmmnnssbbenowouundezppddnnaa",
         strict=True,
     )
 )
@@ -88,7 +94,9 @@ _LETTERLIKE: Final = {
 }
 """Signs that look like a letter or digit and are none to programs: within a word they do not end it."""
 _LATIN: Final = re.compile("[A-Za-z]")
-_NETWORK_ADDRESS: Final = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}|[0-9a-f:]*::[0-9a-f:]*", re.IGNORECASE)
+_NETWORK_ADDRESS: Final = re.compile(
+    r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?::[0-9]+)?|\[?[0-9a-f:]*::[0-9a-f:]*(?:\]:[0-9]+)?", re.IGNORECASE
+)
 _POSSESSIVE: Final = re.compile("(?<=\\w)['\u2019\u02bc\u2018`\u00b4\uff07]s\\b", re.IGNORECASE)
 # 'St' is a saint or a street elsewhere.
 _STATE: Final = re.compile(r"\bst\b\.?(?=\s+(?:dep|gov|edu))", re.IGNORECASE)
@@ -124,12 +132,17 @@ def _looks_like(character: str) -> str:
 
 
 def _plain(character: str) -> str:
-    """Return the letter without its stroke, hook or tail, of which Unicode makes no mark, for its name says so."""
-    with_more = None if character.isascii() else _WITH_MORE.match(unicodedata.name(character, ""))
-    if with_more is None:
-        return character
+    """Return the letter that is turned, open or the like, or has a stroke, hook or tail, as its name says.
+
+    Unicode makes no mark of any of these.
+    """
+    name = "" if character.isascii() else unicodedata.name(character, "")
+    with_more = _WITH_MORE.match(name)
+    base = with_more[1] if with_more else name
+    if other := _OTHER_FORM.fullmatch(base):
+        return other[1].lower()
     try:
-        return unicodedata.lookup(with_more[1])
+        return unicodedata.lookup(base) if with_more else character
     except KeyError:
         return character
 
