@@ -1,4 +1,4 @@
-"""The drill of the worst day (`make drill`): MongoDB is lost and restored, then Kafka's disk; harm is counted."""
+"""The drill of the worst day (`make drill`): MongoDB is lost under load, then Kafka's disk; harm is counted."""
 
 import asyncio
 import os
@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 from uuid import uuid4
 
@@ -23,6 +23,7 @@ from libs.contracts.results import SoloLevel
 from tests.conftest import PORT_OFFSET
 from tests.faults import picture
 from tests.faults.hurried import hurry
+from tests.faults.in_flight import InFlight
 from tests.faults.picture import Picture
 from tests.faults.promises import databases
 from tests.faults.scenario import SERVICES
@@ -34,6 +35,9 @@ _MAILED_ONE_IN: Final = 20
 _REST_SECONDS: Final = 8.0
 _PATIENCE_SECONDS: Final = 900.0
 _PENDING: Final = 300
+_ANSWERED: Final = 100
+_LONG_FILE_ROWS: Final = 2000
+_SERVICES_LIVE_ON_SECONDS: Final = 3.0
 
 _BEGUN = time.monotonic()
 
@@ -96,6 +100,7 @@ class Drill:
         self.folder = stack.layout.var.parent / "drill-backup"
         self.harm: list[str] = []
         self.old: School
+        self.in_flight: InFlight
         self.withdrawn: tuple[str, str]
 
     def run(self) -> int:
@@ -109,7 +114,8 @@ class Drill:
         self._at_rest("everything is done")
         undisturbed = picture.take(self.stack)
         self._lose_mongodb()
-        self._compare("MongoDB was lost and restored", undisturbed)
+        self._look_after_uploads()
+        self._compare("MongoDB was lost and restored", undisturbed, self.in_flight.more)
         self._still_works("afterwards")
         if self.kafka:
             self._lose_kafka()
@@ -135,6 +141,7 @@ class Drill:
         self.old.upload(rows, "since")
         new = School(self.stack, f"new-{self.seed}")
         new.upload(make_rows(500, self.seed + 3), "new")
+        self.in_flight = InFlight(self.stack, f"flight-{self.seed}", answered=_ANSWERED, long_file=_LONG_FILE_ROWS)
         self.old.publish_second_version()
         self._wait_decided()
         with databases(self.stack) as client:
@@ -162,11 +169,14 @@ class Drill:
         return [(row.learner, row.level) for row in found]
 
     def _lose_mongodb(self) -> None:
-        tell("MongoDB is destroyed, and every service with it")
+        self.in_flight.begin()
+        tell("MongoDB is destroyed while uploads are in flight, and every service soon after it")
         begun = time.monotonic()
+        self.stack.lose("mongodb")
+        time.sleep(self.chance.uniform(0, _SERVICES_LIVE_ON_SECONDS))
         for name in SERVICES:
             self.stack.kill(name)
-        self.stack.lose("mongodb")
+        tell(self.in_flight.end())
         self.stack.start("mongodb")
         self._command("restore", str(self.folder), "--yes")
         self.stack.start("setup")
@@ -174,6 +184,17 @@ class Drill:
         tell(f"restored, services ready after {time.monotonic() - begun:.1f} s")
         self._at_rest("the services have caught up")
         tell(f"time from loss to rest: {time.monotonic() - begun - _REST_SECONDS:.1f} s")
+
+    def _look_after_uploads(self) -> None:
+        """What was in flight: what was answered is decided; all is sent again, and nothing of it is there twice."""
+        tell(self.in_flight.came())
+        self.harm += [f"in flight: {each}" for each in self.in_flight.harm()]
+        try:
+            self.in_flight.repeat()
+        except AssertionError as error:
+            self.harm.append(f"in flight, sent again: {error}")
+        self._at_rest("what was in flight was sent again")
+        self.harm += [f"in flight, sent again: {each}" for each in self.in_flight.harm()]
 
     def _lose_kafka(self) -> None:
         self.stack.stop("issuer")
@@ -193,7 +214,8 @@ class Drill:
         tell(f"time from loss to rest: {time.monotonic() - begun - _REST_SECONDS:.1f} s")
         kinds = ("credentials", "decisions", "badges shown", "rows", "deliveries", "revoked in the lists shown")
         mails = {"mails": sum(row.learner % _MAILED_ONE_IN == 0 for row in pending)}
-        self._compare("Kafka's disk was lost", undisturbed, dict.fromkeys(kinds, _PENDING) | mails)
+        more = dict.fromkeys(kinds, _PENDING) | mails
+        self._compare("Kafka's disk was lost", undisturbed, lambda _before, _after: more)
 
     def _still_works(self, when: str) -> None:
         """Everything that a school does goes on: the same file again earns nothing twice, and revoking revokes."""
@@ -225,9 +247,9 @@ class Drill:
         with databases(self.stack) as client:
             return client["issuer"]["credentials"].count_documents({})
 
-    def _compare(self, what: str, before: Picture, more: Mapping[str, int] | None = None) -> None:
+    def _compare(self, what: str, before: Picture, more: Callable[[Picture, Picture], Mapping[str, int]]) -> None:
         after = picture.take(self.stack)
-        found = picture.differences(before, after, more or {})
+        found = picture.differences(before, after, more(before, after))
         tell(f"{what}: {'nothing differs' if not found else 'DIFFERS'}")
         self._show("compared, each with what it was just before", picture.compared(before))
         self._show("lost, as docs/runbooks/restore.md says", picture.lost(before, after))

@@ -17,6 +17,7 @@ from libs.openbadges.status.bitstring import MINIMUM_SIZE, StatusList
 from services.issuer.recovery.marks import TOPICS
 from tests.faults import picture
 from tests.faults.drill import rest
+from tests.faults.in_flight import InFlight
 from tests.faults.picture import Picture
 from tests.faults.promises import databases
 from tests.faults.scenario import SERVICES, Scenario
@@ -70,10 +71,11 @@ def audited(stack: Stack) -> set[str]:
         return set(client["issuer"]["audit"].distinct("action"))
 
 
-def harm(before: Picture, stack: Stack) -> list[str]:
+def harm(before: Picture, stack: Stack, in_flight: InFlight | None = None) -> list[str]:
     after = picture.take(stack)
     entries, *_ = picture.lost(before, after)
-    return [*map(str, picture.differences(before, after, {})), *([] if entries.split()[0] == "0" else [entries])]
+    more = {} if in_flight is None else in_flight.more(before, after)
+    return [*map(str, picture.differences(before, after, more)), *([] if entries.split()[0] == "0" else [entries])]
 
 
 @pytest.mark.timeout(600)
@@ -84,15 +86,22 @@ def test_the_runbook_brings_back_what_was_acknowledged_whichever_store_is_lost(s
     for block in blocks("Every night"):
         operator.run(block)
     Scenario(stack, "since", 42, evidence=200, batches=1).run()
+    in_flight = InFlight(stack, "in-flight", answered=30, long_file=1000)
     assert rest(stack, 2.0)
 
     before = picture.take(stack)
+    in_flight.begin()
+    stack.lose("mongodb")
     for name in SERVICES:
         stack.kill(name)
-    stack.lose("mongodb")
+    in_flight.end()
     stack.start("mongodb")
     follow("MongoDB is lost", stack, operator)
-    assert not harm(before, stack)
+    assert not in_flight.harm()
+    in_flight.repeat()
+    assert rest(stack, 2.0)
+    assert not in_flight.harm()
+    assert not harm(before, stack, in_flight)
     for block in blocks("Mails that are held"):
         operator.run(block)
     with databases(stack) as client:
