@@ -13,7 +13,7 @@ from services.issuer.credentials.sealing import RecordSealing
 from services.issuer.settings import ServiceSettings
 from services.issuer.urls import Urls
 
-PUBLISHERS: Final = ("evidence", "issuer")
+PUBLISHERS: Final = ("evidence", "issuer", "notifier")
 """The services whose events a command may have to publish again."""
 
 

@@ -1,4 +1,4 @@
-"""Users at MongoDB: one a database, which reads and writes its collections there, and of the audit log only adds.
+"""Users at MongoDB: one a database, which reads and writes its collections there, and to its ledgers only adds.
 
 Beside them those of operators, who serve nobody.
 """
@@ -134,7 +134,7 @@ def _comparable(role: Mapping[str, Any]) -> set[tuple[object, ...]]:
 
 def _role(entry: Rights) -> dict[str, Any]:
     # Each by its name: MongoDB only ever adds rights, so one to the whole database would cover the audit log.
-    actions = {**dict.fromkeys(entry.collections, _READ_AND_WRITE), AUDIT: _APPEND}
+    actions = {**dict.fromkeys(entry.collections, _READ_AND_WRITE), **dict.fromkeys(entry.ledgers, _APPEND)}
     privileges = [
         {"resource": {"db": entry.database, "collection": collection}, "actions": list(allowed)}
         for collection, allowed in actions.items()

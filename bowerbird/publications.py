@@ -19,6 +19,7 @@ from services.issuer.credentials.requests import ClosingRequest, ClosingRequests
 from services.issuer.decisions.announcements import announcement
 from services.issuer.decisions.repository import MongoDecisions
 from services.issuer.mail_domains.repository import MailDomainRepository
+from services.notifier.contacts.erasures import Erasures, covers
 from services.notifier.contacts.repository import Contacts
 from services.notifier.deliveries.repository import Deliveries
 from services.notifier.occasion import Occasion
@@ -63,6 +64,7 @@ class Publications:
         self._decisions = MongoDecisions(client, issuer, self._credentials)
         self._requests = ClosingRequests(issuer)
         self._contacts = Contacts(notifier)
+        self._erasures = Erasures(notifier)
         self._deliveries = Deliveries(notifier)
         self._batches = Batches(client["evidence"])
 
@@ -79,7 +81,8 @@ class Publications:
             Kind("versions of issuers", "issuer", self._catalogue.everybody),
             Kind("versions of achievements", "issuer", self._catalogue.every_version),
             Kind("domains that mail may go to", "issuer", self._domains),
-            Kind("names and addresses", "evidence", self._contacts.everything),
+            Kind("names and addresses", "evidence", self._given),
+            Kind("erasures of learners", "notifier", self._erased),
             Kind("credentials, with what partners read", "issuer", self._announced),
             Kind("decisions that nobody was told of", "issuer", self._untold, is_kept=False),
             Kind("requests to revoke and take down that are not done", "issuer", self.unanswered, is_kept=False),
@@ -97,6 +100,21 @@ class Publications:
 
     async def _domains(self) -> Events:
         yield await self._mail_domains.everything()
+
+    async def _given(self) -> Events:
+        """Yield the contacts of whoever was not erased since they were given."""
+        async for contacts in self._contacts.everything():
+            erased = await self._erasures.of(each.learner_id for each in contacts)
+            yield [each for each in contacts if not covers(erased.get(each.learner_id), each)]
+
+    async def _erased(self) -> Events:
+        """Yield the erasures of learners who were not given again since."""
+        async for erasures in self._erasures.everything():
+            erased = {each.learner_id: each for each in erasures}
+            for contact in await self._contacts.stored(erased):
+                if not covers(erased[contact.learner_id].erased_at, contact):
+                    del erased[contact.learner_id]
+            yield list(erased.values())
 
     async def _announced(self) -> Events:
         async for credentials in self._credentials.everything():

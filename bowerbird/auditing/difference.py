@@ -18,6 +18,7 @@ CHECKS: Final = {
     "lists_missing": "status lists that credentials point to, and that are not published or not at the verifier",
     "deliveries_missing": "credentials that the notifier never heard of",
     "closings_untold": "credentials that have ended, and whose learners were told of them and are not told of that",
+    "erasures_undone": "names and addresses that are there although they were erased",
     "commands_undone": "requests to revoke or take down that are not done",
     "topics_lack": "what the stores hold and the topics that keep it lack, or say otherwise",
     "topics_exceed": "what topics that keep it say and the stores do not hold",

@@ -19,6 +19,8 @@ from services.issuer.credentials.repository import MongoCredentials
 from services.issuer.decision_ids import DecisionId
 from services.issuer.decisions.announcements import announcement
 from services.issuer.decisions.repository import MongoDecisions
+from services.notifier.contacts.erasures import Erasures, covers
+from services.notifier.contacts.repository import Contacts
 from services.notifier.deliveries.repository import Deliveries
 from services.notifier.occasion import Occasion
 
@@ -45,7 +47,7 @@ class StoreChecks:
 
     async def differences(self) -> Differences:
         """Yield all that differs."""
-        for check in (self._rows, self._numbers, self._decided, self._issued, self._shown):
+        for check in (self._rows, self._numbers, self._decided, self._issued, self._shown, self._erased):
             async for each in check():
                 yield each
 
@@ -158,6 +160,16 @@ class StoreChecks:
             for each in some:
                 if each["_id"] not in issued:
                     yield Difference("badges_unknown", str(each["_id"]))
+
+    async def _erased(self) -> Differences:
+        """Look for names and addresses that were erased; told again, their service erases them."""
+        contacts = Contacts(self._client["notifier"])
+        async for erasures in Erasures(self._client["notifier"]).everything():
+            erased = {each.learner_id: each for each in erasures if each.erased_at < self._settled}
+            for contact in await contacts.stored(erased):
+                erasure = erased[contact.learner_id]
+                if covers(erasure.erased_at, contact):
+                    yield Difference("erasures_undone", f"learner {contact.key}", (("notifier", erasure),))
 
 
 def _issued_by(decision: Document) -> list[UUID]:

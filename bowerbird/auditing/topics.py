@@ -3,11 +3,13 @@
 import sqlite3
 import tempfile
 from collections.abc import AsyncIterator, Iterable, Sequence
-from datetime import datetime
+from contextlib import suppress
+from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, NamedTuple, Self
+from uuid import UUID
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord
 
@@ -25,10 +27,13 @@ from libs.contracts.events import (
     Event,
     IssuerPublished,
     LearnerContact,
+    LearnerContactEnded,
+    LearnerErased,
     MailDomainsSet,
     OrganisationPublished,
 )
 from libs.contracts.rights import AUDITED
+from libs.contracts.topics import LEARNER_CONTACTS
 
 _COMPARED: Final = (
     AchievementPublished,
@@ -36,6 +41,7 @@ _COMPARED: Final = (
     CredentialDocument,
     IssuerPublished,
     LearnerContact,
+    LearnerErased,
     MailDomainsSet,
     OrganisationPublished,
 )
@@ -44,6 +50,13 @@ _COMPARED: Final = (
 _KEY_BYTES: Final = 16
 # Of all partitions together; opened, a record takes several times its bytes.
 _AT_ONCE: Final = 2000
+
+
+class Last(NamedTuple):
+    """The last record of a key: what it says, as a digest, and of when it is, in seconds since 1970."""
+
+    says: bytes
+    at: float
 
 
 class TopicIndex:
@@ -75,18 +88,17 @@ class TopicIndex:
         ]
         self._rows.executemany("INSERT OR REPLACE INTO last VALUES (?, ?, ?, ?)", told)
 
-    def take(self, event: Event) -> tuple[bytes, float] | None:
-        """Return what the last record of this event's key says, and of when it is; from then on it is forgotten."""
+    def take(self, event: Event) -> Last | None:
+        """Return the last record of this event's key; from then on it is forgotten."""
         key = _key(event.destination.name, event.key)
-        found: tuple[bytes, float] | None = self._rows.execute(
-            "DELETE FROM last WHERE key = ? RETURNING says, at", (key,)
-        ).fetchone()
-        return found
+        found = self._rows.execute("DELETE FROM last WHERE key = ? RETURNING says, at", (key,)).fetchone()
+        return None if found is None else Last(*found)
 
-    def left(self, before: datetime) -> Iterable[str]:
-        """Return the names of what nobody took and was published before then."""
-        for (name,) in self._rows.execute("SELECT name FROM last WHERE at < ?", (before.timestamp(),)):
-            yield name
+    def left(self, before: datetime) -> Iterable[tuple[str, Last]]:
+        """Return the names of what nobody took and was published before then, each with what it is."""
+        rows = self._rows.execute("SELECT name, says, at FROM last WHERE at < ?", (before.timestamp(),))
+        for name, says, at in rows:
+            yield name, Last(says, at)
 
 
 async def differences(
@@ -104,13 +116,50 @@ async def differences(
             for event in some:
                 if not isinstance(event, _COMPARED):
                     continue
-                found = index.take(event)
-                current = found is not None and found[0] == _says(event)
-                moved = found is not None and found[1] > settled.timestamp()
-                if not current and not moved and event.time < settled:
-                    yield Difference("topics_lack", _name(event), ((kind.publisher, event),))
-    for name in index.left(settled):
-        yield Difference("topics_exceed", name)
+                difference = difference_of(event, kind.publisher, index.take(event), settled)
+                if difference is not None:
+                    yield difference
+    for name, last in index.left(settled):
+        difference = left_over(name, last)
+        if difference is not None:
+            yield difference
+
+
+def difference_of(event: Event, publisher: str, last: Last | None, settled: datetime) -> Difference | None:
+    """Return in what a topic differs from what the stores say; None where it does not, or a change is on its way.
+
+    Args:
+        event: what the stores say.
+        publisher: whose event it is.
+        last: the last record of its key; None where there is none.
+        settled: what changed since is on its way.
+    """
+    if event.time >= settled or (last is not None and last.at > settled.timestamp()):
+        return None
+    if last is None:
+        # By then the broker may have removed the tombstone.
+        ended = isinstance(event, LearnerErased) and event.time < settled - LEARNER_CONTACTS.tombstones_kept
+        return None if ended else Difference("topics_lack", _name(event), ((publisher, event),))
+    if last.says == _says(event) or (isinstance(event, LearnerErased) and last.says == ENDED):
+        return None
+    if isinstance(event, LearnerErased) and last.at > event.time.timestamp():
+        return Difference("topics_exceed", _name(event))  # a contact that was given since, and is not there
+    if isinstance(event, LearnerContact) and last.says == ERASED and last.at >= event.time.timestamp():
+        return Difference("topics_exceed", _name(event), (_erasure(event.learner_id, last.at),))
+    return Difference("topics_lack", _name(event), ((publisher, event),))
+
+
+def left_over(name: str, last: Last) -> Difference | None:
+    """Return in what a topic says more than the stores hold, of a record of this name; the end of a life says none."""
+    if last.says == ENDED:
+        return None
+    # An erasure comes into the ledger where it is read again, also one of a version that kept none.
+    repair = (_erasure(UUID(name.rpartition(" ")[2]), last.at),) if last.says == ERASED else ()
+    return Difference("topics_exceed", name, repair)
+
+
+def _erasure(learner_id: UUID, at: float) -> tuple[str, Event]:
+    return "notifier", LearnerErased(learner_id=learner_id, erased_at=datetime.fromtimestamp(at, UTC))
 
 
 async def _everything(settings: Settings) -> AsyncIterator[tuple[str, list[tuple[str, Event | None]]]]:
@@ -136,17 +185,39 @@ def _read(record: ConsumerRecord) -> tuple[str, Event | None] | None:
     """Return a record's key and event; None for one that is not compared."""
     key = (record.key or b"").decode(errors="replace")
     if record.value is None:
-        return key, None
+        return key, _erased(record, key) if record.topic == LEARNER_CONTACTS.name else None
     event = read_event(readable_headers(record.headers), record.value)
-    return (key, event) if isinstance(event, _COMPARED) else None
+    return (key, event) if isinstance(event, (*_COMPARED, LearnerContactEnded)) else None
+
+
+def _erased(tombstone: ConsumerRecord, key: str) -> LearnerErased | None:
+    """Return what a tombstone says of a learner; None where its key names nobody."""
+    with suppress(ValueError):
+        erased_at = datetime.fromtimestamp(max(0, tombstone.timestamp) / 1000, UTC)
+        return LearnerErased(learner_id=UUID(key), erased_at=erased_at)
+    return None
 
 
 def _key(topic: str, key: str) -> bytes:
-    return sha256(f"{topic} {key}".encode()).digest()[:_KEY_BYTES]
+    return _digest(f"{topic} {key}")
+
+
+def _digest(text: str) -> bytes:
+    return sha256(text.encode()).digest()[:_KEY_BYTES]
+
+
+ERASED: Final = _digest("erased")
+"""What a tombstone of a learner says, and what takes its place."""
+ENDED: Final = _digest("ended")
+"""What the end of a contact's life says."""
 
 
 def _says(event: Event) -> bytes:
     """Return a digest of what an event says that must be the same in the stores."""
+    if isinstance(event, LearnerErased):
+        return ERASED
+    if isinstance(event, LearnerContactEnded):
+        return ENDED
     if isinstance(event, LearnerContact):
         # Of a name that came without an address nobody is told.
         text = event.email or ""
@@ -154,7 +225,7 @@ def _says(event: Event) -> bytes:
         text = f"{event.state} {event.document or ''}"
     else:
         text = event.model_dump_json()
-    return sha256(text.encode()).digest()[:_KEY_BYTES]
+    return _digest(text)
 
 
 def _name(event: Event) -> str:

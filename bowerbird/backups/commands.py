@@ -32,6 +32,8 @@ from libs.common.settings import Settings, SettingsError
 from libs.common.store_access import mongo_options
 
 _HOUR: Final = 3600
+# Versions before it kept erasures on Kafka alone.
+_LEDGER: Final = "notifier.erasures"
 
 Longest = Annotated[int, Parameter(help="hours for which MongoDB keeps the moment readable: longest that it may take")]
 Reason = Annotated[str | None, Parameter(help="why, in your words, for the audit log")]
@@ -132,7 +134,11 @@ async def _replay(settings: Settings, found: Manifest) -> list[str]:
         for topic, offsets in ends.items()
         for number, end in offsets.items()
     )
-    lost = [*lost_since(found.places, first, ends, ids), *erasures_ended_since(found.at, datetime.now(UTC))]
+    with_ledger = any(each.name == _LEDGER for each in found.files)
+    lost = [
+        *lost_since(found.places, first, ends, ids, with_ledger=with_ledger),
+        *erasures_ended_since(found.at, datetime.now(UTC)),
+    ]
     return [f"replay    {since} records were published since", *(f"LOST      {each}" for each in lost)]
 
 

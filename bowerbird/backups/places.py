@@ -101,6 +101,8 @@ def lost_since(
     first: Mapping[str, Mapping[int, int]],
     ends: Mapping[str, Mapping[int, int]],
     ids: Mapping[str, str],
+    *,
+    with_ledger: bool,
 ) -> Sequence[str]:
     """Return, a sentence each, what a replay from these noted places on cannot bring back.
 
@@ -109,6 +111,7 @@ def lost_since(
         first: as of `span`, now.
         ends: the same.
         ids: of topics, now.
+        with_ledger: whether the backup has the ledger of erasures: then every erasure since is in it, and published.
     """
     told = []
     for topic in sorted(noted.ends):
@@ -118,7 +121,7 @@ def lost_since(
             not Position(end, topic_id=noted.topic_ids.get(topic)).is_within(ends[topic].get(number, 0), ids.get(topic))
             for number, end in noted.ends[topic].items()
         ):
-            told.append(f"{topic} was made anew since: {_refilled(topic)}")
+            told.append(f"{topic} was made anew since: {_refilled(topic, with_ledger=with_ledger)}")
     for group, topics in noted.groups.items():
         for topic, offsets in topics.items():
             gone = sum(max(0, first.get(topic, {}).get(number, 0) - offset) for number, offset in offsets.items())
@@ -135,10 +138,10 @@ def erasures_ended_since(moment: datetime, now: datetime) -> Sequence[str]:
     return [f"{LEARNER_CONTACTS.name}: erasures are kept for {kept.days} days; erase again whoever was erased before"]
 
 
-def _refilled(name: str) -> str:
+def _refilled(name: str, *, with_ledger: bool) -> str:
     """Return what comes back on a topic that was made anew after a backup, by `bowerbird republish`."""
-    if name == LEARNER_CONTACTS.name:
-        return "erasures before that are not on it; erase again whoever was erased since this backup"
+    if name == LEARNER_CONTACTS.name and not with_ledger:
+        return "erasures before that may not be on it; erase again whoever was erased since this backup"
     if _compacted(name):
         return "`bowerbird republish` fills it from the stores as they were then"
     return "what stood on it is gone, and so is what followed from it in the stores since this backup"

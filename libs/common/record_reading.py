@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from typing import Generic, NamedTuple
 
 from aiokafka import ConsumerRecord
@@ -104,7 +105,7 @@ class RecordReader(Generic[EventT]):
             spans[came] = trace
         key = (record.key or b"").decode("utf-8", "replace")
         if record.value is None:
-            return Received(None, key, trace, known, record.offset) if self._tombstones else None
+            return self._tombstone(record, key, trace, known=known) if self._tombstones else None
         try:
             event = read_event(headers, record.value)
         except UnknownTypeError:
@@ -112,3 +113,7 @@ class RecordReader(Generic[EventT]):
         if not isinstance(event, self._contracts):
             return None
         return Received(event, key, trace, known, record.offset)
+
+    def _tombstone(self, record: ConsumerRecord, key: str, trace: str, *, known: bool) -> Received[EventT]:
+        sent_at = datetime.fromtimestamp(record.timestamp / 1000, UTC) if record.timestamp > 0 else None
+        return Received(None, key, trace, known, record.offset, sent_at)

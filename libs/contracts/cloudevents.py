@@ -41,6 +41,7 @@ class Received(NamedTuple, Generic[EventT]):
         event: None for a tombstone: whatever `key` stood for is erased.
         known: whether it may have been processed before the database was set back, with effects outside of it.
         offset: where its record stands in the partition of its key; -1 where nobody said.
+        sent_at: of a tombstone, which tells no moment itself: when it was sent; None where nobody said.
     """
 
     event: EventT | None
@@ -48,6 +49,7 @@ class Received(NamedTuple, Generic[EventT]):
     trace: str
     known: bool = False
     offset: int = -1
+    sent_at: datetime | None = None
 
 
 class Origin(NamedTuple):

@@ -615,6 +615,22 @@ class LearnerContactEnded(Event):
     ended_at: AwareDatetime
 
 
+class LearnerErased(Event):
+    """A learner was erased: what was given before `erased_at` is deleted, as by the tombstone in whose place this is.
+
+    It is published where a topic lacks the tombstone, from the ledger in the notifier's database.
+    """
+
+    type = "org.bowerbirdbadges.learner.erased.v1"
+    topic = topics.LEARNER_CONTACTS
+    key_fields = ("learner_id",)
+    id_fields = ("learner_id", "erased_at")
+    time_field = "erased_at"
+
+    learner_id: UUID
+    erased_at: AwareDatetime
+
+
 class MailDomainsSet(Event):
     """Where mail about an issuer's credentials may go. What was set last holds."""
 
@@ -865,6 +881,7 @@ EVENTS: tuple[type[Event], ...] = (
     IssuerListPublished,
     LearnerContact,
     LearnerContactEnded,
+    LearnerErased,
     MailDomainsSet,
     ApiKeyGranted,
     ApiKeyWithdrawn,

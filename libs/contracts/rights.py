@@ -54,7 +54,8 @@ class Rights:
         reads: topics that it reads, in groups whose ids begin with `groups`.
         writes: topics that it writes. The broker lets whoever may write do so with an idempotent producer.
         database: its one MongoDB database; None of a partner.
-        collections: those of the database that it reads and writes. To the audit log it may add, and no more.
+        collections: those of the database that it reads and writes.
+        ledgers: those of the database to which it may add, and change and remove nothing, as to the audit log.
     """
 
     principal: str
@@ -63,6 +64,7 @@ class Rights:
     groups: str
     database: str | None = None
     collections: tuple[str, ...] = ()
+    ledgers: tuple[str, ...] = ()
 
     def acls(self) -> frozenset[Acl]:
         """Return the permissions; who reads or writes a topic may describe it, and a reader its groups."""
@@ -81,11 +83,18 @@ _COMMON: Final = ("positions", "fence", "canary")
 the synthetic learner."""
 
 
-def _service(name: str, reads: Iterable[Topic], writes: Iterable[Topic], collections: Iterable[str]) -> Rights:
+def _service(
+    name: str,
+    reads: Iterable[Topic],
+    writes: Iterable[Topic],
+    collections: Iterable[str],
+    ledgers: Iterable[str] = (),
+) -> Rights:
     # What it wrote in its audit log it takes up again where its database was set back.
     reading = (*reads, SENT_AGAIN[name], AUDIT_ENTRIES[name])
     writing = (*writes, DEAD_LETTERS[name], AUDIT_ENTRIES[name], topics.BROKER_CLOCK)
-    return Rights(f"bowerbird-{name}", reading, writing, f"{name}-", name, (*_COMMON, *collections))
+    principal, kept = f"bowerbird-{name}", (*_COMMON, *collections)
+    return Rights(principal, reading, writing, f"{name}-", name, kept, (AUDIT, *ledgers))
 
 
 _KEYED: Final = ("api_keys", "organisations", "authority")
@@ -188,6 +197,7 @@ SERVICES: Final = {
             "achievements",
             "mail_domains",
         ],
+        ledgers=["erasures"],
     ),
 }
 

@@ -111,8 +111,10 @@ LEARNER_CONTACTS = Topic(
     "names and addresses of learners",
     None,
     restricted=True,
-    # The ledger of erasures: no backup that is older may be restored without them.
+    # A backup that is older brings back whoever was erased longer ago (services/notifier/contacts/erasures.py).
     tombstones_kept=timedelta(days=400),
+    # A tombstone tells no moment itself, and whoever sends it may have any clock.
+    stamped_by_broker=True,
 )
 ISSUER_SETTINGS = Topic(
     "issuer.settings.v1", "what is set for issuers and nobody else needs to know", None, partitions=1

@@ -35,6 +35,7 @@ from libs.contracts.events import (
     EvidenceDecided,
     LearnerContact,
     LearnerContactEnded,
+    LearnerErased,
 )
 from services.notifier.catalogue.repository import Catalogue
 from services.notifier.catalogue.worker import FACTS, CatalogueWorker
@@ -42,9 +43,11 @@ from services.notifier.channels.email.drawing import picture_workers
 from services.notifier.channels.email.message import EmailRenderer
 from services.notifier.channels.email.picture import Pictures
 from services.notifier.channels.email.smtp import Relay, SmtpPool
+from services.notifier.contacts import erasures as erasure_store
 from services.notifier.contacts import repository as contact_store
+from services.notifier.contacts.erasures import Erasures
 from services.notifier.contacts.repository import Contacts
-from services.notifier.contacts.worker import ContactWorker
+from services.notifier.contacts.worker import ContactEvent, ContactWorker
 from services.notifier.deliveries import metrics
 from services.notifier.deliveries import repository as delivery_store
 from services.notifier.deliveries.activation import Activation
@@ -64,7 +67,12 @@ from services.notifier.mail_domains.repository import MailDomains
 from services.notifier.mail_domains.rules import MailDomainRules
 from services.notifier.settings import ServiceSettings
 
-INDEXES = (*delivery_store.INDEXES, *contact_store.INDEXES, *organisation_store.INDEXES)
+INDEXES = (
+    *delivery_store.INDEXES,
+    *contact_store.INDEXES,
+    *erasure_store.INDEXES,
+    *organisation_store.INDEXES,
+)
 
 _MEASURE_SECONDS = 10.0
 _CLEANUP_SECONDS = 3600.0
@@ -127,7 +135,7 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
     _consume(
         plumbing,
         CatalogueWorker(catalogue, organisations, MailDomainRules(mail_domains, deliveries, _now)),
-        ContactWorker(contacts, activation, _now),
+        ContactWorker(contacts, Erasures(plumbing.database), activation, _now),
         DeliveryWorker(deliveries, activation, plumbing.ids, _now),
     )
     plumbing.repeat("sender", sender.tick)
@@ -174,7 +182,7 @@ def _consume(
         contracts=FACTS,
         handle=catalogue.handle,
     )
-    given: list[type[LearnerContact | LearnerContactEnded]] = [LearnerContact, LearnerContactEnded]
+    given: list[type[ContactEvent]] = [LearnerContact, LearnerContactEnded, LearnerErased]
     plumbing.consume(
         name="contacts",
         topics=[topics.LEARNER_CONTACTS],

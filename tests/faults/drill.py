@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import cyclopts
 import httpx
@@ -157,7 +157,7 @@ class Drill:
         self.old.upload(again, "again")
         self.old.withdraw(self.withdrawn[0])
         assert erased is not None
-        asyncio.run(_erase(self.stack, str(erased["_id"])))
+        asyncio.run(erase(self.stack, erased["_id"]))
         tell(f"{len(revoked)} revoked, {len(again)} sent again, one key withdrawn, one learner erased")
 
     def _learners(self, credentials: Sequence[Mapping[str, Any]]) -> list[tuple[int, SoloLevel]]:
@@ -321,11 +321,12 @@ def _rows_for(awards: int, seed: int, first: int, mark: str) -> list[Row]:
     return [Row(mark + row.source_id, row.learner + first, row.level, row.repeat) for row in rows]
 
 
-async def _erase(stack: Stack, learner_id: str) -> None:
+async def erase(stack: Stack, learner_id: UUID) -> None:
+    """Erase a learner's name and address, as whoever may write the topic does."""
     producer = AIOKafkaProducer(bootstrap_servers=stack.kafka_bootstrap, acks="all")
     await producer.start()
     try:
-        await producer.send_and_wait(topics.LEARNER_CONTACTS.name, None, key=learner_id.encode())
+        await producer.send_and_wait(topics.LEARNER_CONTACTS.name, None, key=str(learner_id).encode())
     finally:
         await producer.stop()
 

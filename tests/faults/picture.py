@@ -66,6 +66,7 @@ COMPARED: Final[Mapping[str, Kind]] = {
     "rows taken in": Kind("evidence.row_blocks"),
     "warnings of rows": Kind("evidence.row_warnings"),
     "names and addresses": Kind("notifier.contacts"),
+    "erasures of learners": Kind("notifier.erasures"),
     "deliveries": Kind("notifier.deliveries", ("credential_id", "occasion", "issuer_id", "learner_id")),
 }
 LOST: Final[Mapping[str, Kind]] = {

@@ -1,5 +1,6 @@
 """The worst day, by the runbook: its commands bring back everything, when MongoDB is lost and when Kafka's disk is."""
 
+import asyncio
 import json
 import os
 import re
@@ -7,21 +8,26 @@ import subprocess
 import sys
 from pathlib import Path
 from textwrap import dedent
+from typing import Any
+from uuid import UUID
 
 import pytest
 
 from deploy.embedded.layout import SOURCE_ROOT
 from deploy.embedded.stack import Stack
 from libs.audit.entry import Action
+from libs.contracts import topics
 from libs.openbadges.status.bitstring import MINIMUM_SIZE, StatusList
 from services.issuer.recovery.marks import TOPICS
 from tests.faults import picture
-from tests.faults.drill import rest
+from tests.faults.drill import erase, rest
 from tests.faults.in_flight import InFlight
 from tests.faults.picture import Picture
 from tests.faults.promises import databases
 from tests.faults.scenario import SERVICES, Scenario
 from tests.faults.school import HTTP
+from tests.topic_reading import everything_on
+from tests.waiting import eventually
 
 RUNBOOK = (SOURCE_ROOT / "docs/runbooks/restore.md").read_text(encoding="utf-8")
 BOWERBIRD = f'bowerbird() {{ {sys.executable} -m bowerbird "$@"; }}'
@@ -176,3 +182,47 @@ def with_entry(credential: str, index: int) -> str:
     bits.set(index)
     document["credentialSubject"]["encodedList"] = bits.encode()
     return json.dumps(document)
+
+
+def told_of(stack: Stack, learner: UUID) -> tuple[int, set[str]]:
+    """Return how many names and addresses of a learner the notifier has, and what becomes of the mails to them."""
+    with databases(stack) as client:
+        mine: dict[str, Any] = {"learner_id": learner}
+        states = {str(each["state"]) for each in client["notifier"]["deliveries"].find(mine)}
+        return client["notifier"]["contacts"].count_documents({"_id": learner}), states
+
+
+@pytest.mark.timeout(600)
+def test_an_erased_learner_stays_erased_where_a_backup_from_before_is_restored_after_the_loss_of_kafka(
+    stack: Stack, tmp_path: Path
+) -> None:
+    operator = Operator(stack, tmp_path / "backup")
+    Scenario(stack, "erased", 44, evidence=100, batches=1).run()
+    assert rest(stack, 2.0)
+    operator.run('bowerbird backup "$BACKUP"')
+    with databases(stack) as client:
+        contacts = [each["_id"] for each in client["notifier"]["contacts"].find({"issuer_id": "erased"})]
+    learner, *others = contacts
+    asyncio.run(erase(stack, learner))
+    eventually(lambda: told_of(stack, learner)[0] == 0)
+
+    for name in SERVICES:
+        stack.kill(name)
+    stack.lose("kafka")
+    stack.start("kafka")
+    follow("Kafka's disk is lost", stack, operator)
+    for name in SERVICES:
+        stack.kill(name)
+    stack.lose("mongodb")
+    stack.start("mongodb")
+    told = operator.run('bowerbird restore "$BACKUP"')
+    follow("MongoDB is lost", stack, operator)
+
+    assert others
+    assert all(told_of(stack, each)[0] == 1 for each in others)
+    there, states = told_of(stack, learner)
+    assert there == 0
+    assert states <= {"sent", "cancelled"}
+    assert "erase again" not in told
+    records = asyncio.run(everything_on(stack.kafka_bootstrap, topics.LEARNER_CONTACTS))
+    assert not [each for each in records if each.key == str(learner).encode() and b"@" in (each.value or b"")]

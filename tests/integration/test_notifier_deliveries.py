@@ -20,6 +20,7 @@ from libs.contracts.events import (
     EvidenceDecided,
     LearnerContact,
     LearnerContactEnded,
+    LearnerErased,
     MailDomainsSet,
     Outcome,
     StackedAward,
@@ -28,9 +29,10 @@ from libs.contracts.reasons import RevocationReason, TakeDownReason
 from libs.contracts.results import SoloLevel
 from services.notifier.catalogue.repository import Catalogue
 from services.notifier.channels.failure import Failure, FailureKind
+from services.notifier.contacts.erasures import Erasures
 from services.notifier.contacts.repository import INDEXES as CONTACT_INDEXES
 from services.notifier.contacts.repository import Contacts
-from services.notifier.contacts.worker import ContactWorker
+from services.notifier.contacts.worker import ContactEvent, ContactWorker
 from services.notifier.deliveries import changes
 from services.notifier.deliveries.activation import Activation
 from services.notifier.deliveries.allowances import Allowances
@@ -68,7 +70,7 @@ async def database(infrastructure: Stack) -> AsyncIterator[mongo.Database]:
 class Workers:
     """The handlers of the consumers over one database."""
 
-    contacts: Callable[[Sequence[Received[LearnerContact | LearnerContactEnded]]], Awaitable[Sequence[Outgoing]]]
+    contacts: Callable[[Sequence[Received[ContactEvent]]], Awaitable[Sequence[Outgoing]]]
     deliveries: DeliveryWorker
 
 
@@ -76,7 +78,7 @@ def workers(database: mongo.Database) -> Workers:
     contacts, deliveries = Contacts(database), Deliveries(database)
     activation = Activation(contacts, deliveries)
     return Workers(
-        ContactWorker(contacts, activation, lambda: NOW).handle,
+        ContactWorker(contacts, Erasures(database), activation, lambda: NOW).handle,
         DeliveryWorker(deliveries, activation, IDS, lambda: NOW),
     )
 
@@ -115,7 +117,7 @@ def taken_down(learner: UUID) -> CredentialTakenDown:
     )
 
 
-def received(event: LearnerContact | LearnerContactEnded) -> Received[LearnerContact | LearnerContactEnded]:
+def received(event: ContactEvent) -> Received[ContactEvent]:
     return Received(event, event.key, new_trace())
 
 
@@ -461,6 +463,90 @@ async def test_a_tombstone_erases_the_contact_and_cancels_what_was_not_sent(data
     assert (document["state"], document["cancel_reason"]) == ("cancelled", "erased")
 
 
+async def all_erased(database: mongo.Database) -> dict[UUID, datetime]:
+    return {each.learner_id: each.erased_at async for some in Erasures(database).everything() for each in some}
+
+
+def tombstone(learner: UUID, sent_at: datetime = NOW) -> Received[ContactEvent]:
+    return Received(None, str(learner), new_trace(), sent_at=sent_at)
+
+
+async def test_an_erasure_is_noted_by_its_moment_and_once_however_often_it_is_read(database: mongo.Database) -> None:
+    handle, early, ahead = workers(database).contacts, uuid4(), uuid4()
+    before = NOW - timedelta(hours=1)
+    for _ in range(2):
+        await handle([tombstone(early, before), tombstone(ahead, NOW + timedelta(days=9))])
+    assert await all_erased(database) == {early: before, ahead: NOW}, "none is of the future, whatever clocks say"
+    assert await database["erasures"].count_documents({}) == 2
+    await handle([tombstone(early, NOW)])
+    assert (await all_erased(database))[early] == NOW
+    assert (await Erasures(database).of([early, uuid4()])) == {early: NOW}
+
+
+async def test_a_contact_that_was_given_after_an_erasure_stays_when_both_are_read_again(
+    database: mongo.Database,
+) -> None:
+    learner, handle = uuid4(), workers(database).contacts
+    before, given = tombstone(learner, NOW - timedelta(minutes=1)), received(contact(learner, changed_at=NOW))
+    for batch in ([before, given], [before, given], [before], [given]):
+        assert await handle(batch) == []
+    assert set(await Contacts(database).reachable([learner])) == {learner}
+
+
+async def test_an_erasure_from_the_ledger_takes_away_what_a_database_that_was_set_back_has_again(
+    database: mongo.Database,
+) -> None:
+    learner, held = await due(database, 2)
+    await Deliveries(database).hold_open(NOW)
+    erased = LearnerErased(learner_id=learner, erased_at=NOW)
+    assert await workers(database).contacts([received(erased)]) == []
+    assert set(await Contacts(database).reachable([learner, held])) == {held}
+    assert await all_erased(database) == {learner: NOW}
+    document = await database["deliveries"].find_one({"learner_id": learner})
+    assert document is not None
+    assert (document["state"], document["cancel_reason"]) == ("cancelled", "erased")
+    assert await Deliveries(database).count_held() == 1
+
+
+@pytest.mark.parametrize("together", [True, False])
+async def test_an_erasure_that_is_read_again_spares_what_a_school_gave_since_and_the_topic_keeps_it(
+    database: mongo.Database, together: bool
+) -> None:
+    (learner,) = await due(database, 1)
+    given = contact(learner, changed_at=NOW + timedelta(minutes=1), email="new@x.example")
+    records = [received(given), received(LearnerErased(learner_id=learner, erased_at=NOW))]
+    batches = [records] if together else [[each] for each in records]
+    published = [outgoing.event for each in batches for outgoing in await workers(database).contacts(each)]
+    assert published == [given], "compaction would lose the new address"
+    assert (await Contacts(database).reachable([learner]))[learner].email == "new@x.example"
+    assert await states(database) == {"pending"}
+
+
+async def test_a_contact_from_before_an_erasure_that_comes_behind_it_is_not_stored_and_its_erasure_takes_its_place(
+    database: mongo.Database,
+) -> None:
+    """Such as a dead letter that is sent again."""
+    (learner,) = await due(database, 1)
+    handle, before = workers(database).contacts, NOW - timedelta(minutes=1)
+    await handle([tombstone(learner, NOW)])
+    (again,) = await handle([received(contact(learner, changed_at=before))])
+    assert again.event == LearnerErased(learner_id=learner, erased_at=NOW)
+    assert await handle([received(LearnerErased(learner_id=learner, erased_at=NOW))]) == []
+    assert await Contacts(database).reachable([learner]) == {}
+    later = contact(learner, changed_at=NOW + timedelta(minutes=1))
+    assert await handle([received(contact(learner, changed_at=before)), tombstone(learner), received(later)]) == []
+    assert set(await Contacts(database).reachable([learner])) == {learner}
+
+
+async def test_a_name_that_was_erased_goes_where_an_address_was_given_since(database: mongo.Database) -> None:
+    learner, contacts = uuid4(), Contacts(database)
+    await contacts.store([contact(learner, changed_at=NOW - timedelta(hours=2))])
+    alone = LearnerContact(learner_id=learner, issuer_id="northside", email="new@x.example", changed_at=NOW)
+    await contacts.store([alone])
+    await contacts.erase({learner: NOW - timedelta(hours=1)})
+    assert await contacts.stored([learner]) == [alone]
+
+
 async def test_contacts_end_that_nobody_needed_for_their_life_but_not_one_that_is_given_again_meanwhile(
     database: mongo.Database,
 ) -> None:
@@ -473,7 +559,7 @@ async def test_contacts_end_that_nobody_needed_for_their_life_but_not_one_that_i
     await database["deliveries"].update_one({"learner_id": mailed}, {"$set": {"state": "sent"}})
     await database["deliveries"].update_one({"learner_id": waits}, {"$set": {"created_at": long_ago}})
     given_again = contact(back, changed_at=NOW, email="new@x.example")
-    topic: list[LearnerContact | LearnerContactEnded] = []
+    topic: list[ContactEvent] = []
 
     async def publish(outgoing: Sequence[Outgoing]) -> None:
         """A school sends an address again, after it was looked for and before its end is published."""

@@ -245,11 +245,15 @@ def test_the_synthetic_learner_comes_through_and_brokers_tell_their_time_under_t
         eventually(lambda: 'bowerbird_clock_ahead_seconds{of="kafka-1"}' in metrics(service), 60)  # noqa: B023  # at once
 
 
-@pytest.mark.parametrize("service", topics.SERVICES)
-def test_a_service_adds_to_its_audit_log_and_changes_and_removes_nothing_of_it(stack: Stack, service: str) -> None:
+@pytest.mark.parametrize(
+    ("service", "ledger"), [(service, each) for service, entry in rights.SERVICES.items() for each in entry.ledgers]
+)
+def test_a_service_adds_to_its_ledgers_and_changes_and_removes_nothing_of_them(
+    stack: Stack, service: str, ledger: str
+) -> None:
     access = mongodb.client_options(stack.layout, service)
     with MongoClient[dict[str, Any]](mongodb.url(stack.layout), **access) as own:
-        log = own[service]["audit"]
+        log = own[service][ledger]
         assert log.count_documents({}) >= 0
         last = 10**12
         log.insert_one({"_id": last, "schema": 1})
@@ -262,10 +266,10 @@ def test_a_service_adds_to_its_audit_log_and_changes_and_removes_nothing_of_it(s
             log.drop,
             lambda: log.rename("other"),
             lambda: log.aggregate([{"$match": {}}, {"$out": "copy"}]),
-            lambda: own[service]["waiting"].aggregate([{"$match": {}}, {"$out": "audit"}]),
-            lambda: own[service]["waiting"].aggregate([{"$match": {}}, {"$merge": {"into": "audit"}}]),
+            lambda: own[service]["waiting"].aggregate([{"$match": {}}, {"$out": ledger}]),
+            lambda: own[service]["waiting"].aggregate([{"$match": {}}, {"$merge": {"into": ledger}}]),
             lambda: own[service]["other"].insert_one({}),
-            lambda: own[service].command("collMod", "audit", validator={}),
+            lambda: own[service].command("collMod", ledger, validator={}),
             lambda: own.drop_database(service),
         ):
             with pytest.raises(OperationFailure) as caught:
@@ -274,7 +278,7 @@ def test_a_service_adds_to_its_audit_log_and_changes_and_removes_nothing_of_it(s
     with MongoClient[dict[str, Any]](
         mongodb.url(stack.layout), **mongodb.client_options(stack.layout, "setup")
     ) as all_:
-        assert all_[service]["audit"].delete_one({"_id": last, "schema": 1}).deleted_count == 1
+        assert all_[service][ledger].delete_one({"_id": last, "schema": 1}).deleted_count == 1
 
 
 def test_mongodb_answers_nobody_without_a_password_or_in_the_clear(stack: Stack) -> None:

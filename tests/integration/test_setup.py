@@ -70,7 +70,7 @@ async def test_topics_have_the_partitions_retention_and_compression_of_the_desig
         assert config["compression.type"] == ("gzip" if name in FOR_PARTNERS else "producer"), name
         assert config["compression.gzip.level"] == ("1" if name in FOR_PARTNERS else "-1"), name
         assert config["cleanup.policy"] == ("compact" if days is None else "delete"), name
-        stamped = "LogAppendTime" if name == "broker.clock.v1" else "CreateTime"
+        stamped = "LogAppendTime" if name in {"broker.clock.v1", "learner.contacts.v1"} else "CreateTime"
         assert config["message.timestamp.type"] == stamped, name
         if days is not None:
             assert timedelta(milliseconds=int(config["retention.ms"])) == timedelta(days=days), name

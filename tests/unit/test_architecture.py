@@ -123,7 +123,7 @@ def test_the_map_names_each_collection_with_the_module_that_opens_it() -> None:
             for each in modules.values()
             for name in each
         }
-        assert {*entry.collections, rights.AUDIT} == own, f"{service}: libs/contracts/rights.py"
+        assert {*entry.collections, *entry.ledgers} == own, f"{service}: libs/contracts/rights.py"
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())

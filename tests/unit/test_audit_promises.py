@@ -13,10 +13,10 @@ from bowerbird.auditing import command, metrics
 from bowerbird.auditing.command import Found
 from bowerbird.auditing.difference import CHECKS, Difference
 from bowerbird.auditing.mailbox import mails_in
-from bowerbird.auditing.topics import TopicIndex
+from bowerbird.auditing.topics import ENDED, ERASED, Last, TopicIndex, difference_of, left_over
 from bowerbird.backups import manifest
 from bowerbird.cli import app
-from libs.contracts.events import CredentialDocument, LearnerContact
+from libs.contracts.events import CredentialDocument, Event, LearnerContact, LearnerContactEnded, LearnerErased
 
 AT = datetime(2026, 11, 28, 10, tzinfo=UTC)
 LEARNER = UUID("00000000-0000-8000-8000-000000000001")
@@ -49,8 +49,58 @@ def test_a_tombstone_takes_away_what_came_before_it_and_nothing_that_comes_after
             index.note(TOPIC, some)
         assert list(index.left(AT + timedelta(days=1))) == []
         index.note(TOPIC, [*records, (str(LEARNER), contact())])
-        assert list(index.left(AT + timedelta(days=1))) == [f"{TOPIC} {LEARNER}"]
+        assert [name for name, _ in index.left(AT + timedelta(days=1))] == [f"{TOPIC} {LEARNER}"]
         assert list(index.left(AT)) == []
+
+
+def erased(at: datetime = AT) -> LearnerErased:
+    return LearnerErased(learner_id=LEARNER, erased_at=at)
+
+
+BEFORE, AFTER = AT - timedelta(hours=1), AT + timedelta(hours=1)
+
+
+@pytest.mark.parametrize(
+    ("stored", "last", "check", "repair"),
+    [
+        (erased(), None, "topics_lack", erased()),
+        (erased(), erased(BEFORE), None, None),
+        (erased(), contact(at=BEFORE), "topics_lack", erased()),
+        (erased(), contact(at=AFTER), "topics_exceed", None),
+        (erased(), LearnerContactEnded(learner_id=LEARNER, issuer_id="north", before=AT, ended_at=AFTER), None, None),
+        (contact(), None, "topics_lack", contact()),
+        (contact(), contact(at=AFTER), None, None),
+        (contact(), erased(BEFORE), "topics_lack", contact()),
+        (contact(), erased(AFTER), "topics_exceed", erased(AFTER)),
+    ],
+)
+def test_of_an_erasure_and_a_contact_the_later_one_is_right_and_no_repair_undoes_an_erasure(
+    stored: Event, last: Event | None, check: str | None, repair: Event | None
+) -> None:
+    with TopicIndex() as index:
+        index.note(TOPIC, [] if last is None else [(str(LEARNER), last)])
+        found = difference_of(stored, "its", index.take(stored), settled=AT + timedelta(days=1))
+    assert (None if found is None else found.check) == check
+    assert [event for _, event in found.repair] == ([] if repair is None else [repair]) if found else repair is None
+
+
+def test_an_erasure_that_is_on_its_way_or_whose_tombstone_ended_its_life_is_no_difference() -> None:
+    on_its_way = Last(ERASED, AT.timestamp())
+    assert difference_of(contact(at=BEFORE), "evidence", on_its_way, settled=AT - timedelta(minutes=1)) is None
+    assert difference_of(erased(), "notifier", None, settled=AT) is None
+    ended = AT + timedelta(days=400, seconds=1)
+    assert difference_of(erased(), "notifier", None, settled=ended) is None
+    assert difference_of(erased(), "notifier", None, settled=ended - timedelta(seconds=2)) is not None
+
+
+def test_an_erasure_that_the_ledger_lacks_is_entered_by_repairing_and_the_end_of_a_life_is_none() -> None:
+    with TopicIndex() as index:
+        index.note(TOPIC, [(str(LEARNER), erased())])
+        ((name, last),) = index.left(AFTER)
+        assert (name, last) == (f"{TOPIC} {LEARNER}", Last(ERASED, AT.timestamp()))
+        assert left_over(name, last) == Difference("topics_exceed", name, (("notifier", erased()),))
+    assert left_over(name, Last(ENDED, AT.timestamp())) is None
+    assert left_over(name, Last(b"", AT.timestamp())) == Difference("topics_exceed", name)
 
 
 def test_one_key_on_two_topics_is_two() -> None:

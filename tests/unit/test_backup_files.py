@@ -110,24 +110,27 @@ def test_a_directory_without_a_manifest_of_ours_is_no_backup(tmp_path: Path, con
 def test_what_a_replay_cannot_bring_back_is_told_before_anything_is_done() -> None:
     whole = {"evidence.decided.v1": {0: 60, 1: 41}, "catalogue.v1": {0: 9}}
     nothing_gone = {"evidence.decided.v1": {0: 45, 1: 3}, "catalogue.v1": {0: 8}}
-    assert not lost_since(NOTED, nothing_gone, whole, NOTED.topic_ids)
+    assert not lost_since(NOTED, nothing_gone, whole, NOTED.topic_ids, with_ledger=True)
     ended = {"evidence.decided.v1": {0: 48, 1: 42}, "catalogue.v1": {0: 8}}
-    assert lost_since(NOTED, ended, whole, {}) == [
+    assert lost_since(NOTED, ended, whole, {}, with_ledger=True) == [
         "evidence.decided.v1: 5 records that evidence-decisions has to read again have ended their life"
     ]
     gone = "what stood on it is gone, and so is what followed from it in the stores since this backup"
-    anew = lost_since(NOTED, {}, {"evidence.decided.v1": {0: 0, 1: 0}}, {})
+    anew = lost_since(NOTED, {}, {"evidence.decided.v1": {0: 0, 1: 0}}, {}, with_ledger=True)
     assert anew == [
         "catalogue.v1 is not there: `bowerbird setup` makes it, `bowerbird republish` fills it",
         f"evidence.decided.v1 was made anew since: {gone}",
     ]
-    grown = lost_since(NOTED, nothing_gone, whole, NOTED.topic_ids | {"catalogue.v1": "second"})
+    grown = lost_since(NOTED, nothing_gone, whole, NOTED.topic_ids | {"catalogue.v1": "second"}, with_ledger=True)
     assert grown == [
         "catalogue.v1 was made anew since: `bowerbird republish` fills it from the stores as they were then"
     ]
     contacts = Places(ends={"learner.contacts.v1": {0: 7}}, groups={}, topic_ids={"learner.contacts.v1": "first"})
-    (told,) = lost_since(contacts, {}, {"learner.contacts.v1": {0: 9}}, {"learner.contacts.v1": "second"})
+    ends, ids = {"learner.contacts.v1": {0: 9}}, {"learner.contacts.v1": "second"}
+    (told,) = lost_since(contacts, {}, ends, ids, with_ledger=False)
     assert told.endswith("erase again whoever was erased since this backup")
+    (told,) = lost_since(contacts, {}, ends, ids, with_ledger=True)
+    assert told.endswith("`bowerbird republish` fills it from the stores as they were then")
 
 
 def test_of_a_backup_that_erasures_do_not_outlive_it_is_said_that_they_are_to_be_repeated() -> None:

@@ -1,14 +1,18 @@
 """What the consumer loop makes of the types of records: its own, those of a later version, and foreign ones."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
+import pytest
 from aiokafka import ConsumerRecord, TopicPartition
 from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
 from libs.common.consumer import Consumer
+from libs.common.record_reading import RecordReader
 from libs.contracts import topics
 from libs.contracts.cloudevents import Outgoing, Received
 from libs.contracts.events import DeadLetter, LearnerContact
@@ -96,3 +100,15 @@ async def test_a_type_of_a_later_version_or_anothers_is_skipped_and_a_foreign_on
         [f"{TP.topic}/0:2", f"{TP.topic}/0:3"],
         ["no_type", "unknown_type"],
     )
+
+
+@pytest.mark.parametrize(
+    ("timestamp", "sent_at"), [(1_796_000_000_250, datetime(2026, 11, 30, 0, 53, 20, 250_000, UTC)), (-1, None)]
+)
+def test_a_tombstone_tells_when_the_broker_took_it_where_that_is_known(
+    timestamp: int, sent_at: datetime | None
+) -> None:
+    reader = RecordReader("notifier-types", [LearnerContact], tombstones=True, is_known=lambda _: False)
+    tombstone = ConsumerRecord(TP.topic, 0, 7, timestamp, 1, b"key", None, None, 3, 0, [])
+    ((_, received),), dead = reader.read([tombstone], Counter())
+    assert (received.event, received.key, received.sent_at, dead) == (None, "key", sent_at, [])

@@ -41,9 +41,21 @@ class Contacts:
             documents = [_document(event, (name,)) for event in given]
             await upsert_newest(self._contacts, documents, order=f"{name}_changed_at")
 
-    async def erase(self, learner_ids: Sequence[UUID]) -> None:
+    async def forget(self, learner_ids: Sequence[UUID]) -> None:
         """Delete name and address of these learners."""
         await self._contacts.delete_many({"_id": {"$in": list(learner_ids)}})
+
+    async def erase(self, erased: Mapping[UUID, datetime]) -> None:
+        """Delete what was given of these learners, each up to its moment."""
+        updates: list[UpdateOne | DeleteOne] = []
+        for learner_id, at in erased.items():
+            nothing_since = {f"{name}_changed_at": {"$not": {"$gt": at}} for name in _FIELDS}
+            updates.append(DeleteOne({"_id": learner_id, **nothing_since}))
+            for name in _FIELDS:
+                moment = f"{name}_changed_at"
+                updates.append(UpdateOne({"_id": learner_id, moment: {"$lte": at}}, {"$unset": {name: "", moment: ""}}))
+        if updates:
+            await self._contacts.bulk_write(updates)
 
     async def oldest(self) -> datetime | None:
         """Return when the contact was given or needed last for which that is longest ago; None where there is none."""

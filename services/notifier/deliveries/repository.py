@@ -138,11 +138,14 @@ class Deliveries:
         )
 
     async def cancel_for_learners(self, learner_ids: Sequence[UUID], reason: str, now: datetime) -> None:
-        """Cancel what is not sent yet of these learners, and forget which address anything went to."""
-        await self._cancel({"learner_id": {"$in": list(learner_ids)}}, reason, now)
+        """Cancel what is not sent yet of these learners, or held, and forget which address anything went to."""
+        theirs = {"learner_id": {"$in": list(learner_ids)}}
+        await self._cancel(theirs, reason, now)
         await self._deliveries.update_many(
-            {"learner_id": {"$in": list(learner_ids)}}, {"$unset": unset(["address_mark"])}
+            {**theirs, "state": State.MAY_HAVE_BEEN_SENT},
+            {"$set": {"state": State.CANCELLED, "cancel_reason": reason, "changed_at": now}},
         )
+        await self._deliveries.update_many(theirs, {"$unset": unset(["address_mark"])})
 
     async def cancel_by_id(self, ids: Sequence[UUID], reason: str, now: datetime) -> None:
         """Cancel those of these deliveries that are not sent yet."""
