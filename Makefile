@@ -40,7 +40,7 @@ demo: env ## start it and take a whole Values Week from evidence to verified bad
 # Faults and whole runs mostly wait for what they killed, so the other tests run beside them, on ports of their own. Some
 # more tests that start whole stacks make the halves of one length.
 # Each half says whose line it is, as it comes: the first a line for each test, which take long, the second for each file.
-STACKS = tests/integration/test_embedded_commands.py
+STACKS = tests/integration/test_embedded_commands.py tests/integration/test_secured_stores.py
 HALF = set -o pipefail; $(PYTHON) -m pytest $(1) 2>&1 | sed -u 's/^/$(2) | /'
 
 .PHONY: test
