@@ -108,7 +108,8 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
     keys.count_known(plumbing.app)
     stored_keys = signing_key_store.SigningKeyRepository(plumbing.client, database, plumbing.fence)
     encryption = FileKeyEncryption.read(settings.kek_file, settings.other_kek_file)
-    plumbing.require(KeyEncryptionProbe(database, stored_keys, encryption).require)
+    probe = KeyEncryptionProbe(database, stored_keys, encryption)
+    plumbing.require(probe.require)
     copies = KeyCopies(stored_keys, encryption, publish=publish, clock=now)
     signing_keys = SigningKeys(stored_keys, encryption, copies)
     credentials = MongoCredentials(database)
@@ -131,6 +132,7 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
     epochs = Epochs(database, lists, now)
     add_recovery(
         plumbing,
+        probe=probe,
         keys=KeyAdoption(stored_keys, encryption, plumbing.audit),
         versions=versions,
         credentials=credentials,

@@ -82,7 +82,7 @@ async def test_keys_that_were_sealed_anew_open_under_the_new_key_alone(world: Wo
     repository = SigningKeyRepository(world.client, world.database)
     between = FileKeyEncryption(other, other=bytes(range(32)))
     copies = KeyCopies(repository, between, publish=world.publish, clock=lambda: NOW)
-    await probe_of(world, KEK).require()
+    await probe_of(world, KEK).make([KEK.kek_id])
     probe = probe_of(world, between)
     rewrapping = Rewrapping(repository, between, copies=copies, probe=probe, audit=AuditLog(world.database))
     assert (await rewrapping.dry_run()).left == {KEK.kek_id: 1}
@@ -100,7 +100,7 @@ async def test_keys_that_were_sealed_anew_open_under_the_new_key_alone(world: Wo
 
 async def test_another_key_encryption_key_is_refused_at_the_start_and_the_error_names_both(world: World) -> None:
     other, both = FileKeyEncryption(bytes(32)), FileKeyEncryption(bytes(32), other=bytes(range(32)))
-    await asyncio.gather(*(probe_of(world, KEK).require() for _ in range(5)))
+    await asyncio.gather(*(probe_of(world, KEK).make([]) for _ in range(5)))
     with pytest.raises(OtherKeyEncryptionKeyError, match=f"holds .* {other.kek_id}.* under {KEK.kek_id}: put that"):
         await probe_of(world, other).require()
     await probe_of(world, other).replace()
@@ -112,8 +112,9 @@ async def test_a_database_without_a_probe_is_asked_by_the_keys_that_it_has(world
     await world.signing_keys().create("wattle", KeyState.ACTIVE, NOW)
     with pytest.raises(OtherKeyEncryptionKeyError, match=KEK.kek_id):
         await probe_of(world, FileKeyEncryption(bytes(32))).require()
-    assert await world.stored("authority") == []
     await probe_of(world, KEK).require()
+    assert await world.stored("authority") == []
+    await probe_of(world, KEK).make([])
     (probe,) = await world.stored("authority")
     assert probe["kek_id"] == KEK.kek_id
 

@@ -37,6 +37,7 @@ from services.issuer.credentials.sealing import RecordDoesNotOpenError, RecordSe
 from services.issuer.decision_ids import DecisionId
 from services.issuer.decisions.published import MongoPublishedDecisions
 from services.issuer.keys.adoption import KeyAdoption
+from services.issuer.keys.probe import KeyEncryptionProbe
 from services.issuer.recovery import metrics
 from services.issuer.recovery.marks import TOPICS, Marks
 from services.issuer.status.epoch import Epochs
@@ -61,6 +62,7 @@ async def leave_note(notes: Collection, at: datetime) -> None:
 class Adopters:
     """What takes up the facts of each kind."""
 
+    probe: KeyEncryptionProbe
     keys: KeyAdoption
     catalogue: Publications
     credentials: MongoCredentials
@@ -93,6 +95,7 @@ class Adoption:
             KafkaError: the brokers are unavailable; to be done again, as for what follows.
             PyMongoError: the database is unavailable.
             OSError: a topic is missing.
+            OtherKeyEncryptionKeyError: the key-encryption key in place opens nothing that was published.
         """
         metrics.ADOPTING.set(1)
         started = self._clock()
@@ -146,6 +149,9 @@ class Adoption:
             # They are few, and those of an issuer belong together. They cannot be compared without being taken up; what
             # a lost key has signed is lacking too, and says so.
             copies = [each async for some in events for each in some if isinstance(each, SigningKeySealed)]
+            # Of each key the last one alone: those before it may be sealed under what was given up since.
+            last = {each.key_id: each.kek_id for each in copies}
+            await self._adopters.probe.make(set(last.values()))
             metrics.ADOPTED.labels(topic.name).inc(await self._adopters.keys.adopt(copies))
             return
         part, taken, told_at = self._parts()[topic], 0, monotonic()

@@ -8,6 +8,7 @@ from services.issuer.credentials.sealing import RecordSealing
 from services.issuer.decisions.published import MongoPublishedDecisions
 from services.issuer.decisions.repository import MongoDecisions
 from services.issuer.keys.adoption import KeyAdoption
+from services.issuer.keys.probe import KeyEncryptionProbe
 from services.issuer.recovery.adoption import Adopters, Adoption
 from services.issuer.recovery.marks import Marks
 from services.issuer.status.epoch import Epochs
@@ -17,6 +18,7 @@ from services.issuer.status.repository import StatusListRepository
 def add_recovery(
     plumbing: Plumbing,
     *,
+    probe: KeyEncryptionProbe,
     keys: KeyAdoption,
     versions: Publications,
     credentials: MongoCredentials,
@@ -29,6 +31,7 @@ def add_recovery(
     """Register what is done before the consumers run, and what advances the marks while they do."""
     marks = Marks(plumbing.positions, plumbing.kafka)
     adopters = Adopters(
+        probe=probe,
         keys=keys,
         catalogue=versions,
         credentials=credentials,
