@@ -35,7 +35,7 @@ from libs.contracts.events import DeadLetter, RecordSentAgain
 from libs.contracts.ids import unkeyed_event_id
 from libs.contracts.topics import DEAD_LETTERS, LARGEST_LETTER_BYTES, SENT_AGAIN, Topic
 
-T = TypeVar("T")
+LetterT = TypeVar("LetterT", bound=DeadLetter)
 
 ServiceName = Literal["evidence", "issuer", "verifier", "notifier"]
 ByConsumer = Annotated[str | None, Parameter(help="only what this consumer group set aside")]
@@ -49,6 +49,7 @@ Json = Annotated[bool, Parameter(name="--json", negative="", help="print JSON fo
 
 _READ_MS: Final = 1_000
 _AT_ONCE: Final = 500
+_PLACES_TOLD: Final = 20
 _CANNOT: Final = "cannot_be_unpacked"
 
 
@@ -184,21 +185,37 @@ def send_again(
 
 
 async def read_letters(settings: Settings, service: str) -> list[Letter]:
-    """Return what a service set aside, the oldest first, each record once.
+    """Return what a service set aside, the oldest first, each record once; say where what cannot be read stands.
 
     Raises:
         KafkaError: the brokers do not answer, or this user may not read.
     """
     letters: dict[str, Letter] = {}
-    async for record in _records(settings, DEAD_LETTERS[service]):
-        letter = DeadLetter.model_validate_json(record.value)
+    unread: list[str] = []
+    async for letter in _readable(settings, DEAD_LETTERS[service], DeadLetter, unread):
         letters[letter.natural_id] = Letter(letter)
-    async for record in _records(settings, SENT_AGAIN[service]):
-        sent = RecordSentAgain.model_validate_json(record.value)
+    async for sent in _readable(settings, SENT_AGAIN[service], RecordSentAgain, unread):
         known = letters.get(sent.natural_id)
         if known is not None and sent.sent_at >= known.letter.failed_at:
             letters[sent.natural_id] = replace(known, sent_at=sent.sent_at)
+    if unread:
+        places = ", ".join(unread[:_PLACES_TOLD]) + (", …" if len(unread) > _PLACES_TOLD else "")
+        print(f"bowerbird: records that cannot be read are left out ({len(unread)}): {places}", file=sys.stderr)
     return list(letters.values())
+
+
+async def _readable(
+    settings: Settings, topic: Topic, contract: type[LetterT], unread: list[str]
+) -> AsyncIterator[LetterT]:
+    """Yield the letters on a topic; where others stand, which somebody else must have written, is added to `unread`."""
+    async for record in _records(settings, topic):
+        try:
+            letter = contract.model_validate_json(record.value or b"")
+            record_of(letter)
+        except ValueError:
+            unread.append(f"{record.topic}/{record.partition}/{record.offset}")
+        else:
+            yield letter
 
 
 @asynccontextmanager

@@ -56,7 +56,11 @@ def dead_letter(
 
 
 def record_of(letter: DeadLetter) -> ConsumerRecord:
-    """Return the record as it came, where it stood; one whose letter leaves it out is without a value."""
+    """Return the record as it came, where it stood; one whose letter leaves it out is without a value.
+
+    Raises:
+        ValueError: what it holds is no base64.
+    """
     value = _bytes(letter.record_value)
     headers = tuple((name, _bytes(raw)) for name, raw in letter.record_headers)
     place = (letter.source_topic, letter.partition, letter.offset)
@@ -74,8 +78,12 @@ def sent_again(carrier: ConsumerRecord, group: str) -> ConsumerRecord | None:
         raise UnreadableRecordError("unknown_type", "the topic holds what is sent again, and nothing else")
     if event.consumer != group:
         return None
+    try:
+        record = record_of(event)
+    except ValueError:
+        raise UnreadableRecordError("breaks_contract", "what it holds is no base64") from None
     metrics.SENT_AGAIN.labels(group).inc()
-    return record_of(event)
+    return record
 
 
 def _bytes(text: str | None) -> bytes | None:

@@ -1,5 +1,7 @@
 """A dead letter always fits onto its topic, whatever the record was; sent again it is that record."""
 
+import json
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
@@ -7,11 +9,12 @@ from typing import Any
 import pytest
 from aiokafka import ConsumerRecord
 
+from bowerbird import dead_letters
 from libs.common.dead_letters import dead_letter, sent_again
 from libs.common.telemetry import new_trace
 from libs.contracts.cloudevents import Origin, Outgoing, UnreadableRecordError, headers_of
 from libs.contracts.events import DeadLetter, RecordSentAgain
-from libs.contracts.topics import LARGEST_LETTER_BYTES
+from libs.contracts.topics import DEAD_LETTERS, LARGEST_LETTER_BYTES, SENT_AGAIN, Topic
 from tests.ids import IDS
 
 NOW = datetime(2026, 10, 12, 9, tzinfo=UTC)
@@ -72,3 +75,67 @@ def test_anything_else_on_that_topic_is_a_dead_letter_itself() -> None:
     stray.headers = [("ce_type", b"org.bowerbirdbadges.dead-letter.v1")]
     with pytest.raises(UnreadableRecordError):
         sent_again(stray, "issuer-evidence")
+
+
+@pytest.mark.parametrize("part", ["record_key", "record_value", "record_headers"])
+def test_what_is_sent_again_and_cannot_be_unpacked_is_a_dead_letter_itself(part: str) -> None:
+    broken = carrier("issuer-evidence")
+    broken.value = json.dumps(json.loads(broken.value) | {part: [["a", "b"]] if part == "record_headers" else "b"})
+    with pytest.raises(UnreadableRecordError):
+        sent_again(broken, "issuer-evidence")
+
+
+class Aside:
+    """The topics of what the issuer set aside and what was sent to it again, with records of others beside."""
+
+    def __init__(self, letters: list[bytes | None], again: list[bytes | None]) -> None:
+        self._values = {DEAD_LETTERS["issuer"].name: letters, SENT_AGAIN["issuer"].name: again}
+
+    async def records(self, _settings: object, topic: Topic) -> AsyncIterator[ConsumerRecord]:
+        for offset, value in enumerate(self._values[topic.name]):
+            yield ConsumerRecord(topic.name, 0, offset, 0, 0, None, value, None, 0, 0, ())
+
+
+@pytest.fixture
+def beside_foreign_records(monkeypatch: pytest.MonkeyPatch) -> str:
+    """Set one record aside, and send another again, beside what nobody can read; return the first one's place."""
+    known, sent = letter(), letter(offset=42)
+    strange = known.model_copy(update={"record_value": "b"}).model_dump_json().encode()
+    again = RecordSentAgain(**sent.model_dump(), sent_at=datetime.now(UTC)).model_dump_json().encode()
+    letters = [b"{", None, known.model_dump_json().encode(), b"\xff", strange, sent.model_dump_json().encode()]
+    topics = Aside(letters, [b"[]", again])
+    monkeypatch.setattr(dead_letters, "_records", topics.records)
+    monkeypatch.setattr(dead_letters, "store_settings", SimpleNamespace)
+    return f"{known.source_topic}/{known.partition}/{known.offset}"
+
+
+def test_a_record_that_is_no_letter_is_told_by_its_place_and_hides_no_other(
+    beside_foreign_records: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = beside_foreign_records
+    assert dead_letters.list_letters("issuer", as_json=True) == 0
+    listed = capsys.readouterr()
+    assert [(each["offset"], each["sent_at"] is None) for each in json.loads(listed.out)] == [(41, True), (42, False)]
+    told = (
+        "bowerbird: records that cannot be read are left out (5): "
+        + ", ".join(f"dead-letters.issuer.v1/0/{offset}" for offset in (0, 1, 3, 4))
+        + ", sent-again.issuer.v1/0/0\n"
+    )
+    assert listed.err == told
+    assert dead_letters.show("issuer", place) == 0
+    shown = capsys.readouterr()
+    assert (json.loads(shown.out)["place"], shown.err) == (place, told)
+    assert dead_letters.send_again("issuer", dry_run=True) == 0
+    sent = capsys.readouterr()
+    assert (sent.out, sent.err) == (f"would be sent to issuer-evidence: {place}\n", told)
+
+
+def test_of_many_records_that_are_no_letters_the_first_are_named_and_all_counted(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(dead_letters, "_records", Aside([b"{"] * 1000, []).records)
+    monkeypatch.setattr(dead_letters, "store_settings", SimpleNamespace)
+    assert dead_letters.list_letters("issuer", as_json=True) == 0
+    told = capsys.readouterr().err
+    assert told.startswith("bowerbird: records that cannot be read are left out (1000): dead-letters.issuer.v1/0/0, ")
+    assert told.endswith(" dead-letters.issuer.v1/0/19, …\n")
