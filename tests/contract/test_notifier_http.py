@@ -199,10 +199,11 @@ async def test_a_mail_is_sent_again_once_however_often_that_is_asked_and_who_ask
     "changed",
     [
         {"state": State.CANCELLED, "cancel_reason": "revoked"},
+        {"state": State.MAY_HAVE_BEEN_SENT, "cancel_reason": "revoked"},
         {"state": State.SENT, "sending": 5},
         {"state": State.SENT, "changed_at": NOW - timedelta(minutes=9)},
     ],
-    ids=["cancelled", "often enough", "a moment ago"],
+    ids=["cancelled", "held and closed", "often enough", "a moment ago"],
 )
 async def test_a_mail_that_is_not_to_go_again_is_refused_in_words(
     http: AsyncClient, deliveries: StoredDeliveries, audit: Audited, changed: dict[str, Any]

@@ -141,10 +141,10 @@ def preparation(database: mongo.Database) -> Preparation:
     )
 
 
-async def prepare(database: mongo.Database) -> None:
+async def prepare(database: mongo.Database, now: datetime = NOW) -> None:
     """Claim what is due, and write down what becomes of it."""
     deliveries = Deliveries(database)
-    claimed = await deliveries.claim(100, owner="a", now=NOW, lease_until=NOW + LEASE)
+    claimed = await deliveries.claim(100, owner="a", now=now, lease_until=now + LEASE)
     _, updates = await preparation(database).prepare(claimed)
     await deliveries.write(updates)
 
@@ -400,12 +400,12 @@ async def test_a_revocation_that_is_read_again_before_its_decision_is_held_like_
     for _ in range(2):
         await does.deliveries.decided([announced(issued(learner))._replace(known=True)])
     assert await occasions(database, learner) == {"issued": "may_have_been_sent", "revoked": "may_have_been_sent"}
+    stored = {each["occasion"]: (each["learner_id"], each["level"]) async for each in database["deliveries"].find({})}
+    assert stored == dict.fromkeys(("issued", "revoked"), (learner, SoloLevel.RELATIONAL))
     assert await deliveries.release("northside", later) == 2
-    claimed = await deliveries.claim(10, owner="a", now=later, lease_until=later + LEASE)
-    assert {(each.occasion, each.learner_id, each.level) for each in claimed} == {
-        (Occasion.ISSUED, learner, SoloLevel.RELATIONAL),
-        (Occasion.REVOKED, learner, SoloLevel.RELATIONAL),
-    }
+    assert await occasions(database, learner) == {"issued": "cancelled", "revoked": "pending"}
+    await prepare(database, later)
+    assert await occasions(database, learner) == {"issued": "cancelled", "revoked": "cancelled"}
 
 
 async def test_what_is_announced_again_in_the_batch_in_which_it_is_read_again_is_held_all_the_same(
@@ -418,6 +418,97 @@ async def test_what_is_announced_again_in_the_batch_in_which_it_is_read_again_is
     await does.deliveries.decided([decided._replace(known=True), decided])
     await does.deliveries.closed([closed._replace(known=True), closed])
     assert await occasions(database, learner) == {"issued": "may_have_been_sent", "revoked": "may_have_been_sent"}
+
+
+async def held_and_closed(database: mongo.Database) -> UUID:
+    """Have the mail of a badge held, which is revoked and taken down meanwhile."""
+    (learner,) = await due(database, 1)
+    await Deliveries(database).hold_open(NOW)
+    both = workers(database)
+    await both.deliveries.closed([announced(revoked(learner))])
+    implied = revoked(learner).model_copy(update={"reason": RevocationReason.TAKEN_DOWN})
+    await both.deliveries.closed([announced(implied), announced(taken_down(learner))])
+    assert await occasions(database, learner) == {
+        "issued": "may_have_been_sent",
+        "revoked": "cancelled",
+        "taken_down": "pending",
+    }
+    await prepare(database)
+    assert (await occasions(database, learner))["taken_down"] == "pending", "it waits for what is decided"
+    return learner
+
+
+async def test_nothing_is_mailed_of_a_badge_that_was_closed_while_its_mail_was_held_and_is_released_as_not_sent(
+    database: mongo.Database,
+) -> None:
+    learner = await held_and_closed(database)
+    assert await Deliveries(database).release(None, NOW) == 1
+    issue = await database["deliveries"].find_one({"occasion": "issued"})
+    assert issue is not None
+    assert (issue["state"], issue["cancel_reason"], issue.get("due_at")) == ("cancelled", "revoked", None)
+    await prepare(database, NOW + LEASE)
+    closing = await database["deliveries"].find_one({"learner_id": learner, "occasion": "taken_down"})
+    assert closing is not None
+    assert (closing["state"], closing["cancel_reason"]) == ("cancelled", "never_told")
+
+
+async def test_who_may_have_been_told_of_a_badge_is_told_of_its_end_once_the_held_mail_is_discarded_as_sent(
+    database: mongo.Database,
+) -> None:
+    learner = await held_and_closed(database)
+    deliveries = Deliveries(database)
+    assert await deliveries.discard(None, NOW) == 1
+    (issue,) = (await deliveries.find([IDS.delivery_id(credential_id(learner), Occasion.ISSUED)])).values()
+    assert (issue.state, issue.cancel_reason, issue.told) == (State.CANCELLED, "may_have_been_sent", True)
+    claimed = await deliveries.claim(10, owner="a", now=NOW + LEASE, lease_until=NOW + LEASE + LEASE)
+    assert [each.occasion for each in claimed] == [Occasion.TAKEN_DOWN]
+    assert await preparation(database)._told(claimed) == (claimed, [])
+
+
+async def test_a_held_mail_that_its_school_sends_again_while_its_badge_is_revoked_does_not_go(
+    database: mongo.Database,
+) -> None:
+    (learner,) = await due(database, 1)
+    deliveries, id_ = Deliveries(database), IDS.delivery_id(credential_id(learner), Occasion.ISSUED)
+    await deliveries.hold_open(NOW)
+    (read,) = (await deliveries.find([id_])).values()
+    await workers(database).deliveries.closed([announced(revoked(learner))])
+    await deliveries.send_again(read, NOW)
+    await prepare(database)
+    assert (await deliveries.find([id_]))[id_].state is State.CANCELLED
+
+
+@pytest.mark.parametrize("closed", [True, False])
+async def test_a_held_mail_to_a_learner_who_is_erased_is_cancelled_whether_or_not_its_badge_was_closed(
+    database: mongo.Database, closed: bool
+) -> None:
+    learner, other = await due(database, 2)
+    deliveries = Deliveries(database)
+    await deliveries.hold_open(NOW)
+    if closed:
+        await workers(database).deliveries.closed([announced(revoked(learner))])
+    await workers(database).contacts([tombstone(learner)])
+    ended = {
+        (each["state"], each["cancel_reason"]) async for each in database["deliveries"].find({"learner_id": learner})
+    }
+    assert ended == {("cancelled", "erased")}
+    assert await deliveries.release(None, NOW) == 1
+    assert await occasions(database, other) == {"issued": "pending"}
+
+
+async def test_what_is_released_while_its_badge_is_closed_or_its_learner_erased_does_not_go(
+    database: mongo.Database,
+) -> None:
+    learners = await due(database, 60)
+    deliveries, both = Deliveries(database), workers(database)
+    await deliveries.hold_open(NOW)
+    await asyncio.gather(
+        deliveries.release(None, NOW),
+        *(both.deliveries.closed([announced(revoked(each))]) for each in learners[:30]),
+        *(both.contacts([tombstone(each)]) for each in learners[30:]),
+    )
+    await prepare(database, NOW + LEASE)
+    assert await states(database) == {"cancelled"}
 
 
 async def test_what_is_released_is_due_at_once(database: mongo.Database) -> None:

@@ -97,8 +97,13 @@ def _held(delivery: Delivery, change: Document, due_at: datetime | None, slot_at
     if change["state"] is State.PENDING:
         # It may have been cancelled while it was in flight. It may be looked at again much later: while the mail
         # server is unavailable, one delivery is tried every half minute.
-        stages.append({"$set": {name: {"$cond": [_CANCELLED, *each]} for name, each in _IF_CANCELLED.items()}})
+        stages.append(unless_cancelled())
     return Change(UpdateOne({"_id": delivery.id, "claim": delivery.claim}, stages))
+
+
+def unless_cancelled() -> Document:
+    """Return the stage of an update by which a delivery that was to go is over, where a reason to cancel it stands."""
+    return {"$set": {name: {"$cond": [_CANCELLED, *each]} for name, each in _IF_CANCELLED.items()}}
 
 
 def unset(names: Iterable[str]) -> dict[str, str]:

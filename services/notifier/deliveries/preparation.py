@@ -20,7 +20,7 @@ from services.notifier.deliveries.changes import Change
 from services.notifier.deliveries.delivery import Delivery, address_mark
 from services.notifier.deliveries.domains import Domains
 from services.notifier.deliveries.repository import Deliveries
-from services.notifier.deliveries.schedule import OPEN, State
+from services.notifier.deliveries.schedule import UNDECIDED, State
 from services.notifier.mail_domains.repository import MailDomains, is_allowed
 
 # A mail whose slot is this near waits for it in memory; one that is further off goes back to the schedule.
@@ -109,7 +109,7 @@ class Preparation:
         updates: list[Change] = []
         for each in deliveries:
             issued = None if each.follows is None else before.get(each.follows)
-            if issued is not None and issued.state in {*OPEN, State.MAY_HAVE_BEEN_SENT}:
+            if issued is not None and issued.state in UNDECIDED:
                 metrics.POSTPONED.labels("issue_in_flight").inc()
                 updates.append(changes.put_back(each, now + _ISSUE_IN_FLIGHT_WAIT))
             elif each.follows is None or (issued is not None and issued.told):

@@ -18,9 +18,9 @@ from pymongo import UpdateOne
 
 from libs.common.errors import NotFoundError
 from libs.common.mongo import Database, Document, Index, aggregate, find_by_ids, insert_new, not_found
-from services.notifier.deliveries.changes import CLAIM_FIELDS, Change, unset
+from services.notifier.deliveries.changes import CLAIM_FIELDS, Change, unless_cancelled, unset
 from services.notifier.deliveries.delivery import Delivery, StoredDelivery
-from services.notifier.deliveries.schedule import ENDED, FAILED, OPEN, State
+from services.notifier.deliveries.schedule import ENDED, FAILED, OPEN, UNDECIDED, State
 
 INDEXES: Sequence[Index] = (
     Index("deliveries", ["due_at"], partial={"due_at": {"$exists": True}}),
@@ -34,6 +34,8 @@ INDEXES: Sequence[Index] = (
 _MOST_COUNTED = 1_000_000
 # What a decision tells of a delivery, and nothing else does.
 _TOLD_BY_DECISION = ("learner_id", "achievement", "level", "score")
+# What nobody is sending: it can be cancelled at once.
+_AT_REST = (State.NO_ADDRESS, State.PENDING, *FAILED)
 _NAMELESS = {"state": State.MAY_HAVE_BEEN_SENT, "learner_id": {"$exists": False}}
 
 
@@ -122,7 +124,7 @@ class Deliveries:
         """Return those of these learners whom there was something to tell since then, or is still, and when last."""
         query = {
             "learner_id": {"$in": list(learner_ids)},
-            "$or": [{"created_at": {"$gte": since}}, {"state": {"$in": [*OPEN, State.MAY_HAVE_BEEN_SENT]}}],
+            "$or": [{"created_at": {"$gte": since}}, {"state": {"$in": UNDECIDED}}],
         }
         pipeline: list[Mapping[str, Any]] = [
             {"$match": query},
@@ -140,25 +142,24 @@ class Deliveries:
     async def cancel_for_learners(self, learner_ids: Sequence[UUID], reason: str, now: datetime) -> None:
         """Cancel what is not sent yet of these learners, or held, and forget which address anything went to."""
         theirs = {"learner_id": {"$in": list(learner_ids)}}
-        await self._cancel(theirs, reason, now)
-        await self._deliveries.update_many(
-            {**theirs, "state": State.MAY_HAVE_BEEN_SENT},
-            {"$set": {"state": State.CANCELLED, "cancel_reason": reason, "changed_at": now}},
-        )
+        await self._cancel(theirs, reason, now, (*_AT_REST, State.MAY_HAVE_BEEN_SENT))
         await self._deliveries.update_many(theirs, {"$unset": unset(["address_mark"])})
 
     async def cancel_by_id(self, ids: Sequence[UUID], reason: str, now: datetime) -> None:
-        """Cancel those of these deliveries that are not sent yet."""
-        await self._cancel({"_id": {"$in": list(ids)}}, reason, now)
+        """Cancel those of these deliveries that are not sent yet; what is held goes no more, and stays held.
 
-    async def _cancel(self, query: Mapping[str, Any], reason: str, now: datetime) -> None:
+        Whether its learner was told is for whoever decides of it to say.
+        """
+        await self._cancel({"_id": {"$in": list(ids)}}, reason, now, _AT_REST)
+
+    async def _cancel(self, query: Mapping[str, Any], reason: str, now: datetime, at_once: Collection[State]) -> None:
         # The reason comes first: a delivery that goes back to pending between the two updates carries it already.
         # What has failed is cancelled too: a corrected address must not bring it back.
         await self._deliveries.update_many(
-            {**query, "state": {"$in": [*OPEN, *FAILED]}}, {"$set": {"cancel_reason": reason}}
+            {**query, "state": {"$in": [*UNDECIDED, *FAILED]}}, {"$set": {"cancel_reason": reason}}
         )
         await self._deliveries.update_many(
-            {**query, "state": {"$in": [State.NO_ADDRESS, State.PENDING, *FAILED]}},
+            {**query, "state": {"$in": list(at_once)}},
             {"$set": {"state": State.CANCELLED, "changed_at": now}, "$unset": unset(CLAIM_FIELDS)},
         )
 
@@ -195,10 +196,13 @@ class Deliveries:
         return await self._deliveries.count_documents(_held(None))
 
     async def release(self, issuer_id: str | None, now: datetime) -> int:
-        """Let what is held go, of one issuer where named; return how many it is. What is nobody's yet stays held."""
+        """Let what is held go, of one issuer where named; return how many it is. What is nobody's yet stays held.
+
+        It was not sent: what was cancelled while it was held is over, and its learner was not told.
+        """
         going = {"state": State.PENDING, "due_at": now, "changed_at": now}
         named = {**_held(issuer_id), "learner_id": {"$exists": True}}
-        done = await self._deliveries.update_many(named, {"$set": going})
+        done = await self._deliveries.update_many(named, [{"$set": going}, unless_cancelled()])
         return done.modified_count
 
     async def discard(self, issuer_id: str | None, now: datetime) -> int:

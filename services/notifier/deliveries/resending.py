@@ -14,7 +14,7 @@ from libs.common.errors import ConflictError
 from services.notifier.contacts.repository import Contacts
 from services.notifier.deliveries.delivery import StoredDelivery, address_mark
 from services.notifier.deliveries.repository import Deliveries
-from services.notifier.deliveries.schedule import OPEN, State
+from services.notifier.deliveries.schedule import OPEN
 
 MOST_TIMES: Final = 5
 """How often one mail may be sent again."""
@@ -74,7 +74,7 @@ class Resending:
         if found.state in OPEN:
             return found
         now = self._clock()
-        if found.state is State.CANCELLED:
+        if found.cancel_reason is not None:
             raise ConflictError(f"this mail was cancelled ({found.cancel_reason}), and is not sent any more")
         if found.sending >= MOST_TIMES:
             raise ConflictError(f"this mail was sent again {MOST_TIMES} times, which is the most")

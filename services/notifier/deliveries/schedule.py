@@ -25,6 +25,9 @@ class State(StrEnum):
 
 
 OPEN = (State.NO_ADDRESS, State.PENDING, State.SENDING)
+UNDECIDED = (*OPEN, State.MAY_HAVE_BEEN_SENT)
+"""Of these it is not known yet whether they go, or went."""
+
 FAILED = (State.FAILED_PERMANENTLY, State.GAVE_UP, State.REFUSED_DOMAIN)
 ENDED = (State.SENT, *FAILED, State.CANCELLED)
 

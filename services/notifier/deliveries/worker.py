@@ -75,6 +75,7 @@ class DeliveryWorker:
         1. Cancel what is to be sent no more. A credential can be closed before the decision that issued it arrives, so
            its delivery may not be there yet: then it is made, cancelled from the start, and the decision finds it. In
            a database that was set back its mail may have been sent: it is held, and the decision says to whom it went.
+           What is held stays so, with the reason: released it is cancelled, discarded its learner counts as told.
         2. Look which of those that told of the issue were sent, or are on their way: the others never will be.
         3. For these, expect a delivery that tells that the badge was closed. One that goes before it is known what came
            of the other waits for it (`preparation.py`).
