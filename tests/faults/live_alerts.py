@@ -36,6 +36,13 @@ _SEEN: Final = _VAR / "alerts-seen.json"
 _SEVERITIES: Final = {alert.name: alert.severity for alert in reversed(ALERTS)}
 _LATER: Final = {f"{alert.name} ticket": alert.name for alert in ALERTS if alert.severity != _SEVERITIES[alert.name]}
 _LONGEST_LATER_SECONDS: Final = 900.0
+# Each has Debian's package of the same name.
+_PROGRAMS: Final = (
+    "prometheus",
+    "prometheus-alertmanager",
+    "prometheus-node-exporter",
+    "prometheus-blackbox-exporter",
+)
 _HEARTBEAT: Final = "BowerbirdWatchdog"
 
 Stage = Sequence[Sequence[Trial]]
@@ -206,6 +213,10 @@ def live_alerts(only: str = "", scale: float = 60, *, resume: bool = False) -> i
         scale: what every duration in the rules is divided by.
         resume: leave out what an earlier run has seen, and go on with its record.
     """
+    absent = [name for name in _PROGRAMS if shutil.which(name) is None]
+    if absent:
+        print(f"What this needs is not here: apt-get install {' '.join(absent)}", file=sys.stderr)
+        return 1
     chosen = set(filter(None, only.split(",")))
     record = Record(_SEEN, resume=resume or bool(chosen))
     tried: list[Attempt] = []

@@ -39,7 +39,7 @@ def program(name: str) -> str:
     """
     found = shutil.which(name)
     if found is None:
-        raise LookupError(f"there is no {name}: apt-get install {name}, or .ci/run, which unpacks it")
+        raise LookupError(f"there is no {name}: apt-get install {name}")
     return found
 
 
