@@ -42,6 +42,7 @@ _PROGRAMS: Final = (
     "prometheus-alertmanager",
     "prometheus-node-exporter",
     "prometheus-blackbox-exporter",
+    "faketime",
 )
 _HEARTBEAT: Final = "BowerbirdWatchdog"
 
