@@ -26,6 +26,8 @@ from libs.contracts.cloudevents import Outgoing
 from services.issuer.keys.copies import KeyCopies
 from services.issuer.keys.encryption import FileKeyEncryption
 from services.issuer.keys.repository import SigningKeyRepository
+from services.issuer.recovery import marks
+from services.issuer.recovery.refilled import Refilled
 from services.issuer.registry.repository import IssuerListRepository
 from services.issuer.settings import ServiceSettings
 from services.issuer.status.repository import StatusListRepository
@@ -76,11 +78,15 @@ async def _republish(settings: ServiceSettings, reason: str | None, *, dry_run: 
         if not dry_run:
             entry = Entry(Action.TOPICS_REPUBLISHED, operators_cause(trace), (ALL_ISSUERS,), "topics", reason)
             await operators_log(client["issuer"]).record(entry)
+        # Before anything is published: one that is made anew meanwhile is another one.
+        filled = {} if dry_run else await kafkas["issuer"].topics.ids([each.name for each in marks.TOPICS])
         problems = await _keys(client, settings, kafkas["issuer"], dry_run=dry_run)
         for kind in publications.kinds():
             count = await _publish(kind.events(), None if dry_run else kafkas[kind.publisher], trace)
             print(f"{count:>12,}  {kind.name}", flush=True)
         await _lists(client, dry_run=dry_run)
+        if not dry_run and not problems:
+            await Refilled(client["issuer"]).note(filled.values(), now())
     return problems
 
 

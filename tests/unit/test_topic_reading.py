@@ -55,8 +55,22 @@ PLACES = {TopicPartition(topic.name, 0): 40 for topic in TOPICS}
 DOCUMENTS = TopicPartition(topics.CREDENTIAL_DOCUMENTS.name, 0)
 
 
-def marks_of(brokers: Any, positions: Any) -> Marks:
-    return Marks(positions, brokers)
+class MemoryRefilled:
+    """The note of `bowerbird republish`."""
+
+    def __init__(self) -> None:
+        self.noted = frozenset[str]()
+
+    async def topic_ids(self) -> frozenset[str]:
+        return self.noted
+
+
+def marks_of(brokers: Any, positions: Any, refilled: MemoryRefilled | None = None) -> Marks:
+    return Marks(positions, brokers, refilled or MemoryRefilled())  # type: ignore[arg-type]  # a fake
+
+
+def told_lacking() -> float:
+    return float(metrics.ANOTHER_TOPIC._value.get())
 
 
 async def since(brokers: Any, marks: Marks, tp: TopicPartition) -> Ends | None:
@@ -81,3 +95,41 @@ async def test_a_topic_made_anew_beneath_a_running_process_is_told_to_the_next_o
     assert await since(brokers, successor, DOCUMENTS) is None
     others = [tp for tp in PLACES if tp != DOCUMENTS]
     assert [await since(brokers, successor, tp) for tp in others] == [{tp: 700} for tp in others]
+
+
+async def test_topics_that_were_made_anew_lack_what_was_published_until_it_was_published_again() -> None:
+    brokers, positions, refilled = Brokers({}, PLACES), MemoryPositions(), MemoryRefilled()
+    ids = brokers.topics.known = {topic.name: "first" for topic in TOPICS}
+    running = marks_of(brokers, positions, refilled)
+    await running.keep(PLACES, ids)
+    refilled.noted = frozenset({"first"})
+    ids[DOCUMENTS.topic] = "second"
+    started = marks_of(brokers, positions, refilled)
+    assert await since(brokers, started, DOCUMENTS) is None
+    await started.keep(PLACES, ids)
+    for process in (running, started):
+        await process.advance()
+        assert told_lacking() == 1, "what was filled is the topic before this one"
+    refilled.noted = frozenset({"first", "second"})
+    for process in (running, started):
+        await process.advance()
+        assert told_lacking() == 0
+    ids[DOCUMENTS.topic] = "third"
+    await started.advance()
+    assert told_lacking() == 1
+
+
+@pytest.mark.parametrize("known", ["first", None])
+async def test_no_earlier_note_speaks_for_a_topic_that_ends_before_its_mark_under_the_same_id(
+    known: str | None,
+) -> None:
+    brokers, positions, refilled = Brokers({}, PLACES), MemoryPositions(), MemoryRefilled()
+    if known:
+        brokers.topics.known = {topic.name: known for topic in TOPICS}
+    await marks_of(brokers, positions, refilled).keep(PLACES, brokers.topics.known)
+    refilled.noted = frozenset({"first"})
+    brokers.at_end = PLACES | {DOCUMENTS: 39}
+    started = marks_of(brokers, positions, refilled)
+    assert await since(brokers, started, DOCUMENTS) is None
+    await started.tell_lacking(brokers.topics.known)
+    assert told_lacking() == 1

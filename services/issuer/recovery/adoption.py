@@ -103,13 +103,12 @@ class Adoption:
         self._went_back = await self._notes.find_one({"_id": _NOTE}) is not None
         ends: Ends = {}
         ids: dict[str, str] = {}
-        made_anew: list[str] = []
+        made_anew = False
         for topic in TOPICS:
             async with reading(self._kafka, topic) as reader:
                 until = await reader.ends()
                 since = await self._marks.since(until, reader.ids)
-                if since is None:
-                    made_anew.append(topic.name)
+                made_anew |= since is None
                 if since is None or topic is topics.SIGNING_KEYS:
                     since = {}  # keys are few: one that was lost or damaged by itself is taken back, too
                 await self._take_up(topic, reader.events(since, until))  # 1 to 3
@@ -129,9 +128,7 @@ class Adoption:
         await self._marks.keep(ends, ids)
         await self._notes.delete_one({"_id": _NOTE})  # 5
         await self._adopters.decisions.remove_ended(self._clock() - _LONGEST_PUBLISHED)
-        metrics.ANOTHER_TOPIC.set(len(made_anew))
-        if made_anew:
-            get_logger().error("topics were lost and made anew; run `bowerbird republish`", topics=made_anew)
+        await self._marks.tell_lacking(ids)
         metrics.ADOPTING.set(0)
 
     def _parts(self) -> Mapping[Topic, "_Part"]:

@@ -18,6 +18,7 @@ from libs.common.topic_reading import Ends, reading
 from libs.contracts import topics
 from libs.contracts.topics import Topic
 from services.issuer.recovery import metrics
+from services.issuer.recovery.refilled import Refilled
 
 TOPICS: Sequence[Topic] = (
     topics.SIGNING_KEYS,
@@ -36,10 +37,14 @@ _EVERY_SECONDS = 5.0
 class Marks:
     """The marks, among the positions of this service's database."""
 
-    def __init__(self, positions: Positions, kafka: Kafka) -> None:
+    def __init__(self, positions: Positions, kafka: Kafka, refilled: Refilled) -> None:
         self._positions = positions
         self._kafka = kafka
+        self._refilled = refilled
         self._kept: dict[TopicPartition, Position] = {}
+        self._made_anew: set[str] = set()
+        self._cut_back: set[str] = set()
+        self._told: set[str] = set()
 
     async def since(self, ends: Ends, ids: Mapping[str, str]) -> Ends | None:
         """Return the marks of those of these partitions that have one; None where they are of a topic that is gone.
@@ -49,7 +54,7 @@ class Marks:
             ids: of topics, by name, asked for before its ends.
         """
         found = await self._positions.read(_GROUP, list(ends))
-        if not all(each.is_within(ends[tp], ids.get(tp.topic)) for tp, each in found.items()):
+        if self._gone(found, ends, ids):
             return None
         return {tp: position.offset for tp, position in found.items()}
 
@@ -70,13 +75,33 @@ class Marks:
         """
         async with reading(self._kafka, *TOPICS) as reader:
             ends = await reader.ends()  # 1
-        gone = {
-            tp.topic
-            for tp, mark in self._kept.items()
-            if tp in ends and not mark.is_within(ends[tp], reader.ids.get(tp.topic))
-        }
-        if gone:
-            metrics.ANOTHER_TOPIC.set(len(gone))
-            get_logger().error("topics were lost and made anew", topics=sorted(gone))
+        gone = self._gone(self._kept, ends, reader.ids)
+        await self.tell_lacking(reader.ids)
         await self.keep({tp: end for tp, end in ends.items() if tp.topic not in gone}, reader.ids)  # 2
         return _EVERY_SECONDS
+
+    async def tell_lacking(self, ids: Mapping[str, str]) -> None:
+        """Tell of the topics that this process found gone, and that nobody has filled since.
+
+        One that was cut back has the id that it had, so that no note tells when it was filled: the next start is told
+        of it no more.
+
+        Args:
+            ids: of topics as they are now, by name.
+        """
+        lacking = set(self._cut_back)
+        if self._made_anew:
+            filled = await self._refilled.topic_ids()
+            lacking |= {each for each in self._made_anew if ids.get(each) not in filled}
+        metrics.ANOTHER_TOPIC.set(len(lacking))
+        if lacking - self._told:
+            get_logger().error("topics were lost and made anew; run `bowerbird republish`", topics=sorted(lacking))
+        self._told = lacking
+
+    def _gone(self, marks: Mapping[TopicPartition, Position], ends: Ends, ids: Mapping[str, str]) -> set[str]:
+        """Return the topics that are not those in which these marks were taken, and remember them."""
+        gone = {tp: tp.topic for tp in marks if tp in ends and not marks[tp].is_within(ends[tp], ids.get(tp.topic))}
+        cut_back = {topic for tp, topic in gone.items() if marks[tp].is_of(ids.get(topic))}
+        self._cut_back |= cut_back
+        self._made_anew |= set(gone.values()) - cut_back
+        return set(gone.values())

@@ -15,7 +15,7 @@ NOT_ADOPTED = Counter(
 )
 ANOTHER_TOPIC = Gauge(
     "bowerbird_issuer_topics_made_anew",
-    "Topics that are not those on which this service published: lost, to be filled by `bowerbird republish`",
+    "Topics that are not those on which this service published, and that `bowerbird republish` has not filled",
 )
 for _topic in (
     topics.SIGNING_KEYS,

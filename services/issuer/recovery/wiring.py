@@ -11,6 +11,7 @@ from services.issuer.keys.adoption import KeyAdoption
 from services.issuer.keys.probe import KeyEncryptionProbe
 from services.issuer.recovery.adoption import Adopters, Adoption
 from services.issuer.recovery.marks import Marks
+from services.issuer.recovery.refilled import Refilled
 from services.issuer.status.epoch import Epochs
 from services.issuer.status.repository import StatusListRepository
 
@@ -29,7 +30,7 @@ def add_recovery(
     published: MongoPublishedDecisions,
 ) -> None:
     """Register what is done before the consumers run, and what advances the marks while they do."""
-    marks = Marks(plumbing.positions, plumbing.kafka)
+    marks = Marks(plumbing.positions, plumbing.kafka, Refilled(plumbing.database))
     adopters = Adopters(
         probe=probe,
         keys=keys,

@@ -1,0 +1,30 @@
+"""Which topics `bowerbird republish` has filled, by their ids: nobody need be called to do it once more."""
+
+from collections.abc import Collection
+from datetime import datetime
+
+from libs.common.mongo import Database
+
+_NOTE = "refilled"
+
+
+class Refilled:
+    """The note of it, among those of the issuer's database."""
+
+    def __init__(self, database: Database) -> None:
+        self._notes = database["adoption"]
+
+    async def note(self, topic_ids: Collection[str], at: datetime) -> None:
+        """Note, in the place of what was noted before, that what the stores hold was published on these topics.
+
+        Args:
+            topic_ids: asked for before anything was published.
+            at: when.
+        """
+        noted = {"schema": 1, "topic_ids": sorted(topic_ids), "at": at}
+        await self._notes.update_one({"_id": _NOTE}, {"$set": noted}, upsert=True)
+
+    async def topic_ids(self) -> frozenset[str]:
+        """Return the ids of the topics that were filled last."""
+        found = await self._notes.find_one({"_id": _NOTE})
+        return frozenset() if found is None else frozenset(found["topic_ids"])
