@@ -30,7 +30,7 @@ class Brokers:
         self._offsets = {tp: list(each) for tp, each in offsets.items()}
         self.at_end = dict(ends)
         self._positions = dict.fromkeys(ends, 0)
-        self._paused: set[TopicPartition] = set()
+        self.paused: set[TopicPartition] = set()
         self._answers = 0
         self.silent_for = 0
 
@@ -59,13 +59,13 @@ class Brokers:
         return self._positions[tp]
 
     def pause(self, *partitions: TopicPartition) -> None:
-        self._paused |= set(partitions)
+        self.paused |= set(partitions)
 
     def resume(self, *partitions: TopicPartition) -> None:
-        self._paused -= set(partitions)
+        self.paused -= set(partitions)
 
     async def getmany(self, *asked: TopicPartition, timeout_ms: int, max_records: int) -> dict[Any, Any]:
-        assert not self._paused & set(asked)
+        assert not self.paused & set(asked)
         if self.silent_for:
             self.silent_for -= 1
             return {}

@@ -136,6 +136,9 @@ async def reading(kafka: Kafka, *topics: Topic) -> AsyncIterator[TopicReader]:
         missing = {topic.name for topic in topics} - {tp.topic for tp in consumer.assignment()}
         if missing:
             raise TopicsMissingError(missing)
+        # From its start on a consumer fetches what it stands at: a megabyte of each partition, though it may only be
+        # asked for the ends. `events` resumes those that are read.
+        consumer.pause(*consumer.assignment())
         # Before any offset is asked for: one that is made anew meanwhile is another one for the next reader.
         yield TopicReader(consumer, await kafka.topics.ids([topic.name for topic in topics]))
     finally:

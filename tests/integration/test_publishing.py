@@ -18,6 +18,7 @@ from deploy.embedded.stack import Stack
 from libs.common.kafka import Kafka
 from libs.common.settings import Settings
 from libs.common.telemetry import new_trace
+from libs.common.topic_reading import reading
 from libs.contracts import topics
 from libs.contracts.cloudevents import Outgoing, readable_headers
 from libs.contracts.events import CredentialDocument, LearnerContact
@@ -130,3 +131,15 @@ async def test_a_record_too_large_for_any_topic_is_refused_before_anything_is_se
     await kafka.publish(changes([learner]))
     await kafka.stop()
     assert len(await on_the_topic(settings, [learner], before)) == 1
+
+
+async def test_a_reader_fetches_nothing_while_only_ends_are_asked_for(settings: Settings, before: Ends) -> None:
+    kafka = Kafka(settings, "evidence", IDS.event_id)
+    await kafka.start()
+    await kafka.publish(changes([uuid4() for _ in range(40)]))
+    async with reading(kafka, topics.LEARNER_CONTACTS) as reader:
+        ends = await reader.ends()
+        assert await reader._consumer.getmany(timeout_ms=1000) == {}
+        assert not reader._consumer._fetcher._records
+        assert sum([len(each) async for each in reader.events(before, ends)]) == 40
+    await kafka.stop()

@@ -51,6 +51,15 @@ async def test_a_topic_that_ends_before_it_did_is_an_error_and_not_the_end_of_it
         await read(brokers, {LEFT: 9})
 
 
+async def test_a_topic_is_not_fetched_while_only_its_ends_are_asked_for() -> None:
+    brokers: Any = Brokers({LEFT: range(4), RIGHT: range(3)}, {LEFT: 4, RIGHT: 3})
+    async with reading(brokers, topics.STORE_MOMENTS) as reader:
+        assert await reader.ends() == {LEFT: 4, RIGHT: 3}
+        assert brokers.paused == {LEFT, RIGHT}
+        assert [each async for each in reader.events({}, {LEFT: 4})]
+        assert RIGHT in brokers.paused
+
+
 PLACES = {TopicPartition(topic.name, 0): 40 for topic in TOPICS}
 DOCUMENTS = TopicPartition(topics.CREDENTIAL_DOCUMENTS.name, 0)
 
