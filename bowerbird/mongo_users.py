@@ -32,7 +32,7 @@ _ROLES: Final[Mapping[str, Any]] = {
                 {"resource": {"db": "issuer", "collection": each}, "actions": ["update"]}
                 for each in ("signing_keys", "status_lists", "issuer_list")
             ),
-            {"resource": {"db": "issuer", "collection": "adoption"}, "actions": ["insert", "update"]},
+            {"resource": {"db": "issuer", "collection": "refilled_topics"}, "actions": ["insert", "update"]},
         ],
     },
 }

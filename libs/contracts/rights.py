@@ -145,6 +145,7 @@ SERVICES: Final = {
             "published_decisions",
             "sweeps",
             "adoption",
+            "refilled_topics",
             "credentials",
             "closing_requests",
             "waiting_commands",

@@ -78,7 +78,9 @@ LOST: Final[Mapping[str, Kind]] = {
 """What may be lost, as docs/runbooks/restore.md says: how much of it was is told, and is no harm."""
 APART: Final = {
     **dict.fromkeys(("authority", "canary", "fence", "positions"), "what a process notes for itself"),
-    **dict.fromkeys(("epoch", "adoption", "published_decisions"), "what taking up what was published notes"),
+    **dict.fromkeys(
+        ("epoch", "adoption", "refilled_topics", "published_decisions"), "what taking up what was published notes"
+    ),
     "submissions": "rows until they are decided, which the topic has too",
     "waiting": "decisions tell of it",
     "waiting_commands": "none waits at rest",

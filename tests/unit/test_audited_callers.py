@@ -189,6 +189,13 @@ class Stores:
         pass
 
     @property
+    def topics(self) -> "Stores":
+        return self
+
+    async def ids(self, _names: object) -> dict[str, str]:
+        return {}
+
+    @property
     def log(self) -> Any:
         return lambda _database: self
 
@@ -264,6 +271,7 @@ def test_topics_are_filled_from_the_stores_once_that_is_recorded(
     monkeypatch.setattr(republish, "Publications", lambda *_: SimpleNamespace(kinds=list))
     monkeypatch.setattr(republish, "_keys", keys)
     monkeypatch.setattr(republish, "_lists", lambda *_, **__: nothing())
+    monkeypatch.setattr(republish, "Refilled", lambda _: SimpleNamespace(note=nothing))
     assert republish.republish(yes=True, reason="the disk is lost") == (1 if stores.away else 0)
     assert done(stores, Action.TOPICS_REPUBLISHED)
 

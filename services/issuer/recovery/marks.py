@@ -81,7 +81,7 @@ class Marks:
         return _EVERY_SECONDS
 
     async def tell_lacking(self, ids: Mapping[str, str]) -> None:
-        """Tell of the topics that this process found gone, and that nobody has filled since.
+        """Count, and log once, the topics that this process found gone and that nobody has filled since.
 
         One that was cut back has the id that it had, so that no note tells when it was filled: the next start is told
         of it no more.

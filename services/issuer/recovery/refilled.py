@@ -5,14 +5,14 @@ from datetime import datetime
 
 from libs.common.mongo import Database
 
-_NOTE = "refilled"
+_LAST = "last"
 
 
 class Refilled:
-    """The note of it, among those of the issuer's database."""
+    """The note of it, in the issuer's database."""
 
     def __init__(self, database: Database) -> None:
-        self._notes = database["adoption"]
+        self._notes = database["refilled_topics"]
 
     async def note(self, topic_ids: Collection[str], at: datetime) -> None:
         """Note, in the place of what was noted before, that what the stores hold was published on these topics.
@@ -22,9 +22,9 @@ class Refilled:
             at: when.
         """
         noted = {"schema": 1, "topic_ids": sorted(topic_ids), "at": at}
-        await self._notes.update_one({"_id": _NOTE}, {"$set": noted}, upsert=True)
+        await self._notes.update_one({"_id": _LAST}, {"$set": noted}, upsert=True)
 
     async def topic_ids(self) -> frozenset[str]:
         """Return the ids of the topics that were filled last."""
-        found = await self._notes.find_one({"_id": _NOTE})
+        found = await self._notes.find_one({"_id": _LAST})
         return frozenset() if found is None else frozenset(found["topic_ids"])
