@@ -52,16 +52,26 @@ class TopicStates:
         Raises:
             KafkaException: the brokers did not answer in time, or may not be asked.
         """
-        asked = self.client.describe_topics(TopicCollection(sorted(names)), request_timeout=ANSWER_SECONDS)
+        client = self.client
+        asked = client.describe_topics(TopicCollection(sorted(names)), request_timeout=ANSWER_SECONDS)
         topics: dict[str, TopicState] = {}
-        for name, answer in asked.items():
-            try:
-                topic = await asyncio.wrap_future(answer)
-            except KafkaException as error:
-                if error.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
-                    raise
-            else:
-                topics[name] = TopicState(str(topic.topic_id), len(topic.partitions))
+        try:
+            async with asyncio.timeout(2 * ANSWER_SECONDS):
+                for name, answer in asked.items():
+                    try:
+                        topic = await asyncio.wrap_future(answer)
+                    except KafkaException as error:
+                        if error.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
+                            raise
+                    else:
+                        topics[name] = TopicState(str(topic.topic_id), len(topic.partitions))
+        except (KafkaException, TimeoutError) as error:
+            # A connection that lost its broker while it was made may never answer again, not even that it is late.
+            if self._client is client:
+                self._client = None
+            if isinstance(error, TimeoutError):
+                raise KafkaException(KafkaError(KafkaError._TIMED_OUT)) from None  # noqa: SLF001  # librdkafka's name
+            raise
         return topics
 
     async def ids(self, names: Collection[str]) -> dict[str, str]:
