@@ -16,6 +16,7 @@ from deploy.certificate import self_signed
 from deploy.embedded.layout import SOURCE_ROOT
 from tests.faults.live_faults import SCHOOL, Alarms, Trial, free_address, nothing
 from tests.faults.live_prometheus import Target, end, program
+from tests.waiting import eventually
 
 
 class Certified:
@@ -159,9 +160,10 @@ def of_findings(alarms: Alarms, audits: Audits) -> Iterator[Trial]:
 
     def lose() -> None:
         with alarms.database("verifier") as database:
-            found = database["documents"].find_one_and_delete({"issuer_id": SCHOOL})
-        assert found is not None, "nothing was issued yet"
-        lost.append(found)
+            documents = database["documents"]
+            eventually(lambda: documents.find_one({"issuer_id": SCHOOL}) is not None)
+            lost.extend(documents.find({"issuer_id": SCHOOL}).limit(1))
+            documents.delete_one({"_id": lost[0]["_id"]})
         audits.age()
 
     def find() -> None:
