@@ -10,6 +10,7 @@ from libs.contracts.ids import Ids
 from services.issuer.credentials.announcements import Announcer
 from services.issuer.credentials.commands import Commands
 from services.issuer.credentials.sealing import RecordSealing
+from services.issuer.proofs import LEARNER_EVENTS, Proofs
 from services.issuer.settings import ServiceSettings
 from services.issuer.urls import Urls
 
@@ -27,12 +28,13 @@ def issuer_settings() -> ServiceSettings:
 
 
 class Authority:
-    """What makes ids, announcements and commands, the same as the issuer service makes."""
+    """What makes ids, announcements, commands and proofs, the same as the issuer service makes."""
 
     def __init__(self, settings: ServiceSettings, secret: AuthoritySecret) -> None:
         self.ids = Ids(secret.key)
         pseudonym = self.ids.learner_pseudonym if settings.partners_link_learners else None
         self.commands = Commands(secret.key)
+        self.learner_proofs = Proofs(secret.key(LEARNER_EVENTS))
         self.announcer = Announcer(Urls(settings.public_base), RecordSealing(secret.key), pseudonym)
 
     @classmethod

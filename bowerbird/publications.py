@@ -10,14 +10,17 @@ from bowerbird.authority import Authority
 from libs.access.repository import KeyRepository
 from libs.common.mongo import Client
 from libs.contracts import topics
-from libs.contracts.events import Event
+from libs.contracts.events import Event, EvidenceWithdrawn, Outcome
 from services.evidence.batches.repository import Batches
 from services.issuer.catalogue.repository import Catalogue
 from services.issuer.credentials.credential import Credential
 from services.issuer.credentials.repository import MongoCredentials
 from services.issuer.credentials.requests import ClosingRequest, ClosingRequests, RequestKind
+from services.issuer.decision_ids import PieceId
 from services.issuer.decisions.announcements import announcement
+from services.issuer.decisions.holdings import ClosedHoldings
 from services.issuer.decisions.repository import MongoDecisions
+from services.issuer.decisions.withdrawal_requests import WithdrawalRequests
 from services.issuer.mail_domains.repository import MailDomainRepository
 from services.notifier.contacts.erasures import Erasures, covers
 from services.notifier.contacts.repository import Contacts
@@ -63,6 +66,8 @@ class Publications:
         self._credentials = MongoCredentials(issuer)
         self._decisions = MongoDecisions(client, issuer, self._credentials)
         self._requests = ClosingRequests(issuer)
+        self._withdrawals = WithdrawalRequests(issuer)
+        self._closed_holdings = ClosedHoldings(self._catalogue, authority.learner_proofs)
         self._contacts = Contacts(notifier)
         self._erasures = Erasures(notifier)
         self._deliveries = Deliveries(notifier)
@@ -86,6 +91,8 @@ class Publications:
             Kind("credentials, with what partners read", "issuer", self._announced),
             Kind("decisions that nobody was told of", "issuer", self._untold, is_kept=False),
             Kind("requests to revoke and take down that are not done", "issuer", self.unanswered, is_kept=False),
+            Kind("withdrawals of evidence that are not done", "issuer", self.unwithdrawn, is_kept=False),
+            Kind("revoked badges, for what stacked on them", "issuer", self._stacked_upon, is_kept=False),
             Kind("rows that are not decided", "evidence", self._batches.sent.pending, is_kept=False),
         )
 
@@ -143,6 +150,18 @@ class Publications:
         async for requests in self._requests.everything():
             found = await self._credentials.by_ids({each.credential_id for each in requests})
             yield [self._commands.of(each) for each in requests if _is_open(each, found.get(each.credential_id))]
+
+    async def unwithdrawn(self) -> AsyncIterator[Sequence[EvidenceWithdrawn]]:
+        """Yield the withdrawals of evidence that are not done."""
+        async for asked in self._withdrawals.everything():
+            newest = await self._decisions.newest(PieceId(each.batch_id, each.row) for each in asked)
+            undone = {key for key, each in newest.items() if each.outcome is not Outcome.WITHDRAWN}
+            yield [each for each in asked if each.submission_id in undone]
+
+    async def _stacked_upon(self) -> Events:
+        """Yield what has badges looked at that stack on revoked ones; where that was done, nothing follows."""
+        async for closed in self._credentials.closed():
+            yield await self._closed_holdings.reconsider(closed)
 
 
 def _is_open(request: ClosingRequest, credential: Credential | None) -> bool:

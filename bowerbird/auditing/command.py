@@ -222,6 +222,11 @@ class _Audit:
             for command in some:
                 if command.time < settled:
                     yield Difference("commands_undone", f"credential {command.key}", (("issuer", command),))
+        async for asked in publications.unwithdrawn():
+            for event in asked:
+                if event.withdrawn_at < settled:
+                    what = f"batch {event.batch_id}, row {event.row}"
+                    yield Difference("withdrawals_undone", what, (("issuer", event),))
         with topics.TopicIndex() as index:
             async for each in topics.differences(self._settings, publications.compacted(), index, settled):
                 yield each

@@ -20,6 +20,7 @@ CHECKS: Final = {
     "closings_untold": "credentials that have ended, and whose learners were told of them and are not told of that",
     "erasures_undone": "names and addresses that are there although they were erased",
     "commands_undone": "requests to revoke or take down that are not done",
+    "withdrawals_undone": "withdrawals of evidence that are not done",
     "topics_lack": "what the stores hold and the topics that keep it lack, or say otherwise",
     "topics_exceed": "what topics that keep it say and the stores do not hold",
     "mails_missing": "mails that are said to be sent and are not in the mailbox",

@@ -148,6 +148,7 @@ SERVICES: Final = {
             "refilled_topics",
             "credentials",
             "closing_requests",
+            "withdrawal_requests",
             "waiting_commands",
             "status_lists",
             "epoch",

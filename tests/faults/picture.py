@@ -83,6 +83,7 @@ APART: Final = {
     ),
     "submissions": "rows until they are decided, which the topic has too",
     "waiting": "decisions tell of it",
+    "withdrawal_requests": "those behind the backup are on the topic",
     "waiting_commands": "none waits at rest",
     "sweeps": "how far deciding again has come; none is left at rest",
     "status_lists": "the bits of the lists that are shown are compared, and their versions",

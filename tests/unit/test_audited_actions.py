@@ -344,10 +344,13 @@ class Decided:
     async def owners(self, _evidence_ids: object) -> dict[UUID, object]:
         return {}
 
+    async def keep(self, requests: Iterable[EvidenceWithdrawn]) -> None:
+        self.house.note([each.submission_id for each in requests])
+
 
 async def withdraw_evidence(house: House) -> None:
     decided = Decided(house)
-    parts: Any = {"decisions": decided, "audit": house, "arrivals": Arrivals(), "ids": None}
+    parts: Any = {"decisions": decided, "requests": decided, "audit": house, "arrivals": Arrivals(), "ids": None}
     withdrawals = Withdrawals(**parts, proofs=Proofs(bytes(32)), publish=house.publish, clock=lambda: NOW)
     piece = decided.decision.decision_id.piece
     await withdrawals.withdraw("wattle", [piece], WithdrawalReason.WRONG_LEARNER, cause=OFFICE, trace=TRACE)

@@ -151,6 +151,13 @@ class MongoCredentials:
         while found := await cursor.to_list(_TOGETHER):
             yield [_credential(each) for each in found]
 
+    async def closed(self) -> AsyncIterator[Sequence[Credential]]:
+        """Yield every credential that somebody asked to revoke or take down, and that is, some at a time."""
+        # An operator's query, over all tenants.
+        cursor = self._collection.find({"revocation_request": {"$exists": True}}).batch_size(_TOGETHER)
+        while found := await cursor.to_list(_TOGETHER):
+            yield [_credential(each) for each in found]
+
     async def names_after(self, after: UUID | None, limit: int) -> list[HeldCredentialName]:
         """Return credentials of every issuer by their ids, beginning after `after`."""
         # All tenants: the loop over them serves each in its turn.

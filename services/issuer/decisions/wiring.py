@@ -27,6 +27,7 @@ from services.issuer.decisions.published import MongoPublishedDecisions, Publish
 from services.issuer.decisions.reconsidering import Reconsidering
 from services.issuer.decisions.repository import MongoDecisions
 from services.issuer.decisions.waiting import WaitingEvidence
+from services.issuer.decisions.withdrawal_requests import WithdrawalRequests
 from services.issuer.decisions.withdrawals import Withdrawals
 from services.issuer.decisions.withdrawals_api import withdrawal_routes
 from services.issuer.decisions.withdrawing import Withdrawing
@@ -100,6 +101,7 @@ def add_deciding(
     withdrawals = Withdrawals(
         ids=plumbing.ids,
         decisions=decisions,
+        requests=WithdrawalRequests(plumbing.database),
         audit=plumbing.audit,
         arrivals=arrivals,
         proofs=proofs,

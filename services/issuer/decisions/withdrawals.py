@@ -1,9 +1,10 @@
-"""Asking for evidence to be withdrawn: the request is audited, its events are published, and their end is waited for.
+"""Asking for evidence to be withdrawn: the request is audited and kept, its events published, their end waited for.
 
 1. Find the pieces; of one that was sent several times, the sending that counts.
 2. Record the request in the audit log. Killed: an entry without effect.
-3. Publish an event for each piece, and wait for the confirmations. Killed: the caller has no answer and asks again.
-4. Wait until all are applied, here or by another replica. Where that takes long, the caller is told so.
+3. Keep the request: should Kafka lose its events, they are made again of it. Killed: the caller asks again.
+4. Publish an event for each piece, and wait for the confirmations. Killed: the caller has no answer and asks again.
+5. Wait until all are applied, here or by another replica. Where that takes long, the caller is told so.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -21,6 +22,7 @@ from libs.contracts.reasons import WithdrawalReason
 from services.issuer.decision_ids import PieceId
 from services.issuer.decisions.decision import Decision
 from services.issuer.decisions.repository import MongoDecisions
+from services.issuer.decisions.withdrawal_requests import WithdrawalRequests
 from services.issuer.proofs import Proofs
 
 _WAIT_SECONDS = 5.0
@@ -41,6 +43,7 @@ class Withdrawals:
         *,
         ids: Ids,
         decisions: MongoDecisions,
+        requests: WithdrawalRequests,
         audit: AuditWriter,
         arrivals: Arrivals,
         proofs: Proofs,
@@ -49,6 +52,7 @@ class Withdrawals:
     ) -> None:
         self._ids = ids
         self._decisions = decisions
+        self._requests = requests
         self._audit = audit
         self._arrivals = arrivals
         self._proofs = proofs
@@ -80,12 +84,14 @@ class Withdrawals:
         ]
         await self._audit.record(*entries)  # 2
         at = self._clock()
-        await self._publish([Outgoing(self._event(each, reason, cause, at), trace) for each in asked])  # 3
+        events = [self._event(each, reason, cause, at) for each in asked]
+        await self._requests.keep(events)  # 3
+        await self._publish([Outgoing(each, trace) for each in events])  # 4
 
         async def applied() -> bool:
             return all(each.outcome is Outcome.WITHDRAWN for each in await self._newest(pieces))
 
-        await self._arrivals.wait_until(applied, _WAIT_SECONDS)  # 4
+        await self._arrivals.wait_until(applied, _WAIT_SECONDS)  # 5
         return await self._newest(pieces)
 
     def _event(self, decision: Decision, reason: WithdrawalReason, cause: Cause, at: datetime) -> EvidenceWithdrawn:

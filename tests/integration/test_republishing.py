@@ -1,0 +1,94 @@
+"""What Kafka lost before it was applied is published again from the stores, and has its effect once."""
+
+from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from bowerbird.publications import Publications
+from libs.audit.entry import Cause
+from libs.audit.log import AuditLog
+from libs.common.arrivals import Arrivals
+from libs.contracts.cloudevents import Outgoing, Received
+from libs.contracts.events import Event
+from libs.contracts.reasons import WithdrawalReason
+from services.issuer.catalogue.repository import Catalogue
+from services.issuer.decision_ids import PieceId
+from services.issuer.decisions.withdrawal_requests import WithdrawalRequests
+from services.issuer.decisions.withdrawals import Withdrawals
+from tests.ids import COMMANDS, IDS, PROOFS
+from tests.issuer_doubles import NOW, TRACE, MemoryCatalogue, achievement, evidence, issuer, received, ruled
+from tests.issuer_world import World, closing, command
+
+pytestmark = pytest.mark.integration
+
+WITHDRAWALS, REVOKED = "withdrawals of evidence that are not done", "revoked badges, for what stacked on them"
+CAUSE = Cause("key:wattle/Office", TRACE)
+DIPLOMA = ruled("diploma", {"type": "holds", "achievement": "wattle/resilience"}, revoked_with_holdings=True)
+
+
+class LostBrokerError(Exception):
+    """Stands for Kafka's disk, which is lost with what was published."""
+
+
+async def published_again(world: World, kind: str) -> list[Event]:
+    """Return what `bowerbird republish` publishes of this kind."""
+    databases: Any = {"issuer": world.database, "notifier": world.database, "evidence": world.database}
+    authority: Any = SimpleNamespace(ids=IDS, announcer=None, commands=COMMANDS, learner_proofs=PROOFS)
+    (found,) = (each for each in Publications(databases, authority, NOW).kinds() if each.name == kind)
+    return [each async for some in found.events() for each in some]
+
+
+async def apply(world: World, catalogue: MemoryCatalogue, events: Sequence[Any]) -> None:
+    await world.learner_events(catalogue).handle([Received(each, each.key, TRACE) for each in events])
+
+
+async def test_a_withdrawal_is_published_again_until_it_is_applied(world: World) -> None:
+    catalogue = MemoryCatalogue([issuer()], [achievement()])
+    await world.worker(catalogue=catalogue).handle(received([evidence(row, learner=f"s{row}") for row in (1, 2)]))
+    lost: list[Outgoing] = []
+
+    async def publish(outgoing: Sequence[Outgoing]) -> None:
+        lost.extend(outgoing)
+        raise LostBrokerError
+
+    withdrawals = Withdrawals(
+        ids=IDS,
+        decisions=world.decisions,
+        requests=WithdrawalRequests(world.database),
+        audit=AuditLog(world.database),
+        arrivals=Arrivals(),
+        proofs=PROOFS,
+        publish=publish,
+        clock=lambda: NOW,
+    )
+    piece = PieceId(evidence(1).batch_id, 1)
+    for _ in range(2):  # who has no answer asks again
+        with pytest.raises(LostBrokerError):
+            await withdrawals.withdraw("wattle", [piece], WithdrawalReason.CORRECTED, cause=CAUSE, trace=TRACE)
+    again = await published_again(world, WITHDRAWALS)
+    assert again == [lost[0].event]
+    for _ in range(2):
+        await apply(world, catalogue, again)
+    outcomes = [(each["source_id"], each["outcome"]) for each in await world.stored("decisions")]
+    assert outcomes == [("e1", "issued"), ("e1", "withdrawn"), ("e2", "issued")]
+    assert await published_again(world, WITHDRAWALS) == []
+
+
+async def test_a_badge_goes_with_a_revoked_one_that_it_stacks_on(world: World) -> None:
+    catalogue = MemoryCatalogue([issuer()], [achievement(), DIPLOMA])
+    await Catalogue(world.database).store_achievements([achievement(), DIPLOMA])
+    await world.worker(catalogue=catalogue).handle(received([evidence(1), evidence(2, learner="s2")]))
+    assert await published_again(world, REVOKED) == []
+    below, *_ = (each for each in await world.stored("credentials") if each["achievement"] == "wattle/resilience/1")
+    # What is then asked for, `holding.reconsider`, is lost.
+    await closing(world).handle([command(below)])
+    again = await published_again(world, REVOKED)
+    assert [each.key for each in again] == [str(below["learner_id"])]
+    for _ in range(2):
+        await apply(world, catalogue, again)
+    credentials = await world.stored("credentials")
+    assert {each["state"] for each in credentials if each["learner_id"] == below["learner_id"]} == {"revoked"}
+    assert {each["state"] for each in credentials if each["learner_id"] != below["learner_id"]} == {"active"}
+    assert len(await world.stored("decisions")) == 3, "it is decided once"
