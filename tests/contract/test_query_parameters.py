@@ -1,4 +1,4 @@
-"""A query parameter that a call does not know is refused by name; one of a page for anybody is let through."""
+"""A query parameter that is not known, or that comes twice, is refused by name; a page for anybody takes all."""
 
 from collections.abc import AsyncIterator
 from typing import Annotated
@@ -81,6 +81,13 @@ async def test_all_that_are_unknown_are_named_once_and_no_more_than_fifty(http: 
     assert [each["field"] for each in answer.json()["errors"]] == ["a", "b"]
     answer = await http.get("/things?" + "&".join(f"p{number}=1" for number in range(500)))
     assert len(answer.json()["errors"]) == 50
+
+
+@pytest.mark.parametrize("asked", ["/things?state=a&state=b", "/things?state=a&organisation=x&%73tate=a"])
+async def test_a_parameter_that_is_given_twice_is_named(http: AsyncClient, asked: str) -> None:
+    answer = await http.get(asked)
+    assert answer.status_code == 400
+    assert answer.json()["errors"] == [{"field": "state", "reason": "given more than once; give one value"}]
 
 
 async def test_known_parameters_and_those_of_what_a_call_needs_are_taken(http: AsyncClient) -> None:
