@@ -97,6 +97,46 @@ def test_where_it_is_known_who_issues_here_our_list_tells_of_no_strangers_badge(
         assert [verify(each, inputs, NOW).check("status").outcome for each in (strangers, BADGE)] == told
 
 
+PATH = f"/{SCHOOL.list_url.split('/', 3)[3]}"
+HOST = PUBLIC.removeprefix("https://")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"HTTPS://{HOST.upper()}{PATH}",
+        f"https://{HOST}:443{PATH}",
+        f"https://{HOST}.{PATH}",
+        f"https://{HOST}/x/..{PATH}",
+        f"https://{HOST}/.{PATH}",
+        f"https://{HOST}/%73{PATH[2:]}",
+        f"https://%{ord(HOST[0]):x}{HOST[1:]}{PATH}",
+        f"http://{HOST}{PATH}",
+        f"https:/{HOST}{PATH}",
+        f"https://nobody@{HOST}{PATH}",
+        f"https://{HOST}/{PATH}",
+        f"https://{HOST}{PATH}?",
+        f"https://{HOST}{PATH}#7",
+    ],
+)
+@pytest.mark.parametrize("issuer", [STRANGER, SCHOOL.did])
+@pytest.mark.parametrize("kind", ["BitstringStatusListEntry", "1EdTechRevocationList"])
+def test_a_list_of_ours_that_is_named_in_another_spelling_fails(url: str, issuer: str, kind: str) -> None:
+    badge = json.loads(BADGE)
+    entry = {**badge["credentialStatus"], "id": url, "type": kind, "statusListCredential": url}
+    signed = json.dumps({**badge, "issuer": {"id": issuer, "type": ["Profile"]}, "credentialStatus": [entry]})
+    ours = Publications(f"{PUBLIC}/", frozenset({AUTHORITY, SCHOOL.did}))
+    inputs = ResolvedInputs(KEYS, {SCHOOL.list_url: listed(AUTHORITY, AUTHORITY_KEY)}, publications=ours)
+    found = verify(signed, inputs, NOW).check("status")
+    assert (found.outcome, found.code) == ("fail", "status_foreign")
+
+
+def test_a_list_that_only_resembles_our_address_is_somebody_elses() -> None:
+    ours = Publications(f"{PUBLIC}/", frozenset({AUTHORITY}))
+    for url in (SCHOOL.list_url, f"https://{HOST}.evil.example{PATH}", f"https://evil.example/{PUBLIC}{PATH}", "urn:x"):
+        assert not ours.misspells(url)
+
+
 @pytest.mark.parametrize(
     ("url", "did", "expected"),
     [

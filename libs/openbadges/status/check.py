@@ -90,6 +90,9 @@ _KINDS: Final = {
 """Entries whose list is a credential, with the types of that and of its subject. The second kind is the first in an
 earlier edition, which hundreds of thousands of badges name."""
 
+MOST_ENTRIES: Final = 16
+"""Statuses of a credential that are checked; one with more is unknown."""
+
 _LONGEST_MESSAGE: Final = 200
 _LONGEST_REFERENCE: Final = 500
 
@@ -121,7 +124,7 @@ def check_entries(document: dict[str, Any], lists: VerifiedStatusLists, ours: fr
     entries = entries_of(document)
     if not entries:
         return Finding("pass", "status_none", "It names no status list, so it cannot be revoked.")
-    if len(entries) > 16:
+    if len(entries) > MOST_ENTRIES:
         return Finding("unknown", "too_many_statuses", "The credential names more statuses than are checked.")
     findings = [_check_entry(one, document, lists, ours) for one in entries]
     order = ("fail", "unknown", "pass")

@@ -23,6 +23,8 @@ _NUMBER: Final = r"(?:0x[0-9a-f]*|[0-9]+)"
 _NUMBERS: Final = re.compile(rf"{_NUMBER}(?:\.{_NUMBER}){{0,3}}")
 _PIECE: Final = 250
 _DID_WEB: Final = re.compile("did:web:", re.IGNORECASE)
+# What follows our public URL in URLs that we write of what is published: nothing that can be written in two ways.
+_WRITTEN: Final = re.compile(r"[\w-]+(?:/[\w-]+)*", re.ASCII)
 _PORTS: Final = {80, 443, None}
 
 
@@ -56,6 +58,11 @@ class Publications:
     def has_address_of(self, identifier: str) -> bool:
         """Return whether an id, a URL or did:web, stands anywhere below the public URL, however it is written."""
         return _place_below(identifier, self.home) is not None
+
+    def misspells(self, url: str) -> bool:
+        """Return whether a URL leads below the public URL though it is not written as ours are."""
+        as_ours = url.startswith(self.home) and _WRITTEN.fullmatch(url, len(self.home)) is not None
+        return not as_ours and self.has_address_of(url)
 
     def imitates_issuer(self, identifier: str) -> bool:
         """Return whether an issuer's id stands there and is none that an issuer of the installation has.

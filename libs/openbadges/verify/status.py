@@ -8,7 +8,7 @@ from libs.openbadges.jsonld.parsing import Limits
 from libs.openbadges.model.errors import CredentialError
 from libs.openbadges.model.findings import Finding
 from libs.openbadges.model.members import issuer_of
-from libs.openbadges.status.check import check_entries
+from libs.openbadges.status.check import MOST_ENTRIES, check_entries, status_lists_of
 from libs.openbadges.verify.canonicalization import canonical_form
 from libs.openbadges.verify.dates import check_dates
 from libs.openbadges.verify.opening import open_document
@@ -20,16 +20,22 @@ STATUS_LIST_LIMITS: Final = Limits(bytes=8 * 1024 * 1024, nodes=200_000)
 
 
 TAKEN_DOWN: Final = Finding("fail", "revoked", "It was revoked when it was taken down.")
+MISSPELT: Final = Finding(
+    "fail", "status_foreign", "It names a status list at the address of this installation, written as none of ours is."
+)
 
 
 def check_status(context: Context) -> Finding:
     """Check every status entry; see `status.check.check_entries`.
 
-    What was published here and taken down is revoked, whatever a list says that was looked up before.
+    What was published here and taken down is revoked, whatever a list says that was looked up before. A list of ours
+    that is named otherwise than we write it would not be found, and stands in nothing that was published here.
     """
     known, document = context.run.inputs.publications, context.document
     if known is None:
         return check_entries(document, context.run.status_lists)
+    if any(known.misspells(url) for url in status_lists_of(document)[:MOST_ENTRIES]):
+        return MISSPELT
     found = check_entries(document, context.run.status_lists, known.issuers)
     identifier = document.get("id")
     is_gone = isinstance(identifier, str) and known.why_taken_down(identifier) is not None
