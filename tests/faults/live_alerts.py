@@ -57,7 +57,7 @@ def stages(alarms: Alarms) -> Iterator[Stage]:
     crashes, stall, killed, no_target = live_services.of_processes(alarms)
     # Nothing that audits would find, and nothing that restarts a service.
     yield [
-        [*live_watching.of_audits(audits), *live_watching.of_findings(alarms, audits)],
+        [*live_watching.of_audits(audits)],
         [*live_watching.of_monitoring(alarms), *live_watching.of_telling(alarms)],
         [*live_watching.of_certificates(alarms)],
         [*live_services.of_disks(alarms)],
@@ -70,6 +70,8 @@ def stages(alarms: Alarms) -> Iterator[Stage]:
             *live_awards.of_late_revocations(alarms),
         ],
     ]
+    # Alone, since a revocation beside it brings a lost document back before it is looked for.
+    yield [[*live_watching.of_findings(alarms, audits)]]
     # In each lane one service.
     yield [
         [

@@ -168,7 +168,7 @@ def of_findings(alarms: Alarms, audits: Audits) -> Iterator[Trial]:
 
     def find() -> None:
         with alarms.database("verifier") as database:
-            for each in lost:  # one that a trial beside has revoked came again by itself
+            for each in lost:  # one that was revoked meanwhile came again by itself
                 database["documents"].update_one({"_id": each["_id"]}, {"$setOnInsert": each}, upsert=True)
         audits.renew()
 
