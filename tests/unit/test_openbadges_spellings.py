@@ -35,8 +35,15 @@ def pretends(name: str, registered: str) -> bool:
         *((name, HIGH) for name in ("Saltbrush High School", "Satlbush High School", "Saltbush Hihg School")),
         *((name, STATE) for name in (
             "Wattle State Departement of Education", "Wattle St. Department of Education",
-            "Wattle State Dept of Educaton", "Wattel State Department of Education",
+            "Wattle State Dept of Educaton", "Wattel State Department of Education", "Ministry of Education",
+            "Wattle State Ministry of Education", "Education Ministry, Wattle State", "Bureau of Edukation",
         )),
+        *((name, COLLEGE) for name in (
+            "Banksia Koledge", "Banksia Kollege", "Banksia Colledge", "Koledge of Banskia", "Banxia College",
+            "Banckzia Kolledge", "BANCSIA COLLEGE", "The real Banksya Koledge", "Banxia Koledge (official)",
+        )),
+        *((name, "Pheasant Creek Centre") for name in ("Feasant Kreek Center", "Pheazant Creek Senter")),
+        ("Lyrebird Akademy", ACADEMY), ("Lirebird Akkademi", ACADEMY), ("Saltbush High Skool", HIGH),
     ],
 )  # fmt: skip
 def test_a_name_with_a_slip_could_be_taken_for_a_registered_one(name: str, registered: str) -> None:
@@ -73,6 +80,11 @@ Victoria Park Primary School; East Victoria Park Primary School; Alice Springs L
 School of the Air; School for the Deaf; Distance Education Centre; Centre for Learning No 1; Centre for Learning No 2
 Wagga Wagga High School; Wagga Wagga Christian College; Christian Brothers College; Lutheran College; Marist College
 Trinity Grammar School; Trinity Lutheran College; Trinity Anglican School; Trinity Catholic College; Penrhos College
+Yarra Primary School; Clare High School; Claremont College; Clayfield College; Claymore Public School
+Kelmscott Senior High School; Kensington Primary School; Keysborough College; Kew High School; Kyneton High School
+St Cecilia's Primary School; St Clare's Primary School; St Columba's Primary School; St Kevin's Primary School
+St Kieran's Primary School; St Philip's Primary School; St Brigid's School; St Bridget's School; St Francis School
+Marion Primary School; Marian Primary School; Lalor Primary School; Taylor Primary School; Tyler Primary School
 Casuarina Senior College; Casuarina Street Primary School; Darwin High School; Palmerston Senior College
 \u6a2a\u6d5c\u5e02\u7acb\u7b2c\u4e00\u5c0f\u5b66\u6821; \u6a2a\u6d5c\u5e02\u7acb\u7b2c\u4e8c\u5c0f\u5b66\u6821
 \u0428\u043a\u043e\u043b\u0430 1; \u0428\u043a\u043e\u043b\u0430 2

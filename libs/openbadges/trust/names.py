@@ -12,6 +12,7 @@ from typing import Final
 
 from confusable_homoglyphs.confusables import confusables_data
 
+from libs.openbadges.trust.sounds import sound, sounding, sounding_runs
 from libs.openbadges.trust.spellings import near_registered, near_runs
 
 LONGEST_NAME: Final = 200
@@ -110,7 +111,13 @@ _NOBODYS: Final = (
     *("signed by", "issued by", "official verifier"),
 )
 _NO_NAMES: Final = ("verified", "trusted", "official", "registered", "genuine", "valid", "localhost", "every check")
-_ABBREVIATED: Final = {"dept": "department", "govt": "government", "uni": "university"}
+_ABBREVIATED: Final = {"dept": "department", "govt": "government", "uni": "university", "center": "centre"}
+# What a government calls one of its parts differs from state to state.
+_SAME_OFFICE: Final = {"ministry": "department", "bureau": "department"}
+_KINDS: Final = (
+    *("academy", "association", "campus", "catholic", "centre", "christian", "college", "community", "council"),
+    *("department", "education", "grammar", "institute", "primary", "public", "school", "secondary", "university"),
+)
 _PART_OF: Final = "part of "
 _MOST_WORDS, _LONGEST_RUN, _SHORTEST_RUN = 40, 10, 8
 _ALIKE_IN_ASCII: Final = str.maketrans("01i|5$8@3479q", "olllssbaeatgg")
@@ -174,7 +181,10 @@ def skeleton(name: str) -> str:
 
 
 _PASSED_OVER: Final = frozenset(map(skeleton, ("the", "of", "for", "at", "in")))
-_WRITTEN_OUT: Final = {skeleton(short): skeleton(long) for short, long in _ABBREVIATED.items()}
+_KNOWN_WORDS: Final = {
+    sound(skeleton(one)): skeleton(other)
+    for one, other in (*_ABBREVIATED.items(), *_SAME_OFFICE.items(), *zip(_KINDS, _KINDS, strict=True))
+}
 _LONG_WORD: Final = 5
 
 
@@ -201,7 +211,8 @@ def likenesses(name: str) -> frozenset[str]:
     That is its own likenesses, that each run of its words is a part of it, and how else it may be spelt.
     """
     words = _words(name)
-    return whole_likenesses(name).union((_PART_OF + ordered for _, ordered in _runs(words)), near_registered(words))
+    parts = (_PART_OF + ordered for _, ordered in _runs(words))
+    return whole_likenesses(name).union(parts, near_registered(words), sounding(words))
 
 
 @lru_cache(maxsize=512)
@@ -210,11 +221,11 @@ def sought_likenesses(name: str) -> frozenset[str]:
 
     It is like one as a whole, or holds one in a run of two to ten words of its first forty ('Banksia College, the real
     one'), or is itself such a part of one ('Department of Education', of that of a state), or one or such a run of it
-    is spelt nearly so ('Banskia Collage').
+    is spelt nearly so ('Banskia Collage') or sounds so ('Banxia Koledge').
     """
     words = _words(name)
     parts = (_PART_OF + each for each in _in_any_order(words))
-    return whole_likenesses(name).union(*_runs(words), parts, near_runs(words))
+    return whole_likenesses(name).union(*_runs(words), parts, near_runs(words), sounding_runs(words))
 
 
 def names_installation(name: str, host: str) -> bool:
@@ -247,9 +258,9 @@ def _words(name: str) -> list[str]:
 
 
 def _one_word(word: str) -> str:
-    """Return what a word has in common with its plural and with what it is short for."""
+    """Return what a word has in common with its plural, and with what it is short for, sounds like or means."""
     one = word[:-1] if len(word) > _LONG_WORD and word.endswith("s") and not word.endswith("ss") else word
-    return _WRITTEN_OUT.get(one, one)
+    return _KNOWN_WORDS.get(sound(one), one)
 
 
 def _runs(words: Sequence[str]) -> Iterator[tuple[str, str]]:
