@@ -233,6 +233,23 @@ def test_one_address_that_asks_too_often_is_told_as_a_service_tells_it(tmp_path:
         assert refused[0].json()[field] == of_a_service[field]
 
 
+def test_addresses_of_one_ipv6_network_share_a_limit_and_those_of_others_do_not(
+    tmp_path: Path, places: dict[str, str]
+) -> None:
+    text = re.sub(r"burst=\d+", "burst=1", CONFIGURATION.read_text(encoding="utf-8")).replace("=12000r/m;", "=1r/m;")
+    text += "set_real_ip_from 127.0.0.1; real_ip_header X-From;"
+    # With bytes that mean the end of a line, or of a text.
+    one, other = "2001:db8:a00:a0a:", "2001:db8:a00:b0a:"
+    with running_proxy(tmp_path, text, places) as proxy, httpx.Client(trust_env=False) as client:
+
+        def asked(address: str) -> int:
+            return client.get(f"{proxy}/badges/1", headers={"X-From": address}).status_code
+
+        assert [asked(f"{one}{end}") for end in (":1", "1:2:3:4", ":a0a", "ffff::")] == [200, 200, 429, 429]
+        assert asked(f"{other}:1") == 200
+        assert [asked(address) for address in ("192.0.2.10", "192.0.2.11", "10.10.10.10")] == [200] * 3
+
+
 class Replica:
     """One replica of a service at a port of its own, that is stopped as a service stops."""
 
