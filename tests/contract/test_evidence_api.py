@@ -804,6 +804,26 @@ async def test_good_rows_among_junk_do_not_let_it_be_read_to_its_end(evidence: S
     assert (await evidence.get(f"/v1/batches/{batch_id}")).json()["received"] == 10_500
 
 
+async def test_junk_of_a_few_bytes_ends_a_file_of_which_less_was_taken_however_they_are_mixed(
+    evidence: Service,
+) -> None:
+    take_large(evidence)
+    junk = ("a", 'a"b', "a,b", "=,,,,,,,,,,,,,,,,,1")
+    rows = (line(number) if number % 3 == 0 else junk[number % len(junk)] for number in range(18_000))
+    refused = await evidence.send(table(*rows))
+    assert (refused.status_code, refused.json()["type"].rpartition(":")[2]) == (400, "invalid-request")
+    (batch_id,) = evidence.batches.batches
+    assert (await evidence.get(f"/v1/batches/{batch_id}")).json()["received"] == 15_000
+
+
+async def test_rows_with_a_fault_or_two_are_no_junk(evidence: Service) -> None:
+    take_large(evidence)
+    rows = (
+        line(number) if number % 3 == 0 else line(number).replace("2026-11-20", "9 March") for number in range(16_000)
+    )
+    assert (await evidence.send(table(*rows))).status_code == 202
+
+
 async def test_ten_thousand_refused_rows_are_no_end_of_a_file_of_which_more_was_taken(evidence: Service) -> None:
     take_large(evidence)
     sent = await evidence.send(table(*map(line, range(10_500)), *['"a'] * 10_100, line(20_000)))

@@ -1,5 +1,6 @@
 """Turns the rows of a chunk into the events to publish and the rows to store. Pure."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -65,7 +66,7 @@ class Chunker:
 
     def chunk(self, raws: Sequence[RawRow], now: datetime) -> Chunk:
         """What these rows cause; `now` becomes their time of receipt."""
-        chunk = Chunk()
+        chunk, refused = Chunk(), Counter[str]()
         today = now.date()
         for number, fields in raws:
             row = self.checks.check((number, fields), today)
@@ -73,12 +74,13 @@ class Chunker:
             if isinstance(row, Refusal):
                 sent = fields.sent if isinstance(fields, Refusal) else fields
                 chunk.rows.append(_refused(piece_id, number, sent, row))
-                metrics.ROWS.labels(row.reason.value).inc()
+                refused[row.reason.value] += 1
             else:
                 assert not isinstance(fields, Refusal)  # noqa: S101  # else the row would be one
                 taken = self._take(chunk, piece_id, number, row, now)
                 chunk.rows.append(taken._replace(original=kept_of(fields, taken=True)))
-        metrics.ROWS.labels("taken").inc(len(chunk.submissions))
+        for outcome, rows in {"taken": len(chunk.submissions), **refused}.items():
+            metrics.ROWS.labels(outcome).inc(rows)
         chunk.bodies = list(map(body_of, chunk.submissions))
         chunk.packed = packed(chunk.bodies)
         return chunk

@@ -7,10 +7,13 @@ from typing import Final
 from libs.common.contact_details import ContactPolicy
 from services.evidence.sources.reader import Fields, RawRow
 from services.evidence.sources.refusals import Refusal
-from services.evidence.sources.rows import Submission, read_row
+from services.evidence.sources.rows import Submission, read_row, says_little
 
 MOST_REFUSED: Final = 10_000
-"""Rows of an upload; where so many were refused, in a row and most of all or nearly all, no more is read of it."""
+"""Rows of an upload; where so many were refused, in a row and most of all or nearly all, no more is read of it.
+
+The same holds where so many were junk, and more than were taken.
+"""
 
 # Of so many refused rows one may be good among junk that is meant to be stored.
 _NEARLY_ALL: Final = 9
@@ -20,7 +23,8 @@ class RowChecks:
     """The checks of one upload's rows, and how many were taken and refused so far.
 
     Attributes:
-        is_hopeless: very many rows were refused, in a row and most of all or nearly all: this is no file of evidence.
+        is_hopeless: very many rows were refused, in a row and most of all or nearly all, or more rows than were taken
+            are junk: this is no file of evidence.
     """
 
     def __init__(self, contact_policy: ContactPolicy, *, local: bool) -> None:
@@ -31,6 +35,8 @@ class RowChecks:
         self.refused = 0
         self.is_hopeless = False
         self._refused_in_a_row = 0
+        # Rows that could not be read, or that lack most of what every row needs: a few bytes each.
+        self._junk = 0
 
     def check(self, raw: RawRow, today: date) -> Submission | Refusal:
         """Return what this row says, or all that is wrong with it; `today` is the date in UTC."""
@@ -38,6 +44,7 @@ class RowChecks:
         if isinstance(row, Refusal):
             self.refused += 1
             self._refused_in_a_row += 1
+            self._junk += isinstance(raw[1], Refusal) or says_little(row)
             self.is_hopeless = self.is_hopeless or self._looks_hopeless()
         else:
             self.taken += 1
@@ -60,4 +67,5 @@ class RowChecks:
 
     def _looks_hopeless(self) -> bool:
         in_a_row = self._refused_in_a_row >= MOST_REFUSED and self.refused > self.taken
-        return in_a_row or (self.refused >= MOST_REFUSED and self.refused > _NEARLY_ALL * self.taken)
+        nearly_all = self.refused >= MOST_REFUSED and self.refused > _NEARLY_ALL * self.taken
+        return in_a_row or nearly_all or (self._junk >= MOST_REFUSED and self._junk > self.taken)

@@ -74,3 +74,8 @@ class RefusedError(Exception):
     def __init__(self, reason: Reason, column: str, message: str) -> None:
         super().__init__(reason)
         self.refusal = Refusal(reason, column, message)
+
+    @classmethod
+    def of(cls, refusal: Refusal) -> "RefusedError":
+        """Return an error that carries this refusal."""
+        return cls(refusal.reason, refusal.column or "", refusal.message)

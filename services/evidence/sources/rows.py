@@ -46,6 +46,9 @@ _LINK_OPENS: Final = (
     " whoever has it."
 )
 _PERSONAL: Final = frozenset(column.name for column in TABLE if column.personal)
+_MISSING: Final[Mapping[str, Refusal]] = {
+    name: Refusal(Reason.MISSING_VALUE, name, f"The column {name} is empty; every row needs it.") for name in REQUIRED
+}
 # Noon at the date line is already tomorrow in UTC terms.
 _GRACE: Final = timedelta(days=1)
 # A year that was mistyped: no evidence is older than its learner.
@@ -100,20 +103,23 @@ def read_row(
 def _every_fault(fields: Mapping[str, str], today: date, policy: ContactPolicy, *, local: bool) -> Refusal:
     """Return what is wrong with a row that is refused: the first fault of each column, in the order of reading."""
     found: list[Refusal] = []
+    faulty: set[str | None] = set()
 
     def noted(check: Callable[..., T], *given: object) -> T | None:
         try:
             return check(*given)
         except RefusedError as refused:
-            if refused.refusal.column not in {each.column for each in found}:
+            if refused.refusal.column not in faulty:
                 found.append(refused.refusal)
+                faulty.add(refused.refusal.column)
             return None
 
     texts = {name: text for name, raw in fields.items() if raw and (text := noted(_clean, name, raw))}
-    unreadable = {each.column for each in found}
-    for name in REQUIRED:
-        if name not in unreadable:
-            noted(_check_given, texts, name)
+    unreadable = frozenset(faulty)
+    # Without a check of each: junk is mostly rows in which nearly all is missing.
+    missing = [name for name in REQUIRED if name not in texts and name not in unreadable]
+    found += map(_MISSING.__getitem__, missing)
+    faulty.update(missing)
     for column in TABLE:
         if column.name in texts:
             noted(_check_text, texts, column, texts[column.name])
@@ -121,10 +127,9 @@ def _every_fault(fields: Mapping[str, str], today: date, policy: ContactPolicy, 
         noted(_result, texts)
     if "date" in texts:
         noted(_day, texts["date"], today)
-    if "link" not in {each.column for each in found}:
+    if "link" not in faulty:
         noted(lambda: _check_reachable(texts.get("link"), local=local))
     if policy is ContactPolicy.REFUSE:
-        faulty = {each.column for each in found}
         good = {name: text for name, text in texts.items() if name not in faulty}
         found += _warnings(good.get("activity", ""), good.get("link"), good.get(_NAME))
     return _together(found)
@@ -132,6 +137,12 @@ def _every_fault(fields: Mapping[str, str], today: date, policy: ContactPolicy, 
 
 def _together(found: Sequence[Refusal]) -> Refusal:
     return replace(found[0], also=tuple(found[1:]))
+
+
+def says_little(refusal: Refusal) -> bool:
+    """Return whether most of what every row needs is missing in a row that was refused for this."""
+    missing = (each.reason is Reason.MISSING_VALUE for each in (refusal, *refusal.also))
+    return sum(missing) * 2 > len(REQUIRED)
 
 
 def presentable_source_id(fields: Mapping[str, str]) -> str | None:
@@ -217,7 +228,7 @@ def _warnings(activity: str, link: str | None, name: str | None) -> tuple[Refusa
 
 def _check_given(fields: Mapping[str, str], name: str) -> None:
     if name not in fields:
-        raise RefusedError(Reason.MISSING_VALUE, name, f"The column {name} is empty; every row needs it.")
+        raise RefusedError.of(_MISSING[name])
 
 
 def _check_text(fields: dict[str, str], column: Column, text: str) -> None:
