@@ -10,6 +10,7 @@ _ALWAYS: Final = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "X-Frame-Options": "DENY",
+    "Cross-Origin-Opener-Policy": "same-origin",
     "Content-Security-Policy": NOTHING_ALLOWED,
     "Cache-Control": "no-store",
 }
