@@ -17,10 +17,12 @@ from bowerbird import __version__
 from bowerbird.backups import manifest
 from bowerbird.backups.files import DocumentsWriter, documents
 from bowerbird.backups.manifest import BackupError, DocumentsFile, Manifest, Places
-from bowerbird.backups.snapshot import Snapshot, snapshot
+from bowerbird.backups.snapshot import Snapshot, collections_with_documents, snapshot
 from bowerbird.registry import NAMES
 from libs.common.clock import now
+from libs.common.fence import Fence, UnfinishedRestoreError
 from libs.common.mongo import Client
+from libs.contracts.rights import AUDIT
 
 KEYS: Final = "keys"
 """The folder of what is secret: signing keys, sealed under a key-encryption key that no backup holds."""
@@ -45,11 +47,11 @@ async def make(client: Client, folder: Path, places: Places, *, longest_seconds:
         tell: is told the progress.
 
     Raises:
-        BackupError: `folder` is there, another backup is written beside it, or the moment could not be read to its end.
-        OSError: the files cannot be written.
+        BackupError: `folder` is there, another backup is written beside it, the files cannot be written, or the
+            moment could not be read to its end.
         PyMongoError: MongoDB does not answer.
     """
-    with _appearing_whole(folder) as growing:
+    with _told_where(folder.parent), _appearing_whole(folder) as growing:
         begun = now()
         async with snapshot(client, NAMES, longest_seconds) as at_once:
             files = [await _write(at_once, growing, *each, tell) for each in at_once.collections]
@@ -101,10 +103,41 @@ def _read(folder: Path, files: list[DocumentsFile], database: str, collection: s
             yield from map(bson.decode, documents(folder / each.path))
 
 
+async def require_whole_stores(client: Client) -> None:
+    """Return where there is something to back up, and all of it is there.
+
+    Raises:
+        BackupError: nothing is there, as after the loss of MongoDB, or a restore is not done.
+        PyMongoError: MongoDB does not answer.
+    """
+    for name in NAMES:
+        try:
+            await Fence(client, client[name]).require_restored()
+        except UnfinishedRestoreError as error:
+            raise BackupError(f"Nothing was backed up: {error}.") from error
+    if not set(await collections_with_documents(client, NAMES)) - {f"issuer.{AUDIT}"}:
+        raise BackupError(
+            "There is nothing to back up: this MongoDB is empty. If it was lost, restore the newest backup that is "
+            "whole; if it is new, start the services first."
+        )
+
+
 def require_new(folder: Path) -> None:
     """Raise BackupError where `folder` is there already."""
     if folder.exists():
         raise BackupError(f"{folder} is there already, and no backup is written over another. Name a new directory.")
+
+
+@contextmanager
+def _told_where(parent: Path) -> Iterator[None]:
+    """Raise BackupError, which says where and what to do, for a disk that is full or not to be written to."""
+    try:
+        yield
+    except OSError as error:
+        raise BackupError(
+            f"{error.strerror or error}: the backup could not be written into {parent}, and nothing of it was left "
+            "there. Make room, or name a directory elsewhere."
+        ) from error
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from rich.live import Live
 from rich.text import Text
 
 from bowerbird.backups import manifest
-from bowerbird.backups.backup import make, require_new
+from bowerbird.backups.backup import make, require_new, require_whole_stores
 from bowerbird.backups.manifest import BackupError, Manifest
 from bowerbird.backups.places import erasures_ended_since, lost_since, places, span, topic_ids
 from bowerbird.backups.restore import Target, look_at, require_free, require_whole, restore
@@ -56,6 +56,7 @@ def backup(folder: Path, /, *, longest: Longest = 12, reason: Reason = None) -> 
     async def run(settings: Settings, client: Client, progress: "_Progress") -> int:
         noted = await places(settings)
         require_new(folder)
+        await require_whole_stores(client)
         subject = f"backup {folder.name}"
         entry = Entry(Action.DATABASES_BACKED_UP, operators_cause(), (ALL_ISSUERS,), subject, reason)
         await operators_log(client["issuer"]).record(entry)

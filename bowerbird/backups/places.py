@@ -15,9 +15,11 @@ from libs.common.settings import Settings
 from libs.common.store_access import kafka_admin_options, kafka_options
 from libs.common.topic_states import TopicStates
 from libs.contracts.rights import SERVICES
-from libs.contracts.topics import LEARNER_CONTACTS, TOPICS, Topic
+from libs.contracts.topics import BROKER_CLOCK, LEARNER_CONTACTS, STORE_MOMENTS, TOPICS, Topic
 
 _OURS: Final = tuple(rights.groups for rights in SERVICES.values())
+# Services write on them what they need anew.
+_MISSED_BY_NOBODY: Final = {BROKER_CLOCK.name, STORE_MOMENTS.name}
 
 
 async def places(settings: Settings) -> Places:
@@ -104,7 +106,7 @@ def lost_since(
     *,
     with_ledger: bool,
 ) -> Sequence[str]:
-    """Return, a sentence each, what a replay from these noted places on cannot bring back.
+    """Return, a sentence each, what a replay from these noted places on cannot bring back; what nothing fills first.
 
     Args:
         noted: those of the backup.
@@ -114,7 +116,7 @@ def lost_since(
         with_ledger: whether the backup has the ledger of erasures: then every erasure since is in it, and published.
     """
     told = []
-    for topic in sorted(noted.ends):
+    for topic in sorted(noted.ends.keys() - _MISSED_BY_NOBODY, key=lambda name: (_compacted(name), name)):
         if topic not in ends:
             told.append(f"{topic} is not there: `bowerbird setup` makes it, `bowerbird republish` fills it")
         elif any(

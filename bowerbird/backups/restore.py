@@ -11,7 +11,7 @@ from bson.raw_bson import RawBSONDocument
 
 from bowerbird.backups.files import documents, require_intact
 from bowerbird.backups.manifest import BackupError, DocumentsFile, Manifest
-from bowerbird.backups.snapshot import RESTORING
+from bowerbird.backups.snapshot import RESTORING, collections_with_documents
 from bowerbird.operator_log import operators_log
 from bowerbird.registry import NAMES
 from bowerbird.setup import indexes_of
@@ -25,8 +25,8 @@ from services.issuer.recovery.adoption import leave_note
 AT_ONCE: Final = 1000
 AT_ONCE_BYTES: Final = 4 * 1024 * 1024
 """How much is held at once: so many documents, and so many bytes of them."""
-_SYSTEM: Final = "system."
 _LOGGED: Final = "issuer"
+_FENCE: Final = "fence"
 # Where it stands that every collection is filled, and of which backup; in that database too.
 _FILLED: Final = f"{RESTORING}filled"
 
@@ -57,12 +57,7 @@ async def look_at(client: Client) -> Target:
     Raises:
         PyMongoError: MongoDB does not answer, or does not show this user who else is connected.
     """
-    filled = [
-        f"{database}.{name}"
-        for database in NAMES
-        for name in sorted(await client[database].list_collection_names())
-        if not name.startswith((_SYSTEM, RESTORING)) and await client[database][name].find_one({}, {"_id": 1})
-    ]
+    filled = await collections_with_documents(client, NAMES)
     services = [f"bowerbird-{name}" for name in NAMES]
     looking: list[dict[str, Any]] = [
         {"$currentOp": {"allUsers": True, "idleConnections": True}},
@@ -112,11 +107,12 @@ async def require_whole(folder: Path, backup: Manifest, tell: Tell) -> None:
 async def restore(client: Client, folder: Path, backup: Manifest, tell: Tell, entry: Entry) -> None:
     """Write a backup that was found whole into stores that were found free.
 
-    1. Fill each collection under another name, with its indexes.   Broken off: the stores are empty; all of it again.
-    2. Note that all are filled, and of which backup.               Broken off: on with 3.
-    3. Give each its own name.                                      Broken off: some have it; on with the others.
-    4. Leave word for the services that they went back.             Broken off: left again.
-    5. Take the note of step 2 away.
+    1. Keep services and backups away from these databases.         Broken off: they stay away until all is done.
+    2. Fill each collection under another name, with its indexes.   Broken off: the stores are empty; all of it again.
+    3. Note that all are filled, and of which backup.               Broken off: on with 4.
+    4. Give each its own name.                                      Broken off: some have it; on with the others.
+    5. Leave word for the services that they went back.             Broken off: left again.
+    6. Let services and backups come, then take the note of step 3 away.
 
     Args:
         client: of one who may write every database.
@@ -129,19 +125,23 @@ async def restore(client: Client, folder: Path, backup: Manifest, tell: Tell, en
         BackupError: a file does not hold what its manifest says.
         PyMongoError: MongoDB does not answer.
     """
-    filled = client[_LOGGED][_FILLED]
+    filled, fences = client[_LOGGED][_FILLED], [Fence(client, client[database]) for database in NAMES]
+    for fence in fences:
+        await fence.begin_restoring()  # 1
     if await filled.find_one({"_id": backup.digest}) is None:
-        await _fill_all(client, folder, backup, tell, entry)  # 1
-        await filled.insert_one({"_id": backup.digest})  # 2
+        await _fill_all(client, folder, backup, tell, entry)  # 2
+        await filled.insert_one({"_id": backup.digest})  # 3
     for database in NAMES:
         left = set(await client[database].list_collection_names())
         for each in backup.files:
             if each.database == database and RESTORING + each.collection in left:
-                await _rename(client, each)  # 3
+                await _rename(client, each)  # 4
     for database in ("notifier", "verifier"):
-        await Fence(client, client[database]).note()  # 4
+        await Fence(client, client[database]).note()  # 5
     await leave_note(client["issuer"]["adoption"], datetime.now(UTC))
-    await filled.drop()  # 5
+    for fence in fences:
+        await fence.end_restoring()  # 6
+    await filled.drop()
 
 
 async def _fill_all(client: Client, folder: Path, backup: Manifest, tell: Tell, entry: Entry) -> None:
@@ -151,6 +151,9 @@ async def _fill_all(client: Client, folder: Path, backup: Manifest, tell: Tell, 
                 await client[database].drop_collection(name)
     for each in backup.files:
         await _fill(client, folder, each, tell)
+        if each.collection == _FENCE:  # it takes the place of the one that keeps services away
+            restored = client[each.database][RESTORING + _FENCE]
+            await Fence(client, client[each.database], restoring=restored).begin_restoring()
     for database in NAMES:
         made = {each.collection for each in backup.files if each.database == database}
         indexes = [

@@ -8,6 +8,7 @@ from bson import Timestamp
 from pymongo.errors import OperationFailure
 
 from bowerbird.backups.manifest import BackupError, Moment
+from libs.common.fence import RESTORING_ID
 from libs.common.mongo import Client, Collection, Session, snapshot_session
 
 _WINDOW: Final = "minSnapshotHistoryWindowInSeconds"
@@ -93,6 +94,19 @@ async def _collections(client: Client, databases: Sequence[str]) -> list[tuple[s
         for database in databases
         for name in sorted(await client[database].list_collection_names())
         if not name.startswith(("system.", RESTORING))
+    ]
+
+
+async def collections_with_documents(client: Client, databases: Sequence[str]) -> list[str]:
+    """Return those that are not empty, DATABASE.COLLECTION; what says that a restore is not done counts for nothing.
+
+    Raises:
+        PyMongoError: MongoDB does not answer.
+    """
+    return [
+        f"{database}.{name}"
+        for database, name in await _collections(client, databases)
+        if await client[database][name].find_one({"_id": {"$ne": RESTORING_ID}}, {"_id": 1})
     ]
 
 

@@ -12,22 +12,29 @@ takes up what was published (docs/adr/0024-what-was-published-is-the-truth.md).
 import secrets
 from datetime import UTC, datetime, timedelta
 
-from libs.common.mongo import Client, Database, Session
+from libs.common.mongo import Client, Collection, Database, Session
 
 _GONE = timedelta(days=1)
 _NOTE = "went-back"
+
+RESTORING_ID = "restoring"
+"""The id of the document in it that says that a restore is not done."""
 
 
 class WentBackError(OSError):
     """The database was set back beneath this process. Whoever waits, waits for the end of the process."""
 
 
+class UnfinishedRestoreError(OSError):
+    """A restore into this MongoDB is under way, or broke off: nothing may be decided by half of the stores."""
+
+
 class Fence:
     """The collection `fence`: a document for each process."""
 
-    def __init__(self, client: Client, database: Database) -> None:
+    def __init__(self, client: Client, database: Database, *, restoring: Collection | None = None) -> None:
         self._client = client
-        self._fence = database["fence"]
+        self._fence = database["fence"] if restoring is None else restoring
         self._id = secrets.token_hex(16)
         self._count = 0
 
@@ -73,6 +80,27 @@ class Fence:
     async def forget_note(self) -> None:
         """Take that word away: what follows from it is done."""
         await self._fence.delete_one({"_id": _NOTE})
+
+    async def begin_restoring(self) -> None:
+        """Keep processes from starting on this database until `end_restoring`."""
+        await self._fence.update_one({"_id": RESTORING_ID}, {"$set": {"schema": 1}}, upsert=True)
+
+    async def end_restoring(self) -> None:
+        """Let processes start on this database again."""
+        await self._fence.delete_one({"_id": RESTORING_ID})
+
+    async def require_restored(self) -> None:
+        """Do nothing where no restore into this database is under way, or broke off; it only reads.
+
+        Raises:
+            UnfinishedRestoreError: one is, or did.
+            PyMongoError: the database is unavailable.
+        """
+        if await self._fence.find_one({"_id": RESTORING_ID}) is not None:
+            raise UnfinishedRestoreError(
+                "a backup is being restored into this MongoDB, or that broke off: run the same `bowerbird restore` "
+                "again, to its end, before anything else"
+            )
 
     async def prove(self, session: Session | None = None) -> None:
         """Prove that the database did not go back, within a transaction where one is given.

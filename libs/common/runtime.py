@@ -92,7 +92,7 @@ class Plumbing:
         self.preparation.add("canary", self.canary.recall)
         self.health.depend("preparation", self.preparation.probe)
         self.closers: list[Callable[[], Awaitable[None]]] = []
-        self.requirements: list[Callable[[], Awaitable[None]]] = []
+        self.requirements: list[Callable[[], Awaitable[None]]] = [self.fence.require_restored]
         if self.secret is not None:
             self.require(partial(require_same, self.database, self.secret))
         self.repeat("audit-refusals", self.refusals.flush)

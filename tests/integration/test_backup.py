@@ -4,6 +4,8 @@ import asyncio
 import functools
 import itertools
 from collections.abc import AsyncIterator, Iterator
+from contextlib import redirect_stderr
+from io import StringIO
 from operator import itemgetter
 from pathlib import Path
 from uuid import uuid4
@@ -19,6 +21,7 @@ from bowerbird.registry import NAMES
 from deploy.embedded.stack import Stack
 from libs.audit.log import AuditLog
 from libs.common import mongo
+from libs.common.fence import Fence, UnfinishedRestoreError
 from libs.common.mongo import Client
 from tests.conftest import PORT_OFFSET
 
@@ -106,6 +109,7 @@ async def test_a_backup_is_one_moment_of_all_databases_and_a_restore_gives_it_ba
     assert await run(empty, infrastructure, "restore", str(folder)) == 0
     assert "Nothing was done" in capsys.readouterr().out
     await _break_off_between_names(empty, infrastructure, folder)
+    assert "restored into this MongoDB" in await _refuse_half_restored(empty, infrastructure, tmp_path / "half")
     assert await run(empty, infrastructure, "restore", str(folder), "--yes") == 0
     assert await run(empty, infrastructure, "restore", str(folder), "--yes") == 1
     assert "not empty" in capsys.readouterr().err
@@ -143,6 +147,18 @@ async def _break_off_between_names(empty: Stack, infrastructure: Stack, folder: 
         await run(empty, infrastructure, "restore", str(folder), "--yes", "--reason", "a drill")
 
 
+async def _refuse_half_restored(empty: Stack, infrastructure: Stack, folder: Path) -> str:
+    """Show that no service starts on these stores, and return what a backup of them says."""
+    client = mongo.connect(empty.mongo_url, "test")
+    for database in NAMES:
+        with pytest.raises(UnfinishedRestoreError, match="run the same `bowerbird restore` again"):
+            await Fence(client, client[database]).require_restored()
+    await mongo.close(client)
+    with redirect_stderr(StringIO()) as told:
+        assert await run(empty, infrastructure, "backup", str(folder)) == 1
+    return told.getvalue()
+
+
 async def test_nothing_is_restored_where_a_service_runs_or_a_file_is_damaged(
     infrastructure: Stack, empty: Stack, source: Client, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -158,6 +174,9 @@ async def test_nothing_is_restored_where_a_service_runs_or_a_file_is_damaged(
     assert await run(empty, infrastructure, "restore", str(folder), "--yes") == 1
     assert "damaged" in capsys.readouterr().err
     assert not await administrator["issuer"].list_collection_names()
+    assert await run(empty, infrastructure, "backup", str(tmp_path / "nothing")) == 1
+    assert "There is nothing to back up: this MongoDB is empty." in capsys.readouterr().err
+    assert not await administrator["issuer"].list_collection_names(), "an entry would stand in the restore's way"
 
     service = mongo.connect(empty.mongo_url, "bowerbird-issuer")
     await mongo.ping(service)
@@ -168,12 +187,18 @@ async def test_nothing_is_restored_where_a_service_runs_or_a_file_is_damaged(
 
 
 async def test_a_backup_that_breaks_off_leaves_nothing(
-    infrastructure: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    infrastructure: Stack,
+    source: Client,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
+    await source["issuer"]["pairs"].insert_one({"_id": "one"})
+
     def full(*_: object) -> None:
         raise OSError("No space left on device")
 
     monkeypatch.setattr("bowerbird.backups.files.os.fsync", full)
-    with pytest.raises(OSError, match="No space"):
-        await run(infrastructure, infrastructure, "backup", str(tmp_path / "backup"))
+    assert await run(infrastructure, infrastructure, "backup", str(tmp_path / "backup")) == 1
+    assert f"No space left on device: the backup could not be written into {tmp_path}" in capsys.readouterr().err
     assert not await asyncio.to_thread(lambda: list(tmp_path.iterdir()))

@@ -118,13 +118,15 @@ def test_what_a_replay_cannot_bring_back_is_told_before_anything_is_done() -> No
     gone = "what stood on it is gone, and so is what followed from it in the stores since this backup"
     anew = lost_since(NOTED, {}, {"evidence.decided.v1": {0: 0, 1: 0}}, {}, with_ledger=True)
     assert anew == [
-        "catalogue.v1 is not there: `bowerbird setup` makes it, `bowerbird republish` fills it",
         f"evidence.decided.v1 was made anew since: {gone}",
+        "catalogue.v1 is not there: `bowerbird setup` makes it, `bowerbird republish` fills it",
     ]
     grown = lost_since(NOTED, nothing_gone, whole, NOTED.topic_ids | {"catalogue.v1": "second"}, with_ledger=True)
     assert grown == [
         "catalogue.v1 was made anew since: `bowerbird republish` fills it from the stores as they were then"
     ]
+    clock = Places(ends={"broker.clock.v1": {0: 7}}, groups={}, topic_ids={"broker.clock.v1": "first"})
+    assert not lost_since(clock, {}, {"broker.clock.v1": {0: 0}}, {"broker.clock.v1": "second"}, with_ledger=True)
     contacts = Places(ends={"learner.contacts.v1": {0: 7}}, groups={}, topic_ids={"learner.contacts.v1": "first"})
     ends, ids = {"learner.contacts.v1": {0: 9}}, {"learner.contacts.v1": "second"}
     (told,) = lost_since(contacts, {}, ends, ids, with_ledger=False)

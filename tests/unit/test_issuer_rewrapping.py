@@ -72,7 +72,7 @@ def rewrapping_of(stored: Stored, audit: MemoryAudit | None = None) -> Rewrappin
     return Rewrapping(stored, BETWEEN, copies=stored, probe=stored, audit=audit or MemoryAudit())  # type: ignore[arg-type]  # a fake
 
 
-async def test_a_dry_run_counts_and_changes_nothing() -> None:
+async def test_a_dry_run_opens_each_key_and_changes_nothing() -> None:
     stored, audit = Stored(), MemoryAudit()
     before = dict(stored.kept)
     told = await rewrapping_of(stored, audit).dry_run()
@@ -118,7 +118,9 @@ async def test_a_key_that_does_not_open_is_named_and_left_as_it_was_and_holds_up
     key, sealed = min(stored.kept.values(), key=lambda each: each[0].key_id)
     changed = key, Sealed(sealed.kek_id, sealed.ciphertext[:-1] + bytes([sealed.ciphertext[-1] ^ 1]))
     stored.kept[key.key_id] = changed
+    foreseen = await rewrapping_of(stored).dry_run()
     done = await rewrapping_of(stored).run(OPERATOR)
+    assert (foreseen.count, foreseen.problems) == (done.count, done.problems)
     assert (done.count, done.left) == (4, {BEFORE.kek_id: 1})
     assert stored.kept[key.key_id] == changed
     (problem,) = done.problems

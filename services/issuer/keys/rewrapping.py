@@ -9,6 +9,7 @@
 Killed anywhere, each key stands under one of the two, and both open; doing it again goes on with those that are left.
 """
 
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 
 from libs.audit.entry import Action, AuditWriter, Cause, Details, Entry
@@ -20,6 +21,9 @@ from services.issuer.keys.sealing import opened, sealed
 from services.issuer.keys.states import SigningKey
 
 _AT_ONCE = 200
+
+Change = tuple[SigningKey, Sealed, Sealed]
+"""A key, as it was sealed and as it is to be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +62,13 @@ class Rewrapping:
         self._audit = audit
 
     async def dry_run(self) -> Rewrapped:
-        """Return what `run` would do; reads counts alone."""
-        left = await self._left()
-        return Rewrapped(self._encryption.kek_id, sum(left.values()), left)
+        """Return what `run` would do, each key that it would seal anew opened; changes nothing."""
+        count, problems = 0, list[str]()
+        async for found in self._sealed_under_others():
+            changes, unopened = self._changes(found)
+            count += len(changes)
+            problems += unopened
+        return Rewrapped(self._encryption.kek_id, count, await self._left(), tuple(problems))
 
     async def run(self, cause: Cause) -> Rewrapped:
         """Seal every key anew that another key-encryption key sealed; one that does not open stays as it is.
@@ -69,9 +77,8 @@ class Rewrapping:
             PyMongoError: the database is unavailable; doing it again goes on.
             KafkaError: a copy was not confirmed; doing it again goes on.
         """
-        count, after, problems = 0, "", list[str]()
-        while found := await self._repository.not_sealed_under(self._encryption.kek_id, after, _AT_ONCE):
-            after = found[-1][0].key_id
+        count, problems = 0, list[str]()
+        async for found in self._sealed_under_others():
             ids: dict[str, list[str]] = {}
             for key, _ in found:
                 ids.setdefault(key.issuer_id, []).append(key.key_id)
@@ -80,18 +87,30 @@ class Rewrapping:
             await self._audit.record(
                 Entry(Action.SIGNING_KEYS_REWRAPPED, cause, tuple(sorted(ids)), subject, details=details)
             )  # 1
-            changes: list[tuple[SigningKey, Sealed, Sealed]] = []
-            for key, before in found:
-                try:
-                    changes.append((key, before, self._anew(key, before)))  # 2
-                except KeyUnavailableError as error:
-                    problems.append(str(error))
+            changes, unopened = self._changes(found)  # 2
+            problems += unopened
             if changes:
                 await self._repository.seal_anew(changes)  # 3
             count += len(changes)
         await self._copies.repair()  # 4
         await self._probe.replace()  # 5
         return Rewrapped(self._encryption.kek_id, count, await self._left(), tuple(problems))
+
+    async def _sealed_under_others(self) -> AsyncIterator[Sequence[tuple[SigningKey, Sealed]]]:
+        after = ""
+        while found := await self._repository.not_sealed_under(self._encryption.kek_id, after, _AT_ONCE):
+            after = found[-1][0].key_id
+            yield found
+
+    def _changes(self, found: Iterable[tuple[SigningKey, Sealed]]) -> tuple[list[Change], list[str]]:
+        """Return the keys sealed anew, and of those that do not open why."""
+        changes, problems = list[Change](), list[str]()
+        for key, before in found:
+            try:
+                changes.append((key, before, self._anew(key, before)))
+            except KeyUnavailableError as error:
+                problems.append(str(error))
+        return changes, problems
 
     def _anew(self, key: SigningKey, before: Sealed) -> Sealed:
         return sealed(key, opened(StoredKey(key, before), self._encryption), self._encryption)
