@@ -22,12 +22,13 @@ from libs.contracts import topics
 from libs.contracts.results import SoloLevel
 from tests.conftest import PORT_OFFSET
 from tests.faults import picture
+from tests.faults.drill_changes import ALLOWED_DOMAINS, RarerChanges
 from tests.faults.hurried import hurry
 from tests.faults.in_flight import InFlight
 from tests.faults.picture import Picture
 from tests.faults.promises import databases
 from tests.faults.scenario import SERVICES
-from tests.faults.school import REQUIRED, Row, SchoolClient, expected_of, make_rows
+from tests.faults.school import REQUIRED, Row, SchoolClient, address, expected_of, make_rows
 from tests.waiting import eventually
 
 _PER_BATCH: Final = 1000
@@ -87,6 +88,29 @@ class School(SchoolClient):
         """Withdraw an API key."""
         self._call("DELETE", "issuer", f"/v1/issuers/{self.id}/keys/{key_id}", self._admin)
 
+    def withdraw_evidence(self, pieces: Sequence[Mapping[str, Any]]) -> None:
+        """Withdraw pieces of evidence."""
+        asked = {"evidence": [*pieces], "reason": "entered_in_error"}
+        self._call("POST", "issuer", f"/v1/issuers/{self.id}/withdrawals", self._key, json=asked)
+
+    def take_down(self, credential_id: str) -> None:
+        """Have a badge taken down."""
+        path = f"/v1/credentials/{credential_id}/take-down"
+        self._call("POST", "issuer", path, self._admin, json={"reason": "personal_data"})
+
+    def suspend(self) -> None:
+        """Have the school suspended."""
+        path = f"/v1/issuers/{self.id}/suspension"
+        self._call("PUT", "issuer", path, self._admin, json={"reason": "under_review"})
+
+    def resume(self) -> None:
+        """Have the school issue again."""
+        self._call("DELETE", "issuer", f"/v1/issuers/{self.id}/suspension", self._admin)
+
+    def limit_mail(self, domains: Sequence[str]) -> None:
+        """Have mail go to these domains alone."""
+        self._call("PUT", "issuer", f"/v1/issuers/{self.id}/mail-domains", self._admin, json={"domains": [*domains]})
+
 
 class Drill:
     """One run."""
@@ -100,6 +124,7 @@ class Drill:
         self.folder = stack.layout.var.parent / "drill-backup"
         self.harm: list[str] = []
         self.old: School
+        self.rarer: RarerChanges
         self.in_flight: InFlight
         self.withdrawn: tuple[str, str]
 
@@ -112,6 +137,7 @@ class Drill:
         self._before()
         self._since()
         self._at_rest("everything is done")
+        self._look_at_rarer("undisturbed")
         undisturbed = picture.take(self.stack)
         self._lose_mongodb()
         self._look_after_uploads()
@@ -119,6 +145,9 @@ class Drill:
         self._still_works("afterwards")
         if self.kafka:
             self._lose_kafka()
+        self.rarer.after()
+        self._at_rest("the suspended school issues again")
+        self._look_at_rarer("in the end", resumed=True)
         for line in self.harm:
             print(f"  {line}")
         print(f"seed {self.seed}: {'HARMED' if self.harm else 'nothing harmed'}")
@@ -129,6 +158,9 @@ class Drill:
         self.old = School(self.stack, f"old-{self.seed}")
         self.old.upload(make_rows(1000, self.seed), "before")
         self.withdrawn = self.old.make_key()
+        paused, asleep = (School(self.stack, f"{name}-{self.seed}") for name in ("paused", "asleep"))
+        self.rarer = RarerChanges(self.stack, self.old, paused, asleep, self.chance)
+        self.rarer.before()
         self._wait_decided()
         tell("backup")
         self.old.upload(_rows_for(200, self.seed + 1, 5000, "m"), "meanwhile")
@@ -155,10 +187,13 @@ class Drill:
         learners = self._learners(revoked)
         again = [Row(f"again-{place}", learner, level) for place, (learner, level) in enumerate(learners)]
         self.old.upload(again, "again")
+        others = [[each for each in some if each not in revoked] for some in (early, late)]
+        rarer = self.rarer.since(*others)
         self.old.withdraw(self.withdrawn[0])
         assert erased is not None
         asyncio.run(erase(self.stack, erased["_id"]))
         tell(f"{len(revoked)} revoked, {len(again)} sent again, one key withdrawn, one learner erased")
+        tell(rarer)
 
     def _learners(self, credentials: Sequence[Mapping[str, Any]]) -> list[tuple[int, SoloLevel]]:
         """Of whose rows these credentials came, and with which level."""
@@ -213,7 +248,8 @@ class Drill:
         self._at_rest("the services have caught up")
         tell(f"time from loss to rest: {time.monotonic() - begun - _REST_SECONDS:.1f} s")
         kinds = ("credentials", "decisions", "badges shown", "rows", "deliveries", "revoked in the lists shown")
-        mails = {"mails": sum(row.learner % _MAILED_ONE_IN == 0 for row in pending)}
+        mailed = [address(row.learner) for row in pending if row.learner % _MAILED_ONE_IN == 0]
+        mails = {"mails": sum(each.partition("@")[2] in ALLOWED_DOMAINS for each in mailed)}
         more = dict.fromkeys(kinds, _PENDING) | mails
         self._compare("Kafka's disk was lost", undisturbed, lambda _before, _after: more)
 
@@ -254,7 +290,11 @@ class Drill:
         self._show("compared, each with what it was just before", picture.compared(before))
         self._show("lost, as docs/runbooks/restore.md says", picture.lost(before, after))
         self.harm += [f"{what}: {each}" for each in found]
+        self._look_at_rarer(what)
         self._command("audit", "promises", "--grace", "0", "--mailbox", str(self.stack.layout.mail))
+
+    def _look_at_rarer(self, when: str, *, resumed: bool = False) -> None:
+        self.harm += [f"{when}: {each}" for each in self.rarer.harm(resumed=resumed)]
 
     def _show(self, what: str, lines: Sequence[str]) -> None:
         print(f"{'':11}{what}:", *(f"{'':11}{each}" for each in lines), sep="\n", flush=True)

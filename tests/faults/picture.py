@@ -52,6 +52,7 @@ COMPARED: Final[Mapping[str, Kind]] = {
     "organisations that evidence knows": Kind("evidence.organisations"),
     "organisations that the notifier knows": Kind("notifier.organisations"),
     "domains of mail": Kind("issuer.mail_domains"),
+    "domains of mail that the notifier knows": Kind("notifier.mail_domains"),
     "signing keys": Kind("issuer.signing_keys", ("issuer_id", "state", "sealed")),
     "API keys": Kind("issuer.api_keys", _KEY),
     "API keys that evidence takes": Kind("evidence.api_keys", _KEY),
@@ -97,7 +98,6 @@ APART: Final = {
     "domains": "the pace of mail to each domain, of the last minutes",
     "issuers": "the notifier's copy",
     "achievements": "the notifier's copy",
-    "mail_domains": "the notifier's copy",
 }
 """By collection, why it is not compared."""
 
