@@ -8,6 +8,7 @@ from bowerbird import module_map
 from libs.access.scopes import MEANINGS as SCOPES
 from libs.contracts.organisations import CLOSING_MEANINGS
 from libs.contracts.reasons import (
+    AWARD_MEANINGS,
     REVOCATION_MEANINGS,
     SUSPENSION_MEANINGS,
     TAKE_DOWN_MEANINGS,
@@ -94,7 +95,7 @@ def _reasons() -> str:
 
 def _revocation() -> str:
     return _page(
-        "Why a badge was revoked or taken down, or evidence withdrawn",
+        "Why a badge was revoked, taken down or awarded by hand, or evidence withdrawn",
         "Stable codes, which partners read; the badge's page tells what they mean. No code blames a learner. "
         "What a school writes beside it (`note`) stays with the school: it is on no topic, page or log, and is removed "
         "when its life ends. "
@@ -105,6 +106,8 @@ def _revocation() -> str:
         _table(("code", "meaning"), ((f"`{code}`", told) for code, told in TAKE_DOWN_MEANINGS.items())),
         "## Evidence withdrawn: its row says so, and what rested on it alone is revoked as `evidence_withdrawn`",
         _table(("code", "meaning"), ((f"`{code}`", told) for code, told in WITHDRAWAL_MEANINGS.items())),
+        "## Awarded by hand: no partner reads these, and they stand on no page",
+        _table(("code", "meaning"), ((f"`{code}`", told) for code, told in AWARD_MEANINGS.items())),
     )
 
 

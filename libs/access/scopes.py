@@ -18,6 +18,7 @@ class Scope(StrEnum):
     EVIDENCE_WRITE = "evidence:write"
     EVIDENCE_READ = "evidence:read"
     CREDENTIALS_READ = "credentials:read"
+    CREDENTIALS_AWARD = "credentials:award"
     CREDENTIALS_REVOKE = "credentials:revoke"
     CREDENTIALS_TAKE_DOWN = "credentials:take-down"
     DELIVERIES_READ = "deliveries:read"
@@ -45,6 +46,7 @@ MEANINGS: dict[Scope, str] = {
     Scope.EVIDENCE_WRITE: "Send evidence.",
     Scope.EVIDENCE_READ: "Read batches of evidence, their rows, and what was decided on each.",
     Scope.CREDENTIALS_READ: "Read credentials and their state.",
+    Scope.CREDENTIALS_AWARD: "Award badges by hand, with evidence and a reason.",
     Scope.CREDENTIALS_REVOKE: "Revoke credentials.",
     Scope.CREDENTIALS_TAKE_DOWN: "Take badges down: nobody can read them any more, and they are revoked.",
     Scope.DELIVERIES_READ: "Read what became of the mail about a credential.",

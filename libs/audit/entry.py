@@ -37,6 +37,7 @@ class Action(StrEnum):
     API_KEY_WITHDRAWN = "api-key.withdrawn"
     API_KEYS_SIGNED_ANEW = "api-keys.signed-anew"
     EVIDENCE_RELEASED = "evidence.released"
+    AWARDED_BY_HAND = "credentials.awarded-by-hand"
     EVIDENCE_WITHDRAWN = "evidence.withdrawn"
     CREDENTIALS_SIGNED = "credentials.signed"
     STATUS_LIST_SIGNED = "status-list.signed"

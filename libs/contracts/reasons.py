@@ -1,4 +1,4 @@
-"""Why a credential was revoked or taken down, or an issuer suspended: stable codes, which the public reads."""
+"""Why a badge was awarded by hand, revoked or taken down, or an issuer suspended: stable codes."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -45,6 +45,16 @@ class WithdrawalReason(Code):
     OTHER = "other"
 
 
+class AwardReason(Code):
+    """Why a school awards a badge by hand. A code never changes its meaning."""
+
+    PRIOR_LEARNING = "prior_learning"
+    EVIDENCE_ELSEWHERE = "evidence_elsewhere"
+    APPEAL = "appeal"
+    CORRECTION = "correction"
+    OTHER = "other"
+
+
 class TakeDownReason(Code):
     """Why what a badge says is withheld from everybody. A code never changes its meaning."""
 
@@ -83,6 +93,13 @@ WITHDRAWAL_MEANINGS: Final[Mapping[WithdrawalReason, str]] = {
     WithdrawalReason.REQUESTED_BY_LEARNER: "The learner asked for it.",
     WithdrawalReason.OTHER: "None of these.",
 }
+AWARD_MEANINGS: Final[Mapping[AwardReason, str]] = {
+    AwardReason.PRIOR_LEARNING: "What was learned before, or outside the school, is recognised.",
+    AwardReason.EVIDENCE_ELSEWHERE: "The evidence was assessed, and stands in records that are not sent.",
+    AwardReason.APPEAL: "Somebody asked for the decision to be looked at again, and was right.",
+    AwardReason.CORRECTION: "What was awarded before was wrong, or was not awarded by mistake.",
+    AwardReason.OTHER: "None of these; the comment of the row can say more, to the school alone.",
+}
 TAKE_DOWN_MEANINGS: Final[Mapping[TakeDownReason, str]] = {
     TakeDownReason.PERSONAL_DATA: "It says something personal that should not be public.",
     TakeDownReason.REQUESTED_BY_LEARNER: "The learner, or who speaks for the learner, asked for it.",
@@ -101,6 +118,7 @@ SUSPENSION_MEANINGS: Final[Mapping[SuspensionReason, str]] = {
 
 RevocationCode = Annotated[RevocationReason, BeforeValidator(RevocationReason.read)]
 WithdrawalCode = Annotated[WithdrawalReason, BeforeValidator(WithdrawalReason.read)]
+AwardCode = Annotated[AwardReason, BeforeValidator(AwardReason.read)]
 TakeDownCode = Annotated[TakeDownReason, BeforeValidator(TakeDownReason.read)]
 SuspensionCode = Annotated[SuspensionReason, BeforeValidator(SuspensionReason.read)]
 """The codes as fields of events."""

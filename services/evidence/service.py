@@ -33,6 +33,7 @@ from libs.contracts.events import (
     OrganisationPublished,
 )
 from services.evidence.batches.api import batch_routes, upload_routes
+from services.evidence.batches.awards_api import award_routes
 from services.evidence.batches.body import Limits
 from services.evidence.batches.closed_organisations import ClosedOrganisations
 from services.evidence.batches.ingestion import Intake
@@ -165,6 +166,18 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
         contracts=[OrganisationPublished],
         handle=OrganisationWorker(organisations).handle,
     )
+    closed = ClosedOrganisations(organisations.newest, now)
+    plumbing.app.include_router(
+        award_routes(
+            intake,
+            keys,
+            plumbing.audit,
+            limits,
+            longest_row=settings.upload_row_length,
+            quotas=quotas,
+            closed=closed,
+        )
+    )
     plumbing.app.include_router(
         upload_routes(
             intake,
@@ -172,7 +185,7 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
             limits,
             longest_row=settings.upload_row_length,
             quotas=quotas,
-            closed=ClosedOrganisations(organisations.newest, now),
+            closed=closed,
             whole_files=_whole_files(plumbing, settings),
         )
     )

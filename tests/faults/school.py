@@ -2,7 +2,7 @@
 
 import random
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -99,7 +99,7 @@ class SchoolClient:
         school = {"id": name, "kind": "school", "name": f"School {name}", "issuer": {}}
         self._call("POST", "issuer", "/v1/organisations", admin, json=school)
         scopes = ["catalogue:write", "evidence:write", "evidence:read", "credentials:revoke", "credentials:read"]
-        scopes.append("deliveries:read")
+        scopes += ["credentials:award", "deliveries:read"]
         granted = self._call(
             "POST", "issuer", f"/v1/issuers/{name}/keys", admin, json={"name": "Fault tests", "scopes": scopes}
         )
@@ -112,8 +112,8 @@ class SchoolClient:
         """By which the school is known."""
         return self._key
 
-    def publish(self, achievement: str = "resilience") -> None:
-        """Publish an achievement; all evidence is for the one named here."""
+    def publish(self, achievement: str = "resilience", rule: Mapping[str, Any] | None = None) -> None:
+        """Publish an achievement, with a rule or a required level; all evidence is for the one named here."""
         levels = [{"level": each, "name": each.label, "description": f"How {each.label} looks."} for each in SoloLevel]
         self._call(
             "POST",
@@ -127,7 +127,7 @@ class SchoolClient:
                 "description": "Keeps going when it is hard.",
                 "criteria": "A teacher saw it.",
                 "levels": levels,
-                "required_level": REQUIRED,
+                **({"required_level": REQUIRED} if rule is None else {"rule": rule}),
             },
         )
 

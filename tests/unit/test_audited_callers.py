@@ -76,6 +76,7 @@ PUBLIC = "anybody may verify, and nothing is changed"
 OF_CALLS: dict[str, Sequence[Action] | str] = {
     "evidence POST /v1/evidence": EVIDENCE,
     "evidence POST /v1/batches": EVIDENCE,
+    "evidence POST /v1/awards": [Action.AWARDED_BY_HAND],
     "issuer POST /v1/credentials/{credential_id}/revoke": [Action.CREDENTIAL_REVOKED],
     "issuer POST /v1/credentials/{credential_id}/take-down": [Action.CREDENTIAL_TAKEN_DOWN],
     "issuer POST /v1/issuers/{issuer_id}/keys": [Action.API_KEY_GRANTED],

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from libs.contracts.cloudevents import Outgoing, body_of
-from libs.contracts.events import CredentialDocument, EvidenceDecided, EvidenceSubmitted
+from libs.contracts.events import ByHand, CredentialDocument, EvidenceDecided, EvidenceSubmitted
+from libs.contracts.reasons import AwardReason
 from libs.contracts.results import SoloLevel
 from services.issuer.credentials.announcements import Announcer
 from services.issuer.credentials.credential import Credential
@@ -123,6 +124,7 @@ def _decision_id(event: EvidenceDecided) -> tuple[UUID, int, int]:
     return event.batch_id, event.row, event.sequence
 
 
+BY_HAND = ByHand(reason=AwardReason.APPEAL, awarded_by="key:wattle/registry")
 steps = st.lists(
     st.one_of(
         st.tuples(
@@ -130,6 +132,7 @@ steps = st.lists(
             st.sampled_from(["s1", "s2"]),
             st.integers(1, 8),
             st.sampled_from(["resilience", "resilience", "wit", "wit", "care", "unknown"]),
+            st.sampled_from([None, None, BY_HAND]),
         ),
         st.integers(0, 20),
         st.just("new version"),
@@ -142,7 +145,10 @@ steps = st.lists(
 @settings(deadline=None)
 @given(drawn=steps, copied_at=st.integers(0, 16), replayed=st.integers(0, 16), unpublished=st.integers(0, 2))
 async def test_what_was_published_holds_whenever_the_store_is_set_back(
-    drawn: list[tuple[SoloLevel, str, int, str] | int | str], copied_at: int, replayed: int, unpublished: int
+    drawn: list[tuple[SoloLevel, str, int, str, ByHand | None] | int | str],
+    copied_at: int,
+    replayed: int,
+    unpublished: int,
 ) -> None:
     authority, pieces = Authority(), list[EvidenceSubmitted]()
     copied, read_until = authority.copied(), 0
@@ -155,9 +161,10 @@ async def test_what_was_published_holds_whenever_the_store_is_set_back(
             newest = achievement(version=len(authority.catalogue.versions), required_level=SoloLevel.EXTENDED_ABSTRACT)
             authority.catalogue.versions.append(newest)
         else:
-            level, learner, source, what = step
-            row = len(pieces) + 1
-            piece = evidence(row, level, learner=learner, source_id=f"x{source}", digest=f"{level}", achievement=what)
+            level, learner, source, what, hand = step
+            row, digest = len(pieces) + 1, f"{level} {hand}"
+            piece = evidence(row, level, learner=learner, source_id=f"x{source}", digest=digest, achievement=what)
+            piece = piece.model_copy(update={"by_hand": hand})
             pieces.append(piece)
             await authority.handle([piece])
     truth: dict[UUID, Credential] = dict(authority.store.credentials.stored)

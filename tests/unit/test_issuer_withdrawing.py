@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from libs.contracts.cloudevents import Outgoing, Received
 from libs.contracts.events import (
     AchievementPublished,
+    ByHand,
     CredentialDocument,
     CredentialIssued,
     CredentialRevoked,
@@ -21,7 +22,7 @@ from libs.contracts.events import (
     Outcome,
     ReconsiderHolding,
 )
-from libs.contracts.reasons import RevocationReason, WithdrawalReason
+from libs.contracts.reasons import AwardReason, RevocationReason, WithdrawalReason
 from libs.contracts.results import SoloLevel
 from services.issuer.credentials.announcements import Announcer
 from services.issuer.decisions.decision import Decision, Reason
@@ -167,6 +168,20 @@ async def test_an_award_that_counts_evidence_together_stands_while_what_is_left_
     assert school.active == set()
     await school.handle(wit(4))
     assert school.active == {("wattle/wit/1", R)}, "what else a withdrawn award was made of counts again"
+
+
+async def test_an_award_by_hand_goes_with_its_evidence_unless_what_is_kept_comes_to_it() -> None:
+    school, hand = School(), ByHand(reason=AwardReason.APPEAL, awarded_by="key:wattle/registry")
+    given_by_hand = wit(1, R, by_hand=hand)
+    await school.handle(given_by_hand, wit(2, M), wit(3, M))
+    assert school.active == {("wattle/wit/1", R)}
+    await school.handle(withdrawn(given_by_hand))
+    assert len(school.row(1).revoked) == 1
+    assert school.active == {("wattle/wit/1", M)}, "what the rule comes to is awarded instead"
+    another = wit(4, M, by_hand=hand)
+    await school.handle(another)
+    await school.handle(withdrawn(another))
+    assert school.active == {("wattle/wit/1", M)}
 
 
 async def test_what_is_still_earned_at_a_lower_level_is_awarded_with_the_withdrawal() -> None:

@@ -34,6 +34,7 @@ from libs.contracts.events.credentials import (
 from libs.contracts.events.event import Event
 from libs.contracts.events.evidence import (
     BatchStored,
+    ByHand,
     Counted,
     EvidenceDecided,
     EvidenceSubmitted,
@@ -68,6 +69,7 @@ __all__ = [
     "AuditEntryCopied",
     "AuthorityPublished",
     "BatchStored",
+    "ByHand",
     "Canary",
     "CanaryDecided",
     "CanaryDocument",

@@ -8,8 +8,17 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from libs.contracts import topics
 from libs.contracts.events.event import Event
-from libs.contracts.reasons import WithdrawalCode
+from libs.contracts.reasons import AwardCode, WithdrawalCode
 from libs.contracts.results import Result, SoloLevel
+
+
+class ByHand(BaseModel):
+    """Who awards by hand, and why: the evidence is held against no rule that counts several pieces together."""
+
+    model_config = ConfigDict(frozen=True)
+
+    reason: AwardCode
+    awarded_by: str = Field(description="who asked, as in the audit log: key:ISSUER/NAME")
 
 
 class EvidenceSubmitted(Event):
@@ -40,6 +49,7 @@ class EvidenceSubmitted(Event):
     assessor_id: UUID | None = Field(default=None, description="who assessed, as an opaque reference")
     received_at: AwareDatetime
     mapping_version: str = Field(default="1", description="the version of the rules that read the row")
+    by_hand: ByHand | None = Field(default=None, description="where it is awarded by hand")
 
 
 class EvidenceWithdrawn(Event):
@@ -173,8 +183,8 @@ class EvidenceDecided(Event):
     )
     counted: Counted | None = Field(
         default=None,
-        description="where the achievement has a rule that counts evidence together: the piece is kept, and what is "
-        "issued is made of this; nothing where none is issued",
+        description="where the achievement has a rule that counts evidence together: the piece is kept, unless "
+        "it is awarded by hand, and what is issued is made of this; nothing where none is issued",
     )
     stacked: tuple[StackedAward, ...] | None = Field(
         default=None, description="what the learner earned beside it, since it asks to hold what this piece has earned"

@@ -4,7 +4,6 @@ import csv
 import io
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from typing import Annotated, Any
@@ -46,12 +45,13 @@ from services.evidence.sources.failed_columns import FAILED_COLUMNS
 from services.evidence.sources.forms import CSV, NDJSON, OPENED, STREAMED, XLSX, ZIP, Form, is_sheet
 from services.evidence.sources.schema import EXAMPLE, column_table, csv_template, evidence_schema
 
+SOURCE_PATTERN = r"^[a-z0-9][a-z0-9-]{0,63}$"
 _AFTER = r"^(?:[a-z0-9_]{0,60}\.)?[0-9]{1,9}$"
 
 _Source = Annotated[
     str,
     Query(
-        pattern=r"^[a-z0-9][a-z0-9-]{0,63}$",
+        pattern=SOURCE_PATTERN,
         description="the sender's system that the source ids come from",
         examples=["sis"],
     ),
@@ -65,7 +65,7 @@ _IdempotencyKey = Annotated[
         examples=["values-week-2026-7b"],
     ),
 ]
-_Encoding = Annotated[
+CONTENT_ENCODING = Annotated[
     str | None,
     Header(
         alias="Content-Encoding",
@@ -78,7 +78,7 @@ _DryRun = Annotated[
     bool, Query(alias="dry_run", description="read the file and say what its rows would become; take nothing in")
 ]
 
-_ACCEPTED: dict[int | str, dict[str, Any]] = {
+ACCEPTED: dict[int | str, dict[str, Any]] = {
     202: {
         "description": "All of it is safe: on Kafka and in the database. What it earns is decided next.",
         "headers": {"Location": {"description": "the path of the batch", "schema": {"type": "string"}}},
@@ -155,7 +155,7 @@ def upload_routes(
         if media_type in STREAMED:
             yield STREAMED[media_type], plain_blocks(sent, limits, gzipped=gzipped)
             return
-        small = replace(limits, sent_bytes=whole_files.most_bytes, plain_bytes=whole_files.most_bytes)
+        small = limits.of_bytes(whole_files.most_bytes)
         async with whole_files.opened(media_type, plain_blocks(sent, small, gzipped=gzipped)) as found:
             yield found
 
@@ -167,7 +167,7 @@ def upload_routes(
     @router.post(
         "/evidence",
         status_code=202,
-        responses=_ACCEPTED,
+        responses=ACCEPTED,
         openapi_extra=_EVIDENCE_BODY,
         dependencies=[streamed_body(longest_row)],
     )
@@ -178,13 +178,13 @@ def upload_routes(
         caller: Caller = writer,
         source: _Source = "upload",
         idempotency_key: _IdempotencyKey = None,
-        content_encoding: _Encoding = None,
+        content_encoding: CONTENT_ENCODING = None,
     ) -> BatchView:
         """Send one piece of evidence; it becomes a batch of one row."""
         await closed.require_open(caller.issuer_id)
         upload = Upload(caller.issuer_id, source, "json", request_trace(request), idempotency_key)
-        one = replace(limits, sent_bytes=longest_row, plain_bytes=longest_row)
-        pieces = plain_blocks(quotas.counted(caller, request.stream()), one, gzipped=_is_gzip(content_encoding))
+        one = limits.of_bytes(longest_row)
+        pieces = plain_blocks(quotas.counted(caller, request.stream()), one, gzipped=is_gzip(content_encoding))
         body, today = b"".join([block async for block in pieces]), intake.clock().date()
         fields = good_fields(body, today, intake.contact_policy, local=intake.local)
         charge = partial(quotas.take, caller, "rows")
@@ -194,7 +194,7 @@ def upload_routes(
         "/batches",
         status_code=202,
         response_model=BatchView,
-        responses={200: {"model": DryRunView, "description": "Of a dry run: nothing was taken in."}, **_ACCEPTED},
+        responses={200: {"model": DryRunView, "description": "Of a dry run: nothing was taken in."}, **ACCEPTED},
         openapi_extra=_UPLOAD_BODY,
         dependencies=[streamed_body(limits.sent_bytes)],
     )
@@ -205,7 +205,7 @@ def upload_routes(
         caller: Caller = writer,
         source: _Source = "upload",
         idempotency_key: _IdempotencyKey = None,
-        content_encoding: _Encoding = None,
+        content_encoding: CONTENT_ENCODING = None,
         is_dry_run: _DryRun = False,
     ) -> BatchView | JSONResponse:
         """Send a file of evidence: CSV, NDJSON, a workbook, or one of these in a ZIP; answered when all of it is safe.
@@ -222,7 +222,7 @@ def upload_routes(
         with watched(request) as sender:
             stream = keys.while_valid(request, sender.stream())
             sent = quotas.counted(caller, stream, BYTES_OF_DRY_RUNS if is_dry_run else "bytes")
-            async with _opened(request, sent, gzipped=_is_gzip(content_encoding)) as (form, pieces):
+            async with _opened(request, sent, gzipped=is_gzip(content_encoding)) as (form, pieces):
                 upload = Upload(caller.issuer_id, source, form.name, request_trace(request), idempotency_key)
                 reader = form.reader(longest_row)
                 charge = partial(quotas.take, caller, ROWS_OF_DRY_RUNS if is_dry_run else "rows")
@@ -315,7 +315,12 @@ def _media_type(request: Request) -> str:
     return essence(media_type)
 
 
-def _is_gzip(content_encoding: str | None) -> bool:
+def is_gzip(content_encoding: str | None) -> bool:
+    """Return whether the body is compressed.
+
+    Raises:
+        UnsupportedMediaError: it is encoded otherwise.
+    """
     encoding = (content_encoding or "identity").strip().lower()
     if encoding not in {"identity", "gzip"}:
         raise UnsupportedMediaError("Content-Encoding is gzip, or there is none.")

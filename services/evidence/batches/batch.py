@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import NamedTuple
 from uuid import UUID
 
-from libs.contracts.events import Outcome
+from libs.contracts.events import ByHand, Outcome
 from services.evidence.batches.originals import Original
 from services.evidence.sources.refusals import Reason
 
@@ -37,13 +37,19 @@ class BatchState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """Who sends what: the sender's key for it makes its repetition the same batch."""
+    """Who sends what: the sender's key for it makes its repetition the same batch. With `by_hand` all is awarded so."""
 
     issuer_id: str
     source: str
     format: str
     trace: str
     idempotency_key: str | None = None
+    by_hand: ByHand | None = None
+
+    @property
+    def fingerprint_key(self) -> str | None:
+        """Return what the rows are told from others under: under one key all are awarded for one reason."""
+        return self.idempotency_key if self.by_hand is None else f"{self.idempotency_key} {self.by_hand.reason}"
 
 
 @dataclass(frozen=True, slots=True)

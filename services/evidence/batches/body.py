@@ -3,7 +3,7 @@
 import asyncio
 import zlib
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import monotonic
 
 from starlette.requests import ClientDisconnect
@@ -37,6 +37,10 @@ class Limits:
     plain_bytes: int
     idle_seconds: float
     total_seconds: float
+
+    def of_bytes(self, most: int) -> "Limits":
+        """Return these for an upload of so many bytes, sent and unpacked."""
+        return replace(self, sent_bytes=most, plain_bytes=most)
 
 
 async def plain_blocks(pieces: AsyncIterator[bytes], limits: Limits, *, gzipped: bool) -> AsyncIterator[bytes]:

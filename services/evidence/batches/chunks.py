@@ -4,11 +4,12 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from hashlib import sha256
 from uuid import UUID
 
 from libs.common.contact_details import ContactPolicy
 from libs.contracts.cloudevents import body_of
-from libs.contracts.events import BatchStored, EvidenceSubmitted, LearnerContact, Outcome
+from libs.contracts.events import BatchStored, ByHand, EvidenceSubmitted, LearnerContact, Outcome
 from libs.contracts.ids import Ids, submission_id
 from libs.contracts.unchecked import unchecked
 from services.evidence.batches import metrics
@@ -86,7 +87,7 @@ class Chunker:
         return chunk
 
     def _take(self, chunk: Chunk, piece_id: UUID, number: int, row: Submission, now: datetime) -> NewRow:
-        issuer_id = self._upload.issuer_id
+        issuer_id, by_hand = self._upload.issuer_id, self._upload.by_hand
         learner_id = self._ids.learner_id(issuer_id, row.learner_id)
         if row.learner_email is not None:
             # A name alone reaches nobody, so it is not kept; and on a compacted topic, where the last record stays, it
@@ -96,7 +97,7 @@ class Chunker:
             _submitted(
                 submission_id=piece_id,
                 evidence_id=self._ids.evidence_id(issuer_id, self._upload.source, row.source_id),
-                digest=row.digest,
+                digest=row.digest if by_hand is None else _digest(row.digest, by_hand),
                 batch_id=self._batch_id,
                 row=number,
                 issuer_id=issuer_id,
@@ -113,6 +114,7 @@ class Chunker:
                 assessor_id=None if row.assessor is None else self._assessor_id(row.assessor),
                 received_at=now,
                 mapping_version=MAPPING_VERSION,
+                by_hand=by_hand,
             )
         )
         warnings = tuple(RowWarning(each.column, each.reason.value, each.message) for each in row.warnings)
@@ -144,6 +146,11 @@ class Chunker:
             email=row.learner_email,
             changed_at=now,
         )
+
+
+def _digest(digest: str, by_hand: ByHand) -> str:
+    """Return the digest of a row that is awarded by hand: other content than the same row as evidence."""
+    return sha256(f"{digest} by hand {by_hand.reason}".encode()).hexdigest()
 
 
 def _refused(piece_id: UUID, number: int, sent: Original | None, refusal: Refusal) -> NewRow:

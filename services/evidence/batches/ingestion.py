@@ -254,13 +254,15 @@ class UploadSession:
         key = upload.idempotency_key
         batch_id = intake.new_id() if key is None else intake.ids.batch_id(upload.issuer_id, key)
         token, now = intake.new_id(), intake.clock()
-        begun = first_progress(key, first)
+        begun = first_progress(upload.fingerprint_key, first)
         lease = await _patiently(lambda: intake.batches.acquire(batch_id, upload, token, now, now - LEASE, first=begun))
         failpoint("evidence.ingestion.0")
         if not lease.accepted:
             self._renewal = asyncio.create_task(self._renew_lease())
         chunker = Chunker(upload, batch_id, intake.ids, intake.contact_policy, local=intake.local)
-        return _Batch(lease, Repeat(lease, key), chunker, lease.progress, lease.announced, lease.accepted)
+        return _Batch(
+            lease, Repeat(lease, upload.fingerprint_key), chunker, lease.progress, lease.announced, lease.accepted
+        )
 
     async def _renew_lease(self) -> None:
         """Renew the lease while the upload goes on, also while a chunk waits for Kafka."""

@@ -11,6 +11,7 @@ from libs.access.api_keys import ApiKeys, Caller
 from libs.access.scopes import Scope
 from libs.common.errors import NotFoundError
 from libs.common.problems import documented
+from libs.contracts.events import ByHand
 from libs.contracts.results import SoloLevel
 from libs.contracts.rules import Rule
 from services.issuer.credentials.credential import CredentialState
@@ -74,6 +75,7 @@ class AwardAnswer(BaseModel):
     )
     evidence: list[UUID] = Field(description="the pieces of evidence that counted")
     credentials: list[UUID] = Field(description="the badges held that counted")
+    by_hand: ByHand | None = Field(description="who awarded it by hand, and why, where somebody did")
 
 
 class ExplanationAnswer(BaseModel):
@@ -166,4 +168,5 @@ def _award(award: ExplainedAward) -> AwardAnswer:
         rule_version=award.rule_version,
         evidence=list(award.counted.evidence),
         credentials=list(award.counted.credentials),
+        by_hand=award.by_hand,
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from libs.common.errors import NotFoundError
-from libs.contracts.events import AchievementPublished, Counted
+from libs.contracts.events import AchievementPublished, ByHand, Counted
 from libs.contracts.ids import Ids
 from libs.contracts.rules import Condition, Either, EvidenceCondition, Group, asked_for
 from services.issuer.credentials.award import HeldAward
@@ -25,11 +25,12 @@ from services.issuer.rules.evaluation import Evaluation, evaluate
 
 @dataclass(frozen=True, slots=True)
 class ExplainedAward:
-    """A credential, the rule that it was decided by, and what it is made of."""
+    """A credential, the rule that it was decided by, what it is made of, and who awarded it, where that was by hand."""
 
     credential: Credential
     rule_version: str
     counted: Counted
+    by_hand: ByHand | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,4 +135,4 @@ def _explained(credential: Credential, decision: Decision) -> ExplainedAward:
             rules = decision.rule_version.rpartition(", ")[2]
             return ExplainedAward(credential, f"{each.achievement}, {rules}", counted)
     counted = decision.counted or Counted(level=credential.level, evidence=(decision.evidence.evidence_id,))
-    return ExplainedAward(credential, decision.rule_version, counted)
+    return ExplainedAward(credential, decision.rule_version, counted, decision.evidence.by_hand)

@@ -232,7 +232,9 @@ class PublishedHistory:
 def _changes(decision: Decision, ids: Ids) -> Iterator[tuple[str, Callable[[Kept], Kept]]]:
     """Yield what a decision changes in kept evidence, by the version of the achievement that it belongs to."""
     piece = KeptPiece.of(decision.evidence, ids)
-    if decision.counted is not None and decision.achievement is not None and decision.outcome is Outcome.WITHDRAWN:
+    if decision.evidence.by_hand is not None:
+        pass  # it counts with no other
+    elif decision.counted is not None and decision.achievement is not None and decision.outcome is Outcome.WITHDRAWN:
         yield decision.achievement, lambda kept: kept.without_piece(piece.evidence_id)
     elif decision.counted is not None and decision.achievement is not None:
         yield decision.achievement, lambda kept: kept.with_piece(piece)

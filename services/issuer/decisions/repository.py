@@ -314,6 +314,7 @@ def _decision_document(decision: Decision) -> Document:
         "term": evidence.term,
         "assessor_id": evidence.assessor_id,
         "received_at": evidence.received_at,
+        "by_hand": None if evidence.by_hand is None else evidence.by_hand.model_dump(mode="json"),
         "outcome": decision.outcome.value,
         "reason": None if decision.reason is None else decision.reason.value,
         "decided_by": decision.achievement,

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from libs.contracts.events import AchievementPublished, EvidenceSubmitted, Outcome
-from libs.contracts.rules import Condition, EvidenceCondition, Group, conditions
+from libs.contracts.events import AchievementPublished, Counted, EvidenceSubmitted, Outcome
+from libs.contracts.rules import Condition, EvidenceCondition, Group, conditions, least_level
 from services.issuer.credentials.award import NewAward
 from services.issuer.decisions.claims import claim, holding_of
 from services.issuer.decisions.context import DecisionContext, Owner, RuleOutcome
@@ -33,7 +33,7 @@ def _decide_one(evidence: EvidenceSubmitted, context: DecisionContext) -> RuleOu
 
 def _measure(evidence: EvidenceSubmitted, achievement: AchievementPublished, context: DecisionContext) -> RuleOutcome:
     """Return what a piece that lacks nothing else earns."""
-    if achievement.rule is not None:
+    if achievement.rule is not None and evidence.by_hand is None:
         return count(evidence, achievement, context)
     shortfall = _shortfall(evidence, achievement)
     if shortfall is not None:
@@ -55,7 +55,9 @@ def _issued_before(
     for held in context.holdings.get(holding_of(evidence, achievement, context.ids), ()):
         if context.lost(held, evidence):
             issued = RuleOutcome(evidence, Outcome.ISSUED, None, achievement, held.credential_id, owns_evidence=True)
-            if achievement.rule is not None:
+            if achievement.rule is not None and evidence.by_hand is not None:
+                issued = issued._replace(counted=_as_by_rule(achievement.rule, evidence))
+            elif achievement.rule is not None:
                 issued = issued._replace(counted=recount(evidence, achievement, held, context))
             return issued._replace(issued_at=held.issued_at)
     return None
@@ -115,20 +117,31 @@ def _mismatch(evidence: EvidenceSubmitted, achievement: AchievementPublished) ->
 def _shortfall(evidence: EvidenceSubmitted, achievement: AchievementPublished) -> Reason | None:
     """Return what the result lacks to earn the achievement, whatever is held already."""
     level, score = evidence.result.level, evidence.result.score
-    if level is not None and achievement.required_level is not None:
-        return Reason.BELOW_REQUIRED_LEVEL if level.rank < achievement.required_level.rank else None
+    required = achievement.least_level
+    if level is not None and required is not None:
+        return Reason.BELOW_REQUIRED_LEVEL if level.rank < required.rank else None
     if score is not None and achievement.required_score is not None:
         return Reason.BELOW_REQUIRED_SCORE if score < achievement.required_score else None
     return None
 
 
 def _award(evidence: EvidenceSubmitted, achievement: AchievementPublished, context: DecisionContext) -> RuleOutcome:
-    credential_id, reason = claim(evidence, achievement, evidence.result.level, context)
+    by_rule = None if achievement.rule is None else _as_by_rule(achievement.rule, evidence)
+    level = evidence.result.level if by_rule is None else by_rule.level
+    credential_id, reason = claim(evidence, achievement, level, context)
     if reason is not None:
         return RuleOutcome(evidence, Outcome.DUPLICATE, reason, achievement, credential_id, owns_evidence=True)
     holding = holding_of(evidence, achievement, context.ids)
-    award = NewAward(evidence, achievement, credential_id, holding, evidence.result)
-    return RuleOutcome(evidence, Outcome.ISSUED, None, achievement, credential_id, owns_evidence=True, award=award)
+    shown = evidence.result if by_rule is None or by_rule.level is not None else None
+    award = NewAward(evidence, achievement, credential_id, holding, shown)
+    issued = RuleOutcome(evidence, Outcome.ISSUED, None, achievement, credential_id, owns_evidence=True, award=award)
+    return issued._replace(counted=by_rule)
+
+
+def _as_by_rule(rule: Condition | Group, evidence: EvidenceSubmitted) -> Counted:
+    """Return what an award by hand is made of, where the achievement has a rule: it says a level if that names one."""
+    level = None if least_level(rule) is None else evidence.result.level
+    return Counted(level=level, evidence=(evidence.evidence_id,))
 
 
 def _asks_for_other(rule: Condition | Group, evidence: EvidenceSubmitted) -> Reason | None:

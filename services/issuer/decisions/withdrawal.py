@@ -66,7 +66,7 @@ def reconsider(decision: Decision, keys: Sequence[str], context: DecisionContext
 
 def _uncount(decision: Decision, context: DecisionContext) -> None:
     version = _version(decision.evidence, context)
-    if version is not None and decision.counted is not None:
+    if version is not None and decision.counted is not None and decision.evidence.by_hand is None:
         change(kept_with(decision.evidence, version, context).without_piece(decision.evidence.evidence_id), context)
 
 
