@@ -10,6 +10,7 @@ from uuid import UUID
 from fastapi import FastAPI
 
 from libs.access.api_keys import ApiKeys, Caller
+from libs.audit.entry import AuditWriter
 from libs.common.contact_details import ContactPolicy
 from libs.common.errors import ConflictError, NotFoundError, OtherTenantError, UnavailableError
 from libs.common.health import Health
@@ -25,6 +26,7 @@ from libs.contracts.events import (
     Outcome,
 )
 from services.evidence.batches.api import batch_routes, upload_routes
+from services.evidence.batches.awards_api import award_routes
 from services.evidence.batches.batch import (
     Batch,
     BatchState,
@@ -49,6 +51,7 @@ from services.evidence.batches.sealing import BatchSealing
 from services.evidence.batches.submissions import SentSubmissions, packed
 from services.evidence.batches.whole_files import WholeFiles
 from tests.ids import IDS, SECRET
+from tests.issuer_doubles import MemoryAudit
 from tests.keys_in_memory import MemoryKeys
 
 NOW = datetime(2026, 11, 23, 9, tzinfo=UTC)
@@ -285,7 +288,7 @@ class Published:
 
 
 class AnyKey(ApiKeys):
-    """Knows a caller by the text of the bearer token: ISSUER, or ISSUER-read."""
+    """Knows a caller by the text of the bearer token: ISSUER, ISSUER-read, or ISSUER-award, which awards by hand."""
 
     def __init__(self) -> None:
         super().__init__(MemoryKeys())
@@ -293,6 +296,7 @@ class AnyKey(ApiKeys):
     async def caller(self, key: str) -> Caller:
         issuer_id, _, only = key.partition("-")
         scopes = {f"evidence:{only}"} if only else {"evidence:read", "evidence:write"}
+        scopes = {"credentials:award"} if only == "award" else scopes
         return Caller(issuer_id, frozenset(scopes))
 
 
@@ -336,6 +340,7 @@ def evidence_app(
     runner: Runner | None = None,
     newest_organisation: Callable[[str], Awaitable[OrganisationPublished | None]] = no_organisation,
     clock: Callable[[], datetime] = lambda: NOW,
+    audit: AuditWriter | None = None,
 ) -> FastAPI:
     """The real routes over these."""
     intake = Intake(
@@ -350,6 +355,17 @@ def evidence_app(
         contact_policy=contact_policy,
     )
     app = create_app("evidence", Health())
+    app.include_router(
+        award_routes(
+            intake,
+            AnyKey(),
+            audit or MemoryAudit(),
+            limits,
+            longest_row=longest_row,
+            quotas=quotas(daily or DailyLimits()),
+            closed=ClosedOrganisations(newest_organisation, clock),
+        )
+    )
     app.include_router(
         upload_routes(
             intake,

@@ -10,6 +10,7 @@ from deploy.embedded.stack import Stack
 from libs.common.failpoints import Order, read_orders, write_orders
 from libs.contracts.results import SoloLevel
 from tests.faults.hurried import order_file
+from tests.faults.scenario import Keeper
 from tests.faults.school import SchoolClient
 from tests.waiting import eventually
 
@@ -38,14 +39,16 @@ def test_killed_after_it_is_published_and_after_it_is_recorded_an_award_is_one(s
     write_orders(order_file(stack, "evidence"), [Order("evidence.ingestion.1", "", passing=1)])
     write_orders(order_file(stack, "issuer"), [Order("issuer.award.5", "", passing=1)])
     path, headers = "/v1/awards?reason=prior_learning", {"idempotency-key": "k1", "content-type": "application/json"}
-    one = school.submit(path, headers, award(1))
-    ndjson = {"idempotency-key": "k2", "content-type": "application/x-ndjson"}
-    file = school.submit(path, ndjson, b"\n".join(map(award, range(1, 41))))
+    with Keeper(stack):
+        one = school.submit(path, headers, award(1))
+        ndjson = {"idempotency-key": "k2", "content-type": "application/x-ndjson"}
+        file = school.submit(path, ndjson, b"\n".join(map(award, range(1, 41))))
 
-    def complete() -> bool:
-        return all(school.batch(each)["complete"] for each in (one, file))
+        def complete() -> bool:
+            return all(school.batch(each)["complete"] for each in (one, file))
 
-    eventually(complete, seconds=120)
+        eventually(complete, seconds=120)
+
     for service in ("evidence", "issuer"):
         assert not read_orders(order_file(stack, service)), f"{service} was not killed"
     assert school.submit(path, headers, award(1)) == one
