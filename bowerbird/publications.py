@@ -18,7 +18,7 @@ from services.issuer.credentials.repository import MongoCredentials
 from services.issuer.credentials.requests import ClosingRequest, ClosingRequests, RequestKind
 from services.issuer.decision_ids import PieceId
 from services.issuer.decisions.announcements import announcement
-from services.issuer.decisions.holdings import ClosedHoldings
+from services.issuer.decisions.holdings import ClosedHoldings, HeldBelow
 from services.issuer.decisions.repository import MongoDecisions
 from services.issuer.decisions.withdrawal_requests import WithdrawalRequests
 from services.issuer.mail_domains.repository import MailDomainRepository
@@ -68,6 +68,7 @@ class Publications:
         self._requests = ClosingRequests(issuer)
         self._withdrawals = WithdrawalRequests(issuer)
         self._closed_holdings = ClosedHoldings(self._catalogue, authority.learner_proofs)
+        self._held_below = HeldBelow(issuer, self._credentials, authority.learner_proofs)
         self._contacts = Contacts(notifier)
         self._erasures = Erasures(notifier)
         self._deliveries = Deliveries(notifier)
@@ -93,6 +94,7 @@ class Publications:
             Kind("requests to revoke and take down that are not done", "issuer", self.unanswered, is_kept=False),
             Kind("withdrawals of evidence that are not done", "issuer", self.unwithdrawn, is_kept=False),
             Kind("revoked badges, for what stacked on them", "issuer", self._stacked_upon, is_kept=False),
+            Kind("held badges, for what was published above them", "issuer", self._swept_for, is_kept=False),
             Kind("rows that are not decided", "evidence", self._batches.sent.pending, is_kept=False),
         )
 
@@ -162,6 +164,13 @@ class Publications:
         """Yield what has badges looked at that stack on revoked ones; where that was done, nothing follows."""
         async for closed in self._credentials.closed():
             yield await self._closed_holdings.reconsider(closed)
+
+    async def _swept_for(self) -> Events:
+        """Yield what has badges looked at for achievements that came since their topic keeps what asks for that."""
+        kept = topics.EVIDENCE_SUBMITTED.kept
+        assert kept is not None  # noqa: S101  # what a topic of events has
+        async for some in self._held_below.reconsider(self._at - kept, self._at):
+            yield some
 
 
 def _is_open(request: ClosingRequest, credential: Credential | None) -> bool:

@@ -1,6 +1,9 @@
 """What Kafka lost before it was applied is published again from the stores, and has its effect once."""
 
+from collections import Counter
 from collections.abc import Sequence
+from datetime import datetime, timedelta
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,6 +16,7 @@ from libs.common.arrivals import Arrivals
 from libs.contracts.cloudevents import Outgoing, Received
 from libs.contracts.events import Event
 from libs.contracts.reasons import WithdrawalReason
+from libs.contracts.results import SoloLevel
 from services.issuer.catalogue.repository import Catalogue
 from services.issuer.decision_ids import PieceId
 from services.issuer.decisions.withdrawal_requests import WithdrawalRequests
@@ -24,6 +28,7 @@ from tests.issuer_world import World, closing, command
 pytestmark = pytest.mark.integration
 
 WITHDRAWALS, REVOKED = "withdrawals of evidence that are not done", "revoked badges, for what stacked on them"
+HELD = "held badges, for what was published above them"
 CAUSE = Cause("key:wattle/Office", TRACE)
 DIPLOMA = ruled("diploma", {"type": "holds", "achievement": "wattle/resilience"}, revoked_with_holdings=True)
 
@@ -32,11 +37,11 @@ class LostBrokerError(Exception):
     """Stands for Kafka's disk, which is lost with what was published."""
 
 
-async def published_again(world: World, kind: str) -> list[Event]:
-    """Return what `bowerbird republish` publishes of this kind."""
+async def published_again(world: World, kind: str, at: datetime = NOW) -> list[Event]:
+    """Return what `bowerbird republish` publishes of this kind at this moment."""
     databases: Any = {"issuer": world.database, "notifier": world.database, "evidence": world.database}
     authority: Any = SimpleNamespace(ids=IDS, announcer=None, commands=COMMANDS, learner_proofs=PROOFS)
-    (found,) = (each for each in Publications(databases, authority, NOW).kinds() if each.name == kind)
+    (found,) = (each for each in Publications(databases, authority, at).kinds() if each.name == kind)
     return [each async for some in found.events() for each in some]
 
 
@@ -92,3 +97,27 @@ async def test_a_badge_goes_with_a_revoked_one_that_it_stacks_on(world: World) -
     assert {each["state"] for each in credentials if each["learner_id"] == below["learner_id"]} == {"revoked"}
     assert {each["state"] for each in credentials if each["learner_id"] != below["learner_id"]} == {"active"}
     assert len(await world.stored("decisions")) == 3, "it is decided once"
+
+
+async def test_a_sweep_whose_questions_were_lost_is_asked_again_while_their_topic_would_have_kept_them(
+    world: World,
+) -> None:
+    catalogue = MemoryCatalogue([issuer()], [achievement()])
+    await world.worker(catalogue=catalogue).handle(
+        received([evidence(1), evidence(2, learner="s2"), evidence(3, learner="s3", level=SoloLevel.PRESTRUCTURAL)])
+    )
+    assert await published_again(world, HELD) == []
+    catalogue.versions.append(DIPLOMA)
+    await world.sweeps().begin([DIPLOMA])
+    assert len(await published_again(world, HELD)) == 2, "what was not asked for yet"
+    for minutes in (0, 2):
+        await world.sweeps(partial(NOW.__add__, timedelta(minutes=minutes))).tick()
+    (sweep,) = await world.stored("sweeps")
+    assert sweep["passes"] == 0
+    again = await published_again(world, HELD, NOW + timedelta(days=13))
+    # What the sweep published is lost.
+    for _ in range(2):
+        await apply(world, catalogue, again)
+    names = Counter(each["achievement"] for each in await world.stored("credentials"))
+    assert names == {"wattle/resilience/1": 2, "wattle/diploma/1": 2}
+    assert await published_again(world, HELD, NOW + timedelta(days=15)) == []

@@ -10,7 +10,7 @@ Whoever decides meanwhile may have read the catalogue before the version was in 
 a minute later. What follows is awarded once, whoever asks for it and however often.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 from uuid import UUID
@@ -112,7 +112,8 @@ class Sweeps:
         wanted = [each for each in page if _is_wanted(sweep, each)]
         if wanted:
             trace, at = new_trace(), self._clock()
-            await self._publish([Outgoing(self._event(each, at), trace) for each in wanted])  # 2
+            events = [_event(each, at, self._proofs) for each in wanted]
+            await self._publish([Outgoing(each, trace) for each in events])  # 2
         await self._come_to(sweep, page[-1].credential_id if len(page) == _TOGETHER else None)  # 3
         return _PAUSE_SECONDS
 
@@ -126,11 +127,34 @@ class Sweeps:
         await self._sweeps.update_one(as_read, ended)
         get_logger().info("holders of what an achievement asks for are gone through", achievement=sweep["_id"])
 
-    def _event(self, held: HeldCredentialName, at: datetime) -> ReconsiderHolding:
-        event = ReconsiderHolding(
-            credential_id=held.credential_id, issuer_id=held.issuer_id, learner_id=held.learner_id, requested_at=at
-        )
-        return self._proofs.proven(event)
+
+class HeldBelow:
+    """Asks once more for what sweeps have asked for: Kafka may have lost it before it was done."""
+
+    def __init__(self, database: Database, credentials: MongoCredentials, proofs: Proofs) -> None:
+        self._sweeps = database["sweeps"]
+        self._credentials = credentials
+        self._proofs = proofs
+
+    async def reconsider(self, since: datetime, at: datetime) -> AsyncIterator[list[ReconsiderHolding]]:
+        """Yield, some at a time, what every sweep that was under way since then asks for; `at` is the present moment.
+
+        Where that was done, nothing follows.
+        """
+        # An operator's query, over all tenants.
+        sweeps = await self._sweeps.find({"$or": [{"passes": {"$gt": 0}}, {"due": {"$gte": since}}]}).to_list(None)
+        after: UUID | None = None
+        while sweeps and (page := await self._credentials.names_after(after, _TOGETHER)):
+            wanted = [each for each in page if any(_is_wanted(sweep, each) for sweep in sweeps)]
+            yield [_event(each, at, self._proofs) for each in wanted]
+            after = page[-1].credential_id
+
+
+def _event(held: HeldCredentialName, at: datetime, proofs: Proofs) -> ReconsiderHolding:
+    event = ReconsiderHolding(
+        credential_id=held.credential_id, issuer_id=held.issuer_id, learner_id=held.learner_id, requested_at=at
+    )
+    return proofs.proven(event)
 
 
 def _is_wanted(sweep: Document, held: HeldCredentialName) -> bool:
