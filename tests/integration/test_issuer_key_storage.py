@@ -5,6 +5,7 @@ import base64
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -21,7 +22,7 @@ from libs.common.arrivals import Arrivals
 from libs.common.clock import now
 from libs.common.fence import Fence, WentBackError
 from libs.contracts.cloudevents import Outgoing
-from libs.contracts.events import AuthorityPublished, SigningKeySealed
+from libs.contracts.events import AuthorityPublished, SignedEvent, SigningKeySealed
 from libs.openbadges.model.errors import CredentialError
 from services.issuer.catalogue.authority import Authority
 from services.issuer.catalogue.publications import Publications
@@ -119,15 +120,20 @@ async def test_a_database_without_a_probe_is_asked_by_the_keys_that_it_has(world
     assert probe["kek_id"] == KEK.kek_id
 
 
+async def nothing_published() -> list[SignedEvent]:
+    return []
+
+
 async def test_the_key_of_grants_is_changed_while_the_file_has_both_and_refused_otherwise(world: World) -> None:
     old, new = GrantSigner(bytes(32)), GrantSigner(bytes(range(32)))
     probe, both = GrantProbe(world.database), GrantKeys([old.public_key, new.public_key])
-    await probe.require(old, GrantKeys([old.public_key]))
-    with pytest.raises(OtherGrantKeyError, match=old.public_key):
-        await probe.require(new, GrantKeys([new.public_key]))
-    await probe.require(new, both)
+    await asyncio.gather(*(probe.make(old, GrantKeys([old.public_key]), nothing_published) for _ in range(5)))
+    for ask in (probe.require, partial(probe.make, new, published=nothing_published)):
+        with pytest.raises(OtherGrantKeyError, match=f"in this database .* {old.public_key}"):
+            await ask(keys=GrantKeys([new.public_key]))
+        await ask(keys=both)
     await probe.replace(new)
-    await probe.require(new, GrantKeys([new.public_key]))
+    await probe.require(GrantKeys([new.public_key]))
 
 
 async def test_an_issuer_has_one_active_and_one_next_key_whatever_any_code_believes(world: World) -> None:

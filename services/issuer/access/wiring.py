@@ -6,7 +6,7 @@ from libs.access.administrator_log import AdministratorLog
 from libs.access.administrators import Administrators
 from libs.access.api_keys import ALL_ISSUERS, ApiKeys
 from libs.access.catching_up import CatchingUp
-from libs.access.grant_probe import GrantProbe
+from libs.access.grant_probe import GrantProbe, published_grants
 from libs.access.key_use import UseWorker
 from libs.access.repository import KeyRepository
 from libs.access.signatures import PUBLIC_VARIABLE, GrantKeys, GrantSigner
@@ -63,7 +63,11 @@ def add_access(
             f"{PUBLIC_VARIABLE}: {settings.grant_keys_file} lacks the public half of {settings.grant_secret_file}; "
             "`bowerbird grant-keys` adds it"
         )
-    plumbing.require(partial(GrantProbe(plumbing.database).require, signer, grant_keys))
+    probe = GrantProbe(plumbing.database)
+    plumbing.require(partial(probe.require, grant_keys))
+    # Before any grant is read: those that no key of the file signed would count for nothing, and be passed by.
+    published = partial(published_grants, plumbing.kafka)
+    plumbing.preparation.add("asking who signed grants", partial(probe.make, signer, grant_keys, published))
     granted = Arrivals()
     worker = AccessWorker(access, grant_keys)
     catching_up = CatchingUp(plumbing.kafka, plumbing.positions, f"{plumbing.service}-access", worker)
