@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from typing import Final, Protocol
 from uuid import UUID
 
-from libs.common.mongo import Database, Document, insert_new
+from libs.common.mongo import Collection, Database, Document, insert_new
 from libs.common.telemetry import get_logger, new_trace
 from libs.contracts.cloudevents import Outgoing
 from libs.contracts.events import AchievementPublished, ReconsiderHolding
@@ -76,7 +76,7 @@ class Sweeps:
         publish: Callable[[Sequence[Outgoing]], Awaitable[None]],
         clock: Callable[[], datetime],
     ) -> None:
-        self._sweeps = database["sweeps"]
+        self._sweeps = _sweeps(database)
         self._credentials = credentials
         self._proofs = proofs
         self._publish = publish
@@ -132,7 +132,7 @@ class HeldBelow:
     """Asks once more for what sweeps have asked for: Kafka may have lost it before it was done."""
 
     def __init__(self, database: Database, credentials: MongoCredentials, proofs: Proofs) -> None:
-        self._sweeps = database["sweeps"]
+        self._sweeps = _sweeps(database)
         self._credentials = credentials
         self._proofs = proofs
 
@@ -148,6 +148,10 @@ class HeldBelow:
             wanted = [each for each in page if any(_is_wanted(sweep, each) for sweep in sweeps)]
             yield [_event(each, at, self._proofs) for each in wanted]
             after = page[-1].credential_id
+
+
+def _sweeps(database: Database) -> Collection:
+    return database["sweeps"]
 
 
 def _event(held: HeldCredentialName, at: datetime, proofs: Proofs) -> ReconsiderHolding:
