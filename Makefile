@@ -110,6 +110,12 @@ PAIRS ?= 5
 bench-broken: env ## measure what a school without its key costs forty-nine others, PAIRS times; writes var/bench/broken-school.json
 	$(PYTHON) -m benchmarks.broken_school --pairs $(PAIRS)
 
+ROWS ?= 60000
+
+.PHONY: bench-lanes
+bench-lanes: env ## measure what a file of ROWS rows costs ten rows of another school; writes var/bench/fair-lanes.json
+	$(PYTHON) -m benchmarks.fair_lanes --rows $(ROWS)
+
 STORED ?= 20000
 
 .PHONY: bench-stores

@@ -12,6 +12,7 @@ from libs.contracts import topics
 from libs.contracts.events import CredentialIssued
 
 _ISSUED = CredentialIssued.type.encode()
+_EVIDENCE = (topics.EVIDENCE_SUBMITTED.name, topics.EVIDENCE_BULK.name)
 
 
 class Watcher:
@@ -29,7 +30,7 @@ class Watcher:
         self._issuer_ids = frozenset(issuer_ids)
         self._topics = [topics.CREDENTIAL_LIFECYCLE.name]
         if with_acceptance:
-            self._topics += [topics.EVIDENCE_SUBMITTED.name, topics.EVIDENCE_DECIDED.name]
+            self._topics += [*_EVIDENCE, topics.EVIDENCE_DECIDED.name]
         self._joins = with_acceptance
         self.announced: dict[str, float] = {}
         self.accepted: dict[str, str] = {}
@@ -81,7 +82,7 @@ class Watcher:
                     data = orjson.loads(record.value)
                     if data.get("issuer_id") not in self._issuer_ids:
                         continue
-                    if partition.topic == topics.EVIDENCE_SUBMITTED.name:
+                    if partition.topic in _EVIDENCE:
                         self.accepted[data["learner_id"]] = data["received_at"]
                     elif partition.topic == topics.EVIDENCE_DECIDED.name:
                         self.learners[data.get("credential_id", "")] = data["learner_id"]

@@ -22,6 +22,7 @@ from libs.contracts.events import (
     CredentialTakenDown,
     DeadLetter,
     Event,
+    EvidenceSubmitted,
     IssuerListPublished,
     IssuerPublished,
     OrganisationPublished,
@@ -30,7 +31,7 @@ from libs.contracts.events import (
 from libs.contracts.ids import unkeyed_event_id
 from libs.contracts.results import SoloLevel
 from libs.contracts.schemas import ReadersSchema
-from libs.contracts.topics import TOPICS, Topic
+from libs.contracts.topics import EVIDENCE_BULK, TOPICS, Topic
 
 _BINDING: Final = "0.5.0"
 _TEXT: Final = {"type": "string"}
@@ -227,6 +228,8 @@ def _events_on(topic: Topic) -> list[type[Event]]:
         return [RecordSentAgain]
     if topic.name.startswith("audit."):
         return [AuditEntryCopied]
+    if topic is EVIDENCE_BULK:
+        return [EvidenceSubmitted]
     return [event for event in EVENTS if getattr(event, "topic", None) is topic]
 
 

@@ -70,6 +70,7 @@ def _or_none(expression: str) -> str:
 _FAILED: Final = ',status=~"5.."'
 _INTAKE: Final = 'route=~"/v1/evidence|/v1/batches",method="POST"'
 _SINGLE: Final = 'route="/v1/evidence",method="POST"'
+_ORDINARY: Final = 'lane="ordinary"'
 _PAGES: Final = 'route=~"/badges/.*|/issuers/.*|/status/.*|/achievements/.*",route!~".*png"'
 _VERIFYING: Final = 'route=~"/v1/verify|/credentials/verify|/presentations/verify"'
 _PUBLIC: Final = 'route=~"/v1/verify|/credentials/verify|/presentations/verify|/badges/.*|/issuers/.*|/status/.*"'
@@ -97,9 +98,20 @@ SLOS: Final = (
         errors=_slow("bowerbird_issuer_decision_delay_seconds", "900.0"),
         consequence="Learners wait for their badges; none is lost. Look at the lag of the issuer's consumer, then at "
         "MongoDB.",
-        why="One time for all: there is no lane of its own for small uploads, so how long one takes depends on what "
-        "others have sent. That little takes long in a quiet hour is what the synthetic learner notices, within five "
-        "minutes.",
+        why="Of all evidence, that of large files too: how long these take depends on their size and on what others "
+        "have sent.",
+    ),
+    Slo(
+        name="promptness",
+        alert="BowerbirdSmallBatchesLate",
+        promise="Evidence that comes by itself or in a small file is decided within 30 seconds",
+        objective=0.99,
+        events=_rate("bowerbird_issuer_decision_delay_seconds_count", _ORDINARY),
+        errors=_slow("bowerbird_issuer_decision_delay_seconds", "30.0", _ORDINARY),
+        consequence="Schools wait for what they have just entered, though nothing is lost. Look at the lag of the "
+        "issuer's consumer on `evidence.submitted`, then at MongoDB.",
+        why="It has a lane of its own, so another school's large file is no reason. Half a minute is more than a "
+        "service takes that is started again.",
     ),
     Slo(
         name="announcement",

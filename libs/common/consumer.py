@@ -31,6 +31,7 @@ from libs.common.health import Heartbeat
 from libs.common.kafka import REBALANCE_TIMEOUT_MS, RECORD_TOO_LARGE, Kafka, is_transient
 from libs.common.kafka_client import member_id_of
 from libs.common.lag import Lag
+from libs.common.lanes import BULK_RECORDS, Lanes
 from libs.common.mongo import is_permanent
 from libs.common.positions import Places, PositionStore
 from libs.common.record_reading import FailedRecord, ReadRecord, RecordReader
@@ -61,7 +62,7 @@ class Consumer(ConsumerRebalanceListener, Generic[EventT]):  # type: ignore[misc
 
     `handle` must be idempotent, and may be given any part of a batch again. It raises PyMongoError or OSError where
     something is away, which is waited for; any other error is narrowed down to the record that causes it, and that
-    record goes to the dead letters.
+    record goes to the dead letters. What is on the topic `bulk`, where there is one, yields to the others.
     """
 
     def __init__(
@@ -77,7 +78,9 @@ class Consumer(ConsumerRebalanceListener, Generic[EventT]):  # type: ignore[misc
         positions: PositionStore,
         member: int = 1,
         tombstones: bool = False,
+        bulk: Topic | None = None,
     ) -> None:
+        topics = [*topics, *([] if bulk is None else [bulk])]
         self.group = f"{service}-{name}"
         # What its own loop is known by in metrics and logs.
         self.name = self.group if member == 1 else f"{self.group}-{member}"
@@ -87,6 +90,7 @@ class Consumer(ConsumerRebalanceListener, Generic[EventT]):  # type: ignore[misc
         self._service = service
         self._handle = handle
         self._max_records = max_records
+        self._lanes = Lanes(bulk, max_records)
         self._places = Places(positions, self.group, self.name, kafka.topics.ids)
         self._reader = RecordReader(self.group, contracts, tombstones=tombstones, is_known=self._places.is_known)
         # How often partitions were assigned, and for which of these times each stands in its place.
@@ -97,7 +101,9 @@ class Consumer(ConsumerRebalanceListener, Generic[EventT]):  # type: ignore[misc
         self._stopping = asyncio.Event()
         start_counting(self.name)
         self._lag = Lag(self.name)
-        self._consumer: Callable[[], AIOKafkaConsumer] = kafka.declare_consumer(self.group, topics, self)
+        self._consumer: Callable[[], AIOKafkaConsumer] = kafka.declare_consumer(
+            self.group, topics, self, bulk is not None
+        )
 
     @property
     def member_id(self) -> str:
@@ -118,7 +124,7 @@ class Consumer(ConsumerRebalanceListener, Generic[EventT]):  # type: ignore[misc
                 continue
             assigned = self._assigned
             try:
-                by_partition = await consumer.getmany(timeout_ms=_POLL_MS, max_records=self._max_records)
+                by_partition = await self._lanes.take(consumer, _POLL_MS)
             except _UNREADABLE as error:
                 async with self._in_flight:
                     if assigned == self._assigned:
@@ -145,6 +151,7 @@ class Consumer(ConsumerRebalanceListener, Generic[EventT]):  # type: ignore[misc
             except (_AbandonedError, *_MOVED):
                 await asyncio.sleep(_FIRST_PAUSE_SECONDS)
                 return False
+            self._lanes.assigned(self._places.known(BULK_RECORDS))
             self._placed = assigned
         return True
 

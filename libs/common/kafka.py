@@ -11,6 +11,8 @@ from functools import partial
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
 from aiokafka.errors import (
     KafkaConnectionError,
     KafkaError,
@@ -25,7 +27,7 @@ from faststream.kafka import KafkaBroker
 from faststream.kafka.publisher.producer import AioKafkaFastProducerImpl
 
 from libs.common import metrics
-from libs.common.kafka_client import fetch_all_partitions, tasks_of
+from libs.common.kafka_client import fetch_all_partitions, fetch_beside, tasks_of
 from libs.common.publishing import BATCH_BYTES, publish_records
 from libs.common.settings import Settings
 from libs.common.store_access import kafka_admin_options, kafka_options, kafka_security
@@ -58,6 +60,9 @@ _CLOCK_SECONDS = 5.0
 _BY_BROKER = 1
 # How long a rebalance waits for the batch in flight of each member.
 REBALANCE_TIMEOUT_MS = 60_000
+# How a group's partitions are given to its members. Those of a version that knows the second way alone are met there.
+_EVENLY = (RoundRobinPartitionAssignor,)
+_TOGETHER = (RangePartitionAssignor, RoundRobinPartitionAssignor)
 
 
 def is_transient(error: KafkaError) -> bool:
@@ -102,6 +107,7 @@ class Kafka:
         self.contexts: list[ssl.SSLContext] = [each for each in made if each is not None]
         self._session_ms = int(settings.kafka_session_seconds * 1000)
         self._consumed: set[str] = set()
+        self._in_lanes: set[str] = set()
         self._consumers: list[tuple[str, Callable[[], AIOKafkaConsumer]]] = []
         self._broker = KafkaBroker(
             settings.kafka_bootstrap.split(","),
@@ -121,9 +127,15 @@ class Kafka:
         self.failed: asyncio.Future[KafkaError] = asyncio.get_running_loop().create_future()
 
     def declare_consumer(
-        self, group: str, topics: Sequence[Topic], listener: ConsumerRebalanceListener
+        self, group: str, topics: Sequence[Topic], listener: ConsumerRebalanceListener, in_lanes: bool = False
     ) -> Callable[[], AIOKafkaConsumer]:
-        """Declare a consumer of `topics` in `group`; what is returned gives the consumer once `start` has returned."""
+        """Declare a consumer of `topics` in `group`; what is returned gives the consumer once `start` has returned.
+
+        With `in_lanes` it takes the records of some topics before those of others, and has the partitions of one number
+        of all of them: what has one key comes to one member, whatever its topic.
+        """
+        if in_lanes:
+            self._in_lanes.add(group)
         self._consumed.update(topic.name for topic in topics)
         wait_ms = min(topic.wait for topic in topics) // timedelta(milliseconds=1)
         subscriber = self._broker.subscriber(
@@ -140,6 +152,7 @@ class Kafka:
             consumer_timeout_ms=_LOOK_AROUND_MS,
             fetch_max_wait_ms=wait_ms or _FETCH_WAIT_MS,
             fetch_min_bytes=_BULK_FETCH_BYTES if wait_ms else 1,
+            partition_assignment_strategy=_TOGETHER if in_lanes else _EVENLY,
         )
 
         def consumer() -> AIOKafkaConsumer:
@@ -217,8 +230,9 @@ class Kafka:
         for outcome in await asyncio.gather(*starts, return_exceptions=True):
             if isinstance(outcome, BaseException):
                 raise outcome
-        for _, consumer in self._consumers:
-            fetch_all_partitions(consumer())
+        for group, consumer in self._consumers:
+            fetch = fetch_beside if group in self._in_lanes else fetch_all_partitions
+            fetch(consumer())
 
     async def _existing_topics(self) -> set[str]:
         async with self._admin() as admin:

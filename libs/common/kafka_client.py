@@ -14,6 +14,7 @@ from aiokafka.errors import KafkaConnectionError, KafkaError
 
 _send = AIOKafkaConnection.send
 _FETCH_THE_OTHERS_SECONDS = 1.0
+_FETCH_BESIDE_SECONDS = 0.05
 
 
 @functools.wraps(_send)
@@ -45,6 +46,14 @@ def fetch_all_partitions(consumer: AIOKafkaConsumer) -> None:
     the broker has waited for them. This is done after a second: those of one partition may be asked for alone.
     """
     consumer._fetcher._prefetch_backoff = _FETCH_THE_OTHERS_SECONDS  # noqa: SLF001  # canary: see the test
+
+
+def fetch_beside(consumer: AIOKafkaConsumer) -> None:
+    """Let a started consumer fetch partitions that it has nothing of while it holds records of others.
+
+    It holds many of some that are taken last, and must hear of the others meanwhile.
+    """
+    consumer._fetcher._prefetch_backoff = _FETCH_BESIDE_SECONDS  # noqa: SLF001  # canary: see the test
 
 
 def member_id_of(consumer: AIOKafkaConsumer) -> str:

@@ -100,7 +100,7 @@ LOOP_STALL = Histogram(
 LOOP_LONGEST_STALL = Gauge("bowerbird_event_loop_longest_stall_seconds", "The longest of these in the last minute")
 
 
-def from_zero(counter: Counter, *values: Iterable[str]) -> None:
+def from_zero(counter: Counter | Histogram, *values: Iterable[str]) -> None:
     """Let a counter begin at zero for each combination of its labels' values.
 
     What is first seen at one has no increase: an alert would miss the first of anything.

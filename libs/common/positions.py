@@ -157,6 +157,8 @@ class Places:
         self._name = name
         self._positions: dict[TopicPartition, Position] = {}
         self._changed: set[TopicPartition] = set()
+        # Where partitions ended when they were assigned.
+        self._ends: dict[TopicPartition, int] = {}
 
     async def begin(self, consumer: AIOKafkaConsumer) -> None:
         """Let the consumer stand where its records are to be read from next, in every partition that is assigned.
@@ -185,7 +187,7 @@ class Places:
             await consumer.commit({tp: each.offset for tp, each in reset.items()})
         for tp, position in positions.items():
             consumer.seek(tp, position.offset)
-        self._positions, self._changed = positions, set()
+        self._positions, self._changed, self._ends = positions, set(), ends
         for tp, position in again.items():
             metrics.REREAD.labels(self._name).inc(position.known_until - position.offset)
             get_logger().warning(
@@ -205,6 +207,13 @@ class Places:
     def left(self) -> int:
         """How many records are left that are read again."""
         return sum(max(0, each.known_until - each.offset) for each in self._positions.values())
+
+    def known(self, in_flight: int) -> dict[TopicPartition, int]:
+        """Return up to where records may have been processed before, those in flight when a member died among them."""
+        return {
+            tp: min(self._ends[tp], max(each.known_until, each.offset + in_flight))
+            for tp, each in self._positions.items()
+        }
 
     def is_known(self, record: ConsumerRecord) -> bool:
         """Return whether this record may have been processed before the database was set back."""

@@ -145,11 +145,13 @@ class Plumbing:
         members: int = 1,
         tombstones: bool = False,
         canary: Stage | None = None,
+        bulk: Topic | None = None,
     ) -> None:
         """Consume these contracts of these topics in the group SERVICE-NAME.
 
         Each of several members takes its share of the partitions, as replicas do: while one waits for the database,
         another computes. `handle` is called by all of them; synthetic learners are for `canary` alone.
+        What is on `bulk` yields to what is on the topics.
         """
         taken: list[type[Any]] = list(contracts)
         if canary is not None:
@@ -167,6 +169,7 @@ class Plumbing:
                 positions=self.positions,
                 member=member,
                 tombstones=tombstones,
+                bulk=bulk,
             )
             self.health.watch(consumer.name, consumer.heartbeat)
             self.health.depend(f"{consumer.name} has read again", consumer.probe)

@@ -106,7 +106,13 @@ SERVICES: Final = {
         "evidence",
         # Its own batches, for a database that was set back.
         reads=[topics.ACCESS_KEYS, topics.CATALOGUE, topics.EVIDENCE_DECIDED, topics.EVIDENCE_BATCHES],
-        writes=[topics.ACCESS_USE, topics.EVIDENCE_SUBMITTED, topics.EVIDENCE_BATCHES, topics.LEARNER_CONTACTS],
+        writes=[
+            topics.ACCESS_USE,
+            topics.EVIDENCE_SUBMITTED,
+            topics.EVIDENCE_BULK,
+            topics.EVIDENCE_BATCHES,
+            topics.LEARNER_CONTACTS,
+        ],
         collections=[*_KEYED, "batches", "rows", "row_blocks", "row_warnings", "submissions", "quotas"],
     ),
     "issuer": _service(
@@ -115,6 +121,7 @@ SERVICES: Final = {
             topics.ACCESS_KEYS,
             topics.ACCESS_USE,
             topics.EVIDENCE_SUBMITTED,
+            topics.EVIDENCE_BULK,
             topics.CREDENTIAL_COMMANDS,
             topics.CATALOGUE,
             topics.ISSUER_SETTINGS,
@@ -244,6 +251,7 @@ REPUBLISHED: Final = (
     topics.CREDENTIAL_LIFECYCLE,
     topics.CREDENTIAL_COMMANDS,
     topics.EVIDENCE_SUBMITTED,
+    topics.EVIDENCE_BULK,
     topics.EVIDENCE_DECIDED,
     topics.SIGNING_KEYS,
 )

@@ -76,6 +76,7 @@ def _milliseconds(span: timedelta) -> int:
 EVIDENCE_SUBMITTED = Topic(
     "evidence.submitted.v1", "one piece of evidence, or its withdrawal", timedelta(days=14), wait=_WAIT
 )
+EVIDENCE_BULK = Topic("evidence.bulk.v1", "one piece of evidence of a large file", EVIDENCE_SUBMITTED.kept, wait=_WAIT)
 EVIDENCE_BATCHES = Topic(
     "evidence.batches.v1",
     "what the evidence service stores of uploads, sealed",
@@ -175,6 +176,7 @@ AUDIT_ENTRIES = {
 
 TOPICS: tuple[Topic, ...] = (
     EVIDENCE_SUBMITTED,
+    EVIDENCE_BULK,
     EVIDENCE_BATCHES,
     EVIDENCE_DECIDED,
     CREDENTIAL_COMMANDS,

@@ -18,8 +18,10 @@ from prometheus_client import generate_latest
 from pymongo.errors import AutoReconnect
 
 from libs.common.contact_details import ContactPolicy
+from libs.contracts.cloudevents import body_of
 from libs.contracts.events import BatchStored, EvidenceSubmitted, LearnerContact, OrganisationPublished, Outcome
 from libs.contracts.organisations import Closing, ClosingReason, OrganisationKind
+from libs.contracts.topics import EVIDENCE_BULK
 from services.evidence.batches.batch import BatchState
 from services.evidence.batches.quotas import DailyLimits
 from services.evidence.sources.columns import COLUMNS
@@ -596,6 +598,22 @@ async def test_the_file_itself_goes_on_after_a_crash_whatever_the_chunks_are_by_
     answer = await evidence.send(file, idempotency_key="week-1")
     assert (answer.status_code, answer.json()["received"]) == (202, 7)
     assert [each.row for each in evidence.published.submissions] == [1, 2, 3, *range(1, 8)]
+
+
+async def test_a_file_that_is_one_chunk_and_no_more_goes_before_large_ones_each_row_of_which_yields(
+    evidence: Service,
+) -> None:
+    chunk = 3
+    await evidence.send(orjson.dumps(ROW), path="/v1/evidence", content_type="application/json")
+    await evidence.send(table(*map(line, range(chunk - 1))))
+    assert {each.destination.name for each in evidence.published.submissions} == {"evidence.submitted.v1"}
+    before = len(evidence.published.submissions)
+    await evidence.send(table(*map(line, range(chunk * 2 + 1))))
+    large = evidence.published.submissions[before:]
+    assert len(large) == chunk * 2 + 1
+    assert {each.destination.name for each in large} == {"evidence.bulk.v1"}
+    # As it is read, and published again, it goes the same way.
+    assert {EvidenceSubmitted.model_validate_json(body_of(each)).destination for each in large} == {EVIDENCE_BULK}
 
 
 async def test_an_upload_that_breaks_off_is_interrupted_and_goes_on_under_its_key(evidence: Service) -> None:

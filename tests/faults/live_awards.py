@@ -178,7 +178,8 @@ def of_late_decisions(alarms: Alarms) -> Iterator[Trial]:
             ),
         )
 
-    yield Trial("late-decisions", frozenset({"BowerbirdDecisionsLate"}), nothing, nothing, submit)
+    late = frozenset({"BowerbirdDecisionsLate", "BowerbirdSmallBatchesLate"})
+    yield Trial("late-decisions", late, nothing, nothing, submit)
 
 
 def of_lists(alarms: Alarms) -> Iterator[Trial]:

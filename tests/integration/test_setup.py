@@ -16,6 +16,7 @@ pytestmark = pytest.mark.integration
 # How long each topic is kept in days, None where it is compacted.
 KEPT = {
     "evidence.submitted.v1": 14,
+    "evidence.bulk.v1": 14,
     "evidence.batches.v1": 14,
     "evidence.decided.v1": 14,
     "credential.commands.v1": 14,

@@ -163,6 +163,12 @@ def _histogram(name: str, limit: str, every: str, within: str) -> dict[str, str]
     return {f"{name}_count": every, f'{name}_bucket{{le="{limit}"}}': within}
 
 
+def _prompt(every: str, within: str, lane: str = "ordinary") -> dict[str, str]:
+    """Return the series of decisions of a lane: how many there were, and how many within half a minute."""
+    name = "bowerbird_issuer_decision_delay_seconds"
+    return {f'{name}_count{{lane="{lane}"}}': every, f'{name}_bucket{{lane="{lane}",le="30.0"}}': within}
+
+
 _DELAY: Final = ("bowerbird_issuer_decision_delay_seconds", "900.0")
 _ANNOUNCED: Final = ("bowerbird_issuer_announcement_seconds", "2.0")
 _OFFERED: Final = ("bowerbird_notifier_offer_delay_seconds", "3600.0")
@@ -211,6 +217,30 @@ OBJECTIVES: Final = (
         slo="freshness",
     ),
     silent("BowerbirdDecisionsLate", "360m", _histogram(*_DELAY, "0+1000x360", "0+995x360"), severity="ticket"),
+    fires(
+        "BowerbirdSmallBatchesLate",
+        "60m",
+        _prompt("0+100x60", "0+80x60"),
+        "20% of 'promptness' fail; 1.00% may",
+        severity="page",
+        slo="promptness",
+    ),
+    # However long large files take.
+    silent(
+        "BowerbirdSmallBatchesLate",
+        "60m",
+        _prompt("0+100x60", "0+100x60") | _prompt("0+100x60", "0x60", lane="bulk"),
+        severity="page",
+    ),
+    fires(
+        "BowerbirdSmallBatchesLate",
+        "360m",
+        _prompt("0+100x360", "0+96x360"),
+        "4% of 'promptness' fail; 1.00% may",
+        severity="ticket",
+        slo="promptness",
+    ),
+    silent("BowerbirdSmallBatchesLate", "360m", _prompt("0+1000x360", "0+995x360"), severity="ticket"),
     fires(
         "BowerbirdAnnouncementsLate",
         "60m",

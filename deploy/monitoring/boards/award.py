@@ -46,9 +46,10 @@ _TOP: Final = Row(
         Panel(
             "delay",
             "Evidence to decision",
-            "From taking evidence in to its decision: the middle one, and the slowest in a hundred.",
+            "From taking evidence in to its decision: the middle one, and the slowest in a hundred, of what comes by "
+            "itself or in small files (ordinary) and of large files (bulk).",
             "s",
-            quantiles("bowerbird_issuer_decision_delay_seconds"),
+            quantiles("bowerbird_issuer_decision_delay_seconds", by="lane"),
             "stat",
             4,
         ),

@@ -10,6 +10,7 @@ from libs.contracts import topics
 from libs.contracts.events.event import Event
 from libs.contracts.reasons import AwardCode, WithdrawalCode
 from libs.contracts.results import Result, SoloLevel
+from libs.contracts.topics import Topic
 
 
 class ByHand(BaseModel):
@@ -50,6 +51,12 @@ class EvidenceSubmitted(Event):
     received_at: AwareDatetime
     mapping_version: str = Field(default="1", description="the version of the rules that read the row")
     by_hand: ByHand | None = Field(default=None, description="where it is awarded by hand")
+    bulk: bool | None = Field(default=None, description="of a large file: it stands on the topic of such evidence")
+
+    @property
+    def destination(self) -> Topic:
+        """See `Event`: large files have a lane of their own, which yields to the other."""
+        return topics.EVIDENCE_BULK if self.bulk else self.topic
 
 
 class EvidenceWithdrawn(Event):

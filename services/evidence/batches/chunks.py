@@ -56,10 +56,12 @@ class Chunker:
         ids: Ids,
         contact_policy: ContactPolicy = ContactPolicy.WARN,
         *,
+        bulk: bool = False,
         local: bool = False,
     ) -> None:
         self.checks = RowChecks(contact_policy, local=local)
         self._upload = upload
+        self._bulk = bulk or None
         self._batch_id = batch_id
         self._ids = ids
         self._contacts: dict[UUID, int] = {}
@@ -115,6 +117,7 @@ class Chunker:
                 received_at=now,
                 mapping_version=MAPPING_VERSION,
                 by_hand=by_hand,
+                bulk=self._bulk,
             )
         )
         warnings = tuple(RowWarning(each.column, each.reason.value, each.message) for each in row.warnings)

@@ -228,7 +228,8 @@ class UploadSession:
         raws, self._chunk, self._held_bytes = self._chunk, [], 0
         if self._charge is not None:
             await self._charge(len(raws))
-        batch = self._batch = self._batch or await self._acquire(raws)
+        # All of a batch takes one lane, so that its rows are decided in their order: its first chunk tells which.
+        batch = self._batch = self._batch or await self._acquire(raws, bulk=not is_last)
         batch.unproven += [raw for raw in raws if batch.repeat.is_new(raw)]
         # Rows that an earlier upload may have published go out once all of them are seen to be the same: one chunk.
         if batch.unproven and batch.repeat.is_same:
@@ -249,7 +250,7 @@ class UploadSession:
             if is_hopeless:
                 raise InvalidRequestError(_HOPELESS)
 
-    async def _acquire(self, first: Sequence[RawRow]) -> "_Batch":
+    async def _acquire(self, first: Sequence[RawRow], *, bulk: bool) -> "_Batch":
         upload, intake = self._upload, self._intake
         key = upload.idempotency_key
         batch_id = intake.new_id() if key is None else intake.ids.batch_id(upload.issuer_id, key)
@@ -259,7 +260,7 @@ class UploadSession:
         failpoint("evidence.ingestion.0")
         if not lease.accepted:
             self._renewal = asyncio.create_task(self._renew_lease())
-        chunker = Chunker(upload, batch_id, intake.ids, intake.contact_policy, local=intake.local)
+        chunker = Chunker(upload, batch_id, intake.ids, intake.contact_policy, bulk=bulk, local=intake.local)
         return _Batch(
             lease, Repeat(lease, upload.fingerprint_key), chunker, lease.progress, lease.announced, lease.accepted
         )

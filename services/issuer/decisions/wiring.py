@@ -88,6 +88,7 @@ def add_deciding(
     plumbing.consume(
         name="evidence",
         topics=[topics.EVIDENCE_SUBMITTED],
+        bulk=topics.EVIDENCE_BULK,
         contracts=_CONTRACTS,
         handle=arrivals.after(learner_events.handle),
         members=3,  # some compute while the writes of others are on their way

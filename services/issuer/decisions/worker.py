@@ -242,4 +242,5 @@ def _count(decisions: Collection[Decision], now: datetime) -> None:
     for each in decisions:
         # What had to wait for its achievement says nothing of how fast we are.
         if each.sequence == 1 and each.outcome is not Outcome.WAITING:
-            metrics.DECISION_DELAY.observe(max(0.0, (now - each.evidence.received_at).total_seconds()))
+            lane = metrics.LANES[each.evidence.bulk]
+            metrics.DECISION_DELAY.labels(lane).observe(max(0.0, (now - each.evidence.received_at).total_seconds()))
