@@ -22,7 +22,6 @@ from libs.contracts.events import (
     CredentialTakenDown,
     DeadLetter,
     Event,
-    EvidenceSubmitted,
     IssuerListPublished,
     IssuerPublished,
     OrganisationPublished,
@@ -31,7 +30,7 @@ from libs.contracts.events import (
 from libs.contracts.ids import unkeyed_event_id
 from libs.contracts.results import SoloLevel
 from libs.contracts.schemas import ReadersSchema
-from libs.contracts.topics import EVIDENCE_BULK, TOPICS, Topic
+from libs.contracts.topics import TOPICS, Topic
 
 _BINDING: Final = "0.5.0"
 _TEXT: Final = {"type": "string"}
@@ -228,9 +227,7 @@ def _events_on(topic: Topic) -> list[type[Event]]:
         return [RecordSentAgain]
     if topic.name.startswith("audit."):
         return [AuditEntryCopied]
-    if topic is EVIDENCE_BULK:
-        return [EvidenceSubmitted]
-    return [event for event in EVENTS if getattr(event, "topic", None) is topic]
+    return [event for event in EVENTS if topic in (getattr(event, "topic", None), *event.other_topics)]
 
 
 def _summary(event: type[Event]) -> str:

@@ -54,7 +54,7 @@ def consumers() -> dict[str, set[str]]:
         if module.name not in {"service.py", "wiring.py"}:
             continue
         for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.keyword) and node.arg == "topics":
+            if isinstance(node, ast.keyword) and node.arg in {"topics", "bulk"}:
                 for constant in re.findall(r"topics\.(\w+)", ast.unparse(node.value)):
                     topic = getattr(topics, constant)
                     assert isinstance(topic, Topic)

@@ -89,7 +89,7 @@ async def test_after_an_assignment_bulk_is_read_first_as_far_as_it_may_have_been
     lanes.assigned({BULK: 150, ORDINARY: 5})
     bulk = {BULK: BULK_RECORDS}
     assert await taken(lanes, client, 4) == [bulk, bulk, {ORDINARY: 5}, bulk]
-    # Given up and to be taken again, what was in hand is still read first.
+    # What was in flight, given up and to be taken again, is still read first.
     lanes.assigned({BULK: 800})
     client.positions[BULK] = 750
     client.come(ORDINARY, 1)

@@ -29,9 +29,10 @@ def published(path: Path) -> set[str]:
     called = {ast.unparse(each.args[0] if ast.unparse(each.func) == "unchecked" else each.func) for each in calls}
     made = [getattr(events, name) for name in called if hasattr(events, name)]
     return {
-        each.topic.name
+        topic.name
         for each in made
         if isinstance(each, type) and issubclass(each, events.Event) and hasattr(each, "topic")
+        for topic in (each.topic, *each.other_topics)
     }
 
 

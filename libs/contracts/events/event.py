@@ -21,6 +21,8 @@ class Event(BaseModel):
 
     type: ClassVar[str]
     topic: ClassVar[Topic]
+    # Where some of its type go instead.
+    other_topics: ClassVar[tuple[Topic, ...]] = ()
     key_prefix: ClassVar[str] = ""
     key_fields: ClassVar[tuple[str, ...]]
     # What the event is the only one of its type about; none where that is the key.

@@ -27,6 +27,7 @@ class EvidenceSubmitted(Event):
 
     type = "org.bowerbirdbadges.evidence.submitted.v1"
     topic = topics.EVIDENCE_SUBMITTED
+    other_topics = (topics.EVIDENCE_BULK,)
     key_fields = ("learner_id",)
     id_fields = ("submission_id",)
     time_field = "received_at"
