@@ -27,7 +27,7 @@ from faststream.kafka import KafkaBroker
 from faststream.kafka.publisher.producer import AioKafkaFastProducerImpl
 
 from libs.common import metrics
-from libs.common.kafka_client import fetch_all_partitions, fetch_beside, tasks_of
+from libs.common.kafka_client import fetch_all_partitions, tasks_of
 from libs.common.publishing import BATCH_BYTES, publish_records
 from libs.common.settings import Settings
 from libs.common.store_access import kafka_admin_options, kafka_options, kafka_security
@@ -107,7 +107,6 @@ class Kafka:
         self.contexts: list[ssl.SSLContext] = [each for each in made if each is not None]
         self._session_ms = int(settings.kafka_session_seconds * 1000)
         self._consumed: set[str] = set()
-        self._in_lanes: set[str] = set()
         self._consumers: list[tuple[str, Callable[[], AIOKafkaConsumer]]] = []
         self._broker = KafkaBroker(
             settings.kafka_bootstrap.split(","),
@@ -134,8 +133,6 @@ class Kafka:
         With `in_lanes` it takes the records of some topics before those of others, and has the partitions of one number
         of all of them: what has one key comes to one member, whatever its topic.
         """
-        if in_lanes:
-            self._in_lanes.add(group)
         self._consumed.update(topic.name for topic in topics)
         wait_ms = min(topic.wait for topic in topics) // timedelta(milliseconds=1)
         subscriber = self._broker.subscriber(
@@ -230,9 +227,8 @@ class Kafka:
         for outcome in await asyncio.gather(*starts, return_exceptions=True):
             if isinstance(outcome, BaseException):
                 raise outcome
-        for group, consumer in self._consumers:
-            fetch = fetch_beside if group in self._in_lanes else fetch_all_partitions
-            fetch(consumer())
+        for _, consumer in self._consumers:
+            fetch_all_partitions(consumer())
 
     async def _existing_topics(self) -> set[str]:
         async with self._admin() as admin:

@@ -12,6 +12,7 @@ from typing import Final
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import IllegalStateError
 
+from libs.common.kafka_client import fetch_all_partitions, fetch_beside
 from libs.contracts.topics import Topic
 
 BULK_RECORDS: Final = 100
@@ -50,9 +51,13 @@ class Lanes:
         if others and self._turns < _TURNS and (taken := await _getmany(consumer, 0, self._max_records, *others)):
             self._turns += 1
             return taken
-        taken = await _getmany(consumer, 0, BULK_RECORDS, *bulk)
         self._turns = 0
-        return taken or await _getmany(consumer, timeout_ms, BULK_RECORDS)
+        if taken := await _getmany(consumer, 0, BULK_RECORDS, *bulk):
+            # More of it is there in most cases, which must not keep the others from being heard of.
+            fetch_beside(consumer)
+            return taken
+        fetch_all_partitions(consumer)
+        return await _getmany(consumer, timeout_ms, BULK_RECORDS)
 
     async def _is_behind(self, consumer: AIOKafkaConsumer, tp: TopicPartition) -> bool:
         """Return whether this partition is to be read first still; once it is not, it never is again."""

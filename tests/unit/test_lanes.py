@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Mapping
+from types import SimpleNamespace
 from typing import Any, Final
 
 from aiokafka import ConsumerRecord, TopicPartition
@@ -20,6 +21,7 @@ class Client:
 
     def __init__(self, fetched: Mapping[TopicPartition, int]) -> None:
         self._left = dict(fetched)
+        self._fetcher = SimpleNamespace(_prefetch_backoff=0.0)
         self.positions = dict.fromkeys(fetched, 0)
         self.lost: set[TopicPartition] = set()
         # When something is waited for, this comes.
@@ -32,6 +34,11 @@ class Client:
         if tp in self.lost:
             raise IllegalStateError
         return self.positions[tp]
+
+    @property
+    def holds_back(self) -> float:
+        """How long it fetches nothing else while it holds records."""
+        return float(self._fetcher._prefetch_backoff)
 
     def come(self, tp: TopicPartition, count: int) -> None:
         self._left[tp] += count
@@ -68,6 +75,15 @@ async def test_bulk_has_a_turn_however_much_comes_of_others() -> None:
     client, lanes = Client({BULK: 1_000, ORDINARY: 1_000_000}), Lanes(topics.EVIDENCE_BULK, MOST)
     ordinary, bulk = {ORDINARY: MOST}, {BULK: BULK_RECORDS}
     assert await taken(lanes, client, 22) == [*[ordinary] * 10, bulk] * 2
+
+
+async def test_while_there_is_bulk_the_others_are_asked_for_beside_it() -> None:
+    client, lanes = Client({BULK: 150, ORDINARY: 0}), Lanes(topics.EVIDENCE_BULK, MOST)
+    waits = []
+    for _ in range(3):
+        await taken(lanes, client)
+        waits.append(client.holds_back)
+    assert waits == [0.05, 0.05, 1.0]
 
 
 async def test_what_comes_while_nothing_is_there_is_taken_whatever_it_is() -> None:
