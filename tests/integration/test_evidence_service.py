@@ -593,7 +593,10 @@ async def an_issuer(stack: Stack, issuer_id: str) -> AsyncIterator[set[UUID]]:
     kafka = Kafka(Settings(kafka_bootstrap=stack.kafka_bootstrap), "issuer", IDS.event_id)
     await kafka.start()
     consumer = AIOKafkaConsumer(
-        topics.EVIDENCE_SUBMITTED.name, bootstrap_servers=stack.kafka_bootstrap, auto_offset_reset="earliest"
+        topics.EVIDENCE_SUBMITTED.name,
+        topics.EVIDENCE_BULK.name,
+        bootstrap_servers=stack.kafka_bootstrap,
+        auto_offset_reset="earliest",
     )
     await consumer.start()
     seen: set[UUID] = set()

@@ -66,7 +66,9 @@ RESILIENCE: dict[str, Any] = {
 
 @pytest.fixture(scope="module")
 async def stack(infrastructure: Stack) -> AsyncIterator[Stack]:
-    await empty(infrastructure.kafka_bootstrap, topics.EVIDENCE_SUBMITTED, topics.EVIDENCE_DECIDED)
+    await empty(
+        infrastructure.kafka_bootstrap, topics.EVIDENCE_SUBMITTED, topics.EVIDENCE_BULK, topics.EVIDENCE_DECIDED
+    )
     infrastructure.start("issuer")
     yield infrastructure
     infrastructure.stop("issuer")

@@ -27,7 +27,9 @@ pytestmark = pytest.mark.integration
 
 @pytest.fixture(scope="module")
 async def stack(infrastructure: Stack) -> AsyncIterator[Stack]:
-    await empty(infrastructure.kafka_bootstrap, topics.EVIDENCE_SUBMITTED, topics.EVIDENCE_DECIDED)
+    await empty(
+        infrastructure.kafka_bootstrap, topics.EVIDENCE_SUBMITTED, topics.EVIDENCE_BULK, topics.EVIDENCE_DECIDED
+    )
     infrastructure.start("issuer", "verifier")
     yield infrastructure
     infrastructure.stop("issuer")
