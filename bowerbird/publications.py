@@ -1,6 +1,6 @@
 """What must stand on the topics, made again from the stores: the same keys, ids, versions and texts as before."""
 
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
@@ -10,7 +10,8 @@ from bowerbird.authority import Authority
 from libs.access.repository import KeyRepository
 from libs.common.mongo import Client
 from libs.contracts import topics
-from libs.contracts.events import Event, EvidenceWithdrawn, Outcome
+from libs.contracts.cloudevents import Outgoing
+from libs.contracts.events import CredentialDocument, Event, EvidenceWithdrawn, Outcome
 from services.evidence.batches.repository import Batches
 from services.issuer.catalogue.repository import Catalogue
 from services.issuer.credentials.credential import Credential
@@ -29,6 +30,7 @@ from services.notifier.occasion import Occasion
 
 T = TypeVar("T")
 Events = AsyncIterator[Sequence[Event]]
+Publish = Callable[[Sequence[Outgoing]], Awaitable[None]]
 
 _AT_ONCE: Final = 500
 
@@ -51,7 +53,7 @@ class Kind:
 
 
 class Publications:
-    """Reads the stores of all services, and writes nothing."""
+    """Reads the stores of all services, and writes to none."""
 
     def __init__(self, client: Client, authority: Authority, at: datetime) -> None:
         """Take the client of one who may read every database, and the present moment."""
@@ -97,6 +99,26 @@ class Publications:
             Kind("held badges, for what was published above them", "issuer", self._swept_for, is_kept=False),
             Kind("rows that are not decided", "evidence", self._batches.sent.pending, is_kept=False),
         )
+
+    async def publish(self, events: Sequence[Event], publish: Publish, trace: str) -> None:
+        """Publish these, wait until they are confirmed, and publish again what has changed since they were read.
+
+        A credential's end is stored before it is published: where it was published before these, the store has it once
+        they are confirmed.
+        """
+        while events:
+            await publish([Outgoing(each, trace) for each in events])
+            events = await self._changed(events)
+
+    async def _changed(self, events: Sequence[Event]) -> list[CredentialDocument]:
+        """Return as they stand now those of these documents of credentials that have changed."""
+        published = {each.credential_id: each for each in events if isinstance(each, CredentialDocument)}
+        if not published:
+            return []
+        credentials = await self._credentials.by_ids(published)
+        stand = [event for each in credentials.values() for event in self._announcements(each)]
+        documents = [each for each in stand if isinstance(each, CredentialDocument)]
+        return [each for each in documents if each != published[each.credential_id]]
 
     async def _access_keys(self) -> Events:
         every = [each async for each in self._keys.everything()]

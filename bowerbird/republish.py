@@ -12,7 +12,7 @@ from pymongo.errors import PyMongoError
 from bowerbird.authority import PUBLISHERS, Authority, issuer_settings
 from bowerbird.operator_log import operators_cause, operators_log
 from bowerbird.operators import why_store_failed
-from bowerbird.publications import Events, Publications
+from bowerbird.publications import Kind, Publications
 from libs.access.api_keys import ALL_ISSUERS
 from libs.audit.entry import Action, Entry
 from libs.common import mongo
@@ -22,7 +22,6 @@ from libs.common.mongo import Client
 from libs.common.settings import SettingsError
 from libs.common.store_access import mongo_options
 from libs.common.telemetry import new_trace
-from libs.contracts.cloudevents import Outgoing
 from services.issuer.keys.copies import KeyCopies
 from services.issuer.keys.encryption import FileKeyEncryption
 from services.issuer.keys.repository import SigningKeyRepository
@@ -37,7 +36,10 @@ Reason = Annotated[str | None, Parameter(help="why, in your words, for the audit
 
 
 def republish(*, yes: Yes = False, reason: Reason = None) -> int:
-    """Publish again what the stores hold; without --yes count it. Harmless to repeat, whether services run or not.
+    """Publish again what the stores hold; without --yes count it. Harmless to repeat while the services are stopped.
+
+    While they run, what is changed meanwhile of an issuer, an organisation, mail domains or a contact may be followed
+    by its older form. Credentials are read once more after they were published, and stay closed.
 
     It takes the environment of the issuer service, with a user at MongoDB and Kafka who may read every database and
     write every topic, as that of `bowerbird setup` may. Run `bowerbird setup` before, so that there are topics. The
@@ -82,7 +84,7 @@ async def _republish(settings: ServiceSettings, reason: str | None, *, dry_run: 
         filled = {} if dry_run else await kafkas["issuer"].topics.ids([each.name for each in marks.TOPICS])
         problems = await _keys(client, settings, kafkas["issuer"], dry_run=dry_run)
         for kind in publications.kinds():
-            count = await _publish(kind.events(), None if dry_run else kafkas[kind.publisher], trace)
+            count = await _publish(publications, kind, None if dry_run else kafkas[kind.publisher], trace)
             print(f"{count:>12,}  {kind.name}", flush=True)
         await _lists(client, dry_run=dry_run)
         if not dry_run and not problems:
@@ -90,12 +92,12 @@ async def _republish(settings: ServiceSettings, reason: str | None, *, dry_run: 
     return problems
 
 
-async def _publish(events: Events, kafka: Kafka | None, trace: str) -> int:
-    """Publish all of these and wait until each is confirmed; return how many there are."""
+async def _publish(publications: Publications, kind: Kind, kafka: Kafka | None, trace: str) -> int:
+    """Publish all of this kind and wait until each is confirmed; return how many there are."""
     count = 0
-    async for some in events:
+    async for some in kind.events():
         if kafka is not None:
-            await kafka.publish([Outgoing(each, trace) for each in some])
+            await publications.publish(some, kafka.publish, trace)
         count += len(some)
     return count
 

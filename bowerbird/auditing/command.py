@@ -37,7 +37,6 @@ from libs.common.kafka import Kafka
 from libs.common.settings import SettingsError
 from libs.common.store_access import mongo_options
 from libs.common.telemetry import new_trace
-from libs.contracts.cloudevents import Outgoing
 from libs.contracts.events import Event
 from services.issuer.settings import ServiceSettings
 
@@ -194,25 +193,27 @@ class _Audit:
             found.backup, found.unread = await asyncio.to_thread(_newest_backup, self._backups)
         url = settings.mongo_url.get_secret_value()
         client = mongo.connect(url, "bowerbird-audit", mongo_options(settings), patient=True)
-        repairs = _Repairs(client["issuer"])
         async with AsyncExitStack() as stack:
             stack.push_async_callback(mongo.close, client)
-            authority = await Authority.of_stores(settings, client)
+            authority, at = await Authority.of_stores(settings, client), now()
+            publications = Publications(client, authority, at)
+            repairs = _Repairs(client["issuer"], publications)
             if self._repair:
                 for name in PUBLISHERS:
                     repairs.kafkas[name] = kafka = Kafka(settings, name, authority.ids.event_id)
                     stack.push_async_callback(kafka.stop)
                     await kafka.connect()
-            async for each in self._differences(client, authority, now()):
+            async for each in self._differences(client, authority, publications, at):
                 found.note(each)
                 await repairs.add(each.repair)
             await repairs.publish()
         found.repaired = repairs.published
         return found
 
-    async def _differences(self, client: mongo.Client, authority: Authority, at: datetime) -> AsyncIterator[Difference]:
+    async def _differences(
+        self, client: mongo.Client, authority: Authority, publications: Publications, at: datetime
+    ) -> AsyncIterator[Difference]:
         settled = at - self._grace
-        publications = Publications(client, authority, at)
         checks = StoreChecks(client, authority.ids, authority.announcer, at=at, grace=self._grace)
         async for each in checks.differences():
             yield each
@@ -239,17 +240,18 @@ class _Audit:
 class _Repairs:
     """Publishes events, some at a time, once the audit log says that it is done; without a connection none."""
 
-    def __init__(self, audited: mongo.Database) -> None:
+    def __init__(self, audited: mongo.Database, publications: Publications) -> None:
         self._audited = audited
+        self._publications = publications
         self._trace = new_trace()
         self.kafkas: dict[str, Kafka] = {}
         self.published = 0
-        self._held: dict[str, list[Outgoing]] = {}
+        self._held: dict[str, list[Event]] = {}
 
     async def add(self, events: Sequence[tuple[str, Event]]) -> None:
         """Publish these, soon."""
         for publisher, event in events if self.kafkas else ():
-            self._held.setdefault(publisher, []).append(Outgoing(event, self._trace))
+            self._held.setdefault(publisher, []).append(event)
         if sum(map(len, self._held.values())) >= _AT_ONCE:
             await self.publish()
 
@@ -259,7 +261,7 @@ class _Repairs:
             entry = Entry(Action.TOPICS_REPAIRED, operators_cause(self._trace), (ALL_ISSUERS,), "topics")
             await operators_log(self._audited).record(entry)
         for publisher, held in self._held.items():
-            await self.kafkas[publisher].publish(held)
+            await self._publications.publish(held, self.kafkas[publisher].publish, self._trace)
             self.published += len(held)
         self._held.clear()
 

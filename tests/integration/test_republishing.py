@@ -14,19 +14,21 @@ from libs.audit.entry import Cause
 from libs.audit.log import AuditLog
 from libs.common.arrivals import Arrivals
 from libs.contracts.cloudevents import Outgoing, Received
-from libs.contracts.events import Event
+from libs.contracts.events import CredentialDocument, Event
 from libs.contracts.reasons import WithdrawalReason
 from libs.contracts.results import SoloLevel
 from services.issuer.catalogue.repository import Catalogue
+from services.issuer.credentials.announcements import Announcer
 from services.issuer.decision_ids import PieceId
 from services.issuer.decisions.withdrawal_requests import WithdrawalRequests
 from services.issuer.decisions.withdrawals import Withdrawals
-from tests.ids import COMMANDS, IDS, PROOFS
+from tests.ids import COMMANDS, IDS, PROOFS, SEALING
 from tests.issuer_doubles import NOW, TRACE, MemoryCatalogue, achievement, evidence, issuer, received, ruled
-from tests.issuer_world import World, closing, command
+from tests.issuer_world import URLS, World, closing, command, take_down
 
 pytestmark = pytest.mark.integration
 
+CREDENTIALS = "credentials, with what partners read"
 WITHDRAWALS, REVOKED = "withdrawals of evidence that are not done", "revoked badges, for what stacked on them"
 HELD = "held badges, for what was published above them"
 CAUSE = Cause("key:wattle/Office", TRACE)
@@ -39,10 +41,16 @@ class LostBrokerError(Exception):
 
 async def published_again(world: World, kind: str, at: datetime = NOW) -> list[Event]:
     """Return what `bowerbird republish` publishes of this kind at this moment."""
-    databases: Any = {"issuer": world.database, "notifier": world.database, "evidence": world.database}
-    authority: Any = SimpleNamespace(ids=IDS, announcer=None, commands=COMMANDS, learner_proofs=PROOFS)
-    (found,) = (each for each in Publications(databases, authority, at).kinds() if each.name == kind)
+    (found,) = (each for each in publications(world, at).kinds() if each.name == kind)
     return [each async for some in found.events() for each in some]
+
+
+def publications(world: World, at: datetime = NOW) -> Publications:
+    databases: Any = {"issuer": world.database, "notifier": world.database, "evidence": world.database}
+    authority: Any = SimpleNamespace(
+        ids=IDS, announcer=Announcer(URLS, SEALING), commands=COMMANDS, learner_proofs=PROOFS
+    )
+    return Publications(databases, authority, at)
 
 
 async def apply(world: World, catalogue: MemoryCatalogue, events: Sequence[Any]) -> None:
@@ -121,3 +129,24 @@ async def test_a_sweep_whose_questions_were_lost_is_asked_again_while_their_topi
     names = Counter(each["achievement"] for each in await world.stored("credentials"))
     assert names == {"wattle/resilience/1": 2, "wattle/diploma/1": 2}
     assert await published_again(world, HELD, NOW + timedelta(days=15)) == []
+
+
+async def test_what_is_closed_while_it_is_published_again_stays_closed_on_the_topic(world: World) -> None:
+    await world.worker().handle(received([evidence(row, learner=f"s{row}") for row in (1, 2, 3)]))
+    revoked, taken_down, _ = await world.stored("credentials")
+    read = await published_again(world, CREDENTIALS)
+    ends = [[command(revoked)], [take_down(taken_down), take_down(revoked)]]
+
+    async def publish(outgoing: Sequence[Outgoing]) -> None:
+        """Have something closed before each time that it is published."""
+        if ends:
+            await world.publish(await closing(world).handle(ends.pop(0)))
+        await world.publish(outgoing)
+
+    world.published.clear()
+    await publications(world).publish(read, publish, TRACE)
+    last = {each.event.key: each.event for each in world.published if isinstance(each.event, CredentialDocument)}
+    now = await published_again(world, CREDENTIALS)
+    assert last == {each.key: each for each in now if isinstance(each, CredentialDocument)}
+    assert sorted(each.state for each in last.values()) == ["active", "taken_down", "taken_down"]
+    assert not ends

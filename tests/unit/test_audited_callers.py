@@ -278,11 +278,15 @@ def test_topics_are_filled_from_the_stores_once_that_is_recorded(
 
 
 async def test_what_differs_is_published_again_once_that_is_recorded(stores: Stores) -> None:
-    repairs = promises._Repairs(stores)  # type: ignore[arg-type]  # a fake
+    async def publish(events: Sequence[Any], to: Any, trace: str) -> None:
+        await to([Outgoing(each, trace) for each in events])
+
+    publications: Any = SimpleNamespace(publish=publish)
+    repairs = promises._Repairs(stores, publications)  # type: ignore[arg-type]  # a fake
     repairs.kafkas["issuer"] = stores  # type: ignore[assignment]  # a fake
     event: Any = letter()
     for _ in range(2):
-        repairs._held = {"issuer": [Outgoing(event, "")]}
+        repairs._held = {"issuer": [event]}
         if stores.away:
             with pytest.raises(AutoReconnect):
                 await repairs.publish()
