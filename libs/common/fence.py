@@ -16,6 +16,7 @@ from libs.common.mongo import Client, Collection, Database, Session
 
 _GONE = timedelta(days=1)
 _NOTE = "went-back"
+_DOUBT = "decided-anew"
 
 RESTORING_ID = "restoring"
 """The id of the document in it that says that a restore is not done."""
@@ -75,7 +76,12 @@ class Fence:
 
     async def noted(self) -> bool:
         """Return whether a process has left word that the database was set back beneath it."""
-        return await self._fence.find_one({"_id": _NOTE}) is not None
+        return await self.noted_at() is not None
+
+    async def noted_at(self) -> datetime | None:
+        """Return when that word was left; None where none is."""
+        found = await self._fence.find_one({"_id": _NOTE})
+        return None if found is None else found["at"]
 
     async def forget_note(self) -> None:
         """Take that word away: what follows from it is done."""
@@ -101,6 +107,15 @@ class Fence:
                 "a backup is being restored into this MongoDB, or that broke off: run the same `bowerbird restore` "
                 "again, to its end, before anything else"
             )
+
+    async def doubt(self, until: datetime) -> None:
+        """Keep that what came until then may have had effects that neither this database nor Kafka tells of."""
+        await self._fence.update_one({"_id": _DOUBT}, {"$set": {"schema": 1}, "$max": {"until": until}}, upsert=True)
+
+    async def doubted_until(self) -> datetime | None:
+        """Return until when what came is in doubt; None where nothing is."""
+        found = await self._fence.find_one({"_id": _DOUBT})
+        return None if found is None else found["until"]
 
     async def prove(self, session: Session | None = None) -> None:
         """Prove that the database did not go back, within a transaction where one is given.

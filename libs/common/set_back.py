@@ -89,6 +89,21 @@ class StoreMoments:
             await self._read_again(group, each, self._published + _MARGIN)
         return True
 
+    async def lost_offsets(self, consumed: Mapping[str, Topic]) -> bool:
+        """Return whether offsets of these groups were reset, or lost with Kafka's disk, since the database was written.
+
+        To be asked before `tells_of_set_back`, which keeps where the groups begin anew.
+
+        Args:
+            consumed: as there.
+
+        Raises:
+            KafkaError: the brokers are unavailable.
+            PyMongoError: the database is unavailable.
+        """
+        places = [await self._places(f"{self._service}-{name}", topic) for name, topic in consumed.items()]
+        return any(place.is_reset for each in places for place in each.values())
+
     async def _last_published(self) -> datetime | None:
         if not self._is_kept:
             return None

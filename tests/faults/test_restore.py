@@ -13,6 +13,7 @@ from uuid import UUID
 
 import pytest
 
+from bowerbird.auditing.mailbox import mails_in
 from deploy.embedded.layout import SOURCE_ROOT
 from deploy.embedded.stack import Stack
 from libs.audit.entry import Action
@@ -24,7 +25,7 @@ from tests.faults.in_flight import InFlight
 from tests.faults.picture import Picture
 from tests.faults.promises import databases
 from tests.faults.scenario import SERVICES, Scenario
-from tests.faults.school import HTTP
+from tests.faults.school import HTTP, REQUIRED, Row, SchoolClient
 from tests.topic_reading import everything_on
 from tests.waiting import eventually
 
@@ -225,3 +226,54 @@ def test_an_erased_learner_stays_erased_where_a_backup_from_before_is_restored_a
     assert "erase again" not in told
     records = asyncio.run(everything_on(stack.kafka_bootstrap, topics.LEARNER_CONTACTS))
     assert not [each for each in records if each.key == str(learner).encode() and b"@" in (each.value or b"")]
+
+
+def restart(section: str, stack: Stack, operator: Operator, lost: str) -> None:
+    """Lose a store, and do as a section says up to the start of the services."""
+    for name in SERVICES:
+        stack.kill(name)
+    stack.lose(lost)
+    stack.start(lost)
+    for step in blocks(section)[:-1]:
+        operator.run(step)
+    stack.start(*SERVICES)
+    assert rest(stack, 2.0)
+
+
+def mails_to(stack: Stack, school: str) -> tuple[dict[str, int], set[str]]:
+    """Return how often each of a school's mails went, and which are held."""
+    with databases(stack) as client:
+        found = {
+            str(each["_id"]): each["state"] for each in client["notifier"]["deliveries"].find({"issuer_id": school})
+        }
+    went = mails_in(stack.layout.mail)
+    return {each: went[each] for each in found}, {each for each in found if found[each] == "may_have_been_sent"}
+
+
+@pytest.mark.timeout(600)
+def test_no_mail_goes_twice_where_the_decision_was_lost_with_kafka_and_an_older_backup_knows_the_evidence_alone(
+    stack: Stack, tmp_path: Path
+) -> None:
+    operator, school = Operator(stack, tmp_path / "backup"), SchoolClient(stack, "anew")
+    rows = [Row(f"e-{number}", number, REQUIRED) for number in range(15)]
+    list(school.send(rows[:5], 5, 1, "decided"))
+    assert rest(stack, 2.0)
+    stack.kill("issuer")
+    list(school.send(rows[5:10], 5, 1, "pending"))
+    operator.run('bowerbird backup "$BACKUP"')
+    stack.start("issuer")
+    assert rest(stack, 2.0)
+    before, held = mails_to(stack, "anew")
+    assert (sorted(before.values()), held) == ([1] * 10, set())
+
+    restart("Kafka's disk is lost", stack, operator, "kafka")
+    restart("MongoDB is lost", stack, operator, "mongodb")
+    operator.run("bowerbird audit promises --grace 0 --repair || test $? = 1")
+    assert rest(stack, 2.0)
+    after, held = mails_to(stack, "anew")
+    assert after == before
+    assert len(held) >= 5
+    list(school.send(rows[10:], 5, 1, "later"))
+    assert rest(stack, 2.0)
+    later, held_later = mails_to(stack, "anew")
+    assert (sorted(later.values()), held_later) == ([1] * 15, held)

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -74,12 +75,15 @@ class Workers:
     deliveries: DeliveryWorker
 
 
-def workers(database: mongo.Database) -> Workers:
+def workers(database: mongo.Database, doubted_until: datetime | None = None) -> Workers:
+    async def doubted() -> datetime | None:
+        return doubted_until
+
     contacts, deliveries = Contacts(database), Deliveries(database)
     activation = Activation(contacts, deliveries)
     return Workers(
         ContactWorker(contacts, Erasures(database), activation, lambda: NOW).handle,
-        DeliveryWorker(deliveries, activation, IDS, lambda: NOW),
+        DeliveryWorker(deliveries, activation, IDS, lambda: NOW, doubted),
     )
 
 
@@ -386,6 +390,38 @@ async def test_what_may_have_been_sent_before_a_restore_is_held_until_somebody_d
     found = (await deliveries.find([claimed[0].follows]))[claimed[0].follows] if claimed[0].follows else None
     assert found is not None
     assert (found.state, found.told) == (State.CANCELLED, True)
+
+
+async def test_what_is_decided_anew_of_what_came_before_a_restore_is_held_where_kafka_lost_how_it_was_decided(
+    database: mongo.Database,
+) -> None:
+    moment, later = NOW - timedelta(hours=1), NOW + timedelta(hours=1)
+    before, after = moment - timedelta(minutes=1), moment + timedelta(minutes=1)
+    does, calm = workers(database, moment), workers(database)
+    told: dict[str, dict[str, Any]] = {
+        "received before": {"received_at": before},
+        "issued before, and given to its piece again": {"sequence": 2, "received_at": before, "decided_at": before},
+        "of a version that did not say when": {"decided_at": before},
+        "decided again of an old piece": {"sequence": 2, "received_at": before},
+        "received after": {"received_at": after},
+    }
+    learners = {name: uuid4() for name in told}
+    await does.contacts([received(contact(each)) for each in learners.values()])
+    for name, fields in told.items():
+        await does.deliveries.decided([announced(issued(learners[name]).model_copy(update=fields))])
+    going = ["decided again of an old piece", "received after"]
+    claimed = await Deliveries(database).claim(10, owner="a", now=later, lease_until=later)
+    assert {each.learner_id for each in claimed} == {learners[name] for name in going}
+    assert await Deliveries(database).count_held() == len(told) - len(going)
+
+    # What ended before is held likewise, and nothing is where no doubt was ever kept.
+    ended, other = learners["received before"], uuid4()
+    closing = revoked(ended).model_copy(update={"occurred_at": before})
+    await does.deliveries.closed([announced(closing)])
+    assert await occasions(database, ended) == {"issued": "may_have_been_sent", "revoked": "may_have_been_sent"}
+    await calm.contacts([received(contact(other))])
+    await calm.deliveries.decided([announced(issued(other).model_copy(update={"received_at": before}))])
+    assert await occasions(database, other) == {"issued": "pending"}
 
 
 async def test_a_revocation_that_is_read_again_before_its_decision_is_held_like_the_mail_that_it_follows(

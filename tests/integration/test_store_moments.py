@@ -144,3 +144,22 @@ async def test_what_came_long_after_the_database_was_last_used_is_new(infrastruc
             await world.database["fence"].delete_one({"_id": "gone"})
             assert await moments.tells_of_set_back(CONSUMED)
         assert await world.read_again_below() < end
+
+
+async def test_offsets_are_lost_where_the_topic_is_not_the_one_of_the_database(world: World) -> None:
+    async with world.process() as moments:
+        assert not await moments.lost_offsets(CONSUMED)
+        group = f"{world.service}-{next(iter(CONSUMED))}"
+        await world.positions.keep(group, {PLACE: Position(0, topic_id="of one that is gone")})
+        assert await moments.lost_offsets(CONSUMED)
+
+
+async def test_what_is_in_doubt_is_never_of_an_earlier_moment_than_it_was(world: World) -> None:
+    fence, now = Fence(world.client, world.database), datetime.now(UTC).replace(microsecond=0)
+    assert (await fence.noted_at(), await fence.doubted_until()) == (None, None)
+    await fence.note()
+    assert await fence.noted_at() is not None
+    for until in (now, now - timedelta(days=1)):
+        await fence.doubt(until)
+    await fence.raise_count()
+    assert await fence.doubted_until() == now

@@ -200,4 +200,5 @@ class EvidenceDecided(Event):
     revoked: tuple[UUID, ...] | None = Field(
         default=None, description="where it was withdrawn: the credentials that rested on it and are revoked with it"
     )
+    received_at: AwareDatetime | None = Field(default=None, description="when the evidence was received")
     decided_at: AwareDatetime

@@ -36,5 +36,6 @@ def announcement(decision: Decision) -> EvidenceDecided:
         counted=decision.counted,
         stacked=decision.stacked or None,
         revoked=decision.revoked or None,
+        received_at=evidence.received_at,
         decided_at=decision.decided_at,
     )

@@ -3,7 +3,7 @@
 Who a credential is about stands in decisions alone, which our own services read.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import NamedTuple
@@ -36,15 +36,24 @@ class _Issued(NamedTuple):
 class DeliveryWorker:
     """The handlers; they publish nothing. `activation.py` has the argument for the steps A1 and A2."""
 
-    def __init__(self, deliveries: Deliveries, activation: Activation, ids: Ids, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        deliveries: Deliveries,
+        activation: Activation,
+        ids: Ids,
+        clock: Callable[[], datetime],
+        doubted_until: Callable[[], Awaitable[datetime | None]],
+    ) -> None:
+        """Take the parts, and what tells until when what came may have been mailed without anything saying so."""
         self._deliveries = deliveries
         self._activation = activation
         self._ids = ids
         self._clock = clock
+        self._doubted_until = doubted_until
 
     async def decided(self, batch: Sequence[Received[EvidenceDecided]]) -> Sequence[Outgoing]:
         """One delivery per credential and occasion."""
-        now = self._clock()
+        now, doubted_until = self._clock(), await self._doubted_until()
         expected: dict[UUID, StoredDelivery] = {}
         for each in batch:
             event = each.event
@@ -59,7 +68,7 @@ class DeliveryWorker:
                     achievement=told.achievement,
                     level=told.level,
                     score=told.score,
-                    state=_first_state(each.known),
+                    state=_first_state(each.known or _is_before(doubted_until, _begun(told.event))),
                     created_at=now,
                     changed_at=now,
                     trace=each.trace,
@@ -82,8 +91,12 @@ class DeliveryWorker:
 
         Done again after a crash: all deliveries are there.
         """
-        now = self._clock()
-        events = [(each.event, each.trace, each.known) for each in batch if each.event is not None]
+        now, doubted_until = self._clock(), await self._doubted_until()
+        events = [
+            (each.event, each.trace, each.known or _is_before(doubted_until, each.event.occurred_at))
+            for each in batch
+            if each.event is not None
+        ]
         if not events:
             return []
         never: dict[UUID, StoredDelivery] = {}
@@ -167,6 +180,21 @@ class DeliveryWorker:
 def _first_state(known: bool) -> State:  # what the record says of itself
     """Return where a delivery begins: one whose record was processed before may have been sent, and is held."""
     return State.MAY_HAVE_BEEN_SENT if known else State.NO_ADDRESS
+
+
+def _is_before(doubted_until: datetime | None, at: datetime) -> bool:
+    return doubted_until is not None and at <= doubted_until
+
+
+def _begun(event: EvidenceDecided) -> datetime:
+    """Return from when on what the decision issued may have been mailed: one of the same may have been made before.
+
+    The first on a piece may have been made as soon as it was there. Later ones follow from something else that came;
+    one that gives a credential which was published before is of the moment of that credential.
+    """
+    if event.sequence > 1 or event.received_at is None:
+        return event.decided_at
+    return min(event.received_at, event.decided_at)
 
 
 def _issued_by(event: EvidenceDecided) -> list[_Issued]:
