@@ -64,14 +64,10 @@ def stages(alarms: Alarms) -> Iterator[Stage]:
         *([trial] for trial in live_services.of_files(alarms)),
         [*live_awards.of_held_mails(alarms), *live_awards.of_mail(alarms)],
         [*live_awards.of_the_list_of_issuers(alarms), *live_awards.of_records(alarms)],
-        [
-            *live_services.of_strangers(alarms),
-            *live_awards.of_late_decisions(alarms),
-            *live_awards.of_late_revocations(alarms),
-        ],
+        [*live_services.of_strangers(alarms), *live_awards.of_late_decisions(alarms)],
     ]
-    # Alone, since a revocation beside it brings a lost document back before it is looked for.
-    yield [[*live_watching.of_findings(alarms, audits)]]
+    # Alone: revocations dated back count as late at once for an audit beside them, and bring a lost document back.
+    yield [[*live_watching.of_findings(alarms, audits), *live_awards.of_late_revocations(alarms)]]
     # In each lane one service.
     yield [
         [
