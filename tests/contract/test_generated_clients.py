@@ -52,7 +52,7 @@ _ISSUER_LIST = ["application/jwt"]
 _VC_API = [_LEFT_OUT, _LEFT_OUT, "application/vc", _LEFT_OUT, _LEFT_OUT, "application/vp"]
 _WHOLE_FILES = ["application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", "application/zip"]
 NOT_GENERATED = {
-    "evidence": ["application/x-ndjson", *_WHOLE_FILES],
+    "evidence": ["application/x-ndjson", "application/x-ndjson", *_WHOLE_FILES],
     "verifier": [*_VERIFY, *_PICTURES, *_ISSUER_LIST, *_VC_API],
 }
 PYTHON_CALL = """\
