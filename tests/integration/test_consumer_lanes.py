@@ -120,8 +120,9 @@ async def test_partitions_of_one_number_are_one_members_so_that_nobody_else_has_
     async with consuming(settings, two, Seen(), MemoryPositions(), members=3) as members:
         # Whoever joins first has all of them until the others do.
         await eventually(
-            lambda: all(each.assigned for each in members)
-            and sum(len(each.assigned) for each in members) == 2 * PARTITIONS
+            lambda: (
+                all(each.assigned for each in members) and sum(len(each.assigned) for each in members) == 2 * PARTITIONS
+            )
         )
         for each in members:
             numbers = {topic.name: {tp.number for tp in each.assigned if tp.topic == topic.name} for topic in two}
