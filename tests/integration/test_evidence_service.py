@@ -174,9 +174,10 @@ async def test_rows_are_kept_as_they_were_published_until_they_are_decided_or_th
 ) -> None:
     batches = Batches(database)
     batch_id = uuid4()
+    shared = set(EvidenceSubmitted.model_fields) - {"achievement", "received_at"}
     sent = [
         EvidenceSubmitted(
-            **decision(batch_id, row).model_dump(include=set(EvidenceSubmitted.model_fields) - {"achievement"}),
+            **decision(batch_id, row).model_dump(include=shared),
             digest="d",
             source="upload",
             achievement="resilience",
