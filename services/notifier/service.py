@@ -159,9 +159,10 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
 async def _hold(fence: Fence, moments: StoreMoments, deliveries: Deliveries) -> None:
     """Where the database was set back, hold whatever it says is not sent yet, before anything is sent."""
     mailed_about = {"decisions": topics.EVIDENCE_DECIDED, "lifecycle": topics.CREDENTIAL_LIFECYCLE}
-    if await moments.lost_offsets(mailed_about):
-        # Decisions that were mailed may be gone from Kafka: made anew, they are not known by their place there.
-        await fence.doubt(await fence.noted_at() or _now())
+    restored_at = await fence.noted_at()
+    if restored_at is not None and await moments.lost_offsets(mailed_about):
+        # Decisions that were mailed may be gone from both stores: made anew, they are not known by their place there.
+        await fence.doubt(restored_at)
     if await moments.tells_of_set_back(mailed_about) or await fence.noted():
         held = await deliveries.hold_open(_now())
         get_logger().error("the database was set back; see `bowerbird deliveries list`", held=held)
