@@ -5,6 +5,7 @@ from typing import Final, Self
 
 from bowerbird.operators import every_setting
 from libs.common.authority_secret import AuthoritySecret, refuse_other
+from libs.common.fence import Fence
 from libs.common.mongo import Client
 from libs.contracts.ids import Ids
 from services.issuer.credentials.announcements import Announcer
@@ -42,9 +43,12 @@ class Authority:
         """Read the authority's secret, and hold it against the one that these databases were filled under.
 
         Raises:
-            SettingsError: it cannot be used, or is another one.
+            UnfinishedRestoreError: a database is restored by half.
+            SettingsError: the secret cannot be used, or is another one.
             PyMongoError: a database is unavailable.
         """
+        for name in databases:
+            await Fence(client, client[name]).require_restored()
         secret = AuthoritySecret.load(settings.authority_secret_file)
         for name in databases:
             await refuse_other(client[name], secret)

@@ -19,7 +19,7 @@ _NOTE = "went-back"
 _DOUBT = "decided-anew"
 
 RESTORING_ID = "restoring"
-"""The id of the document in it that says that a restore is not done."""
+"""The id of the document in `fence` that says that a restore is not done."""
 
 
 class WentBackError(OSError):

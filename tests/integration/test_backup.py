@@ -13,6 +13,7 @@ from uuid import uuid4
 import bson
 import pytest
 
+from bowerbird.authority import Authority
 from bowerbird.backups import manifest
 from bowerbird.backups import restore as restoring
 from bowerbird.backups.files import documents
@@ -23,6 +24,7 @@ from libs.audit.log import AuditLog
 from libs.common import mongo
 from libs.common.fence import Fence, UnfinishedRestoreError
 from libs.common.mongo import Client
+from services.issuer.settings import ServiceSettings
 from tests.conftest import PORT_OFFSET
 
 pytestmark = pytest.mark.integration
@@ -148,11 +150,14 @@ async def _break_off_between_names(empty: Stack, infrastructure: Stack, folder: 
 
 
 async def _refuse_half_restored(empty: Stack, infrastructure: Stack, folder: Path) -> str:
-    """Show that no service starts on these stores, and return what a backup of them says."""
+    """Show that neither service nor command begins on these stores, and return what a backup of them says."""
     client = mongo.connect(empty.mongo_url, "test")
     for database in NAMES:
         with pytest.raises(UnfinishedRestoreError, match="run the same `bowerbird restore` again"):
             await Fence(client, client[database]).require_restored()
+    # Audits, publishing again and sealing anew begin so.
+    with pytest.raises(UnfinishedRestoreError):
+        await Authority.of_stores(ServiceSettings.model_construct(), client)
     await mongo.close(client)
     with redirect_stderr(StringIO()) as told:
         assert await run(empty, infrastructure, "backup", str(folder)) == 1

@@ -96,16 +96,17 @@ def award_routes(
         media_type = request.headers.get("content-type", "")
         check_media_type(media_type, (JSON, NDJSON))
         cause = cause_of(request)
+        # No key of a sender holds a space: evidence under the same key is another batch.
+        key = f"award {idempotency_key}"
         upload = Upload(
             caller.issuer_id,
             source,
             "json" if is_json(media_type) else "ndjson",
             request_trace(request),
-            # No key of a sender holds a space: evidence under the same key is another batch.
-            f"award {idempotency_key}",
+            key,
             ByHand(reason=reason, awarded_by=cause.principal),
         )
-        batch_id = intake.ids.batch_id(caller.issuer_id, f"award {idempotency_key}")
+        batch_id = intake.ids.batch_id(caller.issuer_id, key)
         asked = Entry(Action.AWARDED_BY_HAND, cause, (caller.issuer_id,), f"batch {batch_id}", reason.value)
         gzipped, charge = is_gzip(content_encoding), partial(quotas.take, caller, "rows")
         if upload.format == "json":
