@@ -60,9 +60,10 @@ _CLOCK_SECONDS = 5.0
 _BY_BROKER = 1
 # How long a rebalance waits for the batch in flight of each member.
 REBALANCE_TIMEOUT_MS = 60_000
-# How a group's partitions are given to its members. Those of a version that knows the second way alone are met there.
+# How a group's partitions are given to its members. One way each: of several, aiokafka sends a request to join with the
+# first, another with the first two, and so on; each begins a rebalance, and several members never come to an end of it.
 _EVENLY = (RoundRobinPartitionAssignor,)
-_TOGETHER = (RangePartitionAssignor, RoundRobinPartitionAssignor)
+_TOGETHER = (RangePartitionAssignor,)
 
 
 def is_transient(error: KafkaError) -> bool:

@@ -1,6 +1,7 @@
 """A consumer of a topic that yields to another, on a real broker."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -128,6 +129,15 @@ async def test_partitions_of_one_number_are_one_members_so_that_nobody_else_has_
             numbers = {topic.name: {tp.number for tp in each.assigned if tp.topic == topic.name} for topic in two}
             assert numbers[two.ordinary.name] == numbers[two.bulk.name]
             assert numbers[two.bulk.name]
+
+
+async def test_a_member_alone_joins_its_group_once(
+    settings: Settings, two: Two, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "aiokafka.consumer.group_coordinator")
+    async with consuming(settings, two, Seen(), MemoryPositions()) as (member,):
+        await eventually(lambda: len(member.assigned) == 2 * PARTITIONS)
+    assert any("(generation 1)" in each for each in caplog.messages if each.startswith("Joined group"))
 
 
 async def test_what_a_database_lacks_is_read_again_on_the_topic_that_yields_before_anything_else_is(
