@@ -68,7 +68,7 @@ def _or_none(expression: str) -> str:
 
 
 _FAILED: Final = ',status=~"5.."'
-_INTAKE: Final = 'route=~"/v1/evidence|/v1/batches",method="POST"'
+_INTAKE: Final = 'route=~"/v1/evidence|/v1/batches|/v1/awards",method="POST"'
 _SINGLE: Final = 'route="/v1/evidence",method="POST"'
 _ORDINARY: Final = 'lane="ordinary"'
 _PAGES: Final = 'route=~"/badges/.*|/issuers/.*|/status/.*|/achievements/.*",route!~".*png"'

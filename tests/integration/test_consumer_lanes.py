@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
@@ -25,6 +25,7 @@ from libs.contracts.topics import Topic
 from tests.ids import IDS
 from tests.issuer_doubles import TRACE
 from tests.positions_in_memory import MemoryPositions
+from tests.waiting import async_eventually
 
 pytestmark = pytest.mark.integration
 
@@ -109,18 +110,12 @@ async def consuming(
         await kafka.stop()
 
 
-async def eventually(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(60):
-        while not condition():  # noqa: ASYNC110  # what is waited for happens in Kafka, which sets no event
-            await asyncio.sleep(0.05)
-
-
 async def test_partitions_of_one_number_are_one_members_so_that_nobody_else_has_the_same_learner(
     settings: Settings, two: Two
 ) -> None:
     async with consuming(settings, two, Seen(), MemoryPositions(), members=3) as members:
         # Whoever joins first has all of them until the others do.
-        await eventually(
+        await async_eventually(
             lambda: (
                 all(each.assigned for each in members) and sum(len(each.assigned) for each in members) == 2 * PARTITIONS
             )
@@ -136,7 +131,7 @@ async def test_a_member_alone_joins_its_group_once(
 ) -> None:
     caplog.set_level(logging.INFO, "aiokafka.consumer.group_coordinator")
     async with consuming(settings, two, Seen(), MemoryPositions()) as (member,):
-        await eventually(lambda: len(member.assigned) == 2 * PARTITIONS)
+        await async_eventually(lambda: len(member.assigned) == 2 * PARTITIONS)
     assert any("(generation 1)" in each for each in caplog.messages if each.startswith("Joined group"))
 
 
@@ -152,6 +147,6 @@ async def test_what_a_database_lacks_is_read_again_on_the_topic_that_yields_befo
     for number in range(PARTITIONS):
         positions.kept[group, TopicPartition(two.bulk.name, number)] = Position(0, known)
     async with consuming(settings, two, seen, positions):
-        await eventually(lambda: len(seen.numbers) == first + 8)
+        await async_eventually(lambda: len(seen.numbers) == first + 8)
     before = seen.numbers[: seen.numbers.index(next(each for each in seen.numbers if each >= first))]
     assert set(range(PARTITIONS * known)) <= set(before)

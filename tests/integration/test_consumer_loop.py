@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -35,6 +35,7 @@ from libs.contracts.events import DeadLetter, LearnerContact
 from tests.ids import IDS
 from tests.positions_in_memory import MemoryPositions
 from tests.topic_reading import everything_on
+from tests.waiting import async_eventually
 
 pytestmark = pytest.mark.integration
 
@@ -99,12 +100,6 @@ async def consuming(settings: Settings, name: str, seen: Seen, max_records: int 
         await kafka.stop()
 
 
-async def eventually(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(60):
-        while not condition():  # noqa: ASYNC110  # what is waited for happens in Kafka, which sets no event
-            await asyncio.sleep(0.05)
-
-
 async def send_contacts(settings: Settings, count: int) -> list[str]:
     """Publish contacts of fresh learners; returns their keys."""
     contacts = [contact(uuid4().int) for _ in range(count)]
@@ -148,7 +143,7 @@ async def test_a_record_that_fails_alone_goes_to_the_dead_letters_and_the_rest_i
     keys = await send_contacts(settings, 120)
     seen.poison = {keys[7], keys[80]}
     async with consuming(settings, "poison", seen):
-        await eventually(lambda: set(keys) - seen.poison <= set(seen.keys))
+        await async_eventually(lambda: set(keys) - seen.poison <= set(seen.keys))
         await dead_letters_come(settings, "notifier-poison", "processing_failed", "processing_failed")
     letters = await failed_letters(settings, "notifier-poison")
     assert {base64.b64decode(letter.record_key or "").decode() for letter in letters} == seen.poison
@@ -163,17 +158,17 @@ async def test_what_is_sent_again_reaches_the_consumer_that_set_it_aside_once_an
     (key,) = seen.poison = set(await send_contacts(settings, 1))
     async with consuming(settings, "again", seen), consuming(settings, "beside", other):
         await dead_letters_come(settings, "notifier-again", "processing_failed")
-        await eventually(lambda: key in other.keys)
+        await async_eventually(lambda: key in other.keys)
         seen.poison = set()
         sending = partial(dead_letters_command.send_again, "notifier", consumer="notifier-again")
         assert await asyncio.to_thread(sending, dry_run=True) == 0
         assert "would be sent to notifier-again: learner.contacts.v1/" in capsys.readouterr().out
         assert await asyncio.to_thread(sending) == 0
-        await eventually(lambda: key in seen.keys)
+        await async_eventually(lambda: key in seen.keys)
         assert await asyncio.to_thread(sending) == 0
         assert "nothing is to be sent" in capsys.readouterr().out
         keys = await send_contacts(settings, 1)
-        await eventually(lambda: set(keys) <= set(seen.keys) & set(other.keys))
+        await async_eventually(lambda: set(keys) <= set(seen.keys) & set(other.keys))
     assert (seen.keys.count(key), other.keys.count(key)) == (1, 1)
     assert metrics.SENT_AGAIN.labels("notifier-again")._value.get() == 1
     assert metrics.SENT_AGAIN.labels("notifier-beside")._value.get() == 0
@@ -228,7 +223,7 @@ async def test_bad_headers_cost_no_record_and_an_unreadable_one_is_kept_as_it_ca
     await producer.send_and_wait(topic, body, key, headers=[("x-bad", b"\xff")])
     await producer.stop()
     async with consuming(settings, "headers", seen):
-        await eventually(lambda: good.key in seen.keys)
+        await async_eventually(lambda: good.key in seen.keys)
         await dead_letters_come(settings, "notifier-headers", "breaks_contract", "no_type")
     letters = await dead_letters(settings, "notifier-headers")
     assert {"breaks_contract", "no_type"} == {letter.reason for letter in letters}
@@ -263,7 +258,7 @@ async def test_a_record_that_cannot_be_unpacked_is_set_aside_and_costs_no_other_
     await asyncio.to_thread(subprocess.run, sending, env=plain, check=True, timeout=120)
     keys += await send_contacts(settings, 100)
     async with consuming(settings, "unpack", seen, max_records=30):
-        await eventually(lambda: set(keys) <= set(seen.keys))
+        await async_eventually(lambda: set(keys) <= set(seen.keys))
         await dead_letters_come(settings, "notifier-unpack", "cannot_be_unpacked", "cannot_be_unpacked")
     letters = [each for each in await dead_letters(settings, "notifier-unpack") if each.reason == "cannot_be_unpacked"]
     # The two may stand at the same offset of their partitions.
@@ -276,7 +271,7 @@ async def test_a_database_that_is_away_pauses_and_skips_nothing(settings: Settin
     seen.away = 4
     keys = await send_contacts(settings, 30)
     async with consuming(settings, "away", seen):
-        await eventually(lambda: set(keys) <= set(seen.keys))
+        await async_eventually(lambda: set(keys) <= set(seen.keys))
     assert not await failed_letters(settings, "notifier-away")
 
 
@@ -289,7 +284,7 @@ async def test_two_members_and_forced_rebalances_lose_nothing(settings: Settings
             async with consuming(settings, "rebalance", second, max_records=20):
                 keys += await send_contacts(settings, 200)
                 await asyncio.sleep(1)
-        await eventually(lambda: set(keys) <= {*first.keys, *second.keys})
+        await async_eventually(lambda: set(keys) <= {*first.keys, *second.keys})
     assert not await failed_letters(settings, "notifier-rebalance")
 
 
@@ -302,7 +297,7 @@ async def test_two_members_in_one_process_share_the_partitions_and_work_side_by_
     await kafka.start()
     tasks = [asyncio.create_task(each.run()) for each in consumers]
     keys = set(await send_contacts(settings, 200))
-    await eventually(lambda: keys <= {*first.keys, *second.keys})
+    await async_eventually(lambda: keys <= {*first.keys, *second.keys})
     assert kafka.problem() is None
     for each in consumers:
         await each.stop(10)
@@ -317,12 +312,12 @@ async def test_offsets_are_committed_only_after_the_effects(settings: Settings) 
     seen = Seen()
     await send_contacts(settings, 10)
     async with consuming(settings, "commit", seen):
-        await eventually(lambda: len(seen.keys) >= 10)
+        await async_eventually(lambda: len(seen.keys) >= 10)
     before = await committed(settings, "notifier-commit")
     seen.away = 1_000_000
     await send_contacts(settings, 10)
     async with consuming(settings, "commit", seen):
-        await eventually(lambda: seen.away < 999_998)
+        await async_eventually(lambda: seen.away < 999_998)
         assert await committed(settings, "notifier-commit") == before
         seen.away = 0
 
@@ -343,7 +338,7 @@ async def test_the_heart_beats_while_there_is_nothing_to_do(settings: Settings) 
     consumer.heartbeat.beat = lambda: beats.append(0.0)  # type: ignore[method-assign]  # counts instead
     await kafka.start()
     task = asyncio.create_task(consumer.run())
-    await eventually(lambda: len(beats) > 3)
+    await async_eventually(lambda: len(beats) > 3)
     await consumer.stop(5)
     await task
     await kafka.stop()
@@ -363,7 +358,7 @@ async def test_lag_counts_every_partition_also_while_a_batch_waits(settings: Set
     consumer = consumer_of(kafka, "lag", seen, max_records=10)
     await kafka.start()
     task = asyncio.create_task(consumer.run())
-    await eventually(lambda: seen.away < 999_998)
+    await async_eventually(lambda: seen.away < 999_998)
     await consumer.measure_lag()
     gauges = [sample for metric in metrics.LAG_RECORDS.collect() for sample in metric.samples]
     lag = sum(each.value for each in gauges if each.labels["consumer"] == "notifier-lag")

@@ -1,14 +1,13 @@
 """The key of grants is recorded where none is, and never one that signed nothing of what was published."""
 
 from datetime import timedelta
-from typing import Any
 
 import pytest
-from pymongo.errors import DuplicateKeyError
 
 from libs.access.grant_probe import GrantProbe, OtherGrantKeyError
 from libs.access.signatures import GrantKeys, GrantSigner
 from libs.contracts.events import ApiKeyWithdrawn, SignedEvent
+from tests.collection_in_memory import MemoryCollection
 from tests.issuer_doubles import NOW
 
 OLD, NEW = GrantSigner(bytes(32)), GrantSigner(bytes(range(32)))
@@ -16,26 +15,11 @@ BOTH = GrantKeys([OLD.public_key, NEW.public_key])
 ONLY_OLD, ONLY_NEW = GrantKeys([OLD.public_key]), GrantKeys([NEW.public_key])
 
 
-class MemoryAuthority:
-    """The collection that the public key is recorded in."""
-
-    def __init__(self) -> None:
-        self.kept: dict[str, dict[str, Any]] = {}
-
-    async def find_one(self, query: dict[str, Any]) -> dict[str, Any] | None:
-        return self.kept.get(query["_id"])
-
-    async def insert_one(self, document: dict[str, Any]) -> None:
-        if document["_id"] in self.kept:
-            raise DuplicateKeyError("there is one")
-        self.kept[document["_id"]] = document
-
-
 class Store:
     """A database that was lost, beside a topic with withdrawals that these have signed."""
 
     def __init__(self, *signed_by: GrantSigner) -> None:
-        self.authority = MemoryAuthority()
+        self.authority = MemoryCollection()
         self.probe = GrantProbe({"authority": self.authority})  # type: ignore[arg-type]  # a fake
         self.published = [each.sign(withdrawal(n)) for n, each in enumerate(signed_by)]
         self.asked = 0

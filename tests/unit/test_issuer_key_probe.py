@@ -6,7 +6,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from pymongo.errors import DuplicateKeyError
 
 from libs.contracts.events import Event
 from libs.openbadges.crypto.keys import Ed25519Key
@@ -17,6 +16,7 @@ from services.issuer.keys.repository import StoredKey
 from services.issuer.keys.sealing import sealed
 from services.issuer.keys.states import KeyState, new_key
 from services.issuer.recovery import adoption
+from tests.collection_in_memory import MemoryCollection
 from tests.issuer_doubles import NOW
 from tests.signing_keys_in_memory import KEK
 
@@ -24,30 +24,11 @@ OTHER = FileKeyEncryption(bytes(32))
 OTHER_AND_KEK = FileKeyEncryption(bytes(32), other=bytes(range(32)))
 
 
-class MemoryProbes:
-    """The collection that the probe lies in."""
-
-    def __init__(self) -> None:
-        self.kept: dict[str, dict[str, Any]] = {}
-
-    async def find_one(self, query: dict[str, Any]) -> dict[str, Any] | None:
-        return self.kept.get(query["_id"])
-
-    async def insert_one(self, document: dict[str, Any]) -> None:
-        if document["_id"] in self.kept:
-            raise DuplicateKeyError("there is one")
-        self.kept[document["_id"]] = document
-
-    async def update_one(self, query: dict[str, Any], change: dict[str, Any]) -> None:
-        if query["_id"] in self.kept:
-            self.kept[query["_id"]] |= change["$set"]
-
-
 class Store:
     """A database with its probe, and with signing keys that were sealed under these key-encryption keys."""
 
     def __init__(self, *sealed_under: str) -> None:
-        self.probes, self._sealed_under = MemoryProbes(), sealed_under
+        self.probes, self._sealed_under = MemoryCollection(), sealed_under
 
     async def count_by_kek(self) -> dict[str, int]:
         return dict.fromkeys(self._sealed_under, 1)
