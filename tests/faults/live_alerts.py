@@ -67,7 +67,13 @@ def stages(alarms: Alarms) -> Iterator[Stage]:
         [*live_services.of_strangers(alarms), *live_awards.of_late_decisions(alarms)],
     ]
     # Alone: revocations dated back count as late at once for an audit beside them, and bring a lost document back.
-    yield [[*live_watching.of_findings(alarms, audits), *live_awards.of_late_revocations(alarms)]]
+    yield [
+        [
+            *live_watching.of_findings(alarms, audits),
+            *live_awards.of_late_revocations(alarms),
+            *live_stores.of_held_lists(alarms),
+        ]
+    ]
     # In each lane one service.
     yield [
         [
@@ -170,18 +176,18 @@ def rows() -> list[str]:
 
 
 class Record:
-    """What was seen of each alert, in a file, by the name of the alert."""
+    """What was seen of each alert, in a file, by the names of the alert and of the trial: one may have several."""
 
     def __init__(self, path: Path, *, resume: bool) -> None:
         """Go on with what is in the file, or begin anew."""
         self._path = path
-        self.seen: dict[str, Mapping[str, str]] = {}
+        self.seen: dict[str, dict[str, Mapping[str, str]]] = {}
         if resume and path.exists():
             self.seen = orjson.loads(path.read_bytes())
 
     def has(self, trial: Trial) -> bool:
-        """Return whether all of the trial's alerts were seen firing and silent."""
-        return trial.alerts <= self.seen.keys()
+        """Return whether all of the trial's alerts were seen firing and silent in it."""
+        return all(trial.name in self.seen.get(each, ()) for each in trial.alerts)
 
     def note(self, attempt: Attempt) -> None:
         """Print what was seen, and keep what is good."""
@@ -189,19 +195,18 @@ class Record:
         for name in filter(attempt.is_good, attempt.trial.alerts):
             fired, silent = f"{attempt.fired[name]:.0f} s", f"{attempt.silent[name]:.0f} s"
             at = f"{datetime.now(UTC):%Y-%m-%d %H:%M}"
-            self.seen[name] = {"trial": attempt.trial.name, "fired": fired, "silent": silent, "at": at}
+            self.seen.setdefault(name, {})[attempt.trial.name] = {"fired": fired, "silent": silent, "at": at}
         self._path.parent.mkdir(parents=True, exist_ok=True)
         self._path.write_bytes(orjson.dumps(self.seen, option=orjson.OPT_INDENT_2))
 
     def table(self) -> Iterator[str]:
-        """Return a line for each alert there is."""
+        """Return a line for each alert there is and each trial in which it was seen."""
         yield f"{'alert':34} {'trial':20} {'fired':>6} {'silent':>6}  at"
         for name in rows():
-            seen = self.seen.get(name)
-            if seen is None:
+            if name not in self.seen:
                 yield f"{name:34} NOT SEEN firing and silent"
-            else:
-                yield f"{name:34} {seen['trial']:20} {seen['fired']:>6} {seen['silent']:>6}  {seen['at']}"
+            for trial, seen in self.seen.get(name, {}).items():
+                yield f"{name:34} {trial:20} {seen['fired']:>6} {seen['silent']:>6}  {seen['at']}"
 
 
 def live_alerts(only: str = "", scale: float = 60, *, resume: bool = False) -> int:

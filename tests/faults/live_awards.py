@@ -34,7 +34,7 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-def _issued(alarms: Alarms) -> dict[str, Any]:
+def issued(alarms: Alarms) -> dict[str, Any]:
     """Return a credential of the school that is not revoked, as soon as there is one."""
     end = time.monotonic() + _PATIENCE_SECONDS
     while time.monotonic() < end:
@@ -84,7 +84,7 @@ def of_records(alarms: Alarms) -> Iterator[Trial]:
         return event["epoch"], event["version"]
 
     def older_list() -> None:
-        alarms.traffic.school.revoke(_issued(alarms)["_id"])
+        alarms.traffic.school.revoke(issued(alarms)["_id"])
         end = time.monotonic() + _PATIENCE_SECONDS
         while True:
             records = asyncio.run(everything_on(stack.kafka_bootstrap, topics.STATUS_LISTS))
@@ -134,7 +134,7 @@ def of_unknown_credentials(alarms: Alarms) -> Iterator[Trial]:
     credentials = Lost(alarms, "issuer", "credentials")
 
     def revoke_unknown() -> None:
-        credential = _issued(alarms)
+        credential = issued(alarms)
         credentials.lose(_id=credential["_id"])
         send_events(alarms.stack, revocation(commands_of(alarms.stack), credential["_id"], SCHOOL, _now()))
 
@@ -187,7 +187,7 @@ def of_lists(alarms: Alarms) -> Iterator[Trial]:
     keys = Lost(alarms, "issuer", "signing_keys")
 
     def lose() -> None:
-        credential = _issued(alarms)
+        credential = issued(alarms)
         keys.lose(issuer_id=AUTHORITY_ID)
         with alarms.database("issuer") as database:
             database["status_lists"].update_many({}, {"$set": _due()})

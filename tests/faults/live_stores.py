@@ -21,9 +21,10 @@ from deploy.embedded.layout import SOURCE_ROOT
 from deploy.embedded.stack import Stack
 from libs.contracts import topics
 from tests.faults import promises
-from tests.faults.live_awards import Lost
+from tests.faults.live_awards import Lost, issued
 from tests.faults.live_faults import HTTP, SCHOOL, SECONDS, Alarms, Trial, nothing, send
 from tests.topic_reading import everything_on
+from tests.waiting import eventually
 
 _HANGS_SECONDS: Final = 3.0
 _WORKS_SECONDS: Final = 1.5
@@ -34,6 +35,10 @@ _MOMENT_SECONDS: Final = 0.01
 _UNNOTICED_SECONDS: Final = 4.0
 _FILES: Final = 1200
 _HELD: Final = 0.85
+# A bound of the verifier's histogram, which is as it is however short durations in rules are, and a little.
+_TOO_LATE_SECONDS: Final = 62.0
+# Else MongoDB would abort it: after a minute, the embedded one after ten seconds.
+_LONGEST_TRANSACTION_SECONDS: Final = 600
 
 
 def of_stores(alarms: Alarms) -> Iterator[Trial]:
@@ -131,6 +136,54 @@ def of_connections(alarms: Alarms) -> Iterator[Trial]:
             held.pop().close()
 
     yield Trial("connections", frozenset({"BowerbirdMongoConnections"}), hold, let_go)
+
+
+class OpenTransaction:
+    """Somebody who has written to all documents of a collection in a transaction, and left it open."""
+
+    def __init__(self, alarms: Alarms, database: str, collection: str) -> None:
+        """Take what it has written to."""
+        self._alarms = alarms
+        self._database = database
+        self._collection = collection
+        self._open = contextlib.ExitStack()
+
+    def begin(self) -> None:
+        """Write, so that whoever else writes to these documents waits."""
+        client = self._open.enter_context(promises.databases(self._alarms.stack))
+        limit = "transactionLifetimeLimitSeconds"
+        before = client.admin.command({"getParameter": 1, limit: 1})[limit]
+        self._open.callback(client.admin.command, {"setParameter": 1, limit: before})
+        client.admin.command({"setParameter": 1, limit: _LONGEST_TRANSACTION_SECONDS})
+        session = self._open.enter_context(client.start_session())
+        # Aborts it as it ends.
+        session.start_transaction()
+        written = client[self._database][self._collection].update_many({}, {"$set": {"open": True}}, session=session)
+        assert written.modified_count, f"there is none in {self._collection}"
+
+    def end(self) -> None:
+        """Abort it: nothing of what it wrote is left."""
+        self._open.close()
+
+
+def of_held_lists(alarms: Alarms) -> Iterator[Trial]:
+    """A revocation that the issuer published in time, and that the verifier could not store for a minute and more."""
+    late = "BowerbirdRevocationLate"
+    holder = OpenTransaction(alarms, "verifier", "status_lists")
+
+    def revoke() -> None:
+        credential = issued(alarms)
+        with alarms.database("verifier") as database:
+            here = {"_id": credential["status_list"]}
+            eventually(lambda: database["status_lists"].find_one(here) is not None)
+        holder.begin()
+        alarms.traffic.school.revoke(credential["_id"])
+        time.sleep(_TOO_LATE_SECONDS)
+        # Else it would be the issuer's half of it that fires.
+        assert late not in {each["alertname"] for each in alarms.prometheus.firing()}, "it was published late, too"
+        holder.end()
+
+    yield Trial("held-lists", frozenset({late}), revoke, holder.end)
 
 
 def of_set_backs(alarms: Alarms) -> Iterator[Trial]:
