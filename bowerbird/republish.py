@@ -36,10 +36,10 @@ Reason = Annotated[str | None, Parameter(help="why, in your words, for the audit
 
 
 def republish(*, yes: Yes = False, reason: Reason = None) -> int:
-    """Publish again what the stores hold; without --yes count it. Harmless to repeat while the services are stopped.
+    """Publish again what the stores hold; without --yes count it. Harmless to repeat, also while services run.
 
-    While they run, what is changed meanwhile of an issuer, an organisation, mail domains or a contact may be followed
-    by its older form. Credentials are read once more after they were published, and stay closed.
+    What is changed meanwhile is not lost behind its older form: credentials and keys are read once more after they were
+    published, and of all else the services publish the newest again where they read an older form behind it.
 
     It takes the environment of the issuer service, with a user at MongoDB and Kafka who may read every database and
     write every topic, as that of `bowerbird setup` may. Run `bowerbird setup` before, so that there are topics. The

@@ -249,6 +249,20 @@ async def test_an_older_contact_never_overwrites_a_newer_one(database: mongo.Dat
     assert found[learner].email == "new@x.example"
 
 
+@pytest.mark.parametrize("together", [True, False])
+async def test_an_older_contact_that_comes_behind_a_newer_one_does_not_stay_the_last_on_the_topic(
+    database: mongo.Database, together: bool
+) -> None:
+    learner, other = uuid4(), uuid4()
+    does = workers(database).contacts
+    older, newer = contact(learner), contact(learner, changed_at=NOW + LEASE, email="new@x.example")
+    records = [received(older), received(newer), received(contact(other)), received(older)]
+    batches = [records] if together else [[each] for each in records]
+    again = [each.event for batch in batches for each in await does(batch)]
+    assert again == [newer]
+    assert await does([received(newer), received(contact(other))]) == []
+
+
 async def test_whatever_comes_first_a_revoked_credential_is_not_mailed_and_others_are(database: mongo.Database) -> None:
     early, late, kept = learners = [uuid4() for _ in range(3)]
     both = workers(database)

@@ -1,7 +1,7 @@
 """What Kafka lost before it was applied is published again from the stores, and has its effect once."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from types import SimpleNamespace
@@ -14,14 +14,26 @@ from libs.audit.entry import Cause
 from libs.audit.log import AuditLog
 from libs.common.arrivals import Arrivals
 from libs.contracts.cloudevents import Outgoing, Received
-from libs.contracts.events import CredentialDocument, Event
+from libs.contracts.events import (
+    AUTHORITY_ID,
+    AuthorityPublished,
+    CredentialDocument,
+    Event,
+    IssuerPublished,
+    MailDomainsSet,
+    OrganisationPublished,
+)
+from libs.contracts.organisations import OrganisationKind
 from libs.contracts.reasons import WithdrawalReason
 from libs.contracts.results import SoloLevel
 from services.issuer.catalogue.repository import Catalogue
+from services.issuer.catalogue.worker import CatalogueFact, CatalogueWorker
 from services.issuer.credentials.announcements import Announcer
 from services.issuer.decision_ids import PieceId
 from services.issuer.decisions.withdrawal_requests import WithdrawalRequests
 from services.issuer.decisions.withdrawals import Withdrawals
+from services.issuer.mail_domains.repository import MailDomainRepository
+from services.issuer.registry.repository import IssuerListRepository
 from tests.ids import COMMANDS, IDS, PROOFS, SEALING
 from tests.issuer_doubles import NOW, TRACE, MemoryCatalogue, achievement, evidence, issuer, received, ruled
 from tests.issuer_world import URLS, World, closing, command, take_down
@@ -33,6 +45,41 @@ WITHDRAWALS, REVOKED = "withdrawals of evidence that are not done", "revoked bad
 HELD = "held badges, for what was published above them"
 CAUSE = Cause("key:wattle/Office", TRACE)
 DIPLOMA = ruled("diploma", {"type": "holds", "achievement": "wattle/resilience"}, revoked_with_holdings=True)
+
+
+def organisation(version: int) -> OrganisationPublished:
+    return OrganisationPublished(
+        organisation_id="north",
+        version=version,
+        kind=OrganisationKind.REGION,
+        name=f"North {version}",
+        registered_at=NOW,
+        published_at=NOW,
+    )
+
+
+def authority(version: int) -> AuthorityPublished:
+    return AuthorityPublished(
+        authority_id=AUTHORITY_ID, version=version, did="did:web:x.example", did_document="{}", published_at=NOW
+    )
+
+
+def school(version: int) -> IssuerPublished:
+    return issuer().model_copy(update={"version": version})
+
+
+def domains(version: int) -> MailDomainsSet:
+    return MailDomainsSet(
+        issuer_id="wattle", domains=(f"v{version}.example",), changed_at=NOW + timedelta(milliseconds=version)
+    )
+
+
+VERSIONED: dict[str, Callable[[int], CatalogueFact]] = {
+    "versions of organisations": organisation,
+    "versions of issuers": school,
+    "the authority's own DID document": authority,
+    "domains that mail may go to": domains,
+}
 
 
 class LostBrokerError(Exception):
@@ -150,3 +197,26 @@ async def test_what_is_closed_while_it_is_published_again_stays_closed_on_the_to
     assert last == {each.key: each for each in now if isinstance(each, CredentialDocument)}
     assert sorted(each.state for each in last.values()) == ["active", "taken_down", "taken_down"]
     assert not ends
+
+
+@pytest.mark.parametrize("together", [True, False])
+@pytest.mark.parametrize("kind", VERSIONED)
+async def test_what_is_changed_while_it_is_published_again_stays_the_last_of_its_key_on_the_topic(
+    world: World, kind: str, together: bool
+) -> None:
+    changed = IssuerListRepository(world.database).changed
+    mail_domains = MailDomainRepository(world.database)
+    worker = CatalogueWorker(Catalogue(world.database), mail_domains, world.sweeps(), changed)
+    old, new = VERSIONED[kind](1), VERSIONED[kind](2)
+
+    async def consume(*facts: CatalogueFact) -> list[Event]:
+        """Have the issuer service read these; return what it publishes."""
+        return [each.event for each in await worker.handle([Received(each, each.key, TRACE) for each in facts])]
+
+    assert await consume(old) == []
+    assert await published_again(world, kind) == [old]
+    # It was changed behind the back of who publishes again.
+    again = await consume(new, old) if together else [*await consume(new), *await consume(old)]
+    assert again == [new]
+    assert await consume(new) == [], "once"
+    assert await published_again(world, kind) == [new]

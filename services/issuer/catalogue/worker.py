@@ -1,8 +1,9 @@
 """The consumer of `catalogue` and `issuer.settings`: organisations, issuers, the authority, achievements, mail."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
+from libs.common.telemetry import new_trace
 from libs.contracts.cloudevents import Outgoing, Received
 from libs.contracts.events import (
     AchievementPublished,
@@ -14,7 +15,8 @@ from libs.contracts.events import (
 from services.issuer.catalogue.repository import Catalogue
 from services.issuer.mail_domains.repository import MailDomainRepository
 
-CatalogueFact = IssuerPublished | OrganisationPublished | AuthorityPublished | AchievementPublished | MailDomainsSet
+_Changing = IssuerPublished | OrganisationPublished | AuthorityPublished | MailDomainsSet
+CatalogueFact = _Changing | AchievementPublished
 FACTS: Sequence[type[CatalogueFact]] = (
     IssuerPublished,
     OrganisationPublished,
@@ -33,7 +35,7 @@ class HoldingSweeps(Protocol):
 
 
 class CatalogueWorker:
-    """The handler; it publishes nothing."""
+    """The handler; it publishes nothing but what must be the last of its key on the topic again."""
 
     def __init__(
         self,
@@ -62,4 +64,29 @@ class CatalogueWorker:
         await self._catalogue.store_achievements(achievements)
         await self._sweeps.begin(achievements)
         await self._mail_domains.store([event for event in events if isinstance(event, MailDomainsSet)])
-        return []
+        return await self._displaced({each.key: each for each in events if each is not None})
+
+    async def _displaced(self, last: Mapping[str, CatalogueFact]) -> list[Outgoing]:
+        """Return the newest of what came behind it in an older form: the topic would keep that for good.
+
+        So it does where somebody read it, to publish it again, just before it was changed.
+        """
+        events = last.values()
+        newest: list[_Changing] = [
+            *(await self._catalogue.organisations.by_ids(_ids(events, OrganisationPublished))).values(),
+            *(await self._catalogue.newest_issuers(_ids(events, IssuerPublished))).values(),
+            *await self._mail_domains.of_issuers(_ids(events, MailDomainsSet)),
+        ]
+        if _ids(events, AuthorityPublished) and (authority := await self._catalogue.newest_authority()) is not None:
+            newest.append(authority)
+        return [Outgoing(each, new_trace()) for each in newest if _order(each) > _order(last[each.key])]
+
+
+def _ids(events: Iterable[CatalogueFact], contract: type[CatalogueFact]) -> list[str]:
+    """Return what the events of one contract speak of."""
+    return [event.key.removeprefix(event.key_prefix) for event in events if isinstance(event, contract)]
+
+
+def _order(event: CatalogueFact) -> float:
+    """Return what tells which of two of one key is newer."""
+    return event.changed_at.timestamp() if isinstance(event, MailDomainsSet) else event.version

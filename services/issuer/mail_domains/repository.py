@@ -1,8 +1,8 @@
 """The domains that the mail of each issuer may go to, in MongoDB."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from libs.common.mongo import Database, Document, upsert_newest
+from libs.common.mongo import Database, Document, find_by_ids, upsert_newest
 from libs.contracts.events import MailDomainsSet
 
 
@@ -31,6 +31,10 @@ class MailDomainRepository:
         if found is None:
             return None
         return _event(found)
+
+    async def of_issuers(self, issuer_ids: Iterable[str]) -> list[MailDomainsSet]:
+        """Return what was set last for those of these issuers for which anything ever was."""
+        return [_event(each) for each in await find_by_ids(self._collection, "_id", issuer_ids)]
 
     async def everything(self) -> list[MailDomainsSet]:
         """Return what was set last for each issuer."""

@@ -29,8 +29,8 @@ class Contacts:
     def __init__(self, database: Database) -> None:
         self._contacts = database["contacts"]
 
-    async def store(self, events: Sequence[LearnerContact]) -> None:
-        """Store the newest name and the newest address of each learner.
+    async def store(self, events: Sequence[LearnerContact]) -> set[UUID]:
+        """Store the newest name and the newest address of each learner; return whose were there already.
 
         An event that gives one of them alone says nothing of the other: a tombstone erases, nothing else does. So each
         has a moment of its own. Most learners are new, and stored by the insert alone.
@@ -40,6 +40,7 @@ class Contacts:
             given = [event for event in events if event.learner_id in there and getattr(event, name) is not None]
             documents = [_document(event, (name,)) for event in given]
             await upsert_newest(self._contacts, documents, order=f"{name}_changed_at")
+        return there
 
     async def forget(self, learner_ids: Sequence[UUID]) -> None:
         """Delete name and address of these learners."""
@@ -95,6 +96,7 @@ class Contacts:
                 changed_at=max(each[f"{name}_changed_at"] for name in _FIELDS if name in each),
             )
             for each in await find_by_ids(self._contacts, "_id", learner_ids)
+            if not each.keys().isdisjoint(_FIELDS)
         ]
 
     async def everything(self) -> AsyncIterator[Sequence[LearnerContact]]:

@@ -80,8 +80,8 @@ class ContactWorker:
         """Store the newest contact of each learner; a tombstone erases it and cancels what was not sent.
 
         An erasure from the ledger, and the end of a contact's life, spare one that was given later. If that lies before
-        them on the topic, the topic would lose it, so it is published again. So is the erasure of a learner of whom
-        something older came behind it.
+        them on the topic, the topic would lose it, so it is published again. So is a contact, or the erasure of a
+        learner, of whom something older came behind it.
         """
         now = self._clock()
         read = _Batch.of(batch, now)
@@ -91,12 +91,16 @@ class ContactWorker:
             await self._contacts.forget(list(read.tombstones))
             await self._listener.erased(list(read.tombstones), now)
         given, late = await self._sorted_out(read.given)
+        last = {each.learner_id: each.changed_at for each in given}
+        known = set[UUID]()
         if given:
-            await self._contacts.store(given)  # B1
-            await self._listener.addressed({each.learner_id for each in given}, now)  # B2
+            known = await self._contacts.store(given)  # B1
+            await self._listener.addressed(last.keys(), now)  # B2
         await self._erase(read.erased, now)
         await self._contacts.end(read.ended)
-        kept = await self._contacts.stored({*read.erased, *read.ended})
+        spared = {*read.erased, *read.ended}
+        stored = await self._contacts.stored(spared | known)
+        kept = [each for each in stored if each.learner_id in spared or each.changed_at > last[each.learner_id]]
         return [Outgoing(each, new_trace()) for each in (*kept, *late)]
 
     async def _erase(self, erased: Mapping[UUID, datetime], now: datetime) -> None:
