@@ -54,6 +54,15 @@ COMMANDS = {
         "bowerbird.organisations.command:reopen",
         "Let an organisation go on that was closed by mistake.",
     ),
+    "catalogue apply": (
+        "bowerbird.catalogue.command:apply",
+        "Publish achievements as a folder of files has them; again, it changes nothing.",
+    ),
+    "catalogue diff": (
+        "bowerbird.catalogue.command:diff",
+        "Show by field what files say otherwise than what is published.",
+    ),
+    "catalogue export": ("bowerbird.catalogue.command:export", "Write published achievements to files, one each."),
     "submit": ("bowerbird.submit:submit", SUBMIT),
     "dead-letters list": ("bowerbird.dead_letters:list_letters", "List the records that services set aside, and why."),
     "dead-letters show": ("bowerbird.dead_letters:show", "Show all of one of them."),
@@ -103,6 +112,7 @@ COMMANDS = {
 
 GROUPS = {
     "audit": "Check the audit logs, and whether the promises are kept.",
+    "catalogue": "Keep achievements in files, publish them from there, and see what differs.",
     "dead-letters": "List what services set aside, and send it again.",
     "deliveries": "Decide about mails that may have been sent before a restore.",
     "issuers": "Suspend issuers and resume them.",

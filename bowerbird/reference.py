@@ -2,9 +2,10 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from typing import Final
+from typing import Any, Final
 
 from bowerbird import module_map
+from bowerbird.catalogue.written import achievement_schema
 from libs.access.scopes import MEANINGS as SCOPES
 from libs.contracts.organisations import CLOSING_MEANINGS
 from libs.contracts.reasons import (
@@ -59,8 +60,13 @@ def documents() -> dict[str, str]:
         "suspension.md": _suspension(),
         "closing.md": _closing(),
         "modules.md": module_map.page(),
-        "rule.schema.json": json.dumps(rule_schema(), indent=2, ensure_ascii=False) + "\n",
+        "rule.schema.json": _schema(rule_schema()),
+        "achievement.schema.json": _schema(achievement_schema()),
     }
+
+
+def _schema(schema: dict[str, Any]) -> str:
+    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
 
 
 def _columns() -> str:

@@ -34,7 +34,7 @@ _MOST: Final = 50
 Row = tuple[str, str]
 
 
-def plain(text: object) -> str:
+def plain(text: object, longest: int | None = _LONGEST) -> str:
     """Make one harmless line of anything: no control, escape or direction characters, cut where it is long."""
     shown = text if isinstance(text, str) else "" if text is None else str(text)
     cleaned = "".join(
@@ -43,9 +43,9 @@ def plain(text: object) -> str:
         else "\N{REPLACEMENT CHARACTER}"
         if unicodedata.category(one)[0] == "C"
         else one
-        for one in shown[: _LONGEST + 1]
+        for one in shown[: None if longest is None else longest + 1]
     )
-    return cleaned if len(cleaned) <= _LONGEST else cleaned[:_LONGEST] + "…"
+    return cleaned if longest is None or len(cleaned) <= longest else cleaned[:longest] + "…"
 
 
 def show_report(console: Console, report: Report, problems: Sequence[str]) -> None:

@@ -5,11 +5,13 @@ import io
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 import yaml
 
+from bowerbird import strict_yaml
 from bowerbird.organisations.lines import COLUMNS, REQUIRED, Fault, Line, faults_between
+from bowerbird.strict_yaml import FaultyYamlError, line_of
 
 _MOST_BYTES: Final = 32 << 20
 _MOST_ORGANISATIONS: Final = 50_000
@@ -94,27 +96,15 @@ def _check_columns(columns: Sequence[str], number: int, faults: list[Fault]) -> 
 def _yaml_lines(text: str, faults: list[Fault]) -> Iterator[Line]:
     """Yield the organisations of a sequence of mappings, whose values are all taken as they are written."""
     try:
-        depth = 0
-        for event in yaml.parse(text, Loader=yaml.SafeLoader):
-            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-            if depth > _DEEPEST:
-                faults.append(Fault(_number(event.start_mark), "", "is nested too deep"))
-                return
-            if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None) is not None:
-                faults.append(Fault(_number(event.start_mark), "", "anchors and aliases are not taken"))
-                return
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-    except yaml.MarkedYAMLError as error:
-        faults.append(Fault(_number(error.problem_mark), "", f"cannot be read as YAML: {error.problem}"))
-        return
-    except yaml.YAMLError:
-        faults.append(Fault(1, "", "cannot be read as YAML: it holds a character that no YAML file may hold"))
+        root = strict_yaml.root_of(text, _DEEPEST)
+    except FaultyYamlError as error:
+        faults.append(Fault(error.line, "", str(error)))
         return
     if not isinstance(root, yaml.SequenceNode):
         faults.append(Fault(1, "", "must be a sequence of organisations, each with the names of columns"))
         return
     for node in root.value:
-        number = _number(node.start_mark)
+        number = line_of(node.start_mark)
         if not isinstance(node, yaml.MappingNode):
             faults.append(Fault(number, "", "is no organisation with the names of columns"))
             continue
@@ -125,23 +115,13 @@ def _yaml_lines(text: str, faults: list[Fault]) -> Iterator[Line]:
                 yield line
 
 
-class _Place(Protocol):
-    """Where something stands, as either of PyYAML's two readers says it; the first line is 0."""
-
-    line: int
-
-
-def _number(place: _Place | None) -> int:
-    return 1 if place is None else place.line + 1
-
-
 def _text(node: yaml.Node, column: str, faults: list[Fault]) -> str:
     """Return what is written: no date, number or truth is made of it; words of a sequence with spaces between them."""
     if isinstance(node, yaml.ScalarNode):
         return "" if node.tag == "tag:yaml.org,2002:null" else str(node.value).strip()
     if column == "key_scopes" and isinstance(node, yaml.SequenceNode):
         return " ".join(_text(each, column, faults) for each in node.value)
-    faults.append(Fault(_number(node.start_mark), column, "must be one text"))
+    faults.append(Fault(line_of(node.start_mark), column, "must be one text"))
     return ""
 
 

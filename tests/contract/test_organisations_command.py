@@ -64,7 +64,7 @@ def run(
     async def at_once(_seconds: float) -> None:
         pass
 
-    monkeypatch.setattr("bowerbird.organisations.calls.asyncio.sleep", at_once)
+    monkeypatch.setattr("bowerbird.patient_calls.asyncio.sleep", at_once)
 
     def call(*words: str, file: str | None = None) -> tuple[int, str, str]:
         if file is not None:

@@ -13,7 +13,6 @@ from services.issuer.catalogue.rule_check import MOST_LAYERS, MOST_STACKING, Rul
 from services.issuer.catalogue.trial import try_achievement
 from tests.issuer_doubles import NOW, achievement, issuer, ruled
 
-WATTLE = issuer("wattle", parent="department")
 RELATIONAL = AchievementLevel(level=SoloLevel.RELATIONAL, name="Relational", description="Links.")
 
 
@@ -42,7 +41,7 @@ def both(*members: dict[str, Any]) -> dict[str, Any]:
 async def problems(version: AchievementPublished, *published: AchievementPublished) -> list[tuple[str, str | None]]:
     check = RuleCheck(Catalogue(published))
     try:
-        await check.require(await check.with_owners(version, WATTLE))
+        await check.require(await check.with_owners(version, "department"))
     except InvalidRequestError as error:
         return [(each["field"], each.get("code")) for each in error.errors]
     return []
@@ -52,11 +51,11 @@ async def test_what_is_to_be_held_is_the_issuers_own_else_what_its_department_sh
     shared = achievement("wit", owner="department", shared=True)
     version = ruled("bard", both(holds("wit"), holds("department/care")))
     check = RuleCheck(Catalogue([shared, achievement("care", owner="department", shared=True)]))
-    named = (await check.with_owners(version, WATTLE)).rule
+    named = (await check.with_owners(version, "department")).rule
     assert named is not None
     assert asked_for(named) == ["department/care", "department/wit"]
     own = RuleCheck(Catalogue([shared, achievement("wit")]))
-    named = (await own.with_owners(ruled("bard", holds("wit")), WATTLE)).rule
+    named = (await own.with_owners(ruled("bard", holds("wit")), "department")).rule
     assert named is not None
     assert asked_for(named) == ["wattle/wit"]
 

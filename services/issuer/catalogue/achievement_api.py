@@ -120,7 +120,7 @@ def achievement_routes(keys: ApiKeys, achievements: Achievements, clock: Callabl
         caller: Annotated[Caller, Depends(keys.allowed(Scope.CATALOGUE_WRITE))],
     ) -> AchievementAnswer:
         """Publish a version of an achievement; a published version never changes."""
-        content = _achievement(asked, caller.issuer_id, clock())
+        content = achievement_of(asked, caller.issuer_id, clock())
         published, new, warnings = await achievements.publish(
             content, asked.version, request_trace(request), cause_of(request)
         )
@@ -138,7 +138,8 @@ def achievement_routes(keys: ApiKeys, achievements: Achievements, clock: Callabl
     return router
 
 
-def _achievement(asked: AchievementRequest, owner: str, at: datetime) -> AchievementPublished:
+def achievement_of(asked: AchievementRequest, owner: str, at: datetime) -> AchievementPublished:
+    """Return the version that is asked for; its rule still names what is to be held as the request does."""
     levels = sorted(asked.levels, key=lambda each: each.level.rank)
     return AchievementPublished(
         owner=owner,

@@ -55,9 +55,8 @@ class Achievements:
             InvalidRequestError: no credential of it could be signed, its rule cannot be met, or its texts hold what the
                 policy refuses.
         """
-        content = await self._rules.with_owners(
-            content, (await self._catalogue.issuers([content.owner])).get(content.owner)
-        )
+        owner = (await self._catalogue.issuers([content.owner])).get(content.owner)
+        content = await self._rules.with_owners(content, None if owner is None else owner.parent)
         newest = await self._catalogue.newest_version(content.owner, content.achievement_id)
         number = 0 if newest is None else newest.version
         if version is None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Final, Protocol
 
 from libs.common.errors import FieldProblem, InvalidRequestError
-from libs.contracts.events import AchievementPublished, IssuerPublished
+from libs.contracts.events import AchievementPublished
 from libs.contracts.results import SoloLevel
 from libs.contracts.rules import Condition, EvidenceCondition, Group, HoldsCondition, asked_for, conditions
 
@@ -34,15 +34,18 @@ class RuleCheck:
     def __init__(self, catalogue: Published) -> None:
         self._catalogue = catalogue
 
-    async def with_owners(self, version: AchievementPublished, owner: IssuerPublished | None) -> AchievementPublished:
+    async def with_owners(self, version: AchievementPublished, parent: str | None) -> AchievementPublished:
         """Return a version whose rule names what is to be held as OWNER/ID.
+
+        Args:
+            version: as it is asked for.
+            parent: the issuer whose shared achievements its owner awards.
 
         Raises:
             InvalidRequestError: something that is to be held is not published for this owner.
         """
         if version.rule is None:
             return version
-        parent = None if owner is None else owner.parent
         names: dict[str, str] = {}
         problems: list[FieldProblem] = []
         for at, asked in _holdings(version.rule):
