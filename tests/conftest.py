@@ -13,6 +13,7 @@ import pytest
 
 from deploy.embedded.services import OWN
 from deploy.embedded.stack import Stack
+from tests.forking import Forking
 
 PORT_OFFSET = int(os.environ.get("TEST_PORT_OFFSET", "500"))
 SECONDS: Final = {"unit": 120, "contract": 120, "integration": 300, "faults": 600, "e2e": 600}
@@ -71,7 +72,8 @@ def apache_kafka() -> None:
 @pytest.fixture(scope="session")
 def infrastructure(apache_kafka: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """MongoDB and Apache Kafka, with topics and indexes in place."""
-    with Stack(Path(tmp_path_factory.mktemp("stack")), PORT_OFFSET) as stack:
+    place = Path(tmp_path_factory.mktemp("stack"))
+    with Forking() as forking, Stack(place, PORT_OFFSET, spawn=forking.spawn) as stack:
         for service in OWN:
             stack.configure(service, QUICK)
         stack.start("mongodb", "kafka")

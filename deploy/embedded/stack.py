@@ -3,13 +3,12 @@
 import os
 import shutil
 import signal
-import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Protocol, Self
 
 from deploy.embedded import logs, mongodb, programs, secrets
 from deploy.embedded.layout import SOURCE_ROOT, Layout
@@ -26,6 +25,22 @@ PATIENCE_SECONDS: Final = 180.0
 _QUIET: Final = {"BOWERBIRD_CANARY_SECONDS": "0"}
 
 
+class Child(Protocol):
+    """A process that was started, as `subprocess.Popen` is one."""
+
+    pid: int
+
+    def poll(self) -> int | None: ...  # as `subprocess.Popen` has them
+
+    def wait(self, timeout: float) -> int: ...
+
+    def kill(self) -> None: ...
+
+
+Spawn = Callable[[Sequence[str], Mapping[str, str], Path, Path], Child]
+"""What starts a process, as `processes.spawn` does."""
+
+
 class Stack:
     """Processes under the caller's control: nothing is restarted unless the caller says so.
 
@@ -34,10 +49,13 @@ class Stack:
     further replicas of a service of ours.
     """
 
-    def __init__(self, var: Path, offset: int = 0, broker: Broker = "kafka", *, secured: bool = False) -> None:
+    def __init__(
+        self, var: Path, offset: int = 0, broker: Broker = "kafka", *, secured: bool = False, spawn: Spawn = spawn
+    ) -> None:
         self.layout = Layout(var.resolve(), offset, secured)
         self.broker: Broker = broker
-        self._children: dict[str, subprocess.Popen[bytes]] = {}
+        self._spawn_process = spawn
+        self._children: dict[str, Child] = {}
         self._programs: dict[str, Program] = {}
         self._configured: dict[str, tuple[Mapping[str, str], str]] = {}
         self.layout.create()
@@ -120,7 +138,7 @@ class Stack:
         configured, module = self._configured.get(programs.split(name)[0].name, ({}, OURS))
         argv = tuple(module if each == OURS else each for each in program.argv)
         program = replace(program, argv=argv, environment={**program.environment, **configured, **env})
-        child = spawn(program.argv, program.environment, self.log(name), SOURCE_ROOT)
+        child = self._spawn_process(program.argv, program.environment, self.log(name), SOURCE_ROOT)
         self._children[name] = child
         identity = Identity.of(child.pid)
         if identity is not None:
