@@ -4,6 +4,8 @@ SHELL := /bin/bash
 PYTHON := .venv/bin/python
 BOWERBIRD := $(PYTHON) -m bowerbird
 export PYTHONPATH := $(CURDIR)
+# Some images of continuous integration forbid it; then every process that is started compiles 350 modules anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help
 help: ## print this

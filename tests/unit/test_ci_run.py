@@ -136,3 +136,11 @@ def test_both_halves_are_shown_line_by_line_and_either_fails_the_whole(tmp_path:
     assert bool(done.returncode) == bool(whole or parts)
     shown = ["parts | err of parts", "parts | out of parts on 1500", "whole | err of whole", "whole | out of whole on "]
     assert sorted(done.stdout.splitlines()) == shown
+
+
+def test_whatever_the_machine_says_modules_are_compiled_once_and_not_by_every_process() -> None:
+    show = ["make", "--eval", "show: ; @env", "show"]
+    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+    shown = subprocess.run(show, cwd=RUN.parents[1], env=environment, capture_output=True, text=True, check=True)
+    assert f"PYTHONPATH={RUN.parents[1]}" in shown.stdout
+    assert "PYTHONDONTWRITEBYTECODE" not in shown.stdout
