@@ -7,7 +7,8 @@ from socket import create_server
 
 from starlette.types import ASGIApp
 
-from libs.common.http_server import ConnectionLimits, Server
+from libs.common.connection_limits import ConnectionLimits
+from libs.common.http_server import Server
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field
 from pydantic_settings import BaseSettings, NoDecode
 
-from libs.common.http_server import ConnectionLimits
+from libs.common.connection_limits import ConnectionLimits
 from libs.common.rate_limits import Rates
 
 

@@ -6,7 +6,6 @@ import socket
 import ssl
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final, cast
 
@@ -19,6 +18,7 @@ from uvicorn.server import ServerState
 from libs.common import metrics
 from libs.common.body_pieces import Pieces
 from libs.common.client_address import Networks, counted_address
+from libs.common.connection_limits import ConnectionLimits
 from libs.common.departures import CONNECTION
 from libs.common.problems import MEDIA_TYPE, problem_of_status
 from libs.common.response_headers import security_headers
@@ -39,34 +39,6 @@ _DETAILS: Final = {
     HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE: "the header is too large, or a line without end",
     HTTPStatus.SERVICE_UNAVAILABLE: "all connections are taken; try again",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class ConnectionLimits:
-    """What connections may take.
-
-    Attributes:
-        head_bytes: request line and header fields together; also what may come between two pieces of a body.
-        head_fields: number of header fields.
-        head_seconds: until a header has ended, from the connection's start or the request's first byte; for a TLS
-            handshake too.
-        idle_seconds: between two requests.
-        write_seconds: for a client that does not read what it asked for.
-        connections: in all.
-        per_address: from one address (an IPv6 network of 64 bits).
-        pipelined: requests that were sent before the one before them was answered.
-        proxies: whose connections are those of many clients and count towards `connections` alone.
-    """
-
-    head_bytes: int = 32 * 1024
-    head_fields: int = 100
-    head_seconds: float = 10
-    idle_seconds: float = 30
-    write_seconds: float = 60
-    connections: int = 1000
-    per_address: int = 100
-    pipelined: int = 16
-    proxies: tuple[str, ...] = ()
 
 
 class Server(uvicorn.Server):

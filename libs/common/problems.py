@@ -4,8 +4,8 @@ from http import HTTPStatus
 from typing import Any
 
 import orjson
-from fastapi.responses import Response
 from pydantic import BaseModel, Field
+from starlette.responses import Response
 
 from libs.common.errors import ERRORS, BowerbirdError, InvalidRequestError, TooManyRequestsError, UnsupportedMediaError
 

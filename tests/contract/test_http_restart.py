@@ -14,9 +14,10 @@ from cryptography import x509
 
 from deploy.certificate import self_signed
 from libs.common import metrics
+from libs.common.connection_limits import ConnectionLimits
 from libs.common.health import Health
 from libs.common.http import create_app
-from libs.common.http_server import ConnectionLimits, Server
+from libs.common.http_server import Server
 from libs.common.reloads import certificate_files, observe_certificates
 from libs.common.response_headers import security_headers
 from libs.common.settings import Settings, SettingsError

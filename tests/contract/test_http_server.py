@@ -19,9 +19,9 @@ from prometheus_client import REGISTRY
 from bowerbird.auditing import metrics as audit_metrics
 from libs.common.body_limits import streamed_body
 from libs.common.client_address import Networks, counted_address
+from libs.common.connection_limits import ConnectionLimits
 from libs.common.health import Health
 from libs.common.http import create_app
-from libs.common.http_server import ConnectionLimits
 from libs.common.problems import Problem
 from libs.common.response_headers import security_headers
 from tests.served import served

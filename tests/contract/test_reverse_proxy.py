@@ -19,11 +19,12 @@ import pytest
 from fastapi import FastAPI, Request
 
 from libs.common.body_limits import MOST_BYTES, streamed_body
+from libs.common.connection_limits import ConnectionLimits
 from libs.common.edge_settings import EdgeSettings
 from libs.common.errors import ERRORS, TooManyRequestsError
 from libs.common.health import Health
 from libs.common.http import create_app
-from libs.common.http_server import ConnectionLimits, Server
+from libs.common.http_server import Server
 from libs.common.problems import Problem, problem_document
 from libs.common.response_headers import security_headers
 from services.verifier.verification.submission import MOST_PICTURE_BYTES

@@ -2,6 +2,8 @@
 
 import json
 import platform
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -91,3 +93,9 @@ def test_the_version_and_the_commit_of_an_image_are_shown(tmp_path: Path) -> Non
     build.show()
     labels = f'commit="unknown",python="{platform.python_version()}",version="{build.VERSION}"'
     assert f"bowerbird_build_info{{{labels}}} 1.0" in generate_latest().decode()
+
+
+@pytest.mark.parametrize("module", ["libs.common.settings", "deploy.embedded.commands", "bowerbird.access_files"])
+def test_commands_that_serve_nothing_do_not_wait_until_a_server_is_imported(module: str) -> None:
+    asked = f"import sys, {module}; print(*sorted({{'fastapi', 'faststream', 'uvicorn'}} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True).stdout == "\n"
