@@ -8,10 +8,10 @@ from libs.common.authority_secret import AuthoritySecret, refuse_other
 from libs.common.fence import Fence
 from libs.common.mongo import Client
 from libs.contracts.ids import Ids
+from libs.contracts.proofs import LEARNER_EVENTS, Proofs
 from services.issuer.credentials.announcements import Announcer
 from services.issuer.credentials.commands import Commands
 from services.issuer.credentials.sealing import RecordSealing
-from services.issuer.proofs import LEARNER_EVENTS, Proofs
 from services.issuer.settings import ServiceSettings
 from services.issuer.urls import Urls
 

@@ -44,6 +44,11 @@ _AT_DECISION: Final[Mapping[Decided, str]] = {
     Decided.MORE_EVIDENCE_NEEDED: "Nothing: it is kept and counts. What is still missing stands in the row's `detail`.",
     Decided.ALREADY_AWARDED: "Nothing: the row names the credential that the learner holds.",
     Decided.HIGHER_LEVEL_HELD: "Nothing: the row names the credential that the learner holds.",
+    Decided.SUPERSEDED_UNKNOWN: "Look up the badge's id, and whose it is, in `GET /v1/credentials`: no badge has "
+    "changed.",
+    Decided.SUPERSEDED_REVOKED: "Award the right one without `supersedes`: nothing stands in its way.",
+    Decided.SUPERSEDED_BEFORE: "Nothing, if what took its place is right. Else name that one: `superseded_by` of the "
+    "badge in `GET /v1/credentials`.",
     Decided.WITHDRAWN_BEFORE: "Nothing, if it is wrong. If it is right after all, give it another source id.",
     **dict.fromkeys((Decided(each.value) for each in WithdrawalReason), "Nothing: your school took it back."),
 }

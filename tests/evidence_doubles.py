@@ -50,7 +50,7 @@ from services.evidence.batches.repository import Batches
 from services.evidence.batches.sealing import BatchSealing
 from services.evidence.batches.submissions import SentSubmissions, packed
 from services.evidence.batches.whole_files import WholeFiles
-from tests.ids import IDS, SECRET
+from tests.ids import IDS, SECRET, SUPERSEDING_PROOFS
 from tests.issuer_doubles import MemoryAudit
 from tests.keys_in_memory import MemoryKeys
 
@@ -350,6 +350,7 @@ def evidence_app(
         clock=clock,
         new_id=new_id,
         sealing=BATCH_SEALING,
+        proofs=SUPERSEDING_PROOFS,
         chunk_rows=chunk_rows,
         uploads_per_issuer=uploads_per_issuer,
         contact_policy=contact_policy,

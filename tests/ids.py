@@ -8,17 +8,18 @@ from deploy.embedded.stack import Stack
 from libs.common.authority_secret import AuthoritySecret
 from libs.contracts.events import Event
 from libs.contracts.ids import Ids
+from libs.contracts.proofs import LEARNER_EVENTS, SUPERSEDING, Proofs
 from services.issuer.credentials.commands import Commands
 from services.issuer.credentials.requests import ClosingRequest, RequestKind
 from services.issuer.credentials.sealing import RecordSealing
 from services.issuer.credentials.waiting_commands import Command
-from services.issuer.proofs import LEARNER_EVENTS, Proofs
 
 SECRET = AuthoritySecret(bytes(range(32)))
 IDS = Ids(SECRET.key)
 SEALING = RecordSealing(SECRET.key)
 COMMANDS = Commands(SECRET.key)
 PROOFS = Proofs(SECRET.key(LEARNER_EVENTS))
+SUPERSEDING_PROOFS = Proofs(SECRET.key(SUPERSEDING))
 
 
 def event_id(event: Event) -> str:

@@ -22,14 +22,17 @@ from libs.contracts.reasons import RevocationReason, TakeDownReason
 from libs.contracts.results import Result, SoloLevel
 from libs.contracts.rules import asked_for
 from libs.openbadges.model.errors import CredentialError
+from services.issuer.credentials.announcements import Announcer
 from services.issuer.credentials.award import HeldAward, NewAward
 from services.issuer.credentials.credential import Credential, Revocation, TakeDown, follows_from_evidence
 from services.issuer.credentials.hindrance import Hindrance, Pair
+from services.issuer.credentials.worker import ChangedLists, StackedUpon
 from services.issuer.decision_ids import DecisionId, PieceId
 from services.issuer.decisions.context import Owner
 from services.issuer.decisions.decision import NO_CHANGES, Changes, Decision, Lack, Waiting
 from services.issuer.decisions.kept import Kept
 from services.issuer.decisions.published import PublishedHistory, decision_id_of
+from services.issuer.decisions.superseding import Superseding
 from services.issuer.status.entry import StatusEntry
 from tests.ids import IDS, event_id
 
@@ -336,6 +339,10 @@ class MemoryCatalogue:
                 return found
             found |= above
 
+    async def asked_for(self, keys: Iterable[str]) -> set[str]:
+        rules = [each.rule for each in self.versions if each.rule is not None]
+        return set(keys).intersection(key for rule in rules for key in asked_for(rule))
+
     def unreadable(self, pairs: Iterable[Pair], issuers: dict[str, IssuerPublished]) -> dict[Pair, Hindrance]:
         return {}
 
@@ -373,6 +380,31 @@ class NothingStacked:
 
     async def reconsider(self, closed: Sequence[Credential]) -> list[ReconsiderHolding]:
         return []
+
+
+class ListChanges:
+    """Keeps of which status lists changes were counted."""
+
+    def __init__(self) -> None:
+        self.changes: list[str] = []
+
+    async def changed(self, list_ids: Sequence[str], since: datetime) -> None:
+        self.changes += list_ids
+
+
+def superseding_of(
+    store: MemoryDecisions,
+    announcer: Announcer,
+    lists: ChangedLists | None = None,
+    stacked: StackedUpon | None = None,
+) -> Superseding:
+    """Return what tells of credentials in whose place others were issued."""
+    return Superseding(
+        credentials=store.credentials,
+        lists=lists or ListChanges(),
+        announcer=announcer,
+        stacked=stacked or NothingStacked(),
+    )
 
 
 class MemoryStatusEntries:

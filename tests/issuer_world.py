@@ -32,6 +32,7 @@ from services.issuer.decisions.made_again import MadeAgain
 from services.issuer.decisions.published import MongoPublishedDecisions, PublishedHistory
 from services.issuer.decisions.reconsidering import Reconsidering
 from services.issuer.decisions.repository import MongoDecisions
+from services.issuer.decisions.superseding import Superseding
 from services.issuer.decisions.withdrawing import Withdrawing
 from services.issuer.decisions.worker import Awarding
 from services.issuer.keys.copies import KeyCopies
@@ -44,7 +45,7 @@ from services.issuer.status.epoch import Epochs
 from services.issuer.status.publication import StatusListPublication
 from services.issuer.status.repository import StatusListRepository
 from services.issuer.urls import Urls
-from tests.ids import IDS, PROOFS, SEALING, event_id
+from tests.ids import IDS, PROOFS, SEALING, SUPERSEDING_PROOFS, event_id
 from tests.issuer_doubles import (
     NOW,
     TRACE,
@@ -131,6 +132,12 @@ class World:
             "signer": PlainSigner(),
             "entries": self.entries(),
             "announcer": Announcer(URLS, SEALING),
+            "superseding": Superseding(
+                credentials=self.credentials,
+                lists=self.publication(),
+                announcer=Announcer(URLS, SEALING),
+                stacked=NothingStacked(),
+            ),
             "audit": AuditLog(self.database),
             "publish": self.publish,
             "clock": ticking(),
@@ -158,7 +165,13 @@ class World:
         )
         clock = ticking()
         reconsidering = Reconsidering(worker, again, self.credentials, clock)
-        return LearnerEvents(worker, Withdrawing(worker, again, clock), reconsidering, PROOFS)
+        return LearnerEvents(
+            worker,
+            Withdrawing(worker, again, clock),
+            reconsidering,
+            proofs=PROOFS,
+            superseding_proofs=SUPERSEDING_PROOFS,
+        )
 
     async def stored(self, collection: str) -> list[mongo.Document]:
         return await self.database[collection].find({}).sort("_id", 1).to_list(None)

@@ -152,9 +152,10 @@ class MemoryRepository:
         text: str,
         revoked_at: datetime | None = None,
         revocation_reason: RevocationReason | None = None,
+        superseded_by: UUID | None = None,
     ) -> None:
         self.credentials[credential_id] = StoredCredential(
-            credential_id, "wattle-grove", text, revoked_at, revocation_reason
+            credential_id, "wattle-grove", text, revoked_at, revocation_reason, superseded_by
         )
 
     def list_achievement(self, version: AchievementPublished, owner: IssuerPublished) -> None:

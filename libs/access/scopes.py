@@ -46,7 +46,7 @@ MEANINGS: dict[Scope, str] = {
     Scope.EVIDENCE_WRITE: "Send evidence.",
     Scope.EVIDENCE_READ: "Read batches of evidence, their rows, and what was decided on each.",
     Scope.CREDENTIALS_READ: "Read credentials and their state.",
-    Scope.CREDENTIALS_AWARD: "Award badges by hand, with evidence and a reason.",
+    Scope.CREDENTIALS_AWARD: "Award badges by hand, with evidence and a reason, also in the place of others.",
     Scope.CREDENTIALS_REVOKE: "Revoke credentials.",
     Scope.CREDENTIALS_TAKE_DOWN: "Take badges down: nobody can read them any more, and they are revoked.",
     Scope.DELIVERIES_READ: "Read what became of the mail about a credential.",

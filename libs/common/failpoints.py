@@ -28,6 +28,7 @@ Name = Literal[
     "issuer.award.4",
     "issuer.award.5",
     "issuer.award.6",
+    "issuer.superseding.1",
     "issuer.waiting.1",
     "issuer.waiting.2",
     "issuer.revoking.1",

@@ -32,6 +32,7 @@ from libs.contracts.events import (
     EvidenceDecided,
     OrganisationPublished,
 )
+from libs.contracts.proofs import SUPERSEDING, Proofs
 from services.evidence.batches.api import batch_routes, upload_routes
 from services.evidence.batches.awards_api import award_routes
 from services.evidence.batches.body import Limits
@@ -142,6 +143,7 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
         clock=now,
         new_id=uuid4,
         sealing=sealing,
+        proofs=Proofs(plumbing.authority_key(SUPERSEDING)),
         chunk_rows=settings.upload_chunk_rows,
         chunk_bytes=settings.upload_chunk_bytes,
         uploads_per_issuer=settings.uploads_per_issuer,

@@ -8,11 +8,12 @@ import orjson
 import pytest
 
 from libs.audit.entry import Action, Entry
+from libs.contracts.cloudevents import body_of
 from libs.contracts.events import EvidenceSubmitted
 from libs.contracts.reasons import AwardReason
 from tests.contract.test_evidence_api import ROW
 from tests.evidence_doubles import MemoryBatches, Published, evidence_app
-from tests.ids import IDS
+from tests.ids import IDS, SUPERSEDING_PROOFS
 
 PATH = "/v1/awards?reason=prior_learning"
 
@@ -67,6 +68,31 @@ async def test_a_file_of_awards_is_a_batch_and_stands_for_one_reason_under_its_k
     assert all(each.by_hand is not None for each in office.submissions)
     again = await office.award(*rows, content_type="application/x-ndjson", path="/v1/awards?reason=appeal")
     assert again.status_code == 409
+
+
+async def test_one_award_takes_the_place_of_a_badge_with_the_proof_of_this_service() -> None:
+    office, old = Office(), uuid4()
+    answer = await office.award(ROW, path=f"{PATH}&supersedes={old}")
+    assert answer.status_code == 202, answer.text
+    (entry,), (event,) = office.entries, office.submissions
+    assert entry.details == {"supersedes": str(old)}
+    assert event.supersedes == old
+    received = EvidenceSubmitted.model_validate_json(body_of(event))
+    assert SUPERSEDING_PROOFS.hold_for(received, received.proof)
+    other = await office.award(ROW, path=f"{PATH}&supersedes={uuid4()}")
+    assert other.status_code == 409, "under one key all is awarded in the place of the same"
+    another = await office.award(ROW, path=PATH, idempotency_key="another")
+    assert another.status_code == 202
+    assert [each.proof is None for each in office.submissions] == [False, True]
+    assert office.submissions[1].digest != event.digest
+
+
+async def test_a_file_of_awards_and_what_is_no_id_take_the_place_of_nothing() -> None:
+    office = Office()
+    file = await office.award(ROW, path=f"{PATH}&supersedes={uuid4()}", content_type="application/x-ndjson")
+    assert (file.status_code, file.json()["errors"][0]["field"]) == (400, "supersedes")
+    assert (await office.award(ROW, path=f"{PATH}&supersedes=the-last-one")).status_code == 400
+    assert not office.entries
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from services.evidence.batches.body import Limits, plain_blocks
 from services.evidence.batches.ingestion import Intake
 from services.evidence.sources.csv_reader import CsvReader
 from tests.evidence_doubles import BATCH_SEALING, NOW, MemoryBatches, Published, evidence_app
-from tests.ids import IDS
+from tests.ids import IDS, SUPERSEDING_PROOFS
 from tests.served import served
 from tests.stalls import watched
 from tests.waiting import eventually
@@ -102,6 +102,7 @@ async def test_rows_go_out_by_their_size_and_not_only_by_their_number() -> None:
         clock=lambda: NOW,
         new_id=uuid4,
         sealing=BATCH_SEALING,
+        proofs=SUPERSEDING_PROOFS,
         chunk_rows=500,
     )
     # A row is about as long as a block, and sixteen of them are as much as is held.
@@ -125,6 +126,7 @@ async def test_one_more_upload_than_an_issuer_may_have_at_once_is_429_and_others
         clock=lambda: NOW,
         new_id=uuid4,
         sealing=BATCH_SEALING,
+        proofs=SUPERSEDING_PROOFS,
         chunk_rows=500,
         uploads_per_issuer=1,
     )

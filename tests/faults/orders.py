@@ -34,6 +34,8 @@ _FOUNDING: Final = ("issuer.signing_keys.", "issuer.publications.")
 _REVOKING: Final = ("issuer.revoking.", "issuer.status_list.1", "issuer.status_list.2")
 # A mail passes these once; the mails that tell of the issue are killed at the step between them.
 _OF_REVOCATIONS: Final = ("notifier.sending.2", "notifier.sending.4")
+# What waits, or takes the place of a badge, has tests of its own with such; one has a database that was set back.
+_ELSEWHERE: Final = ("consumer.", "issuer.waiting", "issuer.superseding", "issuer.adopting")
 # In the middle of the work, where it is certain that there is a second time: one passing a batch of evidence, a mail.
 _SECOND: Final = ("evidence.ingestion.", "issuer.award.", "notifier.sending.")
 
@@ -70,8 +72,7 @@ def _kill(name: Name, of: str = "") -> Kill:
 
 
 KILLS: Final = [
-    # What waits has tests of its own, in which something waits; and one has a database that was set back.
-    *(_kill(name) for name in NAMES if not name.startswith(("consumer.", "issuer.waiting", "issuer.adopting"))),
+    *(_kill(name) for name in NAMES if not name.startswith(_ELSEWHERE)),
     *(_kill(name, of) for of in CONSUMERS for name in NAMES if name.startswith("consumer.")),
 ]
 

@@ -153,6 +153,11 @@ class SchoolClient:
         found: dict[str, Any] = self._call("GET", "evidence", f"/v1/batches/{batch_id}", self._key).json()
         return found
 
+    def credential(self, credential_id: str) -> dict[str, Any]:
+        """A credential as the service answers it now."""
+        found: dict[str, Any] = self._call("GET", "issuer", f"/v1/credentials/{credential_id}", self._key).json()
+        return found
+
     def revoke(self, credential_id: str) -> None:
         """Revoke one credential."""
         path = f"/v1/credentials/{credential_id}/revoke"

@@ -49,6 +49,7 @@ from services.notifier.mail_domains.repository import MailDomains
 from services.notifier.mail_domains.rules import MailDomainRules
 from services.notifier.occasion import Occasion
 from tests.ids import IDS
+from tests.issuer_doubles import achievement, issuer
 from tests.notifier_doubles import decided_issued
 
 pytestmark = pytest.mark.integration
@@ -899,3 +900,89 @@ async def test_deliveries_are_removed_a_life_after_they_ended_the_oldest_first_a
     assert set(await deliveries.find(ids)) == set(ids[2:])
     assert await deliveries.remove_ended(before, 10) == 0
     assert await deliveries.oldest_ended() == NOW - timedelta(days=1)
+
+
+def supersedes(learner: UUID) -> EvidenceDecided:
+    """An award of another level in the place of the first."""
+    event = issued(learner)
+    other = IDS.credential_id(learner, "dept/resilience", "multistructural")
+    return event.model_copy(update={"credential_id": other, "supersedes": event.credential_id, "submission_id": other})
+
+
+def superseded(learner: UUID) -> CredentialRevoked:
+    gone = {"reason": RevocationReason.SUPERSEDED, "superseded_by": supersedes(learner).credential_id}
+    return revoked(learner).model_copy(update=gone)
+
+
+async def told(database: mongo.Database, now: datetime) -> list[tuple[Occasion, bool, str]]:
+    """Send what is due; return the occasions, whether each says that it replaces another, and why it was closed."""
+    deliveries = Deliveries(database)
+    claimed = await deliveries.claim(100, owner="a", now=now, lease_until=now + LEASE)
+    ready, updates = await preparation(database).prepare(claimed)
+    await deliveries.write([*updates, *(changes.sent(each.delivery, now) for each in ready)])
+    return [(each.message.occasion, each.message.replaces, each.message.why) for each in ready]
+
+
+async def ends(database: mongo.Database) -> dict[tuple[UUID, str], tuple[str, str | None]]:
+    return {
+        (each["credential_id"], each["occasion"]): (each["state"], each.get("cancel_reason"))
+        async for each in database["deliveries"].find({})
+    }
+
+
+@pytest.fixture
+async def words(database: mongo.Database) -> None:
+    """What mails need of the catalogue."""
+    catalogue = Catalogue(database)
+    await catalogue.store_issuers([issuer("northside")])
+    await catalogue.store_achievements([achievement("resilience").model_copy(update={"owner": "dept"})])
+
+
+@pytest.mark.usefixtures("words")
+@pytest.mark.parametrize("decided_first", [True, False])
+async def test_who_was_told_of_a_badge_has_one_mail_about_what_took_its_place(
+    database: mongo.Database, *, decided_first: bool
+) -> None:
+    (learner,) = await due(database, 1)
+    assert await told(database, NOW) == [(Occasion.ISSUED, False, "")]
+    does, later = workers(database), NOW + LEASE
+    for decides in (decided_first, not decided_first):
+        for _ in range(2):
+            if decides:
+                await does.deliveries.decided([announced(supersedes(learner))])
+            else:
+                await does.deliveries.closed([announced(superseded(learner))])
+    assert (await ends(database))[credential_id(learner), "revoked"] == ("pending", None)
+    assert await told(database, later) == [(Occasion.ISSUED, True, "")]
+    assert await told(database, later + LEASE) == []
+    assert (await ends(database))[credential_id(learner), "revoked"] == ("cancelled", "told_with_successor")
+
+
+@pytest.mark.usefixtures("words")
+async def test_where_what_took_its_place_ends_before_its_mail_the_learner_is_told_of_the_first_end(
+    database: mongo.Database,
+) -> None:
+    (learner,) = await due(database, 1)
+    await told(database, NOW)
+    does, new = workers(database), supersedes(learner).credential_id
+    await does.deliveries.closed([announced(superseded(learner))])
+    assert await told(database, NOW + LEASE) == [], "it waits for the mail about what took its place"
+    await does.deliveries.decided([announced(supersedes(learner))])
+    await does.deliveries.closed([announced(revoked(learner).model_copy(update={"credential_id": new}))])
+    assert await told(database, NOW + 2 * LEASE) == [(Occasion.REVOKED, False, "")]
+    assert new is not None
+    assert (await ends(database))[new, "issued"] == ("cancelled", "revoked")
+
+
+@pytest.mark.usefixtures("words")
+async def test_who_was_not_told_of_the_first_badge_is_told_of_the_second_as_of_any(database: mongo.Database) -> None:
+    (learner,) = await due(database, 1)
+    does = workers(database)
+    await does.deliveries.decided([announced(supersedes(learner))])
+    await database["deliveries"].update_one(
+        {"credential_id": credential_id(learner)}, {"$set": {"due_at": NOW + timedelta(days=1)}}
+    )
+    assert await told(database, NOW) == [], "whether the first was told of is not known yet"
+    await does.deliveries.closed([announced(superseded(learner))])
+    assert await told(database, NOW + LEASE) == [(Occasion.ISSUED, False, "")]
+    assert (await ends(database))[credential_id(learner), "issued"] == ("cancelled", "revoked")

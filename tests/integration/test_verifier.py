@@ -124,7 +124,9 @@ def listed(school: School, version: int, revoked: Sequence[int] = ()) -> StatusL
     )
 
 
-def document(school: School, credential_id: UUID, index: int, *, revoked: bool = False) -> CredentialDocument:
+def document(
+    school: School, credential_id: UUID, index: int, *, revoked: bool = False, superseded_by: UUID | None = None
+) -> CredentialDocument:
     return CredentialDocument(
         credential_id=credential_id,
         issuer_id=school.slug,
@@ -132,6 +134,7 @@ def document(school: School, credential_id: UUID, index: int, *, revoked: bool =
         document=school.badge(credential_id, index=index),
         changed_at=REVOKED if revoked else ISSUED,
         revocation_reason=RevocationReason.EVIDENCE_WITHDRAWN if revoked else None,
+        superseded_by=superseded_by,
     )
 
 
@@ -210,6 +213,19 @@ async def test_redelivery_in_the_wrong_order_never_takes_a_revocation_back(
     await asyncio.sleep(3)
     await page(http, credential_id, "This badge has been revoked")
     await page(http, credential_id, "The evidence that it rests on was withdrawn or corrected.")
+
+
+async def test_a_badge_that_another_took_the_place_of_links_to_that_one_whichever_arrives_first(
+    kafka: Kafka, school: School, http: AsyncClient
+) -> None:
+    first, second, successor = uuid4(), uuid4(), uuid4()
+    await publish(kafka, issuer(school), listed(school, 1), document(school, second, 8), document(school, successor, 9))
+    await page(http, second, "This badge is real and still good")
+    ended = [document(school, each, 7, revoked=True, superseded_by=successor) for each in (first, second)]
+    await publish(kafka, *ended)
+    for each in (first, second):
+        await page(http, each, f'<a href="{successor}">The badge that took its place</a>')
+    assert str(first) not in await page(http, successor, "This badge is real and still good")
 
 
 async def signed_by(http: AsyncClient, credential: str) -> tuple[str, dict[str, Any], dict[str, Any]]:

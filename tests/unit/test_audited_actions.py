@@ -29,6 +29,7 @@ from libs.contracts.events import (
     Suspension,
 )
 from libs.contracts.organisations import Closing, ClosingReason, OrganisationKind
+from libs.contracts.proofs import Proofs
 from libs.contracts.reasons import RevocationReason, SuspensionReason, TakeDownReason, WithdrawalReason
 from services.issuer.access.administration import By, EndReason, KeyAdministration
 from services.issuer.access.renewal import GrantRenewal, subject_of
@@ -41,7 +42,6 @@ from services.issuer.decisions.withdrawals import Withdrawals
 from services.issuer.keys.lifecycle import KeyLifecycle
 from services.issuer.keys.states import KeyState, SigningKey
 from services.issuer.mail_domains.setting import MailDomains
-from services.issuer.proofs import Proofs
 from services.notifier.deliveries.schedule import State
 from tests.contract.test_notifier_http import DELIVERY, StoredDeliveries, resending
 from tests.ids import COMMANDS

@@ -9,7 +9,7 @@ from libs.contracts.reasons import AwardReason
 from libs.contracts.results import SoloLevel
 from services.evidence.batches.batch import Upload
 from services.evidence.batches.chunks import Chunker
-from tests.ids import IDS
+from tests.ids import IDS, SUPERSEDING_PROOFS
 from tests.issuer_doubles import MemoryDecisions, achievement, evidence, ruled
 from tests.unit.test_rule_deciding import CHARACTER, TWO, decided, offering, wit
 
@@ -71,7 +71,7 @@ def submitted(reason: AwardReason | None, key: str = "award k") -> EvidenceSubmi
         "source_id": "a1", "learner_id": "s1", "achievement": "wit", "level": "relational",
         "date": "2026-03-02", "activity": "Riddles",
     }  # fmt: skip
-    chunk = Chunker(upload, UUID(int=7), IDS).chunk([(1, fields)], datetime(2026, 3, 9, tzinfo=UTC))
+    chunk = Chunker(upload, UUID(int=7), IDS, SUPERSEDING_PROOFS).chunk([(1, fields)], datetime(2026, 3, 9, tzinfo=UTC))
     (event,) = chunk.submissions
     return event
 

@@ -15,6 +15,7 @@ from libs.common.failpoints import NAMES, Order, failpoint, read_orders, write_o
 from libs.common.settings import Settings, SettingsError
 from tests.faults.orders import CONSUMERS, KILLS, TOGETHER
 from tests.faults.test_databases_set_back import OF_ADOPTION
+from tests.faults.test_killed_superseding import POINTS as OF_SUPERSEDING
 from tests.faults.test_waiting import POINTS
 
 ROOT = Path(__file__).parents[2]
@@ -34,7 +35,7 @@ def test_every_name_stands_at_exactly_one_place_of_the_code() -> None:
 
 
 def test_a_fault_test_kills_at_every_point_and_in_every_consumer() -> None:
-    assert {kill.order.name for kill in KILLS} | set(POINTS) | set(OF_ADOPTION) == set(NAMES)
+    assert {kill.order.name for kill in KILLS} | set(POINTS) | set(OF_ADOPTION) | set(OF_SUPERSEDING) == set(NAMES)
     named = [
         f"{service}-{ast.literal_eval(keyword.value)}"
         for service in ("evidence", "issuer", "verifier", "notifier")

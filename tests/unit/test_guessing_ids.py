@@ -38,6 +38,7 @@ from tests.issuer_doubles import (
     history,
     issuer,
     received,
+    superseding_of,
 )
 
 BASE = "https://badges.example"
@@ -105,6 +106,7 @@ async def one_run(*, linked: bool = False) -> Seen:
         signer=CredentialSigner(OneKey(), Urls(BASE), IDS),
         entries=PermutedEntries(),
         announcer=announcer,
+        superseding=superseding_of(store, announcer),
         audit=MemoryAudit(),
         publish=publish,
         clock=lambda: NOW,

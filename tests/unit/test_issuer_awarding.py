@@ -27,6 +27,7 @@ from libs.contracts.results import SoloLevel
 from services.issuer.credentials.announcements import Announcer
 from services.issuer.credentials.credential import Credential
 from services.issuer.credentials.hindrance import Hindrance
+from services.issuer.credentials.worker import ChangedLists, StackedUpon
 from services.issuer.decision_ids import DecisionId, PieceId
 from services.issuer.decisions.context import Owner
 from services.issuer.decisions.decision import NO_CHANGES, Changes, Decision, Reason, Waiting
@@ -51,6 +52,7 @@ from tests.issuer_doubles import (
     history,
     issuer,
     received,
+    superseding_of,
 )
 
 
@@ -118,11 +120,14 @@ def awarding(  # what a test leaves out is as usual
     audit: MemoryAudit | None = None,
     told: MemoryPublished | None = None,
     signer: PlainSigner | None = None,
+    lists: ChangedLists | None = None,
+    stacked: StackedUpon | None = None,
 ) -> Awarding:
     async def publish(outgoing: Sequence[Outgoing]) -> None:
         if published is not None:
             published.extend(outgoing)
 
+    announcer = Announcer(Urls("https://badges.example"), SEALING)
     return Awarding(
         ids=IDS,
         decisions=store,
@@ -131,7 +136,8 @@ def awarding(  # what a test leaves out is as usual
         catalogue=catalogue or published_in(),
         signer=signer or PlainSigner(),
         entries=MemoryStatusEntries(),
-        announcer=Announcer(Urls("https://badges.example"), SEALING),
+        announcer=announcer,
+        superseding=superseding_of(store, announcer, lists, stacked),
         audit=audit or MemoryAudit(),
         publish=publish,
         clock=Clock(),

@@ -11,11 +11,11 @@ import pytest
 from libs.common.authority_secret import AuthoritySecret
 from libs.contracts.cloudevents import Outgoing, Received
 from libs.contracts.events import RevokeCredential, TakeDownCredential
+from libs.contracts.proofs import ForgedEventError
 from libs.contracts.reasons import RevocationReason
 from services.issuer.credentials.commands import Commands
 from services.issuer.credentials.requests import ClosingRequest, RequestKind
 from services.issuer.credentials.waiting_commands import Command
-from services.issuer.proofs import ForgedEventError
 from tests.ids import COMMANDS
 from tests.issuer_doubles import NOW, TRACE
 

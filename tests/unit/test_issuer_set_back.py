@@ -34,6 +34,7 @@ from tests.issuer_doubles import (
     history,
     issuer,
     received,
+    superseding_of,
 )
 
 ANNOUNCER = Announcer(Urls("https://badges.example"), SEALING)
@@ -84,6 +85,7 @@ class Authority:
             signer=PlainSigner(),
             entries=self.entries,
             announcer=ANNOUNCER,
+            superseding=superseding_of(self.store, ANNOUNCER),
             audit=MemoryAudit(),
             publish=self.publish,
             clock=self._now,
@@ -92,10 +94,14 @@ class Authority:
         )
         await self.publish(await worker.handle(received(pieces)))
 
-    async def revoke(self, number: int) -> None:
+    def active(self, number: int) -> UUID | None:
+        """Return one of the active credentials, None where there is none."""
         active = sorted(key for key, each in self.store.credentials.stored.items() if each.revocation is None)
-        if active:
-            chosen = active[number % len(active)]
+        return active[number % len(active)] if active else None
+
+    async def revoke(self, number: int) -> None:
+        chosen = self.active(number)
+        if chosen is not None:
             self.store.credentials.revoke(chosen)
             await self.publish([ANNOUNCER.document(self.store.credentials.stored[chosen], TRACE)])
 
@@ -132,7 +138,8 @@ steps = st.lists(
             st.sampled_from(["s1", "s2"]),
             st.integers(1, 8),
             st.sampled_from(["resilience", "resilience", "wit", "wit", "care", "unknown"]),
-            st.sampled_from([None, None, BY_HAND]),
+            # By hand, and in the place of one of the active credentials of then.
+            st.sampled_from([None, None, BY_HAND, 0, 1]),
         ),
         st.integers(0, 20),
         st.just("new version"),
@@ -145,7 +152,7 @@ steps = st.lists(
 @settings(deadline=None)
 @given(drawn=steps, copied_at=st.integers(0, 16), replayed=st.integers(0, 16), unpublished=st.integers(0, 2))
 async def test_what_was_published_holds_whenever_the_store_is_set_back(
-    drawn: list[tuple[SoloLevel, str, int, str, ByHand | None] | int | str],
+    drawn: list[tuple[SoloLevel, str, int, str, ByHand | int | None] | int | str],
     copied_at: int,
     replayed: int,
     unpublished: int,
@@ -164,6 +171,8 @@ async def test_what_was_published_holds_whenever_the_store_is_set_back(
             level, learner, source, what, hand = step
             row, digest = len(pieces) + 1, f"{level} {hand}"
             piece = evidence(row, level, learner=learner, source_id=f"x{source}", digest=digest, achievement=what)
+            if isinstance(hand, int):
+                hand = BY_HAND.model_copy(update={"supersedes": authority.active(hand)})
             piece = piece.model_copy(update={"by_hand": hand})
             pieces.append(piece)
             await authority.handle([piece])

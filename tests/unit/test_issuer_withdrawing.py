@@ -22,17 +22,19 @@ from libs.contracts.events import (
     Outcome,
     ReconsiderHolding,
 )
+from libs.contracts.proofs import ForgedEventError
 from libs.contracts.reasons import AwardReason, RevocationReason, WithdrawalReason
 from libs.contracts.results import SoloLevel
 from services.issuer.credentials.announcements import Announcer
 from services.issuer.decisions.decision import Decision, Reason
+from services.issuer.decisions.holdings import ClosedHoldings
 from services.issuer.decisions.learner_events import LearnerEvent, LearnerEvents
 from services.issuer.decisions.made_again import MadeAgain
 from services.issuer.decisions.reconsidering import Reconsidering
 from services.issuer.decisions.withdrawing import Withdrawing
-from services.issuer.proofs import ForgedEventError
+from services.issuer.decisions.worker import Awarding
 from services.issuer.urls import Urls
-from tests.ids import PROOFS, SEALING, event_id
+from tests.ids import PROOFS, SEALING, SUPERSEDING_PROOFS, event_id
 from tests.issuer_doubles import (
     NOW,
     TRACE,
@@ -81,7 +83,7 @@ class School:
     async def handle(self, *events: LearnerEvent) -> list[Outgoing]:
         """Apply these in one batch; return what is published for them."""
         published: list[Outgoing] = []
-        worker = awarding(self.store, published, self.catalogue, audit=self.audit, told=self.told)
+        worker = self.awarding(published)
         again = MadeAgain(
             worker,
             decisions=self.store,
@@ -92,10 +94,28 @@ class School:
             audit=self.audit,
         )
         reconsidering = Reconsidering(worker, again, self.store.credentials, lambda: NOW)
-        handler = LearnerEvents(worker, Withdrawing(worker, again, lambda: NOW), reconsidering, PROOFS)
+        handler = LearnerEvents(
+            worker,
+            Withdrawing(worker, again, lambda: NOW),
+            reconsidering,
+            proofs=PROOFS,
+            superseding_proofs=SUPERSEDING_PROOFS,
+        )
         rest = await handler.handle([Received(each, each.key, TRACE) for each in events])
         self.published += [*published, *rest]
         return [*published, *rest]
+
+    def awarding(self, published: list[Outgoing]) -> Awarding:
+        """Return what decides evidence, and publishes into this list."""
+        return awarding(
+            self.store,
+            published,
+            self.catalogue,
+            audit=self.audit,
+            told=self.told,
+            lists=self.lists,
+            stacked=ClosedHoldings(self.catalogue, PROOFS),
+        )
 
     @property
     def active(self) -> set[tuple[str, str | None]]:

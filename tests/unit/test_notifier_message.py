@@ -151,6 +151,15 @@ def test_a_badge_for_a_score_tells_the_achievement_and_no_level() -> None:
     assert "level" not in body(message, "plain")
 
 
+def test_an_award_in_the_place_of_another_says_so_kindly_and_any_other_says_nothing_of_it() -> None:
+    said = "It takes the place of a badge that Northside Primary gave you before. The earlier one no longer counts."
+    for kind in ("plain", "html"):
+        for replaces in (True, False):
+            text = body(read(write(replace(email(), replaces=replaces))), kind)
+            assert (said in " ".join(re.sub("<[^>]*>", "", text).split())) is replaces
+            assert "mistake" not in text
+
+
 def test_a_level_without_a_text_is_called_as_the_taxonomy_does() -> None:
     message = read(write(email(level=SoloLevel.PRESTRUCTURAL)))
     assert 'the badge "Resilience" at the level "Prestructural".' in body(message, "plain")

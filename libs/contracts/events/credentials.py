@@ -79,6 +79,10 @@ class CredentialIssued(_CredentialEvent):
 
     type = "org.bowerbirdbadges.credential.issued.v1"
 
+    supersedes: UUID | None = Field(
+        default=None, description="the credential whose place it takes, if any: that one is revoked as `superseded`"
+    )
+
 
 class CredentialRevoked(_CredentialEvent):
     """A credential was revoked; the learner stays eligible (promise 5)."""
@@ -86,6 +90,9 @@ class CredentialRevoked(_CredentialEvent):
     type = "org.bowerbirdbadges.credential.revoked.v1"
 
     reason: RevocationCode
+    superseded_by: UUID | None = Field(
+        default=None, description="where its issuer awarded another credential in its place: that one"
+    )
 
 
 class CredentialTakenDown(_CredentialEvent):
@@ -113,6 +120,9 @@ class CredentialDocument(Event):
     )
     reason: TakeDownCode | None = Field(default=None, description="why it was taken down, where it was")
     revocation_reason: RevocationCode | None = Field(default=None, description="why it was revoked, where it was")
+    superseded_by: UUID | None = Field(
+        default=None, description="where another credential was awarded in its place: that one"
+    )
     record: str | None = Field(
         default=None,
         description="the issuer's own record of it, sealed, in base64: a database of the issuer that was set back "

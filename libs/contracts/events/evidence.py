@@ -20,6 +20,14 @@ class ByHand(BaseModel):
 
     reason: AwardCode
     awarded_by: str = Field(description="who asked, as in the audit log: key:ISSUER/NAME")
+    supersedes: UUID | None = Field(
+        default=None, description="the credential in whose place it is awarded, and which ends with it"
+    )
+
+    @property
+    def terms(self) -> str:
+        """Return what tells an award from another of the same evidence: why, and in the place of what."""
+        return self.reason.value if self.supersedes is None else f"{self.reason.value} for {self.supersedes}"
 
 
 class EvidenceSubmitted(Event):
@@ -53,6 +61,17 @@ class EvidenceSubmitted(Event):
     mapping_version: str = Field(default="1", description="the version of the rules that read the row")
     by_hand: ByHand | None = Field(default=None, description="where it is awarded by hand")
     bulk: bool | None = Field(default=None, description="of a large file: it stands on the topic of such evidence")
+    proof: str | None = Field(
+        default=None,
+        pattern="^[0-9a-f]{64}$",
+        description="where it is awarded in the place of another credential: HMAC-SHA-256 over all else, by the "
+        "service that was asked; without its own it is not decided",
+    )
+
+    @property
+    def supersedes(self) -> UUID | None:
+        """Return the credential in whose place this is awarded, None where it is in that of none."""
+        return None if self.by_hand is None else self.by_hand.supersedes
 
     @property
     def destination(self) -> Topic:
@@ -199,6 +218,9 @@ class EvidenceDecided(Event):
     )
     revoked: tuple[UUID, ...] | None = Field(
         default=None, description="where it was withdrawn: the credentials that rested on it and are revoked with it"
+    )
+    supersedes: UUID | None = Field(
+        default=None, description="where one is issued in the place of another: that one, which was revoked with it"
     )
     received_at: AwareDatetime | None = Field(default=None, description="when the evidence was received")
     decided_at: AwareDatetime

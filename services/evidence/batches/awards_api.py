@@ -2,6 +2,7 @@
 
 from functools import partial
 from typing import Annotated, Any
+from uuid import UUID
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 
@@ -11,6 +12,7 @@ from libs.access.scopes import Scope
 from libs.audit.entry import Action, AuditWriter, Entry
 from libs.common.body_limits import streamed_body
 from libs.common.departures import watched
+from libs.common.errors import FieldProblem, InvalidRequestError
 from libs.common.http import request_trace
 from libs.common.media_types import JSON, check_media_type, essence, is_json
 from libs.contracts.events import ByHand
@@ -35,6 +37,14 @@ _Source = Annotated[
         examples=["registry"],
     ),
 ]
+_Supersedes = Annotated[
+    UUID | None,
+    Query(
+        description="one award alone: the id of a badge of yours, of the same learner, in whose place it is awarded;"
+        " that one is revoked as `superseded` with it, and only with it",
+        examples=["0d8e4a52-95a8-4f43-9a0d-7a3c5f0e8d11"],
+    ),
+]
 _IdempotencyKey = Annotated[
     str,
     Header(
@@ -44,6 +54,7 @@ _IdempotencyKey = Annotated[
         examples=["appeal-2026-17"],
     ),
 ]
+_ONE_ALONE = "One award alone, sent as JSON, can take the place of a badge: a file of awards cannot."
 _BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
@@ -84,6 +95,7 @@ def award_routes(
         reason: _Reason,
         idempotency_key: _IdempotencyKey,
         source: _Source = "by-hand",
+        supersedes: _Supersedes = None,
         content_encoding: CONTENT_ENCODING = None,
     ) -> BatchView:
         """Award badges by hand, each with its evidence; they become a batch, whose rows say what came of them.
@@ -91,10 +103,15 @@ def award_routes(
         A rule that counts several pieces of evidence together, or asks for other badges, is not asked. The level or
         score must be one that the achievement gives: what it asks for at least stays. Such evidence counts with no
         other; withdraw it to take the award back. Who awarded, and why, stands in the audit log before anything is.
+
+        One award can take the place of a badge that was wrong (`supersedes`): both change at once or neither does, each
+        names the other, and the learner has one mail. Where it earns nothing, the row says why, and the badge stays.
         """
         await closed.require_open(caller.issuer_id)
         media_type = request.headers.get("content-type", "")
         check_media_type(media_type, (JSON, NDJSON))
+        if supersedes is not None and not is_json(media_type):
+            raise InvalidRequestError(_ONE_ALONE, [FieldProblem(field="supersedes", reason=_ONE_ALONE)])
         cause = cause_of(request)
         # No key of a sender holds a space: evidence under the same key is another batch.
         key = f"award {idempotency_key}"
@@ -104,10 +121,11 @@ def award_routes(
             "json" if is_json(media_type) else "ndjson",
             request_trace(request),
             key,
-            ByHand(reason=reason, awarded_by=cause.principal),
+            ByHand(reason=reason, awarded_by=cause.principal, supersedes=supersedes),
         )
         batch_id = intake.ids.batch_id(caller.issuer_id, key)
-        asked = Entry(Action.AWARDED_BY_HAND, cause, (caller.issuer_id,), f"batch {batch_id}", reason.value)
+        details = {} if supersedes is None else {"supersedes": str(supersedes)}
+        asked = Entry(Action.AWARDED_BY_HAND, cause, (caller.issuer_id,), f"batch {batch_id}", reason.value, details)
         gzipped, charge = is_gzip(content_encoding), partial(quotas.take, caller, "rows")
         if upload.format == "json":
             one = plain_blocks(quotas.counted(caller, request.stream()), limits.of_bytes(longest_row), gzipped=gzipped)

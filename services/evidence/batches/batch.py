@@ -48,8 +48,8 @@ class Upload:
 
     @property
     def fingerprint_key(self) -> str | None:
-        """Return what the rows are told from others under: under one key all are awarded for one reason."""
-        return self.idempotency_key if self.by_hand is None else f"{self.idempotency_key} {self.by_hand.reason}"
+        """Return what the rows are told from others under: under one key all are awarded on the same terms."""
+        return self.idempotency_key if self.by_hand is None else f"{self.idempotency_key} {self.by_hand.terms}"
 
 
 @dataclass(frozen=True, slots=True)

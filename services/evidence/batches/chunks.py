@@ -11,6 +11,7 @@ from libs.common.contact_details import ContactPolicy
 from libs.contracts.cloudevents import body_of
 from libs.contracts.events import BatchStored, ByHand, EvidenceSubmitted, LearnerContact, Outcome
 from libs.contracts.ids import Ids, submission_id
+from libs.contracts.proofs import Proofs
 from libs.contracts.unchecked import unchecked
 from services.evidence.batches import metrics
 from services.evidence.batches.batch import PENDING, NewRow, RowFault, RowWarning, Upload
@@ -54,6 +55,7 @@ class Chunker:
         upload: Upload,
         batch_id: UUID,
         ids: Ids,
+        proofs: Proofs,
         contact_policy: ContactPolicy = ContactPolicy.WARN,
         *,
         bulk: bool = False,
@@ -64,6 +66,7 @@ class Chunker:
         self._bulk = bulk or None
         self._batch_id = batch_id
         self._ids = ids
+        self._proofs = proofs
         self._contacts: dict[UUID, int] = {}
         self._assessors: dict[str, UUID] = {}
 
@@ -95,31 +98,33 @@ class Chunker:
             # A name alone reaches nobody, so it is not kept; and on a compacted topic, where the last record stays, it
             # would take the place of an address that an earlier file gave.
             self._remember_contact(chunk, learner_id, row, now)
-        chunk.submissions.append(
-            _submitted(
-                submission_id=piece_id,
-                evidence_id=self._ids.evidence_id(issuer_id, self._upload.source, row.source_id),
-                digest=row.digest if by_hand is None else _digest(row.digest, by_hand),
-                batch_id=self._batch_id,
-                row=number,
-                issuer_id=issuer_id,
-                source=self._upload.source,
-                source_id=row.source_id,
-                learner_id=learner_id,
-                achievement=row.achievement,
-                result=row.result,
-                observed_on=row.observed_on,
-                activity=row.activity,
-                link=row.link,
-                class_id=row.class_id,
-                term=row.term,
-                assessor_id=None if row.assessor is None else self._assessor_id(row.assessor),
-                received_at=now,
-                mapping_version=MAPPING_VERSION,
-                by_hand=by_hand,
-                bulk=self._bulk,
-            )
+        event = _submitted(
+            submission_id=piece_id,
+            evidence_id=self._ids.evidence_id(issuer_id, self._upload.source, row.source_id),
+            digest=row.digest if by_hand is None else _digest(row.digest, by_hand),
+            batch_id=self._batch_id,
+            row=number,
+            issuer_id=issuer_id,
+            source=self._upload.source,
+            source_id=row.source_id,
+            learner_id=learner_id,
+            achievement=row.achievement,
+            result=row.result,
+            observed_on=row.observed_on,
+            activity=row.activity,
+            link=row.link,
+            class_id=row.class_id,
+            term=row.term,
+            assessor_id=None if row.assessor is None else self._assessor_id(row.assessor),
+            received_at=now,
+            mapping_version=MAPPING_VERSION,
+            by_hand=by_hand,
+            bulk=self._bulk,
         )
+        if event.supersedes is not None:
+            # What ends another credential is asked for here alone: whoever else can write to the topic cannot.
+            event = self._proofs.proven(EvidenceSubmitted(**dict(event)))
+        chunk.submissions.append(event)
         warnings = tuple(RowWarning(each.column, each.reason.value, each.message) for each in row.warnings)
         return NewRow(
             piece_id, number, row.source_id, PENDING, assessor=row.assessor, comment=row.comment, warnings=warnings
@@ -153,7 +158,7 @@ class Chunker:
 
 def _digest(digest: str, by_hand: ByHand) -> str:
     """Return the digest of a row that is awarded by hand: other content than the same row as evidence."""
-    return sha256(f"{digest} by hand {by_hand.reason}".encode()).hexdigest()
+    return sha256(f"{digest} by hand {by_hand.terms}".encode()).hexdigest()
 
 
 def _refused(piece_id: UUID, number: int, sent: Original | None, refusal: Refusal) -> NewRow:

@@ -50,6 +50,7 @@ from libs.common.telemetry import get_logger, trace_id
 from libs.contracts.cloudevents import Outgoing
 from libs.contracts.events import Event
 from libs.contracts.ids import Ids
+from libs.contracts.proofs import Proofs
 from services.evidence.batches import metrics
 from services.evidence.batches.batch import DIED, LEASE, Batch, NewRow, Progress, Upload, UploadLease
 from services.evidence.batches.chunks import Chunk, Chunker
@@ -89,6 +90,7 @@ class Intake:
     clock: Callable[[], datetime]
     new_id: Callable[[], UUID]
     sealing: BatchSealing
+    proofs: Proofs
     chunk_rows: int
     chunk_bytes: int = 1024 * 1024
     uploads_per_issuer: int = 8
@@ -260,7 +262,9 @@ class UploadSession:
         failpoint("evidence.ingestion.0")
         if not lease.accepted:
             self._renewal = asyncio.create_task(self._renew_lease())
-        chunker = Chunker(upload, batch_id, intake.ids, intake.contact_policy, bulk=bulk, local=intake.local)
+        chunker = Chunker(
+            upload, batch_id, intake.ids, intake.proofs, intake.contact_policy, bulk=bulk, local=intake.local
+        )
         return _Batch(
             lease, Repeat(lease, upload.fingerprint_key), chunker, lease.progress, lease.announced, lease.accepted
         )

@@ -155,6 +155,8 @@ def _entry(listed: ListedCredential, urls: Urls) -> CredentialEntry:
         level=credential.level,
         state=credential.state,
         issued_at=credential.issued_at,
+        supersedes=credential.supersedes,
+        superseded_by=credential.superseded_by,
         batch_id=credential.decision_id.batch_id,
         row=credential.decision_id.row,
         source=None if source is None else source.source,

@@ -29,6 +29,8 @@ COLUMNS: Final = (
     "row",
     "source",
     "source_id",
+    "supersedes",
+    "superseded_by",
 )
 """The columns of the file of awards."""
 
@@ -142,4 +144,6 @@ class CredentialLists:
             str(each.decision_id.row),
             "" if source is None else source.source,
             "" if source is None else source.source_id,
+            "" if each.supersedes is None else str(each.supersedes),
+            "" if each.superseded_by is None else str(each.superseded_by),
         ]

@@ -29,7 +29,9 @@ class Announcer:
 
     def of_issue(self, credential: Credential, trace: str) -> list[Outgoing]:
         """Return the announcements of one issued credential."""
-        issued = _issued(**self._lifecycle(credential), occurred_at=credential.issued_at)
+        issued = _issued(
+            **self._lifecycle(credential), supersedes=credential.supersedes, occurred_at=credential.issued_at
+        )
         return [Outgoing(issued, trace), self.document(credential, trace)]
 
     def document(self, credential: Credential, trace: str) -> Outgoing:
@@ -41,6 +43,8 @@ class Announcer:
             document=credential.document,
             reason=None if credential.take_down is None else credential.take_down.reason,
             revocation_reason=None if credential.revocation is None else credential.revocation.reason,
+            # The page of one that was taken down tells nothing.
+            superseded_by=None if credential.take_down is not None else credential.superseded_by,
             record=self._sealing.seal(credential),
             changed_at=_changed_at(credential),
         )
@@ -51,7 +55,10 @@ class Announcer:
         events: list[Outgoing] = []
         if (revocation := credential.revocation) is not None:
             revoked = CredentialRevoked(
-                **self._lifecycle(credential), occurred_at=revocation.at, reason=revocation.reason
+                **self._lifecycle(credential),
+                occurred_at=revocation.at,
+                reason=revocation.reason,
+                superseded_by=revocation.successor_id,
             )
             events.append(Outgoing(revoked, trace))
         if (take_down := credential.take_down) is not None:

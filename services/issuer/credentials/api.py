@@ -82,6 +82,8 @@ class CredentialSummary(BaseModel):
     level: str | None = Field(description="the SOLO level that was shown", examples=["relational"])
     state: CredentialState = Field(examples=["active"])
     issued_at: AwareDatetime
+    supersedes: UUID | None = Field(default=None, description="the credential in whose place it was awarded, if any")
+    superseded_by: UUID | None = Field(default=None, description="the credential that was awarded in its place, if any")
 
 
 class CredentialAnswer(CredentialSummary):
@@ -156,6 +158,8 @@ def _answer(known: KnownCredential, urls: Urls) -> CredentialAnswer:
         level=credential.level,
         state=credential.state,
         issued_at=credential.issued_at,
+        supersedes=credential.supersedes,
+        superseded_by=credential.superseded_by,
         revocation=_closing(known, credential.revocation),
         take_down=_closing(known, credential.take_down),
         credential=None if credential.document is None else orjson.loads(credential.document),

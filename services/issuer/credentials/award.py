@@ -20,6 +20,7 @@ class NewAward(NamedTuple):
         result: what the credential shows; None where it shows neither level nor score.
         ended_on: the last day of what it was earned by, where that is not the day of the piece.
         shows_evidence: whether the piece is what it was earned by.
+        supersedes: the credential in whose place it is issued, if any.
     """
 
     evidence: EvidenceSubmitted
@@ -29,6 +30,7 @@ class NewAward(NamedTuple):
     result: Result | None
     ended_on: date | None = None
     shows_evidence: bool = True
+    supersedes: UUID | None = None
 
 
 class HeldAward(NamedTuple):

@@ -12,10 +12,10 @@ from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 
 from libs.contracts.cloudevents import Outgoing, Received
 from libs.contracts.events import RevokeCredential, TakeDownCredential
+from libs.contracts.proofs import ForgedEventError, Proofs
 from libs.contracts.reasons import RevocationReason, TakeDownReason
 from services.issuer.credentials.requests import ClosingRequest, RequestKind
 from services.issuer.credentials.waiting_commands import Command
-from services.issuer.proofs import ForgedEventError, Proofs
 
 Handler = Callable[[Sequence[Received[Command]]], Awaitable[Sequence[Outgoing]]]
 Keep = Callable[[Sequence[ClosingRequest]], Awaitable[None]]

@@ -30,12 +30,14 @@ _BY_DECISION: Final = frozenset({RevocationReason.EVIDENCE_WITHDRAWN, Revocation
 class Revocation:
     """When a credential was revoked, why (a public code), and the request that says who asked for that.
 
-    There is no request where it follows from a decision, on evidence that was withdrawn.
+    There is no request where it follows from a decision: on evidence that was withdrawn, or one that awards another
+    credential in its place, its successor.
     """
 
     at: datetime
     reason: RevocationReason
     request_id: UUID | None = None
+    successor_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,7 @@ class Credential:
         decision_id: the decision that it was issued by.
         document: the signed JSON text, byte for byte; None of one that was taken down.
         revocation: of one that was taken down, too.
+        supersedes: the credential in whose place it was issued, if any.
     """
 
     credential_id: UUID
@@ -84,6 +87,19 @@ class Credential:
     document: str | None
     revocation: Revocation | None = None
     take_down: TakeDown | None = None
+    supersedes: UUID | None = None
+
+    @property
+    def superseded_by(self) -> UUID | None:
+        """Return the credential that was issued in its place, None where none was."""
+        return None if self.revocation is None else self.revocation.successor_id
+
+    @property
+    def superseding(self) -> Revocation | None:
+        """Return what ended the credential in whose place this was issued, None where it is in that of none."""
+        if self.supersedes is None:
+            return None
+        return Revocation(self.issued_at, RevocationReason.SUPERSEDED, successor_id=self.credential_id)
 
     @property
     def state(self) -> CredentialState:

@@ -152,9 +152,10 @@ class MongoCredentials:
             yield [_credential(each) for each in found]
 
     async def closed(self) -> AsyncIterator[Sequence[Credential]]:
-        """Yield every credential that somebody asked to revoke or take down, and that is, some at a time."""
+        """Yield every credential that somebody asked to revoke, take down or replace, and that is, some at a time."""
         # An operator's query, over all tenants.
-        cursor = self._collection.find({"revocation_request": {"$exists": True}}).batch_size(_TOGETHER)
+        asked = {"$or": [{"revocation_request": {"$exists": True}}, {"superseded_by": {"$exists": True}}]}
+        cursor = self._collection.find(asked).batch_size(_TOGETHER)
         while found := await cursor.to_list(_TOGETHER):
             yield [_credential(each) for each in found]
 
@@ -264,6 +265,7 @@ def _revoke(target: Target, revocation: Revocation) -> UpdateOne:
         "revoked_at": revocation.at,
         "revocation_reason": revocation.reason,
         "revocation_request": revocation.request_id,
+        "superseded_by": revocation.successor_id,
     }
     return UpdateOne(
         {"_id": credential_id, "issuer_id": issuer_id, "state": CredentialState.ACTIVE}, {"$set": _present(closed)}
@@ -311,9 +313,11 @@ def _document(credential: Credential) -> Document:
         "revoked_at": None if revocation is None else revocation.at,
         "revocation_reason": None if revocation is None else revocation.reason,
         "revocation_request": None if revocation is None else revocation.request_id,
+        "superseded_by": None if revocation is None else revocation.successor_id,
         "taken_down_at": None if take_down is None else take_down.at,
         "take_down_reason": None if take_down is None else take_down.reason,
         "take_down_request": None if take_down is None else take_down.request_id,
+        "supersedes": credential.supersedes,
     }
     return _present(document)
 
@@ -333,6 +337,7 @@ def _credential(stored: Document) -> Credential:
         document=stored.get("document"),
         revocation=_revocation(stored),
         take_down=_taken_down(stored),
+        supersedes=stored.get("supersedes"),
     )
 
 
@@ -340,7 +345,8 @@ def _revocation(stored: Document) -> Revocation | None:
     at = stored.get("revoked_at")
     if at is None:
         return None
-    return Revocation(at, RevocationReason(stored["revocation_reason"]), stored.get("revocation_request"))
+    reason, request_id = RevocationReason(stored["revocation_reason"]), stored.get("revocation_request")
+    return Revocation(at, reason, request_id, stored.get("superseded_by"))
 
 
 def _taken_down(stored: Document) -> TakeDown | None:

@@ -21,7 +21,7 @@ from services.issuer.status.entry import StatusEntry
 
 # Form; learner, holding, evidence, batch; row, sequence, index; issued at; revoked at, by request; taken down likewise.
 _FIXED = Struct(">B16s16s16s16sIHIqq16sq16s")
-_FORM = 1
+_FORM, _FORM_WITH_LINKS = 1, 2
 # Of what may be absent; no id and no moment is 0.
 _NO_ID, _NO_MOMENT = bytes(16), 0
 # None of the texts behind it holds this character.
@@ -70,8 +70,10 @@ def _bound_to(credential_id: UUID, document: str | None) -> list[bytes]:
 
 def _packed(credential: Credential) -> bytes:
     revocation, take_down, decision = credential.revocation, credential.take_down, credential.decision_id
+    # One that has a part in no superseding is sealed as it was before there was any: again it is the same again.
+    links = (credential.supersedes, None if revocation is None else revocation.successor_id)
     fixed = _FIXED.pack(
-        _FORM,
+        _FORM_WITH_LINKS if any(links) else _FORM,
         credential.learner_id.bytes,
         credential.holding_id.bytes,
         _id_bytes(credential.evidence_id),
@@ -91,20 +93,27 @@ def _packed(credential: Credential) -> bytes:
         credential.status.list_id,
         "" if revocation is None else revocation.reason.value,
         "" if take_down is None else take_down.reason.value,
+        *(("" if each is None else str(each) for each in links) if any(links) else ()),
     )
     return fixed + _SEPARATOR.join(texts).encode()
 
 
 def _unpacked(packed: bytes, event: CredentialDocument) -> Credential:
-    if packed[0] != _FORM:
-        raise RecordDoesNotOpenError(f"its form is {packed[0]}, and this version reads {_FORM}: use a newer one")
+    if packed[0] not in {_FORM, _FORM_WITH_LINKS}:
+        raise RecordDoesNotOpenError(
+            f"its form is {packed[0]}, and this version reads none above {_FORM_WITH_LINKS}: use a newer one"
+        )
     _, learner, holding, evidence, batch, row, sequence, index, issued, revoked, request, taken, down_request = (
         _FIXED.unpack_from(packed)
     )
-    achievement, level, list_id, revoked_for, taken_for = packed[_FIXED.size :].decode().split(_SEPARATOR)
+    texts = packed[_FIXED.size :].decode().split(_SEPARATOR)
+    if packed[0] == _FORM:
+        texts += ["", ""]
+    achievement, level, list_id, revoked_for, taken_for, supersedes, successor = texts
     revocation = take_down = None
     if revoked_for:
-        revocation = Revocation(_moment(revoked), RevocationReason(revoked_for), _id(request))
+        successor_id = UUID(successor) if successor else None
+        revocation = Revocation(_moment(revoked), RevocationReason(revoked_for), _id(request), successor_id)
     if taken_for:
         take_down = TakeDown(_moment(taken), TakeDownReason(taken_for), _id(down_request))
     return Credential(
@@ -121,6 +130,7 @@ def _unpacked(packed: bytes, event: CredentialDocument) -> Credential:
         document=event.document,
         revocation=revocation,
         take_down=take_down,
+        supersedes=UUID(supersedes) if supersedes else None,
     )
 
 

@@ -36,6 +36,7 @@ def announcement(decision: Decision) -> EvidenceDecided:
         counted=decision.counted,
         stacked=decision.stacked or None,
         revoked=decision.revoked or None,
+        supersedes=decision.superseded_id,
         received_at=evidence.received_at,
         decided_at=decision.decided_at,
     )

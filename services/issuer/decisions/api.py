@@ -75,7 +75,10 @@ class AwardAnswer(BaseModel):
     )
     evidence: list[UUID] = Field(description="the pieces of evidence that counted")
     credentials: list[UUID] = Field(description="the badges held that counted")
-    by_hand: ByHand | None = Field(description="who awarded it by hand, and why, where somebody did")
+    by_hand: ByHand | None = Field(
+        description="who awarded it by hand, why, and in the place of which credential, where somebody did"
+    )
+    superseded_by: UUID | None = Field(default=None, description="the credential that was awarded in its place, if any")
 
 
 class ExplanationAnswer(BaseModel):
@@ -169,4 +172,5 @@ def _award(award: ExplainedAward) -> AwardAnswer:
         evidence=list(award.counted.evidence),
         credentials=list(award.counted.credentials),
         by_hand=award.by_hand,
+        superseded_by=credential.superseded_by,
     )

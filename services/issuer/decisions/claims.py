@@ -26,18 +26,19 @@ def claim(
 ) -> tuple[UUID, Reason | None]:
     """Return the credential of an award at this level, and why it is not issued where that or a higher one is held.
 
-    What is to be issued is held from now on.
+    What is to be issued is held from now on; the one whose place it takes stands in no way.
     """
     key, piece = achievement.key_of_all_versions, award_evidence(achievement, evidence)
     awards = context.holdings.setdefault(holding_of(evidence, achievement, context.ids), [])
     same = [award for award in awards if award.level == level and award.evidence_id == piece]
-    held = next((award for award in same if award.active), None)
+    standing = [award for award in awards if award.active and award.credential_id != evidence.supersedes]
+    held = next((award for award in same if award in standing), None)
     if held is not None:
         return held.credential_id, Reason.ALREADY_AWARDED
     # Under a rule, what says nothing of a level says less than any.
     if piece is None and (level is not None or achievement.rule is not None):
         rank = -1 if level is None else level.rank
-        higher = (each for each in awards if each.active and each.level is not None and each.level.rank > rank)
+        higher = (each for each in standing if each.level is not None and each.level.rank > rank)
         held = next(higher, None)
         if held is not None:
             return held.credential_id, Reason.HIGHER_LEVEL_HELD

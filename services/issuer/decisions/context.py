@@ -3,13 +3,14 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import NamedTuple
+from typing import NamedTuple, Self
 from uuid import UUID
 
 from libs.contracts.events import AchievementPublished, Counted, EvidenceSubmitted, Outcome, StackedAward
 from libs.contracts.ids import Ids
 from libs.contracts.rules import asked_for
 from services.issuer.credentials.award import HeldAward, NewAward
+from services.issuer.credentials.credential import Credential
 from services.issuer.decision_ids import DecisionId, PieceId
 from services.issuer.decisions.decision import Decision, Reason
 from services.issuer.decisions.kept import Kept
@@ -30,11 +31,34 @@ class Owner(NamedTuple):
     withdrawn: bool = False
 
 
+class Replaceable(NamedTuple):
+    """A credential in whose place another is to be awarded, and why that is too late, where it is."""
+
+    issuer_id: str
+    learner_id: UUID
+    holding_id: UUID
+    active: bool
+    too_late: Reason | None = None
+
+    @classmethod
+    def of(cls, credential: Credential, *, has_successor: bool) -> Self:
+        """Return what is to be known of a credential, and whether what took its place, if anything did, is here.
+
+        A database that was set back, and that Kafka gave less than everything, may have the end alone.
+        """
+        ended, too_late = credential.revocation, None
+        if ended is not None and ended.successor_id is None:
+            too_late = Reason.SUPERSEDED_REVOKED
+        elif has_successor:
+            too_late = Reason.SUPERSEDED_BEFORE
+        return cls(credential.issuer_id, credential.learner_id, credential.holding_id, ended is None, too_late)
+
+
 @dataclass(frozen=True, slots=True)
 class DecisionContext:
     """What decisions depend on besides the evidence, as it stands before a batch.
 
-    `decide` keeps `owners`, `holdings`, `kept`, `changed` and `disowned` up to date as it goes.
+    `decide` keeps `owners`, `holdings`, `kept`, `changed`, `disowned` and `superseded` up to date as it goes.
 
     Attributes:
         ids: derives the ids of holdings and credentials.
@@ -53,6 +77,7 @@ class DecisionContext:
         recorded: by submission, the sequence of the newest decision that is recorded: what a later one issued and is
             here was issued by a decision that was lost.
         disowned: decisions whose evidence another submission stands for from now on.
+        superseded: by their ids, the credentials that are here in whose place others are to be awarded.
     """
 
     ids: Ids
@@ -70,6 +95,7 @@ class DecisionContext:
     changed: set[UUID] = field(default_factory=set)
     recorded: Mapping[UUID, int] = field(default_factory=dict)
     disowned: set[DecisionId] = field(default_factory=set)
+    superseded: dict[UUID, Replaceable] = field(default_factory=dict)
 
     def lost(self, held: HeldAward, evidence: EvidenceSubmitted) -> bool:
         """Return whether an award was issued by a decision on this piece that is not recorded."""
@@ -97,6 +123,7 @@ class RuleOutcome(NamedTuple):
         stacked: what followed from what the piece has earned, with the credentials that are there already.
         stacked_awards: what of that is to be issued.
         revoked: of a piece that was withdrawn, what rested on it and is revoked.
+        superseded: the credential that ends as another is issued in its place.
     """
 
     evidence: EvidenceSubmitted
@@ -112,6 +139,7 @@ class RuleOutcome(NamedTuple):
     stacked: tuple[StackedAward, ...] = ()
     stacked_awards: tuple[NewAward, ...] = ()
     revoked: tuple[UUID, ...] = ()
+    superseded: UUID | None = None
 
     @property
     def awards(self) -> tuple[NewAward, ...]:

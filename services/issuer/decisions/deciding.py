@@ -16,13 +16,14 @@ from services.issuer.credentials.hindrance import Hindrance, Pair
 from services.issuer.credentials.repository import CredentialStore
 from services.issuer.decision_ids import DecisionId
 from services.issuer.decisions.claims import award_evidence, holding_of
-from services.issuer.decisions.context import DecisionContext, RuleOutcome, stacking_of
+from services.issuer.decisions.context import DecisionContext, Replaceable, RuleOutcome, stacking_of
 from services.issuer.decisions.counting import needed
 from services.issuer.decisions.decision import Changes, Decision, Reason
 from services.issuer.decisions.kept import Kept
 from services.issuer.decisions.ports import AchievementCatalogue, Signer, StatusEntries
 from services.issuer.decisions.repository import DecisionStore
 from services.issuer.decisions.rules import decide
+from services.issuer.decisions.superseding import superseding
 from services.issuer.status.entry import StatusEntry
 
 # So many credentials are written and signed together, some 10 ms; then the rest of the process (heartbeats to Kafka,
@@ -120,7 +121,8 @@ class Deciding:
             or before.reason is not each.reason
         }
         kept = [context.kept[each] for each in context.changed]
-        return Decided(decisions, signed.credentials, kept, Changes(disowned=frozenset(context.disowned)))
+        changes = Changes(frozenset(context.disowned), superseding(outcomes, at))
+        return Decided(decisions, signed.credentials, kept, changes)
 
     def _until(self, outcome: RuleOutcome, at: datetime) -> datetime | None:
         """Return until when the piece may wait, None where that does not matter."""
@@ -145,6 +147,8 @@ class Deciding:
             for each in pieces
             if (achievement := achievements.get((each.issuer_id, each.achievement))) is not None
         }
+        superseded = await self._superseded({each.supersedes for each in pieces if each.supersedes is not None})
+        holdings |= {each.holding_id for each in superseded.values()}
         stacking = stacking_of(achievements)
         read = needed(pieces, achievements, stacking, self._ids)
         # Side by side: none needs another, and each waits for its turn in a busy process.
@@ -169,8 +173,18 @@ class Deciding:
             stacking=stacking,
             kept=kept,
             recorded={submission_id: each.sequence for submission_id, each in newest.items()},
+            superseded=superseded,
         )
         return issuers, context
+
+    async def _superseded(self, credential_ids: Collection[UUID]) -> dict[UUID, Replaceable]:
+        """Return those of these credentials that are here, in whose place others are to be awarded."""
+        if not credential_ids:
+            return {}
+        found = await self._credentials.by_ids(credential_ids)
+        named = {key: each.revocation.successor_id for key, each in found.items() if each.revocation is not None}
+        here = await self._credentials.by_ids(each for each in named.values() if each is not None)
+        return {key: Replaceable.of(each, has_successor=named.get(key) in here) for key, each in found.items()}
 
     async def sign(
         self,
@@ -232,4 +246,5 @@ def _credential(award: NewAward, sequence: int, entry: StatusEntry, document: st
         status=entry,
         issued_at=at,
         document=document,
+        supersedes=award.supersedes,
     )

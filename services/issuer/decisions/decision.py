@@ -35,6 +35,9 @@ class Reason(StrEnum):
     ALREADY_AWARDED = "already_awarded"
     HIGHER_LEVEL_HELD = "higher_level_held"
     WITHDRAWN_BEFORE = "withdrawn_before"
+    SUPERSEDED_UNKNOWN = "superseded_unknown"
+    SUPERSEDED_REVOKED = "superseded_revoked"
+    SUPERSEDED_BEFORE = "superseded_before"
     ENTERED_IN_ERROR = WithdrawalReason.ENTERED_IN_ERROR.value
     WRONG_LEARNER = WithdrawalReason.WRONG_LEARNER.value
     CORRECTED = WithdrawalReason.CORRECTED.value
@@ -91,6 +94,11 @@ class Decision:
     def issued_id(self) -> UUID | None:
         """Return the credential that this decision issues, None where it issues none."""
         return self.credential_id if self.outcome is Outcome.ISSUED else None
+
+    @property
+    def superseded_id(self) -> UUID | None:
+        """Return the credential in whose place this decision issues one, None where it does not."""
+        return None if self.issued_id is None else self.evidence.supersedes
 
     @property
     def issued_ids(self) -> list[UUID]:

@@ -19,10 +19,10 @@ from libs.common.mongo import Collection, Database, Document, insert_new
 from libs.common.telemetry import get_logger, new_trace
 from libs.contracts.cloudevents import Outgoing
 from libs.contracts.events import AchievementPublished, ReconsiderHolding
+from libs.contracts.proofs import Proofs
 from libs.contracts.rules import asked_for
 from services.issuer.credentials.credential import Credential
 from services.issuer.credentials.repository import HeldCredentialName, MongoCredentials
-from services.issuer.proofs import Proofs
 
 _TOGETHER: Final = 500
 _PAUSE_SECONDS: Final = 0.05

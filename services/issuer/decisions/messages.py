@@ -47,6 +47,12 @@ MESSAGES: dict[Reason, str] = {
     Reason.WITHDRAWN_BEFORE: (
         "This evidence was withdrawn. Send what is right instead under the same source id, or this one under another."
     ),
+    Reason.SUPERSEDED_UNKNOWN: (
+        "There is no badge under the id that this award is to take the place of, or it is not this learner's, or not of"
+        " this issuer."
+    ),
+    Reason.SUPERSEDED_REVOKED: "The badge that this award is to take the place of was revoked before.",
+    Reason.SUPERSEDED_BEFORE: "Another badge took the place of the one that this award is to take the place of.",
     **{Reason(reason.value): f"It was withdrawn: {why}" for reason, why in _WITHDRAWN.items()},
 }
 MISSING = "Still missing: "

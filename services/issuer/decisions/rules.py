@@ -27,8 +27,22 @@ def _decide_one(evidence: EvidenceSubmitted, context: DecisionContext) -> RuleOu
     if owner is not None and owner.withdrawn and owner.decision_id is not None:
         context.disowned.add(owner.decision_id)
     context.owners[evidence.evidence_id] = Owner(evidence.submission_id, evidence.digest)
-    outcome = issued or _measure(evidence, achievement, context)
+    outcome = _superseding(issued or _measure(evidence, achievement, context), context)
     return stack(outcome, [achievement.key_of_all_versions], context) if context.stacking else outcome
+
+
+def _superseding(outcome: RuleOutcome, context: DecisionContext) -> RuleOutcome:
+    """Return an outcome that ends the credential in whose place it issues one; from now on that is held no more."""
+    asked = outcome.evidence.supersedes
+    old = None if asked is None else context.superseded.get(asked)
+    if asked is None or old is None or outcome.outcome is not Outcome.ISSUED or not old.active:
+        return outcome
+    context.superseded[asked] = old._replace(active=False, too_late=Reason.SUPERSEDED_BEFORE)
+    held = context.holdings.get(old.holding_id, [])
+    context.holdings[old.holding_id] = [
+        each._replace(active=False) if each.credential_id == asked else each for each in held
+    ]
+    return outcome._replace(superseded=asked)
 
 
 def _measure(evidence: EvidenceSubmitted, achievement: AchievementPublished, context: DecisionContext) -> RuleOutcome:
@@ -87,13 +101,23 @@ def _refuse(
     elif evidence.submission_id in context.unwritable:
         reason = Reason.CANNOT_BE_WRITTEN
     else:
-        reason = _mismatch(evidence, achievement)
+        reason = _mismatch(evidence, achievement) or _irreplaceable(evidence, context)
         if reason is None and evidence.issuer_id in context.suspended:
             return _waiting(evidence, Reason.ISSUER_SUSPENDED, context)
         hindrance = hindrance or hindrance_above(evidence, achievement, context)
         if reason is None and hindrance is not None:
             return _waiting(evidence, hindrance, context)
     return None if reason is None else RuleOutcome(evidence, Outcome.REFUSED, reason, achievement)
+
+
+def _irreplaceable(evidence: EvidenceSubmitted, context: DecisionContext) -> Reason | None:
+    """Return why the credential that it is to take the place of cannot be replaced, None where it can, or is none."""
+    if evidence.supersedes is None:
+        return None
+    old = context.superseded.get(evidence.supersedes)
+    if old is None or (old.issuer_id, old.learner_id) != (evidence.issuer_id, evidence.learner_id):
+        return Reason.SUPERSEDED_UNKNOWN
+    return old.too_late
 
 
 def _waiting(evidence: EvidenceSubmitted, reason: Reason, context: DecisionContext) -> RuleOutcome:
@@ -133,7 +157,7 @@ def _award(evidence: EvidenceSubmitted, achievement: AchievementPublished, conte
         return RuleOutcome(evidence, Outcome.DUPLICATE, reason, achievement, credential_id, owns_evidence=True)
     holding = holding_of(evidence, achievement, context.ids)
     shown = evidence.result if by_rule is None or by_rule.level is not None else None
-    award = NewAward(evidence, achievement, credential_id, holding, shown)
+    award = NewAward(evidence, achievement, credential_id, holding, shown, supersedes=evidence.supersedes)
     issued = RuleOutcome(evidence, Outcome.ISSUED, None, achievement, credential_id, owns_evidence=True, award=award)
     return issued._replace(counted=by_rule)
 

@@ -11,6 +11,7 @@ from libs.common.clock import now
 from libs.common.runtime import Plumbing
 from libs.contracts import topics
 from libs.contracts.events import CanarySubmitted, EvidenceSubmitted, EvidenceWithdrawn, ReconsiderHolding
+from libs.contracts.proofs import LEARNER_EVENTS, SUPERSEDING, Proofs
 from services.issuer.catalogue.repository import Catalogue
 from services.issuer.credentials.announcements import Announcer
 from services.issuer.credentials.repository import MongoCredentials
@@ -18,7 +19,7 @@ from services.issuer.credentials.signer import CredentialSigner
 from services.issuer.credentials.worker import ChangedLists
 from services.issuer.decisions.api import explanation_routes
 from services.issuer.decisions.explaining import Explanations
-from services.issuer.decisions.holdings import Sweeps
+from services.issuer.decisions.holdings import ClosedHoldings, Sweeps
 from services.issuer.decisions.learner_events import LearnerEvent, LearnerEvents
 from services.issuer.decisions.made_again import MadeAgain
 from services.issuer.decisions.parking import ParkedCount
@@ -26,13 +27,13 @@ from services.issuer.decisions.ports import StatusEntries
 from services.issuer.decisions.published import MongoPublishedDecisions, PublishedHistory
 from services.issuer.decisions.reconsidering import Reconsidering
 from services.issuer.decisions.repository import MongoDecisions
+from services.issuer.decisions.superseding import Superseding
 from services.issuer.decisions.waiting import WaitingEvidence
 from services.issuer.decisions.withdrawal_requests import WithdrawalRequests
 from services.issuer.decisions.withdrawals import Withdrawals
 from services.issuer.decisions.withdrawals_api import withdrawal_routes
 from services.issuer.decisions.withdrawing import Withdrawing
 from services.issuer.decisions.worker import Awarding
-from services.issuer.proofs import LEARNER_EVENTS, Proofs
 from services.issuer.settings import ServiceSettings
 from services.issuer.synthetic_awards import SyntheticAwards
 
@@ -57,6 +58,7 @@ def add_deciding(
 
     Return what goes through those who hold what a new achievement asks for.
     """
+    proofs, arrivals = learner_proofs(plumbing), Arrivals()
     history = PublishedHistory(published, decisions, credentials, plumbing.ids)
     awarding = Awarding(
         ids=plumbing.ids,
@@ -67,13 +69,15 @@ def add_deciding(
         signer=signer,
         entries=entries,
         announcer=announcer,
+        superseding=Superseding(
+            credentials=credentials, lists=lists, announcer=announcer, stacked=ClosedHoldings(known, proofs)
+        ),
         audit=plumbing.audit,
         publish=plumbing.kafka.publish,
         clock=now,
         longest_wait=timedelta(seconds=settings.waiting_seconds),
         longest_suspended=timedelta(days=settings.suspended_waiting_days),
     )
-    proofs, arrivals = learner_proofs(plumbing), Arrivals()
     again = MadeAgain(
         awarding,
         decisions=decisions,
@@ -84,7 +88,13 @@ def add_deciding(
         audit=plumbing.audit,
     )
     reconsidering = Reconsidering(awarding, again, credentials, now)
-    learner_events = LearnerEvents(awarding, Withdrawing(awarding, again, now), reconsidering, proofs)
+    learner_events = LearnerEvents(
+        awarding,
+        Withdrawing(awarding, again, now),
+        reconsidering,
+        proofs=proofs,
+        superseding_proofs=Proofs(plumbing.authority_key(SUPERSEDING)),
+    )
     plumbing.consume(
         name="evidence",
         topics=[topics.EVIDENCE_SUBMITTED],

@@ -177,7 +177,8 @@ def _unmet(evidence: EvidenceSubmitted, version: AchievementPublished, context: 
 
 def _decided_again(pieces: Iterable[EvidenceSubmitted], context: DecisionContext) -> list[RuleOutcome]:
     """Decide these anew; what cannot be issued now is left as it was decided."""
-    decided = (decide([each], context)[0] for each in pieces)
+    # What was to take the place of a badge, and came to nothing, is over: nobody expects that badge to end now.
+    decided = (decide([each], context)[0] for each in pieces if each.supersedes is None)
     # Their evidence stands for them already.
     return [each._replace(owns_evidence=False) for each in decided if each.outcome in _MEASURED]
 

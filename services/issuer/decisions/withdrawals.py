@@ -18,12 +18,12 @@ from libs.common.errors import NotFoundError
 from libs.contracts.cloudevents import Outgoing
 from libs.contracts.events import EvidenceWithdrawn, Outcome
 from libs.contracts.ids import Ids
+from libs.contracts.proofs import Proofs
 from libs.contracts.reasons import WithdrawalReason
 from services.issuer.decision_ids import PieceId
 from services.issuer.decisions.decision import Decision
 from services.issuer.decisions.repository import MongoDecisions
 from services.issuer.decisions.withdrawal_requests import WithdrawalRequests
-from services.issuer.proofs import Proofs
 
 _WAIT_SECONDS = 5.0
 

@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -15,6 +15,7 @@ from libs.contracts.events import EvidenceSubmitted, Outcome
 from libs.contracts.ids import Ids
 from services.issuer.credentials.announcements import Announcer
 from services.issuer.credentials.credential import Credential
+from services.issuer.credentials.metrics import REVOCATIONS
 from services.issuer.credentials.repository import CredentialStore
 from services.issuer.decision_ids import PieceId
 from services.issuer.decisions import metrics
@@ -24,6 +25,7 @@ from services.issuer.decisions.decision import Decision, Reason, Waiting
 from services.issuer.decisions.ports import AchievementCatalogue, Reconsidered, Signer, StatusEntries
 from services.issuer.decisions.published import PublishedHistory
 from services.issuer.decisions.repository import DecisionStore
+from services.issuer.decisions.superseding import Superseding, superseding_entries
 
 # Losing against another worker means that its decisions are there to be read; losing so often is a defect.
 _ATTEMPTS = 10
@@ -48,6 +50,7 @@ class Awarding:
         signer: Signer,
         entries: StatusEntries,
         announcer: Announcer,
+        superseding: Superseding,
         audit: AuditWriter,
         publish: Callable[[Sequence[Outgoing]], Awaitable[None]],
         clock: Callable[[], datetime],
@@ -58,6 +61,7 @@ class Awarding:
         self._history = history
         self._credentials = credentials
         self._announcer = announcer
+        self._superseding = superseding
         self._audit = audit
         self._publish = publish
         self._clock = clock
@@ -94,10 +98,13 @@ class Awarding:
         Raises:
             DecidingStuckError: the database refuses to record, and nothing recorded explains why.
         """
-        traces = {each.event.submission_id: each.trace for each in batch if each.event is not None}
-        evidence = {each.event.submission_id: each.event for each in batch if each.event is not None}
-        decisions, issued = await self._settle(evidence, traces, (), _is_undecided, newest={})
-        return await self.announce(decisions, issued, traces)
+        outgoing: list[Outgoing] = []
+        for some in _superseding_first(batch):
+            traces = {each.event.submission_id: each.trace for each in some if each.event is not None}
+            evidence = {each.event.submission_id: each.event for each in some if each.event is not None}
+            decisions, issued = await self._settle(evidence, traces, (), _is_undecided, newest={})
+            outgoing += await self.announce(decisions, issued, traces)
+        return outgoing
 
     async def reconsider(self, waiting: Sequence[Waiting], now: datetime) -> Reconsidered:
         """Decide waiting evidence anew by the same steps, publish, and return what became of it.
@@ -157,13 +164,18 @@ class Awarding:
         """Step 5: return whether all of it is recorded; False where something stored forbids it."""
         decisions, credentials = list(decided.decisions.values()), list(decided.credentials.values())
         waiting = [each.waiting(traces[key]) for key, each in decided.decisions.items() if each.sequence == 1]
+        revocations, trace = decided.changes.revocations, next(iter(traces.values()))
+        entries = superseding_entries(decisions, revocations, trace)
         if credentials:
-            await self._audit.record(_signed(credentials, traces))
+            entries = [_signed(credentials, traces), *entries]
+        if entries:
+            await self._audit.record(*entries)
         done = not decisions or await self._decisions.record(
             decisions, credentials, [each for each in waiting if each is not None], decided.kept, decided.changes
         )
         if done:
             _count(decisions, self._clock())
+            REVOCATIONS.labels("revoked").inc(sum(each.successor_id is not None for each in revocations.values()))
         return done
 
     async def announce(
@@ -192,17 +204,33 @@ class Awarding:
         with metrics.announcing(len(named)):
             await self._publish(announcements)
         failpoint("issuer.award.6")
-        return [
+        changed = [
             self._announcer.document(each, traces[named[each.credential_id]])
             for each in await self._credentials.revoked_of(named)
             if credentials[each.credential_id].state is not each.state
         ]
+        return changed + await self._superseding.announce(decisions.values(), traces)
 
 
 async def pause(attempt: int) -> None:
     """Wait before an attempt but the first: whoever was first is to end what it began."""
     if attempt:
         await asyncio.sleep(_PAUSE_SECONDS * random.uniform(0.5, 1.5) * attempt)  # noqa: S311  # jitter
+
+
+def _superseding_first(
+    batch: Sequence[Received[EvidenceSubmitted]],
+) -> Iterator[Sequence[Received[EvidenceSubmitted]]]:
+    """Cut a batch before each piece that is to take the place of a credential: that may be of a piece before it.
+
+    So what it ends is stored, and announced, however the records were cut into batches.
+    """
+    start = 0
+    for number, each in enumerate(batch):
+        if number > start and each.event is not None and each.event.supersedes is not None:
+            yield batch[start:number]
+            start = number
+    yield batch[start:]
 
 
 def _is_undecided(newest: Decision | None) -> bool:

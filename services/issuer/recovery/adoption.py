@@ -19,7 +19,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from time import monotonic
 from typing import Any, NamedTuple
-from uuid import UUID
 
 from libs.common.failpoints import failpoint
 from libs.common.kafka import Kafka
@@ -27,18 +26,15 @@ from libs.common.mongo import Collection, Database
 from libs.common.telemetry import get_logger
 from libs.common.topic_reading import Ends, reading
 from libs.contracts import topics
-from libs.contracts.events import CredentialDocument, Event, SigningKeySealed, StatusListPublished
+from libs.contracts.events import Event, SigningKeySealed, StatusListPublished
 from libs.contracts.topics import Topic
 from libs.openbadges.status.bitstring import MINIMUM_SIZE
 from services.issuer.catalogue.publications import Publications
-from services.issuer.credentials.credential import Credential
-from services.issuer.credentials.repository import MongoCredentials
-from services.issuer.credentials.sealing import RecordDoesNotOpenError, RecordSealing
-from services.issuer.decision_ids import DecisionId
 from services.issuer.decisions.published import MongoPublishedDecisions
 from services.issuer.keys.adoption import KeyAdoption
 from services.issuer.keys.probe import KeyEncryptionProbe
 from services.issuer.recovery import metrics
+from services.issuer.recovery.credentials import CredentialAdoption
 from services.issuer.recovery.marks import TOPICS, Marks
 from services.issuer.status.epoch import Epochs
 from services.issuer.status.repository import StatusListRepository
@@ -65,9 +61,7 @@ class Adopters:
     probe: KeyEncryptionProbe
     keys: KeyAdoption
     catalogue: Publications
-    credentials: MongoCredentials
-    remove_evidence_texts: Callable[[Sequence[DecisionId]], Awaitable[None]]
-    sealing: RecordSealing
+    credentials: CredentialAdoption
     lists: StatusListRepository
     epochs: Epochs
     decisions: MongoPublishedDecisions
@@ -84,7 +78,6 @@ class Adoption:
         self._marks = marks
         self._adopters = adopters
         self._clock = clock
-        self._contradicting: list[Credential] = []
         self._highest_epoch = 0
         self._went_back = False
 
@@ -99,7 +92,6 @@ class Adoption:
         """
         metrics.ADOPTING.set(1)
         started = self._clock()
-        self._contradicting = []
         self._went_back = await self._notes.find_one({"_id": _NOTE}) is not None
         ends: Ends = {}
         ids: dict[str, str] = {}
@@ -114,7 +106,7 @@ class Adoption:
                 await self._take_up(topic, reader.events(since, until))  # 1 to 3
                 ends |= until
                 ids |= reader.ids
-        await self._settle_contradicting()
+        await self._adopters.credentials.settle()
         # Topics that were lost tell nothing of how far the database had come.
         if self._went_back or made_anew:
             failpoint("issuer.adopting.3")
@@ -136,7 +128,7 @@ class Adoption:
         parts = self._adopters
         return {
             topics.CATALOGUE: _Part(parts.catalogue.lacking, parts.catalogue.adopt),
-            topics.CREDENTIAL_DOCUMENTS: _Part(self._lacking_credentials, self._adopt_credentials),
+            topics.CREDENTIAL_DOCUMENTS: _Part(parts.credentials.lacking, parts.credentials.adopt),
             topics.STATUS_LISTS: _Part(self._lacking_lists, self._adopt_lists),
             topics.EVIDENCE_DECIDED: _Part(parts.decisions.lacking, parts.decisions.adopt),
         }
@@ -177,29 +169,6 @@ class Adoption:
 
     async def _adopt_lists(self, lacking: Sequence[StatusListPublished]) -> None:
         await self._adopters.lists.adopt(lacking, MINIMUM_SIZE)
-
-    async def _lacking_credentials(self, events: Sequence[Event]) -> list[Credential]:
-        opened: dict[UUID, Credential] = {}
-        for event in events:
-            if isinstance(event, CredentialDocument):
-                try:
-                    opened[event.credential_id] = self._adopters.sealing.open(event)
-                except RecordDoesNotOpenError as error:
-                    metrics.NOT_ADOPTED.labels(event.topic.name).inc()
-                    get_logger().error("not adopted", credential=str(event.credential_id), problem=str(error))
-        return await self._adopters.credentials.lacking(list(opened.values()))
-
-    async def _adopt_credentials(self, lacking: Sequence[Credential]) -> None:
-        self._contradicting += await self._adopters.credentials.adopt(lacking)
-        withheld = [each.decision_id for each in lacking if each.take_down is not None]
-        if withheld:
-            await self._adopters.remove_evidence_texts(withheld)
-
-    async def _settle_contradicting(self) -> None:
-        """Take up what contradicted something that was closed in the meantime: an award that was earned anew."""
-        for each in await self._adopters.credentials.adopt(self._contradicting):
-            metrics.NOT_ADOPTED.labels(topics.CREDENTIAL_DOCUMENTS.name).inc()
-            get_logger().error("not adopted", credential=str(each.credential_id), problem="it contradicts another")
 
 
 class _Part(NamedTuple):

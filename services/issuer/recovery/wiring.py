@@ -10,6 +10,7 @@ from services.issuer.decisions.repository import MongoDecisions
 from services.issuer.keys.adoption import KeyAdoption
 from services.issuer.keys.probe import KeyEncryptionProbe
 from services.issuer.recovery.adoption import Adopters, Adoption
+from services.issuer.recovery.credentials import CredentialAdoption
 from services.issuer.recovery.marks import Marks
 from services.issuer.recovery.refilled import Refilled
 from services.issuer.status.epoch import Epochs
@@ -35,9 +36,7 @@ def add_recovery(
         probe=probe,
         keys=keys,
         catalogue=versions,
-        credentials=credentials,
-        remove_evidence_texts=decisions.remove_texts,
-        sealing=sealing,
+        credentials=CredentialAdoption(credentials, sealing, decisions.remove_texts),
         lists=lists,
         epochs=epochs,
         decisions=published,

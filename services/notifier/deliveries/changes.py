@@ -83,6 +83,12 @@ def never_told(delivery: Delivery, now: datetime) -> Change:
     return _held(delivery, {"state": State.CANCELLED, "cancel_reason": "never_told", "changed_at": now}, None, None)
 
 
+def told_with_successor(delivery: Delivery, now: datetime) -> Change:
+    """It would tell that a badge was closed whose learner was told of what took its place."""
+    change = {"state": State.CANCELLED, "cancel_reason": "told_with_successor", "changed_at": now}
+    return _held(delivery, change, None, None)
+
+
 def _held(delivery: Delivery, change: Document, due_at: datetime | None, slot_at: float | None) -> Change:
     """A change that only the holder of the claim may make."""
     fields = {"due_at": due_at, "slot_at": slot_at}

@@ -29,6 +29,9 @@ class StoredDelivery:
             database that was set back nothing until we do.
         reason: the code why it was revoked or taken down.
         follows: of what tells that a credential was closed, the delivery that told of its issue.
+        replaces: of what tells of an award in the place of another, the delivery that told of that one.
+        told_by: of what tells that a credential was closed, the delivery that tells of what took its place: once that
+            was sent, this one is not.
         sending: how often somebody asked for it to be sent again.
         attempts: how often it was handed to a mail server since.
         allowed_at: when the limits of its issuer and its address let it go, in seconds since 1970.
@@ -50,6 +53,8 @@ class StoredDelivery:
     score: float | None = None
     reason: str | None = None
     follows: UUID | None = None
+    replaces: UUID | None = None
+    told_by: UUID | None = None
     sending: int = 0
     attempts: int = 0
     due_at: datetime | None = None
@@ -78,6 +83,8 @@ class StoredDelivery:
             score=document.get("score"),
             reason=document.get("reason"),
             follows=document.get("follows"),
+            replaces=document.get("replaces"),
+            told_by=document.get("told_by"),
             sending=document.get("sending", 0),
             attempts=document["attempts"],
             due_at=document.get("due_at"),
@@ -116,6 +123,8 @@ class StoredDelivery:
             "state": self.state,
             "reason": self.reason,
             "follows": self.follows,
+            "replaces": self.replaces,
+            "told_by": self.told_by,
             "sending": self.sending,
             "attempts": self.attempts,
             "cancel_reason": self.cancel_reason,
@@ -150,6 +159,8 @@ class Delivery:
     address_mark: str | None = None
     allowed_at: float | None = None
     score: float | None = None
+    replaces: UUID | None = None
+    told_by: UUID | None = None
 
     @classmethod
     def of(cls, document: Document, claim: UUID) -> Self:
@@ -167,6 +178,8 @@ class Delivery:
             score=document.get("score"),
             reason=document.get("reason"),
             follows=document.get("follows"),
+            replaces=document.get("replaces"),
+            told_by=document.get("told_by"),
             sending=document.get("sending", 0),
             created_at=document["created_at"],
             attempts=document["attempts"],

@@ -20,7 +20,7 @@ from services.notifier.deliveries.changes import Change
 from services.notifier.deliveries.delivery import Delivery, address_mark
 from services.notifier.deliveries.domains import Domains
 from services.notifier.deliveries.repository import Deliveries
-from services.notifier.deliveries.schedule import UNDECIDED, State
+from services.notifier.deliveries.schedule import OPEN, UNDECIDED, State
 from services.notifier.mail_domains.repository import MailDomains, is_allowed
 
 # A mail whose slot is this near waits for it in memory; one that is further off goes back to the schedule.
@@ -102,18 +102,31 @@ class Preparation:
         await self._activation.activate([each.learner_id for each in unreachable], now)
 
     async def _told(self, deliveries: Sequence[Delivery]) -> tuple[list[Delivery], list[Change]]:
-        """Only who was told of a badge is told that it was taken back or down; while that mail is on its way, wait."""
-        before = await self._deliveries.find({each.follows for each in deliveries if each.follows is not None})
+        """Only who was told of a badge is told that it was taken back or down; while that mail is on its way, wait.
+
+        Who is told of what took its place, is told with that; only where that mail never goes, this one does. Which of
+        both it says is known once the mail that told of the earlier badge went, or never will.
+        """
+        others = {other for each in deliveries for other in (each.follows, each.replaces, each.told_by)}
+        before = await self._deliveries.find(other for other in others if other is not None)
         now = self._clock()
         told: list[Delivery] = []
         updates: list[Change] = []
         for each in deliveries:
-            issued = None if each.follows is None else before.get(each.follows)
-            if issued is not None and issued.state in UNDECIDED:
+            issued, replaced, successor = (
+                None if other is None else before.get(other) for other in (each.follows, each.replaces, each.told_by)
+            )
+            undecided = issued is not None and issued.state in UNDECIDED
+            undecided |= replaced is not None and replaced.state in OPEN
+            undecided |= each.told_by is not None and (successor is None or successor.state in UNDECIDED)
+            if undecided:
                 metrics.POSTPONED.labels("issue_in_flight").inc()
                 updates.append(changes.put_back(each, now + _ISSUE_IN_FLIGHT_WAIT))
+            elif successor is not None and successor.told:
+                updates.append(changes.told_with_successor(each, now))
             elif each.follows is None or (issued is not None and issued.told):
-                told.append(each)
+                # What took its place has ended, too, or cannot be told of.
+                told.append(each if successor is None else replace(each, reason=None))
             else:
                 updates.append(changes.never_told(each, now))
         return told, updates
@@ -154,6 +167,7 @@ class Preparation:
     ) -> tuple[list[tuple[Delivery, EmailMessage]], list[Change]]:
         issuers = await self._catalogue.issuers({each.issuer_id for each in deliveries})
         texts = await self._catalogue.achievement_texts({each.achievement for each in deliveries})
+        replaced = await self._deliveries.find({each.replaces for each in deliveries if each.replaces is not None})
         now = self._clock()
         messages: list[tuple[Delivery, EmailMessage]] = []
         updates: list[Change] = []
@@ -187,6 +201,8 @@ class Preparation:
                     written_at=now,
                     occasion=each.occasion,
                     why=why(each.occasion, each.reason),
+                    # Of a badge that its learner was never told of, nothing is said.
+                    replaces=each.replaces in replaced and replaced[each.replaces].told,
                     sending=each.sending,
                 )
                 messages.append((each, message))

@@ -33,7 +33,7 @@ INDEXES: Sequence[Index] = (
 
 _MOST_COUNTED = 1_000_000
 # What a decision tells of a delivery, and nothing else does.
-_TOLD_BY_DECISION = ("learner_id", "achievement", "level", "score")
+_TOLD_BY_DECISION = ("learner_id", "achievement", "level", "score", "replaces")
 # What nobody is sending: it can be cancelled at once.
 _AT_REST = (State.NO_ADDRESS, State.PENDING, *FAILED)
 _NAMELESS = {"state": State.MAY_HAVE_BEEN_SENT, "learner_id": {"$exists": False}}

@@ -31,6 +31,7 @@ class _Issued(NamedTuple):
     achievement: str | None
     level: SoloLevel | None
     score: float | None
+    supersedes: UUID | None = None
 
 
 class DeliveryWorker:
@@ -68,6 +69,7 @@ class DeliveryWorker:
                     achievement=told.achievement,
                     level=told.level,
                     score=told.score,
+                    replaces=self._told_of(told.supersedes),
                     state=_first_state(each.known or _is_before(doubted_until, _begun(told.event))),
                     created_at=now,
                     changed_at=now,
@@ -87,7 +89,8 @@ class DeliveryWorker:
            What is held stays so, with the reason: released it is cancelled, discarded its learner counts as told.
         2. Look which of those that told of the issue were sent, or are on their way: the others never will be.
         3. For these, expect a delivery that tells that the badge was closed. One that goes before it is known what came
-           of the other waits for it (`preparation.py`).
+           of the other waits for it; so does that of a badge that another took the place of, for the mail that tells of
+           both (`preparation.py`).
 
         Done again after a crash: all deliveries are there.
         """
@@ -128,11 +131,15 @@ class DeliveryWorker:
         """Write whose they are onto deliveries that were made when a credential was closed, before its decision."""
         issued = [each for each in known if each.occasion is Occasion.ISSUED]
         others = [
-            replace(each, id=self._ids.delivery_id(each.credential_id, occasion), score=None)
+            replace(each, id=self._ids.delivery_id(each.credential_id, occasion), score=None, replaces=None)
             for each in issued
             for occasion in (Occasion.REVOKED, Occasion.TAKEN_DOWN)
         ]
         await self._deliveries.fill([*issued, *others])
+
+    def _told_of(self, credential_id: UUID | None) -> UUID | None:
+        """Return the delivery that tells of a credential's issue, None of none."""
+        return None if credential_id is None else self._ids.delivery_id(credential_id, Occasion.ISSUED)
 
     def _issued_id(self, event: Closed) -> UUID:
         return self._ids.delivery_id(event.credential_id, Occasion.ISSUED)
@@ -171,6 +178,7 @@ class DeliveryWorker:
             state=State.NO_ADDRESS,
             reason=event.reason.value,
             follows=issued.id,
+            told_by=self._told_of(event.superseded_by) if isinstance(event, CredentialRevoked) else None,
             created_at=now,
             changed_at=now,
             trace=trace,
@@ -201,5 +209,6 @@ def _issued_by(event: EvidenceDecided) -> list[_Issued]:
     """Return what a decision issued: for the piece of evidence, and what followed from that."""
     stacked = [_Issued(event, each.credential_id, each.achievement, each.level, None) for each in event.stacked or ()]
     if event.outcome is Outcome.ISSUED and event.credential_id is not None:
-        return [_Issued(event, event.credential_id, event.achievement, event.level, event.score), *stacked]
+        own = _Issued(event, event.credential_id, event.achievement, event.level, event.score, event.supersedes)
+        return [own, *stacked]
     return stacked

@@ -16,6 +16,7 @@ class StoredCredential:
         text: the signed JSON, byte for byte.
         revoked_at: since when the issuer says that it is revoked, or None.
         revocation_reason: why, where it says so; the code is public.
+        superseded_by: the credential that its issuer awarded in its place, if any.
     """
 
     id: UUID
@@ -23,6 +24,7 @@ class StoredCredential:
     text: str
     revoked_at: datetime | None
     revocation_reason: RevocationReason | None = None
+    superseded_by: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,7 +47,7 @@ ISSUER_LIST_ID = "issuers"
 
 _PARTY = {"did": 1, "name": 1, "url": 1, "suspension": 1}
 _ORGANISATION = dict.fromkeys(("did", "name", "url", "email", "time_zone", "parent", "learners_from_16"), 1)
-_Closing = tuple[str, datetime, TakeDownReason | None, RevocationReason | None]
+_Closing = tuple[str, datetime, TakeDownReason | None, RevocationReason | None, UUID | None]
 _MOST_ALIKE = 32
 
 
@@ -107,7 +107,7 @@ class Repository:
         """Change those that are stored; return whether all were, and were changed. The first of its kind stays."""
         alike: dict[_Closing, list[UUID]] = {}
         for event in events:
-            change = (event.state, event.changed_at, event.reason, event.revocation_reason)
+            change = (event.state, event.changed_at, event.reason, event.revocation_reason, event.superseded_by)
             alike.setdefault(change, []).append(event.credential_id)
         if not alike:
             return True
@@ -190,7 +190,8 @@ class Repository:
         revoked_at = found["changed_at"] if found["state"] == "revoked" else None
         reason = found.get("revocation_reason")
         reason = None if reason is None else RevocationReason(reason)
-        return StoredCredential(found["_id"], found["issuer_id"], found["document"], revoked_at, reason)
+        successor = found.get("superseded_by")
+        return StoredCredential(found["_id"], found["issuer_id"], found["document"], revoked_at, reason, successor)
 
     async def did_document(self, issuer_id: str) -> str | None:
         """The DID document of an issuer, as JSON text."""
@@ -274,16 +275,18 @@ def _document(event: CredentialDocument) -> Document:
     }
     if event.state == "taken_down":
         return document | _withheld(event.reason)
-    return document | _revoked(event.revocation_reason) if event.state == "revoked" else document
+    if event.state == "revoked":
+        return document | _revoked(event.revocation_reason, event.superseded_by)
+    return document
 
 
 def _closing(ids: Sequence[UUID], closing: _Closing) -> UpdateMany:
     """Return the update by which these are revoked or taken down."""
-    state, at, reason, revocation_reason = closing
+    state, at, reason, revocation_reason, successor = closing
     change: Document = {"state": state, "changed_at": at}
     if state == "revoked":
         query = {"_id": {"$in": list(ids)}, "state": "active"}
-        return UpdateMany(query, {"$set": change | _revoked(revocation_reason)})
+        return UpdateMany(query, {"$set": change | _revoked(revocation_reason, successor)})
     return UpdateMany({"_id": {"$in": list(ids)}, "state": {"$ne": "taken_down"}}, {"$set": change | _withheld(reason)})
 
 
@@ -293,8 +296,9 @@ def _taken_down(found: Document) -> TakenDown | None:
     return TakenDown(found["_id"], found["changed_at"], TakeDownReason(found["reason"]))
 
 
-def _revoked(reason: RevocationReason | None) -> Document:
-    return {} if reason is None else {"revocation_reason": reason.value}
+def _revoked(reason: RevocationReason | None, successor: UUID | None) -> Document:
+    said = {"revocation_reason": None if reason is None else reason.value, "superseded_by": successor}
+    return {name: value for name, value in said.items() if value is not None}
 
 
 def _withheld(reason: TakeDownReason | None) -> Document:

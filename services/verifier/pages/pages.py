@@ -66,6 +66,7 @@ class Pages:
         affiliation: Affiliation = NOBODY,
         *,
         revocation_reason: RevocationReason | None = None,
+        superseded_by: UUID | None = None,
     ) -> HTMLResponse:
         """The page of a badge with the verdicts on it; its address stands below `public_base`.
 
@@ -81,6 +82,7 @@ class Pages:
             achievements=f"{public_base}/achievements/",
             linkedin=linkedin_form(badge, address, affiliation.zone) if may_show else None,
             revoked_because=REVOKED_BECAUSE.get(revocation_reason) if revocation_reason else None,
+            superseded_by=superseded_by,
             zone=affiliation.zone,
             department=affiliation.department,
         )

@@ -156,6 +156,7 @@ class BadgeApi:
             self._public_base,
             affiliation,
             revocation_reason=stored.revocation_reason,
+            superseded_by=stored.superseded_by,
         )
 
 

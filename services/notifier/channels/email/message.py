@@ -70,6 +70,7 @@ class EmailMessage:
         department_name: of whom the issuer is a school; None for one that is of nobody.
         reply_to: where the issuer answers questions; None where it names no address.
         why: a sentence on why the badge was revoked or taken down; may be empty.
+        replaces: whether the badge takes the place of one that the learner was told of.
         sending: how often somebody asked for this mail to be sent again.
     """
 
@@ -87,6 +88,7 @@ class EmailMessage:
     reply_to: Address | None = None
     occasion: Occasion = Occasion.ISSUED
     why: str = ""
+    replaces: bool = False
     sending: int = 0
 
     @property
@@ -163,6 +165,7 @@ class EmailRenderer:
             "can_reply": message.reply_to is not None,
             "taken_down": message.occasion is Occasion.TAKEN_DOWN,
             "why": message.why,
+            "replaces": message.replaces,
             "page_url": message.page_url,
             "download_url": message.download_url,
             "picture_id": _picture_id(message.delivery_id),

@@ -1,4 +1,4 @@
-"""Proofs that this authority's issuer service made an event: whoever can write to its topic alone makes none.
+"""Proofs that a service of this authority made an event: whoever can write to its topic alone makes none.
 
 A proof is an HMAC (RFC 2104) with SHA-256 over everything else that the event says.
 """
@@ -12,13 +12,15 @@ import orjson
 from libs.contracts.events import Event
 
 LEARNER_EVENTS: Final = "learner event, authentication"
-"""The label of the key that proves what this service alone puts on the topic of evidence."""
+"""The label of the key that proves what the issuer service alone puts on the topic of evidence."""
+SUPERSEDING: Final = "superseding evidence, authentication"
+"""The label of the key that proves that the evidence service was asked for an award in the place of another."""
 
 EventT = TypeVar("EventT", bound=Event)
 
 
 class ForgedEventError(Exception):
-    """An event that this authority's issuer service did not make: it becomes a dead letter."""
+    """An event that the service whose it is did not make: it becomes a dead letter."""
 
 
 class Proofs:
