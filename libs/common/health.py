@@ -79,6 +79,10 @@ class Health:
                 problems[name] = problem
         return problems
 
+    async def is_ready(self) -> bool:
+        """Return whether nothing is missing."""
+        return not await self.ready()
+
 
 class LoopDiedError(Exception):
     """A loop of this process hangs, or a client that it lives by is dead; the text names it."""

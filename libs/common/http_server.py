@@ -5,7 +5,7 @@ import contextlib
 import socket
 import ssl
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from http import HTTPStatus
 from typing import Final, cast
 
@@ -28,6 +28,7 @@ _TICKS_BETWEEN_SWEEPS: Final = 5  # of a tenth of a second
 _DRAIN_SECONDS: Final = 5.0
 _CLOSING_SECONDS: Final = 5.0
 _DRAIN_STEP_SECONDS: Final = 0.05
+_READY_STEP_SECONDS: Final = 0.1
 # How long, and for how many bytes, a client is listened to that was told why its connection ends.
 _LINGER_SECONDS: Final = 1.0
 _MOST_LINGERING: Final = 1024 * 1024
@@ -63,6 +64,7 @@ class Server(uvicorn.Server):
         super().__init__(config)
         self.proxies = Networks(self.limits.proxies)
         self.open: Counter[str] = Counter()
+        self.servers = []
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -92,6 +94,19 @@ class Server(uvicorn.Server):
             for each in self.limited:
                 each.expire(now)
         return await super().on_tick(counter)
+
+    async def serve_once_ready(
+        self, listening: socket.socket, ready: Callable[[], Awaitable[bool]], within_seconds: float
+    ) -> None:
+        """Serve once `ready` returns True, or has not for so long; until then `listening`, which is bound, is closed.
+
+        A connection that is refused is what a proxy hands to the next replica, whatever was to be sent over it; an
+        answer that this process is not ready yet would be its caller's.
+        """
+        patience = self.now() + within_seconds
+        while not self.should_exit and self.now() < patience and not await ready():  # noqa: ASYNC110  # no event
+            await asyncio.sleep(_READY_STEP_SECONDS)
+        await self.serve(sockets=[listening])
 
     async def drain(self, listen_on_seconds: float, proxy_idle_seconds: float) -> None:
         """Lead callers elsewhere before the server stops: each connection ends with its next answer.

@@ -40,9 +40,10 @@ class Reloads:
         for name, work in self._works.items():
             try:
                 await work()
-            except (SettingsError, OSError) as error:
+            except Exception as error:  # noqa: BLE001  # whatever one part meets, the others are read
                 metrics.RELOADS.labels("failed").inc()
-                get_logger().error("not reloaded", part=name, problem=str(error))
+                told = isinstance(error, SettingsError | OSError)
+                get_logger().error("not reloaded", part=name, problem=str(error) if told else type(error).__name__)
             else:
                 metrics.RELOADS.labels("done").inc()
                 get_logger().info("reloaded", part=name)

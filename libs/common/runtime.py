@@ -243,7 +243,7 @@ def run_service(service: str, settings: Settings, build: Callable[[Plumbing], No
 async def _run(service: str, settings: Settings, build: Callable[[Plumbing], None]) -> int:
     tls = server_context(settings)
     allow_many_files()
-    listening = socket.create_server((settings.http_host, settings.http_port))
+    listening = _bound(settings.http_host, settings.http_port)
     measured = socket.create_server((settings.metrics_host, settings.metrics_port))
     plumbing = Plumbing(service, settings)
     build(plumbing)
@@ -255,7 +255,8 @@ async def _run(service: str, settings: Settings, build: Callable[[Plumbing], Non
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, asked_to_stop.set)
     server = Server(plumbing.app, settings.connection_limits, tls)
-    http = asyncio.create_task(server.serve(sockets=[listening]), name="http")
+    serving = server.serve_once_ready(listening, plumbing.health.is_ready, settings.listen_within_seconds)
+    http = asyncio.create_task(serving, name="http")
     metrics = Server(metrics_app())
     measuring = asyncio.create_task(metrics.serve(sockets=[measured]), name="metrics")
     work = asyncio.create_task(_work(plumbing), name="work")
@@ -279,6 +280,18 @@ async def _run(service: str, settings: Settings, build: Callable[[Plumbing], Non
     await asyncio.wait({measuring}, timeout=1)
     get_logger().info("stopped")
     return 0 if stop in ended else 1
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    """Return a socket of this port that takes no connections yet.
+
+    Raises:
+        OSError: somebody else has the port.
+    """
+    made = socket.socket()
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    made.bind((host, port))
+    return made
 
 
 def _reload_on_hangup(plumbing: Plumbing, tls: ssl.SSLContext | None) -> None:

@@ -79,6 +79,13 @@ class Settings(EdgeSettings, StoreSettings):
         "them are further away, nothing is decided or signed",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="least level logged")
+    listen_within_seconds: float = Field(
+        default=10,
+        ge=0,
+        le=300,
+        description="how long a service that starts takes no connections while it is not ready: a proxy hands what is "
+        "refused to the next replica; after that it answers what it can",
+    )
     listen_on_seconds: float = Field(
         default=0,
         ge=0,

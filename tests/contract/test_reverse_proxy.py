@@ -17,6 +17,8 @@ from pathlib import Path
 import httpx
 import pytest
 from fastapi import FastAPI, Request
+from fastapi.responses import PlainTextResponse
+from starlette.types import Receive, Scope, Send
 
 from libs.common.body_limits import MOST_BYTES, streamed_body
 from libs.common.connection_limits import ConnectionLimits
@@ -252,7 +254,7 @@ def test_addresses_of_one_ipv6_network_share_a_limit_and_those_of_others_do_not(
 
 
 class Replica:
-    """One replica of a service at a port of its own, that is stopped as a service stops."""
+    """One replica of a service at a port of its own, that starts and is stopped as a service is."""
 
     def __init__(self, app: FastAPI) -> None:
         self._app = app
@@ -260,18 +262,33 @@ class Replica:
         self.start()
 
     def start(self) -> None:
-        self._server = Server(self._app, ConnectionLimits(proxies=("127.0.0.1",)))
-        listening = socket.create_server(("127.0.0.1", self.port))
+        async def serves(scope: Scope, receive: Receive, send: Send) -> None:
+            app = self._app if self._looks > 5 else PlainTextResponse("not ready", 503)
+            await app(scope, receive, send)
+
+        self._server = Server(serves, ConnectionLimits(proxies=("127.0.0.1",)))
+        self._looks = 0
+        listening = socket.socket()
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(("127.0.0.1", self.port))
         self._thread = threading.Thread(target=asyncio.run, args=(self._serve(listening),), daemon=True)
         self._stop = threading.Event()
         self._thread.start()
 
+    async def _ready(self) -> bool:
+        """It is when it was asked five times."""
+        self._looks += 1
+        return self._looks > 5
+
     async def _serve(self, listening: socket.socket) -> None:
-        serving = asyncio.create_task(self._server.serve(sockets=[listening]))
+        serving = asyncio.create_task(self._server.serve_once_ready(listening, self._ready, 30))
         await asyncio.to_thread(self._stop.wait)
         await self._server.drain(0, 25)
         self._server.should_exit = True
         await serving
+
+    def is_ready(self) -> bool:
+        return self._server.started
 
     def stop(self) -> None:
         self._stop.set()
@@ -303,9 +320,10 @@ def test_no_caller_meets_an_error_while_two_replicas_are_restarted_one_after_the
         for each in callers:
             each.start()
         for replica in replicas * 2:
-            before = met.total()
             replica.stop()
             replica.start()
+            eventually(replica.is_ready, 30)
+            before = met.total()
             eventually(lambda before=before: met.total() > before + 50, 30)  # type: ignore[misc]  # bound now
         over.set()
         for each in callers:

@@ -4,6 +4,7 @@ import ssl
 from pathlib import Path
 
 import pytest
+from pymongo.errors import AutoReconnect
 
 from deploy.certificate import self_signed
 from libs.access.signatures import GrantKeys, GrantSigner
@@ -18,12 +19,15 @@ def counted(outcome: str) -> float:
     return value
 
 
-async def test_a_part_that_cannot_be_used_keeps_no_other_from_being_read() -> None:
+@pytest.mark.parametrize(
+    "problem", [SettingsError("no such file"), AutoReconnect("MongoDB is away"), ValueError("odd")]
+)
+async def test_a_part_that_cannot_be_used_keeps_no_other_from_being_read(problem: Exception) -> None:
     done: list[str] = []
     reloads = Reloads()
 
     async def broken() -> None:
-        raise SettingsError("no such file")
+        raise problem
 
     async def good() -> None:
         done.append("good")
