@@ -7,6 +7,7 @@ from pymongo.errors import OperationFailure, PyMongoError
 
 from bowerbird.registry import NAMES, find
 from bowerbird.setup import SetupSettings
+from libs.common.fence import UnfinishedRestoreError
 from libs.common.settings import Settings
 
 # Of Kafka's protocol: to a topic, a group, the cluster, a transactional id.
@@ -36,6 +37,8 @@ def store_settings() -> Settings:
 
 def why_store_failed(error: PyMongoError | KafkaError | OSError) -> str:
     """Return what is the matter with a store, and what to do, for whoever runs the command."""
+    if isinstance(error, UnfinishedRestoreError):
+        return str(error)
     store = "MongoDB" if isinstance(error, PyMongoError) else "Kafka"
     kind = type(error).__name__
     if isinstance(error, _KAFKA_REFUSES):

@@ -6,12 +6,13 @@ import os
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
 import bson
+from bson.errors import BSONError
 
 from bowerbird import __version__
 from bowerbird.backups import manifest
@@ -34,9 +35,13 @@ _INCOMPLETE: Final = ".incomplete-"
 
 Tell = Callable[[str, int], None]
 """Told the collection that is being written, and how many documents of it are."""
+Unknown = Callable[[str], None]
+"""Told what could not be looked at, as a sentence."""
 
 
-async def make(client: Client, folder: Path, places: Places, *, longest_seconds: int, tell: Tell) -> Manifest:
+async def make(
+    client: Client, folder: Path, places: Places, *, longest_seconds: int, tell: Tell, unknown: Unknown
+) -> Manifest:
     """Write a backup into `folder`, which must not be there yet, and return its manifest.
 
     Args:
@@ -45,6 +50,7 @@ async def make(client: Client, folder: Path, places: Places, *, longest_seconds:
         places: as Kafka gave them just before.
         longest_seconds: for so long MongoDB keeps the moment readable.
         tell: is told the progress.
+        unknown: is told of each signing key that is copied as it is, and does not say what it is sealed under.
 
     Raises:
         BackupError: `folder` is there, another backup is written beside it, the files cannot be written, or the
@@ -55,23 +61,20 @@ async def make(client: Client, folder: Path, places: Places, *, longest_seconds:
         begun = now()
         async with snapshot(client, NAMES, longest_seconds) as at_once:
             files = [await _write(at_once, growing, *each, tell) for each in at_once.collections]
+        kek_ids = _texts(growing, files, *min(_SECRET), "kek_id", unknown=unknown)
+        secret_ids = [
+            each
+            for name in NAMES
+            for each in _texts(growing, files, name, _AUTHORITY, "secret_id", unknown=lambda _: None)
+        ]
         made = Manifest(
             bowerbird=__version__,
             mongodb=str((await client.server_info())["version"]),
             created_at=begun,
             moment=at_once.moment,
             places=places,
-            sealed_keys=dict(Counter(each["kek_id"] for each in _read(growing, files, *min(_SECRET)))),
-            secret_ids=tuple(
-                sorted(
-                    {
-                        each["secret_id"]
-                        for name in NAMES
-                        for each in _read(growing, files, name, _AUTHORITY)
-                        if "secret_id" in each
-                    }
-                )
-            ),
+            sealed_keys=dict(Counter(kek_ids)),
+            secret_ids=tuple(sorted(set(secret_ids))),
             files=tuple(files),
         )
         _store(growing / manifest.NAME, made.text())
@@ -97,10 +100,30 @@ async def _write(at_once: Snapshot, folder: Path, database: str, collection: str
     )
 
 
-def _read(folder: Path, files: list[DocumentsFile], database: str, collection: str) -> Iterator[dict[str, Any]]:
-    for each in files:
-        if (each.database, each.collection) == (database, collection):
-            yield from map(bson.decode, documents(folder / each.path))
+def _texts(
+    folder: Path, files: Sequence[DocumentsFile], database: str, collection: str, field: str, *, unknown: Unknown
+) -> list[str]:
+    """Return this field of every document of a collection, of those where it is a text."""
+    texts = []
+    for file in files:
+        if (file.database, file.collection) == (database, collection):
+            for number, each in enumerate(documents(folder / file.path), start=1):
+                found = _decoded(each)
+                if isinstance(found.get(field), str):
+                    texts.append(found[field])
+                else:
+                    name = found.get("_id", f"number {number}")
+                    whose = found.get("issuer_id", "unknown")
+                    unknown(f"{database}.{collection} {name}, of issuer {whose}, has no {field} that can be read")
+    return texts
+
+
+def _decoded(document: bytes) -> dict[str, Any]:
+    """Return a document; nothing of one with a value that cannot be decoded, which is copied all the same."""
+    try:
+        return bson.decode(document)
+    except BSONError:
+        return {}
 
 
 async def require_whole_stores(client: Client) -> None:

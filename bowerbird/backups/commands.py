@@ -34,10 +34,18 @@ from libs.common.store_access import mongo_options
 _HOUR: Final = 3600
 # Versions before it kept erasures on Kafka alone.
 _LEDGER: Final = "notifier.erasures"
+_UNKNOWN: Final = (
+    "Nothing was restored: Kafka cannot be asked, so nobody can tell what of the time after this backup is lost. Start "
+    "Kafka, or see why it does not answer, and look again. Is it lost for good, say --without-kafka: what came after "
+    "the backup is lost with it then, and whoever was erased since is to be erased again."
+)
 
 Longest = Annotated[int, Parameter(help="hours for which MongoDB keeps the moment readable: longest that it may take")]
 Reason = Annotated[str | None, Parameter(help="why, in your words, for the audit log")]
 Yes = Annotated[bool, Parameter(negative="", help="do it; without this it is only looked at")]
+WithoutKafka = Annotated[
+    bool, Parameter(negative="", help="do it also where Kafka, which has what came after the backup, cannot be asked")
+]
 
 
 def backup(folder: Path, /, *, longest: Longest = 12, reason: Reason = None) -> int:
@@ -60,16 +68,23 @@ def backup(folder: Path, /, *, longest: Longest = 12, reason: Reason = None) -> 
         subject = f"backup {folder.name}"
         entry = Entry(Action.DATABASES_BACKED_UP, operators_cause(), (ALL_ISSUERS,), subject, reason)
         await operators_log(client["issuer"]).record(entry)
-        made = await make(client, folder, noted, longest_seconds=longest * _HOUR, tell=progress.show)
+        unknown: list[str] = []
+        made = await make(
+            client, folder, noted, longest_seconds=longest * _HOUR, tell=progress.show, unknown=unknown.append
+        )
         size = sum(each.bytes for each in made.files)
         progress.line(f"{folder}: {made.documents} documents, {size} bytes, as of {made.at.isoformat()}")
         progress.line(f"manifest {made.digest}; note it elsewhere")
+        for each in unknown:
+            print(f"bowerbird: copied as it is: {each}", file=sys.stderr)
         return 0
 
     return _told(run)
 
 
-def restore_backup(folder: Path, /, *, yes: Yes = False, reason: Reason = None) -> int:
+def restore_backup(
+    folder: Path, /, *, yes: Yes = False, without_kafka: WithoutKafka = False, reason: Reason = None
+) -> int:
     """Restore a backup into empty stores, while no service runs; without --yes look whether it can be, and say so.
 
     The audit log of the issuer service says so in an entry behind those that were restored.
@@ -77,6 +92,7 @@ def restore_backup(folder: Path, /, *, yes: Yes = False, reason: Reason = None) 
     Args:
         folder: the backup's directory.
         yes: see its help.
+        without_kafka: see its help.
         reason: see its help.
     """
 
@@ -85,9 +101,12 @@ def restore_backup(folder: Path, /, *, yes: Yes = False, reason: Reason = None) 
         target = await look_at(client)
         for line in _plan(folder, found, target):
             progress.line(line)
-        for line in await _replay(settings, found):
+        replay, asked = await _replay(settings, found)
+        for line in replay:
             progress.line(line)
         require_free(target, found)
+        if yes and not asked and not without_kafka:
+            raise BackupError(_UNKNOWN)
         progress.line("looking whether every file is whole")
         await require_whole(folder, found, progress.show)
         if not yes:
@@ -122,14 +141,18 @@ def _version(text: str) -> tuple[int, ...]:
     return tuple(int(part) for part in text.split(".")[:2])
 
 
-async def _replay(settings: Settings, found: Manifest) -> list[str]:
-    """Return what Kafka holds of what came after the backup."""
+async def _replay(settings: Settings, found: Manifest) -> tuple[list[str], bool]:
+    """Return what Kafka holds of what came after the backup, and whether it could be asked."""
     if found.places is None:
-        return []
+        return [], True
     try:
         ids, (first, ends) = await topic_ids(settings), await span(settings)
     except KafkaError as error:
-        return [f"replay    Kafka cannot be asked ({type(error).__name__}): what came since comes from there"]
+        unknown = (
+            f"replay    UNKNOWN: Kafka cannot be asked ({type(error).__name__}). What came after the backup comes from "
+            "there alone; whether it still has it, and what is lost, no line here says"
+        )
+        return [unknown], False
     since = sum(
         max(0, end - found.places.ends.get(topic, {}).get(number, 0))
         for topic, offsets in ends.items()
@@ -140,7 +163,7 @@ async def _replay(settings: Settings, found: Manifest) -> list[str]:
         *lost_since(found.places, first, ends, ids, with_ledger=with_ledger),
         *erasures_ended_since(found.at, datetime.now(UTC)),
     ]
-    return [f"replay    {since} records were published since", *(f"LOST      {each}" for each in lost)]
+    return [f"replay    {since} records were published since", *(f"LOST      {each}" for each in lost)], True
 
 
 class _Progress:

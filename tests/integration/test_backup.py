@@ -135,6 +135,29 @@ async def test_a_backup_is_one_moment_of_all_databases_and_a_restore_gives_it_ba
     await mongo.close(target)
 
 
+async def test_a_damaged_signing_key_is_copied_as_it_is_and_named(
+    infrastructure: Stack, source: Client, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    keys, folder = source["issuer"]["signing_keys"], tmp_path / "backup"
+    damaged: list[dict[str, object]] = [
+        {"_id": "z6MkLost", "issuer_id": "north"},
+        {"_id": "z6MkOther", "issuer_id": "south", "kek_id": 7},
+    ]
+    await keys.insert_many([*damaged, {"_id": "z6MkGood", "issuer_id": "north", "kek_id": "kek-of-test"}])
+    try:
+        assert await run(infrastructure, infrastructure, "backup", str(folder)) == 0
+    finally:
+        await keys.delete_many({"_id": {"$in": ["z6MkLost", "z6MkOther", "z6MkGood"]}})
+    told = capsys.readouterr().err
+    assert "issuer.signing_keys z6MkLost, of issuer north, has no kek_id" in told
+    assert "issuer.signing_keys z6MkOther, of issuer south, has no kek_id" in told
+    made = manifest.read(folder)
+    assert made.sealed_keys["kek-of-test"] == 1
+    (file,) = (each for each in made.files if each.name == "issuer.signing_keys")
+    copied = [bson.decode(each) for each in documents(folder / file.path)]
+    assert all(each in copied for each in damaged)
+
+
 async def _break_off_between_names(empty: Stack, infrastructure: Stack, folder: Path) -> None:
     """Restore, killed after half of the collections have their names."""
     rename, given = restoring._rename, itertools.count()
