@@ -44,6 +44,7 @@ class Action(StrEnum):
     ISSUER_LIST_SIGNED = "issuer-list.signed"
     CREDENTIAL_REVOKED = "credential.revoked"
     CREDENTIAL_TAKEN_DOWN = "credential.taken-down"
+    CREDENTIALS_EXPORTED = "credentials.exported"
     MAIL_DOMAINS_SET = "mail-domains.set"
     MAIL_SENT_AGAIN = "mail.sent-again"
     MAILS_RELEASED = "mails.released"

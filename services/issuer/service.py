@@ -176,7 +176,7 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
     )
     # Before the calls of one credential, whose path would take any word.
     plumbing.app.include_router(
-        credential_list_routes(keys, CredentialLists(credentials, decisions, urls), plumbing.ids, urls)
+        credential_list_routes(keys, CredentialLists(credentials, decisions, urls, plumbing.audit), plumbing.ids, urls)
     )
     _add_closing_calls(plumbing, closing, credentials=credentials, keys=keys, urls=urls)
     plumbing.repeat("key-use", use.publish)

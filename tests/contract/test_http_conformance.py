@@ -63,6 +63,9 @@ class Nothing:
     async def find(self, *_: object) -> None:
         return None
 
+    async def record(self, *_: object) -> None:
+        return None
+
     async def not_found(self, *_: object) -> NotFoundError:
         return NotFoundError.for_caller()
 
@@ -84,7 +87,7 @@ def lists() -> FastAPI:
     """The lists of an issuer's credentials and achievements."""
     app, nothing, urls = create_app("issuer", Health()), Nothing(), Urls("https://badges.example")
     keys = ApiKeys(LISTING)
-    app.include_router(credential_list_routes(keys, CredentialLists(nothing, nothing, urls), IDS, urls))
+    app.include_router(credential_list_routes(keys, CredentialLists(nothing, nothing, urls, nothing), IDS, urls))
     app.include_router(achievement_list_routes(keys, nothing))  # type: ignore[arg-type]  # a fake
     return app
 

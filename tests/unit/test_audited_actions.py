@@ -383,6 +383,7 @@ ELSEWHERE = {
     Action.PARTNER_WITHDRAWN: "likewise",
     Action.STORE_ACCESS_CHANGED: "likewise",
     Action.AWARDED_BY_HAND: "test_award_calls.py, with the evidence service that it needs",
+    Action.CREDENTIALS_EXPORTED: "test_credential_export.py, by the call",
     Action.EVIDENCE_RELEASED: "test_issuer_key_storage.py, by the command",
     Action.SIGNING_KEYS_ADOPTED: "test_issuer_key_copies.py, with the copies that it needs",
     Action.MAILS_RELEASED: "test_notifier_deliveries.py, with the held deliveries that it needs",

@@ -67,6 +67,9 @@ class Kept:
     async def not_found(self, _credential_id: UUID, _issuer_id: str) -> NotFoundError:
         return NotFoundError.for_caller()
 
+    async def record(self, *_: object) -> None:
+        """Add nothing: what is recorded is shown elsewhere."""
+
     async def of(self, decision_ids: Iterable[DecisionId]) -> list[Decision]:
         said: Any = {"outcome": Outcome.ISSUED, "reason": None, "achievement": None, "rule_version": "", "sequence": 1}
         said |= {"credential_id": None, "owns_evidence": True, "waits_until": None, "decided_at": NOW}
@@ -79,7 +82,7 @@ class Kept:
 
 async def test_whose_badge_it_is_is_told_by_the_schools_own_ids_and_to_that_school_alone() -> None:
     kept = Kept([credential(1)])
-    lists = CredentialLists(kept, kept, Urls("https://badges.example"))
+    lists = CredentialLists(kept, kept, Urls("https://badges.example"), kept)
     listed = await lists.one("wattle", UUID(int=1))
     assert (listed.credential.decision_id.row, listed.source) == (1, ("file", "=1+1"))
     for issuer_id, asked in (("banksia", 1), ("wattle", 2)):
@@ -90,7 +93,7 @@ async def test_whose_badge_it_is_is_told_by_the_schools_own_ids_and_to_that_scho
 async def test_the_file_of_awards_has_each_once_and_no_cell_that_a_spreadsheet_runs() -> None:
     revoked = replace(credential(1), revocation=Revocation(NOW, RevocationReason.WRONG_LEARNER))
     kept = Kept([revoked, *map(credential, range(2, 1_203))])
-    lists = CredentialLists(kept, kept, Urls("https://badges.example"))
+    lists = CredentialLists(kept, kept, Urls("https://badges.example"), kept)
     text = "".join([part async for part in lists.file("wattle", SoughtCredentials())])
     assert text.startswith("\ufeff")
     rows = list(csv.DictReader(io.StringIO(text.removeprefix("\ufeff"))))

@@ -6,11 +6,12 @@ from typing import Annotated, Any
 from urllib.parse import urlencode
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from libs.access.api_keys import ApiKeys, Caller
+from libs.access.audited import cause_of
 from libs.access.scopes import Scope
 from libs.common.errors import NotFoundError
 from libs.common.fields import Moment
@@ -110,6 +111,7 @@ def credential_list_routes(keys: ApiKeys, lists: CredentialLists, ids: Ids, urls
 
     @router.get("/export.csv", response_class=StreamingResponse, responses={200: _FILE, **documented(NotFoundError)})
     async def export_credentials(
+        request: Request,
         caller: reader,
         *,
         learner_id: _LearnerId = None,
@@ -121,11 +123,12 @@ def credential_list_routes(keys: ApiKeys, lists: CredentialLists, ids: Ids, urls
         """Your credentials as a CSV file for a spreadsheet, the newest first.
 
         An apostrophe stands before what a spreadsheet would take for a formula. No learner's name stands in it: your
-        own system knows by `source_id` whose evidence it was.
+        own system knows by `source_id` whose evidence it was. Each export is an entry of your audit log.
         """
         sought = SoughtCredentials(learner_id, achievement, state, issued_from, issued_before)
         headers = {"Content-Disposition": f'attachment; filename="awards-{caller.issuer_id}.csv"'}
-        return StreamingResponse(lists.file(caller.issuer_id, sought), media_type=_CSV, headers=headers)
+        lines = await lists.export(caller.issuer_id, sought, cause_of(request))
+        return StreamingResponse(lines, media_type=_CSV, headers=headers)
 
     @router.get("/{credential_id}/evidence", responses=documented(NotFoundError))
     async def read_credential_evidence(credential_id: UUID, caller: reader) -> CredentialEntry:

@@ -1,9 +1,11 @@
 """Lists of an issuer's credentials, with the school's own reference to the evidence that each rests on."""
 
 from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import asdict
 from typing import Final, NamedTuple, Protocol
 from uuid import UUID
 
+from libs.audit.entry import Action, AuditWriter, Cause, Entry
 from libs.common.errors import NotFoundError
 from libs.common.spreadsheets import csv_lines
 from services.issuer.credentials.credential import Credential
@@ -80,10 +82,11 @@ class ListedCredential(NamedTuple):
 class CredentialLists:
     """Reads them."""
 
-    def __init__(self, credentials: CredentialPages, decisions: KeptDecisions, urls: Urls) -> None:
+    def __init__(self, credentials: CredentialPages, decisions: KeptDecisions, urls: Urls, audit: AuditWriter) -> None:
         self._credentials = credentials
         self._decisions = decisions
         self._urls = urls
+        self._audit = audit
 
     async def page(
         self, issuer_id: str, sought: SoughtCredentials, after: Place | None, limit: int
@@ -114,6 +117,21 @@ class CredentialLists:
             for each in found
             if each.evidence.issuer_id == issuer_id
         }
+
+    async def export(self, issuer_id: str, sought: SoughtCredentials, cause: Cause) -> AsyncIterator[str]:
+        """Record that those that are sought are handed out; return them as `file` does.
+
+        Raises:
+            PyMongoError: it may not be recorded, so they are not.
+        """
+        details = {
+            name: str(value) for name, value in asdict(sought).items() if value is not None and name != "learner_id"
+        }
+        if sought.learner_id is not None:
+            details["learners"] = "one"
+        subject = f"credentials of {issuer_id}"
+        await self._audit.record(Entry(Action.CREDENTIALS_EXPORTED, cause, (issuer_id,), subject, details=details))
+        return self.file(issuer_id, sought)
 
     async def file(self, issuer_id: str, sought: SoughtCredentials) -> AsyncIterator[str]:
         """Yield those that are sought as CSV, the newest first, some at a time."""
