@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -380,6 +381,55 @@ async def test_what_is_stored_of_a_school_and_cannot_be_read_parks_it_alone(worl
     await world.database[collection].replace_one({"_id": stored["_id"]}, stored)
     await waiting.tick()
     assert len(await world.stored("credentials")) == 4
+
+
+@pytest.mark.parametrize("field", ["owner", "achievement_id", "version", "shared", "name", "asks_for", "event"])
+@pytest.mark.parametrize("damage", [{"$unset": ""}, {"$set": 7}])
+async def test_a_damaged_field_of_an_achievement_ends_no_loop_and_holds_up_no_other_school(
+    world: World, field: str, damage: dict[str, Any]
+) -> None:
+    catalogue = Catalogue(world.database)
+    names = ("wattle", "banksia")
+    for each in names:
+        await world.signing_keys().create(each, KeyState.ACTIVE, NOW)
+    await catalogue.store_issuers([issuer(each) for each in names])
+    worker = world.worker(catalogue=catalogue, signer=CredentialSigner(world.signing_keys(), URLS, IDS))
+    await worker.handle(received([evidence(row, learner=f"s{row}", issuer_id=names[row % 2]) for row in range(1, 5)]))
+    await catalogue.store_achievements([achievement(owner=each) for each in names])
+    ((how, value),) = damage.items()
+    await world.database["achievements"].update_one({"_id": {"$regex": "^wattle"}}, {how: {field: value}})
+    waiting = WaitingEvidence(world.decisions, awarding=worker, catalogue=catalogue, clock=lambda: NOW)
+    while await waiting.tick() == 0:
+        pass
+    later = [evidence(row, learner=f"s{row}", issuer_id=names[row % 2]) for row in range(5, 9)]
+    await worker.handle(received(later))
+    issued = Counter(each["issuer_id"] for each in await world.stored("credentials"))
+    assert issued["banksia"] == 4
+    parked = {(each.issuer_id, each.reason): each.pieces for each in await world.decisions.parked()}
+    lost = 4 if field in {"owner", "achievement_id"} else 0
+    held = {("wattle", Reason.ACHIEVEMENT_UNUSABLE): 4} if field == "event" else {}
+    assert parked == held
+    assert issued["wattle"] == 4 - lost - sum(held.values())
+
+
+@pytest.mark.parametrize("field", ["lacks", "trace", "since", "until", "issuer_id", "reason"])
+async def test_a_damaged_document_of_what_waits_holds_up_nothing_else(world: World, field: str) -> None:
+    catalogue = Catalogue(world.database)
+    names = ("banksia", "wattle")
+    for each in names:
+        await world.signing_keys().create(each, KeyState.ACTIVE, NOW)
+    await catalogue.store_issuers([issuer(each) for each in names])
+    worker = world.worker(catalogue=catalogue, signer=CredentialSigner(world.signing_keys(), URLS, IDS))
+    await worker.handle(received([evidence(row, learner=f"s{row}", issuer_id=names[row % 2]) for row in range(1, 5)]))
+    await catalogue.store_achievements([achievement(owner=each) for each in names])
+    damaged = await world.database["waiting"].find_one({"issuer_id": "banksia"})
+    assert damaged is not None
+    for how in ({"$unset": {field: ""}}, {"$set": {field: "damaged"}}):
+        await world.database["waiting"].update_one({"_id": damaged["_id"]}, how)
+        waiting = WaitingEvidence(world.decisions, awarding=worker, catalogue=catalogue, clock=lambda: NOW)
+        while await waiting.tick() == 0:
+            pass
+    assert Counter(each["issuer_id"] for each in await world.stored("credentials"))["wattle"] == 2
 
 
 async def test_an_issuer_that_cannot_be_read_costs_no_other_its_place_in_the_list_of_issuers(world: World) -> None:

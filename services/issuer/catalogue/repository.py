@@ -4,13 +4,14 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from re import escape
 from time import monotonic
+from typing import NamedTuple, TypeVar
 
 from cachetools import LRUCache, TTLCache
 from pymongo import DESCENDING
 
 from libs.access.organisations import OrganisationStore
 from libs.common.mongo import Database, Document, Index, aggregate, find_by_ids, insert_new, upsert_newest
-from libs.common.telemetry import get_logger
+from libs.common.stored import all_readable, readable
 from libs.contracts.events import (
     AUTHORITY_ID,
     AchievementPublished,
@@ -31,9 +32,9 @@ INDEXES: Sequence[Index] = (
 
 CatalogueEvent = IssuerPublished | AchievementPublished | AuthorityPublished | OrganisationPublished
 
+E = TypeVar("E", IssuerPublished, AchievementPublished)
+
 _REMEMBERED = 10_000
-_FOUND_FIELDS = dict.fromkeys(("owner", "achievement_id", "version", "shared", "asks_for"), 1)
-_UNREADABLE = (ValueError, KeyError, TypeError)
 # Read at one go: some milliseconds.
 _TOGETHER = 500
 # A profile can be published anew; an achievement version never changes.
@@ -101,8 +102,7 @@ class Catalogue:
     async def newest_issuers(self, issuer_ids: Iterable[str]) -> dict[str, IssuerPublished]:
         """Return the newest versions of those of these issuers that have arrived, past the cache."""
         found = await find_by_ids(self._issuers, "_id", issuer_ids, projection={"event": 1})
-        readable = (issuer for each in found if (issuer := _readable_issuer(each)) is not None)
-        return {issuer.issuer_id: issuer for issuer in readable}
+        return {issuer.issuer_id: issuer for issuer in all_readable(_read_issuer, found)}
 
     async def page(
         self, among: AbstractSet[str] | None, *, text: str | None, suspended: bool | None, after: str, limit: int
@@ -122,7 +122,7 @@ class Catalogue:
         if suspended is not None:
             query["suspended"] = suspended
         found = await self._issuers.find(query, {"event": 1}).sort("_id", 1).limit(limit).to_list(None)
-        return [issuer for each in found if (issuer := _readable_issuer(each)) is not None]
+        return all_readable(_read_issuer, found)
 
     async def newest_authority(self) -> AuthorityPublished | None:
         """Return the newest version of the authority's DID document that has arrived, if any."""
@@ -137,14 +137,14 @@ class Catalogue:
         # All tenants: for the list of issuers, which is public.
         cursor = self._issuers.find({}, {"event": 1}).sort("_id", 1).batch_size(_TOGETHER)
         while found := await cursor.to_list(_TOGETHER):
-            yield [issuer for each in found if (issuer := _readable_issuer(each)) is not None]
+            yield all_readable(_read_issuer, found)
 
     async def every_version(self) -> AsyncIterator[Sequence[AchievementPublished]]:
         """Return every version of every achievement that has arrived, some at a time, sorted by key."""
         # All tenants: for publishing them again.
         cursor = self._achievements.find({}, {"event": 1}).sort("_id", 1).batch_size(_TOGETHER)
         while found := await cursor.to_list(_TOGETHER):
-            yield [AchievementPublished.model_validate_json(each["event"]) for each in found]
+            yield all_readable(_read_version, found)
 
     async def suspended(self, issuer_ids: Iterable[str]) -> set[str]:
         """Return those of these issuers that may issue nothing, past the cache."""
@@ -229,7 +229,8 @@ class Catalogue:
         versions = await self._versions(keys.values())
         self._unreadable_pairs.difference_update(wanted)
         self._unreadable_pairs.update(pair for pair, key in keys.items() if key not in versions)
-        return {pair: versions[key] for pair, key in keys.items() if key in versions}
+        found = {pair: versions[key] for pair, key in keys.items() if key in versions}
+        return {pair: version for pair, version in found.items() if version.shared or version.owner == pair[0]}
 
     async def _newest_keys(
         self, wanted: AbstractSet[Pair], issuers: dict[str, IssuerPublished]
@@ -246,20 +247,20 @@ class Catalogue:
                 {**of_owners, "asks_for": {"$in": list(dict.fromkeys(held))}},
             ]
         }
-        newest: dict[Pair, tuple[int, bool, str]] = {}
+        newest: dict[Pair, _Found] = {}
         asking: dict[str, set[Pair]] = {}
-        for each in await self._achievements.find(query, _FOUND_FIELDS).to_list(None):
-            place = each["owner"], each["achievement_id"]
-            newest[place] = max(newest.get(place, (0, False, "")), (each["version"], each["shared"], each["_id"]))
-            for key in each.get("asks_for", ()):
-                asking.setdefault(key, set()).add(place)
+        asked = {"shared": 1, "asks_for": 1}
+        for each in all_readable(_found, await self._achievements.find(query, asked).to_list(None)):
+            newest[each.place] = max(newest.get(each.place, each), each, key=lambda one: one.version)
+            for key in each.asks_for:
+                asking.setdefault(key, set()).add(each.place)
         keys: dict[Pair, str] = {}
         for pair, (own_id, parent_id) in owners_of.items():
             own, of_parent = newest.get((own_id, pair[1])), newest.get((parent_id, pair[1]))
             if own is not None:
-                keys[pair] = own[2]
-            elif of_parent is not None and of_parent[1]:
-                keys[pair] = of_parent[2]
+                keys[pair] = own.key
+            elif of_parent is not None and of_parent.may_be_shared:
+                keys[pair] = of_parent.key
         above = {
             (pair[0], achievement)
             for pair, key in keys.items()
@@ -288,7 +289,7 @@ class Catalogue:
         wanted = set(issuer_ids)
         known = {each: issuer for each in wanted if (issuer := self._issuer_cache.get(each)) is not None}
         for found in await find_by_ids(self._issuers, "_id", wanted - known.keys()):
-            issuer = _readable_issuer(found)
+            issuer = readable(_read_issuer, found)
             if issuer is None:
                 self._unreadable_issuers.add(found["_id"])
             else:
@@ -300,21 +301,43 @@ class Catalogue:
         wanted = set(keys)
         known = {key: version for key in wanted if (version := self._version_cache.get(key)) is not None}
         for found in await find_by_ids(self._achievements, "_id", wanted - known.keys()):
-            try:
-                version = AchievementPublished.model_validate_json(found["event"])
-            except _UNREADABLE as error:
-                get_logger().error("an achievement cannot be read", version=found["_id"], problem=type(error).__name__)
-            else:
+            if (version := readable(_read_version, found)) is not None:
                 known[version.version_key] = self._version_cache[version.version_key] = version
         return known
 
 
-def _readable_issuer(stored: Document) -> IssuerPublished | None:
-    try:
-        return IssuerPublished.model_validate_json(stored["event"])
-    except _UNREADABLE as error:
-        get_logger().error("an issuer cannot be read", issuer=stored["_id"], problem=type(error).__name__)
-        return None
+class _Found(NamedTuple):
+    """What is asked of a stored version before it is read; whether it is shared, its event says."""
+
+    place: Pair
+    version: int
+    may_be_shared: bool
+    asks_for: Sequence[str]
+    key: str
+
+
+def _found(stored: Document) -> _Found:
+    # By its id, which nobody can change.
+    owner, achievement_id, version = stored["_id"].split("/")
+    asks_for = stored.get("asks_for")
+    asked = [str(each) for each in asks_for] if isinstance(asks_for, list) else []
+    return _Found((owner, achievement_id), int(version), stored.get("shared") is not False, asked, stored["_id"])
+
+
+def _read_issuer(stored: Document) -> IssuerPublished:
+    issuer = IssuerPublished.model_validate_json(stored["event"])
+    return _as_named(issuer, issuer.issuer_id, stored)
+
+
+def _read_version(stored: Document) -> AchievementPublished:
+    version = AchievementPublished.model_validate_json(stored["event"])
+    return _as_named(version, version.version_key, stored)
+
+
+def _as_named(event: E, name: str, stored: Document) -> E:
+    if name != stored["_id"]:
+        raise ValueError("the event is another one's")
+    return event
 
 
 def _issuer(event: IssuerPublished) -> Document:

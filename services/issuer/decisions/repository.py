@@ -18,6 +18,7 @@ from pymongo.read_concern import ReadConcern
 from libs.common import mongo
 from libs.common.fence import Fence
 from libs.common.mongo import Client, Database, Document, Index, find_by_ids, insert_together
+from libs.common.stored import all_readable
 from libs.contracts import ids
 from libs.contracts.events import EvidenceSubmitted, Outcome, StackedAward
 from services.issuer.credentials.credential import Credential
@@ -232,13 +233,13 @@ class MongoDecisions:
         """See `WaitingStore`."""
         query = {"lacks": {"$in": [each.text for each in lacking]}, "since": {"$lte": before}}
         found = self._waiting.find(query).sort([("since", 1), ("_id", 1)]).limit(limit)
-        return [_waiting(each) for each in await found.to_list(None)]
+        return all_readable(_waiting, await found.to_list(None))
 
     async def overdue(self, now: datetime, limit: int) -> list[Waiting]:
         """See `WaitingStore`."""
         # All tenants: the loop serves each in its turn.
         found = self._waiting.find({"until": {"$lte": now}}).sort("until", 1).limit(limit)
-        return [_waiting(each) for each in await found.to_list(None)]
+        return all_readable(_waiting, await found.to_list(None))
 
     async def put_off(self, waiting: Waiting, until: datetime) -> None:
         """See `WaitingStore`."""

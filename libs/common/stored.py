@@ -1,0 +1,28 @@
+"""Reading stored documents one by one: what cannot be read is logged, left out, and costs no other its turn."""
+
+from collections.abc import Callable, Iterable
+from typing import Final, TypeVar
+
+from libs.common.mongo import Document
+from libs.common.telemetry import get_logger
+
+T = TypeVar("T")
+
+# What reading a document raises that somebody's hand has damaged: a field that is gone, of another kind, or no JSON.
+UNREADABLE: Final = (ValueError, KeyError, TypeError, AttributeError, IndexError)
+
+
+def readable(read: Callable[[Document], T], stored: Document) -> T | None:
+    """Return what a document says; None where it cannot be read, which the log then has by its id."""
+    try:
+        return read(stored)
+    except UNREADABLE as error:
+        get_logger().error(
+            "a stored document cannot be read", document=str(stored["_id"]), problem=type(error).__name__
+        )
+        return None
+
+
+def all_readable(read: Callable[[Document], T], found: Iterable[Document]) -> list[T]:
+    """Return what these documents say, without those that cannot be read."""
+    return [each for stored in found if (each := readable(read, stored)) is not None]
