@@ -75,6 +75,16 @@ async def test_a_presentation_of_good_credentials_verifies(client: AsyncClient) 
     assert [one["verified"] for one in answer.json()["credentialResults"]] == [True, True]
 
 
+async def test_that_nobody_here_knows_who_signed_a_credential_in_it_stands_beside_the_verdict(
+    client: AsyncClient,
+) -> None:
+    answer = (await verify_vp(client, shown(presentation(await issued(client, credential(issuer=DID)))))).json()
+    (warning,) = answer["warnings"]
+    (result,) = answer["credentialResults"]
+    assert result["signer"]["standing"] == "unknown"
+    assert warning == f"/verifiablePresentation/verifiableCredential/0: signed by {result['signer']['message']}"
+
+
 @pytest.mark.parametrize(
     "more",
     [

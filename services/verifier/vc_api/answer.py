@@ -3,7 +3,7 @@
 A check whose answer is not known counts as not verified here, and its problem says that it is not known.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from libs.openbadges.model.findings import worst
@@ -121,7 +121,7 @@ def answer_of(
         "verdict": verdict,
         **(about or {}),
         "checks": [check.to_dict() for check in checks],
-        "warnings": [],
+        "warnings": [f"{pointer}/{number}: signed by {who}" for number, who in _strangers(contained)],
         "errors": problems,
         "problemDetails": problems,
     }
@@ -130,3 +130,10 @@ def answer_of(
             {"verified": report.verdict == "pass", **report.to_dict()} for report in contained
         ]
     return answer
+
+
+def _strangers(contained: Sequence[Report]) -> Iterator[tuple[int, str]]:
+    """Yield who signed each credential of a signer who is not known here: it may be good all the same."""
+    for number, report in enumerate(contained):
+        if report.signer is not None and report.signer.standing not in {"registered", "listed"}:
+            yield number, report.signer.message

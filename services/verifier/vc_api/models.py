@@ -83,7 +83,9 @@ class VerifyAnswer(BaseModel):
     signer: SignerView | None = Field(default=None, description="of a credential: who signed it")
     holder: HolderView | None = Field(default=None, description="of a presentation: who shows it")
     checks: list[CheckView]
-    warnings: list[str]
+    warnings: list[str] = Field(
+        description="what to know beside the verdict: which credentials in it were signed by somebody unknown here"
+    )
     errors: list[CheckProblem] = Field(description="the same as `problemDetails`")
     problemDetails: list[CheckProblem]  # noqa: N815  # as the VC API names it
     credentialResults: list[ContainedResult] = Field(default=[], description="on each credential in it")  # noqa: N815
