@@ -5,19 +5,29 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 from typing import Final, TypeVar
+from uuid import UUID
 
 from bowerbird.authority import Authority
 from libs.access.repository import KeyRepository
+from libs.common.damage import UNREADABLE, Damage
 from libs.common.mongo import Client
 from libs.contracts import topics
 from libs.contracts.cloudevents import Outgoing
-from libs.contracts.events import CredentialDocument, Event, EvidenceWithdrawn, Outcome
+from libs.contracts.events import (
+    AUTHORITY_ID,
+    AchievementPublished,
+    CredentialDocument,
+    Event,
+    EvidenceWithdrawn,
+    IssuerPublished,
+    Outcome,
+)
 from services.evidence.batches.repository import Batches
 from services.issuer.catalogue.repository import Catalogue
 from services.issuer.credentials.credential import Credential
 from services.issuer.credentials.repository import MongoCredentials
 from services.issuer.credentials.requests import ClosingRequest, ClosingRequests, RequestKind
-from services.issuer.decision_ids import PieceId
+from services.issuer.decision_ids import DecisionId, PieceId
 from services.issuer.decisions.announcements import announcement
 from services.issuer.decisions.holdings import ClosedHoldings, HeldBelow
 from services.issuer.decisions.repository import MongoDecisions
@@ -53,11 +63,17 @@ class Kind:
 
 
 class Publications:
-    """Reads the stores of all services, and writes to none."""
+    """Reads the stores of all services, and writes to none.
+
+    Attributes:
+        damage: documents that could not be read, and were left out, so far.
+    """
 
     def __init__(self, client: Client, authority: Authority, at: datetime) -> None:
         """Take the client of one who may read every database, and the present moment."""
+        self.damage = Damage()
         issuer, notifier = client["issuer"], client["notifier"]
+        self._issuer = issuer
         self._ids = authority.ids
         self._announcer = authority.announcer
         self._commands = authority.commands
@@ -85,9 +101,9 @@ class Publications:
         return (
             Kind("grants and withdrawals of API keys", "issuer", self._access_keys),
             Kind("the authority's own DID document", "issuer", self._authority),
-            Kind("versions of organisations", "issuer", self._catalogue.organisations.everything),
-            Kind("versions of issuers", "issuer", self._catalogue.everybody),
-            Kind("versions of achievements", "issuer", self._catalogue.every_version),
+            Kind("versions of organisations", "issuer", self._organisations),
+            Kind("versions of issuers", "issuer", self._issuers),
+            Kind("versions of achievements", "issuer", self._achievements),
             Kind("domains that mail may go to", "issuer", self._domains),
             Kind("names and addresses", "evidence", self._given),
             Kind("erasures of learners", "notifier", self._erased),
@@ -97,7 +113,7 @@ class Publications:
             Kind("withdrawals of evidence that are not done", "issuer", self.unwithdrawn, is_kept=False),
             Kind("revoked badges, for what stacked on them", "issuer", self._stacked_upon, is_kept=False),
             Kind("held badges, for what was published above them", "issuer", self._swept_for, is_kept=False),
-            Kind("rows that are not decided", "evidence", self._batches.sent.pending, is_kept=False),
+            Kind("rows that are not decided", "evidence", self._undecided, is_kept=False),
         )
 
     async def publish(self, events: Sequence[Event], publish: Publish, trace: str) -> None:
@@ -115,41 +131,80 @@ class Publications:
         published = {each.credential_id: each for each in events if isinstance(each, CredentialDocument)}
         if not published:
             return []
-        credentials = await self._credentials.by_ids(published)
+        credentials = await self._of_credentials(published)
         stand = [event for each in credentials.values() for event in self._announcements(each)]
         documents = [each for each in stand if isinstance(each, CredentialDocument)]
         return [each for each in documents if each != published[each.credential_id]]
 
     async def _access_keys(self) -> Events:
-        every = [each async for each in self._keys.everything()]
+        every = [each async for each in self._keys.everything(self.damage)]
         for some in _parts(every):
             yield some
 
     async def _authority(self) -> Events:
-        newest = await self._catalogue.newest_authority()
-        yield [] if newest is None else [newest]
+        try:
+            newest = await self._catalogue.newest_authority()
+        except UNREADABLE as error:
+            self.damage.note("issuer.authority_document", {"_id": AUTHORITY_ID}, error)
+        else:
+            yield [] if newest is None else [newest]
+
+    def _organisations(self) -> Events:
+        return self._catalogue.organisations.everything(self.damage)
+
+    def _issuers(self) -> Events:
+        return self._events_in("issuers", IssuerPublished)
+
+    def _achievements(self) -> Events:
+        return self._events_in("achievements", AchievementPublished)
+
+    async def _events_in(self, collection: str, event: type[IssuerPublished | AchievementPublished]) -> Events:
+        """Yield what the documents of a collection of the issuer's say, sorted by id."""
+        cursor = self._issuer[collection].find({}, {"owner": 1, "event": 1}).sort("_id", 1).batch_size(_AT_ONCE)
+        while found := await cursor.to_list(_AT_ONCE):
+            yield self.damage.readable(
+                f"issuer.{collection}", found, lambda each: event.model_validate_json(each["event"])
+            )
+
+    def _undecided(self) -> Events:
+        return self._batches.sent.pending(self.damage)
 
     async def _domains(self) -> Events:
-        yield await self._mail_domains.everything()
+        yield await self._mail_domains.everything(self.damage)
 
     async def _given(self) -> Events:
         """Yield the contacts of whoever was not erased since they were given."""
-        async for contacts in self._contacts.everything():
-            erased = await self._erasures.of(each.learner_id for each in contacts)
+        async for contacts in self._contacts.everything(self.damage):
+            learners = [each.learner_id for each in contacts]
+            erased = await self.damage.by_ids("notifier.erasures", self._erasures.of, learners)
             yield [each for each in contacts if not covers(erased.get(each.learner_id), each)]
 
     async def _erased(self) -> Events:
         """Yield the erasures of learners who were not given again since."""
-        async for erasures in self._erasures.everything():
+        async for erasures in self._erasures.everything(self.damage):
             erased = {each.learner_id: each for each in erasures}
-            for contact in await self._contacts.stored(erased):
+            for contact in await self.damage.listed("notifier.contacts", self._contacts.stored, erased):
                 if not covers(erased[contact.learner_id].erased_at, contact):
                     del erased[contact.learner_id]
             yield list(erased.values())
 
     async def _announced(self) -> Events:
-        async for credentials in self._credentials.everything():
-            yield [event for each in credentials for event in self._announcements(each)]
+        async for credentials in self._credentials.everything(self.damage):
+            yield [event for each in credentials for event in self._announced_of(each)]
+
+    def _announced_of(self, credential: Credential) -> list[Event]:
+        try:
+            return list(self._announcements(credential))
+        except UNREADABLE as error:
+            self._note_credential(credential, error)
+            return []
+
+    def _note_credential(self, credential: Credential, error: Exception) -> None:
+        stored = {"_id": credential.credential_id, "issuer_id": credential.issuer_id}
+        self.damage.note("issuer.credentials", stored, error)
+
+    async def _of_credentials(self, ids: Iterable[UUID]) -> dict[UUID, Credential]:
+        return await self.damage.by_ids("issuer.credentials", self._credentials.by_ids, ids)
 
     def _announcements(self, credential: Credential) -> Iterator[Event]:
         """Return the document as it stands now, and of what partners read what is not older than its topic keeps."""
@@ -163,28 +218,33 @@ class Publications:
 
     async def _untold(self) -> Events:
         """Return the decisions on credentials that the notifier has no delivery of."""
-        async for credentials in self._credentials.everything():
+        async for credentials in self._credentials.everything(self.damage):
             expected = {self._ids.delivery_id(each.credential_id, Occasion.ISSUED): each for each in credentials}
-            told = await self._deliveries.find(expected)
+            told = await self._deliveries.known(expected)
             decisions = [each.decision_id for delivery, each in expected.items() if delivery not in told]
-            yield [announcement(each) for each in await self._decisions.of(decisions)]
+            yield await self.damage.listed("issuer.decisions", self._announcements_of, decisions)
+
+    async def _announcements_of(self, decision_ids: Iterable[DecisionId]) -> list[Event]:
+        return [announcement(each) for each in await self._decisions.of(decision_ids)]
 
     async def unanswered(self) -> Events:
         """Yield the commands of requests to revoke or take down that are not done."""
-        async for requests in self._requests.everything():
-            found = await self._credentials.by_ids({each.credential_id for each in requests})
+        async for requests in self._requests.everything(self.damage):
+            found = await self._of_credentials({each.credential_id for each in requests})
             yield [self._commands.of(each) for each in requests if _is_open(each, found.get(each.credential_id))]
 
     async def unwithdrawn(self) -> AsyncIterator[Sequence[EvidenceWithdrawn]]:
         """Yield the withdrawals of evidence that are not done."""
-        async for asked in self._withdrawals.everything():
-            newest = await self._decisions.newest(PieceId(each.batch_id, each.row) for each in asked)
+        async for asked in self._withdrawals.everything(self.damage):
+            pieces = [PieceId(each.batch_id, each.row) for each in asked]
+            parts = await self.damage.parts("issuer.decisions", self._decisions.newest, pieces)
+            newest = {key: each for part in parts for key, each in part.items()}
             undone = {key for key, each in newest.items() if each.outcome is not Outcome.WITHDRAWN}
             yield [each for each in asked if each.submission_id in undone]
 
     async def _stacked_upon(self) -> Events:
         """Yield what has badges looked at that stack on revoked ones; where that was done, nothing follows."""
-        async for closed in self._credentials.closed():
+        async for closed in self._credentials.closed(self.damage):
             yield await self._closed_holdings.reconsider(closed)
 
     async def _swept_for(self) -> Events:

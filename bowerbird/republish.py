@@ -87,6 +87,7 @@ async def _republish(settings: ServiceSettings, reason: str | None, *, dry_run: 
             count = await _publish(publications, kind, None if dry_run else kafkas[kind.publisher], trace)
             print(f"{count:>12,}  {kind.name}", flush=True)
         await _lists(client, dry_run=dry_run)
+        problems += [f"left out, since it cannot be read: {each}" for each in publications.damage.found]
         if not dry_run and not problems:
             await Refilled(client["issuer"]).note(filled.values(), now())
     return problems

@@ -18,7 +18,7 @@ from cyclopts.types import ExistingDirectory
 from cyclopts.validators import Number
 from pymongo.errors import PyMongoError
 
-from bowerbird.auditing import lists, metrics, topics
+from bowerbird.auditing import key_copies, lists, metrics, topics
 from bowerbird.auditing import mailbox as mailboxes
 from bowerbird.auditing.difference import CHECKS, Difference
 from bowerbird.auditing.stores import StoreChecks
@@ -33,11 +33,15 @@ from libs.access.api_keys import ALL_ISSUERS
 from libs.audit.entry import Action, Entry
 from libs.common import mongo
 from libs.common.clock import now
+from libs.common.damage import UNREADABLE, Damage
 from libs.common.kafka import Kafka
 from libs.common.settings import SettingsError
 from libs.common.store_access import mongo_options
 from libs.common.telemetry import new_trace
 from libs.contracts.events import Event
+from services.issuer.keys.copies import KeyCopies
+from services.issuer.keys.encryption import FileKeyEncryption
+from services.issuer.keys.repository import SigningKeyRepository, StoredKey
 from services.issuer.settings import ServiceSettings
 
 _SHOWN: Final = 20
@@ -138,6 +142,9 @@ def _once(audit: "_Audit", *, as_json: bool) -> int:
     except (PyMongoError, KafkaError, OSError) as error:
         print(f"bowerbird: {why_store_failed(error)}", file=sys.stderr)
         return 2
+    except UNREADABLE as error:
+        print(f"bowerbird: the stores hold what this audit cannot read ({error!r}); report it", file=sys.stderr)
+        return 2
     for check in CHECKS:
         metrics.DIFFERENCES.labels(check).set(found.counts[check])
     metrics.SECONDS.set(time.monotonic() - begun)
@@ -179,6 +186,7 @@ class _Audit:
         self._grace = grace
         self._mailbox = mailbox
         self._backups = backups
+        self._encryption = _encryption(settings)
 
     async def run(self) -> Found:
         """Look at everything, and repair what is to be repaired.
@@ -198,6 +206,7 @@ class _Audit:
             authority, at = await Authority.of_stores(settings, client), now()
             publications = Publications(client, authority, at)
             repairs = _Repairs(client["issuer"], publications)
+            keys = SigningKeyRepository(client, client["issuer"])
             if self._repair:
                 for name in PUBLISHERS:
                     repairs.kafkas[name] = kafka = Kafka(settings, name, authority.ids.event_id)
@@ -206,7 +215,9 @@ class _Audit:
             async for each in self._differences(client, authority, publications, at):
                 found.note(each)
                 await repairs.add(each.repair)
+                repairs.add_key(each.key)
             await repairs.publish()
+            await repairs.copy(keys, self._encryption)
         found.repaired = repairs.published
         return found
 
@@ -214,10 +225,11 @@ class _Audit:
         self, client: mongo.Client, authority: Authority, publications: Publications, at: datetime
     ) -> AsyncIterator[Difference]:
         settled = at - self._grace
-        checks = StoreChecks(client, authority.ids, authority.announcer, at=at, grace=self._grace)
+        damage = publications.damage
+        checks = StoreChecks(client, authority.ids, authority.announcer, damage, at=at, grace=self._grace)
         async for each in checks.differences():
             yield each
-        async for each in lists.differences(client, settled):
+        async for each in lists.differences(client, settled, damage):
             yield each
         async for some in publications.unanswered():
             for command in some:
@@ -231,10 +243,22 @@ class _Audit:
         with topics.TopicIndex() as index:
             async for each in topics.differences(self._settings, publications.compacted(), index, settled):
                 yield each
+        async for each in self._keys_and_damage(client, settled, damage):
+            yield each
         if self._mailbox is not None:
             mails = await asyncio.to_thread(mailboxes.mails_in, self._mailbox)
             async for each in mailboxes.differences(client, mails, settled):
                 yield each
+
+    async def _keys_and_damage(
+        self, client: mongo.Client, settled: datetime, damage: Damage
+    ) -> AsyncIterator[Difference]:
+        copies, keys = await topics.key_copies(self._settings), SigningKeyRepository(client, client["issuer"])
+        async for each in key_copies.differences(copies, keys, self._encryption, settled, damage):
+            yield each
+        # Last: by now all else was read.
+        for name in damage.found:
+            yield Difference("documents_unreadable", name)
 
 
 class _Repairs:
@@ -247,6 +271,19 @@ class _Repairs:
         self.kafkas: dict[str, Kafka] = {}
         self.published = 0
         self._held: dict[str, list[Event]] = {}
+        self._keys: list[StoredKey] = []
+
+    def add_key(self, key: StoredKey | None) -> None:
+        """Have the sealed copy of this key made again by `copy`."""
+        if key is not None and self.kafkas:
+            self._keys.append(key)
+
+    async def copy(self, keys: SigningKeyRepository, encryption: FileKeyEncryption | None) -> None:
+        """Make sealed copies again."""
+        if self._keys and encryption is not None:
+            await self._record()
+            copies = KeyCopies(keys, encryption, publish=self.kafkas["issuer"].publish, clock=now)
+            self.published += (await copies.again(self._keys)).count
 
     async def add(self, events: Sequence[tuple[str, Event]]) -> None:
         """Publish these, soon."""
@@ -257,13 +294,25 @@ class _Repairs:
 
     async def publish(self) -> None:
         """Publish what is held, and wait until it is confirmed."""
-        if self._held and not self.published:
-            entry = Entry(Action.TOPICS_REPAIRED, operators_cause(self._trace), (ALL_ISSUERS,), "topics")
-            await operators_log(self._audited).record(entry)
+        if self._held:
+            await self._record()
         for publisher, held in self._held.items():
             await self._publications.publish(held, self.kafkas[publisher].publish, self._trace)
             self.published += len(held)
         self._held.clear()
+
+    async def _record(self) -> None:
+        if not self.published:
+            entry = Entry(Action.TOPICS_REPAIRED, operators_cause(self._trace), (ALL_ISSUERS,), "topics")
+            await operators_log(self._audited).record(entry)
+
+
+def _encryption(settings: ServiceSettings) -> FileKeyEncryption | None:
+    """Return the key-encryption key; None where an audit is not given it."""
+    try:
+        return FileKeyEncryption.read(settings.kek_file, settings.other_kek_file)
+    except SettingsError:
+        return None
 
 
 def _newest_backup(folder: Path) -> tuple[str | None, list[str]]:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from libs.contracts.events import Event
+from services.issuer.keys.repository import StoredKey
 
 CHECKS: Final = {
     "rows_undecided": "rows that were accepted long ago and have no decision",
@@ -23,6 +24,8 @@ CHECKS: Final = {
     "withdrawals_undone": "withdrawals of evidence that are not done",
     "topics_lack": "what the stores hold and the topics that keep it lack, or say otherwise",
     "topics_exceed": "what topics that keep it say and the stores do not hold",
+    "key_copies_differ": "signing keys whose sealed copy is missing, or another than what is stored",
+    "documents_unreadable": "documents that cannot be read, which the other checks leave out",
     "mails_missing": "mails that are said to be sent and are not in the mailbox",
     "mails_repeated": "mails that are in the mailbox more than once",
 }
@@ -38,8 +41,10 @@ class Difference:
         what: the id of what differs, free of personal data.
         repair: events that make it right when they are published, whatever is the matter; none where nothing does
             safely. Each with the service whose it is.
+        key: a signing key of which the sealed copy is to be made again.
     """
 
     check: str
     what: str
     repair: tuple[tuple[str, Event], ...] = ()
+    key: StoredKey | None = None

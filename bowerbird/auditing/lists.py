@@ -2,19 +2,21 @@
 
 from collections.abc import AsyncIterator, Iterator
 from datetime import datetime
+from functools import partial
 from typing import Final
 
 import orjson
 
 from bowerbird.auditing.difference import Difference
 from bowerbird.auditing.reading import some_of
+from libs.common.damage import UNREADABLE, Damage
 from libs.common.mongo import Client, Collection, Document
 from libs.openbadges.status.bitstring import StatusList
 
-_FIELDS: Final = {"status_index": 1, "state": 1, "revoked_at": 1}
+_FIELDS: Final = {"issuer_id": 1, "status_index": 1, "state": 1, "revoked_at": 1}
 
 
-async def differences(client: Client, settled: datetime) -> AsyncIterator[Difference]:
+async def differences(client: Client, settled: datetime, damage: Damage) -> AsyncIterator[Difference]:
     """Yield lists that are missing, and entries that are set for nobody or not set; what changed lately is on its way.
 
     A list is published before an entry of it is given away, and whoever is revoked is so in the store before a list
@@ -29,32 +31,44 @@ async def differences(client: Client, settled: datetime) -> AsyncIterator[Differ
     async for some in some_of(client["verifier"]["status_lists"], {}, {"credential": 1}):
         for each in some:
             shown.add(each["_id"])
-            async for difference in _entries(credentials, each, settled):
+            async for difference in _entries(credentials, each, settled, damage):
                 yield difference
     for where, lists in (("published", published), ("at the verifier", shown)):
-        for status_list in sorted(pointed_to - lists):
+        for status_list in sorted(pointed_to - lists, key=str):
             if await credentials.find_one({"status_list": status_list, "issued_at": {"$lt": settled}}, {"_id": 1}):
                 yield Difference("lists_missing", f"{status_list}, not {where}")
-    for status_list in sorted(pointed_to - shown):
+    for status_list in sorted(pointed_to - shown, key=str):
         revoked_long_ago = {"status_list": status_list, "state": "revoked", "revoked_at": {"$lt": settled}}
         async for some in some_of(credentials, revoked_long_ago, {"_id": 1}):
             for each in some:
                 yield Difference("revocations_not_shown", str(each["_id"]))
 
 
-async def _entries(credentials: Collection, shown: Document, settled: datetime) -> AsyncIterator[Difference]:
+async def _entries(
+    credentials: Collection, shown: Document, settled: datetime, damage: Damage
+) -> AsyncIterator[Difference]:
     """Yield where a list that is shown, and the credentials on it, differ."""
-    bits = StatusList.decode(orjson.loads(shown["credential"])["credentialSubject"]["encodedList"])
+    try:
+        bits = StatusList.decode(orjson.loads(shown["credential"])["credentialSubject"]["encodedList"])
+    except UNREADABLE as error:
+        damage.note("verifier.status_lists", shown, error)
+        return
     async for some in some_of(credentials, {"status_list": shown["_id"]}, _FIELDS):
-        for each in some:
-            # What is taken away here is explained; what is left in the end is of no credential.
-            was_set, revoked = bits.set(each["status_index"], False), each["state"] == "revoked"
-            if was_set and not revoked:
-                yield Difference("revocations_without_cause", str(each["_id"]))
-            if revoked and not was_set and each["revoked_at"] < settled:
-                yield Difference("revocations_not_shown", str(each["_id"]))
+        for check, credential_id in damage.readable("issuer.credentials", some, partial(_compared, bits, settled)):
+            if check:
+                yield Difference(check, str(credential_id))
     for index in _set(bits):
         yield Difference("revocations_without_cause", f"entry {index} of {shown['_id']}, which is no credential's")
+
+
+def _compared(bits: StatusList, settled: datetime, credential: Document) -> tuple[str, object]:
+    """Return in what a list and one of its credentials differ, if in anything, and whose entry it explained."""
+    # What is taken away here is explained; what is left in the end is of no credential.
+    was_set, revoked = bits.set(credential["status_index"], False), credential["state"] == "revoked"
+    if was_set and not revoked:
+        return "revocations_without_cause", credential["_id"]
+    late = revoked and not was_set and credential["revoked_at"] < settled
+    return "revocations_not_shown" if late else "", credential["_id"]
 
 
 def _set(bits: StatusList) -> Iterator[int]:

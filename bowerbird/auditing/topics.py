@@ -31,9 +31,10 @@ from libs.contracts.events import (
     LearnerErased,
     MailDomainsSet,
     OrganisationPublished,
+    SigningKeySealed,
 )
 from libs.contracts.rights import AUDITED
-from libs.contracts.topics import LEARNER_CONTACTS
+from libs.contracts.topics import LEARNER_CONTACTS, SIGNING_KEYS, Topic
 
 _COMPARED: Final = (
     AchievementPublished,
@@ -109,7 +110,7 @@ async def differences(
     Raises:
         KafkaError: the brokers do not answer.
     """
-    async for topic, records in _everything(settings):
+    async for topic, records in _everything(settings, AUDITED):
         index.note(topic, records)
     for kind in kinds:
         async for some in kind.events():
@@ -162,7 +163,23 @@ def _erasure(learner_id: UUID, at: float) -> tuple[str, Event]:
     return "notifier", LearnerErased(learner_id=learner_id, erased_at=datetime.fromtimestamp(at, UTC))
 
 
-async def _everything(settings: Settings) -> AsyncIterator[tuple[str, list[tuple[str, Event | None]]]]:
+async def key_copies(settings: Settings) -> list[SigningKeySealed]:
+    """Return every sealed copy of a signing key, in the order of their topic.
+
+    Raises:
+        KafkaError: the brokers do not answer.
+    """
+    return [
+        event
+        async for _, records in _everything(settings, [SIGNING_KEYS])
+        for _, event in records
+        if isinstance(event, SigningKeySealed)
+    ]
+
+
+async def _everything(
+    settings: Settings, read: Sequence[Topic]
+) -> AsyncIterator[tuple[str, list[tuple[str, Event | None]]]]:
     consumer = AIOKafkaConsumer(
         bootstrap_servers=settings.kafka_bootstrap,
         auto_offset_reset="earliest",
@@ -171,7 +188,7 @@ async def _everything(settings: Settings) -> AsyncIterator[tuple[str, list[tuple
     )
     await consumer.start()
     try:
-        partitions = await partitions_of(settings, AUDITED)
+        partitions = await partitions_of(settings, read)
         consumer.assign(partitions)
         ends = await consumer.end_offsets(partitions)
         async for taken in records_until(consumer, ends, _AT_ONCE):
@@ -187,7 +204,7 @@ def _read(record: ConsumerRecord) -> tuple[str, Event | None] | None:
     if record.value is None:
         return key, _erased(record, key) if record.topic == LEARNER_CONTACTS.name else None
     event = read_event(readable_headers(record.headers), record.value)
-    return (key, event) if isinstance(event, (*_COMPARED, LearnerContactEnded)) else None
+    return (key, event) if isinstance(event, (*_COMPARED, LearnerContactEnded, SigningKeySealed)) else None
 
 
 def _erased(tombstone: ConsumerRecord, key: str) -> LearnerErased | None:

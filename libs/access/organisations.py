@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 from re import escape
 
+from libs.common.damage import Damage, readable
 from libs.common.mongo import Database, Document, Index, find_by_ids, upsert_newest
 from libs.contracts.events import OrganisationPublished
 from libs.contracts.organisations import OrganisationKind
@@ -65,12 +66,12 @@ class OrganisationStore:
         found = await find_by_ids(self._collection, "_id", organisation_ids, projection={"event": 1})
         return {each["_id"]: _event(each) for each in found}
 
-    async def everything(self) -> AsyncIterator[Sequence[OrganisationPublished]]:
-        """Yield the newest version of every organisation, some at a time, sorted by id."""
+    async def everything(self, damage: Damage | None = None) -> AsyncIterator[Sequence[OrganisationPublished]]:
+        """Yield the newest version of every organisation, some at a time, sorted by id; `damage` as for `readable`."""
         # All tenants: for publishing them again.
         cursor = self._collection.find({}, {"event": 1}).sort("_id", 1).batch_size(_TOGETHER)
         while found := await cursor.to_list(_TOGETHER):
-            yield [_event(each) for each in found]
+            yield readable(damage, f"{self._collection.database.name}.organisations", found, _event)
 
     async def page(
         self, sought: Sought, among: Collection[str] | None, after: str, limit: int

@@ -7,6 +7,7 @@ from typing import Any
 
 from pymongo import ASCENDING, UpdateOne
 
+from libs.common.damage import Damage, readable
 from libs.common.errors import NotFoundError
 from libs.common.mongo import Database, Document, Index, aggregate, not_found
 from libs.contracts.events import ApiKeyGranted, ApiKeyWithdrawn
@@ -98,12 +99,16 @@ class KeyRepository:
         """Return the signed grant of a key and the withdrawal that holds, as they were published."""
         return _events_of(await self._keys.find_one({"_id": sha256}) or {})
 
-    async def everything(self) -> AsyncIterator[ApiKeyGranted | ApiKeyWithdrawn]:
-        """Yield every signed grant, and of each key the withdrawal that holds, as they were published."""
+    async def everything(self, damage: Damage | None = None) -> AsyncIterator[ApiKeyGranted | ApiKeyWithdrawn]:
+        """Yield every signed grant, and of each key the withdrawal that holds, as they were published.
+
+        `damage` is as for `readable`.
+        """
         # An operator's query, over all tenants.
         async for found in self._keys.find({"grant": {"$exists": True}}).batch_size(_AT_ONCE):
-            for event in _events_of(found):
-                yield event
+            for events in readable(damage, f"{self._keys.database.name}.api_keys", [found], _events_of):
+                for event in events:
+                    yield event
 
     async def used(self, hours: Sequence[tuple[str, datetime]]) -> None:
         """Note, by digest, hours in which keys were used; the latest stays."""

@@ -246,6 +246,9 @@ AUDITED: Final = (
 )
 """Topics that keep the last record of each key, and are held against the stores."""
 
+READ_BY_AUDITS: Final = (*AUDITED, topics.SIGNING_KEYS)
+"""The same, and the sealed copies of signing keys."""
+
 REPUBLISHED: Final = (
     *AUDITED,
     topics.CREDENTIAL_LIFECYCLE,
@@ -268,7 +271,7 @@ def _operating() -> frozenset[Acl]:
     return frozenset(
         {Acl(user, "topic", each.name, "DESCRIBE") for user in users for each in every}
         | {Acl(user, "group", each.groups, "DESCRIBE") for user in users for each in SERVICES.values()}
-        | {Acl(user, "topic", each.name, "READ") for user in (BACKUP, REPUBLISH) for each in AUDITED}
+        | {Acl(user, "topic", each.name, "READ") for user in (BACKUP, REPUBLISH) for each in READ_BY_AUDITS}
         | {Acl(REPUBLISH, "topic", each.name, "WRITE") for each in REPUBLISHED}
     )
 

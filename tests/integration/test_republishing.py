@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 
+from bowerbird.auditing.stores import StoreChecks
 from bowerbird.publications import Publications
 from libs.audit.entry import Cause
 from libs.audit.log import AuditLog
 from libs.common.arrivals import Arrivals
+from libs.common.damage import Damage
 from libs.contracts.cloudevents import Outgoing, Received
 from libs.contracts.events import (
     AUTHORITY_ID,
@@ -176,6 +178,36 @@ async def test_a_sweep_whose_questions_were_lost_is_asked_again_while_their_topi
     names = Counter(each["achievement"] for each in await world.stored("credentials"))
     assert names == {"wattle/resilience/1": 2, "wattle/diploma/1": 2}
     assert await published_again(world, HELD, NOW + timedelta(days=15)) == []
+
+
+async def test_a_document_that_cannot_be_read_is_named_and_all_others_are_published(world: World) -> None:
+    await world.worker().handle(received([evidence(row, learner=f"s{row}") for row in (1, 2, 3)]))
+    catalogue = Catalogue(world.database)
+    await catalogue.store_achievements([achievement(), DIPLOMA])
+    await catalogue.store_issuers([school(1), school(1).model_copy(update={"issuer_id": "acacia"})])
+    await catalogue.organisations.store([organisation(1), organisation(1).model_copy(update={"organisation_id": "b"})])
+    damaged, *_ = await world.stored("credentials")
+    harm: dict[str, tuple[Any, Any]] = {
+        "achievements": ("wattle/diploma/1", {"$set": {"event": "{"}}),
+        "issuers": ("wattle", {"$set": {"event": "{}"}}),
+        "organisations": ("north", {"$unset": {"event": ""}}),
+        "credentials": (damaged["_id"], {"$unset": {"status_index": ""}}),
+    }
+    for collection, (key, change) in harm.items():
+        assert (await world.database[collection].update_one({"_id": key}, change)).modified_count == 1
+    some = publications(world)
+    published = [each for kind in some.kinds() async for events in kind.events() for each in events]
+    keys = {each.key for each in published}
+    assert {"wattle/resilience/1", "acacia", "b"} <= keys | {each.rpartition(":")[2] for each in keys}
+    assert len([each for each in published if isinstance(each, CredentialDocument)]) == 2
+    named = [str(key) for key, _ in harm.values()]
+    assert all(any(key in each for each in some.damage.found) for key in named), some.damage.found
+    databases: Any = dict.fromkeys(("issuer", "notifier", "evidence", "verifier"), world.database)
+    announcer, damage = Announcer(URLS, SEALING), Damage()
+    checks = StoreChecks(databases, IDS, announcer, damage, at=NOW + timedelta(days=1), grace=timedelta())
+    differences = [each async for each in checks.differences()]
+    assert not [each for each in differences if each.check == "decisions_without_credential"]
+    assert any(str(damaged["_id"]) in each and "of wattle" in each for each in damage.found)
 
 
 async def test_what_is_closed_while_it_is_published_again_stays_closed_on_the_topic(world: World) -> None:

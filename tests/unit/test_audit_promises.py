@@ -3,6 +3,8 @@
 import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 from uuid import UUID
 
 import orjson
@@ -16,6 +18,7 @@ from bowerbird.auditing.mailbox import mails_in
 from bowerbird.auditing.topics import ENDED, ERASED, Last, TopicIndex, difference_of, left_over
 from bowerbird.backups import manifest
 from bowerbird.cli import app
+from libs.common.fence import UnfinishedRestoreError
 from libs.contracts.events import CredentialDocument, Event, LearnerContact, LearnerContactEnded, LearnerErased
 
 AT = datetime(2026, 11, 28, 10, tzinfo=UTC)
@@ -208,6 +211,26 @@ def test_a_manifest_whose_moment_is_none_of_mongodbs_clock_is_no_manifest(tmp_pa
     path.write_bytes(orjson.dumps({**made, "moment": {"seconds": 10**18, "increment": 1}}))
     with pytest.raises(manifest.BackupError, match="no manifest"):
         manifest.read(tmp_path / "b")
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (UnfinishedRestoreError("run the same restore again"), "run the same restore again"),
+        (KeyError("kek_id"), "kek_id"),
+    ],
+)
+def test_whatever_an_audit_meets_it_says_so_in_a_sentence_and_the_next_one_comes(
+    error: Exception, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def run() -> Found:
+        raise error
+
+    audit: Any = SimpleNamespace(run=run)
+    assert command._once(audit, as_json=False) == 2
+    told = capsys.readouterr().err
+    assert said in told
+    assert "Kafka" not in told
 
 
 @pytest.mark.parametrize("words", [["--mailbox", "/nonexistent"], ["--grace", "-5"], ["--every", "0"]])

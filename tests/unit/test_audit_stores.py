@@ -11,6 +11,7 @@ import orjson
 
 from bowerbird.auditing import lists
 from bowerbird.auditing.stores import StoreChecks
+from libs.common.damage import Damage
 from libs.common.mongo import Client
 from libs.contracts.events import CredentialRevoked, CredentialTakenDown, Event
 from libs.contracts.reasons import RevocationReason, TakeDownReason
@@ -77,11 +78,14 @@ async def of_lists(
     shown: Sequence[dict[str, Any]],
     published: Sequence[dict[str, Any]] = ({"_id": NORTH, "signed_at": AT},),
 ) -> set[tuple[str, str]]:
+    """Return what differs, and what cannot be read."""
     client = {
         "issuer": {"credentials": Collection(*credentials), "status_lists": Collection(*published)},
         "verifier": {"status_lists": Collection(*shown)},
     }
-    return {(each.check, each.what) async for each in lists.differences(cast("Client", client), SETTLED)}
+    damage = Damage()
+    found = {(each.check, each.what) async for each in lists.differences(cast("Client", client), SETTLED, damage)}
+    return found | {("documents_unreadable", each) for each in damage.found}
 
 
 def shown(*indexes: int) -> dict[str, Any]:
@@ -115,6 +119,24 @@ async def test_an_entry_that_is_set_and_is_no_credentials_is_a_difference() -> N
         for index in (0, 9, 131_071)
     }
     assert await of_lists(CREDENTIALS, [shown(0, 2, 3, 9, 131_071)]) == found
+
+
+async def test_a_credential_that_does_not_say_which_entry_is_its_own_is_named_and_the_others_are_compared() -> None:
+    damaged = {"_id": "damaged", "issuer_id": "north", "status_list": NORTH, "state": "active"}
+    unreadable = ("documents_unreadable", "issuer.credentials damaged, of north: KeyError")
+    assert await of_lists([damaged, *CREDENTIALS], [shown()]) == {unreadable, ("revocations_not_shown", "revoked")}
+    stateless = {**CREDENTIALS[0], "_id": "stateless", "state": None}
+    del stateless["state"]
+    assert await of_lists([stateless], [shown()]) == {
+        ("documents_unreadable", "issuer.credentials stateless: KeyError")
+    }
+
+
+async def test_a_list_that_cannot_be_read_is_named_and_ends_nothing() -> None:
+    damaged = {"_id": NORTH, "credential": "{"}
+    assert await of_lists(CREDENTIALS, [damaged]) == {
+        ("documents_unreadable", f"verifier.status_lists {NORTH}: JSONDecodeError")
+    }
 
 
 async def test_a_list_that_is_not_shown_is_a_difference_also_where_it_revokes_nobody() -> None:
@@ -171,7 +193,7 @@ def delivery(occasion: Occasion, state: State = State.SENT, **changes: Any) -> S
 async def untold(badge: Credential, *deliveries: StoredDelivery) -> list[Event] | None:
     """Return what tells of the end of a badge that the notifier missed; None where it missed none."""
 
-    async def everything() -> AsyncIterator[list[Credential]]:
+    async def everything(_: object) -> AsyncIterator[list[Credential]]:
         yield [badge]
 
     async def decided(ids: object) -> list[SimpleNamespace]:
@@ -185,7 +207,7 @@ async def untold(badge: Credential, *deliveries: StoredDelivery) -> list[Event] 
         return [{"_id": badge.credential_id, "state": badge.state.value, "document": badge.document}]
 
     checks: Any = StoreChecks.__new__(StoreChecks)
-    checks._ids, checks._announcer = IDS, ANNOUNCER
+    checks._ids, checks._announcer, checks._damage = IDS, ANNOUNCER, Damage()
     checks._settled, checks._lately = SETTLED, AT - timedelta(days=25)
     checks._credentials, checks._decisions = SimpleNamespace(everything=everything), SimpleNamespace(of=decided)
     checks._deliveries, checks._documents = SimpleNamespace(find=find), documents

@@ -15,6 +15,7 @@ from bowerbird.cli import COMMANDS
 from bowerbird.operator_log import operators_cause
 from deploy.embedded.layout import SOURCE_ROOT
 from libs.audit.entry import Action, Entry
+from libs.common.damage import Damage
 from libs.contracts.cloudevents import Outgoing
 from tests.unit.test_dead_letters import letter
 
@@ -276,12 +277,39 @@ def test_topics_are_filled_from_the_stores_once_that_is_recorded(
     monkeypatch.setattr(republish, "mongo_options", lambda _: {})
     monkeypatch.setattr("bowerbird.authority.Authority.of_stores", known)
     monkeypatch.setattr(republish, "Kafka", lambda *_: stores)
-    monkeypatch.setattr(republish, "Publications", lambda *_: SimpleNamespace(kinds=list))
+    monkeypatch.setattr(republish, "Publications", lambda *_: SimpleNamespace(kinds=list, damage=Damage()))
     monkeypatch.setattr(republish, "_keys", keys)
     monkeypatch.setattr(republish, "_lists", lambda *_, **__: nothing())
     monkeypatch.setattr(republish, "Refilled", lambda _: SimpleNamespace(note=nothing))
     assert republish.republish(yes=True, reason="the disk is lost") == (1 if stores.away else 0)
     assert done(stores, Action.TOPICS_REPUBLISHED)
+
+
+async def test_the_copy_of_a_key_is_made_again_once_that_is_recorded(
+    stores: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def copies(*_: object, publish: Any, clock: object) -> SimpleNamespace:
+        async def again(found: Sequence[object]) -> SimpleNamespace:
+            await publish(found)
+            return SimpleNamespace(count=len(found))
+
+        return SimpleNamespace(again=again)
+
+    monkeypatch.setattr(promises, "KeyCopies", copies)
+    repairs = promises._Repairs(stores, SimpleNamespace())  # type: ignore[arg-type]  # fakes
+    key: Any = SimpleNamespace()
+    repairs.add_key(key)
+    await repairs.copy(key, key)
+    assert stores.done == [], "it is an audit that repairs nothing"
+    repairs.kafkas["issuer"] = stores  # type: ignore[assignment]  # a fake
+    repairs.add_key(key)
+    if stores.away:
+        with pytest.raises(AutoReconnect):
+            await repairs.copy(key, key)
+    else:
+        await repairs.copy(key, key)
+        assert repairs.published == 1
+    assert done(stores, Action.TOPICS_REPAIRED)
 
 
 async def test_what_differs_is_published_again_once_that_is_recorded(stores: Stores) -> None:

@@ -15,6 +15,7 @@ from bowerbird.rewrapping import rewrap
 from libs.access.key_files import make_grant_keys
 from libs.common import mongo
 from libs.common.authority_secret import AuthoritySecret
+from libs.common.fence import RESTORING_ID
 from libs.common.kafka import Kafka
 
 RECORDED = AuthoritySecret(bytes(32)).id
@@ -41,11 +42,13 @@ class FilledStores:
         self.asked: list[str] = []
 
     def __getitem__(self, name: str) -> Any:
-        if name != "authority":
+        if name not in {"authority", "fence"}:
             self.name = name
         return self
 
     async def find_one(self, found: dict[str, str]) -> dict[str, object] | None:
+        if found == {"_id": RESTORING_ID}:
+            return None
         assert found == {"_id": "secret"}
         self.asked.append(self.name)
         return {"schema": 1, "secret_id": RECORDED} if self.name in self._filled else None

@@ -7,7 +7,8 @@ from typing import Final
 import cramjam
 from bson import Binary
 
-from libs.common.mongo import Collection, Database, Index, find_by_ids
+from libs.common.damage import Damage, readable
+from libs.common.mongo import Collection, Database, Document, Index, find_by_ids
 from libs.contracts.events import EvidenceSubmitted
 
 INDEXES = (Index("submissions", ("sent_at",)),)
@@ -20,6 +21,13 @@ _TOGETHER: Final = 20
 def packed(bodies: Sequence[bytes]) -> bytes:
     """Return submissions, each as its JSON, as one small value: a line each, compressed (zstd). Pure."""
     return bytes(cramjam.zstd.compress(b"\n".join(bodies), _LEVEL))
+
+
+def _sent(stored: Document) -> list[EvidenceSubmitted]:
+    try:
+        return _unpacked(stored["packed"])
+    except cramjam.DecompressionError as error:
+        raise ValueError("the packed rows cannot be unpacked") from error
 
 
 def _unpacked(value: bytes) -> list[EvidenceSubmitted]:
@@ -47,12 +55,13 @@ class SentSubmissions:
         # By deterministic id, which the tenant's batch is part of.
         await self._submissions.replace_one({"_id": first.submission_id}, document, upsert=True)
 
-    async def pending(self) -> AsyncIterator[list[EvidenceSubmitted]]:
-        """Yield what was published and is not known to be decided, some at a time."""
+    async def pending(self, damage: Damage | None = None) -> AsyncIterator[list[EvidenceSubmitted]]:
+        """Yield what was published and is not known to be decided, some at a time; `damage` as for `readable`."""
         # An operator's query, over all tenants.
-        cursor = self._submissions.find({}, {"packed": 1}).sort("_id", 1).batch_size(_TOGETHER)
+        cursor = self._submissions.find({}, {"issuer_id": 1, "packed": 1}).sort("_id", 1).batch_size(_TOGETHER)
         async for each in cursor:
-            sent = {one.submission_id: one for one in _unpacked(each["packed"])}
+            found = readable(damage, "evidence.submissions", [each], _sent)
+            sent = {one.submission_id: one for some in found for one in some}
             for known in await find_by_ids(self._rows, "_id", sent, projection={"_id": 1}):
                 del sent[known["_id"]]
             if sent:

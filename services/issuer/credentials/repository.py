@@ -8,6 +8,7 @@ from uuid import UUID
 from pymongo import DESCENDING, UpdateOne
 from pymongo.read_concern import ReadConcern
 
+from libs.common.damage import Damage, readable
 from libs.common.errors import NotFoundError
 from libs.common.mongo import Collection, Database, Document, Index, Insertion, find_by_ids, insert_new, not_found
 from libs.contracts.reasons import RevocationReason, TakeDownReason
@@ -144,20 +145,20 @@ class MongoCredentials:
         """Return the error of a credential that this tenant does not have; a refusal where another has it."""
         return await not_found(self._collection, issuer_id, credential_id)
 
-    async def everything(self) -> AsyncIterator[Sequence[Credential]]:
-        """Yield every credential as it stands now, some at a time."""
+    async def everything(self, damage: Damage | None = None) -> AsyncIterator[Sequence[Credential]]:
+        """Yield every credential as it stands now, some at a time; `damage` as for `readable`."""
         # An operator's query, over all tenants.
         cursor = self._collection.find().batch_size(_TOGETHER)
         while found := await cursor.to_list(_TOGETHER):
-            yield [_credential(each) for each in found]
+            yield readable(damage, "issuer.credentials", found, _credential)
 
-    async def closed(self) -> AsyncIterator[Sequence[Credential]]:
+    async def closed(self, damage: Damage | None = None) -> AsyncIterator[Sequence[Credential]]:
         """Yield every credential that somebody asked to revoke, take down or replace, and that is, some at a time."""
         # An operator's query, over all tenants.
         asked = {"$or": [{"revocation_request": {"$exists": True}}, {"superseded_by": {"$exists": True}}]}
         cursor = self._collection.find(asked).batch_size(_TOGETHER)
         while found := await cursor.to_list(_TOGETHER):
-            yield [_credential(each) for each in found]
+            yield readable(damage, "issuer.credentials", found, _credential)
 
     async def names_after(self, after: UUID | None, limit: int) -> list[HeldCredentialName]:
         """Return credentials of every issuer by their ids, beginning after `after`."""

@@ -6,6 +6,7 @@ The event of a request is applied where the newest decision on its piece says so
 from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Final
 
+from libs.common.damage import Damage, readable
 from libs.common.mongo import Database, Document, insert_new
 from libs.contracts.events import EvidenceWithdrawn
 
@@ -22,12 +23,16 @@ class WithdrawalRequests:
         """Store the requests of these events; returns when they are durable. Of a piece the first stays."""
         await insert_new(self._requests, [_document(each) for each in events])
 
-    async def everything(self) -> AsyncIterator[Sequence[EvidenceWithdrawn]]:
-        """Yield the event of every request, some at a time."""
+    async def everything(self, damage: Damage | None = None) -> AsyncIterator[Sequence[EvidenceWithdrawn]]:
+        """Yield the event of every request, some at a time; `damage` as for `readable`."""
         # An operator's query, over all tenants.
         cursor = self._requests.find().batch_size(_TOGETHER)
         while found := await cursor.to_list(_TOGETHER):
-            yield [EvidenceWithdrawn.model_validate_json(each["event"]) for each in found]
+            yield readable(damage, "issuer.withdrawal_requests", found, _event)
+
+
+def _event(stored: Document) -> EvidenceWithdrawn:
+    return EvidenceWithdrawn.model_validate_json(stored["event"])
 
 
 def _document(event: EvidenceWithdrawn) -> Document:

@@ -86,13 +86,24 @@ class KeyCopies:
         count, problems = 0, list[str]()
         for issuer_id in await self._repository.issuers():
             try:
-                found = await self._repository.with_secrets(issuer_id)
-                closed = await self._copy(found)
+                found, damaged = await self._repository.readable([issuer_id])
+                closed = await self._copy(found[issuer_id])
             except UNREADABLE as error:
                 problems.append(f"the keys of issuer {issuer_id} cannot be read: {error!r}")
             else:
-                count, problems = count + len(found) - len(closed), [*problems, *closed]
+                count += len(found[issuer_id]) - len(closed)
+                unread = (f"signing key {each} of issuer {issuer_id} cannot be read" for each in sorted(damaged))
+                problems += [*closed, *unread]
         return Republished(count, tuple(problems))
+
+    async def again(self, found: Sequence[StoredKey]) -> Republished:
+        """Publish the copies of these keys, whatever is said of their copies.
+
+        Raises:
+            KafkaError: a copy was not confirmed; doing it again is safe.
+        """
+        closed = await self._copy(found)
+        return Republished(len(found) - len(closed), tuple(closed))
 
     async def _copy(self, found: Sequence[StoredKey]) -> list[str]:
         """Publish the copies of these; return why those that do not open are left out."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
+from libs.common.damage import Damage, readable
 from libs.common.mongo import Database, Document, find_by_ids, upsert_newest
 from libs.contracts.events import MailDomainsSet
 
@@ -36,10 +37,10 @@ class MailDomainRepository:
         """Return what was set last for those of these issuers for which anything ever was."""
         return [_event(each) for each in await find_by_ids(self._collection, "_id", issuer_ids)]
 
-    async def everything(self) -> list[MailDomainsSet]:
-        """Return what was set last for each issuer."""
+    async def everything(self, damage: Damage | None = None) -> list[MailDomainsSet]:
+        """Return what was set last for each issuer; `damage` as for `readable`."""
         # An operator's query, over all tenants.
-        return [_event(each) for each in await self._collection.find().to_list(None)]
+        return readable(damage, "issuer.mail_domains", await self._collection.find().to_list(None), _event)
 
 
 def _event(found: Document) -> MailDomainsSet:

@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from libs.common.mongo import Database, Index, find_by_ids, insert_new
+from libs.common.damage import Damage, readable
+from libs.common.mongo import Database, Document, Index, find_by_ids, insert_new
 from libs.contracts.events import LearnerContact, LearnerErased
 
 INDEXES: Sequence[Index] = (Index("erasures", ["learner_id", "erased_at"]),)
@@ -41,15 +42,17 @@ class Erasures:
             last[each["learner_id"]] = max(each["erased_at"], last.get(each["learner_id"], each["erased_at"]))
         return last
 
-    async def everything(self) -> AsyncIterator[Sequence[LearnerErased]]:
-        """Yield the last erasure of every learner who was erased, some at a time."""
+    async def everything(self, damage: Damage | None = None) -> AsyncIterator[Sequence[LearnerErased]]:
+        """Yield the last erasure of every learner who was erased, some at a time; `damage` as for `readable`."""
         # An operator's query, over all tenants. By the index: what is of one learner comes together.
         cursor = self._erasures.find().sort([("learner_id", 1), ("erased_at", 1)]).batch_size(_TOGETHER)
         last: dict[UUID, LearnerErased] = {}
         while found := await cursor.to_list(_TOGETHER):
-            for each in found:
-                last[each["learner_id"]] = LearnerErased(learner_id=each["learner_id"], erased_at=each["erased_at"])
-            *complete, open_ = last.values()
-            yield complete
-            last = {open_.learner_id: open_}
+            for each in readable(damage, "notifier.erasures", found, _erased):
+                last[each.learner_id] = each
+            yield [last.pop(each) for each in list(last)[:-1]]
         yield list(last.values())
+
+
+def _erased(stored: Document) -> LearnerErased:
+    return LearnerErased(learner_id=stored["learner_id"], erased_at=stored["erased_at"])

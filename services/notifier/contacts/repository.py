@@ -7,6 +7,7 @@ from uuid import UUID
 
 from pymongo import DeleteOne, UpdateOne
 
+from libs.common.damage import Damage, readable
 from libs.common.mongo import Database, Document, Index, find_by_ids, insert_new, upsert_newest
 from libs.contracts.events import LearnerContact
 
@@ -99,21 +100,12 @@ class Contacts:
             if not each.keys().isdisjoint(_FIELDS)
         ]
 
-    async def everything(self) -> AsyncIterator[Sequence[LearnerContact]]:
-        """Yield every contact with an address as it stands now, some at a time."""
+    async def everything(self, damage: Damage | None = None) -> AsyncIterator[Sequence[LearnerContact]]:
+        """Yield every contact with an address as it stands now, some at a time; `damage` as for `readable`."""
         # An operator's query, over all tenants.
         cursor = self._contacts.find({"email": {"$exists": True}}).batch_size(_TOGETHER)
         while found := await cursor.to_list(_TOGETHER):
-            yield [
-                LearnerContact(
-                    learner_id=each["_id"],
-                    issuer_id=each["issuer_id"],
-                    name=each.get("name"),
-                    email=each["email"],
-                    changed_at=each["email_changed_at"],
-                )
-                for each in found
-            ]
+            yield readable(damage, "notifier.contacts", found, _with_address)
 
     async def reachable(self, learner_ids: Iterable[UUID]) -> dict[UUID, Contact]:
         """Return the contacts of those of these learners who have an address."""
@@ -130,3 +122,13 @@ def _document(event: LearnerContact, names: Iterable[str]) -> Document:
     if "email" in names:  # a new document, or a new address
         document["life_from"] = event.changed_at
     return document
+
+
+def _with_address(stored: Document) -> LearnerContact:
+    return LearnerContact(
+        learner_id=stored["_id"],
+        issuer_id=stored["issuer_id"],
+        name=stored.get("name"),
+        email=stored["email"],
+        changed_at=stored["email_changed_at"],
+    )

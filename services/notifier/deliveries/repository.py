@@ -76,6 +76,10 @@ class Deliveries:
         found = await find_by_ids(self._deliveries, "_id", ids)
         return {each["_id"]: StoredDelivery.of(each) for each in found}
 
+    async def known(self, ids: Iterable[UUID]) -> set[UUID]:
+        """Return those of these deliveries that there are, whatever they say; a worker's query, by derived ids."""
+        return {each["_id"] for each in await find_by_ids(self._deliveries, "_id", ids, projection={"_id": 1})}
+
     async def failed_for(self, learner_ids: Sequence[UUID]) -> list[StoredDelivery]:
         """Return the deliveries of these learners that ended without being sent, for want of a good address."""
         query = {"learner_id": {"$in": list(learner_ids)}, "state": {"$in": FAILED}}
