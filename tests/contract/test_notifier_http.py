@@ -166,6 +166,21 @@ async def test_a_delivery_tells_its_state_and_codes_and_nothing_of_the_learner(h
 
 
 @pytest.mark.parametrize(
+    ("allowed_after", "admitted", "shown"),
+    [(1, False, {"due_at", "held_until"}), (0, False, set()), (0, True, {"due_at"})],
+    ids=["its school's own mails hold it", "it waits for the mailbox", "it is tried again"],
+)
+async def test_what_others_send_to_a_mailbox_shows_in_no_time_of_a_delivery(
+    http: AsyncClient, deliveries: StoredDeliveries, allowed_after: int, admitted: bool, shown: set[str]
+) -> None:
+    due_at = NOW + timedelta(hours=1)
+    allowed_at = (NOW + timedelta(hours=allowed_after)).timestamp()
+    deliveries.stored = replace(deliveries.stored, due_at=due_at, allowed_at=allowed_at, admitted=admitted)
+    answer = (await http.get(PATHS[1], headers=bearer(NORTHSIDE))).json()
+    assert {name for name in ("due_at", "held_until") if answer[name] is not None} == shown
+
+
+@pytest.mark.parametrize(
     ("sent_to", "there"), [(EMAIL, True), ("mai.tran@students.northside.example", False), (None, None)]
 )
 async def test_a_school_sees_where_a_mail_went_without_the_address(

@@ -41,6 +41,7 @@ from services.notifier.deliveries.buckets import Rate
 from services.notifier.deliveries.contact_life import ContactLife
 from services.notifier.deliveries.delivery import address_mark
 from services.notifier.deliveries.domains import Domains
+from services.notifier.deliveries.mailboxes import Ask
 from services.notifier.deliveries.preparation import Preparation
 from services.notifier.deliveries.repository import INDEXES, Deliveries
 from services.notifier.deliveries.schedule import State
@@ -130,18 +131,21 @@ def announced(event: EventT) -> Received[EventT]:
     return Received(event, event.key, new_trace())
 
 
-def preparation(database: mongo.Database) -> Preparation:
-    contacts, deliveries, many = Contacts(database), Deliveries(database), Rate(1_000, 1_000)
+MANY = Rate(1_000, 1_000)
+
+
+def preparation(database: mongo.Database, now: datetime = NOW, recipient: Rate = MANY) -> Preparation:
+    contacts, deliveries = Contacts(database), Deliveries(database)
     return Preparation(
         deliveries=deliveries,
         contacts=contacts,
         activation=Activation(contacts, deliveries),
         catalogue=Catalogue(database),
         mail_domains=MailDomains(database),
-        domains=Domains(database, many),
-        allowances=Allowances(database, recipient=many, issuer=many),
+        domains=Domains(database, MANY),
+        allowances=Allowances(database, recipient=recipient, issuer=MANY),
         public_base="https://badges.example",
-        clock=lambda: NOW,
+        clock=lambda: now,
         new_id=uuid4,
     )
 
@@ -876,6 +880,80 @@ async def test_mails_over_the_limit_of_an_address_or_an_issuer_wait_for_their_ti
     assert not [each async for each in database["allowances"].find() if "example" in repr(each)]
 
 
+async def test_the_queue_of_one_issuer_to_a_mailbox_does_not_stand_before_anothers_mail(
+    database: mongo.Database,
+) -> None:
+    now = NOW.timestamp()
+    allowances = Allowances(database, recipient=Rate(24 / 86_400, 20), issuer=Rate(1, 1_000))
+    own = [await allowances.take([("evil", "victim@x.example")] * 430, token=uuid4(), now=now)]
+    own.append(await allowances.take([("good", "victim@x.example")] * 21, token=uuid4(), now=now))
+    evil, good = ([each - now for each in some if each is not None] for some in own)
+    assert round(max(evil)) == 410 * 3600
+    assert round(max(good)) == 3600
+
+
+def asked(issuer_id: str, count: int) -> list[Ask]:
+    return [Ask(uuid4(), issuer_id, "victim@x.example") for _ in range(count)]
+
+
+async def test_issuers_take_turns_at_a_mailbox_and_no_replica_passes_one_by_that_waits(
+    database: mongo.Database,
+) -> None:
+    hour, many = 3600.0, Rate(1, 1_000)
+    replicas = [Allowances(database, recipient=Rate(1 / hour, 3), issuer=many) for _ in range(2)]
+    now = NOW.timestamp()
+
+    async def admitted(asks: Sequence[Ask], replica: int = 0) -> list[str]:
+        later = await replicas[replica].admit(asks, token=uuid4(), now=now)
+        assert all(again > now for again in later.values())
+        return [each.issuer_id for each in asks if each.delivery_id not in later]
+
+    flood = asked("evil", 40)
+    assert await admitted(flood) == ["evil"] * 3
+    assert await admitted(asked("good", 1), 1) == [], "at most so many at once, whoever sends"
+    now += hour + 1
+    assert await admitted(flood[3:]) == [], "the next is another's, who asks in a moment"
+    assert await admitted(asked("good", 1), 1) == ["good"]
+    now += hour
+    assert sorted(await admitted([*flood[3:], *asked("good", 1)], 1)) == ["evil"]
+    now += hour
+    assert await admitted(flood[4:]) == [], "good waits since, and was served before"
+    now += hour
+    assert await admitted(flood[4:]) == ["evil", "evil"], "who waits and never comes stands before nobody for long"
+    assert await admitted(asked("good", 1), 1) == []
+
+
+async def test_replicas_that_ask_at_once_give_a_mailbox_no_more_than_its_limit(database: mongo.Database) -> None:
+    now, many = NOW.timestamp(), Rate(1, 1_000)
+    replicas = [Allowances(database, recipient=Rate(24 / 86_400, 5), issuer=many) for _ in range(6)]
+    waiting = {number: asked(f"school-{number}", 4) for number in range(6)}
+    went = 0
+    for _ in range(6):
+        answers = await asyncio.gather(
+            *(replicas[number].admit(asks, token=uuid4(), now=now) for number, asks in waiting.items())
+        )
+        for (number, asks), later in zip(list(waiting.items()), answers, strict=True):
+            waiting[number] = [each for each in asks if each.delivery_id in later]
+            went += len(asks) - len(waiting[number])
+    assert went == 5
+    assert not [each async for each in database["allowances"].find() if "x.example" in repr(each)]
+
+
+async def test_a_mail_that_has_its_slot_of_a_mailbox_takes_no_other_when_it_is_tried_again(
+    database: mongo.Database,
+) -> None:
+    await due(database, 1)
+    deliveries = Deliveries(database)
+    (claimed,) = await deliveries.claim(1, owner="a", now=NOW, lease_until=NOW + LEASE)
+    await deliveries.write([changes.put_back(replace(claimed, allowed_at=NOW.timestamp(), admitted=True), NOW)])
+    (again,) = await deliveries.claim(1, owner="a", now=NOW, lease_until=NOW + LEASE)
+    assert again.admitted
+    await deliveries.write([changes.failed(again, Failure(FailureKind.PERMANENT, 550), State.GAVE_UP, None, NOW)])
+    await deliveries.reopen(list((await deliveries.find([again.id])).values()), NOW)
+    (anew,) = await deliveries.claim(1, owner="a", now=NOW, lease_until=NOW + LEASE)
+    assert (anew.admitted, anew.allowed_at) == (False, None)
+
+
 async def test_deliveries_are_removed_a_life_after_they_ended_the_oldest_first_and_open_ones_stay(
     database: mongo.Database,
 ) -> None:
@@ -956,6 +1034,32 @@ async def test_who_was_told_of_a_badge_has_one_mail_about_what_took_its_place(
     assert await told(database, later) == [(Occasion.ISSUED, True, "")]
     assert await told(database, later + LEASE) == []
     assert (await ends(database))[credential_id(learner), "revoked"] == ("cancelled", "told_with_successor")
+
+
+@pytest.mark.usefixtures("words")
+async def test_a_mail_behind_anothers_flood_goes_next_and_shows_no_time_until_then(database: mongo.Database) -> None:
+    await Catalogue(database).store_issuers([issuer("southside")])
+    deliveries, hourly = Deliveries(database), Rate(1 / 3600, 3)
+
+    async def sent(now: datetime) -> list[str]:
+        claimed = await deliveries.claim(100, owner="a", now=now, lease_until=now + LEASE)
+        ready, updates = await preparation(database, now, hourly).prepare(claimed)
+        await deliveries.write([*updates, *(changes.sent(each.delivery, now) for each in ready)])
+        return [each.delivery.issuer_id for each in ready]
+
+    await due(database, 40)
+    assert await sent(NOW) == ["northside"] * 3
+    learner = uuid4()
+    credential = credential_id(learner)
+    await workers(database).contacts([received(contact(learner, email="A+1@x.example"))])
+    decided = decided_issued("southside", learner, credential, "dept/resilience/1", NOW)
+    await workers(database).deliveries.decided([announced(decided)])
+    assert await sent(NOW) == []
+    (waiting,) = (await deliveries.find([IDS.delivery_id(credential, Occasion.ISSUED)])).values()
+    assert (waiting.state, waiting.held_until, waiting.told_due_at) == (State.PENDING, None, None)
+    later = NOW + timedelta(hours=1, seconds=1)
+    assert await sent(later) == ["southside"]
+    assert await sent(later + timedelta(hours=1)) == ["northside"]
 
 
 @pytest.mark.usefixtures("words")

@@ -53,10 +53,12 @@ class DeliveryView(BaseModel):
     sent_again: int = Field(ge=0, description="how often somebody asked for it to be sent again", examples=[0])
     recipient: RecipientView
     due_at: AwareDatetime | None = Field(
-        default=None, description="when it is tried next; while it is being sent, when somebody else would try"
+        default=None,
+        description="when it is tried next; while it is being sent, when somebody else would try; none while it waits "
+        "for the mailbox, which gets so many mails a day from all issuers together",
     )
     held_until: AwareDatetime | None = Field(
-        default=None, description="until when a limit on mails to one address or from one issuer holds it back"
+        default=None, description="until when a limit on mails of its issuer, in all or to one address, holds it back"
     )
     cancel_reason: str | None = Field(default=None, description="a stable code: why it is not sent any more")
     last_error: LastError | None = None
@@ -74,7 +76,7 @@ class DeliveryView(BaseModel):
             attempts=stored.attempts,
             sent_again=stored.sending,
             recipient=RecipientView(masked=recipient.masked, last_went_there=recipient.last_went_there),
-            due_at=stored.due_at,
+            due_at=stored.told_due_at,
             held_until=stored.held_until,
             cancel_reason=stored.cancel_reason,
             last_error=None if stored.last_error is None else LastError.model_validate(stored.last_error),

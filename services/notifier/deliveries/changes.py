@@ -94,7 +94,7 @@ def _held(delivery: Delivery, change: Document, due_at: datetime | None, slot_at
     fields = {"due_at": due_at, "slot_at": slot_at}
     kept = {name: value for name, value in fields.items() if value is not None}
     if delivery.allowed_at is not None:
-        change = {**change, "allowed_at": delivery.allowed_at}
+        change = {**change, "allowed_at": delivery.allowed_at, "admitted": delivery.admitted}
     gone = [name for name in CLAIM_FIELDS if name not in kept]
     stages: list[Document] = [
         {"$set": {name: {"$literal": value} for name, value in {**change, **kept}.items()}},

@@ -34,7 +34,8 @@ class StoredDelivery:
             was sent, this one is not.
         sending: how often somebody asked for it to be sent again.
         attempts: how often it was handed to a mail server since.
-        allowed_at: when the limits of its issuer and its address let it go, in seconds since 1970.
+        allowed_at: when the limits of its issuer's own mails let it go, in seconds since 1970.
+        admitted: whether it has its slot of the mailbox, which all issuers share.
         last_error: kind, code, enhanced, at: codes only.
         address_mark: see there; of the last attempt.
     """
@@ -61,6 +62,7 @@ class StoredDelivery:
     sent_at: datetime | None = None
     cancel_reason: str | None = None
     allowed_at: float | None = None
+    admitted: bool = False
     last_error: dict[str, Any] | None = None
     address_mark: str | None = None
 
@@ -91,6 +93,7 @@ class StoredDelivery:
             sent_at=document.get("sent_at"),
             cancel_reason=document.get("cancel_reason"),
             allowed_at=document.get("allowed_at"),
+            admitted=document.get("admitted", False),
             last_error=document.get("last_error"),
             address_mark=document.get("address_mark"),
         )
@@ -103,10 +106,16 @@ class StoredDelivery:
 
     @property
     def held_until(self) -> datetime | None:
-        """Return until when a limit holds it back; None where none does."""
+        """Return until when a limit of its issuer's own mails holds it back; None where none does."""
         if self.state is not State.PENDING or self.allowed_at is None or self.due_at is None:
             return None
         return self.due_at if self.due_at.timestamp() <= self.allowed_at + 1 else None
+
+    @property
+    def told_due_at(self) -> datetime | None:
+        """Return when it is tried next; None while it waits for the mailbox, lest that tells of others' mails."""
+        waits = self.state is State.PENDING and self.allowed_at is not None and not self.admitted
+        return self.held_until if waits else self.due_at
 
     def document(self) -> Document:
         """Return it as it is stored first."""
@@ -158,6 +167,7 @@ class Delivery:
     trace: str
     address_mark: str | None = None
     allowed_at: float | None = None
+    admitted: bool = False
     score: float | None = None
     replaces: UUID | None = None
     told_by: UUID | None = None
@@ -189,4 +199,5 @@ class Delivery:
             trace=document["trace"],
             address_mark=document.get("address_mark"),
             allowed_at=document.get("allowed_at"),
+            admitted=document.get("admitted", False),
         )

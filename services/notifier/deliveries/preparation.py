@@ -19,6 +19,7 @@ from services.notifier.deliveries.buckets import Slots
 from services.notifier.deliveries.changes import Change
 from services.notifier.deliveries.delivery import Delivery, address_mark
 from services.notifier.deliveries.domains import Domains
+from services.notifier.deliveries.mailboxes import Ask
 from services.notifier.deliveries.repository import Deliveries
 from services.notifier.deliveries.schedule import OPEN, UNDECIDED, State
 from services.notifier.mail_domains.repository import MailDomains, is_allowed
@@ -85,8 +86,9 @@ class Preparation:
         cancelled = [each for each in claimed if each.cancel_reason is not None]
         updates += [*without_words, *(changes.cancel(each, now) for each in cancelled)]
         allowed, over_limit = await self._allow(messages)
-        ready, without_slot = await self._pace(allowed)
-        return ready, updates + over_limit + without_slot
+        admitted, without_turn = await self._admit(allowed)
+        ready, without_slot = await self._pace(admitted)
+        return ready, updates + over_limit + without_turn + without_slot
 
     async def _park(self, unreachable: Sequence[Delivery]) -> None:
         """The address went away since the delivery became pending.
@@ -231,6 +233,22 @@ class Preparation:
             else:
                 allowed.append((delivery, message))
         return allowed, updates
+
+    async def _admit(
+        self, messages: Sequence[tuple[Delivery, EmailMessage]]
+    ) -> tuple[list[tuple[Delivery, EmailMessage]], list[Change]]:
+        """Take a slot of its mailbox for each that has none; those that get none ask again."""
+        asks = [Ask(each.id, each.issuer_id, message.to.mailbox) for each, message in messages if not each.admitted]
+        now = self._clock()
+        later = await self._allowances.admit(asks, token=self._new_id(), now=now.timestamp()) if asks else {}
+        metrics.POSTPONED.labels("limit").inc(len(later))
+        admitted = [(replace(each, admitted=True), message) for each, message in messages if each.id not in later]
+        waiting = [
+            changes.put_back(each, datetime.fromtimestamp(later[each.id], UTC))
+            for each, _ in messages
+            if each.id in later
+        ]
+        return admitted, waiting
 
     async def _pace(self, messages: Sequence[tuple[Delivery, EmailMessage]]) -> tuple[list[Ready], list[Change]]:
         """Take slots of the domains' rates for those that hold none; who may not go yet keeps its slot for later."""

@@ -119,7 +119,7 @@ class Deliveries:
                     "sending": delivery.sending + 1,
                     "asked_at": now,
                 },
-                "$unset": unset(["first_attempt_at", "allowed_at"]),
+                "$unset": unset(["first_attempt_at", "allowed_at", "admitted"]),
             },
         )
         return done.matched_count > 0
@@ -304,7 +304,7 @@ def _from_the_first(now: datetime) -> Document:
     """Return the update by which a delivery is due now, and tried from its first attempt."""
     return {
         "$set": {"state": State.PENDING, "due_at": now, "changed_at": now, "attempts": 0},
-        "$unset": unset(["first_attempt_at", "allowed_at"]),
+        "$unset": unset(["first_attempt_at", "allowed_at", "admitted"]),
     }
 
 
