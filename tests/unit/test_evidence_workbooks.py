@@ -5,9 +5,11 @@ import zipfile
 from datetime import datetime, time
 from io import BytesIO
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from openpyxl import Workbook
+from openpyxl.worksheet._reader import WorkSheetParser
 
 from libs.common.contact_details import ContactPolicy
 from libs.common.errors import InvalidRequestError, TooLargeError
@@ -191,6 +193,51 @@ def test_more_rows_than_are_read_are_too_many(monkeypatch: pytest.MonkeyPatch) -
     assert len(rows(workbook(*[GOOD] * 3))) == 3
     with pytest.raises(TooLargeError, match="more than 3 rows"):
         rows(workbook(*[GOOD] * 4))
+
+
+def _sheet_of(rows_xml: str) -> bytes:
+    return edited(workbook(GOOD), "</sheetData>", f"{rows_xml}</sheetData>")
+
+
+@pytest.mark.parametrize(
+    "rows_xml",
+    [
+        '<row r="999999999"><c r="A999999999"><v>1</v></c></row>',
+        '<row r="1048577"/>',
+        '<row r="2"/>',
+        '<row r="1"/>',
+        '<row r="-5"/>',
+        '<row r="1e400"/>',
+        '<row r="3"><c r="A4"><v>1</v></c></row>',
+        '<row r="3"><c r="XFE3"><v>1</v></c></row>',
+        '<row r="3">' + "<c/>" * 16_385 + "</row>",
+    ],
+    ids=lambda text: text[:40],
+)
+def test_rows_and_cells_that_no_spreadsheet_numbers_so_are_refused(rows_xml: str) -> None:
+    with pytest.raises(InvalidRequestError):
+        rows(_sheet_of(rows_xml))
+    above = edited(workbook(GOOD), "<sheetData>", f"<sheetData>{rows_xml}")
+    with pytest.raises(InvalidRequestError):
+        rows(above)
+
+
+def test_a_gap_between_rows_costs_nothing_and_the_last_row_keeps_its_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked_at = Mock(wraps=sheet._fields)
+    monkeypatch.setattr(sheet, "_fields", looked_at)
+    last = '<row r="1048576"><c r="A1048576" t="inlineStr"><is><t>VW-9</t></is></c><c r="XFD1048576"/></row>'
+    (_, _), (number, fields) = rows(_sheet_of(last))
+    assert (number, isinstance(fields, Fields) and fields["source_id"]) == (1_048_575, "VW-9")
+    assert looked_at.call_count == 2
+
+
+def test_the_size_of_a_sheet_is_not_looked_for_since_that_may_go_through_all_of_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    looked_for = Mock(side_effect=AssertionError)
+    monkeypatch.setattr(WorkSheetParser, "parse_dimensions", looked_for)
+    assert len(rows(workbook(GOOD))) == 1
+    looked_for.assert_not_called()
 
 
 @pytest.mark.parametrize("text", [b"<row " * 200_000, b'<c r="A1"><f>' * 100_000, b'<mergeCell ref="' * 100_000])

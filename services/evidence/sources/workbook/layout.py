@@ -71,7 +71,7 @@ def layout_of(pieces: Iterable[bytes]) -> Layout:
             if place is not None and not _IS_TEXT.search(cell[1]):
                 column = column_index_from_string(place[1].decode())
                 found.unanswered.setdefault(int(place[2]), set()).add(column)
-        for merge in _MERGED.finditer(text):
+        for merge in _MERGED.finditer(text) if b"mergeCell" in text else ():
             first, last = (column_index_from_string(merge[place].decode()) for place in (1, 3))
             each = Range(first, int(merge[2]), last, int(merge[4]))
             if each not in found.merged and len(found.merged) <= MOST_MERGED:

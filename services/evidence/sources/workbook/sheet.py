@@ -4,10 +4,7 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import closing
 from io import BytesIO
-from itertools import islice
 from typing import Any, Final
-
-from openpyxl import load_workbook
 
 from libs.common.errors import InvalidRequestError, TooLargeError
 from services.evidence.sources.columns import BY_NAME
@@ -16,10 +13,10 @@ from services.evidence.sources.reader import Fields, RawRow
 from services.evidence.sources.refusals import Reason, Refusal
 from services.evidence.sources.workbook.cells import CellText, cell_text, merged, unanswered
 from services.evidence.sources.workbook.layout import MOST_MERGED, Layout, layout_of
+from services.evidence.sources.workbook.numbered import numbered_rows, opened
 
 MOST_ROWS: Final = 250_000
 MOST_UNPACKED_BYTES: Final = 512 * 1024 * 1024
-_MOST_COLUMNS: Final = 100
 _MOST_PARTS: Final = 2_000
 _MOST_SHEETS: Final = 50
 # So many rows may stand above the one that names the columns.
@@ -44,8 +41,7 @@ def rows_of_workbook(content: bytes, longest_row: int) -> Iterator[RawRow]:
     """
     _check_archive(content)
     try:
-        book = load_workbook(BytesIO(content), read_only=True, data_only=True, keep_links=False)
-        with closing(book):
+        with closing(opened(content)) as book:
             sheets = [each for each in book.worksheets if each.sheet_state == "visible"][:_MOST_SHEETS]
             yield from _rows(_chosen(sheets), longest_row)
     except (InvalidRequestError, TooLargeError, MemoryError):
@@ -71,13 +67,14 @@ class _Sheet:
     """A sheet, and the row that names its columns."""
 
     def __init__(self, sheet: Any) -> None:
-        sheet.reset_dimensions()  # what the file says of its size may be wrong
         self.sheet = sheet
         self.problem: InvalidRequestError | None = None
         self.header: Header | None = None
         self.header_row = 0
         self.names: list[str] = []
-        for number, row in enumerate(islice(sheet.iter_rows(max_col=_MOST_COLUMNS), _ROWS_ABOVE), 1):
+        for number, row in numbered_rows(sheet):
+            if number > _ROWS_ABOVE:
+                return
             cells = [cell_text("", each.value, "").text for each in row]
             if is_blank(cells):
                 continue
@@ -119,7 +116,7 @@ def _rows(chosen: tuple[_Sheet, bool], longest_row: int) -> Iterator[RawRow]:
             f"The sheet has more than {MOST_MERGED} merged cells: undo them, one row for each piece."
         )
     taken = 0
-    for number, row in enumerate(found.sheet.iter_rows(max_col=_MOST_COLUMNS), 1):
+    for number, row in numbered_rows(found.sheet, len(found.names)):
         if number <= found.header_row:
             continue
         fields = _fields(found, layout, number, row, longest_row)
