@@ -2,9 +2,9 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import Any, Final, TypeVar
 
 from fastapi import Request
 from starlette.types import Message
@@ -14,6 +14,11 @@ from libs.common.errors import InvalidRequestError
 CONNECTION: Final = "bowerbird.connection"
 """The extension of a request's scope in which the server puts its socket."""
 
+T = TypeVar("T")
+
+# How often a connection is looked at of which the server says nothing, since what was sent before is unread.
+_LOOK_SECONDS: Final = 1.0
+_LEFT: Final = "The connection ended before its request was answered."
 _ESTABLISHED: Final = 1  # of TCP, as Linux has it (tcp_states.h)
 
 
@@ -38,8 +43,27 @@ class Sender:
         """
         async for piece in pieces:
             if self._has_left():
-                raise InvalidRequestError("The connection ended before its request was answered.")
+                raise InvalidRequestError(_LEFT)
             yield piece
+
+    async def while_waiting(self, work: Coroutine[Any, Any, T]) -> T:
+        """Return what comes of work for a request whose body was read; it is cancelled where nobody waits for it.
+
+        Raises:
+            InvalidRequestError: nobody does.
+        """
+        task = asyncio.ensure_future(work)
+        awaited: set[asyncio.Future[Any]] = {task} if self._departure is None else {task, self._departure}
+        try:
+            while not task.done():
+                if self._has_left():
+                    raise InvalidRequestError(_LEFT)
+                unsettled = {each for each in awaited if not each.done()}
+                await asyncio.wait(unsettled, timeout=_LOOK_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+            return task.result()
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
 
     def _has_left(self) -> bool:
         found = self._departure

@@ -1,10 +1,14 @@
 """Workbooks and ZIP archives over HTTP, opened in a worker process that is ended where a file costs too much."""
 
+import asyncio
 import io
+import threading
 import zipfile
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from socket import create_connection
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import httpx
@@ -13,6 +17,8 @@ import pytest
 from services.evidence.batches.whole_files import unpacking_workers
 from services.evidence.sources.forms import XLSX, ZIP
 from tests.evidence_doubles import LIMITS, MemoryBatches, Published, evidence_app
+from tests.served import served
+from tests.waiting import eventually
 from tests.workbooks import GOOD, HEADER, packed, workbook
 
 BAD = [*GOOD[:3], "wrong", *GOOD[4:]]
@@ -115,3 +121,34 @@ async def test_a_file_that_costs_too_much_ends_its_worker_and_the_next_one_is_re
     answer = await evidence.send(costly)
     assert (answer.status_code, "more time or memory" in answer.json()["detail"]) == (413, True), answer.text
     assert (await evidence.send(good)).status_code == 202
+
+
+class _Endless:
+    """Runs jobs that never end."""
+
+    def __init__(self) -> None:
+        self.started, self.ended = threading.Event(), threading.Event()
+
+    async def run(self, *_: Any, answer: Any) -> Any:
+        self.started.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.ended.set()
+
+
+@pytest.mark.parametrize("query", ["", "?dry_run=true"])
+def test_a_file_whose_sender_has_left_is_opened_no_further(query: str) -> None:
+    runner, file = _Endless(), workbook(GOOD)
+    app = evidence_app(MemoryBatches(), Published(), uuid4, LARGE, longest_row=65_536, chunk_rows=500, runner=runner)
+    head = (
+        f"POST /v1/batches{query} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer north\r\nContent-Type: {XLSX}\r\n"
+        f"Content-Length: {len(file)}\r\n\r\n"
+    )
+    with served(app) as url:
+        address = urlsplit(url)
+        with create_connection((address.hostname, address.port)) as connection:
+            connection.sendall(head.encode() + file)
+            eventually(runner.started.is_set, 30)
+            assert not runner.ended.is_set()
+        eventually(runner.ended.is_set, 30)

@@ -117,6 +117,17 @@ async def test_a_caller_who_waits_too_long_is_told_and_the_worker_is_replaced() 
     await pool.close()
 
 
+async def test_a_job_that_nobody_waits_for_ends_at_once_and_leaves_its_place() -> None:
+    pool = pool_of(waiting=1, limits=JobLimits(cpu_seconds=600, seconds=600))
+    first = await run(pool, jobs.pid_job)
+    spinning = asyncio.create_task(run(pool, jobs.spinning_job))
+    await asyncio.sleep(0)
+    spinning.cancel()
+    await asyncio.gather(spinning, return_exceptions=True)
+    assert await run(pool, jobs.pid_job) != first
+    await pool.close()
+
+
 def _exists(pid: int) -> bool:
     return Path(f"/proc/{pid}").exists()
 

@@ -16,7 +16,7 @@ from fastapi.responses import JSONResponse, StreamingResponse
 
 from libs.access.api_keys import ApiKeys, Caller
 from libs.common.body_limits import streamed_body
-from libs.common.departures import watched
+from libs.common.departures import Sender, watched
 from libs.common.errors import (
     ConflictError,
     ForbiddenError,
@@ -149,14 +149,14 @@ def upload_routes(
 
     @asynccontextmanager
     async def _opened(
-        request: Request, sent: AsyncIterator[bytes], *, gzipped: bool
+        request: Request, sender: Sender, sent: AsyncIterator[bytes], *, gzipped: bool
     ) -> AsyncIterator[tuple[Form, AsyncIterator[bytes]]]:
         media_type = _media_type(request)
         if media_type in STREAMED:
             yield STREAMED[media_type], plain_blocks(sent, limits, gzipped=gzipped)
             return
         small = limits.of_bytes(whole_files.most_bytes)
-        async with whole_files.opened(media_type, plain_blocks(sent, small, gzipped=gzipped)) as found:
+        async with whole_files.opened(media_type, plain_blocks(sent, small, gzipped=gzipped), sender) as found:
             yield found
 
     def _answer(batch: Batch, response: Response) -> BatchView:
@@ -222,7 +222,7 @@ def upload_routes(
         with watched(request) as sender:
             stream = keys.while_valid(request, sender.stream())
             sent = quotas.counted(caller, stream, BYTES_OF_DRY_RUNS if is_dry_run else "bytes")
-            async with _opened(request, sent, gzipped=is_gzip(content_encoding)) as (form, pieces):
+            async with _opened(request, sender, sent, gzipped=is_gzip(content_encoding)) as (form, pieces):
                 upload = Upload(caller.issuer_id, source, form.name, request_trace(request), idempotency_key)
                 reader = form.reader(longest_row)
                 charge = partial(quotas.take, caller, ROWS_OF_DRY_RUNS if is_dry_run else "rows")

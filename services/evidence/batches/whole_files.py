@@ -6,6 +6,7 @@ from contextlib import aclosing, asynccontextmanager
 from typing import Any, Final
 
 from libs.common.client_address import CLIENT
+from libs.common.departures import Sender
 from libs.common.errors import BowerbirdError, TooLargeError, UnavailableError
 from libs.common.workers.jobs import Job, JobEndedError, JobLimits, Runner
 from libs.common.workers.pool import WorkerPool
@@ -41,29 +42,30 @@ class WholeFiles:
 
     @asynccontextmanager
     async def opened(
-        self, media_type: str, pieces: AsyncIterator[bytes]
+        self, media_type: str, pieces: AsyncIterator[bytes], sender: Sender
     ) -> AsyncIterator[tuple[Form, AsyncIterator[bytes]]]:
-        """Give the form of what is in a file, and what its reader reads.
+        """Give the form of what is in a file, and what its reader reads, for as long as its sender waits.
 
         Raises:
-            InvalidRequestError: it cannot be opened, or holds no evidence.
+            InvalidRequestError: it cannot be opened, holds no evidence, or its sender has left.
             TooLargeError: it unpacks to more than a limit allows, or takes too much to open.
             UnavailableError: too many are being opened already, or it was not opened in time.
             BowerbirdError: a limit was passed while it came.
         """
         with self._places.place(CLIENT.get()):
             content = b"".join([piece async for piece in pieces])
-            async with aclosing(self._unpacked(OPENED[media_type], content)) as unpacked:
+            async with aclosing(self._unpacked(OPENED[media_type], content, sender)) as unpacked:
                 yield FORMS[await anext(unpacked)], unpacked
 
-    async def _unpacked(self, job: Callable[..., Job[None]], content: bytes) -> AsyncGenerator[Any]:
+    async def _unpacked(self, job: Callable[..., Job[None]], content: bytes, sender: Sender) -> AsyncGenerator[Any]:
         """Yield what a job yields, each piece when the one before was taken."""
         found: asyncio.Queue[Any] = asyncio.Queue(1)
 
         async def run() -> None:
             end: BowerbirdError | None = None
             try:
-                await self._runner.run(job, content, self._longest_row, self._plain_bytes, answer=found.put)
+                opening = self._runner.run(job, content, self._longest_row, self._plain_bytes, answer=found.put)
+                await sender.while_waiting(opening)
             except JobEndedError as ended:
                 end = TooLargeError(_COSTLY) if ended.end == "too_costly" else UnavailableError(_LATE)
             except BowerbirdError as error:
