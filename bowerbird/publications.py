@@ -9,8 +9,9 @@ from uuid import UUID
 
 from bowerbird.authority import Authority
 from libs.access.repository import KeyRepository
-from libs.common.damage import UNREADABLE, Damage
+from libs.common.damage import Damage
 from libs.common.mongo import Client
+from libs.common.stored import UNREADABLE
 from libs.contracts import topics
 from libs.contracts.cloudevents import Outgoing
 from libs.contracts.events import (

@@ -33,10 +33,11 @@ from libs.access.api_keys import ALL_ISSUERS
 from libs.audit.entry import Action, Entry
 from libs.common import mongo
 from libs.common.clock import now
-from libs.common.damage import UNREADABLE, Damage
+from libs.common.damage import Damage
 from libs.common.kafka import Kafka
 from libs.common.settings import SettingsError
 from libs.common.store_access import mongo_options
+from libs.common.stored import UNREADABLE
 from libs.common.telemetry import new_trace
 from libs.contracts.events import Event
 from services.issuer.keys.copies import KeyCopies

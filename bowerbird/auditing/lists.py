@@ -9,8 +9,9 @@ import orjson
 
 from bowerbird.auditing.difference import Difference
 from bowerbird.auditing.reading import some_of
-from libs.common.damage import UNREADABLE, Damage
+from libs.common.damage import Damage
 from libs.common.mongo import Client, Collection, Document
+from libs.common.stored import UNREADABLE
 from libs.openbadges.status.bitstring import StatusList
 
 _FIELDS: Final = {"issuer_id": 1, "status_index": 1, "state": 1, "revoked_at": 1}

@@ -7,8 +7,9 @@ from uuid import UUID
 
 from bowerbird.auditing.difference import Difference
 from bowerbird.auditing.reading import some_of
-from libs.common.damage import UNREADABLE, Damage
+from libs.common.damage import Damage
 from libs.common.mongo import Client, Document, find_by_ids
+from libs.common.stored import UNREADABLE
 from libs.contracts.events import Event, Outcome
 from libs.contracts.ids import Ids, submission_id
 from libs.contracts.reasons import RevocationReason

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from datetime import date
 from re import escape
 
-from libs.common.damage import Damage, readable
+from libs.common.damage import Damage, without_damaged
+from libs.common.errors import UnreadableError
 from libs.common.mongo import Database, Document, Index, find_by_ids, upsert_newest
+from libs.common.stored import all_readable, readable
 from libs.contracts.events import OrganisationPublished
 from libs.contracts.organisations import OrganisationKind
 
@@ -58,20 +60,30 @@ class OrganisationStore:
         return await self._collection.find_one(query, {"_id": 1}) is not None
 
     async def newest(self, organisation_id: str) -> OrganisationPublished | None:
-        """Return the newest version of an organisation that has arrived, if any."""
-        return (await self.by_ids([organisation_id])).get(organisation_id)
+        """Return the newest version of an organisation that has arrived, if any.
+
+        Raises:
+            UnreadableError: it was damaged.
+        """
+        found = await self._collection.find_one({"_id": organisation_id}, {"event": 1, "version": 1})
+        if found is None:
+            return None
+        event = readable(_event, found)
+        if event is None:
+            raise UnreadableError(f"organisation {organisation_id}", found.get("version"))
+        return event
 
     async def by_ids(self, organisation_ids: Iterable[str]) -> dict[str, OrganisationPublished]:
         """Return those of these that have arrived."""
         found = await find_by_ids(self._collection, "_id", organisation_ids, projection={"event": 1})
-        return {each["_id"]: _event(each) for each in found}
+        return {each.organisation_id: each for each in all_readable(_event, found)}
 
     async def everything(self, damage: Damage | None = None) -> AsyncIterator[Sequence[OrganisationPublished]]:
-        """Yield the newest version of every organisation, some at a time, sorted by id; `damage` as for `readable`."""
+        """Yield each organisation's newest version, some at a time, by id; `damage` as in `without_damaged`."""
         # All tenants: for publishing them again.
         cursor = self._collection.find({}, {"event": 1}).sort("_id", 1).batch_size(_TOGETHER)
         while found := await cursor.to_list(_TOGETHER):
-            yield readable(damage, f"{self._collection.database.name}.organisations", found, _event)
+            yield without_damaged(damage, f"{self._collection.database.name}.organisations", found, _event)
 
     async def page(
         self, sought: Sought, among: Collection[str] | None, after: str, limit: int
@@ -91,7 +103,7 @@ class OrganisationStore:
             ended = {"$lt": sought.today.isoformat()}
             query["last_day"] = {"$not": ended} if sought.is_open else ended
         found = await self._collection.find(query, {"event": 1}).sort("_id", 1).limit(limit).to_list(None)
-        return [_event(each) for each in found]
+        return all_readable(_event, found)
 
     async def holders(self, identifiers: Iterable[str]) -> dict[str, str]:
         """Return whose these identifiers are (SCHEME:VALUE), of those that are somebody's."""

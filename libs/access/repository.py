@@ -7,7 +7,7 @@ from typing import Any
 
 from pymongo import ASCENDING, UpdateOne
 
-from libs.common.damage import Damage, readable
+from libs.common.damage import Damage, without_damaged
 from libs.common.errors import NotFoundError
 from libs.common.mongo import Database, Document, Index, aggregate, not_found
 from libs.contracts.events import ApiKeyGranted, ApiKeyWithdrawn
@@ -102,11 +102,11 @@ class KeyRepository:
     async def everything(self, damage: Damage | None = None) -> AsyncIterator[ApiKeyGranted | ApiKeyWithdrawn]:
         """Yield every signed grant, and of each key the withdrawal that holds, as they were published.
 
-        `damage` is as for `readable`.
+        `damage` is as for `without_damaged`.
         """
         # An operator's query, over all tenants.
         async for found in self._keys.find({"grant": {"$exists": True}}).batch_size(_AT_ONCE):
-            for events in readable(damage, f"{self._keys.database.name}.api_keys", [found], _events_of):
+            for events in without_damaged(damage, f"{self._keys.database.name}.api_keys", [found], _events_of):
                 for event in events:
                     yield event
 

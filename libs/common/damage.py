@@ -1,15 +1,13 @@
 """What is left out where stored documents were damaged: each is named, and costs no other its place."""
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 from libs.common.mongo import Document
+from libs.common.stored import UNREADABLE
 
 T = TypeVar("T")
 K = TypeVar("K")
-
-UNREADABLE: Final = (AttributeError, IndexError, KeyError, TypeError, ValueError)
-"""What reading a document raises that was damaged."""
 
 
 class Damage:
@@ -64,7 +62,7 @@ class Damage:
         return [each for part in await self.parts(collection, find, ids) for each in part]
 
 
-def readable(
+def without_damaged(
     damage: Damage | None, collection: str, found: Iterable[Document], read: Callable[[Document], T]
 ) -> list[T]:
     """Return what can be read of these documents; where nobody notes damage, one that cannot is raised."""

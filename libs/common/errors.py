@@ -99,6 +99,21 @@ class ConflictError(BowerbirdError):
     title = "Conflict"
 
 
+class UnreadableError(ConflictError):
+    """What is stored of the newest version cannot be read: it was damaged, and no next one can be told from it.
+
+    Attributes:
+        version: the number of what cannot be read, as far as it is known.
+    """
+
+    def __init__(self, document: str, version: object) -> None:
+        super().__init__(
+            f"{document} is stored and cannot be read; whoever runs the service puts it right "
+            "(docs/runbooks/BowerbirdEvidenceParked.md, 'What is stored was damaged')"
+        )
+        self.version = version if isinstance(version, int) else 0
+
+
 class OrganisationClosedError(ConflictError):
     """The organisation has closed, and takes evidence no longer; the detail says since when, and what follows it."""
 

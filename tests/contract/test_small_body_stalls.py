@@ -51,6 +51,9 @@ class _Empty(MemoryCatalogue):
 class _Publishing:
     """Publishes at once whatever it is given."""
 
+    async def newest(self, *_: Any) -> None:
+        return None
+
     async def publish(self, event: CatalogueEvent, *_: Any, **__: Any) -> tuple[CatalogueEvent, bool]:
         return event, True
 

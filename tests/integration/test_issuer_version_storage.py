@@ -9,15 +9,17 @@ import pytest
 
 from libs.audit.entry import Action, Cause, Entry
 from libs.common.arrivals import Arrivals
-from libs.common.errors import ConflictError
+from libs.common.errors import ConflictError, UnreadableError
 from libs.contracts.cloudevents import Outgoing
 from libs.contracts.events import (
+    AchievementPublished,
     IssuerPublished,
     SigningKeySealed,
 )
 from libs.contracts.reasons import SuspensionReason
 from libs.openbadges.crypto.keys import Ed25519Key
 from services.issuer.catalogue import trial
+from services.issuer.catalogue.achievements import Achievements
 from services.issuer.catalogue.issuers import By, Issuers, Profile
 from services.issuer.catalogue.names import IssuerNames
 from services.issuer.catalogue.publications import Publications
@@ -72,6 +74,9 @@ class IssuerWorld:
             urls=URLS,
             clock=lambda: self.now,
         )
+        self.achievements = Achievements(
+            catalogue=self.catalogue, publications=self.publications, urls=URLS, clock=lambda: self.now
+        )
 
     async def record(self, *entries: Entry) -> None:
         self._die("before the audit log")
@@ -81,6 +86,8 @@ class IssuerWorld:
     async def publish(self, outgoing: Sequence[Outgoing]) -> None:
         self._die("before publishing")
         await self.catalogue.store_issuers([each.event for each in outgoing if isinstance(each.event, IssuerPublished)])
+        versions = [each.event for each in outgoing if isinstance(each.event, AchievementPublished)]
+        await self.catalogue.store_achievements(versions)
         self._die("after publishing")
 
     def _die(self, where: str) -> None:
@@ -220,3 +227,104 @@ async def test_an_issuer_that_was_stored_before_versions_had_numbers_is_read_and
     version = await here.issuers.set_suspension("wattle", SuspensionReason.OTHER, ADMINISTRATOR)
     assert version.version == 2
     assert await here.catalogue.suspended(["wattle"]) == {"wattle"}
+
+
+DAMAGE: list[dict[str, Any]] = [
+    {"$unset": {"event": ""}},
+    {"$set": {"event": "no JSON"}},
+    {"$set": {"event": 7, "version": "one"}},
+]
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+async def test_the_next_profile_takes_the_place_of_a_version_that_cannot_be_read(
+    world: World, damage: dict[str, Any]
+) -> None:
+    here = IssuerWorld(world)
+    await here.wattle()
+    await world.database["issuers"].update_one({"_id": "wattle"}, damage)
+    version, new = await here.issuers.change_profile(
+        "wattle",
+        Profile("Wattle", url="https://wattle.example"),
+        expected_version=None,
+        may_resemble=True,
+        by=ADMINISTRATOR,
+    )
+    assert (version.version, new) == (2, True)
+    assert await here.catalogue.newest_issuer("wattle") == version
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+async def test_the_same_profile_again_puts_a_damaged_version_right(world: World, damage: dict[str, Any]) -> None:
+    here = IssuerWorld(world)
+    await here.wattle()
+    whole = await here.catalogue.newest_issuer("wattle")
+    await world.database["issuers"].update_one({"_id": "wattle"}, damage)
+    await here.wattle()
+    assert await here.catalogue.newest_issuer("wattle") == whole
+
+
+async def test_where_the_newest_number_cannot_be_told_no_version_is_published_and_the_document_is_named(
+    world: World,
+) -> None:
+    here = IssuerWorld(world)
+    await here.wattle()
+    await world.database["issuers"].update_one({"_id": "wattle"}, {"$unset": {"event": ""}})
+    await world.database["publications"].delete_many({})
+    with pytest.raises(UnreadableError, match="issuer wattle is stored and cannot be read"):
+        await here.wattle()
+    await world.database["publications"].insert_one(
+        {"_id": "issuer:wattle/1", "subject": "issuer:wattle", "version": 1, "kind": "issuer", "event": "no JSON"}
+    )
+    with pytest.raises(UnreadableError):
+        await here.wattle(url="https://wattle.example")
+    assert await world.database["publications"].count_documents({}) == 1
+
+
+async def test_a_damaged_did_document_is_made_anew_of_the_keys(world: World) -> None:
+    here = IssuerWorld(world)
+    await here.wattle()
+    published = await here.catalogue.newest_issuer("wattle")
+    assert published is not None
+    broken = published.model_copy(update={"did_document": "no JSON"}).model_dump_json()
+    await world.database["issuers"].update_one({"_id": "wattle"}, {"$set": {"event": broken}})
+    await world.database["publications"].update_one({"_id": "issuer:wattle/1"}, {"$set": {"event": broken}})
+    version = await here.issuers.publish_keys("wattle", TRACE, ADMINISTRATOR.cause)
+    assert version is not None
+    assert (version.version, version.did_document) == (2, published.did_document)
+
+
+@pytest.mark.parametrize("field", ["owner", "achievement_id", "version", "shared", "event"])
+@pytest.mark.parametrize("next_version", [False, True])
+async def test_publishing_an_achievement_gets_round_what_is_damaged_of_it(
+    world: World, field: str, next_version: bool
+) -> None:
+    here = IssuerWorld(world)
+    await here.wattle()
+    content = achievement()
+    first, _, _ = await here.achievements.publish(content, None, TRACE, ADMINISTRATOR.cause)
+    await world.database["achievements"].update_one({"_id": first.version_key}, {"$unset": {field: ""}})
+    if next_version:
+        content = content.model_copy(update={"description": "Another description of it."})
+    version, new, _ = await here.achievements.publish(content, None, TRACE, ADMINISTRATOR.cause)
+    assert (version.version, new) == ((2, True) if next_version else (1, False))
+    issuers = await here.catalogue.issuers(["wattle"])
+    assert await here.catalogue.resolve([("wattle", content.achievement_id)], issuers) == {
+        ("wattle", content.achievement_id): version
+    }
+
+
+async def test_a_damaged_publication_holds_up_no_repair_and_no_start(world: World) -> None:
+    here = IssuerWorld(world)
+    await here.wattle()
+    first = await here.catalogue.newest_issuer("wattle")
+    assert first is not None
+    await world.database["publications"].update_one({"_id": "issuer:wattle/1"}, {"$set": {"arrived": False}})
+    await world.database["publications"].insert_one(
+        {"_id": "issuer:wattle/2", "subject": "issuer:wattle", "version": 2, "kind": "gone", "arrived": True}
+    )
+    here.now += timedelta(hours=1)
+    assert await here.publications.repair() > 0
+    assert await here.publications.lacking([first]) == []
+    await world.database["publications"].update_one({"_id": "issuer:wattle/1"}, {"$unset": {"event": ""}})
+    assert await here.publications.lacking([first]) == [first]

@@ -1090,3 +1090,38 @@ async def test_who_was_not_told_of_the_first_badge_is_told_of_the_second_as_of_a
     await does.deliveries.closed([announced(superseded(learner))])
     assert await told(database, NOW + LEASE) == [(Occasion.ISSUED, False, "")]
     assert (await ends(database))[credential_id(learner), "issued"] == ("cancelled", "revoked")
+
+
+@pytest.mark.parametrize(
+    ("collection", "field"),
+    [
+        ("deliveries", "trace"),
+        ("deliveries", "occasion"),
+        ("deliveries", "attempts"),
+        ("achievements", "levels"),
+        ("achievements", "name"),
+        ("issuers", "name"),
+        ("mail_domains", "domains"),
+    ],
+)
+async def test_a_damaged_document_holds_up_no_mail_but_its_own(
+    database: mongo.Database, collection: str, field: str
+) -> None:
+    catalogue = Catalogue(database)
+    names = {"wattle": uuid4(), "banksia": uuid4()}
+    await catalogue.store_issuers([issuer(each) for each in names])
+    await catalogue.store_achievements([achievement(owner=each) for each in names])
+    rules = [MailDomainsSet(issuer_id=each, domains=("x.example",), changed_at=NOW) for each in names]
+    await MailDomains(database).store(rules)
+    both, deliveries = workers(database), Deliveries(database)
+    for name, learner in names.items():
+        given = contact(learner).model_copy(update={"issuer_id": name})
+        await both.contacts([received(given)])
+        version = achievement(owner=name).version_key
+        decided = decided_issued(name, learner, credential_id(learner), version, NOW)
+        await both.deliveries.decided([announced(decided)])
+    of_wattle = {"issuer_id": "wattle"} if collection == "deliveries" else {"_id": {"$regex": "^wattle"}}
+    assert (await database[collection].update_one(of_wattle, {"$unset": {field: ""}})).matched_count == 1
+    claimed = await deliveries.claim(100, owner="a", now=NOW, lease_until=NOW + LEASE)
+    ready, _ = await preparation(database).prepare(claimed)
+    assert [each.delivery.issuer_id for each in ready] == ["banksia"]

@@ -290,6 +290,30 @@ async def test_who_signed_and_what_was_published_is_asked_without_reading_whole_
 
 
 TAKEN_DOWN = REVOKED + timedelta(days=1)
+
+
+@pytest.mark.parametrize("field", ["name", "did_document", "url"])
+async def test_a_damaged_issuer_or_document_is_left_out_and_keeps_no_other_from_being_verified(
+    infrastructure: Stack, field: str
+) -> None:
+    client = mongo.connect(infrastructure.mongo_url, "test")
+    database = client[f"verifier_test_{uuid4().hex}"]
+    school, other, here, damaged = School(slug="wattle-grove"), School(slug="banksia"), uuid4(), uuid4()
+    try:
+        repository = Repository(database)
+        await repository.store_issuers([issuer(school), issuer(other)])
+        await repository.store_documents([document(school, here, 7), document(other, damaged, 8)])
+        await database["issuers"].update_one({"_id": "banksia"}, {"$unset": {field: ""}})
+        await database["documents"].update_one({"_id": damaged}, {"$unset": {"state": ""}})
+        assert (await repository.registered_issuers([school.did, other.did])).keys() == {school.did}
+        alike = await repository.parties_alike([skeleton(school.name)])
+        assert "wattle-grove" in {each.issuer_id for found in alike.values() for each in found}
+        assert (await repository.credential_texts([here, damaged])).keys() == {here}
+    finally:
+        await client.drop_database(database.name)
+        await mongo.close(client)
+
+
 SEEDS = [int(os.environ.get("TEST_SEED", "20261123")) + offset for offset in range(5)]
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from libs.common.damage import Damage, readable
+from libs.common.damage import Damage, without_damaged
 
 DOCUMENTS: list[dict[str, Any]] = [
     {"_id": "a", "issuer_id": "north", "n": 1},
@@ -34,7 +34,7 @@ def test_what_can_be_read_is_returned_and_the_rest_named_once() -> None:
 
 def test_where_nobody_notes_it_damage_is_raised() -> None:
     with pytest.raises(KeyError):
-        readable(None, "issuer.pairs", DOCUMENTS, number)
+        without_damaged(None, "issuer.pairs", DOCUMENTS, number)
 
 
 async def test_of_ids_asked_together_those_that_cannot_be_read_are_found_out() -> None:

@@ -7,7 +7,7 @@ from typing import Final
 import cramjam
 from bson import Binary
 
-from libs.common.damage import Damage, readable
+from libs.common.damage import Damage, without_damaged
 from libs.common.mongo import Collection, Database, Document, Index, find_by_ids
 from libs.contracts.events import EvidenceSubmitted
 
@@ -56,11 +56,11 @@ class SentSubmissions:
         await self._submissions.replace_one({"_id": first.submission_id}, document, upsert=True)
 
     async def pending(self, damage: Damage | None = None) -> AsyncIterator[list[EvidenceSubmitted]]:
-        """Yield what was published and is not known to be decided, some at a time; `damage` as for `readable`."""
+        """Yield what was published and nobody decided, some at a time; `damage` as in `without_damaged`."""
         # An operator's query, over all tenants.
         cursor = self._submissions.find({}, {"issuer_id": 1, "packed": 1}).sort("_id", 1).batch_size(_TOGETHER)
         async for each in cursor:
-            found = readable(damage, "evidence.submissions", [each], _sent)
+            found = without_damaged(damage, "evidence.submissions", [each], _sent)
             sent = {one.submission_id: one for some in found for one in some}
             for known in await find_by_ids(self._rows, "_id", sent, projection={"_id": 1}):
                 del sent[known["_id"]]

@@ -9,7 +9,7 @@ from libs.common.contact_details import ContactPolicy
 from libs.common.errors import ConflictError, FieldProblem
 from libs.contracts.events import AchievementPublished
 from services.issuer.catalogue.public_texts import refuse_contact_details, warnings_of
-from services.issuer.catalogue.publications import Publications, same_content
+from services.issuer.catalogue.publications import Publications, newest_of, same_content, subject_of
 from services.issuer.catalogue.repository import Catalogue
 from services.issuer.catalogue.rule_check import RuleCheck
 from services.issuer.catalogue.trial import try_achievement
@@ -57,7 +57,10 @@ class Achievements:
         """
         owner = (await self._catalogue.issuers([content.owner])).get(content.owner)
         content = await self._rules.with_owners(content, None if owner is None else owner.parent)
-        newest = await self._catalogue.newest_version(content.owner, content.achievement_id)
+        newest = await newest_of(
+            self._publications.newest(subject_of(content)),
+            self._catalogue.newest_version(content.owner, content.achievement_id),
+        )
         number = 0 if newest is None else newest.version
         if version is None:
             same = newest is not None and same_content(newest, content)

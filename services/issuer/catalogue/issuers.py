@@ -14,7 +14,7 @@ from libs.contracts.reasons import SuspensionReason
 from libs.openbadges.crypto import did
 from libs.openbadges.trust.names import names_no_school
 from services.issuer.catalogue.names import IssuerNames
-from services.issuer.catalogue.publications import Publications, same_content, unless_overtaken
+from services.issuer.catalogue.publications import Publications, newest_of, same_content, unless_overtaken
 from services.issuer.catalogue.repository import Catalogue
 from services.issuer.catalogue.trial import try_issuer
 from services.issuer.keys.did_documents import did_document
@@ -99,10 +99,11 @@ class Issuers:
 
     async def find(self, issuer_id: str) -> IssuerPublished | None:
         """Return the newest version claimed or arrived: after a restore, the catalogue may know what no claim does."""
-        claimed = await self._publications.newest(f"{IssuerPublished.key_prefix}{issuer_id}")
-        arrived = await self._catalogue.newest_issuer(issuer_id)
-        known = [each for each in (claimed, arrived) if isinstance(each, IssuerPublished)]
-        return max(known, key=lambda each: each.version, default=None)
+        found = await newest_of(
+            self._publications.newest(f"{IssuerPublished.key_prefix}{issuer_id}"),
+            self._catalogue.newest_issuer(issuer_id),
+        )
+        return found if isinstance(found, IssuerPublished) else None
 
     async def parent_in_tree(self, issuer_id: str) -> str | None:
         """Return the id of the nearest issuer above this one in the tree of organisations, if there is one."""

@@ -13,10 +13,11 @@ from pymongo import DESCENDING, ReplaceOne
 
 from libs.audit.entry import Action, AuditWriter, Cause, Details, Entry
 from libs.common.arrivals import Arrivals
-from libs.common.errors import ConflictError, UnavailableError
+from libs.common.errors import ConflictError, UnavailableError, UnreadableError
 from libs.common.failpoints import failpoint
 from libs.common.mongo import Database, Document, Index, find_by_ids, insert_new
-from libs.common.telemetry import get_logger, new_trace
+from libs.common.stored import readable
+from libs.common.telemetry import new_trace
 from libs.contracts.cloudevents import Outgoing
 from libs.contracts.events import (
     AchievementPublished,
@@ -74,6 +75,28 @@ async def unless_overtaken(publish: Callable[[], Awaitable[T]]) -> T:
     return await publish()
 
 
+async def newest_of(*asked: Awaitable[CatalogueEvent | None]) -> CatalogueEvent | None:
+    """Return the newest of what is claimed and what has arrived: after a restore, one may know what no other does.
+
+    Raises:
+        UnreadableError: what was damaged may be newer, so that its number must not be given again.
+    """
+    known: list[CatalogueEvent] = []
+    damaged: list[UnreadableError] = []
+    for each in asked:
+        try:
+            found = await each
+        except UnreadableError as error:
+            damaged.append(error)
+        else:
+            known += [] if found is None else [found]
+    newest = max(known, key=lambda each: each.version, default=None)
+    for each_damaged in damaged:
+        if newest is None or each_damaged.version > newest.version:
+            raise each_damaged
+    return newest
+
+
 class Publications:
     """The collection `publications`: for each version of each subject, who published it first, and what."""
 
@@ -95,7 +118,11 @@ class Publications:
         self._clock = clock
 
     async def newest(self, subject: str) -> CatalogueEvent | None:
-        """Return the newest version that was ever claimed, whether or not it has arrived."""
+        """Return the newest version that was ever claimed, whether or not it has arrived.
+
+        Raises:
+            UnreadableError: it was damaged.
+        """
         claim = await self._collection.find_one({"subject": subject}, sort=[("version", DESCENDING)])
         return None if claim is None else _read(claim)
 
@@ -155,7 +182,8 @@ class Publications:
         """Return those of these versions, which were published, that are not claimed here, or with other content."""
         versions = {_claim_id(each): each for each in events if isinstance(each, CatalogueEvent)}
         claims = await find_by_ids(self._collection, "_id", versions)
-        there = {each["_id"] for each in claims if same_content(_read(each), versions[each["_id"]])}
+        held = {each["_id"]: event for each in claims if (event := readable(_event, each)) is not None}
+        there = {claim_id for claim_id, event in held.items() if same_content(event, versions[claim_id])}
         return [each for claim_id, each in versions.items() if claim_id not in there]
 
     async def adopt(self, lacking: Sequence[CatalogueEvent]) -> None:
@@ -172,11 +200,8 @@ class Publications:
         """Finish interrupted publications, once; returns the delay in seconds until the next time."""
         query = {"arrived": False, "claimed_at": {"$lt": self._clock() - _INTERRUPTED_AFTER}}
         for claim in await self._collection.find(query).to_list(None):
-            try:
-                event = _read(claim)
-            except (ValueError, KeyError, TypeError) as error:
-                # Damaged by somebody's hand: it holds up no other's.
-                get_logger().error("publication not readable", claim=claim["_id"], problem=type(error).__name__)
+            event = readable(_event, claim)
+            if event is None:
                 continue
             if await self._catalogue.has_arrived(event):
                 await self._settle(event, new_trace())
@@ -190,7 +215,10 @@ class Publications:
         Two publishers may overtake each other, and a compacted topic keeps the last record, not the highest version:
         whoever published an older version sees so here and publishes the newest one again.
         """
-        newest = await self.newest(subject_of(event))
+        try:
+            newest = await self.newest(subject_of(event))
+        except UnreadableError:
+            newest = None
         if newest is not None and newest.key == event.key and newest.version > event.version:
             await self._publish([Outgoing(newest, trace)])
         claim = {"_id": _claim_id(event), "arrived": False}
@@ -227,4 +255,11 @@ def _claim(event: CatalogueEvent, claimed_at: datetime, *, arrived: bool) -> Doc
 
 
 def _read(claim: Document) -> CatalogueEvent:
+    event = readable(_event, claim)
+    if event is None:
+        raise UnreadableError(f"publication {claim['_id']}", claim.get("version"))
+    return event
+
+
+def _event(claim: Document) -> CatalogueEvent:
     return _CONTRACTS[claim["kind"]].model_validate_json(claim["event"])

@@ -10,6 +10,7 @@ from cachetools import LRUCache, TTLCache
 from pymongo import DESCENDING
 
 from libs.access.organisations import OrganisationStore
+from libs.common.errors import UnreadableError
 from libs.common.mongo import Database, Document, Index, aggregate, find_by_ids, insert_new, upsert_newest
 from libs.common.stored import all_readable, readable
 from libs.contracts.events import (
@@ -60,16 +61,24 @@ class Catalogue:
         self._unreadable_pairs: set[Pair] = set()
 
     async def store_issuers(self, events: Sequence[IssuerPublished]) -> None:
-        """Keep the newest version of each issuer."""
+        """Keep the newest version of each issuer; what was damaged of it is put right by the same version again."""
         issuers = [_issuer(event) for event in events]
         await upsert_newest(self._issuers, issuers, order="version")
+        versions = {(each["_id"], each["version"]): each for each in issuers}
+        for stored in await find_by_ids(self._issuers, "_id", {each["_id"] for each in issuers}):
+            again = versions.get((stored["_id"], stored.get("version")))
+            if again is not None and readable(_read_issuer, stored) is None:
+                await self._issuers.replace_one({"_id": stored["_id"], "version": again["version"]}, again)
         for issuer in issuers:
             self._issuer_cache.pop(issuer["_id"], None)
 
     async def store_achievements(self, events: Sequence[AchievementPublished]) -> None:
-        """Keep every version of each achievement."""
+        """Keep every version of each achievement; one that was damaged is put right by the same version again."""
         achievements = {event.version_key: _achievement(event) for event in events}
-        await insert_new(self._achievements, list(achievements.values()))
+        there = await insert_new(self._achievements, list(achievements.values()))
+        for stored in await find_by_ids(self._achievements, "_id", there):
+            if not _is_whole(stored):
+                await self._achievements.replace_one({"_id": stored["_id"]}, achievements[stored["_id"]])
 
     async def store_authority(self, events: Sequence[AuthorityPublished]) -> None:
         """Keep the newest version of the authority's DID document."""
@@ -83,21 +92,33 @@ class Catalogue:
         )
 
     async def has_arrived(self, event: CatalogueEvent) -> bool:
-        """Return whether this version is in the database, or a newer one, unless it is an achievement's."""
+        """Return whether this version is in the database, and can be read, or a newer one, but of an achievement."""
         if isinstance(event, OrganisationPublished):
             return await self.organisations.has_arrived(event)
         if isinstance(event, IssuerPublished):
-            query = {"_id": event.issuer_id, "version": {"$gte": event.version}}
-            return await self._issuers.find_one(query, {"_id": 1}) is not None
+            issuer = await self._issuers.find_one({"_id": event.issuer_id, "version": {"$gte": event.version}})
+            if issuer is None or issuer["version"] > event.version:
+                return issuer is not None
+            return readable(_read_issuer, issuer) is not None
         if isinstance(event, AuthorityPublished):
             query = {"_id": event.authority_id, "version": {"$gte": event.version}}
             return await self._authority.find_one(query, {"_id": 1}) is not None
-        return await self._achievements.find_one({"_id": event.version_key}, {"_id": 1}) is not None
+        achievement = await self._achievements.find_one({"_id": event.version_key})
+        return achievement is not None and _is_whole(achievement)
 
     async def newest_issuer(self, issuer_id: str) -> IssuerPublished | None:
-        """Return the newest version of an issuer that has arrived, if any, past the cache."""
-        found = await self._issuers.find_one({"_id": issuer_id}, {"event": 1})
-        return None if found is None else IssuerPublished.model_validate_json(found["event"])
+        """Return the newest version of an issuer that has arrived, if any, past the cache.
+
+        Raises:
+            UnreadableError: it was damaged.
+        """
+        found = await self._issuers.find_one({"_id": issuer_id}, {"event": 1, "version": 1})
+        if found is None:
+            return None
+        issuer = readable(_read_issuer, found)
+        if issuer is None:
+            raise UnreadableError(f"issuer {issuer_id}", found.get("version"))
+        return issuer
 
     async def newest_issuers(self, issuer_ids: Iterable[str]) -> dict[str, IssuerPublished]:
         """Return the newest versions of those of these issuers that have arrived, past the cache."""
@@ -161,10 +182,19 @@ class Catalogue:
         return [found["_id"] for found in await self._issuers.find(query, {"_id": 1}).limit(10).to_list(None)]
 
     async def newest_version(self, owner: str, achievement_id: str) -> AchievementPublished | None:
-        """Return the newest version that has arrived, if any."""
+        """Return the newest version that has arrived, if any.
+
+        Raises:
+            UnreadableError: it was damaged.
+        """
         query = {"owner": owner, "achievement_id": achievement_id}
         found = await self._achievements.find_one(query, sort=[("version", DESCENDING)])
-        return None if found is None else AchievementPublished.model_validate_json(found["event"])
+        if found is None:
+            return None
+        version = readable(_read_version, found)
+        if version is None:
+            raise UnreadableError(f"achievement {found['_id']}", found.get("version"))
+        return version
 
     async def achievements_page(
         self, owner: str, *, shared_alone: bool, text: str | None, after: str, limit: int
@@ -192,7 +222,7 @@ class Catalogue:
                 {"$limit": limit},
             ],
         )
-        return [AchievementPublished.model_validate_json(each["newest"]["event"]) async for each in found]
+        return all_readable(_read_version, [each["newest"] async for each in found])
 
     async def stacking(self, owner: str) -> set[str]:
         """Return the ids of this owner's achievements of which a version asks to hold others."""
@@ -332,6 +362,15 @@ def _read_issuer(stored: Document) -> IssuerPublished:
 def _read_version(stored: Document) -> AchievementPublished:
     version = AchievementPublished.model_validate_json(stored["event"])
     return _as_named(version, version.version_key, stored)
+
+
+def _is_whole(stored: Document) -> bool:
+    """Return whether a version can be read, and found by what it says."""
+    version = readable(_read_version, stored)
+    if version is None:
+        return False
+    written = _achievement(version)
+    return all(stored.get(name) == written[name] for name in ("owner", "achievement_id", "version", "shared"))
 
 
 def _as_named(event: E, name: str, stored: Document) -> E:

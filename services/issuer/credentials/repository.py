@@ -8,7 +8,7 @@ from uuid import UUID
 from pymongo import DESCENDING, UpdateOne
 from pymongo.read_concern import ReadConcern
 
-from libs.common.damage import Damage, readable
+from libs.common.damage import Damage, without_damaged
 from libs.common.errors import NotFoundError
 from libs.common.mongo import Collection, Database, Document, Index, Insertion, find_by_ids, insert_new, not_found
 from libs.contracts.reasons import RevocationReason, TakeDownReason
@@ -146,11 +146,11 @@ class MongoCredentials:
         return await not_found(self._collection, issuer_id, credential_id)
 
     async def everything(self, damage: Damage | None = None) -> AsyncIterator[Sequence[Credential]]:
-        """Yield every credential as it stands now, some at a time; `damage` as for `readable`."""
+        """Yield every credential as it stands now, some at a time; `damage` as for `without_damaged`."""
         # An operator's query, over all tenants.
         cursor = self._collection.find().batch_size(_TOGETHER)
         while found := await cursor.to_list(_TOGETHER):
-            yield readable(damage, "issuer.credentials", found, _credential)
+            yield without_damaged(damage, "issuer.credentials", found, _credential)
 
     async def closed(self, damage: Damage | None = None) -> AsyncIterator[Sequence[Credential]]:
         """Yield every credential that somebody asked to revoke, take down or replace, and that is, some at a time."""
@@ -158,7 +158,7 @@ class MongoCredentials:
         asked = {"$or": [{"revocation_request": {"$exists": True}}, {"superseded_by": {"$exists": True}}]}
         cursor = self._collection.find(asked).batch_size(_TOGETHER)
         while found := await cursor.to_list(_TOGETHER):
-            yield readable(damage, "issuer.credentials", found, _credential)
+            yield without_damaged(damage, "issuer.credentials", found, _credential)
 
     async def names_after(self, after: UUID | None, limit: int) -> list[HeldCredentialName]:
         """Return credentials of every issuer by their ids, beginning after `after`."""

@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from libs.common.damage import Damage, readable
+from libs.common.damage import Damage, without_damaged
 from libs.common.mongo import Database, Document, Index, find_by_ids, insert_new
 
 INDEXES: Sequence[Index] = (Index("closing_requests", ["requested_at"], partial={"note": {"$exists": True}}),)
@@ -74,11 +74,11 @@ class ClosingRequests:
         return {each["_id"]: _request(each) for each in await self._requests.find(query).to_list(None)}
 
     async def everything(self, damage: Damage | None = None) -> AsyncIterator[Sequence[ClosingRequest]]:
-        """Yield every request, some at a time; `damage` as for `readable`."""
+        """Yield every request, some at a time; `damage` as for `without_damaged`."""
         # An operator's query, over all tenants.
         cursor = self._requests.find().batch_size(_TOGETHER)
         while found := await cursor.to_list(_TOGETHER):
-            yield readable(damage, "issuer.closing_requests", found, _request)
+            yield without_damaged(damage, "issuer.closing_requests", found, _request)
 
     async def oldest_note(self) -> datetime | None:
         """Return when the oldest note that is still kept was written; None where there is none."""

@@ -6,7 +6,7 @@ The event of a request is applied where the newest decision on its piece says so
 from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Final
 
-from libs.common.damage import Damage, readable
+from libs.common.damage import Damage, without_damaged
 from libs.common.mongo import Database, Document, insert_new
 from libs.contracts.events import EvidenceWithdrawn
 
@@ -24,11 +24,11 @@ class WithdrawalRequests:
         await insert_new(self._requests, [_document(each) for each in events])
 
     async def everything(self, damage: Damage | None = None) -> AsyncIterator[Sequence[EvidenceWithdrawn]]:
-        """Yield the event of every request, some at a time; `damage` as for `readable`."""
+        """Yield the event of every request, some at a time; `damage` as for `without_damaged`."""
         # An operator's query, over all tenants.
         cursor = self._requests.find().batch_size(_TOGETHER)
         while found := await cursor.to_list(_TOGETHER):
-            yield readable(damage, "issuer.withdrawal_requests", found, _event)
+            yield without_damaged(damage, "issuer.withdrawal_requests", found, _event)
 
 
 def _event(stored: Document) -> EvidenceWithdrawn:

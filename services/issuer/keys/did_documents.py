@@ -5,6 +5,8 @@ from typing import Any
 
 import orjson
 
+from libs.common.stored import UNREADABLE
+from libs.common.telemetry import get_logger
 from libs.openbadges.crypto.did import DID_CONTEXT, MULTIKEY_CONTEXT, verification_method
 from libs.openbadges.model import times
 from services.issuer.keys.states import KeyState, SigningKey
@@ -26,8 +28,7 @@ def did_document(did: str, keys: Iterable[SigningKey], previous: str | None = No
             key that is not there stays, since what it signed must verify, and the end of one stays, since what is
             distrusted must not verify again.
     """
-    before: dict[str, Any] = {} if previous is None else orjson.loads(previous)
-    said: dict[str, dict[str, Any]] = {each["id"]: each for each in before.get("verificationMethod", [])}
+    said = {} if previous is None else _methods_of(previous)
     methods: dict[str, dict[str, Any]] = {}
     for key in keys:
         name = verification_method(did, key.key_id)
@@ -43,6 +44,15 @@ def did_document(did: str, keys: Iterable[SigningKey], previous: str | None = No
             "assertionMethod": listed,
         }
     ).decode()
+
+
+def _methods_of(previous: str) -> dict[str, dict[str, Any]]:
+    """Return what the document before this one says of keys; of one that cannot be read, by which nothing verifies."""
+    try:
+        return {each["id"]: each for each in orjson.loads(previous).get("verificationMethod", [])}
+    except UNREADABLE as error:
+        get_logger().error("a DID document cannot be read, and is made of the keys alone", problem=type(error).__name__)
+        return {}
 
 
 def _method(name: str, did: str, key: SigningKey, said: Mapping[str, Any]) -> dict[str, Any]:

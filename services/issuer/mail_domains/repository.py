@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from libs.common.damage import Damage, readable
+from libs.common.damage import Damage, without_damaged
 from libs.common.mongo import Database, Document, find_by_ids, upsert_newest
 from libs.contracts.events import MailDomainsSet
 
@@ -38,9 +38,9 @@ class MailDomainRepository:
         return [_event(each) for each in await find_by_ids(self._collection, "_id", issuer_ids)]
 
     async def everything(self, damage: Damage | None = None) -> list[MailDomainsSet]:
-        """Return what was set last for each issuer; `damage` as for `readable`."""
+        """Return what was set last for each issuer; `damage` as for `without_damaged`."""
         # An operator's query, over all tenants.
-        return readable(damage, "issuer.mail_domains", await self._collection.find().to_list(None), _event)
+        return without_damaged(damage, "issuer.mail_domains", await self._collection.find().to_list(None), _event)
 
 
 def _event(found: Document) -> MailDomainsSet:

@@ -11,7 +11,7 @@ from libs.common.errors import ConflictError, NotFoundError
 from libs.contracts.events import OrganisationPublished
 from libs.contracts.organisations import Closing, ClosingReason, FormerName, Identifier, OrganisationKind
 from services.issuer.catalogue.issuers import By, DidMethod, Issuers, Profile, profile_of
-from services.issuer.catalogue.publications import Publications, same_content, unless_overtaken
+from services.issuer.catalogue.publications import Publications, newest_of, same_content, unless_overtaken
 from services.issuer.organisations.turns import TreeTurns
 
 Change = Mapping[str, Any]
@@ -230,10 +230,11 @@ class Organisations:
 
     async def _newest(self, organisation_id: str) -> OrganisationPublished | None:
         """Return the newest version claimed or arrived: after a restore the store may know what no claim does."""
-        claimed = await self._publications.newest(f"{OrganisationPublished.key_prefix}{organisation_id}")
-        arrived = await self._stored.newest(organisation_id)
-        known = [each for each in (claimed, arrived) if isinstance(each, OrganisationPublished)]
-        return max(known, key=lambda each: each.version, default=None)
+        found = await newest_of(
+            self._publications.newest(f"{OrganisationPublished.key_prefix}{organisation_id}"),
+            self._stored.newest(organisation_id),
+        )
+        return found if isinstance(found, OrganisationPublished) else None
 
     async def _publish_first(
         self, organisation_id: str, name: str, content: Change, by: By

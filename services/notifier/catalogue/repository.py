@@ -1,12 +1,14 @@
 """Names of issuers and texts of achievement versions in MongoDB, as mail needs them."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from time import monotonic
 
 from cachetools import LRUCache, TTLCache
 
 from libs.common.mongo import Database, Document, find_by_ids, insert_new, upsert_newest
+from libs.common.stored import readable
 from libs.contracts.events import AchievementPublished, IssuerPublished
 from libs.contracts.results import SoloLevel
 
@@ -89,12 +91,13 @@ class Catalogue:
         wanted = set(issuer_ids)
         known = {each: text for each in wanted if (text := self._known.get(each)) is not None}
         missing = await find_by_ids(self._issuers, "_id", wanted - known.keys())
-        parents = {found["parent"] for found in missing if found.get("parent")}
+        parents = {parent for found in missing if isinstance(parent := found.get("parent"), str)}
         departments = await find_by_ids(self._issuers, "_id", parents, projection={"name": 1})
-        names = {found["_id"]: found["name"] for found in departments}
+        names = {found["_id"]: found.get("name") for found in departments}
         for found in missing:
-            text = IssuerText(found["name"], found.get("email"), names.get(found.get("parent")))
-            known[found["_id"]] = self._known[found["_id"]] = text
+            text = readable(partial(_issuer_text, names), found)
+            if text is not None:
+                known[found["_id"]] = self._known[found["_id"]] = text
         return known
 
     async def achievement_texts(self, keys: Iterable[str]) -> dict[str, AchievementText]:
@@ -102,8 +105,13 @@ class Catalogue:
         wanted = set(keys)
         known = {key: text for key in wanted if (text := self._texts.get(key)) is not None}
         for found in await find_by_ids(self._achievements, "_id", wanted - known.keys()):
-            known[found["_id"]] = self._texts[found["_id"]] = _text(found)
+            if (text := readable(_text, found)) is not None:
+                known[found["_id"]] = self._texts[found["_id"]] = text
         return known
+
+
+def _issuer_text(departments: Mapping[str, str | None], found: Document) -> IssuerText:
+    return IssuerText(found["name"], found.get("email"), departments.get(found.get("parent", "")))
 
 
 def _text(document: Document) -> AchievementText:

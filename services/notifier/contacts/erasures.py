@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from libs.common.damage import Damage, readable
+from libs.common.damage import Damage, without_damaged
 from libs.common.mongo import Database, Document, Index, find_by_ids, insert_new
 from libs.contracts.events import LearnerContact, LearnerErased
 
@@ -43,12 +43,12 @@ class Erasures:
         return last
 
     async def everything(self, damage: Damage | None = None) -> AsyncIterator[Sequence[LearnerErased]]:
-        """Yield the last erasure of every learner who was erased, some at a time; `damage` as for `readable`."""
+        """Yield the last erasure of every learner who was erased, some at a time; `damage` as for `without_damaged`."""
         # An operator's query, over all tenants. By the index: what is of one learner comes together.
         cursor = self._erasures.find().sort([("learner_id", 1), ("erased_at", 1)]).batch_size(_TOGETHER)
         last: dict[UUID, LearnerErased] = {}
         while found := await cursor.to_list(_TOGETHER):
-            for each in readable(damage, "notifier.erasures", found, _erased):
+            for each in without_damaged(damage, "notifier.erasures", found, _erased):
                 last[each.learner_id] = each
             yield [last.pop(each) for each in list(last)[:-1]]
         yield list(last.values())

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pymongo import DeleteOne, UpdateOne
 
-from libs.common.damage import Damage, readable
+from libs.common.damage import Damage, without_damaged
 from libs.common.mongo import Database, Document, Index, find_by_ids, insert_new, upsert_newest
 from libs.contracts.events import LearnerContact
 
@@ -101,11 +101,11 @@ class Contacts:
         ]
 
     async def everything(self, damage: Damage | None = None) -> AsyncIterator[Sequence[LearnerContact]]:
-        """Yield every contact with an address as it stands now, some at a time; `damage` as for `readable`."""
+        """Yield every contact with an address as it stands now, some at a time; `damage` as for `without_damaged`."""
         # An operator's query, over all tenants.
         cursor = self._contacts.find({"email": {"$exists": True}}).batch_size(_TOGETHER)
         while found := await cursor.to_list(_TOGETHER):
-            yield readable(damage, "notifier.contacts", found, _with_address)
+            yield without_damaged(damage, "notifier.contacts", found, _with_address)
 
     async def reachable(self, learner_ids: Iterable[UUID]) -> dict[UUID, Contact]:
         """Return the contacts of those of these learners who have an address."""

@@ -18,6 +18,7 @@ from pymongo import UpdateOne
 
 from libs.common.errors import NotFoundError
 from libs.common.mongo import Database, Document, Index, aggregate, find_by_ids, insert_new, not_found
+from libs.common.stored import all_readable
 from services.notifier.deliveries.changes import CLAIM_FIELDS, Change, unless_cancelled, unset
 from services.notifier.deliveries.delivery import Delivery, StoredDelivery
 from services.notifier.deliveries.schedule import ENDED, FAILED, OPEN, UNDECIDED, State
@@ -238,7 +239,7 @@ class Deliveries:
         if result.modified_count < len(candidates):
             ours = await find_by_ids(self._deliveries, "_id", [each["_id"] for each in candidates])
             candidates = [each for each in ours if each.get("claim") == claim]
-        return [Delivery.of(each, claim) for each in candidates]
+        return all_readable(lambda each: Delivery.of(each, claim), candidates)
 
     async def renew(self, deliveries: Sequence[Delivery], lease_until: datetime) -> None:
         """Extend the leases of deliveries that are still in flight."""

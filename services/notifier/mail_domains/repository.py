@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from libs.common.mongo import Database, find_by_ids, upsert_newest
+from libs.common.mongo import Database, Document, find_by_ids, upsert_newest
+from libs.common.stored import readable
 from libs.contracts.events import MailDomainsSet
 
 
@@ -26,9 +27,17 @@ class MailDomains:
         await upsert_newest(self._collection, documents, order="changed_at")
 
     async def of_issuers(self, issuer_ids: Iterable[str]) -> dict[str, tuple[str, ...]]:
-        """Return the domains of those of these issuers whose mail may not go everywhere."""
+        """Return the domains of those of these issuers whose mail may not go everywhere.
+
+        Where what was set cannot be read, it may go nowhere.
+        """
         found = await find_by_ids(self._collection, "_id", set(issuer_ids))
-        return {each["_id"]: tuple(each["domains"]) for each in found if each["domains"]}
+        domains = {each["_id"]: readable(_domains, each) for each in found}
+        return {issuer_id: set_ or () for issuer_id, set_ in domains.items() if set_ != ()}
+
+
+def _domains(stored: Document) -> tuple[str, ...]:
+    return tuple(str(each) for each in stored["domains"])
 
 
 def is_allowed(domain: str, issuer_id: str, allowed: Mapping[str, Sequence[str]]) -> bool:

@@ -158,7 +158,12 @@ class MaterialSource:
 
 
 def _parsed(did_document: str) -> Mapping[str, Any] | None:
-    document = orjson.loads(did_document)
+    try:
+        document = orjson.loads(did_document)
+    except ValueError as error:
+        # As good as none: it must not keep others' credentials from being verified.
+        get_logger().error("a DID document cannot be read", problem=type(error).__name__)
+        return None
     return document if isinstance(document, dict) else None
 
 

@@ -14,6 +14,7 @@ from uuid import UUID
 from pymongo import UpdateMany, UpdateOne
 
 from libs.common.mongo import Collection, Database, Document, Index, find_by_ids, insert_new, upsert_newest
+from libs.common.stored import all_readable, readable
 from libs.contracts.events import (
     AUTHORITY_ID,
     AchievementPublished,
@@ -203,7 +204,8 @@ class Repository:
         """The registered issuers among these, by DID."""
         await self._require_current()
         found = await find_by_ids(self._issuers, "did", dids, projection={**_PARTY, "did_document": 1})
-        return {one["did"]: RegisteredIssuer(_party(one), one["did_document"]) for one in found}
+        registered = all_readable(lambda one: RegisteredIssuer(_party(one), one["did_document"]), found)
+        return {each.party.id: each for each in registered}
 
     async def parties_alike(self, likenesses: Iterable[str]) -> dict[str, list[Party]]:
         """The first registered issuers whose names have one of these likenesses, by likeness."""
@@ -211,8 +213,9 @@ class Repository:
         found: dict[str, list[Party]] = {one: [] for one in likenesses}
         alike = self._issuers.find({"likenesses": {"$in": list(found)}}, {**_PARTY, "likenesses": 1})
         for each in await alike.sort("_id").limit(_MOST_ALIKE).to_list(None):
-            for one in found.keys() & set(each["likenesses"]):
-                found[one].append(_party(each))
+            if (party := readable(_party, each)) is not None:
+                for one in found.keys() & set(each["likenesses"]):
+                    found[one].append(party)
         return found
 
     async def credential_texts(self, ids: Iterable[UUID]) -> dict[UUID, str | TakenDown]:
@@ -220,7 +223,7 @@ class Repository:
         await self._require_current()
         asked = {"document": 1, "state": 1, "changed_at": 1, "reason": 1}
         found = await find_by_ids(self._documents, "_id", ids, projection=asked)
-        return {one["_id"]: _taken_down(one) or one["document"] for one in found}
+        return dict(all_readable(lambda one: (one["_id"], _taken_down(one) or one["document"]), found))
 
     async def organisation(self, issuer_id: str) -> Organisation | None:
         """The public profile of an issuer."""
