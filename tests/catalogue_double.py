@@ -15,7 +15,7 @@ from libs.contracts.rules import asked_for
 from services.issuer.catalogue.achievement_api import achievement_routes
 from services.issuer.catalogue.achievement_list_api import OfferedAchievements, achievement_list_routes
 from services.issuer.catalogue.achievements import Achievements
-from services.issuer.catalogue.publications import same_content
+from services.issuer.catalogue.publications import same_content, subject_of
 from services.issuer.urls import Urls
 from tests.issuer_doubles import NOW, issuer
 from tests.keys_in_memory import MemoryKeys
@@ -38,6 +38,11 @@ class MemoryCatalogue:
 
     async def newest_version(self, owner: str, achievement_id: str) -> AchievementPublished | None:
         return self._newest(owner).get(achievement_id)
+
+    async def newest(self, subject: str) -> AchievementPublished | None:
+        """Return the newest version that was ever claimed, as publications have it."""
+        claimed = sorted(self.versions.values(), key=lambda each: each.version)
+        return next((each for each in reversed(claimed) if subject_of(each) == subject), None)
 
     async def stacking(self, owner: str) -> set[str]:
         return {id_ for id_, each in self._newest(owner).items() if each.rule and asked_for(each.rule)}
