@@ -300,6 +300,7 @@ def test_no_caller_meets_an_error_while_two_replicas_are_restarted_one_after_the
     tmp_path: Path, places: dict[str, str]
 ) -> None:
     replicas = [Replica(upstream("verifier")) for _ in range(2)]
+    eventually(lambda: all(each.is_ready() for each in replicas), 30)
     both = " max_fails=0; server ".join(f"127.0.0.1:{each.port}" for each in replicas)
     text = re.sub(r"rate=\w+/\w;", "rate=100000r/s;", CONFIGURATION.read_text(encoding="utf-8"))
     text = text.replace("keepalive_timeout 20s;", "keepalive_timeout 500ms;")
