@@ -146,6 +146,36 @@ def test_what_one_store_loses_is_named_and_comes_back_by_repairing(stack: Stack,
         assert check not in left
 
 
+def test_one_damaged_document_is_named_and_ends_no_command(stack: Stack, tmp_path: Path) -> None:
+    operator, name = Operator(stack, tmp_path / "backup"), "damaged"
+    Scenario(stack, name, 45, evidence=20, batches=1).run()
+    assert rest(stack, 2.0)
+    harm: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+        "achievements": ({"owner": name}, {"$set": {"event": "{"}}),
+        "credentials": ({"issuer_id": name}, {"$unset": {"status_index": ""}}),
+        "signing_keys": ({"issuer_id": name}, {"$set": {"sealed": bytes(72)}}),
+    }
+    with databases(stack) as client:
+        before: dict[str, dict[str, Any]] = {
+            each: client["issuer"][each].find_one_and_update(*change) or {} for each, change in harm.items()
+        }
+    found = json.loads(operator.run("bowerbird audit promises --grace 0 --json --repair || test $? = 1"))["examples"]
+    for collection in ("achievements", "credentials"):
+        named = f"issuer.{collection} {before[collection]['_id']}, of {name}: "
+        assert any(each.startswith(named) for each in found["documents_unreadable"]), found
+    (key,) = (each for each in found["key_copies_differ"] if before["signing_keys"]["_id"] in each)
+    assert "which of the two is right is not known" in key
+    told = operator.run("bowerbird republish --yes 2>&1 || test $? = 1")
+    assert f"left out, since it cannot be read: issuer.achievements {before['achievements']['_id']}, of {name}" in told
+    assert "credentials, with what partners read" in told
+    with databases(stack) as client:
+        for each, document in before.items():
+            client["issuer"][each].replace_one({"_id": document["_id"]}, document)
+    left = json.loads(operator.run("bowerbird audit promises --grace 0 --json || test $? = 1"))["examples"]
+    assert "documents_unreadable" not in left
+    assert "key_copies_differ" not in left
+
+
 def test_what_is_amiss_with_status_lists_and_with_mails_about_ends_is_named(stack: Stack, tmp_path: Path) -> None:
     operator, name = Operator(stack, tmp_path / "backup"), "ended"
     Scenario(stack, name, 44, evidence=100, batches=1, told=1).run()
