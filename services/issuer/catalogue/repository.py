@@ -160,13 +160,6 @@ class Catalogue:
         while found := await cursor.to_list(_TOGETHER):
             yield all_readable(_read_issuer, found)
 
-    async def every_version(self) -> AsyncIterator[Sequence[AchievementPublished]]:
-        """Return every version of every achievement that has arrived, some at a time, sorted by key."""
-        # All tenants: for publishing them again.
-        cursor = self._achievements.find({}, {"event": 1}).sort("_id", 1).batch_size(_TOGETHER)
-        while found := await cursor.to_list(_TOGETHER):
-            yield all_readable(_read_version, found)
-
     async def suspended(self, issuer_ids: Iterable[str]) -> set[str]:
         """Return those of these issuers that may issue nothing, past the cache."""
         query = {"_id": {"$in": list(issuer_ids)}, "suspended": True}
