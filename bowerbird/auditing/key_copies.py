@@ -78,8 +78,9 @@ def _is_right(stored: StoredKey, copy: SigningKeySealed | None, encryption: KeyE
         return False
     try:
         opened(stored, encryption)
-        return copy is None or merged(stored.key, stored_key(copy).key) == stored.key
-    except KeyUnavailableError:
+    except (KeyUnavailableError, *UNREADABLE):
         return False
+    try:
+        return copy is None or merged(stored.key, stored_key(copy).key) == stored.key
     except UNREADABLE:
         return True  # a copy that nobody can read

@@ -6,9 +6,8 @@ from datetime import date
 from re import escape
 
 from libs.common.damage import Damage, without_damaged
-from libs.common.errors import UnreadableError
 from libs.common.mongo import Database, Document, Index, find_by_ids, upsert_newest
-from libs.common.stored import all_readable, readable
+from libs.common.stored import all_readable, require_readable
 from libs.contracts.events import OrganisationPublished
 from libs.contracts.organisations import OrganisationKind
 
@@ -66,12 +65,7 @@ class OrganisationStore:
             UnreadableError: it was damaged.
         """
         found = await self._collection.find_one({"_id": organisation_id}, {"event": 1, "version": 1})
-        if found is None:
-            return None
-        event = readable(_event, found)
-        if event is None:
-            raise UnreadableError(f"organisation {organisation_id}", found.get("version"))
-        return event
+        return None if found is None else require_readable(_event, found, f"organisation {organisation_id}")
 
     async def by_ids(self, organisation_ids: Iterable[str]) -> dict[str, OrganisationPublished]:
         """Return those of these that have arrived."""

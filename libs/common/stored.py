@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from typing import Final, TypeVar
 
+from libs.common.errors import UnreadableError
 from libs.common.mongo import Document
 from libs.common.telemetry import get_logger
 
@@ -21,6 +22,18 @@ def readable(read: Callable[[Document], T], stored: Document) -> T | None:
             "a stored document cannot be read", document=str(stored["_id"]), problem=type(error).__name__
         )
         return None
+
+
+def require_readable(read: Callable[[Document], T], stored: Document, what: str) -> T:
+    """Return what a document says; `what` names it for people.
+
+    Raises:
+        UnreadableError: it cannot be read.
+    """
+    said = readable(read, stored)
+    if said is None:
+        raise UnreadableError(what, stored.get("version"))
+    return said
 
 
 def all_readable(read: Callable[[Document], T], found: Iterable[Document]) -> list[T]:

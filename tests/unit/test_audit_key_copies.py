@@ -38,6 +38,7 @@ def stored(state: KeyState = KeyState.ACTIVE) -> StoredKey:
 KEY = stored()
 COPY = sealed_event(KEY, NOW)
 DAMAGED = StoredKey(KEY.key, Sealed(KEY.sealed.kek_id, bytes(len(KEY.sealed.ciphertext))))
+CUT = StoredKey(KEY.key, Sealed(KEY.sealed.kek_id, b""))
 
 
 async def found(
@@ -77,7 +78,9 @@ async def test_what_is_stored_and_opens_is_copied_again(
 
 
 @pytest.mark.parametrize(
-    ("key", "encryption"), [(DAMAGED, KEK), (KEY, OTHER_KEK), (KEY, None)], ids=["damaged", "other kek", "no kek"]
+    ("key", "encryption"),
+    [(DAMAGED, KEK), (CUT, KEK), (KEY, OTHER_KEK), (KEY, None)],
+    ids=["damaged", "cut", "other kek", "no kek"],
 )
 async def test_what_is_not_known_to_be_right_is_named_and_no_copy_is_made_of_it(
     key: StoredKey, encryption: KeyEncryption | None

@@ -16,7 +16,7 @@ from libs.common.arrivals import Arrivals
 from libs.common.errors import ConflictError, UnavailableError, UnreadableError
 from libs.common.failpoints import failpoint
 from libs.common.mongo import Database, Document, Index, find_by_ids, insert_new
-from libs.common.stored import readable
+from libs.common.stored import readable, require_readable
 from libs.common.telemetry import new_trace
 from libs.contracts.cloudevents import Outgoing
 from libs.contracts.events import (
@@ -255,10 +255,7 @@ def _claim(event: CatalogueEvent, claimed_at: datetime, *, arrived: bool) -> Doc
 
 
 def _read(claim: Document) -> CatalogueEvent:
-    event = readable(_event, claim)
-    if event is None:
-        raise UnreadableError(f"publication {claim['_id']}", claim.get("version"))
-    return event
+    return require_readable(_event, claim, f"publication {claim['_id']}")
 
 
 def _event(claim: Document) -> CatalogueEvent:

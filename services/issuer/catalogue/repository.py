@@ -10,9 +10,8 @@ from cachetools import LRUCache, TTLCache
 from pymongo import DESCENDING
 
 from libs.access.organisations import OrganisationStore
-from libs.common.errors import UnreadableError
 from libs.common.mongo import Database, Document, Index, aggregate, find_by_ids, insert_new, upsert_newest
-from libs.common.stored import all_readable, readable
+from libs.common.stored import all_readable, readable, require_readable
 from libs.contracts.events import (
     AUTHORITY_ID,
     AchievementPublished,
@@ -113,12 +112,7 @@ class Catalogue:
             UnreadableError: it was damaged.
         """
         found = await self._issuers.find_one({"_id": issuer_id}, {"event": 1, "version": 1})
-        if found is None:
-            return None
-        issuer = readable(_read_issuer, found)
-        if issuer is None:
-            raise UnreadableError(f"issuer {issuer_id}", found.get("version"))
-        return issuer
+        return None if found is None else require_readable(_read_issuer, found, f"issuer {issuer_id}")
 
     async def newest_issuers(self, issuer_ids: Iterable[str]) -> dict[str, IssuerPublished]:
         """Return the newest versions of those of these issuers that have arrived, past the cache."""
@@ -182,12 +176,7 @@ class Catalogue:
         """
         query = {"owner": owner, "achievement_id": achievement_id}
         found = await self._achievements.find_one(query, sort=[("version", DESCENDING)])
-        if found is None:
-            return None
-        version = readable(_read_version, found)
-        if version is None:
-            raise UnreadableError(f"achievement {found['_id']}", found.get("version"))
-        return version
+        return None if found is None else require_readable(_read_version, found, f"achievement {found['_id']}")
 
     async def achievements_page(
         self, owner: str, *, shared_alone: bool, text: str | None, after: str, limit: int
