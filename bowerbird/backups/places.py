@@ -48,6 +48,9 @@ async def span(settings: Settings) -> tuple[dict[str, dict[int, int]], dict[str,
         KafkaError: the brokers do not answer, or refuse.
     """
     partitions = await partitions_of(settings, TOPICS)
+    if not partitions:
+        # Brokers whose disk was lost. A consumer that is stopped before it has waited for anything ends this task.
+        return {}, {}
     consumer = AIOKafkaConsumer(bootstrap_servers=settings.kafka_bootstrap, **kafka_options(settings))
     await consumer.start()
     try:

@@ -6,13 +6,15 @@ from types import SimpleNamespace
 
 import pytest
 from aiokafka.errors import KafkaConnectionError
+from aiokafka.structs import TopicPartition
 
-from bowerbird.backups import commands, manifest
+from bowerbird.backups import commands, manifest, places
 from bowerbird.backups.commands import restore_backup
 from bowerbird.backups.restore import Target
 from bowerbird.operators import why_store_failed
 from libs.common import mongo
 from libs.common.fence import UnfinishedRestoreError
+from libs.common.settings import Settings
 
 AT = datetime(2026, 11, 28, 10, tzinfo=UTC)
 MADE = manifest.Manifest(
@@ -77,6 +79,14 @@ def test_looking_alone_says_so_and_ends_well(
     assert restore_backup(tmp_path) == 0
     assert "UNKNOWN" in capsys.readouterr().out
     assert restored == []
+
+
+async def test_where_kafka_has_no_topic_yet_there_is_nothing_to_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def none(*_: object) -> list[TopicPartition]:
+        return []
+
+    monkeypatch.setattr(places, "partitions_of", none)
+    assert await places.span(Settings(kafka_bootstrap="127.0.0.1:1")) == ({}, {})
 
 
 def test_a_restore_that_is_not_done_is_told_in_its_own_words() -> None:
