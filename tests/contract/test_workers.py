@@ -22,6 +22,7 @@ from services.verifier.service import ServiceSettings, stranger_workers
 from services.verifier.verification.jobs import credential_job
 from tests import worker_jobs as jobs
 from tests.verifier_doubles import PUBLIC, MemoryRepository, School, application, client
+from tests.waiting import async_eventually
 
 LIMITS = JobLimits(cpu_seconds=0.3, memory_bytes=64 * 1024 * 1024, result_bytes=100_000, seconds=20)
 
@@ -130,6 +131,22 @@ async def test_a_job_that_nobody_waits_for_ends_at_once_and_leaves_its_place() -
 
 def _exists(pid: int) -> bool:
     return Path(f"/proc/{pid}").exists()
+
+
+@pytest.mark.parametrize("turns", [1, 3, 10, 200])
+async def test_a_job_that_is_given_up_while_its_worker_starts_leaves_nothing_and_the_next_one_runs(turns: int) -> None:
+    pool = pool_of(limits=JobLimits(cpu_seconds=600, seconds=600))
+    given_up = asyncio.create_task(run(pool, jobs.spinning_job))
+    for _ in range(turns):
+        await asyncio.sleep(0.002)  # wherever its start is by then
+    given_up.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await given_up
+    running = await run(pool, jobs.pid_job)
+    assert pool._server is not None
+    forked = Path(f"/proc/{pool._server.pid}/task/{pool._server.pid}/children")
+    await async_eventually(lambda: forked.read_text(encoding="ascii").split() == [str(running)])
+    await pool.close()
 
 
 async def test_nothing_is_left_behind_neither_process_nor_zombie() -> None:

@@ -165,25 +165,24 @@ class WorkerPool:
         if self._closed:
             raise UnavailableError("the workers have ended here; try again")
         ours, theirs = socket.socketpair()
-        try:
-            async with self._starting:
-                control = await self._fork_server()
-                socket.send_fds(control, [b"+"], [theirs.fileno()])
-        except OSError:
-            ours.close()
-            raise UnavailableError("the workers are starting anew; try again") from None
-        finally:
-            theirs.close()
-        ours.setblocking(False)
-        reader, writer = await asyncio.open_unix_connection(sock=ours)
-        worker = _Worker(0, -1, reader, writer, self._limits.result_bytes, self._packages)
-        try:
-            async with asyncio.timeout(_START_SECONDS):
-                _, worker.pid = await worker.receive()
-            worker.pidfd = os.pidfd_open(worker.pid)
-        except (_WorkerDiedError, TimeoutError, OSError):
-            writer.close()
-            raise UnavailableError("the workers are starting anew; try again") from None
+        # A worker ends when our socket is closed, also where who waited for it gives up before it is ready.
+        with contextlib.ExitStack() as unless_ready:
+            unless_ready.callback(ours.close)
+            try:
+                with theirs:
+                    async with self._starting:
+                        control = await self._fork_server()
+                        socket.send_fds(control, [b"+"], [theirs.fileno()])
+                ours.setblocking(False)
+                reader, writer = await asyncio.open_unix_connection(sock=ours)
+                unless_ready.callback(writer.close)
+                worker = _Worker(0, -1, reader, writer, self._limits.result_bytes, self._packages)
+                async with asyncio.timeout(_START_SECONDS):
+                    _, worker.pid = await worker.receive()
+                worker.pidfd = os.pidfd_open(worker.pid)
+            except (_WorkerDiedError, TimeoutError, OSError):
+                raise UnavailableError("the workers are starting anew; try again") from None
+            unless_ready.pop_all()
         metrics.STARTED.inc()
         return worker
 
@@ -197,7 +196,8 @@ class WorkerPool:
         self._idle.clear()
         ours, theirs = socket.socketpair()
         limits = (self._limits.cpu_seconds, self._limits.memory_bytes, self._limits.result_bytes)
-        with theirs:
+        with theirs, contextlib.ExitStack() as unless_started:
+            unless_started.callback(ours.close)
             self._server = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-m",
@@ -209,6 +209,7 @@ class WorkerPool:
                 stdin=asyncio.subprocess.DEVNULL,
                 env=_environment(),
             )
+            unless_started.pop_all()
         self._control = ours
         return ours
 
