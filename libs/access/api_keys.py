@@ -21,6 +21,7 @@ from libs.access.administrators import Administrators
 from libs.access.key_text import is_well_formed, key_id, key_sha256
 from libs.access.repository import StoredKey
 from libs.access.scopes import READING, Scope
+from libs.common.client_address import CLIENT
 from libs.common.clock import now as utc_now
 from libs.common.errors import ForbiddenError, OtherTenantError, UnauthenticatedError, UnavailableError
 from libs.common.http import LOGGED
@@ -268,6 +269,8 @@ class ApiKeys:
             if caller is None:
                 caller = request.scope[CALLER] = await self.caller(credentials.credentials)
                 request.scope[LOGGED] = {"tenant": caller.issuer_id, "key": caller.key_id}
+                # Schools may share an address, and one may call from many.
+                CLIENT.set(f"issuer {caller.issuer_id}")
                 rates: RateLimits | None = request.scope.get(RATES)
                 if rates is not None and COUNTED not in request.scope:
                     rates.take_caller(key_sha256(credentials.credentials), caller.issuer_id)

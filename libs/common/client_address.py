@@ -9,7 +9,10 @@ from starlette.types import Scope
 _IPV6_PREFIX = 64
 
 CLIENT: ContextVar[str] = ContextVar("client", default="")
-"""Whose request is being answered, as limits count it; empty outside of requests."""
+"""Whose request is being answered, as limits count it: an address, or the issuer once its key is known.
+
+Empty outside of requests.
+"""
 
 
 @lru_cache(maxsize=4096)

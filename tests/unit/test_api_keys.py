@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from fastapi import Request
+from fastapi.security import HTTPAuthorizationCredentials
 from pymongo.errors import AutoReconnect
 
 from libs.access.administrator_log import AdministratorLog
@@ -17,6 +18,7 @@ from libs.access.key_files import add_administrator, make_grant_keys
 from libs.access.key_text import is_well_formed, key_id, key_sha256, new_key
 from libs.access.signatures import GrantKeys
 from libs.audit.entry import Action, Entry
+from libs.common.client_address import CLIENT
 from libs.common.errors import UnauthenticatedError, UnavailableError
 from libs.common.settings import SettingsError
 from tests.keys_in_memory import GRANTED_AT, MemoryKeys
@@ -175,6 +177,16 @@ async def test_an_upload_ends_where_its_key_does(keys: ApiKeys, stored: MemoryKe
     with pytest.raises(UnauthenticatedError):
         assert [piece async for piece in keys.while_valid(Request(scope), pieces())]
     assert sent == 50
+
+
+async def test_whoever_has_a_key_takes_turns_as_their_issuer_from_whatever_address(
+    keys: ApiKeys, stored: MemoryKeys
+) -> None:
+    CLIENT.set("192.0.2.1")
+    mine = stored.add("wattle", "evidence:write")
+    credentials = HTTPAuthorizationCredentials(scheme="Bearer", credentials=mine)
+    await keys.allowed("evidence:write")(request=Request({"type": "http", "headers": []}), credentials=credentials)
+    assert CLIENT.get() == "issuer wattle"
 
 
 async def test_a_key_ends_by_itself(keys: ApiKeys, stored: MemoryKeys, clock: Seconds) -> None:

@@ -73,9 +73,9 @@ class _Worker:
 class WorkerPool:
     """Runs jobs in worker processes; see `jobs.Runner`.
 
-    Each job has a process for itself while it runs; client addresses take turns. A job that passes a limit is killed,
-    and no other job notices. Workers are forked from a process that imported everything before (`fork_server.py`), in
-    milliseconds.
+    Each job has a process for itself while it runs; clients take turns: issuers, and strangers by address. A job that
+    passes a limit is killed, and no other job notices. Workers are forked from a process that imported everything
+    before (`fork_server.py`), in milliseconds.
     """
 
     def __init__(
