@@ -31,7 +31,7 @@ from libs.common.health import Heartbeat
 from libs.common.kafka import REBALANCE_TIMEOUT_MS, RECORD_TOO_LARGE, Kafka, is_transient
 from libs.common.kafka_client import member_id_of
 from libs.common.lag import Lag
-from libs.common.lanes import BULK_RECORDS, Lanes
+from libs.common.lanes import Lanes
 from libs.common.mongo import is_permanent
 from libs.common.positions import Places, PositionStore
 from libs.common.record_reading import FailedRecord, ReadRecord, RecordReader
@@ -151,7 +151,7 @@ class Consumer(ConsumerRebalanceListener, Generic[EventT]):  # type: ignore[misc
             except (_AbandonedError, *_MOVED):
                 await asyncio.sleep(_FIRST_PAUSE_SECONDS)
                 return False
-            self._lanes.assigned(self._places.known(BULK_RECORDS))
+            self._lanes.assigned(self._places.known(self._max_records))
             self._placed = assigned
         return True
 

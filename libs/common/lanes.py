@@ -16,8 +16,11 @@ from libs.common.kafka_client import fetch_all_partitions, fetch_beside
 from libs.contracts.topics import Topic
 
 BULK_RECORDS: Final = 100
-"""So many records of bulk are taken at once: others wait for no more than these."""
+"""So many records of bulk are taken at once while others come, which wait for no more than these."""
 _TURNS: Final = 10
+# After so many batches of bulk with none of others between them, bulk has as many records at once as others have: small
+# batches cost it much of its pace, and the next of others finds one that is larger, once.
+_QUIET: Final = 10
 _ASKED_SECONDS: Final = 1.0
 
 Taken = dict[TopicPartition, list[ConsumerRecord]]
@@ -32,8 +35,8 @@ class Lanes:
         self._max_records = max_records
         # How far each partition of bulk is read before anything else.
         self._first: dict[TopicPartition, int] = {}
-        # How many batches of others were taken since bulk had its turn.
-        self._turns = 0
+        # How many batches of others were taken since bulk had its turn, and of bulk since others had theirs.
+        self._turns = self._quiet = 0
 
     def assigned(self, known: Mapping[TopicPartition, int]) -> None:
         """Partitions were assigned, and up to these offsets records of theirs may have been processed before."""
@@ -45,19 +48,25 @@ class Lanes:
         if not bulk:
             return await _getmany(consumer, timeout_ms, self._max_records)
         if behind := [tp for tp in list(self._first) if await self._is_behind(consumer, tp)]:
-            return await _getmany(consumer, timeout_ms, BULK_RECORDS, *behind)
+            return await _getmany(consumer, timeout_ms, self._max_records, *behind)
         others = consumer.assignment() - bulk
         # Bulk has a turn now and then, however much comes of others.
         if others and self._turns < _TURNS and (taken := await _getmany(consumer, 0, self._max_records, *others)):
             self._turns += 1
+            self._quiet = 0
             return taken
         self._turns = 0
-        if taken := await _getmany(consumer, 0, BULK_RECORDS, *bulk):
+        records = BULK_RECORDS if self._quiet < _QUIET else self._max_records
+        if taken := await _getmany(consumer, 0, records, *bulk):
+            self._quiet += 1
             # More of it is there in most cases, which must not keep the others from being heard of.
             fetch_beside(consumer)
             return taken
         fetch_all_partitions(consumer)
-        return await _getmany(consumer, timeout_ms, BULK_RECORDS)
+        taken = await _getmany(consumer, timeout_ms, BULK_RECORDS)
+        if taken.keys() - bulk:
+            self._quiet = 0
+        return taken
 
     async def _is_behind(self, consumer: AIOKafkaConsumer, tp: TopicPartition) -> bool:
         """Return whether this partition is to be read first still; once it is not, it never is again."""

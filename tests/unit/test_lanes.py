@@ -77,6 +77,22 @@ async def test_bulk_has_a_turn_however_much_comes_of_others() -> None:
     assert await taken(lanes, client, 22) == [*[ordinary] * 10, bulk] * 2
 
 
+async def test_bulk_is_taken_many_at_a_time_where_nothing_else_has_come_for_long() -> None:
+    client, lanes = Client({BULK: 1_000_000, ORDINARY: 0}), Lanes(topics.EVIDENCE_BULK, MOST)
+    assert await taken(lanes, client, 12) == [{BULK: BULK_RECORDS}] * 10 + [{BULK: MOST}] * 2
+    client.come(ORDINARY, 1)
+    assert await taken(lanes, client, 12) == [{ORDINARY: 1}] + [{BULK: BULK_RECORDS}] * 10 + [{BULK: MOST}]
+
+
+async def test_others_that_were_waited_for_have_come_too() -> None:
+    client, lanes = Client({BULK: 1_000, ORDINARY: 0}), Lanes(topics.EVIDENCE_BULK, MOST)
+    await taken(lanes, client, 10)
+    client.coming.append((ORDINARY, 1))
+    assert await taken(lanes, client) == [{ORDINARY: 1}]
+    client.come(BULK, MOST)
+    assert await taken(lanes, client) == [{BULK: BULK_RECORDS}]
+
+
 async def test_while_there_is_bulk_the_others_are_asked_for_beside_it() -> None:
     client, lanes = Client({BULK: 150, ORDINARY: 0}), Lanes(topics.EVIDENCE_BULK, MOST)
     waits = []
@@ -101,17 +117,17 @@ async def test_a_member_that_has_bulk_alone_or_none_of_it_takes_what_it_has() ->
 
 
 async def test_after_an_assignment_bulk_is_read_first_as_far_as_it_may_have_been_processed_before() -> None:
-    client, lanes = Client({BULK: 1_000, ORDINARY: 5}), Lanes(topics.EVIDENCE_BULK, MOST)
-    lanes.assigned({BULK: 150, ORDINARY: 5})
-    bulk = {BULK: BULK_RECORDS}
-    assert await taken(lanes, client, 4) == [bulk, bulk, {ORDINARY: 5}, bulk]
+    client, lanes = Client({BULK: 10_000, ORDINARY: 5}), Lanes(topics.EVIDENCE_BULK, MOST)
+    lanes.assigned({BULK: MOST + 1, ORDINARY: 5})
+    again = {BULK: MOST}
+    assert await taken(lanes, client, 4) == [again, again, {ORDINARY: 5}, {BULK: BULK_RECORDS}]
     # What was in flight, given up and to be taken again, is still read first.
-    lanes.assigned({BULK: 800})
-    client.positions[BULK] = 750
+    lanes.assigned({BULK: 8_000})
+    client.positions[BULK] = 7_950
     client.come(ORDINARY, 1)
-    assert await taken(lanes, client) == [bulk]
-    client.positions[BULK] = 750
-    assert await taken(lanes, client, 2) == [bulk, {ORDINARY: 1}]
+    assert await taken(lanes, client) == [again]
+    client.positions[BULK] = 7_950
+    assert await taken(lanes, client, 2) == [again, {ORDINARY: 1}]
 
 
 async def test_a_partition_of_bulk_that_has_moved_away_is_waited_for_no_longer() -> None:
