@@ -5,7 +5,9 @@ decisions stands on the other topics, and finds again all that it could find the
 """
 
 import asyncio
-from collections.abc import Mapping
+import math
+import time
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Final
 
@@ -18,9 +20,9 @@ from libs.contracts.topics import Topic
 BULK_RECORDS: Final = 100
 """So many records of bulk are taken at once while others come, which wait for no more than these."""
 _TURNS: Final = 10
-# After so many batches of bulk with none of others between them, bulk has as many records at once as others have: small
-# batches cost it much of its pace, and the next of others finds one that is larger, once.
-_QUIET: Final = 10
+# When none of others has come for so long, as many of bulk are taken at once as of others: small batches cost it more
+# than half of its pace. The next of others may find a large one in work, once.
+_QUIET_SECONDS: Final = 10.0
 _ASKED_SECONDS: Final = 1.0
 
 Taken = dict[TopicPartition, list[ConsumerRecord]]
@@ -29,14 +31,16 @@ Taken = dict[TopicPartition, list[ConsumerRecord]]
 class Lanes:
     """Takes records for one member of a group."""
 
-    def __init__(self, bulk: Topic | None, max_records: int) -> None:
+    def __init__(self, bulk: Topic | None, max_records: int, clock: Callable[[], float] = time.monotonic) -> None:
         """Take the topic that yields, where there is one, and how many records are taken at once of the others."""
+        self._clock = clock
         self._bulk = None if bulk is None else bulk.name
         self._max_records = max_records
         # How far each partition of bulk is read before anything else.
         self._first: dict[TopicPartition, int] = {}
-        # How many batches of others were taken since bulk had its turn, and of bulk since others had theirs.
-        self._turns = self._quiet = 0
+        # How many batches of others were taken since bulk had its turn, and when the last one was.
+        self._turns = 0
+        self._others_at = -math.inf
 
     def assigned(self, known: Mapping[TopicPartition, int]) -> None:
         """Partitions were assigned, and up to these offsets records of theirs may have been processed before."""
@@ -53,19 +57,18 @@ class Lanes:
         # Bulk has a turn now and then, however much comes of others.
         if others and self._turns < _TURNS and (taken := await _getmany(consumer, 0, self._max_records, *others)):
             self._turns += 1
-            self._quiet = 0
+            self._others_at = self._clock()
             return taken
         self._turns = 0
-        records = BULK_RECORDS if self._quiet < _QUIET else self._max_records
-        if taken := await _getmany(consumer, 0, records, *bulk):
-            self._quiet += 1
+        quiet = self._clock() - self._others_at > _QUIET_SECONDS
+        if taken := await _getmany(consumer, 0, self._max_records if quiet else BULK_RECORDS, *bulk):
             # More of it is there in most cases, which must not keep the others from being heard of.
             fetch_beside(consumer)
             return taken
         fetch_all_partitions(consumer)
         taken = await _getmany(consumer, timeout_ms, BULK_RECORDS)
         if taken.keys() - bulk:
-            self._quiet = 0
+            self._others_at = self._clock()
         return taken
 
     async def _is_behind(self, consumer: AIOKafkaConsumer, tp: TopicPartition) -> bool:

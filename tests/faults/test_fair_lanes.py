@@ -19,7 +19,7 @@ from tests.waiting import eventually
 
 pytestmark = [pytest.mark.integration, pytest.mark.fault]
 
-LARGE: Final = 10_000
+LARGE: Final = 16_000
 NO_MAIL: Final = 1_000_000
 
 

@@ -77,16 +77,20 @@ async def test_bulk_has_a_turn_however_much_comes_of_others() -> None:
     assert await taken(lanes, client, 22) == [*[ordinary] * 10, bulk] * 2
 
 
-async def test_bulk_is_taken_many_at_a_time_where_nothing_else_has_come_for_long() -> None:
-    client, lanes = Client({BULK: 1_000_000, ORDINARY: 0}), Lanes(topics.EVIDENCE_BULK, MOST)
-    assert await taken(lanes, client, 12) == [{BULK: BULK_RECORDS}] * 10 + [{BULK: MOST}] * 2
+async def test_bulk_is_taken_many_at_a_time_where_nothing_else_has_come_for_ten_seconds() -> None:
+    now = 100.0
+    client, lanes = Client({BULK: 1_000_000, ORDINARY: 0}), Lanes(topics.EVIDENCE_BULK, MOST, lambda: now)
+    assert await taken(lanes, client) == [{BULK: MOST}]
     client.come(ORDINARY, 1)
-    assert await taken(lanes, client, 12) == [{ORDINARY: 1}] + [{BULK: BULK_RECORDS}] * 10 + [{BULK: MOST}]
+    assert await taken(lanes, client, 2) == [{ORDINARY: 1}, {BULK: BULK_RECORDS}]
+    now += 9.9
+    assert await taken(lanes, client) == [{BULK: BULK_RECORDS}]
+    now += 0.2
+    assert await taken(lanes, client) == [{BULK: MOST}]
 
 
 async def test_others_that_were_waited_for_have_come_too() -> None:
-    client, lanes = Client({BULK: 1_000, ORDINARY: 0}), Lanes(topics.EVIDENCE_BULK, MOST)
-    await taken(lanes, client, 10)
+    client, lanes = Client({BULK: 0, ORDINARY: 0}), Lanes(topics.EVIDENCE_BULK, MOST)
     client.coming.append((ORDINARY, 1))
     assert await taken(lanes, client) == [{ORDINARY: 1}]
     client.come(BULK, MOST)
@@ -94,7 +98,7 @@ async def test_others_that_were_waited_for_have_come_too() -> None:
 
 
 async def test_while_there_is_bulk_the_others_are_asked_for_beside_it() -> None:
-    client, lanes = Client({BULK: 150, ORDINARY: 0}), Lanes(topics.EVIDENCE_BULK, MOST)
+    client, lanes = Client({BULK: MOST + 50, ORDINARY: 0}), Lanes(topics.EVIDENCE_BULK, MOST)
     waits = []
     for _ in range(3):
         await taken(lanes, client)
@@ -111,7 +115,7 @@ async def test_what_comes_while_nothing_is_there_is_taken_whatever_it_is() -> No
 
 
 async def test_a_member_that_has_bulk_alone_or_none_of_it_takes_what_it_has() -> None:
-    assert await taken(Lanes(topics.EVIDENCE_BULK, MOST), Client({BULK: 500})) == [{BULK: BULK_RECORDS}]
+    assert await taken(Lanes(topics.EVIDENCE_BULK, MOST), Client({BULK: 600})) == [{BULK: MOST}]
     assert await taken(Lanes(topics.EVIDENCE_BULK, MOST), Client({ORDINARY: 600})) == [{ORDINARY: MOST}]
     assert await taken(Lanes(None, MOST), Client({BULK: 600})) == [{BULK: MOST}]
 
