@@ -3,12 +3,15 @@
 import importlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from libs.common.mongo import Database, Index
 from libs.common.retention import Kept
-from libs.common.runtime import Plumbing
 from libs.common.settings import Settings
+
+if TYPE_CHECKING:
+    # It imports what a service runs on, which a command that only asks for names does without.
+    from libs.common.runtime import Plumbing
 
 
 @dataclass(frozen=True)
@@ -16,7 +19,7 @@ class Service:
     """How a service is configured, built and prepared, and what it keeps for a stated life."""
 
     settings: type[Settings]
-    build: Callable[[Plumbing, Any], None]
+    build: "Callable[[Plumbing, Any], None]"
     indexes: Sequence[Index]
     kept: Callable[[Database, Any], list[Kept]]
 

@@ -2,12 +2,13 @@
 
 import ssl
 from pathlib import Path
-from typing import Any
-
-from faststream.security import SASLScram512
+from typing import TYPE_CHECKING, Any
 
 from libs.common.secret_files import read_private
 from libs.common.settings import PREFIX, Settings, SettingsError
+
+if TYPE_CHECKING:
+    from faststream.security import SASLScram512
 
 _MECHANISM = "SCRAM-SHA-512"
 _SHORTEST_PASSWORD = 16
@@ -30,7 +31,7 @@ def kafka_options(settings: Settings) -> dict[str, Any]:
     return options | ({"ssl_context": _context(settings)} if settings.kafka_security == "SASL_SSL" else {})
 
 
-def kafka_security(settings: Settings) -> SASLScram512 | None:
+def kafka_security(settings: Settings) -> "SASLScram512 | None":
     """Return the same for FastStream's broker.
 
     Raises:
@@ -38,6 +39,8 @@ def kafka_security(settings: Settings) -> SASLScram512 | None:
     """
     if settings.kafka_security == "PLAINTEXT":
         return None
+    from faststream.security import SASLScram512  # noqa: PLC0415  # slow to import, and commands have no use for it
+
     context = _context(settings) if settings.kafka_security == "SASL_SSL" else None
     return SASLScram512(settings.kafka_username, _kafka_password(settings), context, use_ssl=context is not None)
 
