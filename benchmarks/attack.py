@@ -104,8 +104,22 @@ def known_attacks() -> Iterator[Attack]:
     yield _raw("200,000 brackets", b'{"@context":' + b"[" * 200_000 + b"]" * 200_000 + b"}")
     yield _raw("500 kB of keys", b"{" + b",".join(b'"%d":1' % one for one in range(50_000)) + b"}")
     yield _raw("500 kB of white space", b"{" + b" " * 500_000 + b"}")
+    yield _raw("a link of 16 kB of slashes", b'{"url":"http://x/' + b"/" * 16_000 + b'x"}')
+    yield from _forms()
     yield from _pictures()
     yield from _published()
+
+
+def _forms() -> Iterator[Attack]:
+    """Yield forms of 4 MB of the page at /."""
+    part = b'--b\r\nContent-Disposition: form-data; name="link"\r\n\r\n'
+    for name, body in {
+        "a link of slashes": part + b"http://x/" + b"/" * 4_000_000 + b"x\r\n--b--",
+        "padding behind a boundary": b"--b" + b" " * 4_000_000,
+        "one header": b"--b\r\nX: " + b"y" * 4_000_000,
+        "ends of lines": part + b"\r\n--" * 1_000_000,
+    }.items():
+        yield _request(f"form: {name}", "/", body, "multipart/form-data; boundary=b")
 
 
 def _published() -> Iterator[Attack]:

@@ -1,6 +1,7 @@
 """Health of a process: what is registered is asked; a loop whose heartbeat is stale counts as dead, and ends it."""
 
 import asyncio
+import faulthandler
 from collections.abc import Awaitable, Callable
 from time import monotonic
 from typing import Protocol
@@ -10,6 +11,7 @@ from libs.common.stalls import StallMonitor
 # A loop beats at least once a second unless a batch is in flight (seconds) or a rebalance waits for others (a minute).
 STALE_AFTER_SECONDS = 90.0
 _LOOK_SECONDS = 2.0
+_STDERR = 2
 
 Probe = Callable[[], Awaitable[str | None]]
 
@@ -92,14 +94,19 @@ async def end_where_dead(health: Health) -> None:
     """End the process where a loop hangs or a task of aiokafka has ended, so that whatever keeps it starts a new one.
 
     A dead task is seen within seconds. aiokafka's `getmany` also waits for an assignment without an end; a rebalance
-    may rightly take a minute, so a loop that waits longer is what the heartbeat tells. Nothing acknowledged is held in
-    memory, so a restart loses nothing.
+    may rightly take a minute, so a loop that waits longer is what the heartbeat tells. Where the event loop itself
+    hangs, no task of it can look: a thread of the interpreter ends the process, and writes to stderr where it hung.
+    Nothing acknowledged is held in memory, so a restart loses nothing.
 
     Raises:
         LoopDiedError: a heartbeat is stale, or a client is dead.
     """
-    while True:
-        await asyncio.sleep(_LOOK_SECONDS)
-        dead = health.live()
-        if dead:
-            raise LoopDiedError("; ".join(f"{name}: {problem}" for name, problem in dead.items()))
+    try:
+        while True:
+            faulthandler.dump_traceback_later(STALE_AFTER_SECONDS, exit=True, file=_STDERR)
+            await asyncio.sleep(_LOOK_SECONDS)
+            dead = health.live()
+            if dead:
+                raise LoopDiedError("; ".join(f"{name}: {problem}" for name, problem in dead.items()))
+    finally:
+        faulthandler.cancel_dump_traceback_later()

@@ -93,6 +93,9 @@ def test_what_may_be_left_out_may_be_empty_too() -> None:
         ({"term": "x" * 65}, Reason.TOO_LONG, "term"),
         ({"comment": "x" * 4001}, Reason.TOO_LONG, "comment"),
         ({"learner_id": "x" * 65}, Reason.TOO_LONG, "learner_id"),
+        ({"link": "x" * 2001}, Reason.TOO_LONG, "link"),
+        ({"learner_email": "x" * 65_000}, Reason.TOO_LONG, "learner_email"),
+        ({"activity": " " * 65_000 + "raft"}, Reason.TOO_LONG, "activity"),
         ({"learner_name": "Zoë\x00"}, Reason.TEXT_FORM, "learner_name"),
         ({"learner_name": "You won: https://evil.example/x"}, Reason.NAME_LINK, "learner_name"),
         ({"learner_name": "zoe@school.example"}, Reason.NAME_LINK, "learner_name"),
@@ -104,6 +107,25 @@ def test_each_fault_has_its_code_and_column(changes: dict[str, str], reason: Rea
     assert isinstance(row, Refusal)
     assert (row.reason, row.column) == (reason, column)
     assert row.message.endswith(".")
+
+
+@pytest.mark.parametrize(
+    "link",
+    ["https://x.example/%25" + "-eyJaaaaaaaa" * 5_400, "https://x.example/" + "x" * 65_000, "\u0915\u094d" * 32_000],
+)
+def test_nothing_is_looked_for_in_a_text_that_is_too_long(link: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked_at: list[int] = []
+
+    def looking(text: str) -> str:
+        looked_at.append(len(text))
+        return text
+
+    for each in ("public_web_url", "clean_line", "contact_detail_in_url"):
+        monkeypatch.setattr(f"services.evidence.sources.rows.{each}", looking)
+    row = read(link=link)
+    assert isinstance(row, Refusal)
+    assert (row.reason, row.column) == (Reason.TOO_LONG, "link")
+    assert max(looked_at, default=0) <= 8_000
 
 
 @given(st.dictionaries(st.sampled_from(COLUMNS), st.text(max_size=40)), st.sampled_from(ContactPolicy))
@@ -120,7 +142,7 @@ def test_all_faults_of_a_row_are_told_at_once_and_are_those_that_it_has_one_by_o
 
 
 def test_faults_stand_in_the_order_of_reading_each_column_once() -> None:
-    row = read(learner_id="Zoë", level="wrong", date="9/3/2026", link="x" * 3000, activity="", comment="\x00")
+    row = read(learner_id="Zoë", level="wrong", date="9/3/2026", link="x" * 30, activity="", comment="\x00")
     assert isinstance(row, Refusal)
     assert [(each.column, each.reason) for each in (row, *row.also)] == [
         ("comment", Reason.TEXT_FORM),

@@ -45,6 +45,8 @@ _LINK_OPENS: Final = (
     "The column activity can stand on an open page, signed; it holds a link that looks as if it opened something to"
     " whoever has it."
 )
+# So many times a column's length is cleaned: a text may be shorter without its spaces.
+_MOST_UNCLEANED: Final = 4
 _PERSONAL: Final = frozenset(column.name for column in TABLE if column.personal)
 _MISSING: Final[Mapping[str, Refusal]] = {
     name: Refusal(Reason.MISSING_VALUE, name, f"The column {name} is empty; every row needs it.") for name in REQUIRED
@@ -169,6 +171,8 @@ def _is_clean(text: str) -> bool:
 
 
 def _clean(name: str, text: str) -> str:
+    if len(text) > _MOST_UNCLEANED * BY_NAME[name].longest:
+        raise _too_long(BY_NAME[name])
     try:
         text = clean_text(text) if BY_NAME[name].several_lines else clean_line(text)
     except TextRefusedError as refused:
@@ -232,12 +236,12 @@ def _check_given(fields: Mapping[str, str], name: str) -> None:
 
 
 def _check_text(fields: dict[str, str], column: Column, text: str) -> None:
+    # Before anything that takes time by the length.
+    if len(text) > column.longest:
+        raise _too_long(column)
     if column.name in _WRITTEN_ANEW:
         _write_anew(fields, column, text)
         return
-    if len(text) > column.longest:
-        message = f"The column {column.name} takes {column.longest} characters at most."
-        raise RefusedError(Reason.TOO_LONG, column.name, message)
     if column.form is not None and not column.form.pattern.fullmatch(text):
         raise RefusedError(column.form.reason, column.name, column.form.message)
     fault = markup_fault(text) if column.name == _ACTIVITY else None
@@ -247,6 +251,11 @@ def _check_text(fields: dict[str, str], column: Column, text: str) -> None:
     if column.name == _NAME and holds_link(text):
         message = f"The column {_NAME} holds a link or an e-mail address, which no name may hold."
         raise RefusedError(Reason.NAME_LINK, _NAME, message)
+
+
+def _too_long(column: Column) -> RefusedError:
+    message = f"The column {column.name} takes {column.longest} characters at most."
+    return RefusedError(Reason.TOO_LONG, column.name, message)
 
 
 def _check_reachable(link: str | None, *, local: bool) -> None:
@@ -262,8 +271,7 @@ def _write_anew(fields: dict[str, str], column: Column, text: str) -> None:
     except ValueError as error:
         raise RefusedError(column.form.reason, column.name, f"{column.form.message} {error}".strip()) from None
     if len(written) > column.longest:
-        message = f"The column {column.name} takes {column.longest} characters at most."
-        raise RefusedError(Reason.TOO_LONG, column.name, message)
+        raise _too_long(column)
 
 
 def _address(text: str) -> str:

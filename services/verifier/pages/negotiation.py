@@ -12,9 +12,11 @@ from libs.common.errors import NotAcceptableError
 # With `.5` for `0.5`, which Java's own client sends.
 _QUALITY = re.compile(r"0?\.\d{1,3}|0\.?|1(?:\.0{0,3})?")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+")
-# What stands between two separators, where those inside a quoted string separate nothing.
-_RANGE = re.compile(r'(?:"(?:[^"\\]|\\.)*"|[^,"])+')
-_PARAMETER = re.compile(r'(?:"(?:[^"\\]|\\.)*"|[^;"])+')
+# What stands between two separators, where those inside a quoted string separate nothing. One that does not end goes to
+# the end of all, and nothing is tried twice: a header of quotation marks costs no more than another one.
+_QUOTED = r'"(?:[^"\\]|\\.|\\\Z)*+(?:"|\Z)'
+_RANGE = re.compile(rf'(?:{_QUOTED}|[^,"])++', re.DOTALL)
+_PARAMETER = re.compile(rf'(?:{_QUOTED}|[^;"])++', re.DOTALL)
 # A header longer than this is no list of preferences; it is read as far as this.
 _MOST_RANGES, _MOST_CHARACTERS = 50, 4_000
 

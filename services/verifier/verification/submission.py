@@ -44,10 +44,12 @@ FILE_TYPES = (
 )
 MEDIA_TYPES = (*JSON_TYPES, *FILE_TYPES)
 _LONGEST_RECIPIENT = 1_000
-# What stands below a badge's URL is of the same badge.
-_PART = re.compile(r"/(?:credential\.json|image\.svg|image\.png|card\.png|qr\.svg)?/*\Z")
+# More than a badge of ours has, with whatever a query or a fragment may say.
+_LONGEST_URL = 2_000
 _DECODER = json.JSONDecoder()
-_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_UUID = re.compile(r"(?i:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})")
+# What stands below a badge's URL is of the same badge.
+_BADGE = re.compile(rf"({_UUID.pattern})(?:/(?:credential\.json|image\.svg|image\.png|card\.png|qr\.svg)?/*)?")
 _HOW = (
     'send the credential itself, or {"credential": {…}}, or {"url": "…/badges/ID"} with the URL of a badge of ours;'
     " a JWT or a picture under its own media type, or a JWT as text in place of the credential;"
@@ -136,20 +138,21 @@ def badge_id_of(url: Any, public_base: str) -> UUID:
     Raises:
         InvalidRequestError: not such a URL.
     """
+    text = url if isinstance(url, str) and len(url) <= _LONGEST_URL else ""
     try:
-        sent, ours = urlsplit(url if isinstance(url, str) else ""), urlsplit(public_base)
+        sent, ours = urlsplit(text), urlsplit(public_base)
     except ValueError:
         sent, ours = urlsplit(""), urlsplit(public_base)
     start = f"{ours.path}/badges/"
-    name = _PART.sub("", sent.path.removeprefix(start))
+    badge = _BADGE.fullmatch(sent.path.removeprefix(start))
     same_place = (sent.scheme.lower(), sent.netloc.lower()) == (ours.scheme.lower(), ours.netloc.lower())
-    if not same_place or not sent.path.startswith(start) or not _UUID.fullmatch(name):
+    if not same_place or not sent.path.startswith(start) or badge is None:
         raise InvalidRequestError(
             f"`url` is not the URL of a badge of ours ({public_base}/badges/ID). Nothing is fetched from other "
             'URLs: download that credential and send it as {"credential": {…}}',
             [{"field": "url", "reason": "not a badge of ours"}],
         )
-    return UUID(name)
+    return UUID(badge[1])
 
 
 def _recipient(asked: Any) -> Recipient:
