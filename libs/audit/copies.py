@@ -2,13 +2,17 @@
 
 1. Once, at start: read the topic from the mark on. Entries that the log lacks are added behind its end, and say which
    they were. Killed: from 1; what was added is not added again.
-2. Again and again: publish the entries behind the last one that was published. Killed: some are published twice.
-3. Note how far the log is published, and, now and then, below which offset the topic holds nothing that the log lacks.
+2. With each entry, before what it speaks of is done: publish it. Killed: what it speaks of is not done.
+3. Again and again: publish the entries behind the last one that was published, but for those of 2: where the broker did
+   not answer, or another program wrote them. Killed: some are published twice.
+4. Note how far the log is published, and, now and then, below which offset the topic holds nothing that the log lacks.
    Both stand among the positions of the database, and are set back with it.
 
-An entry of the last second before a database is lost may not be published yet.
+Nothing waits long for a broker that is away: an entry that was written meanwhile is published when it is back, and lost
+where its database is lost before.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
@@ -16,6 +20,7 @@ from typing import Final, Protocol
 
 import orjson
 from aiokafka import TopicPartition
+from aiokafka.errors import KafkaError
 
 from libs.audit.entry import Action, Cause, Entry, Recorded, chained
 from libs.audit.log import AuditLog, Seen
@@ -29,6 +34,8 @@ from libs.contracts.topics import AUDIT_KEPT
 
 _AT_ONCE: Final = 100
 _EVERY_SECONDS: Final = 1.0
+# What is done waits so long for a copy of its entry, and no longer at all until the broker has answered again.
+_PATIENCE_SECONDS: Final = 1.0
 # A start reads what so many rounds have published, at most.
 _ROUNDS: Final = 60
 # How far the log is published stands among the positions like a topic's: it is one partition of records in their order.
@@ -75,6 +82,21 @@ class AuditCopies:
         self._group = f"{service}-audit-copies"
         self._rounds = 0
         self._published = 0
+        self._copied = set[int]()
+        self._answered = False
+
+    async def copy(self, entries: Sequence[Recorded]) -> None:
+        """Publish these entries, just written (2); where the broker does not answer, they are left to `tick`."""
+        if not self._answered:
+            return
+        try:
+            async with asyncio.timeout(_PATIENCE_SECONDS):
+                await self._publish([Outgoing(_copy(self._service, each), new_trace()) for each in entries])
+        except (KafkaError, OSError) as error:  # TimeoutError is one
+            self._answered = False
+            get_logger().warning("audit entries not copied yet", problem=type(error).__name__, entries=len(entries))
+        else:
+            self._copied.update(each.sequence for each in entries)
 
     async def tick(self) -> float:
         """Go through the steps once; return the seconds until the next time.
@@ -87,20 +109,27 @@ class AuditCopies:
             self._rounds = 1
         entries, end = await self._log.behind(self._published, _AT_ONCE)
         if end == self._published:
+            self._answered = True
             return _EVERY_SECONDS
         kept = await self._positions.read(self._group, [_LOG])
         if kept and kept[_LOG].offset > self._published:
             # By another replica, or the process before this one.
-            self._published = kept[_LOG].offset
+            self._passed(kept[_LOG].offset)
             return 0
-        await self._publish([Outgoing(_copy(self._service, each), new_trace()) for each in entries])  # 2
-        await self._positions.keep(self._group, {_LOG: Position(end)})  # 3
-        self._published = end
+        if left := [each for each in entries if each.sequence not in self._copied]:
+            await self._publish([Outgoing(_copy(self._service, each), new_trace()) for each in left])  # 3
+        self._answered = True
+        await self._positions.keep(self._group, {_LOG: Position(end)})  # 4
+        self._passed(end)
         self._rounds += 1
         if self._rounds % _ROUNDS == 0:
             async with self._reading() as reader:
                 await self._mark(await reader.ends(), reader.ids)
         return 0 if len(entries) == _AT_ONCE else _EVERY_SECONDS
+
+    def _passed(self, end: int) -> None:
+        self._published = end
+        self._copied = {each for each in self._copied if each > end}
 
     async def _take_up(self) -> None:
         count, seen = 0, Seen()

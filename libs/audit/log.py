@@ -1,7 +1,7 @@
 """The audit log of a service: the collection `audit`, which entries are only ever added to."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -50,6 +50,11 @@ class AuditLog:
         self._clock = clock
         self._turn = asyncio.Lock()
         self._last: tuple[int, str] | None = None
+        self._copy: Callable[[Sequence[Recorded]], Awaitable[None]] | None = None
+
+    def copied_by(self, copy: Callable[[Sequence[Recorded]], Awaitable[None]]) -> None:
+        """Have `copy` keep elsewhere, too, what is recorded, before what it speaks of is done; it raises nothing."""
+        self._copy = copy
 
     async def record(self, *entries: Entry) -> None:
         """Add these entries. To be awaited before what they speak of is done.
@@ -57,14 +62,16 @@ class AuditLog:
         Raises:
             PyMongoError: they may not be there, so what they speak of must not be done.
         """
+        recorded: list[Recorded] = []
         async with self._turn:
-            left = entries
             try:
-                while left:
-                    left = left[await self._append(left) :]
+                while len(recorded) < len(entries):
+                    recorded += await self._append(entries[len(recorded) :])
             except PyMongoError:
                 metrics.FAILURES.inc()
                 raise
+        if recorded and self._copy is not None:
+            await self._copy(recorded)
 
     async def take_up(self, copies: Sequence[Recorded], seen: Seen) -> int:
         """Add those of these entries that the log lacks, behind its end; return how many.
@@ -82,7 +89,8 @@ class AuditLog:
                 lacking = {each.identity: each for each in copies if each.identity not in seen.identities}
                 self._last = None
                 # Another replica may add them too: then its are seen.
-                if not lacking or await self._append([each.found_again for each in lacking.values()]) == len(lacking):
+                added = await self._append([each.found_again for each in lacking.values()]) if lacking else []
+                if len(added) == len(lacking):
                     return len(lacking)
 
     async def _see(self, lowest: int, seen: Seen) -> None:
@@ -112,8 +120,8 @@ class AuditLog:
         found = await self._collection.find({"at": {"$lt": moment}}, sort=[("_id", DESCENDING)], limit=1).to_list(None)
         return found[0]["_id"] if found else 0
 
-    async def _append(self, entries: Sequence[Entry]) -> int:
-        """Add entries after the last one known, and return how many of them got their place."""
+    async def _append(self, entries: Sequence[Entry]) -> list[Recorded]:
+        """Add entries after the last one known, and return those of them, the first ones, that got their place."""
         sequence, previous = self._last or await self._newest()
         self._last = None
         at, recorded = self._clock(), list[Recorded]()
@@ -130,7 +138,8 @@ class AuditLog:
             if not is_duplicate(error):
                 raise
             count = error.details["nInserted"]
-        for each in recorded[:count]:
+        added = recorded[:count]
+        for each in added:
             metrics.HEAD.set(each.sequence)
             metrics.ENTRIES.labels(each.entry.action.value).inc()
             get_logger().info(
@@ -140,7 +149,7 @@ class AuditLog:
                 hash=each.hash,
                 trace=each.entry.cause.trace,
             )
-        return count
+        return added
 
     async def _newest(self) -> tuple[int, str]:
         newest = await self._collection.find_one(sort=[("_id", DESCENDING)])

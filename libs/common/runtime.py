@@ -103,6 +103,7 @@ class Plumbing:
             reading=partial(reading, self.kafka, AUDIT_ENTRIES[service]),
             publish=self.kafka.publish,
         )
+        self.audit.copied_by(copies.copy)
         self.repeat("audit-copies", copies.tick)
         self.at_stop(self.refusals.stop)
         self.clock = ClockCheck(self._other_clocks, settings.clock_tolerance_seconds)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from aiokafka import TopicPartition
+from aiokafka.errors import KafkaConnectionError
 from pymongo.errors import BulkWriteError
 
 from libs.audit.copies import AuditCopies, Reader
@@ -78,19 +79,25 @@ class World:
         self.topic: list[AuditEntryCopied] = []
         self.now = NOW
         self.ids = {PLACE.topic: "first"}
+        self.away: BaseException | None = None
         self.start()
 
     def start(self) -> None:
         """Begin a process anew."""
         self.log = AuditLog({"audit": self.stored}, clock=lambda: self.now)  # type: ignore[arg-type]  # a fake
-        self.copies = self.another()
+        self.copies = self.of(self.log)
 
     def another(self) -> AuditCopies:
         """Return those of another replica."""
-        log = AuditLog({"audit": self.stored}, clock=lambda: self.now)  # type: ignore[arg-type]  # a fake
-        return AuditCopies(
+        return self.of(AuditLog({"audit": self.stored}, clock=lambda: self.now))  # type: ignore[arg-type]  # a fake
+
+    def of(self, log: AuditLog) -> AuditCopies:
+        """Return those of this log."""
+        copies = AuditCopies(
             "issuer", log, self.positions, reading=self.reading, publish=self.publish, clock=lambda: self.now
         )
+        log.copied_by(copies.copy)
+        return copies
 
     def backup(self) -> tuple[Stored, MemoryPositions]:
         return deepcopy((self.stored, self.positions))
@@ -114,6 +121,8 @@ class World:
             yield list(self.topic[offset : min(offset + 2, ends[PLACE])])
 
     async def publish(self, outgoing: Sequence[Outgoing]) -> None:
+        if self.away is not None:
+            raise self.away
         for each in outgoing:
             assert isinstance(each.event, AuditEntryCopied)
             self.topic.append(AuditEntryCopied.model_validate_json(each.event.model_dump_json()))
@@ -153,6 +162,42 @@ async def test_what_was_written_since_a_backup_is_added_at_the_end_with_its_firs
     }
     assert (again.entry.cause, again.entry.tenants, again.entry.reason) == (OFFICE, ("wattle",), "other")
     assert (await world.log.check()).broken_at is None
+
+
+async def test_an_entry_is_copied_before_what_it_speaks_of_is_done_so_that_none_is_lost_with_the_database(
+    world: World,
+) -> None:
+    await tick(world.copies)
+    kept = world.backup()
+    await world.log.record(revoked(1), revoked(2))
+    world.restore(kept)
+    await tick(world.copies)
+    assert world.subjects() == ["credential 1", "credential 2"]
+
+
+async def test_an_entry_that_is_copied_at_once_is_copied_once(world: World) -> None:
+    await tick(world.copies)
+    for number in range(1, 4):
+        await world.log.record(revoked(number))
+        assert len(world.topic) == number
+        await tick(world.copies)
+    assert [each.sequence for each in world.topic] == [1, 2, 3]
+
+
+@pytest.mark.parametrize("away", [KafkaConnectionError(), TimeoutError()])
+async def test_nothing_waits_for_a_broker_that_is_away_and_what_was_recorded_is_copied_when_it_is_back(
+    world: World, away: Exception
+) -> None:
+    await tick(world.copies)
+    world.away = away
+    await world.log.record(revoked(1))
+    world.away = AssertionError("asked again before it has answered")
+    await world.log.record(revoked(2))
+    assert not world.topic
+    world.away = None
+    await tick(world.copies)
+    await world.log.record(revoked(3))
+    assert [each.subject for each in world.topic] == [f"credential {each}" for each in (1, 2, 3)]
 
 
 async def test_a_start_without_a_set_back_adds_nothing(world: World) -> None:

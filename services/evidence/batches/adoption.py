@@ -49,9 +49,10 @@ class BatchAdoption:
             return
         own = {"_id": header.batch_id, "issuer_id": header.issuer_id, "ended": None}
         behind = {"$lt": progress.row}
-        await self._batches.update_one(
-            {**own, "announced.row": behind}, {"$set": {"announced": progress_fields(progress)}}
-        )
+        if progress.fingerprint:  # else it came without a key, and nobody goes on with it
+            await self._batches.update_one(
+                {**own, "announced.row": behind}, {"$set": {"announced": progress_fields(progress)}}
+            )
         await self._batches.update_one({**own, "row": behind}, {"$set": progress_fields(progress)})
         if accepted_at is not None:
             accepted = {"state": BatchState.ACCEPTED, "alive_at": accepted_at, "accepted_at": accepted_at}
