@@ -23,6 +23,7 @@ class Scope(StrEnum):
     CREDENTIALS_TAKE_DOWN = "credentials:take-down"
     DELIVERIES_READ = "deliveries:read"
     DELIVERIES_SEND = "deliveries:send"
+    CONTACTS_ERASE = "contacts:erase"
 
 
 READING = frozenset(
@@ -51,4 +52,5 @@ MEANINGS: dict[Scope, str] = {
     Scope.CREDENTIALS_TAKE_DOWN: "Take badges down: nobody can read them any more, and they are revoked.",
     Scope.DELIVERIES_READ: "Read what became of the mail about a credential.",
     Scope.DELIVERIES_SEND: "Have the mail about a credential sent again.",
+    Scope.CONTACTS_ERASE: "Erase the names and addresses of learners.",
 }

@@ -47,6 +47,7 @@ class Action(StrEnum):
     CREDENTIALS_EXPORTED = "credentials.exported"
     MAIL_DOMAINS_SET = "mail-domains.set"
     MAIL_SENT_AGAIN = "mail.sent-again"
+    CONTACT_ERASED = "contact.erased"
     MAILS_RELEASED = "mails.released"
     MAILS_DISCARDED = "mails.discarded"
     PARTNER_ADMITTED = "partner.admitted"

@@ -45,6 +45,8 @@ from services.notifier.channels.email.picture import Pictures
 from services.notifier.channels.email.smtp import Relay, SmtpPool
 from services.notifier.contacts import erasures as erasure_store
 from services.notifier.contacts import repository as contact_store
+from services.notifier.contacts.api import contact_routes
+from services.notifier.contacts.erasing import Erasing
 from services.notifier.contacts.erasures import Erasures
 from services.notifier.contacts.repository import Contacts
 from services.notifier.contacts.worker import ContactEvent, ContactWorker
@@ -80,8 +82,9 @@ _CLEANUP_SECONDS = 3600.0
 
 def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
     """Register everything that this service does."""
-    plumbing.app.description = "Tells what became of the mails about credentials."
+    plumbing.app.description = "Tells what became of the mails about credentials, and erases names and addresses."
     contacts, catalogue = Contacts(plumbing.database), Catalogue(plumbing.database)
+    erasures = Erasures(plumbing.database)
     deliveries, mail_domains = Deliveries(plumbing.database), MailDomains(plumbing.database)
     activation, organisations = Activation(contacts, deliveries), OrganisationStore(plumbing.database)
     domains = Domains(plumbing.database, Rate(settings.domain_rate, settings.domain_burst))
@@ -135,7 +138,7 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
     _consume(
         plumbing,
         CatalogueWorker(catalogue, organisations, MailDomainRules(mail_domains, deliveries, _now)),
-        ContactWorker(contacts, Erasures(plumbing.database), activation, _now),
+        ContactWorker(contacts, erasures, activation, _now),
         DeliveryWorker(deliveries, activation, plumbing.ids, _now, plumbing.fence.doubted_until),
     )
     plumbing.repeat("sender", sender.tick)
@@ -154,6 +157,8 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
     plumbing.app.include_router(audit_routes(plumbing.service, keys, plumbing.audit))
     resending = Resending(deliveries, contacts, plumbing.audit, _now)
     plumbing.app.include_router(routes(deliveries, resending, keys, plumbing.ids, _now))
+    erasing = Erasing(contacts, erasures, plumbing.audit, plumbing.kafka.publish, _now)
+    plumbing.app.include_router(contact_routes(erasing, keys, plumbing.ids))
 
 
 async def _hold(fence: Fence, moments: StoreMoments, deliveries: Deliveries) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from bowerbird.deliveries import decide
 from deploy.embedded.stack import Stack
-from libs.audit.entry import Action
+from libs.audit.entry import Action, Cause
 from libs.common import mongo
 from libs.common.telemetry import new_trace
 from libs.contracts.cloudevents import EventT, Outgoing, Received
@@ -30,6 +30,7 @@ from libs.contracts.reasons import RevocationReason, TakeDownReason
 from libs.contracts.results import SoloLevel
 from services.notifier.catalogue.repository import Catalogue
 from services.notifier.channels.failure import Failure, FailureKind
+from services.notifier.contacts.erasing import Erasing
 from services.notifier.contacts.erasures import Erasures
 from services.notifier.contacts.repository import INDEXES as CONTACT_INDEXES
 from services.notifier.contacts.repository import Contacts
@@ -50,7 +51,7 @@ from services.notifier.mail_domains.repository import MailDomains
 from services.notifier.mail_domains.rules import MailDomainRules
 from services.notifier.occasion import Occasion
 from tests.ids import IDS
-from tests.issuer_doubles import achievement, issuer
+from tests.issuer_doubles import MemoryAudit, achievement, issuer
 from tests.notifier_doubles import decided_issued
 
 pytestmark = pytest.mark.integration
@@ -682,6 +683,27 @@ async def test_a_contact_from_before_an_erasure_that_comes_behind_it_is_not_stor
     later = contact(learner, changed_at=NOW + timedelta(minutes=1))
     assert await handle([received(contact(learner, changed_at=before)), tombstone(learner), received(later)]) == []
     assert set(await Contacts(database).reachable([learner])) == {learner}
+
+
+async def test_what_a_school_has_erased_is_gone_with_the_mails_that_were_not_sent(database: mongo.Database) -> None:
+    learner, other = await due(database, 2)
+    published: list[Received[ContactEvent]] = []
+
+    async def publish(outgoing: Sequence[Outgoing]) -> None:
+        published.extend(received(each.event) for each in outgoing if isinstance(each.event, LearnerErased))
+
+    ledger = Erasures(database)
+    erasing = Erasing(Contacts(database), ledger, MemoryAudit(), publish, lambda: NOW)
+    cause = Cause.of_service("test", "0" * 32)
+    assert await erasing.erase({learner, other}, "southside", cause, new_trace()) == (0, NOW)
+    assert await erasing.erase({learner, uuid4()}, "northside", cause, new_trace()) == (1, NOW)
+    assert await all_erased(database) == {learner: NOW}, "before it is published"
+    assert await workers(database).contacts(published) == []
+    assert set(await Contacts(database).reachable([learner, other])) == {other}
+    document = await database["deliveries"].find_one({"learner_id": learner})
+    assert document is not None
+    assert (document["state"], document["cancel_reason"]) == ("cancelled", "erased")
+    assert await erasing.erase({learner}, "northside", cause, new_trace()) == (0, NOW)
 
 
 async def test_a_name_that_was_erased_goes_where_an_address_was_given_since(database: mongo.Database) -> None:

@@ -1,6 +1,6 @@
 """What changes state is in the audit log before it takes effect: who, what, why, trace, client; or it is not done."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -23,6 +23,7 @@ from libs.contracts.events import (
     ApiKeyWithdrawn,
     EvidenceWithdrawn,
     IssuerPublished,
+    LearnerContact,
     MailDomainsSet,
     OrganisationPublished,
     Outcome,
@@ -42,6 +43,7 @@ from services.issuer.decisions.withdrawals import Withdrawals
 from services.issuer.keys.lifecycle import KeyLifecycle
 from services.issuer.keys.states import KeyState, SigningKey
 from services.issuer.mail_domains.setting import MailDomains
+from services.notifier.contacts.erasing import Erasing
 from services.notifier.deliveries.schedule import State
 from tests.contract.test_notifier_http import DELIVERY, StoredDeliveries, resending
 from tests.ids import COMMANDS
@@ -268,6 +270,25 @@ async def send_mail_again(house: House) -> None:
     await resending(Sent(house), house).send_again(DELIVERY, caller, OFFICE)  # type: ignore[arg-type]  # a fake
 
 
+class Contacts:
+    """One learner's contact, and the ledger of erasures."""
+
+    def __init__(self, house: House) -> None:
+        self.house = house
+
+    async def stored(self, learner_ids: Collection[UUID]) -> list[LearnerContact]:
+        return [LearnerContact(learner_id=each, issuer_id="northside", changed_at=NOW) for each in learner_ids]
+
+    async def note(self, erased: Mapping[UUID, datetime]) -> None:
+        self.house.note(erased)
+
+
+async def erase_contact(house: House) -> None:
+    contacts = Contacts(house)
+    erasing = Erasing(contacts, contacts, house, house.publish, lambda: NOW)
+    await erasing.erase({uuid4()}, "northside", OFFICE, TRACE)
+
+
 class Watched(MemoryDecisions):
     """A store that notes what is recorded in it."""
 
@@ -373,6 +394,7 @@ ACTIONS: dict[Action, Callable[[House], Awaitable[None]]] = {
     Action.SIGNING_KEY_ADDED: add_signing_key,
     Action.SIGNING_KEY_CHANGED: distrust_signing_key,
     Action.MAIL_SENT_AGAIN: send_mail_again,
+    Action.CONTACT_ERASED: erase_contact,
     Action.CREDENTIALS_SIGNED: sign,
     Action.MAIL_DOMAINS_SET: set_mail_domains,
     Action.API_KEYS_SIGNED_ANEW: sign_keys_anew,
@@ -425,7 +447,7 @@ async def test_each_action_is_recorded_with_its_cause_before_anything_of_it_is_d
 
 # Whoever publishes says what, and not why.
 WITHOUT_WHY = {Action.ISSUER_PUBLISHED, Action.ISSUER_RESUMED, Action.ACHIEVEMENT_PUBLISHED, Action.MAIL_SENT_AGAIN}
-WITHOUT_WHY |= {Action.API_KEYS_SIGNED_ANEW, Action.ORGANISATION_PUBLISHED}
+WITHOUT_WHY |= {Action.API_KEYS_SIGNED_ANEW, Action.ORGANISATION_PUBLISHED, Action.CONTACT_ERASED}
 WITHOUT_WHY |= {Action.ORGANISATION_RENAMED, Action.ORGANISATION_REOPENED}
 
 

@@ -110,6 +110,7 @@ OF_CALLS: dict[str, Sequence[Action] | str] = {
     "issuer POST /v1/credentials/search": READS,
     "issuer POST /v1/issuers/{issuer_id}/withdrawals": [Action.EVIDENCE_WITHDRAWN],
     "notifier POST /v1/deliveries/{delivery_id}/send-again": [Action.MAIL_SENT_AGAIN],
+    "notifier POST /v1/contacts/erase": [Action.CONTACT_ERASED],
     "verifier POST /v1/verify": PUBLIC,
     "verifier POST /credentials/verify": PUBLIC,
     "verifier POST /presentations/verify": PUBLIC,
