@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
 from libs.access.key_text import key_sha256, new_key
-from libs.access.repository import StoredKey
+from libs.access.repository import KeyChanges, StoredKey
 from libs.contracts.events import ApiKeyGranted
 
 GRANTED_AT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -28,6 +28,7 @@ class MemoryKeys:
 
     def __init__(self) -> None:
         self.keys: dict[str, StoredKey] = {}
+        self.unreadable: set[str] = set()
         self.reads = 0
 
     def add(self, issuer_id: str, *scopes: str, key: str | None = None, ends_at: datetime | None = None) -> str:
@@ -47,6 +48,7 @@ class MemoryKeys:
         )
         return key
 
-    async def changed_since(self, moment: datetime | None) -> tuple[list[StoredKey], datetime | None]:
+    async def changed_since(self, moment: datetime | None) -> KeyChanges:
         self.reads += 1
-        return list(self.keys.values()), GRANTED_AT
+        good = [each for each in self.keys.values() if each.sha256 not in self.unreadable]
+        return KeyChanges(good, list(self.unreadable), GRANTED_AT)

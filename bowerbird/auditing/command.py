@@ -18,7 +18,7 @@ from cyclopts.types import ExistingDirectory
 from cyclopts.validators import Number
 from pymongo.errors import PyMongoError
 
-from bowerbird.auditing import key_copies, lists, metrics, topics
+from bowerbird.auditing import key_copies, lists, loops, metrics, topics
 from bowerbird.auditing import mailbox as mailboxes
 from bowerbird.auditing.difference import CHECKS, Difference
 from bowerbird.auditing.stores import StoreChecks
@@ -257,6 +257,7 @@ class _Audit:
         copies, keys = await topics.key_copies(self._settings), SigningKeyRepository(client, client["issuer"])
         async for each in key_copies.differences(copies, keys, self._encryption, settled, damage):
             yield each
+        await loops.look_at_all(client, damage)
         # Last: by now all else was read.
         for name in damage.found:
             yield Difference("documents_unreadable", name)

@@ -19,7 +19,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from libs.access import metrics
 from libs.access.administrators import Administrators
 from libs.access.key_text import is_well_formed, key_id, key_sha256
-from libs.access.repository import StoredKey
+from libs.access.repository import KeyChanges, StoredKey
 from libs.access.scopes import READING, Scope
 from libs.common.client_address import CLIENT
 from libs.common.clock import now as utc_now
@@ -97,8 +97,8 @@ class Tree(Protocol):
 class StoredKeys(Protocol):
     """Has the keys that have arrived at this service."""
 
-    async def changed_since(self, moment: datetime | None) -> tuple[list[StoredKey], datetime | None]:
-        """Return the keys that changed since then (all: None), and the moment to ask from the next time."""
+    async def changed_since(self, moment: datetime | None) -> KeyChanges:
+        """Return the keys that changed since then (all: None)."""
         ...
 
 
@@ -238,18 +238,20 @@ class ApiKeys:
     async def _read(self) -> None:
         started = self._clock()
         complete = started - self._complete_at >= _COMPLETE_SECONDS
-        changed, since = await self._stored.changed_since(None if complete else self._since)
+        changed = await self._stored.changed_since(None if complete else self._since)
         now = self._now()
         if complete:
             self._keys, self._complete_at = {}, started
-        self._withdrawn.update(each.sha256 for each in changed if each.ended_at_once)
-        for each in changed:
+        self._withdrawn.update(each.sha256 for each in changed.keys if each.ended_at_once)
+        for sha256 in changed.unreadable:
+            self._keys.pop(sha256, None)
+        for each in changed.keys:
             if each.ends_at > now and each.sha256 not in self._withdrawn:
                 self._keys[each.sha256] = each
             else:
                 self._keys.pop(each.sha256, None)
         metrics.KEYS.set(len(self._keys))
-        self._since, self._read_at = since, started
+        self._since, self._read_at = changed.until, started
 
     def allowed(self, scope: str) -> Callable[..., Awaitable[Caller]]:
         """Return a FastAPI dependency that gives the caller, who must hold `scope`; OpenAPI shows both.

@@ -3,13 +3,14 @@
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from pymongo import ASCENDING, UpdateOne
 
 from libs.common.damage import Damage, without_damaged
 from libs.common.errors import NotFoundError
 from libs.common.mongo import Database, Document, Index, aggregate, not_found
+from libs.common.stored import all_readable, readable
 from libs.contracts.events import ApiKeyGranted, ApiKeyWithdrawn
 
 INDEXES: Sequence[Index] = (
@@ -48,6 +49,20 @@ class StoredKey:
     last_used: datetime | None = None
 
 
+class KeyChanges(NamedTuple):
+    """What is stored of the keys that changed since a moment.
+
+    Attributes:
+        keys: those that were granted.
+        unreadable: the digests of those whose documents were damaged: they let nobody in.
+        until: the moment to ask from the next time.
+    """
+
+    keys: list[StoredKey]
+    unreadable: list[str]
+    until: datetime | None
+
+
 class KeyRepository:
     """Grants and withdrawals, in whatever order they arrive and however often: the same state comes of them.
 
@@ -64,25 +79,26 @@ class KeyRepository:
         if updates:
             await self._keys.bulk_write(updates, ordered=True)
 
-    async def changed_since(self, moment: datetime | None) -> tuple[list[StoredKey], datetime | None]:
-        """Return the granted keys that changed since then (all: None), and the moment to ask from the next time.
-
-        Moments are those of the database server.
-        """
+    async def changed_since(self, moment: datetime | None) -> KeyChanges:
+        """Return the granted keys that changed since then (all: None); moments are those of the database server."""
         query: Document = {"grant": {"$exists": True}}
         if moment is not None:
             query["changed_at"] = {"$gte": moment - _OVERLAP}
-        found: list[StoredKey] = []
+        found, unreadable = list[StoredKey](), list[str]()
         async for each in self._keys.find(query).batch_size(_AT_ONCE):
-            found.append(_stored(each))
+            key = readable(stored_key, each, self._keys)
+            if key is None:
+                unreadable.append(each["_id"])
+                continue
+            found.append(key)
             moment = each["changed_at"] if moment is None else max(moment, each["changed_at"])
-        return found, moment
+        return KeyChanges(found, unreadable, moment)
 
     async def of_issuer(self, issuer_id: str) -> list[StoredKey]:
         """Return the keys of this issuer, the oldest first, those that have ended too."""
         query = {"issuer_id": issuer_id, "grant": {"$exists": True}}
         found = self._keys.find(query, sort=[("granted_at", ASCENDING)])
-        return [_stored(each) for each in await found.to_list(None)]
+        return all_readable(stored_key, await found.to_list(None), self._keys)
 
     async def counts(self, issuer_ids: Iterable[str]) -> dict[str, int]:
         """Return how many keys each of these issuers ever had; those that had none are left out."""
@@ -97,7 +113,8 @@ class KeyRepository:
 
     async def events_of(self, sha256: str) -> list[ApiKeyGranted | ApiKeyWithdrawn]:
         """Return the signed grant of a key and the withdrawal that holds, as they were published."""
-        return _events_of(await self._keys.find_one({"_id": sha256}) or {})
+        found = await self._keys.find_one({"_id": sha256})
+        return (found and readable(_events_of, found, self._keys)) or []
 
     async def everything(self, damage: Damage | None = None) -> AsyncIterator[ApiKeyGranted | ApiKeyWithdrawn]:
         """Yield every signed grant, and of each key the withdrawal that holds, as they were published.
@@ -161,9 +178,16 @@ def _events_of(document: Document) -> list[ApiKeyGranted | ApiKeyWithdrawn]:
     return events
 
 
-def _stored(document: Document) -> StoredKey:
-    withdrawn = document.get("ends_at")
-    expires = document["expires_at"]
+def stored_key(document: Document) -> StoredKey:
+    """Return what is stored of a key that was granted.
+
+    Raises:
+        ValueError, KeyError, TypeError: the document was damaged.
+    """
+    withdrawn, expires = document["ends_at"] if "withdrawal" in document else None, document["expires_at"]
+    for moment in (document["changed_at"], document["granted_at"], expires, withdrawn):
+        if not isinstance(moment, datetime | None):
+            raise TypeError("what is stored of a key has moments that are none")
     return StoredKey(
         sha256=document["_id"],
         issuer_id=document["issuer_id"],

@@ -48,15 +48,15 @@ class Gate(Protocol):
         ...
 
 
-class RefusedBodyError(HTTPException):
-    """A refusal in the one form that FastAPI lets through while it reads a body.
+class UnreadBodyError(HTTPException):
+    """An error in the one form that FastAPI lets through while it reads a body; any other would be the caller's fault.
 
     Attributes:
-        error: what the problem document says.
+        error: what was raised, and is to be answered as from anywhere else.
     """
 
-    def __init__(self, error: BowerbirdError) -> None:
-        super().__init__(error.status, str(error))
+    def __init__(self, error: Exception) -> None:
+        super().__init__(HTTPStatus.INTERNAL_SERVER_ERROR)
         self.error = error
 
 
@@ -171,7 +171,7 @@ class _Body:
         """Return the next part, or that the client has gone.
 
         Raises:
-            BowerbirdError, RefusedBodyError: whoever calls may not, or a limit is passed.
+            BowerbirdError, UnreadBodyError: whoever calls may not, or a limit is passed.
         """
         if self._ended:
             # Behind the body comes only that the client is gone, which may take as long as it likes.
@@ -182,10 +182,12 @@ class _Body:
                 self._limit = _declared(self._scope) or self._limits.default
                 self._check_size(self._limit, _declared_bytes(self._scope))
             return await self._next(self._limit)
-        except BowerbirdError as error:
+        except HTTPException:
+            raise
+        except Exception as error:
             # FastAPI, where it is the reader, lets no error through but its own.
             if getattr(self._scope.get("route"), "body_field", None) is not None:
-                raise RefusedBodyError(error) from None
+                raise UnreadBodyError(error) from None
             raise
 
     def ending(self, send: Send) -> Send:

@@ -18,7 +18,7 @@ from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from libs.common import metrics
-from libs.common.body_limits import LimitedBodies, RefusedBodyError
+from libs.common.body_limits import LimitedBodies, UnreadBodyError
 from libs.common.clock import ClockError
 from libs.common.docs import add_docs
 from libs.common.errors import (
@@ -165,9 +165,8 @@ async def _on_invalid(request: Request, error: Exception) -> Response:
 
 async def _on_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101  # registered for nothing else
-    if isinstance(error, RefusedBodyError):
-        await _note_refusal(request, error.error)
-        return problem_response(error.error, request.url.path)
+    if isinstance(error, UnreadBodyError):
+        raise error.error  # for the handler of its own kind
     headers = dict(error.headers or {})
     if error.status_code == 405:
         headers["Allow"] = ", ".join(_methods_here(request))

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from typing import Final, TypeVar
 
 from libs.common.errors import UnreadableError
-from libs.common.mongo import Document
+from libs.common.mongo import Collection, Document
 from libs.common.telemetry import get_logger
 
 T = TypeVar("T")
@@ -13,13 +13,16 @@ T = TypeVar("T")
 UNREADABLE: Final = (ValueError, KeyError, TypeError, AttributeError, IndexError)
 
 
-def readable(read: Callable[[Document], T], stored: Document) -> T | None:
-    """Return what a document says; None where it cannot be read, which the log then has by its id."""
+def readable(read: Callable[[Document], T], stored: Document, collection: Collection | None = None) -> T | None:
+    """Return what a document of a collection says; None where it cannot be read, which the log then has by its id."""
     try:
         return read(stored)
     except UNREADABLE as error:
         get_logger().error(
-            "a stored document cannot be read", document=str(stored["_id"]), problem=type(error).__name__
+            "a stored document cannot be read",
+            **({} if collection is None else {"collection": f"{collection.database.name}.{collection.name}"}),
+            document=str(stored["_id"]),
+            problem=type(error).__name__,
         )
         return None
 
@@ -36,6 +39,8 @@ def require_readable(read: Callable[[Document], T], stored: Document, what: str)
     return said
 
 
-def all_readable(read: Callable[[Document], T], found: Iterable[Document]) -> list[T]:
-    """Return what these documents say, without those that cannot be read."""
-    return [each for stored in found if (each := readable(read, stored)) is not None]
+def all_readable(
+    read: Callable[[Document], T], found: Iterable[Document], collection: Collection | None = None
+) -> list[T]:
+    """Return what these documents of a collection say, without those that cannot be read."""
+    return [each for stored in found if (each := readable(read, stored, collection)) is not None]

@@ -127,6 +127,17 @@ async def test_a_withdrawal_is_known_to_every_replica_an_eighth_of_the_promised_
     assert not any([await known(each, mine) for each in replicas])
 
 
+async def test_a_key_whose_document_was_damaged_is_refused_and_no_other(
+    keys: ApiKeys, stored: MemoryKeys, clock: Seconds
+) -> None:
+    mine, other = (stored.add(name, "evidence:read") for name in ("wattle", "banksia"))
+    assert await known(keys, mine)
+    stored.unreadable.add(key_sha256(mine))
+    clock.now += FRESH_SECONDS
+    assert await known(keys, other)
+    assert not await known(keys, mine)
+
+
 @pytest.mark.parametrize("was", ["never granted", "withdrawn", "withdrawn since", "expired since"])
 async def test_a_refused_key_takes_one_look_into_the_database_whether_it_was_ever_one(
     keys: ApiKeys, stored: MemoryKeys, clock: Seconds, was: str

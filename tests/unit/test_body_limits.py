@@ -6,7 +6,9 @@ from contextlib import asynccontextmanager
 from typing import Annotated
 
 import pytest
+from aiokafka.errors import KafkaConnectionError
 from fastapi import APIRouter, Depends, FastAPI, Request
+from pymongo.errors import AutoReconnect
 from starlette.types import Message
 
 from libs.common.body_limits import MOST_BYTES, SMALL_BYTES, BodyLimit, LimitedBodies, body_limit, streamed_body
@@ -24,6 +26,18 @@ class Closed:
     __call__ = admit
 
 
+class Broken:
+    """A gate whose keeper meets an error of ours."""
+
+    error: Exception = KeyError("expires_at")
+
+    async def admit(self, request: Request) -> None:
+        raise self.error
+
+    async def __call__(self) -> None:
+        return None
+
+
 class Sender:
     """A client that sends pieces, and counts how many were taken; without an end it waits for ever after them."""
 
@@ -38,6 +52,9 @@ class Sender:
             return {"type": "http.disconnect"}
         self.taken += 1
         return {"type": "http.request", "body": self._left.pop(0), "more_body": bool(self._left) or not self._ends}
+
+
+BROKEN = Broken()
 
 
 def application() -> FastAPI:
@@ -74,6 +91,14 @@ def application() -> FastAPI:
     @app.post("/closed/within", dependencies=[Depends(inner)])
     async def closed_within(asked: dict[str, int]) -> int:
         return len(asked)
+
+    @app.post("/broken/whole", dependencies=[Depends(BROKEN)])
+    async def broken_whole(asked: dict[str, int]) -> int:
+        return len(asked)
+
+    @app.post("/broken/raw", dependencies=[Depends(BROKEN)])
+    async def broken_raw(request: Request) -> int:
+        return len(await request.body())
 
     app.include_router(router, prefix="/v1")
     return app
@@ -117,6 +142,21 @@ async def test_a_body_is_taken_no_further_than_its_limit(limits: LimitedBodies, 
 @pytest.mark.parametrize("path", ["/whole", "/raw"])
 async def test_a_body_that_does_not_arrive_is_not_waited_for(limits: LimitedBodies, path: str) -> None:
     assert await status_of(limits, path, Sender([b'{"a"'], ends=False)) == 408
+
+
+@pytest.mark.parametrize("path", ["/broken/whole", "/broken/raw"])
+@pytest.mark.parametrize("error", [AutoReconnect("away"), KafkaConnectionError()], ids=lambda each: type(each).__name__)
+async def test_a_store_that_is_away_when_the_caller_is_asked_for_is_503_however_the_body_is_read(
+    limits: LimitedBodies, monkeypatch: pytest.MonkeyPatch, path: str, error: Exception
+) -> None:
+    monkeypatch.setattr(BROKEN, "error", error)
+    assert await status_of(limits, path, Sender([b"{}"])) == 503
+
+
+@pytest.mark.parametrize("path", ["/broken/whole", "/broken/raw"])
+async def test_an_error_of_ours_before_a_body_is_never_the_callers(limits: LimitedBodies, path: str) -> None:
+    with pytest.raises(KeyError):  # for the log, once it is answered with 500
+        await status_of(limits, path, Sender([b"{}"]))
 
 
 class Gone(Sender):
