@@ -170,7 +170,9 @@ def _without_idle(text: str) -> str:
             kept += [each, *tags.group()]
             place = tags.end()
             continue
-        if not _BY_PLACE.match(each) or _belongs(each, before, "".join(kept[-_AROUND:]), text[place + 1 :][:_AROUND]):
+        if not _BY_PLACE.match(each) or _belongs(
+            each, before, "".join(kept[-_AROUND:]), text[place + 1 : place + 1 + _AROUND]
+        ):
             kept.append(each)
         place += 1
     return "".join(kept)

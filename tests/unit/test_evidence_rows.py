@@ -125,7 +125,7 @@ def test_nothing_is_looked_for_in_a_text_that_is_too_long(link: str, monkeypatch
     row = read(link=link)
     assert isinstance(row, Refusal)
     assert (row.reason, row.column) == (Reason.TOO_LONG, "link")
-    assert max(looked_at, default=0) <= 8_000
+    assert max(looked_at, default=0) <= 4_000
 
 
 @given(st.dictionaries(st.sampled_from(COLUMNS), st.text(max_size=40)), st.sampled_from(ContactPolicy))

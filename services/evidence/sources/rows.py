@@ -46,7 +46,7 @@ _LINK_OPENS: Final = (
     " whoever has it."
 )
 # So many times a column's length is cleaned: a text may be shorter without its spaces.
-_MOST_UNCLEANED: Final = 4
+_MOST_UNCLEANED: Final = 2
 _PERSONAL: Final = frozenset(column.name for column in TABLE if column.personal)
 _MISSING: Final[Mapping[str, Refusal]] = {
     name: Refusal(Reason.MISSING_VALUE, name, f"The column {name} is empty; every row needs it.") for name in REQUIRED
