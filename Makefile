@@ -64,7 +64,7 @@ soak: env-dev ## kill everything at random moments of SIZE pieces; KILLS, SEED a
 AWARDS ?= 10000
 
 .PHONY: drill
-drill: env-dev ## lose MongoDB amid uploads, restore a backup, then lose Kafka, republish; AWARDS, SEED may be set; count what is harmed
+drill: env-dev ## lose MongoDB amid uploads, restore, then lose Kafka, republish; hold both against an undisturbed run; AWARDS, SEED
 	$(PYTHON) -m tests.faults.drill --awards $(AWARDS) --seed $(SEED)
 
 .PHONY: alerts

@@ -8,7 +8,9 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID, uuid4
 
@@ -21,14 +23,15 @@ from deploy.embedded.stack import Stack
 from libs.contracts import topics
 from libs.contracts.results import SoloLevel
 from tests.conftest import PORT_OFFSET
-from tests.faults import picture
-from tests.faults.drill_changes import ALLOWED_DOMAINS, RarerChanges
+from tests.faults import by_design, everything, picture, twin
+from tests.faults.by_design import Loss
+from tests.faults.drill_changes import RarerChanges
 from tests.faults.hurried import hurry
 from tests.faults.in_flight import InFlight
-from tests.faults.picture import Picture
 from tests.faults.promises import databases
 from tests.faults.scenario import SERVICES
-from tests.faults.school import REQUIRED, Row, SchoolClient, address, expected_of, make_rows
+from tests.faults.school import REQUIRED, Row, SchoolClient, expected_of, make_rows
+from tests.faults.twin import Undisturbed
 from tests.waiting import eventually
 
 _PER_BATCH: Final = 1000
@@ -137,11 +140,9 @@ class Drill:
         self._before()
         self._since()
         self._at_rest("everything is done")
-        self._look_at_rarer("undisturbed")
-        undisturbed = picture.take(self.stack)
+        self._look_at_rarer("before any loss")
         self._lose_mongodb()
         self._look_after_uploads()
-        self._compare("MongoDB was lost and restored", undisturbed, self.in_flight.more)
         self._still_works("afterwards")
         if self.kafka:
             self._lose_kafka()
@@ -205,13 +206,17 @@ class Drill:
 
     def _lose_mongodb(self) -> None:
         self.in_flight.begin()
-        tell("MongoDB is destroyed while uploads are in flight, and every service soon after it")
-        begun = time.monotonic()
-        self.stack.lose("mongodb")
+        tell("MongoDB is killed while uploads are in flight, and every service soon after it")
+        self.stack.kill("mongodb")
+        moment = datetime.now(UTC)
         time.sleep(self.chance.uniform(0, _SERVICES_LIVE_ON_SECONDS))
         for name in SERVICES:
             self.stack.kill(name)
         tell(self.in_flight.end())
+        run = self._undisturbed(twin.published(self.stack, moment))
+        tell("MongoDB's disk is lost")
+        begun = time.monotonic()
+        self.stack.lose("mongodb")
         self.stack.start("mongodb")
         self._command("restore", str(self.folder), "--yes")
         self.stack.start("setup")
@@ -219,6 +224,7 @@ class Drill:
         tell(f"restored, services ready after {time.monotonic() - begun:.1f} s")
         self._at_rest("the services have caught up")
         tell(f"time from loss to rest: {time.monotonic() - begun - _REST_SECONDS:.1f} s")
+        self._compare("MongoDB was lost and restored", run)
 
     def _look_after_uploads(self) -> None:
         """What was in flight: what was answered is decided; all is sent again, and nothing of it is there twice."""
@@ -235,11 +241,11 @@ class Drill:
         self.stack.stop("issuer")
         pending = [Row(f"pending-{n}", 100_000 + n, REQUIRED) for n in range(_PENDING)]
         self.old.upload(pending, "pending")
-        undisturbed = picture.take(self.stack)
-        tell(f"Kafka's disk is lost while {_PENDING} rows are pending")
-        begun = time.monotonic()
         for name in ("evidence", "verifier", "notifier"):
             self.stack.kill(name)
+        run = self._undisturbed(twin.stored(self.stack))
+        tell(f"Kafka's disk is lost while {_PENDING} rows are pending")
+        begun = time.monotonic()
         self.stack.lose("kafka")
         self.stack.start("kafka")
         self.stack.start("setup")
@@ -247,11 +253,18 @@ class Drill:
         self.stack.start(*SERVICES)
         self._at_rest("the services have caught up")
         tell(f"time from loss to rest: {time.monotonic() - begun - _REST_SECONDS:.1f} s")
-        kinds = ("credentials", "decisions", "badges shown", "rows", "deliveries", "revoked in the lists shown")
-        mailed = [address(row.learner) for row in pending if row.learner % _MAILED_ONE_IN == 0]
-        mails = {"mails": sum(each.partition("@")[2] in ALLOWED_DOMAINS for each in mailed)}
-        more = dict.fromkeys(kinds, _PENDING) | mails
-        self._compare("Kafka's disk was lost", undisturbed, lambda _before, _after: more)
+        self._compare("Kafka's disk was lost", run)
+
+    def _undisturbed(self, loss: Loss) -> Undisturbed:
+        """Let a copy of everything go on, as if nothing were lost now; return what comes of it."""
+        tell("both stores are copied; a run without any loss goes on from the copy")
+        with twin.undisturbed(self.stack) as going_on:
+            if not rest(going_on, _REST_SECONDS):
+                self.harm.append("undisturbed: not at rest")
+            loss = replace(loss, unacknowledged=self.in_flight.unanswered())
+            run = Undisturbed(everything.take(going_on), picture.take(going_on, {}), loss)
+        tell("the undisturbed run has come to rest")
+        return run
 
     def _still_works(self, when: str) -> None:
         """Everything that a school does goes on: the same file again earns nothing twice, and revoking revokes."""
@@ -283,12 +296,18 @@ class Drill:
         with databases(self.stack) as client:
             return client["issuer"]["credentials"].count_documents({})
 
-    def _compare(self, what: str, before: Picture, more: Callable[[Picture, Picture], Mapping[str, int]]) -> None:
-        after = picture.take(self.stack)
-        found = picture.differences(before, after, more(before, after))
-        tell(f"{what}: {'nothing differs' if not found else 'DIFFERS'}")
-        self._show("compared, each with what it was just before", picture.compared(before))
-        self._show("lost, as docs/runbooks/restore.md says", picture.lost(before, after))
+    def _compare(self, what: str, run: Undisturbed) -> None:
+        """Hold what came back against the undisturbed run."""
+        seen = picture.take(self.stack, {})
+        found = [*map(str, picture.differences(run.seen, seen, {}))]
+        compared = everything.compare(run.all, everything.take(self.stack))
+        judged = by_design.judge(compared, run.loss)
+        found += judged.harm_lines()
+        tell(f"{what}: {'nothing but what is said here differs from the undisturbed run' if not found else 'DIFFERS'}")
+        self._show("compared byte for byte", compared.lines())
+        self._show("differs by design", judged.by_design_lines())
+        self._show("lost", judged.lost_lines())
+        self._show("harm", found or ["        0"])
         self.harm += [f"{what}: {each}" for each in found]
         self._look_at_rarer(what)
         self._command("audit", "promises", "--grace", "0", "--mailbox", str(self.stack.layout.mail))

@@ -22,6 +22,7 @@ _FILE_ROWS: Final = 40
 _CHUNK_ROWS: Final = 500
 _PAUSE_SECONDS: Final = 0.02
 _PATIENCE_SECONDS: Final = 300.0
+_IDS: Final = ("_id", "evidence_id", "learner_id", "holding_id", "credential_id")
 
 
 @dataclass
@@ -114,6 +115,24 @@ class InFlight:
         decided = self._decided()
         came = sum(bool(decided[row.source_id]) for row in rows)
         return f"{came} of {len(rows)} rows that were not answered are decided all the same"
+
+    def unanswered(self) -> frozenset[str]:
+        """Return the ids of what nobody was answered about, as far as anything is stored of it.
+
+        Those of the batches, and of the pieces, learners, awards and credentials that came of them. Once all was sent
+        again there is no such thing.
+        """
+        if all(each.batch is not None for each in self.requests):
+            return frozenset()
+        answered = {each.batch for each in self.requests}
+        with databases(self._stack) as client:
+            batches = client["evidence"]["batches"].find({"issuer_id": self.school.id}, {"_id": 1})
+            lost = [each["_id"] for each in batches if str(each["_id"]) not in answered]
+            found = set(map(str, lost))
+            for name in ("decisions", "credentials"):
+                for stored in client["issuer"][name].find({"batch_id": {"$in": lost}}):
+                    found |= {str(stored[each]) for each in _IDS if each in stored}
+        return frozenset(found)
 
     def harm(self) -> list[str]:
         """Return what was answered and is not decided as promised, and what is there twice."""

@@ -36,9 +36,6 @@ class Kind:
     place: str
     fields: tuple[str, ...] = ()
 
-    def __str__(self) -> str:
-        return f"{self.place}: {', '.join(self.fields) or 'every field'}"
-
 
 _KEY: Final = ("ends_at", "grant", "withdrawal")
 COMPARED: Final[Mapping[str, Kind]] = {
@@ -121,13 +118,13 @@ class Picture:
     """By the name of each kind of thing that may be lost, by its id what it is."""
 
 
-def take(stack: Stack) -> Picture:
-    """Look at every store, topic and the mailbox of a stack that has come to rest."""
+def take(stack: Stack, kinds: Mapping[str, Kind] = COMPARED) -> Picture:
+    """Look at every store, topic and the mailbox of a stack that has come to rest; of collections only at these."""
     picture = Picture()
     with databases(stack) as client:
         every = client["issuer"]["credentials"].find
         _require_known(client)
-        for name, kind in COMPARED.items():
+        for name, kind in kinds.items():
             database, _, collection = kind.place.partition(".")
             form = _some(kind.fields) if kind.fields else _all
             picture.parts[name] = _by_id(client[database][collection].find(), form)
@@ -186,11 +183,6 @@ def lost(before: Picture, after: Picture) -> list[str]:
     return lines
 
 
-def compared(picture: Picture) -> list[str]:
-    """Return what is compared, by kind and field, and how much of each there is."""
-    return [f"{len(picture.parts.get(name, {})):>9,}  {name} ({kind})" for name, kind in COMPARED.items()]
-
-
 def _by_id(found: Any, form: Callable[[Stored], object]) -> Part:
     return {str(each["_id"]): form(each) for each in found}
 
@@ -243,6 +235,8 @@ def differences(before: Picture, after: Picture, more: Mapping[str, int]) -> lis
     )
     again = [name for name, count in after.mails.items() if count > before.mails[name] > 0]
     found.append(("mails sent again", again))
+    gone = [name for name in before.mails if not after.mails[name] and name not in after.held]
+    found.append(("mails that went, and go no more", gone))
     found.append(_new("mails", [name for name in after.mails if not before.mails[name]], more))
     return [Difference(kind, len(ids), tuple(sorted(ids)[:3])) for kind, ids in found if ids]
 
