@@ -85,6 +85,7 @@ def known_attacks() -> Iterator[Attack]:
         "a presentation, full": hostile.full_presentation(),
         "a learner record, full": hostile.record(40),
         "a learner record of long names": hostile.named_record(110),
+        "a learner record of 250 long names": hostile.namesakes(0, 250),
         "nested 35 deep": hostile.nested(30),
         "nested 200 deep": hostile.nested(200),
         "3,000 parts that the schema refuses": hostile.wide(3_000),
@@ -144,6 +145,8 @@ def _lists() -> Iterator[Attack]:
     yield _request("255,000 numbers", "/presentations/verify", b'{"verifiablePresentation":{"a":' + numbers + b"}}")
     names = b"\n".join(orjson.dumps(hostile.named(one)) for one in range(200))
     yield _request("lines: long names", "/v1/verify", names, "application/x-ndjson")
+    records = b"\n".join(orjson.dumps(hostile.namesakes(one, 20)) for one in range(200))
+    yield _request("lines: records of long names", "/v1/verify", records, "application/x-ndjson")
     for name, line in {
         "empty objects": b"{}",
         "alike nodes": orjson.dumps(hostile.credential()),

@@ -180,6 +180,20 @@ def named_record(count: int) -> dict[str, Any]:
     return credential(0, 1, type=["VerifiableCredential", "ClrCredential"], name="All", credentialSubject=subject)
 
 
+def namesakes(number: int, count: int) -> dict[str, Any]:
+    """Return a learner record with so many credentials of nothing but an issuer, each of a long name of its own."""
+
+    def of(one: int) -> dict[str, Any]:
+        words = (f"{'bcdfghklmnprst'[(one * 7 + place) % 14]}anksiac{one:06}ollege"[:15] for place in range(12))
+        issuer = {"id": f"did:web:x{one}.example", "name": " ".join(words)}
+        return {"@context": [CONTEXTS[0]], "type": ["VerifiableCredential"], "issuer": issuer}
+
+    first = number * (count + 1)
+    held = [of(one) for one in range(first + 1, first + 1 + count)]
+    subject = {"type": ["ClrSubject"], "verifiableCredential": held}
+    return {**of(first), "type": ["VerifiableCredential", "ClrCredential"], "credentialSubject": subject}
+
+
 def token(header: int, payload: int) -> str:
     """Return a JSON Web Token with a header and a payload of so many bytes."""
     head = {"alg": "EdDSA", "typ": "vc+jwt", "kid": METHOD, "x": "y" * header}

@@ -1,6 +1,7 @@
 """Who signed is told apart from whether the proof is good, and an id of ours stands for our text alone."""
 # ruff: noqa: RUF001  # letters that look alike are what is tested
 
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -26,6 +27,7 @@ from libs.openbadges.trust import (
     skeleton,
     write_issuer_list,
 )
+from libs.openbadges.trust.name_search import NameSearch
 from libs.openbadges.trust.names import likenesses
 from libs.openbadges.trust.signer import Signer, identify
 from libs.openbadges.verify import Report, ResolvedInputs, dependencies_of, verify
@@ -58,7 +60,16 @@ def known(*alike: str) -> KnownParties:
 
 
 def report_on(text: str | bytes, parties: KnownParties | None = None, **changes: Any) -> Report:
-    return verify(text, inputs(parties=parties or KnownParties(), **changes), NOW)
+    found = searched(parties or KnownParties(), dependencies_of(text).names)
+    return verify(text, inputs(parties=found, **changes), NOW)
+
+
+def searched(parties: KnownParties, names: Collection[str]) -> KnownParties:
+    """The parties with those that the names could be taken for, as who verifies looks for them."""
+    search = NameSearch()
+    for portion in search.portions(names):
+        search.keep(portion, parties)
+    return search.known(names, parties)
 
 
 def test_a_registered_issuer_is_told_with_its_own_record() -> None:
@@ -145,8 +156,8 @@ def named(*names: str) -> dict[str, Any]:
 
 
 def called(*names: str) -> Signer:
-    parties = known("Wattle Grove High School")
-    return identify(parties, STRANGERS_DID, issuer_names(named(*names)), proven=True, issued=NOW)
+    called = issuer_names(named(*names))
+    return identify(searched(known("Wattle Grove High School"), called), STRANGERS_DID, called, proven=True, issued=NOW)
 
 
 @pytest.mark.parametrize("before", [["Innocent"], [f"Innocent {number}" for number in range(7)]])

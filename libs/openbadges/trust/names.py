@@ -122,6 +122,8 @@ _PART_OF: Final = "part of "
 _MOST_WORDS, _LONGEST_RUN, _SHORTEST_RUN = 40, 10, 8
 _ALIKE_IN_ASCII: Final = str.maketrans("01i|5$8@3479q", "olllssbaeatgg")
 """Within ASCII, after case is folded: what is read as the same letter in most typefaces."""
+_SHAPELESS: Final = dict.fromkeys([*range(33), 127])
+_NO_LETTERS: Final = re.compile("[^a-z0-9]")
 
 
 @lru_cache(maxsize=4096)
@@ -169,6 +171,9 @@ def skeleton(name: str) -> str:
     Compatibility forms, case, accents, spaces, punctuation, invisible characters and the order of reading make no
     difference, and each character stands for what it looks like.
     """
+    if name.isascii():
+        seen = name.translate(_SHAPELESS)[:LONGEST_NAME].lower().translate(_ALIKE_IN_ASCII)
+        return _one_shape(_NO_LETTERS.sub("", seen))
     # Prototypes go before compatibility: a lunate sigma looks like c, and is compatible with another sigma.
     seen = "".join(islice(filter(_has_shape, "".join(name.split())), LONGEST_NAME))
     if _LATIN.search(seen):
@@ -215,7 +220,7 @@ def likenesses(name: str) -> frozenset[str]:
     return whole_likenesses(name).union(parts, near_registered(words), sounding(words))
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=16)
 def sought_likenesses(name: str) -> frozenset[str]:
     """Return what to look for among the likenesses of registered names, to find those that a name pretends to be.
 
@@ -249,10 +254,12 @@ def shown_name(name: str) -> str:
     return shown if len(shown) <= LONGEST_NAME else f"{shown[:LONGEST_NAME]}…"
 
 
-def _words(name: str) -> list[str]:
+@lru_cache(maxsize=64)
+def _words(name: str) -> Sequence[str]:
     """Return the skeletons of the words of a name, but for those that a reader passes over."""
     line = _STATE.sub("state", _POSSESSIVE.sub("", shown_name(unescape(name))))
-    line = _IN_WORD.sub(lambda sign: _LETTERLIKE[ord(sign[0])], line)
+    if not line.isascii():
+        line = _IN_WORD.sub(lambda sign: _LETTERLIKE[ord(sign[0])], line)
     words = (_one_word(skeleton(word)) for word in _BETWEEN_WORDS.split(line))
     return [word for word in words if word and word not in _PASSED_OVER][:_MOST_WORDS]
 

@@ -73,6 +73,7 @@ class KnownParties:
         registered: those registered here, by id.
         registries: in the operator's order; the first that lists a party is named.
         alike: registered parties by each likeness of their names (`names.likenesses`) that was asked about.
+        resembled: registered parties that a stranger could be taken for, by the name that a document gives it.
         installation: the one that verifies: its DID, and its host as its name; None where it is none of ours.
         available: whether the registered parties could be looked up; where not, an unknown party may be one.
         missing: the names of registries that could not be consulted; an unknown party may be listed by one.
@@ -81,6 +82,7 @@ class KnownParties:
     registered: Mapping[str, Party] = field(default_factory=dict)
     registries: Sequence[Registry] = ()
     alike: Mapping[str, Sequence[Party]] = field(default_factory=dict)
+    resembled: Mapping[str, Sequence[Party]] = field(default_factory=dict)
     installation: Party | None = None
     available: bool = True
     missing: Sequence[str] = ()

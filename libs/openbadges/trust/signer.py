@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from libs.openbadges.model import times
-from libs.openbadges.trust.names import names_installation, sought_likenesses, whole_likenesses
+from libs.openbadges.trust.names import names_installation, whole_likenesses
 from libs.openbadges.trust.parties import KnownParties, Party, Standing
 
 _QUOTES: Final = frozenset('"″‶〃＂„‟〝〞〟ˮ')  # noqa: RUF001  # those that are no quotation marks to Unicode, too
@@ -148,12 +148,12 @@ def _resembled(
     A name that holds that of a registered party, or is a part of it, resembles it, but where its bearer is registered
     or listed too: schools share words.
     """
-    looked: set[str] = set()
-    if party is not None:
-        looked |= whole_likenesses(party.name) | (whole_likenesses(name) if name else frozenset())
-    elif name is not None:
-        looked |= sought_likenesses(name)
-    found = {one.id: one for each in sorted(looked) for one in parties.alike.get(each, ()) if one.id != identifier}
+    if party is None:
+        alike = parties.resembled.get(name or "", ())
+    else:
+        looked = whole_likenesses(party.name) | whole_likenesses(name or "")
+        alike = [one for each in sorted(looked) for one in parties.alike.get(each, ())]
+    found = {one.id: one for one in alike if one.id != identifier}
     host = parties.installation
     if host is not None and party is None and name is not None and names_installation(name, host.name):
         found.setdefault(host.id, host)

@@ -5,6 +5,7 @@ i, so that names which only rhyme stay apart.
 """
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from itertools import groupby
 from typing import Final
 
@@ -24,6 +25,7 @@ _MOST_WORDS, _LONGEST_RUN = 12, 6
 _SOUND: Final = "~s "
 
 
+@lru_cache(maxsize=1024)
 def sound(word: str) -> str:
     """Return what a word, a skeleton, has in common with others that sound like it."""
     if len(word) < _LEAST:
@@ -39,14 +41,18 @@ def sound(word: str) -> str:
 
 def sounding(words: Sequence[str]) -> Iterator[str]:
     """Yield what a name of these words has in common with those that sound like it, in any order of the words."""
-    if len(words) <= _MOST_WORDS and sum(map(len, words)) >= _LEAST_TOGETHER:
-        yield _SOUND + " ".join(sorted(map(sound, words)))
+    yield from _together(words, [sound(word) for word in words])
 
 
 def sounding_runs(words: Sequence[str]) -> Iterator[str]:
     """Yield the same of the whole name, and of every run of two and more of its first six words."""
-    yield from sounding(words)
-    first = words[:_LONGEST_RUN]
-    for start in range(len(first)):
-        for end in range(start + 2, len(first) + 1):
-            yield from sounding(first[start:end])
+    sounds = [sound(word) for word in words]
+    yield from _together(words, sounds)
+    for start in range(min(len(words), _LONGEST_RUN)):
+        for end in range(start + 2, min(len(words), _LONGEST_RUN) + 1):
+            yield from _together(words[start:end], sounds[start:end])
+
+
+def _together(words: Sequence[str], sounds: Sequence[str]) -> Iterator[str]:
+    if len(words) <= _MOST_WORDS and sum(map(len, words)) >= _LEAST_TOGETHER:
+        yield _SOUND + " ".join(sorted(sounds))

@@ -5,7 +5,9 @@ letter, so what is kept of a name is every text that it becomes so. Short words 
 but for those of one shape: 'Hilton' and 'Milton', 'St Mary' and 'St Mark' are different places.
 """
 
+from bisect import bisect
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache
 from itertools import product
 from typing import Final
 
@@ -25,64 +27,80 @@ _FIRST: Final = {letter: shape[0] for shape in _SHAPES for letter in shape}
 _DIGITS: Final = {"6": "bc", "2": "s"}
 # 'Ferndale' and 'Fernvale' are both places.
 _OTHER_PLACES: Final = frozenset({"dale", "vale"})
-_ONE_WORD, _TOGETHER, _BOTH = "~ ", "~~ ", "~2 "
+_ONE_WORD, _TOGETHER, _BOTH = "~", "~~ ", "~2 "
 _LONGEST_OF_BOTH: Final = 12
 
 
-def near(words: Sequence[str]) -> Iterator[str]:
-    """Yield what a name of these words, skeletons all, has in common with those that differ by a letter in one word.
+def near(words: Sequence[str]) -> Sequence[str]:
+    """Return what a name of these words, skeletons all, has in common with those that differ by a letter in one word.
 
     The order of the words makes no difference; nor do the spaces between them, where they stand in one order.
     """
     if sum(map(len, words)) > _MOST:
-        return
+        return ()
+    found = [_TOGETHER + "".join(words), *_together_without(words, _inner)]
     for place, word in enumerate(words):
-        others = [*words[:place], *words[place + 1 :]]
-        for spelling in _spellings(word):
-            yield _ONE_WORD + " ".join(sorted([*others, f"{spelling}*"]))
-    yield _TOGETHER + "".join(words)
-    yield from _together_without(words, _inner)
+        found += _among([*words[:place], *words[place + 1 :]], _spellings(word))
+    return found
 
 
-def near_both(words: Sequence[str]) -> Iterator[str]:
-    """Yield the same of a name in which each of its two long words has a slip ('Banskia Collage')."""
+def near_both(words: Sequence[str]) -> Sequence[str]:
+    """Return the same of a name in which each of its two long words has a slip ('Banskia Collage')."""
     long = [word for word in words if len(word) >= _LEAST - 1]
     if len(long) != 2 or max(map(len, long)) > _LONGEST_OF_BOTH or len(words) > _LONGEST_RUN:
-        return
+        return ()
     others = [word for word in words if word not in long]
-    for one, other in product(_spellings(long[0]), _spellings(long[1])):
-        yield _BOTH + " ".join(sorted([*others, f"{one}*", f"{other}*"]))
+    pairs = product(_spellings(long[0]), _spellings(long[1]))
+    return [_BOTH + " ".join(sorted([*others, *pair])) for pair in pairs]
 
 
-def near_registered(words: Sequence[str]) -> Iterator[str]:
-    """Yield the same of a registered name, and what is left of it where the first letter of a word is a mere sign."""
-    yield from near(words)
-    yield from near_both(words)
+def near_registered(words: Sequence[str]) -> Sequence[str]:
+    """Return the same of a registered name, and what is left of it where the first letter of a word is a mere sign."""
+    found = [*near(words), *near_both(words)]
     if sum(map(len, words)) <= _MOST:
-        yield from _together_without(words, lambda word: range(len(word) >= _LEAST))
+        found += _together_without(words, lambda word: range(len(word) >= _LEAST))
+    return found
 
 
-def _together_without(words: Sequence[str], places: Callable[[str], Iterable[int]]) -> Iterator[str]:
-    """Yield all words as one, each time without the letter at one of these places of a word."""
-    joined, start = "".join(words), 0
-    for word in words:
-        for at in places(word):
-            yield f"{_TOGETHER}{joined[: start + at]}{joined[start + at + 1 :]}"
-        start += len(word)
-
-
-def near_runs(words: Sequence[str]) -> Iterator[str]:
-    """Yield the same of the whole name, and of every run of two and more of its first six words."""
-    yield from near(words)
-    yield from near_both(words)
+def near_runs(words: Sequence[str]) -> Sequence[str]:
+    """Return the same of the whole name, and of every run of two and more of its first six words."""
+    found = [*near(words), *near_both(words)]
     first = words[:_LONGEST_RUN]
     for start in range(len(first)):
         for end in range(start + 2, len(first) + 1):
             if end - start < len(words):
-                yield from near(first[start:end])
+                found += near(first[start:end])
+    return found
 
 
-def _spellings(word: str) -> Iterator[str]:
+def _among(words: Sequence[str], spellings: Sequence[str]) -> Sequence[str]:
+    """Return each spelling in its place among the other words; both are put together as seldom as can be."""
+    others, found, start = sorted(words), [], 0
+    while start < len(spellings):
+        place = bisect(others, spellings[start])
+        # Spellings are sorted, and nearly always all of them stand before the same word.
+        end = len(spellings) if place == len(others) else bisect(spellings, others[place], start)
+        before, after = " ".join([_ONE_WORD, *others[:place]]), " ".join(["", *others[place:]])
+        found += [f"{before} {spelling}{after}" for spelling in spellings[start:end]]
+        start = end
+    return found
+
+
+def _together_without(words: Sequence[str], places: Callable[[str], Iterable[int]]) -> Sequence[str]:
+    """Return all words as one, each time without the letter at one of these places of a word."""
+    joined, start, found = "".join(words), 0, []
+    for word in words:
+        found += [f"{_TOGETHER}{joined[: start + at]}{joined[start + at + 1 :]}" for at in places(word)]
+        start += len(word)
+    return found
+
+
+def _spellings(word: str) -> Sequence[str]:
+    """Return the spellings of a word, sorted, each with a mark at its end: it is more than a word of its letters."""
+    return sorted(f"{spelling}*" for spelling in _spelt(word))
+
+
+def _spelt(word: str) -> Iterator[str]:
     if not word.isascii() or len(word) < _LEAST_TURNED:
         return
     yield word
@@ -97,9 +115,9 @@ def _spellings(word: str) -> Iterator[str]:
         yield word[:at] + word[at + 1 :]
 
 
-def _inner(word: str) -> Iterator[int]:
-    """Yield the places of a word where a letter may be another, too many, or missing."""
-    if word.isascii() and len(word) >= _LEAST:
-        for at in range(1, len(word)):
-            if word[at:] not in _OTHER_PLACES:
-                yield at
+@lru_cache(maxsize=1024)
+def _inner(word: str) -> Sequence[int]:
+    """Return the places of a word where a letter may be another, too many, or missing."""
+    if not word.isascii() or len(word) < _LEAST:
+        return ()
+    return tuple(at for at in range(1, len(word)) if word[at:] not in _OTHER_PLACES)

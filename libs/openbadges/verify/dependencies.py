@@ -27,6 +27,7 @@ class Dependencies:
         refreshed: URLs of refresh services.
         issuers: whom they name as their issuers.
         names: what they call those.
+        likenesses: of these, what to look for among registered names (`name_search`), a set for each name.
         credentials: their ids.
     """
 
@@ -35,6 +36,7 @@ class Dependencies:
     refreshed: frozenset[str] = frozenset()
     issuers: frozenset[str] = frozenset()
     names: frozenset[str] = frozenset()
+    likenesses: frozenset[frozenset[str]] = frozenset()
     credentials: frozenset[str] = frozenset()
 
     def union(self, others: Sequence["Dependencies"]) -> "Dependencies":
@@ -75,7 +77,7 @@ def dependencies_of(
         frozenset(url for one in named if (url := refresh_url(one.document)) is not None),
         frozenset(issuer for one in documents if (issuer := issuer_of(one.document)) is not None),
         frozenset(name for one in documents for name in issuer_names(one.document)),
-        frozenset(one.document["id"] for one in documents if isinstance(one.document.get("id"), str)),
+        credentials=frozenset(one.document["id"] for one in documents if isinstance(one.document.get("id"), str)),
     )
 
 

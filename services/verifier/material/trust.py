@@ -13,13 +13,15 @@ from pymongo.errors import PyMongoError
 from libs.common.telemetry import get_logger
 from libs.openbadges.crypto.did import did_web
 from libs.openbadges.trust import KnownParties, Party, Publications, Registry, own_credential_uuid
-from libs.openbadges.trust.names import sought_likenesses
+from libs.openbadges.trust.names import whole_likenesses
 from libs.openbadges.verify import Dependencies
 from services.verifier.material.cache import ShortMemory
 from services.verifier.material.issuers import RegisteredIssuers
 from services.verifier.material.records import TakenDown
 
-_REMEMBERED_NAMES = 2_000
+_REMEMBERED_NAMES = 500
+# More than the names of schools have; those of strangers can have thrice as many.
+_MOST_REMEMBERED = 400
 
 # More than a learner record within the engine's limits can name.
 _MOST_ISSUERS = 256
@@ -79,7 +81,7 @@ class TrustSource:
         self._clock = clock
         self._patience = patience_seconds
         self._issuers = issuers
-        self._names = ShortMemory(self._alike, seconds=remembered_seconds, entries=_REMEMBERED_NAMES)
+        self._names = ShortMemory(self._lines_found, seconds=remembered_seconds, entries=_REMEMBERED_NAMES)
 
     async def resolve(self, dependencies: Dependencies, given: Mapping[UUID, str]) -> Trust:
         """Look up who is known and what was published; what is out of reach is said to be so and never an error.
@@ -102,11 +104,10 @@ class TrustSource:
                     if (issuer := await self._issuers.get(did)) is not None:
                         registered[did] = issuer.party
                 # Registered ones too: an administrator may have let one take a name that looks like another's.
-                names = {*dependencies.names, *(party.name for party in registered.values())}
+                names = _with_own(dependencies.likenesses, registered.values())
+                for likenesses in list(names)[:_MOST_NAMES]:
+                    alike |= await self._alike(likenesses)
                 asked = len(issuers) <= _MOST_ISSUERS and len(names) <= _MOST_NAMES
-                for name in sorted(names)[:_MOST_NAMES]:
-                    alike |= await self._names.get("\n".join(sorted(sought_likenesses(name))))
-                    await asyncio.sleep(0)  # a thousand words are a millisecond each: others go on in between
                 found |= await self._texts(dependencies.credentials, given)
         except (PyMongoError, TimeoutError) as error:
             reached = False
@@ -116,7 +117,7 @@ class TrustSource:
                 registered,
                 [replace(one, parties=_among(one.parties, issuers)) for one in registries],
                 alike,
-                self._installation,
+                installation=self._installation,
                 available=asked,
                 missing=missing,
             ),
@@ -135,10 +136,25 @@ class TrustSource:
         missing = own - given.keys()
         return await self._records.credential_texts(missing) if missing else {}
 
-    async def _alike(self, wanted: str) -> Mapping[str, Sequence[Party]]:
-        """Return those with any of these likenesses, a line each: none holds the end of a line."""
-        found = await self._records.parties_alike([each for each in wanted.split("\n") if each])
+    async def _alike(self, likenesses: frozenset[str]) -> Mapping[str, Sequence[Party]]:
+        """Return those with any of these likenesses; where they are not too many, as it was a moment ago."""
+        if len(likenesses) > _MOST_REMEMBERED:
+            return await self._found(likenesses)
+        # None holds the end of a line.
+        return await self._names.get("\n".join(sorted(likenesses)))
+
+    async def _lines_found(self, lines: str) -> Mapping[str, Sequence[Party]]:
+        return await self._found(lines.split("\n"))
+
+    async def _found(self, likenesses: Iterable[str]) -> Mapping[str, Sequence[Party]]:
+        found = await self._records.parties_alike([each for each in likenesses if each])
         return {each: parties for each, parties in found.items() if parties}
+
+
+def _with_own(likenesses: frozenset[frozenset[str]], parties: Iterable[Party]) -> frozenset[frozenset[str]]:
+    """Return what is looked for with that of the parties' own names, which documents nearly always give them."""
+    own = map(whole_likenesses, {each.name for each in parties})
+    return likenesses.union(each for each in own if not any(each <= asked for asked in likenesses))
 
 
 def _among(parties: Mapping[str, Sequence[Party]], ids: Iterable[str]) -> dict[str, Sequence[Party]]:

@@ -12,6 +12,7 @@ from libs.common.workers.jobs import Job
 from libs.openbadges.model.budget import shared_budget
 from libs.openbadges.model.errors import CredentialError
 from libs.openbadges.model.profile import ProcessingProfile
+from libs.openbadges.trust.name_search import NameSearch
 from libs.openbadges.verify import (
     Dependencies,
     Opened,
@@ -53,19 +54,24 @@ def submission_job(
 
 
 def credential_job(
-    document: str | bytes | dict[str, Any], recipient: Recipient | None, now: datetime, profile: ProcessingProfile
+    document: str | bytes | dict[str, Any],
+    recipient: Recipient | None,
+    now: datetime,
+    profile: ProcessingProfile,
+    names: NameSearch | None = None,
 ) -> Job[Report]:
-    """Verify a credential; asks for `ResolvedInputs` by `Dependencies`.
+    """Verify a credential; asks for `ResolvedInputs` by `Dependencies`, of which the first are all but some names.
 
     Args:
         document: as it came: JSON as text or parsed, JWT, PNG, SVG or PDF.
         recipient: whom it must be about; None does not ask.
         now: the moment to judge dates by.
         profile: which documents are read.
+        names: what was found for other documents of the request.
     """
     with shared_budget():
         opened, dependencies = _read(document, profile)
-        inputs: ResolvedInputs = yield dependencies
+        inputs = yield from _resolved(dependencies, names or NameSearch())
         return verify(opened, inputs, now, recipient=recipient, profile=profile)
 
 
@@ -76,7 +82,7 @@ def presentation_job(
     now: datetime,
     profile: ProcessingProfile,
 ) -> Job[PresentationReport]:
-    """Verify a presentation; asks for `ResolvedInputs` by `Dependencies`.
+    """Verify a presentation; asks as `credential_job` does.
 
     Args:
         document: as it came.
@@ -86,8 +92,20 @@ def presentation_job(
         profile: which documents are read.
     """
     with shared_budget():
-        inputs: ResolvedInputs = yield presentation_dependencies(document, profile)
+        inputs = yield from _resolved(presentation_dependencies(document, profile), NameSearch())
         return verify_presentation(document, inputs, now, challenge=challenge, domain=domain, profile=profile)
+
+
+def _resolved(dependencies: Dependencies, names: NameSearch) -> Job[ResolvedInputs]:
+    """Ask for what is needed, with a portion of the names, and then for the other names; return all of it."""
+    portions = names.portions(dependencies.names)
+    portion = next(portions, {})
+    inputs: ResolvedInputs = yield replace(dependencies, names=frozenset(), likenesses=frozenset(portion.values()))
+    names.keep(portion, inputs.parties)
+    for portion in portions:
+        more: ResolvedInputs = yield Dependencies(likenesses=frozenset(portion.values()))
+        names.keep(portion, more.parties)
+    return replace(inputs, parties=names.known(dependencies.names, inputs.parties))
 
 
 def _read(

@@ -10,6 +10,7 @@ from libs.common.errors import BowerbirdError
 from libs.common.workers.jobs import Job
 from libs.openbadges.model.budget import shared_budget
 from libs.openbadges.model.profile import ProcessingProfile
+from libs.openbadges.trust.name_search import NameSearch
 from libs.openbadges.verify import Report
 from services.verifier.verification.jobs import credential_job
 from services.verifier.verification.submission import read_request
@@ -63,6 +64,7 @@ def lines_job(
         now: the moment to judge dates by.
         profile: which documents are read.
     """
+    names = NameSearch()
     with shared_budget() as budget:
         for number, line in numbered_lines(body):
             if number in left_out:
@@ -78,7 +80,7 @@ def lines_job(
                 if document is None:
                     continue
                 goes_on = yield LineDone(
-                    number, (yield from credential_job(document, submission.recipient, now, profile))
+                    number, (yield from credential_job(document, submission.recipient, now, profile, names))
                 )
             if budget.exhausted or not goes_on:
                 return

@@ -53,8 +53,10 @@ class Conversation:
         if not isinstance(message, Dependencies):
             self.told = message
             return None
-        self._resolved = await self._source.resolve(message, self._published)
-        return self._resolved.inputs
+        resolved = await self._source.resolve(message, self._published)
+        # What comes after the first question are names alone, which explain no check.
+        self._resolved = self._resolved or resolved
+        return resolved.inputs
 
     def explain(self, report: Report) -> Report:
         """Return the report with the reasons why something is not available."""
