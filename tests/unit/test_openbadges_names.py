@@ -17,6 +17,7 @@ from libs.openbadges.trust.names import (
     whole_likenesses,
 )
 
+STATE = "Wattle State Department of Education"
 ALIKE = {
     "Cyrillic": "Ваnksіа Соllеgе",
     "Greek": "Βαnksiα Cοllege",
@@ -113,12 +114,85 @@ def test_a_name_that_holds_another_could_be_taken_for_it(holding: str) -> None:
     assert pretends(holding, "Banksia College")
 
 
+@pytest.mark.parametrize(
+    ("holding", "registered"),
+    [
+        ("BanksiaCollege (official)", "Banksia College"),
+        ("BanksiaCollege Office", "Banksia College"),
+        ("Banksia\u00adCollege Office", "Banksia College"),
+        ("Banksia\u200bCollege Office", "Banksia College"),
+        ("Banksia\u2060College\u00ad Office", "Banksia College"),
+        ("Office of BanksiaColleges", "Banksia College"),
+        ("B\u0430nksiaC\u043ellege Office", "Banksia College"),
+        ("BANKSIAC0LLEGE OFFICE", "Banksia College"),
+        ("The real BanksiaCollage", "Banksia College"),
+        ("BanksiaColege (official)", "Banksia College"),
+        ("One Two Three Four Five Six Seven BanksiaCollege", "Banksia College"),
+        ("BanksiaCollegeOffice", "Banksia College"),
+        ("TheRealBanksiaCollege of Perth", "Banksia College"),
+        ("B\u0430nksi\u0430\u0421ollege\u041effice", "Banksia College"),
+        ("CollegeOfBanksia (official)", "College of Banksia"),
+        ("CollegeBanksia (official)", "College of Banksia"),
+        ("BanksiaCollege (official)", "BanksiaCollege"),
+        ("StMarysCollege Office", "St Mary's College"),
+        ("WattleGrove (official)", "Wattle Grove"),
+        ("WattleGrovePrimarySchool, Perth", "Wattle Grove Primary School"),
+        ("WattleGrove Primary School (official)", "Wattle Grove Primary School"),
+    ],
+)
+def test_a_name_that_holds_another_as_one_word_could_be_taken_for_it(holding: str, registered: str) -> None:
+    assert pretends(holding, registered)
+
+
+@pytest.mark.parametrize(
+    ("short", "registered"),
+    [
+        ("Banksia Coll. (official)", "Banksia College"),
+        ("Banksia Coll.", "Banksia College"),
+        ("Banksia Col.", "Banksia College"),
+        ("Banksia College", "Banksia Coll."),
+        ("Wattle Grove Primary Sch.", "Wattle Grove Primary School"),
+        ("Uni. of Banksia", "University of Banksia"),
+        ("Banksia Univ", "University of Banksia"),
+        ("Lyrebird Acad. Office", "Lyrebird Academy"),
+        ("Saltbush Inst.", "Saltbush Institute"),
+        ("Dept. of Education", STATE),
+    ],
+)
+def test_what_a_word_is_short_for_makes_no_other_name(short: str, registered: str) -> None:
+    assert pretends(short, registered)
+
+
+@pytest.mark.parametrize(
+    ("name", "registered"),
+    [
+        ("Parkside Primary School", "Park"),
+        ("Park Primary School", "Park"),
+        ("Kensington Primary School", "Kensington"),
+        ("Springdale Primary School", "Springvale"),
+        ("Parklands College", "Park Lane"),
+        ("Collegiate School Perth", "College"),
+        ("Wattle College", "College"),
+        ("Wattle Preschool", "Preschool"),
+        ("McDonald Primary School", "Mcdonald"),
+        ("BanksiaPrimary School", "Banksia College"),
+        ("Banksiacolleges", "Wattle College"),
+        ("Northbank Primary School", "North Ban"),
+        ("Sunnyband Primary School", "Sunny Bank"),
+        ("Colton Institute", "Colton College"),
+        ("Instow Academy", "Stow Academy"),
+        ("Schofields Public School", "Fields Public School"),
+        ("Unity College", "University College"),
+        ("Banksia Sch.", "Banksia College"),
+    ],
+)
+def test_a_place_or_a_word_that_begins_as_another_is_not_taken_for_it(name: str, registered: str) -> None:
+    assert not pretends(name, registered)
+
+
 def pretends(name: str, registered: str) -> bool:
     """Whether a stranger's name, or one that a school would take, could be taken for that of a registered party."""
     return bool(sought_likenesses(name) & likenesses(registered))
-
-
-STATE = "Wattle State Department of Education"
 
 
 @pytest.mark.parametrize(

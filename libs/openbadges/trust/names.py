@@ -13,7 +13,7 @@ from typing import Final
 from confusable_homoglyphs.confusables import confusables_data
 
 from libs.openbadges.trust.sounds import sound, sounding, sounding_runs
-from libs.openbadges.trust.spellings import near_registered, near_runs
+from libs.openbadges.trust.spellings import as_one, as_one_registered, near_registered, near_runs
 
 LONGEST_NAME: Final = 200
 """Characters of a name that are compared and shown."""
@@ -101,6 +101,8 @@ _NETWORK_ADDRESS: Final = re.compile(
 _POSSESSIVE: Final = re.compile("(?<=\\w)['\u2019\u02bc\u2018`\u00b4\uff07]s\\b", re.IGNORECASE)
 # 'St' is a saint or a street elsewhere.
 _STATE: Final = re.compile(r"\bst\b\.?(?=\s+(?:dep|gov|edu))", re.IGNORECASE)
+# 'BanksiaCollegeOffice' is three words, and 'McDonald' is one.
+_CAPITAL_WITHIN: Final = re.compile("(?<=[^\\W\\d_A-Z]{2})(?=[A-Z\u0391-\u03a9\u0410-\u042f])")
 _BETWEEN_WORDS: Final = re.compile(r"[\W_]+")
 _SIGN: Final = f"[{re.escape(''.join(map(chr, _LETTERLIKE)))}]"
 _IN_WORD: Final = re.compile(rf"(?<=\w){_SIGN}|{_SIGN}(?=\w)")
@@ -111,7 +113,10 @@ _NOBODYS: Final = (
     *("signed by", "issued by", "official verifier"),
 )
 _NO_NAMES: Final = ("verified", "trusted", "official", "registered", "genuine", "valid", "localhost", "every check")
-_ABBREVIATED: Final = {"dept": "department", "govt": "government", "uni": "university", "center": "centre"}
+_ABBREVIATED: Final = (
+    *(("acad", "academy"), ("center", "centre"), ("col", "college"), ("coll", "college"), ("dept", "department")),
+    *(("govt", "government"), ("inst", "institute"), ("sch", "school"), ("uni", "university"), ("univ", "university")),
+)
 # What a government calls one of its parts differs from state to state.
 _SAME_OFFICE: Final = {"ministry": "department", "bureau": "department"}
 _KINDS: Final = (
@@ -188,9 +193,11 @@ def skeleton(name: str) -> str:
 _PASSED_OVER: Final = frozenset(map(skeleton, ("the", "of", "for", "at", "in")))
 _KNOWN_WORDS: Final = {
     sound(skeleton(one)): skeleton(other)
-    for one, other in (*_ABBREVIATED.items(), *_SAME_OFFICE.items(), *zip(_KINDS, _KINDS, strict=True))
+    for one, other in (*_ABBREVIATED, *_SAME_OFFICE.items(), *zip(_KINDS, _KINDS, strict=True))
 }
 _LONG_WORD: Final = 5
+_KINDS_SEEN: Final = tuple(map(skeleton, _KINDS))
+_LONGEST_KIND: Final = max(map(len, _KINDS_SEEN))
 
 
 def turned_skeleton(name: str) -> str:
@@ -213,11 +220,14 @@ def whole_likenesses(name: str) -> frozenset[str]:
 def likenesses(name: str) -> frozenset[str]:
     """Return what is kept of a registered name.
 
-    That is its own likenesses, that each run of its words is a part of it, and how else it may be spelt.
+    That is its own likenesses, that each run of its words is a part of it, and how else it may be spelt, or written as
+    one word.
     """
     words = _words(name)
     parts = (_PART_OF + ordered for _, ordered in _runs(words))
-    return whole_likenesses(name).union(parts, near_registered(words), sounding(words))
+    return whole_likenesses(name).union(
+        parts, near_registered(words), sounding(words), as_one_registered(words, skeleton(name))
+    )
 
 
 @lru_cache(maxsize=16)
@@ -225,12 +235,18 @@ def sought_likenesses(name: str) -> frozenset[str]:
     """Return what to look for among the likenesses of registered names, to find those that a name pretends to be.
 
     It is like one as a whole, or holds one in a run of two to ten words of its first forty ('Banksia College, the real
-    one'), or is itself such a part of one ('Department of Education', of that of a state), or one or such a run of it
-    is spelt nearly so ('Banskia Collage') or sounds so ('Banxia Koledge').
+    one') or in one of these words ('BanksiaCollege Office'), or is itself such a part of one ('Department of
+    Education', of that of a state), or one or such a run of it is spelt nearly so ('Banskia Collage') or sounds so
+    ('Banxia Koledge').
     """
     words = _words(name)
     parts = (_PART_OF + each for each in _in_any_order(words))
-    return whole_likenesses(name).union(*_runs(words), parts, near_runs(words), sounding_runs(words))
+    runs = [*_runs(words)]
+    if (apart := _CAPITAL_WITHIN.sub(" ", name)) != name:
+        runs += _runs(_words(apart))
+    # A registered name of one word, such as a brand: any other may be that of a place, and stand in many names.
+    brands = (each for each in words if each.endswith(_KINDS_SEEN) and len(each) > _LONGEST_KIND)
+    return whole_likenesses(name).union(*runs, parts, near_runs(words), sounding_runs(words), as_one(words), brands)
 
 
 def names_installation(name: str, host: str) -> bool:

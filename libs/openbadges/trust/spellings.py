@@ -20,6 +20,9 @@ _LEAST_TURNED: Final = 4
 _MOST: Final = 64
 """Letters of all words together; a longer name is not looked through."""
 
+_LEAST_AS_ONE: Final = 8
+"""Letters of a name that a single word of another one can be."""
+
 _LONGEST_RUN: Final = 6
 _SHAPES: Final = ("bdp", "cegoq", "mn", "uvy", "ft", "sz")
 _FIRST: Final = {letter: shape[0] for shape in _SHAPES for letter in shape}
@@ -27,7 +30,7 @@ _FIRST: Final = {letter: shape[0] for shape in _SHAPES for letter in shape}
 _DIGITS: Final = {"6": "bc", "2": "s"}
 # 'Ferndale' and 'Fernvale' are both places.
 _OTHER_PLACES: Final = frozenset({"dale", "vale"})
-_ONE_WORD, _TOGETHER, _BOTH = "~", "~~ ", "~2 "
+_ONE_WORD, _TOGETHER, _BOTH, _AS_ONE = "~", "~~ ", "~2 ", "~1 "
 _LONGEST_OF_BOTH: Final = 12
 
 
@@ -38,7 +41,7 @@ def near(words: Sequence[str]) -> Sequence[str]:
     """
     if sum(map(len, words)) > _MOST:
         return ()
-    found = [_TOGETHER + "".join(words), *_together_without(words, _inner)]
+    found = [_TOGETHER + "".join(words), *_together_without(_TOGETHER, words, _inner)]
     for place, word in enumerate(words):
         found += _among([*words[:place], *words[place + 1 :]], _spellings(word))
     return found
@@ -58,7 +61,7 @@ def near_registered(words: Sequence[str]) -> Sequence[str]:
     """Return the same of a registered name, and what is left of it where the first letter of a word is a mere sign."""
     found = [*near(words), *near_both(words)]
     if sum(map(len, words)) <= _MOST:
-        found += _together_without(words, lambda word: range(len(word) >= _LEAST))
+        found += _together_without(_TOGETHER, words, lambda word: range(len(word) >= _LEAST))
     return found
 
 
@@ -70,6 +73,33 @@ def near_runs(words: Sequence[str]) -> Sequence[str]:
         for end in range(start + 2, len(first) + 1):
             if end - start < len(words):
                 found += near(first[start:end])
+    return found
+
+
+def as_one_registered(words: Sequence[str], written: str) -> Sequence[str]:
+    """Return what a registered name of several words has in common with a word that all of them are written as.
+
+    A registered name of a single word has nothing so: it may be that of a place, and stand in many others.
+
+    Args:
+        words: of the name.
+        written: all that the name is written with, as one word; small words are in it.
+    """
+    joined = "".join(words)
+    if len(words) < 2 or not _LEAST_AS_ONE <= len(joined) <= _MOST:
+        return ()
+    slips = _together_without(_AS_ONE, words, _inner)
+    return [_AS_ONE + joined, _AS_ONE + written, *(f"{each}*" for each in slips and (_AS_ONE + joined, *slips))]
+
+
+def as_one(words: Sequence[str]) -> Sequence[str]:
+    """Return the same of each single word of a name, without slips from the seventh on."""
+    found = []
+    for number, word in enumerate(words):
+        if _LEAST_AS_ONE <= len(word) <= _MOST:
+            found.append(_AS_ONE + word)
+            slips = _together_without(_AS_ONE, [word], _inner) if number < _LONGEST_RUN else ()
+            found += [f"{each}*" for each in (_AS_ONE + word, *slips)]
     return found
 
 
@@ -86,11 +116,11 @@ def _among(words: Sequence[str], spellings: Sequence[str]) -> Sequence[str]:
     return found
 
 
-def _together_without(words: Sequence[str], places: Callable[[str], Iterable[int]]) -> Sequence[str]:
+def _together_without(kind: str, words: Sequence[str], places: Callable[[str], Iterable[int]]) -> Sequence[str]:
     """Return all words as one, each time without the letter at one of these places of a word."""
     joined, start, found = "".join(words), 0, []
     for word in words:
-        found += [f"{_TOGETHER}{joined[: start + at]}{joined[start + at + 1 :]}" for at in places(word)]
+        found += [f"{kind}{joined[: start + at]}{joined[start + at + 1 :]}" for at in places(word)]
         start += len(word)
     return found
 
