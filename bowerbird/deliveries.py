@@ -13,9 +13,11 @@ from rich.table import Table
 
 from bowerbird.operator_log import operators_cause, operators_log
 from bowerbird.operators import store_settings
+from libs.access.api_keys import ALL_ISSUERS
 from libs.audit.entry import Action, Entry
 from libs.common import mongo
 from libs.common.clock import now
+from libs.common.fence import Fence
 from libs.common.settings import SettingsError
 from libs.common.store_access import mongo_options
 from services.notifier.deliveries.repository import Deliveries, HeldDeliveries
@@ -27,7 +29,7 @@ Reason = Annotated[str | None, Parameter(help="why, in your own words, for the a
 
 
 def list_held(*, issuer: ByIssuer = None) -> int:
-    """List what is held, by issuer and occasion: neither names nor addresses.
+    """List what is held, by issuer and occasion: neither names nor addresses; and whether all that comes is held too.
 
     Args:
         issuer: see its help.
@@ -35,12 +37,17 @@ def list_held(*, issuer: ByIssuer = None) -> int:
 
     async def work(database: mongo.Database) -> None:
         _print(await Deliveries(database).held(issuer))
+        until = await Fence(database.client, database).doubted_until()
+        if until is not None and until > now():
+            print("All mails are held, also of what comes, until `release` or `discard` without --issuer ends it.")
 
     return _with_database(work)
 
 
 def release(*, issuer: ByIssuer = None, yes: Yes = False, reason: Reason = None) -> int:
     """Let what is held go: some learners may get a mail twice, under one Message-ID.
+
+    Where all that comes is held too, that ends with it, unless an issuer is named.
 
     Args:
         issuer: see its help.
@@ -52,6 +59,8 @@ def release(*, issuer: ByIssuer = None, yes: Yes = False, reason: Reason = None)
 
 def discard(*, issuer: ByIssuer = None, yes: Yes = False, reason: Reason = None) -> int:
     """Send nothing of what is held: some learners may never be told.
+
+    Where all that comes is held too, that ends with it, unless an issuer is named.
 
     Args:
         issuer: see its help.
@@ -65,7 +74,7 @@ def _decide(action: Action, change: Change, issuer: str | None, reason: str | No
     async def work(database: mongo.Database) -> None:
         held = await Deliveries(database).held(issuer)
         _print(held)
-        if yes and held:
+        if yes and (held or issuer is None):  # of all: what comes may be held too
             print(f"{action.value}: {await decide(database, action, change, held, issuer, reason)}")
 
     return _with_database(work)
@@ -79,12 +88,18 @@ async def decide(  # noqa: PLR0917  # as the command has them
     issuer: str | None,
     reason: str | None,
 ) -> int:
-    """Record in the notifier's audit log what is decided of what is held, then do it; return of how many mails."""
-    tenants = tuple(sorted({each.issuer_id for each in held}))
+    """Record in the notifier's audit log what is decided of what is held, then do it; return of how many mails.
+
+    What is decided of all issuers is of what came up to now: where all that comes was held too, that ends.
+    """
+    tenants = tuple(sorted({each.issuer_id for each in held})) or (ALL_ISSUERS,)
     details = {"deliveries": sum(each.mails for each in held)}
     entry = Entry(action, operators_cause(), tenants, "held deliveries", reason, details)
     await operators_log(database).record(entry)
-    return await change(Deliveries(database), issuer, now())
+    at = now()
+    if issuer is None:
+        await Fence(database.client, database).end_doubt(at)
+    return await change(Deliveries(database), issuer, at)
 
 
 def _with_database(work: Callable[[mongo.Database], Awaitable[None]]) -> int:

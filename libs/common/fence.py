@@ -17,6 +17,7 @@ from libs.common.mongo import Client, Collection, Database, Session
 _GONE = timedelta(days=1)
 _NOTE = "went-back"
 _DOUBT = "decided-anew"
+_UNDECIDED = datetime(9999, 12, 31, tzinfo=UTC)
 
 RESTORING_ID = "restoring"
 """The id of the document in `fence` that says that a restore is not done."""
@@ -76,12 +77,7 @@ class Fence:
 
     async def noted(self) -> bool:
         """Return whether a process has left word that the database was set back beneath it."""
-        return await self.noted_at() is not None
-
-    async def noted_at(self) -> datetime | None:
-        """Return when that word was left; None where none is."""
-        found = await self._fence.find_one({"_id": _NOTE})
-        return None if found is None else found["at"]
+        return await self._fence.find_one({"_id": _NOTE}) is not None
 
     async def forget_note(self) -> None:
         """Take that word away: what follows from it is done."""
@@ -108,12 +104,16 @@ class Fence:
                 "again, to its end, before anything else"
             )
 
-    async def doubt(self, until: datetime) -> None:
-        """Keep that what came until then may have had effects that neither this database nor Kafka tells of."""
-        await self._fence.update_one({"_id": _DOUBT}, {"$set": {"schema": 1}, "$max": {"until": until}}, upsert=True)
+    async def doubt(self) -> None:
+        """Keep that whatever comes may have had effects before that neither this database nor Kafka tells of."""
+        await self._fence.update_one({"_id": _DOUBT}, {"$set": {"schema": 1, "until": _UNDECIDED}}, upsert=True)
+
+    async def end_doubt(self, at: datetime) -> None:
+        """Keep that what comes from then on had none; what came before stays in doubt."""
+        await self._fence.update_one({"_id": _DOUBT, "until": {"$gt": at}}, {"$set": {"until": at}})
 
     async def doubted_until(self) -> datetime | None:
-        """Return until when what came is in doubt; None where nothing is."""
+        """Return until when what comes is in doubt, far ahead while nobody has ended it; None where nothing is."""
         found = await self._fence.find_one({"_id": _DOUBT})
         return None if found is None else found["until"]
 

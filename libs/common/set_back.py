@@ -92,6 +92,7 @@ class StoreMoments:
     async def lost_offsets(self, consumed: Mapping[str, Topic]) -> bool:
         """Return whether offsets of these groups were reset, or lost with Kafka's disk, since the database was written.
 
+        Where neither it nor Kafka knows any, nothing tells that they were not: it may be from before the first.
         To be asked before `tells_of_set_back`, which keeps where the groups begin anew.
 
         Args:
@@ -101,8 +102,10 @@ class StoreMoments:
             KafkaError: the brokers are unavailable.
             PyMongoError: the database is unavailable.
         """
-        places = [await self._places(f"{self._service}-{name}", topic) for name, topic in consumed.items()]
-        return any(place.is_reset for each in places for place in each.values())
+        groups = [await self._places(f"{self._service}-{name}", topic) for name, topic in consumed.items()]
+        places = [place for each in groups for place in each.values()]
+        nothing_known = all(each.kept is None and each.committed is None for each in places)
+        return nothing_known or any(each.is_reset for each in places)
 
     async def _last_published(self) -> datetime | None:
         if not self._is_kept:

@@ -164,11 +164,12 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
 async def _hold(fence: Fence, moments: StoreMoments, deliveries: Deliveries) -> None:
     """Where the database was set back, hold whatever it says is not sent yet, before anything is sent."""
     mailed_about = {"decisions": topics.EVIDENCE_DECIDED, "lifecycle": topics.CREDENTIAL_LIFECYCLE}
-    restored_at = await fence.noted_at()
-    if restored_at is not None and await moments.lost_offsets(mailed_about):
-        # Decisions that were mailed may be gone from both stores: made anew, they are not known by their place there.
-        await fence.doubt(restored_at)
-    if await moments.tells_of_set_back(mailed_about) or await fence.noted():
+    noted = await fence.noted()
+    if noted and await moments.lost_offsets(mailed_about):
+        # Decisions that were mailed may be gone from both stores, with their evidence. They are made anew, also of what
+        # schools send again, which nothing tells from what is new: an operator says when that is done.
+        await fence.doubt()
+    if await moments.tells_of_set_back(mailed_about) or noted:
         held = await deliveries.hold_open(_now())
         get_logger().error("the database was set back; see `bowerbird deliveries list`", held=held)
         await fence.forget_note()

@@ -11,8 +11,10 @@ import pytest
 
 from bowerbird.deliveries import decide
 from deploy.embedded.stack import Stack
+from libs.access.api_keys import ALL_ISSUERS
 from libs.audit.entry import Action, Cause
 from libs.common import mongo
+from libs.common.fence import Fence
 from libs.common.telemetry import new_trace
 from libs.contracts.cloudevents import EventT, Outgoing, Received
 from libs.contracts.events import (
@@ -422,14 +424,20 @@ async def test_what_is_decided_anew_of_what_came_before_a_restore_is_held_where_
         "received before": {"received_at": before},
         "issued before, and given to its piece again": {"sequence": 2, "received_at": before, "decided_at": before},
         "of a version that did not say when": {"decided_at": before},
-        "decided again of an old piece": {"sequence": 2, "received_at": before},
+        "received before, and waited": {"sequence": 2, "received_at": before},
+        "followed since from an old piece": {
+            "sequence": 2,
+            "received_at": before,
+            "outcome": Outcome.DUPLICATE,
+            "stacked": (StackedAward(achievement="dept/character/1", credential_id=uuid4()),),
+        },
         "received after": {"received_at": after},
     }
     learners = {name: uuid4() for name in told}
     await does.contacts([received(contact(each)) for each in learners.values()])
     for name, fields in told.items():
         await does.deliveries.decided([announced(issued(learners[name]).model_copy(update=fields))])
-    going = ["decided again of an old piece", "received after"]
+    going = ["followed since from an old piece", "received after"]
     claimed = await Deliveries(database).claim(10, owner="a", now=later, lease_until=later)
     assert {each.learner_id for each in claimed} == {learners[name] for name in going}
     assert await Deliveries(database).count_held() == len(told) - len(going)
@@ -442,6 +450,49 @@ async def test_what_is_decided_anew_of_what_came_before_a_restore_is_held_where_
     await calm.contacts([received(contact(other))])
     await calm.deliveries.decided([announced(issued(other).model_copy(update={"received_at": before}))])
     assert await occasions(database, other) == {"issued": "pending"}
+
+
+async def test_whatever_is_decided_is_held_where_both_stores_lost_what_was_until_an_operator_decides_of_all(
+    database: mongo.Database,
+) -> None:
+    fence, deliveries, contacts = Fence(database.client, database), Deliveries(database), Contacts(database)
+    await fence.doubt()
+    handlers = DeliveryWorker(deliveries, Activation(contacts, deliveries), IDS, lambda: NOW, fence.doubted_until)
+    now = datetime.now(UTC)
+    before, after = now - timedelta(days=1), now + LEASE
+    anew: dict[str, dict[str, Any]] = {
+        "sent again": {"received_at": now, "decided_at": now},
+        "waited when it was copied": {"sequence": 2, "received_at": before, "decided_at": now},
+        "of an hour ahead, by another clock": dict.fromkeys(("received_at", "decided_at"), now + timedelta(hours=1)),
+    }
+    learners = {name: uuid4() for name in (*anew, "since", "waits for long")}
+    await contacts.store([contact(each) for each in learners.values()])
+    for name, fields in anew.items():
+        await handlers.decided([announced(issued(learners[name]).model_copy(update=fields))])
+    await handlers.closed([announced(revoked(learners["sent again"]).model_copy(update={"occurred_at": now}))])
+    assert await states(database) == {"may_have_been_sent"}
+
+    for one_school, left in (("elsewhere", 4), ("northside", 0)):
+        held = await deliveries.held(one_school)
+        assert await decide(database, Action.MAILS_RELEASED, Deliveries.release, held, one_school, None) == 4 - left
+        assert await deliveries.count_held() == left
+    assert (await fence.doubted_until() or now) > after, "one school's mails were decided of, not all"
+    gone = {learners[name] for name in anew if name != "sent again"}
+    claimed = await deliveries.claim(10, owner="a", now=after, lease_until=after + LEASE)
+    assert {each.learner_id for each in claimed if each.occasion is Occasion.ISSUED} == gone, "none is lost"
+
+    await decide(database, Action.MAILS_DISCARDED, Deliveries.discard, [], None, None)
+    entry = await database["audit"].find_one({"action": Action.MAILS_DISCARDED})
+    assert entry is not None
+    assert entry["tenants"] == [ALL_ISSUERS]
+    late: dict[str, dict[str, Any]] = {
+        "since": {"received_at": after, "decided_at": after},
+        "waits for long": {"sequence": 2, "received_at": before, "decided_at": after},
+    }
+    for name, fields in late.items():
+        await handlers.decided([announced(issued(learners[name]).model_copy(update=fields))])
+    assert await occasions(database, learners["since"]) == {"issued": "pending"}
+    assert await occasions(database, learners["waits for long"]) == {"issued": "may_have_been_sent"}
 
 
 async def test_a_revocation_that_is_read_again_before_its_decision_is_held_like_the_mail_that_it_follows(

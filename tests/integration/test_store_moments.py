@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
-from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import GroupCoordinatorNotAvailableError
 
 from deploy.embedded.stack import Stack
@@ -18,6 +18,8 @@ from libs.common.positions import Position, Positions
 from libs.common.set_back import StoreMoments
 from libs.common.settings import Settings
 from libs.contracts import topics
+from services.notifier.deliveries.repository import Deliveries
+from services.notifier.service import _hold
 from tests.ids import IDS
 
 pytestmark = pytest.mark.integration
@@ -146,20 +148,47 @@ async def test_what_came_long_after_the_database_was_last_used_is_new(infrastruc
         assert await world.read_again_below() < end
 
 
-async def test_offsets_are_lost_where_the_topic_is_not_the_one_of_the_database(world: World) -> None:
+async def test_offsets_are_lost_where_the_topic_is_not_the_one_of_the_database_and_where_nothing_knows_any(
+    world: World, infrastructure: Stack
+) -> None:
+    group = f"{world.service}-{next(iter(CONSUMED))}"
+    assert not await world.went_back(), "which alone nobody takes for a loss"
     async with world.process() as moments:
+        assert await moments.lost_offsets(CONSUMED), "the database may be from before the first, and Kafka too"
+        consumer = AIOKafkaConsumer(bootstrap_servers=infrastructure.kafka_bootstrap, group_id=group)
+        await consumer.start()
+        try:
+            consumer.assign([PLACE])
+            await consumer.commit({PLACE: 0})
+        finally:
+            await consumer.stop()
         assert not await moments.lost_offsets(CONSUMED)
-        group = f"{world.service}-{next(iter(CONSUMED))}"
         await world.positions.keep(group, {PLACE: Position(0, topic_id="of one that is gone")})
         assert await moments.lost_offsets(CONSUMED)
 
 
-async def test_what_is_in_doubt_is_never_of_an_earlier_moment_than_it_was(world: World) -> None:
+async def test_what_comes_is_in_doubt_until_that_is_ended_and_what_came_before_stays_so(world: World) -> None:
     fence, now = Fence(world.client, world.database), datetime.now(UTC).replace(microsecond=0)
-    assert (await fence.noted_at(), await fence.doubted_until()) == (None, None)
-    await fence.note()
-    assert await fence.noted_at() is not None
-    for until in (now, now - timedelta(days=1)):
-        await fence.doubt(until)
+    await fence.end_doubt(now)
+    assert await fence.doubted_until() is None
+    for _ in range(2):
+        await fence.doubt()
     await fence.raise_count()
+    assert (await fence.doubted_until() or now) > now + timedelta(days=366)
+    for at in (now, now + timedelta(days=1)):
+        await fence.end_doubt(at)
     assert await fence.doubted_until() == now
+
+
+async def test_the_notifier_holds_all_that_comes_where_a_restored_database_and_kafka_know_no_place_of_its_groups(
+    world: World,
+) -> None:
+    fence, deliveries = Fence(world.client, world.database), Deliveries(world.database)
+    assert not await world.went_back()
+    async with world.process() as moments:
+        await _hold(fence, moments, deliveries)
+        assert await fence.doubted_until() is None, "it has just been installed"
+        await fence.note()
+        await _hold(fence, moments, deliveries)
+        assert not await fence.noted()
+        assert (await fence.doubted_until() or datetime.now(UTC)) > datetime.now(UTC)

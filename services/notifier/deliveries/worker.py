@@ -70,7 +70,7 @@ class DeliveryWorker:
                     level=told.level,
                     score=told.score,
                     replaces=self._told_of(told.supersedes),
-                    state=_first_state(each.known or _is_before(doubted_until, _begun(told.event))),
+                    state=_first_state(each.known or _is_before(doubted_until, _begun(told))),
                     created_at=now,
                     changed_at=now,
                     trace=each.trace,
@@ -194,13 +194,16 @@ def _is_before(doubted_until: datetime | None, at: datetime) -> bool:
     return doubted_until is not None and at <= doubted_until
 
 
-def _begun(event: EvidenceDecided) -> datetime:
-    """Return from when on what the decision issued may have been mailed: one of the same may have been made before.
+def _begun(told: _Issued) -> datetime:
+    """Return from when on it may have been mailed that this was issued: the same may have been decided before.
 
-    The first on a piece may have been made as soon as it was there. Later ones follow from something else that came;
-    one that gives a credential which was published before is of the moment of that credential.
+    What a piece earns may have been decided as soon as it was there, also where it waited at first. What a later
+    decision issues beside that follows from something else that came. A decision that gives a credential which was
+    published before is of the moment of that credential.
     """
-    if event.sequence > 1 or event.received_at is None:
+    event = told.event
+    earned_by_piece = event.outcome is Outcome.ISSUED and told.credential_id == event.credential_id
+    if event.received_at is None or not (earned_by_piece or event.sequence == 1):
         return event.decided_at
     return min(event.received_at, event.decided_at)
 
