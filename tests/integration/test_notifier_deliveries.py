@@ -414,6 +414,35 @@ async def test_what_may_have_been_sent_before_a_restore_is_held_until_somebody_d
     assert (found.state, found.told) == (State.CANCELLED, True)
 
 
+async def test_what_had_failed_before_a_restore_is_held_before_it_goes_all_the_same_until_somebody_decides(
+    database: mongo.Database,
+) -> None:
+    deliveries, both, later = Deliveries(database), workers(database), NOW + timedelta(hours=1)
+    corrected, elsewhere, other, asked_for = await due(database, 4)
+    failed = {"state": State.FAILED_PERMANENTLY, "address_mark": "of a wrong address"}
+    refused = {"state": State.REFUSED_DOMAIN}
+    for learner, fields in ((corrected, failed), (other, failed), (elsewhere, refused), (asked_for, failed)):
+        gone = {"due_at": "", "claim": ""}
+        await database["deliveries"].update_one({"learner_id": learner}, {"$set": fields, "$unset": gone})
+    assert await deliveries.hold_open(NOW) == 0, "its school is to see that it failed"
+
+    await allow(database, "y.example")
+    await prepare(database, later)
+    assert await occasions(database, elsewhere) == {"issued": "refused_domain"}, "it could not have gone"
+    await both.contacts([received(contact(corrected, changed_at=later, email="right@y.example"))])
+    await allow(database, "x.example", "y.example", at=later)
+    (stored,) = (await deliveries.find([IDS.delivery_id(credential_id(asked_for), "issued")])).values()
+    assert await deliveries.send_again(stored, NOW), "its school knows that it went nowhere"
+    await prepare(database, later)
+    held = {each["learner_id"] async for each in database["deliveries"].find({"state": State.MAY_HAVE_BEEN_SENT})}
+    assert held == {corrected, elsewhere}
+    assert await occasions(database, asked_for) == {"issued": "pending"}, "it waits for its words alone"
+    assert await deliveries.release("northside", later) == 2
+    await both.contacts([received(contact(other, changed_at=later, email="right@x.example"))])
+    await prepare(database, later + LEASE)
+    assert await states(database) == {"pending"}
+
+
 async def test_what_is_decided_anew_of_what_came_before_a_restore_is_held_where_kafka_lost_how_it_was_decided(
     database: mongo.Database,
 ) -> None:

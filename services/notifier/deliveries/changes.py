@@ -67,6 +67,11 @@ def park(delivery: Delivery, now: datetime) -> Change:
     return _held(delivery, {"state": State.NO_ADDRESS, "changed_at": now}, None, None)
 
 
+def hold(delivery: Delivery, now: datetime) -> Change:
+    """It had failed when the database was set back, and may have gone since: an operator decides."""
+    return _held(delivery, {"state": State.MAY_HAVE_BEEN_SENT, "changed_at": now}, None, None)
+
+
 def cancel(delivery: Delivery, now: datetime) -> Change:
     """The reason to cancel it was written down while it was being sent."""
     return _held(delivery, {"state": State.CANCELLED, "changed_at": now}, None, None)

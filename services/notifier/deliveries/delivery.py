@@ -146,7 +146,11 @@ class StoredDelivery:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A delivery that this process has claimed and may send until its lease ends."""
+    """A delivery that this process has claimed and may send until its lease ends.
+
+    Attributes:
+        may_have_gone: it had failed when the database was set back, and may have been tried anew since.
+    """
 
     id: UUID
     claim: UUID
@@ -171,6 +175,7 @@ class Delivery:
     score: float | None = None
     replaces: UUID | None = None
     told_by: UUID | None = None
+    may_have_gone: bool = False
 
     @classmethod
     def of(cls, document: Document, claim: UUID) -> Self:
@@ -200,4 +205,5 @@ class Delivery:
             address_mark=document.get("address_mark"),
             allowed_at=document.get("allowed_at"),
             admitted=document.get("admitted", False),
+            may_have_gone=document.get("may_have_gone", False),
         )

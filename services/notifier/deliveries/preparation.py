@@ -81,10 +81,12 @@ class Preparation:
         reachable = [each for each in claimed if each.learner_id in contacts and each.cancel_reason is None]
         told, updates = await self._told(reachable)
         allowed_there = await self._refuse_domains(told, contacts)
-        messages, without_words = await self._messages(allowed_there, contacts)
+        going = [each for each in allowed_there if not each.may_have_gone]
+        messages, without_words = await self._messages(going, contacts)
         now = self._clock()
         cancelled = [each for each in claimed if each.cancel_reason is not None]
         updates += [*without_words, *(changes.cancel(each, now) for each in cancelled)]
+        updates += [changes.hold(each, now) for each in allowed_there if each.may_have_gone]
         allowed, over_limit = await self._allow(messages)
         admitted, without_turn = await self._admit(allowed)
         ready, without_slot = await self._pace(admitted)

@@ -120,7 +120,7 @@ class Deliveries:
                     "sending": delivery.sending + 1,
                     "asked_at": now,
                 },
-                "$unset": unset(["first_attempt_at", "allowed_at", "admitted"]),
+                "$unset": unset(["first_attempt_at", "allowed_at", "admitted", "may_have_gone"]),
             },
         )
         return done.matched_count > 0
@@ -169,12 +169,16 @@ class Deliveries:
         )
 
     async def hold_open(self, now: datetime) -> int:
-        """Hold whatever is not sent yet, as the database was set back and it may have been; return how many it is."""
+        """Hold whatever is not sent yet, as the database was set back and it may have been; return how many it is.
+
+        What had failed stays so for its school to see, and is held where it is tried anew before somebody has decided.
+        """
         # All tenants, here and in what follows: the database belongs to them all.
         held = {"state": State.MAY_HAVE_BEEN_SENT, "changed_at": now}
         done = await self._deliveries.update_many(
             {"state": {"$in": OPEN}}, {"$set": held, "$unset": unset(CLAIM_FIELDS)}
         )
+        await self._deliveries.update_many({"state": {"$in": FAILED}}, {"$set": {"may_have_gone": True}})
         return done.modified_count
 
     async def held(self, issuer_id: str | None) -> list[HeldDeliveries]:
@@ -207,14 +211,21 @@ class Deliveries:
         """
         going = {"state": State.PENDING, "due_at": now, "changed_at": now}
         named = {**_held(issuer_id), "learner_id": {"$exists": True}}
+        await self._trust_failures(issuer_id)
         done = await self._deliveries.update_many(named, [{"$set": going}, unless_cancelled()])
         return done.modified_count
 
     async def discard(self, issuer_id: str | None, now: datetime) -> int:
         """Send nothing of what is held, of one issuer where named: it was sent; return how many it is."""
         over = {"state": State.CANCELLED, "cancel_reason": State.MAY_HAVE_BEEN_SENT, "changed_at": now}
+        await self._trust_failures(issuer_id)
         done = await self._deliveries.update_many(_held(issuer_id), {"$set": over})
         return done.modified_count
+
+    async def _trust_failures(self, issuer_id: str | None) -> None:
+        """Let what had failed before the database was set back go where it is tried anew, of one issuer where named."""
+        doubted = {"may_have_gone": True} if issuer_id is None else {"issuer_id": issuer_id, "may_have_gone": True}
+        await self._deliveries.update_many(doubted, {"$unset": unset(["may_have_gone"])})
 
     async def claim(
         self, limit: int, *, owner: str, now: datetime, lease_until: datetime, in_flight: Collection[UUID] = ()
