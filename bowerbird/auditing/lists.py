@@ -1,6 +1,6 @@
 """Checks the status lists against the credentials that point to them: each is there, and says who is revoked."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from datetime import datetime
 from functools import partial
 from typing import Final
@@ -58,7 +58,7 @@ async def _entries(
         for check, credential_id in damage.readable("issuer.credentials", some, partial(_compared, bits, settled)):
             if check:
                 yield Difference(check, str(credential_id))
-    for index in _set(bits):
+    for index in bits.entries():
         yield Difference("revocations_without_cause", f"entry {index} of {shown['_id']}, which is no credential's")
 
 
@@ -70,9 +70,3 @@ def _compared(bits: StatusList, settled: datetime, credential: Document) -> tupl
         return "revocations_without_cause", credential["_id"]
     late = revoked and not was_set and credential["revoked_at"] < settled
     return "revocations_not_shown" if late else "", credential["_id"]
-
-
-def _set(bits: StatusList) -> Iterator[int]:
-    return (
-        place * 8 + bit for place, byte in enumerate(bits.to_bytes()) if byte for bit in range(8) if byte & 0x80 >> bit
-    )

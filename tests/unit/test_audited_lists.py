@@ -3,7 +3,7 @@
 import base64
 import hashlib
 import zlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,6 +14,7 @@ from libs.audit.entry import Action, Entry
 from libs.contracts.cloudevents import Outgoing
 from libs.contracts.events import Event, IssuerListPublished, IssuerPublished, StatusListPublished
 from libs.openbadges.crypto.keys import Ed25519Key
+from libs.openbadges.status.bitstring import StatusList
 from services.issuer.registry.publication import IssuerListPublication
 from services.issuer.renewal.publication import Freshness, Publication
 from services.issuer.renewal.repository import Versioned
@@ -55,6 +56,12 @@ class World:
 
     async def revoked_indexes(self, _list_id: str) -> list[int]:
         return [3, 5]
+
+    async def keep_set(self, _list_id: str, entries: Iterable[int]) -> StatusList:
+        bits = StatusList()
+        for each in entries:
+            bits.set(each)
+        return bits
 
     async def everybody(self) -> AsyncIterator[Sequence[IssuerPublished]]:
         yield [issuer()]

@@ -5,7 +5,7 @@ import binascii
 import gzip
 import hashlib
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, Self
 
@@ -65,6 +65,12 @@ class StatusList:
         if changed:
             self._bits[index // 8] ^= 0x80 >> index % 8
         return changed
+
+    def entries(self) -> Iterator[int]:
+        """Return the entries that are set, in their order."""
+        return (
+            place * 8 + bit for place, byte in enumerate(self._bits) if byte for bit in range(8) if byte & 0x80 >> bit
+        )
 
     def value(self, index: int, size: int = 1, minimum: int = MINIMUM_SIZE) -> int:
         """Read an entry of several bits, its first bit the most significant (Bitstring Status List 1.0, section 3.2).

@@ -11,8 +11,10 @@ from pymongo.read_concern import ReadConcern
 from libs.common.damage import Damage, without_damaged
 from libs.common.errors import NotFoundError
 from libs.common.mongo import Collection, Database, Document, Index, Insertion, find_by_ids, insert_new, not_found
+from libs.common.stored import all_readable
 from libs.contracts.reasons import RevocationReason, TakeDownReason
 from libs.contracts.results import SoloLevel
+from libs.openbadges.status.bitstring import MINIMUM_SIZE
 from services.issuer.credentials.award import HeldAward
 from services.issuer.credentials.credential import (
     Credential,
@@ -221,10 +223,10 @@ class MongoCredentials:
         return [each for each in new if each.credential_id in refused]
 
     async def revoked_indexes(self, list_id: str) -> list[int]:
-        """Return the entries of a status list that are set."""
+        """Return the entries of a status list whose credentials are revoked, but of those that cannot be read."""
         query: dict[str, Any] = {"status_list": list_id, "state": CredentialState.REVOKED}
         found = await self._collection.find(query, {"status_index": 1}).to_list(None)
-        return [each["status_index"] for each in found]
+        return all_readable(_status_index, found)
 
 
 def _sought(issuer_id: str, sought: SoughtCredentials) -> Document:
@@ -340,6 +342,13 @@ def _credential(stored: Document) -> Credential:
         take_down=_taken_down(stored),
         supersedes=stored.get("supersedes"),
     )
+
+
+def _status_index(stored: Document) -> int:
+    index = stored["status_index"]
+    if not isinstance(index, int) or not 0 <= index < MINIMUM_SIZE:
+        raise ValueError("no entry of a list")
+    return index
 
 
 def _revocation(stored: Document) -> Revocation | None:

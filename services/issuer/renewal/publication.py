@@ -16,6 +16,7 @@ from typing import Generic
 from pymongo.errors import PyMongoError
 
 from libs.audit.entry import Action, AuditWriter, Cause, Details, Entry
+from libs.common.errors import UnreadableError
 from libs.common.telemetry import get_logger, new_trace, trace_id
 from libs.contracts.cloudevents import Outgoing
 from libs.contracts.events import AUTHORITY_ID, Event
@@ -99,6 +100,7 @@ class Publication(ABC, Generic[VersionedT]):
 
         Raises:
             KeyUnavailableError: it cannot be signed as things stand.
+            UnreadableError: what is stored of it is damaged.
         """
 
     def _after_step(self, step: int) -> None:
@@ -196,10 +198,10 @@ class Publication(ABC, Generic[VersionedT]):
         return min(self._freshness.renewed_every.total_seconds() / 10, _LONGEST_DELAY_SECONDS)
 
     async def _published(self, document_id: str) -> bool:
-        """Publish a document; one whose key is not available must not hold up the others."""
+        """Publish a document; one whose key is not available, or that is damaged, must not hold up the others."""
         try:
             await self.publish(document_id, alone=True)
-        except KeyUnavailableError as error:
+        except (KeyUnavailableError, UnreadableError) as error:
             get_logger().warning("not signed", document=document_id, problem=str(error))
             return False
         return True

@@ -1,7 +1,8 @@
 """Publishing status lists: what the database says is revoked, signed for a time.
 
-A list keeps no bits. They are derived from the credentials whenever it is published. Changes are joined: each is
-counted at once, and a loop publishes every list that has changed, on a short rhythm that says nothing of how many.
+The bits are those of the revoked credentials, with all that were set before: nothing takes one back. Changes are
+joined: each is counted at once, and a loop publishes every list that has changed, on a short rhythm that says nothing
+of how many.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,6 +11,7 @@ from typing import Protocol
 
 from libs.audit.entry import Action, AuditWriter
 from libs.common.failpoints import failpoint
+from libs.common.telemetry import get_logger
 from libs.contracts.events import StatusListPublished
 from libs.openbadges.status.bitstring import StatusList
 from services.issuer.renewal.publication import Freshness, Publication, Publish, Signed
@@ -18,6 +20,7 @@ from services.issuer.status.metrics import STATUS_LISTS
 from services.issuer.status.repository import StatusListRepository, StoredList
 
 _RHYTHM_SECONDS = 1.0
+_TOLD_ENTRIES = 20
 
 
 class ListSigner(Protocol):
@@ -34,7 +37,7 @@ class RevokedIndexes(Protocol):
     """Knows which credentials are revoked."""
 
     async def revoked_indexes(self, list_id: str) -> list[int]:
-        """Return the entries of a status list that are set."""
+        """Return the entries of a status list whose credentials are revoked."""
         ...
 
 
@@ -66,6 +69,8 @@ class StatusListPublication(Publication[StoredList]):
         self._epochs = epochs
         self._revoked = revoked
         self._signer = signer
+        # By list, what of it no credential explains, as the log has it.
+        self._unexplained: dict[str, frozenset[int]] = {}
 
     async def changed(self, list_ids: Sequence[str], since: datetime) -> None:
         """Credentials of these lists were revoked: count the change, by which `tick` publishes them within seconds.
@@ -89,9 +94,9 @@ class StatusListPublication(Publication[StoredList]):
             failpoint("issuer.status_list.2")
 
     async def _sign(self, current: StoredList, now: datetime) -> Signed:
-        bits = StatusList()
-        for index in await self._revoked.revoked_indexes(current.id):
-            bits.set(index)
+        revoked = await self._revoked.revoked_indexes(current.id)
+        bits = await self._lists.keep_set(current.id, revoked)
+        self._tell_unexplained(current.id, frozenset(bits.entries()) - frozenset(revoked))
         credential = await self._signer.status_list(
             current.id,
             current.purpose,
@@ -110,3 +115,14 @@ class StatusListPublication(Publication[StoredList]):
             revoked_since=current.revoked_since,
         )
         return Signed(event, credential, {"epoch": current.epoch, "version": current.version})
+
+    def _tell_unexplained(self, list_id: str, entries: frozenset[int]) -> None:
+        """Log, once as they change, the entries that stay set although no credential says that it is revoked."""
+        if entries and entries != self._unexplained.get(list_id):
+            get_logger().error(
+                "entries of a status list stay set that no credential explains; audit the promises",
+                list=list_id,
+                count=len(entries),
+                entries=sorted(entries)[:_TOLD_ENTRIES],
+            )
+        self._unexplained[list_id] = entries

@@ -1,15 +1,21 @@
-"""Status lists in MongoDB: how far each is allocated, and what of it is published. A list keeps no bits."""
+"""Status lists in MongoDB: how far each is allocated, what of it is published, and which entries were ever set."""
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
+import orjson
 from bson import Binary
 from pymongo import DESCENDING, ReturnDocument, UpdateOne
 from pymongo.read_concern import ReadConcern
 
+from libs.common.errors import UnreadableError
 from libs.common.mongo import Database, Document, Index, find_by_ids, insert_new
+from libs.common.stored import UNREADABLE, readable
+from libs.common.telemetry import get_logger
 from libs.contracts.events import Event, StatusListPublished
+from libs.openbadges.status.bitstring import StatusList
 from services.issuer.renewal.repository import UNPUBLISHED, Versioned, VersionedRepository
 
 PURPOSE = "revocation"
@@ -61,6 +67,32 @@ class StatusListRepository(VersionedRepository[StoredList]):
         """Set apart what this publication tells of, until it is confirmed: more may be revoked meanwhile."""
         return {"publishing_since": {"$min": ["$publishing_since", "$revoked_since"]}, "revoked_since": "$$REMOVE"}
 
+    async def keep_set(self, list_id: str, entries: Iterable[int]) -> StatusList:
+        """Set these entries of a list for good; return it with all that were ever set.
+
+        To be done before they are published: what was published holds, whatever becomes of the credentials. A list that
+        has lost its bits begins with these.
+
+        Raises:
+            UnreadableError: the list is gone, or its bits are damaged.
+        """
+        wanted = list(entries)
+        while True:
+            found = await self._documents.find_one({"_id": list_id}, {"bits": 1})
+            bits = None if found is None else readable(_bits, found)
+            if found is None or bits is None:
+                raise UnreadableError(f"status list {list_id}", None)
+            for entry in wanted:
+                bits.set(entry)
+            kept = bits.encode()
+            unchanged = {"_id": list_id, "bits": found.get("bits")}
+            # Another process may have set others since they were read: then once more, with those.
+            if (
+                kept == found.get("bits")
+                or (await self._documents.update_one(unchanged, {"$set": {"bits": kept}})).matched_count
+            ):
+                return bits
+
     async def newest(self, epoch: int) -> StoredList | None:
         """Return the list with the highest number of those that were begun in this epoch."""
         query = {"begun_in": epoch, "purpose": PURPOSE}
@@ -78,6 +110,7 @@ class StatusListRepository(VersionedRepository[StoredList]):
             "next": 0,
             "epoch": epoch,
             **UNPUBLISHED,
+            "bits": StatusList().encode(),
             # A secret: whoever has it can see from an index which credentials were issued after it.
             "permutation_key": Binary(permutation_key),
             "created_at": now,
@@ -105,25 +138,31 @@ class StatusListRepository(VersionedRepository[StoredList]):
         await self._documents.update_many({"epoch": {"$lt": epoch}}, {"$set": {"epoch": epoch}, "$inc": {"version": 1}})
 
     async def lacking(self, events: Iterable[Event]) -> list[StatusListPublished]:
-        """Return those of these versions, as they were published, that are higher than what this store knows."""
+        """Return those of these versions, as they were published, that are higher than what this store knows.
+
+        So are those that have an entry set that is not set here.
+        """
         newest: dict[str, StatusListPublished] = {}
         for each in events:
             if isinstance(each, StatusListPublished):
                 held = newest.setdefault(each.list_id, each)
                 newest[each.list_id] = max(held, each, key=_order)
-        found = await find_by_ids(self._documents, "_id", newest, projection={"epoch": 1, "version": 1})
-        known = {each["_id"]: (each["epoch"], each["version"]) for each in found}
-        return [each for list_id, each in newest.items() if list_id not in known or known[list_id] < each.order]
+        found = await find_by_ids(self._documents, "_id", newest, projection={"epoch": 1, "version": 1, "bits": 1})
+        known = {each["_id"]: each for each in found}
+        return [each for list_id, each in newest.items() if list_id not in known or _is_behind(known[list_id], each)]
 
     async def adopt(self, events: Iterable[StatusListPublished], size: int) -> None:
         """Take up lists as they were published, where this store knows no version as high: it was set back.
 
-        A list that is not here is made, full, since nobody knows which of its entries were given away. Its bits are
-        those of the credentials on it, which must be adopted before it is published anew.
+        A list that is not here is made, full, since nobody knows which of its entries were given away. What was set
+        stays set.
         """
         published = list(events)
         held = [_adopted(each, size) for each in published]
         await insert_new(self._documents, held)
+        for each in published:
+            with suppress(UnreadableError):  # which the log has: it stays unpublished until it is mended
+                await self.keep_set(each.list_id, _published(each).entries())
         updates = [
             UpdateOne(
                 {"_id": each.list_id, "$or": [{"epoch": {"$lt": each.epoch}}, _lower_version(each)]},
@@ -153,8 +192,34 @@ def _order(event: StatusListPublished) -> tuple[int, int]:
     return event.order
 
 
+def _stored_order(stored: Document) -> tuple[int, int]:
+    return int(stored["epoch"]), int(stored["version"])
+
+
 def _lower_version(event: StatusListPublished) -> Document:
     return {"epoch": event.epoch, "version": {"$lt": event.version}}
+
+
+def _bits(document: Document) -> StatusList:
+    kept = document.get("bits")
+    return StatusList() if kept is None else StatusList.decode(kept)
+
+
+def _published(event: StatusListPublished) -> StatusList:
+    """Return the bits of a version as it was published; none where they cannot be read."""
+    try:
+        return StatusList.decode(orjson.loads(event.credential)["credentialSubject"]["encodedList"])
+    except UNREADABLE as error:
+        get_logger().error("a published status list cannot be read", list=event.list_id, problem=type(error).__name__)
+        return StatusList()
+
+
+def _is_behind(stored: Document, event: StatusListPublished) -> bool:
+    order = readable(_stored_order, stored)
+    if order is None or order < event.order:
+        return order is not None
+    kept = None if stored.get("bits") is None else readable(_bits, stored)
+    return kept is not None and not set(_published(event).entries()) <= set(kept.entries())
 
 
 def _adopted(event: StatusListPublished, size: int) -> Document:
@@ -170,6 +235,7 @@ def _adopted(event: StatusListPublished, size: int) -> Document:
         "version": event.version,
         "published_version": event.version,
         "publishing": [],
+        "bits": _published(event).encode(),
         # The one that it had is lost; no entry of it is allocated any more.
         "permutation_key": Binary(b""),
         "created_at": event.published_at,

@@ -1,0 +1,185 @@
+"""Status lists on the real MongoDB whose documents somebody's hand has damaged, or those of credentials on them."""
+
+import json
+import random
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from itertools import pairwise
+
+import pytest
+from structlog.testing import capture_logs
+
+from libs.common.mongo import Document
+from libs.contracts.cloudevents import Outgoing
+from libs.contracts.events import StatusListPublished
+from libs.openbadges.status.bitstring import StatusList
+from services.issuer.status.publication import StatusListPublication
+from services.issuer.status.repository import StatusListRepository
+from tests.issuer_doubles import NOW, evidence, received
+from tests.issuer_world import KilledError, World, closing, command
+
+pytestmark = pytest.mark.integration
+
+LIST = f"{int(NOW.timestamp())}-1"
+
+
+class Encoded:
+    """Instead of a signed list: its bits alone, as a list has them."""
+
+    async def status_list(self, _list_id: str, _purpose: str, bits: StatusList, *_: object, **__: object) -> str:
+        return json.dumps({"credentialSubject": {"encodedList": bits.encode()}})
+
+
+def entries_of(event: StatusListPublished) -> set[int]:
+    return set(StatusList.decode(json.loads(event.credential)["credentialSubject"]["encodedList"]).entries())
+
+
+async def credentials(world: World, count: int) -> list[Document]:
+    """Return new credentials of one list; what was published of it so far is forgotten."""
+    await world.worker().handle(received([evidence(row, learner=f"s{row}") for row in range(1, count + 1)]))
+    await world.publication(signer=Encoded()).tick()
+    world.published.clear()
+    return await world.stored("credentials")
+
+
+async def tick(world: World) -> set[int]:
+    """Publish what has changed; return what is set in the last version, as a process that has just started does it."""
+    await world.publication(signer=Encoded()).tick()
+    return entries_of(world.published_lists[-1])
+
+
+@pytest.mark.parametrize("lost", ["state", "status_index", "status_list"])
+async def test_a_credential_that_loses_a_field_loses_no_published_entry_and_holds_up_no_revocation(
+    world: World, lost: str
+) -> None:
+    first, second = await credentials(world, 2)
+    await closing(world).handle([command(first)])
+    await tick(world)
+    await world.database["credentials"].update_one({"_id": first["_id"]}, {"$unset": {lost: ""}})
+    await closing(world).handle([command(second)])
+    with capture_logs() as logs:
+        assert await tick(world) == {first["status_index"], second["status_index"]}
+    told = [each for each in logs if "that no credential explains" in each["event"]]
+    assert [(each["list"], each["entries"]) for each in told] == [(LIST, [first["status_index"]])]
+
+
+@pytest.mark.parametrize("index", ["none", -1, 131_072, None, 1.5])
+async def test_an_entry_that_no_list_has_is_told_of_by_its_credential_and_left_out(world: World, index: object) -> None:
+    first, second = await credentials(world, 2)
+    await world.database["credentials"].update_one({"_id": first["_id"]}, {"$set": {"status_index": index}})
+    await world.database["credentials"].update_one({"_id": first["_id"]}, {"$set": {"state": "revoked"}})
+    await closing(world).handle([command(second)])
+    with capture_logs() as logs:
+        assert await tick(world) == {second["status_index"]}
+    assert str(first["_id"]) in [each.get("document") for each in logs]
+
+
+async def test_what_no_credential_explains_is_told_once_as_long_as_it_is_the_same(world: World) -> None:
+    first, *others = await credentials(world, 3)
+    await closing(world).handle([command(first)])
+    await tick(world)
+    await world.database["credentials"].delete_one({"_id": first["_id"]})
+    publication = world.publication(signer=Encoded())
+    with capture_logs() as logs:
+        for each in others:
+            await closing(world).handle([command(each)])
+            await publication.tick()
+    assert len([each for each in logs if "that no credential explains" in each["event"]]) == 1
+
+
+async def test_a_list_that_was_adopted_keeps_what_was_published_of_it_where_no_credential_says_so(world: World) -> None:
+    first, second = await credentials(world, 2)
+    before = await world.stored("status_lists")
+    await closing(world).handle([command(first)])
+    await tick(world)
+    published = world.published_lists
+    lists = StatusListRepository(world.database)
+    for stored in ([], before):
+        await world.database["status_lists"].delete_many({})
+        await world.database["credentials"].update_one({"_id": first["_id"]}, {"$set": {"state": "active"}})
+        if stored:
+            await world.database["status_lists"].insert_many(stored)
+        lacking = await lists.lacking(published)
+        assert [each.list_id for each in lacking] == [LIST]
+        await lists.adopt(lacking, 131_072)
+        assert await lists.lacking(published) == []
+        await world.epochs().begin_new(0)
+        await closing(world).handle([command(second)])
+        assert first["status_index"] in await tick(world)
+
+
+async def test_a_store_that_lacks_a_published_entry_and_no_version_went_back(world: World) -> None:
+    first, _ = await credentials(world, 2)
+    before = await world.stored("status_lists")
+    await closing(world).handle([command(first)])
+    await tick(world)
+    (last,) = world.published_lists
+    await world.database["status_lists"].delete_many({})
+    await world.database["status_lists"].insert_many([{**each, "version": last.version} for each in before])
+    lists = StatusListRepository(world.database)
+    assert await lists.lacking([last]) == [last]
+    await lists.adopt([last], 131_072)
+    assert await lists.lacking([last]) == []
+
+
+async def snapshot(world: World) -> dict[str, list[Document]]:
+    return {name: await world.stored(name) for name in ("status_lists", "credentials", "epoch")}
+
+
+async def set_back(world: World, then: dict[str, list[Document]]) -> None:
+    """Put the store back, and take up of it what was published of lists, as a process that starts does."""
+    for name, documents in then.items():
+        await world.database[name].delete_many({})
+        await world.database[name].insert_many(documents)
+    lists, published = StatusListRepository(world.database), world.published_lists
+    await lists.adopt(await lists.lacking(published), 131_072)
+    await world.epochs().begin_new(1 + max((each.epoch for each in published), default=0))
+
+
+@pytest.mark.parametrize("seed", range(12))
+async def test_the_entries_of_successive_versions_only_grow(world: World, seed: int) -> None:
+    chance = random.Random(seed)  # an order of events, the same at each run
+    all_of_them = await credentials(world, 12)
+    kept = [await snapshot(world)]
+    left, revoked = list(all_of_them), all_of_them[:1]
+
+    def restarted(minute: int) -> StatusListPublication:
+        def at() -> datetime:
+            return NOW + timedelta(minutes=minute)
+
+        return world.publication(at, signer=Encoded())
+
+    publication = restarted(0)
+
+    async def killed(outgoing: Sequence[Outgoing]) -> None:
+        if chance.random() < 0.5:
+            await world.publish(outgoing)
+        raise KilledError
+
+    for step in range(40):
+        what = chance.choice(["revoke", "revoke", "lose", "restart", "killed", "set back", "keep"])
+        if what == "revoke" and left:
+            revoked.append(left.pop(chance.randrange(len(left))))
+            await closing(world).handle([command(revoked[-1])])
+        elif what == "lose":
+            field = chance.choice(["state", "status_index", "status_list", "revoked_at"])
+            harmed = {"_id": chance.choice(revoked)["_id"]}
+            await world.database["credentials"].update_one(harmed, {"$unset": {field: ""}})
+        elif what == "restart":
+            publication = restarted(step)
+        elif what == "killed":
+            try:
+                await world.publication(signer=Encoded(), publish=killed).tick()
+            except KilledError:
+                publication = restarted(step)
+        elif what == "set back":
+            await set_back(world, chance.choice(kept))
+        else:
+            kept.append(await snapshot(world))
+        await publication.tick()
+    versions = [entries_of(each) for each in world.published_lists if each.list_id == LIST]
+    assert versions[-1]
+    for earlier, later in pairwise(versions):
+        assert earlier <= later
+    orders = [each.order for each in world.published_lists if each.list_id == LIST]
+    assert orders == sorted(orders)
