@@ -5,6 +5,7 @@ import random
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
@@ -141,7 +142,7 @@ async def test_the_entries_of_successive_versions_only_grow(world: World, seed: 
     chance = random.Random(seed)  # an order of events, the same at each run
     all_of_them = await credentials(world, 12)
     kept = [await snapshot(world)]
-    left, revoked = list(all_of_them), all_of_them[:1]
+    left, revoked = all_of_them[1:], all_of_them[:1]
 
     def restarted(minute: int) -> StatusListPublication:
         def at() -> datetime:
@@ -164,7 +165,9 @@ async def test_the_entries_of_successive_versions_only_grow(world: World, seed: 
         elif what == "lose":
             field = chance.choice(["state", "status_index", "status_list", "revoked_at"])
             harmed = {"_id": chance.choice(revoked)["_id"]}
-            await world.database["credentials"].update_one(harmed, {"$unset": {field: ""}})
+            # Two that have lost it cannot be stored in one list.
+            harm = {"$set": {field: f"lost {step}"}} if field == "status_index" else {"$unset": {field: ""}}
+            await world.database["credentials"].update_one(harmed, harm)
         elif what == "restart":
             publication = restarted(step)
         elif what == "killed":
@@ -183,3 +186,63 @@ async def test_the_entries_of_successive_versions_only_grow(world: World, seed: 
         assert earlier <= later
     orders = [each.order for each in world.published_lists if each.list_id == LIST]
     assert orders == sorted(orders)
+
+
+FIELDS = (
+    *("schema", "purpose", "begun_in", "number", "next", "epoch", "version", "published_version", "publishing"),
+    *("bits", "permutation_key", "created_at", "signed_at", "renew_at", "revoked_since", "publishing_since"),
+)
+NEEDED_TO_PUBLISH = {"purpose", "epoch", "version", "bits"}
+
+
+@pytest.mark.parametrize("how", [{"$unset": ""}, {"$set": "damaged"}, {"$set": 5.5}])
+@pytest.mark.parametrize("field", FIELDS)
+async def test_a_damaged_list_costs_no_evidence_its_decision_and_holds_up_no_other_list(
+    world: World, field: str, how: dict[str, Any]
+) -> None:
+    first, second = await credentials(world, 2)
+    entries, worker = world.entries(), world.worker()
+    await worker.handle(received([evidence(3, learner="s3")]))
+    ((operator, value),) = how.items()
+    await world.database["status_lists"].update_one({"_id": LIST}, {operator: {field: value}})
+    later = NOW + timedelta(minutes=5)
+    for process in (worker, world.worker()):
+        number = 10 + len(await world.stored("credentials"))
+        await process.handle(received([evidence(number, learner=f"s{number}")]))
+    assert len(await entries.allocate(300)) == 300
+    newest = [each for each in await world.stored("credentials") if each["_id"] not in {first["_id"], second["_id"]}]
+    assert len(newest) == 3
+    await closing(world).handle([command(each) for each in (first, second, *newest)])
+    publication = world.publication(lambda: later, signer=Encoded())
+    with capture_logs() as logs:
+        for _ in range(3):
+            await publication.tick()
+            await publication.renew()
+    last = {each.list_id: entries_of(each) for each in world.published_lists if each.published_at == later}
+    for list_id in {each["status_list"] for each in newest} - {LIST}:
+        assert {each["status_index"] for each in newest if each["status_list"] == list_id} <= last[list_id]
+    if LIST in last:
+        assert {first["status_index"], second["status_index"]} <= last[LIST]
+    else:
+        assert field in NEEDED_TO_PUBLISH
+        assert {"document": LIST, "event": "a stored document cannot be read"}.items() <= _told(logs, LIST).items()
+    assert [each["publishing"] for each in await world.stored("status_lists") if each["_id"] != LIST] in ([], [[]])
+
+
+def _told(logs: Sequence[Any], document: str) -> dict[str, Any]:
+    return next(each for each in logs if each.get("document") == document)
+
+
+async def test_a_list_that_has_lost_its_version_is_published_under_no_lower_one(world: World) -> None:
+    first, second = await credentials(world, 2)
+    await closing(world).handle([command(first)])
+    await tick(world)
+    world.published.clear()
+    await world.database["status_lists"].update_one({"_id": LIST}, {"$unset": {"version": ""}})
+    await closing(world).handle([command(second)])
+    publication = world.publication(lambda: NOW + timedelta(days=30), signer=Encoded())
+    await publication.tick()
+    await publication.renew()
+    await StatusListRepository(world.database).change_all()
+    await publication.tick()
+    assert world.published_lists == []

@@ -72,8 +72,7 @@ def clock() -> datetime:
 
 
 def status_lists(*, away: bool = False) -> tuple[World, Publication[Any]]:
-    rest: dict[str, Any] = {"purpose": "revocation", "number": 1, "next": 9, "announced": True, "permutation_key": b""}
-    current = StoredList(id="17-1", version=4, published_version=3, epoch=17, **rest)
+    current = StoredList(id="17-1", version=4, purpose="revocation", epoch=17)
     world: Any = World(current, away=away)
     parts: dict[str, Any] = {"revoked": world, "audit": world, "publish": world.publish, "freshness": FRESHNESS}
     signer = StatusListSigner(OneAuthority(), Urls(BASE))
@@ -81,7 +80,7 @@ def status_lists(*, away: bool = False) -> tuple[World, Publication[Any]]:
 
 
 def issuer_list(*, away: bool = False) -> tuple[World, Publication[Any]]:
-    world: Any = World(Versioned(id="issuers", version=7, published_version=6), away=away)
+    world: Any = World(Versioned(id="issuers", version=7), away=away)
     parts: dict[str, Any] = {"issuers": world, "audit": world, "publish": world.publish, "freshness": FRESHNESS}
     key = Ed25519Key.from_seed(b"l" * 32)
     return world, IssuerListPublication(world, key=key, name="badges.example", clock=clock, **parts)

@@ -3,7 +3,7 @@
 from pymongo.read_concern import ReadConcern
 
 from libs.common.mongo import Database, Document, insert_new
-from services.issuer.renewal.repository import UNPUBLISHED, Versioned, VersionedRepository
+from services.issuer.renewal.repository import COUNTED, UNPUBLISHED, Versioned, VersionedRepository, number_in
 
 LIST_ID = "issuers"
 
@@ -22,10 +22,8 @@ class IssuerListRepository(VersionedRepository[Versioned]):
         """Create the list, and count a change where another key signed it before."""
         await insert_new(self._documents, [{"_id": LIST_ID, "schema": 1, "signer": signer, **UNPUBLISHED}])
         await self._documents.update_one(
-            {"_id": LIST_ID, "signer": {"$ne": signer}}, {"$set": {"signer": signer}, "$inc": {"version": 1}}
+            {"_id": LIST_ID, "signer": {"$ne": signer}, **COUNTED}, {"$set": {"signer": signer}, "$inc": {"version": 1}}
         )
 
     def _read(self, document: Document) -> Versioned:
-        return Versioned(
-            id=document["_id"], version=document["version"], published_version=document["published_version"]
-        )
+        return Versioned(id=document["_id"], version=number_in(document, "version"))

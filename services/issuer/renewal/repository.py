@@ -4,14 +4,19 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from pymongo import ReturnDocument
 
+from libs.common.errors import UnreadableError
 from libs.common.mongo import Collection, Document
+from libs.common.stored import require_readable
 
 UNPUBLISHED: dict[str, Any] = {"version": 0, "published_version": -1, "publishing": []}
 """What a new document begins with."""
+
+# A version that was lost is not counted from the beginning: readers would refuse what is lower than they have.
+COUNTED: Final[Document] = {"version": {"$type": "number"}}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,12 +25,10 @@ class Versioned:
 
     Attributes:
         version: grows with each change.
-        published_version: the last that was published and confirmed; -1 where none was, or that is in doubt.
     """
 
     id: str
     version: int
-    published_version: int
 
 
 VersionedT = TypeVar("VersionedT", bound=Versioned)
@@ -42,11 +45,15 @@ class VersionedRepository(ABC, Generic[VersionedT]):
 
     @abstractmethod
     def _read(self, document: Document) -> VersionedT:
-        """Return a stored document."""
+        """Return what a stored document says, of those kinds that are needed to publish it.
+
+        Raises:
+            KeyError, TypeError, ValueError: it is damaged.
+        """
 
     async def count_change(self, ids: Sequence[str]) -> None:
         """Raise the version of each of these."""
-        await self._documents.update_many({"_id": {"$in": list(ids)}}, {"$inc": {"version": 1}})
+        await self._documents.update_many({"_id": {"$in": list(ids)}, **COUNTED}, {"$inc": {"version": 1}})
 
     async def count(self) -> int:
         """Return how many there are, of all tenants."""
@@ -54,7 +61,7 @@ class VersionedRepository(ABC, Generic[VersionedT]):
 
     async def change_all(self) -> int:
         """Raise the version of every one, of all tenants, so that each is published again; return how many."""
-        return (await self._documents.update_many({}, {"$inc": {"version": 1}})).modified_count
+        return (await self._documents.update_many(COUNTED, {"$inc": {"version": 1}})).modified_count
 
     async def begin(
         self, document_id: str, token: str, now: datetime, gone: datetime | None = None
@@ -66,15 +73,23 @@ class VersionedRepository(ABC, Generic[VersionedT]):
             token: of the note.
             now: when this publisher is at work.
             gone: return None where one was at work after this moment; None where that does not matter.
+
+        Raises:
+            UnreadableError: it is damaged.
         """
         others = {} if gone is None else {"publishing": {"$not": {"$elemMatch": {"since": {"$gte": gone}}}}}
-        noted = {"publishing": {"$concatArrays": ["$publishing", [{"token": token, "since": now}]]}}
+        at_work = {"$cond": [{"$isArray": "$publishing"}, "$publishing", []]}
+        noted = {"publishing": {"$concatArrays": [at_work, [{"token": token, "since": now}]]}}
         found = await self._documents.find_one_and_update(
             {"_id": document_id, **others},
             [{"$set": noted | self._at_begin()}],
             return_document=ReturnDocument.AFTER,
         )
-        return None if found is None else self._read(found)
+        try:
+            return None if found is None else require_readable(self._read, found, f"list {document_id}")
+        except UnreadableError:
+            await self._documents.update_one({"_id": document_id}, {"$pull": {"publishing": {"token": token}}})
+            raise
 
     def _at_begin(self) -> Document:
         """Return what else is set, by expressions, when a publisher begins."""
@@ -108,7 +123,7 @@ class VersionedRepository(ABC, Generic[VersionedT]):
 
     async def unfinished(self, gone: datetime) -> list[str]:
         """Return those whose newest version is not the last published and that nobody was at after `gone`."""
-        behind = {"$expr": {"$ne": ["$published_version", "$version"]}, "publishing": []}
+        behind = {"$expr": {"$ne": ["$published_version", "$version"]}, "publishing.0": {"$exists": False}}
         left = {"publishing.since": {"$lt": gone}}
         # They belong to no tenant.
         found = await self._documents.find({"$or": [behind, left]}, {"_id": 1}).to_list(None)
@@ -124,7 +139,7 @@ class VersionedRepository(ABC, Generic[VersionedT]):
         One of several processes gets it. The others see it again after `patience`, unless it is published before.
         """
         found = await self._documents.find_one_and_update(
-            {"renew_at": {"$lte": now}},
+            {"renew_at": {"$lte": now}, **COUNTED},
             {"$inc": {"version": 1}, "$set": {"renew_at": now + patience}},
             projection={"_id": 1},
             sort=[("renew_at", 1)],
@@ -134,9 +149,21 @@ class VersionedRepository(ABC, Generic[VersionedT]):
     async def oldest(self) -> datetime | None:
         """Return when that was signed that has been longest without a new signature; None where nothing was."""
         found = (
-            await self._documents.find({"signed_at": {"$exists": True}}, {"signed_at": 1})
+            await self._documents.find({"signed_at": {"$type": "date"}}, {"signed_at": 1})
             .sort("signed_at", 1)
             .limit(1)
             .to_list(None)
         )
         return found[0]["signed_at"] if found else None
+
+
+def number_in(document: Document, name: str) -> int:
+    """Return a whole number, not below 0, that a document has under this name.
+
+    Raises:
+        KeyError, ValueError: it is damaged.
+    """
+    number = document[name]
+    if not isinstance(number, int) or number < 0:
+        raise ValueError(f"{name} is no number")
+    return number

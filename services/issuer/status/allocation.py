@@ -12,7 +12,7 @@ from libs.openbadges.status.bitstring import MINIMUM_SIZE, StatusIndexes
 from services.issuer.status.entry import StatusEntry
 from services.issuer.status.epoch import Epochs
 from services.issuer.status.publication import StatusListPublication
-from services.issuer.status.repository import StatusListRepository, StoredList
+from services.issuer.status.repository import StatusListRepository, TakenEntries, list_id
 
 # Entries are allocated in blocks, for all issuers together, kept by this process, and lost with it: at most so many.
 _BLOCK = 256
@@ -51,16 +51,16 @@ class StatusEntryAllocation:
     async def _allocate_block(self, count: int) -> list[StatusEntry]:
         before = await self._take(count)
         if not before.announced:
-            await self._publication.publish(before.id)
-        indexes = self._indexes.get(before.id)
+            await self._publication.publish(before.list_id)
+        indexes = self._indexes.get(before.list_id)
         if indexes is None:
-            indexes = self._indexes[before.id] = StatusIndexes(before.permutation_key, self._size)
+            indexes = self._indexes[before.list_id] = StatusIndexes(before.permutation_key, self._size)
         last = min(before.next + count, self._size)
-        return [StatusEntry(before.id, indexes.index(counter)) for counter in range(before.next, last)]
+        return [StatusEntry(before.list_id, indexes.index(counter)) for counter in range(before.next, last)]
 
-    async def _take(self, count: int) -> StoredList:
-        """Take entries of the current list, or of the next one where that is full or of an earlier epoch."""
-        taken: StoredList | None = None
+    async def _take(self, count: int) -> TakenEntries:
+        """Take entries of the current list, or of the next one where that is full, damaged or of an earlier epoch."""
+        taken: TakenEntries | None = None
         while taken is None:
             list_id = self._list_id
             if list_id is not None:
@@ -72,10 +72,9 @@ class StatusEntryAllocation:
     async def _open(self, full: str | None) -> str:
         """Return the id of the newest list of the current epoch, beginning one where there is none but the full one."""
         epoch = await self._epochs.current()
-        newest = await self._lists.newest(epoch)
-        if newest is not None and newest.id != full:
-            return newest.id
-        number = 1 if newest is None else newest.number + 1
-        opened = await self._lists.create(epoch, number, secrets.token_bytes(32), self._clock())
+        number = await self._lists.newest(epoch)
+        if number and list_id(epoch, number) != full:
+            return list_id(epoch, number)
+        opened = await self._lists.create(epoch, number + 1, secrets.token_bytes(32), self._clock())
         failpoint("issuer.status_list.created")
         return opened

@@ -26,9 +26,10 @@ class Epochs:
         self._clock = clock
 
     async def current(self) -> int:
-        """Return the current epoch; a store without one begins its first."""
+        """Return the current epoch; a store without one begins its first, and one that has lost it a new one."""
         found = await self._collection.find_one({"_id": _ID})
-        return int(found["number"]) if found is not None else await self._begin(0, again=False)
+        number = None if found is None else found.get("number")
+        return number if isinstance(number, int) else await self._begin(0, again=False)
 
     async def begin_new(self, at_least: int) -> int:
         """Begin a new epoch and return it: later than the current one, not before this moment, nor below `at_least`.
@@ -45,8 +46,9 @@ class Epochs:
 
     async def _begin(self, at_least: int, *, again: bool) -> int:
         least = max(at_least, int(self._clock().timestamp()))
-        number = {"$max": [{"$add": [{"$ifNull": ["$number", 0]}, 1 if again else 0]}, least]}
-        begun = number if again else {"$ifNull": ["$number", number]}
+        held = {"$cond": [{"$isNumber": "$number"}, "$number", 0]}
+        number = {"$max": [{"$add": [held, 1 if again else 0]}, least]}
+        begun = number if again else {"$cond": [held, held, number]}
         document = await self._collection.find_one_and_update(
             {"_id": _ID},
             [{"$set": {"schema": 1, "number": begun}}],

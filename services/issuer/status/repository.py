@@ -4,10 +4,11 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 import orjson
 from bson import Binary
-from pymongo import DESCENDING, ReturnDocument, UpdateOne
+from pymongo import ReturnDocument, UpdateOne
 from pymongo.read_concern import ReadConcern
 
 from libs.common.errors import UnreadableError
@@ -16,12 +17,12 @@ from libs.common.stored import UNREADABLE, readable
 from libs.common.telemetry import get_logger
 from libs.contracts.events import Event, StatusListPublished
 from libs.openbadges.status.bitstring import StatusList
-from services.issuer.renewal.repository import UNPUBLISHED, Versioned, VersionedRepository
+from services.issuer.renewal.repository import COUNTED, UNPUBLISHED, Versioned, VersionedRepository, number_in
 
 PURPOSE = "revocation"
+_KEY_BYTES: Final = 16
 
 INDEXES: Sequence[Index] = (
-    Index("status_lists", ["begun_in", "purpose", "number"], unique=True),
     Index("status_lists", ["renew_at"]),
     Index("status_lists", ["signed_at"]),
 )
@@ -34,20 +35,29 @@ class StoredList(Versioned):
     Attributes:
         purpose: what a set bit means.
         epoch: in which its versions are counted.
-        number: of the lists that were begun in the same epoch.
-        next: how many entries are allocated; at least the size where it is full.
-        announced: whether a version of it was ever published and confirmed.
         revoked_since: when the first revocation was asked for that was not published when this publisher began; None
             where all were.
     """
 
     purpose: str
     epoch: int
-    number: int
+    revoked_since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TakenEntries:
+    """Entries of one list that one process may give away.
+
+    Attributes:
+        next: how many were taken before.
+        announced: whether a version of the list was ever published and confirmed.
+        permutation_key: makes an index of each.
+    """
+
+    list_id: str
     next: int
     announced: bool
     permutation_key: bytes
-    revoked_since: datetime | None = None
 
 
 class StatusListRepository(VersionedRepository[StoredList]):
@@ -61,7 +71,7 @@ class StatusListRepository(VersionedRepository[StoredList]):
     async def count_revocations(self, ids: Sequence[str], since: datetime) -> None:
         """Count a change of each of these by revocations, of which the first was asked for at `since`."""
         change = {"$inc": {"version": 1}, "$min": {"revoked_since": since}}
-        await self._documents.update_many({"_id": {"$in": list(ids)}}, change)
+        await self._documents.update_many({"_id": {"$in": list(ids)}, **COUNTED}, change)
 
     def _at_begin(self) -> Document:
         """Set apart what this publication tells of, until it is confirmed: more may be revoked meanwhile."""
@@ -93,16 +103,16 @@ class StatusListRepository(VersionedRepository[StoredList]):
             ):
                 return bits
 
-    async def newest(self, epoch: int) -> StoredList | None:
-        """Return the list with the highest number of those that were begun in this epoch."""
-        query = {"begun_in": epoch, "purpose": PURPOSE}
-        found = await self._documents.find_one(query, sort=[("number", DESCENDING)])
-        return None if found is None else self._read(found)
+    async def newest(self, epoch: int) -> int:
+        """Return the highest number of the lists that were begun in this epoch; 0 where none was."""
+        # By their ids, which nothing damages.
+        found = await self._documents.find({"_id": {"$regex": f"^{epoch}-"}}, {"_id": 1}).to_list(None)
+        return max((int(each["_id"].partition("-")[2]) for each in found), default=0)
 
     async def create(self, epoch: int, number: int, permutation_key: bytes, now: datetime) -> str:
         """Store a new list, and return its id; one that is there stays as it is."""
         document = {
-            "_id": f"{epoch}-{number}",
+            "_id": list_id(epoch, number),
             "schema": 1,
             "purpose": PURPOSE,
             "begun_in": epoch,
@@ -118,24 +128,25 @@ class StatusListRepository(VersionedRepository[StoredList]):
         await insert_new(self._documents, [document])
         return str(document["_id"])
 
-    async def take(self, list_id: str, count: int, size: int) -> StoredList | None:
-        """Take `count` entries of a list, and return it as it was before.
+    async def take(self, taken_of: str, count: int, size: int) -> TakenEntries | None:
+        """Take `count` entries of a list.
 
         Returns:
-            None where it is full, does not exist, or was begun in an earlier epoch than the one that it is in.
+            None where it is full, damaged, does not exist, or was begun in an earlier epoch than the one that it is in.
         """
-        begun_in = int(list_id.partition("-")[0])
+        begun_in = int(taken_of.partition("-")[0])
         found = await self._documents.find_one_and_update(
-            {"_id": list_id, "epoch": begun_in, "next": {"$lt": size}},
+            {"_id": taken_of, "epoch": begun_in, "next": {"$lt": size}},
             {"$inc": {"next": count}},
             return_document=ReturnDocument.BEFORE,
         )
-        return None if found is None else self._read(found)
+        return None if found is None else readable(self._taken, found)
 
     async def enter(self, epoch: int) -> None:
         """Count the versions of every list in this epoch from now on, which is a change of those that it is new to."""
         # All lists: they belong to no tenant.
-        await self._documents.update_many({"epoch": {"$lt": epoch}}, {"$set": {"epoch": epoch}, "$inc": {"version": 1}})
+        earlier = {"epoch": {"$lt": epoch}, **COUNTED}
+        await self._documents.update_many(earlier, {"$set": {"epoch": epoch}, "$inc": {"version": 1}})
 
     async def lacking(self, events: Iterable[Event]) -> list[StatusListPublished]:
         """Return those of these versions, as they were published, that are higher than what this store knows.
@@ -174,18 +185,29 @@ class StatusListRepository(VersionedRepository[StoredList]):
             await self._documents.bulk_write(updates)
 
     def _read(self, document: Document) -> StoredList:
+        if document["purpose"] != PURPOSE:
+            raise ValueError("another purpose")
+        since = document.get("publishing_since")
         return StoredList(
             id=document["_id"],
-            purpose=document["purpose"],
-            epoch=document["epoch"],
-            number=document["number"],
-            next=document["next"],
-            version=document["version"],
-            published_version=document["published_version"],
-            announced="signed_at" in document,
-            permutation_key=bytes(document["permutation_key"]),
-            revoked_since=document.get("publishing_since"),
+            purpose=PURPOSE,
+            epoch=number_in(document, "epoch"),
+            version=number_in(document, "version"),
+            revoked_since=since if isinstance(since, datetime) else None,
         )
+
+    def _taken(self, document: Document) -> TakenEntries:
+        # Nothing is given away in a list that cannot be published.
+        self._read(document), _bits(document)
+        key = document["permutation_key"]
+        if not isinstance(key, bytes) or len(key) < _KEY_BYTES:
+            raise ValueError("no key")
+        return TakenEntries(document["_id"], number_in(document, "next"), "signed_at" in document, key)
+
+
+def list_id(epoch: int, number: int) -> str:
+    """Return the id of a list: the epoch that it was begun in, and its number there."""
+    return f"{epoch}-{number}"
 
 
 def _order(event: StatusListPublished) -> tuple[int, int]:
