@@ -36,7 +36,8 @@ class Authority:
         pseudonym = self.ids.learner_pseudonym if settings.partners_link_learners else None
         self.commands = Commands(secret.key)
         self.learner_proofs = Proofs(secret.key(LEARNER_EVENTS))
-        self.announcer = Announcer(Urls(settings.public_base), RecordSealing(secret.key), pseudonym)
+        self.sealing = RecordSealing(secret.key)
+        self.announcer = Announcer(Urls(settings.public_base), self.sealing, pseudonym)
 
     @classmethod
     async def of_stores(cls, settings: ServiceSettings, client: Client, databases: Sequence[str] = PUBLISHERS) -> Self:

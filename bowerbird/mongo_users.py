@@ -30,7 +30,7 @@ _ROLES: Final[Mapping[str, Any]] = {
             _AUDITS,
             *(
                 {"resource": {"db": "issuer", "collection": each}, "actions": ["update"]}
-                for each in ("signing_keys", "status_lists", "issuer_list")
+                for each in ("signing_keys", "status_lists", "issuer_list", "credentials")
             ),
             {"resource": {"db": "issuer", "collection": "refilled_topics"}, "actions": ["insert", "update"]},
         ],
@@ -88,7 +88,7 @@ async def make_operators(client: Client, passwords: Mapping[str, str]) -> None:
 
     The exporter's may ask how the node and the replica set do (`clusterMonitor`), and no more. That of backups reads
     every database, adds to the issuer's audit log, and has a moment of the past kept; that of `bowerbird republish`
-    reads likewise, and notes what is to be signed again and which topics it has filled.
+    reads likewise, and notes what is to be signed again, which topics it has filled, and ends that were published.
 
     Args:
         client: connected as one who may manage users and roles.

@@ -21,6 +21,7 @@ from pymongo.errors import PyMongoError
 from bowerbird.auditing import key_copies, lists, loops, metrics, topics
 from bowerbird.auditing import mailbox as mailboxes
 from bowerbird.auditing.difference import CHECKS, Difference
+from bowerbird.auditing.store_repairs import StoreRepairs
 from bowerbird.auditing.stores import StoreChecks
 from bowerbird.authority import PUBLISHERS, Authority, issuer_settings
 from bowerbird.backups import manifest
@@ -213,13 +214,17 @@ class _Audit:
                     repairs.kafkas[name] = kafka = Kafka(settings, name, authority.ids.event_id)
                     stack.push_async_callback(kafka.stop)
                     await kafka.connect()
+            stored = StoreRepairs(client["issuer"], authority.sealing, repairs.record, at)
             async for each in self._differences(client, authority, publications, at):
                 found.note(each)
                 await repairs.add(each.repair)
                 repairs.add_key(each.key)
+                if self._repair:
+                    await stored.add(each)
             await repairs.publish()
+            await stored.publish()
             await repairs.copy(keys, self._encryption)
-        found.repaired = repairs.published
+        found.repaired = repairs.published + stored.lists
         return found
 
     async def _differences(
@@ -272,6 +277,7 @@ class _Repairs:
         self._trace = new_trace()
         self.kafkas: dict[str, Kafka] = {}
         self.published = 0
+        self._recorded = False
         self._held: dict[str, list[Event]] = {}
         self._keys: list[StoredKey] = []
 
@@ -283,7 +289,7 @@ class _Repairs:
     async def copy(self, keys: SigningKeyRepository, encryption: FileKeyEncryption | None) -> None:
         """Make sealed copies again."""
         if self._keys and encryption is not None:
-            await self._record()
+            await self.record()
             copies = KeyCopies(keys, encryption, publish=self.kafkas["issuer"].publish, clock=now)
             self.published += (await copies.again(self._keys)).count
 
@@ -297,16 +303,18 @@ class _Repairs:
     async def publish(self) -> None:
         """Publish what is held, and wait until it is confirmed."""
         if self._held:
-            await self._record()
+            await self.record()
         for publisher, held in self._held.items():
             await self._publications.publish(held, self.kafkas[publisher].publish, self._trace)
             self.published += len(held)
         self._held.clear()
 
-    async def _record(self) -> None:
-        if not self.published:
+    async def record(self) -> None:
+        """Record, once, that this audit repairs."""
+        if not self._recorded:
             entry = Entry(Action.TOPICS_REPAIRED, operators_cause(self._trace), (ALL_ISSUERS,), "topics")
             await operators_log(self._audited).record(entry)
+            self._recorded = True
 
 
 def _encryption(settings: ServiceSettings) -> FileKeyEncryption | None:

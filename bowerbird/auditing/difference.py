@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from typing import Final
 
-from libs.contracts.events import Event
+from libs.contracts.events import CredentialDocument, Event
 from services.issuer.keys.repository import StoredKey
+from services.issuer.status.repository import ShownList
 
 CHECKS: Final = {
     "rows_undecided": "rows that were accepted long ago and have no decision",
@@ -16,6 +17,7 @@ CHECKS: Final = {
     "badges_unknown": "badges that are shown and were never issued",
     "revocations_not_shown": "revoked credentials whose entry in the list that is shown is not set",
     "revocations_without_cause": "entries set in a list that is shown, of credentials that are not revoked or of none",
+    "lists_behind": "status lists whose own document cannot be read, or is older than what is shown",
     "lists_missing": "status lists that credentials point to, and that are not published or not at the verifier",
     "deliveries_missing": "credentials that the notifier never heard of",
     "closings_untold": "credentials that have ended, and whose learners were told of them and are not told of that",
@@ -42,9 +44,15 @@ class Difference:
         repair: events that make it right when they are published, whatever is the matter; none where nothing does
             safely. Each with the service whose it is.
         key: a signing key of which the sealed copy is to be made again.
+        status_list: a list that is to be published anew, with what the credentials say.
+        shown: a list as it is shown, whose document is damaged or behind it.
+        ended: a credential that has ended, as its topic keeps it, where the store says that it has not.
     """
 
     check: str
     what: str
     repair: tuple[tuple[str, Event], ...] = ()
     key: StoredKey | None = None
+    status_list: str | None = None
+    shown: ShownList | None = None
+    ended: CredentialDocument | None = None

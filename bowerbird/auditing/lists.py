@@ -13,8 +13,10 @@ from libs.common.damage import Damage
 from libs.common.mongo import Client, Collection, Document
 from libs.common.stored import UNREADABLE
 from libs.openbadges.status.bitstring import StatusList
+from services.issuer.status.repository import ShownList, order_of
 
 _FIELDS: Final = {"issuer_id": 1, "status_index": 1, "state": 1, "revoked_at": 1}
+_LIST_FIELDS: Final = {"purpose": 1, "epoch": 1, "version": 1, "bits": 1}
 
 
 async def differences(client: Client, settled: datetime, damage: Damage) -> AsyncIterator[Difference]:
@@ -29,11 +31,14 @@ async def differences(client: Client, settled: datetime, damage: Damage) -> Asyn
     published, shown = set[str](), set[str]()
     async for some in some_of(client["issuer"]["status_lists"], {"signed_at": {"$exists": True}}, {"_id": 1}):
         published.update(each["_id"] for each in some)
-    async for some in some_of(client["verifier"]["status_lists"], {}, {"credential": 1}):
+    fields = {"credential": 1, "epoch": 1, "version": 1}
+    async for some in some_of(client["verifier"]["status_lists"], {}, fields):
         for each in some:
             shown.add(each["_id"])
             async for difference in _entries(credentials, each, settled, damage):
                 yield difference
+            if (behind := await _behind(client["issuer"]["status_lists"], each, damage)) is not None:
+                yield behind
     for where, lists in (("published", published), ("at the verifier", shown)):
         for status_list in sorted(pointed_to - lists, key=str):
             if await credentials.find_one({"status_list": status_list, "issued_at": {"$lt": settled}}, {"_id": 1}):
@@ -42,7 +47,7 @@ async def differences(client: Client, settled: datetime, damage: Damage) -> Asyn
         revoked_long_ago = {"status_list": status_list, "state": "revoked", "revoked_at": {"$lt": settled}}
         async for some in some_of(credentials, revoked_long_ago, {"_id": 1}):
             for each in some:
-                yield Difference("revocations_not_shown", str(each["_id"]))
+                yield Difference("revocations_not_shown", str(each["_id"]), status_list=status_list)
 
 
 async def _entries(
@@ -57,9 +62,28 @@ async def _entries(
     async for some in some_of(credentials, {"status_list": shown["_id"]}, _FIELDS):
         for check, credential_id in damage.readable("issuer.credentials", some, partial(_compared, bits, settled)):
             if check:
-                yield Difference(check, str(credential_id))
+                again = shown["_id"] if check == "revocations_not_shown" else None
+                yield Difference(check, str(credential_id), status_list=again)
     for index in bits.entries():
         yield Difference("revocations_without_cause", f"entry {index} of {shown['_id']}, which is no credential's")
+
+
+async def _behind(lists: Collection, shown: Document, damage: Damage) -> Difference | None:
+    """Return whether the issuer's own document of a list is damaged, or older than what is shown; read after that."""
+    stored = await lists.find_one({"_id": shown["_id"]}, _LIST_FIELDS)
+    if stored is None:
+        return None
+    try:
+        as_shown = ShownList.of(shown["_id"], shown["epoch"], shown["version"], shown["credential"])
+    except UNREADABLE as error:
+        damage.note("verifier.status_lists", shown, error)
+        return None
+    try:
+        if order_of(stored) >= as_shown.order:
+            return None
+    except UNREADABLE as error:
+        damage.note("issuer.status_lists", stored, error)
+    return Difference("lists_behind", str(shown["_id"]), shown=as_shown)
 
 
 def _compared(bits: StatusList, settled: datetime, credential: Document) -> tuple[str, object]:

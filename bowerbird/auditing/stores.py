@@ -16,7 +16,7 @@ from libs.contracts.reasons import RevocationReason
 from services.evidence.batches.batch import BatchState
 from services.evidence.batches.repository import Batches
 from services.issuer.credentials.announcements import Announcer
-from services.issuer.credentials.credential import Credential
+from services.issuer.credentials.credential import Credential, CredentialState
 from services.issuer.credentials.repository import MongoCredentials
 from services.issuer.decision_ids import DecisionId
 from services.issuer.decisions.announcements import announcement
@@ -139,14 +139,21 @@ class StoreChecks:
                 if each.credential_id not in decided.get(each.decision_id, ()):
                     yield Difference("credentials_without_decision", str(each.credential_id))
                 if not _is_shown(shown.get(each.credential_id), each):
-                    document = self._announcer.document(each, "").event
-                    yield Difference("badges_differ", str(each.credential_id), (("issuer", document),))
+                    yield Difference(
+                        "badges_differ", str(each.credential_id), self._showing(each, shown.get(each.credential_id))
+                    )
                 told = deliveries.get(self._ids.delivery_id(each.credential_id, Occasion.ISSUED))
                 if told is None and each.issued_at > self._lately:
                     yield Difference("deliveries_missing", str(each.credential_id), await self._telling(each))
                 # Only who was told of a badge is told of its end.
                 if told is not None and told.told and not deliveries.keys() >= set(self._closings(each)):
                     yield Difference("closings_untold", str(each.credential_id), self._closing(each))
+
+    def _showing(self, credential: Credential, shown: Document | None) -> tuple[tuple[str, Event], ...]:
+        """Return what shows a credential as it stands; nothing where more of its end is shown, which was published."""
+        if shown is not None and shown.get("state") in _states_after(credential.state):
+            return ()
+        return (("issuer", self._announcer.document(credential, "").event),)
 
     def _is_settled(self, credential: Credential) -> bool:
         """Return whether it changed long ago, and all that is compared of it can be read."""
@@ -230,6 +237,10 @@ def _says(row: Document, decision: Document) -> bool:
     if row["sequence"] != decision["sequence"]:
         return bool(row["sequence"] > decision["sequence"])
     return (row["state"], row.get("credential_id")) == (decision["outcome"], decision.get("credential_id"))
+
+
+def _states_after(state: CredentialState) -> set[CredentialState]:
+    return {each for each in CredentialState if each.rank > state.rank}
 
 
 def _changed_at(credential: Credential) -> datetime:

@@ -35,6 +35,7 @@ from libs.contracts.events import (
 )
 from libs.contracts.rights import AUDITED
 from libs.contracts.topics import LEARNER_CONTACTS, SIGNING_KEYS, Topic
+from services.issuer.credentials.credential import CredentialState
 
 _COMPARED: Final = (
     AchievementPublished,
@@ -68,6 +69,7 @@ class TopicIndex:
         self._rows = sqlite3.connect(Path(self._folder.name) / "index")
         self._rows.execute("PRAGMA journal_mode = OFF")
         self._rows.execute("CREATE TABLE last (key BLOB PRIMARY KEY, says BLOB, at REAL, name TEXT) WITHOUT ROWID")
+        self._rows.execute("CREATE TABLE ended (key BLOB PRIMARY KEY, rank INT, event TEXT) WITHOUT ROWID")
 
     def __enter__(self) -> Self:
         return self
@@ -88,12 +90,34 @@ class TopicIndex:
             (key, _says(each), each.time.timestamp(), _name(each)) for key, each in last.items() if each is not None
         ]
         self._rows.executemany("INSERT OR REPLACE INTO last VALUES (?, ?, ?, ?)", told)
+        ended = [
+            (key, CredentialState(each.state).rank, each.model_dump_json())
+            for key, each in last.items()
+            if isinstance(each, CredentialDocument) and each.state != "active"
+        ]
+        self._rows.executemany(
+            "INSERT INTO ended VALUES (?, ?, ?) ON CONFLICT DO UPDATE"
+            " SET rank = excluded.rank, event = excluded.event WHERE excluded.rank > rank",
+            ended,
+        )
 
     def take(self, event: Event) -> Last | None:
         """Return the last record of this event's key; from then on it is forgotten."""
         key = _key(event.destination.name, event.key)
         found = self._rows.execute("DELETE FROM last WHERE key = ? RETURNING says, at", (key,)).fetchone()
         return None if found is None else Last(*found)
+
+    def taken_back(self, event: Event) -> Difference | None:
+        """Return that the stores say less of a credential's end than was published of it, which holds.
+
+        An end is stored before it is published, so none is on its way.
+        """
+        if not isinstance(event, CredentialDocument):
+            return None
+        wanted = _key(event.destination.name, event.key), CredentialState(event.state).rank
+        found = self._rows.execute("SELECT event FROM ended WHERE key = ? AND rank > ?", wanted).fetchone()
+        ended = None if found is None else CredentialDocument.model_validate_json(found[0])
+        return None if ended is None else Difference("topics_exceed", _name(event), ended=ended)
 
     def left(self, before: datetime) -> Iterable[tuple[str, Last]]:
         """Return the names of what nobody took and was published before then, each with what it is."""
@@ -117,7 +141,8 @@ async def differences(
             for event in some:
                 if not isinstance(event, _COMPARED):
                     continue
-                difference = difference_of(event, kind.publisher, index.take(event), settled)
+                last = index.take(event)
+                difference = index.taken_back(event) or difference_of(event, kind.publisher, last, settled)
                 if difference is not None:
                     yield difference
     for name, last in index.left(settled):

@@ -206,6 +206,42 @@ def test_what_is_amiss_with_status_lists_and_with_mails_about_ends_is_named(stac
     assert not {"closings_untold", "revocations_without_cause", "lists_missing"} & left.keys()
 
 
+def test_a_badge_put_back_from_a_backup_as_good_and_a_damaged_list_are_put_right_by_the_repair(
+    stack: Stack, tmp_path: Path
+) -> None:
+    operator, name = Operator(stack, tmp_path / "backup"), "put-back"
+    Scenario(stack, name, 46, evidence=60, batches=1, revoked=4).run()
+    assert rest(stack, 2.0)
+    ends = dict.fromkeys(("closed_id", "revoked_at", "revocation_reason", "revocation_request", "superseded_by"), "")
+    with databases(stack) as client:
+        credentials, lists = client["issuer"]["credentials"], client["issuer"]["status_lists"]
+        before = credentials.find_one({"issuer_id": name, "state": "revoked", "taken_down_at": None})
+        assert before
+        mine, status_list = {"_id": before["_id"]}, {"_id": before["status_list"]}
+        credentials.update_one(mine, {"$set": {"state": "active"}, "$unset": ends})
+        lists.update_one(status_list, {"$unset": {"epoch": ""}})
+        found = json.loads(operator.run("bowerbird audit promises --json --repair || test $? = 1"))
+        assert f"credential.documents.v1 {before['_id']}" in found["examples"]["topics_exceed"]
+        assert before["status_list"] in found["examples"]["lists_behind"]
+        assert found["published"] >= 2
+        assert credentials.find_one(mine) == before
+        eventually(lambda: shows_all_revoked(client, before["status_list"]))
+        assert rest(stack, 2.0)
+        left = json.loads(operator.run("bowerbird audit promises --grace 0 --json || test $? = 1"))["examples"]
+        for check in ("topics_exceed", "topics_lack", "lists_behind", "revocations_not_shown", "badges_differ"):
+            assert check not in left
+
+
+def shows_all_revoked(client: Any, list_id: str) -> bool:
+    """Return whether the verifier has a later version of a list than the damaged one, with all that are revoked."""
+    shown, stored = (client[each]["status_lists"].find_one({"_id": list_id}) for each in ("verifier", "issuer"))
+    bits = StatusList.decode(json.loads(shown["credential"])["credentialSubject"]["encodedList"])
+    revoked = (
+        client["issuer"]["credentials"].find({"status_list": list_id, "state": "revoked"}).distinct("status_index")
+    )
+    return shown["epoch"] == stored["epoch"] and set(revoked) <= set(bits.entries())
+
+
 def with_entry(credential: str, index: int) -> str:
     """Return the credential of a status list with one more entry set."""
     document = json.loads(credential)

@@ -10,14 +10,19 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+from bowerbird.auditing.difference import Difference
+from bowerbird.auditing.store_repairs import StoreRepairs
+from bowerbird.auditing.topics import TopicIndex
 from libs.common.mongo import Document
 from libs.contracts.cloudevents import Outgoing
-from libs.contracts.events import StatusListPublished
+from libs.contracts.events import CredentialDocument, StatusListPublished
 from libs.openbadges.status.bitstring import StatusList
+from services.issuer.credentials.announcements import Announcer
 from services.issuer.status.publication import StatusListPublication
-from services.issuer.status.repository import StatusListRepository
+from services.issuer.status.repository import ShownList, StatusListRepository
+from tests.ids import SEALING
 from tests.issuer_doubles import NOW, evidence, received
-from tests.issuer_world import KilledError, World, closing, command
+from tests.issuer_world import URLS, KilledError, World, closing, command
 
 pytestmark = pytest.mark.integration
 
@@ -246,3 +251,76 @@ async def test_a_list_that_has_lost_its_version_is_published_under_no_lower_one(
     await StatusListRepository(world.database).change_all()
     await publication.tick()
     assert world.published_lists == []
+
+
+async def repaired(world: World, *differences: Difference) -> list[str]:
+    """Put these right as an audit does; return what it recorded."""
+    recorded: list[str] = []
+
+    async def record() -> None:
+        recorded.append("it repairs")
+
+    repairs = StoreRepairs(world.database, SEALING, record, NOW + timedelta(hours=1))
+    for each in differences:
+        await repairs.add(each)
+    await repairs.publish()
+    return recorded
+
+
+async def test_a_revoked_badge_that_was_put_back_from_a_backup_as_good_is_revoked_again(world: World) -> None:
+    backed_up, other = await credentials(world, 2)
+    outgoing = await closing(world).handle([command(backed_up)])
+    await tick(world)
+    revoked = await world.database["credentials"].find_one({"_id": backed_up["_id"]})
+    await world.database["credentials"].replace_one({"_id": backed_up["_id"]}, backed_up)
+    await world.database["status_lists"].update_one({"_id": LIST}, {"$set": {"bits": StatusList().encode()}})
+    await closing(world).handle([command(other)])
+    assert backed_up["status_index"] not in await tick(world)
+
+    (ended,) = [each.event for each in outgoing if isinstance(each.event, CredentialDocument)]
+    (found,) = await world.credentials.lacking([SEALING.open(ended)])
+    assert found.revocation is not None
+    with TopicIndex() as index:
+        index.note(ended.topic.name, [(ended.key, ended)])
+        stands = (await world.credentials.by_ids([backed_up["_id"]]))[backed_up["_id"]]
+        difference = index.taken_back(Announcer(URLS, SEALING).document(stands, "").event)
+        assert difference is not None
+        assert (difference.check, difference.repair) == ("topics_exceed", ()), "what is good is not published over it"
+        assert await repaired(world, difference)
+        assert await world.database["credentials"].find_one({"_id": backed_up["_id"]}) == revoked
+        assert {backed_up["status_index"], other["status_index"]} == await tick(world)
+        assert index.taken_back(ended) is None
+
+
+async def test_a_list_that_lacks_a_revocation_is_published_anew_by_the_repair(world: World) -> None:
+    first, _ = await credentials(world, 2)
+    await world.database["credentials"].update_one({"_id": first["_id"]}, {"$set": {"state": "revoked"}})
+    difference = Difference("revocations_not_shown", str(first["_id"]), status_list=LIST)
+    assert len(await repaired(world, difference, difference)) == 1
+    assert await tick(world) == {first["status_index"]}
+    assert len(world.published_lists) == 1
+
+
+@pytest.mark.parametrize("field", ["purpose", "epoch", "version", "bits"])
+async def test_a_damaged_list_is_made_anew_by_the_repair_with_all_that_was_set_and_is_filled_no_further(
+    world: World, field: str
+) -> None:
+    first, second, third = await credentials(world, 3)
+    for each in (first, second):
+        await closing(world).handle([command(each)])
+        await tick(world)
+    await world.database["credentials"].delete_one({"_id": first["_id"]})
+    before = world.published_lists[-1]
+    await world.database["status_lists"].update_one({"_id": LIST}, {"$set": {field: "damaged"}})
+    await closing(world).handle([command(third)])
+    await world.publication(signer=Encoded()).tick()
+    assert world.published_lists[-1] is before
+    shown = ShownList.of(LIST, before.epoch, before.version, before.credential)
+    assert await repaired(world, Difference("lists_behind", LIST, shown=shown))
+    assert await tick(world) == {each["status_index"] for each in (first, second, third)}
+    assert world.published_lists[-1].order > before.order
+    assert {each.list_id for each in await world.entries().allocate(1)} != {LIST}
+    epoch = await world.epochs(lambda: NOW + timedelta(hours=2)).begin_new(0)
+    await tick(world)
+    last = {each.list_id: each for each in world.published_lists}[LIST]
+    assert (last.epoch, first["status_index"] in entries_of(last)) == (epoch, True)

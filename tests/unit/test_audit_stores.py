@@ -8,6 +8,7 @@ from typing import Any, Self, cast
 from uuid import UUID
 
 import orjson
+import pytest
 
 from bowerbird.auditing import lists
 from bowerbird.auditing.stores import StoreChecks
@@ -73,10 +74,13 @@ def credential(name: str, index: int, *, issued_at: datetime | None = None, **re
     return {"_id": name, "status_list": NORTH, "status_index": index, "state": state, **issued, **revoked_at}
 
 
+PUBLISHED: dict[str, Any] = {"_id": NORTH, "signed_at": AT, "purpose": "revocation", "epoch": 17, "version": 4}
+
+
 async def of_lists(
     credentials: Sequence[dict[str, Any]],
     shown: Sequence[dict[str, Any]],
-    published: Sequence[dict[str, Any]] = ({"_id": NORTH, "signed_at": AT},),
+    published: Sequence[dict[str, Any]] = (PUBLISHED,),
 ) -> set[tuple[str, str]]:
     """Return what differs, and what cannot be read."""
     client = {
@@ -92,7 +96,8 @@ def shown(*indexes: int) -> dict[str, Any]:
     bits = StatusList()
     for index in indexes:
         bits.set(index)
-    return {"_id": NORTH, "credential": orjson.dumps({"credentialSubject": {"encodedList": bits.encode()}}).decode()}
+    credential = orjson.dumps({"credentialSubject": {"encodedList": bits.encode()}}).decode()
+    return {"_id": NORTH, "epoch": 17, "version": 4, "credential": credential}
 
 
 CREDENTIALS = (
@@ -133,7 +138,7 @@ async def test_a_credential_that_does_not_say_which_entry_is_its_own_is_named_an
 
 
 async def test_a_list_that_cannot_be_read_is_named_and_ends_nothing() -> None:
-    damaged = {"_id": NORTH, "credential": "{"}
+    damaged = {**shown(), "credential": "{"}
     assert await of_lists(CREDENTIALS, [damaged]) == {
         ("documents_unreadable", f"verifier.status_lists {NORTH}: JSONDecodeError")
     }
@@ -146,7 +151,22 @@ async def test_a_list_that_is_not_shown_is_a_difference_also_where_it_revokes_no
 async def test_a_list_that_was_never_published_is_a_difference_also_where_the_verifier_has_it() -> None:
     never = ("lists_missing", f"{NORTH}, not published")
     assert await of_lists(CREDENTIALS[:1], [shown()], []) == {never}
-    assert await of_lists(CREDENTIALS[:1], [shown()], [{"_id": NORTH}]) == {never}
+    assert await of_lists(CREDENTIALS[:1], [shown()], [{**PUBLISHED, "signed_at": None}]) == {never}
+
+
+@pytest.mark.parametrize("behind", [{"version": 3}, {"epoch": 16, "version": 9}])
+async def test_a_list_whose_document_is_older_than_what_is_shown_differs(behind: dict[str, Any]) -> None:
+    found = {("lists_behind", NORTH)}
+    assert await of_lists(CREDENTIALS, [shown(2)], [{**PUBLISHED, **behind}]) == found
+    assert await of_lists(CREDENTIALS, [shown(2)], [{**PUBLISHED, "version": 5}]) == set()
+
+
+@pytest.mark.parametrize(
+    ("field", "told"), [("purpose", "ValueError"), ("epoch", "ValueError"), ("bits", "CredentialError")]
+)
+async def test_a_list_whose_document_cannot_be_read_differs_and_is_named(field: str, told: str) -> None:
+    found = {("lists_behind", NORTH), ("documents_unreadable", f"issuer.status_lists {NORTH}: {told}")}
+    assert await of_lists(CREDENTIALS, [shown(2)], [{**PUBLISHED, field: "damaged"}]) == found
 
 
 async def test_a_list_of_which_entries_are_given_away_just_now_is_on_its_way_to_the_verifier() -> None:

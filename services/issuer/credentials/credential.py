@@ -22,6 +22,11 @@ class CredentialState(StrEnum):
     REVOKED = "revoked"
     TAKEN_DOWN = "taken_down"
 
+    @property
+    def rank(self) -> int:
+        """Return how far it has ended; what was published goes back to no lower one."""
+        return list(CredentialState).index(self)
+
 
 _BY_DECISION: Final = frozenset({RevocationReason.EVIDENCE_WITHDRAWN, RevocationReason.STACKED_ON_REVOKED})
 

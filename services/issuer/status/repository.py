@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple, Self
 
 import orjson
 from bson import Binary
@@ -58,6 +58,30 @@ class TakenEntries:
     next: int
     announced: bool
     permutation_key: bytes
+
+
+class ShownList(NamedTuple):
+    """A list as its readers have it."""
+
+    list_id: str
+    epoch: int
+    version: int
+    bits: StatusList
+
+    @classmethod
+    def of(cls, list_id: str, epoch: int, version: int, credential: str) -> Self:
+        """Take what was published of it.
+
+        Raises:
+            KeyError, TypeError, ValueError: it is damaged.
+        """
+        encoded = orjson.loads(credential)["credentialSubject"]["encodedList"]
+        return cls(list_id, int(epoch), int(version), StatusList.decode(encoded))
+
+    @property
+    def order(self) -> tuple[int, int]:
+        """Return what versions are ordered by."""
+        return self.epoch, self.version
 
 
 class StatusListRepository(VersionedRepository[StoredList]):
@@ -184,21 +208,34 @@ class StatusListRepository(VersionedRepository[StoredList]):
         if updates:
             await self._documents.bulk_write(updates)
 
+    async def mend(self, shown: ShownList, size: int, now: datetime) -> None:
+        """Make a list anew whose document is damaged or older than what is shown, and have it published.
+
+        Nobody knows which of its entries were given away, so no more are; nor which versions of it, so it goes on in a
+        later epoch, of its own. What was set stays set. Again: once more.
+        """
+        try:
+            await self.keep_set(shown.list_id, shown.bits.entries())
+        except UnreadableError:
+            await self._documents.update_one({"_id": shown.list_id}, {"$set": {"bits": shown.bits.encode()}})
+        epoch = max(int(now.timestamp()), shown.epoch + 1)
+        mended = {**_full(shown.list_id, size), **UNPUBLISHED, "epoch": epoch}
+        await self._documents.update_one({"_id": shown.list_id}, {"$set": mended})
+
     def _read(self, document: Document) -> StoredList:
-        if document["purpose"] != PURPOSE:
-            raise ValueError("another purpose")
         since = document.get("publishing_since")
+        epoch, version = _stored_order(document)
         return StoredList(
             id=document["_id"],
-            purpose=PURPOSE,
-            epoch=number_in(document, "epoch"),
-            version=number_in(document, "version"),
+            purpose=_purpose(document),
+            epoch=epoch,
+            version=version,
             revoked_since=since if isinstance(since, datetime) else None,
         )
 
     def _taken(self, document: Document) -> TakenEntries:
         # Nothing is given away in a list that cannot be published.
-        self._read(document), _bits(document)
+        order_of(document)
         key = document["permutation_key"]
         if not isinstance(key, bytes) or len(key) < _KEY_BYTES:
             raise ValueError("no key")
@@ -214,8 +251,24 @@ def _order(event: StatusListPublished) -> tuple[int, int]:
     return event.order
 
 
+def order_of(stored: Document) -> tuple[int, int]:
+    """Return what the versions of a stored list are ordered by.
+
+    Raises:
+        KeyError, TypeError, ValueError: it is damaged, so that it cannot be published.
+    """
+    _purpose(stored), _bits(stored)
+    return _stored_order(stored)
+
+
 def _stored_order(stored: Document) -> tuple[int, int]:
-    return int(stored["epoch"]), int(stored["version"])
+    return number_in(stored, "epoch"), number_in(stored, "version")
+
+
+def _purpose(stored: Document) -> str:
+    if stored["purpose"] != PURPOSE:
+        raise ValueError("another purpose")
+    return PURPOSE
 
 
 def _lower_version(event: StatusListPublished) -> Document:
@@ -230,7 +283,7 @@ def _bits(document: Document) -> StatusList:
 def _published(event: StatusListPublished) -> StatusList:
     """Return the bits of a version as it was published; none where they cannot be read."""
     try:
-        return StatusList.decode(orjson.loads(event.credential)["credentialSubject"]["encodedList"])
+        return ShownList.of(event.list_id, *event.order, event.credential).bits
     except UNREADABLE as error:
         get_logger().error("a published status list cannot be read", list=event.list_id, problem=type(error).__name__)
         return StatusList()
@@ -245,21 +298,28 @@ def _is_behind(stored: Document, event: StatusListPublished) -> bool:
 
 
 def _adopted(event: StatusListPublished, size: int) -> Document:
-    begun_in, _, number = event.list_id.partition("-")
     return {
         "_id": event.list_id,
-        "schema": 1,
-        "purpose": event.purpose,
-        "begun_in": int(begun_in),
-        "number": int(number),
-        "next": size,
+        **_full(event.list_id, size),
         "epoch": event.epoch,
         "version": event.version,
         "published_version": event.version,
         "publishing": [],
         "bits": _published(event).encode(),
-        # The one that it had is lost; no entry of it is allocated any more.
-        "permutation_key": Binary(b""),
         "created_at": event.published_at,
         "signed_at": event.published_at,
+    }
+
+
+def _full(list_id: str, size: int) -> Document:
+    """Return what a list says of which no entry is allocated any more."""
+    begun_in, _, number = list_id.partition("-")
+    return {
+        "schema": 1,
+        "purpose": PURPOSE,
+        "begun_in": int(begun_in),
+        "number": int(number),
+        "next": size,
+        # The one that it had is lost.
+        "permutation_key": Binary(b""),
     }
