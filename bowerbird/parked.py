@@ -106,7 +106,7 @@ async def list_of(settings: ServiceSettings, client: mongo.Client, database: mon
 
 async def print_commands(database: mongo.Database) -> int:
     """Print the first commands that wait for their credential in this database; return how many these are."""
-    commands = await WaitingCommands(database).page("", _COMMANDS)
+    commands, _ = await WaitingCommands(database).page("", _COMMANDS)
     for each in commands:
         asked, since = each.command, each.since.isoformat(timespec="seconds")
         print(f"{asked.issuer_id}: to {each.kind} {asked.credential_id}, which is not here, waits since {since}")

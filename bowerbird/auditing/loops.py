@@ -8,6 +8,12 @@ from bowerbird.auditing.reading import some_of
 from libs.access.repository import stored_key
 from libs.common.damage import Damage
 from libs.common.mongo import Client, Database, Document
+from libs.common.stored import MOMENT
+from services.evidence.batches.removal import removable
+from services.issuer.credentials.waiting_commands import waiting_command
+from services.issuer.decisions.holdings import sweep_of
+from services.notifier.contacts.repository import owned
+from services.notifier.deliveries.delivery import StoredDelivery
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +32,30 @@ class Read:
     query: Document = field(default_factory=dict)
 
 
-READ: Final[Sequence[Read]] = tuple(
-    Read(service, "api_keys", stored_key, {"grant": {"$exists": True}})
-    for service in ("evidence", "issuer", "notifier")
+def _dated(service: str, collection: str, name: str, query: Document | None = None) -> Read:
+    """Return what has no moment in this field, by which its life ends."""
+
+    def read(stored: Document) -> None:
+        raise TypeError(f"{stored['_id']} has no moment {name}")
+
+    return Read(service, collection, read, {**(query or {}), name: {"$not": MOMENT}})
+
+
+READ: Final[Sequence[Read]] = (
+    *(
+        Read(service, "api_keys", stored_key, {"grant": {"$exists": True}})
+        for service in ("evidence", "issuer", "notifier")
+    ),
+    Read("issuer", "waiting_commands", waiting_command),
+    Read("issuer", "sweeps", sweep_of, {"passes": {"$gt": 0}}),
+    _dated("issuer", "closing_requests", "requested_at"),
+    # Of one whose life has ended it stays that its key was used.
+    Read("evidence", "batches", removable, {"ended": {"$ne": True}}),
+    _dated("evidence", "batches", "created_at", {"ended": {"$ne": True}}),
+    _dated("evidence", "submissions", "sent_at"),
+    _dated("notifier", "contacts", "life_from"),
+    Read("notifier", "contacts", owned, {"issuer_id": {"$not": {"$type": "string"}}}),
+    Read("notifier", "deliveries", StoredDelivery.of),
 )
 
 

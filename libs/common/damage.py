@@ -5,16 +5,22 @@ from typing import Any, TypeVar
 
 from libs.common.mongo import Document
 from libs.common.stored import UNREADABLE
+from libs.common.telemetry import get_logger
 
 T = TypeVar("T")
 K = TypeVar("K")
 
 
 class Damage:
-    """Documents that could not be read, for a command that goes on without them."""
+    """Documents that could not be read, for whoever goes on without them.
+
+    Attributes:
+        ids: theirs.
+    """
 
     def __init__(self) -> None:
         self._found: dict[str, None] = {}
+        self.ids: set[Any] = set()
 
     @property
     def found(self) -> Sequence[str]:
@@ -23,6 +29,7 @@ class Damage:
 
     def note(self, collection: str, document: Document, error: Exception) -> None:
         """Note that this document of DATABASE.COLLECTION cannot be read."""
+        self.ids.add(document.get("_id"))
         whose = document.get("issuer_id") or document.get("owner")
         of = f", of {whose}" if isinstance(whose, str) else ""
         self._found[f"{collection} {_name(document.get('_id'))}{of}: {type(error).__name__}"] = None
@@ -60,6 +67,17 @@ class Damage:
     ) -> list[T]:
         """Return what can be read of these ids."""
         return [each for part in await self.parts(collection, find, ids) for each in part]
+
+
+async def told_by_ids(
+    collection: str, find: Callable[[Sequence[K]], Awaitable[dict[K, T]]], ids: Iterable[K]
+) -> tuple[dict[K, T], set[K]]:
+    """Return what can be read of these ids, by id; and those that cannot be read, which the log then has."""
+    damage = Damage()
+    found = await damage.by_ids(collection, find, ids)
+    for each in damage.found:
+        get_logger().error("a stored document cannot be read", document=each)
+    return found, damage.ids
 
 
 def without_damaged(

@@ -13,6 +13,7 @@ import secrets
 from datetime import UTC, datetime, timedelta
 
 from libs.common.mongo import Client, Collection, Database, Session
+from libs.common.stored import MOMENT
 
 _GONE = timedelta(days=1)
 _NOTE = "went-back"
@@ -68,7 +69,7 @@ class Fence:
 
     async def last_raised(self) -> datetime | None:
         """Return when a process last raised its counter in this database; None where none that has started did."""
-        found = await self._fence.find({"raised_at": {"$exists": True}}).sort("raised_at", -1).limit(1).to_list(None)
+        found = await self._fence.find({"raised_at": MOMENT}).sort("raised_at", -1).limit(1).to_list(None)
         return found[0]["raised_at"] if found else None
 
     async def note(self) -> None:

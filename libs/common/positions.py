@@ -23,7 +23,8 @@ from pymongo import UpdateOne
 
 from libs.common import metrics
 from libs.common.fence import Fence
-from libs.common.mongo import Client, Database, find_by_ids, update_together
+from libs.common.mongo import Client, Database, Document, find_by_ids, update_together
+from libs.common.stored import all_readable
 from libs.common.telemetry import get_logger
 
 _CONFLICT_SECONDS = 0.1
@@ -83,9 +84,7 @@ class Positions:
         """See `PositionStore`."""
         names = {_id(group, tp): tp for tp in partitions}
         found = await find_by_ids(self._positions, "_id", names)
-        return {
-            names[each["_id"]]: Position(each["offset"], each["known_until"], each.get("topic_id")) for each in found
-        }
+        return dict(all_readable(lambda each: (names[each["_id"]], _position(each)), found, self._positions))
 
     async def keep(self, group: str, positions: Mapping[TopicPartition, Position]) -> None:
         """See `PositionStore`.
@@ -106,6 +105,13 @@ class Positions:
 
     async def _written(self, updates: Sequence[UpdateOne]) -> bool:
         return await update_together(self._client, self._positions, updates, first=self._fence.prove)
+
+
+def _position(stored: Document) -> Position:
+    offset, known_until = stored["offset"], stored["known_until"]
+    if not isinstance(offset, int) or not isinstance(known_until, int):
+        raise TypeError("a position that is none")
+    return Position(offset, known_until, stored.get("topic_id"))
 
 
 def _id(group: str, tp: TopicPartition) -> str:

@@ -12,6 +12,9 @@ T = TypeVar("T")
 # What reading a document raises that somebody's hand has damaged: a field that is gone, of another kind, or no JSON.
 UNREADABLE: Final = (ValueError, KeyError, TypeError, AttributeError, IndexError)
 
+MOMENT: Final[Document] = {"$type": "date"}
+"""What a query asks of a field, lest a document that lacks it, or has something else there, comes first of all."""
+
 
 def readable(read: Callable[[Document], T], stored: Document, collection: Collection | None = None) -> T | None:
     """Return what a document of a collection says; None where it cannot be read, which the log then has by its id."""

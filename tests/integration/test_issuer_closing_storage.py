@@ -194,8 +194,9 @@ async def test_commands_that_wait_are_read_in_pages_listed_and_bounded(
     with pytest.raises(TooManyWaitError):
         await closing(world).handle([command(others[3])])
     store = WaitingCommands(world.database)
-    first = await store.page("", 2)
-    rest = await store.page(first[-1].key, 2)
+    first, after = await store.page("", 2)
+    rest, end = await store.page(after, 2)
+    assert (after, end) == (first[-1].key, "")
     assert [each.key for each in [*first, *rest]] == sorted(f"{each['_id']}/revoke/wattle" for each in others[:3])
     assert (await store.count(), await store.oldest()) == (3, NOW)
     assert await print_commands(world.database) == 3

@@ -20,7 +20,7 @@ from services.issuer.credentials import worker
 from services.issuer.credentials.announcements import Announcer
 from services.issuer.credentials.credential import Credential, Revocation, TakeDown, Target
 from services.issuer.credentials.waiting import WaitingClosing
-from services.issuer.credentials.waiting_commands import Command, WaitingCommand
+from services.issuer.credentials.waiting_commands import Command, WaitingCommand, WaitingPage
 from services.issuer.credentials.worker import Closing, TooManyWaitError
 from services.issuer.decision_ids import DecisionId
 from services.issuer.status.entry import StatusEntry
@@ -98,8 +98,9 @@ class World:
         found = [each for each in self.kept.values() if each.command.credential_id in wanted]
         return sorted(found, key=lambda each: (each.command.requested_at, each.key))
 
-    async def page(self, after: str, limit: int) -> list[WaitingCommand]:
-        return [self.kept[key] for key in sorted(self.kept) if key > after][:limit]
+    async def page(self, after: str, limit: int) -> WaitingPage:
+        keys = [key for key in sorted(self.kept) if key > after][:limit]
+        return WaitingPage([self.kept[key] for key in keys], keys[-1] if len(keys) == limit else "")
 
     async def remove(self, commands: Iterable[WaitingCommand]) -> None:
         for each in commands:

@@ -11,8 +11,10 @@ from uuid import UUID
 
 from libs.common.errors import NotFoundError
 from libs.common.mongo import Collection, Document, Index
-from libs.contracts.ids import LAST_ROW, submission_id
+from libs.common.stored import MOMENT, UNREADABLE, all_readable
+from libs.common.telemetry import get_logger
 from services.evidence.batches.batch import Batch, BatchState
+from services.evidence.batches.texts import rows_of_batch
 
 INDEXES = (Index("batches", ("created_at", "_id"), partial={"created_at": {"$exists": True}}),)
 # A batch with a row that still waits is looked at again after so long.
@@ -32,7 +34,9 @@ class BatchRemoval:
 
     async def oldest(self) -> datetime | None:
         """Return when the oldest batch that is still kept was sent; None where there is none."""
-        found = self._batches.find({"created_at": {"$exists": True}}, {"created_at": 1}).sort("created_at", 1).limit(1)
+        # The partial index is used only where the query says so.
+        kept = {"created_at": {"$exists": True, **MOMENT}}
+        found = self._batches.find(kept, {"created_at": 1}).sort("created_at", 1).limit(1)
         oldest = await found.to_list(None)
         return oldest[0]["created_at"] if oldest else None
 
@@ -52,7 +56,8 @@ class BatchRemoval:
             "look_again_at": {"$not": {"$gt": before}},
         }
         removed = 0
-        for batch in await self._batches.find(due).sort("created_at", 1).limit(limit).to_list(None):
+        found = await self._batches.find(due).sort("created_at", 1).limit(limit).to_list(None)
+        for batch in all_readable(removable, found, self._batches):
             if removed >= limit:
                 break
             own = {"_id": batch["_id"], "issuer_id": batch["issuer_id"]}
@@ -69,12 +74,14 @@ class BatchRemoval:
     async def _is_settled(self, batch: Document) -> bool:
         try:
             return (await self._counted(batch["_id"], batch["issuer_id"])).settled
+        except UNREADABLE:
+            get_logger().error("the rows of a batch cannot be counted, and it stays", batch=str(batch["_id"]))
+            return False
         except NotFoundError:  # another replica has found it settled, and marked it
             return True
 
     async def _remove_rows(self, batch: Document, limit: int) -> int:
-        numbers = {"$gte": submission_id(batch["_id"], 0), "$lte": submission_id(batch["_id"], LAST_ROW)}
-        of_batch = {"_id": numbers, "batch_id": batch["_id"], "issuer_id": batch["issuer_id"]}
+        _, of_batch = rows_of_batch(batch)
         removed = 0
         for collection in self._of_rows:
             found = await collection.find(of_batch, {"_id": 1}).sort("_id", 1).limit(limit - removed).to_list(None)
@@ -91,3 +98,10 @@ class BatchRemoval:
             await self._batches.replace_one(own, {**own, "schema": 1, "ended": True})
         else:
             await self._batches.delete_one(own)
+
+
+def removable(batch: Document) -> Document:
+    """Return the batch, of which all that removing it takes can be read."""
+    rows_of_batch(batch)
+    batch["announced"]["fingerprint"]
+    return batch

@@ -9,6 +9,7 @@ from bson import Binary
 
 from libs.common.damage import Damage, without_damaged
 from libs.common.mongo import Collection, Database, Document, Index, find_by_ids
+from libs.common.stored import MOMENT
 from libs.contracts.events import EvidenceSubmitted
 
 INDEXES = (Index("submissions", ("sent_at",)),)
@@ -70,7 +71,9 @@ class SentSubmissions:
     async def oldest(self) -> datetime | None:
         """Return when the oldest that is still kept was published; None where there is none."""
         # All tenants, here and below: the loop serves each in its turn.
-        found = await self._submissions.find({}, {"sent_at": 1}).sort("sent_at", 1).limit(1).to_list(None)
+        found = (
+            await self._submissions.find({"sent_at": MOMENT}, {"sent_at": 1}).sort("sent_at", 1).limit(1).to_list(None)
+        )
         return found[0]["sent_at"] if found else None
 
     async def ended(self, before: datetime) -> int:

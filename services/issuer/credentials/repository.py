@@ -76,6 +76,13 @@ class HeldCredentialName(NamedTuple):
     active: bool
 
 
+class HeldCredentialNames(NamedTuple):
+    """Some of them, in the order of their ids; the next ones come after `after`, and none where that is None."""
+
+    names: list[HeldCredentialName]
+    after: UUID | None
+
+
 class MongoCredentials:
     """Credentials in MongoDB. Reads are of majority-committed data: what is announced cannot be rolled back."""
 
@@ -162,22 +169,14 @@ class MongoCredentials:
         while found := await cursor.to_list(_TOGETHER):
             yield without_damaged(damage, "issuer.credentials", found, _credential)
 
-    async def names_after(self, after: UUID | None, limit: int) -> list[HeldCredentialName]:
+    async def names_after(self, after: UUID | None, limit: int) -> HeldCredentialNames:
         """Return credentials of every issuer by their ids, beginning after `after`."""
         # All tenants: the loop over them serves each in its turn.
         query: Document = {} if after is None else {"_id": {"$gt": after}}
         fields = dict.fromkeys(("issuer_id", "learner_id", "achievement", "state"), 1)
         found = await self._collection.find(query, fields).sort("_id", 1).limit(limit).to_list(None)
-        return [
-            HeldCredentialName(
-                each["_id"],
-                each["issuer_id"],
-                each["learner_id"],
-                each["achievement"],
-                active=each["state"] == CredentialState.ACTIVE,
-            )
-            for each in found
-        ]
+        last = found[-1]["_id"] if len(found) == limit else None
+        return HeldCredentialNames(all_readable(_name, found, self._collection), last)
 
     async def close(
         self, revocations: Mapping[Target, Revocation], take_downs: Mapping[Target, TakeDown]
@@ -227,6 +226,19 @@ class MongoCredentials:
         query: dict[str, Any] = {"status_list": list_id, "state": CredentialState.REVOKED}
         found = await self._collection.find(query, {"status_index": 1}).to_list(None)
         return all_readable(_status_index, found)
+
+
+def _name(stored: Document) -> HeldCredentialName:
+    name = HeldCredentialName(
+        stored["_id"],
+        stored["issuer_id"],
+        stored["learner_id"],
+        stored["achievement"],
+        active=CredentialState(stored["state"]) is CredentialState.ACTIVE,
+    )
+    if not (isinstance(name.issuer_id, str) and isinstance(name.learner_id, UUID) and name.achievement.count("/")):
+        raise ValueError("a credential that does not say whose it is, or of what")
+    return name
 
 
 def _sought(issuer_id: str, sought: SoughtCredentials) -> Document:

@@ -12,6 +12,7 @@ from uuid import UUID
 
 from libs.common.damage import Damage, without_damaged
 from libs.common.mongo import Database, Document, Index, find_by_ids, insert_new
+from libs.common.stored import MOMENT
 
 INDEXES: Sequence[Index] = (Index("closing_requests", ["requested_at"], partial={"note": {"$exists": True}}),)
 
@@ -83,7 +84,8 @@ class ClosingRequests:
     async def oldest_note(self) -> datetime | None:
         """Return when the oldest note that is still kept was written; None where there is none."""
         # All tenants, here and below: the loop serves each in its turn.
-        found = self._requests.find({"note": {"$exists": True}}, {"requested_at": 1}).sort("requested_at", 1).limit(1)
+        kept = {"note": {"$exists": True}, "requested_at": MOMENT}
+        found = self._requests.find(kept, {"requested_at": 1}).sort("requested_at", 1).limit(1)
         oldest = await found.to_list(None)
         return oldest[0]["requested_at"] if oldest else None
 

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
+from libs.common.damage import told_by_ids
 from libs.common.failpoints import failpoint
 from libs.common.telemetry import get_logger
 from libs.contracts.cloudevents import Outgoing
@@ -51,10 +52,10 @@ class WaitingClosing:
         oldest = await self._store.oldest()
         metrics.WAITING_COMMANDS.set(await self._store.count())
         metrics.WAITING_OLDEST.set(0.0 if oldest is None else (now - oldest).total_seconds())
-        found = await self._store.page(self._after, _TOGETHER)
-        self._after = found[-1].key if len(found) == _TOGETHER else ""
+        found, self._after = await self._store.page(self._after, _TOGETHER)
         if found:
-            here = await self._credentials.by_ids(each.command.credential_id for each in found)  # 1
+            asked = {each.command.credential_id for each in found}
+            here, damaged = await told_by_ids("issuer.credentials", self._credentials.by_ids, asked)  # 1
             if here:
                 # Whatever waits for one credential goes together, wherever the page ends.
                 waiting = await self._store.about(here)
@@ -63,7 +64,7 @@ class WaitingClosing:
                 await self._publish(closed.announcements)
                 failpoint("issuer.waiting_commands.1")
                 await self._store.remove(waiting)  # 3
-            missing = [each for each in found if each.command.credential_id not in here]
+            missing = [each for each in found if each.command.credential_id not in here.keys() | damaged]
             await self._give_up([each for each in missing if now - each.since > self._longest])
         return 0.0 if self._after else _DELAY_SECONDS
 

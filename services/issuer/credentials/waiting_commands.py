@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 from uuid import UUID
 
 from libs.common.mongo import Database, Document, Index, find_by_ids, insert_new
+from libs.common.stored import MOMENT, all_readable
 from libs.contracts.events import RevokeCredential, TakeDownCredential
 from services.issuer.credentials.requests import RequestKind
 
@@ -39,6 +40,13 @@ class WaitingCommand:
         return f"{self.command.credential_id}/{self.kind}/{self.command.issuer_id}"
 
 
+class WaitingPage(NamedTuple):
+    """Some of what waits, in the order of the keys; the next ones come after `after`, and none where that is empty."""
+
+    commands: list[WaitingCommand]
+    after: str
+
+
 class WaitingCommandStore(Protocol):
     """What closing needs of commands that wait; unit tests run against a fake."""
 
@@ -50,8 +58,8 @@ class WaitingCommandStore(Protocol):
         """Return what waits for these credentials, in the order in which it was asked for."""
         ...
 
-    async def page(self, after: str, limit: int) -> list[WaitingCommand]:
-        """Return what waits, in the order of the keys, beginning after `after`."""
+    async def page(self, after: str, limit: int) -> WaitingPage:
+        """Return what waits, beginning after `after`."""
         ...
 
     async def remove(self, commands: Iterable[WaitingCommand]) -> None:
@@ -79,13 +87,15 @@ class WaitingCommands:
 
     async def about(self, credential_ids: Iterable[UUID]) -> list[WaitingCommand]:
         """See `WaitingCommandStore`."""
-        found = [_command(each) for each in await find_by_ids(self._collection, "credential_id", credential_ids)]
-        return sorted(found, key=lambda each: (each.command.requested_at, each.key))
+        found = await find_by_ids(self._collection, "credential_id", credential_ids)
+        commands = all_readable(waiting_command, found, self._collection)
+        return sorted(commands, key=lambda each: (each.command.requested_at, each.key))
 
-    async def page(self, after: str, limit: int) -> list[WaitingCommand]:
+    async def page(self, after: str, limit: int) -> WaitingPage:
         """See `WaitingCommandStore`."""
-        found = self._collection.find({"_id": {"$gt": after}}).sort("_id", 1).limit(limit)
-        return [_command(each) for each in await found.to_list(None)]
+        found = await self._collection.find({"_id": {"$gt": after}}).sort("_id", 1).limit(limit).to_list(None)
+        last = found[-1]["_id"] if len(found) == limit else ""
+        return WaitingPage(all_readable(waiting_command, found, self._collection), last)
 
     async def remove(self, commands: Iterable[WaitingCommand]) -> None:
         """See `WaitingCommandStore`."""
@@ -97,7 +107,7 @@ class WaitingCommands:
 
     async def oldest(self) -> datetime | None:
         """See `WaitingCommandStore`."""
-        found = await self._collection.find({}, {"since": 1}).sort("since", 1).limit(1).to_list(None)
+        found = await self._collection.find({"since": MOMENT}, {"since": 1}).sort("since", 1).limit(1).to_list(None)
         return found[0]["since"] if found else None
 
 
@@ -118,8 +128,13 @@ def _document(waiting: WaitingCommand) -> Document:
     return {name: value for name, value in document.items() if value is not None}
 
 
-def _command(stored: Document) -> WaitingCommand:
-    contract = RevokeCredential if stored["kind"] == RequestKind.REVOKE else TakeDownCredential
+def waiting_command(stored: Document) -> WaitingCommand:
+    """Return what a document of the collection says.
+
+    Raises:
+        ValueError, KeyError, TypeError: it was damaged: it says something else than its id, too.
+    """
+    contract = RevokeCredential if RequestKind(stored["kind"]) is RequestKind.REVOKE else TakeDownCredential
     command: Command = contract(
         credential_id=stored["credential_id"],
         issuer_id=stored["issuer_id"],
@@ -127,4 +142,7 @@ def _command(stored: Document) -> WaitingCommand:
         reason=stored["reason"],
         requested_at=stored["requested_at"],
     )
-    return WaitingCommand(command, stored["trace"], stored["since"])
+    waiting = WaitingCommand(command, stored["trace"], stored["since"])
+    if waiting.key != stored["_id"] or not isinstance(waiting.since, datetime) or not isinstance(waiting.trace, str):
+        raise ValueError("what is stored is no command as it was kept")
+    return waiting

@@ -16,6 +16,7 @@ from typing import Final, Protocol
 from uuid import UUID
 
 from libs.common.mongo import Collection, Database, Document, insert_new
+from libs.common.stored import all_readable
 from libs.common.telemetry import get_logger, new_trace
 from libs.contracts.cloudevents import Outgoing
 from libs.contracts.events import AchievementPublished, ReconsiderHolding
@@ -30,6 +31,8 @@ _DELAY_SECONDS: Final = 5.0
 # Longer than anything decides by what it has read.
 _AGAIN: Final = timedelta(seconds=60)
 _PASSES: Final = 2
+# The longest due of so many goes on that can be read.
+_SWEEPS: Final = 20
 
 
 class AskedFor(Protocol):
@@ -104,17 +107,17 @@ class Sweeps:
         """Go on with one sweep; return the seconds until the next time."""
         # All tenants: the loop serves each in its turn.
         query = {"passes": {"$gt": 0}, "due": {"$lte": self._clock()}}
-        found = await self._sweeps.find(query).sort("due", 1).limit(1).to_list(None)
-        if not found:
+        found = await self._sweeps.find(query).sort("due", 1).limit(_SWEEPS).to_list(None)
+        sweep = next(iter(all_readable(sweep_of, found, self._sweeps)), None)
+        if sweep is None:
             return _DELAY_SECONDS
-        (sweep,) = found
         page = await self._credentials.names_after(sweep.get("after"), _TOGETHER)  # 1
-        wanted = [each for each in page if _is_wanted(sweep, each)]
+        wanted = [each for each in page.names if _is_wanted(sweep, each)]
         if wanted:
             trace, at = new_trace(), self._clock()
             events = [_event(each, at, self._proofs) for each in wanted]
             await self._publish([Outgoing(each, trace) for each in events])  # 2
-        await self._come_to(sweep, page[-1].credential_id if len(page) == _TOGETHER else None)  # 3
+        await self._come_to(sweep, page.after)  # 3
         return _PAUSE_SECONDS
 
     async def _come_to(self, sweep: Document, after: UUID | None) -> None:
@@ -142,16 +145,29 @@ class HeldBelow:
         Where that was done, nothing follows.
         """
         # An operator's query, over all tenants.
-        sweeps = await self._sweeps.find({"$or": [{"passes": {"$gt": 0}}, {"due": {"$gte": since}}]}).to_list(None)
+        found = await self._sweeps.find({"$or": [{"passes": {"$gt": 0}}, {"due": {"$gte": since}}]}).to_list(None)
+        sweeps = all_readable(sweep_of, found, self._sweeps)
         after: UUID | None = None
-        while sweeps and (page := await self._credentials.names_after(after, _TOGETHER)):
-            wanted = [each for each in page if any(_is_wanted(sweep, each) for sweep in sweeps)]
+        while sweeps:
+            names, after = await self._credentials.names_after(after, _TOGETHER)
+            wanted = [each for each in names if any(_is_wanted(sweep, each) for sweep in sweeps)]
             yield [_event(each, at, self._proofs) for each in wanted]
-            after = page[-1].credential_id
+            if after is None:
+                return
 
 
 def _sweeps(database: Database) -> Collection:
     return database["sweeps"]
+
+
+def sweep_of(stored: Document) -> Document:
+    """Return the sweep, of which all that it takes can be read."""
+    after, issuer_id = stored.get("after"), stored["issuer_id"]
+    if not (isinstance(stored["passes"], int) and isinstance(stored["holds"], list)):
+        raise TypeError("a sweep that does not say how often, or for what")
+    if not (isinstance(after, UUID | None) and isinstance(issuer_id, str | None)):
+        raise TypeError("a sweep that does not say how far it has come, or whose it is")
+    return stored
 
 
 def _event(held: HeldCredentialName, at: datetime, proofs: Proofs) -> ReconsiderHolding:

@@ -259,15 +259,13 @@ class MongoDecisions:
     async def parked(self) -> list[Parked]:
         """Return what is parked, by issuer and reason, those with most pieces first."""
         # An operator's query, over all tenants; the index has what is parked alone.
+        since = {"$cond": [{"$eq": [{"$type": "$since"}, "date"]}, "$since", None]}
         pipeline: list[Mapping[str, Any]] = [
             {"$match": {"reason": {"$in": sorted(PARKED)}}},
-            {"$group": {"_id": ["$issuer_id", "$reason"], "pieces": {"$sum": 1}, "since": {"$min": "$since"}}},
+            {"$group": {"_id": ["$issuer_id", "$reason"], "pieces": {"$sum": 1}, "since": {"$min": since}}},
             {"$sort": {"pieces": -1, "_id": 1}},
         ]
-        return [
-            Parked(each["_id"][0], Reason(each["_id"][1]), each["pieces"], each["since"])
-            async for each in mongo.aggregate(self._waiting, pipeline)
-        ]
+        return all_readable(_parked, [each async for each in mongo.aggregate(self._waiting, pipeline)], self._waiting)
 
     async def release(self, issuer_id: str, now: datetime) -> int:
         """Let what was put off of this issuer be tried now; return how many pieces."""
@@ -282,6 +280,13 @@ class MongoDecisions:
     async def count_waiting(self) -> int:
         """See `WaitingStore`."""
         return await self._waiting.estimated_document_count()
+
+
+def _parked(group: Document) -> Parked:
+    issuer_id, reason = group["_id"]
+    if not isinstance(issuer_id, str) or group["since"] is None:
+        raise TypeError("what is parked does not say whose it is, or since when")
+    return Parked(issuer_id, Reason(reason), group["pieces"], group["since"])
 
 
 def _owner(stored: Document) -> Owner:

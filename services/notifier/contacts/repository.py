@@ -9,6 +9,7 @@ from pymongo import DeleteOne, UpdateOne
 
 from libs.common.damage import Damage, without_damaged
 from libs.common.mongo import Database, Document, Index, find_by_ids, insert_new, upsert_newest
+from libs.common.stored import MOMENT, all_readable
 from libs.contracts.events import LearnerContact
 
 INDEXES: Sequence[Index] = (Index("contacts", ["life_from"]),)
@@ -62,7 +63,12 @@ class Contacts:
     async def oldest(self) -> datetime | None:
         """Return when the contact was given or needed last for which that is longest ago; None where there is none."""
         # All tenants, here and below: the loop serves each in its turn.
-        oldest = await self._contacts.find({}, {"life_from": 1}).sort("life_from", 1).limit(1).to_list(None)
+        oldest = (
+            await self._contacts.find({"life_from": MOMENT}, {"life_from": 1})
+            .sort("life_from", 1)
+            .limit(1)
+            .to_list(None)
+        )
         return oldest[0]["life_from"] if oldest else None
 
     async def count_unused(self, before: datetime) -> int:
@@ -72,7 +78,7 @@ class Contacts:
     async def unused(self, before: datetime, limit: int) -> dict[UUID, str]:
         """Return learners whose contact was neither given nor needed since then, and their issuers, oldest first."""
         found = self._contacts.find({"life_from": {"$lt": before}}, {"issuer_id": 1}).sort("life_from", 1).limit(limit)
-        return {each["_id"]: each["issuer_id"] for each in await found.to_list(None)}
+        return dict(all_readable(owned, await found.to_list(None), self._contacts))
 
     async def keep_from(self, needed: Mapping[UUID, datetime]) -> None:
         """Let the life of these learners' contacts begin when they were needed last."""
@@ -110,7 +116,7 @@ class Contacts:
     async def reachable(self, learner_ids: Iterable[UUID]) -> dict[UUID, Contact]:
         """Return the contacts of those of these learners who have an address."""
         found = await find_by_ids(self._contacts, "_id", learner_ids)
-        return {each["_id"]: Contact(each["email"], each.get("name")) for each in found if each.get("email")}
+        return dict(all_readable(_contact, [each for each in found if each.get("email")], self._contacts))
 
 
 def _document(event: LearnerContact, names: Iterable[str]) -> Document:
@@ -122,6 +128,20 @@ def _document(event: LearnerContact, names: Iterable[str]) -> Document:
     if "email" in names:  # a new document, or a new address
         document["life_from"] = event.changed_at
     return document
+
+
+def owned(stored: Document) -> tuple[UUID, str]:
+    """Return whose contact it is, of which school."""
+    if not isinstance(stored["issuer_id"], str):
+        raise TypeError("a contact without its school")
+    return stored["_id"], stored["issuer_id"]
+
+
+def _contact(stored: Document) -> tuple[UUID, Contact]:
+    email, name = stored["email"], stored.get("name")
+    if not isinstance(email, str) or not isinstance(name, str | None):
+        raise TypeError("a contact whose name or address is no text")
+    return stored["_id"], Contact(email, name)
 
 
 def _with_address(stored: Document) -> LearnerContact:

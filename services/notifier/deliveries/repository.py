@@ -18,7 +18,7 @@ from pymongo import UpdateOne
 
 from libs.common.errors import NotFoundError
 from libs.common.mongo import Database, Document, Index, aggregate, find_by_ids, insert_new, not_found
-from libs.common.stored import all_readable
+from libs.common.stored import MOMENT, all_readable
 from services.notifier.deliveries.changes import CLAIM_FIELDS, Change, unless_cancelled, unset
 from services.notifier.deliveries.delivery import Delivery, StoredDelivery
 from services.notifier.deliveries.schedule import ENDED, FAILED, OPEN, UNDECIDED, State
@@ -37,6 +37,7 @@ _MOST_COUNTED = 1_000_000
 _TOLD_BY_DECISION = ("learner_id", "achievement", "level", "score", "replaces")
 # What nobody is sending: it can be cancelled at once.
 _AT_REST = (State.NO_ADDRESS, State.PENDING, *FAILED)
+_CREATED = {"$eq": [{"$type": "$created_at"}, "date"]}
 _NAMELESS = {"state": State.MAY_HAVE_BEEN_SENT, "learner_id": {"$exists": False}}
 
 
@@ -84,7 +85,7 @@ class Deliveries:
     async def failed_for(self, learner_ids: Sequence[UUID]) -> list[StoredDelivery]:
         """Return the deliveries of these learners that ended without being sent, for want of a good address."""
         query = {"learner_id": {"$in": list(learner_ids)}, "state": {"$in": FAILED}}
-        return [StoredDelivery.of(each) for each in await self._deliveries.find(query).to_list(None)]
+        return all_readable(StoredDelivery.of, await self._deliveries.find(query).to_list(None), self._deliveries)
 
     async def reopen(self, failed: Sequence[StoredDelivery], now: datetime) -> None:
         """Let these be tried from their first attempt, each unless something else became of it."""
@@ -133,7 +134,7 @@ class Deliveries:
         }
         pipeline: list[Mapping[str, Any]] = [
             {"$match": query},
-            {"$group": {"_id": "$learner_id", "last": {"$max": "$created_at"}}},
+            {"$group": {"_id": "$learner_id", "last": {"$max": {"$cond": [_CREATED, "$created_at", since]}}}},
         ]
         return {each["_id"]: max(each["last"], since) async for each in aggregate(self._deliveries, pipeline)}
 
@@ -250,7 +251,7 @@ class Deliveries:
         if result.modified_count < len(candidates):
             ours = await find_by_ids(self._deliveries, "_id", [each["_id"] for each in candidates])
             candidates = [each for each in ours if each.get("claim") == claim]
-        return all_readable(lambda each: Delivery.of(each, claim), candidates)
+        return all_readable(lambda each: Delivery.of(each, claim), candidates, self._deliveries)
 
     async def renew(self, deliveries: Sequence[Delivery], lease_until: datetime) -> None:
         """Extend the leases of deliveries that are still in flight."""
@@ -270,7 +271,8 @@ class Deliveries:
     async def oldest_ended(self) -> datetime | None:
         """Return when the first of the deliveries ended that are over and still kept; None where there is none."""
         # All tenants, here and below: the loop serves each in its turn.
-        found = self._deliveries.find({"state": {"$in": ENDED}}, {"changed_at": 1}).sort("changed_at", 1).limit(1)
+        over = {"state": {"$in": ENDED}, "changed_at": MOMENT}
+        found = self._deliveries.find(over, {"changed_at": 1}).sort("changed_at", 1).limit(1)
         oldest = await found.to_list(None)
         return oldest[0]["changed_at"] if oldest else None
 
