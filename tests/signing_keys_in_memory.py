@@ -73,7 +73,9 @@ class MemorySigningKeys:
                 changed.append(now)
         return changed
 
-    async def readable(self, issuer_ids: Iterable[str]) -> tuple[dict[str, list[StoredKey]], set[str]]:
+    async def readable(
+        self, issuer_ids: Iterable[str], _key_ids: Iterable[str] = ()
+    ) -> tuple[dict[str, list[StoredKey]], set[str]]:
         return {each: await self.with_secrets(each) for each in issuer_ids}, set()
 
     async def adopt(self, changes: Iterable[tuple[StoredKey | None, StoredKey]], _damaged: object) -> bool:

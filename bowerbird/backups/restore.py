@@ -65,9 +65,8 @@ async def look_at(client: Client) -> Target:
         {"$group": {"_id": "$appName"}},
     ]
     connected = sorted([each["_id"] async for each in mongo.aggregate(client.admin, looking)])
-    begun = await client[_LOGGED][_FILLED].find_one({})
     version = str((await client.server_info())["version"])
-    return Target(version, filled, connected, None if begun is None else begun["_id"])
+    return Target(version, filled, connected, await _begun(client))
 
 
 def require_free(target: Target, backup: Manifest) -> None:
@@ -112,7 +111,8 @@ async def restore(client: Client, folder: Path, backup: Manifest, tell: Tell, en
     3. Note that all are filled, and of which backup.               Broken off: on with 4.
     4. Give each its own name.                                      Broken off: some have it; on with the others.
     5. Leave word for the services that they went back.             Broken off: left again.
-    6. Let services and backups come, then take the note of step 3 away.
+    6. Let services and backups come, then take the note of step 3 away.    Broken off between: the note says nothing
+       any more, since nothing keeps services away.
 
     Args:
         client: of one who may write every database.
@@ -125,7 +125,9 @@ async def restore(client: Client, folder: Path, backup: Manifest, tell: Tell, en
         BackupError: a file does not hold what its manifest says.
         PyMongoError: MongoDB does not answer.
     """
-    filled, fences = client[_LOGGED][_FILLED], [Fence(client, client[database]) for database in NAMES]
+    filled, fences = client[_LOGGED][_FILLED], _fences(client)
+    if await _begun(client) is None:
+        await filled.drop()
     for fence in fences:
         await fence.begin_restoring()  # 1
     if await filled.find_one({"_id": backup.digest}) is None:
@@ -142,6 +144,18 @@ async def restore(client: Client, folder: Path, backup: Manifest, tell: Tell, en
     for fence in fences:
         await fence.end_restoring()  # 6
     await filled.drop()
+
+
+def _fences(client: Client) -> list[Fence]:
+    return [Fence(client, client[database]) for database in NAMES]
+
+
+async def _begun(client: Client) -> str | None:
+    """Return the digest of the manifest of a backup that was written in full, and whose restoring is not done."""
+    note = await client[_LOGGED][_FILLED].find_one({})
+    if note is None or not any([await each.is_restoring() for each in _fences(client)]):
+        return None
+    return str(note["_id"])
 
 
 async def _fill_all(client: Client, folder: Path, backup: Manifest, tell: Tell, entry: Entry) -> None:

@@ -92,6 +92,10 @@ class Fence:
         """Let processes start on this database again."""
         await self._fence.delete_one({"_id": RESTORING_ID})
 
+    async def is_restoring(self) -> bool:
+        """Return whether a restore into this database is under way, or broke off."""
+        return await self._fence.find_one({"_id": RESTORING_ID}) is not None
+
     async def require_restored(self) -> None:
         """Do nothing where no restore into this database is under way, or broke off; it only reads.
 
@@ -99,7 +103,7 @@ class Fence:
             UnfinishedRestoreError: one is, or did.
             PyMongoError: the database is unavailable.
         """
-        if await self._fence.find_one({"_id": RESTORING_ID}) is not None:
+        if await self.is_restoring():
             raise UnfinishedRestoreError(
                 "a backup is being restored into this MongoDB, or that broke off: run the same `bowerbird restore` "
                 "again, to its end, before anything else"

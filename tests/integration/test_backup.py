@@ -135,6 +135,29 @@ async def test_a_backup_is_one_moment_of_all_databases_and_a_restore_gives_it_ba
     await mongo.close(target)
 
 
+async def test_a_note_that_outlived_its_restore_lets_none_seem_done(
+    infrastructure: Stack, empty: Stack, source: Client, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await source["issuer"]["pairs"].insert_one({"_id": "one"})
+    folder = tmp_path / "backup"
+    assert await run(infrastructure, infrastructure, "backup", str(folder)) == 0
+    target = mongo.connect(empty.mongo_url, "test")
+    for database in NAMES:
+        await target.drop_database(database)
+    # As a restore leaves it that was killed before its last step.
+    note = target["issuer"][restoring._FILLED]
+    await note.insert_one({"_id": manifest.read(folder).digest})
+    assert await run(empty, infrastructure, "restore", str(folder), "--yes") == 0
+    assert await target["issuer"]["pairs"].find_one({"_id": "one"}) is not None
+    assert note.name not in await target["issuer"].list_collection_names()
+    await note.insert_one({"_id": manifest.read(folder).digest})
+    assert await run(empty, infrastructure, "restore", str(folder), "--yes") == 1
+    assert "not empty" in capsys.readouterr().err
+    for database in NAMES:
+        await target.drop_database(database)
+    await mongo.close(target)
+
+
 async def test_a_damaged_signing_key_is_copied_as_it_is_and_named(
     infrastructure: Stack, source: Client, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

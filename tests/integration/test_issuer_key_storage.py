@@ -273,8 +273,13 @@ async def broken(world: World, how: str, key_id: str) -> None:
         "not readable": {"state": "active", "times": "yesterday"},
         "no bytes": {"sealed": None},
         "another key's": {"sealed": KEK.seal(bytes(32), "signing key").ciphertext},
+        "nobody's": {"issuer_id": key_id.encode()},
     }[how]
-    await keys.update_one({"_id": key_id}, {"$set": fields})
+    # The index lets one active key be without an issuer.
+    if how == "nobody's" and await keys.find_one({"issuer_id": {"$exists": False}}) is None:
+        await keys.update_one({"_id": key_id}, {"$unset": {"issuer_id": ""}})
+    else:
+        await keys.update_one({"_id": key_id}, {"$set": fields})
 
 
 @pytest.mark.parametrize(
@@ -305,7 +310,7 @@ async def test_a_key_that_is_missing_or_does_not_open_parks_its_school_alone_unt
 
 
 @pytest.mark.parametrize(
-    "how", ["missing", "damaged", "under another key", "not readable", "no bytes", "another key's"]
+    "how", ["missing", "damaged", "under another key", "not readable", "no bytes", "another key's", "nobody's"]
 )
 async def test_a_key_that_was_lost_or_damaged_is_taken_back_from_its_copy_and_no_other_school_is_held_up(
     world: World, how: str

@@ -59,7 +59,7 @@ class KeyAdoption:
 
     async def _adopt(self, issuer_id: str, copied: Sequence[StoredKey]) -> int:
         for _ in range(_ATTEMPTS):
-            found, damaged = await self._repository.readable([issuer_id])
+            found, damaged = await self._repository.readable([issuer_id], [each.key.key_id for each in copied])
             before = {each.key.key_id: each for each in found[issuer_id]}
             changes = self._changes(found[issuer_id], copied)
             if not changes:

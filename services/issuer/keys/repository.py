@@ -31,6 +31,8 @@ INDEXES: Sequence[Index] = (
 _CONFLICT_SECONDS = 0.05
 # Whoever reads states needs no secrets.
 _WITHOUT_SECRET = {"sealed": 0}
+# What was damaged so that it does not say whose it is.
+_NOBODYS = {"issuer_id": {"$not": {"$type": "string"}}}
 # A key that an earlier version stored has no copy.
 _UNCOPIED = {"copy": {"$in": [None, Copy.NONE.value, Copy.BEHIND.value]}}
 
@@ -128,11 +130,18 @@ class SigningKeyRepository:
         # A worker's query, by ids.
         return [_stored(each) for each in await self._collection.find({"_id": {"$in": changed}}).to_list(None)]
 
-    async def readable(self, issuer_ids: Sequence[str]) -> tuple[dict[str, list[StoredKey]], set[str]]:
-        """Return all keys of these issuers, by issuer; and the ids of those whose documents were damaged."""
+    async def readable(
+        self, issuer_ids: Sequence[str], key_ids: Sequence[str] = ()
+    ) -> tuple[dict[str, list[StoredKey]], set[str]]:
+        """Return all keys of these issuers, by issuer; and the ids of those whose documents were damaged.
+
+        Of these keys a document that does not say whose it is was damaged too.
+        """
         found: dict[str, list[StoredKey]] = {each: [] for each in issuer_ids}
         damaged = set[str]()
-        for each in await self._collection.find({"issuer_id": {"$in": list(issuer_ids)}}).to_list(None):
+        nobodys = {"_id": {"$in": list(key_ids)}, **_NOBODYS}
+        query = {"$or": [{"issuer_id": {"$in": list(issuer_ids)}}, nobodys]}
+        for each in await self._collection.find(query).to_list(None):
             try:
                 found[each["issuer_id"]].append(_stored(each))
             except UNREADABLE:
@@ -154,6 +163,8 @@ class SigningKeyRepository:
                 query["created_at"] = {"$exists": False}  # one that is there is not matched, and cannot be inserted
             elif before is not None:
                 query["state"] = before.key.state
+            elif key.key_id in damaged:
+                query = {"_id": key.key_id, "$or": [{"issuer_id": key.issuer_id}, _NOBODYS]}
             updates.append(UpdateOne(query, {"$set": _document(key, sealed)}, upsert=new))
         return await update_together(self._client, self._collection, updates, first=self._prove)
 
