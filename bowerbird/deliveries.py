@@ -4,7 +4,7 @@ import asyncio
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Final
 
 from cyclopts import Parameter
 from pymongo.errors import PyMongoError
@@ -21,6 +21,8 @@ from libs.common.fence import Fence
 from libs.common.settings import SettingsError
 from libs.common.store_access import mongo_options
 from services.notifier.deliveries.repository import Deliveries, HeldDeliveries
+
+_MOST_NAMED: Final = 100
 
 Change = Callable[[Deliveries, str | None, datetime], Awaitable[int]]
 ByIssuer = Annotated[str | None, Parameter(help="only those of this issuer")]
@@ -41,7 +43,7 @@ def list_held(*, issuer: ByIssuer = None) -> int:
         if until is not None and until > now():
             print("All mails are held, also of what comes, until `release` or `discard` without --issuer ends it.")
 
-    return _with_database(work)
+    return _with_database(work, issuer)
 
 
 def release(*, issuer: ByIssuer = None, yes: Yes = False, reason: Reason = None) -> int:
@@ -77,7 +79,7 @@ def _decide(action: Action, change: Change, issuer: str | None, reason: str | No
         if yes and (held or issuer is None):  # of all: what comes may be held too
             print(f"{action.value}: {await decide(database, action, change, held, issuer, reason)}")
 
-    return _with_database(work)
+    return _with_database(work, issuer)
 
 
 async def decide(  # noqa: PLR0917  # as the command has them
@@ -102,24 +104,32 @@ async def decide(  # noqa: PLR0917  # as the command has them
     return await change(Deliveries(database), issuer, at)
 
 
-def _with_database(work: Callable[[mongo.Database], Awaitable[None]]) -> int:
-    async def connected() -> None:
+def _with_database(work: Callable[[mongo.Database], Awaitable[None]], issuer: str | None) -> int:
+    async def connected() -> int:
         settings = store_settings()
         client = mongo.connect(settings.mongo_url.get_secret_value(), "bowerbird-deliveries", mongo_options(settings))
         try:
             await work(client["notifier"])
+            return await name_damaged(client["notifier"], issuer)
         finally:
             await mongo.close(client)
 
     try:
-        asyncio.run(connected())
+        return asyncio.run(connected())
     except SettingsError as error:
         print(f"bowerbird: {error}", file=sys.stderr)
         return 1
     except PyMongoError as error:
         print(f"bowerbird: MongoDB cannot be used ({type(error).__name__})", file=sys.stderr)
         return 1
-    return 0
+
+
+async def name_damaged(database: mongo.Database, issuer: str | None) -> int:
+    """Name held deliveries that were damaged, of one issuer where named; return 1 where there are some."""
+    damaged = await Deliveries(database).damaged_held(issuer, _MOST_NAMED)
+    for each in damaged:
+        print(f"bowerbird: left out, since it cannot be read: notifier.deliveries {each}", file=sys.stderr)
+    return 1 if damaged else 0
 
 
 def _print(held: list[HeldDeliveries]) -> None:

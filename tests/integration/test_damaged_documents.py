@@ -1,6 +1,6 @@
 """One stored document that somebody's hand has damaged, on the real MongoDB: it costs no other document its turn."""
 
-from collections.abc import AsyncIterator, Callable, Iterable, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, MutableMapping
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -11,6 +11,7 @@ from aiokafka import TopicPartition
 from structlog.testing import capture_logs
 
 from bowerbird.auditing import loops
+from bowerbird.deliveries import name_damaged
 from bowerbird.parked import print_commands
 from deploy.embedded.stack import Stack
 from libs.access.api_keys import ApiKeys
@@ -28,7 +29,7 @@ from services.evidence.service import kept as evidence_kept
 from services.issuer.service import kept as issuer_kept
 from services.issuer.settings import ServiceSettings as IssuerSettings
 from services.notifier.contacts.repository import Contacts
-from services.notifier.deliveries.repository import Deliveries
+from services.notifier.deliveries.repository import Deliveries, HeldDeliveries
 from services.notifier.service import kept as notifier_kept
 from services.notifier.settings import ServiceSettings as NotifierSettings
 from tests.issuer_doubles import NOW, evidence, received, ruled
@@ -195,6 +196,32 @@ async def test_the_last_mail_that_a_contact_was_needed_for_is_found_beside_one_w
     assert await deliveries.last_needed([learner], since) == {learner: NOW}
     await database["deliveries"].delete_one({"created_at": NOW})
     assert await deliveries.last_needed([learner], since) == {learner: since}
+
+
+@pytest.mark.parametrize("name", ["issuer_id", "occasion", "created_at"])
+@pytest.mark.parametrize("change", [Deliveries.release, Deliveries.discard])
+async def test_held_mails_are_listed_and_decided_of_without_one_that_was_damaged(
+    database: mongo.Database,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+    change: Callable[[Deliveries, str | None, datetime], Awaitable[int]],
+) -> None:
+    held = {"state": "may_have_been_sent", "issuer_id": "north", "occasion": "issued", "created_at": NOW}
+    good, damaged = uuid4(), uuid4()
+    await database["deliveries"].insert_many(
+        [{"_id": each, **held, "learner_id": uuid4(), "changed_at": NOW} for each in (good, damaged)]
+    )
+    await database["deliveries"].update_one({"_id": damaged}, {"$unset": {name: ""}})
+    deliveries = Deliveries(database)
+    assert await deliveries.held(None) == [HeldDeliveries("north", "issued", 1, NOW, NOW)]
+    assert await name_damaged(database, None) == 1
+    assert f"notifier.deliveries {damaged}" in capsys.readouterr().err
+    assert await name_damaged(database, "south") == 0
+    assert await change(deliveries, None, NOW) == 1
+    states = {each["_id"]: each["state"] async for each in database["deliveries"].find()}
+    assert states[damaged] == "may_have_been_sent" != states[good]
+    assert (await deliveries.held(None), await deliveries.count_held()) == ([], 1)
+    assert str(damaged) in await unreadable(database, "deliveries")
 
 
 async def test_a_contact_that_was_damaged_ends_no_other_and_is_written_to_no_more(database: mongo.Database) -> None:

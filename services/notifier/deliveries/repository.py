@@ -22,6 +22,7 @@ from libs.common.stored import MOMENT, all_readable
 from services.notifier.deliveries.changes import CLAIM_FIELDS, Change, unless_cancelled, unset
 from services.notifier.deliveries.delivery import Delivery, StoredDelivery
 from services.notifier.deliveries.schedule import ENDED, FAILED, OPEN, UNDECIDED, State
+from services.notifier.occasion import Occasion
 
 INDEXES: Sequence[Index] = (
     Index("deliveries", ["due_at"], partial={"due_at": {"$exists": True}}),
@@ -38,6 +39,12 @@ _TOLD_BY_DECISION = ("learner_id", "achievement", "level", "score", "replaces")
 # What nobody is sending: it can be cancelled at once.
 _AT_REST = (State.NO_ADDRESS, State.PENDING, *FAILED)
 _CREATED = {"$eq": [{"$type": "$created_at"}, "date"]}
+# What whoever decides of a held delivery is told of it.
+_GOOD: Document = {
+    "issuer_id": {"$type": "string"},
+    "occasion": {"$in": [each.value for each in Occasion]},
+    "created_at": MOMENT,
+}
 _NAMELESS = {"state": State.MAY_HAVE_BEEN_SENT, "learner_id": {"$exists": False}}
 
 
@@ -183,9 +190,12 @@ class Deliveries:
         return done.modified_count
 
     async def held(self, issuer_id: str | None) -> list[HeldDeliveries]:
-        """Return how many deliveries are held, by issuer and occasion, and of what time; of one issuer where named."""
+        """Return how many deliveries are held, by issuer and occasion, and of what time; of one issuer where named.
+
+        Those that were damaged are left out.
+        """
         pipeline: list[dict[str, Any]] = [
-            {"$match": _held(issuer_id)},
+            {"$match": _good(issuer_id)},
             {
                 "$group": {
                     "_id": {"issuer_id": "$issuer_id", "occasion": "$occasion"},
@@ -201,26 +211,37 @@ class Deliveries:
             async for each in aggregate(self._deliveries, pipeline)
         ]
 
+    async def damaged_held(self, issuer_id: str | None, limit: int) -> list[UUID]:
+        """Return held deliveries that were damaged, at most so many; of one issuer where named."""
+        damaged = {**_held(issuer_id), "$nor": [_GOOD]}
+        found = await self._deliveries.find(damaged, {"_id": 1}).sort("_id", 1).limit(limit).to_list(None)
+        return [each["_id"] for each in found]
+
     async def count_held(self) -> int:
-        """Return how many deliveries are held."""
+        """Return how many deliveries are held, those that were damaged too."""
         return await self._deliveries.count_documents(_held(None))
 
     async def release(self, issuer_id: str | None, now: datetime) -> int:
-        """Let what is held go, of one issuer where named; return how many it is. What is nobody's yet stays held.
+        """Let what is held go, of one issuer where named; return how many it is.
+
+        What is nobody's yet stays held, and what was damaged.
 
         It was not sent: what was cancelled while it was held is over, and its learner was not told.
         """
         going = {"state": State.PENDING, "due_at": now, "changed_at": now}
-        named = {**_held(issuer_id), "learner_id": {"$exists": True}}
+        named = {**_good(issuer_id), "learner_id": {"$exists": True}}
         await self._trust_failures(issuer_id)
         done = await self._deliveries.update_many(named, [{"$set": going}, unless_cancelled()])
         return done.modified_count
 
     async def discard(self, issuer_id: str | None, now: datetime) -> int:
-        """Send nothing of what is held, of one issuer where named: it was sent; return how many it is."""
+        """Send nothing of what is held, of one issuer where named: it was sent; return how many it is.
+
+        What was damaged stays held.
+        """
         over = {"state": State.CANCELLED, "cancel_reason": State.MAY_HAVE_BEEN_SENT, "changed_at": now}
         await self._trust_failures(issuer_id)
-        done = await self._deliveries.update_many(_held(issuer_id), {"$set": over})
+        done = await self._deliveries.update_many(_good(issuer_id), {"$set": over})
         return done.modified_count
 
     async def _trust_failures(self, issuer_id: str | None) -> None:
@@ -325,3 +346,7 @@ def _from_the_first(now: datetime) -> Document:
 def _held(issuer_id: str | None) -> Document:
     held: Document = {"state": State.MAY_HAVE_BEEN_SENT}
     return held if issuer_id is None else {**held, "issuer_id": issuer_id}
+
+
+def _good(issuer_id: str | None) -> Document:
+    return {"$and": [_held(issuer_id), _GOOD]}
