@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 RUN = Path(__file__).parents[2] / ".ci" / "run"
-TOOLS = ("bash", "env", "dirname", "timeout")
+TOOLS = ("bash", "env", "dirname", "timeout", "mkdir", "tee", "grep", "cut")
 INSTALLS = 'case "$*" in *install*) ln -s "$(command -v bash)" "$PLACE/chromium";; esac'
 
 
@@ -99,6 +99,14 @@ def test_the_status_is_that_of_the_tests(machine: Machine) -> None:
     machine.command("chromium", "")
     machine.command("make", "exit 2")
     assert machine.run()[0] == 2
+
+
+def test_what_failed_is_named_last(machine: Machine) -> None:
+    machine.command("chromium", "")
+    failed = "whole | FAILED tests/e2e/test_demo.py::test_one - AssertionError"
+    machine.command("make", f"echo '{failed}'; echo 'parts | 8 passed'; exit 2")
+    status, told, _ = machine.run()
+    assert (status, told.splitlines()) == (2, [failed, "parts | 8 passed", failed])
 
 
 def test_a_run_without_end_is_ended_and_says_where_to_look(machine: Machine) -> None:
