@@ -524,6 +524,17 @@ async def test_whatever_is_decided_is_held_where_both_stores_lost_what_was_until
     assert await occasions(database, learners["waits for long"]) == {"issued": "may_have_been_sent"}
 
 
+async def test_of_a_badge_that_was_closed_before_its_decision_came_it_is_known_whose_it_was(
+    database: mongo.Database,
+) -> None:
+    does, learner = workers(database), uuid4()
+    await does.contacts([received(contact(learner))])
+    await does.deliveries.closed([announced(revoked(learner))])
+    await does.deliveries.decided([announced(issued(learner))])
+    (stored,) = await database["deliveries"].find({}).to_list(None)
+    assert (stored["state"], stored["learner_id"], stored["level"]) == ("cancelled", learner, SoloLevel.RELATIONAL)
+
+
 async def test_a_revocation_that_is_read_again_before_its_decision_is_held_like_the_mail_that_it_follows(
     database: mongo.Database,
 ) -> None:

@@ -45,7 +45,6 @@ _GOOD: Document = {
     "occasion": {"$in": [each.value for each in Occasion]},
     "created_at": MOMENT,
 }
-_NAMELESS = {"state": State.MAY_HAVE_BEEN_SENT, "learner_id": {"$exists": False}}
 
 
 class HeldDeliveries(NamedTuple):
@@ -69,10 +68,10 @@ class Deliveries:
         return await insert_new(self._deliveries, [each.document() for each in deliveries])
 
     async def fill(self, deliveries: Sequence[StoredDelivery]) -> None:
-        """Write whose they are, and of what, onto those of these deliveries that are held without."""
+        """Write whose they are, and of what, onto those of these deliveries that were made without."""
         updates = [
             UpdateOne(
-                {"_id": each.id, "issuer_id": each.issuer_id, **_NAMELESS},
+                {"_id": each.id, "issuer_id": each.issuer_id, "learner_id": {"$exists": False}},
                 {"$set": {name: value for name, value in each.document().items() if name in _TOLD_BY_DECISION}},
             )
             for each in deliveries
