@@ -184,10 +184,10 @@ def stored_key(document: Document) -> StoredKey:
     Raises:
         ValueError, KeyError, TypeError: the document was damaged.
     """
-    withdrawn, expires = document["ends_at"] if "withdrawal" in document else None, document["expires_at"]
-    for moment in (document["changed_at"], document["granted_at"], expires, withdrawn):
-        if not isinstance(moment, datetime | None):
-            raise TypeError("what is stored of a key has moments that are none")
+    expires = document["expires_at"]
+    ends = document["ends_at"] if "withdrawal" in document else expires
+    if not all(isinstance(each, datetime) for each in (document["changed_at"], document["granted_at"], expires, ends)):
+        raise TypeError("what is stored of a key has moments that are none")
     return StoredKey(
         sha256=document["_id"],
         issuer_id=document["issuer_id"],
@@ -197,7 +197,7 @@ def stored_key(document: Document) -> StoredKey:
         granted_by=document["granted_by"],
         granted_with=document.get("granted_with"),
         expires_at=expires,
-        ends_at=expires if withdrawn is None else min(expires, withdrawn),
+        ends_at=min(expires, ends),
         end_reason=document.get("end_reason"),
         ended_at_once=document.get("ended_at_once", False),
         last_used=document.get("last_used"),

@@ -53,6 +53,8 @@ async def database(infrastructure: Stack) -> AsyncIterator[mongo.Database]:
     [
         {"$unset": {"expires_at": ""}},
         {"$unset": {"scopes": ""}},
+        {"$set": {"expires_at": None}},
+        {"$set": {"changed_at": None}},
         {"$unset": {"changed_at": ""}},
         {"$set": {"changed_at": "today"}},
         {"$set": {"withdrawal": "{}"}},

@@ -94,17 +94,8 @@ class Contacts:
 
     async def stored(self, learner_ids: Iterable[UUID]) -> list[LearnerContact]:
         """Return the contacts of those of these learners who have one, as the events that gave them last."""
-        return [
-            LearnerContact(
-                learner_id=each["_id"],
-                issuer_id=each["issuer_id"],
-                name=each.get("name"),
-                email=each.get("email"),
-                changed_at=max(each[f"{name}_changed_at"] for name in _FIELDS if name in each),
-            )
-            for each in await find_by_ids(self._contacts, "_id", learner_ids)
-            if not each.keys().isdisjoint(_FIELDS)
-        ]
+        found = await find_by_ids(self._contacts, "_id", learner_ids)
+        return all_readable(_event, [each for each in found if not each.keys().isdisjoint(_FIELDS)], self._contacts)
 
     async def everything(self, damage: Damage | None = None) -> AsyncIterator[Sequence[LearnerContact]]:
         """Yield every contact with an address as it stands now, some at a time; `damage` as for `without_damaged`."""
@@ -117,6 +108,16 @@ class Contacts:
         """Return the contacts of those of these learners who have an address."""
         found = await find_by_ids(self._contacts, "_id", learner_ids)
         return dict(all_readable(_contact, [each for each in found if each.get("email")], self._contacts))
+
+
+def _event(document: Document) -> LearnerContact:
+    return LearnerContact(
+        learner_id=document["_id"],
+        issuer_id=document["issuer_id"],
+        name=document.get("name"),
+        email=document.get("email"),
+        changed_at=max(document[f"{name}_changed_at"] for name in _FIELDS if name in document),
+    )
 
 
 def _document(event: LearnerContact, names: Iterable[str]) -> Document:
