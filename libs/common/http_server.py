@@ -27,6 +27,8 @@ _TICKS_BETWEEN_SWEEPS: Final = 5  # of a tenth of a second
 # How long a client may go on sending a body that was answered already, so that it sees the answer.
 _DRAIN_SECONDS: Final = 5.0
 _CLOSING_SECONDS: Final = 5.0
+# The event loop takes such a connection in one turn, and makes its transport in the next ones.
+_TURNS_TO_ACCEPT: Final = 5
 _DRAIN_STEP_SECONDS: Final = 0.05
 _READY_STEP_SECONDS: Final = 0.1
 # How long, and for how many bytes, a client is listened to that was told why its connection ends.
@@ -119,6 +121,9 @@ class Server(uvicorn.Server):
         self.config.encoded_headers.append((b"connection", b"close"))
         self.server_state.default_headers = [*self.server_state.default_headers, (b"connection", b"close")]
         await asyncio.sleep(listen_on_seconds)
+        # What the kernel has accepted for this socket would be reset with it, and a proxy repeats no POST.
+        for _ in range(_TURNS_TO_ACCEPT):
+            await asyncio.sleep(0)
         for each in self.servers:
             each.close()
         patience = self.now() + proxy_idle_seconds

@@ -73,6 +73,17 @@ async def test_a_server_that_stops_answers_over_a_proxys_idle_connections_until_
         await draining
 
 
+async def test_connections_that_the_kernel_has_made_when_it_stops_are_answered() -> None:
+    async with serving() as (server, port):
+        made = [socket.create_connection(("127.0.0.1", port)) for _ in range(20)]
+        draining = asyncio.create_task(server.drain(0, 30))
+        for each in made:
+            reader, writer = await asyncio.open_connection(sock=each)
+            assert b"connection: close" in await ask(reader, writer)
+            await end(writer)
+        await draining
+
+
 async def test_for_a_load_balancer_it_still_takes_connections_for_a_time() -> None:
     async with serving() as (server, port):
         draining = asyncio.create_task(server.drain(30, 30))
