@@ -14,6 +14,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
 from aiokafka.errors import (
+    GroupCoordinatorNotAvailableError,
     KafkaConnectionError,
     KafkaError,
     KafkaTimeoutError,
@@ -243,6 +244,9 @@ class Kafka:
         """
         async with self._admin() as admin:
             found = await admin.list_consumer_group_offsets(group, partitions=partitions)
+        if not found.keys() >= set(partitions):
+            # aiokafka passes over that the group's coordinator moves or loads, and returns nothing (OffsetFetch v2).
+            raise GroupCoordinatorNotAvailableError(f"the coordinator of {group} does not say what it has committed")
         return {tp: each.offset for tp, each in found.items() if each.offset >= 0}
 
     @asynccontextmanager
