@@ -34,7 +34,7 @@ class StoreRepairs:
         """Mend a list, or revoke a credential again; a list that differs by that is published anew by `publish`."""
         if difference.shown is not None:
             await self._record()
-            await self._lists.mend(difference.shown, MINIMUM_SIZE, self._at)
+            await self._lists.rebuild(difference.shown, MINIMUM_SIZE, self._at)
             self.lists += 1
         if difference.status_list is not None:
             self._changed.add(difference.status_list)

@@ -196,7 +196,7 @@ class StatusListRepository(VersionedRepository[StoredList]):
         held = [_adopted(each, size) for each in published]
         await insert_new(self._documents, held)
         for each in published:
-            with suppress(UnreadableError):  # which the log has: it stays unpublished until it is mended
+            with suppress(UnreadableError):  # which the log has: it stays unpublished until it is repaired
                 await self.keep_set(each.list_id, _published(each).entries())
         updates = [
             UpdateOne(
@@ -208,7 +208,7 @@ class StatusListRepository(VersionedRepository[StoredList]):
         if updates:
             await self._documents.bulk_write(updates)
 
-    async def mend(self, shown: ShownList, size: int, now: datetime) -> None:
+    async def rebuild(self, shown: ShownList, size: int, now: datetime) -> None:
         """Make a list anew whose document is damaged or older than what is shown, and have it published.
 
         Nobody knows which of its entries were given away, so no more are; nor which versions of it, so it goes on in a
@@ -219,8 +219,8 @@ class StatusListRepository(VersionedRepository[StoredList]):
         except UnreadableError:
             await self._documents.update_one({"_id": shown.list_id}, {"$set": {"bits": shown.bits.encode()}})
         epoch = max(int(now.timestamp()), shown.epoch + 1)
-        mended = {**_full(shown.list_id, size), **UNPUBLISHED, "epoch": epoch}
-        await self._documents.update_one({"_id": shown.list_id}, {"$set": mended})
+        rebuilt = {**_full(shown.list_id, size), **UNPUBLISHED, "epoch": epoch}
+        await self._documents.update_one({"_id": shown.list_id}, {"$set": rebuilt})
 
     def _read(self, document: Document) -> StoredList:
         since = document.get("publishing_since")

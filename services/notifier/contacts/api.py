@@ -20,7 +20,7 @@ class Learners(BaseModel, extra="forbid"):
 
     learner_ids: list[_LearnerId] = Field(
         min_length=1,
-        max_length=1000,
+        max_length=500,
         description="as they stand in the column learner_id of your evidence",
         examples=[["S-2041"]],
     )
