@@ -301,9 +301,10 @@ async def test_a_list_that_lacks_a_revocation_is_published_anew_by_the_repair(wo
     assert len(world.published_lists) == 1
 
 
+@pytest.mark.parametrize("how", ["$set", "$unset"])
 @pytest.mark.parametrize("field", ["purpose", "epoch", "version", "bits"])
 async def test_a_damaged_list_is_made_anew_by_the_repair_with_all_that_was_set_and_is_filled_no_further(
-    world: World, field: str
+    world: World, field: str, how: str
 ) -> None:
     first, second, third = await credentials(world, 3)
     for each in (first, second):
@@ -311,7 +312,7 @@ async def test_a_damaged_list_is_made_anew_by_the_repair_with_all_that_was_set_a
         await tick(world)
     await world.database["credentials"].delete_one({"_id": first["_id"]})
     before = world.published_lists[-1]
-    await world.database["status_lists"].update_one({"_id": LIST}, {"$set": {field: "damaged"}})
+    await world.database["status_lists"].update_one({"_id": LIST}, {how: {field: "damaged"}})
     await closing(world).handle([command(third)])
     await world.publication(signer=Encoded()).tick()
     assert world.published_lists[-1] is before

@@ -74,7 +74,14 @@ def credential(name: str, index: int, *, issued_at: datetime | None = None, **re
     return {"_id": name, "status_list": NORTH, "status_index": index, "state": state, **issued, **revoked_at}
 
 
-PUBLISHED: dict[str, Any] = {"_id": NORTH, "signed_at": AT, "purpose": "revocation", "epoch": 17, "version": 4}
+PUBLISHED: dict[str, Any] = {
+    "_id": NORTH,
+    "signed_at": AT,
+    "purpose": "revocation",
+    "epoch": 17,
+    "version": 4,
+    "bits": StatusList().encode(),
+}
 
 
 async def of_lists(
@@ -167,6 +174,12 @@ async def test_a_list_whose_document_is_older_than_what_is_shown_differs(behind:
 async def test_a_list_whose_document_cannot_be_read_differs_and_is_named(field: str, told: str) -> None:
     found = {("lists_behind", NORTH), ("documents_unreadable", f"issuer.status_lists {NORTH}: {told}")}
     assert await of_lists(CREDENTIALS, [shown(2)], [{**PUBLISHED, field: "damaged"}]) == found
+
+
+async def test_a_list_that_has_lost_its_bits_is_not_taken_for_one_of_which_nothing_is_set() -> None:
+    lost = {name: value for name, value in PUBLISHED.items() if name != "bits"}
+    found = {("lists_behind", NORTH), ("documents_unreadable", f"issuer.status_lists {NORTH}: KeyError")}
+    assert await of_lists(CREDENTIALS, [shown(2)], [lost]) == found
 
 
 async def test_a_list_of_which_entries_are_given_away_just_now_is_on_its_way_to_the_verifier() -> None:

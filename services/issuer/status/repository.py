@@ -104,11 +104,10 @@ class StatusListRepository(VersionedRepository[StoredList]):
     async def keep_set(self, list_id: str, entries: Iterable[int]) -> StatusList:
         """Set these entries of a list for good; return it with all that were ever set.
 
-        To be done before they are published: what was published holds, whatever becomes of the credentials. A list that
-        has lost its bits begins with these.
+        To be done before they are published: what was published holds, whatever becomes of the credentials.
 
         Raises:
-            UnreadableError: the list is gone, or its bits are damaged.
+            UnreadableError: the list is gone, or its bits are lost or damaged.
         """
         wanted = list(entries)
         while True:
@@ -276,8 +275,7 @@ def _lower_version(event: StatusListPublished) -> Document:
 
 
 def _bits(document: Document) -> StatusList:
-    kept = document.get("bits")
-    return StatusList() if kept is None else StatusList.decode(kept)
+    return StatusList.decode(document["bits"])
 
 
 def _published(event: StatusListPublished) -> StatusList:
@@ -293,7 +291,7 @@ def _is_behind(stored: Document, event: StatusListPublished) -> bool:
     order = readable(_stored_order, stored)
     if order is None or order < event.order:
         return order is not None
-    kept = None if stored.get("bits") is None else readable(_bits, stored)
+    kept = readable(_bits, stored)
     return kept is not None and not set(_published(event).entries()) <= set(kept.entries())
 
 
