@@ -48,8 +48,9 @@ class Keeper(threading.Thread):
         """The next test finds everything up."""
         self._ended.set()
         self.join()
-        with contextlib.suppress(StackError):  # one that is killed at its point just now
-            self._stack.start(*SERVICES)
+        for _ in SERVICES:
+            with contextlib.suppress(StackError):  # one that is killed at its point just now, as each may be
+                self._stack.start(*SERVICES)
         self._stack.start(*SERVICES)
 
 
