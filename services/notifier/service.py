@@ -18,6 +18,7 @@ from libs.access.repository import KeyRepository
 from libs.access.signatures import GrantKeys
 from libs.access.worker import AccessWorker
 from libs.common.canary import Stage
+from libs.common.clock import now
 from libs.common.fence import Fence
 from libs.common.mongo import Database
 from libs.common.retention import Kept, Retention
@@ -157,7 +158,7 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
     plumbing.app.include_router(audit_routes(plumbing.service, keys, plumbing.audit))
     resending = Resending(deliveries, contacts, plumbing.audit, _now)
     plumbing.app.include_router(routes(deliveries, resending, keys, plumbing.ids, _now))
-    erasing = Erasing(contacts, erasures, plumbing.audit, plumbing.kafka.publish, _now)
+    erasing = Erasing(contacts, erasures, plumbing.audit, plumbing.kafka.publish, now)
     plumbing.app.include_router(contact_routes(erasing, keys, plumbing.ids))
 
 
@@ -245,7 +246,7 @@ def kept(database: Database, settings: ServiceSettings, publish: Publish = _noth
     """Return what this service keeps for a stated life. To end contacts, it is told how to publish."""
     deliveries, contacts = Deliveries(database), Contacts(database)
     life, contacts_life = timedelta(days=settings.deliveries_days), timedelta(days=settings.contacts_days)
-    end = ContactLife(contacts, deliveries, publish, _now).end
+    end = ContactLife(contacts, deliveries, publish, now).end
     return [
         Kept("deliveries", life, deliveries.oldest_ended, deliveries.ended, deliveries.remove_ended),
         Kept("contacts", contacts_life, contacts.oldest, contacts.count_unused, end),

@@ -797,6 +797,14 @@ async def test_what_a_school_has_erased_is_gone_with_the_mails_that_were_not_sen
     assert await erasing.erase({learner}, "northside", cause, new_trace()) == (0, NOW)
 
 
+async def test_an_erasure_that_is_published_again_from_the_ledger_is_the_same_entry(database: mongo.Database) -> None:
+    learner, ledger = uuid4(), Erasures(database)
+    await ledger.note({learner: NOW.replace(microsecond=382_070)})
+    (again,) = [each async for some in ledger.everything() for each in some]
+    await ledger.note({learner: again.erased_at})
+    assert await database["erasures"].count_documents({}) == 1
+
+
 async def test_a_name_that_was_erased_goes_where_an_address_was_given_since(database: mongo.Database) -> None:
     learner, contacts = uuid4(), Contacts(database)
     await contacts.store([contact(learner, changed_at=NOW - timedelta(hours=2))])

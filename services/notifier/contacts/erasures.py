@@ -28,9 +28,11 @@ class Erasures:
 
     async def note(self, erased: Mapping[UUID, datetime]) -> None:
         """Add that these learners were erased, each at its moment; what is there already stays."""
+        # In whole milliseconds, as the database keeps it: published again from there it is the same entry.
+        moments = {each: at.replace(microsecond=at.microsecond // 1000 * 1000) for each, at in erased.items()}
         documents = [
             {"_id": f"{learner_id}/{at.isoformat()}", "schema": 1, "learner_id": learner_id, "erased_at": at}
-            for learner_id, at in erased.items()
+            for learner_id, at in moments.items()
         ]
         await insert_new(self._erasures, documents)
 
