@@ -5,11 +5,13 @@ import time
 from collections.abc import Callable
 
 
-def eventually(condition: Callable[[], bool], seconds: float = 180) -> None:
-    """Return once it holds; fail where it does not within this time."""
+def eventually(
+    condition: Callable[[], bool], seconds: float = 180, found: Callable[[], object] = lambda: "it does not hold"
+) -> None:
+    """Return once it holds; where it does not within this time, fail with what is `found` instead."""
     end = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < end, f"not within {seconds:.0f} s"
+        assert time.monotonic() < end, f"not within {seconds:.0f} s: {found()}"
         time.sleep(0.1)
 
 

@@ -856,9 +856,9 @@ async def test_what_is_cancelled_while_it_is_in_flight_and_not_sent_is_cancelled
     database: mongo.Database,
 ) -> None:
     """Not when it is due again: while the mail server is unavailable, one delivery is tried every half minute."""
-    learners = await due(database, 4)
+    learners = await due(database, 6)
     deliveries = Deliveries(database)
-    claimed = await deliveries.claim(4, owner="a", now=NOW, lease_until=NOW + LEASE)
+    claimed = await deliveries.claim(6, owner="a", now=NOW, lease_until=NOW + LEASE)
     both = workers(database)
     await both.contacts([Received(None, str(each), new_trace()) for each in learners])
     temporary = Failure(FailureKind.TEMPORARY, 451, "4.7.1")
@@ -868,10 +868,12 @@ async def test_what_is_cancelled_while_it_is_in_flight_and_not_sent_is_cancelled
             changes.put_back(claimed[1], NOW, slot_at=5.0),
             changes.failed(claimed[2], temporary, State.PENDING, NOW, NOW),
             changes.sent(claimed[3], NOW),
+            changes.park(claimed[4], NOW),
+            changes.refuse_domain(claimed[5], NOW),
         ]
     )
     stored = {each["_id"]: each async for each in database["deliveries"].find({})}
-    for each in claimed[:3]:
+    for each in (*claimed[:3], *claimed[4:]):
         assert stored[each.id]["state"] == "cancelled"
         assert not stored[each.id].keys() & set(changes.CLAIM_FIELDS)
     assert stored[claimed[2].id]["last_error"]["code"] == 451

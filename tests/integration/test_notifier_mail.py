@@ -162,9 +162,9 @@ def test_each_learner_with_an_address_gets_one_mail_from_two_replicas_in_any_ord
     contacts: list[Event] = [school.contact(number) for number in with_address]
     issued: list[Event] = [school.issued(number) for number in (*with_address, *without)]
     school.publish([*contacts[:100], *issued, *contacts[100:], *issued[:50]])
-    eventually(lambda: len(school.deliveries()) == 220)
+    eventually(lambda: len(school.deliveries()) == 220, found=school.states)
     school.publish(catalogue(school.id))  # the last thing that anybody would expect
-    eventually(lambda: school.states() == Counter(sent=200, no_address=20))
+    eventually(lambda: school.states() == Counter(sent=200, no_address=20), found=school.states)
     assert set(school.mails().values()) == {1}
     assert len(school.mails()) == 200
 
@@ -181,7 +181,7 @@ def test_a_killed_notifier_loses_no_mail_and_repeats_at_most_those_in_flight(
         stack.kill("notifier")
         assert school.states()["sent"] < mails, "the kill came too late to prove anything"
         stack.start("notifier", env=QUICK)
-    eventually(lambda: school.states() == Counter(sent=mails), seconds=300)
+    eventually(lambda: school.states() == Counter(sent=mails), seconds=300, found=school.states)
     times = school.mails()
     assert len(times) == mails
     assert times.total() - mails <= kills * CONNECTIONS
@@ -198,10 +198,12 @@ def test_a_permanent_refusal_ends_a_delivery_and_a_temporary_one_is_tried_again(
     school.publish([school.contact(number) for number in range(20, 30)])
     school.publish([school.issued(number) for number in range(30)])
     stack.start("notifier", env=QUICK)
-    eventually(lambda: school.states() == Counter(sent=10, failed_permanently=10, pending=10))
-    eventually(lambda: any(each["attempts"] for each in school.deliveries() if each["state"] == "pending"))
+    eventually(lambda: school.states() == Counter(sent=10, failed_permanently=10, pending=10), found=school.states)
+    eventually(
+        lambda: any(each["attempts"] for each in school.deliveries() if each["state"] == "pending"), found=school.states
+    )
     (stack.layout.mail / CONTROL).unlink()
-    eventually(lambda: school.states() == Counter(sent=20, failed_permanently=10))
+    eventually(lambda: school.states() == Counter(sent=20, failed_permanently=10), found=school.states)
     refused = [each for each in school.deliveries() if each["state"] == "failed_permanently"]
     assert {each["attempts"] for each in refused} == {1}
     assert {each["last_error"]["enhanced"] for each in refused} == {"5.1.1"}
@@ -220,9 +222,12 @@ def test_a_server_that_drops_or_hangs_costs_no_mail(
     school.publish([*catalogue(school.id), *(school.contact(number) for number in range(100))])
     school.publish([school.issued(number) for number in range(100)])
     stack.start("notifier", env=QUICK)
-    eventually(lambda: any((each.get("last_error") or {}).get("kind") == "lost" for each in school.deliveries()))
+    eventually(
+        lambda: any((each.get("last_error") or {}).get("kind") == "lost" for each in school.deliveries()),
+        found=school.states,
+    )
     (stack.layout.mail / CONTROL).unlink()
-    eventually(lambda: school.states() == Counter(sent=100))
+    eventually(lambda: school.states() == Counter(sent=100), found=school.states)
     assert len(school.mails()) == 100
     assert school.mails().total() <= 100 + most_repeats
 
@@ -232,11 +237,11 @@ def test_a_server_that_is_away_is_nobodys_attempt(stack: Stack, school: SchoolEv
     school.publish([*catalogue(school.id), *(school.contact(number) for number in range(50))])
     school.publish([school.issued(number) for number in range(50)])
     stack.start("notifier", env=QUICK)
-    eventually(lambda: school.states() == Counter(pending=50))
+    eventually(lambda: school.states() == Counter(pending=50), found=school.states)
     time.sleep(3)
     assert {each["attempts"] for each in school.deliveries()} == {0}
     stack.start("smtp")
-    eventually(lambda: school.states() == Counter(sent=50))
+    eventually(lambda: school.states() == Counter(sent=50), found=school.states)
     assert set(school.mails().values()) == {1}
 
 
@@ -247,7 +252,7 @@ def test_a_domain_at_its_rate_does_not_hold_up_the_others(stack: Stack, school: 
     started = time.monotonic()
     paced = {"BOWERBIRD_DOMAIN_RATE": str(rate), "BOWERBIRD_DOMAIN_BURST": str(burst)}
     stack.start("notifier", "notifier-2", env=QUICK | paced)
-    eventually(lambda: school.states()["sent"] > 0)
+    eventually(lambda: school.states()["sent"] > 0, found=school.states)
     school.publish([school.contact(number, f"{number}.example") for number in range(150, 190)])
     school.publish([school.issued(number) for number in range(150, 190)])
     others = {ids_of(stack).delivery_id(school.credential_id(number), "issued") for number in range(150, 190)}
@@ -268,12 +273,14 @@ def test_an_erased_learner_and_a_revoked_credential_are_not_mailed(stack: Stack,
     school.publish([*catalogue(school.id), *(school.contact(number) for number in range(30))])
     school.publish([school.issued(number) for number in range(30)])
     stack.start("notifier", env=QUICK)
-    eventually(lambda: len(school.deliveries()) == 30)
+    eventually(lambda: len(school.deliveries()) == 30, found=school.states)
     school.publish([school.revoked(number) for number in range(20, 30)], erased=range(10))
-    eventually(lambda: school.states()["cancelled"] >= 20)
+    eventually(lambda: school.states()["cancelled"] >= 20, found=school.states)
     stack.start("smtp")
     # One that was being sent when its badge was revoked has a mail about that expected too, which ends with it.
-    eventually(lambda: school.states()["sent"] == 10 and school.states().keys() == {"sent", "cancelled"})
+    eventually(
+        lambda: school.states()["sent"] == 10 and school.states().keys() == {"sent", "cancelled"}, found=school.states
+    )
     with MongoClient[dict[str, Any]](stack.mongo_url, uuidRepresentation="standard") as client:
         contacts = client["notifier"]["contacts"].count_documents({"issuer_id": school.id})
     assert contacts == 20
@@ -285,7 +292,7 @@ def test_names_and_addresses_stand_in_contacts_only_and_never_in_a_log(stack: St
     school.publish([*catalogue(school.id), school.contact(0), school.contact(1, "gone.example")])
     school.publish([school.issued(0), school.issued(1)])
     stack.start("notifier", env=QUICK)
-    eventually(lambda: school.states() == Counter(sent=1, failed_permanently=1))
+    eventually(lambda: school.states() == Counter(sent=1, failed_permanently=1), found=school.states)
     stack.stop("notifier")
     log = stack.log("notifier").read_text(encoding="utf-8")
     assert not re.search(r"learner\.\d", log)  # the address of one; a topic is named `learner.contacts`

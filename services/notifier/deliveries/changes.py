@@ -10,11 +10,13 @@ from pymongo import UpdateOne
 from libs.common.mongo import Document
 from services.notifier.channels.failure import Failure
 from services.notifier.deliveries.delivery import Delivery
-from services.notifier.deliveries.schedule import State
+from services.notifier.deliveries.schedule import FAILED, State
 
 CLAIM_FIELDS = ("due_at", "claim", "owner", "slot_at")
 """What stands on a delivery only while somebody has to look at it again."""
 
+_TO_CANCEL: Final = (State.PENDING, State.NO_ADDRESS, *FAILED)
+"""In these states a delivery waits for what may have it sent: where a reason to cancel it stands, it is over."""
 _CANCELLED: Final = {"$gt": ["$cancel_reason", None]}
 _IF_CANCELLED: Final = {
     "state": (State.CANCELLED, "$state"),
@@ -105,9 +107,9 @@ def _held(delivery: Delivery, change: Document, due_at: datetime | None, slot_at
         {"$set": {name: {"$literal": value} for name, value in {**change, **kept}.items()}},
         {"$unset": gone},
     ]
-    if change["state"] is State.PENDING:
-        # It may have been cancelled while it was in flight. It may be looked at again much later: while the mail
-        # server is unavailable, one delivery is tried every half minute.
+    if change["state"] in _TO_CANCEL:
+        # It may have been cancelled while it was in flight. It may be looked at again much later, or never: while the
+        # mail server is unavailable one delivery is tried every half minute, and who was erased gets no other address.
         stages.append(unless_cancelled())
     return Change(UpdateOne({"_id": delivery.id, "claim": delivery.claim}, stages))
 
