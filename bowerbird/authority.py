@@ -9,6 +9,7 @@ from libs.common.fence import Fence
 from libs.common.mongo import Client
 from libs.contracts.ids import Ids
 from libs.contracts.proofs import LEARNER_EVENTS, Proofs
+from services.evidence.batches.contact_sealing import ContactSealing
 from services.issuer.credentials.announcements import Announcer
 from services.issuer.credentials.commands import Commands
 from services.issuer.credentials.sealing import RecordSealing
@@ -37,6 +38,7 @@ class Authority:
         self.commands = Commands(secret.key)
         self.learner_proofs = Proofs(secret.key(LEARNER_EVENTS))
         self.sealing = RecordSealing(secret.key)
+        self.contact_sealing = ContactSealing(secret.key)
         self.announcer = Announcer(Urls(settings.public_base), self.sealing, pseudonym)
 
     @classmethod

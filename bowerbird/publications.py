@@ -78,6 +78,7 @@ class Publications:
         self._ids = authority.ids
         self._announcer = authority.announcer
         self._commands = authority.commands
+        self._contact_sealing = authority.contact_sealing
         self._at = at
         self._catalogue = Catalogue(issuer)
         self._mail_domains = MailDomainRepository(issuer)
@@ -107,6 +108,7 @@ class Publications:
             Kind("versions of achievements", "issuer", self._achievements),
             Kind("domains that mail may go to", "issuer", self._domains),
             Kind("names and addresses", "evidence", self._given),
+            Kind("names and addresses that the notifier has not read", "evidence", self._unread, is_kept=False),
             Kind("erasures of learners", "notifier", self._erased),
             Kind("credentials, with what partners read", "issuer", self._announced),
             Kind("decisions that nobody was told of", "issuer", self._untold, is_kept=False),
@@ -179,6 +181,20 @@ class Publications:
             learners = [each.learner_id for each in contacts]
             erased = await self.damage.by_ids("notifier.erasures", self._erasures.of, learners)
             yield [each for each in contacts if not covers(erased.get(each.learner_id), each)]
+
+    async def _unread(self) -> Events:
+        """Yield the contacts that rows came with, and that the notifier has neither read nor been told to erase."""
+        async for contacts in self._batches.sent.contacts(self._contact_sealing, self.damage):
+            learners = [each.learner_id for each in contacts]
+            erased = await self.damage.by_ids("notifier.erasures", self._erasures.of, learners)
+            stored = await self.damage.listed("notifier.contacts", self._contacts.stored, learners)
+            known = {each.learner_id: each.changed_at for each in stored}
+            yield [
+                each
+                for each in contacts
+                if not covers(erased.get(each.learner_id), each)
+                and (each.learner_id not in known or known[each.learner_id] < each.changed_at)
+            ]
 
     async def _erased(self) -> Events:
         """Yield the erasures of learners who were not given again since."""

@@ -40,6 +40,7 @@ from services.evidence.batches.batch import (
 )
 from services.evidence.batches.body import Limits
 from services.evidence.batches.closed_organisations import ClosedOrganisations
+from services.evidence.batches.contact_sealing import ContactSealing, SealedContacts
 from services.evidence.batches.failed_rows import FailedRows
 from services.evidence.batches.ingestion import Intake
 from services.evidence.batches.list_api import batch_list_routes
@@ -56,8 +57,15 @@ from tests.keys_in_memory import MemoryKeys
 
 NOW = datetime(2026, 11, 23, 9, tzinfo=UTC)
 BATCH_SEALING = BatchSealing(SECRET.key)
+CONTACT_SEALING = ContactSealing(SECRET.key)
 ORIGINALS = OriginalSealing(SECRET.key)
+CONTACTS_TOPIC = "the topic of contacts"
 LIMITS = Limits(sent_bytes=100_000, plain_bytes=200_000, idle_seconds=0.3, total_seconds=5)
+
+
+async def contacts_topic() -> str:
+    """Return the id of the topic that contacts are published on."""
+    return CONTACTS_TOPIC
 
 
 class MemorySubmissions(SentSubmissions):
@@ -65,10 +73,14 @@ class MemorySubmissions(SentSubmissions):
 
     def __init__(self) -> None:
         self.kept: dict[UUID, list[EvidenceSubmitted]] = {}
+        self.sealed: dict[UUID, SealedContacts | None] = {}
 
-    async def keep(self, submissions: Sequence[EvidenceSubmitted], value: bytes) -> None:
+    async def keep(
+        self, submissions: Sequence[EvidenceSubmitted], value: bytes, contacts: SealedContacts | None = None
+    ) -> None:
         assert value == packed(list(map(body_of, submissions)))
         self.kept[submissions[0].submission_id] = list(submissions)
+        self.sealed[submissions[0].submission_id] = contacts
 
 
 class MemoryFailedRows(FailedRows):
@@ -350,6 +362,8 @@ def evidence_app(
         clock=clock,
         new_id=new_id,
         sealing=BATCH_SEALING,
+        contact_sealing=CONTACT_SEALING,
+        contacts_topic=contacts_topic,
         proofs=SUPERSEDING_PROOFS,
         chunk_rows=chunk_rows,
         uploads_per_issuer=uploads_per_issuer,

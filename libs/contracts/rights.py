@@ -56,6 +56,7 @@ class Rights:
         database: its one MongoDB database; None of a partner.
         collections: those of the database that it reads and writes.
         ledgers: those of the database to which it may add, and change and remove nothing, as to the audit log.
+        watched: the group of another service of which it may see how far it has come.
     """
 
     principal: str
@@ -65,6 +66,7 @@ class Rights:
     database: str | None = None
     collections: tuple[str, ...] = ()
     ledgers: tuple[str, ...] = ()
+    watched: str | None = None
 
     def acls(self) -> frozenset[Acl]:
         """Return the permissions; who reads or writes a topic may describe it, and a reader its groups."""
@@ -75,8 +77,12 @@ class Rights:
             Acl(self.principal, "group", self.groups, "READ"),
             Acl(self.principal, "group", self.groups, "DESCRIBE"),
         }
-        return frozenset(reading | writing | describing | (group if self.reads else set()))
+        watching = set() if self.watched is None else {Acl(self.principal, "group", self.watched, "DESCRIBE")}
+        return frozenset(reading | writing | describing | (group if self.reads else set()) | watching)
 
+
+CONTACTS_GROUP: Final = "notifier-contacts"
+"""The group by which the notifier reads names and addresses."""
 
 _COMMON: Final = ("positions", "fence", "canary")
 """The collections of each service in which it keeps how far it has come, proves that they did not go back, and notes
@@ -88,13 +94,15 @@ def _service(
     reads: Iterable[Topic],
     writes: Iterable[Topic],
     collections: Iterable[str],
+    *,
     ledgers: Iterable[str] = (),
+    watched: str | None = None,
 ) -> Rights:
     # What it wrote in its audit log it takes up again where its database was set back.
     reading = (*reads, SENT_AGAIN[name], AUDIT_ENTRIES[name])
     writing = (*writes, DEAD_LETTERS[name], AUDIT_ENTRIES[name], topics.BROKER_CLOCK)
     principal, kept = f"bowerbird-{name}", (*_COMMON, *collections)
-    return Rights(principal, reading, writing, f"{name}-", name, kept, (AUDIT, *ledgers))
+    return Rights(principal, reading, writing, f"{name}-", name, kept, (AUDIT, *ledgers), watched)
 
 
 _KEYED: Final = ("api_keys", "organisations", "authority")
@@ -114,6 +122,7 @@ SERVICES: Final = {
             topics.LEARNER_CONTACTS,
         ],
         collections=[*_KEYED, "batches", "rows", "row_blocks", "row_warnings", "submissions", "quotas"],
+        watched=CONTACTS_GROUP,
     ),
     "issuer": _service(
         "issuer",

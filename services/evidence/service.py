@@ -37,6 +37,8 @@ from services.evidence.batches.api import batch_routes, upload_routes
 from services.evidence.batches.awards_api import award_routes
 from services.evidence.batches.body import Limits
 from services.evidence.batches.closed_organisations import ClosedOrganisations
+from services.evidence.batches.contact_arrival import ContactArrival
+from services.evidence.batches.contact_sealing import ContactSealing
 from services.evidence.batches.ingestion import Intake
 from services.evidence.batches.list_api import batch_list_routes
 from services.evidence.batches.originals import OriginalSealing
@@ -136,6 +138,8 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
     plumbing.app.description = "Takes evidence in, one piece or a file at a time, and tells what became of each row."
     batches = Batches(plumbing.database, OriginalSealing(plumbing.authority_key))
     sealing = BatchSealing(plumbing.authority_key)
+    arrival = ContactArrival(plumbing.kafka, batches.sent, now)
+    plumbing.repeat("contact-arrival", arrival.tick)
     intake = Intake(
         batches=batches,
         ids=plumbing.ids,
@@ -143,6 +147,8 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
         clock=now,
         new_id=uuid4,
         sealing=sealing,
+        contact_sealing=ContactSealing(plumbing.authority_key),
+        contacts_topic=arrival.topic,
         proofs=Proofs(plumbing.authority_key(SUPERSEDING)),
         chunk_rows=settings.upload_chunk_rows,
         chunk_bytes=settings.upload_chunk_bytes,

@@ -17,7 +17,15 @@ from services.evidence.batches.batch import Batch, Upload
 from services.evidence.batches.body import Limits, plain_blocks
 from services.evidence.batches.ingestion import Intake
 from services.evidence.sources.csv_reader import CsvReader
-from tests.evidence_doubles import BATCH_SEALING, NOW, MemoryBatches, Published, evidence_app
+from tests.evidence_doubles import (
+    BATCH_SEALING,
+    CONTACT_SEALING,
+    NOW,
+    MemoryBatches,
+    Published,
+    contacts_topic,
+    evidence_app,
+)
 from tests.ids import IDS, SUPERSEDING_PROOFS
 from tests.served import served
 from tests.stalls import watched
@@ -102,6 +110,8 @@ async def test_rows_go_out_by_their_size_and_not_only_by_their_number() -> None:
         clock=lambda: NOW,
         new_id=uuid4,
         sealing=BATCH_SEALING,
+        contact_sealing=CONTACT_SEALING,
+        contacts_topic=contacts_topic,
         proofs=SUPERSEDING_PROOFS,
         chunk_rows=500,
     )
@@ -126,6 +136,8 @@ async def test_one_more_upload_than_an_issuer_may_have_at_once_is_429_and_others
         clock=lambda: NOW,
         new_id=uuid4,
         sealing=BATCH_SEALING,
+        contact_sealing=CONTACT_SEALING,
+        contacts_topic=contacts_topic,
         proofs=SUPERSEDING_PROOFS,
         chunk_rows=500,
         uploads_per_issuer=1,

@@ -173,6 +173,11 @@ TABLE: Final[Sequence[ByDesign]] = (
         _is_gone,
     ),
     ByDesign(
+        ("evidence.submissions",),
+        ("contacts", "contacts_topic"),
+        "kept until the notifier has read them, or with the rows where Kafka was lost before",
+    ),
+    ByDesign(
         ("topic access.use.v1",),
         (WHOLE,),
         "hours that were told, and are kept with the API keys, which are compared",

@@ -261,7 +261,7 @@ def told_of(stack: Stack, learner: UUID) -> tuple[int, set[str]]:
 
 
 @pytest.mark.timeout(600)
-def test_an_erased_learner_stays_erased_where_a_backup_from_before_is_restored_after_the_loss_of_kafka(
+def test_who_was_erased_stays_so_and_whom_the_notifier_had_not_read_of_is_told_where_kafka_is_lost_and_then_mongodb(
     stack: Stack, tmp_path: Path
 ) -> None:
     operator = Operator(stack, tmp_path / "backup")
@@ -273,12 +273,18 @@ def test_an_erased_learner_stays_erased_where_a_backup_from_before_is_restored_a
     learner, *others = contacts
     asyncio.run(erase(stack, learner))
     eventually(lambda: told_of(stack, learner)[0] == 0)
+    stack.kill("notifier")
+    unread, rows = SchoolClient(stack, "unread"), [Row(f"{each}", each, REQUIRED) for each in range(20)]
+    (batch,) = unread.send(rows, len(rows), mailed_one_in=2)
+    eventually(lambda: unread.batch(batch)["complete"])
 
     for name in SERVICES:
         stack.kill(name)
     stack.lose("kafka")
     stack.start("kafka")
     follow("Kafka's disk is lost", stack, operator)
+    with databases(stack) as client:
+        assert client["notifier"]["contacts"].count_documents({"issuer_id": "unread"}) == 10
     for name in SERVICES:
         stack.kill(name)
     stack.lose("mongodb")

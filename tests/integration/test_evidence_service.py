@@ -37,7 +37,7 @@ from services.evidence.batches.submissions import packed
 from services.evidence.batches.worker import StoredBatches
 from services.evidence.sources.columns import COLUMNS
 from services.evidence.sources.csv_reader import CsvReader
-from tests.evidence_doubles import BATCH_SEALING, ORIGINALS, MemoryBatches, Published
+from tests.evidence_doubles import BATCH_SEALING, CONTACT_SEALING, ORIGINALS, MemoryBatches, Published, contacts_topic
 from tests.ids import IDS, SUPERSEDING_PROOFS, ids_of
 from tests.keys_in_memory import grant
 
@@ -312,7 +312,8 @@ async def uploaded(database: mongo.Database, rows: int, key: str | None = None) 
 
     intake = Intake(
         batches=Batches(database, ORIGINALS), ids=IDS, publish=published, clock=now, new_id=uuid4,
-        sealing=BATCH_SEALING, proofs=SUPERSEDING_PROOFS, chunk_rows=300,
+        sealing=BATCH_SEALING, contact_sealing=CONTACT_SEALING, contacts_topic=contacts_topic,
+        proofs=SUPERSEDING_PROOFS, chunk_rows=300,
     )  # fmt: skip
     batch = await intake.receive(Upload("north", "sis", "csv", new_trace(), key), CsvReader(66_000), blocks())
     return batch.batch_id, [each.event for each in published.outgoing if isinstance(each.event, BatchStored)]

@@ -36,6 +36,7 @@ from services.issuer.decisions.withdrawal_requests import WithdrawalRequests
 from services.issuer.decisions.withdrawals import Withdrawals
 from services.issuer.mail_domains.repository import MailDomainRepository
 from services.issuer.registry.repository import IssuerListRepository
+from tests.evidence_doubles import CONTACT_SEALING
 from tests.ids import COMMANDS, IDS, PROOFS, SEALING
 from tests.issuer_doubles import NOW, TRACE, MemoryCatalogue, achievement, evidence, issuer, received, ruled
 from tests.issuer_world import URLS, World, closing, command, take_down
@@ -97,7 +98,11 @@ async def published_again(world: World, kind: str, at: datetime = NOW) -> list[E
 def publications(world: World, at: datetime = NOW) -> Publications:
     databases: Any = {"issuer": world.database, "notifier": world.database, "evidence": world.database}
     authority: Any = SimpleNamespace(
-        ids=IDS, announcer=Announcer(URLS, SEALING), commands=COMMANDS, learner_proofs=PROOFS
+        ids=IDS,
+        announcer=Announcer(URLS, SEALING),
+        commands=COMMANDS,
+        learner_proofs=PROOFS,
+        contact_sealing=CONTACT_SEALING,
     )
     return Publications(databases, authority, at)
 

@@ -69,6 +69,17 @@ def test_no_service_reads_another_ones_database_or_works_in_its_groups() -> None
         assert len({getattr(entry, each) for entry in entries}) == len(rights.SERVICES)
     prefixes = [entry.groups for entry in entries]
     assert not any(a != b and a.startswith(b) for a in prefixes for b in prefixes)
+    for entry in entries:
+        others = {acl for acl in entry.acls() if acl.resource == "group" and acl.name != entry.groups}
+        watched = set() if entry.watched is None else {Acl(entry.principal, "group", entry.watched, "DESCRIBE")}
+        assert others == watched
+
+
+def test_the_evidence_service_sees_how_far_names_and_addresses_are_read_and_reads_none() -> None:
+    evidence, notifier = rights.SERVICES["evidence"], rights.SERVICES["notifier"]
+    assert evidence.watched == rights.CONTACTS_GROUP
+    assert rights.CONTACTS_GROUP.startswith(notifier.groups)
+    assert topics.LEARNER_CONTACTS not in evidence.reads
 
 
 def test_the_monitor_describes_every_topic_and_our_groups_and_reads_and_writes_nothing() -> None:

@@ -33,12 +33,14 @@ _submitted = unchecked(EvidenceSubmitted)
 class Chunk:
     """What one chunk causes, in the order of the steps: contacts, submissions, rows.
 
+    `contacts_topic` is the id of the topic that the contacts went to, once they are to go.
     `bodies` are the submissions as they are written, `packed` is all of them in small; `stored` is what is published of
     the rows for a database that is set back. `confirmed` names what Kafka has confirmed of these: where a later step is
     done again, it is not published anew.
     """
 
     contacts: dict[UUID, LearnerContact] = field(default_factory=dict)
+    contacts_topic: str | None = None
     submissions: list[EvidenceSubmitted] = field(default_factory=list)
     bodies: list[bytes] = field(default_factory=list)
     packed: bytes = b""

@@ -54,6 +54,7 @@ from libs.contracts.proofs import Proofs
 from services.evidence.batches import metrics
 from services.evidence.batches.batch import DIED, LEASE, Batch, NewRow, Progress, Upload, UploadLease
 from services.evidence.batches.chunks import Chunk, Chunker
+from services.evidence.batches.contact_sealing import ContactSealing, SealedContacts
 from services.evidence.batches.repeats import Repeat, first_progress
 from services.evidence.batches.repository import Batches
 from services.evidence.batches.row_checks import MOST_REFUSED
@@ -82,7 +83,10 @@ _HOPELESS = (
 
 @dataclass(frozen=True, slots=True)
 class Intake:
-    """What taking uploads in needs, and how many rows it holds at once; `local` as in `read_row`."""
+    """What taking uploads in needs, and how many rows it holds at once; `local` as in `read_row`.
+
+    `contacts_topic` tells the id of the topic of contacts (`contact_arrival.py`).
+    """
 
     batches: Batches
     ids: Ids
@@ -90,6 +94,8 @@ class Intake:
     clock: Callable[[], datetime]
     new_id: Callable[[], UUID]
     sealing: BatchSealing
+    contact_sealing: ContactSealing
+    contacts_topic: Callable[[], Awaitable[str]]
     proofs: Proofs
     chunk_rows: int
     chunk_bytes: int = 1024 * 1024
@@ -307,13 +313,13 @@ class UploadSession:
                 return False
             batch.announced = progress
         # Confirmed before the submissions, so that no credential can be ready before its learner can be told.
-        await self._publish(chunk, "contacts", list(chunk.contacts.values()))
+        contacts = await self._publish_contacts(chunk)
         failpoint("evidence.ingestion.1.contacts")
         if chunk.submissions:
             # Side by side: none needs the other, and both must be done before the rows count.
             await asyncio.gather(
                 self._publish(chunk, "submissions", chunk.submissions, chunk.bodies),
-                intake.batches.sent.keep(chunk.submissions, chunk.packed),
+                intake.batches.sent.keep(chunk.submissions, chunk.packed, contacts),
             )
         failpoint("evidence.ingestion.1")
         # Confirmed before the rows count: of what was acknowledged nothing is in the database alone.
@@ -322,6 +328,17 @@ class UploadSession:
         ours = await intake.batches.store(lease, issuer_id, chunk.rows, progress, accepted_at, beside=stored)
         failpoint("evidence.ingestion.2")
         return ours
+
+    async def _publish_contacts(self, chunk: Chunk) -> SealedContacts | None:
+        """Publish the contacts of a chunk; return them as they are kept, None where there are none."""
+        if not chunk.contacts:
+            return None
+        contacts, first = list(chunk.contacts.values()), chunk.submissions[0].submission_id
+        # The topic that was there before, for of a later one nothing would tell that they are not on it.
+        chunk.contacts_topic = chunk.contacts_topic or await self._intake.contacts_topic()
+        sealed = self._intake.contact_sealing.seal(first, self._upload.issuer_id, contacts)
+        await self._publish(chunk, "contacts", contacts)
+        return SealedContacts(chunk.contacts_topic, sealed)
 
     async def _publish(
         self, chunk: Chunk, kind: str, events: Sequence[Event], bodies: Sequence[bytes | None] = ()

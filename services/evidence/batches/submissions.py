@@ -1,4 +1,7 @@
-"""The collection `submissions`: rows as they were published, for the day that Kafka's disk is lost."""
+"""The collection `submissions`: rows as they were published, for the day that Kafka's disk is lost.
+
+Names and addresses that came with them stand beside them, sealed, until the notifier has read them.
+"""
 
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
@@ -10,13 +13,18 @@ from bson import Binary
 from libs.common.damage import Damage, without_damaged
 from libs.common.mongo import Collection, Database, Document, Index, find_by_ids
 from libs.common.stored import MOMENT
-from libs.contracts.events import EvidenceSubmitted
+from libs.contracts.events import EvidenceSubmitted, LearnerContact
+from services.evidence.batches.contact_sealing import ContactSealing, SealedContacts
 
-INDEXES = (Index("submissions", ("sent_at",)),)
+INDEXES = (
+    Index("submissions", ("sent_at",)),
+    Index("submissions", ("contacts_topic", "sent_at"), partial={"contacts_topic": {"$exists": True}}),
+)
 
 # Rows of a file are alike; the quickest level makes a tenth of them.
 _LEVEL: Final = 1
 _TOGETHER: Final = 20
+_WITH_CONTACTS: Final = {"contacts_topic": {"$exists": True}}
 
 
 def packed(bodies: Sequence[bytes]) -> bytes:
@@ -43,16 +51,20 @@ class SentSubmissions:
         self._submissions = database["submissions"]
         self._rows = rows
 
-    async def keep(self, submissions: Sequence[EvidenceSubmitted], value: bytes) -> None:
+    async def keep(
+        self, submissions: Sequence[EvidenceSubmitted], value: bytes, contacts: SealedContacts | None = None
+    ) -> None:
         """Keep what is published just now, at least one; done again after a crash it replaces what was kept."""
         first = submissions[0]
-        document = {
+        document: Document = {
             "schema": 1,
             "issuer_id": first.issuer_id,
             "batch_id": first.batch_id,
             "sent_at": first.received_at,
             "packed": Binary(value),
         }
+        if contacts is not None:
+            document |= {"contacts_topic": contacts.topic, "contacts": Binary(contacts.sealed)}
         # By deterministic id, which the tenant's batch is part of.
         await self._submissions.replace_one({"_id": first.submission_id}, document, upsert=True)
 
@@ -68,9 +80,30 @@ class SentSubmissions:
             if sent:
                 yield list(sent.values())
 
+    async def contacts(self, sealing: ContactSealing, damage: Damage) -> AsyncIterator[list[LearnerContact]]:
+        """Yield the contacts that are still kept, a chunk's at a time; `damage` as in `without_damaged`."""
+
+        def opened(stored: Document) -> list[LearnerContact]:
+            return sealing.open(stored["_id"], stored["issuer_id"], stored["contacts"])
+
+        # An operator's query, over all tenants.
+        fields = {"issuer_id": 1, "contacts": 1}
+        async for each in self._submissions.find(_WITH_CONTACTS, fields).sort("sent_at", 1).batch_size(_TOGETHER):
+            for found in without_damaged(damage, "evidence.submissions", [each], opened):
+                yield found
+
+    async def has_contacts(self) -> bool:
+        """Return whether any contacts are still kept."""
+        # All tenants, here and below: the loop serves each in its turn.
+        return await self._submissions.find_one(_WITH_CONTACTS, {"_id": 1}) is not None
+
+    async def remove_contacts(self, topic: str, before: datetime) -> None:
+        """Remove the contacts of rows from before then that were published on the topic with this id."""
+        read = {"contacts_topic": topic, "sent_at": {"$lt": before}}
+        await self._submissions.update_many(read, {"$unset": {"contacts_topic": "", "contacts": ""}})
+
     async def oldest(self) -> datetime | None:
         """Return when the oldest that is still kept was published; None where there is none."""
-        # All tenants, here and below: the loop serves each in its turn.
         found = (
             await self._submissions.find({"sent_at": MOMENT}, {"sent_at": 1}).sort("sent_at", 1).limit(1).to_list(None)
         )
