@@ -179,14 +179,14 @@ class Publications:
         """Yield the contacts of whoever was not erased since they were given."""
         async for contacts in self._contacts.everything(self.damage):
             learners = [each.learner_id for each in contacts]
-            erased = await self.damage.by_ids("notifier.erasures", self._erasures.of, learners)
+            erased = await self._erasures.of(learners, self.damage)
             yield [each for each in contacts if not covers(erased.get(each.learner_id), each)]
 
     async def _unread(self) -> Events:
         """Yield the contacts that rows came with, and that the notifier has neither read nor been told to erase."""
         async for contacts in self._batches.sent.contacts(self._contact_sealing, self.damage):
             learners = [each.learner_id for each in contacts]
-            erased = await self.damage.by_ids("notifier.erasures", self._erasures.of, learners)
+            erased = await self._erasures.of(learners, self.damage)
             stored = await self.damage.listed("notifier.contacts", self._contacts.stored, learners)
             known = {each.learner_id: each.changed_at for each in stored}
             yield [
@@ -221,7 +221,7 @@ class Publications:
         self.damage.note("issuer.credentials", stored, error)
 
     async def _of_credentials(self, ids: Iterable[UUID]) -> dict[UUID, Credential]:
-        return await self.damage.by_ids("issuer.credentials", self._credentials.by_ids, ids)
+        return await self._credentials.by_ids(ids, self.damage)
 
     def _announcements(self, credential: Credential) -> Iterator[Event]:
         """Return the document as it stands now, and of what partners read what is not older than its topic keeps."""

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID, uuid5
 
 from libs.audit.entry import Entry
+from libs.common.damage import Damage
 from libs.contracts.cloudevents import Outgoing, Received
 from libs.contracts.events import (
     AchievementLevel,
@@ -130,7 +131,7 @@ class MemoryCredentials:
     def __init__(self) -> None:
         self.stored: dict[UUID, Credential] = {}
 
-    async def by_ids(self, credential_ids: Iterable[UUID]) -> dict[UUID, Credential]:
+    async def by_ids(self, credential_ids: Iterable[UUID], _damage: Damage | None = None) -> dict[UUID, Credential]:
         return {each: self.stored[each] for each in credential_ids if each in self.stored}
 
     async def revoked_of(self, credential_ids: Iterable[UUID]) -> list[Credential]:

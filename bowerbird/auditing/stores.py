@@ -134,7 +134,7 @@ class StoreChecks:
             decided = {each.decision_id: each.issued_ids for each in found}
             shown = {each["_id"]: each for each in await self._documents(settled)}
             expected = list(self._to_tell(settled))
-            deliveries = await self._damage.by_ids("notifier.deliveries", self._deliveries.find, expected)
+            deliveries = await self._deliveries.find(expected, self._damage)
             for each in settled:
                 if each.credential_id not in decided.get(each.decision_id, ()):
                     yield Difference("credentials_without_decision", str(each.credential_id))

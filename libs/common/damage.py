@@ -4,8 +4,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 from libs.common.mongo import Document
-from libs.common.stored import UNREADABLE
-from libs.common.telemetry import get_logger
+from libs.common.stored import UNREADABLE, log_unreadable, name_of, problem_of
 
 T = TypeVar("T")
 K = TypeVar("K")
@@ -18,7 +17,9 @@ class Damage:
         ids: theirs.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, logged: bool = False) -> None:
+        """Begin with none; `logged` has the log name each as it is found."""
+        self._logged = logged
         self._found: dict[str, None] = {}
         self.ids: set[Any] = set()
 
@@ -30,9 +31,11 @@ class Damage:
     def note(self, collection: str, document: Document, error: Exception) -> None:
         """Note that this document of DATABASE.COLLECTION cannot be read."""
         self.ids.add(document.get("_id"))
+        if self._logged:
+            log_unreadable(collection, document, error)
         whose = document.get("issuer_id") or document.get("owner")
         of = f", of {whose}" if isinstance(whose, str) else ""
-        self._found[f"{collection} {_name(document.get('_id'))}{of}: {type(error).__name__}"] = None
+        self._found[f"{collection} {name_of(document.get('_id'))}{of}: {problem_of(error)}"] = None
 
     def readable(self, collection: str, found: Iterable[Document], read: Callable[[Document], T]) -> list[T]:
         """Return what can be read of these documents."""
@@ -56,12 +59,6 @@ class Damage:
         half = len(wanted) // 2
         return [part for some in (wanted[:half], wanted[half:]) for part in await self.parts(collection, find, some)]
 
-    async def by_ids(
-        self, collection: str, find: Callable[[Sequence[K]], Awaitable[dict[K, T]]], ids: Iterable[K]
-    ) -> dict[K, T]:
-        """Return what can be read of these ids, by id."""
-        return {key: each for part in await self.parts(collection, find, ids) for key, each in part.items()}
-
     async def listed(
         self, collection: str, find: Callable[[Sequence[K]], Awaitable[list[T]]], ids: Iterable[K]
     ) -> list[T]:
@@ -69,23 +66,8 @@ class Damage:
         return [each for part in await self.parts(collection, find, ids) for each in part]
 
 
-async def told_by_ids(
-    collection: str, find: Callable[[Sequence[K]], Awaitable[dict[K, T]]], ids: Iterable[K]
-) -> tuple[dict[K, T], set[K]]:
-    """Return what can be read of these ids, by id; and those that cannot be read, which the log then has."""
-    damage = Damage()
-    found = await damage.by_ids(collection, find, ids)
-    for each in damage.found:
-        get_logger().error("a stored document cannot be read", document=each)
-    return found, damage.ids
-
-
 def without_damaged(
     damage: Damage | None, collection: str, found: Iterable[Document], read: Callable[[Document], T]
 ) -> list[T]:
     """Return what can be read of these documents; where nobody notes damage, one that cannot is raised."""
     return list(map(read, found)) if damage is None else damage.readable(collection, found, read)
-
-
-def _name(key: Any) -> str:
-    return key.hex() if isinstance(key, bytes) else str(key)

@@ -99,6 +99,11 @@ def tls_context(client: Client) -> ssl.SSLContext | None:
     return cast(ssl.SSLContext | None, client.delegate.options.pool_options._ssl_context)  # noqa: SLF001  # canary
 
 
+def full_name(collection: Collection) -> str:
+    """Return DATABASE.COLLECTION."""
+    return f"{collection.database.name}.{collection.name}"
+
+
 async def close(client: Client) -> None:
     """Close every connection."""
     client.close()

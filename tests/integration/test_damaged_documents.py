@@ -1,6 +1,6 @@
 """One stored document that somebody's hand has damaged, on the real MongoDB: it costs no other document its turn."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -10,7 +10,6 @@ import pytest
 from aiokafka import TopicPartition
 from structlog.testing import capture_logs
 
-from bowerbird.auditing import loops
 from bowerbird.deliveries import name_damaged
 from bowerbird.parked import print_commands
 from deploy.embedded.stack import Stack
@@ -18,7 +17,6 @@ from libs.access.api_keys import ApiKeys
 from libs.access.key_text import key_sha256, new_key
 from libs.access.repository import KeyRepository, granting
 from libs.common import mongo
-from libs.common.damage import Damage
 from libs.common.errors import UnauthenticatedError
 from libs.common.fence import Fence
 from libs.common.positions import Position, Positions
@@ -32,6 +30,7 @@ from services.notifier.contacts.repository import Contacts
 from services.notifier.deliveries.repository import Deliveries, HeldDeliveries
 from services.notifier.service import kept as notifier_kept
 from services.notifier.settings import ServiceSettings as NotifierSettings
+from tests.damage import told, unreadable
 from tests.issuer_doubles import NOW, evidence, received, ruled
 from tests.issuer_world import World, closing, command, waiting_closing
 from tests.keys_in_memory import grant
@@ -245,19 +244,3 @@ async def test_a_damaged_position_counts_as_none(database: mongo.Database, harm:
     await positions.keep("readers", {good: Position(7), damaged: Position(9)})
     await database["positions"].update_one({"_id": "readers/things.v1/1"}, harm)
     assert await positions.read("readers", [good, damaged]) == {good: Position(7)}
-
-
-def told(logs: Iterable[MutableMapping[str, Any]]) -> set[tuple[object, object]]:
-    """Return the documents that the log names, each with its collection."""
-    return {(each.get("collection"), each.get("document")) for each in logs}
-
-
-async def unreadable(database: mongo.Database, collection: str) -> list[str]:
-    """Return what the audit names of a collection, by id."""
-    damage = Damage()
-    for each in loops.READ:
-        if each.collection == collection:
-            await loops.look(database, each, damage)
-    named = f"{database.name}.{collection} "
-    assert all(each.startswith(named) for each in damage.found), damage.found
-    return sorted({each.removeprefix(named).partition(":")[0].partition(",")[0] for each in damage.found})

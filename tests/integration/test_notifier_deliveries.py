@@ -1091,7 +1091,7 @@ async def test_deliveries_are_removed_a_life_after_they_ended_the_oldest_first_a
         ids[3]: (State.PENDING, 9),
     }
     for delivery_id, (state, days) in ended.items():
-        changed = {"state": state, "changed_at": NOW - timedelta(days=days)}
+        changed = {"state": state, "changed_at": NOW - timedelta(days=days), "due_at": NOW}
         await database["deliveries"].update_one({"_id": delivery_id}, {"$set": changed})
     before = NOW - timedelta(days=2)
     assert await deliveries.oldest_ended() == NOW - timedelta(days=9)

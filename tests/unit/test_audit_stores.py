@@ -232,7 +232,7 @@ async def untold(badge: Credential, *deliveries: StoredDelivery) -> list[Event] 
     async def decided(ids: object) -> list[SimpleNamespace]:
         return [SimpleNamespace(decision_id=badge.decision_id, issued_ids=[badge.credential_id])]
 
-    async def find(ids: Sequence[UUID]) -> dict[UUID, StoredDelivery]:
+    async def find(ids: Sequence[UUID], _damage: Damage) -> dict[UUID, StoredDelivery]:
         wanted = set(ids)
         return {each.id: each for each in deliveries if each.id in wanted}
 

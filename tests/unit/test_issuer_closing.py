@@ -10,6 +10,7 @@ import pytest
 from libs.access.api_keys import Caller
 from libs.audit.entry import Action, Cause, Entry
 from libs.common.arrivals import Arrivals
+from libs.common.damage import Damage
 from libs.common.errors import NotFoundError, OtherTenantError
 from libs.contracts.cloudevents import Outgoing
 from libs.contracts.reasons import RevocationReason, TakeDownReason
@@ -52,7 +53,7 @@ class World:
         elsewhere = credential_id == self.credential.credential_id and issuer_id != self.credential.issuer_id
         return (OtherTenantError if elsewhere else NotFoundError).for_caller("nothing")
 
-    async def by_ids(self, credential_ids: Iterable[UUID]) -> dict[UUID, Credential]:
+    async def by_ids(self, credential_ids: Iterable[UUID], _damage: Damage | None = None) -> dict[UUID, Credential]:
         return {each: self.credential for each in credential_ids if each == self.credential.credential_id}
 
     async def keep(self, request: ClosingRequest) -> None:

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from libs.common.damage import Damage
 from libs.contracts.cloudevents import Outgoing, Received
 from libs.contracts.events import CredentialDocument, CredentialRevoked, RevokeCredential, TakeDownCredential
 from libs.contracts.reasons import RevocationReason, TakeDownReason
@@ -59,7 +60,7 @@ class World:
         self.now = NOW
         self._most = most
 
-    async def by_ids(self, credential_ids: Iterable[UUID]) -> dict[UUID, Credential]:
+    async def by_ids(self, credential_ids: Iterable[UUID], _damage: Damage | None = None) -> dict[UUID, Credential]:
         return {each: self.credentials[each] for each in credential_ids if each in self.credentials}
 
     async def close(

@@ -10,7 +10,17 @@ from pymongo.read_concern import ReadConcern
 
 from libs.common.damage import Damage, without_damaged
 from libs.common.errors import NotFoundError
-from libs.common.mongo import Collection, Database, Document, Index, Insertion, find_by_ids, insert_new, not_found
+from libs.common.mongo import (
+    Collection,
+    Database,
+    Document,
+    Index,
+    Insertion,
+    find_by_ids,
+    full_name,
+    insert_new,
+    not_found,
+)
 from libs.common.stored import all_readable
 from libs.contracts.reasons import RevocationReason, TakeDownReason
 from libs.contracts.results import SoloLevel
@@ -53,8 +63,8 @@ _TOGETHER = 500
 class CredentialStore(Protocol):
     """What deciding and announcing need of credentials; the test suite runs against the real store and a fake."""
 
-    async def by_ids(self, credential_ids: Iterable[UUID]) -> dict[UUID, Credential]:
-        """Return these credentials as they stand now."""
+    async def by_ids(self, credential_ids: Iterable[UUID], damage: Damage | None = None) -> dict[UUID, Credential]:
+        """Return these credentials as they stand now; `damage` as for `without_damaged`."""
         ...
 
     async def revoked_of(self, credential_ids: Iterable[UUID]) -> list[Credential]:
@@ -89,11 +99,11 @@ class MongoCredentials:
     def __init__(self, database: Database) -> None:
         self._collection: Collection = database.get_collection("credentials", read_concern=ReadConcern("majority"))
 
-    async def by_ids(self, credential_ids: Iterable[UUID]) -> dict[UUID, Credential]:
+    async def by_ids(self, credential_ids: Iterable[UUID], damage: Damage | None = None) -> dict[UUID, Credential]:
         """See `CredentialStore`."""
-        return {
-            found["_id"]: _credential(found) for found in await find_by_ids(self._collection, "_id", credential_ids)
-        }
+        found = await find_by_ids(self._collection, "_id", credential_ids)
+        good = without_damaged(damage, full_name(self._collection), found, _credential)
+        return {each.credential_id: each for each in good}
 
     async def revoked_of(self, credential_ids: Iterable[UUID]) -> list[Credential]:
         """See `CredentialStore`."""
@@ -193,13 +203,16 @@ class MongoCredentials:
             return []
         await self._collection.bulk_write(changes, ordered=False)
         targets = revocations.keys() | take_downs.keys()
-        found = await self.by_ids(credential_id for credential_id, _ in targets)
+        # Of one that cannot be read nothing is announced: it counts as not here, and what is asked of it waits.
+        found = await self.by_ids((credential_id for credential_id, _ in targets), Damage(logged=True))
         return [each for each in found.values() if (each.credential_id, each.issuer_id) in targets]
 
     async def lacking(self, published: Sequence[Credential]) -> list[Credential]:
         """Return those of these, as they were published, that are not here, or not what became of them."""
-        stored = await self.by_ids(each.credential_id for each in published)
-        return [each for each in published if _is_behind(stored.get(each.credential_id), each)]
+        damage = Damage(logged=True)
+        stored = await self.by_ids((each.credential_id for each in published), damage)
+        known = [each for each in published if each.credential_id not in damage.ids]
+        return [each for each in known if _is_behind(stored.get(each.credential_id), each)]
 
     async def adopt(self, published: Sequence[Credential]) -> list[Credential]:
         """Take these up as they were published; return those that contradict something else here.

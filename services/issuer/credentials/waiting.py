@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from libs.common.damage import told_by_ids
+from libs.common.damage import Damage
 from libs.common.failpoints import failpoint
 from libs.common.telemetry import get_logger
 from libs.contracts.cloudevents import Outgoing
@@ -55,7 +55,8 @@ class WaitingClosing:
         found, self._after = await self._store.page(self._after, _TOGETHER)
         if found:
             asked = {each.command.credential_id for each in found}
-            here, damaged = await told_by_ids("issuer.credentials", self._credentials.by_ids, asked)  # 1
+            damage = Damage(logged=True)
+            here = await self._credentials.by_ids(asked, damage)  # 1
             if here:
                 # Whatever waits for one credential goes together, wherever the page ends.
                 waiting = await self._store.about(here)
@@ -64,7 +65,7 @@ class WaitingClosing:
                 await self._publish(closed.announcements)
                 failpoint("issuer.waiting_commands.1")
                 await self._store.remove(waiting)  # 3
-            missing = [each for each in found if each.command.credential_id not in here.keys() | damaged]
+            missing = [each for each in found if each.command.credential_id not in here.keys() | damage.ids]
             await self._give_up([each for each in missing if now - each.since > self._longest])
         return 0.0 if self._after else _DELAY_SECONDS
 

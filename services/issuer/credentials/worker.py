@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Final, Protocol
 from uuid import UUID
 
+from libs.common.damage import Damage
 from libs.common.failpoints import failpoint
 from libs.contracts.cloudevents import Outgoing, Received
 from libs.contracts.events import ReconsiderHolding, RevokeCredential, TakeDownCredential
@@ -26,8 +27,8 @@ class TooManyWaitError(Exception):
 class CredentialsToClose(Protocol):
     """What closing needs of credentials; unit tests run against a fake."""
 
-    async def by_ids(self, credential_ids: Iterable[UUID]) -> dict[UUID, Credential]:
-        """Return these credentials as they stand now."""
+    async def by_ids(self, credential_ids: Iterable[UUID], damage: Damage | None = None) -> dict[UUID, Credential]:
+        """Return these credentials as they stand now; `damage` as for `without_damaged`."""
         ...
 
     async def close(
@@ -156,7 +157,7 @@ class Closing:
         """Keep these, but for those that are about another issuer's credential, and those that wait already."""
         if not unknown:
             return
-        here = await self._credentials.by_ids(command.credential_id for command, _ in unknown)
+        here = await self._credentials.by_ids((command.credential_id for command, _ in unknown), Damage(logged=True))
         now, new = self._clock(), dict[str, WaitingCommand]()
         for command, trace in unknown:
             held = here.get(command.credential_id)

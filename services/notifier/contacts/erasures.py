@@ -8,7 +8,7 @@ from datetime import datetime
 from uuid import UUID
 
 from libs.common.damage import Damage, without_damaged
-from libs.common.mongo import Database, Document, Index, find_by_ids, insert_new
+from libs.common.mongo import Database, Document, Index, find_by_ids, full_name, insert_new
 from libs.contracts.events import LearnerContact, LearnerErased
 
 INDEXES: Sequence[Index] = (Index("erasures", ["learner_id", "erased_at"]),)
@@ -36,12 +36,12 @@ class Erasures:
         ]
         await insert_new(self._erasures, documents)
 
-    async def of(self, learner_ids: Iterable[UUID]) -> dict[UUID, datetime]:
-        """Return those of these learners who were erased, and when last."""
+    async def of(self, learner_ids: Iterable[UUID], damage: Damage | None = None) -> dict[UUID, datetime]:
+        """Return those of these learners who were erased, and when last; `damage` as for `without_damaged`."""
         found = await find_by_ids(self._erasures, "learner_id", learner_ids)
         last: dict[UUID, datetime] = {}
-        for each in found:
-            last[each["learner_id"]] = max(each["erased_at"], last.get(each["learner_id"], each["erased_at"]))
+        for each in without_damaged(damage, full_name(self._erasures), found, _erased):
+            last[each.learner_id] = max(each.erased_at, last.get(each.learner_id, each.erased_at))
         return last
 
     async def everything(self, damage: Damage | None = None) -> AsyncIterator[Sequence[LearnerErased]]:

@@ -14,21 +14,11 @@ from libs.access.scopes import Scope
 from libs.common.errors import ConflictError, NotFoundError
 from libs.common.problems import documented
 from libs.contracts.ids import Ids
-from services.notifier.channels.failure import FailureKind
-from services.notifier.deliveries.delivery import StoredDelivery
+from services.notifier.deliveries.delivery import LastError, StoredDelivery
 from services.notifier.deliveries.repository import Deliveries
 from services.notifier.deliveries.resending import Recipient, Resending
 from services.notifier.deliveries.schedule import State
 from services.notifier.occasion import Occasion
-
-
-class LastError(BaseModel):
-    """Why the last attempt failed: codes only."""
-
-    kind: FailureKind = Field(examples=["temporary"])
-    code: int | None = Field(default=None, description="the server's reply code (RFC 5321)", examples=[451])
-    enhanced: str | None = Field(default=None, description="the enhanced status code (RFC 3463)", examples=["4.7.1"])
-    at: AwareDatetime = Field(description="when it failed")
 
 
 class RecipientView(BaseModel):
@@ -79,7 +69,7 @@ class DeliveryView(BaseModel):
             due_at=stored.told_due_at,
             held_until=stored.held_until,
             cancel_reason=stored.cancel_reason,
-            last_error=None if stored.last_error is None else LastError.model_validate(stored.last_error),
+            last_error=stored.last_error,
             created_at=stored.created_at,
             sent_at=stored.sent_at,
         )

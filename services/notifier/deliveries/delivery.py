@@ -3,11 +3,14 @@
 import hashlib
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Self
 from uuid import UUID
 
+from pydantic import AwareDatetime, BaseModel, Field
+
 from libs.common.mongo import Document
+from libs.common.stored import Count, Seconds, typed
 from libs.contracts.results import SoloLevel
+from services.notifier.channels.failure import FailureKind
 from services.notifier.deliveries.schedule import State
 from services.notifier.occasion import Occasion
 
@@ -18,6 +21,15 @@ def address_mark(delivery_id: UUID, address: str) -> str:
     A delivery that was refused is tried again only where its learner's address is another one by now.
     """
     return hashlib.blake2b(address.encode(), key=delivery_id.bytes, digest_size=16).hexdigest()
+
+
+class LastError(BaseModel):
+    """Why the last attempt failed: codes only."""
+
+    kind: FailureKind = Field(examples=["temporary"])
+    code: int | None = Field(default=None, description="the server's reply code (RFC 5321)", examples=[451])
+    enhanced: str | None = Field(default=None, description="the enhanced status code (RFC 3463)", examples=["4.7.1"])
+    at: AwareDatetime = Field(description="when it failed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +48,6 @@ class StoredDelivery:
         attempts: how often it was handed to a mail server since.
         allowed_at: when the limits of its issuer's own mails let it go, in seconds since 1970.
         admitted: whether it has its slot of the mailbox, which all issuers share.
-        last_error: kind, code, enhanced, at: codes only.
         address_mark: see there; of the last attempt.
     """
 
@@ -56,47 +67,27 @@ class StoredDelivery:
     follows: UUID | None = None
     replaces: UUID | None = None
     told_by: UUID | None = None
-    sending: int = 0
-    attempts: int = 0
+    sending: Count = 0
+    attempts: Count = 0
     due_at: datetime | None = None
     sent_at: datetime | None = None
     cancel_reason: str | None = None
-    allowed_at: float | None = None
+    allowed_at: Seconds | None = None
     admitted: bool = False
-    last_error: dict[str, Any] | None = None
+    last_error: LastError | None = None
     address_mark: str | None = None
 
     @classmethod
-    def of(cls, document: Document) -> Self:
-        """Read a stored delivery."""
-        level = document.get("level")
-        return cls(
-            id=document["_id"],
-            issuer_id=document["issuer_id"],
-            credential_id=document["credential_id"],
-            occasion=Occasion(document["occasion"]),
-            learner_id=document.get("learner_id"),
-            achievement=document.get("achievement"),
-            level=None if level is None else SoloLevel(level),
-            state=State(document["state"]),
-            created_at=document["created_at"],
-            trace=document["trace"],
-            changed_at=document["changed_at"],
-            score=document.get("score"),
-            reason=document.get("reason"),
-            follows=document.get("follows"),
-            replaces=document.get("replaces"),
-            told_by=document.get("told_by"),
-            sending=document.get("sending", 0),
-            attempts=document["attempts"],
-            due_at=document.get("due_at"),
-            sent_at=document.get("sent_at"),
-            cancel_reason=document.get("cancel_reason"),
-            allowed_at=document.get("allowed_at"),
-            admitted=document.get("admitted", False),
-            last_error=document.get("last_error"),
-            address_mark=document.get("address_mark"),
-        )
+    def of(cls, document: Document) -> "StoredDelivery":
+        """Return what a document says.
+
+        Raises:
+            ValueError: it was damaged.
+        """
+        delivery = _stored(document)
+        if delivery.due_at is None and delivery.state in {State.PENDING, State.SENDING}:
+            raise ValueError("nobody would look at it again")
+        return delivery
 
     @property
     def told(self) -> bool:
@@ -162,15 +153,15 @@ class Delivery:
     level: SoloLevel | None
     reason: str | None
     follows: UUID | None
-    sending: int
+    sending: Count
     created_at: datetime
-    attempts: int
+    attempts: Count
     first_attempt_at: datetime | None
-    slot_at: float | None
+    slot_at: Seconds | None
     cancel_reason: str | None
     trace: str
     address_mark: str | None = None
-    allowed_at: float | None = None
+    allowed_at: Seconds | None = None
     admitted: bool = False
     score: float | None = None
     replaces: UUID | None = None
@@ -178,32 +169,13 @@ class Delivery:
     may_have_gone: bool = False
 
     @classmethod
-    def of(cls, document: Document, claim: UUID) -> Self:
-        """Read a stored delivery."""
-        level = document.get("level")
-        return cls(
-            id=document["_id"],
-            claim=claim,
-            issuer_id=document["issuer_id"],
-            credential_id=document["credential_id"],
-            occasion=Occasion(document["occasion"]),
-            learner_id=document["learner_id"],
-            achievement=document["achievement"],
-            level=None if level is None else SoloLevel(level),
-            score=document.get("score"),
-            reason=document.get("reason"),
-            follows=document.get("follows"),
-            replaces=document.get("replaces"),
-            told_by=document.get("told_by"),
-            sending=document.get("sending", 0),
-            created_at=document["created_at"],
-            attempts=document["attempts"],
-            first_attempt_at=document.get("first_attempt_at"),
-            slot_at=document.get("slot_at"),
-            cancel_reason=document.get("cancel_reason"),
-            trace=document["trace"],
-            address_mark=document.get("address_mark"),
-            allowed_at=document.get("allowed_at"),
-            admitted=document.get("admitted", False),
-            may_have_gone=document.get("may_have_gone", False),
-        )
+    def of(cls, document: Document, claim: UUID) -> "Delivery":
+        """Return what a document says that was claimed so.
+
+        Raises:
+            ValueError: it was damaged.
+        """
+        return _claimed({**document, "claim": claim})
+
+
+_stored, _claimed = typed(StoredDelivery, id="_id"), typed(Delivery, id="_id")

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from libs.common.addresses import Address
-from libs.common.damage import told_by_ids
+from libs.common.damage import Damage
 from services.notifier.catalogue.repository import Catalogue
 from services.notifier.channels.email.closing import why
 from services.notifier.channels.email.message import EmailMessage
@@ -114,7 +114,8 @@ class Preparation:
         """
         others = {other for each in deliveries for other in (each.follows, each.replaces, each.told_by)}
         wanted = [other for other in others if other is not None]
-        before, damaged = await told_by_ids("notifier.deliveries", self._deliveries.find, wanted)
+        damage = Damage(logged=True)
+        before = await self._deliveries.find(wanted, damage)
         now = self._clock()
         told: list[Delivery] = []
         updates: list[Change] = []
@@ -124,7 +125,7 @@ class Preparation:
             )
             undecided = issued is not None and issued.state in UNDECIDED
             undecided |= replaced is not None and replaced.state in OPEN
-            undecided |= not damaged.isdisjoint((each.follows, each.replaces, each.told_by))
+            undecided |= not damage.ids.isdisjoint((each.follows, each.replaces, each.told_by))
             undecided |= each.told_by is not None and (successor is None or successor.state in UNDECIDED)
             if undecided:
                 metrics.POSTPONED.labels("issue_in_flight").inc()

@@ -16,8 +16,9 @@ from uuid import UUID, uuid4
 
 from pymongo import UpdateOne
 
+from libs.common.damage import Damage, without_damaged
 from libs.common.errors import NotFoundError
-from libs.common.mongo import Database, Document, Index, aggregate, find_by_ids, insert_new, not_found
+from libs.common.mongo import Database, Document, Index, aggregate, find_by_ids, full_name, insert_new, not_found
 from libs.common.stored import MOMENT, all_readable
 from services.notifier.deliveries.changes import CLAIM_FIELDS, Change, unless_cancelled, unset
 from services.notifier.deliveries.delivery import Delivery, StoredDelivery
@@ -79,10 +80,11 @@ class Deliveries:
         if updates:
             await self._deliveries.bulk_write(updates, ordered=False)
 
-    async def find(self, ids: Iterable[UUID]) -> dict[UUID, StoredDelivery]:
-        """Return these deliveries as they stand now; a worker's query, by derived ids."""
+    async def find(self, ids: Iterable[UUID], damage: Damage | None = None) -> dict[UUID, StoredDelivery]:
+        """Return these deliveries as they stand now; a worker's query, by derived ids. `damage`: `without_damaged`."""
         found = await find_by_ids(self._deliveries, "_id", ids)
-        return {each["_id"]: StoredDelivery.of(each) for each in found}
+        good = without_damaged(damage, full_name(self._deliveries), found, StoredDelivery.of)
+        return {each.id: each for each in good}
 
     async def known(self, ids: Iterable[UUID]) -> set[UUID]:
         """Return those of these deliveries that there are, whatever they say; a worker's query, by derived ids."""
@@ -316,9 +318,9 @@ class Deliveries:
         return count, oldest[0]["due_at"] if oldest else None
 
     async def of_issuer(self, issuer_id: str, ids: Sequence[UUID]) -> list[StoredDelivery]:
-        """Those of these deliveries that are this issuer's, the oldest first."""
+        """Those of these deliveries that are this issuer's and can be read, the oldest first."""
         found = self._deliveries.find({"_id": {"$in": list(ids)}, "issuer_id": issuer_id}).sort("created_at", 1)
-        return [StoredDelivery.of(each) for each in await found.to_list(None)]
+        return all_readable(StoredDelivery.of, await found.to_list(None), self._deliveries)
 
     async def not_found(self, issuer_id: str, ids: Sequence[UUID], what: str) -> NotFoundError:
         """Return the error of deliveries of which this issuer has none; a refusal where another has one."""
