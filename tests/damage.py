@@ -7,7 +7,7 @@ from bowerbird.auditing import loops
 from libs.common.damage import Damage
 from libs.common.mongo import Database, Document
 
-WRONG: Final[Sequence[Any]] = (None, 7.5, "x", "", [], {}, ["x"])
+WRONG: Final[Sequence[Any]] = (None, 7.5, "x", "", [], {})
 
 
 class Harm(NamedTuple):

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 from libs.common.mongo import Document
-from libs.common.stored import UNREADABLE, log_unreadable, name_of, problem_of
+from libs.common.stored import UNREADABLE, log_unreadable, name_of, problem_of, read_all
 
 T = TypeVar("T")
 K = TypeVar("K")
@@ -69,5 +69,5 @@ class Damage:
 def without_damaged(
     damage: Damage | None, collection: str, found: Iterable[Document], read: Callable[[Document], T]
 ) -> list[T]:
-    """Return what can be read of these documents; where nobody notes damage, one that cannot is raised."""
-    return list(map(read, found)) if damage is None else damage.readable(collection, found, read)
+    """Return what can be read of these documents; where nobody notes damage, the log names it and it is raised."""
+    return read_all(read, found, collection) if damage is None else damage.readable(collection, found, read)

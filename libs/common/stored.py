@@ -89,6 +89,18 @@ def readable(read: Callable[[Document], T], stored: Document, collection: Collec
         return None
 
 
+def read_all(read: Callable[[Document], T], found: Iterable[Document], collection: str | None = None) -> list[T]:
+    """Return what these documents of DATABASE.COLLECTION say; the first that cannot be read is named, and raised."""
+    said: list[T] = []
+    for stored in found:
+        try:
+            said.append(read(stored))
+        except UNREADABLE as error:
+            log_unreadable(collection, stored, error)
+            raise
+    return said
+
+
 def require_readable(read: Callable[[Document], T], stored: Document, what: str) -> T:
     """Return what a document says; `what` names it for people.
 

@@ -15,6 +15,8 @@ from libs.access.api_keys import ALL_ISSUERS, Caller
 from libs.audit.entry import Action, Cause, Entry
 from libs.audit.log import AuditLog
 from libs.common.arrivals import Arrivals
+from libs.common.damage import Damage
+from libs.common.errors import UnreadableError
 from libs.contracts.cloudevents import Outgoing
 from libs.contracts.reasons import RevocationReason, TakeDownReason
 from services.issuer.credentials.commands import Commands
@@ -63,6 +65,7 @@ class Closings:
 
         Raises:
             NotFoundError: there is none.
+            UnreadableError: it was damaged, here and below.
         """
         found = await self._found(credential_id, caller)
         closed = [each for each in (found.revocation, found.take_down) if each is not None]
@@ -125,7 +128,10 @@ class Closings:
 
     async def _found(self, credential_id: UUID, caller: Caller) -> Credential:
         if caller.issuer_id == ALL_ISSUERS:
-            found = (await self._credentials.by_ids([credential_id])).get(credential_id)
+            damage = Damage(logged=True)
+            found = (await self._credentials.by_ids([credential_id], damage)).get(credential_id)
+            if damage.ids:
+                raise UnreadableError(f"credential {credential_id}", None)
         else:
             found = await self._credentials.find(credential_id, caller.issuer_id)
         if found is None:

@@ -1,10 +1,12 @@
 """Every query on credentials, and their form in MongoDB."""
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from datetime import datetime
 from re import escape
-from typing import Any, NamedTuple, Protocol
+from typing import Annotated, Any, NamedTuple, Protocol
 from uuid import UUID
 
+from pydantic import Field
 from pymongo import DESCENDING, UpdateOne
 from pymongo.read_concern import ReadConcern
 
@@ -21,7 +23,7 @@ from libs.common.mongo import (
     insert_new,
     not_found,
 )
-from libs.common.stored import all_readable
+from libs.common.stored import Count, all_readable, read_all, require_readable, typed
 from libs.contracts.reasons import RevocationReason, TakeDownReason
 from libs.contracts.results import SoloLevel
 from libs.openbadges.status.bitstring import MINIMUM_SIZE
@@ -82,8 +84,13 @@ class HeldCredentialName(NamedTuple):
     credential_id: UUID
     issuer_id: str
     learner_id: UUID
-    achievement: str
-    active: bool
+    achievement: Annotated[str, Field(pattern="/")]
+    state: CredentialState
+
+    @property
+    def active(self) -> bool:
+        """Return whether it stands."""
+        return self.state is CredentialState.ACTIVE
 
 
 class HeldCredentialNames(NamedTuple):
@@ -109,31 +116,34 @@ class MongoCredentials:
         """See `CredentialStore`."""
         # A worker's query, by deterministic ids.
         query = {"_id": {"$in": list(credential_ids)}, "state": CredentialState.REVOKED}
-        return [_credential(found) for found in await self._collection.find(query).to_list(None)]
+        return read_all(_credential, await self._collection.find(query).to_list(None), full_name(self._collection))
 
     async def holdings(self, holding_ids: Iterable[UUID]) -> dict[UUID, list[HeldAward]]:
         """See `CredentialStore`."""
         fields = dict.fromkeys(_HELD_FIELDS, 1)
         holdings: dict[UUID, list[HeldAward]] = {}
-        for each in await find_by_ids(self._collection, "holding_id", holding_ids, projection=fields):
+        found = await find_by_ids(self._collection, "holding_id", holding_ids, projection=fields)
+        for each in read_all(_read_held, found, full_name(self._collection)):
             award = HeldAward(
-                credential_id=each["_id"],
-                level=_level(each.get("level")),
-                active=each["state"] == CredentialState.ACTIVE,
-                evidence_id=each.get("evidence_id"),
-                piece=PieceId(each["batch_id"], each["row"]),
-                sequence=each["sequence"],
-                issued_at=each["issued_at"],
+                credential_id=each.id,
+                level=each.level,
+                active=each.state is CredentialState.ACTIVE,
+                evidence_id=each.evidence_id,
+                piece=PieceId(each.batch_id, each.row),
+                sequence=each.sequence,
+                issued_at=each.issued_at,
                 reopened=follows_from_evidence(_revocation(each)),
             )
-            holdings.setdefault(each["holding_id"], []).append(award)
+            holdings.setdefault(each.holding_id, []).append(award)
         return holdings
 
     async def of_issuer(self, issuer_id: str, holding_ids: Iterable[UUID]) -> list[Credential]:
-        """Return all that this issuer ever awarded under these holdings, without the signed texts, oldest first."""
+        """Return what this issuer ever awarded under these and can be read, without signed texts, oldest first."""
         query = {"holding_id": {"$in": list(holding_ids)}, "issuer_id": issuer_id}
         found = await self._collection.find(query, {"document": 0}).to_list(None)
-        return sorted(map(_credential, found), key=lambda each: (each.issued_at, each.credential_id))
+        return sorted(
+            all_readable(_listed, found, self._collection), key=lambda each: (each.issued_at, each.credential_id)
+        )
 
     async def page(
         self, issuer_id: str, sought: SoughtCredentials, after: Place | None, limit: int
@@ -145,7 +155,7 @@ class MongoCredentials:
             query["$or"] = [{"issued_at": {"$lt": at}}, {"issued_at": at, "_id": {"$lt": credential_id}}]
         order = [("issued_at", DESCENDING), ("_id", DESCENDING)]
         found = await self._collection.find(query, {"document": 0}).sort(order).limit(limit).to_list(None)
-        return [_credential(each) for each in found]
+        return all_readable(_listed, found, self._collection)
 
     def insertion(self, credentials: Iterable[Credential]) -> Insertion:
         """Return the insertion of these, to be made in one transaction with that of their decisions."""
@@ -156,9 +166,13 @@ class MongoCredentials:
         return self._collection, [_revoke(target, each) for target, each in revocations.items()]
 
     async def find(self, credential_id: UUID, issuer_id: str) -> Credential | None:
-        """Return one credential of this tenant, None where there is none."""
+        """Return one credential of this tenant, None where there is none.
+
+        Raises:
+            UnreadableError: it was damaged.
+        """
         found = await self._collection.find_one({"_id": credential_id, "issuer_id": issuer_id})
-        return None if found is None else _credential(found)
+        return None if found is None else require_readable(_credential, found, f"credential {credential_id}")
 
     async def not_found(self, credential_id: UUID, issuer_id: str) -> NotFoundError:
         """Return the error of a credential that this tenant does not have; a refusal where another has it."""
@@ -186,7 +200,7 @@ class MongoCredentials:
         fields = dict.fromkeys(("issuer_id", "learner_id", "achievement", "state"), 1)
         found = await self._collection.find(query, fields).sort("_id", 1).limit(limit).to_list(None)
         last = found[-1]["_id"] if len(found) == limit else None
-        return HeldCredentialNames(all_readable(_name, found, self._collection), last)
+        return HeldCredentialNames(all_readable(_read_name, found, self._collection), last)
 
     async def close(
         self, revocations: Mapping[Target, Revocation], take_downs: Mapping[Target, TakeDown]
@@ -239,19 +253,6 @@ class MongoCredentials:
         query: dict[str, Any] = {"status_list": list_id, "state": CredentialState.REVOKED}
         found = await self._collection.find(query, {"status_index": 1}).to_list(None)
         return all_readable(_status_index, found)
-
-
-def _name(stored: Document) -> HeldCredentialName:
-    name = HeldCredentialName(
-        stored["_id"],
-        stored["issuer_id"],
-        stored["learner_id"],
-        stored["achievement"],
-        active=CredentialState(stored["state"]) is CredentialState.ACTIVE,
-    )
-    if not (isinstance(name.issuer_id, str) and isinstance(name.learner_id, UUID) and name.achievement.count("/")):
-        raise ValueError("a credential that does not say whose it is, or of what")
-    return name
 
 
 def _sought(issuer_id: str, sought: SoughtCredentials) -> Document:
@@ -350,22 +351,81 @@ def _document(credential: Credential) -> Document:
     return _present(document)
 
 
-def _credential(stored: Document) -> Credential:
+class _Held(NamedTuple):
+    """What deciding asks of a stored credential."""
+
+    id: UUID
+    holding_id: UUID
+    level: SoloLevel | None
+    evidence_id: UUID | None
+    state: CredentialState
+    batch_id: UUID
+    row: Count
+    sequence: Count
+    issued_at: datetime
+    revoked_at: datetime | None
+    revocation_reason: RevocationReason | None
+    revocation_request: UUID | None
+    superseded_by: UUID | None
+
+
+class _Stored(NamedTuple):
+    """A stored credential."""
+
+    id: UUID
+    issuer_id: str
+    learner_id: UUID
+    holding_id: UUID
+    achievement: Annotated[str, Field(pattern="/")]
+    level: SoloLevel | None
+    evidence_id: UUID | None
+    batch_id: UUID
+    row: Count
+    sequence: Count
+    status_list: str
+    status_index: Annotated[int, Field(ge=0, lt=MINIMUM_SIZE)]
+    state: CredentialState
+    issued_at: datetime
+    document: str | None
+    revoked_at: datetime | None
+    revocation_reason: RevocationReason | None
+    revocation_request: UUID | None
+    superseded_by: UUID | None
+    taken_down_at: datetime | None
+    take_down_reason: TakeDownReason | None
+    take_down_request: UUID | None
+    supersedes: UUID | None
+
+
+_read, _read_held = typed(_Stored, id="_id"), typed(_Held, id="_id")
+_read_name = typed(HeldCredentialName, credential_id="_id")
+
+
+def _credential(found: Document) -> Credential:
+    credential = _listed(found)
+    if credential.document is None and credential.take_down is None:
+        raise ValueError("a credential that lost its text")
+    return credential
+
+
+def _listed(found: Document) -> Credential:
+    """Return a credential that may have been read without its signed text."""
+    stored = _read(found)
     return Credential(
-        credential_id=stored["_id"],
-        issuer_id=stored["issuer_id"],
-        learner_id=stored["learner_id"],
-        holding_id=stored["holding_id"],
-        achievement=stored["achievement"],
-        level=_level(stored.get("level")),
-        evidence_id=stored.get("evidence_id"),
-        decision_id=DecisionId(stored["batch_id"], stored["row"], stored["sequence"]),
-        status=StatusEntry(stored["status_list"], stored["status_index"]),
-        issued_at=stored["issued_at"],
-        document=stored.get("document"),
+        credential_id=stored.id,
+        issuer_id=stored.issuer_id,
+        learner_id=stored.learner_id,
+        holding_id=stored.holding_id,
+        achievement=stored.achievement,
+        level=stored.level,
+        evidence_id=stored.evidence_id,
+        decision_id=DecisionId(stored.batch_id, stored.row, stored.sequence),
+        status=StatusEntry(stored.status_list, stored.status_index),
+        issued_at=stored.issued_at,
+        document=stored.document,
         revocation=_revocation(stored),
         take_down=_taken_down(stored),
-        supersedes=stored.get("supersedes"),
+        supersedes=stored.supersedes,
     )
 
 
@@ -376,20 +436,19 @@ def _status_index(stored: Document) -> int:
     return index
 
 
-def _revocation(stored: Document) -> Revocation | None:
-    at = stored.get("revoked_at")
-    if at is None:
+def _revocation(stored: _Stored | _Held) -> Revocation | None:
+    at, reason = stored.revoked_at, stored.revocation_reason
+    if at is None and reason is None and stored.state is CredentialState.ACTIVE:
         return None
-    reason, request_id = RevocationReason(stored["revocation_reason"]), stored.get("revocation_request")
-    return Revocation(at, reason, request_id, stored.get("superseded_by"))
+    if at is None or reason is None or stored.state is CredentialState.ACTIVE:
+        raise ValueError("a credential that says that it is revoked, and that it is not")
+    return Revocation(at, reason, stored.revocation_request, stored.superseded_by)
 
 
-def _taken_down(stored: Document) -> TakeDown | None:
-    at = stored.get("taken_down_at")
-    if at is None:
+def _taken_down(stored: _Stored) -> TakeDown | None:
+    at, reason = stored.taken_down_at, stored.take_down_reason
+    if at is None and reason is None:
         return None
-    return TakeDown(at, TakeDownReason(stored["take_down_reason"]), stored.get("take_down_request"))
-
-
-def _level(text: str | None) -> SoloLevel | None:
-    return None if text is None else SoloLevel(text)
+    if at is None or reason is None:
+        raise ValueError("a credential that was taken down does not say when, or why")
+    return TakeDown(at, reason, stored.take_down_request)
