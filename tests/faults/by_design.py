@@ -100,6 +100,11 @@ def _is_held(each: Differing, _loss: Loss) -> bool:
     return each.other.get("state") == "may_have_been_sent"
 
 
+def _is_erased(each: Differing, _loss: Loss) -> bool:
+    was, now = each.one.get("state"), (each.other.get("state"), each.other.get("cancel_reason"))
+    return was == "sent" and now == ("cancelled", "erased")
+
+
 def _is_issuer_list(each: Differing, _loss: Loss) -> bool:
     return each.id in {"issuers", "issuer-list:issuers"}
 
@@ -131,6 +136,12 @@ TABLE: Final[Sequence[ByDesign]] = (
         (WHOLE, "state", "cancel_reason", "attempts", "address_mark", "admitted", "*_at"),
         "held, since it may have been sent: nothing goes until somebody decides",
         _is_held,
+    ),
+    ByDesign(
+        ("notifier.deliveries",),
+        ("state", "cancel_reason", "attempts", "*_at"),
+        "of a learner who was erased: it was held, since it may have been sent, and is over with the erasure",
+        _is_erased,
     ),
     ByDesign(
         ("notifier.deliveries",), ("created_at", "changed_at", "trace"), "when, and by which record, the notifier heard"
