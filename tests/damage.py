@@ -1,13 +1,17 @@
 """Damages stored documents one field at a time, for tests of what reads them."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
+from datetime import datetime
 from typing import Any, Final, NamedTuple
+
+from bson.datetime_ms import DatetimeMS
 
 from bowerbird.auditing import loops
 from libs.common.damage import Damage
 from libs.common.mongo import Database, Document
 
-WRONG: Final[Sequence[Any]] = (None, 7.5, "x", "", [], {})
+NO_MOMENT: Final = DatetimeMS(2**53)
+"""A moment that MongoDB can hold, and no `datetime` can."""
 
 
 class Harm(NamedTuple):
@@ -21,13 +25,16 @@ class Harm(NamedTuple):
 
 
 def harms(stored: Document, others: Iterable[str] = ()) -> Iterator[Harm]:
-    """Yield what takes each field but its id away, empties it or puts something else there; `others` are fields too."""
+    """Yield what takes each field but its id away, or puts nothing there, no text, or what is of another kind.
+
+    `others` are fields that it may have beside.
+    """
     for name in dict.fromkeys([*stored, *others]):
         if name not in {"_id", "schema"}:
             yield Harm(name, {"$unset": {name: ""}})
-            for value in WRONG:
-                if not value or type(value) is not type(stored.get(name)):
-                    yield Harm(name, {"$set": {name: value}})
+            other = 7.5 if isinstance(stored.get(name, ""), str) else "x"
+            for value in (None, "", other, *([NO_MOMENT] if isinstance(stored.get(name), datetime) else [])):
+                yield Harm(name, {"$set": {name: value}})
 
 
 def told(logs: Iterable[Any]) -> set[tuple[object, object]]:

@@ -318,9 +318,12 @@ class Taken:
     def __init__(self) -> None:
         self.documents: dict[str, dict[str, Any]] = {}
 
-    async def find_one_and_update(self, query: dict[str, str], update: dict[str, Any], **_: object) -> dict[str, Any]:
-        found = self.documents.setdefault(query["_id"], {**update["$setOnInsert"], "taken": 0})
-        found["taken"] += update["$inc"]["taken"]
+    async def find_one_and_update(
+        self, query: dict[str, str], update: list[dict[str, Any]], **_: object
+    ) -> dict[str, Any]:
+        [stage] = update
+        found = self.documents.setdefault(query["_id"], {**stage["$set"], "taken": 0})
+        found["taken"] += stage["$set"]["taken"]["$add"][1]
         return dict(found)
 
     async def delete_many(self, query: dict[str, dict[str, str]]) -> None:

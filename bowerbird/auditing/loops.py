@@ -9,11 +9,18 @@ from libs.access.repository import stored_key
 from libs.common.damage import Damage
 from libs.common.mongo import Client, Database, Document
 from libs.common.stored import MOMENT
+from services.evidence.batches.listing import listed_batch
 from services.evidence.batches.removal import removable
+from services.issuer.credentials.requests import closing_request
 from services.issuer.credentials.waiting_commands import waiting_command
 from services.issuer.decisions.holdings import sweep_of
-from services.notifier.contacts.repository import owned
+from services.issuer.decisions.kept_documents import kept_of
+from services.issuer.decisions.repository import waiting_of
+from services.issuer.mail_domains.repository import domains_set
+from services.notifier.catalogue.repository import stored_achievement, stored_issuer
+from services.notifier.contacts.repository import owned, reachable_contact
 from services.notifier.deliveries.delivery import StoredDelivery
+from services.notifier.mail_domains.repository import stored_domains
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +53,23 @@ READ: Final[Sequence[Read]] = (
         Read(service, "api_keys", stored_key, {"grant": {"$exists": True}})
         for service in ("evidence", "issuer", "notifier")
     ),
+    Read("issuer", "waiting", waiting_of),
+    Read("issuer", "kept_evidence", kept_of),
+    Read("issuer", "mail_domains", domains_set),
+    Read("issuer", "closing_requests", closing_request),
     Read("issuer", "waiting_commands", waiting_command),
     Read("issuer", "sweeps", sweep_of, {"passes": {"$gt": 0}}),
     _dated("issuer", "closing_requests", "requested_at"),
     # Of one whose life has ended it stays that its key was used.
     Read("evidence", "batches", removable, {"ended": {"$ne": True}}),
+    Read("evidence", "batches", listed_batch, {"ended": {"$ne": True}, "created_at": MOMENT}),
     _dated("evidence", "batches", "created_at", {"ended": {"$ne": True}}),
     _dated("evidence", "submissions", "sent_at"),
     _dated("notifier", "contacts", "life_from"),
+    Read("notifier", "contacts", reachable_contact, {"email": {"$exists": True}}),
+    Read("notifier", "issuers", stored_issuer),
+    Read("notifier", "achievements", stored_achievement),
+    Read("notifier", "mail_domains", stored_domains),
     Read("notifier", "contacts", owned, {"issuer_id": {"$not": {"$type": "string"}}}),
     Read("notifier", "deliveries", StoredDelivery.of),
 )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 from re import escape
 
-from libs.common.damage import Damage, without_damaged
+from libs.common.damage import Damage, readable_page, without_damaged
 from libs.common.mongo import Database, Document, Index, find_by_ids, upsert_newest
 from libs.common.stored import all_readable, require_readable
 from libs.contracts.events import OrganisationPublished
@@ -96,8 +96,8 @@ class OrganisationStore:
         if sought.is_open is not None and sought.today is not None:
             ended = {"$lt": sought.today.isoformat()}
             query["last_day"] = {"$not": ended} if sought.is_open else ended
-        found = await self._collection.find(query, {"event": 1}).sort("_id", 1).limit(limit).to_list(None)
-        return all_readable(_event, found)
+        event = {"event": 1}
+        return await readable_page(self._collection, query, _event, order=[("_id", 1)], limit=limit, projection=event)
 
     async def holders(self, identifiers: Iterable[str]) -> dict[str, str]:
         """Return whose these identifiers are (SCHEME:VALUE), of those that are somebody's."""

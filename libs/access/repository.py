@@ -10,7 +10,7 @@ from pymongo import ASCENDING, UpdateOne
 from libs.common.damage import Damage, without_damaged
 from libs.common.errors import NotFoundError
 from libs.common.mongo import Database, Document, Index, aggregate, not_found
-from libs.common.stored import all_readable, readable
+from libs.common.stored import all_readable, readable, typed
 from libs.contracts.events import ApiKeyGranted, ApiKeyWithdrawn
 
 INDEXES: Sequence[Index] = (
@@ -178,27 +178,47 @@ def _events_of(document: Document) -> list[ApiKeyGranted | ApiKeyWithdrawn]:
     return events
 
 
+class _Stored(NamedTuple):
+    """The document of a key that was granted; its end stands beside the withdrawal."""
+
+    sha256: str
+    issuer_id: str
+    name: str
+    scopes: list[str]
+    granted_at: datetime
+    granted_by: str
+    granted_with: str | None
+    expires_at: datetime
+    changed_at: datetime
+    ends_at: datetime | None
+    end_reason: str | None
+    ended_at_once: bool = False
+    last_used: datetime | None = None
+
+
+_read = typed(_Stored, sha256="_id")
+
+
 def stored_key(document: Document) -> StoredKey:
     """Return what is stored of a key that was granted.
 
     Raises:
-        ValueError, KeyError, TypeError: the document was damaged.
+        ValueError: the document was damaged.
     """
-    expires = document["expires_at"]
-    ends = document["ends_at"] if "withdrawal" in document else expires
-    if not all(isinstance(each, datetime) for each in (document["changed_at"], document["granted_at"], expires, ends)):
-        raise TypeError("what is stored of a key has moments that are none")
+    stored = _read(document)
+    if stored.ends_at is None and "withdrawal" in document:
+        raise ValueError("a key that was withdrawn does not say when it ends")
     return StoredKey(
-        sha256=document["_id"],
-        issuer_id=document["issuer_id"],
-        name=document["name"],
-        scopes=frozenset(document["scopes"]),
-        granted_at=document["granted_at"],
-        granted_by=document["granted_by"],
-        granted_with=document.get("granted_with"),
-        expires_at=expires,
-        ends_at=min(expires, ends),
-        end_reason=document.get("end_reason"),
-        ended_at_once=document.get("ended_at_once", False),
-        last_used=document.get("last_used"),
+        sha256=stored.sha256,
+        issuer_id=stored.issuer_id,
+        name=stored.name,
+        scopes=frozenset(stored.scopes),
+        granted_at=stored.granted_at,
+        granted_by=stored.granted_by,
+        granted_with=stored.granted_with,
+        expires_at=stored.expires_at,
+        ends_at=stored.expires_at if stored.ends_at is None else min(stored.expires_at, stored.ends_at),
+        end_reason=stored.end_reason,
+        ended_at_once=stored.ended_at_once,
+        last_used=stored.last_used,
     )

@@ -8,13 +8,14 @@ did. One that is old (its topic was read again, or stood still) is passed over. 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
 from libs.common import metrics
 from libs.common.mongo import Database, find_by_ids
+from libs.common.stored import all_readable, typed
 from libs.common.telemetry import get_logger, new_trace
 from libs.contracts.cloudevents import Outgoing, Received
 from libs.contracts.events import CANARIES, Canary, Event
@@ -51,6 +52,16 @@ class Stage:
     name: str
     event: type[Canary]
     work: Work = _nothing
+
+
+class _Seen(NamedTuple):
+    """When a stage saw one last."""
+
+    stage: str
+    seen_at: datetime
+
+
+_seen = typed(_Seen, stage="_id")
 
 
 class CanaryStages:
@@ -102,7 +113,8 @@ class CanaryStages:
         """Show when each stage last saw one, from before this process began; of a new database, that it is now."""
         if not self._seconds:
             return
-        known = {each["_id"]: each["seen_at"] for each in await find_by_ids(self._canary, "_id", self._stages)}
+        found = await find_by_ids(self._canary, "_id", self._stages)
+        known = {each.stage: each.seen_at for each in all_readable(_seen, found, self._canary)}
         for stage in self._stages:
             metrics.CANARY_LAST_SEEN.labels(stage).set(known.get(stage, self._clock()).timestamp())
             metrics.CANARY_SECONDS.labels(stage)
@@ -129,12 +141,14 @@ class CanaryStages:
     async def _claim(self, now: datetime) -> int | None:
         """Return which synthetic learner this process is to send now, or that none is due."""
         before = now - timedelta(seconds=self._seconds * _DUE)
-        # What lies ahead was written by a clock that was wrong, and must not keep anybody from sending.
-        due = [{"seen_at": {"$lte": before}}, {"seen_at": {"$gt": now}}]
+        # What lies ahead was written by a clock that was wrong, and must not keep anybody from sending; nor what is no
+        # moment, or no number.
+        due = {"$not": {"$gt": before, "$lte": now}}
+        count = {"$convert": {"input": "$count", "to": "long", "onError": 0, "onNull": 0}}
         try:
             claimed = await self._canary.find_one_and_update(
-                {"_id": _SENT, "$or": due},
-                {"$set": {"schema": 1, "seen_at": now}, "$inc": {"count": 1}},
+                {"_id": _SENT, "seen_at": due},
+                [{"$set": {"schema": 1, "seen_at": now, "count": {"$add": [count, 1]}}}],
                 upsert=True,
                 return_document=ReturnDocument.AFTER,
             )

@@ -1,9 +1,9 @@
 """What is left out where stored documents were damaged: each is named, and costs no other its place."""
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from libs.common.mongo import Document
+from libs.common.mongo import Collection, Document, full_name
 from libs.common.stored import UNREADABLE, log_unreadable, name_of, problem_of, read_all
 
 T = TypeVar("T")
@@ -64,6 +64,25 @@ class Damage:
     ) -> list[T]:
         """Return what can be read of these ids."""
         return [each for part in await self.parts(collection, find, ids) for each in part]
+
+
+async def readable_page(
+    collection: Collection,
+    query: Document,
+    read: Callable[[Document], T],
+    *,
+    order: Sequence[tuple[str, int]],
+    limit: int,
+    projection: Mapping[str, Any] | None = None,
+) -> list[T]:
+    """Return the first so many that can be read: a page is short only where the list ends."""
+    damage = Damage(logged=True)
+    while True:
+        others = {"$and": [query, {"_id": {"$nin": list(damage.ids)}}]} if damage.ids else query
+        found = await collection.find(others, projection).sort(list(order)).limit(limit).to_list(None)
+        good = damage.readable(full_name(collection), found, read)
+        if len(good) == len(found):
+            return good
 
 
 def without_damaged(

@@ -8,7 +8,7 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, cast
 
 from bson import Timestamp
@@ -34,6 +34,7 @@ Insertion = tuple[Collection, Sequence[Document]]
 
 _DUPLICATE_KEY = 11000
 _WRITE_CONFLICT = 112
+_LAST = datetime.max.replace(tzinfo=UTC)
 # BadValue, FailedToParse, DocumentValidationFailure, BSONObjectTooLarge: no retry can help these.
 _PERMANENT_CODES = frozenset({2, 9, 121, 10334})
 
@@ -83,6 +84,8 @@ def _client(url: str, app_name: str, access: Mapping[str, Any], *, patient: bool
         url,
         appname=app_name,
         tz_aware=True,
+        # What no `datetime` can hold is read as no moment, rather than end the reading of all that stands beside it.
+        datetime_conversion="DATETIME_AUTO",
         uuidRepresentation="standard",
         w="majority",
         journal=True,
@@ -187,13 +190,18 @@ async def upsert_newest(collection: Collection, documents: Iterable[Document], *
     there = await insert_new(collection, list(latest.values()))
     updates = [
         UpdateOne(
-            {"_id": document_id, order: {"$not": {"$gte": latest[document_id][order]}}},
+            {"_id": document_id, order: {"$not": _as_new_as(latest[document_id][order])}},
             {"$set": {name: value for name, value in latest[document_id].items() if name != "_id"}},
         )
         for document_id in there
     ]
     if updates:
         await collection.bulk_write(updates, ordered=False)
+
+
+def _as_new_as(value: Any) -> Document:
+    """Return what a query asks of an order that is as high; a moment that no `datetime` can hold is damage, not new."""
+    return {"$gte": value, "$lte": _LAST} if isinstance(value, datetime) else {"$gte": value}
 
 
 async def insert_together(

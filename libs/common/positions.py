@@ -108,10 +108,10 @@ class Positions:
 
 
 def _position(stored: Document) -> Position:
-    offset, known_until = stored["offset"], stored["known_until"]
-    if not isinstance(offset, int) or not isinstance(known_until, int):
+    offset, known_until, topic_id = stored["offset"], stored["known_until"], stored.get("topic_id")
+    if not (isinstance(offset, int) and isinstance(known_until, int) and isinstance(topic_id, str | None)):
         raise TypeError("a position that is none")
-    return Position(offset, known_until, stored.get("topic_id"))
+    return Position(offset, known_until, topic_id)
 
 
 def _id(group: str, tp: TopicPartition) -> str:

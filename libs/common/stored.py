@@ -1,6 +1,7 @@
 """Reading stored documents one by one: what cannot be read is logged, left out, and costs no other its turn."""
 
 from collections.abc import Callable, Iterable
+from datetime import date
 from enum import Enum
 from functools import reduce
 from inspect import Parameter, signature
@@ -22,6 +23,9 @@ UNREADABLE: Final = (ValueError, KeyError, TypeError, AttributeError, IndexError
 MOMENT: Final[Document] = {"$type": "date"}
 """What a query asks of a field, lest a document that lacks it, or has something else there, comes first of all."""
 
+Text = Annotated[str, Field(min_length=1)]
+"""What has to say something: a name, an id."""
+
 Count = Annotated[int, Field(ge=0, lt=2**31)]
 """How often something was done."""
 
@@ -32,8 +36,8 @@ Seconds = Annotated[float, Field(ge=0, lt=2**37)]
 def typed(kind: Callable[..., T], **stored_as: str) -> Callable[[Document], T]:
     """Return what reads documents as a dataclass or named tuple; each field has to be of the very type it declares.
 
-    So damage is found before anything is done by the document, not behind that. No text is empty. A field that may be
-    None, or has a default, may be absent. What reads raises ValidationError, which is a ValueError.
+    So damage is found before anything is done by the document, not behind that. A field that may be None, or has a
+    default, may be absent. What reads raises ValidationError, which is a ValueError.
 
     Args:
         kind: what is read.
@@ -44,15 +48,15 @@ def typed(kind: Callable[..., T], **stored_as: str) -> Callable[[Document], T]:
         absent = None if NoneType in get_args(hints[name]) else ...
         default = absent if parameter.default is Parameter.empty else parameter.default
         declared[name] = _by_value(hints[name]), Field(default=default, alias=stored_as.get(name, name))
-    strict = ConfigDict(strict=True, allow_inf_nan=False, str_min_length=1)
+    strict = ConfigDict(strict=True, allow_inf_nan=False)
     form = create_model(kind.__name__, __config__=strict, **declared)
     validate = form.__pydantic_validator__.validate_python
     return lambda stored: kind(**validate(stored).__dict__)
 
 
 def _by_value(hint: Any) -> Any:
-    """Return a type of which a document holds the value: that of an enumeration, which a strict reader would refuse."""
-    if isinstance(hint, type) and issubclass(hint, Enum):
+    """Return a type that is stored as a text, an enumeration or a day, as one that is read from it."""
+    if isinstance(hint, type) and (issubclass(hint, Enum) or hint is date):
         return Annotated[hint, Strict(strict=False)]
     return reduce(or_, map(_by_value, get_args(hint))) if get_origin(hint) is UnionType else hint
 

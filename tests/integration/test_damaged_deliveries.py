@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 from deploy.embedded.stack import Stack
 from libs.common import mongo
 from libs.common.addresses import Address
-from libs.contracts.events import LearnerContact
+from libs.contracts.events import LearnerContact, MailDomainsSet
 from libs.contracts.results import SoloLevel
 from services.notifier.catalogue.repository import Catalogue
 from services.notifier.channels.email.message import EmailRenderer
@@ -104,8 +104,10 @@ async def run(database: mongo.Database, server: Server, now: datetime = NOW) -> 
 async def due(database: mongo.Database) -> tuple[mongo.Document, mongo.Document]:
     """Return deliveries to learners of two schools, `good` and `damaged`, as they stand when tried before."""
     contacts, catalogue = Contacts(database), Catalogue(database)
-    await catalogue.store_issuers([issuer("north"), issuer("south")])
-    await catalogue.store_achievements([achievement()])
+    await catalogue.store_issuers([issuer("dept"), issuer("north", "dept"), issuer("south", "dept")])
+    await catalogue.store_achievements([achievement(owner="north"), achievement(owner="south")])
+    allowed = MailDomainsSet(issuer_id="south", domains=("x.example",), changed_at=NOW)
+    await MailDomains(database).store([allowed])
     expected: list[StoredDelivery] = []
     for school, name in (("north", "good"), ("south", "damaged")):
         learner = uuid4()
@@ -120,7 +122,7 @@ async def due(database: mongo.Database) -> tuple[mongo.Document, mongo.Document]
                 credential_id=uuid4(),
                 occasion=Occasion.ISSUED,
                 learner_id=learner,
-                achievement="wattle/resilience/1",
+                achievement=f"{school}/resilience/1",
                 level=SoloLevel.RELATIONAL,
                 score=7.0,
                 state=State.NO_ADDRESS,
@@ -136,6 +138,8 @@ async def due(database: mongo.Database) -> tuple[mongo.Document, mongo.Document]
     await run(database, server)
     assert server.went == {"good": 1, "damaged": 1}
     await database["deliveries"].update_many({}, {"$set": {"due_at": NOW, "slot_at": NOW.timestamp()}})
+    # The pause of a domain that throttled us is over.
+    await database["domains"].update_many({}, {"$set": {"paused_until": NOW.timestamp() - 1}})
     stored = {each["_id"]: each async for each in database["deliveries"].find()}
     return stored[expected[0].id], stored[expected[1].id]
 
@@ -162,3 +166,32 @@ async def test_a_delivery_with_any_field_damaged_ends_nothing_and_goes_once_or_i
             assert not server.went["damaged"], harm
             named = {document for _, document in told(logs)} | {*await unreadable(database, "deliveries")}
             assert str(damaged["_id"]) in named or left.get("state") == "cancelled", harm
+
+
+@pytest.mark.parametrize("name", ["domains", "allowances", "issuers", "achievements", "mail_domains", "contacts"])
+async def test_what_a_mail_takes_with_any_field_damaged_keeps_no_other_mail_from_going(
+    database: mongo.Database, name: str
+) -> None:
+    good, damaged = await due(database)
+    for each in (good, damaged):
+        for taken in ("allowed_at", "admitted", "slot_at"):
+            del each[taken]
+    whole = await database[name].find().to_list(None)
+    # Of counters, any; of what belongs to a school, its own.
+    of_good = {"north", "north/resilience/1", good["learner_id"]}
+    others = [each for each in whole if each["_id"] not in of_good]
+    for document in others:
+        for harm in harms(document, ("paused_until", "throttles")):
+            for collection, documents in (("deliveries", [good, damaged]), (name, whole)):
+                await database[collection].delete_many({})
+                await database[collection].insert_many(documents)
+            await database[name].update_one({"_id": document["_id"]}, harm.update)
+            server = Server()
+            with capture_logs() as logs:
+                await run(database, server)
+            assert server.went["good"] == 1, (document, harm)
+            if not server.went["damaged"]:
+                nobody = name == "contacts" and harm.name == "email" and not harm.update.get("$set", {}).get("email")
+                assert nobody or str(document["_id"]) in {each for _, each in told(logs)}, (document, harm)
+            if name in {"domains", "allowances"}:
+                assert server.went["damaged"] == 1, (document, harm)

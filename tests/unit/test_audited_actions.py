@@ -338,7 +338,7 @@ class Granted:
     async def subjects(self, _action: Action) -> set[str]:
         return {subject_of(self.grant)}
 
-    async def everything(self) -> AsyncIterator[ApiKeyGranted]:
+    async def everything(self, _damage: object) -> AsyncIterator[ApiKeyGranted]:
         yield self.grant
 
 

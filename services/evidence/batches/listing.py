@@ -7,7 +7,9 @@ from uuid import UUID
 
 from pymongo import DESCENDING
 
+from libs.common.damage import readable_page
 from libs.common.mongo import Collection, Document, Index
+from libs.common.stored import typed
 from services.evidence.batches.batch import BatchState
 
 INDEXES = (Index("batches", ("issuer_id", "created_at", "_id"), partial={"created_at": {"$exists": True}}),)
@@ -57,7 +59,7 @@ class BatchLists:
     async def page(
         self, issuer_id: str, sought: SoughtBatches, after: BatchPlace | None, limit: int
     ) -> list[ListedBatch]:
-        """Return those that are sought and are still kept, the newest first, from the one after `after`."""
+        """Return those that are sought and still kept, the newest first, from the one after `after`."""
         created = {"$gte": sought.created_from, "$lt": sought.created_before}
         moments = {operator: moment for operator, moment in created.items() if moment is not None}
         query: Document = {"issuer_id": issuer_id, "ended": None, "created_at": {"$exists": True, **moments}}
@@ -69,17 +71,7 @@ class BatchLists:
             at, batch_id = after
             query["$or"] = [{"created_at": {"$lt": at}}, {"created_at": at, "_id": {"$lt": batch_id}}]
         order = [("created_at", DESCENDING), ("_id", DESCENDING)]
-        return [_listed(each) for each in await self._batches.find(query).sort(order).limit(limit).to_list(None)]
+        return await readable_page(self._batches, query, listed_batch, order=order, limit=limit)
 
 
-def _listed(batch: Document) -> ListedBatch:
-    return ListedBatch(
-        batch["_id"],
-        BatchState(batch["state"]),
-        batch["source"],
-        batch["format"],
-        batch["received"],
-        batch.get("problem"),
-        batch["created_at"],
-        batch.get("accepted_at"),
-    )
+listed_batch = typed(ListedBatch, batch_id="_id")

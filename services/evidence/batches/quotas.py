@@ -99,9 +99,11 @@ class Quotas:
     async def _reserve(self, quota: Quota, wanted: int) -> None:
         block = _BLOCKS[quota.what]
         size = ceil(wanted / block) * block
+        # What was damaged counts as if nothing had been taken.
+        taken = {"$convert": {"input": "$taken", "to": "long", "onError": 0, "onNull": 0}}
         found = await self._quotas.find_one_and_update(
             {"_id": quota.name},
-            {"$inc": {"taken": size}, "$setOnInsert": {"schema": 1, "issuer_id": quota.issuer_id, "day": quota.day}},
+            [{"$set": {"schema": 1, "issuer_id": quota.issuer_id, "day": quota.day, "taken": {"$add": [taken, size]}}}],
             upsert=True,
             return_document=ReturnDocument.AFTER,
         )

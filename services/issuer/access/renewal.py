@@ -15,6 +15,7 @@ from libs.access.repository import KeyRepository
 from libs.access.signatures import GrantSigner
 from libs.audit.entry import Action, Cause, Details, Entry
 from libs.audit.log import AuditLog
+from libs.common.damage import Damage
 from libs.contracts.cloudevents import Outgoing
 from libs.contracts.events import ApiKeyGranted, ApiKeyWithdrawn
 
@@ -52,13 +53,13 @@ class GrantRenewal:
         self._publish = publish
 
     async def due(self) -> Renewal:
-        """Return what `run` would sign anew, and what it would not."""
+        """Return what `run` would sign anew, and what it would not; what cannot be read is neither, and in the log."""
         known = {
             ApiKeyGranted: await self._audit.subjects(Action.API_KEY_GRANTED),
             ApiKeyWithdrawn: await self._audit.subjects(Action.API_KEY_WITHDRAWN),
         }
         parts: tuple[list[KeyEvent], list[KeyEvent]] = ([], [])
-        async for event in self._repository.everything():
+        async for event in self._repository.everything(Damage(logged=True)):
             if event.signed_by != self._signer.public_key:
                 parts[subject_of(event) not in known[type(event)]].append(event)  # 1
         return Renewal(tuple(parts[0]), tuple(parts[1]))

@@ -10,6 +10,7 @@ from cachetools import LRUCache, TTLCache
 from pymongo import DESCENDING
 
 from libs.access.organisations import OrganisationStore
+from libs.common.damage import readable_page
 from libs.common.mongo import Database, Document, Index, aggregate, find_by_ids, insert_new, upsert_newest
 from libs.common.stored import all_readable, readable, require_readable
 from libs.contracts.events import (
@@ -136,8 +137,10 @@ class Catalogue:
             query["name"] = {"$regex": escape(text), "$options": "i"}
         if suspended is not None:
             query["suspended"] = suspended
-        found = await self._issuers.find(query, {"event": 1}).sort("_id", 1).limit(limit).to_list(None)
-        return all_readable(_read_issuer, found)
+        event = {"event": 1}
+        return await readable_page(
+            self._issuers, query, _read_issuer, order=[("_id", 1)], limit=limit, projection=event
+        )
 
     async def newest_authority(self) -> AuthorityPublished | None:
         """Return the newest version of the authority's DID document that has arrived, if any."""

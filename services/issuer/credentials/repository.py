@@ -10,7 +10,7 @@ from pydantic import Field
 from pymongo import DESCENDING, UpdateOne
 from pymongo.read_concern import ReadConcern
 
-from libs.common.damage import Damage, without_damaged
+from libs.common.damage import Damage, readable_page, without_damaged
 from libs.common.errors import NotFoundError
 from libs.common.mongo import (
     Collection,
@@ -23,7 +23,7 @@ from libs.common.mongo import (
     insert_new,
     not_found,
 )
-from libs.common.stored import Count, all_readable, read_all, require_readable, typed
+from libs.common.stored import Count, Text, all_readable, read_all, require_readable, typed
 from libs.contracts.reasons import RevocationReason, TakeDownReason
 from libs.contracts.results import SoloLevel
 from libs.openbadges.status.bitstring import MINIMUM_SIZE
@@ -82,7 +82,7 @@ class HeldCredentialName(NamedTuple):
     """A credential without what it says; of the achievement OWNER/ID/VERSION."""
 
     credential_id: UUID
-    issuer_id: str
+    issuer_id: Text
     learner_id: UUID
     achievement: Annotated[str, Field(pattern="/")]
     state: CredentialState
@@ -154,8 +154,8 @@ class MongoCredentials:
             at, credential_id = after
             query["$or"] = [{"issued_at": {"$lt": at}}, {"issued_at": at, "_id": {"$lt": credential_id}}]
         order = [("issued_at", DESCENDING), ("_id", DESCENDING)]
-        found = await self._collection.find(query, {"document": 0}).sort(order).limit(limit).to_list(None)
-        return all_readable(_listed, found, self._collection)
+        without = {"document": 0}
+        return await readable_page(self._collection, query, _listed, order=order, limit=limit, projection=without)
 
     def insertion(self, credentials: Iterable[Credential]) -> Insertion:
         """Return the insertion of these, to be made in one transaction with that of their decisions."""
@@ -373,7 +373,7 @@ class _Stored(NamedTuple):
     """A stored credential."""
 
     id: UUID
-    issuer_id: str
+    issuer_id: Text
     learner_id: UUID
     holding_id: UUID
     achievement: Annotated[str, Field(pattern="/")]
@@ -382,11 +382,11 @@ class _Stored(NamedTuple):
     batch_id: UUID
     row: Count
     sequence: Count
-    status_list: str
+    status_list: Text
     status_index: Annotated[int, Field(ge=0, lt=MINIMUM_SIZE)]
     state: CredentialState
     issued_at: datetime
-    document: str | None
+    document: Text | None
     revoked_at: datetime | None
     revocation_reason: RevocationReason | None
     revocation_request: UUID | None

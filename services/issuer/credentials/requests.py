@@ -12,7 +12,7 @@ from uuid import UUID
 
 from libs.common.damage import Damage, without_damaged
 from libs.common.mongo import Database, Document, Index, find_by_ids, insert_new
-from libs.common.stored import MOMENT
+from libs.common.stored import MOMENT, all_readable, typed
 
 INDEXES: Sequence[Index] = (Index("closing_requests", ["requested_at"], partial={"note": {"$exists": True}}),)
 
@@ -70,16 +70,17 @@ class ClosingRequests:
             await insert_new(self._requests, missing)
 
     async def of_issuer(self, issuer_id: str, request_ids: Iterable[UUID]) -> dict[UUID, ClosingRequest]:
-        """Return those of these requests that are about credentials of this issuer."""
+        """Return those of these requests that are about credentials of this issuer, and can be read."""
         query = {"_id": {"$in": list(request_ids)}, "issuer_id": issuer_id}
-        return {each["_id"]: _request(each) for each in await self._requests.find(query).to_list(None)}
+        found = await self._requests.find(query).to_list(None)
+        return {each.request_id: each for each in all_readable(closing_request, found, self._requests)}
 
     async def everything(self, damage: Damage | None = None) -> AsyncIterator[Sequence[ClosingRequest]]:
         """Yield every request, some at a time; `damage` as for `without_damaged`."""
         # An operator's query, over all tenants.
         cursor = self._requests.find().batch_size(_TOGETHER)
         while found := await cursor.to_list(_TOGETHER):
-            yield without_damaged(damage, "issuer.closing_requests", found, _request)
+            yield without_damaged(damage, "issuer.closing_requests", found, closing_request)
 
     async def oldest_note(self) -> datetime | None:
         """Return when the oldest note that is still kept was written; None where there is none."""
@@ -120,15 +121,4 @@ def _document(request: ClosingRequest) -> Document:
     return {name: value for name, value in document.items() if value is not None}
 
 
-def _request(stored: Document) -> ClosingRequest:
-    return ClosingRequest(
-        request_id=stored["_id"],
-        issuer_id=stored["issuer_id"],
-        credential_id=stored["credential_id"],
-        kind=RequestKind(stored["kind"]),
-        principal=stored["principal"],
-        key=stored.get("key"),
-        reason=stored["reason"],
-        note=stored.get("note"),
-        requested_at=stored["requested_at"],
-    )
+closing_request = typed(ClosingRequest, request_id="_id")

@@ -1,10 +1,12 @@
 """Kept evidence in MongoDB: a document of a learner and an achievement, replaced whole by whoever read the newest."""
 
-from datetime import date
+from typing import Any, NamedTuple
+from uuid import UUID
 
 from pymongo import ReplaceOne
 
 from libs.common.mongo import Document
+from libs.common.stored import Count, typed
 from libs.contracts.events import Counted
 from libs.contracts.results import SoloLevel
 from services.issuer.decisions.kept import Kept, KeptPiece, NotedAward
@@ -31,16 +33,36 @@ def kept_document(kept: Kept) -> Document:
     }
 
 
-def kept_of(stored: Document) -> Kept:
-    """Return what was stored."""
+class _Stored(NamedTuple):
+    """What is stored under a holding."""
+
+    id: UUID
+    issuer_id: str
+    learner_id: UUID
+    achievement: str
+    version: Count
+    pieces: list[dict[str, Any]]
+    awards: list[dict[str, Any]]
+
+
+_read, _piece = typed(_Stored, id="_id"), typed(KeptPiece)
+
+
+def kept_of(found: Document) -> Kept:
+    """Return what was stored.
+
+    Raises:
+        ValueError, KeyError, TypeError: it was damaged.
+    """
+    stored = _read(found)
     return Kept(
-        holding_id=stored["_id"],
-        issuer_id=stored["issuer_id"],
-        learner_id=stored["learner_id"],
-        achievement=stored["achievement"],
-        version=stored["version"],
-        pieces=tuple(_piece(each) for each in stored["pieces"]),
-        awards=tuple(NotedAward(each["credential_id"], counted_of(each)) for each in stored["awards"]),
+        holding_id=stored.id,
+        issuer_id=stored.issuer_id,
+        learner_id=stored.learner_id,
+        achievement=stored.achievement,
+        version=stored.version,
+        pieces=tuple(map(_piece, stored.pieces)),
+        awards=tuple(NotedAward(each["credential_id"], counted_of(each)) for each in stored.awards),
     )
 
 
@@ -77,19 +99,3 @@ def _piece_document(piece: KeptPiece) -> Document:
         "assessor_id": piece.assessor_id,
     }
     return {name: value for name, value in document.items() if value is not None}
-
-
-def _piece(stored: Document) -> KeptPiece:
-    level = stored.get("level")
-    return KeptPiece(
-        evidence_id=stored["evidence_id"],
-        source=stored["source"],
-        source_id=stored["source_id"],
-        level=None if level is None else SoloLevel(level),
-        score=stored.get("score"),
-        observed_on=date.fromisoformat(stored["observed_on"]),
-        activity=stored["activity"],
-        class_id=stored.get("class_id"),
-        term=stored.get("term"),
-        assessor_id=stored.get("assessor_id"),
-    )

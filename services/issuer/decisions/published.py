@@ -12,7 +12,8 @@ from functools import partial
 from typing import Protocol
 from uuid import UUID
 
-from libs.common.mongo import Database, Index, find_by_ids, insert_new
+from libs.common.mongo import Database, Document, Index, find_by_ids, full_name, insert_new
+from libs.common.stored import read_all
 from libs.common.telemetry import new_trace
 from libs.contracts.events import Counted, Event, EvidenceDecided, EvidenceSubmitted, Outcome
 from libs.contracts.ids import Ids
@@ -80,8 +81,8 @@ class MongoPublishedDecisions:
             return {}
         published: dict[PieceId, list[EvidenceDecided]] = {}
         # A worker's query, by deterministic ids.
-        for each in await find_by_ids(self._published, "piece", map(piece_key, pieces)):
-            event = EvidenceDecided.model_validate_json(each["event"])
+        found = await find_by_ids(self._published, "piece", map(piece_key, pieces))
+        for event in read_all(_event, found, full_name(self._published)):
             published.setdefault(PieceId(event.batch_id, event.row), []).append(event)
         if not published:
             # Of all tenants. Only a process that starts finds some to adopt.
@@ -95,6 +96,10 @@ class MongoPublishedDecisions:
     async def remove_ended(self, before: datetime) -> None:
         """Remove those whose evidence is on its topic no longer, as they were decided before then."""
         await self._published.delete_many({"decided_at": {"$lt": before}})
+
+
+def _event(stored: Document) -> EvidenceDecided:
+    return EvidenceDecided.model_validate_json(stored["event"])
 
 
 def decision_id_of(event: EvidenceDecided) -> DecisionId:

@@ -9,7 +9,7 @@ nothing is ever stored of a decision that lost against another worker's.
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
 from pymongo import ReplaceOne, UpdateOne
@@ -17,8 +17,8 @@ from pymongo.read_concern import ReadConcern
 
 from libs.common import mongo
 from libs.common.fence import Fence
-from libs.common.mongo import Client, Database, Document, Index, find_by_ids, insert_together
-from libs.common.stored import all_readable
+from libs.common.mongo import Client, Database, Document, Index, find_by_ids, full_name, insert_together
+from libs.common.stored import Count, Text, all_readable, read_all, require_readable, typed
 from libs.contracts import ids
 from libs.contracts.events import EvidenceSubmitted, Outcome, StackedAward
 from services.issuer.credentials.credential import Credential
@@ -128,16 +128,18 @@ class MongoDecisions:
     async def newest(self, pieces: Iterable[PieceId]) -> dict[UUID, Decision]:
         """See `DecisionStore`."""
         first = await find_by_ids(self._decisions, "_id", (decision_key(DecisionId(*piece, 1)) for piece in pieces))
-        newest = {each.evidence.submission_id: each for each in map(_decision, first)}
-        for stored in await self._reviewed([each.decision_id.piece for each in newest.values()]):
-            reviewed = _decision(stored)
+        newest = {each.evidence.submission_id: each for each in self._said(first)}
+        for reviewed in self._said(await self._reviewed([each.decision_id.piece for each in newest.values()])):
             if reviewed.sequence > newest[reviewed.evidence.submission_id].sequence:
                 newest[reviewed.evidence.submission_id] = reviewed
         return newest
 
     async def of(self, decision_ids: Iterable[DecisionId]) -> list[Decision]:
         """Return those of these decisions that there are."""
-        return [_decision(each) for each in await find_by_ids(self._decisions, "_id", map(decision_key, decision_ids))]
+        return self._said(await find_by_ids(self._decisions, "_id", map(decision_key, decision_ids)))
+
+    def _said(self, found: Iterable[Document]) -> list[Decision]:
+        return read_all(_decision, found, full_name(self._decisions))
 
     async def _reviewed(self, pieces: Sequence[PieceId]) -> list[Document]:
         if not pieces:
@@ -152,7 +154,7 @@ class MongoDecisions:
         # The index holds owners alone, and is used only where the query says so.
         query = {"evidence_id": {"$in": wanted}, "owns_evidence": True}
         found = self._decisions.find(query, {"evidence_id": 1, "digest": 1, "sequence": 1, "outcome": 1})
-        return {each["evidence_id"]: _owner(each) for each in await found.to_list(None)}
+        return dict(read_all(_owner, await found.to_list(None), full_name(self._decisions)))
 
     async def held_against(self, credential_ids: Collection[UUID], limit: int) -> list[PieceId]:
         """See `DecisionStore`."""
@@ -165,12 +167,16 @@ class MongoDecisions:
         """See `DecisionStore`."""
         # A worker's query, by deterministic ids.
         found = await find_by_ids(self._kept, "_id", holding_ids) if holding_ids else []
-        return {each["_id"]: kept_of(each) for each in found}
+        return {each.holding_id: each for each in read_all(kept_of, found, full_name(self._kept))}
 
     async def kept_by(self, issuer_id: str, holding_id: UUID) -> Kept | None:
-        """Return the evidence that this issuer's learner has under a holding, None where there is none."""
+        """Return the evidence that this issuer's learner has under a holding, None where there is none.
+
+        Raises:
+            UnreadableError: it was damaged.
+        """
         found = await self._kept.find_one({"_id": holding_id, "issuer_id": issuer_id})
-        return None if found is None else kept_of(found)
+        return None if found is None else require_readable(kept_of, found, f"what is kept under {holding_id}")
 
     async def record(
         self,
@@ -233,13 +239,13 @@ class MongoDecisions:
         """See `WaitingStore`."""
         query = {"lacks": {"$in": [each.text for each in lacking]}, "since": {"$lte": before}}
         found = self._waiting.find(query).sort([("since", 1), ("_id", 1)]).limit(limit)
-        return all_readable(_waiting, await found.to_list(None))
+        return all_readable(waiting_of, await found.to_list(None), self._waiting)
 
     async def overdue(self, now: datetime, limit: int) -> list[Waiting]:
         """See `WaitingStore`."""
         # All tenants: the loop serves each in its turn.
         found = self._waiting.find({"until": {"$lte": now}}).sort("until", 1).limit(limit)
-        return all_readable(_waiting, await found.to_list(None))
+        return all_readable(waiting_of, await found.to_list(None), self._waiting)
 
     async def put_off(self, waiting: Waiting, until: datetime) -> None:
         """See `WaitingStore`."""
@@ -289,10 +295,25 @@ def _parked(group: Document) -> Parked:
     return Parked(issuer_id, Reason(reason), group["pieces"], group["since"])
 
 
-def _owner(stored: Document) -> Owner:
-    decision_id = DecisionId(*piece_of(stored["_id"]), stored["sequence"])
-    withdrawn = stored["outcome"] == Outcome.WITHDRAWN
-    return Owner(ids.submission_id(*decision_id.piece), stored["digest"], decision_id, withdrawn=withdrawn)
+class _StoredOwner(NamedTuple):
+    """Of a decision, what says whose its piece is."""
+
+    id: bytes
+    evidence_id: UUID
+    digest: str
+    sequence: Count
+    outcome: Outcome
+
+
+_read_owner = typed(_StoredOwner, id="_id")
+
+
+def _owner(found: Document) -> tuple[UUID, Owner]:
+    stored = _read_owner(found)
+    decision_id = DecisionId(*piece_of(stored.id), stored.sequence)
+    withdrawn = stored.outcome is Outcome.WITHDRAWN
+    owner = Owner(ids.submission_id(*decision_id.piece), stored.digest, decision_id, withdrawn=withdrawn)
+    return stored.evidence_id, owner
 
 
 def _decision_document(decision: Decision) -> Document:
@@ -337,8 +358,31 @@ def _decision_document(decision: Decision) -> Document:
     return {name: value for name, value in document.items() if value is not None}
 
 
+class _Stored(NamedTuple):
+    """A decision as it is stored, beside the piece of evidence."""
+
+    id: bytes
+    sequence: Count
+    outcome: Outcome
+    reason: Reason | None
+    decided_by: str | None
+    rule_version: str
+    credential_id: UUID | None
+    waits_until: datetime | None
+    decided_at: datetime
+    counted: dict[str, Any] | None
+    missing: str | None
+    owns_evidence: bool = False
+    stacked: Sequence[dict[str, Any]] = ()
+    revoked: Sequence[UUID] = ()
+
+
+_read = typed(_Stored, id="_id")
+
+
 def _decision(stored: Document) -> Decision:
-    piece, reason = piece_of(stored["_id"]), stored.get("reason")
+    decided = _read(stored)
+    piece = piece_of(decided.id)
     evidence = EvidenceSubmitted.model_validate(
         {
             **{name: stored[name] for name in _EVIDENCE_FIELDS if name in stored},
@@ -351,19 +395,19 @@ def _decision(stored: Document) -> Decision:
     )
     return Decision(
         evidence=evidence,
-        sequence=stored["sequence"],
-        outcome=Outcome(stored["outcome"]),
-        reason=None if reason is None else Reason(reason),
-        achievement=stored.get("decided_by"),
-        rule_version=stored["rule_version"],
-        credential_id=stored.get("credential_id"),
-        owns_evidence=stored.get("owns_evidence", False),
-        waits_until=stored.get("waits_until"),
-        decided_at=stored["decided_at"],
-        counted=None if (counted := stored.get("counted")) is None else counted_of(counted),
-        missing=stored.get("missing"),
-        stacked=tuple(_stacked(each) for each in stored.get("stacked", ())),
-        revoked=tuple(stored.get("revoked", ())),
+        sequence=decided.sequence,
+        outcome=decided.outcome,
+        reason=decided.reason,
+        achievement=decided.decided_by,
+        rule_version=decided.rule_version,
+        credential_id=decided.credential_id,
+        owns_evidence=decided.owns_evidence,
+        waits_until=decided.waits_until,
+        decided_at=decided.decided_at,
+        counted=None if decided.counted is None else counted_of(decided.counted),
+        missing=decided.missing,
+        stacked=tuple(map(_stacked, decided.stacked)),
+        revoked=tuple(decided.revoked),
     )
 
 
@@ -393,14 +437,28 @@ def _waiting_document(waiting: Waiting) -> Document:
     }
 
 
-def _waiting(stored: Document) -> Waiting:
-    lack = Lack.read(stored["lacks"])
+class _StoredWaiting(NamedTuple):
+    """A piece of evidence that waits, as it is stored."""
+
+    id: bytes
+    lacks: Text
+    since: datetime
+    until: datetime | None
+    trace: str
+
+
+_read_waiting = typed(_StoredWaiting, id="_id")
+
+
+def waiting_of(found: Document) -> Waiting:
+    stored = _read_waiting(found)
+    lack = Lack.read(stored.lacks)
     return Waiting(
-        piece=piece_of(stored["_id"]),
+        piece=piece_of(stored.id),
         issuer_id=lack.issuer_id,
         achievement=lack.achievement,
         reason=lack.reason,
-        since=stored["since"],
-        until=stored.get("until"),
-        trace=stored["trace"],
+        since=stored.since,
+        until=stored.until,
+        trace=stored.trace,
     )

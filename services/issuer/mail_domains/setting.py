@@ -1,12 +1,13 @@
 """Setting the domains that an issuer's mail may go to: published first, then read back."""
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
 from libs.audit.entry import Action, AuditWriter, Cause, Entry
 from libs.common.arrivals import Arrivals
-from libs.common.errors import NotFoundError, UnavailableError
+from libs.common.errors import NotFoundError, UnavailableError, UnreadableError
 from libs.contracts.cloudevents import Outgoing
 from libs.contracts.events import IssuerPublished, MailDomainsSet
 from services.issuer.mail_domains.repository import MailDomainRepository
@@ -45,7 +46,11 @@ class MailDomains:
         self._clock = clock
 
     async def of_issuer(self, issuer_id: str) -> tuple[str, ...]:
-        """Return the domains that are allowed; none where all are."""
+        """Return the domains that are allowed; none where all are.
+
+        Raises:
+            UnreadableError: what was set was damaged.
+        """
         stored = await self._repository.of_issuer(issuer_id)
         return () if stored is None else stored.domains
 
@@ -61,8 +66,11 @@ class MailDomains:
         if issuer_id not in await self._catalogue.issuers([issuer_id]):
             raise NotFoundError.for_caller()
         wanted = tuple(sorted(set(domains)))
-        stored = await self._repository.of_issuer(issuer_id)
-        if (() if stored is None else stored.domains) == wanted:
+        stored, present = None, None
+        with suppress(UnreadableError):  # what is set now takes its place
+            stored = await self._repository.of_issuer(issuer_id)
+            present = () if stored is None else stored.domains
+        if present == wanted:
             return wanted
         now = self._clock()
         at = now if stored is None else max(now, stored.changed_at + _TICK)
@@ -73,7 +81,9 @@ class MailDomains:
         await self._publish([Outgoing(event, trace)])
 
         async def arrived() -> bool:
-            return await self.of_issuer(issuer_id) == wanted
+            with suppress(UnreadableError):
+                return await self.of_issuer(issuer_id) == wanted
+            return False
 
         if not await self._arrivals.wait_until(arrived, _WAIT_SECONDS):
             raise UnavailableError("it is published and has not arrived here yet; ask again, that is safe")

@@ -2,10 +2,21 @@
 
 from collections.abc import Collection
 from datetime import datetime
+from typing import NamedTuple
 
 from libs.common.mongo import Database
+from libs.common.stored import readable, typed
 
 _LAST = "last"
+
+
+class _Note(NamedTuple):
+    """What is noted; where it was damaged nothing was, and somebody is called who need not be."""
+
+    topic_ids: list[str]
+
+
+_note = typed(_Note)
 
 
 class Refilled:
@@ -27,4 +38,5 @@ class Refilled:
     async def topic_ids(self) -> frozenset[str]:
         """Return the ids of the topics that were filled last."""
         found = await self._notes.find_one({"_id": _LAST})
-        return frozenset() if found is None else frozenset(found["topic_ids"])
+        note = None if found is None else readable(_note, found, self._notes)
+        return frozenset() if note is None else frozenset(note.topic_ids)

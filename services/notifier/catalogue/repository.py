@@ -1,15 +1,15 @@
 """Names of issuers and texts of achievement versions in MongoDB, as mail needs them."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from time import monotonic
+from typing import NamedTuple
 
 from cachetools import LRUCache, TTLCache
 
 from libs.common.mongo import Database, Document, find_by_ids, insert_new, upsert_newest
-from libs.common.stored import readable
-from libs.contracts.events import AchievementPublished, IssuerPublished
+from libs.common.stored import Text, all_readable, typed
+from libs.contracts.events import AchievementLevel, AchievementPublished, IssuerPublished
 from libs.contracts.results import SoloLevel
 
 # An issuer may be renamed; a mail may carry the old name this much longer.
@@ -92,28 +92,40 @@ class Catalogue:
         known = {each: text for each in wanted if (text := self._known.get(each)) is not None}
         missing = await find_by_ids(self._issuers, "_id", wanted - known.keys())
         parents = {parent for found in missing if isinstance(parent := found.get("parent"), str)}
-        departments = await find_by_ids(self._issuers, "_id", parents, projection={"name": 1})
-        names = {found["_id"]: found.get("name") for found in departments}
-        for found in missing:
-            text = readable(partial(_issuer_text, names), found)
-            if text is not None:
-                known[found["_id"]] = self._known[found["_id"]] = text
+        departments = await find_by_ids(self._issuers, "_id", parents)
+        names = {each.id: each.name for each in all_readable(stored_issuer, departments, self._issuers)}
+        for each in all_readable(stored_issuer, missing, self._issuers):
+            text = IssuerText(each.name, each.email, names.get(each.parent or ""))
+            known[each.id] = self._known[each.id] = text
         return known
 
     async def achievement_texts(self, keys: Iterable[str]) -> dict[str, AchievementText]:
         """Return the texts of those of these achievement versions (OWNER/ID/VERSION) that have arrived."""
         wanted = set(keys)
         known = {key: text for key in wanted if (text := self._texts.get(key)) is not None}
-        for found in await find_by_ids(self._achievements, "_id", wanted - known.keys()):
-            if (text := readable(_text, found)) is not None:
-                known[found["_id"]] = self._texts[found["_id"]] = text
+        found = await find_by_ids(self._achievements, "_id", wanted - known.keys())
+        for each in all_readable(stored_achievement, found, self._achievements):
+            levels = {level.level: LevelText(level.name, level.description) for level in each.levels}
+            known[each.id] = self._texts[each.id] = AchievementText(each.name, each.description, levels)
         return known
 
 
-def _issuer_text(departments: Mapping[str, str | None], found: Document) -> IssuerText:
-    return IssuerText(found["name"], found.get("email"), departments.get(found.get("parent", "")))
+class _Issuer(NamedTuple):
+    """What is stored of an issuer."""
+
+    id: str
+    name: Text
+    email: str | None
+    parent: str | None
 
 
-def _text(document: Document) -> AchievementText:
-    levels = {SoloLevel(level["level"]): LevelText(level["name"], level["description"]) for level in document["levels"]}
-    return AchievementText(document["name"], document["description"], levels)
+class _Achievement(NamedTuple):
+    """What is stored of a version of an achievement."""
+
+    id: str
+    name: Text
+    description: str
+    levels: list[AchievementLevel]
+
+
+stored_issuer, stored_achievement = typed(_Issuer, id="_id"), typed(_Achievement, id="_id")

@@ -107,7 +107,7 @@ class Contacts:
     async def reachable(self, learner_ids: Iterable[UUID]) -> dict[UUID, Contact]:
         """Return the contacts of those of these learners who have an address."""
         found = await find_by_ids(self._contacts, "_id", learner_ids)
-        return dict(all_readable(_contact, [each for each in found if each.get("email")], self._contacts))
+        return dict(all_readable(reachable_contact, [each for each in found if each.get("email")], self._contacts))
 
 
 def _event(document: Document) -> LearnerContact:
@@ -138,7 +138,7 @@ def owned(stored: Document) -> tuple[UUID, str]:
     return stored["_id"], stored["issuer_id"]
 
 
-def _contact(stored: Document) -> tuple[UUID, Contact]:
+def reachable_contact(stored: Document) -> tuple[UUID, Contact]:
     email, name = stored["email"], stored.get("name")
     if not isinstance(email, str) or not isinstance(name, str | None):
         raise TypeError("a contact whose name or address is no text")

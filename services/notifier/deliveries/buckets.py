@@ -3,7 +3,7 @@
 A bucket is the generic cell rate algorithm (ITU-T I.371, annex A): a document holds the time at which the next mail is
 in order if all mails so far had been spread evenly (`next_at`). Taking n slots is one atomic update that moves it by n
 intervals; the slots are the instants it passed over. What a bucket is for is stored by a digest: it may be a part of an
-address.
+address. What of one was damaged counts as if it had not been there, and is written anew: it keeps no mail from going.
 """
 
 import hashlib
@@ -74,30 +74,39 @@ class LeakyBuckets:
     def _advance(self, count: int, token: UUID, now: float) -> list[Document]:
         interval = 1 / self._rate.per_second
         earliest = now - (self._rate.burst - 1) * interval
-        start = {"$max": [{"$ifNull": ["$next_at", 0.0]}, earliest, {"$ifNull": ["$paused_until", 0.0]}]}
-        grant = {"token": token, "start": "$start"}
+        start = {"$max": [number("next_at"), earliest, number("paused_until")]}
+        before = {"$cond": [{"$isArray": "$grants"}, "$grants", []]}
+        grants = {"$concatArrays": [before, [{"token": token, "start": "$start"}]]}
         return [
             {"$set": {"schema": 1, "start": start}},
             {
                 "$set": {
                     "next_at": {"$add": ["$start", count * interval]},
-                    "grants": {"$slice": [{"$concatArrays": [{"$ifNull": ["$grants", []]}, [grant]]}, -_GRANTS_KEPT]},
+                    "grants": {"$slice": [grants, -_GRANTS_KEPT]},
                 }
             },
             {"$unset": "start"},
         ]
 
     def _slots(self, document: Document, count: int, token: UUID) -> Slots | None:
-        starts = [grant["start"] for grant in document.get("grants", []) if grant["token"] == token]
+        grants = document.get("grants")
+        kept = grants if isinstance(grants, list) else []
+        starts = [grant["start"] for grant in kept if isinstance(grant, dict) and grant.get("token") == token]
         if count and not starts:
             return None
         interval = 1 / self._rate.per_second
         granted = tuple(starts[0] + number * interval for number in range(count))
-        return Slots(granted, document.get("paused_until", 0.0), bool(document.get("throttles")))
+        paused = document.get("paused_until")
+        return Slots(granted, paused if isinstance(paused, float) else 0.0, bool(document.get("throttles")))
 
     async def delete_idle(self, now: float) -> None:
         """Delete the buckets that were not used for a day; an absent bucket is an empty one."""
         await self._buckets.delete_many({"next_at": {"$lt": now - _IDLE_SECONDS}, "throttles": {"$in": [None, 0]}})
+
+
+def number(name: str) -> Document:
+    """Return what an update takes a field for: 0 where there is no number."""
+    return {"$cond": [{"$isNumber": f"${name}"}, f"${name}", 0]}
 
 
 def digest(name: str) -> str:

@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import AwareDatetime, BaseModel, Field
 
 from libs.common.mongo import Document
-from libs.common.stored import Count, Seconds, typed
+from libs.common.stored import Count, Seconds, Text, typed
 from libs.contracts.results import SoloLevel
 from services.notifier.channels.failure import FailureKind
 from services.notifier.deliveries.schedule import State
@@ -52,11 +52,11 @@ class StoredDelivery:
     """
 
     id: UUID
-    issuer_id: str
+    issuer_id: Text
     credential_id: UUID
     occasion: Occasion
     learner_id: UUID | None
-    achievement: str | None
+    achievement: Text | None
     level: SoloLevel | None
     state: State
     created_at: datetime
@@ -145,11 +145,11 @@ class Delivery:
 
     id: UUID
     claim: UUID
-    issuer_id: str
+    issuer_id: Text
     credential_id: UUID
     occasion: Occasion
     learner_id: UUID
-    achievement: str
+    achievement: Text
     level: SoloLevel | None
     reason: str | None
     follows: UUID | None

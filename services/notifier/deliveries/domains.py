@@ -1,7 +1,7 @@
 """How fast each destination domain is mailed: one leaky bucket per domain, and a pause where it throttles us."""
 
 from libs.common.mongo import Database
-from services.notifier.deliveries.buckets import LeakyBuckets, Rate, digest
+from services.notifier.deliveries.buckets import LeakyBuckets, Rate, digest, number
 
 _FIRST_PAUSE_SECONDS = 5.0
 _LONGEST_PAUSE_SECONDS = 600.0
@@ -18,14 +18,14 @@ class Domains(LeakyBuckets):
 
         Mails that were under way when the pause began may be throttled too; they do not lengthen it.
         """
-        doubled = {"$multiply": [_FIRST_PAUSE_SECONDS, {"$pow": [2, {"$min": [{"$ifNull": ["$throttles", 0]}, 20]}]}]}
+        doubled = {"$multiply": [_FIRST_PAUSE_SECONDS, {"$pow": [2, {"$min": [number("throttles"), 20]}]}]}
         await self._buckets.update_one(
-            {"_id": digest(domain), "$or": [{"paused_until": {"$lte": now}}, {"paused_until": None}]},
+            {"_id": digest(domain), "paused_until": {"$not": {"$gt": now}}},
             [
                 {
                     "$set": {
                         "paused_until": {"$add": [now, {"$min": [doubled, _LONGEST_PAUSE_SECONDS]}]},
-                        "throttles": {"$add": [{"$ifNull": ["$throttles", 0]}, 1]},
+                        "throttles": {"$add": [number("throttles"), 1]},
                     }
                 }
             ],

@@ -9,11 +9,14 @@ again counts as waiting until a while after that time, so that a replica cannot 
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 from uuid import UUID
 
+from pydantic import BaseModel
 from pymongo import UpdateOne
 
 from libs.common.mongo import Collection, Document, find_by_ids
+from libs.common.stored import Count, Seconds, readable, typed
 from services.notifier.deliveries.buckets import Rate, digest
 
 _SOONEST_SECONDS = 2.0
@@ -43,6 +46,25 @@ class _Issuer:
     waits_until: float = 0.0
 
 
+class _Served(BaseModel):
+    """What is kept of an issuer."""
+
+    id: str
+    served: int
+    waits_until: float
+
+
+class _Standing(NamedTuple):
+    """How a mailbox stands, and what was damaged: as one that nothing was ever sent to."""
+
+    next_at: Seconds = 0.0
+    turn: Count = 0
+    issuers: Sequence[_Served] = ()
+
+
+_standing = typed(_Standing)
+
+
 class Mailboxes:
     """The slots of all mailboxes. They belong to no tenant: a mailbox gets so many mails, whichever school writes."""
 
@@ -63,28 +85,28 @@ class Mailboxes:
         later: dict[UUID, float] = {}
         updates: list[UpdateOne] = []
         for mailbox, theirs in by_mailbox.items():
-            kept = stored.get(mailbox, {})
-            written, refused = self._serve(kept, theirs, now)
+            kept = stored.get(mailbox, {"_id": mailbox})
+            standing = readable(_standing, kept, self._mailboxes) or _Standing()
+            written, refused = self._serve(standing, theirs, now)
             later |= refused
-            before = kept.get("writes", [])
-            document = {"_id": mailbox, "schema": 1, **written, "writes": [*before, token][-_WRITES_KEPT:]}
-            unchanged = {"$eq": [{"$ifNull": ["$writes", []]}, before]}
+            before = [] if (written_by := kept.get("writes")) is None else written_by
+            writes = [*(before if isinstance(before, list) else []), token][-_WRITES_KEPT:]
+            document = {"_id": mailbox, "schema": 1, **written, "writes": writes}
+            unchanged = {"$eq": [{"$ifNull": ["$writes", []]}, {"$literal": before}]}
             replaced = {"$cond": [unchanged, {"$literal": document}, "$$ROOT"]}
-            updates.append(UpdateOne({"_id": mailbox}, [{"$replaceWith": replaced}], upsert=not before))
+            updates.append(UpdateOne({"_id": mailbox}, [{"$replaceWith": replaced}], upsert=mailbox not in stored))
         if updates:
             await self._mailboxes.bulk_write(updates, ordered=False)
         found = await find_by_ids(self._mailboxes, "_id", list(by_mailbox))
-        ours = {each["_id"] for each in found if token in each.get("writes", [])}
+        ours = {each["_id"] for each in found if token in each.get("writes", ())}
         lost = [ask for mailbox, theirs in by_mailbox.items() if mailbox not in ours for ask in theirs]
         return later | {ask.delivery_id: now + _SOONEST_SECONDS for ask in lost}
 
-    def _serve(self, kept: Document, asks: Sequence[Ask], now: float) -> tuple[Document, dict[UUID, float]]:
+    def _serve(self, kept: "_Standing", asks: Sequence[Ask], now: float) -> tuple[Document, dict[UUID, float]]:
         """Return how a mailbox stands after these asked, and when those ask again that it has no slot for."""
-        next_at = max(kept.get("next_at", 0.0), now - (self._burst - 1) * self._interval)
-        turn = kept.get("turn", 0)
-        issuers = defaultdict(
-            _Issuer, {each["id"]: _Issuer(each["served"], each["waits_until"]) for each in kept.get("issuers", [])}
-        )
+        next_at = max(kept.next_at, now - (self._burst - 1) * self._interval)
+        turn = kept.turn
+        issuers = defaultdict(_Issuer, {each.id: _Issuer(each.served, each.waits_until) for each in kept.issuers})
         waiting = list(asks)
         while waiting and next_at <= now:
             ask = min(waiting, key=lambda each: issuers[each.issuer_id].served)

@@ -1,9 +1,10 @@
 """Where the mail of each issuer may go, in MongoDB, and whether a domain is one of those."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
-from libs.common.mongo import Database, Document, find_by_ids, upsert_newest
-from libs.common.stored import readable
+from libs.common.mongo import Database, find_by_ids, upsert_newest
+from libs.common.stored import readable, typed
 from libs.contracts.events import MailDomainsSet
 
 
@@ -32,12 +33,18 @@ class MailDomains:
         Where what was set cannot be read, it may go nowhere.
         """
         found = await find_by_ids(self._collection, "_id", set(issuer_ids))
-        domains = {each["_id"]: readable(_domains, each) for each in found}
-        return {issuer_id: set_ or () for issuer_id, set_ in domains.items() if set_ != ()}
+        domains = {each["_id"]: readable(stored_domains, each, self._collection) for each in found}
+        allowed = {issuer_id: () if set_ is None else tuple(set_.domains) for issuer_id, set_ in domains.items()}
+        return {issuer_id: each for issuer_id, each in allowed.items() if each or domains[issuer_id] is None}
 
 
-def _domains(stored: Document) -> tuple[str, ...]:
-    return tuple(str(each) for each in stored["domains"])
+class _Set(NamedTuple):
+    """What was set for an issuer."""
+
+    domains: list[str]
+
+
+stored_domains = typed(_Set)
 
 
 def is_allowed(domain: str, issuer_id: str, allowed: Mapping[str, Sequence[str]]) -> bool:

@@ -14,7 +14,7 @@ from uuid import UUID
 from pymongo import UpdateMany, UpdateOne
 
 from libs.common.mongo import Collection, Database, Document, Index, find_by_ids, insert_new, upsert_newest
-from libs.common.stored import all_readable, readable
+from libs.common.stored import all_readable, readable, typed
 from libs.contracts.events import (
     AUTHORITY_ID,
     AchievementPublished,
@@ -50,6 +50,7 @@ _PARTY = {"did": 1, "name": 1, "url": 1, "suspension": 1}
 _ORGANISATION = dict.fromkeys(("did", "name", "url", "email", "time_zone", "parent", "learners_from_16"), 1)
 _Closing = tuple[str, datetime, TakeDownReason | None, RevocationReason | None, UUID | None]
 _MOST_ALIKE = 32
+_registry_copy, _list_of_issuers = typed(RegistryCopy, url="_id"), typed(StoredIssuerList)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,11 +165,11 @@ class Repository:
         await upsert_newest(self._issuer_lists, [_issuer_list(event) for event in events], order="published_at")
 
     async def issuer_list(self, newer_than: datetime | None = None) -> StoredIssuerList | None:
-        """The list of issuers that was signed last; None where there is none that is newer."""
+        """The list of issuers that was signed last; None where there is none that is newer, or it was damaged."""
         await self._require_current()
         newer = {} if newer_than is None else {"published_at": {"$gt": newer_than}}
         found = await self._issuer_lists.find_one({"_id": ISSUER_LIST_ID, **newer})
-        return None if found is None else StoredIssuerList(found["text"], found["published_at"], found["ends_at"])
+        return None if found is None else readable(_list_of_issuers, found, self._issuer_lists)
 
     async def store_registry_copy(self, copy: RegistryCopy) -> None:
         """Store a copy of a trusted registry, unless one is stored that was signed later."""
@@ -176,9 +177,9 @@ class Repository:
         await upsert_newest(self._registry_copies, [document], order="signed_at")
 
     async def registry_copy(self, url: str) -> RegistryCopy | None:
-        """The copy of a trusted registry that was signed last."""
+        """The copy of a trusted registry that was signed last; None where there is none, or it was damaged."""
         found = await self._registry_copies.find_one({"_id": url})
-        return None if found is None else RegistryCopy(url, found["text"], found["signed_at"])
+        return None if found is None else readable(_registry_copy, found, self._registry_copies)
 
     async def credential(self, credential_id: UUID) -> StoredCredential | TakenDown | None:
         """The document of this id, whoever issued it: badges are public to whoever knows their id."""
