@@ -1,6 +1,6 @@
 """Damages stored documents one field at a time, for tests of what reads them."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
@@ -9,6 +9,9 @@ from bson.datetime_ms import DatetimeMS
 from bowerbird.auditing import loops
 from libs.common.damage import Damage
 from libs.common.mongo import Database, Document
+from libs.common.stored import UNREADABLE
+from libs.contracts.cloudevents import Outgoing, Received
+from libs.contracts.events import EvidenceSubmitted
 
 NO_MOMENT: Final = DatetimeMS(2**53)
 """A moment that MongoDB can hold, and no `datetime` can."""
@@ -51,3 +54,17 @@ async def unreadable(database: Database, collection: str) -> list[str]:
     named = f"{database.name}.{collection} "
     assert all(each.startswith(named) for each in damage.found), damage.found
     return sorted({each.removeprefix(named).partition(":")[0].partition(",")[0] for each in damage.found})
+
+
+async def one_by_one(
+    handle: Callable[[Sequence[Received[EvidenceSubmitted]]], Awaitable[Sequence[Outgoing]]],
+    batch: Sequence[Received[EvidenceSubmitted]],
+) -> list[Received[EvidenceSubmitted]]:
+    """Have each done by itself, as a consumer does of what it could not do together; return its dead letters."""
+    dead: list[Received[EvidenceSubmitted]] = []
+    for each in batch:
+        try:
+            await handle([each])
+        except UNREADABLE:
+            dead.append(each)
+    return dead

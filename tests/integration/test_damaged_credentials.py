@@ -1,6 +1,6 @@
 """A stored credential with any one of its fields damaged, on the real MongoDB: nothing of it is lost."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -8,11 +8,10 @@ import pytest
 from structlog.testing import capture_logs
 
 from libs.common.mongo import Document
-from libs.common.stored import UNREADABLE
-from libs.contracts.cloudevents import Outgoing, Received
-from libs.contracts.events import CredentialRevoked, EvidenceDecided, EvidenceSubmitted
+from libs.contracts.cloudevents import Outgoing
+from libs.contracts.events import CredentialRevoked, EvidenceDecided
 from libs.contracts.results import SoloLevel
-from tests.damage import harms, told
+from tests.damage import harms, one_by_one, told
 from tests.issuer_doubles import NOW, MemoryCatalogue, achievement, evidence, issuer, received
 from tests.issuer_world import World, closing, command, waiting_closing
 
@@ -67,20 +66,6 @@ async def test_what_is_asked_of_a_damaged_credential_waits_until_it_is_repaired_
             assert revoked(world.published) == [damaged["_id"]], harm
             assert not await world.stored("waiting_commands"), harm
     assert waited > len(damaged)
-
-
-async def one_by_one(
-    handle: Callable[[Sequence[Received[EvidenceSubmitted]]], Awaitable[Sequence[Outgoing]]],
-    batch: Sequence[Received[EvidenceSubmitted]],
-) -> list[Received[EvidenceSubmitted]]:
-    """Have each done by itself, as a consumer does of what it could not do together; return its dead letters."""
-    dead: list[Received[EvidenceSubmitted]] = []
-    for each in batch:
-        try:
-            await handle([each])
-        except UNREADABLE:
-            dead.append(each)
-    return dead
 
 
 async def test_evidence_that_a_damaged_credential_matters_to_is_set_aside_and_none_else(world: World) -> None:
