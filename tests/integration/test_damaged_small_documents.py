@@ -34,7 +34,7 @@ from services.issuer.recovery.refilled import Refilled
 from services.verifier.material.registries import RegistryCopy
 from services.verifier.material.repository import Repository
 from tests.damage import harms, told, unreadable
-from tests.issuer_doubles import NOW, TRACE, MemoryCatalogue, evidence, issuer, received
+from tests.issuer_doubles import NOW, TRACE, MemoryCatalogue, achievement, evidence, issuer, received
 from tests.issuer_world import World
 from tests.keys_in_memory import grant
 
@@ -250,3 +250,15 @@ async def test_a_page_of_badges_is_full_though_one_of_them_was_damaged(world: Wo
     await world.database["credentials"].update_one({"_id": newest[0].credential_id}, {"$set": {"row": "1"}})
     page = await world.credentials.page("wattle", sought, None, 2)
     assert [each.credential_id for each in page] == [each.credential_id for each in newest[1:]]
+
+
+async def test_a_page_of_achievements_or_issuers_is_full_though_one_of_them_was_damaged(world: World) -> None:
+    catalogue = Catalogue(world.database)
+    await catalogue.store_achievements([achievement(each) for each in ("a", "b", "c")])
+    await catalogue.store_issuers([issuer(each) for each in ("a", "b", "c")])
+    for name in ("achievements", "issuers"):
+        await world.database[name].update_one({"_id": {"$regex": "a(/1)?$"}}, {"$set": {"event": "{}"}})
+    versions = await catalogue.achievements_page("wattle", shared_alone=False, text=None, after="", limit=2)
+    assert [each.achievement_id for each in versions] == ["b", "c"]
+    issuers_page = await catalogue.page(None, text=None, suspended=None, after="", limit=2)
+    assert [each.issuer_id for each in issuers_page] == ["b", "c"]

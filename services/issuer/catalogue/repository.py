@@ -196,18 +196,23 @@ class Catalogue:
         wanted: Document = {"newest.shared": True} if shared_alone else {}
         if text is not None:
             wanted["newest.name"] = {"$regex": escape(text), "$options": "i"}
-        found = aggregate(
-            self._achievements,
-            [
+        page: list[AchievementPublished] = []
+        # A page is short only where the list ends: what cannot be read is made up for.
+        while lacking := limit - len(page):
+            pipeline: list[Document] = [
                 {"$match": {"owner": owner, "achievement_id": {"$gt": after}}},
                 {"$sort": {"achievement_id": 1, "version": 1}},
                 {"$group": {"_id": "$achievement_id", "newest": {"$last": "$$ROOT"}}},
                 {"$match": wanted},
                 {"$sort": {"_id": 1}},
-                {"$limit": limit},
-            ],
-        )
-        return all_readable(_read_version, [each["newest"] async for each in found])
+                {"$limit": lacking},
+            ]
+            found = [each async for each in aggregate(self._achievements, pipeline)]
+            page += all_readable(_read_version, [each["newest"] for each in found], self._achievements)
+            if len(found) < lacking:
+                break
+            after = found[-1]["_id"]
+        return page
 
     async def stacking(self, owner: str) -> set[str]:
         """Return the ids of this owner's achievements of which a version asks to hold others."""
