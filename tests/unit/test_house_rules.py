@@ -167,6 +167,16 @@ def test_every_route_knows_its_caller_and_hands_the_tenant_to_whatever_it_asks()
                 assert given & tenant, f"{path}: {route.name} asks {ast.unparse(call)}"
 
 
+def test_no_process_is_started_by_a_way_that_runs_python_between_fork_and_exec() -> None:
+    """There a lock that a thread held at the fork is held for good: the child hangs, and whoever waits for it."""
+    for package in ("libs", "services"):
+        for path, tree in modules(package):
+            called = {ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+            named = {node.arg for node in ast.walk(tree) if isinstance(node, ast.keyword)}
+            assert not any("create_subprocess" in each or "subprocess_exec" in each for each in called), path
+            assert "preexec_fn" not in named, path
+
+
 def test_what_differs_between_motor_and_its_successor_is_called_in_one_module() -> None:
     calls = "start_session|start_transaction|list_indexes|watch|aggregate"
     differing = re.compile(rf"AsyncIOMotor|\bmotor\b|\.(?:{calls})\(")

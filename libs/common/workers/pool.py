@@ -7,6 +7,7 @@ import pickle
 import select
 import signal
 import socket
+import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -97,10 +98,9 @@ class WorkerPool:
         self._places = Places(waiting)
         self._turns = Turns(workers)
         self._idle: list[_Worker] = []
-        self._starting = asyncio.Lock()
         self._closed = False
         self._control: socket.socket | None = None
-        self._server: asyncio.subprocess.Process | None = None
+        self._server: subprocess.Popen[bytes] | None = None
 
     async def run(self, job: Callable[..., Job[T]], *arguments: Any, answer: Answer) -> T:
         """See `jobs.Runner`."""
@@ -123,7 +123,7 @@ class WorkerPool:
                 await worker.send(await answer(message[1]))
             usable = await worker.receive() == "idle"
         except _WorkerDiedError:
-            if self._server is None or self._server.returncode is not None:
+            if self._server is None or self._server.poll() is not None:
                 # Not the job's fault: all of them are gone.
                 raise UnavailableError("the workers are starting anew; try again") from None
             message = ("ended",)
@@ -159,7 +159,7 @@ class WorkerPool:
         if self._control is not None:
             self._control.close()
         if self._server is not None:
-            await self._server.wait()
+            await asyncio.to_thread(self._server.wait)
 
     async def _start(self) -> _Worker:
         if self._closed:
@@ -170,9 +170,7 @@ class WorkerPool:
             unless_ready.callback(ours.close)
             try:
                 with theirs:
-                    async with self._starting:
-                        control = await self._fork_server()
-                        socket.send_fds(control, [b"+"], [theirs.fileno()])
+                    socket.send_fds(self._fork_server(), [b"+"], [theirs.fileno()])
                 ours.setblocking(False)
                 reader, writer = await asyncio.open_unix_connection(sock=ours)
                 unless_ready.callback(writer.close)
@@ -186,9 +184,9 @@ class WorkerPool:
         metrics.STARTED.inc()
         return worker
 
-    async def _fork_server(self) -> socket.socket:
+    def _fork_server(self) -> socket.socket:
         """Return the socket to the process that forks, which is started where it is not there."""
-        if self._control is not None and self._server is not None and self._server.returncode is None:
+        if self._control is not None and self._server is not None and self._server.poll() is None:
             return self._control
         if self._control is not None:
             get_logger().error("fork server ended by itself", module=self._module)
@@ -198,15 +196,13 @@ class WorkerPool:
         limits = (self._limits.cpu_seconds, self._limits.memory_bytes, self._limits.result_bytes)
         with theirs, contextlib.ExitStack() as unless_started:
             unless_started.callback(ours.close)
-            self._server = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "libs.common.workers.fork_server",
-                self._module,
-                str(theirs.fileno()),
-                *map(str, limits),
+            program = (sys.executable, "-m", "libs.common.workers.fork_server")
+            # Not by the event loop: uvloop's child runs Python before it executes the program, and hangs there where a
+            # thread of a library was just entering Python. The service hung with it, and its child kept the port.
+            self._server = subprocess.Popen(  # noqa: S603  # ours; it takes a millisecond
+                [*program, self._module, str(theirs.fileno()), *map(str, limits)],
                 pass_fds=[theirs.fileno()],
-                stdin=asyncio.subprocess.DEVNULL,
+                stdin=subprocess.DEVNULL,
                 env=_environment(),
             )
             unless_started.pop_all()
