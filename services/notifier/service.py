@@ -20,6 +20,7 @@ from libs.access.worker import AccessWorker
 from libs.common.canary import Stage
 from libs.common.clock import now
 from libs.common.fence import Fence
+from libs.common.group_progress import GroupProgress
 from libs.common.mongo import Database
 from libs.common.retention import Kept, Retention
 from libs.common.runtime import Plumbing
@@ -38,6 +39,7 @@ from libs.contracts.events import (
     LearnerContactEnded,
     LearnerErased,
 )
+from libs.contracts.rights import CONTACTS_GROUP
 from services.notifier.catalogue.repository import Catalogue
 from services.notifier.catalogue.worker import FACTS, CatalogueWorker
 from services.notifier.channels.email.drawing import picture_workers
@@ -158,7 +160,8 @@ def build(plumbing: Plumbing, settings: ServiceSettings) -> None:
     plumbing.app.include_router(audit_routes(plumbing.service, keys, plumbing.audit))
     resending = Resending(deliveries, contacts, plumbing.audit, _now)
     plumbing.app.include_router(routes(deliveries, resending, keys, plumbing.ids, _now))
-    erasing = Erasing(contacts, erasures, plumbing.audit, plumbing.kafka.publish, now)
+    read = GroupProgress(plumbing.kafka, CONTACTS_GROUP, topics.LEARNER_CONTACTS)
+    erasing = Erasing(contacts, erasures, plumbing.audit, plumbing.kafka.publish, all_read=read.catch_up, clock=now)
     plumbing.app.include_router(contact_routes(erasing, keys, plumbing.ids))
 
 

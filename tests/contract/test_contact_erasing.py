@@ -10,6 +10,7 @@ from httpx import ASGITransport, AsyncClient, Response
 
 from libs.access.api_keys import ApiKeys
 from libs.audit.entry import Action, Entry
+from libs.common.errors import UnavailableError
 from libs.common.health import Health
 from libs.common.http import create_app
 from libs.contracts.cloudevents import Outgoing
@@ -37,6 +38,13 @@ class Notifier:
         }
         self.done: list[object] = []
         self.is_unreachable = False
+        self.on_its_way: dict[UUID, LearnerContact] = {}
+        self.is_behind = False
+
+    async def all_read(self) -> None:
+        if self.is_behind:
+            raise UnavailableError("still being read")
+        self.given |= self.on_its_way
 
     async def stored(self, learner_ids: Collection[UUID]) -> list[LearnerContact]:
         return [self.given[each] for each in learner_ids if each in self.given]
@@ -61,7 +69,7 @@ def notifier() -> Notifier:
 @pytest.fixture
 async def http(notifier: Notifier) -> AsyncIterator[AsyncClient]:
     app = create_app("test", Health())
-    erasing = Erasing(notifier, notifier, notifier, notifier.publish, lambda: NOW)
+    erasing = Erasing(notifier, notifier, notifier, notifier.publish, all_read=notifier.all_read, clock=lambda: NOW)
     app.include_router(contact_routes(erasing, ApiKeys(STORED), IDS))
     async with AsyncClient(transport=ASGITransport(app), base_url="http://notifier") as client:
         yield client
@@ -85,6 +93,22 @@ async def test_it_is_recorded_then_noted_in_the_ledger_then_published(http: Asyn
 
 async def test_what_a_service_took_in_whose_clock_is_ahead_is_erased_too(http: AsyncClient, notifier: Notifier) -> None:
     assert (await erase(http, "S-1", "S-2")).json() == {"erased": 2, "erased_at": "2026-10-12T09:00:02Z"}
+
+
+async def test_what_was_given_and_is_not_read_yet_is_erased_too(http: AsyncClient, notifier: Notifier) -> None:
+    learner = IDS.learner_id("northside", "S-3")
+    notifier.on_its_way[learner] = LearnerContact(
+        learner_id=learner, issuer_id="northside", email="c@b.example", changed_at=NOW
+    )
+    assert (await erase(http, "S-1", "S-3")).json()["erased"] == 2
+
+
+async def test_where_what_was_given_is_long_not_read_nothing_is_called_erased(
+    http: AsyncClient, notifier: Notifier
+) -> None:
+    notifier.is_behind = True
+    assert (await erase(http, "S-1", "S-3")).status_code == 503
+    assert notifier.done == []
 
 
 async def test_learners_of_others_are_nobody_to_a_school(http: AsyncClient, notifier: Notifier) -> None:

@@ -1,5 +1,6 @@
 """Names and addresses stay sealed with their rows until the notifier has read them; from there they come again."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -13,6 +14,7 @@ from bowerbird.publications import Publications
 from deploy.embedded.stack import Stack
 from libs.common import mongo
 from libs.common.damage import Damage
+from libs.common.group_progress import GroupProgress
 from libs.common.kafka import Kafka
 from libs.common.settings import Settings
 from libs.common.telemetry import new_trace
@@ -200,6 +202,21 @@ async def test_they_go_once_the_notifier_has_read_as_far_as_their_topic_went(
         await arrival.tick()
     assert await kept(batches) == []
     assert await database["submissions"].count_documents({}) == 2, "the rows stay"
+
+
+async def test_the_group_has_caught_up_once_it_has_committed_what_was_there_when_it_was_asked(
+    infrastructure: Stack, kafka: Kafka
+) -> None:
+    group, progress = Group(infrastructure), GroupProgress(kafka, CONTACTS_GROUP, topics.LEARNER_CONTACTS)
+    gone = LearnerContact(learner_id=uuid4(), issuer_id="wattle", email="ana@students.example", changed_at=NOW)
+    await kafka.publish([Outgoing(gone, new_trace())])
+    await group.commit_all(but=1)
+    caught_up = asyncio.create_task(progress.catch_up())
+    await asyncio.sleep(0)
+    assert not await progress.has_reached(await progress.ends())
+    assert not caught_up.done()
+    await group.commit_all()
+    await caught_up
 
 
 async def test_what_went_to_a_topic_that_was_lost_stays(

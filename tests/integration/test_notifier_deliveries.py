@@ -783,8 +783,11 @@ async def test_what_a_school_has_erased_is_gone_with_the_mails_that_were_not_sen
     async def publish(outgoing: Sequence[Outgoing]) -> None:
         published.extend(received(each.event) for each in outgoing if isinstance(each.event, LearnerErased))
 
+    async def all_read() -> None:
+        """Nothing is on its way."""
+
     ledger = Erasures(database)
-    erasing = Erasing(Contacts(database), ledger, MemoryAudit(), publish, lambda: NOW)
+    erasing = Erasing(Contacts(database), ledger, MemoryAudit(), publish, all_read=all_read, clock=lambda: NOW)
     cause = Cause.of_service("test", "0" * 32)
     assert await erasing.erase({learner, other}, "southside", cause, new_trace()) == (0, NOW)
     assert await erasing.erase({learner, uuid4()}, "northside", cause, new_trace()) == (1, NOW)

@@ -12,6 +12,7 @@ from typing import Final
 
 from aiokafka import TopicPartition
 
+from libs.common.group_progress import GroupProgress
 from libs.common.kafka import Kafka
 from libs.contracts.rights import CONTACTS_GROUP
 from libs.contracts.topics import LEARNER_CONTACTS
@@ -36,6 +37,7 @@ class ContactArrival:
 
     def __init__(self, kafka: Kafka, sent: SentSubmissions, clock: Callable[[], datetime]) -> None:
         self._kafka = kafka
+        self._progress = GroupProgress(kafka, CONTACTS_GROUP, LEARNER_CONTACTS)
         self._sent = sent
         self._clock = clock
         self._topic: str | None = None
@@ -59,27 +61,14 @@ class ContactArrival:
         topic = await self._read_topic()
         if self._mark is not None and self._mark.topic != topic:
             self._mark = None
-        if self._mark is not None and await self._is_read(self._mark):
+        if self._mark is not None and await self._progress.has_reached(self._mark.ends):
             await self._sent.remove_contacts(topic, self._mark.at - _MARGIN)
             self._mark = None
         if self._mark is None and await self._sent.has_contacts():
-            self._mark = _Mark(self._clock(), topic, await self._ends())
+            self._mark = _Mark(self._clock(), topic, await self._progress.ends())
         return _EVERY_SECONDS
 
     async def _read_topic(self) -> str:
         # The broker in memory has no ids.
         self._topic = (await self._kafka.topics.ids([LEARNER_CONTACTS.name])).get(LEARNER_CONTACTS.name, "")
         return self._topic
-
-    async def _is_read(self, mark: _Mark) -> bool:
-        committed = await self._kafka.committed(CONTACTS_GROUP, list(mark.ends))
-        return all(committed.get(partition, 0) >= end for partition, end in mark.ends.items())
-
-    async def _ends(self) -> dict[TopicPartition, int]:
-        partitions = [TopicPartition(LEARNER_CONTACTS.name, number) for number in range(LEARNER_CONTACTS.partitions)]
-        consumer = self._kafka.observer(CONTACTS_GROUP)
-        await consumer.start()
-        try:
-            return dict(await consumer.end_offsets(partitions))
-        finally:
-            await consumer.stop()

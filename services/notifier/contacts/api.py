@@ -44,9 +44,10 @@ def contact_routes(erasing: Erasing, keys: ApiKeys, ids: Ids) -> APIRouter:
         """Erase the names and addresses of learners of yours, and cancel the mails to them that are not sent.
 
         Badges hold neither, and stay as they are: revoke them, or take them down, where they should not. An address
-        that you send later is taken again. Of a learner without a contact nothing is done, so asking again is safe;
-        what was sent a moment ago may not have arrived yet. A row that was refused is kept as it was sent for 30 days,
-        with the name in it, unless the operator has set another time. That somebody was erased is kept, by an id.
+        that you send later is taken again. Of a learner without a contact nothing is done, so asking again is safe.
+        Where what was sent a moment ago is still being read, the answer is 503: ask again. A row that was refused is
+        kept as it was sent for 30 days, with the name in it, unless the operator has set another time. That somebody
+        was erased is kept, by an id.
         """
         learners = {ids.learner_id(caller.issuer_id, each) for each in asked.learner_ids}
         erased, at = await erasing.erase(learners, caller.issuer_id, cause_of(request), request_trace(request))

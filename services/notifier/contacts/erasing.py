@@ -43,12 +43,16 @@ class Erasing:
         ledger: Ledger,
         audit: Audit,
         publish: Callable[[Sequence[Outgoing]], Awaitable[None]],
+        *,
+        all_read: Callable[[], Awaitable[None]],
         clock: Callable[[], datetime],
     ) -> None:
+        """Take what it needs; `all_read` returns when everything that is on the topic of contacts is stored."""
         self._contacts = contacts
         self._ledger = ledger
         self._audit = audit
         self._publish = publish
+        self._all_read = all_read
         self._clock = clock
 
     async def erase(
@@ -69,10 +73,15 @@ class Erasing:
             Of how many there was a contact, and up to when what was given of them is erased.
 
         Raises:
+            UnavailableError: of some nothing is stored, and what was given lately is not read yet; nothing is done.
             KafkaError: it may not be published; asking again is safe.
         """
+        given = await self._given(learner_ids, issuer_id)
+        if len(given) < len(set(learner_ids)):
+            # What was given of the others a moment ago may be on its way: it would be stored behind their erasure.
+            await self._all_read()
+            given = await self._given(learner_ids, issuer_id)
         now = self._clock()
-        given = [each for each in await self._contacts.stored(learner_ids) if each.issuer_id == issuer_id]
         # The clock of the service that took a contact in may be ahead of this one.
         erased_at = max([now, *(each.changed_at for each in given)])
         if given:
@@ -84,3 +93,6 @@ class Erasing:
             events = [LearnerErased(learner_id=each, erased_at=erased_at) for each in learners]
             await self._publish([Outgoing(each, trace) for each in events])
         return len(given), erased_at
+
+    async def _given(self, learner_ids: Collection[UUID], issuer_id: str) -> list[LearnerContact]:
+        return [each for each in await self._contacts.stored(learner_ids) if each.issuer_id == issuer_id]
