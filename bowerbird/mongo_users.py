@@ -10,16 +10,27 @@ from pymongo.errors import OperationFailure
 
 from libs.common.mongo import Client
 from libs.contracts import rights
-from libs.contracts.rights import ADMINISTRATOR, AUDIT, BACKUP, REPUBLISH, Rights
+from libs.contracts.rights import ADMINISTRATOR, AUDIT, BACKUP, MONITOR, REPUBLISH, Rights
 
 _USER_EXISTS: Final = 51003
 _ROLE_EXISTS: Final = 51002
 _READ_AND_WRITE: Final = ("find", "insert", "update", "remove")
 _APPEND: Final = ("find", "insert")
-_CLUSTER_MONITOR: Final = "clusterMonitor"
 _READ_ALL: Final = [{"role": "read", "db": each.database} for each in rights.SERVICES.values()]
 _AUDITS: Final = {"resource": {"db": "issuer", "collection": AUDIT}, "actions": list(_APPEND)}
 _ROLES: Final[Mapping[str, Any]] = {
+    # Not MongoDB's `clusterMonitor`: that reads the database `local`, where every write stands in the clear.
+    MONITOR: {
+        "roles": [],
+        "privileges": [
+            {
+                "resource": {"cluster": True},
+                "actions": ["getCmdLineOpts", "hostInfo", "listDatabases", "replSetGetStatus", "serverStatus", "top"],
+            },
+            {"resource": {"db": "", "collection": ""}, "actions": ["collStats", "dbStats", "indexStats"]},
+            {"resource": {"db": "local", "collection": "oplog.rs"}, "actions": ["collStats"]},
+        ],
+    },
     BACKUP: {
         "roles": _READ_ALL,
         "privileges": [_AUDITS, {"resource": {"cluster": True}, "actions": ["getCmdLineOpts", "setParameter"]}],
@@ -53,15 +64,14 @@ async def changes(client: Client, services: Iterable[str], operators: Iterable[s
     asked = {"rolesInfo": 1, "showPrivileges": True}
     roles = {each["role"]: _comparable(each) for each in (await client.admin.command(asked))["roles"]}
     entries = {name: rights.SERVICES[name] for name in services}
-    wanted: dict[str, tuple[Mapping[str, Any] | None, str]] = {
+    wanted: dict[str, tuple[Mapping[str, Any], str]] = {
         each.principal: (_role(each), f"who reads and writes {name}") for name, each in entries.items()
     }
-    wanted |= {name: (_ROLES.get(name), "who serves nobody") for name in operators}
+    wanted |= {name: (_ROLES[name], "who serves nobody") for name in operators}
     found = []
     for user, (role, does) in wanted.items():
         given = [each["role"] for each in users.get(user, {}).get("roles", ())]
-        has = role is None or roles.get(user) == _comparable(role)
-        if not has or given != [_CLUSTER_MONITOR if role is None else user]:
+        if roles.get(user) != _comparable(role) or given != [user]:
             found.append(f"{'changed' if user in users else 'made'}: {user}, {does}")
     return found
 
@@ -86,9 +96,10 @@ async def make_users(client: Client, passwords: Mapping[str, str]) -> None:
 async def make_operators(client: Client, passwords: Mapping[str, str]) -> None:
     """Make users that serve nobody, each with exactly its rights.
 
-    The exporter's may ask how the node and the replica set do (`clusterMonitor`), and no more. That of backups reads
-    every database, adds to the issuer's audit log, and has a moment of the past kept; that of `bowerbird republish`
-    reads likewise, and notes what is to be signed again, which topics it has filled, and ends that were published.
+    The exporters' may ask how the node, the replica set and collections do, and reads no document. That of backups
+    reads every database of ours, adds to the issuer's audit log, and has a moment of the past kept; that of `bowerbird
+    republish` reads likewise, and notes what is to be signed again, which topics it has filled, and ends that were
+    published.
 
     Args:
         client: connected as one who may manage users and roles.
@@ -98,11 +109,8 @@ async def make_operators(client: Client, passwords: Mapping[str, str]) -> None:
         PyMongoError: MongoDB does not answer, or refuses.
     """
     for name, password in passwords.items():
-        roles = [_CLUSTER_MONITOR]
-        if name in _ROLES:
-            roles = [name]
-            await _make(client, _ROLE_EXISTS, ("createRole", "updateRole"), name, _ROLES[name])
-        user = {"pwd": password, "roles": roles}
+        await _make(client, _ROLE_EXISTS, ("createRole", "updateRole"), name, _ROLES[name])
+        user = {"pwd": password, "roles": [name]}
         await _make(client, _USER_EXISTS, ("createUser", "updateUser"), name, user)
 
 

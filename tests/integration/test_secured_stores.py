@@ -8,7 +8,7 @@ import shlex
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -222,13 +222,14 @@ def test_a_user_of_one_database_reads_and_changes_no_other_and_manages_nobody(st
     access = mongodb.client_options(stack.layout, "issuer")
     with MongoClient[dict[str, Any]](mongodb.url(stack.layout), **access) as own:
         assert own["issuer"]["issuers"].find_one() is not None
-        for refused in (
+        refusals: list[Callable[[], object]] = [
             own["notifier"]["contacts"].find_one,
             lambda: own["evidence"]["rows"].insert_one({"_id": 1}),
             lambda: own.admin.command("createUser", "stranger", pwd="x" * 32, roles=["root"]),
             lambda: own.admin.command("usersInfo"),
-            own["local"]["oplog.rs"].find_one,
-        ):
+            *reads_of_mongodbs_own(own),
+        ]
+        for refused in refusals:
             with pytest.raises(OperationFailure) as caught:
                 refused()
             assert caught.value.code == UNAUTHORIZED
@@ -450,13 +451,27 @@ async def test_the_exporters_user_sees_how_the_stores_do_and_reads_nothing_in_th
 ) -> None:
     for store in ("kafka", "mongodb"):
         secrets.password_file(stack.layout, store, "monitor")
+    url, administrator = mongodb.url(stack.layout), mongodb.client_options(stack.layout, "setup")
+    with MongoClient[dict[str, Any]](url, **administrator) as everything:
+        everything.admin.command("createUser", rights.MONITOR, pwd=uuid4().hex, roles=["clusterMonitor", "root"])
     assert f"password of {rights.MONITOR} set" in await set_up(settings, 60)
     with MongoClient[dict[str, Any]](
         mongodb.url(stack.layout), **mongodb.client_options(stack.layout, "monitor")
     ) as monitor:
         assert monitor.admin.command("replSetGetStatus")["myState"] == 1
         assert monitor.admin.command("serverStatus")["connections"]["current"] > 0
-        for refused in (monitor["issuer"]["credentials"].find_one, monitor["notifier"]["contacts"].find_one):
+        for known in ("getDiagnosticData", "top", "hostInfo", "listDatabases"):
+            assert monitor.admin.command(known)["ok"] == 1
+        assert monitor["issuer"].command("dbStats")["objects"] > 0
+        assert monitor["issuer"].command("collStats", "credentials")["count"] >= len(ROWS)
+        refusals: list[Callable[[], object]] = [
+            monitor["issuer"]["credentials"].find_one,
+            monitor["notifier"]["contacts"].find_one,
+            monitor["notifier"]["contacts"].watch,
+            lambda: monitor.admin.command("usersInfo"),
+            *reads_of_mongodbs_own(monitor),
+        ]
+        for refused in refusals:
             with pytest.raises(OperationFailure) as caught:
                 refused()
             assert caught.value.code == UNAUTHORIZED
@@ -475,6 +490,12 @@ async def test_the_exporters_user_sees_how_the_stores_do_and_reads_nothing_in_th
         KafkaError.GROUP_AUTHORIZATION_FAILED,
     }
     assert why_not_written(access, topics.CATALOGUE) == KafkaError.TOPIC_AUTHORIZATION_FAILED
+
+
+def reads_of_mongodbs_own(client: MongoClient[dict[str, Any]]) -> list[Callable[[], object]]:
+    """Return reads of what holds every write in the clear, users' stored keys, and commands as they were sent."""
+    names = (("local", "oplog.rs"), ("local", "startup_log"), ("admin", "system.users"), ("notifier", "system.profile"))
+    return [client[database][collection].find_one for database, collection in names]
 
 
 def run(stack: Stack, user: str, *words: str) -> tuple[int, str]:
@@ -520,6 +541,7 @@ async def test_backups_audits_and_republishing_have_users_with_the_rights_that_t
                 lambda: own["issuer"]["credentials"].delete_many({}),  # at once
                 lambda: own["issuer"]["audit"].delete_many({}),  # at once
                 lambda: own.admin.command("usersInfo"),  # at once
+                *reads_of_mongodbs_own(own),
             ):
                 with pytest.raises(OperationFailure) as caught:
                     refused()

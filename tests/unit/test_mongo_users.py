@@ -82,7 +82,7 @@ def another_role(store: Admin, name: str) -> None:
 
 
 @pytest.mark.parametrize("spoil", [less, more, inherited, another_role])
-@pytest.mark.parametrize("name", [BACKUP, REPUBLISH, rights.SERVICES["issuer"].principal])
+@pytest.mark.parametrize("name", [MONITOR, BACKUP, REPUBLISH, rights.SERVICES["issuer"].principal])
 async def test_a_right_too_many_or_too_few_and_another_role_are_told(
     store: Any, name: str, spoil: Callable[[Admin, str], None]
 ) -> None:
@@ -94,6 +94,11 @@ async def test_a_right_too_many_or_too_few_and_another_role_are_told(
     assert await told(store) == []
 
 
-async def test_an_exporter_that_may_do_more_is_told(store: Any) -> None:
-    store.users[MONITOR].append("root")
+async def test_an_exporter_of_an_earlier_setup_loses_the_role_that_reads_every_write(store: Any) -> None:
+    store.users[MONITOR] = ["clusterMonitor"]
     assert await told(store) == [f"changed: {MONITOR}, who serves nobody"]
+    await make_operators(store, OPERATORS)
+    assert store.users[MONITOR] == [MONITOR]
+    allowed = {action for each in store.roles[MONITOR]["privileges"] for action in each["actions"]}
+    assert not store.roles[MONITOR]["roles"]
+    assert not allowed & {"find", "changeStream", "viewUser", "viewRole"}
