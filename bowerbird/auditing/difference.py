@@ -1,10 +1,12 @@
 """What an audit can find: the checks by name, and one thing that is not as promised."""
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
+from uuid import UUID
 
 from libs.contracts.events import CredentialDocument, Event
 from services.issuer.keys.repository import StoredKey
+from services.issuer.status.entry import StatusEntry
 from services.issuer.status.repository import ShownList
 
 CHECKS: Final = {
@@ -17,6 +19,7 @@ CHECKS: Final = {
     "badges_unknown": "badges that are shown and were never issued",
     "revocations_not_shown": "revoked credentials whose entry in the list that is shown is not set",
     "revocations_without_cause": "entries set in a list that is shown, of credentials that are not revoked or of none",
+    "entries_differ": "credentials that are stored with another entry of a status list than their signed text names",
     "lists_behind": "status lists whose own document cannot be read, or is older than what is shown",
     "lists_missing": "status lists that credentials point to, and that are not published or not at the verifier",
     "deliveries_missing": "credentials that the notifier never heard of",
@@ -34,6 +37,15 @@ CHECKS: Final = {
 """Each check, and what it finds."""
 
 
+class Placed(NamedTuple):
+    """A credential of an issuer's, its signed text, and the entry that this names."""
+
+    credential_id: UUID
+    issuer_id: str
+    document: str
+    entry: StatusEntry
+
+
 @dataclass(frozen=True)
 class Difference:
     """One thing that is not as promised.
@@ -46,6 +58,7 @@ class Difference:
         key: a signing key of which the sealed copy is to be made again.
         status_list: a list that is to be published anew, with what the credentials say.
         shown: a list as it is shown, whose document is damaged or behind it.
+        placed: a credential whose stored entry is to be made that of its signed text.
         ended: a credential that has ended, as its topic keeps it, where the store says that it has not.
     """
 
@@ -55,4 +68,5 @@ class Difference:
     key: StoredKey | None = None
     status_list: str | None = None
     shown: ShownList | None = None
+    placed: Placed | None = None
     ended: CredentialDocument | None = None

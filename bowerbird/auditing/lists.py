@@ -1,18 +1,19 @@
 """Checks the status lists against the credentials that point to them: each is there, and says who is revoked."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Final
 
 import orjson
 
-from bowerbird.auditing.difference import Difference
+from bowerbird.auditing.difference import Difference, Placed
 from bowerbird.auditing.reading import some_of
 from libs.common.damage import Damage
 from libs.common.mongo import Client, Collection, Document
 from libs.common.stored import UNREADABLE
 from libs.openbadges.status.bitstring import StatusList
+from services.issuer.status.entry import named_entry
 from services.issuer.status.repository import ShownList, order_of
 
 _FIELDS: Final = {"issuer_id": 1, "status_index": 1, "state": 1, "revoked_at": 1}
@@ -26,6 +27,11 @@ async def differences(client: Client, settled: datetime, damage: Damage) -> Asyn
     says it. So what is shown is read first: what a list says then, the credentials that are read after it explain.
     """
     credentials = client["issuer"]["credentials"]
+    # First: what is repaired of these, the other checks find in its place.
+    misplaced = list[Placed]()
+    async for difference, placed in _misplaced(client):
+        misplaced.append(placed)
+        yield difference
     # Asked before those that are shown: a list that is begun meanwhile is missing from neither.
     pointed_to = set(await credentials.distinct("status_list"))
     published, shown = set[str](), set[str]()
@@ -35,7 +41,7 @@ async def differences(client: Client, settled: datetime, damage: Damage) -> Asyn
     async for some in some_of(client["verifier"]["status_lists"], {}, fields):
         for each in some:
             shown.add(each["_id"])
-            async for difference in _entries(credentials, each, settled, damage):
+            async for difference in _entries(credentials, each, misplaced, settled, damage):
                 yield difference
             if (behind := await _behind(client["issuer"]["status_lists"], each, damage)) is not None:
                 yield behind
@@ -50,8 +56,25 @@ async def differences(client: Client, settled: datetime, damage: Damage) -> Asyn
                 yield Difference("revocations_not_shown", str(each["_id"]), status_list=status_list)
 
 
+async def _misplaced(client: Client) -> AsyncIterator[tuple[Difference, Placed]]:
+    """Yield the credentials that are stored with another entry than their signed text names, which verifiers look up.
+
+    The text is believed, and the entry made right, where the verifier shows the very same.
+    """
+    fields = dict.fromkeys(("issuer_id", "status_list", "status_index", "document"), 1)
+    async for some in some_of(client["issuer"]["credentials"], {"document": {"$exists": True}}, fields):
+        for each in some:
+            entry, stored = named_entry(each["document"]), (each.get("status_list"), each.get("status_index"))
+            if entry is None or stored == (entry.list_id, entry.index):
+                continue
+            placed = Placed(each["_id"], str(each.get("issuer_id")), each["document"], entry)
+            same = {"_id": placed.credential_id, "document": placed.document}
+            shown = await client["verifier"]["documents"].find_one(same, {"_id": 1})
+            yield Difference("entries_differ", str(each["_id"]), placed=None if shown is None else placed), placed
+
+
 async def _entries(
-    credentials: Collection, shown: Document, settled: datetime, damage: Damage
+    credentials: Collection, shown: Document, misplaced: Sequence[Placed], settled: datetime, damage: Damage
 ) -> AsyncIterator[Difference]:
     """Yield where a list that is shown, and the credentials on it, differ."""
     try:
@@ -59,7 +82,11 @@ async def _entries(
     except UNREADABLE as error:
         damage.note("verifier.status_lists", shown, error)
         return
-    async for some in some_of(credentials, {"status_list": shown["_id"]}, _FIELDS):
+    for placed in misplaced:
+        if placed.entry.list_id == shown["_id"] and placed.entry.index < len(bits):
+            bits.set(placed.entry.index, False)
+    others = {"status_list": shown["_id"], **({"_id": {"$nin": [each[0] for each in misplaced]}} if misplaced else {})}
+    async for some in some_of(credentials, others, _FIELDS):
         for check, credential_id in damage.readable("issuer.credentials", some, partial(_compared, bits, settled)):
             if check:
                 again = shown["_id"] if check == "revocations_not_shown" else None

@@ -8,7 +8,7 @@ from bowerbird.auditing.reading import some_of
 from libs.access.repository import stored_key
 from libs.common.damage import Damage
 from libs.common.mongo import Client, Database, Document
-from libs.common.stored import MOMENT
+from libs.common.stored import MOMENT, DamagedFieldError
 from services.evidence.batches.listing import listed_batch
 from services.evidence.batches.removal import removable
 from services.issuer.credentials.requests import closing_request
@@ -42,8 +42,8 @@ class Read:
 def _dated(service: str, collection: str, name: str, query: Document | None = None) -> Read:
     """Return what has no moment in this field, by which its life ends."""
 
-    def read(stored: Document) -> None:
-        raise TypeError(f"{stored['_id']} has no moment {name}")
+    def read(_stored: Document) -> None:
+        raise DamagedFieldError(name)
 
     return Read(service, collection, read, {**(query or {}), name: {"$not": MOMENT}})
 

@@ -31,13 +31,17 @@ class StoreRepairs:
         self._changed: set[str] = set()
 
     async def add(self, difference: Difference) -> None:
-        """Mend a list, or revoke a credential again; a list that differs by that is published anew by `publish`."""
+        """Mend a list or an entry, or revoke a credential again; `publish` publishes the lists that this changes."""
         if difference.shown is not None:
             await self._record()
             await self._lists.rebuild(difference.shown, MINIMUM_SIZE, self._at)
             self.lists += 1
         if difference.status_list is not None:
             self._changed.add(difference.status_list)
+        if difference.placed is not None:
+            await self._record()
+            if await self._credentials.place(*difference.placed):
+                self._changed.add(difference.placed.entry.list_id)
         if difference.ended is not None:
             await self._revoke_again(difference.ended)
 

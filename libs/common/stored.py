@@ -61,8 +61,14 @@ def _by_value(hint: Any) -> Any:
     return reduce(or_, map(_by_value, get_args(hint))) if get_origin(hint) is UnionType else hint
 
 
+class DamagedFieldError(ValueError):
+    """Fields of a document, by their names, do not say what they have to."""
+
+
 def problem_of(error: Exception) -> str:
     """Return what reading a document raised, with the names of the fields at fault; what they hold may be private."""
+    if isinstance(error, DamagedFieldError):
+        return f"{type(error).__name__}: {', '.join(map(str, error.args))}"
     if not isinstance(error, ValidationError):
         return type(error).__name__
     details = error.errors(include_url=False, include_context=False, include_input=False)

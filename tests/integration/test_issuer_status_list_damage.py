@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+from bowerbird.auditing import lists
 from bowerbird.auditing.difference import Difference
 from bowerbird.auditing.store_repairs import StoreRepairs
 from bowerbird.auditing.topics import TopicIndex
+from libs.common.damage import Damage
 from libs.common.mongo import Document
 from libs.contracts.cloudevents import Outgoing
 from libs.contracts.events import CredentialDocument, StatusListPublished
@@ -22,7 +24,7 @@ from services.issuer.status.publication import StatusListPublication
 from services.issuer.status.repository import ShownList, StatusListRepository
 from tests.ids import SEALING
 from tests.issuer_doubles import NOW, evidence, received
-from tests.issuer_world import URLS, KilledError, World, closing, command
+from tests.issuer_world import URLS, KilledError, World, closing, command, take_down, waiting_closing
 
 pytestmark = pytest.mark.integration
 
@@ -325,3 +327,114 @@ async def test_a_damaged_list_is_made_anew_by_the_repair_with_all_that_was_set_a
     await tick(world)
     last = {each.list_id: each for each in world.published_lists}[LIST]
     assert (last.epoch, first["status_index"] in entries_of(last)) == (epoch, True)
+
+
+def signed(credential: Document) -> str:
+    """Return a text that names the entry of a credential, as signed ones do."""
+    entry = {"statusListIndex": str(credential["status_index"]), "statusListCredential": URLS.status_list(LIST)}
+    return json.dumps({"credentialStatus": entry})
+
+
+async def misplaced(world: World, changes: Document) -> tuple[Document, Document]:
+    """Return two credentials with texts that name their entries; the first is stored with another one since."""
+    first, second = await credentials(world, 2)
+    for each in (first, second):
+        each["document"] = signed(each)
+        await world.database["credentials"].replace_one({"_id": each["_id"]}, each)
+        shown = {"_id": each["_id"], "state": "active", "document": each["document"]}
+        await world.database["documents"].insert_one(shown)
+    await world.database["credentials"].update_one({"_id": first["_id"]}, {"$set": changes})
+    return first, second
+
+
+ELSEWHERE = [{"status_index": 77}, {"status_list": "1-1"}]
+
+
+async def audited(world: World) -> list[Difference]:
+    databases: Any = {"issuer": world.database, "verifier": {"status_lists": world.database["shown_lists"]}}
+    databases["verifier"]["documents"] = world.database["documents"]
+    found = [each async for each in lists.differences(databases, NOW + timedelta(hours=1), Damage())]
+    return [each for each in found if each.check == "entries_differ"]
+
+
+@pytest.mark.parametrize("ask", [command, take_down])
+@pytest.mark.parametrize("changes", ELSEWHERE, ids=str)
+async def test_a_credential_that_is_stored_with_another_entry_than_it_names_waits_and_is_closed_as_it_is_repaired(
+    world: World, changes: Document, ask: Any
+) -> None:
+    first, second = await misplaced(world, changes)
+    with capture_logs() as logs:
+        await closing(world).handle([ask(first), ask(second)])
+        assert await tick(world) == {second["status_index"]}
+    named = [each["problem"] for each in logs if each.get("document") == str(first["_id"])]
+    assert set(named) == {"DamagedFieldError: status_list, status_index"}
+    assert await world.database["credentials"].find_one({"_id": first["_id"]}) == {**first, **changes}
+    assert [each["credential_id"] for each in await world.stored("waiting_commands")] == [first["_id"]]
+
+    (difference,) = await audited(world)
+    assert (difference.what, difference.placed is not None) == (str(first["_id"]), True)
+    assert await repaired(world, difference)
+    assert await world.database["credentials"].find_one({"_id": first["_id"]}) == first
+    assert await audited(world) == []
+    await waiting_closing(world).tick()
+    assert await tick(world) == {first["status_index"], second["status_index"]}
+    assert await world.stored("waiting_commands") == []
+
+
+async def test_a_text_that_the_verifier_does_not_show_repairs_no_entry(world: World) -> None:
+    first, _ = await misplaced(world, {"status_index": 77})
+    await world.database["documents"].update_one({"_id": first["_id"]}, {"$set": {"document": "{}"}})
+    (difference,) = await audited(world)
+    assert difference.placed is None
+
+
+async def test_an_entry_that_another_credential_has_is_not_taken_from_it(world: World) -> None:
+    first, second = await misplaced(world, {"status_index": 77})
+    await world.database["credentials"].update_one(
+        {"_id": second["_id"]}, {"$set": {"status_index": first["status_index"]}}
+    )
+    differences = await audited(world)
+    await repaired(world, *[each for each in differences if each.what == str(first["_id"])])
+    assert len(await audited(world)) == 2
+    await repaired(world, *[each for each in differences if each.what == str(second["_id"])])
+    await repaired(world, *await audited(world))
+    assert await audited(world) == []
+
+
+@pytest.mark.parametrize("changes", ELSEWHERE, ids=str)
+async def test_what_was_revoked_and_is_stored_with_another_entry_sets_none_of_another_badge(
+    world: World, changes: Document
+) -> None:
+    first, second = await misplaced(world, {})
+    await closing(world).handle([command(first)])
+    await tick(world)
+    await world.database["credentials"].update_one({"_id": first["_id"]}, {"$set": changes})
+    await closing(world).handle([command(second)])
+    assert await tick(world) == {first["status_index"], second["status_index"]}
+
+
+async def test_an_entry_that_is_set_is_given_to_nobody(world: World) -> None:
+    await world.entries().allocate(1)
+    every = [each.index for each in await world.entries().allocate(512)]
+    await world.database["status_lists"].update_one({"_id": LIST}, {"$set": {"next": 256}})
+    await StatusListRepository(world.database).keep_set(LIST, every[:2])
+    again = [each.index for each in await world.entries().allocate(512)]
+    assert not {*every[:2]} & {*again}
+    assert again[:510] == every[2:]
+
+
+async def test_an_entry_that_a_damaged_credential_has_taken_goes_to_no_other(world: World) -> None:
+    worker = world.worker()
+    await worker.handle(received([evidence(1)]))
+    (first,) = await world.stored("credentials")
+    await worker.handle(received([evidence(2, learner="s2")]))
+    last = next(each for each in await world.stored("credentials") if each["_id"] != first["_id"])
+    await world.database["credentials"].delete_one({"_id": last["_id"]})
+    await world.database["credentials"].update_one(
+        {"_id": first["_id"]}, {"$set": {"status_index": last["status_index"]}}
+    )
+    await world.database["status_lists"].update_one({"_id": LIST}, {"$set": {"next": 1}})
+    await world.worker().handle(received([evidence(3, learner="s3")]))
+    await world.worker().handle(received([evidence(3, learner="s3")]))
+    given = [each["status_index"] for each in await world.stored("credentials")]
+    assert len(given) == len(set(given)) == 2

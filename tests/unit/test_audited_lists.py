@@ -57,6 +57,9 @@ class World:
     async def revoked_indexes(self, _list_id: str) -> list[int]:
         return [3, 5]
 
+    async def misplaced(self, _list_id: str, _indexes: Iterable[int]) -> set[int]:
+        return set()
+
     async def keep_set(self, _list_id: str, entries: Iterable[int]) -> StatusList:
         bits = StatusList()
         for each in entries:

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from pydantic import Field
 from pymongo import DESCENDING, UpdateOne
+from pymongo.errors import DuplicateKeyError
 from pymongo.read_concern import ReadConcern
 
 from libs.common.damage import Damage, readable_page, without_damaged
@@ -23,7 +24,16 @@ from libs.common.mongo import (
     insert_new,
     not_found,
 )
-from libs.common.stored import Count, Text, all_readable, read_all, require_readable, typed
+from libs.common.stored import (
+    Count,
+    DamagedFieldError,
+    Text,
+    all_readable,
+    read_all,
+    readable,
+    require_readable,
+    typed,
+)
 from libs.contracts.reasons import RevocationReason, TakeDownReason
 from libs.contracts.results import SoloLevel
 from libs.openbadges.status.bitstring import MINIMUM_SIZE
@@ -38,7 +48,7 @@ from services.issuer.credentials.credential import (
 )
 from services.issuer.credentials.sought import Place, SoughtCredentials
 from services.issuer.decision_ids import DecisionId, PieceId
-from services.issuer.status.entry import StatusEntry
+from services.issuer.status.entry import StatusEntry, named_entry
 
 INDEXES: Sequence[Index] = (
     # Promise 2: one active award per business key, whatever any code believes. A closed one has its own id beside the
@@ -210,13 +220,17 @@ class MongoCredentials:
         The first revocation of a credential holds, and the first take-down: a later one changes neither its reason nor
         its moment. To take down revokes what is active, and removes the signed text.
         """
+        targets = revocations.keys() | take_downs.keys()
+        # A damaged one is left as it is: to take it down would remove the text that it can be repaired from.
+        damage = Damage(logged=True)
+        await self.by_ids((credential_id for credential_id, _ in targets), damage)
+        targets = {each for each in targets if each[0] not in damage.ids}
         implied = {target: take_down.revocation for target, take_down in take_downs.items()}
-        changes = [_revoke(target, each) for target, each in {**implied, **revocations}.items()]
-        changes += [_take_down(target, each) for target, each in take_downs.items()]
+        changes = [_revoke(target, each) for target, each in {**implied, **revocations}.items() if target in targets]
+        changes += [_take_down(target, each) for target, each in take_downs.items() if target in targets]
         if not changes:
             return []
         await self._collection.bulk_write(changes, ordered=False)
-        targets = revocations.keys() | take_downs.keys()
         # Of one that cannot be read nothing is announced: it counts as not here, and what is asked of it waits.
         found = await self.by_ids((credential_id for credential_id, _ in targets), Damage(logged=True))
         return [each for each in found.values() if (each.credential_id, each.issuer_id) in targets]
@@ -252,7 +266,24 @@ class MongoCredentials:
         """Return the entries of a status list whose credentials are revoked, but of those that cannot be read."""
         query: dict[str, Any] = {"status_list": list_id, "state": CredentialState.REVOKED}
         found = await self._collection.find(query, {"status_index": 1}).to_list(None)
-        return all_readable(_status_index, found)
+        return all_readable(_status_index, found, self._collection)
+
+    async def misplaced(self, list_id: str, indexes: Iterable[int]) -> set[int]:
+        """Return those of these entries of a list whose credentials name another in their signed texts."""
+        query = {"status_list": list_id, "status_index": {"$in": list(indexes)}}
+        fields = dict.fromkeys(("issuer_id", "status_list", "status_index", "document"), 1)
+        found = await self._collection.find(query, fields).to_list(None)
+        right = {each["_id"] for each in found if readable(_placed, each, self._collection) is not None}
+        return {each["status_index"] for each in found if each["_id"] not in right}
+
+    async def place(self, credential_id: UUID, issuer_id: str, document: str, entry: StatusEntry) -> bool:
+        """Store where its signed text places a credential; return whether: not where it changed, or it is another's."""
+        query = {"_id": credential_id, "issuer_id": issuer_id, "document": document}
+        placed = {"status_list": entry.list_id, "status_index": entry.index}
+        try:
+            return bool((await self._collection.update_one(query, {"$set": placed})).matched_count)
+        except DuplicateKeyError:
+            return False
 
 
 def _sought(issuer_id: str, sought: SoughtCredentials) -> Document:
@@ -404,8 +435,22 @@ _read_name = typed(HeldCredentialName, credential_id="_id")
 def _credential(found: Document) -> Credential:
     credential = _listed(found)
     if credential.document is None and credential.take_down is None:
-        raise ValueError("a credential that lost its text")
+        raise DamagedFieldError("document")
+    _require_place(credential.document, credential.status)
     return credential
+
+
+def _placed(stored: Document) -> StatusEntry:
+    entry = StatusEntry(stored["status_list"], _status_index(stored))
+    _require_place(stored.get("document"), entry)
+    return entry
+
+
+def _require_place(document: str | None, entry: StatusEntry) -> None:
+    """Have the entry be that of the signed text, which is what verifiers look up; one taken down has none left."""
+    named = None if document is None else named_entry(document)
+    if named not in {None, entry}:
+        raise DamagedFieldError("status_list", "status_index")
 
 
 def _listed(found: Document) -> Credential:
@@ -432,7 +477,7 @@ def _listed(found: Document) -> Credential:
 def _status_index(stored: Document) -> int:
     index = stored["status_index"]
     if not isinstance(index, int) or not 0 <= index < MINIMUM_SIZE:
-        raise ValueError("no entry of a list")
+        raise DamagedFieldError("status_index")
     return index
 
 
@@ -441,7 +486,7 @@ def _revocation(stored: _Stored | _Held) -> Revocation | None:
     if at is None and reason is None and stored.state is CredentialState.ACTIVE:
         return None
     if at is None or reason is None or stored.state is CredentialState.ACTIVE:
-        raise ValueError("a credential that says that it is revoked, and that it is not")
+        raise DamagedFieldError("state", "revoked_at", "revocation_reason")
     return Revocation(at, reason, stored.revocation_request, stored.superseded_by)
 
 
@@ -450,5 +495,5 @@ def _taken_down(stored: _Stored) -> TakeDown | None:
     if at is None and reason is None:
         return None
     if at is None or reason is None:
-        raise ValueError("a credential that was taken down does not say when, or why")
+        raise DamagedFieldError("taken_down_at", "take_down_reason")
     return TakeDown(at, reason, stored.take_down_request)

@@ -56,7 +56,10 @@ class StatusEntryAllocation:
         if indexes is None:
             indexes = self._indexes[before.list_id] = StatusIndexes(before.permutation_key, self._size)
         last = min(before.next + count, self._size)
-        return [StatusEntry(before.list_id, indexes.index(counter)) for counter in range(before.next, last)]
+        drawn = [indexes.index(counter) for counter in range(before.next, last)]
+        # Whoever was given an entry that is set would be revoked from the beginning.
+        taken = set(before.bits.entries())
+        return [StatusEntry(before.list_id, index) for index in drawn if index not in taken]
 
     async def _take(self, count: int) -> TakenEntries:
         """Take entries of the current list, or of the next one where that is full, damaged or of an earlier epoch."""

@@ -5,7 +5,7 @@ joined: each is counted at once, and a loop publishes every list that has change
 of how many.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -38,6 +38,10 @@ class RevokedIndexes(Protocol):
 
     async def revoked_indexes(self, list_id: str) -> list[int]:
         """Return the entries of a status list whose credentials are revoked."""
+        ...
+
+    async def misplaced(self, list_id: str, indexes: Iterable[int]) -> set[int]:
+        """Return those of these entries of a list whose credentials name another in their signed texts."""
         ...
 
 
@@ -94,7 +98,10 @@ class StatusListPublication(Publication[StoredList]):
             failpoint("issuer.status_list.2")
 
     async def _sign(self, current: StoredList, now: datetime) -> Signed:
-        revoked = await self._revoked.revoked_indexes(current.id)
+        revoked = set(await self._revoked.revoked_indexes(current.id))
+        # What is set stays set; what is not, is set only where the signed text says so too.
+        if new := revoked.difference((await self._lists.keep_set(current.id, ())).entries()):
+            revoked -= await self._revoked.misplaced(current.id, new)
         bits = await self._lists.keep_set(current.id, revoked)
         self._tell_unexplained(current.id, frozenset(bits.entries()) - frozenset(revoked))
         credential = await self._signer.status_list(

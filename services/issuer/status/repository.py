@@ -52,12 +52,14 @@ class TakenEntries:
         next: how many were taken before.
         announced: whether a version of the list was ever published and confirmed.
         permutation_key: makes an index of each.
+        bits: what is set already, of which nothing is to be given away.
     """
 
     list_id: str
     next: int
     announced: bool
     permutation_key: bytes
+    bits: StatusList
 
 
 class ShownList(NamedTuple):
@@ -238,7 +240,7 @@ class StatusListRepository(VersionedRepository[StoredList]):
         key = document["permutation_key"]
         if not isinstance(key, bytes) or len(key) < _KEY_BYTES:
             raise ValueError("no key")
-        return TakenEntries(document["_id"], number_in(document, "next"), "signed_at" in document, key)
+        return TakenEntries(document["_id"], number_in(document, "next"), "signed_at" in document, key, _bits(document))
 
 
 def list_id(epoch: int, number: int) -> str:
