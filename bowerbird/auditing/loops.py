@@ -21,6 +21,7 @@ from services.notifier.catalogue.repository import stored_achievement, stored_is
 from services.notifier.contacts.repository import owned, reachable_contact
 from services.notifier.deliveries.delivery import StoredDelivery
 from services.notifier.mail_domains.repository import stored_domains
+from services.verifier.material.repository import shown_badge
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,7 @@ READ: Final[Sequence[Read]] = (
         for service in ("evidence", "issuer", "notifier")
     ),
     Read("issuer", "waiting", waiting_of),
+    Read("verifier", "documents", shown_badge),
     Read("issuer", "kept_evidence", kept_of),
     Read("issuer", "mail_domains", domains_set),
     Read("issuer", "closing_requests", closing_request),

@@ -16,6 +16,7 @@ from pydantic import SecretStr
 from deploy.embedded.stack import Stack
 from libs.common import mongo
 from libs.common.clock import now
+from libs.common.errors import UnavailableError
 from libs.common.kafka import Kafka
 from libs.common.settings import Settings
 from libs.common.telemetry import new_trace
@@ -36,6 +37,7 @@ from services.verifier.material import metrics
 from services.verifier.material.records import TakenDown
 from services.verifier.material.repository import INDEXES, Repository
 from services.verifier.material.worker import Projection
+from tests.damage import unreadable
 from tests.ids import IDS
 from tests.verifier_doubles import EPOCH, ISSUED, REVOKED, School
 
@@ -309,6 +311,40 @@ async def test_a_damaged_issuer_or_document_is_left_out_and_keeps_no_other_from_
         alike = await repository.parties_alike([skeleton(school.name)])
         assert "wattle-grove" in {each.issuer_id for found in alike.values() for each in found}
         assert (await repository.credential_texts([here, damaged])).keys() == {here}
+    finally:
+        await client.drop_database(database.name)
+        await mongo.close(client)
+
+
+@pytest.mark.parametrize("field", ["issuer_id", "state", "document", "changed_at"])
+async def test_a_damaged_badge_cannot_be_shown_now_and_one_that_lost_its_text_is_mended_as_it_is_published_again(
+    infrastructure: Stack, field: str
+) -> None:
+    client = mongo.connect(infrastructure.mongo_url, "test")
+    database = client[f"verifier_test_{uuid4().hex}"]
+    school, active, revoked, down = School(slug="wattle-grove"), uuid4(), uuid4(), uuid4()
+    issued = [document(school, each, number) for number, each in enumerate((active, revoked, down))]
+    ended = {"changed_at": REVOKED, "revocation_reason": RevocationReason.ISSUED_IN_ERROR}
+    closed = [
+        issued[1].model_copy(update={"state": "revoked", **ended}),
+        issued[2].model_copy(update={"state": "taken_down", "document": None, "reason": TakeDownReason.SAFETY}),
+    ]
+    try:
+        repository = Repository(database)
+        await repository.store_documents([*issued, *closed])
+        await repository.store_documents(closed)
+        before = await database["documents"].find().sort("_id", 1).to_list(None)
+        for damaged in (active, revoked):
+            await database["documents"].update_one({"_id": damaged}, {"$unset": {field: ""}})
+            with pytest.raises(UnavailableError):
+                await repository.credential(damaged)
+        assert isinstance(await repository.credential(down), TakenDown)
+        assert await unreadable(database, "documents") == sorted(map(str, (active, revoked)))
+        await repository.store_documents(issued)
+        after = await database["documents"].find().sort("_id", 1).to_list(None)
+        assert (after == before) is (field == "document")
+        await repository.store_documents(closed)
+        assert isinstance(await repository.credential(down), TakenDown)
     finally:
         await client.drop_database(database.name)
         await mongo.close(client)

@@ -9,12 +9,14 @@ import zlib
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import Literal, NamedTuple
 from uuid import UUID
 
 from pymongo import UpdateMany, UpdateOne
 
+from libs.common.errors import UnavailableError
 from libs.common.mongo import Collection, Database, Document, Index, find_by_ids, insert_new, upsert_newest
-from libs.common.stored import all_readable, readable, typed
+from libs.common.stored import Text, all_readable, readable, typed
 from libs.contracts.events import (
     AUTHORITY_ID,
     AchievementPublished,
@@ -101,9 +103,20 @@ class Repository:
         held = await insert_new(
             self._documents, [_document(event) for event in events if event.state == "active" or not all_here]
         )
+        await self._mend([event for event in events if event.credential_id in held])
         if not all_here:
             await self._close([event for event in closed if event.credential_id in held])
         return all_here
+
+    async def _mend(self, events: Sequence[CredentialDocument]) -> None:
+        """Give the texts back to those of these that are shown and lost theirs; what was taken down has none."""
+        texts = {event.credential_id: event.document for event in events if event.document is not None}
+        lost = {"document": {"$not": {"$type": "string"}}, "state": {"$in": ["active", "revoked"]}}
+        # A worker's query, by deterministic ids.
+        found = await self._documents.find({"_id": {"$in": list(texts)}, **lost}, {"_id": 1}).to_list(None)
+        mended = [UpdateOne({"_id": each["_id"], **lost}, {"$set": {"document": texts[each["_id"]]}}) for each in found]
+        if mended:
+            await self._documents.bulk_write(mended, ordered=False)
 
     async def _close(self, events: Sequence[CredentialDocument]) -> bool:
         """Change those that are stored; return whether all were, and were changed. The first of its kind stays."""
@@ -182,18 +195,19 @@ class Repository:
         return None if found is None else readable(_registry_copy, found, self._registry_copies)
 
     async def credential(self, credential_id: UUID) -> StoredCredential | TakenDown | None:
-        """The document of this id, whoever issued it: badges are public to whoever knows their id."""
+        """The document of this id, whoever issued it: badges are public to whoever knows their id.
+
+        Raises:
+            UnavailableError: it was damaged.
+        """
         await self._require_current()
         found = await self._documents.find_one({"_id": credential_id})
         if found is None:
             return None
-        if (taken_down := _taken_down(found)) is not None:
-            return taken_down
-        revoked_at = found["changed_at"] if found["state"] == "revoked" else None
-        reason = found.get("revocation_reason")
-        reason = None if reason is None else RevocationReason(reason)
-        successor = found.get("superseded_by")
-        return StoredCredential(found["_id"], found["issuer_id"], found["document"], revoked_at, reason, successor)
+        shown = readable(shown_badge, found, self._documents)
+        if shown is None:
+            raise UnavailableError("what is kept of this badge was damaged, and it cannot be shown now")
+        return shown
 
     async def did_document(self, issuer_id: str) -> str | None:
         """The DID document of an issuer, as JSON text."""
@@ -292,6 +306,32 @@ def _closing(ids: Sequence[UUID], closing: _Closing) -> UpdateMany:
         query = {"_id": {"$in": list(ids)}, "state": "active"}
         return UpdateMany(query, {"$set": change | _revoked(revocation_reason, successor)})
     return UpdateMany({"_id": {"$in": list(ids)}, "state": {"$ne": "taken_down"}}, {"$set": change | _withheld(reason)})
+
+
+class _Badge(NamedTuple):
+    """A signed document as it is stored."""
+
+    id: UUID
+    issuer_id: Text
+    state: Literal["active", "revoked"]
+    document: Text
+    changed_at: datetime
+    revocation_reason: RevocationReason | None
+    superseded_by: UUID | None
+
+
+_read_badge = typed(_Badge, id="_id")
+
+
+def shown_badge(found: Document) -> StoredCredential | TakenDown:
+    """Return what a stored badge says; it raises one of `UNREADABLE` where it was damaged."""
+    if (taken_down := _taken_down(found)) is not None:
+        return taken_down
+    badge = _read_badge(found)
+    revoked_at = badge.changed_at if badge.state == "revoked" else None
+    return StoredCredential(
+        badge.id, badge.issuer_id, badge.document, revoked_at, badge.revocation_reason, badge.superseded_by
+    )
 
 
 def _taken_down(found: Document) -> TakenDown | None:

@@ -204,6 +204,9 @@ class _Answers:
         except PyMongoError:
             self._end(UnavailableError("our own records could not be reached; try again in a moment"))
             return None
+        except UnavailableError as damaged:
+            self._end(damaged)
+            return None
         if isinstance(stored, StoredCredential):
             self._stored = stored
             self._conversation = Conversation(self._source, {stored.id: stored.text})
