@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 from bowerbird.list_copies import Copy, newest
@@ -39,6 +39,7 @@ _CREDENTIAL: Final = (
 )
 _STATUS_LIST: Final = "application/vc, application/vc+jwt, application/ld+json, application/json, text/plain;q=0.5"
 _LOCAL: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+_Found = TypeVar("_Found")
 
 
 class SourceError(Exception):
@@ -128,29 +129,20 @@ async def from_network(wanted: Dependencies, given: ResolvedInputs, fetcher: Fet
     """Fetch what is needed and was not given; what is not available is left out, and why is told."""
     dids = sorted(wanted.dids - given.did_documents.keys())
     lists = sorted(wanted.status_lists - given.status_lists.keys())
-    answers = await asyncio.gather(
-        *(_tried(did, partial(_did_document, fetcher, did)) for did in dids[:MOST_LOOKUPS]),
-        *(_tried(url, partial(fetcher.fetch, url, _STATUS_LIST)) for url in lists[: max(0, MOST_LOOKUPS - len(dids))]),
+    # Apart: a controller document and a status list may be asked for at one URL, and are read in different ways.
+    (documents, untold), (texts, missing) = await asyncio.gather(
+        _all_tried(dids[:MOST_LOOKUPS], partial(_did_document, fetcher)),
+        _all_tried(lists[: max(0, MOST_LOOKUPS - len(dids))], partial(fetcher.fetch, accept=_STATUS_LIST)),
     )
-    found = {name: value for name, value, _problem in answers if value is not None}
-    problems = [problem for _name, _value, problem in answers if problem]
-    signers = status_list_signers({**given.status_lists, **{url: found[url] for url in lists if url in found}})
-    owners = sorted(signers - found.keys() - given.did_documents.keys())[:MOST_LOOKUPS]
-    for did, document, problem in await asyncio.gather(
-        *(_tried(did, partial(_did_document, fetcher, did)) for did in owners)
-    ):
-        found |= {} if document is None else {did: document}
-        problems += [problem] if problem else []
+    status_lists = {**given.status_lists, **texts}
+    did_documents = {**given.did_documents, **documents}
+    owners = sorted(status_list_signers(status_lists) - did_documents.keys())[:MOST_LOOKUPS]
+    more, unknown = await _all_tried(owners, partial(_did_document, fetcher))
+    problems = [*untold, *missing, *unknown]
     if len(dids) + len(lists) > MOST_LOOKUPS:
         problems.append(f"It names {len(dids) + len(lists)} URLs; {MOST_LOOKUPS} were asked.")
-    return Lookups(
-        replace(
-            given,
-            did_documents={**given.did_documents, **{did: found[did] for did in [*dids, *owners] if did in found}},
-            status_lists={**given.status_lists, **{url: found[url] for url in lists if url in found}},
-        ),
-        tuple(problems),
-    )
+    material = replace(given, did_documents={**did_documents, **more}, status_lists=status_lists)
+    return Lookups(material, tuple(problems))
 
 
 async def newer_from_network(document: str | bytes, urls: Sequence[str], found: Lookups, fetcher: Fetcher) -> Lookups:
@@ -162,14 +154,11 @@ async def newer_from_network(document: str | bytes, urls: Sequence[str], found: 
         found: what was looked up before.
         fetcher: see there.
     """
-    asked = urls[:MOST_LOOKUPS]
-    answers = await asyncio.gather(*(_tried(url, partial(fetcher.fetch, url, _CREDENTIAL)) for url in asked))
-    refreshed = {url: text for url, text, _problem in answers if text is not None}
-    problems = tuple(problem for _url, _text, problem in answers if problem)
+    refreshed, missing = await _all_tried(urls[:MOST_LOOKUPS], partial(fetcher.fetch, accept=_CREDENTIAL))
     more = await from_network(
         dependencies_of(document, refreshed), replace(found.material, refreshed=refreshed), fetcher
     )
-    return Lookups(more.material, tuple(dict.fromkeys(found.problems + problems + more.problems)))
+    return Lookups(more.material, tuple(dict.fromkeys([*found.problems, *missing, *more.problems])))
 
 
 def unrefreshed(report: Report) -> list[str]:
@@ -184,11 +173,21 @@ def unrefreshed(report: Report) -> list[str]:
     return sorted({one for one in named if one is not None})
 
 
-async def _tried(name: str, ask: Callable[[], Awaitable[Any]]) -> tuple[str, Any, str]:
-    try:
-        return name, await ask(), ""
-    except (FetchError, CredentialError) as error:
-        return name, None, f"{name} could not be looked up: {error}"
+async def _all_tried(
+    names: Sequence[str], ask: Callable[[str], Awaitable[_Found]]
+) -> tuple[dict[str, _Found], list[str]]:
+    """Return what was found, by name, and in one message each what was not."""
+    found: dict[str, _Found] = {}
+
+    async def tried(name: str) -> str | None:
+        try:
+            found[name] = await ask(name)
+        except (FetchError, CredentialError) as error:
+            return f"{name} could not be looked up: {error}"
+        return None
+
+    problems = await asyncio.gather(*map(tried, names))
+    return found, [problem for problem in problems if problem]
 
 
 async def _did_document(fetcher: Fetcher, owner: str) -> dict[str, Any]:

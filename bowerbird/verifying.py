@@ -89,7 +89,7 @@ def verify(
     for one in (source, *others):
         if others and not as_json:
             print(f"{showing.plain(one)}:", flush=True)
-        statuses.add(_verified(one, asked))
+        statuses.add(_answered(one, asked))
     return next(status for status in (os.EX_USAGE, 1, 2, 0) if status in statuses)
 
 
@@ -112,6 +112,26 @@ class _Question:
     json: Literal["none", "indented", "lines"]
 
 
+def _answered(source: str, asked: _Question) -> int:
+    """Do as `_verified`; a fault of ours is no verdict, and keeps no other source from its answer."""
+    try:
+        return _verified(source, asked)
+    except BrokenPipeError:
+        raise  # Nobody reads the answers any more.
+    except Exception as error:  # noqa: BLE001  # whatever a document, or one that it names, makes us meet
+        return _unanswered(f"This could not be verified, by a fault of this program: {error!r}", source, asked)
+
+
+def _unanswered(problem: str, source: str, asked: _Question) -> int:
+    """Return the exit status of no verdict, once why was printed."""
+    if asked.json == "none":
+        _complain(problem)
+    else:
+        answer = {"verdict": "unknown", "summary": problem, "signer": None, "checks": [], "problems": [problem]}
+        _tell(answer, source, asked)
+    return EXIT_STATUS["unknown"]
+
+
 def _verified(source: str, asked: _Question) -> int:
     """Verify one source, tell the verdict, and return the exit status."""
     try:
@@ -121,12 +141,7 @@ def _verified(source: str, asked: _Question) -> int:
             _tell({"problem": str(error)}, source, asked)
         return _wrong_usage(error)
     except FetchError as error:
-        answer = {"verdict": "unknown", "summary": str(error), "signer": None, "checks": [], "problems": [str(error)]}
-        if asked.json == "none":
-            _complain(str(error))
-        else:
-            _tell(answer, source, asked)
-        return EXIT_STATUS["unknown"]
+        return _unanswered(str(error), source, asked)
     found = asked.given
     online = asked.online or _is_url(source)
     if online:

@@ -12,7 +12,9 @@ from typing import Any
 
 import pytest
 
+from bowerbird import verifying
 from bowerbird.cli import main
+from libs.common.fetch import Fetcher, FetchError
 from libs.openbadges.baking import bake
 from libs.openbadges.crypto.did import did_document, did_key, did_web, verification_method
 from libs.openbadges.crypto.keys import Ed25519Key
@@ -26,6 +28,7 @@ from libs.openbadges.pictures.drawing import badge_svg
 from libs.openbadges.pictures.raster import badge_png
 from libs.openbadges.status.bitstring import StatusList, entry, list_document
 from libs.openbadges.trust import Party, write_issuer_list
+from libs.openbadges.verify import verify as verify_credential
 from tests.unit.openbadges_samples import DID, KEY, LIST, METHOD, NOW, RESILIENCE, badge, material, signed
 from tests.unit.openbadges_tokens import badge_jwt, kid_of, resigned
 from tests.unit.openbadges_tokens import given as looked_up
@@ -507,6 +510,87 @@ def test_a_did_of_another_method_than_web_is_not_fetched_and_stays_unknown(run: 
     status, out, _ = run("verify", files["badge.json"], "--online", "--json")
     assert status == 2
     assert "did:web" in json.loads(out)["problems"][0]
+
+
+ELSEWHERE = "https://stranger.example/x"
+
+
+@pytest.fixture
+def strangers(files: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
+    """What stands at URLs that a badge of a stranger names: its controller document and its status list at one."""
+    pages: dict[str, bytes] = {}
+
+    async def fetch(_: object, url: str, accept: str = "") -> bytes:
+        if url not in pages:
+            raise FetchError("not_found", f"{url} is not there.")
+        return pages[url]
+
+    monkeypatch.setattr(Fetcher, "fetch", fetch)
+    document = json.loads(files["badge.json"].read_text())
+    document["issuer"]["id"] = ELSEWHERE
+    document["credentialStatus"] = entry(ELSEWHERE, 1)
+    del document["proof"]
+    method = f"{ELSEWHERE}#{KEY.public_multibase}"
+    files["badge.json"].write_text(sign(prepare(document), KEY, method, NOW))
+    return pages
+
+
+def controller(**members: object) -> dict[str, Any]:
+    document = json.loads(json.dumps(did_document(DID, KEY.public_multibase)).replace(DID, ELSEWHERE))
+    return {**document, **members}
+
+
+ODD: list[Any] = [None, 5, "x", "\x00", [], [[]], {}, {"id": []}, [{"id": ELSEWHERE}], [None, 5, {}], {"@value": "x"}]
+DOCUMENTS = [
+    *(json.dumps(each) for each in ODD),
+    *(json.dumps(controller(**{name: each})) for name in controller() for each in ODD),
+    *(
+        json.dumps(controller(verificationMethod=[{**controller()["verificationMethod"][0], name: each}]))
+        for name in controller()["verificationMethod"][0]
+        for each in ODD
+    ),
+    *("", "{", "[" * 10_000, '{"id": 1e999}', '{"a": 1, "a": 2}', "\ufeff{}", "eyJhbGciOiJFZERTQSJ9.e30.AA"),
+]
+
+
+def test_one_url_may_be_asked_for_as_controller_document_and_as_status_list(
+    run: Run, files: dict[str, Path], strangers: dict[str, bytes]
+) -> None:
+    strangers[ELSEWHERE] = json.dumps(controller()).encode()
+    status, out, err = run("verify", files["badge.json"], files["record.json"], "--online", "--json")
+    (report, other) = map(json.loads, out.splitlines())
+    outcomes = {check["name"]: check["outcome"] for check in report["checks"]}
+    assert (outcomes["proof"], outcomes["status"], other["verdict"]) == ("pass", "unknown", "unknown")
+    assert (status, err) == (2, "")
+
+
+def test_whatever_a_fetched_document_holds_is_no_verdict_and_no_fault(
+    run: Run, files: dict[str, Path], strangers: dict[str, bytes]
+) -> None:
+    for document in DOCUMENTS:
+        strangers[ELSEWHERE] = document.encode()
+        _, out, err = run("verify", files["badge.json"], "--online", "--json")
+        report = json.loads(out)
+        assert report["checks"], document
+        assert (report["verdict"] == "pass", err) == (False, ""), document
+
+
+def test_a_fault_of_ours_is_no_verdict_and_keeps_no_other_file_from_its_answer(
+    run: Run, files: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def faulty(document: bytes, *given: Any, **named: Any) -> Any:
+        if document == files["badge.json"].read_bytes():
+            raise AttributeError("no such member")
+        return verify_credential(document, *given, **named)
+
+    monkeypatch.setattr(verifying, "verify_credential", faulty)
+    sources = (files["badge.json"], files["badge.png"])
+    status, out, _ = run("verify", *sources, *options(files), "--json")
+    (unknown, answered) = map(json.loads, out.splitlines())
+    assert (status, unknown["verdict"], answered["verdict"]) == (2, "unknown", "pass")
+    assert "fault of this program" in unknown["problems"][0]
+    status, out, err = run("verify", *sources, *options(files))
+    assert (status, "Every check passes" in out, "fault of this program" in err) == (2, True, True)
 
 
 def test_many_files_are_answered_in_order_and_the_worst_is_the_exit_status(run: Run, tmp_path: Path) -> None:
