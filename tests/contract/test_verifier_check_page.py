@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator
+from typing import Any
 from uuid import UUID
 
 import orjson
@@ -12,10 +13,13 @@ from pymongo.errors import AutoReconnect
 from libs.openbadges.baking import bake
 from libs.openbadges.crypto.did import did_key, verification_method
 from libs.openbadges.crypto.keys import Ed25519Key
+from libs.openbadges.issue.records import record_document
 from libs.openbadges.issue.signing import prepare, sign
+from libs.openbadges.model.documents import Profile
 from libs.openbadges.pictures.drawing import badge_svg
 from libs.openbadges.pictures.raster import badge_png
 from services.verifier.verification.submission import MOST_PICTURE_BYTES
+from tests.unit.test_openbadges_endorsements import endorsement
 from tests.verifier_doubles import NOW, PUBLIC, MemoryRepository, School, application, client
 
 ID = UUID("0f4ac6a1-59e9-4a3c-95ad-000000000001")
@@ -93,19 +97,64 @@ async def test_the_page_says_who_signed(http: AsyncClient) -> None:
     assert "registered" in (await sent(http, TEXT)).text
 
 
-async def test_a_badge_that_a_stranger_signed_is_not_called_real_whatever_name_it_takes(http: AsyncClient) -> None:
-    document = orjson.loads(TEXT)
+STRANGERS_DID = did_key(STRANGER.public_multibase)
+
+
+def strangers(**changes: object) -> str:
+    """A badge of one who is not known here, in the name of our school."""
+    document = {**orjson.loads(TEXT), "id": "urn:uuid:0190f2c0-0000-7000-8000-000000000001", **changes}
     for name in ("proof", "credentialStatus", "image"):
         document.pop(name, None)
-    document["id"] = "urn:uuid:0190f2c0-0000-7000-8000-000000000001"
-    document["issuer"]["id"] = issuer = did_key(STRANGER.public_multibase)
-    signed = sign(prepare(document), STRANGER, verification_method(issuer, STRANGER.public_multibase), NOW)
-    page = (await sent(http, signed)).text
+    document["issuer"]["id"] = STRANGERS_DID
+    return by_stranger(document)
+
+
+def by_stranger(document: dict[str, Any]) -> str:
+    return sign(prepare(document), STRANGER, verification_method(STRANGERS_DID, STRANGER.public_multibase), NOW)
+
+
+def marks(page: str) -> list[str]:
+    """The marks on a page: of the verdict, of the three answers, of credentials in it, of every check."""
+    return re.findall(r'<svg class="mark (\w+)"', page)
+
+
+async def test_a_badge_that_a_stranger_signed_is_not_called_real_whatever_name_it_takes(http: AsyncClient) -> None:
+    page = (await sent(http, strangers())).text
     assert "real and still good" not in page
     assert '<h2 id="verdict">This badge is as it was signed, but it is not known here who signed it</h2>' in page
     assert "Every check passed. Anybody can make such a badge" in page
     assert not {"Is it real?", "Is it still good?"} & set(re.findall(r"<dt>(.*?)</dt>", page))
     assert "Wattle Grove High School, which is registered here, did not sign it" in page
+
+
+async def test_a_stranger_gets_no_tick_for_the_verdict_nor_for_who_signed(http: AsyncClient) -> None:
+    page = (await sent(http, strangers())).text
+    verdict, as_signed, who_signed, in_force = marks(page)[:4]
+    assert (verdict, as_signed, who_signed, in_force) == ("unknown", "pass", "unknown", "pass")
+    assert 'class="verdict unknown"' in page
+    ours = (await sent(http, TEXT)).text
+    assert marks(ours)[:4] == ["pass"] * 4
+    assert 'class="verdict pass"' in ours
+
+
+async def test_an_endorsement_that_is_bad_hides_not_that_anybody_can_take_any_name(http: AsyncClient) -> None:
+    page = (await sent(http, strangers(endorsement=[endorsement("urn:uuid:of-something-else")]))).text
+    assert "What somebody else says on it did not: do not rely on that. Anybody can make such a badge" in page
+    assert marks(page)[0] == "unknown"
+    assert "real and still good" not in page
+
+
+async def test_what_a_stranger_signed_gets_no_tick_in_a_record(http: AsyncClient) -> None:
+    document = record_document(
+        record_id="urn:uuid:0190f2c0-0000-7000-8000-000000000002",
+        issuer=Profile(id=STRANGERS_DID, name=SCHOOL.name),
+        subject_id="urn:uuid:0190f2c0-0000-7000-8000-000000000003",
+        name="Record",
+        valid_from=NOW,
+        credentials=[strangers(), TEXT],
+    )
+    held = (await sent(http, by_stranger(document))).text.partition("Credentials in it")[2]
+    assert marks(held)[:2] == ["unknown", "pass"]
 
 
 async def test_nothing_in_a_strangers_document_runs_loads_or_leads_anywhere(http: AsyncClient) -> None:

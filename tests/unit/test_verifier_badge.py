@@ -126,6 +126,15 @@ def checked_html(read: dict[str, Any]) -> str:
     return bytes(PAGES.checked(replace(report(), credential=read)).body).decode()
 
 
+def test_a_bad_endorsement_does_not_make_a_record_real_that_holds_a_bad_credential() -> None:
+    endorsed = report(endorsement=("fail", "endorsement_failed"))
+    said = "This badge is real and still good; an endorsement on it is not confirmed"
+    assert said in html_of(document(), replace(endorsed, embedded=(report(),)))
+    outcomes: tuple[Outcome, ...] = ("fail", "unknown")
+    for outcome in outcomes:
+        assert said not in html_of(document(), replace(endorsed, embedded=(report(proof=(outcome, "other")),)))
+
+
 @given(st.permutations(range(5)))
 @settings(deadline=None, max_examples=10)
 def test_the_order_of_an_array_which_no_proof_covers_changes_no_step(order: Sequence[int]) -> None:

@@ -96,7 +96,8 @@ class Badge:
     """Everything that the page shows.
 
     Attributes:
-        only_endorsement: every check of the badge itself passed, that of what others say on it did not.
+        mark: that of the verdict, which is undecided where a stranger signed what passes.
+        only_endorsement: every check of the badge and of what is in it passed, that of what others say on it did not.
         linkedin_id: the number of the issuer's page on LinkedIn.
         earned: the day, or the moment where it has a time of day.
         steps: lowest first where they are `ordered`, else as the document lists them.
@@ -124,6 +125,7 @@ class Badge:
     results: tuple[tuple[str, str], ...]
     evidence: tuple[EvidenceItem, ...]
     verdict: _Verdict
+    mark: _Verdict
     only_endorsement: bool
     real: Answer
     signed_by: Answer
@@ -137,6 +139,12 @@ class Badge:
     def achieved(self) -> Step | None:
         """The level reached, where the achievement has levels."""
         return next((step for step in self.steps if step.achieved), None)
+
+    @property
+    def signer_mark(self) -> Outcome:
+        """The mark of who signed: whoever it is, a stranger remains one."""
+        outcome = self.signed_by.outcome
+        return "unknown" if outcome == "pass" and self.by_stranger else outcome
 
     @property
     def counted(self) -> str:
@@ -186,15 +194,31 @@ def badge_of(document: Mapping[str, Any], report: Report) -> Badge:
         results=results,
         evidence=tuple(_evidence(one) for one in _objects(document.get("evidence"))),
         verdict=_verdict(report),
-        only_endorsement={check.name for check in report.checks if check.outcome != "pass"} == {"endorsement"},
+        mark=mark_of(report),
+        only_endorsement=_only_endorsement(report),
         real=real,
         signed_by=signed_by,
         good=_only_as_good(good, (real, signed_by)),
         checks=tuple(_answer(claim, report.check(name)) for name, claim in CLAIMS.items()),
         checked_at=_utc(report.check("format").at),
         signer=_sentence(report.signer.message if report.signer else "nobody: it could not be read"),
-        by_stranger=report.signer is not None and report.signer.party is None,
+        by_stranger=_by_stranger(report),
     )
+
+
+def mark_of(report: Report) -> _Verdict:
+    """The mark of a verdict: a tick only where it is known who signed."""
+    verdict = _verdict(report)
+    return "unknown" if verdict == "pass" and _by_stranger(report) else verdict
+
+
+def _by_stranger(report: Report) -> bool:
+    return report.signer is not None and report.signer.party is None
+
+
+def _only_endorsement(report: Report) -> bool:
+    beside = {check.name for check in report.checks if check.outcome != "pass"}
+    return beside == {"endorsement"} and all(one.verdict == "pass" for one in report.embedded)
 
 
 def safe_link(value: Any) -> str | None:

@@ -16,7 +16,7 @@ from libs.openbadges.model.documents import Achievement
 from libs.openbadges.verify import Report
 from services.verifier.material.affiliation import Affiliation
 from services.verifier.pages.achievement import view_of
-from services.verifier.pages.badge import badge_of, in_zone
+from services.verifier.pages.badge import badge_of, in_zone, mark_of
 from services.verifier.pages.headers import page_policy
 from services.verifier.pages.linkedin import linkedin_form
 
@@ -110,7 +110,9 @@ class Pages:
             readable=report.credential is not None,
             attached=report.check("format").code == "credential_attached",
             nothing=NOTHING_IN.get(report.check("format").code),
-            embedded=[(badge_of(one.credential or {}, one).title, one.verdict, one.summary) for one in report.embedded],
+            embedded=[
+                (badge_of(one.credential or {}, one).title, mark_of(one), one.summary) for one in report.embedded
+            ],
         )
         return self._answer(html, 200, "no-store", self._form_policy)
 
