@@ -108,6 +108,17 @@ def test_other_names_have_another(other: str) -> None:
         "8anksia C0llege of Perth",
         "Banksia Coll&#101;ge",
         "Real\u200b Ban\u200bksia_College",
+        "Banks!a College",
+        "Banks\u00a1a College",
+        "Banks\uff01a College",
+        "Banks\u01c3a College",
+        "The real Banks!a College!",
+        "Bank\u00a7ia College",
+        "\u00a7Banksia College",
+        "\u00a9Banksia College",
+        "Banksia College!Official",
+        "Banksia College\u00a7Official",
+        "Banksia College!",
     ],
 )
 def test_a_name_that_holds_another_could_be_taken_for_it(holding: str) -> None:
@@ -157,6 +168,25 @@ def test_a_name_that_holds_another_as_one_word_could_be_taken_for_it(holding: st
         ("Lyrebird Acad. Office", "Lyrebird Academy"),
         ("Saltbush Inst.", "Saltbush Institute"),
         ("Dept. of Education", STATE),
+        ("Dept of Ed", "Department of Education"),
+        ("Dept of Ed", STATE),
+        ("Department of Ed.", "Department of Education"),
+        ("Dep't of Educ.", "Department of Education"),
+        ("Kensington Prim. School", "Kensington Primary School"),
+        ("Kensington P.S.", "Kensington Primary School"),
+        ("Kensington P. S.", "Kensington Public School"),
+        ("Kensington PS (official)", "Kensington Primary School"),
+        ("KensingtonPS", "Kensington Primary School"),
+        ("Kensington Primary School", "Kensington P.S."),
+        ("Kensington Public School, the real one", "Kensington PS"),
+        ("Wattle Grove HS", "Wattle Grove High School"),
+        ("Wattle Grove Sec. Coll.", "Wattle Grove S.C."),
+        ("Saint Mary's Primary School", "St Mary's Primary School"),
+        ("St. Mary's Primary School", "Saint Mary's Primary School"),
+        ("St Mary's PS", "St Mary's Primary School"),
+        ("St Mary's P.S.", "Saint Mary's Primary School"),
+        ("Saint Mary's PS, Perth", "St Mary's Primary School"),
+        ("SaintMarysCollege Office", "Saint Mary's College"),
     ],
 )
 def test_what_a_word_is_short_for_makes_no_other_name(short: str, registered: str) -> None:
@@ -184,6 +214,10 @@ def test_what_a_word_is_short_for_makes_no_other_name(short: str, registered: st
         ("Schofields Public School", "Fields Public School"),
         ("Unity College", "University College"),
         ("Banksia Sch.", "Banksia College"),
+        ("Kensington Primary School", "Kensington Public School"),
+        ("Kensington PS", "Kensington High School"),
+        ("Saint Mark's PS", "St Mary's Primary School"),
+        ("Ed Smith Academy", "Department of Education"),
     ],
 )
 def test_a_place_or_a_word_that_begins_as_another_is_not_taken_for_it(name: str, registered: str) -> None:
@@ -311,6 +345,12 @@ def test_names_of_schools_are(name: str) -> None:
 @pytest.mark.parametrize("other", ["Banksia and College", "College Hill", "a b c d", "Ba nk"])
 def test_a_name_that_shares_words_with_another_does_not(other: str) -> None:
     assert not pretends(other, "Banksia College")
+
+
+def test_a_mark_or_sign_for_a_letter_of_a_short_word_makes_no_other_name() -> None:
+    for name in ("R!ver School", "River \u00a7chool", "R!ver School (official)", "The River \u00a7chool, Perth"):
+        assert pretends(name, "River School")
+    assert pretends("\u00a9River School", "River School")
 
 
 def test_the_longest_name_has_a_bounded_number_of_likenesses() -> None:

@@ -6,7 +6,7 @@ from bisect import insort
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from html import unescape
-from itertools import islice
+from itertools import chain, islice
 from string import ascii_lowercase
 from typing import Final
 
@@ -68,11 +68,12 @@ _ENCLOSED_NAME: Final = re.compile(r"(?:LETTER |(?:SQUARED|INDICATOR SYMBOL LETT
 _SMALL_CAPITALS: Final = dict(
     zip("ᴀʙᴄᴅᴇꜰɢʜɪᴊᴋʟᴍɴᴏᴘʀꜱᴛᴜᴠᴡʏᴢ", (each for each in ascii_lowercase if each not in "qx"), strict=True)
 )
-# Signs of currencies that are a letter with a stroke (UTS 39 has the stroke as a mark), and two letters in circles.
+# Signs of currencies that are a letter with a stroke (UTS 39 has the stroke as a mark), two letters in circles, and the
+# sign of a section.
 _CURRENCIES: Final = dict(
     zip(
-        "\u00a2\u20ac\u20b5\u0e3f\u20bf\u20a9\u20a6\u20b1\u20ae\u20a1\u20ab\u00a5\u20ad\u20b3\u20a3\u00a3\u20a4\u00a9\u00ae",
-        "cccbbwnptcdykafllcr",
+        "\u00a2\u20ac\u20b5\u0e3f\u20bf\u20a9\u20a6\u20b1\u20ae\u20a1\u20ab\u00a5\u20ad\u20b3\u20a3\u00a3\u20a4\u00a9\u00ae\u00a7",
+        "cccbbwnptcdykafllcrs",
         strict=True,
     )
 )
@@ -82,8 +83,8 @@ _READ_AS: Final = dict(
         "\u0418\u0438\u0419\u0439\u1d0e\u0376\u0377\u042f\u044f\u1d19\u0428\u0448\u0429\u0449\u0426\u0446\u0414\u0434\u041f\u043f\u0413\u0433"
         "\u042d\u044d\u0404\u0454\u0416\u0436\u042a\u044a\u00df\u1e9e\u0258\u01dd\u0259\u0254\u2184\u1455\u1450\ua4db\uab8e\u13be\uab80"
         "\u041a\u043a\u0138\u039a\u03ba\u03f0\u0422\u0442\u03a4\u03c4\u041c\u043c\u039c\u041b\u043b\u0417\u0437\u042c\u044c\u03b5\u03b7"
-        "\u03b8\u03c9\u03c6\u03bc\u00b5\u03c0\u03b4\u03be\u03b6\u00de\u00fe\u00d0\u00f0\u014a\u014b\u0245\u028c",
-        "nnnnnnnrrrwwwwuuaannrreeeexxbbbbeeeccccdoookkkkkkttttmmmnnssbbenowouundezppddnnaa",
+        "\u03b8\u03c9\u03c6\u03bc\u00b5\u03c0\u03b4\u03be\u03b6\u00de\u00fe\u00d0\u00f0\u014a\u014b\u0245\u028c\u01c3",
+        "nnnnnnnrrrwwwwuuaannrreeeexxbbbbeeeccccdoookkkkkkttttmmmnnssbbenowouundezppddnnaai",
         strict=True,
     )
 )
@@ -98,7 +99,11 @@ _LATIN: Final = re.compile("[A-Za-z]")
 _NETWORK_ADDRESS: Final = re.compile(
     r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?::[0-9]+)?|\[?[0-9a-f:]*::[0-9a-f:]*(?:\]:[0-9]+)?", re.IGNORECASE
 )
-_POSSESSIVE: Final = re.compile("(?<=\\w)['\u2019\u02bc\u2018`\u00b4\uff07]s\\b", re.IGNORECASE)
+# 'Mary's', and 'Dep't' and 'Gov't', which are short for what begins so.
+_POSSESSIVE: Final = re.compile("(?<=\\w)['\u2019\u02bc\u2018`\u00b4\uff07][st]\\b", re.IGNORECASE)
+# Between two letters an exclamation mark, upside down too, is read as i; at the end of a word it is what it is.
+_MARKS: Final = "!\u00a1\uff01\ufe57"
+_MARK_AS_I: Final = re.compile(rf"[{_MARKS}](?<=[^\W_].)(?=[^\W_])")
 # 'St' is a saint or a street elsewhere.
 _STATE: Final = re.compile(r"\bst\b\.?(?=\s+(?:dep|gov|edu))", re.IGNORECASE)
 # 'BanksiaCollegeOffice' is three words, and 'McDonald' is one.
@@ -106,6 +111,8 @@ _CAPITAL_WITHIN: Final = re.compile("(?<=[^\\W\\d_A-Z]{2})(?=[A-Z\u0391-\u03a9\u
 _BETWEEN_WORDS: Final = re.compile(r"[\W_]+")
 _SIGN: Final = f"[{re.escape(''.join(map(chr, _LETTERLIKE)))}]"
 _IN_WORD: Final = re.compile(rf"(?<=\w){_SIGN}|{_SIGN}(?=\w)")
+# What is read as a letter, or within one word, may be meant to part two ('\u00a9River School', 'College!Office').
+_BREAKS: Final = dict.fromkeys((*_LETTERLIKE, *map(ord, _MARKS)), " ")
 _PRODUCT: Final = "Bowerbird"
 _NOBODYS: Final = (
     *("registered here", "unknown party", "nobody who", "somebody who", "did:web", "did:key"),
@@ -114,8 +121,16 @@ _NOBODYS: Final = (
 )
 _NO_NAMES: Final = ("verified", "trusted", "official", "registered", "genuine", "valid", "localhost", "every check")
 _ABBREVIATED: Final = (
-    *(("acad", "academy"), ("center", "centre"), ("col", "college"), ("coll", "college"), ("dept", "department")),
-    *(("govt", "government"), ("inst", "institute"), ("sch", "school"), ("uni", "university"), ("univ", "university")),
+    *(("acad", "academy"), ("center", "centre"), ("col", "college"), ("coll", "college"), ("ctr", "centre")),
+    *(("dep", "department"), ("dept", "department"), ("ed", "education"), ("edu", "education"), ("educ", "education")),
+    *(("gov", "government"), ("govt", "government"), ("gram", "grammar"), ("inst", "institute"), ("prim", "primary")),
+    *(("sch", "school"), ("schl", "school"), ("sec", "secondary"), ("uni", "university"), ("univ", "university")),
+)
+_SAINT: Final = (("st", "saint"),)
+# What initials are short for differs from state to state, so one of them is no other's.
+_INITIALS: Final = (
+    *(("ps", "primary school"), ("ps", "public school"), ("hs", "high school")),
+    *(("sc", "secondary college"), ("sc", "senior college"), ("ss", "secondary school"), ("ss", "state school")),
 )
 # What a government calls one of its parts differs from state to state.
 _SAME_OFFICE: Final = {"ministry": "department", "bureau": "department"}
@@ -124,7 +139,7 @@ _KINDS: Final = (
     *("department", "education", "grammar", "institute", "primary", "public", "school", "secondary", "university"),
 )
 _PART_OF: Final = "part of "
-_MOST_WORDS, _LONGEST_RUN, _SHORTEST_RUN = 40, 10, 8
+_MOST_WORDS, _LONGEST_RUN, _SHORTEST_RUN, _MOST_FORMS = 40, 10, 8, 6
 _ALIKE_IN_ASCII: Final = str.maketrans("01i|5$8@3479q", "olllssbaeatgg")
 """Within ASCII, after case is folded: what is read as the same letter in most typefaces."""
 _SHAPELESS: Final = dict.fromkeys([*range(33), 127])
@@ -176,6 +191,7 @@ def skeleton(name: str) -> str:
     Compatibility forms, case, accents, spaces, punctuation, invisible characters and the order of reading make no
     difference, and each character stands for what it looks like.
     """
+    name = _MARK_AS_I.sub("i", name)
     if name.isascii():
         seen = name.translate(_SHAPELESS)[:LONGEST_NAME].lower().translate(_ALIKE_IN_ASCII)
         return _one_shape(_NO_LETTERS.sub("", seen))
@@ -195,6 +211,7 @@ _KNOWN_WORDS: Final = {
     sound(skeleton(one)): skeleton(other)
     for one, other in (*_ABBREVIATED, *_SAME_OFFICE.items(), *zip(_KINDS, _KINDS, strict=True))
 }
+_INITIALS_SEEN: Final = frozenset(short for short, _ in _INITIALS)
 _LONG_WORD: Final = 5
 _KINDS_SEEN: Final = tuple(map(skeleton, _KINDS))
 _LONGEST_KIND: Final = max(map(len, _KINDS_SEEN))
@@ -221,13 +238,37 @@ def likenesses(name: str) -> frozenset[str]:
     """Return what is kept of a registered name.
 
     That is its own likenesses, that each run of its words is a part of it, and how else it may be spelt, or written as
-    one word.
+    one word; and the same of what it is written as where words are short for others.
     """
     words = _words(name)
-    parts = (_PART_OF + ordered for _, ordered in _runs(words))
-    return whole_likenesses(name).union(
-        parts, near_registered(words), sounding(words), as_one_registered(words, skeleton(name))
-    )
+    found = whole_likenesses(name).union(_kept(words, skeleton(name)))
+    for form in islice(_other_forms(words), _MOST_FORMS):
+        joined = _one_shape("".join(form))
+        found = found.union([joined], _in_any_order(form), _kept(form, joined))
+    return found
+
+
+def _kept(words: Sequence[str], written: str) -> Iterator[str]:
+    yield from (_PART_OF + ordered for _, ordered in _runs(words))
+    yield from chain(near_registered(words), sounding(words), as_one_registered(words, written))
+
+
+def _other_forms(words: Sequence[str]) -> Iterator[Sequence[str]]:
+    """Yield how else words may be written: a saint in short or in full, initials, and what they are short for."""
+    spelt = [words, *_rewritten(words, _SAINT)]
+    yield from spelt[1:]
+    for each in spelt:
+        yield from _rewritten(each, _INITIALS)
+
+
+def _rewritten(words: Sequence[str], pairs: Sequence[tuple[str, str]]) -> Iterator[Sequence[str]]:
+    """Yield the words with one of each pair in place of the other, either way."""
+    line = f" {' '.join(words)} "
+    for pair in pairs:
+        short, full = (" ".join(_one_word(skeleton(word)) for word in each.split()) for each in pair)
+        for one, other in ((short, full), (full, short)):
+            if (written := line.replace(f" {one} ", f" {other} ")) != line:
+                yield written.split()
 
 
 @lru_cache(maxsize=16)
@@ -242,7 +283,7 @@ def sought_likenesses(name: str) -> frozenset[str]:
     words = _words(name)
     parts = (_PART_OF + each for each in _in_any_order(words))
     runs = [*_runs(words)]
-    if (apart := _CAPITAL_WITHIN.sub(" ", name)) != name:
+    if (apart := _CAPITAL_WITHIN.sub(" ", name.translate(_BREAKS))) != name:
         runs += _runs(_words(apart))
     # A registered name of one word, such as a brand: any other may be that of a place, and stand in many names.
     brands = (each for each in words if each.endswith(_KINDS_SEEN) and len(each) > _LONGEST_KIND)
@@ -273,11 +314,16 @@ def shown_name(name: str) -> str:
 @lru_cache(maxsize=64)
 def _words(name: str) -> Sequence[str]:
     """Return the skeletons of the words of a name, but for those that a reader passes over."""
-    line = _STATE.sub("state", _POSSESSIVE.sub("", shown_name(unescape(name))))
+    line = _STATE.sub("state", _POSSESSIVE.sub("", _MARK_AS_I.sub("i", shown_name(unescape(name)))))
     if not line.isascii():
         line = _IN_WORD.sub(lambda sign: _LETTERLIKE[ord(sign[0])], line)
-    words = (_one_word(skeleton(word)) for word in _BETWEEN_WORDS.split(line))
-    return [word for word in words if word and word not in _PASSED_OVER][:_MOST_WORDS]
+    found: list[str] = []
+    for word in map(skeleton, _BETWEEN_WORDS.split(line)):
+        if len(word) == 1 and found and found[-1] + word in _INITIALS_SEEN:
+            found[-1] += word
+        elif word and (one := _one_word(word)) not in _PASSED_OVER:
+            found.append(one)
+    return found[:_MOST_WORDS]
 
 
 def _one_word(word: str) -> str:
