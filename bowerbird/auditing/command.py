@@ -174,6 +174,8 @@ def _lines(found: Found) -> list[str]:
     ]
     lines += [f"backup: {found.backup}"] if found.backup else []
     lines += [f"{found.repaired} events published; audit again when they are consumed"] if found.repaired else []
+    if found.counts["documents_unreadable"]:
+        lines.append("what to do with documents_unreadable: docs/runbooks/restore.md, 'Documents that cannot be read'")
     return [f"older backup: {each}" for each in found.unread] + (lines or [f"0 differences in {len(CHECKS)} checks"])
 
 

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from functools import partial
-from typing import Final
+from typing import Final, NamedTuple
 
 import orjson
 
@@ -11,12 +11,24 @@ from bowerbird.auditing.difference import Difference, Placed
 from bowerbird.auditing.reading import some_of
 from libs.common.damage import Damage
 from libs.common.mongo import Client, Collection, Document
-from libs.common.stored import UNREADABLE
+from libs.common.stored import UNREADABLE, Count, DamagedFieldError, typed
 from libs.openbadges.status.bitstring import StatusList
+from services.issuer.credentials.credential import CredentialState
 from services.issuer.status.entry import named_entry
 from services.issuer.status.repository import ShownList, order_of
 
 _FIELDS: Final = {"issuer_id": 1, "status_index": 1, "state": 1, "revoked_at": 1}
+
+
+class _Entry(NamedTuple):
+    """What is compared of a credential."""
+
+    status_index: Count
+    state: CredentialState
+    revoked_at: datetime | None
+
+
+_read_entry: Final = typed(_Entry)
 _LIST_FIELDS: Final = {"purpose": 1, "epoch": 1, "version": 1, "bits": 1}
 
 
@@ -115,7 +127,10 @@ async def _behind(lists: Collection, shown: Document, damage: Damage) -> Differe
 
 def _compared(bits: StatusList, settled: datetime, credential: Document) -> tuple[str, object]:
     """Return in what a list and one of its credentials differ, if in anything, and whose entry it explained."""
+    _read_entry(credential)
     # What is taken away here is explained; what is left in the end is of no credential.
+    if credential["state"] == CredentialState.REVOKED and credential.get("revoked_at") is None:
+        raise DamagedFieldError("revoked_at")
     was_set, revoked = bits.set(credential["status_index"], False), credential["state"] == "revoked"
     if was_set and not revoked:
         return "revocations_without_cause", credential["_id"]

@@ -9,6 +9,7 @@ from libs.access.repository import stored_key
 from libs.common.damage import Damage
 from libs.common.mongo import Client, Database, Document
 from libs.common.stored import MOMENT, DamagedFieldError
+from libs.contracts.events import Outcome
 from services.evidence.batches.listing import listed_batch
 from services.evidence.batches.removal import removable
 from services.issuer.credentials.requests import closing_request
@@ -40,14 +41,22 @@ class Read:
     query: Document = field(default_factory=dict)
 
 
-def _dated(service: str, collection: str, name: str, query: Document | None = None) -> Read:
-    """Return what has no moment in this field, by which its life ends."""
+def _wrong(service: str, collection: str, query: Document, name: str) -> Read:
+    """Return what was damaged in this field, as a query finds."""
 
     def read(_stored: Document) -> None:
         raise DamagedFieldError(name)
 
-    return Read(service, collection, read, {**(query or {}), name: {"$not": MOMENT}})
+    return Read(service, collection, read, query)
 
+
+def _dated(service: str, collection: str, name: str, query: Document | None = None) -> Read:
+    """Return what has no moment in this field, by which it is looked for, or its life ends."""
+    return _wrong(service, collection, {**(query or {}), name: {"$not": MOMENT}}, name)
+
+
+_NO_OUTCOME: Final = {"$nin": [each.value for each in Outcome]}
+_NO_ID: Final = {"$not": {"$type": "binData"}}
 
 READ: Final[Sequence[Read]] = (
     *(
@@ -56,6 +65,10 @@ READ: Final[Sequence[Read]] = (
     ),
     Read("issuer", "waiting", waiting_of),
     Read("verifier", "documents", shown_badge),
+    _dated("issuer", "decisions", "decided_at"),
+    _wrong("issuer", "decisions", {"outcome": _NO_OUTCOME}, "outcome"),
+    _wrong("issuer", "decisions", {"outcome": Outcome.ISSUED, "credential_id": _NO_ID}, "credential_id"),
+    _wrong("evidence", "rows", {"state": _NO_OUTCOME}, "state"),
     Read("issuer", "kept_evidence", kept_of),
     Read("issuer", "mail_domains", domains_set),
     Read("issuer", "closing_requests", closing_request),

@@ -2,14 +2,14 @@
 
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from bowerbird.auditing.difference import Difference
 from bowerbird.auditing.reading import some_of
 from libs.common.damage import Damage
 from libs.common.mongo import Client, Document, find_by_ids
-from libs.common.stored import UNREADABLE
+from libs.common.stored import UNREADABLE, Count, Text, typed
 from libs.contracts.events import Event, Outcome
 from libs.contracts.ids import Ids, submission_id
 from libs.contracts.reasons import RevocationReason
@@ -72,18 +72,14 @@ class StoreChecks:
         query = {"state": BatchState.ACCEPTED, "accepted_at": {"$lt": self._settled}}
         fields = {"issuer_id": 1, "received": 1, "row": 1}
         async for some in some_of(batches, query, fields):
-            for each in some:
-                try:
-                    of_batch = {"issuer_id": each["issuer_id"], "batch_id": each["_id"], "row": {"$lte": each["row"]}}
-                    left = each["received"] - await rows.count_documents(of_batch)
-                except UNREADABLE as error:
-                    self._damage.note("evidence.batches", each, error)
-                    continue
+            for each in self._damage.readable("evidence.batches", some, _read_batch):
+                of_batch = {"issuer_id": each.issuer_id, "batch_id": each.id, "row": {"$lte": each.row}}
+                left = each.received - await rows.count_documents(of_batch)
                 if left < 0:
-                    yield Difference("rows_too_many", str(each["_id"]))
+                    yield Difference("rows_too_many", str(each.id))
                 elif left > 0:
                     # Each of them is named by `_rows` too, as long as it is kept as it was published.
-                    yield Difference("rows_undecided", f"{left} of batch {each['_id']}")
+                    yield Difference("rows_undecided", f"{left} of batch {each.id}")
 
     async def _decided(self) -> Differences:
         """Look whether rows, and credentials, are what their decisions made of them."""
@@ -213,6 +209,35 @@ class StoreChecks:
                     yield Difference("erasures_undone", f"learner {contact.key}", (("notifier", erasure),))
 
 
+class _Batch(NamedTuple):
+    """What is added up of a batch that was accepted."""
+
+    id: UUID
+    issuer_id: Text
+    received: Count
+    row: Count
+
+
+class _Decided(NamedTuple):
+    """What is compared of a decision."""
+
+    id: bytes
+    sequence: Count
+    outcome: Outcome
+    credential_id: UUID | None
+
+
+class _Row(NamedTuple):
+    """What is compared of a row."""
+
+    sequence: Count
+    state: Outcome
+    credential_id: UUID | None
+
+
+_read_batch, _read_decided, _read_row = typed(_Batch, id="_id"), typed(_Decided, id="_id"), typed(_Row)
+
+
 def _issued_by(decision: Document) -> list[UUID]:
     stacked = [each["credential_id"] for each in decision.get("stacked", ())]
     return [decision["credential_id"], *stacked] if decision["outcome"] == Outcome.ISSUED else stacked
@@ -220,8 +245,8 @@ def _issued_by(decision: Document) -> list[UUID]:
 
 def _identified(stored: Document) -> Document:
     """Return a decision with its id; what of it is compared later is looked at once here."""
-    _issued_by(stored)
-    return {**stored, "decision": _decision_id(stored["_id"]), "sequence": int(stored["sequence"])}
+    _read_decided(stored), _issued_by(stored)
+    return {**stored, "decision": _decision_id(stored["_id"]), "sequence": stored["sequence"]}
 
 
 def _decision_id(key: bytes) -> DecisionId:
@@ -234,6 +259,7 @@ def _named(decision_id: DecisionId) -> str:
 
 def _says(row: Document, decision: Document) -> bool:
     """Return whether a row says what the decision says, or something later."""
+    _read_row(row)
     if row["sequence"] != decision["sequence"]:
         return bool(row["sequence"] > decision["sequence"])
     return (row["state"], row.get("credential_id")) == (decision["outcome"], decision.get("credential_id"))

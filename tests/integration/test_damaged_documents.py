@@ -10,6 +10,7 @@ import pytest
 from aiokafka import TopicPartition
 from structlog.testing import capture_logs
 
+from bowerbird.auditing.loops import READ, look
 from bowerbird.deliveries import name_damaged
 from bowerbird.parked import print_commands
 from deploy.embedded.stack import Stack
@@ -17,10 +18,12 @@ from libs.access.api_keys import ApiKeys
 from libs.access.key_text import key_sha256, new_key
 from libs.access.repository import KeyRepository, granting
 from libs.common import mongo
+from libs.common.damage import Damage
 from libs.common.errors import UnauthenticatedError
 from libs.common.fence import Fence
 from libs.common.positions import Position, Positions
 from libs.common.retention import Kept, Retention
+from libs.common.stored import name_of
 from libs.contracts.events import LearnerContact, ReconsiderHolding
 from services.evidence.service import ServiceSettings as EvidenceSettings
 from services.evidence.service import kept as evidence_kept
@@ -244,3 +247,31 @@ async def test_a_damaged_position_counts_as_none(database: mongo.Database, harm:
     await positions.keep("readers", {good: Position(7), damaged: Position(9)})
     await database["positions"].update_one({"_id": "readers/things.v1/1"}, harm)
     assert await positions.read("readers", [good, damaged]) == {good: Position(7)}
+
+
+@pytest.mark.parametrize(
+    ("service", "collection", "harm"),
+    [
+        ("issuer", "decisions", {"$unset": {"credential_id": ""}}),
+        ("issuer", "decisions", {"$set": {"credential_id": "x"}}),
+        ("issuer", "decisions", {"$set": {"outcome": "given"}}),
+        ("issuer", "decisions", {"$unset": {"decided_at": ""}}),
+        ("evidence", "rows", {"$set": {"state": "given"}}),
+        ("evidence", "rows", {"$unset": {"state": ""}}),
+    ],
+    ids=str,
+)
+async def test_a_damaged_decision_or_row_is_named_by_the_audit_with_its_field(
+    world: World, service: str, collection: str, harm: dict[str, dict[str, str]]
+) -> None:
+    await world.worker().handle(received([evidence(1), evidence(2, learner="s2")]))
+    await world.database["rows"].insert_many([{"_id": uuid4(), "state": each} for each in ("issued", "refused")])
+    stored = await world.stored(collection)
+    await world.database[collection].update_one({"_id": stored[0]["_id"]}, harm)
+    damage = Damage()
+    for each in READ:
+        if (each.service, each.collection) == (service, collection):
+            await look(world.database, each, damage)
+    ((field,),) = harm.values()
+    (told_of,) = damage.found
+    assert name_of(stored[0]["_id"]) in told_of and told_of.endswith(f": DamagedFieldError: {field}")

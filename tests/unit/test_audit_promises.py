@@ -144,6 +144,9 @@ def test_what_differs_is_printed_by_check_with_some_examples_and_counted_for_pro
     answer = orjson.loads(command._json(found))
     assert answer["differences"] == {**dict.fromkeys(CHECKS, 0), "badges_differ": 30}
     assert not found.is_right
+    assert not any("restore.md" in each for each in lines)
+    found.note(Difference("documents_unreadable", "issuer.decisions 7f: DamagedFieldError: credential_id"))
+    assert "docs/runbooks/restore.md" in command._lines(found)[-1]
 
 
 def write_backup(folder: Path, *, at: datetime, text: str | None = None) -> None:

@@ -10,7 +10,7 @@ from pymongo import ReturnDocument
 
 from libs.common.errors import UnreadableError
 from libs.common.mongo import Collection, Document
-from libs.common.stored import require_readable
+from libs.common.stored import DamagedFieldError, require_readable
 
 UNPUBLISHED: dict[str, Any] = {"version": 0, "published_version": -1, "publishing": []}
 """What a new document begins with."""
@@ -161,9 +161,9 @@ def number_in(document: Document, name: str) -> int:
     """Return a whole number, not below 0, that a document has under this name.
 
     Raises:
-        KeyError, ValueError: it is damaged.
+        DamagedFieldError: it is damaged.
     """
-    number = document[name]
+    number = document.get(name)
     if not isinstance(number, int) or number < 0:
-        raise ValueError(f"{name} is no number")
+        raise DamagedFieldError(name)
     return number

@@ -13,7 +13,7 @@ from pymongo.read_concern import ReadConcern
 
 from libs.common.errors import UnreadableError
 from libs.common.mongo import Database, Document, Index, find_by_ids, insert_new
-from libs.common.stored import UNREADABLE, readable
+from libs.common.stored import UNREADABLE, DamagedFieldError, readable
 from libs.common.telemetry import get_logger
 from libs.contracts.events import Event, StatusListPublished
 from libs.openbadges.status.bitstring import StatusList
@@ -237,9 +237,9 @@ class StatusListRepository(VersionedRepository[StoredList]):
     def _taken(self, document: Document) -> TakenEntries:
         # Nothing is given away in a list that cannot be published.
         order_of(document)
-        key = document["permutation_key"]
+        key = document.get("permutation_key")
         if not isinstance(key, bytes) or len(key) < _KEY_BYTES:
-            raise ValueError("no key")
+            raise DamagedFieldError("permutation_key")
         return TakenEntries(document["_id"], number_in(document, "next"), "signed_at" in document, key, _bits(document))
 
 
@@ -267,8 +267,8 @@ def _stored_order(stored: Document) -> tuple[int, int]:
 
 
 def _purpose(stored: Document) -> str:
-    if stored["purpose"] != PURPOSE:
-        raise ValueError("another purpose")
+    if stored.get("purpose") != PURPOSE:
+        raise DamagedFieldError("purpose")
     return PURPOSE
 
 
@@ -277,7 +277,10 @@ def _lower_version(event: StatusListPublished) -> Document:
 
 
 def _bits(document: Document) -> StatusList:
-    return StatusList.decode(document["bits"])
+    try:
+        return StatusList.decode(document["bits"])
+    except UNREADABLE:
+        raise DamagedFieldError("bits") from None
 
 
 def _published(event: StatusListPublished) -> StatusList:
