@@ -134,17 +134,27 @@ def test_what_one_store_loses_is_named_and_comes_back_by_repairing(stack: Stack,
         shown = client["verifier"]["documents"].find_one_and_delete({"issuer_id": name})
         row = client["evidence"]["rows"].find_one_and_delete({"issuer_id": name, "state": "not_yet"})
         mail = client["notifier"]["deliveries"].find_one_and_delete({"issuer_id": name})
-    assert shown and row and mail
+        textless = client["verifier"]["documents"].find_one_and_update(
+            {"issuer_id": name}, {"$unset": {"document": ""}}
+        )
+        other = {"issuer_id": name, "_id": {"$nin": [each["_id"] for each in (shown, textless) if each]}}
+        free = {"$set": {"status_list": "1-1", "status_index": 7}}
+        placed = client["issuer"]["credentials"].find_one_and_update(other, free)
+    assert shown and row and mail and textless and placed
     look, repair = "bowerbird audit promises --grace 0 --json", "bowerbird audit promises --grace 0 --json --repair"
     found = json.loads(operator.run(f"{repair} || test $? = 1"))
-    assert str(shown["_id"]) in found["examples"]["badges_differ"]
+    assert {str(shown["_id"]), str(textless["_id"])} <= {*found["examples"]["badges_differ"]}
+    assert found["examples"]["entries_differ"] == [str(placed["_id"])]
     assert f"batch {row['batch_id']}, row {row['row']}, decision 1" in found["examples"]["rows_differ"]
     assert str(mail["credential_id"]) in found["examples"]["deliveries_missing"]
     assert Action.TOPICS_REPAIRED in audited(stack)
     assert rest(stack, 2.0)
     left = json.loads(operator.run(f"{look} || test $? = 1"))["examples"]
-    for check in ("badges_differ", "rows_differ", "deliveries_missing"):
+    for check in ("badges_differ", "entries_differ", "documents_unreadable", "rows_differ", "deliveries_missing"):
         assert check not in left
+    with databases(stack) as client:
+        assert client["verifier"]["documents"].find_one({"_id": textless["_id"]}) == textless
+        assert client["issuer"]["credentials"].find_one({"_id": placed["_id"]}) == placed
 
 
 def test_one_damaged_document_is_named_and_ends_no_command(stack: Stack, tmp_path: Path) -> None:
