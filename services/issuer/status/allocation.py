@@ -58,8 +58,7 @@ class StatusEntryAllocation:
         last = min(before.next + count, self._size)
         drawn = [indexes.index(counter) for counter in range(before.next, last)]
         # Whoever was given an entry that is set would be revoked from the beginning.
-        taken = set(before.bits.entries())
-        return [StatusEntry(before.list_id, index) for index in drawn if index not in taken]
+        return [StatusEntry(before.list_id, index) for index in drawn if not before.bits.get(index)]
 
     async def _take(self, count: int) -> TakenEntries:
         """Take entries of the current list, or of the next one where that is full, damaged or of an earlier epoch."""
