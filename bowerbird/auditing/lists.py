@@ -127,12 +127,13 @@ async def _behind(lists: Collection, shown: Document, damage: Damage) -> Differe
 
 def _compared(bits: StatusList, settled: datetime, credential: Document) -> tuple[str, object]:
     """Return in what a list and one of its credentials differ, if in anything, and whose entry it explained."""
-    _read_entry(credential)
-    # What is taken away here is explained; what is left in the end is of no credential.
-    if credential["state"] == CredentialState.REVOKED and credential.get("revoked_at") is None:
+    entry = _read_entry(credential)
+    revoked_at = entry.revoked_at if entry.state is CredentialState.REVOKED else None
+    if entry.state is CredentialState.REVOKED and revoked_at is None:
         raise DamagedFieldError("revoked_at")
-    was_set, revoked = bits.set(credential["status_index"], False), credential["state"] == "revoked"
-    if was_set and not revoked:
+    # What is taken away here is explained; what is left in the end is of no credential.
+    was_set = bits.set(entry.status_index, False)
+    if was_set and revoked_at is None:
         return "revocations_without_cause", credential["_id"]
-    late = revoked and not was_set and credential["revoked_at"] < settled
+    late = not was_set and revoked_at is not None and revoked_at < settled
     return "revocations_not_shown" if late else "", credential["_id"]

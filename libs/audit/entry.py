@@ -9,6 +9,8 @@ from typing import Protocol
 
 import orjson
 
+from libs.common.clock import in_milliseconds
+
 Details = Mapping[str, str | int | Mapping[str, str | int]]
 
 FIRST_PREVIOUS = "0" * 64
@@ -156,7 +158,7 @@ class AuditWriter(Protocol):
 
 def chained(entry: Entry, sequence: int, at: datetime, previous: str) -> Recorded:
     """Return the entry with its place in the chain; the hash covers every other field."""
-    at = at.replace(microsecond=at.microsecond // 1000 * 1000)
+    at = in_milliseconds(at)
     covered = {
         "sequence": sequence,
         "at": at.isoformat(),

@@ -35,5 +35,9 @@ def now() -> datetime:
     fault = _fault()
     if fault is not None:
         raise ClockError(fault)
-    moment = datetime.now(UTC)
+    return in_milliseconds(datetime.now(UTC))
+
+
+def in_milliseconds(moment: datetime) -> datetime:
+    """Return a moment as the database keeps it: in whole milliseconds."""
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)

@@ -30,8 +30,9 @@ class GroupProgress:
             KafkaError: the brokers are unavailable.
         """
         consumer = self._kafka.observer(self._group)
-        await consumer.start()
         try:
+            # Within, for whoever gives up waiting closes it too.
+            await consumer.start()
             return dict(await consumer.end_offsets(self._partitions))
         finally:
             await consumer.stop()

@@ -212,7 +212,6 @@ async def test_the_group_has_caught_up_once_it_has_committed_what_was_there_when
     await kafka.publish([Outgoing(gone, new_trace())])
     await group.commit_all(but=1)
     caught_up = asyncio.create_task(progress.catch_up())
-    await asyncio.sleep(0)
     assert not await progress.has_reached(await progress.ends())
     assert not caught_up.done()
     await group.commit_all()

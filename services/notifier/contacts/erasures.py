@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
+from libs.common.clock import in_milliseconds
 from libs.common.damage import Damage, without_damaged
 from libs.common.mongo import Database, Document, Index, find_by_ids, full_name, insert_new
 from libs.contracts.events import LearnerContact, LearnerErased
@@ -28,8 +29,8 @@ class Erasures:
 
     async def note(self, erased: Mapping[UUID, datetime]) -> None:
         """Add that these learners were erased, each at its moment; what is there already stays."""
-        # In whole milliseconds, as the database keeps it: published again from there it is the same entry.
-        moments = {each: at.replace(microsecond=at.microsecond // 1000 * 1000) for each, at in erased.items()}
+        # As the database keeps it: published again from there it is the same entry.
+        moments = {each: in_milliseconds(at) for each, at in erased.items()}
         documents = [
             {"_id": f"{learner_id}/{at.isoformat()}", "schema": 1, "learner_id": learner_id, "erased_at": at}
             for learner_id, at in moments.items()

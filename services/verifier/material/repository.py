@@ -103,20 +103,23 @@ class Repository:
         held = await insert_new(
             self._documents, [_document(event) for event in events if event.state == "active" or not all_here]
         )
-        await self._mend([event for event in events if event.credential_id in held])
+        await self._restore_texts([event for event in events if event.credential_id in held])
         if not all_here:
             await self._close([event for event in closed if event.credential_id in held])
         return all_here
 
-    async def _mend(self, events: Sequence[CredentialDocument]) -> None:
+    async def _restore_texts(self, events: Sequence[CredentialDocument]) -> None:
         """Give the texts back to those of these that are shown and lost theirs; what was taken down has none."""
         texts = {event.credential_id: event.document for event in events if event.document is not None}
+        if not texts:
+            return
         lost = {"document": {"$not": {"$type": "string"}}, "state": {"$in": ["active", "revoked"]}}
         # A worker's query, by deterministic ids.
         found = await self._documents.find({"_id": {"$in": list(texts)}, **lost}, {"_id": 1}).to_list(None)
-        mended = [UpdateOne({"_id": each["_id"], **lost}, {"$set": {"document": texts[each["_id"]]}}) for each in found]
-        if mended:
-            await self._documents.bulk_write(mended, ordered=False)
+        ids = [each["_id"] for each in found]
+        updates = [UpdateOne({"_id": each, **lost}, {"$set": {"document": texts[each]}}) for each in ids]
+        if updates:
+            await self._documents.bulk_write(updates, ordered=False)
 
     async def _close(self, events: Sequence[CredentialDocument]) -> bool:
         """Change those that are stored; return whether all were, and were changed. The first of its kind stays."""
